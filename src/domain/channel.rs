@@ -1,0 +1,94 @@
+//! Channels: where people come in.
+
+use chrono::NaiveDate;
+
+use super::problem::{Problem, ProblemCode};
+
+closed_list! {
+    /// What kind of place a channel is.
+    ChannelKind {
+        RegionalOffice = "REGIONAL_OFFICE",
+        Branch = "BRANCH",
+        BankOutlet = "BANK_OUTLET",
+        Kiosk = "KIOSK",
+        MobileOfficer = "MOBILE_OFFICER",
+        Online = "ONLINE",
+        Agent = "AGENT",
+        AssociationDesk = "ASSOCIATION_DESK",
+        LicensingDesk = "LICENSING_DESK",
+        GovernmentUnit = "GOVERNMENT_UNIT",
+    }
+}
+
+/// A place where people come in, in a tree: regional office (Kanwil) above a branch, branch above an outlet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// Internal id.
+    pub id: i64,
+    /// The agency's own code.
+    pub code: String,
+    /// For people.
+    pub name: String,
+    /// Lower case, without punctuation.
+    pub name_key: String,
+    /// What kind of place it is.
+    pub kind: ChannelKind,
+    /// The channel above it.
+    pub parent: Option<i64>,
+    /// The provinces that it serves; a regional office may serve several.
+    pub provinces: Vec<i16>,
+    /// The bank or body that runs it; `None`: the agency.
+    pub operator: Option<String>,
+    /// First day.
+    pub opened_on: Option<NaiveDate>,
+    /// First day on which nobody can be enrolled there.
+    pub closed_on: Option<NaiveDate>,
+}
+
+impl Channel {
+    /// Can people be enrolled there on that day?
+    pub fn is_open_on(&self, day: NaiveDate) -> bool {
+        self.opened_on.is_none_or(|opened| opened <= day) && self.closed_on.is_none_or(|closed| day < closed)
+    }
+}
+
+/// A channel's code: 2 to 32 capital letters, digits, dots and hyphens, a letter or digit first.
+///
+/// # Errors
+/// `INVALID_FORMAT`, saying what a code looks like.
+pub fn parse_code(text: &str, field: &str) -> Result<String, Problem> {
+    let code = text.trim();
+    let well_formed = (2..=32).contains(&code.len())
+        && code.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit())
+        && code
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-' || c == '.');
+    if well_formed {
+        Ok(code.to_owned())
+    } else {
+        Err(
+            Problem::error(ProblemCode::InvalidFormat, field, "This is not a channel code.")
+                .hint("Use 2 to 32 capital letters, digits, dots and hyphens: PLG-001."),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_capitals_digits_dots_and_hyphens() {
+        for good in ["PLG-001", "KW.02", "99"] {
+            assert_eq!(parse_code(good, "code").as_deref(), Ok(good));
+        }
+        for bad in ["", "P", "plg-001", "-PLG", "PLG 001", "PLG\0", "ÄÖ"] {
+            assert_eq!(
+                parse_code(bad, "code").map_err(|p| p.code),
+                Err(ProblemCode::InvalidFormat),
+                "{bad:?}"
+            );
+        }
+        assert!(parse_code(&"A".repeat(33), "code").is_err());
+    }
+}

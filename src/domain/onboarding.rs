@@ -1,0 +1,201 @@
+//! Onboarding: many civil servants at once, each row judged by itself, every row with exactly one outcome.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::cell;
+use super::enrollment::{NewEnrollment, PersonForm, Terms, judge_person};
+use super::identity;
+use super::problem::{Problem, ProblemCode};
+use super::rule::Rulebook;
+
+/// Rows of one request at most; files of any size go another way.
+pub const MAXIMUM_ROWS: usize = 10_000;
+
+closed_list! {
+    /// How far a batch is.
+    OnboardingState {
+        Receiving = "RECEIVING",
+        Validating = "VALIDATING",
+        AwaitingApproval = "AWAITING_APPROVAL",
+        Applying = "APPLYING",
+        Completed = "COMPLETED",
+        Cancelled = "CANCELLED",
+        Failed = "FAILED",
+    }
+}
+
+closed_list! {
+    /// What became of a row.
+    RowOutcome {
+        Pending = "PENDING",
+        Enrolled = "ENROLLED",
+        AlreadyEnrolled = "ALREADY_ENROLLED",
+        Rejected = "REJECTED",
+    }
+}
+
+/// One row as the source has it: text, however a spreadsheet wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// NIK.
+    pub national_id: String,
+    /// NIP.
+    pub service_number: String,
+    /// NAMA.
+    pub full_name: String,
+    /// TEMPAT LAHIR. Rosters have it; it is not kept.
+    pub birth_place: Option<String>,
+    /// TANGGAL LAHIR.
+    pub birth_date: String,
+    /// JENIS KELAMIN.
+    pub sex: String,
+    /// UNIT KERJA.
+    pub work_unit: Option<String>,
+    /// GOLONGAN.
+    pub grade: Option<String>,
+    /// GAJI POKOK.
+    pub monthly_wage: Option<String>,
+    /// TMT.
+    pub starts_on: Option<String>,
+    /// NO HP.
+    pub phone: Option<String>,
+}
+
+/// A row with what is wrong with it, and the enrollment that it asks for where nothing forbids it.
+#[derive(Clone, Debug)]
+pub struct JudgedRow {
+    /// All that is wrong, with the path from `input`.
+    pub problems: Vec<Problem>,
+    /// What is to be written; `None`: the row is refused.
+    pub candidate: Option<NewEnrollment>,
+}
+
+/// What became of the rows of a batch. `received` is the sum of the next four, at every moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows sent.
+    pub received: i32,
+    /// Not decided yet.
+    pub pending: i32,
+    /// Enrolled by this batch.
+    pub enrolled: i32,
+    /// Enrolled with this employer before.
+    pub already_enrolled: i32,
+    /// Refused.
+    pub rejected: i32,
+    /// Among those enrolled now or before: with a warning that somebody has to look at.
+    pub flagged: i32,
+}
+
+impl Counts {
+    /// Adds one row.
+    pub fn add(&mut self, outcome: RowOutcome, flagged: bool) {
+        self.received += 1;
+        *match outcome {
+            RowOutcome::Pending => &mut self.pending,
+            RowOutcome::Enrolled => &mut self.enrolled,
+            RowOutcome::AlreadyEnrolled => &mut self.already_enrolled,
+            RowOutcome::Rejected => &mut self.rejected,
+        } += 1;
+        self.flagged += i32::from(flagged);
+    }
+}
+
+/// Judges all rows of a request: each by the rules, then among each other.
+///
+/// # Errors
+/// The problem that stops the request as a whole: a column of identity numbers that a spreadsheet rounded, because
+/// then every row is wrong by up to nine.
+pub fn judge_rows(
+    rows: &[Row],
+    terms: &Terms<'_>,
+    rules: &Rulebook,
+    today: NaiveDate,
+) -> Result<Vec<JudgedRow>, Problem> {
+    if identity::looks_rounded(rows.iter().map(|row| row.national_id.as_str())) {
+        return Err(Problem::error(
+            ProblemCode::IdentifierDamagedBySpreadsheet,
+            "rows",
+            "Far too many identity numbers end in 0: a spreadsheet has rounded the whole column.",
+        )
+        .hint("Format the column as text in the original list, fill it again from the source, and export it as CSV."));
+    }
+    let mut judged: Vec<JudgedRow> = rows
+        .iter()
+        .map(|row| judge_row(row, terms, rules, today))
+        .collect();
+    refuse_repeated(&mut judged);
+    for (index, row) in judged.iter_mut().enumerate() {
+        let index = index.to_string();
+        row.problems = std::mem::take(&mut row.problems)
+            .into_iter()
+            .map(|p| p.within(&["rows", &index]))
+            .collect();
+    }
+    Ok(judged)
+}
+
+fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> JudgedRow {
+    let mut problems = Vec::new();
+    let birth_date = keep(cell::parse_date(&row.birth_date, "birthDate"), &mut problems);
+    let sex = keep(cell::parse_sex(&row.sex, "sex"), &mut problems);
+    let wage = row.monthly_wage.as_deref().unwrap_or_default();
+    let monthly_wage = keep(cell::parse_wage(wage, "monthlyWage"), &mut problems).flatten();
+    let starts_on = row.starts_on.as_deref().filter(|text| !text.trim().is_empty());
+    let starts_on = starts_on.and_then(|text| keep(cell::parse_date(text, "startsOn"), &mut problems));
+    let form = PersonForm {
+        national_id: row.national_id.clone(),
+        full_name: row.full_name.clone(),
+        birth_date,
+        sex,
+        phone: row.phone.clone(),
+        monthly_wage,
+        starts_on,
+        service_number: Some(row.service_number.clone()),
+        work_unit: row.work_unit.clone(),
+        grade: row.grade.clone(),
+        problems,
+    };
+    let (candidate, problems) = judge_person(form, terms, rules, today);
+    JudgedRow { problems, candidate }
+}
+
+/// Of several rows with one number the first that breaks no rule counts; the others are refused and point to it.
+fn refuse_repeated(judged: &mut [JudgedRow]) {
+    let mut first_with: HashMap<(&'static str, String), usize> = HashMap::with_capacity(judged.len() * 2);
+    for (index, row) in judged.iter_mut().enumerate() {
+        let Some(candidate) = &row.candidate else { continue };
+        let service_number = candidate
+            .civil_servant
+            .as_ref()
+            .and_then(|c| c.service_number.as_ref());
+        let mut numbers = vec![("nationalId", candidate.national_id.as_str().to_owned())];
+        numbers.extend(service_number.map(|number| ("serviceNumber", number.as_str().to_owned())));
+        let repeated: Vec<Problem> = numbers
+            .iter()
+            .filter_map(|key| first_with.get(key).map(|first| (key.0, first)))
+            .map(|(field, first)| {
+                Problem::error(
+                    ProblemCode::DuplicateInRequest,
+                    field,
+                    format!("Row {} of this request has the same number.", first + 1),
+                )
+                .hint("Keep one row for each person.")
+            })
+            .collect();
+        if repeated.is_empty() {
+            first_with.extend(numbers.into_iter().map(|key| (key, index)));
+        } else {
+            row.problems.extend(repeated);
+            row.candidate = None;
+        }
+    }
+}
+
+fn keep<T>(parsed: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+    parsed.map_err(|problem| problems.push(problem)).ok()
+}

@@ -1,0 +1,296 @@
+//! Pages of a list: how many, from where, in which direction.
+//!
+//! Lists are keyset-paged: a cursor names the last row seen, never a distance from the start, so page 10,000 costs
+//! what page 1 costs and a row added meanwhile moves nobody.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+/// Rows of a page unless said otherwise.
+pub const DEFAULT_SIZE: usize = 20;
+/// Rows of a page at most.
+pub const MAXIMUM_SIZE: usize = 100;
+
+/// By what a list is ordered; a cursor belongs to one order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// By internal id, which is the order of registration.
+    #[default]
+    Id,
+    /// By name, then by id.
+    Name,
+    /// By a business key or a date, both as text, then by id.
+    Key,
+}
+
+/// Ascending or descending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Smallest first.
+    #[default]
+    Ascending,
+    /// Largest first.
+    Descending,
+}
+
+/// Where a row stands in an ordered list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// The value that the list is ordered by; empty in the order of id.
+    pub key: String,
+    /// Decides between equal keys.
+    pub id: i64,
+}
+
+/// A piece of an ordered list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Page {
+    /// Rows at most.
+    pub size: usize,
+    /// The last rows before the end or before `before`, instead of the first ones.
+    pub backward: bool,
+    /// Only rows behind this one.
+    pub after: Option<Position>,
+    /// Only rows ahead of this one.
+    pub before: Option<Position>,
+    /// By what the list is ordered.
+    pub order: Order,
+    /// Which way.
+    pub direction: Direction,
+}
+
+/// Why a page cannot be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PageError {
+    /// `first` and `last` together, or one of them outside 0 to 100.
+    #[error("Ask for a page with either `first` or `last`, from 0 to 100.")]
+    Size,
+    /// A cursor that this list did not give.
+    #[error("This cursor was not given by this list in this order.")]
+    Cursor,
+}
+
+impl Page {
+    /// Reads the four arguments of a connection.
+    ///
+    /// # Errors
+    /// Both sizes at once, a size outside 0 to 100, or a cursor of another list.
+    pub fn parse(
+        first: Option<i32>,
+        after: Option<&str>,
+        last: Option<i32>,
+        before: Option<&str>,
+        order: Order,
+        direction: Direction,
+    ) -> Result<Self, PageError> {
+        let size = match (first, last) {
+            (Some(_), Some(_)) => return Err(PageError::Size),
+            (Some(n), None) | (None, Some(n)) => usize::try_from(n).map_err(|_| PageError::Size)?,
+            (None, None) => DEFAULT_SIZE,
+        };
+        if size > MAXIMUM_SIZE {
+            return Err(PageError::Size);
+        }
+        let position = |cursor: Option<&str>| cursor.map(|text| Position::parse(text, order)).transpose();
+        Ok(Self {
+            size,
+            backward: last.is_some(),
+            after: position(after)?,
+            before: position(before)?,
+            order,
+            direction,
+        })
+    }
+
+    /// Must rows be fetched in descending order? (Backward turns the direction round.)
+    pub fn fetch_descending(&self) -> bool {
+        (self.direction == Direction::Descending) != self.backward
+    }
+
+    /// Cuts what was fetched (one row more than the page, in the order of fetching) to the page in list order, and
+    /// says whether there is more behind and ahead of it.
+    pub fn cut<T>(&self, mut fetched: Vec<T>) -> Slice<T> {
+        let more = fetched.len() > self.size;
+        fetched.truncate(self.size);
+        if self.backward {
+            fetched.reverse();
+            Slice {
+                rows: fetched,
+                has_next: self.before.is_some(),
+                has_previous: more,
+            }
+        } else {
+            Slice {
+                rows: fetched,
+                has_next: more,
+                has_previous: self.after.is_some(),
+            }
+        }
+    }
+
+    /// The page of a list that is in memory as a whole, already in ascending order.
+    pub fn of<T>(&self, ascending: Vec<(Position, T)>) -> Slice<T> {
+        let behind = |a: &Position, b: &Position| match self.direction {
+            Direction::Ascending => a > b,
+            Direction::Descending => a < b,
+        };
+        let mut rows: Vec<T> = ascending
+            .into_iter()
+            .filter(|(at, _)| self.after.as_ref().is_none_or(|after| behind(at, after)))
+            .filter(|(at, _)| self.before.as_ref().is_none_or(|before| behind(before, at)))
+            .map(|(_, row)| row)
+            .collect();
+        if self.fetch_descending() {
+            rows.reverse();
+        }
+        rows.truncate(self.size + 1);
+        self.cut(rows)
+    }
+}
+
+/// The rows of a page, in list order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slice<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Is there a row behind the last one?
+    pub has_next: bool,
+    /// Is there a row ahead of the first one?
+    pub has_previous: bool,
+}
+
+impl<T> Slice<T> {
+    /// The same page of other things.
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Slice<U> {
+        Slice {
+            rows: self.rows.into_iter().map(f).collect(),
+            has_next: self.has_next,
+            has_previous: self.has_previous,
+        }
+    }
+}
+
+impl Position {
+    /// The position of a row in the order of id.
+    pub fn of_id(id: i64) -> Self {
+        Self {
+            key: String::new(),
+            id,
+        }
+    }
+
+    /// The opaque text that clients send back.
+    pub fn cursor(&self, order: Order) -> String {
+        let tag = match order {
+            Order::Id => 'i',
+            Order::Name => 'n',
+            Order::Key => 'k',
+        };
+        URL_SAFE_NO_PAD.encode(format!("{tag}{}:{}", self.id, self.key))
+    }
+
+    fn parse(cursor: &str, order: Order) -> Result<Self, PageError> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| PageError::Cursor)?;
+        let text = String::from_utf8(bytes).map_err(|_| PageError::Cursor)?;
+        let (id, key) = text
+            .get(1..)
+            .and_then(|rest| rest.split_once(':'))
+            .ok_or(PageError::Cursor)?;
+        let position = Self {
+            key: key.to_owned(),
+            id: id.parse().map_err(|_| PageError::Cursor)?,
+        };
+        // Written again it must be the same text: one position, one cursor; and no NUL for the database to refuse.
+        if position.cursor(order) == cursor && !position.key.contains('\0') {
+            Ok(position)
+        } else {
+            Err(PageError::Cursor)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn page(
+        first: Option<i32>,
+        after: Option<&str>,
+        last: Option<i32>,
+        before: Option<&str>,
+    ) -> Result<Page, PageError> {
+        Page::parse(first, after, last, before, Order::Id, Direction::Ascending)
+    }
+
+    #[test]
+    fn a_page_has_twenty_rows_unless_said_and_a_hundred_at_most() {
+        assert_eq!(page(None, None, None, None).map(|p| p.size), Ok(20));
+        assert_eq!(page(Some(100), None, None, None).map(|p| p.size), Ok(100));
+        assert_eq!(page(Some(0), None, None, None).map(|p| p.size), Ok(0));
+        for size in [101, 10_000, -1, i32::MIN] {
+            assert_eq!(page(Some(size), None, None, None), Err(PageError::Size));
+        }
+        assert_eq!(page(Some(1), None, Some(1), None), Err(PageError::Size));
+    }
+
+    #[test]
+    fn a_cursor_belongs_to_its_order() {
+        let cursor = Position {
+            key: "siti rahayu".into(),
+            id: 7,
+        }
+        .cursor(Order::Name);
+        assert!(Page::parse(None, Some(&cursor), None, None, Order::Name, Direction::Ascending).is_ok());
+        assert_eq!(page(None, Some(&cursor), None, None), Err(PageError::Cursor));
+    }
+
+    #[test]
+    fn walking_a_list_in_memory_sees_every_row_once_in_both_directions() {
+        let list: Vec<_> = (1..=10).map(|id| (Position::of_id(id), id)).collect();
+        for direction in [Direction::Ascending, Direction::Descending] {
+            let (mut seen, mut after) = (Vec::new(), None::<String>);
+            loop {
+                let page = Page::parse(Some(3), after.as_deref(), None, None, Order::Id, direction).unwrap();
+                let slice = page.of(list.clone());
+                after = slice.rows.last().map(|&id| Position::of_id(id).cursor(Order::Id));
+                seen.extend(slice.rows);
+                if !slice.has_next {
+                    break;
+                }
+            }
+            let mut expected: Vec<i64> = (1..=10).collect();
+            if direction == Direction::Descending {
+                expected.reverse();
+            }
+            assert_eq!(seen, expected);
+        }
+    }
+
+    #[test]
+    fn the_last_rows_come_in_list_order() {
+        let list: Vec<_> = (1..=10).map(|id| (Position::of_id(id), id)).collect();
+        let slice = page(None, None, Some(3), None).unwrap().of(list);
+        assert_eq!(
+            slice,
+            Slice {
+                rows: vec![8, 9, 10],
+                has_next: false,
+                has_previous: true
+            }
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_comes_back_as_its_position(key in "[^\0]*", id: i64) {
+            let position = Position { key, id };
+            prop_assert_eq!(Position::parse(&position.cursor(Order::Key), Order::Key), Ok(position));
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_of_cursors_panic(text: String) {
+            let _ = Position::parse(&text, Order::Name);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Free text that people type: what is kept of it, and what is refused.
+
+use super::problem::{Problem, ProblemCode};
+
+/// Trims a text and folds every run of white space, line breaks included, to one space.
+///
+/// # Errors
+/// `INVALID_FORMAT` for characters that cannot be seen (NUL and other controls, zero-width marks, marks that turn
+/// the direction of writing): two names that look alike must be alike. `OUT_OF_RANGE` above `maximum` characters.
+pub fn fold(text: &str, maximum: usize, field: &str) -> Result<String, Problem> {
+    if text.chars().any(|c| is_invisible(c) && !c.is_whitespace()) {
+        return Err(Problem::error(
+            ProblemCode::InvalidFormat,
+            field,
+            "This text contains characters that cannot be seen.",
+        )
+        .hint("Remove control characters, zero-width characters and direction marks."));
+    }
+    let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if folded.chars().count() > maximum {
+        return Err(Problem::error(
+            ProblemCode::OutOfRange,
+            field,
+            format!("This text is longer than {maximum} characters."),
+        ));
+    }
+    Ok(folded)
+}
+
+/// An optional label, such as a work unit or a grade: empty is none.
+///
+/// # Errors
+/// As [`fold`].
+pub fn label(text: Option<&str>, maximum: usize, field: &str) -> Result<Option<String>, Problem> {
+    let folded = text.map(|text| fold(text, maximum, field)).transpose()?;
+    Ok(folded.filter(|text| !text.is_empty()))
+}
+
+/// A label that must be there.
+///
+/// # Errors
+/// As [`fold`], and `REQUIRED` when it is empty.
+pub fn required(text: &str, maximum: usize, field: &str) -> Result<String, Problem> {
+    label(Some(text), maximum, field)?
+        .ok_or_else(|| Problem::error(ProblemCode::Required, field, "This must not be empty."))
+}
+
+/// The words of a search, in lower case: letters and digits only, so that nothing in them has a meaning for the
+/// database's query language.
+pub fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
+}
+
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_and_line_breaks_fold_to_one_space() {
+        assert_eq!(
+            fold("  Nur\n\t Ayu\u{A0} Sari ", 100, "x").as_deref(),
+            Ok("Nur Ayu Sari")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_refused() {
+        for text in ["a\0b", "a\u{202E}b", "a\u{200B}b", "a\u{1B}[31mb", "\u{FEFF}a"] {
+            assert_eq!(
+                fold(text, 100, "x").map_err(|p| p.code),
+                Err(ProblemCode::InvalidFormat),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        assert!(fold("ééé", 3, "x").is_ok());
+        assert_eq!(
+            fold("éééé", 3, "x").map_err(|p| p.code),
+            Err(ProblemCode::OutOfRange)
+        );
+    }
+
+    #[test]
+    fn an_empty_label_is_none_and_a_required_one_is_a_problem() {
+        assert_eq!(label(Some(" \n"), 10, "x"), Ok(None));
+        assert_eq!(
+            required(" ", 10, "x").map_err(|p| p.code),
+            Err(ProblemCode::Required)
+        );
+    }
+
+    #[test]
+    fn searches_keep_letters_and_digits_only() {
+        assert_eq!(words("Siti & !rah:* 'x\0"), ["siti", "rah", "x"]);
+        assert!(words("'; -- ").is_empty());
+    }
+}

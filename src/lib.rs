@@ -1,0 +1,8 @@
+//! Participant registry: a GraphQL registry of the people whom a national employment social-security agency covers.
+//!
+//! Layers, each importing only those to its left:
+//! `domain` (rules, pure) ← `store` (SQL) ← `actions` (one write, one transaction) ← `graphql` ← `http` ← `cli`.
+
+#[macro_use]
+pub mod domain;
+pub mod store;

@@ -1,0 +1,172 @@
+//! Associations of informal workers.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
+
+use super::error::StoreError;
+use super::page::{OrderColumns, push_page, push_words};
+use crate::domain::actor::Actor;
+use crate::domain::association::NewAssociation;
+use crate::domain::page::{Order, Page, Position, Slice};
+
+/// An association as the registry keeps it.
+#[derive(Clone, Debug, FromRow)]
+pub struct AssociationRow {
+    /// Internal id.
+    pub id: i64,
+    /// When it was registered.
+    pub registered_at: DateTime<Utc>,
+    /// Name.
+    pub name: String,
+    /// Name, normalised.
+    pub name_key: String,
+    /// What its members do.
+    pub trade: String,
+    /// Province.
+    pub province_id: i16,
+}
+
+const COLUMNS: &str = "a.id, a.registered_at, a.name, a.name_key, a.trade, a.province_id";
+const ORDER: OrderColumns = OrderColumns {
+    id: "a.id",
+    name: "a.name_key",
+};
+
+impl AssociationRow {
+    /// Where it stands in a list of that page's order.
+    pub fn position(&self, page: &Page) -> Position {
+        match page.order {
+            Order::Id => Position::of_id(self.id),
+            _ => Position {
+                key: self.name_key.clone(),
+                id: self.id,
+            },
+        }
+    }
+}
+
+/// Conditions on associations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AssociationFilter {
+    /// In this province.
+    pub province: Option<i16>,
+    /// All these words, or their beginnings, in the name.
+    pub words: Vec<String>,
+}
+
+/// Associations by id.
+///
+/// # Errors
+/// The database is away.
+pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<HashMap<i64, AssociationRow>, StoreError> {
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from association a where a.id = any("));
+    sql.push_bind(ids.to_vec()).push(")");
+    let rows: Vec<AssociationRow> = sql.build_query_as().fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// A page of associations.
+///
+/// # Errors
+/// The database is away.
+pub async fn list(
+    pool: &PgPool,
+    filter: &AssociationFilter,
+    page: &Page,
+) -> Result<Slice<AssociationRow>, StoreError> {
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
+    push_source(&mut sql, filter, false);
+    push_page(&mut sql, page, ORDER);
+    Ok(page.cut(sql.build_query_as().fetch_all(pool).await?))
+}
+
+/// The same page of the associations of several provinces, in one statement.
+///
+/// # Errors
+/// The database is away.
+pub async fn list_of_provinces(
+    pool: &PgPool,
+    provinces: &[i64],
+    filter: &AssociationFilter,
+    page: &Page,
+) -> Result<HashMap<i64, Slice<AssociationRow>>, StoreError> {
+    let mut sql = QueryBuilder::new("select q.* from unnest(");
+    sql.push_bind(provinces.to_vec());
+    sql.push(format!(
+        "::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"
+    ));
+    push_source(&mut sql, filter, true);
+    push_page(&mut sql, page, ORDER);
+    sql.push(") q");
+    let rows: Vec<AssociationRow> = sql.build_query_as().fetch_all(pool).await?;
+    let mut pages: HashMap<i64, Vec<AssociationRow>> = HashMap::new();
+    for row in rows {
+        pages.entry(row.province_id.into()).or_default().push(row);
+    }
+    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
+    Ok(provinces.iter().map(cut).collect())
+}
+
+/// How many associations there are.
+///
+/// # Errors
+/// The database is away.
+pub async fn count(pool: &PgPool, filter: &AssociationFilter) -> Result<i64, StoreError> {
+    let mut sql = QueryBuilder::new("select count(*)");
+    push_source(&mut sql, filter, false);
+    Ok(sql.build_query_scalar().fetch_one(pool).await?)
+}
+
+/// How many associations each of several provinces has.
+///
+/// # Errors
+/// The database is away.
+pub async fn count_of_provinces(
+    pool: &PgPool,
+    provinces: &[i64],
+    filter: &AssociationFilter,
+) -> Result<HashMap<i64, i64>, StoreError> {
+    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
+    sql.push_bind(provinces.to_vec());
+    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
+    push_source(&mut sql, filter, true);
+    sql.push(") q");
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    Ok(rows.into_iter().collect())
+}
+
+fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &AssociationFilter, of_parent: bool) {
+    sql.push(" from association a where true");
+    if of_parent {
+        sql.push(" and a.province_id = k.parent::smallint");
+    }
+    if let Some(province) = filter.province {
+        sql.push(" and a.province_id = ").push_bind(province);
+    }
+    push_words(sql, "a.name_key", &filter.words);
+}
+
+/// Writes an association. `None` where its name is taken in that province.
+///
+/// # Errors
+/// The database is away.
+pub async fn insert(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    new: &NewAssociation,
+) -> Result<Option<i64>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "insert into association (name, name_key, trade, province_id, registered_by)
+         values ($1, $2, $3, $4, $5) on conflict do nothing returning id",
+        new.name,
+        new.name_key,
+        new.trade,
+        new.province,
+        actor.client
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(id)
+}

@@ -1,0 +1,196 @@
+//! The connection pools, the installation's keys and the reference data, together: what every request needs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+
+use super::error::StoreError;
+use super::keys::Keys;
+use super::reference::{self, Reference};
+
+/// All migrations, inside the program.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// The oldest PostgreSQL that will do: 15 brought `unique nulls not distinct`.
+const OLDEST_SERVER: i32 = 150_000;
+
+/// How many connections, and how long to wait for one.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSettings {
+    /// Connections for requests: about twice the cores of the database.
+    pub interactive: u32,
+    /// Connections for requests that write thousands of rows.
+    pub bulk: u32,
+    /// How long a request waits for a connection before it is told to come back.
+    pub acquire_timeout: Duration,
+    /// How long one statement may take.
+    pub statement_timeout: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            interactive: 6,
+            bulk: 2,
+            acquire_timeout: Duration::from_secs(1),
+            statement_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why the registry cannot work with a database at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is away.
+    #[error("PostgreSQL cannot be reached: {0}")]
+    Connect(StoreError),
+    /// It is too old.
+    #[error("PostgreSQL {0} is too old: 15 or newer is needed")]
+    TooOld(String),
+    /// Its tables are those of another version of the program.
+    #[error("the tables could not be brought up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Its numbers are indexed under another key.
+    #[error(
+        "this database belongs to another identity key: with this one, everybody could be enrolled a second time. \
+         Use the key file that the database was made with"
+    )]
+    WrongKey,
+    /// Its reference data cannot be read.
+    #[error("the reference data cannot be read: {0}")]
+    Reference(StoreError),
+}
+
+/// What every request needs of the database.
+#[derive(Debug)]
+pub struct Database {
+    /// Connections for requests.
+    pub pool: PgPool,
+    /// Connections for requests that write thousands of rows, so that these never hold up the others.
+    pub bulk: PgPool,
+    /// The installation's keys.
+    pub keys: Keys,
+    reference: ArcSwap<Reference>,
+}
+
+impl Database {
+    /// Connects, brings the tables up to date, and reads the reference data.
+    ///
+    /// # Errors
+    /// Away, too old, of another version, or made with another key.
+    pub async fn open(
+        options: PgConnectOptions,
+        keys: Keys,
+        settings: PoolSettings,
+    ) -> Result<Arc<Self>, OpenError> {
+        let pool = pool(
+            options.clone(),
+            settings.interactive,
+            settings.statement_timeout,
+            settings.acquire_timeout,
+        );
+        let bulk = pool_of_bulk(options, settings);
+        let connect = |error: sqlx::Error| OpenError::Connect(error.into());
+        let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::integer")
+            .fetch_one(&pool)
+            .await
+            .map_err(connect)?;
+        if version < OLDEST_SERVER {
+            return Err(OpenError::TooOld(format!(
+                "{}.{}",
+                version / 10_000,
+                version % 10_000
+            )));
+        }
+        MIGRATIONS.run(&bulk).await?;
+        let key_check: Vec<u8> = sqlx::query_scalar(
+            "with made as (insert into installation (key_check) values ($1) on conflict do nothing returning key_check)
+             select key_check from made union all select key_check from installation limit 1",
+        )
+        .bind(keys.check())
+        .fetch_one(&pool)
+        .await
+        .map_err(connect)?;
+        if key_check != keys.check() {
+            return Err(OpenError::WrongKey);
+        }
+        let reference = reference::load(&pool).await.map_err(OpenError::Reference)?;
+        Ok(Arc::new(Self {
+            pool,
+            bulk,
+            keys,
+            reference: ArcSwap::from_pointee(reference),
+        }))
+    }
+
+    /// Provinces, channels and rules as they stand now. A request takes them once and keeps them.
+    pub fn reference(&self) -> Arc<Reference> {
+        self.reference.load_full()
+    }
+
+    /// Reads the reference data again.
+    ///
+    /// # Errors
+    /// The database is away; the old data stay.
+    pub async fn refresh_reference(&self) -> Result<(), StoreError> {
+        self.reference.store(Arc::new(reference::load(&self.pool).await?));
+        Ok(())
+    }
+
+    /// Reads the reference data again whenever another process changed them, for as long as this runs.
+    pub async fn follow_reference(self: Arc<Self>) {
+        loop {
+            if let Err(error) = self.follow_reference_once().await {
+                tracing::debug!(%error, "not listening for changes of reference data; trying again");
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    async fn follow_reference_once(&self) -> Result<(), StoreError> {
+        let mut listener = PgListener::connect_with(&self.bulk).await?;
+        listener.listen("reference_changed").await?;
+        loop {
+            // What changed while nobody listened is read here, as is everything after a lost connection.
+            self.refresh_reference().await?;
+            listener.recv().await?;
+        }
+    }
+}
+
+fn pool(
+    options: PgConnectOptions,
+    size: u32,
+    statement_timeout: Duration,
+    acquire_timeout: Duration,
+) -> PgPool {
+    let options = options.application_name("participant-registry").options([
+        (
+            "statement_timeout",
+            format!("{}ms", statement_timeout.as_millis()),
+        ),
+        ("lock_timeout", "5s".to_owned()),
+        ("idle_in_transaction_session_timeout", "10s".to_owned()),
+        // Of one row among twenty million the planner needs no machine code.
+        ("jit", "off".to_owned()),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(acquire_timeout)
+        .test_before_acquire(true)
+        .connect_lazy_with(options)
+}
+
+fn pool_of_bulk(options: PgConnectOptions, settings: PoolSettings) -> PgPool {
+    // One connection more than the work has: the listener keeps it.
+    pool(
+        options,
+        settings.bulk + 1,
+        settings.statement_timeout * 6,
+        settings.acquire_timeout * 10,
+    )
+}

@@ -1,0 +1,246 @@
+//! Employers.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
+
+use super::error::StoreError;
+use super::page::{OrderColumns, push_any, push_page, push_words};
+use crate::domain::actor::Actor;
+use crate::domain::employer::EmployerKind;
+use crate::domain::page::{Order, Page, Position, Slice};
+
+/// An employer as the registry keeps it.
+#[derive(Clone, Debug, FromRow)]
+pub struct EmployerRow {
+    /// Internal id.
+    pub id: i64,
+    /// When it was registered.
+    pub registered_at: DateTime<Utc>,
+    /// Name.
+    pub name: String,
+    /// Name, normalised.
+    pub name_key: String,
+    /// What kind of employer it is.
+    pub kind: EmployerKind,
+    /// Tax number, sealed.
+    pub tax_number_sealed: Option<Vec<u8>>,
+    /// Business number.
+    pub business_number: Option<String>,
+    /// Work-accident risk class, 1 to 5.
+    pub risk_class: i16,
+    /// Province.
+    pub province_id: i16,
+    /// Workers that it says it has.
+    pub declared_headcount: Option<i32>,
+}
+
+const COLUMNS: &str = "e.id, e.registered_at, e.name, e.name_key, e.kind, e.tax_number_sealed, e.business_number, \
+                       e.risk_class, e.province_id, e.declared_headcount";
+
+impl EmployerRow {
+    /// Where it stands in a list of that page's order.
+    pub fn position(&self, page: &Page) -> Position {
+        match page.order {
+            Order::Id => Position::of_id(self.id),
+            _ => Position {
+                key: self.name_key.clone(),
+                id: self.id,
+            },
+        }
+    }
+}
+
+/// Conditions on employers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EmployerFilter {
+    /// In this province.
+    pub province: Option<i16>,
+    /// Of one of these kinds.
+    pub kinds: Vec<EmployerKind>,
+    /// All these words, or their beginnings, in the name.
+    pub words: Vec<String>,
+}
+
+/// Employers by id.
+///
+/// # Errors
+/// The database is away.
+pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<HashMap<i64, EmployerRow>, StoreError> {
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where e.id = any("));
+    sql.push_bind(ids.to_vec()).push(")");
+    let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// The employer of a tax number, by the number's index.
+///
+/// # Errors
+/// The database is away.
+pub async fn find_by_tax_number(pool: &PgPool, index: &[u8]) -> Result<Option<EmployerRow>, StoreError> {
+    let mut sql = QueryBuilder::new(format!(
+        "select {COLUMNS} from employer e where e.tax_number_index = "
+    ));
+    sql.push_bind(index.to_vec());
+    Ok(sql.build_query_as().fetch_optional(pool).await?)
+}
+
+/// The employer of a business number.
+///
+/// # Errors
+/// The database is away.
+pub async fn find_by_business_number(pool: &PgPool, number: &str) -> Result<Option<EmployerRow>, StoreError> {
+    let mut sql = QueryBuilder::new(format!(
+        "select {COLUMNS} from employer e where e.business_number = "
+    ));
+    sql.push_bind(number.to_owned());
+    Ok(sql.build_query_as().fetch_optional(pool).await?)
+}
+
+/// A page of employers.
+///
+/// # Errors
+/// The database is away.
+pub async fn list(
+    pool: &PgPool,
+    filter: &EmployerFilter,
+    page: &Page,
+) -> Result<Slice<EmployerRow>, StoreError> {
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
+    push_source(&mut sql, filter, false);
+    push_page(
+        &mut sql,
+        page,
+        OrderColumns {
+            id: "e.id",
+            name: "e.name_key",
+        },
+    );
+    Ok(page.cut(sql.build_query_as().fetch_all(pool).await?))
+}
+
+/// The same page of the employers of several provinces, in one statement.
+///
+/// # Errors
+/// The database is away.
+pub async fn list_of_provinces(
+    pool: &PgPool,
+    provinces: &[i64],
+    filter: &EmployerFilter,
+    page: &Page,
+) -> Result<HashMap<i64, Slice<EmployerRow>>, StoreError> {
+    let mut sql = QueryBuilder::new("select q.* from unnest(");
+    sql.push_bind(provinces.to_vec());
+    sql.push(format!(
+        "::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"
+    ));
+    push_source(&mut sql, filter, true);
+    push_page(
+        &mut sql,
+        page,
+        OrderColumns {
+            id: "e.id",
+            name: "e.name_key",
+        },
+    );
+    sql.push(") q");
+    let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(pool).await?;
+    let mut pages: HashMap<i64, Vec<EmployerRow>> = HashMap::new();
+    for row in rows {
+        pages.entry(row.province_id.into()).or_default().push(row);
+    }
+    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
+    Ok(provinces.iter().map(cut).collect())
+}
+
+/// How many employers there are.
+///
+/// # Errors
+/// The database is away.
+pub async fn count(pool: &PgPool, filter: &EmployerFilter) -> Result<i64, StoreError> {
+    let mut sql = QueryBuilder::new("select count(*)");
+    push_source(&mut sql, filter, false);
+    Ok(sql.build_query_scalar().fetch_one(pool).await?)
+}
+
+/// How many employers each of several provinces has.
+///
+/// # Errors
+/// The database is away.
+pub async fn count_of_provinces(
+    pool: &PgPool,
+    provinces: &[i64],
+    filter: &EmployerFilter,
+) -> Result<HashMap<i64, i64>, StoreError> {
+    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
+    sql.push_bind(provinces.to_vec());
+    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
+    push_source(&mut sql, filter, true);
+    sql.push(") q");
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    Ok(rows.into_iter().collect())
+}
+
+fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &EmployerFilter, of_parent: bool) {
+    sql.push(" from employer e where true");
+    if of_parent {
+        sql.push(" and e.province_id = k.parent::smallint");
+    }
+    if let Some(province) = filter.province {
+        sql.push(" and e.province_id = ").push_bind(province);
+    }
+    push_any(sql, "e.kind", &filter.kinds);
+    push_words(sql, "e.name_key", &filter.words);
+}
+
+/// An employer to be written.
+#[derive(Clone, Debug)]
+pub struct NewEmployer {
+    /// Name.
+    pub name: String,
+    /// Name, normalised.
+    pub name_key: String,
+    /// What kind of employer it is.
+    pub kind: EmployerKind,
+    /// Tax number, as index and sealed.
+    pub tax_number: Option<(Vec<u8>, Vec<u8>)>,
+    /// Business number.
+    pub business_number: Option<String>,
+    /// Work-accident risk class.
+    pub risk_class: i16,
+    /// Province.
+    pub province_id: i16,
+    /// Workers that it says it has.
+    pub declared_headcount: Option<i32>,
+}
+
+/// Writes an employer. `None` where its tax or business number is taken.
+///
+/// # Errors
+/// The database is away.
+pub async fn insert(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    new: &NewEmployer,
+) -> Result<Option<i64>, StoreError> {
+    let (index, sealed) = new.tax_number.clone().unzip();
+    let id = sqlx::query_scalar!(
+        "insert into employer (name, name_key, kind, tax_number_index, tax_number_sealed, business_number, risk_class,
+                               province_id, declared_headcount, registered_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing returning id",
+        new.name,
+        new.name_key,
+        new.kind as EmployerKind,
+        index,
+        sealed,
+        new.business_number,
+        new.risk_class,
+        new.province_id,
+        new.declared_headcount,
+        actor.client
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(id)
+}

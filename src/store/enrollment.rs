@@ -1,0 +1,268 @@
+//! Enrollments: reading those of people, and writing new ones.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
+
+use super::error::StoreError;
+use super::page::{OrderColumns, push_any, push_page};
+use super::participant::{column, push_scope};
+use crate::domain::actor::Actor;
+use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
+use crate::domain::page::{Page, Position, Slice};
+
+/// An enrollment as the registry keeps it.
+#[derive(Clone, Debug, FromRow)]
+pub struct EnrollmentRow {
+    /// The person.
+    pub participant_id: i64,
+    /// Internal id.
+    pub id: i64,
+    /// Employer.
+    pub employer_id: Option<i64>,
+    /// Association.
+    pub association_id: Option<i64>,
+    /// Channel that brought the person in.
+    pub channel_id: i64,
+    /// The batch that it came with.
+    pub onboarding_batch_id: Option<i64>,
+    /// Rupiah.
+    pub monthly_wage: Option<i64>,
+    /// First day.
+    pub starts_on: NaiveDate,
+    /// Last day.
+    pub ends_on: Option<NaiveDate>,
+    /// Last day of the last month paid for.
+    pub paid_through: Option<NaiveDate>,
+    /// Segment.
+    pub segment: Segment,
+    /// Where it stands.
+    pub status: EnrollmentStatus,
+    /// Why it ended.
+    pub end_reason: Option<EndReason>,
+    /// What kind of civil servant; `None`: not one.
+    pub civil_servant: Option<CivilServantCategory>,
+    /// Province.
+    pub province_id: i16,
+    /// Programmes.
+    pub programmes: Vec<Programme>,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// Service number, sealed.
+    pub service_number: Option<Vec<u8>>,
+    /// Work unit.
+    pub work_unit: Option<String>,
+    /// Grade.
+    pub grade: Option<String>,
+    /// Codes of the warnings under which it was taken.
+    pub flags: Option<Vec<String>>,
+}
+
+const COLUMNS: &str = "e.participant_id, e.id, e.employer_id, e.association_id, e.channel_id, e.onboarding_batch_id, \
+                       e.monthly_wage, e.starts_on, e.ends_on, e.paid_through, e.segment, e.status, e.end_reason, \
+                       e.civil_servant, e.province_id, e.programmes, e.recorded_at, e.service_number, e.work_unit, \
+                       e.grade, e.flags";
+const ORDER: OrderColumns = OrderColumns {
+    id: "e.id",
+    name: "e.id",
+};
+
+impl EnrollmentRow {
+    /// Where it stands in a list.
+    pub fn position(&self) -> Position {
+        Position::of_id(self.id)
+    }
+}
+
+/// Conditions on enrollments.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EnrollmentFilter {
+    /// With one of these statuses.
+    pub statuses: Vec<EnrollmentStatus>,
+    /// In one of these segments.
+    pub segments: Vec<Segment>,
+}
+
+/// Enrollments by person and id; those whom the actor may not see are absent.
+///
+/// # Errors
+/// The database is away.
+pub async fn by_ids(
+    pool: &PgPool,
+    actor: &Actor,
+    ids: &[(i64, i64)],
+) -> Result<HashMap<(i64, i64), EnrollmentRow>, StoreError> {
+    let (people, enrollments): (Vec<i64>, Vec<i64>) = ids.iter().copied().unzip();
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from unnest("));
+    sql.push_bind(people).push("::bigint[], ").push_bind(enrollments);
+    sql.push(
+        "::bigint[]) as k(participant_id, id) join enrollment e using (participant_id, id) \
+         join participant p on p.id = e.participant_id where true",
+    );
+    push_visible(&mut sql, actor);
+    let rows: Vec<EnrollmentRow> = sql.build_query_as().fetch_all(pool).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ((row.participant_id, row.id), row))
+        .collect())
+}
+
+/// The same page of the enrollments of several people, in one statement.
+///
+/// # Errors
+/// The database is away.
+pub async fn list_of(
+    pool: &PgPool,
+    actor: &Actor,
+    participants: &[i64],
+    filter: &EnrollmentFilter,
+    page: &Page,
+) -> Result<HashMap<i64, Slice<EnrollmentRow>>, StoreError> {
+    let mut sql = QueryBuilder::new("select q.* from unnest(");
+    sql.push_bind(participants.to_vec());
+    sql.push(format!(
+        "::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"
+    ));
+    push_source(&mut sql, actor, filter);
+    push_page(&mut sql, page, ORDER);
+    sql.push(") q");
+    let rows: Vec<EnrollmentRow> = sql.build_query_as().fetch_all(pool).await?;
+    let mut pages: HashMap<i64, Vec<EnrollmentRow>> = HashMap::new();
+    for row in rows {
+        pages.entry(row.participant_id).or_default().push(row);
+    }
+    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
+    Ok(participants.iter().map(cut).collect())
+}
+
+/// How many enrollments each of several people has.
+///
+/// # Errors
+/// The database is away.
+pub async fn count_of(
+    pool: &PgPool,
+    actor: &Actor,
+    participants: &[i64],
+    filter: &EnrollmentFilter,
+) -> Result<HashMap<i64, i64>, StoreError> {
+    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
+    sql.push_bind(participants.to_vec());
+    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
+    push_source(&mut sql, actor, filter);
+    sql.push(") q");
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    Ok(rows.into_iter().collect())
+}
+
+fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &EnrollmentFilter) {
+    sql.push(
+        " from enrollment e join participant p on p.id = e.participant_id where e.participant_id = k.parent",
+    );
+    push_visible(sql, actor);
+    push_any(sql, "e.status", &filter.statuses);
+    push_any(sql, "e.segment", &filter.segments);
+}
+
+/// A partner sees its own enrollments of a person, not those with others.
+fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
+    push_scope(sql, actor);
+    for (column, id) in [
+        ("e.employer_id", actor.scope.employer),
+        ("e.association_id", actor.scope.association),
+    ] {
+        if let Some(id) = id {
+            sql.push(" and ").push(column).push(" = ").push_bind(id);
+        }
+    }
+}
+
+/// An enrollment to be written.
+#[derive(Clone, Debug)]
+pub struct NewEnrollmentRow {
+    /// The person, written already.
+    pub participant_id: i64,
+    /// Employer.
+    pub employer_id: Option<i64>,
+    /// Association.
+    pub association_id: Option<i64>,
+    /// Channel.
+    pub channel_id: i64,
+    /// The batch that it comes with.
+    pub onboarding_batch_id: Option<i64>,
+    /// Rupiah.
+    pub monthly_wage: Option<i64>,
+    /// First day.
+    pub starts_on: NaiveDate,
+    /// Last day of the last month paid for.
+    pub paid_through: Option<NaiveDate>,
+    /// Segment.
+    pub segment: Segment,
+    /// Where it stands.
+    pub status: EnrollmentStatus,
+    /// What kind of civil servant.
+    pub civil_servant: Option<CivilServantCategory>,
+    /// Province.
+    pub province_id: i16,
+    /// Programmes, as an array literal of PostgreSQL: `{WORK_ACCIDENT,DEATH}`.
+    pub programmes: String,
+    /// Service number, sealed.
+    pub service_number: Option<Vec<u8>>,
+    /// Work unit.
+    pub work_unit: Option<String>,
+    /// Grade.
+    pub grade: Option<String>,
+    /// Codes of the warnings, as an array literal of PostgreSQL.
+    pub flags: Option<String>,
+}
+
+/// Writes enrollments in one statement, and gives the id of each by its person. One that the person has open
+/// already, in the same segment with the same employer, is left out.
+///
+/// # Errors
+/// The database is away.
+pub async fn insert_many(
+    conn: &mut PgConnection,
+    enrollments: &[NewEnrollmentRow],
+) -> Result<HashMap<i64, i64>, StoreError> {
+    if enrollments.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"insert into enrollment (participant_id, employer_id, association_id, channel_id, onboarding_batch_id,
+                  monthly_wage, starts_on, paid_through, segment, status, civil_servant, province_id, programmes,
+                  service_number, work_unit, grade, flags)
+           select u.participant_id, u.employer_id, u.association_id, u.channel_id, u.onboarding_batch_id,
+                  u.monthly_wage, u.starts_on, u.paid_through, u.segment::segment, u.status::enrollment_status,
+                  u.civil_servant::civil_servant_category, u.province_id, u.programmes::programme[],
+                  u.service_number, u.work_unit, u.grade, u.flags::text[]
+           from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+                       $7::date[], $8::date[], $9::text[], $10::text[], $11::text[], $12::smallint[], $13::text[],
+                       $14::bytea[], $15::text[], $16::text[], $17::text[])
+                as u(participant_id, employer_id, association_id, channel_id, onboarding_batch_id, monthly_wage,
+                     starts_on, paid_through, segment, status, civil_servant, province_id, programmes,
+                     service_number, work_unit, grade, flags)
+           on conflict (participant_id, segment, coalesce(employer_id, 0)) where ends_on is null do nothing
+           returning participant_id, id"#,
+        &column(enrollments, |e| e.participant_id),
+        &column(enrollments, |e| e.employer_id) as &[Option<i64>],
+        &column(enrollments, |e| e.association_id) as &[Option<i64>],
+        &column(enrollments, |e| e.channel_id),
+        &column(enrollments, |e| e.onboarding_batch_id) as &[Option<i64>],
+        &column(enrollments, |e| e.monthly_wage) as &[Option<i64>],
+        &column(enrollments, |e| e.starts_on),
+        &column(enrollments, |e| e.paid_through) as &[Option<NaiveDate>],
+        &column(enrollments, |e| e.segment.as_str()) as &[&str],
+        &column(enrollments, |e| e.status.as_str()) as &[&str],
+        &column(enrollments, |e| e.civil_servant.map(CivilServantCategory::as_str)) as &[Option<&str>],
+        &column(enrollments, |e| e.province_id),
+        &column(enrollments, |e| e.programmes.as_str()) as &[&str],
+        &column(enrollments, |e| e.service_number.as_deref()) as &[Option<&[u8]>],
+        &column(enrollments, |e| e.work_unit.as_deref()) as &[Option<&str>],
+        &column(enrollments, |e| e.grade.as_deref()) as &[Option<&str>],
+        &column(enrollments, |e| e.flags.as_deref()) as &[Option<&str>],
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.participant_id, row.id)).collect())
+}

@@ -1,0 +1,180 @@
+//! What happened to people: read newest first, only ever added to.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
+
+use super::error::StoreError;
+use super::page::{OrderColumns, push_page};
+use super::participant::{column, push_scope};
+use crate::domain::actor::Actor;
+use crate::domain::event::EventKind;
+use crate::domain::page::{Page, Slice};
+
+/// One entry of a person's history.
+#[derive(Clone, Debug, FromRow)]
+pub struct EventRow {
+    /// The person.
+    pub participant_id: i64,
+    /// Internal id.
+    pub id: i64,
+    /// The enrollment that it concerns.
+    pub enrollment_id: Option<i64>,
+    /// The channel that recorded it.
+    pub channel_id: Option<i64>,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// When it took effect.
+    pub effective_on: NaiveDate,
+    /// What happened.
+    pub kind: EventKind,
+    /// The client that recorded it.
+    pub recorded_by: String,
+}
+
+const COLUMNS: &str = "v.participant_id, v.id, v.enrollment_id, v.channel_id, v.recorded_at, v.effective_on, v.kind, \
+                       v.recorded_by";
+
+/// The entries of some persons and ids; those whom the actor may not see are absent.
+///
+/// # Errors
+/// The database is away.
+pub async fn by_ids(
+    pool: &PgPool,
+    actor: &Actor,
+    ids: &[(i64, i64)],
+) -> Result<HashMap<(i64, i64), EventRow>, StoreError> {
+    let (people, events): (Vec<i64>, Vec<i64>) = ids.iter().copied().unzip();
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from unnest("));
+    sql.push_bind(people).push("::bigint[], ").push_bind(events);
+    sql.push(
+        "::bigint[]) as k(participant_id, id) join participant_event v using (participant_id, id) \
+         join participant p on p.id = v.participant_id where true",
+    );
+    push_visible(&mut sql, actor);
+    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(pool).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ((row.participant_id, row.id), row))
+        .collect())
+}
+
+/// The same page of the histories of several people, in one statement.
+///
+/// # Errors
+/// The database is away.
+pub async fn list_of(
+    pool: &PgPool,
+    actor: &Actor,
+    participants: &[i64],
+    page: &Page,
+) -> Result<HashMap<i64, Slice<EventRow>>, StoreError> {
+    let mut sql = QueryBuilder::new("select q.* from unnest(");
+    sql.push_bind(participants.to_vec());
+    sql.push(format!(
+        "::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"
+    ));
+    push_source(&mut sql, actor);
+    push_page(
+        &mut sql,
+        page,
+        OrderColumns {
+            id: "v.id",
+            name: "v.id",
+        },
+    );
+    sql.push(") q");
+    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(pool).await?;
+    let mut pages: HashMap<i64, Vec<EventRow>> = HashMap::new();
+    for row in rows {
+        pages.entry(row.participant_id).or_default().push(row);
+    }
+    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
+    Ok(participants.iter().map(cut).collect())
+}
+
+/// How many entries each of several people has.
+///
+/// # Errors
+/// The database is away.
+pub async fn count_of(
+    pool: &PgPool,
+    actor: &Actor,
+    participants: &[i64],
+) -> Result<HashMap<i64, i64>, StoreError> {
+    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
+    sql.push_bind(participants.to_vec());
+    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
+    push_source(&mut sql, actor);
+    sql.push(") q");
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    Ok(rows.into_iter().collect())
+}
+
+fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
+    sql.push(
+        " from participant_event v join participant p on p.id = v.participant_id where v.participant_id = k.parent",
+    );
+    push_visible(sql, actor);
+}
+
+/// A partner sees what happened to its own enrollments, not to those with others.
+fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
+    push_scope(sql, actor);
+    for (column, id) in [
+        ("employer_id", actor.scope.employer),
+        ("association_id", actor.scope.association),
+    ] {
+        if let Some(id) = id {
+            sql.push(
+                " and (v.enrollment_id is null or exists (select from enrollment e \
+                 where e.participant_id = v.participant_id and e.id = v.enrollment_id and e.",
+            );
+            sql.push(column).push(" = ").push_bind(id).push("))");
+        }
+    }
+}
+
+/// An entry to be written.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// The person.
+    pub participant_id: i64,
+    /// The enrollment that it concerns.
+    pub enrollment_id: i64,
+    /// The channel that records it.
+    pub channel_id: i64,
+    /// When it took effect.
+    pub effective_on: NaiveDate,
+}
+
+/// Writes entries of one kind in one statement.
+///
+/// # Errors
+/// The database is away.
+pub async fn insert_many(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    kind: EventKind,
+    events: &[NewEvent],
+) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        r#"insert into participant_event (participant_id, enrollment_id, channel_id, effective_on, kind, recorded_by)
+           select u.participant_id, u.enrollment_id, u.channel_id, u.effective_on, $5, $6
+           from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::date[])
+                as u(participant_id, enrollment_id, channel_id, effective_on)"#,
+        &column(events, |e| e.participant_id),
+        &column(events, |e| e.enrollment_id),
+        &column(events, |e| e.channel_id),
+        &column(events, |e| e.effective_on),
+        kind as EventKind,
+        actor.client
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Who owns a number: the one place where uniqueness of a person lives.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use super::error::StoreError;
+
+/// Whose a claimed number is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The person who owns it.
+    pub participant_id: i64,
+    /// Claimed just now, by this transaction, for a person who is not written yet?
+    pub is_new: bool,
+}
+
+/// Claims identity numbers, each for a person of its own whose id is given out here. Numbers that somebody owns
+/// stay whose they are. Whoever claims a number that another transaction is claiming waits for that one to end.
+///
+/// Takes no actor: it answers to the registry's own writing, never to a caller.
+///
+/// # Errors
+/// The database is away.
+pub async fn claim_national_ids(
+    conn: &mut PgConnection,
+    indexes: &[Vec<u8>],
+) -> Result<HashMap<Vec<u8>, Claim>, StoreError> {
+    // In the order of the key, so that two transactions never wait for each other.
+    let claimed = sqlx::query!(
+        "insert into identifier (kind, value_index, participant_id)
+         select 'NATIONAL_ID', u.value_index, nextval('participant_id_seq')
+         from (select value_index from unnest($1::bytea[]) as v(value_index) order by value_index) u
+         on conflict do nothing
+         returning value_index, participant_id",
+        indexes
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut claims: HashMap<Vec<u8>, Claim> = claimed
+        .into_iter()
+        .map(|row| {
+            (
+                row.value_index,
+                Claim {
+                    participant_id: row.participant_id,
+                    is_new: true,
+                },
+            )
+        })
+        .collect();
+    let missing: Vec<Vec<u8>> = indexes
+        .iter()
+        .filter(|index| !claims.contains_key(*index))
+        .cloned()
+        .collect();
+    let owners = owners(conn, "NATIONAL_ID", &missing).await?;
+    claims.extend(owners.into_iter().map(|(index, participant_id)| {
+        (
+            index,
+            Claim {
+                participant_id,
+                is_new: false,
+            },
+        )
+    }));
+    Ok(claims)
+}
+
+/// Claims service numbers for the people given beside them, and says who owns each of them now.
+///
+/// Takes no actor: it answers to the registry's own writing, never to a caller.
+///
+/// # Errors
+/// The database is away.
+pub async fn claim_service_numbers(
+    conn: &mut PgConnection,
+    indexes: &[Vec<u8>],
+    participant_ids: &[i64],
+) -> Result<HashMap<Vec<u8>, i64>, StoreError> {
+    if indexes.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let claimed = sqlx::query!(
+        "insert into identifier (kind, value_index, participant_id)
+         select 'SERVICE_NUMBER', u.value_index, u.participant_id
+         from (select value_index, participant_id
+               from unnest($1::bytea[], $2::bigint[]) as v(value_index, participant_id) order by value_index) u
+         on conflict do nothing
+         returning value_index, participant_id",
+        indexes,
+        participant_ids
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut owned: HashMap<Vec<u8>, i64> = claimed
+        .into_iter()
+        .map(|row| (row.value_index, row.participant_id))
+        .collect();
+    let missing: Vec<Vec<u8>> = indexes
+        .iter()
+        .filter(|index| !owned.contains_key(*index))
+        .cloned()
+        .collect();
+    owned.extend(owners(conn, "SERVICE_NUMBER", &missing).await?);
+    Ok(owned)
+}
+
+/// Gives back identity numbers that this very transaction claimed, for people who will not be written after all.
+///
+/// # Errors
+/// The database is away.
+pub async fn release_national_ids(conn: &mut PgConnection, indexes: &[Vec<u8>]) -> Result<(), StoreError> {
+    if !indexes.is_empty() {
+        sqlx::query!(
+            "delete from identifier where kind = 'NATIONAL_ID' and value_index = any($1)",
+            indexes
+        )
+        .execute(conn)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn owners(
+    conn: &mut PgConnection,
+    kind: &str,
+    indexes: &[Vec<u8>],
+) -> Result<HashMap<Vec<u8>, i64>, StoreError> {
+    if indexes.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query!(
+        "select value_index, participant_id from identifier
+         where kind = $1::text::identifier_kind and value_index = any($2)",
+        kind,
+        indexes
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.value_index, row.participant_id))
+        .collect())
+}

@@ -1,0 +1,194 @@
+//! The installation's keys: how numbers are found, kept readable, and kept out of a dump.
+//!
+//! One secret of 32 bytes, from which one key for each purpose is derived. A number is found by its HMAC and shown
+//! by decrypting what stands beside it; without the secret a copy of the database holds no identity number, and there
+//! are too few identity numbers for a hash without a key to hide them.
+
+use aes_gcm::aead::{Aead, KeyInit as _, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+/// Bytes of an index: enough that two numbers of twenty million never meet.
+const INDEX_BYTES: usize = 16;
+const NONCE_BYTES: usize = 12;
+/// First byte of a sealed number, for the day on which the key or the form changes.
+const FORM: u8 = 1;
+
+closed_list! {
+    /// Kinds of numbers. A number is found and opened only as the kind that it was kept as.
+    NumberKind {
+        /// NIK.
+        NationalId = "NATIONAL_ID",
+        /// NIP.
+        ServiceNumber = "SERVICE_NUMBER",
+        /// NPWP.
+        TaxNumber = "TAX_NUMBER",
+        /// Telephone.
+        Phone = "PHONE",
+    }
+}
+
+/// The derived keys. Neither shown nor printed.
+pub struct Keys {
+    index: Zeroizing<[u8; 32]>,
+    fingerprint: Zeroizing<[u8; 32]>,
+    token: Zeroizing<[u8; 32]>,
+    check: [u8; 32],
+    seal: Aes256Gcm,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
+/// A number that was sealed with another key, or changed since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a sealed number does not open with this installation's key")]
+pub struct WrongKey;
+
+impl Keys {
+    /// Derives the keys from the installation's secret.
+    pub fn derive(secret: &[u8; 32]) -> Self {
+        let seal = Zeroizing::new(mac(secret, &[b"seal"]));
+        Self {
+            index: Zeroizing::new(mac(secret, &[b"index"])),
+            fingerprint: Zeroizing::new(mac(secret, &[b"fingerprint"])),
+            token: Zeroizing::new(mac(secret, &[b"token"])),
+            check: mac(secret, &[b"check"]),
+            seal: Aes256Gcm::new_from_slice(seal.as_slice()).expect("the key has 32 bytes"),
+        }
+    }
+
+    /// Under which a number is found: equal numbers have equal indexes, and nothing else can be read from it.
+    pub fn index(&self, kind: NumberKind, number: &str) -> Vec<u8> {
+        mac(&*self.index, &[kind.as_str().as_bytes(), &[0], number.as_bytes()])[..INDEX_BYTES].to_vec()
+    }
+
+    /// Makes a number unreadable to everybody without the key.
+    pub fn seal(&self, kind: NumberKind, number: &str) -> Vec<u8> {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).expect("the operating system gives random bytes");
+        let payload = Payload {
+            msg: number.as_bytes(),
+            aad: kind.as_str().as_bytes(),
+        };
+        let sealed = self
+            .seal
+            .encrypt(&Nonce::from(nonce), payload)
+            .expect("a number is short");
+        [&[FORM], nonce.as_slice(), &sealed].concat()
+    }
+
+    /// Makes it readable again.
+    ///
+    /// # Errors
+    /// Sealed with another key or as another kind, or changed since.
+    pub fn open(&self, kind: NumberKind, sealed: &[u8]) -> Result<Zeroizing<String>, WrongKey> {
+        let (form, rest) = sealed.split_first().ok_or(WrongKey)?;
+        let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(WrongKey)?;
+        if *form != FORM {
+            return Err(WrongKey);
+        }
+        let payload = Payload {
+            msg: sealed,
+            aad: kind.as_str().as_bytes(),
+        };
+        let number = self
+            .seal
+            .decrypt(&Nonce::from(*nonce), payload)
+            .map_err(|_| WrongKey)?;
+        String::from_utf8(number)
+            .map(Zeroizing::new)
+            .map_err(|_| WrongKey)
+    }
+
+    /// Digest of an input, to tell whether a second one is the same. Keyed, because inputs hold identity numbers.
+    pub fn fingerprint(&self, input: &[u8]) -> Vec<u8> {
+        mac(&*self.fingerprint, &[input]).to_vec()
+    }
+
+    /// Signs the bearer tokens that this installation gives out.
+    pub fn token_key(&self) -> &[u8] {
+        self.token.as_slice()
+    }
+
+    /// Tells one installation's key from another's, and nothing about it. Stands in the database.
+    pub fn check(&self) -> &[u8] {
+        &self.check
+    }
+}
+
+fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac =
+        <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NUMBER: &str = "1671010208850001";
+
+    #[test]
+    fn a_sealed_number_opens_with_the_same_key_and_kind_only() {
+        let (keys, others) = (Keys::derive(&[1; 32]), Keys::derive(&[2; 32]));
+        let sealed = keys.seal(NumberKind::NationalId, NUMBER);
+        assert_eq!(
+            keys.open(NumberKind::NationalId, &sealed).unwrap().as_str(),
+            NUMBER
+        );
+        assert_eq!(keys.open(NumberKind::ServiceNumber, &sealed), Err(WrongKey));
+        assert_eq!(others.open(NumberKind::NationalId, &sealed), Err(WrongKey));
+    }
+
+    #[test]
+    fn a_changed_or_cut_seal_is_refused() {
+        let keys = Keys::derive(&[1; 32]);
+        let sealed = keys.seal(NumberKind::NationalId, NUMBER);
+        for length in 0..sealed.len() {
+            assert_eq!(
+                keys.open(NumberKind::NationalId, &sealed[..length]),
+                Err(WrongKey)
+            );
+        }
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert_eq!(keys.open(NumberKind::NationalId, &changed), Err(WrongKey));
+        }
+    }
+
+    #[test]
+    fn the_index_is_stable_and_tells_kinds_apart() {
+        let keys = Keys::derive(&[1; 32]);
+        assert_eq!(
+            keys.index(NumberKind::NationalId, NUMBER),
+            keys.index(NumberKind::NationalId, NUMBER)
+        );
+        assert_ne!(
+            keys.index(NumberKind::NationalId, NUMBER),
+            keys.index(NumberKind::TaxNumber, NUMBER)
+        );
+        assert_ne!(
+            keys.index(NumberKind::NationalId, NUMBER),
+            Keys::derive(&[2; 32]).index(NumberKind::NationalId, NUMBER)
+        );
+    }
+
+    #[test]
+    fn the_same_number_never_looks_the_same_twice() {
+        let keys = Keys::derive(&[1; 32]);
+        assert_ne!(
+            keys.seal(NumberKind::NationalId, NUMBER),
+            keys.seal(NumberKind::NationalId, NUMBER)
+        );
+    }
+}

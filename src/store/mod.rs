@@ -1,0 +1,76 @@
+//! What the registry knows, in PostgreSQL: one file for each noun, free functions, set-based statements.
+//!
+//! Few verbs: `find_by_x`, `by_ids`, `list`, `count`, `insert`, `insert_many`. Not found is `None`. Nothing here
+//! judges an input (see `domain`) or opens a transaction (see `actions`).
+//!
+//! Every function that touches a person takes the [`Actor`](crate::domain::actor::Actor) and puts its scope into the
+//! statement, so that what an actor may not see is absent, and not merely hidden.
+//!
+//! To add a noun: a migration, a file here with its row and its verbs, the row's enumerations in `pg_enum!` below,
+//! then `DATABASE_URL=… cargo check` with `SQLX_OFFLINE_DIR=.sqlx` to record its statements.
+
+pub mod association;
+pub mod channel;
+pub mod count;
+pub mod database;
+pub mod employer;
+pub mod enrollment;
+pub mod error;
+pub mod event;
+pub mod idempotency;
+pub mod identifier;
+pub mod keys;
+pub mod onboarding;
+pub mod page;
+pub mod participant;
+pub mod reference;
+
+pub use database::Database;
+pub use error::StoreError;
+
+/// Lets an enumeration of `domain` stand in statements as the PostgreSQL type of the same names.
+macro_rules! pg_enum {
+    ($($rust:ty => $name:literal, $array:literal;)+) => {$(
+        impl sqlx::Type<sqlx::Postgres> for $rust {
+            fn type_info() -> sqlx::postgres::PgTypeInfo {
+                sqlx::postgres::PgTypeInfo::with_name($name)
+            }
+        }
+
+        impl sqlx::postgres::PgHasArrayType for $rust {
+            fn array_type_info() -> sqlx::postgres::PgTypeInfo {
+                sqlx::postgres::PgTypeInfo::with_name($array)
+            }
+        }
+
+        impl sqlx::Encode<'_, sqlx::Postgres> for $rust {
+            fn encode_by_ref(
+                &self,
+                buffer: &mut sqlx::postgres::PgArgumentBuffer,
+            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                <&str as sqlx::Encode<sqlx::Postgres>>::encode_by_ref(&self.as_str(), buffer)
+            }
+        }
+
+        impl<'r> sqlx::Decode<'r, sqlx::Postgres> for $rust {
+            fn decode(value: sqlx::postgres::PgValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                Ok(value.as_str()?.parse()?)
+            }
+        }
+    )+};
+}
+
+pg_enum! {
+    crate::domain::channel::ChannelKind => "channel_kind", "_channel_kind";
+    crate::domain::employer::EmployerKind => "employer_kind", "_employer_kind";
+    crate::domain::enrollment::CivilServantCategory => "civil_servant_category", "_civil_servant_category";
+    crate::domain::enrollment::EndReason => "end_reason", "_end_reason";
+    crate::domain::enrollment::EnrollmentStatus => "enrollment_status", "_enrollment_status";
+    crate::domain::enrollment::Programme => "programme", "_programme";
+    crate::domain::enrollment::Segment => "segment", "_segment";
+    crate::domain::event::EventKind => "participant_event_kind", "_participant_event_kind";
+    crate::domain::onboarding::OnboardingState => "onboarding_state", "_onboarding_state";
+    crate::domain::onboarding::RowOutcome => "row_outcome", "_row_outcome";
+    crate::domain::participant::ParticipantStatus => "participant_status", "_participant_status";
+    crate::domain::participant::Sex => "sex", "_sex";
+}

@@ -1,0 +1,83 @@
+//! The one way in which lists are cut into pages: conditions on the order key, an order, a limit.
+
+use sqlx::{Postgres, QueryBuilder};
+
+use crate::domain::page::{Direction, Order, Page};
+
+/// Column names of a list's order.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderColumns {
+    /// Decides between equal keys, and is the whole order of [`Order::Id`].
+    pub id: &'static str,
+    /// The text that [`Order::Name`] orders by.
+    pub name: &'static str,
+}
+
+/// Appends to a statement that has a `where` already: only rows behind and ahead of the cursors, in the order of the
+/// page, one more than it holds, so that the page knows whether there is a next one.
+pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderColumns) {
+    let (behind, ahead) = match page.direction {
+        Direction::Ascending => (" > ", " < "),
+        Direction::Descending => (" < ", " > "),
+    };
+    for (position, comparison) in [(&page.after, behind), (&page.before, ahead)] {
+        let Some(position) = position else { continue };
+        sql.push(" and ");
+        match page.order {
+            Order::Id => {
+                sql.push(columns.id).push(comparison).push_bind(position.id);
+            }
+            Order::Name | Order::Key => {
+                sql.push("(")
+                    .push(columns.name)
+                    .push(", ")
+                    .push(columns.id)
+                    .push(")")
+                    .push(comparison);
+                sql.push("(")
+                    .push_bind(position.key.clone())
+                    .push(", ")
+                    .push_bind(position.id)
+                    .push(")");
+            }
+        }
+    }
+    let direction = if page.fetch_descending() { " desc" } else { "" };
+    sql.push(" order by ");
+    if page.order != Order::Id {
+        sql.push(columns.name).push(direction).push(", ");
+    }
+    sql.push(columns.id).push(direction);
+    sql.push(" limit ").push_bind(page.size as i64 + 1);
+}
+
+/// Appends a condition that all words, or their beginnings, stand in a text: `siti rah` finds Rahayu, Siti.
+pub fn push_words(sql: &mut QueryBuilder<Postgres>, text: &'static str, words: &[String]) {
+    if !words.is_empty() {
+        let query = words
+            .iter()
+            .map(|word| format!("{word}:*"))
+            .collect::<Vec<_>>()
+            .join(" & ");
+        sql.push(" and to_tsvector('simple', ")
+            .push(text)
+            .push(") @@ to_tsquery('simple', ")
+            .push_bind(query)
+            .push(")");
+    }
+}
+
+/// Appends `and column = any(values)` unless there are no values.
+pub fn push_any<T>(sql: &mut QueryBuilder<Postgres>, column: &'static str, values: &[T])
+where
+    T: Clone + Send + 'static,
+    Vec<T>: sqlx::Type<Postgres> + for<'q> sqlx::Encode<'q, Postgres>,
+{
+    if !values.is_empty() {
+        sql.push(" and ")
+            .push(column)
+            .push(" = any(")
+            .push_bind(values.to_vec())
+            .push(")");
+    }
+}

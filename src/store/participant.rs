@@ -1,0 +1,483 @@
+//! People: reading them one by one and in lists, and writing new ones.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{FromRow, PgConnection, PgPool, Postgres, QueryBuilder};
+
+use super::error::StoreError;
+use super::page::{OrderColumns, push_any, push_page, push_words};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::count::Held;
+use crate::domain::enrollment::{EnrollmentStatus, KnownPerson, Segment};
+use crate::domain::page::{Page, Position, Slice};
+use crate::domain::participant::{ParticipantStatus, Sex};
+
+/// A person as the registry keeps it.
+#[derive(Clone, Debug, FromRow)]
+pub struct ParticipantRow {
+    /// Internal id; the card number is made of it.
+    pub id: i64,
+    /// When the person was first enrolled.
+    pub registered_at: DateTime<Utc>,
+    /// The channel of the first enrollment.
+    pub channel_id: i64,
+    /// Employer of the newest open enrollment.
+    pub employer_id: Option<i64>,
+    /// Association of the newest open enrollment.
+    pub association_id: Option<i64>,
+    /// Date of birth.
+    pub birth_date: NaiveDate,
+    /// Sex.
+    pub sex: Sex,
+    /// The best of the enrollments.
+    pub status: ParticipantStatus,
+    /// Province of residence.
+    pub province_id: i16,
+    /// Name.
+    pub full_name: String,
+    /// Name, normalised.
+    pub name_key: String,
+    /// Identity number, sealed.
+    pub national_id: Option<Vec<u8>>,
+}
+
+const COLUMNS: &str = "p.id, p.registered_at, p.channel_id, p.employer_id, p.association_id, p.birth_date, p.sex, \
+                       p.status, p.province_id, p.full_name, p.name_key, p.national_id";
+const ORDER: OrderColumns = OrderColumns {
+    id: "p.id",
+    name: "p.name_key",
+};
+
+impl ParticipantRow {
+    /// Where the person stands in a list of that page's order.
+    pub fn position(&self, page: &Page) -> Position {
+        match page.order {
+            crate::domain::page::Order::Id => Position::of_id(self.id),
+            _ => Position {
+                key: self.name_key.clone(),
+                id: self.id,
+            },
+        }
+    }
+}
+
+/// Conditions on people; all that are set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ParticipantFilter {
+    /// Living in this province.
+    pub province: Option<i16>,
+    /// With an enrollment, open or ended, at this employer.
+    pub employer: Option<i64>,
+    /// With an enrollment, open or ended, through this association.
+    pub association: Option<i64>,
+    /// Brought in by one of these channels.
+    pub channels: Vec<i64>,
+    /// With an enrollment in one of these segments.
+    pub segments: Vec<Segment>,
+    /// With one of these statuses.
+    pub statuses: Vec<ParticipantStatus>,
+    /// All these words, or their beginnings, in the name.
+    pub words: Vec<String>,
+    /// Registered on this day or later, in the agency's time zone.
+    pub registered_from: Option<NaiveDate>,
+    /// Registered on this day or earlier, in the agency's time zone.
+    pub registered_until: Option<NaiveDate>,
+}
+
+/// Something that has people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PeopleOf {
+    /// The people who live in a province.
+    Province,
+    /// The people with an enrollment at an employer.
+    Employer,
+    /// The people with an enrollment through an association.
+    Association,
+}
+
+/// The people of some ids; those whom the actor may not see are absent.
+///
+/// # Errors
+/// The database is away.
+pub async fn by_ids(
+    pool: &PgPool,
+    actor: &Actor,
+    ids: &[i64],
+) -> Result<HashMap<i64, ParticipantRow>, StoreError> {
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from participant p where p.id = any("));
+    sql.push_bind(ids.to_vec()).push(")");
+    push_scope(&mut sql, actor);
+    let rows: Vec<ParticipantRow> = sql.build_query_as().fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// The person who owns the number of that index.
+///
+/// # Errors
+/// The database is away.
+pub async fn find_by_identifier(
+    pool: &PgPool,
+    actor: &Actor,
+    kind: &'static str,
+    value_index: &[u8],
+) -> Result<Option<ParticipantRow>, StoreError> {
+    let mut sql = QueryBuilder::new(format!(
+        "select {COLUMNS} from identifier i join participant p on p.id = i.participant_id where i.kind = "
+    ));
+    sql.push_bind(kind)
+        .push("::identifier_kind and i.value_index = ")
+        .push_bind(value_index.to_vec());
+    push_scope(&mut sql, actor);
+    Ok(sql.build_query_as().fetch_optional(pool).await?)
+}
+
+/// A page of people.
+///
+/// # Errors
+/// The database is away.
+pub async fn list(
+    pool: &PgPool,
+    actor: &Actor,
+    filter: &ParticipantFilter,
+    page: &Page,
+) -> Result<Slice<ParticipantRow>, StoreError> {
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
+    push_source(&mut sql, actor, None, filter);
+    push_page(&mut sql, page, ORDER);
+    Ok(page.cut(sql.build_query_as().fetch_all(pool).await?))
+}
+
+/// The same page of the people of several parents, in one statement.
+///
+/// # Errors
+/// The database is away.
+pub async fn list_of(
+    pool: &PgPool,
+    actor: &Actor,
+    parents: (PeopleOf, &[i64]),
+    filter: &ParticipantFilter,
+    page: &Page,
+) -> Result<HashMap<i64, Slice<ParticipantRow>>, StoreError> {
+    let mut sql = QueryBuilder::new("select k.parent, q.* from unnest(");
+    sql.push_bind(parents.1.to_vec());
+    sql.push(format!(
+        "::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"
+    ));
+    push_source(&mut sql, actor, Some(parents.0), filter);
+    push_page(&mut sql, page, ORDER);
+    sql.push(") q");
+    let rows: Vec<OfParent> = sql.build_query_as().fetch_all(pool).await?;
+    let mut pages: HashMap<i64, Vec<ParticipantRow>> = HashMap::new();
+    for row in rows {
+        pages.entry(row.parent).or_default().push(row.participant);
+    }
+    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
+    Ok(parents.1.iter().map(cut).collect())
+}
+
+/// How many people there are.
+///
+/// # Errors
+/// The database is away.
+pub async fn count(pool: &PgPool, actor: &Actor, filter: &ParticipantFilter) -> Result<i64, StoreError> {
+    let mut sql = QueryBuilder::new("select count(*)");
+    push_source(&mut sql, actor, None, filter);
+    Ok(sql.build_query_scalar().fetch_one(pool).await?)
+}
+
+/// How many people each of several parents has.
+///
+/// # Errors
+/// The database is away.
+pub async fn count_of(
+    pool: &PgPool,
+    actor: &Actor,
+    parents: (PeopleOf, &[i64]),
+    filter: &ParticipantFilter,
+) -> Result<HashMap<i64, i64>, StoreError> {
+    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
+    sql.push_bind(parents.1.to_vec());
+    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
+    push_source(&mut sql, actor, Some(parents.0), filter);
+    sql.push(") q");
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Restricts a statement that has a `where` to the people `p` whom an actor may see. A role that sees no people sees
+/// none, whatever else the statement says.
+pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
+    let scope = &actor.scope;
+    if !actor.may(Operation::ReadPeople) {
+        sql.push(" and false");
+    }
+    push_any(sql, "p.province_id", &scope.provinces);
+    push_any(sql, "p.channel_id", &scope.channels);
+    for (column, id) in [
+        ("employer_id", scope.employer),
+        ("association_id", scope.association),
+    ] {
+        push_enrolled(sql, column, id);
+    }
+}
+
+fn push_enrolled(sql: &mut QueryBuilder<Postgres>, column: &'static str, id: Option<i64>) {
+    if let Some(id) = id {
+        sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.")
+            .push(column);
+        sql.push(" = ").push_bind(id).push(")");
+    }
+}
+
+/// Appends `from … where …`: everybody, or those of `k.parent`, whom the actor may see and the filter keeps.
+///
+/// People of an employer or association are found through their enrollments, each person by the first of those, so
+/// that the index (employer, participant) gives them in order.
+fn push_source(
+    sql: &mut QueryBuilder<Postgres>,
+    actor: &Actor,
+    parent: Option<PeopleOf>,
+    filter: &ParticipantFilter,
+) {
+    let (mut employer, mut association) = (filter.employer, filter.association);
+    let through = match parent {
+        Some(PeopleOf::Employer) => Some(("employer_id", None)),
+        Some(PeopleOf::Association) => Some(("association_id", None)),
+        _ => match (employer.take(), association) {
+            (Some(id), _) => Some(("employer_id", Some(id))),
+            (None, Some(_)) => Some(("association_id", association.take())),
+            (None, None) => None,
+        },
+    };
+    match through {
+        None => sql.push(" from participant p where true"),
+        Some((column, id)) => {
+            sql.push(format!(
+                " from enrollment e join participant p on p.id = e.participant_id where e.{column} = "
+            ));
+            match id {
+                Some(id) => sql.push_bind(id),
+                None => sql.push("k.parent"),
+            };
+            sql.push(format!(
+                " and not exists (select from enrollment d where d.participant_id = e.participant_id \
+                 and d.{column} = e.{column} and d.id < e.id)"
+            ))
+        }
+    };
+    if parent == Some(PeopleOf::Province) {
+        sql.push(" and p.province_id = k.parent::smallint");
+    }
+    push_scope(sql, actor);
+    push_enrolled(sql, "employer_id", employer);
+    push_enrolled(sql, "association_id", association);
+    if let Some(province) = filter.province {
+        sql.push(" and p.province_id = ").push_bind(province);
+    }
+    push_any(sql, "p.channel_id", &filter.channels);
+    push_any(sql, "p.status", &filter.statuses);
+    if !filter.segments.is_empty() {
+        sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.segment = any(");
+        sql.push_bind(filter.segments.clone()).push("))");
+    }
+    push_words(sql, "p.name_key", &filter.words);
+    if let Some(day) = filter.registered_from {
+        sql.push(" and p.registered_at >= (")
+            .push_bind(day)
+            .push("::timestamp at time zone 'Asia/Jakarta')");
+    }
+    if let Some(day) = filter.registered_until {
+        sql.push(" and p.registered_at < ((")
+            .push_bind(day)
+            .push("::date + 1)::timestamp at time zone 'Asia/Jakarta')");
+    }
+}
+
+#[derive(FromRow)]
+struct OfParent {
+    parent: i64,
+    #[sqlx(flatten)]
+    participant: ParticipantRow,
+}
+
+/// A person whose identity number came in again: what is compared, and what the figures count.
+#[derive(Clone, Debug)]
+pub struct KnownRow {
+    /// What is compared with the form.
+    pub person: KnownPerson,
+    /// Died, so that nothing can be added.
+    pub deceased: bool,
+    /// Province of residence.
+    pub province_id: i16,
+    /// The channel of the first enrollment.
+    pub channel_id: i64,
+    /// The enrollments.
+    pub held: Vec<Held>,
+}
+
+/// The people of some ids as an enrollment needs them, locked in the order of id until the transaction ends.
+///
+/// Takes no actor: it answers to the registry's own writing, never to a caller.
+///
+/// # Errors
+/// The database is away.
+pub async fn lock_known(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, KnownRow>, StoreError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let people = sqlx::query!(
+        r#"select id, birth_date, sex as "sex: Sex", name_key, status as "status: ParticipantStatus", province_id,
+                  channel_id
+           from participant where id = any($1) order by id for no key update"#,
+        ids
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let enrollments = sqlx::query!(
+        r#"select participant_id, segment as "segment: Segment", status as "status: EnrollmentStatus", employer_id,
+                  association_id
+           from enrollment where participant_id = any($1)"#,
+        ids
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut known: HashMap<i64, KnownRow> = people
+        .into_iter()
+        .map(|row| {
+            let person = KnownPerson {
+                birth_date: row.birth_date,
+                sex: row.sex,
+                name_key: row.name_key,
+            };
+            let deceased = row.status == ParticipantStatus::Deceased;
+            (
+                row.id,
+                KnownRow {
+                    person,
+                    deceased,
+                    province_id: row.province_id,
+                    channel_id: row.channel_id,
+                    held: vec![],
+                },
+            )
+        })
+        .collect();
+    for row in enrollments {
+        if let Some(person) = known.get_mut(&row.participant_id) {
+            person.held.push(Held {
+                segment: row.segment,
+                status: row.status,
+                employer: row.employer_id,
+                association: row.association_id,
+            });
+        }
+    }
+    Ok(known)
+}
+
+/// A person to be written.
+#[derive(Clone, Debug)]
+pub struct NewParticipant {
+    /// The id under which the identity number was claimed.
+    pub id: i64,
+    /// Channel of the first enrollment.
+    pub channel_id: i64,
+    /// Employer of the first enrollment.
+    pub employer_id: Option<i64>,
+    /// Association of the first enrollment.
+    pub association_id: Option<i64>,
+    /// Date of birth.
+    pub birth_date: NaiveDate,
+    /// Sex.
+    pub sex: Sex,
+    /// Status of the first enrollment.
+    pub status: ParticipantStatus,
+    /// Province of residence.
+    pub province_id: i16,
+    /// Name.
+    pub full_name: String,
+    /// Name, normalised.
+    pub name_key: String,
+    /// Identity number, sealed.
+    pub national_id: Vec<u8>,
+    /// Telephone number, sealed.
+    pub phone: Option<Vec<u8>>,
+}
+
+/// Writes new people, in one statement.
+///
+/// # Errors
+/// The database is away.
+pub async fn insert_many(conn: &mut PgConnection, people: &[NewParticipant]) -> Result<(), StoreError> {
+    if people.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        r#"insert into participant (id, channel_id, employer_id, association_id, birth_date, sex, status, province_id,
+                                    full_name, name_key, national_id, phone)
+           select u.id, u.channel_id, u.employer_id, u.association_id, u.birth_date, u.sex::sex,
+                  u.status::participant_status, u.province_id, u.full_name, u.name_key, u.national_id, u.phone
+           from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::date[], $6::text[], $7::text[],
+                       $8::smallint[], $9::text[], $10::text[], $11::bytea[], $12::bytea[])
+                as u(id, channel_id, employer_id, association_id, birth_date, sex, status, province_id, full_name,
+                     name_key, national_id, phone)"#,
+        &column(people, |p| p.id),
+        &column(people, |p| p.channel_id),
+        &column(people, |p| p.employer_id) as &[Option<i64>],
+        &column(people, |p| p.association_id) as &[Option<i64>],
+        &column(people, |p| p.birth_date),
+        &column(people, |p| p.sex.as_str()) as &[&str],
+        &column(people, |p| p.status.as_str()) as &[&str],
+        &column(people, |p| p.province_id),
+        &column(people, |p| p.full_name.as_str()) as &[&str],
+        &column(people, |p| p.name_key.as_str()) as &[&str],
+        &column(people, |p| p.national_id.as_slice()) as &[&[u8]],
+        &column(people, |p| p.phone.as_deref()) as &[Option<&[u8]>],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// After a further enrollment: the employer and association of the newest open one, and the best status.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// The person.
+    pub id: i64,
+    /// Employer of the newest open enrollment.
+    pub employer_id: Option<i64>,
+    /// Association of the newest open enrollment.
+    pub association_id: Option<i64>,
+    /// The best status.
+    pub status: ParticipantStatus,
+}
+
+/// Writes what further enrollments changed of people who were known already.
+///
+/// # Errors
+/// The database is away.
+pub async fn advance_many(conn: &mut PgConnection, changed: &[Advance]) -> Result<(), StoreError> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        r#"update participant p
+           set employer_id = u.employer_id, association_id = u.association_id, status = u.status::participant_status
+           from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[])
+                as u(id, employer_id, association_id, status)
+           where p.id = u.id"#,
+        &column(changed, |c| c.id),
+        &column(changed, |c| c.employer_id) as &[Option<i64>],
+        &column(changed, |c| c.association_id) as &[Option<i64>],
+        &column(changed, |c| c.status.as_str()) as &[&str],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// One column of many rows, as `unnest` wants it.
+pub(super) fn column<'a, T, U>(rows: &'a [T], of: impl Fn(&'a T) -> U) -> Vec<U> {
+    rows.iter().map(of).collect()
+}

@@ -1,0 +1,275 @@
+//! Reference data: provinces, channels and rules, read as a whole and kept in memory.
+//!
+//! They are small, change rarely and stand in almost every answer, so no request asks the database for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::PgPool;
+
+use super::error::StoreError;
+use crate::domain::channel::{Channel, ChannelKind};
+use crate::domain::enrollment::{CivilServantCategory, Programme, Segment};
+use crate::domain::identity::{RegionBook, ServiceNumberRules};
+use crate::domain::province::{Province, ProvinceEdition};
+use crate::domain::rule::{
+    AgeRule, Citation, CivilServantRule, ContributionRule, Period, ProgrammeRule, Rulebook,
+};
+
+/// A snapshot of the reference data.
+#[derive(Debug, Default)]
+pub struct Reference {
+    provinces: Vec<Arc<Province>>,
+    channels: HashMap<i64, Arc<Channel>>,
+    channel_by_code: HashMap<String, i64>,
+    children: HashMap<i64, Vec<i64>>,
+    /// The rules in force, and those that were.
+    pub rules: Rulebook,
+}
+
+impl Reference {
+    /// All provinces of all times, by code.
+    pub fn provinces(&self) -> &[Arc<Province>] {
+        &self.provinces
+    }
+
+    /// The province of an internal id.
+    pub fn province(&self, id: i16) -> Option<&Arc<Province>> {
+        self.provinces
+            .binary_search_by_key(&id, |province| province.id)
+            .ok()
+            .map(|at| &self.provinces[at])
+    }
+
+    /// The province of a code.
+    pub fn province_by_code(&self, code: &str) -> Option<&Arc<Province>> {
+        self.provinces.iter().find(|province| province.code == code)
+    }
+
+    /// All channels, in no order.
+    pub fn channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
+        self.channels.values()
+    }
+
+    /// The channel of an internal id.
+    pub fn channel(&self, id: i64) -> Option<&Arc<Channel>> {
+        self.channels.get(&id)
+    }
+
+    /// The channel of a code.
+    pub fn channel_by_code(&self, code: &str) -> Option<&Arc<Channel>> {
+        self.channel_by_code
+            .get(code)
+            .and_then(|id| self.channels.get(id))
+    }
+
+    /// The channels directly below one.
+    pub fn children(&self, id: i64) -> &[i64] {
+        self.children.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// A channel and all that are below it. Ends, because a parent exists before its children and never changes.
+    pub fn with_descendants(&self, id: i64) -> Vec<i64> {
+        let mut tree = vec![id];
+        let mut next = 0;
+        while let Some(&parent) = tree.get(next) {
+            tree.extend(self.children(parent));
+            next += 1;
+        }
+        tree
+    }
+}
+
+/// Reads everything.
+///
+/// # Errors
+/// The database is away, or holds a name that this version does not know.
+pub async fn load(pool: &PgPool) -> Result<Reference, StoreError> {
+    let (provinces, channels, rules) =
+        tokio::try_join!(load_provinces(pool), load_channels(pool), load_rules(pool))?;
+    let mut children: HashMap<i64, Vec<i64>> = HashMap::new();
+    for channel in &channels {
+        if let Some(parent) = channel.parent {
+            children.entry(parent).or_default().push(channel.id);
+        }
+    }
+    Ok(Reference {
+        provinces: provinces.into_iter().map(Arc::new).collect(),
+        channel_by_code: channels
+            .iter()
+            .map(|channel| (channel.code.clone(), channel.id))
+            .collect(),
+        channels: channels
+            .into_iter()
+            .map(|channel| (channel.id, Arc::new(channel)))
+            .collect(),
+        children,
+        rules,
+    })
+}
+
+async fn load_provinces(pool: &PgPool) -> Result<Vec<Province>, StoreError> {
+    let rows = sqlx::query!(
+        "select p.id, p.code, p.iso_code, p.valid_from, p.valid_until,
+                e.name, e.name_en, e.capital, e.valid_until as edition_until
+         from province p join province_edition e on e.province_id = p.id
+         order by p.id, e.valid_from"
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut provinces: Vec<Province> = Vec::new();
+    for row in rows {
+        let edition = ProvinceEdition {
+            name: row.name,
+            name_en: row.name_en,
+            capital: row.capital,
+            valid_until: row.edition_until,
+        };
+        match provinces.last_mut().filter(|province| province.id == row.id) {
+            Some(province) => province.editions.push(edition),
+            None => provinces.push(Province {
+                id: row.id,
+                code: row.code,
+                iso_code: row.iso_code,
+                valid_from: row.valid_from,
+                valid_until: row.valid_until,
+                editions: vec![edition],
+            }),
+        }
+    }
+    Ok(provinces)
+}
+
+async fn load_channels(pool: &PgPool) -> Result<Vec<Channel>, StoreError> {
+    let channels = sqlx::query_as!(
+        Channel,
+        r#"select c.id, c.code, c.name, c.name_key, c.kind as "kind: ChannelKind", c.parent_id as parent,
+                  array(select p.province_id from channel_province p where p.channel_id = c.id order by 1)
+                      as "provinces!",
+                  c.operator, c.opened_on, c.closed_on
+           from channel c"#
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(channels)
+}
+
+async fn load_rules(pool: &PgPool) -> Result<Rulebook, StoreError> {
+    let regions = sqlx::query_scalar!("select code from national_id_region")
+        .fetch_all(pool)
+        .await?;
+    let settings: HashMap<String, String> = sqlx::query!("select name, value from rule_setting")
+        .fetch_all(pool)
+        .await?
+        .into_iter()
+        .map(|row| (row.name, row.value))
+        .collect();
+    let setting = |name: &str| {
+        settings
+            .get(name)
+            .cloned()
+            .ok_or_else(|| StoreError::Fault(format!("rule_setting has no {name}")))
+    };
+    let number = |name: &str| {
+        setting(name)?
+            .parse::<u16>()
+            .map_err(|_| StoreError::Fault(format!("rule_setting {name} is not a number")))
+    };
+    Ok(Rulebook {
+        regions: RegionBook::new(regions),
+        service_number: ServiceNumberRules {
+            minimum_age_at_appointment: number("service_number.minimum_age_at_appointment")?.into(),
+            contract_markers: setting("service_number.contract_markers")?
+                .split(',')
+                .map(str::to_owned)
+                .collect(),
+        },
+        minimum_shared_words: number("name_match.minimum_shared_words")?.into(),
+        programmes: load_programme_rules(pool).await?,
+        civil_servants: load_civil_servant_rules(pool).await?,
+        ages: load_age_rules(pool).await?,
+        contributions: load_contribution_rules(pool).await?,
+    })
+}
+
+/// Rows of the rule tables end with the same four columns.
+macro_rules! citation {
+    ($row:ident) => {
+        Citation {
+            code: $row.code,
+            title: $row.title,
+            period: Period {
+                from: $row.valid_from,
+                until: $row.valid_until,
+            },
+        }
+    };
+}
+
+async fn load_programme_rules(pool: &PgPool) -> Result<Vec<ProgrammeRule>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select programme as "programme: Programme", segments as "segments: Vec<Segment>",
+                  code, title, valid_from, valid_until
+           from programme_rule order by code"#
+    );
+    let rows = rows.fetch_all(pool).await?.into_iter();
+    Ok(rows
+        .map(|row| ProgrammeRule {
+            programme: row.programme,
+            segments: row.segments,
+            citation: citation!(row),
+        })
+        .collect())
+}
+
+async fn load_civil_servant_rules(pool: &PgPool) -> Result<Vec<CivilServantRule>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select category as "category: CivilServantCategory", eligible, code, title, valid_from, valid_until
+           from civil_servant_rule order by code"#
+    );
+    let rows = rows.fetch_all(pool).await?.into_iter();
+    Ok(rows
+        .map(|row| CivilServantRule {
+            category: row.category,
+            eligible: row.eligible,
+            citation: citation!(row),
+        })
+        .collect())
+}
+
+async fn load_age_rules(pool: &PgPool) -> Result<Vec<AgeRule>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select segment as "segment: Segment", minimum, maximum, code, title, valid_from, valid_until
+           from age_rule order by code"#
+    );
+    let rows = rows.fetch_all(pool).await?.into_iter();
+    Ok(rows
+        .map(|row| AgeRule {
+            segment: row.segment,
+            minimum: row.minimum.into(),
+            maximum: row.maximum.map(Into::into),
+            citation: citation!(row),
+        })
+        .collect())
+}
+
+async fn load_contribution_rules(pool: &PgPool) -> Result<Vec<ContributionRule>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select programme as "programme: Programme", segment as "segment: Segment", risk_class, employer_ppm,
+                  worker_ppm, worker_flat, wage_ceiling, code, title, valid_from, valid_until
+           from contribution_rule order by code"#
+    );
+    let rows = rows.fetch_all(pool).await?.into_iter();
+    Ok(rows
+        .map(|row| ContributionRule {
+            programme: row.programme,
+            segment: row.segment,
+            risk_class: row.risk_class,
+            employer_ppm: row.employer_ppm.into(),
+            worker_ppm: row.worker_ppm.into(),
+            worker_flat: row.worker_flat,
+            wage_ceiling: row.wage_ceiling,
+            citation: citation!(row),
+        })
+        .collect())
+}
