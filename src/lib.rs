@@ -5,4 +5,8 @@
 
 #[macro_use]
 pub mod domain;
+
+pub mod actions;
+pub mod clock;
+pub mod graphql;
 pub mod store;

@@ -73,9 +73,47 @@ pub fn parse_code(text: &str, field: &str) -> Result<String, Problem> {
     }
 }
 
+/// What is wrong with the place of a channel in the tree: a regional office stands at the top, a branch below one,
+/// everything else below a regional office or a branch, or by itself.
+pub fn judge_parent(kind: ChannelKind, parent: Option<ChannelKind>) -> Option<Problem> {
+    use ChannelKind::{Branch, RegionalOffice};
+    let (fits, message) = match kind {
+        RegionalOffice => (parent.is_none(), "A regional office has no channel above it."),
+        Branch => (
+            matches!(parent, None | Some(RegionalOffice)),
+            "A branch stands below a regional office.",
+        ),
+        _ => (
+            matches!(parent, None | Some(RegionalOffice | Branch)),
+            "It stands below a branch or a regional office.",
+        ),
+    };
+    (!fits).then(|| Problem::error(ProblemCode::Conflict, "parentCode", message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tree_has_three_levels() {
+        use ChannelKind::{BankOutlet, Branch, Kiosk, RegionalOffice};
+        for (kind, parent, fits) in [
+            (RegionalOffice, None, true),
+            (RegionalOffice, Some(RegionalOffice), false),
+            (Branch, Some(RegionalOffice), true),
+            (Branch, Some(Branch), false),
+            (BankOutlet, Some(Branch), true),
+            (BankOutlet, Some(Kiosk), false),
+            (Kiosk, None, true),
+        ] {
+            assert_eq!(
+                judge_parent(kind, parent).is_none(),
+                fits,
+                "{kind} below {parent:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_code_is_capitals_digits_dots_and_hyphens() {

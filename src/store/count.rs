@@ -39,6 +39,18 @@ impl StatusCounts {
     }
 }
 
+impl std::iter::Sum for StatusCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |a, b| Self {
+            total: a.total + b.total,
+            registered: a.registered + b.registered,
+            active: a.active + b.active,
+            inactive: a.inactive + b.inactive,
+            ended: a.ended + b.ended,
+        })
+    }
+}
+
 /// What figures are kept by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CountsBy {

@@ -10,7 +10,7 @@ use super::page::{OrderColumns, push_page};
 use super::participant::{column, push_scope};
 use crate::domain::actor::Actor;
 use crate::domain::event::EventKind;
-use crate::domain::page::{Page, Slice};
+use crate::domain::page::{Page, Position, Slice};
 
 /// One entry of a person's history.
 #[derive(Clone, Debug, FromRow)]
@@ -31,6 +31,13 @@ pub struct EventRow {
     pub kind: EventKind,
     /// The client that recorded it.
     pub recorded_by: String,
+}
+
+impl EventRow {
+    /// Where it stands in a list.
+    pub fn position(&self) -> Position {
+        Position::of_id(self.id)
+    }
 }
 
 const COLUMNS: &str = "v.participant_id, v.id, v.enrollment_id, v.channel_id, v.recorded_at, v.effective_on, v.kind, \

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection, PgPool, Postgres, QueryBuilder};
 
+use super::count::StatusCounts;
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_page, push_words};
 use crate::domain::actor::{Actor, Operation};
@@ -94,6 +95,8 @@ pub enum PeopleOf {
     Employer,
     /// The people with an enrollment through an association.
     Association,
+    /// The people whom a channel brought in, without those below it.
+    Channel,
 }
 
 /// The people of some ids; those whom the actor may not see are absent.
@@ -205,6 +208,32 @@ pub async fn count_of(
     Ok(rows.into_iter().collect())
 }
 
+/// The people of several parents by their status, counted one by one: for an actor who does not see all of them.
+///
+/// # Errors
+/// The database is away.
+pub async fn status_counts_of(
+    pool: &PgPool,
+    actor: &Actor,
+    parents: (PeopleOf, &[i64]),
+) -> Result<HashMap<i64, StatusCounts>, StoreError> {
+    let mut sql = QueryBuilder::new("select k.parent, q.status, q.n from unnest(");
+    sql.push_bind(parents.1.to_vec());
+    sql.push("::bigint[]) as k(parent) cross join lateral (select p.status, count(*) as n");
+    push_source(&mut sql, actor, Some(parents.0), &ParticipantFilter::default());
+    sql.push(" group by p.status) q");
+    let rows: Vec<(i64, ParticipantStatus, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    let mut counts: HashMap<i64, StatusCounts> = parents
+        .1
+        .iter()
+        .map(|&id| (id, StatusCounts::default()))
+        .collect();
+    for (parent, status, persons) in rows {
+        counts.entry(parent).or_default().add(status, persons);
+    }
+    Ok(counts)
+}
+
 /// Restricts a statement that has a `where` to the people `p` whom an actor may see. A role that sees no people sees
 /// none, whatever else the statement says.
 pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
@@ -266,9 +295,11 @@ fn push_source(
             ))
         }
     };
-    if parent == Some(PeopleOf::Province) {
-        sql.push(" and p.province_id = k.parent::smallint");
-    }
+    match parent {
+        Some(PeopleOf::Province) => sql.push(" and p.province_id = k.parent::smallint"),
+        Some(PeopleOf::Channel) => sql.push(" and p.channel_id = k.parent"),
+        _ => sql,
+    };
     push_scope(sql, actor);
     push_enrolled(sql, "employer_id", employer);
     push_enrolled(sql, "association_id", association);

@@ -1,0 +1,216 @@
+//! Enrolls one person: new to the registry, or known to it through another enrollment.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::enrolling::{self, Context, Outcome};
+use super::terms::{self, Named};
+use super::{ActionError, Done, demand, once};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::enrollment::{
+    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, Terms, judge_person, judge_terms,
+};
+use crate::domain::participant::Sex;
+use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::store::reference::Reference;
+use crate::store::{Database, StoreError};
+
+/// The form.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// Identity number (NIK), as typed.
+    pub national_id: String,
+    /// Name, as typed.
+    pub full_name: String,
+    /// Date of birth.
+    pub birth_date: NaiveDate,
+    /// Sex.
+    pub sex: Sex,
+    /// Province of residence.
+    pub province_code: String,
+    /// Segment.
+    pub segment: Segment,
+    /// Programmes.
+    pub programmes: Vec<Programme>,
+    /// Channel that takes the form.
+    pub channel_code: String,
+    /// Employer, by internal id.
+    pub employer: Option<i64>,
+    /// Association, by internal id.
+    pub association: Option<i64>,
+    /// Rupiah a month.
+    pub monthly_wage: Option<i64>,
+    /// First day.
+    pub starts_on: NaiveDate,
+    /// Was the first contribution taken with the form?
+    pub first_contribution_paid: bool,
+    /// Telephone number, as typed.
+    pub phone: Option<String>,
+    /// Particulars of a civil servant.
+    pub civil_servant: Option<CivilServantInput>,
+}
+
+/// Particulars of a civil servant, as typed.
+#[derive(Clone, Debug, Serialize)]
+pub struct CivilServantInput {
+    /// Service number (NIP).
+    pub service_number: String,
+    /// Category.
+    pub category: CivilServantCategory,
+    /// Work unit.
+    pub work_unit: Option<String>,
+    /// Grade.
+    pub grade: Option<String>,
+}
+
+/// Who was enrolled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolled {
+    /// The person.
+    pub participant: i64,
+    /// The enrollment.
+    pub enrollment: i64,
+}
+
+/// Enrolls a person.
+///
+/// # Errors
+/// The role may not enroll, or the database failed.
+pub async fn enroll_participant(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Enrolled>, ActionError> {
+    demand(actor, Operation::Enroll)?;
+    let reference = database.reference();
+    let (new, warnings) = match judge(database, &reference, actor, today, input).await? {
+        Ok(judged) => judged,
+        // A replay is judged like the first time: what was refused then is refused now.
+        Err(problems) => return Ok(Done::refused(problems)),
+    };
+    let request = once::Request {
+        actor,
+        operation: "enrollParticipant",
+        key,
+        input,
+    };
+    let context = Context {
+        actor,
+        keys: &database.keys,
+        rules: &reference.rules,
+        batch: None,
+    };
+    once::once(
+        &database.pool,
+        &database.keys,
+        request,
+        Work {
+            context,
+            new,
+            warnings,
+        },
+    )
+    .await
+}
+
+struct Work<'a> {
+    context: Context<'a>,
+    new: NewEnrollment,
+    warnings: Vec<Problem>,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Enrolled;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
+        let outcomes = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
+        Ok(match outcomes.into_iter().next() {
+            Some(Outcome::Enrolled {
+                participant,
+                enrollment,
+            }) => Done::done(
+                Enrolled {
+                    participant,
+                    enrollment,
+                },
+                self.warnings.clone(),
+            ),
+            Some(Outcome::AlreadyEnrolled { .. }) => self.refused(already_enrolled()),
+            Some(Outcome::Refused(problem)) => self.refused(in_form(problem)),
+            None => return Err(StoreError::Fault("an enrollment has no outcome".into())),
+        })
+    }
+}
+
+impl Work<'_> {
+    fn refused(&self, problem: Problem) -> Done<Enrolled> {
+        Done::refused([&[problem], self.warnings.as_slice()].concat())
+    }
+}
+
+async fn judge(
+    database: &Database,
+    reference: &Reference,
+    actor: &Actor,
+    today: NaiveDate,
+    input: &Input,
+) -> Result<Result<(NewEnrollment, Vec<Problem>), Vec<Problem>>, StoreError> {
+    let named = Named {
+        province_code: &input.province_code,
+        channel_code: &input.channel_code,
+        employer: input.employer,
+        association: input.association,
+    };
+    let found = match terms::look_up(database, reference, actor, today, named).await? {
+        Ok(found) => found,
+        Err(problems) => return Ok(Err(problems)),
+    };
+    let civil_servant = input.civil_servant.as_ref();
+    let terms = Terms {
+        segment: input.segment,
+        programmes: &input.programmes,
+        channel: &found.channel,
+        employer: found.employer,
+        association: found.association,
+        province: found.province,
+        starts_on: input.starts_on,
+        first_contribution_paid: input.first_contribution_paid,
+        civil_servants: civil_servant.map(|c| c.category),
+    };
+    let form = PersonForm {
+        national_id: input.national_id.clone(),
+        full_name: input.full_name.clone(),
+        birth_date: Some(input.birth_date),
+        sex: Some(input.sex),
+        phone: input.phone.clone(),
+        monthly_wage: input.monthly_wage,
+        starts_on: None,
+        service_number: civil_servant.map(|c| c.service_number.clone()),
+        work_unit: civil_servant.and_then(|c| c.work_unit.clone()),
+        grade: civil_servant.and_then(|c| c.grade.clone()),
+        problems: Vec::new(),
+    };
+    let mut problems = judge_terms(&terms, &reference.rules, today);
+    let (new, of_person) = judge_person(form, &terms, &reference.rules, today);
+    problems.extend(of_person.into_iter().map(in_form));
+    Ok(match new {
+        Some(new) if !refuses(&problems) => Ok((new, problems)),
+        _ => Err(problems),
+    })
+}
+
+/// In this form the particulars of a civil servant stand in an object of their own.
+fn in_form(problem: Problem) -> Problem {
+    match problem.path.first().map(String::as_str) {
+        Some("serviceNumber" | "workUnit" | "grade") => problem.within(&["civilServant"]),
+        _ => problem,
+    }
+}
+
+fn already_enrolled() -> Problem {
+    Problem::error(ProblemCode::AlreadyEnrolled, "nationalId", "This person has this enrollment already. Nothing was changed.")
+        .hint("One open enrollment for each segment and employer. If this was a retry, the first attempt succeeded.")
+}

@@ -1,0 +1,293 @@
+//! Writing enrollments that break no rule: one or thousands, with the same statements.
+//!
+//! Uniqueness is decided by whoever inserts first, never by a look before: the identity number is claimed, people
+//! who were known already are locked, and what remains is written. Each step is one statement for all rows.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use crate::domain::actor::Actor;
+use crate::domain::count::{Held, best_status, deltas};
+use crate::domain::enrollment::{EnrollmentStatus, NewEnrollment, identity_mismatch, is_same_person};
+use crate::domain::event::EventKind;
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::domain::rule::Rulebook;
+use crate::store::count::DeltaSum;
+use crate::store::enrollment::NewEnrollmentRow;
+use crate::store::event::NewEvent;
+use crate::store::identifier::Claim;
+use crate::store::keys::{Keys, NumberKind};
+use crate::store::participant::{Advance, KnownRow, NewParticipant};
+use crate::store::{StoreError, count, enrollment, event, identifier, participant};
+
+/// What became of one of them.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// Written.
+    Enrolled { participant: i64, enrollment: i64 },
+    /// The person had this enrollment already.
+    AlreadyEnrolled { participant: i64 },
+    /// What the registry knows of the person forbids it.
+    Refused(Problem),
+}
+
+/// Under whose name, with which keys and rules, and within which batch.
+pub(super) struct Context<'a> {
+    pub actor: &'a Actor,
+    pub keys: &'a Keys,
+    pub rules: &'a Rulebook,
+    pub batch: Option<i64>,
+}
+
+/// One of them on its way.
+struct Candidate<'a> {
+    new: &'a NewEnrollment,
+    index: Vec<u8>,
+    claim: Claim,
+    /// Decided before anything of it was written.
+    outcome: Option<Outcome>,
+}
+
+impl Candidate<'_> {
+    fn is_open(&self) -> bool {
+        self.outcome.is_none()
+    }
+
+    fn held(&self) -> Held {
+        Held {
+            segment: self.new.segment,
+            status: self.new.status(),
+            employer: self.new.employer,
+            association: self.new.association,
+        }
+    }
+}
+
+/// Writes enrollments of different people, and gives the outcome of each, in their order.
+pub(super) async fn enroll(
+    conn: &mut PgConnection,
+    context: &Context<'_>,
+    new: &[NewEnrollment],
+) -> Result<Vec<Outcome>, StoreError> {
+    let mut candidates = claim(conn, context, new).await?;
+    let known: Vec<i64> = candidates
+        .iter()
+        .filter(|c| !c.claim.is_new)
+        .map(|c| c.claim.participant_id)
+        .collect();
+    let known = participant::lock_known(conn, &known).await?;
+    for candidate in &mut candidates {
+        candidate.outcome = compare(candidate, &known, context.rules);
+    }
+    claim_service_numbers(conn, context, &mut candidates).await?;
+
+    let open: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.is_open()).collect();
+    let people: Vec<_> = open
+        .iter()
+        .filter(|c| c.claim.is_new)
+        .map(|c| new_participant(c, context.keys))
+        .collect();
+    participant::insert_many(conn, &people).await?;
+    let rows: Vec<_> = open.iter().map(|c| new_enrollment(c, context)).collect();
+    let enrollments = enrollment::insert_many(conn, &rows).await?;
+    write_consequences(conn, context.actor, &open, &known, &enrollments).await?;
+
+    let outcome = |candidate: Candidate<'_>| {
+        let participant = candidate.claim.participant_id;
+        candidate
+            .outcome
+            .unwrap_or_else(|| match enrollments.get(&participant) {
+                Some(&enrollment) => Outcome::Enrolled {
+                    participant,
+                    enrollment,
+                },
+                None => Outcome::AlreadyEnrolled { participant },
+            })
+    };
+    Ok(candidates.into_iter().map(outcome).collect())
+}
+
+async fn claim<'a>(
+    conn: &mut PgConnection,
+    context: &Context<'_>,
+    new: &'a [NewEnrollment],
+) -> Result<Vec<Candidate<'a>>, StoreError> {
+    let index = |new: &NewEnrollment| {
+        context
+            .keys
+            .index(NumberKind::NationalId, new.national_id.as_str())
+    };
+    let indexes: Vec<Vec<u8>> = new.iter().map(index).collect();
+    let claims = identifier::claim_national_ids(conn, &indexes).await?;
+    let candidate = |(new, index): (&'a NewEnrollment, Vec<u8>)| {
+        let claim = claims.get(&index).copied();
+        let claim = claim.ok_or_else(|| StoreError::Fault("a claimed number has no owner".into()))?;
+        Ok(Candidate {
+            new,
+            index,
+            claim,
+            outcome: None,
+        })
+    };
+    new.iter().zip(indexes).map(candidate).collect()
+}
+
+/// Decides what is known of a person already decides.
+fn compare(candidate: &Candidate<'_>, known: &HashMap<i64, KnownRow>, rules: &Rulebook) -> Option<Outcome> {
+    let participant = candidate.claim.participant_id;
+    let known = known.get(&participant)?;
+    if !is_same_person(&known.person, candidate.new, rules) {
+        return Some(Outcome::Refused(identity_mismatch("nationalId")));
+    }
+    if known.deceased {
+        let problem = Problem::error(
+            ProblemCode::NotEligible,
+            "nationalId",
+            "The registry knows that this person died.",
+        );
+        return Some(Outcome::Refused(problem));
+    }
+    let same = |held: &Held| {
+        held.status != EnrollmentStatus::Ended
+            && held.segment == candidate.new.segment
+            && held.employer == candidate.new.employer
+    };
+    known
+        .held
+        .iter()
+        .any(same)
+        .then_some(Outcome::AlreadyEnrolled { participant })
+}
+
+/// Claims the service numbers of civil servants. A number that belongs to another person refuses its row, and the
+/// identity number that was claimed for it a moment ago is given back.
+async fn claim_service_numbers(
+    conn: &mut PgConnection,
+    context: &Context<'_>,
+    candidates: &mut [Candidate<'_>],
+) -> Result<(), StoreError> {
+    let number = |candidate: &Candidate<'_>| {
+        let number = candidate.new.civil_servant.as_ref()?.service_number.as_ref()?;
+        Some(context.keys.index(NumberKind::ServiceNumber, number.as_str()))
+    };
+    let claimed: Vec<(usize, Vec<u8>)> = candidates
+        .iter()
+        .enumerate()
+        .filter(|(_, candidate)| candidate.is_open())
+        .filter_map(|(at, candidate)| Some((at, number(candidate)?)))
+        .collect();
+    let indexes: Vec<Vec<u8>> = claimed.iter().map(|(_, index)| index.clone()).collect();
+    let people: Vec<i64> = claimed
+        .iter()
+        .map(|&(at, _)| candidates[at].claim.participant_id)
+        .collect();
+    let owners = identifier::claim_service_numbers(conn, &indexes, &people).await?;
+    let mut released = Vec::new();
+    for (at, index) in claimed {
+        let candidate = &mut candidates[at];
+        if owners.get(&index) != Some(&candidate.claim.participant_id) {
+            candidate.outcome = Some(Outcome::Refused(identity_mismatch("serviceNumber")));
+            if candidate.claim.is_new {
+                released.push(candidate.index.clone());
+            }
+        }
+    }
+    identifier::release_national_ids(conn, &released).await
+}
+
+/// Events, figures, and what a further enrollment changes of a person who was known already.
+async fn write_consequences(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    open: &[&Candidate<'_>],
+    known: &HashMap<i64, KnownRow>,
+    enrollments: &HashMap<i64, i64>,
+) -> Result<(), StoreError> {
+    let (mut events, mut sum, mut advanced) = (Vec::new(), DeltaSum::default(), Vec::new());
+    for candidate in open {
+        let participant = candidate.claim.participant_id;
+        let Some(&enrollment) = enrollments.get(&participant) else {
+            continue;
+        };
+        let new = candidate.new;
+        events.push(NewEvent {
+            participant_id: participant,
+            enrollment_id: enrollment,
+            channel_id: new.channel,
+            effective_on: new.starts_on,
+        });
+        let known = known.get(&participant);
+        let before = known.map_or(&[][..], |known| &known.held);
+        let after = [before, &[candidate.held()]].concat();
+        // A person is counted where it lives and by the channel that brought it in first.
+        let (province, channel) = known.map_or((new.province, new.channel), |known| {
+            (known.province_id, known.channel_id)
+        });
+        sum.add(province, channel, new.starts_on, deltas(before, &after));
+        if known.is_some() {
+            advanced.push(Advance {
+                id: participant,
+                employer_id: new.employer,
+                association_id: new.association,
+                status: best_status(after.iter().map(|held| held.status))
+                    .ok_or_else(|| StoreError::Fault("an enrolled person has no enrollment".into()))?,
+            });
+        }
+    }
+    participant::advance_many(conn, &advanced).await?;
+    event::insert_many(conn, actor, EventKind::Enrolled, &events).await?;
+    count::append(conn, &sum).await
+}
+
+fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
+    let new = candidate.new;
+    NewParticipant {
+        id: candidate.claim.participant_id,
+        channel_id: new.channel,
+        employer_id: new.employer,
+        association_id: new.association,
+        birth_date: new.birth_date,
+        sex: new.sex,
+        status: best_status([new.status()]).expect("one status has a best"),
+        province_id: new.province,
+        full_name: new.full_name.as_str().to_owned(),
+        name_key: new.full_name.key(),
+        national_id: keys.seal(NumberKind::NationalId, new.national_id.as_str()),
+        phone: new
+            .phone
+            .as_ref()
+            .map(|phone| keys.seal(NumberKind::Phone, phone.as_str())),
+    }
+}
+
+fn new_enrollment(candidate: &Candidate<'_>, context: &Context<'_>) -> NewEnrollmentRow {
+    let new = candidate.new;
+    let civil_servant = new.civil_servant.as_ref();
+    let service_number = civil_servant.and_then(|c| c.service_number.as_ref());
+    NewEnrollmentRow {
+        participant_id: candidate.claim.participant_id,
+        employer_id: new.employer,
+        association_id: new.association,
+        channel_id: new.channel,
+        onboarding_batch_id: context.batch,
+        monthly_wage: new.monthly_wage,
+        starts_on: new.starts_on,
+        paid_through: new.paid_through,
+        segment: new.segment,
+        status: new.status(),
+        civil_servant: civil_servant.map(|c| c.category),
+        province_id: new.province,
+        programmes: array_literal(new.programmes.iter().map(|programme| programme.as_str())),
+        service_number: service_number
+            .map(|number| context.keys.seal(NumberKind::ServiceNumber, number.as_str())),
+        work_unit: civil_servant.and_then(|c| c.work_unit.clone()),
+        grade: civil_servant.and_then(|c| c.grade.clone()),
+        flags: (!new.flags.is_empty()).then(|| array_literal(new.flags.iter().map(|flag| flag.as_str()))),
+    }
+}
+
+/// An array as PostgreSQL reads it; the names of closed lists need no quoting.
+fn array_literal<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    format!("{{{}}}", names.collect::<Vec<_>>().join(","))
+}

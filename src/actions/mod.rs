@@ -1,0 +1,87 @@
+//! Writes: one file for each verb, each with one permission check and one transaction. GraphQL and the command line
+//! call the same functions.
+//!
+//! An action gives what it did, or the problems that refuse it. It writes all of it or nothing.
+//!
+//! To add one: a file here that judges its input with `domain`, writes with `store` inside [`once::once`], and is
+//! called from `graphql`.
+
+pub mod enroll_participant;
+mod enrolling;
+pub mod onboard_civil_servants;
+pub mod once;
+pub mod open_channel;
+pub mod register_association;
+pub mod register_employer;
+mod terms;
+
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::problem::{Problem, refuses};
+use crate::store::StoreError;
+
+/// Why an action did not even begin, or broke off.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ActionError {
+    /// The actor's role does not allow it.
+    #[error("this role may not do that")]
+    Forbidden,
+    /// The database failed; nothing was written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What an action came to.
+#[derive(Clone, Debug)]
+pub struct Done<T> {
+    /// What was done; `None` exactly where a problem refuses the input.
+    pub value: Option<T>,
+    /// Everything that is wrong with the input, warnings included.
+    pub problems: Vec<Problem>,
+}
+
+impl<T> Done<T> {
+    /// Done, with these warnings.
+    pub fn done(value: T, warnings: Vec<Problem>) -> Self {
+        debug_assert!(!refuses(&warnings), "what is refused is not done");
+        Self {
+            value: Some(value),
+            problems: warnings,
+        }
+    }
+
+    /// Refused for these problems.
+    pub fn refused(problems: Vec<Problem>) -> Self {
+        debug_assert!(refuses(&problems), "a refusal has a reason");
+        Self {
+            value: None,
+            problems,
+        }
+    }
+}
+
+fn demand(actor: &Actor, operation: Operation) -> Result<(), ActionError> {
+    if actor.may(operation) {
+        Ok(())
+    } else {
+        Err(ActionError::Forbidden)
+    }
+}
+
+/// Keeps a value, or the problem that took its place.
+fn keep<T>(parsed: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+    parsed.map_err(|problem| problems.push(problem)).ok()
+}
+
+/// Keeps a value with its doubts, or the problems that took its place.
+fn collect<T>(parsed: crate::domain::identity::Parsed<T>, problems: &mut Vec<Problem>) -> Option<T> {
+    match parsed {
+        Ok((value, doubts)) => {
+            problems.extend(doubts);
+            Some(value)
+        }
+        Err(faults) => {
+            problems.extend(faults);
+            None
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Opens a channel.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::{ActionError, Done, demand, keep, once};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::channel::{ChannelKind, judge_parent, parse_code};
+use crate::domain::employer::OrganisationName;
+use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::domain::text;
+use crate::store::channel::{self, NewChannel};
+use crate::store::reference::Reference;
+use crate::store::{Database, StoreError};
+
+/// The form.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// The agency's own code.
+    pub code: String,
+    /// Name.
+    pub name: String,
+    /// What kind of place it is.
+    pub kind: ChannelKind,
+    /// The channel above it.
+    pub parent_code: Option<String>,
+    /// The provinces that it serves.
+    pub province_codes: Vec<String>,
+    /// Who runs it, where that is not the agency.
+    pub operator: Option<String>,
+    /// First day; `None`: open from today on.
+    pub opened_on: Option<NaiveDate>,
+}
+
+/// The channel that was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Its internal id.
+    pub channel: i64,
+}
+
+/// Opens a channel.
+///
+/// # Errors
+/// The role may not open channels, or the database failed.
+pub async fn open_channel(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Opened>, ActionError> {
+    demand(actor, Operation::ManageChannels)?;
+    let new = match judge(&database.reference(), today, input) {
+        Ok(new) => new,
+        Err(problems) => return Ok(Done::refused(problems)),
+    };
+    let request = once::Request {
+        actor,
+        operation: "openChannel",
+        key,
+        input,
+    };
+    let done = once::once(&database.pool, &database.keys, request, Work { actor, new }).await?;
+    // Other processes hear of it; this one answers with it.
+    database.refresh_reference().await?;
+    Ok(done)
+}
+
+struct Work<'a> {
+    actor: &'a Actor,
+    new: NewChannel,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Opened;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Opened>, StoreError> {
+        Ok(match channel::insert(conn, self.actor, &self.new).await? {
+            Some(channel) => Done::done(Opened { channel }, Vec::new()),
+            None => Done::refused(vec![Problem::error(
+                ProblemCode::Conflict,
+                "code",
+                "A channel has this code already.",
+            )]),
+        })
+    }
+}
+
+fn judge(reference: &Reference, today: NaiveDate, input: &Input) -> Result<NewChannel, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let code = keep(parse_code(&input.code, "code"), &mut problems);
+    let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);
+    let operator = keep(
+        text::label(input.operator.as_deref(), 100, "operator"),
+        &mut problems,
+    )
+    .flatten();
+    let parent = match &input.parent_code {
+        None => None,
+        Some(code) => {
+            let parent = reference.channel_by_code(code);
+            if parent.is_none() {
+                problems.push(Problem::error(
+                    ProblemCode::NotFound,
+                    "parentCode",
+                    "No channel has this code.",
+                ));
+            }
+            parent
+        }
+    };
+    problems.extend(judge_parent(input.kind, parent.map(|parent| parent.kind)));
+    let mut provinces = Vec::new();
+    for (index, code) in input.province_codes.iter().enumerate() {
+        match reference
+            .province_by_code(code)
+            .filter(|province| province.exists_on(today))
+        {
+            Some(province) => provinces.push(province.id),
+            None => {
+                let index = index.to_string();
+                let problem = Problem::error(ProblemCode::NotFound, &index, "No province has this code.");
+                problems.push(problem.within(&["provinceCodes"]));
+            }
+        }
+    }
+    provinces.sort_unstable();
+    provinces.dedup();
+    if input.province_codes.is_empty() {
+        problems.push(Problem::error(
+            ProblemCode::Required,
+            "provinceCodes",
+            "A channel serves at least one province.",
+        ));
+    }
+    match (code, name) {
+        (Some(code), Some(name)) if !refuses(&problems) => Ok(NewChannel {
+            code,
+            name: name.as_str().to_owned(),
+            name_key: name.key(),
+            kind: input.kind,
+            parent_id: parent.map(|parent| parent.id),
+            provinces,
+            operator,
+            opened_on: Some(input.opened_on.unwrap_or(today)),
+        }),
+        _ => Err(problems),
+    }
+}

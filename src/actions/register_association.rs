@@ -1,0 +1,88 @@
+//! Registers an association of informal workers.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::{ActionError, Done, demand, keep, once, terms};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::association::NewAssociation;
+use crate::domain::employer::OrganisationName;
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::domain::text;
+use crate::store::{Database, StoreError, association};
+
+/// The form.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// Name.
+    pub name: String,
+    /// What its members do.
+    pub trade: String,
+    /// Province.
+    pub province_code: String,
+}
+
+/// The association that was registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// Its internal id.
+    pub association: i64,
+}
+
+/// Registers an association. Within a province a name is taken once.
+///
+/// # Errors
+/// The role may not register associations, or the database failed.
+pub async fn register_association(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Registered>, ActionError> {
+    demand(actor, Operation::RegisterPayers)?;
+    let mut problems = Vec::new();
+    let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);
+    let trade = keep(text::required(&input.trade, 100, "trade"), &mut problems);
+    let province = terms::find_province(&database.reference(), actor, today, &input.province_code);
+    let (Some(name), Some(trade), Some(province)) = (name, trade, keep(province, &mut problems)) else {
+        return Ok(Done::refused(problems));
+    };
+    let new = NewAssociation {
+        name: name.as_str().to_owned(),
+        name_key: name.key(),
+        trade,
+        province,
+    };
+    let request = once::Request {
+        actor,
+        operation: "registerAssociation",
+        key,
+        input,
+    };
+    once::once(&database.pool, &database.keys, request, Work { actor, new }).await
+}
+
+struct Work<'a> {
+    actor: &'a Actor,
+    new: NewAssociation,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Registered;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
+        Ok(match association::insert(conn, self.actor, &self.new).await? {
+            Some(association) => Done::done(Registered { association }, Vec::new()),
+            None => Done::refused(vec![
+                Problem::error(
+                    ProblemCode::Conflict,
+                    "name",
+                    "An association of this name is registered in that province already.",
+                )
+                .hint("Look it up: associations(filterBy: {name: …, provinceCode: …})."),
+            ]),
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! Registers an employer.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::{ActionError, Done, collect, demand, keep, once, terms};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::employer::{
+    BusinessNumber, EmployerKind, Headcount, OrganisationName, RiskClass, TaxNumber,
+};
+use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::store::employer::{self, NewEmployer};
+use crate::store::keys::NumberKind;
+use crate::store::{Database, StoreError};
+
+/// The form.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// Name.
+    pub name: String,
+    /// What kind of employer.
+    pub kind: EmployerKind,
+    /// Tax number (NPWP), as typed.
+    pub tax_number: Option<String>,
+    /// Business number (NIB), as typed.
+    pub business_number: Option<String>,
+    /// Work-accident risk class.
+    pub risk_class: i32,
+    /// Province.
+    pub province_code: String,
+    /// Workers that it says it has.
+    pub declared_headcount: Option<i32>,
+}
+
+/// The employer that was registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// Its internal id.
+    pub employer: i64,
+}
+
+/// Registers an employer.
+///
+/// # Errors
+/// The role may not register employers, or the database failed.
+pub async fn register_employer(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Registered>, ActionError> {
+    demand(actor, Operation::RegisterPayers)?;
+    let (new, warnings) = match judge(database, actor, today, input) {
+        Ok(judged) => judged,
+        Err(problems) => return Ok(Done::refused(problems)),
+    };
+    let request = once::Request {
+        actor,
+        operation: "registerEmployer",
+        key,
+        input,
+    };
+    once::once(
+        &database.pool,
+        &database.keys,
+        request,
+        Work {
+            database,
+            actor,
+            new,
+            warnings,
+        },
+    )
+    .await
+}
+
+struct Work<'a> {
+    database: &'a Database,
+    actor: &'a Actor,
+    new: NewEmployer,
+    warnings: Vec<Problem>,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Registered;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
+        Ok(match employer::insert(conn, self.actor, &self.new).await? {
+            Some(employer) => Done::done(Registered { employer }, self.warnings.clone()),
+            None => Done::refused(
+                [
+                    vec![taken(self.database, &self.new).await?],
+                    self.warnings.clone(),
+                ]
+                .concat(),
+            ),
+        })
+    }
+}
+
+fn judge(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    input: &Input,
+) -> Result<(NewEmployer, Vec<Problem>), Vec<Problem>> {
+    let reference = database.reference();
+    let mut problems = Vec::new();
+    let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);
+    let province = keep(
+        terms::find_province(&reference, actor, today, &input.province_code),
+        &mut problems,
+    );
+    let risk_class = keep(RiskClass::parse(input.risk_class, "riskClass"), &mut problems);
+    let headcount = input.declared_headcount;
+    let headcount = headcount.and_then(|n| keep(Headcount::parse(n, "declaredHeadcount"), &mut problems));
+    let tax_number = input.tax_number.as_deref().and_then(|text| {
+        collect(
+            TaxNumber::parse(text, &reference.rules.regions, "taxNumber"),
+            &mut problems,
+        )
+    });
+    let business_number = input.business_number.as_deref();
+    let business_number =
+        business_number.and_then(|text| keep(BusinessNumber::parse(text, "businessNumber"), &mut problems));
+    match (name, province, risk_class) {
+        (Some(name), Some(province_id), Some(risk_class)) if !refuses(&problems) => {
+            let seal = |number: &TaxNumber| {
+                let keys = &database.keys;
+                (
+                    keys.index(NumberKind::TaxNumber, number.as_str()),
+                    keys.seal(NumberKind::TaxNumber, number.as_str()),
+                )
+            };
+            let new = NewEmployer {
+                name: name.as_str().to_owned(),
+                name_key: name.key(),
+                kind: input.kind,
+                tax_number: tax_number.as_ref().map(seal),
+                business_number: business_number.map(|number| number.as_str().to_owned()),
+                risk_class: i16::try_from(risk_class.get()).expect("a risk class is 1 to 5"),
+                province_id,
+                declared_headcount: headcount.map(Headcount::get),
+            };
+            Ok((new, problems))
+        }
+        _ => Err(problems),
+    }
+}
+
+/// Which of its numbers belongs to another employer.
+async fn taken(database: &Database, new: &NewEmployer) -> Result<Problem, StoreError> {
+    let by_tax_number = match &new.tax_number {
+        Some((index, _)) => employer::find_by_tax_number(&database.pool, index)
+            .await?
+            .is_some(),
+        None => false,
+    };
+    let field = if by_tax_number {
+        "taxNumber"
+    } else {
+        "businessNumber"
+    };
+    Ok(Problem::error(
+        ProblemCode::Conflict,
+        field,
+        "An employer with this number is registered already.",
+    )
+    .hint("Look it up: employer(by: {…}) { id name }."))
+}

@@ -1,0 +1,161 @@
+//! What a request to enroll names by code or id, looked up: channel, province, employer, association, each within
+//! the actor's scope.
+
+use std::sync::Arc;
+
+use super::keep;
+use crate::domain::actor::Actor;
+use crate::domain::channel::Channel;
+use crate::domain::enrollment::Payer;
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::store::reference::Reference;
+use crate::store::{Database, StoreError, association, employer};
+
+/// What a request names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named<'a> {
+    pub province_code: &'a str,
+    pub channel_code: &'a str,
+    pub employer: Option<i64>,
+    pub association: Option<i64>,
+}
+
+/// What it means.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub province: i16,
+    pub channel: Arc<Channel>,
+    pub employer: Option<Payer>,
+    pub association: Option<i64>,
+}
+
+/// Looks everything up, or says what does not exist or is not the actor's to use; all of it at once.
+pub(super) async fn look_up(
+    database: &Database,
+    reference: &Reference,
+    actor: &Actor,
+    today: chrono::NaiveDate,
+    named: Named<'_>,
+) -> Result<Result<Found, Vec<Problem>>, StoreError> {
+    let mut problems = Vec::new();
+    let province = keep(
+        find_province(reference, actor, today, named.province_code),
+        &mut problems,
+    );
+    let channel = keep(find_channel(reference, actor, named.channel_code), &mut problems);
+    let employer = match named.employer {
+        None => None,
+        Some(id) => keep(find_employer(database, actor, id).await?, &mut problems),
+    };
+    let association = match named.association {
+        None => None,
+        Some(id) => keep(find_association(database, actor, id).await?, &mut problems),
+    };
+    // A partner enrolls its own people: what it leaves out is not somebody else's.
+    if actor.scope.employer.is_some() && named.employer.is_none() {
+        problems.push(out_of_scope("employerId", "your own employer"));
+    }
+    if actor.scope.association.is_some() && named.association.is_none() {
+        problems.push(out_of_scope("associationId", "your own association"));
+    }
+    Ok(match (province, channel) {
+        (Some(province), Some(channel)) if problems.is_empty() => Ok(Found {
+            province,
+            channel,
+            employer,
+            association,
+        }),
+        _ => Err(problems),
+    })
+}
+
+/// The province of a code, if it exists today and is within the actor's scope.
+pub(super) fn find_province(
+    reference: &Reference,
+    actor: &Actor,
+    today: chrono::NaiveDate,
+    code: &str,
+) -> Result<i16, Problem> {
+    let province = reference
+        .province_by_code(code)
+        .filter(|province| province.exists_on(today));
+    match province {
+        None => Err(Problem::error(
+            ProblemCode::NotFound,
+            "provinceCode",
+            "No province has this code.",
+        )
+        .hint("Two digits, as the Ministry of Home Affairs numbers them: provinces { code name }.")),
+        Some(province)
+            if !actor.scope.provinces.is_empty() && !actor.scope.provinces.contains(&province.id) =>
+        {
+            Err(out_of_scope("provinceCode", "your own provinces"))
+        }
+        Some(province) => Ok(province.id),
+    }
+}
+
+fn find_channel(reference: &Reference, actor: &Actor, code: &str) -> Result<Arc<Channel>, Problem> {
+    match reference.channel_by_code(code) {
+        None => Err(
+            Problem::error(ProblemCode::NotFound, "channelCode", "No channel has this code.")
+                .hint("Look it up: channels(filterBy: {open: true}) { nodes { code name } }."),
+        ),
+        Some(channel) if !actor.scope.channels.is_empty() && !actor.scope.channels.contains(&channel.id) => {
+            Err(out_of_scope("channelCode", "your own channels"))
+        }
+        Some(channel) => Ok(Arc::clone(channel)),
+    }
+}
+
+async fn find_employer(
+    database: &Database,
+    actor: &Actor,
+    id: i64,
+) -> Result<Result<Payer, Problem>, StoreError> {
+    if actor.scope.employer.is_some_and(|own| own != id) {
+        return Ok(Err(out_of_scope("employerId", "your own employer")));
+    }
+    Ok(match employer::by_ids(&database.pool, &[id]).await?.remove(&id) {
+        Some(row) => Ok(Payer {
+            id,
+            risk_class: row.risk_class,
+        }),
+        None => Err(Problem::error(
+            ProblemCode::NotFound,
+            "employerId",
+            "No employer has this id.",
+        )),
+    })
+}
+
+async fn find_association(
+    database: &Database,
+    actor: &Actor,
+    id: i64,
+) -> Result<Result<i64, Problem>, StoreError> {
+    if actor.scope.association.is_some_and(|own| own != id) {
+        return Ok(Err(out_of_scope("associationId", "your own association")));
+    }
+    Ok(
+        match association::by_ids(&database.pool, &[id])
+            .await?
+            .contains_key(&id)
+        {
+            true => Ok(id),
+            false => Err(Problem::error(
+                ProblemCode::NotFound,
+                "associationId",
+                "No association has this id.",
+            )),
+        },
+    )
+}
+
+fn out_of_scope(field: &str, what: &str) -> Problem {
+    Problem::error(
+        ProblemCode::OutOfScope,
+        field,
+        format!("You can enroll people for {what} only."),
+    )
+}

@@ -1,0 +1,43 @@
+//! The one place that asks what time it is. Everybody else takes the time as an argument, so that every rule can be
+//! tested on any day.
+
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+
+/// Tells the time: the system's, or one that a test has fixed.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Clock {
+    /// The system's time.
+    #[default]
+    System,
+    /// Always the same moment.
+    Fixed(DateTime<Utc>),
+}
+
+impl Clock {
+    /// This moment.
+    pub fn now(&self) -> DateTime<Utc> {
+        match self {
+            #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+            Self::System => Utc::now(),
+            Self::Fixed(moment) => *moment,
+        }
+    }
+
+    /// Today where the agency works: Western Indonesia Time, UTC+7 without summer time.
+    pub fn today(&self) -> NaiveDate {
+        let jakarta = FixedOffset::east_opt(7 * 3600).expect("seven hours are a valid offset");
+        self.now().with_timezone(&jakarta).date_naive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_changes_at_midnight_in_jakarta() {
+        let day = |text: &str| Clock::Fixed(text.parse().unwrap()).today().to_string();
+        assert_eq!(day("2014-10-02T16:59:59Z"), "2014-10-02");
+        assert_eq!(day("2014-10-02T17:00:00Z"), "2014-10-03");
+    }
+}

@@ -1,0 +1,374 @@
+//! Channels: from memory, lists included.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+
+use super::connection::{PageArguments, Total};
+use super::context::{Asker, asker};
+use super::employer::counts;
+use super::error::FieldError;
+use super::node_id::NodeId;
+use super::participant::{OrderDirection, ParticipantCounts, all_of, province_of, words_of};
+use super::problem::{UserError, user_errors};
+use super::province::Province;
+use super::scalar::Date;
+use crate::actions::open_channel::{self as action, open_channel};
+use crate::domain::channel as domain;
+use crate::domain::page::{Direction, Order, Position};
+use crate::domain::text;
+use crate::store::StoreError;
+use crate::store::count::CountsBy;
+
+/// A place where people come in.
+#[derive(Clone, Debug)]
+pub struct Channel(Arc<domain::Channel>);
+
+connection!(ChannelConnection, ChannelEdge, Channel, "channels", "channel");
+
+impl Channel {
+    /// The channel of an internal id.
+    ///
+    /// # Errors
+    /// A row names a channel that the reference data do not have: ours.
+    pub fn find(asker: &Asker, id: i64) -> Result<Self, FieldError> {
+        let channel = asker.reference.channel(id).cloned();
+        // Opened by another process this very moment, and not heard of yet.
+        let channel = channel.or_else(|| asker.database.reference().channel(id).cloned());
+        channel
+            .map(Self)
+            .ok_or_else(|| StoreError::Fault("a row names an unknown channel".into()).into())
+    }
+}
+
+/// A place where people come in (kanal): a regional office, a branch, a bank outlet, a portal.
+#[Object]
+impl Channel {
+    /// Opaque and stable.
+    pub(super) async fn id(&self) -> ID {
+        NodeId::Channel(self.0.id).encode()
+    }
+
+    /// The agency's own code.
+    async fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    /// Name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What kind of place it is.
+    async fn kind(&self) -> ChannelKind {
+        self.0.kind.into()
+    }
+
+    /// Regional office above a branch, branch above an outlet.
+    async fn parent(&self, ctx: &Context<'_>) -> Option<Result<Self, FieldError>> {
+        Some(Self::find(asker(ctx), self.0.parent?))
+    }
+
+    /// The channels directly below it, by code.
+    async fn children(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
+    ) -> Result<ChannelConnection, FieldError> {
+        let below = |channel: &domain::Channel| channel.parent == Some(self.0.id);
+        let arguments = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        channels_page(asker(ctx), arguments, ChannelFilter::default(), None, below)
+    }
+
+    /// The provinces that it serves; a regional office may serve several.
+    async fn provinces(&self, ctx: &Context<'_>) -> Result<Vec<Province>, FieldError> {
+        self.0
+            .provinces
+            .iter()
+            .map(|&id| Province::find(asker(ctx), id))
+            .collect()
+    }
+
+    /// The bank or body that runs it, where that is not the agency.
+    async fn operator(&self) -> Option<&str> {
+        self.0.operator.as_deref()
+    }
+
+    /// First day.
+    async fn opened_on(&self) -> Option<Date> {
+        self.0.opened_on.map(Date)
+    }
+
+    /// First day on which nobody can be enrolled there any more.
+    async fn closed_on(&self) -> Option<Date> {
+        self.0.closed_on.map(Date)
+    }
+
+    /// Can people be enrolled there today?
+    async fn is_open(&self, ctx: &Context<'_>) -> bool {
+        self.0.is_open_on(asker(ctx).today())
+    }
+
+    /// How many people it and the channels below it first brought in.
+    async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
+        counts(ctx, CountsBy::Channel, self.0.id).await
+    }
+}
+
+/// What kind of place a channel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "domain::ChannelKind")]
+pub enum ChannelKind {
+    /// Kanwil: serves one or several provinces.
+    RegionalOffice,
+    /// Kantor cabang.
+    Branch,
+    /// A counter of a bank.
+    BankOutlet,
+    /// A machine.
+    Kiosk,
+    /// An officer who goes to where people work.
+    MobileOfficer,
+    /// A portal or app.
+    Online,
+    /// A person who enrolls others for a fee.
+    Agent,
+    /// The desk of an association.
+    AssociationDesk,
+    /// The desk where companies ask for licences.
+    LicensingDesk,
+    /// The personnel office of a part of the state.
+    GovernmentUnit,
+}
+
+/// All given conditions must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct ChannelFilter {
+    /// Serving this province.
+    province_code: Option<String>,
+    /// Of one of these kinds.
+    kind: Option<Vec<ChannelKind>>,
+    /// Directly below this channel.
+    parent_code: Option<String>,
+    /// Open today, or not.
+    open: Option<bool>,
+    /// Whole words of the name or their beginnings, in any order.
+    name: Option<String>,
+}
+
+/// By what channels are ordered.
+#[derive(Clone, Copy, Debug, InputObject)]
+pub struct ChannelOrder {
+    /// The field.
+    field: ChannelOrderField,
+    /// Which way.
+    #[graphql(default)]
+    direction: OrderDirection,
+}
+
+/// What channels can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum ChannelOrderField {
+    /// The code, letter by letter.
+    Code,
+    /// The name, letter by letter.
+    Name,
+    /// The first day; those without one first.
+    OpenedOn,
+}
+
+/// A page of the channels that a filter and a condition keep.
+///
+/// # Errors
+/// A bad argument.
+pub fn channels_page(
+    asker: &Asker,
+    arguments: PageArguments,
+    filter: ChannelFilter,
+    order: Option<ChannelOrder>,
+    keep: impl Fn(&domain::Channel) -> bool,
+) -> Result<ChannelConnection, FieldError> {
+    let (field, direction) = order.map_or((ChannelOrderField::Code, Direction::Ascending), |order| {
+        (order.field, order.direction.into())
+    });
+    // A cursor of one order must not be taken for one of another: names and codes are told apart by it.
+    let page = arguments.page(
+        if field == ChannelOrderField::Name {
+            Order::Name
+        } else {
+            Order::Key
+        },
+        direction,
+    )?;
+    let province = province_of(asker, filter.province_code)?;
+    let kinds: Vec<domain::ChannelKind> = all_of(filter.kind)?;
+    let words = words_of(filter.name)?;
+    let parent = filter.parent_code.map(|code| {
+        asker
+            .reference
+            .channel_by_code(&code)
+            .map(|channel| channel.id)
+            .ok_or(FieldError::UnknownCode("channel"))
+    });
+    let parent = parent.transpose()?;
+    let today = asker.today();
+    let kept = |channel: &domain::Channel| {
+        keep(channel)
+            && province.is_none_or(|province| channel.provinces.contains(&province))
+            && (kinds.is_empty() || kinds.contains(&channel.kind))
+            && parent.is_none_or(|parent| channel.parent == Some(parent))
+            && filter.open.is_none_or(|open| channel.is_open_on(today) == open)
+            && has_words(&channel.name_key, &words)
+    };
+    let key = |channel: &domain::Channel| match field {
+        ChannelOrderField::Code => channel.code.clone(),
+        ChannelOrderField::Name => channel.name_key.clone(),
+        ChannelOrderField::OpenedOn => channel.opened_on.map(|day| day.to_string()).unwrap_or_default(),
+    };
+    let channels = asker.reference.channels().filter(|channel| kept(channel));
+    let mut list: Vec<(Position, (Position, Channel))> = channels
+        .map(|channel| {
+            let position = Position {
+                key: key(channel),
+                id: channel.id,
+            };
+            (position.clone(), (position, Channel(Arc::clone(channel))))
+        })
+        .collect();
+    list.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let total = Total::Known(list.len());
+    Ok(ChannelConnection::new(page.of(list), &page, total))
+}
+
+fn has_words(name_key: &str, words: &[String]) -> bool {
+    let name = text::words(name_key);
+    words
+        .iter()
+        .all(|word| name.iter().any(|part| part.starts_with(word)))
+}
+
+/// Root fields.
+#[derive(Default)]
+pub struct ChannelQuery;
+
+#[Object]
+impl ChannelQuery {
+    /// One channel by code. Null where there is none.
+    async fn channel(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The agency's own code.")] code: String,
+    ) -> Option<Channel> {
+        asker(ctx).reference.channel_by_code(&code).cloned().map(Channel)
+    }
+
+    /// Channels, by code unless said.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "they are the arguments of the API's field"
+    )]
+    async fn channels(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter_by: Option<ChannelFilter>,
+        #[graphql(desc = "In this order.")] order_by: Option<ChannelOrder>,
+    ) -> Result<ChannelConnection, FieldError> {
+        let filter = filter_by.unwrap_or_default();
+        channels_page(
+            asker(ctx),
+            PageArguments {
+                first,
+                after,
+                last,
+                before,
+            },
+            filter,
+            order_by,
+            |_| true,
+        )
+    }
+}
+
+/// A form that opens a channel.
+#[derive(InputObject)]
+pub struct OpenChannelInput {
+    /// Makes retrying safe: 16 to 255 characters, new for each channel, the same for each retry.
+    idempotency_key: Option<String>,
+    /// The agency's own code: 2 to 32 capital letters, digits, dots and hyphens.
+    code: String,
+    /// Name.
+    name: String,
+    /// What kind of place it is.
+    kind: ChannelKind,
+    /// The channel above it.
+    parent_code: Option<String>,
+    /// The provinces that it serves: at least one.
+    province_codes: Vec<String>,
+    /// The bank or body that runs it, where that is not the agency.
+    operator: Option<String>,
+    /// First day; today unless said.
+    opened_on: Option<Date>,
+}
+
+/// The channel, or why not.
+#[derive(SimpleObject)]
+pub struct OpenChannelPayload {
+    /// The channel; null where an error refuses the form.
+    channel: Option<Channel>,
+    /// All that is wrong with the form.
+    errors: Vec<UserError>,
+}
+
+/// Root fields.
+#[derive(Default)]
+pub struct ChannelMutation;
+
+#[Object]
+impl ChannelMutation {
+    /// Opens a channel.
+    async fn open_channel(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The form.")] input: OpenChannelInput,
+    ) -> Result<OpenChannelPayload, FieldError> {
+        let asker = asker(ctx);
+        let key = input.idempotency_key;
+        let input = action::Input {
+            code: input.code,
+            name: input.name,
+            kind: input.kind.into(),
+            parent_code: input.parent_code,
+            province_codes: input.province_codes,
+            operator: input.operator,
+            opened_on: input.opened_on.map(|day| day.0),
+        };
+        let done = open_channel(
+            &asker.database,
+            &asker.actor,
+            asker.today(),
+            key.as_deref(),
+            &input,
+        )
+        .await?;
+        let channel = done
+            .value
+            .map(|opened| Channel::find(asker, opened.channel))
+            .transpose()?;
+        Ok(OpenChannelPayload {
+            channel,
+            errors: user_errors(done.problems),
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! Errors of a whole field: refusals with a stable code, and faults without one.
+//!
+//! What a caller can correct in an input is not here but in a payload's `errors`. An error without a code is ours: the
+//! HTTP layer logs it under the request's id and tells the client nothing but that id.
+
+use async_graphql::{Error, ErrorExtensions as _};
+
+use crate::actions::ActionError;
+use crate::domain::page::PageError;
+use crate::store::StoreError;
+use crate::store::keys::WrongKey;
+
+/// Why a field has no value. Each variant is a code that clients may match on.
+///
+/// It is no [`std::error::Error`] on purpose: async-graphql turns everything that can be displayed into an error
+/// without a code.
+#[derive(Clone, Debug)]
+pub enum FieldError {
+    /// `FORBIDDEN`
+    Forbidden,
+    /// `BAD_ID`
+    Id,
+    /// `TOO_MANY_IDS`
+    TooManyIds,
+    /// `BAD_PAGE`, `BAD_CURSOR`
+    Page(PageError),
+    /// `BAD_FILTER`
+    Filter(&'static str),
+    /// `BAD_IDENTIFIER`
+    Identifier(String),
+    /// `UNKNOWN_CODE`
+    UnknownCode(&'static str),
+    /// `UNAVAILABLE`, or no code at all: ours.
+    Store(StoreError),
+    /// No code: ours.
+    Key(WrongKey),
+}
+
+impl From<PageError> for FieldError {
+    fn from(error: PageError) -> Self {
+        Self::Page(error)
+    }
+}
+
+impl From<StoreError> for FieldError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<WrongKey> for FieldError {
+    fn from(error: WrongKey) -> Self {
+        Self::Key(error)
+    }
+}
+
+impl From<ActionError> for FieldError {
+    fn from(error: ActionError) -> Self {
+        match error {
+            ActionError::Forbidden => Self::Forbidden,
+            ActionError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<FieldError> for Error {
+    fn from(error: FieldError) -> Self {
+        let (code, message) = match error {
+            FieldError::Forbidden => ("FORBIDDEN", "Your role does not allow this.".to_owned()),
+            FieldError::Id => ("BAD_ID", "This is not an id that this API gave.".to_owned()),
+            FieldError::TooManyIds => ("TOO_MANY_IDS", "Ask for at most 100 ids at once.".to_owned()),
+            FieldError::Page(error @ PageError::Size) => ("BAD_PAGE", error.to_string()),
+            FieldError::Page(error @ PageError::Cursor) => ("BAD_CURSOR", error.to_string()),
+            FieldError::Filter(message) => ("BAD_FILTER", message.to_owned()),
+            FieldError::Identifier(message) => ("BAD_IDENTIFIER", message),
+            FieldError::UnknownCode(what) => ("UNKNOWN_CODE", format!("No {what} has this code.")),
+            FieldError::Store(error @ (StoreError::Unavailable(_) | StoreError::Contended(_))) => {
+                tracing::warn!(%error, "a request found no database");
+                (
+                    "UNAVAILABLE",
+                    "The registry cannot reach its database. Try again in a moment.".to_owned(),
+                )
+            }
+            FieldError::Store(error) => return Error::new(error.to_string()),
+            FieldError::Key(error) => return Error::new(error.to_string()),
+        };
+        Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
+    }
+}

@@ -1,0 +1,424 @@
+//! The one door to everything that a relation leads to: each request has loaders of its own, and each asks the
+//! database once for all rows that want something, whatever the size of the page.
+//!
+//! To add a relation: a [`Source`] here that answers many keys with one statement, a loader in [`Loaders`], and a
+//! resolver that calls [`load`]. If lists ask for it often, let the list hand it over (`graphql/prefetch.rs`).
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::hash::Hash;
+
+use ::dataloader::BatchFn;
+use ::dataloader::cached::Loader;
+
+use super::context::Asker;
+use crate::domain::page::{Page, Slice};
+use crate::store::association::{self, AssociationFilter, AssociationRow};
+use crate::store::count::{self, CountsBy, StatusCounts};
+use crate::store::employer::{self, EmployerFilter, EmployerRow};
+use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
+use crate::store::event::{self, EventRow};
+use crate::store::onboarding::{self, BatchRow};
+use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
+use crate::store::{StoreError, count::StatusCounts as Counts};
+
+/// Where the values of a loader come from.
+pub trait Source: Send + Sync + 'static {
+    /// What is asked for.
+    type Key: Clone + Debug + Eq + Hash + Send + Sync + 'static;
+    /// What is answered; a key without an answer has none.
+    type Value: Clone + Send + Sync + 'static;
+
+    /// Answers all keys, with one statement for each table.
+    fn fetch(
+        asker: &Asker,
+        keys: &[Self::Key],
+    ) -> impl Future<Output = Result<HashMap<Self::Key, Self::Value>, StoreError>> + Send;
+}
+
+/// A value, none, or the fault that all keys of its batch share.
+type Answer<S> = Result<Option<<S as Source>::Value>, StoreError>;
+
+/// A loader over a source.
+pub type LoaderOf<S> = Loader<<S as Source>::Key, Answer<S>, Batch<S>>;
+
+/// Makes a source what the crate `dataloader` batches: its batch function has no way to fail, so the fault stands in
+/// each value, and every key is answered, because one without an answer would be asked for again.
+pub struct Batch<S> {
+    asker: Asker,
+    source: std::marker::PhantomData<fn() -> S>,
+}
+
+impl<S: Source> BatchFn<S::Key, Answer<S>> for Batch<S> {
+    async fn load(&mut self, keys: &[S::Key]) -> HashMap<S::Key, Answer<S>> {
+        match S::fetch(&self.asker, keys).await {
+            Ok(mut found) => keys
+                .iter()
+                .map(|key| (key.clone(), Ok(found.remove(key))))
+                .collect(),
+            Err(error) => keys.iter().map(|key| (key.clone(), Err(error.clone()))).collect(),
+        }
+    }
+}
+
+fn loader<S: Source>(asker: &Asker) -> LoaderOf<S> {
+    let batch = Batch {
+        asker: asker.clone(),
+        source: std::marker::PhantomData,
+    };
+    Loader::new(batch).with_max_batch_size(1_000).with_yield_count(10)
+}
+
+/// Loads one value.
+///
+/// # Errors
+/// The batch failed.
+pub async fn load<S: Source>(loader: &LoaderOf<S>, key: S::Key) -> Answer<S> {
+    // Whoever led the batch may have been dropped, because a field beside it failed: then ask again, once.
+    match loader.try_load(key.clone()).await {
+        Ok(answer) => answer,
+        Err(_) => loader.try_load(key).await.unwrap_or_else(|_| Err(broken_off())),
+    }
+}
+
+/// Loads many values at once.
+///
+/// # Errors
+/// The batch failed.
+pub async fn load_many<S: Source>(
+    loader: &LoaderOf<S>,
+    keys: Vec<S::Key>,
+) -> Result<HashMap<S::Key, S::Value>, StoreError> {
+    let answers = match loader.try_load_many(keys.clone()).await {
+        Ok(answers) => answers,
+        Err(_) => loader.try_load_many(keys).await.map_err(|_| broken_off())?,
+    };
+    answers
+        .into_iter()
+        .filter_map(|(key, answer)| answer.transpose().map(|answer| Ok((key, answer?))))
+        .collect()
+}
+
+fn broken_off() -> StoreError {
+    StoreError::Fault("a batch broke off twice".into())
+}
+
+/// The loaders of a request.
+pub struct Loaders {
+    /// People by id.
+    pub participants: LoaderOf<Participants>,
+    /// Enrollments by person and id.
+    pub enrollments: LoaderOf<Enrollments>,
+    /// Events by person and id.
+    pub events: LoaderOf<Events>,
+    /// Employers by id.
+    pub employers: LoaderOf<Employers>,
+    /// Associations by id.
+    pub associations: LoaderOf<Associations>,
+    /// Onboarding batches by id.
+    pub batches: LoaderOf<Batches>,
+    /// Pages of people.
+    pub people_pages: LoaderOf<PeoplePages>,
+    /// Pages of employers of provinces.
+    pub employer_pages: LoaderOf<EmployerPages>,
+    /// Pages of associations of provinces.
+    pub association_pages: LoaderOf<AssociationPages>,
+    /// Pages of enrollments of people.
+    pub enrollment_pages: LoaderOf<EnrollmentPages>,
+    /// Pages of events of people.
+    pub event_pages: LoaderOf<EventPages>,
+    /// Kept counts.
+    pub counts: LoaderOf<KeptCounts>,
+    /// Sizes of nested lists.
+    pub totals: LoaderOf<Totals>,
+}
+
+impl Loaders {
+    /// Loaders for a request.
+    pub fn new(asker: &Asker) -> Self {
+        Self {
+            participants: loader(asker),
+            enrollments: loader(asker),
+            events: loader(asker),
+            employers: loader(asker),
+            associations: loader(asker),
+            batches: loader(asker),
+            people_pages: loader(asker),
+            employer_pages: loader(asker),
+            association_pages: loader(asker),
+            enrollment_pages: loader(asker),
+            event_pages: loader(asker),
+            counts: loader(asker),
+            totals: loader(asker),
+        }
+    }
+}
+
+/// Declares sources whose keys are those of a table.
+macro_rules! by_key {
+    ($($(#[$meta:meta])* $name:ident: $key:ty => $value:ty, |$asker:ident, $keys:ident| $fetch:expr;)+) => {$(
+        $(#[$meta])*
+        pub struct $name;
+
+        impl Source for $name {
+            type Key = $key;
+            type Value = $value;
+
+            async fn fetch($asker: &Asker, $keys: &[$key]) -> Result<HashMap<$key, $value>, StoreError> {
+                $fetch.await
+            }
+        }
+    )+};
+}
+
+by_key! {
+    /// People by id.
+    Participants: i64 => ParticipantRow, |asker, ids| participant::by_ids(&asker.database.pool, &asker.actor, ids);
+    /// Enrollments by person and id.
+    Enrollments: (i64, i64) => EnrollmentRow, |asker, ids| enrollment::by_ids(&asker.database.pool, &asker.actor, ids);
+    /// Events by person and id.
+    Events: (i64, i64) => EventRow, |asker, ids| event::by_ids(&asker.database.pool, &asker.actor, ids);
+    /// Employers by id.
+    Employers: i64 => EmployerRow, |asker, ids| employer::by_ids(&asker.database.pool, ids);
+    /// Associations by id.
+    Associations: i64 => AssociationRow, |asker, ids| association::by_ids(&asker.database.pool, ids);
+    /// Onboarding batches by id.
+    Batches: i64 => BatchRow, |asker, ids| onboarding::by_ids(&asker.database.pool, &asker.actor, ids);
+}
+
+/// A nested list: whose, and which part of it. Lists of one part are fetched together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Nested<F> {
+    /// Whose list.
+    pub parent: i64,
+    /// Conditions on it.
+    pub filter: F,
+    /// Which page of it.
+    pub page: Page,
+}
+
+/// The keys of a batch, put together by what one statement can answer.
+fn groups<'a, K, G: Eq + Hash>(
+    keys: &'a [K],
+    group: impl Fn(&'a K) -> G,
+    parent: impl Fn(&'a K) -> i64,
+) -> HashMap<G, Vec<i64>> {
+    let mut groups: HashMap<G, Vec<i64>> = HashMap::new();
+    for key in keys {
+        groups.entry(group(key)).or_default().push(parent(key));
+    }
+    groups
+}
+
+/// Pages of the people of provinces, employers and associations.
+pub struct PeoplePages;
+
+impl Source for PeoplePages {
+    type Key = (PeopleOf, Nested<ParticipantFilter>);
+    type Value = Slice<ParticipantRow>;
+
+    async fn fetch(asker: &Asker, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
+        let mut pages = HashMap::new();
+        for ((of, filter, page), parents) in
+            groups(keys, |(of, n)| (*of, &n.filter, &n.page), |(_, n)| n.parent)
+        {
+            let lists =
+                participant::list_of(&asker.database.pool, &asker.actor, (of, &parents), filter, page)
+                    .await?;
+            let key = |parent| {
+                (
+                    of,
+                    Nested {
+                        parent,
+                        filter: filter.clone(),
+                        page: page.clone(),
+                    },
+                )
+            };
+            pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
+        }
+        Ok(pages)
+    }
+}
+
+/// Declares sources of pages of one kind of parent.
+macro_rules! pages_of {
+    ($($(#[$meta:meta])* $name:ident: $filter:ty => $value:ty,
+        |$asker:ident, $parents:ident, $by:ident, $page:ident| $fetch:expr;)+) => {$(
+        $(#[$meta])*
+        pub struct $name;
+
+        impl Source for $name {
+            type Key = Nested<$filter>;
+            type Value = Slice<$value>;
+
+            async fn fetch($asker: &Asker, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
+                let mut pages = HashMap::new();
+                for (($by, $page), parents) in groups(keys, |n| (&n.filter, &n.page), |n| n.parent) {
+                    let $parents = parents.as_slice();
+                    let key = |parent| Nested { parent, filter: $by.clone(), page: $page.clone() };
+                    pages.extend($fetch.await?.into_iter().map(|(parent, list)| (key(parent), list)));
+                }
+                Ok(pages)
+            }
+        }
+    )+};
+}
+
+pages_of! {
+    /// Pages of the employers of provinces.
+    EmployerPages: EmployerFilter => EmployerRow, |asker, parents, filter, page|
+        employer::list_of_provinces(&asker.database.pool, parents, filter, page);
+    /// Pages of the associations of provinces.
+    AssociationPages: AssociationFilter => AssociationRow, |asker, parents, filter, page|
+        association::list_of_provinces(&asker.database.pool, parents, filter, page);
+    /// Pages of the enrollments of people.
+    EnrollmentPages: EnrollmentFilter => EnrollmentRow, |asker, parents, filter, page|
+        enrollment::list_of(&asker.database.pool, &asker.actor, parents, filter, page);
+}
+
+/// Pages of the events of people.
+pub struct EventPages;
+
+impl Source for EventPages {
+    type Key = Nested<()>;
+    type Value = Slice<EventRow>;
+
+    async fn fetch(asker: &Asker, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
+        let mut pages = HashMap::new();
+        for (page, parents) in groups(keys, |n| &n.page, |n| n.parent) {
+            let lists = event::list_of(&asker.database.pool, &asker.actor, &parents, page).await?;
+            let key = |parent| Nested {
+                parent,
+                filter: (),
+                page: page.clone(),
+            };
+            pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
+        }
+        Ok(pages)
+    }
+}
+
+/// Kept counts. An actor who sees the whole country is answered from what is kept; one who sees less of it, by
+/// counting what it sees.
+pub struct KeptCounts;
+
+impl Source for KeptCounts {
+    type Key = (CountsBy, i64);
+    type Value = Counts;
+
+    async fn fetch(asker: &Asker, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
+        let mut counts = HashMap::new();
+        for (by, ids) in groups(keys, |(by, _)| *by, |(_, id)| *id) {
+            let found = if by == CountsBy::Channel {
+                of_trees(asker, &ids).await?
+            } else {
+                of(asker, by, &ids).await?
+            };
+            counts.extend(found.into_iter().map(|(id, counts)| ((by, id), counts)));
+        }
+        Ok(counts)
+    }
+}
+
+async fn of(asker: &Asker, by: CountsBy, ids: &[i64]) -> Result<HashMap<i64, StatusCounts>, StoreError> {
+    if asker.actor.scope.is_everything() {
+        return count::of(&asker.database.pool, by, ids).await;
+    }
+    let people = match by {
+        CountsBy::Province => PeopleOf::Province,
+        CountsBy::Channel => PeopleOf::Channel,
+        CountsBy::Employer => PeopleOf::Employer,
+        CountsBy::Association => PeopleOf::Association,
+    };
+    participant::status_counts_of(&asker.database.pool, &asker.actor, (people, ids)).await
+}
+
+/// A channel's people are those of all channels below it too.
+async fn of_trees(asker: &Asker, ids: &[i64]) -> Result<HashMap<i64, StatusCounts>, StoreError> {
+    let trees: HashMap<i64, Vec<i64>> = ids
+        .iter()
+        .map(|&id| (id, asker.reference.with_descendants(id)))
+        .collect();
+    let mut all: Vec<i64> = trees.values().flatten().copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    let each = of(asker, CountsBy::Channel, &all).await?;
+    let sum = |tree: Vec<i64>| tree.iter().filter_map(|id| each.get(id)).copied().sum();
+    Ok(trees.into_iter().map(|(id, tree)| (id, sum(tree))).collect())
+}
+
+/// What a nested list is counted by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TotalOf {
+    /// People of something.
+    People(PeopleOf, i64, ParticipantFilter),
+    /// Employers of a province.
+    Employers(i64, EmployerFilter),
+    /// Associations of a province.
+    Associations(i64, AssociationFilter),
+    /// Enrollments of a person.
+    Enrollments(i64, EnrollmentFilter),
+    /// Events of a person.
+    Events(i64),
+}
+
+/// Sizes of nested lists.
+pub struct Totals;
+
+impl Source for Totals {
+    type Key = TotalOf;
+    type Value = i64;
+
+    async fn fetch(asker: &Asker, keys: &[TotalOf]) -> Result<HashMap<TotalOf, i64>, StoreError> {
+        let (pool, actor) = (&asker.database.pool, &asker.actor);
+        let mut totals = HashMap::new();
+        // The group is the key without its parent.
+        for (group, parents) in groups(keys, |key| key.with_parent(0), TotalOf::parent) {
+            let found = match &group {
+                TotalOf::People(of, _, filter) => {
+                    participant::count_of(pool, actor, (*of, &parents), filter).await?
+                }
+                TotalOf::Employers(_, filter) => employer::count_of_provinces(pool, &parents, filter).await?,
+                TotalOf::Associations(_, filter) => {
+                    association::count_of_provinces(pool, &parents, filter).await?
+                }
+                TotalOf::Enrollments(_, filter) => {
+                    enrollment::count_of(pool, actor, &parents, filter).await?
+                }
+                TotalOf::Events(_) => event::count_of(pool, actor, &parents).await?,
+            };
+            totals.extend(
+                found
+                    .into_iter()
+                    .map(|(parent, total)| (group.with_parent(parent), total)),
+            );
+        }
+        Ok(totals)
+    }
+}
+
+impl TotalOf {
+    fn parent(&self) -> i64 {
+        match self {
+            Self::People(_, parent, _)
+            | Self::Employers(parent, _)
+            | Self::Associations(parent, _)
+            | Self::Enrollments(parent, _)
+            | Self::Events(parent) => *parent,
+        }
+    }
+
+    fn with_parent(&self, new: i64) -> Self {
+        let mut other = self.clone();
+        match &mut other {
+            Self::People(_, parent, _)
+            | Self::Employers(parent, _)
+            | Self::Associations(parent, _)
+            | Self::Enrollments(parent, _)
+            | Self::Events(parent) => *parent = new,
+        }
+        other
+    }
+}

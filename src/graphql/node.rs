@@ -1,0 +1,91 @@
+//! Anything that has an id.
+
+use async_graphql::{Context, ID, Interface, Object, Result};
+use futures_util::future::try_join_all;
+
+use super::association::Association;
+use super::channel::Channel;
+use super::context::asker;
+use super::employer::Employer;
+use super::enrollment::Enrollment;
+use super::error::FieldError;
+use super::event::ParticipantEvent;
+use super::node_id::NodeId;
+use super::onboarding::OnboardingBatch;
+use super::participant::Participant;
+use super::province::Province;
+
+/// Anything that has an id.
+#[derive(Interface)]
+#[graphql(field(
+    name = "id",
+    ty = "ID",
+    desc = "Opaque and stable; a business key is a field of its own."
+))]
+pub enum Node {
+    /// A person.
+    Participant(Participant),
+    /// An enrollment.
+    Enrollment(Enrollment),
+    /// An event.
+    ParticipantEvent(ParticipantEvent),
+    /// An employer.
+    Employer(Employer),
+    /// An association.
+    Association(Association),
+    /// A province.
+    Province(Province),
+    /// A channel.
+    Channel(Channel),
+    /// An onboarding batch.
+    OnboardingBatch(OnboardingBatch),
+}
+
+/// Ids of one request at most.
+const MAXIMUM_IDS: usize = 100;
+
+/// Root fields.
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// Anything by its id. Null where there is nothing that you may see.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "An id that this API gave.")] id: ID,
+    ) -> Option<Result<Node, FieldError>> {
+        find(ctx, &id).await.transpose()
+    }
+
+    /// Several things by their ids, in that order: at most 100. Null where there is nothing that you may see.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Ids that this API gave.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>, FieldError> {
+        if ids.len() > MAXIMUM_IDS {
+            return Err(FieldError::TooManyIds);
+        }
+        try_join_all(ids.iter().map(|id| find(ctx, id))).await
+    }
+}
+
+async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
+    let asker = asker(ctx);
+    Ok(match NodeId::decode(id)? {
+        NodeId::Participant(id) => Participant::load(ctx, id).await?.map(Node::Participant),
+        NodeId::Enrollment(participant, id) => Enrollment::load(ctx, participant, id)
+            .await?
+            .map(Node::Enrollment),
+        NodeId::Event(participant, id) => ParticipantEvent::load(ctx, participant, id)
+            .await?
+            .map(Node::ParticipantEvent),
+        NodeId::Employer(id) => Employer::load(ctx, id).await?.map(Node::Employer),
+        NodeId::Association(id) => Association::load(ctx, id).await?.map(Node::Association),
+        NodeId::Province(id) => Province::find(asker, id).ok().map(Node::Province),
+        NodeId::Channel(id) => Channel::find(asker, id).ok().map(Node::Channel),
+        NodeId::Batch(id) => OnboardingBatch::load(ctx, id).await?.map(Node::OnboardingBatch),
+    })
+}

@@ -1,0 +1,122 @@
+//! Opaque ids: which kind of thing, and which one.
+
+use async_graphql::ID;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::error::FieldError;
+
+/// What an id stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeId {
+    /// A person.
+    Participant(i64),
+    /// An enrollment of a person.
+    Enrollment(i64, i64),
+    /// An event in the life of a person.
+    Event(i64, i64),
+    /// An employer.
+    Employer(i64),
+    /// An association.
+    Association(i64),
+    /// A province.
+    Province(i16),
+    /// A channel.
+    Channel(i64),
+    /// An onboarding batch.
+    Batch(i64),
+}
+
+impl NodeId {
+    /// The id as clients see it.
+    pub fn encode(self) -> ID {
+        let text = match self {
+            Self::Participant(id) => format!("p{id}"),
+            Self::Enrollment(participant, id) => format!("e{participant}.{id}"),
+            Self::Event(participant, id) => format!("v{participant}.{id}"),
+            Self::Employer(id) => format!("m{id}"),
+            Self::Association(id) => format!("a{id}"),
+            Self::Province(id) => format!("r{id}"),
+            Self::Channel(id) => format!("c{id}"),
+            Self::Batch(id) => format!("b{id}"),
+        };
+        ID(URL_SAFE_NO_PAD.encode(text))
+    }
+
+    /// Reads an id that a client sends back.
+    ///
+    /// # Errors
+    /// Not an id of this API.
+    pub fn decode(id: &str) -> Result<Self, FieldError> {
+        Self::read(id)
+            .filter(|read| read.encode().as_str() == id)
+            .ok_or(FieldError::Id)
+    }
+
+    fn read(id: &str) -> Option<Self> {
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
+        let kind = text.chars().next().filter(char::is_ascii)?;
+        let rest = &text[1..];
+        let pair = || {
+            rest.split_once('.')
+                .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)))
+        };
+        match kind {
+            'p' => rest.parse().ok().map(Self::Participant),
+            'e' => pair().map(|(participant, id)| Self::Enrollment(participant, id)),
+            'v' => pair().map(|(participant, id)| Self::Event(participant, id)),
+            'm' => rest.parse().ok().map(Self::Employer),
+            'a' => rest.parse().ok().map(Self::Association),
+            'r' => rest.parse().ok().map(Self::Province),
+            'c' => rest.parse().ok().map(Self::Channel),
+            'b' => rest.parse().ok().map(Self::Batch),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the id of one kind of thing.
+macro_rules! id_of {
+    ($name:ident, $variant:ident, $what:literal) => {
+        #[doc = concat!("Reads the id of ", $what, ".\n\n# Errors\nNot an id of ", $what, ".")]
+        pub fn $name(id: &str) -> Result<i64, FieldError> {
+            match NodeId::decode(id)? {
+                NodeId::$variant(id) => Ok(id),
+                _ => Err(FieldError::Id),
+            }
+        }
+    };
+}
+id_of!(participant_id, Participant, "a participant");
+id_of!(employer_id, Employer, "an employer");
+id_of!(association_id, Association, "an association");
+id_of!(batch_id, Batch, "an onboarding batch");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_id_is_of_one_kind() {
+        let employer = NodeId::Employer(7).encode();
+        assert_eq!(employer_id(&employer).ok(), Some(7));
+        assert!(matches!(participant_id(&employer), Err(FieldError::Id)));
+    }
+
+    proptest! {
+        #[test]
+        fn ids_come_back_as_what_they_stand_for(a: i64, b: i64, c: i16) {
+            for id in [NodeId::Participant(a), NodeId::Enrollment(a, b), NodeId::Event(a, b), NodeId::Employer(a),
+                       NodeId::Association(a), NodeId::Province(c), NodeId::Channel(a), NodeId::Batch(a)] {
+                prop_assert_eq!(NodeId::decode(&id.encode()).ok(), Some(id));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_of_ids_panic(text: String) {
+            let _ = NodeId::decode(&text);
+            let _ = NodeId::decode(&URL_SAFE_NO_PAD.encode(text));
+        }
+    }
+}

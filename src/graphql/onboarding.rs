@@ -1,0 +1,560 @@
+//! Onboarding of civil servants: batches, and what became of each of their rows.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+
+use super::channel::Channel;
+use super::connection::{PageArguments, Total};
+use super::context::{asker, request};
+use super::employer::Employer;
+use super::enrollment::{CivilServantCategory, Programme, read_id};
+use super::error::FieldError;
+use super::loaders::{load, load_many};
+use super::node_id::{NodeId, batch_id, employer_id};
+use super::participant::{Participant, all_of, missing};
+use super::problem::{UserError, UserErrorCode, user_errors};
+use super::scalar::{Date, DateTime, Rupiah};
+use crate::actions::onboard_civil_servants::{self as action, onboard_civil_servants};
+use crate::domain::actor::Operation;
+use crate::domain::onboarding as domain;
+use crate::domain::page::{Direction, Order, Position};
+use crate::domain::problem::Problem;
+use crate::store::StoreError;
+use crate::store::onboarding::{self as store, BatchRow, RowFilter};
+
+/// Civil servants who were sent together.
+#[derive(Clone, Debug)]
+pub struct OnboardingBatch(BatchRow);
+
+connection!(
+    OnboardingBatchConnection,
+    OnboardingBatchEdge,
+    OnboardingBatch,
+    "onboarding batches",
+    "batch"
+);
+
+impl OnboardingBatch {
+    /// The batch of an id, if the actor may see it.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn load(ctx: &Context<'_>, id: i64) -> Result<Option<Self>, StoreError> {
+        Ok(load(&request(ctx).loaders.batches, id).await?.map(Self))
+    }
+}
+
+/// Civil servants who were sent together, and what became of them.
+#[Object]
+impl OnboardingBatch {
+    /// Opaque and stable.
+    pub(super) async fn id(&self) -> ID {
+        NodeId::Batch(self.0.id).encode()
+    }
+
+    /// How far it is.
+    async fn state(&self) -> OnboardingState {
+        self.0.state.into()
+    }
+
+    /// Their employer.
+    async fn employer(&self, ctx: &Context<'_>) -> Result<Employer, FieldError> {
+        Employer::load(ctx, self.0.employer_id).await?.ok_or_else(missing)
+    }
+
+    /// The channel that brought them in.
+    async fn channel(&self, ctx: &Context<'_>) -> Result<Channel, FieldError> {
+        Channel::find(asker(ctx), self.0.channel_id)
+    }
+
+    /// Name of the file that they came in; null where they came in the request.
+    async fn file_name(&self) -> Option<&str> {
+        self.0.file_name.as_deref()
+    }
+
+    /// Digest of the rows as sent, under the installation's key: the same rows have the same digest, and nothing can be
+    /// guessed from it.
+    async fn digest(&self) -> Option<String> {
+        Some(self.0.digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// What became of the rows. `received` is the sum of the next four, at every moment.
+    async fn counts(&self) -> OnboardingCounts {
+        self.0.counts().into()
+    }
+
+    /// The rows, in their order. The same wording for a row and for one enrollment.
+    async fn rows(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter_by: Option<OnboardingRowFilter>,
+    ) -> Result<OnboardingRowConnection, FieldError> {
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        }
+        .page(Order::Id, Direction::Ascending)?;
+        let filter = filter_by.unwrap_or_default().read()?;
+        let slice = store::rows(&asker(ctx).database.pool, &self.0, &filter, &page).await?;
+        let list = ctx.look_ahead();
+        let wanted = list.field("nodes").field("participant").exists()
+            || list.field("edges").field("node").field("participant").exists();
+        let people: Vec<i64> = slice
+            .rows
+            .iter()
+            .filter_map(|row| row.participant_id)
+            .filter(|_| wanted)
+            .collect();
+        let mut people = match people.is_empty() {
+            true => Default::default(),
+            false => load_many(&request(ctx).loaders.participants, people).await?,
+        };
+        let slice = slice.map(|row| {
+            let participant = row
+                .participant_id
+                .and_then(|id| people.remove(&id))
+                .map(Participant::new);
+            (
+                Position::of_id(row.number.into()),
+                OnboardingRow::new(row, participant),
+            )
+        });
+        Ok(OnboardingRowConnection::new(
+            slice,
+            &page,
+            Total::Rows(Box::new(self.0.clone()), filter),
+        ))
+    }
+
+    /// What became of the rows of each work unit, the largest first.
+    async fn by_work_unit(&self, ctx: &Context<'_>) -> Result<Vec<WorkUnitCounts>, FieldError> {
+        let units = store::by_work_unit(&asker(ctx).database.pool, &self.0).await?;
+        let units = units.into_iter();
+        Ok(units
+            .map(|(work_unit, counts)| WorkUnitCounts {
+                work_unit,
+                counts: counts.into(),
+            })
+            .collect())
+    }
+
+    /// How many rows have each problem, the most frequent first.
+    async fn by_problem(&self, ctx: &Context<'_>) -> Result<Vec<ProblemCount>, FieldError> {
+        let problems = store::by_problem(&asker(ctx).database.pool, &self.0).await?;
+        Ok(problems
+            .into_iter()
+            .map(|(code, rows)| ProblemCount {
+                code: code.into(),
+                rows,
+            })
+            .collect())
+    }
+
+    /// Monthly contributions of the rows that were enrolled.
+    async fn monthly_contributions(&self) -> Rupiah {
+        Rupiah(self.0.monthly_contributions)
+    }
+
+    /// The client that sent it.
+    async fn submitted_by(&self) -> &str {
+        &self.0.submitted_by
+    }
+
+    /// When it was sent.
+    async fn submitted_at(&self) -> DateTime {
+        self.0.submitted_at.into()
+    }
+
+    /// When the last row was decided.
+    async fn finished_at(&self) -> Option<DateTime> {
+        self.0.finished_at.map(DateTime)
+    }
+}
+
+/// How far a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "domain::OnboardingState")]
+pub enum OnboardingState {
+    /// Waiting for its file.
+    Receiving,
+    /// Its rows are being judged.
+    Validating,
+    /// Somebody has to agree to the plan.
+    AwaitingApproval,
+    /// Its rows are being enrolled.
+    Applying,
+    /// Every row has its outcome.
+    Completed,
+    /// Stopped by somebody; what was done stays done.
+    Cancelled,
+    /// Could not be read.
+    Failed,
+}
+
+/// What became of the rows. `received = pending + enrolled + alreadyEnrolled + rejected`, at every moment.
+#[derive(SimpleObject)]
+pub struct OnboardingCounts {
+    /// Rows sent.
+    received: i32,
+    /// Not decided yet.
+    pending: i32,
+    /// Enrolled by this batch.
+    enrolled: i32,
+    /// Enrolled with this employer before.
+    already_enrolled: i32,
+    /// Refused.
+    rejected: i32,
+    /// Among the enrolled, now or before: with a warning that somebody has to look at.
+    flagged: i32,
+}
+
+impl From<domain::Counts> for OnboardingCounts {
+    fn from(counts: domain::Counts) -> Self {
+        let domain::Counts {
+            received,
+            pending,
+            enrolled,
+            already_enrolled,
+            rejected,
+            flagged,
+        } = counts;
+        Self {
+            received,
+            pending,
+            enrolled,
+            already_enrolled,
+            rejected,
+            flagged,
+        }
+    }
+}
+
+/// What became of one row.
+#[derive(Clone, Debug)]
+pub struct OnboardingRow {
+    row: store::RowRow,
+    participant: Option<Participant>,
+}
+
+connection!(
+    OnboardingRowConnection,
+    OnboardingRowEdge,
+    OnboardingRow,
+    "rows",
+    "row"
+);
+
+impl OnboardingRow {
+    fn new(row: store::RowRow, participant: Option<Participant>) -> Self {
+        Self { row, participant }
+    }
+}
+
+/// What became of one row.
+#[Object]
+impl OnboardingRow {
+    /// From 1, the header not counted.
+    async fn number(&self) -> i32 {
+        self.row.number
+    }
+
+    /// Line of the file; of rows in the request the same as `number`.
+    async fn line(&self) -> i32 {
+        self.row.line
+    }
+
+    /// What became of it.
+    async fn outcome(&self) -> RowOutcome {
+        self.row.outcome.into()
+    }
+
+    /// Whom it enrolled, or who was enrolled before.
+    async fn participant(&self) -> Option<&Participant> {
+        self.participant.as_ref()
+    }
+
+    /// All that is wrong with it.
+    async fn problems(&self) -> Vec<UserError> {
+        user_errors(
+            self.row
+                .problems
+                .clone()
+                .map(|problems| problems.0)
+                .unwrap_or_default(),
+        )
+    }
+}
+
+/// What can become of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "domain::RowOutcome")]
+pub enum RowOutcome {
+    /// Not decided yet.
+    Pending,
+    /// Enrolled by this batch.
+    Enrolled,
+    /// The person has this enrollment already: nothing was changed.
+    AlreadyEnrolled,
+    /// Refused; its problems say why.
+    Rejected,
+}
+
+/// What became of the rows of a work unit.
+#[derive(SimpleObject)]
+pub struct WorkUnitCounts {
+    /// The work unit (SKPD, OPD); empty where the rows name none.
+    work_unit: String,
+    /// Its rows.
+    counts: OnboardingCounts,
+}
+
+/// How many rows have a problem.
+#[derive(SimpleObject)]
+pub struct ProblemCount {
+    /// The problem.
+    code: UserErrorCode,
+    /// Rows that have it.
+    rows: i32,
+}
+
+/// All given conditions must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct OnboardingRowFilter {
+    /// With one of these outcomes.
+    outcome: Option<Vec<RowOutcome>>,
+    /// With one of these problems.
+    code: Option<Vec<UserErrorCode>>,
+    /// With, or without, a warning that somebody has to look at.
+    flagged: Option<bool>,
+}
+
+impl OnboardingRowFilter {
+    fn read(self) -> Result<RowFilter, FieldError> {
+        Ok(RowFilter {
+            outcomes: all_of(self.outcome)?,
+            codes: all_of(self.code)?,
+            flagged: self.flagged,
+        })
+    }
+}
+
+/// All given conditions must hold.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct OnboardingBatchFilter {
+    /// In one of these states.
+    state: Option<Vec<OnboardingState>>,
+    /// Of this employer.
+    employer_id: Option<ID>,
+}
+
+/// Root fields.
+#[derive(Default)]
+pub struct OnboardingQuery;
+
+#[Object]
+impl OnboardingQuery {
+    /// One onboarding batch by id. Null where there is none that you may see.
+    async fn onboarding_batch(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its id.")] id: ID,
+    ) -> Option<Result<OnboardingBatch, FieldError>> {
+        match batch_id(&id) {
+            Ok(id) => OnboardingBatch::load(ctx, id)
+                .await
+                .map_err(FieldError::from)
+                .transpose(),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Onboarding batches, newest first.
+    async fn onboarding_batches(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter_by: Option<OnboardingBatchFilter>,
+    ) -> Result<OnboardingBatchConnection, FieldError> {
+        let asker = asker(ctx);
+        asker.demand(Operation::ReadPeople)?;
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        }
+        .newest_first()?;
+        let filter = filter_by.unwrap_or_default();
+        let filter = store::BatchFilter {
+            states: all_of(filter.state)?,
+            employer: filter.employer_id.map(|id| employer_id(&id)).transpose()?,
+        };
+        let slice = store::list(&asker.database.pool, &asker.actor, &filter, &page).await?;
+        let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
+        Ok(OnboardingBatchConnection::new(
+            slice,
+            &page,
+            Total::Batches(filter),
+        ))
+    }
+}
+
+/// Civil servants to be enrolled.
+#[derive(InputObject)]
+pub struct OnboardCivilServantsInput {
+    /// Makes retrying safe: 16 to 255 characters, new for each batch, the same for each retry.
+    idempotency_key: Option<String>,
+    /// Their employer: a government body.
+    employer_id: ID,
+    /// The channel that brings them in.
+    channel_code: String,
+    /// Where they live.
+    province_code: String,
+    /// What they are to be covered for.
+    #[graphql(default_with = "vec![Programme::WorkAccident, Programme::Death]")]
+    programmes: Vec<Programme>,
+    /// What kind of civil servants.
+    #[graphql(default)]
+    category: CivilServantCategory,
+    /// First day, where a row has none of its own.
+    starts_on: Date,
+    /// The first contributions were taken with the forms: the enrollments start active.
+    #[graphql(default)]
+    first_contribution_paid: bool,
+    /// The rows: 1 to 10,000.
+    rows: Vec<CivilServantRow>,
+    /// Refuse all rows when one of them is refused.
+    #[graphql(default)]
+    all_or_nothing: bool,
+}
+
+/// One civil servant. Weakly typed where the source is a spreadsheet: a bad cell is a problem of its row, not of the
+/// request.
+#[derive(InputObject)]
+pub struct CivilServantRow {
+    /// Identity number (NIK).
+    national_id: String,
+    /// Service number (NIP).
+    service_number: String,
+    /// Name with its titles (NAMA).
+    full_name: String,
+    /// Place of birth (TEMPAT LAHIR). Rosters have it; it is not kept.
+    birth_place: Option<String>,
+    /// Date of birth: 1978-07-22, 22/07/1978 or a spreadsheet's serial number; never the month first.
+    birth_date: String,
+    /// L or P, or in words.
+    sex: String,
+    /// Work unit (UNIT KERJA).
+    work_unit: Option<String>,
+    /// Grade (GOLONGAN).
+    grade: Option<String>,
+    /// Rupiah a month: 4250000 or 4.250.000,00.
+    monthly_wage: Option<String>,
+    /// First day (TMT), where it differs from that of the request.
+    starts_on: Option<String>,
+    /// Telephone number (NO HP).
+    phone: Option<String>,
+}
+
+impl From<CivilServantRow> for domain::Row {
+    fn from(row: CivilServantRow) -> Self {
+        Self {
+            national_id: row.national_id,
+            service_number: row.service_number,
+            full_name: row.full_name,
+            birth_place: row.birth_place,
+            birth_date: row.birth_date,
+            sex: row.sex,
+            work_unit: row.work_unit,
+            grade: row.grade,
+            monthly_wage: row.monthly_wage,
+            starts_on: row.starts_on,
+            phone: row.phone,
+        }
+    }
+}
+
+/// The batch, or why not.
+#[derive(SimpleObject)]
+pub struct OnboardCivilServantsPayload {
+    /// The batch with the outcome of each row; null where an error refuses the request as a whole.
+    batch: Option<OnboardingBatch>,
+    /// What refuses the request as a whole. What is wrong with single rows stands with the rows, unless `allOrNothing`
+    /// was asked for.
+    errors: Vec<UserError>,
+}
+
+/// Root fields.
+#[derive(Default)]
+pub struct OnboardingMutation;
+
+#[Object]
+impl OnboardingMutation {
+    /// Enrolls civil servants, up to 10,000 in the request itself. Good rows do not wait for bad ones unless asked to;
+    /// the same rows again enroll nobody twice.
+    async fn onboard_civil_servants(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The rows, and what they have in common.")] input: OnboardCivilServantsInput,
+    ) -> Result<OnboardCivilServantsPayload, FieldError> {
+        let asker = asker(ctx);
+        let key = input.idempotency_key.clone();
+        let input = match read(input) {
+            Ok(input) => input,
+            Err(problems) => {
+                asker.demand(Operation::Enroll)?;
+                return Ok(OnboardCivilServantsPayload {
+                    batch: None,
+                    errors: user_errors(problems),
+                });
+            }
+        };
+        let done = onboard_civil_servants(
+            &asker.database,
+            &asker.actor,
+            asker.today(),
+            key.as_deref(),
+            &input,
+        )
+        .await?;
+        let batch = match done.value {
+            Some(action::Onboarded { batch }) => OnboardingBatch::load(ctx, batch).await?,
+            None => None,
+        };
+        Ok(OnboardCivilServantsPayload {
+            batch,
+            errors: user_errors(done.problems),
+        })
+    }
+}
+
+fn read(input: OnboardCivilServantsInput) -> Result<action::Input, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let employer = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems);
+    let Some(employer) = employer else {
+        return Err(problems);
+    };
+    Ok(action::Input {
+        employer,
+        channel_code: input.channel_code,
+        province_code: input.province_code,
+        programmes: input.programmes.into_iter().map(Into::into).collect(),
+        category: input.category.into(),
+        starts_on: input.starts_on.0,
+        first_contribution_paid: input.first_contribution_paid,
+        rows: Arc::new(input.rows.into_iter().map(domain::Row::from).collect()),
+        lines: Arc::default(),
+        file_name: None,
+        all_or_nothing: input.all_or_nothing,
+    })
+}

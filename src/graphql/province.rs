@@ -1,0 +1,253 @@
+//! Provinces: from memory, with their people, employers, associations and channels.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, Result};
+use chrono::NaiveDate;
+
+use super::association::{Association, AssociationConnection, AssociationFilter};
+use super::channel::{ChannelConnection, ChannelFilter, channels_page};
+use super::connection::{PageArguments, Total};
+use super::context::{Asker, asker, request};
+use super::employer::{Employer, EmployerConnection, EmployerFilter, counts};
+use super::error::FieldError;
+use super::loaders::{Nested, TotalOf, load};
+use super::node_id::NodeId;
+use super::participant::{ParticipantConnection, ParticipantCounts, ParticipantFilter, missing, people_of};
+use super::scalar::Date;
+use crate::domain::page::{Direction, Order};
+use crate::domain::province as domain;
+use crate::store::StoreError;
+use crate::store::count::CountsBy;
+use crate::store::participant::PeopleOf;
+
+/// A province on a day.
+#[derive(Clone, Debug)]
+pub struct Province {
+    province: Arc<domain::Province>,
+    /// The day whose name and capital are shown.
+    day: NaiveDate,
+}
+
+impl Province {
+    /// The province of an internal id, as it is today.
+    ///
+    /// # Errors
+    /// A row names a province that the reference data do not have: ours.
+    pub fn find(asker: &Asker, id: i16) -> Result<Self, FieldError> {
+        let province = asker.reference.province(id).cloned();
+        let province = province.ok_or_else(|| StoreError::Fault("a row names an unknown province".into()))?;
+        Ok(Self {
+            province,
+            day: asker.today(),
+        })
+    }
+
+    fn edition(&self) -> &domain::ProvinceEdition {
+        self.province.edition_on(self.day)
+    }
+}
+
+/// A province, as the Ministry of Home Affairs numbers it.
+#[Object]
+impl Province {
+    /// Opaque and stable.
+    pub(super) async fn id(&self) -> ID {
+        NodeId::Province(self.province.id).encode()
+    }
+
+    /// Two digits, as the Ministry of Home Affairs numbers them.
+    async fn code(&self) -> &str {
+        &self.province.code
+    }
+
+    /// ISO 3166-2 code, `ID-SS`.
+    async fn iso_code(&self) -> &str {
+        &self.province.iso_code
+    }
+
+    /// Name in Indonesian.
+    async fn name(&self) -> &str {
+        &self.edition().name
+    }
+
+    /// Name in English.
+    async fn name_en(&self) -> &str {
+        &self.edition().name_en
+    }
+
+    /// Seat of the provincial government.
+    async fn capital(&self) -> &str {
+        &self.edition().capital
+    }
+
+    /// First day of its existence; null where that is before anything the registry has to know.
+    async fn valid_from(&self) -> Option<Date> {
+        self.province.valid_from.map(Date)
+    }
+
+    /// Last day of its existence; null: exists today.
+    async fn valid_until(&self) -> Option<Date> {
+        self.province.valid_until.map(Date)
+    }
+
+    /// How many people live here.
+    async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
+        counts(ctx, CountsBy::Province, self.province.id.into()).await
+    }
+
+    /// The people who live here, in the order of their first enrollment.
+    async fn participants(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter_by: Option<ParticipantFilter>,
+    ) -> Result<ParticipantConnection, FieldError> {
+        let id = self.province.id.into();
+        people_of(
+            ctx,
+            PeopleOf::Province,
+            id,
+            PageArguments {
+                first,
+                after,
+                last,
+                before,
+            },
+            filter_by,
+        )
+        .await
+    }
+
+    /// The employers here, in the order of registration.
+    async fn employers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter_by: Option<EmployerFilter>,
+    ) -> Result<EmployerConnection, FieldError> {
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        }
+        .page(Order::Id, Direction::Ascending)?;
+        let filter = filter_by.unwrap_or_default().read(asker(ctx))?;
+        let parent = self.province.id.into();
+        let total = Total::Nested(TotalOf::Employers(parent, filter.clone()));
+        let key = Nested {
+            parent,
+            filter,
+            page: page.clone(),
+        };
+        let slice = load(&request(ctx).loaders.employer_pages, key)
+            .await?
+            .ok_or_else(missing)?;
+        let slice = slice.map(|row| (row.position(&page), Employer::new(row)));
+        Ok(EmployerConnection::new(slice, &page, total))
+    }
+
+    /// The associations here, in the order of registration.
+    async fn associations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter_by: Option<AssociationFilter>,
+    ) -> Result<AssociationConnection, FieldError> {
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        }
+        .page(Order::Id, Direction::Ascending)?;
+        let filter = filter_by.unwrap_or_default().read(asker(ctx))?;
+        let parent = self.province.id.into();
+        let total = Total::Nested(TotalOf::Associations(parent, filter.clone()));
+        let key = Nested {
+            parent,
+            filter,
+            page: page.clone(),
+        };
+        let slice = load(&request(ctx).loaders.association_pages, key)
+            .await?
+            .ok_or_else(missing)?;
+        let slice = slice.map(|row| (row.position(&page), Association::new(row)));
+        Ok(AssociationConnection::new(slice, &page, total))
+    }
+
+    /// The channels that serve it, by code.
+    async fn channels(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "The last so many.")] last: Option<i32>,
+        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter_by: Option<ChannelFilter>,
+    ) -> Result<ChannelConnection, FieldError> {
+        let filter = filter_by.unwrap_or_default();
+        let here = |channel: &crate::domain::channel::Channel| channel.provinces.contains(&self.province.id);
+        channels_page(
+            asker(ctx),
+            PageArguments {
+                first,
+                after,
+                last,
+                before,
+            },
+            filter,
+            None,
+            here,
+        )
+    }
+}
+
+/// Root fields.
+#[derive(Default)]
+pub struct ProvinceQuery;
+
+#[Object]
+impl ProvinceQuery {
+    /// One province by code, whether it exists today or did once. Null where no edition of the code book has it.
+    async fn province(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Two digits.")] code: String,
+    ) -> Option<Province> {
+        let asker = asker(ctx);
+        let province = asker.reference.province_by_code(&code)?;
+        Some(Province {
+            province: Arc::clone(province),
+            day: asker.today(),
+        })
+    }
+
+    /// The provinces of a day, by code. Bounded by law, so a plain list: 34 on 2014-10-02, 38 today.
+    async fn provinces(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The day; today unless said.")] as_of: Option<Date>,
+    ) -> Vec<Province> {
+        let asker = asker(ctx);
+        let day = as_of.map_or_else(|| asker.today(), |day| day.0);
+        let provinces = asker.reference.provinces().iter();
+        provinces
+            .filter(|p| p.exists_on(day))
+            .map(|p| Province {
+                province: Arc::clone(p),
+                day,
+            })
+            .collect()
+    }
+}

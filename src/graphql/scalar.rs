@@ -1,0 +1,91 @@
+//! Scalars with the names and forms that the API promises.
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::{NaiveDate, SecondsFormat, Utc};
+
+/// A day, as `2014-10-02`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Date(pub NaiveDate);
+
+/// A day, as `2014-10-02`.
+#[Scalar]
+impl ScalarType for Date {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            // `from_str` would take 2014-1-2 too; one day has one form.
+            Value::String(text) if text.len() == 10 => text
+                .parse()
+                .map(Self)
+                .map_err(|_| InputValueError::custom("A day is written 2014-10-02.")),
+            Value::String(_) => Err(InputValueError::custom("A day is written 2014-10-02.")),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+impl From<NaiveDate> for Date {
+    fn from(day: NaiveDate) -> Self {
+        Self(day)
+    }
+}
+
+/// A moment in UTC, as `2014-10-02T03:00:00.000Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DateTime(pub chrono::DateTime<Utc>);
+
+/// A moment in UTC, as `2014-10-02T03:00:00.000Z`.
+#[Scalar]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => text
+                .parse()
+                .map(Self)
+                .map_err(|_| InputValueError::custom("A moment is written 2014-10-02T03:00:00Z.")),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+impl From<chrono::DateTime<Utc>> for DateTime {
+    fn from(moment: chrono::DateTime<Utc>) -> Self {
+        Self(moment)
+    }
+}
+
+/// Whole rupiah, as a JSON integer within ±2^53.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rupiah(pub i64);
+
+const LARGEST_RUPIAH: i64 = 1 << 53;
+
+/// Whole rupiah, as a JSON integer within ±2^53.
+#[Scalar]
+impl ScalarType for Rupiah {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::Number(number) => match number.as_i64() {
+                Some(amount) if (-LARGEST_RUPIAH..=LARGEST_RUPIAH).contains(&amount) => Ok(Self(amount)),
+                _ => Err(InputValueError::custom("Rupiah are whole numbers within ±2^53.")),
+            },
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Number(self.0.into())
+    }
+}
+
+/// A count on the wire. GraphQL's integers have 32 bits: enough for the people of any country.
+pub fn int(count: i64) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}

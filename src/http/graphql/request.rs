@@ -1,0 +1,157 @@
+//! What a client sent: the parameters of GraphQL over HTTP, from a body or a URL.
+
+use std::collections::HashMap;
+
+use async_graphql::Variables;
+use axum::body::Body;
+use axum::extract::Query;
+use axum::http::{HeaderMap, Uri, header};
+use futures_util::TryStreamExt;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::time::timeout;
+
+use super::Settings;
+use super::answer::{Refused, code};
+use crate::http::guard::{Limits, check_json};
+use crate::http::media;
+
+/// A well-formed request. Whether its query parses is another question.
+#[derive(Debug)]
+pub(super) struct Parameters {
+    pub(super) query: String,
+    pub(super) operation_name: Option<String>,
+    pub(super) variables: Variables,
+}
+
+/// Members that it does not know are ignored, as the specification wants it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<Variables>,
+    /// Nothing here is understood yet; but it has to be an object.
+    #[serde(rename = "extensions")]
+    _extensions: Option<HashMap<String, IgnoredAny>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UrlWire {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<String>,
+    extensions: Option<String>,
+}
+
+impl Parameters {
+    pub(super) async fn from_body(
+        headers: &HeaderMap,
+        body: Body,
+        settings: &Settings,
+    ) -> Result<Self, Refused> {
+        if !media::is_json(headers) {
+            return Err(Refused::new(
+                code::UNSUPPORTED_MEDIA_TYPE,
+                "Send the request as JSON in UTF-8, with `Content-Type: application/json`.",
+            ));
+        }
+        let bytes = timeout(
+            settings.body_deadline,
+            read(headers, body, settings.max_body_bytes),
+        )
+        .await
+        .map_err(|_elapsed| Refused::new(code::REQUEST_TIMEOUT, "The body did not arrive in time."))??;
+        // Serde would also take an array for a struct, member by member.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Refused::new(
+                code::BATCH_NOT_SUPPORTED,
+                "One operation a request: the body is an object, not an array.",
+            ));
+        }
+        let wire: Wire = parse(&bytes, "The body", &settings.limits)?;
+        Self::new(wire.query, wire.operation_name, wire.variables)
+    }
+
+    pub(super) fn from_url(uri: &Uri, limits: &Limits) -> Result<Self, Refused> {
+        let Query(wire) = Query::<UrlWire>::try_from_uri(uri).map_err(|_| {
+            Refused::new(
+                code::BAD_REQUEST,
+                "The URL has a parameter twice, or one that is not UTF-8.",
+            )
+        })?;
+        let json = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let variables = json(&wire.variables)
+            .map(|text| parse(text.as_bytes(), "`variables`", limits))
+            .transpose()?;
+        let _: Option<Option<HashMap<String, IgnoredAny>>> = json(&wire.extensions)
+            .map(|text| parse(text.as_bytes(), "`extensions`", limits))
+            .transpose()?;
+        Self::new(wire.query, wire.operation_name, variables)
+    }
+
+    fn new(
+        query: Option<String>,
+        operation_name: Option<String>,
+        variables: Option<Variables>,
+    ) -> Result<Self, Refused> {
+        let query = query.filter(|query| !query.is_empty()).ok_or_else(|| {
+            Refused::new(
+                code::BAD_REQUEST,
+                "The request has no `query`, a string with GraphQL in it.",
+            )
+        })?;
+        let operation_name = operation_name.filter(|name| !name.is_empty());
+        Ok(Self {
+            query,
+            operation_name,
+            variables: variables.unwrap_or_default(),
+        })
+    }
+}
+
+/// The body, up to the limit; one that announces more is not read at all.
+async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, Refused> {
+    let too_large = || {
+        let message =
+            format!("The body may have {limit} bytes. More rows go into a file or into several requests.");
+        Refused::new(code::BODY_TOO_LARGE, message)
+    };
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    // What is only announced is not yet worth memory.
+    let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(64 * 1024));
+    let mut chunks = body.into_data_stream();
+    loop {
+        match chunks.try_next().await {
+            Ok(None) => return Ok(bytes),
+            Ok(Some(chunk)) if bytes.len() + chunk.len() > limit => return Err(too_large()),
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Err(_) => return Err(Refused::new(code::BAD_REQUEST, "The body broke off.")),
+        }
+    }
+}
+
+/// Serde's own messages repeat what was sent, which may be personal data; these say where and leave it at
+/// that.
+fn parse<T: DeserializeOwned>(json: &[u8], what: &str, limits: &Limits) -> Result<T, Refused> {
+    check_json(json, limits)?;
+    serde_json::from_slice(json).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        if error.is_data() {
+            let shape =
+                "`query` and `operationName` are strings, `variables` and `extensions` objects, none twice";
+            Refused::new(
+                code::BAD_REQUEST,
+                format!("{what} has the wrong shape at {place}: {shape}."),
+            )
+        } else {
+            Refused::new(code::BAD_JSON, format!("{what} is not JSON: see {place}."))
+        }
+    })
+}
