@@ -91,29 +91,9 @@ pub async fn enroll_participant(
         // A replay is judged like the first time: what was refused then is refused now.
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let request = once::Request {
-        actor,
-        operation: "enrollParticipant",
-        key,
-        input,
-    };
-    let context = Context {
-        actor,
-        keys: &database.keys,
-        rules: &reference.rules,
-        batch: None,
-    };
-    once::once(
-        &database.pool,
-        &database.keys,
-        request,
-        Work {
-            context,
-            new,
-            warnings,
-        },
-    )
-    .await
+    let request = once::Request { actor, operation: "enrollParticipant", key, input };
+    let context = Context { actor, keys: &database.keys, rules: &reference.rules, batch: None };
+    once::once(&database.pool, &database.keys, request, Work { context, new, warnings }).await
 }
 
 struct Work<'a> {
@@ -128,16 +108,9 @@ impl once::Work for Work<'_> {
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
         let outcomes = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
         Ok(match outcomes.into_iter().next() {
-            Some(Outcome::Enrolled {
-                participant,
-                enrollment,
-            }) => Done::done(
-                Enrolled {
-                    participant,
-                    enrollment,
-                },
-                self.warnings.clone(),
-            ),
+            Some(Outcome::Enrolled { participant, enrollment }) => {
+                Done::done(Enrolled { participant, enrollment }, self.warnings.clone())
+            }
             Some(Outcome::AlreadyEnrolled { .. }) => self.refused(already_enrolled()),
             Some(Outcome::Refused(problem)) => self.refused(in_form(problem)),
             None => return Err(StoreError::Fault("an enrollment has no outcome".into())),

@@ -71,11 +71,8 @@ pub(super) async fn enroll(
     new: &[NewEnrollment],
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut candidates = claim(conn, context, new).await?;
-    let known: Vec<i64> = candidates
-        .iter()
-        .filter(|c| !c.claim.is_new)
-        .map(|c| c.claim.participant_id)
-        .collect();
+    let known: Vec<i64> =
+        candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
     let known = participant::lock_known(conn, &known).await?;
     for candidate in &mut candidates {
         candidate.outcome = compare(candidate, &known, context.rules);
@@ -83,11 +80,8 @@ pub(super) async fn enroll(
     claim_service_numbers(conn, context, &mut candidates).await?;
 
     let open: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.is_open()).collect();
-    let people: Vec<_> = open
-        .iter()
-        .filter(|c| c.claim.is_new)
-        .map(|c| new_participant(c, context.keys))
-        .collect();
+    let people: Vec<_> =
+        open.iter().filter(|c| c.claim.is_new).map(|c| new_participant(c, context.keys)).collect();
     participant::insert_many(conn, &people).await?;
     let rows: Vec<_> = open.iter().map(|c| new_enrollment(c, context)).collect();
     let enrollments = enrollment::insert_many(conn, &rows).await?;
@@ -95,15 +89,10 @@ pub(super) async fn enroll(
 
     let outcome = |candidate: Candidate<'_>| {
         let participant = candidate.claim.participant_id;
-        candidate
-            .outcome
-            .unwrap_or_else(|| match enrollments.get(&participant) {
-                Some(&enrollment) => Outcome::Enrolled {
-                    participant,
-                    enrollment,
-                },
-                None => Outcome::AlreadyEnrolled { participant },
-            })
+        candidate.outcome.unwrap_or_else(|| match enrollments.get(&participant) {
+            Some(&enrollment) => Outcome::Enrolled { participant, enrollment },
+            None => Outcome::AlreadyEnrolled { participant },
+        })
     };
     Ok(candidates.into_iter().map(outcome).collect())
 }
@@ -113,22 +102,13 @@ async fn claim<'a>(
     context: &Context<'_>,
     new: &'a [NewEnrollment],
 ) -> Result<Vec<Candidate<'a>>, StoreError> {
-    let index = |new: &NewEnrollment| {
-        context
-            .keys
-            .index(NumberKind::NationalId, new.national_id.as_str())
-    };
+    let index = |new: &NewEnrollment| context.keys.index(NumberKind::NationalId, new.national_id.as_str());
     let indexes: Vec<Vec<u8>> = new.iter().map(index).collect();
     let claims = identifier::claim_national_ids(conn, &indexes).await?;
     let candidate = |(new, index): (&'a NewEnrollment, Vec<u8>)| {
         let claim = claims.get(&index).copied();
         let claim = claim.ok_or_else(|| StoreError::Fault("a claimed number has no owner".into()))?;
-        Ok(Candidate {
-            new,
-            index,
-            claim,
-            outcome: None,
-        })
+        Ok(Candidate { new, index, claim, outcome: None })
     };
     new.iter().zip(indexes).map(candidate).collect()
 }
@@ -153,11 +133,7 @@ fn compare(candidate: &Candidate<'_>, known: &HashMap<i64, KnownRow>, rules: &Ru
             && held.segment == candidate.new.segment
             && held.employer == candidate.new.employer
     };
-    known
-        .held
-        .iter()
-        .any(same)
-        .then_some(Outcome::AlreadyEnrolled { participant })
+    known.held.iter().any(same).then_some(Outcome::AlreadyEnrolled { participant })
 }
 
 /// Claims the service numbers of civil servants. A number that belongs to another person refuses its row, and the
@@ -178,10 +154,7 @@ async fn claim_service_numbers(
         .filter_map(|(at, candidate)| Some((at, number(candidate)?)))
         .collect();
     let indexes: Vec<Vec<u8>> = claimed.iter().map(|(_, index)| index.clone()).collect();
-    let people: Vec<i64> = claimed
-        .iter()
-        .map(|&(at, _)| candidates[at].claim.participant_id)
-        .collect();
+    let people: Vec<i64> = claimed.iter().map(|&(at, _)| candidates[at].claim.participant_id).collect();
     let owners = identifier::claim_service_numbers(conn, &indexes, &people).await?;
     let mut released = Vec::new();
     for (at, index) in claimed {
@@ -221,9 +194,8 @@ async fn write_consequences(
         let before = known.map_or(&[][..], |known| &known.held);
         let after = [before, &[candidate.held()]].concat();
         // A person is counted where it lives and by the channel that brought it in first.
-        let (province, channel) = known.map_or((new.province, new.channel), |known| {
-            (known.province_id, known.channel_id)
-        });
+        let (province, channel) =
+            known.map_or((new.province, new.channel), |known| (known.province_id, known.channel_id));
         sum.add(province, channel, new.starts_on, deltas(before, &after));
         if known.is_some() {
             advanced.push(Advance {
@@ -254,10 +226,7 @@ fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
         full_name: new.full_name.as_str().to_owned(),
         name_key: new.full_name.key(),
         national_id: keys.seal(NumberKind::NationalId, new.national_id.as_str()),
-        phone: new
-            .phone
-            .as_ref()
-            .map(|phone| keys.seal(NumberKind::Phone, phone.as_str())),
+        phone: new.phone.as_ref().map(|phone| keys.seal(NumberKind::Phone, phone.as_str())),
     }
 }
 

@@ -43,28 +43,18 @@ impl<T> Done<T> {
     /// Done, with these warnings.
     pub fn done(value: T, warnings: Vec<Problem>) -> Self {
         debug_assert!(!refuses(&warnings), "what is refused is not done");
-        Self {
-            value: Some(value),
-            problems: warnings,
-        }
+        Self { value: Some(value), problems: warnings }
     }
 
     /// Refused for these problems.
     pub fn refused(problems: Vec<Problem>) -> Self {
         debug_assert!(refuses(&problems), "a refusal has a reason");
-        Self {
-            value: None,
-            problems,
-        }
+        Self { value: None, problems }
     }
 }
 
 fn demand(actor: &Actor, operation: Operation) -> Result<(), ActionError> {
-    if actor.may(operation) {
-        Ok(())
-    } else {
-        Err(ActionError::Forbidden)
-    }
+    if actor.may(operation) { Ok(()) } else { Err(ActionError::Forbidden) }
 }
 
 /// Keeps a value, or the problem that took its place.

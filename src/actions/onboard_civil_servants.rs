@@ -84,19 +84,8 @@ pub async fn onboard_civil_servants(
         Ok(judged) => judged,
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let request = once::Request {
-        actor,
-        operation: "onboardCivilServants",
-        key,
-        input,
-    };
-    let apply = Apply {
-        database,
-        actor,
-        rules: &reference.rules,
-        input,
-        judged: &judged,
-    };
+    let request = once::Request { actor, operation: "onboardCivilServants", key, input };
+    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged };
     once::once(&database.bulk, &database.keys, request, apply).await
 }
 
@@ -128,13 +117,7 @@ pub async fn plan(
         Ok(judged) => judged,
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let apply = Apply {
-        database,
-        actor,
-        rules: &reference.rules,
-        input,
-        judged: &judged,
-    };
+    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged };
     let mut transaction = database.bulk.begin().await.map_err(StoreError::from)?;
     let (_, report) = apply.write(&mut transaction).await?;
     transaction.rollback().await.map_err(StoreError::from)?;
@@ -164,10 +147,7 @@ async fn judge(
         association: None,
     };
     let size = judge_size(input.rows.len());
-    let found = match (
-        terms::look_up(database, reference, actor, today, named).await?,
-        size,
-    ) {
+    let found = match (terms::look_up(database, reference, actor, today, named).await?, size) {
         (Ok(found), None) => found,
         (Ok(_), Some(size)) => return Ok(Err(vec![size])),
         (Err(mut problems), size) => {
@@ -246,12 +226,8 @@ impl Apply<'_> {
             .enumerate()
             .filter_map(|(at, row)| Some((at, row.candidate.clone()?)))
             .unzip();
-        let context = Context {
-            actor: self.actor,
-            keys: &self.database.keys,
-            rules: self.rules,
-            batch: Some(batch),
-        };
+        let context =
+            Context { actor: self.actor, keys: &self.database.keys, rules: self.rules, batch: Some(batch) };
         let outcomes = enrolling::enroll(conn, &context, &new).await?;
         let report = self.report(&numbers, &new, outcomes);
         onboarding::complete(conn, batch, &report.rows, report.monthly_contributions).await?;
@@ -259,14 +235,7 @@ impl Apply<'_> {
     }
 
     fn new_batch(&self) -> Result<NewBatch<'_>, StoreError> {
-        let Input {
-            employer,
-            programmes,
-            category,
-            starts_on,
-            first_contribution_paid,
-            ..
-        } = self.input;
+        let Input { employer, programmes, category, starts_on, first_contribution_paid, .. } = self.input;
         let rows = serde_json::to_vec(&*self.input.rows);
         let rows = rows.map_err(|_| StoreError::Fault("rows cannot be written".into()))?;
         Ok(NewBatch {
@@ -286,13 +255,8 @@ impl Apply<'_> {
 
     /// One outcome for every row: those that broke a rule, and those that were tried.
     fn report(&self, numbers: &[usize], new: &[NewEnrollment], outcomes: Vec<Outcome>) -> Report {
-        let mut rows: Vec<NewRow> = self
-            .judged
-            .rows
-            .iter()
-            .enumerate()
-            .map(|(at, row)| self.rejected(at, row))
-            .collect();
+        let mut rows: Vec<NewRow> =
+            self.judged.rows.iter().enumerate().map(|(at, row)| self.rejected(at, row)).collect();
         let mut monthly_contributions = 0;
         for ((&at, new), outcome) in numbers.iter().zip(new).zip(outcomes) {
             let row = &mut rows[at];
@@ -315,11 +279,7 @@ impl Apply<'_> {
         }
         let mut counts = Counts::default();
         rows.iter().for_each(|row| counts.add(row.outcome, row.flagged));
-        Report {
-            counts,
-            rows,
-            monthly_contributions,
-        }
+        Report { counts, rows, monthly_contributions }
     }
 
     fn rejected(&self, at: usize, row: &JudgedRow) -> NewRow {
@@ -332,19 +292,13 @@ impl Apply<'_> {
             flagged: false,
             participant_id: None,
             // Of a row that is not enrolled only a readable work unit is worth keeping.
-            work_unit: crate::domain::text::label(work_unit, 200, "workUnit")
-                .ok()
-                .flatten(),
+            work_unit: crate::domain::text::label(work_unit, 200, "workUnit").ok().flatten(),
             problems: row.problems.clone(),
         }
     }
 
     fn contributions(&self, new: &NewEnrollment) -> i64 {
-        let risk_class = self
-            .judged
-            .found
-            .employer
-            .map_or(1, |employer| employer.risk_class);
+        let risk_class = self.judged.found.employer.map_or(1, |employer| employer.risk_class);
         let wage = new.monthly_wage.unwrap_or_default();
         self.rules
             .contributions(&new.programmes, new.segment, risk_class, wage, new.starts_on)

@@ -120,10 +120,7 @@ async fn try_once<W: Work>(
         None => transaction.rollback().await?,
         Some(value) => {
             if let Some(key) = key {
-                let outcome = Outcome {
-                    value,
-                    warnings: &done.problems,
-                };
+                let outcome = Outcome { value, warnings: &done.problems };
                 let outcome = serde_json::to_value(outcome)
                     .map_err(|_| StoreError::Fault("an outcome cannot be written".into()))?;
                 idempotency::record(&mut transaction, key, &outcome).await?;
@@ -141,9 +138,7 @@ fn replay<T: DeserializeOwned>(used: &idempotency::Used, fingerprint: &[u8]) -> 
             "idempotencyKey",
             "This key was used with another input. Nothing was changed.",
         );
-        return Ok(Done::refused(vec![
-            problem.hint("Make a new key for each thing to be done."),
-        ]));
+        return Ok(Done::refused(vec![problem.hint("Make a new key for each thing to be done.")]));
     }
     let outcome: Replayed<T> = serde_json::from_value(used.outcome.clone())
         .map_err(|_| StoreError::Fault("a kept outcome cannot be read".into()))?;
@@ -191,13 +186,7 @@ mod tests {
     fn a_key_is_sixteen_printable_characters_or_more() {
         assert_eq!(judge_key(None), None);
         assert_eq!(judge_key(Some("0123456789abcdef")), None);
-        for bad in [
-            "",
-            "short",
-            "0123456789 abcdef",
-            "0123456789abcde\0",
-            "0123456789abcdé",
-        ] {
+        for bad in ["", "short", "0123456789 abcdef", "0123456789abcde\0", "0123456789abcdé"] {
             assert!(judge_key(Some(bad)).is_some(), "{bad:?}");
         }
         assert!(judge_key(Some(&"k".repeat(256))).is_some());

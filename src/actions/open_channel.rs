@@ -56,12 +56,7 @@ pub async fn open_channel(
         Ok(new) => new,
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let request = once::Request {
-        actor,
-        operation: "openChannel",
-        key,
-        input,
-    };
+    let request = once::Request { actor, operation: "openChannel", key, input };
     let done = once::once(&database.pool, &database.keys, request, Work { actor, new }).await?;
     // Other processes hear of it; this one answers with it.
     database.refresh_reference().await?;
@@ -92,11 +87,7 @@ fn judge(reference: &Reference, today: NaiveDate, input: &Input) -> Result<NewCh
     let mut problems = Vec::new();
     let code = keep(parse_code(&input.code, "code"), &mut problems);
     let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);
-    let operator = keep(
-        text::label(input.operator.as_deref(), 100, "operator"),
-        &mut problems,
-    )
-    .flatten();
+    let operator = keep(text::label(input.operator.as_deref(), 100, "operator"), &mut problems).flatten();
     let parent = match &input.parent_code {
         None => None,
         Some(code) => {
@@ -114,10 +105,7 @@ fn judge(reference: &Reference, today: NaiveDate, input: &Input) -> Result<NewCh
     problems.extend(judge_parent(input.kind, parent.map(|parent| parent.kind)));
     let mut provinces = Vec::new();
     for (index, code) in input.province_codes.iter().enumerate() {
-        match reference
-            .province_by_code(code)
-            .filter(|province| province.exists_on(today))
-        {
+        match reference.province_by_code(code).filter(|province| province.exists_on(today)) {
             Some(province) => provinces.push(province.id),
             None => {
                 let index = index.to_string();

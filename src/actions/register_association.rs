@@ -49,18 +49,8 @@ pub async fn register_association(
     let (Some(name), Some(trade), Some(province)) = (name, trade, keep(province, &mut problems)) else {
         return Ok(Done::refused(problems));
     };
-    let new = NewAssociation {
-        name: name.as_str().to_owned(),
-        name_key: name.key(),
-        trade,
-        province,
-    };
-    let request = once::Request {
-        actor,
-        operation: "registerAssociation",
-        key,
-        input,
-    };
+    let new = NewAssociation { name: name.as_str().to_owned(), name_key: name.key(), trade, province };
+    let request = once::Request { actor, operation: "registerAssociation", key, input };
     once::once(&database.pool, &database.keys, request, Work { actor, new }).await
 }
 

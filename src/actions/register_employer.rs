@@ -56,24 +56,8 @@ pub async fn register_employer(
         Ok(judged) => judged,
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let request = once::Request {
-        actor,
-        operation: "registerEmployer",
-        key,
-        input,
-    };
-    once::once(
-        &database.pool,
-        &database.keys,
-        request,
-        Work {
-            database,
-            actor,
-            new,
-            warnings,
-        },
-    )
-    .await
+    let request = once::Request { actor, operation: "registerEmployer", key, input };
+    once::once(&database.pool, &database.keys, request, Work { database, actor, new, warnings }).await
 }
 
 struct Work<'a> {
@@ -89,13 +73,9 @@ impl once::Work for Work<'_> {
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
         Ok(match employer::insert(conn, self.actor, &self.new).await? {
             Some(employer) => Done::done(Registered { employer }, self.warnings.clone()),
-            None => Done::refused(
-                [
-                    vec![taken(self.database, &self.new).await?],
-                    self.warnings.clone(),
-                ]
-                .concat(),
-            ),
+            None => {
+                Done::refused([vec![taken(self.database, &self.new).await?], self.warnings.clone()].concat())
+            }
         })
     }
 }
@@ -109,18 +89,12 @@ fn judge(
     let reference = database.reference();
     let mut problems = Vec::new();
     let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);
-    let province = keep(
-        terms::find_province(&reference, actor, today, &input.province_code),
-        &mut problems,
-    );
+    let province = keep(terms::find_province(&reference, actor, today, &input.province_code), &mut problems);
     let risk_class = keep(RiskClass::parse(input.risk_class, "riskClass"), &mut problems);
     let headcount = input.declared_headcount;
     let headcount = headcount.and_then(|n| keep(Headcount::parse(n, "declaredHeadcount"), &mut problems));
     let tax_number = input.tax_number.as_deref().and_then(|text| {
-        collect(
-            TaxNumber::parse(text, &reference.rules.regions, "taxNumber"),
-            &mut problems,
-        )
+        collect(TaxNumber::parse(text, &reference.rules.regions, "taxNumber"), &mut problems)
     });
     let business_number = input.business_number.as_deref();
     let business_number =
@@ -153,20 +127,10 @@ fn judge(
 /// Which of its numbers belongs to another employer.
 async fn taken(database: &Database, new: &NewEmployer) -> Result<Problem, StoreError> {
     let by_tax_number = match &new.tax_number {
-        Some((index, _)) => employer::find_by_tax_number(&database.pool, index)
-            .await?
-            .is_some(),
+        Some((index, _)) => employer::find_by_tax_number(&database.pool, index).await?.is_some(),
         None => false,
     };
-    let field = if by_tax_number {
-        "taxNumber"
-    } else {
-        "businessNumber"
-    };
-    Ok(Problem::error(
-        ProblemCode::Conflict,
-        field,
-        "An employer with this number is registered already.",
-    )
-    .hint("Look it up: employer(by: {…}) { id name }."))
+    let field = if by_tax_number { "taxNumber" } else { "businessNumber" };
+    Ok(Problem::error(ProblemCode::Conflict, field, "An employer with this number is registered already.")
+        .hint("Look it up: employer(by: {…}) { id name }."))
 }

@@ -38,10 +38,7 @@ pub(super) async fn look_up(
     named: Named<'_>,
 ) -> Result<Result<Found, Vec<Problem>>, StoreError> {
     let mut problems = Vec::new();
-    let province = keep(
-        find_province(reference, actor, today, named.province_code),
-        &mut problems,
-    );
+    let province = keep(find_province(reference, actor, today, named.province_code), &mut problems);
     let channel = keep(find_channel(reference, actor, named.channel_code), &mut problems);
     let employer = match named.employer {
         None => None,
@@ -59,12 +56,9 @@ pub(super) async fn look_up(
         problems.push(out_of_scope("associationId", "your own association"));
     }
     Ok(match (province, channel) {
-        (Some(province), Some(channel)) if problems.is_empty() => Ok(Found {
-            province,
-            channel,
-            employer,
-            association,
-        }),
+        (Some(province), Some(channel)) if problems.is_empty() => {
+            Ok(Found { province, channel, employer, association })
+        }
         _ => Err(problems),
     })
 }
@@ -76,16 +70,10 @@ pub(super) fn find_province(
     today: chrono::NaiveDate,
     code: &str,
 ) -> Result<i16, Problem> {
-    let province = reference
-        .province_by_code(code)
-        .filter(|province| province.exists_on(today));
+    let province = reference.province_by_code(code).filter(|province| province.exists_on(today));
     match province {
-        None => Err(Problem::error(
-            ProblemCode::NotFound,
-            "provinceCode",
-            "No province has this code.",
-        )
-        .hint("Two digits, as the Ministry of Home Affairs numbers them: provinces { code name }.")),
+        None => Err(Problem::error(ProblemCode::NotFound, "provinceCode", "No province has this code.")
+            .hint("Two digits, as the Ministry of Home Affairs numbers them: provinces { code name }.")),
         Some(province)
             if !actor.scope.provinces.is_empty() && !actor.scope.provinces.contains(&province.id) =>
         {
@@ -97,10 +85,8 @@ pub(super) fn find_province(
 
 fn find_channel(reference: &Reference, actor: &Actor, code: &str) -> Result<Arc<Channel>, Problem> {
     match reference.channel_by_code(code) {
-        None => Err(
-            Problem::error(ProblemCode::NotFound, "channelCode", "No channel has this code.")
-                .hint("Look it up: channels(filterBy: {open: true}) { nodes { code name } }."),
-        ),
+        None => Err(Problem::error(ProblemCode::NotFound, "channelCode", "No channel has this code.")
+            .hint("Look it up: channels(filterBy: {open: true}) { nodes { code name } }.")),
         Some(channel) if !actor.scope.channels.is_empty() && !actor.scope.channels.contains(&channel.id) => {
             Err(out_of_scope("channelCode", "your own channels"))
         }
@@ -117,15 +103,8 @@ async fn find_employer(
         return Ok(Err(out_of_scope("employerId", "your own employer")));
     }
     Ok(match employer::by_ids(&database.pool, &[id]).await?.remove(&id) {
-        Some(row) => Ok(Payer {
-            id,
-            risk_class: row.risk_class,
-        }),
-        None => Err(Problem::error(
-            ProblemCode::NotFound,
-            "employerId",
-            "No employer has this id.",
-        )),
+        Some(row) => Ok(Payer { id, risk_class: row.risk_class }),
+        None => Err(Problem::error(ProblemCode::NotFound, "employerId", "No employer has this id.")),
     })
 }
 
@@ -137,25 +116,12 @@ async fn find_association(
     if actor.scope.association.is_some_and(|own| own != id) {
         return Ok(Err(out_of_scope("associationId", "your own association")));
     }
-    Ok(
-        match association::by_ids(&database.pool, &[id])
-            .await?
-            .contains_key(&id)
-        {
-            true => Ok(id),
-            false => Err(Problem::error(
-                ProblemCode::NotFound,
-                "associationId",
-                "No association has this id.",
-            )),
-        },
-    )
+    Ok(match association::by_ids(&database.pool, &[id]).await?.contains_key(&id) {
+        true => Ok(id),
+        false => Err(Problem::error(ProblemCode::NotFound, "associationId", "No association has this id.")),
+    })
 }
 
 fn out_of_scope(field: &str, what: &str) -> Problem {
-    Problem::error(
-        ProblemCode::OutOfScope,
-        field,
-        format!("You can enroll people for {what} only."),
-    )
+    Problem::error(ProblemCode::OutOfScope, field, format!("You can enroll people for {what} only."))
 }

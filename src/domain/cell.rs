@@ -24,18 +24,12 @@ pub fn parse_date(text: &str, field: &str) -> Result<NaiveDate, Problem> {
     if text.is_empty() {
         return Err(Problem::error(ProblemCode::Required, field, "A date is needed."));
     }
-    let text = text
-        .strip_suffix("00:00:00")
-        .map_or(text, |day| day.trim_end_matches(['T', ' ']));
+    let text = text.strip_suffix("00:00:00").map_or(text, |day| day.trim_end_matches(['T', ' ']));
     let date = match date_parts(text) {
         Some((year, month, day)) => NaiveDate::from_ymd_opt(year, month, day).ok_or_else(|| {
             let problem = Problem::error(ProblemCode::InvalidFormat, field, "That day does not exist.");
             let is_month_first = month > 12 && day <= 12;
-            if is_month_first {
-                problem.hint("Dates are day, month, year: 31/01/2014.")
-            } else {
-                problem
-            }
+            if is_month_first { problem.hint("Dates are day, month, year: 31/01/2014.") } else { problem }
         })?,
         None => spreadsheet_day(text).ok_or_else(|| {
             let hint = "Write it as 2014-11-01 or 01/11/2014 (day, month, year).";
@@ -95,11 +89,7 @@ pub fn parse_sex(text: &str, field: &str) -> Result<Sex, Problem> {
     if text.is_empty() {
         return Err(Problem::error(ProblemCode::Required, field, "The sex is needed."));
     }
-    let letters: String = text
-        .chars()
-        .filter(|c| c.is_alphabetic())
-        .flat_map(char::to_lowercase)
-        .collect();
+    let letters: String = text.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
     match letters.as_str() {
         "l" | "lk" | "laki" | "lakilaki" | "pria" | "m" | "male" => Ok(Sex::Male),
         "p" | "pr" | "perempuan" | "wanita" | "f" | "female" => Ok(Sex::Female),
@@ -118,17 +108,10 @@ fn bare(text: &str) -> &str {
 
 /// Year, month and day of a text with three numbers in it, whether or not there is such a day.
 fn date_parts(text: &str) -> Option<(i32, u32, u32)> {
-    let mark = text
-        .chars()
-        .find(|c| !c.is_ascii_digit())
-        .filter(|c| matches!(c, '-' | '/' | '.'))?;
+    let mark = text.chars().find(|c| !c.is_ascii_digit()).filter(|c| matches!(c, '-' | '/' | '.'))?;
     let mut parts = text.split(mark);
     let (first, month, last) = (parts.next()?, parts.next()?, parts.next()?);
-    let (year, day) = if first.len() == 4 {
-        (first, last)
-    } else {
-        (last, first)
-    };
+    let (year, day) = if first.len() == 4 { (first, last) } else { (last, first) };
     let is_short = |part: &str| is_digits(part) && part.len() <= 2;
     if parts.next().is_some() || !(is_digits(year) && year.len() == 4 && is_short(month) && is_short(day)) {
         return None;
@@ -146,9 +129,7 @@ fn spreadsheet_day(text: &str) -> Option<NaiveDate> {
         return None;
     };
     let epoch = NaiveDate::from_ymd_opt(1899, 12, 30)?;
-    (10_000..=80_000)
-        .contains(&days)
-        .then(|| epoch.checked_add_days(Days::new(days)))?
+    (10_000..=80_000).contains(&days).then(|| epoch.checked_add_days(Days::new(days)))?
 }
 
 /// Takes a sign, `Rp`, `Rp.` or `IDR`, and the dash of `4.250.000,-` off an amount.
@@ -163,12 +144,7 @@ fn without_currency(text: &str) -> (bool, &str) {
         None => text,
     };
     let (behind, text) = if before { (false, text) } else { unsigned(text) };
-    (
-        before || behind,
-        text.strip_suffix(",-")
-            .or_else(|| text.strip_suffix(".-"))
-            .unwrap_or(text),
-    )
+    (before || behind, text.strip_suffix(",-").or_else(|| text.strip_suffix(".-")).unwrap_or(text))
 }
 
 /// The digits before and behind the decimal mark.
@@ -337,17 +313,7 @@ mod tests {
 
     #[test]
     fn a_sex_is_read_in_the_words_that_rosters_use() {
-        for text in [
-            "L",
-            "l",
-            " laki-laki ",
-            "Laki - Laki",
-            "LAKI LAKI",
-            "Pria",
-            "M",
-            "MALE",
-            "Lk.",
-        ] {
+        for text in ["L", "l", " laki-laki ", "Laki - Laki", "LAKI LAKI", "Pria", "M", "MALE", "Lk."] {
             assert_eq!(parse_sex(text, "f"), Ok(Sex::Male), "{text}");
         }
         for text in ["P", "p", "Perempuan", "WANITA", "F", "female", "Pr."] {

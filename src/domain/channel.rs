@@ -60,16 +60,12 @@ pub fn parse_code(text: &str, field: &str) -> Result<String, Problem> {
     let code = text.trim();
     let well_formed = (2..=32).contains(&code.len())
         && code.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit())
-        && code
-            .chars()
-            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-' || c == '.');
+        && code.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-' || c == '.');
     if well_formed {
         Ok(code.to_owned())
     } else {
-        Err(
-            Problem::error(ProblemCode::InvalidFormat, field, "This is not a channel code.")
-                .hint("Use 2 to 32 capital letters, digits, dots and hyphens: PLG-001."),
-        )
+        Err(Problem::error(ProblemCode::InvalidFormat, field, "This is not a channel code.")
+            .hint("Use 2 to 32 capital letters, digits, dots and hyphens: PLG-001."))
     }
 }
 
@@ -79,10 +75,7 @@ pub fn judge_parent(kind: ChannelKind, parent: Option<ChannelKind>) -> Option<Pr
     use ChannelKind::{Branch, RegionalOffice};
     let (fits, message) = match kind {
         RegionalOffice => (parent.is_none(), "A regional office has no channel above it."),
-        Branch => (
-            matches!(parent, None | Some(RegionalOffice)),
-            "A branch stands below a regional office.",
-        ),
+        Branch => (matches!(parent, None | Some(RegionalOffice)), "A branch stands below a regional office."),
         _ => (
             matches!(parent, None | Some(RegionalOffice | Branch)),
             "It stands below a branch or a regional office.",
@@ -107,11 +100,7 @@ mod tests {
             (BankOutlet, Some(Kiosk), false),
             (Kiosk, None, true),
         ] {
-            assert_eq!(
-                judge_parent(kind, parent).is_none(),
-                fits,
-                "{kind} below {parent:?}"
-            );
+            assert_eq!(judge_parent(kind, parent).is_none(), fits, "{kind} below {parent:?}");
         }
     }
 

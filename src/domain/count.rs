@@ -70,10 +70,7 @@ fn counted(held: &[Held]) -> Vec<(Among, ParticipantStatus)> {
         enrollment.employer.map(Among::Employer).map(&mut add);
         enrollment.association.map(Among::Association).map(&mut add);
     }
-    places
-        .into_iter()
-        .filter_map(|(among, held)| Some((among, best_status(held)?)))
-        .collect()
+    places.into_iter().filter_map(|(among, held)| Some((among, best_status(held)?))).collect()
 }
 
 #[cfg(test)]
@@ -81,12 +78,7 @@ mod tests {
     use super::*;
 
     fn held(employer: i64, status: EnrollmentStatus) -> Held {
-        Held {
-            segment: Segment::WageEarner,
-            status,
-            employer: Some(employer),
-            association: None,
-        }
+        Held { segment: Segment::WageEarner, status, employer: Some(employer), association: None }
     }
 
     #[test]
@@ -117,15 +109,9 @@ mod tests {
     fn a_better_second_enrollment_moves_the_person() {
         let first = held(7, EnrollmentStatus::Inactive);
         let deltas = deltas(&[first], &[first, held(8, EnrollmentStatus::Active)]);
-        assert_eq!(
-            deltas.get(&(Among::People, ParticipantStatus::Inactive)),
-            Some(&-1)
-        );
+        assert_eq!(deltas.get(&(Among::People, ParticipantStatus::Inactive)), Some(&-1));
         assert_eq!(deltas.get(&(Among::People, ParticipantStatus::Active)), Some(&1));
-        assert_eq!(
-            deltas.get(&(Among::Employer(7), ParticipantStatus::Inactive)),
-            None
-        );
+        assert_eq!(deltas.get(&(Among::Employer(7), ParticipantStatus::Inactive)), None);
         assert_eq!(deltas.values().filter(|&&n| n > 0).count(), 3);
     }
 

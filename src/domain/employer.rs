@@ -50,11 +50,7 @@ impl OrganisationName {
     /// The name for matching and ordering: lower case, punctuation folded to spaces, never empty.
     pub fn key(&self) -> String {
         let key = name_key(&self.0);
-        if key.is_empty() {
-            self.0.to_lowercase()
-        } else {
-            key
-        }
+        if key.is_empty() { self.0.to_lowercase() } else { key }
     }
 }
 
@@ -81,11 +77,7 @@ impl TaxNumber {
         let malformed = |message: &str| Problem::error(ProblemCode::TaxNumberMalformed, field, message);
 
         let digits = SHAPE.read(text, field).map_err(|problem| vec![problem])?;
-        let sixteen = if digits.len() == 15 {
-            format!("0{digits}")
-        } else {
-            digits
-        };
+        let sixteen = if digits.len() == 15 { format!("0{digits}") } else { digits };
         if !sixteen.starts_with('0') {
             return match NationalId::parse(&sixteen, book, field) {
                 Ok((_, doubts)) => Ok((Self(sixteen), doubts.into_iter().map(as_tax_problem).collect())),
@@ -95,9 +87,7 @@ impl TaxNumber {
         let (checked, _office_and_branch) = sixteen.split_at(10);
         if checked.bytes().all(|digit| digit == b'0') {
             let message = "Zeros stand for a missing tax number (NPWP); they are none.";
-            return Err(vec![
-                malformed(message).hint("Leave the field empty if there is no number."),
-            ]);
+            return Err(vec![malformed(message).hint("Leave the field empty if there is no number.")]);
         }
         if luhn(checked) != 0 {
             let message = "The check digit of the tax number (NPWP) is wrong: a digit was mistyped.";
@@ -164,11 +154,7 @@ impl RiskClass {
         if (1..=5).contains(&class) {
             return Ok(Self(class));
         }
-        Err(Problem::error(
-            ProblemCode::OutOfRange,
-            field,
-            "Classes of risk go from 1 to 5.",
-        ))
+        Err(Problem::error(ProblemCode::OutOfRange, field, "Classes of risk go from 1 to 5."))
     }
 
     /// Its number, 1 to 5.
@@ -191,11 +177,7 @@ impl Headcount {
         if count >= 0 {
             return Ok(Self(count));
         }
-        Err(Problem::error(
-            ProblemCode::OutOfRange,
-            field,
-            "A headcount is 0 or more.",
-        ))
+        Err(Problem::error(ProblemCode::OutOfRange, field, "A headcount is 0 or more."))
     }
 
     /// The count.
@@ -213,11 +195,7 @@ fn as_tax_problem(problem: Problem) -> Problem {
     }
     let hint = "A tax number of 16 digits that does not begin with 0 is a person's identity number (NIK). An \
                 organisation's is 0 and its 15 digits.";
-    Problem {
-        code: ProblemCode::TaxNumberMalformed,
-        ..problem
-    }
-    .hint(hint)
+    Problem { code: ProblemCode::TaxNumberMalformed, ..problem }.hint(hint)
 }
 
 /// The sum of Luhn's algorithm, modulo 10: 0 if the last digit is the right check digit.
@@ -250,18 +228,10 @@ mod tests {
 
     #[test]
     fn both_forms_of_a_tax_number_become_one() {
-        for text in [
-            "01.312.166.0-091.000",
-            "013121660091000",
-            "0013121660091000",
-            "'01 312 166 0 091 000",
-        ] {
+        for text in ["01.312.166.0-091.000", "013121660091000", "0013121660091000", "'01 312 166 0 091 000"] {
             assert_eq!(tax_number(text).unwrap().0.as_str(), "0013121660091000");
         }
-        assert_eq!(
-            tax_number("02.433.917.8-011.000").unwrap().0.masked(),
-            "**************00"
-        );
+        assert_eq!(tax_number("02.433.917.8-011.000").unwrap().0.masked(), "**************00");
         assert!(!tax_number("02.433.917.8-011.000").unwrap().0.is_personal());
     }
 
@@ -274,24 +244,15 @@ mod tests {
 
     #[test]
     fn zeros_are_no_tax_number() {
-        assert_eq!(
-            code_of(tax_number("00.000.000.0-000.000")),
-            ProblemCode::TaxNumberMalformed
-        );
+        assert_eq!(code_of(tax_number("00.000.000.0-000.000")), ProblemCode::TaxNumberMalformed);
     }
 
     #[test]
     fn the_tax_number_of_a_person_is_their_identity_number() {
         let (number, doubts) = tax_number("1671010208850001").unwrap();
         assert!(number.is_personal() && doubts.is_empty());
-        assert_eq!(
-            code_of(tax_number("9971010208850001")),
-            ProblemCode::TaxNumberMalformed
-        );
-        assert_eq!(
-            code_of(tax_number("1671010208850000")),
-            ProblemCode::IdentifierDamagedBySpreadsheet
-        );
+        assert_eq!(code_of(tax_number("9971010208850001")), ProblemCode::TaxNumberMalformed);
+        assert_eq!(code_of(tax_number("1671010208850000")), ProblemCode::IdentifierDamagedBySpreadsheet);
     }
 
     #[test]
@@ -303,18 +264,12 @@ mod tests {
 
     #[test]
     fn a_tax_number_does_not_show_itself_in_a_log() {
-        assert_eq!(
-            format!("{:?}", tax_number("1671010208850001").unwrap().0),
-            "TaxNumber(redacted)"
-        );
+        assert_eq!(format!("{:?}", tax_number("1671010208850001").unwrap().0), "TaxNumber(redacted)");
     }
 
     #[test]
     fn a_business_number_has_13_digits() {
-        assert_eq!(
-            BusinessNumber::parse(" 8120-0138-21456 ", "f").unwrap().as_str(),
-            "8120013821456"
-        );
+        assert_eq!(BusinessNumber::parse(" 8120-0138-21456 ", "f").unwrap().as_str(), "8120013821456");
         for (text, code) in [
             ("812001382145", ProblemCode::BusinessNumberMalformed),
             ("81200138214 NIB", ProblemCode::BusinessNumberMalformed),
@@ -327,20 +282,10 @@ mod tests {
 
     #[test]
     fn risk_classes_and_headcounts_have_limits() {
-        assert_eq!(
-            [1, 5].map(|class| RiskClass::parse(class, "f").unwrap().get()),
-            [1, 5]
-        );
-        assert!(
-            [0, 6, -1]
-                .iter()
-                .all(|&class| RiskClass::parse(class, "f").is_err())
-        );
+        assert_eq!([1, 5].map(|class| RiskClass::parse(class, "f").unwrap().get()), [1, 5]);
+        assert!([0, 6, -1].iter().all(|&class| RiskClass::parse(class, "f").is_err()));
         assert_eq!(Headcount::parse(0, "f").unwrap().get(), 0);
-        assert_eq!(
-            Headcount::parse(-1, "f").unwrap_err().code,
-            ProblemCode::OutOfRange
-        );
+        assert_eq!(Headcount::parse(-1, "f").unwrap_err().code, ProblemCode::OutOfRange);
     }
 
     #[test]
@@ -348,14 +293,8 @@ mod tests {
         let name = OrganisationName::parse("  PT.  Karya\n\"Mandiri\" (Persero), Tbk. ", "f").unwrap();
         assert_eq!(name.as_str(), "PT. Karya \"Mandiri\" (Persero), Tbk.");
         assert_eq!(name.key(), "pt karya mandiri persero tbk");
-        assert_eq!(
-            OrganisationName::parse("...", "f").unwrap_err().code,
-            ProblemCode::InvalidFormat
-        );
-        assert_eq!(
-            OrganisationName::parse(&"a".repeat(201), "f").unwrap_err().code,
-            ProblemCode::OutOfRange
-        );
+        assert_eq!(OrganisationName::parse("...", "f").unwrap_err().code, ProblemCode::InvalidFormat);
+        assert_eq!(OrganisationName::parse(&"a".repeat(201), "f").unwrap_err().code, ProblemCode::OutOfRange);
     }
 
     proptest! {

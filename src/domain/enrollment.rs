@@ -194,11 +194,7 @@ pub struct NewEnrollment {
 impl NewEnrollment {
     /// A form is registered until something was paid; with the first contribution it starts active.
     pub fn status(&self) -> EnrollmentStatus {
-        if self.paid_through.is_some() {
-            EnrollmentStatus::Active
-        } else {
-            EnrollmentStatus::Registered
-        }
+        if self.paid_through.is_some() { EnrollmentStatus::Active } else { EnrollmentStatus::Registered }
     }
 }
 
@@ -216,11 +212,7 @@ pub fn judge_terms(terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> Vec
         );
     }
     if terms.programmes.is_empty() {
-        problems.push(Problem::error(
-            ProblemCode::Required,
-            "programmes",
-            "Name at least one programme.",
-        ));
+        problems.push(Problem::error(ProblemCode::Required, "programmes", "Name at least one programme."));
     }
     problems.extend(judge_start(terms, rules, terms.starts_on, today));
     problems
@@ -238,11 +230,7 @@ pub fn judge_person(
     let full_name = keep(FullName::parse(&form.full_name, "fullName"), &mut problems);
     let phone = form.phone.as_deref().filter(|text| !text.trim().is_empty());
     let phone = phone.and_then(|text| keep(PhoneNumber::parse(text, "phone"), &mut problems));
-    let work_unit = keep(
-        text::label(form.work_unit.as_deref(), 200, "workUnit"),
-        &mut problems,
-    )
-    .flatten();
+    let work_unit = keep(text::label(form.work_unit.as_deref(), 200, "workUnit"), &mut problems).flatten();
     let grade = keep(text::label(form.grade.as_deref(), 40, "grade"), &mut problems).flatten();
 
     let starts_on = form.starts_on.unwrap_or(terms.starts_on);
@@ -253,13 +241,7 @@ pub fn judge_person(
     let national_id = NationalId::parse(&form.national_id, &rules.regions, "nationalId");
     let national_id = collect(national_id, &mut problems);
     if let (Some(number), Some(birth_date), Some(sex)) = (&national_id, form.birth_date, form.sex) {
-        problems.extend(identity::check_against_person(
-            number,
-            birth_date,
-            sex,
-            "birthDate",
-            "sex",
-        ));
+        problems.extend(identity::check_against_person(number, birth_date, sex, "birthDate", "sex"));
     }
     if let Some(birth_date) = form.birth_date {
         problems.extend(judge_age(terms.segment, birth_date, rules, starts_on, today));
@@ -278,11 +260,7 @@ pub fn judge_person(
         grade,
     });
 
-    let mut flags: Vec<ProblemCode> = problems
-        .iter()
-        .filter(|p| !p.is_error())
-        .map(|p| p.code)
-        .collect();
+    let mut flags: Vec<ProblemCode> = problems.iter().filter(|p| !p.is_error()).map(|p| p.code).collect();
     flags.sort_unstable();
     flags.dedup();
     let refused = refuses(&problems);
@@ -309,11 +287,7 @@ pub fn judge_person(
         }
         _ => None,
     };
-    debug_assert_eq!(
-        candidate.is_none(),
-        refused,
-        "a form without all four must have been refused for it"
-    );
+    debug_assert_eq!(candidate.is_none(), refused, "a form without all four must have been refused for it");
     (candidate, problems)
 }
 
@@ -382,10 +356,7 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
 /// The rules that hang on the first day: its own range, the programmes, the eligibility of civil servants.
 fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today: NaiveDate) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if today
-        .checked_add_days(Days::new(LATEST_START_DAYS))
-        .is_some_and(|latest| starts_on > latest)
-    {
+    if today.checked_add_days(Days::new(LATEST_START_DAYS)).is_some_and(|latest| starts_on > latest) {
         problems.push(Problem::error(
             ProblemCode::OutOfRange,
             "startsOn",
@@ -402,10 +373,9 @@ fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today:
                     format!("{programme} is not in force on {starts_on}."),
                 )
                 .hint(match next {
-                    Some(rule) => format!(
-                        "It is in force from {}: {}.",
-                        rule.citation.period.from, rule.citation.title
-                    ),
+                    Some(rule) => {
+                        format!("It is in force from {}: {}.", rule.citation.period.from, rule.citation.title)
+                    }
                     None => "Leave it out.".to_owned(),
                 }),
             ),
@@ -434,10 +404,9 @@ fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today:
                     ),
                 )
                 .hint(match rule {
-                    Some(rule) => format!(
-                        "{}, in force from {}.",
-                        rule.citation.title, rule.citation.period.from
-                    ),
+                    Some(rule) => {
+                        format!("{}, in force from {}.", rule.citation.title, rule.citation.period.from)
+                    }
                     None => "No rule covers that day.".to_owned(),
                 }),
             ),
@@ -508,13 +477,7 @@ fn judge_service_number(
     let on_contract = category == CivilServantCategory::Pppk;
     let parsed = ServiceNumber::parse(text, &rules.service_number, on_contract, today, "serviceNumber");
     let number = collect(parsed, problems)?;
-    problems.extend(identity::check_service_number(
-        &number,
-        birth_date,
-        sex,
-        national_id,
-        "serviceNumber",
-    ));
+    problems.extend(identity::check_service_number(&number, birth_date, sex, national_id, "serviceNumber"));
     Some(number)
 }
 

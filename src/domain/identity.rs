@@ -44,11 +44,8 @@ impl NationalId {
     /// birth date) and `IDENTIFIER_DAMAGED_BY_SPREADSHEET` (serial 0000).
     pub fn parse(text: &str, book: &RegionBook, field: &str) -> Parsed<Self> {
         use ProblemCode::{IdentifierDamagedBySpreadsheet, NationalIdMalformed, NationalIdUnknownRegion};
-        const SHAPE: Shape = Shape {
-            name: "An identity number (NIK)",
-            lengths: &[16],
-            malformed: NationalIdMalformed,
-        };
+        const SHAPE: Shape =
+            Shape { name: "An identity number (NIK)", lengths: &[16], malformed: NationalIdMalformed };
 
         let id = Self(SHAPE.read(text, field).map_err(|problem| vec![problem])?);
         let mut problems = Vec::new();
@@ -69,11 +66,7 @@ impl NationalId {
             problems
                 .push(Problem::error(IdentifierDamagedBySpreadsheet, field, message).hint(EXPORT_AS_TEXT));
         }
-        if refuses(&problems) {
-            Err(problems)
-        } else {
-            Ok((id, problems))
-        }
+        if refuses(&problems) { Err(problems) } else { Ok((id, problems)) }
     }
 
     /// The 16 digits, for encryption and look-up only.
@@ -108,11 +101,7 @@ impl NationalId {
 
     /// The sex under which the person was registered.
     pub fn sex(&self) -> Sex {
-        if self.part(6..8) > 40 {
-            Sex::Female
-        } else {
-            Sex::Male
-        }
+        if self.part(6..8) > 40 { Sex::Female } else { Sex::Male }
     }
 
     fn was_born_on(&self, date: NaiveDate) -> bool {
@@ -129,9 +118,7 @@ impl NationalId {
             _ => return false,
         };
         let year = self.birth_year_mod_100();
-        [1900, 2000]
-            .iter()
-            .any(|century| date(century + year, self.birth_month(), day).is_some())
+        [1900, 2000].iter().any(|century| date(century + year, self.birth_month(), day).is_some())
     }
 
     fn part(&self, at: Range<usize>) -> u32 {
@@ -152,24 +139,13 @@ pub fn check_against_person(
     let mut problems = Vec::new();
     if !id.was_born_on(birth_date) {
         let message = "The identity number (NIK) was issued for another birth date.";
-        problems.push(Problem::warning(
-            ProblemCode::NationalIdBirthMismatch,
-            birth_field,
-            message,
-        ));
+        problems.push(Problem::warning(ProblemCode::NationalIdBirthMismatch, birth_field, message));
     }
     if id.sex() != sex {
         let message = "The identity number (NIK) was issued for the other sex.";
-        problems.push(Problem::warning(
-            ProblemCode::NationalIdSexMismatch,
-            sex_field,
-            message,
-        ));
+        problems.push(Problem::warning(ProblemCode::NationalIdSexMismatch, sex_field, message));
     }
-    problems
-        .into_iter()
-        .map(|problem| problem.hint(NUMBER_IS_PERMANENT))
-        .collect()
+    problems.into_iter().map(|problem| problem.hint(NUMBER_IS_PERMANENT)).collect()
 }
 
 /// The province codes of every edition of the Ministry's code book, abolished provinces included.
@@ -229,11 +205,7 @@ pub fn clean_digits(text: &str) -> Cow<'_, str> {
 /// Covers all but the last two characters of a number that is already known to be one.
 pub fn masked(number: &str) -> String {
     let covered = number.chars().count().saturating_sub(2);
-    number
-        .chars()
-        .enumerate()
-        .map(|(at, c)| if at < covered { '*' } else { c })
-        .collect()
+    number.chars().enumerate().map(|(at, c)| if at < covered { '*' } else { c }).collect()
 }
 
 /// How an identifier is written: so many digits and nothing else.
@@ -265,17 +237,11 @@ impl Shape {
         if !is_digits(&digits) {
             let problem = malformed(format!("{name} has digits only."));
             let has_look_alikes_only = digits.chars().all(|c| c.is_ascii_digit() || "OoIil|".contains(c));
-            return Err(if has_look_alikes_only {
-                problem.hint(LOOK_ALIKES)
-            } else {
-                problem
-            });
+            return Err(if has_look_alikes_only { problem.hint(LOOK_ALIKES) } else { problem });
         }
         if !self.lengths.contains(&digits.len()) {
             let (needed, found) = (self.lengths[0], digits.len());
-            return Err(malformed(format!(
-                "{name} has {needed} digits; this one has {found}."
-            )));
+            return Err(malformed(format!("{name} has {needed} digits; this one has {found}.")));
         }
         Ok(digits.into_owned())
     }
@@ -284,11 +250,8 @@ impl Shape {
 /// Characters that show nothing and come along when text is copied from a page or a message.
 pub(super) fn is_zero_width(c: char) -> bool {
     const SINGLE: &[char] = &['\u{ad}', '\u{61c}', '\u{180e}', '\u{feff}'];
-    const RANGES: &[std::ops::RangeInclusive<char>] = &[
-        '\u{200b}'..='\u{200f}',
-        '\u{202a}'..='\u{202e}',
-        '\u{2060}'..='\u{206f}',
-    ];
+    const RANGES: &[std::ops::RangeInclusive<char>] =
+        &['\u{200b}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2060}'..='\u{206f}'];
     SINGLE.contains(&c) || RANGES.iter().any(|range| range.contains(&c))
 }
 
@@ -316,9 +279,7 @@ const NUMBER_IS_PERMANENT: &str = "Check the identity card (KTP). The number is 
 
 /// A number in the way a spreadsheet shows a quantity: `1.67101E+15`, `1,67101E+15`, or with `.0` at its end.
 fn is_spreadsheet_number(text: &str) -> bool {
-    let text = text
-        .trim_matches(|c: char| c.is_whitespace() || is_zero_width(c))
-        .trim_start_matches('\'');
+    let text = text.trim_matches(|c: char| c.is_whitespace() || is_zero_width(c)).trim_start_matches('\'');
     if let Some(whole) = text.strip_suffix(".0").or_else(|| text.strip_suffix(",0")) {
         return is_digits(whole);
     }
@@ -327,9 +288,7 @@ fn is_spreadsheet_number(text: &str) -> bool {
     };
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
     whole.len() == 1
-        && [whole, fraction, exponent.strip_prefix('+').unwrap_or(exponent)]
-            .into_iter()
-            .all(is_digits)
+        && [whole, fraction, exponent.strip_prefix('+').unwrap_or(exponent)].into_iter().all(is_digits)
 }
 
 fn date(year: u32, month: u32, day: u32) -> Option<NaiveDate> {
@@ -338,9 +297,7 @@ fn date(year: u32, month: u32, day: u32) -> Option<NaiveDate> {
 
 /// The value of a few ASCII digits.
 fn number(digits: &str) -> u32 {
-    digits
-        .bytes()
-        .fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
+    digits.bytes().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
 }
 
 pub(super) fn is_digits(text: &str) -> bool {

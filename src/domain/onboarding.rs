@@ -124,17 +124,12 @@ pub fn judge_rows(
         )
         .hint("Format the column as text in the original list, fill it again from the source, and export it as CSV."));
     }
-    let mut judged: Vec<JudgedRow> = rows
-        .iter()
-        .map(|row| judge_row(row, terms, rules, today))
-        .collect();
+    let mut judged: Vec<JudgedRow> = rows.iter().map(|row| judge_row(row, terms, rules, today)).collect();
     refuse_repeated(&mut judged);
     for (index, row) in judged.iter_mut().enumerate() {
         let index = index.to_string();
-        row.problems = std::mem::take(&mut row.problems)
-            .into_iter()
-            .map(|p| p.within(&["rows", &index]))
-            .collect();
+        row.problems =
+            std::mem::take(&mut row.problems).into_iter().map(|p| p.within(&["rows", &index])).collect();
     }
     Ok(judged)
 }
@@ -169,10 +164,7 @@ fn refuse_repeated(judged: &mut [JudgedRow]) {
     let mut first_with: HashMap<(&'static str, String), usize> = HashMap::with_capacity(judged.len() * 2);
     for (index, row) in judged.iter_mut().enumerate() {
         let Some(candidate) = &row.candidate else { continue };
-        let service_number = candidate
-            .civil_servant
-            .as_ref()
-            .and_then(|c| c.service_number.as_ref());
+        let service_number = candidate.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
         let mut numbers = vec![("nationalId", candidate.national_id.as_str().to_owned())];
         numbers.extend(service_number.map(|number| ("serviceNumber", number.as_str().to_owned())));
         let repeated: Vec<Problem> = numbers

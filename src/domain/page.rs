@@ -113,17 +113,9 @@ impl Page {
         fetched.truncate(self.size);
         if self.backward {
             fetched.reverse();
-            Slice {
-                rows: fetched,
-                has_next: self.before.is_some(),
-                has_previous: more,
-            }
+            Slice { rows: fetched, has_next: self.before.is_some(), has_previous: more }
         } else {
-            Slice {
-                rows: fetched,
-                has_next: more,
-                has_previous: self.after.is_some(),
-            }
+            Slice { rows: fetched, has_next: more, has_previous: self.after.is_some() }
         }
     }
 
@@ -172,10 +164,7 @@ impl<T> Slice<T> {
 impl Position {
     /// The position of a row in the order of id.
     pub fn of_id(id: i64) -> Self {
-        Self {
-            key: String::new(),
-            id,
-        }
+        Self { key: String::new(), id }
     }
 
     /// The opaque text that clients send back.
@@ -191,14 +180,8 @@ impl Position {
     fn parse(cursor: &str, order: Order) -> Result<Self, PageError> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| PageError::Cursor)?;
         let text = String::from_utf8(bytes).map_err(|_| PageError::Cursor)?;
-        let (id, key) = text
-            .get(1..)
-            .and_then(|rest| rest.split_once(':'))
-            .ok_or(PageError::Cursor)?;
-        let position = Self {
-            key: key.to_owned(),
-            id: id.parse().map_err(|_| PageError::Cursor)?,
-        };
+        let (id, key) = text.get(1..).and_then(|rest| rest.split_once(':')).ok_or(PageError::Cursor)?;
+        let position = Self { key: key.to_owned(), id: id.parse().map_err(|_| PageError::Cursor)? };
         // Written again it must be the same text: one position, one cursor; and no NUL for the database to refuse.
         if position.cursor(order) == cursor && !position.key.contains('\0') {
             Ok(position)
@@ -236,11 +219,7 @@ mod tests {
 
     #[test]
     fn a_cursor_belongs_to_its_order() {
-        let cursor = Position {
-            key: "siti rahayu".into(),
-            id: 7,
-        }
-        .cursor(Order::Name);
+        let cursor = Position { key: "siti rahayu".into(), id: 7 }.cursor(Order::Name);
         assert!(Page::parse(None, Some(&cursor), None, None, Order::Name, Direction::Ascending).is_ok());
         assert_eq!(page(None, Some(&cursor), None, None), Err(PageError::Cursor));
     }
@@ -271,14 +250,7 @@ mod tests {
     fn the_last_rows_come_in_list_order() {
         let list: Vec<_> = (1..=10).map(|id| (Position::of_id(id), id)).collect();
         let slice = page(None, None, Some(3), None).unwrap().of(list);
-        assert_eq!(
-            slice,
-            Slice {
-                rows: vec![8, 9, 10],
-                has_next: false,
-                has_previous: true
-            }
-        );
+        assert_eq!(slice, Slice { rows: vec![8, 9, 10], has_next: false, has_previous: true });
     }
 
     proptest! {

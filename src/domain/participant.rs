@@ -54,11 +54,7 @@ impl FullName {
     pub fn parse(text: &str, field: &str) -> Result<Self, Problem> {
         let name = text::required(text, Self::MAX_CHARS, field)?;
         if !name.chars().any(char::is_alphabetic) {
-            return Err(Problem::error(
-                ProblemCode::InvalidFormat,
-                field,
-                "A name has at least one letter.",
-            ));
+            return Err(Problem::error(ProblemCode::InvalidFormat, field, "A name has at least one letter."));
         }
         Ok(Self(name))
     }
@@ -84,11 +80,7 @@ impl FullName {
             words.pop();
         }
         // Nothing but titles is a name all the same, and so is one of marks alone, which `name_key` leaves out.
-        let keys = [
-            name_key(&words.join(" ")),
-            name_key(&self.0),
-            self.0.to_lowercase(),
-        ];
+        let keys = [name_key(&words.join(" ")), name_key(&self.0), self.0.to_lowercase()];
         let mut name = keys.iter().find(|key| !key.is_empty()).map_or("", String::as_str);
         while let Some((first, rest)) = name.split_once(' ')
             && TITLES_BEFORE.contains(&first)
@@ -106,9 +98,7 @@ impl FullName {
 /// misspelled in every list, but seldom beyond the last word.
 pub fn shares_words(key_a: &str, key_b: &str, minimum: usize) -> bool {
     fn words(key: &str) -> HashSet<&str> {
-        key.split(' ')
-            .filter(|word| word.chars().nth(1).is_some())
-            .collect()
+        key.split(' ').filter(|word| word.chars().nth(1).is_some()).collect()
     }
     key_a == key_b || words(key_a).intersection(&words(key_b)).count() >= minimum
 }
@@ -127,19 +117,13 @@ impl PhoneNumber {
     pub fn parse(text: &str, field: &str) -> Result<Self, Problem> {
         let cleaned = clean_digits(text).replace(['(', ')'], "");
         if cleaned.is_empty() {
-            return Err(Problem::error(
-                ProblemCode::Required,
-                field,
-                "A telephone number is needed.",
-            ));
+            return Err(Problem::error(ProblemCode::Required, field, "A telephone number is needed."));
         }
         let abroad = cleaned.strip_prefix("+62").or_else(|| cleaned.strip_prefix("62"));
         let national = match abroad {
             // People write `+62 0812…` and `+62 (0)812…`.
             Some(rest) => Some(rest.strip_prefix('0').unwrap_or(rest)),
-            None => cleaned
-                .strip_prefix('0')
-                .or_else(|| cleaned.starts_with('8').then_some(&cleaned)),
+            None => cleaned.strip_prefix('0').or_else(|| cleaned.starts_with('8').then_some(&cleaned)),
         };
         match national {
             Some(digits)
@@ -227,9 +211,8 @@ pub(super) fn name_key(text: &str) -> String {
 }
 
 /// Religious, academic and professional titles before a name. `M.`, `R.` and `Rd.` are parts of names.
-const TITLES_BEFORE: &[&str] = &[
-    "prof", "dr", "dra", "drs", "drg", "drh", "ir", "h", "hj", "kh", "apt", "ns", "bpk", "sdr", "sdri",
-];
+const TITLES_BEFORE: &[&str] =
+    &["prof", "dr", "dra", "drs", "drg", "drh", "ir", "h", "hj", "kh", "apt", "ns", "bpk", "sdr", "sdri"];
 
 /// Degrees behind a name, and `alm.`, the late, by their letters.
 #[rustfmt::skip]
@@ -257,10 +240,7 @@ fn has_inner_dot(word: &str) -> bool {
 }
 
 fn letters(text: &str) -> String {
-    text.chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// Damm's check digit of some digits; 0 if they end in the right one.
@@ -278,9 +258,7 @@ fn damm(digits: &str) -> u8 {
         [9, 4, 3, 8, 6, 1, 7, 2, 0, 5],
         [2, 5, 8, 1, 4, 3, 6, 7, 9, 0],
     ];
-    digits.bytes().fold(0, |interim, digit| {
-        TABLE[usize::from(interim)][usize::from(digit - b'0')]
-    })
+    digits.bytes().fold(0, |interim, digit| TABLE[usize::from(interim)][usize::from(digit - b'0')])
 }
 
 #[cfg(test)]

@@ -69,10 +69,7 @@ impl Problem {
 
     /// A doubt: the input is taken, and marked.
     pub fn warning(code: ProblemCode, field: &str, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(code, field, message)
-        }
+        Self { severity: Severity::Warning, ..Self::error(code, field, message) }
     }
 
     /// Adds what the caller can do about it.

@@ -145,9 +145,7 @@ impl Rulebook {
     ) -> Result<&ProgrammeRule, ProgrammeRefusal<'_>> {
         let mut rules = self.programmes.iter().filter(|rule| rule.programme == programme);
         match rules.clone().find(|rule| rule.citation.period.holds_on(day)) {
-            None => Err(ProgrammeRefusal::NotInForce(
-                rules.find(|rule| rule.citation.period.from > day),
-            )),
+            None => Err(ProgrammeRefusal::NotInForce(rules.find(|rule| rule.citation.period.from > day))),
             Some(rule) if !rule.segments.contains(&segment) => Err(ProgrammeRefusal::NotForSegment(rule)),
             Some(rule) => Ok(rule),
         }
@@ -155,9 +153,7 @@ impl Rulebook {
 
     /// Can a civil servant of that category be enrolled on that day? `None` where no rule speaks: then not.
     pub fn civil_servant(&self, category: CivilServantCategory, day: NaiveDate) -> Option<&CivilServantRule> {
-        self.civil_servants
-            .iter()
-            .find(|r| r.category == category && r.citation.period.holds_on(day))
+        self.civil_servants.iter().find(|r| r.category == category && r.citation.period.holds_on(day))
     }
 
     /// The rule of age that a person breaks by entering a segment on that day.
@@ -236,10 +232,7 @@ mod tests {
     }
 
     fn rate(programme: Programme, class: Option<i16>, employer_ppm: i64) -> ContributionRule {
-        let period = Period {
-            from: day("1993-02-27"),
-            until: None,
-        };
+        let period = Period { from: day("1993-02-27"), until: None };
         ContributionRule {
             programme,
             segment: Segment::WageEarner,
@@ -248,11 +241,7 @@ mod tests {
             worker_ppm: 0,
             worker_flat: 0,
             wage_ceiling: None,
-            citation: Citation {
-                code: "X".into(),
-                title: "X".into(),
-                period,
-            },
+            citation: Citation { code: "X".into(), title: "X".into(), period },
         }
     }
 
@@ -273,10 +262,7 @@ mod tests {
             2_000_000,
             day("2014-11-01"),
         );
-        assert_eq!(
-            due.iter().map(|c| c.employer + c.worker).collect::<Vec<_>>(),
-            [4_800, 6_000]
-        );
+        assert_eq!(due.iter().map(|c| c.employer + c.worker).collect::<Vec<_>>(), [4_800, 6_000]);
     }
 
     #[test]
@@ -308,23 +294,13 @@ mod tests {
             citation: Citation {
                 code: "JP".into(),
                 title: "Perpres 109/2013".into(),
-                period: Period {
-                    from: day("2015-07-01"),
-                    until: None,
-                },
+                period: Period { from: day("2015-07-01"), until: None },
             },
         };
-        let rules = Rulebook {
-            programmes: vec![rule.clone()],
-            ..Rulebook::default()
-        };
+        let rules = Rulebook { programmes: vec![rule.clone()], ..Rulebook::default() };
         let refusal = rules.programme(Programme::Pension, Segment::WageEarner, day("2014-10-02"));
         assert_eq!(refusal, Err(ProgrammeRefusal::NotInForce(Some(&rule))));
-        assert!(
-            rules
-                .programme(Programme::Pension, Segment::WageEarner, day("2015-07-01"))
-                .is_ok()
-        );
+        assert!(rules.programme(Programme::Pension, Segment::WageEarner, day("2015-07-01")).is_ok());
         let refusal = rules.programme(Programme::Pension, Segment::SelfEmployed, day("2015-07-01"));
         assert_eq!(refusal, Err(ProgrammeRefusal::NotForSegment(&rule)));
     }

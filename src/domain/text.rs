@@ -66,39 +66,26 @@ mod tests {
 
     #[test]
     fn white_space_and_line_breaks_fold_to_one_space() {
-        assert_eq!(
-            fold("  Nur\n\t Ayu\u{A0} Sari ", 100, "x").as_deref(),
-            Ok("Nur Ayu Sari")
-        );
+        assert_eq!(fold("  Nur\n\t Ayu\u{A0} Sari ", 100, "x").as_deref(), Ok("Nur Ayu Sari"));
     }
 
     #[test]
     fn what_cannot_be_seen_is_refused() {
         for text in ["a\0b", "a\u{202E}b", "a\u{200B}b", "a\u{1B}[31mb", "\u{FEFF}a"] {
-            assert_eq!(
-                fold(text, 100, "x").map_err(|p| p.code),
-                Err(ProblemCode::InvalidFormat),
-                "{text:?}"
-            );
+            assert_eq!(fold(text, 100, "x").map_err(|p| p.code), Err(ProblemCode::InvalidFormat), "{text:?}");
         }
     }
 
     #[test]
     fn length_is_counted_in_characters() {
         assert!(fold("ééé", 3, "x").is_ok());
-        assert_eq!(
-            fold("éééé", 3, "x").map_err(|p| p.code),
-            Err(ProblemCode::OutOfRange)
-        );
+        assert_eq!(fold("éééé", 3, "x").map_err(|p| p.code), Err(ProblemCode::OutOfRange));
     }
 
     #[test]
     fn an_empty_label_is_none_and_a_required_one_is_a_problem() {
         assert_eq!(label(Some(" \n"), 10, "x"), Ok(None));
-        assert_eq!(
-            required(" ", 10, "x").map_err(|p| p.code),
-            Err(ProblemCode::Required)
-        );
+        assert_eq!(required(" ", 10, "x").map_err(|p| p.code), Err(ProblemCode::Required));
     }
 
     #[test]

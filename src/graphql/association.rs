@@ -26,13 +26,7 @@ use crate::store::participant::PeopleOf;
 #[derive(Clone, Debug)]
 pub struct Association(AssociationRow);
 
-connection!(
-    AssociationConnection,
-    AssociationEdge,
-    Association,
-    "associations",
-    "association"
-);
+connection!(AssociationConnection, AssociationEdge, Association, "associations", "association");
 
 impl Association {
     /// An association.
@@ -87,12 +81,7 @@ impl Association {
             ctx,
             PeopleOf::Association,
             self.0.id,
-            PageArguments {
-                first,
-                after,
-                last,
-                before,
-            },
+            PageArguments { first, after, last, before },
             filter_by,
         )
         .await
@@ -176,19 +165,13 @@ impl AssociationQuery {
         #[graphql(desc = "Its id.")] id: ID,
     ) -> Option<Result<Association, FieldError>> {
         match association_id(&id) {
-            Ok(id) => Association::load(ctx, id)
-                .await
-                .map_err(FieldError::from)
-                .transpose(),
+            Ok(id) => Association::load(ctx, id).await.map_err(FieldError::from).transpose(),
             Err(error) => Some(Err(error)),
         }
     }
 
     /// Associations, in the order of registration unless said.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "they are the arguments of the API's field"
-    )]
+    #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn associations(
         &self,
         ctx: &Context<'_>,
@@ -201,21 +184,11 @@ impl AssociationQuery {
     ) -> Result<AssociationConnection, FieldError> {
         let asker = asker(ctx);
         let (order, direction) = AssociationOrder::read(order_by);
-        let page = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        }
-        .page(order, direction)?;
+        let page = PageArguments { first, after, last, before }.page(order, direction)?;
         let filter = filter_by.unwrap_or_default().read(asker)?;
         let slice = store::list(&asker.database.pool, &filter, &page).await?;
         let slice = slice.map(|row| (row.position(&page), Association(row)));
-        Ok(AssociationConnection::new(
-            slice,
-            &page,
-            Total::Associations(filter),
-        ))
+        Ok(AssociationConnection::new(slice, &page, Total::Associations(filter)))
     }
 }
 
@@ -255,26 +228,14 @@ impl AssociationMutation {
     ) -> Result<RegisterAssociationPayload, FieldError> {
         let asker = asker(ctx);
         let key = input.idempotency_key;
-        let input = action::Input {
-            name: input.name,
-            trade: input.trade,
-            province_code: input.province_code,
-        };
-        let done = register_association(
-            &asker.database,
-            &asker.actor,
-            asker.today(),
-            key.as_deref(),
-            &input,
-        )
-        .await?;
+        let input =
+            action::Input { name: input.name, trade: input.trade, province_code: input.province_code };
+        let done = register_association(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input)
+            .await?;
         let association = match done.value {
             Some(action::Registered { association }) => Association::load(ctx, association).await?,
             None => None,
         };
-        Ok(RegisterAssociationPayload {
-            association,
-            errors: user_errors(done.problems),
-        })
+        Ok(RegisterAssociationPayload { association, errors: user_errors(done.problems) })
     }
 }

@@ -35,9 +35,7 @@ impl Channel {
         let channel = asker.reference.channel(id).cloned();
         // Opened by another process this very moment, and not heard of yet.
         let channel = channel.or_else(|| asker.database.reference().channel(id).cloned());
-        channel
-            .map(Self)
-            .ok_or_else(|| StoreError::Fault("a row names an unknown channel".into()).into())
+        channel.map(Self).ok_or_else(|| StoreError::Fault("a row names an unknown channel".into()).into())
     }
 }
 
@@ -79,22 +77,13 @@ impl Channel {
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
     ) -> Result<ChannelConnection, FieldError> {
         let below = |channel: &domain::Channel| channel.parent == Some(self.0.id);
-        let arguments = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        };
+        let arguments = PageArguments { first, after, last, before };
         channels_page(asker(ctx), arguments, ChannelFilter::default(), None, below)
     }
 
     /// The provinces that it serves; a regional office may serve several.
     async fn provinces(&self, ctx: &Context<'_>) -> Result<Vec<Province>, FieldError> {
-        self.0
-            .provinces
-            .iter()
-            .map(|&id| Province::find(asker(ctx), id))
-            .collect()
+        self.0.provinces.iter().map(|&id| Province::find(asker(ctx), id)).collect()
     }
 
     /// The bank or body that runs it, where that is not the agency.
@@ -200,14 +189,8 @@ pub fn channels_page(
         (order.field, order.direction.into())
     });
     // A cursor of one order must not be taken for one of another: names and codes are told apart by it.
-    let page = arguments.page(
-        if field == ChannelOrderField::Name {
-            Order::Name
-        } else {
-            Order::Key
-        },
-        direction,
-    )?;
+    let page =
+        arguments.page(if field == ChannelOrderField::Name { Order::Name } else { Order::Key }, direction)?;
     let province = province_of(asker, filter.province_code)?;
     let kinds: Vec<domain::ChannelKind> = all_of(filter.kind)?;
     let words = words_of(filter.name)?;
@@ -236,10 +219,7 @@ pub fn channels_page(
     let channels = asker.reference.channels().filter(|channel| kept(channel));
     let mut list: Vec<(Position, (Position, Channel))> = channels
         .map(|channel| {
-            let position = Position {
-                key: key(channel),
-                id: channel.id,
-            };
+            let position = Position { key: key(channel), id: channel.id };
             (position.clone(), (position, Channel(Arc::clone(channel))))
         })
         .collect();
@@ -250,9 +230,7 @@ pub fn channels_page(
 
 fn has_words(name_key: &str, words: &[String]) -> bool {
     let name = text::words(name_key);
-    words
-        .iter()
-        .all(|word| name.iter().any(|part| part.starts_with(word)))
+    words.iter().all(|word| name.iter().any(|part| part.starts_with(word)))
 }
 
 /// Root fields.
@@ -271,10 +249,7 @@ impl ChannelQuery {
     }
 
     /// Channels, by code unless said.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "they are the arguments of the API's field"
-    )]
+    #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn channels(
         &self,
         ctx: &Context<'_>,
@@ -286,18 +261,7 @@ impl ChannelQuery {
         #[graphql(desc = "In this order.")] order_by: Option<ChannelOrder>,
     ) -> Result<ChannelConnection, FieldError> {
         let filter = filter_by.unwrap_or_default();
-        channels_page(
-            asker(ctx),
-            PageArguments {
-                first,
-                after,
-                last,
-                before,
-            },
-            filter,
-            order_by,
-            |_| true,
-        )
+        channels_page(asker(ctx), PageArguments { first, after, last, before }, filter, order_by, |_| true)
     }
 }
 
@@ -354,21 +318,8 @@ impl ChannelMutation {
             operator: input.operator,
             opened_on: input.opened_on.map(|day| day.0),
         };
-        let done = open_channel(
-            &asker.database,
-            &asker.actor,
-            asker.today(),
-            key.as_deref(),
-            &input,
-        )
-        .await?;
-        let channel = done
-            .value
-            .map(|opened| Channel::find(asker, opened.channel))
-            .transpose()?;
-        Ok(OpenChannelPayload {
-            channel,
-            errors: user_errors(done.problems),
-        })
+        let done = open_channel(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
+        let channel = done.value.map(|opened| Channel::find(asker, opened.channel)).transpose()?;
+        Ok(OpenChannelPayload { channel, errors: user_errors(done.problems) })
     }
 }

@@ -46,9 +46,7 @@ impl PageArguments {
     /// `BAD_PAGE` or `BAD_CURSOR`.
     pub fn page(&self, order: Order, direction: Direction) -> Result<Page, FieldError> {
         let (after, before) = (self.after.as_deref(), self.before.as_deref());
-        Ok(Page::parse(
-            self.first, after, self.last, before, order, direction,
-        )?)
+        Ok(Page::parse(self.first, after, self.last, before, order, direction)?)
     }
 
     /// The page that they ask for, newest first.
@@ -90,23 +88,13 @@ impl Total {
         let total = match self {
             Self::Known(total) => i64::try_from(*total).unwrap_or(i64::MAX),
             Self::Nested(of) => match kept_nested(of).filter(|_| actor.scope.is_everything()) {
-                Some(key) => {
-                    load(&request(ctx).loaders.counts, key)
-                        .await?
-                        .unwrap_or_default()
-                        .total
-                }
-                None => load(&request(ctx).loaders.totals, of.clone())
-                    .await?
-                    .unwrap_or_default(),
+                Some(key) => load(&request(ctx).loaders.counts, key).await?.unwrap_or_default().total,
+                None => load(&request(ctx).loaders.totals, of.clone()).await?.unwrap_or_default(),
             },
             Self::People(filter) => match kept(filter).filter(|_| actor.scope.is_everything()) {
                 Some(Kept::Everybody) => count::of_everybody(pool).await?.total,
                 Some(Kept::By(by, id)) => {
-                    load(&request(ctx).loaders.counts, (by, id))
-                        .await?
-                        .unwrap_or_default()
-                        .total
+                    load(&request(ctx).loaders.counts, (by, id)).await?.unwrap_or_default().total
                 }
                 None => participant::count(pool, actor, filter).await?,
             },
@@ -132,26 +120,17 @@ fn kept(filter: &ParticipantFilter) -> Option<Kept> {
         return Some(Kept::Everybody);
     }
     if let Some(id) = filter.province
-        && only(&ParticipantFilter {
-            province: Some(id),
-            ..none.clone()
-        })
+        && only(&ParticipantFilter { province: Some(id), ..none.clone() })
     {
         return Some(Kept::By(CountsBy::Province, id.into()));
     }
     if let Some(id) = filter.employer
-        && only(&ParticipantFilter {
-            employer: Some(id),
-            ..none.clone()
-        })
+        && only(&ParticipantFilter { employer: Some(id), ..none.clone() })
     {
         return Some(Kept::By(CountsBy::Employer, id));
     }
     if let Some(id) = filter.association
-        && only(&ParticipantFilter {
-            association: Some(id),
-            ..none
-        })
+        && only(&ParticipantFilter { association: Some(id), ..none })
     {
         return Some(Kept::By(CountsBy::Association, id));
     }
@@ -214,15 +193,8 @@ macro_rules! connection {
         impl $connection {
             #[doc = concat!("The ", $many, " with their cursors.")]
             async fn edges(&self) -> Vec<$edge<'_>> {
-                let edge = |(position, node)| $edge {
-                    position,
-                    order: self.order,
-                    node,
-                };
-                self.rows
-                    .iter()
-                    .map(|(position, node)| edge((position, node)))
-                    .collect()
+                let edge = |(position, node)| $edge { position, order: self.order, node };
+                self.rows.iter().map(|(position, node)| edge((position, node))).collect()
             }
 
             #[doc = concat!("The ", $many, " without their cursors.")]

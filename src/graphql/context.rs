@@ -29,12 +29,7 @@ impl Asker {
     /// Begins a request.
     pub fn new(database: Arc<Database>, actor: Arc<Actor>, clock: Clock) -> Self {
         let reference = database.reference();
-        Self {
-            database,
-            actor,
-            reference,
-            clock,
-        }
+        Self { database, actor, reference, clock }
     }
 
     /// Today where the agency works.
@@ -47,11 +42,7 @@ impl Asker {
     /// # Errors
     /// `FORBIDDEN`.
     pub fn demand(&self, operation: Operation) -> Result<(), FieldError> {
-        if self.actor.may(operation) {
-            Ok(())
-        } else {
-            Err(FieldError::Forbidden)
-        }
+        if self.actor.may(operation) { Ok(()) } else { Err(FieldError::Forbidden) }
     }
 }
 
@@ -66,10 +57,7 @@ pub struct RequestContext {
 impl RequestContext {
     /// Begins a request.
     pub fn new(asker: Asker) -> Self {
-        Self {
-            loaders: Loaders::new(&asker),
-            asker,
-        }
+        Self { loaders: Loaders::new(&asker), asker }
     }
 }
 

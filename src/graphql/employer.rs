@@ -28,13 +28,7 @@ use crate::store::participant::PeopleOf;
 #[derive(Clone, Debug)]
 pub struct Employer(EmployerRow);
 
-connection!(
-    EmployerConnection,
-    EmployerEdge,
-    Employer,
-    "employers",
-    "employer"
-);
+connection!(EmployerConnection, EmployerEdge, Employer, "employers", "employer");
 
 impl Employer {
     /// An employer.
@@ -75,11 +69,7 @@ impl Employer {
         let number = asker(ctx).database.keys.open(NumberKind::TaxNumber, sealed);
         // Since 2022 the tax number of a resident person is the identity number, which never begins with 0.
         let show = |number: &str| {
-            if number.starts_with('0') {
-                number.to_owned()
-            } else {
-                identity::masked(number)
-            }
+            if number.starts_with('0') { number.to_owned() } else { identity::masked(number) }
         };
         Some(number.map(|number| show(&number)).map_err(FieldError::from))
     }
@@ -114,19 +104,8 @@ impl Employer {
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these.")] filter_by: Option<ParticipantFilter>,
     ) -> Result<ParticipantConnection, FieldError> {
-        people_of(
-            ctx,
-            PeopleOf::Employer,
-            self.0.id,
-            PageArguments {
-                first,
-                after,
-                last,
-                before,
-            },
-            filter_by,
-        )
-        .await
+        people_of(ctx, PeopleOf::Employer, self.0.id, PageArguments { first, after, last, before }, filter_by)
+            .await
     }
 
     /// How many people it has, by the best status that each has here.
@@ -145,10 +124,7 @@ impl Employer {
 /// # Errors
 /// The database is away.
 pub async fn counts(ctx: &Context<'_>, by: CountsBy, id: i64) -> Result<ParticipantCounts, FieldError> {
-    Ok(load(&request(ctx).loaders.counts, (by, id))
-        .await?
-        .unwrap_or_default()
-        .into())
+    Ok(load(&request(ctx).loaders.counts, (by, id)).await?.unwrap_or_default().into())
 }
 
 /// What kind of employer it is.
@@ -248,10 +224,7 @@ impl EmployerQuery {
     }
 
     /// Employers, in the order of registration unless said.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "they are the arguments of the API's field"
-    )]
+    #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn employers(
         &self,
         ctx: &Context<'_>,
@@ -264,13 +237,7 @@ impl EmployerQuery {
     ) -> Result<EmployerConnection, FieldError> {
         let asker = asker(ctx);
         let (order, direction) = EmployerOrder::read(order_by);
-        let page = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        }
-        .page(order, direction)?;
+        let page = PageArguments { first, after, last, before }.page(order, direction)?;
         let filter = filter_by.unwrap_or_default().read(asker)?;
         let slice = store::list(&asker.database.pool, &filter, &page).await?;
         let slice = slice.map(|row| (row.position(&page), Employer(row)));
@@ -285,13 +252,7 @@ async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, Fi
         EmployerKey::TaxNumber(number) => {
             let parsed = TaxNumber::parse(&number, &asker(ctx).reference.rules.regions, "taxNumber");
             let (number, _) = parsed.map_err(|problems| {
-                FieldError::Identifier(
-                    problems
-                        .into_iter()
-                        .map(|p| p.message)
-                        .collect::<Vec<_>>()
-                        .join(" "),
-                )
+                FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
             let index = database.keys.index(NumberKind::TaxNumber, number.as_str());
             store::find_by_tax_number(&database.pool, &index).await?
@@ -360,21 +321,12 @@ impl EmployerMutation {
             province_code: input.province_code,
             declared_headcount: input.declared_headcount,
         };
-        let done = register_employer(
-            &asker.database,
-            &asker.actor,
-            asker.today(),
-            key.as_deref(),
-            &input,
-        )
-        .await?;
+        let done =
+            register_employer(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
         let employer = match done.value {
             Some(action::Registered { employer }) => Employer::load(ctx, employer).await?,
             None => None,
         };
-        Ok(RegisterEmployerPayload {
-            employer,
-            errors: user_errors(done.problems),
-        })
+        Ok(RegisterEmployerPayload { employer, errors: user_errors(done.problems) })
     }
 }

@@ -30,29 +30,17 @@ pub struct Enrollment {
     participant: Option<Participant>,
 }
 
-connection!(
-    EnrollmentConnection,
-    EnrollmentEdge,
-    Enrollment,
-    "enrollments",
-    "enrollment"
-);
+connection!(EnrollmentConnection, EnrollmentEdge, Enrollment, "enrollments", "enrollment");
 
 impl Enrollment {
     /// An enrollment by itself.
     pub fn new(row: EnrollmentRow) -> Self {
-        Self {
-            row,
-            participant: None,
-        }
+        Self { row, participant: None }
     }
 
     /// An enrollment of a person who is known.
     pub fn of(row: EnrollmentRow, participant: Participant) -> Self {
-        Self {
-            row,
-            participant: Some(participant),
-        }
+        Self { row, participant: Some(participant) }
     }
 
     /// The enrollment of a person and an id, if the actor may see it.
@@ -60,9 +48,7 @@ impl Enrollment {
     /// # Errors
     /// The database is away.
     pub async fn load(ctx: &Context<'_>, participant: i64, id: i64) -> Result<Option<Self>, StoreError> {
-        Ok(load(&request(ctx).loaders.enrollments, (participant, id))
-            .await?
-            .map(Self::new))
+        Ok(load(&request(ctx).loaders.enrollments, (participant, id)).await?.map(Self::new))
     }
 }
 
@@ -78,9 +64,7 @@ impl Enrollment {
     async fn participant(&self, ctx: &Context<'_>) -> Result<Participant, FieldError> {
         match &self.participant {
             Some(participant) => Ok(participant.clone()),
-            None => Participant::load(ctx, self.row.participant_id)
-                .await?
-                .ok_or_else(missing),
+            None => Participant::load(ctx, self.row.participant_id).await?.ok_or_else(missing),
         }
     }
 
@@ -96,18 +80,12 @@ impl Enrollment {
 
     /// Who employs the person, in this enrollment.
     async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
-        Employer::load(ctx, self.row.employer_id?)
-            .await
-            .map_err(FieldError::from)
-            .transpose()
+        Employer::load(ctx, self.row.employer_id?).await.map_err(FieldError::from).transpose()
     }
 
     /// The association through which the person came.
     async fn association(&self, ctx: &Context<'_>) -> Option<Result<Association, FieldError>> {
-        Association::load(ctx, self.row.association_id?)
-            .await
-            .map_err(FieldError::from)
-            .transpose()
+        Association::load(ctx, self.row.association_id?).await.map_err(FieldError::from).transpose()
     }
 
     /// The channel that brought the person in: fixed, since targets and incentives are counted by it.
@@ -135,40 +113,24 @@ impl Enrollment {
             Err(error) => return Some(Err(error.into())),
         };
         let (work_unit, grade) = (self.row.work_unit.clone(), self.row.grade.clone());
-        Some(Ok(CivilServant {
-            service_number: number,
-            category,
-            work_unit,
-            grade,
-        }))
+        Some(Ok(CivilServant { service_number: number, category, work_unit, grade }))
     }
 
     /// Null unless the viewer may read wages.
     async fn monthly_wage(&self, ctx: &Context<'_>) -> Option<Rupiah> {
-        self.row
-            .monthly_wage
-            .map(Rupiah)
-            .filter(|_| asker(ctx).actor.may(Operation::ReadPersonalData))
+        self.row.monthly_wage.map(Rupiah).filter(|_| asker(ctx).actor.may(Operation::ReadPersonalData))
     }
 
     /// What is due each month on the wage, per programme, and the rule behind each amount, as of the first day. Empty
     /// where no wage is known, or where the viewer may not read wages.
     async fn contributions(&self, ctx: &Context<'_>) -> Result<Vec<Contribution>, FieldError> {
         let asker = asker(ctx);
-        let Some(wage) = self
-            .row
-            .monthly_wage
-            .filter(|_| asker.actor.may(Operation::ReadPersonalData))
+        let Some(wage) = self.row.monthly_wage.filter(|_| asker.actor.may(Operation::ReadPersonalData))
         else {
             return Ok(Vec::new());
         };
         let risk_class = match self.row.employer_id {
-            Some(id) => {
-                load(&request(ctx).loaders.employers, id)
-                    .await?
-                    .ok_or_else(missing)?
-                    .risk_class
-            }
+            Some(id) => load(&request(ctx).loaders.employers, id).await?.ok_or_else(missing)?.risk_class,
             None => 1,
         };
         let row = &self.row;
@@ -204,19 +166,13 @@ impl Enrollment {
 
     /// The batch that it came with; null where it was enrolled by itself.
     async fn onboarding_batch(&self, ctx: &Context<'_>) -> Option<Result<OnboardingBatch, FieldError>> {
-        OnboardingBatch::load(ctx, self.row.onboarding_batch_id?)
-            .await
-            .map_err(FieldError::from)
-            .transpose()
+        OnboardingBatch::load(ctx, self.row.onboarding_batch_id?).await.map_err(FieldError::from).transpose()
     }
 
     /// The warnings under which it was taken, for somebody to look at: empty for most.
     async fn flags(&self) -> Vec<UserErrorCode> {
         let flags = self.row.flags.iter().flatten();
-        flags
-            .filter_map(|flag| flag.parse::<ProblemCode>().ok())
-            .map(UserErrorCode::from)
-            .collect()
+        flags.filter_map(|flag| flag.parse::<ProblemCode>().ok()).map(UserErrorCode::from).collect()
     }
 }
 
@@ -377,10 +333,7 @@ impl EnrollmentFilter {
     /// `BAD_FILTER`.
     pub fn read(self) -> Result<store::EnrollmentFilter, FieldError> {
         let statuses = super::participant::all_of(self.status)?;
-        Ok(store::EnrollmentFilter {
-            statuses,
-            segments: super::participant::all_of(self.segment)?,
-        })
+        Ok(store::EnrollmentFilter { statuses, segments: super::participant::all_of(self.segment)? })
     }
 }
 
@@ -466,55 +419,28 @@ impl EnrollmentMutation {
             Err(problems) => {
                 asker.demand(Operation::Enroll)?;
                 let errors = user_errors(problems);
-                return Ok(EnrollParticipantPayload {
-                    participant: None,
-                    enrollment: None,
-                    errors,
-                });
+                return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors });
             }
         };
-        let done = enroll_participant(
-            &asker.database,
-            &asker.actor,
-            asker.today(),
-            key.as_deref(),
-            &input,
-        )
-        .await?;
+        let done =
+            enroll_participant(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
         let errors = user_errors(done.problems);
-        let Some(action::Enrolled {
-            participant,
-            enrollment,
-        }) = done.value
-        else {
-            return Ok(EnrollParticipantPayload {
-                participant: None,
-                enrollment: None,
-                errors,
-            });
+        let Some(action::Enrolled { participant, enrollment }) = done.value else {
+            return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors });
         };
         // Read with the caller's rights of now: a replay shows nothing that they may not see any more.
         let (participant, enrollment) = tokio::try_join!(
             Participant::load(ctx, participant),
             Enrollment::load(ctx, participant, enrollment)
         )?;
-        Ok(EnrollParticipantPayload {
-            participant,
-            enrollment,
-            errors,
-        })
+        Ok(EnrollParticipantPayload { participant, enrollment, errors })
     }
 }
 
 fn read(input: EnrollParticipantInput) -> Result<action::Input, Vec<Problem>> {
     let mut problems = Vec::new();
     let employer = read_id(input.employer_id, employer_id, "employerId", &mut problems);
-    let association = read_id(
-        input.association_id,
-        association_id,
-        "associationId",
-        &mut problems,
-    );
+    let association = read_id(input.association_id, association_id, "associationId", &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -533,14 +459,12 @@ fn read(input: EnrollParticipantInput) -> Result<action::Input, Vec<Problem>> {
         starts_on: input.starts_on.0,
         first_contribution_paid: input.first_contribution_paid,
         phone: input.phone,
-        civil_servant: input
-            .civil_servant
-            .map(|civil_servant| action::CivilServantInput {
-                service_number: civil_servant.service_number,
-                category: civil_servant.category.into(),
-                work_unit: civil_servant.work_unit,
-                grade: civil_servant.grade,
-            }),
+        civil_servant: input.civil_servant.map(|civil_servant| action::CivilServantInput {
+            service_number: civil_servant.service_number,
+            category: civil_servant.category.into(),
+            work_unit: civil_servant.work_unit,
+            grade: civil_servant.grade,
+        }),
     })
 }
 
@@ -554,11 +478,8 @@ pub fn read_id(
     let id = id?;
     of(&id)
         .map_err(|_| {
-            let problem = Problem::error(
-                ProblemCode::InvalidFormat,
-                field,
-                "This is not an id of the right kind.",
-            );
+            let problem =
+                Problem::error(ProblemCode::InvalidFormat, field, "This is not an id of the right kind.");
             problems.push(problem.hint("Use the `id` of an answer of this API, unchanged."));
         })
         .ok()

@@ -76,10 +76,7 @@ impl From<FieldError> for Error {
             FieldError::UnknownCode(what) => ("UNKNOWN_CODE", format!("No {what} has this code.")),
             FieldError::Store(error @ (StoreError::Unavailable(_) | StoreError::Contended(_))) => {
                 tracing::warn!(%error, "a request found no database");
-                (
-                    "UNAVAILABLE",
-                    "The registry cannot reach its database. Try again in a moment.".to_owned(),
-                )
+                ("UNAVAILABLE", "The registry cannot reach its database. Try again in a moment.".to_owned())
             }
             FieldError::Store(error) => return Error::new(error.to_string()),
             FieldError::Key(error) => return Error::new(error.to_string()),

@@ -17,13 +17,7 @@ use crate::store::event::EventRow;
 #[derive(Clone, Debug)]
 pub struct ParticipantEvent(EventRow);
 
-connection!(
-    ParticipantEventConnection,
-    ParticipantEventEdge,
-    ParticipantEvent,
-    "events",
-    "event"
-);
+connection!(ParticipantEventConnection, ParticipantEventEdge, ParticipantEvent, "events", "event");
 
 impl ParticipantEvent {
     /// An event.
@@ -36,9 +30,7 @@ impl ParticipantEvent {
     /// # Errors
     /// The database is away.
     pub async fn load(ctx: &Context<'_>, participant: i64, id: i64) -> Result<Option<Self>, StoreError> {
-        Ok(load(&request(ctx).loaders.events, (participant, id))
-            .await?
-            .map(Self))
+        Ok(load(&request(ctx).loaders.events, (participant, id)).await?.map(Self))
     }
 }
 
@@ -73,10 +65,7 @@ impl ParticipantEvent {
     /// The enrollment that it concerns.
     async fn enrollment(&self, ctx: &Context<'_>) -> Option<Result<Enrollment, FieldError>> {
         let enrollment = self.0.enrollment_id?;
-        Enrollment::load(ctx, self.0.participant_id, enrollment)
-            .await
-            .map_err(FieldError::from)
-            .transpose()
+        Enrollment::load(ctx, self.0.participant_id, enrollment).await.map_err(FieldError::from).transpose()
     }
 
     /// The client that told it.

@@ -53,20 +53,14 @@ pub struct Batch<S> {
 impl<S: Source> BatchFn<S::Key, Answer<S>> for Batch<S> {
     async fn load(&mut self, keys: &[S::Key]) -> HashMap<S::Key, Answer<S>> {
         match S::fetch(&self.asker, keys).await {
-            Ok(mut found) => keys
-                .iter()
-                .map(|key| (key.clone(), Ok(found.remove(key))))
-                .collect(),
+            Ok(mut found) => keys.iter().map(|key| (key.clone(), Ok(found.remove(key)))).collect(),
             Err(error) => keys.iter().map(|key| (key.clone(), Err(error.clone()))).collect(),
         }
     }
 }
 
 fn loader<S: Source>(asker: &Asker) -> LoaderOf<S> {
-    let batch = Batch {
-        asker: asker.clone(),
-        source: std::marker::PhantomData,
-    };
+    let batch = Batch { asker: asker.clone(), source: std::marker::PhantomData };
     Loader::new(batch).with_max_batch_size(1_000).with_yield_count(10)
 }
 
@@ -226,16 +220,7 @@ impl Source for PeoplePages {
             let lists =
                 participant::list_of(&asker.database.pool, &asker.actor, (of, &parents), filter, page)
                     .await?;
-            let key = |parent| {
-                (
-                    of,
-                    Nested {
-                        parent,
-                        filter: filter.clone(),
-                        page: page.clone(),
-                    },
-                )
-            };
+            let key = |parent| (of, Nested { parent, filter: filter.clone(), page: page.clone() });
             pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
         }
         Ok(pages)
@@ -289,11 +274,7 @@ impl Source for EventPages {
         let mut pages = HashMap::new();
         for (page, parents) in groups(keys, |n| &n.page, |n| n.parent) {
             let lists = event::list_of(&asker.database.pool, &asker.actor, &parents, page).await?;
-            let key = |parent| Nested {
-                parent,
-                filter: (),
-                page: page.clone(),
-            };
+            let key = |parent| Nested { parent, filter: (), page: page.clone() };
             pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
         }
         Ok(pages)
@@ -337,10 +318,8 @@ async fn of(asker: &Asker, by: CountsBy, ids: &[i64]) -> Result<HashMap<i64, Sta
 
 /// A channel's people are those of all channels below it too.
 async fn of_trees(asker: &Asker, ids: &[i64]) -> Result<HashMap<i64, StatusCounts>, StoreError> {
-    let trees: HashMap<i64, Vec<i64>> = ids
-        .iter()
-        .map(|&id| (id, asker.reference.with_descendants(id)))
-        .collect();
+    let trees: HashMap<i64, Vec<i64>> =
+        ids.iter().map(|&id| (id, asker.reference.with_descendants(id))).collect();
     let mut all: Vec<i64> = trees.values().flatten().copied().collect();
     all.sort_unstable();
     all.dedup();
@@ -389,11 +368,7 @@ impl Source for Totals {
                 }
                 TotalOf::Events(_) => event::count_of(pool, actor, &parents).await?,
             };
-            totals.extend(
-                found
-                    .into_iter()
-                    .map(|(parent, total)| (group.with_parent(parent), total)),
-            );
+            totals.extend(found.into_iter().map(|(parent, total)| (group.with_parent(parent), total)));
         }
         Ok(totals)
     }

@@ -58,17 +58,10 @@ pub type Registry = Schema<Query, Mutation, EmptySubscription>;
 
 /// Builds the schema. No extension on it: any, even an empty one, makes each field half as slow again.
 pub fn schema() -> Registry {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .disable_suggestions()
-        .finish()
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription).disable_suggestions().finish()
 }
 
 /// The schema as text, as `schema.graphql` has it.
 pub fn sdl() -> String {
-    schema().sdl_with_options(
-        SDLExportOptions::new()
-            .sorted_fields()
-            .sorted_arguments()
-            .sorted_enum_items(),
-    )
+    schema().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
 }

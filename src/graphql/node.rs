@@ -17,11 +17,7 @@ use super::province::Province;
 
 /// Anything that has an id.
 #[derive(Interface)]
-#[graphql(field(
-    name = "id",
-    ty = "ID",
-    desc = "Opaque and stable; a business key is a field of its own."
-))]
+#[graphql(field(name = "id", ty = "ID", desc = "Opaque and stable; a business key is a field of its own."))]
 pub enum Node {
     /// A person.
     Participant(Participant),
@@ -76,12 +72,12 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
     let asker = asker(ctx);
     Ok(match NodeId::decode(id)? {
         NodeId::Participant(id) => Participant::load(ctx, id).await?.map(Node::Participant),
-        NodeId::Enrollment(participant, id) => Enrollment::load(ctx, participant, id)
-            .await?
-            .map(Node::Enrollment),
-        NodeId::Event(participant, id) => ParticipantEvent::load(ctx, participant, id)
-            .await?
-            .map(Node::ParticipantEvent),
+        NodeId::Enrollment(participant, id) => {
+            Enrollment::load(ctx, participant, id).await?.map(Node::Enrollment)
+        }
+        NodeId::Event(participant, id) => {
+            ParticipantEvent::load(ctx, participant, id).await?.map(Node::ParticipantEvent)
+        }
         NodeId::Employer(id) => Employer::load(ctx, id).await?.map(Node::Employer),
         NodeId::Association(id) => Association::load(ctx, id).await?.map(Node::Association),
         NodeId::Province(id) => Province::find(asker, id).ok().map(Node::Province),

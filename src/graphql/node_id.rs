@@ -47,19 +47,14 @@ impl NodeId {
     /// # Errors
     /// Not an id of this API.
     pub fn decode(id: &str) -> Result<Self, FieldError> {
-        Self::read(id)
-            .filter(|read| read.encode().as_str() == id)
-            .ok_or(FieldError::Id)
+        Self::read(id).filter(|read| read.encode().as_str() == id).ok_or(FieldError::Id)
     }
 
     fn read(id: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
         let kind = text.chars().next().filter(char::is_ascii)?;
         let rest = &text[1..];
-        let pair = || {
-            rest.split_once('.')
-                .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)))
-        };
+        let pair = || rest.split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
         match kind {
             'p' => rest.parse().ok().map(Self::Participant),
             'e' => pair().map(|(participant, id)| Self::Enrollment(participant, id)),

@@ -27,13 +27,7 @@ use crate::store::onboarding::{self as store, BatchRow, RowFilter};
 #[derive(Clone, Debug)]
 pub struct OnboardingBatch(BatchRow);
 
-connection!(
-    OnboardingBatchConnection,
-    OnboardingBatchEdge,
-    OnboardingBatch,
-    "onboarding batches",
-    "batch"
-);
+connection!(OnboardingBatchConnection, OnboardingBatchEdge, OnboardingBatch, "onboarding batches", "batch");
 
 impl OnboardingBatch {
     /// The batch of an id, if the actor may see it.
@@ -94,67 +88,36 @@ impl OnboardingBatch {
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these.")] filter_by: Option<OnboardingRowFilter>,
     ) -> Result<OnboardingRowConnection, FieldError> {
-        let page = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        }
-        .page(Order::Id, Direction::Ascending)?;
+        let page = PageArguments { first, after, last, before }.page(Order::Id, Direction::Ascending)?;
         let filter = filter_by.unwrap_or_default().read()?;
         let slice = store::rows(&asker(ctx).database.pool, &self.0, &filter, &page).await?;
         let list = ctx.look_ahead();
         let wanted = list.field("nodes").field("participant").exists()
             || list.field("edges").field("node").field("participant").exists();
-        let people: Vec<i64> = slice
-            .rows
-            .iter()
-            .filter_map(|row| row.participant_id)
-            .filter(|_| wanted)
-            .collect();
+        let people: Vec<i64> =
+            slice.rows.iter().filter_map(|row| row.participant_id).filter(|_| wanted).collect();
         let mut people = match people.is_empty() {
             true => Default::default(),
             false => load_many(&request(ctx).loaders.participants, people).await?,
         };
         let slice = slice.map(|row| {
-            let participant = row
-                .participant_id
-                .and_then(|id| people.remove(&id))
-                .map(Participant::new);
-            (
-                Position::of_id(row.number.into()),
-                OnboardingRow::new(row, participant),
-            )
+            let participant = row.participant_id.and_then(|id| people.remove(&id)).map(Participant::new);
+            (Position::of_id(row.number.into()), OnboardingRow::new(row, participant))
         });
-        Ok(OnboardingRowConnection::new(
-            slice,
-            &page,
-            Total::Rows(Box::new(self.0.clone()), filter),
-        ))
+        Ok(OnboardingRowConnection::new(slice, &page, Total::Rows(Box::new(self.0.clone()), filter)))
     }
 
     /// What became of the rows of each work unit, the largest first.
     async fn by_work_unit(&self, ctx: &Context<'_>) -> Result<Vec<WorkUnitCounts>, FieldError> {
         let units = store::by_work_unit(&asker(ctx).database.pool, &self.0).await?;
         let units = units.into_iter();
-        Ok(units
-            .map(|(work_unit, counts)| WorkUnitCounts {
-                work_unit,
-                counts: counts.into(),
-            })
-            .collect())
+        Ok(units.map(|(work_unit, counts)| WorkUnitCounts { work_unit, counts: counts.into() }).collect())
     }
 
     /// How many rows have each problem, the most frequent first.
     async fn by_problem(&self, ctx: &Context<'_>) -> Result<Vec<ProblemCount>, FieldError> {
         let problems = store::by_problem(&asker(ctx).database.pool, &self.0).await?;
-        Ok(problems
-            .into_iter()
-            .map(|(code, rows)| ProblemCount {
-                code: code.into(),
-                rows,
-            })
-            .collect())
+        Ok(problems.into_iter().map(|(code, rows)| ProblemCount { code: code.into(), rows }).collect())
     }
 
     /// Monthly contributions of the rows that were enrolled.
@@ -217,22 +180,8 @@ pub struct OnboardingCounts {
 
 impl From<domain::Counts> for OnboardingCounts {
     fn from(counts: domain::Counts) -> Self {
-        let domain::Counts {
-            received,
-            pending,
-            enrolled,
-            already_enrolled,
-            rejected,
-            flagged,
-        } = counts;
-        Self {
-            received,
-            pending,
-            enrolled,
-            already_enrolled,
-            rejected,
-            flagged,
-        }
+        let domain::Counts { received, pending, enrolled, already_enrolled, rejected, flagged } = counts;
+        Self { received, pending, enrolled, already_enrolled, rejected, flagged }
     }
 }
 
@@ -243,13 +192,7 @@ pub struct OnboardingRow {
     participant: Option<Participant>,
 }
 
-connection!(
-    OnboardingRowConnection,
-    OnboardingRowEdge,
-    OnboardingRow,
-    "rows",
-    "row"
-);
+connection!(OnboardingRowConnection, OnboardingRowEdge, OnboardingRow, "rows", "row");
 
 impl OnboardingRow {
     fn new(row: store::RowRow, participant: Option<Participant>) -> Self {
@@ -282,13 +225,7 @@ impl OnboardingRow {
 
     /// All that is wrong with it.
     async fn problems(&self) -> Vec<UserError> {
-        user_errors(
-            self.row
-                .problems
-                .clone()
-                .map(|problems| problems.0)
-                .unwrap_or_default(),
-        )
+        user_errors(self.row.problems.clone().map(|problems| problems.0).unwrap_or_default())
     }
 }
 
@@ -337,11 +274,7 @@ pub struct OnboardingRowFilter {
 
 impl OnboardingRowFilter {
     fn read(self) -> Result<RowFilter, FieldError> {
-        Ok(RowFilter {
-            outcomes: all_of(self.outcome)?,
-            codes: all_of(self.code)?,
-            flagged: self.flagged,
-        })
+        Ok(RowFilter { outcomes: all_of(self.outcome)?, codes: all_of(self.code)?, flagged: self.flagged })
     }
 }
 
@@ -367,10 +300,7 @@ impl OnboardingQuery {
         #[graphql(desc = "Its id.")] id: ID,
     ) -> Option<Result<OnboardingBatch, FieldError>> {
         match batch_id(&id) {
-            Ok(id) => OnboardingBatch::load(ctx, id)
-                .await
-                .map_err(FieldError::from)
-                .transpose(),
+            Ok(id) => OnboardingBatch::load(ctx, id).await.map_err(FieldError::from).transpose(),
             Err(error) => Some(Err(error)),
         }
     }
@@ -387,13 +317,7 @@ impl OnboardingQuery {
     ) -> Result<OnboardingBatchConnection, FieldError> {
         let asker = asker(ctx);
         asker.demand(Operation::ReadPeople)?;
-        let page = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        }
-        .newest_first()?;
+        let page = PageArguments { first, after, last, before }.newest_first()?;
         let filter = filter_by.unwrap_or_default();
         let filter = store::BatchFilter {
             states: all_of(filter.state)?,
@@ -401,11 +325,7 @@ impl OnboardingQuery {
         };
         let slice = store::list(&asker.database.pool, &asker.actor, &filter, &page).await?;
         let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
-        Ok(OnboardingBatchConnection::new(
-            slice,
-            &page,
-            Total::Batches(filter),
-        ))
+        Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
     }
 }
 
@@ -513,28 +433,17 @@ impl OnboardingMutation {
             Ok(input) => input,
             Err(problems) => {
                 asker.demand(Operation::Enroll)?;
-                return Ok(OnboardCivilServantsPayload {
-                    batch: None,
-                    errors: user_errors(problems),
-                });
+                return Ok(OnboardCivilServantsPayload { batch: None, errors: user_errors(problems) });
             }
         };
-        let done = onboard_civil_servants(
-            &asker.database,
-            &asker.actor,
-            asker.today(),
-            key.as_deref(),
-            &input,
-        )
-        .await?;
+        let done =
+            onboard_civil_servants(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input)
+                .await?;
         let batch = match done.value {
             Some(action::Onboarded { batch }) => OnboardingBatch::load(ctx, batch).await?,
             None => None,
         };
-        Ok(OnboardCivilServantsPayload {
-            batch,
-            errors: user_errors(done.problems),
-        })
+        Ok(OnboardCivilServantsPayload { batch, errors: user_errors(done.problems) })
     }
 }
 

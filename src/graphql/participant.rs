@@ -33,13 +33,7 @@ pub struct Participant {
     association: Handed<Association>,
 }
 
-connection!(
-    ParticipantConnection,
-    ParticipantEdge,
-    Participant,
-    "participants",
-    "participant"
-);
+connection!(ParticipantConnection, ParticipantEdge, Participant, "participants", "participant");
 
 impl Participant {
     /// A person by itself.
@@ -49,11 +43,7 @@ impl Participant {
 
     /// A person with what its list found for it.
     pub fn handed(row: ParticipantRow, employer: Handed<Employer>, association: Handed<Association>) -> Self {
-        Self {
-            row,
-            employer,
-            association,
-        }
+        Self { row, employer, association }
     }
 
     /// The person of an id, if the actor may see it.
@@ -82,11 +72,7 @@ impl Participant {
     async fn national_id(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
         let sealed = self.row.national_id.as_deref()?;
         let number = asker(ctx).database.keys.open(NumberKind::NationalId, sealed);
-        Some(
-            number
-                .map(|number| identity::masked(&number))
-                .map_err(FieldError::from),
-        )
+        Some(number.map(|number| identity::masked(&number)).map_err(FieldError::from))
     }
 
     /// Name with its titles, as written on the form.
@@ -96,10 +82,7 @@ impl Participant {
 
     /// Date of birth. Null where the viewer sees the birth year alone.
     async fn birth_date(&self, ctx: &Context<'_>) -> Option<Date> {
-        asker(ctx)
-            .actor
-            .may(Operation::ReadPersonalData)
-            .then(|| self.row.birth_date.into())
+        asker(ctx).actor.may(Operation::ReadPersonalData).then(|| self.row.birth_date.into())
     }
 
     /// Year of birth.
@@ -132,23 +115,11 @@ impl Participant {
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these.")] filter_by: Option<EnrollmentFilter>,
     ) -> Result<EnrollmentConnection, FieldError> {
-        let page = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        }
-        .newest_first()?;
+        let page = PageArguments { first, after, last, before }.newest_first()?;
         let filter = filter_by.unwrap_or_default().read()?;
         let total = Total::Nested(TotalOf::Enrollments(self.row.id, filter.clone()));
-        let key = Nested {
-            parent: self.row.id,
-            filter,
-            page: page.clone(),
-        };
-        let slice = load(&request(ctx).loaders.enrollment_pages, key)
-            .await?
-            .ok_or_else(missing)?;
+        let key = Nested { parent: self.row.id, filter, page: page.clone() };
+        let slice = load(&request(ctx).loaders.enrollment_pages, key).await?.ok_or_else(missing)?;
         let slice = slice.map(|row| (row.position(), Enrollment::of(row, self.clone())));
         Ok(EnrollmentConnection::new(slice, &page, total))
     }
@@ -157,10 +128,9 @@ impl Participant {
     async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
         match &self.employer {
             Handed::Yes(employer) => employer.clone().map(Ok),
-            Handed::No => Employer::load(ctx, self.row.employer_id?)
-                .await
-                .map_err(FieldError::from)
-                .transpose(),
+            Handed::No => {
+                Employer::load(ctx, self.row.employer_id?).await.map_err(FieldError::from).transpose()
+            }
         }
     }
 
@@ -168,10 +138,9 @@ impl Participant {
     async fn association(&self, ctx: &Context<'_>) -> Option<Result<Association, FieldError>> {
         match &self.association {
             Handed::Yes(association) => association.clone().map(Ok),
-            Handed::No => Association::load(ctx, self.row.association_id?)
-                .await
-                .map_err(FieldError::from)
-                .transpose(),
+            Handed::No => {
+                Association::load(ctx, self.row.association_id?).await.map_err(FieldError::from).transpose()
+            }
         }
     }
 
@@ -189,27 +158,11 @@ impl Participant {
         #[graphql(desc = "The last so many.")] last: Option<i32>,
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
     ) -> Result<ParticipantEventConnection, FieldError> {
-        let page = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        }
-        .newest_first()?;
-        let key = Nested {
-            parent: self.row.id,
-            filter: (),
-            page: page.clone(),
-        };
-        let slice = load(&request(ctx).loaders.event_pages, key)
-            .await?
-            .ok_or_else(missing)?;
+        let page = PageArguments { first, after, last, before }.newest_first()?;
+        let key = Nested { parent: self.row.id, filter: (), page: page.clone() };
+        let slice = load(&request(ctx).loaders.event_pages, key).await?.ok_or_else(missing)?;
         let slice = slice.map(|row| (row.position(), ParticipantEvent::new(row)));
-        Ok(ParticipantEventConnection::new(
-            slice,
-            &page,
-            Total::Nested(TotalOf::Events(self.row.id)),
-        ))
+        Ok(ParticipantEventConnection::new(slice, &page, Total::Nested(TotalOf::Events(self.row.id))))
     }
 
     /// When the person was first enrolled.
@@ -319,10 +272,8 @@ impl ParticipantFilter {
         let channels = match self.channel_code {
             None => Vec::new(),
             Some(code) => {
-                let channel = asker
-                    .reference
-                    .channel_by_code(&code)
-                    .ok_or(FieldError::UnknownCode("channel"))?;
+                let channel =
+                    asker.reference.channel_by_code(&code).ok_or(FieldError::UnknownCode("channel"))?;
                 asker.reference.with_descendants(channel.id)
             }
         };
@@ -346,8 +297,7 @@ impl ParticipantFilter {
 /// `UNKNOWN_CODE`.
 pub fn province_of(asker: &Asker, code: Option<String>) -> Result<Option<i16>, FieldError> {
     let find = |code: String| asker.reference.province_by_code(&code).map(|p| p.id);
-    code.map(|code| find(code).ok_or(FieldError::UnknownCode("province")))
-        .transpose()
+    code.map(|code| find(code).ok_or(FieldError::UnknownCode("province"))).transpose()
 }
 
 /// The words that a filter searches for.
@@ -358,9 +308,7 @@ pub fn words_of(name: Option<String>) -> Result<Vec<String>, FieldError> {
     let Some(name) = name else { return Ok(Vec::new()) };
     let words = text::words(&name);
     if words.is_empty() || words.len() > 8 {
-        return Err(FieldError::Filter(
-            "Search a name by one to eight words or their beginnings.",
-        ));
+        return Err(FieldError::Filter("Search a name by one to eight words or their beginnings."));
     }
     Ok(words)
 }
@@ -374,9 +322,7 @@ pub fn all_of<A, B: From<A> + PartialEq>(values: Option<Vec<A>>) -> Result<Vec<B
         return Ok(Vec::new());
     };
     if values.is_empty() {
-        return Err(FieldError::Filter(
-            "An empty list keeps nothing; leave the condition out to keep all.",
-        ));
+        return Err(FieldError::Filter("An empty list keeps nothing; leave the condition out to keep all."));
     }
     let mut each_once: Vec<B> = Vec::new();
     for value in values.into_iter().map(B::from) {
@@ -451,22 +397,9 @@ pub async fn people_of(
     let page = arguments.page(Order::Id, Direction::Ascending)?;
     let filter = filter_by.unwrap_or_default().read(asker(ctx))?;
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));
-    let key = (
-        of,
-        Nested {
-            parent,
-            filter,
-            page: page.clone(),
-        },
-    );
-    let slice = load(&request(ctx).loaders.people_pages, key)
-        .await?
-        .ok_or_else(missing)?;
-    Ok(ParticipantConnection::new(
-        prefetch::people(ctx, slice, &page).await?,
-        &page,
-        total,
-    ))
+    let key = (of, Nested { parent, filter, page: page.clone() });
+    let slice = load(&request(ctx).loaders.people_pages, key).await?.ok_or_else(missing)?;
+    Ok(ParticipantConnection::new(prefetch::people(ctx, slice, &page).await?, &page, total))
 }
 
 /// Root fields.
@@ -485,10 +418,7 @@ impl ParticipantQuery {
     }
 
     /// Participants, in the order of first enrollment unless said.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "they are the arguments of the API's field"
-    )]
+    #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn participants(
         &self,
         ctx: &Context<'_>,
@@ -502,13 +432,7 @@ impl ParticipantQuery {
         let asker = asker(ctx);
         asker.demand(Operation::ReadPeople)?;
         let (order, direction) = ParticipantOrder::read(order_by);
-        let page = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        }
-        .page(order, direction)?;
+        let page = PageArguments { first, after, last, before }.page(order, direction)?;
         let filter = filter_by.unwrap_or_default().read(asker)?;
         let slice = store::list(&asker.database.pool, &asker.actor, &filter, &page).await?;
         let slice = prefetch::people(ctx, slice, &page).await?;
@@ -533,13 +457,7 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
         ParticipantKey::NationalId(number) => {
             let number = NationalId::parse(&number, &asker.reference.rules.regions, "nationalId");
             let (number, _) = number.map_err(|problems| {
-                FieldError::Identifier(
-                    problems
-                        .into_iter()
-                        .map(|p| p.message)
-                        .collect::<Vec<_>>()
-                        .join(" "),
-                )
+                FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
             let index = asker.database.keys.index(NumberKind::NationalId, number.as_str());
             let row =

@@ -51,10 +51,8 @@ pub async fn people(
             ids
         })
     };
-    let (employers, associations) = (
-        ids("employer", |row| row.employer_id),
-        ids("association", |row| row.association_id),
-    );
+    let (employers, associations) =
+        (ids("employer", |row| row.employer_id), ids("association", |row| row.association_id));
     let employers = async {
         match employers {
             Some(ids) if !ids.is_empty() => load_many(&loaders.employers, ids).await.map(Some),

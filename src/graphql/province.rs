@@ -37,10 +37,7 @@ impl Province {
     pub fn find(asker: &Asker, id: i16) -> Result<Self, FieldError> {
         let province = asker.reference.province(id).cloned();
         let province = province.ok_or_else(|| StoreError::Fault("a row names an unknown province".into()))?;
-        Ok(Self {
-            province,
-            day: asker.today(),
-        })
+        Ok(Self { province, day: asker.today() })
     }
 
     fn edition(&self) -> &domain::ProvinceEdition {
@@ -107,19 +104,7 @@ impl Province {
         #[graphql(desc = "Only these.")] filter_by: Option<ParticipantFilter>,
     ) -> Result<ParticipantConnection, FieldError> {
         let id = self.province.id.into();
-        people_of(
-            ctx,
-            PeopleOf::Province,
-            id,
-            PageArguments {
-                first,
-                after,
-                last,
-                before,
-            },
-            filter_by,
-        )
-        .await
+        people_of(ctx, PeopleOf::Province, id, PageArguments { first, after, last, before }, filter_by).await
     }
 
     /// The employers here, in the order of registration.
@@ -132,24 +117,12 @@ impl Province {
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these.")] filter_by: Option<EmployerFilter>,
     ) -> Result<EmployerConnection, FieldError> {
-        let page = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        }
-        .page(Order::Id, Direction::Ascending)?;
+        let page = PageArguments { first, after, last, before }.page(Order::Id, Direction::Ascending)?;
         let filter = filter_by.unwrap_or_default().read(asker(ctx))?;
         let parent = self.province.id.into();
         let total = Total::Nested(TotalOf::Employers(parent, filter.clone()));
-        let key = Nested {
-            parent,
-            filter,
-            page: page.clone(),
-        };
-        let slice = load(&request(ctx).loaders.employer_pages, key)
-            .await?
-            .ok_or_else(missing)?;
+        let key = Nested { parent, filter, page: page.clone() };
+        let slice = load(&request(ctx).loaders.employer_pages, key).await?.ok_or_else(missing)?;
         let slice = slice.map(|row| (row.position(&page), Employer::new(row)));
         Ok(EmployerConnection::new(slice, &page, total))
     }
@@ -164,24 +137,12 @@ impl Province {
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these.")] filter_by: Option<AssociationFilter>,
     ) -> Result<AssociationConnection, FieldError> {
-        let page = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        }
-        .page(Order::Id, Direction::Ascending)?;
+        let page = PageArguments { first, after, last, before }.page(Order::Id, Direction::Ascending)?;
         let filter = filter_by.unwrap_or_default().read(asker(ctx))?;
         let parent = self.province.id.into();
         let total = Total::Nested(TotalOf::Associations(parent, filter.clone()));
-        let key = Nested {
-            parent,
-            filter,
-            page: page.clone(),
-        };
-        let slice = load(&request(ctx).loaders.association_pages, key)
-            .await?
-            .ok_or_else(missing)?;
+        let key = Nested { parent, filter, page: page.clone() };
+        let slice = load(&request(ctx).loaders.association_pages, key).await?.ok_or_else(missing)?;
         let slice = slice.map(|row| (row.position(&page), Association::new(row)));
         Ok(AssociationConnection::new(slice, &page, total))
     }
@@ -198,18 +159,7 @@ impl Province {
     ) -> Result<ChannelConnection, FieldError> {
         let filter = filter_by.unwrap_or_default();
         let here = |channel: &crate::domain::channel::Channel| channel.provinces.contains(&self.province.id);
-        channels_page(
-            asker(ctx),
-            PageArguments {
-                first,
-                after,
-                last,
-                before,
-            },
-            filter,
-            None,
-            here,
-        )
+        channels_page(asker(ctx), PageArguments { first, after, last, before }, filter, None, here)
     }
 }
 
@@ -227,10 +177,7 @@ impl ProvinceQuery {
     ) -> Option<Province> {
         let asker = asker(ctx);
         let province = asker.reference.province_by_code(&code)?;
-        Some(Province {
-            province: Arc::clone(province),
-            day: asker.today(),
-        })
+        Some(Province { province: Arc::clone(province), day: asker.today() })
     }
 
     /// The provinces of a day, by code. Bounded by law, so a plain list: 34 on 2014-10-02, 38 today.
@@ -242,12 +189,6 @@ impl ProvinceQuery {
         let asker = asker(ctx);
         let day = as_of.map_or_else(|| asker.today(), |day| day.0);
         let provinces = asker.reference.provinces().iter();
-        provinces
-            .filter(|p| p.exists_on(day))
-            .map(|p| Province {
-                province: Arc::clone(p),
-                day,
-            })
-            .collect()
+        provinces.filter(|p| p.exists_on(day)).map(|p| Province { province: Arc::clone(p), day }).collect()
     }
 }

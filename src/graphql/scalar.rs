@@ -13,10 +13,9 @@ impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
             // `from_str` would take 2014-1-2 too; one day has one form.
-            Value::String(text) if text.len() == 10 => text
-                .parse()
-                .map(Self)
-                .map_err(|_| InputValueError::custom("A day is written 2014-10-02.")),
+            Value::String(text) if text.len() == 10 => {
+                text.parse().map(Self).map_err(|_| InputValueError::custom("A day is written 2014-10-02."))
+            }
             Value::String(_) => Err(InputValueError::custom("A day is written 2014-10-02.")),
             _ => Err(InputValueError::expected_type(value)),
         }

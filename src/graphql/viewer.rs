@@ -28,31 +28,19 @@ impl Viewer {
 
     /// Only people who live in one of these; empty: in any.
     async fn provinces(&self) -> Result<Vec<Province>, FieldError> {
-        self.0
-            .actor
-            .scope
-            .provinces
-            .iter()
-            .map(|&id| Province::find(&self.0, id))
-            .collect()
+        self.0.actor.scope.provinces.iter().map(|&id| Province::find(&self.0, id)).collect()
     }
 
     /// Only people of this employer.
     async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
         let employer = self.0.actor.scope.employer?;
-        Employer::load(ctx, employer)
-            .await
-            .map_err(FieldError::from)
-            .transpose()
+        Employer::load(ctx, employer).await.map_err(FieldError::from).transpose()
     }
 
     /// Only people of this association.
     async fn association(&self, ctx: &Context<'_>) -> Option<Result<Association, FieldError>> {
         let association = self.0.actor.scope.association?;
-        Association::load(ctx, association)
-            .await
-            .map_err(FieldError::from)
-            .transpose()
+        Association::load(ctx, association).await.map_err(FieldError::from).transpose()
     }
 
     /// Only people whom this channel, or one below it, brought in.

@@ -29,20 +29,14 @@ pub struct AssociationRow {
 }
 
 const COLUMNS: &str = "a.id, a.registered_at, a.name, a.name_key, a.trade, a.province_id";
-const ORDER: OrderColumns = OrderColumns {
-    id: "a.id",
-    name: "a.name_key",
-};
+const ORDER: OrderColumns = OrderColumns { id: "a.id", name: "a.name_key" };
 
 impl AssociationRow {
     /// Where it stands in a list of that page's order.
     pub fn position(&self, page: &Page) -> Position {
         match page.order {
             Order::Id => Position::of_id(self.id),
-            _ => Position {
-                key: self.name_key.clone(),
-                id: self.id,
-            },
+            _ => Position { key: self.name_key.clone(), id: self.id },
         }
     }
 }
@@ -94,9 +88,7 @@ pub async fn list_of_provinces(
 ) -> Result<HashMap<i64, Slice<AssociationRow>>, StoreError> {
     let mut sql = QueryBuilder::new("select q.* from unnest(");
     sql.push_bind(provinces.to_vec());
-    sql.push(format!(
-        "::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"
-    ));
+    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"));
     push_source(&mut sql, filter, true);
     push_page(&mut sql, page, ORDER);
     sql.push(") q");

@@ -130,8 +130,7 @@ pub async fn of_everybody(pool: &PgPool) -> Result<StatusCounts, StoreError> {
     .fetch_all(pool)
     .await?;
     let mut counts = StatusCounts::default();
-    rows.into_iter()
-        .for_each(|row| counts.add(row.status, row.persons));
+    rows.into_iter().for_each(|row| counts.add(row.status, row.persons));
     Ok(counts)
 }
 
@@ -145,10 +144,7 @@ impl DeltaSum {
     /// Adds what changed for one person of a province and channel, as of a day.
     pub fn add(&mut self, province: i16, channel: i64, effective_on: NaiveDate, deltas: Deltas) {
         for ((among, status), persons) in deltas {
-            *self
-                .0
-                .entry((province, channel, among, status, effective_on))
-                .or_default() += persons;
+            *self.0.entry((province, channel, among, status, effective_on)).or_default() += persons;
         }
     }
 }
@@ -158,35 +154,19 @@ impl DeltaSum {
 /// # Errors
 /// The database is away.
 pub async fn append(conn: &mut PgConnection, sum: &DeltaSum) -> Result<(), StoreError> {
-    let deltas: Vec<(Delta, i32)> = sum
-        .0
-        .iter()
-        .map(|(delta, n)| (*delta, *n))
-        .filter(|(_, n)| *n != 0)
-        .collect();
+    let deltas: Vec<(Delta, i32)> =
+        sum.0.iter().map(|(delta, n)| (*delta, *n)).filter(|(_, n)| *n != 0).collect();
     if deltas.is_empty() {
         return Ok(());
     }
     let segment = |among: Among| {
-        if let Among::Segment(segment) = among {
-            Some(segment)
-        } else {
-            None
-        }
+        if let Among::Segment(segment) = among { Some(segment) } else { None }
     };
     let employer = |among: Among| {
-        if let Among::Employer(id) = among {
-            Some(id)
-        } else {
-            None
-        }
+        if let Among::Employer(id) = among { Some(id) } else { None }
     };
     let association = |among: Among| {
-        if let Among::Association(id) = among {
-            Some(id)
-        } else {
-            None
-        }
+        if let Among::Association(id) = among { Some(id) } else { None }
     };
     sqlx::query!(
         "insert into count_delta (province_id, channel_id, segment, employer_id, association_id, status, persons,

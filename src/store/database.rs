@@ -87,12 +87,8 @@ impl Database {
         keys: Keys,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
-        let pool = pool(
-            options.clone(),
-            settings.interactive,
-            settings.statement_timeout,
-            settings.acquire_timeout,
-        );
+        let pool =
+            pool(options.clone(), settings.interactive, settings.statement_timeout, settings.acquire_timeout);
         let bulk = pool_of_bulk(options, settings);
         let connect = |error: sqlx::Error| OpenError::Connect(error.into());
         let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::integer")
@@ -100,11 +96,7 @@ impl Database {
             .await
             .map_err(connect)?;
         if version < OLDEST_SERVER {
-            return Err(OpenError::TooOld(format!(
-                "{}.{}",
-                version / 10_000,
-                version % 10_000
-            )));
+            return Err(OpenError::TooOld(format!("{}.{}", version / 10_000, version % 10_000)));
         }
         MIGRATIONS.run(&bulk).await?;
         let key_check: Vec<u8> = sqlx::query_scalar(
@@ -119,12 +111,7 @@ impl Database {
             return Err(OpenError::WrongKey);
         }
         let reference = reference::load(&pool).await.map_err(OpenError::Reference)?;
-        Ok(Arc::new(Self {
-            pool,
-            bulk,
-            keys,
-            reference: ArcSwap::from_pointee(reference),
-        }))
+        Ok(Arc::new(Self { pool, bulk, keys, reference: ArcSwap::from_pointee(reference) }))
     }
 
     /// Provinces, channels and rules as they stand now. A request takes them once and keeps them.
@@ -169,10 +156,7 @@ fn pool(
     acquire_timeout: Duration,
 ) -> PgPool {
     let options = options.application_name("participant-registry").options([
-        (
-            "statement_timeout",
-            format!("{}ms", statement_timeout.as_millis()),
-        ),
+        ("statement_timeout", format!("{}ms", statement_timeout.as_millis())),
         ("lock_timeout", "5s".to_owned()),
         ("idle_in_transaction_session_timeout", "10s".to_owned()),
         // Of one row among twenty million the planner needs no machine code.
@@ -187,10 +171,5 @@ fn pool(
 
 fn pool_of_bulk(options: PgConnectOptions, settings: PoolSettings) -> PgPool {
     // One connection more than the work has: the listener keeps it.
-    pool(
-        options,
-        settings.bulk + 1,
-        settings.statement_timeout * 6,
-        settings.acquire_timeout * 10,
-    )
+    pool(options, settings.bulk + 1, settings.statement_timeout * 6, settings.acquire_timeout * 10)
 }

@@ -44,10 +44,7 @@ impl EmployerRow {
     pub fn position(&self, page: &Page) -> Position {
         match page.order {
             Order::Id => Position::of_id(self.id),
-            _ => Position {
-                key: self.name_key.clone(),
-                id: self.id,
-            },
+            _ => Position { key: self.name_key.clone(), id: self.id },
         }
     }
 }
@@ -79,9 +76,7 @@ pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<HashMap<i64, EmployerR
 /// # Errors
 /// The database is away.
 pub async fn find_by_tax_number(pool: &PgPool, index: &[u8]) -> Result<Option<EmployerRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!(
-        "select {COLUMNS} from employer e where e.tax_number_index = "
-    ));
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where e.tax_number_index = "));
     sql.push_bind(index.to_vec());
     Ok(sql.build_query_as().fetch_optional(pool).await?)
 }
@@ -91,9 +86,7 @@ pub async fn find_by_tax_number(pool: &PgPool, index: &[u8]) -> Result<Option<Em
 /// # Errors
 /// The database is away.
 pub async fn find_by_business_number(pool: &PgPool, number: &str) -> Result<Option<EmployerRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!(
-        "select {COLUMNS} from employer e where e.business_number = "
-    ));
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where e.business_number = "));
     sql.push_bind(number.to_owned());
     Ok(sql.build_query_as().fetch_optional(pool).await?)
 }
@@ -109,14 +102,7 @@ pub async fn list(
 ) -> Result<Slice<EmployerRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
     push_source(&mut sql, filter, false);
-    push_page(
-        &mut sql,
-        page,
-        OrderColumns {
-            id: "e.id",
-            name: "e.name_key",
-        },
-    );
+    push_page(&mut sql, page, OrderColumns { id: "e.id", name: "e.name_key" });
     Ok(page.cut(sql.build_query_as().fetch_all(pool).await?))
 }
 
@@ -132,18 +118,9 @@ pub async fn list_of_provinces(
 ) -> Result<HashMap<i64, Slice<EmployerRow>>, StoreError> {
     let mut sql = QueryBuilder::new("select q.* from unnest(");
     sql.push_bind(provinces.to_vec());
-    sql.push(format!(
-        "::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"
-    ));
+    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"));
     push_source(&mut sql, filter, true);
-    push_page(
-        &mut sql,
-        page,
-        OrderColumns {
-            id: "e.id",
-            name: "e.name_key",
-        },
-    );
+    push_page(&mut sql, page, OrderColumns { id: "e.id", name: "e.name_key" });
     sql.push(") q");
     let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(pool).await?;
     let mut pages: HashMap<i64, Vec<EmployerRow>> = HashMap::new();

@@ -63,10 +63,7 @@ const COLUMNS: &str = "e.participant_id, e.id, e.employer_id, e.association_id, 
                        e.monthly_wage, e.starts_on, e.ends_on, e.paid_through, e.segment, e.status, e.end_reason, \
                        e.civil_servant, e.province_id, e.programmes, e.recorded_at, e.service_number, e.work_unit, \
                        e.grade, e.flags";
-const ORDER: OrderColumns = OrderColumns {
-    id: "e.id",
-    name: "e.id",
-};
+const ORDER: OrderColumns = OrderColumns { id: "e.id", name: "e.id" };
 
 impl EnrollmentRow {
     /// Where it stands in a list.
@@ -102,10 +99,7 @@ pub async fn by_ids(
     );
     push_visible(&mut sql, actor);
     let rows: Vec<EnrollmentRow> = sql.build_query_as().fetch_all(pool).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| ((row.participant_id, row.id), row))
-        .collect())
+    Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
 }
 
 /// The same page of the enrollments of several people, in one statement.
@@ -121,9 +115,7 @@ pub async fn list_of(
 ) -> Result<HashMap<i64, Slice<EnrollmentRow>>, StoreError> {
     let mut sql = QueryBuilder::new("select q.* from unnest(");
     sql.push_bind(participants.to_vec());
-    sql.push(format!(
-        "::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"
-    ));
+    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"));
     push_source(&mut sql, actor, filter);
     push_page(&mut sql, page, ORDER);
     sql.push(") q");
@@ -167,10 +159,9 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &E
 /// A partner sees its own enrollments of a person, not those with others.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     push_scope(sql, actor);
-    for (column, id) in [
-        ("e.employer_id", actor.scope.employer),
-        ("e.association_id", actor.scope.association),
-    ] {
+    for (column, id) in
+        [("e.employer_id", actor.scope.employer), ("e.association_id", actor.scope.association)]
+    {
         if let Some(id) = id {
             sql.push(" and ").push(column).push(" = ").push_bind(id);
         }

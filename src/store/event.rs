@@ -61,10 +61,7 @@ pub async fn by_ids(
     );
     push_visible(&mut sql, actor);
     let rows: Vec<EventRow> = sql.build_query_as().fetch_all(pool).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| ((row.participant_id, row.id), row))
-        .collect())
+    Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
 }
 
 /// The same page of the histories of several people, in one statement.
@@ -79,18 +76,9 @@ pub async fn list_of(
 ) -> Result<HashMap<i64, Slice<EventRow>>, StoreError> {
     let mut sql = QueryBuilder::new("select q.* from unnest(");
     sql.push_bind(participants.to_vec());
-    sql.push(format!(
-        "::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"
-    ));
+    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"));
     push_source(&mut sql, actor);
-    push_page(
-        &mut sql,
-        page,
-        OrderColumns {
-            id: "v.id",
-            name: "v.id",
-        },
-    );
+    push_page(&mut sql, page, OrderColumns { id: "v.id", name: "v.id" });
     sql.push(") q");
     let rows: Vec<EventRow> = sql.build_query_as().fetch_all(pool).await?;
     let mut pages: HashMap<i64, Vec<EventRow>> = HashMap::new();
@@ -129,10 +117,7 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
 /// A partner sees what happened to its own enrollments, not to those with others.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     push_scope(sql, actor);
-    for (column, id) in [
-        ("employer_id", actor.scope.employer),
-        ("association_id", actor.scope.association),
-    ] {
+    for (column, id) in [("employer_id", actor.scope.employer), ("association_id", actor.scope.association)] {
         if let Some(id) = id {
             sql.push(
                 " and (v.enrollment_id is null or exists (select from enrollment e \

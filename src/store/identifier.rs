@@ -39,31 +39,14 @@ pub async fn claim_national_ids(
     .await?;
     let mut claims: HashMap<Vec<u8>, Claim> = claimed
         .into_iter()
-        .map(|row| {
-            (
-                row.value_index,
-                Claim {
-                    participant_id: row.participant_id,
-                    is_new: true,
-                },
-            )
-        })
+        .map(|row| (row.value_index, Claim { participant_id: row.participant_id, is_new: true }))
         .collect();
-    let missing: Vec<Vec<u8>> = indexes
-        .iter()
-        .filter(|index| !claims.contains_key(*index))
-        .cloned()
-        .collect();
+    let missing: Vec<Vec<u8>> =
+        indexes.iter().filter(|index| !claims.contains_key(*index)).cloned().collect();
     let owners = owners(conn, "NATIONAL_ID", &missing).await?;
-    claims.extend(owners.into_iter().map(|(index, participant_id)| {
-        (
-            index,
-            Claim {
-                participant_id,
-                is_new: false,
-            },
-        )
-    }));
+    claims.extend(
+        owners.into_iter().map(|(index, participant_id)| (index, Claim { participant_id, is_new: false })),
+    );
     Ok(claims)
 }
 
@@ -93,15 +76,9 @@ pub async fn claim_service_numbers(
     )
     .fetch_all(&mut *conn)
     .await?;
-    let mut owned: HashMap<Vec<u8>, i64> = claimed
-        .into_iter()
-        .map(|row| (row.value_index, row.participant_id))
-        .collect();
-    let missing: Vec<Vec<u8>> = indexes
-        .iter()
-        .filter(|index| !owned.contains_key(*index))
-        .cloned()
-        .collect();
+    let mut owned: HashMap<Vec<u8>, i64> =
+        claimed.into_iter().map(|row| (row.value_index, row.participant_id)).collect();
+    let missing: Vec<Vec<u8>> = indexes.iter().filter(|index| !owned.contains_key(*index)).cloned().collect();
     owned.extend(owners(conn, "SERVICE_NUMBER", &missing).await?);
     Ok(owned)
 }
@@ -112,12 +89,9 @@ pub async fn claim_service_numbers(
 /// The database is away.
 pub async fn release_national_ids(conn: &mut PgConnection, indexes: &[Vec<u8>]) -> Result<(), StoreError> {
     if !indexes.is_empty() {
-        sqlx::query!(
-            "delete from identifier where kind = 'NATIONAL_ID' and value_index = any($1)",
-            indexes
-        )
-        .execute(conn)
-        .await?;
+        sqlx::query!("delete from identifier where kind = 'NATIONAL_ID' and value_index = any($1)", indexes)
+            .execute(conn)
+            .await?;
     }
     Ok(())
 }
@@ -138,8 +112,5 @@ async fn owners(
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.value_index, row.participant_id))
-        .collect())
+    Ok(rows.into_iter().map(|row| (row.value_index, row.participant_id)).collect())
 }

@@ -72,14 +72,8 @@ impl Keys {
     pub fn seal(&self, kind: NumberKind, number: &str) -> Vec<u8> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).expect("the operating system gives random bytes");
-        let payload = Payload {
-            msg: number.as_bytes(),
-            aad: kind.as_str().as_bytes(),
-        };
-        let sealed = self
-            .seal
-            .encrypt(&Nonce::from(nonce), payload)
-            .expect("a number is short");
+        let payload = Payload { msg: number.as_bytes(), aad: kind.as_str().as_bytes() };
+        let sealed = self.seal.encrypt(&Nonce::from(nonce), payload).expect("a number is short");
         [&[FORM], nonce.as_slice(), &sealed].concat()
     }
 
@@ -93,17 +87,9 @@ impl Keys {
         if *form != FORM {
             return Err(WrongKey);
         }
-        let payload = Payload {
-            msg: sealed,
-            aad: kind.as_str().as_bytes(),
-        };
-        let number = self
-            .seal
-            .decrypt(&Nonce::from(*nonce), payload)
-            .map_err(|_| WrongKey)?;
-        String::from_utf8(number)
-            .map(Zeroizing::new)
-            .map_err(|_| WrongKey)
+        let payload = Payload { msg: sealed, aad: kind.as_str().as_bytes() };
+        let number = self.seal.decrypt(&Nonce::from(*nonce), payload).map_err(|_| WrongKey)?;
+        String::from_utf8(number).map(Zeroizing::new).map_err(|_| WrongKey)
     }
 
     /// Digest of an input, to tell whether a second one is the same. Keyed, because inputs hold identity numbers.
@@ -141,10 +127,7 @@ mod tests {
     fn a_sealed_number_opens_with_the_same_key_and_kind_only() {
         let (keys, others) = (Keys::derive(&[1; 32]), Keys::derive(&[2; 32]));
         let sealed = keys.seal(NumberKind::NationalId, NUMBER);
-        assert_eq!(
-            keys.open(NumberKind::NationalId, &sealed).unwrap().as_str(),
-            NUMBER
-        );
+        assert_eq!(keys.open(NumberKind::NationalId, &sealed).unwrap().as_str(), NUMBER);
         assert_eq!(keys.open(NumberKind::ServiceNumber, &sealed), Err(WrongKey));
         assert_eq!(others.open(NumberKind::NationalId, &sealed), Err(WrongKey));
     }
@@ -154,10 +137,7 @@ mod tests {
         let keys = Keys::derive(&[1; 32]);
         let sealed = keys.seal(NumberKind::NationalId, NUMBER);
         for length in 0..sealed.len() {
-            assert_eq!(
-                keys.open(NumberKind::NationalId, &sealed[..length]),
-                Err(WrongKey)
-            );
+            assert_eq!(keys.open(NumberKind::NationalId, &sealed[..length]), Err(WrongKey));
         }
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
@@ -169,14 +149,8 @@ mod tests {
     #[test]
     fn the_index_is_stable_and_tells_kinds_apart() {
         let keys = Keys::derive(&[1; 32]);
-        assert_eq!(
-            keys.index(NumberKind::NationalId, NUMBER),
-            keys.index(NumberKind::NationalId, NUMBER)
-        );
-        assert_ne!(
-            keys.index(NumberKind::NationalId, NUMBER),
-            keys.index(NumberKind::TaxNumber, NUMBER)
-        );
+        assert_eq!(keys.index(NumberKind::NationalId, NUMBER), keys.index(NumberKind::NationalId, NUMBER));
+        assert_ne!(keys.index(NumberKind::NationalId, NUMBER), keys.index(NumberKind::TaxNumber, NUMBER));
         assert_ne!(
             keys.index(NumberKind::NationalId, NUMBER),
             Keys::derive(&[2; 32]).index(NumberKind::NationalId, NUMBER)
@@ -186,9 +160,6 @@ mod tests {
     #[test]
     fn the_same_number_never_looks_the_same_twice() {
         let keys = Keys::derive(&[1; 32]);
-        assert_ne!(
-            keys.seal(NumberKind::NationalId, NUMBER),
-            keys.seal(NumberKind::NationalId, NUMBER)
-        );
+        assert_ne!(keys.seal(NumberKind::NationalId, NUMBER), keys.seal(NumberKind::NationalId, NUMBER));
     }
 }

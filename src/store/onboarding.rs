@@ -55,10 +55,7 @@ pub struct BatchRow {
 const COLUMNS: &str = "b.id, b.state, b.employer_id, b.channel_id, b.file_name, b.digest, b.received, b.pending, \
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
                        b.submitted_by, b.submitted_at, b.finished_at";
-const ORDER: OrderColumns = OrderColumns {
-    id: "b.id",
-    name: "b.id",
-};
+const ORDER: OrderColumns = OrderColumns { id: "b.id", name: "b.id" };
 
 impl BatchRow {
     /// Where it stands in a list.
@@ -93,9 +90,7 @@ pub struct BatchFilter {
 /// # Errors
 /// The database is away.
 pub async fn by_ids(pool: &PgPool, actor: &Actor, ids: &[i64]) -> Result<HashMap<i64, BatchRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!(
-        "select {COLUMNS} from onboarding_batch b where b.id = any("
-    ));
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch b where b.id = any("));
     sql.push_bind(ids.to_vec()).push(")");
     push_visible(&mut sql, actor);
     let rows: Vec<BatchRow> = sql.build_query_as().fetch_all(pool).await?;
@@ -187,14 +182,7 @@ pub async fn rows(
 ) -> Result<Slice<RowRow>, StoreError> {
     let mut sql = QueryBuilder::new("select r.number, r.line, r.outcome, r.participant_id, r.problems");
     push_rows(&mut sql, batch, filter);
-    push_page(
-        &mut sql,
-        page,
-        OrderColumns {
-            id: "r.number",
-            name: "r.number",
-        },
-    );
+    push_page(&mut sql, page, OrderColumns { id: "r.number", name: "r.number" });
     Ok(page.cut(sql.build_query_as().fetch_all(pool).await?))
 }
 
@@ -209,8 +197,7 @@ pub async fn count_rows(pool: &PgPool, batch: &BatchRow, filter: &RowFilter) -> 
 }
 
 fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, batch: &BatchRow, filter: &RowFilter) {
-    sql.push(" from onboarding_row r where r.batch_id = ")
-        .push_bind(batch.id);
+    sql.push(" from onboarding_row r where r.batch_id = ").push_bind(batch.id);
     push_any(sql, "r.outcome", &filter.outcomes);
     if !filter.codes.is_empty() {
         let codes: Vec<String> = filter.codes.iter().map(ToString::to_string).collect();
@@ -267,10 +254,7 @@ pub async fn by_problem(pool: &PgPool, batch: &BatchRow) -> Result<Vec<(ProblemC
     .await?;
     rows.into_iter()
         .map(|row| {
-            let code = row
-                .code
-                .parse()
-                .map_err(|_| StoreError::Fault("a problem code is unknown".into()))?;
+            let code = row.code.parse().map_err(|_| StoreError::Fault("a problem code is unknown".into()))?;
             Ok((code, row.n))
         })
         .collect()
@@ -360,10 +344,8 @@ pub async fn complete(
     rows: &[NewRow],
     monthly_contributions: i64,
 ) -> Result<(), StoreError> {
-    let problems: Vec<Option<serde_json::Value>> = rows
-        .iter()
-        .map(|row| (!row.problems.is_empty()).then(|| serde_json::json!(row.problems)))
-        .collect();
+    let problems: Vec<Option<serde_json::Value>> =
+        rows.iter().map(|row| (!row.problems.is_empty()).then(|| serde_json::json!(row.problems))).collect();
     sqlx::query!(
         "insert into onboarding_row (batch_id, number, line, outcome, flagged, participant_id, work_unit, problems)
          select $1, u.number, u.line, u.outcome::row_outcome, u.flagged, u.participant_id, u.work_unit, u.problems

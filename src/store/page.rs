@@ -28,17 +28,8 @@ pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderCo
                 sql.push(columns.id).push(comparison).push_bind(position.id);
             }
             Order::Name | Order::Key => {
-                sql.push("(")
-                    .push(columns.name)
-                    .push(", ")
-                    .push(columns.id)
-                    .push(")")
-                    .push(comparison);
-                sql.push("(")
-                    .push_bind(position.key.clone())
-                    .push(", ")
-                    .push_bind(position.id)
-                    .push(")");
+                sql.push("(").push(columns.name).push(", ").push(columns.id).push(")").push(comparison);
+                sql.push("(").push_bind(position.key.clone()).push(", ").push_bind(position.id).push(")");
             }
         }
     }
@@ -54,11 +45,7 @@ pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderCo
 /// Appends a condition that all words, or their beginnings, stand in a text: `siti rah` finds Rahayu, Siti.
 pub fn push_words(sql: &mut QueryBuilder<Postgres>, text: &'static str, words: &[String]) {
     if !words.is_empty() {
-        let query = words
-            .iter()
-            .map(|word| format!("{word}:*"))
-            .collect::<Vec<_>>()
-            .join(" & ");
+        let query = words.iter().map(|word| format!("{word}:*")).collect::<Vec<_>>().join(" & ");
         sql.push(" and to_tsvector('simple', ")
             .push(text)
             .push(") @@ to_tsquery('simple', ")
@@ -74,10 +61,6 @@ where
     Vec<T>: sqlx::Type<Postgres> + for<'q> sqlx::Encode<'q, Postgres>,
 {
     if !values.is_empty() {
-        sql.push(" and ")
-            .push(column)
-            .push(" = any(")
-            .push_bind(values.to_vec())
-            .push(")");
+        sql.push(" and ").push(column).push(" = any(").push_bind(values.to_vec()).push(")");
     }
 }

@@ -45,20 +45,14 @@ pub struct ParticipantRow {
 
 const COLUMNS: &str = "p.id, p.registered_at, p.channel_id, p.employer_id, p.association_id, p.birth_date, p.sex, \
                        p.status, p.province_id, p.full_name, p.name_key, p.national_id";
-const ORDER: OrderColumns = OrderColumns {
-    id: "p.id",
-    name: "p.name_key",
-};
+const ORDER: OrderColumns = OrderColumns { id: "p.id", name: "p.name_key" };
 
 impl ParticipantRow {
     /// Where the person stands in a list of that page's order.
     pub fn position(&self, page: &Page) -> Position {
         match page.order {
             crate::domain::page::Order::Id => Position::of_id(self.id),
-            _ => Position {
-                key: self.name_key.clone(),
-                id: self.id,
-            },
+            _ => Position { key: self.name_key.clone(), id: self.id },
         }
     }
 }
@@ -128,9 +122,7 @@ pub async fn find_by_identifier(
     let mut sql = QueryBuilder::new(format!(
         "select {COLUMNS} from identifier i join participant p on p.id = i.participant_id where i.kind = "
     ));
-    sql.push_bind(kind)
-        .push("::identifier_kind and i.value_index = ")
-        .push_bind(value_index.to_vec());
+    sql.push_bind(kind).push("::identifier_kind and i.value_index = ").push_bind(value_index.to_vec());
     push_scope(&mut sql, actor);
     Ok(sql.build_query_as().fetch_optional(pool).await?)
 }
@@ -164,9 +156,7 @@ pub async fn list_of(
 ) -> Result<HashMap<i64, Slice<ParticipantRow>>, StoreError> {
     let mut sql = QueryBuilder::new("select k.parent, q.* from unnest(");
     sql.push_bind(parents.1.to_vec());
-    sql.push(format!(
-        "::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"
-    ));
+    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"));
     push_source(&mut sql, actor, Some(parents.0), filter);
     push_page(&mut sql, page, ORDER);
     sql.push(") q");
@@ -223,11 +213,8 @@ pub async fn status_counts_of(
     push_source(&mut sql, actor, Some(parents.0), &ParticipantFilter::default());
     sql.push(" group by p.status) q");
     let rows: Vec<(i64, ParticipantStatus, i64)> = sql.build_query_as().fetch_all(pool).await?;
-    let mut counts: HashMap<i64, StatusCounts> = parents
-        .1
-        .iter()
-        .map(|&id| (id, StatusCounts::default()))
-        .collect();
+    let mut counts: HashMap<i64, StatusCounts> =
+        parents.1.iter().map(|&id| (id, StatusCounts::default())).collect();
     for (parent, status, persons) in rows {
         counts.entry(parent).or_default().add(status, persons);
     }
@@ -243,18 +230,14 @@ pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     }
     push_any(sql, "p.province_id", &scope.provinces);
     push_any(sql, "p.channel_id", &scope.channels);
-    for (column, id) in [
-        ("employer_id", scope.employer),
-        ("association_id", scope.association),
-    ] {
+    for (column, id) in [("employer_id", scope.employer), ("association_id", scope.association)] {
         push_enrolled(sql, column, id);
     }
 }
 
 fn push_enrolled(sql: &mut QueryBuilder<Postgres>, column: &'static str, id: Option<i64>) {
     if let Some(id) = id {
-        sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.")
-            .push(column);
+        sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.").push(column);
         sql.push(" = ").push_bind(id).push(")");
     }
 }
@@ -314,9 +297,7 @@ fn push_source(
     }
     push_words(sql, "p.name_key", &filter.words);
     if let Some(day) = filter.registered_from {
-        sql.push(" and p.registered_at >= (")
-            .push_bind(day)
-            .push("::timestamp at time zone 'Asia/Jakarta')");
+        sql.push(" and p.registered_at >= (").push_bind(day).push("::timestamp at time zone 'Asia/Jakarta')");
     }
     if let Some(day) = filter.registered_until {
         sql.push(" and p.registered_at < ((")
@@ -376,11 +357,7 @@ pub async fn lock_known(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
     let mut known: HashMap<i64, KnownRow> = people
         .into_iter()
         .map(|row| {
-            let person = KnownPerson {
-                birth_date: row.birth_date,
-                sex: row.sex,
-                name_key: row.name_key,
-            };
+            let person = KnownPerson { birth_date: row.birth_date, sex: row.sex, name_key: row.name_key };
             let deceased = row.status == ParticipantStatus::Deceased;
             (
                 row.id,

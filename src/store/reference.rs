@@ -35,10 +35,7 @@ impl Reference {
 
     /// The province of an internal id.
     pub fn province(&self, id: i16) -> Option<&Arc<Province>> {
-        self.provinces
-            .binary_search_by_key(&id, |province| province.id)
-            .ok()
-            .map(|at| &self.provinces[at])
+        self.provinces.binary_search_by_key(&id, |province| province.id).ok().map(|at| &self.provinces[at])
     }
 
     /// The province of a code.
@@ -58,9 +55,7 @@ impl Reference {
 
     /// The channel of a code.
     pub fn channel_by_code(&self, code: &str) -> Option<&Arc<Channel>> {
-        self.channel_by_code
-            .get(code)
-            .and_then(|id| self.channels.get(id))
+        self.channel_by_code.get(code).and_then(|id| self.channels.get(id))
     }
 
     /// The channels directly below one.
@@ -95,14 +90,8 @@ pub async fn load(pool: &PgPool) -> Result<Reference, StoreError> {
     }
     Ok(Reference {
         provinces: provinces.into_iter().map(Arc::new).collect(),
-        channel_by_code: channels
-            .iter()
-            .map(|channel| (channel.code.clone(), channel.id))
-            .collect(),
-        channels: channels
-            .into_iter()
-            .map(|channel| (channel.id, Arc::new(channel)))
-            .collect(),
+        channel_by_code: channels.iter().map(|channel| (channel.code.clone(), channel.id)).collect(),
+        channels: channels.into_iter().map(|channel| (channel.id, Arc::new(channel))).collect(),
         children,
         rules,
     })
@@ -155,9 +144,7 @@ async fn load_channels(pool: &PgPool) -> Result<Vec<Channel>, StoreError> {
 }
 
 async fn load_rules(pool: &PgPool) -> Result<Rulebook, StoreError> {
-    let regions = sqlx::query_scalar!("select code from national_id_region")
-        .fetch_all(pool)
-        .await?;
+    let regions = sqlx::query_scalar!("select code from national_id_region").fetch_all(pool).await?;
     let settings: HashMap<String, String> = sqlx::query!("select name, value from rule_setting")
         .fetch_all(pool)
         .await?
@@ -165,10 +152,7 @@ async fn load_rules(pool: &PgPool) -> Result<Rulebook, StoreError> {
         .map(|row| (row.name, row.value))
         .collect();
     let setting = |name: &str| {
-        settings
-            .get(name)
-            .cloned()
-            .ok_or_else(|| StoreError::Fault(format!("rule_setting has no {name}")))
+        settings.get(name).cloned().ok_or_else(|| StoreError::Fault(format!("rule_setting has no {name}")))
     };
     let number = |name: &str| {
         setting(name)?
@@ -198,10 +182,7 @@ macro_rules! citation {
         Citation {
             code: $row.code,
             title: $row.title,
-            period: Period {
-                from: $row.valid_from,
-                until: $row.valid_until,
-            },
+            period: Period { from: $row.valid_from, until: $row.valid_until },
         }
     };
 }

@@ -48,19 +48,14 @@ impl ServiceNumber {
             IdentifierDamagedBySpreadsheet, ServiceNumberMalformed, ServiceNumberMismatch,
             ServiceNumberOldFormat,
         };
-        const SHAPE: Shape = Shape {
-            name: "A service number (NIP)",
-            lengths: &[18, 9],
-            malformed: ServiceNumberMalformed,
-        };
+        const SHAPE: Shape =
+            Shape { name: "A service number (NIP)", lengths: &[18, 9], malformed: ServiceNumberMalformed };
 
         let digits = SHAPE.read(text, field).map_err(|problem| vec![problem])?;
         if digits.len() == 9 {
             let message = "This is a service number (NIP) of before 2007, of 9 digits; 18 are needed.";
             let hint = "The personnel agency (BKD or BKN) knows the number that replaced it.";
-            return Err(vec![
-                Problem::error(ServiceNumberOldFormat, field, message).hint(hint),
-            ]);
+            return Err(vec![Problem::error(ServiceNumberOldFormat, field, message).hint(hint)]);
         }
         let malformed = |message: &str| Problem::error(ServiceNumberMalformed, field, message);
 
@@ -99,14 +94,9 @@ impl ServiceNumber {
                 .push(Problem::error(IdentifierDamagedBySpreadsheet, field, message).hint(EXPORT_AS_TEXT));
         }
         match (birth_date, sex) {
-            (Some(birth_date), Some(sex)) if !refuses(&problems) => Ok((
-                Self {
-                    digits,
-                    birth_date,
-                    sex,
-                },
-                problems,
-            )),
+            (Some(birth_date), Some(sex)) if !refuses(&problems) => {
+                Ok((Self { digits, birth_date, sex }, problems))
+            }
             _ => Err(problems),
         }
     }
@@ -146,10 +136,7 @@ pub fn check_service_number(
             birth_date.is_some_and(|date| date != number.birth_date),
             "The service number (NIP) was issued for another birth date.",
         ),
-        (
-            sex.is_some_and(|sex| sex != number.sex),
-            "The service number (NIP) was issued for the other sex.",
-        ),
+        (sex.is_some_and(|sex| sex != number.sex), "The service number (NIP) was issued for the other sex."),
         (
             national_id.is_some_and(|id| !id.was_born_on(number.birth_date)),
             "The service number (NIP) and the identity number (NIK) have different birth dates.",
@@ -162,11 +149,7 @@ pub fn check_service_number(
     let problem = |(_, message)| {
         Problem::warning(ProblemCode::ServiceNumberMismatch, field, message).hint(NUMBER_IS_KEPT)
     };
-    found
-        .into_iter()
-        .filter(|(differs, _)| *differs)
-        .map(problem)
-        .collect()
+    found.into_iter().filter(|(differs, _)| *differs).map(problem).collect()
 }
 
 redacted_debug!(ServiceNumber);
@@ -189,24 +172,15 @@ impl Appointed {
     ) -> Result<Self, (&'static str, &'static str)> {
         let (year, month) = (i64::from(number(&digits[..4])), &digits[4..]);
         match i64::from(number(month)) {
-            month @ 1..=12 => Ok(Self {
-                earliest: year * 12 + month,
-                latest: year * 12 + month,
-            }),
+            month @ 1..=12 => Ok(Self { earliest: year * 12 + month, latest: year * 12 + month }),
             _ if !rules.contract_markers.iter().any(|marker| marker == month) => {
                 let message = "Digits 13 and 14 are no month of appointment.";
                 Err((message, "Compare the number with the letter of appointment."))
             }
-            _ if on_contract => Ok(Self {
-                earliest: year * 12 + 1,
-                latest: year * 12 + 12,
-            }),
+            _ if on_contract => Ok(Self { earliest: year * 12 + 1, latest: year * 12 + 12 }),
             _ => {
                 let message = "This is the number of contract staff (PPPK), not of a civil servant.";
-                Err((
-                    message,
-                    "If the person serves under contract, enroll them in the category PPPK.",
-                ))
+                Err((message, "If the person serves under contract, enroll them in the category PPPK."))
             }
         }
     }

@@ -15,10 +15,7 @@ fn national_id(text: &str) -> Parsed<NationalId> {
 }
 
 fn rules() -> ServiceNumberRules {
-    ServiceNumberRules {
-        minimum_age_at_appointment: 18,
-        contract_markers: vec!["21".to_owned()],
-    }
+    ServiceNumberRules { minimum_age_at_appointment: 18, contract_markers: vec!["21".to_owned()] }
 }
 
 /// As of the day of the story.
@@ -37,11 +34,7 @@ fn told<T>(parsed: Parsed<T>) -> Vec<String> {
         Err(problems) => problems,
     };
     let tell = |p: Problem| {
-        if p.is_error() {
-            p.code.to_string()
-        } else {
-            p.code.to_string().to_lowercase()
-        }
+        if p.is_error() { p.code.to_string() } else { p.code.to_string().to_lowercase() }
     };
     problems.into_iter().map(tell).collect()
 }
@@ -59,15 +52,8 @@ fn well_formed_national_ids_are_accepted() {
         ("5471010101900001", Sex::Male, (1, 1, 90)),
     ] {
         let (id, doubts) = national_id(text).unwrap();
-        assert_eq!(
-            (id.birth_day(), id.birth_month(), id.birth_year_mod_100()),
-            birth,
-            "{text}"
-        );
-        assert_eq!(
-            (id.sex(), id.as_str(), id.province_code()),
-            (sex, text, &text[..2])
-        );
+        assert_eq!((id.birth_day(), id.birth_month(), id.birth_year_mod_100()), birth, "{text}");
+        assert_eq!((id.sex(), id.as_str(), id.province_code()), (sex, text, &text[..2]));
         assert!(doubts.is_empty(), "{text}");
     }
 }
@@ -122,11 +108,7 @@ fn a_national_id_is_read_through_what_people_put_around_it() {
         "\u{a0}\u{200b}1671010208850001\u{feff}\n",
         "１６７１０１０２０８８５０００１",
     ] {
-        assert_eq!(
-            national_id(text).unwrap().0.as_str(),
-            "1671010208850001",
-            "{text:?}"
-        );
+        assert_eq!(national_id(text).unwrap().0.as_str(), "1671010208850001", "{text:?}");
     }
 }
 
@@ -141,16 +123,8 @@ fn damage_by_a_spreadsheet_is_named() {
         "1671010208850001.0",
         "1671010208850001,0",
     ] {
-        assert_eq!(
-            told(national_id(text)),
-            ["IDENTIFIER_DAMAGED_BY_SPREADSHEET"],
-            "{text}"
-        );
-        assert_eq!(
-            told(service_number(text)),
-            ["IDENTIFIER_DAMAGED_BY_SPREADSHEET"],
-            "{text}"
-        );
+        assert_eq!(told(national_id(text)), ["IDENTIFIER_DAMAGED_BY_SPREADSHEET"], "{text}");
+        assert_eq!(told(service_number(text)), ["IDENTIFIER_DAMAGED_BY_SPREADSHEET"], "{text}");
     }
 }
 
@@ -160,10 +134,7 @@ fn a_number_of_another_length_says_how_many_digits_it_has() {
         let problems = national_id(text).unwrap_err();
         assert_eq!(problems.len(), 1);
         let message = &problems[0].message;
-        assert!(
-            message.contains("16 digits") && message.contains(&text.len().to_string()),
-            "{message}"
-        );
+        assert!(message.contains("16 digits") && message.contains(&text.len().to_string()), "{message}");
     }
     assert_eq!(told(national_id(" ' ")), ["REQUIRED"]);
 }
@@ -188,26 +159,16 @@ fn a_national_id_that_disagrees_with_its_holder_is_marked_not_refused() {
     let told: Vec<_> = problems.iter().map(|p| (p.code, p.path[0].as_str())).collect();
     assert_eq!(
         told,
-        [
-            (ProblemCode::NationalIdBirthMismatch, "birthDate"),
-            (ProblemCode::NationalIdSexMismatch, "sex")
-        ]
+        [(ProblemCode::NationalIdBirthMismatch, "birthDate"), (ProblemCode::NationalIdSexMismatch, "sex")]
     );
-    assert!(
-        problems
-            .iter()
-            .all(|p| p.hint.as_ref().unwrap().contains("permanent"))
-    );
+    assert!(problems.iter().all(|p| p.hint.as_ref().unwrap().contains("permanent")));
 }
 
 #[test]
 fn the_century_of_a_national_id_is_open() {
     let (id, _) = national_id("1671010208050001").unwrap();
     for year in [1905, 2005] {
-        assert_eq!(
-            check_against_person(&id, day(year, 8, 2), Sex::Male, "birthDate", "sex"),
-            []
-        );
+        assert_eq!(check_against_person(&id, day(year, 8, 2), Sex::Male, "birthDate", "sex"), []);
     }
 }
 
@@ -215,10 +176,7 @@ fn the_century_of_a_national_id_is_open() {
 fn a_well_formed_service_number_is_accepted() {
     let (number, doubts) = service_number("19860926 201305 1 001").unwrap();
     assert_eq!((number.as_str(), number.sex()), ("198609262013051001", Sex::Male));
-    assert_eq!(
-        (number.birth_date(), number.masked().as_str()),
-        (day(1986, 9, 26), "****************01")
-    );
+    assert_eq!((number.birth_date(), number.masked().as_str()), (day(1986, 9, 26), "****************01"));
     assert!(doubts.is_empty());
     assert_eq!(service_number("198609262014102001").unwrap().0.sex(), Sex::Female);
 }
@@ -254,14 +212,8 @@ fn service_numbers_that_cannot_exist_are_refused() {
 #[test]
 fn an_appointment_below_the_minimum_age_is_a_doubt() {
     assert_eq!(told(service_number("198609262004091001")), NOTHING);
-    assert_eq!(
-        told(service_number("198609262004081001")),
-        ["service_number_mismatch"]
-    );
-    assert_eq!(
-        told(service_number("198609260000011001")),
-        ["service_number_mismatch"]
-    );
+    assert_eq!(told(service_number("198609262004081001")), ["service_number_mismatch"]);
+    assert_eq!(told(service_number("198609260000011001")), ["service_number_mismatch"]);
 }
 
 #[test]
@@ -288,20 +240,14 @@ fn a_service_number_that_disagrees_is_marked_not_refused() {
     let other_id = national_id("1671010208840001").unwrap().0;
     let problems = check(Some(day(1984, 8, 2)), Some(Sex::Male), Some(&other_id));
     assert!(!refuses(&problems));
-    assert!(
-        problems
-            .iter()
-            .all(|problem| problem.code == ProblemCode::ServiceNumberMismatch)
-    );
+    assert!(problems.iter().all(|problem| problem.code == ProblemCode::ServiceNumberMismatch));
     assert_eq!(problems.len(), 4);
 }
 
 #[test]
 fn a_rounded_column_is_recognised() {
     let column = |zeros: usize, all: usize| -> Vec<String> {
-        (0..all)
-            .map(|row| format!("16710102088500{:02}", if row < zeros { 10 } else { 11 }))
-            .collect()
+        (0..all).map(|row| format!("16710102088500{:02}", if row < zeros { 10 } else { 11 })).collect()
     };
     let rounded = |zeros, all| looks_rounded(column(zeros, all).iter().map(String::as_str));
     assert!(
@@ -317,27 +263,16 @@ fn a_rounded_column_is_recognised() {
 
 #[test]
 fn numbers_do_not_show_themselves_in_logs_and_messages() {
-    let (id, number) = (
-        national_id("1671010208850041").unwrap().0,
-        service_number("198609262013051001").unwrap().0,
-    );
-    assert_eq!(
-        format!("{id:?} {number:?}"),
-        "NationalId(redacted) ServiceNumber(redacted)"
-    );
+    let (id, number) =
+        (national_id("1671010208850041").unwrap().0, service_number("198609262013051001").unwrap().0);
+    assert_eq!(format!("{id:?} {number:?}"), "NationalId(redacted) ServiceNumber(redacted)");
     assert_eq!(id.masked(), "**************41");
 }
 
 /// Digits with anything around and between them that people write.
 fn noisy(digits: &'static str) -> impl Strategy<Value = String> {
     let noise = prop::collection::vec("[ .\u{a0}\u{200b}-]{0,2}", digits.len());
-    noise.prop_map(|noise| {
-        noise
-            .iter()
-            .zip(digits.chars())
-            .flat_map(|(n, d)| n.chars().chain([d]))
-            .collect()
-    })
+    noise.prop_map(|noise| noise.iter().zip(digits.chars()).flat_map(|(n, d)| n.chars().chain([d])).collect())
 }
 
 proptest! {
