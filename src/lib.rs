@@ -7,6 +7,13 @@
 pub mod domain;
 
 pub mod actions;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod demo;
 pub mod graphql;
+pub mod http;
+pub mod postgres;
+pub mod roster;
 pub mod store;
+pub mod telemetry;

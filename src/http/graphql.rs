@@ -9,7 +9,7 @@
 //!
 //! To give a code of your own a status, add it to the table in `graphql/answer.rs`.
 
-mod answer;
+pub(super) mod answer;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
 };
 use async_graphql::{Executor, Request, Value, Variables};
-use axum::http::{Extensions, HeaderName, HeaderValue, Method};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use futures_util::FutureExt;
@@ -59,6 +59,20 @@ impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// The answer to a request that a layer further out refuses, in the form that the client accepts.
+pub(super) fn refusal(
+    headers: &HeaderMap,
+    id: RequestId,
+    code: &'static str,
+    message: &'static str,
+) -> Response {
+    let media = Media::accepted(headers).unwrap_or(Media::Json);
+    let mut response = Answer::from(Refused::new(code, message)).into_response(media);
+    let value = HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
+    response.headers_mut().insert(REQUEST_ID, value);
+    response
 }
 
 /// What the endpoint allows.
@@ -117,12 +131,7 @@ impl<E: Executor> Endpoint<E> {
         settings: Settings,
         prepare: impl Fn(Request, &Extensions) -> Request + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            executor,
-            prepare: Arc::new(prepare),
-            settings: Arc::new(settings),
-            writes: Writes::default(),
-        }
+        Self { executor, prepare: Arc::new(prepare), settings: Arc::new(settings), writes: Writes::default() }
     }
 
     /// The mutations under way, to be waited for when the server stops.
@@ -150,9 +159,7 @@ impl<E: Executor> Endpoint<E> {
                 "The answer is application/graphql-response+json or application/json: accept one.",
             )),
         };
-        let mut response = answer
-            .unwrap_or_else(Answer::from)
-            .into_response(media.unwrap_or(Media::Json));
+        let mut response = answer.unwrap_or_else(Answer::from).into_response(media.unwrap_or(Media::Json));
         let value = HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
         response.headers_mut().insert(REQUEST_ID, value);
         response
@@ -170,11 +177,7 @@ impl<E: Executor> Endpoint<E> {
                 ));
             }
         };
-        let Admitted {
-            request,
-            kind,
-            arguments,
-        } = self.admit(parameters)?;
+        let Admitted { request, kind, arguments } = self.admit(parameters)?;
         match kind {
             OperationType::Query => {}
             OperationType::Mutation if parts.method == Method::POST => {}
@@ -194,11 +197,7 @@ impl<E: Executor> Endpoint<E> {
 
         let (executor, prepare) = (self.executor.clone(), Arc::clone(&self.prepare));
         let work = async move {
-            let execution = async {
-                executor
-                    .execute(prepare(request.data(id), &parts.extensions))
-                    .await
-            };
+            let execution = async { executor.execute(prepare(request.data(id), &parts.extensions)).await };
             match AssertUnwindSafe(execution).catch_unwind().await {
                 Ok(response) => Answer::executed(response, &arguments, id),
                 Err(_panic) => Answer::panicked(id),
@@ -219,13 +218,11 @@ impl<E: Executor> Endpoint<E> {
                 }
             }
         } else {
-            timeout(self.settings.query_deadline, work)
-                .await
-                .map_err(|_elapsed| {
-                    tracing::warn!(request_id = %id, "a query was given up at its deadline");
-                    let message = "The query took too long and was given up. Ask for less at a time.";
-                    Refused::new(code::DEADLINE_EXCEEDED, message)
-                })
+            timeout(self.settings.query_deadline, work).await.map_err(|_elapsed| {
+                tracing::warn!(request_id = %id, "a query was given up at its deadline");
+                let message = "The query took too long and was given up. Ask for less at a time.";
+                Refused::new(code::DEADLINE_EXCEEDED, message)
+            })
         }
     }
 
@@ -245,11 +242,7 @@ impl<E: Executor> Endpoint<E> {
         let mut request = Request::new(parameters.query).variables(parameters.variables);
         request.operation_name = parameters.operation_name;
         request.set_parsed_query(document);
-        Ok(Admitted {
-            request,
-            kind,
-            arguments,
-        })
+        Ok(Admitted { request, kind, arguments })
     }
 }
 
@@ -269,18 +262,14 @@ fn select<'a>(
     name: Option<&str>,
 ) -> Result<&'a OperationDefinition, Refused> {
     let unknown = |name| {
-        Refused::new(
-            code::OPERATION_NOT_FOUND,
-            format!("There is no operation `{name}` in the document."),
-        )
+        Refused::new(code::OPERATION_NOT_FOUND, format!("There is no operation `{name}` in the document."))
     };
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Ok(&operation.node),
         (DocumentOperations::Single(_), Some(name)) => Err(unknown(name)),
-        (DocumentOperations::Multiple(operations), Some(name)) => operations
-            .get(name)
-            .map(|operation| &operation.node)
-            .ok_or_else(|| unknown(name)),
+        (DocumentOperations::Multiple(operations), Some(name)) => {
+            operations.get(name).map(|operation| &operation.node).ok_or_else(|| unknown(name))
+        }
         (DocumentOperations::Multiple(operations), None) => {
             let mut operations = operations.values();
             match (operations.next(), operations.next()) {
@@ -297,11 +286,8 @@ fn select<'a>(
 /// async-graphql notices a missing variable only when a field asks for it: the second field of a mutation
 /// would be refused after the first has been written.
 fn require_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), Refused> {
-    let missing = operation
-        .variable_definitions
-        .iter()
-        .map(|definition| &definition.node)
-        .find(|definition| {
+    let missing =
+        operation.variable_definitions.iter().map(|definition| &definition.node).find(|definition| {
             let value = variables
                 .get(&definition.name.node)
                 .or(definition.default_value.as_ref().map(|value| &value.node));

@@ -66,9 +66,7 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     };
     let Ok(value) = value.to_str() else { return false };
     let mut parts = value.split(';').map(str::trim);
-    parts
-        .next()
-        .is_some_and(|name| name.eq_ignore_ascii_case("application/json"))
+    parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/json"))
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
                 charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
@@ -90,13 +88,8 @@ impl Range {
         let name = parts.next().unwrap_or_default().to_ascii_lowercase();
         let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
         // What is not a number between 0 and 1 is no wish that could be followed.
-        let quality = quality
-            .map_or(Some(1.0), |text| text.parse().ok())
-            .filter(|q| (0.0..=1.0).contains(q));
-        Self {
-            name,
-            quality: (quality.unwrap_or(0.0) * 1000.0) as u16,
-        }
+        let quality = quality.map_or(Some(1.0), |text| text.parse().ok()).filter(|q| (0.0..=1.0).contains(q));
+        Self { name, quality: (quality.unwrap_or(0.0) * 1000.0) as u16 }
     }
 
     fn covers(&self, media: Media) -> bool {
@@ -118,17 +111,11 @@ mod tests {
     use axum::http::HeaderValue;
 
     fn accepted(accept: &'static str) -> Option<Media> {
-        Media::accepted(&HeaderMap::from_iter([(
-            header::ACCEPT,
-            HeaderValue::from_static(accept),
-        )]))
+        Media::accepted(&HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]))
     }
 
     fn json(content_type: &'static str) -> bool {
-        is_json(&HeaderMap::from_iter([(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(content_type),
-        )]))
+        is_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]))
     }
 
     #[test]
@@ -147,25 +134,16 @@ mod tests {
             accepted("application/graphql-response+json;q=0.8, application/json;q=0.9"),
             Some(Media::Json)
         );
-        assert_eq!(
-            accepted("application/graphql-response+json;q=0, */*"),
-            Some(Media::Json)
-        );
+        assert_eq!(accepted("application/graphql-response+json;q=0, */*"), Some(Media::Json));
         assert_eq!(accepted("application/json;q=0, */*;q=0"), None);
-        assert_eq!(
-            accepted("APPLICATION/JSON; charset=utf-8; q=0.5"),
-            Some(Media::Json)
-        );
+        assert_eq!(accepted("APPLICATION/JSON; charset=utf-8; q=0.5"), Some(Media::Json));
         assert_eq!(accepted("application/json;q=high"), None);
     }
 
     #[test]
     fn a_named_type_wins_over_a_star_of_the_same_quality() {
         assert_eq!(accepted("application/json, text/plain, */*"), Some(Media::Json));
-        assert_eq!(
-            accepted("*/*, application/json;q=0.9"),
-            Some(Media::GraphqlResponse)
-        );
+        assert_eq!(accepted("*/*, application/json;q=0.9"), Some(Media::GraphqlResponse));
     }
 
     #[test]
@@ -179,11 +157,9 @@ mod tests {
 
     #[test]
     fn only_json_in_utf_8_is_read() {
-        for good in [
-            "application/json",
-            "Application/JSON; charset=UTF-8",
-            "application/json;charset=\"utf-8\"",
-        ] {
+        for good in
+            ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""]
+        {
             assert!(json(good), "{good}");
         }
         for bad in [

@@ -119,6 +119,11 @@ impl Database {
         self.reference.load_full()
     }
 
+    /// Lets go of all connections, once they are free.
+    pub async fn close(&self) {
+        tokio::join!(self.pool.close(), self.bulk.close());
+    }
+
     /// Reads the reference data again.
     ///
     /// # Errors

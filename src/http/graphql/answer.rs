@@ -19,7 +19,9 @@ use crate::http::guard::Refusal;
 use crate::http::media::Media;
 
 /// The codes that the endpoint itself gives; those of the guard are at [`Refusal::code`].
-pub(super) mod code {
+pub(in crate::http) mod code {
+    /// No token, or not one of ours; what is wrong with it is nobody's business.
+    pub(crate) const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
     /// Also what a resolver sets when the database does not answer.
     pub(crate) const UNAVAILABLE: &str = "UNAVAILABLE";
     pub(crate) const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
@@ -50,6 +52,7 @@ fn status(code: &str, media: Media) -> StatusCode {
         "REQUEST_TOO_MANY_VALUES" | code::BODY_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
         "REQUEST_TOO_DEEP" => StatusCode::BAD_REQUEST,
         code::METHOD_NOT_ALLOWED | code::MUTATION_BY_GET => StatusCode::METHOD_NOT_ALLOWED,
+        code::UNAUTHENTICATED => StatusCode::UNAUTHORIZED,
         code::NOT_ACCEPTABLE => StatusCode::NOT_ACCEPTABLE,
         code::REQUEST_TIMEOUT => StatusCode::REQUEST_TIMEOUT,
         code::UNSUPPORTED_MEDIA_TYPE => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -80,6 +83,7 @@ fn companion(code: &str) -> Option<(HeaderName, HeaderValue)> {
     match code {
         code::METHOD_NOT_ALLOWED => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"))),
         code::MUTATION_BY_GET => Some((header::ALLOW, HeaderValue::from_static("POST"))),
+        code::UNAUTHENTICATED => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
         code::UNAVAILABLE | code::DEADLINE_EXCEEDED => {
             Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
         }
@@ -100,11 +104,7 @@ pub(super) struct Refused {
 
 impl Refused {
     pub(super) fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            at: None,
-        }
+        Self { code, message: message.into(), at: None }
     }
 }
 
@@ -126,11 +126,7 @@ impl From<async_graphql::parser::Error> for Refused {
             }
             other => format!("Syntax error: {other}"),
         };
-        Self {
-            code: code::PARSE_FAILED,
-            message: message.into(),
-            at,
-        }
+        Self { code: code::PARSE_FAILED, message: message.into(), at }
     }
 }
 
@@ -148,10 +144,7 @@ impl From<Refused> for Answer {
     fn from(refused: Refused) -> Self {
         let mut error = ServerError::new(refused.message, refused.at);
         set_code(&mut error, refused.code);
-        Self {
-            errors: vec![error],
-            ..Self::default()
-        }
+        Self { errors: vec![error], ..Self::default() }
     }
 }
 
@@ -164,17 +157,9 @@ impl Answer {
         arguments: &ArgumentPositions,
         id: RequestId,
     ) -> Self {
-        let async_graphql::Response {
-            mut errors,
-            data,
-            extensions,
-            http_headers,
-            ..
-        } = response;
+        let async_graphql::Response { mut errors, data, extensions, http_headers, .. } = response;
         let ran = data != Value::Null
-            || errors
-                .iter()
-                .any(|error| !error.path.is_empty() || code_of(error).is_some());
+            || errors.iter().any(|error| !error.path.is_empty() || code_of(error).is_some());
         if !ran {
             errors.truncate(MAX_REFUSAL_ERRORS);
         }
@@ -187,12 +172,7 @@ impl Answer {
                 conceal(error, id);
             }
         }
-        Self {
-            errors,
-            data: ran.then_some(data),
-            extensions,
-            headers: http_headers,
-        }
+        Self { errors, data: ran.then_some(data), extensions, headers: http_headers }
     }
 
     /// A resolver panicked. What it said is with the panic hook, and may hold anything.
@@ -215,11 +195,7 @@ impl Answer {
             #[serde(skip_serializing_if = "BTreeMap::is_empty")]
             extensions: &'a BTreeMap<String, Value>,
         }
-        let wire = Wire {
-            errors: &self.errors,
-            data: self.data.as_ref(),
-            extensions: &self.extensions,
-        };
+        let wire = Wire { errors: &self.errors, data: self.data.as_ref(), extensions: &self.extensions };
         let bytes =
             serde_json::to_vec(&wire).expect("names are strings, and writing into memory does not fail");
         let mut response = Response::new(Body::from(bytes));
@@ -233,10 +209,7 @@ impl Answer {
             }
         }
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(media.content_type()),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
         response
@@ -322,15 +295,9 @@ fn without_numbers(message: &str) -> String {
     let mut clean = String::with_capacity(message.len());
     let mut rest = message;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let digits = rest[start..]
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len() - start);
+        let digits = rest[start..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - start);
         clean.push_str(&rest[..start]);
-        clean.push_str(if digits < 6 {
-            &rest[start..start + digits]
-        } else {
-            "#"
-        });
+        clean.push_str(if digits < 6 { &rest[start..start + digits] } else { "#" });
         rest = &rest[start + digits..];
     }
     clean + rest
@@ -342,10 +309,7 @@ mod tests {
 
     #[test]
     fn long_numbers_do_not_reach_the_log() {
-        assert_eq!(
-            without_numbers("Key (nik)=(3201010101010001) in 42P01 é7"),
-            "Key (nik)=(#) in 42P01 é7"
-        );
+        assert_eq!(without_numbers("Key (nik)=(3201010101010001) in 42P01 é7"), "Key (nik)=(#) in 42P01 é7");
         assert_eq!(without_numbers("123456"), "#");
         assert_eq!(without_numbers(""), "");
     }

@@ -57,12 +57,9 @@ impl Parameters {
                 "Send the request as JSON in UTF-8, with `Content-Type: application/json`.",
             ));
         }
-        let bytes = timeout(
-            settings.body_deadline,
-            read(headers, body, settings.max_body_bytes),
-        )
-        .await
-        .map_err(|_elapsed| Refused::new(code::REQUEST_TIMEOUT, "The body did not arrive in time."))??;
+        let bytes = timeout(settings.body_deadline, read(headers, body, settings.max_body_bytes))
+            .await
+            .map_err(|_elapsed| Refused::new(code::REQUEST_TIMEOUT, "The body did not arrive in time."))??;
         // Serde would also take an array for a struct, member by member.
         if bytes.trim_ascii_start().starts_with(b"[") {
             return Err(Refused::new(
@@ -76,18 +73,13 @@ impl Parameters {
 
     pub(super) fn from_url(uri: &Uri, limits: &Limits) -> Result<Self, Refused> {
         let Query(wire) = Query::<UrlWire>::try_from_uri(uri).map_err(|_| {
-            Refused::new(
-                code::BAD_REQUEST,
-                "The URL has a parameter twice, or one that is not UTF-8.",
-            )
+            Refused::new(code::BAD_REQUEST, "The URL has a parameter twice, or one that is not UTF-8.")
         })?;
         let json = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let variables = json(&wire.variables)
-            .map(|text| parse(text.as_bytes(), "`variables`", limits))
-            .transpose()?;
-        let _: Option<Option<HashMap<String, IgnoredAny>>> = json(&wire.extensions)
-            .map(|text| parse(text.as_bytes(), "`extensions`", limits))
-            .transpose()?;
+        let variables =
+            json(&wire.variables).map(|text| parse(text.as_bytes(), "`variables`", limits)).transpose()?;
+        let _: Option<Option<HashMap<String, IgnoredAny>>> =
+            json(&wire.extensions).map(|text| parse(text.as_bytes(), "`extensions`", limits)).transpose()?;
         Self::new(wire.query, wire.operation_name, variables)
     }
 
@@ -97,17 +89,10 @@ impl Parameters {
         variables: Option<Variables>,
     ) -> Result<Self, Refused> {
         let query = query.filter(|query| !query.is_empty()).ok_or_else(|| {
-            Refused::new(
-                code::BAD_REQUEST,
-                "The request has no `query`, a string with GraphQL in it.",
-            )
+            Refused::new(code::BAD_REQUEST, "The request has no `query`, a string with GraphQL in it.")
         })?;
         let operation_name = operation_name.filter(|name| !name.is_empty());
-        Ok(Self {
-            query,
-            operation_name,
-            variables: variables.unwrap_or_default(),
-        })
+        Ok(Self { query, operation_name, variables: variables.unwrap_or_default() })
     }
 }
 
@@ -118,9 +103,8 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, 
             format!("The body may have {limit} bytes. More rows go into a file or into several requests.");
         Refused::new(code::BODY_TOO_LARGE, message)
     };
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
@@ -146,10 +130,7 @@ fn parse<T: DeserializeOwned>(json: &[u8], what: &str, limits: &Limits) -> Resul
         if error.is_data() {
             let shape =
                 "`query` and `operationName` are strings, `variables` and `extensions` objects, none twice";
-            Refused::new(
-                code::BAD_REQUEST,
-                format!("{what} has the wrong shape at {place}: {shape}."),
-            )
+            Refused::new(code::BAD_REQUEST, format!("{what} has the wrong shape at {place}: {shape}."))
         } else {
             Refused::new(code::BAD_JSON, format!("{what} is not JSON: see {place}."))
         }

@@ -124,9 +124,7 @@ struct Got {
 
 impl Got {
     fn code(&self) -> &str {
-        self.body["errors"][0]["extensions"]["code"]
-            .as_str()
-            .unwrap_or_default()
+        self.body["errors"][0]["extensions"]["code"].as_str().unwrap_or_default()
     }
     fn header(&self, name: impl axum::http::header::AsHeaderName) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
@@ -136,26 +134,14 @@ impl Got {
 fn server_with(settings: Settings) -> Server {
     let (told, events) = mpsc::unbounded_channel();
     let go_on = Arc::new(Notify::new());
-    let stage = Stage {
-        told,
-        go_on: Arc::clone(&go_on),
-    };
-    let schema = Schema::build(Query, Mutation, EmptySubscription)
-        .data(stage)
-        .finish();
-    let endpoint = Endpoint::new(schema, settings, |request, extensions| {
-        match extensions.get::<String>() {
-            Some(actor) => request.data(actor.clone()),
-            None => request,
-        }
+    let stage = Stage { told, go_on: Arc::clone(&go_on) };
+    let schema = Schema::build(Query, Mutation, EmptySubscription).data(stage).finish();
+    let endpoint = Endpoint::new(schema, settings, |request, extensions| match extensions.get::<String>() {
+        Some(actor) => request.data(actor.clone()),
+        None => request,
     });
     let writes = endpoint.writes().clone();
-    Server {
-        router: Router::new().route("/graphql", endpoint.into_route()),
-        writes,
-        events,
-        go_on,
-    }
+    Server { router: Router::new().route("/graphql", endpoint.into_route()), writes, events, go_on }
 }
 
 fn server() -> Server {
@@ -163,10 +149,7 @@ fn server() -> Server {
 }
 
 fn post(body: impl Into<Body>) -> HttpRequest<Body> {
-    HttpRequest::post("/graphql")
-        .header(CONTENT_TYPE, JSON)
-        .body(body.into())
-        .unwrap()
+    HttpRequest::post("/graphql").header(CONTENT_TYPE, JSON).body(body.into()).unwrap()
 }
 
 fn query(query: &str) -> HttpRequest<Body> {
@@ -174,16 +157,12 @@ fn query(query: &str) -> HttpRequest<Body> {
 }
 
 fn accepting(accept: &'static str, mut request: HttpRequest<Body>) -> HttpRequest<Body> {
-    request
-        .headers_mut()
-        .insert(ACCEPT, HeaderValue::from_static(accept));
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
     request
 }
 
 fn get(parameters: &str) -> HttpRequest<Body> {
-    HttpRequest::get(format!("/graphql?{parameters}"))
-        .body(Body::empty())
-        .unwrap()
+    HttpRequest::get(format!("/graphql?{parameters}")).body(Body::empty()).unwrap()
 }
 
 impl Server {
@@ -191,16 +170,8 @@ impl Server {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        let body = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).unwrap()
-        };
-        Got {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Got { status: parts.status, headers: parts.headers, body }
     }
 }
 
@@ -218,10 +189,7 @@ fn refused(got: (u16, String), status: u16, code: &str) {
 #[tokio::test]
 async fn a_query_is_answered_with_its_data_and_the_headers_of_the_specification() {
     let got = server().send(query("{hello}")).await;
-    assert_eq!(
-        (got.status, got.body),
-        (StatusCode::OK, json!({"data": {"hello": "hello"}}))
-    );
+    assert_eq!((got.status, got.body), (StatusCode::OK, json!({"data": {"hello": "hello"}})));
     assert_eq!(got.headers[CONTENT_TYPE], format!("{GRAPHQL}; charset=utf-8"));
     assert_eq!(
         (&got.headers[VARY], &got.headers[CACHE_CONTROL]),
@@ -235,40 +203,28 @@ async fn a_query_is_answered_with_its_data_and_the_headers_of_the_specification(
 async fn a_query_by_get_takes_its_parameters_from_the_url() {
     let parameters = "query=query+A($t:String!){echo(text:$t)}query+B{hello}\
         &operationName=A&variables={\"t\":\"x%26y\"}&extensions={}";
-    let got = server()
-        .send(get(&parameters
-            .replace('"', "%22")
-            .replace('{', "%7B")
-            .replace('}', "%7D")))
-        .await;
+    let got =
+        server().send(get(&parameters.replace('"', "%22").replace('{', "%7B").replace('}', "%7D"))).await;
     assert_eq!(got.body, json!({"data": {"echo": "x&y"}}));
-    let empty = server()
-        .send(get("query=%7Bhello%7D&operationName=&variables=&extensions="))
-        .await;
+    let empty = server().send(get("query=%7Bhello%7D&operationName=&variables=&extensions=")).await;
     assert_eq!(empty.body, json!({"data": {"hello": "hello"}}));
 }
 
 #[tokio::test]
 async fn a_mutation_by_get_is_not_run_even_when_the_document_also_has_a_query() {
     let mut server = server();
-    for parameters in [
-        "query=mutation%7Benroll%7D",
-        "query=query+Q%7Bhello%7Dmutation+M%7Benroll%7D&operationName=M",
-    ] {
+    for parameters in
+        ["query=mutation%7Benroll%7D", "query=query+Q%7Bhello%7Dmutation+M%7Benroll%7D&operationName=M"]
+    {
         let got = server.send(get(parameters)).await;
-        assert_eq!(
-            (got.status.as_u16(), got.code(), got.header(ALLOW)),
-            (405, "MUTATION_BY_GET", "POST")
-        );
+        assert_eq!((got.status.as_u16(), got.code(), got.header(ALLOW)), (405, "MUTATION_BY_GET", "POST"));
     }
     assert!(server.events.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn other_methods_are_refused_with_those_that_are_allowed() {
-    let got = server()
-        .send(HttpRequest::put("/graphql").body(Body::empty()).unwrap())
-        .await;
+    let got = server().send(HttpRequest::put("/graphql").body(Body::empty()).unwrap()).await;
     assert_eq!((got.status.as_u16(), got.code()), (405, "METHOD_NOT_ALLOWED"));
     assert_eq!(got.header(ALLOW), "GET, HEAD, POST");
 }
@@ -276,22 +232,13 @@ async fn other_methods_are_refused_with_those_that_are_allowed() {
 #[tokio::test]
 async fn what_a_form_of_a_foreign_page_can_send_is_refused() {
     let mut server = server();
-    for content_type in [
-        "text/plain",
-        "multipart/form-data; boundary=x",
-        "application/x-www-form-urlencoded",
-        "",
-    ] {
+    for content_type in
+        ["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", ""]
+    {
         let mut request = query("mutation{enroll}");
-        request
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         let got = server.send(request).await;
-        assert_eq!(
-            (got.status.as_u16(), got.code()),
-            (415, "UNSUPPORTED_MEDIA_TYPE"),
-            "{content_type}"
-        );
+        assert_eq!((got.status.as_u16(), got.code()), (415, "UNSUPPORTED_MEDIA_TYPE"), "{content_type}");
     }
     let mut request = query("mutation{enroll}");
     request.headers_mut().remove(CONTENT_TYPE);
@@ -301,40 +248,24 @@ async fn what_a_form_of_a_foreign_page_can_send_is_refused() {
 
 #[tokio::test]
 async fn an_answer_in_a_form_that_we_do_not_have_is_refused() {
-    refused(
-        outcome(accepting("text/html", query("{hello}"))).await,
-        406,
-        "NOT_ACCEPTABLE",
-    );
+    refused(outcome(accepting("text/html", query("{hello}"))).await, 406, "NOT_ACCEPTABLE");
 }
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_announced_or_not() {
-    let settings = || Settings {
-        max_body_bytes: 100,
-        ..Settings::default()
-    };
-    let mut announced = post(Body::from_stream(stream::pending::<
-        Result<Vec<u8>, std::io::Error>,
-    >()));
-    announced
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(101));
+    let settings = || Settings { max_body_bytes: 100, ..Settings::default() };
+    let mut announced = post(Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>()));
+    announced.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(101));
     let got = server_with(settings()).send(announced).await;
     assert_eq!((got.status.as_u16(), got.code()), (413, "BODY_TOO_LARGE"));
-    let endless = post(Body::from_stream(stream::repeat_with(|| {
-        Ok::<_, std::io::Error>(vec![b' '; 40])
-    })));
+    let endless = post(Body::from_stream(stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 40]))));
     let got = server_with(settings()).send(endless).await;
     assert_eq!((got.status.as_u16(), got.code()), (413, "BODY_TOO_LARGE"));
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_arrive_is_given_up() {
-    let settings = Settings {
-        body_deadline: Duration::ZERO,
-        ..Settings::default()
-    };
+    let settings = Settings { body_deadline: Duration::ZERO, ..Settings::default() };
     let body = Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>());
     let got = server_with(settings).send(post(body)).await;
     assert_eq!((got.status.as_u16(), got.code()), (408, "REQUEST_TIMEOUT"));
@@ -361,41 +292,25 @@ async fn malformed_requests_are_400_in_both_forms() {
             refused(outcome(accepting(accept, post(body))).await, 400, code);
         }
     }
-    refused(
-        outcome(get("query=%7Bhello%7D&variables=7")).await,
-        400,
-        "BAD_REQUEST",
-    );
-    refused(
-        outcome(get("query=%7Bhello%7D&variables=%7B")).await,
-        400,
-        "BAD_JSON",
-    );
+    refused(outcome(get("query=%7Bhello%7D&variables=7")).await, 400, "BAD_REQUEST");
+    refused(outcome(get("query=%7Bhello%7D&variables=%7B")).await, 400, "BAD_JSON");
     refused(outcome(get("")).await, 400, "BAD_REQUEST");
 }
 
 #[tokio::test]
 async fn what_a_client_sent_is_not_repeated_when_its_shape_is_wrong() {
-    let got = server()
-        .send(post(r#"{"query":"{hello}","variables":"3201010101010001"}"#))
-        .await;
+    let got = server().send(post(r#"{"query":"{hello}","variables":"3201010101010001"}"#)).await;
     assert!(!got.body.to_string().contains("3201"), "{}", got.body);
     let got = server().send(query("{echo(text: \"3201010101010001\" }")).await;
     assert_eq!(got.code(), "GRAPHQL_PARSE_FAILED");
     assert!(!got.body.to_string().contains("3201"), "{}", got.body);
-    assert_eq!(
-        got.body["errors"][0]["locations"],
-        json!([{"line": 1, "column": 32}])
-    );
+    assert_eq!(got.body["errors"][0]["locations"], json!([{"line": 1, "column": 32}]));
 }
 
 #[tokio::test]
 async fn nulls_and_unknown_members_are_as_if_they_were_not_there() {
     let body = r#"{"query":"{hello}","operationName":null,"variables":null,"extensions":null,"more":[{}]}"#;
-    assert_eq!(
-        server().send(post(body)).await.body,
-        json!({"data": {"hello": "hello"}})
-    );
+    assert_eq!(server().send(post(body)).await.body, json!({"data": {"hello": "hello"}}));
 }
 
 #[tokio::test]
@@ -406,33 +321,15 @@ async fn a_query_that_is_not_one_is_400_or_for_older_clients_200_and_has_no_data
     let named = |name: &str| json!({"query": two, "operationName": name}).to_string();
     for (body, code) in [
         (json!({"query": "{"}).to_string(), "GRAPHQL_PARSE_FAILED"),
-        (
-            json!({"query": "{nothing}"}).to_string(),
-            "GRAPHQL_VALIDATION_FAILED",
-        ),
-        (
-            json!({"query": "{...F}"}).to_string(),
-            "GRAPHQL_VALIDATION_FAILED",
-        ),
-        (
-            json!({"query": "query($t:String!){echo(text:$t)}"}).to_string(),
-            "BAD_USER_INPUT",
-        ),
+        (json!({"query": "{nothing}"}).to_string(), "GRAPHQL_VALIDATION_FAILED"),
+        (json!({"query": "{...F}"}).to_string(), "GRAPHQL_VALIDATION_FAILED"),
+        (json!({"query": "query($t:String!){echo(text:$t)}"}).to_string(), "BAD_USER_INPUT"),
         (null_for_required, "BAD_USER_INPUT"),
-        (
-            json!({"query": "{echo(text:7)}"}).to_string(),
-            "GRAPHQL_VALIDATION_FAILED",
-        ),
+        (json!({"query": "{echo(text:7)}"}).to_string(), "GRAPHQL_VALIDATION_FAILED"),
         (json!({"query": two}).to_string(), "OPERATION_NAME_REQUIRED"),
         (named("C"), "OPERATION_NOT_FOUND"),
-        (
-            json!({"query": "{hello}", "operationName": "A"}).to_string(),
-            "OPERATION_NOT_FOUND",
-        ),
-        (
-            json!({"query": "mutation{enroll enroll}"}).to_string(),
-            "GRAPHQL_VALIDATION_FAILED",
-        ),
+        (json!({"query": "{hello}", "operationName": "A"}).to_string(), "OPERATION_NOT_FOUND"),
+        (json!({"query": "mutation{enroll enroll}"}).to_string(), "GRAPHQL_VALIDATION_FAILED"),
     ] {
         for (accept, status) in [(GRAPHQL, 400), (JSON, 200)] {
             let got = server().send(accepting(accept, post(body.clone()))).await;
@@ -440,22 +337,11 @@ async fn a_query_that_is_not_one_is_400_or_for_older_clients_200_and_has_no_data
             assert!(got.body.get("data").is_none(), "{}", got.body);
         }
     }
-    assert_eq!(
-        server().send(post(named("B"))).await.body,
-        json!({"data": {"hello": "hello"}})
-    );
+    assert_eq!(server().send(post(named("B"))).await.body, json!({"data": {"hello": "hello"}}));
 }
 
 #[tokio::test]
 async fn a_subscription_is_sent_to_where_it_is_served() {
-    refused(
-        outcome(query("subscription{x}")).await,
-        400,
-        "SUBSCRIPTION_OVER_HTTP",
-    );
-    refused(
-        outcome(get("query=subscription%7Bx%7D")).await,
-        400,
-        "SUBSCRIPTION_OVER_HTTP",
-    );
+    refused(outcome(query("subscription{x}")).await, 400, "SUBSCRIPTION_OVER_HTTP");
+    refused(outcome(get("query=subscription%7Bx%7D")).await, 400, "SUBSCRIPTION_OVER_HTTP");
 }

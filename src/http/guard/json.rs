@@ -21,9 +21,7 @@ pub fn check_json(json: &[u8], limits: &Limits) -> Result<(), Refusal> {
                 nesting += 1;
                 values += 1;
                 if nesting > limits.max_json_nesting {
-                    return Err(Refusal::JsonTooDeep {
-                        limit: limits.max_json_nesting,
-                    });
+                    return Err(Refusal::JsonTooDeep { limit: limits.max_json_nesting });
                 }
             }
             b']' | b'}' => nesting = nesting.saturating_sub(1),
@@ -32,9 +30,7 @@ pub fn check_json(json: &[u8], limits: &Limits) -> Result<(), Refusal> {
         }
     }
     if values > limits.max_json_values {
-        return Err(Refusal::TooManyValues {
-            limit: limits.max_json_values,
-        });
+        return Err(Refusal::TooManyValues { limit: limits.max_json_values });
     }
     Ok(())
 }
@@ -44,9 +40,7 @@ mod tests {
     use super::*;
 
     fn code(json: &str) -> Option<&'static str> {
-        check_json(json.as_bytes(), &Limits::default())
-            .err()
-            .map(|refusal| refusal.code())
+        check_json(json.as_bytes(), &Limits::default()).err().map(|refusal| refusal.code())
     }
 
     #[test]
@@ -56,10 +50,7 @@ mod tests {
 
     #[test]
     fn many_tiny_values_are_refused_before_they_become_large_ones() {
-        assert_eq!(
-            code(&format!("[{}1]", "1,".repeat(600_000))),
-            Some("REQUEST_TOO_MANY_VALUES")
-        );
+        assert_eq!(code(&format!("[{}1]", "1,".repeat(600_000))), Some("REQUEST_TOO_MANY_VALUES"));
     }
 
     #[test]

@@ -8,10 +8,7 @@ use super::{Limits, Refusal};
 /// Refuses a text that is too long, has too many tokens or nests too deep for the parser.
 pub fn check_text(text: &str, limits: &Limits) -> Result<(), Refusal> {
     if text.len() > limits.max_query_bytes {
-        return Err(Refusal::TooLong {
-            bytes: text.len(),
-            limit: limits.max_query_bytes,
-        });
+        return Err(Refusal::TooLong { bytes: text.len(), limit: limits.max_query_bytes });
     }
     let bytes = text.as_bytes();
     let (mut at, mut tokens, mut nesting) = (0, 0_usize, 0_usize);
@@ -20,37 +17,25 @@ pub fn check_text(text: &str, limits: &Limits) -> Result<(), Refusal> {
         let length = match byte {
             b' ' | b'\t' | b'\r' | b'\n' | b',' => 1,
             0xEF if rest.starts_with("\u{feff}".as_bytes()) => "\u{feff}".len(),
-            b'#' => rest
-                .iter()
-                .position(|byte| matches!(byte, b'\n' | b'\r'))
-                .unwrap_or(rest.len()),
+            b'#' => rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len()),
             _ => {
                 tokens += 1;
-                token_length(rest).ok_or_else(|| Refusal::UnendedString {
-                    line: line_at(bytes, at),
-                })?
+                token_length(rest).ok_or_else(|| Refusal::UnendedString { line: line_at(bytes, at) })?
             }
         };
         match byte {
             b'(' | b'[' | b'{' => nesting += 1,
             b')' | b']' | b'}' => nesting = nesting.saturating_sub(1),
             b'a'..=b'z' | b'A'..=b'Z' | b'_' if length > limits.max_name_bytes => {
-                return Err(Refusal::NameTooLong {
-                    limit: limits.max_name_bytes,
-                });
+                return Err(Refusal::NameTooLong { limit: limits.max_name_bytes });
             }
             _ => {}
         }
         if nesting > limits.max_nesting {
-            return Err(Refusal::TooDeep {
-                what: "brackets",
-                limit: limits.max_nesting,
-            });
+            return Err(Refusal::TooDeep { what: "brackets", limit: limits.max_nesting });
         }
         if tokens > limits.max_tokens {
-            return Err(Refusal::TooManyTokens {
-                limit: limits.max_tokens,
-            });
+            return Err(Refusal::TooManyTokens { limit: limits.max_tokens });
         }
         at += length;
     }
@@ -100,12 +85,7 @@ fn string_length(rest: &[u8]) -> Option<usize> {
 fn number_length(rest: &[u8]) -> usize {
     let digits = |from: usize| run(rest.get(from..).unwrap_or_default(), |byte| byte.is_ascii_digit());
     let sign = usize::from(rest[0] == b'-');
-    let mut length = sign
-        + if rest.get(sign) == Some(&b'0') {
-            1
-        } else {
-            digits(sign)
-        };
+    let mut length = sign + if rest.get(sign) == Some(&b'0') { 1 } else { digits(sign) };
     if rest.get(length) == Some(&b'.') && digits(length + 1) > 0 {
         length += 1 + digits(length + 1);
     }
@@ -119,10 +99,7 @@ fn number_length(rest: &[u8]) -> usize {
 }
 
 fn run(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> usize {
-    bytes
-        .iter()
-        .position(|&byte| !belongs(byte))
-        .unwrap_or(bytes.len())
+    bytes.iter().position(|&byte| !belongs(byte)).unwrap_or(bytes.len())
 }
 
 fn is_name_byte(byte: u8) -> bool {
@@ -139,22 +116,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn code(text: &str) -> Option<&'static str> {
-        check_text(text, &Limits::default())
-            .err()
-            .map(|refusal| refusal.code())
+        check_text(text, &Limits::default()).err().map(|refusal| refusal.code())
     }
 
     fn tokens(text: &str) -> usize {
-        let fits = |limit| {
-            check_text(
-                text,
-                &Limits {
-                    max_tokens: limit,
-                    ..Limits::default()
-                },
-            )
-            .is_ok()
-        };
+        let fits = |limit| check_text(text, &Limits { max_tokens: limit, ..Limits::default() }).is_ok();
         (0..100).find(|&limit| fits(limit)).expect("a short text")
     }
 
@@ -165,10 +131,7 @@ mod tests {
             Some("QUERY_TOO_DEEP")
         );
         assert_eq!(code(&"{a".repeat(700)), Some("QUERY_TOO_DEEP"));
-        assert_eq!(
-            code(&format!("query($a:{}", "[".repeat(2_000))),
-            Some("QUERY_TOO_DEEP")
-        );
+        assert_eq!(code(&format!("query($a:{}", "[".repeat(2_000))), Some("QUERY_TOO_DEEP"));
     }
 
     #[test]
@@ -266,13 +229,6 @@ mod tests {
         else {
             panic!("{text}")
         };
-        depth(
-            &field.node.arguments[0]
-                .1
-                .node
-                .clone()
-                .into_const()
-                .expect("no variables"),
-        )
+        depth(&field.node.arguments[0].1.node.clone().into_const().expect("no variables"))
     }
 }

@@ -60,55 +60,28 @@ impl Measure {
 
     /// A selection set of which this is the inside.
     fn one_level_up(self) -> Self {
-        Self {
-            levels: self.levels + 1,
-            ..self
-        }
+        Self { levels: self.levels + 1, ..self }
     }
 
     fn check(&self, limits: &Limits) -> Result<(), Refusal> {
         let too_deep = |is: usize, what, limit| {
-            if is > limit {
-                Err(Refusal::TooDeep { what, limit })
-            } else {
-                Ok(())
-            }
+            if is > limit { Err(Refusal::TooDeep { what, limit }) } else { Ok(()) }
         };
         let too_many = |is: usize, what, limit| {
-            if is > limit {
-                Err(Refusal::TooComplex { what, limit })
-            } else {
-                Ok(())
-            }
+            if is > limit { Err(Refusal::TooComplex { what, limit }) } else { Ok(()) }
         };
         too_deep(self.depth, "fields", limits.max_depth)?;
         too_deep(self.levels, "selections and fragments", MAX_LEVELS)?;
         too_deep(self.introspection.depth, "introspection", INTROSPECTION_DEPTH)?;
-        too_deep(
-            self.introspection.lists,
-            "lists of introspection",
-            INTROSPECTION_LISTS,
-        )?;
-        too_many(
-            self.introspection.roots,
-            "uses of `__schema` and `__type`",
-            INTROSPECTION_ROOTS,
-        )?;
+        too_deep(self.introspection.lists, "lists of introspection", INTROSPECTION_LISTS)?;
+        too_many(self.introspection.roots, "uses of `__schema` and `__type`", INTROSPECTION_ROOTS)?;
         too_many(self.fields, "fields", limits.max_fields)?;
-        too_many(
-            self.argument_bytes,
-            "bytes of arguments",
-            limits.max_argument_bytes,
-        )?;
+        too_many(self.argument_bytes, "bytes of arguments", limits.max_argument_bytes)?;
         if self.aliases > limits.max_aliases {
-            return Err(Refusal::TooManyAliases {
-                limit: limits.max_aliases,
-            });
+            return Err(Refusal::TooManyAliases { limit: limits.max_aliases });
         }
         if self.directives > limits.max_directives {
-            return Err(Refusal::TooManyDirectives {
-                limit: limits.max_directives,
-            });
+            return Err(Refusal::TooManyDirectives { limit: limits.max_directives });
         }
         Ok(())
     }
@@ -137,14 +110,8 @@ pub fn check_document(
         }
     }
     total.check(limits)?;
-    match document
-        .fragments
-        .keys()
-        .find(|&name| !walk.measured.contains_key(name.as_str()))
-    {
-        Some(name) => Err(Refusal::UnusedFragment {
-            name: name.to_string(),
-        }),
+    match document.fragments.keys().find(|&name| !walk.measured.contains_key(name.as_str())) {
+        Some(name) => Err(Refusal::UnusedFragment { name: name.to_string() }),
         None => Ok(total),
     }
 }
@@ -162,9 +129,7 @@ pub fn check_mutation(document: &ExecutableDocument, operation: &OperationDefini
                 Selection::Field(field) => {
                     let name = &field.node.response_key().node;
                     if !names.insert(name) && field.node.name.node != "__typename" {
-                        return Err(Refusal::RepeatedMutation {
-                            name: name.to_string(),
-                        });
+                        return Err(Refusal::RepeatedMutation { name: name.to_string() });
                     }
                 }
                 Selection::InlineFragment(fragment) => sets.push(&fragment.node.selection_set.node),
@@ -205,10 +170,7 @@ impl<'a> Walk<'a> {
     /// Recursion ends at [`MAX_LEVELS`], through fragments too.
     fn selection_set(&mut self, set: &'a SelectionSet, level: usize) -> Result<Measure, Refusal> {
         if level > MAX_LEVELS {
-            return Err(Refusal::TooDeep {
-                what: "selections and fragments",
-                limit: MAX_LEVELS,
-            });
+            return Err(Refusal::TooDeep { what: "selections and fragments", limit: MAX_LEVELS });
         }
         let mut sum = Measure::default();
         for selection in &set.items {
@@ -222,15 +184,11 @@ impl<'a> Walk<'a> {
                 }
                 Selection::InlineFragment(fragment) => {
                     let inside = self.selection_set(&fragment.node.selection_set.node, level + 1)?;
-                    inside
-                        .one_level_up()
-                        .beside(self.directives(&fragment.node.directives))
+                    inside.one_level_up().beside(self.directives(&fragment.node.directives))
                 }
                 Selection::FragmentSpread(spread) => {
                     let inside = self.fragment(spread.node.fragment_name.node.as_str(), level + 1)?;
-                    inside
-                        .one_level_up()
-                        .beside(self.directives(&spread.node.directives))
+                    inside.one_level_up().beside(self.directives(&spread.node.directives))
                 }
             });
         }
@@ -241,18 +199,14 @@ impl<'a> Walk<'a> {
         match self.measured.get(name) {
             Some(Some(measure)) => return Ok(*measure),
             Some(None) => {
-                return Err(Refusal::FragmentCycle {
-                    name: name.to_owned(),
-                });
+                return Err(Refusal::FragmentCycle { name: name.to_owned() });
             }
             None => {}
         }
         let fragment = match self.fragments.get(name) {
             Some(fragment) => &fragment.node,
             None => {
-                return Err(Refusal::UnknownFragment {
-                    name: name.to_owned(),
-                });
+                return Err(Refusal::UnknownFragment { name: name.to_owned() });
             }
         };
         self.measured.insert(name, None);
@@ -266,16 +220,12 @@ impl<'a> Walk<'a> {
         let mut measure = inside.beside(self.directives(&field.directives));
         measure.fields = measure.fields.saturating_add(1);
         measure.aliases = measure.aliases.saturating_add(usize::from(field.alias.is_some()));
-        measure.argument_bytes = measure
-            .argument_bytes
-            .saturating_add(argument_bytes!(self, &field.arguments));
+        measure.argument_bytes =
+            measure.argument_bytes.saturating_add(argument_bytes!(self, &field.arguments));
         match field.name.node.as_str() {
             "__schema" | "__type" => {
-                measure.introspection = Introspection {
-                    roots: 1,
-                    depth: measure.depth + 1,
-                    lists: measure.lists,
-                };
+                measure.introspection =
+                    Introspection { roots: 1, depth: measure.depth + 1, lists: measure.lists };
                 measure.depth = 1;
             }
             "types" | "fields" | "inputFields" | "interfaces" | "possibleTypes" => {
@@ -288,10 +238,7 @@ impl<'a> Walk<'a> {
     }
 
     fn directives(&self, directives: &[Positioned<Directive>]) -> Measure {
-        let mut measure = Measure {
-            directives: directives.len(),
-            ..Measure::default()
-        };
+        let mut measure = Measure { directives: directives.len(), ..Measure::default() };
         for directive in directives {
             let bytes = argument_bytes!(self, &directive.node.arguments);
             measure.argument_bytes = measure.argument_bytes.saturating_add(bytes);
@@ -302,14 +249,10 @@ impl<'a> Walk<'a> {
 
 /// The memory of each variable: what was sent, or the default, whichever is larger.
 fn weights<'a>(document: &'a ExecutableDocument, variables: &'a Variables) -> HashMap<&'a str, usize> {
-    let mut weights: HashMap<_, _> = variables
-        .iter()
-        .map(|(name, value)| (name.as_str(), weight(value)))
-        .collect();
-    let definitions = document
-        .operations
-        .iter()
-        .flat_map(|(_, operation)| &operation.node.variable_definitions);
+    let mut weights: HashMap<_, _> =
+        variables.iter().map(|(name, value)| (name.as_str(), weight(value))).collect();
+    let definitions =
+        document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
     for definition in definitions {
         if let Some(default) = &definition.node.default_value {
             let known = weights.entry(definition.node.name.node.as_str()).or_default();
@@ -324,10 +267,7 @@ fn weight(value: &Value) -> usize {
     let content = match value {
         Value::String(text) => text.len(),
         Value::List(items) => items.iter().map(weight).sum(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| name.len() + weight(value))
-            .sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + weight(value)).sum(),
         _ => 0,
     };
     size_of::<Value>() + content
@@ -354,9 +294,8 @@ mod tests {
 
     /// `count` fragments, each spreading the next one twice.
     fn bomb(count: usize) -> String {
-        let links: String = (1..count)
-            .map(|n| format!("fragment F{n} on Query {{...F{m} ...F{m}}}", m = n + 1))
-            .collect();
+        let links: String =
+            (1..count).map(|n| format!("fragment F{n} on Query {{...F{m} ...F{m}}}", m = n + 1)).collect();
         format!("{{...F1}} {links} fragment F{count} on Query {{a}}")
     }
 
@@ -370,10 +309,7 @@ mod tests {
         let links: String = (1..30)
             .map(|n| format!("fragment F{n} on Q {{{}}}", format!("...F{} ", n + 1).repeat(20)))
             .collect();
-        assert_eq!(
-            code(&format!("{{...F1}} {links} fragment F30 on Q {{a}}")),
-            Some("QUERY_TOO_COMPLEX")
-        );
+        assert_eq!(code(&format!("{{...F1}} {links} fragment F30 on Q {{a}}")), Some("QUERY_TOO_COMPLEX"));
     }
 
     #[test]
@@ -384,38 +320,26 @@ mod tests {
     #[test]
     fn fragments_in_a_circle_missing_or_unused_are_refused() {
         let refusal = |query| measure(query).unwrap_err();
-        assert_eq!(
-            refusal("{...F} fragment F on Q {a{...F}}"),
-            Refusal::FragmentCycle { name: "F".into() }
-        );
+        assert_eq!(refusal("{...F} fragment F on Q {a{...F}}"), Refusal::FragmentCycle { name: "F".into() });
         assert_eq!(
             refusal("{...F} fragment F on Q {...G} fragment G on Q {a ...F}"),
             Refusal::FragmentCycle { name: "F".into() }
         );
         assert_eq!(refusal("{...F}"), Refusal::UnknownFragment { name: "F".into() });
-        assert_eq!(
-            refusal("{a} fragment F on Q {...F}"),
-            Refusal::UnusedFragment { name: "F".into() }
-        );
+        assert_eq!(refusal("{a} fragment F on Q {...F}"), Refusal::UnusedFragment { name: "F".into() });
     }
 
     #[test]
     fn a_fragment_counts_as_often_as_it_is_used() {
         let measure = measure("{...F b{...F}} fragment F on Q @x {c d:e(f:1)@y(z:2){g ...@w{h}}}").unwrap();
-        assert_eq!(
-            (measure.fields, measure.aliases, measure.directives, measure.depth),
-            (9, 2, 6, 3)
-        );
+        assert_eq!((measure.fields, measure.aliases, measure.directives, measure.depth), (9, 2, 6, 3));
     }
 
     #[test]
     fn all_operations_of_a_document_count_together() {
         let operation = |name: &str| format!("query {name} {{{}}} ", "a ".repeat(1_100));
         assert_eq!(code(&operation("A")), None);
-        assert_eq!(
-            code(&(operation("A") + &operation("B"))),
-            Some("QUERY_TOO_COMPLEX")
-        );
+        assert_eq!(code(&(operation("A") + &operation("B"))), Some("QUERY_TOO_COMPLEX"));
     }
 
     #[test]
@@ -424,14 +348,8 @@ mod tests {
         let aliases = |count: usize| format!("{{{}}}", "b:a ".repeat(count));
         let directives = |count: usize| format!("{{{}}}", "a@b ".repeat(count));
         assert_eq!((code(&deep(15)), code(&deep(16))), (None, Some("QUERY_TOO_DEEP")));
-        assert_eq!(
-            (code(&aliases(30)), code(&aliases(31))),
-            (None, Some("QUERY_TOO_MANY_ALIASES"))
-        );
-        assert_eq!(
-            (code(&directives(50)), code(&directives(51))),
-            (None, Some("QUERY_TOO_MANY_DIRECTIVES"))
-        );
+        assert_eq!((code(&aliases(30)), code(&aliases(31))), (None, Some("QUERY_TOO_MANY_ALIASES")));
+        assert_eq!((code(&directives(50)), code(&directives(51))), (None, Some("QUERY_TOO_MANY_DIRECTIVES")));
     }
 
     #[test]
@@ -439,9 +357,7 @@ mod tests {
         let text = "x".repeat(1_000_000);
         let query = |uses: usize| format!("query($v: String) {{a(b: [{}])}}", "$v ".repeat(uses));
         let refused = |uses| {
-            measure_with(&query(uses), value!({ "v": text.as_str() }))
-                .err()
-                .map(|refusal| refusal.code())
+            measure_with(&query(uses), value!({ "v": text.as_str() })).err().map(|refusal| refusal.code())
         };
         assert_eq!((refused(60), refused(70)), (None, Some("QUERY_TOO_COMPLEX")));
     }
@@ -449,14 +365,8 @@ mod tests {
     #[test]
     fn the_default_of_a_variable_and_a_literal_in_a_fragment_weigh_too() {
         let text = "x".repeat(60_000);
-        let by_default = format!(
-            "query($v: String = \"{text}\") {{a(b: [{}])}}",
-            "$v ".repeat(1_500)
-        );
-        let by_fragment = format!(
-            "{{{}}} fragment F on Q {{a(b: \"{text}\")}}",
-            "...F ".repeat(1_500)
-        );
+        let by_default = format!("query($v: String = \"{text}\") {{a(b: [{}])}}", "$v ".repeat(1_500));
+        let by_fragment = format!("{{{}}} fragment F on Q {{a(b: \"{text}\")}}", "...F ".repeat(1_500));
         assert_eq!(code(&by_default), Some("QUERY_TOO_COMPLEX"));
         assert_eq!(code(&by_fragment), Some("QUERY_TOO_COMPLEX"));
     }
@@ -464,32 +374,16 @@ mod tests {
     #[test]
     fn the_question_that_graphiql_asks_passes_even_where_queries_must_be_flat() {
         let document = parse_query(crate::http::guard::introspection::INTROSPECTION_QUERY).unwrap();
-        let limits = Limits {
-            max_depth: 5,
-            ..Limits::default()
-        };
+        let limits = Limits { max_depth: 5, ..Limits::default() };
         let measure = check_document(&document, &Variables::default(), &limits).unwrap();
-        assert_eq!(
-            (
-                measure.depth,
-                measure.introspection.depth,
-                measure.introspection.lists
-            ),
-            (1, 15, 2)
-        );
+        assert_eq!((measure.depth, measure.introspection.depth, measure.introspection.lists), (1, 15, 2));
     }
 
     #[test]
     fn introspection_that_multiplies_the_schema_by_itself_is_refused() {
         assert_eq!(code("{__type(name:\"A\"){fields{type{fields{name}}}}}"), None);
-        assert_eq!(
-            code("{__schema{types{fields{type{fields{name}}}}}}"),
-            Some("QUERY_TOO_DEEP")
-        );
-        assert_eq!(
-            code(&format!("{{{}}}", "__schema{types{name}}".repeat(9))),
-            Some("QUERY_TOO_COMPLEX")
-        );
+        assert_eq!(code("{__schema{types{fields{type{fields{name}}}}}}"), Some("QUERY_TOO_DEEP"));
+        assert_eq!(code(&format!("{{{}}}", "__schema{types{name}}".repeat(9))), Some("QUERY_TOO_COMPLEX"));
         // The same names in the data mean nothing.
         assert_eq!(code("{types{fields{types{fields{types{name}}}}}}"), None);
     }
@@ -501,17 +395,9 @@ mod tests {
             let operation = document.operations.iter().next().unwrap().1;
             check_mutation(&document, &operation.node)
         };
-        let repeated = Err(Refusal::RepeatedMutation {
-            name: "enroll".into(),
-        });
+        let repeated = Err(Refusal::RepeatedMutation { name: "enroll".into() });
         assert_eq!(check("mutation {enroll enroll}"), repeated);
-        assert_eq!(
-            check("mutation {enroll ...{...F}} fragment F on M {enroll}"),
-            repeated
-        );
-        assert_eq!(
-            check("mutation {enroll again: enroll __typename __typename}"),
-            Ok(())
-        );
+        assert_eq!(check("mutation {enroll ...{...F}} fragment F on M {enroll}"), repeated);
+        assert_eq!(check("mutation {enroll again: enroll __typename __typename}"), Ok(()));
     }
 }

@@ -1,0 +1,113 @@
+//! What a newcomer can try in the demonstration: the playground's tabs, and the lines that `serve --demo` prints.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use crate::demo::{GOVERNMENT_UNIT, SOUTH_SUMATRA_GOVERNMENT};
+use crate::graphql::node_id::NodeId;
+use crate::http::playground::Tab;
+use crate::roster;
+
+/// The 8,000 civil servants of South Sumatra, all invented.
+const ROSTER: &[u8] = include_bytes!("../../demo/south-sumatra/roster.csv");
+
+const ONBOARD: &str = include_str!("../../demo/onboard.graphql");
+
+/// Id of the provincial government of South Sumatra in the demonstration.
+pub fn south_sumatra_government() -> String {
+    NodeId::Employer(SOUTH_SUMATRA_GOVERNMENT).encode().to_string()
+}
+
+/// The example tabs.
+pub fn tabs() -> Vec<Tab> {
+    let tab = |title, query: &str, variables: serde_json::Value| Tab {
+        title,
+        query: query.to_owned(),
+        variables: if variables.is_null() { String::new() } else { format!("{variables:#}") },
+    };
+    vec![
+        tab("SouthSumatra", include_str!("../../demo/province.graphql"), json!({"code": "16"})),
+        tab("People", include_str!("../../demo/people.graphql"), json!({"province": "16", "first": 10})),
+        tab(
+            "Enroll",
+            include_str!("../../demo/enroll.graphql"),
+            json!({"input": {
+                "idempotencyKey": "playground-enroll-1",
+                "nationalId": "1671014208850001",
+                "fullName": "Siti Rahayu",
+                "birthDate": "1985-08-02",
+                "sex": "FEMALE",
+                "provinceCode": "16",
+                "segment": "SELF_EMPLOYED",
+                "programmes": ["WORK_ACCIDENT", "DEATH"],
+                "channelCode": "BR-PLG",
+                "monthlyWage": 2_000_000,
+                "startsOn": "2014-10-02",
+                "firstContributionPaid": true
+            }}),
+        ),
+        tab("OnboardFive", ONBOARD, json!({"input": five_rows()})),
+        tab("Channels", include_str!("../../demo/channels.graphql"), json!({"province": "16"})),
+    ]
+}
+
+/// What `serve --demo` says can be tried.
+pub fn things_to_try(address: SocketAddr, request: &Path) -> String {
+    let (request, employer) = (request.display(), south_sumatra_government());
+    format!(
+        "\n  Three things to try:\n    \
+         1. Open the playground and run its tabs from left to right; the token is in place.\n    \
+         2. Onboard the 8,000 civil servants of South Sumatra with one mutation, in another terminal:\n         \
+         curl -s http://{address}/graphql -H 'content-type: application/json' \\\n           \
+         -H \"authorization: Bearer $TOKEN\" --data-binary @{request}\n    \
+         3. Onboard the list as a spreadsheet really leaves it, and see which rows fail and why:\n         \
+         registry onboard demo/south-sumatra/roster-raw.csv --employer {employer} \\\n           \
+         --channel {GOVERNMENT_UNIT} --province 16 --starts-on 2014-11-01 --first-contribution-paid\n\n"
+    )
+}
+
+/// The roster of South Sumatra as the body of one request.
+pub fn south_sumatra_request() -> anyhow::Result<Vec<u8>> {
+    let roster = roster::read(ROSTER).context("the roster in the program cannot be read")?;
+    let input = json!({
+        "idempotencyKey": "south-sumatra-2014-11",
+        "employerId": south_sumatra_government(),
+        "channelCode": GOVERNMENT_UNIT,
+        "provinceCode": "16",
+        "startsOn": "2014-11-01",
+        "firstContributionPaid": true,
+        "rows": roster.rows,
+    });
+    Ok(serde_json::to_vec(&json!({"query": ONBOARD, "variables": {"input": input}}))?)
+}
+
+/// A good row, three bad ones, and the first one again.
+fn five_rows() -> serde_json::Value {
+    let row = |national_id: &str,
+               service_number: &str,
+               name: &str,
+               birth_date: &str,
+               sex: &str,
+               wage: &str| {
+        json!({"nationalId": national_id, "serviceNumber": service_number, "fullName": name, "birthDate": birth_date,
+               "sex": sex, "workUnit": "Dinas Kesehatan", "grade": "III/a", "monthlyWage": wage})
+    };
+    json!({
+        "idempotencyKey": "playground-onboard-1",
+        "employerId": south_sumatra_government(),
+        "channelCode": GOVERNMENT_UNIT,
+        "provinceCode": "16",
+        "startsOn": "2014-11-01",
+        "firstContributionPaid": true,
+        "rows": [
+            row("1671205207780001", "197807122007012420", "Fitri Marlina, S.Pd.", "12/07/1978", "P", "4.220.000,00"),
+            row("1.67101E+15", "196611202005122684", "Maya Saputra, S.E.", "20/11/1966", "P", "4.050.000,00"),
+            row("1673205009600003", "196009102002032972", "Ratna Arifin", "31/02/1960", "P", "dua juta"),
+            row("1611201109700004", "197009112003011233", "Budi Siregar", "1970-09-12", "L", "3405000"),
+            row("1671205207780001", "197807122007012420", "Fitri Marlina, S.Pd.", "12/07/1978", "P", "4.220.000,00"),
+        ],
+    })
+}

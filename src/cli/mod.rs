@@ -1,0 +1,126 @@
+//! The command line. What a person waits for goes to stderr, what a script reads to stdout.
+
+mod demo;
+mod examples;
+// mod onboard;
+mod serve;
+mod token;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::{Config, Environment};
+use crate::domain::actor::{Actor, Role, Scope};
+use crate::postgres::{Cluster, Durability};
+use crate::store::Database;
+use crate::telemetry;
+
+/// A GraphQL registry of the people whom a national employment social-security agency covers.
+///
+/// Begin with `registry serve --demo`: it starts a private PostgreSQL, fills it with people who do not exist, and
+/// prints what to try.
+#[derive(Parser, Debug)]
+#[command(version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    config: Config,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Serves the API, the playground and health.
+    Serve(serve::Serve),
+    /// Brings the tables up to date, and ends.
+    Migrate,
+    /// Prints the schema of the API.
+    Schema,
+    /// Fills an empty register with people who do not exist, for trying and measuring.
+    Demo(demo::Demo),
+    /// Signs a bearer token with the installation's own key, and prints it alone.
+    Token(token::Token),
+    // Onboard(onboard::Onboard),
+}
+
+impl Cli {
+    /// Does what is asked.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what to do.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        telemetry::start(self.config.environment == Environment::Production);
+        let clock = Clock::System;
+        match self.command {
+            Command::Schema => {
+                std::io::stdout().write_all(crate::graphql::sdl().as_bytes())?;
+            }
+            Command::Migrate => {
+                let installation = Installation::open(&self.config).await?;
+                tracing::info!("the tables are up to date");
+                installation.close().await;
+            }
+            Command::Serve(serve) => serve.run(&self.config, clock).await?,
+            Command::Demo(demo) => {
+                let installation = Installation::open(&self.config).await?;
+                demo.run(&installation.database).await?;
+                installation.close().await;
+            }
+            Command::Token(token) => {
+                let installation = Installation::open(&self.config).await?;
+                let token = token.sign(&installation.database, clock)?;
+                writeln!(std::io::stdout(), "{token}")?;
+                installation.close().await;
+            } /*ONB
+                          Command::Onboard(onboard) => {
+                              let installation = Installation::open(&self.config).await?;
+                              let code = onboard::run(onboard, &installation.database, &operator(), clock.today()).await;
+                              installation.close().await;
+                              return code;
+                          }
+              ONB*/
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Whoever can run commands on the installation itself has its key, and with it all rights.
+fn operator() -> Actor {
+    Actor { client: "command line".to_owned(), role: Role::Administrator, scope: Scope::default() }
+}
+
+/// A database that is ready to use, and the private PostgreSQL below it if there is one.
+struct Installation {
+    database: Arc<Database>,
+    cluster: Option<Cluster>,
+}
+
+impl Installation {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        let pools = config.pools()?;
+        let keys = config.keys()?;
+        let (options, cluster) = match config.database_options()? {
+            Some(options) => (options, None),
+            None => {
+                let folder = config.data_dir.join("postgres");
+                let cluster = Cluster::start(&folder, Durability::Durable).await?;
+                (cluster.options(), Some(cluster))
+            }
+        };
+        let database =
+            Database::open(options, keys, pools).await.context("the registry cannot use its database")?;
+        Ok(Self { database, cluster })
+    }
+
+    async fn close(self) {
+        self.database.close().await;
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await;
+        }
+    }
+}

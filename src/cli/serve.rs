@@ -1,0 +1,211 @@
+//! `registry serve`: the API, the playground and health, until a signal.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::demo;
+use super::{Installation, examples};
+use crate::clock::Clock;
+use crate::config::{Config, Environment, Listen};
+use crate::domain::actor::Role;
+use crate::http::auth::{self, TokenScope};
+use crate::http::graphql::Settings;
+use crate::http::playground::{self, DemoToken, MakeSettings};
+use crate::http::{Front, open, server};
+use crate::store::{Database, count, idempotency};
+
+/// How the API is served.
+#[derive(Args, Debug)]
+pub struct Serve {
+    #[command(flatten)]
+    listen: Listen,
+
+    /// Fills an empty register with people who do not exist, and puts a token for each role into the playground.
+    #[arg(long)]
+    demo: bool,
+
+    /// People of the demonstration.
+    #[arg(long, default_value_t = 20_000, requires = "demo")]
+    demo_participants: u64,
+
+    /// Serves no playground.
+    #[arg(long, env = "REGISTRY_NO_PLAYGROUND")]
+    no_playground: bool,
+
+    /// Bytes that the body of a request may have.
+    #[arg(long, env = "REGISTRY_MAX_BODY", default_value_t = 8 * 1024 * 1024)]
+    max_body: usize,
+}
+
+/// How long the tokens of a demonstration hold.
+const DEMO_TOKEN_HOURS: i64 = 24;
+
+impl Serve {
+    /// Serves until a signal to stop.
+    pub async fn run(self, config: &Config, clock: Clock) -> anyhow::Result<()> {
+        if config.environment == Environment::Production {
+            bail!(
+                "REGISTRY_ENV=production needs an identity provider for its clients, and this version knows only the \
+                 tokens that `registry token` signs for development"
+            );
+        }
+        if !(64 * 1024..=256 * 1024 * 1024).contains(&self.max_body) {
+            bail!("REGISTRY_MAX_BODY must be between 64 KiB and 256 MiB");
+        }
+        // The port first: if it is taken, nothing else needs to be started for nothing.
+        let listener = TcpListener::bind(self.listen.listen).await;
+        let listener =
+            listener.with_context(|| format!("REGISTRY_LISTEN: {} cannot be used", self.listen.listen))?;
+        let installation = Installation::open(config).await?;
+        let database = Arc::clone(&installation.database);
+        if self.demo {
+            self.fill(&database).await?;
+        }
+        let chores = start_chores(&database);
+        let front = Front {
+            database: Arc::clone(&database),
+            clock,
+            settings: Settings { max_body_bytes: self.max_body, ..Settings::default() },
+            playground: (!self.no_playground).then(|| self.make_settings(&database, clock)),
+        };
+        let address = listener.local_addr()?;
+        if self.demo {
+            self.welcome(&database, clock, &config.data_dir, address).await?;
+        }
+        tracing::info!(%address, "serving: API at /graphql, playground at /, schema at /schema.graphql");
+        server::serve(listener, open(front), stop_signal()?).await;
+        chores.iter().for_each(tokio::task::JoinHandle::abort);
+        installation.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    async fn fill(&self, database: &Arc<Database>) -> anyhow::Result<()> {
+        let filled: bool =
+            sqlx::query_scalar("select exists (select from employer)").fetch_one(&database.pool).await?;
+        if !filled {
+            let summary = demo::load(database, self.demo_participants).await?;
+            tracing::info!(participants = summary.participants, "loaded people who do not exist");
+        }
+        Ok(())
+    }
+
+    /// What the playground starts with; tokens are signed anew at each visit.
+    fn make_settings(&self, database: &Arc<Database>, clock: Clock) -> MakeSettings {
+        let (database, demo) = (Arc::clone(database), self.demo);
+        Arc::new(move || playground::Settings {
+            demo,
+            tokens: if demo { demo_tokens(&database, clock) } else { Vec::new() },
+            tabs: examples::tabs(),
+        })
+    }
+
+    /// Says what is there and what to try.
+    async fn welcome(
+        &self,
+        database: &Arc<Database>,
+        clock: Clock,
+        data_dir: &Path,
+        address: std::net::SocketAddr,
+    ) -> anyhow::Result<()> {
+        let request = write_request(data_dir).await?;
+        let mut text = format!(
+            "\n  Participant registry, with people who do not exist.\n\n  \
+             playground   http://{address}/\n  API          http://{address}/graphql\n  \
+             schema       http://{address}/schema.graphql\n\n  Tokens for {DEMO_TOKEN_HOURS} hours:\n"
+        );
+        for token in demo_tokens(database, clock) {
+            text.push_str(&format!("    {:<15} {}\n", token.role, token.token));
+        }
+        text.push_str(&examples::things_to_try(address, &request));
+        std::io::stderr().write_all(text.as_bytes())?;
+        Ok(())
+    }
+}
+
+/// The roster of South Sumatra as one request of the API, for whoever wants to send it.
+async fn write_request(data_dir: &Path) -> anyhow::Result<PathBuf> {
+    let path = data_dir.join("south-sumatra.json");
+    tokio::fs::create_dir_all(data_dir).await?;
+    tokio::fs::write(&path, examples::south_sumatra_request()?).await?;
+    Ok(path)
+}
+
+/// A token for each role. Partners see the people of South Sumatra's government; officers, those of the province.
+fn demo_tokens(database: &Database, clock: Clock) -> Vec<DemoToken> {
+    let (now, reference) = (clock.now(), database.reference());
+    let until = now + chrono::Duration::hours(DEMO_TOKEN_HOURS);
+    let of_role = |&role: &Role| {
+        let (label, scope) = match role {
+            Role::Partner => {
+                let employer = examples::south_sumatra_government();
+                (
+                    "Partner: the government of South Sumatra",
+                    TokenScope { employer: Some(employer), ..Default::default() },
+                )
+            }
+            Role::Officer => {
+                let provinces = vec!["16".to_owned()];
+                ("Officer: South Sumatra", TokenScope { provinces, ..Default::default() })
+            }
+            Role::Administrator => ("Administrator: the whole country", TokenScope::default()),
+            Role::Approver => ("Approver", TokenScope::default()),
+            Role::LicensingDesk => ("Licensing desk", TokenScope::default()),
+            Role::Analyst => ("Analyst: figures only", TokenScope::default()),
+            Role::Auditor => ("Auditor", TokenScope::default()),
+        };
+        let name = format!("demo-{}", role.as_str().to_lowercase());
+        let token = auth::issue(&database.keys, &reference, &name, role, scope, (now, until)).ok()?;
+        Some(DemoToken { role: role.to_string(), label: label.to_owned(), token })
+    };
+    Role::ALL.iter().filter_map(of_role).collect()
+}
+
+/// What goes on beside the requests.
+fn start_chores(database: &Arc<Database>) -> [tokio::task::JoinHandle<()>; 3] {
+    [
+        tokio::spawn(Arc::clone(database).follow_reference()),
+        tokio::spawn(repeat(Duration::from_secs(1), Arc::clone(database), async |database: &Database| {
+            count::fold(&database.pool).await.map(|_| ())
+        })),
+        tokio::spawn(repeat(
+            Duration::from_secs(3_600),
+            Arc::clone(database),
+            async |database: &Database| idempotency::forget_old(&database.pool).await.map(|_| ()),
+        )),
+    ]
+}
+
+/// Does a chore again and again; one that fails is tried again in its turn.
+async fn repeat(
+    every: Duration,
+    database: Arc<Database>,
+    chore: impl AsyncFn(&Database) -> Result<(), crate::store::StoreError>,
+) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = chore(&database).await {
+            tracing::debug!(%error, "a chore failed and will be tried again");
+        }
+    }
+}
+
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: finishing what is under way");
+    })
+}

@@ -1,0 +1,332 @@
+//! A synthetic register of any size, nobody's data: to try the registry in five minutes, and to measure it.
+//!
+//! The same seed and size give the same people under the same ids, of whom none exists: names out of lists, identity
+//! numbers of districts that no regency has, tax numbers of a type that no taxpayer is. Organisations say of themselves
+//! that they are examples. It is the register of the evening of 2014-10-01, the day before the story begins.
+//!
+//! A load is one transaction, whatever its size: a load that is killed has never been. In it the tables of the people
+//! stand without indexes and foreign keys, which is what makes it fast; they come back before it commits. People are
+//! made by one thread and written by another, a few thousand at a time, so memory does not grow with their number.
+//!
+//! Nothing of it is reachable from the API. Where it writes past the rules, its tests ask the rules.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use sqlx::{Connection, PgConnection};
+use tokio::sync::mpsc;
+
+use crate::store::reference::Reference;
+use crate::store::{Database, StoreError};
+
+mod atlas;
+mod biography;
+mod channels;
+mod copy;
+mod figures;
+mod index;
+mod names;
+mod payers;
+mod people;
+mod random;
+#[cfg(test)]
+mod tests;
+
+pub use channels::{BRANCH, CLOSED_OUTLET, GOVERNMENT_UNIT};
+pub use payers::SOUTH_SUMATRA_GOVERNMENT;
+
+use atlas::{AREAS, Area};
+use biography::World;
+use figures::Figures;
+use people::{Chunk, People};
+
+/// Who recorded it all, in the histories.
+const RECORDED_BY: &str = "demo";
+/// People in one piece of work.
+const CHUNK: usize = 5_000;
+/// The most people: beyond, the rules that make numbers unique and people young enough no longer hold.
+const MOST: u64 = 100_000_000;
+
+/// How large a register, and which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoSize {
+    /// How many people. None is a register too: channels, employers and associations without people.
+    pub participants: u64,
+    /// Which register of that size.
+    pub seed: u64,
+}
+
+impl DemoSize {
+    /// The usual register of so many people.
+    pub const fn of(participants: u64) -> Self {
+        Self { participants, seed: 16 }
+    }
+}
+
+/// How far a load is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many people are written.
+    People(u64),
+    /// All are written; indexes are built and foreign keys checked.
+    Indexing,
+    /// The load is committed; the database takes stock of the tables.
+    Analyzing,
+}
+
+/// What was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoSummary {
+    /// People.
+    pub participants: u64,
+    /// Enrollments.
+    pub enrollments: u64,
+    /// Channels.
+    pub channels: u64,
+    /// Employers.
+    pub employers: u64,
+    /// Associations.
+    pub associations: u64,
+    /// The provincial government of South Sumatra, by internal id: an employer without people. Its 8,000 civil servants
+    /// wait in a file.
+    pub south_sumatra_government: i64,
+}
+
+/// Why a synthetic register was not loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DemoError {
+    /// Something is there already.
+    #[error("a synthetic register is loaded into an empty registry only, and this one has entries in {0}")]
+    NotEmpty(String),
+    /// Too many people.
+    #[error("a synthetic register has at most {MOST} people")]
+    TooLarge,
+    /// The database failed.
+    #[error("the load of the synthetic register broke off: {0}. It is there whole or not at all")]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for DemoError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Loads a synthetic register into an empty registry: all of it or nothing.
+///
+/// Nobody else can read or write people meanwhile.
+///
+/// # Errors
+/// The registry is not empty, the size is absurd, or the database failed.
+pub async fn load(
+    database: &Arc<Database>,
+    size: DemoSize,
+    progress: impl Fn(Progress),
+) -> Result<DemoSummary, DemoError> {
+    if size.participants > MOST {
+        return Err(DemoError::TooLarge);
+    }
+    let mut conn = database.bulk.acquire().await?;
+    // Whatever becomes of the load, nobody inherits the connection and its settings.
+    conn.close_on_drop();
+    refuse_unless_empty(&mut conn).await?;
+    let world = Arc::new(World::of(size, &province_names(&database.reference())?));
+
+    run(
+        &mut conn,
+        "set statement_timeout = 0; set idle_in_transaction_session_timeout = '1min'; \
+         set maintenance_work_mem = '256MB'",
+    )
+    .await?;
+    let mut transaction = conn.begin().await?;
+    // Nobody writes from here on. The first look spared a register in use this lock, the second cannot be overtaken.
+    run(
+        &mut transaction,
+        "lock table participant, identifier, channel, employer, association in access exclusive mode",
+    )
+    .await?;
+    refuse_unless_empty(&mut transaction).await?;
+    let taken_off = index::take_off(&mut transaction, PEOPLE_TABLES).await?;
+    // They are empty. Emptied by this very transaction, they take rows that are written frozen: nobody has to visit
+    // twenty million rows again to mark them as old.
+    run(&mut transaction, "truncate identifier, participant, enrollment, participant_event").await?;
+    let figures = copy_people(&mut transaction, database, &world, &progress).await?;
+    copy_the_rest(&mut transaction, database, &world, &figures).await?;
+    progress(Progress::Indexing);
+    taken_off.put_back(&mut transaction).await?;
+    advance_sequences(&mut transaction, &world, &figures).await?;
+    transaction.commit().await?;
+
+    progress(Progress::Analyzing);
+    if let Err(error) = run(&mut conn, VACUUM).await.map_err(StoreError::from) {
+        tracing::warn!(%error, "the register is loaded; its statistics are left to autovacuum");
+    }
+    database.refresh_reference().await?;
+    Ok(DemoSummary {
+        participants: size.participants,
+        enrollments: figures.enrollments.unsigned_abs(),
+        channels: world.channels.len() as u64,
+        employers: world.employers.len() as u64,
+        associations: world.associations.len() as u64,
+        south_sumatra_government: SOUTH_SUMATRA_GOVERNMENT,
+    })
+}
+
+const PEOPLE_TABLES: &[&str] = &["identifier", "participant", "enrollment", "participant_event"];
+
+/// The first day on which somebody was registered, a Monday.
+fn first_day() -> NaiveDate {
+    day((2008, 1, 7))
+}
+
+/// The last day on which anything happened.
+fn last_day() -> NaiveDate {
+    day((2014, 10, 1))
+}
+
+fn day((year, month, day): (i32, u32, u32)) -> NaiveDate {
+    NaiveDate::from_ymd_opt(year, month, day).expect("the days of this module are in the calendar")
+}
+
+/// Eight o'clock on a day, as PostgreSQL reads it.
+fn morning_of(day: NaiveDate) -> String {
+    format!("{day} 08:00:00+07")
+}
+
+/// The names of the provinces of the atlas, in its order.
+fn province_names(reference: &Reference) -> Result<Vec<String>, StoreError> {
+    let name = |area: &Area| {
+        let province = reference.province(area.id);
+        let missing = || StoreError::Fault(format!("the reference data have no province {}", area.id));
+        Ok(province.ok_or_else(missing)?.edition_on(last_day()).name.clone())
+    };
+    AREAS.iter().map(name).collect()
+}
+
+async fn refuse_unless_empty(conn: &mut PgConnection) -> Result<(), DemoError> {
+    let occupied: Option<String> = sqlx::query_scalar(
+        "select case when exists (select from participant) then 'participant'
+                     when exists (select from identifier) then 'identifier'
+                     when exists (select from channel) then 'channel'
+                     when exists (select from employer) then 'employer'
+                     when exists (select from association) then 'association' end",
+    )
+    .fetch_one(conn)
+    .await?;
+    occupied.map_or(Ok(()), |table| Err(DemoError::NotEmpty(table)))
+}
+
+async fn run(conn: &mut PgConnection, statements: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(statements).execute(conn).await.map(|_| ())
+}
+
+/// Makes people on a thread of their own and writes them as they come.
+async fn copy_people(
+    conn: &mut PgConnection,
+    database: &Arc<Database>,
+    world: &Arc<World>,
+    progress: &impl Fn(Progress),
+) -> Result<Figures, DemoError> {
+    // Two finished pieces at most wait to be written.
+    let (sender, mut chunks) = mpsc::channel::<Chunk>(2);
+    let (keys_of, world) = (Arc::clone(database), Arc::clone(world));
+    let making = tokio::task::spawn_blocking(move || make_people(&world, &keys_of, &sender));
+    let mut written = 0;
+    while let Some(chunk) = chunks.recv().await {
+        chunk.identifiers.copy(conn, COPY_IDENTIFIER).await?;
+        chunk.participants.copy(conn, COPY_PARTICIPANT).await?;
+        chunk.enrollments.copy(conn, COPY_ENROLLMENT).await?;
+        chunk.events.copy(conn, COPY_EVENT).await?;
+        written += chunk.people;
+        progress(Progress::People(written));
+    }
+    match making.await {
+        Ok(figures) => Ok(figures),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Stops early when nobody takes the people any more, because writing them failed.
+fn make_people(world: &World, database: &Database, sender: &mpsc::Sender<Chunk>) -> Figures {
+    let mut figures = Figures::default();
+    let mut people = People::of(world).peekable();
+    while people.peek().is_some() {
+        let mut chunk = Chunk::default();
+        for person in people.by_ref().take(CHUNK) {
+            chunk.add(&person, &database.keys, &mut figures);
+        }
+        if sender.blocking_send(chunk).is_err() {
+            break;
+        }
+    }
+    figures
+}
+
+/// Channels and payers, and the figures. After the people, because an employer declares a headcount that goes by them.
+async fn copy_the_rest(
+    conn: &mut PgConnection,
+    database: &Database,
+    world: &World,
+    figures: &Figures,
+) -> Result<(), sqlx::Error> {
+    let (channels, channel_provinces) = world.channels.rows();
+    channels.copy(conn, COPY_CHANNEL).await?;
+    channel_provinces.copy(conn, "copy channel_province (channel_id, province_id) from stdin").await?;
+    let employers = world.employers.rows(world.seed, &database.keys, figures);
+    employers.copy(conn, COPY_EMPLOYER).await?;
+    world.associations.rows().copy(conn, COPY_ASSOCIATION).await?;
+    for (rows, statement) in figures.rows().iter().zip(COPY_FIGURES) {
+        rows.copy(conn, statement).await?;
+    }
+    Ok(())
+}
+
+/// The next of each is the one after the last that was loaded. Of a sequence that stands at its beginning the first
+/// number is still to be given out.
+async fn advance_sequences(
+    conn: &mut PgConnection,
+    world: &World,
+    figures: &Figures,
+) -> Result<(), sqlx::Error> {
+    let count = |length: usize| i64::try_from(length).expect("memory holds them");
+    let people = i64::try_from(world.participants).expect("at most a hundred million");
+    for (sequence, last) in [
+        ("channel_id_seq", count(world.channels.len())),
+        ("employer_id_seq", count(world.employers.len())),
+        ("association_id_seq", count(world.associations.len())),
+        ("participant_id_seq", people),
+        ("enrollment_id_seq", figures.enrollments),
+        ("participant_event_id_seq", figures.events),
+    ] {
+        sqlx::query("select setval($1::regclass, greatest($2, 1), $2 > 0)")
+            .bind(sequence)
+            .bind(last)
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
+}
+
+const COPY_IDENTIFIER: &str =
+    "copy identifier (kind, value_index, participant_id, claimed_at) from stdin with (freeze)";
+const COPY_PARTICIPANT: &str = "copy participant (id, registered_at, channel_id, employer_id, association_id, \
+    birth_date, sex, status, province_id, full_name, name_key, national_id, phone) from stdin with (freeze)";
+const COPY_ENROLLMENT: &str = "copy enrollment (participant_id, id, employer_id, association_id, channel_id, \
+    monthly_wage, starts_on, ends_on, paid_through, segment, status, end_reason, civil_servant, province_id, \
+    programmes, recorded_at, work_unit) from stdin with (freeze)";
+const COPY_EVENT: &str = "copy participant_event (participant_id, id, enrollment_id, channel_id, recorded_at, \
+    effective_on, kind, recorded_by) from stdin with (freeze)";
+const COPY_CHANNEL: &str = "copy channel (id, code, name, name_key, kind, parent_id, operator, opened_on, closed_on, \
+    registered_at, registered_by) from stdin";
+const COPY_EMPLOYER: &str = "copy employer (id, registered_at, name, name_key, kind, tax_number_index, \
+    tax_number_sealed, business_number, risk_class, province_id, declared_headcount, registered_by) from stdin";
+const COPY_ASSOCIATION: &str =
+    "copy association (id, registered_at, name, name_key, trade, province_id, registered_by) from stdin";
+const VACUUM: &str = "vacuum (analyze) identifier, participant, enrollment, participant_event, channel, \
+    channel_province, employer, association, province_count, channel_count, employer_count, association_count";
+const COPY_FIGURES: [&str; 4] = [
+    "copy province_count (province_id, segment, status, persons) from stdin",
+    "copy channel_count (channel_id, province_id, segment, status, persons) from stdin",
+    "copy employer_count (employer_id, status, persons) from stdin",
+    "copy association_count (association_id, status, persons) from stdin",
+];

@@ -1,0 +1,309 @@
+//! What happens to people: through whom they are enrolled, what they earn, whether they pay, stop and die.
+//!
+//! About a third of the register does not pay, as in the agency's own (domain facts, 3). Every enrollment breaks none
+//! of the rules in force on its first day: pensions, for instance, do not exist yet.
+
+use chrono::{Datelike, NaiveDate, NaiveDateTime};
+
+use super::channels::Channels;
+use super::payers::{Associations, Employers};
+use super::random::Random;
+use super::{DemoSize, last_day};
+use crate::domain::channel::ChannelKind;
+use crate::domain::count::Held;
+use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
+use crate::domain::rule::{age_on, end_of_month};
+
+/// Until when an enrollment is fresh: nothing but registered and active ones.
+const FRESH_DAYS: i64 = 60;
+/// From when on an enrollment can be in arrears: three months without a contribution, after the first ones.
+const ARREARS_DAYS: i64 = 150;
+/// Three months after this day it is September, and nothing was paid since.
+const ARREARS_SINCE: (i32, u32, u32) = (2014, 5, 31);
+
+const WORK_UNITS: &[&str] = &[
+    "Sekretariat Daerah",
+    "Dinas Pendidikan",
+    "Dinas Kesehatan",
+    "Dinas Perhubungan",
+    "Dinas Pekerjaan Umum",
+    "Dinas Sosial",
+    "Satuan Polisi Pamong Praja",
+    "Badan Kepegawaian Daerah",
+];
+
+/// Everything that people are made from.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) seed: u64,
+    pub(super) participants: u64,
+    pub(super) channels: Channels,
+    pub(super) employers: Employers,
+    pub(super) associations: Associations,
+}
+
+impl World {
+    /// Channels and payers of a register of that size; the provinces by name, in the order of the atlas.
+    pub(super) fn of(size: DemoSize, provinces: &[String]) -> Self {
+        Self {
+            seed: size.seed,
+            participants: size.participants,
+            channels: Channels::open(),
+            employers: Employers::register(size, provinces),
+            associations: Associations::register(),
+        }
+    }
+}
+
+/// An enrollment of a person.
+#[derive(Clone, Debug)]
+pub(super) struct Enrolled {
+    pub(super) recorded_at: NaiveDateTime,
+    pub(super) segment: Segment,
+    pub(super) status: EnrollmentStatus,
+    pub(super) employer: Option<i64>,
+    pub(super) association: Option<i64>,
+    pub(super) channel: i64,
+    pub(super) civil_servant: Option<CivilServantCategory>,
+    pub(super) work_unit: Option<&'static str>,
+    /// An array as PostgreSQL reads it.
+    pub(super) programmes: &'static str,
+    pub(super) monthly_wage: Option<i64>,
+    pub(super) starts_on: NaiveDate,
+    pub(super) paid_through: Option<NaiveDate>,
+    pub(super) ends_on: Option<NaiveDate>,
+    pub(super) end_reason: Option<EndReason>,
+}
+
+impl Enrolled {
+    /// What figures see of it.
+    pub(super) fn held(&self) -> Held {
+        Held {
+            segment: self.segment,
+            status: self.status,
+            employer: self.employer,
+            association: self.association,
+        }
+    }
+
+    fn end(&mut self, on: NaiveDate, reason: EndReason) {
+        self.status = EnrollmentStatus::Ended;
+        self.ends_on = Some(on);
+        self.end_reason = Some(reason);
+        // What lapsed before stays unpaid.
+        self.paid_through = self.paid_through.map(|paid| paid.min(end_of_month(on)));
+    }
+}
+
+/// The enrollments of a person who comes in at that moment and was born on that day, and the day of death of the few
+/// who died.
+pub(super) fn write(
+    world: &World,
+    area: usize,
+    (registered_at, birth_date): (NaiveDateTime, NaiveDate),
+    random: &mut Random,
+) -> (Vec<Enrolled>, Option<NaiveDate>) {
+    let segment = random.weighted(&[
+        (Segment::WageEarner, 62),
+        (Segment::SelfEmployed, 24),
+        (Segment::Construction, 9),
+        (Segment::MigrantWorker, 5),
+    ]);
+    let first = enroll(world, area, segment, registered_at, random);
+    let mut enrollments = vec![first];
+    if random.percent(8) {
+        enroll_again(world, area, &mut enrollments, random);
+    }
+    for enrolled in &mut enrollments {
+        retire(enrolled, birth_date);
+    }
+    let dies = random.below(1_000) < 8;
+    let died_on = if dies { die(&mut enrollments, random) } else { None };
+    (enrollments, died_on)
+}
+
+/// A further enrollment: with another employer, or for work of one's own beside the first. Whoever had left the first
+/// employer has moved to the second.
+fn enroll_again(world: &World, area: usize, enrollments: &mut Vec<Enrolled>, random: &mut Random) {
+    let [first] = enrollments.as_mut_slice() else {
+        return;
+    };
+    let free_from = first.ends_on.unwrap_or(first.recorded_at.date()).succ_opt();
+    let Some(free_from) = free_from.filter(|day| *day <= last_day()) else {
+        return;
+    };
+    let day = random.day_between(free_from, last_day());
+    let recorded_at = day.and_time(first.recorded_at.time());
+    let segment = match first.segment {
+        Segment::WageEarner if random.percent(60) => Segment::WageEarner,
+        Segment::SelfEmployed => Segment::WageEarner,
+        _ => Segment::SelfEmployed,
+    };
+    let mut second = enroll(world, area, segment, recorded_at, random);
+    second.starts_on = second.starts_on.max(free_from);
+    if (second.segment, second.employer) == (first.segment, first.employer) {
+        return;
+    }
+    let has_moved = first.ends_on.is_some() && first.segment == second.segment;
+    if has_moved {
+        first.end_reason = Some(EndReason::Transferred);
+    }
+    enrollments.push(second);
+}
+
+/// Whoever stops at 55 or later, when the savings for old age are paid out, has retired.
+fn retire(enrolled: &mut Enrolled, birth_date: NaiveDate) {
+    let is_old = enrolled.ends_on.is_some_and(|ends_on| age_on(birth_date, ends_on) >= 55);
+    if is_old && enrolled.end_reason == Some(EndReason::Resigned) {
+        enrolled.end_reason = Some(EndReason::Retired);
+    }
+}
+
+/// Closes what is open, from the day of death on; `None` if there is no day left to die on.
+fn die(enrollments: &mut [Enrolled], random: &mut Random) -> Option<NaiveDate> {
+    let last_seen = enrollments.iter().map(|enrolled| {
+        let recorded_on = enrolled.recorded_at.date();
+        enrolled.ends_on.map_or(recorded_on, |ends_on| ends_on.max(recorded_on))
+    });
+    let first_day = last_seen.max()?.succ_opt().filter(|day| *day <= last_day())?;
+    let died_on = random.day_between(first_day, last_day());
+    for enrolled in enrollments.iter_mut().filter(|enrolled| enrolled.ends_on.is_none()) {
+        enrolled.end(died_on, EndReason::Deceased);
+    }
+    Some(died_on)
+}
+
+fn enroll(
+    world: &World,
+    area: usize,
+    segment: Segment,
+    recorded_at: NaiveDateTime,
+    random: &mut Random,
+) -> Enrolled {
+    let today = recorded_at.date();
+    let mut enrolled = Enrolled {
+        recorded_at,
+        segment,
+        status: EnrollmentStatus::Registered,
+        employer: None,
+        association: None,
+        channel: 0,
+        civil_servant: None,
+        work_unit: None,
+        programmes: "{WORK_ACCIDENT,DEATH}",
+        monthly_wage: None,
+        starts_on: today,
+        paid_through: None,
+        ends_on: None,
+        end_reason: None,
+    };
+    let kind = match segment {
+        Segment::WageEarner => employ(world, area, &mut enrolled, random),
+        Segment::SelfEmployed => set_up_alone(world, area, &mut enrolled, random),
+        Segment::Construction => {
+            enrolled.employer = Some(world.employers.pick(random, area));
+            enrolled.monthly_wage = Some(wage(random, 1_500_000, 200));
+            random.weighted(&[(ChannelKind::Branch, 85), (ChannelKind::LicensingDesk, 15)])
+        }
+        Segment::MigrantWorker => {
+            if random.percent(20) {
+                enrolled.programmes = "{WORK_ACCIDENT,DEATH,OLD_AGE}";
+            }
+            random.weighted(&[(ChannelKind::Branch, 80), (ChannelKind::Online, 20)])
+        }
+    };
+    enrolled.channel = world.channels.pick(random, area, kind, today);
+    settle(&mut enrolled, random);
+    enrolled
+}
+
+/// A job: with a company or household, or as one of the people who work for a province without being civil servants.
+fn employ(world: &World, area: usize, enrolled: &mut Enrolled, random: &mut Random) -> ChannelKind {
+    // Employers report a month's new people together, and late.
+    enrolled.starts_on = enrolled.starts_on.with_day(1).unwrap_or(enrolled.starts_on);
+    enrolled.monthly_wage = Some(wage(random, 1_400_000, 120));
+    match world.employers.government(area).filter(|_| random.percent(4)) {
+        Some(government) => {
+            enrolled.employer = Some(government);
+            enrolled.civil_servant = Some(CivilServantCategory::NonAsn);
+            enrolled.work_unit = random.pick(WORK_UNITS).copied();
+        }
+        None => {
+            enrolled.employer = Some(world.employers.pick(random, area));
+            enrolled.programmes = "{WORK_ACCIDENT,DEATH,OLD_AGE}";
+        }
+    }
+    random.weighted(&[
+        (ChannelKind::Branch, 70),
+        (ChannelKind::Online, 18),
+        (ChannelKind::LicensingDesk, 7),
+        (ChannelKind::RegionalOffice, 2),
+        (ChannelKind::MobileOfficer, 3),
+    ])
+}
+
+/// Work of one's own, with an association or alone.
+fn set_up_alone(world: &World, area: usize, enrolled: &mut Enrolled, random: &mut Random) -> ChannelKind {
+    enrolled.monthly_wage = Some(wage(random, 1_000_000, 100));
+    if random.percent(35) {
+        enrolled.programmes = "{WORK_ACCIDENT,DEATH,OLD_AGE}";
+    }
+    if random.percent(45) {
+        enrolled.association = Some(world.associations.pick(random, area));
+        return random.weighted(&[
+            (ChannelKind::AssociationDesk, 40),
+            (ChannelKind::BankOutlet, 35),
+            (ChannelKind::MobileOfficer, 25),
+        ]);
+    }
+    random.weighted(&[
+        (ChannelKind::BankOutlet, 60),
+        (ChannelKind::Kiosk, 15),
+        (ChannelKind::MobileOfficer, 10),
+        (ChannelKind::Branch, 10),
+        (ChannelKind::Online, 5),
+    ])
+}
+
+/// Where the enrollment stands at the end of September 2014.
+fn settle(enrolled: &mut Enrolled, random: &mut Random) {
+    use EnrollmentStatus::{Active, Ended, Inactive, Registered};
+    let today = enrolled.recorded_at.date();
+    let age = (last_day() - today).num_days();
+    enrolled.status = random.weighted(match age {
+        ..FRESH_DAYS => &[(Registered, 45), (Active, 55)],
+        FRESH_DAYS..ARREARS_DAYS => &[(Registered, 6), (Active, 88), (Ended, 6)],
+        _ => &[(Registered, 2), (Active, 66), (Inactive, 20), (Ended, 12)],
+    });
+    let september = super::day((2014, 9, 30));
+    enrolled.paid_through = match enrolled.status {
+        Registered => None,
+        Active | Ended => Some(end_of_month(enrolled.starts_on.max(september))),
+        Inactive => Some(end_of_month(random.day_between(enrolled.starts_on, super::day(ARREARS_SINCE)))),
+    };
+    if enrolled.status == Ended {
+        let ends_on = random.day_between(today, september);
+        let reason = match enrolled.segment {
+            Segment::WageEarner => random.weighted(&[
+                (EndReason::Resigned, 50),
+                (EndReason::ContractEnded, 30),
+                (EndReason::Dismissed, 12),
+                (EndReason::EmployerClosed, 5),
+                (EndReason::EnrolledInError, 2),
+                (EndReason::Disabled, 1),
+            ]),
+            Segment::SelfEmployed => EndReason::Resigned,
+            Segment::Construction => EndReason::ContractEnded,
+            Segment::MigrantWorker => {
+                random.weighted(&[(EndReason::ContractEnded, 80), (EndReason::MovedAbroad, 20)])
+            }
+        };
+        enrolled.end(ends_on, reason);
+    }
+}
+
+/// Rupiah a month, from a minimum on, in steps of 10,000: most near it, a few at a multiple.
+fn wage(random: &mut Random, minimum: i64, steps: u32) -> i64 {
+    let spread = random.weighted(&[(1, 80), (4, 17), (20, 3)]);
+    minimum + 10_000 * i64::from(random.below(steps * spread))
+}

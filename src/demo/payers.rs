@@ -1,0 +1,285 @@
+//! Employers, and associations of informal workers.
+
+use chrono::{Days, NaiveDate};
+
+use super::atlas::{self, AREAS};
+use super::copy::Rows;
+use super::figures::Figures;
+use super::random::Random;
+use super::{DemoSize, RECORDED_BY, day, first_day, morning_of, names};
+use crate::domain::employer::{EmployerKind, TaxNumber};
+use crate::domain::identity::RegionBook;
+use crate::domain::participant::Sex;
+use crate::store::keys::{Keys, NumberKind};
+
+/// Internal id of the provincial government of South Sumatra, in a synthetic register of any size. It has nobody yet:
+/// its 8,000 civil servants wait in a file.
+pub const SOUTH_SUMATRA_GOVERNMENT: i64 = 1;
+
+const SOUTH_SUMATRA: i16 = 16;
+/// One employer for so many people.
+const PEOPLE_PER_EMPLOYER: u64 = 80;
+
+/// What the members of an association do: in its name, and in the schema's language.
+const TRADES: &[(&str, &str)] = &[
+    ("Nelayan", "fishing"),
+    ("Pedagang Pasar", "market trade"),
+    ("Ojek", "motorcycle taxi"),
+    ("Pengemudi Becak", "pedicab driving"),
+    ("Petani Karet", "rubber farming"),
+    ("Pengrajin Songket", "weaving"),
+    ("Pemulung", "waste picking"),
+    ("Pedagang Keliling", "street vending"),
+    ("Penjahit", "tailoring"),
+    ("Buruh Gendong", "porterage"),
+    ("Sopir Angkot", "minibus driving"),
+];
+
+/// An employer without its people.
+#[derive(Debug)]
+struct Employer {
+    name: String,
+    kind: EmployerKind,
+    risk_class: u8,
+    area: usize,
+    registered_on: NaiveDate,
+    /// NIB; one employer in ten has been given one since.
+    has_business_number: bool,
+}
+
+/// Employers by internal id, from 1.
+#[derive(Debug)]
+pub(super) struct Employers {
+    all: Vec<Employer>,
+    /// By area, as the two others.
+    governments: Vec<i64>,
+    companies: Vec<Vec<i64>>,
+    households: Vec<Vec<i64>>,
+}
+
+impl Employers {
+    /// The employers of so many people: the government of each province, South Sumatra's first; then one company in
+    /// each; then the rest, where the people are.
+    pub(super) fn register(size: DemoSize, provinces: &[String]) -> Self {
+        let count = (size.participants / PEOPLE_PER_EMPLOYER).clamp(200, 50_000);
+        let count = usize::try_from(count).expect("at most 50,000");
+        let mut random = Random::new(size.seed, 1);
+        let mut employers = Self {
+            all: Vec::with_capacity(count),
+            governments: vec![0; AREAS.len()],
+            companies: vec![Vec::new(); AREAS.len()],
+            households: vec![Vec::new(); AREAS.len()],
+        };
+        let (theirs, others): (Vec<_>, Vec<_>) =
+            (0..AREAS.len()).partition(|&area| AREAS[area].id == SOUTH_SUMATRA);
+        for area in theirs.into_iter().chain(others) {
+            employers.governments[area] = employers.add(Employer {
+                name: format!("Pemerintah Provinsi {} (contoh)", provinces[area]),
+                kind: EmployerKind::Government,
+                // Services of the state are in the lowest class: PP 44/2015, annex I.
+                risk_class: 1,
+                area,
+                registered_on: day((1996, 1, 2)),
+                has_business_number: false,
+            });
+        }
+        let areas = atlas::by_weight();
+        let rest = count - employers.all.len();
+        for at in 0..rest {
+            // In the order of their ids, over the ten years before the first person.
+            let registered_on = first_day() - Days::new(3_650 * (rest - at) as u64 / rest as u64);
+            if at < AREAS.len() {
+                employers.add_company(&mut random, at, registered_on);
+                continue;
+            }
+            let area = *random.pick(&areas).expect("there are 38 provinces");
+            if random.percent(90) {
+                employers.add_company(&mut random, area, registered_on);
+            } else {
+                employers.add_household(&mut random, area, registered_on);
+            }
+        }
+        employers
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The government of an area; none of South Sumatra, whose people are still to come.
+    pub(super) fn government(&self, area: usize) -> Option<i64> {
+        Some(self.governments[area]).filter(|&id| id != SOUTH_SUMATRA_GOVERNMENT)
+    }
+
+    /// An employer of an area: seldom a household, mostly a company, and a few of those have most of the people.
+    pub(super) fn pick(&self, random: &mut Random, area: usize) -> i64 {
+        let household = random.percent(3).then(|| random.pick(&self.households[area])).flatten();
+        let employer = household.or_else(|| random.pick_skewed(&self.companies[area]));
+        *employer.expect("every area has a company")
+    }
+
+    /// The rows of `employer`. What they declare goes by the people whom they have; half of them declare more, as
+    /// firms did that registered only a part of their workers.
+    pub(super) fn rows(&self, seed: u64, keys: &Keys, figures: &Figures) -> Rows {
+        let mut random = Random::new(seed, 2);
+        let mut rows = Rows::default();
+        for (id, employer) in (1_i64..).zip(&self.all) {
+            let (name, name_key) = names::organisation(&employer.name);
+            let tax_number = tax_number(id);
+            let enrolled = figures.people_of_employer(id);
+            let declared =
+                enrolled + if random.percent(50) { enrolled * i64::from(random.below(100)) / 100 } else { 0 };
+            rows.row()
+                .value(id)
+                .value(morning_of(employer.registered_on))
+                .text(&name)
+                .text(&name_key)
+                .value(employer.kind)
+                .bytes(&keys.index(NumberKind::TaxNumber, tax_number.as_str()))
+                .bytes(&keys.seal(NumberKind::TaxNumber, tax_number.as_str()))
+                // No business number begins with 9999.
+                .optional(employer.has_business_number.then(|| format!("9999{id:09}")))
+                .value(employer.risk_class)
+                .value(AREAS[employer.area].id)
+                .optional((employer.kind != EmployerKind::Government).then_some(declared))
+                .value(RECORDED_BY)
+                .end();
+        }
+        rows
+    }
+
+    fn add_company(&mut self, random: &mut Random, area: usize, registered_on: NaiveDate) {
+        let town = town(random, area);
+        let name = names::company(random, town);
+        let id = self.add(Employer {
+            name,
+            kind: EmployerKind::Company,
+            risk_class: random.weighted(&[(1, 35), (2, 25), (3, 20), (4, 12), (5, 8)]),
+            area,
+            registered_on,
+            has_business_number: random.percent(10),
+        });
+        self.companies[area].push(id);
+    }
+
+    fn add_household(&mut self, random: &mut Random, area: usize, registered_on: NaiveDate) {
+        let owner = names::person(random, Sex::Male);
+        let id = self.add(Employer {
+            name: format!("Usaha {owner}, {} (contoh)", town(random, area)),
+            kind: EmployerKind::Individual,
+            risk_class: random.weighted(&[(1, 60), (2, 30), (3, 10)]),
+            area,
+            registered_on,
+            has_business_number: random.percent(10),
+        });
+        self.households[area].push(id);
+    }
+
+    fn add(&mut self, employer: Employer) -> i64 {
+        self.all.push(employer);
+        i64::try_from(self.all.len()).expect("at most 50,000")
+    }
+}
+
+fn town(random: &mut Random, area: usize) -> &'static str {
+    let (_, town) = random.pick(AREAS[area].towns).expect("every area has a town");
+    town
+}
+
+/// A tax number that nobody has: no type of taxpayer has the number 99.
+fn tax_number(employer: i64) -> TaxNumber {
+    let book = RegionBook::default();
+    (0..10)
+        .find_map(|check| TaxNumber::parse(&format!("99{employer:06}{check}999000"), &book, "taxNumber").ok())
+        .expect("one of ten check digits is right")
+        .0
+}
+
+/// An association of informal workers.
+#[derive(Debug)]
+struct Association {
+    name: String,
+    trade: &'static str,
+    area: usize,
+}
+
+/// Associations by internal id, from 1: about two hundred, the same in a register of any size.
+#[derive(Debug)]
+pub(super) struct Associations {
+    all: Vec<Association>,
+    of_area: Vec<Vec<i64>>,
+}
+
+impl Associations {
+    /// Registers them: one in every province, more where there are more people.
+    pub(super) fn register() -> Self {
+        let mut associations = Self { all: Vec::new(), of_area: vec![Vec::new(); AREAS.len()] };
+        for (at, area) in AREAS.iter().enumerate() {
+            // Trades and towns in turn: no pair comes twice before all have come.
+            let towns = area.towns.iter().cycle();
+            let places = TRADES.iter().cycle().zip(towns);
+            for ((title, trade), (_, town)) in places.take(2 + area.weight as usize / 18) {
+                associations.all.push(Association {
+                    name: format!("Paguyuban {title} {town} (contoh)"),
+                    trade,
+                    area: at,
+                });
+                let id = i64::try_from(associations.all.len()).expect("about two hundred");
+                associations.of_area[at].push(id);
+            }
+        }
+        associations
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// An association of an area.
+    pub(super) fn pick(&self, random: &mut Random, area: usize) -> i64 {
+        *random.pick(&self.of_area[area]).expect("every area has an association")
+    }
+
+    /// The rows of `association`.
+    pub(super) fn rows(&self) -> Rows {
+        let mut rows = Rows::default();
+        for (id, association) in (1_i64..).zip(&self.all) {
+            let (name, name_key) = names::organisation(&association.name);
+            rows.row()
+                .value(id)
+                .value(morning_of(first_day()))
+                .text(&name)
+                .text(&name_key)
+                .text(association.trade)
+                .value(AREAS[association.area].id)
+                .value(RECORDED_BY)
+                .end();
+        }
+        rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn tax_numbers_differ_and_have_the_right_check_digit() {
+        let numbers: BTreeSet<String> = (1..=2_000).map(|id| tax_number(id).as_str().to_owned()).collect();
+        assert_eq!(numbers.len(), 2_000);
+        assert!(numbers.iter().all(|number| number.starts_with("099")));
+    }
+
+    #[test]
+    fn every_province_has_associations_with_names_of_their_own() {
+        let associations = Associations::register();
+        assert!((180..260).contains(&associations.len()), "{}", associations.len());
+        assert!(associations.of_area.iter().all(|ids| !ids.is_empty()));
+        let names: BTreeSet<_> = associations.all.iter().map(|association| &association.name).collect();
+        assert_eq!(names.len(), associations.len());
+    }
+}

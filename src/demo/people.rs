@@ -1,0 +1,298 @@
+//! People who do not exist, made one after the other, each from the seed and its own number alone.
+//!
+//! What they are is decided here; [`biography`](super::biography) decides what happened to them.
+
+use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
+
+use super::atlas::{self, AREAS, Area};
+use super::biography::{self, Enrolled, World};
+use super::copy::Rows;
+use super::figures::Figures;
+use super::random::Random;
+use super::{RECORDED_BY, first_day, last_day, names};
+use crate::domain::count::{Held, best_status, deltas};
+use crate::domain::enrollment::EnrollmentStatus;
+use crate::domain::event::EventKind;
+use crate::domain::participant::{ParticipantStatus, PhoneNumber, Sex};
+use crate::store::keys::{Keys, NumberKind};
+
+/// Streams of chance below this one belong to channels and payers.
+const FIRST_STREAM: u64 = 1_000;
+/// The first district of an invented identity number, and how many there are: no regency has so many districts, so
+/// nobody holds such a number, and none is in the roster of South Sumatra.
+const DISTRICTS: (u64, u64) = (60, 40);
+const SERIALS: u64 = 9_999;
+
+/// A person, with everything that happened to them.
+#[derive(Debug)]
+pub(super) struct Person {
+    pub(super) id: i64,
+    pub(super) registered_at: NaiveDateTime,
+    pub(super) area: usize,
+    pub(super) sex: Sex,
+    pub(super) birth_date: NaiveDate,
+    pub(super) national_id: String,
+    pub(super) full_name: String,
+    pub(super) phone: Option<String>,
+    /// In the order in which they were recorded; never empty.
+    pub(super) enrollments: Vec<Enrolled>,
+    pub(super) died_on: Option<NaiveDate>,
+}
+
+/// Makes people in the order of their ids, which is that of their registration.
+pub(super) struct People<'a> {
+    world: &'a World,
+    areas: Vec<usize>,
+    next: u64,
+}
+
+impl<'a> People<'a> {
+    pub(super) fn of(world: &'a World) -> Self {
+        Self { world, areas: atlas::by_weight(), next: 0 }
+    }
+
+    /// Goes on with the person after so many.
+    #[cfg(test)]
+    pub(super) fn starting_at(self, next: u64) -> Self {
+        Self { next, ..self }
+    }
+
+    fn make(&self, at: u64) -> Person {
+        let world = self.world;
+        let mut random = Random::new(world.seed, FIRST_STREAM + at);
+        let registered_at = registration(at, world.participants, &mut random);
+        let area = self.draw_area(&mut random);
+        let sex = random.weighted(&[(Sex::Male, 58), (Sex::Female, 42)]);
+        let birth_date = self.birth_date(at, registered_at.date(), &mut random);
+        // One in eight was registered in a province other than that of residence, and keeps the number.
+        let birthplace = if random.percent(12) { self.draw_area(&mut random) } else { area };
+        let (enrollments, died_on) = biography::write(world, area, (registered_at, birth_date), &mut random);
+        Person {
+            id: i64::try_from(at + 1).expect("a synthetic register is far smaller"),
+            registered_at,
+            area,
+            sex,
+            birth_date,
+            national_id: national_id(at, &AREAS[birthplace], birth_date, sex, &mut random),
+            full_name: names::person(&mut random, sex),
+            // No operator has the prefix 0840, as far as is recalled.
+            phone: random.percent(60).then(|| format!("0840{:08}", random.below(100_000_000))),
+            enrollments,
+            died_on,
+        }
+    }
+
+    fn draw_area(&self, random: &mut Random) -> usize {
+        *random.pick(&self.areas).expect("there are 38 provinces")
+    }
+
+    /// A person of 18 to 58 years on the day of registration, most of them around 38: young enough to enroll again at
+    /// the end, at 65.
+    ///
+    /// Whoever has the same district and serial as somebody before has another birth date: people of one lap through
+    /// all districts and serials are born on the days of that lap, so no two numbers are equal however many there are.
+    fn birth_date(&self, at: u64, on: NaiveDate, random: &mut Random) -> NaiveDate {
+        let laps = i32::try_from(self.world.participants.div_ceil(DISTRICTS.1 * SERIALS).max(1));
+        let lap = i32::try_from(at / (DISTRICTS.1 * SERIALS));
+        let (laps, lap) = (laps.expect("few laps"), lap.expect("few laps"));
+        let age = 18 * 366 + random.below(20 * 365) + random.below(20 * 365);
+        let birth_date = on - Days::new(age.into());
+        let days_too_late = (birth_date.num_days_from_ce() - lap).rem_euclid(laps);
+        birth_date - Days::new(days_too_late.unsigned_abs().into())
+    }
+}
+
+impl Iterator for People<'_> {
+    type Item = Person;
+
+    fn next(&mut self) -> Option<Person> {
+        let at = self.next;
+        (at < self.world.participants).then(|| {
+            self.next += 1;
+            self.make(at)
+        })
+    }
+}
+
+/// When a person was registered: on working days, more of them each year, in the order of their numbers.
+fn registration(at: u64, of: u64, random: &mut Random) -> NaiveDateTime {
+    const MORNING: NaiveTime = NaiveTime::from_hms_opt(8, 0, 0).expect("eight in the morning is a time");
+    const SECONDS_OPEN: f64 = 8.0 * 3_600.0;
+    let days = (last_day() - first_day()).num_days() + 1;
+    let working_days = days / 7 * 5 + (days % 7).min(5);
+    // The root grows ever more slowly: the same number of people takes ever less time. Each has a slot of that time,
+    // and comes at some moment of it. A square root is exact to the last bit on every machine.
+    let within = (at as f64 + f64::from(random.below(1_000)) / 1_000.0) / of as f64;
+    let open = within.sqrt() * working_days as f64;
+    let (day, seconds) = (open.floor() as u64, (open.fract() * SECONDS_OPEN) as i64);
+    let date = first_day() + Days::new(day / 5 * 7 + day % 5);
+    date.and_time(MORNING) + chrono::TimeDelta::seconds(seconds)
+}
+
+fn national_id(at: u64, area: &Area, birth_date: NaiveDate, sex: Sex, random: &mut Random) -> String {
+    // Neighbours in the register are far apart in districts and serials: the step shares no factor with their number.
+    let place = at.wrapping_mul(7_919) % (DISTRICTS.1 * SERIALS);
+    let (district, serial) = (DISTRICTS.0 + place / SERIALS, 1 + place % SERIALS);
+    let (regencies, towns) = area.regencies;
+    let drawn = random.below(regencies + towns);
+    let regency = if drawn < regencies { 1 + drawn } else { 71 + drawn - regencies };
+    let day = birth_date.day() + if sex == Sex::Female { 40 } else { 0 };
+    let (month, year) = (birth_date.month(), birth_date.year() % 100);
+    let province = area.registered_in;
+    format!("{province:02}{regency:02}{district:02}{day:02}{month:02}{year:02}{serial:04}")
+}
+
+/// Rows of some people, table by table.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    /// How many people.
+    pub(super) people: u64,
+    pub(super) identifiers: Rows,
+    pub(super) participants: Rows,
+    pub(super) enrollments: Rows,
+    pub(super) events: Rows,
+}
+
+impl Chunk {
+    /// Adds a person to the rows, and to the figures.
+    pub(super) fn add(&mut self, person: &Person, keys: &Keys, figures: &mut Figures) {
+        let province = AREAS[person.area].id;
+        let first = person.enrollments.first().expect("a person has an enrollment");
+        let held: Vec<Held> = person.enrollments.iter().map(Enrolled::held).collect();
+        figures.add(province, first.channel, deltas(&[], &held));
+        self.people += 1;
+        self.identifiers
+            .row()
+            .value(NumberKind::NationalId)
+            .bytes(&keys.index(NumberKind::NationalId, &person.national_id))
+            .value(person.id)
+            .value(moment(person.registered_at))
+            .end();
+        self.add_participant(person, first.channel, &held, keys);
+        let first_enrollment = figures.enrollments + 1;
+        for enrolled in &person.enrollments {
+            figures.enrollments += 1;
+            self.add_enrollment(person.id, figures.enrollments, enrolled, province);
+        }
+        for event in events(person, first_enrollment) {
+            figures.events += 1;
+            self.events
+                .row()
+                .value(person.id)
+                .value(figures.events)
+                .optional(event.enrollment)
+                .value(event.channel)
+                .value(moment(event.recorded_at))
+                .value(event.effective_on)
+                .value(event.kind)
+                .value(RECORDED_BY)
+                .end();
+        }
+    }
+
+    fn add_participant(&mut self, person: &Person, channel: i64, held: &[Held], keys: &Keys) {
+        let name = names::full_name(&person.full_name);
+        let newest_open = held.iter().rev().find(|held| held.status != EnrollmentStatus::Ended);
+        let best = best_status(held.iter().map(|held| held.status)).expect("a person has an enrollment");
+        let status = if person.died_on.is_some() { ParticipantStatus::Deceased } else { best };
+        let phone = person.phone.as_deref().and_then(|text| PhoneNumber::parse(text, "phone").ok());
+        let row = self
+            .participants
+            .row()
+            .value(person.id)
+            .value(moment(person.registered_at))
+            .value(channel)
+            .optional(newest_open.and_then(|held| held.employer))
+            .optional(newest_open.and_then(|held| held.association))
+            .value(person.birth_date)
+            .value(person.sex)
+            .value(status)
+            .value(AREAS[person.area].id)
+            .text(name.as_str())
+            .text(&name.key())
+            .bytes(&keys.seal(NumberKind::NationalId, &person.national_id));
+        let row = match phone {
+            Some(phone) => row.bytes(&keys.seal(NumberKind::Phone, phone.as_str())),
+            None => row.optional(None::<i64>),
+        };
+        row.end();
+    }
+
+    fn add_enrollment(&mut self, participant: i64, id: i64, enrolled: &Enrolled, province: i16) {
+        self.enrollments
+            .row()
+            .value(participant)
+            .value(id)
+            .optional(enrolled.employer)
+            .optional(enrolled.association)
+            .value(enrolled.channel)
+            .optional(enrolled.monthly_wage)
+            .value(enrolled.starts_on)
+            .optional(enrolled.ends_on)
+            .optional(enrolled.paid_through)
+            .value(enrolled.segment)
+            .value(enrolled.status)
+            .optional(enrolled.end_reason)
+            .optional(enrolled.civil_servant)
+            .value(province)
+            .value(enrolled.programmes)
+            .value(moment(enrolled.recorded_at))
+            .optional(enrolled.work_unit)
+            .end();
+    }
+}
+
+struct Event {
+    enrollment: Option<i64>,
+    channel: i64,
+    recorded_at: NaiveDateTime,
+    effective_on: NaiveDate,
+    kind: EventKind,
+}
+
+/// A person's history in the order in which it was recorded; enrollments are numbered from `first_enrollment`.
+fn events(person: &Person, first_enrollment: i64) -> Vec<Event> {
+    let evening_of = |day: NaiveDate| day.and_hms_opt(16, 30, 0).expect("half past four is a time");
+    let mut events = Vec::with_capacity(3);
+    for (id, enrolled) in (first_enrollment..).zip(&person.enrollments) {
+        events.push(Event {
+            enrollment: Some(id),
+            channel: enrolled.channel,
+            recorded_at: enrolled.recorded_at,
+            effective_on: enrolled.starts_on,
+            kind: EventKind::Enrolled,
+        });
+        if let Some(ends_on) = enrolled.ends_on {
+            events.push(Event {
+                enrollment: Some(id),
+                channel: enrolled.channel,
+                recorded_at: evening_of(ends_on),
+                effective_on: ends_on,
+                kind: EventKind::Ended,
+            });
+        }
+    }
+    if let (Some(died_on), Some(last)) = (person.died_on, person.enrollments.last()) {
+        events.push(Event {
+            enrollment: None,
+            channel: last.channel,
+            recorded_at: evening_of(died_on),
+            effective_on: died_on,
+            kind: EventKind::Died,
+        });
+    }
+    events.sort_by_key(|event| event.recorded_at);
+    events
+}
+
+/// A moment on the agency's clocks, as PostgreSQL reads it.
+fn moment(at: NaiveDateTime) -> impl std::fmt::Display {
+    /// `2014-10-01 08:00:00+07`.
+    struct Moment(NaiveDateTime);
+    impl std::fmt::Display for Moment {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "{}+07", self.0)
+        }
+    }
+    Moment(at)
+}

@@ -1,0 +1,85 @@
+//! The front door: who may come in, what is served where.
+//!
+//! Nothing is served without a token except health, the playground's files and the schema's text.
+
+pub mod auth;
+pub mod graphql;
+pub mod guard;
+pub mod health;
+pub mod media;
+pub mod playground;
+pub mod server;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+
+use self::graphql::{Endpoint, Settings, Writes};
+use self::health::Health;
+use self::playground::MakeSettings;
+use crate::clock::Clock;
+use crate::domain::actor::Actor;
+use crate::graphql::context::{Asker, RequestContext};
+use crate::store::Database;
+
+/// What is served, and how.
+#[derive(Clone)]
+pub struct Front {
+    /// The database.
+    pub database: Arc<Database>,
+    /// The time.
+    pub clock: Clock,
+    /// Limits of the endpoint.
+    pub settings: Settings,
+    /// The playground; `None`: not served.
+    pub playground: Option<MakeSettings>,
+}
+
+/// The routes, the writes under way and the switch of readiness.
+pub struct Open {
+    /// All routes.
+    pub router: Router,
+    /// Mutations outlive their connections; a server that stops waits for them.
+    pub writes: Writes,
+    /// Turned off before the doors close.
+    pub health: Health,
+}
+
+/// Opens the front door.
+pub fn open(front: Front) -> Open {
+    let Front { database, clock, settings, playground } = front;
+    let of_request = Arc::clone(&database);
+    let endpoint = Endpoint::new(crate::graphql::schema(), settings, move |request, extensions| {
+        let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
+        request.data(RequestContext::new(Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock)))
+    });
+    let writes = endpoint.writes().clone();
+    let health = Health::new(Arc::clone(&database));
+    let mut router = Router::new()
+        .route("/graphql", endpoint.into_route())
+        .route_layer(from_fn_with_state(Arc::clone(&database), auth::authenticate))
+        .route("/schema.graphql", get(schema_text))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready).with_state(health.clone()));
+    if let Some(make_settings) = playground {
+        let pages = Router::new()
+            .route("/", get(playground::page))
+            .route("/playground/assets/{*path}", get(playground::asset))
+            .route("/playground/settings.json", get(playground::settings).with_state(make_settings))
+            .layer(CompressionLayer::new());
+        router = router.merge(pages);
+    }
+    let router = router
+        .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here; the API is at /graphql.\n") })
+        .layer(CatchPanicLayer::new());
+    Open { router, writes, health }
+}
+
+async fn schema_text() -> ([(header::HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], crate::graphql::sdl())
+}

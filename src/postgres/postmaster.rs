@@ -1,0 +1,123 @@
+//! What PostgreSQL says of itself in `postmaster.pid`, and what a killed one leaves behind.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::DATA_FOLDER;
+use super::process::{Signal, end_all};
+
+/// What PostgreSQL says of itself in `postmaster.pid`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Postmaster {
+    pub(super) pid: u32,
+    pub(super) sockets: PathBuf,
+    pub(super) state: PostmasterState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PostmasterState {
+    Starting,
+    /// It accepts connections.
+    Ready,
+    Stopping,
+}
+
+impl Postmaster {
+    pub(super) fn read(data: &Path) -> Option<Postmaster> {
+        Postmaster::parse(&fs::read_to_string(data.join("postmaster.pid")).ok()?)
+    }
+
+    /// One line each: process, data folder, start, port, socket folder, address, shared memory, state.
+    fn parse(text: &str) -> Option<Postmaster> {
+        let mut lines = text.lines();
+        let pid = lines.next()?.trim().parse().ok()?;
+        let sockets = PathBuf::from(lines.nth(3)?);
+        let state = match lines.nth(2).map(str::trim) {
+            Some("ready") => PostmasterState::Ready,
+            Some("stopping") => PostmasterState::Stopping,
+            _ => PostmasterState::Starting,
+        };
+        Some(Postmaster { pid, sockets, state })
+    }
+
+    /// Whether the number is taken, but not by a PostgreSQL that runs in this folder: somebody else has it,
+    /// or the dead one keeps it because nobody has asked for its end. When in doubt, no.
+    pub(super) fn number_is_misleading(&self, data: &Path) -> bool {
+        // PostgreSQL works in its data folder; the dead work nowhere.
+        match fs::read_link(self.process().join("cwd")) {
+            Ok(folder) => folder != data,
+            Err(error) => error.kind() == ErrorKind::NotFound && self.process().exists(),
+        }
+    }
+
+    /// Whether no process has this number any more. Where the system does not tell, no.
+    fn is_dead(&self) -> bool {
+        let gone = |error: io::Error| error.kind() == ErrorKind::NotFound;
+        Path::new("/proc/self").exists() && fs::read_link(self.process().join("cwd")).is_err_and(gone)
+    }
+
+    fn process(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}", self.pid))
+    }
+}
+
+/// What one that waits for the lock sees of a PostgreSQL whose owner was killed. That PostgreSQL gets the
+/// death signal, but it may be dead itself, with sessions that still compute; or hang: a fast shutdown while
+/// PostgreSQL 15 recovers from the crash of a session never ends.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    stopping_since: Option<Instant>,
+    last_hurried: Option<Instant>,
+}
+
+impl Leftovers {
+    /// Ends what is left when it does not end by itself in time. An owner that lives would do the same.
+    pub(super) fn hurry(&mut self, folder: &Path, patience: Duration) {
+        if self.last_hurried.is_some_and(|last| last.elapsed() < patience / 2) {
+            return;
+        }
+        let Ok(data) = folder.join(DATA_FOLDER).canonicalize() else {
+            return;
+        };
+        let Some(found) = Postmaster::read(&data) else {
+            return;
+        };
+        let overdue = match found.state {
+            _ if found.is_dead() => {
+                // Its owner may be starting it again right now: then the file is new in a moment.
+                std::thread::sleep(Duration::from_millis(200));
+                Postmaster::read(&data) == Some(found)
+            }
+            PostmasterState::Stopping => {
+                self.stopping_since.get_or_insert_with(Instant::now).elapsed() > patience
+            }
+            PostmasterState::Starting | PostmasterState::Ready => {
+                *self = Leftovers::default();
+                false
+            }
+        };
+        if overdue {
+            let signal = if self.last_hurried.is_none() { Signal::Quit } else { Signal::Kill };
+            end_all(&data, signal);
+            self.last_hurried = Some(Instant::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn postmaster_pid_tells_the_process_the_socket_and_the_state() {
+        let text = "4711\n/data/cluster\n1416614400\n5432\n/data/sockets\n\n  5431  12\nready   \n";
+        let expected =
+            Postmaster { pid: 4711, sockets: "/data/sockets".into(), state: PostmasterState::Ready };
+        assert_eq!(Postmaster::parse(text), Some(expected));
+        let stopping = text.replace("ready   ", "stopping");
+        assert_eq!(Postmaster::parse(&stopping).unwrap().state, PostmasterState::Stopping);
+        assert_eq!(Postmaster::parse("4711\n"), None);
+    }
+}

@@ -1,0 +1,306 @@
+//! How a program of PostgreSQL is started: with our lock, under an account that it accepts, and so that it
+//! ends with us.
+//!
+//! The one place of the crate with `unsafe`: what happens between `fork` and `exec`, and signals.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{ChildStdin, Command, Stdio};
+
+use tokio::process::Child;
+
+/// Under whose name the programs run. PostgreSQL refuses to run as root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunAs {
+    /// The account that we run under.
+    Ourselves,
+    /// We are root: a user namespace, in which root goes by another number. The files stay root's, so that
+    /// this works below a home folder that nobody else may enter.
+    Namespace(Account),
+    /// We are root: an account of its own, to which the files are given.
+    Account(Account),
+}
+
+/// The numbers of an account and of its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+/// What PostgreSQL understands as orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// Fast shutdown: sessions are ended, everything is written.
+    Interrupt,
+    /// Immediate shutdown: nothing is written, the next start recovers.
+    Quit,
+    Terminate,
+    Kill,
+}
+
+impl Signal {
+    fn number(self) -> libc::c_int {
+        match self {
+            Signal::Interrupt => libc::SIGINT,
+            Signal::Quit => libc::SIGQUIT,
+            Signal::Terminate => libc::SIGTERM,
+            Signal::Kill => libc::SIGKILL,
+        }
+    }
+}
+
+/// The account that this process runs under.
+pub(super) fn our_uid() -> u32 {
+    #[expect(unsafe_code, reason = "the standard library does not offer it")]
+    // SAFETY: takes nothing, touches no memory, cannot fail.
+    unsafe {
+        libc::geteuid()
+    }
+}
+
+/// Accounts of this machine that PostgreSQL could run under, the best first. It has to be one with a name,
+/// because `initdb` looks it up.
+pub(super) fn unprivileged_account() -> Option<Account> {
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let find = |wanted: &str| {
+        accounts.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            let uid = fields.nth(1)?.parse().ok()?;
+            let gid = fields.next()?.parse().ok()?;
+            (name == wanted && uid != 0).then_some(Account { uid, gid })
+        })
+    };
+    ["postgres", "_postgres", "nobody"].into_iter().find_map(find)
+}
+
+/// A command for a program of PostgreSQL.
+///
+/// - It inherits `lock`, as do its own children: the data folder stays locked until the last of them is gone,
+///   even when we are killed first. So whoever gets the lock knows that nobody writes into the folder any
+///   more.
+/// - `at_our_death` is sent to it when the *thread* that spawns it ends (Linux), which is why the supervisor
+///   has a thread of its own.
+/// - It gets a process group of its own: Ctrl-C at our terminal is for us, who still have requests to finish.
+/// - Nothing of the caller's `PG…` environment reaches it.
+pub(super) fn command(
+    program: &Path,
+    run_as: RunAs,
+    lock: &File,
+    at_our_death: Signal,
+) -> io::Result<Command> {
+    let mut command = Command::new(program);
+    command.process_group(0).env("LC_ALL", "C");
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"PG") {
+            command.env_remove(name);
+        }
+    }
+    if let RunAs::Account(Account { uid, gid }) = run_as {
+        command.uid(uid).gid(gid);
+    }
+
+    let lock = lock.try_clone()?;
+    #[cfg(target_os = "linux")]
+    let (namespace, parent) = (linux::Namespace::new(run_as), std::process::id());
+    #[cfg(not(target_os = "linux"))]
+    let _ = at_our_death;
+    #[expect(unsafe_code, reason = "what a child does between fork and exec")]
+    // SAFETY: the closure runs in the forked child, where only async-signal-safe calls are allowed: it makes
+    // system calls on values that were made before the fork, and neither allocates nor locks.
+    unsafe {
+        command.pre_exec(move || {
+            inherit(&lock)?;
+            #[cfg(target_os = "linux")]
+            {
+                if let Some(namespace) = &namespace {
+                    namespace.enter()?;
+                }
+                // After the namespace and the account: a change of credentials forgets the death signal.
+                linux::end_with_parent(parent, at_our_death)?;
+            }
+            Ok(())
+        });
+    }
+    Ok(command)
+}
+
+/// The death signal where the kernel has none: a shell that waits for our end of a pipe to close, which it
+/// does when we end, however we do. On Linux it is nothing.
+#[derive(Debug)]
+pub(super) struct DeathWatch(Option<ChildStdin>);
+
+impl DeathWatch {
+    /// Watches over us for `child`. To be dropped as soon as the child has ended.
+    pub(super) fn over(child: &Child, signal: Signal) -> io::Result<DeathWatch> {
+        let Some(pid) = child.id().filter(|_| cfg!(not(target_os = "linux"))) else {
+            return Ok(DeathWatch(None));
+        };
+        let order = format!("read -r _ || kill -{} {pid}", signal.number());
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(order).process_group(0);
+        let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let pipe = shell.stdin.take();
+        // Reaps the shell.
+        std::thread::Builder::new().name("postgres watch".into()).spawn(move || shell.wait())?;
+        Ok(DeathWatch(pipe))
+    }
+}
+
+impl Drop for DeathWatch {
+    fn drop(&mut self) {
+        if let Some(pipe) = &mut self.0 {
+            // A line calls it off. An error means that the shell is gone already.
+            let _ = pipe.write_all(b"\n");
+        }
+    }
+}
+
+/// Sends a signal to a child, unless it is known to have ended.
+pub(super) fn send(child: &Child, signal: Signal) {
+    // The number cannot belong to another process: an ended child keeps it until tokio reaps it, and then
+    // `id` is `None`.
+    if let Some(pid) = child.id().and_then(|pid| libc::pid_t::try_from(pid).ok()) {
+        kill(pid, signal);
+    }
+}
+
+/// Ends every process of PostgreSQL that works in this data folder: what a killed one left behind. A session
+/// that computes would notice only when it is done, and until then keeps a new PostgreSQL from starting.
+#[cfg(target_os = "linux")]
+pub(super) fn end_all(data: &Path, signal: Signal) {
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // All of PostgreSQL's processes work in the data folder; a shell may, too.
+        let works_there = std::fs::read_link(entry.path().join("cwd")).is_ok_and(|folder| folder == data);
+        if works_there
+            && std::fs::read_link(entry.path().join("exe")).is_ok_and(|program| is_postgres(&program))
+        {
+            tracing::info!(pid, ?signal, "ending what a killed PostgreSQL left behind");
+            kill(pid, signal);
+        }
+    }
+}
+
+/// Ends nothing: there is no telling who works where. They end by themselves, as soon as they wait for
+/// something.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn end_all(_: &Path, _: Signal) {}
+
+/// Also when the program was replaced meanwhile: then the kernel adds a word to its name.
+#[cfg(target_os = "linux")]
+fn is_postgres(program: &Path) -> bool {
+    program.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"postgres"))
+}
+
+fn kill(pid: libc::pid_t, signal: Signal) {
+    #[expect(unsafe_code, reason = "the standard library only knows SIGKILL")]
+    // SAFETY: touches no memory of ours.
+    unsafe {
+        libc::kill(pid, signal.number());
+    }
+}
+
+/// Brings everything that was written to the file system of `folder` onto the disk, in one go: file by file
+/// takes seconds for the thousand files of a new database, on a disk that is slow to flush.
+#[cfg(target_os = "linux")]
+pub(super) fn sync_file_system(folder: &File) -> io::Result<()> {
+    #[expect(unsafe_code, reason = "the standard library only syncs single files")]
+    // SAFETY: touches no memory; `folder` keeps the descriptor open.
+    let result = unsafe { libc::syncfs(folder.as_raw_fd()) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// `initdb` has done it.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn sync_file_system(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+fn inherit(file: &File) -> io::Result<()> {
+    #[expect(unsafe_code, reason = "the standard library has no word for inheriting a file")]
+    // SAFETY: a flag of a descriptor that `file` keeps open; the only flag there is, close-on-exec, is taken
+    // away.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFD, 0) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use super::{Account, RunAs, Signal};
+    use std::ffi::CStr;
+    use std::io;
+
+    /// A user namespace to enter, its tables written out beforehand, because the child may not allocate.
+    pub(super) struct Namespace {
+        uid_map: String,
+        gid_map: String,
+    }
+
+    impl Namespace {
+        pub(super) fn new(run_as: RunAs) -> Option<Namespace> {
+            let RunAs::Namespace(Account { uid, gid }) = run_as else {
+                return None;
+            };
+            Some(Namespace { uid_map: format!("{uid} 0 1"), gid_map: format!("{gid} 0 1") })
+        }
+
+        pub(super) fn enter(&self) -> io::Result<()> {
+            #[expect(unsafe_code, reason = "the standard library knows no namespaces")]
+            // SAFETY: touches no memory; the child has one thread, as the call demands.
+            let result = unsafe { libc::unshare(libc::CLONE_NEWUSER) };
+            if result == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            // The kernel wants `setgroups` given up before groups are mapped.
+            write(c"/proc/self/setgroups", b"deny")?;
+            write(c"/proc/self/gid_map", self.gid_map.as_bytes())?;
+            write(c"/proc/self/uid_map", self.uid_map.as_bytes())
+        }
+    }
+
+    /// Asks the kernel for a signal to this process when the thread that forked it ends.
+    pub(super) fn end_with_parent(parent: u32, signal: Signal) -> io::Result<()> {
+        #[expect(unsafe_code, reason = "the standard library has no word for it")]
+        // SAFETY: sets one number of the calling process.
+        let result = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.number() as libc::c_ulong) };
+        if result == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        // The parent may have died before it could be asked for.
+        if std::os::unix::process::parent_id() != parent {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        Ok(())
+    }
+
+    fn write(path: &CStr, text: &[u8]) -> io::Result<()> {
+        #[expect(unsafe_code, reason = "the standard library allocates to open a file")]
+        // SAFETY: the path ends with NUL, the buffer is as long as we say, the descriptor is closed once.
+        let written = unsafe {
+            let file = libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+            if file == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            let written = libc::write(file, text.as_ptr().cast(), text.len());
+            if written == -1 {
+                let error = io::Error::last_os_error();
+                libc::close(file);
+                return Err(error);
+            }
+            libc::close(file);
+            written
+        };
+        if written.unsigned_abs() == text.len() {
+            Ok(())
+        } else {
+            Err(io::Error::from_raw_os_error(libc::EIO))
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! The thread that owns PostgreSQL: starts it, starts it again when it dies, stops it.
+//!
+//! It is a thread with a runtime of its own for two reasons. The kernel sends the death signal of a child
+//! when the *thread* that forked it ends, so that must not be a worker which a runtime may retire. And a
+//! cluster outlives the runtime that asked for it: each `#[tokio::test]` has one. Blocking calls disturb
+//! nobody here.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use tokio::process::{Child, Command};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
+
+use super::fetch::fetch;
+use super::folder::{self, Place};
+use super::postmaster::{Leftovers, Postmaster, PostmasterState};
+use super::process::{DeathWatch, Signal, command, end_all, send, sync_file_system};
+use super::programs::{self, Programs};
+use super::settings;
+use super::{DATA_FOLDER, Durability, PostgresError, State};
+
+/// The database that [`super::Cluster::options`] name.
+const DATABASE: &str = "registry";
+
+/// How long one that is stopped may take, hard means included.
+pub(super) const STOPPED_WITHIN: Duration = Duration::from_secs(15);
+const STOPPING: [(Signal, Duration); 3] = [
+    (Signal::Interrupt, Duration::from_secs(10)),
+    (Signal::Quit, Duration::from_secs(3)),
+    (Signal::Kill, Duration::from_secs(1)),
+];
+
+/// How long to wait for our own PostgreSQL, which may have gigabytes of log to recover from.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(600);
+/// How long to wait for the PostgreSQL of another process, or for that process to end.
+const SHARED_WITHIN: Duration = Duration::from_secs(120);
+/// How soon one that does not own PostgreSQL notices that nobody does.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_millis(250);
+/// From the death of PostgreSQL to the first new start; doubled while that does not help.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// One that lived that long did not die of its start.
+const STEADY: Duration = Duration::from_secs(5);
+
+type Ready = oneshot::Sender<Result<PgConnectOptions, PostgresError>>;
+
+/// Starts the thread. It ends when `stop` is dropped, or after it has said through `ready` that it cannot.
+pub(super) fn spawn(
+    folder: PathBuf,
+    durability: Durability,
+    stop: oneshot::Receiver<()>,
+    ready: Ready,
+    state: watch::Sender<State>,
+) -> Result<JoinHandle<()>, PostgresError> {
+    let failed = |source| PostgresError::Supervisor { source: Some(source) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let supervise = move || {
+        runtime.block_on(supervise(&folder, durability, stop, ready, &state));
+        state.send_replace(State::Stopped);
+    };
+    std::thread::Builder::new().name("postgres".into()).spawn(supervise).map_err(failed)
+}
+
+async fn supervise(
+    folder: &Path,
+    durability: Durability,
+    mut stop: oneshot::Receiver<()>,
+    ready: Ready,
+    state: &watch::Sender<State>,
+) {
+    let joined = tokio::select! {
+        _ = &mut stop => return,
+        joined = Claim::join(folder, durability) => joined,
+    };
+    let (claim, mut server) = match joined {
+        Ok(joined) => joined,
+        Err(error) => {
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    state.send_replace(State::Up);
+    // Nobody there to hear it: then `stop` is gone as well.
+    let _ = ready.send(Ok(options(&claim.sockets)));
+
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match server {
+            Some(ref mut server) => {
+                let status = tokio::select! {
+                    _ = &mut stop => break,
+                    status = server.ended() => status,
+                };
+                let log = server.place.log.display();
+                tracing::error!(status, %log, "PostgreSQL died: starting it again");
+                if server.started.elapsed() > STEADY {
+                    pause = FIRST_PAUSE;
+                }
+            }
+            None => {
+                tokio::select! {
+                    _ = &mut stop => break,
+                    () = claim.own() => {}
+                }
+                tracing::info!("the process that ran PostgreSQL has ended: starting it here");
+            }
+        }
+        state.send_replace(State::Down);
+        let fresh = server.take().is_none();
+        server = tokio::select! {
+            _ = &mut stop => break,
+            server = claim.start_at_last(fresh, &mut pause) => Some(server),
+        };
+        state.send_replace(State::Up);
+        tracing::info!("PostgreSQL is up again");
+    }
+    if let Some(server) = server {
+        server.stop().await;
+    }
+}
+
+/// Our claim to the cluster of a data folder, as its owner or in waiting.
+struct Claim {
+    folder: PathBuf,
+    durability: Durability,
+    /// Locked by the owner.
+    lock: File,
+    /// Where PostgreSQL listens, whoever runs it. Pools know it: it never changes.
+    sockets: PathBuf,
+}
+
+impl Claim {
+    /// Starts PostgreSQL, or finds the one that another process runs: the answer has a server if it is ours.
+    async fn join(folder: &Path, durability: Durability) -> Result<(Claim, Option<Server>), PostgresError> {
+        let folder = folder::open(folder)?;
+        let lock = folder::open_lock(&folder)?;
+        let began = Instant::now();
+        let mut leftovers = Leftovers::default();
+        let mut patient = false;
+        loop {
+            if try_lock(&lock, &folder)? {
+                let server = Server::start(&folder, durability, &lock, None, true).await?;
+                let sockets = server.place.sockets.clone();
+                tracing::info!(folder = %folder.display(), elapsed = ?began.elapsed(), "PostgreSQL is up");
+                return Ok((Claim { folder, durability, lock, sockets }, Some(server)));
+            }
+            if let Some(sockets) = answering(&folder).await {
+                tracing::info!(folder = %folder.display(), "using the PostgreSQL that another process runs");
+                return Ok((Claim { folder, durability, lock, sockets }, None));
+            }
+            if began.elapsed() > SHARED_WITHIN {
+                let lock = folder::lock_path(&folder);
+                return Err(PostgresError::Held { lock, seconds: SHARED_WITHIN.as_secs() });
+            }
+            leftovers.hurry(&folder, STOPPING[0].1);
+            if !patient && began.elapsed() > Duration::from_secs(1) {
+                patient = true;
+                tracing::info!("waiting for another process to start or stop PostgreSQL");
+            }
+            sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Waits until the lock is ours.
+    async fn own(&self) {
+        let mut leftovers = Leftovers::default();
+        loop {
+            match try_lock(&self.lock, &self.folder) {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => tracing::warn!("{error}"),
+            }
+            leftovers.hurry(&self.folder, STOPPING[0].1);
+            sleep(TAKEN_OVER_WITHIN).await;
+        }
+    }
+
+    /// Starts PostgreSQL, again and again until it runs.
+    async fn start_at_last(&self, fresh: bool, pause: &mut Duration) -> Server {
+        let mut failures = 0_u32;
+        loop {
+            let fresh = fresh && failures == 0;
+            if !fresh {
+                sleep(*pause).await;
+                *pause = (*pause * 2).min(LONGEST_PAUSE);
+                if let Ok(data) = self.folder.join(DATA_FOLDER).canonicalize() {
+                    // Sessions that compute hear the first; only those that hang need the second.
+                    end_all(&data, if failures < 2 { Signal::Quit } else { Signal::Kill });
+                }
+            }
+            let started =
+                Server::start(&self.folder, self.durability, &self.lock, Some(&self.sockets), fresh);
+            match started.await {
+                Ok(server) => return server,
+                Err(error) => tracing::error!(again_in = ?*pause, "{error}"),
+            }
+            failures = failures.saturating_add(1);
+        }
+    }
+}
+
+/// A PostgreSQL that is our child.
+struct Server {
+    child: Child,
+    place: Place,
+    started: Instant,
+    _watch: DeathWatch,
+}
+
+impl Server {
+    /// Starts PostgreSQL and waits until it answers; makes what is missing: programs, database. To be called
+    /// by the owner of the lock; `fresh` when it has just got it.
+    async fn start(
+        folder: &Path,
+        durability: Durability,
+        lock: &File,
+        sockets: Option<&Path>,
+        fresh: bool,
+    ) -> Result<Server, PostgresError> {
+        let made_by = folder::made_by(&folder.join(DATA_FOLDER));
+        let programs = find_or_fetch(folder, made_by).await?;
+        let place = Place::settle(folder, lock, &programs, sockets)?;
+        if folder::made_by(&place.data).is_none() {
+            initdb(&place, &programs, durability, lock).await?;
+        }
+        place.link_from(folder)?;
+        place.make_private(&place.sockets)?;
+        if fresh {
+            place.clear_leavings()?;
+        }
+
+        let log = place.open_log()?;
+        let _ = place.bound_log();
+        let from = log.metadata().map_or(0, |log| log.len());
+        let program = programs.postgres();
+        let at_our_death = match durability {
+            Durability::Durable => Signal::Interrupt,
+            Durability::Throwaway => Signal::Quit,
+        };
+        let spawn = || {
+            let mut command = command(&program, place.run_as, lock, at_our_death)?;
+            command.args(settings::arguments(&place.data, &place.sockets, durability));
+            command.current_dir(&place.home).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+            let child = Command::from(command).spawn()?;
+            let watch = DeathWatch::over(&child, at_our_death)?;
+            Ok((child, watch))
+        };
+        let (child, watch) = spawn().map_err(|source| PostgresError::Program { program, source })?;
+        let mut server = Server { child, place, started: Instant::now(), _watch: watch };
+        server.answers(from).await?;
+        Ok(server)
+    }
+
+    /// Waits until PostgreSQL answers, and makes the database `registry` where it is missing.
+    async fn answers(&mut self, log_from: u64) -> Result<(), PostgresError> {
+        let mut patient = false;
+        loop {
+            if let Ok(Some(_)) = self.child.try_wait() {
+                let said = self.place.last_words(log_from);
+                return Err(PostgresError::Ended { said, log: self.place.log.clone() });
+            }
+            // The file may be that of the one before.
+            let postmaster =
+                Postmaster::read(&self.place.data).filter(|found| Some(found.pid) == self.child.id());
+            if postmaster.is_some_and(|found| found.state == PostmasterState::Ready) {
+                return Ok(create_database(&self.place.sockets).await?);
+            }
+            let waited = self.started.elapsed();
+            if waited > RECOVERED_WITHIN {
+                return Err(PostgresError::Silent { seconds: waited.as_secs(), log: self.place.log.clone() });
+            }
+            if !patient && waited > Duration::from_secs(2) {
+                patient = true;
+                tracing::info!(log = %self.place.log.display(), "PostgreSQL is recovering from a hard end");
+            }
+            sleep(Duration::from_millis(if patient { 100 } else { 5 })).await;
+        }
+    }
+
+    /// Waits until PostgreSQL has ended, and keeps its log in bounds meanwhile.
+    async fn ended(&mut self) -> String {
+        loop {
+            match timeout(Duration::from_secs(60), self.child.wait()).await {
+                Ok(status) => {
+                    return status
+                        .map_or_else(|error| error.to_string(), |status: ExitStatus| status.to_string());
+                }
+                Err(_) => {
+                    if let Err(error) = self.place.bound_log() {
+                        tracing::warn!("PostgreSQL's log cannot be put aside: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn stop(mut self) {
+        for (signal, patience) in STOPPING {
+            send(&self.child, signal);
+            if timeout(patience, self.child.wait()).await.is_ok() {
+                if signal == Signal::Kill {
+                    // Its children could not be told.
+                    end_all(&self.place.data, signal);
+                }
+                return;
+            }
+            tracing::warn!(?signal, ?patience, "PostgreSQL does not stop");
+        }
+    }
+}
+
+impl Drop for Server {
+    /// Given up while it started.
+    fn drop(&mut self) {
+        send(&self.child, Signal::Interrupt);
+    }
+}
+
+async fn find_or_fetch(folder: &Path, made_by: Option<u32>) -> Result<Programs, PostgresError> {
+    if let Some(programs) = programs::find(folder, made_by).await? {
+        return Ok(programs);
+    }
+    fetch(folder).await.map_err(|tried| PostgresError::NotFound { tried })?;
+    let tried = || "what was fetched does not run".to_owned();
+    programs::find(folder, made_by).await?.ok_or_else(|| PostgresError::NotFound { tried: tried() })
+}
+
+/// Makes the database beside its final place and renames it, so that a kill in the middle leaves nothing
+/// half-made.
+async fn initdb(
+    place: &Place,
+    programs: &Programs,
+    durability: Durability,
+    lock: &File,
+) -> Result<(), PostgresError> {
+    tracing::info!(folder = %place.data.display(), "making a database with PostgreSQL {}", programs.major);
+    let unfinished = place.home.join(format!("{DATA_FOLDER}.new"));
+    if unfinished.exists() {
+        std::fs::remove_dir_all(&unfinished).map_err(PostgresError::folder(&unfinished))?;
+    }
+    place.make_private(&unfinished)?;
+    let program = programs.initdb();
+    let run = async {
+        let mut command = command(&program, place.run_as, lock, Signal::Terminate)?;
+        command.args(settings::initdb_arguments(&unfinished, durability));
+        command.current_dir(&place.home).stdin(Stdio::null());
+        Command::from(command).kill_on_drop(true).output().await
+    };
+    let output = run.await.map_err(|source| PostgresError::Program { program: program.clone(), source })?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
+        return Err(PostgresError::Initdb { data: place.data.clone(), said });
+    }
+    let rename = || {
+        let home = File::open(&place.home)?;
+        if durability == Durability::Durable {
+            sync_file_system(&home)?;
+        }
+        std::fs::rename(&unfinished, &place.data)?;
+        // The new name itself has to reach the disk.
+        home.sync_all()
+    };
+    rename().map_err(PostgresError::folder(&place.data))
+}
+
+fn options(sockets: &Path) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(sockets)
+        .port(settings::PORT)
+        .username("postgres")
+        .database(DATABASE)
+        .ssl_mode(PgSslMode::Disable)
+        .application_name("registry")
+}
+
+/// The socket folder of a PostgreSQL that another process runs in this folder, once the database `registry`
+/// is there.
+async fn answering(folder: &Path) -> Option<PathBuf> {
+    let ready = |found: &Postmaster| found.state == PostmasterState::Ready;
+    let sockets = Postmaster::read(&folder.join(DATA_FOLDER)).filter(ready)?.sockets;
+    let asked = async {
+        let mut connection = connect(&sockets).await?;
+        has_database(&mut connection).await
+    };
+    let answer = timeout(Duration::from_secs(5), asked).await;
+    matches!(answer, Ok(Ok(true))).then_some(sockets)
+}
+
+async fn create_database(sockets: &Path) -> sqlx::Result<()> {
+    let mut connection = connect(sockets).await?;
+    if !has_database(&mut connection).await? {
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).execute(&mut connection).await?;
+    }
+    connection.close().await
+}
+
+async fn has_database(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    let exists = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
+    sqlx::query_scalar(exists).bind(DATABASE).fetch_one(connection).await
+}
+
+/// Connects to the database that every cluster has.
+async fn connect(sockets: &Path) -> sqlx::Result<PgConnection> {
+    options(sockets).database("postgres").disable_statement_logging().connect().await
+}
+
+fn try_lock(lock: &File, folder: &Path) -> Result<bool, PostgresError> {
+    match lock.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(PostgresError::folder(folder::lock_path(folder))(error)),
+    }
+}

@@ -1,0 +1,397 @@
+//! The header of a roster: which column means what.
+
+use csv::StringRecord;
+
+use super::RosterError;
+use crate::domain::onboarding::Row;
+use crate::domain::problem::{Problem, ProblemCode};
+
+closed_list! {
+    /// What a column can mean, by the name that rosters give it.
+    Column {
+        NationalId = "NIK",
+        ServiceNumber = "NIP",
+        FullName = "NAMA",
+        BirthPlace = "TEMPAT LAHIR",
+        BirthDate = "TANGGAL LAHIR",
+        Sex = "JENIS KELAMIN",
+        WorkUnit = "UNIT KERJA",
+        Grade = "GOLONGAN",
+        MonthlyWage = "GAJI POKOK",
+        StartsOn = "TMT",
+        Phone = "NO HP",
+        /// The running number. Read over: rows are counted.
+        Number = "NO",
+        /// What was wrong with the row when it was sent before. Read over.
+        Error = "ERROR",
+    }
+}
+
+/// Without these there is no telling who is meant.
+const NEEDED: [Column; 5] =
+    [Column::NationalId, Column::ServiceNumber, Column::FullName, Column::BirthDate, Column::Sex];
+
+/// Names of a header that are repeated to a person, at most.
+const NAMES_SHOWN: usize = 20;
+const NAME_LENGTH_SHOWN: usize = 40;
+
+/// A column that a header has more than once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoubledColumn {
+    /// What they all mean.
+    pub column: Column,
+    /// How the header names them.
+    pub names: Vec<String>,
+}
+
+impl Column {
+    /// The names of the column in Indonesian and in English, and last its name in the API: letters and digits only,
+    /// in lower case.
+    ///
+    /// A name stands here if it can mean nothing else. `TMT CPNS` and `TMT GOLONGAN` are other dates than `TMT`,
+    /// `NIP LAMA` is another number than `NIP`, `KODE SKPD` is no name of a work unit.
+    const fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::NationalId => &[
+                "nik",
+                "nonik",
+                "nomornik",
+                "noktp",
+                "nomorktp",
+                "ktp",
+                "nikktp",
+                "nomorindukkependudukan",
+                "noindukkependudukan",
+                "identitynumber",
+                "identitycardnumber",
+                "nationalidnumber",
+                "nationalid",
+            ],
+            Self::ServiceNumber => &[
+                "nip",
+                "nonip",
+                "nomornip",
+                "nipbaru",
+                "nomorindukpegawai",
+                "noindukpegawai",
+                "nippns",
+                "civilservantnumber",
+                "servicenumber",
+            ],
+            Self::FullName => &[
+                "nama",
+                "namalengkap",
+                "namapegawai",
+                "namapns",
+                "namapeserta",
+                "namadangelar",
+                "name",
+                "fullname",
+            ],
+            Self::BirthPlace => &[
+                "tempatlahir",
+                "tmptlahir",
+                "tmplahir",
+                "tptlahir",
+                "kotalahir",
+                "placeofbirth",
+                "birthplace",
+            ],
+            Self::BirthDate => &[
+                "tanggallahir",
+                "tgllahir",
+                "tglahir",
+                "tgllhr",
+                "dateofbirth",
+                "dob",
+                "birthday",
+                "birthdate",
+            ],
+            Self::Sex => {
+                &["jeniskelamin", "jnskelamin", "jeniskel", "jnskel", "kelamin", "jk", "lp", "gender", "sex"]
+            }
+            Self::WorkUnit => &[
+                "unitkerja",
+                "unit",
+                "unor",
+                "satuankerja",
+                "satker",
+                "skpd",
+                "namaskpd",
+                "opd",
+                "namaopd",
+                "instansi",
+                "workunit",
+            ],
+            Self::Grade => &[
+                "golongan",
+                "gol",
+                "golonganruang",
+                "golruang",
+                "golru",
+                "pangkatgolongan",
+                "pangkatgol",
+                "pangkatgolonganruang",
+                "pangkatgolruang",
+                "rank",
+                "grade",
+            ],
+            Self::MonthlyWage => &[
+                "gajipokok",
+                "gapok",
+                "gaji",
+                "gajipokokrp",
+                "gajirp",
+                "gajiperbulan",
+                "upah",
+                "upahperbulan",
+                "upahsebulan",
+                "wage",
+                "salary",
+                "basicsalary",
+                "monthlysalary",
+                "monthlywage",
+            ],
+            Self::StartsOn => &[
+                "tmt",
+                "tmtkepesertaan",
+                "terhitungmulaitanggal",
+                "tanggalmulai",
+                "tglmulai",
+                "mulaitanggal",
+                "startdate",
+                "startson",
+            ],
+            Self::Phone => &[
+                "nohp",
+                "hp",
+                "nomorhp",
+                "nohandphone",
+                "handphone",
+                "notelp",
+                "notlp",
+                "notelepon",
+                "nomortelepon",
+                "telepon",
+                "telp",
+                "nowa",
+                "mobile",
+                "mobilenumber",
+                "mobilephone",
+                "phonenumber",
+                "phone",
+            ],
+            Self::Number => &["no", "nomor", "nourut", "nomorurut", "number"],
+            Self::Error => &["error"],
+        }
+    }
+
+    /// The column of a name: case, dots, spaces, underscores and the like do not matter.
+    fn of(name: &str) -> Option<Self> {
+        let key: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        Self::ALL.iter().copied().find(|column| column.names().contains(&key.as_str()))
+    }
+
+    /// Is there something of a person in it?
+    const fn is_read(self) -> bool {
+        !matches!(self, Self::Number | Self::Error)
+    }
+}
+
+/// The first record of a roster, understood.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    pub(super) names: StringRecord,
+    /// What each of `names` means, if anything.
+    pub(super) columns: Vec<Option<Column>>,
+}
+
+impl Header {
+    pub(super) fn of(names: StringRecord) -> Self {
+        let columns = names.iter().map(Column::of).collect();
+        Self { names, columns }
+    }
+
+    /// How many columns have a known name.
+    pub(super) fn known(&self) -> usize {
+        self.columns.iter().flatten().count()
+    }
+
+    /// Refuses a header by which rows cannot be read; says all that is wrong with it.
+    pub(super) fn judge(&self) -> Result<(), RosterError> {
+        let missing: Vec<Column> =
+            NEEDED.into_iter().filter(|&column| self.names_of(column).next().is_none()).collect();
+        let doubled: Vec<DoubledColumn> = Column::ALL
+            .iter()
+            .filter(|column| column.is_read())
+            .map(|&column| DoubledColumn { column, names: self.names_of(column).map(shown).collect() })
+            .filter(|doubled| doubled.names.len() > 1)
+            .collect();
+        if missing.is_empty() && doubled.is_empty() {
+            return Ok(());
+        }
+        let found = self.names.iter().filter(|name| !name.trim().is_empty()).take(NAMES_SHOWN);
+        Err(RosterError::Columns { missing, doubled, found: found.map(shown).collect() })
+    }
+
+    /// The names of columns that mean nothing here.
+    pub(super) fn ignored(&self) -> Vec<String> {
+        let unknown = self.names.iter().zip(&self.columns).filter(|(_, column)| column.is_none());
+        unknown.map(|(name, _)| name).filter(|name| !name.trim().is_empty()).map(shown).collect()
+    }
+
+    /// Is there nothing in it but, perhaps, a running number?
+    pub(super) fn is_empty_row(&self, record: &StringRecord) -> bool {
+        let column = |at: usize| self.columns.get(at).copied().flatten();
+        record.iter().enumerate().all(|(at, cell)| is_blank(cell) || column(at) == Some(Column::Number))
+    }
+
+    /// Has a quotation mark that is not closed in its own row made the next row part of a cell? Such a cell has a line
+    /// break and, around it, as many separators as a row.
+    pub(super) fn swallowed_a_row(&self, record: &StringRecord, separator: u8) -> bool {
+        let separators = |cell: &str| cell.bytes().filter(|&byte| byte == separator).count();
+        let width = self.columns.len() - self.names.iter().rev().take_while(|name| is_blank(name)).count();
+        record.iter().any(|cell| cell.contains(['\n', '\r']) && separators(cell) + 1 >= width)
+    }
+
+    /// Reads a row.
+    pub(super) fn row(&self, record: &StringRecord) -> Result<Row, Problem> {
+        let (named, found) = (self.columns.len(), record.len());
+        if record.iter().skip(named).any(|cell| !is_blank(cell)) {
+            let message =
+                format!("The row has {found} cells under a header of {named}: which is which, nobody knows.");
+            let hint =
+                "Put a cell with a separator in it, as in a name with its titles, between quotation marks.";
+            return Err(Problem::error(ProblemCode::InvalidFormat, "row", message).hint(hint));
+        }
+        let mut row = Row::default();
+        for (cell, column) in record.iter().zip(&self.columns) {
+            let Some(column) = column else { continue };
+            let text = as_typed(cell).to_owned();
+            match column {
+                Column::NationalId => row.national_id = text,
+                Column::ServiceNumber => row.service_number = text,
+                Column::FullName => row.full_name = text,
+                Column::BirthDate => row.birth_date = text,
+                Column::Sex => row.sex = text,
+                Column::BirthPlace => row.birth_place = unless_blank(text),
+                Column::WorkUnit => row.work_unit = unless_blank(text),
+                Column::Grade => row.grade = unless_blank(text),
+                Column::MonthlyWage => row.monthly_wage = unless_blank(text),
+                Column::StartsOn => row.starts_on = unless_blank(text),
+                Column::Phone => row.phone = unless_blank(text),
+                Column::Number | Column::Error => {}
+            }
+        }
+        Ok(row)
+    }
+
+    fn names_of(&self, column: Column) -> impl Iterator<Item = &str> {
+        let meant = self.names.iter().zip(&self.columns).filter(move |(_, means)| **means == Some(column));
+        meant.map(|(name, _)| name)
+    }
+}
+
+/// What is wrong with a header, for people.
+pub(super) fn complaint(missing: &[Column], doubled: &[DoubledColumn]) -> String {
+    let mut sentences = Vec::new();
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(|column| column.as_str()).collect();
+        sentences.push(format!("The header lacks {}.", names.join(", ")));
+    }
+    for DoubledColumn { column, names } in doubled {
+        sentences.push(format!("It has {column} more than once: {}.", names.join(", ")));
+    }
+    sentences.join(" ")
+}
+
+/// What to do about a header.
+pub(super) fn advice(found: &[String]) -> String {
+    format!(
+        "The first line has to name each column once. It was read as: {}.",
+        if found.is_empty() { "nothing".to_owned() } else { found.join(", ") }
+    )
+}
+
+/// Takes off the apostrophe by which a [report](super::Roster::write_report) keeps a cell from being a formula.
+fn as_typed(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|rest| rest.starts_with(super::report::FORMULA_MARKS)).unwrap_or(cell)
+}
+
+fn unless_blank(text: String) -> Option<String> {
+    Some(text).filter(|text| !is_blank(text))
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// A name from a file, fit for a person's terminal.
+fn shown(name: &str) -> String {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    name.trim().chars().take(NAME_LENGTH_SHOWN).map(printable).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_means_two_columns_and_each_is_written_as_it_is_looked_up() {
+        let names: Vec<&str> = Column::ALL.iter().flat_map(|column| column.names()).copied().collect();
+        for name in &names {
+            assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_found_however_it_is_written() {
+        for &column in Column::ALL {
+            assert_eq!(Column::of(column.as_str()), Some(column));
+            for name in column.names() {
+                let spread: String = name.chars().flat_map(|c| [c, '_']).collect();
+                for written in [name.to_string(), name.to_uppercase(), spread, format!(" {name}. ")] {
+                    assert_eq!(Column::of(&written), Some(column), "{written:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_names_that_rosters_use_are_known() {
+        for (written, column) in [
+            ("No. KTP", Column::NationalId),
+            ("NIP Baru", Column::ServiceNumber),
+            ("Nama Lengkap", Column::FullName),
+            ("TGL. LAHIR", Column::BirthDate),
+            ("Tgl_Lahir", Column::BirthDate),
+            ("L/P", Column::Sex),
+            ("Jns. Kelamin", Column::Sex),
+            ("SKPD", Column::WorkUnit),
+            ("OPD", Column::WorkUnit),
+            ("GOL/RUANG", Column::Grade),
+            ("Gaji Pokok (Rp)", Column::MonthlyWage),
+            ("T.M.T.", Column::StartsOn),
+            ("No. HP", Column::Phone),
+            ("NO.", Column::Number),
+        ] {
+            assert_eq!(Column::of(written), Some(column), "{written}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_the_api_are_known() {
+        let row = serde_json::to_value(Row::default()).unwrap();
+        let known: Vec<_> = row.as_object().unwrap().keys().map(|name| Column::of(name)).collect();
+        assert!(known.iter().all(Option::is_some), "{known:?}");
+        assert_eq!(known.len(), Column::ALL.iter().filter(|column| column.is_read()).count());
+    }
+
+    #[test]
+    fn a_name_that_means_something_else_is_not_taken() {
+        for name in ["NIP LAMA", "TMT CPNS", "TMT GOL", "KODE SKPD", "NAMA IBU", "", "#", "STATUS"] {
+            assert_eq!(Column::of(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const HEADER: &str =
+    "NO,NIP,NIK,NAMA,TEMPAT LAHIR,TANGGAL LAHIR,JENIS KELAMIN,UNIT KERJA,GOLONGAN,GAJI POKOK,TMT,NO HP";
+const NEEDED: &str = "NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN";
+
+#[track_caller]
+fn roster(text: &str) -> Roster {
+    read(text.as_bytes()).unwrap()
+}
+
+#[track_caller]
+fn refused(bytes: impl AsRef<[u8]>) -> RosterError {
+    read(bytes.as_ref()).unwrap_err()
+}
+
+fn names(roster: &Roster) -> Vec<&str> {
+    roster.rows.iter().map(|row| row.full_name.as_str()).collect()
+}
+
+#[test]
+fn every_column_comes_to_its_place() {
+    let roster = roster(&format!("{HEADER}\n1,nip,nik,name,place,birth,sex,unit,grade,wage,start,phone\n"));
+    let some = |text: &str| Some(text.to_owned());
+    let row = Row {
+        national_id: "nik".into(),
+        service_number: "nip".into(),
+        full_name: "name".into(),
+        birth_place: some("place"),
+        birth_date: "birth".into(),
+        sex: "sex".into(),
+        work_unit: some("unit"),
+        grade: some("grade"),
+        monthly_wage: some("wage"),
+        starts_on: some("start"),
+        phone: some("phone"),
+    };
+    assert_eq!((roster.rows, roster.lines), (vec![row], vec![2]));
+}
+
+#[test]
+fn the_separator_is_found_and_others_are_text() {
+    for (separator, other) in [(",", ";"), (";", ","), ("\t", ",")] {
+        let header = NEEDED.replace(',', separator);
+        let row = ["1", "2", &format!("\"A{separator}ni\"{other} S.E."), "x", "P"].join(separator);
+        let roster = roster(&format!("{header}\n{row}\n"));
+        assert_eq!(names(&roster), [format!("A{separator}ni{other} S.E.")]);
+    }
+}
+
+#[test]
+fn a_separator_within_the_names_of_the_header_does_not_mislead() {
+    let roster = roster("NIK;NIP;NAMA;TANGGAL LAHIR;JENIS KELAMIN;\"A,B,C,D,E,F,G\"\n1;2;Ani;x;P;y\n");
+    assert_eq!((names(&roster), roster.ignored_columns), (vec!["Ani"], vec!["A,B,C,D,E,F,G".to_owned()]));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_name() {
+    assert_eq!(names(&roster(&format!("\u{feff}{NEEDED}\n1,2,Ani,x,P\n"))), ["Ani"]);
+    assert_eq!(names(&roster(&format!("\u{feff}\"NIK\"{}\n1,2,Ani,x,P", &NEEDED[3..]))), ["Ani"]);
+}
+
+#[test]
+fn lines_count_line_breaks_of_every_kind_and_those_within_quotes() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = [NEEDED, "1,2,\"A", "ni\",x,P", "3,4,Budi,x,L", "5,6,\"C", "", "i\",x,P", "7,8,Dedi,x,L"]
+            .join(end);
+        let roster = roster(&text);
+        assert_eq!(roster.lines, [2, 4, 5, 8], "{end:?}");
+        assert_eq!(roster.rows[0].full_name, format!("A{end}ni"));
+        assert_eq!(roster.empty_rows, 0, "{end:?}");
+    }
+}
+
+#[test]
+fn rows_with_nothing_in_them_are_left_out_and_lines_stay_right() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text =
+            ["", NEEDED, "", "1,2,Ani,x,P", "", ",,,,", "  ", "3,4,Budi,x,L", ",,,,", "", ""].join(end);
+        let roster = roster(&text);
+        assert_eq!((names(&roster), &roster.lines), (vec!["Ani", "Budi"], &vec![4, 8]), "{end:?}");
+        // One above the header, five between and below the rows, and the last line end is none.
+        assert_eq!(roster.empty_rows, 7, "{end:?}");
+    }
+}
+
+#[test]
+fn a_row_with_only_its_running_number_is_empty() {
+    let roster = roster(&format!("NO,{NEEDED}\n1,1,2,Ani,x,P\n2,,,,,\n3\n"));
+    assert_eq!((names(&roster), roster.empty_rows), (vec!["Ani"], 2));
+}
+
+#[test]
+fn a_short_row_has_empty_cells() {
+    let roster = roster(&format!("{HEADER}\n1,nip,nik,Ani\n"));
+    assert_eq!((roster.rows[0].birth_date.as_str(), roster.rows[0].phone.as_deref()), ("", None));
+    assert!(roster.faults.is_empty());
+}
+
+#[test]
+fn a_long_row_is_a_fault_and_nothing_of_it_is_read() {
+    let roster = roster(&format!("{NEEDED}\n1,2,Ani,x,P\n1,2,Budi, S.E.,x,L\n3,4,Cici,x,P,,\n"));
+    assert_eq!(names(&roster), ["Ani", "", "Cici"]);
+    assert_eq!(roster.faults.keys().collect::<Vec<_>>(), [&1]);
+    assert!(roster.faults[&1].message.contains("6 cells under a header of 5"));
+    assert_eq!(roster.rows[1], Row::default());
+}
+
+#[test]
+fn missing_and_doubled_columns_are_all_named_at_once() {
+    let error = refused("NIP,NAMA,Tgl. Lahir,TANGGAL LAHIR,SKPD,UNIT KERJA,x\n\"never closed\n");
+    let RosterError::Columns { missing, doubled, found } = &error else { panic!("{error}") };
+    assert_eq!(*missing, [Column::NationalId, Column::Sex]);
+    assert_eq!(doubled.iter().map(|d| d.column).collect::<Vec<_>>(), [Column::BirthDate, Column::WorkUnit]);
+    assert_eq!(found.len(), 7);
+    let problem = error.problem();
+    assert_eq!(problem.code, ProblemCode::MissingColumns);
+    assert_eq!(
+        problem.message,
+        "The header lacks NIK, JENIS KELAMIN. It has TANGGAL LAHIR more than once: Tgl. Lahir, TANGGAL LAHIR. \
+         It has UNIT KERJA more than once: SKPD, UNIT KERJA."
+    );
+}
+
+#[test]
+fn a_header_of_nothing_known_says_what_was_read() {
+    let problem = refused("DAFTAR PNS\u{1b}[31m PROVINSI\n").problem();
+    assert_eq!(problem.code, ProblemCode::MissingColumns);
+    assert!(problem.hint.unwrap().ends_with("It was read as: DAFTAR PNS [31m PROVINSI."));
+}
+
+#[test]
+fn unknown_columns_are_listed_and_known_ones_that_are_not_read_are_not() {
+    let roster = roster(&format!("NO,{NEEDED},ESELON,,NIP LAMA,error\n1,1,2,Ani,x,P,IV,,,No.\n"));
+    assert_eq!(roster.ignored_columns, ["ESELON", "NIP LAMA"]);
+}
+
+#[test]
+fn a_file_without_people_is_refused() {
+    assert!(matches!(refused(""), RosterError::Empty));
+    assert!(matches!(refused("\u{feff}"), RosterError::Empty));
+    assert!(matches!(refused("\r\n\n"), RosterError::Empty));
+    assert!(matches!(refused(NEEDED), RosterError::NoRows));
+    assert!(matches!(refused(format!("{NEEDED}\n,,,,\n\n")), RosterError::NoRows));
+}
+
+#[test]
+fn what_is_no_csv_is_named() {
+    for (bytes, what) in [
+        (&b"PK\x03\x04\x14\0"[..], "XLSX"),
+        (b"\xD0\xCF\x11\xE0\xA1\xB1", "XLS"),
+        (b"\x1F\x8B\x08", "gzip"),
+        (b"\xFF\xFEN\0I\0K\0", "UTF-16"),
+        (b"\xFE\xFF\0N\0I\0K", "UTF-16"),
+        (b"N\0I\0K\0", "UTF-16"),
+        (b"%PDF-1.4", "PDF"),
+        (b"<html>", "HTML"),
+    ] {
+        let problem = refused(bytes).problem();
+        assert!(problem.message.contains(what), "{problem:?}");
+        assert!(problem.hint.is_some());
+    }
+}
+
+#[test]
+fn text_that_is_not_utf_8_is_refused_with_its_line() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = [NEEDED, "1,2,Ani,x,P", ""].join(end);
+        let error = refused([text.as_bytes(), b"3,4,Jos\xE9,x,L\n"].concat());
+        assert!(matches!(error, RosterError::Encoding { line: 3 }), "{error}");
+    }
+}
+
+#[test]
+fn one_row_too_many_is_refused_and_empty_ones_do_not_count() {
+    let full = format!("{NEEDED}\n{}", "1,2,Ani,x,P\n".repeat(MAXIMUM_ROWS));
+    assert_eq!(roster(&format!("{full}\n,,,,\n")).rows.len(), MAXIMUM_ROWS);
+    let endless = format!("{full}1,2,Ani,x,P\n\"never closed");
+    assert!(matches!(refused(endless), RosterError::TooManyRows));
+}
+
+#[test]
+fn a_file_without_end_is_refused() {
+    let endless = io::Cursor::new(format!("{NEEDED}\n")).chain(io::repeat(b'x'));
+    assert!(matches!(read(endless).unwrap_err(), RosterError::TooLarge));
+}
+
+#[test]
+fn a_row_of_any_length_is_not_read() {
+    let error = refused(format!("{NEEDED}\n1,2,Ani,x,P\n1,2,{},x,P\n", "y".repeat(MAXIMUM_ROW_BYTES)));
+    assert!(matches!(error, RosterError::RowTooLong { line: 3 }), "{error}");
+}
+
+#[test]
+fn a_quotation_mark_that_is_never_closed_is_found() {
+    for rest in ["\"Ani,x,P\n3,4,Budi,x,L\n", "\"Ani,x,P", "\""] {
+        let error = refused(format!("{NEEDED}\n1,2,Ani,x,P\n1,2,{rest}"));
+        assert!(matches!(error, RosterError::OpenQuote { line: 3 }), "{error}");
+    }
+}
+
+#[test]
+fn two_stray_quotation_marks_do_not_make_one_person_of_two() {
+    let error = refused(format!("{NEEDED}\n1,2,\"Ani,x,P\n3,4,\"Budi,x,L\n5,6,Cici,x,P\n"));
+    assert!(matches!(error, RosterError::OpenQuote { line: 2 }), "{error}");
+}
+
+#[test]
+fn quotation_marks_within_a_cell_are_text() {
+    let roster = roster(&format!("{NEEDED}\n1,2,\"Nur \"\"Ayu\"\" Sari\",x,P\n3,4,Nur \"Ayu\" Sari,x,P\n"));
+    assert_eq!(names(&roster), ["Nur \"Ayu\" Sari", "Nur \"Ayu\" Sari"]);
+}
+
+fn any_end() -> impl Strategy<Value = csv::Terminator> {
+    prop_oneof![
+        Just(csv::Terminator::CRLF),
+        Just(csv::Terminator::Any(b'\n')),
+        Just(csv::Terminator::Any(b'\r'))
+    ]
+}
+
+fn any_quotes() -> impl Strategy<Value = csv::QuoteStyle> {
+    prop_oneof![
+        Just(csv::QuoteStyle::Always),
+        Just(csv::QuoteStyle::Necessary),
+        Just(csv::QuoteStyle::NonNumeric)
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_reader_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        noise in "[\"';,\t\r\n a0=é]{0,80}",
+    ) {
+        let below_a_header = [NEEDED.as_bytes(), b"\r", &bytes].concat();
+        let text_below_a_header = format!("{NEEDED}\n{noise}");
+        for bytes in [&bytes[..], &below_a_header, noise.as_bytes(), text_below_a_header.as_bytes()] {
+            if let Ok(roster) = read(bytes) {
+                prop_assert_eq!(roster.rows.len(), roster.lines.len());
+                let all = (0..roster.rows.len()).map(|row| (row, "error"));
+                roster.write_report(io::sink(), all).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn rows_come_out_as_they_went_in(
+        cells in proptest::collection::vec(proptest::collection::vec("[a-c\"é ,;\t\r\n]{0,10}", 12), 1..8),
+        separator in proptest::sample::select(&SEPARATORS[..]),
+        end in any_end(),
+        quotes in any_quotes(),
+        has_byte_order_mark: bool,
+    ) {
+        let mut bytes = if has_byte_order_mark { BYTE_ORDER_MARK.to_vec() } else { Vec::new() };
+        let mut lines = Vec::new();
+        let mut line = 2;
+        {
+            let mut writer = csv::WriterBuilder::new();
+            let writer = writer.delimiter(separator).terminator(end).quote_style(quotes);
+            let mut writer = writer.from_writer(&mut bytes);
+            writer.write_record(HEADER.split(',')).unwrap();
+            for row in &cells {
+                // So that no row is empty.
+                writer.write_field("x").unwrap();
+                writer.write_record(&row[1..]).unwrap();
+                lines.push(line);
+                let breaks = |cell: &String| cell.replace("\r\n", "\n").matches(['\r', '\n']).count();
+                line += 1 + i32::try_from(row[1..].iter().map(breaks).sum::<usize>()).unwrap();
+            }
+            writer.flush().unwrap();
+        }
+        // The running number alone would be an empty row.
+        let is_row = |row: &&Vec<String>| row[1..].iter().any(|cell| !cell.trim().is_empty());
+        let expected: Vec<&Vec<String>> = cells.iter().filter(is_row).collect();
+        let lines: Vec<i32> =
+            lines.into_iter().zip(&cells).filter(|(_, row)| is_row(row)).map(|(line, _)| line).collect();
+        match read(&bytes[..]) {
+            Err(error) => prop_assert!(expected.is_empty(), "{error}"),
+            Ok(roster) => {
+                prop_assert_eq!(roster.lines, lines);
+                prop_assert_eq!(roster.empty_rows, cells.len() - expected.len());
+                for (row, cells) in roster.rows.iter().zip(&expected) {
+                    let texts = [&row.service_number, &row.national_id, &row.full_name, &row.birth_date, &row.sex];
+                    prop_assert_eq!(texts, [&cells[1], &cells[2], &cells[3], &cells[5], &cells[6]]);
+                    let phone = Some(&cells[11]).filter(|text| !text.trim().is_empty());
+                    prop_assert_eq!(row.phone.as_ref(), phone);
+                }
+                prop_assert_eq!(roster.rows.len(), expected.len());
+            }
+        }
+    }
+}

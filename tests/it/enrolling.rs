@@ -1,0 +1,252 @@
+//! Enrolling one person: what is taken, what is refused and why, and what races come to.
+
+use crate::support::app::codes;
+use crate::support::{App, Person, json};
+
+#[tokio::test]
+async fn a_person_is_enrolled_with_card_event_and_counts() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let person = Person::new(&channel)
+        .with("monthlyWage", json!(2_000_000))
+        .with("firstContributionPaid", json!(true));
+    let id = app.enrolled(&person).await;
+    let query = "query ($id: ID!) { participant(by: {id: $id}) { cardNumber nationalId fullName birthDate status
+        channel { code counts { total active } } province { code counts { total active registered } }
+        enrollments { totalCount nodes { segment status startsOn paidThrough monthlyWage flags
+            contributions { programme employer worker } } }
+        events { totalCount nodes { kind effectiveOn recordedBy channel { code } enrollment { segment } } } } }";
+    let found = app.ask(query, json!({"id": id})).await["participant"].take();
+    let card = found["cardNumber"].as_str().unwrap();
+    assert_eq!((card.len(), card.bytes().all(|digit| digit.is_ascii_digit())), (11, true));
+    let national_id = person.0["nationalId"].as_str().unwrap();
+    assert_eq!(found["nationalId"], json!(format!("**************{}", &national_id[14..])));
+    assert_eq!((&found["birthDate"], &found["status"]), (&json!("1985-08-02"), &json!("ACTIVE")));
+    assert_eq!(found["channel"], json!({"code": "BR-PLG", "counts": {"total": 1, "active": 1}}));
+    assert_eq!(
+        found["province"],
+        json!({"code": "16", "counts": {"total": 1, "active": 1, "registered": 0}})
+    );
+    assert_eq!(
+        found["enrollments"],
+        json!({"totalCount": 1, "nodes": [{
+            "segment": "SELF_EMPLOYED", "status": "ACTIVE", "startsOn": "2014-10-02", "paidThrough": "2014-10-31",
+            "monthlyWage": 2_000_000, "flags": [],
+            "contributions": [{"programme": "WORK_ACCIDENT", "employer": 0, "worker": 20_000},
+                              {"programme": "DEATH", "employer": 0, "worker": 6_800}],
+        }]})
+    );
+    assert_eq!(
+        found["events"],
+        json!({"totalCount": 1, "nodes": [{"kind": "ENROLLED", "effectiveOn": "2014-10-02",
+            "recordedBy": "ADMINISTRATOR", "channel": {"code": "BR-PLG"}, "enrollment": {"segment": "SELF_EMPLOYED"}}]})
+    );
+}
+
+#[tokio::test]
+async fn a_second_open_enrollment_of_the_same_kind_is_refused() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await);
+    app.enrolled(&person).await;
+    let again = app.enroll(&person).await;
+    assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
+    assert_eq!((&again["participant"], &again["enrollment"]), (&json!(null), &json!(null)));
+    assert_eq!(app.count("select count(*) from enrollment").await, 1);
+}
+
+#[tokio::test]
+async fn a_known_person_gets_a_further_enrollment_and_is_still_one_person() {
+    let app = App::new().await;
+    let (first, second) = (app.channel("BR-ONE").await, app.channel("BR-TWO").await);
+    let (mill, port) = (app.employer("Pabrik Satu").await, app.employer("Pelabuhan Dua").await);
+    let person = Person::new(&first);
+    let id = app.enrolled(&person).await;
+    // Under another spelling and with a title, as lists have it.
+    let at_mill = person
+        .clone()
+        .at(&mill)
+        .with("channelCode", json!(second))
+        .with("fullName", json!("Dra. SITI  Rahayu, M.Si."));
+    assert_eq!(app.enrolled(&at_mill.clone().with("firstContributionPaid", json!(true))).await, id);
+    assert_eq!(app.enrolled(&at_mill.at(&port)).await, id);
+    let query = "query ($id: ID!) { participant(by: {id: $id}) { status channel { code } employer { name }
+        enrollments { nodes { segment employer { name } channel { code } } } province { counts { total active } } } }";
+    let found = app.ask(query, json!({"id": id})).await["participant"].take();
+    assert_eq!(found["status"], "ACTIVE");
+    assert_eq!(found["channel"]["code"], "BR-ONE", "the channel of the first enrollment never changes");
+    assert_eq!(found["employer"]["name"], "Pelabuhan Dua", "the newest open enrollment");
+    assert_eq!(found["province"]["counts"], json!({"total": 1, "active": 1}));
+    assert_eq!(
+        found["enrollments"]["nodes"],
+        json!([
+            {"segment": "WAGE_EARNER", "employer": {"name": "Pelabuhan Dua"}, "channel": {"code": "BR-TWO"}},
+            {"segment": "WAGE_EARNER", "employer": {"name": "Pabrik Satu"}, "channel": {"code": "BR-TWO"}},
+            {"segment": "SELF_EMPLOYED", "employer": null, "channel": {"code": "BR-ONE"}},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_known_number_with_other_particulars_is_not_that_person() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await);
+    app.enrolled(&person).await;
+    let employer = app.employer("Pabrik").await;
+    for (field, value) in [("birthDate", "1985-08-03"), ("sex", "MALE"), ("fullName", "Dewi Lestari")] {
+        let payload = app.enroll(&person.clone().at(&employer).with(field, json!(value))).await;
+        let codes = codes(&payload["errors"]);
+        assert!(codes.contains(&"IDENTITY_MISMATCH"), "{field}: {codes:?}");
+    }
+    assert_eq!(app.count("select count(*) from enrollment").await, 1);
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_is_said_at_once_with_its_path() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await)
+        .with("nationalId", json!("9971014208850001"))
+        .with("fullName", json!("  "))
+        .with("birthDate", json!("2013-08-02"))
+        .with("monthlyWage", json!(-5))
+        .with("phone", json!("nobody"))
+        .with("programmes", json!(["PENSION"]));
+    let payload = app.enroll(&person).await;
+    let mut found: Vec<(String, String)> = payload["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| (e["code"].as_str().unwrap().into(), e["path"][0].as_str().unwrap().into()))
+        .collect();
+    found.sort();
+    let expected = [
+        ("INVALID_FORMAT", "phone"),
+        ("NATIONAL_ID_UNKNOWN_REGION", "nationalId"),
+        ("OUT_OF_RANGE", "birthDate"),
+        ("OUT_OF_RANGE", "monthlyWage"),
+        ("PROGRAMME_NOT_IN_FORCE", "programmes"),
+        ("REQUIRED", "fullName"),
+    ];
+    assert_eq!(found, expected.map(|(code, path)| (code.to_owned(), path.to_owned())));
+    assert_eq!(app.count("select count(*) from identifier").await, 0);
+}
+
+#[tokio::test]
+async fn a_number_that_disagrees_with_birth_or_sex_is_a_warning_and_the_enrollment_is_flagged() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await)
+        .with("birthDate", json!("1985-08-03"))
+        .with("sex", json!("MALE"));
+    let payload = app.enroll(&person).await;
+    assert_eq!(codes(&payload["errors"]), ["NATIONAL_ID_BIRTH_MISMATCH", "NATIONAL_ID_SEX_MISMATCH"]);
+    assert!(payload["errors"].as_array().unwrap().iter().all(|error| error["severity"] == "WARNING"));
+    let query = "query ($id: ID!) { node(id: $id) { ... on Enrollment { flags } } }";
+    let flags = app.ask(query, json!({"id": payload["enrollment"]["id"]})).await;
+    assert_eq!(flags["node"]["flags"], json!(["NATIONAL_ID_BIRTH_MISMATCH", "NATIONAL_ID_SEX_MISMATCH"]));
+}
+
+#[tokio::test]
+async fn a_civil_servant_is_eligible_in_2014_and_not_in_2016() {
+    let app = App::on("2016-01-04T03:00:00Z").await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pemerintah Provinsi").await);
+    let servant =
+        json!({"serviceNumber": "198508022008012001", "workUnit": "Dinas Kesehatan", "grade": "III/a"});
+    let person = Person::new(&channel).at(&employer).with("civilServant", servant);
+    let refused = app.enroll(&person.clone().with("startsOn", json!("2016-01-01"))).await;
+    assert_eq!(codes(&refused["errors"]), ["NOT_ELIGIBLE"]);
+    assert!(refused["errors"][0]["hint"].as_str().unwrap().contains("PP 70/2015"));
+    let payload = app.enroll(&person.with("startsOn", json!("2014-11-01"))).await;
+    assert_eq!(payload["errors"], json!([]));
+    let query = "query ($id: ID!) { node(id: $id) { ... on Enrollment { civilServant { serviceNumber category workUnit grade } } } }";
+    let found = app.ask(query, json!({"id": payload["enrollment"]["id"]})).await;
+    assert_eq!(
+        found["node"]["civilServant"],
+        json!({"serviceNumber": "****************01", "category": "PNS", "workUnit": "Dinas Kesehatan", "grade": "III/a"})
+    );
+}
+
+#[tokio::test]
+async fn a_problem_of_a_civil_servant_has_the_path_of_its_object() {
+    let app = App::new().await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pemerintah Provinsi").await);
+    let person =
+        Person::new(&channel).at(&employer).with("civilServant", json!({"serviceNumber": "131110468"}));
+    let payload = app.enroll(&person).await;
+    assert_eq!(codes(&payload["errors"]), ["SERVICE_NUMBER_OLD_FORMAT"]);
+    assert_eq!(payload["errors"][0]["path"], json!(["civilServant", "serviceNumber"]));
+}
+
+#[tokio::test]
+async fn a_service_number_belongs_to_one_person() {
+    let app = App::new().await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pemerintah Provinsi").await);
+    let servant = json!({"serviceNumber": "198508022008012001"});
+    app.enrolled(&Person::new(&channel).at(&employer).with("civilServant", servant.clone())).await;
+    let other = Person::new(&channel).at(&employer).with("civilServant", servant);
+    let payload = app.enroll(&other).await;
+    assert_eq!(codes(&payload["errors"]), ["IDENTITY_MISMATCH"]);
+    assert_eq!(payload["errors"][0]["path"], json!(["civilServant", "serviceNumber"]));
+    // Its identity number was not kept: the person can be enrolled under the right service number.
+    app.enrolled(&other.with("civilServant", json!({"serviceNumber": "198508022008012002"}))).await;
+}
+
+#[tokio::test]
+async fn a_closed_channel_and_unknown_codes_are_said_together() {
+    let app = App::new().await;
+    let channel = app.channel("BR-OLD").await;
+    sqlx::query("update channel set closed_on = '2014-01-01' where code = 'BR-OLD'")
+        .execute(&app.database.pool)
+        .await
+        .unwrap();
+    app.database.refresh_reference().await.unwrap();
+    let payload = app.enroll(&Person::new(&channel)).await;
+    assert_eq!(codes(&payload["errors"]), ["CHANNEL_CLOSED"]);
+    let nowhere =
+        Person::new("BR-NONE").with("provinceCode", json!("93")).with("employerId", json!("bm9wZQ"));
+    let payload = app.enroll(&nowhere).await;
+    assert_eq!(codes(&payload["errors"]), ["INVALID_FORMAT"]);
+    let payload = app.enroll(&Person::new("BR-NONE").with("provinceCode", json!("93"))).await;
+    assert_eq!(codes(&payload["errors"]), ["NOT_FOUND", "NOT_FOUND"], "South Papua does not exist in 2014");
+}
+
+#[tokio::test]
+async fn two_channels_enroll_one_person_at_one_moment_and_one_of_them_is_told() {
+    let app = App::new().await;
+    let channels = [app.channel("BR-ONE").await, app.channel("BR-TWO").await];
+    for _ in 0..10 {
+        let person = Person::new(&channels[0]);
+        let other = person.clone().with("channelCode", json!(channels[1]));
+        let (one, two) = tokio::join!(app.enroll(&person), app.enroll(&other));
+        let (mut one, mut two) = (codes(&one["errors"]).len(), codes(&two["errors"]).len());
+        if one > two {
+            std::mem::swap(&mut one, &mut two);
+        }
+        assert_eq!((one, two), (0, 1));
+    }
+    assert_eq!(app.count("select count(*) from enrollment").await, 10);
+    assert_eq!(app.count("select count(*) from participant").await, 10);
+    assert_eq!(app.count("select sum(persons)::bigint from count_delta where num_nonnulls(segment, employer_id, association_id) = 0").await, 10);
+}
+
+#[tokio::test]
+async fn no_identity_number_stands_in_the_database() {
+    let app = App::new().await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pemerintah Provinsi").await);
+    let service_number = "198508022008012001";
+    let person = Person::new(&channel)
+        .at(&employer)
+        .with("phone", json!("081234567890"))
+        .with("civilServant", json!({"serviceNumber": service_number}))
+        .with("idempotencyKey", json!("a-key-of-sixteen"));
+    app.enrolled(&person).await;
+    let dump: String = sqlx::query_scalar(
+        "select string_agg(query_to_xml(format('select * from %I', c.relname), true, false, '')::text, '')
+         from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace",
+    )
+    .fetch_one(&app.database.pool)
+    .await
+    .unwrap();
+    assert!(dump.contains("Siti Rahayu"), "the dump holds the rows");
+    for number in [person.0["nationalId"].as_str().unwrap(), service_number, "81234567890"] {
+        assert!(!dump.contains(number));
+    }
+}

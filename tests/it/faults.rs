@@ -1,0 +1,153 @@
+//! What happens when the database is away, or another process is there too.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use futures_util::future::join_all;
+use participant_registry::store::Database;
+use participant_registry::store::database::{OpenError, PoolSettings};
+use participant_registry::store::keys::Keys;
+
+use crate::support::app::TODAY;
+use crate::support::cluster::fresh_database;
+use crate::support::{App, Person, json};
+
+#[tokio::test]
+async fn a_database_that_is_away_is_said_with_503_and_without_a_word_of_its_own() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await);
+    let token = app.administrator();
+    app.database.close().await;
+    let mutation =
+        "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) { errors { code } } }";
+    for (query, variables) in
+        [("{ participants { totalCount } }", json!({})), (mutation, json!({"v": person.0}))]
+    {
+        let reply = app.post(&token, query, variables).await;
+        assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(reply.headers[header::RETRY_AFTER], "1");
+        assert_eq!(reply.body["errors"][0]["extensions"]["code"], "UNAVAILABLE");
+        assert_eq!(
+            reply.body["errors"][0]["message"],
+            "The registry cannot reach its database. Try again in a moment."
+        );
+    }
+    // What is in memory is still served.
+    assert_eq!(app.ask("{ provinces { code } }", json!({})).await["provinces"].as_array().unwrap().len(), 34);
+    let ready = app.send(Request::get("/readyz").body(Body::empty()).unwrap()).await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    let live = app.send(Request::get("/livez").body(Body::empty()).unwrap()).await;
+    assert_eq!(live.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_fault_of_ours_is_told_by_its_id_alone() {
+    let app = App::new().await;
+    app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
+    sqlx::query("alter table participant rename column sex to gender")
+        .execute(&app.database.pool)
+        .await
+        .unwrap();
+    let reply = app.post(&app.administrator(), "{ participants { nodes { id } } }", json!({})).await;
+    assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
+    let error = &reply.body["errors"][0];
+    assert_eq!(error["extensions"]["code"], "INTERNAL");
+    assert_eq!(error["extensions"]["requestId"].as_str(), reply.headers["x-request-id"].to_str().ok());
+    assert!(!reply.body.to_string().contains("sex") && !reply.body.to_string().contains("column"));
+}
+
+#[tokio::test]
+async fn a_lost_enrollment_leaves_nothing_behind() {
+    let app = App::new().await;
+    let person =
+        Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!("a-key-of-sixteen-or-more"));
+    // The last statement of the transaction fails.
+    sqlx::query("alter table count_delta add constraint full_disk check (persons > 1)")
+        .execute(&app.database.pool)
+        .await
+        .unwrap();
+    let mutation =
+        "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) { errors { code } } }";
+    assert_eq!(app.refused(&app.administrator(), mutation, json!({"v": person.0})).await, "INTERNAL");
+    for table in
+        ["identifier", "participant", "enrollment", "participant_event", "count_delta", "idempotency"]
+    {
+        let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select count(*) from {table}")))
+            .fetch_one(&app.database.pool)
+            .await
+            .unwrap();
+        // The channel was opened without a key.
+        assert_eq!(count, 0, "{table}");
+    }
+    sqlx::query("alter table count_delta drop constraint full_disk")
+        .execute(&app.database.pool)
+        .await
+        .unwrap();
+    app.enrolled(&person).await;
+}
+
+#[tokio::test]
+async fn five_processes_open_an_empty_database_together() {
+    let fresh = fresh_database().await;
+    sqlx::query("drop schema public cascade; ").execute(&mut connect(&fresh.options).await).await.unwrap();
+    sqlx::query("create schema public").execute(&mut connect(&fresh.options).await).await.unwrap();
+    let open = || {
+        Database::open(
+            fresh.options.clone(),
+            Keys::derive(&[7; 32]),
+            PoolSettings { interactive: 2, bulk: 2, ..Default::default() },
+        )
+    };
+    let opened = join_all((0..5).map(|_| open())).await;
+    for database in &opened {
+        assert_eq!(database.as_ref().expect("every process opens").reference().provinces().len(), 38);
+    }
+    let installations: i64 = sqlx::query_scalar("select count(*) from installation")
+        .fetch_one(&opened[0].as_ref().unwrap().pool)
+        .await
+        .unwrap();
+    assert_eq!(installations, 1);
+}
+
+#[tokio::test]
+async fn a_process_with_another_key_refuses_to_open_the_database() {
+    let fresh = fresh_database().await;
+    let open = |secret: u8| {
+        Database::open(fresh.options.clone(), Keys::derive(&[secret; 32]), PoolSettings::default())
+    };
+    assert!(open(7).await.is_ok());
+    assert!(matches!(open(8).await, Err(OpenError::WrongKey)));
+    assert!(open(7).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_channel_that_one_process_opens_is_known_to_the_other() {
+    let fresh = fresh_database().await;
+    let open = || {
+        Database::open(
+            fresh.options.clone(),
+            Keys::derive(&[7; 32]),
+            PoolSettings { interactive: 2, bulk: 2, ..Default::default() },
+        )
+    };
+    let (one, two) = (open().await.unwrap(), open().await.unwrap());
+    let following = tokio::spawn(Arc::clone(&two).follow_reference());
+    let app = App::over(one, TODAY, fresh);
+    app.channel("BR-NEW").await;
+    let heard = async {
+        while two.reference().channel_by_code("BR-NEW").is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    // The bound only ends a test that has failed.
+    tokio::time::timeout(std::time::Duration::from_secs(30), heard)
+        .await
+        .expect("the other process hears of it");
+    following.abort();
+}
+
+async fn connect(options: &sqlx::postgres::PgConnectOptions) -> sqlx::PgConnection {
+    use sqlx::ConnectOptions as _;
+    options.connect().await.expect("the database answers")
+}

@@ -1,0 +1,121 @@
+//! How many statements a query costs: one for each table, whatever the size of the page.
+
+use crate::support::statements::sent;
+use crate::support::{App, Person, Value, json};
+
+/// Sixty people with four employers, two associations and two channels.
+async fn populated() -> App {
+    let app = App::new().await;
+    let channels = [app.channel("BR-A").await, app.channel("BR-B").await];
+    let mut employers = Vec::new();
+    for name in ["Satu", "Dua", "Tiga", "Empat"] {
+        employers.push(app.employer(name).await);
+    }
+    let associations = [app.association("Nelayan").await, app.association("Ojek").await];
+    for n in 0..60 {
+        let person = Person::new(&channels[n % 2]);
+        let person = match n % 3 {
+            0 => person.with("associationId", json!(associations[n % 2])),
+            _ => person.at(&employers[n % 4]),
+        };
+        app.enrolled(&person).await;
+    }
+    app
+}
+
+async fn statements(app: &App, query: &str, variables: Value) -> (Value, Vec<String>) {
+    let token = app.administrator();
+    sent(app.ask_as(&token, query, variables)).await
+}
+
+/// Asks for a small and a large page, and expects so many statements for both.
+async fn costs(app: &App, query: &str, expected: usize) {
+    for first in [5, 50] {
+        let (_, statements) = statements(app, query, json!({"n": first})).await;
+        assert_eq!(statements.len(), expected, "page of {first}: {statements:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_people_costs_one_statement_and_one_for_each_further_table() {
+    let app = populated().await;
+    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { fullName } } }", 1).await;
+    // Provinces and channels are in memory.
+    costs(
+        &app,
+        "query ($n: Int) { participants(first: $n, filterBy: {provinceCode: \"16\"}) { nodes { fullName
+        province { name } channel { name provinces { name } } employer { name province { name } } } } }",
+        2,
+    )
+    .await;
+    costs(&app, "query ($n: Int) { participants(first: $n) { edges { node { employer { name } association { name } } } } }", 3).await;
+    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { ...x } } } fragment x on Participant { employer { name } }", 2).await;
+}
+
+#[tokio::test]
+async fn nested_pages_cost_one_statement_for_all_parents() {
+    let app = populated().await;
+    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { enrollments(first: 3) { nodes { segment employer { name } } } } } }", 3).await;
+    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { events(first: 3) { nodes { kind enrollment { segment } } } } } }", 3).await;
+    costs(&app, "query ($n: Int) { employers(first: $n) { nodes { name counts { total } participants(first: 10) { totalCount nodes { fullName channel { name } } } } } }", 3).await;
+    costs(&app, "query ($n: Int) { employers(first: $n) { nodes { participants(first: 3) { nodes { employer { name } } } } } }", 3).await;
+    costs(&app, "query ($n: Int) { employers(first: $n) { nodes { participants(first: 3, filterBy: {status: [REGISTERED]}) { totalCount } } } }", 3).await;
+    costs(&app, "query ($n: Int) { provinces { employers(first: $n) { totalCount nodes { name } } associations(first: $n) { totalCount nodes { name } }
+        channels(first: $n) { totalCount nodes { name counts { total } } } counts { active } participants(first: $n) { nodes { fullName } } } }", 7).await;
+    costs(&app, "query ($n: Int) { channels(first: $n) { totalCount nodes { code parent { code } children { totalCount } counts { total } } } }", 1).await;
+}
+
+#[tokio::test]
+async fn one_employer_costs_as_many_statements_as_twenty() {
+    let app = populated().await;
+    let query = "query ($n: Int) { employers(first: $n) { nodes { counts { total } participants(first: 10) { nodes { fullName } } } } }";
+    for first in [1, 4] {
+        assert_eq!(statements(&app, query, json!({"n": first})).await.1.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_total_is_counted_only_when_selected() {
+    let app = populated().await;
+    let query = "query ($t: Boolean!) { participants(first: 5, filterBy: {status: [REGISTERED]}) { nodes { id } totalCount @include(if: $t) } }";
+    assert_eq!(statements(&app, query, json!({"t": false})).await.1.len(), 1);
+    let (data, statements) = statements(&app, query, json!({"t": true})).await;
+    assert_eq!((statements.len(), &data["participants"]["totalCount"]), (2, &json!(60)));
+}
+
+#[tokio::test]
+async fn what_a_list_hands_over_and_what_a_loader_finds_are_the_same() {
+    let app = populated().await;
+    let fields =
+        "id employer { name counts { total } } association { name } channel { code } province { code }";
+    let (list, _) =
+        statements(&app, &format!("{{ participants(first: 50) {{ nodes {{ {fields} }} }} }}"), json!({}))
+            .await;
+    let people = list["participants"]["nodes"].as_array().unwrap();
+    let ids: Vec<&Value> = people.iter().map(|person| &person["id"]).collect();
+    let query =
+        format!("query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on Participant {{ {fields} }} }} }}");
+    let (nodes, statements) = statements(&app, &query, json!({"ids": ids})).await;
+    assert_eq!(nodes["nodes"].as_array().unwrap(), people);
+    // People, employers, associations, counts.
+    assert_eq!(statements.len(), 4, "{statements:#?}");
+}
+
+#[tokio::test]
+async fn enrolling_costs_the_same_statements_for_one_row_and_for_a_hundred() {
+    let app = App::new().await;
+    let (employer, channel) = (app.employer("Pemerintah").await, app.channel("BR-PLG").await);
+    let query = "mutation ($employer: ID!, $channel: String!, $rows: [CivilServantRow!]!) { onboardCivilServants(input: {
+        employerId: $employer, channelCode: $channel, provinceCode: \"16\", startsOn: \"2014-11-01\", rows: $rows}) {
+        batch { counts { enrolled } } errors { code } } }";
+    let mut costs = Vec::new();
+    for rows in [vec![1], (2..102).collect()] {
+        let rows: Vec<Value> = rows.into_iter().map(crate::support::row).collect();
+        let enrolled = rows.len();
+        let (data, statements) =
+            statements(&app, query, json!({"employer": employer, "channel": channel, "rows": rows})).await;
+        assert_eq!(data["onboardCivilServants"]["batch"]["counts"]["enrolled"], enrolled);
+        costs.push(statements.len());
+    }
+    assert_eq!(costs[0], costs[1]);
+}

@@ -1,0 +1,167 @@
+//! The registry as a client sees it, over a database of its own.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use chrono::{DateTime, Utc};
+use http_body_util::BodyExt as _;
+use participant_registry::clock::Clock;
+use participant_registry::domain::actor::Role;
+use participant_registry::http::auth::{TokenScope, issue};
+use participant_registry::http::graphql::Settings;
+use participant_registry::http::{Front, open};
+use participant_registry::store::database::PoolSettings;
+use participant_registry::store::keys::Keys;
+use participant_registry::store::{Database, count};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::cluster::{TestDatabase, fresh_database};
+
+/// The day of the story: Thursday, 2 October 2014.
+pub const TODAY: &str = "2014-10-02T03:00:00Z";
+
+/// A registry with nothing in it but provinces and rules.
+pub struct App {
+    /// The database behind it.
+    pub database: Arc<Database>,
+    /// The routes.
+    pub router: Router,
+    // Dropped last: the database goes with it.
+    _database: TestDatabase,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl App {
+    /// On the day of the story.
+    pub async fn new() -> Self {
+        Self::on(TODAY).await
+    }
+
+    /// On another day.
+    pub async fn on(moment: &str) -> Self {
+        let fresh = fresh_database().await;
+        let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
+        let keys = Keys::derive(&[7; 32]);
+        let database = Database::open(fresh.options.clone(), keys, pools).await.expect("the database opens");
+        Self::over(database, moment, fresh)
+    }
+
+    /// Over a database that is open already.
+    pub fn over(database: Arc<Database>, moment: &str, fresh: TestDatabase) -> Self {
+        let moment: DateTime<Utc> = moment.parse().expect("a moment");
+        let front = Front {
+            database: Arc::clone(&database),
+            clock: Clock::Fixed(moment),
+            settings: Settings::default(),
+            playground: Some(Arc::new(Default::default)),
+        };
+        Self { database, router: open(front).router, _database: fresh }
+    }
+
+    /// A token of a role with a scope.
+    pub fn token(&self, role: Role, scope: TokenScope) -> String {
+        #[expect(clippy::disallowed_methods, reason = "a token holds in the system's time")]
+        let now = Utc::now();
+        let validity = (now, now + chrono::Duration::hours(1));
+        issue(&self.database.keys, &self.database.reference(), role.as_str(), role, scope, validity)
+            .expect("a token")
+    }
+
+    /// A token of somebody who may do everything everywhere.
+    pub fn administrator(&self) -> String {
+        self.token(Role::Administrator, TokenScope::default())
+    }
+
+    /// A token of an officer of some provinces.
+    pub fn officer(&self, provinces: &[&str]) -> String {
+        let provinces = provinces.iter().map(|code| (*code).to_owned()).collect();
+        self.token(Role::Officer, TokenScope { provinces, ..TokenScope::default() })
+    }
+
+    /// A token of an employer's own payroll.
+    pub fn partner(&self, employer: &str) -> String {
+        self.token(Role::Partner, TokenScope { employer: Some(employer.to_owned()), ..TokenScope::default() })
+    }
+
+    /// Sends any request.
+    pub async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.expect("the router answers");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("the body arrives").to_bytes();
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into()));
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Posts a query with a token.
+    pub async fn post(&self, token: &str, query: &str, variables: Value) -> Reply {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        let request = Request::post("/graphql")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .body(Body::from(body));
+        self.send(request.expect("a request")).await
+    }
+
+    /// Asks as administrator, and gives the data of an answer without errors.
+    #[track_caller]
+    pub fn ask(&self, query: &str, variables: Value) -> impl Future<Output = Value> {
+        self.data(self.administrator(), query, variables, std::panic::Location::caller())
+    }
+
+    /// Asks with a token, and gives the data of an answer without errors.
+    #[track_caller]
+    pub fn ask_as(&self, token: &str, query: &str, variables: Value) -> impl Future<Output = Value> {
+        self.data(token.to_owned(), query, variables, std::panic::Location::caller())
+    }
+
+    async fn data(
+        &self,
+        token: String,
+        query: &str,
+        variables: Value,
+        place: &std::panic::Location<'_>,
+    ) -> Value {
+        let mut reply = self.post(&token, query, variables).await;
+        assert_eq!(reply.body.get("errors"), None, "at {place}");
+        reply.body["data"].take()
+    }
+
+    /// Asks with a token, and gives the code of the only error.
+    pub async fn refused(&self, token: &str, query: &str, variables: Value) -> String {
+        let reply = self.post(token, query, variables).await;
+        let errors = reply.body["errors"].as_array().unwrap_or_else(|| panic!("no errors in {}", reply.body));
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        errors[0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code in {errors:?}")).to_owned()
+    }
+
+    /// Counts rows, for what the API does not show.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.database.pool).await.expect("a count")
+    }
+
+    /// Adds the deltas to the base, as `serve` does each second.
+    pub async fn fold(&self) {
+        count::fold(&self.database.pool).await.expect("a fold");
+    }
+}
+
+/// The codes of the user errors in a payload.
+pub fn codes(errors: &Value) -> Vec<&str> {
+    errors
+        .as_array()
+        .expect("a list of errors")
+        .iter()
+        .map(|error| error["code"].as_str().expect("a code"))
+        .collect()
+}

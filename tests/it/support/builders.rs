@@ -1,0 +1,109 @@
+//! Things that tests are about, made in one line.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use super::App;
+
+/// Somebody who can be enrolled; never the same one twice.
+#[derive(Clone, Debug)]
+pub struct Person(pub Value);
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+impl Person {
+    /// A self-employed woman of Palembang, born on 1985-08-02.
+    pub fn new(channel: &str) -> Self {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(json!({
+            "nationalId": format!("1671{:02}420885{:04}", 1 + n / 9_999, 1 + n % 9_999),
+            "fullName": "Siti Rahayu",
+            "birthDate": "1985-08-02",
+            "sex": "FEMALE",
+            "provinceCode": "16",
+            "segment": "SELF_EMPLOYED",
+            "programmes": ["WORK_ACCIDENT", "DEATH"],
+            "channelCode": channel,
+            "startsOn": "2014-10-02",
+        }))
+    }
+
+    /// The same person, working for an employer.
+    pub fn at(self, employer: &str) -> Self {
+        self.with("segment", json!("WAGE_EARNER")).with("employerId", json!(employer))
+    }
+
+    /// With another value in a field.
+    pub fn with(mut self, field: &str, value: Value) -> Self {
+        self.0[field] = value;
+        self
+    }
+}
+
+/// A row of a roster with numbers of its own.
+pub fn row(n: u32) -> Value {
+    let (year, serial) = (60 + n / 999, 1 + n % 999);
+    json!({
+        "nationalId": format!("1671010208{year:02}{serial:04}"),
+        "serviceNumber": format!("19{year:02}08022005011{serial:03}"),
+        "fullName": "Budi Santoso",
+        "birthDate": format!("19{year:02}-08-02"),
+        "sex": "L",
+    })
+}
+
+const ENROLL: &str = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
+    participant { id cardNumber status } enrollment { id status } errors { code severity path message hint } } }";
+
+impl App {
+    /// Enrolls somebody as administrator, and gives the payload.
+    pub async fn enroll(&self, person: &Person) -> Value {
+        self.enroll_as(&self.administrator(), person).await
+    }
+
+    /// Enrolls somebody, and gives the payload.
+    pub async fn enroll_as(&self, token: &str, person: &Person) -> Value {
+        self.ask_as(token, ENROLL, json!({"input": person.0})).await["enrollParticipant"].take()
+    }
+
+    /// Enrolls somebody who breaks no rule, and gives the id.
+    pub async fn enrolled(&self, person: &Person) -> String {
+        let payload = self.enroll(person).await;
+        payload["participant"]["id"].as_str().unwrap_or_else(|| panic!("not enrolled: {payload}")).to_owned()
+    }
+
+    /// An open branch that serves South Sumatra and Jambi; gives its code.
+    pub async fn channel(&self, code: &str) -> String {
+        let query = "mutation ($code: String!) { openChannel(input: {code: $code, name: $code, kind: BRANCH,
+            provinceCodes: [\"16\", \"15\"], openedOn: \"2010-01-01\"}) { channel { code } errors { code message } } }";
+        let data = self.ask(query, json!({"code": code})).await;
+        data["openChannel"]["channel"]["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("not opened: {data}"))
+            .to_owned()
+    }
+
+    /// An employer in South Sumatra; gives its id.
+    pub async fn employer(&self, name: &str) -> String {
+        let query =
+            "mutation ($name: String!) { registerEmployer(input: {name: $name, provinceCode: \"16\"}) {
+            employer { id } errors { code message } } }";
+        let data = self.ask(query, json!({"name": name})).await;
+        data["registerEmployer"]["employer"]["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("not registered: {data}"))
+            .to_owned()
+    }
+
+    /// An association in South Sumatra; gives its id.
+    pub async fn association(&self, name: &str) -> String {
+        let query = "mutation ($name: String!) { registerAssociation(input: {name: $name, trade: \"fishing\",
+            provinceCode: \"16\"}) { association { id } errors { code message } } }";
+        let data = self.ask(query, json!({"name": name})).await;
+        data["registerAssociation"]["association"]["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{data}"))
+            .to_owned()
+    }
+}

@@ -1,0 +1,333 @@
+//! A database for each test, and nothing to start before `cargo test`.
+//!
+//! A test process starts a throw-away PostgreSQL of its own, which ends with it. Its data folder is a copy of
+//! a prepared one, with the template database already in it, which is made once for each build of the test
+//! binary: so a run starts in a quarter of a second, and a process for each test (`cargo nextest`) is no
+//! worse than one for all. A test's database is then a copy of the template.
+//!
+//! With `TEST_DATABASE_URL` that server is used instead; the account needs `CREATEDB`.
+//!
+//! Each `#[tokio::test]` has a runtime of its own. So nothing that belongs to a runtime is kept between
+//! tests: a connection is made where it is used, and what is kept (the cluster, locks) belongs to none.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot have its database ends here")]
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs::{self, File, OpenOptions};
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use participant_registry::postgres::{Cluster, DATA_FOLDER, Durability};
+use participant_registry::store::database::MIGRATIONS;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+
+/// Where clusters of test runs are: in the build folder, so that `cargo clean` takes them.
+const CLUSTERS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/postgres");
+
+/// The names of our databases on a server that others use too begin so.
+const PREFIX: &str = "registry_test_";
+
+/// An empty database with the schema, for one test.
+#[derive(Debug)]
+pub struct TestDatabase {
+    /// How to connect to it.
+    pub options: PgConnectOptions,
+    /// Its name.
+    pub name: String,
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        // Dropping it in PostgreSQL takes a runtime, and this one ends: the next test does it.
+        FINISHED.lock().unwrap().push(std::mem::take(&mut self.name));
+    }
+}
+
+/// Databases of tests that are over.
+static FINISHED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// A database that no other test uses, with the schema and nothing but what migrations put into it.
+pub async fn fresh_database() -> TestDatabase {
+    static SERVER: tokio::sync::OnceCell<Server> = tokio::sync::OnceCell::const_new();
+    /// A template may have no session while it is copied, not even one that copies it as well.
+    static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+    let server = SERVER.get_or_init(async || Server::start().await).await;
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let mut connection = connect(&server.options).await;
+    let finished = std::mem::take(&mut *FINISHED.lock().unwrap());
+    for name in finished {
+        drop_database(&mut connection, &name).await;
+    }
+    let name = format!("{}{}_{}", server.run, std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    server.copy_template(&mut connection, &name).await;
+    connection.close().await.unwrap();
+    TestDatabase { options: server.options.clone().database(&name), name }
+}
+
+/// The server that the tests of this process use.
+struct Server {
+    /// How to connect, to a database that is nobody's.
+    options: PgConnectOptions,
+    /// The database that tests get copies of.
+    template: String,
+    /// What the names of this run's databases begin with.
+    run: String,
+    /// Copying files is three times as fast as copying through the log, but only where nothing waits for the
+    /// disk.
+    strategy: &'static str,
+    _ours: Option<Ours>,
+}
+
+/// A server of this process alone. Both end with the process.
+struct Ours {
+    /// PostgreSQL gets the death signal.
+    _cluster: Cluster,
+    /// Locked while its folder is in use.
+    _in_use: File,
+}
+
+impl Server {
+    async fn start() -> Server {
+        match std::env::var("TEST_DATABASE_URL") {
+            Ok(url) => Server::theirs(url.parse().expect("the address of a PostgreSQL")).await,
+            Err(_) => Server::ours().await,
+        }
+    }
+
+    /// Here the template is the database that comes with the cluster.
+    async fn ours() -> Server {
+        let prepared = prepare().await;
+        let Copy { folder, in_use, complete } = copy_of(prepared).await;
+        let cluster = start(&folder).await;
+        if !complete {
+            migrate(cluster.options()).await;
+        }
+        Server {
+            options: cluster.options().database("postgres"),
+            template: "registry".to_owned(),
+            run: PREFIX.to_owned(),
+            strategy: "file_copy",
+            _ours: Some(Ours { _cluster: cluster, _in_use: in_use }),
+        }
+    }
+
+    /// On a server that outlives us, and that other test processes use.
+    async fn theirs(options: PgConnectOptions) -> Server {
+        let mut connection = connect(&options).await;
+        let template = make_template(&mut connection, &options).await;
+        let settings = "SELECT current_setting('fsync') = 'off', extract(epoch FROM now())::bigint / 60";
+        let (no_fsync, minute): (bool, i64) =
+            sqlx::query_as(settings).fetch_one(&mut connection).await.unwrap();
+        drop_forgotten(&mut connection, minute).await;
+        connection.close().await.unwrap();
+        let strategy = if no_fsync { "file_copy" } else { "wal_log" };
+        Server { options, template, run: format!("{PREFIX}{minute}_"), strategy, _ours: None }
+    }
+
+    async fn copy_template(&self, connection: &mut PgConnection, name: &str) {
+        let Server { template, strategy, .. } = self;
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY {strategy}");
+        // On a server that is shared, another test process may be copying.
+        let mut refused = None;
+        for _ in 0..100 {
+            match sqlx::query(AssertSqlSafe(create.clone())).execute(&mut *connection).await {
+                Ok(_) => return,
+                Err(error) => refused = Some(error),
+            }
+            if !refused.as_ref().is_some_and(template_is_in_use) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("no database for this test: {refused:?}");
+    }
+}
+
+fn template_is_in_use(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55006")
+}
+
+/// Makes the template where it is missing. It gets its name when it is complete, and no two processes make it
+/// at once.
+async fn make_template(connection: &mut PgConnection, options: &PgConnectOptions) -> String {
+    let template = format!("registry_template_{}", build());
+    let unfinished = format!("{template}_new");
+    // Held until the connection is closed.
+    sqlx::query("SELECT pg_advisory_lock(hashtext($1))")
+        .bind(&template)
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let exists = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
+    let exists: bool = sqlx::query_scalar(exists).bind(&template).fetch_one(&mut *connection).await.unwrap();
+    if !exists {
+        drop_database(connection, &unfinished).await;
+        execute(connection, format!("CREATE DATABASE {unfinished}")).await;
+        migrate(options.clone().database(&unfinished)).await;
+        execute(connection, format!("ALTER DATABASE {unfinished} RENAME TO {template}")).await;
+    }
+    template
+}
+
+/// Drops what ended runs left behind: databases that are ten minutes old, by their names, and have no
+/// session; and all templates but the last few.
+async fn drop_forgotten(connection: &mut PgConnection, minute: i64) {
+    let idle = "SELECT datname FROM pg_database d WHERE starts_with(datname, $1) \
+                AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)";
+    let names: Vec<String> = sqlx::query_scalar(idle).bind(PREFIX).fetch_all(&mut *connection).await.unwrap();
+    for name in names {
+        let made = name.strip_prefix(PREFIX).and_then(|rest| rest.split('_').next()?.parse::<i64>().ok());
+        if made.is_some_and(|made| made + 10 < minute) {
+            drop_database(connection, &name).await;
+        }
+    }
+    let old = "SELECT datname FROM pg_database WHERE starts_with(datname, 'registry_template_') \
+               ORDER BY oid DESC OFFSET 5";
+    let names: Vec<String> = sqlx::query_scalar(old).fetch_all(&mut *connection).await.unwrap();
+    for name in names {
+        drop_database(connection, &name).await;
+    }
+}
+
+/// The stopped cluster that this build's tests start from: made when it is missing.
+async fn prepare() -> PathBuf {
+    fs::create_dir_all(CLUSTERS).unwrap();
+    let prepared = Path::new(CLUSTERS).join(format!("prepared-{}", build()));
+    let lock = open_lock(&Path::new(CLUSTERS).join("prepare.lock"));
+    let lock = blocking(move || lock.lock().map(|()| lock)).await.unwrap();
+    if !prepared.exists() {
+        remove_former("prepared-");
+        let unfinished = Path::new(CLUSTERS).join("unfinished");
+        remove(&unfinished);
+        let cluster = start(&unfinished).await;
+        migrate(cluster.options()).await;
+        cluster.stop().await;
+        fs::rename(&unfinished, &prepared).unwrap();
+    }
+    drop(lock);
+    prepared
+}
+
+/// Gives the template its schema. No connection may stay: a template that is in use cannot be copied.
+async fn migrate(options: PgConnectOptions) {
+    let mut connection = connect(&options).await;
+    MIGRATIONS.run(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn start(folder: &Path) -> Cluster {
+    Cluster::start(folder, Durability::Throwaway).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A prepared cluster, copied for this process.
+struct Copy {
+    folder: PathBuf,
+    in_use: File,
+    /// The database is in it.
+    complete: bool,
+}
+
+/// Copies a prepared cluster, and removes what earlier processes left behind.
+async fn copy_of(prepared: PathBuf) -> Copy {
+    let copy = move || {
+        remove_former("run-");
+        // It is locked before it has the name of a run: a run without a lock is one that has ended.
+        let beginning = Path::new(CLUSTERS).join(format!("beginning-{}", std::process::id()));
+        remove(&beginning);
+        fs::create_dir(&beginning)?;
+        let in_use = open_lock(&beginning.join("in-use"));
+        in_use.lock()?;
+        let folder = Path::new(CLUSTERS).join(format!("run-{}", std::process::id()));
+        remove(&folder);
+        fs::rename(&beginning, &folder)?;
+
+        // A build that comes now may not remove what we copy.
+        let reading = open_lock(&prepared.join("in-use"));
+        reading.lock_shared()?;
+        let data = prepared.join(DATA_FOLDER);
+        // A link where root may not use its own account: then this process makes a cluster of its own.
+        let complete = !data.is_symlink();
+        if complete {
+            copy(&data, &folder.join(DATA_FOLDER))?;
+        }
+        io::Result::Ok(Copy { folder, in_use, complete })
+    };
+    blocking(copy).await.unwrap_or_else(|error| panic!("the prepared cluster cannot be copied: {error}"))
+}
+
+/// Removes the folders that nobody uses any more.
+fn remove_former(prefix: &str) {
+    for entry in fs::read_dir(CLUSTERS).into_iter().flatten().flatten() {
+        let folder = entry.path();
+        if entry.file_name().to_string_lossy().starts_with(prefix) && is_free(&folder.join("in-use")) {
+            remove(&folder);
+        }
+    }
+}
+
+fn is_free(lock: &Path) -> bool {
+    File::open(lock).map_or(true, |file| file.try_lock().is_ok())
+}
+
+fn open_lock(path: &Path) -> File {
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    opened.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// As far as possible: where PostgreSQL is still ending, the next run gets the rest.
+fn remove(folder: &Path) {
+    // Where root may not use its own account, the data are elsewhere.
+    if let Ok(data) = fs::read_link(folder.join(DATA_FOLDER))
+        && let Some(home) = data.parent()
+    {
+        let _ = fs::remove_dir_all(home);
+    }
+    let _ = fs::remove_dir_all(folder);
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the template depends on: this binary, which contains the migrations, and the choice of PostgreSQL.
+fn build() -> String {
+    let mut hasher = DefaultHasher::new();
+    let binary = std::env::current_exe().unwrap();
+    let about = fs::metadata(&binary).unwrap();
+    (binary, about.len(), about.modified().unwrap()).hash(&mut hasher);
+    (std::env::var_os("PG_BIN"), std::env::var_os("PATH")).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+async fn connect(options: &PgConnectOptions) -> PgConnection {
+    options.clone().disable_statement_logging().connect().await.unwrap()
+}
+
+async fn drop_database(connection: &mut PgConnection, name: &str) {
+    execute(connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+}
+
+async fn execute(connection: &mut PgConnection, statement: String) {
+    sqlx::query(AssertSqlSafe(statement)).execute(connection).await.unwrap();
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}

@@ -1,0 +1,11 @@
+//! What tests are written with: an app, roles as values, people that can be enrolled.
+
+pub mod app;
+pub mod builders;
+pub mod cluster;
+pub mod roster;
+pub mod statements;
+
+pub use app::{App, Reply};
+pub use builders::{Person, row};
+pub use serde_json::{Value, json};

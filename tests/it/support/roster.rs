@@ -1,0 +1,24 @@
+//! The rosters of South Sumatra, as the rows of a request.
+
+use participant_registry::roster;
+use serde_json::{Value, json};
+
+/// The 8,000 clean rows.
+pub fn clean() -> Value {
+    rows(include_bytes!("../../../demo/south-sumatra/roster.csv"))
+}
+
+/// The same people as a spreadsheet really leaves them, with 168 planted problems.
+pub fn raw() -> Value {
+    rows(include_bytes!("../../../demo/south-sumatra/roster-raw.csv"))
+}
+
+/// What is wrong with the raw roster, and what must become of it.
+pub fn manifest() -> Value {
+    serde_json::from_slice(include_bytes!("../../../demo/south-sumatra/manifest.json"))
+        .expect("the manifest is JSON")
+}
+
+fn rows(bytes: &[u8]) -> Value {
+    json!(roster::read(bytes).expect("the roster can be read").rows)
+}
