@@ -1,25 +1,30 @@
 //! Counts the statements that the registry sends to its database.
 //!
-//! The driver logs each of them; a test's runtime has one thread, so what this thread's subscriber hears is what the
-//! test has caused.
+//! The driver logs each of them. One subscriber hears all of them and keeps those of threads that listen; a test's
+//! runtime has one thread, so what a test hears is what it has caused.
 
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
+use std::sync::Once;
 
 use tracing::field::{Field, Visit};
-use tracing::subscriber::set_default;
 use tracing::{Event, Metadata, Subscriber, span};
+
+thread_local! {
+    static HEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
 
 /// Runs something, and gives the statements that it sent.
 pub async fn sent<T>(work: impl Future<Output = T>) -> (T, Vec<String>) {
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let listening = set_default(Listener(Arc::clone(&heard)));
+    static LISTENER: Once = Once::new();
+    LISTENER.call_once(|| {
+        tracing::subscriber::set_global_default(Listener).expect("no test has another subscriber")
+    });
+    HEARD.set(Some(Vec::new()));
     let result = work.await;
-    drop(listening);
-    let statements = std::mem::take(&mut *heard.lock().expect("nobody panicked while listening"));
-    (result, statements)
+    (result, HEARD.take().unwrap_or_default())
 }
 
-struct Listener(Arc<Mutex<Vec<String>>>);
+struct Listener;
 
 struct Statement(Option<String>);
 
@@ -27,12 +32,6 @@ impl Visit for Statement {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         if field.name() == "summary" {
             self.0 = Some(format!("{value:?}"));
-        }
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "summary" {
-            self.0 = Some(value.to_owned());
         }
     }
 }
@@ -45,7 +44,9 @@ impl Subscriber for Listener {
     fn event(&self, event: &Event<'_>) {
         let mut statement = Statement(None);
         event.record(&mut statement);
-        self.0.lock().expect("nobody panicked while listening").extend(statement.0);
+        // Once for each connection the driver asks what an enumeration is; that is not of the query's making.
+        let statement = statement.0.filter(|text| !text.contains("pg_type") && !text.contains("pg_catalog"));
+        HEARD.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.extend(statement.clone())));
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
