@@ -38,7 +38,7 @@ create index onboarding_batch_by_employer on onboarding_batch (employer_id, id);
 create table onboarding_row (
     batch_id       bigint      not null references onboarding_batch,
     number         integer     not null,             -- from 1, the header not counted
-    line           integer     not null,             -- of the file; of an inline request: the same as number
+    line           integer,                          -- of the file; null where the rows came in the request
     outcome        row_outcome not null,
     flagged        boolean     not null,
     participant_id bigint,                           -- of whom it enrolled, or who was enrolled already

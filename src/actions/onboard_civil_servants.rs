@@ -40,7 +40,7 @@ pub struct Input {
     pub first_contribution_paid: bool,
     /// The rows, as their source has them.
     pub rows: Arc<Vec<Row>>,
-    /// Line of the file that each row begins at; empty: a row's number is its line.
+    /// Line of the file that each row begins at; empty where the rows came in the request.
     #[serde(skip)]
     pub lines: Arc<Vec<i32>>,
     /// Name of the file that they came in.
@@ -287,7 +287,7 @@ impl Apply<'_> {
         let work_unit = self.input.rows[at].work_unit.as_deref();
         NewRow {
             number,
-            line: self.input.lines.get(at).copied().unwrap_or(number),
+            line: self.input.lines.get(at).copied(),
             outcome: RowOutcome::Rejected,
             flagged: false,
             participant_id: None,

@@ -208,8 +208,8 @@ impl OnboardingRow {
         self.row.number
     }
 
-    /// Line of the file; of rows in the request the same as `number`.
-    async fn line(&self) -> i32 {
+    /// Line of the file; null where the rows came in the request.
+    async fn line(&self) -> Option<i32> {
         self.row.line
     }
 

@@ -149,8 +149,8 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
 pub struct RowRow {
     /// From 1, the header not counted.
     pub number: i32,
-    /// Line of the file.
-    pub line: i32,
+    /// Line of the file; `None` where the rows came in the request.
+    pub line: Option<i32>,
     /// What became of it.
     pub outcome: RowOutcome,
     /// The person whom it enrolled, or who was enrolled before.
@@ -320,8 +320,8 @@ pub async fn insert(conn: &mut PgConnection, actor: &Actor, new: &NewBatch<'_>) 
 pub struct NewRow {
     /// From 1, the header not counted.
     pub number: i32,
-    /// Line of the file.
-    pub line: i32,
+    /// Line of the file; `None` where the rows came in the request.
+    pub line: Option<i32>,
     /// What became of it.
     pub outcome: RowOutcome,
     /// Has it a warning that somebody has to look at?
@@ -353,7 +353,7 @@ pub async fn complete(
               as u(number, line, outcome, flagged, participant_id, work_unit, problems)",
         batch,
         &column(rows, |r| r.number),
-        &column(rows, |r| r.line),
+        &column(rows, |r| r.line) as &[Option<i32>],
         &column(rows, |r| r.outcome.as_str()) as &[&str],
         &column(rows, |r| r.flagged),
         &column(rows, |r| r.participant_id) as &[Option<i64>],
