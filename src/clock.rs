@@ -23,6 +23,11 @@ impl Clock {
         }
     }
 
+    /// This moment by the system, whatever a test has fixed: tokens hold in the time of the world.
+    pub fn system_now(&self) -> DateTime<Utc> {
+        Self::System.now()
+    }
+
     /// Today where the agency works: Western Indonesia Time, UTC+7 without summer time.
     pub fn today(&self) -> NaiveDate {
         let jakarta = FixedOffset::east_opt(7 * 3600).expect("seven hours are a valid offset");

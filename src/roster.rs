@@ -11,10 +11,9 @@
 //! - A row in which nothing stands, but for a number in the column `NO`, is no row, wherever it is: spreadsheets leave
 //!   such rows behind. Row numbers count people, line numbers count lines.
 //! - A row that is too short is read with empty cells, and the rules refuse it where a cell is needed.
-//! - Of a row that is too long nobody knows which cell belongs to which column, so none of it is read. The rules
-//!   refuse what is left, an empty row; [`Roster::faults`] has the true reason.
+//! - Of a row that is too long nobody knows which cell belongs to which column, so none of it is read; [`Row::fault`]
+//!   says why, and the row is refused for it.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use csv::StringRecord;
@@ -56,9 +55,6 @@ pub struct Roster {
     pub rows: Vec<Row>,
     /// The line at which each row begins. The header is line 1; empty lines and line breaks within quotes count.
     pub lines: Vec<i32>,
-    /// Rows, counted from 0, that could not be read because they are longer than the header; `rows` has an empty row
-    /// in their place.
-    pub faults: BTreeMap<usize, Problem>,
     /// Columns that mean nothing here, as the header names them.
     pub ignored_columns: Vec<String>,
     /// Rows in which nothing stood: left out, not counted.
@@ -142,6 +138,7 @@ impl RosterError {
                 ProblemCode::OutOfRange,
                 Some("Split it into several files, each with the header.".to_owned()),
             ),
+            Self::Read(error) if error.kind() == io::ErrorKind::NotFound => (ProblemCode::NotFound, None),
             Self::Read(_) => (ProblemCode::InvalidFormat, None),
             Self::Format { hint, .. } => (ProblemCode::InvalidFormat, Some((*hint).to_owned())),
             Self::Encoding { .. } => (ProblemCode::InvalidFormat, Some(SAVE_AS_CSV.to_owned())),
@@ -208,7 +205,7 @@ fn find_header(text: &[u8]) -> Result<(u8, Header), RosterError> {
 fn read_rows(mut records: Records<'_>, mut sheet: Sheet) -> Result<Roster, RosterError> {
     // The header is known already.
     records.next()?;
-    let (mut rows, mut lines, mut faults, mut empty_rows) = (Vec::new(), Vec::new(), BTreeMap::new(), 0);
+    let (mut rows, mut lines, mut empty_rows) = (Vec::new(), Vec::new(), 0);
     while let Some((line, record)) = records.next()? {
         if sheet.header.is_empty_row(&record) {
             empty_rows += 1;
@@ -222,10 +219,7 @@ fn read_rows(mut records: Records<'_>, mut sheet: Sheet) -> Result<Roster, Roste
         }
         rows.push(match sheet.header.row(&record) {
             Ok(row) => row,
-            Err(fault) => {
-                faults.insert(rows.len(), fault);
-                Row::default()
-            }
+            Err(fault) => Row { fault: Some(fault), ..Row::default() },
         });
         lines.push(i32::try_from(line).expect("a file of this size has fewer lines"));
         sheet.records.push(record);
@@ -234,7 +228,7 @@ fn read_rows(mut records: Records<'_>, mut sheet: Sheet) -> Result<Roster, Roste
         return Err(RosterError::NoRows);
     }
     empty_rows += records.empty_lines;
-    Ok(Roster { rows, lines, faults, ignored_columns: sheet.header.ignored(), empty_rows, sheet })
+    Ok(Roster { rows, lines, ignored_columns: sheet.header.ignored(), empty_rows, sheet })
 }
 
 /// The records of a file with the line at which each begins: the reader beneath counts no lone carriage returns, and

@@ -109,7 +109,7 @@ impl once::Work for Work<'_> {
         let outcomes = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
         Ok(match outcomes.into_iter().next() {
             Some(Outcome::Enrolled { participant, enrollment }) => {
-                Done::done(Enrolled { participant, enrollment }, self.warnings.clone())
+                Done::did(Enrolled { participant, enrollment }, self.warnings.clone())
             }
             Some(Outcome::AlreadyEnrolled { .. }) => self.refused(already_enrolled()),
             Some(Outcome::Refused(problem)) => self.refused(in_form(problem)),

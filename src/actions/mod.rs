@@ -41,7 +41,7 @@ pub struct Done<T> {
 
 impl<T> Done<T> {
     /// Done, with these warnings.
-    pub fn done(value: T, warnings: Vec<Problem>) -> Self {
+    pub fn did(value: T, warnings: Vec<Problem>) -> Self {
         debug_assert!(!refuses(&warnings), "what is refused is not done");
         Self { value: Some(value), problems: warnings }
     }

@@ -43,7 +43,8 @@ pub struct Input {
     /// Line of the file that each row begins at; empty where the rows came in the request.
     #[serde(skip)]
     pub lines: Arc<Vec<i32>>,
-    /// Name of the file that they came in.
+    /// Name of the file that they came in; under another name it is the same request.
+    #[serde(skip)]
     pub file_name: Option<String>,
     /// Refuse all rows when one of them is refused.
     pub all_or_nothing: bool,
@@ -96,7 +97,7 @@ impl once::Work for Apply<'_> {
         let (batch, report) = self.write(conn).await?;
         Ok(match self.objection(&report) {
             Some(problems) => Done::refused(problems),
-            None => Done::done(Onboarded { batch }, Vec::new()),
+            None => Done::did(Onboarded { batch }, Vec::new()),
         })
     }
 }
@@ -123,7 +124,7 @@ pub async fn plan(
     transaction.rollback().await.map_err(StoreError::from)?;
     Ok(match apply.objection(&report) {
         Some(problems) => Done::refused(problems),
-        None => Done::done(report, Vec::new()),
+        None => Done::did(report, Vec::new()),
     })
 }
 

@@ -73,7 +73,7 @@ impl once::Work for Work<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Opened>, StoreError> {
         Ok(match channel::insert(conn, self.actor, &self.new).await? {
-            Some(channel) => Done::done(Opened { channel }, Vec::new()),
+            Some(channel) => Done::did(Opened { channel }, Vec::new()),
             None => Done::refused(vec![Problem::error(
                 ProblemCode::Conflict,
                 "code",

@@ -64,7 +64,7 @@ impl once::Work for Work<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
         Ok(match association::insert(conn, self.actor, &self.new).await? {
-            Some(association) => Done::done(Registered { association }, Vec::new()),
+            Some(association) => Done::did(Registered { association }, Vec::new()),
             None => Done::refused(vec![
                 Problem::error(
                     ProblemCode::Conflict,

@@ -72,7 +72,7 @@ impl once::Work for Work<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
         Ok(match employer::insert(conn, self.actor, &self.new).await? {
-            Some(employer) => Done::done(Registered { employer }, self.warnings.clone()),
+            Some(employer) => Done::did(Registered { employer }, self.warnings.clone()),
             None => {
                 Done::refused([vec![taken(self.database, &self.new).await?], self.warnings.clone()].concat())
             }

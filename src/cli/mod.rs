@@ -2,7 +2,7 @@
 
 mod demo;
 mod examples;
-// mod onboard;
+mod onboard;
 mod serve;
 mod token;
 
@@ -45,7 +45,8 @@ enum Command {
     Demo(demo::Demo),
     /// Signs a bearer token with the installation's own key, and prints it alone.
     Token(token::Token),
-    // Onboard(onboard::Onboard),
+    /// Onboards the civil servants of a roster file.
+    Onboard(onboard::Onboard),
 }
 
 impl Cli {
@@ -76,14 +77,13 @@ impl Cli {
                 let token = token.sign(&installation.database, clock)?;
                 writeln!(std::io::stdout(), "{token}")?;
                 installation.close().await;
-            } /*ONB
-                          Command::Onboard(onboard) => {
-                              let installation = Installation::open(&self.config).await?;
-                              let code = onboard::run(onboard, &installation.database, &operator(), clock.today()).await;
-                              installation.close().await;
-                              return code;
-                          }
-              ONB*/
+            }
+            Command::Onboard(onboard) => {
+                let installation = Installation::open(&self.config).await?;
+                let code = onboard::run(onboard, &installation.database, &operator(), clock.today()).await;
+                installation.close().await;
+                return code;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

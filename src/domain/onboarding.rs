@@ -27,6 +27,13 @@ closed_list! {
     }
 }
 
+impl OnboardingState {
+    /// Has every row its outcome, for good?
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled | Self::Failed)
+    }
+}
+
 closed_list! {
     /// What became of a row.
     RowOutcome {
@@ -63,6 +70,9 @@ pub struct Row {
     pub starts_on: Option<String>,
     /// NO HP.
     pub phone: Option<String>,
+    /// Why nothing of the row could be read; then it says nothing else.
+    #[serde(skip)]
+    pub fault: Option<Problem>,
 }
 
 /// A row with what is wrong with it, and the enrollment that it asks for where nothing forbids it.
@@ -135,6 +145,9 @@ pub fn judge_rows(
 }
 
 fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> JudgedRow {
+    if let Some(fault) = &row.fault {
+        return JudgedRow { problems: vec![fault.clone()], candidate: None };
+    }
     let mut problems = Vec::new();
     let birth_date = keep(cell::parse_date(&row.birth_date, "birthDate"), &mut problems);
     let sex = keep(cell::parse_sex(&row.sex, "sex"), &mut problems);

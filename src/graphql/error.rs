@@ -20,6 +20,8 @@ pub enum FieldError {
     Forbidden,
     /// `BAD_ID`
     Id,
+    /// `NOT_FOUND`
+    NotFound,
     /// `TOO_MANY_IDS`
     TooManyIds,
     /// `BAD_PAGE`, `BAD_CURSOR`
@@ -68,6 +70,9 @@ impl From<FieldError> for Error {
         let (code, message) = match error {
             FieldError::Forbidden => ("FORBIDDEN", "Your role does not allow this.".to_owned()),
             FieldError::Id => ("BAD_ID", "This is not an id that this API gave.".to_owned()),
+            FieldError::NotFound => {
+                ("NOT_FOUND", "There is nothing with this id that you may see.".to_owned())
+            }
             FieldError::TooManyIds => ("TOO_MANY_IDS", "Ask for at most 100 ids at once.".to_owned()),
             FieldError::Page(error @ PageError::Size) => ("BAD_PAGE", error.to_string()),
             FieldError::Page(error @ PageError::Cursor) => ("BAD_CURSOR", error.to_string()),

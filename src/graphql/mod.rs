@@ -28,7 +28,7 @@ pub mod province;
 pub mod scalar;
 pub mod viewer;
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
+use async_graphql::{MergedObject, SDLExportOptions, Schema};
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
@@ -53,12 +53,15 @@ pub struct Mutation(
     onboarding::OnboardingMutation,
 );
 
+/// Everything that can be followed.
+pub use onboarding::OnboardingSubscription as Subscription;
+
 /// The API.
-pub type Registry = Schema<Query, Mutation, EmptySubscription>;
+pub type Registry = Schema<Query, Mutation, Subscription>;
 
 /// Builds the schema. No extension on it: any, even an empty one, makes each field half as slow again.
 pub fn schema() -> Registry {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).disable_suggestions().finish()
+    Schema::build(Query::default(), Mutation::default(), Subscription).disable_suggestions().finish()
 }
 
 /// The schema as text, as `schema.graphql` has it.

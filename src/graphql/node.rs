@@ -16,6 +16,10 @@ use super::participant::Participant;
 use super::province::Province;
 
 /// Anything that has an id.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for the length of one resolver, never in a list of many"
+)]
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Opaque and stable; a business key is a field of its own."))]
 pub enum Node {

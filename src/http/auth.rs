@@ -100,6 +100,11 @@ pub fn issue(
 
 /// The bearer of a token, if it is one of ours and holds now.
 pub fn verify(keys: &Keys, reference: &Reference, token: &str) -> Option<Actor> {
+    verify_until(keys, reference, token).map(|(actor, _)| actor)
+}
+
+/// The bearer of a token, if it is one of ours and holds now, and until when.
+pub fn verify_until(keys: &Keys, reference: &Reference, token: &str) -> Option<(Actor, DateTime<Utc>)> {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
     validation.set_issuer(&[OURSELVES]);
@@ -109,7 +114,8 @@ pub fn verify(keys: &Keys, reference: &Reference, token: &str) -> Option<Actor> 
     let key = DecodingKey::from_secret(keys.token_key());
     let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).ok()?.claims;
     let scope = read_scope(reference, claims.role, &claims.scope).ok()?;
-    (!claims.sub.is_empty()).then_some(Actor { client: claims.sub, role: claims.role, scope })
+    let until = DateTime::from_timestamp(claims.exp, 0)?;
+    (!claims.sub.is_empty()).then_some((Actor { client: claims.sub, role: claims.role, scope }, until))
 }
 
 /// What a scope means. Nothing unknown is left out of it: a scope with less in it shows more.

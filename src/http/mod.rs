@@ -9,12 +9,14 @@ pub mod health;
 pub mod media;
 pub mod playground;
 pub mod server;
+pub mod subscription;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -22,6 +24,7 @@ use tower_http::compression::CompressionLayer;
 use self::graphql::{Endpoint, Settings, Writes};
 use self::health::Health;
 use self::playground::MakeSettings;
+use self::subscription::Subscriptions;
 use crate::clock::Clock;
 use crate::domain::actor::Actor;
 use crate::graphql::context::{Asker, RequestContext};
@@ -54,7 +57,10 @@ pub struct Open {
 pub fn open(front: Front) -> Open {
     let Front { database, clock, settings, playground } = front;
     let of_request = Arc::clone(&database);
-    let endpoint = Endpoint::new(crate::graphql::schema(), settings, move |request, extensions| {
+    let schema = crate::graphql::schema();
+    let subscriptions =
+        Subscriptions::new(schema.clone(), Arc::clone(&database), clock, settings.limits.clone());
+    let endpoint = Endpoint::new(schema, settings, move |request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
         request.data(RequestContext::new(Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock)))
     });
@@ -63,6 +69,16 @@ pub fn open(front: Front) -> Open {
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
         .route_layer(from_fn_with_state(Arc::clone(&database), auth::authenticate))
+        .route_layer(from_fn(move |request: Request, next: Next| {
+            let subscriptions = subscriptions.clone();
+            async move {
+                // A socket brings its token later, as its first message.
+                match Subscriptions::wants(request.headers()) {
+                    true => subscriptions.upgrade(request).await,
+                    false => next.run(request).await,
+                }
+            }
+        }))
         .route("/schema.graphql", get(schema_text))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready).with_state(health.clone()));

@@ -1,6 +1,7 @@
 //! Tests from outside: GraphQL in, JSON out, over the real router and a real PostgreSQL.
 //!
 //! One binary: one link, one throw-away cluster for all of it, a database of its own for each test.
+#![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
 
 mod support;
 
@@ -16,3 +17,4 @@ mod reading;
 mod registering;
 mod schema;
 mod statements;
+mod subscription;

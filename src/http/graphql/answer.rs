@@ -22,6 +22,8 @@ use crate::http::media::Media;
 pub(in crate::http) mod code {
     /// No token, or not one of ours; what is wrong with it is nobody's business.
     pub(crate) const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+    /// A page of another origin wants a socket.
+    pub(crate) const FORBIDDEN_ORIGIN: &str = "FORBIDDEN_ORIGIN";
     /// Also what a resolver sets when the database does not answer.
     pub(crate) const UNAVAILABLE: &str = "UNAVAILABLE";
     pub(crate) const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
@@ -53,6 +55,7 @@ fn status(code: &str, media: Media) -> StatusCode {
         "REQUEST_TOO_DEEP" => StatusCode::BAD_REQUEST,
         code::METHOD_NOT_ALLOWED | code::MUTATION_BY_GET => StatusCode::METHOD_NOT_ALLOWED,
         code::UNAUTHENTICATED => StatusCode::UNAUTHORIZED,
+        code::FORBIDDEN_ORIGIN => StatusCode::FORBIDDEN,
         code::NOT_ACCEPTABLE => StatusCode::NOT_ACCEPTABLE,
         code::REQUEST_TIMEOUT => StatusCode::REQUEST_TIMEOUT,
         code::UNSUPPORTED_MEDIA_TYPE => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -1,0 +1,155 @@
+//! Subscriptions over a real socket: who may open one, and what may be asked over it.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use participant_registry::http::{Front, open, server};
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::support::{App, json, row};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Serves the app on a port of its own, for as long as the runtime lives.
+async fn serve(app: &App) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let front = Front {
+        database: app.database.clone(),
+        clock: Default::default(),
+        settings: Default::default(),
+        playground: None,
+    };
+    tokio::spawn(server::serve(listener, open(front), std::future::pending()));
+    address
+}
+
+async fn connect(address: &str, origin: Option<&str>) -> Result<Socket, Error> {
+    let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    if let Some(origin) = origin {
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+    }
+    connect_async(request).await.map(|(socket, _)| socket)
+}
+
+async fn send(socket: &mut Socket, message: Value) {
+    socket.send(Message::text(message.to_string())).await.unwrap();
+}
+
+/// The next message; null where the socket was closed.
+async fn next(socket: &mut Socket) -> Value {
+    match socket.next().await {
+        Some(Ok(Message::Text(text))) => serde_json::from_str(&text).unwrap(),
+        _ => Value::Null,
+    }
+}
+
+async fn introduced(app: &App, address: &str) -> Socket {
+    let mut socket = connect(address, None).await.unwrap();
+    let authorization = format!("Bearer {}", app.administrator());
+    send(&mut socket, json!({"type": "connection_init", "payload": {"authorization": authorization}})).await;
+    assert_eq!(next(&mut socket).await["type"], "connection_ack");
+    socket
+}
+
+#[tokio::test]
+async fn a_batch_is_followed_until_it_ends() {
+    let app = App::new().await;
+    let (employer, channel) = (app.employer("Pemerintah").await, app.channel("BR-PLG").await);
+    let mutation = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) { batch { id } } }";
+    let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-11-01", "rows": [row(1), row(2)]});
+    let batch =
+        app.ask(mutation, json!({"input": input})).await["onboardCivilServants"]["batch"]["id"].take();
+    let address = serve(&app).await;
+    let mut socket = introduced(&app, &address).await;
+    let query = "subscription ($id: ID!) { onboardingBatch(id: $id) { state employer { name } counts { received enrolled } } }";
+    send(
+        &mut socket,
+        json!({"type": "subscribe", "id": "1", "payload": {"query": query, "variables": {"id": batch}}}),
+    )
+    .await;
+    assert_eq!(
+        next(&mut socket).await["payload"]["data"]["onboardingBatch"],
+        json!({"state": "COMPLETED", "employer": {"name": "Pemerintah"}, "counts": {"received": 2, "enrolled": 2}})
+    );
+    assert_eq!(next(&mut socket).await, json!({"type": "complete", "id": "1"}));
+}
+
+#[tokio::test]
+async fn a_batch_that_moves_is_told_again() {
+    let app = App::new().await;
+    let (employer, channel) = (app.employer("Pemerintah").await, app.channel("BR-PLG").await);
+    let mutation = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) { batch { id } } }";
+    let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-11-01", "rows": [row(1)]});
+    let batch =
+        app.ask(mutation, json!({"input": input})).await["onboardCivilServants"]["batch"]["id"].take();
+    let set = async |sql: &'static str| sqlx::query(sql).execute(&app.database.pool).await.unwrap();
+    set("update onboarding_batch set state = 'APPLYING', enrolled = 0, pending = 1").await;
+    let mut socket = introduced(&app, &serve(&app).await).await;
+    let query = "subscription ($id: ID!) { onboardingBatch(id: $id) { state counts { pending enrolled } } }";
+    send(
+        &mut socket,
+        json!({"type": "subscribe", "id": "1", "payload": {"query": query, "variables": {"id": batch}}}),
+    )
+    .await;
+    let told = next(&mut socket).await["payload"]["data"]["onboardingBatch"].take();
+    assert_eq!(told, json!({"state": "APPLYING", "counts": {"pending": 1, "enrolled": 0}}));
+    set("update onboarding_batch set state = 'COMPLETED', enrolled = 1, pending = 0").await;
+    let told = next(&mut socket).await["payload"]["data"]["onboardingBatch"].take();
+    assert_eq!(told, json!({"state": "COMPLETED", "counts": {"pending": 0, "enrolled": 1}}));
+    assert_eq!(next(&mut socket).await["type"], "complete");
+}
+
+#[tokio::test]
+async fn nothing_but_guarded_subscriptions_runs_over_a_socket() {
+    let app = App::new().await;
+    let mut socket = introduced(&app, &serve(&app).await).await;
+    let bomb = format!(
+        "subscription {{ onboardingBatch(id: {}1{}) {{ id }} }}",
+        "[".repeat(2_000),
+        "]".repeat(2_000)
+    );
+    for (query, code) in [
+        ("{ viewer { name } }", "BAD_REQUEST"),
+        (
+            "mutation { registerEmployer(input: {name: \"A\", provinceCode: \"16\"}) { errors { code } } }",
+            "BAD_REQUEST",
+        ),
+        (bomb.as_str(), "QUERY_TOO_DEEP"),
+        ("subscription { onboardingBatch(id: \"x\") { id } }", "BAD_ID"),
+        ("subscription { onboardingBatch(id: \"YjE\") { id } }", "NOT_FOUND"),
+    ] {
+        send(&mut socket, json!({"type": "subscribe", "id": "1", "payload": {"query": query}})).await;
+        let answer = next(&mut socket).await;
+        let errors =
+            if answer["type"] == "error" { &answer["payload"] } else { &answer["payload"]["errors"] };
+        assert_eq!(errors[0]["extensions"]["code"], code, "{answer}");
+        if answer["type"] == "next" {
+            assert_eq!(next(&mut socket).await["type"], "complete");
+        }
+    }
+    assert_eq!(app.count("select count(*) from employer").await, 0);
+}
+
+#[tokio::test]
+async fn a_foreign_page_and_a_bad_token_open_nothing() {
+    let app = App::new().await;
+    let address = serve(&app).await;
+    match connect(&address, Some("https://elsewhere.example")).await {
+        Err(Error::Http(response)) => assert_eq!(response.status(), 403),
+        other => panic!("a foreign page got {other:?}"),
+    }
+    assert!(connect(&address, Some(&format!("http://{address}"))).await.is_ok());
+    for payload in [json!({}), json!({"authorization": "Bearer nonsense"}), json!({"authorization": 7})] {
+        let mut socket = connect(&address, None).await.unwrap();
+        send(&mut socket, json!({"type": "connection_init", "payload": payload})).await;
+        assert_ne!(next(&mut socket).await["type"], "connection_ack", "{payload}");
+    }
+    // Whoever subscribes without an introduction is closed.
+    let mut socket = connect(&address, None).await.unwrap();
+    send(&mut socket, json!({"type": "subscribe", "id": "1", "payload": {"query": "subscription { onboardingBatch(id: \"x\") { id } }"}})).await;
+    assert_ne!(next(&mut socket).await["type"], "next");
+}
