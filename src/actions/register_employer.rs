@@ -57,11 +57,10 @@ pub async fn register_employer(
         Err(problems) => return Ok(Done::refused(problems)),
     };
     let request = once::Request { actor, operation: "registerEmployer", key, input };
-    once::once(&database.pool, &database.keys, request, Work { database, actor, new, warnings }).await
+    once::once(&database.pool, &database.keys, request, Work { actor, new, warnings }).await
 }
 
 struct Work<'a> {
-    database: &'a Database,
     actor: &'a Actor,
     new: NewEmployer,
     warnings: Vec<Problem>,
@@ -73,9 +72,7 @@ impl once::Work for Work<'_> {
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
         Ok(match employer::insert(conn, self.actor, &self.new).await? {
             Some(employer) => Done::did(Registered { employer }, self.warnings.clone()),
-            None => {
-                Done::refused([vec![taken(self.database, &self.new).await?], self.warnings.clone()].concat())
-            }
+            None => Done::refused([vec![taken(conn, &self.new).await?], self.warnings.clone()].concat()),
         })
     }
 }
@@ -124,10 +121,11 @@ fn judge(
     }
 }
 
-/// Which of its numbers belongs to another employer.
-async fn taken(database: &Database, new: &NewEmployer) -> Result<Problem, StoreError> {
+/// Which of its numbers belongs to another employer. Asks on the connection of the transaction: one that waits for a
+/// second connection while it holds the first can wait for ever.
+async fn taken(conn: &mut PgConnection, new: &NewEmployer) -> Result<Problem, StoreError> {
     let by_tax_number = match &new.tax_number {
-        Some((index, _)) => employer::find_by_tax_number(&database.pool, index).await?.is_some(),
+        Some((index, _)) => employer::find_by_tax_number(conn, index).await?.is_some(),
         None => false,
     };
     let field = if by_tax_number { "taxNumber" } else { "businessNumber" };

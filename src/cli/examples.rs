@@ -100,8 +100,11 @@ fn five_rows() -> serde_json::Value {
         "employerId": south_sumatra_government(),
         "channelCode": GOVERNMENT_UNIT,
         "provinceCode": "16",
+        "programmes": ["WORK_ACCIDENT", "DEATH"],
+        "category": "PNS",
         "startsOn": "2014-11-01",
         "firstContributionPaid": true,
+        "allOrNothing": false,
         "rows": [
             row("1671205207780001", "197807122007012420", "Fitri Marlina, S.Pd.", "12/07/1978", "P", "4.220.000,00"),
             row("1.67101E+15", "196611202005122684", "Maya Saputra, S.E.", "20/11/1966", "P", "4.050.000,00"),

@@ -306,7 +306,7 @@ async fn enroll(
         failing.extend(fetch(database, &batch, &flagged).await?);
         failing.sort_by_key(|row| row.row);
         let units = match args.by_work_unit {
-            true => Some(onboarding::by_work_unit(&database.pool, &batch).await?),
+            true => onboarding::by_work_unit(&database.pool, &[batch.id]).await?.remove(&batch.id),
             false => None,
         };
         Ok::<_, StoreError>((failing, batch, units))
@@ -334,7 +334,8 @@ async fn fetch(
     let mut page = Page { size: PAGE, backward: false, after: None, before: None, order, direction };
     let mut failing = Vec::new();
     loop {
-        let slice = onboarding::rows(&database.pool, batch, filter, &page).await?;
+        let mut pages = onboarding::rows_of(&database.pool, &[batch.id], filter, &page).await?;
+        let Some(slice) = pages.remove(&batch.id) else { return Ok(failing) };
         page.after = slice.rows.last().map(|row| Position::of_id(row.number.into()));
         failing.extend(slice.rows.into_iter().map(|row| {
             let problems = row.problems.map(|problems| problems.0).unwrap_or_default();

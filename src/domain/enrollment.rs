@@ -3,7 +3,7 @@
 //! [`judge_terms`] looks at what a whole request has in common, [`judge_person`] at one person under those terms.
 //! A single enrollment and one row of eight thousand go through the same two functions.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike as _, Days, NaiveDate};
 
 use super::cell::MAX_MONTHLY_WAGE;
 use super::channel::Channel;
@@ -78,6 +78,8 @@ closed_list! {
     }
 }
 
+/// A birth year before it is a slip of the keyboard.
+const EARLIEST_BIRTH_YEAR: i32 = 1900;
 /// Days ahead of today that an enrollment may start at most.
 const LATEST_START_DAYS: u64 = 366;
 
@@ -439,6 +441,10 @@ fn judge_age(
             "birthDate",
             "This birth date is in the future.",
         ));
+    }
+    if birth_date.year() < EARLIEST_BIRTH_YEAR {
+        let message = format!("Nobody who can be enrolled was born before {EARLIEST_BIRTH_YEAR}.");
+        return Some(Problem::error(ProblemCode::OutOfRange, "birthDate", message));
     }
     rules.broken_age_rule(segment, birth_date, starts_on).map(|rule| {
         let range = match rule.maximum {

@@ -104,14 +104,19 @@ pub struct Counts {
 impl Counts {
     /// Adds one row.
     pub fn add(&mut self, outcome: RowOutcome, flagged: bool) {
-        self.received += 1;
+        self.add_many(outcome, 1, i32::from(flagged));
+    }
+
+    /// Adds rows of one outcome, some of them flagged.
+    pub fn add_many(&mut self, outcome: RowOutcome, rows: i32, flagged: i32) {
+        self.received += rows;
         *match outcome {
             RowOutcome::Pending => &mut self.pending,
             RowOutcome::Enrolled => &mut self.enrolled,
             RowOutcome::AlreadyEnrolled => &mut self.already_enrolled,
             RowOutcome::Rejected => &mut self.rejected,
-        } += 1;
-        self.flagged += i32::from(flagged);
+        } += rows;
+        self.flagged += flagged;
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::page::{Direction, Order, Page};
 use crate::store::association::{self, AssociationFilter};
 use crate::store::count::{self, CountsBy};
 use crate::store::employer::{self, EmployerFilter};
-use crate::store::onboarding::{self, BatchFilter, BatchRow, RowFilter};
+use crate::store::onboarding::{self, BatchFilter};
 use crate::store::participant::{self, ParticipantFilter, PeopleOf};
 
 /// Where a page stands in its list.
@@ -73,8 +73,6 @@ pub enum Total {
     Associations(AssociationFilter),
     /// Onboarding batches.
     Batches(BatchFilter),
-    /// Rows of a batch.
-    Rows(Box<BatchRow>, RowFilter),
 }
 
 impl Total {
@@ -101,7 +99,6 @@ impl Total {
             Self::Employers(filter) => employer::count(pool, filter).await?,
             Self::Associations(filter) => association::count(pool, filter).await?,
             Self::Batches(filter) => onboarding::count(pool, actor, filter).await?,
-            Self::Rows(batch, filter) => onboarding::count_rows(pool, batch, filter).await?,
         };
         Ok(int(total))
     }

@@ -63,9 +63,11 @@ impl Employer {
         self.0.kind.into()
     }
 
-    /// Tax number (NPWP) in its 16-digit form. Masked where it is the identity number of a person.
+    /// Tax number (NPWP) in its 16-digit form. Masked where it is the identity number of a person; null for a viewer who
+    /// is another employer.
     async fn tax_number(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
-        let sealed = self.0.tax_number_sealed.as_deref()?;
+        let is_foreign = asker(ctx).actor.scope.employer.is_some_and(|own| own != self.0.id);
+        let sealed = self.0.tax_number_sealed.as_deref().filter(|_| !is_foreign)?;
         let number = asker(ctx).database.keys.open(NumberKind::TaxNumber, sealed);
         // Since 2022 the tax number of a resident person is the identity number, which never begins with 0.
         let show = |number: &str| {

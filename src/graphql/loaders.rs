@@ -13,13 +13,15 @@ use ::dataloader::BatchFn;
 use ::dataloader::cached::Loader;
 
 use super::context::Asker;
+use crate::domain::onboarding::Counts as RowCounts;
 use crate::domain::page::{Page, Slice};
+use crate::domain::problem::ProblemCode;
 use crate::store::association::{self, AssociationFilter, AssociationRow};
 use crate::store::count::{self, CountsBy, StatusCounts};
 use crate::store::employer::{self, EmployerFilter, EmployerRow};
 use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
 use crate::store::event::{self, EventRow};
-use crate::store::onboarding::{self, BatchRow};
+use crate::store::onboarding::{self, BatchRow, RowFilter, RowRow};
 use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
 use crate::store::{StoreError, count::StatusCounts as Counts};
 
@@ -122,6 +124,12 @@ pub struct Loaders {
     pub enrollment_pages: LoaderOf<EnrollmentPages>,
     /// Pages of events of people.
     pub event_pages: LoaderOf<EventPages>,
+    /// Pages of rows of batches.
+    pub row_pages: LoaderOf<RowPages>,
+    /// Rows of batches by work unit.
+    pub work_units: LoaderOf<WorkUnits>,
+    /// Rows of batches by problem.
+    pub row_problems: LoaderOf<RowProblems>,
     /// Kept counts.
     pub counts: LoaderOf<KeptCounts>,
     /// Sizes of nested lists.
@@ -143,6 +151,9 @@ impl Loaders {
             association_pages: loader(asker),
             enrollment_pages: loader(asker),
             event_pages: loader(asker),
+            row_pages: loader(asker),
+            work_units: loader(asker),
+            row_problems: loader(asker),
             counts: loader(asker),
             totals: loader(asker),
         }
@@ -177,6 +188,10 @@ by_key! {
     Employers: i64 => EmployerRow, |asker, ids| employer::by_ids(&asker.database.pool, ids);
     /// Associations by id.
     Associations: i64 => AssociationRow, |asker, ids| association::by_ids(&asker.database.pool, ids);
+    /// What became of the rows of each work unit, by batch.
+    WorkUnits: i64 => Vec<(String, RowCounts)>, |asker, ids| onboarding::by_work_unit(&asker.database.pool, ids);
+    /// How many rows have each problem, by batch.
+    RowProblems: i64 => Vec<(ProblemCode, i32)>, |asker, ids| onboarding::by_problem(&asker.database.pool, ids);
     /// Onboarding batches by id.
     Batches: i64 => BatchRow, |asker, ids| onboarding::by_ids(&asker.database.pool, &asker.actor, ids);
 }
@@ -258,6 +273,9 @@ pages_of! {
     /// Pages of the associations of provinces.
     AssociationPages: AssociationFilter => AssociationRow, |asker, parents, filter, page|
         association::list_of_provinces(&asker.database.pool, parents, filter, page);
+    /// Pages of the rows of batches.
+    RowPages: RowFilter => RowRow, |asker, parents, filter, page|
+        onboarding::rows_of(&asker.database.pool, parents, filter, page);
     /// Pages of the enrollments of people.
     EnrollmentPages: EnrollmentFilter => EnrollmentRow, |asker, parents, filter, page|
         enrollment::list_of(&asker.database.pool, &asker.actor, parents, filter, page);
@@ -341,6 +359,8 @@ pub enum TotalOf {
     Enrollments(i64, EnrollmentFilter),
     /// Events of a person.
     Events(i64),
+    /// Rows of an onboarding batch.
+    Rows(i64, RowFilter),
 }
 
 /// Sizes of nested lists.
@@ -367,6 +387,7 @@ impl Source for Totals {
                     enrollment::count_of(pool, actor, &parents, filter).await?
                 }
                 TotalOf::Events(_) => event::count_of(pool, actor, &parents).await?,
+                TotalOf::Rows(_, filter) => onboarding::count_rows_of(pool, &parents, filter).await?,
             };
             totals.extend(found.into_iter().map(|(parent, total)| (group.with_parent(parent), total)));
         }
@@ -381,7 +402,8 @@ impl TotalOf {
             | Self::Employers(parent, _)
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
-            | Self::Events(parent) => *parent,
+            | Self::Events(parent)
+            | Self::Rows(parent, _) => *parent,
         }
     }
 
@@ -392,7 +414,8 @@ impl TotalOf {
             | Self::Employers(parent, _)
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
-            | Self::Events(parent) => *parent = new,
+            | Self::Events(parent)
+            | Self::Rows(parent, _) => *parent = new,
         }
         other
     }

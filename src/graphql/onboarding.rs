@@ -12,7 +12,7 @@ use super::context::{Asker, asker, request};
 use super::employer::Employer;
 use super::enrollment::{CivilServantCategory, Programme, read_id};
 use super::error::FieldError;
-use super::loaders::{load, load_many};
+use super::loaders::{Nested, TotalOf, load, load_many};
 use super::node_id::{NodeId, batch_id, employer_id};
 use super::participant::{Participant, all_of, missing};
 use super::problem::{UserError, UserErrorCode, user_errors};
@@ -92,7 +92,9 @@ impl OnboardingBatch {
     ) -> Result<OnboardingRowConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.page(Order::Id, Direction::Ascending)?;
         let filter = filter_by.unwrap_or_default().read()?;
-        let slice = store::rows(&asker(ctx).database.pool, &self.0, &filter, &page).await?;
+        let total = Total::Nested(TotalOf::Rows(self.0.id, filter.clone()));
+        let key = Nested { parent: self.0.id, filter, page: page.clone() };
+        let slice = load(&request(ctx).loaders.row_pages, key).await?.ok_or_else(missing)?;
         let list = ctx.look_ahead();
         let wanted = list.field("nodes").field("participant").exists()
             || list.field("edges").field("node").field("participant").exists();
@@ -106,19 +108,18 @@ impl OnboardingBatch {
             let participant = row.participant_id.and_then(|id| people.remove(&id)).map(Participant::new);
             (Position::of_id(row.number.into()), OnboardingRow::new(row, participant))
         });
-        Ok(OnboardingRowConnection::new(slice, &page, Total::Rows(Box::new(self.0.clone()), filter)))
+        Ok(OnboardingRowConnection::new(slice, &page, total))
     }
 
     /// What became of the rows of each work unit, the largest first.
     async fn by_work_unit(&self, ctx: &Context<'_>) -> Result<Vec<WorkUnitCounts>, FieldError> {
-        let units = store::by_work_unit(&asker(ctx).database.pool, &self.0).await?;
-        let units = units.into_iter();
+        let units = load(&request(ctx).loaders.work_units, self.0.id).await?.unwrap_or_default().into_iter();
         Ok(units.map(|(work_unit, counts)| WorkUnitCounts { work_unit, counts: counts.into() }).collect())
     }
 
     /// How many rows have each problem, the most frequent first.
     async fn by_problem(&self, ctx: &Context<'_>) -> Result<Vec<ProblemCount>, FieldError> {
-        let problems = store::by_problem(&asker(ctx).database.pool, &self.0).await?;
+        let problems = load(&request(ctx).loaders.row_problems, self.0.id).await?.unwrap_or_default();
         Ok(problems.into_iter().map(|(code, rows)| ProblemCount { code: code.into(), rows }).collect())
     }
 

@@ -11,7 +11,7 @@ pub mod playground;
 pub mod server;
 pub mod subscription;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::extract::Request;
@@ -96,6 +96,7 @@ pub fn open(front: Front) -> Open {
     Open { router, writes, health }
 }
 
-async fn schema_text() -> ([(header::HeaderName, &'static str); 1], String) {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], crate::graphql::sdl())
+async fn schema_text() -> ([(header::HeaderName, &'static str); 1], &'static str) {
+    static TEXT: LazyLock<String> = LazyLock::new(crate::graphql::sdl);
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], &TEXT)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
+use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, QueryBuilder};
 
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_page, push_words};
@@ -75,10 +75,13 @@ pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<HashMap<i64, EmployerR
 ///
 /// # Errors
 /// The database is away.
-pub async fn find_by_tax_number(pool: &PgPool, index: &[u8]) -> Result<Option<EmployerRow>, StoreError> {
+pub async fn find_by_tax_number(
+    executor: impl PgExecutor<'_>,
+    index: &[u8],
+) -> Result<Option<EmployerRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where e.tax_number_index = "));
     sql.push_bind(index.to_vec());
-    Ok(sql.build_query_as().fetch_optional(pool).await?)
+    Ok(sql.build_query_as().fetch_optional(executor).await?)
 }
 
 /// The employer of a business number.

@@ -147,6 +147,8 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
 /// What became of one row.
 #[derive(Clone, Debug, FromRow)]
 pub struct RowRow {
+    /// The batch.
+    pub batch_id: i64,
     /// From 1, the header not counted.
     pub number: i32,
     /// Line of the file; `None` where the rows came in the request.
@@ -170,34 +172,54 @@ pub struct RowFilter {
     pub flagged: Option<bool>,
 }
 
-/// A page of the rows of a batch that the actor has been shown.
+/// The same page of the rows of several batches that the actor has been shown, in one statement.
 ///
 /// # Errors
 /// The database is away.
-pub async fn rows(
+pub async fn rows_of(
     pool: &PgPool,
-    batch: &BatchRow,
+    batches: &[i64],
     filter: &RowFilter,
     page: &Page,
-) -> Result<Slice<RowRow>, StoreError> {
-    let mut sql = QueryBuilder::new("select r.number, r.line, r.outcome, r.participant_id, r.problems");
-    push_rows(&mut sql, batch, filter);
+) -> Result<HashMap<i64, Slice<RowRow>>, StoreError> {
+    let mut sql = QueryBuilder::new("select q.* from unnest(");
+    sql.push_bind(batches.to_vec());
+    sql.push(
+        "::bigint[]) as k(parent) cross join lateral \
+         (select r.batch_id, r.number, r.line, r.outcome, r.participant_id, r.problems",
+    );
+    push_rows(&mut sql, filter);
     push_page(&mut sql, page, OrderColumns { id: "r.number", name: "r.number" });
-    Ok(page.cut(sql.build_query_as().fetch_all(pool).await?))
+    sql.push(") q");
+    let rows: Vec<RowRow> = sql.build_query_as().fetch_all(pool).await?;
+    let mut pages: HashMap<i64, Vec<RowRow>> = HashMap::new();
+    for row in rows {
+        pages.entry(row.batch_id).or_default().push(row);
+    }
+    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
+    Ok(batches.iter().map(cut).collect())
 }
 
-/// How many rows of a batch there are.
+/// How many rows each of several batches has.
 ///
 /// # Errors
 /// The database is away.
-pub async fn count_rows(pool: &PgPool, batch: &BatchRow, filter: &RowFilter) -> Result<i64, StoreError> {
-    let mut sql = QueryBuilder::new("select count(*)");
-    push_rows(&mut sql, batch, filter);
-    Ok(sql.build_query_scalar().fetch_one(pool).await?)
+pub async fn count_rows_of(
+    pool: &PgPool,
+    batches: &[i64],
+    filter: &RowFilter,
+) -> Result<HashMap<i64, i64>, StoreError> {
+    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
+    sql.push_bind(batches.to_vec());
+    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
+    push_rows(&mut sql, filter);
+    sql.push(") q");
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    Ok(rows.into_iter().collect())
 }
 
-fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, batch: &BatchRow, filter: &RowFilter) {
-    sql.push(" from onboarding_row r where r.batch_id = ").push_bind(batch.id);
+fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &RowFilter) {
+    sql.push(" from onboarding_row r where r.batch_id = k.parent");
     push_any(sql, "r.outcome", &filter.outcomes);
     if !filter.codes.is_empty() {
         let codes: Vec<String> = filter.codes.iter().map(ToString::to_string).collect();
@@ -209,55 +231,57 @@ fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, batch: &BatchRow, filter: &
     }
 }
 
-/// What became of the rows of each work unit, the largest first.
+/// What became of the rows of each work unit of several batches, the largest first.
 ///
 /// # Errors
 /// The database is away.
-pub async fn by_work_unit(pool: &PgPool, batch: &BatchRow) -> Result<Vec<(String, Counts)>, StoreError> {
+pub async fn by_work_unit(
+    pool: &PgPool,
+    batches: &[i64],
+) -> Result<HashMap<i64, Vec<(String, Counts)>>, StoreError> {
     let rows = sqlx::query!(
-        r#"select coalesce(work_unit, '') as "work_unit!", outcome as "outcome: RowOutcome", count(*)::integer as "n!",
-                  (count(*) filter (where flagged))::integer as "flagged!"
-           from onboarding_row where batch_id = $1 group by 1, 2"#,
-        batch.id
+        r#"select batch_id, coalesce(work_unit, '') as "work_unit!", outcome as "outcome: RowOutcome",
+                  count(*)::integer as "n!", (count(*) filter (where flagged))::integer as "flagged!"
+           from onboarding_row where batch_id = any($1) group by 1, 2, 3"#,
+        batches
     )
     .fetch_all(pool)
     .await?;
-    let mut units: HashMap<String, Counts> = HashMap::new();
+    let mut units: HashMap<i64, HashMap<String, Counts>> = HashMap::new();
     for row in rows {
-        let counts = units.entry(row.work_unit).or_default();
-        counts.received += row.n;
-        counts.flagged += row.flagged;
-        match row.outcome {
-            RowOutcome::Pending => counts.pending += row.n,
-            RowOutcome::Enrolled => counts.enrolled += row.n,
-            RowOutcome::AlreadyEnrolled => counts.already_enrolled += row.n,
-            RowOutcome::Rejected => counts.rejected += row.n,
-        }
+        let counts = units.entry(row.batch_id).or_default().entry(row.work_unit).or_default();
+        counts.add_many(row.outcome, row.n, row.flagged);
     }
-    let mut units: Vec<_> = units.into_iter().collect();
-    units.sort_by(|(a, x), (b, y)| y.received.cmp(&x.received).then_with(|| a.cmp(b)));
-    Ok(units)
+    let sorted = |units: HashMap<String, Counts>| {
+        let mut units: Vec<_> = units.into_iter().collect();
+        units.sort_by(|(a, x), (b, y)| y.received.cmp(&x.received).then_with(|| a.cmp(b)));
+        units
+    };
+    Ok(units.into_iter().map(|(batch, units)| (batch, sorted(units))).collect())
 }
 
-/// How many rows have each problem, the most frequent first.
+/// How many rows of several batches have each problem, the most frequent first.
 ///
 /// # Errors
 /// The database is away.
-pub async fn by_problem(pool: &PgPool, batch: &BatchRow) -> Result<Vec<(ProblemCode, i32)>, StoreError> {
+pub async fn by_problem(
+    pool: &PgPool,
+    batches: &[i64],
+) -> Result<HashMap<i64, Vec<(ProblemCode, i32)>>, StoreError> {
     let rows = sqlx::query!(
-        r#"select p->>'code' as "code!", count(distinct r.number)::integer as "n!"
+        r#"select r.batch_id, p->>'code' as "code!", count(distinct r.number)::integer as "n!"
            from onboarding_row r cross join lateral jsonb_array_elements(r.problems) p
-           where r.batch_id = $1 group by 1 order by 2 desc, 1"#,
-        batch.id
+           where r.batch_id = any($1) group by 1, 2 order by 3 desc, 2"#,
+        batches
     )
     .fetch_all(pool)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let code = row.code.parse().map_err(|_| StoreError::Fault("a problem code is unknown".into()))?;
-            Ok((code, row.n))
-        })
-        .collect()
+    let mut problems: HashMap<i64, Vec<(ProblemCode, i32)>> = HashMap::new();
+    for row in rows {
+        let code = row.code.parse().map_err(|_| StoreError::Fault("a problem code is unknown".into()))?;
+        problems.entry(row.batch_id).or_default().push((code, row.n));
+    }
+    Ok(problems)
 }
 
 /// A batch to be written.

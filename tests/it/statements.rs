@@ -119,3 +119,21 @@ async fn enrolling_costs_the_same_statements_for_one_row_and_for_a_hundred() {
     }
     assert_eq!(costs[0], costs[1]);
 }
+
+#[tokio::test]
+async fn batches_with_their_rows_cost_one_statement_for_each_table() {
+    let app = App::new().await;
+    let (employer, channel) = (app.employer("Pemerintah").await, app.channel("BR-PLG").await);
+    let query = "mutation ($employer: ID!, $channel: String!, $rows: [CivilServantRow!]!) { onboardCivilServants(input: {
+        employerId: $employer, channelCode: $channel, provinceCode: \"16\", startsOn: \"2014-11-01\", rows: $rows}) {
+        batch { id } } }";
+    for n in 0..6 {
+        let mut bad = crate::support::row(100 + n);
+        bad["sex"] = json!("?");
+        let rows = json!([crate::support::row(n), bad]);
+        app.ask(query, json!({"employer": employer, "channel": channel, "rows": rows})).await;
+    }
+    // Batches, employers, rows, their people, how many rows, by work unit, by problem.
+    costs(&app, "query ($n: Int) { onboardingBatches(first: $n) { nodes { employer { name } byWorkUnit { workUnit } byProblem { code rows }
+        rows(first: 5) { totalCount nodes { number participant { fullName } problems { code } } } } } }", 7).await;
+}
