@@ -209,3 +209,19 @@ fn refuse_repeated(judged: &mut [JudgedRow]) {
 fn keep<T>(parsed: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
     parsed.map_err(|problem| problems.push(problem)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_always_sum() {
+        let mut counts = Counts::default();
+        for (at, &outcome) in RowOutcome::ALL.iter().cycle().take(23).enumerate() {
+            counts.add(outcome, at % 2 == 0);
+            let Counts { received, pending, enrolled, already_enrolled, rejected, .. } = counts;
+            assert_eq!(received, pending + enrolled + already_enrolled + rejected);
+        }
+        assert_eq!((counts.received, counts.flagged), (23, 12));
+    }
+}

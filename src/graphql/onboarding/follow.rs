@@ -1,0 +1,69 @@
+//! Following a batch.
+
+use std::time::Duration;
+
+use async_graphql::{Context, ID, Result, Subscription};
+use futures_util::stream::{self, Stream};
+
+use super::OnboardingBatch;
+use crate::graphql::context::{Asker, asker};
+use crate::graphql::error::FieldError;
+use crate::graphql::node_id::batch_id;
+use crate::store::StoreError;
+use crate::store::onboarding::{self as store, BatchRow};
+
+/// Root fields.
+#[derive(Clone, Copy, Default)]
+pub struct OnboardingSubscription;
+
+/// How often the database is asked whether a batch has moved.
+const WATCH: Duration = Duration::from_millis(500);
+
+/// Everything that can be followed.
+#[Subscription(name = "Subscription")]
+impl OnboardingSubscription {
+    /// The batch each time its state or counts change, until it ends.
+    async fn onboarding_batch(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its id.")] id: ID,
+    ) -> Result<impl Stream<Item = Result<OnboardingBatch, FieldError>>, FieldError> {
+        let (id, asker) = (batch_id(&id)?, asker(ctx).clone());
+        let first = current(&asker, id).await?.ok_or(FieldError::NotFound)?;
+        Ok(stream::unfold(Some((asker, Next::Say(first))), move |state| async move {
+            let (asker, next) = state?;
+            let batch = match next {
+                Next::Say(batch) => batch,
+                Next::After(seen) => match changed(&asker, id, &seen).await {
+                    Ok(batch) => batch?,
+                    Err(error) => return Some((Err(error.into()), None)),
+                },
+            };
+            let more = (!batch.state.is_final()).then(|| (asker, Next::After(batch.clone())));
+            Some((Ok(OnboardingBatch(batch)), more))
+        }))
+    }
+}
+
+/// What a follower is told next.
+enum Next {
+    /// This.
+    Say(BatchRow),
+    /// Whatever comes after this.
+    After(BatchRow),
+}
+
+async fn current(asker: &Asker, id: i64) -> Result<Option<BatchRow>, StoreError> {
+    Ok(store::by_ids(&asker.database.pool, &asker.actor, &[id]).await?.remove(&id))
+}
+
+/// Waits until the batch is not what was seen; `None` where it may not be seen any more.
+async fn changed(asker: &Asker, id: i64, seen: &BatchRow) -> Result<Option<BatchRow>, StoreError> {
+    loop {
+        tokio::time::sleep(WATCH).await;
+        match current(asker, id).await? {
+            Some(batch) if batch.state == seen.state && batch.counts() == seen.counts() => {}
+            batch => return Ok(batch),
+        }
+    }
+}
