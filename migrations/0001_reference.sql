@@ -8,6 +8,8 @@ create table installation (
     singleton   boolean     primary key default true,
     key_check   bytea       not null,
     created_at  timestamptz not null default now(),
+    -- Filled with people who do not exist: only such a register is opened by `serve --demo`.
+    is_demo     boolean     not null default false,
     constraint installation_is_one check (singleton)
 );
 

@@ -84,9 +84,9 @@ create table enrollment (
         check ((status = 'ENDED') = (ends_on is not null) and (ends_on is null) = (end_reason is null)),
     constraint enrollment_payer check (employer_id is null or association_id is null)
 );
--- One open enrollment per person, segment and employer: what makes a double enrollment impossible.
+-- One open enrollment per person, segment and employer or association: what makes a double enrollment impossible.
 create unique index enrollment_one_open_per_payer
-    on enrollment (participant_id, segment, coalesce(employer_id, 0)) where ends_on is null;
+    on enrollment (participant_id, segment, coalesce(employer_id, -association_id, 0)) where ends_on is null;
 create index enrollment_by_employer on enrollment (employer_id, participant_id) where employer_id is not null;
 create index enrollment_by_association on enrollment (association_id, participant_id) where association_id is not null;
 

@@ -143,7 +143,11 @@ fn make_key(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a new file that nobody else can read.
+///
+/// # Errors
+/// It exists, or cannot be written.
+pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

@@ -155,6 +155,7 @@ pub async fn load(
     progress(Progress::Indexing);
     taken_off.put_back(&mut transaction).await?;
     advance_sequences(&mut transaction, &world, &figures).await?;
+    run(&mut transaction, "update installation set is_demo = true").await?;
     transaction.commit().await?;
 
     progress(Progress::Analyzing);

@@ -84,14 +84,13 @@ pub async fn enroll_participant(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Enrolled>, ActionError> {
+    let request = once::Request { actor, operation: "enrollParticipant", key, input };
     demand(actor, Operation::Enroll)?;
     let reference = database.reference();
     let (new, warnings) = match judge(database, &reference, actor, today, input).await? {
         Ok(judged) => judged,
-        // A replay is judged like the first time: what was refused then is refused now.
-        Err(problems) => return Ok(Done::refused(problems)),
+        Err(problems) => return once::recall(&database.pool, &database.keys, &request, problems).await,
     };
-    let request = once::Request { actor, operation: "enrollParticipant", key, input };
     let context = Context { actor, keys: &database.keys, rules: &reference.rules, batch: None };
     once::once(&database.pool, &database.keys, request, Work { context, new, warnings }).await
 }

@@ -75,7 +75,7 @@ pub(super) async fn enroll(
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
     let known = participant::lock_known(conn, &known).await?;
     for candidate in &mut candidates {
-        candidate.outcome = compare(candidate, &known, context.rules);
+        candidate.outcome = compare(candidate, &known, context);
     }
     claim_service_numbers(conn, context, &mut candidates).await?;
 
@@ -114,10 +114,14 @@ async fn claim<'a>(
 }
 
 /// Decides what is known of a person already decides.
-fn compare(candidate: &Candidate<'_>, known: &HashMap<i64, KnownRow>, rules: &Rulebook) -> Option<Outcome> {
+fn compare(
+    candidate: &Candidate<'_>,
+    known: &HashMap<i64, KnownRow>,
+    context: &Context<'_>,
+) -> Option<Outcome> {
     let participant = candidate.claim.participant_id;
     let known = known.get(&participant)?;
-    if !is_same_person(&known.person, candidate.new, rules) {
+    if !is_same_person(&known.person, candidate.new, context.rules) {
         return Some(Outcome::Refused(identity_mismatch("nationalId")));
     }
     if known.deceased {
@@ -128,10 +132,18 @@ fn compare(candidate: &Candidate<'_>, known: &HashMap<i64, KnownRow>, rules: &Ru
         );
         return Some(Outcome::Refused(problem));
     }
+    // Whoever enrolls must see whom: an officer would be answered with nothing.
+    let provinces = &context.actor.scope.provinces;
+    if !provinces.is_empty() && !provinces.contains(&known.province_id) {
+        let message = "The registry has this person in another province.";
+        let problem = Problem::error(ProblemCode::Conflict, "provinceCode", message);
+        return Some(Outcome::Refused(problem.hint("Ask the agency for a correction.")));
+    }
     let same = |held: &Held| {
         held.status != EnrollmentStatus::Ended
             && held.segment == candidate.new.segment
             && held.employer == candidate.new.employer
+            && held.association == candidate.new.association
     };
     known.held.iter().any(same).then_some(Outcome::AlreadyEnrolled { participant })
 }

@@ -79,13 +79,13 @@ pub async fn onboard_civil_servants(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Onboarded>, ActionError> {
+    let request = once::Request { actor, operation: "onboardCivilServants", key, input };
     demand(actor, Operation::Enroll)?;
     let reference = database.reference();
     let judged = match judge(database, &reference, actor, today, input).await? {
         Ok(judged) => judged,
-        Err(problems) => return Ok(Done::refused(problems)),
+        Err(problems) => return once::recall(&database.bulk, &database.keys, &request, problems).await,
     };
-    let request = once::Request { actor, operation: "onboardCivilServants", key, input };
     let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged };
     once::once(&database.bulk, &database.keys, request, apply).await
 }
@@ -310,7 +310,20 @@ impl Apply<'_> {
 
     /// Why nothing of it may stay, where all or nothing was asked for.
     fn objection(&self, report: &Report) -> Option<Vec<Problem>> {
-        (self.input.all_or_nothing && report.counts.rejected > 0)
-            .then(|| report.rows.iter().flat_map(|row| row.problems.clone()).collect())
+        if !self.input.all_or_nothing || report.counts.rejected == 0 {
+            return None;
+        }
+        if self.actor.scope.is_everything() {
+            return Some(report.rows.iter().flat_map(|row| row.problems.clone()).collect());
+        }
+        // Every row has passed the rules: what refuses it now is what the registry knows of people, whom this actor
+        // may not see. Row by row it could ask of ten thousand numbers who is registered, and leave no trace.
+        let message =
+            "The registry holds some of these numbers under other particulars. Nothing was written.";
+        let problem = Problem::error(ProblemCode::IdentityMismatch, "rows", message);
+        Some(vec![
+            problem
+                .hint("Send the rows without allOrNothing: each good one is enrolled, the others are said."),
+        ])
     }
 }

@@ -35,6 +35,47 @@ pub struct Request<'a, I> {
     pub input: &'a I,
 }
 
+impl<I: Serialize> Request<'_, I> {
+    /// Digest of what is asked for, by whom: namesakes with other rights are other clients.
+    fn fingerprint(&self, keys: &Keys) -> Result<Vec<u8>, StoreError> {
+        let Actor { role, scope, .. } = self.actor;
+        // The channels below one come and go; the one itself stands first.
+        let whose = (role, &scope.provinces, scope.employer, scope.association, scope.channels.first());
+        let input = serde_json::to_vec(&(whose, self.input));
+        let input = input.map_err(|_| StoreError::Fault("an input cannot be written".into()))?;
+        Ok(keys.fingerprint(&input))
+    }
+
+    /// The key as it is kept: by its digest, because people use identity numbers for keys.
+    fn key_of(&self, keys: &Keys) -> Option<KeyOf> {
+        let digest =
+            |key: &str| keys.fingerprint(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let (client, operation) = (self.actor.client.clone(), self.operation);
+        self.key.map(|key| KeyOf { client, operation, key: digest(key) })
+    }
+}
+
+/// What a key did before, for an input that is refused: what was right then may be against the rules today, and a
+/// retry must be told what happened.
+///
+/// # Errors
+/// The database failed.
+pub async fn recall<I: Serialize, T: DeserializeOwned>(
+    pool: &PgPool,
+    keys: &Keys,
+    request: &Request<'_, I>,
+    problems: Vec<Problem>,
+) -> Result<Done<T>, ActionError> {
+    let (Some(key), None) = (request.key_of(keys), judge_key(request.key)) else {
+        return Ok(Done::refused(problems));
+    };
+    let fingerprint = request.fingerprint(keys)?;
+    match idempotency::find(pool, &key).await?.filter(|used| used.fingerprint == fingerprint) {
+        Some(used) => Ok(replay(&used, &fingerprint)?),
+        None => Ok(Done::refused(problems)),
+    }
+}
+
 /// The problem of a key that is not one.
 pub fn judge_key(key: Option<&str>) -> Option<Problem> {
     let well_formed =
@@ -75,14 +116,8 @@ pub async fn once<I: Serialize, W: Work>(
     if let Some(problem) = judge_key(request.key) {
         return Ok(Done::refused(vec![problem]));
     }
-    let input = serde_json::to_vec(request.input)
-        .map_err(|_| StoreError::Fault("an input cannot be written".into()))?;
-    let fingerprint = keys.fingerprint(&input);
-    let key = request.key.map(|key| KeyOf {
-        client: request.actor.client.clone(),
-        operation: request.operation,
-        key: key.to_owned(),
-    });
+    let fingerprint = request.fingerprint(keys)?;
+    let key = request.key_of(keys);
     // Callers with one key wait here, and not on a connection each.
     let flight = key.as_ref().map(flight);
     let _alone = match &flight {

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{ActionError, Done, demand, keep, once};
+use super::{ActionError, Done, demand, keep, once, terms};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::channel::{ChannelKind, judge_parent, parse_code};
 use crate::domain::employer::OrganisationName;
@@ -51,15 +51,17 @@ pub async fn open_channel(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Opened>, ActionError> {
-    demand(actor, Operation::ManageChannels)?;
-    let new = match judge(&database.reference(), today, input) {
-        Ok(new) => new,
-        Err(problems) => return Ok(Done::refused(problems)),
-    };
     let request = once::Request { actor, operation: "openChannel", key, input };
+    demand(actor, Operation::ManageChannels)?;
+    let new = match judge(&database.reference(), actor, today, input) {
+        Ok(new) => new,
+        Err(problems) => return once::recall(&database.pool, &database.keys, &request, problems).await,
+    };
     let done = once::once(&database.pool, &database.keys, request, Work { actor, new }).await?;
     // Other processes hear of it; this one answers with it.
-    database.refresh_reference().await?;
+    if done.value.is_some() {
+        database.refresh_reference().await?;
+    }
     Ok(done)
 }
 
@@ -83,7 +85,12 @@ impl once::Work for Work<'_> {
     }
 }
 
-fn judge(reference: &Reference, today: NaiveDate, input: &Input) -> Result<NewChannel, Vec<Problem>> {
+fn judge(
+    reference: &Reference,
+    actor: &Actor,
+    today: NaiveDate,
+    input: &Input,
+) -> Result<NewChannel, Vec<Problem>> {
     let mut problems = Vec::new();
     let code = keep(parse_code(&input.code, "code"), &mut problems);
     let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);
@@ -105,12 +112,11 @@ fn judge(reference: &Reference, today: NaiveDate, input: &Input) -> Result<NewCh
     problems.extend(judge_parent(input.kind, parent.map(|parent| parent.kind)));
     let mut provinces = Vec::new();
     for (index, code) in input.province_codes.iter().enumerate() {
-        match reference.province_by_code(code).filter(|province| province.exists_on(today)) {
-            Some(province) => provinces.push(province.id),
-            None => {
-                let index = index.to_string();
-                let problem = Problem::error(ProblemCode::NotFound, &index, "No province has this code.");
-                problems.push(problem.within(&["provinceCodes"]));
+        match terms::find_province(reference, actor, today, code) {
+            Ok(province) => provinces.push(province),
+            Err(problem) => {
+                let path = vec!["provinceCodes".to_owned(), index.to_string()];
+                problems.push(Problem { path, ..problem });
             }
         }
     }

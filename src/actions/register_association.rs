@@ -41,16 +41,16 @@ pub async fn register_association(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
+    let request = once::Request { actor, operation: "registerAssociation", key, input };
     demand(actor, Operation::RegisterPayers)?;
     let mut problems = Vec::new();
     let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);
     let trade = keep(text::required(&input.trade, 100, "trade"), &mut problems);
     let province = terms::find_province(&database.reference(), actor, today, &input.province_code);
     let (Some(name), Some(trade), Some(province)) = (name, trade, keep(province, &mut problems)) else {
-        return Ok(Done::refused(problems));
+        return once::recall(&database.pool, &database.keys, &request, problems).await;
     };
     let new = NewAssociation { name: name.as_str().to_owned(), name_key: name.key(), trade, province };
-    let request = once::Request { actor, operation: "registerAssociation", key, input };
     once::once(&database.pool, &database.keys, request, Work { actor, new }).await
 }
 

@@ -51,12 +51,12 @@ pub async fn register_employer(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
+    let request = once::Request { actor, operation: "registerEmployer", key, input };
     demand(actor, Operation::RegisterPayers)?;
     let (new, warnings) = match judge(database, actor, today, input) {
         Ok(judged) => judged,
-        Err(problems) => return Ok(Done::refused(problems)),
+        Err(problems) => return once::recall(&database.pool, &database.keys, &request, problems).await,
     };
-    let request = once::Request { actor, operation: "registerEmployer", key, input };
     once::once(&database.pool, &database.keys, request, Work { actor, new, warnings }).await
 }
 

@@ -103,7 +103,7 @@ async fn find_employer(
         return Ok(Err(out_of_scope("employerId", "your own employer")));
     }
     Ok(match employer::by_ids(&database.pool, &[id]).await?.remove(&id) {
-        Some(row) => Ok(Payer { id, risk_class: row.risk_class }),
+        Some(row) => Ok(Payer { id, risk_class: row.risk_class, kind: row.kind }),
         None => Err(Problem::error(ProblemCode::NotFound, "employerId", "No employer has this id.")),
     })
 }

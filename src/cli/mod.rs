@@ -114,6 +114,11 @@ impl Installation {
         };
         let database =
             Database::open(options, keys, pools).await.context("the registry cannot use its database")?;
+        if !database.is_durable().await? {
+            tracing::warn!(
+                "PostgreSQL runs without fsync or synchronous_commit: a crash can lose what was acknowledged"
+            );
+        }
         Ok(Self { database, cluster })
     }
 

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::demo;
 use super::{Installation, examples};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, Listen};
+use crate::config::{Config, Environment, Listen, write_private};
 use crate::domain::actor::Role;
 use crate::http::auth::{self, TokenScope};
 use crate::http::graphql::Settings;
@@ -59,6 +59,11 @@ impl Serve {
         if !(64 * 1024..=256 * 1024 * 1024).contains(&self.max_body) {
             bail!("REGISTRY_MAX_BODY must be between 64 KiB and 256 MiB");
         }
+        if self.demo && !self.listen.listen.ip().is_loopback() {
+            bail!(
+                "REGISTRY_LISTEN: a demonstration gives its tokens to everybody, so it listens on this machine only"
+            );
+        }
         // The port first: if it is taken, nothing else needs to be started for nothing.
         let listener = TcpListener::bind(self.listen.listen).await;
         let listener =
@@ -87,9 +92,19 @@ impl Serve {
         Ok(())
     }
 
+    /// Fills an empty register, and refuses one that was filled by somebody else: the tokens of a demonstration are for
+    /// everybody who opens its page.
     async fn fill(&self, database: &Arc<Database>) -> anyhow::Result<()> {
-        let filled: bool =
-            sqlx::query_scalar("select exists (select from employer)").fetch_one(&database.pool).await?;
+        let (filled, is_demo): (bool, bool) = sqlx::query_as(
+            "select exists (select from employer) or exists (select from participant), is_demo from installation",
+        )
+        .fetch_one(&database.pool)
+        .await?;
+        if filled && !is_demo {
+            bail!(
+                "--demo: this register holds people whom the demonstration has not made up; serve it without --demo"
+            );
+        }
         if !filled {
             let summary = demo::load(database, self.demo_participants).await?;
             tracing::info!(participants = summary.participants, "loaded people who do not exist");
@@ -133,8 +148,9 @@ impl Serve {
 /// The roster of South Sumatra as one request of the API, for whoever wants to send it.
 async fn write_request(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let path = data_dir.join("south-sumatra.json");
+    let _ = std::fs::remove_file(&path);
     tokio::fs::create_dir_all(data_dir).await?;
-    tokio::fs::write(&path, examples::south_sumatra_request()?).await?;
+    write_private(&path, &examples::south_sumatra_request()?)?;
     Ok(path)
 }
 

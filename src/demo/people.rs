@@ -1,6 +1,6 @@
 //! People who do not exist, made one after the other, each from the seed and its own number alone.
 //!
-//! What they are is decided here; [`biography`](super::biography) decides what happened to them.
+//! What they are is decided here; [`super::biography`] decides what happened to them.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
 

@@ -6,6 +6,7 @@
 use chrono::NaiveDate;
 
 use super::channel::Channel;
+use super::employer::EmployerKind;
 use super::identity::{NationalId, ServiceNumber};
 use super::participant::{FullName, PhoneNumber, Sex};
 use super::problem::{Problem, ProblemCode};
@@ -88,6 +89,8 @@ pub struct Payer {
     pub id: i64,
     /// Work-accident risk class of its business, 1 to 5.
     pub risk_class: i16,
+    /// What kind of employer it is.
+    pub kind: EmployerKind,
 }
 
 /// What all people of a request have in common.

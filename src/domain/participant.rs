@@ -210,6 +210,20 @@ pub(super) fn name_key(text: &str) -> String {
     folded
 }
 
+/// The words by which people are searched: without titles, which are not in the names that are searched, unless
+/// nothing else is left.
+pub fn search_words(text: &str) -> Vec<String> {
+    // `S.E.` is a degree as a whole, and nothing in its letters.
+    let is_title = |part: &&str| {
+        let letters: String =
+            part.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        TITLES_BEFORE.contains(&letters.as_str()) || DEGREES.contains(&letters.as_str())
+    };
+    let parts = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
+    let named: Vec<String> = parts.filter(|part| !is_title(part)).flat_map(super::text::words).collect();
+    if named.is_empty() { super::text::words(text) } else { named }
+}
+
 /// Religious, academic and professional titles before a name. `M.`, `R.` and `Rd.` are parts of names.
 const TITLES_BEFORE: &[&str] =
     &["prof", "dr", "dra", "drs", "drg", "drh", "ir", "h", "hj", "kh", "apt", "ns", "bpk", "sdr", "sdri"];

@@ -6,7 +6,8 @@ use super::problem::{Problem, ProblemCode};
 ///
 /// # Errors
 /// `INVALID_FORMAT` for characters that cannot be seen (NUL and other controls, zero-width marks, marks that turn
-/// the direction of writing): two names that look alike must be alike. `OUT_OF_RANGE` above `maximum` characters.
+/// the direction of writing): two names that look alike must be alike; and for a number of nine digits or more, which
+/// stands in the wrong column. `OUT_OF_RANGE` above `maximum` characters.
 pub fn fold(text: &str, maximum: usize, field: &str) -> Result<String, Problem> {
     if text.chars().any(|c| is_invisible(c) && !c.is_whitespace()) {
         return Err(Problem::error(
@@ -15,6 +16,10 @@ pub fn fold(text: &str, maximum: usize, field: &str) -> Result<String, Problem> 
             "This text contains characters that cannot be seen.",
         )
         .hint("Remove control characters, zero-width characters and direction marks."));
+    }
+    if holds_a_number(text) {
+        return Err(Problem::error(ProblemCode::InvalidFormat, field, "This text contains a long number.")
+            .hint("Put identity, service and telephone numbers into their own columns."));
     }
     let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if folded.chars().count() > maximum {
@@ -47,11 +52,21 @@ pub fn required(text: &str, maximum: usize, field: &str) -> Result<String, Probl
 
 /// The words of a search, in lower case: letters and digits only, so that nothing in them has a meaning for the
 /// database's query language.
+///
+/// An apostrophe joins what it stands between, as in the names that are searched: `Ma'ruf` is one word.
 pub fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric())
+    let joined: String = text.chars().filter(|c| !matches!(c, '\'' | '’' | '‘' | '`' | '´' | 'ʼ')).collect();
+    joined
+        .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
         .collect()
+}
+
+/// Nine digits or more in a row: an identifier in the wrong column, where it would be kept readable.
+fn holds_a_number(text: &str) -> bool {
+    let runs = text.split(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | ' '));
+    runs.map(|run| run.bytes().filter(u8::is_ascii_digit).count()).any(|digits| digits >= 9)
 }
 
 fn is_invisible(c: char) -> bool {
@@ -77,6 +92,14 @@ mod tests {
     }
 
     #[test]
+    fn an_identity_number_is_no_text() {
+        for text in ["1671010208850001", "NIK 16710102.0885.0001", "1671 0102 0885 0001", "08123456789"] {
+            assert_eq!(fold(text, 100, "x").map_err(|p| p.code), Err(ProblemCode::InvalidFormat), "{text}");
+        }
+        assert!(fold("SDN 12 Palembang, Jl. 5 No. 17-19", 100, "x").is_ok());
+    }
+
+    #[test]
     fn length_is_counted_in_characters() {
         assert!(fold("ééé", 3, "x").is_ok());
         assert_eq!(fold("éééé", 3, "x").map_err(|p| p.code), Err(ProblemCode::OutOfRange));
@@ -91,6 +114,7 @@ mod tests {
     #[test]
     fn searches_keep_letters_and_digits_only() {
         assert_eq!(words("Siti & !rah:* 'x\0"), ["siti", "rah", "x"]);
+        assert_eq!(words("Ma'ruf"), ["maruf"]);
         assert!(words("'; -- ").is_empty());
     }
 }

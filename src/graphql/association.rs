@@ -17,6 +17,7 @@ use super::province::Province;
 use super::scalar::DateTime;
 use crate::actions::register_association::{self as action, register_association};
 use crate::domain::page::{Direction, Order};
+use crate::domain::text;
 use crate::store::StoreError;
 use crate::store::association::{self as store, AssociationRow};
 use crate::store::count::CountsBy;
@@ -115,7 +116,7 @@ impl AssociationFilter {
     pub fn read(self, asker: &Asker) -> Result<store::AssociationFilter, FieldError> {
         Ok(store::AssociationFilter {
             province: province_of(asker, self.province_code)?,
-            words: words_of(self.name)?,
+            words: words_of(self.name, text::words)?,
         })
     }
 }
@@ -233,7 +234,9 @@ impl AssociationMutation {
         let done = register_association(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input)
             .await?;
         let association = match done.value {
-            Some(action::Registered { association }) => Association::load(ctx, association).await?,
+            Some(action::Registered { association }) => {
+                Association::load(ctx, association).await.map_err(FieldError::of_write)?
+            }
             None => None,
         };
         Ok(RegisterAssociationPayload { association, errors: user_errors(done.problems) })

@@ -193,7 +193,7 @@ pub fn channels_page(
         arguments.page(if field == ChannelOrderField::Name { Order::Name } else { Order::Key }, direction)?;
     let province = province_of(asker, filter.province_code)?;
     let kinds: Vec<domain::ChannelKind> = all_of(filter.kind)?;
-    let words = words_of(filter.name)?;
+    let words = words_of(filter.name, text::words)?;
     let parent = filter.parent_code.map(|code| {
         asker
             .reference
@@ -229,6 +229,9 @@ pub fn channels_page(
 }
 
 fn has_words(name_key: &str, words: &[String]) -> bool {
+    if words.is_empty() {
+        return true;
+    }
     let name = text::words(name_key);
     words.iter().all(|word| name.iter().any(|part| part.starts_with(word)))
 }

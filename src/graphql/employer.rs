@@ -15,9 +15,11 @@ use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::DateTime;
 use crate::actions::register_employer::{self as action, register_employer};
+use crate::domain::actor::Operation;
 use crate::domain::employer::{self as domain, BusinessNumber, TaxNumber};
 use crate::domain::identity;
 use crate::domain::page::{Direction, Order};
+use crate::domain::text;
 use crate::store::StoreError;
 use crate::store::count::CountsBy;
 use crate::store::employer::{self as store, EmployerRow};
@@ -70,8 +72,9 @@ impl Employer {
         let sealed = self.0.tax_number_sealed.as_deref().filter(|_| !is_foreign)?;
         let number = asker(ctx).database.keys.open(NumberKind::TaxNumber, sealed);
         // Since 2022 the tax number of a resident person is the identity number, which never begins with 0.
+        let is_person = self.0.kind == domain::EmployerKind::Individual;
         let show = |number: &str| {
-            if number.starts_with('0') { number.to_owned() } else { identity::masked(number) }
+            if number.starts_with('0') && !is_person { number.to_owned() } else { identity::masked(number) }
         };
         Some(number.map(|number| show(&number)).map_err(FieldError::from))
     }
@@ -173,7 +176,7 @@ impl EmployerFilter {
         Ok(store::EmployerFilter {
             province: province_of(asker, self.province_code)?,
             kinds: all_of(self.kind)?,
-            words: words_of(self.name)?,
+            words: words_of(self.name, text::words)?,
         })
     }
 }
@@ -256,6 +259,13 @@ async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, Fi
             let (number, _) = parsed.map_err(|problems| {
                 FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
+            // That of a person is an identity number: whoever may not read those cannot ask by them whose they are.
+            let actor = &asker(ctx).actor;
+            if number.is_personal()
+                && !(actor.may(Operation::ReadPersonalData) && actor.scope.is_everything())
+            {
+                return Ok(None);
+            }
             let index = database.keys.index(NumberKind::TaxNumber, number.as_str());
             store::find_by_tax_number(&database.pool, &index).await?
         }
@@ -326,7 +336,9 @@ impl EmployerMutation {
         let done =
             register_employer(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
         let employer = match done.value {
-            Some(action::Registered { employer }) => Employer::load(ctx, employer).await?,
+            Some(action::Registered { employer }) => {
+                Employer::load(ctx, employer).await.map_err(FieldError::of_write)?
+            }
             None => None,
         };
         Ok(RegisterEmployerPayload { employer, errors: user_errors(done.problems) })

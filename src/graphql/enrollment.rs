@@ -432,7 +432,8 @@ impl EnrollmentMutation {
         let (participant, enrollment) = tokio::try_join!(
             Participant::load(ctx, participant),
             Enrollment::load(ctx, participant, enrollment)
-        )?;
+        )
+        .map_err(FieldError::of_write)?;
         Ok(EnrollParticipantPayload { participant, enrollment, errors })
     }
 }

@@ -34,6 +34,8 @@ pub enum FieldError {
     UnknownCode(&'static str),
     /// `UNAVAILABLE`, or no code at all: ours.
     Store(StoreError),
+    /// `UNAVAILABLE`, of a mutation: whether it was done is not known.
+    Write(StoreError),
     /// No code: ours.
     Key(WrongKey),
 }
@@ -60,7 +62,17 @@ impl From<ActionError> for FieldError {
     fn from(error: ActionError) -> Self {
         match error {
             ActionError::Forbidden => Self::Forbidden,
-            ActionError::Store(error) => Self::Store(error),
+            ActionError::Store(error) => Self::of_write(error),
+        }
+    }
+}
+
+impl FieldError {
+    /// The database was lost on the way to or from a commit, or while the answer was read after it.
+    pub fn of_write(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Write(error),
+            _ => Self::Store(error),
         }
     }
 }
@@ -82,6 +94,12 @@ impl From<FieldError> for Error {
             FieldError::Store(error @ (StoreError::Unavailable(_) | StoreError::Contended(_))) => {
                 tracing::warn!(%error, "a request found no database");
                 ("UNAVAILABLE", "The registry cannot reach its database. Try again in a moment.".to_owned())
+            }
+            FieldError::Write(error) => {
+                tracing::warn!(%error, "a mutation lost its database");
+                let message = "The registry lost its database, and the outcome is unknown. Send the mutation again with \
+                               the same idempotencyKey to learn it.";
+                ("UNAVAILABLE", message.to_owned())
             }
             FieldError::Store(error) => return Error::new(error.to_string()),
             FieldError::Key(error) => return Error::new(error.to_string()),

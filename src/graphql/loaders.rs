@@ -4,10 +4,12 @@
 //! To add a relation: a [`Source`] here that answers many keys with one statement, a loader in [`Loaders`], and a
 //! resolver that calls [`load`]. If lists ask for it often, let the list hand it over (`graphql/prefetch.rs`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::dataloader::BatchFn;
 use ::dataloader::cached::Loader;
@@ -42,8 +44,50 @@ pub trait Source: Send + Sync + 'static {
 /// A value, none, or the fault that all keys of its batch share.
 type Answer<S> = Result<Option<<S as Source>::Value>, StoreError>;
 
-/// A loader over a source.
-pub type LoaderOf<S> = Loader<<S as Source>::Key, Answer<S>, Batch<S>>;
+/// The door to a source.
+///
+/// The crate `dataloader` waits a fixed number of turns for keys before it sends a batch. That splits batches: forty
+/// lists that get their rows one after the other ask for the next table over more turns than any fixed number. So keys
+/// gather here until a few turns in a row have brought no new one, and go to the crate together.
+pub struct LoaderOf<S: Source> {
+    loader: Loader<S::Key, Answer<S>, Batch<S>>,
+    gathering: Mutex<HashSet<S::Key>>,
+    arrivals: AtomicUsize,
+}
+
+/// Turns of the runtime without a new key after which a batch is sent.
+const QUIET_TURNS: usize = 4;
+/// Turns after which a batch is sent whatever still comes.
+const MOST_TURNS: usize = 1_000;
+
+impl<S: Source> LoaderOf<S> {
+    fn new(asker: &Asker) -> Self {
+        let batch = Batch { asker: asker.clone(), source: std::marker::PhantomData };
+        let loader = Loader::new(batch).with_max_batch_size(10_000).with_yield_count(0);
+        Self { loader, gathering: Mutex::default(), arrivals: AtomicUsize::new(0) }
+    }
+
+    /// Adds keys, waits until no more come, and gives those that this caller is to fetch for all: none, if somebody
+    /// else has taken them.
+    async fn gather(&self, keys: &[S::Key]) -> Vec<S::Key> {
+        self.lock().extend(keys.iter().cloned());
+        self.arrivals.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..MOST_TURNS / QUIET_TURNS {
+            let seen = self.arrivals.load(Ordering::Relaxed);
+            for _ in 0..QUIET_TURNS {
+                tokio::task::yield_now().await;
+            }
+            if seen == self.arrivals.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        std::mem::take(&mut *self.lock()).into_iter().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<S::Key>> {
+        self.gathering.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
 
 /// Makes a source what the crate `dataloader` batches: its batch function has no way to fail, so the fault stands in
 /// each value, and every key is answered, because one without an answer would be asked for again.
@@ -61,34 +105,32 @@ impl<S: Source> BatchFn<S::Key, Answer<S>> for Batch<S> {
     }
 }
 
-fn loader<S: Source>(asker: &Asker) -> LoaderOf<S> {
-    let batch = Batch { asker: asker.clone(), source: std::marker::PhantomData };
-    Loader::new(batch).with_max_batch_size(1_000).with_yield_count(10)
-}
-
 /// Loads one value.
 ///
 /// # Errors
 /// The batch failed.
-pub async fn load<S: Source>(loader: &LoaderOf<S>, key: S::Key) -> Answer<S> {
-    // Whoever led the batch may have been dropped, because a field beside it failed: then ask again, once.
-    match loader.try_load(key.clone()).await {
-        Ok(answer) => answer,
-        Err(_) => loader.try_load(key).await.unwrap_or_else(|_| Err(broken_off())),
-    }
+pub async fn load<S: Source>(door: &LoaderOf<S>, key: S::Key) -> Answer<S> {
+    Ok(load_many(door, vec![key.clone()]).await?.remove(&key))
 }
 
-/// Loads many values at once.
+/// Loads many values at once; a key without a value is not in the answer.
 ///
 /// # Errors
 /// The batch failed.
 pub async fn load_many<S: Source>(
-    loader: &LoaderOf<S>,
+    door: &LoaderOf<S>,
     keys: Vec<S::Key>,
 ) -> Result<HashMap<S::Key, S::Value>, StoreError> {
-    let answers = match loader.try_load_many(keys.clone()).await {
+    let all = door.gather(&keys).await;
+    if !all.is_empty() {
+        // For everybody who waits; what it brings is kept for them, and for this caller, whose keys may be among those
+        // that somebody else took.
+        let _ = door.loader.try_load_many(all).await;
+    }
+    let answers = match door.loader.try_load_many(keys.clone()).await {
         Ok(answers) => answers,
-        Err(_) => loader.try_load_many(keys).await.map_err(|_| broken_off())?,
+        // Whoever fetched may have been dropped, because a field beside it failed: then ask again, once.
+        Err(_) => door.loader.try_load_many(keys).await.map_err(|_| broken_off())?,
     };
     answers
         .into_iter()
@@ -140,22 +182,22 @@ impl Loaders {
     /// Loaders for a request.
     pub fn new(asker: &Asker) -> Self {
         Self {
-            participants: loader(asker),
-            enrollments: loader(asker),
-            events: loader(asker),
-            employers: loader(asker),
-            associations: loader(asker),
-            batches: loader(asker),
-            people_pages: loader(asker),
-            employer_pages: loader(asker),
-            association_pages: loader(asker),
-            enrollment_pages: loader(asker),
-            event_pages: loader(asker),
-            row_pages: loader(asker),
-            work_units: loader(asker),
-            row_problems: loader(asker),
-            counts: loader(asker),
-            totals: loader(asker),
+            participants: LoaderOf::new(asker),
+            enrollments: LoaderOf::new(asker),
+            events: LoaderOf::new(asker),
+            employers: LoaderOf::new(asker),
+            associations: LoaderOf::new(asker),
+            batches: LoaderOf::new(asker),
+            people_pages: LoaderOf::new(asker),
+            employer_pages: LoaderOf::new(asker),
+            association_pages: LoaderOf::new(asker),
+            enrollment_pages: LoaderOf::new(asker),
+            event_pages: LoaderOf::new(asker),
+            row_pages: LoaderOf::new(asker),
+            work_units: LoaderOf::new(asker),
+            row_problems: LoaderOf::new(asker),
+            counts: LoaderOf::new(asker),
+            totals: LoaderOf::new(asker),
         }
     }
 }

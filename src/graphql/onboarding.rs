@@ -446,7 +446,9 @@ impl OnboardingMutation {
             onboard_civil_servants(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input)
                 .await?;
         let batch = match done.value {
-            Some(action::Onboarded { batch }) => OnboardingBatch::load(ctx, batch).await?,
+            Some(action::Onboarded { batch }) => {
+                OnboardingBatch::load(ctx, batch).await.map_err(FieldError::of_write)?
+            }
             None => None,
         };
         Ok(OnboardCivilServantsPayload { batch, errors: user_errors(done.problems) })

@@ -19,7 +19,6 @@ use crate::domain::actor::Operation;
 use crate::domain::identity::{self, NationalId};
 use crate::domain::page::{Direction, Order};
 use crate::domain::participant::{self as domain, CardNumber};
-use crate::domain::text;
 use crate::store::StoreError;
 use crate::store::count::StatusCounts;
 use crate::store::keys::NumberKind;
@@ -284,7 +283,7 @@ impl ParticipantFilter {
             channels,
             segments: all_of(self.segment)?,
             statuses: all_of(self.status)?,
-            words: words_of(self.name)?,
+            words: words_of(self.name, domain::search_words)?,
             registered_from: self.enrolled_from.map(|day| day.0),
             registered_until: self.enrolled_until.map(|day| day.0),
         })
@@ -304,9 +303,9 @@ pub fn province_of(asker: &Asker, code: Option<String>) -> Result<Option<i16>, F
 ///
 /// # Errors
 /// `BAD_FILTER`.
-pub fn words_of(name: Option<String>) -> Result<Vec<String>, FieldError> {
+pub fn words_of(name: Option<String>, words: fn(&str) -> Vec<String>) -> Result<Vec<String>, FieldError> {
     let Some(name) = name else { return Ok(Vec::new()) };
-    let words = text::words(&name);
+    let words = words(&name);
     if words.is_empty() || words.len() > 8 {
         return Err(FieldError::Filter("Search a name by one to eight words or their beginnings."));
     }
@@ -394,6 +393,7 @@ pub async fn people_of(
     arguments: PageArguments,
     filter_by: Option<ParticipantFilter>,
 ) -> Result<ParticipantConnection, FieldError> {
+    asker(ctx).demand(Operation::ReadPeople)?;
     let page = arguments.page(Order::Id, Direction::Ascending)?;
     let filter = filter_by.unwrap_or_default().read(asker(ctx))?;
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));

@@ -1,7 +1,7 @@
 //! Scalars with the names and forms that the API promises.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{NaiveDate, SecondsFormat, Utc};
+use chrono::{Datelike as _, NaiveDate, SecondsFormat, Utc};
 
 /// A day, as `2014-10-02`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,11 +12,14 @@ pub struct Date(pub NaiveDate);
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            // `from_str` would take 2014-1-2 too; one day has one form.
-            Value::String(text) if text.len() == 10 => {
-                text.parse().map(Self).map_err(|_| InputValueError::custom("A day is written 2014-10-02."))
+            // One day has one form; chrono takes others too, and years that no database has.
+            Value::String(text) => {
+                let day =
+                    text.parse::<NaiveDate>().ok().filter(|day| text.len() == 10 && day.to_string() == *text);
+                day.filter(|day| day.year() > 0)
+                    .map(Self)
+                    .ok_or_else(|| InputValueError::custom("A day is written 2014-10-02."))
             }
-            Value::String(_) => Err(InputValueError::custom("A day is written 2014-10-02.")),
             _ => Err(InputValueError::expected_type(value)),
         }
     }

@@ -46,6 +46,8 @@ pub struct Limits {
     pub max_aliases: usize,
     /// Directives after the fragments are spread.
     pub max_directives: usize,
+    /// Objects that the answer may have at most, by the page sizes asked for: lists below lists multiply.
+    pub max_objects: usize,
     /// Memory of all arguments in bytes, roughly; a variable counts as often as it is used, because
     /// async-graphql copies it for each use.
     pub max_argument_bytes: usize,
@@ -67,6 +69,7 @@ impl Default for Limits {
             max_fields: 2_000,
             max_aliases: 30,
             max_directives: 50,
+            max_objects: 50_000,
             max_argument_bytes: 64 * 1024 * 1024,
             max_json_values: 500_000,
             max_json_nesting: 64,

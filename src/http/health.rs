@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::store::Database;
 
@@ -13,12 +17,26 @@ use crate::store::Database;
 pub struct Health {
     database: Arc<Database>,
     stopping: Arc<AtomicBool>,
+    last: Arc<Mutex<Option<(Instant, bool)>>>,
 }
 
 impl Health {
     /// Of a process that serves from now on.
     pub fn new(database: Arc<Database>) -> Self {
-        Self { database, stopping: Arc::default() }
+        Self { database, stopping: Arc::default(), last: Arc::default() }
+    }
+
+    /// Does the database answer? Asked once a second at most: nobody needs a token for this question.
+    async fn answers(&self) -> bool {
+        let mut last = self.last.lock().await;
+        match *last {
+            Some((asked, answered)) if asked.elapsed() < Duration::from_secs(1) => answered,
+            _ => {
+                let answered = sqlx::query("select 1").execute(&self.database.pool).await.is_ok();
+                *last = Some((Instant::now(), answered));
+                answered
+            }
+        }
     }
 
     /// Turns readiness off, before the doors close.
@@ -37,8 +55,9 @@ pub async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
     if health.stopping.load(Ordering::Relaxed) {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
-    match sqlx::query("select 1").execute(&health.database.pool).await {
-        Ok(_) => (StatusCode::OK, "ready\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database is away\n"),
+    if health.answers().await {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the database is away\n")
     }
 }

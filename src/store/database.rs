@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
 use super::error::StoreError;
 use super::keys::Keys;
@@ -75,6 +75,8 @@ pub struct Database {
     /// The installation's keys.
     pub keys: Keys,
     reference: ArcSwap<Reference>,
+    /// One at a time reads the reference data again: an older reading must not replace a newer one.
+    refreshing: tokio::sync::Mutex<()>,
 }
 
 impl Database {
@@ -87,9 +89,9 @@ impl Database {
         keys: Keys,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
-        let pool =
-            pool(options.clone(), settings.interactive, settings.statement_timeout, settings.acquire_timeout);
-        let bulk = pool_of_bulk(options, settings);
+        let pool = pool(options.clone(), settings.interactive, settings.for_requests());
+        // One connection more than the work has: the listener keeps it.
+        let bulk = self::pool(options.clone(), settings.bulk + 1, settings.for_bulk());
         let connect = |error: sqlx::Error| OpenError::Connect(error.into());
         let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::integer")
             .fetch_one(&pool)
@@ -98,7 +100,7 @@ impl Database {
         if version < OLDEST_SERVER {
             return Err(OpenError::TooOld(format!("{}.{}", version / 10_000, version % 10_000)));
         }
-        MIGRATIONS.run(&bulk).await?;
+        migrate(options).await?;
         let key_check: Vec<u8> = sqlx::query_scalar(
             "with made as (insert into installation (key_check) values ($1) on conflict do nothing returning key_check)
              select key_check from made union all select key_check from installation limit 1",
@@ -111,12 +113,28 @@ impl Database {
             return Err(OpenError::WrongKey);
         }
         let reference = reference::load(&pool).await.map_err(OpenError::Reference)?;
-        Ok(Arc::new(Self { pool, bulk, keys, reference: ArcSwap::from_pointee(reference) }))
+        Ok(Arc::new(Self {
+            pool,
+            bulk,
+            keys,
+            reference: ArcSwap::from_pointee(reference),
+            refreshing: Default::default(),
+        }))
     }
 
     /// Provinces, channels and rules as they stand now. A request takes them once and keeps them.
     pub fn reference(&self) -> Arc<Reference> {
         self.reference.load_full()
+    }
+
+    /// Does what was committed survive a crash?
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn is_durable(&self) -> Result<bool, StoreError> {
+        let settings =
+            "select current_setting('fsync') = 'on' and current_setting('synchronous_commit') <> 'off'";
+        Ok(sqlx::query_scalar(settings).fetch_one(&self.pool).await?)
     }
 
     /// Lets go of all connections, once they are free.
@@ -129,6 +147,7 @@ impl Database {
     /// # Errors
     /// The database is away; the old data stay.
     pub async fn refresh_reference(&self) -> Result<(), StoreError> {
+        let _alone = self.refreshing.lock().await;
         self.reference.store(Arc::new(reference::load(&self.pool).await?));
         Ok(())
     }
@@ -154,15 +173,23 @@ impl Database {
     }
 }
 
-fn pool(
-    options: PgConnectOptions,
-    size: u32,
-    statement_timeout: Duration,
-    acquire_timeout: Duration,
-) -> PgPool {
+/// On a connection of its own: a migration takes as long as it takes, and whoever waits for another process's waits.
+async fn migrate(options: PgConnectOptions) -> Result<(), OpenError> {
+    let options = options.options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+    let mut connection = options.connect().await.map_err(|error| OpenError::Connect(error.into()))?;
+    MIGRATIONS.run(&mut connection).await?;
+    // Whatever became of the farewell, the server notices.
+    let _ = connection.close().await;
+    Ok(())
+}
+
+fn pool(options: PgConnectOptions, size: u32, timeouts: Timeouts) -> PgPool {
+    let Timeouts { acquire: acquire_timeout, statement: statement_timeout, lock: lock_timeout } = timeouts;
     let options = options.application_name("participant-registry").options([
         ("statement_timeout", format!("{}ms", statement_timeout.as_millis())),
-        ("lock_timeout", "5s".to_owned()),
+        ("lock_timeout", format!("{}ms", lock_timeout.as_millis())),
+        // A statement whose client has hung up ends within a second, and its connection is free again.
+        ("client_connection_check_interval", "1s".to_owned()),
         ("idle_in_transaction_session_timeout", "10s".to_owned()),
         // Of one row among twenty million the planner needs no machine code.
         ("jit", "off".to_owned()),
@@ -174,7 +201,28 @@ fn pool(
         .connect_lazy_with(options)
 }
 
-fn pool_of_bulk(options: PgConnectOptions, settings: PoolSettings) -> PgPool {
-    // One connection more than the work has: the listener keeps it.
-    pool(options, settings.bulk + 1, settings.statement_timeout * 6, settings.acquire_timeout * 10)
+/// How long things may take on a connection.
+struct Timeouts {
+    acquire: Duration,
+    statement: Duration,
+    lock: Duration,
+}
+
+impl PoolSettings {
+    fn for_requests(&self) -> Timeouts {
+        // What waits for a lock holds a connection that others need.
+        Timeouts {
+            acquire: self.acquire_timeout,
+            statement: self.statement_timeout,
+            lock: Duration::from_secs(1),
+        }
+    }
+
+    fn for_bulk(&self) -> Timeouts {
+        Timeouts {
+            acquire: self.acquire_timeout * 10,
+            statement: self.statement_timeout * 6,
+            lock: Duration::from_secs(5),
+        }
+    }
 }

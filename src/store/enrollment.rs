@@ -156,9 +156,15 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &E
     push_any(sql, "e.segment", &filter.segments);
 }
 
-/// A partner sees its own enrollments of a person, not those with others.
+/// A partner sees its own enrollments of a person, not those with others; a channel, those of the people whom it
+/// brought in, and of others those that it made.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     push_scope(sql, actor);
+    let channels = &actor.scope.channels;
+    if !channels.is_empty() {
+        sql.push(" and (p.channel_id = any(").push_bind(channels.clone());
+        sql.push(") or e.channel_id = any(").push_bind(channels.clone()).push("))");
+    }
     for (column, id) in
         [("e.employer_id", actor.scope.employer), ("e.association_id", actor.scope.association)]
     {
@@ -208,7 +214,7 @@ pub struct NewEnrollmentRow {
 }
 
 /// Writes enrollments in one statement, and gives the id of each by its person. One that the person has open
-/// already, in the same segment with the same employer, is left out.
+/// already, in the same segment with the same employer or association, is left out.
 ///
 /// # Errors
 /// The database is away.
@@ -233,7 +239,8 @@ pub async fn insert_many(
                 as u(participant_id, employer_id, association_id, channel_id, onboarding_batch_id, monthly_wage,
                      starts_on, paid_through, segment, status, civil_servant, province_id, programmes,
                      service_number, work_unit, grade, flags)
-           on conflict (participant_id, segment, coalesce(employer_id, 0)) where ends_on is null do nothing
+           on conflict (participant_id, segment, coalesce(employer_id, -association_id, 0)) where ends_on is null
+           do nothing
            returning participant_id, id"#,
         &column(enrollments, |e| e.participant_id),
         &column(enrollments, |e| e.employer_id) as &[Option<i64>],

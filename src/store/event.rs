@@ -114,9 +114,15 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     push_visible(sql, actor);
 }
 
-/// A partner sees what happened to its own enrollments, not to those with others.
+/// A partner sees what happened to its own enrollments, not to those with others; a channel, what happened to the
+/// people whom it brought in, and to others through itself.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     push_scope(sql, actor);
+    let channels = &actor.scope.channels;
+    if !channels.is_empty() {
+        sql.push(" and (p.channel_id = any(").push_bind(channels.clone());
+        sql.push(") or v.channel_id = any(").push_bind(channels.clone()).push("))");
+    }
     for (column, id) in [("employer_id", actor.scope.employer), ("association_id", actor.scope.association)] {
         if let Some(id) = id {
             sql.push(

@@ -11,7 +11,7 @@ pub struct KeyOf {
     pub client: String,
     /// The mutation.
     pub operation: &'static str,
-    /// The key as sent.
+    /// Keyed digest of the key as sent.
     pub key: String,
 }
 
@@ -46,6 +46,16 @@ pub async fn claim(
     if claimed.rows_affected() == 1 {
         return Ok(None);
     }
+    Ok(Some(
+        find(conn, key).await?.ok_or_else(|| StoreError::Fault("a key that is taken is not there".into()))?,
+    ))
+}
+
+/// What a key was used for.
+///
+/// # Errors
+/// The database is away.
+pub async fn find(executor: impl sqlx::PgExecutor<'_>, key: &KeyOf) -> Result<Option<Used>, StoreError> {
     let used = sqlx::query_as!(
         Used,
         "select fingerprint, outcome from idempotency where client = $1 and operation = $2 and key = $3",
@@ -53,9 +63,9 @@ pub async fn claim(
         key.operation,
         key.key
     )
-    .fetch_one(conn)
+    .fetch_optional(executor)
     .await?;
-    Ok(Some(used))
+    Ok(used)
 }
 
 /// Keeps what was done under a key that this transaction claimed.

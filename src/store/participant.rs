@@ -43,8 +43,6 @@ pub struct ParticipantRow {
     pub national_id: Option<Vec<u8>>,
 }
 
-const COLUMNS: &str = "p.id, p.registered_at, p.channel_id, p.employer_id, p.association_id, p.birth_date, p.sex, \
-                       p.status, p.province_id, p.full_name, p.name_key, p.national_id";
 const ORDER: OrderColumns = OrderColumns { id: "p.id", name: "p.name_key" };
 
 impl ParticipantRow {
@@ -102,8 +100,9 @@ pub async fn by_ids(
     actor: &Actor,
     ids: &[i64],
 ) -> Result<HashMap<i64, ParticipantRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from participant p where p.id = any("));
-    sql.push_bind(ids.to_vec()).push(")");
+    let mut sql = QueryBuilder::new("select ");
+    push_columns(&mut sql, actor);
+    sql.push(" from participant p where p.id = any(").push_bind(ids.to_vec()).push(")");
     push_scope(&mut sql, actor);
     let rows: Vec<ParticipantRow> = sql.build_query_as().fetch_all(pool).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
@@ -119,9 +118,9 @@ pub async fn find_by_identifier(
     kind: &'static str,
     value_index: &[u8],
 ) -> Result<Option<ParticipantRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!(
-        "select {COLUMNS} from identifier i join participant p on p.id = i.participant_id where i.kind = "
-    ));
+    let mut sql = QueryBuilder::new("select ");
+    push_columns(&mut sql, actor);
+    sql.push(" from identifier i join participant p on p.id = i.participant_id where i.kind = ");
     sql.push_bind(kind).push("::identifier_kind and i.value_index = ").push_bind(value_index.to_vec());
     push_scope(&mut sql, actor);
     Ok(sql.build_query_as().fetch_optional(pool).await?)
@@ -137,7 +136,8 @@ pub async fn list(
     filter: &ParticipantFilter,
     page: &Page,
 ) -> Result<Slice<ParticipantRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
+    let mut sql = QueryBuilder::new("select ");
+    push_columns(&mut sql, actor);
     push_source(&mut sql, actor, None, filter);
     push_page(&mut sql, page, ORDER);
     Ok(page.cut(sql.build_query_as().fetch_all(pool).await?))
@@ -156,7 +156,8 @@ pub async fn list_of(
 ) -> Result<HashMap<i64, Slice<ParticipantRow>>, StoreError> {
     let mut sql = QueryBuilder::new("select k.parent, q.* from unnest(");
     sql.push_bind(parents.1.to_vec());
-    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"));
+    sql.push("::bigint[]) as k(parent) cross join lateral (select ");
+    push_columns(&mut sql, actor);
     push_source(&mut sql, actor, Some(parents.0), filter);
     push_page(&mut sql, page, ORDER);
     sql.push(") q");
@@ -199,6 +200,7 @@ pub async fn count_of(
 }
 
 /// The people of several parents by their status, counted one by one: for an actor who does not see all of them.
+/// Figures are for roles that see no people too.
 ///
 /// # Errors
 /// The database is away.
@@ -209,9 +211,16 @@ pub async fn status_counts_of(
 ) -> Result<HashMap<i64, StatusCounts>, StoreError> {
     let mut sql = QueryBuilder::new("select k.parent, q.status, q.n from unnest(");
     sql.push_bind(parents.1.to_vec());
-    sql.push("::bigint[]) as k(parent) cross join lateral (select p.status, count(*) as n");
-    push_source(&mut sql, actor, Some(parents.0), &ParticipantFilter::default());
-    sql.push(" group by p.status) q");
+    sql.push("::bigint[]) as k(parent) cross join lateral (select ");
+    // People of an employer or association are counted by the best status that they have there.
+    match (own(actor), parents.0) {
+        (None, PeopleOf::Employer) => push_status_within(&mut sql, "employer_id", None),
+        (None, PeopleOf::Association) => push_status_within(&mut sql, "association_id", None),
+        _ => push_status(&mut sql, actor),
+    }
+    sql.push(" as status, count(*) as n");
+    push_rows(&mut sql, actor, Some(parents.0), &ParticipantFilter::default());
+    sql.push(" group by 1) q");
     let rows: Vec<(i64, ParticipantStatus, i64)> = sql.build_query_as().fetch_all(pool).await?;
     let mut counts: HashMap<i64, StatusCounts> =
         parents.1.iter().map(|&id| (id, StatusCounts::default())).collect();
@@ -221,24 +230,104 @@ pub async fn status_counts_of(
     Ok(counts)
 }
 
-/// Restricts a statement that has a `where` to the people `p` whom an actor may see. A role that sees no people sees
-/// none, whatever else the statement says.
-pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
+/// A partner that is an employer or an association: its own enrollments of a person are all that it is told of.
+fn own(actor: &Actor) -> Option<(&'static str, i64)> {
     let scope = &actor.scope;
-    if !actor.may(Operation::ReadPeople) {
-        sql.push(" and false");
+    let own = [("employer_id", scope.employer), ("association_id", scope.association)];
+    own.into_iter().find_map(|(column, id)| Some((column, id?)))
+}
+
+/// Appends the columns of [`ParticipantRow`], as far as they are the actor's to know.
+fn push_columns(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
+    sql.push("p.id, p.registered_at, p.channel_id, ");
+    match own(actor) {
+        None => {
+            sql.push("p.employer_id, p.association_id, ");
+        }
+        Some((own, id)) => {
+            for column in ["employer_id", "association_id"] {
+                if column == own {
+                    sql.push(format!(
+                        "(select s.{column} from enrollment s where s.participant_id = p.id and s.{column} = "
+                    ));
+                    sql.push_bind(id).push(format!(" and s.ends_on is null limit 1) as {column}, "));
+                } else {
+                    sql.push(format!("null::bigint as {column}, "));
+                }
+            }
+        }
     }
-    push_any(sql, "p.province_id", &scope.provinces);
-    push_any(sql, "p.channel_id", &scope.channels);
-    for (column, id) in [("employer_id", scope.employer), ("association_id", scope.association)] {
-        push_enrolled(sql, column, id);
+    sql.push("p.birth_date, p.sex, ");
+    push_status(sql, actor);
+    sql.push(" as status, p.province_id, p.full_name, p.name_key, p.national_id");
+}
+
+/// Appends a person's status: the best that it has, or has with the partner that asks.
+fn push_status(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
+    match own(actor) {
+        None => {
+            sql.push("p.status");
+        }
+        Some((column, id)) => push_status_within(sql, column, Some(id)),
     }
 }
 
-fn push_enrolled(sql: &mut QueryBuilder<Postgres>, column: &'static str, id: Option<i64>) {
+/// Appends the best status that a person has with a payer; of `k.parent` where none is given.
+fn push_status_within(sql: &mut QueryBuilder<Postgres>, column: &'static str, id: Option<i64>) {
+    sql.push(
+        "(select s.status::text::participant_status from enrollment s where s.participant_id = p.id and s.",
+    );
+    sql.push(column).push(" = ");
+    match id {
+        Some(id) => sql.push_bind(id),
+        None => sql.push("k.parent"),
+    };
+    sql.push(" order by array_position('{ACTIVE,REGISTERED,INACTIVE,ENDED}'::enrollment_status[], s.status) limit 1)");
+}
+
+/// Restricts a statement that has a `where` to the people `p` whom an actor may see. A role that sees no people sees
+/// none, whatever else the statement says.
+pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
+    if !actor.may(Operation::ReadPeople) {
+        sql.push(" and false");
+    }
+    push_territory(sql, actor);
+}
+
+/// The people of an actor's scope, whatever its role.
+fn push_territory(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
+    let scope = &actor.scope;
+    push_any(sql, "p.province_id", &scope.provinces);
+    if !scope.channels.is_empty() {
+        // A channel sees whom it brought in first, and whom it has enrolled since.
+        sql.push(" and (p.channel_id = any(").push_bind(scope.channels.clone());
+        sql.push(
+            ") or exists (select from enrollment s where s.participant_id = p.id and s.channel_id = any(",
+        );
+        sql.push_bind(scope.channels.clone()).push(")))");
+    }
+    for (column, id) in [("employer_id", scope.employer), ("association_id", scope.association)] {
+        if let Some(id) = id {
+            sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.")
+                .push(column);
+            sql.push(" = ").push_bind(id).push(")");
+        }
+    }
+}
+
+/// Appends a condition on an enrollment `alias` of a person: only the partner's own.
+fn push_own(sql: &mut QueryBuilder<Postgres>, actor: &Actor, alias: &'static str) {
+    if let Some((column, id)) = own(actor) {
+        sql.push(format!(" and {alias}.{column} = ")).push_bind(id);
+    }
+}
+
+fn push_enrolled(sql: &mut QueryBuilder<Postgres>, actor: &Actor, column: &'static str, id: Option<i64>) {
     if let Some(id) = id {
         sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.").push(column);
-        sql.push(" = ").push_bind(id).push(")");
+        sql.push(" = ").push_bind(id);
+        push_own(sql, actor, "s");
+        sql.push(")");
     }
 }
 
@@ -247,6 +336,19 @@ fn push_enrolled(sql: &mut QueryBuilder<Postgres>, column: &'static str, id: Opt
 /// People of an employer or association are found through their enrollments, each person by the first of those, so
 /// that the index (employer, participant) gives them in order.
 fn push_source(
+    sql: &mut QueryBuilder<Postgres>,
+    actor: &Actor,
+    parent: Option<PeopleOf>,
+    filter: &ParticipantFilter,
+) {
+    push_rows(sql, actor, parent, filter);
+    if !actor.may(Operation::ReadPeople) {
+        sql.push(" and false");
+    }
+}
+
+/// As [`push_source`], for figures: without asking whether the role sees people.
+fn push_rows(
     sql: &mut QueryBuilder<Postgres>,
     actor: &Actor,
     parent: Option<PeopleOf>,
@@ -283,17 +385,26 @@ fn push_source(
         Some(PeopleOf::Channel) => sql.push(" and p.channel_id = k.parent"),
         _ => sql,
     };
-    push_scope(sql, actor);
-    push_enrolled(sql, "employer_id", employer);
-    push_enrolled(sql, "association_id", association);
+    if through.is_some() {
+        push_own(sql, actor, "e");
+    }
+    push_territory(sql, actor);
+    push_enrolled(sql, actor, "employer_id", employer);
+    push_enrolled(sql, actor, "association_id", association);
     if let Some(province) = filter.province {
         sql.push(" and p.province_id = ").push_bind(province);
     }
     push_any(sql, "p.channel_id", &filter.channels);
-    push_any(sql, "p.status", &filter.statuses);
+    if !filter.statuses.is_empty() {
+        sql.push(" and ");
+        push_status(sql, actor);
+        sql.push(" = any(").push_bind(filter.statuses.clone()).push(")");
+    }
     if !filter.segments.is_empty() {
         sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.segment = any(");
-        sql.push_bind(filter.segments.clone()).push("))");
+        sql.push_bind(filter.segments.clone()).push(")");
+        push_own(sql, actor, "s");
+        sql.push(")");
     }
     push_words(sql, "p.name_key", &filter.words);
     if let Some(day) = filter.registered_from {

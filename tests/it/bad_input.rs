@@ -26,12 +26,23 @@ async fn malformed_ids_cursors_pages_and_filters_have_codes() {
         ("{ participants(filterBy: {channelCode: \"NONE\"}) { totalCount } }".to_owned(), "UNKNOWN_CODE"),
         ("{ channels(filterBy: {parentCode: \"NONE\"}) { totalCount } }".to_owned(), "UNKNOWN_CODE"),
         ("{ participants(filterBy: {name: \"  \"}) { totalCount } }".to_owned(), "BAD_FILTER"),
-        ("{ participants(filterBy: {name: \"a b c d e f g h i\"}) { totalCount } }".to_owned(), "BAD_FILTER"),
+        (
+            "{ participants(filterBy: {name: \"aa bb cc dd ee ff gg hh ii\"}) { totalCount } }".to_owned(),
+            "BAD_FILTER",
+        ),
         ("{ participants(filterBy: {status: []}) { totalCount } }".to_owned(), "BAD_FILTER"),
         ("{ employer(by: {businessNumber: \"12\"}) { id } }".to_owned(), "BAD_IDENTIFIER"),
         ("{ employer(by: {taxNumber: \"014518697054000\"}) { id } }".to_owned(), "BAD_IDENTIFIER"),
         ("{ provinces(asOf: \"2014-02-30\") { code } }".to_owned(), "BAD_USER_INPUT"),
         ("{ participants(filterBy: {enrolledFrom: \"today\"}) { totalCount } }".to_owned(), "BAD_USER_INPUT"),
+        (
+            "{ participants(filterBy: {enrolledFrom: \"-9999-1-01\"}) { totalCount } }".to_owned(),
+            "BAD_USER_INPUT",
+        ),
+        (
+            "{ participants(filterBy: {enrolledFrom: \" 2014-1-01\"}) { totalCount } }".to_owned(),
+            "BAD_USER_INPUT",
+        ),
     ] {
         assert_eq!(app.refused(&token, &query, json!({})).await, code, "{query}");
     }
@@ -52,7 +63,7 @@ async fn what_databases_choke_on_is_data_like_any_other() {
     for field in ["workUnit", "grade", "serviceNumber"] {
         let servant = json!({"serviceNumber": "198508022008012001", field: "a\0b"});
         let payload = app
-            .enroll(&Person::new(&channel).at(&app.employer("A").await).with("civilServant", servant))
+            .enroll(&Person::new(&channel).at(&app.government("A").await).with("civilServant", servant))
             .await;
         assert_eq!(payload["errors"][0]["path"], json!(["civilServant", field]));
     }

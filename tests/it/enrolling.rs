@@ -147,7 +147,7 @@ async fn a_number_that_disagrees_with_birth_or_sex_is_a_warning_and_the_enrollme
 #[tokio::test]
 async fn a_civil_servant_is_eligible_in_2014_and_not_in_2016() {
     let app = App::on("2016-01-04T03:00:00Z").await;
-    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pemerintah Provinsi").await);
+    let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah Provinsi").await);
     let servant =
         json!({"serviceNumber": "198508022008012001", "workUnit": "Dinas Kesehatan", "grade": "III/a"});
     let person = Person::new(&channel).at(&employer).with("civilServant", servant);
@@ -167,7 +167,7 @@ async fn a_civil_servant_is_eligible_in_2014_and_not_in_2016() {
 #[tokio::test]
 async fn a_problem_of_a_civil_servant_has_the_path_of_its_object() {
     let app = App::new().await;
-    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pemerintah Provinsi").await);
+    let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah Provinsi").await);
     let person =
         Person::new(&channel).at(&employer).with("civilServant", json!({"serviceNumber": "131110468"}));
     let payload = app.enroll(&person).await;
@@ -178,7 +178,7 @@ async fn a_problem_of_a_civil_servant_has_the_path_of_its_object() {
 #[tokio::test]
 async fn a_service_number_belongs_to_one_person() {
     let app = App::new().await;
-    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pemerintah Provinsi").await);
+    let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah Provinsi").await);
     let servant = json!({"serviceNumber": "198508022008012001"});
     app.enrolled(&Person::new(&channel).at(&employer).with("civilServant", servant.clone())).await;
     let other = Person::new(&channel).at(&employer).with("civilServant", servant);
@@ -230,7 +230,7 @@ async fn two_channels_enroll_one_person_at_one_moment_and_one_of_them_is_told() 
 #[tokio::test]
 async fn no_identity_number_stands_in_the_database() {
     let app = App::new().await;
-    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pemerintah Provinsi").await);
+    let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah Provinsi").await);
     let service_number = "198508022008012001";
     let person = Person::new(&channel)
         .at(&employer)

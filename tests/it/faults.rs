@@ -21,16 +21,27 @@ async fn a_database_that_is_away_is_said_with_503_and_without_a_word_of_its_own(
     app.database.close().await;
     let mutation =
         "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) { errors { code } } }";
-    for (query, variables) in
-        [("{ participants { totalCount } }", json!({})), (mutation, json!({"v": person.0}))]
-    {
+    let queries = [
+        (
+            "{ participants { totalCount } }",
+            json!({}),
+            "The registry cannot reach its database. Try again in a moment.",
+        ),
+        (
+            mutation,
+            json!({"v": person.0}),
+            "The registry lost its database, and the outcome is unknown. Send the mutation again with the same \
+             idempotencyKey to learn it.",
+        ),
+    ];
+    for (query, variables, message) in queries {
         let reply = app.post(&token, query, variables).await;
         assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(reply.headers[header::RETRY_AFTER], "1");
-        assert_eq!(reply.body["errors"][0]["extensions"]["code"], "UNAVAILABLE");
+        let error = &reply.body["errors"][0];
         assert_eq!(
-            reply.body["errors"][0]["message"],
-            "The registry cannot reach its database. Try again in a moment."
+            (&error["extensions"]["code"], &error["message"]),
+            (&json!("UNAVAILABLE"), &json!(message))
         );
     }
     // What is in memory is still served.

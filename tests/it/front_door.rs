@@ -104,6 +104,15 @@ async fn bombs_are_refused_and_the_next_request_is_answered() {
         (doubling, "QUERY_TOO_COMPLEX"),
         (format!("{{ {aliases} }}"), "QUERY_TOO_LONG"),
         (deep, "QUERY_TOO_DEEP"),
+        (
+            "{ provinces { channels(first: 100) { nodes { provinces { channels(first: 100) { nodes { id } } } } } } }".to_owned(),
+            "QUERY_TOO_COMPLEX",
+        ),
+        (
+            "{ employers(first: 100) { nodes { participants(first: 100) { nodes { employer { participants(first: 100) {
+                nodes { id } } } } } } } }".to_owned(),
+            "QUERY_TOO_COMPLEX",
+        ),
     ] {
         assert_eq!(app.refused(&token, &bomb, json!({})).await, code);
     }

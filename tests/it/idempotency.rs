@@ -85,7 +85,7 @@ async fn a_malformed_key_is_a_problem_with_a_path() {
 #[tokio::test]
 async fn every_mutation_takes_a_key() {
     let app = App::new().await;
-    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pemerintah").await);
+    let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah").await);
     let rows = json!([row(1), row(2)]);
     for (query, variables) in [
         ("mutation ($key: String) { registerEmployer(input: {idempotencyKey: $key, name: \"A\", provinceCode: \"16\",
@@ -105,4 +105,45 @@ async fn every_mutation_takes_a_key() {
         assert_eq!(first.as_object().unwrap().values().next().unwrap()["errors"], json!([]), "{first}");
         assert_eq!(app.ask(query, variables).await, first);
     }
+}
+
+#[tokio::test]
+async fn a_retry_is_told_what_happened_although_the_rules_have_changed_since() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!(KEY));
+    let first = app.enroll(&person).await;
+    sqlx::query("update channel set closed_on = '2014-01-01'").execute(&app.database.pool).await.unwrap();
+    app.database.refresh_reference().await.unwrap();
+    assert_eq!(app.enroll(&person).await, first);
+    // Another input under the key is judged by the rules of today.
+    let other = person.with("fullName", json!("Siti Rahayu Dua"));
+    assert_eq!(codes(&app.enroll(&other).await["errors"]), ["CHANNEL_CLOSED"]);
+}
+
+#[tokio::test]
+async fn one_key_through_two_processes_makes_one_row() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!(KEY));
+    let other = app.second_process().await;
+    let (here, there) = tokio::join!(
+        join_all((0..20).map(|_| app.enroll(&person))),
+        join_all((0..20).map(|_| other.enroll(&person)))
+    );
+    let answers = [here, there].concat();
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0] && answer["errors"] == json!([])),
+        "{answers:?}"
+    );
+    assert_eq!(app.count("select count(*) from enrollment").await, 1);
+}
+
+#[tokio::test]
+async fn an_identity_number_used_as_a_key_is_not_kept() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await);
+    let number = person.0["nationalId"].clone();
+    app.enrolled(&person.with("idempotencyKey", number.clone())).await;
+    let kept: String =
+        sqlx::query_scalar("select key from idempotency").fetch_one(&app.database.pool).await.unwrap();
+    assert_ne!(json!(kept), number);
 }

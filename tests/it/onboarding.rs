@@ -13,7 +13,7 @@ const ONBOARD: &str = "mutation ($input: OnboardCivilServantsInput!) { onboardCi
 
 async fn input(app: &App, rows: Value) -> Value {
     json!({
-        "employerId": app.employer("Pemerintah Provinsi Sumatera Selatan").await,
+        "employerId": app.government("Pemerintah Provinsi Sumatera Selatan").await,
         "channelCode": app.channel("BR-PLG").await,
         "provinceCode": "16",
         "startsOn": "2014-11-01",

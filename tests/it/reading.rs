@@ -147,6 +147,7 @@ async fn each_filter_keeps_what_it_says_and_all_must_hold() {
         ("name: \"RAHAYU a\"".to_owned(), vec!["Ani Rahayu"]),
         ("name: \"ani\"".to_owned(), vec!["Ani Rahayu", "Citra Ani"]),
         ("name: \"hayu\"".to_owned(), vec![]),
+        ("name: \"Drs. A'ni, S.E.\"".to_owned(), vec!["Ani Rahayu", "Citra Ani"]),
         ("enrolledFrom: \"2014-10-01\"".to_owned(), vec!["Budi Rahman", "Citra Ani"]),
         ("enrolledUntil: \"2014-09-30\"".to_owned(), vec!["Ani Rahayu"]),
         (format!("employerId: \"{employer}\", associationId: \"{association}\""), vec![]),
@@ -220,7 +221,7 @@ async fn provinces_are_34_on_the_day_of_the_story_and_38_later_with_the_capital_
 #[tokio::test]
 async fn anything_is_found_again_by_its_id() {
     let app = App::new().await;
-    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
+    let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah").await);
     app.association("Nelayan").await;
     app.enrolled(&Person::new(&channel).at(&employer)).await;
     let rows = json!({"employer": employer, "rows": [crate::support::row(1)]});

@@ -142,3 +142,12 @@ async fn a_channel_form_is_judged_as_a_whole() {
         [&json!(["code"]), &json!(["name"]), &json!(["parentCode"]), &json!(["provinceCodes", "1"])]
     );
 }
+
+#[tokio::test]
+async fn more_conflicts_than_connections_are_all_answered() {
+    let app = App::new().await;
+    let input = json!({"name": "A", "taxNumber": "013121660091000", "provinceCode": "16"});
+    register(&app, input.clone()).await;
+    let answers = futures_util::future::join_all((0..32).map(|_| register(&app, input.clone()))).await;
+    assert!(answers.iter().all(|answer| codes(&answer["errors"]) == ["CONFLICT"]), "{answers:?}");
+}

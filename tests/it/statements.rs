@@ -104,7 +104,7 @@ async fn what_a_list_hands_over_and_what_a_loader_finds_are_the_same() {
 #[tokio::test]
 async fn enrolling_costs_the_same_statements_for_one_row_and_for_a_hundred() {
     let app = App::new().await;
-    let (employer, channel) = (app.employer("Pemerintah").await, app.channel("BR-PLG").await);
+    let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let query = "mutation ($employer: ID!, $channel: String!, $rows: [CivilServantRow!]!) { onboardCivilServants(input: {
         employerId: $employer, channelCode: $channel, provinceCode: \"16\", startsOn: \"2014-11-01\", rows: $rows}) {
         batch { counts { enrolled } } errors { code } } }";
@@ -123,7 +123,7 @@ async fn enrolling_costs_the_same_statements_for_one_row_and_for_a_hundred() {
 #[tokio::test]
 async fn batches_with_their_rows_cost_one_statement_for_each_table() {
     let app = App::new().await;
-    let (employer, channel) = (app.employer("Pemerintah").await, app.channel("BR-PLG").await);
+    let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let query = "mutation ($employer: ID!, $channel: String!, $rows: [CivilServantRow!]!) { onboardCivilServants(input: {
         employerId: $employer, channelCode: $channel, provinceCode: \"16\", startsOn: \"2014-11-01\", rows: $rows}) {
         batch { id } } }";
@@ -136,4 +136,16 @@ async fn batches_with_their_rows_cost_one_statement_for_each_table() {
     // Batches, employers, rows, their people, how many rows, by work unit, by problem.
     costs(&app, "query ($n: Int) { onboardingBatches(first: $n) { nodes { employer { name } byWorkUnit { workUnit } byProblem { code rows }
         rows(first: 5) { totalCount nodes { number participant { fullName } problems { code } } } } } }", 7).await;
+}
+
+#[tokio::test]
+async fn thirty_two_requests_at_once_cost_thirty_two_times_as_many_statements() {
+    let app = populated().await;
+    let query = "query ($n: Int) { participants(first: $n) { nodes { employer { name } channel { name } } }
+        employers(first: 4) { nodes { participants(first: 2) { nodes { association { name } } } } } }";
+    let (_, alone) = statements(&app, query, json!({"n": 50})).await;
+    let token = app.administrator();
+    let asked = futures_util::future::join_all((0..32).map(|_| app.ask_as(&token, query, json!({"n": 50}))));
+    let (_, together) = sent(asked).await;
+    assert_eq!(together.len(), 32 * alone.len());
 }

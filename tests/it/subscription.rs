@@ -58,7 +58,7 @@ async fn introduced(app: &App, address: &str) -> Socket {
 #[tokio::test]
 async fn a_batch_is_followed_until_it_ends() {
     let app = App::new().await;
-    let (employer, channel) = (app.employer("Pemerintah").await, app.channel("BR-PLG").await);
+    let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let mutation = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) { batch { id } } }";
     let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-11-01", "rows": [row(1), row(2)]});
     let batch =
@@ -81,7 +81,7 @@ async fn a_batch_is_followed_until_it_ends() {
 #[tokio::test]
 async fn a_batch_that_moves_is_told_again() {
     let app = App::new().await;
-    let (employer, channel) = (app.employer("Pemerintah").await, app.channel("BR-PLG").await);
+    let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let mutation = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) { batch { id } } }";
     let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-11-01", "rows": [row(1)]});
     let batch =

@@ -6,6 +6,7 @@ use super::{
     CivilServant, CivilServantCategory, KnownPerson, NewEnrollment, PersonForm, Programme, Segment, Terms,
 };
 use crate::domain::cell::MAX_MONTHLY_WAGE;
+use crate::domain::employer::EmployerKind;
 use crate::domain::identity::{self, NationalId, ServiceNumber};
 use crate::domain::participant::{FullName, PhoneNumber, Sex, shares_words};
 use crate::domain::problem::{Problem, ProblemCode, refuses};
@@ -146,6 +147,24 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
                 "People of this segment have no employer here.",
             )
             .hint("Leave employerId out, or choose the segment WAGE_EARNER."),
+        );
+    }
+    let is_civil_servant =
+        terms.civil_servants.is_some_and(|category| category != CivilServantCategory::NonAsn);
+    if is_civil_servant && terms.employer.is_some_and(|employer| employer.kind != EmployerKind::Government) {
+        problems.push(
+            Problem::error(
+                ProblemCode::NotEligible,
+                "employerId",
+                "Civil servants are employed by the state.",
+            )
+            .hint("Choose an employer of the kind GOVERNMENT."),
+        );
+    }
+    if is_civil_servant && terms.segment != Segment::WageEarner {
+        problems.push(
+            Problem::error(ProblemCode::NotEligible, "segment", "Civil servants are wage earners.")
+                .hint("Choose the segment WAGE_EARNER."),
         );
     }
     if terms.association.is_some() && terms.segment != Segment::SelfEmployed {

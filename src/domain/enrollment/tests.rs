@@ -134,7 +134,7 @@ fn with_the_first_contribution_an_enrollment_starts_active_and_is_paid_to_the_en
 #[test]
 fn each_segment_has_its_payer() {
     let channel = channel();
-    let employer = Some(Payer { id: 1, risk_class: 1 });
+    let employer = Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government });
     for (segment, employer, association, expected) in [
         (Segment::WageEarner, None, None, vec![pair(ProblemCode::Required, "employerId")]),
         (Segment::WageEarner, employer, None, vec![]),
@@ -178,7 +178,7 @@ fn programmes_are_judged_on_the_first_day_and_each_once() {
 #[test]
 fn a_row_with_a_first_day_of_its_own_is_judged_by_that_day() {
     let channel = channel();
-    let employer = Some(Payer { id: 1, risk_class: 1 });
+    let employer = Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government });
     let servants = Terms {
         segment: Segment::WageEarner,
         employer,
@@ -251,7 +251,7 @@ fn all_civil_servants_but_those_who_are_none_have_a_service_number() {
     let channel = channel();
     let servants = Terms {
         segment: Segment::WageEarner,
-        employer: Some(Payer { id: 1, risk_class: 1 }),
+        employer: Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government }),
         civil_servants: Some(CivilServantCategory::Pns),
         ..terms(&channel)
     };

@@ -9,7 +9,12 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Value, Variables};
 
+use crate::domain::page::{DEFAULT_SIZE, MAXIMUM_SIZE};
+
 use super::{INTROSPECTION_DEPTH, INTROSPECTION_LISTS, INTROSPECTION_ROOTS, Limits, MAX_LEVELS, Refusal};
+
+/// As many as there were ever at one time, with room for the next law.
+const PROVINCES: usize = 40;
 
 /// What a query, or a part of it, is once its fragments are spread. Sums saturate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub struct Measure {
     pub depth: usize,
     /// Memory of the arguments in bytes, roughly.
     pub argument_bytes: usize,
+    /// Objects that the answer may have at most: page sizes of lists below each other multiplied.
+    pub objects: usize,
     /// Selection sets below each other, those of fragments included.
     levels: usize,
     /// Lists of the introspection schema below each other; means nothing outside of it.
@@ -48,6 +55,7 @@ impl Measure {
             directives: self.directives.saturating_add(other.directives),
             depth: self.depth.max(other.depth),
             argument_bytes: self.argument_bytes.saturating_add(other.argument_bytes),
+            objects: self.objects.saturating_add(other.objects),
             levels: self.levels.max(other.levels),
             lists: self.lists.max(other.lists),
             introspection: Introspection {
@@ -77,6 +85,7 @@ impl Measure {
         too_many(self.introspection.roots, "uses of `__schema` and `__type`", INTROSPECTION_ROOTS)?;
         too_many(self.fields, "fields", limits.max_fields)?;
         too_many(self.argument_bytes, "bytes of arguments", limits.max_argument_bytes)?;
+        too_many(self.objects, "objects in its answer, page sizes multiplied", limits.max_objects)?;
         if self.aliases > limits.max_aliases {
             return Err(Refusal::TooManyAliases { limit: limits.max_aliases });
         }
@@ -99,6 +108,7 @@ pub fn check_document(
         fragments: &document.fragments,
         measured: HashMap::with_capacity(document.fragments.len()),
         weights: weights(document, variables),
+        variables,
     };
     let mut total = Measure::default();
     for (_, operation) in document.operations.iter() {
@@ -164,6 +174,7 @@ struct Walk<'a> {
     /// `None` while a fragment is being measured: who meets it then is inside of it.
     measured: HashMap<&'a str, Option<Measure>>,
     weights: HashMap<&'a str, usize>,
+    variables: &'a Variables,
 }
 
 impl<'a> Walk<'a> {
@@ -222,6 +233,9 @@ impl<'a> Walk<'a> {
         measure.aliases = measure.aliases.saturating_add(usize::from(field.alias.is_some()));
         measure.argument_bytes =
             measure.argument_bytes.saturating_add(argument_bytes!(self, &field.arguments));
+        if !field.selection_set.node.items.is_empty() {
+            measure.objects = measure.objects.saturating_add(1).saturating_mul(self.length(field));
+        }
         match field.name.node.as_str() {
             "__schema" | "__type" => {
                 measure.introspection =
@@ -235,6 +249,41 @@ impl<'a> Walk<'a> {
             _ => measure.depth += 1,
         }
         measure
+    }
+
+    /// How many objects a field gives at most, of which its selection is asked: its page size where it is a list.
+    fn length(&self, field: &Field) -> usize {
+        const PAGES: &[&str] = &[
+            "participants",
+            "employers",
+            "associations",
+            "channels",
+            "children",
+            "enrollments",
+            "events",
+            "rows",
+            "onboardingBatches",
+        ];
+        match field.name.node.as_str() {
+            "provinces" => PROVINCES,
+            "nodes" if field.get_argument("ids").is_some() => MAXIMUM_SIZE,
+            name if PAGES.contains(&name) => {
+                let size = ["first", "last"].into_iter().find_map(|name| field.get_argument(name));
+                size.map_or(DEFAULT_SIZE, |size| {
+                    let Ok(size) = size.node.clone().into_const_with(|name| {
+                        Ok::<_, Infallible>(self.variables.get(&name).cloned().unwrap_or(Value::Null))
+                    });
+                    match size {
+                        Value::Number(size) => {
+                            size.as_u64().map_or(MAXIMUM_SIZE, |n| n.clamp(1, 100) as usize)
+                        }
+                        // A default of the variable, or nothing: then the field's own.
+                        _ => MAXIMUM_SIZE,
+                    }
+                })
+            }
+            _ => 1,
+        }
     }
 
     fn directives(&self, directives: &[Positioned<Directive>]) -> Measure {

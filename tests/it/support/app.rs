@@ -30,7 +30,7 @@ pub struct App {
     /// The routes.
     pub router: Router,
     // Dropped last: the database goes with it.
-    _database: TestDatabase,
+    _database: Arc<TestDatabase>,
 }
 
 /// An answer.
@@ -57,7 +57,7 @@ impl App {
     }
 
     /// Over a database that is open already.
-    pub fn over(database: Arc<Database>, moment: &str, fresh: TestDatabase) -> Self {
+    pub fn over(database: Arc<Database>, moment: &str, fresh: impl Into<Arc<TestDatabase>>) -> Self {
         let moment: DateTime<Utc> = moment.parse().expect("a moment");
         let front = Front {
             database: Arc::clone(&database),
@@ -65,7 +65,16 @@ impl App {
             settings: Settings::default(),
             playground: Some(Arc::new(Default::default)),
         };
-        Self { database, router: open(front).router, _database: fresh }
+        Self { database, router: open(front).router, _database: fresh.into() }
+    }
+
+    /// Another process on the same database.
+    pub async fn second_process(&self) -> Self {
+        let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
+        let options = self._database.options.clone();
+        let database =
+            Database::open(options, Keys::derive(&[7; 32]), pools).await.expect("the database opens");
+        Self::over(database, TODAY, Arc::clone(&self._database))
     }
 
     /// A token of a role with a scope.

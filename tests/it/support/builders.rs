@@ -84,16 +84,22 @@ impl App {
             .to_owned()
     }
 
-    /// An employer in South Sumatra; gives its id.
+    /// A company in South Sumatra; gives its id.
     pub async fn employer(&self, name: &str) -> String {
-        let query =
-            "mutation ($name: String!) { registerEmployer(input: {name: $name, provinceCode: \"16\"}) {
-            employer { id } errors { code message } } }";
-        let data = self.ask(query, json!({"name": name})).await;
-        data["registerEmployer"]["employer"]["id"]
-            .as_str()
-            .unwrap_or_else(|| panic!("not registered: {data}"))
-            .to_owned()
+        self.employer_of(name, "COMPANY").await
+    }
+
+    /// A part of the state in South Sumatra; gives its id.
+    pub async fn government(&self, name: &str) -> String {
+        self.employer_of(name, "GOVERNMENT").await
+    }
+
+    async fn employer_of(&self, name: &str, kind: &str) -> String {
+        let query = "mutation ($name: String!, $kind: EmployerKind!) { registerEmployer(input: {name: $name, kind: $kind,
+            provinceCode: \"16\"}) { employer { id } errors { code message } } }";
+        let data = self.ask(query, json!({"name": name, "kind": kind})).await;
+        let id = data["registerEmployer"]["employer"]["id"].as_str();
+        id.unwrap_or_else(|| panic!("not registered: {data}")).to_owned()
     }
 
     /// An association in South Sumatra; gives its id.

@@ -1,0 +1,78 @@
+//! A client of one connection: HTTP/1.1 that stays open, as little of it as the measuring needs, so that the load
+//! costs the machine next to nothing.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A connection to the registry.
+pub struct Client {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Client {
+    /// Connects.
+    pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, received: Vec::with_capacity(64 * 1024) })
+    }
+
+    /// Sends a whole request, and gives the body of its answer if that has no errors.
+    pub async fn ask(&mut self, request: &[u8]) -> anyhow::Result<&[u8]> {
+        self.stream.write_all(request).await?;
+        self.received.clear();
+        let head = loop {
+            self.receive().await?;
+            if let Some(end) = find(&self.received, b"\r\n\r\n") {
+                break end + 4;
+            }
+        };
+        let length = content_length(&self.received[..head])?;
+        while self.received.len() < head + length {
+            self.receive().await?;
+        }
+        let (head, body) = self.received.split_at(head);
+        // The errors of an answer come before its data.
+        if !head.starts_with(b"HTTP/1.1 200") || !body.starts_with(b"{\"data\":") {
+            bail!("the registry answered {}", String::from_utf8_lossy(&body[..body.len().min(500)]));
+        }
+        Ok(body)
+    }
+
+    /// The same, read.
+    pub async fn data(&mut self, request: &[u8]) -> anyhow::Result<Value> {
+        let mut answer: Value = serde_json::from_slice(self.ask(request).await?)?;
+        Ok(answer["data"].take())
+    }
+
+    async fn receive(&mut self) -> anyhow::Result<()> {
+        ensure!(self.stream.read_buf(&mut self.received).await? > 0, "the registry closed the connection");
+        Ok(())
+    }
+}
+
+/// A request as it goes over the wire.
+pub fn request(token: &str, query: &str, variables: &Value) -> Vec<u8> {
+    let body = json!({"query": query, "variables": variables}).to_string();
+    let length = body.len();
+    format!(
+        "POST /graphql HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+fn content_length(head: &[u8]) -> anyhow::Result<usize> {
+    let head = std::str::from_utf8(head)?.to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    Ok(length.context("an answer does not say how long it is")?.trim().parse()?)
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}

@@ -1,0 +1,113 @@
+//! People who are new to a register: each from its number alone, no two alike, and none of them in the synthetic
+//! register or in the roster of South Sumatra, whose identity numbers have other districts.
+
+use chrono::{Datelike, Days, NaiveDate};
+use participant_registry::demo::{GOVERNMENT_UNIT, SOUTH_SUMATRA_GOVERNMENT};
+use participant_registry::domain::onboarding::Row;
+use participant_registry::graphql::node_id::NodeId;
+use serde_json::{Value, json};
+
+/// So many birthdays and serials, without a common factor: both together tell nearly ten million people apart.
+const BIRTHDAYS: u64 = 10_000;
+const SERIALS: u64 = 997;
+/// Companies begin behind the governments of the provinces.
+pub const FIRST_COMPANY: i64 = 39;
+
+const WOMEN: [&str; 8] = ["Siti", "Ani", "Dewi", "Rina", "Fitri", "Lina", "Maya", "Ratna"];
+const MEN: [&str; 8] = ["Agus", "Budi", "Eko", "Heru", "Iwan", "Joko", "Rudi", "Yudi"];
+const FAMILIES: [&str; 8] = ["Rahayu", "Saputra", "Wijaya", "Hidayat", "Lubis", "Siregar", "Utama", "Yusuf"];
+
+/// The person of a number.
+struct Person {
+    number: u64,
+    born: NaiveDate,
+    is_woman: bool,
+}
+
+impl Person {
+    fn of(number: u64) -> Self {
+        const FIRST: NaiveDate = NaiveDate::from_ymd_opt(1957, 1, 1).expect("a day of the calendar");
+        Self { number, born: FIRST + Days::new(number % BIRTHDAYS), is_woman: number % 2 == 1 }
+    }
+
+    /// Birthday and serial tell the person; the districts 41 to 59 tell it from people who are registered already.
+    fn national_id(&self) -> String {
+        let (regency, district) = (1 + self.number % 13, 41 + self.number % 19);
+        let day = self.born.day() + if self.is_woman { 40 } else { 0 };
+        let (month, year) = (self.born.month(), self.born.year() % 100);
+        format!("16{regency:02}{district:02}{day:02}{month:02}{year:02}{:04}", self.serial())
+    }
+
+    fn service_number(&self) -> String {
+        let sex = if self.is_woman { 2 } else { 1 };
+        format!("{}200603{sex}{:03}", self.born.format("%Y%m%d"), self.serial())
+    }
+
+    fn serial(&self) -> u64 {
+        1 + self.number % SERIALS
+    }
+
+    fn full_name(&self) -> String {
+        let given = if self.is_woman { WOMEN } else { MEN };
+        let at = |names: [&'static str; 8], number: u64| names[(number % 8) as usize];
+        format!(
+            "{} {} {}",
+            at(given, self.number / 2),
+            at(FAMILIES, self.number / 16),
+            at(FAMILIES, self.number / 128)
+        )
+    }
+}
+
+/// The variables of an `enrollParticipant` at one of the companies up to `last_company`.
+pub fn form(number: u64, last_company: i64) -> Value {
+    let person = Person::of(number);
+    let companies = (last_company - FIRST_COMPANY + 1).unsigned_abs();
+    let employer = FIRST_COMPANY.saturating_add_unsigned(number.wrapping_mul(7_919) % companies);
+    json!({"input": {
+        "idempotencyKey": format!("speed-{number:020}"),
+        "nationalId": person.national_id(),
+        "fullName": person.full_name(),
+        "birthDate": person.born.to_string(),
+        "sex": if person.is_woman { "FEMALE" } else { "MALE" },
+        "provinceCode": "16",
+        "segment": "WAGE_EARNER",
+        "programmes": ["WORK_ACCIDENT", "DEATH"],
+        "channelCode": participant_registry::demo::BRANCH,
+        "employerId": NodeId::Employer(employer).encode().to_string(),
+        "monthlyWage": 2_000_000,
+        "startsOn": "2014-11-01",
+        "firstContributionPaid": true,
+    }})
+}
+
+/// The variables of an `onboardCivilServants` of the people of these numbers.
+pub fn roster(numbers: std::ops::Range<u64>) -> Value {
+    json!({"input": {
+        "idempotencyKey": format!("speed-roster-{:020}", numbers.start),
+        "employerId": NodeId::Employer(SOUTH_SUMATRA_GOVERNMENT).encode().to_string(),
+        "channelCode": GOVERNMENT_UNIT,
+        "provinceCode": "16",
+        "startsOn": "2014-11-01",
+        "firstContributionPaid": true,
+        "rows": numbers.map(row).collect::<Vec<Row>>(),
+    }})
+}
+
+fn row(number: u64) -> Row {
+    let person = Person::of(number);
+    Row {
+        national_id: person.national_id(),
+        service_number: person.service_number(),
+        full_name: format!("{}, S.Pd.", person.full_name()),
+        birth_place: Some("Palembang".to_owned()),
+        birth_date: person.born.to_string(),
+        sex: if person.is_woman { "P" } else { "L" }.to_owned(),
+        work_unit: Some("Dinas Pendidikan".to_owned()),
+        grade: Some("III/b".to_owned()),
+        monthly_wage: Some((1_900_000 + number % 9 * 42_500).to_string()),
+        starts_on: Some("2014-11-01".to_owned()),
+        phone: Some(format!("0812{:08}", number % 100_000_000)),
+        ..Row::default()
+    }
+}

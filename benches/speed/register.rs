@@ -1,0 +1,203 @@
+//! The registers that are measured: one PostgreSQL below `target/`, a database for each size.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use participant_registry::clock::Clock;
+use participant_registry::demo::{self, DemoSize};
+use participant_registry::domain::actor::Role;
+use participant_registry::http::auth::{self, TokenScope};
+use participant_registry::postgres::{Cluster, DATA_FOLDER, Durability};
+use participant_registry::store::Database;
+use participant_registry::store::database::PoolSettings;
+use participant_registry::store::keys::Keys;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+
+use crate::pgbench;
+use crate::process::Process;
+
+/// Nobody's data, so anybody may know the key. In hexadecimal it stands in the file that the registry reads.
+const SECRET: [u8; 32] = [7; 32];
+
+/// What pgbench draws its keys from, beside the tables of the register.
+const KEYS_OF_PGBENCH: &str = include_str!("keys.sql");
+
+/// The server of all registers.
+pub struct Registers {
+    cluster: Cluster,
+    folder: PathBuf,
+    keep: bool,
+    postmaster: Process,
+    pgbench: PathBuf,
+}
+
+/// A register of some size.
+pub struct Register {
+    /// Of so many people, when it was loaded.
+    pub participants: u64,
+    /// Where the installation's key is, and the log of its registry.
+    pub folder: PathBuf,
+    /// Of somebody who may do everything everywhere.
+    pub token: String,
+    /// The PostgreSQL below it.
+    pub postmaster: Process,
+    /// The program to compare with.
+    pub pgbench: PathBuf,
+    /// How the registry wants its statements planned, as `PGOPTIONS`: pgbench gets the same.
+    pub planning: String,
+    options: PgConnectOptions,
+}
+
+impl Registers {
+    /// Starts PostgreSQL, and looks for pgbench before anything is loaded for nothing.
+    pub async fn open(folder: &Path, keep: bool) -> anyhow::Result<Self> {
+        let folder = folder.join("speed");
+        let cluster = Cluster::start(&folder, Durability::Durable).await?;
+        let key: String = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
+        fs::write(folder.join("registry.key"), key)?;
+        let mut connection = connect(&cluster.options()).await?;
+        let pgbench = pgbench::find(&mut connection).await?;
+        connection.close().await?;
+        let pid_file = fs::read_to_string(folder.join(DATA_FOLDER).join("postmaster.pid"))?;
+        let pid = pid_file.lines().next().and_then(|line| line.parse().ok());
+        let postmaster = Process(pid.context("PostgreSQL does not say which process it is")?);
+        Ok(Self { cluster, folder, keep, postmaster, pgbench })
+    }
+
+    /// What the figures depend on beside the program.
+    pub async fn machine(&self) -> anyhow::Result<String> {
+        let mut connection = connect(&self.cluster.options()).await?;
+        let settings: String = sqlx::query_scalar(
+            "select string_agg(name || '=' || current_setting(name), ', ' order by name) from pg_settings
+             where name in ('server_version', 'fsync', 'synchronous_commit', 'shared_buffers', 'max_wal_size', 'jit')",
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let pool = std::env::var("REGISTRY_POOL").unwrap_or_else(|_| "as shipped".to_owned());
+        Ok(format!(
+            "{cores} cores shared by load, registry and PostgreSQL; registry's pool: {pool}; PostgreSQL: {settings}"
+        ))
+    }
+
+    /// The register of a size; loaded now, unless an earlier run left it.
+    pub async fn of(&self, participants: u64) -> anyhow::Result<Register> {
+        let name = format!("register_{participants}");
+        let mut connection = connect(&self.cluster.options()).await?;
+        let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(&name)
+            .fetch_one(&mut connection)
+            .await?;
+        if !exists {
+            run(&mut connection, format!("create database {name}")).await?;
+        }
+        let register = self.register(&name, participants).await?;
+        let mut inside = connect(&register.options).await?;
+        let complete: bool = sqlx::query_scalar("select to_regclass('bench.person') is not null")
+            .fetch_one(&mut inside)
+            .await?;
+        if !complete {
+            eprintln!("loading {participants} people who do not exist");
+            let database = register.open().await?;
+            demo::load(&database, DemoSize::of(participants), |_| ()).await?;
+            database.close().await;
+            sqlx::raw_sql(KEYS_OF_PGBENCH).execute(&mut inside).await?;
+            run(&mut inside, "checkpoint".to_owned()).await?;
+        }
+        Ok(register)
+    }
+
+    /// A copy to write into.
+    pub async fn copy_of(&self, register: &Register) -> anyhow::Result<Register> {
+        let original = register.options.get_database().context("a register has a database")?;
+        let name = format!("{original}_copy");
+        let mut connection = connect(&self.cluster.options()).await?;
+        run(&mut connection, format!("drop database if exists {name} with (force)")).await?;
+        run(&mut connection, format!("create database {name} template {original} strategy file_copy"))
+            .await?;
+        self.register(&name, register.participants).await
+    }
+
+    /// Drops a copy.
+    pub async fn drop_copy(&self, copy: Register) -> anyhow::Result<()> {
+        let name = copy.options.get_database().context("a register has a database")?;
+        let mut connection = connect(&self.cluster.options()).await?;
+        run(&mut connection, format!("drop database {name} with (force)")).await
+    }
+
+    /// Stops PostgreSQL, and removes everything unless it is to be kept.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.cluster.stop().await;
+        if !self.keep {
+            // A link, where PostgreSQL runs under an account that may not come here.
+            if let Ok(data) = fs::read_link(self.folder.join(DATA_FOLDER)) {
+                fs::remove_dir_all(data.parent().unwrap_or(&data))?;
+            }
+            fs::remove_dir_all(&self.folder)?;
+        }
+        Ok(())
+    }
+
+    async fn register(&self, name: &str, participants: u64) -> anyhow::Result<Register> {
+        let mut register = Register {
+            participants,
+            folder: self.folder.clone(),
+            token: String::new(),
+            postmaster: self.postmaster,
+            pgbench: self.pgbench.clone(),
+            planning: String::new(),
+            options: self.cluster.options().database(name),
+        };
+        let database = register.open().await?;
+        let now = Clock::System.now();
+        let validity = (now, now + chrono::Duration::hours(12));
+        let (keys, reference) = (&database.keys, database.reference());
+        register.token =
+            auth::issue(keys, &reference, "speed", Role::Administrator, TokenScope::default(), validity)?;
+        register.planning = sqlx::query_scalar(
+            "select coalesce(string_agg('-c ' || name || '=' || setting, ' '), '') from pg_settings
+             where source = 'client' and category like 'Query Tuning%'",
+        )
+        .fetch_one(&database.pool)
+        .await?;
+        database.close().await;
+        Ok(register)
+    }
+}
+
+impl Register {
+    /// A connection of our own.
+    pub async fn connect(&self) -> anyhow::Result<PgConnection> {
+        connect(&self.options).await
+    }
+
+    /// How pgbench reaches it.
+    pub fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
+    /// How the registry reaches it.
+    pub fn url(&self) -> String {
+        self.options.to_url_lossy().to_string()
+    }
+
+    /// The keys that its numbers are kept under.
+    pub fn keys() -> Keys {
+        Keys::derive(&SECRET)
+    }
+
+    async fn open(&self) -> anyhow::Result<std::sync::Arc<Database>> {
+        Ok(Database::open(self.options.clone(), Self::keys(), PoolSettings::default()).await?)
+    }
+}
+
+async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
+    Ok(options.clone().disable_statement_logging().connect().await?)
+}
+
+async fn run(connection: &mut PgConnection, statement: String) -> anyhow::Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
+    Ok(())
+}

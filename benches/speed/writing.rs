@@ -1,0 +1,275 @@
+//! S6 and S7: what is written, into a copy of the register.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use futures_util::TryStreamExt as _;
+use participant_registry::demo::BRANCH;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use crate::client::{Client, request};
+use crate::load::{Figures, Load};
+use crate::process::Meter;
+use crate::register::Register;
+use crate::report::{Report, Row, Target, rate};
+use crate::server::Server;
+use crate::{Cli, Part, people, pgbench};
+
+const ENROLL: &str = "mutation Enroll($input: EnrollParticipantInput!) {
+  enrollParticipant(input: $input) {
+    participant { id cardNumber status }
+    enrollment { id status }
+    errors { code severity path }
+  }
+}";
+/// The one that the playground shows: it tells the outcome of every row that was refused.
+const ONBOARD: &str = include_str!("../../demo/onboard.graphql");
+
+/// Numbers of people from here on come in rosters, those before one by one.
+const FIRST_OF_ROSTERS: u64 = 5_000_000;
+/// The civil servants of the story.
+const STORY: u64 = 8_000;
+/// The most that one request takes, and how many of them.
+const LARGE: (u64, u32) = (10_000, 20);
+
+/// Measures what is wanted of it.
+pub async fn measure(cli: &Cli, register: &Register, report: &mut Report) -> anyhow::Result<()> {
+    let viewer = request(&register.token, "{ viewer { name } }", &json!({}));
+    let server = Server::start(register, "warn", &viewer).await?;
+    if cli.wants(&[Part::S6]) {
+        enroll(cli, register, &server, report).await?;
+    }
+    if cli.wants(&[Part::S7]) {
+        onboard(cli, register, &server, report).await?;
+    }
+    server.stop().await
+}
+
+async fn enroll(cli: &Cli, register: &Register, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let mut connection = register.connect().await?;
+    let (channel, employers): (i64, i64) =
+        sqlx::query_as("select (select id from channel where code = $1), (select count(*) from employer)")
+            .bind(BRANCH)
+            .fetch_one(&mut connection)
+            .await?;
+    let form = |number| Cow::Owned(request(&register.token, ENROLL, &people::form(number, employers)));
+    let mut client = Client::connect(server.address).await?;
+    let load = Load::to(server.address);
+    // One to see that people are enrolled at all; the load only sees that nothing failed.
+    let tried = client.data(&request(&register.token, ENROLL, &people::form(4_999_999, employers))).await?;
+    ensure!(tried["enrollParticipant"]["participant"].is_object(), "nobody is enrolled: {tried}");
+    for connections in [8, 32] {
+        let (mut best, mut cost, mut bare) = (Figures::default(), String::new(), 0.0);
+        for _ in 0..cli.rounds {
+            load.send_for(cli.plan().warm_up, connections, &form).await?;
+            let meter = Meter::start(server.process(), register.postmaster);
+            let figures = load.send_for(cli.plan().measure, connections, &form).await?;
+            if figures.rate > best.rate {
+                (best, cost) = (figures, meter.read(figures.answers));
+            }
+            let variables = [("channel", channel), ("employers", employers)];
+            let rate =
+                pgbench::run(register, "enroll.sql", connections, cli.plan().measure, &variables).await?;
+            bare = rate.max(bare);
+        }
+        report.add(Row {
+            part: "S6",
+            participants: register.participants,
+            what: format!("enrollParticipant, {connections} connections"),
+            registry: format!("{}{cost}", rate(best)),
+            beside: format!("pgbench -c {connections}: {bare:.0}/s"),
+            value: best.rate / bare,
+            target: Target::AtLeast(0.7),
+        });
+    }
+    Ok(())
+}
+
+async fn onboard(cli: &Cli, register: &Register, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let mut onboarding = Onboarding {
+        register,
+        client: Client::connect(server.address).await?,
+        copy: register.connect().await?,
+        next: FIRST_OF_ROSTERS,
+    };
+    onboarding.both(500).await?;
+    let mut best = [Duration::MAX; 2];
+    for _ in 0..cli.rounds + 1 {
+        for (best, time) in best.iter_mut().zip(onboarding.both(STORY).await?) {
+            *best = time.min(*best);
+        }
+    }
+    let per_second = |rows: u64, time: Duration| format!("{:.0} rows/s", rows as f64 / time.as_secs_f64());
+    let seconds = best.map(|time| time.as_secs_f64());
+    report.add(Row {
+        part: "S7",
+        participants: register.participants,
+        what: "8,000 civil servants in one request".to_owned(),
+        registry: format!("{:.2} s, {}", seconds[0], per_second(STORY, best[0])),
+        beside: format!("COPY: {:.2} s; in s", seconds[1]),
+        value: seconds[0],
+        target: Target::AtMost(1.0),
+    });
+    let mut sum = [Duration::ZERO; 2];
+    for _ in 0..LARGE.1 {
+        for (sum, time) in sum.iter_mut().zip(onboarding.both(LARGE.0).await?) {
+            *sum += time;
+        }
+    }
+    let rows = LARGE.0 * u64::from(LARGE.1);
+    report.add(Row {
+        part: "S7",
+        participants: register.participants,
+        what: "200,000 in 20 requests".to_owned(),
+        registry: per_second(rows, sum[0]),
+        beside: format!("COPY: {}", per_second(rows, sum[1])),
+        value: sum[1].as_secs_f64() / sum[0].as_secs_f64(),
+        target: Target::AtLeast(0.7),
+    });
+    Ok(())
+}
+
+/// Rosters, through the registry and past it.
+struct Onboarding<'a> {
+    register: &'a Register,
+    client: Client,
+    copy: PgConnection,
+    next: u64,
+}
+
+impl Onboarding<'_> {
+    /// Onboards so many new people, then copies the very rows that this wrote into the same tables once more, as other
+    /// people. Gives the time of each, both up to the commit.
+    async fn both(&mut self, rows: u64) -> anyhow::Result<[Duration; 2]> {
+        let numbers = self.next..self.next + rows;
+        self.next = numbers.end;
+        let batches = "select coalesce(max(id), 0) from onboarding_batch";
+        let before: i64 = sqlx::query_scalar(batches).fetch_one(&mut self.copy).await?;
+        let request = request(&self.register.token, ONBOARD, &people::roster(numbers));
+        let began = Instant::now();
+        let answer = self.client.data(&request).await?;
+        let onboarded = began.elapsed();
+        let counts = &answer["onboardCivilServants"]["batch"]["counts"];
+        ensure!(counts["enrolled"] == rows, "not everybody is enrolled: {answer}");
+        let batch: i64 = sqlx::query_scalar(batches).fetch_one(&mut self.copy).await?;
+        ensure!(batch == before + 1, "a request made {} batches", batch - before);
+        Ok([onboarded, self.copy_again(batch).await?])
+    }
+
+    async fn copy_again(&mut self, batch: i64) -> anyhow::Result<Duration> {
+        let tables = Shifted::of(&mut self.copy, batch).await?.read(&mut self.copy).await?;
+        let began = Instant::now();
+        let mut transaction = self.copy.begin().await?;
+        for (table, rows) in &tables {
+            let mut copy = transaction.copy_in_raw(&format!("copy {table} from stdin")).await?;
+            for piece in rows.chunks(256 * 1024) {
+                copy.send(piece).await?;
+            }
+            copy.finish().await?;
+        }
+        transaction.commit().await?;
+        Ok(began.elapsed())
+    }
+}
+
+/// The rows of a batch under other numbers: how far those of people, enrollments and events are away.
+struct Shifted {
+    batch: i64,
+    people: (Range<i64>, i64),
+    enrollments: i64,
+    events: i64,
+}
+
+impl Shifted {
+    /// Takes new numbers for all of them.
+    async fn of(connection: &mut PgConnection, batch: i64) -> anyhow::Result<Self> {
+        let (first, end): (i64, i64) = sqlx::query_as(
+            "select min(participant_id), max(participant_id) + 1 from onboarding_row where batch_id = $1",
+        )
+        .bind(batch)
+        .fetch_one(&mut *connection)
+        .await?;
+        let mut shifts = [0; 3];
+        let sequences = ["participant_id_seq", "enrollment_id_seq", "participant_event_id_seq"];
+        for (shift, sequence) in shifts.iter_mut().zip(sequences) {
+            // The rows of a batch have the last numbers, as nobody else writes now.
+            *shift = end - first;
+            let take = format!("select setval('{sequence}', last_value + $1) from {sequence}");
+            sqlx::query(AssertSqlSafe(take)).bind(*shift).execute(&mut *connection).await?;
+        }
+        sqlx::query("select setval('onboarding_batch_id_seq', last_value + 1) from onboarding_batch_id_seq")
+            .execute(connection)
+            .await?;
+        let [people, enrollments, events] = shifts;
+        Ok(Self { batch, people: (first..end, people), enrollments, events })
+    }
+
+    /// Reads the rows, each table with the columns that are written.
+    async fn read(&self, connection: &mut PgConnection) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
+        let Self { batch, people: (people, shift), enrollments, events } = self;
+        let of_people = format!("between {} and {}", people.start, people.end - 1);
+        let queries = [
+            (
+                "onboarding_batch",
+                format!(
+                    "select id + 1, state, employer_id, channel_id, province_id, programmes, category, starts_on,
+                     first_contribution_paid, all_or_nothing, file_name, digest, received, pending, enrolled,
+                     already_enrolled, rejected, flagged, monthly_contributions, submitted_by, submitted_at, approved_by,
+                     finished_at from onboarding_batch where id = {batch}"
+                ),
+            ),
+            (
+                "identifier",
+                format!(
+                    "select kind, uuid_send(gen_random_uuid()) as value, participant_id + {shift}, claimed_at,
+                     superseded_at from identifier where participant_id {of_people} order by 1, 2"
+                ),
+            ),
+            (
+                "participant",
+                format!(
+                    "select id + {shift}, registered_at, channel_id, employer_id, association_id, birth_date, sex, status,
+                     province_id, full_name, name_key, national_id, phone from participant where id {of_people} order by 1"
+                ),
+            ),
+            (
+                "enrollment",
+                format!(
+                    "select participant_id + {shift}, id + {enrollments}, employer_id, association_id, channel_id,
+                     onboarding_batch_id + 1, monthly_wage, starts_on, ends_on, paid_through, segment, status, end_reason,
+                     civil_servant, province_id, programmes, recorded_at, service_number, work_unit, grade, flags
+                     from enrollment where participant_id {of_people} order by 1"
+                ),
+            ),
+            (
+                "participant_event",
+                format!(
+                    "select participant_id + {shift}, id + {events}, enrollment_id + {enrollments}, channel_id, recorded_at,
+                     effective_on, kind, recorded_by, details from participant_event where participant_id {of_people}
+                     order by 1"
+                ),
+            ),
+            (
+                "onboarding_row",
+                format!(
+                    "select batch_id + 1, number, line, outcome, flagged, participant_id + {shift}, work_unit, problems
+                     from onboarding_row where batch_id = {batch} order by 2"
+                ),
+            ),
+        ];
+        let mut tables = Vec::new();
+        for (table, query) in queries {
+            let mut rows = Vec::new();
+            let mut out = connection.copy_out_raw(&format!("copy ({query}) to stdout")).await?;
+            while let Some(piece) = out.try_next().await? {
+                rows.extend_from_slice(&piece);
+            }
+            drop(out);
+            tables.push((table, rows));
+        }
+        Ok(tables)
+    }
+}
