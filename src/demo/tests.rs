@@ -6,6 +6,7 @@ use sqlx::PgPool;
 
 use super::people::Person;
 use super::*;
+use crate::domain::employer::EmployerKind;
 use crate::domain::enrollment::{
     EnrollmentStatus, Payer, PersonForm, Programme, Terms, judge_person, judge_terms,
 };
@@ -209,7 +210,7 @@ fn assert_breaks_no_rule(person: &Person, reference: &Reference) {
             segment: enrolled.segment,
             programmes: &programmes.into_iter().collect::<Vec<_>>(),
             channel: reference.channel(enrolled.channel).unwrap(),
-            employer: enrolled.employer.map(|id| Payer { id, risk_class: 1 }),
+            employer: enrolled.employer.map(|id| Payer { id, risk_class: 1, kind: EmployerKind::Government }),
             association: enrolled.association,
             province: AREAS[person.area].id,
             starts_on: enrolled.starts_on,

@@ -4,16 +4,20 @@
 //! To add a relation: a [`Source`] here that answers many keys with one statement, a loader in [`Loaders`], and a
 //! resolver that calls [`load`]. If lists ask for it often, let the list hand it over (`graphql/prefetch.rs`).
 
+mod turn;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use ::dataloader::BatchFn;
 use ::dataloader::cached::Loader;
+use tokio::sync::Semaphore;
 
+use self::turn::turn;
 use super::context::Asker;
 use crate::domain::onboarding::Counts as RowCounts;
 use crate::domain::page::{Page, Slice};
@@ -46,17 +50,33 @@ type Answer<S> = Result<Option<<S as Source>::Value>, StoreError>;
 
 /// The door to a source.
 ///
-/// The crate `dataloader` waits a fixed number of turns for keys before it sends a batch. That splits batches: forty
-/// lists that get their rows one after the other ask for the next table over more turns than any fixed number. So keys
-/// gather here until a few turns in a row have brought no new one, and go to the crate together.
+/// The crate `dataloader` waits a fixed number of turns for keys before it sends a batch, and lets all who wait queue
+/// for its lock. Both split batches: forty lists that get their rows one after the other ask for the next table over
+/// more turns than any fixed number. So keys gather here until a few turns in a row have brought no new one, one caller
+/// fetches for all, and the others are woken together.
 pub struct LoaderOf<S: Source> {
     loader: Loader<S::Key, Answer<S>, Batch<S>>,
-    gathering: Mutex<HashSet<S::Key>>,
+    gathering: Mutex<Arc<Gathering<S::Key>>>,
+}
+
+/// Keys that will be fetched together.
+struct Gathering<K> {
+    /// `None`: somebody fetches them.
+    keys: Mutex<Option<HashSet<K>>>,
     arrivals: AtomicUsize,
+    /// Closed when they were fetched, or when who fetched them was dropped.
+    fetched: Semaphore,
+}
+
+impl<K> Default for Gathering<K> {
+    fn default() -> Self {
+        let keys = Mutex::new(Some(HashSet::new()));
+        Self { keys, arrivals: AtomicUsize::new(0), fetched: Semaphore::new(0) }
+    }
 }
 
 /// Turns of the runtime without a new key after which a batch is sent.
-const QUIET_TURNS: usize = 4;
+const QUIET_TURNS: usize = 3;
 /// Turns after which a batch is sent whatever still comes.
 const MOST_TURNS: usize = 1_000;
 
@@ -64,29 +84,67 @@ impl<S: Source> LoaderOf<S> {
     fn new(asker: &Asker) -> Self {
         let batch = Batch { asker: asker.clone(), source: std::marker::PhantomData };
         let loader = Loader::new(batch).with_max_batch_size(10_000).with_yield_count(0);
-        Self { loader, gathering: Mutex::default(), arrivals: AtomicUsize::new(0) }
+        Self { loader, gathering: Mutex::default() }
     }
 
-    /// Adds keys, waits until no more come, and gives those that this caller is to fetch for all: none, if somebody
-    /// else has taken them.
-    async fn gather(&self, keys: &[S::Key]) -> Vec<S::Key> {
-        self.lock().extend(keys.iter().cloned());
-        self.arrivals.fetch_add(1, Ordering::Relaxed);
-        for _ in 0..MOST_TURNS / QUIET_TURNS {
-            let seen = self.arrivals.load(Ordering::Relaxed);
-            for _ in 0..QUIET_TURNS {
-                tokio::task::yield_now().await;
-            }
-            if seen == self.arrivals.load(Ordering::Relaxed) {
+    /// Fetches keys together with all that are asked for at about the same time.
+    async fn fetch(&self, keys: &[S::Key]) {
+        let gathering = self.join(keys);
+        let (mut seen, mut quiet) = (0, 0);
+        for _ in 0..MOST_TURNS {
+            let arrivals = gathering.arrivals.load(Ordering::Relaxed);
+            quiet = if arrivals == seen { quiet + 1 } else { 0 };
+            seen = arrivals;
+            // Whoever finds its keys taken waits for them and for nothing else: if it went on with its turns, it would
+            // come too late to the next table.
+            if quiet == QUIET_TURNS || lock(&gathering.keys).is_none() {
                 break;
             }
+            turn().await;
         }
-        std::mem::take(&mut *self.lock()).into_iter().collect()
+        let all = lock(&gathering.keys).take();
+        match all {
+            Some(all) => {
+                let _wakes = WakesOnDrop(&gathering.fetched);
+                // What it brings, or the fault, is kept for all of them.
+                let _ = self.loader.try_load_many(all.into_iter().collect()).await;
+            }
+            // The only thing that ever happens to it is that it is closed.
+            None => drop(gathering.fetched.acquire().await),
+        }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<S::Key>> {
-        self.gathering.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// Adds keys to those that gather now.
+    fn join(&self, keys: &[S::Key]) -> Arc<Gathering<S::Key>> {
+        let mut current = lock(&self.gathering);
+        let joined = match &mut *lock(&current.keys) {
+            Some(gathered) => {
+                gathered.extend(keys.iter().cloned());
+                true
+            }
+            None => false,
+        };
+        if !joined {
+            *current = Arc::new(Gathering {
+                keys: Mutex::new(Some(keys.iter().cloned().collect())),
+                ..Gathering::default()
+            });
+        }
+        current.arrivals.fetch_add(1, Ordering::Relaxed);
+        Arc::clone(&current)
     }
+}
+
+struct WakesOnDrop<'a>(&'a Semaphore);
+
+impl Drop for WakesOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Makes a source what the crate `dataloader` batches: its batch function has no way to fail, so the fault stands in
@@ -121,12 +179,7 @@ pub async fn load_many<S: Source>(
     door: &LoaderOf<S>,
     keys: Vec<S::Key>,
 ) -> Result<HashMap<S::Key, S::Value>, StoreError> {
-    let all = door.gather(&keys).await;
-    if !all.is_empty() {
-        // For everybody who waits; what it brings is kept for them, and for this caller, whose keys may be among those
-        // that somebody else took.
-        let _ = door.loader.try_load_many(all).await;
-    }
+    door.fetch(&keys).await;
     let answers = match door.loader.try_load_many(keys.clone()).await {
         Ok(answers) => answers,
         // Whoever fetched may have been dropped, because a field beside it failed: then ask again, once.

@@ -1,0 +1,87 @@
+//! A turn of the runtime.
+
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// Waits until the runtime has come round once, and so has polled everything else that was ready.
+///
+/// `tokio::task::yield_now` is over at its second poll, whoever causes it; and a resolver is polled whenever one of the
+/// fields beside it wakes. Ten of those can be over before the runtime has come round once.
+pub fn turn() -> impl Future<Output = ()> {
+    Turn { passed: None }
+}
+
+struct Turn {
+    passed: Option<Arc<Passed>>,
+}
+
+#[derive(Default)]
+struct Passed {
+    over: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Future for Turn {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let is_first = self.passed.is_none();
+        let passed = self.passed.get_or_insert_default();
+        if passed.over.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        *passed.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        if is_first {
+            // The runtime keeps this waker until its turn is over; the future that gave it is not needed any more.
+            let waker = Waker::from(Arc::clone(passed));
+            let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));
+        }
+        Poll::Pending
+    }
+}
+
+impl Wake for Passed {
+    fn wake(self: Arc<Self>) {
+        self.over.store(true, Ordering::Release);
+        if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            waker.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::FutureExt as _;
+    use futures_util::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_turn_is_not_over_because_it_is_polled_again() {
+        let mut turn = Box::pin(turn());
+        poll_fn(|cx| {
+            for _ in 0..10 {
+                assert!(turn.as_mut().poll(cx).is_pending());
+            }
+            Poll::Ready(())
+        })
+        .await;
+        turn.await;
+    }
+
+    #[tokio::test]
+    async fn in_a_turn_everything_that_is_ready_runs() {
+        let ran = Arc::new(AtomicUsize::new(0));
+        for _ in 0..50 {
+            let ran = Arc::clone(&ran);
+            tokio::spawn(async move { ran.fetch_add(1, Ordering::Relaxed) });
+        }
+        assert!(turn().now_or_never().is_none());
+        turn().await;
+        assert_eq!(ran.load(Ordering::Relaxed), 50);
+    }
+}
