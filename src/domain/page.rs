@@ -18,8 +18,10 @@ pub enum Order {
     Id,
     /// By name, then by id.
     Name,
-    /// By a business key or a date, both as text, then by id.
+    /// By a business key, then by id.
     Key,
+    /// By a day, then by id.
+    Day,
 }
 
 /// Ascending or descending.
@@ -173,6 +175,7 @@ impl Position {
             Order::Id => 'i',
             Order::Name => 'n',
             Order::Key => 'k',
+            Order::Day => 'd',
         };
         URL_SAFE_NO_PAD.encode(format!("{tag}{}:{}", self.id, self.key))
     }

@@ -188,9 +188,14 @@ pub fn channels_page(
     let (field, direction) = order.map_or((ChannelOrderField::Code, Direction::Ascending), |order| {
         (order.field, order.direction.into())
     });
-    // A cursor of one order must not be taken for one of another: names and codes are told apart by it.
-    let page =
-        arguments.page(if field == ChannelOrderField::Name { Order::Name } else { Order::Key }, direction)?;
+    let page = arguments.page(
+        match field {
+            ChannelOrderField::Code => Order::Key,
+            ChannelOrderField::Name => Order::Name,
+            ChannelOrderField::OpenedOn => Order::Day,
+        },
+        direction,
+    )?;
     let province = province_of(asker, filter.province_code)?;
     let kinds: Vec<domain::ChannelKind> = all_of(filter.kind)?;
     let words = words_of(filter.name, text::words)?;

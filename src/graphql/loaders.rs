@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use ::dataloader::BatchFn;
 use ::dataloader::cached::Loader;
+use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use self::turn::turn;
@@ -165,30 +166,35 @@ impl<S: Source> BatchFn<S::Key, Answer<S>> for Batch<S> {
 
 /// Loads one value.
 ///
-/// # Errors
-/// The batch failed.
-pub async fn load<S: Source>(door: &LoaderOf<S>, key: S::Key) -> Answer<S> {
-    Ok(load_many(door, vec![key.clone()]).await?.remove(&key))
-}
-
-/// Loads many values at once; a key without a value is not in the answer.
+/// The future is boxed: the resolvers that wait for it are boxed again, one for each field of each row, and would carry
+/// the whole of it.
 ///
 /// # Errors
 /// The batch failed.
-pub async fn load_many<S: Source>(
-    door: &LoaderOf<S>,
-    keys: Vec<S::Key>,
-) -> Result<HashMap<S::Key, S::Value>, StoreError> {
-    door.fetch(&keys).await;
-    let answers = match door.loader.try_load_many(keys.clone()).await {
-        Ok(answers) => answers,
-        // Whoever fetched may have been dropped, because a field beside it failed: then ask again, once.
-        Err(_) => door.loader.try_load_many(keys).await.map_err(|_| broken_off())?,
-    };
-    answers
-        .into_iter()
-        .filter_map(|(key, answer)| answer.transpose().map(|answer| Ok((key, answer?))))
-        .collect()
+pub fn load<S: Source>(door: &LoaderOf<S>, key: S::Key) -> BoxFuture<'_, Answer<S>> {
+    Box::pin(async move { Ok(load_many(door, vec![key.clone()]).await?.remove(&key)) })
+}
+
+/// Many values, by key; a key without a value is not among them.
+type Answers<S> = Result<HashMap<<S as Source>::Key, <S as Source>::Value>, StoreError>;
+
+/// Loads many values at once.
+///
+/// # Errors
+/// The batch failed.
+pub fn load_many<S: Source>(door: &LoaderOf<S>, keys: Vec<S::Key>) -> BoxFuture<'_, Answers<S>> {
+    Box::pin(async move {
+        door.fetch(&keys).await;
+        let answers = match door.loader.try_load_many(keys.clone()).await {
+            Ok(answers) => answers,
+            // Whoever fetched may have been dropped, because a field beside it failed: then ask again, once.
+            Err(_) => door.loader.try_load_many(keys).await.map_err(|_| broken_off())?,
+        };
+        answers
+            .into_iter()
+            .filter_map(|(key, answer)| answer.transpose().map(|answer| Ok((key, answer?))))
+            .collect()
+    })
 }
 
 fn broken_off() -> StoreError {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
 
 use super::error::StoreError;
-use super::page::{OrderColumns, push_page, push_words};
+use super::page::{OrderColumns, push_ids, push_page, push_words};
 use crate::domain::actor::Actor;
 use crate::domain::association::NewAssociation;
 use crate::domain::page::{Order, Page, Position, Slice};
@@ -55,8 +55,8 @@ pub struct AssociationFilter {
 /// # Errors
 /// The database is away.
 pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<HashMap<i64, AssociationRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from association a where a.id = any("));
-    sql.push_bind(ids.to_vec()).push(")");
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from association a where "));
+    push_ids(&mut sql, "a.id", ids);
     let rows: Vec<AssociationRow> = sql.build_query_as().fetch_all(pool).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }

@@ -193,11 +193,25 @@ fn pool(options: PgConnectOptions, size: u32, timeouts: Timeouts) -> PgPool {
         ("idle_in_transaction_session_timeout", "10s".to_owned()),
         // Of one row among twenty million the planner needs no machine code.
         ("jit", "off".to_owned()),
+        // The register is in memory or on a disk without arms; at the default of 4 a page of a province is read
+        // through the primary key, and nested pages scan all enrollments of an employer.
+        ("random_page_cost", "1.1".to_owned()),
+        // A page of fifty is not worth starting processes for.
+        ("max_parallel_workers_per_gather", "0".to_owned()),
     ]);
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(acquire_timeout)
-        .test_before_acquire(true)
+        .test_before_acquire(false)
+        // A connection that was in use a moment ago is there; only one that has rested may have been cut off.
+        .before_acquire(|connection, rested| {
+            Box::pin(async move {
+                if rested.idle_for > Duration::from_secs(1) {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options)
 }
 

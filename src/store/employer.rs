@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, QueryBuilder};
 
 use super::error::StoreError;
-use super::page::{OrderColumns, push_any, push_page, push_words};
+use super::page::{OrderColumns, push_any, push_ids, push_page, push_words};
 use crate::domain::actor::Actor;
 use crate::domain::employer::EmployerKind;
 use crate::domain::page::{Order, Page, Position, Slice};
@@ -65,8 +65,8 @@ pub struct EmployerFilter {
 /// # Errors
 /// The database is away.
 pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<HashMap<i64, EmployerRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where e.id = any("));
-    sql.push_bind(ids.to_vec()).push(")");
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where "));
+    push_ids(&mut sql, "e.id", ids);
     let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(pool).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }

@@ -91,12 +91,18 @@ pub async fn by_ids(
     ids: &[(i64, i64)],
 ) -> Result<HashMap<(i64, i64), EnrollmentRow>, StoreError> {
     let (people, enrollments): (Vec<i64>, Vec<i64>) = ids.iter().copied().unzip();
-    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from unnest("));
-    sql.push_bind(people).push("::bigint[], ").push_bind(enrollments);
-    sql.push(
-        "::bigint[]) as k(participant_id, id) join enrollment e using (participant_id, id) \
-         join participant p on p.id = e.participant_id where true",
-    );
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from "));
+    if let [(person, enrollment)] = *ids {
+        // Planned once, see `push_ids`.
+        sql.push("enrollment e join participant p on p.id = e.participant_id where e.participant_id = ");
+        sql.push_bind(person).push(" and e.id = ").push_bind(enrollment);
+    } else {
+        sql.push("unnest(").push_bind(people).push("::bigint[], ").push_bind(enrollments);
+        sql.push(
+            "::bigint[]) as k(participant_id, id) join enrollment e using (participant_id, id) \
+             join participant p on p.id = e.participant_id where true",
+        );
+    }
     push_visible(&mut sql, actor);
     let rows: Vec<EnrollmentRow> = sql.build_query_as().fetch_all(pool).await?;
     Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())

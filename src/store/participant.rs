@@ -7,7 +7,7 @@ use sqlx::{FromRow, PgConnection, PgPool, Postgres, QueryBuilder};
 
 use super::count::StatusCounts;
 use super::error::StoreError;
-use super::page::{OrderColumns, push_any, push_page, push_words};
+use super::page::{OrderColumns, push_any, push_ids, push_page, push_words};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::count::Held;
 use crate::domain::enrollment::{EnrollmentStatus, KnownPerson, Segment};
@@ -102,7 +102,8 @@ pub async fn by_ids(
 ) -> Result<HashMap<i64, ParticipantRow>, StoreError> {
     let mut sql = QueryBuilder::new("select ");
     push_columns(&mut sql, actor);
-    sql.push(" from participant p where p.id = any(").push_bind(ids.to_vec()).push(")");
+    sql.push(" from participant p where ");
+    push_ids(&mut sql, "p.id", ids);
     push_scope(&mut sql, actor);
     let rows: Vec<ParticipantRow> = sql.build_query_as().fetch_all(pool).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
@@ -136,7 +137,7 @@ pub async fn list(
     filter: &ParticipantFilter,
     page: &Page,
 ) -> Result<Slice<ParticipantRow>, StoreError> {
-    let mut sql = QueryBuilder::new("select ");
+    let mut sql = QueryBuilder::new(format!("select {}", distinct(None, filter, page)));
     push_columns(&mut sql, actor);
     push_source(&mut sql, actor, None, filter);
     push_page(&mut sql, page, ORDER);
@@ -156,7 +157,8 @@ pub async fn list_of(
 ) -> Result<HashMap<i64, Slice<ParticipantRow>>, StoreError> {
     let mut sql = QueryBuilder::new("select k.parent, q.* from unnest(");
     sql.push_bind(parents.1.to_vec());
-    sql.push("::bigint[]) as k(parent) cross join lateral (select ");
+    let distinct = distinct(Some(parents.0), filter, page);
+    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {distinct}"));
     push_columns(&mut sql, actor);
     push_source(&mut sql, actor, Some(parents.0), filter);
     push_page(&mut sql, page, ORDER);
@@ -175,7 +177,7 @@ pub async fn list_of(
 /// # Errors
 /// The database is away.
 pub async fn count(pool: &PgPool, actor: &Actor, filter: &ParticipantFilter) -> Result<i64, StoreError> {
-    let mut sql = QueryBuilder::new("select count(*)");
+    let mut sql = QueryBuilder::new(format!("select {}", count_people(None, filter)));
     push_source(&mut sql, actor, None, filter);
     Ok(sql.build_query_scalar().fetch_one(pool).await?)
 }
@@ -192,7 +194,8 @@ pub async fn count_of(
 ) -> Result<HashMap<i64, i64>, StoreError> {
     let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
     sql.push_bind(parents.1.to_vec());
-    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
+    let count = count_people(Some(parents.0), filter);
+    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {count} as n"));
     push_source(&mut sql, actor, Some(parents.0), filter);
     sql.push(") q");
     let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
@@ -218,8 +221,9 @@ pub async fn status_counts_of(
         (None, PeopleOf::Association) => push_status_within(&mut sql, "association_id", None),
         _ => push_status(&mut sql, actor),
     }
-    sql.push(" as status, count(*) as n");
-    push_rows(&mut sql, actor, Some(parents.0), &ParticipantFilter::default());
+    let filter = ParticipantFilter::default();
+    sql.push(format!(" as status, {} as n", count_people(Some(parents.0), &filter)));
+    push_rows(&mut sql, actor, Some(parents.0), &filter);
     sql.push(" group by 1) q");
     let rows: Vec<(i64, ParticipantStatus, i64)> = sql.build_query_as().fetch_all(pool).await?;
     let mut counts: HashMap<i64, StatusCounts> =
@@ -331,10 +335,30 @@ fn push_enrolled(sql: &mut QueryBuilder<Postgres>, actor: &Actor, column: &'stat
     }
 }
 
+/// Are people found through their enrollments, so that one may be found twice?
+fn is_through_enrollments(parent: Option<PeopleOf>, filter: &ParticipantFilter) -> bool {
+    matches!(parent, Some(PeopleOf::Employer | PeopleOf::Association))
+        || filter.employer.is_some()
+        || filter.association.is_some()
+}
+
+fn count_people(parent: Option<PeopleOf>, filter: &ParticipantFilter) -> &'static str {
+    if is_through_enrollments(parent, filter) { "count(distinct p.id)" } else { "count(*)" }
+}
+
+/// Each person once, in the order of the page: a walk along the index that stops with the page.
+fn distinct(parent: Option<PeopleOf>, filter: &ParticipantFilter, page: &Page) -> String {
+    match page.order {
+        _ if !is_through_enrollments(parent, filter) => String::new(),
+        crate::domain::page::Order::Id => format!("distinct on ({}) ", ORDER.id),
+        _ => format!("distinct on ({}, {}) ", ORDER.name, ORDER.id),
+    }
+}
+
 /// Appends `from … where …`: everybody, or those of `k.parent`, whom the actor may see and the filter keeps.
 ///
-/// People of an employer or association are found through their enrollments, each person by the first of those, so
-/// that the index (employer, participant) gives them in order.
+/// People of an employer or association are found through their enrollments, which the index (employer, participant)
+/// gives in order; whoever selects them selects each [once](distinct).
 fn push_source(
     sql: &mut QueryBuilder<Postgres>,
     actor: &Actor,
@@ -373,11 +397,7 @@ fn push_rows(
             match id {
                 Some(id) => sql.push_bind(id),
                 None => sql.push("k.parent"),
-            };
-            sql.push(format!(
-                " and not exists (select from enrollment d where d.participant_id = e.participant_id \
-                 and d.{column} = e.{column} and d.id < e.id)"
-            ))
+            }
         }
     };
     match parent {
