@@ -7,6 +7,7 @@ mod support;
 
 mod access;
 mod bad_input;
+mod demo;
 mod enrolling;
 mod faults;
 mod front_door;
