@@ -17,7 +17,7 @@ use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 
 /// The form.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Input {
     /// Identity number (NIK), as typed.
     pub national_id: String,
@@ -51,8 +51,10 @@ pub struct Input {
     pub civil_servant: Option<CivilServantInput>,
 }
 
+redacted_debug!(Input);
+
 /// Particulars of a civil servant, as typed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct CivilServantInput {
     /// Service number (NIP).
     pub service_number: String,
@@ -63,6 +65,8 @@ pub struct CivilServantInput {
     /// Grade.
     pub grade: Option<String>,
 }
+
+redacted_debug!(CivilServantInput);
 
 /// Who was enrolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,7 +23,6 @@ use crate::store::keys::Keys;
 const TRIES: u32 = 4;
 
 /// A mutation as it was sent.
-#[derive(Debug)]
 pub struct Request<'a, I> {
     /// Who sends it.
     pub actor: &'a Actor,

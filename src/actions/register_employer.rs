@@ -15,7 +15,7 @@ use crate::store::keys::NumberKind;
 use crate::store::{Database, StoreError};
 
 /// The form.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Input {
     /// Name.
     pub name: String,
@@ -32,6 +32,8 @@ pub struct Input {
     /// Workers that it says it has.
     pub declared_headcount: Option<i32>,
 }
+
+redacted_debug!(Input);
 
 /// The employer that was registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

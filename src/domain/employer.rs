@@ -2,7 +2,7 @@
 //!
 //! An employer may be a person: their tax number is then their identity number.
 
-use super::identity::{EXPORT_AS_TEXT, NationalId, Parsed, RegionBook, Shape, masked, redacted_debug};
+use super::identity::{EXPORT_AS_TEXT, NationalId, Parsed, RegionBook, Shape, masked};
 use super::participant::name_key;
 use super::problem::{Problem, ProblemCode};
 use super::text;

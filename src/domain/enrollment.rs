@@ -118,7 +118,7 @@ pub struct Terms<'a> {
 
 /// One person as written down by somebody. A field that could not even be read is empty here, and its problem stands
 /// in `problems` already.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct PersonForm {
     /// Identity number (NIK).
     pub national_id: String,
@@ -143,6 +143,8 @@ pub struct PersonForm {
     /// What was wrong with the cells themselves.
     pub problems: Vec<Problem>,
 }
+
+redacted_debug!(PersonForm);
 
 /// A civil servant's own particulars.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,7 +204,7 @@ impl NewEnrollment {
 }
 
 /// What the registry knows of a person whose identity number came in again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KnownPerson {
     /// Date of birth.
     pub birth_date: NaiveDate,
@@ -211,3 +213,5 @@ pub struct KnownPerson {
     /// Name, normalised.
     pub name_key: String,
 }
+
+redacted_debug!(KnownPerson);

@@ -255,18 +255,6 @@ pub(super) fn is_zero_width(c: char) -> bool {
     SINGLE.contains(&c) || RANGES.iter().any(|range| range.contains(&c))
 }
 
-/// Keeps personal data out of logs: the type shows its name in `{:?}` and nothing else.
-macro_rules! redacted_debug {
-    ($($name:ident),+) => {$(
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!(stringify!($name), "(redacted)"))
-            }
-        }
-    )+};
-}
-pub(super) use redacted_debug;
-
 redacted_debug!(NationalId);
 
 pub(super) const EXPORT_AS_TEXT: &str = "The lost digits cannot be restored from this file. Format the column as \

@@ -36,6 +36,17 @@ macro_rules! closed_list {
     };
 }
 
+/// Keeps what a type holds out of logs: names, dates of birth and numbers are written by their type alone.
+macro_rules! redacted_debug {
+    ($($name:ty),+ $(,)?) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(redacted)"))
+            }
+        }
+    )+};
+}
+
 /// A text that names no value of a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not one of the known names")]

@@ -45,7 +45,7 @@ closed_list! {
 }
 
 /// One row as the source has it: text, however a spreadsheet wrote it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// NIK.
@@ -74,6 +74,8 @@ pub struct Row {
     #[serde(skip)]
     pub fault: Option<Problem>,
 }
+
+redacted_debug!(Row);
 
 /// A row with what is wrong with it, and the enrollment that it asks for where nothing forbids it.
 #[derive(Clone, Debug)]
@@ -213,6 +215,13 @@ fn keep<T>(parsed: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_shows_nothing_of_itself_in_a_log() {
+        let row = Row { national_id: "1671010208850001".into(), full_name: "Budi".into(), ..Row::default() };
+        let form = PersonForm { national_id: row.national_id.clone(), ..PersonForm::default() };
+        assert_eq!(format!("{row:?} {form:?}"), "Row(redacted) PersonForm(redacted)");
+    }
 
     #[test]
     fn counts_always_sum() {

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::identity::{clean_digits, is_digits, redacted_debug};
+use super::identity::{clean_digits, is_digits};
 use super::problem::{Problem, ProblemCode};
 use super::text;
 

@@ -15,7 +15,7 @@ use crate::domain::page::{Page, Position, Slice};
 use crate::domain::participant::{ParticipantStatus, Sex};
 
 /// A person as the registry keeps it.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, FromRow)]
 pub struct ParticipantRow {
     /// Internal id; the card number is made of it.
     pub id: i64,
@@ -42,6 +42,8 @@ pub struct ParticipantRow {
     /// Identity number, sealed.
     pub national_id: Option<Vec<u8>>,
 }
+
+redacted_debug!(ParticipantRow);
 
 const ORDER: OrderColumns = OrderColumns { id: "p.id", name: "p.name_key" };
 
@@ -516,7 +518,7 @@ pub async fn lock_known(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<
 }
 
 /// A person to be written.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewParticipant {
     /// The id under which the identity number was claimed.
     pub id: i64,
@@ -543,6 +545,8 @@ pub struct NewParticipant {
     /// Telephone number, sealed.
     pub phone: Option<Vec<u8>>,
 }
+
+redacted_debug!(NewParticipant);
 
 /// Writes new people, in one statement.
 ///

@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::{EXPORT_AS_TEXT, NationalId, Parsed, Shape, date, masked, number, redacted_debug};
+use super::{EXPORT_AS_TEXT, NationalId, Parsed, Shape, date, masked, number};
 use crate::domain::participant::Sex;
 use crate::domain::problem::{Problem, ProblemCode, refuses};
 
