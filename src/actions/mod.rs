@@ -16,7 +16,7 @@ pub mod register_employer;
 mod terms;
 
 use crate::domain::actor::{Actor, Operation};
-use crate::domain::problem::{Problem, refuses};
+use crate::domain::problem::{Problem, collect, keep, refuses};
 use crate::store::StoreError;
 
 /// Why an action did not even begin, or broke off.
@@ -55,23 +55,4 @@ impl<T> Done<T> {
 
 fn demand(actor: &Actor, operation: Operation) -> Result<(), ActionError> {
     if actor.may(operation) { Ok(()) } else { Err(ActionError::Forbidden) }
-}
-
-/// Keeps a value, or the problem that took its place.
-fn keep<T>(parsed: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
-    parsed.map_err(|problem| problems.push(problem)).ok()
-}
-
-/// Keeps a value with its doubts, or the problems that took its place.
-fn collect<T>(parsed: crate::domain::identity::Parsed<T>, problems: &mut Vec<Problem>) -> Option<T> {
-    match parsed {
-        Ok((value, doubts)) => {
-            problems.extend(doubts);
-            Some(value)
-        }
-        Err(faults) => {
-            problems.extend(faults);
-            None
-        }
-    }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::cell;
 use super::enrollment::{NewEnrollment, PersonForm, Terms, judge_person};
 use super::identity;
-use super::problem::{Problem, ProblemCode};
+use super::problem::{Problem, ProblemCode, keep};
 use super::rule::Rulebook;
 
 /// Rows of one request at most; files of any size go another way.
@@ -206,10 +206,6 @@ fn refuse_repeated(judged: &mut [JudgedRow]) {
             row.candidate = None;
         }
     }
-}
-
-fn keep<T>(parsed: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
-    parsed.map_err(|problem| problems.push(problem)).ok()
 }
 
 #[cfg(test)]

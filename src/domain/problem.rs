@@ -94,3 +94,22 @@ impl Problem {
 pub fn refuses(problems: &[Problem]) -> bool {
     problems.iter().any(Problem::is_error)
 }
+
+/// Keeps a value, or the problem that took its place.
+pub fn keep<T>(parsed: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+    parsed.map_err(|problem| problems.push(problem)).ok()
+}
+
+/// Keeps a value with its doubts, or the problems that took its place.
+pub fn collect<T>(parsed: Result<(T, Vec<Problem>), Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
+    match parsed {
+        Ok((value, doubts)) => {
+            problems.extend(doubts);
+            Some(value)
+        }
+        Err(faults) => {
+            problems.extend(faults);
+            None
+        }
+    }
+}

@@ -9,7 +9,7 @@ use crate::domain::cell::MAX_MONTHLY_WAGE;
 use crate::domain::employer::EmployerKind;
 use crate::domain::identity::{self, NationalId, ServiceNumber};
 use crate::domain::participant::{FullName, PhoneNumber, Sex, shares_words};
-use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::domain::problem::{Problem, ProblemCode, collect, keep, refuses};
 use crate::domain::rule::{ProgrammeRefusal, Rulebook, end_of_month};
 use crate::domain::text;
 
@@ -310,23 +310,6 @@ fn judge_service_number(
     let number = collect(parsed, problems)?;
     problems.extend(identity::check_service_number(&number, birth_date, sex, national_id, "serviceNumber"));
     Some(number)
-}
-
-fn keep<T>(parsed: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
-    parsed.map_err(|problem| problems.push(problem)).ok()
-}
-
-fn collect<T>(parsed: Result<(T, Vec<Problem>), Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
-    match parsed {
-        Ok((value, doubts)) => {
-            problems.extend(doubts);
-            Some(value)
-        }
-        Err(faults) => {
-            problems.extend(faults);
-            None
-        }
-    }
 }
 
 fn each_once(programmes: &[Programme]) -> Vec<Programme> {
