@@ -101,14 +101,16 @@ impl Database {
             return Err(OpenError::TooOld(format!("{}.{}", version / 10_000, version % 10_000)));
         }
         migrate(options).await?;
-        let key_check: Vec<u8> = sqlx::query_scalar(
-            "with made as (insert into installation (key_check) values ($1) on conflict do nothing returning key_check)
-             select key_check from made union all select key_check from installation limit 1",
-        )
-        .bind(keys.check())
-        .fetch_one(&pool)
-        .await
-        .map_err(connect)?;
+        // Two statements: the second sees what another process has committed while the first waited for it.
+        sqlx::query("insert into installation (key_check) values ($1) on conflict do nothing")
+            .bind(keys.check())
+            .execute(&pool)
+            .await
+            .map_err(connect)?;
+        let key_check: Vec<u8> = sqlx::query_scalar("select key_check from installation")
+            .fetch_one(&pool)
+            .await
+            .map_err(connect)?;
         if key_check != keys.check() {
             return Err(OpenError::WrongKey);
         }
@@ -202,16 +204,9 @@ fn pool(options: PgConnectOptions, size: u32, timeouts: Timeouts) -> PgPool {
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(acquire_timeout)
-        .test_before_acquire(false)
-        // A connection that was in use a moment ago is there; only one that has rested may have been cut off.
-        .before_acquire(|connection, rested| {
-            Box::pin(async move {
-                if rested.idle_for > Duration::from_secs(1) {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
+        // A round trip before each use costs nothing that shows, and after a crash of PostgreSQL no request meets a
+        // connection that is dead.
+        .test_before_acquire(true)
         .connect_lazy_with(options)
 }
 
