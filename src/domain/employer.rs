@@ -2,7 +2,7 @@
 //!
 //! An employer may be a person: their tax number is then their identity number.
 
-use super::identity::{EXPORT_AS_TEXT, NationalId, Parsed, RegionBook, Shape, masked};
+use super::identity::{EXPORT_AS_TEXT, NationalId, Parsed, RegionBook, Shape};
 use super::participant::name_key;
 use super::problem::{Problem, ProblemCode};
 use super::text;
@@ -101,11 +101,6 @@ impl TaxNumber {
     /// The canonical 16 digits.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// All but the last two digits covered.
-    pub fn masked(&self) -> String {
-        masked(&self.0)
     }
 
     /// Is it an identity number, to be guarded like one? A number of the old form may be a person's too, but does not
@@ -231,7 +226,10 @@ mod tests {
         for text in ["01.312.166.0-091.000", "013121660091000", "0013121660091000", "'01 312 166 0 091 000"] {
             assert_eq!(tax_number(text).unwrap().0.as_str(), "0013121660091000");
         }
-        assert_eq!(tax_number("02.433.917.8-011.000").unwrap().0.masked(), "**************00");
+        assert_eq!(
+            crate::domain::identity::masked(tax_number("02.433.917.8-011.000").unwrap().0.as_str()),
+            "**************00"
+        );
         assert!(!tax_number("02.433.917.8-011.000").unwrap().0.is_personal());
     }
 

@@ -74,11 +74,6 @@ impl NationalId {
         &self.0
     }
 
-    /// All but the last two digits covered: `**************41`.
-    pub fn masked(&self) -> String {
-        masked(&self.0)
-    }
-
     /// The province that first registered the person; it may no longer exist.
     pub fn province_code(&self) -> &str {
         &self.0[..2]

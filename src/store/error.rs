@@ -22,13 +22,6 @@ pub enum StoreError {
     Fault(String),
 }
 
-impl StoreError {
-    /// Did this constraint refuse it?
-    pub fn is_constraint(&self, name: &str) -> bool {
-        matches!(self, Self::Constraint(constraint) if constraint == name)
-    }
-}
-
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error;

@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::{EXPORT_AS_TEXT, NationalId, Parsed, Shape, date, masked, number};
+use super::{EXPORT_AS_TEXT, NationalId, Parsed, Shape, date, number};
 use crate::domain::participant::Sex;
 use crate::domain::problem::{Problem, ProblemCode, refuses};
 
@@ -104,11 +104,6 @@ impl ServiceNumber {
     /// The 18 digits, for encryption and look-up only.
     pub fn as_str(&self) -> &str {
         &self.digits
-    }
-
-    /// All but the last two digits covered.
-    pub fn masked(&self) -> String {
-        masked(&self.digits)
     }
 
     /// The birth date under which the person was appointed.
