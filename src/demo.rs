@@ -126,18 +126,12 @@ pub async fn load(
     if size.participants > MOST {
         return Err(DemoError::TooLarge);
     }
-    let mut conn = database.bulk.acquire().await?;
-    // Whatever becomes of the load, nobody inherits the connection and its settings.
-    conn.close_on_drop();
+    let mut conn = database.maintenance().await?;
     refuse_unless_empty(&mut conn).await?;
     let world = Arc::new(World::of(size, &province_names(&database.reference())?));
 
-    run(
-        &mut conn,
-        "set statement_timeout = 0; set idle_in_transaction_session_timeout = '1min'; \
-         set maintenance_work_mem = '256MB'",
-    )
-    .await?;
+    run(&mut conn, "set idle_in_transaction_session_timeout = '1min'; set maintenance_work_mem = '256MB'")
+        .await?;
     let mut transaction = conn.begin().await?;
     // Nobody writes from here on. The first look spared a register in use this lock, the second cannot be overtaken.
     run(

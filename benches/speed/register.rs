@@ -160,7 +160,7 @@ impl Registers {
             "select coalesce(string_agg('-c ' || name || '=' || setting, ' '), '') from pg_settings
              where source = 'client' and category like 'Query Tuning%'",
         )
-        .fetch_one(&database.pool)
+        .fetch_one(&database.control)
         .await?;
         database.close().await;
         Ok(register)

@@ -93,10 +93,10 @@ pub async fn enroll_participant(
     let reference = database.reference();
     let (new, warnings) = match judge(database, &reference, actor, today, input).await? {
         Ok(judged) => judged,
-        Err(problems) => return once::recall(&database.pool, &database.keys, &request, problems).await,
+        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
     };
     let context = Context { actor, keys: &database.keys, rules: &reference.rules, batch: None };
-    once::once(&database.pool, &database.keys, request, Work { context, new, warnings }).await
+    once::once(&database.writer, &database.keys, request, Work { context, new, warnings }).await
 }
 
 struct Work<'a> {

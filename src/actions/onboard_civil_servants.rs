@@ -119,9 +119,9 @@ pub async fn plan(
         Err(problems) => return Ok(Done::refused(problems)),
     };
     let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged };
-    let mut transaction = database.bulk.begin().await.map_err(StoreError::from)?;
+    let mut transaction = database.bulk.begin().await?;
     let (_, report) = apply.write(&mut transaction).await?;
-    transaction.rollback().await.map_err(StoreError::from)?;
+    transaction.rollback().await?;
     Ok(match apply.objection(&report) {
         Some(problems) => Done::refused(problems),
         None => Done::did(report, Vec::new()),

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
+use tokio::time::timeout;
 
 use super::{ActionError, Done};
 use crate::domain::actor::Actor;
@@ -18,6 +19,7 @@ use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::StoreError;
 use crate::store::idempotency::{self, KeyOf};
 use crate::store::keys::Keys;
+use crate::store::session::Session;
 
 /// How often a transaction that met another one is tried.
 const TRIES: u32 = 4;
@@ -60,7 +62,7 @@ impl<I: Serialize> Request<'_, I> {
 /// # Errors
 /// The database failed.
 pub async fn recall<I: Serialize, T: DeserializeOwned>(
-    pool: &PgPool,
+    session: &Session,
     keys: &Keys,
     request: &Request<'_, I>,
     problems: Vec<Problem>,
@@ -69,7 +71,7 @@ pub async fn recall<I: Serialize, T: DeserializeOwned>(
         return Ok(Done::refused(problems));
     };
     let fingerprint = request.fingerprint(keys)?;
-    match idempotency::find(pool, &key).await?.filter(|used| used.fingerprint == fingerprint) {
+    match idempotency::find(session, &key).await?.filter(|used| used.fingerprint == fingerprint) {
         Some(used) => Ok(replay(&used, &fingerprint)?),
         None => Ok(Done::refused(problems)),
     }
@@ -107,7 +109,7 @@ pub trait Work: Sync {
 /// # Errors
 /// The database failed; nothing was written, or the key tells whether it was.
 pub async fn once<I: Serialize, W: Work>(
-    pool: &PgPool,
+    session: &Session,
     keys: &Keys,
     request: Request<'_, I>,
     work: W,
@@ -125,7 +127,8 @@ pub async fn once<I: Serialize, W: Work>(
     };
     let mut attempt = 1;
     loop {
-        match try_once(pool, key.as_ref(), &fingerprint, &work).await {
+        let tried = try_once(session, key.as_ref(), &fingerprint, &work);
+        match timeout(session.transaction_deadline(), tried).await.unwrap_or_else(|_| Err(too_slow())) {
             Err(StoreError::Contended(code)) if attempt < TRIES => {
                 tracing::debug!(code, attempt, "two transactions met; trying again");
                 tokio::time::sleep(pause(attempt)).await;
@@ -136,13 +139,18 @@ pub async fn once<I: Serialize, W: Work>(
     }
 }
 
+/// On a silent network nobody says that a transaction is over.
+fn too_slow() -> StoreError {
+    StoreError::Unavailable("the transaction took too long".into())
+}
+
 async fn try_once<W: Work>(
-    pool: &PgPool,
+    session: &Session,
     key: Option<&KeyOf>,
     fingerprint: &[u8],
     work: &W,
 ) -> Result<Done<W::Outcome>, StoreError> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = session.begin().await?;
     if let Some(key) = key
         && let Some(used) = idempotency::claim(&mut transaction, key, fingerprint).await?
     {

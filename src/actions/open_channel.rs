@@ -55,9 +55,9 @@ pub async fn open_channel(
     demand(actor, Operation::ManageChannels)?;
     let new = match judge(&database.reference(), actor, today, input) {
         Ok(new) => new,
-        Err(problems) => return once::recall(&database.pool, &database.keys, &request, problems).await,
+        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
     };
-    let done = once::once(&database.pool, &database.keys, request, Work { actor, new }).await?;
+    let done = once::once(&database.writer, &database.keys, request, Work { actor, new }).await?;
     // Other processes hear of it; this one answers with it.
     if done.value.is_some() {
         database.refresh_reference().await?;

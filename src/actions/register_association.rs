@@ -48,10 +48,10 @@ pub async fn register_association(
     let trade = keep(text::required(&input.trade, 100, "trade"), &mut problems);
     let province = terms::find_province(&database.reference(), actor, today, &input.province_code);
     let (Some(name), Some(trade), Some(province)) = (name, trade, keep(province, &mut problems)) else {
-        return once::recall(&database.pool, &database.keys, &request, problems).await;
+        return once::recall(&database.writer, &database.keys, &request, problems).await;
     };
     let new = NewAssociation { name: name.as_str().to_owned(), name_key: name.key(), trade, province };
-    once::once(&database.pool, &database.keys, request, Work { actor, new }).await
+    once::once(&database.writer, &database.keys, request, Work { actor, new }).await
 }
 
 struct Work<'a> {

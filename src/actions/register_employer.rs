@@ -57,9 +57,9 @@ pub async fn register_employer(
     demand(actor, Operation::RegisterPayers)?;
     let (new, warnings) = match judge(database, actor, today, input) {
         Ok(judged) => judged,
-        Err(problems) => return once::recall(&database.pool, &database.keys, &request, problems).await,
+        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
     };
-    once::once(&database.pool, &database.keys, request, Work { actor, new, warnings }).await
+    once::once(&database.writer, &database.keys, request, Work { actor, new, warnings }).await
 }
 
 struct Work<'a> {

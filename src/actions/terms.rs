@@ -102,7 +102,7 @@ async fn find_employer(
     if actor.scope.employer.is_some_and(|own| own != id) {
         return Ok(Err(out_of_scope("employerId", "your own employer")));
     }
-    Ok(match employer::by_ids(&database.pool, &[id]).await?.remove(&id) {
+    Ok(match employer::by_ids(&database.writer, &[id]).await?.remove(&id) {
         Some(row) => Ok(Payer { id, risk_class: row.risk_class, kind: row.kind }),
         None => Err(Problem::error(ProblemCode::NotFound, "employerId", "No employer has this id.")),
     })
@@ -116,7 +116,7 @@ async fn find_association(
     if actor.scope.association.is_some_and(|own| own != id) {
         return Ok(Err(out_of_scope("associationId", "your own association")));
     }
-    Ok(match association::by_ids(&database.pool, &[id]).await?.contains_key(&id) {
+    Ok(match association::by_ids(&database.writer, &[id]).await?.contains_key(&id) {
         true => Ok(id),
         false => Err(Problem::error(ProblemCode::NotFound, "associationId", "No association has this id.")),
     })

@@ -298,7 +298,7 @@ async fn enroll(
     let done = step(what, onboard_civil_servants(database, actor, today, Some(&key), input)).await?;
     let id = done.value.ok_or(Stop::Refused(done.problems))?.batch;
     let outcomes = async {
-        let batch = onboarding::by_ids(&database.pool, actor, &[id]).await?.remove(&id);
+        let batch = onboarding::by_ids(&database.writer, actor, &[id]).await?.remove(&id);
         let batch = batch.ok_or_else(|| StoreError::Fault("the batch is not there".into()))?;
         let rejected = RowFilter { outcomes: vec![RowOutcome::Rejected], ..RowFilter::default() };
         let flagged = RowFilter { flagged: Some(true), ..RowFilter::default() };
@@ -306,7 +306,7 @@ async fn enroll(
         failing.extend(fetch(database, &batch, &flagged).await?);
         failing.sort_by_key(|row| row.row);
         let units = match args.by_work_unit {
-            true => onboarding::by_work_unit(&database.pool, &[batch.id]).await?.remove(&batch.id),
+            true => onboarding::by_work_unit(&database.writer, &[batch.id]).await?.remove(&batch.id),
             false => None,
         };
         Ok::<_, StoreError>((failing, batch, units))
@@ -334,7 +334,7 @@ async fn fetch(
     let mut page = Page { size: PAGE, backward: false, after: None, before: None, order, direction };
     let mut failing = Vec::new();
     loop {
-        let mut pages = onboarding::rows_of(&database.pool, &[batch.id], filter, &page).await?;
+        let mut pages = onboarding::rows_of(&database.writer, &[batch.id], filter, &page).await?;
         let Some(slice) = pages.remove(&batch.id) else { return Ok(failing) };
         page.after = slice.rows.last().map(|row| Position::of_id(row.number.into()));
         failing.extend(slice.rows.into_iter().map(|row| {

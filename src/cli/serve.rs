@@ -98,7 +98,7 @@ impl Serve {
         let (filled, is_demo): (bool, bool) = sqlx::query_as(
             "select exists (select from employer) or exists (select from participant), is_demo from installation",
         )
-        .fetch_one(&database.pool)
+        .fetch_one(&database.writer)
         .await?;
         if filled && !is_demo {
             bail!(
@@ -189,12 +189,12 @@ fn start_chores(database: &Arc<Database>) -> [tokio::task::JoinHandle<()>; 3] {
     [
         tokio::spawn(Arc::clone(database).follow_reference()),
         tokio::spawn(repeat(Duration::from_secs(1), Arc::clone(database), async |database: &Database| {
-            count::fold(&database.pool).await.map(|_| ())
+            count::fold(&database.writer).await.map(|_| ())
         })),
         tokio::spawn(repeat(
             Duration::from_secs(3_600),
             Arc::clone(database),
-            async |database: &Database| idempotency::forget_old(&database.pool).await.map(|_| ()),
+            async |database: &Database| idempotency::forget_old(&database.writer).await.map(|_| ()),
         )),
     ]
 }

@@ -187,7 +187,7 @@ impl AssociationQuery {
         let (order, direction) = AssociationOrder::read(order_by);
         let page = PageArguments { first, after, last, before }.page(order, direction)?;
         let filter = filter_by.unwrap_or_default().read(asker)?;
-        let slice = store::list(&asker.database.pool, &filter, &page).await?;
+        let slice = store::list(&asker.session, &filter, &page).await?;
         let slice = slice.map(|row| (row.position(&page), Association(row)));
         Ok(AssociationConnection::new(slice, &page, Total::Associations(filter)))
     }

@@ -87,7 +87,7 @@ impl Total {
 
     async fn count_now(&self, ctx: &Context<'_>) -> Result<i32, FieldError> {
         let asker = asker(ctx);
-        let (pool, actor) = (&asker.database.pool, &asker.actor);
+        let (session, actor) = (&asker.session, &asker.actor);
         let total = match self {
             Self::Known(total) => i64::try_from(*total).unwrap_or(i64::MAX),
             Self::Nested(of) => match kept_nested(of).filter(|_| actor.scope.is_everything()) {
@@ -95,15 +95,15 @@ impl Total {
                 None => load(&request(ctx).loaders.totals, of.clone()).await?.unwrap_or_default(),
             },
             Self::People(filter) => match kept(filter).filter(|_| actor.scope.is_everything()) {
-                Some(Kept::Everybody) => count::of_everybody(pool).await?.total,
+                Some(Kept::Everybody) => count::of_everybody(session).await?.total,
                 Some(Kept::By(by, id)) => {
                     load(&request(ctx).loaders.counts, (by, id)).await?.unwrap_or_default().total
                 }
-                None => participant::count(pool, actor, filter).await?,
+                None => participant::count(session, actor, filter).await?,
             },
-            Self::Employers(filter) => employer::count(pool, filter).await?,
-            Self::Associations(filter) => association::count(pool, filter).await?,
-            Self::Batches(filter) => onboarding::count(pool, actor, filter).await?,
+            Self::Employers(filter) => employer::count(session, filter).await?,
+            Self::Associations(filter) => association::count(session, filter).await?,
+            Self::Batches(filter) => onboarding::count(session, actor, filter).await?,
         };
         Ok(int(total))
     }

@@ -11,12 +11,15 @@ use crate::clock::Clock;
 use crate::domain::actor::{Actor, Operation};
 use crate::store::Database;
 use crate::store::reference::Reference;
+use crate::store::session::Session;
 
 /// Who asks, and of what: shared by the resolvers and loaders of one request.
 #[derive(Clone, Debug)]
 pub struct Asker {
     /// The database.
     pub database: Arc<Database>,
+    /// What the resolvers read, they read through this, as the one who asks.
+    pub session: Session,
     /// Who asks.
     pub actor: Arc<Actor>,
     /// Provinces, channels and rules, as they stood when the request began.
@@ -29,7 +32,7 @@ impl Asker {
     /// Begins a request.
     pub fn new(database: Arc<Database>, actor: Arc<Actor>, clock: Clock) -> Self {
         let reference = database.reference();
-        Self { database, actor, reference, clock }
+        Self { session: database.reading(&actor), database, actor, reference, clock }
     }
 
     /// Today where the agency works.

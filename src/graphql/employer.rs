@@ -244,7 +244,7 @@ impl EmployerQuery {
         let (order, direction) = EmployerOrder::read(order_by);
         let page = PageArguments { first, after, last, before }.page(order, direction)?;
         let filter = filter_by.unwrap_or_default().read(asker)?;
-        let slice = store::list(&asker.database.pool, &filter, &page).await?;
+        let slice = store::list(&asker.session, &filter, &page).await?;
         let slice = slice.map(|row| (row.position(&page), Employer(row)));
         Ok(EmployerConnection::new(slice, &page, Total::Employers(filter)))
     }
@@ -267,12 +267,12 @@ async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, Fi
                 return Ok(None);
             }
             let index = database.keys.index(NumberKind::TaxNumber, number.as_str());
-            store::find_by_tax_number(&database.pool, &index).await?
+            store::find_by_tax_number(&asker(ctx).session, &index).await?
         }
         EmployerKey::BusinessNumber(number) => {
             let number = BusinessNumber::parse(&number, "businessNumber");
             let number = number.map_err(|problem| FieldError::Identifier(problem.message))?;
-            store::find_by_business_number(&database.pool, number.as_str()).await?
+            store::find_by_business_number(&asker(ctx).session, number.as_str()).await?
         }
     };
     Ok(row.map(Employer))

@@ -123,21 +123,21 @@ macro_rules! by_key {
 
 by_key! {
     /// People by id.
-    Participants: i64 => ParticipantRow, |asker, ids| participant::by_ids(&asker.database.pool, &asker.actor, ids);
+    Participants: i64 => ParticipantRow, |asker, ids| participant::by_ids(&asker.session, &asker.actor, ids);
     /// Enrollments by person and id.
-    Enrollments: (i64, i64) => EnrollmentRow, |asker, ids| enrollment::by_ids(&asker.database.pool, &asker.actor, ids);
+    Enrollments: (i64, i64) => EnrollmentRow, |asker, ids| enrollment::by_ids(&asker.session, &asker.actor, ids);
     /// Events by person and id.
-    Events: (i64, i64) => EventRow, |asker, ids| event::by_ids(&asker.database.pool, &asker.actor, ids);
+    Events: (i64, i64) => EventRow, |asker, ids| event::by_ids(&asker.session, &asker.actor, ids);
     /// Employers by id.
-    Employers: i64 => EmployerRow, |asker, ids| employer::by_ids(&asker.database.pool, ids);
+    Employers: i64 => EmployerRow, |asker, ids| employer::by_ids(&asker.session, ids);
     /// Associations by id.
-    Associations: i64 => AssociationRow, |asker, ids| association::by_ids(&asker.database.pool, ids);
+    Associations: i64 => AssociationRow, |asker, ids| association::by_ids(&asker.session, ids);
     /// What became of the rows of each work unit, by batch.
-    WorkUnits: i64 => Vec<(String, RowCounts)>, |asker, ids| onboarding::by_work_unit(&asker.database.pool, ids);
+    WorkUnits: i64 => Vec<(String, RowCounts)>, |asker, ids| onboarding::by_work_unit(&asker.session, ids);
     /// How many rows have each problem, by batch.
-    RowProblems: i64 => Vec<(ProblemCode, i32)>, |asker, ids| onboarding::by_problem(&asker.database.pool, ids);
+    RowProblems: i64 => Vec<(ProblemCode, i32)>, |asker, ids| onboarding::by_problem(&asker.session, ids);
     /// Onboarding batches by id.
-    Batches: i64 => BatchRow, |asker, ids| onboarding::by_ids(&asker.database.pool, &asker.actor, ids);
+    Batches: i64 => BatchRow, |asker, ids| onboarding::by_ids(&asker.session, &asker.actor, ids);
 }
 
 /// A nested list: whose, and which part of it. Lists of one part are fetched together.
@@ -177,8 +177,7 @@ impl Source for PeoplePages {
             groups(keys, |(of, n)| (*of, &n.filter, &n.page), |(_, n)| n.parent)
         {
             let lists =
-                participant::list_of(&asker.database.pool, &asker.actor, (of, &parents), filter, page)
-                    .await?;
+                participant::list_of(&asker.session, &asker.actor, (of, &parents), filter, page).await?;
             let key = |parent| (of, Nested { parent, filter: filter.clone(), page: page.clone() });
             pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
         }
@@ -213,16 +212,16 @@ macro_rules! pages_of {
 pages_of! {
     /// Pages of the employers of provinces.
     EmployerPages: EmployerFilter => EmployerRow, |asker, parents, filter, page|
-        employer::list_of_provinces(&asker.database.pool, parents, filter, page);
+        employer::list_of_provinces(&asker.session, parents, filter, page);
     /// Pages of the associations of provinces.
     AssociationPages: AssociationFilter => AssociationRow, |asker, parents, filter, page|
-        association::list_of_provinces(&asker.database.pool, parents, filter, page);
+        association::list_of_provinces(&asker.session, parents, filter, page);
     /// Pages of the rows of batches.
     RowPages: RowFilter => RowRow, |asker, parents, filter, page|
-        onboarding::rows_of(&asker.database.pool, parents, filter, page);
+        onboarding::rows_of(&asker.session, parents, filter, page);
     /// Pages of the enrollments of people.
     EnrollmentPages: EnrollmentFilter => EnrollmentRow, |asker, parents, filter, page|
-        enrollment::list_of(&asker.database.pool, &asker.actor, parents, filter, page);
+        enrollment::list_of(&asker.session, &asker.actor, parents, filter, page);
 }
 
 /// Pages of the events of people.
@@ -235,7 +234,7 @@ impl Source for EventPages {
     async fn fetch(asker: &Asker, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
         let mut pages = HashMap::new();
         for (page, parents) in groups(keys, |n| &n.page, |n| n.parent) {
-            let lists = event::list_of(&asker.database.pool, &asker.actor, &parents, page).await?;
+            let lists = event::list_of(&asker.session, &asker.actor, &parents, page).await?;
             let key = |parent| Nested { parent, filter: (), page: page.clone() };
             pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
         }
@@ -267,7 +266,7 @@ impl Source for KeptCounts {
 
 async fn of(asker: &Asker, by: CountsBy, ids: &[i64]) -> Result<HashMap<i64, StatusCounts>, StoreError> {
     if asker.actor.scope.is_everything() {
-        return count::of(&asker.database.pool, by, ids).await;
+        return count::of(&asker.session, by, ids).await;
     }
     let people = match by {
         CountsBy::Province => PeopleOf::Province,
@@ -275,7 +274,7 @@ async fn of(asker: &Asker, by: CountsBy, ids: &[i64]) -> Result<HashMap<i64, Sta
         CountsBy::Employer => PeopleOf::Employer,
         CountsBy::Association => PeopleOf::Association,
     };
-    participant::status_counts_of(&asker.database.pool, &asker.actor, (people, ids)).await
+    participant::status_counts_of(&asker.session, &asker.actor, (people, ids)).await
 }
 
 /// A channel's people are those of all channels below it too.
@@ -315,23 +314,25 @@ impl Source for Totals {
     type Value = i64;
 
     async fn fetch(asker: &Asker, keys: &[TotalOf]) -> Result<HashMap<TotalOf, i64>, StoreError> {
-        let (pool, actor) = (&asker.database.pool, &asker.actor);
+        let (session, actor) = (&asker.session, &asker.actor);
         let mut totals = HashMap::new();
         // The group is the key without its parent.
         for (group, parents) in groups(keys, |key| key.with_parent(0), TotalOf::parent) {
             let found = match &group {
                 TotalOf::People(of, _, filter) => {
-                    participant::count_of(pool, actor, (*of, &parents), filter).await?
+                    participant::count_of(session, actor, (*of, &parents), filter).await?
                 }
-                TotalOf::Employers(_, filter) => employer::count_of_provinces(pool, &parents, filter).await?,
+                TotalOf::Employers(_, filter) => {
+                    employer::count_of_provinces(session, &parents, filter).await?
+                }
                 TotalOf::Associations(_, filter) => {
-                    association::count_of_provinces(pool, &parents, filter).await?
+                    association::count_of_provinces(session, &parents, filter).await?
                 }
                 TotalOf::Enrollments(_, filter) => {
-                    enrollment::count_of(pool, actor, &parents, filter).await?
+                    enrollment::count_of(session, actor, &parents, filter).await?
                 }
-                TotalOf::Events(_) => event::count_of(pool, actor, &parents).await?,
-                TotalOf::Rows(_, filter) => onboarding::count_rows_of(pool, &parents, filter).await?,
+                TotalOf::Events(_) => event::count_of(session, actor, &parents).await?,
+                TotalOf::Rows(_, filter) => onboarding::count_rows_of(session, &parents, filter).await?,
             };
             totals.extend(found.into_iter().map(|(parent, total)| (group.with_parent(parent), total)));
         }

@@ -328,7 +328,7 @@ impl OnboardingQuery {
             states: all_of(filter.state)?,
             employer: filter.employer_id.map(|id| employer_id(&id)).transpose()?,
         };
-        let slice = store::list(&asker.database.pool, &asker.actor, &filter, &page).await?;
+        let slice = store::list(&asker.session, &asker.actor, &filter, &page).await?;
         let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
         Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
     }

@@ -434,7 +434,7 @@ impl ParticipantQuery {
         let (order, direction) = ParticipantOrder::read(order_by);
         let page = PageArguments { first, after, last, before }.page(order, direction)?;
         let filter = filter_by.unwrap_or_default().read(asker)?;
-        let slice = store::list(&asker.database.pool, &asker.actor, &filter, &page).await?;
+        let slice = store::list(&asker.session, &asker.actor, &filter, &page).await?;
         let slice = prefetch::people(ctx, slice, &page).await?;
         Ok(ParticipantConnection::new(slice, &page, Total::People(filter)))
     }
@@ -460,8 +460,7 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
                 FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
             let index = asker.database.keys.index(NumberKind::NationalId, number.as_str());
-            let row =
-                store::find_by_identifier(&asker.database.pool, &asker.actor, "NATIONAL_ID", &index).await?;
+            let row = store::find_by_identifier(&asker.session, &asker.actor, "NATIONAL_ID", &index).await?;
             Ok(row.map(Participant::new))
         }
     }

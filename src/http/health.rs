@@ -32,7 +32,7 @@ impl Health {
         match *last {
             Some((asked, answered)) if asked.elapsed() < Duration::from_secs(1) => answered,
             _ => {
-                let answered = sqlx::query("select 1").execute(&self.database.pool).await.is_ok();
+                let answered = sqlx::query("select 1").execute(&self.database.control).await.is_ok();
                 *last = Some((Instant::now(), answered));
                 answered
             }

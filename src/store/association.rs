@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
+use sqlx::{FromRow, PgConnection, QueryBuilder};
 
 use super::error::StoreError;
 use super::page::{OrderColumns, push_ids, push_page, push_words};
+use super::session::Session;
 use crate::domain::actor::Actor;
 use crate::domain::association::NewAssociation;
 use crate::domain::page::{Order, Page, Position, Slice};
@@ -54,10 +55,10 @@ pub struct AssociationFilter {
 ///
 /// # Errors
 /// The database is away.
-pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<HashMap<i64, AssociationRow>, StoreError> {
+pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, AssociationRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from association a where "));
     push_ids(&mut sql, "a.id", ids);
-    let rows: Vec<AssociationRow> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<AssociationRow> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
@@ -66,14 +67,14 @@ pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<HashMap<i64, Associati
 /// # Errors
 /// The database is away.
 pub async fn list(
-    pool: &PgPool,
+    session: &Session,
     filter: &AssociationFilter,
     page: &Page,
 ) -> Result<Slice<AssociationRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
     push_source(&mut sql, filter, false);
     push_page(&mut sql, page, ORDER);
-    Ok(page.cut(sql.build_query_as().fetch_all(pool).await?))
+    Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
 }
 
 /// The same page of the associations of several provinces, in one statement.
@@ -81,7 +82,7 @@ pub async fn list(
 /// # Errors
 /// The database is away.
 pub async fn list_of_provinces(
-    pool: &PgPool,
+    session: &Session,
     provinces: &[i64],
     filter: &AssociationFilter,
     page: &Page,
@@ -92,7 +93,7 @@ pub async fn list_of_provinces(
     push_source(&mut sql, filter, true);
     push_page(&mut sql, page, ORDER);
     sql.push(") q");
-    let rows: Vec<AssociationRow> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<AssociationRow> = sql.build_query_as().fetch_all(session).await?;
     let mut pages: HashMap<i64, Vec<AssociationRow>> = HashMap::new();
     for row in rows {
         pages.entry(row.province_id.into()).or_default().push(row);
@@ -105,10 +106,10 @@ pub async fn list_of_provinces(
 ///
 /// # Errors
 /// The database is away.
-pub async fn count(pool: &PgPool, filter: &AssociationFilter) -> Result<i64, StoreError> {
+pub async fn count(session: &Session, filter: &AssociationFilter) -> Result<i64, StoreError> {
     let mut sql = QueryBuilder::new("select count(*)");
     push_source(&mut sql, filter, false);
-    Ok(sql.build_query_scalar().fetch_one(pool).await?)
+    Ok(sql.build_query_scalar().fetch_one(session).await?)
 }
 
 /// How many associations each of several provinces has.
@@ -116,7 +117,7 @@ pub async fn count(pool: &PgPool, filter: &AssociationFilter) -> Result<i64, Sto
 /// # Errors
 /// The database is away.
 pub async fn count_of_provinces(
-    pool: &PgPool,
+    session: &Session,
     provinces: &[i64],
     filter: &AssociationFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
@@ -125,7 +126,7 @@ pub async fn count_of_provinces(
     sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
     push_source(&mut sql, filter, true);
     sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().collect())
 }
 

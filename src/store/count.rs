@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use super::error::StoreError;
 use super::participant::column;
+use super::session::Session;
 use crate::domain::count::{Among, Deltas};
 use crate::domain::enrollment::Segment;
 use crate::domain::participant::ParticipantStatus;
@@ -68,7 +69,11 @@ pub enum CountsBy {
 ///
 /// # Errors
 /// The database is away.
-pub async fn of(pool: &PgPool, by: CountsBy, ids: &[i64]) -> Result<HashMap<i64, StatusCounts>, StoreError> {
+pub async fn of(
+    session: &Session,
+    by: CountsBy,
+    ids: &[i64],
+) -> Result<HashMap<i64, StatusCounts>, StoreError> {
     // One statement, so that a fold between base and deltas is seen on both sides or on neither.
     let sql = match by {
         CountsBy::Province => {
@@ -105,7 +110,7 @@ pub async fn of(pool: &PgPool, by: CountsBy, ids: &[i64]) -> Result<HashMap<i64,
              group by 1, 2"
         }
     };
-    let rows: Vec<(i64, ParticipantStatus, i64)> = sqlx::query_as(sql).bind(ids).fetch_all(pool).await?;
+    let rows: Vec<(i64, ParticipantStatus, i64)> = sqlx::query_as(sql).bind(ids).fetch_all(session).await?;
     let mut counts: HashMap<i64, StatusCounts> =
         ids.iter().map(|&id| (id, StatusCounts::default())).collect();
     for (id, status, persons) in rows {
@@ -118,7 +123,7 @@ pub async fn of(pool: &PgPool, by: CountsBy, ids: &[i64]) -> Result<HashMap<i64,
 ///
 /// # Errors
 /// The database is away.
-pub async fn of_everybody(pool: &PgPool) -> Result<StatusCounts, StoreError> {
+pub async fn of_everybody(session: &Session) -> Result<StatusCounts, StoreError> {
     let rows = sqlx::query!(
         r#"select status as "status!: ParticipantStatus", sum(persons)::bigint as "persons!" from (
                select status, persons from province_count where segment is null
@@ -127,7 +132,7 @@ pub async fn of_everybody(pool: &PgPool) -> Result<StatusCounts, StoreError> {
                where num_nonnulls(segment, employer_id, association_id) = 0) c
            group by 1"#
     )
-    .fetch_all(pool)
+    .fetch_all(session)
     .await?;
     let mut counts = StatusCounts::default();
     rows.into_iter().for_each(|row| counts.add(row.status, row.persons));
@@ -195,7 +200,7 @@ pub async fn append(conn: &mut PgConnection, sum: &DeltaSum) -> Result<(), Store
 ///
 /// # Errors
 /// The database is away.
-pub async fn fold(pool: &PgPool) -> Result<u64, StoreError> {
+pub async fn fold(session: &Session) -> Result<u64, StoreError> {
     // One statement: deltas leave and figures grow at one moment. The lock ends with the statement.
     let folded = sqlx::query_scalar!(
         r#"with turn as materialized (
@@ -227,7 +232,7 @@ pub async fn fold(pool: &PgPool) -> Result<u64, StoreError> {
            )
            select count(*) as "n!" from moved"#
     )
-    .fetch_one(pool)
+    .fetch_one(session)
     .await?;
     Ok(u64::try_from(folded).unwrap_or_default())
 }

@@ -1,16 +1,21 @@
-//! The connection pools, the installation's keys and the reference data, together: what every request needs.
+//! The connections, the installation's keys and the reference data, together: what every request needs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use sqlx::migrate::Migrate as _;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::time::timeout;
 
+use super::connections::Connections;
 use super::error::StoreError;
 use super::keys::Keys;
 use super::reference::{self, Reference};
+use super::session::Session;
+use crate::domain::actor::Actor;
 
 /// All migrations, inside the program.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -25,6 +30,8 @@ pub struct PoolSettings {
     pub interactive: u32,
     /// Connections for requests that write thousands of rows.
     pub bulk: u32,
+    /// Connections for the registry's own chores: evidence, reference data, figures, health.
+    pub control: u32,
     /// How long a request waits for a connection before it is told to come back.
     pub acquire_timeout: Duration,
     /// How long one statement may take.
@@ -36,6 +43,7 @@ impl Default for PoolSettings {
         Self {
             interactive: 6,
             bulk: 2,
+            control: 2,
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_secs(10),
         }
@@ -51,6 +59,20 @@ pub enum OpenError {
     /// It is too old.
     #[error("PostgreSQL {0} is too old: 15 or newer is needed")]
     TooOld(String),
+    /// It takes no writes.
+    #[error("PostgreSQL takes no writes: it is a standby, or default_transaction_read_only is on")]
+    ReadOnly,
+    /// The login may not take on the roles that the registry works under.
+    #[error(
+        "the login of DATABASE_URL may not take on the role {0}: grant registry_reader, registry_scoped, \
+         registry_writer to it"
+    )]
+    NotGranted(&'static str),
+    /// Its tables are of an older version, and the login may not change them.
+    #[error(
+        "the tables are of another version, and belong to another login: run `registry migrate` as their owner"
+    )]
+    NotMigrated,
     /// Its tables are those of another version of the program.
     #[error("the tables could not be brought up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -68,60 +90,84 @@ pub enum OpenError {
 /// What every request needs of the database.
 #[derive(Debug)]
 pub struct Database {
-    /// Connections for requests.
-    pub pool: PgPool,
-    /// Connections for requests that write thousands of rows, so that these never hold up the others.
-    pub bulk: PgPool,
+    /// The registry's writes for requests.
+    pub writer: Session,
+    /// The same for requests that write thousands of rows, so that these never hold up the others.
+    pub bulk: Session,
+    /// The registry's chores, which go on however busy the rest is.
+    pub control: Session,
     /// The installation's keys.
     pub keys: Keys,
+    /// Does the login own the tables, or stand above all rights? Then row security is a lock that it could open.
+    pub login_is_owner: bool,
+    options: PgConnectOptions,
     reference: ArcSwap<Reference>,
     /// One at a time reads the reference data again: an older reading must not replace a newer one.
     refreshing: tokio::sync::Mutex<()>,
 }
 
+/// The roles of `migrations/0009_row_security.sql`.
+const ROLES: [&str; 3] = ["registry_reader", "registry_scoped", "registry_writer"];
+
 impl Database {
     /// Connects, brings the tables up to date, and reads the reference data.
     ///
     /// # Errors
-    /// Away, too old, of another version, or made with another key.
+    /// Away, too old, read-only, of another version, or made with another key.
     pub async fn open(
         options: PgConnectOptions,
         keys: Keys,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
-        let pool = pool(options.clone(), settings.interactive, settings.for_requests());
-        // One connection more than the work has: the listener keeps it.
-        let bulk = self::pool(options.clone(), settings.bulk + 1, settings.for_bulk());
         let connect = |error: sqlx::Error| OpenError::Connect(error.into());
-        let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::integer")
-            .fetch_one(&pool)
-            .await
-            .map_err(connect)?;
-        if version < OLDEST_SERVER {
-            return Err(OpenError::TooOld(format!("{}.{}", version / 10_000, version % 10_000)));
-        }
-        migrate(options).await?;
+        let session = |size, timeouts: Timeouts| {
+            let options = with_settings(options.clone(), &timeouts);
+            Session::of_registry(Connections::new(options, size, timeouts.acquire), timeouts.statement)
+        };
+        let mut connection = maintenance(&options).await.map_err(connect)?;
+        inspect(&mut connection).await?;
+        let login_is_owner = migrate(&mut connection).await?;
+        demand_roles(&mut connection).await?;
+        // Whatever became of the farewell, the server notices.
+        let _ = connection.close().await;
+        let control = session(settings.control, settings.for_requests());
         // Two statements: the second sees what another process has committed while the first waited for it.
         sqlx::query("insert into installation (key_check) values ($1) on conflict do nothing")
             .bind(keys.check())
-            .execute(&pool)
+            .execute(&control)
             .await
             .map_err(connect)?;
         let key_check: Vec<u8> = sqlx::query_scalar("select key_check from installation")
-            .fetch_one(&pool)
+            .fetch_one(&control)
             .await
             .map_err(connect)?;
         if key_check != keys.check() {
             return Err(OpenError::WrongKey);
         }
-        let reference = reference::load(&pool).await.map_err(OpenError::Reference)?;
+        let reference = reference::load(&control).await.map_err(OpenError::Reference)?;
         Ok(Arc::new(Self {
-            pool,
-            bulk,
+            writer: session(settings.interactive, settings.for_requests()),
+            bulk: session(settings.bulk, settings.for_bulk()),
+            control,
             keys,
+            login_is_owner,
+            options,
             reference: ArcSwap::from_pointee(reference),
             refreshing: Default::default(),
         }))
+    }
+
+    /// What an actor reads, it reads through this: within its scope, also where a statement forgot to say so.
+    pub fn reading(&self, actor: &Actor) -> Session {
+        self.writer.of_reader(actor)
+    }
+
+    /// A connection under the login itself, without limits: to migrate, and to load a register whole.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn maintenance(&self) -> Result<PgConnection, StoreError> {
+        Ok(maintenance(&self.options).await?)
     }
 
     /// Provinces, channels and rules as they stand now. A request takes them once and keeps them.
@@ -136,12 +182,12 @@ impl Database {
     pub async fn is_durable(&self) -> Result<bool, StoreError> {
         let settings =
             "select current_setting('fsync') = 'on' and current_setting('synchronous_commit') <> 'off'";
-        Ok(sqlx::query_scalar(settings).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar(settings).fetch_one(&self.control).await?)
     }
 
     /// Lets go of all connections, once they are free.
     pub async fn close(&self) {
-        tokio::join!(self.pool.close(), self.bulk.close());
+        tokio::join!(self.writer.close(), self.bulk.close(), self.control.close());
     }
 
     /// Reads the reference data again.
@@ -150,7 +196,7 @@ impl Database {
     /// The database is away; the old data stay.
     pub async fn refresh_reference(&self) -> Result<(), StoreError> {
         let _alone = self.refreshing.lock().await;
-        self.reference.store(Arc::new(reference::load(&self.pool).await?));
+        self.reference.store(Arc::new(reference::load(&self.control).await?));
         Ok(())
     }
 
@@ -165,34 +211,94 @@ impl Database {
     }
 
     async fn follow_reference_once(&self) -> Result<(), StoreError> {
-        let mut listener = PgListener::connect_with(&self.bulk).await?;
+        let single = PgPoolOptions::new().max_connections(1).acquire_timeout(SIGN_OF_LIFE);
+        let mut listener = PgListener::connect_with(&single.connect_lazy_with(self.options.clone())).await?;
         listener.listen("reference_changed").await?;
         loop {
             // What changed while nobody listened is read here, as is everything after a lost connection.
             self.refresh_reference().await?;
-            listener.recv().await?;
+            // A silent network says nothing: whoever hears nothing asks.
+            loop {
+                match timeout(SILENCE, listener.recv()).await {
+                    Ok(heard) => break heard.map(|_| ())?,
+                    Err(_silence) => {
+                        let alive =
+                            timeout(SIGN_OF_LIFE, sqlx::query("select 1").execute(&mut listener)).await;
+                        alive.map_err(|_| StoreError::Unavailable("the listener hears nothing".into()))??;
+                    }
+                }
+            }
         }
     }
 }
 
-/// On a connection of its own: a migration takes as long as it takes, and whoever waits for another process's waits.
-async fn migrate(options: PgConnectOptions) -> Result<(), OpenError> {
-    let options = options.options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-    let mut connection = options.connect().await.map_err(|error| OpenError::Connect(error.into()))?;
-    MIGRATIONS.run(&mut connection).await?;
-    // Whatever became of the farewell, the server notices.
-    let _ = connection.close().await;
+/// How long a listener hears nothing before it asks whether anybody is there.
+const SILENCE: Duration = Duration::from_secs(5);
+/// How long an answer may take that only says that somebody is there.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
+
+/// A migration takes as long as it takes, and whoever waits for another process's waits.
+async fn maintenance(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]).connect().await
+}
+
+async fn inspect(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let (version, is_read_only): (i32, bool) = sqlx::query_as(
+        "select current_setting('server_version_num')::integer, current_setting('transaction_read_only') = 'on'",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(|error| OpenError::Connect(error.into()))?;
+    if version < OLDEST_SERVER {
+        return Err(OpenError::TooOld(format!("{}.{}", version / 10_000, version % 10_000)));
+    }
+    if is_read_only { Err(OpenError::ReadOnly) } else { Ok(()) }
+}
+
+/// Brings the tables up to date where the login owns them, and says whether it does; a login that does not own them
+/// finds them up to date or does not begin.
+async fn migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
+    let connect = |error: sqlx::Error| OpenError::Connect(error.into());
+    let is_owner: Option<bool> = sqlx::query_scalar(
+        "select pg_has_role(current_user, relowner, 'usage') from pg_class where oid = to_regclass('_sqlx_migrations')",
+    )
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(connect)?;
+    if is_owner.unwrap_or(true) {
+        MIGRATIONS.run(&mut *connection).await?;
+        return Ok(true);
+    }
+    sqlx::query("set role registry_writer").execute(&mut *connection).await.map_err(connect)?;
+    let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
+    sqlx::query("reset role").execute(connection).await.map_err(connect)?;
+    let is_applied = |migration: &sqlx::migrate::Migration| {
+        applied.iter().any(|one| one.version == migration.version && one.checksum == migration.checksum)
+    };
+    if MIGRATIONS.iter().all(is_applied) { Ok(false) } else { Err(OpenError::NotMigrated) }
+}
+
+async fn demand_roles(connection: &mut PgConnection) -> Result<(), OpenError> {
+    for role in ROLES {
+        let is_member: bool = sqlx::query_scalar("select pg_has_role(current_user, $1, 'member')")
+            .bind(role)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(|error| OpenError::Connect(error.into()))?;
+        if !is_member {
+            return Err(OpenError::NotGranted(role));
+        }
+    }
     Ok(())
 }
 
-fn pool(options: PgConnectOptions, size: u32, timeouts: Timeouts) -> PgPool {
-    let Timeouts { acquire: acquire_timeout, statement: statement_timeout, lock: lock_timeout } = timeouts;
-    let options = options.application_name("participant-registry").options([
-        ("statement_timeout", format!("{}ms", statement_timeout.as_millis())),
-        ("lock_timeout", format!("{}ms", lock_timeout.as_millis())),
+fn with_settings(options: PgConnectOptions, timeouts: &Timeouts) -> PgConnectOptions {
+    options.application_name("participant-registry").options([
+        ("statement_timeout", format!("{}ms", timeouts.statement.as_millis())),
+        ("lock_timeout", format!("{}ms", timeouts.lock.as_millis())),
         // A statement whose client has hung up ends within a second, and its connection is free again.
         ("client_connection_check_interval", "1s".to_owned()),
-        ("idle_in_transaction_session_timeout", "10s".to_owned()),
+        ("idle_in_transaction_session_timeout", "5s".to_owned()),
         // Of one row among twenty million the planner needs no machine code.
         ("jit", "off".to_owned()),
         // The register is in memory or on a disk without arms; at the default of 4 a page of a province is read
@@ -200,14 +306,7 @@ fn pool(options: PgConnectOptions, size: u32, timeouts: Timeouts) -> PgPool {
         ("random_page_cost", "1.1".to_owned()),
         // A page of fifty is not worth starting processes for.
         ("max_parallel_workers_per_gather", "0".to_owned()),
-    ]);
-    PgPoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(acquire_timeout)
-        // A round trip before each use costs nothing that shows, and after a crash of PostgreSQL no request meets a
-        // connection that is dead.
-        .test_before_acquire(true)
-        .connect_lazy_with(options)
+    ])
 }
 
 /// How long things may take on a connection.

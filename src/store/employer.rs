@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, QueryBuilder};
+use sqlx::{FromRow, PgConnection, PgExecutor, QueryBuilder};
 
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_ids, push_page, push_words};
+use super::session::Session;
 use crate::domain::actor::Actor;
 use crate::domain::employer::EmployerKind;
 use crate::domain::page::{Order, Page, Position, Slice};
@@ -64,10 +65,10 @@ pub struct EmployerFilter {
 ///
 /// # Errors
 /// The database is away.
-pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<HashMap<i64, EmployerRow>, StoreError> {
+pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, EmployerRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where "));
     push_ids(&mut sql, "e.id", ids);
-    let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
@@ -88,10 +89,13 @@ pub async fn find_by_tax_number(
 ///
 /// # Errors
 /// The database is away.
-pub async fn find_by_business_number(pool: &PgPool, number: &str) -> Result<Option<EmployerRow>, StoreError> {
+pub async fn find_by_business_number(
+    session: &Session,
+    number: &str,
+) -> Result<Option<EmployerRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where e.business_number = "));
     sql.push_bind(number.to_owned());
-    Ok(sql.build_query_as().fetch_optional(pool).await?)
+    Ok(sql.build_query_as().fetch_optional(session).await?)
 }
 
 /// A page of employers.
@@ -99,14 +103,14 @@ pub async fn find_by_business_number(pool: &PgPool, number: &str) -> Result<Opti
 /// # Errors
 /// The database is away.
 pub async fn list(
-    pool: &PgPool,
+    session: &Session,
     filter: &EmployerFilter,
     page: &Page,
 ) -> Result<Slice<EmployerRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
     push_source(&mut sql, filter, false);
     push_page(&mut sql, page, OrderColumns { id: "e.id", name: "e.name_key" });
-    Ok(page.cut(sql.build_query_as().fetch_all(pool).await?))
+    Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
 }
 
 /// The same page of the employers of several provinces, in one statement.
@@ -114,7 +118,7 @@ pub async fn list(
 /// # Errors
 /// The database is away.
 pub async fn list_of_provinces(
-    pool: &PgPool,
+    session: &Session,
     provinces: &[i64],
     filter: &EmployerFilter,
     page: &Page,
@@ -125,7 +129,7 @@ pub async fn list_of_provinces(
     push_source(&mut sql, filter, true);
     push_page(&mut sql, page, OrderColumns { id: "e.id", name: "e.name_key" });
     sql.push(") q");
-    let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(session).await?;
     let mut pages: HashMap<i64, Vec<EmployerRow>> = HashMap::new();
     for row in rows {
         pages.entry(row.province_id.into()).or_default().push(row);
@@ -138,10 +142,10 @@ pub async fn list_of_provinces(
 ///
 /// # Errors
 /// The database is away.
-pub async fn count(pool: &PgPool, filter: &EmployerFilter) -> Result<i64, StoreError> {
+pub async fn count(session: &Session, filter: &EmployerFilter) -> Result<i64, StoreError> {
     let mut sql = QueryBuilder::new("select count(*)");
     push_source(&mut sql, filter, false);
-    Ok(sql.build_query_scalar().fetch_one(pool).await?)
+    Ok(sql.build_query_scalar().fetch_one(session).await?)
 }
 
 /// How many employers each of several provinces has.
@@ -149,7 +153,7 @@ pub async fn count(pool: &PgPool, filter: &EmployerFilter) -> Result<i64, StoreE
 /// # Errors
 /// The database is away.
 pub async fn count_of_provinces(
-    pool: &PgPool,
+    session: &Session,
     provinces: &[i64],
     filter: &EmployerFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
@@ -158,7 +162,7 @@ pub async fn count_of_provinces(
     sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
     push_source(&mut sql, filter, true);
     sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().collect())
 }
 

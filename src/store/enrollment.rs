@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
+use sqlx::{FromRow, PgConnection, QueryBuilder};
 
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_page};
 use super::participant::{column, push_scope};
+use super::session::Session;
 use crate::domain::actor::Actor;
 use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use crate::domain::page::{Page, Position, Slice};
@@ -86,7 +87,7 @@ pub struct EnrollmentFilter {
 /// # Errors
 /// The database is away.
 pub async fn by_ids(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     ids: &[(i64, i64)],
 ) -> Result<HashMap<(i64, i64), EnrollmentRow>, StoreError> {
@@ -104,7 +105,7 @@ pub async fn by_ids(
         );
     }
     push_visible(&mut sql, actor);
-    let rows: Vec<EnrollmentRow> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<EnrollmentRow> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
 }
 
@@ -113,7 +114,7 @@ pub async fn by_ids(
 /// # Errors
 /// The database is away.
 pub async fn list_of(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     participants: &[i64],
     filter: &EnrollmentFilter,
@@ -125,7 +126,7 @@ pub async fn list_of(
     push_source(&mut sql, actor, filter);
     push_page(&mut sql, page, ORDER);
     sql.push(") q");
-    let rows: Vec<EnrollmentRow> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<EnrollmentRow> = sql.build_query_as().fetch_all(session).await?;
     let mut pages: HashMap<i64, Vec<EnrollmentRow>> = HashMap::new();
     for row in rows {
         pages.entry(row.participant_id).or_default().push(row);
@@ -139,7 +140,7 @@ pub async fn list_of(
 /// # Errors
 /// The database is away.
 pub async fn count_of(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     participants: &[i64],
     filter: &EnrollmentFilter,
@@ -149,7 +150,7 @@ pub async fn count_of(
     sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
     push_source(&mut sql, actor, filter);
     sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().collect())
 }
 

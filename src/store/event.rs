@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
+use sqlx::{FromRow, PgConnection, QueryBuilder};
 
 use super::error::StoreError;
 use super::page::{OrderColumns, push_page};
 use super::participant::{column, push_scope};
+use super::session::Session;
 use crate::domain::actor::Actor;
 use crate::domain::event::EventKind;
 use crate::domain::page::{Page, Position, Slice};
@@ -48,7 +49,7 @@ const COLUMNS: &str = "v.participant_id, v.id, v.enrollment_id, v.channel_id, v.
 /// # Errors
 /// The database is away.
 pub async fn by_ids(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     ids: &[(i64, i64)],
 ) -> Result<HashMap<(i64, i64), EventRow>, StoreError> {
@@ -60,7 +61,7 @@ pub async fn by_ids(
          join participant p on p.id = v.participant_id where true",
     );
     push_visible(&mut sql, actor);
-    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
 }
 
@@ -69,7 +70,7 @@ pub async fn by_ids(
 /// # Errors
 /// The database is away.
 pub async fn list_of(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     participants: &[i64],
     page: &Page,
@@ -80,7 +81,7 @@ pub async fn list_of(
     push_source(&mut sql, actor);
     push_page(&mut sql, page, OrderColumns { id: "v.id", name: "v.id" });
     sql.push(") q");
-    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(session).await?;
     let mut pages: HashMap<i64, Vec<EventRow>> = HashMap::new();
     for row in rows {
         pages.entry(row.participant_id).or_default().push(row);
@@ -94,7 +95,7 @@ pub async fn list_of(
 /// # Errors
 /// The database is away.
 pub async fn count_of(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     participants: &[i64],
 ) -> Result<HashMap<i64, i64>, StoreError> {
@@ -103,7 +104,7 @@ pub async fn count_of(
     sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
     push_source(&mut sql, actor);
     sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().collect())
 }
 

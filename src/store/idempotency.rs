@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use super::error::StoreError;
+use super::session::Session;
 
 /// Whose key it is: a key belongs to one client and one operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +94,7 @@ pub async fn record(
 ///
 /// # Errors
 /// The database is away.
-pub async fn forget_old(pool: &sqlx::PgPool) -> Result<u64, StoreError> {
+pub async fn forget_old(session: &Session) -> Result<u64, StoreError> {
     let forgotten = sqlx::query!("delete from idempotency where created_at < now() - interval '30 days'");
-    Ok(forgotten.execute(pool).await?.rows_affected())
+    Ok(forgotten.execute(session).await?.rows_affected())
 }

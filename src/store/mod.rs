@@ -11,6 +11,7 @@
 
 pub mod association;
 pub mod channel;
+mod connections;
 pub mod count;
 pub mod database;
 pub mod employer;
@@ -24,6 +25,7 @@ pub mod onboarding;
 pub mod page;
 pub mod participant;
 pub mod reference;
+pub mod session;
 
 pub use database::Database;
 pub use error::StoreError;

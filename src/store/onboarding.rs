@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection, PgPool, QueryBuilder};
+use sqlx::{FromRow, PgConnection, QueryBuilder};
 
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_page};
 use super::participant::column;
+use super::session::Session;
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::enrollment::{CivilServantCategory, Programme};
 use crate::domain::onboarding::{Counts, OnboardingState, RowOutcome};
@@ -89,11 +90,15 @@ pub struct BatchFilter {
 ///
 /// # Errors
 /// The database is away.
-pub async fn by_ids(pool: &PgPool, actor: &Actor, ids: &[i64]) -> Result<HashMap<i64, BatchRow>, StoreError> {
+pub async fn by_ids(
+    session: &Session,
+    actor: &Actor,
+    ids: &[i64],
+) -> Result<HashMap<i64, BatchRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch b where b.id = any("));
     sql.push_bind(ids.to_vec()).push(")");
     push_visible(&mut sql, actor);
-    let rows: Vec<BatchRow> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<BatchRow> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
@@ -102,7 +107,7 @@ pub async fn by_ids(pool: &PgPool, actor: &Actor, ids: &[i64]) -> Result<HashMap
 /// # Errors
 /// The database is away.
 pub async fn list(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     filter: &BatchFilter,
     page: &Page,
@@ -110,17 +115,17 @@ pub async fn list(
     let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
     push_source(&mut sql, actor, filter);
     push_page(&mut sql, page, ORDER);
-    Ok(page.cut(sql.build_query_as().fetch_all(pool).await?))
+    Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
 }
 
 /// How many batches there are.
 ///
 /// # Errors
 /// The database is away.
-pub async fn count(pool: &PgPool, actor: &Actor, filter: &BatchFilter) -> Result<i64, StoreError> {
+pub async fn count(session: &Session, actor: &Actor, filter: &BatchFilter) -> Result<i64, StoreError> {
     let mut sql = QueryBuilder::new("select count(*)");
     push_source(&mut sql, actor, filter);
-    Ok(sql.build_query_scalar().fetch_one(pool).await?)
+    Ok(sql.build_query_scalar().fetch_one(session).await?)
 }
 
 fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &BatchFilter) {
@@ -177,7 +182,7 @@ pub struct RowFilter {
 /// # Errors
 /// The database is away.
 pub async fn rows_of(
-    pool: &PgPool,
+    session: &Session,
     batches: &[i64],
     filter: &RowFilter,
     page: &Page,
@@ -191,7 +196,7 @@ pub async fn rows_of(
     push_rows(&mut sql, filter);
     push_page(&mut sql, page, OrderColumns { id: "r.number", name: "r.number" });
     sql.push(") q");
-    let rows: Vec<RowRow> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<RowRow> = sql.build_query_as().fetch_all(session).await?;
     let mut pages: HashMap<i64, Vec<RowRow>> = HashMap::new();
     for row in rows {
         pages.entry(row.batch_id).or_default().push(row);
@@ -205,7 +210,7 @@ pub async fn rows_of(
 /// # Errors
 /// The database is away.
 pub async fn count_rows_of(
-    pool: &PgPool,
+    session: &Session,
     batches: &[i64],
     filter: &RowFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
@@ -214,7 +219,7 @@ pub async fn count_rows_of(
     sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
     push_rows(&mut sql, filter);
     sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -236,7 +241,7 @@ fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &RowFilter) {
 /// # Errors
 /// The database is away.
 pub async fn by_work_unit(
-    pool: &PgPool,
+    session: &Session,
     batches: &[i64],
 ) -> Result<HashMap<i64, Vec<(String, Counts)>>, StoreError> {
     let rows = sqlx::query!(
@@ -245,7 +250,7 @@ pub async fn by_work_unit(
            from onboarding_row where batch_id = any($1) group by 1, 2, 3"#,
         batches
     )
-    .fetch_all(pool)
+    .fetch_all(session)
     .await?;
     let mut units: HashMap<i64, HashMap<String, Counts>> = HashMap::new();
     for row in rows {
@@ -265,7 +270,7 @@ pub async fn by_work_unit(
 /// # Errors
 /// The database is away.
 pub async fn by_problem(
-    pool: &PgPool,
+    session: &Session,
     batches: &[i64],
 ) -> Result<HashMap<i64, Vec<(ProblemCode, i32)>>, StoreError> {
     let rows = sqlx::query!(
@@ -274,7 +279,7 @@ pub async fn by_problem(
            where r.batch_id = any($1) group by 1, 2 order by 3 desc, 2"#,
         batches
     )
-    .fetch_all(pool)
+    .fetch_all(session)
     .await?;
     let mut problems: HashMap<i64, Vec<(ProblemCode, i32)>> = HashMap::new();
     for row in rows {

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
+use sqlx::{FromRow, Postgres, QueryBuilder};
 
 use super::count::StatusCounts;
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_ids, push_page, push_words};
+use super::session::Session;
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::enrollment::Segment;
 use crate::domain::page::{Page, Position, Slice};
@@ -101,7 +102,7 @@ pub enum PeopleOf {
 /// # Errors
 /// The database is away.
 pub async fn by_ids(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     ids: &[i64],
 ) -> Result<HashMap<i64, ParticipantRow>, StoreError> {
@@ -110,7 +111,7 @@ pub async fn by_ids(
     sql.push(" from participant p where ");
     push_ids(&mut sql, "p.id", ids);
     push_scope(&mut sql, actor);
-    let rows: Vec<ParticipantRow> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<ParticipantRow> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
@@ -119,7 +120,7 @@ pub async fn by_ids(
 /// # Errors
 /// The database is away.
 pub async fn find_by_identifier(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     kind: &'static str,
     value_index: &[u8],
@@ -129,7 +130,7 @@ pub async fn find_by_identifier(
     sql.push(" from identifier i join participant p on p.id = i.participant_id where i.kind = ");
     sql.push_bind(kind).push("::identifier_kind and i.value_index = ").push_bind(value_index.to_vec());
     push_scope(&mut sql, actor);
-    Ok(sql.build_query_as().fetch_optional(pool).await?)
+    Ok(sql.build_query_as().fetch_optional(session).await?)
 }
 
 /// A page of people.
@@ -137,7 +138,7 @@ pub async fn find_by_identifier(
 /// # Errors
 /// The database is away.
 pub async fn list(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     filter: &ParticipantFilter,
     page: &Page,
@@ -146,7 +147,7 @@ pub async fn list(
     push_columns(&mut sql, actor);
     push_source(&mut sql, actor, None, filter);
     push_page(&mut sql, page, ORDER);
-    Ok(page.cut(sql.build_query_as().fetch_all(pool).await?))
+    Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
 }
 
 /// The same page of the people of several parents, in one statement.
@@ -154,7 +155,7 @@ pub async fn list(
 /// # Errors
 /// The database is away.
 pub async fn list_of(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     parents: (PeopleOf, &[i64]),
     filter: &ParticipantFilter,
@@ -168,7 +169,7 @@ pub async fn list_of(
     push_source(&mut sql, actor, Some(parents.0), filter);
     push_page(&mut sql, page, ORDER);
     sql.push(") q");
-    let rows: Vec<OfParent> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<OfParent> = sql.build_query_as().fetch_all(session).await?;
     let mut pages: HashMap<i64, Vec<ParticipantRow>> = HashMap::new();
     for row in rows {
         pages.entry(row.parent).or_default().push(row.participant);
@@ -181,10 +182,10 @@ pub async fn list_of(
 ///
 /// # Errors
 /// The database is away.
-pub async fn count(pool: &PgPool, actor: &Actor, filter: &ParticipantFilter) -> Result<i64, StoreError> {
+pub async fn count(session: &Session, actor: &Actor, filter: &ParticipantFilter) -> Result<i64, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {}", count_people(None, filter)));
     push_source(&mut sql, actor, None, filter);
-    Ok(sql.build_query_scalar().fetch_one(pool).await?)
+    Ok(sql.build_query_scalar().fetch_one(session).await?)
 }
 
 /// How many people each of several parents has.
@@ -192,7 +193,7 @@ pub async fn count(pool: &PgPool, actor: &Actor, filter: &ParticipantFilter) -> 
 /// # Errors
 /// The database is away.
 pub async fn count_of(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     parents: (PeopleOf, &[i64]),
     filter: &ParticipantFilter,
@@ -203,7 +204,7 @@ pub async fn count_of(
     sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {count} as n"));
     push_source(&mut sql, actor, Some(parents.0), filter);
     sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -213,7 +214,7 @@ pub async fn count_of(
 /// # Errors
 /// The database is away.
 pub async fn status_counts_of(
-    pool: &PgPool,
+    session: &Session,
     actor: &Actor,
     parents: (PeopleOf, &[i64]),
 ) -> Result<HashMap<i64, StatusCounts>, StoreError> {
@@ -230,7 +231,7 @@ pub async fn status_counts_of(
     sql.push(format!(" as status, {} as n", count_people(Some(parents.0), &filter)));
     push_rows(&mut sql, actor, Some(parents.0), &filter);
     sql.push(" group by 1) q");
-    let rows: Vec<(i64, ParticipantStatus, i64)> = sql.build_query_as().fetch_all(pool).await?;
+    let rows: Vec<(i64, ParticipantStatus, i64)> = sql.build_query_as().fetch_all(session).await?;
     let mut counts: HashMap<i64, StatusCounts> =
         parents.1.iter().map(|&id| (id, StatusCounts::default())).collect();
     for (parent, status, persons) in rows {

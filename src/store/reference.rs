@@ -5,9 +5,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sqlx::PgPool;
-
 use super::error::StoreError;
+use super::session::Session;
 use crate::domain::channel::{Channel, ChannelKind};
 use crate::domain::enrollment::{CivilServantCategory, Programme, Segment};
 use crate::domain::identity::{RegionBook, ServiceNumberRules};
@@ -79,9 +78,9 @@ impl Reference {
 ///
 /// # Errors
 /// The database is away, or holds a name that this version does not know.
-pub async fn load(pool: &PgPool) -> Result<Reference, StoreError> {
+pub async fn load(session: &Session) -> Result<Reference, StoreError> {
     let (provinces, channels, rules) =
-        tokio::try_join!(load_provinces(pool), load_channels(pool), load_rules(pool))?;
+        tokio::try_join!(load_provinces(session), load_channels(session), load_rules(session))?;
     let mut children: HashMap<i64, Vec<i64>> = HashMap::new();
     for channel in &channels {
         if let Some(parent) = channel.parent {
@@ -97,14 +96,14 @@ pub async fn load(pool: &PgPool) -> Result<Reference, StoreError> {
     })
 }
 
-async fn load_provinces(pool: &PgPool) -> Result<Vec<Province>, StoreError> {
+async fn load_provinces(session: &Session) -> Result<Vec<Province>, StoreError> {
     let rows = sqlx::query!(
         "select p.id, p.code, p.iso_code, p.valid_from, p.valid_until,
                 e.name, e.name_en, e.capital, e.valid_until as edition_until
          from province p join province_edition e on e.province_id = p.id
          order by p.id, e.valid_from"
     )
-    .fetch_all(pool)
+    .fetch_all(session)
     .await?;
     let mut provinces: Vec<Province> = Vec::new();
     for row in rows {
@@ -129,7 +128,7 @@ async fn load_provinces(pool: &PgPool) -> Result<Vec<Province>, StoreError> {
     Ok(provinces)
 }
 
-async fn load_channels(pool: &PgPool) -> Result<Vec<Channel>, StoreError> {
+async fn load_channels(session: &Session) -> Result<Vec<Channel>, StoreError> {
     let channels = sqlx::query_as!(
         Channel,
         r#"select c.id, c.code, c.name, c.name_key, c.kind as "kind: ChannelKind", c.parent_id as parent,
@@ -138,15 +137,15 @@ async fn load_channels(pool: &PgPool) -> Result<Vec<Channel>, StoreError> {
                   c.operator, c.opened_on, c.closed_on
            from channel c"#
     )
-    .fetch_all(pool)
+    .fetch_all(session)
     .await?;
     Ok(channels)
 }
 
-async fn load_rules(pool: &PgPool) -> Result<Rulebook, StoreError> {
-    let regions = sqlx::query_scalar!("select code from national_id_region").fetch_all(pool).await?;
+async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
+    let regions = sqlx::query_scalar!("select code from national_id_region").fetch_all(session).await?;
     let settings: HashMap<String, String> = sqlx::query!("select name, value from rule_setting")
-        .fetch_all(pool)
+        .fetch_all(session)
         .await?
         .into_iter()
         .map(|row| (row.name, row.value))
@@ -169,10 +168,10 @@ async fn load_rules(pool: &PgPool) -> Result<Rulebook, StoreError> {
                 .collect(),
         },
         minimum_shared_words: number("name_match.minimum_shared_words")?.into(),
-        programmes: load_programme_rules(pool).await?,
-        civil_servants: load_civil_servant_rules(pool).await?,
-        ages: load_age_rules(pool).await?,
-        contributions: load_contribution_rules(pool).await?,
+        programmes: load_programme_rules(session).await?,
+        civil_servants: load_civil_servant_rules(session).await?,
+        ages: load_age_rules(session).await?,
+        contributions: load_contribution_rules(session).await?,
     })
 }
 
@@ -187,13 +186,13 @@ macro_rules! citation {
     };
 }
 
-async fn load_programme_rules(pool: &PgPool) -> Result<Vec<ProgrammeRule>, StoreError> {
+async fn load_programme_rules(session: &Session) -> Result<Vec<ProgrammeRule>, StoreError> {
     let rows = sqlx::query!(
         r#"select programme as "programme: Programme", segments as "segments: Vec<Segment>",
                   code, title, valid_from, valid_until
            from programme_rule order by code"#
     );
-    let rows = rows.fetch_all(pool).await?.into_iter();
+    let rows = rows.fetch_all(session).await?.into_iter();
     Ok(rows
         .map(|row| ProgrammeRule {
             programme: row.programme,
@@ -203,12 +202,12 @@ async fn load_programme_rules(pool: &PgPool) -> Result<Vec<ProgrammeRule>, Store
         .collect())
 }
 
-async fn load_civil_servant_rules(pool: &PgPool) -> Result<Vec<CivilServantRule>, StoreError> {
+async fn load_civil_servant_rules(session: &Session) -> Result<Vec<CivilServantRule>, StoreError> {
     let rows = sqlx::query!(
         r#"select category as "category: CivilServantCategory", eligible, code, title, valid_from, valid_until
            from civil_servant_rule order by code"#
     );
-    let rows = rows.fetch_all(pool).await?.into_iter();
+    let rows = rows.fetch_all(session).await?.into_iter();
     Ok(rows
         .map(|row| CivilServantRule {
             category: row.category,
@@ -218,12 +217,12 @@ async fn load_civil_servant_rules(pool: &PgPool) -> Result<Vec<CivilServantRule>
         .collect())
 }
 
-async fn load_age_rules(pool: &PgPool) -> Result<Vec<AgeRule>, StoreError> {
+async fn load_age_rules(session: &Session) -> Result<Vec<AgeRule>, StoreError> {
     let rows = sqlx::query!(
         r#"select segment as "segment: Segment", minimum, maximum, code, title, valid_from, valid_until
            from age_rule order by code"#
     );
-    let rows = rows.fetch_all(pool).await?.into_iter();
+    let rows = rows.fetch_all(session).await?.into_iter();
     Ok(rows
         .map(|row| AgeRule {
             segment: row.segment,
@@ -234,13 +233,13 @@ async fn load_age_rules(pool: &PgPool) -> Result<Vec<AgeRule>, StoreError> {
         .collect())
 }
 
-async fn load_contribution_rules(pool: &PgPool) -> Result<Vec<ContributionRule>, StoreError> {
+async fn load_contribution_rules(session: &Session) -> Result<Vec<ContributionRule>, StoreError> {
     let rows = sqlx::query!(
         r#"select programme as "programme: Programme", segment as "segment: Segment", risk_class, employer_ppm,
                   worker_ppm, worker_flat, wage_ceiling, code, title, valid_from, valid_until
            from contribution_rule order by code"#
     );
-    let rows = rows.fetch_all(pool).await?.into_iter();
+    let rows = rows.fetch_all(session).await?.into_iter();
     Ok(rows
         .map(|row| ContributionRule {
             programme: row.programme,

@@ -104,7 +104,7 @@ async fn shape(pool: &PgPool) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_loaded_register_is_what_the_actions_would_have_left() {
     let app = App::new().await;
-    let pool = &app.database.pool;
+    let pool = &app.sql;
     let before = shape(pool).await;
     let size = DemoSize::of(20_000);
     let summary = load(&app.database, size, |_| ()).await.unwrap();

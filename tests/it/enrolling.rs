@@ -194,7 +194,7 @@ async fn a_closed_channel_and_unknown_codes_are_said_together() {
     let app = App::new().await;
     let channel = app.channel("BR-OLD").await;
     sqlx::query("update channel set closed_on = '2014-01-01' where code = 'BR-OLD'")
-        .execute(&app.database.pool)
+        .execute(&app.sql)
         .await
         .unwrap();
     app.database.refresh_reference().await.unwrap();
@@ -241,14 +241,14 @@ async fn no_identity_number_stands_in_the_database() {
     let tables: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
     )
-    .fetch_all(&app.database.pool)
+    .fetch_all(&app.sql)
     .await
     .unwrap();
     let mut dump = String::new();
     for table in tables {
         let sql =
             sqlx::AssertSqlSafe(format!("select coalesce(string_agg(t::text, ' '), '') from {table} t"));
-        let rows: String = sqlx::query_scalar(sql).fetch_one(&app.database.pool).await.unwrap();
+        let rows: String = sqlx::query_scalar(sql).fetch_one(&app.sql).await.unwrap();
         dump.push_str(&rows);
     }
     assert!(dump.contains("Siti Rahayu"), "the dump holds the rows");

@@ -56,10 +56,7 @@ async fn a_database_that_is_away_is_said_with_503_and_without_a_word_of_its_own(
 async fn a_fault_of_ours_is_told_by_its_id_alone() {
     let app = App::new().await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
-    sqlx::query("alter table participant rename column sex to gender")
-        .execute(&app.database.pool)
-        .await
-        .unwrap();
+    sqlx::query("alter table participant rename column sex to gender").execute(&app.sql).await.unwrap();
     let reply = app.post(&app.administrator(), "{ participants { nodes { id } } }", json!({})).await;
     assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
     let error = &reply.body["errors"][0];
@@ -76,7 +73,7 @@ async fn a_lost_enrollment_leaves_nothing_behind() {
         Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!("a-key-of-sixteen-or-more"));
     // The last statement of the transaction fails.
     sqlx::query("alter table count_delta add constraint full_disk check (persons > 1)")
-        .execute(&app.database.pool)
+        .execute(&app.sql)
         .await
         .unwrap();
     let mutation =
@@ -86,16 +83,13 @@ async fn a_lost_enrollment_leaves_nothing_behind() {
         ["identifier", "participant", "enrollment", "participant_event", "count_delta", "idempotency"]
     {
         let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select count(*) from {table}")))
-            .fetch_one(&app.database.pool)
+            .fetch_one(&app.sql)
             .await
             .unwrap();
         // The channel was opened without a key.
         assert_eq!(count, 0, "{table}");
     }
-    sqlx::query("alter table count_delta drop constraint full_disk")
-        .execute(&app.database.pool)
-        .await
-        .unwrap();
+    sqlx::query("alter table count_delta drop constraint full_disk").execute(&app.sql).await.unwrap();
     app.enrolled(&person).await;
 }
 
@@ -116,7 +110,7 @@ async fn five_processes_open_an_empty_database_together() {
         assert_eq!(database.as_ref().expect("every process opens").reference().provinces().len(), 38);
     }
     let installations: i64 = sqlx::query_scalar("select count(*) from installation")
-        .fetch_one(&opened[0].as_ref().unwrap().pool)
+        .fetch_one(&opened[0].as_ref().unwrap().control)
         .await
         .unwrap();
     assert_eq!(installations, 1);

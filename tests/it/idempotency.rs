@@ -112,7 +112,7 @@ async fn a_retry_is_told_what_happened_although_the_rules_have_changed_since() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!(KEY));
     let first = app.enroll(&person).await;
-    sqlx::query("update channel set closed_on = '2014-01-01'").execute(&app.database.pool).await.unwrap();
+    sqlx::query("update channel set closed_on = '2014-01-01'").execute(&app.sql).await.unwrap();
     app.database.refresh_reference().await.unwrap();
     assert_eq!(app.enroll(&person).await, first);
     // Another input under the key is judged by the rules of today.
@@ -143,7 +143,6 @@ async fn an_identity_number_used_as_a_key_is_not_kept() {
     let person = Person::new(&app.channel("BR-PLG").await);
     let number = person.0["nationalId"].clone();
     app.enrolled(&person.with("idempotencyKey", number.clone())).await;
-    let kept: String =
-        sqlx::query_scalar("select key from idempotency").fetch_one(&app.database.pool).await.unwrap();
+    let kept: String = sqlx::query_scalar("select key from idempotency").fetch_one(&app.sql).await.unwrap();
     assert_ne!(json!(kept), number);
 }

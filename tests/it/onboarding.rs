@@ -82,7 +82,7 @@ async fn the_raw_roster_has_the_outcome_of_the_manifest_row_by_row() {
         manifest["problems"].as_array().unwrap().iter().map(|p| (p["record"].as_i64().unwrap(), p)).collect();
     let outcomes: Vec<(i32, String, bool)> =
         sqlx::query_as("select number, outcome::text, flagged from onboarding_row order by number")
-            .fetch_all(&app.database.pool)
+            .fetch_all(&app.sql)
             .await
             .unwrap();
     assert_eq!(outcomes.len(), 8_168);

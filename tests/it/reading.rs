@@ -126,13 +126,13 @@ async fn each_filter_keeps_what_it_says_and_all_must_hold() {
     sqlx::query(
         "update participant set registered_at = '2014-09-30T16:59:00Z' where full_name = 'Ani Rahayu'",
     )
-    .execute(&app.database.pool)
+    .execute(&app.sql)
     .await
     .unwrap();
     sqlx::query(
         "update participant set registered_at = '2014-09-30T17:01:00Z' where full_name <> 'Ani Rahayu'",
     )
-    .execute(&app.database.pool)
+    .execute(&app.sql)
     .await
     .unwrap();
     for (filter, expected) in [

@@ -86,7 +86,7 @@ async fn a_batch_that_moves_is_told_again() {
     let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-11-01", "rows": [row(1)]});
     let batch =
         app.ask(mutation, json!({"input": input})).await["onboardCivilServants"]["batch"]["id"].take();
-    let set = async |sql: &'static str| sqlx::query(sql).execute(&app.database.pool).await.unwrap();
+    let set = async |sql: &'static str| sqlx::query(sql).execute(&app.sql).await.unwrap();
     set("update onboarding_batch set state = 'APPLYING', enrolled = 0, pending = 1").await;
     let mut socket = introduced(&app, &serve(&app).await).await;
     let query = "subscription ($id: ID!) { onboardingBatch(id: $id) { state counts { pending enrolled } } }";

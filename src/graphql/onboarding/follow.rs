@@ -54,7 +54,7 @@ enum Next {
 }
 
 async fn current(asker: &Asker, id: i64) -> Result<Option<BatchRow>, StoreError> {
-    Ok(store::by_ids(&asker.database.pool, &asker.actor, &[id]).await?.remove(&id))
+    Ok(store::by_ids(&asker.session, &asker.actor, &[id]).await?.remove(&id))
 }
 
 /// Waits until the batch is not what was seen; `None` where it may not be seen any more.

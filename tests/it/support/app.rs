@@ -16,6 +16,8 @@ use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::Keys;
 use participant_registry::store::{Database, count};
 use serde_json::{Value, json};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use tower::ServiceExt as _;
 
 use super::cluster::{TestDatabase, fresh_database};
@@ -29,6 +31,8 @@ pub struct App {
     pub database: Arc<Database>,
     /// The routes.
     pub router: Router,
+    /// The database as its owner sees it, past all locks.
+    pub sql: PgPool,
     // Dropped last: the database goes with it.
     _database: Arc<TestDatabase>,
 }
@@ -65,7 +69,9 @@ impl App {
             settings: Settings::default(),
             playground: Some(Arc::new(Default::default)),
         };
-        Self { database, router: open(front).router, _database: fresh.into() }
+        let fresh = fresh.into();
+        let sql = PgPoolOptions::new().max_connections(1).connect_lazy_with(fresh.options.clone());
+        Self { database, router: open(front).router, sql, _database: fresh }
     }
 
     /// Another process on the same database.
@@ -156,12 +162,12 @@ impl App {
 
     /// Counts rows, for what the API does not show.
     pub async fn count(&self, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(&self.database.pool).await.expect("a count")
+        sqlx::query_scalar(sql).fetch_one(&self.sql).await.expect("a count")
     }
 
     /// Adds the deltas to the base, as `serve` does each second.
     pub async fn fold(&self) {
-        count::fold(&self.database.pool).await.expect("a fold");
+        count::fold(&self.database.control).await.expect("a fold");
     }
 }
 
