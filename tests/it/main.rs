@@ -16,6 +16,7 @@ mod layers;
 mod onboarding;
 mod reading;
 mod registering;
+mod row_security;
 mod schema;
 mod statements;
 mod subscription;

@@ -1,0 +1,234 @@
+//! The second lock: what PostgreSQL shows when the registry's own statement forgot to say whose people it asks for.
+
+use std::collections::BTreeSet;
+
+use participant_registry::domain::actor::{Actor, Role, Scope};
+use participant_registry::domain::page::{Direction, Order, Page};
+use participant_registry::graphql::node_id;
+use participant_registry::store::database::{OpenError, PoolSettings};
+use participant_registry::store::keys::Keys;
+use participant_registry::store::session::Session;
+use participant_registry::store::{Database, enrollment, event, onboarding, participant};
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
+
+use crate::support::cluster::fresh_database;
+use crate::support::{App, Person, json, row};
+
+/// People of two employers, two associations, two provinces and two channels, some of them of both.
+struct Scene {
+    app: App,
+    scopes: Vec<(&'static str, Scope)>,
+}
+
+async fn scene() -> Scene {
+    let app = App::new().await;
+    let (one, two) = (app.channel("BR-ONE").await, app.channel("BR-TWO").await);
+    let (mine, theirs) = (app.government("Punya Saya").await, app.government("Punya Orang").await);
+    let (ours, others) = (app.association("Nelayan").await, app.association("Ojek").await);
+    let jambi = |person: Person| person.with("provinceCode", json!("15"));
+    let of_association = |person: Person, id: &str| person.with("associationId", json!(id));
+    let both = Person::new(&one).at(&mine);
+    app.enrolled(&both).await;
+    app.enrolled(&both.at(&theirs).with("channelCode", json!(two))).await;
+    let moonlighter = Person::new(&two).at(&theirs);
+    app.enrolled(&moonlighter).await;
+    let mut second = of_association(moonlighter, &ours).with("segment", json!("SELF_EMPLOYED"));
+    second.0.as_object_mut().unwrap().remove("employerId");
+    app.enrolled(&second).await;
+    app.enrolled(&jambi(Person::new(&two).at(&theirs))).await;
+    app.enrolled(&jambi(of_association(Person::new(&one), &others))).await;
+    app.enrolled(&of_association(Person::new(&two), &ours)).await;
+    for (employer, channel, n) in [(&mine, &one, 1), (&theirs, &two, 5)] {
+        let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16",
+            "startsOn": "2014-11-01", "rows": [row(n), row(n + 1)]});
+        let onboard =
+            "mutation ($v: OnboardCivilServantsInput!) { onboardCivilServants(input: $v) { batch { id } } }";
+        app.ask(onboard, json!({"v": input})).await;
+    }
+    let reference = app.database.reference();
+    let province = |code: &str| vec![reference.province_by_code(code).unwrap().id];
+    let channel = |code: &str| vec![reference.channel_by_code(code).unwrap().id];
+    let employer = Some(node_id::employer_id(&mine).unwrap());
+    let association = Some(node_id::association_id(&ours).unwrap());
+    let scopes = vec![
+        ("employer", Scope { employer, ..Scope::default() }),
+        ("association", Scope { association, ..Scope::default() }),
+        ("province", Scope { provinces: province("15"), ..Scope::default() }),
+        ("channel", Scope { channels: channel("BR-ONE"), ..Scope::default() }),
+        ("both", Scope { provinces: province("16"), channels: channel("BR-TWO"), ..Scope::default() }),
+    ];
+    Scene { app, scopes }
+}
+
+fn actor(role: Role, scope: Scope) -> Actor {
+    Actor { client: "somebody".to_owned(), role, scope }
+}
+
+/// Everything that the registry's statements find, of each table.
+async fn found(session: &Session, actor: &Actor, everybody: &[i64]) -> Vec<(&'static str, BTreeSet<i64>)> {
+    let page = Page::parse(Some(100), None, None, None, Order::Id, Direction::Ascending).unwrap();
+    let people = participant::list(session, actor, &Default::default(), &page).await.unwrap();
+    let people = people.rows.into_iter().map(|row| row.id).collect();
+    let by_ids = participant::by_ids(session, actor, everybody).await.unwrap().into_keys().collect();
+    let enrollments =
+        enrollment::list_of(session, actor, everybody, &Default::default(), &page).await.unwrap();
+    let enrollments = enrollments.into_values().flat_map(|slice| slice.rows).map(|row| row.id).collect();
+    let events = event::list_of(session, actor, everybody, &page).await.unwrap();
+    let events = events.into_values().flat_map(|slice| slice.rows).map(|row| row.id).collect();
+    let batches = onboarding::list(session, actor, &Default::default(), &page).await.unwrap();
+    let batches: BTreeSet<i64> = batches.rows.into_iter().map(|row| row.id).collect();
+    vec![
+        ("people", people),
+        ("people by id", by_ids),
+        ("enrollments", enrollments),
+        ("events", events),
+        ("batches", batches),
+    ]
+}
+
+#[tokio::test]
+async fn either_lock_alone_shows_the_same_rows() {
+    let Scene { app, scopes } = scene().await;
+    let everybody: Vec<i64> =
+        sqlx::query_scalar("select id from participant order by id").fetch_all(&app.sql).await.unwrap();
+    let administrator = actor(Role::Administrator, Scope::default());
+    let whole = found(&app.database.reading(&administrator), &administrator, &everybody).await;
+    assert!(whole.iter().all(|(_, rows)| rows.len() > 1), "{whole:?}");
+    for (name, scope) in scopes {
+        let scoped = actor(Role::Officer, scope);
+        let first = found(&app.database.reading(&administrator), &scoped, &everybody).await;
+        // The statements of somebody who sees everything, through a session of somebody who does not.
+        let second = found(&app.database.reading(&scoped), &administrator, &everybody).await;
+        assert_eq!(first, second, "{name}");
+        for ((what, rows), (_, all)) in second.iter().zip(&whole) {
+            assert!(rows.len() < all.len(), "{name} sees all {what}");
+        }
+        assert!(!second[0].1.is_empty(), "{name} sees somebody");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_without_any_condition_finds_nobody_foreign() {
+    let Scene { app, scopes } = scene().await;
+    let count = async |session: &Session, table: &str| -> i64 {
+        let sql = AssertSqlSafe(format!("select count(*) from {table}"));
+        sqlx::query_scalar(sql).fetch_one(session).await.unwrap()
+    };
+    let employer = app.database.reading(&actor(Role::Partner, scopes[0].1.clone()));
+    let counts = [
+        ("participant", 3),
+        ("enrollment", 3),
+        ("participant_event", 3),
+        ("onboarding_batch", 1),
+        ("onboarding_row", 2),
+    ];
+    for (table, own) in counts {
+        assert_eq!(count(&employer, table).await, own, "{table}");
+        for role in [Role::Auditor, Role::LicensingDesk] {
+            let nobody = app.database.reading(&actor(role, Scope::default()));
+            assert_eq!(count(&nobody, table).await, 0, "{role} {table}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_forgets_whose_it_was() {
+    let Scene { app, scopes } = scene().await;
+    let sessions: Vec<(Session, i64)> = {
+        let mut sessions = Vec::new();
+        for (_, scope) in scopes {
+            let scoped = actor(Role::Officer, scope);
+            let people =
+                participant::count(&app.database.reading(&scoped), &scoped, &Default::default()).await;
+            sessions.push((app.database.reading(&scoped), people.unwrap()));
+        }
+        sessions
+    };
+    // More of them at once than there are connections, in another order each time.
+    let asked = (0..sessions.len() * 20).map(|n| {
+        let (session, people) = sessions[n * 7 % sessions.len()].clone();
+        async move {
+            let seen: i64 =
+                sqlx::query_scalar("select count(*) from participant").fetch_one(&session).await.unwrap();
+            assert_eq!(seen, people);
+        }
+    });
+    futures_util::future::join_all(asked).await;
+}
+
+#[tokio::test]
+async fn who_reads_cannot_write_and_who_writes_cannot_unsay() {
+    let Scene { app, scopes } = scene().await;
+    let denied = async |session: &Session, statement: &'static str| {
+        let error = sqlx::query(statement).execute(session).await.expect_err(statement);
+        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        assert_eq!(code.as_deref(), Some("42501"), "{statement}");
+    };
+    let readers = [actor(Role::Administrator, Scope::default()), actor(Role::Partner, scopes[0].1.clone())];
+    for reader in readers.map(|reader| app.database.reading(&reader)) {
+        denied(&reader, "update participant set full_name = 'x'").await;
+        denied(&reader, "insert into identifier values ('NATIONAL_ID', 'x', 1)").await;
+        denied(&reader, "delete from enrollment").await;
+        denied(&reader, "select * from idempotency").await;
+        denied(&reader, "select * from installation").await;
+    }
+    // Kept figures know no scope, so whoever has one is not shown them at all.
+    denied(&app.database.reading(&actor(Role::Partner, scopes[0].1.clone())), "select * from province_count")
+        .await;
+    let writer = &app.database.writer;
+    denied(writer, "delete from participant").await;
+    denied(writer, "delete from enrollment").await;
+    denied(writer, "update participant_event set recorded_by = 'x'").await;
+    denied(writer, "alter table participant disable row level security").await;
+    denied(writer, "update rule_setting set value = value").await;
+}
+
+#[tokio::test]
+async fn the_roles_own_nothing_and_no_table_of_people_is_left_open() {
+    let app = App::new().await;
+    let owned = "select count(*) from pg_class c join pg_roles r on r.oid = c.relowner
+                 where r.rolname in ('registry_reader', 'registry_scoped', 'registry_writer')";
+    assert_eq!(app.count(owned).await, 0);
+    // Whatever names a person is under row security, or the readers' roles may not read it at all. The table of numbers
+    // is the exception: it holds digests alone, and leads to a person who is under row security.
+    let open: Vec<String> = sqlx::query_scalar(
+        "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         where n.nspname = 'public' and c.relkind in ('r', 'p', 'v', 'm') and c.relname <> 'identifier'
+           and exists (select from pg_attribute a where a.attrelid = c.oid
+                         and a.attname in ('participant_id', 'full_name', 'national_id', 'subjects', 'submitted_by'))
+           and has_table_privilege('registry_scoped', c.oid, 'select')
+           and not (c.relrowsecurity and c.relforcerowsecurity)",
+    )
+    .fetch_all(&app.sql)
+    .await
+    .unwrap();
+    assert_eq!(open, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_login_that_owns_nothing_serves_and_one_without_the_roles_is_refused() {
+    let fresh = fresh_database().await;
+    let mut owner = fresh.options.connect().await.unwrap();
+    let login = format!("login_{}", fresh.name);
+    let run = |sql: String| sqlx::raw_sql(AssertSqlSafe(sql));
+    run(format!("create role {login} login noinherit")).execute(&mut owner).await.unwrap();
+    let open = || {
+        Database::open(
+            fresh.options.clone().username(&login),
+            Keys::derive(&[7; 32]),
+            PoolSettings::default(),
+        )
+    };
+    assert!(matches!(open().await, Err(OpenError::Connect(_) | OpenError::NotGranted(_))));
+    let grant = format!("grant registry_reader, registry_scoped, registry_writer to {login}");
+    run(grant).execute(&mut owner).await.unwrap();
+    let database = open().await.expect("it is granted what it needs");
+    assert!(!database.login_is_owner);
+    let app = App::over(database, crate::support::app::TODAY, fresh);
+    let person = Person::new(&app.channel("BR-PLG").await);
+    app.enrolled(&person).await;
+    assert_eq!(app.ask("{ participants { totalCount } }", json!({})).await["participants"]["totalCount"], 1);
+    app.fold().await;
+    app.database.close().await;
+    run(format!("drop owned by {login}; drop role {login}")).execute(&mut owner).await.unwrap();
+}
