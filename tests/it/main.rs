@@ -13,6 +13,7 @@ mod faults;
 mod front_door;
 mod idempotency;
 mod layers;
+mod network;
 mod onboarding;
 mod reading;
 mod registering;

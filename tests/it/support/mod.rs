@@ -3,6 +3,7 @@
 pub mod app;
 pub mod builders;
 pub mod cluster;
+pub mod proxy;
 pub mod roster;
 pub mod statements;
 

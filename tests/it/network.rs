@@ -1,0 +1,192 @@
+//! What happens when the wire to PostgreSQL is cut, falls silent or leads to a server that takes no writes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{StatusCode, header};
+use futures_util::future::join_all;
+use participant_registry::store::Database;
+use participant_registry::store::database::{OpenError, PoolSettings};
+use participant_registry::store::keys::Keys;
+use sqlx::ConnectOptions as _;
+
+use crate::support::app::TODAY;
+use crate::support::cluster::fresh_database;
+use crate::support::proxy::{Mode, Proxy};
+use crate::support::{App, Person, json};
+
+/// A registry behind a wire, with little patience.
+async fn behind_a_wire() -> (App, Proxy) {
+    let fresh = fresh_database().await;
+    let proxy = Proxy::before(&fresh.options).await;
+    let settings = PoolSettings {
+        interactive: 3,
+        bulk: 1,
+        acquire_timeout: Duration::from_millis(500),
+        statement_timeout: Duration::from_millis(500),
+        ..PoolSettings::default()
+    };
+    let database = Database::open(proxy.options(), Keys::derive(&[7; 32]), settings).await.unwrap();
+    (App::over(database, TODAY, fresh), proxy)
+}
+
+const PEOPLE: &str = "{ participants { nodes { fullName } } }";
+const ENROLL: &str = "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) {
+    participant { id } errors { code } } }";
+
+/// Asks until the registry serves again; the bound only ends a test that has failed.
+async fn recovered(app: &App, token: &str) {
+    let serves = async { while app.post(token, PEOPLE, json!({})).await.status != StatusCode::OK {} };
+    tokio::time::timeout(Duration::from_secs(30), serves).await.expect("the registry serves again");
+}
+
+#[tokio::test]
+async fn a_silent_network_takes_no_place_for_ever() {
+    let (app, proxy) = behind_a_wire().await;
+    let token = app.administrator();
+    for _ in 0..3 {
+        recovered(&app, &token).await;
+        proxy.set(Mode::Silent);
+        // More than there are connections: some wait for an answer that never comes, some for a place.
+        let replies = join_all((0..8).map(|_| app.post(&token, PEOPLE, json!({})))).await;
+        for reply in replies {
+            assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+            assert!(reply.headers.contains_key(header::RETRY_AFTER));
+        }
+        proxy.set(Mode::Pass);
+        recovered(&app, &token).await;
+        // All places are there again: as many at once as there were.
+        let replies = join_all((0..8).map(|_| app.post(&token, PEOPLE, json!({})))).await;
+        assert!(replies.iter().all(|reply| reply.status == StatusCode::OK));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_costs_one_answer_at_most() {
+    let (app, proxy) = behind_a_wire().await;
+    let token = app.administrator();
+    recovered(&app, &token).await;
+    proxy.set(Mode::Cut);
+    let reply = app.post(&token, PEOPLE, json!({})).await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(reply.body["errors"][0]["extensions"]["code"], "UNAVAILABLE");
+    proxy.set(Mode::Pass);
+    assert_eq!(app.post(&token, PEOPLE, json!({})).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_cut_in_the_middle_of_the_commit_is_told_and_the_retry_tells_the_truth() {
+    let (app, proxy) = behind_a_wire().await;
+    let token = app.administrator();
+    let person =
+        Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!("one-enrollment-one-key")).0;
+    proxy.set(Mode::CutAfter("commit"));
+    let lost = app.post(&token, ENROLL, json!({"v": person})).await;
+    assert_eq!(lost.status, StatusCode::SERVICE_UNAVAILABLE);
+    let message = lost.body["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("outcome is unknown") && message.contains("idempotencyKey"), "{message}");
+    assert_eq!(proxy.mode(), Mode::Cut, "the commit was seen");
+    proxy.set(Mode::Pass);
+    let told = app.ask(ENROLL, json!({"v": person})).await;
+    assert!(told["enrollParticipant"]["participant"]["id"].is_string(), "{told}");
+    assert_eq!(told["enrollParticipant"]["errors"], json!([]));
+    assert_eq!(app.count("select count(*) from enrollment").await, 1);
+}
+
+#[tokio::test]
+async fn a_use_that_is_given_up_leaves_no_transaction_behind() {
+    let (app, _proxy) = behind_a_wire().await;
+    // Given up after each possible number of steps.
+    for steps in 0..200 {
+        let mut begin = Box::pin(app.database.writer.begin());
+        for _ in 0..steps {
+            if futures_util::poll!(begin.as_mut()).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(begin);
+    }
+    let token = app.administrator();
+    recovered(&app, &token).await;
+    let ended = async {
+        let open = "select count(*) from pg_stat_activity
+                    where datname = current_database() and pid <> pg_backend_pid() and state like 'idle in transaction%'";
+        while app.count(open).await > 0 {}
+    };
+    // The bound only ends a test that has failed; it is shorter than the server's own limit on idle transactions.
+    tokio::time::timeout(Duration::from_secs(4), ended).await.expect("no transaction stays open");
+    let backends = "select count(*) from pg_stat_activity
+                    where datname = current_database() and application_name = 'participant-registry'";
+    assert!(app.count(backends).await <= 3 + 1 + 2, "never more than configured");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
+    let (app, _proxy) = behind_a_wire().await;
+    let token = app.administrator();
+    let person = Person::new(&app.channel("BR-PLG").await).0;
+    let name: String =
+        sqlx::query_scalar("select current_database()::text").fetch_one(&app.sql).await.unwrap();
+    let switch = async |to: &str| {
+        let sql = format!(
+            "set transaction_read_only = off; alter database {name} set default_transaction_read_only = {to};
+             select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and application_name = 'participant-registry'"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&app.sql).await.unwrap();
+    };
+    switch("on").await;
+    for (query, variables) in [(PEOPLE, json!({})), (ENROLL, json!({"v": person}))] {
+        let reply = app.post(&token, query, variables).await;
+        assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.body);
+    }
+    switch("off").await;
+    recovered(&app, &token).await;
+    assert_eq!(app.ask(ENROLL, json!({"v": person})).await["enrollParticipant"]["errors"], json!([]));
+}
+
+#[tokio::test]
+async fn nothing_opens_on_a_server_that_takes_no_writes() {
+    let fresh = fresh_database().await;
+    let options = fresh.options.clone().options([("default_transaction_read_only", "on")]);
+    let opened = Database::open(options, Keys::derive(&[7; 32]), PoolSettings::default()).await;
+    assert!(matches!(opened, Err(OpenError::ReadOnly)), "{:?}", opened.err());
+}
+
+#[tokio::test]
+async fn all_backends_are_ended_again_and_again_and_nothing_is_lost() {
+    let (app, _proxy) = behind_a_wire().await;
+    let app = Arc::new(app);
+    let channel = app.channel("BR-PLG").await;
+    let token = app.administrator();
+    let kill = async {
+        let mut killer = app.sql.connect_options().connect().await.unwrap();
+        for _ in 0..20 {
+            let kill = "select pg_terminate_backend(pid) from pg_stat_activity
+                        where datname = current_database() and application_name = 'participant-registry'";
+            sqlx::query(kill).execute(&mut killer).await.unwrap();
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    let enroll = join_all((0..20).map(|n| {
+        let person = Person::new(&channel).with("idempotencyKey", json!(format!("key-of-number-{n:04}"))).0;
+        let (app, token) = (Arc::clone(&app), token.clone());
+        async move {
+            loop {
+                let reply = app.post(&token, ENROLL, json!({"v": person})).await;
+                match reply.status {
+                    StatusCode::OK => break assert!(reply.body["errors"].is_null(), "{}", reply.body),
+                    StatusCode::SERVICE_UNAVAILABLE => {}
+                    other => panic!("{other}: {}", reply.body),
+                }
+            }
+        }
+    }));
+    let both = async { tokio::join!(kill, enroll) };
+    tokio::time::timeout(Duration::from_secs(60), both).await.expect("everybody is enrolled in the end");
+    assert_eq!(app.count("select count(*) from participant").await, 20);
+    assert_eq!(app.count("select count(*) from enrollment").await, 20);
+}
