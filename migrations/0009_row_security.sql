@@ -1,24 +1,27 @@
 -- The second lock on people's data. The first is the scope that the registry puts into every statement; this one is
--- PostgreSQL's. The registry connects under a login and takes on one of three roles for each use of a connection
+-- PostgreSQL's. The registry connects under a login and takes on one of these roles for each use of a connection
 -- (src/store/session.rs); none of them owns a table, none can change its own rights:
 --
---   registry_reader  reads everything but keys and evidence: for actors who see the whole country;
---   registry_scoped  reads the rows of people that lie within registry.provinces, .employer, .association and
---                    .channels, and none where nothing is set; no kept figures, which know no scope;
---   registry_writer  the registry's own writing, chores and reference data.
+--   registry_writer          the registry's own writing, chores and reference data;
+--   registry_reader          reads everything but keys and evidence: for actors who see the whole country;
+--   registry_of_provinces    reads the rows of people who live in registry.provinces,
+--   registry_of_channels     … whom registry.channels brought in or enrolled,
+--   registry_of_employer     … who have an enrollment with registry.employer, and of those only its own,
+--   registry_of_association  … who have an enrollment through registry.association, and of those only its own;
+--   registry_scoped          reads what lies in all that is set, and nothing where nothing is set.
 --
--- Two roles for readers, because a policy that is more than `true` keeps the planner from every index whose operator
--- could leak, the one for names among them.
+-- The readers of a part see no kept figures, which know no scope. One role for each kind of scope, because a policy
+-- for all kinds at once has so many subqueries that the planner misjudges every page.
 --
 -- Roles belong to the whole server. Where the one who migrates may not create roles, somebody who may does it first:
---   create role registry_reader; create role registry_scoped; create role registry_writer;
---   grant registry_reader, registry_scoped, registry_writer to <login of the registry>, <owner of the tables>;
+--   create role registry_writer; … (each of the above); grant registry_writer, … to <login of the registry>, <owner>;
 
 do $$
 declare
     name text;
 begin
-    foreach name in array array['registry_reader', 'registry_scoped', 'registry_writer'] loop
+    foreach name in array array['registry_writer', 'registry_reader', 'registry_of_provinces', 'registry_of_channels',
+        'registry_of_employer', 'registry_of_association', 'registry_scoped'] loop
         if not exists (select from pg_roles where rolname = name) then
             begin
                 execute format('create role %I nologin noinherit', name);
@@ -36,10 +39,14 @@ grant select on _sqlx_migrations to registry_writer;
 grant select on province, province_edition, national_id_region, rule_setting, programme_rule, civil_servant_rule,
     age_rule, contribution_rule, channel, channel_province, employer, association, identifier, participant, enrollment,
     participant_event, onboarding_batch, onboarding_row
-    to registry_reader, registry_scoped, registry_writer;
+    to registry_writer, registry_reader, registry_of_provinces, registry_of_channels, registry_of_employer,
+       registry_of_association, registry_scoped;
 grant select on count_delta, province_count, channel_count, employer_count, association_count
     to registry_reader, registry_writer;
 grant select, insert on installation to registry_writer;
+-- A channel's people are found through its enrollments, as a payer's are.
+create index enrollment_by_channel on enrollment (channel_id, participant_id);
+
 -- What is written once and never changed.
 grant insert on participant_event to registry_writer;
 grant insert, update on channel, channel_province, employer, association, participant, enrollment, onboarding_batch,
@@ -92,12 +99,56 @@ begin
 end $$;
 
 -- `(select …)` is asked once for each statement, and not for each row.
+
+create policy of_provinces on participant for select to registry_of_provinces
+    using (province_id = any ((select registry_scope('provinces'))::bigint[]));
+create policy of_provinces on enrollment for select to registry_of_provinces
+    using (exists (select from participant p where p.id = enrollment.participant_id));
+create policy of_provinces on participant_event for select to registry_of_provinces
+    using (exists (select from participant p where p.id = participant_event.participant_id));
+create policy of_provinces on onboarding_batch for select to registry_of_provinces
+    using (province_id = any ((select registry_scope('provinces'))::bigint[]));
+
+create policy of_channels on participant for select to registry_of_channels using (
+    exists (select from enrollment e where e.participant_id = participant.id
+              and e.channel_id = any ((select registry_scope('channels'))::bigint[])));
+create policy of_channels on enrollment for select to registry_of_channels using (
+    channel_id = any ((select registry_scope('channels'))::bigint[]) or registry_scope_has(participant_id, true));
+create policy of_channels on participant_event for select to registry_of_channels using (
+    channel_id = any ((select registry_scope('channels'))::bigint[]) or registry_scope_has(participant_id, true));
+create policy of_channels on onboarding_batch for select to registry_of_channels
+    using (channel_id = any ((select registry_scope('channels'))::bigint[]));
+
+create policy of_employer on participant for select to registry_of_employer
+    using (exists (select from enrollment e where e.participant_id = participant.id));
+create policy of_employer on enrollment for select to registry_of_employer
+    using (employer_id = any ((select registry_scope('employer'))::bigint[]));
+create policy of_employer on participant_event for select to registry_of_employer using (
+    exists (select from enrollment e where e.participant_id = participant_event.participant_id
+              and (participant_event.enrollment_id is null or e.id = participant_event.enrollment_id)));
+create policy of_employer on onboarding_batch for select to registry_of_employer
+    using (employer_id = any ((select registry_scope('employer'))::bigint[]));
+
+create policy of_association on participant for select to registry_of_association
+    using (exists (select from enrollment e where e.participant_id = participant.id));
+create policy of_association on enrollment for select to registry_of_association
+    using (association_id = any ((select registry_scope('association'))::bigint[]));
+create policy of_association on participant_event for select to registry_of_association using (
+    exists (select from enrollment e where e.participant_id = participant_event.participant_id
+              and (participant_event.enrollment_id is null or e.id = participant_event.enrollment_id)));
+create policy of_association on onboarding_batch for select to registry_of_association using (false);
+
+create policy of_batch on onboarding_row for select
+    to registry_of_provinces, registry_of_channels, registry_of_employer, registry_of_association, registry_scoped
+    using (exists (select from onboarding_batch b where b.id = onboarding_row.batch_id));
+
+-- Of several kinds at once, and of none.
+
 create policy scoped on participant for select to registry_scoped using (
     (select registry_scope_is_set())
     and ((select registry_scope('provinces')) is null
          or province_id = any ((select registry_scope('provinces'))::bigint[]))
     and ((select registry_scope('channels')) is null
-         or channel_id = any ((select registry_scope('channels'))::bigint[])
          or exists (select from enrollment e where e.participant_id = participant.id
                       and e.channel_id = any ((select registry_scope('channels'))::bigint[])))
     and ((select registry_scope('employer')) is null
@@ -143,15 +194,22 @@ create policy scoped on onboarding_batch for select to registry_scoped using (
          or employer_id = any ((select registry_scope('employer'))::bigint[]))
 );
 
-create policy scoped on onboarding_row for select to registry_scoped using (
-    exists (select from onboarding_batch b where b.id = onboarding_row.batch_id)
-);
+-- People of the scope's provinces by the words of their names. The operator of text search could leak what it is asked
+-- about, so that under row security no index serves it; this runs as the writer, and applies the scope itself.
+create function registry_people_named(query tsquery) returns setof bigint
+    language sql stable security definer set search_path from current as $$
+    select p.id from participant p
+    where p.province_id = any(registry_scope('provinces')::smallint[])
+      and to_tsvector('simple', p.name_key) @@ query
+$$;
 
 -- An owner has to be able to create, for as long as it becomes the owner.
 do $$
 begin
-    execute format('grant usage on schema %I to registry_reader, registry_scoped, registry_writer', current_schema);
+    execute format('grant usage on schema %I to registry_writer, registry_reader, registry_of_provinces, '
+                   'registry_of_channels, registry_of_employer, registry_of_association, registry_scoped', current_schema);
     execute format('grant create on schema %I to registry_writer', current_schema);
     alter function registry_scope_has(bigint, boolean) owner to registry_writer;
+    alter function registry_people_named(tsquery) owner to registry_writer;
     execute format('revoke create on schema %I from registry_writer', current_schema);
 end $$;

@@ -64,8 +64,8 @@ pub enum OpenError {
     ReadOnly,
     /// The login may not take on the roles that the registry works under.
     #[error(
-        "the login of DATABASE_URL may not take on the role {0}: grant registry_reader, registry_scoped, \
-         registry_writer to it"
+        "the login of DATABASE_URL may not take on the role {0}: grant it, and the others that begin with registry_, \
+         to this login"
     )]
     NotGranted(&'static str),
     /// Its tables are of an older version, and the login may not change them.
@@ -107,7 +107,15 @@ pub struct Database {
 }
 
 /// The roles of `migrations/0009_row_security.sql`.
-const ROLES: [&str; 3] = ["registry_reader", "registry_scoped", "registry_writer"];
+const ROLES: [&str; 7] = [
+    "registry_writer",
+    "registry_reader",
+    "registry_of_provinces",
+    "registry_of_channels",
+    "registry_of_employer",
+    "registry_of_association",
+    "registry_scoped",
+];
 
 impl Database {
     /// Connects, brings the tables up to date, and reads the reference data.

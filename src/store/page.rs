@@ -52,15 +52,16 @@ pub fn push_ids(sql: &mut QueryBuilder<Postgres>, column: &'static str, ids: &[i
     };
 }
 
-/// Appends a condition that all words, or their beginnings, stand in a text: `siti rah` finds Rahayu, Siti.
+/// A text search for all these words, or their beginnings: `siti rah` finds Rahayu, Siti.
+pub fn words_query(words: &[String]) -> String {
+    words.iter().map(|word| format!("{word}:*")).collect::<Vec<_>>().join(" & ")
+}
+
+/// Appends a condition that all words, or their beginnings, stand in a text.
 pub fn push_words(sql: &mut QueryBuilder<Postgres>, text: &'static str, words: &[String]) {
     if !words.is_empty() {
-        let query = words.iter().map(|word| format!("{word}:*")).collect::<Vec<_>>().join(" & ");
-        sql.push(" and to_tsvector('simple', ")
-            .push(text)
-            .push(") @@ to_tsquery('simple', ")
-            .push_bind(query)
-            .push(")");
+        sql.push(" and to_tsvector('simple', ").push(text).push(") @@ to_tsquery('simple', ");
+        sql.push_bind(words_query(words)).push(")");
     }
 }
 

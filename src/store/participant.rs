@@ -7,7 +7,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder};
 
 use super::count::StatusCounts;
 use super::error::StoreError;
-use super::page::{OrderColumns, push_any, push_ids, push_page, push_words};
+use super::page::{OrderColumns, push_any, push_ids, push_page, push_words, words_query};
 use super::session::Session;
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::enrollment::Segment;
@@ -143,7 +143,7 @@ pub async fn list(
     filter: &ParticipantFilter,
     page: &Page,
 ) -> Result<Slice<ParticipantRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {}", distinct(None, filter, page)));
+    let mut sql = QueryBuilder::new(format!("select {}", distinct(actor, None, filter, page)));
     push_columns(&mut sql, actor);
     push_source(&mut sql, actor, None, filter);
     push_page(&mut sql, page, ORDER);
@@ -163,7 +163,7 @@ pub async fn list_of(
 ) -> Result<HashMap<i64, Slice<ParticipantRow>>, StoreError> {
     let mut sql = QueryBuilder::new("select k.parent, q.* from unnest(");
     sql.push_bind(parents.1.to_vec());
-    let distinct = distinct(Some(parents.0), filter, page);
+    let distinct = distinct(actor, Some(parents.0), filter, page);
     sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {distinct}"));
     push_columns(&mut sql, actor);
     push_source(&mut sql, actor, Some(parents.0), filter);
@@ -183,7 +183,7 @@ pub async fn list_of(
 /// # Errors
 /// The database is away.
 pub async fn count(session: &Session, actor: &Actor, filter: &ParticipantFilter) -> Result<i64, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {}", count_people(None, filter)));
+    let mut sql = QueryBuilder::new(format!("select {}", count_people(actor, None, filter)));
     push_source(&mut sql, actor, None, filter);
     Ok(sql.build_query_scalar().fetch_one(session).await?)
 }
@@ -200,7 +200,7 @@ pub async fn count_of(
 ) -> Result<HashMap<i64, i64>, StoreError> {
     let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
     sql.push_bind(parents.1.to_vec());
-    let count = count_people(Some(parents.0), filter);
+    let count = count_people(actor, Some(parents.0), filter);
     sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {count} as n"));
     push_source(&mut sql, actor, Some(parents.0), filter);
     sql.push(") q");
@@ -228,7 +228,7 @@ pub async fn status_counts_of(
         _ => push_status(&mut sql, actor),
     }
     let filter = ParticipantFilter::default();
-    sql.push(format!(" as status, {} as n", count_people(Some(parents.0), &filter)));
+    sql.push(format!(" as status, {} as n", count_people(actor, Some(parents.0), &filter)));
     push_rows(&mut sql, actor, Some(parents.0), &filter);
     sql.push(" group by 1) q");
     let rows: Vec<(i64, ParticipantStatus, i64)> = sql.build_query_as().fetch_all(session).await?;
@@ -301,23 +301,23 @@ pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     if !actor.may(Operation::ReadPeople) {
         sql.push(" and false");
     }
-    push_territory(sql, actor);
+    push_territory(sql, actor, None);
 }
 
-/// The people of an actor's scope, whatever its role.
-fn push_territory(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
+/// The people of an actor's scope, whatever its role; `through` has seen to some of it already.
+fn push_territory(sql: &mut QueryBuilder<Postgres>, actor: &Actor, through: Option<&Through>) {
     let scope = &actor.scope;
     push_any(sql, "p.province_id", &scope.provinces);
-    if !scope.channels.is_empty() {
-        // A channel sees whom it brought in first, and whom it has enrolled since.
-        sql.push(" and (p.channel_id = any(").push_bind(scope.channels.clone());
+    if !scope.channels.is_empty() && !matches!(through, Some(Through::Channels(_))) {
+        // Whom it brought in first has an enrollment by it, as has whom it has enrolled since.
         sql.push(
-            ") or exists (select from enrollment s where s.participant_id = p.id and s.channel_id = any(",
+            " and exists (select from enrollment s where s.participant_id = p.id and s.channel_id = any(",
         );
-        sql.push_bind(scope.channels.clone()).push(")))");
+        sql.push_bind(scope.channels.clone()).push("))");
     }
+    let seen_to = if through.is_some() { own(actor).map(|(column, _)| column) } else { None };
     for (column, id) in [("employer_id", scope.employer), ("association_id", scope.association)] {
-        if let Some(id) = id {
+        if let Some(id) = id.filter(|_| seen_to != Some(column)) {
             sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.")
                 .push(column);
             sql.push(" = ").push_bind(id).push(")");
@@ -332,30 +332,70 @@ fn push_own(sql: &mut QueryBuilder<Postgres>, actor: &Actor, alias: &'static str
     }
 }
 
-fn push_enrolled(sql: &mut QueryBuilder<Postgres>, actor: &Actor, column: &'static str, id: Option<i64>) {
-    if let Some(id) = id {
-        sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.").push(column);
-        sql.push(" = ").push_bind(id);
-        push_own(sql, actor, "s");
-        sql.push(")");
+fn push_enrolled(sql: &mut QueryBuilder<Postgres>, actor: &Actor, column: &'static str, id: i64) {
+    sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.").push(column);
+    sql.push(" = ").push_bind(id);
+    push_own(sql, actor, "s");
+    sql.push(")");
+}
+
+/// Appends a condition on the words of a name. Of provinces the index is asked by a function: under row security it
+/// serves no statement, and a province has millions of people, which a payer or channel has not.
+fn push_names(sql: &mut QueryBuilder<Postgres>, actor: &Actor, words: &[String]) {
+    if actor.scope.provinces.is_empty() || words.is_empty() {
+        return push_words(sql, "p.name_key", words);
+    }
+    sql.push(" and p.id = any(array(select registry_people_named(to_tsquery('simple', ");
+    sql.push_bind(words_query(words)).push("))))");
+}
+
+/// By which enrollments people are found, where they are: the index (whose, person) gives them in order, and a payer or
+/// channel has few of all people. One person may be found twice.
+enum Through {
+    /// Those with `k.parent`, by this column.
+    Parent(&'static str),
+    /// Those with one payer, by this column.
+    Payer(&'static str, i64),
+    /// Those by one of these channels.
+    Channels(Vec<i64>),
+}
+
+impl Through {
+    fn of(actor: &Actor, parent: Option<PeopleOf>, filter: &ParticipantFilter) -> Option<Self> {
+        match parent {
+            Some(PeopleOf::Employer) => return Some(Self::Parent("employer_id")),
+            Some(PeopleOf::Association) => return Some(Self::Parent("association_id")),
+            _ => {}
+        }
+        let payers = [
+            ("employer_id", filter.employer),
+            ("association_id", filter.association),
+            ("employer_id", actor.scope.employer),
+            ("association_id", actor.scope.association),
+        ];
+        let payer = payers.into_iter().find_map(|(column, id)| Some(Self::Payer(column, id?)));
+        let channels = &actor.scope.channels;
+        payer.or_else(|| (!channels.is_empty()).then(|| Self::Channels(channels.clone())))
+    }
+
+    fn push(&self, sql: &mut QueryBuilder<Postgres>) {
+        sql.push(" from enrollment e join participant p on p.id = e.participant_id where e.");
+        match self {
+            Self::Parent(column) => sql.push(column).push(" = k.parent"),
+            Self::Payer(column, id) => sql.push(column).push(" = ").push_bind(*id),
+            Self::Channels(ids) => sql.push("channel_id = any(").push_bind(ids.clone()).push(")"),
+        };
     }
 }
 
-/// Are people found through their enrollments, so that one may be found twice?
-fn is_through_enrollments(parent: Option<PeopleOf>, filter: &ParticipantFilter) -> bool {
-    matches!(parent, Some(PeopleOf::Employer | PeopleOf::Association))
-        || filter.employer.is_some()
-        || filter.association.is_some()
-}
-
-fn count_people(parent: Option<PeopleOf>, filter: &ParticipantFilter) -> &'static str {
-    if is_through_enrollments(parent, filter) { "count(distinct p.id)" } else { "count(*)" }
+fn count_people(actor: &Actor, parent: Option<PeopleOf>, filter: &ParticipantFilter) -> &'static str {
+    if Through::of(actor, parent, filter).is_some() { "count(distinct p.id)" } else { "count(*)" }
 }
 
 /// Each person once, in the order of the page: a walk along the index that stops with the page.
-fn distinct(parent: Option<PeopleOf>, filter: &ParticipantFilter, page: &Page) -> String {
+fn distinct(actor: &Actor, parent: Option<PeopleOf>, filter: &ParticipantFilter, page: &Page) -> String {
     match page.order {
-        _ if !is_through_enrollments(parent, filter) => String::new(),
+        _ if Through::of(actor, parent, filter).is_none() => String::new(),
         crate::domain::page::Order::Id => format!("distinct on ({}) ", ORDER.id),
         _ => format!("distinct on ({}, {}) ", ORDER.name, ORDER.id),
     }
@@ -363,8 +403,7 @@ fn distinct(parent: Option<PeopleOf>, filter: &ParticipantFilter, page: &Page) -
 
 /// Appends `from … where …`: everybody, or those of `k.parent`, whom the actor may see and the filter keeps.
 ///
-/// People of an employer or association are found through their enrollments, which the index (employer, participant)
-/// gives in order; whoever selects them selects each [once](distinct).
+/// Whoever selects people that are found [through](Through) their enrollments selects each [once](distinct).
 fn push_source(
     sql: &mut QueryBuilder<Postgres>,
     actor: &Actor,
@@ -384,28 +423,13 @@ fn push_rows(
     parent: Option<PeopleOf>,
     filter: &ParticipantFilter,
 ) {
-    let (mut employer, mut association) = (filter.employer, filter.association);
-    let through = match parent {
-        Some(PeopleOf::Employer) => Some(("employer_id", None)),
-        Some(PeopleOf::Association) => Some(("association_id", None)),
-        _ => match (employer.take(), association) {
-            (Some(id), _) => Some(("employer_id", Some(id))),
-            (None, Some(_)) => Some(("association_id", association.take())),
-            (None, None) => None,
-        },
-    };
-    match through {
-        None => sql.push(" from participant p where true"),
-        Some((column, id)) => {
-            sql.push(format!(
-                " from enrollment e join participant p on p.id = e.participant_id where e.{column} = "
-            ));
-            match id {
-                Some(id) => sql.push_bind(id),
-                None => sql.push("k.parent"),
-            }
+    let through = Through::of(actor, parent, filter);
+    match &through {
+        None => {
+            sql.push(" from participant p where true");
         }
-    };
+        Some(through) => through.push(sql),
+    }
     match parent {
         Some(PeopleOf::Province) => sql.push(" and p.province_id = k.parent::smallint"),
         Some(PeopleOf::Channel) => sql.push(" and p.channel_id = k.parent"),
@@ -414,9 +438,13 @@ fn push_rows(
     if through.is_some() {
         push_own(sql, actor, "e");
     }
-    push_territory(sql, actor);
-    push_enrolled(sql, actor, "employer_id", employer);
-    push_enrolled(sql, actor, "association_id", association);
+    push_territory(sql, actor, through.as_ref());
+    let seen_to = if let Some(Through::Payer(column, id)) = through { Some((column, id)) } else { None };
+    for (column, id) in [("employer_id", filter.employer), ("association_id", filter.association)] {
+        if let Some(id) = id.filter(|&id| seen_to != Some((column, id))) {
+            push_enrolled(sql, actor, column, id);
+        }
+    }
     if let Some(province) = filter.province {
         sql.push(" and p.province_id = ").push_bind(province);
     }
@@ -432,7 +460,7 @@ fn push_rows(
         push_own(sql, actor, "s");
         sql.push(")");
     }
-    push_words(sql, "p.name_key", &filter.words);
+    push_names(sql, actor, &filter.words);
     if let Some(day) = filter.registered_from {
         sql.push(" and p.registered_at >= (").push_bind(day).push("::timestamp at time zone 'Asia/Jakarta')");
     }

@@ -55,20 +55,28 @@ impl Identity {
                 array(&mut scope.channels.iter().copied()),
             ]
         };
-        Self { role: "registry_scoped", scope }
+        let set = scope.each_ref().map(|part| !part.is_empty());
+        let role = match set {
+            [true, false, false, false] => "registry_of_provinces",
+            [false, true, false, false] => "registry_of_employer",
+            [false, false, true, false] => "registry_of_association",
+            [false, false, false, true] => "registry_of_channels",
+            _ => "registry_scoped",
+        };
+        Self { role, scope }
     }
 
     /// Tells PostgreSQL, and hears whether it takes no writes.
     pub(super) async fn announce(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let [provinces, employer, association, channels] = &self.scope;
         let announcement = sqlx::query(
-            "select current_setting('transaction_read_only') = 'on', set_config('role', $1, false),
-                    set_config('registry.provinces', $2, false), set_config('registry.employer', $3, false),
-                    set_config('registry.association', $4, false), set_config('registry.channels', $5, false)",
+            "select set_config('role', $1, false), set_config('registry.provinces', $2, false),
+                    set_config('registry.employer', $3, false), set_config('registry.association', $4, false),
+                    set_config('registry.channels', $5, false), current_setting('transaction_read_only') = 'on'",
         );
         let row =
             announcement.bind(self.role).bind(provinces).bind(employer).bind(association).bind(channels);
-        row.fetch_one(connection).await?.try_get(0)
+        row.fetch_one(connection).await?.try_get(5)
     }
 }
 
