@@ -1,6 +1,8 @@
 //! Settings: one documented struct, from flags or the environment. Absurd values stop the start with a sentence that
 //! names the key, never the value.
 
+mod identity;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use clap::{Args, ValueEnum};
 use sqlx::postgres::PgConnectOptions;
 use zeroize::Zeroizing;
 
+pub use self::identity::{Identity, Trust};
 use crate::store::database::PoolSettings;
 use crate::store::keys::Keys;
 
@@ -45,6 +48,10 @@ pub struct Config {
     /// Seconds that one statement may take.
     #[arg(long, env = "REGISTRY_STATEMENT_TIMEOUT", default_value_t = 10, global = true)]
     pub statement_timeout: u64,
+
+    /// Whose tokens hold.
+    #[command(flatten)]
+    pub identity: Identity,
 }
 
 /// What an installation is for.
@@ -85,6 +92,14 @@ impl Config {
             statement_timeout: Duration::from_secs(self.statement_timeout),
             ..PoolSettings::default()
         })
+    }
+
+    /// Whose tokens hold.
+    ///
+    /// # Errors
+    /// A setting is missing, makes no sense, or is not for this environment.
+    pub fn trust(&self) -> anyhow::Result<Trust> {
+        self.identity.trust(self.environment)
     }
 
     /// How to reach the database that was given.

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use participant_registry::actions::register_client::{self, register_client};
 use participant_registry::clock::Clock;
 use participant_registry::demo::{self, DemoSize};
-use participant_registry::domain::actor::Role;
-use participant_registry::http::auth::{self, TokenScope};
+use participant_registry::domain::actor::{Actor, Role};
+use participant_registry::http::auth;
 use participant_registry::postgres::{Cluster, DATA_FOLDER, Durability};
 use participant_registry::store::Database;
 use participant_registry::store::database::PoolSettings;
@@ -151,11 +152,18 @@ impl Registers {
             options: self.cluster.options().database(name),
         };
         let database = register.open().await?;
+        let client = register_client::Input {
+            issuer: auth::OURSELVES.to_owned(),
+            subject: "speed".to_owned(),
+            name: "speed".to_owned(),
+            role: Role::Administrator,
+            scope: register_client::Scope::default(),
+            reads_personal_data: false,
+        };
+        // A register of a run before has it already, and says so.
+        register_client(&database, &Actor::command_line(), None, &client).await?;
         let now = Clock::System.now();
-        let validity = (now, now + chrono::Duration::hours(12));
-        let (keys, reference) = (&database.keys, database.reference());
-        register.token =
-            auth::issue(keys, &reference, "speed", Role::Administrator, TokenScope::default(), validity)?;
+        register.token = auth::issue(&database.keys, "speed", (now, now + chrono::Duration::hours(12)))?;
         register.planning = sqlx::query_scalar(
             "select coalesce(string_agg('-c ' || name || '=' || setting, ' '), '') from pg_settings
              where source = 'client' and category like 'Query Tuning%'",

@@ -6,12 +6,15 @@
 //! To add one: a file here that judges its input with `domain`, writes with `store` inside [`once::once`], and is
 //! called from `graphql`.
 
+pub mod change_client;
+mod client_scope;
 pub mod enroll_participant;
 mod enrolling;
 pub mod onboard_civil_servants;
 pub mod once;
 pub mod open_channel;
 pub mod register_association;
+pub mod register_client;
 pub mod register_employer;
 mod terms;
 

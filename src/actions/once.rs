@@ -37,12 +37,10 @@ pub struct Request<'a, I> {
 }
 
 impl<I: Serialize> Request<'_, I> {
-    /// Digest of what is asked for, by whom: namesakes with other rights are other clients.
+    /// Digest of what is asked for. Not of what the client may see: that can have changed since, and a retry must be
+    /// told what happened.
     fn fingerprint(&self, keys: &Keys) -> Result<Vec<u8>, StoreError> {
-        let Actor { role, scope, .. } = self.actor;
-        // The channels below one come and go; the one itself stands first.
-        let whose = (role, &scope.provinces, scope.employer, scope.association, scope.channels.first());
-        let input = serde_json::to_vec(&(whose, self.input));
+        let input = serde_json::to_vec(self.input);
         let input = input.map_err(|_| StoreError::Fault("an input cannot be written".into()))?;
         Ok(keys.fingerprint(&input))
     }

@@ -1,5 +1,6 @@
 //! The command line. What a person waits for goes to stderr, what a script reads to stdout.
 
+mod client;
 mod demo;
 mod examples;
 mod onboard;
@@ -10,12 +11,12 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
-use crate::domain::actor::{Actor, Role, Scope};
+use crate::domain::actor::Actor;
 use crate::postgres::{Cluster, Durability};
 use crate::store::Database;
 use crate::telemetry;
@@ -43,8 +44,10 @@ enum Command {
     Schema,
     /// Fills an empty register with people who do not exist, for trying and measuring.
     Demo(demo::Demo),
-    /// Signs a bearer token with the installation's own key, and prints it alone.
+    /// Signs a bearer token with the installation's own key, and prints it alone: for development.
     Token(token::Token),
+    /// Says who may ask, and for whom.
+    Client(client::Clients),
     /// Onboards the civil servants of a roster file.
     Onboard(onboard::Onboard),
 }
@@ -73,25 +76,33 @@ impl Cli {
                 installation.close().await;
             }
             Command::Token(token) => {
+                if !self.config.trust()?.own {
+                    bail!(
+                        "tokens signed with the installation's own key do not hold here: see REGISTRY_OWN_TOKENS"
+                    );
+                }
                 let installation = Installation::open(&self.config).await?;
-                let token = token.sign(&installation.database, clock)?;
-                writeln!(std::io::stdout(), "{token}")?;
+                let token = token.sign(&installation.database, clock).await;
                 installation.close().await;
+                writeln!(std::io::stdout(), "{}", token?)?;
+            }
+            Command::Client(client) => {
+                let installation = Installation::open(&self.config).await?;
+                let ran = client.run(&installation.database, self.config.identity.issuer()).await;
+                installation.close().await;
+                ran?;
             }
             Command::Onboard(onboard) => {
                 let installation = Installation::open(&self.config).await?;
-                let code = onboard::run(onboard, &installation.database, &operator(), clock.today()).await;
+                let code =
+                    onboard::run(onboard, &installation.database, &Actor::command_line(), clock.today())
+                        .await;
                 installation.close().await;
                 return code;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Whoever can run commands on the installation itself has its key, and with it all rights.
-fn operator() -> Actor {
-    Actor { client: "command line".to_owned(), role: Role::Administrator, scope: Scope::default() }
 }
 
 /// A database that is ready to use, and the private PostgreSQL below it if there is one.

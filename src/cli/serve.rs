@@ -10,12 +10,15 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::demo;
-use super::{Installation, examples};
+use super::token::{self, Wanted};
+use super::{Installation, demo, examples};
+use crate::actions::register_client::Scope;
 use crate::clock::Clock;
-use crate::config::{Config, Environment, Listen, write_private};
+use crate::config::{Config, Environment, Listen, Trust, write_private};
+use crate::demo::SOUTH_SUMATRA_GOVERNMENT;
 use crate::domain::actor::Role;
-use crate::http::auth::{self, TokenScope};
+use crate::http::auth::provider::Provider;
+use crate::http::auth::{self, Authority};
 use crate::http::graphql::Settings;
 use crate::http::playground::{self, DemoToken, MakeSettings};
 use crate::http::{Front, open, server};
@@ -35,7 +38,7 @@ pub struct Serve {
     #[arg(long, default_value_t = 20_000, requires = "demo")]
     demo_participants: u64,
 
-    /// Serves no playground.
+    /// Serves no playground; in production there is none anyway.
     #[arg(long, env = "REGISTRY_NO_PLAYGROUND")]
     no_playground: bool,
 
@@ -50,10 +53,14 @@ const DEMO_TOKEN_HOURS: i64 = 24;
 impl Serve {
     /// Serves until a signal to stop.
     pub async fn run(self, config: &Config, clock: Clock) -> anyhow::Result<()> {
-        if config.environment == Environment::Production {
+        let production = config.environment == Environment::Production;
+        if production && self.demo {
+            bail!("--demo: a demonstration gives its tokens to everybody; REGISTRY_ENV=production does not");
+        }
+        let Trust { own, provider } = config.trust()?;
+        if self.demo && !own {
             bail!(
-                "REGISTRY_ENV=production needs an identity provider for its clients, and this version knows only the \
-                 tokens that `registry token` signs for development"
+                "--demo: its tokens are the installation's own, and REGISTRY_OWN_TOKENS says that they do not hold"
             );
         }
         if !(64 * 1024..=256 * 1024 * 1024).contains(&self.max_body) {
@@ -64,6 +71,11 @@ impl Serve {
                 "REGISTRY_LISTEN: a demonstration gives its tokens to everybody, so it listens on this machine only"
             );
         }
+        let provider = match provider {
+            Some(settings) => Some(Provider::open(settings).await?),
+            None => None,
+        };
+        let authority = Authority::new(own, provider);
         // The port first: if it is taken, nothing else needs to be started for nothing.
         let listener = TcpListener::bind(self.listen.listen).await;
         let listener =
@@ -73,18 +85,24 @@ impl Serve {
         if self.demo {
             self.fill(&database).await?;
         }
-        let chores = start_chores(&database);
+        let chores = start_chores(&database, &authority);
         let front = Front {
             database: Arc::clone(&database),
+            authority,
             clock,
             settings: Settings { max_body_bytes: self.max_body, ..Settings::default() },
-            playground: (!self.no_playground).then(|| self.make_settings(&database, clock)),
+            playground: (!self.no_playground && !production).then(|| self.make_settings(&database, clock)),
         };
         let address = listener.local_addr()?;
         if self.demo {
             self.welcome(&database, clock, &config.data_dir, address).await?;
         }
-        tracing::info!(%address, "serving: API at /graphql, playground at /, schema at /schema.graphql");
+        match self.no_playground || production {
+            true => tracing::info!(%address, "serving: API at /graphql, schema at /schema.graphql"),
+            false => {
+                tracing::info!(%address, "serving: API at /graphql, playground at /, schema at /schema.graphql");
+            }
+        }
         server::serve(listener, open(front), stop_signal()?).await;
         chores.iter().for_each(tokio::task::JoinHandle::abort);
         installation.close().await;
@@ -108,6 +126,9 @@ impl Serve {
         if !filled {
             let summary = demo::load(database, self.demo_participants).await?;
             tracing::info!(participants = summary.participants, "loaded people who do not exist");
+        }
+        for (_, client) in demo_clients() {
+            token::ensure(database, &client, true).await?;
         }
         Ok(())
     }
@@ -154,39 +175,47 @@ async fn write_request(data_dir: &Path) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// A token for each role. Partners see the people of South Sumatra's government; officers, those of the province.
-fn demo_tokens(database: &Database, clock: Clock) -> Vec<DemoToken> {
-    let (now, reference) = (clock.now(), database.reference());
-    let until = now + chrono::Duration::hours(DEMO_TOKEN_HOURS);
+/// A client for each role, and what the playground calls it. Partners see the people of South Sumatra's government;
+/// officers, those of the province.
+fn demo_clients() -> Vec<(&'static str, Wanted)> {
     let of_role = |&role: &Role| {
         let (label, scope) = match role {
             Role::Partner => {
-                let employer = examples::south_sumatra_government();
-                (
-                    "Partner: the government of South Sumatra",
-                    TokenScope { employer: Some(employer), ..Default::default() },
-                )
+                let scope = Scope { employer: Some(SOUTH_SUMATRA_GOVERNMENT), ..Scope::default() };
+                ("Partner: the government of South Sumatra", scope)
             }
             Role::Officer => {
-                let provinces = vec!["16".to_owned()];
-                ("Officer: South Sumatra", TokenScope { provinces, ..Default::default() })
+                let scope = Scope { province_codes: vec!["16".to_owned()], ..Scope::default() };
+                ("Officer: South Sumatra", scope)
             }
-            Role::Administrator => ("Administrator: the whole country", TokenScope::default()),
-            Role::Approver => ("Approver", TokenScope::default()),
-            Role::LicensingDesk => ("Licensing desk", TokenScope::default()),
-            Role::Analyst => ("Analyst: figures only", TokenScope::default()),
-            Role::Auditor => ("Auditor", TokenScope::default()),
+            Role::Administrator => ("Administrator: the whole country", Scope::default()),
+            Role::Approver => ("Approver", Scope::default()),
+            Role::LicensingDesk => ("Licensing desk", Scope::default()),
+            Role::Analyst => ("Analyst: figures only", Scope::default()),
+            Role::Auditor => ("Auditor", Scope::default()),
         };
         let name = format!("demo-{}", role.as_str().to_lowercase());
-        let token = auth::issue(&database.keys, &reference, &name, role, scope, (now, until)).ok()?;
-        Some(DemoToken { role: role.to_string(), label: label.to_owned(), token })
+        let reads_personal_data = role == Role::Administrator;
+        (label, Wanted { name, role, scope, reads_personal_data })
     };
-    Role::ALL.iter().filter_map(of_role).collect()
+    Role::ALL.iter().map(of_role).collect()
+}
+
+/// A token for each of them.
+fn demo_tokens(database: &Database, clock: Clock) -> Vec<DemoToken> {
+    let now = clock.now();
+    let until = now + chrono::Duration::hours(DEMO_TOKEN_HOURS);
+    let sign = |(label, client): (&'static str, Wanted)| {
+        let token = auth::issue(&database.keys, &client.name, (now, until)).ok()?;
+        Some(DemoToken { role: client.role.to_string(), label: label.to_owned(), token })
+    };
+    demo_clients().into_iter().filter_map(sign).collect()
 }
 
 /// What goes on beside the requests.
-fn start_chores(database: &Arc<Database>) -> [tokio::task::JoinHandle<()>; 3] {
+fn start_chores(database: &Arc<Database>, authority: &Authority) -> [tokio::task::JoinHandle<()>; 4] {
     [
+        tokio::spawn(authority.clone().follow()),
         tokio::spawn(Arc::clone(database).follow_reference()),
         tokio::spawn(repeat(Duration::from_secs(1), Arc::clone(database), async |database: &Database| {
             count::fold(&database.writer).await.map(|_| ())

@@ -1,64 +1,136 @@
-//! `registry token`: a bearer token signed with the installation's own key.
+//! `registry token`: a bearer token signed with the installation's own key, for development. The token says who; what
+//! they may do is the row of the client, which is made here too.
 
+use anyhow::bail;
 use clap::Args;
 
+use super::client::{RightsArguments, done};
+use crate::actions::change_client::{self, change_client};
+use crate::actions::register_client::{self, Scope, register_client};
 use crate::clock::Clock;
-use crate::domain::actor::Role;
-use crate::http::auth::{self, TokenScope};
+use crate::domain::actor::{Actor, Role};
+use crate::domain::client::{Client, Reach};
+use crate::http::auth::{self, OURSELVES};
 use crate::store::Database;
 
 /// Whose token, and how long it holds.
 #[derive(Args, Debug)]
 pub struct Token {
-    /// What the client is to the agency: ADMINISTRATOR, OFFICER, PARTNER, APPROVER, LICENSING_DESK, ANALYST or AUDITOR.
-    #[arg(long, value_parser = role)]
-    role: Role,
+    #[command(flatten)]
+    rights: RightsArguments,
     /// Name of the client: idempotency keys belong to it, and what it does is recorded under it.
     #[arg(long, default_value = "development")]
     name: String,
-    /// Only people who live in this province; may be given several times.
-    #[arg(long = "province", value_name = "CODE")]
-    provinces: Vec<String>,
-    /// Only people of this employer.
-    #[arg(long, value_name = "ID")]
-    employer: Option<String>,
-    /// Only people of this association.
-    #[arg(long, value_name = "ID")]
-    association: Option<String>,
-    /// Only people whom this channel, or one below it, brought in.
-    #[arg(long, value_name = "CODE")]
-    channel: Option<String>,
+    /// Gives the client of this name these rights, where it has others.
+    #[arg(long)]
+    replace: bool,
     /// How long it holds: 30m, 1h, 7d.
     #[arg(long, default_value = "1h", value_parser = duration)]
     ttl: chrono::Duration,
 }
 
+/// What a client of our own shall be.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Name and subject.
+    pub name: String,
+    /// What it is to the agency.
+    pub role: Role,
+    /// Whom it sees.
+    pub scope: Scope,
+    /// May it ask for unmasked numbers?
+    pub reads_personal_data: bool,
+}
+
+/// What became of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ensured {
+    /// It was as wanted.
+    Kept,
+    /// It was made.
+    Registered,
+    /// It had other rights, or was disabled.
+    Replaced,
+}
+
 impl Token {
-    /// Signs it.
-    pub fn sign(self, database: &Database, clock: Clock) -> anyhow::Result<String> {
-        let scope = TokenScope {
-            provinces: self.provinces,
-            employer: self.employer,
-            association: self.association,
-            channel: self.channel,
+    /// Sees to the client, and signs its token.
+    pub async fn sign(self, database: &Database, clock: Clock) -> anyhow::Result<String> {
+        let wanted = Wanted {
+            name: self.name,
+            role: self.rights.role,
+            scope: self.rights.scope()?,
+            reads_personal_data: self.rights.reads_personal_data,
         };
+        match ensure(database, &wanted, self.replace).await? {
+            Ensured::Kept => tracing::info!("the client is registered already, with these rights"),
+            Ensured::Registered => tracing::info!("registered the client"),
+            Ensured::Replaced => tracing::info!("gave the client these rights in place of its own"),
+        }
         let now = clock.now();
-        Ok(auth::issue(
-            &database.keys,
-            &database.reference(),
-            &self.name,
-            self.role,
-            scope,
-            (now, now + self.ttl),
-        )?)
+        Ok(auth::issue(&database.keys, &wanted.name, (now, now + self.ttl))?)
     }
 }
 
-fn role(text: &str) -> Result<Role, String> {
-    text.to_uppercase().replace('-', "_").parse().map_err(|_| {
-        let names: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
-        format!("one of {}", names.join(", "))
-    })
+/// Sees to it that a client of our own is there and has these rights; one that has others is changed only where that is
+/// said.
+pub async fn ensure(database: &Database, wanted: &Wanted, replace: bool) -> anyhow::Result<Ensured> {
+    let actor = Actor::command_line();
+    let known = database.clients.known();
+    let Some(client) = known.by_token(OURSELVES, &wanted.name) else {
+        let input = register_client::Input {
+            issuer: OURSELVES.to_owned(),
+            subject: wanted.name.clone(),
+            name: wanted.name.clone(),
+            role: wanted.role,
+            scope: wanted.scope.clone(),
+            reads_personal_data: wanted.reads_personal_data,
+        };
+        done(register_client(database, &actor, None, &input).await)?;
+        return Ok(Ensured::Registered);
+    };
+    if is_as_wanted(database, client, wanted) {
+        return Ok(Ensured::Kept);
+    }
+    if !replace {
+        bail!(
+            "the client of this name is {} now, has another scope or right, or is disabled; `registry client list` \
+             shows it. Give --replace to change it, or another --name",
+            client.role
+        );
+    }
+    let input = change_client::Input {
+        client: client.id,
+        role: Some(wanted.role),
+        scope: Some(wanted.scope.clone()),
+        reads_personal_data: Some(wanted.reads_personal_data),
+        disabled: Some(false),
+    };
+    done(change_client(database, &actor, None, &input).await)?;
+    Ok(Ensured::Replaced)
+}
+
+fn is_as_wanted(database: &Database, client: &Client, wanted: &Wanted) -> bool {
+    let reference = database.reference();
+    let scope = &wanted.scope;
+    let provinces = scope.province_codes.iter();
+    let provinces: Option<Vec<i16>> =
+        provinces.map(|code| reference.province_by_code(code).map(|province| province.id)).collect();
+    let Some(mut provinces) = provinces else { return false };
+    provinces.sort_unstable();
+    provinces.dedup();
+    let channel = match &scope.channel_code {
+        None => None,
+        Some(code) => match reference.channel_by_code(code) {
+            Some(channel) => Some(channel.id),
+            None => return false,
+        },
+    };
+    let reach = Reach { provinces, employer: scope.employer, association: scope.association, channel };
+    client.is_enabled()
+        && client.role == wanted.role
+        && client.reach == reach
+        && client.reads_personal_data == wanted.reads_personal_data
 }
 
 fn duration(text: &str) -> Result<chrono::Duration, String> {
@@ -90,11 +162,5 @@ mod tests {
         for bad in ["", "h", "1", "0h", "-1h", "32d", "9223372036854775807d", "1é"] {
             assert!(duration(bad).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn roles_may_be_written_in_small_letters() {
-        assert_eq!(role("licensing-desk"), Ok(Role::LicensingDesk));
-        assert!(role("king").is_err());
     }
 }

@@ -49,10 +49,14 @@ impl Scope {
 /// The one who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// Name of the client, as its token says; idempotency keys belong to it.
+    /// Name of the client, unique and for ever; idempotency keys belong to it.
     pub client: String,
+    /// Its row; 0 for the command line, which has none.
+    pub client_id: i64,
     /// What it is.
     pub role: Role,
+    /// May it ask for unmasked numbers, with a purpose?
+    pub reads_personal_data: bool,
     /// Whose people it sees.
     pub scope: Scope,
 }
@@ -70,15 +74,38 @@ pub enum Operation {
     RegisterPayers,
     /// Open channels.
     ManageChannels,
+    /// Say who may ask, and for whom.
+    ManageClients,
 }
 
 impl Actor {
-    /// The table of rights: role by operation.
+    /// The name under which the registry itself writes; no client has it.
+    pub const COMMAND_LINE: &str = "command line";
+
+    /// Whoever can run commands on the installation itself has its key, and with it all rights.
+    pub fn command_line() -> Self {
+        Self {
+            client: Self::COMMAND_LINE.to_owned(),
+            client_id: 0,
+            role: Role::Administrator,
+            reads_personal_data: true,
+            scope: Scope::default(),
+        }
+    }
+
+    /// May its role do that?
     pub fn may(&self, operation: Operation) -> bool {
-        use Operation::{Enroll, ManageChannels, ReadPeople, ReadPersonalData};
-        match self.role {
+        self.role.may(operation)
+    }
+}
+
+impl Role {
+    /// The table of rights: role by operation.
+    pub fn may(self, operation: Operation) -> bool {
+        use Operation::{Enroll, ManageChannels, ManageClients, ReadPeople, ReadPersonalData};
+        match self {
             Role::Administrator => true,
-            Role::Officer => operation != ManageChannels,
+            Role::Officer => !matches!(operation, ManageChannels | ManageClients),
             Role::Partner => matches!(operation, ReadPeople | ReadPersonalData | Enroll),
             Role::Approver => operation == ReadPeople,
             Role::LicensingDesk | Role::Analyst | Role::Auditor => false,

@@ -56,6 +56,7 @@ pub mod actor;
 pub mod association;
 pub mod cell;
 pub mod channel;
+pub mod client;
 pub mod count;
 pub mod employer;
 pub mod enrollment;

@@ -233,7 +233,8 @@ pub fn channels_page(
     Ok(ChannelConnection::new(page.of(list), &page, total))
 }
 
-fn has_words(name_key: &str, words: &[String]) -> bool {
+/// Does a name have all of these words, or words that begin like them?
+pub(super) fn has_words(name_key: &str, words: &[String]) -> bool {
     if words.is_empty() {
         return true;
     }

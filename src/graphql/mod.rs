@@ -12,6 +12,7 @@ mod connection;
 
 pub mod association;
 pub mod channel;
+pub mod client;
 pub mod context;
 pub mod employer;
 pub mod enrollment;
@@ -40,6 +41,7 @@ pub struct Query(
     association::AssociationQuery,
     province::ProvinceQuery,
     channel::ChannelQuery,
+    client::ClientQuery,
     onboarding::OnboardingQuery,
 );
 
@@ -50,6 +52,7 @@ pub struct Mutation(
     employer::EmployerMutation,
     association::AssociationMutation,
     channel::ChannelMutation,
+    client::ClientMutation,
     onboarding::OnboardingMutation,
 );
 

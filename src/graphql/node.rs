@@ -5,6 +5,7 @@ use futures_util::future::try_join_all;
 
 use super::association::Association;
 use super::channel::Channel;
+use super::client::Client;
 use super::context::asker;
 use super::employer::Employer;
 use super::enrollment::Enrollment;
@@ -37,6 +38,8 @@ pub enum Node {
     Province(Province),
     /// A channel.
     Channel(Channel),
+    /// A client.
+    Client(Client),
     /// An onboarding batch.
     OnboardingBatch(OnboardingBatch),
 }
@@ -86,6 +89,7 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
         NodeId::Association(id) => Association::load(ctx, id).await?.map(Node::Association),
         NodeId::Province(id) => Province::find(asker, id).ok().map(Node::Province),
         NodeId::Channel(id) => Channel::find(asker, id).ok().map(Node::Channel),
+        NodeId::Client(id) => Client::find(asker, id).map(Node::Client),
         NodeId::Batch(id) => OnboardingBatch::load(ctx, id).await?.map(Node::OnboardingBatch),
     })
 }

@@ -22,6 +22,8 @@ pub enum NodeId {
     Province(i16),
     /// A channel.
     Channel(i64),
+    /// A client.
+    Client(i64),
     /// An onboarding batch.
     Batch(i64),
 }
@@ -37,6 +39,7 @@ impl NodeId {
             Self::Association(id) => format!("a{id}"),
             Self::Province(id) => format!("r{id}"),
             Self::Channel(id) => format!("c{id}"),
+            Self::Client(id) => format!("k{id}"),
             Self::Batch(id) => format!("b{id}"),
         };
         ID(URL_SAFE_NO_PAD.encode(text))
@@ -63,6 +66,7 @@ impl NodeId {
             'a' => rest.parse().ok().map(Self::Association),
             'r' => rest.parse().ok().map(Self::Province),
             'c' => rest.parse().ok().map(Self::Channel),
+            'k' => rest.parse().ok().map(Self::Client),
             'b' => rest.parse().ok().map(Self::Batch),
             _ => None,
         }
@@ -84,6 +88,7 @@ macro_rules! id_of {
 id_of!(participant_id, Participant, "a participant");
 id_of!(employer_id, Employer, "an employer");
 id_of!(association_id, Association, "an association");
+id_of!(client_id, Client, "a client");
 id_of!(batch_id, Batch, "an onboarding batch");
 
 #[cfg(test)]
@@ -103,7 +108,7 @@ mod tests {
         #[test]
         fn ids_come_back_as_what_they_stand_for(a: i64, b: i64, c: i16) {
             for id in [NodeId::Participant(a), NodeId::Enrollment(a, b), NodeId::Event(a, b), NodeId::Employer(a),
-                       NodeId::Association(a), NodeId::Province(c), NodeId::Channel(a), NodeId::Batch(a)] {
+                       NodeId::Association(a), NodeId::Province(c), NodeId::Channel(a), NodeId::Client(a), NodeId::Batch(a)] {
                 prop_assert_eq!(NodeId::decode(&id.encode()).ok(), Some(id));
             }
         }

@@ -16,7 +16,7 @@ pub struct Viewer(Asker);
 /// Who asks, and whose people they see.
 #[Object]
 impl Viewer {
-    /// Name of the client, as its token says.
+    /// Name of the client.
     async fn name(&self) -> &str {
         &self.0.actor.client
     }

@@ -1,6 +1,13 @@
-//! Who asks: bearer tokens, signed with the installation's own key.
+//! Who asks: bearer tokens, signed with the installation's own key (development) or by an identity provider.
 //!
-//! Whatever is wrong with a token, the answer is the same: 401, one body.
+//! A token says who; what they may do and whom they see is the row of the client. Whatever is wrong with a token, or
+//! with the client that it names, the answer is the same: 401, one body. Where it cannot be told, because the database
+//! or the provider is away, the answer is 503.
+
+pub mod claims;
+mod fetch;
+pub mod jwks;
+pub mod provider;
 
 use std::sync::Arc;
 
@@ -9,168 +16,142 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
 
+use self::claims::Proof;
+use self::provider::Provider;
 use super::graphql::answer::code;
 use super::graphql::{RequestId, refusal};
-use crate::domain::actor::{Actor, Role, Scope};
-use crate::graphql::node_id;
-use crate::store::Database;
-use crate::store::keys::Keys;
-use crate::store::reference::Reference;
+use crate::domain::actor::Actor;
+use crate::domain::client::Client;
+use crate::store::{Database, StoreError};
 
-/// Issuer and audience of the tokens that this installation signs for itself.
-const OURSELVES: &str = "participant-registry";
-/// How far the clocks of two machines may differ.
-const LEEWAY_SECONDS: u64 = 30;
+pub use self::claims::{OURSELVES, TokenError, issue};
 
-/// Whose people a token lets its bearer see, by what the API calls them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct TokenScope {
-    /// Codes of provinces.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub provinces: Vec<String>,
-    /// Id of an employer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub employer: Option<String>,
-    /// Id of an association.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub association: Option<String>,
-    /// Code of a channel.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub channel: Option<String>,
+/// Whose tokens hold here.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    own: bool,
+    provider: Option<Arc<Provider>>,
 }
 
-/// What a token says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Claims {
-    iss: String,
-    aud: String,
-    sub: String,
-    nbf: i64,
-    exp: i64,
-    role: Role,
-    #[serde(default)]
-    scope: TokenScope,
+/// Somebody with a token that holds.
+#[derive(Clone, Debug)]
+pub struct Bearer {
+    /// Who asks.
+    pub actor: Actor,
+    /// When the token ends.
+    pub until: DateTime<Utc>,
+    client: Arc<Client>,
 }
 
-/// Why a token cannot be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// A partner without an employer, association or channel would see the whole country.
-    #[error(
-        "a PARTNER has an employer, an association or a channel: add --employer, --association or --channel"
-    )]
-    PartnerWithoutScope,
-    /// Nobody has this code or id.
-    #[error("the {0} is unknown")]
-    Unknown(&'static str),
-    /// The library refused.
-    #[error("the token cannot be signed")]
-    Signature,
+/// Why nobody is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// The token does not hold; why is nobody's business.
+    Unproven,
+    /// It cannot be told now.
+    Undecided,
 }
 
-/// Signs a token for a client.
-///
-/// # Errors
-/// The scope names what does not exist, or is missing where the role needs one.
-pub fn issue(
-    keys: &Keys,
-    reference: &Reference,
-    name: &str,
-    role: Role,
-    scope: TokenScope,
-    validity: (DateTime<Utc>, DateTime<Utc>),
-) -> Result<String, TokenError> {
-    read_scope(reference, role, &scope)?;
-    let claims = Claims {
-        iss: OURSELVES.to_owned(),
-        aud: OURSELVES.to_owned(),
-        sub: name.to_owned(),
-        nbf: validity.0.timestamp(),
-        exp: validity.1.timestamp(),
-        role,
-        scope,
-    };
-    let key = EncodingKey::from_secret(keys.token_key());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(|_| TokenError::Signature)
-}
-
-/// The bearer of a token, if it is one of ours and holds now.
-pub fn verify(keys: &Keys, reference: &Reference, token: &str) -> Option<Actor> {
-    verify_until(keys, reference, token).map(|(actor, _)| actor)
-}
-
-/// The bearer of a token, if it is one of ours and holds now, and until when.
-pub fn verify_until(keys: &Keys, reference: &Reference, token: &str) -> Option<(Actor, DateTime<Utc>)> {
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
-    validation.set_issuer(&[OURSELVES]);
-    validation.set_audience(&[OURSELVES]);
-    validation.leeway = LEEWAY_SECONDS;
-    validation.validate_nbf = true;
-    let key = DecodingKey::from_secret(keys.token_key());
-    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).ok()?.claims;
-    let scope = read_scope(reference, claims.role, &claims.scope).ok()?;
-    let until = DateTime::from_timestamp(claims.exp, 0)?;
-    (!claims.sub.is_empty()).then_some((Actor { client: claims.sub, role: claims.role, scope }, until))
-}
-
-/// What a scope means. Nothing unknown is left out of it: a scope with less in it shows more.
-fn read_scope(reference: &Reference, role: Role, scope: &TokenScope) -> Result<Scope, TokenError> {
-    let narrow = scope.employer.is_some() || scope.association.is_some() || scope.channel.is_some();
-    if role == Role::Partner && !narrow {
-        return Err(TokenError::PartnerWithoutScope);
+impl Authority {
+    /// Those of an identity provider, and the installation's own where that is said.
+    pub fn new(own: bool, provider: Option<Arc<Provider>>) -> Self {
+        Self { own, provider }
     }
-    let province = |code: &String| {
-        let province = reference.province_by_code(code).ok_or(TokenError::Unknown("province"))?;
-        Ok(province.id)
-    };
-    let employer = |id: &String| node_id::employer_id(id).map_err(|_| TokenError::Unknown("employer"));
-    let association =
-        |id: &String| node_id::association_id(id).map_err(|_| TokenError::Unknown("association"));
-    let channels = match &scope.channel {
-        None => Vec::new(),
-        Some(code) => {
-            let channel = reference.channel_by_code(code).ok_or(TokenError::Unknown("channel"))?;
-            reference.with_descendants(channel.id)
+
+    /// The installation's own, and no others: for development.
+    pub fn of_ourselves() -> Self {
+        Self::new(true, None)
+    }
+
+    /// Who bears a token.
+    ///
+    /// # Errors
+    /// It does not hold, or that cannot be told.
+    pub async fn verify(&self, database: &Database, token: &str) -> Result<Bearer, NotAdmitted> {
+        let header = claims::read_header(token).ok_or(NotAdmitted::Unproven)?;
+        let proof = match &self.provider {
+            // By the algorithm, before any key is looked for: a public key is never taken for a secret.
+            _ if header.alg == claims::OWN_ALGORITHM => self
+                .own
+                .then(|| claims::read_own(&database.keys, token))
+                .flatten()
+                .ok_or(NotAdmitted::Unproven)?,
+            Some(provider) => provider.verify(token, &header).await?,
+            None => return Err(NotAdmitted::Unproven),
+        };
+        self.admit(database, proof).await
+    }
+
+    async fn admit(&self, database: &Database, proof: Proof) -> Result<Bearer, NotAdmitted> {
+        let found = database.clients.find(&database.control, &proof.issuer, &proof.subject).await;
+        let client =
+            found.map_err(cannot_tell)?.filter(|client| client.is_enabled()).ok_or(NotAdmitted::Unproven)?;
+        let reference = database.reference();
+        let channels = client.reach.channel.map(|id| reference.with_descendants(id));
+        let actor = client.actor(channels.unwrap_or_default());
+        Ok(Bearer { actor, until: proof.until, client })
+    }
+
+    /// Keeps the provider's keys fresh, for as long as this runs.
+    pub async fn follow(self) {
+        match self.provider {
+            Some(provider) => provider.follow().await,
+            None => std::future::pending().await,
         }
-    };
-    Ok(Scope {
-        provinces: scope.provinces.iter().map(province).collect::<Result<_, _>>()?,
-        employer: scope.employer.as_ref().map(employer).transpose()?,
-        association: scope.association.as_ref().map(association).transpose()?,
-        channels,
-    })
+    }
+}
+
+impl Bearer {
+    /// Is the client what it was when the token was shown: enabled, with the same rights? Where that cannot be told, no.
+    pub async fn still_holds(&self, database: &Database) -> bool {
+        let clients = database.clients.current(&database.control).await;
+        clients.is_ok_and(|clients| clients.by_id(self.client.id).is_some_and(|now| *now == self.client))
+    }
+}
+
+fn cannot_tell(error: StoreError) -> NotAdmitted {
+    tracing::warn!(%error, "a client could not be looked up");
+    NotAdmitted::Undecided
 }
 
 /// Lets only bearers of a token pass, and tells the next layers who they are.
 pub async fn authenticate(
-    State(database): State<Arc<Database>>,
+    State((authority, database)): State<(Authority, Arc<Database>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let id = RequestId::new();
-    let actor =
-        bearer(request.headers()).and_then(|token| verify(&database.keys, &database.reference(), token));
-    match actor {
-        Some(actor) => {
+    let verdict = match bearer(request.headers()) {
+        Some(token) => authority.verify(&database, token).await,
+        None => Err(NotAdmitted::Unproven),
+    };
+    match verdict {
+        Ok(bearer) => {
             request.extensions_mut().insert(id);
-            request.extensions_mut().insert(Arc::new(actor));
+            request.extensions_mut().insert(Arc::new(bearer.actor));
             next.run(request).await
         }
-        None => {
+        Err(NotAdmitted::Unproven) => {
             let message = "Send a valid token: Authorization: Bearer ….";
             refusal(request.headers(), id, code::UNAUTHENTICATED, message)
+        }
+        Err(NotAdmitted::Undecided) => {
+            let message = "It cannot be told who you are at the moment. Try again.";
+            refusal(request.headers(), id, code::UNAVAILABLE, message)
         }
     }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (scheme, token) = values.next()?.to_str().ok()?.split_once(' ')?;
+    let token = bearer_of(values.next()?.to_str().ok()?)?;
     // Two of them: which one would a proxy have looked at?
-    (values.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then_some(token.trim())
+    values.next().is_none().then_some(token)
+}
+
+/// The token in `Bearer …`, as a header or the first message of a socket has it.
+pub(super) fn bearer_of(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

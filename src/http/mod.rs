@@ -21,6 +21,7 @@ use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
+use self::auth::Authority;
 use self::graphql::{Endpoint, Settings, Writes};
 use self::health::Health;
 use self::playground::MakeSettings;
@@ -35,6 +36,8 @@ use crate::store::Database;
 pub struct Front {
     /// The database.
     pub database: Arc<Database>,
+    /// Whose tokens hold.
+    pub authority: Authority,
     /// The time.
     pub clock: Clock,
     /// Limits of the endpoint.
@@ -55,11 +58,16 @@ pub struct Open {
 
 /// Opens the front door.
 pub fn open(front: Front) -> Open {
-    let Front { database, clock, settings, playground } = front;
+    let Front { database, authority, clock, settings, playground } = front;
     let of_request = Arc::clone(&database);
     let schema = crate::graphql::schema();
-    let subscriptions =
-        Subscriptions::new(schema.clone(), Arc::clone(&database), clock, settings.limits.clone());
+    let subscriptions = Subscriptions::new(
+        schema.clone(),
+        Arc::clone(&database),
+        authority.clone(),
+        clock,
+        settings.limits.clone(),
+    );
     let endpoint = Endpoint::new(schema, settings, move |request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
         request.data(RequestContext::new(Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock)))
@@ -68,7 +76,7 @@ pub fn open(front: Front) -> Open {
     let health = Health::new(Arc::clone(&database));
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
-        .route_layer(from_fn_with_state(Arc::clone(&database), auth::authenticate))
+        .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
         .route_layer(from_fn(move |request: Request, next: Next| {
             let subscriptions = subscriptions.clone();
             async move {

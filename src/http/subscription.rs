@@ -2,7 +2,7 @@
 //!
 //! Subprotocol `graphql-transport-ws`. The token comes as `authorization` in the payload of `connection_init`, because
 //! a browser cannot set a header here. A page of another origin is refused, a socket that does not introduce itself
-//! within five seconds is closed, and so is one whose token has expired. Queries and mutations are refused: over a
+//! within five seconds is closed, and so is one whose token has ended or whose client was disabled or changed. Queries and mutations are refused: over a
 //! socket a leaving client would cancel them half-way, and HTTP has their limits.
 
 use std::any::TypeId;
@@ -20,7 +20,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::{Semaphore, watch};
 
-use super::auth;
+use super::auth::{Authority, Bearer, bearer_of};
 use super::graphql::answer::code;
 use super::graphql::{RequestId, refusal};
 use super::guard::{self, Limits};
@@ -36,6 +36,8 @@ const MAXIMUM_SOCKETS: usize = 1_000;
 const MAXIMUM_OPERATIONS: usize = 20;
 /// How long a socket may take to introduce itself.
 const INIT_DEADLINE: Duration = Duration::from_secs(5);
+/// How often a socket looks whether its client is still what it was.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Bytes of one message: a subscription's text and variables.
 const MAXIMUM_MESSAGE: usize = 64 * 1024;
 
@@ -44,6 +46,7 @@ const MAXIMUM_MESSAGE: usize = 64 * 1024;
 pub struct Subscriptions {
     schema: Registry,
     database: Arc<Database>,
+    authority: Authority,
     clock: Clock,
     limits: Limits,
     sockets: Arc<Semaphore>,
@@ -51,8 +54,15 @@ pub struct Subscriptions {
 
 impl Subscriptions {
     /// Subscriptions of a schema over a database.
-    pub fn new(schema: Registry, database: Arc<Database>, clock: Clock, limits: Limits) -> Self {
-        Self { schema, database, clock, limits, sockets: Arc::new(Semaphore::new(MAXIMUM_SOCKETS)) }
+    pub fn new(
+        schema: Registry,
+        database: Arc<Database>,
+        authority: Authority,
+        clock: Clock,
+        limits: Limits,
+    ) -> Self {
+        let sockets = Arc::new(Semaphore::new(MAXIMUM_SOCKETS));
+        Self { schema, database, authority, clock, limits, sockets }
     }
 
     /// Is this request one for a socket?
@@ -94,29 +104,34 @@ impl Subscriptions {
     }
 
     async fn serve(self, socket: axum::extract::ws::WebSocket, protocol: GraphQLProtocol) {
-        // Seconds until the token ends, once there is one.
-        let (introduced, mut introduction) = watch::channel(None::<Duration>);
+        // Who it is, once that is said.
+        let (introduced, mut introduction) = watch::channel(None::<Bearer>);
         let (database, clock) = (Arc::clone(&self.database), self.clock);
+        let (authority, of_init) = (self.authority.clone(), Arc::clone(&self.database));
         let operations =
             Operations { subscriptions: self, places: Arc::new(Semaphore::new(MAXIMUM_OPERATIONS)) };
         let serving = GraphQLWebSocket::new(socket, operations, protocol)
             .on_connection_init(move |payload| async move {
-                let (actor, left) = introduce(&database, clock, &payload).ok_or_else(unauthenticated)?;
-                introduced.send_replace(Some(left));
+                let bearer = introduce(&authority, &of_init, &payload).await.ok_or_else(unauthenticated)?;
                 let mut data = Data::default();
-                data.insert(Arc::new(actor));
+                data.insert(Arc::new(bearer.actor.clone()));
+                introduced.send_replace(Some(bearer));
                 Ok(data)
             })
             .keepalive_timeout(Duration::from_secs(60))
             .serve();
         let ending = async {
             let introduction = introduction.wait_for(Option::is_some);
-            let left = match tokio::time::timeout(INIT_DEADLINE, introduction).await {
-                Ok(Ok(left)) => left.unwrap_or_default(),
+            let bearer = match tokio::time::timeout(INIT_DEADLINE, introduction).await {
+                Ok(Ok(bearer)) => bearer.clone(),
                 // Never introduced, or refused: then the protocol closes it.
                 _ => return,
             };
-            tokio::time::sleep(left).await;
+            let Some(bearer) = bearer else { return };
+            while clock.system_now() < bearer.until && bearer.still_holds(&database).await {
+                let left = (bearer.until - clock.system_now()).to_std().unwrap_or_default();
+                tokio::time::sleep(left.min(LOOK_AGAIN)).await;
+            }
         };
         tokio::select! {
             () = serving => {}
@@ -125,14 +140,14 @@ impl Subscriptions {
     }
 }
 
-/// Who opens the socket, and for how long.
-fn introduce(database: &Database, clock: Clock, payload: &serde_json::Value) -> Option<(Actor, Duration)> {
+/// Who opens the socket.
+async fn introduce(
+    authority: &Authority,
+    database: &Database,
+    payload: &serde_json::Value,
+) -> Option<Bearer> {
     let authorization = payload.get("authorization").or_else(|| payload.get("Authorization"))?.as_str()?;
-    let (scheme, token) = authorization.split_once(' ')?;
-    let bearer = scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())?;
-    let (actor, until) = auth::verify_until(&database.keys, &database.reference(), bearer)?;
-    let left = (until - clock.system_now()).to_std().unwrap_or_default();
-    Some((actor, left))
+    authority.verify(database, bearer_of(authorization)?).await.ok()
 }
 
 fn unauthenticated() -> Error {

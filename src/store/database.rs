@@ -8,8 +8,8 @@ use sqlx::migrate::Migrate as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::time::timeout;
 
+use super::client_book::ClientBook;
 use super::connections::Connections;
 use super::error::StoreError;
 use super::keys::Keys;
@@ -101,6 +101,8 @@ pub struct Database {
     /// Does the login own the tables, or stand above all rights? Then row security is a lock that it could open.
     pub login_is_owner: bool,
     options: PgConnectOptions,
+    /// Who may ask.
+    pub clients: ClientBook,
     reference: ArcSwap<Reference>,
     /// One at a time reads the reference data again: an older reading must not replace a newer one.
     refreshing: tokio::sync::Mutex<()>,
@@ -153,6 +155,7 @@ impl Database {
             return Err(OpenError::WrongKey);
         }
         let reference = reference::load(&control).await.map_err(OpenError::Reference)?;
+        let clients = ClientBook::open(&control).await.map_err(OpenError::Reference)?;
         Ok(Arc::new(Self {
             writer: session(settings.interactive, settings.for_requests()),
             bulk: session(settings.bulk, settings.for_bulk()),
@@ -160,6 +163,7 @@ impl Database {
             keys,
             login_is_owner,
             options,
+            clients,
             reference: ArcSwap::from_pointee(reference),
             refreshing: Default::default(),
         }))
@@ -208,42 +212,15 @@ impl Database {
         Ok(())
     }
 
-    /// Reads the reference data again whenever another process changed them, for as long as this runs.
-    pub async fn follow_reference(self: Arc<Self>) {
-        loop {
-            if let Err(error) = self.follow_reference_once().await {
-                tracing::debug!(%error, "not listening for changes of reference data; trying again");
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-
-    async fn follow_reference_once(&self) -> Result<(), StoreError> {
-        let single = PgPoolOptions::new().max_connections(1).acquire_timeout(SIGN_OF_LIFE);
-        let mut listener = PgListener::connect_with(&single.connect_lazy_with(self.options.clone())).await?;
-        listener.listen("reference_changed").await?;
-        loop {
-            // What changed while nobody listened is read here, as is everything after a lost connection.
-            self.refresh_reference().await?;
-            // A silent network says nothing: whoever hears nothing asks.
-            loop {
-                match timeout(SILENCE, listener.recv()).await {
-                    Ok(heard) => break heard.map(|_| ())?,
-                    Err(_silence) => {
-                        let alive =
-                            timeout(SIGN_OF_LIFE, sqlx::query("select 1").execute(&mut listener)).await;
-                        alive.map_err(|_| StoreError::Unavailable("the listener hears nothing".into()))??;
-                    }
-                }
-            }
-        }
+    /// A connection that hears what is announced.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub(super) async fn listener(&self) -> Result<PgListener, StoreError> {
+        let single = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(3));
+        Ok(PgListener::connect_with(&single.connect_lazy_with(self.options.clone())).await?)
     }
 }
-
-/// How long a listener hears nothing before it asks whether anybody is there.
-const SILENCE: Duration = Duration::from_secs(5);
-/// How long an answer may take that only says that somebody is there.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(3);
 
 /// A migration takes as long as it takes, and whoever waits for another process's waits.
 async fn maintenance(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {

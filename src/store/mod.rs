@@ -11,6 +11,8 @@
 
 pub mod association;
 pub mod channel;
+pub mod client;
+pub mod client_book;
 mod connections;
 pub mod count;
 pub mod database;
@@ -18,6 +20,7 @@ pub mod employer;
 pub mod enrollment;
 pub mod error;
 pub mod event;
+mod follow;
 pub mod idempotency;
 pub mod identifier;
 pub mod keys;
@@ -63,6 +66,7 @@ macro_rules! pg_enum {
 }
 
 pg_enum! {
+    crate::domain::actor::Role => "client_role", "_client_role";
     crate::domain::channel::ChannelKind => "channel_kind", "_channel_kind";
     crate::domain::employer::EmployerKind => "employer_kind", "_employer_kind";
     crate::domain::enrollment::CivilServantCategory => "civil_servant_category", "_civil_servant_category";

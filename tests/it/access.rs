@@ -1,10 +1,10 @@
 //! Whose people an actor sees, through every path there is so far.
 
 use participant_registry::domain::actor::Role;
-use participant_registry::http::auth::TokenScope;
+use participant_registry::graphql::node_id::NodeId;
 
 use crate::support::app::codes;
-use crate::support::{App, Person, Value, json};
+use crate::support::{App, Person, TokenScope, Value, json};
 
 /// Two employers with a person each; one of those people works for both.
 struct Two {
@@ -30,7 +30,7 @@ async fn two() -> Two {
 #[tokio::test]
 async fn a_partner_sees_its_own_people_and_nobody_else_through_every_path() {
     let Two { app, mine, theirs, my_person, their_person } = two().await;
-    let partner = app.partner(&mine);
+    let partner = app.partner(&mine).await;
     let query = "query ($mine: ID!, $theirs: ID!, $my: ID!, $their: ID!) {
         participants { totalCount nodes { id fullName status employer { name } } }
         byStatus: participants(filterBy: {status: [ACTIVE]}) { totalCount }
@@ -72,7 +72,7 @@ async fn a_partner_sees_its_own_people_and_nobody_else_through_every_path() {
 #[tokio::test]
 async fn an_absent_person_and_a_foreign_one_look_the_same() {
     let Two { app, mine, their_person, .. } = two().await;
-    let partner = app.partner(&mine);
+    let partner = app.partner(&mine).await;
     let query = "query ($by: ParticipantKey!) { participant(by: $by) { id } }";
     let foreign = app.post(&partner, query, json!({"by": {"id": their_person}})).await;
     let nobody = app.post(&partner, query, json!({"by": {"nationalId": "1671015505750009"}})).await;
@@ -83,7 +83,7 @@ async fn an_absent_person_and_a_foreign_one_look_the_same() {
 #[tokio::test]
 async fn a_partner_enrolls_for_itself_only() {
     let Two { app, mine, theirs, .. } = two().await;
-    let partner = app.partner(&mine);
+    let partner = app.partner(&mine).await;
     let person = Person::new("BR-PLG");
     for foreign in [person.clone().at(&theirs), person.clone()] {
         let payload = app.enroll_as(&partner, &foreign).await;
@@ -99,7 +99,7 @@ async fn an_officer_sees_and_enrolls_in_its_provinces_only() {
     let channel = app.channel("BR-PLG").await;
     app.enrolled(&Person::new(&channel)).await;
     app.enrolled(&Person::new(&channel).with("provinceCode", json!("15"))).await;
-    let officer = app.officer(&["15"]);
+    let officer = app.officer(&["15"]).await;
     let data = app
         .ask_as(&officer, "{ participants { totalCount } provinces { code counts { total } } }", json!({}))
         .await;
@@ -117,7 +117,7 @@ async fn an_officer_sees_and_enrolls_in_its_provinces_only() {
 async fn roles_that_see_no_people_see_none_by_any_path() {
     let Two { app, mine, my_person, .. } = two().await;
     for role in [Role::Analyst, Role::Auditor, Role::LicensingDesk] {
-        let token = app.token(role, TokenScope::default());
+        let token = app.token(role, TokenScope::default()).await;
         assert_eq!(app.refused(&token, "{ participants { totalCount } }", json!({})).await, "FORBIDDEN");
         assert_eq!(app.refused(&token, "{ onboardingBatches { totalCount } }", json!({})).await, "FORBIDDEN");
         let query = "query ($id: ID!) { node(id: $id) { id } }";
@@ -159,7 +159,7 @@ async fn who_may_not_write_is_refused_and_nothing_is_written() {
         ),
     ];
     for role in [Role::Approver, Role::Analyst, Role::Auditor, Role::LicensingDesk] {
-        let token = app.token(role, TokenScope::default());
+        let token = app.token(role, TokenScope::default()).await;
         for (mutation, input) in &mutations {
             assert_eq!(
                 app.refused(&token, mutation, json!({"v": input})).await,
@@ -169,7 +169,7 @@ async fn who_may_not_write_is_refused_and_nothing_is_written() {
         }
     }
     // A partner enrolls its own people and opens nothing.
-    let partner = app.partner(&employer);
+    let partner = app.partner(&employer).await;
     for (mutation, input) in &mutations[1..4] {
         assert_eq!(app.refused(&partner, mutation, json!({"v": input})).await, "FORBIDDEN");
     }
@@ -186,7 +186,7 @@ async fn an_approver_sees_people_without_birth_date_and_wage() {
     app.enrolled(&person).await;
     let query = "{ viewer { role mayReadPersonalData } participants { nodes { birthDate birthYear
         enrollments { nodes { monthlyWage contributions { worker } } } } } }";
-    let approver = app.token(Role::Approver, TokenScope::default());
+    let approver = app.token(Role::Approver, TokenScope::default()).await;
     let data = app.ask_as(&approver, query, json!({})).await;
     assert_eq!(data["viewer"], json!({"role": "APPROVER", "mayReadPersonalData": false}));
     assert_eq!(
@@ -200,10 +200,10 @@ async fn a_viewer_is_told_who_it_is() {
     let app = App::new().await;
     let employer = app.employer("Pabrik").await;
     let query = "{ viewer { name role provinces { code } employer { name } association { name } channel { code } mayReadPersonalData } }";
-    let partner: Value = app.ask_as(&app.partner(&employer), query, json!({})).await;
+    let partner: Value = app.ask_as(&app.partner(&employer).await, query, json!({})).await;
     assert_eq!(
         partner["viewer"],
-        json!({"name": "PARTNER", "role": "PARTNER", "provinces": [], "employer": {"name": "Pabrik"},
+        json!({"name": format!("PARTNER-{employer}"), "role": "PARTNER", "provinces": [], "employer": {"name": "Pabrik"},
                "association": null, "channel": null, "mayReadPersonalData": true})
     );
 }
@@ -212,18 +212,23 @@ async fn a_viewer_is_told_who_it_is() {
 async fn a_replay_shows_nothing_that_the_caller_may_not_see_any_more() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
-    let scope = |code: &str| TokenScope { provinces: vec![code.to_owned()], ..TokenScope::default() };
+    let scope = TokenScope { provinces: vec!["16".to_owned()], ..TokenScope::default() };
+    let id = app.register("mover", Role::Officer, scope).await;
+    let officer = app.token_of("mover");
     let person = Person::new(&channel).with("idempotencyKey", json!("a-key-of-sixteen-or-more"));
-    let payload = app.enroll_as(&app.token(Role::Officer, scope("16")), &person).await;
+    let payload = app.enroll_as(&officer, &person).await;
     assert!(payload["participant"]["id"].is_string());
     // The same client, moved to another province since.
-    let payload = app.enroll_as(&app.token(Role::Officer, scope("15")), &person).await;
+    let moved = "mutation ($id: ID!) { changeClient(input: {id: $id, scope: {provinceCodes: [\"15\"]}}) { errors { code } } }";
+    let id = NodeId::Client(id).encode();
+    assert_eq!(app.ask(moved, json!({"id": *id})).await["changeClient"]["errors"], json!([]));
+    let payload = app.enroll_as(&officer, &person).await;
     assert_eq!(payload["participant"], json!(null));
 }
 
 /// A token of a bank, which sees whom its channel has enrolled.
-fn bank(app: &App, channel: &str) -> String {
-    app.token(Role::Partner, TokenScope { channel: Some(channel.to_owned()), ..TokenScope::default() })
+async fn bank(app: &App, channel: &str) -> String {
+    app.token(Role::Partner, TokenScope { channel: Some(channel.to_owned()), ..TokenScope::default() }).await
 }
 
 #[tokio::test]
@@ -234,7 +239,7 @@ async fn a_bank_is_shown_whom_it_enrolls_also_where_another_channel_was_first() 
     let known = Person::new(&first);
     let id = app.enrolled(&known).await;
     let stranger = app.enrolled(&Person::new(&first)).await;
-    let bank = bank(&app, &second);
+    let bank = bank(&app, &second).await;
     let payload = app.enroll_as(&bank, &known.at(&employer).with("channelCode", json!(second))).await;
     assert_eq!((&payload["participant"]["id"], &payload["errors"]), (&json!(id), &json!([])));
     assert!(payload["enrollment"]["id"].is_string());
@@ -253,20 +258,21 @@ async fn two_associations_enroll_one_person_and_see_each_their_own() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (sea, road) = (app.association("Nelayan").await, app.association("Ojek").await);
-    let token = |id: &str| {
+    let token = async |id: &str| {
         app.token(Role::Partner, TokenScope { association: Some(id.to_owned()), ..TokenScope::default() })
+            .await
     };
     let person = Person::new(&channel);
     for association in [&sea, &road] {
         let payload = app
-            .enroll_as(&token(association), &person.clone().with("associationId", json!(association)))
+            .enroll_as(&token(association).await, &person.clone().with("associationId", json!(association)))
             .await;
         assert_eq!(payload["errors"], json!([]), "{association}");
     }
-    let again = app.enroll_as(&token(&sea), &person.with("associationId", json!(sea))).await;
+    let again = app.enroll_as(&token(&sea).await, &person.with("associationId", json!(sea))).await;
     assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
     let query = "{ participants { totalCount nodes { association { name } enrollments { nodes { association { name } } } } } }";
-    let data = app.ask_as(&token(&road), query, json!({})).await;
+    let data = app.ask_as(&token(&road).await, query, json!({})).await;
     let own = json!({"association": {"name": "Ojek"}, "enrollments": {"nodes": [{"association": {"name": "Ojek"}}]}});
     assert_eq!(data["participants"], json!({"totalCount": 1, "nodes": [own]}));
 }
@@ -279,7 +285,7 @@ async fn an_officer_is_told_that_a_person_lives_elsewhere_and_nothing_is_written
     let person = Person::new(&channel);
     app.enrolled(&person).await;
     let moved = person.at(&employer).with("provinceCode", json!("15"));
-    let payload = app.enroll_as(&app.officer(&["15"]), &moved).await;
+    let payload = app.enroll_as(&app.officer(&["15"]).await, &moved).await;
     assert_eq!(codes(&payload["errors"]), ["CONFLICT"]);
     assert_eq!(app.count("select count(*) from enrollment").await, 1);
 }
@@ -295,9 +301,12 @@ async fn a_foreign_batch_is_absent_by_every_path() {
     let query = "query ($id: ID!) { node(id: $id) { id } onboardingBatch(id: $id) { id rows { totalCount } }
         onboardingBatches { totalCount } }";
     let absent = json!({"node": null, "onboardingBatch": null, "onboardingBatches": {"totalCount": 0}});
-    assert_eq!(app.ask_as(&app.partner(&mine), query, json!({"id": batch})).await, absent);
-    assert_eq!(app.ask_as(&app.officer(&["15"]), query, json!({"id": batch})).await, absent);
-    assert_eq!(app.ask_as(&app.partner(&state), query, json!({"id": batch})).await["node"]["id"], batch);
+    assert_eq!(app.ask_as(&app.partner(&mine).await, query, json!({"id": batch})).await, absent);
+    assert_eq!(app.ask_as(&app.officer(&["15"]).await, query, json!({"id": batch})).await, absent);
+    assert_eq!(
+        app.ask_as(&app.partner(&state).await, query, json!({"id": batch})).await["node"]["id"],
+        batch
+    );
 }
 
 #[tokio::test]
@@ -314,7 +323,8 @@ async fn all_or_nothing_does_not_say_which_numbers_the_registry_knows() {
         channelCode: \"BR-PLG\", provinceCode: \"16\", startsOn: \"2014-11-01\", allOrNothing: true, rows: $rows}) {
         batch { id } errors { code path } } }";
     let rows = json!([crate::support::row(1), crate::support::row(2)]);
-    let data = app.ask_as(&app.partner(&state), mutation, json!({"employer": state, "rows": rows})).await;
+    let data =
+        app.ask_as(&app.partner(&state).await, mutation, json!({"employer": state, "rows": rows})).await;
     assert_eq!(
         data["onboardCivilServants"]["errors"],
         json!([{"code": "IDENTITY_MISMATCH", "path": ["rows"]}])
@@ -329,7 +339,7 @@ async fn the_tax_number_of_a_person_leads_to_nobody_without_the_right() {
     app.ask(query, json!({})).await;
     let query = "{ employer(by: {taxNumber: \"1671014208850001\"}) { name } }";
     for role in [Role::Analyst, Role::LicensingDesk, Role::Approver] {
-        let token = app.token(role, TokenScope::default());
+        let token = app.token(role, TokenScope::default()).await;
         assert_eq!(app.ask_as(&token, query, json!({})).await, json!({"employer": null}), "{role}");
     }
     assert_eq!(app.ask(query, json!({})).await["employer"]["name"], "Ibu Rahasia");
@@ -345,9 +355,9 @@ async fn scoped_figures_are_those_of_the_scope_and_by_the_status_there() {
     assert_eq!(kept["mine"]["counts"], json!({"total": 1, "registered": 1, "active": 0}));
     assert_eq!(kept["theirs"]["counts"], json!({"total": 2, "registered": 1, "active": 1}));
     // An officer of the whole province counts one by one what the administrator reads from what is kept.
-    assert_eq!(app.ask_as(&app.officer(&["16"]), query, variables.clone()).await, kept);
+    assert_eq!(app.ask_as(&app.officer(&["16"]).await, query, variables.clone()).await, kept);
     // Figures are what an analyst is for.
     let analyst = TokenScope { provinces: vec!["16".into()], ..TokenScope::default() };
-    let figures = app.ask_as(&app.token(Role::Analyst, analyst), query, variables).await;
+    let figures = app.ask_as(&app.token(Role::Analyst, analyst).await, query, variables).await;
     assert_eq!(figures, kept);
 }

@@ -5,7 +5,7 @@ use crate::support::{App, Person, Value, json};
 #[tokio::test]
 async fn malformed_ids_cursors_pages_and_filters_have_codes() {
     let app = App::new().await;
-    let token = app.administrator();
+    let token = app.administrator().await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     let employer = app.employer("Pabrik").await;
     for (query, code) in [
@@ -56,7 +56,7 @@ async fn malformed_ids_cursors_pages_and_filters_have_codes() {
 #[tokio::test]
 async fn what_databases_choke_on_is_data_like_any_other() {
     let app = App::new().await;
-    let token = app.administrator();
+    let token = app.administrator().await;
     let channel = app.channel("BR-PLG").await;
     let payload = app.enroll(&Person::new(&channel).with("fullName", json!("Siti\0Rahayu"))).await;
     assert_eq!(payload["errors"][0]["code"], "INVALID_FORMAT");
@@ -98,14 +98,14 @@ async fn no_message_repeats_an_identity_number() {
         assert!(!text.contains(&number[..12]) && !text.contains(&number[number.len() - 8..]), "{text}");
     }
     let query = "query ($n: String!) { participant(by: {nationalId: $n}) { id } }";
-    let reply = app.post(&app.administrator(), query, json!({"n": "1671017208850001"})).await;
+    let reply = app.post(&app.administrator().await, query, json!({"n": "1671017208850001"})).await;
     assert!(!reply.body.to_string().contains("7208850001"), "{}", reply.body);
 }
 
 #[tokio::test]
 async fn a_number_of_rupiah_beyond_what_json_can_hold_is_refused() {
     let app = App::new().await;
-    let token = app.administrator();
+    let token = app.administrator().await;
     let query =
         "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) { errors { code } } }";
     for wage in [json!(9_007_199_254_740_993_i64), json!(1.5), json!("2000000")] {

@@ -17,7 +17,7 @@ use crate::support::{App, Person, json};
 async fn a_database_that_is_away_is_said_with_503_and_without_a_word_of_its_own() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
-    let token = app.administrator();
+    let token = app.administrator().await;
     app.database.close().await;
     let mutation =
         "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) { errors { code } } }";
@@ -57,7 +57,7 @@ async fn a_fault_of_ours_is_told_by_its_id_alone() {
     let app = App::new().await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     sqlx::query("alter table participant rename column sex to gender").execute(&app.sql).await.unwrap();
-    let reply = app.post(&app.administrator(), "{ participants { nodes { id } } }", json!({})).await;
+    let reply = app.post(&app.administrator().await, "{ participants { nodes { id } } }", json!({})).await;
     assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
     let error = &reply.body["errors"][0];
     assert_eq!(error["extensions"]["code"], "INTERNAL");
@@ -78,7 +78,7 @@ async fn a_lost_enrollment_leaves_nothing_behind() {
         .unwrap();
     let mutation =
         "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) { errors { code } } }";
-    assert_eq!(app.refused(&app.administrator(), mutation, json!({"v": person.0})).await, "INTERNAL");
+    assert_eq!(app.refused(&app.administrator().await, mutation, json!({"v": person.0})).await, "INTERNAL");
     for table in
         ["identifier", "participant", "enrollment", "participant_event", "count_delta", "idempotency"]
     {

@@ -2,95 +2,13 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{Duration, Utc};
-use participant_registry::domain::actor::Role;
-use participant_registry::http::auth::{TokenScope, issue};
-use participant_registry::store::keys::Keys;
 
-use crate::support::{App, Reply, json};
-
-async fn ask_with(app: &App, authorization: Option<&str>) -> Reply {
-    let request = Request::post("/graphql").header(header::CONTENT_TYPE, "application/json");
-    let request = match authorization {
-        Some(value) => request.header(header::AUTHORIZATION, value),
-        None => request,
-    };
-    app.send(request.body(Body::from(r#"{"query":"{viewer{name}}"}"#)).unwrap()).await
-}
-
-#[tokio::test]
-async fn nothing_is_served_without_a_token_and_every_bad_one_gets_the_same_answer() {
-    let app = App::new().await;
-    #[expect(clippy::disallowed_methods, reason = "tokens hold in the system's time")]
-    let now = Utc::now();
-    let reference = app.database.reference();
-    let made = |keys: &Keys, from, until| {
-        issue(keys, &reference, "x", Role::Administrator, TokenScope::default(), (from, until)).unwrap()
-    };
-    let keys = &app.database.keys;
-    let good = made(keys, now, now + Duration::hours(1));
-    let part = |token: &str, n: usize| token.split('.').nth(n).unwrap().to_owned();
-    let unsigned = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
-    let claims = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    let bad = [
-        "".to_owned(),
-        "nonsense".to_owned(),
-        format!("{unsigned}.{}.", part(&good, 1)),
-        format!("{}.{}.{}", unsigned, part(&good, 1), part(&good, 2)),
-        format!("{}.{}.", part(&good, 0), part(&good, 1)),
-        format!("{}.{}.{}", part(&good, 0), claims(r#"{"sub":"x","role":"ADMINISTRATOR"}"#), part(&good, 2)),
-        made(&Keys::derive(&[8; 32]), now, now + Duration::hours(1)),
-        made(keys, now - Duration::hours(2), now - Duration::seconds(90)),
-        made(keys, now + Duration::seconds(90), now + Duration::hours(1)),
-        format!("{good}x"),
-        good[..good.len() - 2].to_owned(),
-    ];
-    let none = ask_with(&app, None).await;
-    assert_eq!(none.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(none.headers[header::WWW_AUTHENTICATE], "Bearer");
-    assert_eq!(none.body["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
-    for token in &bad {
-        let reply = ask_with(&app, Some(&format!("Bearer {token}"))).await;
-        assert_eq!((reply.status, &reply.body), (none.status, &none.body), "{token}");
-    }
-    for header in [good.clone(), format!("Basic {good}"), format!("Bearer {good} {good}")] {
-        assert_eq!(ask_with(&app, Some(&header)).await.status, StatusCode::UNAUTHORIZED, "{header}");
-    }
-    assert_eq!(ask_with(&app, Some(&format!("bearer {good}"))).await.status, StatusCode::OK);
-    // Clocks may differ by half a minute.
-    for (from, until) in [(-7_200, -15), (15, 3_600)] {
-        let token = made(keys, now + Duration::seconds(from), now + Duration::seconds(until));
-        assert_eq!(ask_with(&app, Some(&format!("Bearer {token}"))).await.status, StatusCode::OK);
-    }
-}
-
-#[tokio::test]
-async fn a_partner_without_a_scope_gets_no_token() {
-    let app = App::new().await;
-    #[expect(clippy::disallowed_methods, reason = "tokens hold in the system's time")]
-    let now = Utc::now();
-    let validity = (now, now + Duration::hours(1));
-    let partner = issue(
-        &app.database.keys,
-        &app.database.reference(),
-        "x",
-        Role::Partner,
-        TokenScope::default(),
-        validity,
-    );
-    assert!(partner.is_err());
-    let nowhere = TokenScope { channel: Some("NONE".into()), ..TokenScope::default() };
-    assert!(
-        issue(&app.database.keys, &app.database.reference(), "x", Role::Officer, nowhere, validity).is_err()
-    );
-}
+use crate::support::{App, json};
 
 #[tokio::test]
 async fn bombs_are_refused_and_the_next_request_is_answered() {
     let app = App::new().await;
-    let token = app.administrator();
+    let token = app.administrator().await;
     let nested = format!("{{ node(id: {}1{}) {{ id }} }}", "[".repeat(2_000), "]".repeat(2_000));
     let fragments: String = (0..22)
         .map(|n| format!("fragment f{n} on Query {{ ...f{} ...f{} }} ", n + 1, n + 1))

@@ -52,7 +52,7 @@ async fn a_key_belongs_to_one_client_and_one_operation() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     app.enrolled(&Person::new(&channel).with("idempotencyKey", json!(KEY))).await;
-    let officer = app.officer(&["16"]);
+    let officer = app.officer(&["16"]).await;
     let payload = app.enroll_as(&officer, &Person::new(&channel).with("idempotencyKey", json!(KEY))).await;
     assert_eq!(payload["errors"], json!([]));
     let query = "mutation ($key: String) { registerEmployer(input: {idempotencyKey: $key, name: \"A\", provinceCode: \"16\"}) {

@@ -7,14 +7,18 @@ mod support;
 
 mod access;
 mod bad_input;
+mod clients;
+mod command_line;
 mod demo;
 mod enrolling;
 mod faults;
 mod front_door;
 mod idempotency;
+mod identity;
 mod layers;
 mod network;
 mod onboarding;
+mod provider;
 mod reading;
 mod registering;
 mod row_security;

@@ -43,7 +43,7 @@ async fn recovered(app: &App, token: &str) {
 #[tokio::test]
 async fn a_silent_network_takes_no_place_for_ever() {
     let (app, proxy) = behind_a_wire().await;
-    let token = app.administrator();
+    let token = app.administrator().await;
     for _ in 0..3 {
         recovered(&app, &token).await;
         proxy.set(Mode::Silent);
@@ -64,7 +64,7 @@ async fn a_silent_network_takes_no_place_for_ever() {
 #[tokio::test]
 async fn a_connection_that_is_cut_costs_one_answer_at_most() {
     let (app, proxy) = behind_a_wire().await;
-    let token = app.administrator();
+    let token = app.administrator().await;
     recovered(&app, &token).await;
     proxy.set(Mode::Cut);
     let reply = app.post(&token, PEOPLE, json!({})).await;
@@ -77,7 +77,7 @@ async fn a_connection_that_is_cut_costs_one_answer_at_most() {
 #[tokio::test]
 async fn a_cut_in_the_middle_of_the_commit_is_told_and_the_retry_tells_the_truth() {
     let (app, proxy) = behind_a_wire().await;
-    let token = app.administrator();
+    let token = app.administrator().await;
     let person =
         Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!("one-enrollment-one-key")).0;
     proxy.set(Mode::CutAfter("commit"));
@@ -113,7 +113,7 @@ async fn a_use_that_is_given_up_leaves_no_transaction_behind() {
         }
         drop(begin);
     }
-    let token = app.administrator();
+    let token = app.administrator().await;
     recovered(&app, &token).await;
     let ended = async {
         let open = "select count(*) from pg_stat_activity
@@ -130,7 +130,7 @@ async fn a_use_that_is_given_up_leaves_no_transaction_behind() {
 #[tokio::test]
 async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
     let (app, _proxy) = behind_a_wire().await;
-    let token = app.administrator();
+    let token = app.administrator().await;
     let person = Person::new(&app.channel("BR-PLG").await).0;
     let name: String =
         sqlx::query_scalar("select current_database()::text").fetch_one(&app.sql).await.unwrap();
@@ -165,7 +165,7 @@ async fn all_backends_are_ended_again_and_again_and_nothing_is_lost() {
     let (app, _proxy) = behind_a_wire().await;
     let app = Arc::new(app);
     let channel = app.channel("BR-PLG").await;
-    let token = app.administrator();
+    let token = app.administrator().await;
     let kill = async {
         let mut killer = app.sql.connect_options().connect().await.unwrap();
         for _ in 0..20 {

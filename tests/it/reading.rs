@@ -32,7 +32,7 @@ async fn a_participant_is_found_by_each_of_its_keys_and_by_no_other() {
     }
     let other = json!({"by": {"nationalId": "1671015505750009"}});
     assert_eq!(app.ask(query, other).await, json!({"participant": null}));
-    let token = app.administrator();
+    let token = app.administrator().await;
     for bad in [
         json!({"cardNumber": "12345678901"}),
         json!({"nationalId": "12"}),

@@ -61,7 +61,7 @@ async fn scene() -> Scene {
 }
 
 fn actor(role: Role, scope: Scope) -> Actor {
-    Actor { client: "somebody".to_owned(), role, scope }
+    Actor { role, scope, ..Actor::command_line() }
 }
 
 /// Everything that the registry's statements find, of each table.

@@ -24,7 +24,7 @@ async fn populated() -> App {
 }
 
 async fn statements(app: &App, query: &str, variables: Value) -> (Value, Vec<String>) {
-    let token = app.administrator();
+    let token = app.administrator().await;
     sent(app.ask_as(&token, query, variables)).await
 }
 
@@ -144,7 +144,7 @@ async fn thirty_two_requests_at_once_cost_thirty_two_times_as_many_statements() 
     let query = "query ($n: Int) { participants(first: $n) { nodes { employer { name } channel { name } } }
         employers(first: 4) { nodes { participants(first: 2) { nodes { association { name } } } } } }";
     let (_, alone) = statements(&app, query, json!({"n": 50})).await;
-    let token = app.administrator();
+    let token = app.administrator().await;
     let asked = futures_util::future::join_all((0..32).map(|_| app.ask_as(&token, query, json!({"n": 50}))));
     let (_, together) = sent(asked).await;
     assert_eq!(together.len(), 32 * alone.len());

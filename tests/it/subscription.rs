@@ -1,6 +1,12 @@
 //! Subscriptions over a real socket: who may open one, and what may be asked over it.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt as _, StreamExt as _};
+use participant_registry::clock::Clock;
+use participant_registry::domain::actor::Role;
+use participant_registry::graphql::node_id::NodeId;
+use participant_registry::http::auth::{Authority, issue};
 use participant_registry::http::{Front, open, server};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
@@ -8,7 +14,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::{App, json, row};
+use crate::support::{App, TokenScope, json, row};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -18,6 +24,7 @@ async fn serve(app: &App) -> String {
     let address = listener.local_addr().unwrap().to_string();
     let front = Front {
         database: app.database.clone(),
+        authority: Authority::of_ourselves(),
         clock: Default::default(),
         settings: Default::default(),
         playground: None,
@@ -48,8 +55,12 @@ async fn next(socket: &mut Socket) -> Value {
 }
 
 async fn introduced(app: &App, address: &str) -> Socket {
+    introduced_with(address, &app.administrator().await).await
+}
+
+async fn introduced_with(address: &str, token: &str) -> Socket {
     let mut socket = connect(address, None).await.unwrap();
-    let authorization = format!("Bearer {}", app.administrator());
+    let authorization = format!("Bearer {token}");
     send(&mut socket, json!({"type": "connection_init", "payload": {"authorization": authorization}})).await;
     assert_eq!(next(&mut socket).await["type"], "connection_ack");
     socket
@@ -152,4 +163,46 @@ async fn a_foreign_page_and_a_bad_token_open_nothing() {
     let mut socket = connect(&address, None).await.unwrap();
     send(&mut socket, json!({"type": "subscribe", "id": "1", "payload": {"query": "subscription { onboardingBatch(id: \"x\") { id } }"}})).await;
     assert_ne!(next(&mut socket).await["type"], "next");
+}
+
+/// Ends within the time that is promised, whatever is under way on it.
+async fn ends(mut socket: Socket) {
+    let closed = async {
+        while let Some(Ok(message)) = socket.next().await {
+            assert!(!message.is_text(), "{message}");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), closed).await.expect("the socket is open still");
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_its_token() {
+    let app = App::new().await;
+    app.register("officer", Role::Officer, TokenScope::default()).await;
+    let now = Clock::System.now();
+    let validity = (now - chrono::Duration::seconds(60), now + chrono::Duration::seconds(2));
+    let token = issue(&app.database.keys, "officer", validity).unwrap();
+    ends(introduced_with(&serve(&app).await, &token).await).await;
+}
+
+#[tokio::test]
+async fn a_socket_ends_when_its_client_is_disabled_or_changed() {
+    let app = App::new().await;
+    let address = serve(&app).await;
+    let stays = introduced(&app, &address).await;
+    for change in ["disabled: true", "scope: {provinceCodes: [\"16\"]}"] {
+        let name = format!("officer-{}", change.len());
+        let id = NodeId::Client(app.register(&name, Role::Officer, TokenScope::default()).await).encode();
+        let socket = introduced_with(&address, &app.token_of(&name)).await;
+        let query = format!(
+            "mutation {{ changeClient(input: {{id: \"{}\", {change}}}) {{ errors {{ code }} }} }}",
+            *id
+        );
+        assert_eq!(app.ask(&query, json!({})).await["changeClient"]["errors"], json!([]));
+        ends(socket).await;
+    }
+    // Nobody else's does.
+    let mut stays = stays;
+    send(&mut stays, json!({"type": "ping"})).await;
+    assert_eq!(next(&mut stays).await["type"], "pong");
 }

@@ -259,6 +259,7 @@ impl<'a> Walk<'a> {
             "associations",
             "channels",
             "children",
+            "clients",
             "enrollments",
             "events",
             "rows",

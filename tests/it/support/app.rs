@@ -7,9 +7,12 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use chrono::{DateTime, Utc};
 use http_body_util::BodyExt as _;
+use participant_registry::actions::register_client::{self, register_client};
 use participant_registry::clock::Clock;
-use participant_registry::domain::actor::Role;
-use participant_registry::http::auth::{TokenScope, issue};
+use participant_registry::domain::actor::{Actor, Role};
+use participant_registry::graphql::error::FieldError;
+use participant_registry::graphql::node_id;
+use participant_registry::http::auth::{Authority, OURSELVES, issue};
 use participant_registry::http::graphql::Settings;
 use participant_registry::http::{Front, open};
 use participant_registry::store::database::PoolSettings;
@@ -35,6 +38,28 @@ pub struct App {
     pub sql: PgPool,
     // Dropped last: the database goes with it.
     _database: Arc<TestDatabase>,
+}
+
+/// Whose people a client of a test sees, by what the API calls them.
+#[derive(Clone, Debug, Default)]
+pub struct TokenScope {
+    /// Codes of provinces.
+    pub provinces: Vec<String>,
+    /// Id of an employer.
+    pub employer: Option<String>,
+    /// Id of an association.
+    pub association: Option<String>,
+    /// Code of a channel.
+    pub channel: Option<String>,
+}
+
+impl TokenScope {
+    /// The name of the client of this role and scope: the role, and what it is limited to.
+    fn name(&self, role: Role) -> String {
+        let limits = [&self.employer, &self.association, &self.channel];
+        let limits = self.provinces.iter().chain(limits.into_iter().flatten());
+        std::iter::once(role.as_str()).chain(limits.map(String::as_str)).collect::<Vec<_>>().join("-")
+    }
 }
 
 /// An answer.
@@ -65,6 +90,7 @@ impl App {
         let moment: DateTime<Utc> = moment.parse().expect("a moment");
         let front = Front {
             database: Arc::clone(&database),
+            authority: Authority::of_ourselves(),
             clock: Clock::Fixed(moment),
             settings: Settings::default(),
             playground: Some(Arc::new(Default::default)),
@@ -72,6 +98,49 @@ impl App {
         let fresh = fresh.into();
         let sql = PgPoolOptions::new().max_connections(1).connect_lazy_with(fresh.options.clone());
         Self { database, router: open(front).router, sql, _database: fresh }
+    }
+
+    /// The same registry, where others vouch for clients.
+    pub fn trusting(mut self, authority: Authority) -> Self {
+        let front = Front {
+            database: Arc::clone(&self.database),
+            authority,
+            clock: Clock::Fixed(TODAY.parse().expect("a moment")),
+            settings: Settings::default(),
+            playground: None,
+        };
+        self.router = open(front).router;
+        self
+    }
+
+    /// The address of its database, for another program.
+    pub fn database_url(&self) -> String {
+        let options = &self._database.options;
+        let socket = options.get_socket().expect("the cluster of the tests has a socket");
+        format!(
+            "postgres://{}@localhost:{}/{}?host={}",
+            options.get_username(),
+            options.get_port(),
+            options.get_database().expect("a database"),
+            socket.display()
+        )
+    }
+
+    /// Asks who somebody is: status and body, byte by byte.
+    pub async fn answer_to(&self, authorization: &[&str]) -> (StatusCode, Vec<u8>) {
+        let mut request = Request::post("/graphql").header(header::CONTENT_TYPE, "application/json");
+        for value in authorization {
+            request = request.header(header::AUTHORIZATION, *value);
+        }
+        let request = request.body(Body::from(r#"{"query":"{viewer{name role}}"}"#)).expect("a request");
+        let response = self.router.clone().oneshot(request).await.expect("the router answers");
+        let status = response.status();
+        (status, response.into_body().collect().await.expect("the body arrives").to_bytes().to_vec())
+    }
+
+    /// The status of an answer to a token.
+    pub async fn status_of(&self, token: &str) -> StatusCode {
+        self.answer_to(&[&format!("Bearer {token}")]).await.0
     }
 
     /// Another process on the same database.
@@ -83,29 +152,60 @@ impl App {
         Self::over(database, TODAY, Arc::clone(&self._database))
     }
 
-    /// A token of a role with a scope.
-    pub fn token(&self, role: Role, scope: TokenScope) -> String {
+    /// A token of a role with a scope: of a client of its own, made when it is asked for first.
+    pub async fn token(&self, role: Role, scope: TokenScope) -> String {
+        let name = scope.name(role);
+        if self.database.clients.known().by_token(OURSELVES, &name).is_none() {
+            self.register(&name, role, scope).await;
+        }
+        self.token_of(&name)
+    }
+
+    /// Registers a client of our own issuer, and gives its id.
+    pub async fn register(&self, name: &str, role: Role, scope: TokenScope) -> i64 {
+        let read = |id: Option<String>, read: fn(&str) -> Result<i64, FieldError>| {
+            id.map(|id| read(&id).expect("an id of this API"))
+        };
+        let input = register_client::Input {
+            issuer: OURSELVES.to_owned(),
+            subject: name.to_owned(),
+            name: name.to_owned(),
+            role,
+            scope: register_client::Scope {
+                province_codes: scope.provinces,
+                employer: read(scope.employer, node_id::employer_id),
+                association: read(scope.association, node_id::association_id),
+                channel_code: scope.channel,
+            },
+            reads_personal_data: false,
+        };
+        let done = register_client(&self.database, &Actor::command_line(), None, &input).await;
+        let done = done.expect("the database answers");
+        done.value.unwrap_or_else(|| panic!("no client: {:?}", done.problems)).client
+    }
+
+    /// A token for a subject, whether there is such a client or not.
+    pub fn token_of(&self, subject: &str) -> String {
         #[expect(clippy::disallowed_methods, reason = "a token holds in the system's time")]
         let now = Utc::now();
-        let validity = (now, now + chrono::Duration::hours(1));
-        issue(&self.database.keys, &self.database.reference(), role.as_str(), role, scope, validity)
-            .expect("a token")
+        issue(&self.database.keys, subject, (now, now + chrono::Duration::hours(1))).expect("a token")
     }
 
     /// A token of somebody who may do everything everywhere.
-    pub fn administrator(&self) -> String {
-        self.token(Role::Administrator, TokenScope::default())
+    pub async fn administrator(&self) -> String {
+        self.token(Role::Administrator, TokenScope::default()).await
     }
 
     /// A token of an officer of some provinces.
-    pub fn officer(&self, provinces: &[&str]) -> String {
+    pub async fn officer(&self, provinces: &[&str]) -> String {
         let provinces = provinces.iter().map(|code| (*code).to_owned()).collect();
-        self.token(Role::Officer, TokenScope { provinces, ..TokenScope::default() })
+        self.token(Role::Officer, TokenScope { provinces, ..TokenScope::default() }).await
     }
 
     /// A token of an employer's own payroll.
-    pub fn partner(&self, employer: &str) -> String {
-        self.token(Role::Partner, TokenScope { employer: Some(employer.to_owned()), ..TokenScope::default() })
+    pub async fn partner(&self, employer: &str) -> String {
+        let scope = TokenScope { employer: Some(employer.to_owned()), ..TokenScope::default() };
+        self.token(Role::Partner, scope).await
     }
 
     /// Sends any request.
@@ -131,7 +231,8 @@ impl App {
     /// Asks as administrator, and gives the data of an answer without errors.
     #[track_caller]
     pub fn ask(&self, query: &str, variables: Value) -> impl Future<Output = Value> {
-        self.data(self.administrator(), query, variables, std::panic::Location::caller())
+        let place = std::panic::Location::caller();
+        async move { self.data(self.administrator().await, query, variables, place).await }
     }
 
     /// Asks with a token, and gives the data of an answer without errors.

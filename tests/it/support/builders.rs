@@ -59,7 +59,7 @@ const ENROLL: &str = "mutation ($input: EnrollParticipantInput!) { enrollPartici
 impl App {
     /// Enrolls somebody as administrator, and gives the payload.
     pub async fn enroll(&self, person: &Person) -> Value {
-        self.enroll_as(&self.administrator(), person).await
+        self.enroll_as(&self.administrator().await, person).await
     }
 
     /// Enrolls somebody, and gives the payload.

@@ -3,10 +3,11 @@
 pub mod app;
 pub mod builders;
 pub mod cluster;
+pub mod provider;
 pub mod proxy;
 pub mod roster;
 pub mod statements;
 
-pub use app::{App, Reply};
+pub use app::{App, TokenScope};
 pub use builders::{Person, row};
 pub use serde_json::{Value, json};

@@ -1,0 +1,61 @@
+//! Whom a client shall see, as the form names it, looked up.
+
+use serde::Serialize;
+
+use crate::domain::client::Reach;
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::store::{Database, StoreError, association, employer};
+
+/// Whom a client sees, by codes and ids. Nothing set: the whole country.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Scope {
+    /// Codes of provinces of residence. Empty: all.
+    pub province_codes: Vec<String>,
+    /// Internal id of an employer.
+    pub employer: Option<i64>,
+    /// Internal id of an association.
+    pub association: Option<i64>,
+    /// Code of a channel.
+    pub channel_code: Option<String>,
+}
+
+/// What a scope means, and what in it does not exist.
+pub(super) async fn look_up(database: &Database, scope: &Scope) -> Result<(Reach, Vec<Problem>), StoreError> {
+    let reference = database.reference();
+    let mut problems = Vec::new();
+    let mut reach = Reach::default();
+    let unknown = |field: &str, message: &str| Problem::error(ProblemCode::NotFound, field, message);
+    for (index, code) in scope.province_codes.iter().enumerate() {
+        match reference.province_by_code(code) {
+            Some(province) => reach.provinces.push(province.id),
+            None => problems.push(
+                unknown(&index.to_string(), "No province has this code.").within(&["scope", "provinceCodes"]),
+            ),
+        }
+    }
+    reach.provinces.sort_unstable();
+    reach.provinces.dedup();
+    if let Some(id) = scope.employer {
+        match employer::by_ids(&database.writer, &[id]).await?.contains_key(&id) {
+            true => reach.employer = Some(id),
+            false => {
+                problems.push(unknown("employerId", "No employer has this id.").within(&["scope"]));
+            }
+        }
+    }
+    if let Some(id) = scope.association {
+        match association::by_ids(&database.writer, &[id]).await?.contains_key(&id) {
+            true => reach.association = Some(id),
+            false => {
+                problems.push(unknown("associationId", "No association has this id.").within(&["scope"]));
+            }
+        }
+    }
+    if let Some(code) = &scope.channel_code {
+        match reference.channel_by_code(code) {
+            Some(channel) => reach.channel = Some(channel.id),
+            None => problems.push(unknown("channelCode", "No channel has this code.").within(&["scope"])),
+        }
+    }
+    Ok((reach, problems))
+}

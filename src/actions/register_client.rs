@@ -1,0 +1,112 @@
+//! Says who may ask, and for whom.
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::{ActionError, Done, client_scope, demand, keep, once};
+use crate::domain::actor::{Actor, Operation, Role};
+use crate::domain::client::{judge, parse_claim, parse_name};
+use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::store::client::{self, NewClient, Rights};
+use crate::store::{Database, StoreError};
+
+pub use super::client_scope::Scope;
+
+/// The form.
+#[derive(Clone, Serialize)]
+pub struct Input {
+    /// `iss` of its tokens.
+    pub issuer: String,
+    /// `sub` of its tokens.
+    pub subject: String,
+    /// For people; unique.
+    pub name: String,
+    /// What it is to the agency.
+    pub role: Role,
+    /// Whom it sees.
+    pub scope: Scope,
+    /// May it ask for unmasked numbers, with a purpose?
+    pub reads_personal_data: bool,
+}
+
+redacted_debug!(Input);
+
+/// The client that was registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// Its internal id.
+    pub client: i64,
+}
+
+/// Registers a client.
+///
+/// # Errors
+/// The role may not manage clients, or the database failed.
+pub async fn register_client(
+    database: &Database,
+    actor: &Actor,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Registered>, ActionError> {
+    let request = once::Request { actor, operation: "registerClient", key, input };
+    demand(actor, Operation::ManageClients)?;
+    let new = match read(database, input).await? {
+        Ok(new) => new,
+        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+    };
+    let done = once::once(&database.writer, &database.keys, request, Work { actor, new }).await?;
+    // Other processes hear of it; this one answers with it.
+    if done.value.is_some() {
+        database.clients.refresh(&database.control).await?;
+    }
+    Ok(done)
+}
+
+struct Work<'a> {
+    actor: &'a Actor,
+    new: NewClient,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Registered;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
+        if let Some(client) = client::insert(conn, self.actor, &self.new).await? {
+            return Ok(Done::did(Registered { client }, Vec::new()));
+        }
+        let clients = client::list(conn).await?;
+        let NewClient { issuer, subject, .. } = &self.new;
+        let same_token = clients.iter().any(|other| other.issuer == *issuer && other.subject == *subject);
+        let (field, message) = match same_token {
+            true => ("subject", "A client with this issuer and subject is registered already."),
+            false => ("name", "Another client has this name."),
+        };
+        let problem = Problem::error(ProblemCode::Conflict, field, message);
+        Ok(Done::refused(vec![problem.hint("Look it up: clients { nodes { id name subject } }.")]))
+    }
+}
+
+async fn read(database: &Database, input: &Input) -> Result<Result<NewClient, Vec<Problem>>, StoreError> {
+    let mut problems = Vec::new();
+    let issuer = keep(parse_claim(&input.issuer, "issuer"), &mut problems);
+    let subject = keep(parse_claim(&input.subject, "subject"), &mut problems);
+    let name = keep(parse_name(&input.name), &mut problems);
+    let (reach, unknown) = client_scope::look_up(database, &input.scope).await?;
+    // What does not exist is missing in the reach; a judgement about that would be about nothing.
+    let judged = unknown.is_empty().then(|| judge(input.role, &reach, input.reads_personal_data));
+    problems.extend(unknown.into_iter().chain(judged.unwrap_or_default()));
+    Ok(match (issuer, subject, name) {
+        (Some(issuer), Some(subject), Some(name)) if !refuses(&problems) => Ok(NewClient {
+            issuer,
+            subject,
+            name,
+            rights: Rights {
+                role: input.role,
+                reads_personal_data: input.reads_personal_data,
+                reach,
+                disabled: false,
+            },
+        }),
+        _ => Err(problems),
+    })
+}

@@ -1,0 +1,226 @@
+//! The public keys of an identity provider (JSON Web Key Set), and which of them may be used for what.
+//!
+//! A key is used only as it says itself: for signatures, by its own algorithm. A key that cannot be used is left out and
+//! spoils nothing; a set without any that can is refused as a whole.
+
+use std::collections::HashMap;
+use std::str::FromStr as _;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+
+/// Bits of an RSA modulus: less is too weak, more costs more than a provider needs.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=4_096;
+/// Keys of a set at most.
+const MAXIMUM_KEYS: usize = 100;
+/// Characters of a key's name at most.
+pub const MAXIMUM_KEY_ID: usize = 256;
+
+/// Why a set of keys is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeySetError {
+    /// Not a set of keys at all.
+    #[error("it is not a JSON Web Key Set")]
+    Malformed,
+    /// More than a provider has.
+    #[error("it has more than 100 keys")]
+    TooMany,
+    /// None that fits.
+    #[error("it has no key with a `kid` that can be used with the algorithms allowed")]
+    Empty,
+}
+
+/// Keys by name.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet(HashMap<(String, &'static str), DecodingKey>);
+
+#[derive(Deserialize)]
+struct Document {
+    keys: Vec<serde_json::Value>,
+}
+
+/// A key as it is sent; what is not named here is not read.
+#[derive(Deserialize)]
+struct Key {
+    kty: String,
+    kid: String,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    key_ops: Option<Vec<String>>,
+    crv: Option<String>,
+    #[serde(default)]
+    n: String,
+    #[serde(default)]
+    e: String,
+    #[serde(default)]
+    x: String,
+    #[serde(default)]
+    y: String,
+}
+
+impl KeySet {
+    /// Reads a set, for these algorithms.
+    ///
+    /// # Errors
+    /// It cannot be read, or has no key that can be used.
+    pub fn parse(bytes: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
+        let document: Document = serde_json::from_slice(bytes).map_err(|_| KeySetError::Malformed)?;
+        if document.keys.len() > MAXIMUM_KEYS {
+            return Err(KeySetError::TooMany);
+        }
+        let mut keys = HashMap::new();
+        for key in document.keys {
+            let Ok(key) = serde_json::from_value::<Key>(key) else { continue };
+            for &algorithm in algorithms {
+                if let Some(decoding) = key.usable(algorithm) {
+                    // The first of a name: a later one could be somebody's addition.
+                    keys.entry((key.kid.clone(), name(algorithm))).or_insert(decoding);
+                }
+            }
+        }
+        if keys.is_empty() { Err(KeySetError::Empty) } else { Ok(Self(keys)) }
+    }
+
+    /// The key of a name, for an algorithm.
+    pub fn find(&self, kid: &str, algorithm: Algorithm) -> Option<&DecodingKey> {
+        self.0.get(&(kid.to_owned(), name(algorithm)))
+    }
+}
+
+impl Key {
+    fn usable(&self, algorithm: Algorithm) -> Option<DecodingKey> {
+        let may_verify = self.usage.as_deref().is_none_or(|usage| usage == "sig")
+            && self.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|of| of == "verify"))
+            && self.alg.as_deref().is_none_or(|own| own == name(algorithm))
+            && (1..=MAXIMUM_KEY_ID).contains(&self.kid.len());
+        if !may_verify {
+            return None;
+        }
+        let (x, y) = (self.x.as_str(), self.y.as_str());
+        let on = |curve: &str| self.crv.as_deref() == Some(curve);
+        use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+        match (self.kty.as_str(), algorithm) {
+            ("RSA", RS256 | RS384 | RS512 | PS256 | PS384 | PS512) if RSA_BITS.contains(&bits(&self.n)?) => {
+                DecodingKey::from_rsa_components(&self.n, &self.e).ok()
+            }
+            ("EC", ES256) if on("P-256") && bytes(x) == Some(32) && bytes(y) == Some(32) => {
+                DecodingKey::from_ec_components(x, y).ok()
+            }
+            ("EC", ES384) if on("P-384") && bytes(x) == Some(48) && bytes(y) == Some(48) => {
+                DecodingKey::from_ec_components(x, y).ok()
+            }
+            ("OKP", EdDSA) if on("Ed25519") && bytes(x) == Some(32) => {
+                DecodingKey::from_ed_components(x).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads the names of algorithms, with commas between them. Only those with a public key: with a secret one, whoever
+/// has the provider's public key could sign.
+pub fn algorithms(text: &str) -> Option<Vec<Algorithm>> {
+    let names = text.split(',').map(str::trim);
+    let read = |text| Algorithm::from_str(text).ok().filter(|algorithm| !name(*algorithm).is_empty());
+    names.map(read).collect()
+}
+
+/// The name of an algorithm with a public key; empty for all others.
+fn name(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::RS256 => "RS256",
+        Algorithm::RS384 => "RS384",
+        Algorithm::RS512 => "RS512",
+        Algorithm::PS256 => "PS256",
+        Algorithm::PS384 => "PS384",
+        Algorithm::PS512 => "PS512",
+        Algorithm::ES256 => "ES256",
+        Algorithm::ES384 => "ES384",
+        Algorithm::EdDSA => "EdDSA",
+        _ => "",
+    }
+}
+
+fn bytes(text: &str) -> Option<usize> {
+    URL_SAFE_NO_PAD.decode(text).ok().map(|bytes| bytes.len())
+}
+
+/// Significant bits of a number in base64url.
+fn bits(text: &str) -> Option<usize> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let first = bytes.iter().position(|&byte| byte != 0)?;
+    let zeros = usize::try_from(bytes[first].leading_zeros()).ok()?;
+    Some((bytes.len() - first) * 8 - zeros)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const BOTH: &[Algorithm] = &[Algorithm::RS256, Algorithm::ES256];
+
+    fn rsa(bytes: usize) -> serde_json::Value {
+        json!({"kty": "RSA", "kid": "a", "n": URL_SAFE_NO_PAD.encode(vec![0xC5; bytes]), "e": "AQAB"})
+    }
+
+    fn with(mut key: serde_json::Value, field: &str, value: serde_json::Value) -> serde_json::Value {
+        key[field] = value;
+        key
+    }
+
+    fn parse(keys: &[serde_json::Value]) -> Result<KeySet, KeySetError> {
+        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes(), BOTH)
+    }
+
+    #[test]
+    fn a_key_is_used_as_it_says_itself() {
+        let point = URL_SAFE_NO_PAD.encode([1; 32]);
+        let ec = json!({"kty": "EC", "kid": "b", "crv": "P-256", "x": point, "y": point});
+        let set = parse(&[rsa(256), ec]).unwrap();
+        assert!(set.find("a", Algorithm::RS256).is_some() && set.find("b", Algorithm::ES256).is_some());
+        assert!(set.find("a", Algorithm::ES256).is_none() && set.find("b", Algorithm::RS256).is_none());
+        for unused in [
+            with(rsa(256), "use", json!("enc")),
+            with(rsa(256), "key_ops", json!(["sign"])),
+            with(rsa(256), "alg", json!("RS512")),
+            with(rsa(256), "kid", json!("")),
+            with(rsa(256), "kid", json!("k".repeat(257))),
+            with(rsa(256), "kid", json!(null)),
+            with(rsa(256), "kty", json!("oct")),
+            with(rsa(256), "n", json!("§")),
+            // 1024 bits, and 1024 with zeros before them, and 8192.
+            rsa(128),
+            with(rsa(256), "n", json!(URL_SAFE_NO_PAD.encode([vec![0; 128], vec![0xC5; 128]].concat()))),
+            rsa(1024),
+            json!({"kty": "EC", "kid": "c", "crv": "P-256", "x": point, "y": ""}),
+            json!({"kty": "EC", "kid": "c", "crv": "secp256k1", "x": point, "y": point}),
+            json!({"kty": "oct", "kid": "d", "k": point, "alg": "HS256"}),
+            json!("no key"),
+        ] {
+            let refused = parse(std::slice::from_ref(&unused)).err();
+            assert_eq!(refused, Some(KeySetError::Empty), "{unused}");
+            assert!(parse(&[unused, rsa(256)]).is_ok(), "one bad key spoils the others");
+        }
+    }
+
+    #[test]
+    fn what_is_no_set_of_keys_is_refused() {
+        for bad in ["", "{}", "[]", "<html>", "{\"keys\": 1}", "{\"keys\": {}}", "{\"keys\": [}"] {
+            let refused = KeySet::parse(bad.as_bytes(), BOTH).err();
+            assert_eq!(refused, Some(KeySetError::Malformed), "{bad:?}");
+        }
+        assert_eq!(parse(&vec![rsa(256); 101]).err(), Some(KeySetError::TooMany));
+    }
+
+    #[test]
+    fn no_algorithm_with_a_secret_can_be_allowed() {
+        assert_eq!(algorithms("RS256, ES256").as_deref(), Some(BOTH));
+        for bad in ["", "HS256", "RS256,HS512", "none", "RS256,", "rs256"] {
+            assert_eq!(algorithms(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The program itself: what it refuses to start with, and clients from the command line.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use axum::http::StatusCode;
+
+use crate::support::provider::Signer;
+use crate::support::{App, json};
+
+/// A folder of this test's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("registry-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn registry(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_registry"))
+        .args(arguments)
+        .env_clear()
+        .env("REGISTRY_DATA_DIR", folder.0.join("data"))
+        .envs(settings.iter().copied())
+        .output()
+        .expect("the program starts")
+}
+
+#[test]
+fn production_starts_with_nothing_that_is_missing_weak_or_for_development() {
+    let folder = Folder::new("production");
+    let keys = folder.write("keys.json", &json!({"keys": [Signer::rsa("key").jwk()]}).to_string());
+    let weak = folder.write("weak.json", &json!({"keys": [Signer::weak("key").jwk()]}).to_string());
+    let good = [
+        ("REGISTRY_ENV", "production"),
+        ("REGISTRY_LISTEN", "127.0.0.1:0"),
+        ("REGISTRY_OIDC_ISSUER", "https://login.example/SECRET"),
+        ("REGISTRY_OIDC_AUDIENCE", "registry"),
+        ("REGISTRY_OIDC_JWKS_FILE", keys.as_str()),
+    ];
+    let refused = |arguments: &[&str], changed: &[(&str, &str)]| {
+        let output = registry(&folder, &[&["serve"], arguments].concat(), &[&good[..], changed].concat());
+        assert!(!output.status.success(), "{arguments:?} {changed:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!said.contains("SECRET"), "{said}");
+        said
+    };
+    for (arguments, changed, named) in [
+        (&["--demo"][..], &[][..], "--demo"),
+        (&[], &[("REGISTRY_OWN_TOKENS", "true")], "REGISTRY_OWN_TOKENS"),
+        (&[], &[("REGISTRY_OIDC_ISSUER", "")], "REGISTRY_OIDC_ISSUER"),
+        (&[], &[("REGISTRY_OIDC_AUDIENCE", "")], "REGISTRY_OIDC_AUDIENCE"),
+        (&[], &[("REGISTRY_OIDC_ALGORITHMS", "HS256")], "REGISTRY_OIDC_ALGORITHMS"),
+        (&[], &[("REGISTRY_OIDC_JWKS_FILE", "/SECRET")], "REGISTRY_OIDC_JWKS_FILE"),
+        (&[], &[("REGISTRY_OIDC_JWKS_FILE", weak.as_str())], "REGISTRY_OIDC_JWKS_FILE"),
+        // All that is good, but nobody has made a key.
+        (&[], &[], "REGISTRY_KEY_FILE"),
+    ] {
+        let said = refused(arguments, changed);
+        assert!(said.contains(named), "{named}: {said}");
+    }
+    let token = registry(&folder, &["token", "--role", "AUDITOR"], &good);
+    assert!(!token.status.success() && token.stdout.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_comes_with_its_client_and_changes_it_only_where_that_is_said() {
+    let app = App::new().await;
+    let folder = Folder::new("token");
+    // The key of the tests.
+    let key = folder.write("key", &"07".repeat(32));
+    let url = app.database_url();
+    let settings = [("DATABASE_URL", url.as_str()), ("REGISTRY_KEY_FILE", key.as_str())];
+    let run = |arguments: &[&str]| registry(&folder, arguments, &settings);
+    let token = |output: Output| {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    };
+    let role_of = async |token: &str| {
+        let viewer = app.ask_as(token, "{ viewer { name role provinces { code } } }", json!({})).await;
+        viewer["viewer"].clone()
+    };
+    let officer = token(run(&["token", "--role", "officer", "--province", "16", "--name", "field"]));
+    let sixteen = json!({"name": "field", "role": "OFFICER", "provinces": [{"code": "16"}]});
+    assert_eq!(role_of(&officer).await, sixteen);
+    // Again the same: nothing to change. Something else: refused, and the client stays what it was.
+    token(run(&["token", "--role", "officer", "--province", "16", "--name", "field"]));
+    let other = run(&["token", "--role", "administrator", "--name", "field"]);
+    assert!(!other.status.success() && other.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&other.stderr).contains("--replace"));
+    assert_eq!(role_of(&officer).await, sixteen);
+    let administrator = token(run(&["token", "--role", "administrator", "--name", "field", "--replace"]));
+    // Who listens hears of it; nobody does in this test.
+    app.database.clients.refresh(&app.database.control).await.unwrap();
+    assert_eq!(role_of(&administrator).await["role"], "ADMINISTRATOR");
+    // A partner without a scope is refused, as everywhere.
+    let partner = run(&["token", "--role", "partner", "--name", "bank"]);
+    assert!(!partner.status.success() && partner.stdout.is_empty());
+}
+
+#[tokio::test]
+async fn clients_are_added_listed_and_disabled_from_the_command_line() {
+    let app = App::new().await;
+    let folder = Folder::new("client");
+    let key = folder.write("key", &"07".repeat(32));
+    let url = app.database_url();
+    let settings = [
+        ("DATABASE_URL", url.as_str()),
+        ("REGISTRY_KEY_FILE", key.as_str()),
+        ("REGISTRY_ENV", "production"),
+        ("REGISTRY_OIDC_ISSUER", "https://login.example"),
+        ("REGISTRY_OIDC_AUDIENCE", "registry"),
+    ];
+    let run = |arguments: &[&str]| {
+        let output = registry(&folder, arguments, &settings);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let add = ["client", "add", "--subject", "auth0|1", "--name", "First", "--role", "administrator"];
+    assert!(run(&add).0);
+    let (added, _, said) = run(&add);
+    assert!(!added && said.contains("registered already"), "{said}");
+    let ours = ["client", "add", "--issuer", "participant-registry", "--subject", "desk", "--name", "Desk"];
+    assert!(run(&[&ours[..], &["--role", "licensing-desk"]].concat()).0);
+    let (_, listed, _) = run(&["client", "list"]);
+    assert_eq!(
+        listed,
+        "Desk\tLICENSING_DESK\tenabled\tparticipant-registry\tdesk\n\
+         First\tADMINISTRATOR\tenabled\thttps://login.example\tauth0|1\n"
+    );
+    let token = app.token_of("desk");
+    assert_eq!(app.status_of(&token).await, StatusCode::OK);
+    assert!(run(&["client", "disable", "--name", "Desk"]).0);
+    app.database.clients.refresh(&app.database.control).await.unwrap();
+    assert_eq!(app.status_of(&token).await, StatusCode::UNAUTHORIZED);
+    assert!(run(&["client", "enable", "--name", "Desk"]).0);
+    // The command line may disable the last administrator: a stolen token has to end.
+    assert!(run(&["client", "disable", "--name", "First"]).0);
+    assert!(run(&["client", "list"]).1.contains("First\tADMINISTRATOR\tdisabled"));
+    let (found, _, said) = run(&["client", "disable", "--name", "Nobody"]);
+    assert!(!found && said.contains("client list"), "{said}");
+}

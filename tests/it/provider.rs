@@ -1,0 +1,180 @@
+//! The keys of an identity provider: renewed, kept while it is away, and never fetched because somebody makes up names.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use futures_util::future::join_all;
+use participant_registry::actions::register_client::{Input, Scope, register_client};
+use participant_registry::domain::actor::{Actor, Role};
+use participant_registry::http::auth::Authority;
+use participant_registry::http::auth::provider::{KeySource, Provider, ProviderSettings, Timing};
+
+use crate::support::provider::{FakeProvider, Published, Signer};
+use crate::support::{App, json};
+
+const SUBJECT: &str = "payroll";
+
+/// A registry that trusts a provider, and knows one of its clients.
+async fn trusting(provider: Arc<Provider>, issuer: &str) -> App {
+    let app = App::new().await.trusting(Authority::new(false, Some(provider)));
+    let input = Input {
+        issuer: issuer.to_owned(),
+        subject: SUBJECT.to_owned(),
+        name: "Payroll".to_owned(),
+        role: Role::Analyst,
+        scope: Scope::default(),
+        reads_personal_data: false,
+    };
+    let done = register_client(&app.database, &Actor::command_line(), None, &input).await.unwrap();
+    assert!(done.value.is_some(), "{:?}", done.problems);
+    app
+}
+
+#[tokio::test]
+async fn a_new_key_is_found_and_made_up_names_make_nobody_busy() {
+    let (old, new) = (Signer::rsa("2014-09"), Signer::other_rsa("2014-10"));
+    let fake = FakeProvider::start(Published::Keys(vec![old.jwk()])).await;
+    let app = trusting(fake.open().await.unwrap(), fake.issuer()).await;
+    assert_eq!(app.status_of(&old.sign(&fake.claims(SUBJECT))).await, StatusCode::OK);
+    assert_eq!(fake.asked(), 1);
+    // The keys change. Everybody with a new token comes at once: one of them fetches for all.
+    fake.publish(Published::Keys(vec![new.jwk()]));
+    let token = new.sign(&fake.claims(SUBJECT));
+    let answers = join_all((0..20).map(|_| app.status_of(&token))).await;
+    assert!(answers.iter().all(|&status| status == StatusCode::OK), "{answers:?}");
+    assert_eq!(fake.asked(), 2);
+    // The old key is gone with that.
+    assert_eq!(app.status_of(&old.sign(&fake.claims(SUBJECT))).await, StatusCode::UNAUTHORIZED);
+    let made_up: Vec<String> =
+        (0..100).map(|n| Signer::rsa(&format!("made-up-{n}")).sign(&fake.claims(SUBJECT))).collect();
+    let answers = join_all(made_up.iter().map(|token| app.status_of(token))).await;
+    assert!(answers.iter().all(|&status| status == StatusCode::UNAUTHORIZED));
+    assert_eq!(fake.asked(), 2);
+    assert_eq!(app.status_of(&token).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_hundred_made_up_names_cost_one_fetch() {
+    let key = Signer::rsa("key");
+    let fake = FakeProvider::start(Published::Keys(vec![key.jwk()])).await;
+    let app = trusting(fake.open().await.unwrap(), fake.issuer()).await;
+    let made_up: Vec<String> =
+        (0..100).map(|n| Signer::other_rsa(&format!("made-up-{n}")).sign(&fake.claims(SUBJECT))).collect();
+    let answers = join_all(made_up.iter().map(|token| app.status_of(token))).await;
+    assert!(answers.iter().all(|&status| status == StatusCode::UNAUTHORIZED));
+    assert_eq!(fake.asked(), 2);
+}
+
+#[tokio::test]
+async fn the_last_keys_hold_while_the_provider_is_away_or_talks_nonsense() {
+    let key = Signer::rsa("key");
+    let fake = FakeProvider::start(Published::Keys(vec![key.jwk()])).await;
+    let impatient = Timing { unknown: Duration::ZERO, ..Timing::default() };
+    let settings = ProviderSettings { timing: impatient, ..fake.settings() };
+    let app = trusting(Provider::open(settings).await.unwrap(), fake.issuer()).await;
+    let (token, unknown) =
+        (key.sign(&fake.claims(SUBJECT)), Signer::rsa("unknown").sign(&fake.claims(SUBJECT)));
+    let trap = format!("{}/keys", fake.issuer());
+    for (asked, published) in [
+        Published::Status(503),
+        Published::Status(404),
+        Published::Text("<html>".to_owned()),
+        Published::Text(" ".repeat(1024 * 1024 + 1)),
+        Published::Keys(Vec::new()),
+        Published::Keys(vec![Signer::weak("unknown").jwk()]),
+        Published::Elsewhere(trap),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        fake.publish(published);
+        assert_eq!(app.status_of(&unknown).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(fake.asked(), asked + 2, "it was asked, and no redirect was followed");
+        assert_eq!(app.status_of(&token).await, StatusCode::OK);
+    }
+    fake.leave();
+    assert_eq!(app.status_of(&unknown).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(app.status_of(&token).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn keys_of_a_provider_that_is_away_for_too_long_do_not_hold() {
+    let key = Signer::rsa("key");
+    let fake = FakeProvider::start(Published::Keys(vec![key.jwk()])).await;
+    let brief = Timing { hold: Duration::ZERO, ..Timing::default() };
+    let settings = ProviderSettings { timing: brief, ..fake.settings() };
+    let app = trusting(Provider::open(settings).await.unwrap(), fake.issuer()).await;
+    let token = key.sign(&fake.claims(SUBJECT));
+    assert_eq!(app.status_of(&token).await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_at_the_start_is_found_when_it_is_back() {
+    let key = Signer::ec("key");
+    let fake = FakeProvider::start(Published::Status(500)).await;
+    let app = trusting(fake.open().await.unwrap(), fake.issuer()).await;
+    let token = key.sign(&fake.claims(SUBJECT));
+    fake.publish(Published::Keys(vec![key.jwk()]));
+    assert_eq!(app.status_of(&token).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn keys_are_renewed_in_their_turn() {
+    let (old, new) = (Signer::rsa("key"), Signer::other_rsa("key"));
+    let fake = FakeProvider::start(Published::Keys(vec![old.jwk()])).await;
+    let often = Timing { renewal: Duration::from_millis(10), ..Timing::default() };
+    let settings = ProviderSettings { timing: often, ..fake.settings() };
+    let opened = Provider::open(settings).await.unwrap();
+    let app = trusting(Arc::clone(&opened), fake.issuer()).await;
+    tokio::spawn(Authority::new(false, Some(opened)).follow());
+    // The same name for another key: no token tells of it.
+    fake.publish(Published::Keys(vec![new.jwk()]));
+    let (before, after) = (old.sign(&fake.claims(SUBJECT)), new.sign(&fake.claims(SUBJECT)));
+    let renewed = async {
+        while app.status_of(&after).await != StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), renewed).await.unwrap();
+    assert_eq!(app.status_of(&before).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_wrong_place_for_the_keys_stops_the_start() {
+    let fake = FakeProvider::start(Published::Keys(vec![Signer::weak("key").jwk()])).await;
+    let issuer = fake.issuer().to_owned();
+    let keys = format!("{issuer}/keys");
+    let wrong = async |published| {
+        fake.publish(published);
+        fake.open_at(&keys).await.err().map(|error| error.setting)
+    };
+    for published in [
+        Published::Keys(vec![Signer::weak("key").jwk()]),
+        Published::Text("{}".to_owned()),
+        Published::Text(" ".repeat(1024 * 1024 + 1)),
+        Published::Status(404),
+        Published::Elsewhere(format!("{issuer}/keys")),
+    ] {
+        assert_eq!(wrong(published).await, Some("REGISTRY_OIDC_JWKS_URL"));
+    }
+    let unlike = ProviderSettings { issuer: format!("{issuer}/"), ..fake.settings() };
+    assert_eq!(Provider::open(unlike).await.err().map(|error| error.setting), Some("REGISTRY_OIDC_ISSUER"));
+    let source = KeySource::File("/nonexistent/keys.json".into());
+    let missing = ProviderSettings { source, ..fake.settings() };
+    let refused = Provider::open(missing).await.err().unwrap();
+    assert_eq!(refused.to_string(), "REGISTRY_OIDC_JWKS_FILE: the file cannot be read");
+}
+
+#[tokio::test]
+async fn keys_can_be_in_a_file() {
+    let key = Signer::rsa("key");
+    let path = std::env::temp_dir().join(format!("registry-keys-{}.json", std::process::id()));
+    std::fs::write(&path, json!({"keys": [key.jwk()]}).to_string()).unwrap();
+    let fake = FakeProvider::start(Published::Status(500)).await;
+    let settings = ProviderSettings { source: KeySource::File(path.clone()), ..fake.settings() };
+    let app = trusting(Provider::open(settings).await.unwrap(), fake.issuer()).await;
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(app.status_of(&key.sign(&fake.claims(SUBJECT))).await, StatusCode::OK);
+    assert_eq!(fake.asked(), 0);
+}

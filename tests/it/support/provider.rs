@@ -1,0 +1,186 @@
+//! An identity provider on this machine, which counts how often it is asked, and keys to sign with.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::Utc;
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use participant_registry::http::auth::provider::{
+    KeySource, Provider, ProviderError, ProviderSettings, Timing, Tls,
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+/// What its tokens for the registry have as `aud`.
+pub const AUDIENCE: &str = "registry-of-the-test";
+
+/// A key with a name.
+#[derive(Clone)]
+pub struct Signer {
+    pub kid: String,
+    pub algorithm: Algorithm,
+    pub key: EncodingKey,
+}
+
+impl Signer {
+    pub fn rsa(kid: &str) -> Self {
+        Self::of(kid, include_str!("../keys/rsa_one.pem"))
+    }
+
+    pub fn other_rsa(kid: &str) -> Self {
+        Self::of(kid, include_str!("../keys/rsa_two.pem"))
+    }
+
+    /// Of 1024 bits.
+    pub fn weak(kid: &str) -> Self {
+        Self::of(kid, include_str!("../keys/rsa_weak.pem"))
+    }
+
+    pub fn ec(kid: &str) -> Self {
+        let key = EncodingKey::from_ec_der(&der(include_str!("../keys/ec_one.pem")));
+        Self { kid: kid.to_owned(), algorithm: Algorithm::ES256, key }
+    }
+
+    fn of(kid: &str, pem: &str) -> Self {
+        let key = EncodingKey::from_rsa_der(&der(pem));
+        Self { kid: kid.to_owned(), algorithm: Algorithm::RS256, key }
+    }
+
+    /// The public half, as a provider publishes it.
+    pub fn jwk(&self) -> Value {
+        let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a public key");
+        let mut jwk = serde_json::to_value(jwk).expect("a JSON Web Key");
+        jwk["kid"] = json!(self.kid);
+        jwk["use"] = json!("sig");
+        jwk
+    }
+
+    /// The header of its tokens.
+    pub fn header(&self) -> Header {
+        Header { kid: Some(self.kid.clone()), ..Header::new(self.algorithm) }
+    }
+
+    pub fn sign(&self, claims: &Value) -> String {
+        self.sign_with(&self.header(), claims)
+    }
+
+    pub fn sign_with(&self, header: &Header, claims: &Value) -> String {
+        jsonwebtoken::encode(header, claims, &self.key).expect("a token")
+    }
+}
+
+/// What stands between the lines that begin with dashes.
+fn der(pem: &str) -> Vec<u8> {
+    let text: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    STANDARD.decode(text).expect("a key as PEM")
+}
+
+/// Seconds from now, by the system: tokens hold in its time.
+pub fn seconds_from_now(seconds: i64) -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "a token holds in the system's time")]
+    let now = Utc::now();
+    now.timestamp() + seconds
+}
+
+/// A provider.
+pub struct FakeProvider {
+    address: String,
+    published: Arc<Mutex<Published>>,
+    asked: Arc<AtomicUsize>,
+    serving: AbortHandle,
+}
+
+/// What it answers where its keys are.
+#[derive(Clone)]
+pub enum Published {
+    Keys(Vec<Value>),
+    Text(String),
+    Status(u16),
+    Elsewhere(String),
+}
+
+impl FakeProvider {
+    pub async fn start(published: Published) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let published = Arc::new(Mutex::new(published));
+        let (counter, answer, own) = (Arc::clone(&asked), Arc::clone(&published), address.clone());
+        let description = json!({"issuer": own, "jwks_uri": format!("{own}/keys")}).to_string();
+        let routes = Router::new()
+            .route("/.well-known/openid-configuration", get(move || async { description }))
+            .route(
+                "/keys",
+                get(move || async move {
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    let published = answer.lock().unwrap().clone();
+                    respond(published)
+                }),
+            );
+        let serving = tokio::spawn(async move { axum::serve(listener, routes).await });
+        Self { address, published, asked, serving: serving.abort_handle() }
+    }
+
+    pub fn issuer(&self) -> &str {
+        &self.address
+    }
+
+    /// Publishes something else from now on.
+    pub fn publish(&self, published: Published) {
+        *self.published.lock().unwrap() = published;
+    }
+
+    /// How often it was asked for its keys.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Nobody answers any more.
+    pub fn leave(&self) {
+        self.serving.abort();
+    }
+
+    pub fn settings(&self) -> ProviderSettings {
+        ProviderSettings {
+            issuer: self.address.clone(),
+            audience: AUDIENCE.to_owned(),
+            source: KeySource::Discovery,
+            algorithms: vec![Algorithm::RS256, Algorithm::ES256],
+            tls: Tls::new(None).unwrap(),
+            timing: Timing::default(),
+        }
+    }
+
+    pub async fn open(&self) -> Result<Arc<Provider>, ProviderError> {
+        Provider::open(self.settings()).await
+    }
+
+    /// As its address says, and not its description.
+    pub async fn open_at(&self, address: &str) -> Result<Arc<Provider>, ProviderError> {
+        let source = KeySource::Url(address.parse::<Uri>().unwrap());
+        Provider::open(ProviderSettings { source, ..self.settings() }).await
+    }
+
+    /// What a good token of this provider says.
+    pub fn claims(&self, subject: &str) -> Value {
+        json!({"iss": self.address, "aud": AUDIENCE, "sub": subject, "iat": seconds_from_now(-600),
+               "nbf": seconds_from_now(-600), "exp": seconds_from_now(3_600)})
+    }
+}
+
+fn respond(published: Published) -> Response {
+    match published {
+        Published::Keys(keys) => json!({ "keys": keys }).to_string().into_response(),
+        Published::Text(text) => text.into_response(),
+        Published::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
+        Published::Elsewhere(address) => (StatusCode::FOUND, [(header::LOCATION, address)]).into_response(),
+    }
+}
