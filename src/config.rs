@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 pub use self::identity::{Identity, Trust};
 use crate::store::database::PoolSettings;
-use crate::store::keys::Keys;
+use crate::store::keys::{KeyRing, Keys};
 
 /// What every command needs to know.
 #[derive(Args, Clone, Debug)]
@@ -32,6 +32,10 @@ pub struct Config {
     /// unless in production. Whoever has it can read identity numbers; whoever loses it cannot find them again.
     #[arg(long, env = "REGISTRY_KEY_FILE", global = true)]
     pub key_file: Option<PathBuf>,
+
+    /// File with the key before that one, while the key is exchanged: see `registry key`.
+    #[arg(long, env = "REGISTRY_PREVIOUS_KEY_FILE", global = true)]
+    pub previous_key_file: Option<PathBuf>,
 
     /// What the installation is for.
     #[arg(long, env = "REGISTRY_ENV", value_enum, default_value_t = Environment::Development, global = true)]
@@ -118,8 +122,18 @@ impl Config {
     /// The installation's keys.
     ///
     /// # Errors
-    /// The file cannot be read, made or understood, or is missing in production.
-    pub fn keys(&self) -> anyhow::Result<Keys> {
+    /// A file cannot be read, made or understood, or is missing in production.
+    pub fn keys(&self) -> anyhow::Result<KeyRing> {
+        let newest = self.newest_key()?;
+        let previous = self.previous_key_file.as_deref().map(read_key_file).transpose();
+        let previous = previous.context("REGISTRY_PREVIOUS_KEY_FILE")?;
+        if previous.as_ref().is_some_and(|previous| previous.check() == newest.check()) {
+            bail!("REGISTRY_PREVIOUS_KEY_FILE holds the same key as REGISTRY_KEY_FILE");
+        }
+        Ok(KeyRing { newest, previous })
+    }
+
+    fn newest_key(&self) -> anyhow::Result<Keys> {
         let path = self.key_file.clone().unwrap_or_else(|| self.data_dir.join("registry.key"));
         if !path.exists() {
             if self.environment == Environment::Production {
@@ -130,17 +144,24 @@ impl Config {
             }
             make_key(&path).with_context(|| format!("no key can be made at {}", path.display()))?;
         }
-        let text = std::fs::read_to_string(&path).map(Zeroizing::new);
-        let text = text.with_context(|| format!("the key at {} cannot be read", path.display()))?;
-        let secret = read_key(text.trim())
-            .with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display()))?;
-        Ok(Keys::derive(&secret))
+        read_key_file(&path)
     }
+}
+
+fn read_key_file(path: &Path) -> anyhow::Result<Keys> {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.with_context(|| format!("the key at {} cannot be read", path.display()))?;
+    let secret = read_key(text.trim())
+        .with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display()))?;
+    Ok(Keys::derive(&secret))
 }
 
 /// Writes a new key where there is none: to a file beside it first, so that a key is never half there, and linked into
 /// place, so that of two processes that make one both use the same.
-fn make_key(path: &Path) -> anyhow::Result<()> {
+///
+/// # Errors
+/// It cannot be written.
+pub fn make_key(path: &Path) -> anyhow::Result<()> {
     let mut secret = Zeroizing::new([0; 32]);
     getrandom::fill(secret.as_mut_slice())
         .map_err(|_| anyhow::anyhow!("the operating system gave no random bytes"))?;

@@ -104,7 +104,7 @@ async fn claim<'a>(
 ) -> Result<Vec<Candidate<'a>>, StoreError> {
     let index = |new: &NewEnrollment| context.keys.index(NumberKind::NationalId, new.national_id.as_str());
     let indexes: Vec<Vec<u8>> = new.iter().map(index).collect();
-    let claims = identifier::claim_national_ids(conn, &indexes).await?;
+    let claims = identifier::claim_national_ids(conn, context.keys, &indexes).await?;
     let candidate = |(new, index): (&'a NewEnrollment, Vec<u8>)| {
         let claim = claims.get(&index).copied();
         let claim = claim.ok_or_else(|| StoreError::Fault("a claimed number has no owner".into()))?;

@@ -11,8 +11,8 @@ use crate::domain::employer::{
 };
 use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::store::employer::{self, NewEmployer};
-use crate::store::keys::NumberKind;
-use crate::store::{Database, StoreError};
+use crate::store::keys::{Keys, NumberKind};
+use crate::store::{Database, StoreError, rotation};
 
 /// The form.
 #[derive(Clone, Serialize)]
@@ -59,11 +59,12 @@ pub async fn register_employer(
         Ok(judged) => judged,
         Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
     };
-    once::once(&database.writer, &database.keys, request, Work { actor, new, warnings }).await
+    once::once(&database.writer, &database.keys, request, Work { actor, keys: &database.keys, new, warnings }).await
 }
 
 struct Work<'a> {
     actor: &'a Actor,
+    keys: &'a Keys,
     new: NewEmployer,
     warnings: Vec<Problem>,
 }
@@ -72,7 +73,12 @@ impl once::Work for Work<'_> {
     type Outcome = Registered;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
-        Ok(match employer::insert(conn, self.actor, &self.new).await? {
+        let inserted = employer::insert(conn, self.actor, &self.new).await?;
+        if self.new.tax_number.is_some() {
+            // After the row: whoever exchanges the key waits for this transaction, or was before it.
+            rotation::demand_in_force(conn, self.keys).await?;
+        }
+        Ok(match inserted {
             Some(employer) => Done::did(Registered { employer }, self.warnings.clone()),
             None => Done::refused([vec![taken(conn, &self.new).await?], self.warnings.clone()].concat()),
         })

@@ -3,6 +3,7 @@
 mod client;
 mod demo;
 mod examples;
+mod key;
 mod onboard;
 mod serve;
 mod token;
@@ -48,6 +49,8 @@ enum Command {
     Token(token::Token),
     /// Says who may ask, and for whom.
     Client(client::Clients),
+    /// Makes, shows and exchanges the key of the identity numbers.
+    Key(key::Key),
     /// Onboards the civil servants of a roster file.
     Onboard(onboard::Onboard),
 }
@@ -92,6 +95,7 @@ impl Cli {
                 installation.close().await;
                 ran?;
             }
+            Command::Key(key) => key.run(&self.config).await?,
             Command::Onboard(onboard) => {
                 let installation = Installation::open(&self.config).await?;
                 let code =

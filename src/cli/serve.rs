@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -103,9 +104,19 @@ impl Serve {
                 tracing::info!(%address, "serving: API at /graphql, playground at /, schema at /schema.graphql");
             }
         }
-        server::serve(listener, open(front), stop_signal()?).await;
+        let (stop, exchanged) = (stop_signal()?, AtomicBool::new(false));
+        let stop = async {
+            tokio::select! {
+                () = stop => {}
+                () = database.key_exchanged() => exchanged.store(true, Ordering::Relaxed),
+            }
+        };
+        server::serve(listener, open(front), stop).await;
         chores.iter().for_each(tokio::task::JoinHandle::abort);
         installation.close().await;
+        if exchanged.into_inner() {
+            bail!("the identity key was exchanged for another one: start again with it as REGISTRY_KEY_FILE");
+        }
         tracing::info!("stopped");
         Ok(())
     }

@@ -8,12 +8,14 @@ use sqlx::migrate::Migrate as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::watch;
 
 use super::client_book::ClientBook;
 use super::connections::Connections;
 use super::error::StoreError;
-use super::keys::Keys;
+use super::keys::{KeyRing, Keys};
 use super::reference::{self, Reference};
+use super::rotation;
 use super::session::Session;
 use crate::domain::actor::Actor;
 
@@ -106,6 +108,7 @@ pub struct Database {
     reference: ArcSwap<Reference>,
     /// One at a time reads the reference data again: an older reading must not replace a newer one.
     refreshing: tokio::sync::Mutex<()>,
+    key_exchanged: watch::Sender<bool>,
 }
 
 /// The roles of `migrations/0009_row_security.sql`.
@@ -126,7 +129,7 @@ impl Database {
     /// Away, too old, read-only, of another version, or made with another key.
     pub async fn open(
         options: PgConnectOptions,
-        keys: Keys,
+        keys: impl Into<KeyRing>,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
         let connect = |error: sqlx::Error| OpenError::Connect(error.into());
@@ -141,19 +144,7 @@ impl Database {
         // Whatever became of the farewell, the server notices.
         let _ = connection.close().await;
         let control = session(settings.control, settings.for_requests());
-        // Two statements: the second sees what another process has committed while the first waited for it.
-        sqlx::query("insert into installation (key_check) values ($1) on conflict do nothing")
-            .bind(keys.check())
-            .execute(&control)
-            .await
-            .map_err(connect)?;
-        let key_check: Vec<u8> = sqlx::query_scalar("select key_check from installation")
-            .fetch_one(&control)
-            .await
-            .map_err(connect)?;
-        if key_check != keys.check() {
-            return Err(OpenError::WrongKey);
-        }
+        let keys = key_in_force(&control, keys.into()).await?;
         let reference = reference::load(&control).await.map_err(OpenError::Reference)?;
         let clients = ClientBook::open(&control).await.map_err(OpenError::Reference)?;
         Ok(Arc::new(Self {
@@ -166,6 +157,7 @@ impl Database {
             clients,
             reference: ArcSwap::from_pointee(reference),
             refreshing: Default::default(),
+            key_exchanged: watch::Sender::default(),
         }))
     }
 
@@ -212,6 +204,20 @@ impl Database {
         Ok(())
     }
 
+    /// Waits until another key is in force than the one that this process has: it finds nobody any more.
+    pub async fn key_exchanged(&self) {
+        let mut exchanged = self.key_exchanged.subscribe();
+        // The sender lives as long as `self`.
+        let _ = exchanged.wait_for(|exchanged| *exchanged).await;
+    }
+
+    pub(super) async fn look_at_key(&self) -> Result<(), StoreError> {
+        if !rotation::is_in_force(&self.control, &self.keys).await? {
+            self.key_exchanged.send_replace(true);
+        }
+        Ok(())
+    }
+
     /// A connection that hears what is announced.
     ///
     /// # Errors
@@ -220,6 +226,35 @@ impl Database {
         let single = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(3));
         Ok(PgListener::connect_with(&single.connect_lazy_with(self.options.clone())).await?)
     }
+}
+
+/// Enters the newest key into an empty database, and finds the one that is in force.
+async fn key_in_force(control: &Session, ring: KeyRing) -> Result<Keys, OpenError> {
+    let connect = |error: sqlx::Error| OpenError::Connect(error.into());
+    // Several statements: each sees what another process has committed while the one before waited for it.
+    sqlx::query("insert into installation (key_check, retry_secret) values ($1, $2) on conflict do nothing")
+        .bind(ring.newest.check())
+        .bind(ring.newest.retry_secret())
+        .execute(control)
+        .await
+        .map_err(connect)?;
+    let check: Vec<u8> = sqlx::query_scalar("select key_check from installation")
+        .fetch_one(control)
+        .await
+        .map_err(connect)?;
+    let mut keys = ring.of_database(&check).ok_or(OpenError::WrongKey)?;
+    sqlx::query("update installation set retry_secret = $1 where retry_secret is null and key_check = $2")
+        .bind(keys.retry_secret())
+        .bind(&check)
+        .execute(control)
+        .await
+        .map_err(connect)?;
+    let sealed: Vec<u8> = sqlx::query_scalar("select retry_secret from installation")
+        .fetch_one(control)
+        .await
+        .map_err(connect)?;
+    keys.adopt_retry_secret(&sealed).map_err(|_| OpenError::WrongKey)?;
+    Ok(keys)
 }
 
 /// A migration takes as long as it takes, and whoever waits for another process's waits.

@@ -29,6 +29,7 @@ impl Database {
         listener.listen("reference_changed").await?;
         self.refresh_reference().await?;
         self.clients.refresh(&self.control).await?;
+        self.look_at_key().await?;
         loop {
             match tokio::time::timeout(LISTENING_FOR, listener.try_recv()).await {
                 Ok(Ok(Some(changed))) => self.read_again(&changed).await?,
@@ -55,6 +56,7 @@ impl Database {
     async fn read_again(&self, changed: &PgNotification) -> Result<(), StoreError> {
         match changed.payload() {
             "client" => self.clients.refresh(&self.control).await,
+            "key" => self.look_at_key().await,
             _ => self.refresh_reference().await,
         }
     }

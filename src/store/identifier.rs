@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 
 use super::error::StoreError;
+use super::keys::Keys;
+use super::rotation;
 
 /// Whose a claimed number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +23,10 @@ pub struct Claim {
 /// Takes no actor: it answers to the registry's own writing, never to a caller.
 ///
 /// # Errors
-/// The database is away.
+/// The database is away, or the key was exchanged.
 pub async fn claim_national_ids(
     conn: &mut PgConnection,
+    keys: &Keys,
     indexes: &[Vec<u8>],
 ) -> Result<HashMap<Vec<u8>, Claim>, StoreError> {
     // In the order of the key, so that two transactions never wait for each other.
@@ -31,9 +34,11 @@ pub async fn claim_national_ids(
         "insert into identifier (kind, value_index, participant_id)
          select 'NATIONAL_ID', u.value_index, nextval('participant_id_seq')
          from (select value_index from unnest($1::bytea[]) as v(value_index) order by value_index) u
+         where exists (select from installation where key_check = $2)
          on conflict do nothing
          returning value_index, participant_id",
-        indexes
+        indexes,
+        keys.check()
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -47,6 +52,10 @@ pub async fn claim_national_ids(
     claims.extend(
         owners.into_iter().map(|(index, participant_id)| (index, Claim { participant_id, is_new: false })),
     );
+    // Neither claimed nor owned: this key is not the one in force any more.
+    if indexes.iter().any(|index| !claims.contains_key(index)) {
+        return Err(rotation::exchanged());
+    }
     Ok(claims)
 }
 

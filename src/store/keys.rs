@@ -15,6 +15,8 @@ const INDEX_BYTES: usize = 16;
 const NONCE_BYTES: usize = 12;
 /// First byte of a sealed number, for the day on which the key or the form changes.
 const FORM: u8 = 1;
+/// As what the secret is sealed by which inputs are compared: as no kind of number.
+const RETRY_SECRET: &str = "RETRY_SECRET";
 
 closed_list! {
     /// Kinds of numbers. A number is found and opened only as the kind that it was kept as.
@@ -27,6 +29,28 @@ closed_list! {
         TaxNumber = "TAX_NUMBER",
         /// Telephone.
         Phone = "PHONE",
+    }
+}
+
+/// The keys that an installation is given: the newest, and the one before it for as long as a rotation needs it.
+#[derive(Debug)]
+pub struct KeyRing {
+    /// The key that shall be in force.
+    pub newest: Keys,
+    /// The key that may be in force still.
+    pub previous: Option<Keys>,
+}
+
+impl From<Keys> for KeyRing {
+    fn from(newest: Keys) -> Self {
+        Self { newest, previous: None }
+    }
+}
+
+impl KeyRing {
+    /// The key of which this fingerprint stands in the database; `None` where it is a third one.
+    pub fn of_database(self, check: &[u8]) -> Option<Keys> {
+        [Some(self.newest), self.previous].into_iter().flatten().find(|keys| keys.check() == check)
     }
 }
 
@@ -70,11 +94,7 @@ impl Keys {
 
     /// Makes a number unreadable to everybody without the key.
     pub fn seal(&self, kind: NumberKind, number: &str) -> Vec<u8> {
-        let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce).expect("the operating system gives random bytes");
-        let payload = Payload { msg: number.as_bytes(), aad: kind.as_str().as_bytes() };
-        let sealed = self.seal.encrypt(&Nonce::from(nonce), payload).expect("a number is short");
-        [&[FORM], nonce.as_slice(), &sealed].concat()
+        self.seal_bytes(kind.as_str(), number.as_bytes())
     }
 
     /// Makes it readable again.
@@ -82,14 +102,49 @@ impl Keys {
     /// # Errors
     /// Sealed with another key or as another kind, or changed since.
     pub fn open(&self, kind: NumberKind, sealed: &[u8]) -> Result<Zeroizing<String>, WrongKey> {
+        let number = self.open_bytes(kind.as_str(), sealed)?;
+        String::from_utf8(number).map(Zeroizing::new).map_err(|_| WrongKey)
+    }
+
+    fn seal_bytes(&self, purpose: &str, bytes: &[u8]) -> Vec<u8> {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).expect("the operating system gives random bytes");
+        let payload = Payload { msg: bytes, aad: purpose.as_bytes() };
+        let sealed = self.seal.encrypt(&Nonce::from(nonce), payload).expect("what is sealed is short");
+        [&[FORM], nonce.as_slice(), &sealed].concat()
+    }
+
+    fn open_bytes(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, WrongKey> {
         let (form, rest) = sealed.split_first().ok_or(WrongKey)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(WrongKey)?;
         if *form != FORM {
             return Err(WrongKey);
         }
-        let payload = Payload { msg: sealed, aad: kind.as_str().as_bytes() };
-        let number = self.seal.decrypt(&Nonce::from(*nonce), payload).map_err(|_| WrongKey)?;
-        String::from_utf8(number).map(Zeroizing::new).map_err(|_| WrongKey)
+        let payload = Payload { msg: sealed, aad: purpose.as_bytes() };
+        self.seal.decrypt(&Nonce::from(*nonce), payload).map_err(|_| WrongKey)
+    }
+
+    /// What inputs are compared by, sealed: it stays the same when the key is exchanged for another.
+    pub fn retry_secret(&self) -> Vec<u8> {
+        self.seal_secret(&self.fingerprint)
+    }
+
+    /// Compares inputs by the secret of the database from now on.
+    ///
+    /// # Errors
+    /// It was sealed with another key.
+    pub fn adopt_retry_secret(&mut self, sealed: &[u8]) -> Result<(), WrongKey> {
+        self.fingerprint = self.open_secret(sealed)?;
+        Ok(())
+    }
+
+    pub(super) fn seal_secret(&self, secret: &[u8; 32]) -> Vec<u8> {
+        self.seal_bytes(RETRY_SECRET, secret)
+    }
+
+    pub(super) fn open_secret(&self, sealed: &[u8]) -> Result<Zeroizing<[u8; 32]>, WrongKey> {
+        let secret = Zeroizing::new(self.open_bytes(RETRY_SECRET, sealed)?);
+        secret.as_slice().try_into().map(Zeroizing::new).map_err(|_| WrongKey)
     }
 
     /// Digest of an input, to tell whether a second one is the same. Keyed, because inputs hold identity numbers.

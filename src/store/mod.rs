@@ -28,6 +28,7 @@ pub mod onboarding;
 pub mod page;
 pub mod participant;
 pub mod reference;
+pub mod rotation;
 pub mod session;
 
 pub use database::Database;

@@ -16,11 +16,11 @@ use participant_registry::http::auth::{Authority, OURSELVES, issue};
 use participant_registry::http::graphql::Settings;
 use participant_registry::http::{Front, open};
 use participant_registry::store::database::PoolSettings;
-use participant_registry::store::keys::Keys;
+use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::{Database, count};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tower::ServiceExt as _;
 
 use super::cluster::{TestDatabase, fresh_database};
@@ -113,6 +113,11 @@ impl App {
         self
     }
 
+    /// How its database is reached.
+    pub fn options(&self) -> PgConnectOptions {
+        self._database.options.clone()
+    }
+
     /// The address of its database, for another program.
     pub fn database_url(&self) -> String {
         let options = &self._database.options;
@@ -145,10 +150,13 @@ impl App {
 
     /// Another process on the same database.
     pub async fn second_process(&self) -> Self {
+        self.process_with(Keys::derive(&[7; 32])).await
+    }
+
+    /// Another process on the same database, with these keys.
+    pub async fn process_with(&self, keys: impl Into<KeyRing>) -> Self {
         let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
-        let options = self._database.options.clone();
-        let database =
-            Database::open(options, Keys::derive(&[7; 32]), pools).await.expect("the database opens");
+        let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
         Self::over(database, TODAY, Arc::clone(&self._database))
     }
 

@@ -1,0 +1,91 @@
+//! `registry key`: the key of the identity numbers. Made with `new`, exchanged with `rotate`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+
+use super::Installation;
+use crate::config::{Config, make_key};
+use crate::store::rotation;
+
+/// What to do with keys.
+#[derive(Args, Debug)]
+pub struct Key {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Writes a new key into a file that does not exist yet, readable by nobody else.
+    New {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Says whether the newest or the previous key is in force.
+    Status,
+    /// Exchanges the previous key (REGISTRY_PREVIOUS_KEY_FILE) for the newest (REGISTRY_KEY_FILE): every identity number,
+    /// service number, tax number and telephone number is found and sealed under it, in one transaction. The servers go
+    /// on reading meanwhile and answer enrollments with 503; then each of them ends, and finds the new key when it is
+    /// started again with the same two settings.
+    Rotate,
+}
+
+impl Key {
+    /// Does it.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what to do.
+    pub async fn run(self, config: &Config) -> anyhow::Result<()> {
+        match self.command {
+            Command::New { file } => new(&file),
+            Command::Status => status(config).await,
+            Command::Rotate => rotate(config).await,
+        }
+    }
+}
+
+fn new(file: &std::path::Path) -> anyhow::Result<()> {
+    if file.exists() {
+        bail!("{} exists; a key is never overwritten", file.display());
+    }
+    make_key(file).with_context(|| format!("no key can be made at {}", file.display()))
+}
+
+async fn status(config: &Config) -> anyhow::Result<()> {
+    let newest = config.keys()?.newest;
+    let installation = Installation::open(config).await?;
+    let is_newest = installation.database.keys.check() == newest.check();
+    installation.close().await;
+    let in_force = if is_newest { "the newest key is in force" } else { "the previous key is in force" };
+    writeln!(std::io::stdout(), "{in_force}")?;
+    Ok(())
+}
+
+async fn rotate(config: &Config) -> anyhow::Result<()> {
+    let ring = config.keys()?;
+    if ring.previous.is_none() {
+        bail!("REGISTRY_PREVIOUS_KEY_FILE is missing: it names the key in force, REGISTRY_KEY_FILE the new one");
+    }
+    let installation = Installation::open(config).await?;
+    let bar = indicatif::ProgressBar::new_spinner();
+    let rotated = async {
+        let mut connection = installation.database.maintenance().await?;
+        let progress = |people| bar.set_message(format!("{people} people"));
+        anyhow::Ok(rotation::rotate(&mut connection, &ring, progress).await?)
+    }
+    .await;
+    bar.finish_and_clear();
+    installation.close().await;
+    let rotated = rotated.context("the key was not exchanged, and nothing was changed")?;
+    tracing::info!(
+        participants = rotated.participants,
+        enrollments = rotated.enrollments,
+        employers = rotated.employers,
+        identifiers = rotated.identifiers,
+        "the newest key is in force"
+    );
+    Ok(())
+}

@@ -1,0 +1,280 @@
+//! Exchanges the identity key: every number is found and sealed under another key from one moment to the next.
+//!
+//! One transaction. Reading goes on under the old key until it commits; whoever would write a number waits for it, is
+//! told to come back, and writes under the new key then, because a claim asks in its own statement whether its key is
+//! still the one in force. Nobody can be enrolled twice under two keys.
+
+use sqlx::{Connection as _, PgConnection};
+use zeroize::Zeroizing;
+
+use super::error::StoreError;
+use super::keys::{KeyRing, Keys, NumberKind};
+
+/// Rows that are read, changed and written at once.
+const CHUNK: i64 = 5_000;
+
+/// What was changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rotated {
+    /// Claimed numbers that are found under the new key.
+    pub identifiers: u64,
+    /// People whose numbers are sealed under the new key.
+    pub participants: u64,
+    /// Civil servants' enrollments.
+    pub enrollments: u64,
+    /// Employers with a tax number.
+    pub employers: u64,
+}
+
+/// Why a key is not exchanged. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RotationError {
+    /// The database is under the new key already, or under a third one.
+    #[error("the key in force is not the previous one: `registry key status` says which is")]
+    NotThePrevious,
+    /// A number that cannot be read cannot be found under another key.
+    #[error("{claimed} numbers are claimed, and {readable} of them stand readable beside somebody")]
+    Unreadable {
+        /// Numbers that somebody owns.
+        claimed: u64,
+        /// Numbers that were found beside their owners.
+        readable: u64,
+    },
+    /// A sealed number does not open with the key in force.
+    #[error(transparent)]
+    WrongKey(#[from] super::keys::WrongKey),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for RotationError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Exchanges the previous key of the ring for its newer one; `progress` hears how many people are done.
+///
+/// # Errors
+/// Nothing was changed: the key in force is another one, a number cannot be read, or the database failed.
+pub async fn rotate(
+    connection: &mut PgConnection,
+    ring: &KeyRing,
+    mut progress: impl FnMut(u64),
+) -> Result<Rotated, RotationError> {
+    let Some(old) = &ring.previous else { return Err(RotationError::NotThePrevious) };
+    let new = &ring.newest;
+    let mut transaction = connection.begin().await?;
+    let conn = &mut *transaction;
+    // The login may not own the tables; whoever writes numbers may exchange their key.
+    sqlx::query("set local role registry_writer").execute(&mut *conn).await?;
+    let lock = "lock table identifier, participant, enrollment, employer in share row exclusive mode";
+    sqlx::query(lock).execute(&mut *conn).await?;
+    let secret = retry_secret(conn, old).await?.ok_or(RotationError::NotThePrevious)?;
+    let mut done = Rotated::default();
+    rotate_participants(conn, (old, new), &mut done, &mut progress).await?;
+    rotate_enrollments(conn, (old, new), &mut done).await?;
+    rotate_employers(conn, (old, new), &mut done).await?;
+    let claimed = sqlx::query_scalar!(r#"select count(*) as "n!" from identifier"#).fetch_one(&mut *conn).await?;
+    let claimed = claimed.unsigned_abs();
+    if claimed != done.identifiers {
+        return Err(RotationError::Unreadable { claimed, readable: done.identifiers });
+    }
+    let sealed = new.seal_secret(&secret);
+    sqlx::query!("update installation set key_check = $1, retry_secret = $2", new.check(), sealed)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("notify reference_changed, 'key'").execute(&mut *conn).await?;
+    transaction.commit().await?;
+    Ok(done)
+}
+
+/// Is this key the one in force?
+///
+/// # Errors
+/// The database is away.
+pub async fn is_in_force(executor: impl sqlx::PgExecutor<'_>, keys: &Keys) -> Result<bool, StoreError> {
+    let in_force = sqlx::query_scalar!(
+        r#"select exists (select from installation where key_check = $1) as "in_force!""#,
+        keys.check()
+    );
+    Ok(in_force.fetch_one(executor).await?)
+}
+
+/// For whoever has just written a number in this transaction: refuses where the key was exchanged meanwhile.
+///
+/// # Errors
+/// The key is not in force any more, or the database is away.
+pub async fn demand_in_force(conn: &mut PgConnection, keys: &Keys) -> Result<(), StoreError> {
+    if is_in_force(conn, keys).await? { Ok(()) } else { Err(exchanged()) }
+}
+
+/// What a writer is told whose key was exchanged: its process ends, and another one answers the retry.
+pub(super) fn exchanged() -> StoreError {
+    StoreError::Unavailable("the identity key was exchanged".into())
+}
+
+async fn retry_secret(
+    conn: &mut PgConnection,
+    old: &Keys,
+) -> Result<Option<Zeroizing<[u8; 32]>>, RotationError> {
+    let found = sqlx::query_scalar!("select retry_secret from installation where key_check = $1", old.check())
+        .fetch_optional(conn)
+        .await?;
+    match found.flatten() {
+        Some(sealed) => Ok(Some(old.open_secret(&sealed)?)),
+        None => Ok(None),
+    }
+}
+
+/// Seals a number under the new key, and says under which indexes it was and will be found.
+struct Renewed {
+    sealed: Vec<u8>,
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+fn renew((old, new): (&Keys, &Keys), kind: NumberKind, sealed: &[u8]) -> Result<Renewed, RotationError> {
+    let number = old.open(kind, sealed)?;
+    let (before, after) = (old.index(kind, &number), new.index(kind, &number));
+    Ok(Renewed { sealed: new.seal(kind, &number), before, after })
+}
+
+async fn rotate_participants(
+    conn: &mut PgConnection,
+    keys: (&Keys, &Keys),
+    done: &mut Rotated,
+    progress: &mut impl FnMut(u64),
+) -> Result<(), RotationError> {
+    let mut last = 0;
+    loop {
+        let rows = sqlx::query!(
+            "select id, national_id, phone from participant where id > $1 order by id limit $2",
+            last,
+            CHUNK
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        let Some(end) = rows.last() else { return Ok(()) };
+        last = end.id;
+        let (mut ids, mut numbers, mut phones) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for row in rows {
+            let number = row.national_id.map(|sealed| renew(keys, NumberKind::NationalId, &sealed)).transpose()?;
+            let phone = row.phone.map(|sealed| renew(keys, NumberKind::Phone, &sealed)).transpose()?;
+            ids.push(row.id);
+            phones.push(phone.map(|phone| phone.sealed));
+            numbers.push(number.map(|number| {
+                before.push(number.before);
+                after.push(number.after);
+                number.sealed
+            }));
+        }
+        let written = sqlx::query!(
+            "update participant p set national_id = u.national_id, phone = u.phone
+             from unnest($1::bigint[], $2::bytea[], $3::bytea[]) as u(id, national_id, phone) where p.id = u.id",
+            &ids,
+            &numbers as &[Option<Vec<u8>>],
+            &phones as &[Option<Vec<u8>>]
+        );
+        done.participants += written.execute(&mut *conn).await?.rows_affected();
+        done.identifiers += reindex(conn, "NATIONAL_ID", &before, &after).await?;
+        progress(done.participants);
+    }
+}
+
+async fn rotate_enrollments(
+    conn: &mut PgConnection,
+    keys: (&Keys, &Keys),
+    done: &mut Rotated,
+) -> Result<(), RotationError> {
+    let mut last = (0, 0);
+    loop {
+        let rows = sqlx::query!(
+            r#"select participant_id, id, service_number as "service_number!" from enrollment
+               where (participant_id, id) > ($1, $2) and service_number is not null
+               order by participant_id, id limit $3"#,
+            last.0,
+            last.1,
+            CHUNK
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        let Some(end) = rows.last() else { return Ok(()) };
+        last = (end.participant_id, end.id);
+        let (mut people, mut ids, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for row in rows {
+            let number = renew(keys, NumberKind::ServiceNumber, &row.service_number)?;
+            people.push(row.participant_id);
+            ids.push(row.id);
+            numbers.push(number.sealed);
+            before.push(number.before);
+            after.push(number.after);
+        }
+        let written = sqlx::query!(
+            "update enrollment e set service_number = u.service_number
+             from unnest($1::bigint[], $2::bigint[], $3::bytea[]) as u(participant_id, id, service_number)
+             where e.participant_id = u.participant_id and e.id = u.id",
+            &people,
+            &ids,
+            &numbers
+        );
+        done.enrollments += written.execute(&mut *conn).await?.rows_affected();
+        done.identifiers += reindex(conn, "SERVICE_NUMBER", &before, &after).await?;
+    }
+}
+
+async fn rotate_employers(
+    conn: &mut PgConnection,
+    keys: (&Keys, &Keys),
+    done: &mut Rotated,
+) -> Result<(), RotationError> {
+    let mut last = 0;
+    loop {
+        let rows = sqlx::query!(
+            r#"select id, tax_number_sealed as "sealed!" from employer
+               where id > $1 and tax_number_sealed is not null order by id limit $2"#,
+            last,
+            CHUNK
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        let Some(end) = rows.last() else { return Ok(()) };
+        last = end.id;
+        let (mut ids, mut numbers, mut indexes) = (Vec::new(), Vec::new(), Vec::new());
+        for row in rows {
+            let number = renew(keys, NumberKind::TaxNumber, &row.sealed)?;
+            ids.push(row.id);
+            numbers.push(number.sealed);
+            indexes.push(number.after);
+        }
+        let written = sqlx::query!(
+            "update employer e set tax_number_sealed = u.sealed, tax_number_index = u.value_index
+             from unnest($1::bigint[], $2::bytea[], $3::bytea[]) as u(id, sealed, value_index) where e.id = u.id",
+            &ids,
+            &numbers,
+            &indexes
+        );
+        done.employers += written.execute(&mut *conn).await?.rows_affected();
+    }
+}
+
+/// A number that several enrollments of one person carry is claimed once, and counted once.
+async fn reindex(
+    conn: &mut PgConnection,
+    kind: &str,
+    before: &[Vec<u8>],
+    after: &[Vec<u8>],
+) -> Result<u64, RotationError> {
+    let written = sqlx::query!(
+        "update identifier i set value_index = u.after
+         from (select distinct * from unnest($2::bytea[], $3::bytea[]) as v(before, after)) u
+         where i.kind = $1::text::identifier_kind and i.value_index = u.before",
+        kind,
+        before,
+        after
+    );
+    Ok(written.execute(conn).await?.rows_affected())
+}

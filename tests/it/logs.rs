@@ -1,0 +1,143 @@
+//! What the program writes about its work holds nobody's data and no secret, at any level.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::support::builders::row;
+use crate::support::{App, Person, Value, json};
+
+/// A server in a process of its own that logs all it can, and what it has written.
+struct Talkative {
+    process: Child,
+    address: String,
+    reading: std::thread::JoinHandle<String>,
+}
+
+impl Talkative {
+    fn start(url: &str, key: &str) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env_clear()
+            .envs([("RUST_LOG", "trace"), ("DATABASE_URL", url), ("REGISTRY_KEY_FILE", key)])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("its stderr is a pipe"));
+        let (send, receive) = mpsc::channel();
+        let reading = std::thread::spawn(move || {
+            let (mut all, mut line) = (String::new(), String::new());
+            while lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+                if let Some((_, rest)) = line.split_once("address=") {
+                    let address = rest.split_whitespace().next().unwrap_or_default();
+                    // Nobody waits for a second address.
+                    let _ = send.send(address.to_owned());
+                }
+                all.push_str(&line);
+                line.clear();
+            }
+            all
+        });
+        // The bound only ends a test that has failed.
+        let address = receive.recv_timeout(Duration::from_secs(60)).expect("it says where it serves");
+        Self { process, address, reading }
+    }
+
+    /// Posts a query, and gives the answer as it came.
+    fn ask(&self, token: &str, query: &str, variables: Value) -> String {
+        let body = json!({"query": query, "variables": variables}).to_string();
+        self.send(&format!(
+            "POST /graphql HTTP/1.1\r\nHost: registry\r\nContent-Type: application/json\r\nConnection: close\r\n\
+             Authorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    }
+
+    fn send(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Stops it, and gives all that it has written.
+    fn stop(mut self) -> String {
+        let id = i32::try_from(self.process.id()).unwrap();
+        // SAFETY: a signal to a child of our own that nobody has waited for.
+        #[expect(unsafe_code, reason = "the standard library only kills")]
+        unsafe {
+            libc::kill(id, libc::SIGTERM);
+        }
+        assert!(self.process.wait().unwrap().success());
+        self.reading.join().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn no_number_name_date_token_or_key_is_in_the_log_at_any_level() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let government = app.government("South Sumatra").await;
+    let folder = std::env::temp_dir().join(format!("registry-logs-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (key, secret) = (folder.join("key"), "07".repeat(32));
+    std::fs::write(&key, &secret).unwrap();
+    let token = app.administrator().await;
+    let server = Talkative::start(&app.database_url(), key.to_str().unwrap());
+
+    let person = Person::new(&channel)
+        .with("fullName", json!("Zubaidah Wiryawan"))
+        .with("phone", json!("081298765432"))
+        .with("monthlyWage", json!("7654321"));
+    let enroll = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
+        participant { id fullName nationalId } errors { code } } }";
+    let wrong = person.clone().with("nationalId", json!("1671014208850x77")).with("birthDate", json!("1985-31-12"));
+    let (first, second, same) = (row(771), row(772), row(771));
+    let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
+        batch { rows(first: 9) { nodes { problems { code message } } } } errors { code } } }";
+    let batch = json!({"employerId": government, "channelCode": channel, "provinceCode": "16",
+                       "startsOn": "2014-10-02", "rows": [first, second, same]});
+    let by_number = "query ($number: String!) { participant(by: {nationalId: $number}) { fullName } }";
+    let number = &person.0["nationalId"];
+    let answers = [
+        server.ask(&token, enroll, json!({"input": person.0})),
+        server.ask(&token, enroll, json!({"input": person.0})),
+        server.ask(&token, enroll, json!({"input": wrong.0})),
+        server.ask(&token, onboard, json!({"input": batch})),
+        server.ask(&token, by_number, json!({"number": number})),
+        server.ask(&token, &format!("{{ participant(by: {{nationalId: {number}}}) {{ fullName }} }}"), json!({})),
+        server.ask(&token, &format!("{{ participants(filterBy: {{nationalId: {number} ", number = number), json!({})),
+        server.ask(&format!("{token}x"), by_number, json!({"number": number})),
+        server.send(&format!(
+            "GET /graphql?query={{participant(by:{{nationalId:{number}}}){{id}}}} HTTP/1.1\r\nHost: registry\r\n\
+             Connection: close\r\n\r\n"
+        )),
+    ];
+    // They were really worked on.
+    assert!(answers[0].contains(r#""errors":[]"#), "{}", answers[0]);
+    assert!(answers[1].contains("ALREADY_ENROLLED"), "{}", answers[1]);
+    assert!(answers[4].contains("Zubaidah"), "{}", answers[4]);
+    let log = server.stop();
+    let _ = std::fs::remove_dir_all(&folder);
+    assert!(log.lines().count() > 20 && log.contains("insert into"), "it logs statements at this level");
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let secrets = [
+        (text(number), "an identity number"),
+        (text(&first["nationalId"]), "an identity number of a roster"),
+        (text(&first["serviceNumber"]), "a service number"),
+        ("Zubaidah".to_owned(), "a name"),
+        ("81298765432".to_owned(), "a telephone number"),
+        ("7654321".to_owned(), "a wage"),
+        ("1985-08-02".to_owned(), "a birth date"),
+        ("1985-31-12".to_owned(), "a birth date that is none"),
+        (token.clone(), "a token"),
+        (token.rsplit('.').next().unwrap_or_default().to_owned(), "the signature of a token"),
+        (secret, "the key"),
+    ];
+    for (secret, what) in secrets {
+        assert!(secret.len() >= 6 && !log.contains(&secret), "{what} is in the log");
+    }
+}

@@ -1,0 +1,140 @@
+//! The identity key is exchanged for another one, and nobody is lost or enrolled twice by it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use futures_util::future::join_all;
+use participant_registry::store::Database;
+use participant_registry::store::database::{OpenError, PoolSettings};
+use participant_registry::store::keys::{KeyRing, Keys};
+use participant_registry::store::rotation::{Rotated, RotationError, rotate};
+
+use crate::support::app::{TODAY, codes};
+use crate::support::builders::row;
+use crate::support::{App, Person, Value, json};
+
+const ENROLL: &str = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
+    participant { id nationalId } errors { code } } }";
+
+/// The key of the tests and the one that comes after it.
+fn ring() -> KeyRing {
+    KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) }
+}
+
+async fn exchange(app: &App) -> Result<Rotated, RotationError> {
+    let mut connection = app.database.maintenance().await.unwrap();
+    rotate(&mut connection, &ring(), |_| {}).await
+}
+
+/// A process that was started with both keys.
+async fn restarted(app: &App) -> App {
+    app.process_with(ring()).await
+}
+
+/// Somebody's payload, whatever the status.
+async fn enroll(app: &App, person: &Person) -> (StatusCode, Value) {
+    let token = app.administrator().await;
+    let mut reply = app.post(&token, ENROLL, json!({"input": person.0})).await;
+    (reply.status, reply.body["data"]["enrollParticipant"].take())
+}
+
+#[tokio::test]
+async fn everybody_is_found_and_shown_under_the_new_key() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let government = app.government("South Sumatra").await;
+    let person = Person::new(&channel)
+        .with("phone", json!("081234567890"))
+        .with("idempotencyKey", json!("rotation-0000001"));
+    let (_, first) = enroll(&app, &person).await;
+    let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
+        batch { counts { enrolled } } errors { code message } } }";
+    let input = json!({"employerId": government, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-10-02",
+                       "rows": [row(1), row(2)]});
+    let onboarded = app.ask(onboard, json!({"input": input})).await;
+    assert_eq!(onboarded["onboardCivilServants"]["batch"]["counts"]["enrolled"], 2);
+    let employer = "mutation { registerEmployer(input: {name: \"Musi\", kind: COMPANY, provinceCode: \"16\",
+        taxNumber: \"1671014208850001\"}) { employer { id } errors { code message } } }";
+    assert_eq!(app.ask(employer, json!({})).await["registerEmployer"]["errors"], json!([]));
+
+    let rotated = exchange(&app).await.unwrap();
+    assert_eq!(rotated, Rotated { identifiers: 5, participants: 3, enrollments: 2, employers: 1 });
+
+    let after = restarted(&app).await;
+    // A retry is told what happened, and the same person again is the same person.
+    assert_eq!(enroll(&after, &person).await, (StatusCode::OK, first.clone()));
+    let (_, again) = enroll(&after, &person.clone().with("idempotencyKey", json!("rotation-0000002"))).await;
+    assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
+    let found = "query ($number: String!) { participant(by: {nationalId: $number}) { id } }";
+    let found = after.ask(found, json!({"number": person.0["nationalId"]})).await;
+    assert_eq!(found["participant"]["id"], first["participant"]["id"]);
+    let repeated = after.ask(employer, json!({})).await["registerEmployer"].take();
+    assert_eq!(codes(&repeated["errors"]), ["CONFLICT"]);
+    let onboarded = after.ask(onboard, json!({"input": input})).await;
+    assert_eq!(onboarded["onboardCivilServants"]["batch"]["counts"]["enrolled"], 0);
+    // The old key opens nothing any more, and is not exchanged twice.
+    let opened = Database::open(app.options(), Keys::derive(&[7; 32]), PoolSettings::default()).await;
+    assert!(matches!(opened, Err(OpenError::WrongKey)));
+    assert!(matches!(exchange(&after).await, Err(RotationError::NotThePrevious)));
+}
+
+#[tokio::test]
+async fn a_process_with_the_old_key_writes_nothing_and_ends() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let person = Person::new(&channel);
+    app.enrolled(&person).await;
+    let following = tokio::spawn(Arc::clone(&app.database).follow_reference());
+    exchange(&app).await.unwrap();
+    for person in [person, Person::new(&channel)] {
+        assert_eq!(enroll(&app, &person).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let employer = "mutation { registerEmployer(input: {name: \"Musi\", kind: COMPANY, provinceCode: \"16\",
+        taxNumber: \"1671014208850001\"}) { errors { code } } }";
+    let token = app.administrator().await;
+    assert_eq!(app.post(&token, employer, json!({})).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.count("select count(*) from participant").await, 1);
+    assert_eq!(app.count("select count(*) from employer").await, 0);
+    // The bound only ends a test that has failed.
+    tokio::time::timeout(Duration::from_secs(30), app.database.key_exchanged()).await.expect("it is heard");
+    following.abort();
+}
+
+#[tokio::test]
+async fn whoever_enrolls_while_the_key_is_exchanged_is_enrolled_once() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let people: Vec<Person> = (0..24)
+        .map(|n| Person::new(&channel).with("idempotencyKey", json!(format!("rotation-{n:08}"))))
+        .collect();
+    let writing = join_all(people.iter().map(|person| enroll(&app, person)));
+    let (answers, rotated) = tokio::join!(writing, exchange(&app));
+    let rotated = rotated.unwrap();
+    let acknowledged = answers.iter().filter(|(status, _)| *status == StatusCode::OK).count();
+    assert_eq!(rotated.participants, acknowledged as u64);
+    let after = restarted(&app).await;
+    for (person, (status, answer)) in people.iter().zip(&answers) {
+        let (now, told) = enroll(&after, person).await;
+        assert_eq!((now, told["errors"].clone()), (StatusCode::OK, json!([])));
+        if *status == StatusCode::OK {
+            // Read after the exchange, the number stays closed to a process with the old key; who it is, is told.
+            assert_eq!(told["participant"]["id"], answer["participant"]["id"]);
+        }
+    }
+    assert_eq!(app.count("select count(*) from participant").await, 24);
+    assert_eq!(app.count("select count(*) from identifier").await, 24);
+}
+
+#[tokio::test]
+async fn a_number_that_nobody_can_read_stops_the_exchange_and_changes_nothing() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await);
+    app.enrolled(&person).await;
+    let orphan = "insert into identifier (kind, value_index, participant_id) values ('NATIONAL_ID', '\\x00', 1)";
+    sqlx::query(orphan).execute(&app.sql).await.unwrap();
+    let refused = exchange(&app).await;
+    assert!(matches!(refused, Err(RotationError::Unreadable { claimed: 2, readable: 1 })), "{refused:?}");
+    let (_, again) = enroll(&app, &person).await;
+    assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
+}
