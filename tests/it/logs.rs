@@ -91,7 +91,7 @@ async fn no_number_name_date_token_or_key_is_in_the_log_at_any_level() {
     let person = Person::new(&channel)
         .with("fullName", json!("Zubaidah Wiryawan"))
         .with("phone", json!("081298765432"))
-        .with("monthlyWage", json!("7654321"));
+        .with("monthlyWage", json!(7_654_321));
     let enroll = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
         participant { id fullName nationalId } errors { code } } }";
     let wrong = person.clone().with("nationalId", json!("1671014208850x77")).with("birthDate", json!("1985-31-12"));
