@@ -83,6 +83,13 @@ impl Serve {
             listener.with_context(|| format!("REGISTRY_LISTEN: {} cannot be used", self.listen.listen))?;
         let installation = Installation::open(config).await?;
         let database = Arc::clone(&installation.database);
+        if production && installation.cluster.is_none() && database.login_is_owner {
+            bail!(
+                "DATABASE_URL: in production the registry serves under a login that does not own its tables, so that \
+                 row security holds whatever happens; `registry migrate` runs under the owner's. See \"In production\" \
+                 in README.md"
+            );
+        }
         if self.demo {
             self.fill(&database).await?;
         }

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use axum::http::StatusCode;
 
+use crate::support::program::Program;
 use crate::support::provider::Signer;
 use crate::support::{App, json};
 
@@ -76,6 +77,42 @@ fn production_starts_with_nothing_that_is_missing_weak_or_for_development() {
     }
     let token = registry(&folder, &["token", "--role", "AUDITOR"], &good);
     assert!(!token.status.success() && token.stdout.is_empty());
+}
+
+#[tokio::test]
+async fn production_serves_under_a_login_that_owns_nothing() {
+    let app = App::new().await;
+    let folder = Folder::new("login");
+    let keys = folder.write("keys.json", &json!({"keys": [Signer::rsa("key").jwk()]}).to_string());
+    let key = folder.write("key", &"07".repeat(32));
+    let settings = |url: &str| {
+        [
+            ("REGISTRY_ENV", "production".to_owned()),
+            ("REGISTRY_LISTEN", "127.0.0.1:0".to_owned()),
+            ("REGISTRY_OIDC_ISSUER", "https://login.example".to_owned()),
+            ("REGISTRY_OIDC_AUDIENCE", "registry".to_owned()),
+            ("REGISTRY_OIDC_JWKS_FILE", keys.clone()),
+            ("REGISTRY_KEY_FILE", key.clone()),
+            ("DATABASE_URL", url.to_owned()),
+        ]
+    };
+    let owner = settings(&app.database_url());
+    let owner: Vec<(&str, &str)> = owner.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let refused = registry(&folder, &["serve"], &owner);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("DATABASE_URL: in production"), "{said}");
+
+    let login = app.login().await;
+    let url = app.database_url_of(&login.name);
+    let served = settings(&url);
+    let served: Vec<(&str, &str)> = served.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let program = Program::serve(&served);
+    let ready = program.send("GET /readyz HTTP/1.1\r\nHost: registry\r\nConnection: close\r\n\r\n");
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    let page = program.send("GET / HTTP/1.1\r\nHost: registry\r\nConnection: close\r\n\r\n");
+    assert!(page.starts_with("HTTP/1.1 404"), "production has no playground: {page}");
+    program.stop();
+    login.drop().await;
 }
 
 #[tokio::test]

@@ -1,80 +1,8 @@
 //! What the program writes about its work holds nobody's data and no secret, at any level.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
-
 use crate::support::builders::row;
+use crate::support::program::Program;
 use crate::support::{App, Person, Value, json};
-
-/// A server in a process of its own that logs all it can, and what it has written.
-struct Talkative {
-    process: Child,
-    address: String,
-    reading: std::thread::JoinHandle<String>,
-}
-
-impl Talkative {
-    fn start(url: &str, key: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env_clear()
-            .envs([("RUST_LOG", "trace"), ("DATABASE_URL", url), ("REGISTRY_KEY_FILE", key)])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut lines = BufReader::new(process.stderr.take().expect("its stderr is a pipe"));
-        let (send, receive) = mpsc::channel();
-        let reading = std::thread::spawn(move || {
-            let (mut all, mut line) = (String::new(), String::new());
-            while lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
-                if let Some((_, rest)) = line.split_once("address=") {
-                    let address = rest.split_whitespace().next().unwrap_or_default();
-                    // Nobody waits for a second address.
-                    let _ = send.send(address.to_owned());
-                }
-                all.push_str(&line);
-                line.clear();
-            }
-            all
-        });
-        // The bound only ends a test that has failed.
-        let address = receive.recv_timeout(Duration::from_secs(60)).expect("it says where it serves");
-        Self { process, address, reading }
-    }
-
-    /// Posts a query, and gives the answer as it came.
-    fn ask(&self, token: &str, query: &str, variables: Value) -> String {
-        let body = json!({"query": query, "variables": variables}).to_string();
-        self.send(&format!(
-            "POST /graphql HTTP/1.1\r\nHost: registry\r\nContent-Type: application/json\r\nConnection: close\r\n\
-             Authorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        ))
-    }
-
-    fn send(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    /// Stops it, and gives all that it has written.
-    fn stop(mut self) -> String {
-        let id = i32::try_from(self.process.id()).unwrap();
-        // SAFETY: a signal to a child of our own that nobody has waited for.
-        #[expect(unsafe_code, reason = "the standard library only kills")]
-        unsafe {
-            libc::kill(id, libc::SIGTERM);
-        }
-        assert!(self.process.wait().unwrap().success());
-        self.reading.join().unwrap()
-    }
-}
 
 #[tokio::test]
 async fn no_number_name_date_token_or_key_is_in_the_log_at_any_level() {
@@ -86,7 +14,12 @@ async fn no_number_name_date_token_or_key_is_in_the_log_at_any_level() {
     let (key, secret) = (folder.join("key"), "07".repeat(32));
     std::fs::write(&key, &secret).unwrap();
     let token = app.administrator().await;
-    let server = Talkative::start(&app.database_url(), key.to_str().unwrap());
+    let server = Program::serve(&[
+        ("RUST_LOG", "trace"),
+        ("DATABASE_URL", &app.database_url()),
+        ("REGISTRY_KEY_FILE", key.to_str().unwrap()),
+        ("REGISTRY_LISTEN", "127.0.0.1:0"),
+    ]);
 
     let person = Person::new(&channel)
         .with("fullName", json!("Zubaidah Wiryawan"))

@@ -19,7 +19,7 @@ use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::{Database, count};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tower::ServiceExt as _;
 
@@ -59,6 +59,20 @@ impl TokenScope {
         let limits = [&self.employer, &self.association, &self.channel];
         let limits = self.provinces.iter().chain(limits.into_iter().flatten());
         std::iter::once(role.as_str()).chain(limits.map(String::as_str)).collect::<Vec<_>>().join("-")
+    }
+}
+
+/// A login of a test; roles belong to the whole cluster, so it is dropped by hand.
+pub struct Login {
+    pub name: String,
+    sql: PgPool,
+}
+
+impl Login {
+    /// Takes it away again.
+    pub async fn drop(self) {
+        let sql = format!("drop owned by {0}; drop role {0}", self.name);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.sql).await.expect("nobody uses it any more");
     }
 }
 
@@ -113,6 +127,16 @@ impl App {
         self
     }
 
+    /// A login that owns nothing and may take on the roles of the registry.
+    pub async fn login(&self) -> Login {
+        let name = format!("login_{}", self._database.name);
+        let roles = "registry_writer, registry_reader, registry_of_provinces, registry_of_channels, registry_of_employer,
+            registry_of_association, registry_scoped";
+        let sql = format!("create role {name} login noinherit; grant {roles} to {name}");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.sql).await.expect("the owner makes logins");
+        Login { name, sql: self.sql.clone() }
+    }
+
     /// How its database is reached.
     pub fn options(&self) -> PgConnectOptions {
         self._database.options.clone()
@@ -120,11 +144,15 @@ impl App {
 
     /// The address of its database, for another program.
     pub fn database_url(&self) -> String {
+        self.database_url_of(self._database.options.get_username())
+    }
+
+    /// The same for another login.
+    pub fn database_url_of(&self, login: &str) -> String {
         let options = &self._database.options;
         let socket = options.get_socket().expect("the cluster of the tests has a socket");
         format!(
-            "postgres://{}@localhost:{}/{}?host={}",
-            options.get_username(),
+            "postgres://{login}@localhost:{}/{}?host={}",
             options.get_port(),
             options.get_database().expect("a database"),
             socket.display()

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod builders;
 pub mod cluster;
+pub mod program;
 pub mod provider;
 pub mod proxy;
 pub mod roster;

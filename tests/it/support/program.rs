@@ -1,0 +1,83 @@
+//! The program itself, as a process.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// A server in a process of its own, and what it writes into its log.
+pub struct Program {
+    process: Child,
+    address: String,
+    reading: std::thread::JoinHandle<String>,
+}
+
+impl Program {
+    /// Serves with these settings and no others; until it says where.
+    pub fn serve(settings: &[(&str, &str)]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
+            .arg("serve")
+            .env_clear()
+            .envs(settings.iter().copied())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("its stderr is a pipe"));
+        let (send, receive) = mpsc::channel();
+        let reading = std::thread::spawn(move || {
+            let (mut all, mut line) = (String::new(), String::new());
+            while lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+                if let Some(at) = line.find("127.0.0.1:") {
+                    let end = line[at..].find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':')));
+                    // Nobody waits for a second address.
+                    let _ = send.send(line[at..end.map_or(line.len(), |end| at + end)].to_owned());
+                }
+                all.push_str(&line);
+                line.clear();
+            }
+            all
+        });
+        // The bound only ends a test that has failed.
+        match receive.recv_timeout(Duration::from_secs(60)) {
+            Ok(address) => Self { process, address, reading },
+            Err(_) => {
+                let _ = process.kill();
+                panic!("it does not serve: {}", reading.join().unwrap_or_default())
+            }
+        }
+    }
+
+    /// Posts a query, and gives the answer as it came.
+    pub fn ask(&self, token: &str, query: &str, variables: Value) -> String {
+        let body = json!({"query": query, "variables": variables}).to_string();
+        self.send(&format!(
+            "POST /graphql HTTP/1.1\r\nHost: registry\r\nContent-Type: application/json\r\nConnection: close\r\n\
+             Authorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    }
+
+    /// Sends a whole request, and gives the answer as it came.
+    pub fn send(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Stops it, and gives all that it has written.
+    pub fn stop(mut self) -> String {
+        let id = i32::try_from(self.process.id()).unwrap();
+        // SAFETY: a signal to a child of our own that nobody has waited for.
+        #[expect(unsafe_code, reason = "the standard library only kills")]
+        unsafe {
+            libc::kill(id, libc::SIGTERM);
+        }
+        assert!(self.process.wait().unwrap().success());
+        self.reading.join().unwrap()
+    }
+}
