@@ -59,7 +59,8 @@ pub async fn register_employer(
         Ok(judged) => judged,
         Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
     };
-    once::once(&database.writer, &database.keys, request, Work { actor, keys: &database.keys, new, warnings }).await
+    once::once(&database.writer, &database.keys, request, Work { actor, keys: &database.keys, new, warnings })
+        .await
 }
 
 struct Work<'a> {

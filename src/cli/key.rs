@@ -67,7 +67,9 @@ async fn status(config: &Config) -> anyhow::Result<()> {
 async fn rotate(config: &Config) -> anyhow::Result<()> {
     let ring = config.keys()?;
     if ring.previous.is_none() {
-        bail!("REGISTRY_PREVIOUS_KEY_FILE is missing: it names the key in force, REGISTRY_KEY_FILE the new one");
+        bail!(
+            "REGISTRY_PREVIOUS_KEY_FILE is missing: it names the key in force, REGISTRY_KEY_FILE the new one"
+        );
     }
     let installation = Installation::open(config).await?;
     let bar = indicatif::ProgressBar::new_spinner();

@@ -238,10 +238,8 @@ async fn key_in_force(control: &Session, ring: KeyRing) -> Result<Keys, OpenErro
         .execute(control)
         .await
         .map_err(connect)?;
-    let check: Vec<u8> = sqlx::query_scalar("select key_check from installation")
-        .fetch_one(control)
-        .await
-        .map_err(connect)?;
+    let check: Vec<u8> =
+        sqlx::query_scalar("select key_check from installation").fetch_one(control).await.map_err(connect)?;
     let mut keys = ring.of_database(&check).ok_or(OpenError::WrongKey)?;
     sqlx::query("update installation set retry_secret = $1 where retry_secret is null and key_check = $2")
         .bind(keys.retry_secret())

@@ -76,7 +76,8 @@ pub async fn rotate(
     rotate_participants(conn, (old, new), &mut done, &mut progress).await?;
     rotate_enrollments(conn, (old, new), &mut done).await?;
     rotate_employers(conn, (old, new), &mut done).await?;
-    let claimed = sqlx::query_scalar!(r#"select count(*) as "n!" from identifier"#).fetch_one(&mut *conn).await?;
+    let claimed =
+        sqlx::query_scalar!(r#"select count(*) as "n!" from identifier"#).fetch_one(&mut *conn).await?;
     let claimed = claimed.unsigned_abs();
     if claimed != done.identifiers {
         return Err(RotationError::Unreadable { claimed, readable: done.identifiers });
@@ -119,9 +120,10 @@ async fn retry_secret(
     conn: &mut PgConnection,
     old: &Keys,
 ) -> Result<Option<Zeroizing<[u8; 32]>>, RotationError> {
-    let found = sqlx::query_scalar!("select retry_secret from installation where key_check = $1", old.check())
-        .fetch_optional(conn)
-        .await?;
+    let found =
+        sqlx::query_scalar!("select retry_secret from installation where key_check = $1", old.check())
+            .fetch_optional(conn)
+            .await?;
     match found.flatten() {
         Some(sealed) => Ok(Some(old.open_secret(&sealed)?)),
         None => Ok(None),
@@ -161,7 +163,8 @@ async fn rotate_participants(
         let (mut ids, mut numbers, mut phones) = (Vec::new(), Vec::new(), Vec::new());
         let (mut before, mut after) = (Vec::new(), Vec::new());
         for row in rows {
-            let number = row.national_id.map(|sealed| renew(keys, NumberKind::NationalId, &sealed)).transpose()?;
+            let number =
+                row.national_id.map(|sealed| renew(keys, NumberKind::NationalId, &sealed)).transpose()?;
             let phone = row.phone.map(|sealed| renew(keys, NumberKind::Phone, &sealed)).transpose()?;
             ids.push(row.id);
             phones.push(phone.map(|phone| phone.sealed));

@@ -27,7 +27,8 @@ async fn no_number_name_date_token_or_key_is_in_the_log_at_any_level() {
         .with("monthlyWage", json!(7_654_321));
     let enroll = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
         participant { id fullName nationalId } errors { code } } }";
-    let wrong = person.clone().with("nationalId", json!("1671014208850x77")).with("birthDate", json!("1985-31-12"));
+    let wrong =
+        person.clone().with("nationalId", json!("1671014208850x77")).with("birthDate", json!("1985-31-12"));
     let (first, second, same) = (row(771), row(772), row(771));
     let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
         batch { rows(first: 9) { nodes { problems { code message } } } } errors { code } } }";

@@ -10,7 +10,7 @@ use participant_registry::store::database::{OpenError, PoolSettings};
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::rotation::{Rotated, RotationError, rotate};
 
-use crate::support::app::{TODAY, codes};
+use crate::support::app::codes;
 use crate::support::builders::row;
 use crate::support::{App, Person, Value, json};
 
@@ -131,7 +131,8 @@ async fn a_number_that_nobody_can_read_stops_the_exchange_and_changes_nothing() 
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
-    let orphan = "insert into identifier (kind, value_index, participant_id) values ('NATIONAL_ID', '\\x00', 1)";
+    let orphan =
+        "insert into identifier (kind, value_index, participant_id) values ('NATIONAL_ID', '\\x00', 1)";
     sqlx::query(orphan).execute(&app.sql).await.unwrap();
     let refused = exchange(&app).await;
     assert!(matches!(refused, Err(RotationError::Unreadable { claimed: 2, readable: 1 })), "{refused:?}");

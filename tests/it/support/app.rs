@@ -19,8 +19,8 @@ use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::{Database, count};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, PgPool};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool};
 use tower::ServiceExt as _;
 
 use super::cluster::{TestDatabase, fresh_database};
