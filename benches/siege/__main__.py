@@ -1,6 +1,6 @@
 """Attacks a registry server that it starts itself, and says which promises held.
 
-    python3 benches/siege [--binary target/release/registry] [--only table,tokens] [--quick] [--json FILE]
+    python3 benches/siege [--binary target/release/registry] [--only table,kills] [--quick] [--json FILE]
 
 One line a promise on stdout; the exit code is 1 if any was broken. Everything is on 127.0.0.1 and in a temporary
 folder, and only processes that it started are ended.
@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 
+import crashes
 import front_door
 import identity
 import once
@@ -23,6 +24,7 @@ SIEGES = {
     "table": front_door.table,
     "tokens": identity.tokens,
     "one_key": once.one_key,
+    "kills": crashes.kills,
 }
 
 

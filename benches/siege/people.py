@@ -59,3 +59,16 @@ def total(client) -> int:
         return answer.data["participants"]["totalCount"]
     except KeyError:
         raise RuntimeError(f"people cannot be counted: {answer.status} {answer.body[:200]!r}") from None
+
+
+LOOKUP = "{{ {} }}"
+
+
+def lookup(at: int, national_id: str) -> str:
+    """One of several questions for a person; they share a request."""
+    return f'p{at}: participant(by: {{ nationalId: "{national_id}" }}) {{ cardNumber enrollments(first: 1) {{ totalCount }} }}'
+
+
+def question(query: str) -> bytes:
+    """The body that asks."""
+    return json.dumps({"query": query}).encode()
