@@ -14,6 +14,7 @@ import time
 import traceback
 
 import crashes
+import database_faults
 import front_door
 import identity
 import once
@@ -25,6 +26,9 @@ SIEGES = {
     "tokens": identity.tokens,
     "one_key": once.one_key,
     "kills": crashes.kills,
+    "silence": database_faults.silence,
+    "backends": database_faults.backends,
+    "stop": database_faults.stop,
 }
 
 
