@@ -18,6 +18,8 @@ import database_faults
 import front_door
 import identity
 import once
+import onboarding
+import starting
 from report import Report, note
 from world import World
 
@@ -29,6 +31,9 @@ SIEGES = {
     "silence": database_faults.silence,
     "backends": database_faults.backends,
     "stop": database_faults.stop,
+    "onboarding_kills": onboarding.onboarding_kills,
+    "five": starting.five,
+    "read_only": starting.read_only,
 }
 
 
