@@ -1,0 +1,98 @@
+"""Attacks a registry server that it starts itself, and says which promises held.
+
+    python3 benches/siege [--binary target/release/registry] [--only table,kills] [--quick] [--json FILE]
+
+One line a promise on stdout; the exit code is 1 if any was broken. Everything is on 127.0.0.1 and in a temporary
+folder, and only processes that it started are ended.
+"""
+
+import argparse
+import pathlib
+import signal
+import sys
+import time
+import traceback
+
+import crashes
+import database_faults
+import front_door
+import identity
+import once
+import onboarding
+import starting
+from report import Report, note
+from world import World
+
+SIEGES = {
+    "table": front_door.table,
+    "tokens": identity.tokens,
+    "one_key": once.one_key,
+    "kills": crashes.kills,
+    "silence": database_faults.silence,
+    "backends": database_faults.backends,
+    "stop": database_faults.stop,
+    "onboarding_kills": onboarding.onboarding_kills,
+    "five": starting.five,
+    "read_only": starting.read_only,
+}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="siege", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--binary", type=pathlib.Path, default=pathlib.Path("target/release/registry"))
+    parser.add_argument("--only", default=",".join(SIEGES), help="names with commas: " + ", ".join(SIEGES))
+    parser.add_argument("--quick", action="store_true", help="fewer kills and shorter faults, for CI")
+    parser.add_argument("--json", type=pathlib.Path, help="writes the verdicts here too")
+    parser.add_argument("--keep-log", type=pathlib.Path, help="copies the servers' log here at the end")
+    given = parser.parse_args()
+    given.only = given.only.split(",")
+    unknown = set(given.only) - set(SIEGES)
+    if unknown:
+        parser.error(f"no such siege: {', '.join(sorted(unknown))}")
+    if not given.binary.is_file():
+        parser.error(f"{given.binary}: no such program; build it with `cargo build --release`")
+    return given
+
+
+def lay_siege(name: str, world: World, report: Report) -> None:
+    """One siege on its own servers; one that fails itself is a broken promise, not the end of the others."""
+    note(f"{name} begins")
+    begun, before = time.monotonic(), len(world.processes)
+    try:
+        SIEGES[name](world, report)
+    except Exception as error:
+        traceback.print_exc()
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{pathlib.Path(last.filename).name}:{last.lineno}"
+        report.judge(name, "the siege itself comes to its end", f"{type(error).__name__} at {where}: {error}"[:300], False)
+    finally:
+        for process in world.processes[before:]:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    note(f"{name} took {time.monotonic() - begun:.0f} s")
+
+
+def main() -> int:
+    given = arguments()
+    # So that `finally` is reached when a supervisor ends us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    report, world = Report(), World(given.binary, given.quick)
+    try:
+        world.prepare()
+        for name in given.only:
+            lay_siege(name, world, report)
+    finally:
+        if given.keep_log and world.log.exists():
+            given.keep_log.write_bytes(world.log.read_bytes())
+        world.close()
+        if given.json:
+            report.write_json(given.json)
+    held = sum(verdict.holds is True for verdict in report.verdicts)
+    skipped = sum(verdict.holds is None for verdict in report.verdicts)
+    print(f"{held} hold, {report.broken} broken, {skipped} skipped")
+    return 1 if report.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

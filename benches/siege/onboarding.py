@@ -1,0 +1,99 @@
+"""Onboardings that are killed at a random instant."""
+
+import json
+import pathlib
+import random
+import threading
+import time
+
+import people
+from report import Report, note
+from wire import Answer
+from world import Server, World
+
+BATCHES = """{ onboardingBatches(first: 5) { totalCount nodes { id state
+  counts { received pending enrolled alreadyEnrolled rejected } rows(first: 1) { totalCount } } } }"""
+
+
+def onboarding_kills(world: World, report: Report) -> None:
+    times = 3 if world.quick else 20
+    body, rows = roster_request(world)
+    whole = usual_seconds(world, body)
+    wrong, before_end = [], 0
+    for kill in range(times):
+        fault, was_early = kill_one(world, body, rows, random.uniform(0, whole * 1.05))
+        wrong += [f"kill {kill + 1}: {fault}"] * bool(fault)
+        before_end += was_early
+        if kill % 5 == 4:
+            note(f"{kill + 1} onboardings killed")
+    report.judge("onboarding_kills",
+                 f"an onboarding of {rows:,} rows, killed at a random instant x {times}, then retried with its key: one batch, "
+                 "all enrolled, one outcome for every row",
+                 f"{'; '.join(wrong[:3]) or 'each time'}; {before_end} were killed before their answer; undisturbed it takes "
+                 f"{whole:.1f} s", not wrong and before_end > 0)
+
+
+def roster_request(world: World) -> tuple[bytes, int]:
+    """The clean roster as one request, as the demonstration writes it for whoever wants to try."""
+    request = json.loads(pathlib.Path(world.data / "south-sumatra.json").read_text())
+    request["query"] = """mutation($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
+      batch { id counts { received enrolled } } errors { code message } } }"""
+    request["variables"]["input"]["idempotencyKey"] = "siege-onboarding-000001"
+    return json.dumps(request).encode(), len(request["variables"]["input"]["rows"])
+
+
+def usual_seconds(world: World, body: bytes) -> float:
+    server = world.server()
+    answer = server.client(60).post(body)
+    server.stop()
+    if answer.status != 200 or not answer.data:
+        raise RuntimeError(f"the roster is not onboarded: {answer.status} {answer.body[:200]!r}")
+    return answer.seconds
+
+
+def kill_one(world: World, body: bytes, rows: int, after: float) -> tuple[str, bool]:
+    """What is wrong afterwards, and whether the answer was still out when the server was killed."""
+    database = world.new_database()
+    server = world.server(database)
+    before = people.total(server.client())
+    first: list[Answer] = []
+    caller = threading.Thread(target=lambda: first.append(server.client(60).post(body)))
+    caller.start()
+    time.sleep(after)
+    server.kill()
+    caller.join()
+    server.start()
+    fault = fault_of_retry(server, body, rows, before)
+    server.stop()
+    world.cluster.sql(f"drop database {database} with (force)")
+    return fault, first[0].status == 0
+
+
+def fault_of_retry(server: Server, body: bytes, rows: int, before: int) -> str:
+    """Sends it again until it is answered, then twice more, and looks at what the registry holds."""
+    client = server.client(60)
+    answers = [retry(client, body) for _ in range(2)]
+    batches = [(answer.data.get("onboardCivilServants") or {}).get("batch") for answer in answers]
+    if None in batches:
+        return f"the retry is answered {answers[0].status} {answers[0].body[:150]!r}"
+    if batches[0] != batches[1]:
+        return "two retries have two answers"
+    found = client.ask(BATCHES).data["onboardingBatches"]
+    if found["totalCount"] != 1:
+        return f"{found['totalCount']} batches"
+    counts, kept = found["nodes"][0]["counts"], found["nodes"][0]["rows"]["totalCount"]
+    wanted = {"received": rows, "pending": 0, "enrolled": rows, "alreadyEnrolled": 0, "rejected": 0}
+    if counts != wanted or kept != rows:
+        return f"counts {counts}, {kept} outcomes"
+    added = people.total(client) - before
+    return "" if added == rows else f"{added} people added"
+
+
+def retry(client, body: bytes) -> Answer:
+    """Until there is an answer that is not "try again"; half a minute at most."""
+    deadline = time.monotonic() + 30
+    while True:
+        answer = client.post(body)
+        if not (answer.status == 0 or answer.may_retry) or time.monotonic() > deadline:
+            return answer
+        time.sleep(0.2)

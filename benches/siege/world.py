@@ -1,0 +1,174 @@
+"""Where the sieges take place: a temporary folder, a PostgreSQL, the registry's program and its tokens."""
+
+import base64
+import hashlib
+import hmac
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from postgres import Cluster, free_port
+from wire import Client
+
+TEMPLATE = "siege_demo"
+PEOPLE = 2_000
+
+
+class Server:
+    """One process of the registry."""
+
+    def __init__(self, world: "World", url: str, port: int | None = None) -> None:
+        self._world, self.url = world, url
+        self.port = port or free_port()
+        self._process: subprocess.Popen | None = None
+
+    def launch(self, *more: str) -> None:
+        """Starts the process; whether it serves is another question."""
+        command = [
+            self._world.binary, "serve", *more, "--listen", f"127.0.0.1:{self.port}",
+            "--data-dir", self._world.data, "--database-url", self.url,
+        ]
+        with self._world.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._world.folder)
+        self._world.processes.append(self._process)
+
+    def start(self, *more: str) -> "Server":
+        """Starts it and waits until it is ready."""
+        self.launch(*more)
+        if not self.wait_until_ready(60):
+            raise RuntimeError(f"the registry does not get ready: {self._world.log.read_text()[-800:]}")
+        return self
+
+    def wait_until_ready(self, limit: float) -> bool:
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                return False
+            if self.is_ready():
+                return True
+            time.sleep(0.03)
+        return False
+
+    def is_ready(self) -> bool:
+        client = Client(self.port, None, timeout=5)
+        answer = client.send("GET", "/readyz")
+        client.close()
+        return answer.status == 200
+
+    @property
+    def token(self) -> str:
+        return self._world.token
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self, limit: float = 30) -> float | None:
+        """SIGTERM; seconds until it has ended, None where it had to be killed."""
+        begun = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(limit)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None
+        return time.monotonic() - begun
+
+    def client(self, timeout: float = 30) -> Client:
+        return Client(self.port, self._world.token, timeout)
+
+    def memory(self, field: str = "VmRSS") -> float:
+        """MiB of memory, now or (`VmHWM`) at its peak since `forget_peak`."""
+        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(field):
+                return int(line.split()[1]) / 1024
+        raise RuntimeError("the process has no memory")
+
+    def forget_peak(self) -> None:
+        pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+
+class World:
+    """Made once for a run; `close` leaves nothing behind."""
+
+    def __init__(self, binary: pathlib.Path, quick: bool) -> None:
+        self.binary, self.quick = binary.resolve(), quick
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="registry-siege-"))
+        # PostgreSQL's account has to pass through, not to look inside.
+        self.folder.chmod(0o711)
+        self.data, self.log = self.folder / "registry", self.folder / "registry.log"
+        self.processes: list[subprocess.Popen] = []
+        self.cluster: Cluster | None = None
+        self.token = ""
+        self._copies = 0
+
+    def prepare(self) -> None:
+        """A database with people who do not exist, from which each siege takes a copy, and a token."""
+        self.cluster = Cluster(self.folder)
+        self.cluster.start()
+        self.cluster.sql(f"create database {TEMPLATE}")
+        server = Server(self, self.cluster.url(TEMPLATE))
+        server.start("--demo", "--demo-participants", str(PEOPLE))
+        self.token = self._make_token(server.url)
+        server.stop()
+
+    def _make_token(self, url: str) -> str:
+        command = [
+            self.binary, "token", "--role", "administrator", "--name", "siege", "--ttl", "2h",
+            "--data-dir", self.data, "--database-url", url,
+        ]
+        made = subprocess.run(command, check=True, capture_output=True, text=True, cwd=self.folder, timeout=60)
+        return made.stdout.strip()
+
+    def new_database(self) -> str:
+        """Name of a fresh copy of the demonstration."""
+        self._copies += 1
+        name = f"siege_{self._copies}"
+        self.cluster.copy_database(TEMPLATE, name)
+        return name
+
+    def server(self, database: str | None = None, through: int | None = None) -> Server:
+        """A server that is ready, on a copy of its own unless said; through a proxy's port where there is one."""
+        database = database or self.new_database()
+        return Server(self, self.cluster.url(database, through)).start()
+
+    def sign(self, claims: dict, header: dict | None = None) -> str | None:
+        """A token as the installation itself would sign it (store/keys.rs); None where its key is not to be had."""
+        try:
+            secret = bytes.fromhex((self.data / "registry.key").read_text().strip())
+        except (OSError, ValueError):
+            return None
+        return sign(hmac.digest(secret, b"token", "sha256"), claims, header)
+
+    def close(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        if self.cluster is not None:
+            self.cluster.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def base64url(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def sign(key: bytes, claims: dict, header: dict | None = None, digest: str = "sha256") -> str:
+    """A JSON Web Token, signed by HMAC."""
+    header = header or {"typ": "JWT", "alg": "HS256"}
+    text = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
+    return f"{text}.{base64url(hmac.new(key, text.encode(), getattr(hashlib, digest)).digest())}"
