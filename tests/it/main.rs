@@ -21,6 +21,7 @@ mod onboarding;
 mod provider;
 mod reading;
 mod registering;
+mod rights;
 mod row_security;
 mod schema;
 mod statements;
