@@ -7,6 +7,7 @@
 //! Whose people somebody sees is another question, and each statement's: see [`super::actor::Scope`].
 
 use super::actor::Role;
+use super::text;
 
 closed_list! {
     /// What somebody wants to do with a group of fields.
@@ -21,7 +22,7 @@ closed_list! {
         ReadFigures = "read figures",
         /// See people and their enrollments.
         ReadPeople = "read people",
-        /// See numbers unmasked, birth dates and wages: all of them or none, see [`super::actor::Actor::reads`].
+        /// See numbers unmasked, birth dates and wages: all of them or none, by a client that has the right, for a stated [`Purpose`].
         ReadPersonalData = "read personal data",
         /// See what became of rosters, row by row.
         ReadOnboarding = "read onboarding",
@@ -68,6 +69,25 @@ impl Role {
     /// May somebody in this role do that?
     pub fn may(self, operation: Operation) -> bool {
         operation.roles().contains(&self)
+    }
+}
+
+/// For what somebody reads personal data, in its own words: 3 to 200 printable characters. It is kept with the record of
+/// who read what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purpose(String);
+
+impl Purpose {
+    /// Reads it; blanks around it do not matter. `None`: too short, too long, not printable, or with an identity number
+    /// in it, which has no place in a record.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text::required(text, 200, "purpose").ok()?;
+        (text.chars().count() >= 3).then_some(Self(text))
+    }
+
+    /// The words.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -248,6 +268,18 @@ mod tests {
         assert_eq!(operation_of("Participant", "birthDate"), Some(Operation::ReadPersonalData));
         assert_eq!(operation_of("Mutation", "dropEverything"), None);
         assert_eq!(operation_of("Secret", "id"), None);
+    }
+
+    #[test]
+    fn a_purpose_is_a_few_printable_words() {
+        let parse = |text: &str| Purpose::parse(text).map(|purpose| purpose.as_str().to_owned());
+        assert_eq!(parse("  Klaim JKK 17 é "), Some("Klaim JKK 17 é".to_owned()));
+        assert_eq!(parse(&"x".repeat(200)).map(|purpose| purpose.len()), Some(200));
+        for bad in
+            ["", "   ", "ab", " ab ", "abc\u{7}", "abc\u{202E}", "for 1671014208850001", &"x".repeat(201)]
+        {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
     }
 
     #[test]

@@ -78,6 +78,11 @@ impl Actor {
         }
     }
 
+    /// May it be told personal data (numbers unmasked, birth dates, wages), once it says for what?
+    pub fn reads_personal_data(&self) -> bool {
+        self.reads_personal_data && self.may(Operation::ReadPersonalData)
+    }
+
     /// May its role do that?
     pub fn may(&self, operation: Operation) -> bool {
         self.role.may(operation)

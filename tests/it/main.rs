@@ -18,6 +18,7 @@ mod identity;
 mod layers;
 mod network;
 mod onboarding;
+mod personal_data;
 mod provider;
 mod reading;
 mod registering;
