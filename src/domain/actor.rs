@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::access::Operation;
+
 closed_list! {
     /// What a client is to the agency.
     Role {
@@ -61,23 +63,6 @@ pub struct Actor {
     pub scope: Scope,
 }
 
-/// What an actor wants to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// See people and their enrollments.
-    ReadPeople,
-    /// See birth dates, wages and the like, not only names.
-    ReadPersonalData,
-    /// Enroll people, one or many.
-    Enroll,
-    /// Register employers and associations.
-    RegisterPayers,
-    /// Open channels.
-    ManageChannels,
-    /// Say who may ask, and for whom.
-    ManageClients,
-}
-
 impl Actor {
     /// The name under which the registry itself writes; no client has it.
     pub const COMMAND_LINE: &str = "command line";
@@ -93,22 +78,13 @@ impl Actor {
         }
     }
 
+    /// May it be told personal data (numbers unmasked, birth dates, wages), once it says for what?
+    pub fn reads_personal_data(&self) -> bool {
+        self.reads_personal_data && self.may(Operation::ReadPersonalData)
+    }
+
     /// May its role do that?
     pub fn may(&self, operation: Operation) -> bool {
         self.role.may(operation)
-    }
-}
-
-impl Role {
-    /// The table of rights: role by operation.
-    pub fn may(self, operation: Operation) -> bool {
-        use Operation::{Enroll, ManageChannels, ManageClients, ReadPeople, ReadPersonalData};
-        match self {
-            Role::Administrator => true,
-            Role::Officer => !matches!(operation, ManageChannels | ManageClients),
-            Role::Partner => matches!(operation, ReadPeople | ReadPersonalData | Enroll),
-            Role::Approver => operation == ReadPeople,
-            Role::LicensingDesk | Role::Analyst | Role::Auditor => false,
-        }
     }
 }

@@ -106,9 +106,9 @@ pub fn judge(role: Role, reach: &Reach, reads_personal_data: bool) -> Vec<Proble
     if !reach.provinces.is_empty() && matches!(role, Role::Administrator | Role::Auditor) {
         refuse(at("provinceCodes"), unused("provinces"));
     }
-    if reads_personal_data && !role.may(Operation::ReadPeople) {
+    if reads_personal_data && !role.may(Operation::ReadPersonalData) {
         let field = Problem::error(ProblemCode::Conflict, "readsPersonalData", "");
-        refuse(field, format!("{role} sees no people, so there are no numbers to read."));
+        refuse(field, format!("Personal data are not for the role {role}."));
     }
     problems
 }
@@ -184,12 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_by_roles_that_see_people() {
+    fn personal_data_are_read_by_the_roles_that_have_them() {
         for &role in Role::ALL {
             let refused = !judge(role, &Reach { employer: Some(1), ..Reach::default() }, true)
                 .iter()
                 .all(|problem| problem.path != ["readsPersonalData"]);
-            assert_eq!(refused, !role.may(Operation::ReadPeople), "{role}");
+            assert_eq!(refused, !role.may(Operation::ReadPersonalData), "{role}");
         }
     }
 

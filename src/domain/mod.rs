@@ -52,6 +52,7 @@ macro_rules! redacted_debug {
 #[error("not one of the known names")]
 pub struct UnknownName;
 
+pub mod access;
 pub mod actor;
 pub mod association;
 pub mod cell;

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 use chrono::NaiveDate;
+use zeroize::Zeroizing;
 
 use super::error::FieldError;
 use super::loaders::Loaders;
 use crate::clock::Clock;
-use crate::domain::actor::{Actor, Operation};
+use crate::domain::access::{Operation, Purpose};
+use crate::domain::actor::Actor;
+use crate::domain::identity;
 use crate::store::Database;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
@@ -26,13 +29,31 @@ pub struct Asker {
     pub reference: Arc<Reference>,
     /// The time.
     pub clock: Clock,
+    /// For what personal data are read, where that was said.
+    pub purpose: Option<String>,
 }
 
 impl Asker {
     /// Begins a request.
     pub fn new(database: Arc<Database>, actor: Arc<Actor>, clock: Clock) -> Self {
         let reference = database.reference();
-        Self { session: database.reading(&actor), database, actor, reference, clock }
+        Self { session: database.reading(&actor), database, actor, reference, clock, purpose: None }
+    }
+
+    /// The same one, who says for what it reads personal data.
+    pub fn for_purpose(self, purpose: Option<&Purpose>) -> Self {
+        Self { purpose: purpose.map(|purpose| purpose.as_str().to_owned()), ..self }
+    }
+
+    /// May this request be told personal data? All of them or none: an identity number holds a birth date and a district,
+    /// so that a masked number beside a birth date would be no longer masked.
+    pub fn reads_personal_data(&self) -> bool {
+        self.purpose.is_some() && self.actor.reads_personal_data()
+    }
+
+    /// An identity or service number as this request is told it: in full, or masked but for its last two digits.
+    pub fn told(&self, number: Zeroizing<String>) -> String {
+        if self.reads_personal_data() { number.to_string() } else { identity::masked(&number) }
     }
 
     /// Today where the agency works.

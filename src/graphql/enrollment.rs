@@ -17,7 +17,7 @@ use super::scalar::{Date, Rupiah};
 use crate::actions::enroll_participant::{self as action, enroll_participant};
 use crate::domain::actor::Operation;
 use crate::domain::problem::{Problem, ProblemCode};
-use crate::domain::{enrollment as domain, identity, rule};
+use crate::domain::{enrollment as domain, rule};
 use crate::store::StoreError;
 use crate::store::enrollment::{self as store, EnrollmentRow};
 use crate::store::keys::NumberKind;
@@ -109,24 +109,23 @@ impl Enrollment {
         let sealed = self.row.service_number.as_deref();
         let open = |sealed| asker(ctx).database.keys.open(NumberKind::ServiceNumber, sealed);
         let number = match sealed.map(open).transpose() {
-            Ok(number) => number.map(|number| identity::masked(&number)),
+            Ok(number) => number.map(|number| asker(ctx).told(number)),
             Err(error) => return Some(Err(error.into())),
         };
         let (work_unit, grade) = (self.row.work_unit.clone(), self.row.grade.clone());
         Some(Ok(CivilServant { service_number: number, category, work_unit, grade }))
     }
 
-    /// Null unless the viewer may read wages.
+    /// Null unless the viewer may read wages and says why (`X-Purpose`).
     async fn monthly_wage(&self, ctx: &Context<'_>) -> Option<Rupiah> {
-        self.row.monthly_wage.map(Rupiah).filter(|_| asker(ctx).actor.may(Operation::ReadPersonalData))
+        self.row.monthly_wage.map(Rupiah).filter(|_| asker(ctx).reads_personal_data())
     }
 
     /// What is due each month on the wage, per programme, and the rule behind each amount, as of the first day. Empty
     /// where no wage is known, or where the viewer may not read wages.
     async fn contributions(&self, ctx: &Context<'_>) -> Result<Vec<Contribution>, FieldError> {
         let asker = asker(ctx);
-        let Some(wage) = self.row.monthly_wage.filter(|_| asker.actor.may(Operation::ReadPersonalData))
-        else {
+        let Some(wage) = self.row.monthly_wage.filter(|_| asker.reads_personal_data()) else {
             return Ok(Vec::new());
         };
         let risk_class = match self.row.employer_id {

@@ -26,6 +26,7 @@ pub mod participant;
 mod prefetch;
 pub mod problem;
 pub mod province;
+pub mod rights;
 pub mod scalar;
 pub mod viewer;
 
@@ -59,15 +60,21 @@ pub struct Mutation(
 /// Everything that can be followed.
 pub use onboarding::OnboardingSubscription as Subscription;
 
-/// The API.
-pub type Registry = Schema<Query, Mutation, Subscription>;
+pub use rights::Registry;
 
-/// Builds the schema. No extension on it: any, even an empty one, makes each field half as slow again.
-pub fn schema() -> Registry {
+/// The API without its table of rights.
+type Bare = Schema<Query, Mutation, Subscription>;
+
+fn bare() -> Bare {
     Schema::build(Query::default(), Mutation::default(), Subscription).disable_suggestions().finish()
+}
+
+/// Builds the API. No extension on the schema: any, even an empty one, makes each field half as slow again.
+pub fn schema() -> Registry {
+    Registry::new(bare())
 }
 
 /// The schema as text, as `schema.graphql` has it.
 pub fn sdl() -> String {
-    schema().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
+    bare().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
 }

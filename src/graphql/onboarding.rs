@@ -321,7 +321,7 @@ impl OnboardingQuery {
         #[graphql(desc = "Only these.")] filter_by: Option<OnboardingBatchFilter>,
     ) -> Result<OnboardingBatchConnection, FieldError> {
         let asker = asker(ctx);
-        asker.demand(Operation::ReadPeople)?;
+        asker.demand(Operation::ReadOnboarding)?;
         let page = PageArguments { first, after, last, before }.newest_first()?;
         let filter = filter_by.unwrap_or_default();
         let filter = store::BatchFilter {

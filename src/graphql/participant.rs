@@ -16,7 +16,7 @@ use super::prefetch::{self, Handed};
 use super::province::Province;
 use super::scalar::{Date, DateTime, int};
 use crate::domain::actor::Operation;
-use crate::domain::identity::{self, NationalId};
+use crate::domain::identity::NationalId;
 use crate::domain::page::{Direction, Order};
 use crate::domain::participant::{self as domain, CardNumber};
 use crate::store::StoreError;
@@ -67,11 +67,12 @@ impl Participant {
         CardNumber::from_key(self.row.id).to_string()
     }
 
-    /// Identity number (NIK), masked but for its last two digits. Null for foreigners who have none.
+    /// Identity number (NIK). Masked but for its last two digits, unless the viewer may read it and says why (`X-Purpose`).
+    /// Null for foreigners who have none.
     async fn national_id(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
         let sealed = self.row.national_id.as_deref()?;
         let number = asker(ctx).database.keys.open(NumberKind::NationalId, sealed);
-        Some(number.map(|number| identity::masked(&number)).map_err(FieldError::from))
+        Some(number.map(|number| asker(ctx).told(number)).map_err(FieldError::from))
     }
 
     /// Name with its titles, as written on the form.
@@ -79,9 +80,9 @@ impl Participant {
         &self.row.full_name
     }
 
-    /// Date of birth. Null where the viewer sees the birth year alone.
+    /// Date of birth. Null where the viewer sees the birth year alone: wherever the identity number is masked, too.
     async fn birth_date(&self, ctx: &Context<'_>) -> Option<Date> {
-        asker(ctx).actor.may(Operation::ReadPersonalData).then(|| self.row.birth_date.into())
+        asker(ctx).reads_personal_data().then(|| self.row.birth_date.into())
     }
 
     /// Year of birth.

@@ -8,7 +8,7 @@ use super::context::{Asker, asker};
 use super::employer::Employer;
 use super::error::FieldError;
 use super::province::Province;
-use crate::domain::actor::{self as domain, Operation};
+use crate::domain::actor as domain;
 
 /// Who asks.
 pub struct Viewer(Asker);
@@ -48,9 +48,9 @@ impl Viewer {
         Some(Channel::find(&self.0, *self.0.actor.scope.channels.first()?))
     }
 
-    /// May birth dates and wages be read?
+    /// May numbers be read unmasked, and birth dates and wages, by whoever says why (`X-Purpose`)?
     async fn may_read_personal_data(&self) -> bool {
-        self.0.actor.may(Operation::ReadPersonalData)
+        self.0.actor.reads_personal_data()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod guard;
 pub mod health;
 pub mod media;
 pub mod playground;
+mod purpose;
 pub mod server;
 pub mod subscription;
 
@@ -70,12 +71,14 @@ pub fn open(front: Front) -> Open {
     );
     let endpoint = Endpoint::new(schema, settings, move |request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
-        request.data(RequestContext::new(Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock)))
+        let asker = Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock);
+        request.data(RequestContext::new(asker.for_purpose(extensions.get())))
     });
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
+        .route_layer(from_fn(purpose::read))
         .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
         .route_layer(from_fn(move |request: Request, next: Next| {
             let subscriptions = subscriptions.clone();

@@ -199,6 +199,25 @@ impl App {
 
     /// Registers a client of our own issuer, and gives its id.
     pub async fn register(&self, name: &str, role: Role, scope: TokenScope) -> i64 {
+        self.register_with(name, role, scope, false).await
+    }
+
+    /// A token of a client that may read personal data, for a purpose.
+    pub async fn reader(&self, role: Role, scope: TokenScope) -> String {
+        let name = format!("reader-{}", scope.name(role));
+        if self.database.clients.known().by_token(OURSELVES, &name).is_none() {
+            self.register_with(&name, role, scope, true).await;
+        }
+        self.token_of(&name)
+    }
+
+    async fn register_with(
+        &self,
+        name: &str,
+        role: Role,
+        scope: TokenScope,
+        reads_personal_data: bool,
+    ) -> i64 {
         let read = |id: Option<String>, read: fn(&str) -> Result<i64, FieldError>| {
             id.map(|id| read(&id).expect("an id of this API"))
         };
@@ -213,7 +232,7 @@ impl App {
                 association: read(scope.association, node_id::association_id),
                 channel_code: scope.channel,
             },
-            reads_personal_data: false,
+            reads_personal_data,
         };
         let done = register_client(&self.database, &Actor::command_line(), None, &input).await;
         let done = done.expect("the database answers");
@@ -260,6 +279,17 @@ impl App {
         let request = Request::post("/graphql")
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .body(Body::from(body));
+        self.send(request.expect("a request")).await
+    }
+
+    /// Posts a query with a token and a purpose.
+    pub async fn post_for(&self, purpose: &[u8], token: &str, query: &str, variables: Value) -> Reply {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        let request = Request::post("/graphql")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header("x-purpose", purpose)
             .body(Body::from(body));
         self.send(request.expect("a request")).await
     }

@@ -1,0 +1,294 @@
+//! Who may do what: the one table of rights.
+//!
+//! [`Operation`] is a verb on a group of fields. [`Operation::roles`] says which roles have it, and [`FIELDS`] which
+//! fields of the API belong to it. What stands in neither is nobody's: a new field or mutation is refused to everybody
+//! until somebody has decided whose it is, and a test says so before that.
+//!
+//! Whose people somebody sees is another question, and each statement's: see [`super::actor::Scope`].
+
+use super::actor::Role;
+use super::text;
+
+closed_list! {
+    /// What somebody wants to do with a group of fields.
+    Operation {
+        /// See who one is, and what is wrong with what one sent.
+        ReadOneself = "read oneself",
+        /// See provinces, channels and the rules in force.
+        ReadReference = "read reference data",
+        /// See employers and associations: what is known of them publicly.
+        ReadPayers = "read payers",
+        /// See how many people there are. Roles that see no people see multiples of five.
+        ReadFigures = "read figures",
+        /// See people and their enrollments.
+        ReadPeople = "read people",
+        /// See numbers unmasked, birth dates and wages: all of them or none, by a client that has the right, for a stated [`Purpose`].
+        ReadPersonalData = "read personal data",
+        /// See what became of rosters, row by row.
+        ReadOnboarding = "read onboarding",
+        /// Enroll people, one or many.
+        Enroll = "enroll people",
+        /// Register employers and associations.
+        RegisterPayers = "register payers",
+        /// Open channels.
+        ManageChannels = "manage channels",
+        /// Say who may ask, and for whom.
+        ManageClients = "manage clients",
+        /// See who did what.
+        ReadAudit = "read audit",
+        /// Ask whether a company may have its licence.
+        AskClearance = "ask clearance",
+    }
+}
+
+impl Operation {
+    /// The roles that may do it.
+    pub const fn roles(self) -> &'static [Role] {
+        use Role::{Administrator, Analyst, Approver, Auditor, LicensingDesk, Officer, Partner};
+        match self {
+            Self::ReadOneself | Self::ReadReference => Role::ALL,
+            Self::ReadPayers | Self::ReadFigures => &[Administrator, Officer, Partner, Approver, Analyst],
+            Self::ReadPeople | Self::ReadOnboarding => &[Administrator, Officer, Partner, Approver],
+            Self::ReadPersonalData | Self::Enroll => &[Administrator, Officer, Partner],
+            Self::RegisterPayers => &[Administrator, Officer],
+            Self::ManageChannels | Self::ManageClients => &[Administrator],
+            Self::ReadAudit => &[Administrator, Auditor],
+            Self::AskClearance => &[Administrator, Officer, LicensingDesk],
+        }
+    }
+
+    /// May a role select the fields of this group?
+    ///
+    /// Personal data may be selected by whoever sees the person: they are masked or null without the right.
+    pub fn is_selectable_by(self, role: Role) -> bool {
+        role.may(if self == Self::ReadPersonalData { Self::ReadPeople } else { self })
+    }
+}
+
+impl Role {
+    /// May somebody in this role do that?
+    pub fn may(self, operation: Operation) -> bool {
+        operation.roles().contains(&self)
+    }
+}
+
+/// For what somebody reads personal data, in its own words: 3 to 200 printable characters. It is kept with the record of
+/// who read what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purpose(String);
+
+impl Purpose {
+    /// Reads it; blanks around it do not matter. `None`: too short, too long, not printable, or with an identity number
+    /// in it, which has no place in a record.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text::required(text, 200, "purpose").ok()?;
+        (text.chars().count() >= 3).then_some(Self(text))
+    }
+
+    /// The words.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the fields of the API belong to: types, and the fields that differ from their type. Of roots each field.
+const FIELDS: &[(Operation, &[&str])] = &[
+    (
+        Operation::ReadOneself,
+        // Ids say nothing; what they lead to is another field's.
+        &["Viewer", "Query.viewer", "Query.node", "Query.nodes", "Node", "PageInfo", "UserError"],
+    ),
+    (
+        Operation::ReadReference,
+        &[
+            "Query.province",
+            "Query.provinces",
+            "Province",
+            "Query.channel",
+            "Query.channels",
+            "Channel",
+            "ChannelConnection",
+            "ChannelEdge",
+            "RuleCitation",
+        ],
+    ),
+    (
+        Operation::ReadPayers,
+        &[
+            "Query.employer",
+            "Query.employers",
+            "Province.employers",
+            "Employer",
+            "EmployerConnection",
+            "EmployerEdge",
+            "Query.association",
+            "Query.associations",
+            "Province.associations",
+            "Association",
+            "AssociationConnection",
+            "AssociationEdge",
+        ],
+    ),
+    (
+        Operation::ReadFigures,
+        &["ParticipantCounts", "Province.counts", "Channel.counts", "Employer.counts", "Association.counts"],
+    ),
+    (
+        Operation::ReadPeople,
+        &[
+            "Query.participant",
+            "Query.participants",
+            "Province.participants",
+            "Employer.participants",
+            "Association.participants",
+            "Participant",
+            "ParticipantConnection",
+            "ParticipantEdge",
+            "Enrollment",
+            "EnrollmentConnection",
+            "EnrollmentEdge",
+            "CivilServant",
+            "ParticipantEvent",
+            "ParticipantEventConnection",
+            "ParticipantEventEdge",
+            "OnboardingRow.participant",
+        ],
+    ),
+    (
+        Operation::ReadPersonalData,
+        &[
+            "Participant.nationalId",
+            "Participant.birthDate",
+            "CivilServant.serviceNumber",
+            "Enrollment.monthlyWage",
+            "Enrollment.contributions",
+            "Contribution",
+        ],
+    ),
+    (
+        Operation::ReadOnboarding,
+        &[
+            "Query.onboardingBatch",
+            "Query.onboardingBatches",
+            "Subscription.onboardingBatch",
+            "OnboardingBatch",
+            "OnboardingBatchConnection",
+            "OnboardingBatchEdge",
+            "OnboardingCounts",
+            "OnboardingRow",
+            "OnboardingRowConnection",
+            "OnboardingRowEdge",
+            "WorkUnitCounts",
+            "ProblemCount",
+        ],
+    ),
+    (
+        Operation::Enroll,
+        &[
+            "Mutation.enrollParticipant",
+            "EnrollParticipantPayload",
+            "Mutation.onboardCivilServants",
+            "OnboardCivilServantsPayload",
+        ],
+    ),
+    (
+        Operation::RegisterPayers,
+        &[
+            "Mutation.registerEmployer",
+            "RegisterEmployerPayload",
+            "Mutation.registerAssociation",
+            "RegisterAssociationPayload",
+        ],
+    ),
+    (Operation::ManageChannels, &["Mutation.openChannel", "OpenChannelPayload"]),
+    (
+        Operation::ManageClients,
+        &[
+            "Query.client",
+            "Query.clients",
+            "Client",
+            "ClientConnection",
+            "ClientEdge",
+            "Mutation.registerClient",
+            "RegisterClientPayload",
+            "Mutation.changeClient",
+            "ChangeClientPayload",
+        ],
+    ),
+];
+
+/// What a field of a type belongs to; `None`: nobody has decided, and nobody may ask for it.
+pub fn operation_of(of: &str, field: &str) -> Option<Operation> {
+    let find =
+        |name: &str| FIELDS.iter().find(|(_, names)| names.contains(&name)).map(|&(operation, _)| operation);
+    find(&format!("{of}.{field}")).or_else(|| find(of))
+}
+
+/// Every type and field that the table names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FIELDS.iter().flat_map(|(_, names)| names.iter().copied())
+}
+
+/// The table as the README shows it: a row for each operation, a column for each role.
+pub fn markdown() -> String {
+    let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
+    let with = |first, rest: &dyn Fn(Role) -> &'static str| {
+        line(std::iter::once(first).chain(Role::ALL.iter().map(|&role| rest(role))).collect())
+    };
+    let mut table = with("", &|role| role.as_str()) + &with("---", &|_| "---");
+    for &operation in Operation::ALL {
+        let cell = |role: Role| match (operation, role.may(operation)) {
+            (Operation::ReadPersonalData, true) => "with a purpose",
+            (Operation::ReadPersonalData, false) if role.may(Operation::ReadPeople) => "masked",
+            (Operation::ReadFigures, true) if !role.may(Operation::ReadPeople) => "in fives",
+            (_, true) => "yes",
+            (_, false) => "",
+        };
+        table += &with(operation.as_str(), &cell);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_named_twice() {
+        let mut seen = HashSet::new();
+        let twice: Vec<&str> = names().filter(|name| !seen.insert(*name)).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
+
+    #[test]
+    fn a_field_goes_before_its_type_and_what_is_not_named_is_nobodys() {
+        assert_eq!(operation_of("Participant", "fullName"), Some(Operation::ReadPeople));
+        assert_eq!(operation_of("Participant", "birthDate"), Some(Operation::ReadPersonalData));
+        assert_eq!(operation_of("Mutation", "dropEverything"), None);
+        assert_eq!(operation_of("Secret", "id"), None);
+    }
+
+    #[test]
+    fn a_purpose_is_a_few_printable_words() {
+        let parse = |text: &str| Purpose::parse(text).map(|purpose| purpose.as_str().to_owned());
+        assert_eq!(parse("  Klaim JKK 17 é "), Some("Klaim JKK 17 é".to_owned()));
+        assert_eq!(parse(&"x".repeat(200)).map(|purpose| purpose.len()), Some(200));
+        for bad in
+            ["", "   ", "ab", " ab ", "abc\u{7}", "abc\u{202E}", "for 1671014208850001", &"x".repeat(201)]
+        {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_administrator_may_everything_and_personal_data_are_of_roles_that_see_people() {
+        for &operation in Operation::ALL {
+            assert!(Role::Administrator.may(operation), "{operation}");
+        }
+        for &role in Operation::ReadPersonalData.roles() {
+            assert!(role.may(Operation::ReadPeople), "{role}");
+        }
+    }
+}

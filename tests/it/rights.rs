@@ -1,0 +1,151 @@
+//! The table of rights, asked of the real router: each root field and each field of what has an id, as each role.
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{
+    BaseType, FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
+};
+use participant_registry::domain::access::{self, operation_of};
+use participant_registry::domain::actor::Role;
+
+use crate::support::statements::sent;
+use crate::support::{App, TokenScope, json};
+
+/// The types of the schema.
+struct Schema(Vec<TypeDefinition>);
+
+impl Schema {
+    fn read() -> Self {
+        let schema = parse_schema(participant_registry::graphql::sdl()).unwrap();
+        let kind = |definition| match definition {
+            TypeSystemDefinition::Type(definition) => Some(definition.node),
+            _ => None,
+        };
+        Self(schema.definitions.into_iter().filter_map(kind).collect())
+    }
+
+    fn kind(&self, name: &str) -> Option<&TypeKind> {
+        self.0.iter().find(|definition| definition.name.node == name).map(|definition| &definition.kind)
+    }
+
+    fn fields(&self, name: &str) -> Vec<&FieldDefinition> {
+        match self.kind(name) {
+            Some(TypeKind::Object(object)) => object.fields.iter().map(|field| &field.node).collect(),
+            _ => panic!("{name} is no type with fields"),
+        }
+    }
+
+    /// The types that have an id.
+    fn nodes(&self) -> Vec<&str> {
+        let is_node = |definition: &&TypeDefinition| match &definition.kind {
+            TypeKind::Object(object) => object.implements.iter().any(|name| name.node == "Node"),
+            _ => false,
+        };
+        self.0.iter().filter(is_node).map(|definition| definition.name.node.as_str()).collect()
+    }
+
+    /// A selection of a field that the validator lets pass.
+    fn select(&self, field: &FieldDefinition) -> String {
+        let arguments: Vec<String> = field.arguments.iter().filter_map(|a| self.argument(&a.node)).collect();
+        let arguments =
+            if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
+        let inside = match self.kind(base(&field.ty.node.base)) {
+            Some(TypeKind::Object(_) | TypeKind::Interface(_)) => " { __typename }",
+            _ => "",
+        };
+        format!("{}{arguments}{inside}", field.name.node)
+    }
+
+    /// A required argument, with some value of its type.
+    fn argument(&self, argument: &InputValueDefinition) -> Option<String> {
+        let is_required = !argument.ty.node.nullable && argument.default_value.is_none();
+        is_required.then(|| format!("{}: {}", argument.name.node, self.value(&argument.ty.node.base)))
+    }
+
+    fn value(&self, kind: &BaseType) -> String {
+        let BaseType::Named(name) = kind else { return "[]".to_owned() };
+        match self.kind(name) {
+            Some(TypeKind::Enum(values)) => values.values[0].node.value.node.to_string(),
+            Some(TypeKind::InputObject(input)) => {
+                let mut fields: Vec<String> =
+                    input.fields.iter().filter_map(|field| self.argument(&field.node)).collect();
+                // Of those of which exactly one is given.
+                if fields.is_empty() && name.ends_with("Key") {
+                    let field = &input.fields[0].node;
+                    fields.push(format!("{}: {}", field.name.node, self.value(&field.ty.node.base)));
+                }
+                format!("{{{}}}", fields.join(", "))
+            }
+            _ => match name.as_str() {
+                "Int" | "Rupiah" => "1".to_owned(),
+                "Boolean" => "true".to_owned(),
+                "Date" => "\"2014-10-02\"".to_owned(),
+                _ => "\"x\"".to_owned(),
+            },
+        }
+    }
+}
+
+fn base(kind: &BaseType) -> &str {
+    match kind {
+        BaseType::Named(name) => name,
+        BaseType::List(inner) => base(&inner.base),
+    }
+}
+
+async fn token(app: &App, role: Role) -> String {
+    let scope = match role {
+        Role::Partner => TokenScope { channel: Some(app.channel("BR-PLG").await), ..TokenScope::default() },
+        _ => TokenScope::default(),
+    };
+    app.token(role, scope).await
+}
+
+/// Asks, and expects what the table says; what is refused costs no statement.
+async fn as_the_table_says(app: &App, token: &str, role: Role, of: &str, field: &str, query: &str) {
+    let may = operation_of(of, field).is_some_and(|operation| operation.is_selectable_by(role));
+    let (reply, statements) = sent(app.post(token, query, json!({}))).await;
+    let errors = reply.body["errors"].as_array().cloned().unwrap_or_default();
+    let codes: Vec<&str> = errors.iter().map(|e| e["extensions"]["code"].as_str().unwrap()).collect();
+    assert!(!codes.contains(&"GRAPHQL_VALIDATION_FAILED"), "the test asks nonsense: {query}: {}", reply.body);
+    assert_eq!(codes.contains(&"FORBIDDEN"), !may, "{role}: {query}: {}", reply.body);
+    if !may {
+        assert_eq!((codes.len(), &reply.body["data"]), (1, &json!(null)), "{role}: {query}");
+        assert!(statements.is_empty(), "{role}: {query}: {statements:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_root_field_is_for_the_roles_of_its_row() {
+    let (app, schema) = (App::new().await, Schema::read());
+    for &role in Role::ALL {
+        let token = token(&app, role).await;
+        for (root, verb) in [("Query", "query"), ("Mutation", "mutation")] {
+            for field in schema.fields(root) {
+                let query = format!("{verb} {{ {} }}", schema.select(field));
+                as_the_table_says(&app, &token, role, root, &field.name.node, &query).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_what_has_an_id_is_for_the_roles_of_its_row() {
+    let (app, schema) = (App::new().await, Schema::read());
+    for &role in Role::ALL {
+        let token = token(&app, role).await;
+        for of in schema.nodes() {
+            for field in schema.fields(of) {
+                let query = format!("{{ node(id: \"x\") {{ ... on {of} {{ {} }} }} }}", schema.select(field));
+                as_the_table_says(&app, &token, role, of, &field.name.node, &query).await;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_readme_shows_the_table() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("<!-- rights -->\n").unwrap();
+    let (shown, _) = rest.split_once("<!-- /rights -->").unwrap();
+    assert!(shown == access::markdown(), "README.md is stale; the table is:\n{}", access::markdown());
+}
