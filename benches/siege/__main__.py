@@ -19,6 +19,7 @@ import front_door
 import identity
 import once
 import onboarding
+import overload
 import starting
 from report import Report, note
 from world import World
@@ -31,6 +32,7 @@ SIEGES = {
     "silence": database_faults.silence,
     "backends": database_faults.backends,
     "stop": database_faults.stop,
+    "overload": overload.overload,
     "onboarding_kills": onboarding.onboarding_kills,
     "five": starting.five,
     "read_only": starting.read_only,

@@ -37,6 +37,12 @@ def person() -> dict:
     }
 
 
+def begin_at(number: int) -> None:
+    """Goes on from another number, so that two processes never make the same person. Up to 99 million."""
+    global _numbers
+    _numbers = itertools.count(number)
+
+
 def letters(number: int) -> str:
     """A word for a number: names have no digits."""
     text = ""
