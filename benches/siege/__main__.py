@@ -66,7 +66,9 @@ def lay_siege(name: str, world: World, report: Report) -> None:
         traceback.print_exc()
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{pathlib.Path(last.filename).name}:{last.lineno}"
-        report.judge(name, "the siege itself comes to its end", f"{type(error).__name__} at {where}: {error}"[:300], False)
+        report.judge(
+            name, "the siege itself comes to its end", f"{type(error).__name__} at {where}: {error}"[:300], False
+        )
     finally:
         for process in world.processes[before:]:
             if process.poll() is None:

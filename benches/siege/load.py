@@ -137,8 +137,10 @@ class Driver:
         plan = self._plan
         if plan.path:
             return f"GET {plan.path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode()
-        head = (f"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: {GRAPHQL}\r\ncontent-type: application/json\r\n"
-                f"authorization: Bearer {plan.token}\r\ncontent-length: {len(body)}\r\n\r\n")
+        head = (
+            f"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: {GRAPHQL}\r\ncontent-type: application/json\r\n"
+            f"authorization: Bearer {plan.token}\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
         return head.encode() + body
 
     def run(self) -> None:
@@ -186,7 +188,7 @@ class Driver:
             if at < 0:
                 self._break(connection)
                 return
-            connection.whole = head + 4 + int(answer[at + 16:answer.find(b"\r\n", at)])
+            connection.whole = head + 4 + int(answer[at + 16 : answer.find(b"\r\n", at)])
         if len(answer) >= connection.whole:
             self._judge(connection)
 

@@ -26,11 +26,14 @@ def onboarding_kills(world: World, report: Report) -> None:
         before_end += was_early
         if kill % 5 == 4:
             note(f"{kill + 1} onboardings killed")
-    report.judge("onboarding_kills",
-                 f"an onboarding of {rows:,} rows, killed at a random instant x {times}, then retried with its key: one batch, "
-                 "all enrolled, one outcome for every row",
-                 f"{'; '.join(wrong[:3]) or 'each time'}; {before_end} were killed before their answer; undisturbed it takes "
-                 f"{whole:.1f} s", not wrong and before_end > 0)
+    report.judge(
+        "onboarding_kills",
+        f"an onboarding of {rows:,} rows, killed at a random instant x {times}, then retried with its key: one batch, "
+        "all enrolled, one outcome for every row",
+        f"{'; '.join(wrong[:3]) or 'each time'}; {before_end} were killed before their answer; undisturbed it takes "
+        f"{whole:.1f} s",
+        not wrong and before_end > 0,
+    )
 
 
 def roster_request(world: World) -> tuple[bytes, int]:

@@ -32,8 +32,12 @@ def overload(world: World, report: Report) -> None:
     judge_answers(report, usual, result, limit, long)
     judge_memory(report, server, before, peak)
     after = run(Plan(server.port, server.token, CONNECTIONS, short, first_person=people_of(3)))
-    report.judge("overload", "afterwards it is as fast as before", f"{after.goodput:.0f} a second, {usual.goodput:.0f} before",
-                 after.goodput >= usual.goodput * GOODPUT_KEPT)
+    report.judge(
+        "overload",
+        "afterwards it is as fast as before",
+        f"{after.goodput:.0f} a second, {usual.goodput:.0f} before",
+        after.goodput >= usual.goodput * GOODPUT_KEPT,
+    )
 
 
 def people_of(round_: int) -> int:
@@ -49,20 +53,33 @@ def run(plan: Plan) -> Result:
 def judge_answers(report: Report, usual: Result, result: Result, limit: float, seconds: float) -> None:
     accepted = result.reads.accepted + result.writes.accepted
     refused = result.reads.refused + result.writes.refused
-    failed = {name: outcome.failed for name, outcome in (("reads", result.reads), ("writes", result.writes)) if outcome.failed}
+    failed = {
+        name: outcome.failed for name, outcome in (("reads", result.reads), ("writes", result.writes)) if outcome.failed
+    }
     usual_p99 = quantile(usual.reads.accepted + usual.writes.accepted, 0.99)
     p99 = quantile(accepted, 0.99)
     times = result.demand / usual.goodput
-    report.judge("overload", f"{TIMES} times its load for {seconds} s: p99 of what is accepted <= 1 s",
-                 f"{milliseconds(p99)} ({milliseconds(usual_p99)} at capacity); asked {result.demand:.0f} a second, {times:.1f} times "
-                 f"the capacity; the generator's own limit is {limit:.0f}", bool(accepted) and p99 <= ACCEPTED_LIMIT)
+    report.judge(
+        "overload",
+        f"{TIMES} times its load for {seconds} s: p99 of what is accepted <= 1 s",
+        f"{milliseconds(p99)} ({milliseconds(usual_p99)} at capacity); asked {result.demand:.0f} a second, "
+        f"{times:.1f} times the capacity; the generator's own limit is {limit:.0f}",
+        bool(accepted) and p99 <= ACCEPTED_LIMIT,
+    )
     worst = quantile(refused, 0.99)
-    report.judge("overload", "refused within 100 ms (p99), with 503 or 429 and Retry-After, and nothing else fails",
-                 f"{len(refused)} refused, p99 {milliseconds(worst)}; other failures: {failed or 'none'}",
-                 worst <= REFUSED_LIMIT and not failed)
+    report.judge(
+        "overload",
+        "refused within 100 ms (p99), with 503 or 429 and Retry-After, and nothing else fails",
+        f"{len(refused)} refused, p99 {milliseconds(worst)}; other failures: {failed or 'none'}",
+        worst <= REFUSED_LIMIT and not failed,
+    )
     kept = result.goodput / usual.goodput
-    report.judge("overload", "goodput >= 80 % of the capacity",
-                 f"{result.goodput:.0f} of {usual.goodput:.0f} a second, {kept:.0%}", kept >= GOODPUT_KEPT)
+    report.judge(
+        "overload",
+        "goodput >= 80 % of the capacity",
+        f"{result.goodput:.0f} of {usual.goodput:.0f} a second, {kept:.0%}",
+        kept >= GOODPUT_KEPT,
+    )
     share = len(result.writes.accepted) / max(1, len(accepted))
     report.judge("overload", "writes keep 20 % of it", f"{share:.0%}", share >= WRITES_KEPT)
 
@@ -72,6 +89,9 @@ def judge_memory(report: Report, server: Server, before: float, peak: float) -> 
     while (now := server.memory()) > before + SLACK_MIB and time.monotonic() - begun < 60:
         time.sleep(0.5)
     seconds = time.monotonic() - begun
-    report.judge("overload", "memory <= 512 MiB, and back within a minute",
-                 f"{before:.0f} MiB before, {peak:.0f} at its peak, {now:.0f} after {seconds:.0f} s",
-                 peak <= MEMORY_MIB and now <= before + SLACK_MIB)
+    report.judge(
+        "overload",
+        "memory <= 512 MiB, and back within a minute",
+        f"{before:.0f} MiB before, {peak:.0f} at its peak, {now:.0f} after {seconds:.0f} s",
+        peak <= MEMORY_MIB and now <= before + SLACK_MIB,
+    )
