@@ -29,6 +29,7 @@ SIEGES = {
     "tokens": identity.tokens,
     "one_key": once.one_key,
     "kills": crashes.kills,
+    "sigterm": crashes.sigterm,
     "silence": database_faults.silence,
     "backends": database_faults.backends,
     "stop": database_faults.stop,

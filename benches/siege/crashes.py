@@ -9,6 +9,8 @@ from world import Server, World
 from writers import Callers, audit
 
 WRITERS = 32
+# How long it may take from the moment that a caller looks at the clock until the server has read what it asks.
+SENT = 0.1
 
 
 def kills(world: World, report: Report) -> None:
@@ -54,3 +56,31 @@ def kill_once(world: World, server: Server, of_postgres: bool) -> float:
         begun = time.monotonic()
         server.start()
     return time.monotonic() - begun
+
+
+def sigterm(world: World, report: Report) -> None:
+    """SIGTERM under writers: whoever had asked before is answered, and nothing is lost."""
+    times = 2 if world.quick else 10
+    server = world.server()
+    before = people.total(server.client())
+    callers = Callers(server, WRITERS).start()
+    unanswered, under_way, slowest = 0, 0, 0.0
+    for _ in range(times):
+        time.sleep(random.uniform(1.0, 1.5))
+        told = time.monotonic()
+        took = server.stop(30)
+        ended = time.monotonic()
+        slowest = max(slowest, ended - told if took is None else took)
+        server.start()
+        # Asked long enough before for the bytes to have arrived: the callers are threads, and take turns.
+        asked = [event for event in callers.between(told - 30, told - SENT) if event.ended > told]
+        under_way += len(asked)
+        unanswered += sum(event.status == 0 for event in asked)
+    answered = callers.finish()
+    ledger = audit(server, callers, before)
+    report.judge(
+        "sigterm",
+        f"{times} x SIGTERM under {WRITERS} writers: nothing in flight is lost, it ends within 25 s",
+        f"{under_way} were under way, {unanswered} got no answer; {ledger}; slowest end {slowest:.1f} s",
+        under_way > 0 and not unanswered and answered and ledger.balances and slowest <= 25,
+    )

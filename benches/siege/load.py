@@ -23,7 +23,8 @@ class Plan:
     """What one round of load is. `interval` is how often one connection asks at most, in seconds; 0: at once again."""
 
     port: int
-    token: str
+    # Of several clients; each connection has one of them.
+    tokens: list[str]
     connections: int
     seconds: float
     interval: float = 0.0
@@ -110,9 +111,10 @@ def drive(plan: Plan, number: int, pipe) -> None:
 class Connection:
     """One caller: it asks, waits for the answer, and asks again."""
 
-    __slots__ = ("raw", "answer", "whole", "begun", "writes")
+    __slots__ = ("answer", "begun", "raw", "read", "token", "whole", "writes")
 
-    def __init__(self) -> None:
+    def __init__(self, token: str, read: bytes) -> None:
+        self.token, self.read = token, read
         self.raw: socket.socket | None = None
         self.answer = bytearray()
         self.whole = 0
@@ -125,21 +127,24 @@ class Driver:
         self._plan = plan
         self.reads, self.writes = Outcome(), Outcome()
         self._selector = selectors.DefaultSelector()
-        self._read = self._request(people.question(people.READ))
         self._end = time.monotonic() + plan.seconds
         # Due at different moments, so that the load does not come in waves.
         now, spread = time.monotonic(), plan.interval or 0.05
-        self._due = [(now + random.random() * spread, at, Connection()) for at in range(connections)]
+        self._due = [(now + random.random() * spread, at, self._connection(at)) for at in range(connections)]
         heapq.heapify(self._due)
         self._turn = connections
 
-    def _request(self, body: bytes) -> bytes:
+    def _connection(self, at: int) -> Connection:
+        token = self._plan.tokens[at % len(self._plan.tokens)]
+        return Connection(token, self._request(token, people.question(people.READ)))
+
+    def _request(self, token: str, body: bytes) -> bytes:
         plan = self._plan
         if plan.path:
             return f"GET {plan.path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode()
         head = (
             f"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: {GRAPHQL}\r\ncontent-type: application/json\r\n"
-            f"authorization: Bearer {plan.token}\r\ncontent-length: {len(body)}\r\n\r\n"
+            f"authorization: Bearer {token}\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
 
@@ -157,7 +162,9 @@ class Driver:
 
     def _ask(self, connection: Connection) -> None:
         connection.writes = not self._plan.path and random.random() < WRITES
-        request = self._request(people.enrollment(people.person())) if connection.writes else self._read
+        request = connection.read
+        if connection.writes:
+            request = self._request(connection.token, people.enrollment(people.person()))
         connection.begun = time.monotonic()
         try:
             if connection.raw is None:

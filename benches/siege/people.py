@@ -61,7 +61,7 @@ def enrollment(form: dict, key: str | None = None) -> bytes:
 
 def total(client) -> int:
     """How many people the registry has, by its own word."""
-    answer = client.ask(COUNT)
+    answer = client.patiently(question(COUNT))
     try:
         return answer.data["participants"]["totalCount"]
     except KeyError:

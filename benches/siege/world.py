@@ -16,6 +16,8 @@ from postgres import Cluster, free_port
 from wire import Client
 
 TEMPLATE = "siege_demo"
+# Clients of the generator of load: what one client may ask is less than what the server can do.
+LOADERS = [f"siege-loader-{number}" for number in range(1, 9)]
 # What of our own surroundings a server hears: its sizes may be tried, its keys and its database are ours to say.
 PASSED_ON = ("REGISTRY_POOL", "REGISTRY_BULK_POOL", "REGISTRY_STATEMENT_TIMEOUT")
 PEOPLE = 2_000
@@ -130,7 +132,7 @@ class World:
         }
         self.processes: list[subprocess.Popen] = []
         self.cluster: Cluster | None = None
-        self.token = ""
+        self.token, self.tokens = "", [""]
         self._copies = 0
 
     def prepare(self) -> None:
@@ -140,24 +142,13 @@ class World:
         self.cluster.sql(f"create database {TEMPLATE}")
         server = Server(self, self.cluster.url(TEMPLATE))
         server.start("--demo", "--demo-participants", str(PEOPLE))
-        self.token = self._make_token(server.url)
+        self.token, *self.tokens = (self._make_token(server.url, name) for name in ["siege", *LOADERS])
         server.stop()
 
-    def _make_token(self, url: str) -> str:
-        command = [
-            self.binary,
-            "token",
-            "--role",
-            "administrator",
-            "--name",
-            "siege",
-            "--ttl",
-            "2h",
-            "--data-dir",
-            self.data,
-            "--database-url",
-            url,
-        ]
+    def _make_token(self, url: str, name: str) -> str:
+        """A token of a client of that name, who may do everything."""
+        command = [self.binary, "token", "--role", "administrator", "--name", name, "--ttl", "2h"]
+        command += ["--data-dir", self.data, "--database-url", url]
         made = subprocess.run(
             command, check=True, capture_output=True, text=True, cwd=self.folder, timeout=60, env=self.surroundings
         )
