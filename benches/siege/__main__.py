@@ -19,6 +19,7 @@ import front_door
 import identity
 import once
 import onboarding
+import overload
 import starting
 from report import Report, note
 from world import World
@@ -28,9 +29,11 @@ SIEGES = {
     "tokens": identity.tokens,
     "one_key": once.one_key,
     "kills": crashes.kills,
+    "sigterm": crashes.sigterm,
     "silence": database_faults.silence,
     "backends": database_faults.backends,
     "stop": database_faults.stop,
+    "overload": overload.overload,
     "onboarding_kills": onboarding.onboarding_kills,
     "five": starting.five,
     "read_only": starting.read_only,
@@ -64,7 +67,9 @@ def lay_siege(name: str, world: World, report: Report) -> None:
         traceback.print_exc()
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{pathlib.Path(last.filename).name}:{last.lineno}"
-        report.judge(name, "the siege itself comes to its end", f"{type(error).__name__} at {where}: {error}"[:300], False)
+        report.judge(
+            name, "the siege itself comes to its end", f"{type(error).__name__} at {where}: {error}"[:300], False
+        )
     finally:
         for process in world.processes[before:]:
             if process.poll() is None:

@@ -35,8 +35,12 @@ def tokens(world: World, report: Report) -> None:
     answers["two tokens"] = two_tokens(server)
     let_in = [f"{name}: {answer.status}" for name, answer in answers.items() if answer.status != 401]
     bodies = {answer.body for answer in answers.values()}
-    report.judge("tokens", "every forged, stale, misaddressed or malformed token: 401",
-                 f"{len(answers)} tokens; {'; '.join(let_in) or 'all 401'}", not let_in and len(answers) >= 25)
+    report.judge(
+        "tokens",
+        "every forged, stale, misaddressed or malformed token: 401",
+        f"{len(answers)} tokens; {'; '.join(let_in) or 'all 401'}",
+        not let_in and len(answers) >= 25,
+    )
     report.judge("tokens", "one body, byte for byte", f"{len(bodies)} bodies", len(bodies) == 1)
     good = show(server, f"Bearer {world.token}").status
     report.judge("tokens", "a good token holds", f"{good}", good == 200)
@@ -63,9 +67,13 @@ def two_tokens(server: Server) -> Answer:
     """Two headers: which one would a proxy have looked at?"""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
     connection.putrequest("POST", "/graphql")
-    for name, value in (("accept", "application/graphql-response+json"), ("content-type", "application/json"),
-                        ("content-length", str(len(QUESTION))), ("authorization", f"Bearer {server.token}"),
-                        ("authorization", f"Bearer {server.token}")):
+    for name, value in (
+        ("accept", "application/graphql-response+json"),
+        ("content-type", "application/json"),
+        ("content-length", str(len(QUESTION))),
+        ("authorization", f"Bearer {server.token}"),
+        ("authorization", f"Bearer {server.token}"),
+    ):
         connection.putheader(name, value)
     connection.endheaders(QUESTION)
     got = connection.getresponse()
@@ -106,10 +114,22 @@ def forged(world: World) -> dict[str, str]:
 def malformed(token: str) -> dict[str, str]:
     """Headers that hold no token."""
     return {
-        "empty": "", "a word": "Bearer", "a blank": "Bearer ", "no scheme": token, "Basic": "Basic YTpi", "Token": f"Token {token}",
-        "one part": "Bearer abc", "two parts": "Bearer a.b", "four parts": f"Bearer {token}.x", "dots": "Bearer ..",
-        "three words": "Bearer a.b.c", "20 kB": "Bearer " + "a" * 20_000 + ".b.c", "in quotes": f'Bearer "{token}"',
-        "two in one": f"Bearer {token}, Bearer {token}", "Latin-1": "Bearer \xe9.\xe9.\xe9", "not base64": "Bearer !!.??.##",
+        "empty": "",
+        "a word": "Bearer",
+        "a blank": "Bearer ",
+        "no scheme": token,
+        "Basic": "Basic YTpi",
+        "Token": f"Token {token}",
+        "one part": "Bearer abc",
+        "two parts": "Bearer a.b",
+        "four parts": f"Bearer {token}.x",
+        "dots": "Bearer ..",
+        "three words": "Bearer a.b.c",
+        "20 kB": "Bearer " + "a" * 20_000 + ".b.c",
+        "in quotes": f'Bearer "{token}"',
+        "two in one": f"Bearer {token}, Bearer {token}",
+        "Latin-1": "Bearer \xe9.\xe9.\xe9",
+        "not base64": "Bearer !!.??.##",
         "JSON bomb": "Bearer " + base64url(b"[" * 3_000) + ".e30.e30",
     }
 
@@ -118,17 +138,30 @@ def signed_but_wrong(world: World) -> dict[str, str]:
     """Made with the installation's own key, as whoever stole it would not need to; each breaks one rule."""
     now = int(time.time())
     rules = {
-        "over for 90 s": claims(nbf=now - 3_600, exp=now - 90), "over for a day": claims(nbf=now - 2 * DAY, exp=now - DAY),
-        "begins in 90 s": claims(nbf=now + 90, exp=now + 3_600), "never ends": claims(exp=None), "never begins": claims(nbf=None),
-        "holds a year": claims(exp=now + 365 * DAY), "ends before it begins": claims(nbf=now + 20, exp=now),
-        "ends in words": claims(exp="tomorrow"), "ends in 2^63": claims(exp=2**63), "another issuer": claims(iss="https://evil.example"),
-        "no issuer": claims(iss=None), "another audience": claims(aud="payroll"), "no audience": claims(aud=None),
-        "audiences of others": claims(aud=["a", "b"]), "nobody": claims(sub=None), "an empty name": claims(sub=""),
-        "a stranger": claims(sub="nobody-here"), "a name of 1,000": claims(sub="a" * 1_000), "NUL in the name": claims(sub="siege\0"),
+        "over for 90 s": claims(nbf=now - 3_600, exp=now - 90),
+        "over for a day": claims(nbf=now - 2 * DAY, exp=now - DAY),
+        "begins in 90 s": claims(nbf=now + 90, exp=now + 3_600),
+        "never ends": claims(exp=None),
+        "never begins": claims(nbf=None),
+        "holds a year": claims(exp=now + 365 * DAY),
+        "ends before it begins": claims(nbf=now + 20, exp=now),
+        "ends in words": claims(exp="tomorrow"),
+        "ends in 2^63": claims(exp=2**63),
+        "another issuer": claims(iss="https://evil.example"),
+        "no issuer": claims(iss=None),
+        "another audience": claims(aud="payroll"),
+        "no audience": claims(aud=None),
+        "audiences of others": claims(aud=["a", "b"]),
+        "nobody": claims(sub=None),
+        "an empty name": claims(sub=""),
+        "a stranger": claims(sub="nobody-here"),
+        "a name of 1,000": claims(sub="a" * 1_000),
+        "NUL in the name": claims(sub="siege\0"),
     }
     made = {name: world.sign(said) for name, said in rules.items()}
     headers = {
-        "a token in a token": {"alg": "HS256", "cty": "JWT"}, "critical": {"alg": "HS256", "crit": ["x"], "x": 1},
+        "a token in a token": {"alg": "HS256", "cty": "JWT"},
+        "critical": {"alg": "HS256", "crit": ["x"], "x": 1},
         "another type": {"alg": "HS256", "typ": "dpop+jwt"},
     }
     return made | {name: world.sign(claims(), header) for name, header in headers.items()}
@@ -141,16 +174,27 @@ def skew(world: World, server: Server, report: Report) -> None:
     far = {"over for 90 s": claims(nbf=now - 600, exp=now - 90), "begins in 90 s": claims(nbf=now + 90)}
     statuses = {name: show(server, f"Bearer {world.sign(said)}").status for name, said in (near | far).items()}
     held = all(statuses[name] == 200 for name in near) and all(statuses[name] == 401 for name in far)
-    report.judge("tokens", "30 s of skew are accepted, 90 s are not",
-                 ", ".join(f"{name}: {status}" for name, status in statuses.items()), held)
+    report.judge(
+        "tokens",
+        "30 s of skew are accepted, 90 s are not",
+        ", ".join(f"{name}: {status}" for name, status in statuses.items()),
+        held,
+    )
 
 
 def foreign_page(server: Server, report: Report) -> None:
     """A browser asks first, and must hear nothing that lets it go on."""
     client = server.client()
-    asked = {"origin": "https://evil.example", "access-control-request-method": "POST",
-             "access-control-request-headers": "authorization, content-type"}
-    answers = [client.send("OPTIONS", "/graphql", None, asked),
-               client.send("POST", "/graphql", QUESTION, {"origin": "https://evil.example", "content-type": "application/json"})]
+    asked = {
+        "origin": "https://evil.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization, content-type",
+    }
+    answers = [
+        client.send("OPTIONS", "/graphql", None, asked),
+        client.send(
+            "POST", "/graphql", QUESTION, {"origin": "https://evil.example", "content-type": "application/json"}
+        ),
+    ]
     found = sorted({name for answer in answers for name in answer.headers if name.startswith("access-control-")})
     report.judge("tokens", "an unknown Origin gets no CORS headers", ", ".join(found) or "none", not found)

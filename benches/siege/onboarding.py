@@ -26,11 +26,14 @@ def onboarding_kills(world: World, report: Report) -> None:
         before_end += was_early
         if kill % 5 == 4:
             note(f"{kill + 1} onboardings killed")
-    report.judge("onboarding_kills",
-                 f"an onboarding of {rows:,} rows, killed at a random instant x {times}, then retried with its key: one batch, "
-                 "all enrolled, one outcome for every row",
-                 f"{'; '.join(wrong[:3]) or 'each time'}; {before_end} were killed before their answer; undisturbed it takes "
-                 f"{whole:.1f} s", not wrong and before_end > 0)
+    report.judge(
+        "onboarding_kills",
+        f"an onboarding of {rows:,} rows, killed at a random instant x {times}, then retried with its key: one batch, "
+        "all enrolled, one outcome for every row",
+        f"{'; '.join(wrong[:3]) or 'each time'}; {before_end} were killed before their answer; undisturbed it takes "
+        f"{whole:.1f} s",
+        not wrong and before_end > 0,
+    )
 
 
 def roster_request(world: World) -> tuple[bytes, int]:
@@ -72,7 +75,7 @@ def kill_one(world: World, body: bytes, rows: int, after: float) -> tuple[str, b
 def fault_of_retry(server: Server, body: bytes, rows: int, before: int) -> str:
     """Sends it again until it is answered, then twice more, and looks at what the registry holds."""
     client = server.client(60)
-    answers = [retry(client, body) for _ in range(2)]
+    answers = [client.patiently(body) for _ in range(2)]
     batches = [(answer.data.get("onboardCivilServants") or {}).get("batch") for answer in answers]
     if None in batches:
         return f"the retry is answered {answers[0].status} {answers[0].body[:150]!r}"
@@ -87,13 +90,3 @@ def fault_of_retry(server: Server, body: bytes, rows: int, before: int) -> str:
         return f"counts {counts}, {kept} outcomes"
     added = people.total(client) - before
     return "" if added == rows else f"{added} people added"
-
-
-def retry(client, body: bytes) -> Answer:
-    """Until there is an answer that is not "try again"; half a minute at most."""
-    deadline = time.monotonic() + 30
-    while True:
-        answer = client.post(body)
-        if not (answer.status == 0 or answer.may_retry) or time.monotonic() > deadline:
-            return answer
-        time.sleep(0.2)

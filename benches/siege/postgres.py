@@ -1,5 +1,6 @@
 """A PostgreSQL of our own that may be killed, on 127.0.0.1, for one run of the sieges."""
 
+import contextlib
 import glob
 import os
 import pathlib
@@ -57,9 +58,19 @@ class Cluster:
     def start(self) -> float:
         """Starts it and waits until it accepts; says when that was (monotonic seconds)."""
         command = [
-            self.bin / "postgres", "-D", self.data, "-p", str(self.port),
-            "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.home}",
-            "-c", "max_connections=200", "-c", "log_error_verbosity=terse",
+            self.bin / "postgres",
+            "-D",
+            self.data,
+            "-p",
+            str(self.port),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            f"unix_socket_directories={self.home}",
+            "-c",
+            "max_connections=200",
+            "-c",
+            "log_error_verbosity=terse",
         ]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.home, **self._account)
@@ -81,10 +92,8 @@ class Cluster:
         children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         process.kill()
         for child in map(int, children):
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         process.wait()
         self._await_gone([int(child) for child in children])
 
@@ -106,8 +115,23 @@ class Cluster:
     def sql(self, text: str, database: str = "postgres") -> str:
         """Runs one statement as the superuser, past the registry; the answer as psql prints it, bare."""
         command = [
-            self.bin / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
-            "-h", "127.0.0.1", "-p", str(self.port), "-U", ACCOUNT, "-d", database, "-c", text,
+            self.bin / "psql",
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            ACCOUNT,
+            "-d",
+            database,
+            "-c",
+            text,
         ]
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
         return done.stdout.strip()

@@ -36,8 +36,13 @@ def upgrade(server: Server, origin: str | None = None) -> tuple[socket.socket, i
     raw = open_socket(server.port)
     key = base64.b64encode(os.urandom(16)).decode()
     lines = [
-        "GET /graphql HTTP/1.1", f"host: 127.0.0.1:{server.port}", "connection: Upgrade", "upgrade: websocket",
-        "sec-websocket-version: 13", f"sec-websocket-key: {key}", "sec-websocket-protocol: graphql-transport-ws",
+        "GET /graphql HTTP/1.1",
+        f"host: 127.0.0.1:{server.port}",
+        "connection: Upgrade",
+        "upgrade: websocket",
+        "sec-websocket-version: 13",
+        f"sec-websocket-key: {key}",
+        "sec-websocket-protocol: graphql-transport-ws",
     ]
     if origin is not None:
         lines.append(f"origin: {origin}")
@@ -48,7 +53,12 @@ def upgrade(server: Server, origin: str | None = None) -> tuple[socket.socket, i
 def foreign_origin(server: Server) -> int:
     """The worst status of several foreign origins: 101 is an open door."""
     statuses = []
-    for origin in ("https://evil.example", "null", f"http://127.0.0.1:{server.port}.evil.example", "http://localhost:1"):
+    for origin in (
+        "https://evil.example",
+        "null",
+        f"http://127.0.0.1:{server.port}.evil.example",
+        "http://localhost:1",
+    ):
         raw, status = upgrade(server, origin)
         raw.close()
         statuses.append(status)

@@ -25,16 +25,27 @@ def five(world: World, report: Report) -> None:
     with concurrent.futures.ThreadPoolExecutor(PROCESSES) as pool:
         ready = list(pool.map(lambda server: server.wait_until_ready(60), servers))
     seconds = time.monotonic() - begun
-    applied, distinct, failed = map(int, world.cluster.sql(
-        "select count(*), count(distinct version), count(*) filter (where not success) from _sqlx_migrations", database,
-    ).split("|"))
-    report.judge("five", "five processes start on one empty database together: one migration, none fails",
-                 f"{sum(ready)} of {PROCESSES} ready after {seconds:.1f} s; {applied} migrations applied, {distinct} of them "
-                 f"distinct, {failed} failed", all(ready) and applied == distinct > 0 and failed == 0)
+    applied, distinct, failed = map(
+        int,
+        world.cluster.sql(
+            "select count(*), count(distinct version), count(*) filter (where not success) from _sqlx_migrations",
+            database,
+        ).split("|"),
+    )
+    report.judge(
+        "five",
+        "five processes start on one empty database together: one migration, none fails",
+        f"{sum(ready)} of {PROCESSES} ready after {seconds:.1f} s; {applied} migrations applied, {distinct} of them "
+        f"distinct, {failed} failed",
+        all(ready) and applied == distinct > 0 and failed == 0,
+    )
     ended = [server.stop() for server in servers if server.is_alive]
-    report.judge("five", "each of them ends within 25 s of SIGTERM",
-                 ", ".join("killed" if took is None else f"{took:.1f} s" for took in ended),
-                 len(ended) == PROCESSES and all(took is not None and took <= 25 for took in ended))
+    report.judge(
+        "five",
+        "each of them ends within 25 s of SIGTERM",
+        ", ".join("killed" if took is None else f"{took:.1f} s" for took in ended),
+        len(ended) == PROCESSES and all(took is not None and took <= 25 for took in ended),
+    )
 
 
 def read_only(world: World, report: Report) -> None:
@@ -48,21 +59,33 @@ def read_only(world: World, report: Report) -> None:
     if late.wait_until_ready(5):
         judge_refused(world, report, "a server that starts on it", late, database)
     else:
-        report.judge("read_only", "a server that starts on it: writes refused, never \"ok\"",
-                     f"it {'hangs' if late.is_alive else 'refuses to start'}", not late.is_alive)
+        report.judge(
+            "read_only",
+            'a server that starts on it: writes refused, never "ok"',
+            f"it {'hangs' if late.is_alive else 'refuses to start'}",
+            not late.is_alive,
+        )
     turn(world, database, "off")
     begun = time.monotonic()
     ready = server.wait_until_ready(10) and says_ok(enroll(server))
     seconds = time.monotonic() - begun
-    report.judge("read_only", "takes writes 5 s after the database does, without a restart",
-                 f"{seconds:.1f} s" if ready else "not within 10 s", ready and seconds <= 5)
+    report.judge(
+        "read_only",
+        "takes writes 5 s after the database does, without a restart",
+        f"{seconds:.1f} s" if ready else "not within 10 s",
+        ready and seconds <= 5,
+    )
 
 
 def turn(world: World, database: str, to: str) -> None:
     """Sessions keep their setting and new ones have the new one, so the old ones are ended."""
-    world.cluster.sql(f"set default_transaction_read_only = off; alter database {database} set default_transaction_read_only = {to}")
-    world.cluster.sql("select count(pg_terminate_backend(pid)) from pg_stat_activity "
-                      f"where datname = '{database}' and pid <> pg_backend_pid()")
+    world.cluster.sql(
+        f"set default_transaction_read_only = off; alter database {database} set default_transaction_read_only = {to}"
+    )
+    world.cluster.sql(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity "
+        f"where datname = '{database}' and pid <> pg_backend_pid()"
+    )
 
 
 def enroll(server: Server) -> Answer:
@@ -72,8 +95,18 @@ def enroll(server: Server) -> Answer:
 def judge_refused(world: World, report: Report, where: str, server: Server, database: str) -> None:
     """For three seconds: the first answers are those of connections that broke."""
     client = server.client()
-    roster = {"employerId": "bTE", "channelCode": "GU-SUMSEL", "provinceCode": "16", "startsOn": "2014-11-01", "rows": [ROW]}
-    employer = {"name": f"Dinas {people.letters(secrets.randbelow(10**9) + 1)}", "kind": "GOVERNMENT", "provinceCode": "16"}
+    roster = {
+        "employerId": "bTE",
+        "channelCode": "GU-SUMSEL",
+        "provinceCode": "16",
+        "startsOn": "2014-11-01",
+        "rows": [ROW],
+    }
+    employer = {
+        "name": f"Dinas {people.letters(secrets.randbelow(10**9) + 1)}",
+        "kind": "GOVERNMENT",
+        "provinceCode": "16",
+    }
     before, said, accepted = people_in(world, database), set(), []
     deadline = time.monotonic() + 3
     while time.monotonic() < deadline:
@@ -86,8 +119,12 @@ def judge_refused(world: World, report: Report, where: str, server: Server, data
         accepted += [name for name, answer in writes.items() if says_ok(answer)]
         said |= {f"{name}: {answer.status} {answer.code}" for name, answer in writes.items()}
     added = people_in(world, database) - before
-    report.judge("read_only", f"{where}: writes refused, never \"ok\"", f"{', '.join(sorted(said))}; {added} people added",
-                 not accepted and added == 0)
+    report.judge(
+        "read_only",
+        f'{where}: writes refused, never "ok"',
+        f"{', '.join(sorted(said))}; {added} people added",
+        not accepted and added == 0,
+    )
 
 
 def people_in(world: World, database: str) -> int:
@@ -101,7 +138,16 @@ def says_ok(answer: Answer) -> bool:
     return bool(payload) and any(payload.get(name) for name in ("enrollment", "batch", "employer"))
 
 
-ROW = {"nationalId": "1671086207787320", "serviceNumber": "197807222007012420", "fullName": "Fitri Ismail Marlina",
-       "birthDate": "1978-07-22", "sex": "P", "monthlyWage": "4220000"}
-ONBOARD = "mutation($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) { batch { id } errors { code } } }"
-EMPLOYER = "mutation($input: RegisterEmployerInput!) { registerEmployer(input: $input) { employer { id } errors { code } } }"
+ROW = {
+    "nationalId": "1671086207787320",
+    "serviceNumber": "197807222007012420",
+    "fullName": "Fitri Ismail Marlina",
+    "birthDate": "1978-07-22",
+    "sex": "P",
+    "monthlyWage": "4220000",
+}
+ONBOARD = """mutation($input: OnboardCivilServantsInput!) {
+  onboardCivilServants(input: $input) { batch { id } errors { code } } }"""
+EMPLOYER = (
+    "mutation($input: RegisterEmployerInput!) { registerEmployer(input: $input) { employer { id } errors { code } } }"
+)

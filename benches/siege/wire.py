@@ -78,6 +78,15 @@ class Client:
         """Sends one GraphQL request."""
         return self.post(json.dumps({"query": query, "variables": variables or {}}).encode())
 
+    def patiently(self, body: bytes, limit: float = 30) -> Answer:
+        """Sends one GraphQL request again as long as it is told to, or hears nothing. Only for what is safe twice."""
+        deadline = time.monotonic() + limit
+        while True:
+            answer = self.post(body)
+            if not (answer.status == 0 or answer.may_retry) or time.monotonic() > deadline:
+                return answer
+            time.sleep(0.2)
+
     def close(self) -> None:
         self._connection.close()
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -15,6 +16,10 @@ from postgres import Cluster, free_port
 from wire import Client
 
 TEMPLATE = "siege_demo"
+# Clients of the generator of load: what one client may ask is less than what the server can do.
+LOADERS = [f"siege-loader-{number}" for number in range(1, 9)]
+# What of our own surroundings a server hears: its sizes may be tried, its keys and its database are ours to say.
+PASSED_ON = ("REGISTRY_POOL", "REGISTRY_BULK_POOL", "REGISTRY_STATEMENT_TIMEOUT")
 PEOPLE = 2_000
 
 
@@ -29,11 +34,20 @@ class Server:
     def launch(self, *more: str) -> None:
         """Starts the process; whether it serves is another question."""
         command = [
-            self._world.binary, "serve", *more, "--listen", f"127.0.0.1:{self.port}",
-            "--data-dir", self._world.data, "--database-url", self.url,
+            self._world.binary,
+            "serve",
+            *more,
+            "--listen",
+            f"127.0.0.1:{self.port}",
+            "--data-dir",
+            self._world.data,
+            "--database-url",
+            self.url,
         ]
         with self._world.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._world.folder)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self._world.folder, env=self._world.surroundings
+            )
         self._world.processes.append(self._process)
 
     def start(self, *more: str) -> "Server":
@@ -110,9 +124,15 @@ class World:
         # PostgreSQL's account has to pass through, not to look inside.
         self.folder.chmod(0o711)
         self.data, self.log = self.folder / "registry", self.folder / "registry.log"
+        ours = ("DATABASE_URL", "RUST_LOG")
+        self.surroundings = {
+            name: value
+            for name, value in os.environ.items()
+            if name in PASSED_ON or not name.startswith("REGISTRY_") and name not in ours
+        }
         self.processes: list[subprocess.Popen] = []
         self.cluster: Cluster | None = None
-        self.token = ""
+        self.token, self.tokens = "", [""]
         self._copies = 0
 
     def prepare(self) -> None:
@@ -122,15 +142,16 @@ class World:
         self.cluster.sql(f"create database {TEMPLATE}")
         server = Server(self, self.cluster.url(TEMPLATE))
         server.start("--demo", "--demo-participants", str(PEOPLE))
-        self.token = self._make_token(server.url)
+        self.token, *self.tokens = (self._make_token(server.url, name) for name in ["siege", *LOADERS])
         server.stop()
 
-    def _make_token(self, url: str) -> str:
-        command = [
-            self.binary, "token", "--role", "administrator", "--name", "siege", "--ttl", "2h",
-            "--data-dir", self.data, "--database-url", url,
-        ]
-        made = subprocess.run(command, check=True, capture_output=True, text=True, cwd=self.folder, timeout=60)
+    def _make_token(self, url: str, name: str) -> str:
+        """A token of a client of that name, who may do everything."""
+        command = [self.binary, "token", "--role", "administrator", "--name", name, "--ttl", "2h"]
+        command += ["--data-dir", self.data, "--database-url", url]
+        made = subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=self.folder, timeout=60, env=self.surroundings
+        )
         return made.stdout.strip()
 
     def new_database(self) -> str:

@@ -149,8 +149,9 @@ def audit(server: Server, callers: Callers, before: int) -> Ledger:
     double += len(cards) - len(set(cards))
     at_once = 10
     for start in range(0, len(callers.acknowledged), at_once):
-        some = callers.acknowledged[start:start + at_once]
-        answer = client.ask(people.LOOKUP.format(" ".join(people.lookup(i, one.national_id) for i, one in enumerate(some))))
+        some = callers.acknowledged[start : start + at_once]
+        query = people.LOOKUP.format(" ".join(people.lookup(i, one.national_id) for i, one in enumerate(some)))
+        answer = client.patiently(people.question(query))
         for i, one in enumerate(some):
             found = answer.data[f"p{i}"]
             lost += found is None or found["cardNumber"] != one.card_number
