@@ -129,7 +129,8 @@ impl Employer {
 /// # Errors
 /// The database is away.
 pub async fn counts(ctx: &Context<'_>, by: CountsBy, id: i64) -> Result<ParticipantCounts, FieldError> {
-    Ok(load(&request(ctx).loaders.counts, (by, id)).await?.unwrap_or_default().into())
+    let counts = load(&request(ctx).loaders.counts, (by, id)).await?.unwrap_or_default();
+    Ok(ParticipantCounts::told(&asker(ctx).actor, counts))
 }
 
 /// What kind of employer it is.
