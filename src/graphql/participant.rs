@@ -456,7 +456,7 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
         ParticipantKey::Id(id) => Ok(Participant::load(ctx, participant_id(&id)?).await?),
         ParticipantKey::CardNumber(number) => {
             let number = CardNumber::parse(&number).ok_or_else(wrong)?;
-            Ok(Participant::load(ctx, number.key()).await?)
+            request(ctx).by_number(async { Ok(Participant::load(ctx, number.key()).await?) }).await
         }
         ParticipantKey::NationalId(number) => {
             let number = NationalId::parse(&number, &asker.reference.rules.regions, "nationalId");
@@ -464,7 +464,8 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
                 FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
             let index = asker.database.keys.index(NumberKind::NationalId, number.as_str());
-            let row = store::find_by_identifier(&asker.session, &asker.actor, "NATIONAL_ID", &index).await?;
+            let find = store::find_by_identifier(&asker.session, &asker.actor, "NATIONAL_ID", &index);
+            let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
             Ok(row.map(Participant::new))
         }
     }
