@@ -53,6 +53,11 @@ pub struct Config {
     #[arg(long, env = "REGISTRY_STATEMENT_TIMEOUT", default_value_t = 10, global = true)]
     pub statement_timeout: u64,
 
+    /// Lookups by identity or card number that may find nobody, for each client in an hour: so many mistakes, and no
+    /// trying out of numbers.
+    #[arg(long, env = "REGISTRY_MISSES_PER_HOUR", default_value_t = 100, global = true)]
+    pub misses_per_hour: u32,
+
     /// Whose tokens hold.
     #[command(flatten)]
     pub identity: Identity,
@@ -90,7 +95,11 @@ impl Config {
         if !(1..=600).contains(&self.statement_timeout) {
             bail!("REGISTRY_STATEMENT_TIMEOUT must be between 1 and 600 seconds");
         }
+        if !(1..=100_000).contains(&self.misses_per_hour) {
+            bail!("REGISTRY_MISSES_PER_HOUR must be between 1 and 100000");
+        }
         Ok(PoolSettings {
+            misses_per_hour: self.misses_per_hour,
             interactive: self.pool,
             bulk: self.bulk_pool,
             statement_timeout: Duration::from_secs(self.statement_timeout),

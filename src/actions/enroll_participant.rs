@@ -6,13 +6,14 @@ use sqlx::PgConnection;
 
 use super::enrolling::{self, Context, Outcome};
 use super::terms::{self, Named};
-use super::{ActionError, Done, demand, once};
+use super::{ActionError, Done, demand, once, quota};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::enrollment::{
     CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, Terms, judge_person, judge_terms,
 };
 use crate::domain::participant::Sex;
 use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::store::keys::NumberKind;
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 
@@ -96,7 +97,13 @@ pub async fn enroll_participant(
         Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
     };
     let context = Context { actor, keys: &database.keys, rules: &reference.rules, batch: None };
-    once::once(&database.writer, &database.keys, request, Work { context, new, warnings }).await
+    let index = database.keys.index(NumberKind::NationalId, new.national_id.as_str());
+    quota::demand_where_scoped(database, actor).await?;
+    let done = once::once(&database.writer, &database.keys, request, Work { context, new, warnings }).await?;
+    if done.problems.iter().any(tells_of_somebody) {
+        quota::refused(database, actor, &[index]).await?;
+    }
+    Ok(done)
 }
 
 struct Work<'a> {
@@ -184,6 +191,13 @@ fn in_form(problem: Problem) -> Problem {
         Some("serviceNumber" | "workUnit" | "grade") => problem.within(&["civilServant"]),
         _ => problem,
     }
+}
+
+/// Does a refusal of the registry say that the number is known to it?
+fn tells_of_somebody(problem: &Problem) -> bool {
+    use ProblemCode::{AlreadyEnrolled, Conflict, IdentityMismatch, NotEligible};
+    let codes = [AlreadyEnrolled, Conflict, IdentityMismatch, NotEligible];
+    refuses(std::slice::from_ref(problem)) && codes.contains(&problem.code)
 }
 
 fn already_enrolled() -> Problem {

@@ -13,6 +13,7 @@ mod enrolling;
 pub mod onboard_civil_servants;
 pub mod once;
 pub mod open_channel;
+pub mod quota;
 pub mod register_association;
 pub mod register_client;
 pub mod register_employer;
@@ -28,6 +29,12 @@ pub enum ActionError {
     /// The actor's role does not allow it.
     #[error("this role may not do that")]
     Forbidden,
+    /// The client has asked too often for people whom it may not see.
+    #[error("too many numbers of nobody whom this client may see")]
+    QuotaSpent {
+        /// Until it may ask again.
+        seconds: i64,
+    },
     /// The database failed; nothing was written.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,7 +1,7 @@
 //! Onboards civil servants, thousands at a time: every row has one outcome, good rows do not wait for bad ones unless
 //! asked to, and the same rows again enroll nobody twice.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::enrolling::{self, Context, Outcome};
 use super::terms::{self, Found, Named};
-use super::{ActionError, Done, demand, once};
+use super::{ActionError, Done, demand, once, quota};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::enrollment::{
     CivilServantCategory, NewEnrollment, Programme, Segment, Terms, judge_terms,
@@ -17,6 +17,7 @@ use crate::domain::enrollment::{
 use crate::domain::onboarding::{Counts, JudgedRow, MAXIMUM_ROWS, Row, RowOutcome, judge_rows};
 use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::domain::rule::Rulebook;
+use crate::store::keys::NumberKind;
 use crate::store::onboarding::{NewBatch, NewRow};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError, onboarding};
@@ -86,8 +87,13 @@ pub async fn onboard_civil_servants(
         Ok(judged) => judged,
         Err(problems) => return once::recall(&database.bulk, &database.keys, &request, problems).await,
     };
-    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged };
-    once::once(&database.bulk, &database.keys, request, apply).await
+    quota::demand_where_scoped(database, actor).await?;
+    let refused = Mutex::default();
+    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged, refused: &refused };
+    let done = once::once(&database.bulk, &database.keys, request, apply).await?;
+    let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+    quota::refused(database, actor, &refused).await?;
+    Ok(done)
 }
 
 impl once::Work for Apply<'_> {
@@ -118,7 +124,8 @@ pub async fn plan(
         Ok(judged) => judged,
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged };
+    let refused = Mutex::default();
+    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged, refused: &refused };
     let mut transaction = database.bulk.begin().await?;
     let (_, report) = apply.write(&mut transaction).await?;
     transaction.rollback().await?;
@@ -214,6 +221,8 @@ struct Apply<'a> {
     rules: &'a Rulebook,
     input: &'a Input,
     judged: &'a Judged,
+    /// The identity numbers, by index, that were refused for what the registry knows of them.
+    refused: &'a Mutex<Vec<Vec<u8>>>,
 }
 
 impl Apply<'_> {
@@ -230,6 +239,12 @@ impl Apply<'_> {
         let context =
             Context { actor: self.actor, keys: &self.database.keys, rules: self.rules, batch: Some(batch) };
         let outcomes = enrolling::enroll(conn, &context, &new).await?;
+        let refused = new.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
+        let index =
+            |new: &NewEnrollment| self.database.keys.index(NumberKind::NationalId, new.national_id.as_str());
+        // In place of what an attempt before this one has found.
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
+            refused.map(|(new, _)| index(new)).collect();
         let report = self.report(&numbers, &new, outcomes);
         onboarding::complete(conn, batch, &report.rows, report.monthly_contributions).await?;
         Ok((batch, report))

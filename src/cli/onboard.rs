@@ -168,6 +168,7 @@ pub async fn run(
             ("Nothing was written: all rows or none, and some are refused.".to_owned(), REFUSED)
         }
         Err(Stop::Failed(ActionError::Forbidden)) => ("This role may not enroll people.".to_owned(), REFUSED),
+        Err(Stop::Failed(error @ ActionError::QuotaSpent { .. })) => (format!("{error}."), REFUSED),
         Err(Stop::Failed(ActionError::Store(error))) => {
             (format!("The registry broke off: {error}. Send the same command again."), UNREACHABLE)
         }

@@ -72,6 +72,21 @@ impl Role {
     }
 }
 
+/// The size of the steps in which figures are told to roles that see no people.
+const STEP: i64 = 5;
+
+impl Role {
+    /// A number of people as somebody in this role is told it.
+    ///
+    /// Roles that see no people are told multiples of five, rounded down, every figure for itself: one to four people are
+    /// 0, as nobody is. So no cell below five can be told from another one, and neither can it be had as a difference,
+    /// within a row, between overlapping tables (provinces and channels count the same people) or from one day to the
+    /// next: what a sum of such figures leaves open is as large as what each of them does.
+    pub fn told_figure(self, people: i64) -> i64 {
+        if self.may(Operation::ReadPeople) { people } else { people.div_euclid(STEP) * STEP }
+    }
+}
+
 /// For what somebody reads personal data, in its own words: 3 to 200 printable characters. It is kept with the record of
 /// who read what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -268,6 +283,13 @@ mod tests {
         assert_eq!(operation_of("Participant", "birthDate"), Some(Operation::ReadPersonalData));
         assert_eq!(operation_of("Mutation", "dropEverything"), None);
         assert_eq!(operation_of("Secret", "id"), None);
+    }
+
+    #[test]
+    fn who_sees_no_people_is_told_no_figure_below_five() {
+        let told = |figures: [i64; 6]| figures.map(|figure| Role::Analyst.told_figure(figure));
+        assert_eq!(told([0, 1, 4, 5, 9, 20_000_003]), [0, 0, 0, 5, 5, 20_000_000]);
+        assert_eq!(Role::Approver.told_figure(3), 3);
     }
 
     #[test]

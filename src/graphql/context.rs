@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 use chrono::NaiveDate;
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::error::FieldError;
 use super::loaders::Loaders;
+use crate::actions::quota;
 use crate::clock::Clock;
 use crate::domain::access::{Operation, Purpose};
 use crate::domain::actor::Actor;
@@ -76,12 +78,32 @@ pub struct RequestContext {
     pub asker: Asker,
     /// The door to everything that relations lead to.
     pub loaders: Loaders,
+    /// Lookups by number, one after the other: else a request could try hundreds before the first of them is counted.
+    lookups: Mutex<()>,
 }
 
 impl RequestContext {
     /// Begins a request.
     pub fn new(asker: Asker) -> Self {
-        Self { loaders: Loaders::new(&asker), asker }
+        Self { loaders: Loaders::new(&asker), asker, lookups: Mutex::default() }
+    }
+
+    /// Looks somebody up by a number, within the client's quota of misses.
+    ///
+    /// # Errors
+    /// `QUOTA_EXCEEDED`, or what `lookup` fails with.
+    pub async fn by_number<T>(
+        &self,
+        lookup: impl Future<Output = Result<Option<T>, FieldError>>,
+    ) -> Result<Option<T>, FieldError> {
+        let Asker { database, actor, .. } = &self.asker;
+        let _turn = self.lookups.lock().await;
+        quota::demand(database, actor).await?;
+        let found = lookup.await?;
+        if found.is_none() {
+            quota::missed(database, actor).await?;
+        }
+        Ok(found)
     }
 }
 

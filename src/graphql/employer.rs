@@ -129,7 +129,8 @@ impl Employer {
 /// # Errors
 /// The database is away.
 pub async fn counts(ctx: &Context<'_>, by: CountsBy, id: i64) -> Result<ParticipantCounts, FieldError> {
-    Ok(load(&request(ctx).loaders.counts, (by, id)).await?.unwrap_or_default().into())
+    let counts = load(&request(ctx).loaders.counts, (by, id)).await?.unwrap_or_default();
+    Ok(ParticipantCounts::told(&asker(ctx).actor, counts))
 }
 
 /// What kind of employer it is.
@@ -267,7 +268,11 @@ async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, Fi
                 return Ok(None);
             }
             let index = database.keys.index(NumberKind::TaxNumber, number.as_str());
-            store::find_by_tax_number(&asker(ctx).session, &index).await?
+            let find = store::find_by_tax_number(&asker(ctx).session, &index);
+            match number.is_personal() {
+                true => request(ctx).by_number(async { Ok(find.await?) }).await?,
+                false => find.await?,
+            }
         }
         EmployerKey::BusinessNumber(number) => {
             let number = BusinessNumber::parse(&number, "businessNumber");

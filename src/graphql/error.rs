@@ -30,6 +30,8 @@ pub enum FieldError {
     Filter(&'static str),
     /// `BAD_IDENTIFIER`
     Identifier(String),
+    /// `QUOTA_EXCEEDED`, for so many seconds.
+    Quota(i64),
     /// `UNKNOWN_CODE`
     UnknownCode(&'static str),
     /// `UNAVAILABLE`, or no code at all: ours.
@@ -62,6 +64,7 @@ impl From<ActionError> for FieldError {
     fn from(error: ActionError) -> Self {
         match error {
             ActionError::Forbidden => Self::Forbidden,
+            ActionError::QuotaSpent { seconds } => Self::Quota(seconds),
             ActionError::Store(error) => Self::of_write(error),
         }
     }
@@ -79,6 +82,10 @@ impl FieldError {
 
 impl From<FieldError> for Error {
     fn from(error: FieldError) -> Self {
+        let retry_after = match error {
+            FieldError::Quota(seconds) => Some(seconds),
+            _ => None,
+        };
         let (code, message) = match error {
             FieldError::Forbidden => ("FORBIDDEN", "Your role does not allow this.".to_owned()),
             FieldError::Id => ("BAD_ID", "This is not an id that this API gave.".to_owned()),
@@ -90,6 +97,11 @@ impl From<FieldError> for Error {
             FieldError::Page(error @ PageError::Cursor) => ("BAD_CURSOR", error.to_string()),
             FieldError::Filter(message) => ("BAD_FILTER", message.to_owned()),
             FieldError::Identifier(message) => ("BAD_IDENTIFIER", message),
+            FieldError::Quota(_) => {
+                let message =
+                    "Too many of your numbers were of nobody whom you may see. Go on in the next hour.";
+                ("QUOTA_EXCEEDED", message.to_owned())
+            }
             FieldError::UnknownCode(what) => ("UNKNOWN_CODE", format!("No {what} has this code.")),
             FieldError::Store(error @ (StoreError::Unavailable(_) | StoreError::Contended(_))) => {
                 tracing::warn!(%error, "a request found no database");
@@ -104,6 +116,11 @@ impl From<FieldError> for Error {
             FieldError::Store(error) => return Error::new(error.to_string()),
             FieldError::Key(error) => return Error::new(error.to_string()),
         };
-        Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
+        Error::new(message).extend_with(|_, extensions| {
+            extensions.set("code", code);
+            if let Some(seconds) = retry_after {
+                extensions.set("retryAfter", seconds);
+            }
+        })
     }
 }

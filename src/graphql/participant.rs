@@ -15,7 +15,7 @@ use super::node_id::{NodeId, association_id, employer_id, participant_id};
 use super::prefetch::{self, Handed};
 use super::province::Province;
 use super::scalar::{Date, DateTime, int};
-use crate::domain::actor::Operation;
+use crate::domain::actor::{Actor, Operation};
 use crate::domain::identity::NationalId;
 use crate::domain::page::{Direction, Order};
 use crate::domain::participant::{self as domain, CardNumber};
@@ -202,7 +202,8 @@ pub enum ParticipantStatus {
     Deceased,
 }
 
-/// How many people stand where.
+/// How many people stand where. Roles that see figures and no people are told multiples of five, rounded down, each figure
+/// for itself: 0 is up to four people.
 #[derive(SimpleObject)]
 pub struct ParticipantCounts {
     /// All, each person once.
@@ -217,14 +218,16 @@ pub struct ParticipantCounts {
     ended: i32,
 }
 
-impl From<StatusCounts> for ParticipantCounts {
-    fn from(counts: StatusCounts) -> Self {
+impl ParticipantCounts {
+    /// The counts as an actor is told them.
+    pub fn told(actor: &Actor, counts: StatusCounts) -> Self {
+        let told = |people| int(actor.role.told_figure(people));
         Self {
-            total: int(counts.total),
-            registered: int(counts.registered),
-            active: int(counts.active),
-            inactive: int(counts.inactive),
-            ended: int(counts.ended),
+            total: told(counts.total),
+            registered: told(counts.registered),
+            active: told(counts.active),
+            inactive: told(counts.inactive),
+            ended: told(counts.ended),
         }
     }
 }
@@ -453,7 +456,7 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
         ParticipantKey::Id(id) => Ok(Participant::load(ctx, participant_id(&id)?).await?),
         ParticipantKey::CardNumber(number) => {
             let number = CardNumber::parse(&number).ok_or_else(wrong)?;
-            Ok(Participant::load(ctx, number.key()).await?)
+            request(ctx).by_number(async { Ok(Participant::load(ctx, number.key()).await?) }).await
         }
         ParticipantKey::NationalId(number) => {
             let number = NationalId::parse(&number, &asker.reference.rules.regions, "nationalId");
@@ -461,7 +464,8 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
                 FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
             let index = asker.database.keys.index(NumberKind::NationalId, number.as_str());
-            let row = store::find_by_identifier(&asker.session, &asker.actor, "NATIONAL_ID", &index).await?;
+            let find = store::find_by_identifier(&asker.session, &asker.actor, "NATIONAL_ID", &index);
+            let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
             Ok(row.map(Participant::new))
         }
     }

@@ -25,7 +25,7 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// The oldest PostgreSQL that will do: 15 brought `unique nulls not distinct`.
 const OLDEST_SERVER: i32 = 150_000;
 
-/// How many connections, and how long to wait for one.
+/// How many connections, how long to wait for one, and how often to look in vain.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
     /// Connections for requests: about twice the cores of the database.
@@ -38,6 +38,8 @@ pub struct PoolSettings {
     pub acquire_timeout: Duration,
     /// How long one statement may take.
     pub statement_timeout: Duration,
+    /// Lookups by number in an hour that may find nobody, for each client.
+    pub misses_per_hour: u32,
 }
 
 impl Default for PoolSettings {
@@ -48,6 +50,7 @@ impl Default for PoolSettings {
             control: 2,
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_secs(10),
+            misses_per_hour: 100,
         }
     }
 }
@@ -102,6 +105,8 @@ pub struct Database {
     pub keys: Keys,
     /// Does the login own the tables, or stand above all rights? Then row security is a lock that it could open.
     pub login_is_owner: bool,
+    /// Lookups by number in an hour that may find nobody, for each client.
+    pub misses_per_hour: i64,
     options: PgConnectOptions,
     /// Who may ask.
     pub clients: ClientBook,
@@ -153,6 +158,7 @@ impl Database {
             control,
             keys,
             login_is_owner,
+            misses_per_hour: settings.misses_per_hour.into(),
             options,
             clients,
             reference: ArcSwap::from_pointee(reference),

@@ -24,6 +24,7 @@ mod follow;
 pub mod idempotency;
 pub mod identifier;
 pub mod keys;
+pub mod lookup_miss;
 pub mod onboarding;
 pub mod page;
 pub mod participant;

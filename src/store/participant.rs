@@ -133,6 +133,22 @@ pub async fn find_by_identifier(
     Ok(sql.build_query_as().fetch_optional(session).await?)
 }
 
+/// How many of the owners of some identity numbers, given by index, the actor may see.
+///
+/// # Errors
+/// The database is away.
+pub async fn count_by_national_ids(
+    session: &Session,
+    actor: &Actor,
+    indexes: &[Vec<u8>],
+) -> Result<i64, StoreError> {
+    let mut sql =
+        QueryBuilder::new("select count(*) from identifier i join participant p on p.id = i.participant_id");
+    sql.push(" where i.kind = 'NATIONAL_ID' and i.value_index = any(").push_bind(indexes.to_vec()).push(")");
+    push_scope(&mut sql, actor);
+    Ok(sql.build_query_scalar().fetch_one(session).await?)
+}
+
 /// A page of people.
 ///
 /// # Errors

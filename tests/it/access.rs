@@ -340,8 +340,30 @@ async fn scoped_figures_are_those_of_the_scope_and_by_the_status_there() {
     assert_eq!(kept["theirs"]["counts"], json!({"total": 2, "registered": 1, "active": 1}));
     // An officer of the whole province counts one by one what the administrator reads from what is kept.
     assert_eq!(app.ask_as(&app.officer(&["16"]).await, query, variables.clone()).await, kept);
-    // Figures are what an analyst is for.
-    let analyst = TokenScope { provinces: vec!["16".into()], ..TokenScope::default() };
-    let figures = app.ask_as(&app.token(Role::Analyst, analyst).await, query, variables).await;
-    assert_eq!(figures, kept);
+}
+
+#[tokio::test]
+async fn an_analyst_is_told_figures_in_steps_of_five_and_none_below() {
+    let app = App::new().await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
+    for n in 0..7 {
+        let person = Person::new(&channel).at(&employer).with("firstContributionPaid", json!(n < 5));
+        app.enrolled(&person).await;
+    }
+    let small = app.employer("Warung").await;
+    app.enrolled(&Person::new(&channel).at(&small)).await;
+    let query = "query ($employer: ID!, $small: ID!) { employer(by: {id: $employer}) { counts { ...c } }
+        small: employer(by: {id: $small}) { counts { ...c } } province(code: \"16\") { counts { ...c } }
+        channel(code: \"BR-PLG\") { counts { ...c } } } fragment c on ParticipantCounts { total registered active }";
+    let variables = json!({"employer": employer, "small": small});
+    let row = |total: i32, registered: i32, active: i32| json!({"counts": {"total": total, "registered": registered, "active": active}});
+    let exact = app.ask(query, variables.clone()).await;
+    assert_eq!((&exact["employer"], &exact["province"]), (&row(7, 2, 5), &row(8, 3, 5)));
+    let provinces = TokenScope { provinces: vec!["16".into()], ..TokenScope::default() };
+    for scope in [TokenScope::default(), provinces] {
+        let told = app.ask_as(&app.token(Role::Analyst, scope).await, query, variables.clone()).await;
+        let expected = json!({"employer": row(5, 0, 5), "small": row(0, 0, 0), "province": row(5, 0, 5),
+            "channel": row(5, 0, 5)});
+        assert_eq!(told, expected);
+    }
 }

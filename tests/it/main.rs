@@ -21,6 +21,7 @@ mod network;
 mod onboarding;
 mod personal_data;
 mod provider;
+mod quota;
 mod reading;
 mod registering;
 mod rights;

@@ -27,6 +27,8 @@ pub(in crate::http) mod code {
     /// Also what a resolver sets when the database does not answer.
     pub(crate) const UNAVAILABLE: &str = "UNAVAILABLE";
     pub(crate) const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
+    /// What a resolver sets when a client has tried too many numbers.
+    pub(crate) const QUOTA_EXCEEDED: &str = "QUOTA_EXCEEDED";
     pub(crate) const INTERNAL: &str = "INTERNAL";
     pub(crate) const BAD_REQUEST: &str = "BAD_REQUEST";
     pub(crate) const BAD_JSON: &str = "BAD_JSON";
@@ -62,6 +64,7 @@ fn status(code: &str, media: Media) -> StatusCode {
         // Not the query's doing: the status is for balancers and monitors, in both forms.
         code::INTERNAL => StatusCode::INTERNAL_SERVER_ERROR,
         code::UNAVAILABLE | code::DEADLINE_EXCEEDED => StatusCode::SERVICE_UNAVAILABLE,
+        code::QUOTA_EXCEEDED => StatusCode::TOO_MANY_REQUESTS,
         // A request that was well-formed, with a query that was not. Older clients get 200 for those.
         code::PARSE_FAILED
         | code::VALIDATION_FAILED
@@ -212,6 +215,9 @@ impl Answer {
             }
         }
         let headers = response.headers_mut();
+        if let Some(seconds) = self.errors.iter().filter_map(retry_after).max() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
@@ -262,6 +268,14 @@ impl ArgumentPositions {
 fn code_of(error: &ServerError) -> Option<&str> {
     match error.extensions.as_ref()?.get("code")? {
         Value::String(code) => Some(code),
+        _ => None,
+    }
+}
+
+/// In how many seconds it is worth trying again, where an error says so.
+fn retry_after(error: &ServerError) -> Option<u64> {
+    match error.extensions.as_ref()?.get("retryAfter")? {
+        Value::Number(seconds) => seconds.as_u64(),
         _ => None,
     }
 }

@@ -1,0 +1,136 @@
+//! Trying out numbers: so many misses an hour, counted in the database.
+
+use axum::http::{StatusCode, header};
+use participant_registry::domain::actor::Role;
+
+use crate::support::app::codes;
+use crate::support::{App, Person, Reply, TokenScope, json};
+
+const BY: &str = "query ($by: ParticipantKey!) { participant(by: $by) { fullName } }";
+const NOBODY: &str = "1671015505750009";
+
+async fn ask(app: &App, token: &str, national_id: &str) -> Reply {
+    app.post(token, BY, json!({"by": {"nationalId": national_id}})).await
+}
+
+/// As if the client had asked in vain so many times in this hour.
+async fn spend(app: &App, client: &str, misses: i64) {
+    sqlx::query(
+        "insert into lookup_miss values ($1, date_trunc('hour', now()), $2) on conflict (client) do update set misses = $2",
+    )
+    .bind(client)
+    .bind(misses)
+    .execute(&app.sql)
+    .await
+    .unwrap();
+}
+
+async fn misses(app: &App) -> i64 {
+    app.count("select coalesce(sum(misses), 0)::bigint from lookup_miss").await
+}
+
+fn assert_spent(reply: &Reply) {
+    let error = &reply.body["errors"][0];
+    assert_eq!(error["extensions"]["code"], "QUOTA_EXCEEDED", "{}", reply.body);
+    let seconds = error["extensions"]["retryAfter"].as_u64().unwrap();
+    assert!((1..=3600).contains(&seconds), "{seconds}");
+    assert_eq!(reply.headers[header::RETRY_AFTER], seconds.to_string().as_str());
+}
+
+#[tokio::test]
+async fn misses_are_counted_for_each_client_by_every_process_and_hits_are_not() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await);
+    app.enrolled(&person).await;
+    let known = person.0["nationalId"].as_str().unwrap();
+    let officer = app.officer(&["16"]).await;
+    for _ in 0..3 {
+        assert_eq!(ask(&app, &officer, known).await.body["data"]["participant"]["fullName"], "Siti Rahayu");
+    }
+    assert_eq!(misses(&app).await, 0);
+
+    spend(&app, "OFFICER-16", 98).await;
+    let other = app.second_process().await;
+    assert_eq!(ask(&app, &officer, NOBODY).await.body, json!({"data": {"participant": null}}));
+    assert_eq!(ask(&other, &officer, NOBODY).await.body, json!({"data": {"participant": null}}));
+    // Now it is spent: nobody is found any more, be they known or not, by either number.
+    for process in [&app, &other] {
+        let (of_known, of_nobody) =
+            (ask(process, &officer, known).await, ask(process, &officer, NOBODY).await);
+        assert_spent(&of_known);
+        assert_spent(&of_nobody);
+    }
+    let card = app.post(&officer, BY, json!({"by": {"cardNumber": "10000000014"}})).await;
+    assert_ne!(card.body["data"]["participant"]["fullName"], "Siti Rahayu");
+    assert_eq!(misses(&app).await, 100);
+    // Lists and other clients go on, and so does the next hour.
+    let people = app.ask_as(&officer, "{ participants { totalCount } }", json!({})).await;
+    assert_eq!(people["participants"]["totalCount"], 1);
+    let elsewhere = app.officer(&["15"]).await;
+    assert_eq!(ask(&app, &elsewhere, NOBODY).await.body, json!({"data": {"participant": null}}));
+    sqlx::query("update lookup_miss set hour = hour - interval '1 hour'").execute(&app.sql).await.unwrap();
+    assert_eq!(ask(&app, &officer, NOBODY).await.body, json!({"data": {"participant": null}}));
+    assert_eq!(app.count("select misses from lookup_miss where client = 'OFFICER-16'").await, 1);
+}
+
+#[tokio::test]
+async fn one_request_cannot_try_more_numbers_than_are_left() {
+    let app = App::new().await;
+    let officer = app.officer(&["16"]).await;
+    spend(&app, "OFFICER-16", 97).await;
+    let fields: Vec<String> = (0..8)
+        .map(|n| format!("a{n}: participant(by: {{nationalId: \"167101550575{n:04}\"}}) {{ id }}", n = n + 1))
+        .collect();
+    let reply = app.post(&officer, &format!("{{ {} }}", fields.join(" ")), json!({})).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert_eq!(reply.body["errors"].as_array().unwrap().len(), 5, "{}", reply.body);
+    assert_spent(&reply);
+    assert_eq!(misses(&app).await, 100);
+}
+
+#[tokio::test]
+async fn a_foreign_person_and_nobody_cost_the_same() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await);
+    app.enrolled(&person).await;
+    let stranger = app.officer(&["15"]).await;
+    let foreign = ask(&app, &stranger, person.0["nationalId"].as_str().unwrap()).await;
+    let absent = ask(&app, &stranger, NOBODY).await;
+    assert_eq!((foreign.status, foreign.body), (absent.status, absent.body));
+    assert_eq!(misses(&app).await, 2);
+}
+
+#[tokio::test]
+async fn a_form_about_somebody_unseen_costs_a_miss_and_says_nothing_of_whom() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let (mine, theirs) = (app.employer("Punya Saya").await, app.employer("Punya Orang").await);
+    let person = Person::new(&channel).at(&theirs).with("fullName", json!("Ani Rahasia"));
+    app.enrolled(&person).await;
+    let partner = app.partner(&mine).await;
+    let guess =
+        person.clone().at(&mine).with("birthDate", json!("1985-08-03")).with("fullName", json!("Budi"));
+    let number = guess.0["nationalId"].as_str().unwrap().replace("420885", "430885");
+    // The number of nobody: enrolled, as the contract says, and no miss.
+    let own = guess.clone().with("nationalId", json!(number));
+    assert_eq!(app.enroll_as(&partner, &own).await["errors"], json!([]));
+    assert_eq!(misses(&app).await, 0);
+    let payload = app.enroll_as(&partner, &person.clone().at(&mine).with("fullName", json!("Budi"))).await;
+    assert_eq!(codes(&payload["errors"]), ["IDENTITY_MISMATCH"]);
+    assert_eq!((&payload["participant"], &payload["enrollment"]), (&json!(null), &json!(null)));
+    assert!(!payload.to_string().contains("Rahasia") && !payload.to_string().contains("Orang"), "{payload}");
+    assert_eq!(misses(&app).await, 1);
+    // About its own people it may be wrong as often as it likes.
+    let again = app.enroll_as(&partner, &own).await;
+    assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
+    assert_eq!(misses(&app).await, 1);
+
+    spend(&app, &format!("PARTNER-{mine}"), 100).await;
+    let mutation =
+        "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) { errors { code } } }";
+    let spent = app.post(&partner, mutation, json!({"input": person.at(&mine).0})).await;
+    assert_spent(&spent);
+    assert_eq!(spent.status, StatusCode::TOO_MANY_REQUESTS);
+    let administrator = app.token(Role::Administrator, TokenScope::default()).await;
+    assert_eq!(ask(&app, &administrator, NOBODY).await.status, StatusCode::OK);
+}
