@@ -76,6 +76,8 @@ pub enum Operation {
     ManageChannels,
     /// Say who may ask, and for whom.
     ManageClients,
+    /// See who read or changed whose data.
+    ReadAudit,
 }
 
 impl Actor {
@@ -102,13 +104,14 @@ impl Actor {
 impl Role {
     /// The table of rights: role by operation.
     pub fn may(self, operation: Operation) -> bool {
-        use Operation::{Enroll, ManageChannels, ManageClients, ReadPeople, ReadPersonalData};
+        use Operation::{Enroll, ManageChannels, ManageClients, ReadAudit, ReadPeople, ReadPersonalData};
         match self {
             Role::Administrator => true,
-            Role::Officer => !matches!(operation, ManageChannels | ManageClients),
+            Role::Officer => !matches!(operation, ManageChannels | ManageClients | ReadAudit),
             Role::Partner => matches!(operation, ReadPeople | ReadPersonalData | Enroll),
             Role::Approver => operation == ReadPeople,
-            Role::LicensingDesk | Role::Analyst | Role::Auditor => false,
+            Role::Auditor => operation == ReadAudit,
+            Role::LicensingDesk | Role::Analyst => false,
         }
     }
 }

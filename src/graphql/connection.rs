@@ -59,6 +59,14 @@ impl PageArguments {
     }
 }
 
+/// The page of people that a list has to read: nothing of it where its size alone is asked for. Who is read is on record
+/// as shown, and whoever counts people sees none of them.
+pub fn shown(ctx: &Context<'_>, page: Page) -> Page {
+    let list = ctx.look_ahead();
+    let is_shown = ["nodes", "edges", "pageInfo"].iter().any(|field| list.field(field).exists());
+    if is_shown { page } else { Page { size: 0, ..page } }
+}
+
 /// How a list is counted, if somebody asks.
 #[derive(Clone, Debug)]
 pub enum Total {

@@ -10,6 +10,7 @@ use super::loaders::Loaders;
 use crate::clock::Clock;
 use crate::domain::actor::{Actor, Operation};
 use crate::store::Database;
+use crate::store::audit::{About, Trail};
 use crate::store::reference::Reference;
 use crate::store::session::Session;
 
@@ -55,12 +56,18 @@ pub struct RequestContext {
     pub asker: Asker,
     /// The door to everything that relations lead to.
     pub loaders: Loaders,
+    /// What it is for, as the client said.
+    pub purpose: Option<String>,
+    /// Where it goes on record whom it was shown and whom it wrote.
+    pub trail: Arc<Trail>,
 }
 
 impl RequestContext {
     /// Begins a request.
-    pub fn new(asker: Asker) -> Self {
-        Self { loaders: Loaders::new(&asker), asker }
+    pub fn new(asker: Asker, about: About) -> Self {
+        let purpose = about.purpose.clone();
+        let trail = Trail::new(&asker.database.journal, &asker.session, Arc::clone(&asker.actor), about);
+        Self { loaders: Loaders::new(&asker), asker, purpose, trail: Arc::new(trail) }
     }
 }
 

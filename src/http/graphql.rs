@@ -34,6 +34,7 @@ use uuid::Uuid;
 
 use self::answer::{Answer, ArgumentPositions, Refused, code};
 use self::request::Parameters;
+use super::audited::Purpose;
 use super::guard::{self, Limits};
 use super::media::Media;
 
@@ -52,6 +53,11 @@ impl RequestId {
     #[expect(clippy::new_without_default, reason = "two of them are never alike")]
     pub fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// As the audit trail keeps it.
+    pub fn uuid(self) -> Uuid {
+        self.0
     }
 }
 
@@ -166,7 +172,8 @@ impl<E: Executor> Endpoint<E> {
     }
 
     async fn run(&self, request: axum::extract::Request, id: RequestId) -> Result<Answer, Refused> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(Purpose::of(&parts.headers));
         let parameters = match parts.method {
             Method::POST => Parameters::from_body(&parts.headers, body, &self.settings).await?,
             Method::GET | Method::HEAD => Parameters::from_url(&parts.uri, &self.settings.limits)?,

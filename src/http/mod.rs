@@ -2,6 +2,7 @@
 //!
 //! Nothing is served without a token except health, the playground's files and the schema's text.
 
+pub mod audited;
 pub mod auth;
 pub mod graphql;
 pub mod guard;
@@ -21,6 +22,7 @@ use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
+use self::audited::{Audited, Purpose, about};
 use self::auth::Authority;
 use self::graphql::{Endpoint, Settings, Writes};
 use self::health::Health;
@@ -60,7 +62,7 @@ pub struct Open {
 pub fn open(front: Front) -> Open {
     let Front { database, authority, clock, settings, playground } = front;
     let of_request = Arc::clone(&database);
-    let schema = crate::graphql::schema();
+    let schema = Audited::new(crate::graphql::schema());
     let subscriptions = Subscriptions::new(
         schema.clone(),
         Arc::clone(&database),
@@ -68,9 +70,11 @@ pub fn open(front: Front) -> Open {
         clock,
         settings.limits.clone(),
     );
-    let endpoint = Endpoint::new(schema, settings, move |request, extensions| {
+    let endpoint = Endpoint::new(schema, settings, move |mut request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
-        request.data(RequestContext::new(Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock)))
+        let asker = Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock);
+        let about = about(&mut request, extensions.get::<Purpose>());
+        request.data(RequestContext::new(asker, about))
     });
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
