@@ -1,5 +1,6 @@
 //! The command line. What a person waits for goes to stderr, what a script reads to stdout.
 
+mod audit;
 mod client;
 mod demo;
 mod examples;
@@ -48,6 +49,8 @@ enum Command {
     Token(token::Token),
     /// Says who may ask, and for whom.
     Client(client::Clients),
+    /// Tells who read or changed whose data, and whether the record of it is whole.
+    Audit(audit::Audit),
     /// Onboards the civil servants of a roster file.
     Onboard(onboard::Onboard),
 }
@@ -91,6 +94,12 @@ impl Cli {
                 let ran = client.run(&installation.database, self.config.identity.issuer()).await;
                 installation.close().await;
                 ran?;
+            }
+            Command::Audit(audit) => {
+                let installation = Installation::open(&self.config).await?;
+                let code = audit.run(&installation.database).await;
+                installation.close().await;
+                return code;
             }
             Command::Onboard(onboard) => {
                 let installation = Installation::open(&self.config).await?;

@@ -9,6 +9,7 @@ use super::loaders::{TotalOf, load};
 use super::scalar::int;
 use crate::domain::page::{Direction, Order, Page};
 use crate::store::association::{self, AssociationFilter};
+use crate::store::audit::{self, EntryFilter};
 use crate::store::count::{self, CountsBy};
 use crate::store::employer::{self, EmployerFilter};
 use crate::store::onboarding::{self, BatchFilter};
@@ -82,6 +83,8 @@ pub enum Total {
     Associations(AssociationFilter),
     /// Onboarding batches.
     Batches(BatchFilter),
+    /// Audit entries.
+    Entries(EntryFilter),
 }
 
 impl Total {
@@ -111,6 +114,7 @@ impl Total {
             },
             Self::Employers(filter) => employer::count(session, filter).await?,
             Self::Associations(filter) => association::count(session, filter).await?,
+            Self::Entries(filter) => audit::count(&asker.database.control, filter).await?,
             Self::Batches(filter) => onboarding::count(session, actor, filter).await?,
         };
         Ok(int(total))

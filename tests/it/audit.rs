@@ -13,7 +13,7 @@ type Entry = (String, String, String, Vec<i64>);
 
 impl App {
     /// The entries since the last time that somebody asked, in order.
-    async fn entries(&self, since: &mut i64) -> Vec<Entry> {
+    pub async fn entries(&self, since: &mut i64) -> Vec<Entry> {
         let rows: Vec<(i64, String, String, String, Vec<i64>)> = sqlx::query_as(
             "select id, client, outcome::text, operation, subjects from audit_entry where id > $1 order by id",
         )
@@ -27,7 +27,7 @@ impl App {
             .collect()
     }
 
-    async fn owner(&self, sql: &'static str) {
+    pub async fn owner(&self, sql: &'static str) {
         sqlx::raw_sql(sql).execute(&self.sql).await.unwrap();
     }
 }
