@@ -274,3 +274,68 @@ async fn who_leaves_while_an_entry_is_written_leaves_the_entry() {
     let entries = app.entries(&mut since).await;
     assert_eq!(entries, [one("READ", "participants", &[a, b]), one("READ", "participants", &[a])].concat());
 }
+
+#[tokio::test]
+async fn auditors_page_through_entries_and_see_nobody_in_them() {
+    let (app, ids, _) = scene().await;
+    let auditor = app.token(Role::Auditor, TokenScope::default()).await;
+    app.ask(
+        "{ participants { nodes { fullName } } employers { nodes { participants { nodes { id } } } } }",
+        json!({}),
+    )
+    .await;
+    app.ask("query ($id: ID!) { node(id: $id) { id } }", json!({"id": ids[0]})).await;
+    let entries = "query ($n: Int, $after: String, $by: AuditFilter) { auditEntries(first: $n, after: $after, filterBy: $by) {
+        totalCount pageInfo { endCursor hasNextPage } nodes { id at actor role operation purpose subjects outcome requestId } } }";
+    let before = app.count("select count(*) from audit_entry").await;
+    let page = app.ask_as(&auditor, entries, json!({"n": 1})).await["auditEntries"].take();
+    assert_eq!((&page["totalCount"], &page["pageInfo"]["hasNextPage"]), (&json!(before), &json!(true)));
+    let newest = &page["nodes"][0];
+    assert_eq!(
+        (&newest["operation"], &newest["subjects"], &newest["outcome"]),
+        (&json!("node"), &json!(1), &json!("READ"))
+    );
+    assert_eq!(
+        (&newest["actor"], &newest["role"], &newest["purpose"]),
+        (&json!("ADMINISTRATOR"), &json!("ADMINISTRATOR"), &Value::Null)
+    );
+    let node = "query ($id: ID!) { node(id: $id) { ... on AuditEntry { id requestId } } }";
+    let same = app.ask_as(&auditor, node, json!({"id": newest["id"]})).await;
+    assert_eq!(same["node"]["requestId"], newest["requestId"]);
+    let next = json!({"n": 1, "after": page["pageInfo"]["endCursor"]});
+    let next = app.ask_as(&auditor, entries, next).await["auditEntries"]["nodes"][0].take();
+    assert_eq!((&next["operation"], &next["subjects"]), (&json!("employers participants"), &json!(2)));
+    for (filter, count) in [
+        (json!({"participantId": ids[0]}), before - 1),
+        (json!({"participantId": ids[0], "operation": "participants"}), 1),
+        (json!({"operation": "enrollParticipant"}), 2),
+        (json!({"operation": "enroll"}), 0),
+        (json!({"actor": "ADMINISTRATOR"}), before),
+        (json!({"actor": "AUDITOR"}), 0),
+        (json!({"from": next["at"], "until": "9999-12-31T00:00:00Z"}), 2),
+        (json!({"until": "2014-10-02T00:00:00Z"}), 0),
+    ] {
+        let found = app.ask_as(&auditor, entries, json!({"by": filter})).await;
+        assert_eq!(found["auditEntries"]["totalCount"], count, "{filter}");
+    }
+    assert_eq!(app.refused(&auditor, entries, json!({"by": {"participantId": "x"}})).await, "BAD_ID");
+    assert_eq!(
+        app.refused(&auditor, entries, json!({"by": {"from": "+12014-10-02T00:00:00Z"}})).await,
+        "BAD_FILTER"
+    );
+    assert_eq!(
+        app.count("select count(*) from audit_entry").await,
+        before,
+        "reading the trail is no reading of people"
+    );
+    // Nobody else reads it, by no way.
+    for role in [Role::Officer, Role::Approver, Role::Analyst, Role::LicensingDesk] {
+        let token = app.token(role, TokenScope::default()).await;
+        assert_eq!(app.refused(&token, entries, json!({})).await, "FORBIDDEN", "{role}");
+        assert_eq!(
+            app.ask_as(&token, node, json!({"id": newest["id"]})).await["node"],
+            Value::Null,
+            "{role}"
+        );
+    }
+}
