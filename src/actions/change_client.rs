@@ -51,7 +51,7 @@ pub async fn change_client(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Changed>, ActionError> {
-    let request = once::Request { actor, operation: "changeClient", key, input };
+    let request = once::Request { actor, operation: "changeClient", key, input, trail: None };
     demand(actor, Operation::ManageClients)?;
     let reach = match &input.scope {
         None => None,

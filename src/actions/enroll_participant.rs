@@ -13,6 +13,7 @@ use crate::domain::enrollment::{
 };
 use crate::domain::participant::Sex;
 use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
@@ -78,7 +79,7 @@ pub struct Enrolled {
     pub enrollment: i64,
 }
 
-/// Enrolls a person.
+/// Enrolls a person, on record in `trail`.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.
@@ -88,8 +89,9 @@ pub async fn enroll_participant(
     today: NaiveDate,
     key: Option<&str>,
     input: &Input,
+    trail: &Trail,
 ) -> Result<Done<Enrolled>, ActionError> {
-    let request = once::Request { actor, operation: "enrollParticipant", key, input };
+    let request = once::Request { actor, operation: "enrollParticipant", key, input, trail: Some(trail) };
     demand(actor, Operation::Enroll)?;
     let reference = database.reference();
     let (new, warnings) = match judge(database, &reference, actor, today, input).await? {
@@ -116,15 +118,17 @@ impl once::Work for Work<'_> {
     type Outcome = Enrolled;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
-        let outcomes = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
-        Ok(match outcomes.into_iter().next() {
+        let enrolled = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
+        let done = match enrolled.outcomes.into_iter().next() {
             Some(Outcome::Enrolled { participant, enrollment }) => {
                 Done::did(Enrolled { participant, enrollment }, self.warnings.clone())
             }
             Some(Outcome::AlreadyEnrolled { .. }) => self.refused(already_enrolled()),
             Some(Outcome::Refused(problem)) => self.refused(in_form(problem)),
             None => return Err(StoreError::Fault("an enrollment has no outcome".into())),
-        })
+        };
+        let subjects = if done.value.is_some() { enrolled.subjects } else { enrolled.known };
+        Ok(done.of(subjects))
     }
 }
 

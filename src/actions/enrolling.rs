@@ -64,16 +64,25 @@ impl Candidate<'_> {
     }
 }
 
+/// The outcome of each enrollment, and the people of whom it tells something.
+pub(super) struct Enrolled {
+    pub outcomes: Vec<Outcome>,
+    /// Who was written and who was known, by internal id.
+    pub subjects: Vec<i64>,
+    /// Who was known: of these also a refusal tells that they are registered.
+    pub known: Vec<i64>,
+}
+
 /// Writes enrollments of different people, and gives the outcome of each, in their order.
 pub(super) async fn enroll(
     conn: &mut PgConnection,
     context: &Context<'_>,
     new: &[NewEnrollment],
-) -> Result<Vec<Outcome>, StoreError> {
+) -> Result<Enrolled, StoreError> {
     let mut candidates = claim(conn, context, new).await?;
-    let known: Vec<i64> =
+    let known_ids: Vec<i64> =
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
-    let known = participant::lock_known(conn, &known).await?;
+    let known = participant::lock_known(conn, &known_ids).await?;
     for candidate in &mut candidates {
         candidate.outcome = compare(candidate, &known, context);
     }
@@ -87,6 +96,9 @@ pub(super) async fn enroll(
     let enrollments = enrollment::insert_many(conn, &rows).await?;
     write_consequences(conn, context.actor, &open, &known, &enrollments).await?;
 
+    // A new number that is refused after all was given back, and belongs to nobody.
+    let concerned = candidates.iter().filter(|c| c.is_open() || !c.claim.is_new);
+    let subjects = concerned.map(|c| c.claim.participant_id).collect();
     let outcome = |candidate: Candidate<'_>| {
         let participant = candidate.claim.participant_id;
         candidate.outcome.unwrap_or_else(|| match enrollments.get(&participant) {
@@ -94,7 +106,8 @@ pub(super) async fn enroll(
             None => Outcome::AlreadyEnrolled { participant },
         })
     };
-    Ok(candidates.into_iter().map(outcome).collect())
+    let outcomes = candidates.into_iter().map(outcome).collect();
+    Ok(Enrolled { outcomes, subjects, known: known_ids })
 }
 
 async fn claim<'a>(

@@ -47,19 +47,26 @@ pub struct Done<T> {
     pub value: Option<T>,
     /// Everything that is wrong with the input, warnings included.
     pub problems: Vec<Problem>,
+    /// The people whom it wrote, or of whom its outcome tells something, by internal id: they go on record.
+    pub subjects: Vec<i64>,
 }
 
 impl<T> Done<T> {
     /// Done, with these warnings.
     pub fn did(value: T, warnings: Vec<Problem>) -> Self {
         debug_assert!(!refuses(&warnings), "what is refused is not done");
-        Self { value: Some(value), problems: warnings }
+        Self { value: Some(value), problems: warnings, subjects: Vec::new() }
     }
 
     /// Refused for these problems.
     pub fn refused(problems: Vec<Problem>) -> Self {
         debug_assert!(refuses(&problems), "a refusal has a reason");
-        Self { value: None, problems }
+        Self { value: None, problems, subjects: Vec::new() }
+    }
+
+    /// And these are the people whom it concerns.
+    fn of(self, subjects: Vec<i64>) -> Self {
+        Self { subjects, ..self }
     }
 }
 

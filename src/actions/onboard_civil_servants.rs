@@ -17,6 +17,7 @@ use crate::domain::enrollment::{
 use crate::domain::onboarding::{Counts, JudgedRow, MAXIMUM_ROWS, Row, RowOutcome, judge_rows};
 use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::domain::rule::Rulebook;
+use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::onboarding::{NewBatch, NewRow};
 use crate::store::reference::Reference;
@@ -69,7 +70,7 @@ pub struct Report {
     pub monthly_contributions: i64,
 }
 
-/// Onboards civil servants.
+/// Onboards civil servants, on record in `trail`.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.
@@ -79,8 +80,9 @@ pub async fn onboard_civil_servants(
     today: NaiveDate,
     key: Option<&str>,
     input: &Input,
+    trail: &Trail,
 ) -> Result<Done<Onboarded>, ActionError> {
-    let request = once::Request { actor, operation: "onboardCivilServants", key, input };
+    let request = once::Request { actor, operation: "onboardCivilServants", key, input, trail: Some(trail) };
     demand(actor, Operation::Enroll)?;
     let reference = database.reference();
     let judged = match judge(database, &reference, actor, today, input).await? {
@@ -100,15 +102,16 @@ impl once::Work for Apply<'_> {
     type Outcome = Onboarded;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Onboarded>, StoreError> {
-        let (batch, report) = self.write(conn).await?;
+        let Applied { batch, report, subjects, known } = self.write(conn).await?;
         Ok(match self.objection(&report) {
-            Some(problems) => Done::refused(problems),
-            None => Done::did(Onboarded { batch }, Vec::new()),
+            Some(problems) => Done::refused(problems).of(known),
+            None => Done::did(Onboarded { batch }, Vec::new()).of(subjects),
         })
     }
 }
 
-/// Says what onboarding would do, by doing it and taking it back: nothing is written.
+/// Says what onboarding would do, by doing it and taking it back: nothing is written. Whom it tells something of is noted
+/// in `trail`, for whoever shows the report to put on record before.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.
@@ -117,6 +120,7 @@ pub async fn plan(
     actor: &Actor,
     today: NaiveDate,
     input: &Input,
+    trail: &Trail,
 ) -> Result<Done<Report>, ActionError> {
     demand(actor, Operation::Enroll)?;
     let reference = database.reference();
@@ -127,8 +131,9 @@ pub async fn plan(
     let refused = Mutex::default();
     let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged, refused: &refused };
     let mut transaction = database.bulk.begin().await?;
-    let (_, report) = apply.write(&mut transaction).await?;
+    let Applied { report, known, .. } = apply.write(&mut transaction).await?;
     transaction.rollback().await?;
+    trail.saw(known);
     Ok(match apply.objection(&report) {
         Some(problems) => Done::refused(problems),
         None => Done::did(report, Vec::new()),
@@ -214,6 +219,14 @@ fn terms_of<'a>(input: &'a Input, found: &'a Found) -> Terms<'a> {
     }
 }
 
+/// What was written, or tried.
+struct Applied {
+    batch: i64,
+    report: Report,
+    subjects: Vec<i64>,
+    known: Vec<i64>,
+}
+
 /// The writing of a batch.
 struct Apply<'a> {
     database: &'a Database,
@@ -227,7 +240,7 @@ struct Apply<'a> {
 
 impl Apply<'_> {
     /// Writes batch, enrollments and outcomes.
-    async fn write(&self, conn: &mut PgConnection) -> Result<(i64, Report), StoreError> {
+    async fn write(&self, conn: &mut PgConnection) -> Result<Applied, StoreError> {
         let batch = onboarding::insert(conn, self.actor, &self.new_batch()?).await?;
         let (numbers, new): (Vec<usize>, Vec<NewEnrollment>) = self
             .judged
@@ -238,16 +251,16 @@ impl Apply<'_> {
             .unzip();
         let context =
             Context { actor: self.actor, keys: &self.database.keys, rules: self.rules, batch: Some(batch) };
-        let outcomes = enrolling::enroll(conn, &context, &new).await?;
-        let refused = new.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
+        let enrolled = enrolling::enroll(conn, &context, &new).await?;
+        let refused = new.iter().zip(&enrolled.outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
         let index =
             |new: &NewEnrollment| self.database.keys.index(NumberKind::NationalId, new.national_id.as_str());
         // In place of what an attempt before this one has found.
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
             refused.map(|(new, _)| index(new)).collect();
-        let report = self.report(&numbers, &new, outcomes);
+        let report = self.report(&numbers, &new, enrolled.outcomes);
         onboarding::complete(conn, batch, &report.rows, report.monthly_contributions).await?;
-        Ok((batch, report))
+        Ok(Applied { batch, report, subjects: enrolled.subjects, known: enrolled.known })
     }
 
     fn new_batch(&self) -> Result<NewBatch<'_>, StoreError> {

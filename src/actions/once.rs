@@ -3,6 +3,9 @@
 //! The key, what was done and its outcome are written in one transaction: there is no moment at which one exists
 //! without the others. A refused input writes nothing, so it spends no key; the same input is refused again by the
 //! same rules.
+//!
+//! That people were written goes on record in the same transaction too: no data without evidence, no evidence of what was
+//! not done.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, Weak};
@@ -17,6 +20,7 @@ use super::{ActionError, Done};
 use crate::domain::actor::Actor;
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::StoreError;
+use crate::store::audit::Trail;
 use crate::store::idempotency::{self, KeyOf};
 use crate::store::keys::Keys;
 use crate::store::session::Session;
@@ -34,6 +38,8 @@ pub struct Request<'a, I> {
     pub key: Option<&'a str>,
     /// What it asks for, without the key.
     pub input: &'a I,
+    /// Where it goes on record; `None` for what concerns no people.
+    pub trail: Option<&'a Trail>,
 }
 
 impl<I: Serialize> Request<'_, I> {
@@ -125,7 +131,7 @@ pub async fn once<I: Serialize, W: Work>(
     };
     let mut attempt = 1;
     loop {
-        let tried = try_once(session, key.as_ref(), &fingerprint, &work);
+        let tried = try_once(session, key.as_ref(), &fingerprint, request.trail, &work);
         match timeout(session.transaction_deadline(), tried).await.unwrap_or_else(|_| Err(too_slow())) {
             Err(StoreError::Contended(code)) if attempt < TRIES => {
                 tracing::debug!(code, attempt, "two transactions met; trying again");
@@ -146,6 +152,7 @@ async fn try_once<W: Work>(
     session: &Session,
     key: Option<&KeyOf>,
     fingerprint: &[u8],
+    trail: Option<&Trail>,
     work: &W,
 ) -> Result<Done<W::Outcome>, StoreError> {
     let mut transaction = session.begin().await?;
@@ -156,8 +163,14 @@ async fn try_once<W: Work>(
         return replay(&used, fingerprint);
     }
     let done = work.run(&mut transaction).await?;
+    if trail.is_none() && !done.subjects.is_empty() {
+        return Err(StoreError::Fault("people would be written without a trail".into()));
+    }
     match &done.value {
-        None => transaction.rollback().await?,
+        None => {
+            transaction.rollback().await?;
+            trail.inspect(|trail| trail.saw(done.subjects.iter().copied()));
+        }
         Some(value) => {
             if let Some(key) = key {
                 let outcome = Outcome { value, warnings: &done.problems };
@@ -165,7 +178,11 @@ async fn try_once<W: Work>(
                     .map_err(|_| StoreError::Fault("an outcome cannot be written".into()))?;
                 idempotency::record(&mut transaction, key, &outcome).await?;
             }
+            if let Some(trail) = trail {
+                trail.append(&mut transaction, &done.subjects).await?;
+            }
             transaction.commit().await?;
+            trail.inspect(|trail| trail.settle(&done.subjects));
         }
     }
     Ok(done)

@@ -51,7 +51,7 @@ pub async fn open_channel(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Opened>, ActionError> {
-    let request = once::Request { actor, operation: "openChannel", key, input };
+    let request = once::Request { actor, operation: "openChannel", key, input, trail: None };
     demand(actor, Operation::ManageChannels)?;
     let new = match judge(&database.reference(), actor, today, input) {
         Ok(new) => new,

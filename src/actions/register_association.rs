@@ -41,7 +41,7 @@ pub async fn register_association(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
-    let request = once::Request { actor, operation: "registerAssociation", key, input };
+    let request = once::Request { actor, operation: "registerAssociation", key, input, trail: None };
     demand(actor, Operation::RegisterPayers)?;
     let mut problems = Vec::new();
     let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);

@@ -48,7 +48,7 @@ pub async fn register_client(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
-    let request = once::Request { actor, operation: "registerClient", key, input };
+    let request = once::Request { actor, operation: "registerClient", key, input, trail: None };
     demand(actor, Operation::ManageClients)?;
     let new = match read(database, input).await? {
         Ok(new) => new,

@@ -53,7 +53,7 @@ pub async fn register_employer(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
-    let request = once::Request { actor, operation: "registerEmployer", key, input };
+    let request = once::Request { actor, operation: "registerEmployer", key, input, trail: None };
     demand(actor, Operation::RegisterPayers)?;
     let (new, warnings) = match judge(database, actor, today, input) {
         Ok(judged) => judged,

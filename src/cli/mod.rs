@@ -1,5 +1,6 @@
 //! The command line. What a person waits for goes to stderr, what a script reads to stdout.
 
+mod audit;
 mod client;
 mod demo;
 mod examples;
@@ -51,6 +52,8 @@ enum Command {
     Client(client::Clients),
     /// Makes, shows and exchanges the key of the identity numbers.
     Key(key::Key),
+    /// Tells who read or changed whose data, and whether the record of it is whole.
+    Audit(audit::Audit),
     /// Onboards the civil servants of a roster file.
     Onboard(onboard::Onboard),
 }
@@ -96,6 +99,12 @@ impl Cli {
                 ran?;
             }
             Command::Key(key) => key.run(&self.config).await?,
+            Command::Audit(audit) => {
+                let installation = Installation::open(&self.config).await?;
+                let code = audit.run(&installation.database).await;
+                installation.close().await;
+                return code;
+            }
             Command::Onboard(onboard) => {
                 let installation = Installation::open(&self.config).await?;
                 let code =

@@ -27,6 +27,7 @@ use crate::domain::problem::{Problem, ProblemCode};
 use crate::domain::text;
 use crate::graphql::node_id::employer_id;
 use crate::roster::{self, Roster};
+use crate::store::audit::Trail;
 use crate::store::onboarding::{self, BatchRow, RowFilter};
 use crate::store::{Database, StoreError};
 
@@ -205,10 +206,13 @@ async fn attempt(
     let mut roster = read(&args.file).await?;
     let report = args.report.as_deref().map(|path| ReportFile::create(path, &args.file)).transpose()?;
     let input = input_of(args, &mut roster);
+    let trail = Trail::of_command(database, actor, "onboardCivilServants");
     let judged = match args.plan {
-        true => try_out(args, database, actor, today, &input).await,
-        false => enroll(args, database, actor, today, &input).await,
+        true => try_out(args, database, actor, today, &input, &trail).await,
+        false => enroll(args, database, actor, today, &input, &trail).await,
     };
+    // What is printed from here on can tell that somebody was registered already.
+    trail.close().await?;
     let mut outcome = match judged {
         Err(Stop::Refused(problems)) if problems.iter().any(|problem| row_of(problem).is_some()) => {
             Err(Stop::RowsRefused(Failing::of_problems(problems, &input.lines)))
@@ -265,9 +269,10 @@ async fn try_out(
     actor: &Actor,
     today: NaiveDate,
     input: &Input,
+    trail: &Trail,
 ) -> Result<Verdict, Stop> {
     let what = format!("Trying {} rows, and taking them back", input.rows.len());
-    let done = step(what, plan(database, actor, today, input)).await?;
+    let done = step(what, plan(database, actor, today, input, trail)).await?;
     let Report { counts, rows, monthly_contributions } = done.value.ok_or(Stop::Refused(done.problems))?;
     let units = args.by_work_unit.then(|| {
         let mut units: BTreeMap<String, Counts> = BTreeMap::new();
@@ -290,13 +295,14 @@ async fn enroll(
     actor: &Actor,
     today: NaiveDate,
     input: &Input,
+    trail: &Trail,
 ) -> Result<Verdict, Stop> {
     let key = match &args.idempotency_key {
         Some(key) => key.clone(),
         None => key_of(database, input)?,
     };
     let what = format!("Judging {} rows, and writing them in one transaction", input.rows.len());
-    let done = step(what, onboard_civil_servants(database, actor, today, Some(&key), input)).await?;
+    let done = step(what, onboard_civil_servants(database, actor, today, Some(&key), input, trail)).await?;
     let id = done.value.ok_or(Stop::Refused(done.problems))?.batch;
     let outcomes = async {
         let batch = onboarding::by_ids(&database.writer, actor, &[id]).await?.remove(&id);

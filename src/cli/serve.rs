@@ -11,6 +11,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::audit::hexadecimal;
 use super::token::{self, Wanted};
 use super::{Installation, demo, examples};
 use crate::actions::register_client::Scope;
@@ -23,6 +24,7 @@ use crate::http::auth::{self, Authority};
 use crate::http::graphql::Settings;
 use crate::http::playground::{self, DemoToken, MakeSettings};
 use crate::http::{Front, open, server};
+use crate::store::audit::seal;
 use crate::store::{Database, count, idempotency};
 
 /// How the API is served.
@@ -46,6 +48,10 @@ pub struct Serve {
     /// Bytes that the body of a request may have.
     #[arg(long, env = "REGISTRY_MAX_BODY", default_value_t = 8 * 1024 * 1024)]
     max_body: usize,
+
+    /// Seconds between two seals of the audit trail: what is done to entries that are not sealed yet does not show.
+    #[arg(long, env = "REGISTRY_AUDIT_SEAL_INTERVAL", default_value_t = 10)]
+    audit_seal_interval: u64,
 }
 
 /// How long the tokens of a demonstration hold.
@@ -66,6 +72,9 @@ impl Serve {
         }
         if !(64 * 1024..=256 * 1024 * 1024).contains(&self.max_body) {
             bail!("REGISTRY_MAX_BODY must be between 64 KiB and 256 MiB");
+        }
+        if !(1..=3_600).contains(&self.audit_seal_interval) {
+            bail!("REGISTRY_AUDIT_SEAL_INTERVAL must be between 1 and 3600 seconds");
         }
         if self.demo && !self.listen.listen.ip().is_loopback() {
             bail!(
@@ -93,7 +102,7 @@ impl Serve {
         if self.demo {
             self.fill(&database).await?;
         }
-        let chores = start_chores(&database, &authority);
+        let chores = start_chores(&database, &authority, Duration::from_secs(self.audit_seal_interval));
         let front = Front {
             database: Arc::clone(&database),
             authority,
@@ -231,8 +240,13 @@ fn demo_tokens(database: &Database, clock: Clock) -> Vec<DemoToken> {
 }
 
 /// What goes on beside the requests.
-fn start_chores(database: &Arc<Database>, authority: &Authority) -> [tokio::task::JoinHandle<()>; 4] {
+fn start_chores(
+    database: &Arc<Database>,
+    authority: &Authority,
+    between_seals: Duration,
+) -> [tokio::task::JoinHandle<()>; 5] {
     [
+        tokio::spawn(repeat(between_seals, Arc::clone(database), seal_audit_trail)),
         tokio::spawn(authority.clone().follow()),
         tokio::spawn(Arc::clone(database).follow_reference()),
         tokio::spawn(repeat(Duration::from_secs(1), Arc::clone(database), async |database: &Database| {
@@ -244,6 +258,21 @@ fn start_chores(database: &Arc<Database>, authority: &Authority) -> [tokio::task
             async |database: &Database| idempotency::forget_old(&database.writer).await.map(|_| ()),
         )),
     ]
+}
+
+/// The head goes to the log, which is kept elsewhere: so it shows when seals are cut off later.
+async fn seal_audit_trail(database: &Database) -> Result<(), crate::store::StoreError> {
+    match seal::seal(database).await {
+        Ok(Some(head)) => {
+            tracing::info!(seal = head.number, head = hexadecimal(&head.hash), "sealed the audit trail");
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(error) => {
+            tracing::warn!(%error, "the audit trail is not sealed; trying again");
+            Err(error)
+        }
+    }
 }
 
 /// Does a chore again and again; one that fails is tried again in its turn.

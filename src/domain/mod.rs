@@ -55,6 +55,7 @@ pub struct UnknownName;
 pub mod access;
 pub mod actor;
 pub mod association;
+pub mod audit;
 pub mod cell;
 pub mod channel;
 pub mod client;

@@ -9,6 +9,7 @@ use super::loaders::{TotalOf, load};
 use super::scalar::int;
 use crate::domain::page::{Direction, Order, Page};
 use crate::store::association::{self, AssociationFilter};
+use crate::store::audit::{self, EntryFilter};
 use crate::store::count::{self, CountsBy};
 use crate::store::employer::{self, EmployerFilter};
 use crate::store::onboarding::{self, BatchFilter};
@@ -59,6 +60,14 @@ impl PageArguments {
     }
 }
 
+/// The page of people that a list has to read: nothing of it where its size alone is asked for. Who is read is on record
+/// as shown, and whoever counts people sees none of them.
+pub fn shown(ctx: &Context<'_>, page: Page) -> Page {
+    let list = ctx.look_ahead();
+    let is_shown = ["nodes", "edges", "pageInfo"].iter().any(|field| list.field(field).exists());
+    if is_shown { page } else { Page { size: 0, ..page } }
+}
+
 /// How a list is counted, if somebody asks.
 #[derive(Clone, Debug)]
 pub enum Total {
@@ -74,6 +83,8 @@ pub enum Total {
     Associations(AssociationFilter),
     /// Onboarding batches.
     Batches(BatchFilter),
+    /// Audit entries.
+    Entries(EntryFilter),
 }
 
 impl Total {
@@ -103,6 +114,7 @@ impl Total {
             },
             Self::Employers(filter) => employer::count(session, filter).await?,
             Self::Associations(filter) => association::count(session, filter).await?,
+            Self::Entries(filter) => audit::count(&asker.database.control, filter).await?,
             Self::Batches(filter) => onboarding::count(session, actor, filter).await?,
         };
         Ok(int(total))

@@ -15,6 +15,7 @@ use crate::domain::access::{Operation, Purpose};
 use crate::domain::actor::Actor;
 use crate::domain::identity;
 use crate::store::Database;
+use crate::store::audit::{About, Trail};
 use crate::store::reference::Reference;
 use crate::store::session::Session;
 
@@ -80,12 +81,15 @@ pub struct RequestContext {
     pub loaders: Loaders,
     /// Lookups by number, one after the other: else a request could try hundreds before the first of them is counted.
     lookups: Mutex<()>,
+    /// Where it goes on record whom it was shown and whom it wrote.
+    pub trail: Arc<Trail>,
 }
 
 impl RequestContext {
     /// Begins a request.
-    pub fn new(asker: Asker) -> Self {
-        Self { loaders: Loaders::new(&asker), asker, lookups: Mutex::default() }
+    pub fn new(asker: Asker, about: About) -> Self {
+        let trail = Trail::new(&asker.database.journal, &asker.session, Arc::clone(&asker.actor), about);
+        Self { loaders: Loaders::new(&asker), asker, lookups: Mutex::default(), trail: Arc::new(trail) }
     }
 
     /// Looks somebody up by a number, within the client's quota of misses.

@@ -421,8 +421,9 @@ impl EnrollmentMutation {
                 return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors });
             }
         };
+        let (today, trail) = (asker.today(), &request(ctx).trail);
         let done =
-            enroll_participant(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
+            enroll_participant(&asker.database, &asker.actor, today, key.as_deref(), &input, trail).await?;
         let errors = user_errors(done.problems);
         let Some(action::Enrolled { participant, enrollment }) = done.value else {
             return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors });

@@ -11,6 +11,7 @@
 mod connection;
 
 pub mod association;
+pub mod audit;
 pub mod channel;
 pub mod client;
 pub mod context;
@@ -43,6 +44,7 @@ pub struct Query(
     province::ProvinceQuery,
     channel::ChannelQuery,
     client::ClientQuery,
+    audit::AuditQuery,
     onboarding::OnboardingQuery,
 );
 

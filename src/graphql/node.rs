@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 use futures_util::future::try_join_all;
 
 use super::association::Association;
+use super::audit::AuditEntry;
 use super::channel::Channel;
 use super::client::Client;
 use super::context::asker;
@@ -40,6 +41,8 @@ pub enum Node {
     Channel(Channel),
     /// A client.
     Client(Client),
+    /// An audit entry.
+    AuditEntry(AuditEntry),
     /// An onboarding batch.
     OnboardingBatch(OnboardingBatch),
 }
@@ -90,6 +93,7 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
         NodeId::Province(id) => Province::find(asker, id).ok().map(Node::Province),
         NodeId::Channel(id) => Channel::find(asker, id).ok().map(Node::Channel),
         NodeId::Client(id) => Client::find(asker, id).map(Node::Client),
+        NodeId::AuditEntry(id) => AuditEntry::load(ctx, id).await?.map(Node::AuditEntry),
         NodeId::Batch(id) => OnboardingBatch::load(ctx, id).await?.map(Node::OnboardingBatch),
     })
 }

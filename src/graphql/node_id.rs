@@ -24,6 +24,8 @@ pub enum NodeId {
     Channel(i64),
     /// A client.
     Client(i64),
+    /// An audit entry.
+    AuditEntry(i64),
     /// An onboarding batch.
     Batch(i64),
 }
@@ -40,6 +42,7 @@ impl NodeId {
             Self::Province(id) => format!("r{id}"),
             Self::Channel(id) => format!("c{id}"),
             Self::Client(id) => format!("k{id}"),
+            Self::AuditEntry(id) => format!("u{id}"),
             Self::Batch(id) => format!("b{id}"),
         };
         ID(URL_SAFE_NO_PAD.encode(text))
@@ -67,6 +70,7 @@ impl NodeId {
             'r' => rest.parse().ok().map(Self::Province),
             'c' => rest.parse().ok().map(Self::Channel),
             'k' => rest.parse().ok().map(Self::Client),
+            'u' => rest.parse().ok().map(Self::AuditEntry),
             'b' => rest.parse().ok().map(Self::Batch),
             _ => None,
         }
@@ -108,7 +112,8 @@ mod tests {
         #[test]
         fn ids_come_back_as_what_they_stand_for(a: i64, b: i64, c: i16) {
             for id in [NodeId::Participant(a), NodeId::Enrollment(a, b), NodeId::Event(a, b), NodeId::Employer(a),
-                       NodeId::Association(a), NodeId::Province(c), NodeId::Channel(a), NodeId::Client(a), NodeId::Batch(a)] {
+                       NodeId::Association(a), NodeId::Province(c), NodeId::Channel(a), NodeId::Client(a), NodeId::AuditEntry(a),
+                       NodeId::Batch(a)] {
                 prop_assert_eq!(NodeId::decode(&id.encode()).ok(), Some(id));
             }
         }

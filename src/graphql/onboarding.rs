@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::channel::Channel;
-use super::connection::{PageArguments, Total};
+use super::connection::{PageArguments, Total, shown};
 use super::context::{asker, request};
 use super::employer::Employer;
 use super::enrollment::{CivilServantCategory, Programme, read_id};
@@ -92,7 +92,8 @@ impl OnboardingBatch {
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these.")] filter_by: Option<OnboardingRowFilter>,
     ) -> Result<OnboardingRowConnection, FieldError> {
-        let page = PageArguments { first, after, last, before }.page(Order::Id, Direction::Ascending)?;
+        let arguments = PageArguments { first, after, last, before };
+        let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
         let filter = filter_by.unwrap_or_default().read()?;
         let total = Total::Nested(TotalOf::Rows(self.0.id, filter.clone()));
         let key = Nested { parent: self.0.id, filter, page: page.clone() };
@@ -442,8 +443,9 @@ impl OnboardingMutation {
                 return Ok(OnboardCivilServantsPayload { batch: None, errors: user_errors(problems) });
             }
         };
+        let (today, trail) = (asker.today(), &request(ctx).trail);
         let done =
-            onboard_civil_servants(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input)
+            onboard_civil_servants(&asker.database, &asker.actor, today, key.as_deref(), &input, trail)
                 .await?;
         let batch = match done.value {
             Some(action::Onboarded { batch }) => {

@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result,
 
 use super::association::Association;
 use super::channel::Channel;
-use super::connection::{PageArguments, Total};
+use super::connection::{PageArguments, Total, shown};
 use super::context::{Asker, asker, request};
 use super::employer::Employer;
 use super::enrollment::{Enrollment, EnrollmentConnection, EnrollmentFilter, Segment};
@@ -398,7 +398,7 @@ pub async fn people_of(
     filter_by: Option<ParticipantFilter>,
 ) -> Result<ParticipantConnection, FieldError> {
     asker(ctx).demand(Operation::ReadPeople)?;
-    let page = arguments.page(Order::Id, Direction::Ascending)?;
+    let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
     let filter = filter_by.unwrap_or_default().read(asker(ctx))?;
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));
     let key = (of, Nested { parent, filter, page: page.clone() });
@@ -436,7 +436,7 @@ impl ParticipantQuery {
         let asker = asker(ctx);
         asker.demand(Operation::ReadPeople)?;
         let (order, direction) = ParticipantOrder::read(order_by);
-        let page = PageArguments { first, after, last, before }.page(order, direction)?;
+        let page = shown(ctx, PageArguments { first, after, last, before }.page(order, direction)?);
         let filter = filter_by.unwrap_or_default().read(asker)?;
         let slice = store::list(&asker.session, &asker.actor, &filter, &page).await?;
         let slice = prefetch::people(ctx, slice, &page).await?;

@@ -2,6 +2,7 @@
 //!
 //! Nothing is served without a token except health, the playground's files and the schema's text.
 
+pub mod audited;
 pub mod auth;
 pub mod graphql;
 pub mod guard;
@@ -22,12 +23,14 @@ use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
+use self::audited::{Audited, about};
 use self::auth::Authority;
 use self::graphql::{Endpoint, Settings, Writes};
 use self::health::Health;
 use self::playground::MakeSettings;
 use self::subscription::Subscriptions;
 use crate::clock::Clock;
+use crate::domain::access::Purpose;
 use crate::domain::actor::Actor;
 use crate::graphql::context::{Asker, RequestContext};
 use crate::store::Database;
@@ -61,7 +64,7 @@ pub struct Open {
 pub fn open(front: Front) -> Open {
     let Front { database, authority, clock, settings, playground } = front;
     let of_request = Arc::clone(&database);
-    let schema = crate::graphql::schema();
+    let schema = Audited::new(crate::graphql::schema());
     let subscriptions = Subscriptions::new(
         schema.clone(),
         Arc::clone(&database),
@@ -69,10 +72,12 @@ pub fn open(front: Front) -> Open {
         clock,
         settings.limits.clone(),
     );
-    let endpoint = Endpoint::new(schema, settings, move |request, extensions| {
+    let endpoint = Endpoint::new(schema, settings, move |mut request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
         let asker = Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock);
-        request.data(RequestContext::new(asker.for_purpose(extensions.get())))
+        let purpose = extensions.get::<Purpose>();
+        let about = about(&mut request, purpose);
+        request.data(RequestContext::new(asker.for_purpose(purpose), about))
     });
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));

@@ -20,13 +20,13 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::{Semaphore, watch};
 
+use super::audited::{Audited, about};
 use super::auth::{Authority, Bearer, bearer_of};
 use super::graphql::answer::code;
 use super::graphql::{RequestId, refusal};
 use super::guard::{self, Limits};
 use crate::clock::Clock;
 use crate::domain::actor::Actor;
-use crate::graphql::Registry;
 use crate::graphql::context::{Asker, RequestContext};
 use crate::store::Database;
 
@@ -44,7 +44,7 @@ const MAXIMUM_MESSAGE: usize = 64 * 1024;
 /// Serves subscriptions.
 #[derive(Clone)]
 pub struct Subscriptions {
-    schema: Registry,
+    schema: Audited,
     database: Arc<Database>,
     authority: Authority,
     clock: Clock,
@@ -55,7 +55,7 @@ pub struct Subscriptions {
 impl Subscriptions {
     /// Subscriptions of a schema over a database.
     pub fn new(
-        schema: Registry,
+        schema: Audited,
         database: Arc<Database>,
         authority: Authority,
         clock: Clock,
@@ -215,7 +215,9 @@ impl Executor for Operations {
         }
         let Subscriptions { schema, database, clock, .. } = &self.subscriptions;
         let asker = Asker::new(Arc::clone(database), Arc::clone(actor), *clock);
-        let request = request.data(RequestContext::new(asker)).data(RequestId::new());
+        let mut request = request.data(RequestId::new());
+        let about = about(&mut request, None);
+        let request = request.data(RequestContext::new(asker, about));
         let answers = Executor::execute_stream(schema, request, session);
         answers
             .map(move |response| {

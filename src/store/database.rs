@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::watch;
 
+use super::audit::Journal;
 use super::client_book::ClientBook;
 use super::connections::Connections;
 use super::error::StoreError;
@@ -101,6 +102,8 @@ pub struct Database {
     pub bulk: Session,
     /// The registry's chores, which go on however busy the rest is.
     pub control: Session,
+    /// Where requests put on record whom they were shown.
+    pub journal: Journal,
     /// The installation's keys.
     pub keys: Keys,
     /// Does the login own the tables, or stand above all rights? Then row security is a lock that it could open.
@@ -155,6 +158,7 @@ impl Database {
         Ok(Arc::new(Self {
             writer: session(settings.interactive, settings.for_requests()),
             bulk: session(settings.bulk, settings.for_bulk()),
+            journal: Journal::new(control.clone()),
             control,
             keys,
             login_is_owner,

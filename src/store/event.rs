@@ -62,6 +62,7 @@ pub async fn by_ids(
     );
     push_visible(&mut sql, actor);
     let rows: Vec<EventRow> = sql.build_query_as().fetch_all(session).await?;
+    session.shows(rows.iter().map(|row| row.participant_id));
     Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
 }
 
@@ -87,7 +88,9 @@ pub async fn list_of(
         pages.entry(row.participant_id).or_default().push(row);
     }
     let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
-    Ok(participants.iter().map(cut).collect())
+    let slices: HashMap<i64, Slice<EventRow>> = participants.iter().map(cut).collect();
+    session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.participant_id));
+    Ok(slices)
 }
 
 /// How many entries each of several people has.

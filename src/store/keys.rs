@@ -6,8 +6,9 @@
 
 use aes_gcm::aead::{Aead, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
+use ed25519_dalek::{Signature, Signer as _, SigningKey};
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 /// Bytes of an index: enough that two numbers of twenty million never meet.
@@ -61,6 +62,7 @@ pub struct Keys {
     token: Zeroizing<[u8; 32]>,
     check: [u8; 32],
     seal: Aes256Gcm,
+    evidence: SigningKey,
 }
 
 impl std::fmt::Debug for Keys {
@@ -78,12 +80,14 @@ impl Keys {
     /// Derives the keys from the installation's secret.
     pub fn derive(secret: &[u8; 32]) -> Self {
         let seal = Zeroizing::new(mac(secret, &[b"seal"]));
+        let evidence = Zeroizing::new(mac(secret, &[b"evidence"]));
         Self {
             index: Zeroizing::new(mac(secret, &[b"index"])),
             fingerprint: Zeroizing::new(mac(secret, &[b"fingerprint"])),
             token: Zeroizing::new(mac(secret, &[b"token"])),
             check: mac(secret, &[b"check"]),
             seal: Aes256Gcm::new_from_slice(seal.as_slice()).expect("the key has 32 bytes"),
+            evidence: SigningKey::from_bytes(&evidence),
         }
     }
 
@@ -157,6 +161,23 @@ impl Keys {
         self.token.as_slice()
     }
 
+    /// Signs the seals of the audit trail (Ed25519).
+    pub fn sign_evidence(&self, hash: &[u8; 32]) -> [u8; 64] {
+        self.evidence.sign(hash).to_bytes()
+    }
+
+    /// Is this the signature of that hash, by this installation's key?
+    pub fn signed_evidence(&self, hash: &[u8; 32], signature: &[u8]) -> bool {
+        let signature = Signature::from_slice(signature);
+        signature.is_ok_and(|signature| self.evidence.verifying_key().verify_strict(hash, &signature).is_ok())
+    }
+
+    /// Which key signs the seals: the beginning of the SHA-256 of the public key.
+    pub fn evidence_key_id(&self) -> [u8; 8] {
+        let digest = Sha256::digest(self.evidence.verifying_key().as_bytes());
+        std::array::from_fn(|at| digest[at])
+    }
+
     /// Tells one installation's key from another's, and nothing about it. Stands in the database.
     pub fn check(&self) -> &[u8] {
         &self.check
@@ -216,5 +237,16 @@ mod tests {
     fn the_same_number_never_looks_the_same_twice() {
         let keys = Keys::derive(&[1; 32]);
         assert_ne!(keys.seal(NumberKind::NationalId, NUMBER), keys.seal(NumberKind::NationalId, NUMBER));
+    }
+
+    #[test]
+    fn evidence_is_signed_by_one_key_and_for_one_hash() {
+        let (keys, others) = (Keys::derive(&[1; 32]), Keys::derive(&[2; 32]));
+        let signature = keys.sign_evidence(&[3; 32]);
+        assert!(keys.signed_evidence(&[3; 32], &signature));
+        assert!(!keys.signed_evidence(&[4; 32], &signature));
+        assert!(!others.signed_evidence(&[3; 32], &signature));
+        assert!(!keys.signed_evidence(&[3; 32], &signature[1..]));
+        assert_ne!(keys.evidence_key_id(), others.evidence_key_id());
     }
 }

@@ -10,6 +10,7 @@
 //! then `DATABASE_URL=… cargo check` with `SQLX_OFFLINE_DIR=.sqlx` to record its statements.
 
 pub mod association;
+pub mod audit;
 pub mod channel;
 pub mod client;
 pub mod client_book;
@@ -69,6 +70,7 @@ macro_rules! pg_enum {
 
 pg_enum! {
     crate::domain::actor::Role => "client_role", "_client_role";
+    crate::domain::audit::AuditOutcome => "audit_outcome", "_audit_outcome";
     crate::domain::channel::ChannelKind => "channel_kind", "_channel_kind";
     crate::domain::employer::EmployerKind => "employer_kind", "_employer_kind";
     crate::domain::enrollment::CivilServantCategory => "civil_servant_category", "_civil_servant_category";

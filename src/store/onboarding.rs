@@ -202,7 +202,9 @@ pub async fn rows_of(
         pages.entry(row.batch_id).or_default().push(row);
     }
     let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
-    Ok(batches.iter().map(cut).collect())
+    let slices: HashMap<i64, Slice<RowRow>> = batches.iter().map(cut).collect();
+    session.shows(slices.values().flat_map(|slice| &slice.rows).filter_map(|row| row.participant_id));
+    Ok(slices)
 }
 
 /// How many rows each of several batches has.

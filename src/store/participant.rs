@@ -112,6 +112,7 @@ pub async fn by_ids(
     push_ids(&mut sql, "p.id", ids);
     push_scope(&mut sql, actor);
     let rows: Vec<ParticipantRow> = sql.build_query_as().fetch_all(session).await?;
+    session.shows(rows.iter().map(|row| row.id));
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
@@ -130,7 +131,9 @@ pub async fn find_by_identifier(
     sql.push(" from identifier i join participant p on p.id = i.participant_id where i.kind = ");
     sql.push_bind(kind).push("::identifier_kind and i.value_index = ").push_bind(value_index.to_vec());
     push_scope(&mut sql, actor);
-    Ok(sql.build_query_as().fetch_optional(session).await?)
+    let row: Option<ParticipantRow> = sql.build_query_as().fetch_optional(session).await?;
+    session.shows(row.iter().map(|row| row.id));
+    Ok(row)
 }
 
 /// How many of the owners of some identity numbers, given by index, the actor may see.
@@ -163,7 +166,9 @@ pub async fn list(
     push_columns(&mut sql, actor);
     push_source(&mut sql, actor, None, filter);
     push_page(&mut sql, page, ORDER);
-    Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
+    let slice: Slice<ParticipantRow> = page.cut(sql.build_query_as().fetch_all(session).await?);
+    session.shows(slice.rows.iter().map(|row| row.id));
+    Ok(slice)
 }
 
 /// The same page of the people of several parents, in one statement.
@@ -191,7 +196,9 @@ pub async fn list_of(
         pages.entry(row.parent).or_default().push(row.participant);
     }
     let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
-    Ok(parents.1.iter().map(cut).collect())
+    let slices: HashMap<i64, Slice<ParticipantRow>> = parents.1.iter().map(cut).collect();
+    session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.id));
+    Ok(slices)
 }
 
 /// How many people there are.

@@ -15,6 +15,7 @@ use sqlx::postgres::{PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo
 use sqlx::{Either, Execute, Executor, Postgres, Row as _, SqlStr};
 use tokio::time::timeout;
 
+use super::audit::Seen;
 use super::connections::{Connections, Lent};
 use super::error::StoreError;
 use crate::domain::actor::{Actor, Role};
@@ -85,6 +86,8 @@ impl Identity {
 pub struct Session {
     connections: Connections,
     identity: Arc<Identity>,
+    /// Whom an actor was shown through it. The registry's own sessions show nobody anything.
+    seen: Option<Arc<Seen>>,
     /// How long one statement may take, as seen from here: the server's own limit says nothing on a silent network.
     statement_deadline: Duration,
 }
@@ -99,12 +102,25 @@ impl Session {
     /// The registry's own.
     pub(super) fn of_registry(connections: Connections, statement_timeout: Duration) -> Self {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
-        Self { connections, identity: Arc::new(Identity::registry()), statement_deadline }
+        Self { connections, identity: Arc::new(Identity::registry()), seen: None, statement_deadline }
     }
 
     /// On the same connections, of somebody who reads.
     pub(super) fn of_reader(&self, actor: &Actor) -> Self {
-        Self { identity: Arc::new(Identity::reader(actor)), ..self.clone() }
+        Self { identity: Arc::new(Identity::reader(actor)), seen: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// These people leave the store through this session. Every store function that gives people says so, and the
+    /// request that they go to puts them on record.
+    pub(super) fn shows(&self, people: impl IntoIterator<Item = i64>) {
+        if let Some(seen) = &self.seen {
+            seen.add(people);
+        }
+    }
+
+    /// Whom it showed; nobody, ever, where it is the registry's own.
+    pub(super) fn seen(&self) -> Arc<Seen> {
+        self.seen.clone().unwrap_or_default()
     }
 
     /// Begins a transaction.

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use axum::http::StatusCode;
+use participant_registry::store::audit::seal::seal;
 
 use crate::support::program::Program;
 use crate::support::provider::Signer;
-use crate::support::{App, json};
+use crate::support::{App, Person, json};
 
 /// A folder of this test's own, gone with it.
 struct Folder(PathBuf);
@@ -191,4 +192,46 @@ async fn clients_are_added_listed_and_disabled_from_the_command_line() {
     assert!(run(&["client", "list"]).1.contains("First\tADMINISTRATOR\tdisabled"));
     let (found, _, said) = run(&["client", "disable", "--name", "Nobody"]);
     assert!(!found && said.contains("client list"), "{said}");
+}
+
+#[tokio::test]
+async fn the_audit_trail_is_asked_and_verified_from_the_command_line() {
+    let app = App::new().await;
+    let folder = Folder::new("audit");
+    let key = folder.write("key", &"07".repeat(32));
+    let url = app.database_url();
+    let settings = [("DATABASE_URL", url.as_str()), ("REGISTRY_KEY_FILE", key.as_str())];
+    let run = |arguments: &[&str]| {
+        let output = registry(&folder, &[&["audit"], arguments].concat(), &settings);
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let id = app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
+    let card = app.ask("{ participants { nodes { cardNumber } } }", json!({})).await;
+    let card = card["participants"]["nodes"][0]["cardNumber"].as_str().unwrap().to_owned();
+    assert_eq!(run(&["head"]), (3, String::new()));
+    while seal(&app.database).await.unwrap().is_none() {}
+    let (code, head) = run(&["head"]);
+    assert!(code == 0 && head.starts_with("1\t"), "{head}");
+    let kept = folder.write("head", &head);
+    let (code, said) = run(&["verify", "--head", &kept]);
+    assert!(code == 0 && said.starts_with("whole: 2 entries under 1 seals; 0 newer"), "{said}");
+    // By id and by card number the same; a period keeps what lies in it.
+    let (_, saw) = run(&["who-saw", &id]);
+    let lines: Vec<&str> = saw.lines().collect();
+    assert_eq!(lines.len(), 3, "{saw}");
+    assert!(lines[1].contains("\tADMINISTRATOR\tADMINISTRATOR\tWRITTEN\tenrollParticipant\t1\t-\t"), "{saw}");
+    assert!(lines[2].contains("\tREAD\tparticipants\t1\t-\t"), "{saw}");
+    assert_eq!(run(&["who-saw", &card]).1, saw);
+    assert_eq!(run(&["who-saw", &card, "--until", "2014-10-02"]).1.lines().count(), 1);
+    let (_, seen) = run(&["seen-by", "ADMINISTRATOR", "--from", "2014-10-02"]);
+    assert!(seen.lines().nth(1).unwrap().starts_with(&format!("{card}\t2\t")), "{seen}");
+    assert_eq!(run(&["seen-by", "nobody"]).1.lines().count(), 1);
+    // Seals and entries cut off: whole by itself, and not what was kept.
+    app.owner("alter table audit_entry disable trigger user; alter table audit_seal disable trigger user")
+        .await;
+    app.owner("delete from audit_seal; delete from audit_entry where id > 1").await;
+    assert_eq!(run(&["verify"]).0, 0);
+    let (code, said) = run(&["verify", "--head", &kept]);
+    assert!(code == 1 && said.starts_with("TAMPERED: the head"), "{said}");
+    assert_eq!(run(&["verify", "--head", "nowhere"]).0, 3);
 }

@@ -6,6 +6,8 @@
 mod support;
 
 mod access;
+mod audit;
+mod audit_seals;
 mod bad_input;
 mod clients;
 mod command_line;

@@ -1,4 +1,5 @@
-//! How many statements a query costs: one for each table, whatever the size of the page.
+//! How many statements a query costs: one for each table, whatever the size of the page, and one for the audit trail
+//! where people are in the answer.
 
 use crate::support::statements::sent;
 use crate::support::{App, Person, Value, json};
@@ -39,29 +40,29 @@ async fn costs(app: &App, query: &str, expected: usize) {
 #[tokio::test]
 async fn a_page_of_people_costs_one_statement_and_one_for_each_further_table() {
     let app = populated().await;
-    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { fullName } } }", 1).await;
+    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { fullName } } }", 2).await;
     // Provinces and channels are in memory.
     costs(
         &app,
         "query ($n: Int) { participants(first: $n, filterBy: {provinceCode: \"16\"}) { nodes { fullName
         province { name } channel { name provinces { name } } employer { name province { name } } } } }",
-        2,
+        3,
     )
     .await;
-    costs(&app, "query ($n: Int) { participants(first: $n) { edges { node { employer { name } association { name } } } } }", 3).await;
-    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { ...x } } } fragment x on Participant { employer { name } }", 2).await;
+    costs(&app, "query ($n: Int) { participants(first: $n) { edges { node { employer { name } association { name } } } } }", 4).await;
+    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { ...x } } } fragment x on Participant { employer { name } }", 3).await;
 }
 
 #[tokio::test]
 async fn nested_pages_cost_one_statement_for_all_parents() {
     let app = populated().await;
-    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { enrollments(first: 3) { nodes { segment employer { name } } } } } }", 3).await;
-    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { events(first: 3) { nodes { kind enrollment { segment } } } } } }", 3).await;
-    costs(&app, "query ($n: Int) { employers(first: $n) { nodes { name counts { total } participants(first: 10) { totalCount nodes { fullName channel { name } } } } } }", 3).await;
-    costs(&app, "query ($n: Int) { employers(first: $n) { nodes { participants(first: 3) { nodes { employer { name } } } } } }", 3).await;
+    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { enrollments(first: 3) { nodes { segment employer { name } } } } } }", 4).await;
+    costs(&app, "query ($n: Int) { participants(first: $n) { nodes { events(first: 3) { nodes { kind enrollment { segment } } } } } }", 4).await;
+    costs(&app, "query ($n: Int) { employers(first: $n) { nodes { name counts { total } participants(first: 10) { totalCount nodes { fullName channel { name } } } } } }", 4).await;
+    costs(&app, "query ($n: Int) { employers(first: $n) { nodes { participants(first: 3) { nodes { employer { name } } } } } }", 4).await;
     costs(&app, "query ($n: Int) { employers(first: $n) { nodes { participants(first: 3, filterBy: {status: [REGISTERED]}) { totalCount } } } }", 3).await;
     costs(&app, "query ($n: Int) { provinces { employers(first: $n) { totalCount nodes { name } } associations(first: $n) { totalCount nodes { name } }
-        channels(first: $n) { totalCount nodes { name counts { total } } } counts { active } participants(first: $n) { nodes { fullName } } } }", 7).await;
+        channels(first: $n) { totalCount nodes { name counts { total } } } counts { active } participants(first: $n) { nodes { fullName } } } }", 8).await;
     costs(&app, "query ($n: Int) { channels(first: $n) { totalCount nodes { code parent { code } children { totalCount } counts { total } } } }", 1).await;
 }
 
@@ -70,7 +71,7 @@ async fn one_employer_costs_as_many_statements_as_twenty() {
     let app = populated().await;
     let query = "query ($n: Int) { employers(first: $n) { nodes { counts { total } participants(first: 10) { nodes { fullName } } } } }";
     for first in [1, 4] {
-        assert_eq!(statements(&app, query, json!({"n": first})).await.1.len(), 3);
+        assert_eq!(statements(&app, query, json!({"n": first})).await.1.len(), 4);
     }
 }
 
@@ -78,9 +79,9 @@ async fn one_employer_costs_as_many_statements_as_twenty() {
 async fn a_total_is_counted_only_when_selected() {
     let app = populated().await;
     let query = "query ($t: Boolean!) { participants(first: 5, filterBy: {status: [REGISTERED]}) { nodes { id } totalCount @include(if: $t) } }";
-    assert_eq!(statements(&app, query, json!({"t": false})).await.1.len(), 1);
+    assert_eq!(statements(&app, query, json!({"t": false})).await.1.len(), 2);
     let (data, statements) = statements(&app, query, json!({"t": true})).await;
-    assert_eq!((statements.len(), &data["participants"]["totalCount"]), (2, &json!(60)));
+    assert_eq!((statements.len(), &data["participants"]["totalCount"]), (3, &json!(60)));
 }
 
 #[tokio::test]
@@ -97,8 +98,8 @@ async fn what_a_list_hands_over_and_what_a_loader_finds_are_the_same() {
         format!("query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on Participant {{ {fields} }} }} }}");
     let (nodes, statements) = statements(&app, &query, json!({"ids": ids})).await;
     assert_eq!(nodes["nodes"].as_array().unwrap(), people);
-    // People, employers, associations, counts.
-    assert_eq!(statements.len(), 4, "{statements:#?}");
+    // People, employers, associations, counts, the entry.
+    assert_eq!(statements.len(), 5, "{statements:#?}");
 }
 
 #[tokio::test]
@@ -133,9 +134,9 @@ async fn batches_with_their_rows_cost_one_statement_for_each_table() {
         let rows = json!([crate::support::row(n), bad]);
         app.ask(query, json!({"employer": employer, "channel": channel, "rows": rows})).await;
     }
-    // Batches, employers, rows, their people, how many rows, by work unit, by problem.
+    // Batches, employers, rows, their people, how many rows, by work unit, by problem, the entry.
     costs(&app, "query ($n: Int) { onboardingBatches(first: $n) { nodes { employer { name } byWorkUnit { workUnit } byProblem { code rows }
-        rows(first: 5) { totalCount nodes { number participant { fullName } problems { code } } } } } }", 7).await;
+        rows(first: 5) { totalCount nodes { number participant { fullName } problems { code } } } } } }", 8).await;
 }
 
 #[tokio::test]
@@ -147,5 +148,19 @@ async fn thirty_two_requests_at_once_cost_thirty_two_times_as_many_statements() 
     let token = app.administrator().await;
     let asked = futures_util::future::join_all((0..32).map(|_| app.ask_as(&token, query, json!({"n": 50}))));
     let (_, together) = sent(asked).await;
+    let split = |statements: Vec<String>| -> (Vec<String>, Vec<String>) {
+        statements.into_iter().partition(|statement| statement.contains("insert into audit_entry"))
+    };
+    let ((one, alone), (entries, together)) = (split(alone), split(together));
     assert_eq!(together.len(), 32 * alone.len());
+    // Requests that end at about the same time go on record together: one commit for many of them.
+    assert!(
+        one.len() == 1 && (1..32).contains(&entries.len()),
+        "{} statements for 32 entries",
+        entries.len()
+    );
+    assert_eq!(
+        app.count("select count(*) from audit_entry where operation = 'employers participants'").await,
+        33
+    );
 }

@@ -206,3 +206,28 @@ async fn a_socket_ends_when_its_client_is_disabled_or_changed() {
     send(&mut stays, json!({"type": "ping"})).await;
     assert_eq!(next(&mut stays).await["type"], "pong");
 }
+
+#[tokio::test]
+async fn people_told_over_a_socket_are_on_record_before_they_are_told() {
+    let app = App::new().await;
+    let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
+    let mutation = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) { batch { id } } }";
+    let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-11-01", "rows": [row(1)]});
+    let batch =
+        app.ask(mutation, json!({"input": input})).await["onboardCivilServants"]["batch"]["id"].take();
+    let mut socket = introduced(&app, &serve(&app).await).await;
+    let query = "subscription ($id: ID!) { onboardingBatch(id: $id) { rows { nodes { participant { fullName } } } } }";
+    let ask =
+        json!({"type": "subscribe", "id": "1", "payload": {"query": query, "variables": {"id": batch}}});
+    let entries = "select count(*) from audit_entry where outcome = 'READ' and operation = 'onboardingBatch'
+        and subjects = array(select id from participant)";
+    send(&mut socket, ask.clone()).await;
+    let told = next(&mut socket).await["payload"]["data"]["onboardingBatch"].take();
+    assert_eq!(told["rows"]["nodes"][0]["participant"]["fullName"], "Budi Santoso");
+    assert_eq!(app.count(entries).await, 1);
+    assert_eq!(next(&mut socket).await["type"], "complete");
+    app.owner("revoke insert on audit_entry from registry_writer").await;
+    send(&mut socket, ask).await;
+    let told = next(&mut socket).await;
+    assert!(told.to_string().contains("UNAVAILABLE") && !told.to_string().contains("Budi"), "{told}");
+}

@@ -1,0 +1,233 @@
+//! `registry audit`: who read or changed whose data, and whether the record of it is whole.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use chrono::{DateTime, FixedOffset, NaiveDate, SecondsFormat, Utc};
+use clap::{Args, Subcommand};
+
+use crate::domain::audit::Hash;
+use crate::domain::page::{Direction, Order, Page};
+use crate::domain::participant::CardNumber;
+use crate::graphql::node_id::participant_id;
+use crate::store::Database;
+use crate::store::audit::seal::{self, Verified};
+use crate::store::audit::{self, EntryFilter, EntryRow};
+
+/// The exit code when somebody has tampered with the trail.
+const TAMPERED: u8 = 1;
+/// Rows fetched at a time.
+const PEOPLE_AT_A_TIME: i64 = 10_000;
+
+/// Asks the audit trail.
+#[derive(Args, Debug)]
+pub struct Audit {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Compares every entry with the seal that covers it, and every seal with the one before it.
+    ///
+    /// The exit code is 0 where all is as it was written, 1 where something was edited, deleted, inserted, moved or cut
+    /// off: then the first such entry or seal is named. It is 3 where the registry cannot be reached.
+    Verify {
+        /// A head that was kept outside of the database, as `registry audit head` prints it, or a file that ends with
+        /// one. Without it nobody can tell that the newest seals were cut off together with their entries.
+        #[arg(long)]
+        head: Option<String>,
+    },
+    /// Prints number and hash of the newest seal, with a tab between: keep them outside of the database.
+    Head,
+    /// Lists the requests that were shown a person, or wrote it, oldest first.
+    WhoSaw {
+        /// The person's id in the API, or its card number.
+        #[arg(value_name = "ID_OR_CARD_NUMBER", value_parser = person)]
+        person: i64,
+        #[command(flatten)]
+        period: Period,
+    },
+    /// Lists the people whom a client was shown or wrote, by card number.
+    SeenBy {
+        /// Name of the client.
+        client: String,
+        #[command(flatten)]
+        period: Period,
+    },
+}
+
+/// From one moment until before another.
+#[derive(Args, Clone, Copy, Debug)]
+struct Period {
+    /// At this moment or later: 2014-10-02, which begins at midnight in Jakarta, or 2014-10-02T03:00:00Z.
+    #[arg(long, value_parser = moment)]
+    from: Option<DateTime<Utc>>,
+    /// Before this moment.
+    #[arg(long, value_parser = moment)]
+    until: Option<DateTime<Utc>>,
+}
+
+impl Period {
+    fn filter(self) -> EntryFilter {
+        EntryFilter { from: self.from, until: self.until, ..EntryFilter::default() }
+    }
+}
+
+impl Audit {
+    /// Does it.
+    ///
+    /// # Errors
+    /// The database is away, an argument makes no sense, or stdout is closed.
+    pub async fn run(self, database: &Database) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Verify { head } => return verify(database, head.as_deref()).await,
+            Command::Head => {
+                let head = seal::head(&database.control).await?;
+                let head = head.context("nothing is sealed yet: `registry serve` seals what it records")?;
+                writeln!(std::io::stdout(), "{}\t{}", head.number, hexadecimal(&head.hash))?;
+            }
+            Command::WhoSaw { person, period } => who_saw(database, person, period).await?,
+            Command::SeenBy { client, period } => seen_by(database, client, period).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn verify(database: &Database, head: Option<&str>) -> anyhow::Result<ExitCode> {
+    let head = head.map(read_head).transpose()?;
+    let mut out = std::io::stdout();
+    match seal::verify(database, head.as_ref()).await? {
+        Ok(Verified { seals, sealed, unsealed, head }) => {
+            writeln!(
+                out,
+                "whole: {sealed} entries under {seals} seals; {unsealed} newer ones are not sealed yet"
+            )?;
+            writeln!(out, "{seals}\t{}", hexadecimal(&head))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(tampering) => {
+            writeln!(out, "TAMPERED: {tampering}")?;
+            Ok(ExitCode::from(TAMPERED))
+        }
+    }
+}
+
+async fn who_saw(database: &Database, person: i64, period: Period) -> anyhow::Result<()> {
+    let filter = EntryFilter { subject: Some(person), ..period.filter() };
+    let mut page = Page::parse(Some(100), None, None, None, Order::Id, Direction::Ascending)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "at\tclient\trole\toutcome\toperation\tpeople\tpurpose\trequest")?;
+    loop {
+        let slice = audit::list(&database.control, &filter, &page).await?;
+        for row in &slice.rows {
+            let EntryRow { client, role, outcome, operation, subjects, request_id, .. } = row;
+            let (at, purpose) = (text_of(row.at), row.purpose.as_deref().unwrap_or("-"));
+            writeln!(
+                out,
+                "{at}\t{client}\t{role}\t{outcome}\t{operation}\t{subjects}\t{purpose}\t{request_id}"
+            )?;
+        }
+        match slice.rows.last() {
+            Some(last) if slice.has_next => page.after = Some(last.position()),
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn seen_by(database: &Database, client: String, period: Period) -> anyhow::Result<()> {
+    let filter = EntryFilter { client: Some(client), ..period.filter() };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "card number\trequests\tfirst\tlast")?;
+    let mut behind = 0;
+    loop {
+        let rows = audit::seen_by(&database.control, &filter, behind, PEOPLE_AT_A_TIME).await?;
+        for row in &rows {
+            let card = CardNumber::from_key(row.subject);
+            writeln!(out, "{card}\t{}\t{}\t{}", row.entries, text_of(row.first_at), text_of(row.last_at))?;
+        }
+        match rows.last() {
+            Some(last) => behind = last.subject,
+            None => return Ok(()),
+        }
+    }
+}
+
+fn text_of(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// A hash as people copy it.
+pub fn hexadecimal(hash: &Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A head, or the last one in a file of them.
+fn read_head(text: &str) -> anyhow::Result<Hash> {
+    if let Some(head) = last_hash(text) {
+        return Ok(head);
+    }
+    let kept = std::fs::read_to_string(Path::new(text))
+        .context("--head: neither a hash nor a file that can be read")?;
+    match last_hash(&kept) {
+        Some(head) => Ok(head),
+        None => bail!("--head: there is no hash of 64 hexadecimal digits in this file"),
+    }
+}
+
+fn last_hash(text: &str) -> Option<Hash> {
+    text.split_whitespace().rev().find_map(|word| {
+        let is_hash = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let digit = |at: usize| u8::from_str_radix(&word[2 * at..2 * at + 2], 16).ok();
+        if !is_hash { None } else { Some(std::array::from_fn(|at| digit(at).unwrap_or_default())) }
+    })
+}
+
+fn person(text: &str) -> Result<i64, &'static str> {
+    let card = CardNumber::parse(text).map(CardNumber::key);
+    card.or_else(|| participant_id(text).ok())
+        .ok_or("this is neither the id of a participant in the API nor a card number")
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    let jakarta = FixedOffset::east_opt(7 * 3600).expect("seven hours are a valid offset");
+    let day = |text: &str| {
+        let midnight = text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?;
+        Some(midnight.and_local_timezone(jakarta).single()?.to_utc())
+    };
+    day(text).or_else(|| text.parse().ok()).ok_or("write it as 2014-10-02 or 2014-10-02T03:00:00Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_in_jakarta() {
+        assert_eq!(moment("2014-10-02").map(text_of), Ok("2014-10-01T17:00:00.000Z".to_owned()));
+        assert_eq!(
+            moment("2014-10-02T03:00:00+07:00").map(text_of),
+            Ok("2014-10-01T20:00:00.000Z".to_owned())
+        );
+        assert!(moment("yesterday").is_err());
+    }
+
+    #[test]
+    fn a_head_is_found_in_what_was_kept() {
+        let (old, new) = ("0a".repeat(32), "ff".repeat(32));
+        assert_eq!(last_hash(&format!("1\t{old}\n2\t{new}\n")), Some([255; 32]));
+        assert_eq!(last_hash(&old), Some([10; 32]));
+        assert_eq!(last_hash("12\tabc"), None);
+    }
+
+    #[test]
+    fn a_person_is_named_by_card_or_id() {
+        let card = CardNumber::from_key(4711).to_string();
+        assert_eq!(person(&card), Ok(4711));
+        let id = crate::graphql::node_id::NodeId::Participant(4711).encode();
+        assert_eq!(person(&id), Ok(4711));
+        assert!(person("4711").is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! What seals show.
+
+use super::*;
+
+fn entry(id: i64) -> Entry {
+    Entry {
+        transaction: 700,
+        id,
+        at: DateTime::from_timestamp(1_412_218_800, 0).unwrap(),
+        client: "Desk".into(),
+        role: Role::Officer,
+        outcome: AuditOutcome::Read,
+        operation: "participants".into(),
+        purpose: None,
+        subjects: vec![1, 2],
+        request_id: Uuid::nil(),
+    }
+}
+
+fn leaves(ids: &[i64]) -> Vec<Leaf> {
+    ids.iter().map(|&id| entry(id).leaf()).collect()
+}
+
+#[test]
+fn every_part_of_an_entry_is_in_its_digest() {
+    let whole = entry(1);
+    let changed = [
+        Entry { transaction: 701, ..whole.clone() },
+        Entry { id: 2, ..whole.clone() },
+        Entry { at: whole.at + chrono::Duration::microseconds(1), ..whole.clone() },
+        Entry { client: "desk".into(), ..whole.clone() },
+        Entry { role: Role::Partner, ..whole.clone() },
+        Entry { outcome: AuditOutcome::Written, ..whole.clone() },
+        Entry { operation: "participant".into(), ..whole.clone() },
+        Entry { purpose: Some(String::new()), ..whole.clone() },
+        Entry { subjects: vec![1], ..whole.clone() },
+        Entry { subjects: vec![2, 1], ..whole.clone() },
+        Entry { request_id: Uuid::max(), ..whole.clone() },
+        // The same letters, divided otherwise.
+        Entry { client: "Deskp".into(), operation: "articipants".into(), ..whole.clone() },
+    ];
+    for other in changed {
+        assert_ne!(whole.leaf().digest, other.leaf().digest, "{other:?}");
+    }
+    assert_eq!(whole.leaf(), whole.clone().leaf());
+}
+
+#[test]
+fn the_first_difference_is_named() {
+    let sealed = leaves(&[1, 2, 3]);
+    let mut edited = sealed.clone();
+    edited[1].digest[0] ^= 1;
+    for (found, expected) in [
+        (sealed.clone(), None),
+        (edited, Some(Tampering::Edited(2))),
+        (leaves(&[1, 3]), Some(Tampering::Deleted(2))),
+        (leaves(&[1, 2]), Some(Tampering::Deleted(3))),
+        (vec![], Some(Tampering::Deleted(1))),
+        (leaves(&[1, 9, 2, 3]), Some(Tampering::Inserted(9))),
+        (leaves(&[1, 2, 3, 9]), Some(Tampering::Inserted(9))),
+        (leaves(&[1, 3, 2]), Some(Tampering::Moved(2))),
+    ] {
+        assert_eq!(Tampering::between(&sealed, &found), expected);
+    }
+}
+
+#[test]
+fn leaves_come_back_as_they_were_written() {
+    let written = Leaf::write_all(&leaves(&[1, -2, i64::MAX]));
+    assert_eq!(Leaf::read_all(&written), Some(leaves(&[1, -2, i64::MAX])));
+    assert_eq!(Leaf::read_all(&written[..written.len() - 1]), None);
+}
+
+/// A chain of seals; who signs does not matter here.
+fn chain(count: i64) -> Vec<Seal> {
+    let mut seals: Vec<Seal> = Vec::new();
+    for number in 1..=count {
+        let previous = seals.last().map_or([0; 32], |seal| seal.statement.hash());
+        let statement = Statement {
+            number,
+            sealed_at: DateTime::from_timestamp(number, 0).unwrap(),
+            last: (700, number),
+            leaves: Leaf::write_all(&leaves(&[number])),
+            previous,
+        };
+        seals.push(Seal { hash: statement.hash().to_vec(), statement, key_id: vec![], signature: vec![] });
+    }
+    seals
+}
+
+fn walk(seals: &[Seal]) -> Result<Walk, Tampering> {
+    let mut walk = Walk::default();
+    for seal in seals {
+        walk.next(seal, |_| true)?;
+    }
+    Ok(walk)
+}
+
+#[test]
+fn a_chain_is_whole_or_its_first_bad_seal_is_named() {
+    let whole = chain(3);
+    assert!(walk(&whole).is_ok());
+    assert_eq!(walk(&whole[1..]).unwrap_err(), Tampering::SealMissing(1));
+    assert_eq!(walk(&[whole[0].clone(), whole[2].clone()]).unwrap_err(), Tampering::SealMissing(2));
+    for change in [
+        (|seal: &mut Seal| seal.statement.leaves[9] ^= 1) as fn(&mut Seal),
+        |seal| seal.statement.last.1 = 9,
+        |seal| seal.statement.sealed_at += chrono::Duration::seconds(1),
+        |seal| seal.hash[0] ^= 1,
+        |seal| seal.statement.previous[0] ^= 1,
+        // Made right in itself again: it does not continue the one before.
+        |seal| {
+            seal.statement.previous = [7; 32];
+            seal.hash = seal.statement.hash().to_vec();
+        },
+    ] {
+        let mut changed = whole.clone();
+        change(&mut changed[1]);
+        assert_eq!(walk(&changed).unwrap_err(), Tampering::SealChanged(2));
+    }
+    let forged = Walk::default().next(&whole[0], |_| false);
+    assert_eq!(forged, Err(Tampering::SealForged(1)));
+}
+
+#[test]
+fn a_head_that_was_kept_shows_that_newer_seals_are_gone() {
+    let whole = chain(3);
+    let head = whole[2].statement.hash();
+    assert_eq!(walk(&whole).unwrap().demand(&head), Ok(()));
+    assert_eq!(walk(&whole[..2]).unwrap().demand(&head), Err(Tampering::Truncated(2)));
+}

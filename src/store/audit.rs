@@ -1,0 +1,217 @@
+//! Evidence: who read or changed whose data. Entries and seals are only ever added.
+//!
+//! [`Trail`] gathers whom a request was shown and puts it on record, [`Journal`] lets requests that end at about the
+//! same time share one statement, [`seal`] closes entries with signatures. Reading is here.
+
+mod journal;
+pub mod seal;
+mod trail;
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+pub use journal::Journal;
+pub use trail::{About, Seen, Trail};
+
+use super::error::StoreError;
+use super::page::{OrderColumns, push_page};
+use super::participant::column;
+use super::session::Session;
+use crate::domain::actor::Role;
+use crate::domain::audit::AuditOutcome;
+use crate::domain::page::{Page, Position, Slice};
+
+/// An entry to be written. Its id, time and transaction are the database's.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// Name of the client.
+    pub client: String,
+    /// What the client is to the agency.
+    pub role: Role,
+    /// What was done with the people.
+    pub outcome: AuditOutcome,
+    /// Root fields of the request, with blanks between.
+    pub operation: String,
+    /// What for, as the client said.
+    pub purpose: Option<String>,
+    /// The people, ascending, each once.
+    pub subjects: Vec<i64>,
+    /// The request.
+    pub request_id: Uuid,
+}
+
+/// Writes entries, in one statement.
+///
+/// # Errors
+/// The database is away, or takes no entries: then what they speak of must not be answered.
+pub async fn insert_many(executor: impl PgExecutor<'_>, entries: &[NewEntry]) -> Result<(), StoreError> {
+    // An array of arrays has equal lengths in PostgreSQL, so each list of people travels as a text.
+    let subjects = column(entries, |entry| array_literal(&entry.subjects));
+    sqlx::query!(
+        "insert into audit_entry (client, role, outcome, operation, purpose, subjects, request_id)
+         select u.client, u.role::client_role, u.outcome::audit_outcome, u.operation, u.purpose, u.subjects::bigint[],
+                u.request_id
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[])
+              as u(client, role, outcome, operation, purpose, subjects, request_id)",
+        &column(entries, |e| e.client.as_str()) as &[&str],
+        &column(entries, |e| e.role.as_str()) as &[&str],
+        &column(entries, |e| e.outcome.as_str()) as &[&str],
+        &column(entries, |e| e.operation.as_str()) as &[&str],
+        &column(entries, |e| e.purpose.as_deref()) as &[Option<&str>],
+        &subjects,
+        &column(entries, |e| e.request_id),
+    )
+    .execute(executor)
+    .await
+    .map_err(|error| match StoreError::from(error) {
+        error @ (StoreError::Unavailable(_) | StoreError::Contended(_)) => error,
+        // Whatever it is, the request may be sent again once it is mended, and nothing is answered until then.
+        error => {
+            tracing::error!(%error, "the audit trail takes no entries");
+            StoreError::Unavailable("the audit trail takes no entries".into())
+        }
+    })?;
+    Ok(())
+}
+
+fn array_literal(ids: &[i64]) -> String {
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    format!("{{{}}}", ids.join(","))
+}
+
+/// An entry as auditors read it: how many people, not which.
+#[derive(Clone, Debug, FromRow)]
+pub struct EntryRow {
+    /// Internal id.
+    pub id: i64,
+    /// When, by the database's clock.
+    pub at: DateTime<Utc>,
+    /// Name of the client.
+    pub client: String,
+    /// What the client was to the agency.
+    pub role: Role,
+    /// What was done with the people.
+    pub outcome: AuditOutcome,
+    /// Root fields of the request, with blanks between.
+    pub operation: String,
+    /// What for, as the client said.
+    pub purpose: Option<String>,
+    /// How many people.
+    pub subjects: i32,
+    /// The request.
+    pub request_id: Uuid,
+}
+
+impl EntryRow {
+    /// Where it stands in a list.
+    pub fn position(&self) -> Position {
+        Position::of_id(self.id)
+    }
+}
+
+const COLUMNS: &str = "select a.id, a.at, a.client, a.role, a.outcome, a.operation, a.purpose, \
+                       cardinality(a.subjects) as subjects, a.request_id";
+
+/// Conditions on entries; all that are set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EntryFilter {
+    /// At this moment or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this moment.
+    pub until: Option<DateTime<Utc>>,
+    /// Of the client of this name.
+    pub client: Option<String>,
+    /// That name this person.
+    pub subject: Option<i64>,
+    /// Of requests with this root field.
+    pub operation: Option<String>,
+}
+
+/// A page of entries. For auditors: reads as the registry, since no actor's role may.
+///
+/// # Errors
+/// The database is away.
+pub async fn list(
+    session: &Session,
+    filter: &EntryFilter,
+    page: &Page,
+) -> Result<Slice<EntryRow>, StoreError> {
+    let mut sql = QueryBuilder::new(COLUMNS);
+    push_source(&mut sql, filter);
+    push_page(&mut sql, page, OrderColumns { id: "a.id", name: "a.id" });
+    Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
+}
+
+/// How many entries there are.
+///
+/// # Errors
+/// The database is away.
+pub async fn count(session: &Session, filter: &EntryFilter) -> Result<i64, StoreError> {
+    let mut sql = QueryBuilder::new("select count(*)");
+    push_source(&mut sql, filter);
+    Ok(sql.build_query_scalar().fetch_one(session).await?)
+}
+
+/// The entry of an id.
+///
+/// # Errors
+/// The database is away.
+pub async fn find(session: &Session, id: i64) -> Result<Option<EntryRow>, StoreError> {
+    let mut sql = QueryBuilder::new(COLUMNS);
+    sql.push(" from audit_entry a where a.id = ").push_bind(id);
+    Ok(sql.build_query_as().fetch_optional(session).await?)
+}
+
+fn push_source(sql: &mut QueryBuilder<Postgres>, filter: &EntryFilter) {
+    sql.push(" from audit_entry a where true");
+    if let Some(from) = filter.from {
+        sql.push(" and a.at >= ").push_bind(from);
+    }
+    if let Some(until) = filter.until {
+        sql.push(" and a.at < ").push_bind(until);
+    }
+    if let Some(client) = &filter.client {
+        sql.push(" and a.client = ").push_bind(client.clone());
+    }
+    if let Some(subject) = filter.subject {
+        sql.push(" and a.subjects @> ").push_bind(vec![subject]);
+    }
+    if let Some(operation) = &filter.operation {
+        sql.push(" and ").push_bind(operation.clone()).push(" = any(string_to_array(a.operation, ' '))");
+    }
+}
+
+/// A person whom a client saw.
+#[derive(Clone, Debug, FromRow)]
+pub struct SeenRow {
+    /// The person, by internal id.
+    pub subject: i64,
+    /// In how many entries.
+    pub entries: i64,
+    /// In the first of them.
+    pub first_at: DateTime<Utc>,
+    /// In the last of them.
+    pub last_at: DateTime<Utc>,
+}
+
+/// The people whom a client saw or changed from one moment until before another, behind one of them, in the order of
+/// id: so many at most.
+///
+/// # Errors
+/// The database is away.
+pub async fn seen_by(
+    session: &Session,
+    filter: &EntryFilter,
+    behind: i64,
+    limit: i64,
+) -> Result<Vec<SeenRow>, StoreError> {
+    let mut sql = QueryBuilder::new(
+        "select s.subject, count(*) as entries, min(s.at) as first_at, max(s.at) as last_at \
+         from (select a.at, unnest(a.subjects) as subject",
+    );
+    push_source(&mut sql, filter);
+    sql.push(") s where s.subject > ").push_bind(behind);
+    sql.push(" group by s.subject order by s.subject limit ").push_bind(limit);
+    Ok(sql.build_query_as().fetch_all(session).await?)
+}

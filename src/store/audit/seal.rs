@@ -1,0 +1,266 @@
+//! Seals: entries are closed in the background, and no request waits for it.
+//!
+//! Hashing each entry into the next one while requests wait for it would let one request write at a time. So entries are
+//! appended as they come, and a seal covers those that nobody can add to any more: all that were written by transactions
+//! older than every running one.
+
+use std::collections::VecDeque;
+
+use sqlx::PgConnection;
+
+use super::super::Database;
+use crate::domain::actor::Role;
+use crate::domain::audit::{AuditOutcome, Entry, Hash, Leaf, Seal, Statement, Tampering, Walk};
+use crate::store::error::StoreError;
+use crate::store::session::Session;
+
+/// Entries of one seal at most; what is left comes with the next one.
+const MOST_ENTRIES: i64 = 10_000;
+/// The lock under which one process at a time seals: "audit" and a number.
+const LOCK: i64 = 0x61_75_64_69_74_01;
+/// Seals read at a time when they are verified.
+const SEALS_AT_A_TIME: i64 = 20;
+
+/// The newest seal: what an installation keeps elsewhere, to find out later that seals were cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its number.
+    pub number: i64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// Seals what can be sealed, and gives the last seal that was made. `None` where there was nothing to do, or where
+/// another process is doing it.
+///
+/// # Errors
+/// The database is away.
+pub async fn seal(database: &Database) -> Result<Option<Head>, StoreError> {
+    let mut made = None;
+    while let (Some(head), is_full) = seal_once(database).await? {
+        made = Some(head);
+        if !is_full {
+            break;
+        }
+    }
+    Ok(made)
+}
+
+/// One seal, and whether there may be more entries than it could hold.
+async fn seal_once(database: &Database) -> Result<(Option<Head>, bool), StoreError> {
+    let mut transaction = database.control.begin().await?;
+    let sealed = match is_alone(&mut transaction).await? {
+        true => write(&mut transaction, database).await?,
+        false => (None, false),
+    };
+    transaction.commit().await?;
+    Ok(sealed)
+}
+
+async fn is_alone(conn: &mut PgConnection) -> Result<bool, StoreError> {
+    let locked = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1) as "locked!""#, LOCK);
+    Ok(locked.fetch_one(conn).await?)
+}
+
+async fn write(conn: &mut PgConnection, database: &Database) -> Result<(Option<Head>, bool), StoreError> {
+    let last = newest(&mut *conn).await?;
+    let (number, previous, behind) =
+        last.map_or((0, [0; 32], (0, 0)), |(head, last)| (head.number, head.hash, last));
+    let entries = final_entries(&mut *conn, behind).await?;
+    let Some(newest) = entries.last() else { return Ok((None, false)) };
+    let leaves: Vec<Leaf> = entries.iter().map(Entry::leaf).collect();
+    let statement = Statement {
+        number: number + 1,
+        sealed_at: sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&mut *conn).await?,
+        last: (newest.transaction, newest.id),
+        leaves: Leaf::write_all(&leaves),
+        previous,
+    };
+    let hash = statement.hash();
+    let (key_id, signature) = (database.keys.evidence_key_id(), database.keys.sign_evidence(&hash));
+    sqlx::query!(
+        "insert into audit_seal (number, sealed_at, last_transaction, last_id, leaves, previous, hash, key_id, signature)
+         values ($1, $2, $3::text::xid8, $4, $5, $6, $7, $8, $9)",
+        statement.number,
+        statement.sealed_at,
+        statement.last.0.to_string(),
+        statement.last.1,
+        statement.leaves,
+        statement.previous.as_slice(),
+        hash.as_slice(),
+        key_id.as_slice(),
+        signature.as_slice()
+    )
+    .execute(conn)
+    .await?;
+    Ok((Some(Head { number: statement.number, hash }), leaves.len() as i64 == MOST_ENTRIES))
+}
+
+/// Number and hash of the newest seal, and the last entry that it covers.
+async fn newest(conn: &mut PgConnection) -> Result<Option<(Head, (i64, i64))>, StoreError> {
+    let row = sqlx::query!(
+        r#"select number, hash, last_transaction::text::bigint as "last_transaction!", last_id
+           from audit_seal order by number desc limit 1"#
+    );
+    let Some(row) = row.fetch_optional(conn).await? else { return Ok(None) };
+    let head = Head { number: row.number, hash: hash_of(&row.hash)? };
+    Ok(Some((head, (row.last_transaction, row.last_id))))
+}
+
+/// The newest seal.
+///
+/// # Errors
+/// The database is away.
+pub async fn head(session: &Session) -> Result<Option<Head>, StoreError> {
+    let row = sqlx::query!("select number, hash from audit_seal order by number desc limit 1");
+    let row = row.fetch_optional(session).await?;
+    row.map(|row| Ok(Head { number: row.number, hash: hash_of(&row.hash)? })).transpose()
+}
+
+fn hash_of(bytes: &[u8]) -> Result<Hash, StoreError> {
+    bytes.try_into().map_err(|_| StoreError::Fault("a hash has another length".into()))
+}
+
+/// Entries behind one of them that nothing can be added ahead of, in order: so many at most.
+///
+/// A transaction takes its number before its entries get their ids, and numbers grow; so whoever is still running stands
+/// behind all of these.
+async fn final_entries(conn: &mut PgConnection, behind: (i64, i64)) -> Result<Vec<Entry>, StoreError> {
+    let rows = sqlx::query_as!(
+        EntryColumns,
+        r#"select transaction::text::bigint as "transaction!", id, at, client, role as "role: Role",
+                  outcome as "outcome: AuditOutcome", operation, purpose, subjects, request_id
+           from audit_entry
+           where (transaction, id) > ($1::text::xid8, $2) and transaction < pg_snapshot_xmin(pg_current_snapshot())
+           order by audit_entry.transaction, id limit $3"#,
+        behind.0.to_string(),
+        behind.1,
+        MOST_ENTRIES
+    );
+    Ok(rows.fetch_all(conn).await?.into_iter().map(Entry::from).collect())
+}
+
+/// The entries behind one of them up to another, in order: what a seal should cover.
+async fn entries_between(
+    session: &Session,
+    behind: (i64, i64),
+    to: (i64, i64),
+) -> Result<Vec<Entry>, StoreError> {
+    let rows = sqlx::query_as!(
+        EntryColumns,
+        r#"select transaction::text::bigint as "transaction!", id, at, client, role as "role: Role",
+                  outcome as "outcome: AuditOutcome", operation, purpose, subjects, request_id
+           from audit_entry
+           where (transaction, id) > ($1::text::xid8, $2) and (transaction, id) <= ($3::text::xid8, $4)
+           order by audit_entry.transaction, id"#,
+        behind.0.to_string(),
+        behind.1,
+        to.0.to_string(),
+        to.1
+    );
+    Ok(rows.fetch_all(session).await?.into_iter().map(Entry::from).collect())
+}
+
+struct EntryColumns {
+    transaction: i64,
+    id: i64,
+    at: chrono::DateTime<chrono::Utc>,
+    client: String,
+    role: Role,
+    outcome: AuditOutcome,
+    operation: String,
+    purpose: Option<String>,
+    subjects: Vec<i64>,
+    request_id: uuid::Uuid,
+}
+
+impl From<EntryColumns> for Entry {
+    fn from(row: EntryColumns) -> Self {
+        let EntryColumns { transaction, id, at, client, role, outcome, operation, .. } = row;
+        let (purpose, subjects, request_id) = (row.purpose, row.subjects, row.request_id);
+        Self { transaction, id, at, client, role, outcome, operation, purpose, subjects, request_id }
+    }
+}
+
+/// What a trail without a fault holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// How many seals.
+    pub seals: i64,
+    /// How many entries they cover.
+    pub sealed: u64,
+    /// How many entries are too new to be sealed: nothing shows yet what is done to these.
+    pub unsealed: i64,
+    /// Hash of the newest seal; zeros where there is none.
+    pub head: Hash,
+}
+
+/// Reads the whole trail and compares it with its seals. `head` is one that was kept elsewhere.
+///
+/// # Errors
+/// The database is away. The inner error is the first fault of the trail.
+pub async fn verify(
+    database: &Database,
+    head: Option<&Hash>,
+) -> Result<Result<Verified, Tampering>, StoreError> {
+    let session = &database.control;
+    let signed = |seal: &Seal| {
+        seal.key_id == database.keys.evidence_key_id()
+            && database.keys.signed_evidence(&seal.statement.hash(), &seal.signature)
+    };
+    let (mut walk, mut sealed, mut seals) = (Walk::default(), 0, VecDeque::new());
+    loop {
+        if seals.is_empty() {
+            seals.extend(seals_behind(session, walk.number).await?);
+        }
+        let Some(seal) = seals.pop_front() else { break };
+        let behind = walk.last;
+        let leaves = match walk.next(&seal, signed) {
+            Ok(leaves) => leaves,
+            Err(tampering) => return Ok(Err(tampering)),
+        };
+        let found: Vec<Leaf> =
+            entries_between(session, behind, walk.last).await?.iter().map(Entry::leaf).collect();
+        if let Some(tampering) = Tampering::between(&leaves, &found) {
+            return Ok(Err(tampering));
+        }
+        sealed += found.len() as u64;
+    }
+    if let Some(Err(tampering)) = head.map(|head| walk.demand(head)) {
+        return Ok(Err(tampering));
+    }
+    let unsealed = unsealed_behind(session, walk.last).await?;
+    Ok(Ok(Verified { seals: walk.number, sealed, unsealed, head: walk.hash }))
+}
+
+async fn unsealed_behind(session: &Session, last: (i64, i64)) -> Result<i64, StoreError> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "n!" from audit_entry where (transaction, id) > ($1::text::xid8, $2)"#,
+        last.0.to_string(),
+        last.1
+    );
+    Ok(count.fetch_one(session).await?)
+}
+
+async fn seals_behind(session: &Session, number: i64) -> Result<Vec<Seal>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select number, sealed_at, last_transaction::text::bigint as "last_transaction!", last_id, leaves, previous,
+                  hash, key_id, signature
+           from audit_seal where number > $1 order by number limit $2"#,
+        number,
+        SEALS_AT_A_TIME
+    );
+    let rows = rows.fetch_all(session).await?;
+    rows.into_iter()
+        .map(|row| {
+            let statement = Statement {
+                number: row.number,
+                sealed_at: row.sealed_at,
+                last: (row.last_transaction, row.last_id),
+                leaves: row.leaves,
+                previous: hash_of(&row.previous)?,
+            };
+            Ok(Seal { statement, hash: row.hash, key_id: row.key_id, signature: row.signature })
+        })
+        .collect()
+}

@@ -1,0 +1,168 @@
+//! Whom a request was shown, and that this is on record before its answer leaves.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Journal, NewEntry, insert_many};
+use crate::domain::actor::Actor;
+use crate::domain::audit::AuditOutcome;
+use crate::store::Database;
+use crate::store::error::StoreError;
+use crate::store::session::Session;
+
+/// The people whom somebody was shown through a session. Each store function that gives people notes them here, so that
+/// no resolver can forget to.
+#[derive(Default)]
+pub struct Seen(Mutex<People>);
+
+#[derive(Default)]
+struct People {
+    /// Shown, and not on record.
+    fresh: BTreeSet<i64>,
+    /// On record already.
+    recorded: HashSet<i64>,
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seen(..)")
+    }
+}
+
+impl Seen {
+    /// These people are on their way into an answer.
+    pub fn add(&self, ids: impl IntoIterator<Item = i64>) {
+        let mut people = self.lock();
+        let People { fresh, recorded } = &mut *people;
+        fresh.extend(ids.into_iter().filter(|id| !recorded.contains(id)));
+    }
+
+    /// Takes those who are not on record; whoever takes them puts them there.
+    fn take(&self) -> Vec<i64> {
+        let mut people = self.lock();
+        let fresh: Vec<i64> = std::mem::take(&mut people.fresh).into_iter().collect();
+        people.recorded.extend(&fresh);
+        fresh
+    }
+
+    /// These are on record.
+    fn settle(&self, ids: &[i64]) {
+        let mut people = self.lock();
+        people.fresh.retain(|id| ids.binary_search(id).is_err());
+        people.recorded.extend(ids);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, People> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a request is, for the record.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Its root fields, with blanks between.
+    pub operation: String,
+    /// What for, as the client said.
+    pub purpose: Option<String>,
+    /// Its id.
+    pub request_id: Uuid,
+}
+
+/// What one request leaves on record: one entry for those it wrote, in their transaction, and one for those it was shown
+/// beyond them, before its answer leaves.
+#[derive(Debug)]
+pub struct Trail {
+    client: Arc<Actor>,
+    about: About,
+    seen: Arc<Seen>,
+    journal: Journal,
+}
+
+impl Trail {
+    /// The trail of a request that reads through this session.
+    pub fn new(journal: &Journal, reading: &Session, actor: Arc<Actor>, about: About) -> Self {
+        Self { client: actor, about, seen: reading.seen(), journal: journal.clone() }
+    }
+
+    /// The trail of a command that does what this field of the API does.
+    pub fn of_command(database: &Database, actor: &Actor, operation: &str) -> Self {
+        let about = About { operation: operation.to_owned(), purpose: None, request_id: Uuid::now_v7() };
+        Self::new(&database.journal, &database.reading(actor), Arc::new(actor.clone()), about)
+    }
+
+    /// The answer will tell something of these people: that they are registered, perhaps.
+    pub fn saw(&self, ids: impl IntoIterator<Item = i64>) {
+        self.seen.add(ids);
+    }
+
+    /// Puts on record that these people are written, within the transaction that writes them.
+    ///
+    /// # Errors
+    /// The database takes no entry: then nothing may be written.
+    pub async fn append(&self, conn: &mut PgConnection, subjects: &[i64]) -> Result<(), StoreError> {
+        let subjects: BTreeSet<i64> = subjects.iter().copied().collect();
+        if subjects.is_empty() {
+            return Ok(());
+        }
+        let entry = self.entry(AuditOutcome::Written, subjects.into_iter().collect());
+        insert_many(conn, &[entry]).await
+    }
+
+    /// That transaction was committed: these are on record, and their payload needs no second entry.
+    pub fn settle(&self, subjects: &[i64]) {
+        let mut subjects = subjects.to_vec();
+        subjects.sort_unstable();
+        self.seen.settle(&subjects);
+    }
+
+    /// Puts on record whom the request was shown. No answer leaves before this has come back.
+    ///
+    /// # Errors
+    /// The database takes no entry: then the answer must not leave.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let subjects = self.seen.take();
+        if subjects.is_empty() {
+            return Ok(());
+        }
+        self.journal.record(self.entry(AuditOutcome::Read, subjects)).await
+    }
+
+    /// The request's id.
+    pub fn request_id(&self) -> Uuid {
+        self.about.request_id
+    }
+
+    fn entry(&self, outcome: AuditOutcome, subjects: Vec<i64>) -> NewEntry {
+        let About { operation, purpose, request_id } = self.about.clone();
+        let Actor { client, role, .. } = &*self.client;
+        NewEntry { client: client.clone(), role: *role, outcome, operation, purpose, subjects, request_id }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_person_is_put_on_record_once() {
+        let seen = Seen::default();
+        seen.add([3, 1, 3]);
+        assert_eq!(seen.take(), [1, 3]);
+        seen.add([1, 2]);
+        assert_eq!(seen.take(), [2]);
+        assert_eq!(seen.take(), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn whoever_was_written_needs_no_second_entry() {
+        let seen = Seen::default();
+        seen.add([1, 5]);
+        seen.settle(&[1, 2]);
+        seen.add([2]);
+        assert_eq!(seen.take(), [5]);
+    }
+}

@@ -1,0 +1,341 @@
+//! The audit trail: each request that shows or writes people leaves one entry before its answer leaves, or no answer.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use participant_registry::domain::actor::Role;
+use participant_registry::graphql::node_id;
+use sqlx::AssertSqlSafe;
+
+use crate::support::{App, Person, TokenScope, Value, json, row};
+
+/// An entry: client, outcome, operation, people.
+type Entry = (String, String, String, Vec<i64>);
+
+impl App {
+    /// The entries since the last time that somebody asked, in order.
+    pub async fn entries(&self, since: &mut i64) -> Vec<Entry> {
+        let rows: Vec<(i64, String, String, String, Vec<i64>)> = sqlx::query_as(
+            "select id, client, outcome::text, operation, subjects from audit_entry where id > $1 order by id",
+        )
+        .bind(*since)
+        .fetch_all(&self.sql)
+        .await
+        .unwrap();
+        *since = rows.last().map_or(*since, |row| row.0);
+        rows.into_iter()
+            .map(|(_, client, outcome, operation, people)| (client, outcome, operation, people))
+            .collect()
+    }
+
+    pub async fn owner(&self, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(&self.sql).await.unwrap();
+    }
+}
+
+fn one(outcome: &str, operation: &str, people: &[i64]) -> Vec<Entry> {
+    vec![("ADMINISTRATOR".into(), outcome.into(), operation.into(), people.to_vec())]
+}
+
+/// Two people of one employer, by id and by internal id.
+async fn scene() -> (App, [String; 2], [i64; 2]) {
+    let app = App::new().await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah").await);
+    let ids = [
+        app.enrolled(&Person::new(&channel).at(&employer)).await,
+        app.enrolled(&Person::new(&channel).at(&employer)).await,
+    ];
+    let keys = ids.each_ref().map(|id| node_id::participant_id(id).unwrap());
+    (app, ids, keys)
+}
+
+#[tokio::test]
+async fn each_way_to_people_leaves_one_entry_with_exactly_these_people() {
+    let (app, ids, [a, b]) = scene().await;
+    let mut since = 0;
+    app.entries(&mut since).await;
+    let card = app.ask("query ($id: ID!) { participant(by: {id: $id}) { cardNumber enrollments { nodes { id } } events { nodes { id } } } }",
+        json!({"id": ids[0]})).await;
+    assert_eq!(app.entries(&mut since).await, one("READ", "participant", &[a]));
+    let person = &card["participant"];
+    let enrollment = &person["enrollments"]["nodes"][0]["id"];
+    let event = &person["events"]["nodes"][0]["id"];
+    for (query, variables, operation, people) in [
+        ("{ participants { nodes { fullName } } }", json!({}), "participants", &[a, b][..]),
+        ("{ participants(first: 1) { nodes { fullName } } }", json!({}), "participants", &[a]),
+        ("{ participants(first: 1) { pageInfo { endCursor } } }", json!({}), "participants", &[a]),
+        ("{ x: participants(last: 1) { edges { node { id } } } }", json!({}), "participants", &[b]),
+        (
+            "query ($c: String!) { participant(by: {cardNumber: $c}) { id } }",
+            json!({"c": person["cardNumber"]}),
+            "participant",
+            &[a],
+        ),
+        ("query ($id: ID!) { node(id: $id) { id } }", json!({"id": ids[1]}), "node", &[b]),
+        ("query ($id: ID!) { node(id: $id) { id } }", json!({"id": enrollment}), "node", &[a]),
+        ("query ($id: ID!) { node(id: $id) { id } }", json!({"id": event}), "node", &[a]),
+        ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({"ids": ids}), "nodes", &[a, b]),
+        ("{ employers { nodes { participants { nodes { id } } } } }", json!({}), "employers", &[a, b]),
+        (
+            "{ provinces { participants(first: 1) { nodes { id } } } viewer { name } }",
+            json!({}),
+            "provinces viewer",
+            &[a],
+        ),
+        // Two lists under one name are one list with all that is selected.
+        ("{ participants { totalCount } participants { nodes { id } } }", json!({}), "participants", &[a, b]),
+    ] {
+        app.ask(query, variables).await;
+        assert_eq!(app.entries(&mut since).await, one("READ", operation, people), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn figures_and_what_is_not_there_leave_no_entry() {
+    let (app, ..) = scene().await;
+    let mut since = 0;
+    app.entries(&mut since).await;
+    for query in [
+        "{ participants { totalCount } }",
+        "{ employers { nodes { name counts { total } participants { totalCount } } } }",
+        "{ provinces { counts { active } } channels { nodes { counts { total } } } }",
+        "{ onboardingBatches { nodes { counts { received } rows { totalCount } } } }",
+        "{ participant(by: {nationalId: \"1671010208850001\"}) { id } }",
+        "{ viewer { name } clients { nodes { name } } }",
+    ] {
+        app.ask(query, json!({})).await;
+        assert_eq!(app.entries(&mut since).await, [], "{query}");
+    }
+}
+
+#[tokio::test]
+async fn writing_leaves_one_entry_and_its_payload_none() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let mut since = 0;
+    let form = Person::new(&channel).with("idempotencyKey", json!("0123456789abcdef"));
+    let id = node_id::participant_id(&app.enrolled(&form).await).unwrap();
+    assert_eq!(app.entries(&mut since).await, one("WRITTEN", "enrollParticipant", &[id]));
+    // The same key again shows the person and writes nothing.
+    app.enrolled(&form).await;
+    assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
+    // A refusal tells that the person is registered.
+    let again = form.clone().with("idempotencyKey", Value::Null);
+    assert_eq!(app.enroll(&again).await["errors"][0]["code"], "ALREADY_ENROLLED");
+    assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
+    // So does a refusal because of what the registry knows.
+    let other = again.with("fullName", json!("Agus Wijaya"));
+    assert_eq!(app.enroll(&other).await["errors"][0]["code"], "IDENTITY_MISMATCH");
+    assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
+}
+
+#[tokio::test]
+async fn a_batch_is_one_entry_with_all_its_people() {
+    let app = App::new().await;
+    let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
+    let query = "mutation ($v: OnboardCivilServantsInput!) { onboardCivilServants(input: $v) { batch { id counts { enrolled }
+        rows(first: 3) { nodes { participant { fullName } } } } errors { code } } }";
+    let rows: Vec<Value> = (1..=200).map(row).collect();
+    let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-11-01", "rows": rows});
+    let (mut since, everybody) = (0, "select id from participant order by id");
+    let data = app.ask(query, json!({"v": input})).await;
+    let people: Vec<i64> = sqlx::query_scalar(everybody).fetch_all(&app.sql).await.unwrap();
+    assert_eq!(people.len(), 200);
+    assert_eq!(app.entries(&mut since).await, one("WRITTEN", "onboardCivilServants", &people));
+    let id = &data["onboardCivilServants"]["batch"]["id"];
+    let rows = "query ($id: ID!) { node(id: $id) { ... on OnboardingBatch { rows(first: 2) { nodes { number } } } } }";
+    app.ask(rows, json!({"id": id})).await;
+    let first = "select participant_id from onboarding_row where number <= 2 order by participant_id";
+    let first: Vec<i64> = sqlx::query_scalar(first).fetch_all(&app.sql).await.unwrap();
+    assert_eq!(app.entries(&mut since).await, one("READ", "node", &first));
+    // All or nothing, and one is refused by what only the registry knows: nothing is written, and it told who is known.
+    let mut mixed = json!([row(1), row(300)]);
+    mixed[0]["fullName"] = json!("Agus Wijaya");
+    let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-11-01",
+        "rows": mixed, "allOrNothing": true});
+    app.ask(query, json!({"v": input})).await;
+    assert_eq!(app.count("select count(*) from participant").await, 200);
+    let known = "select participant_id from onboarding_row where number = 1";
+    let known: Vec<i64> = sqlx::query_scalar(known).fetch_all(&app.sql).await.unwrap();
+    assert_eq!(app.entries(&mut since).await, one("READ", "onboardCivilServants", &known));
+}
+
+#[tokio::test]
+async fn an_entry_says_who_what_for_and_which_request() {
+    let (app, ..) = scene().await;
+    let token =
+        app.token(Role::Officer, TokenScope { provinces: vec!["16".into()], ..TokenScope::default() }).await;
+    let request = Request::post("/graphql")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header("x-purpose", "  claim 4711 ")
+        .body(Body::from(r#"{"query":"{ participants { nodes { fullName } } }"}"#));
+    let reply = app.send(request.unwrap()).await;
+    let entry: (String, String, Option<String>, String) = sqlx::query_as(
+        "select client, role::text, purpose, request_id::text from audit_entry order by id desc limit 1",
+    )
+    .fetch_one(&app.sql)
+    .await
+    .unwrap();
+    let id = reply.headers["x-request-id"].to_str().unwrap().to_owned();
+    assert_eq!(entry, ("OFFICER-16".into(), "OFFICER".into(), Some("claim 4711".into()), id));
+    // Of the people it holds ids alone: neither name nor number.
+    let whole: String = sqlx::query_scalar("select string_agg(a::text, ' ') from audit_entry a")
+        .fetch_one(&app.sql)
+        .await
+        .unwrap();
+    assert!(!whole.contains("Siti") && !whole.contains("1671"), "{whole}");
+}
+
+#[tokio::test]
+async fn without_an_entry_there_is_no_answer() {
+    let (app, ids, _) = scene().await;
+    let token = app.administrator().await;
+    let channel = app.channel("BR-TWO").await;
+    app.owner("revoke insert on audit_entry from registry_writer").await;
+    let (by_id, list) =
+        ("query ($id: ID!) { node(id: $id) { id } }", "{ participants { nodes { fullName } } }");
+    for (query, variables) in [(list, json!({})), (by_id, json!({"id": ids[0]}))] {
+        let reply = app.post(&token, query, variables).await;
+        assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.body);
+        assert_eq!(reply.body["errors"][0]["extensions"]["code"], "UNAVAILABLE");
+        assert_eq!(reply.body["data"], Value::Null);
+        assert!(!reply.body.to_string().contains("Siti"), "{}", reply.body);
+    }
+    let before = app.count("select count(*) from participant").await;
+    let form = "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) { participant { fullName } } }";
+    let reply = app.post(&token, form, json!({"v": Person::new(&channel).0})).await;
+    assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.body);
+    assert_eq!(app.count("select count(*) from participant").await, before);
+    // What shows nobody is answered all the same, and so is everything once it is mended.
+    app.ask("{ participants { totalCount } viewer { name } }", json!({})).await;
+    app.owner("grant insert (client, role, outcome, operation, purpose, subjects, request_id) on audit_entry to registry_writer").await;
+    app.ask(list, json!({})).await;
+}
+
+#[tokio::test]
+async fn entries_and_seals_can_only_be_added() {
+    let (app, ..) = scene().await;
+    let code =
+        |error: sqlx::Error| error.as_database_error().and_then(|e| e.code().map(|code| code.into_owned()));
+    for table in ["audit_entry", "audit_seal"] {
+        for change in [
+            format!("update {table} set id = id"),
+            format!("delete from {table}"),
+            format!("truncate {table}"),
+        ] {
+            let change = change.replace("audit_seal set id = id", "audit_seal set number = number");
+            let writer =
+                sqlx::raw_sql(AssertSqlSafe(change.clone())).execute(&app.sql).await.expect_err("refused");
+            assert_eq!(code(writer).as_deref(), Some("42501"), "{change} by the owner");
+            let writer = sqlx::query(AssertSqlSafe(change.clone())).execute(&app.database.writer).await;
+            assert_eq!(
+                code(writer.expect_err("refused")).as_deref(),
+                Some("42501"),
+                "{change} by the writer"
+            );
+        }
+    }
+    // Nor does the writer choose when, in which order or by which transaction an entry was made.
+    for column in ["id", "at", "transaction"] {
+        let insert = format!(
+            "insert into audit_entry ({column}, client, role, outcome, operation, subjects, request_id)
+             select {column}, client, role, outcome, operation, subjects, request_id from audit_entry limit 1"
+        );
+        let error = sqlx::query(AssertSqlSafe(insert)).execute(&app.database.writer).await.expect_err(column);
+        assert_eq!(code(error).as_deref(), Some("42501"), "{column}");
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_while_an_entry_is_written_leaves_the_entry() {
+    let (app, _, [a, b]) = scene().await;
+    let mut since = 0;
+    app.entries(&mut since).await;
+    let token = app.administrator().await;
+    // Held up: the entry is on its way, and the answer waits for it.
+    let mut lock = app.sql.begin().await.unwrap();
+    sqlx::raw_sql("lock table audit_entry in exclusive mode").execute(&mut *lock).await.unwrap();
+    let mut asked = Box::pin(app.post(&token, "{ participants { nodes { id } } }", json!({})));
+    let waiting = "select count(*) from pg_locks where relation = 'audit_entry'::regclass and not granted";
+    loop {
+        tokio::select! {
+            reply = &mut asked => panic!("an answer ahead of its entry: {}", reply.body),
+            () = tokio::task::yield_now() => {}
+        }
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *lock).await.unwrap();
+        if waiting > 0 {
+            break;
+        }
+    }
+    drop(asked);
+    lock.rollback().await.unwrap();
+    // The writing belongs to no request: the next entry comes behind it.
+    app.ask("{ participants(first: 1) { nodes { id } } }", json!({})).await;
+    let entries = app.entries(&mut since).await;
+    assert_eq!(entries, [one("READ", "participants", &[a, b]), one("READ", "participants", &[a])].concat());
+}
+
+#[tokio::test]
+async fn auditors_page_through_entries_and_see_nobody_in_them() {
+    let (app, ids, _) = scene().await;
+    let auditor = app.token(Role::Auditor, TokenScope::default()).await;
+    app.ask(
+        "{ participants { nodes { fullName } } employers { nodes { participants { nodes { id } } } } }",
+        json!({}),
+    )
+    .await;
+    app.ask("query ($id: ID!) { node(id: $id) { id } }", json!({"id": ids[0]})).await;
+    let entries = "query ($n: Int, $after: String, $by: AuditFilter) { auditEntries(first: $n, after: $after, filterBy: $by) {
+        totalCount pageInfo { endCursor hasNextPage } nodes { id at actor role operation purpose subjects outcome requestId } } }";
+    let before = app.count("select count(*) from audit_entry").await;
+    let page = app.ask_as(&auditor, entries, json!({"n": 1})).await["auditEntries"].take();
+    assert_eq!((&page["totalCount"], &page["pageInfo"]["hasNextPage"]), (&json!(before), &json!(true)));
+    let newest = &page["nodes"][0];
+    assert_eq!(
+        (&newest["operation"], &newest["subjects"], &newest["outcome"]),
+        (&json!("node"), &json!(1), &json!("READ"))
+    );
+    assert_eq!(
+        (&newest["actor"], &newest["role"], &newest["purpose"]),
+        (&json!("ADMINISTRATOR"), &json!("ADMINISTRATOR"), &Value::Null)
+    );
+    let node = "query ($id: ID!) { node(id: $id) { ... on AuditEntry { id requestId } } }";
+    let same = app.ask_as(&auditor, node, json!({"id": newest["id"]})).await;
+    assert_eq!(same["node"]["requestId"], newest["requestId"]);
+    let next = json!({"n": 1, "after": page["pageInfo"]["endCursor"]});
+    let next = app.ask_as(&auditor, entries, next).await["auditEntries"]["nodes"][0].take();
+    assert_eq!((&next["operation"], &next["subjects"]), (&json!("employers participants"), &json!(2)));
+    for (filter, count) in [
+        (json!({"participantId": ids[0]}), before - 1),
+        (json!({"participantId": ids[0], "operation": "participants"}), 1),
+        (json!({"operation": "enrollParticipant"}), 2),
+        (json!({"operation": "enroll"}), 0),
+        (json!({"actor": "ADMINISTRATOR"}), before),
+        (json!({"actor": "AUDITOR"}), 0),
+        (json!({"from": next["at"], "until": "9999-12-31T00:00:00Z"}), 2),
+        (json!({"until": "2014-10-02T00:00:00Z"}), 0),
+    ] {
+        let found = app.ask_as(&auditor, entries, json!({"by": filter})).await;
+        assert_eq!(found["auditEntries"]["totalCount"], count, "{filter}");
+    }
+    assert_eq!(app.refused(&auditor, entries, json!({"by": {"participantId": "x"}})).await, "BAD_ID");
+    assert_eq!(
+        app.refused(&auditor, entries, json!({"by": {"from": "+12014-10-02T00:00:00Z"}})).await,
+        "BAD_FILTER"
+    );
+    assert_eq!(
+        app.count("select count(*) from audit_entry").await,
+        before,
+        "reading the trail is no reading of people"
+    );
+    // Nobody else reads it, by no way.
+    for role in [Role::Officer, Role::Approver, Role::Analyst, Role::LicensingDesk] {
+        let token = app.token(role, TokenScope::default()).await;
+        assert_eq!(app.refused(&token, entries, json!({})).await, "FORBIDDEN", "{role}");
+        assert_eq!(
+            app.ask_as(&token, node, json!({"id": newest["id"]})).await["node"],
+            Value::Null,
+            "{role}"
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! Seals: what is done to the audit trail behind the registry's back shows.
+
+use participant_registry::domain::audit::{Hash, Tampering};
+use participant_registry::graphql::node_id;
+use participant_registry::store::Database;
+use participant_registry::store::audit::seal::{Verified, head, seal, verify};
+use participant_registry::store::database::PoolSettings;
+use participant_registry::store::keys::Keys;
+
+use crate::support::{App, Person, json};
+
+/// Two people, and three entries that nobody else's transaction keeps from being sealed.
+async fn scene() -> App {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    app.enrolled(&Person::new(&channel)).await;
+    app.enrolled(&Person::new(&channel)).await;
+    read(&app).await;
+    app
+}
+
+async fn read(app: &App) {
+    app.ask("{ participants { nodes { id } } }", json!({})).await;
+}
+
+/// Seals all that there is. Another test of this process may have a transaction under way, which is waited for.
+async fn seal_all(app: &App) -> Hash {
+    while verified(app, None).await.unwrap().unsealed > 0 {
+        seal(&app.database).await.unwrap();
+    }
+    head(&app.database.control).await.unwrap().expect("a seal").hash
+}
+
+async fn verified(app: &App, head: Option<&Hash>) -> Result<Verified, Tampering> {
+    verify(&app.database, head).await.unwrap()
+}
+
+/// What the owner of the database can do, and the registry's own login cannot.
+async fn tampered(app: &App, change: &'static str) -> Tampering {
+    app.owner("alter table audit_entry disable trigger user; alter table audit_seal disable trigger user")
+        .await;
+    app.owner(change).await;
+    app.owner("alter table audit_entry enable trigger user; alter table audit_seal enable trigger user")
+        .await;
+    verified(app, None).await.expect_err(change)
+}
+
+#[tokio::test]
+async fn what_nobody_touched_is_whole() {
+    let app = scene().await;
+    let empty = verified(&app, None).await.unwrap();
+    assert_eq!((empty.seals, empty.sealed, empty.unsealed), (0, 0, 3));
+    let first = seal_all(&app).await;
+    read(&app).await;
+    let second = seal_all(&app).await;
+    let whole = verified(&app, Some(&first)).await.unwrap();
+    assert_eq!((whole.sealed, whole.unsealed, whole.head), (4, 0, second));
+    // Nothing new: nothing to seal.
+    assert_eq!(seal(&app.database).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_edited_entry_is_named() {
+    for change in [
+        "update audit_entry set client = 'somebody else' where id = 2",
+        "update audit_entry set subjects = '{77}' where id = 2",
+        "update audit_entry set purpose = 'x' where id = 2",
+        "update audit_entry set at = at - interval '1 microsecond' where id = 2",
+    ] {
+        let app = scene().await;
+        seal_all(&app).await;
+        assert_eq!(tampered(&app, change).await, Tampering::Edited(2));
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_an_inserted_and_a_moved_entry_are_named() {
+    let insert = "insert into audit_entry (id, transaction, client, role, outcome, operation, subjects, request_id)
+        select 100, transaction, client, role, outcome, operation, subjects, request_id from audit_entry where id = 1";
+    let swap = "update audit_entry a set client = b.client, outcome = b.outcome, operation = b.operation,
+        subjects = b.subjects, request_id = b.request_id from audit_entry b where (a.id, b.id) in ((1, 2), (2, 1))";
+    let swap_places = "update audit_entry a set transaction = b.transaction from audit_entry b
+        where (a.id, b.id) in ((1, 2), (2, 1))";
+    for (change, expected) in [
+        ("delete from audit_entry where id = 2", Tampering::Deleted(2)),
+        ("delete from audit_entry where id = 3", Tampering::Deleted(3)),
+        ("truncate audit_entry", Tampering::Deleted(1)),
+        (insert, Tampering::Inserted(100)),
+        (swap, Tampering::Edited(1)),
+        (swap_places, Tampering::Moved(1)),
+    ] {
+        let app = scene().await;
+        seal_all(&app).await;
+        assert_eq!(tampered(&app, change).await, expected, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_missing_or_foreign_seal_is_named() {
+    for (change, expected) in [
+        (
+            "update audit_seal set leaves = set_byte(leaves, 20, get_byte(leaves, 20) # 1) where number = 1",
+            Tampering::SealChanged(1),
+        ),
+        ("update audit_seal set previous = hash where number = 2", Tampering::SealChanged(2)),
+        (
+            "update audit_seal set signature = set_byte(signature, 0, get_byte(signature, 0) # 1) where number = 2",
+            Tampering::SealForged(2),
+        ),
+        ("update audit_seal set key_id = '\\x0000000000000000' where number = 1", Tampering::SealForged(1)),
+        ("delete from audit_seal where number = 1", Tampering::SealMissing(1)),
+    ] {
+        let app = scene().await;
+        seal_all(&app).await;
+        read(&app).await;
+        seal_all(&app).await;
+        let found = tampered(&app, change).await;
+        assert_eq!(found, expected, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_seal_of_another_key_is_forged() {
+    let app = scene().await;
+    seal_all(&app).await;
+    // Whoever owns the database but not the key can make the database take another key, and seal with it.
+    app.owner("truncate installation").await;
+    let options = app.database_url().parse().unwrap();
+    let thief = Database::open(options, Keys::derive(&[9; 32]), PoolSettings::default()).await.unwrap();
+    assert_eq!(verify(&thief, None).await.unwrap(), Err(Tampering::SealForged(1)));
+    read(&app).await;
+    while seal(&thief).await.unwrap().is_none() {}
+    assert_eq!(verified(&app, None).await, Err(Tampering::SealForged(2)));
+}
+
+#[tokio::test]
+async fn newest_seals_that_were_cut_off_show_by_a_head_that_was_kept() {
+    let app = scene().await;
+    let old = seal_all(&app).await;
+    read(&app).await;
+    let new = seal_all(&app).await;
+    app.owner("alter table audit_entry disable trigger user; alter table audit_seal disable trigger user")
+        .await;
+    app.owner(
+        "delete from audit_seal where hash = (select hash from audit_seal order by number desc limit 1)",
+    )
+    .await;
+    app.owner("delete from audit_entry where id = 4").await;
+    assert!(verified(&app, None).await.is_ok(), "what is left is right in itself");
+    assert!(verified(&app, Some(&old)).await.is_ok());
+    assert!(matches!(verified(&app, Some(&new)).await, Err(Tampering::Truncated(_))));
+}
+
+#[tokio::test]
+async fn a_seal_waits_for_whoever_could_still_add_an_entry_ahead() {
+    let app = scene().await;
+    seal_all(&app).await;
+    let insert = "insert into audit_entry (client, role, outcome, operation, subjects, request_id)
+        values ('slow', 'OFFICER', 'READ', 'participants', '{1}', gen_random_uuid())";
+    let mut slow = app.sql.begin().await.unwrap();
+    sqlx::raw_sql(insert).execute(&mut *slow).await.unwrap();
+    read(&app).await;
+    // The new entry is committed, and an older transaction is not at its end.
+    assert_eq!(seal(&app.database).await.unwrap(), None);
+    assert_eq!(verified(&app, None).await.unwrap().unsealed, 1);
+    slow.commit().await.unwrap();
+    assert_eq!(verified(&app, None).await.unwrap().unsealed, 2);
+    seal_all(&app).await;
+    assert_eq!(verified(&app, None).await.unwrap().sealed, 5);
+}
+
+#[tokio::test]
+async fn two_processes_seal_each_entry_once() {
+    let app = scene().await;
+    let other = app.second_process().await;
+    for _ in 0..10 {
+        read(&app).await;
+        let (one, two) = tokio::join!(seal(&app.database), seal(&other.database));
+        one.unwrap();
+        two.unwrap();
+    }
+    seal_all(&app).await;
+    assert_eq!(verified(&app, None).await.unwrap().sealed, 13);
+    // Whoever finds another at work leaves it to that one.
+    let mut busy = app.sql.begin().await.unwrap();
+    sqlx::raw_sql("select pg_advisory_xact_lock(107156823700481)").execute(&mut *busy).await.unwrap();
+    read(&app).await;
+    assert_eq!(seal(&app.database).await.unwrap(), None);
+    busy.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_saw_and_seen_by_are_answered_to_the_moment() {
+    use participant_registry::domain::page::{Direction, Order, Page};
+    use participant_registry::store::audit::{self, EntryFilter};
+
+    let app = scene().await;
+    let id = app.ask("{ participants(first: 1) { nodes { id } } }", json!({})).await;
+    let id = node_id::participant_id(id["participants"]["nodes"][0]["id"].as_str().unwrap()).unwrap();
+    let times: Vec<chrono::DateTime<chrono::Utc>> =
+        sqlx::query_scalar("select at from audit_entry order by id").fetch_all(&app.sql).await.unwrap();
+    let session = &app.database.control;
+    let page = Page::parse(Some(100), None, None, None, Order::Id, Direction::Ascending).unwrap();
+    // It was written by the first entry, and read by the third and the fourth.
+    let who_saw = EntryFilter { subject: Some(id), ..EntryFilter::default() };
+    let entries = audit::list(session, &who_saw, &page).await.unwrap().rows;
+    assert_eq!(entries.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 3, 4]);
+    let then = EntryFilter { from: Some(times[2]), until: Some(times[3]), ..who_saw };
+    let entries = audit::list(session, &then, &page).await.unwrap().rows;
+    assert_eq!(entries.iter().map(|row| row.id).collect::<Vec<_>>(), [3]);
+    let seen_by = EntryFilter { client: Some("ADMINISTRATOR".into()), ..EntryFilter::default() };
+    let people = audit::seen_by(session, &seen_by, 0, 10).await.unwrap();
+    let people: Vec<_> = people.iter().map(|row| (row.entries, row.first_at, row.last_at)).collect();
+    assert_eq!(people, [(3, times[0], times[3]), (2, times[1], times[2])]);
+    let nobody = EntryFilter { client: Some("OFFICER".into()), ..EntryFilter::default() };
+    assert!(audit::seen_by(session, &nobody, 0, 10).await.unwrap().is_empty());
+}
