@@ -155,10 +155,13 @@ impl Database {
         let keys = key_in_force(&control, keys.into()).await?;
         let reference = reference::load(&control).await.map_err(OpenError::Reference)?;
         let clients = ClientBook::open(&control).await.map_err(OpenError::Reference)?;
+        let writer = session(settings.interactive, settings.for_requests());
         Ok(Arc::new(Self {
-            writer: session(settings.interactive, settings.for_requests()),
+            // On the connections of the requests: when one of those is found broken, the others are asked before they
+            // are lent, and so an entry does not meet a connection that its request has survived.
+            journal: Journal::new(writer.clone()),
+            writer,
             bulk: session(settings.bulk, settings.for_bulk()),
-            journal: Journal::new(control.clone()),
             control,
             keys,
             login_is_owner,
