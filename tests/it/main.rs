@@ -16,6 +16,7 @@ mod front_door;
 mod idempotency;
 mod identity;
 mod layers;
+mod matrix;
 mod network;
 mod onboarding;
 mod personal_data;
