@@ -19,6 +19,7 @@ mod idempotency;
 mod identity;
 mod layers;
 mod logs;
+mod matrix;
 mod network;
 mod onboarding;
 mod personal_data;

@@ -115,6 +115,28 @@ async fn a_batch_that_moves_is_told_again() {
 }
 
 #[tokio::test]
+async fn a_foreign_batch_is_answered_as_one_that_does_not_exist() {
+    let app = App::new().await;
+    let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
+    let mutation = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) { batch { id } } }";
+    let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-11-01", "rows": [row(1)]});
+    let batch =
+        app.ask(mutation, json!({"input": input})).await["onboardCivilServants"]["batch"]["id"].take();
+    let address = serve(&app).await;
+    let mut socket = introduced_with(&address, &app.officer(&["15"]).await).await;
+    let mut answers = Vec::new();
+    for id in [batch, json!(NodeId::Batch(999_999_999).encode().to_string())] {
+        let query =
+            "subscription ($id: ID!) { onboardingBatch(id: $id) { id submittedBy rows { totalCount } } }";
+        let payload = json!({"query": query, "variables": {"id": id}});
+        send(&mut socket, json!({"type": "subscribe", "id": "1", "payload": payload})).await;
+        answers.push((next(&mut socket).await, next(&mut socket).await));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert!(answers[0].0.to_string().contains("NOT_FOUND"), "{answers:?}");
+}
+
+#[tokio::test]
 async fn nothing_but_guarded_subscriptions_runs_over_a_socket() {
     let app = App::new().await;
     let mut socket = introduced(&app, &serve(&app).await).await;
