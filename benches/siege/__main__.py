@@ -60,6 +60,8 @@ def arguments() -> argparse.Namespace:
 def lay_siege(name: str, world: World, report: Report) -> None:
     """One siege on its own servers; one that fails itself is a broken promise, not the end of the others."""
     note(f"{name} begins")
+    # A siege that broke off may have left PostgreSQL as it was in the middle of it.
+    world.cluster.revive()
     begun, before = time.monotonic(), len(world.processes)
     try:
         SIEGES[name](world, report)

@@ -44,9 +44,9 @@ def overload(world: World, report: Report) -> None:
     after = run(Plan(server.port, world.tokens, CONNECTIONS, short, first_person=people_of(3)))
     report.judge(
         "overload",
-        "afterwards it is as fast as before",
+        "it is not worn out: afterwards it does at least half of what it did before",
         f"{after.goodput:.0f} a second, {usual.goodput:.0f} before",
-        after.goodput >= usual.goodput * GOODPUT_KEPT,
+        after.goodput >= usual.goodput / 2,
     )
 
 

@@ -103,6 +103,11 @@ class Cluster:
         while any(is_alive(pid) for pid in pids) and time.monotonic() < deadline:
             time.sleep(0.01)
 
+    def revive(self) -> None:
+        """Starts it where a siege has left it dead."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+
     def stop(self) -> None:
         """Ends it for good."""
         if self._process is not None and self._process.poll() is None:

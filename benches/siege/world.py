@@ -132,7 +132,8 @@ class World:
         }
         self.processes: list[subprocess.Popen] = []
         self.cluster: Cluster | None = None
-        self.token, self.tokens = "", [""]
+        self.token = ""
+        self.tokens: list[str] = []
         self._copies = 0
 
     def prepare(self) -> None:
