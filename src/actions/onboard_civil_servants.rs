@@ -252,7 +252,8 @@ impl Apply<'_> {
         let context =
             Context { actor: self.actor, keys: &self.database.keys, rules: self.rules, batch: Some(batch) };
         let enrolled = enrolling::enroll(conn, &context, &new).await?;
-        let refused = new.iter().zip(&enrolled.outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
+        let refused =
+            new.iter().zip(&enrolled.outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
         let index =
             |new: &NewEnrollment| self.database.keys.index(NumberKind::NationalId, new.national_id.as_str());
         // In place of what an attempt before this one has found.

@@ -230,6 +230,7 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "ChangeClientPayload",
         ],
     ),
+    (Operation::ReadAudit, &["Query.auditEntries", "AuditEntry", "AuditEntryConnection", "AuditEntryEdge"]),
 ];
 
 /// What a field of a type belongs to; `None`: nobody has decided, and nobody may ask for it.
