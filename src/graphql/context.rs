@@ -9,6 +9,7 @@ use super::error::FieldError;
 use super::loaders::Loaders;
 use crate::clock::Clock;
 use crate::domain::actor::{Actor, Operation};
+use crate::domain::language::Language;
 use crate::store::Database;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
@@ -72,4 +73,10 @@ pub fn request<'a>(ctx: &Context<'a>) -> &'a RequestContext {
 /// Who asks.
 pub fn asker<'a>(ctx: &Context<'a>) -> &'a Asker {
     &request(ctx).asker
+}
+
+/// Are people on the other side told what is wrong in Indonesian? The HTTP layer says so in the request's data; English
+/// where it says nothing, as over a socket.
+pub fn speaks_indonesian(ctx: &Context<'_>) -> bool {
+    ctx.data_opt::<Language>() == Some(&Language::Indonesian)
 }

@@ -23,7 +23,7 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
 };
 use async_graphql::{Executor, Request, Value, Variables};
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{Extensions, HeaderMap, HeaderName, Method};
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use futures_util::FutureExt;
@@ -32,8 +32,9 @@ use tokio::time::timeout;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use self::answer::{Answer, ArgumentPositions, Refused, code};
+use self::answer::{Answer, ArgumentPositions, Form, Refused};
 use self::request::Parameters;
+use super::code::Code;
 use super::guard::{self, Limits};
 use super::media::Media;
 
@@ -62,17 +63,8 @@ impl fmt::Display for RequestId {
 }
 
 /// The answer to a request that a layer further out refuses, in the form that the client accepts.
-pub(super) fn refusal(
-    headers: &HeaderMap,
-    id: RequestId,
-    code: &'static str,
-    message: &'static str,
-) -> Response {
-    let media = Media::accepted(headers).unwrap_or(Media::Json);
-    let mut response = Answer::from(Refused::new(code, message)).into_response(media);
-    let value = HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
-    response.headers_mut().insert(REQUEST_ID, value);
-    response
+pub(super) fn refusal(headers: &HeaderMap, id: RequestId, code: Code, message: &'static str) -> Response {
+    Answer::from(Refused::new(code, message)).into_response(Form::of(headers, id))
 }
 
 /// What the endpoint allows.
@@ -151,28 +143,23 @@ impl<E: Executor> Endpoint<E> {
     /// first.
     pub async fn answer(&self, request: axum::extract::Request) -> Response {
         let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
-        let media = Media::accepted(request.headers());
-        let answer = match media {
-            Some(_) => self.run(request, id).await,
-            None => Err(Refused::new(
-                code::NOT_ACCEPTABLE,
-                "The answer is application/graphql-response+json or application/json: accept one.",
-            )),
+        let form = Form::of(request.headers(), id);
+        let answer = match Media::accepted(request.headers()) {
+            Some(_) => self.run(request, form).await,
+            None => Err(Refused::from(Code::NotAcceptable)),
         };
-        let mut response = answer.unwrap_or_else(Answer::from).into_response(media.unwrap_or(Media::Json));
-        let value = HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
-        response.headers_mut().insert(REQUEST_ID, value);
-        response
+        answer.unwrap_or_else(Answer::from).into_response(form)
     }
 
-    async fn run(&self, request: axum::extract::Request, id: RequestId) -> Result<Answer, Refused> {
+    async fn run(&self, request: axum::extract::Request, form: Form) -> Result<Answer, Refused> {
+        let id = form.id;
         let (parts, body) = request.into_parts();
         let parameters = match parts.method {
             Method::POST => Parameters::from_body(&parts.headers, body, &self.settings).await?,
             Method::GET | Method::HEAD => Parameters::from_url(&parts.uri, &self.settings.limits)?,
             _ => {
                 return Err(Refused::new(
-                    code::METHOD_NOT_ALLOWED,
+                    Code::MethodNotAllowed,
                     "GraphQL is asked by POST, or by GET for queries.",
                 ));
             }
@@ -183,21 +170,22 @@ impl<E: Executor> Endpoint<E> {
             OperationType::Mutation if parts.method == Method::POST => {}
             OperationType::Mutation => {
                 return Err(Refused::new(
-                    code::MUTATION_BY_GET,
+                    Code::MutationByGet,
                     "A mutation is sent by POST: GET changes nothing.",
                 ));
             }
             OperationType::Subscription => {
                 return Err(Refused::new(
-                    code::SUBSCRIPTION_OVER_HTTP,
+                    Code::SubscriptionOverHttp,
                     "Subscriptions are served over WebSocket, subprotocol graphql-transport-ws.",
                 ));
             }
         }
 
+        let request = request.data(id).data(form.language);
         let (executor, prepare) = (self.executor.clone(), Arc::clone(&self.prepare));
         let work = async move {
-            let execution = async { executor.execute(prepare(request.data(id), &parts.extensions)).await };
+            let execution = async { executor.execute(prepare(request, &parts.extensions)).await };
             match AssertUnwindSafe(execution).catch_unwind().await {
                 Ok(response) => Answer::executed(response, &arguments, id),
                 Err(_panic) => Answer::panicked(id),
@@ -211,17 +199,17 @@ impl<E: Executor> Endpoint<E> {
                 Ok(Ok(answer)) => Ok(answer),
                 // The task neither panics, as its work is caught, nor is it aborted, except when the runtime
                 // stops.
-                Ok(Err(_stopped)) => Err(Refused::new(code::UNAVAILABLE, UNKNOWN_OUTCOME)),
+                Ok(Err(_stopped)) => Err(Refused::new(Code::Unavailable, UNKNOWN_OUTCOME)),
                 Err(_elapsed) => {
                     tracing::warn!(request_id = %id, "a mutation goes on beyond its deadline");
-                    Err(Refused::new(code::DEADLINE_EXCEEDED, UNKNOWN_OUTCOME))
+                    Err(Refused::new(Code::DeadlineExceeded, UNKNOWN_OUTCOME))
                 }
             }
         } else {
             timeout(self.settings.query_deadline, work).await.map_err(|_elapsed| {
                 tracing::warn!(request_id = %id, "a query was given up at its deadline");
                 let message = "The query took too long and was given up. Ask for less at a time.";
-                Refused::new(code::DEADLINE_EXCEEDED, message)
+                Refused::new(Code::DeadlineExceeded, message)
             })
         }
     }
@@ -262,7 +250,7 @@ fn select<'a>(
     name: Option<&str>,
 ) -> Result<&'a OperationDefinition, Refused> {
     let unknown = |name| {
-        Refused::new(code::OPERATION_NOT_FOUND, format!("There is no operation `{name}` in the document."))
+        Refused::new(Code::OperationNotFound, format!("There is no operation `{name}` in the document."))
     };
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Ok(&operation.node),
@@ -275,7 +263,7 @@ fn select<'a>(
             match (operations.next(), operations.next()) {
                 (Some(only), None) => Ok(&only.node),
                 _ => Err(Refused::new(
-                    code::OPERATION_NAME_REQUIRED,
+                    Code::OperationNameRequired,
                     "The document has several operations; `operationName` says which one to run.",
                 )),
             }
@@ -296,7 +284,7 @@ fn require_variables(operation: &OperationDefinition, variables: &Variables) -> 
     missing.map_or(Ok(()), |definition| {
         let (name, kind) = (&definition.name.node, &definition.var_type.node);
         Err(Refused::new(
-            code::BAD_USER_INPUT,
+            Code::BadUserInput,
             format!("The variable `${name}` of type `{kind}` has no value."),
         ))
     })

@@ -3,9 +3,12 @@
 //! Nothing is served without a token except health, the playground's files and the schema's text.
 
 pub mod auth;
+pub mod code;
 pub mod graphql;
 pub mod guard;
 pub mod health;
+mod identify;
+pub mod language;
 pub mod media;
 pub mod playground;
 pub mod server;
@@ -18,7 +21,6 @@ use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::get;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use self::auth::Authority;
@@ -100,7 +102,7 @@ pub fn open(front: Front) -> Open {
     }
     let router = router
         .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here; the API is at /graphql.\n") })
-        .layer(CatchPanicLayer::new());
+        .layer(from_fn(identify::identify));
     Open { router, writes, health }
 }
 

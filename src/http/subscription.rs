@@ -21,7 +21,7 @@ use futures_util::stream::{self, BoxStream};
 use tokio::sync::{Semaphore, watch};
 
 use super::auth::{Authority, Bearer, bearer_of};
-use super::graphql::answer::code;
+use super::code::Code;
 use super::graphql::{RequestId, refusal};
 use super::guard::{self, Limits};
 use crate::clock::Clock;
@@ -77,14 +77,14 @@ impl Subscriptions {
         if !is_own_origin(request.headers()) {
             return refuse(
                 request.headers(),
-                code::FORBIDDEN_ORIGIN,
+                Code::ForbiddenOrigin,
                 "Pages of another origin open no sockets here.",
             );
         }
         let Ok(place) = Arc::clone(&self.sockets).try_acquire_owned() else {
             return refuse(
                 request.headers(),
-                code::UNAVAILABLE,
+                Code::Unavailable,
                 "Too many sockets are open. Try again in a moment.",
             );
         };
@@ -152,7 +152,7 @@ async fn introduce(
 
 fn unauthenticated() -> Error {
     Error::new("Send a valid token as `authorization`: Bearer ….")
-        .extend_with(|_, e| e.set("code", code::UNAUTHENTICATED))
+        .extend_with(|_, e| e.set("code", Code::Unauthenticated.as_str()))
 }
 
 /// A browser says where a page is from; other clients need not.
@@ -178,11 +178,11 @@ impl Operations {
         let refused = |refusal: guard::Refusal| error(refusal.to_string(), refusal.code());
         guard::check_text(&request.query, limits).map_err(refused)?;
         let document = async_graphql::parser::parse_query(&request.query)
-            .map_err(|_| error("The text cannot be parsed.".to_owned(), code::PARSE_FAILED))?;
+            .map_err(|_| error("The text cannot be parsed.".to_owned(), Code::ParseFailed))?;
         guard::check_document(&document, &request.variables, limits).map_err(refused)?;
         if document.operations.iter().any(|(_, operation)| operation.node.ty != OperationType::Subscription) {
             let message = "Only subscriptions run over a socket; send queries and mutations by POST.";
-            return Err(error(message.to_owned(), code::BAD_REQUEST));
+            return Err(error(message.to_owned(), Code::BadRequest));
         }
         request.set_parsed_query(document);
         Ok(())
@@ -193,7 +193,7 @@ impl Executor for Operations {
     async fn execute(&self, _: Request) -> Response {
         Response::from_errors(vec![error(
             "Only subscriptions run over a socket.".to_owned(),
-            code::BAD_REQUEST,
+            Code::BadRequest,
         )])
     }
 
@@ -205,10 +205,10 @@ impl Executor for Operations {
         let refuse = |error| stream::once(async { Response::from_errors(vec![error]) }).boxed();
         let actor = session.as_ref().and_then(|data| data.get(&TypeId::of::<Arc<Actor>>()));
         let Some(actor) = actor.and_then(|actor| actor.downcast_ref::<Arc<Actor>>()) else {
-            return refuse(error("There was no connection_init.".to_owned(), code::UNAUTHENTICATED));
+            return refuse(error("There was no connection_init.".to_owned(), Code::Unauthenticated));
         };
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return refuse(error("Too many operations on one socket.".to_owned(), code::BAD_REQUEST));
+            return refuse(of_code(Code::TooManyOperations));
         };
         if let Err(error) = self.admit(&mut request) {
             return refuse(error);
@@ -233,14 +233,18 @@ fn conceal(mut response: Response) -> Response {
         if error.extensions.as_ref().is_none_or(|extensions| extensions.get("code").is_none()) {
             let id = RequestId::new();
             tracing::error!(request_id = %id, "a subscription failed");
-            *error = self::error(format!("Something went wrong on our side ({id})."), code::INTERNAL);
+            *error = self::error(format!("Something went wrong on our side ({id})."), Code::Internal);
         }
     }
     response
 }
 
-fn error(message: String, code: &'static str) -> ServerError {
+fn error(message: String, code: Code) -> ServerError {
     let mut error = ServerError::new(message, None);
-    error.extensions.get_or_insert_default().set("code", code);
+    error.extensions.get_or_insert_default().set("code", code.as_str());
     error
+}
+
+fn of_code(code: Code) -> ServerError {
+    error(code.sentence().english.to_owned(), code)
 }

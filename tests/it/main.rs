@@ -15,6 +15,7 @@ mod faults;
 mod front_door;
 mod idempotency;
 mod identity;
+mod languages;
 mod layers;
 mod network;
 mod onboarding;

@@ -12,7 +12,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::timeout;
 
 use super::Settings;
-use super::answer::{Refused, code};
+use super::answer::Refused;
+use crate::http::code::Code;
 use crate::http::guard::{Limits, check_json};
 use crate::http::media;
 
@@ -53,17 +54,17 @@ impl Parameters {
     ) -> Result<Self, Refused> {
         if !media::is_json(headers) {
             return Err(Refused::new(
-                code::UNSUPPORTED_MEDIA_TYPE,
+                Code::UnsupportedMediaType,
                 "Send the request as JSON in UTF-8, with `Content-Type: application/json`.",
             ));
         }
         let bytes = timeout(settings.body_deadline, read(headers, body, settings.max_body_bytes))
             .await
-            .map_err(|_elapsed| Refused::new(code::REQUEST_TIMEOUT, "The body did not arrive in time."))??;
+            .map_err(|_elapsed| Refused::new(Code::RequestTimeout, "The body did not arrive in time."))??;
         // Serde would also take an array for a struct, member by member.
         if bytes.trim_ascii_start().starts_with(b"[") {
             return Err(Refused::new(
-                code::BATCH_NOT_SUPPORTED,
+                Code::BatchNotSupported,
                 "One operation a request: the body is an object, not an array.",
             ));
         }
@@ -73,7 +74,7 @@ impl Parameters {
 
     pub(super) fn from_url(uri: &Uri, limits: &Limits) -> Result<Self, Refused> {
         let Query(wire) = Query::<UrlWire>::try_from_uri(uri).map_err(|_| {
-            Refused::new(code::BAD_REQUEST, "The URL has a parameter twice, or one that is not UTF-8.")
+            Refused::new(Code::BadRequest, "The URL has a parameter twice, or one that is not UTF-8.")
         })?;
         let json = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let variables =
@@ -89,7 +90,7 @@ impl Parameters {
         variables: Option<Variables>,
     ) -> Result<Self, Refused> {
         let query = query.filter(|query| !query.is_empty()).ok_or_else(|| {
-            Refused::new(code::BAD_REQUEST, "The request has no `query`, a string with GraphQL in it.")
+            Refused::new(Code::BadRequest, "The request has no `query`, a string with GraphQL in it.")
         })?;
         let operation_name = operation_name.filter(|name| !name.is_empty());
         Ok(Self { query, operation_name, variables: variables.unwrap_or_default() })
@@ -101,7 +102,7 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, 
     let too_large = || {
         let message =
             format!("The body may have {limit} bytes. More rows go into a file or into several requests.");
-        Refused::new(code::BODY_TOO_LARGE, message)
+        Refused::new(Code::BodyTooLarge, message)
     };
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -116,7 +117,7 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, 
             Ok(None) => return Ok(bytes),
             Ok(Some(chunk)) if bytes.len() + chunk.len() > limit => return Err(too_large()),
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            Err(_) => return Err(Refused::new(code::BAD_REQUEST, "The body broke off.")),
+            Err(_) => return Err(Refused::new(Code::BadRequest, "The body broke off.")),
         }
     }
 }
@@ -130,9 +131,9 @@ fn parse<T: DeserializeOwned>(json: &[u8], what: &str, limits: &Limits) -> Resul
         if error.is_data() {
             let shape =
                 "`query` and `operationName` are strings, `variables` and `extensions` objects, none twice";
-            Refused::new(code::BAD_REQUEST, format!("{what} has the wrong shape at {place}: {shape}."))
+            Refused::new(Code::BadRequest, format!("{what} has the wrong shape at {place}: {shape}."))
         } else {
-            Refused::new(code::BAD_JSON, format!("{what} is not JSON: see {place}."))
+            Refused::new(Code::BadJson, format!("{what} is not JSON: see {place}."))
         }
     })
 }

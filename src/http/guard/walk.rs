@@ -78,6 +78,9 @@ impl Measure {
         let too_many = |is: usize, what, limit| {
             if is > limit { Err(Refusal::TooComplex { what, limit }) } else { Ok(()) }
         };
+        if self.introspection.roots > 0 && !limits.introspection {
+            return Err(Refusal::Introspection);
+        }
         too_deep(self.depth, "fields", limits.max_depth)?;
         too_deep(self.levels, "selections and fragments", MAX_LEVELS)?;
         too_deep(self.introspection.depth, "introspection", INTROSPECTION_DEPTH)?;
@@ -339,7 +342,7 @@ mod tests {
     }
 
     fn code(query: &str) -> Option<&'static str> {
-        measure(query).err().map(|refusal| refusal.code())
+        measure(query).err().map(|refusal| refusal.code().as_str())
     }
 
     /// `count` fragments, each spreading the next one twice.
@@ -407,7 +410,9 @@ mod tests {
         let text = "x".repeat(1_000_000);
         let query = |uses: usize| format!("query($v: String) {{a(b: [{}])}}", "$v ".repeat(uses));
         let refused = |uses| {
-            measure_with(&query(uses), value!({ "v": text.as_str() })).err().map(|refusal| refusal.code())
+            measure_with(&query(uses), value!({ "v": text.as_str() }))
+                .err()
+                .map(|refusal| refusal.code().as_str())
         };
         assert_eq!((refused(60), refused(70)), (None, Some("QUERY_TOO_COMPLEX")));
     }
@@ -427,6 +432,21 @@ mod tests {
         let limits = Limits { max_depth: 5, ..Limits::default() };
         let measure = check_document(&document, &Variables::default(), &limits).unwrap();
         assert_eq!((measure.depth, measure.introspection.depth, measure.introspection.lists), (1, 15, 2));
+    }
+
+    #[test]
+    fn introspection_that_is_turned_off_hides_nowhere() {
+        let limits = Limits { introspection: false, ..Limits::default() };
+        let check =
+            |query: &str| check_document(&parse_query(query).unwrap(), &Variables::default(), &limits);
+        for query in [
+            "{__schema{types{name}}}",
+            "{a:__type(name:\"A\"){name}}",
+            "{...F} fragment F on Query {...G} fragment G on Query {... @include(if: true) {__schema{types{name}}}}",
+        ] {
+            assert_eq!(check(query), Err(Refusal::Introspection), "{query}");
+        }
+        assert!(check("{__typename a{__typename}}").is_ok());
     }
 
     #[test]

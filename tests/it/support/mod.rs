@@ -8,6 +8,6 @@ pub mod proxy;
 pub mod roster;
 pub mod statements;
 
-pub use app::{App, TokenScope};
+pub use app::{App, Reply, TokenScope};
 pub use builders::{Person, row};
 pub use serde_json::{Value, json};
