@@ -10,6 +10,7 @@
 //! To give a code of your own a status, add it to the table in `graphql/answer.rs`.
 
 pub(super) mod answer;
+mod bill;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,6 @@ mod tests;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
@@ -28,15 +28,21 @@ use axum::response::Response;
 use axum::routing::MethodRouter;
 use futures_util::FutureExt;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 use uuid::Uuid;
 
 use self::answer::{Answer, ArgumentPositions, Form, Refused};
+use self::bill::Bill;
 use self::request::Parameters;
+use super::admission::{Class, Full, Gate};
 use super::code::Code;
-use super::guard::{self, Limits};
+use super::cost::Purse;
+use super::documents::Library;
+use super::guard::{self, Measure};
 use super::media::Media;
+pub use super::settings::Settings;
+use crate::domain::actor::Actor;
 
 /// Header of every answer, with the id under which the log speaks of the request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -67,39 +73,21 @@ pub(super) fn refusal(headers: &HeaderMap, id: RequestId, code: Code, message: &
     Answer::from(Refused::new(code, message)).into_response(Form::of(headers, id))
 }
 
-/// What the endpoint allows.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How large a query may be.
-    pub limits: Limits,
-    /// Length of a body, in bytes.
-    pub max_body_bytes: usize,
-    /// How long a client may take to send its body.
-    pub body_deadline: Duration,
-    /// How long a query may run.
-    pub query_deadline: Duration,
-    /// How long a client waits for a mutation, which goes on after that.
-    pub mutation_deadline: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            max_body_bytes: 8 * 1024 * 1024,
-            body_deadline: Duration::from_secs(30),
-            query_deadline: Duration::from_secs(10),
-            mutation_deadline: Duration::from_secs(30),
-        }
-    }
-}
-
 /// Answers GraphQL requests with a schema.
 pub struct Endpoint<E> {
     executor: E,
     prepare: Arc<Prepare>,
     settings: Arc<Settings>,
     writes: Writes,
+    door: Arc<Door>,
+    gate: Arc<Gate>,
+}
+
+/// What the endpoint remembers from one request to the next.
+struct Door {
+    library: Library,
+    /// `None`: nobody's points are counted.
+    purse: Option<Purse>,
 }
 
 type Prepare = dyn Fn(Request, &Extensions) -> Request + Send + Sync;
@@ -111,6 +99,8 @@ impl<E: Clone> Clone for Endpoint<E> {
             prepare: Arc::clone(&self.prepare),
             settings: Arc::clone(&self.settings),
             writes: self.writes.clone(),
+            door: Arc::clone(&self.door),
+            gate: Arc::clone(&self.gate),
         }
     }
 }
@@ -123,7 +113,21 @@ impl<E: Executor> Endpoint<E> {
         settings: Settings,
         prepare: impl Fn(Request, &Extensions) -> Request + Send + Sync + 'static,
     ) -> Self {
-        Self { executor, prepare: Arc::new(prepare), settings: Arc::new(settings), writes: Writes::default() }
+        let door =
+            Door { library: Library::new(settings.documents.clone()), purse: Purse::new(settings.cost) };
+        Self {
+            executor,
+            prepare: Arc::new(prepare),
+            gate: Arc::new(Gate::new(settings.admission)),
+            settings: Arc::new(settings),
+            writes: Writes::default(),
+            door: Arc::new(door),
+        }
+    }
+
+    /// The places to run, for the layer that refuses before the token is looked at.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 
     /// The mutations under way, to be waited for when the server stops.
@@ -164,7 +168,8 @@ impl<E: Executor> Endpoint<E> {
                 ));
             }
         };
-        let Admitted { request, kind, arguments } = self.admit(parameters)?;
+        let client = parts.extensions.get::<Arc<Actor>>().map(|actor| actor.client_id);
+        let Admitted { request, kind, arguments, measure } = self.admit(parameters, &parts.method, client)?;
         match kind {
             OperationType::Query => {}
             OperationType::Mutation if parts.method == Method::POST => {}
@@ -182,15 +187,30 @@ impl<E: Executor> Endpoint<E> {
             }
         }
 
+        let bill = Bill::pay(self.door.purse.as_ref(), client, measure.cost())?;
+        let place =
+            self.gate.enter(class(kind, &measure)).await.map_err(|Full| Refused::from(Code::Overloaded))?;
         let request = request.data(id).data(form.language);
         let (executor, prepare) = (self.executor.clone(), Arc::clone(&self.prepare));
         let work = async move {
+            // A mutation's place is its own, whether its client waits for it or not.
+            let _place = place;
             let execution = async { executor.execute(prepare(request, &parts.extensions)).await };
             match AssertUnwindSafe(execution).catch_unwind().await {
                 Ok(response) => Answer::executed(response, &arguments, id),
                 Err(_panic) => Answer::panicked(id),
             }
         };
+        self.finish(work, kind, id).await.map(|answer| bill.attach_to(answer))
+    }
+
+    /// Runs what was let in, within its deadline.
+    async fn finish(
+        &self,
+        work: impl Future<Output = Answer> + Send + 'static,
+        kind: OperationType,
+        id: RequestId,
+    ) -> Result<Answer, Refused> {
         // A query ends with its client: dropping this future drops the resolvers. A write does not: half of
         // it may be on its way to the database, and who hangs up must find all of it or nothing.
         if kind == OperationType::Mutation {
@@ -214,23 +234,44 @@ impl<E: Executor> Endpoint<E> {
         }
     }
 
-    /// Parses the query, once, and refuses what may not run.
-    fn admit(&self, parameters: Parameters) -> Result<Admitted, Refused> {
+    /// Finds the document, parses it, once, and refuses what may not run.
+    fn admit(
+        &self,
+        parameters: Parameters,
+        method: &Method,
+        client: Option<i64>,
+    ) -> Result<Admitted, Refused> {
+        let Parameters { query, document: hash, operation_name, variables } = parameters;
         let limits = &self.settings.limits;
-        guard::check_text(&parameters.query, limits)?;
-        let document = async_graphql::parser::parse_query(&parameters.query)?;
-        guard::check_document(&document, &parameters.variables, limits)?;
-        let operation = select(&document, parameters.operation_name.as_deref())?;
-        require_variables(operation, &parameters.variables)?;
+        let client = client.unwrap_or_default();
+        let text = self.door.library.find(client, hash, query.as_deref()).map_err(|code| match code {
+            Code::BadRequest => {
+                Refused::new(code, "The request has no `query`, a string with GraphQL in it.")
+            }
+            code => Refused::from(code),
+        })?;
+        // Without this word it is a query; where those are refused anyway, the parser's work is saved.
+        let may_write = method == Method::POST && text.contains("mutation");
+        if !may_write && self.gate.is_full(Class::Read) {
+            return Err(Refused::from(Code::Overloaded));
+        }
+        guard::check_text(&text, limits)?;
+        let document = async_graphql::parser::parse_query(&text)?;
+        let measure = guard::check_document(&document, &variables, limits)?;
+        if let (Some(hash), Some(_)) = (hash, query) {
+            self.door.library.remember(client, hash, &text, Instant::now());
+        }
+        let operation = select(&document, operation_name.as_deref())?;
+        require_variables(operation, &variables)?;
         let kind = operation.ty;
         if kind == OperationType::Mutation {
             guard::check_mutation(&document, operation)?;
         }
         let arguments = ArgumentPositions::of(&document);
-        let mut request = Request::new(parameters.query).variables(parameters.variables);
-        request.operation_name = parameters.operation_name;
+        let mut request = Request::new(&*text).variables(variables);
+        request.operation_name = operation_name;
         request.set_parsed_query(document);
-        Ok(Admitted { request, kind, arguments })
+        Ok(Admitted { request, kind, arguments, measure })
     }
 }
 
@@ -239,6 +280,18 @@ struct Admitted {
     request: Request,
     kind: OperationType,
     arguments: ArgumentPositions,
+    measure: Measure,
+}
+
+/// Bytes of arguments above which a mutation is one of thousands of rows.
+const BULK_BYTES: usize = 256 * 1024;
+
+fn class(kind: OperationType, measure: &Measure) -> Class {
+    match kind {
+        OperationType::Mutation if measure.argument_bytes > BULK_BYTES => Class::Bulk,
+        OperationType::Mutation => Class::Write,
+        _ => Class::Read,
+    }
 }
 
 const UNKNOWN_OUTCOME: &str = "The outcome is unknown: the mutation may still complete. \

@@ -2,16 +2,21 @@
 //!
 //! Nothing is served without a token except health, the playground's files and the schema's text.
 
+pub mod admission;
 pub mod auth;
 pub mod code;
+pub mod cost;
+pub mod documents;
 pub mod graphql;
 pub mod guard;
 pub mod health;
 mod identify;
 pub mod language;
 pub mod media;
+pub mod origin;
 pub mod playground;
 pub mod server;
+pub mod settings;
 pub mod subscription;
 
 use std::sync::{Arc, LazyLock};
@@ -24,9 +29,10 @@ use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
 use self::auth::Authority;
-use self::graphql::{Endpoint, Settings, Writes};
+use self::graphql::{Endpoint, Writes};
 use self::health::Health;
 use self::playground::MakeSettings;
+use self::settings::{Connections, Settings};
 use self::subscription::Subscriptions;
 use crate::clock::Clock;
 use crate::domain::actor::Actor;
@@ -56,6 +62,8 @@ pub struct Open {
     pub writes: Writes,
     /// Turned off before the doors close.
     pub health: Health,
+    /// Limits of the server loop.
+    pub connections: Connections,
 }
 
 /// Opens the front door.
@@ -63,22 +71,21 @@ pub fn open(front: Front) -> Open {
     let Front { database, authority, clock, settings, playground } = front;
     let of_request = Arc::clone(&database);
     let schema = crate::graphql::schema();
-    let subscriptions = Subscriptions::new(
-        schema.clone(),
-        Arc::clone(&database),
-        authority.clone(),
-        clock,
-        settings.limits.clone(),
-    );
+    let subscriptions =
+        Subscriptions::new(schema.clone(), Arc::clone(&database), authority.clone(), clock, &settings);
+    let (connections, origins) = (settings.connections, settings.origins.clone());
+    let introspection = settings.limits.introspection;
     let endpoint = Endpoint::new(schema, settings, move |request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
         request.data(RequestContext::new(Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock)))
     });
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
+    let gate = Arc::clone(endpoint.gate());
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
         .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
+        .route_layer(from_fn_with_state(gate, admission::approach))
         .route_layer(from_fn(move |request: Request, next: Next| {
             let subscriptions = subscriptions.clone();
             async move {
@@ -89,9 +96,11 @@ pub fn open(front: Front) -> Open {
                 }
             }
         }))
-        .route("/schema.graphql", get(schema_text))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready).with_state(health.clone()));
+    if introspection {
+        router = router.route("/schema.graphql", get(schema_text));
+    }
     if let Some(make_settings) = playground {
         let pages = Router::new()
             .route("/", get(playground::page))
@@ -102,8 +111,9 @@ pub fn open(front: Front) -> Open {
     }
     let router = router
         .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here; the API is at /graphql.\n") })
+        .layer(from_fn_with_state(origins, origin::share))
         .layer(from_fn(identify::identify));
-    Open { router, writes, health }
+    Open { router, writes, health, connections }
 }
 
 async fn schema_text() -> ([(header::HeaderName, &'static str); 1], &'static str) {

@@ -42,6 +42,14 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// Tells what the request would have cost, and when there are points for it.
+    pub(super) fn costing(mut self, cost: Value, retry_after: Option<u64>) -> Self {
+        self.extensions.insert("cost".to_owned(), cost);
+        Self { retry_after, ..self }
+    }
+}
+
 impl From<Code> for Refused {
     /// With the sentence of the code.
     fn from(code: Code) -> Self {
@@ -118,6 +126,11 @@ impl Answer {
             }
         }
         Self { errors, data: ran.then_some(data), extensions, headers: http_headers }
+    }
+
+    /// Adds to what is said beside the data.
+    pub(super) fn extend(&mut self, name: &str, value: Value) {
+        self.extensions.insert(name.to_owned(), value);
     }
 
     /// A resolver panicked. What it said is with the panic hook, and may hold anything.

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use tower::ServiceExt;
 
 use super::*;
+use crate::http::guard::Limits;
 
 mod running;
 

@@ -47,6 +47,15 @@ struct Introspection {
 }
 
 impl Measure {
+    /// What it costs its client, in points: one for the request, one for each object that the answer may have, one for
+    /// each KiB of arguments, and for each use of `__schema` or `__type` as much as half a thousand objects.
+    pub fn cost(&self) -> u32 {
+        let introspection = self.introspection.roots.saturating_mul(500);
+        let arguments = self.argument_bytes / 1_024;
+        let sum = self.objects.saturating_add(introspection).saturating_add(arguments).saturating_add(1);
+        u32::try_from(sum).unwrap_or(u32::MAX)
+    }
+
     /// Both, beside each other in one selection set.
     fn beside(self, other: Self) -> Self {
         Self {
@@ -432,6 +441,21 @@ mod tests {
         let limits = Limits { max_depth: 5, ..Limits::default() };
         let measure = check_document(&document, &Variables::default(), &limits).unwrap();
         assert_eq!((measure.depth, measure.introspection.depth, measure.introspection.lists), (1, 15, 2));
+    }
+
+    #[test]
+    fn the_cost_multiplies_pages_and_counts_data_that_is_sent() {
+        let cost = |query: &str| measure(query).unwrap().cost();
+        assert_eq!(cost("{a}"), 1);
+        assert_eq!(cost("{viewer{name}}"), 2);
+        assert_eq!(cost("{employers(first: 10){nodes{name}}}"), 1 + 10 * 2);
+        assert_eq!(
+            cost("{employers(first: 10){nodes{participants(first: 5){nodes{id}}}}}"),
+            1 + 10 * (2 + 5 * 2)
+        );
+        assert_eq!(cost("{__schema{queryType{name}}}"), 1 + 500 + 2);
+        let sent = value!({ "v": "x".repeat(10 * 1_024) });
+        assert_eq!(measure_with("query($v: String) {a(b: $v)}", sent).unwrap().cost(), 1 + 10);
     }
 
     #[test]

@@ -113,6 +113,19 @@ impl App {
         self
     }
 
+    /// The same registry behind a door with other limits.
+    pub fn behind(mut self, settings: Settings) -> Self {
+        let front = Front {
+            database: Arc::clone(&self.database),
+            authority: Authority::of_ourselves(),
+            clock: Clock::Fixed(TODAY.parse().expect("a moment")),
+            settings,
+            playground: None,
+        };
+        self.router = open(front).router;
+        self
+    }
+
     /// The address of its database, for another program.
     pub fn database_url(&self) -> String {
         let options = &self._database.options;
