@@ -1,6 +1,7 @@
 //! Settings: one documented struct, from flags or the environment. Absurd values stop the start with a sentence that
 //! names the key, never the value.
 
+mod door;
 mod identity;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::{Args, ValueEnum};
 use sqlx::postgres::PgConnectOptions;
 use zeroize::Zeroizing;
 
+pub use self::door::Door;
 pub use self::identity::{Identity, Trust};
 use crate::store::database::PoolSettings;
 use crate::store::keys::{KeyRing, Keys};
@@ -48,6 +50,10 @@ pub struct Config {
     /// Connections to PostgreSQL for requests that write thousands of rows.
     #[arg(long, env = "REGISTRY_BULK_POOL", default_value_t = 2, global = true)]
     pub bulk_pool: u32,
+
+    /// Connections to PostgreSQL for the registry's own chores: evidence, reference data, figures, health.
+    #[arg(long, env = "REGISTRY_CONTROL_POOL", default_value_t = 2, global = true)]
+    pub control_pool: u32,
 
     /// Seconds that one statement may take.
     #[arg(long, env = "REGISTRY_STATEMENT_TIMEOUT", default_value_t = 10, global = true)]
@@ -92,6 +98,9 @@ impl Config {
         if !(1..=50).contains(&self.bulk_pool) {
             bail!("REGISTRY_BULK_POOL must be between 1 and 50");
         }
+        if !(1..=20).contains(&self.control_pool) {
+            bail!("REGISTRY_CONTROL_POOL must be between 1 and 20");
+        }
         if !(1..=600).contains(&self.statement_timeout) {
             bail!("REGISTRY_STATEMENT_TIMEOUT must be between 1 and 600 seconds");
         }
@@ -102,6 +111,7 @@ impl Config {
             misses_per_hour: self.misses_per_hour,
             interactive: self.pool,
             bulk: self.bulk_pool,
+            control: self.control_pool,
             statement_timeout: Duration::from_secs(self.statement_timeout),
             ..PoolSettings::default()
         })

@@ -16,12 +16,11 @@ use super::token::{self, Wanted};
 use super::{Installation, demo, examples};
 use crate::actions::register_client::Scope;
 use crate::clock::Clock;
-use crate::config::{Config, Environment, Listen, Trust, write_private};
+use crate::config::{Config, Door, Environment, Listen, Trust, write_private};
 use crate::demo::SOUTH_SUMATRA_GOVERNMENT;
 use crate::domain::actor::Role;
 use crate::http::auth::provider::Provider;
 use crate::http::auth::{self, Authority};
-use crate::http::graphql::Settings;
 use crate::http::playground::{self, DemoToken, MakeSettings};
 use crate::http::{Front, open, server};
 use crate::store::audit::seal;
@@ -45,13 +44,12 @@ pub struct Serve {
     #[arg(long, env = "REGISTRY_NO_PLAYGROUND")]
     no_playground: bool,
 
-    /// Bytes that the body of a request may have.
-    #[arg(long, env = "REGISTRY_MAX_BODY", default_value_t = 8 * 1024 * 1024)]
-    max_body: usize,
-
     /// Seconds between two seals of the audit trail: what is done to entries that are not sealed yet does not show.
     #[arg(long, env = "REGISTRY_AUDIT_SEAL_INTERVAL", default_value_t = 10)]
     audit_seal_interval: u64,
+
+    #[command(flatten)]
+    door: Door,
 }
 
 /// How long the tokens of a demonstration hold.
@@ -70,12 +68,10 @@ impl Serve {
                 "--demo: its tokens are the installation's own, and REGISTRY_OWN_TOKENS says that they do not hold"
             );
         }
-        if !(64 * 1024..=256 * 1024 * 1024).contains(&self.max_body) {
-            bail!("REGISTRY_MAX_BODY must be between 64 KiB and 256 MiB");
-        }
         if !(1..=3_600).contains(&self.audit_seal_interval) {
             bail!("REGISTRY_AUDIT_SEAL_INTERVAL must be between 1 and 3600 seconds");
         }
+        let settings = self.door.settings(config.environment).await?;
         if self.demo && !self.listen.listen.ip().is_loopback() {
             bail!(
                 "REGISTRY_LISTEN: a demonstration gives its tokens to everybody, so it listens on this machine only"
@@ -107,7 +103,7 @@ impl Serve {
             database: Arc::clone(&database),
             authority,
             clock,
-            settings: Settings { max_body_bytes: self.max_body, ..Settings::default() },
+            settings,
             playground: (!self.no_playground && !production).then(|| self.make_settings(&database, clock)),
         };
         let address = listener.local_addr()?;

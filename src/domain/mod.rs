@@ -64,6 +64,7 @@ pub mod employer;
 pub mod enrollment;
 pub mod event;
 pub mod identity;
+pub mod language;
 pub mod onboarding;
 pub mod page;
 pub mod participant;

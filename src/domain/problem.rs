@@ -3,7 +3,11 @@
 //! A problem is data, not an error: a row with three faults has three problems, all reported at once. No message
 //! ever repeats an identity number.
 
+mod indonesian;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::indonesian::Indonesian;
 
 closed_list! {
     /// Stable names of the problems. Clients match on these; messages may change.

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::domain::access::{Operation, Purpose};
 use crate::domain::actor::Actor;
 use crate::domain::identity;
+use crate::domain::language::Language;
 use crate::store::Database;
 use crate::store::audit::{About, Trail};
 use crate::store::reference::Reference;
@@ -119,4 +120,10 @@ pub fn request<'a>(ctx: &Context<'a>) -> &'a RequestContext {
 /// Who asks.
 pub fn asker<'a>(ctx: &Context<'a>) -> &'a Asker {
     &request(ctx).asker
+}
+
+/// Are people on the other side told what is wrong in Indonesian? The HTTP layer says so in the request's data; English
+/// where it says nothing, as over a socket.
+pub fn speaks_indonesian(ctx: &Context<'_>) -> bool {
+    ctx.data_opt::<Language>() == Some(&Language::Indonesian)
 }

@@ -1,7 +1,10 @@
 //! Problems with an input, as clients see them.
 
-use async_graphql::{Enum, Object};
+use std::borrow::Cow;
 
+use async_graphql::{Context, Enum, Object};
+
+use super::context::speaks_indonesian;
 use crate::domain::problem as domain;
 
 /// Something in the input that the caller can correct.
@@ -31,9 +34,9 @@ impl UserError {
         self.0.severity.into()
     }
 
-    /// For people; may change. Match on `code`.
-    async fn message(&self) -> &str {
-        &self.0.message
+    /// For people, in English or Indonesian by the header `Accept-Language`; may change. Match on `code`.
+    async fn message(&self, ctx: &Context<'_>) -> &str {
+        if speaks_indonesian(ctx) { self.0.code.in_indonesian().0 } else { &self.0.message }
     }
 
     /// Path in `input`, for example `["rows", "17", "birthDate"]`; places in a list count from 0.
@@ -41,9 +44,13 @@ impl UserError {
         &self.0.path
     }
 
-    /// What to do about it.
-    async fn hint(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+    /// What to do about it, in the language of `message`. In Indonesian the particulars follow in English.
+    async fn hint(&self, ctx: &Context<'_>) -> Option<Cow<'_, str>> {
+        if speaks_indonesian(ctx) {
+            Some(Cow::Owned(self.0.in_indonesian().hint))
+        } else {
+            self.0.hint.as_deref().map(Cow::Borrowed)
+        }
     }
 }
 

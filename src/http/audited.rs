@@ -12,8 +12,8 @@ use async_graphql::{Data, Executor, Request, Response, ServerError};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
+use super::code::Code;
 use super::graphql::RequestId;
-use super::graphql::answer::code;
 use crate::domain::access::Purpose;
 use crate::graphql::Registry;
 use crate::graphql::context::RequestContext;
@@ -116,7 +116,7 @@ fn unrecorded() -> Response {
     let message = "The registry cannot put on record whom this answer shows, so it does not give it. Try again in a \
                    moment, a mutation with the same idempotencyKey.";
     let mut error = ServerError::new(message, None);
-    error.extensions.get_or_insert_default().set("code", code::UNAVAILABLE);
+    error.extensions.get_or_insert_default().set("code", Code::Unavailable.as_str());
     Response::from_errors(vec![error])
 }
 

@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 
 use self::claims::Proof;
 use self::provider::Provider;
-use super::graphql::answer::code;
+use super::code::Code;
 use super::graphql::{RequestId, refusal};
 use crate::domain::actor::Actor;
 use crate::domain::client::Client;
@@ -121,7 +121,7 @@ pub async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let id = RequestId::new();
+    let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
     let verdict = match bearer(request.headers()) {
         Some(token) => authority.verify(&database, token).await,
         None => Err(NotAdmitted::Unproven),
@@ -134,11 +134,11 @@ pub async fn authenticate(
         }
         Err(NotAdmitted::Unproven) => {
             let message = "Send a valid token: Authorization: Bearer ….";
-            refusal(request.headers(), id, code::UNAUTHENTICATED, message)
+            refusal(request.headers(), id, Code::Unauthenticated, message)
         }
         Err(NotAdmitted::Undecided) => {
             let message = "It cannot be told who you are at the moment. Try again.";
-            refusal(request.headers(), id, code::UNAVAILABLE, message)
+            refusal(request.headers(), id, Code::Unavailable, message)
         }
     }
 }

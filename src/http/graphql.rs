@@ -10,6 +10,7 @@
 //! To give a code of your own a status, add it to the table in `graphql/answer.rs`.
 
 pub(super) mod answer;
+mod bill;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -17,25 +18,31 @@ mod tests;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
 };
 use async_graphql::{Executor, Request, Value, Variables};
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{Extensions, HeaderMap, HeaderName, Method};
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use futures_util::FutureExt;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use self::answer::{Answer, ArgumentPositions, Refused, code};
+use self::answer::{Answer, ArgumentPositions, Form, Refused};
+use self::bill::Bill;
 use self::request::Parameters;
-use super::guard::{self, Limits};
+use super::admission::{Class, Full, Gate};
+use super::code::Code;
+use super::cost::Purse;
+use super::documents::Library;
+use super::guard::{self, Measure};
 use super::media::Media;
+pub use super::settings::Settings;
+use crate::domain::actor::Actor;
 
 /// Header of every answer, with the id under which the log speaks of the request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -67,44 +74,8 @@ impl fmt::Display for RequestId {
 }
 
 /// The answer to a request that a layer further out refuses, in the form that the client accepts.
-pub(super) fn refusal(
-    headers: &HeaderMap,
-    id: RequestId,
-    code: &'static str,
-    message: &'static str,
-) -> Response {
-    let media = Media::accepted(headers).unwrap_or(Media::Json);
-    let mut response = Answer::from(Refused::new(code, message)).into_response(media);
-    let value = HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
-    response.headers_mut().insert(REQUEST_ID, value);
-    response
-}
-
-/// What the endpoint allows.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How large a query may be.
-    pub limits: Limits,
-    /// Length of a body, in bytes.
-    pub max_body_bytes: usize,
-    /// How long a client may take to send its body.
-    pub body_deadline: Duration,
-    /// How long a query may run.
-    pub query_deadline: Duration,
-    /// How long a client waits for a mutation, which goes on after that.
-    pub mutation_deadline: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            max_body_bytes: 8 * 1024 * 1024,
-            body_deadline: Duration::from_secs(30),
-            query_deadline: Duration::from_secs(10),
-            mutation_deadline: Duration::from_secs(30),
-        }
-    }
+pub(super) fn refusal(headers: &HeaderMap, id: RequestId, code: Code, message: &'static str) -> Response {
+    Answer::from(Refused::new(code, message)).into_response(Form::of(headers, id))
 }
 
 /// Answers GraphQL requests with a schema.
@@ -113,6 +84,15 @@ pub struct Endpoint<E> {
     prepare: Arc<Prepare>,
     settings: Arc<Settings>,
     writes: Writes,
+    door: Arc<Door>,
+    gate: Arc<Gate>,
+}
+
+/// What the endpoint remembers from one request to the next.
+struct Door {
+    library: Library,
+    /// `None`: nobody's points are counted.
+    purse: Option<Purse>,
 }
 
 type Prepare = dyn Fn(Request, &Extensions) -> Request + Send + Sync;
@@ -124,6 +104,8 @@ impl<E: Clone> Clone for Endpoint<E> {
             prepare: Arc::clone(&self.prepare),
             settings: Arc::clone(&self.settings),
             writes: self.writes.clone(),
+            door: Arc::clone(&self.door),
+            gate: Arc::clone(&self.gate),
         }
     }
 }
@@ -136,7 +118,21 @@ impl<E: Executor> Endpoint<E> {
         settings: Settings,
         prepare: impl Fn(Request, &Extensions) -> Request + Send + Sync + 'static,
     ) -> Self {
-        Self { executor, prepare: Arc::new(prepare), settings: Arc::new(settings), writes: Writes::default() }
+        let door =
+            Door { library: Library::new(settings.documents.clone()), purse: Purse::new(settings.cost) };
+        Self {
+            executor,
+            prepare: Arc::new(prepare),
+            gate: Arc::new(Gate::new(settings.admission)),
+            settings: Arc::new(settings),
+            writes: Writes::default(),
+            door: Arc::new(door),
+        }
+    }
+
+    /// The places to run, for the layer that refuses before the token is looked at.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 
     /// The mutations under way, to be waited for when the server stops.
@@ -156,58 +152,70 @@ impl<E: Executor> Endpoint<E> {
     /// first.
     pub async fn answer(&self, request: axum::extract::Request) -> Response {
         let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
-        let media = Media::accepted(request.headers());
-        let answer = match media {
-            Some(_) => self.run(request, id).await,
-            None => Err(Refused::new(
-                code::NOT_ACCEPTABLE,
-                "The answer is application/graphql-response+json or application/json: accept one.",
-            )),
+        let form = Form::of(request.headers(), id);
+        let answer = match Media::accepted(request.headers()) {
+            Some(_) => self.run(request, form).await,
+            None => Err(Refused::from(Code::NotAcceptable)),
         };
-        let mut response = answer.unwrap_or_else(Answer::from).into_response(media.unwrap_or(Media::Json));
-        let value = HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
-        response.headers_mut().insert(REQUEST_ID, value);
-        response
+        answer.unwrap_or_else(Answer::from).into_response(form)
     }
 
-    async fn run(&self, request: axum::extract::Request, id: RequestId) -> Result<Answer, Refused> {
+    async fn run(&self, request: axum::extract::Request, form: Form) -> Result<Answer, Refused> {
+        let id = form.id;
         let (parts, body) = request.into_parts();
         let parameters = match parts.method {
             Method::POST => Parameters::from_body(&parts.headers, body, &self.settings).await?,
             Method::GET | Method::HEAD => Parameters::from_url(&parts.uri, &self.settings.limits)?,
             _ => {
                 return Err(Refused::new(
-                    code::METHOD_NOT_ALLOWED,
+                    Code::MethodNotAllowed,
                     "GraphQL is asked by POST, or by GET for queries.",
                 ));
             }
         };
-        let Admitted { request, kind, arguments } = self.admit(parameters)?;
+        let client = parts.extensions.get::<Arc<Actor>>().map(|actor| actor.client_id);
+        let Admitted { request, kind, arguments, measure } = self.admit(parameters, &parts.method, client)?;
         match kind {
             OperationType::Query => {}
             OperationType::Mutation if parts.method == Method::POST => {}
             OperationType::Mutation => {
                 return Err(Refused::new(
-                    code::MUTATION_BY_GET,
+                    Code::MutationByGet,
                     "A mutation is sent by POST: GET changes nothing.",
                 ));
             }
             OperationType::Subscription => {
                 return Err(Refused::new(
-                    code::SUBSCRIPTION_OVER_HTTP,
+                    Code::SubscriptionOverHttp,
                     "Subscriptions are served over WebSocket, subprotocol graphql-transport-ws.",
                 ));
             }
         }
 
+        let bill = Bill::pay(self.door.purse.as_ref(), client, measure.cost())?;
+        let place =
+            self.gate.enter(class(kind, &measure)).await.map_err(|Full| Refused::from(Code::Overloaded))?;
+        let request = request.data(id).data(form.language);
         let (executor, prepare) = (self.executor.clone(), Arc::clone(&self.prepare));
         let work = async move {
-            let execution = async { executor.execute(prepare(request.data(id), &parts.extensions)).await };
+            // A mutation's place is its own, whether its client waits for it or not.
+            let _place = place;
+            let execution = async { executor.execute(prepare(request, &parts.extensions)).await };
             match AssertUnwindSafe(execution).catch_unwind().await {
                 Ok(response) => Answer::executed(response, &arguments, id),
                 Err(_panic) => Answer::panicked(id),
             }
         };
+        self.finish(work, kind, id).await.map(|answer| bill.attach_to(answer))
+    }
+
+    /// Runs what was let in, within its deadline.
+    async fn finish(
+        &self,
+        work: impl Future<Output = Answer> + Send + 'static,
+        kind: OperationType,
+        id: RequestId,
+    ) -> Result<Answer, Refused> {
         // A query ends with its client: dropping this future drops the resolvers. A write does not: half of
         // it may be on its way to the database, and who hangs up must find all of it or nothing.
         if kind == OperationType::Mutation {
@@ -216,38 +224,59 @@ impl<E: Executor> Endpoint<E> {
                 Ok(Ok(answer)) => Ok(answer),
                 // The task neither panics, as its work is caught, nor is it aborted, except when the runtime
                 // stops.
-                Ok(Err(_stopped)) => Err(Refused::new(code::UNAVAILABLE, UNKNOWN_OUTCOME)),
+                Ok(Err(_stopped)) => Err(Refused::new(Code::Unavailable, UNKNOWN_OUTCOME)),
                 Err(_elapsed) => {
                     tracing::warn!(request_id = %id, "a mutation goes on beyond its deadline");
-                    Err(Refused::new(code::DEADLINE_EXCEEDED, UNKNOWN_OUTCOME))
+                    Err(Refused::new(Code::DeadlineExceeded, UNKNOWN_OUTCOME))
                 }
             }
         } else {
             timeout(self.settings.query_deadline, work).await.map_err(|_elapsed| {
                 tracing::warn!(request_id = %id, "a query was given up at its deadline");
                 let message = "The query took too long and was given up. Ask for less at a time.";
-                Refused::new(code::DEADLINE_EXCEEDED, message)
+                Refused::new(Code::DeadlineExceeded, message)
             })
         }
     }
 
-    /// Parses the query, once, and refuses what may not run.
-    fn admit(&self, parameters: Parameters) -> Result<Admitted, Refused> {
+    /// Finds the document, parses it, once, and refuses what may not run.
+    fn admit(
+        &self,
+        parameters: Parameters,
+        method: &Method,
+        client: Option<i64>,
+    ) -> Result<Admitted, Refused> {
+        let Parameters { query, document: hash, operation_name, variables } = parameters;
         let limits = &self.settings.limits;
-        guard::check_text(&parameters.query, limits)?;
-        let document = async_graphql::parser::parse_query(&parameters.query)?;
-        guard::check_document(&document, &parameters.variables, limits)?;
-        let operation = select(&document, parameters.operation_name.as_deref())?;
-        require_variables(operation, &parameters.variables)?;
+        let client = client.unwrap_or_default();
+        let text = self.door.library.find(client, hash, query.as_deref()).map_err(|code| match code {
+            Code::BadRequest => {
+                Refused::new(code, "The request has no `query`, a string with GraphQL in it.")
+            }
+            code => Refused::from(code),
+        })?;
+        // Without this word it is a query; where those are refused anyway, the parser's work is saved.
+        let may_write = method == Method::POST && text.contains("mutation");
+        if !may_write && self.gate.is_full(Class::Read) {
+            return Err(Refused::from(Code::Overloaded));
+        }
+        guard::check_text(&text, limits)?;
+        let document = async_graphql::parser::parse_query(&text)?;
+        let measure = guard::check_document(&document, &variables, limits)?;
+        if let (Some(hash), Some(_)) = (hash, query) {
+            self.door.library.remember(client, hash, &text, Instant::now());
+        }
+        let operation = select(&document, operation_name.as_deref())?;
+        require_variables(operation, &variables)?;
         let kind = operation.ty;
         if kind == OperationType::Mutation {
             guard::check_mutation(&document, operation)?;
         }
         let arguments = ArgumentPositions::of(&document);
-        let mut request = Request::new(parameters.query).variables(parameters.variables);
-        request.operation_name = parameters.operation_name;
+        let mut request = Request::new(&*text).variables(variables);
+        request.operation_name = operation_name;
         request.set_parsed_query(document);
-        Ok(Admitted { request, kind, arguments })
+        Ok(Admitted { request, kind, arguments, measure })
     }
 }
 
@@ -256,6 +285,18 @@ struct Admitted {
     request: Request,
     kind: OperationType,
     arguments: ArgumentPositions,
+    measure: Measure,
+}
+
+/// Bytes of arguments above which a mutation is one of thousands of rows.
+const BULK_BYTES: usize = 256 * 1024;
+
+fn class(kind: OperationType, measure: &Measure) -> Class {
+    match kind {
+        OperationType::Mutation if measure.argument_bytes > BULK_BYTES => Class::Bulk,
+        OperationType::Mutation => Class::Write,
+        _ => Class::Read,
+    }
 }
 
 const UNKNOWN_OUTCOME: &str = "The outcome is unknown: the mutation may still complete. \
@@ -267,7 +308,7 @@ fn select<'a>(
     name: Option<&str>,
 ) -> Result<&'a OperationDefinition, Refused> {
     let unknown = |name| {
-        Refused::new(code::OPERATION_NOT_FOUND, format!("There is no operation `{name}` in the document."))
+        Refused::new(Code::OperationNotFound, format!("There is no operation `{name}` in the document."))
     };
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Ok(&operation.node),
@@ -280,7 +321,7 @@ fn select<'a>(
             match (operations.next(), operations.next()) {
                 (Some(only), None) => Ok(&only.node),
                 _ => Err(Refused::new(
-                    code::OPERATION_NAME_REQUIRED,
+                    Code::OperationNameRequired,
                     "The document has several operations; `operationName` says which one to run.",
                 )),
             }
@@ -301,7 +342,7 @@ fn require_variables(operation: &OperationDefinition, variables: &Variables) -> 
     missing.map_or(Ok(()), |definition| {
         let (name, kind) = (&definition.name.node, &definition.var_type.node);
         Err(Refused::new(
-            code::BAD_USER_INPUT,
+            Code::BadUserInput,
             format!("The variable `${name}` of type `{kind}` has no value."),
         ))
     })

@@ -22,6 +22,8 @@ pub use json::check_json;
 pub use text::check_text;
 pub use walk::{Measure, check_document, check_mutation};
 
+use super::code::Code;
+
 /// How large a query may be. The defaults are far above what a page of a client application asks
 /// for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub struct Limits {
     pub max_json_values: usize,
     /// Arrays and objects open at once in the JSON of a request, the body itself counted.
     pub max_json_nesting: usize,
+    /// May the schema be asked for, by `__schema` and `__type`? `__typename` always may.
+    pub introspection: bool,
 }
 
 impl Default for Limits {
@@ -73,6 +77,7 @@ impl Default for Limits {
             max_argument_bytes: 64 * 1024 * 1024,
             max_json_values: 500_000,
             max_json_nesting: 64,
+            introspection: true,
         }
     }
 }
@@ -147,6 +152,9 @@ pub enum Refusal {
         /// What is allowed.
         limit: usize,
     },
+    /// The schema is asked for where that is turned off.
+    #[error("Introspection is turned off here. `__typename` is allowed.")]
+    Introspection,
     /// A string does not end; the parser would read on in another way than the guard.
     #[error("Syntax error: a string that begins in line {line} does not end.")]
     UnendedString {
@@ -193,22 +201,23 @@ pub enum Refusal {
 
 impl Refusal {
     /// The stable name, sent as `extensions.code`.
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> Code {
         match self {
-            Self::TooLong { .. } => "QUERY_TOO_LONG",
-            Self::TooManyTokens { .. } => "QUERY_TOO_MANY_TOKENS",
-            Self::TooDeep { .. } => "QUERY_TOO_DEEP",
-            Self::NameTooLong { .. } => "QUERY_NAME_TOO_LONG",
-            Self::TooComplex { .. } => "QUERY_TOO_COMPLEX",
-            Self::TooManyAliases { .. } => "QUERY_TOO_MANY_ALIASES",
-            Self::TooManyDirectives { .. } => "QUERY_TOO_MANY_DIRECTIVES",
-            Self::UnendedString { .. } => "GRAPHQL_PARSE_FAILED",
+            Self::TooLong { .. } => Code::QueryTooLong,
+            Self::TooManyTokens { .. } => Code::QueryTooManyTokens,
+            Self::TooDeep { .. } => Code::QueryTooDeep,
+            Self::NameTooLong { .. } => Code::QueryNameTooLong,
+            Self::TooComplex { .. } => Code::QueryTooComplex,
+            Self::TooManyAliases { .. } => Code::QueryTooManyAliases,
+            Self::TooManyDirectives { .. } => Code::QueryTooManyDirectives,
+            Self::Introspection => Code::IntrospectionDisabled,
+            Self::UnendedString { .. } => Code::ParseFailed,
             Self::FragmentCycle { .. }
             | Self::UnknownFragment { .. }
             | Self::UnusedFragment { .. }
-            | Self::RepeatedMutation { .. } => "GRAPHQL_VALIDATION_FAILED",
-            Self::TooManyValues { .. } => "REQUEST_TOO_MANY_VALUES",
-            Self::JsonTooDeep { .. } => "REQUEST_TOO_DEEP",
+            | Self::RepeatedMutation { .. } => Code::ValidationFailed,
+            Self::TooManyValues { .. } => Code::RequestTooManyValues,
+            Self::JsonTooDeep { .. } => Code::RequestTooDeep,
         }
     }
 }

@@ -2,15 +2,23 @@
 //!
 //! Nothing is served without a token except health, the playground's files and the schema's text.
 
+pub mod admission;
 pub mod audited;
 pub mod auth;
+pub mod code;
+pub mod cost;
+pub mod documents;
 pub mod graphql;
 pub mod guard;
 pub mod health;
+mod identify;
+pub mod language;
 pub mod media;
+pub mod origin;
 pub mod playground;
 mod purpose;
 pub mod server;
+pub mod settings;
 pub mod subscription;
 
 use std::sync::{Arc, LazyLock};
@@ -20,14 +28,14 @@ use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::get;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use self::audited::{Audited, about};
 use self::auth::Authority;
-use self::graphql::{Endpoint, Settings, Writes};
+use self::graphql::{Endpoint, Writes};
 use self::health::Health;
 use self::playground::MakeSettings;
+use self::settings::{Connections, Settings};
 use self::subscription::Subscriptions;
 use crate::clock::Clock;
 use crate::domain::access::Purpose;
@@ -58,6 +66,8 @@ pub struct Open {
     pub writes: Writes,
     /// Turned off before the doors close.
     pub health: Health,
+    /// Limits of the server loop.
+    pub connections: Connections,
 }
 
 /// Opens the front door.
@@ -65,13 +75,10 @@ pub fn open(front: Front) -> Open {
     let Front { database, authority, clock, settings, playground } = front;
     let of_request = Arc::clone(&database);
     let schema = Audited::new(crate::graphql::schema());
-    let subscriptions = Subscriptions::new(
-        schema.clone(),
-        Arc::clone(&database),
-        authority.clone(),
-        clock,
-        settings.limits.clone(),
-    );
+    let subscriptions =
+        Subscriptions::new(schema.clone(), Arc::clone(&database), authority.clone(), clock, &settings);
+    let (connections, origins) = (settings.connections, settings.origins.clone());
+    let introspection = settings.limits.introspection;
     let endpoint = Endpoint::new(schema, settings, move |mut request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
         let asker = Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock);
@@ -81,10 +88,12 @@ pub fn open(front: Front) -> Open {
     });
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
+    let gate = Arc::clone(endpoint.gate());
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
         .route_layer(from_fn(purpose::read))
         .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
+        .route_layer(from_fn_with_state(gate, admission::approach))
         .route_layer(from_fn(move |request: Request, next: Next| {
             let subscriptions = subscriptions.clone();
             async move {
@@ -95,9 +104,11 @@ pub fn open(front: Front) -> Open {
                 }
             }
         }))
-        .route("/schema.graphql", get(schema_text))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready).with_state(health.clone()));
+    if introspection {
+        router = router.route("/schema.graphql", get(schema_text));
+    }
     if let Some(make_settings) = playground {
         let pages = Router::new()
             .route("/", get(playground::page))
@@ -108,8 +119,9 @@ pub fn open(front: Front) -> Open {
     }
     let router = router
         .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here; the API is at /graphql.\n") })
-        .layer(CatchPanicLayer::new());
-    Open { router, writes, health }
+        .layer(from_fn_with_state(origins, origin::share))
+        .layer(from_fn(identify::identify));
+    Open { router, writes, health, connections }
 }
 
 async fn schema_text() -> ([(header::HeaderName, &'static str); 1], &'static str) {

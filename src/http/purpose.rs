@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::graphql::answer::code;
+use super::code::Code;
 use super::graphql::{RequestId, refusal};
 use crate::domain::access::Purpose;
 
@@ -20,7 +20,7 @@ pub(super) async fn read(mut request: Request, next: Next) -> Response {
             let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
             let message =
                 "X-Purpose says once why personal data are read: 3 to 200 printable characters, as UTF-8.";
-            return refusal(request.headers(), id, code::BAD_REQUEST, message);
+            return refusal(request.headers(), id, Code::BadRequest, message);
         }
     };
     next.run(request).await

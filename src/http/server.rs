@@ -12,18 +12,11 @@ use tokio::sync::Semaphore;
 
 use super::Open;
 
-/// Connections at once; further ones wait in the backlog of the socket.
-const MAXIMUM_CONNECTIONS: usize = 2_048;
-/// How long a client may take to send the head of a request.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// How long what is under way may go on after the signal to stop.
-const STOP_DEADLINE: Duration = Duration::from_secs(20);
-
-/// Serves until `stop` resolves, then finishes what is under way, within 20 seconds.
+/// Serves until `stop` resolves, then finishes what is under way, within a deadline.
 pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output = ()>) {
-    let Open { router, writes, health } = open;
-    let (builder, graceful) = (builder(), GracefulShutdown::new());
-    let places = Arc::new(Semaphore::new(MAXIMUM_CONNECTIONS));
+    let Open { router, writes, health, connections } = open;
+    let (builder, graceful) = (builder(connections.head_deadline), GracefulShutdown::new());
+    let places = Arc::new(Semaphore::new(connections.maximum));
     tokio::pin!(stop);
     loop {
         let place = Arc::clone(&places).acquire_owned();
@@ -57,14 +50,14 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
         graceful.shutdown().await;
         writes.finished().await;
     };
-    if tokio::time::timeout(STOP_DEADLINE, finish).await.is_err() {
+    if tokio::time::timeout(connections.stop_deadline, finish).await.is_err() {
         tracing::warn!(writes = writes.count(), "stopping although requests are under way");
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(head_deadline: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100).keep_alive_interval(HEAD_DEADLINE);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_deadline);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100).keep_alive_interval(head_deadline);
     builder
 }

@@ -1,12 +1,13 @@
 //! `/graphql` over WebSocket: subscriptions, and nothing else.
 //!
 //! Subprotocol `graphql-transport-ws`. The token comes as `authorization` in the payload of `connection_init`, because
-//! a browser cannot set a header here. A page of another origin is refused, a socket that does not introduce itself
+//! a browser cannot set a header here. A page of an unknown origin is refused, a socket that does not introduce itself
 //! within five seconds is closed, and so is one whose token has ended or whose client was disabled or changed. Queries and mutations are refused: over a
 //! socket a leaving client would cancel them half-way, and HTTP has their limits.
 
 use std::any::TypeId;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
@@ -22,25 +23,18 @@ use tokio::sync::{Semaphore, watch};
 
 use super::audited::{Audited, about};
 use super::auth::{Authority, Bearer, bearer_of};
-use super::graphql::answer::code;
+use super::code::Code;
+use super::documents::Library;
 use super::graphql::{RequestId, refusal};
-use super::guard::{self, Limits};
+use super::guard;
+use super::settings::Settings;
 use crate::clock::Clock;
 use crate::domain::actor::Actor;
 use crate::graphql::context::{Asker, RequestContext};
 use crate::store::Database;
 
-/// Sockets at once.
-const MAXIMUM_SOCKETS: usize = 1_000;
-/// Operations at once on one socket.
-const MAXIMUM_OPERATIONS: usize = 20;
-/// How long a socket may take to introduce itself.
-const INIT_DEADLINE: Duration = Duration::from_secs(5);
 /// How often a socket looks whether its client is still what it was.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// Bytes of one message: a subscription's text and variables.
-const MAXIMUM_MESSAGE: usize = 64 * 1024;
-
 /// Serves subscriptions.
 #[derive(Clone)]
 pub struct Subscriptions {
@@ -48,8 +42,41 @@ pub struct Subscriptions {
     database: Arc<Database>,
     authority: Authority,
     clock: Clock,
-    limits: Limits,
+    settings: Arc<Settings>,
+    library: Arc<Library>,
     sockets: Arc<Semaphore>,
+    clients: Arc<Mutex<HashMap<i64, usize>>>,
+}
+
+/// A client's right to one socket, given back when it is dropped.
+struct Seat {
+    client: i64,
+    clients: Arc<Mutex<HashMap<i64, usize>>>,
+}
+
+impl Seat {
+    fn take(clients: &Arc<Mutex<HashMap<i64, usize>>>, client: i64, limit: usize) -> Option<Self> {
+        let mut taken = clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(client).or_default();
+        if *count >= limit {
+            return None;
+        }
+        *count += 1;
+        drop(taken);
+        Some(Self { client, clients: Arc::clone(clients) })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.client);
+            }
+        }
+    }
 }
 
 impl Subscriptions {
@@ -59,10 +86,12 @@ impl Subscriptions {
         database: Arc<Database>,
         authority: Authority,
         clock: Clock,
-        limits: Limits,
+        settings: &Settings,
     ) -> Self {
-        let sockets = Arc::new(Semaphore::new(MAXIMUM_SOCKETS));
-        Self { schema, database, authority, clock, limits, sockets }
+        let sockets = Arc::new(Semaphore::new(settings.sockets.maximum));
+        let library = Arc::new(Library::new(settings.documents.clone()));
+        let (settings, clients) = (Arc::new(settings.clone()), Arc::default());
+        Self { schema, database, authority, clock, settings, library, sockets, clients }
     }
 
     /// Is this request one for a socket?
@@ -73,27 +102,23 @@ impl Subscriptions {
 
     /// Answers a request for a socket.
     pub async fn upgrade(&self, mut request: HttpRequest) -> HttpResponse {
-        let refuse = |headers: &HeaderMap, code, message| refusal(headers, RequestId::new(), code, message);
-        if !is_own_origin(request.headers()) {
-            return refuse(
-                request.headers(),
-                code::FORBIDDEN_ORIGIN,
-                "Pages of another origin open no sockets here.",
-            );
+        let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
+        let refuse = |headers: &HeaderMap, code: Code| refusal(headers, id, code, code.sentence().english);
+        if !self.settings.origins.may_open_sockets(request.headers()) {
+            return refuse(request.headers(), Code::ForbiddenOrigin);
         }
         let Ok(place) = Arc::clone(&self.sockets).try_acquire_owned() else {
-            return refuse(
-                request.headers(),
-                code::UNAVAILABLE,
-                "Too many sockets are open. Try again in a moment.",
-            );
+            return refuse(request.headers(), Code::Overloaded);
         };
         let protocol = match request.extract_parts::<GraphQLProtocol>().await {
             Ok(protocol) => protocol,
             Err(rejection) => return rejection.into_response(),
         };
         let upgrade = match request.extract_parts::<WebSocketUpgrade>().await {
-            Ok(upgrade) => upgrade.max_message_size(MAXIMUM_MESSAGE).max_frame_size(MAXIMUM_MESSAGE),
+            Ok(upgrade) => {
+                let bytes = self.settings.sockets.message_bytes;
+                upgrade.max_message_size(bytes).max_frame_size(bytes)
+            }
             Err(rejection) => return rejection.into_response(),
         };
         let subscriptions = self.clone();
@@ -105,25 +130,30 @@ impl Subscriptions {
 
     async fn serve(self, socket: axum::extract::ws::WebSocket, protocol: GraphQLProtocol) {
         // Who it is, once that is said.
-        let (introduced, mut introduction) = watch::channel(None::<Bearer>);
+        let (introduced, mut introduction) = watch::channel(None::<(Bearer, Seat)>);
+        let (limits, clients) = (self.settings.sockets, Arc::clone(&self.clients));
         let (database, clock) = (Arc::clone(&self.database), self.clock);
         let (authority, of_init) = (self.authority.clone(), Arc::clone(&self.database));
         let operations =
-            Operations { subscriptions: self, places: Arc::new(Semaphore::new(MAXIMUM_OPERATIONS)) };
+            Operations { subscriptions: self, places: Arc::new(Semaphore::new(limits.operations)) };
         let serving = GraphQLWebSocket::new(socket, operations, protocol)
             .on_connection_init(move |payload| async move {
-                let bearer = introduce(&authority, &of_init, &payload).await.ok_or_else(unauthenticated)?;
+                let bearer = introduce(&authority, &of_init, &payload)
+                    .await
+                    .ok_or_else(|| coded(Code::Unauthenticated))?;
+                let seat = Seat::take(&clients, bearer.actor.client_id, limits.per_client);
+                let seat = seat.ok_or_else(|| coded(Code::TooManySockets))?;
                 let mut data = Data::default();
                 data.insert(Arc::new(bearer.actor.clone()));
-                introduced.send_replace(Some(bearer));
+                introduced.send_replace(Some((bearer, seat)));
                 Ok(data)
             })
             .keepalive_timeout(Duration::from_secs(60))
             .serve();
         let ending = async {
             let introduction = introduction.wait_for(Option::is_some);
-            let bearer = match tokio::time::timeout(INIT_DEADLINE, introduction).await {
-                Ok(Ok(bearer)) => bearer.clone(),
+            let bearer = match tokio::time::timeout(limits.init_deadline, introduction).await {
+                Ok(Ok(known)) => known.as_ref().map(|(bearer, _)| bearer.clone()),
                 // Never introduced, or refused: then the protocol closes it.
                 _ => return,
             };
@@ -150,18 +180,8 @@ async fn introduce(
     authority.verify(database, bearer_of(authorization)?).await.ok()
 }
 
-fn unauthenticated() -> Error {
-    Error::new("Send a valid token as `authorization`: Bearer ….")
-        .extend_with(|_, e| e.set("code", code::UNAUTHENTICATED))
-}
-
-/// A browser says where a page is from; other clients need not.
-fn is_own_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let origin =
-        origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-    origin.is_some() && origin == host
+fn coded(code: Code) -> Error {
+    Error::new(code.sentence().english).extend_with(|_, e| e.set("code", code.as_str()))
 }
 
 /// The operations of one socket, each behind the guard.
@@ -174,15 +194,17 @@ struct Operations {
 impl Operations {
     /// Parses the text, and refuses what may not run here.
     fn admit(&self, request: &mut Request) -> Result<(), ServerError> {
-        let limits = &self.subscriptions.limits;
+        let limits = &self.subscriptions.settings.limits;
+        // Nobody registers documents over a socket; whether only stored ones run holds here too.
+        self.subscriptions.library.find(0, None, Some(&request.query)).map_err(of_code)?;
         let refused = |refusal: guard::Refusal| error(refusal.to_string(), refusal.code());
         guard::check_text(&request.query, limits).map_err(refused)?;
         let document = async_graphql::parser::parse_query(&request.query)
-            .map_err(|_| error("The text cannot be parsed.".to_owned(), code::PARSE_FAILED))?;
+            .map_err(|_| error("The text cannot be parsed.".to_owned(), Code::ParseFailed))?;
         guard::check_document(&document, &request.variables, limits).map_err(refused)?;
         if document.operations.iter().any(|(_, operation)| operation.node.ty != OperationType::Subscription) {
             let message = "Only subscriptions run over a socket; send queries and mutations by POST.";
-            return Err(error(message.to_owned(), code::BAD_REQUEST));
+            return Err(error(message.to_owned(), Code::BadRequest));
         }
         request.set_parsed_query(document);
         Ok(())
@@ -193,7 +215,7 @@ impl Executor for Operations {
     async fn execute(&self, _: Request) -> Response {
         Response::from_errors(vec![error(
             "Only subscriptions run over a socket.".to_owned(),
-            code::BAD_REQUEST,
+            Code::BadRequest,
         )])
     }
 
@@ -205,10 +227,10 @@ impl Executor for Operations {
         let refuse = |error| stream::once(async { Response::from_errors(vec![error]) }).boxed();
         let actor = session.as_ref().and_then(|data| data.get(&TypeId::of::<Arc<Actor>>()));
         let Some(actor) = actor.and_then(|actor| actor.downcast_ref::<Arc<Actor>>()) else {
-            return refuse(error("There was no connection_init.".to_owned(), code::UNAUTHENTICATED));
+            return refuse(error("There was no connection_init.".to_owned(), Code::Unauthenticated));
         };
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return refuse(error("Too many operations on one socket.".to_owned(), code::BAD_REQUEST));
+            return refuse(of_code(Code::TooManyOperations));
         };
         if let Err(error) = self.admit(&mut request) {
             return refuse(error);
@@ -235,14 +257,18 @@ fn conceal(mut response: Response) -> Response {
         if error.extensions.as_ref().is_none_or(|extensions| extensions.get("code").is_none()) {
             let id = RequestId::new();
             tracing::error!(request_id = %id, "a subscription failed");
-            *error = self::error(format!("Something went wrong on our side ({id})."), code::INTERNAL);
+            *error = self::error(format!("Something went wrong on our side ({id})."), Code::Internal);
         }
     }
     response
 }
 
-fn error(message: String, code: &'static str) -> ServerError {
+fn error(message: String, code: Code) -> ServerError {
     let mut error = ServerError::new(message, None);
-    error.extensions.get_or_insert_default().set("code", code);
+    error.extensions.get_or_insert_default().set("code", code.as_str());
     error
+}
+
+fn of_code(code: Code) -> ServerError {
+    error(code.sentence().english.to_owned(), code)
 }

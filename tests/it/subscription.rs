@@ -7,6 +7,8 @@ use participant_registry::clock::Clock;
 use participant_registry::domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
 use participant_registry::http::auth::{Authority, issue};
+use participant_registry::http::origin::Origins;
+use participant_registry::http::settings::Settings;
 use participant_registry::http::{Front, open, server};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,13 +22,17 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Serves the app on a port of its own, for as long as the runtime lives.
 async fn serve(app: &App) -> String {
+    serve_with(app, Settings::default()).await
+}
+
+async fn serve_with(app: &App, settings: Settings) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let front = Front {
         database: app.database.clone(),
         authority: Authority::of_ourselves(),
         clock: Default::default(),
-        settings: Default::default(),
+        settings,
         playground: None,
     };
     tokio::spawn(server::serve(listener, open(front), std::future::pending()));
@@ -252,4 +258,42 @@ async fn people_told_over_a_socket_are_on_record_before_they_are_told() {
     send(&mut socket, ask).await;
     let told = next(&mut socket).await;
     assert!(told.to_string().contains("UNAVAILABLE") && !told.to_string().contains("Budi"), "{told}");
+}
+
+#[tokio::test]
+async fn a_client_has_so_many_sockets_and_gets_a_place_back_when_one_ends() {
+    let app = App::new().await;
+    let mut settings = Settings::default();
+    settings.sockets.per_client = 1;
+    let address = serve_with(&app, settings).await;
+    let first = introduced(&app, &address).await;
+    let init = json!({"type": "connection_init", "payload": {"authorization": format!("Bearer {}", app.administrator().await)}});
+    let mut second = connect(&address, None).await.unwrap();
+    send(&mut second, init.clone()).await;
+    assert_ne!(next(&mut second).await["type"], "connection_ack");
+    // Another client's are its own.
+    app.register("officer", Role::Officer, TokenScope::default()).await;
+    introduced_with(&address, &app.token_of("officer")).await;
+    drop(first);
+    let again = async {
+        loop {
+            let mut socket = connect(&address, None).await.unwrap();
+            send(&mut socket, init.clone()).await;
+            if next(&mut socket).await["type"] == "connection_ack" {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), again).await.expect("the place came back");
+}
+
+#[tokio::test]
+async fn a_socket_that_says_nothing_is_closed_and_a_named_origin_may_open_one() {
+    let app = App::new().await;
+    let mut settings =
+        Settings { origins: Origins::parse(["https://apps.example"]).unwrap(), ..Settings::default() };
+    settings.sockets.init_deadline = Duration::from_millis(50);
+    let address = serve_with(&app, settings).await;
+    assert!(connect(&address, Some("https://elsewhere.example")).await.is_err());
+    ends(connect(&address, Some("https://apps.example")).await.unwrap()).await;
 }

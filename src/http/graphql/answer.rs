@@ -10,92 +10,16 @@ use std::collections::{BTreeMap, HashSet};
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError, Value};
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::RequestId;
+use super::{REQUEST_ID, RequestId};
+use crate::domain::language::Language;
+use crate::http::code::Code;
 use crate::http::guard::Refusal;
+use crate::http::language;
 use crate::http::media::Media;
-
-/// The codes that the endpoint itself gives; those of the guard are at [`Refusal::code`].
-pub(in crate::http) mod code {
-    /// No token, or not one of ours; what is wrong with it is nobody's business.
-    pub(crate) const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
-    /// A page of another origin wants a socket.
-    pub(crate) const FORBIDDEN_ORIGIN: &str = "FORBIDDEN_ORIGIN";
-    /// Also what a resolver sets when the database does not answer.
-    pub(crate) const UNAVAILABLE: &str = "UNAVAILABLE";
-    pub(crate) const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
-    /// What a resolver sets when a client has tried too many numbers.
-    pub(crate) const QUOTA_EXCEEDED: &str = "QUOTA_EXCEEDED";
-    pub(crate) const INTERNAL: &str = "INTERNAL";
-    pub(crate) const BAD_REQUEST: &str = "BAD_REQUEST";
-    pub(crate) const BAD_JSON: &str = "BAD_JSON";
-    pub(crate) const BATCH_NOT_SUPPORTED: &str = "BATCH_NOT_SUPPORTED";
-    pub(crate) const BODY_TOO_LARGE: &str = "BODY_TOO_LARGE";
-    pub(crate) const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
-    pub(crate) const MUTATION_BY_GET: &str = "MUTATION_BY_GET";
-    pub(crate) const NOT_ACCEPTABLE: &str = "NOT_ACCEPTABLE";
-    pub(crate) const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
-    pub(crate) const SUBSCRIPTION_OVER_HTTP: &str = "SUBSCRIPTION_OVER_HTTP";
-    pub(crate) const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
-    pub(crate) const OPERATION_NOT_FOUND: &str = "OPERATION_NOT_FOUND";
-    pub(crate) const OPERATION_NAME_REQUIRED: &str = "OPERATION_NAME_REQUIRED";
-    pub(crate) const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
-    pub(crate) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
-    pub(crate) const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
-}
-
-/// What a code means to HTTP, where an answer has no data.
-fn status(code: &str, media: Media) -> StatusCode {
-    match code {
-        code::BAD_REQUEST | code::BAD_JSON | code::BATCH_NOT_SUPPORTED | code::SUBSCRIPTION_OVER_HTTP => {
-            StatusCode::BAD_REQUEST
-        }
-        "REQUEST_TOO_MANY_VALUES" | code::BODY_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
-        "REQUEST_TOO_DEEP" => StatusCode::BAD_REQUEST,
-        code::METHOD_NOT_ALLOWED | code::MUTATION_BY_GET => StatusCode::METHOD_NOT_ALLOWED,
-        code::UNAUTHENTICATED => StatusCode::UNAUTHORIZED,
-        code::FORBIDDEN_ORIGIN => StatusCode::FORBIDDEN,
-        code::NOT_ACCEPTABLE => StatusCode::NOT_ACCEPTABLE,
-        code::REQUEST_TIMEOUT => StatusCode::REQUEST_TIMEOUT,
-        code::UNSUPPORTED_MEDIA_TYPE => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        // Not the query's doing: the status is for balancers and monitors, in both forms.
-        code::INTERNAL => StatusCode::INTERNAL_SERVER_ERROR,
-        code::UNAVAILABLE | code::DEADLINE_EXCEEDED => StatusCode::SERVICE_UNAVAILABLE,
-        code::QUOTA_EXCEEDED => StatusCode::TOO_MANY_REQUESTS,
-        // A request that was well-formed, with a query that was not. Older clients get 200 for those.
-        code::PARSE_FAILED
-        | code::VALIDATION_FAILED
-        | code::BAD_USER_INPUT
-        | code::OPERATION_NOT_FOUND
-        | code::OPERATION_NAME_REQUIRED => rejected(media),
-        guard if guard.starts_with("QUERY_") => rejected(media),
-        // A resolver's own: the operation ran, and this is its result.
-        _ => StatusCode::OK,
-    }
-}
-
-const fn rejected(media: Media) -> StatusCode {
-    match media {
-        Media::GraphqlResponse => StatusCode::BAD_REQUEST,
-        Media::Json => StatusCode::OK,
-    }
-}
-
-/// The header that has to stand beside a status.
-fn companion(code: &str) -> Option<(HeaderName, HeaderValue)> {
-    match code {
-        code::METHOD_NOT_ALLOWED => Some((header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"))),
-        code::MUTATION_BY_GET => Some((header::ALLOW, HeaderValue::from_static("POST"))),
-        code::UNAUTHENTICATED => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
-        code::UNAVAILABLE | code::DEADLINE_EXCEEDED => {
-            Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
-        }
-        _ => None,
-    }
-}
 
 /// The validator reports each fault of a query, and a query may have thousands.
 const MAX_REFUSAL_ERRORS: usize = 20;
@@ -103,14 +27,33 @@ const MAX_REFUSAL_ERRORS: usize = 20;
 /// Why nothing of a request ran.
 #[derive(Debug)]
 pub(super) struct Refused {
-    code: &'static str,
+    code: Code,
     message: Cow<'static, str>,
     at: Option<Pos>,
+    extensions: BTreeMap<String, Value>,
+    /// Seconds, where it is known better than "a moment".
+    retry_after: Option<u64>,
 }
 
 impl Refused {
-    pub(super) fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), at: None }
+    pub(super) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        let message = message.into();
+        Self { code, message, at: None, extensions: BTreeMap::new(), retry_after: None }
+    }
+}
+
+impl Refused {
+    /// Tells what the request would have cost, and when there are points for it.
+    pub(super) fn costing(mut self, cost: Value, retry_after: Option<u64>) -> Self {
+        self.extensions.insert("cost".to_owned(), cost);
+        Self { retry_after, ..self }
+    }
+}
+
+impl From<Code> for Refused {
+    /// With the sentence of the code.
+    fn from(code: Code) -> Self {
+        Self::new(code, code.sentence().english)
     }
 }
 
@@ -132,7 +75,7 @@ impl From<async_graphql::parser::Error> for Refused {
             }
             other => format!("Syntax error: {other}"),
         };
-        Self { code: code::PARSE_FAILED, message: message.into(), at }
+        Self { at, ..Self::new(Code::ParseFailed, message) }
     }
 }
 
@@ -150,7 +93,11 @@ impl From<Refused> for Answer {
     fn from(refused: Refused) -> Self {
         let mut error = ServerError::new(refused.message, refused.at);
         set_code(&mut error, refused.code);
-        Self { errors: vec![error], ..Self::default() }
+        let mut headers = HeaderMap::new();
+        if let Some(seconds) = refused.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        Self { errors: vec![error], extensions: refused.extensions, headers, ..Self::default() }
     }
 }
 
@@ -171,9 +118,9 @@ impl Answer {
         }
         for error in errors.iter_mut().filter(|error| code_of(error).is_none()) {
             if !ran {
-                set_code(error, code::VALIDATION_FAILED);
+                set_code(error, Code::ValidationFailed);
             } else if arguments.are_to_blame_for(error) {
-                set_code(error, code::BAD_USER_INPUT);
+                set_code(error, Code::BadUserInput);
             } else {
                 conceal(error, id);
             }
@@ -181,17 +128,20 @@ impl Answer {
         Self { errors, data: ran.then_some(data), extensions, headers: http_headers }
     }
 
+    /// Adds to what is said beside the data.
+    pub(super) fn extend(&mut self, name: &str, value: Value) {
+        self.extensions.insert(name.to_owned(), value);
+    }
+
     /// A resolver panicked. What it said is with the panic hook, and may hold anything.
     pub(super) fn panicked(id: RequestId) -> Self {
         tracing::error!(request_id = %id, "a resolver panicked");
-        Self {
-            errors: vec![fault(ServerError::new("", None), id)],
-            data: Some(Value::Null),
-            ..Self::default()
-        }
+        Self { errors: vec![fault(ServerError::new("", None))], data: Some(Value::Null), ..Self::default() }
     }
 
-    pub(super) fn into_response(self, media: Media) -> Response {
+    pub(super) fn into_response(mut self, form: Form) -> Response {
+        let media = form.media;
+        self.errors.iter_mut().for_each(|error| form.complete(error));
         #[derive(Serialize)]
         struct Wire<'a> {
             #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -208,10 +158,12 @@ impl Answer {
         *response.headers_mut() = self.headers;
         if matches!(self.data, None | Some(Value::Null)) {
             // Of several, the gravest.
-            let codes = self.errors.iter().filter_map(code_of);
-            if let Some(code) = codes.max_by_key(|code| status(code, media)) {
-                *response.status_mut() = status(code, media);
-                response.headers_mut().extend(companion(code));
+            let codes = self.errors.iter().filter_map(known_code);
+            if let Some(code) = codes.max_by_key(|code| code.status(media)) {
+                *response.status_mut() = code.status(media);
+                if let Some((name, value)) = code.companion() {
+                    response.headers_mut().entry(name).or_insert(value);
+                }
             }
         }
         let headers = response.headers_mut();
@@ -220,8 +172,43 @@ impl Answer {
         }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::VARY, HeaderValue::from_static("accept"));
+        headers.insert(header::VARY, HeaderValue::from_static("accept, accept-language"));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(form.language.as_str()));
+        let id = HeaderValue::try_from(form.id.to_string()).expect("a UUID is a header value");
+        headers.insert(REQUEST_ID, id);
         response
+    }
+}
+
+/// In which form an answer is written, and under which name the log speaks of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    pub(super) media: Media,
+    pub(super) language: Language,
+    pub(super) id: RequestId,
+}
+
+impl Form {
+    /// Of the answer to a request that is called so.
+    pub(super) fn of(headers: &HeaderMap, id: RequestId) -> Self {
+        Self {
+            media: Media::accepted(headers).unwrap_or(Media::Json),
+            language: language::accepted(headers),
+            id,
+        }
+    }
+
+    /// Gives an error what every error has.
+    fn complete(self, error: &mut ServerError) {
+        let code = known_code(error);
+        let extensions = error.extensions.get_or_insert_default();
+        extensions.set("requestId", self.id.to_string());
+        let Some(code) = code else { return };
+        extensions.set("retryable", code.retryable());
+        let sentence = code.sentence().in_language(self.language);
+        if self.language == Language::Indonesian && error.message != sentence {
+            extensions.set("detail", std::mem::replace(&mut error.message, sentence.to_owned()));
+        }
     }
 }
 
@@ -280,8 +267,12 @@ fn retry_after(error: &ServerError) -> Option<u64> {
     }
 }
 
-fn set_code(error: &mut ServerError, code: &str) {
-    error.extensions.get_or_insert_default().set("code", code);
+fn known_code(error: &ServerError) -> Option<Code> {
+    code_of(error)?.parse().ok()
+}
+
+fn set_code(error: &mut ServerError, code: Code) {
+    error.extensions.get_or_insert_default().set("code", code.as_str());
 }
 
 /// Logs a fault and leaves of it what its client may know.
@@ -292,15 +283,14 @@ fn conceal(error: &mut ServerError, id: RequestId) {
     });
     let path = path.collect::<Vec<_>>().join(".");
     tracing::error!(request_id = %id, path, error = without_numbers(&error.message), "a resolver failed");
-    *error = fault(std::mem::replace(error, ServerError::new("", None)), id);
+    *error = fault(std::mem::replace(error, ServerError::new("", None)));
 }
 
-fn fault(error: ServerError, id: RequestId) -> ServerError {
+fn fault(error: ServerError) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
-    extensions.set("code", code::INTERNAL);
-    extensions.set("requestId", id.to_string());
+    extensions.set("code", Code::Internal.as_str());
     ServerError {
-        message: "Something went wrong on our side.".to_owned(),
+        message: Code::Internal.sentence().english.to_owned(),
         source: None,
         extensions: Some(extensions),
         ..error

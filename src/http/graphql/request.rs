@@ -1,25 +1,28 @@
 //! What a client sent: the parameters of GraphQL over HTTP, from a body or a URL.
 
-use std::collections::HashMap;
-
 use async_graphql::Variables;
 use axum::body::Body;
 use axum::extract::Query;
 use axum::http::{HeaderMap, Uri, header};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
 use tokio::time::timeout;
 
 use super::Settings;
-use super::answer::{Refused, code};
+use super::answer::Refused;
+use crate::http::code::Code;
+use crate::http::documents::{Hash, read_hash};
 use crate::http::guard::{Limits, check_json};
 use crate::http::media;
 
 /// A well-formed request. Whether its query parses is another question.
 #[derive(Debug)]
 pub(super) struct Parameters {
-    pub(super) query: String,
+    pub(super) query: Option<String>,
+    /// The document's SHA-256, where it is named by that.
+    pub(super) document: Option<Hash>,
     pub(super) operation_name: Option<String>,
     pub(super) variables: Variables,
 }
@@ -31,9 +34,8 @@ struct Wire {
     query: Option<String>,
     operation_name: Option<String>,
     variables: Option<Variables>,
-    /// Nothing here is understood yet; but it has to be an object.
-    #[serde(rename = "extensions")]
-    _extensions: Option<HashMap<String, IgnoredAny>>,
+    document_id: Option<String>,
+    extensions: Option<Map<String, Json>>,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +44,7 @@ struct UrlWire {
     query: Option<String>,
     operation_name: Option<String>,
     variables: Option<String>,
+    document_id: Option<String>,
     extensions: Option<String>,
 }
 
@@ -53,46 +56,69 @@ impl Parameters {
     ) -> Result<Self, Refused> {
         if !media::is_json(headers) {
             return Err(Refused::new(
-                code::UNSUPPORTED_MEDIA_TYPE,
+                Code::UnsupportedMediaType,
                 "Send the request as JSON in UTF-8, with `Content-Type: application/json`.",
             ));
         }
         let bytes = timeout(settings.body_deadline, read(headers, body, settings.max_body_bytes))
             .await
-            .map_err(|_elapsed| Refused::new(code::REQUEST_TIMEOUT, "The body did not arrive in time."))??;
+            .map_err(|_elapsed| Refused::new(Code::RequestTimeout, "The body did not arrive in time."))??;
         // Serde would also take an array for a struct, member by member.
         if bytes.trim_ascii_start().starts_with(b"[") {
             return Err(Refused::new(
-                code::BATCH_NOT_SUPPORTED,
+                Code::BatchNotSupported,
                 "One operation a request: the body is an object, not an array.",
             ));
         }
         let wire: Wire = parse(&bytes, "The body", &settings.limits)?;
-        Self::new(wire.query, wire.operation_name, wire.variables)
+        Self::new(wire)
     }
 
     pub(super) fn from_url(uri: &Uri, limits: &Limits) -> Result<Self, Refused> {
         let Query(wire) = Query::<UrlWire>::try_from_uri(uri).map_err(|_| {
-            Refused::new(code::BAD_REQUEST, "The URL has a parameter twice, or one that is not UTF-8.")
+            Refused::new(Code::BadRequest, "The URL has a parameter twice, or one that is not UTF-8.")
         })?;
         let json = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let variables =
             json(&wire.variables).map(|text| parse(text.as_bytes(), "`variables`", limits)).transpose()?;
-        let _: Option<Option<HashMap<String, IgnoredAny>>> =
+        let extensions =
             json(&wire.extensions).map(|text| parse(text.as_bytes(), "`extensions`", limits)).transpose()?;
-        Self::new(wire.query, wire.operation_name, variables)
+        let UrlWire { query, operation_name, document_id, .. } = wire;
+        Self::new(Wire {
+            query,
+            operation_name,
+            variables,
+            document_id: document_id.filter(|id| !id.is_empty()),
+            extensions: extensions.flatten(),
+        })
     }
 
-    fn new(
-        query: Option<String>,
-        operation_name: Option<String>,
-        variables: Option<Variables>,
-    ) -> Result<Self, Refused> {
-        let query = query.filter(|query| !query.is_empty()).ok_or_else(|| {
-            Refused::new(code::BAD_REQUEST, "The request has no `query`, a string with GraphQL in it.")
-        })?;
-        let operation_name = operation_name.filter(|name| !name.is_empty());
-        Ok(Self { query, operation_name, variables: variables.unwrap_or_default() })
+    fn new(wire: Wire) -> Result<Self, Refused> {
+        Ok(Self {
+            document: document(&wire)?,
+            query: wire.query.filter(|query| !query.is_empty()),
+            operation_name: wire.operation_name.filter(|name| !name.is_empty()),
+            variables: wire.variables.unwrap_or_default(),
+        })
+    }
+}
+
+/// The hash by which a document is named: `documentId`, or Apollo's `extensions.persistedQuery.sha256Hash`.
+fn document(wire: &Wire) -> Result<Option<Hash>, Refused> {
+    let apollo = wire.extensions.as_ref().and_then(|extensions| extensions.get("persistedQuery"));
+    let apollo = apollo.filter(|query| !query.is_null()).map(|query| {
+        let is_known = query.get("version").and_then(Json::as_u64) == Some(1);
+        query.get("sha256Hash").and_then(Json::as_str).filter(|_| is_known).and_then(read_hash)
+    });
+    let named = wire.document_id.as_deref().map(read_hash);
+    match named.or(apollo) {
+        None => Ok(None),
+        Some(Some(hash)) => Ok(Some(hash)),
+        Some(None) => Err(Refused::new(
+            Code::BadRequest,
+            "A document is named by its SHA-256, 64 hexadecimal digits: `documentId`, or \
+             `extensions.persistedQuery` with `version` 1 and `sha256Hash`.",
+        )),
     }
 }
 
@@ -101,7 +127,7 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, 
     let too_large = || {
         let message =
             format!("The body may have {limit} bytes. More rows go into a file or into several requests.");
-        Refused::new(code::BODY_TOO_LARGE, message)
+        Refused::new(Code::BodyTooLarge, message)
     };
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -116,7 +142,7 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, 
             Ok(None) => return Ok(bytes),
             Ok(Some(chunk)) if bytes.len() + chunk.len() > limit => return Err(too_large()),
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            Err(_) => return Err(Refused::new(code::BAD_REQUEST, "The body broke off.")),
+            Err(_) => return Err(Refused::new(Code::BadRequest, "The body broke off.")),
         }
     }
 }
@@ -130,9 +156,9 @@ fn parse<T: DeserializeOwned>(json: &[u8], what: &str, limits: &Limits) -> Resul
         if error.is_data() {
             let shape =
                 "`query` and `operationName` are strings, `variables` and `extensions` objects, none twice";
-            Refused::new(code::BAD_REQUEST, format!("{what} has the wrong shape at {place}: {shape}."))
+            Refused::new(Code::BadRequest, format!("{what} has the wrong shape at {place}: {shape}."))
         } else {
-            Refused::new(code::BAD_JSON, format!("{what} is not JSON: see {place}."))
+            Refused::new(Code::BadJson, format!("{what} is not JSON: see {place}."))
         }
     })
 }

@@ -9,13 +9,14 @@ use async_graphql::{Context, EmptySubscription, ErrorExtensions, InputObject, Ob
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, VARY};
-use axum::http::{HeaderMap, Request as HttpRequest, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode};
 use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 use tower::ServiceExt;
 
 use super::*;
+use crate::http::guard::Limits;
 
 mod running;
 
@@ -193,7 +194,7 @@ async fn a_query_is_answered_with_its_data_and_the_headers_of_the_specification(
     assert_eq!(got.headers[CONTENT_TYPE], format!("{GRAPHQL}; charset=utf-8"));
     assert_eq!(
         (&got.headers[VARY], &got.headers[CACHE_CONTROL]),
-        (&"accept".parse().unwrap(), &"no-store".parse().unwrap())
+        (&"accept, accept-language".parse().unwrap(), &"no-store".parse().unwrap())
     );
     let legacy = server().send(accepting(JSON, query("{hello}"))).await;
     assert_eq!(legacy.headers[CONTENT_TYPE], format!("{JSON}; charset=utf-8"));

@@ -47,6 +47,15 @@ struct Introspection {
 }
 
 impl Measure {
+    /// What it costs its client, in points: one for the request, one for each object that the answer may have, one for
+    /// each KiB of arguments, and for each use of `__schema` or `__type` as much as half a thousand objects.
+    pub fn cost(&self) -> u32 {
+        let introspection = self.introspection.roots.saturating_mul(500);
+        let arguments = self.argument_bytes / 1_024;
+        let sum = self.objects.saturating_add(introspection).saturating_add(arguments).saturating_add(1);
+        u32::try_from(sum).unwrap_or(u32::MAX)
+    }
+
     /// Both, beside each other in one selection set.
     fn beside(self, other: Self) -> Self {
         Self {
@@ -78,6 +87,9 @@ impl Measure {
         let too_many = |is: usize, what, limit| {
             if is > limit { Err(Refusal::TooComplex { what, limit }) } else { Ok(()) }
         };
+        if self.introspection.roots > 0 && !limits.introspection {
+            return Err(Refusal::Introspection);
+        }
         too_deep(self.depth, "fields", limits.max_depth)?;
         too_deep(self.levels, "selections and fragments", MAX_LEVELS)?;
         too_deep(self.introspection.depth, "introspection", INTROSPECTION_DEPTH)?;
@@ -339,7 +351,7 @@ mod tests {
     }
 
     fn code(query: &str) -> Option<&'static str> {
-        measure(query).err().map(|refusal| refusal.code())
+        measure(query).err().map(|refusal| refusal.code().as_str())
     }
 
     /// `count` fragments, each spreading the next one twice.
@@ -407,7 +419,9 @@ mod tests {
         let text = "x".repeat(1_000_000);
         let query = |uses: usize| format!("query($v: String) {{a(b: [{}])}}", "$v ".repeat(uses));
         let refused = |uses| {
-            measure_with(&query(uses), value!({ "v": text.as_str() })).err().map(|refusal| refusal.code())
+            measure_with(&query(uses), value!({ "v": text.as_str() }))
+                .err()
+                .map(|refusal| refusal.code().as_str())
         };
         assert_eq!((refused(60), refused(70)), (None, Some("QUERY_TOO_COMPLEX")));
     }
@@ -427,6 +441,36 @@ mod tests {
         let limits = Limits { max_depth: 5, ..Limits::default() };
         let measure = check_document(&document, &Variables::default(), &limits).unwrap();
         assert_eq!((measure.depth, measure.introspection.depth, measure.introspection.lists), (1, 15, 2));
+    }
+
+    #[test]
+    fn the_cost_multiplies_pages_and_counts_data_that_is_sent() {
+        let cost = |query: &str| measure(query).unwrap().cost();
+        assert_eq!(cost("{a}"), 1);
+        assert_eq!(cost("{viewer{name}}"), 2);
+        assert_eq!(cost("{employers(first: 10){nodes{name}}}"), 1 + 10 * 2);
+        assert_eq!(
+            cost("{employers(first: 10){nodes{participants(first: 5){nodes{id}}}}}"),
+            1 + 10 * (2 + 5 * 2)
+        );
+        assert_eq!(cost("{__schema{queryType{name}}}"), 1 + 500 + 2);
+        let sent = value!({ "v": "x".repeat(10 * 1_024) });
+        assert_eq!(measure_with("query($v: String) {a(b: $v)}", sent).unwrap().cost(), 1 + 10);
+    }
+
+    #[test]
+    fn introspection_that_is_turned_off_hides_nowhere() {
+        let limits = Limits { introspection: false, ..Limits::default() };
+        let check =
+            |query: &str| check_document(&parse_query(query).unwrap(), &Variables::default(), &limits);
+        for query in [
+            "{__schema{types{name}}}",
+            "{a:__type(name:\"A\"){name}}",
+            "{...F} fragment F on Query {...G} fragment G on Query {... @include(if: true) {__schema{types{name}}}}",
+        ] {
+            assert_eq!(check(query), Err(Refusal::Introspection), "{query}");
+        }
+        assert!(check("{__typename a{__typename}}").is_ok());
     }
 
     #[test]

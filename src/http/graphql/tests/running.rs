@@ -180,3 +180,28 @@ async fn a_mutation_that_takes_too_long_goes_on_and_its_client_is_told_so() {
         (Some("started"), Some("committed"))
     );
 }
+
+#[tokio::test]
+async fn an_error_says_whether_to_come_back_and_its_request_in_both_languages() {
+    for (text, retryable, detail) in [
+        ("{forbidden}", false, "Not yours."),
+        ("{unavailable}", true, "Later."),
+        ("{hello faulty}", false, ""),
+    ] {
+        let mut request = query(text);
+        request.headers_mut().insert("accept-language", HeaderValue::from_static("id-ID, en;q=0.5"));
+        let got = server().send(request).await;
+        let error = &got.body["errors"][0];
+        let code: Code = got.code().parse().unwrap();
+        assert_eq!(error["message"], code.sentence().indonesian);
+        assert_eq!(error["extensions"]["retryable"], retryable);
+        assert_eq!(error["extensions"]["requestId"], got.header(REQUEST_ID));
+        assert_eq!(got.header("content-language"), "id");
+        // What the sentence of the code does not say is not lost; of a fault nothing is said.
+        match detail {
+            "" => assert!(!got.body.to_string().contains("nik")),
+            _ => assert_eq!(error["extensions"]["detail"], detail),
+        }
+    }
+    assert_eq!(server().send(query("{forbidden}")).await.header("content-language"), "en");
+}

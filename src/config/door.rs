@@ -1,0 +1,321 @@
+//! Limits of the front door: what an operator may change of [`Settings`].
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{ArgAction, Args};
+
+use super::Environment;
+use crate::http::documents::StoredDocuments;
+use crate::http::guard::Limits;
+use crate::http::origin::Origins;
+use crate::http::settings::{Admission, Connections, Cost, Documents, Settings, Sockets};
+
+/// How much the front door takes.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Limits")]
+pub struct Door {
+    /// Connections at once.
+    #[arg(long, env = "REGISTRY_MAX_CONNECTIONS", default_value_t = 2_048)]
+    pub max_connections: u64,
+    /// Seconds that a client may take to send the head of a request.
+    #[arg(long, env = "REGISTRY_HEAD_TIMEOUT", default_value_t = 10)]
+    pub head_timeout: u64,
+    /// Bytes that the body of a request may have.
+    #[arg(long, env = "REGISTRY_MAX_BODY", default_value_t = 8 * 1024 * 1024)]
+    pub max_body: u64,
+    /// Seconds that a client may take to send the body of a request.
+    #[arg(long, env = "REGISTRY_BODY_TIMEOUT", default_value_t = 30)]
+    pub body_timeout: u64,
+    /// Seconds after which a query is given up.
+    #[arg(long, env = "REGISTRY_QUERY_TIMEOUT", default_value_t = 10)]
+    pub query_timeout: u64,
+    /// Seconds after which the client of a mutation is told that the outcome is unknown. The mutation goes on.
+    #[arg(long, env = "REGISTRY_MUTATION_TIMEOUT", default_value_t = 30)]
+    pub mutation_timeout: u64,
+
+    /// Bytes of a document's text.
+    #[arg(long, env = "REGISTRY_MAX_QUERY", default_value_t = 32 * 1024)]
+    pub max_query: u64,
+    /// Names, numbers, strings and punctuators in a document.
+    #[arg(long, env = "REGISTRY_MAX_TOKENS", default_value_t = 2_000)]
+    pub max_tokens: u64,
+    /// Brackets open at once in a document.
+    #[arg(long, env = "REGISTRY_MAX_NESTING", default_value_t = 50)]
+    pub max_nesting: u64,
+    /// Fields below fields.
+    #[arg(long, env = "REGISTRY_MAX_DEPTH", default_value_t = 15)]
+    pub max_depth: u64,
+    /// Fields of a document, each fragment counted at each use.
+    #[arg(long, env = "REGISTRY_MAX_FIELDS", default_value_t = 2_000)]
+    pub max_fields: u64,
+    /// Aliases of a document, each fragment counted at each use.
+    #[arg(long, env = "REGISTRY_MAX_ALIASES", default_value_t = 30)]
+    pub max_aliases: u64,
+    /// Directives of a document, each fragment counted at each use.
+    #[arg(long, env = "REGISTRY_MAX_DIRECTIVES", default_value_t = 50)]
+    pub max_directives: u64,
+    /// Objects that an answer may have, by the page sizes asked for.
+    #[arg(long, env = "REGISTRY_MAX_OBJECTS", default_value_t = 50_000)]
+    pub max_objects: u64,
+
+    /// Points that one client may spend in a minute: one for each object that it may get. 0: no limit.
+    #[arg(long, env = "REGISTRY_COST_PER_MINUTE", default_value_t = 6_000_000)]
+    pub cost_per_minute: u64,
+    /// Points that one client may spend at once, after a rest.
+    #[arg(long, env = "REGISTRY_COST_BURST", default_value_t = 1_000_000)]
+    pub cost_burst: u64,
+
+    /// Requests at once, from the head to the answer.
+    #[arg(long, env = "REGISTRY_MAX_IN_FLIGHT", default_value_t = 1_024)]
+    pub max_in_flight: u64,
+    /// Queries and mutations that run at once.
+    #[arg(long, env = "REGISTRY_MAX_RUNNING", default_value_t = 64)]
+    pub max_running: u64,
+    /// Hundredths of the places to run that queries leave to mutations.
+    #[arg(long, env = "REGISTRY_WRITE_SHARE", default_value_t = 20)]
+    pub write_share: u64,
+    /// Mutations with thousands of rows that run at once.
+    #[arg(long, env = "REGISTRY_MAX_BULK", default_value_t = 8)]
+    pub max_bulk: u64,
+    /// Requests of one class that wait for a place to run.
+    #[arg(long, env = "REGISTRY_QUEUE", default_value_t = 128)]
+    pub queue: u64,
+    /// Milliseconds that a request waits for a place to run.
+    #[arg(long, env = "REGISTRY_QUEUE_WAIT", default_value_t = 100)]
+    pub queue_wait: u64,
+
+    /// Sockets at once.
+    #[arg(long, env = "REGISTRY_MAX_SOCKETS", default_value_t = 1_000)]
+    pub max_sockets: u64,
+    /// Sockets at once of one client.
+    #[arg(long, env = "REGISTRY_MAX_SOCKETS_OF_CLIENT", default_value_t = 100)]
+    pub max_sockets_of_client: u64,
+    /// Subscriptions at once on one socket.
+    #[arg(long, env = "REGISTRY_MAX_SOCKET_OPERATIONS", default_value_t = 20)]
+    pub max_socket_operations: u64,
+    /// Seconds that a socket may take to send its token.
+    #[arg(long, env = "REGISTRY_SOCKET_INIT_TIMEOUT", default_value_t = 5)]
+    pub socket_init_timeout: u64,
+
+    /// Origins whose pages may ask, with commas: https://apps.example. None unless said.
+    #[arg(long, env = "REGISTRY_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
+    /// May the schema be asked for? Yes unless said, and in production no unless said.
+    #[arg(long, env = "REGISTRY_INTROSPECTION", value_name = "BOOL", action = ArgAction::Set)]
+    pub introspection: Option<bool>,
+    /// Manifest of stored documents: a JSON object of SHA-256 to text. Checked at the start.
+    #[arg(long, env = "REGISTRY_STORED_DOCUMENTS", value_name = "FILE")]
+    pub stored_documents: Option<PathBuf>,
+    /// Runs nothing but the stored documents.
+    #[arg(long, env = "REGISTRY_STORED_DOCUMENTS_ONLY")]
+    pub stored_documents_only: bool,
+    /// Documents that one client may register by sending them once (automatic persisted queries). 0: none.
+    #[arg(long, env = "REGISTRY_AUTOMATIC_DOCUMENTS", default_value_t = 100)]
+    pub automatic_documents: u64,
+}
+
+/// A number within its bounds, or a sentence that names the key and not the value.
+fn within(key: &str, value: u64, bounds: RangeInclusive<u64>, unit: &str) -> anyhow::Result<usize> {
+    if !bounds.contains(&value) {
+        bail!("{key} must be between {} and {}{unit}", bounds.start(), bounds.end());
+    }
+    usize::try_from(value).with_context(|| format!("{key} is too large for this machine"))
+}
+
+fn seconds(key: &str, value: u64, bounds: RangeInclusive<u64>) -> anyhow::Result<Duration> {
+    within(key, value, bounds, " seconds").map(|_| Duration::from_secs(value))
+}
+
+impl Door {
+    /// The limits, each within what makes sense.
+    ///
+    /// # Errors
+    /// One does not make sense, or the stored documents cannot be served.
+    pub async fn settings(&self, environment: Environment) -> anyhow::Result<Settings> {
+        let limits = self.limits(environment)?;
+        Ok(Settings {
+            connections: self.connections()?,
+            max_body_bytes: within(
+                "REGISTRY_MAX_BODY",
+                self.max_body,
+                64 * 1024..=256 * 1024 * 1024,
+                " bytes",
+            )?,
+            body_deadline: seconds("REGISTRY_BODY_TIMEOUT", self.body_timeout, 1..=600)?,
+            query_deadline: seconds("REGISTRY_QUERY_TIMEOUT", self.query_timeout, 1..=300)?,
+            mutation_deadline: seconds("REGISTRY_MUTATION_TIMEOUT", self.mutation_timeout, 1..=600)?,
+            cost: self.cost()?,
+            admission: self.admission()?,
+            sockets: self.sockets()?,
+            origins: self.origins()?,
+            documents: self.documents(&limits).await?,
+            limits,
+        })
+    }
+
+    fn connections(&self) -> anyhow::Result<Connections> {
+        Ok(Connections {
+            maximum: within("REGISTRY_MAX_CONNECTIONS", self.max_connections, 1..=100_000, "")?,
+            head_deadline: seconds("REGISTRY_HEAD_TIMEOUT", self.head_timeout, 1..=60)?,
+            ..Settings::default().connections
+        })
+    }
+
+    fn limits(&self, environment: Environment) -> anyhow::Result<Limits> {
+        Ok(Limits {
+            max_query_bytes: within("REGISTRY_MAX_QUERY", self.max_query, 1_024..=256 * 1024, " bytes")?,
+            max_tokens: within("REGISTRY_MAX_TOKENS", self.max_tokens, 100..=20_000, "")?,
+            // The parser overflows its stack between 300 and 500.
+            max_nesting: within("REGISTRY_MAX_NESTING", self.max_nesting, 5..=100, "")?,
+            max_depth: within("REGISTRY_MAX_DEPTH", self.max_depth, 3..=30, "")?,
+            max_fields: within("REGISTRY_MAX_FIELDS", self.max_fields, 10..=20_000, "")?,
+            max_aliases: within("REGISTRY_MAX_ALIASES", self.max_aliases, 0..=1_000, "")?,
+            max_directives: within("REGISTRY_MAX_DIRECTIVES", self.max_directives, 0..=1_000, "")?,
+            max_objects: within("REGISTRY_MAX_OBJECTS", self.max_objects, 100..=1_000_000, "")?,
+            introspection: self.introspection.unwrap_or(environment == Environment::Development),
+            ..Limits::default()
+        })
+    }
+
+    fn cost(&self) -> anyhow::Result<Cost> {
+        const MOST: u64 = 1_000_000_000;
+        within("REGISTRY_COST_PER_MINUTE", self.cost_per_minute, 0..=MOST, " points")?;
+        within("REGISTRY_COST_BURST", self.cost_burst, 1_000..=MOST, " points")?;
+        Ok(Cost { per_minute: self.cost_per_minute as u32, burst: self.cost_burst as u32 })
+    }
+
+    fn admission(&self) -> anyhow::Result<Admission> {
+        within("REGISTRY_QUEUE_WAIT", self.queue_wait, 0..=5_000, " milliseconds")?;
+        Ok(Admission {
+            in_flight: within("REGISTRY_MAX_IN_FLIGHT", self.max_in_flight, 1..=100_000, "")?,
+            running: within("REGISTRY_MAX_RUNNING", self.max_running, 2..=10_000, "")?,
+            share_of_writes: within("REGISTRY_WRITE_SHARE", self.write_share, 0..=90, "")?,
+            bulk: within("REGISTRY_MAX_BULK", self.max_bulk, 1..=1_000, "")?,
+            queue: within("REGISTRY_QUEUE", self.queue, 0..=10_000, "")?,
+            wait: Duration::from_millis(self.queue_wait),
+        })
+    }
+
+    fn sockets(&self) -> anyhow::Result<Sockets> {
+        Ok(Sockets {
+            maximum: within("REGISTRY_MAX_SOCKETS", self.max_sockets, 0..=100_000, "")?,
+            per_client: within(
+                "REGISTRY_MAX_SOCKETS_OF_CLIENT",
+                self.max_sockets_of_client,
+                1..=100_000,
+                "",
+            )?,
+            operations: within("REGISTRY_MAX_SOCKET_OPERATIONS", self.max_socket_operations, 1..=1_000, "")?,
+            init_deadline: seconds("REGISTRY_SOCKET_INIT_TIMEOUT", self.socket_init_timeout, 1..=60)?,
+            ..Settings::default().sockets
+        })
+    }
+
+    fn origins(&self) -> anyhow::Result<Origins> {
+        let origins = self.cors_origins.iter().map(String::as_str).filter(|origin| !origin.is_empty());
+        Origins::parse(origins).context("REGISTRY_CORS_ORIGINS")
+    }
+
+    async fn documents(&self, limits: &Limits) -> anyhow::Result<Documents> {
+        let stored = match &self.stored_documents {
+            None if self.stored_documents_only => {
+                bail!("REGISTRY_STORED_DOCUMENTS_ONLY: there are none; see REGISTRY_STORED_DOCUMENTS")
+            }
+            None => None,
+            Some(path) => {
+                let json =
+                    std::fs::read(path).context("REGISTRY_STORED_DOCUMENTS: the file cannot be read")?;
+                let read = StoredDocuments::read(&json, &crate::graphql::schema(), limits).await;
+                Some(Arc::new(read.context("REGISTRY_STORED_DOCUMENTS")?))
+            }
+        };
+        Ok(Documents {
+            stored,
+            stored_only: self.stored_documents_only,
+            automatic: within("REGISTRY_AUTOMATIC_DOCUMENTS", self.automatic_documents, 0..=10_000, "")?,
+            ..Settings::default().documents
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        door: Door,
+    }
+
+    async fn settings(arguments: &[&str], environment: Environment) -> anyhow::Result<Settings> {
+        let line = Line::parse_from([&["registry"], arguments].concat());
+        line.door.settings(environment).await
+    }
+
+    #[tokio::test]
+    async fn what_is_not_said_is_the_default() {
+        let said = settings(&[], Environment::Development).await.unwrap();
+        assert_eq!(format!("{said:?}"), format!("{:?}", Settings::default()));
+    }
+
+    #[tokio::test]
+    async fn the_schema_is_not_told_in_production_unless_that_is_said() {
+        use Environment::{Development, Production};
+        for (arguments, environment, told) in [
+            (&[][..], Development, true),
+            (&[], Production, false),
+            (&["--introspection", "true"], Production, true),
+            (&["--introspection", "false"], Development, false),
+        ] {
+            let limits = settings(arguments, environment).await.unwrap().limits;
+            assert_eq!(limits.introspection, told, "{arguments:?} {environment:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_absurd_value_is_refused_by_its_key() {
+        for (flag, value, key) in [
+            ("--max-connections", "0", "REGISTRY_MAX_CONNECTIONS"),
+            ("--head-timeout", "0", "REGISTRY_HEAD_TIMEOUT"),
+            ("--max-body", "3", "REGISTRY_MAX_BODY"),
+            ("--body-timeout", "99999", "REGISTRY_BODY_TIMEOUT"),
+            ("--query-timeout", "0", "REGISTRY_QUERY_TIMEOUT"),
+            ("--mutation-timeout", "0", "REGISTRY_MUTATION_TIMEOUT"),
+            ("--max-query", "1", "REGISTRY_MAX_QUERY"),
+            ("--max-tokens", "1", "REGISTRY_MAX_TOKENS"),
+            ("--max-nesting", "500", "REGISTRY_MAX_NESTING"),
+            ("--max-depth", "99", "REGISTRY_MAX_DEPTH"),
+            ("--max-fields", "0", "REGISTRY_MAX_FIELDS"),
+            ("--max-aliases", "99999", "REGISTRY_MAX_ALIASES"),
+            ("--max-directives", "99999", "REGISTRY_MAX_DIRECTIVES"),
+            ("--max-objects", "0", "REGISTRY_MAX_OBJECTS"),
+            ("--cost-per-minute", "99999999999", "REGISTRY_COST_PER_MINUTE"),
+            ("--cost-burst", "0", "REGISTRY_COST_BURST"),
+            ("--max-in-flight", "0", "REGISTRY_MAX_IN_FLIGHT"),
+            ("--max-running", "1", "REGISTRY_MAX_RUNNING"),
+            ("--write-share", "100", "REGISTRY_WRITE_SHARE"),
+            ("--max-bulk", "0", "REGISTRY_MAX_BULK"),
+            ("--queue", "99999", "REGISTRY_QUEUE"),
+            ("--queue-wait", "99999", "REGISTRY_QUEUE_WAIT"),
+            ("--max-sockets", "999999", "REGISTRY_MAX_SOCKETS"),
+            ("--max-sockets-of-client", "0", "REGISTRY_MAX_SOCKETS_OF_CLIENT"),
+            ("--max-socket-operations", "0", "REGISTRY_MAX_SOCKET_OPERATIONS"),
+            ("--socket-init-timeout", "0", "REGISTRY_SOCKET_INIT_TIMEOUT"),
+            ("--cors-origins", "https://apps.example,*", "REGISTRY_CORS_ORIGINS"),
+            ("--stored-documents", "/nowhere", "REGISTRY_STORED_DOCUMENTS"),
+            ("--automatic-documents", "99999", "REGISTRY_AUTOMATIC_DOCUMENTS"),
+        ] {
+            let error = settings(&[flag, value], Environment::Development).await.expect_err(flag);
+            assert!(error.to_string().starts_with(key), "{flag}: {error}");
+        }
+        let error = settings(&["--stored-documents-only"], Environment::Development).await.unwrap_err();
+        assert!(error.to_string().starts_with("REGISTRY_STORED_DOCUMENTS_ONLY"), "{error}");
+    }
+}

@@ -1,0 +1,153 @@
+//! What problems say to readers of Indonesian: for each code, which rule it is and what to do.
+
+use super::{Problem, ProblemCode};
+
+/// A problem in Indonesian.
+///
+/// The sentence is that of the code. What only the English message knows (a limit, a day, a rule of law) follows in the
+/// hint, so that nothing is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Indonesian {
+    /// What is wrong.
+    pub message: &'static str,
+    /// What to do, and the particulars in English.
+    pub hint: String,
+}
+
+impl Problem {
+    /// The same problem for a reader of Indonesian.
+    pub fn in_indonesian(&self) -> Indonesian {
+        let (message, advice) = self.code.in_indonesian();
+        let mut hint = format!("{advice} Rincian dalam bahasa Inggris: {}", self.message);
+        if let Some(more) = &self.hint {
+            hint.push(' ');
+            hint.push_str(more);
+        }
+        Indonesian { message, hint }
+    }
+}
+
+impl ProblemCode {
+    /// What is wrong, and what to do about it.
+    pub const fn in_indonesian(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Required => ("Isian ini wajib ada dan tidak boleh kosong.", "Lengkapi isian ini."),
+            Self::InvalidFormat => (
+                "Isian ini tidak dapat dibaca, atau memuat karakter yang tidak terlihat.",
+                "Perbaiki penulisannya dan hapus karakter yang tidak terlihat.",
+            ),
+            Self::OutOfRange => (
+                "Nilai ini terlalu kecil, terlalu besar, terlalu awal, terlalu akhir, atau terlalu panjang.",
+                "Isi nilai yang berada di dalam batas.",
+            ),
+            Self::NotFound => {
+                ("Tidak ada data dengan kode atau id ini.", "Periksa kode atau id, lalu kirim yang benar.")
+            }
+            Self::Conflict => (
+                "Isian ini bertentangan dengan data di registri atau dengan bagian lain dari permintaan.",
+                "Samakan isian dengan data yang benar.",
+            ),
+            Self::OutOfScope => (
+                "Data ini di luar wewenang Anda.",
+                "Pilih yang termasuk wewenang Anda, atau hubungi pengelola registri.",
+            ),
+            Self::IdempotencyKeyReused => (
+                "Kunci idempotensi (idempotencyKey) ini sudah dipakai untuk isian yang lain. Tidak ada yang diubah.",
+                "Pakai kunci baru untuk isian baru; pakai kunci lama hanya untuk mengirim ulang isian yang sama.",
+            ),
+            Self::NationalIdMalformed => (
+                "NIK ini tidak benar.",
+                "Salin NIK dari KTP atau kartu keluarga: enam belas angka, tanpa spasi.",
+            ),
+            Self::NationalIdUnknownRegion => (
+                "NIK diawali kode wilayah yang tidak ada dalam daftar wilayah mana pun.",
+                "Periksa enam angka pertama NIK pada KTP.",
+            ),
+            Self::NationalIdBirthMismatch => (
+                "NIK dan tanggal lahir tidak cocok. Ini peringatan: data tetap diterima.",
+                "Bandingkan tanggal lahir dan NIK dengan KTP.",
+            ),
+            Self::NationalIdSexMismatch => (
+                "NIK dan jenis kelamin tidak cocok. Ini peringatan: data tetap diterima.",
+                "Bandingkan jenis kelamin dan NIK dengan KTP.",
+            ),
+            Self::ServiceNumberMalformed => {
+                ("NIP ini tidak benar.", "Salin NIP dari surat keputusan: delapan belas angka.")
+            }
+            Self::ServiceNumberMismatch => (
+                "NIP tidak cocok dengan tanggal lahir, jenis kelamin, atau NIK. Ini peringatan: data tetap diterima.",
+                "Bandingkan NIP dengan surat keputusan dan KTP.",
+            ),
+            Self::ServiceNumberOldFormat => (
+                "NIP ini memakai bentuk lama sembilan angka, sebelum tahun 2007.",
+                "Kirim NIP baru dengan delapan belas angka.",
+            ),
+            Self::TaxNumberMalformed => {
+                ("NPWP ini tidak benar.", "Salin NPWP dari kartu NPWP: lima belas atau enam belas angka.")
+            }
+            Self::BusinessNumberMalformed => {
+                ("NIB ini tidak benar.", "Salin NIB dari dokumen perizinan: tiga belas angka.")
+            }
+            Self::IdentifierDamagedBySpreadsheet => (
+                "Lembar kerja telah membulatkan nomor ini atau menuliskannya sebagai 1.67E+15.",
+                "Ubah kolom menjadi teks, isi kembali nomor dari sumbernya, lalu simpan.",
+            ),
+            Self::DuplicateInRequest => (
+                "Baris lain dalam permintaan yang sama memuat nomor yang sama.",
+                "Hapus salah satu baris, atau perbaiki nomornya.",
+            ),
+            Self::AlreadyEnrolled => {
+                ("Orang ini sudah terdaftar dalam kepesertaan ini.", "Tidak perlu mendaftarkan lagi.")
+            }
+            Self::IdentityMismatch => (
+                "Registri menyimpan nomor ini dengan data diri yang lain.",
+                "Bandingkan nama dan tanggal lahir dengan KTP; bila benar, hubungi kantor cabang.",
+            ),
+            Self::ProgrammeNotInForce => (
+                "Program ini belum atau tidak lagi berlaku pada tanggal tersebut.",
+                "Pilih tanggal mulai saat program berlaku.",
+            ),
+            Self::NotEligible => (
+                "Peraturan tidak mengizinkan kepesertaan ini bagi orang tersebut.",
+                "Baca peraturan yang disebut dalam rincian.",
+            ),
+            Self::ChannelClosed => (
+                "Kanal ini sekarang tidak menerima pendaftaran.",
+                "Daftarkan melalui kanal lain yang masih buka.",
+            ),
+            Self::MissingColumns => (
+                "Berkas tidak memuat semua kolom yang diperlukan.",
+                "Tambahkan kolom yang disebut dalam rincian ke baris judul.",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_says_in_indonesian_which_rule_it_is_and_what_to_do() {
+        let mut sentences = HashSet::new();
+        for &code in ProblemCode::ALL {
+            let (message, advice) = code.in_indonesian();
+            assert!(message.ends_with('.') && advice.ends_with('.'), "{code}");
+            assert!(sentences.insert(message) && sentences.insert(advice), "{code} says what another says");
+        }
+    }
+
+    #[test]
+    fn what_only_the_english_message_knows_is_not_lost() {
+        let problem =
+            Problem::error(ProblemCode::OutOfRange, "wage", "This is more than 100.").hint("See rule 7.");
+        let Indonesian { message, hint } = problem.in_indonesian();
+        assert!(message.starts_with("Nilai ini terlalu kecil"), "{message}");
+        assert!(
+            hint.starts_with("Isi nilai") && hint.ends_with("This is more than 100. See rule 7."),
+            "{hint}"
+        );
+    }
+}

@@ -1,0 +1,239 @@
+//! How much runs at one time. More than the database can do at once only waits, and what waits too long is of no use to
+//! its client; so there is a place for each request that runs, a short queue, and an immediate refusal for the rest.
+//!
+//! Three classes. *Reads* and *writes* share their places, of which some are kept for writes: a flood of queries never
+//! keeps an enrollment out. *Bulk* writes, of thousands of rows, have a few places of their own, as they have a pool of
+//! their own. A request holds its place until its answer is made; a mutation whose client has left, until it is done.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::Response;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::code::Code;
+use super::graphql::{RequestId, refusal};
+use super::settings::Admission;
+
+/// What a request is to the places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A query.
+    Read,
+    /// A mutation.
+    Write,
+    /// A mutation with thousands of rows.
+    Bulk,
+}
+
+/// Nothing was done; the client comes back later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// A request's right to run, given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    _permits: [Option<OwnedSemaphorePermit>; 2],
+}
+
+/// The places of this process.
+#[derive(Debug)]
+pub struct Gate {
+    in_flight: Arc<Semaphore>,
+    reads: Lane,
+    writes: Lane,
+    bulk: Lane,
+    queue: usize,
+    wait: Duration,
+}
+
+/// The way of one class to its places.
+#[derive(Debug)]
+struct Lane {
+    /// Passed in this order, by all in the same one.
+    places: [Option<Arc<Semaphore>>; 2],
+    waiting: AtomicUsize,
+}
+
+impl Gate {
+    /// With all places free.
+    pub fn new(settings: Admission) -> Self {
+        let places = |count| Some(Arc::new(Semaphore::new(count)));
+        let lane = |places| Lane { places, waiting: AtomicUsize::new(0) };
+        let kept = (settings.running * settings.share_of_writes).div_ceil(100);
+        let running = places(settings.running);
+        Self {
+            in_flight: Arc::new(Semaphore::new(settings.in_flight)),
+            reads: lane([places(settings.running.saturating_sub(kept).max(1)), running.clone()]),
+            writes: lane([None, running]),
+            bulk: lane([None, places(settings.bulk)]),
+            queue: settings.queue,
+            wait: settings.wait,
+        }
+    }
+
+    /// Lets a request come as far as its token and its body. Costs nothing, so that a refusal does not either.
+    ///
+    /// # Errors
+    /// There are too many under way.
+    pub fn approach(&self) -> Result<Place, Full> {
+        let permit = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| Full)?;
+        Ok(Place { _permits: [Some(permit), None] })
+    }
+
+    /// Would a request of this class be refused now? Asked before it is parsed, which is the dearest part of a refusal.
+    pub fn is_full(&self, class: Class) -> bool {
+        let lane = self.lane(class);
+        lane.waiting.load(Ordering::Relaxed) >= self.queue && lane.try_enter().is_none()
+    }
+
+    /// Waits for a place, for a moment.
+    ///
+    /// # Errors
+    /// None came free, or too many wait already.
+    pub async fn enter(&self, class: Class) -> Result<Place, Full> {
+        let lane = self.lane(class);
+        if let Some(place) = lane.try_enter() {
+            return Ok(place);
+        }
+        let _waiting = Waiting::begin(&lane.waiting, self.queue)?;
+        timeout(self.wait, lane.enter()).await.map_err(|_elapsed| Full)
+    }
+
+    const fn lane(&self, class: Class) -> &Lane {
+        match class {
+            Class::Read => &self.reads,
+            Class::Write => &self.writes,
+            Class::Bulk => &self.bulk,
+        }
+    }
+}
+
+impl Lane {
+    fn try_enter(&self) -> Option<Place> {
+        let mut permits = [None, None];
+        for (permit, places) in permits.iter_mut().zip(&self.places) {
+            if let Some(places) = places {
+                *permit = Some(Arc::clone(places).try_acquire_owned().ok()?);
+            }
+        }
+        Some(Place { _permits: permits })
+    }
+
+    async fn enter(&self) -> Place {
+        let mut permits = [None, None];
+        for (permit, places) in permits.iter_mut().zip(&self.places) {
+            if let Some(places) = places {
+                *permit = Some(Arc::clone(places).acquire_owned().await.expect("it is never closed"));
+            }
+        }
+        Place { _permits: permits }
+    }
+}
+
+/// The layer before the token is looked at: where too much is under way, a request is refused before it costs anything.
+pub(super) async fn approach(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    // What is asked by GET is a query; of a POST that is known only when its text is there.
+    let is_hopeless = request.method() == Method::GET && gate.is_full(Class::Read);
+    match gate.approach() {
+        Ok(_place) if !is_hopeless => next.run(request).await,
+        _ => {
+            let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
+            refusal(request.headers(), id, Code::Overloaded, Code::Overloaded.sentence().english)
+        }
+    }
+}
+
+/// One that waits, also if its client leaves meanwhile.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize, limit: usize) -> Result<Self, Full> {
+        // Counted first, so that two at one moment cannot take one place in the queue.
+        let waiting = Self(count);
+        if count.fetch_add(1, Ordering::Relaxed) >= limit { Err(Full) } else { Ok(waiting) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    const SETTINGS: Admission = Admission {
+        in_flight: 3,
+        running: 10,
+        share_of_writes: 20,
+        bulk: 1,
+        queue: 2,
+        // A refusal comes at once, and who waits waits until the test lets it in.
+        wait: Duration::ZERO,
+    };
+    const PATIENT: Admission = Admission { wait: Duration::from_secs(3_600), ..SETTINGS };
+
+    async fn enter_all(gate: &Gate, class: Class, count: usize) -> Vec<Place> {
+        let entered = join_all((0..count).map(|_| gate.enter(class))).await;
+        entered.into_iter().collect::<Result<_, _>>().expect("there are places")
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_reads_leaves_a_fifth_of_the_places_to_writes() {
+        let gate = Gate::new(SETTINGS);
+        let _reads = enter_all(&gate, Class::Read, 8).await;
+        assert_eq!(gate.enter(Class::Read).await.err(), Some(Full));
+        let _writes = enter_all(&gate, Class::Write, 2).await;
+        assert_eq!(gate.enter(Class::Write).await.err(), Some(Full));
+        // And bulk is beside both.
+        let _bulk = enter_all(&gate, Class::Bulk, 1).await;
+        assert_eq!(gate.enter(Class::Bulk).await.err(), Some(Full));
+    }
+
+    #[tokio::test]
+    async fn writes_may_have_all_places_and_then_reads_wait() {
+        let gate = Gate::new(PATIENT);
+        let mut writes = enter_all(&gate, Class::Write, 10).await;
+        let read = gate.enter(Class::Read);
+        tokio::pin!(read);
+        assert!(read.as_mut().now_or_never().is_none());
+        writes.pop();
+        assert!(read.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded_and_a_leaving_client_leaves_it() {
+        let gate = Gate::new(PATIENT);
+        let mut bulk = enter_all(&gate, Class::Bulk, 1).await;
+        let mut first = Box::pin(gate.enter(Class::Bulk));
+        let mut second = Box::pin(gate.enter(Class::Bulk));
+        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        // A third is refused without waiting.
+        assert!(gate.is_full(Class::Bulk) && !gate.is_full(Class::Read));
+        assert_eq!(gate.enter(Class::Bulk).now_or_never().map(|entered| entered.err()), Some(Some(Full)));
+        drop(second);
+        assert!(!gate.is_full(Class::Bulk));
+        bulk.clear();
+        drop(first.await.expect("the place came free"));
+    }
+
+    #[test]
+    fn no_more_come_near_than_are_allowed() {
+        let gate = Gate::new(SETTINGS);
+        let places: Vec<_> = (0..3).map(|_| gate.approach().expect("there is room")).collect();
+        assert_eq!(gate.approach().err(), Some(Full));
+        drop(places);
+        assert!(gate.approach().is_ok());
+    }
+}

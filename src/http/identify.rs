@@ -1,0 +1,69 @@
+//! The outermost layer: gives each request its name, and makes an answer of a panic.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt as _;
+
+use super::code::Code;
+use super::graphql::{REQUEST_ID, RequestId, refusal};
+
+/// Names a request before anything else looks at it, and its answer after everything else.
+///
+/// A panic ends this request and no other: its client gets a JSON 500 with the name under which the log speaks of it.
+/// What the panic said is with the panic hook, and may hold anything.
+pub(super) async fn identify(mut request: Request, next: Next) -> Response {
+    let id = RequestId::new();
+    let headers = request.headers().clone();
+    request.extensions_mut().insert(id);
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answer.unwrap_or_else(|_panic| {
+        tracing::error!(request_id = %id, "a request panicked");
+        refusal(&headers, id, Code::Internal, Code::Internal.sentence().english)
+    });
+    let value = HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
+    response.headers_mut().insert(REQUEST_ID, value);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::{StatusCode, header};
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_outside_of_the_endpoint_is_a_500_with_the_requests_name() {
+        let router = Router::new()
+            .route(
+                "/",
+                get(|| async {
+                    if true {
+                        panic!("NIK 3201010101010001")
+                    }
+                }),
+            )
+            .layer(from_fn(identify));
+        let request = Request::get("/").header(header::ACCEPT_LANGUAGE, "id").body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let id = response.headers()[REQUEST_ID].to_str().unwrap().to_owned();
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["errors"][0]["extensions"]["requestId"], id);
+        assert_eq!(body["errors"][0]["extensions"]["code"], "INTERNAL");
+        assert_eq!(body["errors"][0]["message"], "Terjadi kesalahan di pihak kami.");
+        assert!(!body.to_string().contains("3201"));
+        let elsewhere = router.oneshot(Request::get("/none").body(Body::empty()).unwrap()).await.unwrap();
+        assert!(elsewhere.headers().contains_key(REQUEST_ID));
+    }
+}

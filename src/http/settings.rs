@@ -1,0 +1,141 @@
+//! Every limit of the front door, in one place. What an operator may change is in `config/door.rs`, with its flag and its
+//! sanity check; the defaults are here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::documents::StoredDocuments;
+use super::guard::Limits;
+use super::origin::Origins;
+
+/// What the front door allows.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Connections of TCP.
+    pub connections: Connections,
+    /// How large a query may be, and whether it may ask for the schema.
+    pub limits: Limits,
+    /// Length of a body, in bytes.
+    pub max_body_bytes: usize,
+    /// How long a client may take to send its body.
+    pub body_deadline: Duration,
+    /// How long a query may run.
+    pub query_deadline: Duration,
+    /// How long a client waits for a mutation, which goes on after that.
+    pub mutation_deadline: Duration,
+    /// What one client may spend.
+    pub cost: Cost,
+    /// How much runs at one time.
+    pub admission: Admission,
+    /// Subscriptions.
+    pub sockets: Sockets,
+    /// Pages of which origins may ask, beside our own.
+    pub origins: Origins,
+    /// Documents that are known before they are sent.
+    pub documents: Documents,
+}
+
+/// Limits of the server loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    /// Connections at once; further ones wait in the backlog of the socket.
+    pub maximum: usize,
+    /// How long a client may take to send the head of a request.
+    pub head_deadline: Duration,
+    /// How long what is under way may go on after the signal to stop.
+    pub stop_deadline: Duration,
+}
+
+/// The points that one client may spend: see [`Measure::cost`](super::guard::Measure::cost).
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Points that come back in a minute. 0: there is no limit, and nothing is counted.
+    pub per_minute: u32,
+    /// Points that a client has after a rest; a request that costs more is never run.
+    pub burst: u32,
+}
+
+/// How many requests run at one time, by class; see [`Gate`](super::admission::Gate).
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    /// Requests at once from the head to the answer, whatever they are.
+    pub in_flight: usize,
+    /// Queries and mutations that run at once.
+    pub running: usize,
+    /// Hundredths of `running` that queries leave to mutations.
+    pub share_of_writes: usize,
+    /// Mutations with thousands of rows that run at once, beside the others.
+    pub bulk: usize,
+    /// Requests of one class that wait for a place.
+    pub queue: usize,
+    /// How long a request waits for a place.
+    pub wait: Duration,
+}
+
+/// Limits of subscriptions.
+#[derive(Clone, Copy, Debug)]
+pub struct Sockets {
+    /// Sockets at once.
+    pub maximum: usize,
+    /// Sockets at once of one client.
+    pub per_client: usize,
+    /// Operations at once on one socket.
+    pub operations: usize,
+    /// How long a socket may take to introduce itself.
+    pub init_deadline: Duration,
+    /// Bytes of one message: a subscription's text and variables.
+    pub message_bytes: usize,
+}
+
+/// Documents that are known before they are sent.
+#[derive(Clone, Debug)]
+pub struct Documents {
+    /// Those of a manifest; `None`: there is none.
+    pub stored: Option<Arc<StoredDocuments>>,
+    /// Does nothing else run?
+    pub stored_only: bool,
+    /// Documents that one client may register by sending them once (Apollo's automatic persisted queries). 0: none.
+    pub automatic: usize,
+    /// Bytes of all documents that clients registered so.
+    pub automatic_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connections: Connections {
+                maximum: 2_048,
+                head_deadline: Duration::from_secs(10),
+                stop_deadline: Duration::from_secs(20),
+            },
+            limits: Limits::default(),
+            max_body_bytes: 8 * 1024 * 1024,
+            body_deadline: Duration::from_secs(30),
+            query_deadline: Duration::from_secs(10),
+            mutation_deadline: Duration::from_secs(30),
+            cost: Cost { per_minute: 6_000_000, burst: 1_000_000 },
+            admission: Admission {
+                in_flight: 1_024,
+                running: 64,
+                share_of_writes: 20,
+                bulk: 8,
+                queue: 128,
+                wait: Duration::from_millis(100),
+            },
+            sockets: Sockets {
+                maximum: 1_000,
+                per_client: 100,
+                operations: 20,
+                init_deadline: Duration::from_secs(5),
+                message_bytes: 64 * 1024,
+            },
+            origins: Origins::default(),
+            documents: Documents {
+                stored: None,
+                stored_only: false,
+                automatic: 100,
+                automatic_bytes: 16 * 1024 * 1024,
+            },
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a client may spend, how much runs at once, and what is refused when there is more.
+
+use std::time::Duration;
+
+use axum::http::{StatusCode, header};
+use futures_util::future::join_all;
+use participant_registry::domain::actor::Role;
+use participant_registry::http::guard::Limits;
+use participant_registry::http::settings::{Admission, Cost, Settings};
+
+use crate::support::{App, Person, TokenScope, json};
+
+const ENROLL: &str =
+    "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) { errors { code } } }";
+
+fn admission(change: impl FnOnce(&mut Admission)) -> Settings {
+    let mut settings = Settings::default();
+    settings.admission.wait = Duration::ZERO;
+    change(&mut settings.admission);
+    settings
+}
+
+#[tokio::test]
+async fn an_answer_tells_what_it_cost_and_a_spent_client_is_told_when_to_come_back() {
+    // A point in six seconds: none comes back during the test.
+    let cost = Cost { per_minute: 10, burst: 30 };
+    let app = App::new().await.behind(Settings { cost, ..Settings::default() });
+    let token = app.administrator().await;
+    let page = "{ employers(first: 10) { nodes { name } } }";
+    let reply = app.post(&token, page, json!({})).await;
+    let told = json!({"requested": 21, "left": 9, "burst": 30, "perMinute": 10, "fullIn": 126});
+    assert_eq!((reply.status, &reply.body["extensions"]["cost"]), (StatusCode::OK, &told));
+
+    let reply = app.post(&token, page, json!({})).await;
+    assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
+    let error = &reply.body["errors"][0]["extensions"];
+    assert_eq!((&error["code"], &error["retryable"]), (&json!("COST_LIMIT_REACHED"), &json!(true)));
+    // Twelve points are missing; a moment may have passed.
+    let seconds: u64 = reply.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    assert!((60..=72).contains(&seconds), "{seconds}");
+    assert_eq!(reply.body["extensions"]["cost"]["left"], 9);
+    assert!(reply.body.get("data").is_none());
+
+    // What is cheaper is still answered, and another client has its own points.
+    assert_eq!(app.post(&token, "{ viewer { name } }", json!({})).await.status, StatusCode::OK);
+    let other = app.token(Role::Officer, TokenScope::default()).await;
+    assert_eq!(app.post(&other, page, json!({})).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_nobody_can_ever_pay_is_refused_by_a_code_of_its_own() {
+    let cost = Cost { per_minute: 10, burst: 30 };
+    let app = App::new().await.behind(Settings { cost, ..Settings::default() });
+    let token = app.administrator().await;
+    let reply = app.post(&token, "{ employers(first: 20) { nodes { name } } }", json!({})).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    assert_eq!(reply.body["errors"][0]["extensions"]["code"], "COST_TOO_HIGH");
+    assert_eq!(reply.body["errors"][0]["extensions"]["retryable"], false);
+    assert_eq!(reply.body["extensions"]["cost"]["requested"], 41);
+}
+
+#[tokio::test]
+async fn where_points_are_not_counted_nothing_is_said_of_them() {
+    let cost = Cost { per_minute: 0, burst: 1_000 };
+    let app = App::new().await.behind(Settings { cost, ..Settings::default() });
+    let reply = app.post(&app.administrator().await, "{ viewer { role } }", json!({})).await;
+    assert_eq!(reply.body, json!({"data": {"viewer": {"role": "ADMINISTRATOR"}}}));
+}
+
+#[tokio::test]
+async fn a_flood_of_queries_is_refused_at_once_and_a_mutation_still_runs() {
+    let app = App::new().await.behind(admission(|admission| {
+        // One place for queries, one that is kept for mutations.
+        (admission.running, admission.share_of_writes, admission.queue) = (2, 50, 0);
+    }));
+    let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
+    // A lock that the query waits for, so that it holds the only place of queries.
+    let mut lock = app.sql.begin().await.unwrap();
+    sqlx::query("lock table employer in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let query = "{ employers { nodes { name } } }";
+    let held = app.post(&token, query, json!({}));
+    let others = async {
+        let refused = join_all((0..10).map(|_| app.post(&token, query, json!({})))).await;
+        for reply in refused {
+            assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(reply.headers[header::RETRY_AFTER], "1");
+            assert_eq!(reply.body["errors"][0]["extensions"]["code"], "OVERLOADED");
+        }
+        let person = Person::new(&channel).0;
+        let reply = app.post(&token, ENROLL, json!({"v": person})).await;
+        assert_eq!(reply.body["data"]["enrollParticipant"]["errors"], json!([]), "{}", reply.body);
+        lock.rollback().await.unwrap();
+    };
+    // In this order: the first query holds the place before the others are sent.
+    let (held, ()) = tokio::join!(held, others);
+    assert_eq!(held.status, StatusCode::OK, "{}", held.body);
+    assert_eq!(app.post(&token, query, json!({})).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn more_than_may_be_under_way_are_refused_before_their_token_is_looked_at() {
+    let app = App::new().await.behind(admission(|admission| admission.in_flight = 1));
+    let token = app.administrator().await;
+    let mut lock = app.sql.begin().await.unwrap();
+    sqlx::query("lock table employer in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let held = app.post(&token, "{ employers { nodes { name } } }", json!({}));
+    let other = async {
+        let reply = app.post("no token at all", "{", json!({})).await;
+        assert_eq!(
+            (reply.status, &reply.headers[header::RETRY_AFTER]),
+            (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())
+        );
+        lock.rollback().await.unwrap();
+    };
+    let (held, ()) = tokio::join!(held, other);
+    assert_eq!(held.status, StatusCode::OK, "{}", held.body);
+}
+
+#[tokio::test]
+async fn the_schema_is_told_only_where_that_is_allowed() {
+    let limits = Limits { introspection: false, ..Limits::default() };
+    let app = App::new().await.behind(Settings { limits, ..Settings::default() });
+    let token = app.administrator().await;
+    for query in [
+        "{ __schema { types { name } } }",
+        "{ __type(name: \"Query\") { name } }",
+        "{ ...A } fragment A on Query { ...B } fragment B on Query { ... on Query { x: __schema { queryType { name } } } }",
+    ] {
+        assert_eq!(app.refused(&token, query, json!({})).await, "INTROSPECTION_DISABLED", "{query}");
+    }
+    assert_eq!(app.ask("{ __typename }", json!({})).await, json!({"__typename": "Query"}));
+    let request = axum::http::Request::get("/schema.graphql").body(axum::body::Body::empty()).unwrap();
+    assert_eq!(app.send(request).await.status, StatusCode::NOT_FOUND);
+}
