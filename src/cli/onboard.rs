@@ -3,7 +3,7 @@
 //! What a person waits for goes to stderr, what a script reads to stdout, and the exit code tells how it went.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ use crate::domain::actor::Actor;
 use crate::domain::enrollment::{CivilServantCategory, Programme};
 use crate::domain::onboarding::{Counts, RowOutcome};
 use crate::domain::page::{Direction, Order, Page, Position};
-use crate::domain::problem::{Problem, ProblemCode};
+use crate::domain::problem::Problem;
 use crate::domain::text;
 use crate::graphql::node_id::employer_id;
 use crate::roster::{self, Roster};
@@ -31,8 +31,10 @@ use crate::store::audit::Trail;
 use crate::store::onboarding::{self, BatchRow, RowFilter};
 use crate::store::{Database, StoreError};
 
+mod report_file;
 mod verdict;
 
+use report_file::ReportFile;
 use verdict::{Failing, Verdict, explained, problem_table, row_of};
 
 /// The exit code when some rows were refused.
@@ -351,58 +353,6 @@ async fn fetch(
         if !slice.has_next {
             return Ok(failing);
         }
-    }
-}
-
-/// A report under way. Under its own name it appears only when it is complete, so that nothing is lost if it never is.
-struct ReportFile {
-    path: PathBuf,
-    part: PathBuf,
-    file: File,
-}
-
-impl ReportFile {
-    /// Makes sure, before anybody is enrolled, that the report can be written.
-    fn create(path: &Path, roster: &Path) -> Result<Self, Stop> {
-        let refuse = |reason: String| {
-            let message = format!("The report cannot be written to {}: {reason}.", path.display());
-            Stop::Refused(vec![Problem::error(ProblemCode::InvalidFormat, "report", message)])
-        };
-        if path.is_dir() {
-            return Err(refuse("it is a folder".to_owned()));
-        }
-        if fs::canonicalize(path)
-            .is_ok_and(|path| fs::canonicalize(roster).is_ok_and(|roster| path == roster))
-        {
-            return Err(refuse("it is the roster itself".to_owned()));
-        }
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        // What an interrupted run left behind may be readable to others: a new file is not.
-        let _ = fs::remove_file(&part);
-        let file = options.open(&part).map_err(|error| refuse(error.to_string()))?;
-        Ok(Self { path: path.to_owned(), part: part.into(), file })
-    }
-
-    fn keep(self, roster: &Roster, failing: &[Failing]) -> io::Result<()> {
-        let refused = failing.iter().filter(|row| row.is_refused);
-        let errors: Vec<(usize, String)> = refused
-            .map(|row| (row.row, row.problems.iter().map(explained).collect::<Vec<_>>().join(" | ")))
-            .collect();
-        let errors = errors.iter().map(|(row, error)| (*row, error.as_str()));
-        roster.write_report(io::BufWriter::new(&self.file), errors)?;
-        fs::rename(&self.part, &self.path)
-    }
-}
-
-impl Drop for ReportFile {
-    fn drop(&mut self) {
-        // Gone already, if it was kept.
-        let _ = fs::remove_file(&self.part);
     }
 }
 

@@ -84,9 +84,13 @@ pub struct Door {
     /// Requests of one class that wait for a place to run.
     #[arg(long, env = "REGISTRY_QUEUE", default_value_t = 128)]
     pub queue: u64,
-    /// Milliseconds that a request waits for a place to run.
+    /// Milliseconds that a query waits for a place to run.
     #[arg(long, env = "REGISTRY_QUEUE_WAIT", default_value_t = 100)]
     pub queue_wait: u64,
+
+    /// Milliseconds that a mutation waits for a place to run.
+    #[arg(long, env = "REGISTRY_WRITE_QUEUE_WAIT", default_value_t = 1_000)]
+    pub write_queue_wait: u64,
 
     /// Sockets at once.
     #[arg(long, env = "REGISTRY_MAX_SOCKETS", default_value_t = 1_000)]
@@ -190,6 +194,7 @@ impl Door {
 
     fn admission(&self) -> anyhow::Result<Admission> {
         within("REGISTRY_QUEUE_WAIT", self.queue_wait, 0..=5_000, " milliseconds")?;
+        within("REGISTRY_WRITE_QUEUE_WAIT", self.write_queue_wait, 0..=10_000, " milliseconds")?;
         Ok(Admission {
             in_flight: within("REGISTRY_MAX_IN_FLIGHT", self.max_in_flight, 1..=100_000, "")?,
             running: within("REGISTRY_MAX_RUNNING", self.max_running, 2..=10_000, "")?,
@@ -197,6 +202,7 @@ impl Door {
             bulk: within("REGISTRY_MAX_BULK", self.max_bulk, 1..=1_000, "")?,
             queue: within("REGISTRY_QUEUE", self.queue, 0..=10_000, "")?,
             wait: Duration::from_millis(self.queue_wait),
+            wait_of_writes: Duration::from_millis(self.write_queue_wait),
         })
     }
 
@@ -304,6 +310,7 @@ mod tests {
             ("--max-bulk", "0", "REGISTRY_MAX_BULK"),
             ("--queue", "99999", "REGISTRY_QUEUE"),
             ("--queue-wait", "99999", "REGISTRY_QUEUE_WAIT"),
+            ("--write-queue-wait", "99999", "REGISTRY_WRITE_QUEUE_WAIT"),
             ("--max-sockets", "999999", "REGISTRY_MAX_SOCKETS"),
             ("--max-sockets-of-client", "0", "REGISTRY_MAX_SOCKETS_OF_CLIENT"),
             ("--max-socket-operations", "0", "REGISTRY_MAX_SOCKET_OPERATIONS"),

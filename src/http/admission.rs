@@ -49,7 +49,6 @@ pub struct Gate {
     writes: Lane,
     bulk: Lane,
     queue: usize,
-    wait: Duration,
 }
 
 /// The way of one class to its places.
@@ -58,22 +57,25 @@ struct Lane {
     /// Passed in this order, by all in the same one.
     places: [Option<Arc<Semaphore>>; 2],
     waiting: AtomicUsize,
+    wait: Duration,
 }
 
 impl Gate {
     /// With all places free.
     pub fn new(settings: Admission) -> Self {
         let places = |count| Some(Arc::new(Semaphore::new(count)));
-        let lane = |places| Lane { places, waiting: AtomicUsize::new(0) };
+        let lane = |places, wait| Lane { places, waiting: AtomicUsize::new(0), wait };
         let kept = (settings.running * settings.share_of_writes).div_ceil(100);
         let running = places(settings.running);
         Self {
             in_flight: Arc::new(Semaphore::new(settings.in_flight)),
-            reads: lane([places(settings.running.saturating_sub(kept).max(1)), running.clone()]),
-            writes: lane([None, running]),
-            bulk: lane([None, places(settings.bulk)]),
+            reads: lane(
+                [places(settings.running.saturating_sub(kept).max(1)), running.clone()],
+                settings.wait,
+            ),
+            writes: lane([None, running], settings.wait_of_writes),
+            bulk: lane([None, places(settings.bulk)], settings.wait_of_writes),
             queue: settings.queue,
-            wait: settings.wait,
         }
     }
 
@@ -102,7 +104,7 @@ impl Gate {
             return Ok(place);
         }
         let _waiting = Waiting::begin(&lane.waiting, self.queue)?;
-        timeout(self.wait, lane.enter()).await.map_err(|_elapsed| Full)
+        timeout(lane.wait, lane.enter()).await.map_err(|_elapsed| Full)
     }
 
     const fn lane(&self, class: Class) -> &Lane {
@@ -181,8 +183,13 @@ mod tests {
         queue: 2,
         // A refusal comes at once, and who waits waits until the test lets it in.
         wait: Duration::ZERO,
+        wait_of_writes: Duration::ZERO,
     };
-    const PATIENT: Admission = Admission { wait: Duration::from_secs(3_600), ..SETTINGS };
+    const PATIENT: Admission = Admission {
+        wait: Duration::from_secs(3_600),
+        wait_of_writes: Duration::from_secs(3_600),
+        ..SETTINGS
+    };
 
     async fn enter_all(gate: &Gate, class: Class, count: usize) -> Vec<Place> {
         let entered = join_all((0..count).map(|_| gate.enter(class))).await;

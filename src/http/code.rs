@@ -159,6 +159,7 @@ impl Code {
             | Self::Overloaded
             | Self::DeadlineExceeded
             | Self::CostLimitReached
+            | Self::QuotaExceeded
             | Self::TooManySockets => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             _ => None,
         }

@@ -68,8 +68,10 @@ pub struct Admission {
     pub bulk: usize,
     /// Requests of one class that wait for a place.
     pub queue: usize,
-    /// How long a request waits for a place.
+    /// How long a query waits for a place.
     pub wait: Duration,
+    /// How long a mutation waits for one: its client would only have to send it again.
+    pub wait_of_writes: Duration,
 }
 
 /// Limits of subscriptions.
@@ -121,6 +123,7 @@ impl Default for Settings {
                 bulk: 8,
                 queue: 128,
                 wait: Duration::from_millis(100),
+                wait_of_writes: Duration::from_secs(1),
             },
             sockets: Sockets {
                 maximum: 1_000,

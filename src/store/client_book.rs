@@ -62,7 +62,25 @@ pub struct ClientBook {
     /// Milliseconds from `opened` to the moment of which the book is known to be true.
     true_at: AtomicU64,
     /// One at a time reads the book again: an older reading must not replace a newer one.
-    reading: tokio::sync::Mutex<Option<Instant>>,
+    reading: tokio::sync::Mutex<Reading>,
+}
+
+/// What became of the last reading.
+#[derive(Debug, Default)]
+struct Reading {
+    begun: Option<Instant>,
+    failed: Option<(Instant, StoreError)>,
+}
+
+impl Reading {
+    /// Whoever waited while somebody else's reading failed has waited long enough: each of a hundred would otherwise
+    /// try in its turn, and the last one wait for all.
+    fn failed_since(&self, asked: Instant) -> Result<(), StoreError> {
+        match &self.failed {
+            Some((at, error)) if *at >= asked => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl ClientBook {
@@ -92,9 +110,11 @@ impl ClientBook {
     /// The database is away.
     pub async fn current(&self, session: &Session) -> Result<Arc<Clients>, StoreError> {
         if self.age() > STALE_AFTER {
+            let asked = Instant::now();
             let mut last = self.reading.lock().await;
             // Whoever was first has read for all who waited.
             if self.age() > STALE_AFTER {
+                last.failed_since(asked)?;
                 self.read(session, &mut last).await?;
             }
         }
@@ -116,8 +136,10 @@ impl ClientBook {
         if found.is_some() {
             return Ok(found);
         }
+        let asked = Instant::now();
         let mut last = self.reading.lock().await;
-        if last.is_none_or(|read| read.elapsed() >= LOOK_AGAIN) {
+        last.failed_since(asked)?;
+        if last.begun.is_none_or(|begun| begun.elapsed() >= LOOK_AGAIN) {
             self.read(session, &mut last).await?;
         }
         Ok(self.known().by_token(issuer, subject).cloned())
@@ -138,16 +160,41 @@ impl ClientBook {
         self.true_at.fetch_max(u64::try_from(moment).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    async fn read(&self, session: &Session, last: &mut Option<Instant>) -> Result<(), StoreError> {
+    async fn read(&self, session: &Session, last: &mut Reading) -> Result<(), StoreError> {
         // What is committed after this moment may be missing.
         let moment = Instant::now();
-        *last = Some(moment);
-        self.clients.store(Arc::new(Clients::new(client::list(session).await?)));
-        self.heard(moment);
-        Ok(())
+        last.begun = Some(moment);
+        match client::list(session).await {
+            Ok(clients) => {
+                self.clients.store(Arc::new(Clients::new(clients)));
+                self.heard(moment);
+                Ok(())
+            }
+            Err(error) => {
+                last.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
     }
 
     fn age(&self) -> Duration {
         self.opened.elapsed().saturating_sub(Duration::from_millis(self.true_at.load(Ordering::Relaxed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waited_for_a_reading_that_failed_does_not_try_in_its_turn() {
+        let before = Instant::now();
+        let error = StoreError::Unavailable("away".into());
+        let mut reading = Reading::default();
+        assert_eq!(reading.failed_since(before), Ok(()));
+        reading.failed = Some((Instant::now(), error.clone()));
+        assert_eq!(reading.failed_since(before), Err(error));
+        let after = reading.failed.as_ref().map_or(before, |(at, _)| *at + Duration::from_nanos(1));
+        assert_eq!(reading.failed_since(after), Ok(()));
     }
 }

@@ -3,19 +3,24 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{FromRow, Postgres, QueryBuilder};
+use sqlx::{FromRow, QueryBuilder};
 
 use super::count::StatusCounts;
 use super::error::StoreError;
-use super::page::{OrderColumns, push_any, push_ids, push_page, push_words, words_query};
+use super::page::{OrderColumns, push_ids, push_page};
 use super::session::Session;
-use crate::domain::actor::{Actor, Operation};
+use crate::domain::actor::Actor;
 use crate::domain::enrollment::Segment;
 use crate::domain::page::{Page, Position, Slice};
 use crate::domain::participant::{ParticipantStatus, Sex};
 
+mod statement;
 mod writing;
 
+pub use statement::push_scope;
+use statement::{
+    count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
+};
 pub use writing::{Advance, KnownRow, NewParticipant, advance_many, insert_many, lock_known};
 
 /// A person as the registry keeps it.
@@ -261,237 +266,6 @@ pub async fn status_counts_of(
         counts.entry(parent).or_default().add(status, persons);
     }
     Ok(counts)
-}
-
-/// A partner that is an employer or an association: its own enrollments of a person are all that it is told of.
-fn own(actor: &Actor) -> Option<(&'static str, i64)> {
-    let scope = &actor.scope;
-    let own = [("employer_id", scope.employer), ("association_id", scope.association)];
-    own.into_iter().find_map(|(column, id)| Some((column, id?)))
-}
-
-/// Appends the columns of [`ParticipantRow`], as far as they are the actor's to know.
-fn push_columns(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
-    sql.push("p.id, p.registered_at, p.channel_id, ");
-    match own(actor) {
-        None => {
-            sql.push("p.employer_id, p.association_id, ");
-        }
-        Some((own, id)) => {
-            for column in ["employer_id", "association_id"] {
-                if column == own {
-                    sql.push(format!(
-                        "(select s.{column} from enrollment s where s.participant_id = p.id and s.{column} = "
-                    ));
-                    sql.push_bind(id).push(format!(" and s.ends_on is null limit 1) as {column}, "));
-                } else {
-                    sql.push(format!("null::bigint as {column}, "));
-                }
-            }
-        }
-    }
-    sql.push("p.birth_date, p.sex, ");
-    push_status(sql, actor);
-    sql.push(" as status, p.province_id, p.full_name, p.name_key, p.national_id");
-}
-
-/// Appends a person's status: the best that it has, or has with the partner that asks.
-fn push_status(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
-    match own(actor) {
-        None => {
-            sql.push("p.status");
-        }
-        Some((column, id)) => push_status_within(sql, column, Some(id)),
-    }
-}
-
-/// Appends the best status that a person has with a payer; of `k.parent` where none is given.
-fn push_status_within(sql: &mut QueryBuilder<Postgres>, column: &'static str, id: Option<i64>) {
-    sql.push(
-        "(select s.status::text::participant_status from enrollment s where s.participant_id = p.id and s.",
-    );
-    sql.push(column).push(" = ");
-    match id {
-        Some(id) => sql.push_bind(id),
-        None => sql.push("k.parent"),
-    };
-    sql.push(" order by array_position('{ACTIVE,REGISTERED,INACTIVE,ENDED}'::enrollment_status[], s.status) limit 1)");
-}
-
-/// Restricts a statement that has a `where` to the people `p` whom an actor may see. A role that sees no people sees
-/// none, whatever else the statement says.
-pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
-    if !actor.may(Operation::ReadPeople) {
-        sql.push(" and false");
-    }
-    push_territory(sql, actor, None);
-}
-
-/// The people of an actor's scope, whatever its role; `through` has seen to some of it already.
-fn push_territory(sql: &mut QueryBuilder<Postgres>, actor: &Actor, through: Option<&Through>) {
-    let scope = &actor.scope;
-    push_any(sql, "p.province_id", &scope.provinces);
-    if !scope.channels.is_empty() && !matches!(through, Some(Through::Channels(_))) {
-        // Whom it brought in first has an enrollment by it, as has whom it has enrolled since.
-        sql.push(
-            " and exists (select from enrollment s where s.participant_id = p.id and s.channel_id = any(",
-        );
-        sql.push_bind(scope.channels.clone()).push("))");
-    }
-    let seen_to = if through.is_some() { own(actor).map(|(column, _)| column) } else { None };
-    for (column, id) in [("employer_id", scope.employer), ("association_id", scope.association)] {
-        if let Some(id) = id.filter(|_| seen_to != Some(column)) {
-            sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.")
-                .push(column);
-            sql.push(" = ").push_bind(id).push(")");
-        }
-    }
-}
-
-/// Appends a condition on an enrollment `alias` of a person: only the partner's own.
-fn push_own(sql: &mut QueryBuilder<Postgres>, actor: &Actor, alias: &'static str) {
-    if let Some((column, id)) = own(actor) {
-        sql.push(format!(" and {alias}.{column} = ")).push_bind(id);
-    }
-}
-
-fn push_enrolled(sql: &mut QueryBuilder<Postgres>, actor: &Actor, column: &'static str, id: i64) {
-    sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.").push(column);
-    sql.push(" = ").push_bind(id);
-    push_own(sql, actor, "s");
-    sql.push(")");
-}
-
-/// Appends a condition on the words of a name. Of provinces the index is asked by a function: under row security it
-/// serves no statement, and a province has millions of people, which a payer or channel has not.
-fn push_names(sql: &mut QueryBuilder<Postgres>, actor: &Actor, words: &[String]) {
-    if actor.scope.provinces.is_empty() || words.is_empty() {
-        return push_words(sql, "p.name_key", words);
-    }
-    sql.push(" and p.id = any(array(select registry_people_named(to_tsquery('simple', ");
-    sql.push_bind(words_query(words)).push("))))");
-}
-
-/// By which enrollments people are found, where they are: the index (whose, person) gives them in order, and a payer or
-/// channel has few of all people. One person may be found twice.
-enum Through {
-    /// Those with `k.parent`, by this column.
-    Parent(&'static str),
-    /// Those with one payer, by this column.
-    Payer(&'static str, i64),
-    /// Those by one of these channels.
-    Channels(Vec<i64>),
-}
-
-impl Through {
-    fn of(actor: &Actor, parent: Option<PeopleOf>, filter: &ParticipantFilter) -> Option<Self> {
-        match parent {
-            Some(PeopleOf::Employer) => return Some(Self::Parent("employer_id")),
-            Some(PeopleOf::Association) => return Some(Self::Parent("association_id")),
-            _ => {}
-        }
-        let payers = [
-            ("employer_id", filter.employer),
-            ("association_id", filter.association),
-            ("employer_id", actor.scope.employer),
-            ("association_id", actor.scope.association),
-        ];
-        let payer = payers.into_iter().find_map(|(column, id)| Some(Self::Payer(column, id?)));
-        let channels = &actor.scope.channels;
-        payer.or_else(|| (!channels.is_empty()).then(|| Self::Channels(channels.clone())))
-    }
-
-    fn push(&self, sql: &mut QueryBuilder<Postgres>) {
-        sql.push(" from enrollment e join participant p on p.id = e.participant_id where e.");
-        match self {
-            Self::Parent(column) => sql.push(column).push(" = k.parent"),
-            Self::Payer(column, id) => sql.push(column).push(" = ").push_bind(*id),
-            Self::Channels(ids) => sql.push("channel_id = any(").push_bind(ids.clone()).push(")"),
-        };
-    }
-}
-
-fn count_people(actor: &Actor, parent: Option<PeopleOf>, filter: &ParticipantFilter) -> &'static str {
-    if Through::of(actor, parent, filter).is_some() { "count(distinct p.id)" } else { "count(*)" }
-}
-
-/// Each person once, in the order of the page: a walk along the index that stops with the page.
-fn distinct(actor: &Actor, parent: Option<PeopleOf>, filter: &ParticipantFilter, page: &Page) -> String {
-    match page.order {
-        _ if Through::of(actor, parent, filter).is_none() => String::new(),
-        crate::domain::page::Order::Id => format!("distinct on ({}) ", ORDER.id),
-        _ => format!("distinct on ({}, {}) ", ORDER.name, ORDER.id),
-    }
-}
-
-/// Appends `from … where …`: everybody, or those of `k.parent`, whom the actor may see and the filter keeps.
-///
-/// Whoever selects people that are found [through](Through) their enrollments selects each [once](distinct).
-fn push_source(
-    sql: &mut QueryBuilder<Postgres>,
-    actor: &Actor,
-    parent: Option<PeopleOf>,
-    filter: &ParticipantFilter,
-) {
-    push_rows(sql, actor, parent, filter);
-    if !actor.may(Operation::ReadPeople) {
-        sql.push(" and false");
-    }
-}
-
-/// As [`push_source`], for figures: without asking whether the role sees people.
-fn push_rows(
-    sql: &mut QueryBuilder<Postgres>,
-    actor: &Actor,
-    parent: Option<PeopleOf>,
-    filter: &ParticipantFilter,
-) {
-    let through = Through::of(actor, parent, filter);
-    match &through {
-        None => {
-            sql.push(" from participant p where true");
-        }
-        Some(through) => through.push(sql),
-    }
-    match parent {
-        Some(PeopleOf::Province) => sql.push(" and p.province_id = k.parent::smallint"),
-        Some(PeopleOf::Channel) => sql.push(" and p.channel_id = k.parent"),
-        _ => sql,
-    };
-    if through.is_some() {
-        push_own(sql, actor, "e");
-    }
-    push_territory(sql, actor, through.as_ref());
-    let seen_to = if let Some(Through::Payer(column, id)) = through { Some((column, id)) } else { None };
-    for (column, id) in [("employer_id", filter.employer), ("association_id", filter.association)] {
-        if let Some(id) = id.filter(|&id| seen_to != Some((column, id))) {
-            push_enrolled(sql, actor, column, id);
-        }
-    }
-    if let Some(province) = filter.province {
-        sql.push(" and p.province_id = ").push_bind(province);
-    }
-    push_any(sql, "p.channel_id", &filter.channels);
-    if !filter.statuses.is_empty() {
-        sql.push(" and ");
-        push_status(sql, actor);
-        sql.push(" = any(").push_bind(filter.statuses.clone()).push(")");
-    }
-    if !filter.segments.is_empty() {
-        sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.segment = any(");
-        sql.push_bind(filter.segments.clone()).push(")");
-        push_own(sql, actor, "s");
-        sql.push(")");
-    }
-    push_names(sql, actor, &filter.words);
-    if let Some(day) = filter.registered_from {
-        sql.push(" and p.registered_at >= (").push_bind(day).push("::timestamp at time zone 'Asia/Jakarta')");
-    }
-    if let Some(day) = filter.registered_until {
-        sql.push(" and p.registered_at < ((")
-            .push_bind(day)
-            .push("::date + 1)::timestamp at time zone 'Asia/Jakarta')");
-    }
 }
 
 #[derive(FromRow)]

@@ -87,5 +87,5 @@ async fn a_purpose_that_cannot_be_kept_on_record_refuses_the_request() {
         assert!(reply.headers.contains_key("x-request-id"));
     }
     let good = app.post_for("pensiun é".as_bytes(), &reader, "{ viewer { role } }", json!({})).await;
-    assert_eq!(good.body, json!({"data": {"viewer": {"role": "ADMINISTRATOR"}}}));
+    assert_eq!(good.body["data"], json!({"viewer": {"role": "ADMINISTRATOR"}}));
 }

@@ -1,0 +1,63 @@
+//! The file with the rows that failed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Stop;
+use super::verdict::{Failing, explained};
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::roster::Roster;
+
+/// A report under way. Under its own name it appears only when it is complete, so that nothing is lost if it never is.
+pub(super) struct ReportFile {
+    path: PathBuf,
+    part: PathBuf,
+    file: File,
+}
+
+impl ReportFile {
+    /// Makes sure, before anybody is enrolled, that the report can be written.
+    pub(super) fn create(path: &Path, roster: &Path) -> Result<Self, Stop> {
+        let refuse = |reason: String| {
+            let message = format!("The report cannot be written to {}: {reason}.", path.display());
+            Stop::Refused(vec![Problem::error(ProblemCode::InvalidFormat, "report", message)])
+        };
+        if path.is_dir() {
+            return Err(refuse("it is a folder".to_owned()));
+        }
+        if fs::canonicalize(path)
+            .is_ok_and(|path| fs::canonicalize(roster).is_ok_and(|roster| path == roster))
+        {
+            return Err(refuse("it is the roster itself".to_owned()));
+        }
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        // What an interrupted run left behind may be readable to others: a new file is not.
+        let _ = fs::remove_file(&part);
+        let file = options.open(&part).map_err(|error| refuse(error.to_string()))?;
+        Ok(Self { path: path.to_owned(), part: part.into(), file })
+    }
+
+    /// Writes the rows that failed, and puts the report in its place.
+    pub(super) fn keep(self, roster: &Roster, failing: &[Failing]) -> io::Result<()> {
+        let refused = failing.iter().filter(|row| row.is_refused);
+        let errors: Vec<(usize, String)> = refused
+            .map(|row| (row.row, row.problems.iter().map(explained).collect::<Vec<_>>().join(" | ")))
+            .collect();
+        let errors = errors.iter().map(|(row, error)| (*row, error.as_str()));
+        roster.write_report(io::BufWriter::new(&self.file), errors)?;
+        fs::rename(&self.part, &self.path)
+    }
+}
+
+impl Drop for ReportFile {
+    fn drop(&mut self) {
+        // Gone already, if it was kept.
+        let _ = fs::remove_file(&self.part);
+    }
+}
