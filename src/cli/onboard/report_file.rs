@@ -61,3 +61,30 @@ impl Drop for ReportFile {
         let _ = fs::remove_file(&self.part);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roster;
+
+    #[test]
+    fn a_report_replaces_no_roster_and_leaves_nothing_behind_unless_it_is_complete() {
+        let folder = std::env::temp_dir().join(uuid::Uuid::now_v7().to_string());
+        fs::create_dir(&folder).unwrap();
+        let (roster, report) = (folder.join("roster.csv"), folder.join("report.csv"));
+        fs::write(&roster, "NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN\n1,2,Ani,x,P\n").unwrap();
+        assert!(matches!(
+            ReportFile::create(&folder.join(".").join("roster.csv"), &roster),
+            Err(Stop::Refused(_))
+        ));
+        assert!(matches!(ReportFile::create(&folder, &roster), Err(Stop::Refused(_))));
+
+        let create = || ReportFile::create(&report, &roster).unwrap_or_else(|_| panic!("it can be written"));
+        drop(create());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        create().keep(&roster::read(File::open(&roster).unwrap()).unwrap(), &[]).unwrap();
+        assert_eq!(fs::read_to_string(&report).unwrap(), "NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,error\n");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
