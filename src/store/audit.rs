@@ -5,6 +5,7 @@
 
 mod journal;
 pub mod seal;
+pub mod succession;
 mod trail;
 
 use chrono::{DateTime, Utc};

@@ -6,7 +6,7 @@
 
 use aes_gcm::aead::{Aead, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
-use ed25519_dalek::{Signature, Signer as _, SigningKey};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -166,22 +166,27 @@ impl Keys {
         self.evidence.sign(hash).to_bytes()
     }
 
-    /// Is this the signature of that hash, by this installation's key?
-    pub fn signed_evidence(&self, hash: &[u8; 32], signature: &[u8]) -> bool {
-        let signature = Signature::from_slice(signature);
-        signature.is_ok_and(|signature| self.evidence.verifying_key().verify_strict(hash, &signature).is_ok())
-    }
-
-    /// Which key signs the seals: the beginning of the SHA-256 of the public key.
-    pub fn evidence_key_id(&self) -> [u8; 8] {
-        let digest = Sha256::digest(self.evidence.verifying_key().as_bytes());
-        std::array::from_fn(|at| digest[at])
+    /// By which the seals are verified.
+    pub fn evidence_public_key(&self) -> [u8; 32] {
+        self.evidence.verifying_key().to_bytes()
     }
 
     /// Tells one installation's key from another's, and nothing about it. Stands in the database.
     pub fn check(&self) -> &[u8] {
         &self.check
     }
+}
+
+/// Is this the signature of that hash, by the key with this public half?
+pub fn verify_evidence(public_key: &[u8; 32], hash: &[u8; 32], signature: &[u8]) -> bool {
+    let (key, signature) = (VerifyingKey::from_bytes(public_key), Signature::from_slice(signature));
+    key.is_ok_and(|key| signature.is_ok_and(|signature| key.verify_strict(hash, &signature).is_ok()))
+}
+
+/// What a seal names a key by: the beginning of the SHA-256 of its public half.
+pub fn evidence_key_id(public_key: &[u8; 32]) -> [u8; 8] {
+    let digest = Sha256::digest(public_key);
+    std::array::from_fn(|at| digest[at])
 }
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
@@ -243,10 +248,13 @@ mod tests {
     fn evidence_is_signed_by_one_key_and_for_one_hash() {
         let (keys, others) = (Keys::derive(&[1; 32]), Keys::derive(&[2; 32]));
         let signature = keys.sign_evidence(&[3; 32]);
-        assert!(keys.signed_evidence(&[3; 32], &signature));
-        assert!(!keys.signed_evidence(&[4; 32], &signature));
-        assert!(!others.signed_evidence(&[3; 32], &signature));
-        assert!(!keys.signed_evidence(&[3; 32], &signature[1..]));
-        assert_ne!(keys.evidence_key_id(), others.evidence_key_id());
+        assert!(verify_evidence(&keys.evidence_public_key(), &[3; 32], &signature));
+        assert!(!verify_evidence(&keys.evidence_public_key(), &[4; 32], &signature));
+        assert!(!verify_evidence(&others.evidence_public_key(), &[3; 32], &signature));
+        assert!(!verify_evidence(&keys.evidence_public_key(), &[3; 32], &signature[1..]));
+        assert_ne!(
+            evidence_key_id(&keys.evidence_public_key()),
+            evidence_key_id(&others.evidence_public_key())
+        );
     }
 }

@@ -7,6 +7,7 @@
 use sqlx::{Connection as _, PgConnection};
 use zeroize::Zeroizing;
 
+use super::audit::succession;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys, NumberKind};
 
@@ -82,6 +83,7 @@ pub async fn rotate(
     if claimed != done.identifiers {
         return Err(RotationError::Unreadable { claimed, readable: done.identifiers });
     }
+    succession::hand_over(conn, old, new).await?;
     let sealed = new.seal_secret(&secret);
     sqlx::query!("update installation set key_check = $1, retry_secret = $2", new.check(), sealed)
         .execute(&mut *conn)

@@ -5,7 +5,8 @@ use participant_registry::graphql::node_id;
 use participant_registry::store::Database;
 use participant_registry::store::audit::seal::{Verified, head, seal, verify};
 use participant_registry::store::database::PoolSettings;
-use participant_registry::store::keys::Keys;
+use participant_registry::store::keys::{KeyRing, Keys};
+use participant_registry::store::rotation::rotate;
 
 use crate::support::{App, Person, json};
 
@@ -131,6 +132,36 @@ async fn a_seal_of_another_key_is_forged() {
     read(&app).await;
     while seal(&thief).await.unwrap().is_none() {}
     assert_eq!(verified(&app, None).await, Err(Tampering::SealForged(2)));
+}
+
+#[tokio::test]
+async fn a_key_that_was_exchanged_vouches_for_its_time_and_no_longer() {
+    let after = app_with_two_keys().await;
+    let whole = verified(&after, None).await.unwrap();
+    assert_eq!((whole.sealed, whole.unsealed), (4, 0));
+    // Nor does anybody else who has it: neither in its own time nor after.
+    for (change, expected) in [
+        ("update audit_key set last_seal = last_seal + 1", Tampering::SealForged(1)),
+        ("delete from audit_key", Tampering::SealForged(1)),
+    ] {
+        let after = app_with_two_keys().await;
+        after.owner("alter table audit_key disable trigger user").await;
+        assert_eq!(tampered(&after, change).await, expected, "{change}");
+    }
+}
+
+/// A trail that two keys have signed.
+async fn app_with_two_keys() -> App {
+    let app = scene().await;
+    seal_all(&app).await;
+    let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
+    rotate(&mut app.database.maintenance().await.unwrap(), &ring(), |_| {}).await.unwrap();
+    // A process with the old key seals no more.
+    assert!(seal(&app.database).await.is_err());
+    let after = app.process_with(ring()).await;
+    read(&after).await;
+    seal_all(&after).await;
+    after
 }
 
 #[tokio::test]

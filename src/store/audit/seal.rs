@@ -9,9 +9,12 @@ use std::collections::VecDeque;
 use sqlx::PgConnection;
 
 use super::super::Database;
+use super::succession::Succession;
 use crate::domain::actor::Role;
 use crate::domain::audit::{AuditOutcome, Entry, Hash, Leaf, Seal, Statement, Tampering, Walk};
 use crate::store::error::StoreError;
+use crate::store::keys::evidence_key_id;
+use crate::store::rotation;
 use crate::store::session::Session;
 
 /// Entries of one seal at most; what is left comes with the next one.
@@ -57,12 +60,20 @@ async fn seal_once(database: &Database) -> Result<(Option<Head>, bool), StoreErr
     Ok(sealed)
 }
 
+/// Waits for whoever seals, and lets nobody seal until the transaction ends.
+pub(super) async fn lock_until_end(conn: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", LOCK).execute(conn).await?;
+    Ok(())
+}
+
 async fn is_alone(conn: &mut PgConnection) -> Result<bool, StoreError> {
     let locked = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1) as "locked!""#, LOCK);
     Ok(locked.fetch_one(conn).await?)
 }
 
 async fn write(conn: &mut PgConnection, database: &Database) -> Result<(Option<Head>, bool), StoreError> {
+    // Whoever exchanges the key holds the lock until the other one is in force.
+    rotation::demand_in_force(conn, &database.keys).await?;
     let last = newest(&mut *conn).await?;
     let (number, previous, behind) =
         last.map_or((0, [0; 32], (0, 0)), |(head, last)| (head.number, head.hash, last));
@@ -77,7 +88,8 @@ async fn write(conn: &mut PgConnection, database: &Database) -> Result<(Option<H
         previous,
     };
     let hash = statement.hash();
-    let (key_id, signature) = (database.keys.evidence_key_id(), database.keys.sign_evidence(&hash));
+    let key_id = evidence_key_id(&database.keys.evidence_public_key());
+    let signature = database.keys.sign_evidence(&hash);
     sqlx::query!(
         "insert into audit_seal (number, sealed_at, last_transaction, last_id, leaves, previous, hash, key_id, signature)
          values ($1, $2, $3::text::xid8, $4, $5, $6, $7, $8, $9)",
@@ -97,7 +109,7 @@ async fn write(conn: &mut PgConnection, database: &Database) -> Result<(Option<H
 }
 
 /// Number and hash of the newest seal, and the last entry that it covers.
-async fn newest(conn: &mut PgConnection) -> Result<Option<(Head, (i64, i64))>, StoreError> {
+pub(super) async fn newest(conn: &mut PgConnection) -> Result<Option<(Head, (i64, i64))>, StoreError> {
     let row = sqlx::query!(
         r#"select number, hash, last_transaction::text::bigint as "last_transaction!", last_id
            from audit_seal order by number desc limit 1"#
@@ -117,7 +129,7 @@ pub async fn head(session: &Session) -> Result<Option<Head>, StoreError> {
     row.map(|row| Ok(Head { number: row.number, hash: hash_of(&row.hash)? })).transpose()
 }
 
-fn hash_of(bytes: &[u8]) -> Result<Hash, StoreError> {
+pub(super) fn hash_of(bytes: &[u8]) -> Result<Hash, StoreError> {
     bytes.try_into().map_err(|_| StoreError::Fault("a hash has another length".into()))
 }
 
@@ -204,10 +216,8 @@ pub async fn verify(
     head: Option<&Hash>,
 ) -> Result<Result<Verified, Tampering>, StoreError> {
     let session = &database.control;
-    let signed = |seal: &Seal| {
-        seal.key_id == database.keys.evidence_key_id()
-            && database.keys.signed_evidence(&seal.statement.hash(), &seal.signature)
-    };
+    let succession = Succession::read(session, &database.keys).await?;
+    let signed = |seal: &Seal| succession.has_signed(seal);
     let (mut walk, mut sealed, mut seals) = (Walk::default(), 0, VecDeque::new());
     loop {
         if seals.is_empty() {
