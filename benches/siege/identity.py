@@ -34,7 +34,7 @@ def tokens(world: World, report: Report) -> None:
     answers["none"] = show(server, None)
     answers["two tokens"] = two_tokens(server)
     let_in = [f"{name}: {answer.status}" for name, answer in answers.items() if answer.status != 401]
-    bodies = {answer.body for answer in answers.values()}
+    bodies = {answer.told for answer in answers.values()}
     report.judge(
         "tokens",
         "every forged, stale, misaddressed or malformed token: 401",

@@ -28,7 +28,7 @@ def one_key(world: World, report: Report) -> None:
     with concurrent.futures.ThreadPoolExecutor(CALLERS) as pool:
         answers = list(pool.map(call, range(CALLERS)))
     added = people.total(client) - before
-    bodies = {answer.body for answer in answers}
+    bodies = {answer.told for answer in answers}
     statuses = sorted({answer.status for answer in answers})
     enrolled = sum(bool(answer.data.get("enrollParticipant", {}).get("enrollment")) for answer in answers)
     slowest = max(answer.seconds for answer in answers)

@@ -3,6 +3,7 @@
 import dataclasses
 import http.client
 import json
+import re
 import socket
 import time
 
@@ -25,6 +26,12 @@ class Answer:
         except ValueError:
             return {}
         return value if isinstance(value, dict) else {}
+
+    @property
+    def told(self) -> bytes:
+        """The body without what is this request's own: its id, and what its client has left to spend."""
+        body = self.body.replace(self.headers.get("x-request-id", "-").encode(), b"")
+        return re.sub(rb'"cost":\{[^}]*\}', b"", body)
 
     @property
     def data(self) -> dict:
