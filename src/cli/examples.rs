@@ -51,6 +51,7 @@ pub fn tabs() -> Vec<Tab> {
         ),
         tab("OnboardFive", ONBOARD, json!({"input": five_rows()})),
         tab("Channels", include_str!("../../demo/channels.graphql"), json!({"province": "16"})),
+        tab("Evidence", include_str!("../../demo/evidence.graphql"), json!(null)),
     ]
 }
 
