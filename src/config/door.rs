@@ -73,21 +73,26 @@ pub struct Door {
     #[arg(long, env = "REGISTRY_MAX_IN_FLIGHT", default_value_t = 1_024)]
     pub max_in_flight: u64,
     /// Queries and mutations that run at once.
-    #[arg(long, env = "REGISTRY_MAX_RUNNING", default_value_t = 64)]
+    #[arg(long, env = "REGISTRY_MAX_RUNNING", default_value_t = 32)]
     pub max_running: u64,
     /// Hundredths of the places to run that queries leave to mutations.
     #[arg(long, env = "REGISTRY_WRITE_SHARE", default_value_t = 20)]
     pub write_share: u64,
+    /// Hundredths of the places to run that mutations leave to queries.
+    #[arg(long, env = "REGISTRY_READ_SHARE", default_value_t = 40)]
+    pub read_share: u64,
     /// Mutations with thousands of rows that run at once.
     #[arg(long, env = "REGISTRY_MAX_BULK", default_value_t = 8)]
     pub max_bulk: u64,
-    /// Requests of one class that wait for a place to run.
-    #[arg(long, env = "REGISTRY_QUEUE", default_value_t = 128)]
+    /// Queries that wait for a place to run.
+    #[arg(long, env = "REGISTRY_QUEUE", default_value_t = 32)]
     pub queue: u64,
     /// Milliseconds that a query waits for a place to run.
-    #[arg(long, env = "REGISTRY_QUEUE_WAIT", default_value_t = 100)]
+    #[arg(long, env = "REGISTRY_QUEUE_WAIT", default_value_t = 75)]
     pub queue_wait: u64,
-
+    /// Mutations that wait for a place to run; those with thousands of rows wait apart, as many.
+    #[arg(long, env = "REGISTRY_WRITE_QUEUE", default_value_t = 128)]
+    pub write_queue: u64,
     /// Milliseconds that a mutation waits for a place to run.
     #[arg(long, env = "REGISTRY_WRITE_QUEUE_WAIT", default_value_t = 1_000)]
     pub write_queue_wait: u64,
@@ -199,8 +204,10 @@ impl Door {
             in_flight: within("REGISTRY_MAX_IN_FLIGHT", self.max_in_flight, 1..=100_000, "")?,
             running: within("REGISTRY_MAX_RUNNING", self.max_running, 2..=10_000, "")?,
             share_of_writes: within("REGISTRY_WRITE_SHARE", self.write_share, 0..=90, "")?,
+            share_of_reads: within("REGISTRY_READ_SHARE", self.read_share, 0..=90, "")?,
             bulk: within("REGISTRY_MAX_BULK", self.max_bulk, 1..=1_000, "")?,
             queue: within("REGISTRY_QUEUE", self.queue, 0..=10_000, "")?,
+            queue_of_writes: within("REGISTRY_WRITE_QUEUE", self.write_queue, 0..=10_000, "")?,
             wait: Duration::from_millis(self.queue_wait),
             wait_of_writes: Duration::from_millis(self.write_queue_wait),
         })
@@ -307,9 +314,11 @@ mod tests {
             ("--max-in-flight", "0", "REGISTRY_MAX_IN_FLIGHT"),
             ("--max-running", "1", "REGISTRY_MAX_RUNNING"),
             ("--write-share", "100", "REGISTRY_WRITE_SHARE"),
+            ("--read-share", "100", "REGISTRY_READ_SHARE"),
             ("--max-bulk", "0", "REGISTRY_MAX_BULK"),
             ("--queue", "99999", "REGISTRY_QUEUE"),
             ("--queue-wait", "99999", "REGISTRY_QUEUE_WAIT"),
+            ("--write-queue", "99999", "REGISTRY_WRITE_QUEUE"),
             ("--write-queue-wait", "99999", "REGISTRY_WRITE_QUEUE_WAIT"),
             ("--max-sockets", "999999", "REGISTRY_MAX_SOCKETS"),
             ("--max-sockets-of-client", "0", "REGISTRY_MAX_SOCKETS_OF_CLIENT"),

@@ -1,8 +1,8 @@
 //! How much runs at one time. More than the database can do at once only waits, and what waits too long is of no use to
 //! its client; so there is a place for each request that runs, a short queue, and an immediate refusal for the rest.
 //!
-//! Three classes. *Reads* and *writes* share their places, of which some are kept for writes: a flood of queries never
-//! keeps an enrollment out. *Bulk* writes, of thousands of rows, have a few places of their own, as they have a pool of
+//! Three classes. *Reads* and *writes* share their places, of which each leaves some to the other: a flood of queries never
+//! keeps an enrollment out, nor a flood of enrollments a query. *Bulk* writes, of thousands of rows, have a few places of their own, as they have a pool of
 //! their own. A request holds its place until its answer is made; a mutation whose client has left, until it is done.
 
 use std::sync::Arc;
@@ -48,7 +48,6 @@ pub struct Gate {
     reads: Lane,
     writes: Lane,
     bulk: Lane,
-    queue: usize,
 }
 
 /// The way of one class to its places.
@@ -57,6 +56,7 @@ struct Lane {
     /// Passed in this order, by all in the same one.
     places: [Option<Arc<Semaphore>>; 2],
     waiting: AtomicUsize,
+    queue: usize,
     wait: Duration,
 }
 
@@ -64,18 +64,18 @@ impl Gate {
     /// With all places free.
     pub fn new(settings: Admission) -> Self {
         let places = |count| Some(Arc::new(Semaphore::new(count)));
-        let lane = |places, wait| Lane { places, waiting: AtomicUsize::new(0), wait };
-        let kept = (settings.running * settings.share_of_writes).div_ceil(100);
+        let all_but = |share: usize| {
+            let kept = (settings.running * share).div_ceil(100);
+            places(settings.running.saturating_sub(kept).max(1))
+        };
+        let lane = |places, queue, wait| Lane { places, waiting: AtomicUsize::new(0), queue, wait };
+        let Admission { queue, queue_of_writes, wait, wait_of_writes, .. } = settings;
         let running = places(settings.running);
         Self {
             in_flight: Arc::new(Semaphore::new(settings.in_flight)),
-            reads: lane(
-                [places(settings.running.saturating_sub(kept).max(1)), running.clone()],
-                settings.wait,
-            ),
-            writes: lane([None, running], settings.wait_of_writes),
-            bulk: lane([None, places(settings.bulk)], settings.wait_of_writes),
-            queue: settings.queue,
+            reads: lane([all_but(settings.share_of_writes), running.clone()], queue, wait),
+            writes: lane([all_but(settings.share_of_reads), running], queue_of_writes, wait_of_writes),
+            bulk: lane([None, places(settings.bulk)], queue_of_writes, wait_of_writes),
         }
     }
 
@@ -91,7 +91,7 @@ impl Gate {
     /// Would a request of this class be refused now? Asked before it is parsed, which is the dearest part of a refusal.
     pub fn is_full(&self, class: Class) -> bool {
         let lane = self.lane(class);
-        lane.waiting.load(Ordering::Relaxed) >= self.queue && lane.try_enter().is_none()
+        lane.waiting.load(Ordering::Relaxed) >= lane.queue && lane.try_enter().is_none()
     }
 
     /// Waits for a place, for a moment.
@@ -103,7 +103,7 @@ impl Gate {
         if let Some(place) = lane.try_enter() {
             return Ok(place);
         }
-        let _waiting = Waiting::begin(&lane.waiting, self.queue)?;
+        let _waiting = Waiting::begin(&lane.waiting, lane.queue)?;
         timeout(lane.wait, lane.enter()).await.map_err(|_elapsed| Full)
     }
 
@@ -179,8 +179,10 @@ mod tests {
         in_flight: 3,
         running: 10,
         share_of_writes: 20,
+        share_of_reads: 40,
         bulk: 1,
         queue: 2,
+        queue_of_writes: 2,
         // A refusal comes at once, and who waits waits until the test lets it in.
         wait: Duration::ZERO,
         wait_of_writes: Duration::ZERO,
@@ -209,9 +211,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn writes_may_have_all_places_and_then_reads_wait() {
+    async fn a_flood_of_writes_leaves_its_share_to_reads_and_the_first_place_that_comes_free_is_theirs() {
+        let gate = Gate::new(SETTINGS);
+        let _writes = enter_all(&gate, Class::Write, 6).await;
+        assert_eq!(gate.enter(Class::Write).await.err(), Some(Full));
+        let _reads = enter_all(&gate, Class::Read, 4).await;
+        assert_eq!(gate.enter(Class::Read).await.err(), Some(Full));
+
         let gate = Gate::new(PATIENT);
-        let mut writes = enter_all(&gate, Class::Write, 10).await;
+        let mut writes = enter_all(&gate, Class::Write, 6).await;
+        let _reads = enter_all(&gate, Class::Read, 4).await;
         let read = gate.enter(Class::Read);
         tokio::pin!(read);
         assert!(read.as_mut().now_or_never().is_none());

@@ -64,10 +64,14 @@ pub struct Admission {
     pub running: usize,
     /// Hundredths of `running` that queries leave to mutations.
     pub share_of_writes: usize,
+    /// Hundredths of `running` that mutations leave to queries.
+    pub share_of_reads: usize,
     /// Mutations with thousands of rows that run at once, beside the others.
     pub bulk: usize,
-    /// Requests of one class that wait for a place.
+    /// Queries that wait for a place.
     pub queue: usize,
+    /// Mutations of one class that wait for a place: a hundred that are sent with one key all get its answer.
+    pub queue_of_writes: usize,
     /// How long a query waits for a place.
     pub wait: Duration,
     /// How long a mutation waits for one: its client would only have to send it again.
@@ -118,11 +122,13 @@ impl Default for Settings {
             cost: Cost { per_minute: 6_000_000, burst: 1_000_000 },
             admission: Admission {
                 in_flight: 1_024,
-                running: 64,
+                running: 32,
                 share_of_writes: 20,
+                share_of_reads: 40,
                 bulk: 8,
-                queue: 128,
-                wait: Duration::from_millis(100),
+                queue: 32,
+                queue_of_writes: 128,
+                wait: Duration::from_millis(75),
                 wait_of_writes: Duration::from_secs(1),
             },
             sockets: Sockets {
