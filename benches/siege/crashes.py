@@ -10,7 +10,7 @@ from writers import Callers, audit
 
 WRITERS = 32
 # How long it may take from the moment that a caller looks at the clock until the server has read what it asks.
-SENT = 0.01
+SENT = 0.03
 
 
 def kills(world: World, report: Report) -> None:

@@ -79,7 +79,7 @@ def two_tokens(server: Server) -> Answer:
     got = connection.getresponse()
     body = got.read()
     connection.close()
-    return Answer(got.status, {}, body, 0)
+    return Answer(got.status, {name.lower(): value for name, value in got.getheaders()}, body, 0)
 
 
 def forged(world: World) -> dict[str, str]:

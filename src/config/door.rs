@@ -79,13 +79,13 @@ pub struct Door {
     #[arg(long, env = "REGISTRY_WRITE_SHARE", default_value_t = 20)]
     pub write_share: u64,
     /// Hundredths of the places to run that mutations leave to queries.
-    #[arg(long, env = "REGISTRY_READ_SHARE", default_value_t = 40)]
+    #[arg(long, env = "REGISTRY_READ_SHARE", default_value_t = 65)]
     pub read_share: u64,
     /// Mutations with thousands of rows that run at once.
     #[arg(long, env = "REGISTRY_MAX_BULK", default_value_t = 8)]
     pub max_bulk: u64,
-    /// Queries that wait for a place to run.
-    #[arg(long, env = "REGISTRY_QUEUE", default_value_t = 32)]
+    /// Queries that wait for a place to run. Long, because who waits asks for nothing else meanwhile.
+    #[arg(long, env = "REGISTRY_QUEUE", default_value_t = 512)]
     pub queue: u64,
     /// Milliseconds that a query waits for a place to run.
     #[arg(long, env = "REGISTRY_QUEUE_WAIT", default_value_t = 75)]
