@@ -33,7 +33,7 @@ create table client (
     constraint client_channel_fits_role check (channel_id is null or role in ('PARTNER', 'OFFICER', 'APPROVER')),
     constraint client_provinces_fit_role check (province_ids = '{}' or role not in ('ADMINISTRATOR', 'AUDITOR')),
     constraint client_numbers_fit_role check (not reads_personal_data
-        or role in ('ADMINISTRATOR', 'OFFICER', 'PARTNER', 'APPROVER'))
+        or role in ('ADMINISTRATOR', 'OFFICER', 'PARTNER'))
 );
 
 -- Tells every process to forget what it knew of clients.

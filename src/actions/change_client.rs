@@ -97,12 +97,25 @@ impl once::Work for Work<'_> {
             reach: self.reach.clone().unwrap_or_else(|| before.reach.clone()),
             disabled: self.input.disabled.unwrap_or(!before.is_enabled()),
         };
-        let mut problems = judge(after.role, &after.reach, after.reads_personal_data);
+        // Whoever is only disabled is so at once, whatever is wrong with its row.
+        let stays = (after.role, &after.reach, after.reads_personal_data)
+            == (before.role, &before.reach, before.reads_personal_data);
+        let mut problems =
+            if stays { Vec::new() } else { judge(after.role, &after.reach, after.reads_personal_data) };
         problems.extend(judge_last(self.actor, &clients, before, &after));
         if refuses(&problems) {
             return Ok(Done::refused(problems));
         }
         client::change(conn, before.id, &after).await?;
+        tracing::info!(
+            by = self.actor.client,
+            client = before.name,
+            was = %before.role,
+            role = %after.role,
+            reads_personal_data = after.reads_personal_data,
+            disabled = after.disabled,
+            "a client is changed"
+        );
         Ok(Done::did(Changed { client: before.id }, problems))
     }
 }

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::enrolling::{self, Context, Outcome};
+use super::quota::{Told, Watch};
 use super::terms::{self, Named};
-use super::{ActionError, Done, demand, once, quota};
+use super::{ActionError, Done, demand, once};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::enrollment::{
     CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, Terms, judge_person, judge_terms,
@@ -100,11 +101,10 @@ pub async fn enroll_participant(
     };
     let context = Context { actor, keys: &database.keys, rules: &reference.rules, batch: None };
     let index = database.keys.index(NumberKind::NationalId, new.national_id.as_str());
-    quota::demand_where_scoped(database, actor).await?;
-    let done = once::once(&database.writer, &database.keys, request, Work { context, new, warnings }).await?;
-    if done.problems.iter().any(tells_of_somebody) {
-        quota::refused(database, actor, &[index]).await?;
-    }
+    let watch = Watch::new(database, actor, 1);
+    let work = Work { context, new, warnings, index, watch: &watch };
+    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    watch.verdict()?;
     Ok(done)
 }
 
@@ -112,6 +112,9 @@ struct Work<'a> {
     context: Context<'a>,
     new: NewEnrollment,
     warnings: Vec<Problem>,
+    /// Under which the identity number is found.
+    index: Vec<u8>,
+    watch: &'a Watch<'a>,
 }
 
 impl once::Work for Work<'_> {
@@ -119,6 +122,10 @@ impl once::Work for Work<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
         let enrolled = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
+        let told = Told::by(&enrolled.outcomes, |_| self.index.clone());
+        if self.watch.is_too_much(conn, &told).await? {
+            return Ok(Watch::taken_back().of(enrolled.known));
+        }
         let done = match enrolled.outcomes.into_iter().next() {
             Some(Outcome::Enrolled { participant, enrollment }) => {
                 Done::did(Enrolled { participant, enrollment }, self.warnings.clone())
@@ -195,13 +202,6 @@ fn in_form(problem: Problem) -> Problem {
         Some("serviceNumber" | "workUnit" | "grade") => problem.within(&["civilServant"]),
         _ => problem,
     }
-}
-
-/// Does a refusal of the registry say that the number is known to it?
-fn tells_of_somebody(problem: &Problem) -> bool {
-    use ProblemCode::{AlreadyEnrolled, Conflict, IdentityMismatch, NotEligible};
-    let codes = [AlreadyEnrolled, Conflict, IdentityMismatch, NotEligible];
-    refuses(std::slice::from_ref(problem)) && codes.contains(&problem.code)
 }
 
 fn already_enrolled() -> Problem {

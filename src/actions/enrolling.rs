@@ -80,13 +80,13 @@ pub(super) async fn enroll(
     new: &[NewEnrollment],
 ) -> Result<Enrolled, StoreError> {
     let mut candidates = claim(conn, context, new).await?;
-    let known_ids: Vec<i64> =
+    let mut known_ids: Vec<i64> =
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
     let known = participant::lock_known(conn, &known_ids).await?;
     for candidate in &mut candidates {
         candidate.outcome = compare(candidate, &known, context);
     }
-    claim_service_numbers(conn, context, &mut candidates).await?;
+    let owners = claim_service_numbers(conn, context, &mut candidates).await?;
 
     let open: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.is_open()).collect();
     let people: Vec<_> =
@@ -98,7 +98,10 @@ pub(super) async fn enroll(
 
     // A new number that is refused after all was given back, and belongs to nobody.
     let concerned = candidates.iter().filter(|c| c.is_open() || !c.claim.is_new);
-    let subjects = concerned.map(|c| c.claim.participant_id).collect();
+    let mut subjects: Vec<i64> = concerned.map(|c| c.claim.participant_id).collect();
+    // Whose service number it is, is told by the refusal.
+    subjects.extend(&owners);
+    known_ids.extend(owners);
     let outcome = |candidate: Candidate<'_>| {
         let participant = candidate.claim.participant_id;
         candidate.outcome.unwrap_or_else(|| match enrollments.get(&participant) {
@@ -162,12 +165,12 @@ fn compare(
 }
 
 /// Claims the service numbers of civil servants. A number that belongs to another person refuses its row, and the
-/// identity number that was claimed for it a moment ago is given back.
+/// identity number that was claimed for it a moment ago is given back. Gives the owners of such numbers.
 async fn claim_service_numbers(
     conn: &mut PgConnection,
     context: &Context<'_>,
     candidates: &mut [Candidate<'_>],
-) -> Result<(), StoreError> {
+) -> Result<Vec<i64>, StoreError> {
     let number = |candidate: &Candidate<'_>| {
         let number = candidate.new.civil_servant.as_ref()?.service_number.as_ref()?;
         Some(context.keys.index(NumberKind::ServiceNumber, number.as_str()))
@@ -181,17 +184,20 @@ async fn claim_service_numbers(
     let indexes: Vec<Vec<u8>> = claimed.iter().map(|(_, index)| index.clone()).collect();
     let people: Vec<i64> = claimed.iter().map(|&(at, _)| candidates[at].claim.participant_id).collect();
     let owners = identifier::claim_service_numbers(conn, &indexes, &people).await?;
-    let mut released = Vec::new();
+    let (mut released, mut others) = (Vec::new(), Vec::new());
     for (at, index) in claimed {
         let candidate = &mut candidates[at];
-        if owners.get(&index) != Some(&candidate.claim.participant_id) {
+        let owner = owners.get(&index);
+        if owner != Some(&candidate.claim.participant_id) {
+            others.extend(owner);
             candidate.outcome = Some(Outcome::Refused(identity_mismatch("serviceNumber")));
             if candidate.claim.is_new {
                 released.push(candidate.index.clone());
             }
         }
     }
-    identifier::release_national_ids(conn, &released).await
+    identifier::release_national_ids(conn, &released).await?;
+    Ok(others)
 }
 
 /// Events, figures, and what a further enrollment changes of a person who was known already.

@@ -1,15 +1,16 @@
 //! Onboards civil servants, thousands at a time: every row has one outcome, good rows do not wait for bad ones unless
 //! asked to, and the same rows again enroll nobody twice.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::enrolling::{self, Context, Outcome};
+use super::quota::{self, Told, Watch};
 use super::terms::{self, Found, Named};
-use super::{ActionError, Done, demand, once, quota};
+use super::{ActionError, Done, demand, once};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::enrollment::{
     CivilServantCategory, NewEnrollment, Programme, Segment, Terms, judge_terms,
@@ -89,12 +90,10 @@ pub async fn onboard_civil_servants(
         Ok(judged) => judged,
         Err(problems) => return once::recall(&database.bulk, &database.keys, &request, problems).await,
     };
-    quota::demand_where_scoped(database, actor).await?;
-    let refused = Mutex::default();
-    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged, refused: &refused };
+    let watch = Watch::new(database, actor, input.rows.len());
+    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged, watch: &watch };
     let done = once::once(&database.bulk, &database.keys, request, apply).await?;
-    let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
-    quota::refused(database, actor, &refused).await?;
+    watch.verdict()?;
     Ok(done)
 }
 
@@ -102,7 +101,10 @@ impl once::Work for Apply<'_> {
     type Outcome = Onboarded;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Onboarded>, StoreError> {
-        let Applied { batch, report, subjects, known } = self.write(conn).await?;
+        let Applied { batch, report, subjects, known, told } = self.write(conn).await?;
+        if self.watch.is_too_much(conn, &told).await? {
+            return Ok(Watch::taken_back().of(known));
+        }
         Ok(match self.objection(&report) {
             Some(problems) => Done::refused(problems).of(known),
             None => Done::did(Onboarded { batch }, Vec::new()).of(subjects),
@@ -128,8 +130,8 @@ pub async fn plan(
         Ok(judged) => judged,
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let refused = Mutex::default();
-    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged, refused: &refused };
+    let watch = Watch::new(database, actor, input.rows.len());
+    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged, watch: &watch };
     let mut transaction = database.bulk.begin().await?;
     let Applied { report, known, .. } = apply.write(&mut transaction).await?;
     transaction.rollback().await?;
@@ -225,6 +227,7 @@ struct Applied {
     report: Report,
     subjects: Vec<i64>,
     known: Vec<i64>,
+    told: Told,
 }
 
 /// The writing of a batch.
@@ -234,8 +237,7 @@ struct Apply<'a> {
     rules: &'a Rulebook,
     input: &'a Input,
     judged: &'a Judged,
-    /// The identity numbers, by index, that were refused for what the registry knows of them.
-    refused: &'a Mutex<Vec<Vec<u8>>>,
+    watch: &'a Watch<'a>,
 }
 
 impl Apply<'_> {
@@ -252,16 +254,13 @@ impl Apply<'_> {
         let context =
             Context { actor: self.actor, keys: &self.database.keys, rules: self.rules, batch: Some(batch) };
         let enrolled = enrolling::enroll(conn, &context, &new).await?;
-        let refused =
-            new.iter().zip(&enrolled.outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
-        let index =
-            |new: &NewEnrollment| self.database.keys.index(NumberKind::NationalId, new.national_id.as_str());
-        // In place of what an attempt before this one has found.
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
-            refused.map(|(new, _)| index(new)).collect();
+        let keys = &self.database.keys;
+        let told = Told::by(&enrolled.outcomes, |at| {
+            keys.index(NumberKind::NationalId, new[at].national_id.as_str())
+        });
         let report = self.report(&numbers, &new, enrolled.outcomes);
         onboarding::complete(conn, batch, &report.rows, report.monthly_contributions).await?;
-        Ok(Applied { batch, report, subjects: enrolled.subjects, known: enrolled.known })
+        Ok(Applied { batch, report, subjects: enrolled.subjects, known: enrolled.known, told })
     }
 
     fn new_batch(&self) -> Result<NewBatch<'_>, StoreError> {
@@ -342,7 +341,7 @@ impl Apply<'_> {
         if !self.input.all_or_nothing || report.counts.rejected == 0 {
             return None;
         }
-        if self.actor.scope.is_everything() {
+        if quota::sees_everything(self.actor) {
             return Some(report.rows.iter().flat_map(|row| row.problems.clone()).collect());
         }
         // Every row has passed the rules: what refuses it now is what the registry knows of people, whom this actor

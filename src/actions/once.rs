@@ -28,6 +28,9 @@ use crate::store::session::Session;
 /// How often a transaction that met another one is tried.
 const TRIES: u32 = 4;
 
+/// How long a caller waits for another one with its key. It holds a place that others want.
+const LONGEST_TURN: Duration = Duration::from_secs(5);
+
 /// A mutation as it was sent.
 pub struct Request<'a, I> {
     /// Who sends it.
@@ -126,7 +129,7 @@ pub async fn once<I: Serialize, W: Work>(
     // Callers with one key wait here, and not on a connection each.
     let flight = key.as_ref().map(flight);
     let _alone = match &flight {
-        Some(flight) => Some(flight.lock().await),
+        Some(flight) => Some(timeout(LONGEST_TURN, flight.lock()).await.map_err(|_| under_way())?),
         None => None,
     };
     let mut attempt = 1;
@@ -141,6 +144,10 @@ pub async fn once<I: Serialize, W: Work>(
             result => return Ok(result?),
         }
     }
+}
+
+fn under_way() -> StoreError {
+    StoreError::Unavailable("another mutation with this key is still under way".into())
 }
 
 /// On a silent network nobody says that a transaction is over.

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
+use super::quota::Watch;
 use super::{ActionError, Done, collect, demand, keep, once, terms};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::employer::{
@@ -55,12 +56,23 @@ pub async fn register_employer(
 ) -> Result<Done<Registered>, ActionError> {
     let request = once::Request { actor, operation: "registerEmployer", key, input, trail: None };
     demand(actor, Operation::RegisterPayers)?;
-    let (new, warnings) = match judge(database, actor, today, input) {
+    let Judged { new, warnings, is_personal } = match judge(database, actor, today, input) {
         Ok(judged) => judged,
         Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
     };
-    once::once(&database.writer, &database.keys, request, Work { actor, keys: &database.keys, new, warnings })
-        .await
+    let watch = Watch::new(database, actor, 1);
+    let work = Work { actor, keys: &database.keys, new, warnings, watch: is_personal.then_some(&watch) };
+    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    watch.verdict()?;
+    Ok(done)
+}
+
+/// A form that breaks no rule.
+struct Judged {
+    new: NewEmployer,
+    warnings: Vec<Problem>,
+    /// Is the tax number a person's identity number? Then a refusal tells that it is known.
+    is_personal: bool,
 }
 
 struct Work<'a> {
@@ -68,6 +80,7 @@ struct Work<'a> {
     keys: &'a Keys,
     new: NewEmployer,
     warnings: Vec<Problem>,
+    watch: Option<&'a Watch<'a>>,
 }
 
 impl once::Work for Work<'_> {
@@ -75,6 +88,11 @@ impl once::Work for Work<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
         let inserted = employer::insert(conn, self.actor, &self.new).await?;
+        if let Some(watch) = self.watch.filter(|_| inserted.is_none())
+            && watch.count(1).await?
+        {
+            return Ok(Watch::taken_back());
+        }
         if self.new.tax_number.is_some() {
             // After the row: whoever exchanges the key waits for this transaction, or was before it.
             rotation::demand_in_force(conn, self.keys).await?;
@@ -91,7 +109,7 @@ fn judge(
     actor: &Actor,
     today: NaiveDate,
     input: &Input,
-) -> Result<(NewEmployer, Vec<Problem>), Vec<Problem>> {
+) -> Result<Judged, Vec<Problem>> {
     let reference = database.reference();
     let mut problems = Vec::new();
     let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);
@@ -124,20 +142,21 @@ fn judge(
                 province_id,
                 declared_headcount: headcount.map(Headcount::get),
             };
-            Ok((new, problems))
+            let is_personal = tax_number.is_some_and(|number| number.is_personal());
+            Ok(Judged { new, warnings: problems, is_personal })
         }
         _ => Err(problems),
     }
 }
 
-/// Which of its numbers belongs to another employer. Asks on the connection of the transaction: one that waits for a
+/// Which of its numbers belongs to another employer: of two the business number, which is public. Asks on the connection of the transaction: one that waits for a
 /// second connection while it holds the first can wait for ever.
 async fn taken(conn: &mut PgConnection, new: &NewEmployer) -> Result<Problem, StoreError> {
-    let by_tax_number = match &new.tax_number {
-        Some((index, _)) => employer::find_by_tax_number(conn, index).await?.is_some(),
+    let by_business_number = match &new.business_number {
+        Some(number) => employer::find_by_business_number(conn, number).await?.is_some(),
         None => false,
     };
-    let field = if by_tax_number { "taxNumber" } else { "businessNumber" };
+    let field = if by_business_number { "businessNumber" } else { "taxNumber" };
     Ok(Problem::error(ProblemCode::Conflict, field, "An employer with this number is registered already.")
         .hint("Look it up: employer(by: {…}) { id name }."))
 }

@@ -109,9 +109,10 @@ impl Page {
     }
 
     /// Cuts what was fetched (one row more than the page, in the order of fetching) to the page in list order, and
-    /// says whether there is more behind and ahead of it.
+    /// says whether there is more behind and ahead of it. A page of nothing does not say what it leaves out: nobody would
+    /// be shown, and somebody told of.
     pub fn cut<T>(&self, mut fetched: Vec<T>) -> Slice<T> {
-        let more = fetched.len() > self.size;
+        let more = self.size > 0 && fetched.len() > self.size;
         fetched.truncate(self.size);
         if self.backward {
             fetched.reverse();

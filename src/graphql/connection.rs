@@ -114,7 +114,7 @@ impl Total {
             },
             Self::Employers(filter) => employer::count(session, filter).await?,
             Self::Associations(filter) => association::count(session, filter).await?,
-            Self::Entries(filter) => audit::count(&asker.database.control, filter).await?,
+            Self::Entries(filter) => audit::count(&asker.database.bulk, filter).await?,
             Self::Batches(filter) => onboarding::count(session, actor, filter).await?,
         };
         Ok(int(total))

@@ -126,9 +126,11 @@ impl OnboardingBatch {
         Ok(problems.into_iter().map(|(code, rows)| ProblemCount { code: code.into(), rows }).collect())
     }
 
-    /// Monthly contributions of the rows that were enrolled.
-    async fn monthly_contributions(&self) -> Rupiah {
-        Rupiah(self.0.monthly_contributions)
+    /// Monthly contributions of the rows that were enrolled. 0 where these are fewer than five, unless the viewer may
+    /// read personal data and says why: a wage can be reckoned from what is due on it.
+    async fn monthly_contributions(&self, ctx: &Context<'_>) -> Rupiah {
+        let few = self.0.counts().enrolled < 5;
+        Rupiah(if few && !asker(ctx).reads_personal_data() { 0 } else { self.0.monthly_contributions })
     }
 
     /// The client that sent it.

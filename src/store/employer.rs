@@ -90,12 +90,12 @@ pub async fn find_by_tax_number(
 /// # Errors
 /// The database is away.
 pub async fn find_by_business_number(
-    session: &Session,
+    executor: impl PgExecutor<'_>,
     number: &str,
 ) -> Result<Option<EmployerRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where e.business_number = "));
     sql.push_bind(number.to_owned());
-    Ok(sql.build_query_as().fetch_optional(session).await?)
+    Ok(sql.build_query_as().fetch_optional(executor).await?)
 }
 
 /// A page of employers.

@@ -146,7 +146,7 @@ pub async fn find_by_identifier(
 /// # Errors
 /// The database is away.
 pub async fn count_by_national_ids(
-    session: &Session,
+    executor: impl sqlx::PgExecutor<'_>,
     actor: &Actor,
     indexes: &[Vec<u8>],
 ) -> Result<i64, StoreError> {
@@ -154,7 +154,7 @@ pub async fn count_by_national_ids(
         QueryBuilder::new("select count(*) from identifier i join participant p on p.id = i.participant_id");
     sql.push(" where i.kind = 'NATIONAL_ID' and i.value_index = any(").push_bind(indexes.to_vec()).push(")");
     push_scope(&mut sql, actor);
-    Ok(sql.build_query_scalar().fetch_one(session).await?)
+    Ok(sql.build_query_scalar().fetch_one(executor).await?)
 }
 
 /// A page of people.
@@ -171,7 +171,8 @@ pub async fn list(
     push_columns(&mut sql, actor);
     push_source(&mut sql, actor, None, filter);
     push_page(&mut sql, page, ORDER);
-    let slice: Slice<ParticipantRow> = page.cut(sql.build_query_as().fetch_all(session).await?);
+    let rows: Vec<ParticipantRow> = sql.build_query_as().fetch_all(session).await?;
+    let slice = page.cut(rows);
     session.shows(slice.rows.iter().map(|row| row.id));
     Ok(slice)
 }

@@ -244,6 +244,32 @@ async fn a_bank_is_shown_whom_it_enrolls_also_where_another_channel_was_first() 
 }
 
 #[tokio::test]
+async fn a_bank_is_told_of_no_enrollment_that_others_have_made_since() {
+    let app = App::new().await;
+    let (first, second) = (app.channel("BR-ONE").await, app.channel("BR-TWO").await);
+    let (own, other) = (app.employer("Milik Bank").await, app.employer("Rahasia").await);
+    let person = Person::new(&first);
+    app.enrolled(&person).await;
+    let bank = bank(&app, &second).await;
+    let payload = app.enroll_as(&bank, &person.clone().at(&own).with("channelCode", json!(second))).await;
+    assert_eq!(payload["errors"], json!([]));
+    let paid = person.at(&other).with("firstContributionPaid", json!(true));
+    assert_eq!(app.enroll(&paid).await["errors"], json!([]));
+    let query = "{ participants { nodes { status employer { name } } } }";
+    let told = app.ask_as(&bank, query, json!({})).await;
+    assert_eq!(
+        told["participants"]["nodes"],
+        json!([{"status": "REGISTERED", "employer": {"name": "Milik Bank"}}])
+    );
+    // Nor by trying: a filter keeps what it is told.
+    for filter in [json!({"status": ["ACTIVE"]}), json!({"employerId": other})] {
+        let query = "query ($by: ParticipantFilter) { participants(filterBy: $by) { totalCount } }";
+        let found = app.ask_as(&bank, query, json!({"by": filter})).await;
+        assert_eq!(found["participants"]["totalCount"], 0, "{filter}");
+    }
+}
+
+#[tokio::test]
 async fn two_associations_enroll_one_person_and_see_each_their_own() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;

@@ -335,3 +335,40 @@ async fn auditors_page_through_entries_and_see_nobody_in_them() {
         assert_eq!(app.refused(&token, node, json!({"id": newest["id"]})).await, "FORBIDDEN", "{role}");
     }
 }
+
+#[tokio::test]
+async fn a_page_of_nothing_tells_of_nobody() {
+    let app = App::new().await;
+    app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
+    let before = app.count("select count(*) from audit_entry").await;
+    let page =
+        app.ask("{ participants(first: 0) { pageInfo { hasNextPage hasPreviousPage } } }", json!({})).await;
+    let nothing = json!({"hasNextPage": false, "hasPreviousPage": false});
+    assert_eq!(page["participants"]["pageInfo"], nothing);
+    assert_eq!(app.count("select count(*) from audit_entry").await, before);
+}
+
+#[tokio::test]
+async fn whose_service_number_was_tried_is_on_record() {
+    let app = App::new().await;
+    let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
+    let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
+        batch { id rows(first: 2) { nodes { problems { code path } } } } errors { code } } }";
+    let input = |rows: Value, all: bool| {
+        json!({"input": {"employerId": employer, "channelCode": channel, "provinceCode": "16",
+                         "startsOn": "2014-11-01", "allOrNothing": all, "rows": rows}})
+    };
+    app.ask(onboard, input(json!([row(1)]), false)).await;
+    let owner = app.count("select id from participant").await;
+    let entries =
+        "select count(*) from audit_entry where outcome = 'READ' and operation = 'onboardCivilServants'";
+    let mut guess = row(2);
+    guess["serviceNumber"] = row(1)["serviceNumber"].clone();
+    guess["birthDate"] = row(1)["birthDate"].clone();
+    guess["nationalId"] = json!("1671010208600777");
+    let refused = app.ask(onboard, input(json!([guess]), true)).await["onboardCivilServants"].take();
+    assert_eq!(refused["errors"][0]["code"], "IDENTITY_MISMATCH", "{refused}");
+    assert_eq!(app.count(entries).await, 1);
+    let named = "select count(*) from audit_entry where outcome = 'READ' and subjects @> array[1::bigint]";
+    assert_eq!((owner, app.count(named).await), (1, 1));
+}

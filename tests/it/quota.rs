@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 use participant_registry::domain::actor::Role;
 
 use crate::support::app::codes;
-use crate::support::{App, Person, Reply, TokenScope, json};
+use crate::support::{App, Person, Reply, TokenScope, Value, json, row};
 
 const BY: &str = "query ($by: ParticipantKey!) { participant(by: $by) { fullName } }";
 const NOBODY: &str = "1671015505750009";
@@ -130,9 +130,60 @@ async fn a_form_about_somebody_unseen_costs_a_miss_and_says_nothing_of_whom() {
     spend(&app, &format!("PARTNER-{mine}"), 100).await;
     let mutation =
         "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) { errors { code } } }";
-    let spent = app.post(&partner, mutation, json!({"input": person.at(&mine).0})).await;
+    let spent = app
+        .post(&partner, mutation, json!({"input": person.at(&mine).with("fullName", json!("Budi")).0}))
+        .await;
     assert_spent(&spent);
     assert_eq!(spent.status, StatusCode::TOO_MANY_REQUESTS);
     let administrator = app.token(Role::Administrator, TokenScope::default()).await;
     assert_eq!(ask(&app, &administrator, NOBODY).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_roster_that_tries_out_numbers_is_taken_back_as_a_whole() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let (mine, theirs) = (app.government("Punya Saya").await, app.government("Punya Orang").await);
+    let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
+        batch { counts { enrolled rejected } } errors { code } } }";
+    let input = |employer: &str, key: &str, rows: Vec<Value>| {
+        json!({"input": {"employerId": employer, "channelCode": channel, "provinceCode": "16", "idempotencyKey": key,
+                         "startsOn": "2014-11-01", "rows": rows}})
+    };
+    let known: Vec<Value> = (1..=3).map(row).collect();
+    app.ask(onboard, input(&theirs, "roster-of-the-others", known.clone())).await;
+    let partner = app.partner(&mine).await;
+    let guesses = known.into_iter().map(|mut row| {
+        row["fullName"] = json!("Orang Lain");
+        row
+    });
+    let roster = input(&mine, "roster-with-guesses-1", guesses.chain([row(9)]).collect());
+    spend(&app, &format!("PARTNER-{mine}"), 98).await;
+    let spent = app.post(&partner, onboard, roster.clone()).await;
+    assert_spent(&spent);
+    assert!(!spent.body.to_string().contains("rejected"), "{}", spent.body);
+    assert_eq!(app.count("select count(*) from participant").await, 3);
+    assert_eq!(app.count("select count(*) from onboarding_batch").await, 1);
+    // In another hour it is a roster with three mistakes, and a retry is told so however much is spent.
+    sqlx::query("delete from lookup_miss").execute(&app.sql).await.unwrap();
+    let counts = json!({"enrolled": 1, "rejected": 3});
+    let done = app.ask_as(&partner, onboard, roster.clone()).await;
+    assert_eq!(done["onboardCivilServants"]["batch"]["counts"], counts);
+    assert_eq!(misses(&app).await, 3);
+    spend(&app, &format!("PARTNER-{mine}"), 1_000).await;
+    let again = app.ask_as(&partner, onboard, roster).await;
+    assert_eq!(again["onboardCivilServants"]["batch"]["counts"], counts);
+}
+
+#[tokio::test]
+async fn whoever_sees_the_country_but_not_its_numbers_has_a_quota_of_wrong_ones_too() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await);
+    app.enrolled(&person).await;
+    let officer = app.officer(&[]).await;
+    let wrong = person.clone().with("fullName", json!("Orang Lain"));
+    assert_eq!(codes(&app.enroll_as(&officer, &wrong).await["errors"]), ["IDENTITY_MISMATCH"]);
+    // That somebody is enrolled already, with all that is right, it could have seen.
+    assert_eq!(codes(&app.enroll_as(&officer, &person).await["errors"]), ["ALREADY_ENROLLED"]);
+    assert_eq!(misses(&app).await, 1);
 }

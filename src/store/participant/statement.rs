@@ -18,8 +18,18 @@ pub(super) fn own(actor: &Actor) -> Option<(&'static str, i64)> {
 pub(super) fn push_columns(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     sql.push("p.id, p.registered_at, p.channel_id, ");
     match own(actor) {
-        None => {
+        None if actor.scope.channels.is_empty() => {
             sql.push("p.employer_id, p.association_id, ");
+        }
+        None => {
+            for column in ["employer_id", "association_id"] {
+                sql.push("case when p.channel_id = any(").push_bind(actor.scope.channels.clone());
+                sql.push(format!(
+                    ") then p.{column} else (select s.{column} from enrollment s where s.participant_id = p.id"
+                ));
+                push_own(sql, actor, "s");
+                sql.push(format!(" and s.ends_on is null order by s.id desc limit 1) end as {column}, "));
+            }
         }
         Some((own, id)) => {
             for column in ["employer_id", "association_id"] {
@@ -39,15 +49,28 @@ pub(super) fn push_columns(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     sql.push(" as status, p.province_id, p.full_name, p.name_key, p.national_id");
 }
 
-/// Appends a person's status: the best that it has, or has with the partner that asks.
+/// Appends a person's status: the best that it has, or has with the partner or by the channel that asks.
 pub(super) fn push_status(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     match own(actor) {
-        None => {
+        None if actor.scope.channels.is_empty() => {
             sql.push("p.status");
+        }
+        None => {
+            sql.push("case when p.channel_id = any(").push_bind(actor.scope.channels.clone());
+            sql.push(
+                ") then p.status else (select s.status::text::participant_status from enrollment s \
+                 where s.participant_id = p.id",
+            );
+            push_own(sql, actor, "s");
+            sql.push(BEST_FIRST).push(" end");
         }
         Some((column, id)) => push_status_within(sql, column, Some(id)),
     }
 }
+
+/// The best status of some enrollments `s`.
+const BEST_FIRST: &str =
+    " order by array_position('{ACTIVE,REGISTERED,INACTIVE,ENDED}'::enrollment_status[], s.status) limit 1)";
 
 /// Appends the best status that a person has with a payer; of `k.parent` where none is given.
 pub(super) fn push_status_within(sql: &mut QueryBuilder<Postgres>, column: &'static str, id: Option<i64>) {
@@ -59,7 +82,7 @@ pub(super) fn push_status_within(sql: &mut QueryBuilder<Postgres>, column: &'sta
         Some(id) => sql.push_bind(id),
         None => sql.push("k.parent"),
     };
-    sql.push(" order by array_position('{ACTIVE,REGISTERED,INACTIVE,ENDED}'::enrollment_status[], s.status) limit 1)");
+    sql.push(BEST_FIRST);
 }
 
 /// Restricts a statement that has a `where` to the people `p` whom an actor may see. A role that sees no people sees
@@ -92,10 +115,16 @@ fn push_territory(sql: &mut QueryBuilder<Postgres>, actor: &Actor, through: Opti
     }
 }
 
-/// Appends a condition on an enrollment `alias` of a person: only the partner's own.
+/// Appends a condition on an enrollment `alias` of a person `p`: only the partner's own; of a channel, those that it made,
+/// and all of whom it brought in first.
 fn push_own(sql: &mut QueryBuilder<Postgres>, actor: &Actor, alias: &'static str) {
+    let channels = &actor.scope.channels;
     if let Some((column, id)) = own(actor) {
         sql.push(format!(" and {alias}.{column} = ")).push_bind(id);
+    }
+    if !channels.is_empty() {
+        sql.push(format!(" and ({alias}.channel_id = any(")).push_bind(channels.clone());
+        sql.push(") or p.channel_id = any(").push_bind(channels.clone()).push("))");
     }
 }
 
