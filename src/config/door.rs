@@ -79,7 +79,7 @@ pub struct Door {
     #[arg(long, env = "REGISTRY_WRITE_SHARE", default_value_t = 20)]
     pub write_share: u64,
     /// Hundredths of the places to run that mutations leave to queries.
-    #[arg(long, env = "REGISTRY_READ_SHARE", default_value_t = 65)]
+    #[arg(long, env = "REGISTRY_READ_SHARE", default_value_t = 70)]
     pub read_share: u64,
     /// Mutations with thousands of rows that run at once.
     #[arg(long, env = "REGISTRY_MAX_BULK", default_value_t = 8)]

@@ -124,7 +124,7 @@ impl Default for Settings {
                 in_flight: 1_024,
                 running: 32,
                 share_of_writes: 20,
-                share_of_reads: 65,
+                share_of_reads: 70,
                 bulk: 8,
                 queue: 512,
                 queue_of_writes: 128,
