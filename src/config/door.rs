@@ -110,7 +110,7 @@ pub struct Door {
     #[arg(long, env = "REGISTRY_SOCKET_INIT_TIMEOUT", default_value_t = 5)]
     pub socket_init_timeout: u64,
 
-    /// Origins whose pages may ask, with commas: https://apps.example. None unless said.
+    /// Origins whose pages may ask, with commas: `https://apps.example`. None unless said.
     #[arg(long, env = "REGISTRY_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
     /// May the schema be asked for? Yes unless said, and in production no unless said.

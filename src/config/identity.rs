@@ -23,7 +23,7 @@ pub struct Identity {
     pub oidc_audience: Option<String>,
 
     /// Where the provider's keys are (JWKS). Unless said, where its own description says:
-    /// <issuer>/.well-known/openid-configuration.
+    /// ISSUER/.well-known/openid-configuration.
     #[arg(long, env = "REGISTRY_OIDC_JWKS_URL", value_name = "URL", global = true)]
     pub oidc_jwks_url: Option<String>,
 

@@ -1,6 +1,6 @@
 //! Who may do what: the one table of rights.
 //!
-//! [`Operation`] is a verb on a group of fields. [`Operation::roles`] says which roles have it, and [`FIELDS`] which
+//! [`Operation`] is a verb on a group of fields. [`Operation::roles`] says which roles have it, and `FIELDS` which
 //! fields of the API belong to it. What stands in neither is nobody's: a new field or mutation is refused to everybody
 //! until somebody has decided whose it is, and a test says so before that.
 //!

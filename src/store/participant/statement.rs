@@ -14,7 +14,7 @@ pub(super) fn own(actor: &Actor) -> Option<(&'static str, i64)> {
     own.into_iter().find_map(|(column, id)| Some((column, id?)))
 }
 
-/// Appends the columns of [`ParticipantRow`], as far as they are the actor's to know.
+/// Appends the columns of [`super::ParticipantRow`], as far as they are the actor's to know.
 pub(super) fn push_columns(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     sql.push("p.id, p.registered_at, p.channel_id, ");
     match own(actor) {
