@@ -15,7 +15,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static("retry-after, x-request-id
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
 /// What a page may send.
 const ALLOWED: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, accept, accept-language, apollo-require-preflight",
+    "authorization, content-type, accept, accept-language, x-purpose, apollo-require-preflight",
 );
 /// Seconds for which a browser need not ask again.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");

@@ -43,7 +43,10 @@ async fn a_page_of_a_named_origin_may_ask_with_a_token_and_read_when_to_come_bac
     assert_eq!(reply.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], KNOWN);
     assert_eq!(reply.headers[header::ACCESS_CONTROL_ALLOW_METHODS], "GET, POST");
     let allowed = reply.headers[header::ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
-    assert!(["authorization", "content-type"].iter().all(|name| allowed.contains(name)), "{allowed}");
+    assert!(
+        ["authorization", "content-type", "x-purpose"].iter().all(|name| allowed.contains(name)),
+        "{allowed}"
+    );
     // Tokens are no cookies: a browser never adds one by itself.
     assert!(!reply.headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
 
