@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use axum::http::Uri;
 use jsonwebtoken::{Algorithm, DecodingKey, Header};
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use super::NotAdmitted;
@@ -91,7 +91,12 @@ pub struct Provider {
     keys: ArcSwapOption<Fetched>,
     /// One at a time fetches; when somebody last did so for the sake of an unknown key.
     fetching: Mutex<Option<Instant>>,
+    /// Tokens with unknown keys that wait for it: while the provider is silent, no more of them keep others out.
+    waiting: Semaphore,
 }
+
+/// Tokens that wait for a fetch at most; the others hear that it cannot be told.
+const MOST_WAITING: usize = 128;
 
 #[derive(Debug)]
 struct Fetched {
@@ -112,7 +117,12 @@ impl Provider {
     /// # Errors
     /// What is found where the keys should be is something else.
     pub async fn open(settings: ProviderSettings) -> Result<Arc<Self>, ProviderError> {
-        let provider = Self { settings, keys: ArcSwapOption::empty(), fetching: Mutex::default() };
+        let provider = Self {
+            settings,
+            keys: ArcSwapOption::empty(),
+            fetching: Mutex::default(),
+            waiting: Semaphore::new(MOST_WAITING),
+        };
         match provider.renew().await {
             Ok(()) => {}
             Err(FetchError::Away) => {
@@ -169,6 +179,7 @@ impl Provider {
         if let Some(Ok(key)) = before.clone().map(find) {
             return Ok(key);
         }
+        let _waiting = self.waiting.try_acquire().map_err(|_full| NotAdmitted::Undecided)?;
         let mut last = self.fetching.lock().await;
         let seen = |fetched: &Option<Arc<Fetched>>| fetched.as_ref().map(|fetched| fetched.at);
         let fetched_meanwhile = seen(&self.held()) != seen(&before);
