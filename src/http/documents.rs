@@ -176,6 +176,10 @@ impl Library {
         let Automatic { shelves, bytes } = &mut *automatic;
         let shelf = shelves.entry(client).or_insert_with(|| Shelf { documents: VecDeque::new(), used: now });
         shelf.used = now;
+        let others = *bytes - shelf.documents.iter().map(|(_, text)| text.len()).sum::<usize>();
+        if others + text.len() > automatic_bytes {
+            return;
+        }
         // Only its own documents make room for a client's new one.
         while shelf.documents.len() >= per_client || *bytes + text.len() > automatic_bytes {
             let Some((_, oldest)) = shelf.documents.pop_front() else { return };
