@@ -40,11 +40,15 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
         // An answer goes out at once, not when the segment is full.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let (builder, stopped) = (builder.clone(), stopped.clone());
+        let (builder, mut stopped) = (builder.clone(), stopped.clone());
         tokio::spawn(async move {
             // The deadline of a head begins with its first byte, so that byte has one of its own.
             let mut first = [0];
-            let begun = tokio::time::timeout(connections.head_deadline, stream.peek(&mut first)).await;
+            let begun = tokio::select! {
+                begun = tokio::time::timeout(connections.head_deadline, stream.peek(&mut first)) => begun,
+                // Nobody has asked for anything here.
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            };
             if matches!(begun, Ok(Ok(1..))) {
                 let connection = builder.serve_connection(TokioIo::new(stream), service);
                 finish(connection.with_upgrades(), stopped).await;
