@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use sqlx::PgConnection;
+use tokio::time::timeout;
 
 use super::super::Database;
 use super::succession::Succession;
@@ -51,6 +52,12 @@ pub async fn seal(database: &Database) -> Result<Option<Head>, StoreError> {
 
 /// One seal, and whether there may be more entries than it could hold.
 async fn seal_once(database: &Database) -> Result<(Option<Head>, bool), StoreError> {
+    // On a silent network nobody says that a transaction is over.
+    let sealed = timeout(database.control.transaction_deadline(), seal_alone(database)).await;
+    sealed.unwrap_or_else(|_elapsed| Err(StoreError::Unavailable("a seal took too long".into())))
+}
+
+async fn seal_alone(database: &Database) -> Result<(Option<Head>, bool), StoreError> {
     let mut transaction = database.control.begin().await?;
     let sealed = match is_alone(&mut transaction).await? {
         true => write(&mut transaction, database).await?,
