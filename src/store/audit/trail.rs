@@ -41,12 +41,10 @@ impl Seen {
         fresh.extend(ids.into_iter().filter(|id| !recorded.contains(id)));
     }
 
-    /// Takes those who are not on record; whoever takes them puts them there.
-    fn take(&self) -> Vec<i64> {
-        let mut people = self.lock();
-        let fresh: Vec<i64> = std::mem::take(&mut people.fresh).into_iter().collect();
-        people.recorded.extend(&fresh);
-        fresh
+    /// Those who are not on record, ascending. Until they [are](Self::settle) they stay so: what could not be written
+    /// has to be tried again before anything of them is told.
+    fn fresh(&self) -> Vec<i64> {
+        self.lock().fresh.iter().copied().collect()
     }
 
     /// These are on record.
@@ -124,11 +122,13 @@ impl Trail {
     /// # Errors
     /// The database takes no entry: then the answer must not leave.
     pub async fn close(&self) -> Result<(), StoreError> {
-        let subjects = self.seen.take();
+        let subjects = self.seen.fresh();
         if subjects.is_empty() {
             return Ok(());
         }
-        self.journal.record(self.entry(AuditOutcome::Read, subjects)).await
+        self.journal.record(self.entry(AuditOutcome::Read, subjects.clone())).await?;
+        self.seen.settle(&subjects);
+        Ok(())
     }
 
     /// The request's id.
@@ -151,10 +151,21 @@ mod tests {
     fn each_person_is_put_on_record_once() {
         let seen = Seen::default();
         seen.add([3, 1, 3]);
-        assert_eq!(seen.take(), [1, 3]);
+        assert_eq!(seen.fresh(), [1, 3]);
+        seen.settle(&[1, 3]);
         seen.add([1, 2]);
-        assert_eq!(seen.take(), [2]);
-        assert_eq!(seen.take(), Vec::<i64>::new());
+        assert_eq!(seen.fresh(), [2]);
+        seen.settle(&[2]);
+        assert_eq!(seen.fresh(), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn who_could_not_be_put_on_record_is_tried_again() {
+        let seen = Seen::default();
+        seen.add([1]);
+        assert_eq!(seen.fresh(), [1]);
+        seen.add([1, 2]);
+        assert_eq!(seen.fresh(), [1, 2]);
     }
 
     #[test]
@@ -163,6 +174,6 @@ mod tests {
         seen.add([1, 5]);
         seen.settle(&[1, 2]);
         seen.add([2]);
-        assert_eq!(seen.take(), [5]);
+        assert_eq!(seen.fresh(), [5]);
     }
 }
