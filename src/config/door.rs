@@ -81,7 +81,7 @@ pub struct Door {
     /// Hundredths of the places to run that mutations leave to queries.
     #[arg(long, env = "REGISTRY_READ_SHARE", default_value_t = 70)]
     pub read_share: u64,
-    /// Mutations with thousands of rows that run at once.
+    /// Onboardings that run at once.
     #[arg(long, env = "REGISTRY_MAX_BULK", default_value_t = 8)]
     pub max_bulk: u64,
     /// Queries that wait for a place to run. Long, because who waits asks for nothing else meanwhile.
@@ -90,7 +90,7 @@ pub struct Door {
     /// Milliseconds that a query waits for a place to run.
     #[arg(long, env = "REGISTRY_QUEUE_WAIT", default_value_t = 75)]
     pub queue_wait: u64,
-    /// Mutations that wait for a place to run; those with thousands of rows wait apart, as many.
+    /// Mutations that wait for a place to run; onboardings wait apart, as many.
     #[arg(long, env = "REGISTRY_WRITE_QUEUE", default_value_t = 128)]
     pub write_queue: u64,
     /// Milliseconds that a mutation waits for a place to run.

@@ -2,7 +2,7 @@
 //! its client; so there is a place for each request that runs, a short queue, and an immediate refusal for the rest.
 //!
 //! Three classes. *Reads* and *writes* share their places, of which each leaves some to the other: a flood of queries never
-//! keeps an enrollment out, nor a flood of enrollments a query. *Bulk* writes, of thousands of rows, have a few places of their own, as they have a pool of
+//! keeps an enrollment out, nor a flood of enrollments a query. *Bulk* writes, onboardings, have a few places of their own, as they have a pool of
 //! their own. A request holds its place until its answer is made; a mutation whose client has left, until it is done.
 
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub enum Class {
     Read,
     /// A mutation.
     Write,
-    /// A mutation with thousands of rows.
+    /// An onboarding: it works on the connections for thousands of rows, however few it has.
     Bulk,
 }
 

@@ -30,7 +30,7 @@ pub fn about(request: &mut Request, purpose: Option<&Purpose>) -> About {
 }
 
 /// The names of the fields that an operation asks for first, in the order of the alphabet, whatever it calls them.
-fn root_fields(document: &ExecutableDocument, name: Option<&str>) -> String {
+pub(super) fn root_fields(document: &ExecutableDocument, name: Option<&str>) -> String {
     let operation = match (&document.operations, name) {
         (DocumentOperations::Single(operation), _) => Some(operation),
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),

@@ -36,6 +36,7 @@ use self::answer::{Answer, ArgumentPositions, Form, Refused};
 use self::bill::Bill;
 use self::request::Parameters;
 use super::admission::{Class, Full, Gate};
+use super::audited::root_fields;
 use super::code::Code;
 use super::cost::Purse;
 use super::documents::Library;
@@ -174,7 +175,8 @@ impl<E: Executor> Endpoint<E> {
             }
         };
         let client = parts.extensions.get::<Arc<Actor>>().map(|actor| actor.client_id);
-        let Admitted { request, kind, arguments, measure } = self.admit(parameters, &parts.method, client)?;
+        let Admitted { request, kind, class, arguments, measure } =
+            self.admit(parameters, &parts.method, client)?;
         match kind {
             OperationType::Query => {}
             OperationType::Mutation if parts.method == Method::POST => {}
@@ -193,8 +195,7 @@ impl<E: Executor> Endpoint<E> {
         }
 
         let bill = Bill::pay(self.door.purse.as_ref(), client, measure.cost())?;
-        let place =
-            self.gate.enter(class(kind, &measure)).await.map_err(|Full| Refused::from(Code::Overloaded))?;
+        let place = self.gate.enter(class).await.map_err(|Full| Refused::from(Code::Overloaded))?;
         let request = request.data(id).data(form.language);
         let (executor, prepare) = (self.executor.clone(), Arc::clone(&self.prepare));
         let work = async move {
@@ -272,11 +273,12 @@ impl<E: Executor> Endpoint<E> {
         if kind == OperationType::Mutation {
             guard::check_mutation(&document, operation)?;
         }
+        let class = class(kind, || root_fields(&document, operation_name.as_deref()));
         let arguments = ArgumentPositions::of(&document);
         let mut request = Request::new(&*text).variables(variables);
         request.operation_name = operation_name;
         request.set_parsed_query(document);
-        Ok(Admitted { request, kind, arguments, measure })
+        Ok(Admitted { request, kind, class, arguments, measure })
     }
 }
 
@@ -284,16 +286,17 @@ impl<E: Executor> Endpoint<E> {
 struct Admitted {
     request: Request,
     kind: OperationType,
+    class: Class,
     arguments: ArgumentPositions,
     measure: Measure,
 }
 
-/// Bytes of arguments above which a mutation is one of thousands of rows.
-const BULK_BYTES: usize = 256 * 1024;
+/// The mutation that works on the connections for thousands of rows, however few it has.
+const BULK: &str = "onboardCivilServants";
 
-fn class(kind: OperationType, measure: &Measure) -> Class {
+fn class(kind: OperationType, fields: impl Fn() -> String) -> Class {
     match kind {
-        OperationType::Mutation if measure.argument_bytes > BULK_BYTES => Class::Bulk,
+        OperationType::Mutation if fields().split(' ').any(|field| field == BULK) => Class::Bulk,
         OperationType::Mutation => Class::Write,
         _ => Class::Read,
     }

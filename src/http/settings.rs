@@ -66,7 +66,7 @@ pub struct Admission {
     pub share_of_writes: usize,
     /// Hundredths of `running` that mutations leave to queries.
     pub share_of_reads: usize,
-    /// Mutations with thousands of rows that run at once, beside the others.
+    /// Onboardings that run at once, beside the others.
     pub bulk: usize,
     /// Queries that wait for a place.
     pub queue: usize,
