@@ -7,6 +7,7 @@
 //! called from `graphql`.
 
 pub mod change_client;
+mod changing;
 mod client_scope;
 pub mod enroll_participant;
 mod enrolling;

@@ -330,7 +330,7 @@ impl Apply<'_> {
         let risk_class = self.judged.found.employer.map_or(1, |employer| employer.risk_class);
         let wage = new.monthly_wage.unwrap_or_default();
         self.rules
-            .contributions(&new.programmes, new.segment, risk_class, wage, new.starts_on)
+            .contributions(&new.programmes, new.segment, risk_class, wage, new.course.starts_on)
             .iter()
             .map(|due| due.employer + due.worker)
             .sum()

@@ -6,6 +6,7 @@ mod demo;
 mod examples;
 mod key;
 mod onboard;
+mod recount;
 mod serve;
 mod token;
 
@@ -56,6 +57,8 @@ enum Command {
     Audit(audit::Audit),
     /// Onboards the civil servants of a roster file.
     Onboard(onboard::Onboard),
+    /// Counts everybody anew and compares with the figures that are kept. Exit code 0: the same, 1: not.
+    Recount,
 }
 
 impl Cli {
@@ -107,9 +110,14 @@ impl Cli {
             }
             Command::Onboard(onboard) => {
                 let installation = Installation::open(&self.config).await?;
-                let code =
-                    onboard::run(onboard, &installation.database, &Actor::command_line(), clock.today())
-                        .await;
+                let today = clock.behind(installation.database.days_behind().await?).today();
+                let code = onboard::run(onboard, &installation.database, &Actor::command_line(), today).await;
+                installation.close().await;
+                return code;
+            }
+            Command::Recount => {
+                let installation = Installation::open(&self.config).await?;
+                let code = recount::run(&installation.database).await;
                 installation.close().await;
                 return code;
             }

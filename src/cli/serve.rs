@@ -98,6 +98,7 @@ impl Serve {
         if self.demo {
             self.fill(&database).await?;
         }
+        let clock = clock.behind(database.days_behind().await?);
         let chores = start_chores(&database, &authority, Duration::from_secs(self.audit_seal_interval));
         let front = Front {
             database: Arc::clone(&database),
@@ -226,7 +227,7 @@ fn demo_clients() -> Vec<(&'static str, Wanted)> {
 
 /// A token for each of them.
 fn demo_tokens(database: &Database, clock: Clock) -> Vec<DemoToken> {
-    let now = clock.now();
+    let now = clock.system_now();
     let until = now + chrono::Duration::hours(DEMO_TOKEN_HOURS);
     let sign = |(label, client): (&'static str, Wanted)| {
         let token = auth::issue(&database.keys, &client.name, (now, until)).ok()?;

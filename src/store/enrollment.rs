@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
+use super::array_literal;
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_page};
 use super::participant::{column, push_scope};
@@ -12,6 +13,7 @@ use super::session::Session;
 use crate::domain::actor::Actor;
 use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use crate::domain::page::{Page, Position, Slice};
+use crate::domain::standing::PaidMonths;
 
 /// An enrollment as the registry keeps it.
 #[derive(Clone, Debug, FromRow)]
@@ -184,6 +186,11 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     }
 }
 
+/// The months paid for, as an array literal of PostgreSQL; `None`: none.
+pub fn paid_literal(paid: &PaidMonths) -> Option<String> {
+    paid.through().map(|_| array_literal(paid.bounds()))
+}
+
 /// An enrollment to be written.
 #[derive(Clone, Debug)]
 pub struct NewEnrollmentRow {
@@ -201,8 +208,14 @@ pub struct NewEnrollmentRow {
     pub monthly_wage: Option<i64>,
     /// First day.
     pub starts_on: NaiveDate,
+    /// From when it counts.
+    pub counts_from: NaiveDate,
+    /// The months paid for, as an array literal of PostgreSQL: `{2014-11-01,2014-11-30}`.
+    pub paid: Option<String>,
     /// Last day of the last month paid for.
     pub paid_through: Option<NaiveDate>,
+    /// The day on which it lapses if nothing more is paid.
+    pub lapses_on: Option<NaiveDate>,
     /// Segment.
     pub segment: Segment,
     /// Where it stands.
@@ -238,17 +251,18 @@ pub async fn insert_many(
     let rows = sqlx::query!(
         r#"insert into enrollment (participant_id, employer_id, association_id, channel_id, onboarding_batch_id,
                   monthly_wage, starts_on, paid_through, segment, status, civil_servant, province_id, programmes,
-                  service_number, work_unit, grade, flags)
+                  service_number, work_unit, grade, flags, counts_from, paid, lapses_on)
            select u.participant_id, u.employer_id, u.association_id, u.channel_id, u.onboarding_batch_id,
                   u.monthly_wage, u.starts_on, u.paid_through, u.segment::segment, u.status::enrollment_status,
                   u.civil_servant::civil_servant_category, u.province_id, u.programmes::programme[],
-                  u.service_number, u.work_unit, u.grade, u.flags::text[]
+                  u.service_number, u.work_unit, u.grade, u.flags::text[], u.counts_from, u.paid::date[],
+                  u.lapses_on
            from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
                        $7::date[], $8::date[], $9::text[], $10::text[], $11::text[], $12::smallint[], $13::text[],
-                       $14::bytea[], $15::text[], $16::text[], $17::text[])
+                       $14::bytea[], $15::text[], $16::text[], $17::text[], $18::date[], $19::text[], $20::date[])
                 as u(participant_id, employer_id, association_id, channel_id, onboarding_batch_id, monthly_wage,
                      starts_on, paid_through, segment, status, civil_servant, province_id, programmes,
-                     service_number, work_unit, grade, flags)
+                     service_number, work_unit, grade, flags, counts_from, paid, lapses_on)
            on conflict (participant_id, segment, coalesce(employer_id, -association_id, 0)) where ends_on is null
            do nothing
            returning participant_id, id"#,
@@ -269,6 +283,9 @@ pub async fn insert_many(
         &column(enrollments, |e| e.work_unit.as_deref()) as &[Option<&str>],
         &column(enrollments, |e| e.grade.as_deref()) as &[Option<&str>],
         &column(enrollments, |e| e.flags.as_deref()) as &[Option<&str>],
+        &column(enrollments, |e| e.counts_from),
+        &column(enrollments, |e| e.paid.as_deref()) as &[Option<&str>],
+        &column(enrollments, |e| e.lapses_on) as &[Option<NaiveDate>],
     )
     .fetch_all(conn)
     .await?;

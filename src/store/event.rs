@@ -145,8 +145,8 @@ pub struct NewEvent {
     pub participant_id: i64,
     /// The enrollment that it concerns.
     pub enrollment_id: i64,
-    /// The channel that records it.
-    pub channel_id: i64,
+    /// The channel that records it; `None`: none did.
+    pub channel_id: Option<i64>,
     /// When it took effect.
     pub effective_on: NaiveDate,
 }
@@ -171,7 +171,7 @@ pub async fn insert_many(
                 as u(participant_id, enrollment_id, channel_id, effective_on)"#,
         &column(events, |e| e.participant_id),
         &column(events, |e| e.enrollment_id),
-        &column(events, |e| e.channel_id),
+        &column(events, |e| e.channel_id) as &[Option<i64>],
         &column(events, |e| e.effective_on),
         kind as EventKind,
         actor.client

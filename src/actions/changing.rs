@@ -1,0 +1,55 @@
+//! What every change of people has in common: the figures follow, and so does what a person is by its enrollments.
+//!
+//! Whoever changes an enrollment locks its people ([`lock`](crate::store::participant::lock)), keeps how they were, changes
+//! the enrollments, and calls [`settle`] with both.
+
+use sqlx::PgConnection;
+
+use crate::domain::count::{Deltas, add, standing};
+use crate::domain::enrollment::EnrollmentStatus;
+use crate::domain::rule::Rulebook;
+use crate::store::participant::{self, Person, Summary};
+use crate::store::{StoreError, count};
+
+/// A person who changed.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    /// Internal id.
+    pub participant: i64,
+    /// How it was; `None`: it is new, and was written as it is.
+    pub before: Option<Person>,
+    /// How it is.
+    pub after: Person,
+}
+
+/// Writes what follows from changes of different people: figures, and status, employer and association of each.
+pub(super) async fn settle(
+    conn: &mut PgConnection,
+    rules: &Rulebook,
+    changes: &[Change],
+) -> Result<(), StoreError> {
+    let (mut deltas, mut summaries) = (Deltas::new(), Vec::new());
+    for Change { participant, before, after } in changes {
+        add(&mut deltas, &after.counted(), 1, rules);
+        if let Some(before) = before {
+            add(&mut deltas, &before.counted(), -1, rules);
+            let now = summary(*participant, after);
+            if now != summary(*participant, before) {
+                summaries.push(now);
+            }
+        }
+    }
+    participant::summarize_many(conn, &summaries).await?;
+    count::append(conn, &deltas).await
+}
+
+fn summary(id: i64, person: &Person) -> Summary {
+    let mut newest_first = person.enrollments.values().rev();
+    let newest_open = newest_first.find(|held| held.course.status() != EnrollmentStatus::Ended);
+    Summary {
+        id,
+        employer_id: newest_open.and_then(|held| held.employer),
+        association_id: newest_open.and_then(|held| held.association),
+        status: standing(&person.counted()).status(),
+    }
+}
