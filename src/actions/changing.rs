@@ -3,11 +3,17 @@
 //! Whoever changes an enrollment locks its people ([`lock`](crate::store::participant::lock)), keeps how they were, changes
 //! the enrollments, and calls [`settle`] with both.
 
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use crate::domain::count::{Deltas, add, standing};
+use crate::domain::actor::Actor;
+use crate::domain::count::{Deltas, Held, add, standing};
 use crate::domain::enrollment::EnrollmentStatus;
+use crate::domain::event::EventKind;
 use crate::domain::rule::Rulebook;
+use crate::store::event::{self, NewEvent};
 use crate::store::participant::{self, Person, Summary};
 use crate::store::{StoreError, count};
 
@@ -51,5 +57,43 @@ fn summary(id: i64, person: &Person) -> Summary {
         employer_id: newest_open.and_then(|held| held.employer),
         association_id: newest_open.and_then(|held| held.association),
         status: standing(&person.counted()).status(),
+    }
+}
+
+/// What is added to the histories of people, kind by kind.
+#[derive(Debug, Default)]
+pub(super) struct History(BTreeMap<EventKind, Vec<NewEvent>>);
+
+impl History {
+    /// Adds an entry.
+    pub(super) fn add(&mut self, kind: EventKind, event: NewEvent) {
+        self.0.entry(kind).or_default().push(event);
+    }
+
+    /// Adds the entry of an enrollment that has lapsed or stands up again; `event` makes it of the day.
+    pub(super) fn add_change(
+        &mut self,
+        was: EnrollmentStatus,
+        held: &Held,
+        event: impl FnOnce(NaiveDate) -> NewEvent,
+        rules: &Rulebook,
+    ) {
+        use EnrollmentStatus::{Active, Inactive};
+        let kind = match (was, held.course.status()) {
+            (Active, Inactive) => EventKind::Lapsed,
+            (Inactive, Active) => EventKind::Resumed,
+            _ => return,
+        };
+        if let Some(&(day, _)) = held.course.history(held.segment, rules).last() {
+            self.add(kind, event(day));
+        }
+    }
+
+    /// Writes everything, one statement for each kind.
+    pub(super) async fn write(&self, conn: &mut PgConnection, actor: &Actor) -> Result<(), StoreError> {
+        for (&kind, events) in &self.0 {
+            event::insert_many(conn, actor, kind, events).await?;
+        }
+        Ok(())
     }
 }

@@ -209,7 +209,7 @@ async fn write_consequences(
         let new = candidate.new;
         events.push(NewEvent {
             participant_id: participant,
-            enrollment_id: enrollment,
+            enrollment_id: Some(enrollment),
             channel_id: Some(new.channel),
             effective_on: new.course.starts_on,
         });

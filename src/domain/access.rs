@@ -28,6 +28,8 @@ closed_list! {
         ReadOnboarding = "read onboarding",
         /// Enroll people, one or many.
         Enroll = "enroll people",
+        /// Record what was paid for people.
+        RecordContributions = "record contributions",
         /// Register employers and associations.
         RegisterPayers = "register payers",
         /// Open channels.
@@ -49,7 +51,9 @@ impl Operation {
             Self::ReadOneself | Self::ReadReference => Role::ALL,
             Self::ReadPayers | Self::ReadFigures => &[Administrator, Officer, Partner, Approver, Analyst],
             Self::ReadPeople | Self::ReadOnboarding => &[Administrator, Officer, Partner, Approver],
-            Self::ReadPersonalData | Self::Enroll => &[Administrator, Officer, Partner],
+            Self::ReadPersonalData | Self::Enroll | Self::RecordContributions => {
+                &[Administrator, Officer, Partner]
+            }
             Self::RegisterPayers => &[Administrator, Officer],
             Self::ManageChannels | Self::ManageClients => &[Administrator],
             Self::ReadAudit => &[Administrator, Auditor],
@@ -206,6 +210,7 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "OnboardCivilServantsPayload",
         ],
     ),
+    (Operation::RecordContributions, &["Mutation.recordContributions", "RecordContributionsPayload"]),
     (
         Operation::RegisterPayers,
         &[

@@ -25,6 +25,7 @@ mod follow;
 pub mod idempotency;
 pub mod identifier;
 pub mod keys;
+pub mod lapse_run;
 pub mod lookup_miss;
 pub mod onboarding;
 pub mod page;

@@ -206,7 +206,6 @@ impl App {
     }
 
     /// Another process on the same database, on another day.
-    #[expect(dead_code, reason = "for the days after the story")]
     pub async fn on_the_day(&self, moment: &str) -> Self {
         let other = self.second_process().await;
         Self::over(other.database, moment, Arc::clone(&self._database))
