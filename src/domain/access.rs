@@ -235,6 +235,7 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "ChangeClientPayload",
         ],
     ),
+    (Operation::AskClearance, &["Query.licenceClearance", "Query.licenceClearanceGiven", "LicenceClearance"]),
     (Operation::ReadAudit, &["Query.auditEntries", "AuditEntry", "AuditEntryConnection", "AuditEntryEdge"]),
 ];
 

@@ -5,6 +5,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
+use super::clearance::ClearanceRule;
 use super::enrollment::{CivilServantCategory, Programme, Segment};
 use super::identity::{RegionBook, ServiceNumberRules};
 
@@ -134,6 +135,8 @@ pub struct Rulebook {
     pub contributions: Vec<ContributionRule>,
     /// Graces.
     pub graces: Vec<GraceRule>,
+    /// What licensing desks are told.
+    pub clearances: Vec<ClearanceRule>,
 }
 
 /// Why somebody cannot enter a programme on a day.

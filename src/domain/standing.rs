@@ -52,6 +52,12 @@ impl PaidMonths {
         self.0.last().map(|run| run.1)
     }
 
+    /// The last day that is paid for, of what concerns a day and the time before it.
+    pub fn through_as_of(&self, day: NaiveDate) -> Option<NaiveDate> {
+        let run = self.0.iter().rev().find(|run| run.0 <= day)?;
+        Some(run.1.min(end_of_month(day)))
+    }
+
     /// Joins a run with the next one where no month lies between them.
     fn join(&mut self, at: usize) {
         if let (Some(run), Some(next)) = (self.0.get(at), self.0.get(at + 1))

@@ -1,6 +1,7 @@
 //! Enrollments: reading them, and enrolling a person.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use chrono::NaiveDate;
 
 use super::association::Association;
 use super::channel::Channel;
@@ -314,6 +315,13 @@ pub struct RuleCitation {
     valid_from: Date,
     /// Last day; null: until further notice.
     valid_until: Option<Date>,
+}
+
+impl RuleCitation {
+    /// A citation as it was kept.
+    pub(super) fn new(code: String, title: String, (from, until): (NaiveDate, Option<NaiveDate>)) -> Self {
+        Self { code, title, valid_from: Date(from), valid_until: until.map(Date) }
+    }
 }
 
 /// All given conditions must hold.

@@ -13,6 +13,7 @@ mod connection;
 pub mod association;
 pub mod audit;
 pub mod channel;
+pub mod clearance;
 pub mod client;
 pub mod context;
 pub mod contribution;
@@ -47,6 +48,7 @@ pub struct Query(
     client::ClientQuery,
     audit::AuditQuery,
     onboarding::OnboardingQuery,
+    clearance::ClearanceQuery,
 );
 
 /// Everything that can be changed.

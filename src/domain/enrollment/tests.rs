@@ -53,6 +53,7 @@ fn rules() -> Rulebook {
         }],
         contributions: vec![],
         graces: vec![],
+        clearances: vec![],
     }
 }
 
