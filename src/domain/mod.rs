@@ -59,6 +59,7 @@ pub mod audit;
 pub mod cell;
 pub mod channel;
 pub mod client;
+pub mod correction;
 pub mod count;
 pub mod employer;
 pub mod enrollment;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
 
 mod support;
+mod transferring;
 
 mod access;
 mod audit;
@@ -12,6 +13,7 @@ mod bad_input;
 mod clients;
 mod command_line;
 mod contributions;
+mod correcting;
 mod cors;
 mod demo;
 mod enrolling;
@@ -21,6 +23,7 @@ mod idempotency;
 mod identity;
 mod languages;
 mod layers;
+mod lifecycle;
 mod limits;
 mod logs;
 mod matrix;
