@@ -10,6 +10,10 @@ pub mod change_client;
 mod changing;
 pub mod clear_licence;
 mod client_scope;
+pub mod close_employer;
+pub mod correct_participant;
+pub mod end_enrollment;
+mod ending;
 pub mod enroll_participant;
 mod enrolling;
 pub mod lapse;
@@ -22,6 +26,7 @@ pub mod register_association;
 pub mod register_client;
 pub mod register_employer;
 mod terms;
+pub mod transfer_enrollment;
 
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::problem::{Problem, collect, keep, refuses};

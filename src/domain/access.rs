@@ -30,7 +30,11 @@ closed_list! {
         Enroll = "enroll people",
         /// Record what was paid for people.
         RecordContributions = "record contributions",
-        /// Register employers and associations.
+        /// Correct what the registry holds of a person, and transfer people between employers.
+        ChangePeople = "correct and transfer people",
+        /// End enrollments.
+        EndEnrollments = "end enrollments",
+        /// Register employers and associations, and close employers.
         RegisterPayers = "register payers",
         /// Open channels.
         ManageChannels = "manage channels",
@@ -51,10 +55,10 @@ impl Operation {
             Self::ReadOneself | Self::ReadReference => Role::ALL,
             Self::ReadPayers | Self::ReadFigures => &[Administrator, Officer, Partner, Approver, Analyst],
             Self::ReadPeople | Self::ReadOnboarding => &[Administrator, Officer, Partner, Approver],
-            Self::ReadPersonalData | Self::Enroll | Self::RecordContributions => {
+            Self::ReadPersonalData | Self::Enroll | Self::RecordContributions | Self::EndEnrollments => {
                 &[Administrator, Officer, Partner]
             }
-            Self::RegisterPayers => &[Administrator, Officer],
+            Self::ChangePeople | Self::RegisterPayers => &[Administrator, Officer],
             Self::ManageChannels | Self::ManageClients => &[Administrator],
             Self::ReadAudit => &[Administrator, Auditor],
             Self::AskClearance => &[Administrator, Officer, LicensingDesk],
@@ -182,6 +186,9 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "Enrollment.monthlyWage",
             "Enrollment.contributions",
             "Contribution",
+            "ParticipantEvent.reason",
+            "ParticipantEvent.changes",
+            "ParticipantChange",
         ],
     ),
     (
@@ -212,8 +219,20 @@ const FIELDS: &[(Operation, &[&str])] = &[
     ),
     (Operation::RecordContributions, &["Mutation.recordContributions", "RecordContributionsPayload"]),
     (
+        Operation::ChangePeople,
+        &[
+            "Mutation.correctParticipant",
+            "CorrectParticipantPayload",
+            "Mutation.transferEnrollment",
+            "TransferEnrollmentPayload",
+        ],
+    ),
+    (Operation::EndEnrollments, &["Mutation.endEnrollment", "EndEnrollmentPayload"]),
+    (
         Operation::RegisterPayers,
         &[
+            "Mutation.closeEmployer",
+            "CloseEmployerPayload",
             "Mutation.registerEmployer",
             "RegisterEmployerPayload",
             "Mutation.registerAssociation",

@@ -60,6 +60,7 @@ pub mod cell;
 pub mod channel;
 pub mod clearance;
 pub mod client;
+pub mod correction;
 pub mod count;
 pub mod employer;
 pub mod enrollment;

@@ -55,6 +55,8 @@ pub struct Query(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     enrollment::EnrollmentMutation,
+    enrollment::EnrollmentChangeMutation,
+    participant::ParticipantMutation,
     contribution::ContributionMutation,
     employer::EmployerMutation,
     association::AssociationMutation,

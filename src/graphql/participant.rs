@@ -24,6 +24,10 @@ use crate::store::count::StatusCounts;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
 
+mod correct;
+
+pub use correct::ParticipantMutation;
+
 /// A person whom the agency covers, or has covered.
 #[derive(Clone, Debug)]
 pub struct Participant {

@@ -13,7 +13,8 @@ use crate::domain::enrollment::{CivilServantCategory, Programme, Segment};
 use crate::domain::identity::{RegionBook, ServiceNumberRules};
 use crate::domain::province::{Province, ProvinceEdition};
 use crate::domain::rule::{
-    AgeRule, Citation, CivilServantRule, ContributionRule, GraceRule, Period, ProgrammeRule, Rulebook,
+    AgeRule, Citation, CivilServantRule, CombinationRule, ContributionRule, GraceRule, Period, ProgrammeRule,
+    RoundingRule, Rulebook,
 };
 
 /// A snapshot of the reference data.
@@ -175,6 +176,8 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
         contributions: load_contribution_rules(session).await?,
         graces: load_grace_rules(session).await?,
         clearances: load_clearance_rules(session).await?,
+        combinations: load_combination_rules(session).await?,
+        roundings: load_rounding_rules(session).await?,
     })
 }
 
@@ -239,7 +242,8 @@ async fn load_age_rules(session: &Session) -> Result<Vec<AgeRule>, StoreError> {
 async fn load_contribution_rules(session: &Session) -> Result<Vec<ContributionRule>, StoreError> {
     let rows = sqlx::query!(
         r#"select programme as "programme: Programme", segment as "segment: Segment", risk_class, employer_ppm,
-                  worker_ppm, worker_flat, wage_ceiling, code, title, valid_from, valid_until
+                  worker_ppm, worker_flat, wage_ceiling, multiplier_ppm, is_once, code, title, valid_from,
+                  valid_until
            from contribution_rule order by code"#
     );
     let rows = rows.fetch_all(session).await?.into_iter();
@@ -252,6 +256,8 @@ async fn load_contribution_rules(session: &Session) -> Result<Vec<ContributionRu
             worker_ppm: row.worker_ppm.into(),
             worker_flat: row.worker_flat,
             wage_ceiling: row.wage_ceiling,
+            multiplier_ppm: row.multiplier_ppm.into(),
+            is_once: row.is_once,
             citation: citation!(row),
         })
         .collect())
@@ -286,4 +292,30 @@ async fn load_clearance_rules(session: &Session) -> Result<Vec<ClearanceRule>, S
             citation: citation!(row),
         })
         .collect())
+}
+
+async fn load_combination_rules(session: &Session) -> Result<Vec<CombinationRule>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select segment as "segment: Segment", required as "required: Vec<Programme>", code, title, valid_from,
+                  valid_until
+           from programme_combination_rule order by code"#
+    );
+    let rows = rows.fetch_all(session).await?.into_iter();
+    Ok(rows
+        .map(|row| CombinationRule { segment: row.segment, required: row.required, citation: citation!(row) })
+        .collect())
+}
+
+async fn load_rounding_rules(session: &Session) -> Result<Vec<RoundingRule>, StoreError> {
+    let rows = sqlx::query!(
+        "select unit, direction, code, title, valid_from, valid_until from rounding_rule order by code"
+    );
+    let rows = rows.fetch_all(session).await?.into_iter();
+    rows.map(|row| {
+        let direction = row.direction.parse();
+        let direction = direction
+            .map_err(|_| StoreError::Fault(format!("rounding_rule {} has no direction", row.code)))?;
+        Ok(RoundingRule { unit: row.unit, direction, citation: citation!(row) })
+    })
+    .collect()
 }

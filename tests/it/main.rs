@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
 
 mod support;
+mod transferring;
 
 mod access;
 mod audit;
@@ -13,6 +14,7 @@ mod clearance;
 mod clients;
 mod command_line;
 mod contributions;
+mod correcting;
 mod cors;
 mod demo;
 mod enrolling;
@@ -22,6 +24,7 @@ mod idempotency;
 mod identity;
 mod languages;
 mod layers;
+mod lifecycle;
 mod limits;
 mod logs;
 mod matrix;
