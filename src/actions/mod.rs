@@ -9,6 +9,7 @@
 pub mod change_client;
 mod changing;
 mod client_scope;
+pub mod close_channel;
 pub mod enroll_participant;
 mod enrolling;
 pub mod lapse;
@@ -16,10 +17,12 @@ pub mod onboard_civil_servants;
 pub mod once;
 pub mod open_channel;
 pub mod quota;
+pub mod record_agreement;
 pub mod record_contributions;
 pub mod register_association;
 pub mod register_client;
 pub mod register_employer;
+pub mod set_target;
 mod terms;
 
 use crate::domain::actor::{Actor, Operation};

@@ -14,12 +14,14 @@ closed_list! {
     Operation {
         /// See who one is, and what is wrong with what one sent.
         ReadOneself = "read oneself",
-        /// See provinces, channels and the rules in force.
+        /// See provinces, channels, agreements, targets and the rules in force.
         ReadReference = "read reference data",
         /// See employers and associations: what is known of them publicly.
         ReadPayers = "read payers",
         /// See how many people there are. Roles that see no people see multiples of five.
         ReadFigures = "read figures",
+        /// See how far the country or a part of it has come. Roles that see no people see multiples of five.
+        ReadCoverage = "read coverage",
         /// See people and their enrollments.
         ReadPeople = "read people",
         /// See numbers unmasked, birth dates and wages: all of them or none, by a client that has the right, for a stated [`Purpose`].
@@ -32,8 +34,10 @@ closed_list! {
         RecordContributions = "record contributions",
         /// Register employers and associations.
         RegisterPayers = "register payers",
-        /// Open channels.
+        /// Open and close channels.
         ManageChannels = "manage channels",
+        /// Record what provincial governments agreed to, and set targets.
+        ManageAgreements = "record agreements and targets",
         /// Say who may ask, and for whom.
         ManageClients = "manage clients",
         /// See who did what.
@@ -50,12 +54,13 @@ impl Operation {
         match self {
             Self::ReadOneself | Self::ReadReference => Role::ALL,
             Self::ReadPayers | Self::ReadFigures => &[Administrator, Officer, Partner, Approver, Analyst],
+            Self::ReadCoverage => &[Administrator, Officer, Approver, Analyst],
             Self::ReadPeople | Self::ReadOnboarding => &[Administrator, Officer, Partner, Approver],
             Self::ReadPersonalData | Self::Enroll | Self::RecordContributions => {
                 &[Administrator, Officer, Partner]
             }
             Self::RegisterPayers => &[Administrator, Officer],
-            Self::ManageChannels | Self::ManageClients => &[Administrator],
+            Self::ManageChannels | Self::ManageAgreements | Self::ManageClients => &[Administrator],
             Self::ReadAudit => &[Administrator, Auditor],
             Self::AskClearance => &[Administrator, Officer, LicensingDesk],
         }
@@ -128,6 +133,11 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "Channel",
             "ChannelConnection",
             "ChannelEdge",
+            "Agreement",
+            "AgreementState",
+            "Commitment",
+            "Target",
+            "ReportedFigure",
             "RuleCitation",
         ],
     ),
@@ -150,8 +160,16 @@ const FIELDS: &[(Operation, &[&str])] = &[
     ),
     (
         Operation::ReadFigures,
-        &["ParticipantCounts", "Province.counts", "Channel.counts", "Employer.counts", "Association.counts"],
+        &[
+            "ParticipantCounts",
+            "Province.counts",
+            "Channel.counts",
+            "Channel.ownCounts",
+            "Employer.counts",
+            "Association.counts",
+        ],
     ),
+    (Operation::ReadCoverage, &["Channel.lastEnrollmentOn"]),
     (
         Operation::ReadPeople,
         &[
@@ -220,7 +238,14 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "RegisterAssociationPayload",
         ],
     ),
-    (Operation::ManageChannels, &["Mutation.openChannel", "OpenChannelPayload"]),
+    (
+        Operation::ManageChannels,
+        &["Mutation.openChannel", "OpenChannelPayload", "Mutation.closeChannel", "CloseChannelPayload"],
+    ),
+    (
+        Operation::ManageAgreements,
+        &["Mutation.recordAgreement", "RecordAgreementPayload", "Mutation.setTarget", "SetTargetPayload"],
+    ),
     (
         Operation::ManageClients,
         &[
@@ -261,7 +286,9 @@ pub fn markdown() -> String {
         let cell = |role: Role| match (operation, role.may(operation)) {
             (Operation::ReadPersonalData, true) => "with a purpose",
             (Operation::ReadPersonalData, false) if role.may(Operation::ReadPeople) => "masked",
-            (Operation::ReadFigures, true) if !role.may(Operation::ReadPeople) => "in fives",
+            (Operation::ReadFigures | Operation::ReadCoverage, true) if !role.may(Operation::ReadPeople) => {
+                "in fives"
+            }
             (_, true) => "yes",
             (_, false) => "",
         };

@@ -54,6 +54,7 @@ pub struct UnknownName;
 
 pub mod access;
 pub mod actor;
+pub mod agreement;
 pub mod association;
 pub mod audit;
 pub mod cell;
@@ -72,4 +73,5 @@ pub mod problem;
 pub mod province;
 pub mod rule;
 pub mod standing;
+pub mod target;
 pub mod text;

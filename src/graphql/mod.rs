@@ -10,6 +10,7 @@
 #[macro_use]
 mod connection;
 
+pub mod agreement;
 pub mod association;
 pub mod audit;
 pub mod channel;
@@ -30,6 +31,7 @@ pub mod problem;
 pub mod province;
 pub mod rights;
 pub mod scalar;
+pub mod target;
 pub mod viewer;
 
 use async_graphql::{MergedObject, SDLExportOptions, Schema};
@@ -57,6 +59,8 @@ pub struct Mutation(
     employer::EmployerMutation,
     association::AssociationMutation,
     channel::ChannelMutation,
+    agreement::AgreementMutation,
+    target::TargetMutation,
     client::ClientMutation,
     onboarding::OnboardingMutation,
 );

@@ -6,9 +6,11 @@
 mod support;
 
 mod access;
+mod agreements;
 mod audit;
 mod audit_seals;
 mod bad_input;
+mod channels;
 mod clients;
 mod command_line;
 mod contributions;
