@@ -14,12 +14,14 @@ closed_list! {
     Operation {
         /// See who one is, and what is wrong with what one sent.
         ReadOneself = "read oneself",
-        /// See provinces, channels and the rules in force.
+        /// See provinces, channels, agreements, targets and the rules in force.
         ReadReference = "read reference data",
         /// See employers and associations: what is known of them publicly.
         ReadPayers = "read payers",
         /// See how many people there are. Roles that see no people see multiples of five.
         ReadFigures = "read figures",
+        /// See how far the country or a part of it has come. Roles that see no people see multiples of five.
+        ReadCoverage = "read coverage",
         /// See people and their enrollments.
         ReadPeople = "read people",
         /// See numbers unmasked, birth dates and wages: all of them or none, by a client that has the right, for a stated [`Purpose`].
@@ -36,8 +38,10 @@ closed_list! {
         EndEnrollments = "end enrollments",
         /// Register employers and associations, and close employers.
         RegisterPayers = "register payers",
-        /// Open channels.
+        /// Open and close channels.
         ManageChannels = "manage channels",
+        /// Record what provincial governments agreed to, and set targets.
+        ManageAgreements = "record agreements and targets",
         /// Say who may ask, and for whom.
         ManageClients = "manage clients",
         /// See who did what.
@@ -54,12 +58,13 @@ impl Operation {
         match self {
             Self::ReadOneself | Self::ReadReference => Role::ALL,
             Self::ReadPayers | Self::ReadFigures => &[Administrator, Officer, Partner, Approver, Analyst],
+            Self::ReadCoverage => &[Administrator, Officer, Approver, Analyst],
             Self::ReadPeople | Self::ReadOnboarding => &[Administrator, Officer, Partner, Approver],
             Self::ReadPersonalData | Self::Enroll | Self::RecordContributions | Self::EndEnrollments => {
                 &[Administrator, Officer, Partner]
             }
             Self::ChangePeople | Self::RegisterPayers => &[Administrator, Officer],
-            Self::ManageChannels | Self::ManageClients => &[Administrator],
+            Self::ManageChannels | Self::ManageAgreements | Self::ManageClients => &[Administrator],
             Self::ReadAudit => &[Administrator, Auditor],
             Self::AskClearance => &[Administrator, Officer, LicensingDesk],
         }
@@ -132,6 +137,11 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "Channel",
             "ChannelConnection",
             "ChannelEdge",
+            "Agreement",
+            "AgreementState",
+            "Commitment",
+            "Target",
+            "ReportedFigure",
             "RuleCitation",
         ],
     ),
@@ -154,7 +164,29 @@ const FIELDS: &[(Operation, &[&str])] = &[
     ),
     (
         Operation::ReadFigures,
-        &["ParticipantCounts", "Province.counts", "Channel.counts", "Employer.counts", "Association.counts"],
+        &[
+            "ParticipantCounts",
+            "Province.counts",
+            "Channel.counts",
+            "Channel.ownCounts",
+            "Employer.counts",
+            "Association.counts",
+        ],
+    ),
+    (
+        Operation::ReadCoverage,
+        &[
+            "Query.coverage",
+            "Subscription.coverage",
+            "Coverage",
+            "ProvinceCoverage",
+            "SegmentCoverage",
+            "ChannelKindCoverage",
+            "CoveragePoint",
+            "Commitment.enrolled",
+            "Commitment.active",
+            "Channel.lastEnrollmentOn",
+        ],
     ),
     (
         Operation::ReadPeople,
@@ -239,7 +271,14 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "RegisterAssociationPayload",
         ],
     ),
-    (Operation::ManageChannels, &["Mutation.openChannel", "OpenChannelPayload"]),
+    (
+        Operation::ManageChannels,
+        &["Mutation.openChannel", "OpenChannelPayload", "Mutation.closeChannel", "CloseChannelPayload"],
+    ),
+    (
+        Operation::ManageAgreements,
+        &["Mutation.recordAgreement", "RecordAgreementPayload", "Mutation.setTarget", "SetTargetPayload"],
+    ),
     (
         Operation::ManageClients,
         &[
@@ -281,7 +320,9 @@ pub fn markdown() -> String {
         let cell = |role: Role| match (operation, role.may(operation)) {
             (Operation::ReadPersonalData, true) => "with a purpose",
             (Operation::ReadPersonalData, false) if role.may(Operation::ReadPeople) => "masked",
-            (Operation::ReadFigures, true) if !role.may(Operation::ReadPeople) => "in fives",
+            (Operation::ReadFigures | Operation::ReadCoverage, true) if !role.may(Operation::ReadPeople) => {
+                "in fives"
+            }
             (_, true) => "yes",
             (_, false) => "",
         };

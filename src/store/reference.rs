@@ -1,12 +1,14 @@
-//! Reference data: provinces, channels and rules, read as a whole and kept in memory.
+//! Reference data: provinces, channels, agreements, targets and rules, read as a whole and kept in memory.
 //!
 //! They are small, change rarely and stand in almost every answer, so no request asks the database for them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::agreement::{self, AgreementBook};
 use super::error::StoreError;
 use super::session::Session;
+use super::target;
 use crate::domain::channel::{Channel, ChannelKind};
 use crate::domain::clearance::{ClearanceRule, LicenceDecision};
 use crate::domain::enrollment::{CivilServantCategory, Programme, Segment};
@@ -16,6 +18,7 @@ use crate::domain::rule::{
     AgeRule, Citation, CivilServantRule, CombinationRule, ContributionRule, GraceRule, Period, ProgrammeRule,
     RoundingRule, Rulebook,
 };
+use crate::domain::target::{ReportedFigure, Target};
 
 /// A snapshot of the reference data.
 #[derive(Debug, Default)]
@@ -24,6 +27,12 @@ pub struct Reference {
     channels: HashMap<i64, Arc<Channel>>,
     channel_by_code: HashMap<String, i64>,
     children: HashMap<i64, Vec<i64>>,
+    /// What provincial governments have agreed to.
+    pub agreements: AgreementBook,
+    /// What the agency wants to reach.
+    pub targets: Vec<Target>,
+    /// What others have published, newest first.
+    pub reported: Vec<ReportedFigure>,
     /// The rules in force, and those that were.
     pub rules: Rulebook,
 }
@@ -42,6 +51,11 @@ impl Reference {
     /// The province of a code.
     pub fn province_by_code(&self, code: &str) -> Option<&Arc<Province>> {
         self.provinces.iter().find(|province| province.code == code)
+    }
+
+    /// The provinces that were carved out of one, by code.
+    pub fn successors(&self, id: i16) -> impl Iterator<Item = &Arc<Province>> {
+        self.provinces.iter().filter(move |province| province.predecessor == Some(id))
     }
 
     /// All channels, in no order.
@@ -83,6 +97,11 @@ impl Reference {
 pub async fn load(session: &Session) -> Result<Reference, StoreError> {
     let (provinces, channels, rules) =
         tokio::try_join!(load_provinces(session), load_channels(session), load_rules(session))?;
+    let (agreements, targets, reported) = tokio::try_join!(
+        agreement::load(session, None),
+        target::load(session),
+        target::load_reported(session)
+    )?;
     let mut children: HashMap<i64, Vec<i64>> = HashMap::new();
     for channel in &channels {
         if let Some(parent) = channel.parent {
@@ -94,13 +113,16 @@ pub async fn load(session: &Session) -> Result<Reference, StoreError> {
         channel_by_code: channels.iter().map(|channel| (channel.code.clone(), channel.id)).collect(),
         channels: channels.into_iter().map(|channel| (channel.id, Arc::new(channel))).collect(),
         children,
+        agreements: AgreementBook::new(agreements),
+        targets,
+        reported,
         rules,
     })
 }
 
 async fn load_provinces(session: &Session) -> Result<Vec<Province>, StoreError> {
     let rows = sqlx::query!(
-        "select p.id, p.code, p.iso_code, p.valid_from, p.valid_until,
+        "select p.id, p.code, p.iso_code, p.valid_from, p.valid_until, p.predecessor_id,
                 e.name, e.name_en, e.capital, e.valid_until as edition_until
          from province p join province_edition e on e.province_id = p.id
          order by p.id, e.valid_from"
@@ -123,6 +145,7 @@ async fn load_provinces(session: &Session) -> Result<Vec<Province>, StoreError> 
                 iso_code: row.iso_code,
                 valid_from: row.valid_from,
                 valid_until: row.valid_until,
+                predecessor: row.predecessor_id,
                 editions: vec![edition],
             }),
         }

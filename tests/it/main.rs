@@ -7,15 +7,18 @@ mod support;
 mod transferring;
 
 mod access;
+mod agreements;
 mod audit;
 mod audit_seals;
 mod bad_input;
+mod channels;
 mod clearance;
 mod clients;
 mod command_line;
 mod contributions;
 mod correcting;
 mod cors;
+mod coverage;
 mod demo;
 mod enrolling;
 mod faults;
