@@ -169,7 +169,21 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "Association.counts",
         ],
     ),
-    (Operation::ReadCoverage, &["Channel.lastEnrollmentOn"]),
+    (
+        Operation::ReadCoverage,
+        &[
+            "Query.coverage",
+            "Subscription.coverage",
+            "Coverage",
+            "ProvinceCoverage",
+            "SegmentCoverage",
+            "ChannelKindCoverage",
+            "CoveragePoint",
+            "Commitment.enrolled",
+            "Commitment.active",
+            "Channel.lastEnrollmentOn",
+        ],
+    ),
     (
         Operation::ReadPeople,
         &[

@@ -61,6 +61,7 @@ pub mod cell;
 pub mod channel;
 pub mod client;
 pub mod count;
+pub mod coverage;
 pub mod employer;
 pub mod enrollment;
 pub mod event;

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
 
-use super::context::{Asker, asker};
+use super::context::{Asker, asker, request};
 use super::error::FieldError;
+use super::loaders::load;
 use super::node_id::NodeId;
+use super::participant::ParticipantCounts;
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime};
 use crate::actions::record_agreement::{self as action, record_agreement};
 use crate::domain::agreement as domain;
+use crate::store::coverage::among;
 
 /// An agreement on a day.
 #[derive(Clone, Debug)]
@@ -83,7 +86,8 @@ impl Agreement {
     /// How many people it promises.
     async fn commitments(&self) -> Vec<Commitment> {
         let commitments = self.agreement.terms().commitments.iter();
-        commitments.map(|&commitment| Commitment { commitment }).collect()
+        let province = self.agreement.province;
+        commitments.map(|&commitment| Commitment { commitment, province }).collect()
     }
 
     /// Where it can be read.
@@ -134,6 +138,16 @@ impl AgreementState {
 /// How many people of a group were promised: South Sumatra's 8,000 civil servants.
 pub struct Commitment {
     commitment: domain::Commitment,
+    province: i16,
+}
+
+impl Commitment {
+    /// The people of the province who are in the group, as this role is told them.
+    async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
+        let people = load(&request(ctx).loaders.workforce, self.province).await?;
+        let counts = among(people.iter().flatten(), self.commitment.scope.groups());
+        Ok(ParticipantCounts::told(&asker(ctx).actor, counts))
+    }
 }
 
 /// How many people of a group were promised: South Sumatra's 8,000 civil servants.
@@ -152,6 +166,17 @@ impl Commitment {
     /// By when; null where no day was agreed.
     async fn due_on(&self) -> Option<Date> {
         self.commitment.due_on.map(Date)
+    }
+
+    /// How many people of the province are enrolled in the group today, whatever became of them since. You see those of
+    /// your scope.
+    async fn enrolled(&self, ctx: &Context<'_>) -> Result<i32, FieldError> {
+        Ok(self.counts(ctx).await?.total)
+    }
+
+    /// How many of them are active in the group today.
+    async fn active(&self, ctx: &Context<'_>) -> Result<i32, FieldError> {
+        Ok(self.counts(ctx).await?.active)
     }
 }
 

@@ -273,6 +273,9 @@ async fn keep_dormant(
     asker.demand(Operation::ReadCoverage)?;
     asker.demand(Operation::ReadPeople)?;
     let today = asker.today();
+    if today < since {
+        return Err(FieldError::Filter("dormantSince is a day to come: ask for today or a day before it."));
+    }
     channels.retain(|channel| {
         channel.is_open_on(today) && channel.is_open_on(since) && is_within_scope(asker, channel)
     });

@@ -22,6 +22,7 @@ use crate::domain::problem::ProblemCode;
 use crate::store::association::{self, AssociationFilter, AssociationRow};
 use crate::store::channel;
 use crate::store::count::{self, CountsBy, StatusCounts};
+use crate::store::coverage::{self, People};
 use crate::store::employer::{self, EmployerFilter, EmployerRow};
 use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
 use crate::store::event::{self, EventRow};
@@ -80,6 +81,8 @@ pub struct Loaders {
     pub counts: LoaderOf<KeptCounts>,
     /// Kept counts of channels without those below them.
     pub own_counts: LoaderOf<OwnCounts>,
+    /// People of provinces by what they are.
+    pub workforce: LoaderOf<Workforce>,
     /// When channels last brought somebody in.
     pub last_enrollments: LoaderOf<LastEnrollments>,
     /// Sizes of nested lists.
@@ -106,6 +109,7 @@ impl Loaders {
             row_problems: LoaderOf::new(asker),
             counts: LoaderOf::new(asker),
             own_counts: LoaderOf::new(asker),
+            workforce: LoaderOf::new(asker),
             last_enrollments: LoaderOf::new(asker),
             totals: LoaderOf::new(asker),
         }
@@ -146,6 +150,8 @@ by_key! {
     RowProblems: i64 => Vec<(ProblemCode, i32)>, |asker, ids| onboarding::by_problem(&asker.session, ids);
     /// Kept counts of channels without those below them.
     OwnCounts: i64 => Counts, |asker, ids| of(asker, CountsBy::Channel, ids);
+    /// People of provinces by what they are.
+    Workforce: i16 => People, |asker, provinces| coverage::workforce(&asker.session, &asker.actor, provinces);
     /// The day on which channels last brought somebody in.
     LastEnrollments: i64 => NaiveDate, |asker, ids| channel::last_enrollments(&asker.session, &asker.actor, ids);
     /// Onboarding batches by id.

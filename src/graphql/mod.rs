@@ -17,6 +17,7 @@ pub mod channel;
 pub mod client;
 pub mod context;
 pub mod contribution;
+pub mod coverage;
 pub mod employer;
 pub mod enrollment;
 pub mod error;
@@ -34,7 +35,7 @@ pub mod scalar;
 pub mod target;
 pub mod viewer;
 
-use async_graphql::{MergedObject, SDLExportOptions, Schema};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
@@ -46,6 +47,7 @@ pub struct Query(
     association::AssociationQuery,
     province::ProvinceQuery,
     channel::ChannelQuery,
+    coverage::CoverageQuery,
     client::ClientQuery,
     audit::AuditQuery,
     onboarding::OnboardingQuery,
@@ -66,7 +68,8 @@ pub struct Mutation(
 );
 
 /// Everything that can be followed.
-pub use onboarding::OnboardingSubscription as Subscription;
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(onboarding::OnboardingSubscription, coverage::CoverageSubscription);
 
 pub use rights::Registry;
 
@@ -74,7 +77,9 @@ pub use rights::Registry;
 type Bare = Schema<Query, Mutation, Subscription>;
 
 fn bare() -> Bare {
-    Schema::build(Query::default(), Mutation::default(), Subscription).disable_suggestions().finish()
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .disable_suggestions()
+        .finish()
 }
 
 /// Builds the API. No extension on the schema: any, even an empty one, makes each field half as slow again.

@@ -207,11 +207,11 @@ pub enum ParticipantStatus {
 #[derive(SimpleObject)]
 pub struct ParticipantCounts {
     /// All, each person once.
-    total: i32,
+    pub(super) total: i32,
     /// Enrolled, nothing paid yet.
     registered: i32,
     /// Paying.
-    active: i32,
+    pub(super) active: i32,
     /// In arrears.
     inactive: i32,
     /// All enrollments ended, or deceased.

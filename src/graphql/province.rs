@@ -52,6 +52,11 @@ impl Province {
         Ok(Self { province, day })
     }
 
+    /// A province as it was on a day.
+    pub fn on(province: &Arc<domain::Province>, day: NaiveDate) -> Self {
+        Self { province: Arc::clone(province), day }
+    }
+
     fn edition(&self) -> &domain::ProvinceEdition {
         self.province.edition_on(self.day)
     }
@@ -109,7 +114,7 @@ impl Province {
     /// asked for: see `validFrom`. An identity number keeps the code of the place of first registration.
     async fn successors(&self, ctx: &Context<'_>) -> Vec<Province> {
         let successors = asker(ctx).reference.successors(self.province.id);
-        successors.map(|p| Self { province: Arc::clone(p), day: self.day }).collect()
+        successors.map(|province| Self::on(province, self.day)).collect()
     }
 
     /// The agreement in force or nearest to it; null where none is recorded, which is not the same as none signed.
@@ -220,7 +225,7 @@ impl ProvinceQuery {
     ) -> Option<Province> {
         let asker = asker(ctx);
         let province = asker.reference.province_by_code(&code)?;
-        Some(Province { province: Arc::clone(province), day: asker.today() })
+        Some(Province::on(province, asker.today()))
     }
 
     /// The provinces of a day, by code. Bounded by law, so a plain list: 34 on 2014-10-02, 38 today.
@@ -242,6 +247,6 @@ impl ProvinceQuery {
                 && (statuses.is_empty() || status(p).is_some_and(|status| statuses.contains(&status)))
         };
         let provinces = asker.reference.provinces().iter().filter(|p| kept(p));
-        Ok(provinces.map(|p| Province { province: Arc::clone(p), day }).collect())
+        Ok(provinces.map(|province| Province::on(province, day)).collect())
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::agreement::{
 };
 
 /// All agreements, by id and by province.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct AgreementBook {
     by_id: HashMap<i64, Arc<Agreement>>,
     by_province: HashMap<i16, Vec<Arc<Agreement>>>,

@@ -17,6 +17,8 @@ pub mod client;
 pub mod client_book;
 mod connections;
 pub mod count;
+pub mod coverage;
+pub mod coverage_watch;
 pub mod database;
 pub mod employer;
 pub mod enrollment;

@@ -15,6 +15,7 @@ mod clients;
 mod command_line;
 mod contributions;
 mod cors;
+mod coverage;
 mod demo;
 mod enrolling;
 mod faults;
