@@ -1,5 +1,7 @@
 //! How far the country has come: figures, targets, agreements and curves, for each scope.
 
+use std::time::Duration;
+
 use participant_registry::domain::actor::{Actor, Role, Scope};
 use participant_registry::domain::count::WorkerGroup;
 use participant_registry::store::coverage::{self, Figures, Part};
@@ -379,6 +381,33 @@ async fn either_lock_alone_shows_the_same_figures() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn followers_who_see_the_same_share_one_reading() {
+    let app = populated().await;
+    let administrator = Actor::command_line();
+    let province = app.database.reference().province_by_code("15").unwrap().id;
+    let officer = Actor {
+        role: Role::Officer,
+        scope: Scope { provinces: vec![province], ..Scope::default() },
+        ..Actor::command_line()
+    };
+    let followers: Vec<_> = [&administrator, &officer].into_iter().cycle().take(32).collect();
+    let part = Part::default();
+    // Held, as a follower holds it.
+    let watches: Vec<_> = followers.iter().map(|actor| app.database.watched.of(actor, &part, None)).collect();
+    let read = followers.iter().zip(&watches).map(|(actor, watch)| {
+        let session = app.database.reading(actor);
+        let part = &part;
+        async move {
+            let figures = watch.figures(&session, actor, (part, None), Duration::from_secs(3_600)).await;
+            figures.unwrap().all(WorkerGroup::ALL).total
+        }
+    });
+    let (totals, statements) = sent(futures_util::future::join_all(read)).await;
+    assert_eq!(totals, [11, 2].repeat(16));
+    assert_eq!(statements.len(), 2, "{statements:#?}");
 }
 
 fn all_channels(app: &App) -> Vec<i64> {

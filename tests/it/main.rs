@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
 
 mod support;
-mod transferring;
 
 mod access;
 mod agreements;
@@ -47,3 +46,4 @@ mod server;
 mod statements;
 mod stored_documents;
 mod subscription;
+mod transferring;
