@@ -6,17 +6,21 @@
 //! To add one: a file here that judges its input with `domain`, writes with `store` inside [`once::once`], and is
 //! called from `graphql`.
 
+pub mod approve_onboarding;
+pub mod cancel_onboarding;
 pub mod change_client;
 mod client_scope;
 pub mod enroll_participant;
 mod enrolling;
 pub mod onboard_civil_servants;
+pub mod onboarding;
 pub mod once;
 pub mod open_channel;
 pub mod quota;
 pub mod register_association;
 pub mod register_client;
 pub mod register_employer;
+pub mod start_onboarding;
 mod terms;
 
 use crate::domain::actor::{Actor, Operation};

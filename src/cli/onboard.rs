@@ -17,7 +17,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::actions::ActionError;
-use crate::actions::onboard_civil_servants::{Input, Report, onboard_civil_servants, plan};
+use crate::actions::onboard_civil_servants::{Input, onboard_civil_servants, plan};
+use crate::actions::onboarding::Tried;
 use crate::domain::UnknownName;
 use crate::domain::actor::Actor;
 use crate::domain::enrollment::{CivilServantCategory, Programme};
@@ -154,7 +155,7 @@ where
 /// same command says so again. The exit code of it is not 1, which means something else: [`UNREACHABLE`] will do.
 pub async fn run(
     args: Onboard,
-    database: &Database,
+    database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
 ) -> anyhow::Result<ExitCode> {
@@ -201,7 +202,7 @@ impl<E: Into<ActionError>> From<E> for Stop {
 
 async fn attempt(
     args: &Onboard,
-    database: &Database,
+    database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
 ) -> Result<Verdict, Stop> {
@@ -262,12 +263,13 @@ fn input_of(args: &Onboard, roster: &mut Roster) -> Input {
         lines: Arc::new(std::mem::take(&mut roster.lines)),
         file_name: text::label(file_name.as_deref(), 255, "file").ok().flatten(),
         all_or_nothing: args.all_or_nothing,
+        plan_only: false,
     }
 }
 
 async fn try_out(
     args: &Onboard,
-    database: &Database,
+    database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
     input: &Input,
@@ -275,7 +277,7 @@ async fn try_out(
 ) -> Result<Verdict, Stop> {
     let what = format!("Trying {} rows, and taking them back", input.rows.len());
     let done = step(what, plan(database, actor, today, input, trail)).await?;
-    let Report { counts, rows, monthly_contributions } = done.value.ok_or(Stop::Refused(done.problems))?;
+    let Tried { counts, rows, contributions } = done.value.ok_or(Stop::Refused(done.problems))?;
     let units = args.by_work_unit.then(|| {
         let mut units: BTreeMap<String, Counts> = BTreeMap::new();
         for row in &rows {
@@ -288,12 +290,12 @@ async fn try_out(
     });
     let failing = rows.into_iter().map(|row| Failing::new(row.number, row.line, row.outcome, row.problems));
     let failing = failing.filter(|row| !row.problems.is_empty()).collect();
-    Ok(Verdict { batch: None, counts, monthly_contributions, failing, units })
+    Ok(Verdict { batch: None, counts, monthly_contributions: contributions, failing, units })
 }
 
 async fn enroll(
     args: &Onboard,
-    database: &Database,
+    database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
     input: &Input,
@@ -327,7 +329,7 @@ async fn enroll(
 }
 
 /// The key of a command without one: the same for the same request, and nothing can be read from it.
-fn key_of(database: &Database, input: &Input) -> Result<String, StoreError> {
+fn key_of(database: &Arc<Database>, input: &Input) -> Result<String, StoreError> {
     let input =
         serde_json::to_vec(input).map_err(|_| StoreError::Fault("an input cannot be written".into()))?;
     let digest = database.keys.fingerprint(&input);
@@ -335,7 +337,7 @@ fn key_of(database: &Database, input: &Input) -> Result<String, StoreError> {
 }
 
 async fn fetch(
-    database: &Database,
+    database: &Arc<Database>,
     batch: &BatchRow,
     filter: &RowFilter,
 ) -> Result<Vec<Failing>, StoreError> {

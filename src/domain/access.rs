@@ -28,6 +28,12 @@ closed_list! {
         ReadOnboarding = "read onboarding",
         /// Enroll people, one or many.
         Enroll = "enroll people",
+        /// Onboard from a file without somebody else's approval.
+        OnboardUnapproved = "onboard without approval",
+        /// Approve what somebody else wants to onboard.
+        ApproveOnboarding = "approve onboardings",
+        /// Stop an onboarding: one's own, or, for whoever may approve it, somebody else's.
+        CancelOnboarding = "stop onboardings",
         /// Register employers and associations.
         RegisterPayers = "register payers",
         /// Open channels.
@@ -50,7 +56,9 @@ impl Operation {
             Self::ReadPayers | Self::ReadFigures => &[Administrator, Officer, Partner, Approver, Analyst],
             Self::ReadPeople | Self::ReadOnboarding => &[Administrator, Officer, Partner, Approver],
             Self::ReadPersonalData | Self::Enroll => &[Administrator, Officer, Partner],
-            Self::RegisterPayers => &[Administrator, Officer],
+            Self::RegisterPayers | Self::OnboardUnapproved => &[Administrator, Officer],
+            Self::ApproveOnboarding => &[Administrator, Approver],
+            Self::CancelOnboarding => &[Administrator, Officer, Partner, Approver],
             Self::ManageChannels | Self::ManageClients => &[Administrator],
             Self::ReadAudit => &[Administrator, Auditor],
             Self::AskClearance => &[Administrator, Officer, LicensingDesk],
@@ -204,8 +212,12 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "EnrollParticipantPayload",
             "Mutation.onboardCivilServants",
             "OnboardCivilServantsPayload",
+            "Mutation.startOnboarding",
+            "StartOnboardingPayload",
         ],
     ),
+    (Operation::ApproveOnboarding, &["Mutation.approveOnboarding", "ApproveOnboardingPayload"]),
+    (Operation::CancelOnboarding, &["Mutation.cancelOnboarding", "CancelOnboardingPayload"]),
     (
         Operation::RegisterPayers,
         &[

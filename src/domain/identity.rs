@@ -167,16 +167,34 @@ impl RegionBook {
 /// million. Then no row can be trusted, the ones that do not end in 0 included: stop the file. Fewer than 20
 /// numbers of 16 digits tell nothing; other texts do not count.
 pub fn looks_rounded<'a>(numbers: impl IntoIterator<Item = &'a str>) -> bool {
-    let (mut all, mut zeros) = (0_u32, 0_u32);
-    for number in numbers.into_iter().map(clean_digits) {
+    let mut rounding = Rounding::default();
+    numbers.into_iter().for_each(|number| rounding.add(number));
+    rounding.is_there()
+}
+
+/// Whether a column looks rounded, for one that does not fit into memory: see [`looks_rounded`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rounding {
+    all: u32,
+    zeros: u32,
+}
+
+impl Rounding {
+    /// Looks at one number of the column.
+    pub fn add(&mut self, number: &str) {
+        let number = clean_digits(number);
         if number.len() == 16 && is_digits(&number) {
-            all += 1;
-            zeros += u32::from(number.ends_with('0'));
+            self.all += 1;
+            self.zeros += u32::from(number.ends_with('0'));
         }
     }
-    let expected = f64::from(all) * 0.1;
-    let deviation = (expected * 0.9).sqrt();
-    all >= 20 && f64::from(zeros) > (expected + 6.0 * deviation).max(2.0 * expected)
+
+    /// Says whether the column looks rounded, once all of it was seen.
+    pub fn is_there(self) -> bool {
+        let expected = f64::from(self.all) * 0.1;
+        let deviation = (expected * 0.9).sqrt();
+        self.all >= 20 && f64::from(self.zeros) > (expected + 6.0 * deviation).max(2.0 * expected)
+    }
 }
 
 /// An identifier without what people put around and between its digits: white space of any kind, dots, hyphens, the
