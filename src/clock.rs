@@ -9,6 +9,11 @@ pub enum Clock {
     /// The system's time.
     #[default]
     System,
+    /// The system's time of some days ago: a demonstration lives in October 2014.
+    Behind {
+        /// So many days.
+        days: i64,
+    },
     /// Always the same moment.
     Fixed(DateTime<Utc>),
 }
@@ -19,8 +24,14 @@ impl Clock {
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
             Self::System => Utc::now(),
+            Self::Behind { days } => Self::System.now() - chrono::TimeDelta::days(*days),
             Self::Fixed(moment) => *moment,
         }
+    }
+
+    /// The same clock, so many days behind; one that a test has fixed stays.
+    pub fn behind(self, days: i64) -> Self {
+        if matches!(self, Self::System) && days > 0 { Self::Behind { days } } else { self }
     }
 
     /// This moment by the system, whatever a test has fixed: tokens hold in the time of the world.
@@ -44,5 +55,13 @@ mod tests {
         let day = |text: &str| Clock::Fixed(text.parse().unwrap()).today().to_string();
         assert_eq!(day("2014-10-02T16:59:59Z"), "2014-10-02");
         assert_eq!(day("2014-10-02T17:00:00Z"), "2014-10-03");
+    }
+
+    #[test]
+    fn a_demonstration_lives_some_days_ago() {
+        let days = (Clock::System.today() - Clock::System.behind(4_000).today()).num_days();
+        assert!((3_999..=4_001).contains(&days), "midnight may lie between the two");
+        let fixed = Clock::Fixed("2014-10-02T03:00:00Z".parse().unwrap());
+        assert_eq!(fixed.behind(7).today(), fixed.today());
     }
 }

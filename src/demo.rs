@@ -17,7 +17,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
 use crate::store::reference::Reference;
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, recount};
 
 mod atlas;
 mod biography;
@@ -148,8 +148,10 @@ pub async fn load(
     copy_the_rest(&mut transaction, database, &world, &figures).await?;
     progress(Progress::Indexing);
     taken_off.put_back(&mut transaction).await?;
+    run(&mut transaction, "analyze participant, enrollment").await?;
+    recount::rebuild(&mut transaction, &database.reference().rules).await?;
     advance_sequences(&mut transaction, &world, &figures).await?;
-    run(&mut transaction, "update installation set is_demo = true").await?;
+    run(&mut transaction, CALENDAR).await?;
     transaction.commit().await?;
 
     progress(Progress::Analyzing);
@@ -243,12 +245,12 @@ async fn copy_people(
 
 /// Stops early when nobody takes the people any more, because writing them failed.
 fn make_people(world: &World, database: &Database, sender: &mpsc::Sender<Chunk>) -> Figures {
-    let mut figures = Figures::default();
+    let (mut figures, rules) = (Figures::default(), database.reference());
     let mut people = People::of(world).peekable();
     while people.peek().is_some() {
         let mut chunk = Chunk::default();
         for person in people.by_ref().take(CHUNK) {
-            chunk.add(&person, &database.keys, &mut figures);
+            chunk.add(&person, &database.keys, &rules.rules, &mut figures);
         }
         if sender.blocking_send(chunk).is_err() {
             break;
@@ -257,7 +259,7 @@ fn make_people(world: &World, database: &Database, sender: &mpsc::Sender<Chunk>)
     figures
 }
 
-/// Channels and payers, and the figures. After the people, because an employer declares a headcount that goes by them.
+/// Channels and payers. After the people, because an employer declares a headcount that goes by them.
 async fn copy_the_rest(
     conn: &mut PgConnection,
     database: &Database,
@@ -270,9 +272,6 @@ async fn copy_the_rest(
     let employers = world.employers.rows(world.seed, &database.keys, figures);
     employers.copy(conn, COPY_EMPLOYER).await?;
     world.associations.rows().copy(conn, COPY_ASSOCIATION).await?;
-    for (rows, statement) in figures.rows().iter().zip(COPY_FIGURES) {
-        rows.copy(conn, statement).await?;
-    }
     Ok(())
 }
 
@@ -305,10 +304,10 @@ async fn advance_sequences(
 const COPY_IDENTIFIER: &str =
     "copy identifier (kind, value_index, participant_id, claimed_at) from stdin with (freeze)";
 const COPY_PARTICIPANT: &str = "copy participant (id, registered_at, channel_id, employer_id, association_id, \
-    birth_date, sex, status, province_id, full_name, name_key, national_id, phone) from stdin with (freeze)";
+    birth_date, sex, status, province_id, full_name, name_key, national_id, phone, deceased_on) from stdin with (freeze)";
 const COPY_ENROLLMENT: &str = "copy enrollment (participant_id, id, employer_id, association_id, channel_id, \
     monthly_wage, starts_on, ends_on, paid_through, segment, status, end_reason, civil_servant, province_id, \
-    programmes, recorded_at, work_unit) from stdin with (freeze)";
+    programmes, recorded_at, work_unit, counts_from, paid, lapses_on) from stdin with (freeze)";
 const COPY_EVENT: &str = "copy participant_event (participant_id, id, enrollment_id, channel_id, recorded_at, \
     effective_on, kind, recorded_by) from stdin with (freeze)";
 const COPY_CHANNEL: &str = "copy channel (id, code, name, name_key, kind, parent_id, operator, opened_on, closed_on, \
@@ -317,11 +316,9 @@ const COPY_EMPLOYER: &str = "copy employer (id, registered_at, name, name_key, k
     tax_number_sealed, business_number, risk_class, province_id, declared_headcount, registered_by) from stdin";
 const COPY_ASSOCIATION: &str =
     "copy association (id, registered_at, name, name_key, trade, province_id, registered_by) from stdin";
+/// From now on it is the day of the story, and each day of the world brings the next one.
+const CALENDAR: &str = "update installation set is_demo = true,
+    days_behind = greatest(0, (now() at time zone 'Asia/Jakarta')::date - date '2014-10-02')";
 const VACUUM: &str = "vacuum (analyze) identifier, participant, enrollment, participant_event, channel, \
-    channel_province, employer, association, province_count, channel_count, employer_count, association_count";
-const COPY_FIGURES: [&str; 4] = [
-    "copy province_count (province_id, segment, status, persons) from stdin",
-    "copy channel_count (channel_id, province_id, segment, status, persons) from stdin",
-    "copy employer_count (employer_id, status, persons) from stdin",
-    "copy association_count (association_id, status, persons) from stdin",
-];
+    channel_province, employer, association, figure, figure_day, figure_month, channel_figure, channel_figure_day, \
+    channel_figure_month, employer_count, association_count";

@@ -5,23 +5,24 @@
 
 mod foresee;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::PgConnection;
 
+use super::changing::{self, Change};
 use crate::domain::actor::Actor;
-use crate::domain::count::{Held, best_status, deltas};
+use crate::domain::count::{Held, best_status};
 use crate::domain::enrollment::{EnrollmentStatus, NewEnrollment, identity_mismatch, is_same_person};
 use crate::domain::event::EventKind;
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::domain::rule::Rulebook;
-use crate::store::count::DeltaSum;
-use crate::store::enrollment::NewEnrollmentRow;
+use crate::store::array_literal;
+use crate::store::enrollment::{NewEnrollmentRow, paid_literal};
 use crate::store::event::NewEvent;
 use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
-use crate::store::participant::{Advance, KnownRow, NewParticipant};
-use crate::store::{StoreError, count, enrollment, event, identifier, participant};
+use crate::store::participant::{NewParticipant, Person};
+use crate::store::{StoreError, enrollment, event, identifier, participant};
 
 pub(super) use foresee::foresee;
 
@@ -57,15 +58,6 @@ impl Candidate<'_> {
     fn is_open(&self) -> bool {
         self.outcome.is_none()
     }
-
-    fn held(&self) -> Held {
-        Held {
-            segment: self.new.segment,
-            status: self.new.status(),
-            employer: self.new.employer,
-            association: self.new.association,
-        }
-    }
 }
 
 /// The outcome of each enrollment, and the people of whom it tells something.
@@ -86,7 +78,7 @@ pub(super) async fn enroll(
     let mut candidates = claim(conn, context, new).await?;
     let mut known_ids: Vec<i64> =
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
-    let known = participant::lock_known(conn, &known_ids).await?;
+    let known = participant::lock(conn, &known_ids).await?;
     for candidate in &mut candidates {
         candidate.outcome = compare(candidate, &known, context);
     }
@@ -98,7 +90,7 @@ pub(super) async fn enroll(
     participant::insert_many(conn, &people).await?;
     let rows: Vec<_> = open.iter().map(|c| new_enrollment(c, context)).collect();
     let enrollments = enrollment::insert_many(conn, &rows).await?;
-    write_consequences(conn, context.actor, &open, &known, &enrollments).await?;
+    write_consequences(conn, context, &open, &known, &enrollments).await?;
 
     // A new number that is refused after all was given back, and belongs to nobody.
     let concerned = candidates.iter().filter(|c| c.is_open() || !c.claim.is_new);
@@ -136,15 +128,15 @@ async fn claim<'a>(
 /// Decides what is known of a person already decides.
 fn compare(
     candidate: &Candidate<'_>,
-    known: &HashMap<i64, KnownRow>,
+    known: &HashMap<i64, Person>,
     context: &Context<'_>,
 ) -> Option<Outcome> {
     let participant = candidate.claim.participant_id;
     let known = known.get(&participant)?;
-    if !is_same_person(&known.person, candidate.new, context.rules) {
+    if known.known.as_ref().is_some_and(|person| !is_same_person(person, candidate.new, context.rules)) {
         return Some(Outcome::Refused(identity_mismatch("nationalId")));
     }
-    if known.deceased {
+    if known.deceased_on.is_some() {
         let problem = Problem::error(
             ProblemCode::NotEligible,
             "nationalId",
@@ -160,12 +152,12 @@ fn compare(
         return Some(Outcome::Refused(problem.hint("Ask the agency for a correction.")));
     }
     let same = |held: &Held| {
-        held.status != EnrollmentStatus::Ended
+        held.course.status() != EnrollmentStatus::Ended
             && held.segment == candidate.new.segment
             && held.employer == candidate.new.employer
             && held.association == candidate.new.association
     };
-    known.held.iter().any(same).then_some(Outcome::AlreadyEnrolled { participant })
+    known.enrollments.values().any(same).then_some(Outcome::AlreadyEnrolled { participant })
 }
 
 /// Claims the service numbers of civil servants. A number that belongs to another person refuses its row, and the
@@ -207,12 +199,12 @@ async fn claim_service_numbers(
 /// Events, figures, and what a further enrollment changes of a person who was known already.
 async fn write_consequences(
     conn: &mut PgConnection,
-    actor: &Actor,
+    context: &Context<'_>,
     open: &[&Candidate<'_>],
-    known: &HashMap<i64, KnownRow>,
+    known: &HashMap<i64, Person>,
     enrollments: &HashMap<i64, i64>,
 ) -> Result<(), StoreError> {
-    let (mut events, mut sum, mut advanced) = (Vec::new(), DeltaSum::default(), Vec::new());
+    let (mut events, mut changes) = (Vec::new(), Vec::new());
     for candidate in open {
         let participant = candidate.claim.participant_id;
         let Some(&enrollment) = enrollments.get(&participant) else {
@@ -221,30 +213,24 @@ async fn write_consequences(
         let new = candidate.new;
         events.push(NewEvent {
             participant_id: participant,
-            enrollment_id: enrollment,
-            channel_id: new.channel,
-            effective_on: new.starts_on,
+            enrollment_id: Some(enrollment),
+            channel_id: Some(new.channel),
+            effective_on: new.course.starts_on,
         });
-        let known = known.get(&participant);
-        let before = known.map_or(&[][..], |known| &known.held);
-        let after = [before, &[candidate.held()]].concat();
+        let before = known.get(&participant).cloned();
         // A person is counted where it lives and by the channel that brought it in first.
-        let (province, channel) =
-            known.map_or((new.province, new.channel), |known| (known.province_id, known.channel_id));
-        sum.add(province, channel, new.starts_on, deltas(before, &after));
-        if known.is_some() {
-            advanced.push(Advance {
-                id: participant,
-                employer_id: new.employer,
-                association_id: new.association,
-                status: best_status(after.iter().map(|held| held.status))
-                    .ok_or_else(|| StoreError::Fault("an enrolled person has no enrollment".into()))?,
-            });
-        }
+        let mut after = before.clone().unwrap_or_else(|| Person {
+            known: None,
+            deceased_on: None,
+            province_id: new.province,
+            channel_id: new.channel,
+            enrollments: BTreeMap::new(),
+        });
+        after.enrollments.insert(enrollment, new.held());
+        changes.push(Change { participant, before, after });
     }
-    participant::advance_many(conn, &advanced).await?;
-    event::insert_many(conn, actor, EventKind::Enrolled, &events).await?;
-    count::append(conn, &sum).await
+    event::insert_many(conn, context.actor, EventKind::Enrolled, &events).await?;
+    changing::settle(conn, context.rules, &changes).await
 }
 
 fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
@@ -256,7 +242,7 @@ fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
         association_id: new.association,
         birth_date: new.birth_date,
         sex: new.sex,
-        status: best_status([new.status()]).expect("one status has a best"),
+        status: best_status([new.course.status()]).expect("one status has a best"),
         province_id: new.province,
         full_name: new.full_name.as_str().to_owned(),
         name_key: new.full_name.key(),
@@ -267,6 +253,7 @@ fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
 
 fn new_enrollment(candidate: &Candidate<'_>, context: &Context<'_>) -> NewEnrollmentRow {
     let new = candidate.new;
+    let course = &new.course;
     let civil_servant = new.civil_servant.as_ref();
     let service_number = civil_servant.and_then(|c| c.service_number.as_ref());
     NewEnrollmentRow {
@@ -276,10 +263,13 @@ fn new_enrollment(candidate: &Candidate<'_>, context: &Context<'_>) -> NewEnroll
         channel_id: new.channel,
         onboarding_batch_id: context.batch,
         monthly_wage: new.monthly_wage,
-        starts_on: new.starts_on,
-        paid_through: new.paid_through,
+        starts_on: course.starts_on,
+        counts_from: course.counts_from,
+        paid: paid_literal(&course.paid),
+        paid_through: course.paid.through(),
+        lapses_on: course.lapses_on(new.segment, context.rules),
         segment: new.segment,
-        status: new.status(),
+        status: course.status(),
         civil_servant: civil_servant.map(|c| c.category),
         province_id: new.province,
         programmes: array_literal(new.programmes.iter().map(|programme| programme.as_str())),
@@ -289,9 +279,4 @@ fn new_enrollment(candidate: &Candidate<'_>, context: &Context<'_>) -> NewEnroll
         grade: civil_servant.and_then(|c| c.grade.clone()),
         flags: (!new.flags.is_empty()).then(|| array_literal(new.flags.iter().map(|flag| flag.as_str()))),
     }
-}
-
-/// An array as PostgreSQL reads it; the names of closed lists need no quoting.
-fn array_literal<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    format!("{{{}}}", names.collect::<Vec<_>>().join(","))
 }

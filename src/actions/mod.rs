@@ -9,14 +9,17 @@
 pub mod approve_onboarding;
 pub mod cancel_onboarding;
 pub mod change_client;
+mod changing;
 mod client_scope;
 pub mod enroll_participant;
 mod enrolling;
+pub mod lapse;
 pub mod onboard_civil_servants;
 pub mod onboarding;
 pub mod once;
 pub mod open_channel;
 pub mod quota;
+pub mod record_contributions;
 pub mod register_association;
 pub mod register_client;
 pub mod register_employer;

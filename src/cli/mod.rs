@@ -6,6 +6,7 @@ mod demo;
 mod examples;
 mod key;
 mod onboard;
+mod recount;
 mod serve;
 mod token;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 
+use crate::actions::lapse::lapse;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::domain::actor::Actor;
@@ -56,6 +58,10 @@ enum Command {
     Audit(audit::Audit),
     /// Onboards the civil servants of a roster file.
     Onboard(onboard::Onboard),
+    /// Lets enrollments lapse whose grace is over, once a day; `registry serve` does it by itself.
+    Lapse,
+    /// Counts everybody anew and compares with the figures that are kept. Exit code 0: the same, 1: not.
+    Recount,
 }
 
 impl Cli {
@@ -107,9 +113,25 @@ impl Cli {
             }
             Command::Onboard(onboard) => {
                 let installation = Installation::open(&self.config).await?;
-                let code =
-                    onboard::run(onboard, &installation.database, &Actor::command_line(), clock.today())
-                        .await;
+                let today = clock.behind(installation.database.days_behind().await?).today();
+                let code = onboard::run(onboard, &installation.database, &Actor::command_line(), today).await;
+                installation.close().await;
+                return code;
+            }
+            Command::Lapse => {
+                let installation = Installation::open(&self.config).await?;
+                let database = &installation.database;
+                let today = clock.behind(database.days_behind().await?).today();
+                let lapsed = lapse(database, today).await;
+                installation.close().await;
+                match lapsed? {
+                    Some(lapsed) => writeln!(std::io::stdout(), "{lapsed} enrollments lapsed")?,
+                    None => writeln!(std::io::stdout(), "done already on {today}")?,
+                }
+            }
+            Command::Recount => {
+                let installation = Installation::open(&self.config).await?;
+                let code = recount::run(&installation.database).await;
                 installation.close().await;
                 return code;
             }

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::audit::hexadecimal;
 use super::token::{self, Wanted};
 use super::{Installation, demo, examples};
+use crate::actions::lapse::lapse;
 use crate::actions::register_client::Scope;
 use crate::clock::Clock;
 use crate::config::{Config, Door, Environment, Listen, Trust, write_private};
@@ -24,7 +25,7 @@ use crate::http::auth::{self, Authority};
 use crate::http::playground::{self, DemoToken, MakeSettings};
 use crate::http::{Front, open, server};
 use crate::store::audit::seal;
-use crate::store::{Database, count, idempotency};
+use crate::store::{Database, StoreError, count, idempotency};
 
 /// How the API is served.
 #[derive(Args, Debug)]
@@ -98,7 +99,9 @@ impl Serve {
         if self.demo {
             self.fill(&database).await?;
         }
-        let chores = start_chores(&database, &authority, Duration::from_secs(self.audit_seal_interval));
+        let clock = clock.behind(database.days_behind().await?);
+        let chores =
+            start_chores(&database, &authority, Duration::from_secs(self.audit_seal_interval), clock);
         let front = Front {
             database: Arc::clone(&database),
             authority,
@@ -226,7 +229,7 @@ fn demo_clients() -> Vec<(&'static str, Wanted)> {
 
 /// A token for each of them.
 fn demo_tokens(database: &Database, clock: Clock) -> Vec<DemoToken> {
-    let now = clock.now();
+    let now = clock.system_now();
     let until = now + chrono::Duration::hours(DEMO_TOKEN_HOURS);
     let sign = |(label, client): (&'static str, Wanted)| {
         let token = auth::issue(&database.keys, &client.name, (now, until)).ok()?;
@@ -240,8 +243,15 @@ fn start_chores(
     database: &Arc<Database>,
     authority: &Authority,
     between_seals: Duration,
-) -> [tokio::task::JoinHandle<()>; 5] {
+    clock: Clock,
+) -> [tokio::task::JoinHandle<()>; 6] {
     [
+        // A look costs nothing once the day is done.
+        tokio::spawn(repeat(
+            Duration::from_secs(60),
+            Arc::clone(database),
+            async move |database: &Database| let_lapse(database, clock).await,
+        )),
         tokio::spawn(repeat(between_seals, Arc::clone(database), seal_audit_trail)),
         tokio::spawn(authority.clone().follow()),
         tokio::spawn(Arc::clone(database).follow_reference()),
@@ -256,8 +266,15 @@ fn start_chores(
     ]
 }
 
+async fn let_lapse(database: &Database, clock: Clock) -> Result<(), StoreError> {
+    if let Some(lapsed) = lapse(database, clock.today()).await? {
+        tracing::info!(lapsed, "looked for enrollments whose grace is over");
+    }
+    Ok(())
+}
+
 /// The head goes to the log, which is kept elsewhere: so it shows when seals are cut off later.
-async fn seal_audit_trail(database: &Database) -> Result<(), crate::store::StoreError> {
+async fn seal_audit_trail(database: &Database) -> Result<(), StoreError> {
     match seal::seal(database).await {
         Ok(Some(head)) => {
             tracing::info!(seal = head.number, head = hexadecimal(&head.hash), "sealed the audit trail");
@@ -275,7 +292,7 @@ async fn seal_audit_trail(database: &Database) -> Result<(), crate::store::Store
 async fn repeat(
     every: Duration,
     database: Arc<Database>,
-    chore: impl AsyncFn(&Database) -> Result<(), crate::store::StoreError>,
+    chore: impl AsyncFn(&Database) -> Result<(), StoreError>,
 ) {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -10,9 +10,9 @@ use super::payers::{Associations, Employers};
 use super::random::Random;
 use super::{DemoSize, last_day};
 use crate::domain::channel::ChannelKind;
-use crate::domain::count::Held;
 use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 use crate::domain::rule::{age_on, end_of_month};
+use crate::domain::standing::{Course, PaidMonths};
 
 /// Until when an enrollment is fresh: nothing but registered and active ones.
 const FRESH_DAYS: i64 = 60;
@@ -76,14 +76,12 @@ pub(super) struct Enrolled {
 }
 
 impl Enrolled {
-    /// What figures see of it.
-    pub(super) fn held(&self) -> Held {
-        Held {
-            segment: self.segment,
-            status: self.status,
-            employer: self.employer,
-            association: self.association,
-        }
+    /// How it stands and stood: paid for without a gap, as far as it is paid for.
+    pub(super) fn course(&self) -> Course {
+        let counts_from = self.starts_on.min(self.recorded_at.date());
+        let paid = self.paid_through.map(|paid| PaidMonths::from_until(self.starts_on.min(paid), paid));
+        let paid = paid.map(|paid| paid.bounds());
+        Course::kept((counts_from, self.starts_on, self.ends_on), paid.as_deref(), self.status)
     }
 
     fn end(&mut self, on: NaiveDate, reason: EndReason) {

@@ -10,10 +10,11 @@ use super::copy::Rows;
 use super::figures::Figures;
 use super::random::Random;
 use super::{RECORDED_BY, first_day, last_day, names};
-use crate::domain::count::{Held, best_status, deltas};
-use crate::domain::enrollment::EnrollmentStatus;
+use crate::domain::count::best_status;
 use crate::domain::event::EventKind;
 use crate::domain::participant::{ParticipantStatus, PhoneNumber, Sex};
+use crate::domain::rule::Rulebook;
+use crate::store::enrollment::paid_literal;
 use crate::store::keys::{Keys, NumberKind};
 
 /// Streams of chance below this one belong to channels and payers.
@@ -154,12 +155,11 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// Adds a person to the rows, and to the figures.
-    pub(super) fn add(&mut self, person: &Person, keys: &Keys, figures: &mut Figures) {
+    /// Adds a person to the rows, and to the sums.
+    pub(super) fn add(&mut self, person: &Person, keys: &Keys, rules: &Rulebook, figures: &mut Figures) {
         let province = AREAS[person.area].id;
         let first = person.enrollments.first().expect("a person has an enrollment");
-        let held: Vec<Held> = person.enrollments.iter().map(Enrolled::held).collect();
-        figures.add(province, first.channel, deltas(&[], &held));
+        figures.add(&person.enrollments);
         self.people += 1;
         self.identifiers
             .row()
@@ -168,11 +168,11 @@ impl Chunk {
             .value(person.id)
             .value(moment(person.registered_at))
             .end();
-        self.add_participant(person, first.channel, &held, keys);
+        self.add_participant(person, first.channel, keys);
         let first_enrollment = figures.enrollments + 1;
         for enrolled in &person.enrollments {
             figures.enrollments += 1;
-            self.add_enrollment(person.id, figures.enrollments, enrolled, province);
+            self.add_enrollment((person.id, figures.enrollments), enrolled, province, rules);
         }
         for event in events(person, first_enrollment) {
             figures.events += 1;
@@ -190,10 +190,11 @@ impl Chunk {
         }
     }
 
-    fn add_participant(&mut self, person: &Person, channel: i64, held: &[Held], keys: &Keys) {
+    fn add_participant(&mut self, person: &Person, channel: i64, keys: &Keys) {
         let name = names::full_name(&person.full_name);
-        let newest_open = held.iter().rev().find(|held| held.status != EnrollmentStatus::Ended);
-        let best = best_status(held.iter().map(|held| held.status)).expect("a person has an enrollment");
+        let enrollments = &person.enrollments;
+        let newest_open = enrollments.iter().rev().find(|enrolled| enrolled.ends_on.is_none());
+        let best = best_status(enrollments.iter().map(|e| e.status)).expect("a person has an enrollment");
         let status = if person.died_on.is_some() { ParticipantStatus::Deceased } else { best };
         let phone = person.phone.as_deref().and_then(|text| PhoneNumber::parse(text, "phone").ok());
         let row = self
@@ -202,8 +203,8 @@ impl Chunk {
             .value(person.id)
             .value(moment(person.registered_at))
             .value(channel)
-            .optional(newest_open.and_then(|held| held.employer))
-            .optional(newest_open.and_then(|held| held.association))
+            .optional(newest_open.and_then(|enrolled| enrolled.employer))
+            .optional(newest_open.and_then(|enrolled| enrolled.association))
             .value(person.birth_date)
             .value(person.sex)
             .value(status)
@@ -215,10 +216,12 @@ impl Chunk {
             Some(phone) => row.bytes(&keys.seal(NumberKind::Phone, phone.as_str())),
             None => row.optional(None::<i64>),
         };
-        row.end();
+        row.optional(person.died_on).end();
     }
 
-    fn add_enrollment(&mut self, participant: i64, id: i64, enrolled: &Enrolled, province: i16) {
+    fn add_enrollment(&mut self, of: (i64, i64), enrolled: &Enrolled, province: i16, rules: &Rulebook) {
+        let (participant, id) = of;
+        let course = enrolled.course();
         self.enrollments
             .row()
             .value(participant)
@@ -238,6 +241,9 @@ impl Chunk {
             .value(enrolled.programmes)
             .value(moment(enrolled.recorded_at))
             .optional(enrolled.work_unit)
+            .value(course.counts_from)
+            .optional(paid_literal(&course.paid))
+            .optional(course.lapses_on(enrolled.segment, rules))
             .end();
     }
 }

@@ -34,6 +34,8 @@ closed_list! {
         ApproveOnboarding = "approve onboardings",
         /// Stop an onboarding: one's own, or, for whoever may approve it, somebody else's.
         CancelOnboarding = "stop onboardings",
+        /// Record what was paid for people.
+        RecordContributions = "record contributions",
         /// Register employers and associations.
         RegisterPayers = "register payers",
         /// Open channels.
@@ -55,7 +57,9 @@ impl Operation {
             Self::ReadOneself | Self::ReadReference => Role::ALL,
             Self::ReadPayers | Self::ReadFigures => &[Administrator, Officer, Partner, Approver, Analyst],
             Self::ReadPeople | Self::ReadOnboarding => &[Administrator, Officer, Partner, Approver],
-            Self::ReadPersonalData | Self::Enroll => &[Administrator, Officer, Partner],
+            Self::ReadPersonalData | Self::Enroll | Self::RecordContributions => {
+                &[Administrator, Officer, Partner]
+            }
             Self::RegisterPayers | Self::OnboardUnapproved => &[Administrator, Officer],
             Self::ApproveOnboarding => &[Administrator, Approver],
             Self::CancelOnboarding => &[Administrator, Officer, Partner, Approver],
@@ -218,6 +222,7 @@ const FIELDS: &[(Operation, &[&str])] = &[
     ),
     (Operation::ApproveOnboarding, &["Mutation.approveOnboarding", "ApproveOnboardingPayload"]),
     (Operation::CancelOnboarding, &["Mutation.cancelOnboarding", "CancelOnboardingPayload"]),
+    (Operation::RecordContributions, &["Mutation.recordContributions", "RecordContributionsPayload"]),
     (
         Operation::RegisterPayers,
         &[

@@ -6,10 +6,12 @@
 use chrono::NaiveDate;
 
 use super::channel::Channel;
+use super::count::Held;
 use super::employer::EmployerKind;
 use super::identity::{NationalId, ServiceNumber};
 use super::participant::{FullName, PhoneNumber, Sex};
 use super::problem::{Problem, ProblemCode};
+use super::standing::Course;
 
 mod judge;
 #[cfg(test)]
@@ -186,10 +188,8 @@ pub struct NewEnrollment {
     pub association: Option<i64>,
     /// Rupiah a month.
     pub monthly_wage: Option<i64>,
-    /// First day.
-    pub starts_on: NaiveDate,
-    /// Last day of the month paid for with the form.
-    pub paid_through: Option<NaiveDate>,
+    /// Its first day, and the month paid for with the form.
+    pub course: Course,
     /// Particulars of a civil servant.
     pub civil_servant: Option<CivilServant>,
     /// The warnings under which it was taken, each code once.
@@ -197,9 +197,15 @@ pub struct NewEnrollment {
 }
 
 impl NewEnrollment {
-    /// A form is registered until something was paid; with the first contribution it starts active.
-    pub fn status(&self) -> EnrollmentStatus {
-        if self.paid_through.is_some() { EnrollmentStatus::Active } else { EnrollmentStatus::Registered }
+    /// What figures see of it.
+    pub fn held(&self) -> Held {
+        Held {
+            segment: self.segment,
+            civil_servant: self.civil_servant.as_ref().map(|civil_servant| civil_servant.category),
+            employer: self.employer,
+            association: self.association,
+            course: self.course.clone(),
+        }
     }
 }
 

@@ -71,4 +71,5 @@ pub mod participant;
 pub mod problem;
 pub mod province;
 pub mod rule;
+pub mod standing;
 pub mod text;

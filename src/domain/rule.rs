@@ -70,6 +70,17 @@ pub struct AgeRule {
     pub citation: Citation,
 }
 
+/// How long an enrollment stays active without a contribution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraceRule {
+    /// The segment.
+    pub segment: Segment,
+    /// Whole months after the last one that was paid for.
+    pub months: u32,
+    /// Its source.
+    pub citation: Citation,
+}
+
 /// What is due each month for a programme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContributionRule {
@@ -121,6 +132,8 @@ pub struct Rulebook {
     pub ages: Vec<AgeRule>,
     /// Contributions.
     pub contributions: Vec<ContributionRule>,
+    /// Graces.
+    pub graces: Vec<GraceRule>,
 }
 
 /// Why somebody cannot enter a programme on a day.
@@ -154,6 +167,12 @@ impl Rulebook {
     /// Can a civil servant of that category be enrolled on that day? `None` where no rule speaks: then not.
     pub fn civil_servant(&self, category: CivilServantCategory, day: NaiveDate) -> Option<&CivilServantRule> {
         self.civil_servants.iter().find(|r| r.category == category && r.citation.period.holds_on(day))
+    }
+
+    /// How long an enrollment of a segment stays active when nothing more is paid after a day; `None` where no rule
+    /// speaks: not at all.
+    pub fn grace(&self, segment: Segment, paid_through: NaiveDate) -> Option<&GraceRule> {
+        self.graces.iter().find(|r| r.segment == segment && r.citation.period.holds_on(paid_through))
     }
 
     /// The rule of age that a person breaks by entering a segment on that day.

@@ -470,12 +470,12 @@ fn read(input: EnrollParticipantInput) -> Result<action::Input, Vec<Problem>> {
 }
 
 /// Reads an id within an input; one that is none is a problem that the caller can correct.
-pub fn read_id(
+pub fn read_id<T>(
     id: Option<ID>,
-    of: fn(&str) -> Result<i64, FieldError>,
+    of: fn(&str) -> Result<T, FieldError>,
     field: &str,
     problems: &mut Vec<Problem>,
-) -> Option<i64> {
+) -> Option<T> {
     let id = id?;
     of(&id)
         .map_err(|_| {

@@ -15,6 +15,7 @@ pub mod audit;
 pub mod channel;
 pub mod client;
 pub mod context;
+pub mod contribution;
 pub mod employer;
 pub mod enrollment;
 pub mod error;
@@ -52,6 +53,7 @@ pub struct Query(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     enrollment::EnrollmentMutation,
+    contribution::ContributionMutation,
     employer::EmployerMutation,
     association::AssociationMutation,
     channel::ChannelMutation,

@@ -95,6 +95,17 @@ id_of!(association_id, Association, "an association");
 id_of!(client_id, Client, "a client");
 id_of!(batch_id, Batch, "an onboarding batch");
 
+/// Reads the id of an enrollment: its person, and its own.
+///
+/// # Errors
+/// Not an id of an enrollment.
+pub fn enrollment_id(id: &str) -> Result<(i64, i64), FieldError> {
+    match NodeId::decode(id)? {
+        NodeId::Enrollment(participant, id) => Ok((participant, id)),
+        _ => Err(FieldError::Id),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -291,12 +291,12 @@ struct Admitted {
     measure: Measure,
 }
 
-/// The mutation that works on the connections for thousands of rows, however few it has.
-const BULK: &str = "onboardCivilServants";
+/// The mutations that work on the connections for thousands of rows, however few they have.
+const BULK: [&str; 2] = ["onboardCivilServants", "recordContributions"];
 
 fn class(kind: OperationType, fields: impl Fn() -> String) -> Class {
     match kind {
-        OperationType::Mutation if fields().split(' ').any(|field| field == BULK) => Class::Bulk,
+        OperationType::Mutation if fields().split(' ').any(|field| BULK.contains(&field)) => Class::Bulk,
         OperationType::Mutation => Class::Write,
         _ => Class::Read,
     }

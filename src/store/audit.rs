@@ -15,6 +15,7 @@ use uuid::Uuid;
 pub use journal::Journal;
 pub use trail::{About, Seen, Trail};
 
+use super::array_literal;
 use super::error::StoreError;
 use super::page::{OrderColumns, push_page};
 use super::participant::column;
@@ -74,11 +75,6 @@ pub async fn insert_many(executor: impl PgExecutor<'_>, entries: &[NewEntry]) ->
         }
     })?;
     Ok(())
-}
-
-fn array_literal(ids: &[i64]) -> String {
-    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-    format!("{{{}}}", ids.join(","))
 }
 
 /// An entry as auditors read it: how many people, not which.

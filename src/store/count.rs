@@ -1,15 +1,13 @@
 //! Figures that are kept: read as base plus deltas, changed by appending deltas, folded in the background.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::error::StoreError;
 use super::participant::column;
 use super::session::Session;
-use crate::domain::count::{Among, Deltas};
-use crate::domain::enrollment::Segment;
+use crate::domain::count::{Among, Cell, Deltas, Standing};
 use crate::domain::participant::ParticipantStatus;
 
 /// People by status.
@@ -77,22 +75,20 @@ pub async fn of(
     // One statement, so that a fold between base and deltas is seen on both sides or on neither.
     let sql = match by {
         CountsBy::Province => {
-            "select province_id::bigint, status, sum(persons)::bigint from (
-                 select province_id, status, persons from province_count
-                 where province_id = any($1::bigint[]::smallint[]) and segment is null
-                 union all
-                 select province_id, status, persons from count_delta
+            "select province_id::bigint, standing, sum(persons)::bigint from (
+                 select province_id, standing, persons from figure
                  where province_id = any($1::bigint[]::smallint[])
-                   and num_nonnulls(segment, employer_id, association_id) = 0) c
+                 union all
+                 select province_id, standing, persons from count_delta
+                 where province_id = any($1::bigint[]::smallint[]) and standing is not null) c
              group by 1, 2"
         }
         CountsBy::Channel => {
-            "select channel_id, status, sum(persons)::bigint from (
-                 select channel_id, status, persons from channel_count
-                 where channel_id = any($1) and segment is null
+            "select channel_id, standing, sum(persons)::bigint from (
+                 select channel_id, standing, persons from channel_figure where channel_id = any($1)
                  union all
-                 select channel_id, status, persons from count_delta
-                 where channel_id = any($1) and num_nonnulls(segment, employer_id, association_id) = 0) c
+                 select channel_id, standing, persons from count_delta
+                 where channel_id = any($1) and standing is not null) c
              group by 1, 2"
         }
         CountsBy::Employer => {
@@ -110,11 +106,19 @@ pub async fn of(
              group by 1, 2"
         }
     };
-    let rows: Vec<(i64, ParticipantStatus, i64)> = sqlx::query_as(sql).bind(ids).fetch_all(session).await?;
     let mut counts: HashMap<i64, StatusCounts> =
         ids.iter().map(|&id| (id, StatusCounts::default())).collect();
-    for (id, status, persons) in rows {
-        counts.entry(id).or_default().add(status, persons);
+    let mut add = |id, status, persons| counts.entry(id).or_default().add(status, persons);
+    match by {
+        CountsBy::Province | CountsBy::Channel => {
+            let rows: Vec<(i64, i32, i64)> = sqlx::query_as(sql).bind(ids).fetch_all(session).await?;
+            rows.into_iter().for_each(|(id, bits, n)| add(id, Standing::from_bits(bits).status(), n));
+        }
+        CountsBy::Employer | CountsBy::Association => {
+            let rows: Vec<(i64, ParticipantStatus, i64)> =
+                sqlx::query_as(sql).bind(ids).fetch_all(session).await?;
+            rows.into_iter().for_each(|(id, status, n)| add(id, status, n));
+        }
     }
     Ok(counts)
 }
@@ -125,70 +129,52 @@ pub async fn of(
 /// The database is away.
 pub async fn of_everybody(session: &Session) -> Result<StatusCounts, StoreError> {
     let rows = sqlx::query!(
-        r#"select status as "status!: ParticipantStatus", sum(persons)::bigint as "persons!" from (
-               select status, persons from province_count where segment is null
+        r#"select standing as "standing!", sum(persons)::bigint as "persons!" from (
+               select standing, persons from figure
                union all
-               select status, persons from count_delta
-               where num_nonnulls(segment, employer_id, association_id) = 0) c
+               select standing, persons from count_delta where standing is not null) c
            group by 1"#
     )
     .fetch_all(session)
     .await?;
     let mut counts = StatusCounts::default();
-    rows.into_iter().for_each(|row| counts.add(row.status, row.persons));
+    rows.into_iter().for_each(|row| counts.add(Standing::from_bits(row.standing).status(), row.persons));
     Ok(counts)
-}
-
-/// Differences of many people, added up.
-#[derive(Debug, Default)]
-pub struct DeltaSum(BTreeMap<Delta, i32>);
-
-type Delta = (i16, i64, Among, ParticipantStatus, NaiveDate);
-
-impl DeltaSum {
-    /// Adds what changed for one person of a province and channel, as of a day.
-    pub fn add(&mut self, province: i16, channel: i64, effective_on: NaiveDate, deltas: Deltas) {
-        for ((among, status), persons) in deltas {
-            *self.0.entry((province, channel, among, status, effective_on)).or_default() += persons;
-        }
-    }
 }
 
 /// Appends differences, in one statement.
 ///
 /// # Errors
 /// The database is away.
-pub async fn append(conn: &mut PgConnection, sum: &DeltaSum) -> Result<(), StoreError> {
-    let deltas: Vec<(Delta, i32)> =
-        sum.0.iter().map(|(delta, n)| (*delta, *n)).filter(|(_, n)| *n != 0).collect();
+pub async fn append(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), StoreError> {
     if deltas.is_empty() {
         return Ok(());
     }
-    let segment = |among: Among| {
-        if let Among::Segment(segment) = among { Some(segment) } else { None }
-    };
-    let employer = |among: Among| {
-        if let Among::Employer(id) = among { Some(id) } else { None }
-    };
-    let association = |among: Among| {
-        if let Among::Association(id) = among { Some(id) } else { None }
-    };
+    let cells: Vec<(&Cell, &i32)> = deltas.iter().collect();
+    let among = |(cell, _): &(&Cell, &i32)| cell.2;
+    let people =
+        |cell: &_| if let Among::People(day, standing) = among(cell) { Some((day, standing)) } else { None };
+    let employer =
+        |cell: &_| if let Among::Employer(id, status) = among(cell) { Some((id, status)) } else { None };
+    let association =
+        |cell: &_| if let Among::Association(id, status) = among(cell) { Some((id, status)) } else { None };
+    let status = |cell: &_| employer(cell).or(association(cell)).map(|(_, status)| status.as_str());
     sqlx::query!(
-        "insert into count_delta (province_id, channel_id, segment, employer_id, association_id, status, persons,
+        "insert into count_delta (province_id, channel_id, standing, employer_id, association_id, status, persons,
                                   effective_on)
-         select u.province_id, u.channel_id, u.segment::segment, u.employer_id, u.association_id,
+         select u.province_id, u.channel_id, u.standing, u.employer_id, u.association_id,
                 u.status::participant_status, u.persons, u.effective_on
-         from unnest($1::smallint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::integer[],
+         from unnest($1::smallint[], $2::bigint[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[], $7::integer[],
                      $8::date[])
-              as u(province_id, channel_id, segment, employer_id, association_id, status, persons, effective_on)",
-        &column(&deltas, |(d, _)| d.0),
-        &column(&deltas, |(d, _)| d.1),
-        &column(&deltas, |(d, _)| segment(d.2).map(Segment::as_str)) as &[Option<&str>],
-        &column(&deltas, |(d, _)| employer(d.2)) as &[Option<i64>],
-        &column(&deltas, |(d, _)| association(d.2)) as &[Option<i64>],
-        &column(&deltas, |(d, _)| d.3.as_str()) as &[&str],
-        &column(&deltas, |(_, n)| *n),
-        &column(&deltas, |(d, _)| d.4),
+              as u(province_id, channel_id, standing, employer_id, association_id, status, persons, effective_on)",
+        &column(&cells, |(cell, _)| cell.0),
+        &column(&cells, |(cell, _)| cell.1),
+        &column(&cells, |cell| people(cell).map(|(_, standing)| standing.bits())) as &[Option<i32>],
+        &column(&cells, |cell| employer(cell).map(|(id, _)| id)) as &[Option<i64>],
+        &column(&cells, |cell| association(cell).map(|(id, _)| id)) as &[Option<i64>],
+        &column(&cells, status) as &[Option<&str>],
+        &column(&cells, |(_, persons)| **persons),
+        &column(&cells, |cell| people(cell).map(|(day, _)| day)) as &[Option<chrono::NaiveDate>],
     )
     .execute(conn)
     .await?;
@@ -207,18 +193,42 @@ pub async fn fold(session: &Session) -> Result<u64, StoreError> {
                select pg_try_advisory_xact_lock(hashtext('participant_registry.fold')) as mine
            ), moved as (
                delete from count_delta where (select mine from turn) returning *
-           ), provinces as (
-               insert into province_count (province_id, segment, status, persons)
-               select province_id, segment, status, sum(persons) from moved
-               where num_nonnulls(employer_id, association_id) = 0 group by 1, 2, 3
-               on conflict on constraint province_count_key do update
-               set persons = province_count.persons + excluded.persons
-           ), channels as (
-               insert into channel_count (channel_id, province_id, segment, status, persons)
-               select channel_id, province_id, segment, status, sum(persons) from moved
-               where num_nonnulls(employer_id, association_id) = 0 group by 1, 2, 3, 4
-               on conflict on constraint channel_count_key do update
-               set persons = channel_count.persons + excluded.persons
+           ), people as (
+               select channel_id, province_id, standing, effective_on, sum(persons) as persons
+               from moved where standing is not null group by 1, 2, 3, 4
+           ), of_kind as (
+               select c.kind, p.province_id, p.standing, p.effective_on, sum(p.persons) as persons
+               from people p join channel c on c.id = p.channel_id group by 1, 2, 3, 4
+           ), now_of_kind as (
+               insert into figure (province_id, channel_kind, standing, persons)
+               select province_id, kind, standing, sum(persons) from of_kind group by 1, 2, 3 having sum(persons) <> 0
+               on conflict on constraint figure_pkey do update set persons = figure.persons + excluded.persons
+           ), days_of_kind as (
+               insert into figure_day (effective_on, province_id, channel_kind, standing, persons)
+               select effective_on, province_id, kind, standing, persons from of_kind where persons <> 0
+               on conflict on constraint figure_day_pkey do update set persons = figure_day.persons + excluded.persons
+           ), months_of_kind as (
+               insert into figure_month (month, province_id, channel_kind, standing, persons)
+               select date_trunc('month', effective_on)::date, province_id, kind, standing, sum(persons) from of_kind
+               group by 1, 2, 3, 4 having sum(persons) <> 0
+               on conflict on constraint figure_month_pkey do update
+               set persons = figure_month.persons + excluded.persons
+           ), now_of_channel as (
+               insert into channel_figure (channel_id, province_id, standing, persons)
+               select channel_id, province_id, standing, sum(persons) from people group by 1, 2, 3 having sum(persons) <> 0
+               on conflict on constraint channel_figure_pkey do update
+               set persons = channel_figure.persons + excluded.persons
+           ), days_of_channel as (
+               insert into channel_figure_day (channel_id, effective_on, province_id, standing, persons)
+               select channel_id, effective_on, province_id, standing, persons from people where persons <> 0
+               on conflict on constraint channel_figure_day_pkey do update
+               set persons = channel_figure_day.persons + excluded.persons
+           ), months_of_channel as (
+               insert into channel_figure_month (channel_id, month, province_id, standing, persons)
+               select channel_id, date_trunc('month', effective_on)::date, province_id, standing, sum(persons)
+               from people group by 1, 2, 3, 4 having sum(persons) <> 0
+               on conflict on constraint channel_figure_month_pkey do update
+               set persons = channel_figure_month.persons + excluded.persons
            ), employers as (
                insert into employer_count (employer_id, status, persons)
                select employer_id, status, sum(persons) from moved where employer_id is not null group by 1, 2

@@ -15,6 +15,7 @@ use super::client_book::ClientBook;
 use super::connections::Connections;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
+use super::recount;
 use super::reference::{self, Reference};
 use super::rotation;
 use super::session::Session;
@@ -88,6 +89,9 @@ pub enum OpenError {
          Use the key file that the database was made with"
     )]
     WrongKey,
+    /// Its figures could not be counted anew after its tables were brought up to date.
+    #[error("the figures could not be counted: {0}")]
+    Figures(StoreError),
     /// Its reference data cannot be read.
     #[error("the reference data cannot be read: {0}")]
     Reference(StoreError),
@@ -154,6 +158,7 @@ impl Database {
         let control = session(settings.control, settings.for_requests());
         let keys = key_in_force(&control, keys.into()).await?;
         let reference = reference::load(&control).await.map_err(OpenError::Reference)?;
+        recount::rebuild_where_due(&control, &options, &reference.rules).await.map_err(OpenError::Figures)?;
         let clients = ClientBook::open(&control).await.map_err(OpenError::Reference)?;
         let writer = session(settings.interactive, settings.for_requests());
         Ok(Arc::new(Self {
@@ -200,6 +205,15 @@ impl Database {
         let settings =
             "select current_setting('fsync') = 'on' and current_setting('synchronous_commit') <> 'off'";
         Ok(sqlx::query_scalar(settings).fetch_one(&self.control).await?)
+    }
+
+    /// Days by which the calendar of this register is behind the world's.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn days_behind(&self) -> Result<i64, StoreError> {
+        let days = "select days_behind::bigint from installation";
+        Ok(sqlx::query_scalar(days).fetch_one(&self.control).await?)
     }
 
     /// Lets go of all connections, once they are free.
@@ -269,7 +283,7 @@ async fn key_in_force(control: &Session, ring: KeyRing) -> Result<Keys, OpenErro
 }
 
 /// A migration takes as long as it takes, and whoever waits for another process's waits.
-async fn maintenance(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+pub(super) async fn maintenance(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]).connect().await
 }
 

@@ -5,13 +5,17 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
+use super::array_literal;
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_page};
 use super::participant::{column, push_scope};
 use super::session::Session;
 use crate::domain::actor::Actor;
+use crate::domain::count::Held;
 use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use crate::domain::page::{Page, Position, Slice};
+use crate::domain::rule::{Rulebook, end_of_month};
+use crate::domain::standing::PaidMonths;
 
 /// An enrollment as the registry keeps it.
 #[derive(Clone, Debug, FromRow)]
@@ -184,6 +188,11 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     }
 }
 
+/// The months paid for, as an array literal of PostgreSQL; `None`: none.
+pub fn paid_literal(paid: &PaidMonths) -> Option<String> {
+    paid.through().map(|_| array_literal(paid.bounds()))
+}
+
 /// An enrollment to be written.
 #[derive(Clone, Debug)]
 pub struct NewEnrollmentRow {
@@ -201,8 +210,14 @@ pub struct NewEnrollmentRow {
     pub monthly_wage: Option<i64>,
     /// First day.
     pub starts_on: NaiveDate,
+    /// From when it counts.
+    pub counts_from: NaiveDate,
+    /// The months paid for, as an array literal of PostgreSQL: `{2014-11-01,2014-11-30}`.
+    pub paid: Option<String>,
     /// Last day of the last month paid for.
     pub paid_through: Option<NaiveDate>,
+    /// The day on which it lapses if nothing more is paid.
+    pub lapses_on: Option<NaiveDate>,
     /// Segment.
     pub segment: Segment,
     /// Where it stands.
@@ -238,17 +253,18 @@ pub async fn insert_many(
     let rows = sqlx::query!(
         r#"insert into enrollment (participant_id, employer_id, association_id, channel_id, onboarding_batch_id,
                   monthly_wage, starts_on, paid_through, segment, status, civil_servant, province_id, programmes,
-                  service_number, work_unit, grade, flags)
+                  service_number, work_unit, grade, flags, counts_from, paid, lapses_on)
            select u.participant_id, u.employer_id, u.association_id, u.channel_id, u.onboarding_batch_id,
                   u.monthly_wage, u.starts_on, u.paid_through, u.segment::segment, u.status::enrollment_status,
                   u.civil_servant::civil_servant_category, u.province_id, u.programmes::programme[],
-                  u.service_number, u.work_unit, u.grade, u.flags::text[]
+                  u.service_number, u.work_unit, u.grade, u.flags::text[], u.counts_from, u.paid::date[],
+                  u.lapses_on
            from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
                        $7::date[], $8::date[], $9::text[], $10::text[], $11::text[], $12::smallint[], $13::text[],
-                       $14::bytea[], $15::text[], $16::text[], $17::text[])
+                       $14::bytea[], $15::text[], $16::text[], $17::text[], $18::date[], $19::text[], $20::date[])
                 as u(participant_id, employer_id, association_id, channel_id, onboarding_batch_id, monthly_wage,
                      starts_on, paid_through, segment, status, civil_servant, province_id, programmes,
-                     service_number, work_unit, grade, flags)
+                     service_number, work_unit, grade, flags, counts_from, paid, lapses_on)
            on conflict (participant_id, segment, coalesce(employer_id, -association_id, 0)) where ends_on is null
            do nothing
            returning participant_id, id"#,
@@ -269,8 +285,135 @@ pub async fn insert_many(
         &column(enrollments, |e| e.work_unit.as_deref()) as &[Option<&str>],
         &column(enrollments, |e| e.grade.as_deref()) as &[Option<&str>],
         &column(enrollments, |e| e.flags.as_deref()) as &[Option<&str>],
+        &column(enrollments, |e| e.counts_from),
+        &column(enrollments, |e| e.paid.as_deref()) as &[Option<&str>],
+        &column(enrollments, |e| e.lapses_on) as &[Option<NaiveDate>],
     )
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.participant_id, row.id)).collect())
+}
+
+/// An enrollment: the person, and its own id.
+pub type EnrollmentKey = (i64, i64);
+
+/// Whose contributions are paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaidFor<'a> {
+    /// Those of all people of an employer.
+    Employer(i64),
+    /// Those of all people of an association.
+    Association(i64),
+    /// Those of these enrollments.
+    Named(&'a [EnrollmentKey]),
+}
+
+/// The enrollments that contributions are paid for, as far as the actor sees them: of a payer those that held on some day
+/// of the month.
+///
+/// # Errors
+/// The database is away.
+pub async fn paid_for(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    whose: PaidFor<'_>,
+    month: NaiveDate,
+) -> Result<Vec<EnrollmentKey>, StoreError> {
+    let mut sql = QueryBuilder::new("select e.participant_id, e.id from ");
+    let join = "enrollment e join participant p on p.id = e.participant_id where ";
+    let payer = match whose {
+        PaidFor::Named(named) => {
+            let (people, ids): (Vec<i64>, Vec<i64>) = named.iter().copied().unzip();
+            sql.push("unnest(").push_bind(people).push("::bigint[], ").push_bind(ids);
+            sql.push("::bigint[]) as k(participant_id, id) join enrollment e using (participant_id, id)");
+            sql.push(" join participant p on p.id = e.participant_id where true");
+            None
+        }
+        PaidFor::Employer(id) => Some(("e.employer_id = ", id)),
+        PaidFor::Association(id) => Some(("e.association_id = ", id)),
+    };
+    if let Some((column, id)) = payer {
+        sql.push(join).push(column).push_bind(id);
+        sql.push(" and e.starts_on <= ").push_bind(end_of_month(month));
+        sql.push(" and (e.ends_on is null or e.ends_on > ").push_bind(month).push(")");
+    }
+    push_visible(&mut sql, actor);
+    Ok(sql.build_query_as().fetch_all(conn).await?)
+}
+
+/// People with an enrollment that lapses on a day or should have before, in the order of their ids.
+///
+/// Takes no actor: it answers to the registry's own writing, never to a caller.
+///
+/// # Errors
+/// The database is away.
+pub async fn people_to_lapse(
+    conn: &mut PgConnection,
+    day: NaiveDate,
+    most: i64,
+) -> Result<Vec<i64>, StoreError> {
+    let people = sqlx::query_scalar!(
+        r#"select distinct participant_id as "id!" from (
+               select participant_id from enrollment where lapses_on <= $1 order by lapses_on, participant_id limit $2) d
+           order by 1"#,
+        day,
+        most
+    );
+    Ok(people.fetch_all(conn).await?)
+}
+
+/// How an enrollment stands after it was paid for, lapsed or ended.
+#[derive(Clone, Debug)]
+pub struct CourseRow {
+    /// Which one.
+    pub key: EnrollmentKey,
+    /// Where it stands.
+    pub status: EnrollmentStatus,
+    /// The months paid for, as an array literal of PostgreSQL.
+    pub paid: Option<String>,
+    /// Last day of the last month paid for.
+    pub paid_through: Option<NaiveDate>,
+    /// The day on which it lapses if nothing more is paid.
+    pub lapses_on: Option<NaiveDate>,
+}
+
+impl CourseRow {
+    /// As the rules have it.
+    pub fn of(key: EnrollmentKey, held: &Held, rules: &Rulebook) -> Self {
+        let course = &held.course;
+        Self {
+            key,
+            status: course.status(),
+            paid: paid_literal(&course.paid),
+            paid_through: course.paid.through(),
+            lapses_on: course.lapses_on(held.segment, rules),
+        }
+    }
+}
+
+/// Writes how enrollments stand, in one statement. Their people are locked.
+///
+/// # Errors
+/// The database is away.
+pub async fn update_courses(conn: &mut PgConnection, rows: &[CourseRow]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "update enrollment e
+         set status = u.status::enrollment_status, paid = u.paid::date[], paid_through = u.paid_through,
+             lapses_on = u.lapses_on
+         from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::date[], $6::date[])
+              as u(participant_id, id, status, paid, paid_through, lapses_on)
+         where e.participant_id = u.participant_id and e.id = u.id",
+        &column(rows, |row| row.key.0),
+        &column(rows, |row| row.key.1),
+        &column(rows, |row| row.status.as_str()) as &[&str],
+        &column(rows, |row| row.paid.as_deref()) as &[Option<&str>],
+        &column(rows, |row| row.paid_through) as &[Option<NaiveDate>],
+        &column(rows, |row| row.lapses_on) as &[Option<NaiveDate>],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

@@ -143,10 +143,10 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
 pub struct NewEvent {
     /// The person.
     pub participant_id: i64,
-    /// The enrollment that it concerns.
-    pub enrollment_id: i64,
-    /// The channel that records it.
-    pub channel_id: i64,
+    /// The enrollment that it concerns; `None`: the person as such.
+    pub enrollment_id: Option<i64>,
+    /// The channel that records it; `None`: none did.
+    pub channel_id: Option<i64>,
     /// When it took effect.
     pub effective_on: NaiveDate,
 }
@@ -170,8 +170,8 @@ pub async fn insert_many(
            from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::date[])
                 as u(participant_id, enrollment_id, channel_id, effective_on)"#,
         &column(events, |e| e.participant_id),
-        &column(events, |e| e.enrollment_id),
-        &column(events, |e| e.channel_id),
+        &column(events, |e| e.enrollment_id) as &[Option<i64>],
+        &column(events, |e| e.channel_id) as &[Option<i64>],
         &column(events, |e| e.effective_on),
         kind as EventKind,
         actor.client

@@ -25,16 +25,24 @@ mod follow;
 pub mod idempotency;
 pub mod identifier;
 pub mod keys;
+pub mod lapse_run;
 pub mod lookup_miss;
 pub mod onboarding;
 pub mod page;
 pub mod participant;
+pub mod recount;
 pub mod reference;
 pub mod rotation;
 pub mod session;
 
 pub use database::Database;
 pub use error::StoreError;
+
+/// An array as PostgreSQL reads it, of what needs no quoting: numbers, dates, names of closed lists.
+pub(crate) fn array_literal<T: std::fmt::Display>(values: impl IntoIterator<Item = T>) -> String {
+    let values: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
+    format!("{{{}}}", values.join(","))
+}
 
 /// Lets an enumeration of `domain` stand in statements as the PostgreSQL type of the same names.
 macro_rules! pg_enum {

@@ -21,7 +21,7 @@ pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
 };
-pub use writing::{Advance, KnownRow, NewParticipant, advance_many, insert_many, lock_known};
+pub use writing::{NewParticipant, Person, Summary, insert_many, lock, summarize_many};
 
 /// A person as the registry keeps it.
 #[derive(Clone, FromRow)]

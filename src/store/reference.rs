@@ -12,7 +12,7 @@ use crate::domain::enrollment::{CivilServantCategory, Programme, Segment};
 use crate::domain::identity::{RegionBook, ServiceNumberRules};
 use crate::domain::province::{Province, ProvinceEdition};
 use crate::domain::rule::{
-    AgeRule, Citation, CivilServantRule, ContributionRule, Period, ProgrammeRule, Rulebook,
+    AgeRule, Citation, CivilServantRule, ContributionRule, GraceRule, Period, ProgrammeRule, Rulebook,
 };
 
 /// A snapshot of the reference data.
@@ -172,6 +172,7 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
         civil_servants: load_civil_servant_rules(session).await?,
         ages: load_age_rules(session).await?,
         contributions: load_contribution_rules(session).await?,
+        graces: load_grace_rules(session).await?,
     })
 }
 
@@ -249,6 +250,21 @@ async fn load_contribution_rules(session: &Session) -> Result<Vec<ContributionRu
             worker_ppm: row.worker_ppm.into(),
             worker_flat: row.worker_flat,
             wage_ceiling: row.wage_ceiling,
+            citation: citation!(row),
+        })
+        .collect())
+}
+
+async fn load_grace_rules(session: &Session) -> Result<Vec<GraceRule>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select segment as "segment: Segment", months, code, title, valid_from, valid_until
+           from grace_rule order by code"#
+    );
+    let rows = rows.fetch_all(session).await?.into_iter();
+    Ok(rows
+        .map(|row| GraceRule {
+            segment: row.segment,
+            months: row.months.unsigned_abs().into(),
             citation: citation!(row),
         })
         .collect())

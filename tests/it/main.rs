@@ -11,6 +11,7 @@ mod audit_seals;
 mod bad_input;
 mod clients;
 mod command_line;
+mod contributions;
 mod cors;
 mod demo;
 mod enrolling;

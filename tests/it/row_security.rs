@@ -173,8 +173,7 @@ async fn who_reads_cannot_write_and_who_writes_cannot_unsay() {
         denied(&reader, "select * from installation").await;
     }
     // Kept figures know no scope, so whoever has one is not shown them at all.
-    denied(&app.database.reading(&actor(Role::Partner, scopes[0].1.clone())), "select * from province_count")
-        .await;
+    denied(&app.database.reading(&actor(Role::Partner, scopes[0].1.clone())), "select * from figure").await;
     let writer = &app.database.writer;
     denied(writer, "delete from participant").await;
     denied(writer, "delete from enrollment").await;

@@ -26,7 +26,7 @@ pub(in crate::actions) async fn foresee(
         new.iter().map(|new| context.keys.index(NumberKind::NationalId, new.national_id.as_str())).collect();
     let owners = identifier::owners(conn, NumberKind::NationalId, &indexes).await?;
     let mut known: Vec<i64> = owners.values().copied().collect();
-    let people = participant::lock_known(conn, &known).await?;
+    let people = participant::lock(conn, &known).await?;
     let service_numbers: Vec<Option<Vec<u8>>> = new.iter().map(|new| service_index(new, context)).collect();
     let asked: Vec<Vec<u8>> = service_numbers.iter().flatten().cloned().collect();
     let holders = identifier::owners(conn, NumberKind::ServiceNumber, &asked).await?;

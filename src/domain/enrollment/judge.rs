@@ -10,7 +10,8 @@ use crate::domain::employer::EmployerKind;
 use crate::domain::identity::{self, NationalId, ServiceNumber};
 use crate::domain::participant::{FullName, PhoneNumber, Sex, shares_words};
 use crate::domain::problem::{Problem, ProblemCode, collect, keep, refuses};
-use crate::domain::rule::{ProgrammeRefusal, Rulebook, end_of_month};
+use crate::domain::rule::{ProgrammeRefusal, Rulebook};
+use crate::domain::standing::{Course, PaidMonths};
 use crate::domain::text;
 
 /// A birth year before it is a slip of the keyboard.
@@ -99,8 +100,7 @@ pub fn judge_person(
                 employer: terms.employer.map(|employer| employer.id),
                 association: terms.association,
                 monthly_wage: form.monthly_wage,
-                starts_on,
-                paid_through: terms.first_contribution_paid.then(|| end_of_month(starts_on)),
+                course: course(terms, starts_on, rules, today),
                 civil_servant,
                 flags,
             })
@@ -109,6 +109,19 @@ pub fn judge_person(
     };
     debug_assert_eq!(candidate.is_none(), refused, "a form without all four must have been refused for it");
     (candidate, problems)
+}
+
+/// How it stands today: registered until something was paid, with the first contribution active from the start on, and
+/// lapsed where that was long ago.
+fn course(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: NaiveDate) -> Course {
+    let paid = match terms.first_contribution_paid {
+        true => PaidMonths::from_until(starts_on, starts_on),
+        false => PaidMonths::default(),
+    };
+    let counts_from = starts_on.min(today);
+    let mut course = Course { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
+    course.settle(today, terms.segment, rules);
+    course
 }
 
 /// Is the person of a form the one whom the registry knows under its identity number? Birth date and sex must be

@@ -52,6 +52,7 @@ fn rules() -> Rulebook {
             citation: citation("1993-01-01", None),
         }],
         contributions: vec![],
+        graces: vec![],
     }
 }
 
@@ -120,7 +121,7 @@ fn good_terms_and_a_good_form_break_no_rule() {
     let (new, problems) = of_person(form(), &terms(&channel));
     assert_eq!(problems, []);
     let new = new.unwrap();
-    assert_eq!((new.status(), new.paid_through), (EnrollmentStatus::Registered, None));
+    assert_eq!((new.course.status(), new.course.paid.through()), (EnrollmentStatus::Registered, None));
 }
 
 #[test]
@@ -128,7 +129,8 @@ fn with_the_first_contribution_an_enrollment_starts_active_and_is_paid_to_the_en
     let channel = channel();
     let terms = Terms { first_contribution_paid: true, ..terms(&channel) };
     let new = of_person(form(), &terms).0.unwrap();
-    assert_eq!((new.status(), new.paid_through), (EnrollmentStatus::Active, Some(day("2014-10-31"))));
+    let paid_through = new.course.paid.through();
+    assert_eq!((new.course.status(), paid_through), (EnrollmentStatus::Active, Some(day("2014-10-31"))));
 }
 
 #[test]

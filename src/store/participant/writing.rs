@@ -1,85 +1,99 @@
 //! Writing people, and locking those who are written to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::column;
-use crate::domain::count::Held;
-use crate::domain::enrollment::{EnrollmentStatus, KnownPerson, Segment};
+use crate::domain::count::{Counted, Held};
+use crate::domain::enrollment::{CivilServantCategory, EnrollmentStatus, KnownPerson, Segment};
 use crate::domain::participant::{ParticipantStatus, Sex};
+use crate::domain::standing::Course;
 use crate::store::error::StoreError;
 
-/// A person whose identity number came in again: what is compared, and what the figures count.
+/// A person who is about to change: what is compared with a form, and what the figures count.
 #[derive(Clone, Debug)]
-pub struct KnownRow {
-    /// What is compared with the form.
-    pub person: KnownPerson,
-    /// Died, so that nothing can be added.
-    pub deceased: bool,
+pub struct Person {
+    /// What is compared with a form; `None` of a person who is new.
+    pub known: Option<KnownPerson>,
+    /// The day of death: nothing can be added after it.
+    pub deceased_on: Option<NaiveDate>,
     /// Province of residence.
     pub province_id: i16,
     /// The channel of the first enrollment.
     pub channel_id: i64,
-    /// The enrollments.
-    pub held: Vec<Held>,
+    /// The enrollments by id, the oldest first.
+    pub enrollments: BTreeMap<i64, Held>,
 }
 
-/// The people of some ids as an enrollment needs them, locked in the order of id until the transaction ends.
+impl Person {
+    /// What figures see of the person.
+    pub fn counted(&self) -> Counted<'_> {
+        Counted {
+            province: self.province_id,
+            channel: self.channel_id,
+            deceased_on: self.deceased_on,
+            held: self.enrollments.values().collect(),
+        }
+    }
+}
+
+/// The people of some ids with all their enrollments, locked in the order of id until the transaction ends.
 ///
 /// Takes no actor: it answers to the registry's own writing, never to a caller.
 ///
 /// # Errors
 /// The database is away.
-pub async fn lock_known(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, KnownRow>, StoreError> {
+pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Person>, StoreError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
     let people = sqlx::query!(
-        r#"select id, birth_date, sex as "sex: Sex", name_key, status as "status: ParticipantStatus", province_id,
-                  channel_id
+        r#"select id, birth_date, sex as "sex: Sex", name_key, deceased_on, province_id, channel_id
            from participant where id = any($1) order by id for no key update"#,
         ids
     )
     .fetch_all(&mut *conn)
     .await?;
     let enrollments = sqlx::query!(
-        r#"select participant_id, segment as "segment: Segment", status as "status: EnrollmentStatus", employer_id,
-                  association_id
+        r#"select participant_id, id, segment as "segment: Segment", status as "status: EnrollmentStatus", employer_id,
+                  association_id, civil_servant as "civil_servant: CivilServantCategory", counts_from, starts_on,
+                  ends_on, paid
            from enrollment where participant_id = any($1)"#,
         ids
     )
     .fetch_all(&mut *conn)
     .await?;
-    let mut known: HashMap<i64, KnownRow> = people
+    let mut people: HashMap<i64, Person> = people
         .into_iter()
         .map(|row| {
-            let person = KnownPerson { birth_date: row.birth_date, sex: row.sex, name_key: row.name_key };
-            let deceased = row.status == ParticipantStatus::Deceased;
-            (
-                row.id,
-                KnownRow {
-                    person,
-                    deceased,
-                    province_id: row.province_id,
-                    channel_id: row.channel_id,
-                    held: vec![],
-                },
-            )
+            let known = KnownPerson { birth_date: row.birth_date, sex: row.sex, name_key: row.name_key };
+            let person = Person {
+                known: Some(known),
+                deceased_on: row.deceased_on,
+                province_id: row.province_id,
+                channel_id: row.channel_id,
+                enrollments: BTreeMap::new(),
+            };
+            (row.id, person)
         })
         .collect();
     for row in enrollments {
-        if let Some(person) = known.get_mut(&row.participant_id) {
-            person.held.push(Held {
-                segment: row.segment,
-                status: row.status,
-                employer: row.employer_id,
-                association: row.association_id,
-            });
+        let days = (row.counts_from, row.starts_on, row.ends_on);
+        let course = Course::kept(days, row.paid.as_deref(), row.status);
+        let held = Held {
+            segment: row.segment,
+            civil_servant: row.civil_servant,
+            employer: row.employer_id,
+            association: row.association_id,
+            course,
+        };
+        if let Some(person) = people.get_mut(&row.participant_id) {
+            person.enrollments.insert(row.id, held);
         }
     }
-    Ok(known)
+    Ok(people)
 }
 
 /// A person to be written.
@@ -148,9 +162,9 @@ pub async fn insert_many(conn: &mut PgConnection, people: &[NewParticipant]) -> 
     Ok(())
 }
 
-/// After a further enrollment: the employer and association of the newest open one, and the best status.
-#[derive(Clone, Debug)]
-pub struct Advance {
+/// What of a person follows from the enrollments: employer and association of the newest open one, and the best status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
     /// The person.
     pub id: i64,
     /// Employer of the newest open enrollment.
@@ -161,11 +175,11 @@ pub struct Advance {
     pub status: ParticipantStatus,
 }
 
-/// Writes what further enrollments changed of people who were known already.
+/// Writes what follows from enrollments that were changed.
 ///
 /// # Errors
 /// The database is away.
-pub async fn advance_many(conn: &mut PgConnection, changed: &[Advance]) -> Result<(), StoreError> {
+pub async fn summarize_many(conn: &mut PgConnection, changed: &[Summary]) -> Result<(), StoreError> {
     if changed.is_empty() {
         return Ok(());
     }

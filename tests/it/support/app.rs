@@ -18,7 +18,7 @@ use participant_registry::http::graphql::Settings;
 use participant_registry::http::{Front, open};
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
-use participant_registry::store::{Database, count};
+use participant_registry::store::{Database, count, recount};
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -205,6 +205,12 @@ impl App {
         self.process_with(Keys::derive(&[7; 32])).await
     }
 
+    /// Another process on the same database, on another day.
+    pub async fn on_the_day(&self, moment: &str) -> Self {
+        let other = self.second_process().await;
+        Self::over(other.database, moment, Arc::clone(&self._database))
+    }
+
     /// Another process on the same database, with these keys.
     pub async fn process_with(&self, keys: impl Into<KeyRing>) -> Self {
         let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
@@ -354,6 +360,12 @@ impl App {
     /// Counts rows, for what the API does not show.
     pub async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.sql).await.expect("a count")
+    }
+
+    /// Counts everybody anew, and gives how many kept figures say something else.
+    pub async fn figures_that_differ(&self) -> u64 {
+        let rules = &self.database.reference().rules;
+        recount::recount(&self.database, rules, |_| ()).await.expect("a recount").different
     }
 
     /// Adds the deltas to the base, as `serve` does each second.

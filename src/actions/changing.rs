@@ -1,0 +1,99 @@
+//! What every change of people has in common: the figures follow, and so does what a person is by its enrollments.
+//!
+//! Whoever changes an enrollment locks its people ([`lock`](crate::store::participant::lock)), keeps how they were, changes
+//! the enrollments, and calls [`settle`] with both.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use sqlx::PgConnection;
+
+use crate::domain::actor::Actor;
+use crate::domain::count::{Deltas, Held, add, standing};
+use crate::domain::enrollment::EnrollmentStatus;
+use crate::domain::event::EventKind;
+use crate::domain::rule::Rulebook;
+use crate::store::event::{self, NewEvent};
+use crate::store::participant::{self, Person, Summary};
+use crate::store::{StoreError, count};
+
+/// A person who changed.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    /// Internal id.
+    pub participant: i64,
+    /// How it was; `None`: it is new, and was written as it is.
+    pub before: Option<Person>,
+    /// How it is.
+    pub after: Person,
+}
+
+/// Writes what follows from changes of different people: figures, and status, employer and association of each.
+pub(super) async fn settle(
+    conn: &mut PgConnection,
+    rules: &Rulebook,
+    changes: &[Change],
+) -> Result<(), StoreError> {
+    let (mut deltas, mut summaries) = (Deltas::new(), Vec::new());
+    for Change { participant, before, after } in changes {
+        add(&mut deltas, &after.counted(), 1, rules);
+        if let Some(before) = before {
+            add(&mut deltas, &before.counted(), -1, rules);
+            let now = summary(*participant, after);
+            if now != summary(*participant, before) {
+                summaries.push(now);
+            }
+        }
+    }
+    participant::summarize_many(conn, &summaries).await?;
+    count::append(conn, &deltas).await
+}
+
+fn summary(id: i64, person: &Person) -> Summary {
+    let mut newest_first = person.enrollments.values().rev();
+    let newest_open = newest_first.find(|held| held.course.status() != EnrollmentStatus::Ended);
+    Summary {
+        id,
+        employer_id: newest_open.and_then(|held| held.employer),
+        association_id: newest_open.and_then(|held| held.association),
+        status: standing(&person.counted()).status(),
+    }
+}
+
+/// What is added to the histories of people, kind by kind.
+#[derive(Debug, Default)]
+pub(super) struct History(BTreeMap<EventKind, Vec<NewEvent>>);
+
+impl History {
+    /// Adds an entry.
+    pub(super) fn add(&mut self, kind: EventKind, event: NewEvent) {
+        self.0.entry(kind).or_default().push(event);
+    }
+
+    /// Adds the entry of an enrollment that has lapsed or stands up again; `event` makes it of the day.
+    pub(super) fn add_change(
+        &mut self,
+        was: EnrollmentStatus,
+        held: &Held,
+        event: impl FnOnce(NaiveDate) -> NewEvent,
+        rules: &Rulebook,
+    ) {
+        use EnrollmentStatus::{Active, Inactive};
+        let kind = match (was, held.course.status()) {
+            (Active, Inactive) => EventKind::Lapsed,
+            (Inactive, Active) => EventKind::Resumed,
+            _ => return,
+        };
+        if let Some(&(day, _)) = held.course.history(held.segment, rules).last() {
+            self.add(kind, event(day));
+        }
+    }
+
+    /// Writes everything, one statement for each kind.
+    pub(super) async fn write(&self, conn: &mut PgConnection, actor: &Actor) -> Result<(), StoreError> {
+        for (&kind, events) in &self.0 {
+            event::insert_many(conn, actor, kind, events).await?;
+        }
+        Ok(())
+    }
+}

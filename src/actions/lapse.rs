@@ -1,0 +1,86 @@
+//! Lets enrollments lapse whose grace is over: once a day, whoever runs it first, whatever the number of processes.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use sqlx::PgConnection;
+
+use super::changing::{self, Change, History};
+use crate::domain::actor::Actor;
+use crate::domain::enrollment::EnrollmentStatus;
+use crate::domain::rule::Rulebook;
+use crate::store::audit::Trail;
+use crate::store::enrollment::{self, CourseRow};
+use crate::store::event::NewEvent;
+use crate::store::participant::{self, Person};
+use crate::store::{Database, StoreError, lapse_run};
+
+/// People who are changed in one transaction.
+const CHUNK: i64 = 2_000;
+
+/// Lets everything lapse that is due today, and gives how many enrollments did; `None`: it was done today, or another
+/// process is doing it.
+///
+/// # Errors
+/// The database is away. What lapsed until then has lapsed, and the rest will.
+pub async fn lapse(database: &Database, today: NaiveDate) -> Result<Option<u64>, StoreError> {
+    if lapse_run::is_done(&database.control, today).await? {
+        return Ok(None);
+    }
+    let registry = Actor::command_line();
+    let trail = Trail::of_command(database, &registry, "lapse");
+    let reference = database.reference();
+    let mut lapsed = 0;
+    loop {
+        let mut transaction = database.bulk.begin().await?;
+        if !lapse_run::is_alone(&mut transaction).await? {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+        let due = enrollment::people_to_lapse(&mut transaction, today, CHUNK).await?;
+        if due.is_empty() {
+            lapse_run::finish(&mut transaction, today, lapsed).await?;
+            transaction.commit().await?;
+            return Ok(Some(lapsed));
+        }
+        let people = participant::lock(&mut transaction, &due).await?;
+        lapsed += let_lapse(&mut transaction, &registry, people, today, &reference.rules).await?;
+        trail.append(&mut transaction, &due).await?;
+        transaction.commit().await?;
+    }
+}
+
+async fn let_lapse(
+    conn: &mut PgConnection,
+    registry: &Actor,
+    people: HashMap<i64, Person>,
+    today: NaiveDate,
+    rules: &Rulebook,
+) -> Result<u64, StoreError> {
+    let (mut rows, mut changes, mut history) = (Vec::new(), Vec::new(), History::default());
+    for (participant, before) in people {
+        let mut after = before.clone();
+        for (&id, held) in &mut after.enrollments {
+            let was = held.course.status();
+            if was != EnrollmentStatus::Active {
+                continue;
+            }
+            held.course.settle(today, held.segment, rules);
+            let of = |effective_on| NewEvent {
+                participant_id: participant,
+                enrollment_id: Some(id),
+                channel_id: None,
+                effective_on,
+            };
+            history.add_change(was, held, of, rules);
+            // Written also where it has not lapsed after all, because a rule has changed: then it is due another day.
+            rows.push(CourseRow::of((participant, id), held, rules));
+        }
+        changes.push(Change { participant, before: Some(before), after });
+    }
+    enrollment::update_courses(conn, &rows).await?;
+    history.write(conn, registry).await?;
+    changing::settle(conn, rules, &changes).await?;
+    let lapsed = rows.iter().filter(|row| row.status == EnrollmentStatus::Inactive).count();
+    Ok(lapsed as u64)
+}

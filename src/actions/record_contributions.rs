@@ -1,0 +1,308 @@
+//! Records that contributions were paid for a month: by an employer or association for all its people, or for the
+//! enrollments named. Set-based, a hundred thousand people in seconds.
+//!
+//! A month that is recorded already is left as it is, so sending it again adds nothing, with a key or without.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Datelike as _, NaiveDate};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::changing::{self, Change};
+use super::{ActionError, Done, demand, once};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::enrollment::EnrollmentStatus;
+use crate::domain::event::EventKind;
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::domain::rule::{Rulebook, end_of_month};
+use crate::domain::standing::Course;
+use crate::store::audit::Trail;
+use crate::store::enrollment::{self, CourseRow, EnrollmentKey, PaidFor};
+use crate::store::event::NewEvent;
+use crate::store::participant::{self, Person};
+use crate::store::{Database, StoreError};
+
+/// Enrollments that one request can name.
+pub const MAXIMUM_NAMED: usize = 10_000;
+/// People who are locked, changed and written at once.
+const CHUNK: usize = 5_000;
+
+/// What was paid.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// First day of the month.
+    pub month: NaiveDate,
+    /// All people of this employer, by internal id.
+    pub employer: Option<i64>,
+    /// All people of this association, by internal id.
+    pub association: Option<i64>,
+    /// These enrollments, by person and internal id.
+    pub enrollments: Option<Vec<EnrollmentKey>>,
+}
+
+/// What was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Enrollments for which the month was not recorded before.
+    pub recorded: i32,
+    /// Of these, enrollments that were not active and are now.
+    pub newly_active: i32,
+}
+
+/// Records contributions, on record in `trail`.
+///
+/// # Errors
+/// The role may not, or the database failed.
+pub async fn record_contributions(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+    trail: &Trail,
+) -> Result<Done<Recorded>, ActionError> {
+    let request = once::Request { actor, operation: "recordContributions", key, input, trail: Some(trail) };
+    demand(actor, Operation::RecordContributions)?;
+    let session = if input.enrollments.is_some() { &database.writer } else { &database.bulk };
+    let paid_for = match judge(input, today) {
+        Ok(paid_for) => paid_for,
+        Err(problems) => return once::recall(session, &database.keys, &request, problems).await,
+    };
+    let reference = database.reference();
+    let work = Work { actor, rules: &reference.rules, month: input.month, paid_for, today };
+    once::once(session, &database.keys, request, work).await
+}
+
+struct Work<'a> {
+    actor: &'a Actor,
+    rules: &'a Rulebook,
+    month: NaiveDate,
+    paid_for: PaidFor<'a>,
+    today: NaiveDate,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Recorded;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Recorded>, StoreError> {
+        let found = enrollment::paid_for(conn, self.actor, self.paid_for, self.month).await?;
+        let mut targets: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for &(participant, enrollment) in &found {
+            targets.entry(participant).or_default().push(enrollment);
+        }
+        let people: Vec<i64> = targets.keys().copied().collect();
+        let mut written = Written::default();
+        // In the order of the ids, so that two of these never wait for each other.
+        for ids in people.chunks(CHUNK) {
+            let known = participant::lock(conn, ids).await?;
+            written.take(self.record(conn, known, &targets).await?);
+            // Others have their turn on this thread between two thousands.
+            tokio::task::yield_now().await;
+        }
+        let problems = self.objections(&written);
+        if !problems.is_empty() {
+            return Ok(Done::refused(problems).of(people));
+        }
+        let Written { recorded, newly_active, .. } = written;
+        let int = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+        let recorded = Recorded { recorded: int(recorded), newly_active: int(newly_active) };
+        Ok(Done::did(recorded, Vec::new()).of(people))
+    }
+}
+
+/// What became of the enrollments so far.
+#[derive(Default)]
+struct Written {
+    recorded: usize,
+    newly_active: usize,
+    /// Those that held on some day of the month.
+    due: BTreeSet<EnrollmentKey>,
+    /// Those that did not, and why.
+    not_due: BTreeMap<EnrollmentKey, Problem>,
+}
+
+impl Written {
+    fn take(&mut self, other: Self) {
+        self.recorded += other.recorded;
+        self.newly_active += other.newly_active;
+        self.due.extend(other.due);
+        self.not_due.extend(other.not_due);
+    }
+}
+
+impl Work<'_> {
+    /// Adds the month to the enrollments of some people, who are locked.
+    async fn record(
+        &self,
+        conn: &mut PgConnection,
+        people: std::collections::HashMap<i64, Person>,
+        targets: &BTreeMap<i64, Vec<i64>>,
+    ) -> Result<Written, StoreError> {
+        let mut written = Written::default();
+        let (mut rows, mut changes) = (Vec::new(), Vec::new());
+        let mut history = changing::History::default();
+        for (participant, before) in people {
+            let mut after = before.clone();
+            for &id in targets.get(&participant).into_iter().flatten() {
+                let Some(held) = after.enrollments.get_mut(&id) else { continue };
+                if let Some(problem) = not_due(&held.course, self.month) {
+                    written.not_due.insert((participant, id), problem);
+                    continue;
+                }
+                written.due.insert((participant, id));
+                let was = held.course.status();
+                if !held.course.paid.add(self.month) {
+                    continue;
+                }
+                held.course.settle(self.today, held.segment, self.rules);
+                written.recorded += 1;
+                let is_active = held.course.status() == EnrollmentStatus::Active;
+                written.newly_active += usize::from(is_active && was != EnrollmentStatus::Active);
+                let of = |effective_on| NewEvent {
+                    participant_id: participant,
+                    enrollment_id: Some(id),
+                    channel_id: None,
+                    effective_on,
+                };
+                history.add(EventKind::Contributed, of(self.month.max(held.course.counts_from)));
+                history.add_change(was, held, of, self.rules);
+                rows.push(CourseRow::of((participant, id), held, self.rules));
+            }
+            changes.push(Change { participant, before: Some(before), after });
+        }
+        enrollment::update_courses(conn, &rows).await?;
+        history.write(conn, self.actor).await?;
+        changing::settle(conn, self.rules, &changes).await?;
+        Ok(written)
+    }
+
+    /// What the caller has to correct: named enrollments that are not there or were not due, or nobody at all.
+    fn objections(&self, written: &Written) -> Vec<Problem> {
+        match self.paid_for {
+            PaidFor::Named(named) => named
+                .iter()
+                .enumerate()
+                .filter(|(_, key)| !written.due.contains(key))
+                .map(|(at, key)| {
+                    let not_found = || {
+                        Problem::error(ProblemCode::NotFound, "enrollmentIds", "No enrollment has this id.")
+                    };
+                    let problem = written.not_due.get(key).cloned().unwrap_or_else(not_found);
+                    Problem { path: vec!["enrollmentIds".to_owned(), at.to_string()], ..problem }
+                })
+                .collect(),
+            _ if written.due.is_empty() => {
+                let message = "Nobody there was enrolled in this month.";
+                let problem = Problem::error(ProblemCode::OutOfRange, "month", message);
+                vec![
+                    problem.hint("Contributions are due from the month of the first day to that of the end."),
+                ]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Why nothing is due for a month.
+fn not_due(course: &Course, month: NaiveDate) -> Option<Problem> {
+    if course.starts_on > end_of_month(month) {
+        let message = format!("This enrollment starts on {}: nothing is due before.", course.starts_on);
+        return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
+    }
+    let ends_on = course.ends_on.filter(|&ends_on| ends_on <= month)?;
+    let message = format!("This enrollment ended on {ends_on}: nothing is due after.");
+    Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message))
+}
+
+fn judge(input: &Input, today: NaiveDate) -> Result<PaidFor<'_>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    if input.month.day() != 1 {
+        let problem =
+            Problem::error(ProblemCode::InvalidFormat, "month", "A month is named by its first day.");
+        let first = input.month.with_day(1).unwrap_or(input.month);
+        problems.push(problem.hint(format!("{first} for the month of {}.", input.month)));
+    } else if input.month > today {
+        let message = "This month has not begun.";
+        let hint = "The first contribution of an enrollment that starts later is taken with the form.";
+        problems.push(Problem::error(ProblemCode::OutOfRange, "month", message).hint(hint));
+    }
+    let paid_for = match (input.employer, input.association, &input.enrollments) {
+        (Some(id), None, None) => Some(PaidFor::Employer(id)),
+        (None, Some(id), None) => Some(PaidFor::Association(id)),
+        (None, None, Some(named)) => {
+            problems.extend(judge_named(named));
+            Some(PaidFor::Named(named))
+        }
+        (None, None, None) => {
+            let message = "Say for whom: an employer, an association, or enrollments.";
+            problems.push(Problem::error(ProblemCode::Required, "enrollmentIds", message));
+            None
+        }
+        _ => {
+            let message = "An employer, an association or enrollments: one of them.";
+            problems.push(Problem::error(ProblemCode::Conflict, "enrollmentIds", message));
+            None
+        }
+    };
+    paid_for.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+fn judge_named(named: &[EnrollmentKey]) -> Vec<Problem> {
+    if named.is_empty() {
+        return vec![Problem::error(ProblemCode::Required, "enrollmentIds", "Name at least one enrollment.")];
+    }
+    if named.len() > MAXIMUM_NAMED {
+        let message = format!("At most {MAXIMUM_NAMED} enrollments can be named at once.");
+        let problem = Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message);
+        return vec![problem.hint("Send them in several requests, or the whole employer's month.")];
+    }
+    let mut seen = BTreeSet::new();
+    let doubled = named.iter().enumerate().filter(|(_, key)| !seen.insert(**key));
+    let problem = |at: usize| Problem {
+        path: vec!["enrollmentIds".to_owned(), at.to_string()],
+        ..Problem::error(ProblemCode::DuplicateInRequest, "enrollmentIds", "This enrollment is named twice.")
+    };
+    doubled.map(|(at, _)| problem(at)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn problems(input: &Input) -> Vec<(ProblemCode, String)> {
+        let problems = judge(input, day("2014-12-15")).err().unwrap_or_default();
+        problems.into_iter().map(|problem| (problem.code, problem.path.join("."))).collect()
+    }
+
+    #[test]
+    fn a_month_is_its_first_day_and_has_begun() {
+        let of = |month| Input { month: day(month), employer: Some(1), association: None, enrollments: None };
+        assert_eq!(problems(&of("2014-12-01")), []);
+        assert_eq!(problems(&of("2014-11-02")), [(ProblemCode::InvalidFormat, "month".to_owned())]);
+        assert_eq!(problems(&of("2015-01-01")), [(ProblemCode::OutOfRange, "month".to_owned())]);
+    }
+
+    #[test]
+    fn somebody_is_named_and_nobody_twice() {
+        let of = |employer, enrollments| Input {
+            month: day("2014-11-01"),
+            employer,
+            association: None,
+            enrollments,
+        };
+        let path = |path: &str| path.to_owned();
+        assert_eq!(problems(&of(None, None)), [(ProblemCode::Required, path("enrollmentIds"))]);
+        assert_eq!(
+            problems(&of(Some(1), Some(vec![(1, 1)]))),
+            [(ProblemCode::Conflict, path("enrollmentIds"))]
+        );
+        assert_eq!(problems(&of(None, Some(vec![]))), [(ProblemCode::Required, path("enrollmentIds"))]);
+        let twice = of(None, Some(vec![(1, 1), (2, 2), (1, 1)]));
+        assert_eq!(problems(&twice), [(ProblemCode::DuplicateInRequest, path("enrollmentIds.2"))]);
+    }
+}

@@ -1,0 +1,32 @@
+//! `registry recount`: do the figures that are kept say what counting everybody says?
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+
+use crate::store::{Database, recount};
+
+/// Counts, and says what differs.
+pub async fn run(database: &Database) -> anyhow::Result<ExitCode> {
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {human_pos} people, {per_sec}")?);
+    bar.enable_steady_tick(Duration::from_millis(250));
+    let found =
+        recount::recount(database, &database.reference().rules, |people| bar.set_position(people)).await;
+    bar.finish_and_clear();
+    let found = found?;
+    let mut out = std::io::stdout();
+    for difference in &found.differences {
+        let recount::Difference { figure, kept, counted } = difference;
+        writeln!(out, "{figure}: kept {kept}, counted {counted}")?;
+    }
+    let (people, figures) = (HumanCount(found.people), HumanCount(found.figures));
+    writeln!(
+        out,
+        "{people} people counted, {figures} figures compared, {} differ",
+        HumanCount(found.different)
+    )?;
+    Ok(if found.different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
