@@ -311,3 +311,30 @@ pub async fn by_problem(
     }
     Ok(problems)
 }
+
+/// What a report says of a row.
+#[derive(Clone, Debug, FromRow)]
+pub struct ReportedRow {
+    /// From 1.
+    pub number: i32,
+    /// What became of it.
+    pub outcome: RowOutcome,
+    /// What is wrong with it.
+    pub problems: Option<Json<Vec<Problem>>>,
+}
+
+/// The rows from one number to another of a batch that the actor has been shown: what became of each that was looked at.
+///
+/// # Errors
+/// The database is away.
+pub async fn reported(
+    session: &Session,
+    batch: i64,
+    (first, last): (i32, i32),
+) -> Result<Vec<ReportedRow>, StoreError> {
+    let mut sql =
+        QueryBuilder::new("select r.number, r.outcome, r.problems from onboarding_row r where r.batch_id = ");
+    sql.push_bind(batch).push(" and r.number between ").push_bind(first).push(" and ").push_bind(last);
+    sql.push(" and ").push(IS_TOLD);
+    Ok(sql.build_query_as().fetch_all(session).await?)
+}

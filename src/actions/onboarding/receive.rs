@@ -19,8 +19,8 @@ use crate::store::onboarding::staging::{self, Received, SealedChunk};
 use crate::store::onboarding::{self, writing};
 use crate::store::{Database, StoreError};
 
-/// Rows of one chunk: as many as one transaction of a worker writes.
-pub const CHUNK_ROWS: usize = 4_000;
+/// Rows of one chunk of a request: as many as one transaction of a worker writes.
+const CHUNK_ROWS: usize = 4_000;
 /// Bytes of cells in one chunk at most, however few rows that is.
 const CHUNK_BYTES: usize = 4 << 20;
 
@@ -60,6 +60,8 @@ pub struct File<R> {
     pub columns: Option<Vec<String>>,
     /// Its separator.
     pub separator: char,
+    /// Rows of one chunk: as many as one transaction of a worker writes.
+    pub chunk_rows: usize,
     /// Its rows, in order, numbered from 1; or what is wrong with the file as a whole.
     pub rows: R,
 }
@@ -130,9 +132,9 @@ async fn receive_under<R>(
 where
     R: Iterator<Item = Result<StagedRow, Problem>> + Send + 'static,
 {
-    let File { sha256, columns, separator, rows } = file;
+    let File { sha256, columns, separator, chunk_rows, rows } = file;
     let (send, mut chunks) = mpsc::channel(2);
-    let staging = tokio::task::spawn_blocking(move || stage(&bench, rows, &send));
+    let staging = tokio::task::spawn_blocking(move || stage(&bench, rows, chunk_rows, &send));
     while let Some(chunk) = chunks.recv().await {
         if !staging::insert_chunk(&database.bulk, &database.keys, (batch, epoch), &chunk).await? {
             return Err(Refused::NotWaiting);
@@ -163,10 +165,11 @@ struct Staged {
 fn stage(
     bench: &Bench,
     rows: impl Iterator<Item = Result<StagedRow, Problem>>,
+    chunk_rows: usize,
     send: &mpsc::Sender<SealedChunk>,
 ) -> Result<Staged, Vec<Problem>> {
     let (mut numbers, mut rounding) = (Numbers::default(), Rounding::default());
-    let (mut chunk, mut bytes, mut last) = (Vec::with_capacity(CHUNK_ROWS), 0, 0);
+    let (mut chunk, mut bytes, mut last) = (Vec::with_capacity(chunk_rows), 0, 0);
     for row in rows {
         let row = row.map_err(|problem| vec![problem])?;
         rounding.add(&row.row().national_id);
@@ -175,7 +178,7 @@ fn stage(
         bytes += row.cells().iter().map(String::len).sum::<usize>();
         last = row.number;
         chunk.push(row);
-        if (chunk.len() == CHUNK_ROWS || bytes >= CHUNK_BYTES) && !pass_on(bench, &mut chunk, send)? {
+        if (chunk.len() >= chunk_rows || bytes >= CHUNK_BYTES) && !pass_on(bench, &mut chunk, send)? {
             break;
         }
         bytes = if chunk.is_empty() { 0 } else { bytes };
