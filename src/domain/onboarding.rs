@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cell;
 use super::enrollment::{NewEnrollment, PersonForm, Terms, judge_person};
-use super::identity;
+use super::identity::NumberColumn;
 use super::problem::{Problem, ProblemCode, keep};
 use super::rule::Rulebook;
 
@@ -133,14 +133,7 @@ pub fn judge_rows(
     rules: &Rulebook,
     today: NaiveDate,
 ) -> Result<Vec<JudgedRow>, Problem> {
-    if identity::looks_rounded(rows.iter().map(|row| row.national_id.as_str())) {
-        return Err(Problem::error(
-            ProblemCode::IdentifierDamagedBySpreadsheet,
-            "rows",
-            "Far too many identity numbers end in 0: a spreadsheet has rounded the whole column.",
-        )
-        .hint("Format the column as text in the original list, fill it again from the source, and export it as CSV."));
-    }
+    judge_numbers(rows.iter().map(|row| row.national_id.as_str()).collect(), "rows")?;
     let mut judged: Vec<JudgedRow> = rows.iter().map(|row| judge_row(row, terms, rules, today)).collect();
     refuse_repeated(&mut judged);
     for (index, row) in judged.iter_mut().enumerate() {
@@ -149,6 +142,19 @@ pub fn judge_rows(
             std::mem::take(&mut row.problems).into_iter().map(|p| p.within(&["rows", &index])).collect();
     }
     Ok(judged)
+}
+
+/// Judges the identity numbers of all rows together, whether they came in a request or, one by one, from a file.
+///
+/// # Errors
+/// A spreadsheet has rounded the column. Then every row is wrong by up to nine, and none may be enrolled.
+pub fn judge_numbers(numbers: NumberColumn, field: &str) -> Result<(), Problem> {
+    if !numbers.looks_rounded() {
+        return Ok(());
+    }
+    let message = "Far too many identity numbers end in 0: a spreadsheet has rounded the whole column.";
+    let hint = "Format the column as text in the original list, fill it again from the source, and export it as CSV.";
+    Err(Problem::error(ProblemCode::IdentifierDamagedBySpreadsheet, field, message).hint(hint))
 }
 
 fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> JudgedRow {
