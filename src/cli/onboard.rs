@@ -3,9 +3,8 @@
 //! What a person waits for goes to stderr, what a script reads to stdout, and the exit code tells how it went.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -27,15 +26,16 @@ use crate::domain::page::{Direction, Order, Page, Position};
 use crate::domain::problem::Problem;
 use crate::domain::text;
 use crate::graphql::node_id::employer_id;
-use crate::roster::{self, Roster};
 use crate::store::audit::Trail;
 use crate::store::onboarding::{self, BatchRow, RowFilter};
 use crate::store::{Database, StoreError};
 
 mod report_file;
+mod sheet;
 mod verdict;
 
 use report_file::ReportFile;
+use sheet::Sheet;
 use verdict::{Failing, Verdict, explained, problem_table, row_of};
 
 /// The exit code when some rows were refused.
@@ -206,9 +206,9 @@ async fn attempt(
     actor: &Actor,
     today: NaiveDate,
 ) -> Result<Verdict, Stop> {
-    let mut roster = read(&args.file).await?;
+    let mut sheet = Sheet::read(&args.file).await?;
     let report = args.report.as_deref().map(|path| ReportFile::create(path, &args.file)).transpose()?;
-    let input = input_of(args, &mut roster);
+    let input = input_of(args, &mut sheet);
     let trail = Trail::of_command(database, actor, "onboardCivilServants");
     let judged = match args.plan {
         true => try_out(args, database, actor, today, &input, &trail).await,
@@ -228,28 +228,13 @@ async fn attempt(
         Err(_) => return outcome,
     };
     if let Some(report) = report {
-        report.keep(&roster, failing).context("the report cannot be written").map_err(Stop::Broken)?;
+        report.keep(&sheet, failing).context("the report cannot be written").map_err(Stop::Broken)?;
     }
     outcome
 }
 
-async fn read(path: &Path) -> Result<Roster, Stop> {
-    let file = path.to_owned();
-    let reading = tokio::task::spawn_blocking(move || roster::read(File::open(file)?));
-    let roster = step(format!("Reading {}", path.display()), reading).await;
-    let roster = roster.map_err(|error| Stop::Broken(error.into()))?;
-    let roster = roster.map_err(|error| Stop::Refused(vec![error.problem()]))?;
-    if roster.empty_rows > 0 {
-        tell(&format!("{} empty rows are left out.", roster.empty_rows));
-    }
-    if !roster.ignored_columns.is_empty() {
-        tell(&format!("Columns that are left alone: {}.", roster.ignored_columns.join(", ")));
-    }
-    Ok(roster)
-}
-
-/// Takes the rows out of the roster: a report needs only the cells as they came.
-fn input_of(args: &Onboard, roster: &mut Roster) -> Input {
+/// Takes the rows out of the sheet: a report needs only the cells as they came.
+fn input_of(args: &Onboard, sheet: &mut Sheet) -> Input {
     let file_name = args.file.file_name().map(|name| name.to_string_lossy());
     Input {
         employer: args.employer,
@@ -259,8 +244,8 @@ fn input_of(args: &Onboard, roster: &mut Roster) -> Input {
         category: args.category,
         starts_on: args.starts_on,
         first_contribution_paid: args.first_contribution_paid,
-        rows: Arc::new(std::mem::take(&mut roster.rows)),
-        lines: Arc::new(std::mem::take(&mut roster.lines)),
+        rows: Arc::new(std::mem::take(&mut sheet.rows)),
+        lines: Arc::new(std::mem::take(&mut sheet.lines)),
         file_name: text::label(file_name.as_deref(), 255, "file").ok().flatten(),
         all_or_nothing: args.all_or_nothing,
         plan_only: false,

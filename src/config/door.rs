@@ -12,6 +12,7 @@ use super::Environment;
 use crate::http::documents::StoredDocuments;
 use crate::http::guard::Limits;
 use crate::http::origin::Origins;
+use crate::roster;
 use crate::http::settings::{Admission, Connections, Cost, Documents, Settings, Sockets, Upload};
 
 /// How much the front door takes.
@@ -116,6 +117,15 @@ pub struct Door {
     /// Rows of such a file.
     #[arg(long, env = "REGISTRY_MAX_ROSTER_ROWS", default_value_t = 2_000_000)]
     pub max_roster_rows: u64,
+    /// Bytes of one row of such a file; a longer one is a quotation mark that was never closed.
+    #[arg(long, env = "REGISTRY_MAX_ROSTER_ROW", default_value_t = 64 * 1024)]
+    pub max_roster_row: u64,
+    /// Bytes of one of its cells: a row with a longer one is refused.
+    #[arg(long, env = "REGISTRY_MAX_ROSTER_CELL", default_value_t = 4 * 1024)]
+    pub max_roster_cell: u64,
+    /// Columns of such a file.
+    #[arg(long, env = "REGISTRY_MAX_ROSTER_COLUMNS", default_value_t = 200)]
+    pub max_roster_columns: u64,
     /// Rows of it that are staged, planned and applied at once, each time in one transaction.
     #[arg(long, env = "REGISTRY_CHUNK_ROWS", default_value_t = 4_000)]
     pub chunk_rows: u64,
@@ -252,13 +262,21 @@ impl Door {
     fn upload(&self) -> anyhow::Result<Upload> {
         within("REGISTRY_MAX_UPLOAD", self.max_upload, 1_024..=1 << 40, " bytes")?;
         within("REGISTRY_MAX_ROSTER_ROWS", self.max_roster_rows, 1..=100_000_000, " rows")?;
+        let bytes = 128..=16 * 1024 * 1024;
+        let limits = roster::Limits {
+            bytes: self.max_upload,
+            rows: self.max_roster_rows,
+            row_bytes: within("REGISTRY_MAX_ROSTER_ROW", self.max_roster_row, bytes.clone(), " bytes")?,
+            field_bytes: within("REGISTRY_MAX_ROSTER_CELL", self.max_roster_cell, bytes, " bytes")?,
+            columns: within("REGISTRY_MAX_ROSTER_COLUMNS", self.max_roster_columns, 5..=10_000, "")?,
+            ..roster::Limits::default()
+        };
         let spool = self.spool_dir.clone().unwrap_or_else(|| Upload::default().spool);
         if !spool.is_dir() {
             bail!("REGISTRY_SPOOL_DIR: there is no such folder");
         }
         Ok(Upload {
-            bytes: self.max_upload,
-            rows: self.max_roster_rows,
+            limits,
             chunk_rows: within("REGISTRY_CHUNK_ROWS", self.chunk_rows, 1..=20_000, " rows")?,
             progress_deadline: seconds("REGISTRY_UPLOAD_TIMEOUT", self.upload_timeout, 1..=600)?,
             at_once: within("REGISTRY_MAX_UPLOADS", self.max_uploads, 1..=100, "")?,
@@ -364,6 +382,9 @@ mod tests {
             ("--socket-init-timeout", "0", "REGISTRY_SOCKET_INIT_TIMEOUT"),
             ("--max-upload", "1", "REGISTRY_MAX_UPLOAD"),
             ("--max-roster-rows", "0", "REGISTRY_MAX_ROSTER_ROWS"),
+            ("--max-roster-row", "1", "REGISTRY_MAX_ROSTER_ROW"),
+            ("--max-roster-cell", "1", "REGISTRY_MAX_ROSTER_CELL"),
+            ("--max-roster-columns", "1", "REGISTRY_MAX_ROSTER_COLUMNS"),
             ("--chunk-rows", "0", "REGISTRY_CHUNK_ROWS"),
             ("--upload-timeout", "0", "REGISTRY_UPLOAD_TIMEOUT"),
             ("--max-uploads", "0", "REGISTRY_MAX_UPLOADS"),

@@ -159,29 +159,24 @@ impl RegionBook {
     }
 }
 
-/// Has a spreadsheet rounded this column of identity numbers, as they stand in the file?
+/// A column of identity numbers, seen one by one as they stand in the file: has a spreadsheet rounded it?
 ///
 /// A spreadsheet keeps 15 significant digits, so every rounded number of 16 ends in 0. One such number proves
 /// nothing: a tenth of all honest ones do. The answer is yes when the zeros are more than twice that, *and* more
 /// than six standard deviations above it (11 of 20; 46 of 200), which chance brings about in a few files of a
 /// million. Then no row can be trusted, the ones that do not end in 0 included: stop the file. Fewer than 20
 /// numbers of 16 digits tell nothing; other texts do not count.
-pub fn looks_rounded<'a>(numbers: impl IntoIterator<Item = &'a str>) -> bool {
-    let mut rounding = Rounding::default();
-    numbers.into_iter().for_each(|number| rounding.add(number));
-    rounding.is_there()
-}
-
-/// Whether a column looks rounded, for one that does not fit into memory: see [`looks_rounded`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rounding {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NumberColumn {
     all: u32,
     zeros: u32,
 }
 
-impl Rounding {
-    /// Looks at one number of the column.
+impl NumberColumn {
+    /// Sees the next number.
     pub fn add(&mut self, number: &str) {
+        // A workbook's own number, not its text: it is as rounded as the others.
+        let number = number.strip_suffix(".0").unwrap_or(number);
         let number = clean_digits(number);
         if number.len() == 16 && is_digits(&number) {
             self.all += 1;
@@ -189,11 +184,19 @@ impl Rounding {
         }
     }
 
-    /// Says whether the column looks rounded, once all of it was seen.
-    pub fn is_there(self) -> bool {
+    /// Are there far too many zeros?
+    pub fn looks_rounded(self) -> bool {
         let expected = f64::from(self.all) * 0.1;
         let deviation = (expected * 0.9).sqrt();
         self.all >= 20 && f64::from(self.zeros) > (expected + 6.0 * deviation).max(2.0 * expected)
+    }
+}
+
+impl<'a> FromIterator<&'a str> for NumberColumn {
+    fn from_iter<T: IntoIterator<Item = &'a str>>(numbers: T) -> Self {
+        let mut column = Self::default();
+        numbers.into_iter().for_each(|number| column.add(number));
+        column
     }
 }
 

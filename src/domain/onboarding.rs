@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cell;
 use super::enrollment::{NewEnrollment, PersonForm, Terms, judge_person};
-use super::identity;
+use super::identity::NumberColumn;
 use super::problem::{Problem, ProblemCode, keep};
 use super::rule::Rulebook;
 
@@ -137,9 +137,7 @@ pub fn judge_rows(
     rules: &Rulebook,
     today: NaiveDate,
 ) -> Result<Vec<JudgedRow>, Problem> {
-    if identity::looks_rounded(rows.iter().map(|row| row.national_id.as_str())) {
-        return Err(rounded_column("rows"));
-    }
+    judge_numbers(rows.iter().map(|row| row.national_id.as_str()).collect(), "rows")?;
     let mut judged: Vec<JudgedRow> = rows.iter().map(|row| judge_row(row, terms, rules, today)).collect();
     let mut numbers = Numbers::default();
     for (index, row) in (0..).zip(&judged) {
@@ -152,14 +150,17 @@ pub fn judge_rows(
     Ok(judged)
 }
 
-/// What stops a list as a whole of which a spreadsheet has rounded the identity numbers.
-pub fn rounded_column(field: &str) -> Problem {
-    Problem::error(
-        ProblemCode::IdentifierDamagedBySpreadsheet,
-        field,
-        "Far too many identity numbers end in 0: a spreadsheet has rounded the whole column.",
-    )
-    .hint("Format the column as text in the original list, fill it again from the source, and export it as CSV.")
+/// Judges the identity numbers of all rows together, whether they came in a request or, one by one, from a file.
+///
+/// # Errors
+/// A spreadsheet has rounded the column. Then every row is wrong by up to nine, and none may be enrolled.
+pub fn judge_numbers(numbers: NumberColumn, field: &str) -> Result<(), Problem> {
+    if !numbers.looks_rounded() {
+        return Ok(());
+    }
+    let message = "Far too many identity numbers end in 0: a spreadsheet has rounded the whole column.";
+    let hint = "Format the column as text in the original list, fill it again from the source, and export it as CSV.";
+    Err(Problem::error(ProblemCode::IdentifierDamagedBySpreadsheet, field, message).hint(hint))
 }
 
 impl JudgedRow {

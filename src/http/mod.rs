@@ -14,6 +14,7 @@ pub mod health;
 mod identify;
 pub mod language;
 pub mod media;
+mod onboarding;
 pub mod origin;
 pub mod playground;
 mod purpose;
@@ -78,6 +79,7 @@ pub fn open(front: Front) -> Open {
     let subscriptions =
         Subscriptions::new(schema.clone(), Arc::clone(&database), authority.clone(), clock, &settings);
     let (connections, origins) = (settings.connections, settings.origins.clone());
+    let upload = settings.upload.clone();
     let introspection = settings.limits.introspection;
     let endpoint = Endpoint::new(schema, settings, move |mut request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
@@ -89,8 +91,10 @@ pub fn open(front: Front) -> Open {
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
     let gate = Arc::clone(endpoint.gate());
+    let desk = onboarding::Desk::new(Arc::clone(&database), clock, upload, writes.clone());
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
+        .merge(desk.routes())
         .route_layer(from_fn(purpose::read))
         .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
         .route_layer(from_fn_with_state(gate, admission::approach))

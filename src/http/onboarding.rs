@@ -26,7 +26,7 @@ use crate::domain::language::Language;
 use crate::domain::onboarding::StagedRow;
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::graphql::node_id::{NodeId, batch_id};
-use crate::roster;
+use crate::roster::{self, Record, RosterError};
 use crate::store::{Database, StoreError};
 
 /// What receives and gives out files.
@@ -175,12 +175,17 @@ async fn stage(
     expected: Expected,
     spooled: spool::Spooled,
 ) -> Result<i32, Refused> {
-    let limit = desk.settings.rows;
-    let read = tokio::task::spawn_blocking(move || read(spooled.file, limit));
-    let read = read.await.map_err(|_| StoreError::Fault("reading the file broke off".into()))?;
-    let (columns, separator, rows) = read.map_err(|problem| Refused::Problems(vec![problem]))?;
-    let chunk_rows = desk.settings.chunk_rows;
-    let file = File { sha256: spooled.sha256, columns: Some(columns), separator, chunk_rows, rows };
+    let limits = desk.settings.limits;
+    let opened = tokio::task::spawn_blocking(move || roster::open(spooled.file, &limits));
+    let opened = opened.await.map_err(|_| StoreError::Fault("reading the file broke off".into()))?;
+    let roster = opened.map_err(|error| Refused::Problems(vec![error.problem()]))?;
+    let file = File {
+        sha256: spooled.sha256,
+        columns: Some(roster.columns().to_vec()),
+        separator: char::from(roster.separator()),
+        chunk_rows: desk.settings.chunk_rows,
+        rows: roster.map(staged),
+    };
     receive::receive(&desk.database, today, expected, file).await
 }
 
@@ -198,25 +203,10 @@ fn refused_file(asked: &Asked, refused: &Refused) -> Response {
     }
 }
 
-/// Header, separator, and the rows that follow.
-type Read<R> = (Vec<String>, char, R);
-
-/// Opens a roster.
-fn read(
-    file: std::fs::File,
-    limit: u64,
-) -> Result<Read<impl Iterator<Item = Result<StagedRow, Problem>> + Send + 'static>, Problem> {
-    let roster = roster::read(file).map_err(|error| error.problem())?;
-    if roster.rows.len() as u64 > limit {
-        return Err(Problem::error(ProblemCode::OutOfRange, "file", format!("The file has more than {limit} rows.")));
-    }
-    let columns = crate::domain::onboarding::FIELDS.map(str::to_owned).to_vec();
-    let rows = (1..).zip(roster.rows.into_iter().zip(roster.lines));
-    Ok((columns, ',', rows.map(|(number, (row, line))| {
-        let mut staged = StagedRow::of_request(number, row);
-        staged.line = Some(line);
-        Ok(staged)
-    })))
+/// A row on its way, as the roster has it.
+fn staged(record: Result<Record, RosterError>) -> Result<StagedRow, Problem> {
+    let Record { number, line, row, original } = record.map_err(|error| error.problem())?;
+    Ok(StagedRow::new(number, Some(line), row, original))
 }
 
 /// The name under which a browser keeps the report of a batch.

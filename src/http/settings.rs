@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::documents::StoredDocuments;
 use super::guard::Limits;
 use super::origin::Origins;
+use crate::roster;
 
 /// What the front door allows.
 #[derive(Clone, Debug)]
@@ -112,10 +113,8 @@ pub struct Documents {
 /// Limits of the files that onboardings come in.
 #[derive(Clone, Debug)]
 pub struct Upload {
-    /// Bytes of a file.
-    pub bytes: u64,
-    /// Rows of a file.
-    pub rows: u64,
+    /// How much of a file is read.
+    pub limits: roster::Limits,
     /// Rows that are staged, planned and applied at once, each time in one transaction.
     pub chunk_rows: usize,
     /// How long a client may take for each 64 KiB of a file.
@@ -129,8 +128,7 @@ pub struct Upload {
 impl Default for Upload {
     fn default() -> Self {
         Self {
-            bytes: 2 << 30,
-            rows: 2_000_000,
+            limits: roster::Limits { bytes: 2 << 30, rows: 2_000_000, ..roster::Limits::default() },
             chunk_rows: 4_000,
             progress_deadline: Duration::from_secs(30),
             at_once: 4,

@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use super::chunk::Bench;
 use super::{Authority, authority};
 use crate::domain::actor::{Actor, Operation};
-use crate::domain::identity::Rounding;
-use crate::domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, rounded_column};
+use crate::domain::identity::NumberColumn;
+use crate::domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, judge_numbers};
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::onboarding::lease::{self, Held};
 use crate::store::onboarding::staging::{self, Received, SealedChunk};
@@ -168,11 +168,11 @@ fn stage(
     chunk_rows: usize,
     send: &mpsc::Sender<SealedChunk>,
 ) -> Result<Staged, Vec<Problem>> {
-    let (mut numbers, mut rounding) = (Numbers::default(), Rounding::default());
+    let (mut numbers, mut column) = (Numbers::default(), NumberColumn::default());
     let (mut chunk, mut bytes, mut last) = (Vec::with_capacity(chunk_rows), 0, 0);
     for row in rows {
         let row = row.map_err(|problem| vec![problem])?;
-        rounding.add(&row.row().national_id);
+        column.add(&row.row().national_id);
         let index = u32::try_from(row.number - 1).unwrap_or_default();
         bench.judge(&row).candidate.iter().for_each(|candidate| numbers.add(index, candidate));
         bytes += row.cells().iter().map(String::len).sum::<usize>();
@@ -189,9 +189,7 @@ fn stage(
     if last == 0 {
         return Err(vec![Problem::error(ProblemCode::Required, "file", "There is no row.")]);
     }
-    if rounding.is_there() {
-        return Err(vec![rounded_column("file")]);
-    }
+    judge_numbers(column, "file").map_err(|problem| vec![problem])?;
     Ok(Staged { rows: last, repeats: numbers.repeats() })
 }
 

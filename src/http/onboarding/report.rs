@@ -5,7 +5,8 @@
 //! telephone are left out.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
@@ -81,7 +82,8 @@ impl Report {
         let (columns, separator) = staging::form(&self.database.writer, self.batch.id).await?;
         let columns = columns.unwrap_or_else(|| FIELDS.map(str::to_owned).to_vec());
         let separator = separator.bytes().next().unwrap_or(b',');
-        let mut writer = ReportWriter::new(Vec::new(), &columns, separator).map_err(cannot_write)?;
+        let out = Buffer::default();
+        let mut writer = ReportWriter::new(out.clone(), &columns, separator).map_err(cannot_write)?;
         let mut next_row = 1;
         while let Some(chunk) = staging::find(&self.database.writer, self.batch.id, next_row).await? {
             next_row = chunk.first_row.saturating_add(1);
@@ -96,15 +98,14 @@ impl Report {
                     writer.write(&cells, &error).map_err(cannot_write)?;
                 }
             }
-            let written = std::mem::take(writer.out().map_err(cannot_write)?);
-            if send.send(Ok(written.into())).await.is_err() {
+            if send.send(Ok(out.take())).await.is_err() {
                 // Nobody reads on.
                 return Ok(());
             }
         }
-        let written = std::mem::take(writer.out().map_err(cannot_write)?);
+        writer.finish().map_err(cannot_write)?;
         // Who has hung up needs the end no more.
-        let _ = send.send(Ok(written.into())).await;
+        let _ = send.send(Ok(out.take())).await;
         Ok(())
     }
 
@@ -119,6 +120,26 @@ impl Report {
             Some(ReportedRow { outcome: RowOutcome::Pending, .. }) | None if stopped => Some(STOPPED.to_owned()),
             _ => None,
         }
+    }
+}
+
+/// What is written and not sent yet: a chunk's rows at most.
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    fn take(&self) -> Bytes {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Spooled {
 pub(super) async fn spool(settings: &Upload, request: Request) -> Result<Spooled, Code> {
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > settings.bytes) {
+    if announced.is_some_and(|length| length > settings.limits.bytes) {
         return Err(Code::BodyTooLarge);
     }
     let mut file = tokio::fs::File::from_std(nameless(&settings.spool).map_err(no_room)?);
@@ -40,7 +40,7 @@ pub(super) async fn spool(settings: &Upload, request: Request) -> Result<Spooled
         // A body that ends before its length is a broken connection here, and no file.
         let Some(chunk) = next.map_err(|_| Code::BadRequest)? else { break };
         length += chunk.len() as u64;
-        if length > settings.bytes {
+        if length > settings.limits.bytes {
             return Err(Code::BodyTooLarge);
         }
         if length >= mark {
