@@ -12,8 +12,8 @@ use super::Environment;
 use crate::http::documents::StoredDocuments;
 use crate::http::guard::Limits;
 use crate::http::origin::Origins;
-use crate::roster;
 use crate::http::settings::{Admission, Connections, Cost, Documents, Settings, Sockets, Upload};
+use crate::roster;
 
 /// How much the front door takes.
 #[derive(Args, Clone, Debug)]

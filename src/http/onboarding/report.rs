@@ -117,7 +117,9 @@ impl Report {
                 let problems = problems.as_ref().map(|problems| problems.0.as_slice()).unwrap_or_default();
                 Some(problems.iter().map(said).collect::<Vec<_>>().join(" | "))
             }
-            Some(ReportedRow { outcome: RowOutcome::Pending, .. }) | None if stopped => Some(STOPPED.to_owned()),
+            Some(ReportedRow { outcome: RowOutcome::Pending, .. }) | None if stopped => {
+                Some(STOPPED.to_owned())
+            }
             _ => None,
         }
     }
