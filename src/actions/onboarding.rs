@@ -16,6 +16,7 @@ use chrono::NaiveDate;
 use super::enrolling::Outcome;
 use super::terms::{self, Found, Named};
 use crate::domain::actor::{Actor, Operation};
+use crate::domain::client::Client;
 use crate::domain::enrollment::{
     CivilServantCategory, NewEnrollment, Programme, Segment, Terms, judge_terms,
 };
@@ -156,7 +157,13 @@ pub(super) async fn submitter(
         return Ok(Some(Actor::command_line()));
     }
     let clients = database.clients.current(&database.control).await?;
-    let client = clients.all().find(|client| client.name == name && client.is_enabled());
+    let is_it = |client: &&Arc<Client>| client.name == name && client.is_enabled();
+    let mut client = clients.all().find(is_it).cloned();
+    if client.is_none() {
+        // Registered or enabled a moment ago, perhaps, and a batch is not stopped for what this process has not heard.
+        database.clients.refresh(&database.control).await?;
+        client = database.clients.known().all().find(is_it).cloned();
+    }
     let actor = client.map(|client| {
         let channels = client.reach.channel.map(|id| reference.with_descendants(id));
         client.actor(channels.unwrap_or_default())

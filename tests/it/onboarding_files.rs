@@ -114,7 +114,7 @@ async fn what_is_foreign_is_absent_and_a_file_is_its_senders() {
     };
     let absent = of(road.put_as(&foreign, nowhere, "x").await);
     assert_eq!(of(road.put_as(&foreign, &batch, "x").await), absent);
-    assert_eq!(of(road.put_as(&foreign, "no id", "x").await), absent);
+    assert_eq!(of(road.put_as(&foreign, "no-id", "x").await), absent);
     assert_eq!(of(road.report(&foreign, &batch, None).await), of(road.report(&foreign, nowhere, None).await));
     assert_eq!(road.look_as(&foreign, &batch).await, json!(null));
     assert_eq!(codes(&road.cancel(&foreign, &batch).await["errors"]), ["NOT_FOUND"]);

@@ -201,7 +201,7 @@ async fn rows_of_a_request_take_the_same_road_when_they_wait_for_approval() {
     bad["birthDate"] = json!("31/02/1975");
     let mut input = json!({"employerId": road.employer, "channelCode": "BR-PLG", "provinceCode": "16",
         "startsOn": "2014-11-01", "planOnly": true, "idempotencyKey": "inline-plan-00001", "rows": [row(1), bad, row(3), row(1)]});
-    let mut ask = async |input: &Value| {
+    let ask = async |input: &Value| {
         road.app.ask_as(&road.sender, onboard, json!({"input": input})).await["onboardCivilServants"].take()
     };
     let payload = ask(&input).await;
