@@ -31,6 +31,7 @@ use crate::store::onboarding::{self, BatchRow, RowFilter};
 use crate::store::{Database, StoreError};
 
 mod report_file;
+mod road;
 mod sheet;
 mod verdict;
 
@@ -47,6 +48,8 @@ pub const UNREACHABLE: u8 = 3;
 
 /// Rows fetched at a time.
 const PAGE: usize = 1_000;
+/// Rows that the table of problems is made from at most: they are held in memory.
+const MAXIMUM_FAILING: usize = 50_000;
 
 /// Broken by hand at 80 columns: clap would break the examples.
 const AFTER_HELP: &str = "\
@@ -57,7 +60,7 @@ THE FILE
     read if there  TEMPAT LAHIR, UNIT KERJA, GOLONGAN, GAJI POKOK, TMT, NO HP
   The usual variants (NO. KTP, TGL LAHIR, L/P, SKPD, …), English names and those
   of the API are known too; other columns are left alone. Dates are day, month,
-  year. At most 10,000 rows; empty ones do not count.
+  year. Empty rows do not count.
 
 EXIT CODES
   0  every row is enrolled, or was enrolled before
@@ -79,7 +82,8 @@ EXAMPLES
 /// Enroll the civil servants of a roster, thousands at a time.
 ///
 /// Every row is judged by itself: good rows do not wait for bad ones, and each bad one says all that is wrong with it.
-/// All is written in one transaction. A person who has this enrollment already is not enrolled twice.
+/// Up to 10,000 rows are written in one transaction, more of them in chunks: an interrupted command goes on when it is
+/// given again. A person who has this enrollment already is not enrolled twice.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP)]
 pub struct Onboard {
@@ -111,7 +115,7 @@ pub struct Onboard {
     /// Refuse all rows when one of them is refused
     #[arg(long)]
     all_or_nothing: bool,
-    /// Say what would happen, and write nothing to the registry
+    /// Say what would happen, and enroll nobody
     #[arg(long)]
     plan: bool,
     /// Write the rows that were refused to this file, in the columns they came in and with what is wrong with each
@@ -206,8 +210,11 @@ async fn attempt(
     actor: &Actor,
     today: NaiveDate,
 ) -> Result<Verdict, Stop> {
-    let mut sheet = Sheet::read(&args.file).await?;
+    let read = Sheet::read(&args.file).await?;
     let report = args.report.as_deref().map(|path| ReportFile::create(path, &args.file)).transpose()?;
+    let Some(mut sheet) = read else {
+        return road::drive(args, database, actor, today, report).await;
+    };
     let input = input_of(args, &mut sheet);
     let trail = Trail::of_command(database, actor, "onboardCivilServants");
     let judged = match args.plan {
@@ -296,11 +303,7 @@ async fn enroll(
     let outcomes = async {
         let batch = onboarding::by_ids(&database.writer, actor, &[id]).await?.remove(&id);
         let batch = batch.ok_or_else(|| StoreError::Fault("the batch is not there".into()))?;
-        let rejected = RowFilter { outcomes: vec![RowOutcome::Rejected], ..RowFilter::default() };
-        let flagged = RowFilter { flagged: Some(true), ..RowFilter::default() };
-        let mut failing = fetch(database, &batch, &rejected).await?;
-        failing.extend(fetch(database, &batch, &flagged).await?);
-        failing.sort_by_key(|row| row.row);
+        let failing = fetch_failing(database, &batch).await?;
         let units = match args.by_work_unit {
             true => onboarding::by_work_unit(&database.writer, &[batch.id]).await?.remove(&batch.id),
             false => None,
@@ -314,11 +317,21 @@ async fn enroll(
 }
 
 /// The key of a command without one: the same for the same request, and nothing can be read from it.
-fn key_of(database: &Arc<Database>, input: &Input) -> Result<String, StoreError> {
+fn key_of(database: &Arc<Database>, input: &impl serde::Serialize) -> Result<String, StoreError> {
     let input =
         serde_json::to_vec(input).map_err(|_| StoreError::Fault("an input cannot be written".into()))?;
     let digest = database.keys.fingerprint(&input);
     Ok(digest.iter().fold("onboard-".to_owned(), |key, byte| format!("{key}{byte:02x}")))
+}
+
+/// The rows that were refused, and those that somebody has to look at.
+async fn fetch_failing(database: &Arc<Database>, batch: &BatchRow) -> Result<Vec<Failing>, StoreError> {
+    let rejected = RowFilter { outcomes: vec![RowOutcome::Rejected], ..RowFilter::default() };
+    let flagged = RowFilter { flagged: Some(true), ..RowFilter::default() };
+    let mut failing = fetch(database, batch, &rejected).await?;
+    failing.extend(fetch(database, batch, &flagged).await?);
+    failing.sort_by_key(|row| row.row);
+    Ok(failing)
 }
 
 async fn fetch(
@@ -337,6 +350,10 @@ async fn fetch(
             let problems = row.problems.map(|problems| problems.0).unwrap_or_default();
             Failing::new(row.number, row.line, row.outcome, problems)
         }));
+        if failing.len() >= MAXIMUM_FAILING {
+            tell(&format!("The table of problems is of the first {MAXIMUM_FAILING} rows that have any."));
+            return Ok(failing);
+        }
         if !slice.has_next {
             return Ok(failing);
         }

@@ -14,7 +14,7 @@ pub mod health;
 mod identify;
 pub mod language;
 pub mod media;
-mod onboarding;
+pub mod onboarding;
 pub mod origin;
 pub mod playground;
 mod purpose;

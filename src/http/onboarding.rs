@@ -4,6 +4,8 @@
 mod report;
 mod spool;
 
+pub use report::report_of;
+
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
@@ -204,7 +206,10 @@ fn refused_file(asked: &Asked, refused: &Refused) -> Response {
 }
 
 /// A row on its way, as the roster has it.
-fn staged(record: Result<Record, RosterError>) -> Result<StagedRow, Problem> {
+///
+/// # Errors
+/// The file is refused as a whole.
+pub fn staged(record: Result<Record, RosterError>) -> Result<StagedRow, Problem> {
     let Record { number, line, row, original } = record.map_err(|error| error.problem())?;
     Ok(StagedRow::new(number, Some(line), row, original))
 }

@@ -57,6 +57,19 @@ impl ReportFile {
     }
 }
 
+impl ReportFile {
+    /// Writes a report that comes in pieces, and puts it in its place.
+    pub(super) async fn keep_pieces(
+        self,
+        mut pieces: tokio::sync::mpsc::Receiver<io::Result<axum::body::Bytes>>,
+    ) -> io::Result<()> {
+        while let Some(piece) = pieces.recv().await {
+            io::Write::write_all(&mut &self.file, &piece?)?;
+        }
+        fs::rename(&self.part, &self.path)
+    }
+}
+
 impl Drop for ReportFile {
     fn drop(&mut self) {
         // Gone already, if it was kept.

@@ -21,8 +21,8 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    /// Reads a file of any of the formats, and shows how far it is.
-    pub(super) async fn read(path: &Path) -> Result<Self, Stop> {
+    /// Reads a file of any of the formats, and shows how far it is. `None`: it has more rows than one request holds.
+    pub(super) async fn read(path: &Path) -> Result<Option<Self>, Stop> {
         let file = path.to_owned();
         let bar = bar_for(path);
         let reading = tokio::task::spawn_blocking(move || {
@@ -33,7 +33,11 @@ impl Sheet {
             Ok((sheet?, roster))
         });
         let read = reading.await.map_err(|error| Stop::Broken(error.into()))?;
-        let (sheet, roster) = read.map_err(|error: RosterError| Stop::Refused(vec![error.problem()]))?;
+        let (sheet, roster) = match read {
+            Ok(read) => read,
+            Err(RosterError::TooManyRows { .. }) => return Ok(None),
+            Err(error) => return Err(Stop::Refused(vec![error.problem()])),
+        };
         tell(&format!("{} rows are read.", sheet.rows.len()));
         if roster.empty_rows() > 0 {
             tell(&format!("{} empty rows are left out.", roster.empty_rows()));
@@ -41,7 +45,7 @@ impl Sheet {
         if !roster.ignored_columns().is_empty() {
             tell(&format!("Columns that are left alone: {}.", roster.ignored_columns().join(", ")));
         }
-        Ok(sheet)
+        Ok(Some(sheet))
     }
 
     fn of(roster: &mut Roster) -> Result<Self, RosterError> {

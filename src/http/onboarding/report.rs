@@ -48,15 +48,7 @@ pub(super) async fn give(
     let has_purpose = request.extensions().get::<Purpose>().is_some();
     let is_own = batch.submitted_by == asked.actor.client;
     let in_full = is_own || (has_purpose && asked.actor.reads_personal_data());
-    let report = Report { database: Arc::clone(&desk.database), session, batch, in_full };
-    let (send, receive) = mpsc::channel(2);
-    tokio::spawn(async move {
-        if let Err(error) = report.write(&send).await {
-            tracing::warn!(request_id = %asked.id, %error, "a report broke off");
-            // A report that breaks off must not look like a whole one.
-            let _ = send.send(Err(std::io::Error::other("the report broke off"))).await;
-        }
-    });
+    let receive = report_of(Arc::clone(&desk.database), session, batch, in_full);
     let pieces = stream::unfold(receive, |mut receive| async move { Some((receive.recv().await?, receive)) });
     let name = HeaderValue::try_from(report_name(id)).expect("an id is a header value");
     let headers = [
@@ -67,6 +59,25 @@ pub(super) async fn give(
     (headers, Body::from_stream(pieces)).into_response()
 }
 
+/// The report of a batch that somebody has been shown, piece by piece; the last one is an error where it broke off.
+pub fn report_of(
+    database: Arc<Database>,
+    session: Session,
+    batch: BatchRow,
+    in_full: bool,
+) -> mpsc::Receiver<std::io::Result<Bytes>> {
+    let report = Report { database, session, batch, in_full };
+    let (send, receive) = mpsc::channel(2);
+    tokio::spawn(async move {
+        if let Err(error) = report.write(&send).await {
+            tracing::warn!(batch = report.batch.id, %error, "a report broke off");
+            // A report that breaks off must not look like a whole one.
+            let _ = send.send(Err(std::io::Error::other("the report broke off"))).await;
+        }
+    });
+    receive
+}
+
 struct Report {
     database: Arc<Database>,
     session: Session,
@@ -74,7 +85,7 @@ struct Report {
     in_full: bool,
 }
 
-type Send = mpsc::Sender<Result<Bytes, std::io::Error>>;
+type Send = mpsc::Sender<std::io::Result<Bytes>>;
 
 impl Report {
     /// Writes header and rows, chunk by chunk, as fast as somebody takes them.
