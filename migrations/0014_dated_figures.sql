@@ -133,3 +133,15 @@ alter table installation
     add constraint installation_days_behind check (days_behind >= 0);
 update installation set figures_due = exists (select from enrollment);
 grant update (figures_due, days_behind) on installation to registry_writer;
+
+-- Rules are edited here, without a release: every process reads them again when somebody has.
+do $$
+declare
+    name text;
+begin
+    foreach name in array array['rule_setting', 'programme_rule', 'civil_servant_rule', 'age_rule', 'contribution_rule',
+        'grace_rule', 'province', 'province_edition', 'national_id_region'] loop
+        execute format('create trigger %I after insert or update or delete on %I for each statement '
+                       'execute function announce_reference_change()', name || '_announces', name);
+    end loop;
+end $$;

@@ -8,6 +8,7 @@
 //! fills it, and the program `registry` is served as it is shipped. `README.md` beside this says how to read it.
 
 mod client;
+mod contributions;
 mod load;
 mod people;
 mod pgbench;
@@ -59,10 +60,12 @@ enum Part {
     S2,
     S3,
     S4,
+    S5,
     S6,
     S7,
     S8,
     S9,
+    C1,
 }
 
 /// How long and how often.
@@ -114,16 +117,26 @@ async fn measure(cli: &Cli, registers: &Registers) -> anyhow::Result<()> {
     let mut report = Report::new(registers.machine().await?);
     for &participants in &cli.participants {
         let register = registers.of(participants).await?;
-        if cli.wants(&[Part::S1, Part::S2, Part::S3, Part::S4, Part::S8, Part::S9]) {
+        if cli.wants(&[Part::S1, Part::S2, Part::S3, Part::S4, Part::S5, Part::S8, Part::S9]) {
             reading::measure(cli, &register, &mut report).await?;
         }
-        if cli.wants(&[Part::S6, Part::S7]) {
+        if cli.wants(&[Part::S6, Part::S7, Part::C1]) {
             // What is written is written into a copy, so that a register that is kept stays what it was.
             let copy = registers.copy_of(&register).await?;
-            let measured = writing::measure(cli, &copy, &mut report).await;
+            let measured = measure_writing(cli, &copy, &mut report).await;
             registers.drop_copy(copy).await?;
             measured?;
         }
     }
     report.print()
+}
+
+async fn measure_writing(cli: &Cli, copy: &register::Register, report: &mut Report) -> anyhow::Result<()> {
+    if cli.wants(&[Part::S6, Part::S7]) {
+        writing::measure(cli, copy, report).await?;
+    }
+    if cli.wants(&[Part::C1]) {
+        contributions::measure(copy, report).await?;
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! S1, S2, S3, S4, S8 and S9: what is read.
+//! S1 to S5, S8 and S9: what is read.
 
 use std::time::Duration;
 
@@ -33,6 +33,13 @@ const EMPLOYERS: &str = "query Employers($first: Int!, $after: String) {
     nodes { id name participants(first: 10) { totalCount nodes { id fullName status } } }
   }
 }";
+const COVERAGE: &str = "{
+  coverage {
+    counts { total registered active inactive ended }
+    byProvince { province { code } counts { total active } }
+    bySegment { segment counts { total active } }
+  }
+}";
 const WALK: &str = "query Walk($after: String, $field: ParticipantOrderField!) {
   participants(first: $FIRST, after: $after, orderBy: {field: $field}) {
     pageInfo { hasNextPage endCursor }
@@ -62,6 +69,9 @@ pub async fn measure(cli: &Cli, register: &Register, report: &mut Report) -> any
     }
     if cli.wants(&[Part::S4]) {
         reading.employers((&server, &load), report).await?;
+    }
+    if cli.wants(&[Part::S5]) {
+        reading.coverage(&load, report).await?;
     }
     if cli.wants(&[Part::S8]) {
         reading.walk(&load, report).await?;
@@ -181,6 +191,22 @@ impl Reading<'_> {
                 format!("{of_one:.2} of 1 employer"),
                 of_twenty.max(busy) - of_one,
                 Target::AtMost(0.0),
+            )
+        });
+        Ok(())
+    }
+
+    async fn coverage(&self, load: &Load, report: &mut Report) -> anyhow::Result<()> {
+        let requests = [request(&self.register.token, COVERAGE, &json!({}))];
+        let figures = load.measure(self.plan, 1, &cycle(&requests)).await?;
+        report.add(Row {
+            registry: format!("p50 {}", ms(figures.p50)),
+            ..self.row(
+                "S5",
+                "coverage of the country by province and segment, 1 connection",
+                "at most, in ms".into(),
+                figures.p50.as_secs_f64() * 1_000.0,
+                Target::AtMost(10.0),
             )
         });
         Ok(())

@@ -37,6 +37,7 @@ mod registering;
 mod rights;
 mod rotation;
 mod row_security;
+mod rules;
 mod schema;
 mod server;
 mod statements;
