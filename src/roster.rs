@@ -1,7 +1,8 @@
 //! Rosters: the list of civil servants that a personnel agency exports from a spreadsheet, read row by row.
 //!
-//! A roster is text (CSV) in UTF-8, UTF-16 or Windows-1252, separated by `,`, `;` or tabs, with any line ends; which,
-//! is found out. Anything else is refused with a sentence that says what it is and how to export it.
+//! A roster is text (CSV) in UTF-8, UTF-16 or Windows-1252, separated by `,`, `;` or tabs, with any line ends, or a
+//! workbook (XLSX); which, is found out. Anything else is refused with a sentence that says what it is and how to
+//! export it.
 //!
 //! Nothing here judges a cell: a row is read as it stands, and `domain::onboarding` says what is wrong with it. What
 //! is refused here is the file as a whole, where rows or columns cannot be told apart with certainty: a guess would
@@ -22,18 +23,23 @@ use std::io::{Read, Seek, SeekFrom};
 
 use crate::domain::onboarding::Row;
 
+mod archive;
 mod column;
 mod delimited;
 mod error;
 mod format;
 mod report;
 mod text;
+mod workbook;
 
 use column::Header;
 pub use column::{Column, DoubledColumn};
 pub use error::RosterError;
+use format::Format;
 pub use report::ReportWriter;
 
+/// Spreadsheets that write commas in amounts, as those of Indonesia do, expect it in a report.
+const WORKBOOK_SEPARATOR: u8 = b';';
 /// Rows in which the header is looked for.
 const HEADER_WITHIN: usize = 20;
 
@@ -103,6 +109,7 @@ impl<T: Read + Seek + Send> Source for T {}
 /// Where the rows come from.
 enum Table {
     Text(delimited::Records),
+    Workbook(Box<workbook::Rows>),
 }
 
 /// A row of the table, the header's included.
@@ -110,6 +117,8 @@ struct Line {
     /// Where it begins.
     number: i32,
     cells: Vec<String>,
+    /// The cells that are numbers, in a workbook.
+    numbers: Vec<(usize, f64)>,
 }
 
 /// Opens a roster: finds out what it is, and reads its header.
@@ -120,17 +129,17 @@ pub fn open(mut file: impl Source + 'static, limits: &Limits) -> Result<Roster, 
     if file.seek(SeekFrom::End(0))? > limits.bytes {
         return Err(RosterError::TooLarge { mebibytes: limits.bytes >> 20 });
     }
-    format::refuse_foreign(&mut file)?;
-    let (table, header, separator) = delimited::open(Box::new(file), limits)?;
-    Ok(Roster {
-        table: Table::Text(table),
-        header,
-        limits: *limits,
-        separator,
-        people: 0,
-        empty_rows: 0,
-        is_over: false,
-    })
+    let (table, header, separator) = match format::of(&mut file)? {
+        Format::Text => {
+            let (records, header, separator) = delimited::open(Box::new(file), limits)?;
+            (Table::Text(records), header, separator)
+        }
+        Format::Workbook => {
+            let (rows, header) = workbook::open(Box::new(file), limits)?;
+            (Table::Workbook(Box::new(rows)), header, WORKBOOK_SEPARATOR)
+        }
+    };
+    Ok(Roster { table, header, limits: *limits, separator, people: 0, empty_rows: 0, is_over: false })
 }
 
 impl Roster {
@@ -154,6 +163,7 @@ impl Roster {
         self.empty_rows
             + match &self.table {
                 Table::Text(records) => records.empty_lines,
+                Table::Workbook(_) => 0,
             }
     }
 
@@ -161,8 +171,9 @@ impl Roster {
         loop {
             let line = match &mut self.table {
                 Table::Text(records) => records.next()?,
+                Table::Workbook(rows) => rows.next()?,
             };
-            let Some(Line { number: line, cells }) = line else {
+            let Some(Line { number: line, mut cells, numbers }) = line else {
                 return if self.people == 0 { Err(RosterError::NoRows) } else { Ok(None) };
             };
             if self.header.is_empty_row(&cells) {
@@ -175,10 +186,29 @@ impl Roster {
             if matches!(self.table, Table::Text(_)) && self.header.swallowed_a_row(&cells, self.separator) {
                 return Err(RosterError::OpenQuote { line });
             }
+            for (at, number) in numbers {
+                self.restore(&mut cells[at], at, number);
+            }
             self.people += 1;
             let row = self.header.row(&cells, &self.limits);
             let row = row.unwrap_or_else(|fault| Row { fault: Some(fault), ..Row::default() });
             return Ok(Some(Record { number: self.people, line, row, original: cells }));
+        }
+    }
+
+    /// Says in a cell what a number in a workbook means in its column.
+    fn restore(&self, cell: &mut String, at: usize, number: f64) {
+        let Table::Workbook(rows) = &self.table else { return };
+        match self.header.column(at) {
+            // A quantity of sixteen digits is rounded. `.0` says so, in the report as well: were it only digits there,
+            // it would be taken for a number that somebody has corrected.
+            Some(Column::NationalId | Column::ServiceNumber) => *cell = format!("{number:.0}.0"),
+            Some(Column::BirthDate | Column::StartsOn) if (10_000.0..80_000.0).contains(&number) => {
+                if let Some(day) = rows.day(number) {
+                    *cell = day;
+                }
+            }
+            _ => {}
         }
     }
 }

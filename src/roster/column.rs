@@ -235,7 +235,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// A name from a file, fit for a person's terminal.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     name.trim().chars().take(NAME_LENGTH_SHOWN).map(printable).collect()
 }

@@ -77,6 +77,27 @@ pub enum RosterError {
         /// Where the row begins.
         line: i32,
     },
+    /// A workbook that cannot be read.
+    #[error("The workbook is damaged: {what}.")]
+    Damaged {
+        /// How that shows.
+        what: &'static str,
+    },
+    /// A part of a workbook is larger than [`Limits::unpacked_bytes`](super::Limits::unpacked_bytes).
+    #[error("The workbook has more than {mebibytes} MiB once it is unpacked.")]
+    Unpacked {
+        /// The limit.
+        mebibytes: u64,
+    },
+    /// The texts of a workbook do not fit into memory.
+    #[error("The workbook has too much text in it.")]
+    TooMuchText,
+    /// Several sheets of a workbook are rosters.
+    #[error("The workbook has several sheets with a roster: {}.", names.join(", "))]
+    Sheets {
+        /// What they are called.
+        names: Vec<String>,
+    },
     /// Columns that are needed are missing, or a column is there twice.
     #[error("{}", column::complaint(missing, doubled))]
     Columns {
@@ -105,6 +126,17 @@ impl RosterError {
                         .to_owned(),
                 ),
             ),
+            Self::Damaged { .. } => (
+                ProblemCode::InvalidFormat,
+                Some("Open it in the spreadsheet and save it again as XLSX, or as “CSV UTF-8”.".to_owned()),
+            ),
+            Self::Unpacked { .. } | Self::TooMuchText => {
+                (ProblemCode::OutOfRange, Some(SAVE_AS_CSV.to_owned()))
+            }
+            Self::Sheets { .. } => (
+                ProblemCode::InvalidFormat,
+                Some("Send each sheet as a file of its own, or hide those that are not meant.".to_owned()),
+            ),
             Self::Read(error) if error.kind() == io::ErrorKind::NotFound => (ProblemCode::NotFound, None),
             Self::Read(_) => (ProblemCode::InvalidFormat, None),
             Self::Format { hint, .. } => (ProblemCode::InvalidFormat, Some((*hint).to_owned())),
@@ -112,7 +144,8 @@ impl RosterError {
                 (ProblemCode::InvalidFormat, Some(SAVE_AS_CSV.to_owned()))
             }
             Self::RowTooLong { .. } | Self::OpenQuote { .. } => {
-                let hint = "Look for a single \" at the beginning of a cell there; within quotes it is written twice.";
+                let hint = "Look there for a cell with far too much text, or for a single \" at the beginning of a cell; within \
+                            quotes it is written twice.";
                 (ProblemCode::InvalidFormat, Some(hint.to_owned()))
             }
             Self::Columns { found, .. } => (ProblemCode::MissingColumns, Some(column::advice(found))),

@@ -6,8 +6,7 @@ use super::error::SAVE_AS_CSV;
 use super::{RosterError, Source};
 
 /// How a file begins that is no table: its first bytes, what it is, and what to do.
-const FOREIGN: [(&[u8], &str, &str); 7] = [
-    (b"PK\x03\x04", "a zip archive, as workbooks (XLSX) are", SAVE_AS_CSV),
+const FOREIGN: [(&[u8], &str, &str); 6] = [
     (b"\xD0\xCF\x11\xE0", "an old or an encrypted workbook (XLS)", SAVE_AS_WORKBOOK),
     (b"\x1F\x8B", "compressed with gzip, whatever its name says", "Unpack it first: gunzip FILE."),
     (b"7z\xBC\xAF\x27\x1C", "a 7z archive", "Unpack it first."),
@@ -17,10 +16,19 @@ const FOREIGN: [(&[u8], &str, &str); 7] = [
 ];
 const SAVE_AS_WORKBOOK: &str = "Open it in the spreadsheet and save it as “Excel Workbook (XLSX)” without a password, or as “CSV UTF-8”.";
 
-pub(super) fn refuse_foreign(file: &mut impl Source) -> Result<(), RosterError> {
+/// What can be read.
+pub(super) enum Format {
+    Text,
+    Workbook,
+}
+
+pub(super) fn of(file: &mut impl Source) -> Result<Format, RosterError> {
     file.seek(SeekFrom::Start(0))?;
     let mut begin = Vec::new();
     file.take(64).read_to_end(&mut begin)?;
+    if begin.starts_with(b"PK\x03\x04") {
+        return Ok(Format::Workbook);
+    }
     let text = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&begin).trim_ascii_start();
     if let Some(&(_, what, hint)) = FOREIGN.iter().find(|(begin, ..)| text.starts_with(begin)) {
         return Err(RosterError::Format { what, hint });
@@ -32,5 +40,5 @@ pub(super) fn refuse_foreign(file: &mut impl Source) -> Result<(), RosterError> 
             hint: SAVE_AS_CSV,
         });
     }
-    Ok(())
+    Ok(Format::Text)
 }
