@@ -139,8 +139,9 @@ async fn watch(
         let database = Arc::clone(database);
         async move {
             loop {
-                // A server's worker may have it, or the database be away for a moment: either way it is looked at again.
-                if !matches!(work(&database, today, pace, Some(id)).await, Ok(true)) {
+                // At any batch: an older one of the command line comes before this one. A server's worker may have it, or
+                // the database be away for a moment: either way it is looked at again.
+                if !matches!(work(&database, today, pace, None).await, Ok(true)) {
                     tokio::time::sleep(LOOK).await;
                 }
             }

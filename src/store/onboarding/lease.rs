@@ -20,8 +20,8 @@ pub struct Lease {
     pub epoch: i64,
 }
 
-/// Takes the batch that has waited longest and that nobody is at; `only` this one, where that is said. None of a client
-/// of which another batch is being worked at: at most one of each runs.
+/// Takes the batch that has waited longest and that nobody is at; `only` this one, where that is said. Of each client the
+/// oldest and no other: at most one of each runs.
 ///
 /// # Errors
 /// The database is away.
@@ -43,7 +43,7 @@ pub async fn take(
                      and not exists (
                          select from onboarding_batch o
                          where o.state in ('VALIDATING', 'APPLYING') and o.submitted_by = w.submitted_by
-                           and o.leased_until >= clock_timestamp())
+                           and (o.id < w.id or o.leased_until >= clock_timestamp()))
                    order by w.served_at nulls first, w.id limit 1 for no key update skip locked)
                returning b.id, b.epoch";
     let lease = sqlx::query_as(sql).bind(milliseconds(holds)).bind(only);
@@ -81,7 +81,8 @@ pub async fn renew(session: &Session, lease: Lease, holds: Duration) -> Result<(
 pub async fn others_wait(session: &Session, lease: Lease) -> Result<bool, StoreError> {
     let sql = "select exists (
                    select from onboarding_batch w
-                   where w.state in ('VALIDATING', 'APPLYING') and w.id <> $1
+                   join onboarding_batch mine on mine.id = $1 and mine.submitted_by <> w.submitted_by
+                   where w.state in ('VALIDATING', 'APPLYING')
                      and (w.leased_until is null or w.leased_until < clock_timestamp()))";
     Ok(sqlx::query_scalar(sql).bind(lease.id).fetch_one(session).await?)
 }

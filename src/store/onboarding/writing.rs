@@ -232,6 +232,10 @@ pub async fn approve(conn: &mut PgConnection, id: i64, approver: &str) -> Result
 /// # Errors
 /// The database is away.
 pub async fn cancel(conn: &mut PgConnection, id: i64, client: &str, reason: &str) -> Result<(), StoreError> {
+    // Half a file is none.
+    let sql = "delete from onboarding_chunk c using onboarding_batch b
+               where c.batch_id = $1 and b.id = $1 and b.state = 'RECEIVING'";
+    sqlx::query(sql).bind(id).execute(&mut *conn).await?;
     // What was judged of a plan that nobody has been told is nobody's.
     let sql = "delete from onboarding_row r using onboarding_batch b
                where r.batch_id = $1 and b.id = $1 and b.state = 'VALIDATING'";
