@@ -106,6 +106,9 @@ impl Cli {
                 return code;
             }
             Command::Onboard(onboard) => {
+                if let Some(code) = onboard.without_registry() {
+                    return Ok(code);
+                }
                 let installation = Installation::open(&self.config).await?;
                 let code =
                     onboard::run(onboard, &installation.database, &Actor::command_line(), clock.today())

@@ -31,6 +31,7 @@ use crate::store::{Database, StoreError};
 
 mod report_file;
 mod sheet;
+mod template_file;
 mod verdict;
 
 use report_file::ReportFile;
@@ -50,13 +51,16 @@ const PAGE: usize = 1_000;
 /// Broken by hand at 80 columns: clap would break the examples.
 const AFTER_HELP: &str = "\
 THE FILE
-  CSV in UTF-8, separated by commas, semicolons or tabs. Its first line names the
-  columns, in any order:
+  A workbook (XLSX), or CSV separated by commas, semicolons or tabs, in UTF-8,
+  UTF-16 or Windows-1252; what it is, is found out. One of its first twenty rows
+  names the columns, in any order:
     needed         NIK, NIP, NAMA, TANGGAL LAHIR, JENIS KELAMIN
     read if there  TEMPAT LAHIR, UNIT KERJA, GOLONGAN, GAJI POKOK, TMT, NO HP
   The usual variants (NO. KTP, TGL LAHIR, L/P, SKPD, …), English names and those
   of the API are known too; other columns are left alone. Dates are day, month,
-  year. At most 10,000 rows; empty ones do not count.
+  year. NIK and NIP have to be text: a spreadsheet rounds numbers that long, and
+  a file in which it did is refused. At most 10,000 rows; empty ones do not
+  count. Of several sheets, one has such a header.
 
 EXIT CODES
   0  every row is enrolled, or was enrolled before
@@ -65,6 +69,8 @@ EXIT CODES
   3  the registry cannot be reached, or broke off; send the same command again
 
 EXAMPLES
+  An empty roster in which no number is rounded:
+    registry onboard --template roster.xlsx
   What would happen, and what is wrong with which rows:
     registry onboard roster.csv --employer bTE --channel KW-SUMBAGSEL \\
       --province 16 --starts-on 2014-11-01 --plan
@@ -82,6 +88,16 @@ EXAMPLES
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP)]
 pub struct Onboard {
+    #[command(flatten)]
+    request: Option<Request>,
+    /// Write an empty roster to this file, .xlsx or .csv, and do nothing else
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    template: Option<PathBuf>,
+}
+
+/// Whom to enroll, and how.
+#[derive(Clone, Debug, clap::Args)]
+struct Request {
     /// The roster
     file: PathBuf,
     /// Their employer, a government body: its id in the API, as in `employers { nodes { id name } }`
@@ -147,6 +163,13 @@ where
     PossibleValuesParser::new(names).try_map(|name| name.to_uppercase().parse())
 }
 
+impl Onboard {
+    /// Does what needs no registry, if that was asked for.
+    pub fn without_registry(&self) -> Option<ExitCode> {
+        self.template.as_deref().map(template_file::write)
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -158,6 +181,8 @@ pub async fn run(
     actor: &Actor,
     today: NaiveDate,
 ) -> anyhow::Result<ExitCode> {
+    // Without a template and without a request, the command line was refused.
+    let Some(args) = args.request else { return Ok(ExitCode::SUCCESS) };
     let (message, code) = match attempt(&args, database, actor, today).await {
         Ok(verdict) => {
             print(&verdict.to_string())?;
@@ -200,7 +225,7 @@ impl<E: Into<ActionError>> From<E> for Stop {
 }
 
 async fn attempt(
-    args: &Onboard,
+    args: &Request,
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
@@ -233,7 +258,7 @@ async fn attempt(
 }
 
 /// Takes the rows out of the sheet: a report needs only the cells as they came.
-fn input_of(args: &Onboard, sheet: &mut Sheet) -> Input {
+fn input_of(args: &Request, sheet: &mut Sheet) -> Input {
     let file_name = args.file.file_name().map(|name| name.to_string_lossy());
     Input {
         employer: args.employer,
@@ -251,7 +276,7 @@ fn input_of(args: &Onboard, sheet: &mut Sheet) -> Input {
 }
 
 async fn try_out(
-    args: &Onboard,
+    args: &Request,
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
@@ -277,7 +302,7 @@ async fn try_out(
 }
 
 async fn enroll(
-    args: &Onboard,
+    args: &Request,
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
@@ -384,9 +409,19 @@ mod tests {
 
     const ARGS: &str = "onboard roster.csv --employer bTE --channel C --province 16 --starts-on 2014-11-01";
 
-    fn parse(more: &str) -> Result<Onboard, clap::Error> {
+    fn parse(more: &str) -> Result<Request, clap::Error> {
         let args = ARGS.split(' ').chain(more.split_whitespace());
-        Registry::try_parse_from(args).map(|registry| registry.onboard)
+        Registry::try_parse_from(args).map(|registry| registry.onboard.request.unwrap())
+    }
+
+    #[test]
+    fn a_template_needs_nothing_else_and_a_roster_needs_all() {
+        let parse = |args: &str| Registry::try_parse_from(args.split(' ')).map(|registry| registry.onboard);
+        let args = parse("onboard --template x.csv").unwrap();
+        assert!(args.request.is_none() && args.template.is_some());
+        for bad in ["onboard", "onboard x.csv", "onboard x.csv --template y.csv", "onboard --plan"] {
+            assert_eq!(parse(bad).unwrap_err().exit_code(), i32::from(REFUSED), "{bad}");
+        }
     }
 
     #[test]
