@@ -29,6 +29,7 @@ mod delimited;
 mod error;
 mod format;
 mod report;
+pub mod template;
 mod text;
 mod workbook;
 

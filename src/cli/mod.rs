@@ -112,6 +112,9 @@ impl Cli {
                 return code;
             }
             Command::Onboard(onboard) => {
+                if let Some(code) = onboard.without_registry() {
+                    return Ok(code);
+                }
                 let installation = Installation::open(&self.config).await?;
                 let today = clock.behind(installation.database.days_behind().await?).today();
                 let code = onboard::run(onboard, &installation.database, &Actor::command_line(), today).await;

@@ -33,6 +33,7 @@ use crate::store::{Database, StoreError};
 mod report_file;
 mod road;
 mod sheet;
+mod template_file;
 mod verdict;
 
 use report_file::ReportFile;
@@ -54,13 +55,16 @@ const MAXIMUM_FAILING: usize = 50_000;
 /// Broken by hand at 80 columns: clap would break the examples.
 const AFTER_HELP: &str = "\
 THE FILE
-  CSV in UTF-8, separated by commas, semicolons or tabs. Its first line names the
-  columns, in any order:
+  A workbook (XLSX), or CSV separated by commas, semicolons or tabs, in UTF-8,
+  UTF-16 or Windows-1252; what it is, is found out. One of its first twenty rows
+  names the columns, in any order:
     needed         NIK, NIP, NAMA, TANGGAL LAHIR, JENIS KELAMIN
     read if there  TEMPAT LAHIR, UNIT KERJA, GOLONGAN, GAJI POKOK, TMT, NO HP
   The usual variants (NO. KTP, TGL LAHIR, L/P, SKPD, …), English names and those
   of the API are known too; other columns are left alone. Dates are day, month,
-  year. Empty rows do not count.
+  year. NIK and NIP have to be text: a spreadsheet rounds numbers that long, and
+  a file in which it did is refused. Empty rows do not count. Of several sheets,
+  one has such a header.
 
 EXIT CODES
   0  every row is enrolled, or was enrolled before
@@ -69,6 +73,8 @@ EXIT CODES
   3  the registry cannot be reached, or broke off; send the same command again
 
 EXAMPLES
+  An empty roster in which no number is rounded:
+    registry onboard --template roster.xlsx
   What would happen, and what is wrong with which rows:
     registry onboard roster.csv --employer bTE --channel KW-SUMBAGSEL \\
       --province 16 --starts-on 2014-11-01 --plan
@@ -87,6 +93,16 @@ EXAMPLES
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP)]
 pub struct Onboard {
+    #[command(flatten)]
+    request: Option<Request>,
+    /// Write an empty roster to this file, .xlsx or .csv, and do nothing else
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    template: Option<PathBuf>,
+}
+
+/// Whom to enroll, and how.
+#[derive(Clone, Debug, clap::Args)]
+struct Request {
     /// The roster
     file: PathBuf,
     /// Their employer, a government body: its id in the API, as in `employers { nodes { id name } }`
@@ -152,6 +168,13 @@ where
     PossibleValuesParser::new(names).try_map(|name| name.to_uppercase().parse())
 }
 
+impl Onboard {
+    /// Does what needs no registry, if that was asked for.
+    pub fn without_registry(&self) -> Option<ExitCode> {
+        self.template.as_deref().map(template_file::write)
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -163,6 +186,8 @@ pub async fn run(
     actor: &Actor,
     today: NaiveDate,
 ) -> anyhow::Result<ExitCode> {
+    // Without a template and without a request, the command line was refused.
+    let Some(args) = args.request else { return Ok(ExitCode::SUCCESS) };
     let (message, code) = match attempt(&args, database, actor, today).await {
         Ok(verdict) => {
             print(&verdict.to_string())?;
@@ -205,7 +230,7 @@ impl<E: Into<ActionError>> From<E> for Stop {
 }
 
 async fn attempt(
-    args: &Onboard,
+    args: &Request,
     database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
@@ -241,7 +266,7 @@ async fn attempt(
 }
 
 /// Takes the rows out of the sheet: a report needs only the cells as they came.
-fn input_of(args: &Onboard, sheet: &mut Sheet) -> Input {
+fn input_of(args: &Request, sheet: &mut Sheet) -> Input {
     let file_name = args.file.file_name().map(|name| name.to_string_lossy());
     Input {
         employer: args.employer,
@@ -260,7 +285,7 @@ fn input_of(args: &Onboard, sheet: &mut Sheet) -> Input {
 }
 
 async fn try_out(
-    args: &Onboard,
+    args: &Request,
     database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
@@ -286,7 +311,7 @@ async fn try_out(
 }
 
 async fn enroll(
-    args: &Onboard,
+    args: &Request,
     database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
@@ -403,9 +428,19 @@ mod tests {
 
     const ARGS: &str = "onboard roster.csv --employer bTE --channel C --province 16 --starts-on 2014-11-01";
 
-    fn parse(more: &str) -> Result<Onboard, clap::Error> {
+    fn parse(more: &str) -> Result<Request, clap::Error> {
         let args = ARGS.split(' ').chain(more.split_whitespace());
-        Registry::try_parse_from(args).map(|registry| registry.onboard)
+        Registry::try_parse_from(args).map(|registry| registry.onboard.request.unwrap())
+    }
+
+    #[test]
+    fn a_template_needs_nothing_else_and_a_roster_needs_all() {
+        let parse = |args: &str| Registry::try_parse_from(args.split(' ')).map(|registry| registry.onboard);
+        let args = parse("onboard --template x.csv").unwrap();
+        assert!(args.request.is_none() && args.template.is_some());
+        for bad in ["onboard", "onboard x.csv", "onboard x.csv --template y.csv", "onboard --plan"] {
+            assert_eq!(parse(bad).unwrap_err().exit_code(), i32::from(REFUSED), "{bad}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The front door: who may come in, what is served where.
 //!
-//! Nothing is served without a token except health, the playground's files and the schema's text.
+//! Nothing is served without a token except health, the playground's files, the schema's text and the template of a
+//! roster.
 
 pub mod admission;
 pub mod audited;
@@ -21,6 +22,7 @@ mod purpose;
 pub mod server;
 pub mod settings;
 pub mod subscription;
+pub mod template;
 
 use std::sync::{Arc, LazyLock};
 
@@ -109,7 +111,8 @@ pub fn open(front: Front) -> Open {
             }
         }))
         .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready).with_state(health.clone()));
+        .route("/readyz", get(health::ready).with_state(health.clone()))
+        .merge(template::routes());
     if introspection {
         router = router.route("/schema.graphql", get(schema_text));
     }

@@ -1,3 +1,6 @@
+mod hostile;
+mod workbook;
+
 use proptest::prelude::*;
 
 use std::io::Cursor;
@@ -181,7 +184,7 @@ fn a_file_without_people_is_refused() {
 #[test]
 fn what_is_no_csv_is_named() {
     for (bytes, what) in [
-        (&b"PK\x03\x04\x14\0"[..], "XLSX"),
+        (&b"PK\x03\x04\x14\0"[..], "workbook"),
         (b"\xD0\xCF\x11\xE0\xA1\xB1", "XLS"),
         (b"\x1F\x8B\x08", "gzip"),
         (b"N\0I\0K\0", "UTF-16"),
@@ -206,14 +209,45 @@ fn what_is_not_in_the_encoding_of_the_file_is_refused_with_its_line() {
 }
 
 fn utf_16(text: &str) -> Vec<u8> {
-    "\u{feff}"
-        .chars()
-        .chain(text.chars())
-        .flat_map(|c| {
-            let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<_>>()
-        })
-        .collect()
+    format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// A text in each of the encodings that are read.
+fn encoded(text: &str, encoding: usize) -> Vec<u8> {
+    match encoding {
+        0 => text.into(),
+        1 => [BYTE_ORDER_MARK, text.as_bytes()].concat(),
+        2 => utf_16(text),
+        3 => format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        _ => encoding_rs::WINDOWS_1252.encode(text).0.into_owned(),
+    }
+}
+
+#[test]
+fn a_letter_is_read_whichever_piece_of_the_file_it_begins_in() {
+    // Pieces of 64 KiB, whose border goes through each byte of a letter and of a line end.
+    for at in 65_520..65_545_usize {
+        let row = "1,2,Ani,x,P\r\n";
+        let mut text = format!("{NEEDED}\r\n{}", row.repeat(5_400));
+        let padding = at - text.len() % row.len() - row.len();
+        text.truncate(text.len() - row.len() * ((text.len() - padding).div_ceil(row.len())));
+        let pad = "i".repeat(at - text.len() - 6);
+        text.push_str(&format!("1,2,An{pad}é,x,P\r\n3,4,Budi,x,L\r\n"));
+        for encoding in 0..5 {
+            let roster = read(encoded(&text, encoding)).unwrap();
+            let last: Vec<&str> = names(&roster).into_iter().rev().take(2).collect();
+            assert_eq!(last, ["Budi", &format!("An{pad}é")], "{at} {encoding}");
+            assert_eq!(roster.lines.last(), Some(&i32::try_from(text.lines().count()).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn a_file_of_windows_is_told_by_its_first_letter_however_late_it_comes() {
+    let text = format!("{NEEDED}\n{}1,2,Renée,x,P\n", "1,2,Ani,x,P\n".repeat(20_000));
+    for encoding in 0..5 {
+        assert_eq!(read(encoded(&text, encoding)).unwrap().rows[20_000].full_name, "Renée", "{encoding}");
+    }
 }
 
 #[test]
@@ -344,13 +378,13 @@ proptest! {
 
     #[test]
     fn rows_come_out_as_they_went_in(
-        cells in proptest::collection::vec(proptest::collection::vec("[a-c\"é ,;\t\r\n]{0,10}", 12), 1..8),
+        cells in proptest::collection::vec(proptest::collection::vec("[a-c\"éÜ ,;\t\r\n]{0,10}", 12), 1..8),
         separator in proptest::sample::select(&SEPARATORS[..]),
         end in any_end(),
         quotes in any_quotes(),
-        has_byte_order_mark: bool,
+        encoding in 0..5_usize,
     ) {
-        let mut bytes = if has_byte_order_mark { BYTE_ORDER_MARK.to_vec() } else { Vec::new() };
+        let mut bytes = Vec::new();
         let mut lines = Vec::new();
         let mut line = 2;
         {
@@ -373,7 +407,7 @@ proptest! {
         let expected: Vec<&Vec<String>> = cells.iter().filter(is_row).collect();
         let lines: Vec<i32> =
             lines.into_iter().zip(&cells).filter(|(_, row)| is_row(row)).map(|(line, _)| line).collect();
-        match read(&bytes[..]) {
+        match read(encoded(str::from_utf8(&bytes).unwrap(), encoding)) {
             Err(error) => prop_assert!(expected.is_empty(), "{error}"),
             Ok(roster) => {
                 prop_assert_eq!(roster.lines, lines);

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::report_file::ReportFile;
 use super::verdict::{Verdict, explained};
-use super::{Onboard, Stop, fetch_failing, key_of, step, tell};
+use super::{Request, Stop, fetch_failing, key_of, step, tell};
 use crate::actions::cancel_onboarding::{self, cancel_onboarding};
 use crate::actions::onboarding::receive::{self, Refused};
 use crate::actions::onboarding::worker::{Pace, work};
@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Onboards a file of any size, or says what would happen.
 pub(super) async fn drive(
-    args: &Onboard,
+    args: &Request,
     database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
@@ -68,7 +68,7 @@ pub(super) async fn drive(
 
 /// Begins the batch and stages its rows; where this was done before, the batch of then.
 async fn start(
-    args: &Onboard,
+    args: &Request,
     database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
@@ -109,7 +109,7 @@ async fn start(
     Ok(batch)
 }
 
-fn input_of(args: &Onboard, sha256: &[u8]) -> Input {
+fn input_of(args: &Request, sha256: &[u8]) -> Input {
     let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
     Input {
         employer: args.employer,

@@ -2,6 +2,8 @@
 
 use std::io::Read;
 
+use quick_xml::events::BytesStart;
+
 use super::Book;
 use super::number::typed;
 use super::xml::{Mark, Name, Xml, XmlError, attribute};
@@ -130,21 +132,27 @@ impl<S: Read> Cells<S> {
 
 impl Cell {
     /// What the mark of a cell says; without a column it stands in the `next` one.
-    fn of(mark: &quick_xml::events::BytesStart<'_>, next: usize) -> Option<Self> {
-        let at = match attribute(mark, "r") {
-            Some(name) => column(&name)?,
-            None => next,
-        };
-        let kind = match attribute(mark, "t").as_deref() {
-            None | Some("n") => Kind::Number,
-            Some("s") => Kind::Shared,
-            Some("b") => Kind::Truth,
-            Some("d") => Kind::Day,
-            // Texts, results of formulas, and errors such as #N/A.
-            Some(_) => Kind::Text,
-        };
-        let format = attribute(mark, "s").and_then(|format| format.parse().ok()).unwrap_or_default();
-        (at < LAST_COLUMN).then(|| Self { at, kind, format, text: String::new() })
+    fn of(mark: &BytesStart<'_>, next: usize) -> Option<Self> {
+        let mut cell = Self { at: next, ..Self::default() };
+        let mut attributes = mark.attributes();
+        for attribute in attributes.with_checks(false).flatten() {
+            match attribute.key.as_ref() {
+                "r" => cell.at = column(&attribute.value)?,
+                "s" => cell.format = attribute.value.parse().unwrap_or_default(),
+                "t" => {
+                    cell.kind = match attribute.value.as_ref() {
+                        "n" => Kind::Number,
+                        "s" => Kind::Shared,
+                        "b" => Kind::Truth,
+                        "d" => Kind::Day,
+                        // Texts, results of formulas, and errors such as #N/A.
+                        _ => Kind::Text,
+                    }
+                }
+                _ => {}
+            }
+        }
+        (cell.at < LAST_COLUMN).then_some(cell)
     }
 }
 
@@ -198,21 +206,25 @@ fn column(name: &str) -> Option<usize> {
 
 /// Turns `_x000D_` into the character that XML cannot have.
 fn unescaped(text: &str) -> String {
-    let mut parts = text.split("_x");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let code = part.get(..4).filter(|_| part[4..].starts_with('_'));
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("_x") {
+        let (before, escape) = rest.split_at(at);
+        plain.push_str(before);
+        let code = escape.get(2..6).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let code = code.filter(|_| escape[6..].starts_with('_'));
         match code.and_then(|code| u32::from_str_radix(code, 16).ok()).and_then(char::from_u32) {
             Some(letter) => {
                 plain.push(letter);
-                plain.push_str(&part[5..]);
+                rest = &escape[7..];
             }
             None => {
                 plain.push_str("_x");
-                plain.push_str(part);
+                rest = &escape[2..];
             }
         }
     }
+    plain.push_str(rest);
     plain
 }
 

@@ -71,7 +71,6 @@ impl<S: Read> Xml<S> {
 
     /// The next mark that is not a comment or the like.
     pub(super) fn next(&mut self) -> Result<Mark<'_>, XmlError> {
-        // The loop is within: a value that is given away from a loop would hold the buffer to its end.
         self.buffer.clear();
         self.reader.get_mut().allow(self.allowance);
         let event = match self.reader.read_event_into(&mut self.buffer) {
@@ -103,6 +102,7 @@ impl<S: Read> Xml<S> {
                 Mark::Text(letter.to_string().into())
             }
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => Mark::Text("".into()),
+            Event::Eof if self.depth > 0 => return Err(damaged("a part of it is cut off").into()),
             Event::Eof => Mark::Over,
         })
     }
