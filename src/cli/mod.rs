@@ -41,7 +41,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Serves the API, the playground and health.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Brings the tables up to date, and ends.
     Migrate,
     /// Prints the schema of the API.
