@@ -102,7 +102,7 @@ impl<S: Read> Cells<S> {
                         None => self.row + 1,
                     };
                     if number <= self.row || number > LAST_ROW {
-                        return Err(damaged("its rows are in no order").into());
+                        return Err(damaged("its rows are in no order, or there are too many").into());
                     }
                     self.row = number;
                     let line = Line { number, cells: Vec::new(), numbers: Vec::new() };
