@@ -109,7 +109,7 @@ impl<T: Read + Seek + Send> Source for T {}
 
 /// Where the rows come from.
 enum Table {
-    Text(delimited::Records),
+    Text(Box<delimited::Records>),
     Workbook(Box<workbook::Rows>),
 }
 
@@ -133,7 +133,7 @@ pub fn open(mut file: impl Source + 'static, limits: &Limits) -> Result<Roster, 
     let (table, header, separator) = match format::of(&mut file)? {
         Format::Text => {
             let (records, header, separator) = delimited::open(Box::new(file), limits)?;
-            (Table::Text(records), header, separator)
+            (Table::Text(Box::new(records)), header, separator)
         }
         Format::Workbook => {
             let (rows, header) = workbook::open(Box::new(file), limits)?;

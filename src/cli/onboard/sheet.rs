@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use super::{Stop, tell};
 use crate::domain::onboarding::{MAXIMUM_ROWS, Row};
@@ -67,7 +67,10 @@ fn bar_for(path: &Path) -> ProgressBar {
     let template = "{msg} {wide_bar} {percent}%  {binary_bytes_per_sec}  {eta} left";
     let style = ProgressStyle::with_template(template).expect("the template is well-formed");
     let length = std::fs::metadata(path).map_or(0, |file| file.len());
-    let bar = ProgressBar::new(length).with_style(style).with_message(format!("Reading {}", path.display()));
+    let bar = ProgressBar::new(length)
+        .with_style(style)
+        .with_finish(ProgressFinish::AndClear)
+        .with_message(format!("Reading {}", path.display()));
     bar.enable_steady_tick(Duration::from_millis(100));
     if bar.is_hidden() {
         tell(&format!("Reading {} …", path.display()));

@@ -85,7 +85,7 @@ mod tests {
         }
         assert_eq!(from_1904.day(40482.0).unwrap(), "2014-11-01");
         assert_eq!(from_1900.day(41944.5).unwrap(), "2014-11-01 12:00:00");
-        assert_eq!(from_1900.day(41943.999_999_99).unwrap(), "2014-11-01");
+        assert_eq!(from_1900.day(41_943.999_999_99).unwrap(), "2014-11-01");
         for number in [-1.0, 1e9, f64::NAN, f64::INFINITY] {
             assert_eq!(from_1900.day(number), None);
         }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_quantity_is_written_as_it_was_typed() {
         assert_eq!(typed(4.25e6, "4.25E6"), "4250000");
-        assert_eq!(typed(4_249_999.999_999_999_5, "4249999.9999999995"), "4250000");
+        assert_eq!(typed(4_249_999.999_999_999, "4249999.9999999995"), "4250000");
         assert_eq!(typed(2.5, "2.5"), "2.5");
         assert_eq!(typed(-0.0, "-0"), "-0");
     }
