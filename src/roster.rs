@@ -1,297 +1,254 @@
-//! Rosters: the list of civil servants that a personnel agency exports from a spreadsheet, read into rows.
+//! Rosters: the list of civil servants that a personnel agency exports from a spreadsheet, read row by row.
 //!
-//! A roster is CSV in UTF-8, separated by `,`, `;` or tabs, with any line ends; which, is found out. Workbooks (XLSX)
-//! and other encodings are refused with a sentence that says how to export them.
+//! A roster is text (CSV) in UTF-8, UTF-16 or Windows-1252, separated by `,`, `;` or tabs, with any line ends, or a
+//! workbook (XLSX); which, is found out. Anything else is refused with a sentence that says what it is and how to
+//! export it.
 //!
 //! Nothing here judges a cell: a row is read as it stands, and `domain::onboarding` says what is wrong with it. What
 //! is refused here is the file as a whole, where rows or columns cannot be told apart with certainty: a guess would
 //! give one person the particulars of another.
 //!
-//! Three decisions about rows:
+//! A file is somebody else's: it may be of any size, broken, or made to do harm. So no more of it is held in memory
+//! than one row, and each measure of it has a limit ([`Limits`]).
+//!
+//! Four decisions about rows:
+//! - The header is the first row that names three columns or more, among the first twenty: titles stand above it.
 //! - A row in which nothing stands, but for a number in the column `NO`, is no row, wherever it is: spreadsheets leave
 //!   such rows behind. Row numbers count people, line numbers count lines.
 //! - A row that is too short is read with empty cells, and the rules refuse it where a cell is needed.
 //! - Of a row that is too long nobody knows which cell belongs to which column, so none of it is read; [`Row::fault`]
 //!   says why, and the row is refused for it.
 
-use std::io::{self, Read};
+use std::io::{Read, Seek, SeekFrom};
 
-use csv::StringRecord;
+use crate::domain::onboarding::Row;
 
-use crate::domain::onboarding::{MAXIMUM_ROWS, Row};
-use crate::domain::problem::{Problem, ProblemCode};
-
+mod archive;
 mod column;
+mod delimited;
+mod error;
+mod format;
 mod report;
+pub mod template;
+mod text;
+mod workbook;
 
 use column::Header;
 pub use column::{Column, DoubledColumn};
+pub use error::RosterError;
+use format::Format;
+pub use report::ReportWriter;
 
-/// The largest file: ten times what so many rows of an ordinary roster take. It is held in memory.
-pub const MAXIMUM_BYTES: u64 = 16 << 20;
-/// The longest row. An ordinary one has 150 bytes; a longer one is a quotation mark that was never closed.
-pub const MAXIMUM_ROW_BYTES: usize = 64 << 10;
+/// Spreadsheets that write commas in amounts, as those of Indonesia do, expect it in a report.
+const WORKBOOK_SEPARATOR: u8 = b';';
+/// Rows in which the header is looked for.
+const HEADER_WITHIN: usize = 20;
 
-/// The separators that are tried; of equals the first wins.
-const SEPARATORS: [u8; 3] = *b",;\t";
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
-/// How a file begins that is no text in UTF-8: its first bytes, what it is, and what to do.
-const FOREIGN: [(&[u8], &str, &str); 7] = [
-    (b"PK\x03\x04", "a zip archive, as workbooks (XLSX) are", SAVE_AS_CSV),
-    (b"\xD0\xCF\x11\xE0", "an old workbook (XLS)", SAVE_AS_CSV),
-    (b"\xFF\xFE", "text in UTF-16", SAVE_AS_CSV),
-    (b"\xFE\xFF", "text in UTF-16", SAVE_AS_CSV),
-    (b"\x1F\x8B", "compressed with gzip", "Unpack it first: gunzip FILE."),
-    (b"%PDF", "a PDF document", "Ask for the list from which it was printed, as CSV."),
-    (b"<", "an HTML or XML page, whatever its name says", SAVE_AS_CSV),
-];
-const SAVE_AS_CSV: &str = "Open it in the spreadsheet and save it as “CSV UTF-8”.";
-
-/// A file that was read.
-#[derive(Clone, Debug)]
-pub struct Roster {
-    /// The people, in the order of the file.
-    pub rows: Vec<Row>,
-    /// The line at which each row begins. The header is line 1; empty lines and line breaks within quotes count.
-    pub lines: Vec<i32>,
-    /// Columns that mean nothing here, as the header names them.
-    pub ignored_columns: Vec<String>,
-    /// Rows in which nothing stood: left out, not counted.
-    pub empty_rows: usize,
-    sheet: Sheet,
+/// How much of a file is read. Beyond, it is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the file. The default is 512 MiB.
+    pub bytes: u64,
+    /// People in it. The default is a million, as many as fit in a sheet.
+    pub rows: u64,
+    /// Bytes of one row. An ordinary one has 150; a longer one is a quotation mark that was never closed. The default
+    /// is 64 KiB. This much is held in memory, whatever the file has.
+    pub row_bytes: usize,
+    /// Bytes of one cell. A row with a longer one is refused, and the others are read. The default is 4 KiB.
+    pub field_bytes: usize,
+    /// Columns of the table. The default is 200.
+    pub columns: usize,
+    /// Bytes that each part of a workbook has when it is unpacked, whatever it says itself. The default is 512 MiB.
+    pub unpacked_bytes: u64,
 }
 
-/// The file as it came, from which what failed is written back.
-#[derive(Clone, Debug)]
-struct Sheet {
-    separator: u8,
-    has_byte_order_mark: bool,
-    header: Header,
-    records: Vec<StringRecord>,
-}
-
-/// Why a file is refused as a whole.
-#[derive(Debug, thiserror::Error)]
-pub enum RosterError {
-    /// It broke off.
-    #[error("The file cannot be read: {0}.")]
-    Read(#[from] io::Error),
-    /// There is nothing in it.
-    #[error("The file is empty.")]
-    Empty,
-    /// There is a header and nothing below it.
-    #[error("The file has a header and no row.")]
-    NoRows,
-    /// It is something else than CSV in UTF-8.
-    #[error("The file is {what}. Only CSV in UTF-8 can be read so far.")]
-    Format {
-        /// What it is.
-        what: &'static str,
-        /// What to do about it.
-        hint: &'static str,
-    },
-    /// Its letters are not UTF-8.
-    #[error("Line {line} is not text in UTF-8.")]
-    Encoding {
-        /// The first such line.
-        line: usize,
-    },
-    /// It is larger than [`MAXIMUM_BYTES`].
-    #[error("The file is larger than {} MiB.", MAXIMUM_BYTES >> 20)]
-    TooLarge,
-    /// It has more rows than [`MAXIMUM_ROWS`]. No further one was read.
-    #[error("The file has more than {MAXIMUM_ROWS} rows.")]
-    TooManyRows,
-    /// A row is longer than [`MAXIMUM_ROW_BYTES`].
-    #[error("The row at line {line} is longer than {} KiB.", MAXIMUM_ROW_BYTES >> 10)]
-    RowTooLong {
-        /// Where it begins.
-        line: usize,
-    },
-    /// A quotation mark is not closed where its cell ends, and other rows became part of the cell.
-    #[error(
-        "A quotation mark in the row at line {line} is not closed: the rows below it became part of a cell."
-    )]
-    OpenQuote {
-        /// Where the row begins.
-        line: usize,
-    },
-    /// Columns that are needed are missing, or a column is there twice.
-    #[error("{}", column::complaint(missing, doubled))]
-    Columns {
-        /// All that are missing.
-        missing: Vec<Column>,
-        /// All that are there more than once.
-        doubled: Vec<DoubledColumn>,
-        /// What the first line has instead.
-        found: Vec<String>,
-    },
-}
-
-impl RosterError {
-    /// The same in the form in which the API names what is wrong with an input.
-    pub fn problem(&self) -> Problem {
-        let (code, hint) = match self {
-            Self::Empty | Self::NoRows => (ProblemCode::Required, None),
-            Self::TooLarge | Self::TooManyRows => (
-                ProblemCode::OutOfRange,
-                Some("Split it into several files, each with the header.".to_owned()),
-            ),
-            Self::Read(error) if error.kind() == io::ErrorKind::NotFound => (ProblemCode::NotFound, None),
-            Self::Read(_) => (ProblemCode::InvalidFormat, None),
-            Self::Format { hint, .. } => (ProblemCode::InvalidFormat, Some((*hint).to_owned())),
-            Self::Encoding { .. } => (ProblemCode::InvalidFormat, Some(SAVE_AS_CSV.to_owned())),
-            Self::RowTooLong { .. } | Self::OpenQuote { .. } => {
-                let hint = "Look for a single \" at the beginning of a cell there; within quotes it is written twice.";
-                (ProblemCode::InvalidFormat, Some(hint.to_owned()))
-            }
-            Self::Columns { found, .. } => (ProblemCode::MissingColumns, Some(column::advice(found))),
-        };
-        let problem = Problem::error(code, "file", self.to_string());
-        match hint {
-            Some(hint) => problem.hint(hint),
-            None => problem,
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bytes: 512 << 20,
+            rows: 1_000_000,
+            row_bytes: 64 << 10,
+            field_bytes: 4 << 10,
+            columns: 200,
+            unpacked_bytes: 512 << 20,
         }
     }
 }
 
-/// Reads a roster.
+/// One person, as the file has them.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Counts people, from 1.
+    pub number: i32,
+    /// The line at which the row begins. The first line is 1; empty lines and line breaks within quotes count. In a
+    /// workbook it is the row of the sheet.
+    pub line: i32,
+    /// The cells that mean something, as text, or why the row cannot be read.
+    pub row: Row,
+    /// All cells as they came, for the report.
+    pub original: Vec<String>,
+}
+
+/// A file under way: its header is read, its rows are still to come.
+///
+/// After the first error there is nothing more.
+pub struct Roster {
+    table: Table,
+    header: Header,
+    limits: Limits,
+    separator: u8,
+    people: i32,
+    empty_rows: u64,
+    is_over: bool,
+}
+
+/// What a roster can be read from. Where it is kept does not matter, but it is read from its beginning more than once.
+pub trait Source: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Source for T {}
+
+/// Where the rows come from.
+enum Table {
+    Text(Box<delimited::Records>),
+    Workbook(Box<workbook::Rows>),
+}
+
+/// A row of the table, the header's included.
+struct Line {
+    /// Where it begins.
+    number: i32,
+    cells: Vec<String>,
+    /// The cells that are numbers, in a workbook.
+    numbers: Vec<(usize, f64)>,
+}
+
+/// Opens a roster: finds out what it is, and reads its header.
 ///
 /// # Errors
-/// The file is refused as a whole: see [`RosterError`].
-pub fn read(source: impl Read) -> Result<Roster, RosterError> {
-    let mut bytes = Vec::new();
-    source.take(MAXIMUM_BYTES + 1).read_to_end(&mut bytes)?;
-    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
-    refuse_foreign(text)?;
-    let (separator, header) = find_header(text)?;
-    let has_byte_order_mark = text.len() < bytes.len();
-    let sheet = Sheet { separator, has_byte_order_mark, header, records: Vec::new() };
-    read_rows(Records::of(text, separator), sheet)
+/// The file is refused as a whole. All columns that are missing or there twice are named at once.
+pub fn open(mut file: impl Source + 'static, limits: &Limits) -> Result<Roster, RosterError> {
+    if file.seek(SeekFrom::End(0))? > limits.bytes {
+        return Err(RosterError::TooLarge { mebibytes: limits.bytes >> 20 });
+    }
+    let (table, header, separator) = match format::of(&mut file)? {
+        Format::Text => {
+            let (records, header, separator) = delimited::open(Box::new(file), limits)?;
+            (Table::Text(Box::new(records)), header, separator)
+        }
+        Format::Workbook => {
+            let (rows, header) = workbook::open(Box::new(file), limits)?;
+            (Table::Workbook(Box::new(rows)), header, WORKBOOK_SEPARATOR)
+        }
+    };
+    Ok(Roster { table, header, limits: *limits, separator, people: 0, empty_rows: 0, is_over: false })
 }
 
-fn refuse_foreign(text: &[u8]) -> Result<(), RosterError> {
-    if let Some(&(_, what, hint)) = FOREIGN.iter().find(|(begin, ..)| text.starts_with(begin)) {
-        return Err(RosterError::Format { what, hint });
+impl Roster {
+    /// The names of the columns, as they came.
+    pub fn columns(&self) -> &[String] {
+        &self.header.names
     }
-    if text.iter().take(2).any(|&byte| byte == 0) {
-        return Err(RosterError::Format { what: "text in UTF-16, or no text", hint: SAVE_AS_CSV });
-    }
-    if text.len() as u64 > MAXIMUM_BYTES {
-        return Err(RosterError::TooLarge);
-    }
-    match std::str::from_utf8(text) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(RosterError::Encoding { line: 1 + line_breaks(&text[..error.valid_up_to()]) }),
-    }
-}
 
-/// The separator by which the first line has most columns of a known name, and the header that it then is.
-fn find_header(text: &[u8]) -> Result<(u8, Header), RosterError> {
-    let mut best: Option<(u8, Header)> = None;
-    for separator in SEPARATORS {
-        let Some((_, record)) = Records::of(text, separator).next()? else { return Err(RosterError::Empty) };
-        let header = Header::of(record);
-        if best.as_ref().is_none_or(|(_, best)| header.known() > best.known()) {
-            best = Some((separator, header));
+    /// By what a report is best separated: as the file is, and as Indonesian spreadsheets expect it for a workbook.
+    pub fn separator(&self) -> u8 {
+        self.separator
+    }
+
+    /// The names of columns that mean nothing here, shortened for a person to read.
+    pub fn ignored_columns(&self) -> &[String] {
+        &self.header.ignored
+    }
+
+    /// Rows so far in which nothing stood: left out, not counted.
+    pub fn empty_rows(&self) -> u64 {
+        self.empty_rows
+            + match &self.table {
+                Table::Text(records) => records.empty_lines,
+                Table::Workbook(_) => 0,
+            }
+    }
+
+    fn read(&mut self) -> Result<Option<Record>, RosterError> {
+        loop {
+            let line = match &mut self.table {
+                Table::Text(records) => records.next()?,
+                Table::Workbook(rows) => rows.next()?,
+            };
+            let Some(Line { number: line, mut cells, numbers }) = line else {
+                return if self.people == 0 { Err(RosterError::NoRows) } else { Ok(None) };
+            };
+            if self.header.is_empty_row(&cells) {
+                self.empty_rows += 1;
+                continue;
+            }
+            if u64::from(self.people.unsigned_abs()) == self.limits.rows || self.people == i32::MAX {
+                return Err(RosterError::TooManyRows { rows: self.limits.rows });
+            }
+            if matches!(self.table, Table::Text(_)) && self.header.swallowed_a_row(&cells, self.separator) {
+                return Err(RosterError::OpenQuote { line });
+            }
+            for (at, number) in numbers {
+                self.restore(&mut cells[at], at, number);
+            }
+            self.people += 1;
+            let row = self.header.row(&cells, &self.limits);
+            let row = row.unwrap_or_else(|fault| Row { fault: Some(fault), ..Row::default() });
+            return Ok(Some(Record { number: self.people, line, row, original: cells }));
         }
     }
-    let (separator, header) = best.ok_or(RosterError::Empty)?;
-    header.judge()?;
-    Ok((separator, header))
-}
 
-fn read_rows(mut records: Records<'_>, mut sheet: Sheet) -> Result<Roster, RosterError> {
-    // The header is known already.
-    records.next()?;
-    let (mut rows, mut lines, mut empty_rows) = (Vec::new(), Vec::new(), 0);
-    while let Some((line, record)) = records.next()? {
-        if sheet.header.is_empty_row(&record) {
-            empty_rows += 1;
-            continue;
+    /// Says in a cell what a number in a workbook means in its column.
+    fn restore(&self, cell: &mut String, at: usize, number: f64) {
+        let Table::Workbook(rows) = &self.table else { return };
+        match self.header.column(at) {
+            // A quantity of sixteen digits is rounded. `.0` says so, in the report as well: were it only digits there,
+            // it would be taken for a number that somebody has corrected.
+            Some(Column::NationalId | Column::ServiceNumber) => *cell = format!("{number:.0}.0"),
+            Some(Column::BirthDate | Column::StartsOn) if (10_000.0..80_000.0).contains(&number) => {
+                if let Some(day) = rows.day(number) {
+                    *cell = day;
+                }
+            }
+            _ => {}
         }
-        if rows.len() == MAXIMUM_ROWS {
-            return Err(RosterError::TooManyRows);
-        }
-        if sheet.header.swallowed_a_row(&record, sheet.separator) {
-            return Err(RosterError::OpenQuote { line });
-        }
-        rows.push(match sheet.header.row(&record) {
-            Ok(row) => row,
-            Err(fault) => Row { fault: Some(fault), ..Row::default() },
-        });
-        lines.push(i32::try_from(line).expect("a file of this size has fewer lines"));
-        sheet.records.push(record);
-    }
-    if rows.is_empty() {
-        return Err(RosterError::NoRows);
-    }
-    empty_rows += records.empty_lines;
-    Ok(Roster { rows, lines, ignored_columns: sheet.header.ignored(), empty_rows, sheet })
-}
-
-/// The records of a file with the line at which each begins: the reader beneath counts no lone carriage returns, and
-/// passes over empty lines in silence.
-struct Records<'a> {
-    text: &'a [u8],
-    separator: u8,
-    reader: csv::Reader<&'a [u8]>,
-    /// Where the last record began, and in which line.
-    begin: usize,
-    line: usize,
-    empty_lines: usize,
-}
-
-impl<'a> Records<'a> {
-    fn of(text: &'a [u8], separator: u8) -> Self {
-        Self { text, separator, reader: reader(text, separator), begin: 0, line: 1, empty_lines: 0 }
-    }
-
-    fn next(&mut self) -> Result<Option<(usize, StringRecord)>, RosterError> {
-        let position = self.position();
-        let breaks = self.text[position..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        let begin = position + breaks;
-        self.line += line_breaks(&self.text[self.begin..begin]);
-        self.begin = begin;
-        // The second half of a line end that the reader has left behind is no line of its own.
-        let is_halved = breaks > 0 && self.text[..=position].ends_with(b"\r\n");
-        self.empty_lines += line_breaks(&self.text[position + usize::from(is_halved)..begin]);
-
-        let mut record = StringRecord::new();
-        if !self.reader.read_record(&mut record).map_err(io::Error::from)? {
-            return Ok(None);
-        }
-        let bytes = &self.text[begin..self.position()];
-        if bytes.len() > MAXIMUM_ROW_BYTES {
-            return Err(RosterError::RowTooLong { line: self.line });
-        }
-        if self.position() == self.text.len() && is_open(bytes, self.separator) {
-            return Err(RosterError::OpenQuote { line: self.line });
-        }
-        Ok(Some((self.line, record)))
-    }
-
-    /// How far the reader has come.
-    fn position(&self) -> usize {
-        usize::try_from(self.reader.position().byte()).map_or(self.text.len(), |at| at.min(self.text.len()))
     }
 }
 
-fn reader(text: &[u8], separator: u8) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(text)
+impl Iterator for Roster {
+    type Item = Result<Record, RosterError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let next = self.read().transpose();
+        self.is_over = !matches!(next, Some(Ok(_)));
+        next
+    }
 }
 
-/// Is a quotation mark of the last record still open? Then a further line becomes part of it.
-fn is_open(record: &[u8], separator: u8) -> bool {
-    let longer = [record, b"\nx"].concat();
-    reader(&longer, separator).into_records().count() == 1
-}
-
-/// Line ends of all three kinds: `\n`, `\r\n`, and `\r` alone.
-fn line_breaks(text: &[u8]) -> usize {
-    let lone = |at: usize| text.get(at + 1) != Some(&b'\n');
-    text.iter().enumerate().filter(|&(at, &byte)| byte == b'\n' || (byte == b'\r' && lone(at))).count()
+/// Finds the header among the first rows of a table, which are left behind.
+///
+/// It is the first that names three columns. Where none does, the one that names most is judged, so that it can be
+/// said what it lacks.
+fn find_header(mut next: impl FnMut() -> Result<Option<Line>, RosterError>) -> Result<Header, RosterError> {
+    let mut best: Option<Header> = None;
+    for _ in 0..HEADER_WITHIN {
+        // What is broken below a first row of nothing known is not what is wrong with the file.
+        let line = match next() {
+            Err(_) if best.is_some() => break,
+            line => line?,
+        };
+        let Some(line) = line else { break };
+        let header = Header::of(line.cells);
+        if header.known() >= 3 {
+            return Ok(header);
+        }
+        if best.as_ref().is_none_or(|best| header.known() > best.known()) {
+            best = Some(header);
+        }
+    }
+    best.ok_or(RosterError::Empty)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ import traceback
 
 import crashes
 import database_faults
+import files
 import front_door
 import identity
 import once
@@ -35,6 +36,8 @@ SIEGES = {
     "stop": database_faults.stop,
     "overload": overload.overload,
     "onboarding_kills": onboarding.onboarding_kills,
+    "file_kills": files.file_kills,
+    "large_file_kills": files.large_file_kills,
     "five": starting.five,
     "read_only": starting.read_only,
 }

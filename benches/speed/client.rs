@@ -44,6 +44,28 @@ impl Client {
         Ok(body)
     }
 
+    /// Sends a file, and waits until it is taken.
+    pub async fn put(&mut self, token: &str, path: &str, file: &[u8]) -> anyhow::Result<()> {
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
+            file.len()
+        );
+        self.stream.write_all(head.as_bytes()).await?;
+        self.stream.write_all(file).await?;
+        self.received.clear();
+        while find(&self.received, b"\r\n\r\n").is_none() {
+            self.receive().await?;
+        }
+        let said = String::from_utf8_lossy(&self.received).into_owned();
+        ensure!(said.starts_with("HTTP/1.1 200"), "the file is not taken: {said}");
+        let length = content_length(said.as_bytes())?;
+        let end = find(said.as_bytes(), b"\r\n\r\n").unwrap_or_default() + 4 + length;
+        while self.received.len() < end {
+            self.receive().await?;
+        }
+        Ok(())
+    }
+
     /// The same, read.
     pub async fn data(&mut self, request: &[u8]) -> anyhow::Result<Value> {
         let mut answer: Value = serde_json::from_slice(self.ask(request).await?)?;

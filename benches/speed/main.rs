@@ -38,6 +38,9 @@ struct Cli {
     /// Size of the synthetic register; may be given several times.
     #[arg(long, default_values_t = [200_000, 2_000_000])]
     participants: Vec<u64>,
+    /// Rows of the file that S7 onboards.
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=2_000_000))]
+    file_rows: u64,
     /// Seconds of each measurement.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
     seconds: u64,

@@ -94,6 +94,46 @@ pub fn roster(numbers: std::ops::Range<u64>) -> Value {
     }})
 }
 
+/// The variables of a `startOnboarding` that needs no approval.
+pub fn start() -> Value {
+    json!({"input": {
+        "employerId": NodeId::Employer(SOUTH_SUMATRA_GOVERNMENT).encode().to_string(),
+        "channelCode": GOVERNMENT_UNIT,
+        "provinceCode": "16",
+        "startsOn": "2014-11-01",
+        "firstContributionPaid": true,
+        "fileName": "roster.csv",
+        "planOnly": false,
+    }})
+}
+
+/// The people of these numbers as a personnel office exports them.
+pub fn file(numbers: std::ops::Range<u64>) -> String {
+    let mut text =
+        "NO;NIP;NIK;NAMA;TEMPAT LAHIR;TANGGAL LAHIR;JENIS KELAMIN;UNIT KERJA;GOLONGAN;GAJI POKOK;TMT;NO HP\n"
+            .to_owned();
+    for (no, number) in (1..).zip(numbers) {
+        let row = row(number);
+        let cells = [
+            Some(format!("{no}")),
+            Some(row.service_number),
+            Some(row.national_id),
+            Some(row.full_name),
+            row.birth_place,
+            Some(row.birth_date),
+            Some(row.sex),
+            row.work_unit,
+            row.grade,
+            row.monthly_wage,
+            row.starts_on,
+            row.phone,
+        ];
+        text.push_str(&cells.map(Option::unwrap_or_default).join(";"));
+        text.push('\n');
+    }
+    text
+}
+
 fn row(number: u64) -> Row {
     let person = Person::of(number);
     Row {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, bail, ensure};
 use futures_util::TryStreamExt as _;
 use participant_registry::demo::BRANCH;
 use serde_json::json;
@@ -32,6 +32,11 @@ const ONBOARD: &str = include_str!("../../demo/onboard.graphql");
 const FIRST_OF_ROSTERS: u64 = 5_000_000;
 /// The civil servants of the story.
 const STORY: u64 = 8_000;
+/// Numbers of people from here on come in files.
+const FIRST_OF_FILES: u64 = 7_000_000;
+const START: &str = "mutation Start($input: StartOnboardingInput!) {
+  startOnboarding(input: $input) { batch { uploadUrl } errors { code path message } }
+}";
 /// The most that one request takes, and how many of them.
 const LARGE: (u64, u32) = (10_000, 20);
 
@@ -44,6 +49,7 @@ pub async fn measure(cli: &Cli, register: &Register, report: &mut Report) -> any
     }
     if cli.wants(&[Part::S7]) {
         onboard(cli, register, &server, report).await?;
+        file(cli, register, &server, report).await?;
     }
     server.stop().await
 }
@@ -132,6 +138,36 @@ async fn onboard(cli: &Cli, register: &Register, server: &Server, report: &mut R
     Ok(())
 }
 
+/// A file, from its first byte to the outcome of its last row, and how much memory that takes.
+async fn file(cli: &Cli, register: &Register, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+    let mut onboarding = Onboarding {
+        register,
+        client: Client::connect(server.address).await?,
+        copy: register.connect().await?,
+        next: FIRST_OF_FILES,
+    };
+    let rows = cli.file_rows;
+    let [(received, applied), copied] = onboarding.file(rows).await?;
+    let seconds = |time: Duration| time.as_secs_f64();
+    let all = seconds(received + applied);
+    report.add(Row {
+        part: "S7",
+        participants: register.participants,
+        what: format!("{rows} in a file"),
+        registry: format!(
+            "{:.0} rows/s (received in {:.1} s, applied in {:.1} s), {} MiB at most",
+            rows as f64 / all,
+            seconds(received),
+            seconds(applied),
+            server.process().peak_memory().unwrap_or_default() >> 20,
+        ),
+        beside: format!("COPY: {:.0} rows/s", rows as f64 / seconds(copied.0)),
+        value: seconds(copied.0) / all,
+        target: Target::AtLeast(0.7),
+    });
+    Ok(())
+}
+
 /// Rosters, through the registry and past it.
 struct Onboarding<'a> {
     register: &'a Register,
@@ -157,6 +193,37 @@ impl Onboarding<'_> {
         let batch: i64 = sqlx::query_scalar(batches).fetch_one(&mut self.copy).await?;
         ensure!(batch == before + 1, "a request made {} batches", batch - before);
         Ok([onboarded, self.copy_again(batch).await?])
+    }
+
+    /// Onboards so many new people from a file, then copies the rows as [`Self::both`] does. Gives the times of receiving,
+    /// applying and copying.
+    async fn file(&mut self, rows: u64) -> anyhow::Result<[(Duration, Duration); 2]> {
+        let numbers = self.next..self.next + rows;
+        self.next = numbers.end;
+        let start = request(&self.register.token, START, &people::start());
+        let answer = self.client.data(&start).await?;
+        let url = answer["startOnboarding"]["batch"]["uploadUrl"].as_str();
+        let url = url.with_context(|| format!("no onboarding was started: {answer}"))?.to_owned();
+        let file = people::file(numbers);
+        let began = Instant::now();
+        self.client.put(&self.register.token, &url, file.as_bytes()).await?;
+        let received = began.elapsed();
+        let batch: i64 =
+            sqlx::query_scalar("select max(id) from onboarding_batch").fetch_one(&mut self.copy).await?;
+        loop {
+            let (state, enrolled): (String, i32) =
+                sqlx::query_as("select state::text, enrolled from onboarding_batch where id = $1")
+                    .bind(batch)
+                    .fetch_one(&mut self.copy)
+                    .await?;
+            match state.as_str() {
+                "APPLYING" => tokio::time::sleep(Duration::from_millis(20)).await,
+                "COMPLETED" if u64::try_from(enrolled)? == rows => break,
+                _ => bail!("the file ended as {state} with {enrolled} enrolled"),
+            }
+        }
+        let applied = began.elapsed() - received;
+        Ok([(received, applied), (self.copy_again(batch).await?, Duration::ZERO)])
     }
 
     async fn copy_again(&mut self, batch: i64) -> anyhow::Result<Duration> {
@@ -213,7 +280,9 @@ impl Shifted {
         let of_people = format!("between {} and {}", people.start, people.end - 1);
         let queries = [
             (
-                "onboarding_batch",
+                "onboarding_batch (id, state, employer_id, channel_id, province_id, programmes, category, starts_on,
+                 first_contribution_paid, all_or_nothing, file_name, digest, received, pending, enrolled, already_enrolled,
+                 rejected, flagged, monthly_contributions, submitted_by, submitted_at, approved_by, finished_at)",
                 format!(
                     "select id + 1, state, employer_id, channel_id, province_id, programmes, category, starts_on,
                      first_contribution_paid, all_or_nothing, file_name, digest, received, pending, enrolled,
@@ -229,18 +298,22 @@ impl Shifted {
                 ),
             ),
             (
-                "participant",
+                "participant (id, registered_at, channel_id, employer_id, association_id, birth_date, sex, status, province_id,
+                 full_name, name_key, national_id, phone)",
                 format!(
                     "select id + {shift}, registered_at, channel_id, employer_id, association_id, birth_date, sex, status,
                      province_id, full_name, name_key, national_id, phone from participant where id {of_people} order by 1"
                 ),
             ),
             (
-                "enrollment",
+                "enrollment (participant_id, id, employer_id, association_id, channel_id, onboarding_batch_id, monthly_wage,
+                 starts_on, ends_on, paid_through, segment, status, end_reason, civil_servant, province_id, programmes,
+                 recorded_at, service_number, work_unit, grade, flags, counts_from, paid, lapses_on)",
                 format!(
                     "select participant_id + {shift}, id + {enrollments}, employer_id, association_id, channel_id,
                      onboarding_batch_id + 1, monthly_wage, starts_on, ends_on, paid_through, segment, status, end_reason,
-                     civil_servant, province_id, programmes, recorded_at, service_number, work_unit, grade, flags
+                     civil_servant, province_id, programmes, recorded_at, service_number, work_unit, grade, flags, counts_from,
+                     paid, lapses_on
                      from enrollment where participant_id {of_people} order by 1"
                 ),
             ),

@@ -122,7 +122,7 @@ impl once::Work for Work<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
         let enrolled = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
-        let told = Told::by(&enrolled.outcomes, |_| self.index.clone());
+        let told = Told::by(enrolled.outcomes.iter().map(Some), |_| self.index.clone());
         if self.watch.is_too_much(conn, &told).await? {
             return Ok(Watch::taken_back().of(enrolled.known));
         }

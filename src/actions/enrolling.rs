@@ -3,6 +3,8 @@
 //! Uniqueness is decided by whoever inserts first, never by a look before: the identity number is claimed, people
 //! who were known already are locked, and what remains is written. Each step is one statement for all rows.
 
+mod foresee;
+
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::PgConnection;
@@ -21,6 +23,8 @@ use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::participant::{NewParticipant, Person};
 use crate::store::{StoreError, employer, enrollment, event, identifier, participant};
+
+pub(super) use foresee::foresee;
 
 /// What became of one of them.
 #[derive(Clone, Debug)]

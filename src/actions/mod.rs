@@ -6,6 +6,8 @@
 //! To add one: a file here that judges its input with `domain`, writes with `store` inside [`once::once`], and is
 //! called from `graphql`.
 
+pub mod approve_onboarding;
+pub mod cancel_onboarding;
 pub mod change_client;
 mod changing;
 pub mod clear_licence;
@@ -19,6 +21,7 @@ pub mod enroll_participant;
 mod enrolling;
 pub mod lapse;
 pub mod onboard_civil_servants;
+pub mod onboarding;
 pub mod once;
 pub mod open_channel;
 pub mod quota;
@@ -28,6 +31,7 @@ pub mod register_association;
 pub mod register_client;
 pub mod register_employer;
 pub mod set_target;
+pub mod start_onboarding;
 mod terms;
 pub mod transfer_enrollment;
 

@@ -2,27 +2,34 @@
 //! asked to, and the same rows again enroll nobody twice.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::enrolling::{self, Context, Outcome};
+use super::enrolling::{self, Context};
+use super::onboarding::worker::{self, Pace};
+use super::onboarding::{Agreed, Place, Tried, candidates, receive, tried};
 use super::quota::{self, Told, Watch};
-use super::terms::{self, Found, Named};
+use super::terms::{self, Named};
 use super::{ActionError, Done, demand, once};
 use crate::domain::actor::{Actor, Operation};
-use crate::domain::enrollment::{
-    CivilServantCategory, NewEnrollment, Programme, Segment, Terms, judge_terms,
+use crate::domain::enrollment::{CivilServantCategory, Programme};
+use crate::domain::onboarding::{
+    JudgedRow, MAXIMUM_ROWS, Numbers, OnboardingState, Row, RowOutcome, StagedRow, judge_row, judge_rows,
 };
-use crate::domain::onboarding::{Counts, JudgedRow, MAXIMUM_ROWS, Row, RowOutcome, judge_rows};
 use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::domain::rule::Rulebook;
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
-use crate::store::onboarding::{NewBatch, NewRow};
+use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::reference::Reference;
-use crate::store::{Database, StoreError, onboarding};
+use crate::store::{Database, StoreError};
+
+/// How often, and with what pauses, a plan is begun while another batch of the same client is worked at.
+const PLAN_TRIES: u32 = 20;
+const PLAN_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is asked for.
 #[derive(Clone, Debug, Serialize)]
@@ -51,6 +58,9 @@ pub struct Input {
     pub file_name: Option<String>,
     /// Refuse all rows when one of them is refused.
     pub all_or_nothing: bool,
+    /// Say what would happen, and wait for somebody else's approval.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub plan_only: bool,
 }
 
 /// The batch that was made.
@@ -60,23 +70,12 @@ pub struct Onboarded {
     pub batch: i64,
 }
 
-/// What a plan says would happen.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// How many rows of each outcome.
-    pub counts: Counts,
-    /// The outcome of each row.
-    pub rows: Vec<NewRow>,
-    /// Contributions due each month for those enrolled, in rupiah.
-    pub monthly_contributions: i64,
-}
-
 /// Onboards civil servants, on record in `trail`.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.
 pub async fn onboard_civil_servants(
-    database: &Database,
+    database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
     key: Option<&str>,
@@ -91,16 +90,33 @@ pub async fn onboard_civil_servants(
         Err(problems) => return once::recall(&database.bulk, &database.keys, &request, problems).await,
     };
     let watch = Watch::new(database, actor, input.rows.len());
-    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged, watch: &watch };
+    let apply =
+        Apply { database, actor, rules: &reference.rules, input, judged: &judged, watch: &watch, today };
     let done = once::once(&database.bulk, &database.keys, request, apply).await?;
     watch.verdict()?;
+    if let (true, Some(Onboarded { batch })) = (input.plan_only, &done.value) {
+        plan_now(database, today, *batch).await;
+    }
     Ok(done)
+}
+
+/// Plans a batch before the answer. Where a worker is at it already, or the database is away, the answer says how far it is.
+async fn plan_now(database: &Arc<Database>, today: NaiveDate, batch: i64) {
+    for _ in 0..PLAN_TRIES {
+        match worker::work(database, today, Pace::default(), Some(batch)).await {
+            Ok(true) | Err(_) => return,
+            Ok(false) => tokio::time::sleep(PLAN_PAUSE).await,
+        }
+    }
 }
 
 impl once::Work for Apply<'_> {
     type Outcome = Onboarded;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Onboarded>, StoreError> {
+        if self.input.plan_only {
+            return self.stage(conn).await;
+        }
         let Applied { batch, report, subjects, known, told } = self.write(conn).await?;
         if self.watch.is_too_much(conn, &told).await? {
             return Ok(Watch::taken_back().of(known));
@@ -123,7 +139,7 @@ pub async fn plan(
     today: NaiveDate,
     input: &Input,
     trail: &Trail,
-) -> Result<Done<Report>, ActionError> {
+) -> Result<Done<Tried>, ActionError> {
     demand(actor, Operation::Enroll)?;
     let reference = database.reference();
     let judged = match judge(database, &reference, actor, today, input).await? {
@@ -131,7 +147,8 @@ pub async fn plan(
         Err(problems) => return Ok(Done::refused(problems)),
     };
     let watch = Watch::new(database, actor, input.rows.len());
-    let apply = Apply { database, actor, rules: &reference.rules, input, judged: &judged, watch: &watch };
+    let apply =
+        Apply { database, actor, rules: &reference.rules, input, judged: &judged, watch: &watch, today };
     let mut transaction = database.bulk.begin().await?;
     let Applied { report, known, .. } = apply.write(&mut transaction).await?;
     transaction.rollback().await?;
@@ -144,7 +161,7 @@ pub async fn plan(
 
 /// A request whose terms hold, with its rows judged.
 struct Judged {
-    found: Found,
+    agreed: Agreed,
     rows: Vec<JudgedRow>,
 }
 
@@ -170,27 +187,33 @@ async fn judge(
             return Ok(Err(problems));
         }
     };
-    let problems = judge_terms(&terms_of(input, &found), &reference.rules, today);
+    let agreed = Agreed {
+        programmes: input.programmes.clone(),
+        category: input.category,
+        starts_on: input.starts_on,
+        first_contribution_paid: input.first_contribution_paid,
+        found,
+    };
+    let problems = agreed.problems(&reference.rules, today);
     if refuses(&problems) {
         return Ok(Err(problems));
     }
     // Ten thousand rows take longer than other requests should wait for this thread.
-    let (input, reference) = (input.clone(), Arc::clone(reference));
+    let (rows, reference) = (Arc::clone(&input.rows), Arc::clone(reference));
     let judged = tokio::task::spawn_blocking(move || {
-        let rows = judge_rows(&input.rows, &terms_of(&input, &found), &reference.rules, today);
-        (rows, input.all_or_nothing, found)
+        let rows = judge_rows(&rows, &agreed.terms(), &reference.rules, today);
+        (rows, agreed)
     })
     .await;
-    let (rows, all_or_nothing, found) =
-        judged.map_err(|_| StoreError::Fault("judging the rows broke off".into()))?;
+    let (rows, agreed) = judged.map_err(|_| StoreError::Fault("judging the rows broke off".into()))?;
     let rows = match rows {
         Ok(rows) => rows,
         Err(problem) => return Ok(Err(vec![problem])),
     };
-    if all_or_nothing && rows.iter().any(|row| row.candidate.is_none()) {
+    if input.all_or_nothing && rows.iter().any(|row| row.candidate.is_none()) {
         return Ok(Err(rows.into_iter().flat_map(|row| row.problems).collect()));
     }
-    Ok(Ok(Judged { found, rows }))
+    Ok(Ok(Judged { agreed, rows }))
 }
 
 fn judge_size(rows: usize) -> Option<Problem> {
@@ -207,24 +230,10 @@ fn judge_size(rows: usize) -> Option<Problem> {
     }
 }
 
-fn terms_of<'a>(input: &'a Input, found: &'a Found) -> Terms<'a> {
-    Terms {
-        segment: Segment::WageEarner,
-        programmes: &input.programmes,
-        channel: &found.channel,
-        employer: found.employer,
-        association: None,
-        province: found.province,
-        starts_on: input.starts_on,
-        first_contribution_paid: input.first_contribution_paid,
-        civil_servants: Some(input.category),
-    }
-}
-
 /// What was written, or tried.
 struct Applied {
     batch: i64,
-    report: Report,
+    report: Tried,
     subjects: Vec<i64>,
     known: Vec<i64>,
     told: Told,
@@ -238,29 +247,61 @@ struct Apply<'a> {
     input: &'a Input,
     judged: &'a Judged,
     watch: &'a Watch<'a>,
+    today: NaiveDate,
 }
 
 impl Apply<'_> {
     /// Writes batch, enrollments and outcomes.
     async fn write(&self, conn: &mut PgConnection) -> Result<Applied, StoreError> {
-        let batch = onboarding::insert(conn, self.actor, &self.new_batch()?).await?;
-        let (numbers, new): (Vec<usize>, Vec<NewEnrollment>) = self
-            .judged
-            .rows
-            .iter()
-            .enumerate()
-            .filter_map(|(at, row)| Some((at, row.candidate.clone()?)))
-            .unzip();
+        let batch = writing::insert(conn, self.actor, &self.new_batch()?).await?;
+        let (at, new) = candidates(&self.judged.rows);
         let context =
             Context { actor: self.actor, keys: &self.database.keys, rules: self.rules, batch: Some(batch) };
         let enrolled = enrolling::enroll(conn, &context, &new).await?;
         let keys = &self.database.keys;
-        let told = Told::by(&enrolled.outcomes, |at| {
+        let told = Told::by(enrolled.outcomes.iter().map(Some), |at| {
             keys.index(NumberKind::NationalId, new[at].national_id.as_str())
         });
-        let report = self.report(&numbers, &new, enrolled.outcomes);
-        onboarding::complete(conn, batch, &report.rows, report.monthly_contributions).await?;
+        let rules = (&self.judged.agreed, self.rules);
+        let outcomes = enrolled.outcomes.into_iter().map(Some).collect();
+        let report = tried(rules, &self.places(), &self.judged.rows, (&at, &new), outcomes);
+        writing::complete(conn, batch, &report.rows, report.contributions).await?;
+        let refused = report.rows.iter().filter(|row| row.outcome == RowOutcome::Rejected);
+        let refused = refused.filter_map(|row| self.staged(row.number)).collect();
+        // For the report; the others are in their place.
+        receive::stage_request(conn, self.database, batch, refused, &[]).await?;
         Ok(Applied { batch, report, subjects: enrolled.subjects, known: enrolled.known, told })
+    }
+
+    /// Keeps the rows for a plan, as those of a file are.
+    async fn stage(&self, conn: &mut PgConnection) -> Result<Done<Onboarded>, StoreError> {
+        let batch = writing::insert(conn, self.actor, &self.new_batch()?).await?;
+        let rows = (1..).zip(&*self.input.rows).filter_map(|(number, _)| self.staged(number)).collect();
+        let mut numbers = Numbers::default();
+        // A repeated row was refused before; here it is only said again, in the words that the worker has.
+        for (index, row) in (0..).zip(&*self.input.rows) {
+            let judged = judge_row(row, &self.judged.agreed.terms(), self.rules, self.today);
+            judged.candidate.iter().for_each(|candidate| numbers.add(index, candidate));
+        }
+        receive::stage_request(conn, self.database, batch, rows, &numbers.repeats()).await?;
+        Ok(Done::did(Onboarded { batch }, Vec::new()))
+    }
+
+    /// A row as it is kept on its way.
+    fn staged(&self, number: i32) -> Option<StagedRow> {
+        let at = usize::try_from(number - 1).ok()?;
+        let mut staged = StagedRow::of_request(number, self.input.rows.get(at)?.clone());
+        staged.line = self.input.lines.get(at).copied();
+        Some(staged)
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let place = |(number, row): (i32, &Row)| Place {
+            number,
+            line: usize::try_from(number - 1).ok().and_then(|at| self.input.lines.get(at).copied()),
+            work_unit: row.work_unit.clone(),
+        };
+        (1..).zip(&*self.input.rows).map(place).collect()
     }
 
     fn new_batch(&self) -> Result<NewBatch<'_>, StoreError> {
@@ -269,75 +310,27 @@ impl Apply<'_> {
         let rows = rows.map_err(|_| StoreError::Fault("rows cannot be written".into()))?;
         Ok(NewBatch {
             employer_id: *employer,
-            channel_id: self.judged.found.channel.id,
-            province_id: self.judged.found.province,
+            channel_id: self.judged.agreed.found.channel.id,
+            province_id: self.judged.agreed.found.province,
             programmes,
             category: *category,
             starts_on: *starts_on,
             first_contribution_paid: *first_contribution_paid,
             all_or_nothing: self.input.all_or_nothing,
             file_name: self.input.file_name.as_deref(),
-            digest: self.database.keys.fingerprint(&rows),
+            digest: Some(self.database.keys.fingerprint(&rows)),
             received: i32::try_from(self.input.rows.len()).unwrap_or(i32::MAX),
+            state: match self.input.plan_only {
+                true => OnboardingState::Validating,
+                false => OnboardingState::Applying,
+            },
+            plan_only: self.input.plan_only,
+            sha256: None,
         })
     }
 
-    /// One outcome for every row: those that broke a rule, and those that were tried.
-    fn report(&self, numbers: &[usize], new: &[NewEnrollment], outcomes: Vec<Outcome>) -> Report {
-        let mut rows: Vec<NewRow> =
-            self.judged.rows.iter().enumerate().map(|(at, row)| self.rejected(at, row)).collect();
-        let mut monthly_contributions = 0;
-        for ((&at, new), outcome) in numbers.iter().zip(new).zip(outcomes) {
-            let row = &mut rows[at];
-            row.flagged = !new.flags.is_empty();
-            match outcome {
-                Outcome::Enrolled { participant, .. } => {
-                    row.outcome = RowOutcome::Enrolled;
-                    row.participant_id = Some(participant);
-                    monthly_contributions += self.contributions(new);
-                }
-                Outcome::AlreadyEnrolled { participant } => {
-                    row.outcome = RowOutcome::AlreadyEnrolled;
-                    row.participant_id = Some(participant);
-                }
-                Outcome::Refused(problem) => {
-                    row.flagged = false;
-                    row.problems.push(problem.within(&["rows", &at.to_string()]));
-                }
-            }
-        }
-        let mut counts = Counts::default();
-        rows.iter().for_each(|row| counts.add(row.outcome, row.flagged));
-        Report { counts, rows, monthly_contributions }
-    }
-
-    fn rejected(&self, at: usize, row: &JudgedRow) -> NewRow {
-        let number = i32::try_from(at + 1).unwrap_or(i32::MAX);
-        let work_unit = self.input.rows[at].work_unit.as_deref();
-        NewRow {
-            number,
-            line: self.input.lines.get(at).copied(),
-            outcome: RowOutcome::Rejected,
-            flagged: false,
-            participant_id: None,
-            // Of a row that is not enrolled only a readable work unit is worth keeping.
-            work_unit: crate::domain::text::label(work_unit, 200, "workUnit").ok().flatten(),
-            problems: row.problems.clone(),
-        }
-    }
-
-    fn contributions(&self, new: &NewEnrollment) -> i64 {
-        let risk_class = self.judged.found.employer.map_or(1, |employer| employer.risk_class);
-        let wage = new.monthly_wage.unwrap_or_default();
-        self.rules
-            .contributions(&new.programmes, new.segment, risk_class, wage, new.course.starts_on)
-            .iter()
-            .map(|due| due.employer + due.worker)
-            .sum()
-    }
-
     /// Why nothing of it may stay, where all or nothing was asked for.
-    fn objection(&self, report: &Report) -> Option<Vec<Problem>> {
+    fn objection(&self, report: &Tried) -> Option<Vec<Problem>> {
         if !self.input.all_or_nothing || report.counts.rejected == 0 {
             return None;
         }

@@ -236,7 +236,7 @@ fn flight(key: &KeyOf) -> Arc<tokio::sync::Mutex<()>> {
 }
 
 /// Longer with each attempt, and different for each of two that met.
-fn pause(attempt: u32) -> Duration {
+pub(super) fn pause(attempt: u32) -> Duration {
     let mut jitter = [0; 1];
     getrandom::fill(&mut jitter).expect("the operating system gives random bytes");
     Duration::from_millis(u64::from(5 * attempt * attempt) + u64::from(jitter[0] % 16))

@@ -52,14 +52,17 @@ impl Told {
         Self { refused: vec![index], enrolled: Vec::new() }
     }
 
-    /// What the outcomes of forms tell, given the index of each.
-    pub(super) fn by(outcomes: &[Outcome], index: impl Fn(usize) -> Vec<u8>) -> Self {
+    /// What the outcomes of forms tell, given the index of each; of a form without one nothing is told.
+    pub(super) fn by<'a>(
+        outcomes: impl IntoIterator<Item = Option<&'a Outcome>>,
+        index: impl Fn(usize) -> Vec<u8>,
+    ) -> Self {
         let mut told = Self::default();
-        for (at, outcome) in outcomes.iter().enumerate() {
+        for (at, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
-                Outcome::Enrolled { .. } => {}
-                Outcome::AlreadyEnrolled { .. } => told.enrolled.push(index(at)),
-                Outcome::Refused(_) => told.refused.push(index(at)),
+                None | Some(Outcome::Enrolled { .. }) => {}
+                Some(Outcome::AlreadyEnrolled { .. }) => told.enrolled.push(index(at)),
+                Some(Outcome::Refused(_)) => told.refused.push(index(at)),
             }
         }
         told

@@ -1,5 +1,6 @@
 //! What a newcomer can try in the demonstration: the playground's tabs, and the lines that `serve --demo` prints.
 
+use std::io::Cursor;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use serde_json::json;
 use crate::demo::{GOVERNMENT_UNIT, SOUTH_SUMATRA_GOVERNMENT};
 use crate::graphql::node_id::NodeId;
 use crate::http::playground::Tab;
-use crate::roster;
+use crate::roster::{self, Limits};
 
 /// The 8,000 civil servants of South Sumatra, all invented.
 const ROSTER: &[u8] = include_bytes!("../../demo/south-sumatra/roster.csv");
@@ -72,7 +73,11 @@ pub fn things_to_try(address: SocketAddr, request: &Path) -> String {
 
 /// The roster of South Sumatra as the body of one request.
 pub fn south_sumatra_request() -> anyhow::Result<Vec<u8>> {
-    let roster = roster::read(ROSTER).context("the roster in the program cannot be read")?;
+    let rows = roster::open(Cursor::new(ROSTER), &Limits::default())
+        .and_then(|roster| {
+            roster.map(|record| record.map(|record| record.row)).collect::<Result<Vec<_>, _>>()
+        })
+        .context("the roster in the program cannot be read")?;
     let input = json!({
         "idempotencyKey": "south-sumatra-2014-11",
         "employerId": south_sumatra_government(),
@@ -80,7 +85,7 @@ pub fn south_sumatra_request() -> anyhow::Result<Vec<u8>> {
         "provinceCode": "16",
         "startsOn": "2014-11-01",
         "firstContributionPaid": true,
-        "rows": roster.rows,
+        "rows": rows,
     });
     Ok(serde_json::to_vec(&json!({"query": ONBOARD, "variables": {"input": input}}))?)
 }

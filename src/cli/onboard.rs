@@ -3,9 +3,8 @@
 //! What a person waits for goes to stderr, what a script reads to stdout, and the exit code tells how it went.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -17,7 +16,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::actions::ActionError;
-use crate::actions::onboard_civil_servants::{Input, Report, onboard_civil_servants, plan};
+use crate::actions::onboard_civil_servants::{Input, onboard_civil_servants, plan};
+use crate::actions::onboarding::Tried;
 use crate::domain::UnknownName;
 use crate::domain::actor::Actor;
 use crate::domain::enrollment::{CivilServantCategory, Programme};
@@ -26,15 +26,18 @@ use crate::domain::page::{Direction, Order, Page, Position};
 use crate::domain::problem::Problem;
 use crate::domain::text;
 use crate::graphql::node_id::employer_id;
-use crate::roster::{self, Roster};
 use crate::store::audit::Trail;
 use crate::store::onboarding::{self, BatchRow, RowFilter};
 use crate::store::{Database, StoreError};
 
 mod report_file;
+mod road;
+mod sheet;
+mod template_file;
 mod verdict;
 
 use report_file::ReportFile;
+use sheet::Sheet;
 use verdict::{Failing, Verdict, explained, problem_table, row_of};
 
 /// The exit code when some rows were refused.
@@ -46,17 +49,22 @@ pub const UNREACHABLE: u8 = 3;
 
 /// Rows fetched at a time.
 const PAGE: usize = 1_000;
+/// Rows that the table of problems is made from at most: they are held in memory.
+const MAXIMUM_FAILING: usize = 50_000;
 
 /// Broken by hand at 80 columns: clap would break the examples.
 const AFTER_HELP: &str = "\
 THE FILE
-  CSV in UTF-8, separated by commas, semicolons or tabs. Its first line names the
-  columns, in any order:
+  A workbook (XLSX), or CSV separated by commas, semicolons or tabs, in UTF-8,
+  UTF-16 or Windows-1252; what it is, is found out. One of its first twenty rows
+  names the columns, in any order:
     needed         NIK, NIP, NAMA, TANGGAL LAHIR, JENIS KELAMIN
     read if there  TEMPAT LAHIR, UNIT KERJA, GOLONGAN, GAJI POKOK, TMT, NO HP
   The usual variants (NO. KTP, TGL LAHIR, L/P, SKPD, …), English names and those
   of the API are known too; other columns are left alone. Dates are day, month,
-  year. At most 10,000 rows; empty ones do not count.
+  year. NIK and NIP have to be text: a spreadsheet rounds numbers that long, and
+  a file in which it did is refused. Empty rows do not count. Of several sheets,
+  one has such a header.
 
 EXIT CODES
   0  every row is enrolled, or was enrolled before
@@ -65,6 +73,8 @@ EXIT CODES
   3  the registry cannot be reached, or broke off; send the same command again
 
 EXAMPLES
+  An empty roster in which no number is rounded:
+    registry onboard --template roster.xlsx
   What would happen, and what is wrong with which rows:
     registry onboard roster.csv --employer bTE --channel KW-SUMBAGSEL \\
       --province 16 --starts-on 2014-11-01 --plan
@@ -78,10 +88,21 @@ EXAMPLES
 /// Enroll the civil servants of a roster, thousands at a time.
 ///
 /// Every row is judged by itself: good rows do not wait for bad ones, and each bad one says all that is wrong with it.
-/// All is written in one transaction. A person who has this enrollment already is not enrolled twice.
+/// Up to 10,000 rows are written in one transaction, more of them in chunks: an interrupted command goes on when it is
+/// given again. A person who has this enrollment already is not enrolled twice.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP)]
 pub struct Onboard {
+    #[command(flatten)]
+    request: Option<Request>,
+    /// Write an empty roster to this file, .xlsx or .csv, and do nothing else
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    template: Option<PathBuf>,
+}
+
+/// Whom to enroll, and how.
+#[derive(Clone, Debug, clap::Args)]
+struct Request {
     /// The roster
     file: PathBuf,
     /// Their employer, a government body: its id in the API, as in `employers { nodes { id name } }`
@@ -110,7 +131,7 @@ pub struct Onboard {
     /// Refuse all rows when one of them is refused
     #[arg(long)]
     all_or_nothing: bool,
-    /// Say what would happen, and write nothing to the registry
+    /// Say what would happen, and enroll nobody
     #[arg(long)]
     plan: bool,
     /// Write the rows that were refused to this file, in the columns they came in and with what is wrong with each
@@ -147,6 +168,13 @@ where
     PossibleValuesParser::new(names).try_map(|name| name.to_uppercase().parse())
 }
 
+impl Onboard {
+    /// Does what needs no registry, if that was asked for.
+    pub fn without_registry(&self) -> Option<ExitCode> {
+        self.template.as_deref().map(template_file::write)
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -154,10 +182,12 @@ where
 /// same command says so again. The exit code of it is not 1, which means something else: [`UNREACHABLE`] will do.
 pub async fn run(
     args: Onboard,
-    database: &Database,
+    database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
 ) -> anyhow::Result<ExitCode> {
+    // Without a template and without a request, the command line was refused.
+    let Some(args) = args.request else { return Ok(ExitCode::SUCCESS) };
     let (message, code) = match attempt(&args, database, actor, today).await {
         Ok(verdict) => {
             print(&verdict.to_string())?;
@@ -200,14 +230,17 @@ impl<E: Into<ActionError>> From<E> for Stop {
 }
 
 async fn attempt(
-    args: &Onboard,
-    database: &Database,
+    args: &Request,
+    database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
 ) -> Result<Verdict, Stop> {
-    let mut roster = read(&args.file).await?;
+    let read = Sheet::read(&args.file).await?;
     let report = args.report.as_deref().map(|path| ReportFile::create(path, &args.file)).transpose()?;
-    let input = input_of(args, &mut roster);
+    let Some(mut sheet) = read else {
+        return road::drive(args, database, actor, today, report).await;
+    };
+    let input = input_of(args, &mut sheet);
     let trail = Trail::of_command(database, actor, "onboardCivilServants");
     let judged = match args.plan {
         true => try_out(args, database, actor, today, &input, &trail).await,
@@ -227,28 +260,13 @@ async fn attempt(
         Err(_) => return outcome,
     };
     if let Some(report) = report {
-        report.keep(&roster, failing).context("the report cannot be written").map_err(Stop::Broken)?;
+        report.keep(&sheet, failing).context("the report cannot be written").map_err(Stop::Broken)?;
     }
     outcome
 }
 
-async fn read(path: &Path) -> Result<Roster, Stop> {
-    let file = path.to_owned();
-    let reading = tokio::task::spawn_blocking(move || roster::read(File::open(file)?));
-    let roster = step(format!("Reading {}", path.display()), reading).await;
-    let roster = roster.map_err(|error| Stop::Broken(error.into()))?;
-    let roster = roster.map_err(|error| Stop::Refused(vec![error.problem()]))?;
-    if roster.empty_rows > 0 {
-        tell(&format!("{} empty rows are left out.", roster.empty_rows));
-    }
-    if !roster.ignored_columns.is_empty() {
-        tell(&format!("Columns that are left alone: {}.", roster.ignored_columns.join(", ")));
-    }
-    Ok(roster)
-}
-
-/// Takes the rows out of the roster: a report needs only the cells as they came.
-fn input_of(args: &Onboard, roster: &mut Roster) -> Input {
+/// Takes the rows out of the sheet: a report needs only the cells as they came.
+fn input_of(args: &Request, sheet: &mut Sheet) -> Input {
     let file_name = args.file.file_name().map(|name| name.to_string_lossy());
     Input {
         employer: args.employer,
@@ -258,16 +276,17 @@ fn input_of(args: &Onboard, roster: &mut Roster) -> Input {
         category: args.category,
         starts_on: args.starts_on,
         first_contribution_paid: args.first_contribution_paid,
-        rows: Arc::new(std::mem::take(&mut roster.rows)),
-        lines: Arc::new(std::mem::take(&mut roster.lines)),
+        rows: Arc::new(std::mem::take(&mut sheet.rows)),
+        lines: Arc::new(std::mem::take(&mut sheet.lines)),
         file_name: text::label(file_name.as_deref(), 255, "file").ok().flatten(),
         all_or_nothing: args.all_or_nothing,
+        plan_only: false,
     }
 }
 
 async fn try_out(
-    args: &Onboard,
-    database: &Database,
+    args: &Request,
+    database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
     input: &Input,
@@ -275,7 +294,7 @@ async fn try_out(
 ) -> Result<Verdict, Stop> {
     let what = format!("Trying {} rows, and taking them back", input.rows.len());
     let done = step(what, plan(database, actor, today, input, trail)).await?;
-    let Report { counts, rows, monthly_contributions } = done.value.ok_or(Stop::Refused(done.problems))?;
+    let Tried { counts, rows, contributions } = done.value.ok_or(Stop::Refused(done.problems))?;
     let units = args.by_work_unit.then(|| {
         let mut units: BTreeMap<String, Counts> = BTreeMap::new();
         for row in &rows {
@@ -288,12 +307,12 @@ async fn try_out(
     });
     let failing = rows.into_iter().map(|row| Failing::new(row.number, row.line, row.outcome, row.problems));
     let failing = failing.filter(|row| !row.problems.is_empty()).collect();
-    Ok(Verdict { batch: None, counts, monthly_contributions, failing, units })
+    Ok(Verdict { batch: None, counts, monthly_contributions: contributions, failing, units })
 }
 
 async fn enroll(
-    args: &Onboard,
-    database: &Database,
+    args: &Request,
+    database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
     input: &Input,
@@ -309,11 +328,7 @@ async fn enroll(
     let outcomes = async {
         let batch = onboarding::by_ids(&database.writer, actor, &[id]).await?.remove(&id);
         let batch = batch.ok_or_else(|| StoreError::Fault("the batch is not there".into()))?;
-        let rejected = RowFilter { outcomes: vec![RowOutcome::Rejected], ..RowFilter::default() };
-        let flagged = RowFilter { flagged: Some(true), ..RowFilter::default() };
-        let mut failing = fetch(database, &batch, &rejected).await?;
-        failing.extend(fetch(database, &batch, &flagged).await?);
-        failing.sort_by_key(|row| row.row);
+        let failing = fetch_failing(database, &batch).await?;
         let units = match args.by_work_unit {
             true => onboarding::by_work_unit(&database.writer, &[batch.id]).await?.remove(&batch.id),
             false => None,
@@ -327,15 +342,25 @@ async fn enroll(
 }
 
 /// The key of a command without one: the same for the same request, and nothing can be read from it.
-fn key_of(database: &Database, input: &Input) -> Result<String, StoreError> {
+fn key_of(database: &Arc<Database>, input: &impl serde::Serialize) -> Result<String, StoreError> {
     let input =
         serde_json::to_vec(input).map_err(|_| StoreError::Fault("an input cannot be written".into()))?;
     let digest = database.keys.fingerprint(&input);
     Ok(digest.iter().fold("onboard-".to_owned(), |key, byte| format!("{key}{byte:02x}")))
 }
 
+/// The rows that were refused, and those that somebody has to look at.
+async fn fetch_failing(database: &Arc<Database>, batch: &BatchRow) -> Result<Vec<Failing>, StoreError> {
+    let rejected = RowFilter { outcomes: vec![RowOutcome::Rejected], ..RowFilter::default() };
+    let flagged = RowFilter { flagged: Some(true), ..RowFilter::default() };
+    let mut failing = fetch(database, batch, &rejected).await?;
+    failing.extend(fetch(database, batch, &flagged).await?);
+    failing.sort_by_key(|row| row.row);
+    Ok(failing)
+}
+
 async fn fetch(
-    database: &Database,
+    database: &Arc<Database>,
     batch: &BatchRow,
     filter: &RowFilter,
 ) -> Result<Vec<Failing>, StoreError> {
@@ -350,6 +375,10 @@ async fn fetch(
             let problems = row.problems.map(|problems| problems.0).unwrap_or_default();
             Failing::new(row.number, row.line, row.outcome, problems)
         }));
+        if failing.len() >= MAXIMUM_FAILING {
+            tell(&format!("The table of problems is of the first {MAXIMUM_FAILING} rows that have any."));
+            return Ok(failing);
+        }
         if !slice.has_next {
             return Ok(failing);
         }
@@ -399,9 +428,19 @@ mod tests {
 
     const ARGS: &str = "onboard roster.csv --employer bTE --channel C --province 16 --starts-on 2014-11-01";
 
-    fn parse(more: &str) -> Result<Onboard, clap::Error> {
+    fn parse(more: &str) -> Result<Request, clap::Error> {
         let args = ARGS.split(' ').chain(more.split_whitespace());
-        Registry::try_parse_from(args).map(|registry| registry.onboard)
+        Registry::try_parse_from(args).map(|registry| registry.onboard.request.unwrap())
+    }
+
+    #[test]
+    fn a_template_needs_nothing_else_and_a_roster_needs_all() {
+        let parse = |args: &str| Registry::try_parse_from(args.split(' ')).map(|registry| registry.onboard);
+        let args = parse("onboard --template x.csv").unwrap();
+        assert!(args.request.is_none() && args.template.is_some());
+        for bad in ["onboard", "onboard x.csv", "onboard x.csv --template y.csv", "onboard --plan"] {
+            assert_eq!(parse(bad).unwrap_err().exit_code(), i32::from(REFUSED), "{bad}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::audit::hexadecimal;
 use super::token::{self, Wanted};
 use super::{Installation, demo, examples};
 use crate::actions::lapse::lapse;
+use crate::actions::onboarding::worker::{self, Pace};
 use crate::actions::register_client::Scope;
 use crate::clock::Clock;
 use crate::config::{Config, Door, Environment, Listen, Trust, write_private};
@@ -49,6 +50,14 @@ pub struct Serve {
     #[arg(long, env = "REGISTRY_AUDIT_SEAL_INTERVAL", default_value_t = 10)]
     audit_seal_interval: u64,
 
+    /// Onboardings that this process works at at once. 0: others do it.
+    #[arg(long, env = "REGISTRY_ONBOARDING_WORKERS", default_value_t = 1)]
+    onboarding_workers: u16,
+
+    /// Seconds after which another process goes on with an onboarding whose worker is silent.
+    #[arg(long, env = "REGISTRY_ONBOARDING_LEASE", default_value_t = 8)]
+    onboarding_lease: u64,
+
     #[command(flatten)]
     door: Door,
 }
@@ -71,6 +80,12 @@ impl Serve {
         }
         if !(1..=3_600).contains(&self.audit_seal_interval) {
             bail!("REGISTRY_AUDIT_SEAL_INTERVAL must be between 1 and 3600 seconds");
+        }
+        if !(2..=300).contains(&self.onboarding_lease) {
+            bail!("REGISTRY_ONBOARDING_LEASE must be between 2 and 300 seconds");
+        }
+        if self.onboarding_workers > 16 {
+            bail!("REGISTRY_ONBOARDING_WORKERS must be between 0 and 16");
         }
         let settings = self.door.settings(config.environment).await?;
         if self.demo && !self.listen.listen.ip().is_loopback() {
@@ -102,6 +117,10 @@ impl Serve {
         let clock = clock.behind(database.days_behind().await?);
         let chores =
             start_chores(&database, &authority, Duration::from_secs(self.audit_seal_interval), clock);
+        let pace = Pace { lease: Duration::from_secs(self.onboarding_lease), ..Pace::default() };
+        let workers: Vec<_> = (0..self.onboarding_workers)
+            .map(|_| tokio::spawn(work_at_onboardings(Arc::clone(&database), clock, pace)))
+            .collect();
         let front = Front {
             database: Arc::clone(&database),
             authority,
@@ -127,7 +146,8 @@ impl Serve {
             }
         };
         server::serve(listener, open(front), stop).await;
-        chores.iter().for_each(tokio::task::JoinHandle::abort);
+        // What a worker has not committed is done by the next one.
+        chores.iter().chain(&workers).for_each(tokio::task::JoinHandle::abort);
         installation.close().await;
         if exchanged.into_inner() {
             bail!("the identity key was exchanged for another one: start again with it as REGISTRY_KEY_FILE");
@@ -264,6 +284,19 @@ fn start_chores(
             async |database: &Database| idempotency::forget_old(&database.writer).await.map(|_| ()),
         )),
     ]
+}
+
+/// How long a worker rests that has found nothing, or no database.
+const REST: Duration = Duration::from_millis(500);
+
+/// Plans and applies onboardings, whoever has received them.
+async fn work_at_onboardings(database: Arc<Database>, clock: Clock, pace: Pace) {
+    loop {
+        match worker::work(&database, clock.today(), pace, None).await {
+            Ok(true) => {}
+            Ok(false) | Err(_) => tokio::time::sleep(REST).await,
+        }
+    }
 }
 
 async fn let_lapse(database: &Database, clock: Clock) -> Result<(), StoreError> {

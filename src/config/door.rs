@@ -12,7 +12,8 @@ use super::Environment;
 use crate::http::documents::StoredDocuments;
 use crate::http::guard::Limits;
 use crate::http::origin::Origins;
-use crate::http::settings::{Admission, Connections, Cost, Documents, Settings, Sockets};
+use crate::http::settings::{Admission, Connections, Cost, Documents, Settings, Sockets, Upload};
+use crate::roster;
 
 /// How much the front door takes.
 #[derive(Args, Clone, Debug)]
@@ -114,6 +115,35 @@ pub struct Door {
     #[arg(long, env = "REGISTRY_SOCKET_INIT_TIMEOUT", default_value_t = 5)]
     pub socket_init_timeout: u64,
 
+    /// Bytes of a file that an onboarding comes in.
+    #[arg(long, env = "REGISTRY_MAX_UPLOAD", default_value_t = 2 << 30)]
+    pub max_upload: u64,
+    /// Rows of such a file.
+    #[arg(long, env = "REGISTRY_MAX_ROSTER_ROWS", default_value_t = 2_000_000)]
+    pub max_roster_rows: u64,
+    /// Bytes of one row of such a file; a longer one is a quotation mark that was never closed.
+    #[arg(long, env = "REGISTRY_MAX_ROSTER_ROW", default_value_t = 64 * 1024)]
+    pub max_roster_row: u64,
+    /// Bytes of one of its cells: a row with a longer one is refused.
+    #[arg(long, env = "REGISTRY_MAX_ROSTER_CELL", default_value_t = 4 * 1024)]
+    pub max_roster_cell: u64,
+    /// Columns of such a file.
+    #[arg(long, env = "REGISTRY_MAX_ROSTER_COLUMNS", default_value_t = 200)]
+    pub max_roster_columns: u64,
+    /// Rows of it that are staged, planned and applied at once, each time in one transaction.
+    #[arg(long, env = "REGISTRY_CHUNK_ROWS", default_value_t = 4_000)]
+    pub chunk_rows: u64,
+    /// Seconds that a client may take for each 64 KiB of it.
+    #[arg(long, env = "REGISTRY_UPLOAD_TIMEOUT", default_value_t = 30)]
+    pub upload_timeout: u64,
+    /// Such files that are received at once.
+    #[arg(long, env = "REGISTRY_MAX_UPLOADS", default_value_t = 4)]
+    pub max_uploads: u64,
+    /// Where they lie while they are received, on a disk with room for all of them. Unless said, the folder for temporary
+    /// files.
+    #[arg(long, env = "REGISTRY_SPOOL_DIR", value_name = "FOLDER")]
+    pub spool_dir: Option<PathBuf>,
+
     /// Origins whose pages may ask, with commas: `https://apps.example`. None unless said.
     #[arg(long, env = "REGISTRY_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
@@ -165,6 +195,7 @@ impl Door {
             verification: self.verification()?,
             admission: self.admission()?,
             sockets: self.sockets()?,
+            upload: self.upload()?,
             origins: self.origins()?,
             documents: self.documents(&limits).await?,
             limits,
@@ -236,6 +267,31 @@ impl Door {
             operations: within("REGISTRY_MAX_SOCKET_OPERATIONS", self.max_socket_operations, 1..=1_000, "")?,
             init_deadline: seconds("REGISTRY_SOCKET_INIT_TIMEOUT", self.socket_init_timeout, 1..=60)?,
             ..Settings::default().sockets
+        })
+    }
+
+    fn upload(&self) -> anyhow::Result<Upload> {
+        within("REGISTRY_MAX_UPLOAD", self.max_upload, 1_024..=1 << 40, " bytes")?;
+        within("REGISTRY_MAX_ROSTER_ROWS", self.max_roster_rows, 1..=100_000_000, " rows")?;
+        let bytes = 128..=16 * 1024 * 1024;
+        let limits = roster::Limits {
+            bytes: self.max_upload,
+            rows: self.max_roster_rows,
+            row_bytes: within("REGISTRY_MAX_ROSTER_ROW", self.max_roster_row, bytes.clone(), " bytes")?,
+            field_bytes: within("REGISTRY_MAX_ROSTER_CELL", self.max_roster_cell, bytes, " bytes")?,
+            columns: within("REGISTRY_MAX_ROSTER_COLUMNS", self.max_roster_columns, 5..=10_000, "")?,
+            ..roster::Limits::default()
+        };
+        let spool = self.spool_dir.clone().unwrap_or_else(|| Upload::default().spool);
+        if !spool.is_dir() {
+            bail!("REGISTRY_SPOOL_DIR: there is no such folder");
+        }
+        Ok(Upload {
+            limits,
+            chunk_rows: within("REGISTRY_CHUNK_ROWS", self.chunk_rows, 1..=20_000, " rows")?,
+            progress_deadline: seconds("REGISTRY_UPLOAD_TIMEOUT", self.upload_timeout, 1..=600)?,
+            at_once: within("REGISTRY_MAX_UPLOADS", self.max_uploads, 1..=100, "")?,
+            spool,
         })
     }
 
@@ -335,6 +391,15 @@ mod tests {
             ("--max-sockets-of-client", "0", "REGISTRY_MAX_SOCKETS_OF_CLIENT"),
             ("--max-socket-operations", "0", "REGISTRY_MAX_SOCKET_OPERATIONS"),
             ("--socket-init-timeout", "0", "REGISTRY_SOCKET_INIT_TIMEOUT"),
+            ("--max-upload", "1", "REGISTRY_MAX_UPLOAD"),
+            ("--max-roster-rows", "0", "REGISTRY_MAX_ROSTER_ROWS"),
+            ("--max-roster-row", "1", "REGISTRY_MAX_ROSTER_ROW"),
+            ("--max-roster-cell", "1", "REGISTRY_MAX_ROSTER_CELL"),
+            ("--max-roster-columns", "1", "REGISTRY_MAX_ROSTER_COLUMNS"),
+            ("--chunk-rows", "0", "REGISTRY_CHUNK_ROWS"),
+            ("--upload-timeout", "0", "REGISTRY_UPLOAD_TIMEOUT"),
+            ("--max-uploads", "0", "REGISTRY_MAX_UPLOADS"),
+            ("--spool-dir", "/nowhere", "REGISTRY_SPOOL_DIR"),
             ("--cors-origins", "https://apps.example,*", "REGISTRY_CORS_ORIGINS"),
             ("--stored-documents", "/nowhere", "REGISTRY_STORED_DOCUMENTS"),
             ("--automatic-documents", "99999", "REGISTRY_AUTOMATIC_DOCUMENTS"),

@@ -30,6 +30,12 @@ closed_list! {
         ReadOnboarding = "read onboarding",
         /// Enroll people, one or many.
         Enroll = "enroll people",
+        /// Onboard from a file without somebody else's approval.
+        OnboardUnapproved = "onboard without approval",
+        /// Approve what somebody else wants to onboard.
+        ApproveOnboarding = "approve onboardings",
+        /// Stop an onboarding: one's own, or, for whoever may approve it, somebody else's.
+        CancelOnboarding = "stop onboardings",
         /// Record what was paid for people.
         RecordContributions = "record contributions",
         /// Correct what the registry holds of a person, and transfer people between employers.
@@ -63,7 +69,9 @@ impl Operation {
             Self::ReadPersonalData | Self::Enroll | Self::RecordContributions | Self::EndEnrollments => {
                 &[Administrator, Officer, Partner]
             }
-            Self::ChangePeople | Self::RegisterPayers => &[Administrator, Officer],
+            Self::ChangePeople | Self::RegisterPayers | Self::OnboardUnapproved => &[Administrator, Officer],
+            Self::ApproveOnboarding => &[Administrator, Approver],
+            Self::CancelOnboarding => &[Administrator, Officer, Partner, Approver],
             Self::ManageChannels | Self::ManageAgreements | Self::ManageClients => &[Administrator],
             Self::ReadAudit => &[Administrator, Auditor],
             Self::AskClearance => &[Administrator, Officer, LicensingDesk],
@@ -247,8 +255,12 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "EnrollParticipantPayload",
             "Mutation.onboardCivilServants",
             "OnboardCivilServantsPayload",
+            "Mutation.startOnboarding",
+            "StartOnboardingPayload",
         ],
     ),
+    (Operation::ApproveOnboarding, &["Mutation.approveOnboarding", "ApproveOnboardingPayload"]),
+    (Operation::CancelOnboarding, &["Mutation.cancelOnboarding", "CancelOnboardingPayload"]),
     (Operation::RecordContributions, &["Mutation.recordContributions", "RecordContributionsPayload"]),
     (
         Operation::ChangePeople,

@@ -159,24 +159,45 @@ impl RegionBook {
     }
 }
 
-/// Has a spreadsheet rounded this column of identity numbers, as they stand in the file?
+/// A column of identity numbers, seen one by one as they stand in the file: has a spreadsheet rounded it?
 ///
 /// A spreadsheet keeps 15 significant digits, so every rounded number of 16 ends in 0. One such number proves
 /// nothing: a tenth of all honest ones do. The answer is yes when the zeros are more than twice that, *and* more
 /// than six standard deviations above it (11 of 20; 46 of 200), which chance brings about in a few files of a
 /// million. Then no row can be trusted, the ones that do not end in 0 included: stop the file. Fewer than 20
 /// numbers of 16 digits tell nothing; other texts do not count.
-pub fn looks_rounded<'a>(numbers: impl IntoIterator<Item = &'a str>) -> bool {
-    let (mut all, mut zeros) = (0_u32, 0_u32);
-    for number in numbers.into_iter().map(clean_digits) {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NumberColumn {
+    all: u32,
+    zeros: u32,
+}
+
+impl NumberColumn {
+    /// Sees the next number.
+    pub fn add(&mut self, number: &str) {
+        // A workbook's own number, not its text: it is as rounded as the others.
+        let number = number.strip_suffix(".0").unwrap_or(number);
+        let number = clean_digits(number);
         if number.len() == 16 && is_digits(&number) {
-            all += 1;
-            zeros += u32::from(number.ends_with('0'));
+            self.all += 1;
+            self.zeros += u32::from(number.ends_with('0'));
         }
     }
-    let expected = f64::from(all) * 0.1;
-    let deviation = (expected * 0.9).sqrt();
-    all >= 20 && f64::from(zeros) > (expected + 6.0 * deviation).max(2.0 * expected)
+
+    /// Are there far too many zeros?
+    pub fn looks_rounded(self) -> bool {
+        let expected = f64::from(self.all) * 0.1;
+        let deviation = (expected * 0.9).sqrt();
+        self.all >= 20 && f64::from(self.zeros) > (expected + 6.0 * deviation).max(2.0 * expected)
+    }
+}
+
+impl<'a> FromIterator<&'a str> for NumberColumn {
+    fn from_iter<T: IntoIterator<Item = &'a str>>(numbers: T) -> Self {
+        let mut column = Self::default();
+        numbers.into_iter().for_each(|number| column.add(number));
+        column
+    }
 }
 
 /// An identifier without what people put around and between its digits: white space of any kind, dots, hyphens, the

@@ -1,15 +1,19 @@
 //! Onboarding: many civil servants at once, each row judged by itself, every row with exactly one outcome.
 
-use std::collections::HashMap;
+mod repeats;
+mod staged;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::cell;
 use super::enrollment::{NewEnrollment, PersonForm, Terms, judge_person};
-use super::identity;
+use super::identity::NumberColumn;
 use super::problem::{Problem, ProblemCode, keep};
 use super::rule::Rulebook;
+
+pub use repeats::{Numbers, Repeat};
+pub use staged::{FIELDS, StagedRow};
 
 /// Rows of one request at most; files of any size go another way.
 pub const MAXIMUM_ROWS: usize = 10_000;
@@ -133,25 +137,43 @@ pub fn judge_rows(
     rules: &Rulebook,
     today: NaiveDate,
 ) -> Result<Vec<JudgedRow>, Problem> {
-    if identity::looks_rounded(rows.iter().map(|row| row.national_id.as_str())) {
-        return Err(Problem::error(
-            ProblemCode::IdentifierDamagedBySpreadsheet,
-            "rows",
-            "Far too many identity numbers end in 0: a spreadsheet has rounded the whole column.",
-        )
-        .hint("Format the column as text in the original list, fill it again from the source, and export it as CSV."));
-    }
+    judge_numbers(rows.iter().map(|row| row.national_id.as_str()).collect(), "rows")?;
     let mut judged: Vec<JudgedRow> = rows.iter().map(|row| judge_row(row, terms, rules, today)).collect();
-    refuse_repeated(&mut judged);
-    for (index, row) in judged.iter_mut().enumerate() {
-        let index = index.to_string();
-        row.problems =
-            std::mem::take(&mut row.problems).into_iter().map(|p| p.within(&["rows", &index])).collect();
+    let mut numbers = Numbers::default();
+    for (index, row) in (0..).zip(&judged) {
+        row.candidate.iter().for_each(|candidate| numbers.add(index, candidate));
     }
+    for repeat in numbers.repeats() {
+        repeat.refuse(&mut judged[repeat.row as usize]);
+    }
+    judged.iter_mut().enumerate().for_each(|(index, row)| row.stand_at(index));
     Ok(judged)
 }
 
-fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> JudgedRow {
+/// Judges the identity numbers of all rows together, whether they came in a request or, one by one, from a file.
+///
+/// # Errors
+/// A spreadsheet has rounded the column. Then every row is wrong by up to nine, and none may be enrolled.
+pub fn judge_numbers(numbers: NumberColumn, field: &str) -> Result<(), Problem> {
+    if !numbers.looks_rounded() {
+        return Ok(());
+    }
+    let message = "Far too many identity numbers end in 0: a spreadsheet has rounded the whole column.";
+    let hint = "Format the column as text in the original list, fill it again from the source, and export it as CSV.";
+    Err(Problem::error(ProblemCode::IdentifierDamagedBySpreadsheet, field, message).hint(hint))
+}
+
+impl JudgedRow {
+    /// Says in which row, counted from 0, its problems are.
+    pub fn stand_at(&mut self, index: usize) {
+        let index = index.to_string();
+        self.problems =
+            std::mem::take(&mut self.problems).into_iter().map(|p| p.within(&["rows", &index])).collect();
+    }
+}
+
+/// Judges a row by itself; what is said of it names its fields.
+pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> JudgedRow {
     if let Some(fault) = &row.fault {
         return JudgedRow { problems: vec![fault.clone()], candidate: None };
     }
@@ -177,35 +199,6 @@ fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -
     };
     let (candidate, problems) = judge_person(form, terms, rules, today);
     JudgedRow { problems, candidate }
-}
-
-/// Of several rows with one number the first that breaks no rule counts; the others are refused and point to it.
-fn refuse_repeated(judged: &mut [JudgedRow]) {
-    let mut first_with: HashMap<(&'static str, String), usize> = HashMap::with_capacity(judged.len() * 2);
-    for (index, row) in judged.iter_mut().enumerate() {
-        let Some(candidate) = &row.candidate else { continue };
-        let service_number = candidate.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
-        let mut numbers = vec![("nationalId", candidate.national_id.as_str().to_owned())];
-        numbers.extend(service_number.map(|number| ("serviceNumber", number.as_str().to_owned())));
-        let repeated: Vec<Problem> = numbers
-            .iter()
-            .filter_map(|key| first_with.get(key).map(|first| (key.0, first)))
-            .map(|(field, first)| {
-                Problem::error(
-                    ProblemCode::DuplicateInRequest,
-                    field,
-                    format!("Row {} of this request has the same number.", first + 1),
-                )
-                .hint("Keep one row for each person.")
-            })
-            .collect();
-        if repeated.is_empty() {
-            first_with.extend(numbers.into_iter().map(|key| (key, index)));
-        } else {
-            row.problems.extend(repeated);
-            row.candidate = None;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,31 +1,29 @@
 //! Onboarding of civil servants: batches, and what became of each of their rows.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, shown};
 use super::context::{asker, request};
 use super::employer::Employer;
-use super::enrollment::{CivilServantCategory, Programme, read_id};
 use super::error::FieldError;
 use super::loaders::{Nested, TotalOf, load, load_many};
 use super::node_id::{NodeId, batch_id, employer_id};
 use super::participant::{Participant, all_of, missing};
 use super::problem::{UserError, UserErrorCode, user_errors};
-use super::scalar::{Date, DateTime, Rupiah};
-use crate::actions::onboard_civil_servants::{self as action, onboard_civil_servants};
+use super::scalar::{DateTime, Rupiah};
+use crate::actions::approve_onboarding::hexadecimal;
 use crate::domain::actor::Operation;
 use crate::domain::onboarding as domain;
 use crate::domain::page::{Direction, Order, Position};
-use crate::domain::problem::Problem;
 use crate::store::StoreError;
 use crate::store::onboarding::{self as store, BatchRow, RowFilter};
 
 mod follow;
+mod road;
 
 pub use follow::OnboardingSubscription;
+pub use road::OnboardingMutation;
 
 /// Civil servants who were sent together.
 #[derive(Clone, Debug)]
@@ -71,18 +69,20 @@ impl OnboardingBatch {
         self.0.file_name.as_deref()
     }
 
-    /// Digest of the rows as sent, under the installation's key: the same rows have the same digest, and nothing can be
-    /// guessed from it.
+    /// Digest of the file or of the rows as sent, under the installation's key: the same file has the same digest, and
+    /// nothing can be guessed from it. Null until the file is there.
     async fn digest(&self) -> Option<String> {
-        Some(self.0.digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        self.0.digest.as_deref().map(hexadecimal)
     }
 
-    /// What became of the rows. `received` is the sum of the next four, at every moment.
+    /// What became of the rows, or would: of a plan, `pending` are those that would be enrolled. `received` is the sum of
+    /// the next four, at every moment.
     async fn counts(&self) -> OnboardingCounts {
         self.0.counts().into()
     }
 
-    /// The rows, in their order. The same wording for a row and for one enrollment.
+    /// The rows that were looked at, in their order; those of a plan once it is whole. The same wording for a row and for one
+    /// enrollment.
     async fn rows(
         &self,
         ctx: &Context<'_>,
@@ -126,11 +126,42 @@ impl OnboardingBatch {
         Ok(problems.into_iter().map(|(code, rows)| ProblemCount { code: code.into(), rows }).collect())
     }
 
-    /// Monthly contributions of the rows that were enrolled. 0 where these are fewer than five, unless the viewer may
-    /// read personal data and says why: a wage can be reckoned from what is due on it.
+    /// Monthly contributions of the rows that would be enrolled by the plan; from its approval on, of those that are. 0
+    /// where these are fewer than five or their number still grows, unless the viewer may read personal data and says why:
+    /// a wage can be reckoned from what is due on it.
     async fn monthly_contributions(&self, ctx: &Context<'_>) -> Rupiah {
-        let few = self.0.counts().enrolled < 5;
-        Rupiah(if few && !asker(ctx).reads_personal_data() { 0 } else { self.0.monthly_contributions })
+        let (counts, state) = (self.0.counts(), self.0.state);
+        let few = counts.enrolled + counts.pending < 5;
+        let grows = !state.is_final() && state != domain::OnboardingState::AwaitingApproval;
+        Rupiah(if (few || grows) && !asker(ctx).reads_personal_data() {
+            0
+        } else {
+            self.0.monthly_contributions
+        })
+    }
+
+    /// Digest of exactly what would be done: the one that an approver sends back. Null until the plan is whole.
+    async fn plan_digest(&self) -> Option<String> {
+        self.0.plan_digest.as_deref().map(hexadecimal)
+    }
+
+    /// Where to send the file by PUT, with the same token, while the batch is RECEIVING.
+    async fn upload_url(&self) -> Option<String> {
+        let waits = self.0.state == domain::OnboardingState::Receiving;
+        waits.then(|| format!("/onboarding/{}/file", NodeId::Batch(self.0.id).encode().as_str()))
+    }
+
+    /// The rows that were refused, as CSV in the columns they came in, with what is wrong; to be fetched with a token. Null
+    /// until there is an outcome.
+    async fn report_url(&self) -> Option<String> {
+        let told =
+            !matches!(self.0.state, domain::OnboardingState::Receiving | domain::OnboardingState::Validating);
+        told.then(|| format!("/onboarding/{}/report.csv", NodeId::Batch(self.0.id).encode().as_str()))
+    }
+
+    /// What stopped it as a whole.
+    async fn problems(&self) -> Vec<UserError> {
+        user_errors(self.0.problems.clone().map(|problems| problems.0).unwrap_or_default())
     }
 
     /// The client that sent it.
@@ -138,12 +169,27 @@ impl OnboardingBatch {
         &self.0.submitted_by
     }
 
+    /// The client that approved the plan.
+    async fn approved_by(&self) -> Option<&str> {
+        self.0.approved_by.as_deref()
+    }
+
+    /// The client that stopped it.
+    async fn cancelled_by(&self) -> Option<&str> {
+        self.0.cancelled_by.as_deref()
+    }
+
+    /// Why it was stopped.
+    async fn cancel_reason(&self) -> Option<&str> {
+        self.0.cancel_reason.as_deref()
+    }
+
     /// When it was sent.
     async fn submitted_at(&self) -> DateTime {
         self.0.submitted_at.into()
     }
 
-    /// When the last row was decided.
+    /// When the last row was decided, or it was stopped.
     async fn finished_at(&self) -> Option<DateTime> {
         self.0.finished_at.map(DateTime)
     }
@@ -163,9 +209,9 @@ pub enum OnboardingState {
     Applying,
     /// Every row has its outcome.
     Completed,
-    /// Stopped by somebody; what was done stays done.
+    /// Stopped by somebody; what was done stays done, and what is pending was not enrolled.
     Cancelled,
-    /// Could not be read.
+    /// It could not go on, and its problems say why; what is pending was not enrolled.
     Failed,
 }
 
@@ -174,7 +220,7 @@ pub enum OnboardingState {
 pub struct OnboardingCounts {
     /// Rows sent.
     received: i32,
-    /// Not decided yet.
+    /// Not enrolled yet; of a batch that was stopped or failed, never.
     pending: i32,
     /// Enrolled by this batch.
     enrolled: i32,
@@ -241,7 +287,7 @@ impl OnboardingRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "domain::RowOutcome")]
 pub enum RowOutcome {
-    /// Not decided yet.
+    /// Not enrolled yet; of a batch that was stopped or failed, never.
     Pending,
     /// Enrolled by this batch.
     Enrolled,
@@ -335,147 +381,4 @@ impl OnboardingQuery {
         let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
         Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
     }
-}
-
-/// Civil servants to be enrolled.
-#[derive(InputObject)]
-pub struct OnboardCivilServantsInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each batch, the same for each retry.
-    idempotency_key: Option<String>,
-    /// Their employer: a government body.
-    employer_id: ID,
-    /// The channel that brings them in.
-    channel_code: String,
-    /// Where they live.
-    province_code: String,
-    /// What they are to be covered for.
-    #[graphql(default_with = "vec![Programme::WorkAccident, Programme::Death]")]
-    programmes: Vec<Programme>,
-    /// What kind of civil servants.
-    #[graphql(default)]
-    category: CivilServantCategory,
-    /// First day, where a row has none of its own.
-    starts_on: Date,
-    /// The first contributions were taken with the forms: the enrollments start active.
-    #[graphql(default)]
-    first_contribution_paid: bool,
-    /// The rows: 1 to 10,000.
-    rows: Vec<CivilServantRow>,
-    /// Refuse all rows when one of them is refused.
-    #[graphql(default)]
-    all_or_nothing: bool,
-}
-
-/// One civil servant. Weakly typed where the source is a spreadsheet: a bad cell is a problem of its row, not of the
-/// request.
-#[derive(InputObject)]
-pub struct CivilServantRow {
-    /// Identity number (NIK).
-    national_id: String,
-    /// Service number (NIP).
-    service_number: String,
-    /// Name with its titles (NAMA).
-    full_name: String,
-    /// Place of birth (TEMPAT LAHIR). Rosters have it; it is not kept.
-    birth_place: Option<String>,
-    /// Date of birth: 1978-07-22, 22/07/1978 or a spreadsheet's serial number; never the month first.
-    birth_date: String,
-    /// L or P, or in words.
-    sex: String,
-    /// Work unit (UNIT KERJA).
-    work_unit: Option<String>,
-    /// Grade (GOLONGAN).
-    grade: Option<String>,
-    /// Rupiah a month: 4250000 or 4.250.000,00.
-    monthly_wage: Option<String>,
-    /// First day (TMT), where it differs from that of the request.
-    starts_on: Option<String>,
-    /// Telephone number (NO HP).
-    phone: Option<String>,
-}
-
-impl From<CivilServantRow> for domain::Row {
-    fn from(row: CivilServantRow) -> Self {
-        Self {
-            national_id: row.national_id,
-            service_number: row.service_number,
-            full_name: row.full_name,
-            birth_place: row.birth_place,
-            birth_date: row.birth_date,
-            sex: row.sex,
-            work_unit: row.work_unit,
-            grade: row.grade,
-            monthly_wage: row.monthly_wage,
-            starts_on: row.starts_on,
-            phone: row.phone,
-            fault: None,
-        }
-    }
-}
-
-/// The batch, or why not.
-#[derive(SimpleObject)]
-pub struct OnboardCivilServantsPayload {
-    /// The batch with the outcome of each row; null where an error refuses the request as a whole.
-    batch: Option<OnboardingBatch>,
-    /// What refuses the request as a whole. What is wrong with single rows stands with the rows, unless `allOrNothing`
-    /// was asked for.
-    errors: Vec<UserError>,
-}
-
-/// Root fields.
-#[derive(Default)]
-pub struct OnboardingMutation;
-
-#[Object]
-impl OnboardingMutation {
-    /// Enrolls civil servants, up to 10,000 in the request itself. Good rows do not wait for bad ones unless asked to;
-    /// the same rows again enroll nobody twice.
-    async fn onboard_civil_servants(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The rows, and what they have in common.")] input: OnboardCivilServantsInput,
-    ) -> Result<OnboardCivilServantsPayload, FieldError> {
-        let asker = asker(ctx);
-        let key = input.idempotency_key.clone();
-        let input = match read(input) {
-            Ok(input) => input,
-            Err(problems) => {
-                asker.demand(Operation::Enroll)?;
-                return Ok(OnboardCivilServantsPayload { batch: None, errors: user_errors(problems) });
-            }
-        };
-        let (today, trail) = (asker.today(), &request(ctx).trail);
-        let done =
-            onboard_civil_servants(&asker.database, &asker.actor, today, key.as_deref(), &input, trail)
-                .await?;
-        let batch = match done.value {
-            Some(action::Onboarded { batch }) => {
-                OnboardingBatch::load(ctx, batch).await.map_err(FieldError::of_write)?
-            }
-            None => None,
-        };
-        Ok(OnboardCivilServantsPayload { batch, errors: user_errors(done.problems) })
-    }
-}
-
-fn read(input: OnboardCivilServantsInput) -> Result<action::Input, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let employer = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems);
-    let Some(employer) = employer else {
-        return Err(problems);
-    };
-    Ok(action::Input {
-        employer,
-        channel_code: input.channel_code,
-        province_code: input.province_code,
-        programmes: input.programmes.into_iter().map(Into::into).collect(),
-        category: input.category.into(),
-        starts_on: input.starts_on.0,
-        first_contribution_paid: input.first_contribution_paid,
-        rows: Arc::new(input.rows.into_iter().map(domain::Row::from).collect()),
-        lines: Arc::default(),
-        file_name: None,
-        all_or_nothing: input.all_or_nothing,
-    })
 }

@@ -292,7 +292,7 @@ struct Admitted {
 }
 
 /// The mutations that work on the connections for thousands of rows, however few they have.
-const BULK: [&str; 3] = ["closeEmployer", "onboardCivilServants", "recordContributions"];
+const BULK: [&str; 4] = ["cancelOnboarding", "closeEmployer", "onboardCivilServants", "recordContributions"];
 
 fn class(kind: OperationType, fields: impl Fn() -> String) -> Class {
     match kind {
@@ -373,7 +373,7 @@ impl Writes {
         self.0.receiver_count()
     }
 
-    fn enter<W: Future>(&self, work: W) -> impl Future<Output = W::Output> + use<W> {
+    pub(super) fn enter<W: Future>(&self, work: W) -> impl Future<Output = W::Output> + use<W> {
         let mark = self.0.subscribe();
         async move {
             let result = work.await;

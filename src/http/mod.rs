@@ -1,7 +1,7 @@
 //! The front door: who may come in, what is served where.
 //!
-//! Nothing is served without a token except health, the validity of certificates, the playground's files and the schema's
-//! text.
+//! Nothing is served without a token except health, the validity of certificates, the template of a roster, the playground's
+//! files and the schema's text.
 
 pub mod admission;
 pub mod audited;
@@ -16,12 +16,14 @@ pub mod health;
 mod identify;
 pub mod language;
 pub mod media;
+pub mod onboarding;
 pub mod origin;
 pub mod playground;
 mod purpose;
 pub mod server;
 pub mod settings;
 pub mod subscription;
+pub mod template;
 
 use std::sync::{Arc, LazyLock};
 
@@ -81,6 +83,7 @@ pub fn open(front: Front) -> Open {
     let subscriptions =
         Subscriptions::new(schema.clone(), Arc::clone(&database), authority.clone(), clock, &settings);
     let (connections, origins) = (settings.connections, settings.origins.clone());
+    let upload = settings.upload.clone();
     let introspection = settings.limits.introspection;
     let verifier = Verifier::new(Arc::clone(&database), settings.verification);
     let endpoint = Endpoint::new(schema, settings, move |mut request, extensions| {
@@ -93,8 +96,10 @@ pub fn open(front: Front) -> Open {
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
     let gate = Arc::clone(endpoint.gate());
+    let desk = onboarding::Desk::new(Arc::clone(&database), clock, upload, writes.clone());
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
+        .merge(desk.routes())
         .route_layer(from_fn(purpose::read))
         .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
         .route_layer(from_fn_with_state(gate, admission::approach))
@@ -110,7 +115,8 @@ pub fn open(front: Front) -> Open {
         }))
         .route("/clearance/{number}", get(clearance::verify).with_state(verifier))
         .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready).with_state(health.clone()));
+        .route("/readyz", get(health::ready).with_state(health.clone()))
+        .merge(template::routes());
     if introspection {
         router = router.route("/schema.graphql", get(schema_text));
     }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 
 /// What a page may read of an answer beside the body.
 const EXPOSED: HeaderValue = HeaderValue::from_static("retry-after, x-request-id, content-language");
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT");
 /// What a page may send.
 const ALLOWED: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, accept, accept-language, x-purpose, apollo-require-preflight",

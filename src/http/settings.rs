@@ -1,12 +1,14 @@
 //! Every limit of the front door, in one place. What an operator may change is in `config/door.rs`, with its flag and its
 //! sanity check; the defaults are here.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::documents::StoredDocuments;
 use super::guard::Limits;
 use super::origin::Origins;
+use crate::roster;
 
 /// What the front door allows.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub struct Settings {
     pub origins: Origins,
     /// Documents that are known before they are sent.
     pub documents: Documents,
+    /// Files of onboardings.
+    pub upload: Upload,
 }
 
 /// Limits of the server loop.
@@ -108,6 +112,33 @@ pub struct Documents {
     pub automatic_bytes: usize,
 }
 
+/// Limits of the files that onboardings come in.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// How much of a file is read.
+    pub limits: roster::Limits,
+    /// Rows that are staged, planned and applied at once, each time in one transaction.
+    pub chunk_rows: usize,
+    /// How long a client may take for each 64 KiB of a file.
+    pub progress_deadline: Duration,
+    /// Files that are received at once; further ones are told to come back.
+    pub at_once: usize,
+    /// Where a file lies while it is received, without a name, so that nothing is left of it.
+    pub spool: PathBuf,
+}
+
+impl Default for Upload {
+    fn default() -> Self {
+        Self {
+            limits: roster::Limits { bytes: 2 << 30, rows: 2_000_000, ..roster::Limits::default() },
+            chunk_rows: 4_000,
+            progress_deadline: Duration::from_secs(30),
+            at_once: 4,
+            spool: std::env::temp_dir(),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -141,6 +172,7 @@ impl Default for Settings {
                 init_deadline: Duration::from_secs(5),
                 message_bytes: 64 * 1024,
             },
+            upload: Upload::default(),
             origins: Origins::default(),
             documents: Documents {
                 stored: None,

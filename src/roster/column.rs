@@ -1,8 +1,6 @@
 //! The header of a roster: which column means what.
 
-use csv::StringRecord;
-
-use super::RosterError;
+use super::{Limits, RosterError};
 use crate::domain::onboarding::Row;
 use crate::domain::problem::{Problem, ProblemCode};
 
@@ -88,7 +86,7 @@ impl Column {
     }
 
     /// The column of a name: case, dots, spaces, underscores and the like do not matter.
-    fn of(name: &str) -> Option<Self> {
+    pub(super) fn of(name: &str) -> Option<Self> {
         let key: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
         Self::ALL.iter().copied().find(|column| column.names().any(|name| name == key))
     }
@@ -99,18 +97,27 @@ impl Column {
     }
 }
 
-/// The first record of a roster, understood.
+/// The row of a roster that names its columns, understood.
 #[derive(Clone, Debug)]
 pub(super) struct Header {
-    pub(super) names: StringRecord,
+    pub(super) names: Vec<String>,
     /// What each of `names` means, if anything.
-    pub(super) columns: Vec<Option<Column>>,
+    columns: Vec<Option<Column>>,
+    /// The names of columns that mean nothing here, for people.
+    pub(super) ignored: Vec<String>,
 }
 
 impl Header {
-    pub(super) fn of(names: StringRecord) -> Self {
-        let columns = names.iter().map(Column::of).collect();
-        Self { names, columns }
+    pub(super) fn of(names: Vec<String>) -> Self {
+        let columns: Vec<_> = names.iter().map(|name| Column::of(name)).collect();
+        let unknown = names.iter().zip(&columns).filter(|(name, column)| column.is_none() && !is_blank(name));
+        let ignored = unknown.map(|(name, _)| shown(name)).collect();
+        Self { names, columns, ignored }
+    }
+
+    /// What stands in a column, if it is known.
+    pub(super) fn column(&self, at: usize) -> Option<Column> {
+        self.columns.get(at).copied().flatten()
     }
 
     /// How many columns have a known name.
@@ -131,42 +138,42 @@ impl Header {
         if missing.is_empty() && doubled.is_empty() {
             return Ok(());
         }
-        let found = self.names.iter().filter(|name| !name.trim().is_empty()).take(NAMES_SHOWN);
-        Err(RosterError::Columns { missing, doubled, found: found.map(shown).collect() })
-    }
-
-    /// The names of columns that mean nothing here.
-    pub(super) fn ignored(&self) -> Vec<String> {
-        let unknown = self.names.iter().zip(&self.columns).filter(|(_, column)| column.is_none());
-        unknown.map(|(name, _)| name).filter(|name| !name.trim().is_empty()).map(shown).collect()
+        let found = self.names.iter().filter(|name| !is_blank(name)).take(NAMES_SHOWN);
+        Err(RosterError::Columns { missing, doubled, found: found.map(|name| shown(name)).collect() })
     }
 
     /// Is there nothing in it but, perhaps, a running number?
-    pub(super) fn is_empty_row(&self, record: &StringRecord) -> bool {
-        let column = |at: usize| self.columns.get(at).copied().flatten();
-        record.iter().enumerate().all(|(at, cell)| is_blank(cell) || column(at) == Some(Column::Number))
+    pub(super) fn is_empty_row(&self, cells: &[String]) -> bool {
+        cells.iter().enumerate().all(|(at, cell)| is_blank(cell) || self.column(at) == Some(Column::Number))
     }
 
     /// Has a quotation mark that is not closed in its own row made the next row part of a cell? Such a cell has a line
     /// break and, around it, as many separators as a row.
-    pub(super) fn swallowed_a_row(&self, record: &StringRecord, separator: u8) -> bool {
+    pub(super) fn swallowed_a_row(&self, cells: &[String], separator: u8) -> bool {
         let separators = |cell: &str| cell.bytes().filter(|&byte| byte == separator).count();
         let width = self.columns.len() - self.names.iter().rev().take_while(|name| is_blank(name)).count();
-        record.iter().any(|cell| cell.contains(['\n', '\r']) && separators(cell) + 1 >= width)
+        cells.iter().any(|cell| cell.contains(['\n', '\r']) && separators(cell) + 1 >= width)
     }
 
     /// Reads a row.
-    pub(super) fn row(&self, record: &StringRecord) -> Result<Row, Problem> {
-        let (named, found) = (self.columns.len(), record.len());
-        if record.iter().skip(named).any(|cell| !is_blank(cell)) {
+    pub(super) fn row(&self, cells: &[String], limits: &Limits) -> Result<Row, Problem> {
+        let (named, found) = (self.columns.len(), cells.len());
+        if cells.iter().skip(named).any(|cell| !is_blank(cell)) {
             let message =
                 format!("The row has {found} cells under a header of {named}: which is which, nobody knows.");
             let hint =
                 "Put a cell with a separator in it, as in a name with its titles, between quotation marks.";
             return Err(Problem::error(ProblemCode::InvalidFormat, "row", message).hint(hint));
         }
+        let is_too_long = |&(cell, _): &(&String, _)| cell.len() > limits.field_bytes;
+        if let Some((_, name)) = cells.iter().zip(&self.names).find(is_too_long) {
+            let message =
+                format!("The cell under {} is longer than {} bytes.", shown(name), limits.field_bytes);
+            let hint = "Look for a quotation mark or a paste that went wrong there.";
+            return Err(Problem::error(ProblemCode::OutOfRange, "row", message).hint(hint));
+        }
         let mut row = Row::default();
-        for (cell, column) in record.iter().zip(&self.columns) {
+        for (cell, column) in cells.iter().zip(&self.columns) {
             let Some(column) = column else { continue };
             let text = as_typed(cell).to_owned();
             match column {
@@ -189,7 +196,7 @@ impl Header {
 
     fn names_of(&self, column: Column) -> impl Iterator<Item = &str> {
         let meant = self.names.iter().zip(&self.columns).filter(move |(_, means)| **means == Some(column));
-        meant.map(|(name, _)| name)
+        meant.map(|(name, _)| name.as_str())
     }
 }
 
@@ -214,7 +221,7 @@ pub(super) fn advice(found: &[String]) -> String {
     )
 }
 
-/// Takes off the apostrophe by which a [report](super::Roster::write_report) keeps a cell from being a formula.
+/// Takes off the apostrophe by which a [report](super::ReportWriter) keeps a cell from being a formula.
 fn as_typed(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|rest| rest.starts_with(super::report::FORMULA_MARKS)).unwrap_or(cell)
 }
@@ -228,7 +235,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// A name from a file, fit for a person's terminal.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     name.trim().chars().take(NAME_LENGTH_SHOWN).map(printable).collect()
 }

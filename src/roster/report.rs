@@ -2,46 +2,62 @@
 
 use std::io::{self, Write};
 
-use super::{BYTE_ORDER_MARK, Roster};
-use crate::roster::Column;
+use super::Column;
 
 /// A cell that begins with one of these is a formula to a spreadsheet, and could do what its author wants.
 pub(super) const FORMULA_MARKS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 /// A spreadsheet shows a number of so many digits as a quantity, and soon loses the last ones.
 const DIGITS_AT_RISK: usize = 12;
+/// Without it, a spreadsheet takes UTF-8 for another encoding.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-impl Roster {
-    /// Writes these rows, counted from 0, as CSV with the separator and header of the file, and what is wrong with each
-    /// in a last column `error`. The `error` column of an earlier report is left out.
-    ///
-    /// It is safe to open in a spreadsheet: an apostrophe stands before what would be a formula, and before numbers
-    /// that would lose a digit. Reading the report takes no harm from either.
+/// Writes rows as CSV with the separator and the header of their file, and what is wrong with each in a last column
+/// `error`. The `error` column of an earlier report is left out. No more than one row is held in memory.
+///
+/// It is safe to open in a spreadsheet: an apostrophe stands before what would be a formula, and before numbers that
+/// would lose a digit. Reading the report takes no harm from either.
+pub struct ReportWriter<W: Write> {
+    writer: csv::Writer<W>,
+    /// How many columns the file has.
+    columns: usize,
+    /// Which of them are written.
+    kept: Vec<usize>,
+}
+
+impl<W: Write> ReportWriter<W> {
+    /// Writes the header: the names of the columns as they came.
     ///
     /// # Errors
     /// `out` takes no more.
-    pub fn write_report<'a>(
-        &self,
-        mut out: impl Write,
-        failed: impl IntoIterator<Item = (usize, &'a str)>,
-    ) -> io::Result<()> {
-        let sheet = &self.sheet;
-        if sheet.has_byte_order_mark {
-            out.write_all(BYTE_ORDER_MARK)?;
-        }
-        let mut writer =
-            csv::WriterBuilder::new().flexible(true).delimiter(sheet.separator).from_writer(&mut out);
-        let columns = &sheet.header.columns;
-        let kept: Vec<usize> = (0..columns.len()).filter(|&at| columns[at] != Some(Column::Error)).collect();
-        let names = kept.iter().map(|&at| &sheet.header.names[at]);
+    pub fn new(mut out: W, columns: &[String], separator: u8) -> io::Result<Self> {
+        out.write_all(BYTE_ORDER_MARK)?;
+        let mut writer = csv::WriterBuilder::new().flexible(true).delimiter(separator).from_writer(out);
+        let is_kept = |&at: &usize| Column::of(&columns[at]) != Some(Column::Error);
+        let kept: Vec<usize> = (0..columns.len()).filter(is_kept).collect();
+        let names = kept.iter().map(|&at| columns[at].as_str());
         writer.write_record(names.chain(["error"]).map(harmless))?;
-        for (row, error) in failed {
-            let Some(record) = sheet.records.get(row) else { continue };
-            let cells = kept.iter().map(|&at| record.get(at).unwrap_or_default());
-            // Cells that belong to no column stay beyond the last one, so that the row stays as wrong as it was.
-            let beyond = record.iter().skip(columns.len());
-            writer.write_record(cells.chain([error]).chain(beyond).map(harmless))?;
-        }
-        writer.flush()
+        Ok(Self { writer, columns: columns.len(), kept })
+    }
+
+    /// Writes a row as it came ([`Record::original`](super::Record::original)), and what is wrong with it.
+    ///
+    /// # Errors
+    /// `out` takes no more.
+    pub fn write(&mut self, original: &[String], error: &str) -> io::Result<()> {
+        let cell = |at: usize| original.get(at).map_or("", String::as_str);
+        let cells = self.kept.iter().map(|&at| cell(at));
+        // Cells that belong to no column stay beyond the last one, so that the row stays as wrong as it was.
+        let beyond = original.iter().skip(self.columns).map(String::as_str);
+        self.writer.write_record(cells.chain([error]).chain(beyond).map(harmless))?;
+        Ok(())
+    }
+
+    /// Writes what is still on its way, and gives `out` back.
+    ///
+    /// # Errors
+    /// `out` takes no more.
+    pub fn finish(self) -> io::Result<W> {
+        self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
     }
 }
 
@@ -55,22 +71,34 @@ fn harmless(cell: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::harmless;
-    use crate::roster::read;
+    use std::io::Cursor;
+
+    use super::{ReportWriter, harmless};
+    use crate::roster::{Limits, Record, Roster, open};
 
     const HEADER: &str = "NIK;NIP;NAMA;TANGGAL LAHIR;JENIS KELAMIN;ESELON";
 
     #[track_caller]
+    fn read(file: &str) -> (Roster, Vec<Record>) {
+        let mut roster = open(Cursor::new(file.to_owned()), &Limits::default()).unwrap();
+        let records = roster.by_ref().map(Result::unwrap).collect();
+        (roster, records)
+    }
+
+    #[track_caller]
     fn report(file: &str, failed: &[(usize, &str)]) -> String {
-        let mut out = Vec::new();
-        read(file.as_bytes()).unwrap().write_report(&mut out, failed.iter().copied()).unwrap();
-        String::from_utf8(out).unwrap()
+        let (roster, records) = read(file);
+        let mut writer = ReportWriter::new(Vec::new(), roster.columns(), roster.separator()).unwrap();
+        for &(row, error) in failed {
+            writer.write(&records[row].original, error).unwrap();
+        }
+        String::from_utf8(writer.finish().unwrap()).unwrap().strip_prefix('\u{feff}').unwrap().to_owned()
     }
 
     #[test]
     fn only_the_rows_that_failed_are_written_with_their_error() {
         let file = format!("\u{feff}{HEADER}\n1;2;Ani;x;P;IV\n3;4;\"Bu;di\";x;L\n5;6;Cici;x;P;II\n");
-        let expected = format!("\u{feff}{HEADER};error\n3;4;\"Bu;di\";x;L;;No date.\n5;6;Cici;x;P;II;No.\n");
+        let expected = format!("{HEADER};error\n3;4;\"Bu;di\";x;L;;No date.\n5;6;Cici;x;P;II;No.\n");
         assert_eq!(report(&file, &[(1, "No date."), (2, "No.")]), expected);
     }
 
@@ -85,7 +113,7 @@ mod tests {
         let file = format!("{HEADER}\n1;2;Ani;S.E.;x;P;IV\n");
         let again = report(&file, &[(0, "Too long.")]);
         assert_eq!(again, format!("{HEADER};error\n1;2;Ani;S.E.;x;P;Too long.;IV\n"));
-        assert_eq!(read(again.as_bytes()).unwrap().rows.iter().filter(|row| row.fault.is_some()).count(), 1);
+        assert!(read(&again).1[0].row.fault.is_some());
     }
 
     #[test]
@@ -104,10 +132,10 @@ mod tests {
     fn what_was_made_harmless_is_read_as_it_was() {
         let file = format!("{HEADER}\n1671086207787320;2;=Ani;x;-P;@\n");
         let again = report(&file, &[(0, "No.")]);
-        let (first, second) = (read(file.as_bytes()).unwrap(), read(again.as_bytes()).unwrap());
-        assert_eq!(second.rows[0].full_name, first.rows[0].full_name);
-        assert_eq!(second.rows[0].sex, first.rows[0].sex);
+        let ((_, first), (_, second)) = (read(&file), read(&again));
+        assert_eq!(second[0].row.full_name, first[0].row.full_name);
+        assert_eq!(second[0].row.sex, first[0].row.sex);
         // The rules take the apostrophe off a number themselves.
-        assert_eq!(second.rows[0].national_id, "'1671086207787320");
+        assert_eq!(second[0].row.national_id, "'1671086207787320");
     }
 }

@@ -1,22 +1,54 @@
+mod hostile;
+mod workbook;
+
 use proptest::prelude::*;
 
-use super::*;
+use std::io::Cursor;
 
+use super::delimited::SEPARATORS;
+use super::*;
+use crate::domain::problem::ProblemCode;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const HEADER: &str =
     "NO,NIP,NIK,NAMA,TEMPAT LAHIR,TANGGAL LAHIR,JENIS KELAMIN,UNIT KERJA,GOLONGAN,GAJI POKOK,TMT,NO HP";
 const NEEDED: &str = "NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN";
 
+/// All of a roster.
+struct Whole {
+    rows: Vec<Row>,
+    lines: Vec<i32>,
+    originals: Vec<Vec<String>>,
+    ignored_columns: Vec<String>,
+    empty_rows: u64,
+}
+
+fn read_within(bytes: impl AsRef<[u8]>, limits: &Limits) -> Result<Whole, RosterError> {
+    let mut roster = open(Cursor::new(bytes.as_ref().to_vec()), limits)?;
+    let records = roster.by_ref().collect::<Result<Vec<_>, _>>()?;
+    assert!(records.iter().zip(1..).all(|(record, number)| record.number == number));
+    let lines = records.iter().map(|record| record.line).collect();
+    let originals = records.iter().map(|record| record.original.clone()).collect();
+    let rows = records.into_iter().map(|record| record.row).collect();
+    let ignored_columns = roster.ignored_columns().to_vec();
+    Ok(Whole { rows, lines, originals, ignored_columns, empty_rows: roster.empty_rows() })
+}
+
+fn read(bytes: impl AsRef<[u8]>) -> Result<Whole, RosterError> {
+    read_within(bytes, &Limits::default())
+}
+
 #[track_caller]
-fn roster(text: &str) -> Roster {
-    read(text.as_bytes()).unwrap()
+fn roster(text: &str) -> Whole {
+    read(text).unwrap()
 }
 
 #[track_caller]
 fn refused(bytes: impl AsRef<[u8]>) -> RosterError {
-    read(bytes.as_ref()).unwrap_err()
+    read(bytes).err().expect("the file is refused")
 }
 
-fn names(roster: &Roster) -> Vec<&str> {
+fn names(roster: &Whole) -> Vec<&str> {
     roster.rows.iter().map(|row| row.full_name.as_str()).collect()
 }
 
@@ -152,11 +184,9 @@ fn a_file_without_people_is_refused() {
 #[test]
 fn what_is_no_csv_is_named() {
     for (bytes, what) in [
-        (&b"PK\x03\x04\x14\0"[..], "XLSX"),
+        (&b"PK\x03\x04\x14\0"[..], "workbook"),
         (b"\xD0\xCF\x11\xE0\xA1\xB1", "XLS"),
         (b"\x1F\x8B\x08", "gzip"),
-        (b"\xFF\xFEN\0I\0K\0", "UTF-16"),
-        (b"\xFE\xFF\0N\0I\0K", "UTF-16"),
         (b"N\0I\0K\0", "UTF-16"),
         (b"%PDF-1.4", "PDF"),
         (b"<html>", "HTML"),
@@ -168,32 +198,130 @@ fn what_is_no_csv_is_named() {
 }
 
 #[test]
-fn text_that_is_not_utf_8_is_refused_with_its_line() {
+fn what_is_not_in_the_encoding_of_the_file_is_refused_with_its_line() {
     for end in ["\n", "\r\n", "\r"] {
-        let text = [NEEDED, "1,2,Ani,x,P", ""].join(end);
+        let text = [NEEDED, "1,2,Renée,x,P", ""].join(end);
         let error = refused([text.as_bytes(), b"3,4,Jos\xE9,x,L\n"].concat());
-        assert!(matches!(error, RosterError::Encoding { line: 3 }), "{error}");
+        assert!(matches!(error, RosterError::Encoding { line: 3, encoding: "UTF-8" }), "{error}");
+        let error = refused([&utf_16(&text)[..], &[0, 0xDC], &utf_16("x")[2..]].concat());
+        assert!(matches!(error, RosterError::Encoding { line: 3, encoding: "UTF-16LE" }), "{error}");
+    }
+}
+
+fn utf_16(text: &str) -> Vec<u8> {
+    format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// A text in each of the encodings that are read.
+fn encoded(text: &str, encoding: usize) -> Vec<u8> {
+    match encoding {
+        0 => text.into(),
+        1 => [BYTE_ORDER_MARK, text.as_bytes()].concat(),
+        2 => utf_16(text),
+        3 => format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        _ => encoding_rs::WINDOWS_1252.encode(text).0.into_owned(),
+    }
+}
+
+#[test]
+fn a_letter_is_read_whichever_piece_of_the_file_it_begins_in() {
+    // Pieces of 64 KiB, whose border goes through each byte of a letter and of a line end.
+    for at in 65_520..65_545_usize {
+        let row = "1,2,Ani,x,P\r\n";
+        let mut text = format!("{NEEDED}\r\n{}", row.repeat(5_400));
+        let padding = at - text.len() % row.len() - row.len();
+        text.truncate(text.len() - row.len() * ((text.len() - padding).div_ceil(row.len())));
+        let pad = "i".repeat(at - text.len() - 6);
+        text.push_str(&format!("1,2,An{pad}é,x,P\r\n3,4,Budi,x,L\r\n"));
+        for encoding in 0..5 {
+            let roster = read(encoded(&text, encoding)).unwrap();
+            let last: Vec<&str> = names(&roster).into_iter().rev().take(2).collect();
+            assert_eq!(last, ["Budi", &format!("An{pad}é")], "{at} {encoding}");
+            assert_eq!(roster.lines.last(), Some(&i32::try_from(text.lines().count()).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn a_file_of_windows_is_told_by_its_first_letter_however_late_it_comes() {
+    let text = format!("{NEEDED}\n{}1,2,Renée,x,P\n", "1,2,Ani,x,P\n".repeat(20_000));
+    for encoding in 0..5 {
+        assert_eq!(read(encoded(&text, encoding)).unwrap().rows[20_000].full_name, "Renée", "{encoding}");
     }
 }
 
 #[test]
 fn one_row_too_many_is_refused_and_empty_ones_do_not_count() {
-    let full = format!("{NEEDED}\n{}", "1,2,Ani,x,P\n".repeat(MAXIMUM_ROWS));
-    assert_eq!(roster(&format!("{full}\n,,,,\n")).rows.len(), MAXIMUM_ROWS);
-    let endless = format!("{full}1,2,Ani,x,P\n\"never closed");
-    assert!(matches!(refused(endless), RosterError::TooManyRows));
+    let limits = Limits { rows: 3, ..Limits::default() };
+    let full = format!("{NEEDED}\n{}", "1,2,Ani,x,P\n".repeat(3));
+    assert_eq!(read_within(format!("{full}\n,,,,\n"), &limits).unwrap().rows.len(), 3);
+    let endless = read_within(format!("{full}1,2,Ani,x,P\n\"never closed"), &limits);
+    assert!(matches!(endless, Err(RosterError::TooManyRows { rows: 3 })));
 }
 
 #[test]
-fn a_file_without_end_is_refused() {
-    let endless = io::Cursor::new(format!("{NEEDED}\n")).chain(io::repeat(b'x'));
-    assert!(matches!(read(endless).unwrap_err(), RosterError::TooLarge));
+fn a_file_beyond_its_limit_is_refused_unread() {
+    let limits = Limits { bytes: 100, ..Limits::default() };
+    let text = format!("{NEEDED}\n{}", "1,2,Ani,x,P\n".repeat(10));
+    assert!(matches!(read_within(&text, &limits), Err(RosterError::TooLarge { .. })));
+    assert!(read_within(&text[..100], &limits).is_ok());
 }
 
 #[test]
 fn a_row_of_any_length_is_not_read() {
-    let error = refused(format!("{NEEDED}\n1,2,Ani,x,P\n1,2,{},x,P\n", "y".repeat(MAXIMUM_ROW_BYTES)));
-    assert!(matches!(error, RosterError::RowTooLong { line: 3 }), "{error}");
+    let long = "y".repeat(Limits::default().row_bytes);
+    let error = refused(format!("{NEEDED}\n1,2,Ani,x,P\n1,2,{long},x,P\n"));
+    assert!(matches!(error, RosterError::RowTooLong { line: 3, .. }), "{error}");
+    assert!(matches!(refused(long.repeat(2)), RosterError::RowTooLong { line: 1, .. }));
+    assert!(matches!(
+        refused(format!("{NEEDED}\n\"{long}\n{long}")),
+        RosterError::RowTooLong { line: 2, .. }
+    ));
+}
+
+#[test]
+fn a_row_with_a_long_cell_is_a_fault_and_the_others_are_read() {
+    let long = "y".repeat(10_000);
+    let roster = roster(&format!("{NEEDED}\n1,2,{long},x,P\n3,4,Budi,x,L\n"));
+    let fault = roster.rows[0].fault.as_ref().unwrap();
+    assert_eq!(
+        (fault.code, fault.message.as_str()),
+        (ProblemCode::OutOfRange, "The cell under NAMA is longer than 4096 bytes.")
+    );
+    assert_eq!(names(&roster), ["", "Budi"]);
+}
+
+#[test]
+fn a_table_of_any_width_is_not_read() {
+    for separator in [",", ";", "\t"] {
+        let wide = [
+            &NEEDED.replace(',', separator),
+            &"x".repeat(1_000_000).replace('x', &format!("x{separator}"))[..],
+        ]
+        .join(separator);
+        let error = refused(&wide);
+        assert!(matches!(error, RosterError::TooManyColumns { line: 1, columns: 200 }), "{error}");
+        let below = refused([&NEEDED.replace(',', separator), "\n", &wide].concat());
+        assert!(matches!(below, RosterError::TooManyColumns { line: 2, .. }), "{below}");
+        assert_eq!(error.problem().code, ProblemCode::OutOfRange);
+    }
+}
+
+#[test]
+fn a_nul_is_no_text() {
+    assert!(matches!(
+        refused(format!("{NEEDED}\n1,2,Ani,x,P\n3,4,Bu\0di,x,L\n")),
+        RosterError::Nul { line: 3 }
+    ));
+}
+
+#[test]
+fn titles_may_stand_above_the_header() {
+    let text = format!(
+        "DAFTAR PNS;;;;\nPEMERINTAH PROVINSI;;;;\n\nUNIT KERJA;Dinas Kesehatan;;;\n{NEEDED}\n1,2,Ani,x,P\n"
+    );
+    let roster = roster(&text.replace(',', ";"));
+    assert_eq!((names(&roster), &roster.lines), (vec!["Ani"], &vec![6]));
 }
 
 #[test]
@@ -243,21 +371,20 @@ proptest! {
         for bytes in [&bytes[..], &below_a_header, noise.as_bytes(), text_below_a_header.as_bytes()] {
             if let Ok(roster) = read(bytes) {
                 prop_assert_eq!(roster.rows.len(), roster.lines.len());
-                let all = (0..roster.rows.len()).map(|row| (row, "error"));
-                roster.write_report(io::sink(), all).unwrap();
+                prop_assert_eq!(roster.rows.len(), roster.originals.len());
             }
         }
     }
 
     #[test]
     fn rows_come_out_as_they_went_in(
-        cells in proptest::collection::vec(proptest::collection::vec("[a-c\"é ,;\t\r\n]{0,10}", 12), 1..8),
+        cells in proptest::collection::vec(proptest::collection::vec("[a-c\"éÜ ,;\t\r\n]{0,10}", 12), 1..8),
         separator in proptest::sample::select(&SEPARATORS[..]),
         end in any_end(),
         quotes in any_quotes(),
-        has_byte_order_mark: bool,
+        encoding in 0..5_usize,
     ) {
-        let mut bytes = if has_byte_order_mark { BYTE_ORDER_MARK.to_vec() } else { Vec::new() };
+        let mut bytes = Vec::new();
         let mut lines = Vec::new();
         let mut line = 2;
         {
@@ -280,11 +407,11 @@ proptest! {
         let expected: Vec<&Vec<String>> = cells.iter().filter(is_row).collect();
         let lines: Vec<i32> =
             lines.into_iter().zip(&cells).filter(|(_, row)| is_row(row)).map(|(line, _)| line).collect();
-        match read(&bytes[..]) {
+        match read(encoded(str::from_utf8(&bytes).unwrap(), encoding)) {
             Err(error) => prop_assert!(expected.is_empty(), "{error}"),
             Ok(roster) => {
                 prop_assert_eq!(roster.lines, lines);
-                prop_assert_eq!(roster.empty_rows, cells.len() - expected.len());
+                prop_assert_eq!(roster.empty_rows, (cells.len() - expected.len()) as u64);
                 for (row, cells) in roster.rows.iter().zip(&expected) {
                     let texts = [&row.service_number, &row.national_id, &row.full_name, &row.birth_date, &row.sex];
                     prop_assert_eq!(texts, [&cells[1], &cells[2], &cells[3], &cells[5], &cells[6]]);

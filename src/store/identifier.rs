@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 
 use super::error::StoreError;
-use super::keys::Keys;
+use super::keys::{Keys, NumberKind};
 use super::rotation;
 
 /// Whose a claimed number is.
@@ -48,7 +48,7 @@ pub async fn claim_national_ids(
         .collect();
     let missing: Vec<Vec<u8>> =
         indexes.iter().filter(|index| !claims.contains_key(*index)).cloned().collect();
-    let owners = owners(conn, "NATIONAL_ID", &missing).await?;
+    let owners = owners(conn, NumberKind::NationalId, &missing).await?;
     claims.extend(
         owners.into_iter().map(|(index, participant_id)| (index, Claim { participant_id, is_new: false })),
     );
@@ -87,7 +87,7 @@ pub async fn claim_further_national_id(
     match claimed {
         Some(owner) => Ok(owner),
         None => {
-            let owners = owners(conn, "NATIONAL_ID", &[index.to_vec()]).await?;
+            let owners = owners(conn, NumberKind::NationalId, &[index.to_vec()]).await?;
             owners.get(index).copied().ok_or_else(rotation::exchanged)
         }
     }
@@ -136,7 +136,7 @@ pub async fn claim_service_numbers(
     let mut owned: HashMap<Vec<u8>, i64> =
         claimed.into_iter().map(|row| (row.value_index, row.participant_id)).collect();
     let missing: Vec<Vec<u8>> = indexes.iter().filter(|index| !owned.contains_key(*index)).cloned().collect();
-    owned.extend(owners(conn, "SERVICE_NUMBER", &missing).await?);
+    owned.extend(owners(conn, NumberKind::ServiceNumber, &missing).await?);
     Ok(owned)
 }
 
@@ -153,9 +153,15 @@ pub async fn release_national_ids(conn: &mut PgConnection, indexes: &[Vec<u8>]) 
     Ok(())
 }
 
-async fn owners(
+/// Whose numbers of a kind are, where they are somebody's; claims nothing.
+///
+/// Takes no actor: it answers to the registry's own plans, never to a caller.
+///
+/// # Errors
+/// The database is away.
+pub async fn owners(
     conn: &mut PgConnection,
-    kind: &str,
+    kind: NumberKind,
     indexes: &[Vec<u8>],
 ) -> Result<HashMap<Vec<u8>, i64>, StoreError> {
     if indexes.is_empty() {
@@ -164,7 +170,7 @@ async fn owners(
     let rows = sqlx::query!(
         "select value_index, participant_id from identifier
          where kind = $1::text::identifier_kind and value_index = any($2)",
-        kind,
+        kind.as_str(),
         indexes
     )
     .fetch_all(conn)

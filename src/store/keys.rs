@@ -110,11 +110,30 @@ impl Keys {
         String::from_utf8(number).map(Zeroizing::new).map_err(|_| WrongKey)
     }
 
+    /// Makes rows of an onboarding unreadable; they open again only as those of this batch that begin with this row.
+    pub fn seal_rows(&self, batch: i64, first_row: i32, rows: &[u8]) -> Vec<u8> {
+        self.seal_bytes(&rows_of(batch, first_row), rows)
+    }
+
+    /// Makes them readable again.
+    ///
+    /// # Errors
+    /// Sealed with another key or for another place, or changed since.
+    pub fn open_rows(
+        &self,
+        batch: i64,
+        first_row: i32,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, WrongKey> {
+        self.open_bytes(&rows_of(batch, first_row), sealed).map(Zeroizing::new)
+    }
+
     fn seal_bytes(&self, purpose: &str, bytes: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).expect("the operating system gives random bytes");
         let payload = Payload { msg: bytes, aad: purpose.as_bytes() };
-        let sealed = self.seal.encrypt(&Nonce::from(nonce), payload).expect("what is sealed is short");
+        let sealed =
+            self.seal.encrypt(&Nonce::from(nonce), payload).expect("what is sealed is shorter than 64 GiB");
         [&[FORM], nonce.as_slice(), &sealed].concat()
     }
 
@@ -175,6 +194,11 @@ impl Keys {
     pub fn check(&self) -> &[u8] {
         &self.check
     }
+}
+
+/// As what rows on their way are sealed.
+fn rows_of(batch: i64, first_row: i32) -> String {
+    format!("ONBOARDING_ROWS {batch} {first_row}")
 }
 
 /// Is this the signature of that hash, by the key with this public half?

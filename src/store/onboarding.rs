@@ -1,17 +1,20 @@
-//! Onboarding batches and the outcome of each of their rows.
+//! Onboarding batches and the outcome of each of their rows: what is read of them. What is written is in [`writing`], the
+//! rows on their way in [`staging`], and what workers do in [`lease`].
+
+pub mod lease;
+pub mod staging;
+pub mod writing;
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection, QueryBuilder};
+use sqlx::{FromRow, QueryBuilder};
 
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_page};
-use super::participant::column;
 use super::session::Session;
 use crate::domain::actor::{Actor, Operation};
-use crate::domain::enrollment::{CivilServantCategory, Programme};
 use crate::domain::onboarding::{Counts, OnboardingState, RowOutcome};
 use crate::domain::page::{Page, Position, Slice};
 use crate::domain::problem::{Problem, ProblemCode};
@@ -29,8 +32,8 @@ pub struct BatchRow {
     pub channel_id: i64,
     /// Name of the file that it came in.
     pub file_name: Option<String>,
-    /// Keyed digest of the rows.
-    pub digest: Vec<u8>,
+    /// Keyed digest of the file or of the rows; `None` until they are there.
+    pub digest: Option<Vec<u8>>,
     /// Rows sent.
     pub received: i32,
     /// Not decided yet.
@@ -51,11 +54,25 @@ pub struct BatchRow {
     pub submitted_at: DateTime<Utc>,
     /// When its last row was decided.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Digest of exactly what would be done, once it is planned.
+    pub plan_digest: Option<Vec<u8>>,
+    /// The client that approved the plan.
+    pub approved_by: Option<String>,
+    /// The client that stopped it.
+    pub cancelled_by: Option<String>,
+    /// Why.
+    pub cancel_reason: Option<String>,
+    /// What stopped it as a whole.
+    pub problems: Option<Json<Vec<Problem>>>,
 }
 
 const COLUMNS: &str = "b.id, b.state, b.employer_id, b.channel_id, b.file_name, b.digest, b.received, b.pending, \
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
-                       b.submitted_by, b.submitted_at, b.finished_at";
+                       b.submitted_by, b.submitted_at, b.finished_at, b.plan_digest, b.approved_by, b.cancelled_by, \
+                       b.cancel_reason, b.problems";
+/// A plan is told as a whole or not at all: its quota is counted while it is made.
+const IS_TOLD: &str = "exists (select from onboarding_batch b where b.id = r.batch_id \
+                       and b.state not in ('RECEIVING', 'VALIDATING'))";
 const ORDER: OrderColumns = OrderColumns { id: "b.id", name: "b.id" };
 
 impl BatchRow {
@@ -226,7 +243,7 @@ pub async fn count_rows_of(
 }
 
 fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &RowFilter) {
-    sql.push(" from onboarding_row r where r.batch_id = k.parent");
+    sql.push(" from onboarding_row r where r.batch_id = k.parent and ").push(IS_TOLD);
     push_any(sql, "r.outcome", &filter.outcomes);
     if !filter.codes.is_empty() {
         let codes: Vec<String> = filter.codes.iter().map(ToString::to_string).collect();
@@ -249,7 +266,9 @@ pub async fn by_work_unit(
     let rows = sqlx::query!(
         r#"select batch_id, coalesce(work_unit, '') as "work_unit!", outcome as "outcome: RowOutcome",
                   count(*)::integer as "n!", (count(*) filter (where flagged))::integer as "flagged!"
-           from onboarding_row where batch_id = any($1) group by 1, 2, 3"#,
+           from onboarding_row r where batch_id = any($1)
+             and exists (select from onboarding_batch b where b.id = r.batch_id
+                           and b.state not in ('RECEIVING', 'VALIDATING')) group by 1, 2, 3"#,
         batches
     )
     .fetch_all(session)
@@ -278,7 +297,9 @@ pub async fn by_problem(
     let rows = sqlx::query!(
         r#"select r.batch_id, p->>'code' as "code!", count(distinct r.number)::integer as "n!"
            from onboarding_row r cross join lateral jsonb_array_elements(r.problems) p
-           where r.batch_id = any($1) group by 1, 2 order by 3 desc, 2"#,
+           where r.batch_id = any($1)
+             and exists (select from onboarding_batch b where b.id = r.batch_id
+                           and b.state not in ('RECEIVING', 'VALIDATING')) group by 1, 2 order by 3 desc, 2"#,
         batches
     )
     .fetch_all(session)
@@ -291,125 +312,29 @@ pub async fn by_problem(
     Ok(problems)
 }
 
-/// A batch to be written.
-#[derive(Clone, Debug)]
-pub struct NewBatch<'a> {
-    /// Employer.
-    pub employer_id: i64,
-    /// Channel.
-    pub channel_id: i64,
-    /// Province of residence of its people.
-    pub province_id: i16,
-    /// Programmes.
-    pub programmes: &'a [Programme],
-    /// What kind of civil servants.
-    pub category: CivilServantCategory,
-    /// First day.
-    pub starts_on: NaiveDate,
-    /// Was the first contribution taken with the forms?
-    pub first_contribution_paid: bool,
-    /// Would one refused row have refused all?
-    pub all_or_nothing: bool,
-    /// Name of the file that it came in.
-    pub file_name: Option<&'a str>,
-    /// Keyed digest of the rows.
-    pub digest: Vec<u8>,
-    /// Rows.
-    pub received: i32,
-}
-
-/// Opens a batch, all rows pending.
-///
-/// # Errors
-/// The database is away.
-pub async fn insert(conn: &mut PgConnection, actor: &Actor, new: &NewBatch<'_>) -> Result<i64, StoreError> {
-    let id = sqlx::query_scalar!(
-        "insert into onboarding_batch (state, employer_id, channel_id, province_id, programmes, category, starts_on,
-             first_contribution_paid, all_or_nothing, file_name, digest, received, pending, enrolled,
-             already_enrolled, rejected, flagged, monthly_contributions, submitted_by)
-         values ('APPLYING', $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, 0, 0, 0, 0, 0, $12) returning id",
-        new.employer_id,
-        new.channel_id,
-        new.province_id,
-        new.programmes as &[Programme],
-        new.category as CivilServantCategory,
-        new.starts_on,
-        new.first_contribution_paid,
-        new.all_or_nothing,
-        new.file_name,
-        new.digest,
-        new.received,
-        actor.client
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(id)
-}
-
-/// The outcome of a row, to be written.
-#[derive(Clone, Debug)]
-pub struct NewRow {
-    /// From 1, the header not counted.
+/// What a report says of a row.
+#[derive(Clone, Debug, FromRow)]
+pub struct ReportedRow {
+    /// From 1.
     pub number: i32,
-    /// Line of the file; `None` where the rows came in the request.
-    pub line: Option<i32>,
     /// What became of it.
     pub outcome: RowOutcome,
-    /// Has it a warning that somebody has to look at?
-    pub flagged: bool,
-    /// The person.
-    pub participant_id: Option<i64>,
-    /// Work unit.
-    pub work_unit: Option<String>,
     /// What is wrong with it.
-    pub problems: Vec<Problem>,
+    pub problems: Option<Json<Vec<Problem>>>,
 }
 
-/// Writes the outcomes of all rows, and closes the batch with their counts.
+/// The rows from one number to another of a batch that the actor has been shown: what became of each that was looked at.
 ///
 /// # Errors
 /// The database is away.
-pub async fn complete(
-    conn: &mut PgConnection,
+pub async fn reported(
+    session: &Session,
     batch: i64,
-    rows: &[NewRow],
-    monthly_contributions: i64,
-) -> Result<(), StoreError> {
-    let problems: Vec<Option<serde_json::Value>> =
-        rows.iter().map(|row| (!row.problems.is_empty()).then(|| serde_json::json!(row.problems))).collect();
-    sqlx::query!(
-        "insert into onboarding_row (batch_id, number, line, outcome, flagged, participant_id, work_unit, problems)
-         select $1, u.number, u.line, u.outcome::row_outcome, u.flagged, u.participant_id, u.work_unit, u.problems
-         from unnest($2::integer[], $3::integer[], $4::text[], $5::boolean[], $6::bigint[], $7::text[], $8::jsonb[])
-              as u(number, line, outcome, flagged, participant_id, work_unit, problems)",
-        batch,
-        &column(rows, |r| r.number),
-        &column(rows, |r| r.line) as &[Option<i32>],
-        &column(rows, |r| r.outcome.as_str()) as &[&str],
-        &column(rows, |r| r.flagged),
-        &column(rows, |r| r.participant_id) as &[Option<i64>],
-        &column(rows, |r| r.work_unit.as_deref()) as &[Option<&str>],
-        &problems as &[Option<serde_json::Value>],
-    )
-    .execute(&mut *conn)
-    .await?;
-    let mut counts = Counts::default();
-    rows.iter().for_each(|row| counts.add(row.outcome, row.flagged));
-    sqlx::query!(
-        "update onboarding_batch
-         set state = 'COMPLETED', finished_at = now(), received = $2, pending = $3, enrolled = $4,
-             already_enrolled = $5, rejected = $6, flagged = $7, monthly_contributions = $8
-         where id = $1",
-        batch,
-        counts.received,
-        counts.pending,
-        counts.enrolled,
-        counts.already_enrolled,
-        counts.rejected,
-        counts.flagged,
-        monthly_contributions
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+    (first, last): (i32, i32),
+) -> Result<Vec<ReportedRow>, StoreError> {
+    let mut sql =
+        QueryBuilder::new("select r.number, r.outcome, r.problems from onboarding_row r where r.batch_id = ");
+    sql.push_bind(batch).push(" and r.number between ").push_bind(first).push(" and ").push_bind(last);
+    sql.push(" and ").push(IS_TOLD);
+    Ok(sql.build_query_as().fetch_all(session).await?)
 }

@@ -72,8 +72,8 @@ pub async fn rotate(
     let conn = &mut *transaction;
     // The login may not own the tables; whoever writes numbers may exchange their key.
     sqlx::query("set local role registry_writer").execute(&mut *conn).await?;
-    let lock =
-        "lock table identifier, participant, former_number, enrollment, employer in share row exclusive mode";
+    let lock = "lock table identifier, participant, former_number, enrollment, employer, onboarding_chunk
+                in share row exclusive mode";
     sqlx::query(lock).execute(&mut *conn).await?;
     let secret = retry_secret(conn, old).await?.ok_or(RotationError::NotThePrevious)?;
     let mut done = Rotated::default();
@@ -81,6 +81,7 @@ pub async fn rotate(
     rotate_former_numbers(conn, (old, new), &mut done).await?;
     rotate_enrollments(conn, (old, new), &mut done).await?;
     rotate_employers(conn, (old, new), &mut done).await?;
+    rotate_onboardings(conn, (old, new)).await?;
     let claimed =
         sqlx::query_scalar!(r#"select count(*) as "n!" from identifier"#).fetch_one(&mut *conn).await?;
     let claimed = claimed.unsigned_abs();
@@ -310,6 +311,39 @@ async fn rotate_employers(
         );
         done.employers += written.execute(&mut *conn).await?.rows_affected();
     }
+}
+
+/// Rows on their way go on under the new key; their digests are of what outlives the exchange.
+async fn rotate_onboardings(
+    conn: &mut PgConnection,
+    (old, new): (&Keys, &Keys),
+) -> Result<(), RotationError> {
+    // One at a time: a chunk is as large as thousands of numbers.
+    let mut last = (0, 0);
+    loop {
+        let sql =
+            "select batch_id, first_row, sealed from onboarding_chunk where (batch_id, first_row) > ($1, $2)
+                   order by batch_id, first_row limit 1";
+        let chunk: Option<(i64, i32, Vec<u8>)> =
+            sqlx::query_as(sql).bind(last.0).bind(last.1).fetch_optional(&mut *conn).await?;
+        let Some((batch, first_row, sealed)) = chunk else { break };
+        let rows = old.open_rows(batch, first_row, &sealed)?;
+        let sql = "update onboarding_chunk set sealed = $3 where batch_id = $1 and first_row = $2";
+        let sealed = new.seal_rows(batch, first_row, &rows);
+        sqlx::query(sql).bind(batch).bind(first_row).bind(sealed).execute(&mut *conn).await?;
+        last = (batch, first_row);
+    }
+    let repeated: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+        "select id, repeated from onboarding_batch where repeated is not null for no key update",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    for (batch, sealed) in repeated {
+        let sealed = new.seal_rows(batch, 0, &old.open_rows(batch, 0, &sealed)?);
+        let sql = "update onboarding_batch set repeated = $2 where id = $1";
+        sqlx::query(sql).bind(batch).bind(sealed).execute(&mut *conn).await?;
+    }
+    Ok(())
 }
 
 /// A number that several enrollments of one person carry is claimed once, and counted once.

@@ -41,7 +41,7 @@ async fn a_page_of_a_named_origin_may_ask_with_a_token_and_read_when_to_come_bac
     let reply = preflight(&app, KNOWN).await;
     assert_eq!(reply.status, StatusCode::NO_CONTENT);
     assert_eq!(reply.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], KNOWN);
-    assert_eq!(reply.headers[header::ACCESS_CONTROL_ALLOW_METHODS], "GET, POST");
+    assert_eq!(reply.headers[header::ACCESS_CONTROL_ALLOW_METHODS], "GET, POST, PUT");
     let allowed = reply.headers[header::ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
     assert!(
         ["authorization", "content-type", "x-purpose"].iter().all(|name| allowed.contains(name)),

@@ -68,3 +68,21 @@ async fn the_playground_needs_no_token_and_names_no_other_host() {
     assert_eq!(get("/elsewhere").await.status, StatusCode::NOT_FOUND);
     assert_eq!((get("/livez").await.status, get("/readyz").await.status), (StatusCode::OK, StatusCode::OK));
 }
+
+#[tokio::test]
+async fn the_template_of_a_roster_needs_no_token_and_comes_as_a_file() {
+    let app = App::new().await;
+    for (extension, kind) in [
+        ("csv", "text/csv; charset=utf-8"),
+        ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    ] {
+        let request = Request::get(format!("/onboarding/template.{extension}")).body(Body::empty()).unwrap();
+        let reply = app.send(request).await;
+        assert_eq!(
+            (reply.status, reply.headers[header::CONTENT_TYPE].to_str().unwrap()),
+            (StatusCode::OK, kind)
+        );
+        let name = format!("attachment; filename=\"roster-template.{extension}\"");
+        assert_eq!(reply.headers[header::CONTENT_DISPOSITION], name);
+    }
+}

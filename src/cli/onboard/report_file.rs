@@ -5,9 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Stop;
+use super::sheet::Sheet;
 use super::verdict::{Failing, explained};
 use crate::domain::problem::{Problem, ProblemCode};
-use crate::roster::Roster;
+use crate::roster::ReportWriter;
 
 /// A report under way. Under its own name it appears only when it is complete, so that nothing is lost if it never is.
 pub(super) struct ReportFile {
@@ -44,13 +45,27 @@ impl ReportFile {
     }
 
     /// Writes the rows that failed, and puts the report in its place.
-    pub(super) fn keep(self, roster: &Roster, failing: &[Failing]) -> io::Result<()> {
-        let refused = failing.iter().filter(|row| row.is_refused);
-        let errors: Vec<(usize, String)> = refused
-            .map(|row| (row.row, row.problems.iter().map(explained).collect::<Vec<_>>().join(" | ")))
-            .collect();
-        let errors = errors.iter().map(|(row, error)| (*row, error.as_str()));
-        roster.write_report(io::BufWriter::new(&self.file), errors)?;
+    pub(super) fn keep(self, sheet: &Sheet, failing: &[Failing]) -> io::Result<()> {
+        let out = io::BufWriter::new(&self.file);
+        let mut report = ReportWriter::new(out, &sheet.columns, sheet.separator)?;
+        for row in failing.iter().filter(|row| row.is_refused) {
+            let Some(original) = sheet.originals.get(row.row) else { continue };
+            report.write(original, &row.problems.iter().map(explained).collect::<Vec<_>>().join(" | "))?;
+        }
+        io::Write::flush(&mut report.finish()?)?;
+        fs::rename(&self.part, &self.path)
+    }
+}
+
+impl ReportFile {
+    /// Writes a report that comes in pieces, and puts it in its place.
+    pub(super) async fn keep_pieces(
+        self,
+        mut pieces: tokio::sync::mpsc::Receiver<io::Result<axum::body::Bytes>>,
+    ) -> io::Result<()> {
+        while let Some(piece) = pieces.recv().await {
+            io::Write::write_all(&mut &self.file, &piece?)?;
+        }
         fs::rename(&self.part, &self.path)
     }
 }
@@ -65,14 +80,14 @@ impl Drop for ReportFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::roster;
 
     #[test]
     fn a_report_replaces_no_roster_and_leaves_nothing_behind_unless_it_is_complete() {
         let folder = std::env::temp_dir().join(uuid::Uuid::now_v7().to_string());
         fs::create_dir(&folder).unwrap();
         let (roster, report) = (folder.join("roster.csv"), folder.join("report.csv"));
-        fs::write(&roster, "NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN\n1,2,Ani,x,P\n").unwrap();
+        let text = "NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN\n1,2,Ani,x,P\n";
+        fs::write(&roster, text).unwrap();
         assert!(matches!(
             ReportFile::create(&folder.join(".").join("roster.csv"), &roster),
             Err(Stop::Refused(_))
@@ -82,8 +97,11 @@ mod tests {
         let create = || ReportFile::create(&report, &roster).unwrap_or_else(|_| panic!("it can be written"));
         drop(create());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        create().keep(&roster::read(File::open(&roster).unwrap()).unwrap(), &[]).unwrap();
-        assert_eq!(fs::read_to_string(&report).unwrap(), "NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,error\n");
+        create().keep(&Sheet::of_text(text), &[]).unwrap();
+        assert_eq!(
+            fs::read_to_string(&report).unwrap(),
+            "\u{feff}NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,error\n"
+        );
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
         fs::remove_dir_all(&folder).unwrap();
     }

@@ -252,14 +252,15 @@ fn a_rounded_column_is_recognised() {
     let column = |zeros: usize, all: usize| -> Vec<String> {
         (0..all).map(|row| format!("16710102088500{:02}", if row < zeros { 10 } else { 11 })).collect()
     };
-    let rounded = |zeros, all| looks_rounded(column(zeros, all).iter().map(String::as_str));
+    let rounded =
+        |zeros, all| column(zeros, all).iter().map(String::as_str).collect::<NumberColumn>().looks_rounded();
     assert!(
         rounded(20, 20) && rounded(11, 20) && rounded(46, 200) && !rounded(45, 200) && rounded(8_000, 8_000)
     );
     assert!(!rounded(10, 20) && !rounded(800, 8_000) && !rounded(1_600, 8_000));
     assert!(!rounded(19, 19), "too few to tell");
     assert!(
-        !looks_rounded(["", "10", "1.67101E+15"].into_iter().cycle().take(100)),
+        !["", "10", "1.67101E+15"].into_iter().cycle().take(100).collect::<NumberColumn>().looks_rounded(),
         "other texts do not count"
     );
 }
@@ -287,7 +288,7 @@ proptest! {
     ) {
         for text in [text, digits, shaped] {
             let _ = (national_id(&text), service_number(&text), service_number_of(true, &text));
-            let _ = (clean_digits(&text), masked(&text), looks_rounded([text.as_str()]));
+            let _ = (clean_digits(&text), masked(&text), NumberColumn::from_iter([text.as_str()]));
         }
     }
 

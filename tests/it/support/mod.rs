@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod program;
 pub mod provider;
 pub mod proxy;
+pub mod road;
 pub mod roster;
 pub mod statements;
 

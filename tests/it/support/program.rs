@@ -69,6 +69,12 @@ impl Program {
         answer
     }
 
+    /// kill -9.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
     /// Stops it, and gives all that it has written.
     pub fn stop(mut self) -> String {
         let id = i32::try_from(self.process.id()).unwrap();

@@ -1,0 +1,96 @@
+//! Approves the plan of an onboarding: by somebody else than who sent it, and exactly the plan that was looked at.
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::{ActionError, Done, demand, once};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::onboarding::OnboardingState;
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::store::onboarding::writing;
+use crate::store::{Database, StoreError, onboarding};
+
+/// What is asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// The batch, by internal id.
+    pub batch: i64,
+    /// The digest of the plan that was looked at, in hexadecimal digits.
+    pub plan_digest: String,
+}
+
+/// The batch that is applied from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// Its internal id.
+    pub batch: i64,
+}
+
+/// Approves a plan.
+///
+/// # Errors
+/// The role may not approve, or the database failed.
+pub async fn approve_onboarding(
+    database: &Database,
+    actor: &Actor,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Approved>, ActionError> {
+    let request = once::Request { actor, operation: "approveOnboarding", key, input, trail: None };
+    demand(actor, Operation::ApproveOnboarding)?;
+    let seen = onboarding::by_ids(&database.reading(actor), actor, &[input.batch]).await?;
+    if !seen.contains_key(&input.batch) {
+        return Ok(Done::refused(vec![absent()]));
+    }
+    once::once(&database.writer, &database.keys, request, Work { actor, input }).await
+}
+
+/// A batch that does not exist, or is none of the actor's.
+pub(super) fn absent() -> Problem {
+    Problem::error(ProblemCode::NotFound, "batchId", "No batch has this id.")
+}
+
+struct Work<'a> {
+    actor: &'a Actor,
+    input: &'a Input,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Approved;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Approved>, StoreError> {
+        let Input { batch, plan_digest } = self.input;
+        let Some(locked) = writing::lock(conn, *batch).await? else {
+            return Ok(Done::refused(vec![absent()]));
+        };
+        if locked.submitted_by == self.actor.client {
+            let message = "You have sent this batch yourself: somebody else has to approve it.";
+            return Ok(Done::refused(vec![Problem::error(ProblemCode::Conflict, "batchId", message)]));
+        }
+        let is_this_plan = locked.plan_digest.is_some_and(|digest| hexadecimal(&digest) == *plan_digest);
+        match locked.state {
+            OnboardingState::AwaitingApproval if is_this_plan => {
+                writing::approve(conn, *batch, &self.actor.client).await?;
+                Ok(Done::did(Approved { batch: *batch }, Vec::new()))
+            }
+            OnboardingState::AwaitingApproval => {
+                let message = "This is not the digest of the plan. Nothing was approved.";
+                let problem = Problem::error(ProblemCode::Conflict, "planDigest", message);
+                Ok(Done::refused(vec![problem.hint("Look at the plan, and send its own planDigest.")]))
+            }
+            // The same again changes nothing.
+            _ if is_this_plan && locked.approved_by.as_ref() == Some(&self.actor.client) => {
+                Ok(Done::did(Approved { batch: *batch }, Vec::new()))
+            }
+            state => {
+                let message = format!("This batch is {state}, and waits for no approval.");
+                Ok(Done::refused(vec![Problem::error(ProblemCode::Conflict, "batchId", message)]))
+            }
+        }
+    }
+}
+
+/// A digest as the API shows it.
+pub fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,84 @@
+//! Stops an onboarding: what is done stays done, and what is pending is not enrolled.
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::approve_onboarding::absent;
+use super::{ActionError, Done, demand, once};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::domain::text;
+use crate::store::onboarding::writing;
+use crate::store::{Database, StoreError, onboarding};
+
+/// What is asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// The batch, by internal id.
+    pub batch: i64,
+    /// Why.
+    pub reason: String,
+}
+
+/// The batch that was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancelled {
+    /// Its internal id.
+    pub batch: i64,
+}
+
+/// Stops a batch.
+///
+/// # Errors
+/// The role may not, or the database failed.
+pub async fn cancel_onboarding(
+    database: &Database,
+    actor: &Actor,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Cancelled>, ActionError> {
+    let request = once::Request { actor, operation: "cancelOnboarding", key, input, trail: None };
+    demand(actor, Operation::CancelOnboarding)?;
+    let reason = match text::required(&input.reason, 200, "reason") {
+        Ok(reason) => reason,
+        Err(problem) => return Ok(Done::refused(vec![problem])),
+    };
+    let seen = onboarding::by_ids(&database.reading(actor), actor, &[input.batch]).await?;
+    if !seen.contains_key(&input.batch) {
+        return Ok(Done::refused(vec![absent()]));
+    }
+    // A worker may be at a chunk of it for a moment: that is waited for on the connections for long work.
+    once::once(&database.bulk, &database.keys, request, Work { actor, batch: input.batch, reason }).await
+}
+
+struct Work<'a> {
+    actor: &'a Actor,
+    batch: i64,
+    reason: String,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Cancelled;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Cancelled>, StoreError> {
+        let batch = self.batch;
+        let Some(locked) = writing::lock(conn, batch).await? else {
+            return Ok(Done::refused(vec![absent()]));
+        };
+        let client = &self.actor.client;
+        if locked.submitted_by != *client && !self.actor.may(Operation::ApproveOnboarding) {
+            let message = "Only who has sent a batch, or may approve it, can stop it.";
+            return Ok(Done::refused(vec![Problem::error(ProblemCode::OutOfScope, "batchId", message)]));
+        }
+        if locked.cancelled_by.as_ref() == Some(client) {
+            // The same again changes nothing.
+            return Ok(Done::did(Cancelled { batch }, Vec::new()));
+        }
+        if locked.state.is_final() {
+            let message = format!("This batch is {}: there is nothing left to stop.", locked.state);
+            return Ok(Done::refused(vec![Problem::error(ProblemCode::Conflict, "batchId", message)]));
+        }
+        writing::cancel(conn, batch, client, &self.reason).await?;
+        Ok(Done::did(Cancelled { batch }, Vec::new()))
+    }
+}

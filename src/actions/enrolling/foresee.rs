@@ -1,0 +1,55 @@
+//! What would become of enrollments, as the registry stands now: nothing is claimed or written.
+
+use sqlx::PgConnection;
+
+use super::{Candidate, Context, Outcome, compare};
+use crate::domain::enrollment::{NewEnrollment, identity_mismatch};
+use crate::store::identifier::Claim;
+use crate::store::keys::NumberKind;
+use crate::store::{StoreError, identifier, participant};
+
+/// What would become of each, and the people of whom that tells something.
+pub(in crate::actions) struct Foreseen {
+    /// `None`: it would be written.
+    pub outcomes: Vec<Option<Outcome>>,
+    /// Who was known, by internal id.
+    pub known: Vec<i64>,
+}
+
+/// Says what would become of enrollments of different people, in their order.
+pub(in crate::actions) async fn foresee(
+    conn: &mut PgConnection,
+    context: &Context<'_>,
+    new: &[NewEnrollment],
+) -> Result<Foreseen, StoreError> {
+    let indexes: Vec<Vec<u8>> =
+        new.iter().map(|new| context.keys.index(NumberKind::NationalId, new.national_id.as_str())).collect();
+    let owners = identifier::owners(conn, NumberKind::NationalId, &indexes).await?;
+    let mut known: Vec<i64> = owners.values().copied().collect();
+    let people = participant::lock(conn, &known).await?;
+    let service_numbers: Vec<Option<Vec<u8>>> = new.iter().map(|new| service_index(new, context)).collect();
+    let asked: Vec<Vec<u8>> = service_numbers.iter().flatten().cloned().collect();
+    let holders = identifier::owners(conn, NumberKind::ServiceNumber, &asked).await?;
+    let mut outcomes = Vec::with_capacity(new.len());
+    for ((new, index), service_number) in new.iter().zip(indexes).zip(service_numbers) {
+        let owner = owners.get(&index).copied();
+        let decided = match owner {
+            None => None,
+            Some(participant_id) => {
+                let claim = Claim { participant_id, is_new: false };
+                compare(&Candidate { new, index, claim, outcome: None }, &people, context)
+            }
+        };
+        let holder = service_number.and_then(|number| holders.get(&number).copied());
+        let foreign = holder.filter(|_| decided.is_none()).filter(|&holder| Some(holder) != owner);
+        known.extend(foreign);
+        outcomes
+            .push(decided.or_else(|| foreign.map(|_| Outcome::Refused(identity_mismatch("serviceNumber")))));
+    }
+    Ok(Foreseen { outcomes, known })
+}
+
+fn service_index(new: &NewEnrollment, context: &Context<'_>) -> Option<Vec<u8>> {
+    let number = new.civil_servant.as_ref()?.service_number.as_ref()?;
+    Some(context.keys.index(NumberKind::ServiceNumber, number.as_str()))
+}

@@ -1,0 +1,227 @@
+//! The road that every onboarding takes: what its rows have in common, what became of each, and what is told of it.
+//!
+//! Rows are [received](receive) and staged, a [worker] plans them, somebody else approves, a worker applies. Rows that came
+//! in a request and need no approval are applied at once, by the same functions.
+
+mod applying;
+mod chunk;
+mod planning;
+pub mod receive;
+pub mod worker;
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+
+use super::enrolling::Outcome;
+use super::terms::{self, Found, Named};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::client::Client;
+use crate::domain::enrollment::{
+    CivilServantCategory, NewEnrollment, Programme, Segment, Terms, judge_terms,
+};
+use crate::domain::onboarding::{Counts, JudgedRow, RowOutcome};
+use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::domain::rule::Rulebook;
+use crate::store::onboarding::lease::Held;
+use crate::store::onboarding::writing::NewRow;
+use crate::store::reference::Reference;
+use crate::store::{Database, StoreError};
+
+/// What the rows of an onboarding have in common, found good.
+#[derive(Clone, Debug)]
+pub(super) struct Agreed {
+    pub programmes: Vec<Programme>,
+    pub category: CivilServantCategory,
+    pub starts_on: NaiveDate,
+    pub first_contribution_paid: bool,
+    pub found: Found,
+}
+
+impl Agreed {
+    /// As the judge of rows takes it.
+    pub(super) fn terms(&self) -> Terms<'_> {
+        Terms {
+            segment: Segment::WageEarner,
+            programmes: &self.programmes,
+            channel: &self.found.channel,
+            employer: self.found.employer,
+            association: None,
+            province: self.found.province,
+            starts_on: self.starts_on,
+            first_contribution_paid: self.first_contribution_paid,
+            civil_servants: Some(self.category),
+        }
+    }
+
+    /// What is wrong with it today.
+    pub(super) fn problems(&self, rules: &Rulebook, today: NaiveDate) -> Vec<Problem> {
+        judge_terms(&self.terms(), rules, today)
+    }
+
+    /// What is due each month for one of them.
+    fn contributions(&self, rules: &Rulebook, new: &NewEnrollment) -> i64 {
+        let risk_class = self.found.employer.map_or(1, |employer| employer.risk_class);
+        let wage = new.monthly_wage.unwrap_or_default();
+        let due = rules.contributions(&new.programmes, new.segment, risk_class, wage, new.course.starts_on);
+        due.iter().map(|due| due.employer + due.worker).sum()
+    }
+}
+
+/// Where a row stands.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// From 1.
+    pub number: i32,
+    pub line: Option<i32>,
+    pub work_unit: Option<String>,
+}
+
+/// Rows that were tried, or foreseen.
+#[derive(Clone, Debug, Default)]
+pub struct Tried {
+    /// The outcome of each.
+    pub rows: Vec<NewRow>,
+    /// How many of each outcome.
+    pub counts: Counts,
+    /// Due each month for those who are enrolled, or would be.
+    pub contributions: i64,
+}
+
+/// The rows that break no rule, with their places among all.
+pub(super) fn candidates(judged: &[JudgedRow]) -> (Vec<usize>, Vec<NewEnrollment>) {
+    let candidate = |(at, row): (usize, &JudgedRow)| Some((at, row.candidate.clone()?));
+    judged.iter().enumerate().filter_map(candidate).unzip()
+}
+
+/// One outcome for every row: for those that broke a rule, and for the [`candidates`], which were tried. `None` of these
+/// would be enrolled.
+pub(super) fn tried(
+    (agreed, rules): (&Agreed, &Rulebook),
+    places: &[Place],
+    judged: &[JudgedRow],
+    (at, new): (&[usize], &[NewEnrollment]),
+    outcomes: Vec<Option<Outcome>>,
+) -> Tried {
+    let mut rows: Vec<NewRow> = places.iter().zip(judged).map(|(place, row)| rejected(place, row)).collect();
+    let mut contributions = 0;
+    for ((&at, new), outcome) in at.iter().zip(new).zip(outcomes) {
+        let row = &mut rows[at];
+        row.flagged = !new.flags.is_empty();
+        match outcome {
+            None => {
+                row.outcome = RowOutcome::Pending;
+                contributions += agreed.contributions(rules, new);
+            }
+            Some(Outcome::Enrolled { participant, .. }) => {
+                row.outcome = RowOutcome::Enrolled;
+                row.participant_id = Some(participant);
+                contributions += agreed.contributions(rules, new);
+            }
+            Some(Outcome::AlreadyEnrolled { participant }) => {
+                row.outcome = RowOutcome::AlreadyEnrolled;
+                row.participant_id = Some(participant);
+            }
+            Some(Outcome::Refused(problem)) => {
+                row.flagged = false;
+                let index = (row.number - 1).to_string();
+                row.problems.push(problem.within(&["rows", &index]));
+            }
+        }
+    }
+    let mut counts = Counts::default();
+    rows.iter().for_each(|row| counts.add(row.outcome, row.flagged));
+    Tried { rows, counts, contributions }
+}
+
+fn rejected(place: &Place, row: &JudgedRow) -> NewRow {
+    NewRow {
+        number: place.number,
+        line: place.line,
+        outcome: RowOutcome::Rejected,
+        flagged: false,
+        participant_id: None,
+        // Of a row that is not enrolled only a readable work unit is worth keeping.
+        work_unit: crate::domain::text::label(place.work_unit.as_deref(), 200, "workUnit").ok().flatten(),
+        problems: row.problems.clone(),
+    }
+}
+
+/// Who sent a batch, as that client stands now; `None` where it may not enroll any more.
+pub(super) async fn submitter(
+    database: &Database,
+    reference: &Reference,
+    name: &str,
+) -> Result<Option<Actor>, StoreError> {
+    if name == Actor::COMMAND_LINE {
+        return Ok(Some(Actor::command_line()));
+    }
+    let clients = database.clients.current(&database.control).await?;
+    let is_it = |client: &&Arc<Client>| client.name == name && client.is_enabled();
+    let mut client = clients.all().find(is_it).cloned();
+    if client.is_none() {
+        // Registered or enabled a moment ago, perhaps, and a batch is not stopped for what this process has not heard.
+        database.clients.refresh(&database.control).await?;
+        client = database.clients.known().all().find(is_it).cloned();
+    }
+    let actor = client.map(|client| {
+        let channels = client.reach.channel.map(|id| reference.with_descendants(id));
+        client.actor(channels.unwrap_or_default())
+    });
+    Ok(actor.filter(|actor| actor.may(Operation::Enroll)))
+}
+
+/// In whose name a batch is worked at, and under which terms: both looked up anew, because weeks can lie between.
+pub(super) struct Authority {
+    pub actor: Actor,
+    pub agreed: Agreed,
+}
+
+/// Looks up who sent a batch and whether its terms still hold.
+pub(super) async fn authority(
+    database: &Database,
+    reference: &Arc<Reference>,
+    held: &Held,
+    today: NaiveDate,
+) -> Result<Result<Authority, Vec<Problem>>, StoreError> {
+    let Some(actor) = submitter(database, reference, &held.submitted_by).await? else {
+        let message = "The client that sent this may not enroll people any more.";
+        return Ok(Err(vec![Problem::error(ProblemCode::OutOfScope, "", message)]));
+    };
+    let needs_approval = !held.plan_only && !actor.may(Operation::OnboardUnapproved);
+    if needs_approval && held.approved_by.is_none() {
+        let message = "The client that sent this may not do without approval any more.";
+        return Ok(Err(vec![Problem::error(ProblemCode::OutOfScope, "planOnly", message)]));
+    }
+    let (province, channel) = (reference.province(held.province_id), reference.channel(held.channel_id));
+    let (Some(province), Some(channel)) = (province, channel) else {
+        return Err(StoreError::Fault("a batch names what is not there".into()));
+    };
+    let named = Named {
+        province_code: &province.code,
+        channel_code: &channel.code,
+        employer: Some(held.employer_id),
+        association: None,
+    };
+    let found = match terms::look_up(database, reference, &actor, today, named).await? {
+        Ok(found) => found,
+        Err(problems) => return Ok(Err(problems)),
+    };
+    let agreed = Agreed {
+        programmes: held.programmes.clone(),
+        category: held.category,
+        starts_on: held.starts_on,
+        first_contribution_paid: held.first_contribution_paid,
+        found,
+    };
+    let problems = agreed.problems(&reference.rules, today);
+    Ok(if refuses(&problems) { Err(problems) } else { Ok(Authority { actor, agreed }) })
+}
+
+/// What stops a batch that tells too much of people whom its sender may not see.
+pub(super) fn quota_spent() -> Problem {
+    let message =
+        "Too many of its numbers are of people whom the sender may not see: the quota of misses is spent.";
+    Problem::error(ProblemCode::OutOfScope, "rows", message)
+        .hint("Correct the numbers, and send them in the next hour.")
+}

@@ -1,0 +1,181 @@
+//! Applies a chunk: people, enrollments, outcomes, evidence, counts and checkpoint in one transaction.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use super::chunk::Chunk;
+use super::worker::{Next, Turn};
+use super::{Tried, candidates, quota_spent, tried};
+use crate::actions::enrolling::{self, Context};
+use crate::actions::quota::{Told, Watch};
+use crate::domain::onboarding::{Counts, RowOutcome, StagedRow};
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::store::StoreError;
+use crate::store::audit::Trail;
+use crate::store::keys::NumberKind;
+use crate::store::onboarding::{lease, staging, writing};
+
+/// Applies a chunk in a transaction of its own.
+pub(super) async fn apply(turn: &Turn<'_>, chunk: &Chunk) -> Result<Next, StoreError> {
+    let Turn { database, held, .. } = turn;
+    let end = chunk.end();
+    let mut transaction = database.bulk.begin().await?;
+    if !lease::fence(&mut transaction, turn.lease, held.next_row).await? {
+        transaction.rollback().await?;
+        return Ok(Next::Lost);
+    }
+    let Some(applied) = write(turn, &mut transaction, chunk).await? else {
+        transaction.rollback().await?;
+        return Ok(Next::Stop(vec![quota_spent()]));
+    };
+    let pace = (turn.lease, turn.pace.lease);
+    lease::checkpoint_apply(&mut transaction, pace, end, &applied.counts, applied.contributions).await?;
+    let is_last = end > held.received;
+    if is_last {
+        lease::complete(&mut transaction, turn.lease.id).await?;
+    }
+    transaction.commit().await?;
+    Ok(if is_last { Next::Done } else { Next::More })
+}
+
+/// Applies all chunks in one transaction, or none: what is refused now was good when it was planned.
+pub(super) async fn apply_all(turn: &Turn<'_>) -> Result<Next, StoreError> {
+    let Turn { database, held, .. } = turn;
+    let mut transaction = database.bulk.begin().await?;
+    let mut first_row = held.next_row;
+    let (mut counts, mut contributions) = (Counts::default(), 0);
+    while first_row <= held.received {
+        // Nobody else may take it for abandoned meanwhile; its row is not locked before the end.
+        lease::renew(&database.control, turn.lease, turn.pace.lease).await?;
+        let chunk = turn.bench().chunk(first_row).await?;
+        first_row = chunk.end();
+        let Some(applied) = write(turn, &mut transaction, &chunk).await? else {
+            transaction.rollback().await?;
+            return Ok(Next::Stop(vec![quota_spent()]));
+        };
+        add(&mut counts, &applied.counts);
+        contributions += applied.contributions;
+    }
+    if counts.rejected > 0 {
+        transaction.rollback().await?;
+        let message = "The registry has changed since this was planned: some rows are refused now. Nothing was written.";
+        let problem = Problem::error(ProblemCode::Conflict, "allOrNothing", message);
+        return Ok(Next::Stop(vec![problem.hint("Send the file again: its new plan shows which.")]));
+    }
+    if !lease::fence(&mut transaction, turn.lease, held.next_row).await? {
+        transaction.rollback().await?;
+        return Ok(Next::Lost);
+    }
+    let pace = (turn.lease, turn.pace.lease);
+    lease::checkpoint_apply(&mut transaction, pace, first_row, &counts, contributions).await?;
+    lease::complete(&mut transaction, turn.lease.id).await?;
+    transaction.commit().await?;
+    Ok(Next::Done)
+}
+
+fn add(sum: &mut Counts, more: &Counts) {
+    sum.pending += more.pending;
+    sum.enrolled += more.enrolled;
+    sum.already_enrolled += more.already_enrolled;
+    sum.rejected += more.rejected;
+    sum.flagged += more.flagged;
+}
+
+/// How a chunk changes the counts of its batch.
+struct Applied {
+    counts: Counts,
+    contributions: i64,
+}
+
+/// Writes a chunk; `None` where that would tell too much of people whom the sender may not see.
+async fn write(
+    turn: &Turn<'_>,
+    conn: &mut PgConnection,
+    chunk: &Chunk,
+) -> Result<Option<Applied>, StoreError> {
+    let Turn { database, held, authority, reference, .. } = turn;
+    let batch = turn.lease.id;
+    let left = match held.planned {
+        true => Some(what_is_left(conn, batch, chunk).await?),
+        false => None,
+    };
+    let (chunk, planned) = match &left {
+        Some((left, planned)) => (left, planned),
+        None => (chunk, &Planned::default()),
+    };
+    let (at, new) = candidates(&chunk.judged);
+    let context = Context {
+        actor: &authority.actor,
+        keys: &database.keys,
+        rules: &reference.rules,
+        batch: Some(batch),
+    };
+    let enrolled = enrolling::enroll(conn, &context, &new).await?;
+    let index = |at: usize| database.keys.index(NumberKind::NationalId, new[at].national_id.as_str());
+    let told = Told::by(enrolled.outcomes.iter().map(Some), index);
+    let watch = Watch::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());
+    if watch.is_too_much(conn, &told).await? {
+        return Ok(None);
+    }
+    let rules = (&authority.agreed, &reference.rules);
+    let outcomes = enrolled.outcomes.into_iter().map(Some).collect();
+    let applied = tried(rules, &chunk.places(), &chunk.judged, (&at, &new), outcomes);
+    match held.planned {
+        true => writing::decide_rows(conn, batch, &applied.rows).await?,
+        false => writing::insert_rows(conn, batch, &applied.rows).await?,
+    }
+    let kept = kept(chunk, &applied, &planned.rejected);
+    staging::keep_only(conn, &database.keys, batch, chunk.first_row, &kept).await?;
+    let trail = Trail::of_command(database, &authority.actor, "startOnboarding");
+    trail.append(conn, &enrolled.subjects).await?;
+    let Tried { counts, contributions, rows } = applied;
+    let pending = -i32::try_from(rows.len()).unwrap_or(i32::MAX);
+    // The plan has counted those with a doubt.
+    let counts = Counts { pending, flagged: counts.flagged - planned.flagged, ..counts };
+    Ok(Some(Applied { counts, contributions }))
+}
+
+/// What a plan has said of a chunk.
+#[derive(Default)]
+struct Planned {
+    /// Rows that it has refused: they stay for the report.
+    rejected: Vec<StagedRow>,
+    /// Rows that it has left pending, with a doubt.
+    flagged: i32,
+}
+
+/// The rows of a chunk of which the plan has not decided: exactly these are tried.
+async fn what_is_left(
+    conn: &mut PgConnection,
+    batch: i64,
+    chunk: &Chunk,
+) -> Result<(Chunk, Planned), StoreError> {
+    let outcomes = lease::planned(conn, batch, (chunk.first_row, chunk.end() - 1)).await?;
+    let outcomes: HashMap<i32, (RowOutcome, bool)> =
+        outcomes.into_iter().map(|(number, outcome, flagged)| (number, (outcome, flagged))).collect();
+    let (mut planned, mut left) = (Planned::default(), Chunk::empty(chunk));
+    for (row, verdict) in chunk.staged.iter().zip(&chunk.judged) {
+        match outcomes.get(&row.number) {
+            Some((RowOutcome::Pending, flagged)) => {
+                planned.flagged += i32::from(*flagged);
+                left.staged.push(row.clone());
+                left.judged.push(verdict.clone());
+            }
+            Some((RowOutcome::Rejected, _)) => planned.rejected.push(row.clone()),
+            Some(_) => {}
+            None => return Err(StoreError::Fault("a planned row has no entry".into())),
+        }
+    }
+    Ok((left, planned))
+}
+
+/// The rows that the report needs.
+fn kept(chunk: &Chunk, applied: &Tried, planned: &[StagedRow]) -> Vec<StagedRow> {
+    let refused =
+        chunk.staged.iter().zip(&applied.rows).filter(|(_, row)| row.outcome == RowOutcome::Rejected);
+    let refused = refused.map(|(staged, _)| staged);
+    let mut kept: Vec<StagedRow> = planned.iter().chain(refused).cloned().collect();
+    kept.sort_by_key(|row| row.number);
+    kept
+}

@@ -1,0 +1,80 @@
+//! A chunk of staged rows, opened and judged away from the threads that wait for the network.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use zeroize::Zeroizing;
+
+use super::{Agreed, Place};
+use crate::domain::onboarding::{JudgedRow, Repeat, StagedRow, judge_row};
+use crate::store::onboarding::staging;
+use crate::store::reference::Reference;
+use crate::store::{Database, StoreError};
+
+/// Rows of a batch, judged.
+pub(super) struct Chunk {
+    pub first_row: i32,
+    /// How many numbers it covers.
+    pub rows: i32,
+    pub staged: Vec<StagedRow>,
+    /// The rows as they were staged: a plan is a digest of them.
+    pub bytes: Zeroizing<Vec<u8>>,
+    pub judged: Vec<JudgedRow>,
+}
+
+impl Chunk {
+    /// The same numbers with none of the rows.
+    pub(super) fn empty(of: &Self) -> Self {
+        let Self { first_row, rows, .. } = *of;
+        Self { first_row, rows, staged: Vec::new(), bytes: Zeroizing::default(), judged: Vec::new() }
+    }
+
+    /// The number behind its last row.
+    pub(super) fn end(&self) -> i32 {
+        self.first_row.saturating_add(self.rows)
+    }
+
+    /// Where its rows stand.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let place =
+            |row: &StagedRow| Place { number: row.number, line: row.line, work_unit: row.row().work_unit };
+        self.staged.iter().map(place).collect()
+    }
+}
+
+/// By what the rows of a batch are judged.
+#[derive(Clone)]
+pub(super) struct Bench {
+    pub database: Arc<Database>,
+    pub reference: Arc<Reference>,
+    pub agreed: Arc<Agreed>,
+    pub repeats: Arc<HashMap<u32, Repeat>>,
+    pub today: NaiveDate,
+    pub batch: i64,
+}
+
+impl Bench {
+    /// Fetches and judges the chunk that begins with a row.
+    pub(super) async fn chunk(self, first_row: i32) -> Result<Chunk, StoreError> {
+        let sealed = staging::find(&self.database.bulk, self.batch, first_row).await?;
+        let sealed = sealed.filter(|sealed| sealed.first_row == first_row);
+        let sealed = sealed.ok_or_else(|| StoreError::Fault("staged rows are missing".into()))?;
+        let judged = tokio::task::spawn_blocking(move || {
+            let (staged, bytes) = staging::open(&self.database.keys, self.batch, &sealed)?;
+            let judged = staged.iter().map(|row| self.judge(row)).collect();
+            Ok(Chunk { first_row, rows: sealed.rows, staged, bytes, judged })
+        });
+        judged.await.map_err(|_| StoreError::Fault("judging the rows broke off".into()))?
+    }
+
+    pub(super) fn judge(&self, staged: &StagedRow) -> JudgedRow {
+        let index = u32::try_from(staged.number - 1).unwrap_or_default();
+        let mut row = judge_row(&staged.row(), &self.agreed.terms(), &self.reference.rules, self.today);
+        if let Some(repeat) = self.repeats.get(&index).filter(|_| row.candidate.is_some()) {
+            repeat.refuse(&mut row);
+        }
+        row.stand_at(index as usize);
+        row
+    }
+}

@@ -1,0 +1,231 @@
+//! Receives the rows of a file: judged once to find those with one number, sealed, and written in committed chunks.
+//!
+//! A file is received as a whole or not at all: whatever is wrong with it, nothing of it is left behind, and it can be sent
+//! again for as long as its batch waits for it.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use tokio::sync::mpsc;
+
+use super::chunk::Bench;
+use super::{Authority, authority};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::identity::NumberColumn;
+use crate::domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, judge_numbers};
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::store::onboarding::lease::{self, Held};
+use crate::store::onboarding::staging::{self, Received, SealedChunk};
+use crate::store::onboarding::{self, writing};
+use crate::store::{Database, StoreError};
+
+/// Rows of one chunk of a request: as many as one transaction of a worker writes.
+const CHUNK_ROWS: usize = 4_000;
+/// Bytes of cells in one chunk at most, however few rows that is.
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// Why a file is not received. Nothing of it is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// There is no such batch that the actor may see.
+    #[error("there is no such batch")]
+    Absent,
+    /// It is somebody else's.
+    #[error("somebody else's batch")]
+    NotYours,
+    /// It waits for no file, or somebody receives it for another request.
+    #[error("the batch waits for no file")]
+    NotWaiting,
+    /// What is wrong with the file, or with the terms by now.
+    #[error("the file is refused")]
+    Problems(Vec<Problem>),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A batch whose sender may send its file now.
+pub struct Expected {
+    batch: i64,
+    held: Held,
+    /// SHA-256 of the file, where it was announced.
+    pub sha256: Option<Vec<u8>>,
+}
+
+/// A file on its way into a batch.
+pub struct File<R> {
+    /// SHA-256 of all of it.
+    pub sha256: Vec<u8>,
+    /// Its header; `None`: the fields of the API.
+    pub columns: Option<Vec<String>>,
+    /// Its separator.
+    pub separator: char,
+    /// Rows of one chunk: as many as one transaction of a worker writes.
+    pub chunk_rows: usize,
+    /// Its rows, in order, numbered from 1; or what is wrong with the file as a whole.
+    pub rows: R,
+}
+
+/// Finds the batch that somebody wants to send the file of.
+///
+/// # Errors
+/// It is absent, somebody else's, or waits for no file.
+pub async fn expect(database: &Database, actor: &Actor, batch: i64) -> Result<Expected, Refused> {
+    if !actor.may(Operation::Enroll) {
+        return Err(Refused::NotYours);
+    }
+    let found = onboarding::by_ids(&database.reading(actor), actor, &[batch]).await?.remove(&batch);
+    let found = found.ok_or(Refused::Absent)?;
+    if found.submitted_by != actor.client {
+        return Err(Refused::NotYours);
+    }
+    let held = lease::waiting(&database.writer, batch).await?.ok_or(Refused::NotWaiting)?;
+    let sha256 = staging::announced(&database.writer, batch).await?;
+    Ok(Expected { batch, held, sha256 })
+}
+
+/// Receives a file, and gives the number of its rows.
+///
+/// # Errors
+/// It is refused, and nothing of it is left behind.
+pub async fn receive<R>(
+    database: &Arc<Database>,
+    today: NaiveDate,
+    expected: Expected,
+    file: File<R>,
+) -> Result<i32, Refused>
+where
+    R: Iterator<Item = Result<StagedRow, Problem>> + Send + 'static,
+{
+    let Expected { batch, held, .. } = expected;
+    let reference = database.reference();
+    let Authority { agreed, .. } =
+        authority(database, &reference, &held, today).await?.map_err(Refused::Problems)?;
+    let bench = Bench {
+        database: Arc::clone(database),
+        reference,
+        agreed: Arc::new(agreed),
+        repeats: Arc::default(),
+        today,
+        batch,
+    };
+    let mut transaction = database.bulk.begin().await?;
+    let epoch = staging::begin(&mut transaction, batch).await?.ok_or(Refused::NotWaiting)?;
+    transaction.commit().await?;
+    match receive_under(database, bench, (batch, epoch), &held, file).await {
+        Err(refused) => {
+            // Only what this request has left: who receives it by now has another epoch.
+            staging::discard(&database.bulk, (batch, epoch)).await?;
+            Err(refused)
+        }
+        received => received,
+    }
+}
+
+async fn receive_under<R>(
+    database: &Database,
+    bench: Bench,
+    (batch, epoch): (i64, i64),
+    held: &Held,
+    file: File<R>,
+) -> Result<i32, Refused>
+where
+    R: Iterator<Item = Result<StagedRow, Problem>> + Send + 'static,
+{
+    let File { sha256, columns, separator, chunk_rows, rows } = file;
+    let (send, mut chunks) = mpsc::channel(2);
+    let staging = tokio::task::spawn_blocking(move || stage(&bench, rows, chunk_rows, &send));
+    while let Some(chunk) = chunks.recv().await {
+        if !staging::insert_chunk(&database.bulk, &database.keys, (batch, epoch), &chunk).await? {
+            return Err(Refused::NotWaiting);
+        }
+    }
+    let staged = staging.await.map_err(|_| StoreError::Fault("reading the file broke off".into()))?;
+    let Staged { rows, repeats } = staged.map_err(Refused::Problems)?;
+    let state = match held.plan_only || held.all_or_nothing {
+        true => OnboardingState::Validating,
+        false => OnboardingState::Applying,
+    };
+    let repeated = staging::seal_repeats(&database.keys, batch, &repeats)?;
+    let digest = database.keys.fingerprint(&sha256);
+    let received = Received { state, rows, digest, columns, separator, repeated };
+    let mut transaction = database.bulk.begin().await?;
+    let finished = staging::finish(&mut transaction, (batch, epoch), &received).await?;
+    transaction.commit().await?;
+    if finished { Ok(rows) } else { Err(Refused::NotWaiting) }
+}
+
+/// All rows of a file.
+struct Staged {
+    rows: i32,
+    repeats: Vec<Repeat>,
+}
+
+/// Judges and seals the rows, chunk by chunk. Ends early where nobody takes them any more.
+fn stage(
+    bench: &Bench,
+    rows: impl Iterator<Item = Result<StagedRow, Problem>>,
+    chunk_rows: usize,
+    send: &mpsc::Sender<SealedChunk>,
+) -> Result<Staged, Vec<Problem>> {
+    let (mut numbers, mut column) = (Numbers::default(), NumberColumn::default());
+    let (mut chunk, mut bytes, mut last) = (Vec::with_capacity(chunk_rows), 0, 0);
+    for row in rows {
+        let row = row.map_err(|problem| vec![problem])?;
+        column.add(&row.row().national_id);
+        let index = u32::try_from(row.number - 1).unwrap_or_default();
+        bench.judge(&row).candidate.iter().for_each(|candidate| numbers.add(index, candidate));
+        bytes += row.cells().iter().map(String::len).sum::<usize>();
+        last = row.number;
+        chunk.push(row);
+        if (chunk.len() >= chunk_rows || bytes >= CHUNK_BYTES) && !pass_on(bench, &mut chunk, send)? {
+            break;
+        }
+        bytes = if chunk.is_empty() { 0 } else { bytes };
+    }
+    if !chunk.is_empty() {
+        pass_on(bench, &mut chunk, send)?;
+    }
+    if last == 0 {
+        return Err(vec![Problem::error(ProblemCode::Required, "file", "There is no row.")]);
+    }
+    judge_numbers(column, "file").map_err(|problem| vec![problem])?;
+    Ok(Staged { rows: last, repeats: numbers.repeats() })
+}
+
+fn pass_on(
+    bench: &Bench,
+    chunk: &mut Vec<StagedRow>,
+    send: &mpsc::Sender<SealedChunk>,
+) -> Result<bool, Vec<Problem>> {
+    let sealed = seal(bench, chunk)
+        .map_err(|_| vec![Problem::error(ProblemCode::InvalidFormat, "file", "Its rows cannot be kept.")])?;
+    chunk.clear();
+    Ok(send.blocking_send(sealed).is_ok())
+}
+
+fn seal(bench: &Bench, rows: &[StagedRow]) -> Result<SealedChunk, StoreError> {
+    let first_row = rows.first().map_or(1, |row| row.number);
+    let sealed = staging::seal(&bench.database.keys, bench.batch, first_row, rows)?;
+    Ok(SealedChunk { first_row, rows: i32::try_from(rows.len()).unwrap_or(i32::MAX), sealed })
+}
+
+/// Stages rows that came in a request, in the transaction that makes their batch.
+pub(in crate::actions) async fn stage_request(
+    conn: &mut sqlx::PgConnection,
+    database: &Database,
+    batch: i64,
+    rows: Vec<StagedRow>,
+    repeats: &[Repeat],
+) -> Result<(), StoreError> {
+    for rows in rows.chunks(CHUNK_ROWS) {
+        let first_row = rows.first().map_or(1, |row| row.number);
+        let sealed = staging::seal(&database.keys, batch, first_row, rows)?;
+        let chunk = SealedChunk { first_row, rows: i32::try_from(rows.len()).unwrap_or(i32::MAX), sealed };
+        staging::insert_of_request(conn, &database.keys, batch, &chunk).await?;
+    }
+    match staging::seal_repeats(&database.keys, batch, repeats)? {
+        Some(repeated) => writing::keep_repeats(conn, batch, &repeated).await,
+        None => Ok(()),
+    }
+}

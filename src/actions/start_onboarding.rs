@@ -1,0 +1,172 @@
+//! Begins an onboarding whose rows come in a file.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::onboarding::Agreed;
+use super::terms::{self, Named};
+use super::{ActionError, Done, demand, keep, once};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::enrollment::{CivilServantCategory, Programme};
+use crate::domain::onboarding::OnboardingState;
+use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::domain::text;
+use crate::store::onboarding::writing::{self, NewBatch};
+use crate::store::{Database, StoreError};
+
+/// What is asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// Their employer, by internal id: a government body.
+    pub employer: i64,
+    /// Channel.
+    pub channel_code: String,
+    /// Province of residence.
+    pub province_code: String,
+    /// Programmes.
+    pub programmes: Vec<Programme>,
+    /// What kind of civil servants.
+    pub category: CivilServantCategory,
+    /// First day, where a row has none of its own.
+    pub starts_on: NaiveDate,
+    /// Was the first contribution taken with the forms?
+    pub first_contribution_paid: bool,
+    /// Name of the file that will come.
+    pub file_name: String,
+    /// Its SHA-256, in hexadecimal digits.
+    pub sha256: Option<String>,
+    /// Refuse all rows when one of them is refused.
+    pub all_or_nothing: bool,
+    /// Say what would happen, and wait for somebody else's approval.
+    pub plan_only: bool,
+}
+
+/// The batch that waits for its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// Its internal id.
+    pub batch: i64,
+}
+
+/// Begins an onboarding.
+///
+/// # Errors
+/// The role may not enroll, or the database failed.
+pub async fn start_onboarding(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Started>, ActionError> {
+    let request = once::Request { actor, operation: "startOnboarding", key, input, trail: None };
+    demand(actor, Operation::Enroll)?;
+    let work = match judge(database, actor, today, input).await? {
+        Ok(work) => work,
+        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+    };
+    once::once(&database.writer, &database.keys, request, work).await
+}
+
+async fn judge<'a>(
+    database: &Database,
+    actor: &'a Actor,
+    today: NaiveDate,
+    input: &'a Input,
+) -> Result<Result<Work<'a>, Vec<Problem>>, ActionError> {
+    let reference = database.reference();
+    let named = Named {
+        province_code: &input.province_code,
+        channel_code: &input.channel_code,
+        employer: Some(input.employer),
+        association: None,
+    };
+    let mut problems = Vec::new();
+    let found = match terms::look_up(database, &reference, actor, today, named).await? {
+        Ok(found) => Some(found),
+        Err(faults) => {
+            problems.extend(faults);
+            None
+        }
+    };
+    let file_name = keep(text::required(&input.file_name, 255, "fileName"), &mut problems);
+    let sha256 = keep(input.sha256.as_deref().map(parse_sha256).transpose(), &mut problems).flatten();
+    if !input.plan_only && !actor.may(Operation::OnboardUnapproved) {
+        let message = "Somebody else has to approve what you onboard from a file.";
+        let problem = Problem::error(ProblemCode::OutOfScope, "planOnly", message);
+        problems.push(problem.hint("Leave planOnly true; an approver then looks at the plan."));
+    }
+    let (Some(found), Some(file_name)) = (found, file_name) else { return Ok(Err(problems)) };
+    let agreed = Agreed {
+        programmes: input.programmes.clone(),
+        category: input.category,
+        starts_on: input.starts_on,
+        first_contribution_paid: input.first_contribution_paid,
+        found,
+    };
+    problems.extend(agreed.problems(&reference.rules, today));
+    Ok(if refuses(&problems) { Err(problems) } else { Ok(Work { actor, input, agreed, file_name, sha256 }) })
+}
+
+fn parse_sha256(text: &str) -> Result<Vec<u8>, Problem> {
+    let digits = text.as_bytes();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let is_hexadecimal = digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit);
+    let bytes = is_hexadecimal.then(|| digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>()).flatten();
+    bytes.ok_or_else(|| {
+        let message = "A SHA-256 has 64 hexadecimal digits.";
+        Problem::error(ProblemCode::InvalidFormat, "sha256", message).hint("sha256sum FILE prints it.")
+    })
+}
+
+struct Work<'a> {
+    actor: &'a Actor,
+    input: &'a Input,
+    agreed: Agreed,
+    file_name: String,
+    sha256: Option<Vec<u8>>,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Started;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Started>, StoreError> {
+        let new = NewBatch {
+            employer_id: self.input.employer,
+            channel_id: self.agreed.found.channel.id,
+            province_id: self.agreed.found.province,
+            programmes: &self.input.programmes,
+            category: self.input.category,
+            starts_on: self.input.starts_on,
+            first_contribution_paid: self.input.first_contribution_paid,
+            all_or_nothing: self.input.all_or_nothing,
+            file_name: Some(&self.file_name),
+            digest: None,
+            received: 0,
+            state: OnboardingState::Receiving,
+            plan_only: self.input.plan_only,
+            sha256: self.sha256.clone(),
+        };
+        let batch = writing::insert(conn, self.actor, &new).await?;
+        Ok(Done::did(Started { batch }, Vec::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sha256_is_sixty_four_hexadecimal_digits_in_any_case() {
+        assert_eq!(
+            parse_sha256(&"0aF".repeat(22)[..64]).map(|bytes| bytes[..2].to_vec()),
+            Ok(vec![0x0a, 0xf0])
+        );
+        for bad in
+            ["", "0", &"g".repeat(64), &"0".repeat(63), &"0".repeat(65), &"é".repeat(32), &"+1".repeat(32)]
+        {
+            assert!(parse_sha256(bad).is_err(), "{bad}");
+        }
+    }
+}

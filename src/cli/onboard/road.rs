@@ -1,0 +1,210 @@
+//! Files with more rows than one request holds: staged, then planned or applied chunk by chunk, with the same functions as
+//! those that are sent over HTTP. This command works at its batch itself; where a server does so already, it looks on.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use indicatif::{ProgressBar, ProgressStyle};
+use sha2::{Digest as _, Sha256};
+
+use super::report_file::ReportFile;
+use super::verdict::{Verdict, explained};
+use super::{Request, Stop, fetch_failing, key_of, step, tell};
+use crate::actions::cancel_onboarding::{self, cancel_onboarding};
+use crate::actions::onboarding::receive::{self, Refused};
+use crate::actions::onboarding::worker::{Pace, work};
+use crate::actions::start_onboarding::{Input, Started, start_onboarding};
+use crate::actions::{ActionError, Done};
+use crate::domain::actor::Actor;
+use crate::domain::onboarding::{Counts, OnboardingState};
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::http::onboarding::{report_of, staged};
+use crate::http::settings::Upload;
+use crate::roster;
+use crate::store::onboarding::{self, BatchRow};
+use crate::store::{Database, StoreError};
+
+/// How often a batch is looked at that somebody else works at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Onboards a file of any size, or says what would happen.
+pub(super) async fn drive(
+    args: &Request,
+    database: &Arc<Database>,
+    actor: &Actor,
+    today: NaiveDate,
+    report: Option<ReportFile>,
+) -> Result<Verdict, Stop> {
+    let id = start(args, database, actor, today).await?;
+    let bar = bar();
+    let watched = watch(database, actor, today, id, &bar).await;
+    bar.finish_and_clear();
+    let batch = watched?;
+    let failing = step("Reading what became of them".to_owned(), fetch_failing(database, &batch)).await?;
+    if let Some(report) = report {
+        let pieces = report_of(Arc::clone(database), database.writer.clone(), batch.clone(), true);
+        report.keep_pieces(pieces).await.map_err(|error| Stop::Broken(error.into()))?;
+    }
+    if batch.state == OnboardingState::Failed {
+        return Err(Stop::Refused(batch.problems.map(|problems| problems.0).unwrap_or_default()));
+    }
+    let units = match args.by_work_unit {
+        true => onboarding::by_work_unit(&database.writer, &[id]).await?.remove(&id),
+        false => None,
+    };
+    let (mut counts, monthly_contributions) = (batch.counts(), batch.monthly_contributions);
+    if args.plan {
+        // Nobody is asked to approve what was only tried.
+        let input = cancel_onboarding::Input { batch: id, reason: "registry onboard --plan".to_owned() };
+        cancel_onboarding(database, actor, None, &input).await?;
+        counts = Counts { enrolled: counts.pending, pending: 0, ..counts };
+    }
+    let batch = (!args.plan).then_some((id, batch.submitted_at));
+    Ok(Verdict { batch, counts, monthly_contributions, failing, units })
+}
+
+/// Begins the batch and stages its rows; where this was done before, the batch of then.
+async fn start(
+    args: &Request,
+    database: &Arc<Database>,
+    actor: &Actor,
+    today: NaiveDate,
+) -> Result<i64, Stop> {
+    let path = args.file.clone();
+    let hashing = tokio::task::spawn_blocking(move || open(&path));
+    let hashed = step(format!("Looking through {}", args.file.display()), hashing).await;
+    let (file, sha256) = hashed.map_err(|error| Stop::Broken(error.into()))?.map_err(unreadable)?;
+    let input = input_of(args, &sha256);
+    let key = match (&args.idempotency_key, args.plan) {
+        (Some(key), _) => Some(key.clone()),
+        (None, false) => Some(key_of(database, &input)?),
+        // A plan is made anew each time.
+        (None, true) => None,
+    };
+    let Done { value, problems, .. } =
+        start_onboarding(database, actor, today, key.as_deref(), &input).await?;
+    let Started { batch } = value.ok_or(Stop::Refused(problems))?;
+    let expected = match receive::expect(database, actor, batch).await {
+        Ok(expected) => expected,
+        Err(Refused::NotWaiting) => return Ok(batch),
+        Err(refused) => return Err(stop_of(refused)),
+    };
+    let upload = Upload::default();
+    let opened = tokio::task::spawn_blocking(move || roster::open(file, &upload.limits)).await;
+    let opened = opened.map_err(|error| Stop::Broken(error.into()))?;
+    let roster = opened.map_err(|error| Stop::Refused(vec![error.problem()]))?;
+    let file = receive::File {
+        sha256,
+        columns: Some(roster.columns().to_vec()),
+        separator: char::from(roster.separator()),
+        chunk_rows: upload.chunk_rows,
+        rows: roster.map(staged),
+    };
+    let receiving = receive::receive(database, today, expected, file);
+    let rows = step("Judging and staging its rows".to_owned(), receiving).await.map_err(stop_of)?;
+    tell(&format!("{rows} rows are read."));
+    Ok(batch)
+}
+
+fn input_of(args: &Request, sha256: &[u8]) -> Input {
+    let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
+    Input {
+        employer: args.employer,
+        channel_code: args.channel.clone(),
+        province_code: args.province.clone(),
+        programmes: args.programmes.clone(),
+        category: args.category,
+        starts_on: args.starts_on,
+        first_contribution_paid: args.first_contribution_paid,
+        file_name: name.unwrap_or_else(|| "roster".to_owned()),
+        sha256: Some(crate::actions::approve_onboarding::hexadecimal(sha256)),
+        all_or_nothing: args.all_or_nothing,
+        plan_only: args.plan,
+    }
+}
+
+/// Works at the batch, or looks on, until it has ended or its plan is there.
+async fn watch(
+    database: &Arc<Database>,
+    actor: &Actor,
+    today: NaiveDate,
+    id: i64,
+    bar: &ProgressBar,
+) -> Result<BatchRow, Stop> {
+    let pace = Pace { turn: Duration::from_millis(500), ..Pace::default() };
+    let worker = tokio::spawn({
+        let database = Arc::clone(database);
+        async move {
+            loop {
+                // At any batch: an older one of the command line comes before this one. A server's worker may have it, or
+                // the database be away for a moment: either way it is looked at again.
+                if !matches!(work(&database, today, pace, None).await, Ok(true)) {
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+        }
+    });
+    let watched = async {
+        loop {
+            let batch = onboarding::by_ids(&database.control, actor, &[id]).await?.remove(&id);
+            let batch = batch.ok_or_else(|| StoreError::Fault("the batch is not there".into()))?;
+            let (received, pending) = (batch.received.unsigned_abs(), batch.pending.unsigned_abs());
+            bar.set_length(received.into());
+            bar.set_position(received.saturating_sub(pending).into());
+            if batch.state.is_final() || batch.state == OnboardingState::AwaitingApproval {
+                return Ok::<_, StoreError>(batch);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let batch = watched.await;
+    worker.abort();
+    batch.map_err(|error| Stop::Failed(ActionError::Store(error)))
+}
+
+fn bar() -> ProgressBar {
+    let template = "Enrolling {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta} left";
+    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+    let bar = ProgressBar::new(0).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    if bar.is_hidden() {
+        tell("Enrolling …");
+    }
+    bar
+}
+
+/// Opens the file and reads all of it once for its SHA-256.
+fn open(path: &std::path::Path) -> std::io::Result<(File, Vec<u8>)> {
+    let mut file = File::open(path)?;
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 256 * 1024]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            read => hash.update(&piece[..read]),
+        }
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok((file, hash.finalize().to_vec()))
+}
+
+fn unreadable(error: std::io::Error) -> Stop {
+    let problem =
+        Problem::error(ProblemCode::InvalidFormat, "file", format!("The file cannot be read: {error}."));
+    Stop::Refused(vec![problem])
+}
+
+fn stop_of(refused: Refused) -> Stop {
+    match refused {
+        Refused::Problems(problems) => Stop::Refused(problems),
+        Refused::Store(error) => Stop::Failed(error.into()),
+        refused @ (Refused::Absent | Refused::NotYours | Refused::NotWaiting) => {
+            let problem =
+                Problem::error(ProblemCode::Conflict, "file", format!("The file is not taken: {refused}."));
+            tell(&explained(&problem));
+            Stop::Refused(vec![problem])
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `registry onboard --template FILE`: an empty roster to be filled in.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{REFUSED, tell};
+use crate::roster::template;
+
+/// Writes the template. No file is overwritten: it may have been filled in.
+pub(super) fn write(path: &Path) -> ExitCode {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let bytes = match extension.as_deref() {
+        Some("csv") => template::csv(),
+        Some("xlsx") => template::workbook(),
+        _ => {
+            tell("error: a template is a .csv or an .xlsx file: its name says which");
+            return ExitCode::from(REFUSED);
+        }
+    };
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    match file.and_then(|mut file| file.write_all(&bytes)) {
+        Ok(()) => {
+            tell(&format!("An empty roster is in {}.", path.display()));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tell(&format!("error: the template cannot be written to {}: {error}", path.display()));
+            ExitCode::from(REFUSED)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+    use crate::roster::{self, Limits};
+
+    #[test]
+    fn the_name_says_which_template_it_is_and_nothing_is_overwritten() {
+        let folder = std::env::temp_dir().join(uuid::Uuid::now_v7().to_string());
+        fs::create_dir(&folder).unwrap();
+        for name in ["template.csv", "Template.XLSX"] {
+            let path = folder.join(name);
+            assert_eq!(write(&path), ExitCode::SUCCESS);
+            let roster = roster::open(File::open(&path).unwrap(), &Limits::default()).unwrap();
+            assert_eq!(roster.columns()[0], "NIK");
+            fs::write(&path, "filled in").unwrap();
+            assert_eq!(write(&path), ExitCode::from(REFUSED));
+            assert_eq!(fs::read_to_string(&path).unwrap(), "filled in");
+        }
+        assert_eq!(write(&folder.join("template.ods")), ExitCode::from(REFUSED));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,133 @@
+//! Rows with one number: the first that breaks no rule counts, the others are refused and point to it.
+//!
+//! A million rows are looked at in some 30 MB: a number is its value, and not a text.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::JudgedRow;
+use crate::domain::enrollment::NewEnrollment;
+use crate::domain::problem::{Problem, ProblemCode};
+
+/// The numbers of the rows that break no rule, as they come.
+#[derive(Default)]
+pub struct Numbers {
+    national_ids: Vec<u64>,
+    service_numbers: Vec<u64>,
+}
+
+/// What stands for no number in the place of a row.
+const NONE: u64 = 0;
+
+/// A row that has a number of an earlier row; both counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// The row.
+    pub row: u32,
+    /// The one that has its identity number.
+    pub national_id: Option<u32>,
+    /// The one that has its service number.
+    pub service_number: Option<u32>,
+}
+
+impl Numbers {
+    /// Takes down the numbers of a row, counted from 0, that breaks no rule.
+    pub fn add(&mut self, row: u32, candidate: &NewEnrollment) {
+        let service_number = candidate.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
+        put(&mut self.national_ids, row, candidate.national_id.as_str());
+        service_number.iter().for_each(|number| put(&mut self.service_numbers, row, number.as_str()));
+    }
+
+    /// The rows that repeat a number, in their order.
+    pub fn repeats(self) -> Vec<Repeat> {
+        let Self { national_ids, service_numbers } = self;
+        let (mut first_national, mut first_service) = (doubled(&national_ids), doubled(&service_numbers));
+        let mut repeats = Vec::new();
+        for row in 0..u32::try_from(national_ids.len().max(service_numbers.len())).unwrap_or(u32::MAX) {
+            let at = |numbers: &[u64]| numbers.get(row as usize).copied().unwrap_or(NONE);
+            let (national_id, service_number) = (at(&national_ids), at(&service_numbers));
+            let first = |firsts: &HashMap<u64, Option<u32>>, number| firsts.get(&number).copied().flatten();
+            let repeat = Repeat {
+                row,
+                national_id: first(&first_national, national_id),
+                service_number: first(&first_service, service_number),
+            };
+            if repeat.national_id.is_some() || repeat.service_number.is_some() {
+                repeats.push(repeat);
+                continue;
+            }
+            // A row that is refused keeps no number from a later one.
+            first_national.entry(national_id).and_modify(|first| *first = Some(row));
+            first_service.entry(service_number).and_modify(|first| *first = Some(row));
+        }
+        repeats
+    }
+}
+
+/// The numbers that stand there more than once, with room for the row that counts.
+fn doubled(numbers: &[u64]) -> HashMap<u64, Option<u32>> {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_unstable();
+    let groups = sorted.chunk_by(|a, b| a == b).filter(|group| group.len() > 1 && group[0] != NONE);
+    groups.map(|group| (group[0], None)).collect()
+}
+
+/// A number is digits, at most 18 of them, and never all zeros: its value tells it from every other one.
+fn put(numbers: &mut Vec<u64>, row: u32, digits: &str) {
+    let row = row as usize;
+    if numbers.len() <= row {
+        numbers.resize(row + 1, NONE);
+    }
+    numbers[row] = digits.parse().unwrap_or(NONE);
+}
+
+impl Repeat {
+    /// Refuses the row.
+    pub fn refuse(&self, row: &mut JudgedRow) {
+        let fields = [("nationalId", self.national_id), ("serviceNumber", self.service_number)];
+        let problem = |(field, first): (&str, Option<u32>)| {
+            let message = format!("Row {} of this request has the same number.", first? + 1);
+            let problem = Problem::error(ProblemCode::DuplicateInRequest, field, message);
+            Some(problem.hint("Keep one row for each person."))
+        };
+        row.problems.extend(fields.into_iter().filter_map(problem));
+        row.candidate = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of rows with these identity and service numbers; 0: none.
+    fn repeats(rows: &[(u64, u64)]) -> Vec<(u32, Option<u32>, Option<u32>)> {
+        let (national_ids, service_numbers) = rows.iter().copied().unzip();
+        let found = Numbers { national_ids, service_numbers }.repeats();
+        found.into_iter().map(|r| (r.row, r.national_id, r.service_number)).collect()
+    }
+
+    #[test]
+    fn the_first_row_with_a_number_counts_and_the_others_point_to_it() {
+        assert_eq!(
+            repeats(&[(7, 0), (8, 0), (7, 0), (0, 0), (7, 0)]),
+            [(2, Some(0), None), (4, Some(0), None)]
+        );
+    }
+
+    #[test]
+    fn an_identity_number_is_no_service_number() {
+        assert_eq!(repeats(&[(7, 0), (0, 7)]), []);
+    }
+
+    #[test]
+    fn a_row_that_is_refused_keeps_no_number_from_a_later_one() {
+        // Row 1 repeats row 0; row 2 has the service number of row 1, and is the first that has it and counts.
+        assert_eq!(repeats(&[(7, 70), (7, 71), (9, 71)]), [(1, Some(0), None)]);
+    }
+
+    #[test]
+    fn a_row_may_repeat_two_rows() {
+        assert_eq!(repeats(&[(7, 0), (0, 71), (7, 71)]), [(2, Some(0), Some(1))]);
+    }
+}

@@ -1,0 +1,209 @@
+//! A row on its way: its cells as they came, what each means, and the line.
+
+use serde::{Deserialize, Serialize};
+
+use super::Row;
+use crate::domain::identity;
+use crate::domain::problem::Problem;
+
+/// The fields of a [`Row`], in the order in which [`StagedRow`] names their cells.
+pub const FIELDS: [&str; 11] = [
+    "nationalId",
+    "serviceNumber",
+    "fullName",
+    "birthPlace",
+    "birthDate",
+    "sex",
+    "workUnit",
+    "grade",
+    "monthlyWage",
+    "startsOn",
+    "phone",
+];
+/// Those of them that are numbers of a person.
+const NUMBERS: [usize; 2] = [0, 1];
+/// Those that are personal data beside them: birth date, wage, telephone.
+const PRIVATE: [usize; 3] = [4, 8, 10];
+
+/// A row as it is kept until it has its outcome. A field that stands in a cell as it is names that cell and is not kept twice.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct StagedRow {
+    /// Number of the row, from 1.
+    #[serde(rename = "n")]
+    pub number: i32,
+    /// Line of the file; `None` where it came in a request.
+    #[serde(rename = "l")]
+    pub line: Option<i32>,
+    #[serde(rename = "c")]
+    cells: Vec<String>,
+    /// How many of the cells the file had; the others are fields that stand in none as they are.
+    #[serde(rename = "o")]
+    original: usize,
+    #[serde(rename = "f")]
+    fields: [Option<u16>; 11],
+    #[serde(rename = "p")]
+    fault: Option<Problem>,
+}
+
+redacted_debug!(StagedRow);
+
+impl StagedRow {
+    /// Keeps a row of a file, with its cells as they came.
+    pub fn new(number: i32, line: Option<i32>, row: Row, original: Vec<String>) -> Self {
+        let (mut cells, kept) = (original, row.fault);
+        let original = cells.len();
+        let fields = [
+            Some(row.national_id),
+            Some(row.service_number),
+            Some(row.full_name),
+            row.birth_place,
+            Some(row.birth_date),
+            Some(row.sex),
+            row.work_unit,
+            row.grade,
+            row.monthly_wage,
+            row.starts_on,
+            row.phone,
+        ];
+        let fields = fields.map(|field| {
+            let field = field?;
+            let at = cells[..original].iter().position(|cell| *cell == field);
+            let at = at.unwrap_or_else(|| {
+                cells.push(field);
+                cells.len() - 1
+            });
+            u16::try_from(at).ok()
+        });
+        Self { number, line, cells, original, fields, fault: kept }
+    }
+
+    /// Keeps a row of a request: its cells are the fields of the API.
+    pub fn of_request(number: i32, row: Row) -> Self {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let cells = vec![
+            row.national_id.clone(),
+            row.service_number.clone(),
+            row.full_name.clone(),
+            text(&row.birth_place),
+            row.birth_date.clone(),
+            row.sex.clone(),
+            text(&row.work_unit),
+            text(&row.grade),
+            text(&row.monthly_wage),
+            text(&row.starts_on),
+            text(&row.phone),
+        ];
+        Self::new(number, None, row, cells)
+    }
+
+    /// The row as it is judged.
+    pub fn row(&self) -> Row {
+        let field = |at: usize| self.fields[at].and_then(|cell| self.cells.get(usize::from(cell)).cloned());
+        let text = |at: usize| field(at).unwrap_or_default();
+        Row {
+            national_id: text(0),
+            service_number: text(1),
+            full_name: text(2),
+            birth_place: field(3),
+            birth_date: text(4),
+            sex: text(5),
+            work_unit: field(6),
+            grade: field(7),
+            monthly_wage: field(8),
+            starts_on: field(9),
+            phone: field(10),
+            fault: self.fault.clone(),
+        }
+    }
+
+    /// The cells as they came.
+    pub fn cells(&self) -> &[String] {
+        &self.cells[..self.original]
+    }
+
+    /// The cells for somebody who may not be told personal data: numbers masked, birth date, wage and telephone left out.
+    /// Of a row that could not be read nothing is known to be harmless, so nothing is told.
+    pub fn masked_cells(&self) -> Vec<String> {
+        if self.fault.is_some() {
+            return vec![String::new(); self.original];
+        }
+        let mut cells = self.cells().to_vec();
+        let mut change = |field: usize, to: &dyn Fn(&str) -> String| {
+            let Some(at) = self.fields[field].map(usize::from) else { return };
+            let told = &self.cells[at];
+            // What was changed on its way stands in no cell as it is: then any cell could be the one.
+            let is_concerned = |cell: &String| at >= self.original || cell == told;
+            for (cell, was) in cells.iter_mut().zip(self.cells()).filter(|(_, was)| is_concerned(was)) {
+                *cell = if at < self.original { to(was) } else { String::new() };
+            }
+        };
+        NUMBERS.iter().for_each(|&field| change(field, &identity::masked));
+        PRIVATE.iter().for_each(|&field| change(field, &|_| String::new()));
+        cells
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::problem::ProblemCode;
+
+    fn row() -> Row {
+        Row {
+            national_id: "1671010208850001".into(),
+            service_number: "198508022005011001".into(),
+            full_name: "Budi".into(),
+            birth_date: "1985-08-02".into(),
+            sex: "L".into(),
+            monthly_wage: Some("4250000".into()),
+            ..Row::default()
+        }
+    }
+
+    fn cells() -> Vec<String> {
+        ["IV", "1671010208850001", "198508022005011001", "Budi", "1985-08-02", "L", "4250000"]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    #[test]
+    fn a_row_and_its_cells_come_back_as_they_were() {
+        let staged = StagedRow::new(3, Some(5), row(), cells());
+        let json = serde_json::to_vec(&staged).unwrap();
+        let again: StagedRow = serde_json::from_slice(&json).unwrap();
+        assert!(again.row() == row());
+        assert_eq!(again.cells(), cells());
+        assert_eq!(
+            (again.number, again.line, format!("{again:?}").as_str()),
+            (3, Some(5), "StagedRow(redacted)")
+        );
+        assert_eq!(String::from_utf8(json).unwrap().matches("1671010208850001").count(), 1, "kept once");
+    }
+
+    #[test]
+    fn a_field_that_stands_in_no_cell_as_it_is_is_kept_beside_them() {
+        let mut changed = row();
+        changed.birth_date = "2014-11-01".into();
+        let staged = StagedRow::new(1, None, changed.clone(), cells());
+        assert!(staged.row() == changed);
+        assert_eq!(staged.cells(), cells());
+        assert!(staged.masked_cells().iter().all(String::is_empty), "any cell could hold it");
+    }
+
+    #[test]
+    fn who_may_not_be_told_personal_data_sees_no_number_birth_date_or_wage() {
+        let masked = StagedRow::new(1, None, row(), cells()).masked_cells();
+        assert_eq!(masked, ["IV", "**************01", "****************01", "Budi", "", "L", ""]);
+        let of_request = StagedRow::of_request(1, row());
+        assert_eq!(of_request.cells().len(), FIELDS.len());
+        assert_eq!(of_request.masked_cells()[0], "**************01");
+    }
+
+    #[test]
+    fn of_a_row_that_could_not_be_read_nothing_is_told() {
+        let fault = Problem::error(ProblemCode::InvalidFormat, "rows", "Too long.");
+        let staged = StagedRow::new(1, Some(2), Row { fault: Some(fault), ..Row::default() }, cells());
+        assert!(staged.row().fault.is_some());
+        assert!(staged.masked_cells().iter().all(String::is_empty));
+    }
+}

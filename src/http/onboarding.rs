@@ -1,0 +1,220 @@
+//! Files of onboardings: the roster on its way in (`PUT /onboarding/{id}/file`), the rows that were refused on their way out
+//! (`GET /onboarding/{id}/report.csv`). Behind the same token and scope as the API: a batch that one may not see is absent.
+
+mod report;
+mod spool;
+
+pub use report::report_of;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tracing::Instrument as _;
+
+use super::code::Code;
+use super::graphql::{RequestId, Writes, refusal};
+use super::language;
+use super::settings::Upload;
+use crate::actions::onboarding::receive::{self, Expected, File, Refused};
+use crate::clock::Clock;
+use crate::domain::actor::Actor;
+use crate::domain::language::Language;
+use crate::domain::onboarding::StagedRow;
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::graphql::node_id::{NodeId, batch_id};
+use crate::roster::{self, Record, RosterError};
+use crate::store::{Database, StoreError};
+
+/// What receives and gives out files.
+#[derive(Clone)]
+pub(super) struct Desk(Arc<Inner>);
+
+struct Inner {
+    database: Arc<Database>,
+    clock: Clock,
+    settings: Upload,
+    writes: Writes,
+    places: Arc<Semaphore>,
+}
+
+impl Desk {
+    /// Receives and gives out files within these limits; what is received outlives its connection as a write.
+    pub(super) fn new(database: Arc<Database>, clock: Clock, settings: Upload, writes: Writes) -> Self {
+        let places = Arc::new(Semaphore::new(settings.at_once));
+        Self(Arc::new(Inner { database, clock, settings, writes, places }))
+    }
+
+    /// The routes.
+    pub(super) fn routes(self) -> Router {
+        Router::new()
+            .route("/onboarding/{id}/file", put(receive))
+            .route("/onboarding/{id}/report.csv", get(report::give))
+            .with_state(self)
+    }
+}
+
+/// Who asks, and in which form the answer goes.
+pub(super) struct Asked {
+    id: RequestId,
+    actor: Arc<Actor>,
+    headers: HeaderMap,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let extensions = request.extensions();
+        Self {
+            id: extensions.get().copied().unwrap_or_else(RequestId::new),
+            actor: Arc::clone(extensions.get().expect("these routes stand behind `authenticate`")),
+            headers: request.headers().clone(),
+        }
+    }
+
+    /// Refuses the request, as the API does; with this status, because here a refusal has no data beside it.
+    fn refuse(&self, status: StatusCode, code: Code) -> Response {
+        let mut response = refusal(&self.headers, self.id, code, code.sentence().english);
+        *response.status_mut() = status;
+        response
+    }
+
+    fn absent(&self) -> Response {
+        self.refuse(StatusCode::NOT_FOUND, Code::NotFound)
+    }
+
+    /// Says what is wrong with the file, in the words of the API.
+    fn problems(&self, status: StatusCode, problems: &[Problem]) -> Response {
+        let language = language::accepted(&self.headers);
+        let said = |problem: &Problem| match language {
+            Language::English => json!(problem),
+            Language::Indonesian => {
+                let said = problem.in_indonesian();
+                json!(Problem { message: said.message.to_owned(), hint: Some(said.hint), ..problem.clone() })
+            }
+        };
+        let errors: Vec<_> = problems.iter().map(said).collect();
+        let mut response = (status, Json(json!({ "errors": errors }))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
+        response
+    }
+
+    fn failed(&self, error: &StoreError) -> Response {
+        match error {
+            StoreError::Unavailable(_) | StoreError::Contended(_) => {
+                tracing::warn!(request_id = %self.id, %error, "a file met no database");
+                self.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
+            }
+            error => {
+                tracing::error!(request_id = %self.id, %error, "a file was not dealt with");
+                self.refuse(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal)
+            }
+        }
+    }
+}
+
+async fn receive(State(Desk(desk)): State<Desk>, Path(id): Path<String>, request: Request) -> Response {
+    let asked = Asked::of(&request);
+    match take(&desk, &asked, &id, request).await {
+        Ok(rows) => {
+            let answer = json!({ "batch": id, "rows": rows });
+            let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            (StatusCode::OK, headers, Json(answer)).into_response()
+        }
+        Err(response) => *response,
+    }
+}
+
+/// Takes a file in: on the disk first, as fast as it comes, and only when all of it is there and is the one that was
+/// announced, into the database.
+async fn take(desk: &Arc<Inner>, asked: &Asked, id: &str, request: Request) -> Result<i32, Box<Response>> {
+    let expected = expect(desk, asked, id).await?;
+    let Ok(place) = Arc::clone(&desk.places).try_acquire_owned() else {
+        return Err(Box::new(asked.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded)));
+    };
+    let spooled = spool::spool(&desk.settings, request).await.map_err(|code| {
+        let status = match code {
+            Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        asked.refuse(status, code)
+    })?;
+    if expected.sha256.as_ref().is_some_and(|announced| *announced != spooled.sha256) {
+        let message = "This is not the file that was announced: its SHA-256 is another one.";
+        let problem = Problem::error(ProblemCode::Conflict, "sha256", message);
+        let problem = problem.hint("Send the file that was announced, or begin another onboarding.");
+        return Err(Box::new(asked.problems(StatusCode::UNPROCESSABLE_ENTITY, &[problem])));
+    }
+    let (desk, today) = (Arc::clone(desk), desk.clock.today());
+    let writes = desk.writes.clone();
+    // Like every write: whoever hangs up now finds all of it or nothing.
+    let work = async move {
+        let _place = place;
+        stage(&desk, today, expected, spooled).await
+    };
+    let staged = tokio::spawn(writes.enter(work).instrument(tracing::Span::current())).await;
+    let staged = staged.unwrap_or_else(|_stopped| Err(StoreError::Unavailable("stopping".into()).into()));
+    staged.map_err(|refused| Box::new(refused_file(asked, &refused)))
+}
+
+async fn expect(desk: &Inner, asked: &Asked, id: &str) -> Result<Expected, Box<Response>> {
+    let batch = batch_id(id).map_err(|_| asked.absent())?;
+    let expected = receive::expect(&desk.database, &asked.actor, batch).await;
+    expected.map_err(|refused| Box::new(refused_file(asked, &refused)))
+}
+
+async fn stage(
+    desk: &Inner,
+    today: chrono::NaiveDate,
+    expected: Expected,
+    spooled: spool::Spooled,
+) -> Result<i32, Refused> {
+    let limits = desk.settings.limits;
+    let opened = tokio::task::spawn_blocking(move || roster::open(spooled.file, &limits));
+    let opened = opened.await.map_err(|_| StoreError::Fault("reading the file broke off".into()))?;
+    let roster = opened.map_err(|error| Refused::Problems(vec![error.problem()]))?;
+    let file = File {
+        sha256: spooled.sha256,
+        columns: Some(roster.columns().to_vec()),
+        separator: char::from(roster.separator()),
+        chunk_rows: desk.settings.chunk_rows,
+        rows: roster.map(staged),
+    };
+    receive::receive(&desk.database, today, expected, file).await
+}
+
+fn refused_file(asked: &Asked, refused: &Refused) -> Response {
+    match refused {
+        Refused::Absent => asked.absent(),
+        Refused::NotYours => asked.refuse(StatusCode::FORBIDDEN, Code::Forbidden),
+        Refused::NotWaiting => {
+            let message = "This batch waits for no file, or another request sends one.";
+            let problem = Problem::error(ProblemCode::Conflict, "batchId", message);
+            asked.problems(StatusCode::CONFLICT, &[problem])
+        }
+        Refused::Problems(problems) => asked.problems(StatusCode::UNPROCESSABLE_ENTITY, problems),
+        Refused::Store(error) => asked.failed(error),
+    }
+}
+
+/// A row on its way, as the roster has it.
+///
+/// # Errors
+/// The file is refused as a whole.
+pub fn staged(record: Result<Record, RosterError>) -> Result<StagedRow, Problem> {
+    let Record { number, line, row, original } = record.map_err(|error| error.problem())?;
+    Ok(StagedRow::new(number, Some(line), row, original))
+}
+
+/// The name under which a browser keeps the report of a batch.
+fn report_name(batch: i64) -> String {
+    format!("attachment; filename=\"report-{}.csv\"", NodeId::Batch(batch).encode().as_str())
+}

@@ -1,0 +1,188 @@
+//! Tables in text: cells between separators, in quotes where they have to be.
+//!
+//! `csv_core` takes cells apart. This module feeds it piece by piece, because its own reader holds a row of any length
+//! in memory, counts no lone carriage returns as lines, passes over empty lines in silence, and takes the end of the
+//! file for the end of a quotation.
+
+use csv_core::{ReadRecordResult, ReaderBuilder};
+use encoding_rs::Encoding;
+
+use super::column::Header;
+use super::text::{self, Piece, Text};
+use super::{Limits, Line, RosterError, Source, find_header};
+
+/// The separators that are tried; of equals the first wins.
+pub(super) const SEPARATORS: [u8; 3] = *b",;\t";
+
+/// The rows of a file, one after the other.
+pub(super) struct Records {
+    text: Text,
+    parser: csv_core::Reader,
+    limits: Limits,
+    /// Decoded, and not yet given to the parser.
+    piece: Vec<u8>,
+    at: usize,
+    /// The line of what comes next.
+    line: i32,
+    /// Was the last byte the first half of a line end, perhaps?
+    after_return: bool,
+    pub(super) empty_lines: u64,
+    /// Text of the cells of a row, one after the other, and where each ends.
+    cells: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// Finds out by what a file is separated, and reads its header.
+pub(super) fn open(
+    mut source: Box<dyn Source>,
+    limits: &Limits,
+) -> Result<(Records, Header, u8), RosterError> {
+    let encoding = text::encoding_of(&mut *source)?;
+    let mut best: Option<(u8, Header)> = None;
+    let mut failed = None;
+    for separator in SEPARATORS {
+        let mut records = Records::of(source, encoding, separator, limits)?;
+        match find_header(|| records.next()) {
+            Ok(header) if best.as_ref().is_none_or(|(_, best)| header.known() > best.known()) => {
+                best = Some((separator, header));
+            }
+            Ok(_) => {}
+            // Too many columns are told before a row too long, which it is with any other separator.
+            Err(error) if failed.is_none() || matches!(error, RosterError::TooManyColumns { .. }) => {
+                failed = Some(error);
+            }
+            Err(_) => {}
+        }
+        source = records.text.into_source();
+    }
+    let (separator, header) = match (best, failed) {
+        (Some((separator, header)), failed) if header.known() > 0 || failed.is_none() => (separator, header),
+        (_, failed) => return Err(failed.unwrap_or(RosterError::Empty)),
+    };
+    header.judge()?;
+    let mut records = Records::of(source, encoding, separator, limits)?;
+    find_header(|| records.next())?;
+    Ok((records, header, separator))
+}
+
+impl Records {
+    fn of(
+        source: Box<dyn Source>,
+        encoding: &'static Encoding,
+        separator: u8,
+        limits: &Limits,
+    ) -> Result<Self, RosterError> {
+        Ok(Self {
+            text: Text::of(source, encoding)?,
+            parser: ReaderBuilder::new().delimiter(separator).build(),
+            limits: *limits,
+            piece: Vec::new(),
+            at: 0,
+            line: 1,
+            after_return: false,
+            empty_lines: 0,
+            cells: vec![0; limits.row_bytes],
+            // Cells beyond the last column are empty, or the row's fault.
+            ends: vec![0; limits.columns + 1],
+        })
+    }
+
+    /// The next row; `None`: there is none.
+    pub(super) fn next(&mut self) -> Result<Option<Line>, RosterError> {
+        if !self.skip_empty_lines()? {
+            return Ok(None);
+        }
+        let begin = self.line;
+        let (mut read, mut written, mut ended) = (0, 0, 0);
+        loop {
+            let is_end = !self.has_more()?;
+            // A line end closes the last row, unless it stands within quotes.
+            let input: &[u8] = if is_end { b"\n" } else { &self.piece[self.at..] };
+            let (result, taken, text, ends) =
+                self.parser.read_record(input, &mut self.cells[written..], &mut self.ends[ended..]);
+            (read, written, ended) = (read + taken, written + text, ended + ends);
+            if !is_end {
+                self.pass(taken)?;
+            }
+            let is_too_long = read > self.limits.row_bytes;
+            match result {
+                ReadRecordResult::OutputEndsFull => return Err(self.too_many_columns(begin)),
+                ReadRecordResult::Record if ended > self.limits.columns => {
+                    return Err(self.too_many_columns(begin));
+                }
+                _ if is_too_long || matches!(result, ReadRecordResult::OutputFull) => {
+                    let kibibytes = self.limits.row_bytes >> 10;
+                    return Err(RosterError::RowTooLong { line: begin, kibibytes });
+                }
+                ReadRecordResult::Record => break,
+                ReadRecordResult::InputEmpty if is_end => return Err(RosterError::OpenQuote { line: begin }),
+                ReadRecordResult::InputEmpty | ReadRecordResult::OutputFull => {}
+                ReadRecordResult::End => return Ok(None),
+            }
+        }
+        let mut from = 0;
+        let cells = self.ends[..ended].iter().map(|&to| {
+            let cell = &self.cells[from..to];
+            from = to;
+            str::from_utf8(cell).expect("decoded text is cut at separators and quotes").to_owned()
+        });
+        Ok(Some(Line { number: begin, cells: cells.collect(), numbers: Vec::new() }))
+    }
+
+    fn too_many_columns(&self, line: i32) -> RosterError {
+        RosterError::TooManyColumns { line, columns: self.limits.columns }
+    }
+
+    /// Goes to where the next row begins. Says whether there is one.
+    fn skip_empty_lines(&mut self) -> Result<bool, RosterError> {
+        // The second half of the line end of the row before is no line of its own.
+        if self.after_return && self.has_more()? && self.piece[self.at] == b'\n' {
+            self.pass(1)?;
+        }
+        let before = self.line;
+        while self.has_more()? {
+            let rest = &self.piece[self.at..];
+            let breaks = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            let is_all = breaks == rest.len();
+            self.pass(breaks)?;
+            if !is_all {
+                break;
+            }
+        }
+        self.empty_lines += u64::from((self.line - before).unsigned_abs());
+        self.has_more()
+    }
+
+    /// Makes sure that there is text to read, unless there is none.
+    fn has_more(&mut self) -> Result<bool, RosterError> {
+        if self.at < self.piece.len() {
+            return Ok(true);
+        }
+        self.at = 0;
+        self.piece.clear();
+        match self.text.piece()? {
+            Piece::More(text) => self.piece.extend_from_slice(text),
+            Piece::End => {}
+            Piece::Broken => {
+                return Err(RosterError::Encoding { line: self.line, encoding: self.text.encoding() });
+            }
+        }
+        Ok(!self.piece.is_empty())
+    }
+
+    /// Counts the lines of what was read: their ends are `\n`, `\r\n`, and `\r` alone.
+    fn pass(&mut self, bytes: usize) -> Result<(), RosterError> {
+        let read = &self.piece[self.at..self.at + bytes];
+        for &byte in read {
+            match byte {
+                b'\n' if self.after_return => {}
+                b'\r' | b'\n' => self.line = self.line.saturating_add(1),
+                0 => return Err(RosterError::Nul { line: self.line }),
+                _ => {}
+            }
+            self.after_return = byte == b'\r';
+        }
+        self.at += bytes;
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! What a file is, whatever its name says: told by its first bytes.
+
+use std::io::{Read, SeekFrom};
+
+use super::error::SAVE_AS_CSV;
+use super::{RosterError, Source};
+
+/// How a file begins that is no table: its first bytes, what it is, and what to do.
+const FOREIGN: [(&[u8], &str, &str); 6] = [
+    (b"\xD0\xCF\x11\xE0", "an old or an encrypted workbook (XLS)", SAVE_AS_WORKBOOK),
+    (b"\x1F\x8B", "compressed with gzip, whatever its name says", "Unpack it first: gunzip FILE."),
+    (b"7z\xBC\xAF\x27\x1C", "a 7z archive", "Unpack it first."),
+    (b"Rar!", "a RAR archive", "Unpack it first."),
+    (b"%PDF", "a PDF document", "Ask for the list from which it was printed, as CSV or XLSX."),
+    (b"<", "an HTML or XML page, whatever its name says", SAVE_AS_CSV),
+];
+const SAVE_AS_WORKBOOK: &str = "Open it in the spreadsheet and save it as “Excel Workbook (XLSX)” without a password, or as “CSV UTF-8”.";
+
+/// What can be read.
+pub(super) enum Format {
+    Text,
+    Workbook,
+}
+
+pub(super) fn of(file: &mut impl Source) -> Result<Format, RosterError> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut begin = Vec::new();
+    file.take(64).read_to_end(&mut begin)?;
+    if begin.starts_with(b"PK\x03\x04") {
+        return Ok(Format::Workbook);
+    }
+    let text = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&begin).trim_ascii_start();
+    if let Some(&(_, what, hint)) = FOREIGN.iter().find(|(begin, ..)| text.starts_with(begin)) {
+        return Err(RosterError::Format { what, hint });
+    }
+    let has_mark = begin.starts_with(b"\xFF\xFE") || begin.starts_with(b"\xFE\xFF");
+    if !has_mark && begin.iter().take(2).any(|&byte| byte == 0) {
+        return Err(RosterError::Format {
+            what: "text in UTF-16 without a mark, or no text",
+            hint: SAVE_AS_CSV,
+        });
+    }
+    Ok(Format::Text)
+}

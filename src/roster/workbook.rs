@@ -1,0 +1,227 @@
+//! Workbooks (XLSX): the sheet with the roster, row by row.
+//!
+//! A sheet is a roster if its first rows have a header with all that is needed. There is one such sheet among those
+//! that can be seen, or the workbook is refused: nobody knows which was meant. Cells are read as they were typed: a
+//! number without its format, a day as a day, a formula as what it last came to. A cell that is merged with others
+//! stands in the first of them, and the others are empty.
+
+use super::archive::{Archive, damaged};
+use super::column::Header;
+use super::{Limits, Line, RosterError, Source, find_header};
+
+mod cells;
+mod number;
+mod texts;
+mod xml;
+
+use cells::Cells;
+use number::{Calendar, is_date_format};
+use texts::Texts;
+use xml::{Mark, Xml, XmlError, attribute};
+
+/// Bytes of the parts that say what the others are, each.
+const SMALL: u64 = 8 << 20;
+/// Bytes of a mark in them.
+const SMALL_MARK: usize = 64 << 10;
+/// Sheets and formats that are looked at.
+const SHEETS: usize = 100;
+const FORMATS: usize = 1 << 16;
+
+/// A sheet that can be seen.
+struct Sheet {
+    name: String,
+    part: String,
+}
+
+/// What all sheets share.
+pub(super) struct Book {
+    texts: Texts,
+    calendar: Calendar,
+    /// Which formats of cells show a day.
+    date_formats: Vec<bool>,
+}
+
+/// The rows of the sheet.
+pub(super) struct Rows {
+    cells: Cells<Box<dyn Source>>,
+    book: Book,
+    limits: Limits,
+}
+
+impl Rows {
+    pub(super) fn next(&mut self) -> Result<Option<Line>, RosterError> {
+        self.cells.next(&self.book, &self.limits)
+    }
+
+    /// The day of a number in a column of dates.
+    pub(super) fn day(&self, number: f64) -> Option<String> {
+        self.book.calendar.day(number)
+    }
+}
+
+/// Finds the sheet and reads its header.
+pub(super) fn open(source: Box<dyn Source>, limits: &Limits) -> Result<(Rows, Header), RosterError> {
+    let mut archive = Archive::open(source)?;
+    refuse_others(&archive)?;
+    let (sheets, book) = read_book(&mut archive, limits)?;
+    let mut rosters = Vec::new();
+    let mut closest: Option<RosterError> = None;
+    let mut most = 0;
+    for sheet in &sheets {
+        let mut cells = Cells::of(archive.part(&sheet.part, limits.unpacked_bytes)?, limits);
+        let header = match find_header(|| cells.next(&book, limits)) {
+            Ok(header) => header,
+            Err(RosterError::Empty) => continue,
+            Err(error) => return Err(error),
+        };
+        match header.judge() {
+            Ok(()) => rosters.push((sheet, header)),
+            Err(error) if closest.is_none() || header.known() > most => {
+                most = header.known();
+                closest = Some(error);
+            }
+            Err(_) => {}
+        }
+    }
+    match rosters.len() {
+        0 => return Err(closest.unwrap_or(RosterError::Empty)),
+        1 => {}
+        _ => {
+            let names = rosters.iter().map(|(sheet, _)| super::column::shown(&sheet.name)).collect();
+            return Err(RosterError::Sheets { names });
+        }
+    }
+    let (sheet, header) = rosters.remove(0);
+    let mut cells = Cells::of(archive.into_part(&sheet.part, limits.unpacked_bytes)?, limits);
+    find_header(|| cells.next(&book, limits))?;
+    Ok((Rows { cells, book, limits: *limits }, header))
+}
+
+/// Names what is packed as workbooks are and is none.
+fn refuse_others(archive: &Archive) -> Result<(), RosterError> {
+    let save = "Open it in the spreadsheet and save it as “Excel Workbook (XLSX)” or as “CSV UTF-8”.";
+    let kinds = [
+        ("xl/workbook.bin", "a binary workbook (XLSB)", save),
+        ("content.xml", "a document of LibreOffice (ODS, ODT)", save),
+        (
+            "word/document.xml",
+            "a text document (DOCX)",
+            "Send the table from which it was made, as XLSX or CSV.",
+        ),
+        ("xl/workbook.xml", "", ""),
+        ("_rels/.rels", "", ""),
+    ];
+    match kinds.into_iter().find(|(part, ..)| archive.has(part)) {
+        Some((_, "", _)) => Ok(()),
+        Some((_, what, hint)) => Err(RosterError::Format { what, hint }),
+        None => Err(RosterError::Format {
+            what: "a zip archive and no workbook",
+            hint: "Unpack it first: unzip FILE.",
+        }),
+    }
+}
+
+fn read_book(archive: &mut Archive, limits: &Limits) -> Result<(Vec<Sheet>, Book), RosterError> {
+    let relations = relations(archive, "_rels/.rels", "")?;
+    let main = relations.iter().find(|relation| relation.kind == "officeDocument");
+    let main = main.map_or("xl/workbook.xml", |relation| &relation.part).to_owned();
+    let (folder, file) = main.rsplit_once('/').map_or(("", &main[..]), |(folder, file)| (folder, file));
+    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let relations = self::relations(archive, &format!("{prefix}_rels/{file}.rels"), &prefix)?;
+    let part_of =
+        |kind: &str| relations.iter().find(|relation| relation.kind == kind).map(|relation| &relation.part);
+
+    let (mut sheets, mut calendar) = (Vec::new(), Calendar::default());
+    each_mark(archive, &main, |name, mark| {
+        let of = |name| attribute(mark, name);
+        match name {
+            "workbookPr" => {
+                calendar.from_1904 = matches!(of("date1904").as_deref(), Some("1" | "true" | "on"))
+            }
+            "sheet" if of("state").is_none_or(|state| state == "visible") && sheets.len() < SHEETS => {
+                let relation = relations.iter().find(|relation| Some(&relation.id) == of("id").as_ref());
+                if let Some(relation) = relation.filter(|relation| relation.kind == "worksheet") {
+                    let part = relation.part.clone();
+                    sheets.push(Sheet { name: of("name").unwrap_or_default(), part });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let date_formats = match part_of("styles") {
+        Some(part) => date_formats(archive, part)?,
+        None => Vec::new(),
+    };
+    let texts = match part_of("sharedStrings") {
+        Some(part) => {
+            let unpacked = archive.part(part, limits.unpacked_bytes)?;
+            Texts::read(&mut Xml::of(unpacked, limits.unpacked_bytes, limits.row_bytes))?
+        }
+        None => Texts::default(),
+    };
+    Ok((sheets, Book { texts, calendar, date_formats }))
+}
+
+/// What a part of the workbook is to another one.
+struct Relation {
+    id: String,
+    kind: String,
+    part: String,
+}
+
+fn relations(archive: &mut Archive, part: &str, prefix: &str) -> Result<Vec<Relation>, RosterError> {
+    let mut relations = Vec::new();
+    each_mark(archive, part, |name, mark| {
+        if name == "Relationship" {
+            let of = |name| attribute(mark, name).unwrap_or_default();
+            let kind = of("Type").rsplit('/').next().unwrap_or_default().to_owned();
+            let target = of("Target");
+            let part = match target.strip_prefix('/') {
+                Some(absolute) => absolute.to_owned(),
+                None => format!("{prefix}{target}"),
+            };
+            relations.push(Relation { id: of("Id"), kind, part });
+        }
+        if relations.len() > SHEETS * 10 { Err(damaged("it has far too many parts")) } else { Ok(()) }
+    })?;
+    Ok(relations)
+}
+
+fn date_formats(archive: &mut Archive, part: &str) -> Result<Vec<bool>, RosterError> {
+    let (mut codes, mut formats) = (Vec::new(), Vec::new());
+    let mut is_cell = false;
+    each_mark(archive, part, |name, mark| {
+        let id = || attribute(mark, "numFmtId").and_then(|id| id.parse::<u32>().ok()).unwrap_or_default();
+        match name {
+            "numFmt" => codes.push((id(), attribute(mark, "formatCode").unwrap_or_default())),
+            "cellXfs" => is_cell = true,
+            "cellStyles" | "dxfs" => is_cell = false,
+            "xf" if is_cell => {
+                let id = id();
+                let code = codes.iter().find(|(of, _)| *of == id).map(|(_, code)| code.as_str());
+                formats.push(is_date_format(id, code));
+            }
+            _ => {}
+        }
+        let is_too_many = codes.len() > FORMATS / 64 || formats.len() > FORMATS;
+        if is_too_many { Err(damaged("it has far too many formats")) } else { Ok(()) }
+    })?;
+    Ok(formats)
+}
+
+/// Looks at each mark of a small part.
+fn each_mark(
+    archive: &mut Archive,
+    part: &str,
+    mut look: impl FnMut(&str, &quick_xml::events::BytesStart<'_>) -> Result<(), RosterError>,
+) -> Result<(), RosterError> {
+    let mut xml = Xml::of(archive.part(part, SMALL)?, SMALL, SMALL_MARK);
+    loop {
+        match xml.next().map_err(XmlError::refusal)? {
+            Mark::Begin(mark) | Mark::Empty(mark) => look(mark.local_name().as_ref(), &mark)?,
+            Mark::Over => return Ok(()),
+            _ => {}
+        }
+    }
+}

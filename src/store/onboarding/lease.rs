@@ -1,0 +1,274 @@
+//! Which worker is at which batch. A lease ends by the database's clock, and what is written is fenced by the epoch under
+//! which the lease was given: a worker that was thought dead and wakes up writes nothing.
+
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use sqlx::{FromRow, PgConnection, QueryBuilder};
+
+use crate::domain::enrollment::{CivilServantCategory, Programme};
+use crate::domain::onboarding::{Counts, OnboardingState, RowOutcome};
+use crate::store::error::StoreError;
+use crate::store::session::Session;
+
+/// A worker's right to a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
+pub struct Lease {
+    /// The batch.
+    pub id: i64,
+    /// Under which it writes.
+    pub epoch: i64,
+}
+
+/// Takes the batch that has waited longest and that nobody is at; `only` this one, where that is said. Of each client the
+/// oldest and no other: at most one of each runs.
+///
+/// # Errors
+/// The database is away.
+pub async fn take(
+    session: &Session,
+    holds: Duration,
+    only: Option<i64>,
+) -> Result<Option<Lease>, StoreError> {
+    let mut transaction = session.begin().await?;
+    // One at a time looks, so that two do not begin with two batches of one client.
+    let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.onboarding'))";
+    sqlx::query(turn).execute(&mut *transaction).await?;
+    let sql = "update onboarding_batch b
+               set epoch = b.epoch + 1, leased_until = clock_timestamp() + $1 * interval '1 millisecond'
+               where b.id = (
+                   select w.id from onboarding_batch w
+                   where w.state in ('VALIDATING', 'APPLYING') and ($2::bigint is null or w.id = $2)
+                     and (w.leased_until is null or w.leased_until < clock_timestamp())
+                     and not exists (
+                         select from onboarding_batch o
+                         where o.state in ('VALIDATING', 'APPLYING') and o.submitted_by = w.submitted_by
+                           and (o.id < w.id or o.leased_until >= clock_timestamp()))
+                   order by w.served_at nulls first, w.id limit 1 for no key update skip locked)
+               returning b.id, b.epoch";
+    let lease = sqlx::query_as(sql).bind(milliseconds(holds)).bind(only);
+    let lease = lease.fetch_optional(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(lease)
+}
+
+/// Lets go of a batch before the lease ends.
+///
+/// # Errors
+/// The database is away: then the lease ends by itself.
+pub async fn release(session: &Session, lease: Lease) -> Result<(), StoreError> {
+    let sql = "update onboarding_batch set leased_until = null, served_at = clock_timestamp()
+               where id = $1 and epoch = $2";
+    sqlx::query(sql).bind(lease.id).bind(lease.epoch).execute(session).await?;
+    Ok(())
+}
+
+/// Holds on to a batch while one long transaction is at it.
+///
+/// # Errors
+/// The database is away.
+pub async fn renew(session: &Session, lease: Lease, holds: Duration) -> Result<(), StoreError> {
+    let sql = "update onboarding_batch set leased_until = clock_timestamp() + $3 * interval '1 millisecond'
+               where id = $1 and epoch = $2 and state in ('VALIDATING', 'APPLYING')";
+    sqlx::query(sql).bind(lease.id).bind(lease.epoch).bind(milliseconds(holds)).execute(session).await?;
+    Ok(())
+}
+
+/// Does a batch of somebody else wait for a worker?
+///
+/// # Errors
+/// The database is away.
+pub async fn others_wait(session: &Session, lease: Lease) -> Result<bool, StoreError> {
+    let sql = "select exists (
+                   select from onboarding_batch w
+                   join onboarding_batch mine on mine.id = $1 and mine.submitted_by <> w.submitted_by
+                   where w.state in ('VALIDATING', 'APPLYING')
+                     and (w.leased_until is null or w.leased_until < clock_timestamp()))";
+    Ok(sqlx::query_scalar(sql).bind(lease.id).fetch_one(session).await?)
+}
+
+/// A batch as a worker needs it.
+#[derive(Clone, Debug, FromRow)]
+pub struct Held {
+    /// How far it is.
+    pub state: OnboardingState,
+    /// Employer.
+    pub employer_id: i64,
+    /// Channel.
+    pub channel_id: i64,
+    /// Province.
+    pub province_id: i16,
+    /// Programmes.
+    pub programmes: Vec<Programme>,
+    /// What kind of civil servants.
+    pub category: CivilServantCategory,
+    /// First day.
+    pub starts_on: NaiveDate,
+    /// Was the first contribution taken with the forms?
+    pub first_contribution_paid: bool,
+    /// Refuse all when one is refused?
+    pub all_or_nothing: bool,
+    /// Does it wait for approval?
+    pub plan_only: bool,
+    /// Has each of its rows an entry, since it was planned?
+    pub planned: bool,
+    /// Rows.
+    pub received: i32,
+    /// Who sent it.
+    pub submitted_by: String,
+    /// Who approved it.
+    pub approved_by: Option<String>,
+    /// The first row that is not done.
+    pub next_row: i32,
+    /// The digest of the plan so far.
+    pub plan_chain: Option<Vec<u8>>,
+    /// Rows that repeat a number, sealed.
+    pub repeated: Option<Vec<u8>>,
+}
+
+const COLUMNS: &str = "state, employer_id, channel_id, province_id, programmes, category, starts_on, first_contribution_paid, \
+                       all_or_nothing, plan_only, planned, received, submitted_by, approved_by, next_row, plan_chain, \
+                       repeated";
+
+/// The batch of a lease; `None` where the lease is lost, or the batch has ended.
+///
+/// # Errors
+/// The database is away.
+pub async fn look(session: &Session, lease: Lease) -> Result<Option<Held>, StoreError> {
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch where id = "));
+    sql.push_bind(lease.id).push(" and epoch = ").push_bind(lease.epoch);
+    sql.push(" and state in ('VALIDATING', 'APPLYING')");
+    Ok(sql.build_query_as().fetch_optional(session).await?)
+}
+
+/// A batch that waits for its file. Takes no actor: whoever asks has been shown the batch.
+///
+/// # Errors
+/// The database is away.
+pub async fn waiting(session: &Session, batch: i64) -> Result<Option<Held>, StoreError> {
+    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch where id = "));
+    sql.push_bind(batch).push(" and state = 'RECEIVING'");
+    Ok(sql.build_query_as().fetch_optional(session).await?)
+}
+
+/// Locks the batch of a lease for this transaction, if the lease still is that, and the checkpoint is where the worker
+/// believes. What is written after this is written by nobody else.
+///
+/// # Errors
+/// The database is away.
+pub async fn fence(conn: &mut PgConnection, lease: Lease, next_row: i32) -> Result<bool, StoreError> {
+    let sql = "select id from onboarding_batch
+               where id = $1 and epoch = $2 and next_row = $3 and state in ('VALIDATING', 'APPLYING')
+               for no key update";
+    let held: Option<i64> =
+        sqlx::query_scalar(sql).bind(lease.id).bind(lease.epoch).bind(next_row).fetch_optional(conn).await?;
+    Ok(held.is_some())
+}
+
+/// How far a plan is, and what it comes to so far.
+///
+/// # Errors
+/// The database is away.
+pub async fn checkpoint_plan(
+    conn: &mut PgConnection,
+    (lease, holds): (Lease, Duration),
+    next_row: i32,
+    chain: &[u8],
+    contributions: i64,
+) -> Result<(), StoreError> {
+    let sql = "update onboarding_batch
+               set next_row = $2, plan_chain = $3, monthly_contributions = monthly_contributions + $4,
+                   leased_until = clock_timestamp() + $5 * interval '1 millisecond'
+               where id = $1";
+    let update = sqlx::query(sql).bind(lease.id).bind(next_row).bind(chain).bind(contributions);
+    update.bind(milliseconds(holds)).execute(conn).await?;
+    Ok(())
+}
+
+/// How many rows of a plan have each outcome.
+///
+/// # Errors
+/// The database is away.
+pub async fn count(conn: &mut PgConnection, batch: i64) -> Result<Counts, StoreError> {
+    let sql = "select count(*)::integer, (count(*) filter (where outcome = 'PENDING'))::integer,
+                      (count(*) filter (where outcome = 'ALREADY_ENROLLED'))::integer,
+                      (count(*) filter (where outcome = 'REJECTED'))::integer,
+                      (count(*) filter (where flagged))::integer
+               from onboarding_row where batch_id = $1";
+    let (received, pending, already_enrolled, rejected, flagged) =
+        sqlx::query_as(sql).bind(batch).fetch_one(conn).await?;
+    Ok(Counts { received, pending, enrolled: 0, already_enrolled, rejected, flagged })
+}
+
+/// Publishes a plan: its counts and its digest, and where the batch goes from here.
+///
+/// # Errors
+/// The database is away.
+pub async fn publish_plan(
+    conn: &mut PgConnection,
+    batch: i64,
+    state: OnboardingState,
+    counts: &Counts,
+    digest: &[u8],
+) -> Result<(), StoreError> {
+    let sql = "update onboarding_batch
+               set state = $2, planned = true, plan_digest = $3, plan_chain = null, next_row = 1, leased_until = null,
+                   served_at = clock_timestamp(), pending = $4, already_enrolled = $5, rejected = $6, flagged = $7,
+                   monthly_contributions = case $2 when 'APPLYING' then 0 else monthly_contributions end
+               where id = $1";
+    let update = sqlx::query(sql).bind(batch).bind(state).bind(digest).bind(counts.pending);
+    let update = update.bind(counts.already_enrolled).bind(counts.rejected).bind(counts.flagged);
+    update.execute(conn).await?;
+    Ok(())
+}
+
+/// How far a batch is applied, with what the chunk has changed of its counts. The last chunk completes it.
+///
+/// # Errors
+/// The database is away.
+pub async fn checkpoint_apply(
+    conn: &mut PgConnection,
+    (lease, holds): (Lease, Duration),
+    next_row: i32,
+    change: &Counts,
+    contributions: i64,
+) -> Result<(), StoreError> {
+    let sql = "update onboarding_batch
+               set next_row = $2, pending = pending + $3, enrolled = enrolled + $4,
+                   already_enrolled = already_enrolled + $5, rejected = rejected + $6, flagged = flagged + $7,
+                   monthly_contributions = monthly_contributions + $8,
+                   leased_until = clock_timestamp() + $9 * interval '1 millisecond'
+               where id = $1";
+    let update = sqlx::query(sql).bind(lease.id).bind(next_row).bind(change.pending).bind(change.enrolled);
+    let update = update.bind(change.already_enrolled).bind(change.rejected).bind(change.flagged);
+    update.bind(contributions).bind(milliseconds(holds)).execute(conn).await?;
+    Ok(())
+}
+
+/// Ends a batch of which every row has its outcome.
+///
+/// # Errors
+/// The database is away.
+pub async fn complete(conn: &mut PgConnection, batch: i64) -> Result<(), StoreError> {
+    let sql = "update onboarding_batch
+               set state = 'COMPLETED', finished_at = clock_timestamp(), leased_until = null where id = $1";
+    sqlx::query(sql).bind(batch).execute(conn).await?;
+    Ok(())
+}
+
+/// What a plan has said of the rows from one number to another: their outcome, and whether somebody has to look at them.
+///
+/// # Errors
+/// The database is away.
+pub async fn planned(
+    conn: &mut PgConnection,
+    batch: i64,
+    (first, last): (i32, i32),
+) -> Result<Vec<(i32, RowOutcome, bool)>, StoreError> {
+    let sql = "select number, outcome, flagged from onboarding_row where batch_id = $1 and number between $2 and $3";
+    Ok(sqlx::query_as(sql).bind(batch).bind(first).bind(last).fetch_all(conn).await?)
+}
+
+fn milliseconds(holds: Duration) -> i64 {
+    i64::try_from(holds.as_millis()).unwrap_or(i64::MAX)
+}

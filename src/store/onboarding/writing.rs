@@ -1,0 +1,266 @@
+//! What is written of batches and of the outcomes of their rows.
+
+use chrono::NaiveDate;
+use sqlx::types::Json;
+use sqlx::{FromRow, PgConnection};
+
+use crate::domain::actor::Actor;
+use crate::domain::enrollment::{CivilServantCategory, Programme};
+use crate::domain::onboarding::{Counts, OnboardingState, RowOutcome};
+use crate::domain::problem::Problem;
+use crate::store::error::StoreError;
+use crate::store::participant::column;
+
+/// A batch to be written.
+#[derive(Clone, Debug)]
+pub struct NewBatch<'a> {
+    /// Employer.
+    pub employer_id: i64,
+    /// Channel.
+    pub channel_id: i64,
+    /// Province of residence of its people.
+    pub province_id: i16,
+    /// Programmes.
+    pub programmes: &'a [Programme],
+    /// What kind of civil servants.
+    pub category: CivilServantCategory,
+    /// First day.
+    pub starts_on: NaiveDate,
+    /// Was the first contribution taken with the forms?
+    pub first_contribution_paid: bool,
+    /// Would one refused row have refused all?
+    pub all_or_nothing: bool,
+    /// Name of the file that it came in.
+    pub file_name: Option<&'a str>,
+    /// Keyed digest of the rows; `None` where the file is still to come.
+    pub digest: Option<Vec<u8>>,
+    /// Rows.
+    pub received: i32,
+    /// Where it begins.
+    pub state: OnboardingState,
+    /// Does it wait for somebody else's approval?
+    pub plan_only: bool,
+    /// SHA-256 of the file that is to come, where its sender has announced it.
+    pub sha256: Option<Vec<u8>>,
+}
+
+/// Opens a batch, all rows pending.
+///
+/// # Errors
+/// The database is away.
+pub async fn insert(conn: &mut PgConnection, actor: &Actor, new: &NewBatch<'_>) -> Result<i64, StoreError> {
+    let id = sqlx::query_scalar!(
+        "insert into onboarding_batch (state, employer_id, channel_id, province_id, programmes, category, starts_on,
+             first_contribution_paid, all_or_nothing, file_name, digest, received, pending, enrolled,
+             already_enrolled, rejected, flagged, monthly_contributions, submitted_by, plan_only, sha256)
+         values ($13, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, 0, 0, 0, 0, 0, $12, $14, $15) returning id",
+        new.employer_id,
+        new.channel_id,
+        new.province_id,
+        new.programmes as &[Programme],
+        new.category as CivilServantCategory,
+        new.starts_on,
+        new.first_contribution_paid,
+        new.all_or_nothing,
+        new.file_name,
+        new.digest,
+        new.received,
+        actor.client,
+        new.state as OnboardingState,
+        new.plan_only,
+        new.sha256
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(id)
+}
+
+/// The outcome of a row, to be written.
+#[derive(Clone, Debug)]
+pub struct NewRow {
+    /// From 1, the header not counted.
+    pub number: i32,
+    /// Line of the file; `None` where the rows came in the request.
+    pub line: Option<i32>,
+    /// What became of it.
+    pub outcome: RowOutcome,
+    /// Has it a warning that somebody has to look at?
+    pub flagged: bool,
+    /// The person.
+    pub participant_id: Option<i64>,
+    /// Work unit.
+    pub work_unit: Option<String>,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+/// Writes the outcomes of rows that had none.
+///
+/// # Errors
+/// The database is away.
+pub async fn insert_rows(conn: &mut PgConnection, batch: i64, rows: &[NewRow]) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into onboarding_row (batch_id, number, line, outcome, flagged, participant_id, work_unit, problems)
+         select $1, u.number, u.line, u.outcome::row_outcome, u.flagged, u.participant_id, u.work_unit, u.problems
+         from unnest($2::integer[], $3::integer[], $4::text[], $5::boolean[], $6::bigint[], $7::text[], $8::jsonb[])
+              as u(number, line, outcome, flagged, participant_id, work_unit, problems)",
+        batch,
+        &column(rows, |r| r.number),
+        &column(rows, |r| r.line) as &[Option<i32>],
+        &column(rows, |r| r.outcome.as_str()) as &[&str],
+        &column(rows, |r| r.flagged),
+        &column(rows, |r| r.participant_id) as &[Option<i64>],
+        &column(rows, |r| r.work_unit.as_deref()) as &[Option<&str>],
+        &problems_of(rows) as &[Option<serde_json::Value>],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Gives rows that a plan left pending their outcome.
+///
+/// # Errors
+/// The database is away.
+pub async fn decide_rows(conn: &mut PgConnection, batch: i64, rows: &[NewRow]) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update onboarding_row r
+         set outcome = u.outcome::row_outcome, flagged = u.flagged, participant_id = u.participant_id,
+             problems = u.problems
+         from unnest($2::integer[], $3::text[], $4::boolean[], $5::bigint[], $6::jsonb[])
+              as u(number, outcome, flagged, participant_id, problems)
+         where r.batch_id = $1 and r.number = u.number and r.outcome = 'PENDING'",
+        batch,
+        &column(rows, |r| r.number),
+        &column(rows, |r| r.outcome.as_str()) as &[&str],
+        &column(rows, |r| r.flagged),
+        &column(rows, |r| r.participant_id) as &[Option<i64>],
+        &problems_of(rows) as &[Option<serde_json::Value>],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn problems_of(rows: &[NewRow]) -> Vec<Option<serde_json::Value>> {
+    rows.iter().map(|row| (!row.problems.is_empty()).then(|| serde_json::json!(row.problems))).collect()
+}
+
+/// Writes the outcomes of all rows, and closes the batch with their counts.
+///
+/// # Errors
+/// The database is away.
+pub async fn complete(
+    conn: &mut PgConnection,
+    batch: i64,
+    rows: &[NewRow],
+    monthly_contributions: i64,
+) -> Result<(), StoreError> {
+    insert_rows(conn, batch, rows).await?;
+    let mut counts = Counts::default();
+    rows.iter().for_each(|row| counts.add(row.outcome, row.flagged));
+    sqlx::query!(
+        "update onboarding_batch
+         set state = 'COMPLETED', finished_at = now(), received = $2, pending = $3, enrolled = $4,
+             already_enrolled = $5, rejected = $6, flagged = $7, monthly_contributions = $8
+         where id = $1",
+        batch,
+        counts.received,
+        counts.pending,
+        counts.enrolled,
+        counts.already_enrolled,
+        counts.rejected,
+        counts.flagged,
+        monthly_contributions
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A batch that somebody wants to change, locked until the transaction ends.
+#[derive(Clone, Debug, FromRow)]
+pub struct Locked {
+    /// How far it is.
+    pub state: OnboardingState,
+    /// Who sent it.
+    pub submitted_by: String,
+    /// Who approved it.
+    pub approved_by: Option<String>,
+    /// Who stopped it.
+    pub cancelled_by: Option<String>,
+    /// Digest of exactly what would be done.
+    pub plan_digest: Option<Vec<u8>>,
+}
+
+/// Locks a batch. Takes no actor: whoever asks has been shown the batch.
+///
+/// # Errors
+/// The database is away, or a worker is at a chunk of it for too long.
+pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<Option<Locked>, StoreError> {
+    let sql = "select state, submitted_by, approved_by, cancelled_by, plan_digest
+               from onboarding_batch where id = $1 for no key update";
+    Ok(sqlx::query_as(sql).bind(id).fetch_optional(conn).await?)
+}
+
+/// Keeps which rows of a request repeat a number, sealed.
+///
+/// # Errors
+/// The database is away.
+pub async fn keep_repeats(conn: &mut PgConnection, batch: i64, repeated: &[u8]) -> Result<(), StoreError> {
+    let sql = "update onboarding_batch set repeated = $2 where id = $1";
+    sqlx::query(sql).bind(batch).bind(repeated).execute(conn).await?;
+    Ok(())
+}
+
+/// Lets workers begin with what was approved.
+///
+/// # Errors
+/// The database is away.
+pub async fn approve(conn: &mut PgConnection, id: i64, approver: &str) -> Result<(), StoreError> {
+    let sql = "update onboarding_batch
+               set state = 'APPLYING', approved_by = $2, next_row = 1, epoch = epoch + 1, leased_until = null,
+                   -- From here on of those who are enrolled, and not of those who would be.
+                   monthly_contributions = 0
+               where id = $1 and state = 'AWAITING_APPROVAL'";
+    sqlx::query(sql).bind(id).bind(approver).execute(conn).await?;
+    Ok(())
+}
+
+/// Stops a batch; what is pending stays so. A worker that is at it writes nothing more.
+///
+/// # Errors
+/// The database is away.
+pub async fn cancel(conn: &mut PgConnection, id: i64, client: &str, reason: &str) -> Result<(), StoreError> {
+    // Half a file is none.
+    let sql = "delete from onboarding_chunk c using onboarding_batch b
+               where c.batch_id = $1 and b.id = $1 and b.state = 'RECEIVING'";
+    sqlx::query(sql).bind(id).execute(&mut *conn).await?;
+    // What was judged of a plan that nobody has been told is nobody's.
+    let sql = "delete from onboarding_row r using onboarding_batch b
+               where r.batch_id = $1 and b.id = $1 and b.state = 'VALIDATING'";
+    sqlx::query(sql).bind(id).execute(&mut *conn).await?;
+    let sql = "update onboarding_batch
+               set state = 'CANCELLED', cancelled_by = $2, cancel_reason = $3, finished_at = now(), epoch = epoch + 1,
+                   leased_until = null,
+                   monthly_contributions = case state when 'VALIDATING' then 0 else monthly_contributions end
+               where id = $1 and finished_at is null";
+    sqlx::query(sql).bind(id).bind(client).bind(reason).execute(conn).await?;
+    Ok(())
+}
+
+/// Ends a batch that cannot go on, and says why. What is pending stays so, and a plan that nobody was told is taken back.
+///
+/// # Errors
+/// The database is away.
+pub async fn fail(conn: &mut PgConnection, id: i64, problems: &[Problem]) -> Result<(), StoreError> {
+    let sql = "delete from onboarding_row r using onboarding_batch b
+               where r.batch_id = $1 and b.id = $1 and b.state = 'VALIDATING'";
+    sqlx::query(sql).bind(id).execute(&mut *conn).await?;
+    let sql = "update onboarding_batch
+               set state = 'FAILED', problems = $2, finished_at = now(), epoch = epoch + 1, leased_until = null,
+                   monthly_contributions = case state when 'VALIDATING' then 0 else monthly_contributions end
+               where id = $1";
+    sqlx::query(sql).bind(id).bind(Json(problems)).execute(conn).await?;
+    Ok(())
+}
