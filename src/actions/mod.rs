@@ -8,6 +8,7 @@
 
 pub mod change_client;
 mod changing;
+pub mod clear_licence;
 mod client_scope;
 pub mod enroll_participant;
 mod enrolling;

@@ -12,7 +12,7 @@ use super::Environment;
 use crate::http::documents::StoredDocuments;
 use crate::http::guard::Limits;
 use crate::http::origin::Origins;
-use crate::http::settings::{Admission, Connections, Cost, Documents, Settings, Sockets};
+use crate::http::settings::{Admission, Connections, Cost, Documents, Settings, Sockets, Verification};
 
 /// How much the front door takes.
 #[derive(Args, Clone, Debug)]
@@ -68,6 +68,13 @@ pub struct Door {
     /// Points that one client may spend at once, after a rest.
     #[arg(long, env = "REGISTRY_COST_BURST", default_value_t = 1_000_000)]
     pub cost_burst: u64,
+
+    /// Certificates of licence clearance that may be verified in a minute, by everybody. 0: no limit.
+    #[arg(long, env = "REGISTRY_CLEARANCES_PER_MINUTE", default_value_t = 600)]
+    pub clearances_per_minute: u64,
+    /// The same for one address; behind a balancer, which has one address, 0: no limit.
+    #[arg(long, env = "REGISTRY_CLEARANCES_PER_MINUTE_OF_PEER", default_value_t = 30)]
+    pub clearances_per_minute_of_peer: u64,
 
     /// Requests at once, from the head to the answer.
     #[arg(long, env = "REGISTRY_MAX_IN_FLIGHT", default_value_t = 1_024)]
@@ -159,6 +166,7 @@ impl Door {
             mutation_deadline: seconds("REGISTRY_MUTATION_TIMEOUT", self.mutation_timeout, 1..=600)?,
             cost: self.cost()?,
             admission: self.admission()?,
+            verification: self.verification()?,
             sockets: self.sockets()?,
             origins: self.origins()?,
             documents: self.documents(&limits).await?,
@@ -210,6 +218,16 @@ impl Door {
             queue_of_writes: within("REGISTRY_WRITE_QUEUE", self.write_queue, 0..=10_000, "")?,
             wait: Duration::from_millis(self.queue_wait),
             wait_of_writes: Duration::from_millis(self.write_queue_wait),
+        })
+    }
+
+    fn verification(&self) -> anyhow::Result<Verification> {
+        const MOST: u64 = 1_000_000;
+        within("REGISTRY_CLEARANCES_PER_MINUTE", self.clearances_per_minute, 0..=MOST, "")?;
+        within("REGISTRY_CLEARANCES_PER_MINUTE_OF_PEER", self.clearances_per_minute_of_peer, 0..=MOST, "")?;
+        Ok(Verification {
+            per_minute: self.clearances_per_minute as u32,
+            per_minute_of_peer: self.clearances_per_minute_of_peer as u32,
         })
     }
 
@@ -311,6 +329,8 @@ mod tests {
             ("--max-objects", "0", "REGISTRY_MAX_OBJECTS"),
             ("--cost-per-minute", "99999999999", "REGISTRY_COST_PER_MINUTE"),
             ("--cost-burst", "0", "REGISTRY_COST_BURST"),
+            ("--clearances-per-minute", "9999999", "REGISTRY_CLEARANCES_PER_MINUTE must"),
+            ("--clearances-per-minute-of-peer", "9999999", "REGISTRY_CLEARANCES_PER_MINUTE_OF_PEER"),
             ("--max-in-flight", "0", "REGISTRY_MAX_IN_FLIGHT"),
             ("--max-running", "1", "REGISTRY_MAX_RUNNING"),
             ("--write-share", "100", "REGISTRY_WRITE_SHARE"),

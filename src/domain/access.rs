@@ -129,6 +129,7 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "ChannelConnection",
             "ChannelEdge",
             "RuleCitation",
+            "Query.licenceTypes",
         ],
     ),
     (
@@ -234,6 +235,10 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "Mutation.changeClient",
             "ChangeClientPayload",
         ],
+    ),
+    (
+        Operation::AskClearance,
+        &["Query.licenceClearance", "Query.licenceClearanceByNumber", "LicenceClearance"],
     ),
     (Operation::ReadAudit, &["Query.auditEntries", "AuditEntry", "AuditEntryConnection", "AuditEntryEdge"]),
 ];

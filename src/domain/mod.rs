@@ -58,6 +58,7 @@ pub mod association;
 pub mod audit;
 pub mod cell;
 pub mod channel;
+pub mod clearance;
 pub mod client;
 pub mod count;
 pub mod employer;

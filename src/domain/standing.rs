@@ -52,6 +52,12 @@ impl PaidMonths {
         self.0.last().map(|run| run.1)
     }
 
+    /// The last day that is paid for, by the months that had begun on a day.
+    pub fn through_on(&self, day: NaiveDate) -> Option<NaiveDate> {
+        let (_, last) = self.0.iter().rev().find(|run| run.0 <= day)?;
+        Some(end_of_month(day).min(*last))
+    }
+
     /// Joins a run with the next one where no month lies between them.
     fn join(&mut self, at: usize) {
         if let (Some(run), Some(next)) = (self.0.get(at), self.0.get(at + 1))
@@ -130,6 +136,19 @@ impl Course {
     pub fn status_on(&self, day: NaiveDate, segment: Segment, rules: &Rulebook) -> Option<EnrollmentStatus> {
         let history = self.history(segment, rules);
         history.iter().rev().find(|&&(from, _)| from <= day).map(|&(_, status)| status)
+    }
+
+    /// Has it gone unpaid on a day for longer than the grace allows, be it that nothing was ever paid?
+    pub fn is_in_arrears_on(&self, day: NaiveDate, segment: Segment, rules: &Rulebook) -> bool {
+        match self.status_on(day, segment, rules) {
+            Some(EnrollmentStatus::Inactive) => true,
+            Some(EnrollmentStatus::Registered) => {
+                // As if the month before its first one had been paid last.
+                let before = first_of_month(self.starts_on).pred_opt().unwrap_or(self.starts_on);
+                lapse_after(before, segment, rules) <= day
+            }
+            _ => false,
+        }
     }
 
     /// Lets it lapse where that is due on a day, or stand up again where it was paid for since.

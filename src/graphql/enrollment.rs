@@ -288,17 +288,11 @@ pub struct Contribution {
 
 impl From<rule::Contribution> for Contribution {
     fn from(due: rule::Contribution) -> Self {
-        let period = due.rule.period;
         Self {
             programme: due.programme.into(),
             employer: Rupiah(due.employer),
             worker: Rupiah(due.worker),
-            rule: RuleCitation {
-                code: due.rule.code,
-                title: due.rule.title,
-                valid_from: period.from.into(),
-                valid_until: period.until.map(Date),
-            },
+            rule: due.rule.into(),
         }
     }
 }
@@ -314,6 +308,13 @@ pub struct RuleCitation {
     valid_from: Date,
     /// Last day; null: until further notice.
     valid_until: Option<Date>,
+}
+
+impl From<rule::Citation> for RuleCitation {
+    fn from(rule: rule::Citation) -> Self {
+        let rule::Citation { code, title, period } = rule;
+        Self { code, title, valid_from: period.from.into(), valid_until: period.until.map(Date) }
+    }
 }
 
 /// All given conditions must hold.

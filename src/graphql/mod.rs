@@ -13,6 +13,7 @@ mod connection;
 pub mod association;
 pub mod audit;
 pub mod channel;
+pub mod clearance;
 pub mod client;
 pub mod context;
 pub mod contribution;
@@ -45,6 +46,7 @@ pub struct Query(
     province::ProvinceQuery,
     channel::ChannelQuery,
     client::ClientQuery,
+    clearance::ClearanceQuery,
     audit::AuditQuery,
     onboarding::OnboardingQuery,
 );

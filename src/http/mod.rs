@@ -1,10 +1,12 @@
 //! The front door: who may come in, what is served where.
 //!
-//! Nothing is served without a token except health, the playground's files and the schema's text.
+//! Nothing is served without a token except health, the playground's files, the schema's text, and whether a certificate
+//! of licence clearance is valid.
 
 pub mod admission;
 pub mod audited;
 pub mod auth;
+pub mod clearance;
 pub mod code;
 pub mod cost;
 pub mod documents;
@@ -32,6 +34,7 @@ use tower_http::compression::CompressionLayer;
 
 use self::audited::{Audited, about};
 use self::auth::Authority;
+use self::clearance::Verifier;
 use self::graphql::{Endpoint, Writes};
 use self::health::Health;
 use self::playground::MakeSettings;
@@ -79,6 +82,7 @@ pub fn open(front: Front) -> Open {
         Subscriptions::new(schema.clone(), Arc::clone(&database), authority.clone(), clock, &settings);
     let (connections, origins) = (settings.connections, settings.origins.clone());
     let introspection = settings.limits.introspection;
+    let verifier = Verifier::new(Arc::clone(&database), clock, settings.verification);
     let endpoint = Endpoint::new(schema, settings, move |mut request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
         let asker = Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock);
@@ -104,6 +108,7 @@ pub fn open(front: Front) -> Open {
                 }
             }
         }))
+        .route("/clearance/{number}", get(clearance::verify).with_state(verifier))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready).with_state(health.clone()));
     if introspection {

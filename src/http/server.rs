@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::middleware::AddExtension;
+use axum::{Extension, Router};
 use hyper::server::conn::http1::{Builder, UpgradeableConnection};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tower::Layer as _;
 
 use super::Open;
+use super::clearance::Peer;
 
 /// Bytes of a head at most: a query may stand in it, each of its bytes as three.
 const MAXIMUM_HEAD: usize = 256 * 1024;
@@ -25,9 +28,9 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
     loop {
         let place = Arc::clone(&places).acquire_owned();
         let accepted = async { (place.await, listener.accept().await) };
-        let (place, stream) = tokio::select! {
+        let (place, stream, peer) = tokio::select! {
             (place, accepted) = accepted => match accepted {
-                Ok((stream, _)) => (place, stream),
+                Ok((stream, address)) => (place, stream, Peer(address.ip())),
                 // Out of file descriptors, or the client is gone already: neither is a reason to stop.
                 Err(error) => {
                     tracing::warn!(kind = %error.kind(), "a connection was not accepted");
@@ -39,7 +42,7 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
         };
         // An answer goes out at once, not when the segment is full.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let service = TowerToHyperService::new(Extension(peer).layer(router.clone()));
         let (builder, mut stopped) = (builder.clone(), stopped.clone());
         tokio::spawn(async move {
             // The deadline of a head begins with its first byte, so that byte has one of its own.
@@ -72,7 +75,7 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
 
 /// Serves a connection to its end; once the server stops, until what it is asked is answered.
 async fn finish(
-    connection: UpgradeableConnection<TokioIo<TcpStream>, TowerToHyperService<Router>>,
+    connection: UpgradeableConnection<TokioIo<TcpStream>, TowerToHyperService<AddExtension<Router, Peer>>>,
     mut stopped: watch::Receiver<bool>,
 ) {
     tokio::pin!(connection);

@@ -27,6 +27,8 @@ pub struct Settings {
     pub cost: Cost,
     /// How much runs at one time.
     pub admission: Admission,
+    /// Certificates that are verified without a login.
+    pub verification: Verification,
     /// Subscriptions.
     pub sockets: Sockets,
     /// Pages of which origins may ask, beside our own.
@@ -76,6 +78,15 @@ pub struct Admission {
     pub wait: Duration,
     /// How long a mutation waits for one: its client would only have to send it again.
     pub wait_of_writes: Duration,
+}
+
+/// How often certificates may be verified; see [`clearance`](super::clearance).
+#[derive(Clone, Copy, Debug)]
+pub struct Verification {
+    /// In a minute, by everybody together. 0: there is no limit.
+    pub per_minute: u32,
+    /// In a minute, by one address. 0: there is no limit.
+    pub per_minute_of_peer: u32,
 }
 
 /// Limits of subscriptions.
@@ -131,6 +142,7 @@ impl Default for Settings {
                 wait: Duration::from_millis(75),
                 wait_of_writes: Duration::from_secs(1),
             },
+            verification: Verification { per_minute: 600, per_minute_of_peer: 30 },
             sockets: Sockets {
                 maximum: 1_000,
                 per_client: 100,

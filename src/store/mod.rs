@@ -12,6 +12,7 @@
 pub mod association;
 pub mod audit;
 pub mod channel;
+pub mod clearance;
 pub mod client;
 pub mod client_book;
 mod connections;
@@ -80,6 +81,8 @@ pg_enum! {
     crate::domain::actor::Role => "client_role", "_client_role";
     crate::domain::audit::AuditOutcome => "audit_outcome", "_audit_outcome";
     crate::domain::channel::ChannelKind => "channel_kind", "_channel_kind";
+    crate::domain::clearance::ClearanceGround => "clearance_ground", "_clearance_ground";
+    crate::domain::clearance::LicenceDecision => "licence_decision", "_licence_decision";
     crate::domain::employer::EmployerKind => "employer_kind", "_employer_kind";
     crate::domain::enrollment::CivilServantCategory => "civil_servant_category", "_civil_servant_category";
     crate::domain::enrollment::EndReason => "end_reason", "_end_reason";

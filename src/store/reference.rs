@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::clearance;
 use super::error::StoreError;
 use super::session::Session;
 use crate::domain::channel::{Channel, ChannelKind};
@@ -173,6 +174,8 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
         ages: load_age_rules(session).await?,
         contributions: load_contribution_rules(session).await?,
         graces: load_grace_rules(session).await?,
+        clearances: clearance::rules(session).await?,
+        licences: clearance::licences(session).await?,
     })
 }
 

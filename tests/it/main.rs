@@ -9,6 +9,7 @@ mod access;
 mod audit;
 mod audit_seals;
 mod bad_input;
+mod clearance;
 mod clients;
 mod command_line;
 mod contributions;

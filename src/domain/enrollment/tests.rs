@@ -52,6 +52,8 @@ fn rules() -> Rulebook {
             citation: citation("1993-01-01", None),
         }],
         contributions: vec![],
+        clearances: Vec::new(),
+        licences: Vec::new(),
         graces: vec![],
     }
 }

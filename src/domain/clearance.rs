@@ -1,0 +1,264 @@
+//! May this company have its licence?
+//!
+//! Government Regulation 86/2013 lets the state refuse public services to an employer that does not register its
+//! workers; the agency wants more, licences for participants alone; and a province found firms that register only half.
+//! What exactly refuses a licence, and from which share on, are rules with dates: see [`ClearanceRule`].
+
+mod certificate;
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+
+pub use self::certificate::CertificateNumber;
+use super::employer::EmployerKind;
+use super::enrollment::{EnrollmentStatus, Segment};
+use super::language::Language;
+use super::rule::{Citation, Rulebook};
+use super::standing::Course;
+
+closed_list! {
+    /// What is said to the desk.
+    LicenceDecision {
+        /// Nothing stands against the licence.
+        Clear = "CLEAR",
+        /// A new company, which has no workers yet.
+        ClearNoWorkersYet = "CLEAR_NO_WORKERS_YET",
+        /// The company is not known, or has registered nobody.
+        NotRegistered = "NOT_REGISTERED",
+        /// Only a part of its workers is registered.
+        PartialWorkers = "PARTIAL_WORKERS",
+        /// Contributions are due for longer than the grace allows.
+        Arrears = "ARREARS",
+    }
+}
+
+closed_list! {
+    /// What a licence is given or refused for: each is a rule, where one is in force.
+    ClearanceGround {
+        /// Its workers are registered and paid for.
+        Cleared = "CLEARED",
+        /// A body of the state: the sanction does not reach it.
+        StateBody = "STATE_BODY",
+        /// It has no workers yet.
+        NoWorkersYet = "NO_WORKERS_YET",
+        /// It is not known, or has registered nobody.
+        NotRegistered = "NOT_REGISTERED",
+        /// Fewer registered than declared.
+        PartialWorkers = "PARTIAL_WORKERS",
+        /// Workers in arrears.
+        Arrears = "ARREARS",
+    }
+}
+
+impl LicenceDecision {
+    /// May the licence be given?
+    pub const fn clears(self) -> bool {
+        matches!(self, Self::Clear | Self::ClearNoWorkersYet)
+    }
+
+    /// May the answer tell the company's name and what it declares? An unknown company has neither, and one that
+    /// registered nobody is answered alike.
+    pub const fn tells_the_company(self) -> bool {
+        !matches!(self, Self::NotRegistered)
+    }
+}
+
+impl ClearanceGround {
+    const fn decision(self) -> LicenceDecision {
+        match self {
+            Self::Cleared | Self::StateBody => LicenceDecision::Clear,
+            Self::NoWorkersYet => LicenceDecision::ClearNoWorkersYet,
+            Self::NotRegistered => LicenceDecision::NotRegistered,
+            Self::PartialWorkers => LicenceDecision::PartialWorkers,
+            Self::Arrears => LicenceDecision::Arrears,
+        }
+    }
+}
+
+/// A ground that is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClearanceRule {
+    /// The ground.
+    pub ground: ClearanceGround,
+    /// Hundredths: of the declared workers that have to be registered at least, of the registered ones that may be in
+    /// arrears at most.
+    pub percent: i64,
+    /// Days for which such an answer holds.
+    pub valid_days: i64,
+    /// Its source.
+    pub citation: Citation,
+}
+
+/// A company as it stood on a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Company {
+    /// What kind of employer it is.
+    pub kind: EmployerKind,
+    /// Workers that it says it has.
+    pub declared: Option<i32>,
+    /// Those whom it has registered.
+    pub workers: Workers,
+}
+
+/// The workers of a company on a day, each counted once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workers {
+    /// Enrolled.
+    pub registered: i64,
+    /// Of these, paid for within the grace.
+    pub active: i64,
+    /// Of these, not paid for, longer than the grace allows.
+    pub in_arrears: i64,
+    /// The last day that is paid for, for anybody of them.
+    pub paid_through: Option<NaiveDate>,
+    /// The segments of those in arrears.
+    pub segments_in_arrears: BTreeSet<Segment>,
+}
+
+impl Workers {
+    /// Adds so many people who have these enrollments at the company, all of them held on that day.
+    pub fn add(&mut self, held: &mut [(Segment, Course)], people: i64, day: NaiveDate, rules: &Rulebook) {
+        let (mut is_active, mut late) = (false, BTreeSet::new());
+        for (segment, course) in held.iter_mut() {
+            // Whether it has lapsed is judged by the day alone, not by whether somebody has looked since.
+            course.settle(day, *segment, rules);
+            is_active |= course.status_on(day, *segment, rules) == Some(EnrollmentStatus::Active);
+            if course.is_in_arrears_on(day, *segment, rules) {
+                late.insert(*segment);
+            }
+            self.paid_through = self.paid_through.max(course.paid.through_on(day.max(course.starts_on)));
+        }
+        self.registered += people;
+        if is_active {
+            self.active += people;
+        } else if !late.is_empty() {
+            self.in_arrears += people;
+            self.segments_in_arrears.append(&mut late);
+        }
+    }
+}
+
+/// What is answered, and by which rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The decision: that of the first ground.
+    pub decision: LicenceDecision,
+    /// The licence that was asked for, and the rule behind each ground.
+    pub reasons: Vec<Citation>,
+    /// Days for which the answer holds.
+    pub valid_days: i64,
+}
+
+impl Rulebook {
+    /// The licence of a code, as desks write it. `None`: none of this code on that day.
+    pub fn licence(&self, code: &str, day: NaiveDate) -> Option<&Citation> {
+        let code = code.trim().to_ascii_uppercase();
+        self.licences.iter().find(|licence| licence.code == code && licence.period.holds_on(day))
+    }
+
+    /// May a company have a licence? `None` as the company: it is not known. `None` as the answer: no rule spoke of
+    /// licences on that day.
+    pub fn judge_licence(
+        &self,
+        company: Option<&Company>,
+        licence: &Citation,
+        day: NaiveDate,
+    ) -> Option<Verdict> {
+        let rule = |ground| self.clearance_rule(ground, day);
+        let cleared = rule(ClearanceGround::Cleared)?;
+        let grounds = self.grounds(company, day);
+        let rules = grounds.iter().filter_map(|&ground| rule(ground));
+        let valid_days = rules.clone().map(|rule| rule.valid_days).min();
+        let graces = company
+            .filter(|_| grounds.contains(&ClearanceGround::Arrears))
+            .into_iter()
+            .flat_map(|company| &company.workers.segments_in_arrears)
+            .filter_map(|&segment| self.grace(segment, day).map(|grace| &grace.citation));
+        let reasons = std::iter::once(licence).chain(rules.map(|rule| &rule.citation)).chain(graces);
+        Some(Verdict {
+            decision: grounds[0].decision(),
+            reasons: reasons.cloned().collect(),
+            valid_days: valid_days.unwrap_or(cleared.valid_days),
+        })
+    }
+
+    /// At least one, the one that decides first.
+    fn grounds(&self, company: Option<&Company>, day: NaiveDate) -> Vec<ClearanceGround> {
+        use ClearanceGround::{Arrears, Cleared, NoWorkersYet, NotRegistered, PartialWorkers, StateBody};
+        let rule = |ground| self.clearance_rule(ground, day);
+        let Some(Company { kind, declared, workers }) = company else { return vec![NotRegistered] };
+        let declared = i64::from(declared.unwrap_or_default());
+        if *kind == EmployerKind::Government && rule(StateBody).is_some() {
+            return vec![StateBody];
+        }
+        if workers.registered == 0 {
+            let is_new = declared == 0 && rule(NoWorkersYet).is_some();
+            return vec![if is_new { NoWorkersYet } else { NotRegistered }];
+        }
+        let is_partial = rule(PartialWorkers)
+            .is_some_and(|rule| workers.registered.saturating_mul(100) < declared * rule.percent);
+        let is_late = rule(Arrears)
+            .is_some_and(|rule| workers.in_arrears.saturating_mul(100) > workers.registered * rule.percent);
+        let mut grounds: Vec<_> = [(is_partial, PartialWorkers), (is_late, Arrears)]
+            .into_iter()
+            .filter(|g| g.0)
+            .map(|g| g.1)
+            .collect();
+        if grounds.is_empty() {
+            grounds.push(Cleared);
+        }
+        grounds
+    }
+
+    fn clearance_rule(&self, ground: ClearanceGround, day: NaiveDate) -> Option<&ClearanceRule> {
+        self.clearances.iter().find(|rule| rule.ground == ground && rule.citation.period.holds_on(day))
+    }
+}
+
+/// What the company can do next, in words.
+pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language: Language) -> String {
+    let workers = company.map(|company| company.workers.clone()).unwrap_or_default();
+    let declared = company.and_then(|company| company.declared).unwrap_or_default();
+    let Workers { registered, in_arrears, .. } = workers;
+    match (decision, language) {
+        (LicenceDecision::Clear, Language::English) => "Nothing: the licence may be given.".to_owned(),
+        (LicenceDecision::Clear, Language::Indonesian) => "Tidak ada: izin dapat diberikan.".to_owned(),
+        (LicenceDecision::ClearNoWorkersYet, Language::English) => {
+            "The licence may be given. The company registers its workers, and how many it has, when it takes on the first."
+                .to_owned()
+        }
+        (LicenceDecision::ClearNoWorkersYet, Language::Indonesian) => {
+            "Izin dapat diberikan. Perusahaan mendaftarkan pekerjanya beserta jumlahnya saat pekerja pertama diterima."
+                .to_owned()
+        }
+        (LicenceDecision::NotRegistered, Language::English) => {
+            "The company registers itself and its workers at a branch of the agency, or online. Was the number typed \
+             correctly?"
+                .to_owned()
+        }
+        (LicenceDecision::NotRegistered, Language::Indonesian) => {
+            "Perusahaan mendaftarkan diri dan pekerjanya di kantor cabang atau secara daring. Apakah nomornya sudah benar?"
+                .to_owned()
+        }
+        (LicenceDecision::PartialWorkers, Language::English) => format!(
+            "The company registers the rest of its workers: {registered} of the {declared} that it declared are registered. \
+             If it has fewer by now, it corrects what it declared."
+        ),
+        (LicenceDecision::PartialWorkers, Language::Indonesian) => format!(
+            "Perusahaan mendaftarkan sisa pekerjanya: {registered} dari {declared} pekerja yang dilaporkan sudah terdaftar. \
+             Jika jumlahnya kini lebih sedikit, perusahaan memperbaiki laporannya."
+        ),
+        (LicenceDecision::Arrears, Language::English) => format!(
+            "The company pays the contributions that are due for {in_arrears} of its {registered} registered workers, or \
+             reports that they have left."
+        ),
+        (LicenceDecision::Arrears, Language::Indonesian) => format!(
+            "Perusahaan melunasi iuran {in_arrears} dari {registered} pekerjanya yang terdaftar, atau melaporkan bahwa mereka \
+             sudah keluar."
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

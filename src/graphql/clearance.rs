@@ -1,0 +1,180 @@
+//! Clearances: may this company have its licence? Counts alone, and nothing of any worker.
+
+use async_graphql::{Context, Enum, InputObject, Object};
+
+use super::context::{asker, request, speaks_indonesian};
+use super::enrollment::RuleCitation;
+use super::error::FieldError;
+use super::scalar::{Date, DateTime, int};
+use crate::actions::clear_licence::{self as action, Refusal, clear_licence, recall};
+use crate::domain::clearance::{self as domain, CertificateNumber};
+use crate::domain::language::Language;
+use crate::store::clearance::ClearanceRow;
+
+/// Which company, and which licence. Exactly one of the two numbers.
+#[derive(InputObject)]
+pub struct LicenceClearanceInput {
+    /// The company's tax number (NPWP), of 15 or 16 digits. One that is a person's identity number is refused.
+    tax_number: Option<String>,
+    /// The company's business number (NIB), 13 digits.
+    business_number: Option<String>,
+    /// Code of the licence, of those in `licenceTypes`.
+    licence_type: String,
+    /// The day asked about, today unless said; none to come. An answer about a day gone by is as old as that day.
+    as_of: Option<Date>,
+}
+
+/// Whether a company may have a licence, and why not. Counts alone: a desk learns nothing about a single worker.
+pub struct LicenceClearance(ClearanceRow);
+
+/// Whether a company may have a licence, and why not. Counts alone: a desk learns nothing about a single worker.
+#[Object]
+impl LicenceClearance {
+    /// What is answered.
+    async fn decision(&self) -> LicenceDecision {
+        self.0.decision.into()
+    }
+
+    /// The licence that was asked for, then the rules and regulations that the decision rests on.
+    async fn reasons(&self) -> Vec<RuleCitation> {
+        self.0.reasons.iter().cloned().map(RuleCitation::from).collect()
+    }
+
+    /// What the company can do next, in words.
+    async fn next_step(&self) -> &str {
+        &self.0.next_step
+    }
+
+    /// The company's name; null where it is not registered.
+    async fn employer_name(&self) -> Option<&str> {
+        self.0.employer_name.as_deref().filter(|_| self.0.decision.tells_the_company())
+    }
+
+    /// Workers that the company says it has; null where it has not said, or is not registered.
+    async fn declared_headcount(&self) -> Option<i32> {
+        self.0.declared_headcount.filter(|_| self.0.decision.tells_the_company())
+    }
+
+    /// Workers who are enrolled, each counted once.
+    async fn registered_workers(&self) -> i32 {
+        int(self.0.registered_workers)
+    }
+
+    /// Of these, workers for whom contributions are paid.
+    async fn active_workers(&self) -> i32 {
+        int(self.0.active_workers)
+    }
+
+    /// Last day of the last month that is paid for, for any of them; null where nothing is paid.
+    async fn paid_through(&self) -> Option<Date> {
+        self.0.paid_through.map(Date)
+    }
+
+    /// Code of the licence that was asked for.
+    async fn licence_type(&self) -> &str {
+        &self.0.licence_type
+    }
+
+    /// The day that was asked about.
+    async fn as_of(&self) -> Date {
+        self.0.as_of.into()
+    }
+
+    /// When this was answered.
+    async fn answered_at(&self) -> DateTime {
+        self.0.answered_at.into()
+    }
+
+    /// Until when it holds; ask again after that. Of a day gone by it may be over.
+    async fn valid_until(&self) -> DateTime {
+        self.0.valid_until.into()
+    }
+
+    /// Number under which the answer is kept and can be verified, also without a login: `GET /clearance/{number}`.
+    async fn certificate_number(&self) -> String {
+        // It was read by its own form, or made in it.
+        CertificateNumber::parse(&self.0.number)
+            .map_or_else(|| self.0.number.clone(), |number| number.to_string())
+    }
+}
+
+/// Whether a licence may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "domain::LicenceDecision")]
+pub enum LicenceDecision {
+    /// Nothing stands against it.
+    Clear,
+    /// It may be given: a new company, without workers yet.
+    ClearNoWorkersYet,
+    /// The company is not known, or has registered none of its workers.
+    NotRegistered,
+    /// Only a part of its workers is registered.
+    PartialWorkers,
+    /// Contributions are due for longer than the grace allows.
+    Arrears,
+}
+
+/// Root fields.
+#[derive(Default)]
+pub struct ClearanceQuery;
+
+#[Object]
+impl ClearanceQuery {
+    /// May this company have its licence? Each answer is kept under a number of its own: ask once for each application.
+    async fn licence_clearance(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which company, and which licence.")] input: LicenceClearanceInput,
+    ) -> Result<LicenceClearance, FieldError> {
+        // Asked by GET it writes all the same: a line that only its client knows of, and nothing that another answer
+        // depends on. So a repetition does no harm, and its price in points bounds how many there are.
+        let asker = asker(ctx);
+        let language = if speaks_indonesian(ctx) { Language::Indonesian } else { Language::English };
+        let question = action::Request {
+            actor: &asker.actor,
+            now: asker.clock.now(),
+            today: asker.today(),
+            language,
+            id: request(ctx).trail.request_id(),
+        };
+        let input = action::Input {
+            tax_number: input.tax_number,
+            business_number: input.business_number,
+            licence_type: input.licence_type,
+            as_of: input.as_of.map(|day| day.0),
+        };
+        Ok(LicenceClearance(clear_licence(&asker.database, question, &input).await?))
+    }
+
+    /// What was answered under a certificate number, to the letter, however long ago. Null where nothing was.
+    async fn licence_clearance_by_number(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The certificate number; case and hyphens do not matter.")] number: String,
+    ) -> Option<Result<LicenceClearance, FieldError>> {
+        let asker = asker(ctx);
+        let Some(number) = CertificateNumber::parse(&number) else {
+            let message = "A certificate number is LC and five groups of four letters; the last letter checks the others.";
+            return Some(Err(FieldError::Identifier(message.to_owned())));
+        };
+        let found = recall(&asker.database, &asker.actor, &number).await.map_err(FieldError::from);
+        found.map(|row| row.map(LicenceClearance)).transpose()
+    }
+
+    /// The licences that can be asked for today, by code, with the regulation that names each.
+    async fn licence_types(&self, ctx: &Context<'_>) -> Vec<RuleCitation> {
+        let asker = asker(ctx);
+        action::licences(&asker.database, asker.today()).into_iter().map(RuleCitation::from).collect()
+    }
+}
+
+impl From<Refusal> for FieldError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Action(error) => error.into(),
+            Refusal::Number(message) => Self::Identifier(message),
+            Refusal::Day(message) => Self::Filter(message),
+            Refusal::UnknownLicence => Self::UnknownCode("licence type"),
+        }
+    }
+}
