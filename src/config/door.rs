@@ -70,11 +70,11 @@ pub struct Door {
     pub cost_burst: u64,
 
     /// Certificates of licence clearance that may be verified in a minute, by everybody. 0: no limit.
-    #[arg(long, env = "REGISTRY_CLEARANCES_PER_MINUTE", default_value_t = 600)]
-    pub clearances_per_minute: u64,
+    #[arg(long, env = "REGISTRY_VERIFICATIONS_IN_ALL", default_value_t = 600)]
+    pub verifications_in_all: u64,
     /// The same for one address; behind a balancer, which has one address, 0: no limit.
-    #[arg(long, env = "REGISTRY_CLEARANCES_PER_MINUTE_OF_PEER", default_value_t = 30)]
-    pub clearances_per_minute_of_peer: u64,
+    #[arg(long, env = "REGISTRY_VERIFICATIONS_PER_MINUTE", default_value_t = 30)]
+    pub verifications_per_minute: u64,
 
     /// Requests at once, from the head to the answer.
     #[arg(long, env = "REGISTRY_MAX_IN_FLIGHT", default_value_t = 1_024)]
@@ -223,11 +223,11 @@ impl Door {
 
     fn verification(&self) -> anyhow::Result<Verification> {
         const MOST: u64 = 1_000_000;
-        within("REGISTRY_CLEARANCES_PER_MINUTE", self.clearances_per_minute, 0..=MOST, "")?;
-        within("REGISTRY_CLEARANCES_PER_MINUTE_OF_PEER", self.clearances_per_minute_of_peer, 0..=MOST, "")?;
+        within("REGISTRY_VERIFICATIONS_IN_ALL", self.verifications_in_all, 0..=MOST, "")?;
+        within("REGISTRY_VERIFICATIONS_PER_MINUTE", self.verifications_per_minute, 0..=MOST, "")?;
         Ok(Verification {
-            per_minute: self.clearances_per_minute as u32,
-            per_minute_of_peer: self.clearances_per_minute_of_peer as u32,
+            per_minute: self.verifications_in_all as u32,
+            per_minute_of_peer: self.verifications_per_minute as u32,
         })
     }
 
@@ -329,8 +329,8 @@ mod tests {
             ("--max-objects", "0", "REGISTRY_MAX_OBJECTS"),
             ("--cost-per-minute", "99999999999", "REGISTRY_COST_PER_MINUTE"),
             ("--cost-burst", "0", "REGISTRY_COST_BURST"),
-            ("--clearances-per-minute", "9999999", "REGISTRY_CLEARANCES_PER_MINUTE must"),
-            ("--clearances-per-minute-of-peer", "9999999", "REGISTRY_CLEARANCES_PER_MINUTE_OF_PEER"),
+            ("--verifications-in-all", "9999999", "REGISTRY_VERIFICATIONS_IN_ALL"),
+            ("--verifications-per-minute", "9999999", "REGISTRY_VERIFICATIONS_PER_MINUTE"),
             ("--max-in-flight", "0", "REGISTRY_MAX_IN_FLIGHT"),
             ("--max-running", "1", "REGISTRY_MAX_RUNNING"),
             ("--write-share", "100", "REGISTRY_WRITE_SHARE"),

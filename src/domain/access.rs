@@ -14,12 +14,14 @@ closed_list! {
     Operation {
         /// See who one is, and what is wrong with what one sent.
         ReadOneself = "read oneself",
-        /// See provinces, channels and the rules in force.
+        /// See provinces, channels, agreements, targets and the rules in force.
         ReadReference = "read reference data",
         /// See employers and associations: what is known of them publicly.
         ReadPayers = "read payers",
         /// See how many people there are. Roles that see no people see multiples of five.
         ReadFigures = "read figures",
+        /// See how far the country or a part of it has come. Roles that see no people see multiples of five.
+        ReadCoverage = "read coverage",
         /// See people and their enrollments.
         ReadPeople = "read people",
         /// See numbers unmasked, birth dates and wages: all of them or none, by a client that has the right, for a stated [`Purpose`].
@@ -30,10 +32,16 @@ closed_list! {
         Enroll = "enroll people",
         /// Record what was paid for people.
         RecordContributions = "record contributions",
-        /// Register employers and associations.
+        /// Correct what the registry holds of a person, and transfer people between employers.
+        ChangePeople = "correct and transfer people",
+        /// End enrollments.
+        EndEnrollments = "end enrollments",
+        /// Register employers and associations, and close employers.
         RegisterPayers = "register payers",
-        /// Open channels.
+        /// Open and close channels.
         ManageChannels = "manage channels",
+        /// Record what provincial governments agreed to, and set targets.
+        ManageAgreements = "record agreements and targets",
         /// Say who may ask, and for whom.
         ManageClients = "manage clients",
         /// See who did what.
@@ -50,12 +58,13 @@ impl Operation {
         match self {
             Self::ReadOneself | Self::ReadReference => Role::ALL,
             Self::ReadPayers | Self::ReadFigures => &[Administrator, Officer, Partner, Approver, Analyst],
+            Self::ReadCoverage => &[Administrator, Officer, Approver, Analyst],
             Self::ReadPeople | Self::ReadOnboarding => &[Administrator, Officer, Partner, Approver],
-            Self::ReadPersonalData | Self::Enroll | Self::RecordContributions => {
+            Self::ReadPersonalData | Self::Enroll | Self::RecordContributions | Self::EndEnrollments => {
                 &[Administrator, Officer, Partner]
             }
-            Self::RegisterPayers => &[Administrator, Officer],
-            Self::ManageChannels | Self::ManageClients => &[Administrator],
+            Self::ChangePeople | Self::RegisterPayers => &[Administrator, Officer],
+            Self::ManageChannels | Self::ManageAgreements | Self::ManageClients => &[Administrator],
             Self::ReadAudit => &[Administrator, Auditor],
             Self::AskClearance => &[Administrator, Officer, LicensingDesk],
         }
@@ -128,6 +137,11 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "Channel",
             "ChannelConnection",
             "ChannelEdge",
+            "Agreement",
+            "AgreementState",
+            "Commitment",
+            "Target",
+            "ReportedFigure",
             "RuleCitation",
             "Query.licenceTypes",
         ],
@@ -151,7 +165,29 @@ const FIELDS: &[(Operation, &[&str])] = &[
     ),
     (
         Operation::ReadFigures,
-        &["ParticipantCounts", "Province.counts", "Channel.counts", "Employer.counts", "Association.counts"],
+        &[
+            "ParticipantCounts",
+            "Province.counts",
+            "Channel.counts",
+            "Channel.ownCounts",
+            "Employer.counts",
+            "Association.counts",
+        ],
+    ),
+    (
+        Operation::ReadCoverage,
+        &[
+            "Query.coverage",
+            "Subscription.coverage",
+            "Coverage",
+            "ProvinceCoverage",
+            "SegmentCoverage",
+            "ChannelKindCoverage",
+            "CoveragePoint",
+            "Commitment.enrolled",
+            "Commitment.active",
+            "Channel.lastEnrollmentOn",
+        ],
     ),
     (
         Operation::ReadPeople,
@@ -183,6 +219,9 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "Enrollment.monthlyWage",
             "Enrollment.contributions",
             "Contribution",
+            "ParticipantEvent.reason",
+            "ParticipantEvent.changes",
+            "ParticipantChange",
         ],
     ),
     (
@@ -213,15 +252,34 @@ const FIELDS: &[(Operation, &[&str])] = &[
     ),
     (Operation::RecordContributions, &["Mutation.recordContributions", "RecordContributionsPayload"]),
     (
+        Operation::ChangePeople,
+        &[
+            "Mutation.correctParticipant",
+            "CorrectParticipantPayload",
+            "Mutation.transferEnrollment",
+            "TransferEnrollmentPayload",
+        ],
+    ),
+    (Operation::EndEnrollments, &["Mutation.endEnrollment", "EndEnrollmentPayload"]),
+    (
         Operation::RegisterPayers,
         &[
+            "Mutation.closeEmployer",
+            "CloseEmployerPayload",
             "Mutation.registerEmployer",
             "RegisterEmployerPayload",
             "Mutation.registerAssociation",
             "RegisterAssociationPayload",
         ],
     ),
-    (Operation::ManageChannels, &["Mutation.openChannel", "OpenChannelPayload"]),
+    (
+        Operation::ManageChannels,
+        &["Mutation.openChannel", "OpenChannelPayload", "Mutation.closeChannel", "CloseChannelPayload"],
+    ),
+    (
+        Operation::ManageAgreements,
+        &["Mutation.recordAgreement", "RecordAgreementPayload", "Mutation.setTarget", "SetTargetPayload"],
+    ),
     (
         Operation::ManageClients,
         &[
@@ -236,10 +294,7 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "ChangeClientPayload",
         ],
     ),
-    (
-        Operation::AskClearance,
-        &["Query.licenceClearance", "Query.licenceClearanceByNumber", "LicenceClearance"],
-    ),
+    (Operation::AskClearance, &["Query.licenceClearance", "Query.licenceClearanceGiven", "LicenceClearance"]),
     (Operation::ReadAudit, &["Query.auditEntries", "AuditEntry", "AuditEntryConnection", "AuditEntryEdge"]),
 ];
 
@@ -266,7 +321,9 @@ pub fn markdown() -> String {
         let cell = |role: Role| match (operation, role.may(operation)) {
             (Operation::ReadPersonalData, true) => "with a purpose",
             (Operation::ReadPersonalData, false) if role.may(Operation::ReadPeople) => "masked",
-            (Operation::ReadFigures, true) if !role.may(Operation::ReadPeople) => "in fives",
+            (Operation::ReadFigures | Operation::ReadCoverage, true) if !role.may(Operation::ReadPeople) => {
+                "in fives"
+            }
             (_, true) => "yes",
             (_, false) => "",
         };

@@ -127,7 +127,7 @@ impl Workers {
             if course.is_in_arrears_on(day, *segment, rules) {
                 late.insert(*segment);
             }
-            self.paid_through = self.paid_through.max(course.paid.through_on(day.max(course.starts_on)));
+            self.paid_through = self.paid_through.max(course.paid.through_as_of(day.max(course.starts_on)));
         }
         self.registered += people;
         if is_active {

@@ -147,13 +147,14 @@ impl ClearanceQuery {
     }
 
     /// What was answered under a certificate number, to the letter, however long ago. Null where nothing was.
-    async fn licence_clearance_by_number(
+    async fn licence_clearance_given(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The certificate number; case and hyphens do not matter.")] number: String,
+        #[graphql(desc = "The number of the certificate; hyphens, blanks and case do not matter.")]
+        certificate_number: String,
     ) -> Option<Result<LicenceClearance, FieldError>> {
         let asker = asker(ctx);
-        let Some(number) = CertificateNumber::parse(&number) else {
+        let Some(number) = CertificateNumber::parse(&certificate_number) else {
             let message = "A certificate number is LC and five groups of four letters; the last letter checks the others.";
             return Some(Err(FieldError::Identifier(message.to_owned())));
         };

@@ -78,10 +78,9 @@ impl Verifier {
 
 /// What is told.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Verified {
     valid: bool,
-    employer_name: Option<String>,
+    company: Option<String>,
 }
 
 /// Nothing may run, load or be framed: the page is words.
@@ -117,7 +116,7 @@ pub async fn verify(
     let number = CertificateNumber::parse(&number);
     let now = verifier.clock.now();
     match clearance::cleared_company(&verifier.database.writer, number.as_ref(), now).await {
-        Ok(name) => answer(&headers, Verified { valid: name.is_some(), employer_name: name }),
+        Ok(name) => answer(&headers, Verified { valid: name.is_some(), company: name }),
         Err(error) => {
             tracing::warn!(request_id = %id, %error, "a certificate could not be verified");
             refusal(&headers, id, Code::Unavailable, Code::Unavailable.sentence().english)
@@ -148,7 +147,7 @@ fn page(language: Language, verified: &Verified) -> String {
             "Keterangan ini tidak berlaku: tidak dikenal, sudah kedaluwarsa, atau izinnya ditolak.",
         ),
     };
-    let words = match &verified.employer_name {
+    let words = match &verified.company {
         Some(name) => format!("<p>{valid}</p>\n<p><strong>{}</strong></p>", escaped(name)),
         None => format!("<p>{invalid}</p>"),
     };
@@ -181,7 +180,7 @@ mod tests {
     #[test]
     fn a_name_is_words_on_the_page_and_nothing_else() {
         let name = Some("<script>alert('1')</script> & \"Co\"".to_owned());
-        let page = page(Language::Indonesian, &Verified { valid: true, employer_name: name });
+        let page = page(Language::Indonesian, &Verified { valid: true, company: name });
         assert!(
             page.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;Co&quot;"),
             "{page}"

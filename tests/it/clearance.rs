@@ -18,7 +18,7 @@ const ASK: &str = "query ($input: LicenceClearanceInput!) { licenceClearance(inp
         declaredHeadcount registeredWorkers activeWorkers paidThrough licenceType asOf answeredAt validUntil
         certificateNumber }";
 
-const RECALL: &str = "query ($number: String!) { licenceClearanceByNumber(number: $number) { ...c } }
+const RECALL: &str = "query ($number: String!) { licenceClearanceGiven(certificateNumber: $number) { ...c } }
     fragment c on LicenceClearance { decision reasons { code title validFrom validUntil } nextStep employerName
         declaredHeadcount registeredWorkers activeWorkers paidThrough licenceType asOf answeredAt validUntil
         certificateNumber }";
@@ -89,7 +89,7 @@ fn number_of(clearance: &Value) -> String {
 }
 
 fn invalid() -> Value {
-    json!({"valid": false, "employerName": null})
+    json!({"valid": false, "company": null})
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn a_company_whose_workers_are_registered_and_paid_for_is_clear() {
     ] {
         assert_eq!(clearance[field], expected, "{field}");
     }
-    assert_eq!(app.verify(&number).await, json!({"valid": true, "employerName": "PT Sawit & Karet"}));
+    assert_eq!(app.verify(&number).await, json!({"valid": true, "company": "PT Sawit & Karet"}));
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn what_was_answered_is_told_again_to_the_letter_whatever_has_changed_sinc
     let desk = later.desk().await;
     let typed = number_of(&answered).replace('-', " ").to_lowercase();
     let told = later.ask_as(&desk, RECALL, json!({"number": typed})).await;
-    assert_eq!(told["licenceClearanceByNumber"], answered);
+    assert_eq!(told["licenceClearanceGiven"], answered);
     // And asked again, it is another answer.
     let again = app.clearance_of(NIB).await;
     assert_eq!(again["decision"], "CLEAR");
@@ -302,7 +302,7 @@ async fn what_was_answered_is_told_again_to_the_letter_whatever_has_changed_sinc
     let unknown =
         participant_registry::domain::clearance::CertificateNumber::from_random([5; 19]).to_string();
     let told = later.ask_as(&desk, RECALL, json!({"number": unknown})).await;
-    assert_eq!(told["licenceClearanceByNumber"], json!(null));
+    assert_eq!(told["licenceClearanceGiven"], json!(null));
 }
 
 #[tokio::test]
@@ -374,7 +374,7 @@ async fn words_are_in_the_language_of_who_asks_and_stay_so() {
     let answered = reply.body["data"]["licenceClearance"].take();
     assert!(answered["nextStep"].as_str().unwrap().starts_with("Perusahaan mendaftarkan"), "{answered}");
     let told = app.ask(RECALL, json!({"number": number_of(&answered)})).await;
-    assert_eq!(told["licenceClearanceByNumber"], answered);
+    assert_eq!(told["licenceClearanceGiven"], answered);
 }
 
 #[tokio::test]
@@ -396,7 +396,7 @@ async fn a_certificate_is_valid_until_its_time_is_over_and_whatever_is_none_look
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(null)).await;
     let number = number_of(&app.clearance_of(NIB).await);
-    let valid = json!({"valid": true, "employerName": "PT Sawit & Karet"});
+    let valid = json!({"valid": true, "company": "PT Sawit & Karet"});
     assert_eq!(app.verify(&number).await, valid);
     assert_eq!(app.verify(&number.to_lowercase()).await, valid);
     let refused = number_of(&app.clearance_of(NOBODYS).await);

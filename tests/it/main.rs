@@ -4,16 +4,21 @@
 #![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
 
 mod support;
+mod transferring;
 
 mod access;
+mod agreements;
 mod audit;
 mod audit_seals;
 mod bad_input;
+mod channels;
 mod clearance;
 mod clients;
 mod command_line;
 mod contributions;
+mod correcting;
 mod cors;
+mod coverage;
 mod demo;
 mod enrolling;
 mod faults;
@@ -22,6 +27,7 @@ mod idempotency;
 mod identity;
 mod languages;
 mod layers;
+mod lifecycle;
 mod limits;
 mod logs;
 mod matrix;
