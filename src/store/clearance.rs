@@ -65,7 +65,7 @@ impl Line {
     }
 }
 
-/// How a company stood on a day. One statement, whether there is such a company or not.
+/// How a company stood on a day. One statement, whether there is such a company or not; one that has closed is none.
 ///
 /// Workers whose enrollments are alike come as one line, so that a hundred thousand of them are some dozens; who has
 /// several enrollments there comes by name, to be counted once.
@@ -94,7 +94,7 @@ pub async fn company_on(
                    from enrollment
                    where employer_id = m.id and counts_from <= $3 and (ends_on is null or ends_on > $3)) e
              group by 1, 2, 3, 4, 5, 6) w on true
-         where m.tax_number_index = $1 or m.business_number = $2",
+         where (m.tax_number_index = $1 or m.business_number = $2) and (m.closed_on is null or m.closed_on > $3)",
     )
     .bind(tax_number)
     .bind(business_number)

@@ -201,6 +201,20 @@ async fn a_worker_with_two_enrollments_is_counted_once() {
     assert_eq!((&clearance["activeWorkers"], &clearance["decision"]), (&json!(1), &json!("PARTIAL_WORKERS")));
 }
 
+#[tokio::test]
+async fn a_company_that_has_closed_is_none_from_that_day_on() {
+    let app = App::new().await;
+    let employer = app.company(NIB, "COMPANY", json!(null)).await;
+    assert_eq!(app.clearance_of(NIB).await["decision"], "CLEAR_NO_WORKERS_YET");
+    let close =
+        "mutation ($input: CloseEmployerInput!) { closeEmployer(input: $input) { errors { message } } }";
+    let closed = app.ask(close, json!({"input": {"employerId": employer, "on": "2014-10-02"}})).await;
+    assert_eq!(closed["closeEmployer"]["errors"], json!([]));
+    assert_eq!(app.clearance_of(NIB).await["decision"], "NOT_REGISTERED");
+    let before = json!({"businessNumber": NIB, "licenceType": "SIUP", "asOf": "2014-10-01"});
+    assert_eq!(app.clearance(before).await["decision"], "CLEAR_NO_WORKERS_YET");
+}
+
 /// An answer without what is its own: its number, and the points that are left.
 fn common(mut reply: Reply) -> String {
     reply.body["extensions"] = json!(null);
