@@ -30,7 +30,7 @@ pub fn tabs() -> Vec<Tab> {
     };
     vec![
         tab("Coverage", include_str!("../../demo/coverage.graphql"), json!({"asOf": "2014-10-02"})),
-        tab("Agree", include_str!("../../demo/agree.graphql"), agreement_and_target()),
+        tab("Agree", include_str!("../../demo/agree.graphql"), agreement()),
         tab("Agreements", include_str!("../../demo/agreements.graphql"), json!(null)),
         tab("SouthSumatra", include_str!("../../demo/province.graphql"), json!({"code": "16"})),
         tab("People", include_str!("../../demo/people.graphql"), json!({"province": "16", "first": 10})),
@@ -93,23 +93,19 @@ pub fn south_sumatra_request() -> anyhow::Result<Vec<u8>> {
     Ok(serde_json::to_vec(&json!({"query": ONBOARD, "variables": {"input": input}}))?)
 }
 
-/// What the article reports: South Sumatra promises 8,000 civil servants, the agency wants 20 million active in 2015. Number
-/// and days are invented.
-fn agreement_and_target() -> serde_json::Value {
-    json!({
-        "agreement": {
-            "idempotencyKey": "playground-agree-1",
-            "number": "CONTOH/16/2014",
-            "provinceCode": "16",
-            "status": "IN_FORCE",
-            "signedOn": "2014-10-01",
-            "validFrom": "2014-10-01",
-            "scopes": ["CIVIL_SERVANTS", "FORMAL_WORKERS", "INFORMAL_WORKERS"],
-            "commitments": [{"scope": "CIVIL_SERVANTS", "headcount": 8_000, "dueOn": "2014-12-31"}],
-            "source": "The article of 2 October 2014; number and days are invented",
-        },
-        "target": {"idempotencyKey": "playground-target-1", "year": 2015, "active": 20_000_000},
-    })
+/// What the article reports: South Sumatra promises 8,000 civil servants. Number and days are invented.
+fn agreement() -> serde_json::Value {
+    json!({"input": {
+        "idempotencyKey": "playground-agree-1",
+        "number": "CONTOH/16/2014",
+        "provinceCode": "16",
+        "status": "IN_FORCE",
+        "signedOn": "2014-10-01",
+        "validFrom": "2014-10-01",
+        "scopes": ["CIVIL_SERVANTS", "FORMAL_WORKERS", "INFORMAL_WORKERS"],
+        "commitments": [{"scope": "CIVIL_SERVANTS", "headcount": 8_000, "dueOn": "2014-12-31"}],
+        "source": "The article of 2 October 2014; number and days are invented",
+    }})
 }
 
 /// A good row, three bad ones, and the first one again.
