@@ -34,7 +34,7 @@ mod story;
 mod tests;
 
 pub use channels::{BRANCH, CLOSED_OUTLET, GOVERNMENT_UNIT};
-pub use payers::SOUTH_SUMATRA_GOVERNMENT;
+pub use payers::{SOUTH_SUMATRA_GOVERNMENT, company_tax_number};
 
 use atlas::{AREAS, Area};
 use biography::World;

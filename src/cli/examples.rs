@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::json;
 
-use crate::demo::{GOVERNMENT_UNIT, SOUTH_SUMATRA_GOVERNMENT};
+use crate::demo::{GOVERNMENT_UNIT, SOUTH_SUMATRA_GOVERNMENT, company_tax_number};
 use crate::graphql::node_id::NodeId;
 use crate::http::playground::Tab;
 use crate::roster::{self, Limits};
@@ -30,6 +30,9 @@ pub fn tabs() -> Vec<Tab> {
         variables: if variables.is_null() { String::new() } else { format!("{variables:#}") },
     };
     vec![
+        tab("Coverage", include_str!("../../demo/coverage.graphql"), json!({"asOf": "2014-10-02"})),
+        tab("Agree", include_str!("../../demo/agree.graphql"), agreement()),
+        tab("Agreements", include_str!("../../demo/agreements.graphql"), json!(null)),
         tab("SouthSumatra", include_str!("../../demo/province.graphql"), json!({"code": "16"})),
         tab("People", include_str!("../../demo/people.graphql"), json!({"province": "16", "first": 10})),
         tab(
@@ -52,6 +55,11 @@ pub fn tabs() -> Vec<Tab> {
         ),
         tab("OnboardFive", ONBOARD, json!({"input": five_rows()})),
         tab("Channels", include_str!("../../demo/channels.graphql"), json!({"province": "16"})),
+        tab(
+            "Licence",
+            include_str!("../../demo/clearance.graphql"),
+            json!({"input": {"taxNumber": company_tax_number(), "licenceType": "SIUP"}}),
+        ),
         tab("Evidence", include_str!("../../demo/evidence.graphql"), json!(null)),
     ]
 }
@@ -88,6 +96,21 @@ pub fn south_sumatra_request() -> anyhow::Result<Vec<u8>> {
         "rows": rows,
     });
     Ok(serde_json::to_vec(&json!({"query": ONBOARD, "variables": {"input": input}}))?)
+}
+
+/// What the article reports: South Sumatra promises 8,000 civil servants. Number and days are invented.
+fn agreement() -> serde_json::Value {
+    json!({"input": {
+        "idempotencyKey": "playground-agree-1",
+        "number": "CONTOH/16/2014",
+        "provinceCode": "16",
+        "status": "IN_FORCE",
+        "signedOn": "2014-10-01",
+        "validFrom": "2014-10-01",
+        "scopes": ["CIVIL_SERVANTS", "FORMAL_WORKERS", "INFORMAL_WORKERS"],
+        "commitments": [{"scope": "CIVIL_SERVANTS", "headcount": 8_000, "dueOn": "2014-12-31"}],
+        "source": "The article of 2 October 2014; number and days are invented",
+    }})
 }
 
 /// A good row, three bad ones, and the first one again.

@@ -12,7 +12,9 @@ use super::Environment;
 use crate::http::documents::StoredDocuments;
 use crate::http::guard::Limits;
 use crate::http::origin::Origins;
-use crate::http::settings::{Admission, Connections, Cost, Documents, Settings, Sockets, Upload};
+use crate::http::settings::{
+    Admission, Connections, Cost, Documents, Settings, Sockets, Upload, Verification,
+};
 use crate::roster;
 
 /// How much the front door takes.
@@ -69,9 +71,12 @@ pub struct Door {
     /// Points that one client may spend at once, after a rest.
     #[arg(long, env = "REGISTRY_COST_BURST", default_value_t = 1_000_000)]
     pub cost_burst: u64,
-    /// Certificates of clearance that one address may verify in a minute, without a login; half as many at once. Behind a
-    /// balancer all have its address. 0: no limit.
-    #[arg(long, env = "REGISTRY_VERIFICATIONS_PER_MINUTE", default_value_t = 60)]
+
+    /// Certificates of licence clearance that may be verified in a minute, by everybody. 0: no limit.
+    #[arg(long, env = "REGISTRY_VERIFICATIONS_IN_ALL", default_value_t = 600)]
+    pub verifications_in_all: u64,
+    /// The same for one address; behind a balancer, which has one address, 0: no limit.
+    #[arg(long, env = "REGISTRY_VERIFICATIONS_PER_MINUTE", default_value_t = 30)]
     pub verifications_per_minute: u64,
 
     /// Requests at once, from the head to the answer.
@@ -192,8 +197,8 @@ impl Door {
             query_deadline: seconds("REGISTRY_QUERY_TIMEOUT", self.query_timeout, 1..=300)?,
             mutation_deadline: seconds("REGISTRY_MUTATION_TIMEOUT", self.mutation_timeout, 1..=600)?,
             cost: self.cost()?,
-            verification: self.verification()?,
             admission: self.admission()?,
+            verification: self.verification()?,
             sockets: self.sockets()?,
             upload: self.upload()?,
             origins: self.origins()?,
@@ -233,12 +238,6 @@ impl Door {
         Ok(Cost { per_minute: self.cost_per_minute as u32, burst: self.cost_burst as u32 })
     }
 
-    fn verification(&self) -> anyhow::Result<Cost> {
-        let per_minute = self.verifications_per_minute;
-        within("REGISTRY_VERIFICATIONS_PER_MINUTE", per_minute, 0..=1_000_000, "")?;
-        Ok(Cost { per_minute: per_minute as u32, burst: per_minute.div_ceil(2) as u32 })
-    }
-
     fn admission(&self) -> anyhow::Result<Admission> {
         within("REGISTRY_QUEUE_WAIT", self.queue_wait, 0..=5_000, " milliseconds")?;
         within("REGISTRY_WRITE_QUEUE_WAIT", self.write_queue_wait, 0..=10_000, " milliseconds")?;
@@ -252,6 +251,16 @@ impl Door {
             queue_of_writes: within("REGISTRY_WRITE_QUEUE", self.write_queue, 0..=10_000, "")?,
             wait: Duration::from_millis(self.queue_wait),
             wait_of_writes: Duration::from_millis(self.write_queue_wait),
+        })
+    }
+
+    fn verification(&self) -> anyhow::Result<Verification> {
+        const MOST: u64 = 1_000_000;
+        within("REGISTRY_VERIFICATIONS_IN_ALL", self.verifications_in_all, 0..=MOST, "")?;
+        within("REGISTRY_VERIFICATIONS_PER_MINUTE", self.verifications_per_minute, 0..=MOST, "")?;
+        Ok(Verification {
+            per_minute: self.verifications_in_all as u32,
+            per_minute_of_peer: self.verifications_per_minute as u32,
         })
     }
 
@@ -378,6 +387,8 @@ mod tests {
             ("--max-objects", "0", "REGISTRY_MAX_OBJECTS"),
             ("--cost-per-minute", "99999999999", "REGISTRY_COST_PER_MINUTE"),
             ("--cost-burst", "0", "REGISTRY_COST_BURST"),
+            ("--verifications-in-all", "9999999", "REGISTRY_VERIFICATIONS_IN_ALL"),
+            ("--verifications-per-minute", "9999999", "REGISTRY_VERIFICATIONS_PER_MINUTE"),
             ("--max-in-flight", "0", "REGISTRY_MAX_IN_FLIGHT"),
             ("--max-running", "1", "REGISTRY_MAX_RUNNING"),
             ("--write-share", "100", "REGISTRY_WRITE_SHARE"),

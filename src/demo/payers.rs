@@ -187,6 +187,12 @@ fn town(random: &mut Random, area: usize) -> &'static str {
     town
 }
 
+/// The tax number of a company, in a synthetic register of any size: the first employer after the governments of the
+/// provinces.
+pub fn company_tax_number() -> String {
+    tax_number(AREAS.len() as i64 + 1).as_str().to_owned()
+}
+
 /// A tax number that nobody has: no type of taxpayer has the number 99.
 fn tax_number(employer: i64) -> TaxNumber {
     let book = RegionBook::default();

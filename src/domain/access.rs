@@ -151,6 +151,7 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "Target",
             "ReportedFigure",
             "RuleCitation",
+            "Query.licenceTypes",
         ],
     ),
     (

@@ -1,372 +1,264 @@
-//! May a company have its licence? What a licensing desk is told, and why.
+//! May this company have its licence?
 //!
-//! A desk learns counts and nobody's data. A company that is not known and one of whose workers nobody is registered are
-//! answered alike: who is on the agency's books is not for everybody to find out.
+//! Government Regulation 86/2013 lets the state refuse public services to an employer that does not register its
+//! workers; the agency wants more, licences for participants alone; and a province found firms that register only half.
+//! What exactly refuses a licence, and from which share on, are rules with dates: see [`ClearanceRule`].
 
-use chrono::{Months, NaiveDate};
+mod certificate;
 
-use super::count::Held;
-use super::enrollment::EnrollmentStatus;
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+
+pub use self::certificate::CertificateNumber;
+use super::employer::EmployerKind;
+use super::enrollment::{EnrollmentStatus, Segment};
+use super::language::Language;
 use super::rule::{Citation, Rulebook};
-use super::standing::first_of_month;
+use super::standing::Course;
 
 closed_list! {
-    /// What a licensing desk is told of a company.
+    /// What is said to the desk.
     LicenceDecision {
-        /// Nothing stands against it.
+        /// Nothing stands against the licence.
         Clear = "CLEAR",
-        /// It has no workers yet.
+        /// A new company, which has no workers yet.
         ClearNoWorkersYet = "CLEAR_NO_WORKERS_YET",
-        /// It is no participant.
+        /// The company is not known, or has registered nobody.
         NotRegistered = "NOT_REGISTERED",
-        /// Some of its workers are not registered.
+        /// Only a part of its workers is registered.
         PartialWorkers = "PARTIAL_WORKERS",
-        /// Contributions are outstanding.
+        /// Contributions are due for longer than the grace allows.
+        Arrears = "ARREARS",
+    }
+}
+
+closed_list! {
+    /// What a licence is given or refused for: each is a rule, where one is in force.
+    ClearanceGround {
+        /// Its workers are registered and paid for.
+        Cleared = "CLEARED",
+        /// A body of the state: the sanction does not reach it.
+        StateBody = "STATE_BODY",
+        /// It has no workers yet.
+        NoWorkersYet = "NO_WORKERS_YET",
+        /// It is not known, or has registered nobody.
+        NotRegistered = "NOT_REGISTERED",
+        /// Fewer registered than declared.
+        PartialWorkers = "PARTIAL_WORKERS",
+        /// Workers in arrears.
         Arrears = "ARREARS",
     }
 }
 
 impl LicenceDecision {
-    /// May the company have its licence?
-    pub fn clears(self) -> bool {
+    /// May the licence be given?
+    pub const fn clears(self) -> bool {
         matches!(self, Self::Clear | Self::ClearNoWorkersYet)
     }
 
-    /// What the company can do next, in words.
-    pub fn next_step(self) -> &'static str {
+    /// May the answer tell the company's name and what it declares? An unknown company has neither, and one that
+    /// registered nobody is answered alike.
+    pub const fn tells_the_company(self) -> bool {
+        !matches!(self, Self::NotRegistered)
+    }
+}
+
+impl ClearanceGround {
+    const fn decision(self) -> LicenceDecision {
         match self {
-            Self::Clear => "Nothing. Ask again when the answer has expired.",
-            Self::ClearNoWorkersYet => {
-                "Enroll the first workers before they begin to work, and say how many they are."
-            }
-            Self::NotRegistered => {
-                "Register the company at a branch or online, say how many workers it has (0 if there is none yet), and \
-                 enroll all of them."
-            }
-            Self::PartialWorkers => {
-                "Enroll the workers who are missing, or correct the number of workers that the company has declared."
-            }
-            Self::Arrears => {
-                "Pay the contributions that are outstanding; the answer changes when they are recorded."
-            }
+            Self::Cleared | Self::StateBody => LicenceDecision::Clear,
+            Self::NoWorkersYet => LicenceDecision::ClearNoWorkersYet,
+            Self::NotRegistered => LicenceDecision::NotRegistered,
+            Self::PartialWorkers => LicenceDecision::PartialWorkers,
+            Self::Arrears => LicenceDecision::Arrears,
         }
     }
 }
 
-/// What a decision is based on.
+/// A ground that is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClearanceRule {
-    /// Which one.
-    pub decision: LicenceDecision,
-    /// The share of the declared workers that has to be registered, in millionths.
-    pub minimum_share: Option<i64>,
-    /// Days that the answer holds.
+    /// The ground.
+    pub ground: ClearanceGround,
+    /// Hundredths: of the declared workers that have to be registered at least, of the registered ones that may be in
+    /// arrears at most.
+    pub percent: i64,
+    /// Days for which such an answer holds.
     pub valid_days: i64,
     /// Its source.
     pub citation: Citation,
 }
 
-/// The workers of a company on a day, each person once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Workforce {
-    /// With an open enrollment.
+/// A company as it stood on a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Company {
+    /// What kind of employer it is.
+    pub kind: EmployerKind,
+    /// Workers that it says it has.
+    pub declared: Option<i32>,
+    /// Those whom it has registered.
+    pub workers: Workers,
+}
+
+/// The workers of a company on a day, each counted once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workers {
+    /// Enrolled.
     pub registered: i64,
     /// Of these, paid for within the grace.
     pub active: i64,
-    /// Of these, not paid for any more, or not at all although it is due.
+    /// Of these, not paid for, longer than the grace allows.
     pub in_arrears: i64,
-    /// Last day through which all of them are paid for; `None` where somebody is not paid for at all.
+    /// The last day that is paid for, for anybody of them.
     pub paid_through: Option<NaiveDate>,
+    /// The segments of those in arrears.
+    pub segments_in_arrears: BTreeSet<Segment>,
 }
 
-impl Workforce {
-    /// Counts the enrollments of one company on a day: those of one person after the other.
-    pub fn of(people: impl IntoIterator<Item = (i64, Held)>, day: NaiveDate, rules: &Rulebook) -> Self {
-        let mut workforce = Self::default();
-        let (mut last, mut best) = (None, None);
-        let mut paid_through: Option<Option<NaiveDate>> = None;
-        for (person, held) in people {
-            let Some(state) = State::of(&held, day, rules) else { continue };
-            let paid = held.course.paid.through_as_of(day);
-            paid_through = Some(paid_through.map_or(paid, |all| Some(all?.min(paid?))));
-            if last.replace(person) != Some(person) {
-                workforce.add(best.take());
+impl Workers {
+    /// Adds so many people who have these enrollments at the company, all of them held on that day.
+    pub fn add(&mut self, held: &mut [(Segment, Course)], people: i64, day: NaiveDate, rules: &Rulebook) {
+        let (mut is_active, mut late) = (false, BTreeSet::new());
+        for (segment, course) in held.iter_mut() {
+            // Whether it has lapsed is judged by the day alone, not by whether somebody has looked since.
+            course.settle(day, *segment, rules);
+            is_active |= course.status_on(day, *segment, rules) == Some(EnrollmentStatus::Active);
+            if course.is_in_arrears_on(day, *segment, rules) {
+                late.insert(*segment);
             }
-            best = Some(best.map_or(state, |best: State| best.min(state)));
+            self.paid_through = self.paid_through.max(course.paid.through_as_of(day.max(course.starts_on)));
         }
-        workforce.add(best);
-        workforce.paid_through = paid_through.flatten();
-        workforce
-    }
-
-    fn add(&mut self, person: Option<State>) {
-        let Some(state) = person else { return };
-        self.registered += 1;
-        self.active += i64::from(state == State::Active);
-        self.in_arrears += i64::from(state == State::InArrears);
-    }
-}
-
-/// How a worker stands, the best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
-    Active,
-    NotDueYet,
-    InArrears,
-}
-
-impl State {
-    /// `None`: the enrollment does not hold on that day.
-    fn of(held: &Held, day: NaiveDate, rules: &Rulebook) -> Option<Self> {
-        // The day decides, whether somebody has looked for lapses since or not.
-        let mut course = held.course.clone();
-        course.settle(day, held.segment, rules);
-        match course.status_on(day, held.segment, rules)? {
-            EnrollmentStatus::Active => Some(Self::Active),
-            EnrollmentStatus::Inactive => Some(Self::InArrears),
-            EnrollmentStatus::Ended => None,
-            EnrollmentStatus::Registered => {
-                let starts_on = held.course.starts_on;
-                let grace = rules.grace(held.segment, starts_on).map_or(0, |rule| rule.months);
-                let overdue = first_of_month(starts_on).checked_add_months(Months::new(1 + grace));
-                Some(if overdue.is_some_and(|overdue| overdue <= day) {
-                    Self::InArrears
-                } else {
-                    Self::NotDueYet
-                })
-            }
+        self.registered += people;
+        if is_active {
+            self.active += people;
+        } else if !late.is_empty() {
+            self.in_arrears += people;
+            self.segments_in_arrears.append(&mut late);
         }
     }
 }
 
-/// A decision and what it is based on.
+/// What is answered, and by which rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// The decision.
+    /// The decision: that of the first ground.
     pub decision: LicenceDecision,
-    /// The rules behind it, and behind what else stands against the company.
+    /// The licence that was asked for, and the rule behind each ground.
     pub reasons: Vec<Citation>,
-    /// Days that it holds.
+    /// Days for which the answer holds.
     pub valid_days: i64,
 }
 
-/// Decides on a company on a day; `declared` is how many workers it says it has, `None` where it never said.
-pub fn decide(declared: Option<i32>, workers: Workforce, rules: &Rulebook, day: NaiveDate) -> Verdict {
-    let on = |decision| {
-        rules.clearances.iter().filter(move |r| r.decision == decision && r.citation.period.holds_on(day))
-    };
-    let found: Vec<LicenceDecision> = match (workers.registered, declared) {
-        (0, Some(0)) => vec![LicenceDecision::ClearNoWorkersYet],
-        (0, _) => vec![LicenceDecision::NotRegistered],
-        (registered, declared) => {
-            let declared = i64::from(declared.unwrap_or_default());
-            let is_partial = |rule: &ClearanceRule| {
-                registered * 1_000_000 < declared * rule.minimum_share.unwrap_or_default()
-            };
-            let partial = on(LicenceDecision::PartialWorkers).any(is_partial);
-            let arrears = workers.in_arrears > 0 && on(LicenceDecision::Arrears).next().is_some();
-            let against = [(partial, LicenceDecision::PartialWorkers), (arrears, LicenceDecision::Arrears)];
-            let mut against: Vec<_> =
-                against.into_iter().filter(|(is, _)| *is).map(|(_, what)| what).collect();
-            if against.is_empty() {
-                against.push(LicenceDecision::Clear);
-            }
-            against
+impl Rulebook {
+    /// The licence of a code, as desks write it. `None`: none of this code on that day.
+    pub fn licence(&self, code: &str, day: NaiveDate) -> Option<&Citation> {
+        let code = code.trim().to_ascii_uppercase();
+        self.licences.iter().find(|licence| licence.code == code && licence.period.holds_on(day))
+    }
+
+    /// May a company have a licence? `None` as the company: it is not known. `None` as the answer: no rule spoke of
+    /// licences on that day.
+    pub fn judge_licence(
+        &self,
+        company: Option<&Company>,
+        licence: &Citation,
+        day: NaiveDate,
+    ) -> Option<Verdict> {
+        let rule = |ground| self.clearance_rule(ground, day);
+        let cleared = rule(ClearanceGround::Cleared)?;
+        let grounds = self.grounds(company, day);
+        let rules = grounds.iter().filter_map(|&ground| rule(ground));
+        let valid_days = rules.clone().map(|rule| rule.valid_days).min();
+        let graces = company
+            .filter(|_| grounds.contains(&ClearanceGround::Arrears))
+            .into_iter()
+            .flat_map(|company| &company.workers.segments_in_arrears)
+            .filter_map(|&segment| self.grace(segment, day).map(|grace| &grace.citation));
+        let reasons = std::iter::once(licence).chain(rules.map(|rule| &rule.citation)).chain(graces);
+        Some(Verdict {
+            decision: grounds[0].decision(),
+            reasons: reasons.cloned().collect(),
+            valid_days: valid_days.unwrap_or(cleared.valid_days),
+        })
+    }
+
+    /// At least one, the one that decides first.
+    fn grounds(&self, company: Option<&Company>, day: NaiveDate) -> Vec<ClearanceGround> {
+        use ClearanceGround::{Arrears, Cleared, NoWorkersYet, NotRegistered, PartialWorkers, StateBody};
+        let rule = |ground| self.clearance_rule(ground, day);
+        let Some(Company { kind, declared, workers }) = company else { return vec![NotRegistered] };
+        let declared = i64::from(declared.unwrap_or_default());
+        if *kind == EmployerKind::Government && rule(StateBody).is_some() {
+            return vec![StateBody];
         }
-    };
-    let behind: Vec<&ClearanceRule> = found.iter().flat_map(|&decision| on(decision)).collect();
-    Verdict {
-        decision: found[0],
-        reasons: behind.iter().map(|rule| rule.citation.clone()).collect(),
-        valid_days: behind.iter().map(|rule| rule.valid_days).min().unwrap_or(1),
+        if workers.registered == 0 {
+            let is_new = declared == 0 && rule(NoWorkersYet).is_some();
+            return vec![if is_new { NoWorkersYet } else { NotRegistered }];
+        }
+        let is_partial = rule(PartialWorkers)
+            .is_some_and(|rule| workers.registered.saturating_mul(100) < declared * rule.percent);
+        let is_late = rule(Arrears)
+            .is_some_and(|rule| workers.in_arrears.saturating_mul(100) > workers.registered * rule.percent);
+        let mut grounds: Vec<_> = [(is_partial, PartialWorkers), (is_late, Arrears)]
+            .into_iter()
+            .filter(|g| g.0)
+            .map(|g| g.1)
+            .collect();
+        if grounds.is_empty() {
+            grounds.push(Cleared);
+        }
+        grounds
+    }
+
+    fn clearance_rule(&self, ground: ClearanceGround, day: NaiveDate) -> Option<&ClearanceRule> {
+        self.clearances.iter().find(|rule| rule.ground == ground && rule.citation.period.holds_on(day))
     }
 }
 
-/// The number of a certificate: a hundred random bits as people can read them out, and a character that finds slips.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateNumber(String);
-
-impl CertificateNumber {
-    /// Letters and digits that are not mistaken for one another.
-    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    const LENGTH: usize = 20;
-
-    /// Of random bytes.
-    pub fn of(random: [u8; Self::LENGTH]) -> Self {
-        let mut digits: Vec<usize> = random.iter().map(|byte| usize::from(byte % 32)).collect();
-        digits.push(Self::check(&digits));
-        Self(digits.into_iter().map(|digit| char::from(Self::ALPHABET[digit])).collect())
-    }
-
-    /// Reads a number as somebody typed it: hyphens, blanks and case do not matter. `None`: it is none.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let text = text.strip_prefix("LC-").or(text.strip_prefix("lc-")).unwrap_or(text);
-        let mut digits = Vec::with_capacity(Self::LENGTH + 1);
-        for c in text.chars().filter(|c| !matches!(c, '-' | ' ')) {
-            let c = match c.to_ascii_uppercase() {
-                'O' => '0',
-                'I' | 'L' => '1',
-                c => c,
-            };
-            digits.push(Self::ALPHABET.iter().position(|&known| char::from(known) == c)?);
-            if digits.len() > Self::LENGTH + 1 {
-                return None;
-            }
+/// What the company can do next, in words.
+pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language: Language) -> String {
+    let workers = company.map(|company| company.workers.clone()).unwrap_or_default();
+    let declared = company.and_then(|company| company.declared).unwrap_or_default();
+    let Workers { registered, in_arrears, .. } = workers;
+    match (decision, language) {
+        (LicenceDecision::Clear, Language::English) => "Nothing: the licence may be given.".to_owned(),
+        (LicenceDecision::Clear, Language::Indonesian) => "Tidak ada: izin dapat diberikan.".to_owned(),
+        (LicenceDecision::ClearNoWorkersYet, Language::English) => {
+            "The licence may be given. The company registers its workers, and how many it has, when it takes on the first."
+                .to_owned()
         }
-        let check = digits.pop()?;
-        if digits.len() != Self::LENGTH || check != Self::check(&digits) {
-            return None;
+        (LicenceDecision::ClearNoWorkersYet, Language::Indonesian) => {
+            "Izin dapat diberikan. Perusahaan mendaftarkan pekerjanya beserta jumlahnya saat pekerja pertama diterima."
+                .to_owned()
         }
-        digits.push(check);
-        Some(Self(digits.into_iter().map(|digit| char::from(Self::ALPHABET[digit])).collect()))
-    }
-
-    /// As it is kept.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Luhn's method for 32 digits: it finds every wrong character, and nearly all that changed places.
-    fn check(digits: &[usize]) -> usize {
-        let doubled = |digit: usize| digit * 2 / 32 + digit * 2 % 32;
-        let sum: usize = digits
-            .iter()
-            .rev()
-            .enumerate()
-            .map(|(at, &digit)| if at % 2 == 0 { doubled(digit) } else { digit })
-            .sum();
-        (32 - sum % 32) % 32
-    }
-}
-
-/// `LC-01234-56789-ABCDE-FGHJK-M`
-impl std::fmt::Display for CertificateNumber {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("LC")?;
-        for (at, c) in self.0.chars().enumerate() {
-            let group = if at % 5 == 0 { "-" } else { "" };
-            write!(f, "{group}{c}")?;
+        (LicenceDecision::NotRegistered, Language::English) => {
+            "The company registers itself and its workers at a branch of the agency, or online. Was the number typed \
+             correctly?"
+                .to_owned()
         }
-        Ok(())
+        (LicenceDecision::NotRegistered, Language::Indonesian) => {
+            "Perusahaan mendaftarkan diri dan pekerjanya di kantor cabang atau secara daring. Apakah nomornya sudah benar?"
+                .to_owned()
+        }
+        (LicenceDecision::PartialWorkers, Language::English) => format!(
+            "The company registers the rest of its workers: {registered} of the {declared} that it declared are registered. \
+             If it has fewer by now, it corrects what it declared."
+        ),
+        (LicenceDecision::PartialWorkers, Language::Indonesian) => format!(
+            "Perusahaan mendaftarkan sisa pekerjanya: {registered} dari {declared} pekerja yang dilaporkan sudah terdaftar. \
+             Jika jumlahnya kini lebih sedikit, perusahaan memperbaiki laporannya."
+        ),
+        (LicenceDecision::Arrears, Language::English) => format!(
+            "The company pays the contributions that are due for {in_arrears} of its {registered} registered workers, or \
+             reports that they have left."
+        ),
+        (LicenceDecision::Arrears, Language::Indonesian) => format!(
+            "Perusahaan melunasi iuran {in_arrears} dari {registered} pekerjanya yang terdaftar, atau melaporkan bahwa mereka \
+             sudah keluar."
+        ),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::enrollment::Segment;
-    use crate::domain::rule::{GraceRule, Period};
-    use crate::domain::standing::{Course, PaidMonths};
-    use LicenceDecision::{Arrears, Clear, ClearNoWorkersYet, NotRegistered, PartialWorkers};
-
-    fn day(text: &str) -> NaiveDate {
-        text.parse().unwrap()
-    }
-
-    fn citation(code: &str) -> Citation {
-        let period = Period { from: day("2013-12-24"), until: None };
-        Citation { code: code.into(), title: code.into(), period }
-    }
-
-    fn rules(minimum_share: i64) -> Rulebook {
-        let rule = |&decision: &LicenceDecision| ClearanceRule {
-            decision,
-            minimum_share: (decision == PartialWorkers).then_some(minimum_share),
-            valid_days: if decision == ClearNoWorkersYet { 30 } else { 7 },
-            citation: citation(decision.as_str()),
-        };
-        let grace = GraceRule { segment: Segment::WageEarner, months: 3, citation: citation("GRACE") };
-        let clearances = LicenceDecision::ALL.iter().map(rule).collect();
-        Rulebook { clearances, graces: vec![grace], ..Rulebook::default() }
-    }
-
-    fn decision(declared: Option<i32>, registered: i64, in_arrears: i64) -> LicenceDecision {
-        let workers = Workforce { registered, in_arrears, ..Workforce::default() };
-        decide(declared, workers, &rules(500_000), day("2014-10-02")).decision
-    }
-
-    #[test]
-    fn every_decision_has_its_case() {
-        assert_eq!(decision(Some(0), 0, 0), ClearNoWorkersYet);
-        assert_eq!(decision(Some(3), 0, 0), NotRegistered);
-        assert_eq!(decision(None, 0, 0), NotRegistered);
-        assert_eq!(decision(None, 3, 0), Clear);
-        assert_eq!(decision(Some(10), 4, 0), PartialWorkers);
-        assert_eq!(decision(Some(10), 5, 0), Clear, "exactly the share that is asked for");
-        assert_eq!(decision(Some(10), 12, 1), Arrears);
-    }
-
-    #[test]
-    fn all_that_stands_against_a_company_is_cited() {
-        let workers = Workforce { registered: 1, in_arrears: 1, ..Workforce::default() };
-        let verdict = decide(Some(10), workers, &rules(1_000_000), day("2014-10-02"));
-        let cited: Vec<_> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
-        assert_eq!((verdict.decision, cited), (PartialWorkers, vec!["PARTIAL_WORKERS", "ARREARS"]));
-    }
-
-    #[test]
-    fn before_the_regulation_nothing_of_it_is_held_against_anybody() {
-        let workers = Workforce { registered: 1, in_arrears: 1, ..Workforce::default() };
-        assert_eq!(decide(Some(10), workers, &rules(1_000_000), day("2013-01-01")).decision, Clear);
-    }
-
-    fn held(starts_on: &str, paid: Option<&str>) -> Held {
-        let starts_on = day(starts_on);
-        let paid =
-            paid.map(day).map_or_else(PaidMonths::default, |last| PaidMonths::from_until(starts_on, last));
-        let course = Course { counts_from: starts_on, starts_on, ends_on: None, paid, has_lapsed: true };
-        Held {
-            segment: Segment::WageEarner,
-            civil_servant: None,
-            employer: Some(1),
-            association: None,
-            course,
-        }
-    }
-
-    #[test]
-    fn workers_are_counted_once_by_their_best_enrollment_on_the_day() {
-        let people = [
-            (1, held("2014-01-01", Some("2014-09-30"))),
-            (1, held("2014-02-01", None)),
-            (2, held("2014-01-01", Some("2014-03-31"))),
-            (3, held("2014-09-01", None)),
-            (4, held("2014-12-01", None)),
-        ];
-        let workforce = Workforce::of(people, day("2014-10-02"), &rules(1_000_000));
-        let expected = Workforce { registered: 3, active: 1, in_arrears: 1, paid_through: None };
-        assert_eq!(workforce, expected);
-    }
-
-    #[test]
-    fn paid_through_is_that_of_the_one_who_is_behind_as_far_as_the_day() {
-        let people =
-            || [(1, held("2014-01-01", Some("2014-09-30"))), (2, held("2014-01-01", Some("2014-07-31")))];
-        let on = |on: &str| Workforce::of(people(), day(on), &rules(1_000_000)).paid_through;
-        assert_eq!(on("2014-10-02"), Some(day("2014-07-31")));
-        assert_eq!(on("2014-05-17"), Some(day("2014-05-31")));
-    }
-
-    #[test]
-    fn a_certificate_number_is_read_as_people_write_it_and_slips_are_found() {
-        let number = CertificateNumber::of(std::array::from_fn(|at| (at * 37 % 251) as u8));
-        let shown = number.to_string();
-        assert_eq!(shown.len(), "LC-01234-56789-ABCDE-FGHJK-M".len());
-        assert_eq!(CertificateNumber::parse(&shown), Some(number.clone()));
-        assert_eq!(
-            CertificateNumber::parse(&shown.to_lowercase().replace('-', " ")[3..]),
-            Some(number.clone())
-        );
-        for at in 3..shown.len() {
-            let mut wrong: Vec<char> = shown.chars().collect();
-            if wrong[at] != '-' {
-                wrong[at] = if wrong[at] == '7' { '8' } else { '7' };
-                assert_eq!(CertificateNumber::parse(&wrong.iter().collect::<String>()), None, "{at}");
-            }
-        }
-        for bad in ["", "LC-", "LC-U", &"0".repeat(400)] {
-            assert_eq!(CertificateNumber::parse(bad), None, "{bad}");
-        }
-    }
-}
+mod tests;

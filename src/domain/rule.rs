@@ -4,13 +4,14 @@
 //! insert and not a release. This module only asks them.
 
 use chrono::{Datelike, NaiveDate};
+use serde::{Deserialize, Serialize};
 
 use super::clearance::ClearanceRule;
 use super::enrollment::{CivilServantCategory, Programme, Segment};
 use super::identity::{RegionBook, ServiceNumberRules};
 
 /// From when until when something holds, both days included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
     /// First day.
     pub from: NaiveDate,
@@ -26,7 +27,7 @@ impl Period {
 }
 
 /// The rule behind a refusal or an amount.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Citation {
     /// Stable name of the rule.
     pub code: String,
@@ -175,8 +176,10 @@ pub struct Rulebook {
     pub contributions: Vec<ContributionRule>,
     /// Graces.
     pub graces: Vec<GraceRule>,
-    /// What licensing desks are told.
+    /// What licences are given or refused for.
     pub clearances: Vec<ClearanceRule>,
+    /// The licences that can be asked for.
+    pub licences: Vec<Citation>,
     /// Programmes that belong together.
     pub combinations: Vec<CombinationRule>,
     /// Roundings.

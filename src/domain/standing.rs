@@ -145,6 +145,19 @@ impl Course {
         history.iter().rev().find(|&&(from, _)| from <= day).map(|&(_, status)| status)
     }
 
+    /// Has it gone unpaid on a day for longer than the grace allows, be it that nothing was ever paid?
+    pub fn is_in_arrears_on(&self, day: NaiveDate, segment: Segment, rules: &Rulebook) -> bool {
+        match self.status_on(day, segment, rules) {
+            Some(EnrollmentStatus::Inactive) => true,
+            Some(EnrollmentStatus::Registered) => {
+                // As if the month before its first one had been paid last.
+                let before = first_of_month(self.starts_on).pred_opt().unwrap_or(self.starts_on);
+                lapse_after(before, segment, rules) <= day
+            }
+            _ => false,
+        }
+    }
+
     /// Lets it lapse where that is due on a day, or stand up again where it was paid for since.
     pub fn settle(&mut self, today: NaiveDate, segment: Segment, rules: &Rulebook) {
         let until = self.ends_on.map_or(today, |ends_on| ends_on.min(today));

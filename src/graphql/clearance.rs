@@ -1,67 +1,43 @@
-//! What a licensing desk asks.
+//! Clearances: may this company have its licence? Counts alone, and nothing of any worker.
 
-use async_graphql::{Context, Enum, InputObject, Object, Result};
-use serde::Deserialize;
+use async_graphql::{Context, Enum, InputObject, Object};
 
-use super::context::asker;
+use super::context::{asker, request, speaks_indonesian};
 use super::enrollment::RuleCitation;
 use super::error::FieldError;
 use super::scalar::{Date, DateTime, int};
-use crate::actions::clear_licence::{Company, Question, clear_licence, kept_answer};
+use crate::actions::clear_licence::{self as action, Refusal, clear_licence, recall};
 use crate::domain::clearance::{self as domain, CertificateNumber};
-use crate::domain::employer::{BusinessNumber, TaxNumber};
-use crate::domain::identity::RegionBook;
-use crate::domain::problem::Problem;
-use crate::domain::text;
+use crate::domain::language::Language;
 use crate::store::clearance::ClearanceRow;
 
-/// What a licensing desk is told of a company.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::LicenceDecision")]
-pub enum LicenceDecision {
-    /// Nothing stands against its licence.
-    Clear,
-    /// It says that it has no workers yet: it may have its licence, and is asked again.
-    ClearNoWorkersYet,
-    /// It is no participant: unknown, or none of its workers is registered.
-    NotRegistered,
-    /// Fewer workers are registered than it says it has.
-    PartialWorkers,
-    /// Contributions are outstanding for longer than the grace.
-    Arrears,
-}
-
-/// Which company, and for what.
+/// Which company, and which licence. Exactly one of the two numbers.
 #[derive(InputObject)]
 pub struct LicenceClearanceInput {
-    /// Tax number (NPWP) of the company, of 15 or 16 digits. This or the business number.
+    /// The company's tax number (NPWP), of 15 or 16 digits. One that is a person's identity number is refused.
     tax_number: Option<String>,
-    /// Business number (NIB) of the company, 13 digits. This or the tax number.
+    /// The company's business number (NIB), 13 digits.
     business_number: Option<String>,
-    /// The licence that the company wants, in the desk's own words: at most 100 characters.
+    /// Code of the licence, of those in `licenceTypes`.
     licence_type: String,
-    /// The day that the question is about; today unless said, and none to come.
+    /// The day asked about, today unless said; none to come. An answer about a day gone by is as old as that day.
     as_of: Option<Date>,
 }
 
-/// The answer to a licensing desk. Counts alone: a desk learns nothing about a single worker. Each answer is kept as it
-/// was given.
+/// Whether a company may have a licence, and why not. Counts alone: a desk learns nothing about a single worker.
 pub struct LicenceClearance(ClearanceRow);
 
-/// The answer to a licensing desk. Counts alone: a desk learns nothing about a single worker. Each answer is kept as it
-/// was given.
+/// Whether a company may have a licence, and why not. Counts alone: a desk learns nothing about a single worker.
 #[Object]
 impl LicenceClearance {
-    /// May the company have its licence?
+    /// What is answered.
     async fn decision(&self) -> LicenceDecision {
         self.0.decision.into()
     }
 
-    /// The rules behind the decision, and behind whatever else stands against the company.
-    async fn reasons(&self) -> Result<Vec<RuleCitation>, FieldError> {
-        let kept = Vec::<KeptCitation>::deserialize(&self.0.reasons);
-        let kept = kept.map_err(|_| crate::store::StoreError::Fault("kept reasons cannot be read".into()))?;
-        Ok(kept.into_iter().map(Into::into).collect())
+    /// The licence that was asked for, then the rules and regulations that the decision rests on.
+    async fn reasons(&self) -> Vec<RuleCitation> {
+        self.0.reasons.iter().cloned().map(RuleCitation::from).collect()
     }
 
     /// What the company can do next, in words.
@@ -69,70 +45,73 @@ impl LicenceClearance {
         &self.0.next_step
     }
 
-    /// Name of the company; null where it counts as not registered, whether it is known or not.
+    /// The company's name; null where it is not registered.
     async fn employer_name(&self) -> Option<&str> {
-        self.0.employer_name.as_deref()
+        self.0.employer_name.as_deref().filter(|_| self.0.decision.tells_the_company())
     }
 
-    /// Workers that it says it has; null where it never said, and where it counts as not registered.
+    /// Workers that the company says it has; null where it has not said, or is not registered.
     async fn declared_headcount(&self) -> Option<i32> {
-        self.0.declared_headcount
+        self.0.declared_headcount.filter(|_| self.0.decision.tells_the_company())
     }
 
-    /// Workers with an open enrollment on the day, each once.
+    /// Workers who are enrolled, each counted once.
     async fn registered_workers(&self) -> i32 {
         int(self.0.registered_workers)
     }
 
-    /// Of these, workers who were paid for within the grace.
+    /// Of these, workers for whom contributions are paid.
     async fn active_workers(&self) -> i32 {
         int(self.0.active_workers)
     }
 
-    /// Last day through which all of them are paid for, as far as the day that was asked about; null where somebody is
-    /// not paid for at all.
+    /// Last day of the last month that is paid for, for any of them; null where nothing is paid.
     async fn paid_through(&self) -> Option<Date> {
         self.0.paid_through.map(Date)
     }
 
-    /// The day that the answer is about.
+    /// Code of the licence that was asked for.
+    async fn licence_type(&self) -> &str {
+        &self.0.licence_type
+    }
+
+    /// The day that was asked about.
     async fn as_of(&self) -> Date {
-        Date(self.0.as_of)
+        self.0.as_of.into()
     }
 
-    /// When it was given.
+    /// When this was answered.
     async fn answered_at(&self) -> DateTime {
-        DateTime(self.0.answered_at)
+        self.0.answered_at.into()
     }
 
-    /// Until when it holds.
+    /// Until when it holds; ask again after that. Of a day gone by it may be over.
     async fn valid_until(&self) -> DateTime {
-        DateTime(self.0.valid_until)
+        self.0.valid_until.into()
     }
 
-    /// Number under which the answer is kept. Anybody can verify it without a login: `GET /clearance/{number}` says whether
-    /// it clears a company now, and which.
-    async fn certificate_number(&self) -> Result<String, FieldError> {
-        let number = CertificateNumber::parse(&self.0.number);
-        let number = number.ok_or_else(|| crate::store::StoreError::Fault("a kept number is none".into()))?;
-        Ok(number.to_string())
+    /// Number under which the answer is kept and can be verified, also without a login: `GET /clearance/{number}`.
+    async fn certificate_number(&self) -> String {
+        // It was read by its own form, or made in it.
+        CertificateNumber::parse(&self.0.number)
+            .map_or_else(|| self.0.number.clone(), |number| number.to_string())
     }
 }
 
-/// A citation as it was kept.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct KeptCitation {
-    code: String,
-    title: String,
-    valid_from: chrono::NaiveDate,
-    valid_until: Option<chrono::NaiveDate>,
-}
-
-impl From<KeptCitation> for RuleCitation {
-    fn from(kept: KeptCitation) -> Self {
-        Self::new(kept.code, kept.title, (kept.valid_from, kept.valid_until))
-    }
+/// Whether a licence may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "domain::LicenceDecision")]
+pub enum LicenceDecision {
+    /// Nothing stands against it.
+    Clear,
+    /// It may be given: a new company, without workers yet.
+    ClearNoWorkersYet,
+    /// The company is not known, or has registered none of its workers.
+    NotRegistered,
+    /// Only a part of its workers is registered.
+    PartialWorkers,
+    /// Contributions are due for longer than the grace allows.
+    Arrears,
 }
 
 /// Root fields.
@@ -141,57 +120,62 @@ pub struct ClearanceQuery;
 
 #[Object]
 impl ClearanceQuery {
-    /// What a licensing desk asks: may this company have its licence? A company that is unknown and one of whose workers
-    /// nobody is registered are answered alike.
+    /// May this company have its licence? Each answer is kept under a number of its own: ask once for each application.
     async fn licence_clearance(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which company, and for what.")] input: LicenceClearanceInput,
+        #[graphql(desc = "Which company, and which licence.")] input: LicenceClearanceInput,
     ) -> Result<LicenceClearance, FieldError> {
+        // Asked by GET it writes all the same: a line that only its client knows of, and nothing that another answer
+        // depends on. So a repetition does no harm, and its price in points bounds how many there are.
         let asker = asker(ctx);
-        let question = read(input, &asker.reference.rules.regions, asker.today())?;
-        Ok(LicenceClearance(clear_licence(&asker.database, &asker.actor, &question).await?))
+        let language = if speaks_indonesian(ctx) { Language::Indonesian } else { Language::English };
+        let question = action::Request {
+            actor: &asker.actor,
+            now: asker.clock.now(),
+            today: asker.today(),
+            language,
+            id: request(ctx).trail.request_id(),
+        };
+        let input = action::Input {
+            tax_number: input.tax_number,
+            business_number: input.business_number,
+            licence_type: input.licence_type,
+            as_of: input.as_of.map(|day| day.0),
+        };
+        Ok(LicenceClearance(clear_licence(&asker.database, question, &input).await?))
     }
 
-    /// What was answered under the number of a certificate, as it was given then. Null where there is none.
+    /// What was answered under a certificate number, to the letter, however long ago. Null where nothing was.
     async fn licence_clearance_given(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Number of the certificate; hyphens, blanks and case do not matter.")]
+        #[graphql(desc = "The number of the certificate; hyphens, blanks and case do not matter.")]
         certificate_number: String,
     ) -> Option<Result<LicenceClearance, FieldError>> {
         let asker = asker(ctx);
-        let number = CertificateNumber::parse(&certificate_number)?;
-        let kept = kept_answer(&asker.database, &asker.actor, &number).await;
-        kept.map(|found| found.map(LicenceClearance)).map_err(FieldError::from).transpose()
+        let Some(number) = CertificateNumber::parse(&certificate_number) else {
+            let message = "A certificate number is LC and five groups of four letters; the last letter checks the others.";
+            return Some(Err(FieldError::Identifier(message.to_owned())));
+        };
+        let found = recall(&asker.database, &asker.actor, &number).await.map_err(FieldError::from);
+        found.map(|row| row.map(LicenceClearance)).transpose()
+    }
+
+    /// The licences that can be asked for today, by code, with the regulation that names each.
+    async fn licence_types(&self, ctx: &Context<'_>) -> Vec<RuleCitation> {
+        let asker = asker(ctx);
+        action::licences(&asker.database, asker.today()).into_iter().map(RuleCitation::from).collect()
     }
 }
 
-fn read(
-    input: LicenceClearanceInput,
-    regions: &RegionBook,
-    today: chrono::NaiveDate,
-) -> Result<Question, FieldError> {
-    let malformed = |problems: Vec<Problem>| {
-        FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
-    };
-    let company = match (input.tax_number, input.business_number) {
-        (Some(number), None) => {
-            let (number, _) = TaxNumber::parse(&number, regions, "taxNumber").map_err(malformed)?;
-            Company::TaxNumber(number)
+impl From<Refusal> for FieldError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Action(error) => error.into(),
+            Refusal::Number(message) => Self::Identifier(message),
+            Refusal::Day(message) => Self::Filter(message),
+            Refusal::UnknownLicence => Self::UnknownCode("licence type"),
         }
-        (None, Some(number)) => {
-            let number = BusinessNumber::parse(&number, "businessNumber");
-            Company::BusinessNumber(number.map_err(|problem| malformed(vec![problem]))?)
-        }
-        _ => return Err(FieldError::Filter("Name the company by its tax number or by its business number.")),
-    };
-    let licence_type = text::required(&input.licence_type, 100, "licenceType").map_err(|_| {
-        FieldError::Filter("licenceType says in at most 100 characters which licence is wanted.")
-    })?;
-    let as_of = input.as_of.map_or(today, |day| day.0);
-    if as_of > today {
-        return Err(FieldError::Filter("asOf is a day to come: ask for today or a day before it."));
     }
-    Ok(Question { company, licence_type, as_of })
 }

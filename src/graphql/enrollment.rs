@@ -1,7 +1,6 @@
 //! Enrollments: reading them, and enrolling a person.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
-use chrono::NaiveDate;
 
 use super::association::Association;
 use super::channel::Channel;
@@ -293,18 +292,12 @@ pub struct Contribution {
 
 impl From<rule::Contribution> for Contribution {
     fn from(due: rule::Contribution) -> Self {
-        let period = due.rule.period;
         Self {
             programme: due.programme.into(),
             employer: Rupiah(due.employer),
             worker: Rupiah(due.worker),
             frequency: if due.is_once { ContributionFrequency::Once } else { ContributionFrequency::Monthly },
-            rule: RuleCitation {
-                code: due.rule.code,
-                title: due.rule.title,
-                valid_from: period.from.into(),
-                valid_until: period.until.map(Date),
-            },
+            rule: due.rule.into(),
         }
     }
 }
@@ -331,10 +324,10 @@ pub struct RuleCitation {
     valid_until: Option<Date>,
 }
 
-impl RuleCitation {
-    /// A citation as it was kept.
-    pub(super) fn new(code: String, title: String, (from, until): (NaiveDate, Option<NaiveDate>)) -> Self {
-        Self { code, title, valid_from: Date(from), valid_until: until.map(Date) }
+impl From<rule::Citation> for RuleCitation {
+    fn from(rule: rule::Citation) -> Self {
+        let rule::Citation { code, title, period } = rule;
+        Self { code, title, valid_from: Date(period.from), valid_until: period.until.map(Date) }
     }
 }
 

@@ -1,114 +1,176 @@
-//! `GET /clearance/{number}`: does this certificate clear a company now, and which? For anybody, without a login, and
-//! nothing else is told. As JSON, or as a page without scripts where a browser asks.
+//! `GET /clearance/{number}`: does a certificate clear its company at this moment? For whoever holds the number, without
+//! a login: valid or not, the company's name, and nothing else.
+//!
+//! A number that is not known, one that was mistyped, an answer that refused and one whose time is over look alike, and
+//! cost the same statement. A number has 95 random bits, so that trying out leads nowhere; the limits are there so that
+//! trying out does not keep others from asking.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
-use serde_json::json;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use serde::Serialize;
 use tokio::time::Instant;
 
+use super::code::Code;
 use super::cost::{Purse, Unpaid};
-use super::settings::Cost;
+use super::graphql::{RequestId, refusal};
+use super::settings::{Cost, Verification};
+use super::{language, media};
+use crate::clock::Clock;
 use crate::domain::clearance::CertificateNumber;
+use crate::domain::language::Language;
 use crate::store::{Database, clearance};
 
-/// The address at the other end of a connection; the server loop tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The address that a connection comes from; that of a balancer where there is one before us.
+#[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
-/// Whoever verifies certificates.
-#[derive(Clone, Debug)]
-pub struct Verifier {
-    database: Arc<Database>,
-    /// Of each address; `None`: without a limit.
-    purse: Option<Arc<Purse<IpAddr>>>,
-}
-
-impl Verifier {
-    /// Over a database, so many a minute from one address.
-    pub fn new(database: Arc<Database>, limit: Cost) -> Self {
-        Self { database, purse: Purse::new(limit).map(Arc::new) }
-    }
-}
-
-/// Answers.
-pub async fn verify(
-    State(Verifier { database, purse }): State<Verifier>,
-    peer: Option<Extension<Peer>>,
-    Path(number): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Peer(address))| network(address));
-    if let Some(Err(unpaid)) = purse.map(|purse| purse.pay(peer, 1, Instant::now())) {
-        let seconds = if let Unpaid::Wait(seconds, _) = unpaid { seconds } else { 60 };
-        let wait = [(header::RETRY_AFTER, seconds.to_string())];
-        return (StatusCode::TOO_MANY_REQUESTS, wait, "Too many certificates from here. Try again later.\n")
-            .into_response();
-    }
-    // Also what is no number is looked up: so all that is not valid takes as long.
-    let number = CertificateNumber::parse(&number);
-    let company =
-        clearance::cleared(&database.control, number.as_ref().map_or("", CertificateNumber::as_str)).await;
-    match company {
-        Ok(company) => answer(&headers, company),
-        Err(error) => {
-            tracing::warn!(%error, "a certificate could not be looked up");
-            let wait = [(header::RETRY_AFTER, "1")];
-            (StatusCode::SERVICE_UNAVAILABLE, wait, "The registry cannot look it up now. Try again.\n")
-                .into_response()
+impl Peer {
+    /// Whom the limit counts: a network of IPv6 is one client's, with all its addresses.
+    fn counted(self) -> IpAddr {
+        match self.0.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = u128::from(address) & !u128::from(u64::MAX);
+                IpAddr::V6(Ipv6Addr::from(network))
+            }
+            address => address,
         }
     }
 }
 
-/// One address for a household or office: of IPv6 the network that one is given whole.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(address) => IpAddr::V4(address),
-            None => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        },
+/// What answers.
+#[derive(Clone)]
+pub struct Verifier {
+    database: Arc<Database>,
+    clock: Clock,
+    of_peer: Option<Arc<Purse<IpAddr>>>,
+    of_all: Option<Arc<Purse<()>>>,
+}
+
+impl Verifier {
+    /// With nothing asked yet.
+    pub fn new(database: Arc<Database>, clock: Clock, limits: Verification) -> Self {
+        let cost = |per_minute| Cost { per_minute, burst: per_minute };
+        let of_peer = Purse::new(cost(limits.per_minute_of_peer)).map(Arc::new);
+        Self { database, clock, of_peer, of_all: Purse::new(cost(limits.per_minute)).map(Arc::new) }
+    }
+
+    /// Seconds to wait, where too many have asked. A peer that asks too often is stopped before it takes anything from
+    /// the others.
+    fn admit(&self, peer: Peer, now: Instant) -> Result<(), u64> {
+        let seconds = |unpaid| match unpaid {
+            Unpaid::Wait(seconds, _) => seconds,
+            Unpaid::Never(_) => 60,
+        };
+        if let Some(purse) = &self.of_peer {
+            purse.pay(peer.counted(), 1, now).map_err(seconds)?;
+        }
+        if let Some(purse) = &self.of_all {
+            purse.pay((), 1, now).map_err(seconds)?;
+        }
+        Ok(())
     }
 }
 
-fn answer(headers: &HeaderMap, company: Option<String>) -> Response {
-    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let common = [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    if accepts.contains("text/html") {
-        let policy = [
-            (
-                header::CONTENT_SECURITY_POLICY,
-                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-            ),
-            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        ];
-        return (common, policy, page(company.as_deref())).into_response();
-    }
-    let body = json!({"valid": company.is_some(), "company": company}).to_string();
-    (common, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+/// What is told.
+#[derive(Serialize)]
+struct Verified {
+    valid: bool,
+    company: Option<String>,
 }
 
-fn page(company: Option<&str>) -> String {
-    let said = match company {
-        Some(company) => format!("<h1>Valid</h1><p>{}</p>", escaped(company)),
-        None => "<h1>Not valid</h1><p>No company is cleared by this number now.</p>".to_owned(),
+/// Nothing may run, load or be framed: the page is words.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+);
+
+const HEADERS: [(HeaderName, HeaderValue); 6] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::VARY, HeaderValue::from_static("accept, accept-language")),
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex")),
+];
+
+/// `GET` and `HEAD`.
+pub async fn verify(
+    State(verifier): State<Verifier>,
+    Path(number): Path<String>,
+    peer: Option<Extension<Peer>>,
+    id: Option<Extension<RequestId>>,
+    headers: HeaderMap,
+) -> Response {
+    let id = id.map_or_else(RequestId::new, |Extension(id)| id);
+    let peer = peer.map_or(Peer(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), |Extension(peer)| peer);
+    if let Err(seconds) = verifier.admit(peer, Instant::now()) {
+        let code = Code::TooManyRequests;
+        let mut response = refusal(&headers, id, code, code.sentence().english);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        return response;
+    }
+    let number = CertificateNumber::parse(&number);
+    let now = verifier.clock.now();
+    match clearance::cleared_company(&verifier.database.writer, number.as_ref(), now).await {
+        Ok(name) => answer(&headers, Verified { valid: name.is_some(), company: name }),
+        Err(error) => {
+            tracing::warn!(request_id = %id, %error, "a certificate could not be verified");
+            refusal(&headers, id, Code::Unavailable, Code::Unavailable.sentence().english)
+        }
+    }
+}
+
+fn answer(headers: &HeaderMap, verified: Verified) -> Response {
+    if !media::wants_page(headers) {
+        return (HEADERS, Json(verified)).into_response();
+    }
+    let language = language::accepted(headers);
+    let content_language = [(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()))];
+    (HEADERS, content_language, Html(page(language, &verified))).into_response()
+}
+
+/// The same for people: no script, no style, nothing from elsewhere.
+fn page(language: Language, verified: &Verified) -> String {
+    let (title, valid, invalid) = match language {
+        Language::English => (
+            "Licence clearance",
+            "This certificate is valid. The licence may be given to:",
+            "This certificate is not valid: it is not known, it has expired, or the licence was refused.",
+        ),
+        Language::Indonesian => (
+            "Keterangan izin usaha",
+            "Keterangan ini berlaku. Izin dapat diberikan kepada:",
+            "Keterangan ini tidak berlaku: tidak dikenal, sudah kedaluwarsa, atau izinnya ditolak.",
+        ),
+    };
+    let words = match &verified.company {
+        Some(name) => format!("<p>{valid}</p>\n<p><strong>{}</strong></p>", escaped(name)),
+        None => format!("<p>{invalid}</p>"),
     };
     format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>Licence clearance</title><style>body{{font:1.1rem system-ui;margin:15vh auto;max-width:32rem;padding:0 1rem}}\
-         </style>{said}</html>\n"
+        "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n</head>\n\
+         <body>\n<h1>{title}</h1>\n{words}\n</body>\n</html>\n"
     )
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -116,17 +178,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_text_and_never_markup() {
-        let page = page(Some("<script>alert('x')</script> & Sons"));
-        assert!(page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; Sons"), "{page}");
-        assert!(!page.contains("<script"));
+    fn a_name_is_words_on_the_page_and_nothing_else() {
+        let name = Some("<script>alert('1')</script> & \"Co\"".to_owned());
+        let page = page(Language::Indonesian, &Verified { valid: true, company: name });
+        assert!(
+            page.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;Co&quot;"),
+            "{page}"
+        );
+        assert!(page.contains("lang=\"id\"") && !page.contains("<script"));
     }
 
     #[test]
-    fn an_address_counts_with_its_neighbours() {
-        let of = |text: &str| network(text.parse().unwrap()).to_string();
-        assert_eq!(of("10.0.0.7"), "10.0.0.7");
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(of("::ffff:10.0.0.7"), "10.0.0.7");
+    fn a_network_of_ipv6_is_one_peer_and_ipv4_stays_what_it_is() {
+        let counted = |address: &str| Peer(address.parse().unwrap()).counted().to_string();
+        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(counted("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(counted("192.0.2.7"), "192.0.2.7");
     }
 }

@@ -28,6 +28,7 @@ closed_list! {
         CostLimitReached = "COST_LIMIT_REACHED",
         QuotaExceeded = "QUOTA_EXCEEDED",
         CostTooHigh = "COST_TOO_HIGH",
+        TooManyRequests = "TOO_MANY_REQUESTS",
         TooManySockets = "TOO_MANY_SOCKETS",
         TooManyOperations = "TOO_MANY_OPERATIONS",
         // HTTP.
@@ -90,7 +91,7 @@ impl Code {
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::CostLimitReached | Self::QuotaExceeded | Self::TooManySockets => {
+            Self::CostLimitReached | Self::QuotaExceeded | Self::TooManyRequests | Self::TooManySockets => {
                 StatusCode::TOO_MANY_REQUESTS
             }
             // Not the query's doing: the status is for balancers and monitors, in both forms.
@@ -140,6 +141,7 @@ impl Code {
                 | Self::RequestTimeout
                 | Self::CostLimitReached
                 | Self::QuotaExceeded
+                | Self::TooManyRequests
                 | Self::TooManySockets
                 | Self::TooManyOperations
         )
@@ -160,6 +162,7 @@ impl Code {
             | Self::DeadlineExceeded
             | Self::CostLimitReached
             | Self::QuotaExceeded
+            | Self::TooManyRequests
             | Self::TooManySockets => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             _ => None,
         }
@@ -200,6 +203,10 @@ impl Code {
             Self::CostTooHigh => (
                 "The request costs more points than a client can ever have. Ask for smaller pages.",
                 "Biaya permintaan melebihi poin yang dapat dimiliki klien. Minta halaman yang lebih kecil.",
+            ),
+            Self::TooManyRequests => (
+                "This was asked too often for now. Try again after the time in Retry-After.",
+                "Terlalu banyak permintaan untuk saat ini. Coba lagi setelah waktu pada Retry-After.",
             ),
             Self::TooManySockets => (
                 "Too many sockets are open. Close one, or try again in a moment.",

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use super::settings::Cost;
 
-/// The buckets of all clients that asked lately: by internal id, or by whatever else tells who asks.
+/// The buckets of all clients that asked lately; by default those of the API, by their ids.
 #[derive(Debug)]
-pub struct Purse<Client = i64> {
+pub struct Purse<C = i64> {
     settings: Cost,
-    buckets: Mutex<HashMap<Client, Bucket>>,
+    buckets: Mutex<HashMap<C, Bucket>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ pub enum Unpaid {
 /// Buckets above which those that are full again are forgotten: they are as good as new ones.
 const KEPT: usize = 10_000;
 
-impl<Client: Copy + Eq + Hash> Purse<Client> {
+impl<C: Eq + Hash> Purse<C> {
     /// Empty of clients. `None` where there is no limit.
     pub fn new(settings: Cost) -> Option<Self> {
         (settings.per_minute > 0).then(|| Self { settings, buckets: Mutex::default() })
@@ -59,7 +59,7 @@ impl<Client: Copy + Eq + Hash> Purse<Client> {
     ///
     /// # Errors
     /// There are not enough.
-    pub fn pay(&self, client: Client, cost: u32, now: Instant) -> Result<Balance, Unpaid> {
+    pub fn pay(&self, client: C, cost: u32, now: Instant) -> Result<Balance, Unpaid> {
         let Cost { per_minute, burst } = self.settings;
         let per_second = f64::from(per_minute) / 60.0;
         let (cost, full) = (f64::from(cost), f64::from(burst));
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    fn purse() -> Purse<i64> {
+    fn purse() -> Purse {
         Purse::new(Cost { per_minute: 600, burst: 100 }).expect("there is a limit")
     }
 
@@ -141,6 +141,6 @@ mod tests {
 
     #[test]
     fn no_points_a_minute_is_no_limit() {
-        assert!(Purse::<i64>::new(Cost { per_minute: 0, burst: 0 }).is_none());
+        assert!(<Purse>::new(Cost { per_minute: 0, burst: 0 }).is_none());
     }
 }

@@ -57,6 +57,16 @@ impl Media {
     }
 }
 
+/// Does somebody want a page to look at, rather than JSON? A browser names `text/html`; a program that takes everything
+/// does not.
+pub fn wants_page(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges: Vec<Range> = values.flat_map(|value| value.split(',')).map(Range::parse).collect();
+    let quality =
+        |name: &str| ranges.iter().find(|range| range.name == name).map_or(0, |range| range.quality);
+    quality("text/html") > quality("application/json")
+}
+
 /// Is the body JSON in UTF-8? Nothing else is read: forms of a foreign page can send text and forms with the
 /// cookies and addresses of its visitor, but not this type.
 pub fn is_json(headers: &HeaderMap) -> bool {
@@ -144,6 +154,16 @@ mod tests {
     fn a_named_type_wins_over_a_star_of_the_same_quality() {
         assert_eq!(accepted("application/json, text/plain, */*"), Some(Media::Json));
         assert_eq!(accepted("*/*, application/json;q=0.9"), Some(Media::GraphqlResponse));
+    }
+
+    #[test]
+    fn a_browser_wants_a_page_and_a_program_does_not() {
+        let wants = |accept: &'static str| {
+            wants_page(&HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]))
+        };
+        assert!(wants("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"));
+        assert!(!wants("*/*") && !wants("application/json, text/html;q=0.9") && !wants("text/html;q=0"));
+        assert!(!wants_page(&HeaderMap::new()));
     }
 
     #[test]

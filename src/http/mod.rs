@@ -1,7 +1,7 @@
 //! The front door: who may come in, what is served where.
 //!
-//! Nothing is served without a token except health, the validity of certificates, the template of a roster, the playground's
-//! files and the schema's text.
+//! Nothing is served without a token except health, whether a certificate of licence clearance is valid, the template of a
+//! roster, the playground's files and the schema's text.
 
 pub mod admission;
 pub mod audited;
@@ -85,7 +85,7 @@ pub fn open(front: Front) -> Open {
     let (connections, origins) = (settings.connections, settings.origins.clone());
     let upload = settings.upload.clone();
     let introspection = settings.limits.introspection;
-    let verifier = Verifier::new(Arc::clone(&database), settings.verification);
+    let verifier = Verifier::new(Arc::clone(&database), clock, settings.verification);
     let endpoint = Endpoint::new(schema, settings, move |mut request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
         let asker = Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock);

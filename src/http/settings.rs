@@ -27,10 +27,10 @@ pub struct Settings {
     pub mutation_deadline: Duration,
     /// What one client may spend.
     pub cost: Cost,
-    /// Certificates that one address may verify: a point each.
-    pub verification: Cost,
     /// How much runs at one time.
     pub admission: Admission,
+    /// Certificates that are verified without a login.
+    pub verification: Verification,
     /// Subscriptions.
     pub sockets: Sockets,
     /// Pages of which origins may ask, beside our own.
@@ -82,6 +82,15 @@ pub struct Admission {
     pub wait: Duration,
     /// How long a mutation waits for one: its client would only have to send it again.
     pub wait_of_writes: Duration,
+}
+
+/// How often certificates may be verified; see [`clearance`](super::clearance).
+#[derive(Clone, Copy, Debug)]
+pub struct Verification {
+    /// In a minute, by everybody together. 0: there is no limit.
+    pub per_minute: u32,
+    /// In a minute, by one address. 0: there is no limit.
+    pub per_minute_of_peer: u32,
 }
 
 /// Limits of subscriptions.
@@ -153,7 +162,6 @@ impl Default for Settings {
             query_deadline: Duration::from_secs(10),
             mutation_deadline: Duration::from_secs(30),
             cost: Cost { per_minute: 6_000_000, burst: 1_000_000 },
-            verification: Cost { per_minute: 60, burst: 30 },
             admission: Admission {
                 in_flight: 1_024,
                 running: 32,
@@ -165,6 +173,7 @@ impl Default for Settings {
                 wait: Duration::from_millis(75),
                 wait_of_writes: Duration::from_secs(1),
             },
+            verification: Verification { per_minute: 600, per_minute_of_peer: 30 },
             sockets: Sockets {
                 maximum: 1_000,
                 per_client: 100,

@@ -1,160 +1,277 @@
-//! Answers to licensing desks, kept as they were given.
+//! Whether companies may have their licences: the figures behind an answer, and every answer that was given.
+//!
+//! The figures are read as the registry itself, because they are of all workers of a company, whoever asks; nothing but
+//! counts leaves this file. Answers are only added.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde_json::Value;
-use sqlx::{FromRow, PgExecutor};
+use sqlx::FromRow;
+use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::error::StoreError;
 use super::session::Session;
-use crate::domain::actor::Actor;
-use crate::domain::clearance::{CertificateNumber, LicenceDecision, Workforce};
-use crate::domain::count::Held;
-use crate::domain::enrollment::{CivilServantCategory, EnrollmentStatus, Segment};
+use crate::domain::actor::Role;
+use crate::domain::clearance::{
+    CertificateNumber, ClearanceGround, ClearanceRule, Company, LicenceDecision, Workers,
+};
+use crate::domain::employer::EmployerKind;
+use crate::domain::enrollment::{EnrollmentStatus, Segment};
+use crate::domain::rule::{Citation, Period, Rulebook};
 use crate::domain::standing::Course;
 
-/// An answer as it was given.
+/// By what a company is looked for.
+#[derive(Clone, Copy, Debug)]
+pub enum CompanyKey<'a> {
+    /// The index of its tax number.
+    TaxNumber(&'a [u8]),
+    /// Its business number.
+    BusinessNumber(&'a str),
+}
+
+/// A company that was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Internal id.
+    pub id: i64,
+    /// Name.
+    pub name: String,
+    /// How it stood on the day.
+    pub company: Company,
+}
+
+/// A company, and some of its workers whose enrollments are alike; or one of those who have several.
+#[derive(FromRow)]
+struct Line {
+    id: i64,
+    name: String,
+    kind: EmployerKind,
+    declared_headcount: Option<i32>,
+    person: Option<i64>,
+    segment: Option<Segment>,
+    counts_from: Option<NaiveDate>,
+    starts_on: Option<NaiveDate>,
+    ends_on: Option<NaiveDate>,
+    paid: Option<Vec<NaiveDate>>,
+    people: Option<i64>,
+}
+
+impl Line {
+    fn held(&self) -> Option<(Segment, Course)> {
+        let days = (self.counts_from?, self.starts_on?, self.ends_on);
+        // How it was left says nothing of the day; `Workers` settles it.
+        Some((self.segment?, Course::kept(days, self.paid.as_deref(), EnrollmentStatus::Registered)))
+    }
+}
+
+/// How a company stood on a day. One statement, whether there is such a company or not; one that has closed is none.
+///
+/// Workers whose enrollments are alike come as one line, so that a hundred thousand of them are some dozens; who has
+/// several enrollments there comes by name, to be counted once.
+///
+/// # Errors
+/// The database is away.
+pub async fn company_on(
+    registry: &Session,
+    key: CompanyKey<'_>,
+    day: NaiveDate,
+    rules: &Rulebook,
+) -> Result<Option<Found>, StoreError> {
+    let (tax_number, business_number) = match key {
+        CompanyKey::TaxNumber(index) => (Some(index), None),
+        CompanyKey::BusinessNumber(number) => (None, Some(number)),
+    };
+    let lines: Vec<Line> = sqlx::query_as(
+        "select m.id, m.name, m.kind, m.declared_headcount,
+                w.person, w.segment, w.counts_from, w.starts_on, w.ends_on, w.paid, w.people
+         from employer m
+         left join lateral (
+             select case when of_person > 1 then participant_id end as person, segment, counts_from, starts_on, ends_on,
+                    paid, count(*) as people
+             from (select participant_id, segment, counts_from, starts_on, ends_on, paid,
+                          count(*) over (partition by participant_id) as of_person
+                   from enrollment
+                   where employer_id = m.id and counts_from <= $3 and (ends_on is null or ends_on > $3)) e
+             group by 1, 2, 3, 4, 5, 6) w on true
+         where (m.tax_number_index = $1 or m.business_number = $2) and (m.closed_on is null or m.closed_on > $3)",
+    )
+    .bind(tax_number)
+    .bind(business_number)
+    .bind(day)
+    .fetch_all(registry)
+    .await?;
+    let Some(first) = lines.first() else { return Ok(None) };
+    let mut found = Found {
+        id: first.id,
+        name: first.name.clone(),
+        company: Company {
+            kind: first.kind,
+            declared: first.declared_headcount,
+            workers: Workers::default(),
+        },
+    };
+    let workers = &mut found.company.workers;
+    let mut several: HashMap<i64, Vec<(Segment, Course)>> = HashMap::new();
+    for line in &lines {
+        match (line.held(), line.person) {
+            (Some(held), Some(person)) => several.entry(person).or_default().push(held),
+            (Some(held), None) => workers.add(&mut [held], line.people.unwrap_or_default(), day, rules),
+            (None, _) => {}
+        }
+    }
+    several.values_mut().for_each(|held| workers.add(held, 1, day, rules));
+    Ok(Some(found))
+}
+
+/// An answer as it is kept.
 #[derive(Clone, Debug, FromRow)]
 pub struct ClearanceRow {
-    /// Number of the certificate.
+    /// Its number, without hyphens.
     pub number: String,
     /// When it was given.
     pub answered_at: DateTime<Utc>,
     /// Until when it holds.
     pub valid_until: DateTime<Utc>,
-    /// The day that it is about.
+    /// The day that was asked about.
     pub as_of: NaiveDate,
+    /// Code of the licence.
+    pub licence_type: String,
     /// The decision.
     pub decision: LicenceDecision,
-    /// The rules behind it: code, title, first and last day.
-    pub reasons: Value,
-    /// What the company can do.
+    /// By which rules.
+    pub reasons: Json<Vec<Citation>>,
+    /// What to do next.
     pub next_step: String,
-    /// Its name.
+    /// The company's name, where it is known.
     pub employer_name: Option<String>,
     /// Workers that it says it has.
     pub declared_headcount: Option<i32>,
-    /// Workers who are registered.
+    /// Workers that are registered.
     pub registered_workers: i64,
-    /// Workers who are paid for.
+    /// Of these, active.
     pub active_workers: i64,
-    /// Last day through which all of them are paid for.
+    /// The last day that is paid for.
     pub paid_through: Option<NaiveDate>,
 }
 
-const COLUMNS: &str = "number, answered_at, valid_until, as_of, decision, reasons, next_step, employer_name, \
-                       declared_headcount, registered_workers, active_workers, paid_through";
-
-/// An answer to be kept.
+/// What is kept beside an answer, for appeals.
 #[derive(Clone, Debug)]
-pub struct NewClearance<'a> {
-    /// Number of its certificate.
-    pub number: &'a CertificateNumber,
-    /// Days that it holds.
-    pub valid_days: i64,
-    /// Keyed digest of the number that was asked for.
-    pub asked_for: Vec<u8>,
-    /// The licence that the company wants.
-    pub licence_type: &'a str,
-    /// The day that it is about.
-    pub as_of: NaiveDate,
-    /// The decision.
-    pub decision: LicenceDecision,
-    /// The rules behind it.
-    pub reasons: Value,
-    /// Whom it tells of, where it tells anything: id, name and what it declared.
-    pub employer: Option<(i64, &'a str, Option<i32>)>,
-    /// Its workers.
-    pub workers: Workforce,
+pub struct Asked<'a> {
+    /// Name of the client.
+    pub by: &'a str,
+    /// Its role.
+    pub role: Role,
+    /// Under which the log speaks of it.
+    pub request_id: Uuid,
+    /// The number that was asked for, as it may be kept.
+    pub number: &'a str,
+    /// The company, where it is known: also where the answer does not say so.
+    pub employer: Option<i64>,
+    /// Workers in arrears.
+    pub workers_in_arrears: i64,
 }
 
-/// The enrollments that an employer has and had, those of one person after the other.
+/// Keeps an answer: one statement, which is its own transaction.
 ///
-/// Takes no actor: what is told of them are counts.
+/// # Errors
+/// The database is away; then nothing was answered.
+pub async fn insert(registry: &Session, row: &ClearanceRow, asked: &Asked<'_>) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into clearance (number, answered_at, valid_until, as_of, asked_by, asked_role, request_id, asked_number,
+                                licence_type, decision, reasons, next_step, employer_id, employer_name,
+                                declared_headcount, registered_workers, active_workers, workers_in_arrears, paid_through)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+    )
+    .bind(&row.number)
+    .bind(row.answered_at)
+    .bind(row.valid_until)
+    .bind(row.as_of)
+    .bind(asked.by)
+    .bind(asked.role)
+    .bind(asked.request_id)
+    .bind(asked.number)
+    .bind(&row.licence_type)
+    .bind(row.decision)
+    .bind(&row.reasons)
+    .bind(&row.next_step)
+    .bind(asked.employer)
+    .bind(&row.employer_name)
+    .bind(row.declared_headcount)
+    .bind(row.registered_workers)
+    .bind(row.active_workers)
+    .bind(asked.workers_in_arrears)
+    .bind(row.paid_through)
+    .execute(registry)
+    .await?;
+    Ok(())
+}
+
+/// The answer of a number.
 ///
 /// # Errors
 /// The database is away.
-pub async fn workers_of(session: &Session, employer: i64) -> Result<Vec<(i64, Held)>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select participant_id, segment as "segment: Segment", status as "status: EnrollmentStatus",
-                  civil_servant as "civil_servant: CivilServantCategory", counts_from, starts_on, ends_on, paid
-           from enrollment where employer_id = $1 order by participant_id"#,
-        employer
-    );
-    let held = rows.fetch_all(session).await?.into_iter().map(|row| {
-        let days = (row.counts_from, row.starts_on, row.ends_on);
-        let held = Held {
-            segment: row.segment,
-            civil_servant: row.civil_servant,
-            employer: Some(employer),
-            association: None,
-            course: Course::kept(days, row.paid.as_deref(), row.status),
-        };
-        (row.participant_id, held)
-    });
-    Ok(held.collect())
-}
-
-/// Keeps an answer, and gives it as it is kept.
-///
-/// # Errors
-/// The database is away: then it must not be given.
-pub async fn insert(
-    executor: impl PgExecutor<'_>,
-    actor: &Actor,
-    new: &NewClearance<'_>,
-) -> Result<ClearanceRow, StoreError> {
-    let (id, name, declared) = match new.employer {
-        Some((id, name, declared)) => (Some(id), Some(name), declared),
-        None => (None, None, None),
-    };
-    let row = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "insert into clearance (number, valid_until, asked_by, asked_for, licence_type, as_of, decision, reasons, next_step,
-                                employer_id, employer_name, declared_headcount, registered_workers, active_workers,
-                                paid_through)
-         values ($1, now() + make_interval(days => $2::integer), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-         returning {COLUMNS}"
-    )));
-    let row = row
-        .bind(new.number.as_str())
-        .bind(i32::try_from(new.valid_days).unwrap_or(1))
-        .bind(&actor.client)
-        .bind(&new.asked_for)
-        .bind(new.licence_type)
-        .bind(new.as_of)
-        .bind(new.decision)
-        .bind(&new.reasons)
-        .bind(new.decision.next_step())
-        .bind(id)
-        .bind(name)
-        .bind(declared)
-        .bind(new.workers.registered)
-        .bind(new.workers.active)
-        .bind(new.workers.paid_through);
-    Ok(row.fetch_one(executor).await?)
-}
-
-/// The answer of a certificate.
-///
-/// # Errors
-/// The database is away.
-pub async fn find(
-    executor: impl PgExecutor<'_>,
+pub async fn find_by_number(
+    registry: &Session,
     number: &CertificateNumber,
 ) -> Result<Option<ClearanceRow>, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!("select {COLUMNS} from clearance where number = $1"));
-    Ok(sqlx::query_as(sql).bind(number.as_str()).fetch_optional(executor).await?)
+    let row = sqlx::query_as(
+        "select number, answered_at, valid_until, as_of, licence_type, decision, reasons, next_step, employer_name,
+                declared_headcount, registered_workers, active_workers, paid_through
+         from clearance where number = $1",
+    );
+    Ok(row.bind(number.as_str()).fetch_optional(registry).await?)
 }
 
-/// Whose certificate it is, if it clears a company now; `None` of one that does not, has expired, or was never given.
+/// The name of the company that a certificate clears at that moment. `None` where it clears nobody, or not any more,
+/// or is not known, or is no number at all: all of them by the same statement.
 ///
 /// # Errors
 /// The database is away.
-pub async fn cleared(executor: impl PgExecutor<'_>, number: &str) -> Result<Option<String>, StoreError> {
-    let company = sqlx::query_scalar!(
-        r#"select employer_name as "name!" from clearance
-           where number = $1 and decision in ('CLEAR', 'CLEAR_NO_WORKERS_YET') and valid_until > now()
-             and employer_name is not null"#,
-        number
-    );
-    Ok(company.fetch_optional(executor).await?)
+pub async fn cleared_company(
+    registry: &Session,
+    number: Option<&CertificateNumber>,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, StoreError> {
+    let found: Option<(String, LicenceDecision, DateTime<Utc>)> = sqlx::query_as(
+        "select coalesce(employer_name, ''), decision, valid_until from clearance where number = $1",
+    )
+    .bind(number.map(CertificateNumber::as_str))
+    .fetch_optional(registry)
+    .await?;
+    Ok(found.filter(|(_, decision, until)| decision.clears() && *until > now).map(|(name, ..)| name))
+}
+
+/// What licences are given or refused for.
+///
+/// # Errors
+/// The database is away.
+pub(super) async fn rules(session: &Session) -> Result<Vec<ClearanceRule>, StoreError> {
+    type Row = (ClearanceGround, i16, i16, String, String, NaiveDate, Option<NaiveDate>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select ground, coalesce(percent, 0::smallint), valid_days, code, title, valid_from, valid_until
+         from clearance_rule order by code",
+    )
+    .fetch_all(session)
+    .await?;
+    let rule = |(ground, percent, days, code, title, from, until): Row| ClearanceRule {
+        ground,
+        percent: percent.into(),
+        valid_days: days.into(),
+        citation: Citation { code, title, period: Period { from, until } },
+    };
+    Ok(rows.into_iter().map(rule).collect())
+}
+
+/// The licences that can be asked for.
+///
+/// # Errors
+/// The database is away.
+pub(super) async fn licences(session: &Session) -> Result<Vec<Citation>, StoreError> {
+    let rows: Vec<(String, String, NaiveDate, Option<NaiveDate>)> =
+        sqlx::query_as("select code, title, valid_from, valid_until from licence_rule order by code")
+            .fetch_all(session)
+            .await?;
+    let licence = |(code, title, from, until)| Citation { code, title, period: Period { from, until } };
+    Ok(rows.into_iter().map(licence).collect())
 }

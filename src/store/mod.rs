@@ -87,6 +87,7 @@ pg_enum! {
     crate::domain::agreement::AgreementStatus => "agreement_status", "_agreement_status";
     crate::domain::audit::AuditOutcome => "audit_outcome", "_audit_outcome";
     crate::domain::channel::ChannelKind => "channel_kind", "_channel_kind";
+    crate::domain::clearance::ClearanceGround => "clearance_ground", "_clearance_ground";
     crate::domain::clearance::LicenceDecision => "licence_decision", "_licence_decision";
     crate::domain::employer::EmployerKind => "employer_kind", "_employer_kind";
     crate::domain::enrollment::CivilServantCategory => "civil_servant_category", "_civil_servant_category";

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::agreement::{self, AgreementBook};
+use super::clearance;
 use super::error::StoreError;
 use super::session::Session;
 use super::target;
 use crate::domain::channel::{Channel, ChannelKind};
-use crate::domain::clearance::{ClearanceRule, LicenceDecision};
 use crate::domain::enrollment::{CivilServantCategory, Programme, Segment};
 use crate::domain::identity::{RegionBook, ServiceNumberRules};
 use crate::domain::province::{Province, ProvinceEdition};
@@ -198,7 +198,8 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
         ages: load_age_rules(session).await?,
         contributions: load_contribution_rules(session).await?,
         graces: load_grace_rules(session).await?,
-        clearances: load_clearance_rules(session).await?,
+        clearances: clearance::rules(session).await?,
+        licences: clearance::licences(session).await?,
         combinations: load_combination_rules(session).await?,
         roundings: load_rounding_rules(session).await?,
     })
@@ -296,22 +297,6 @@ async fn load_grace_rules(session: &Session) -> Result<Vec<GraceRule>, StoreErro
         .map(|row| GraceRule {
             segment: row.segment,
             months: row.months.unsigned_abs().into(),
-            citation: citation!(row),
-        })
-        .collect())
-}
-
-async fn load_clearance_rules(session: &Session) -> Result<Vec<ClearanceRule>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select decision as "decision: LicenceDecision", minimum_share, valid_days, code, title, valid_from, valid_until
-           from clearance_rule order by code"#
-    );
-    let rows = rows.fetch_all(session).await?.into_iter();
-    Ok(rows
-        .map(|row| ClearanceRule {
-            decision: row.decision,
-            minimum_share: row.minimum_share.map(Into::into),
-            valid_days: row.valid_days.into(),
             citation: citation!(row),
         })
         .collect())

@@ -118,6 +118,14 @@ pub async fn demand_in_force(conn: &mut PgConnection, keys: &Keys) -> Result<(),
     if is_in_force(conn, keys).await? { Ok(()) } else { Err(exchanged()) }
 }
 
+/// The same for whoever has just looked for somebody by a number, and would take nobody found for nobody there.
+///
+/// # Errors
+/// The key is not in force any more, or the database is away.
+pub async fn demand_still_in_force(session: &super::session::Session, keys: &Keys) -> Result<(), StoreError> {
+    if is_in_force(session, keys).await? { Ok(()) } else { Err(exchanged()) }
+}
+
 /// What a writer is told whose key was exchanged: its process ends, and another one answers the retry.
 pub(super) fn exchanged() -> StoreError {
     StoreError::Unavailable("the identity key was exchanged".into())

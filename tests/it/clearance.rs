@@ -1,229 +1,482 @@
-//! What a licensing desk is told of a company, and what anybody is told of a certificate.
+//! May this company have its licence, and why not: decisions, days gone by, what a desk is told, and certificates that
+//! anybody can verify.
+
+use std::net::IpAddr;
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode, header};
 use participant_registry::domain::actor::Role;
-use participant_registry::http::settings::{Cost, Settings};
+use participant_registry::http::clearance::Peer;
+use participant_registry::http::graphql::Settings;
+use sqlx::AssertSqlSafe;
 
 use crate::support::statements::sent;
 use crate::support::{App, Person, Reply, TokenScope, Value, json};
 
-const ASK: &str = "query ($input: LicenceClearanceInput!) { licenceClearance(input: $input) { decision
-    reasons { code } nextStep employerName declaredHeadcount registeredWorkers activeWorkers paidThrough asOf answeredAt
-    validUntil certificateNumber } }";
+const ASK: &str = "query ($input: LicenceClearanceInput!) { licenceClearance(input: $input) { ...c } }
+    fragment c on LicenceClearance { decision reasons { code title validFrom validUntil } nextStep employerName
+        declaredHeadcount registeredWorkers activeWorkers paidThrough licenceType asOf answeredAt validUntil
+        certificateNumber }";
+
+const RECALL: &str = "query ($number: String!) { licenceClearanceGiven(certificateNumber: $number) { ...c } }
+    fragment c on LicenceClearance { decision reasons { code title validFrom validUntil } nextStep employerName
+        declaredHeadcount registeredWorkers activeWorkers paidThrough licenceType asOf answeredAt validUntil
+        certificateNumber }";
+
+const NIB: &str = "8120013821456";
+const NOBODYS: &str = "8120013821457";
+
+/// A number of no company, in the old form of tax numbers.
+const TAX: &str = "01.312.166.0-091.000";
 
 impl App {
+    /// A company with a business number; gives its id.
+    async fn company(&self, number: &str, kind: &str, declared: Value) -> String {
+        let query = "mutation ($input: RegisterEmployerInput!) { registerEmployer(input: $input) {
+            employer { id } errors { message } } }";
+        let input = json!({"name": "PT Sawit & Karet", "kind": kind, "businessNumber": number, "provinceCode": "16",
+            "declaredHeadcount": declared});
+        let data = self.ask(query, json!({"input": input})).await;
+        let id = data["registerEmployer"]["employer"]["id"].as_str();
+        id.unwrap_or_else(|| panic!("not registered: {data}")).to_owned()
+    }
+
+    /// Enrolls so many workers, paid for the month of October 2014 or not.
+    async fn workers(&self, employer: &str, count: usize, paid: bool) {
+        for _ in 0..count {
+            let person = Person::new("BR-PLG").at(employer);
+            self.enrolled(&person.with("firstContributionPaid", json!(paid))).await;
+        }
+    }
+
     async fn desk(&self) -> String {
         self.token(Role::LicensingDesk, TokenScope::default()).await
     }
 
-    /// A company that has declared so many workers; gives its id.
-    async fn company(&self, number: &str, declared: Option<i32>) -> String {
-        let query = "mutation ($number: String!, $declared: Int) { registerEmployer(input: {name: \"PT <Maju> & Jaya\",
-            businessNumber: $number, provinceCode: \"16\", declaredHeadcount: $declared}) { employer { id }
-            errors { code } } }";
-        let data = self.ask(query, json!({"number": number, "declared": declared})).await;
-        data["registerEmployer"]["employer"]["id"].as_str().unwrap_or_else(|| panic!("{data}")).to_owned()
+    async fn clearance(&self, input: Value) -> Value {
+        let token = self.desk().await;
+        self.ask_as(&token, ASK, json!({"input": input})).await["licenceClearance"].take()
     }
 
-    async fn clearance(&self, number: &str) -> Value {
-        self.clearance_as_of(number, None).await
+    async fn clearance_of(&self, number: &str) -> Value {
+        self.clearance(json!({"businessNumber": number, "licenceType": "SIUP"})).await
     }
 
-    async fn clearance_as_of(&self, number: &str, as_of: Option<&str>) -> Value {
-        let input = json!({"businessNumber": number, "licenceType": "SIUP", "asOf": as_of});
-        self.ask_as(&self.desk().await, ASK, json!({"input": input})).await["licenceClearance"].take()
-    }
-
-    async fn workers(&self, employer: &str, so_many: usize, paid: bool) {
-        for _ in 0..so_many {
-            let person = Person::new("BR-PLG").at(employer).with("firstContributionPaid", json!(paid));
-            self.enrolled(&person).await;
+    async fn verify_as(&self, method: Method, number: &str, headers: &[(&str, &str)], peer: &str) -> Reply {
+        let mut request = Request::builder().method(method).uri(format!("/clearance/{number}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Peer(peer.parse::<IpAddr>().unwrap()));
+        self.send(request).await
     }
 
-    async fn verify(&self, number: &str, accept: &str) -> Reply {
-        let request =
-            Request::get(format!("/clearance/{number}")).header("accept", accept).body(Body::empty());
-        self.send(request.unwrap()).await
+    async fn verify(&self, number: &str) -> Value {
+        let reply = self.verify_as(Method::GET, number, &[], "192.0.2.1").await;
+        assert_eq!(reply.status, StatusCode::OK, "{:?}", reply.body);
+        reply.body
+    }
+
+    async fn change(&self, sql: &str) -> Result<u64, sqlx::Error> {
+        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.sql).await?;
+        Ok(done.rows_affected())
     }
 }
 
-fn codes_of(clearance: &Value) -> Vec<&str> {
-    clearance["reasons"].as_array().unwrap().iter().map(|rule| rule["code"].as_str().unwrap()).collect()
+fn number_of(clearance: &Value) -> String {
+    clearance["certificateNumber"].as_str().unwrap_or_else(|| panic!("no number: {clearance}")).to_owned()
+}
+
+fn invalid() -> Value {
+    json!({"valid": false, "company": null})
 }
 
 #[tokio::test]
-async fn each_company_gets_its_decision_with_the_rule_and_the_next_step() {
+async fn a_company_whose_workers_are_registered_and_paid_for_is_clear() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
-    app.company("1000000000001", Some(0)).await;
-    app.company("1000000000002", Some(4)).await;
-    let half = app.company("1000000000003", Some(4)).await;
-    let whole = app.company("1000000000004", Some(2)).await;
-    app.workers(&half, 2, true).await;
-    app.workers(&whole, 2, true).await;
-    for (number, decision, rule, workers) in [
-        ("1000000000001", "CLEAR_NO_WORKERS_YET", "LICENCE-NEW", (0, 0)),
-        ("1000000000002", "NOT_REGISTERED", "LICENCE-DENIAL", (0, 0)),
-        ("1000000000003", "PARTIAL_WORKERS", "LICENCE-ALL-WORKERS", (2, 2)),
-        ("1000000000004", "CLEAR", "LICENCE-CLEAR", (2, 2)),
-        ("9999999999999", "NOT_REGISTERED", "LICENCE-DENIAL", (0, 0)),
+    let employer = app.company(NIB, "COMPANY", json!(3)).await;
+    app.workers(&employer, 3, true).await;
+    let clearance = app.clearance_of(NIB).await;
+    let number = number_of(&clearance);
+    assert!(number.starts_with("LC-") && number.len() == 27, "{number}");
+    let codes: Vec<&str> =
+        clearance["reasons"].as_array().unwrap().iter().map(|r| r["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["SIUP", "LIC-CLEARED"]);
+    for (field, expected) in [
+        ("decision", json!("CLEAR")),
+        ("employerName", json!("PT Sawit & Karet")),
+        ("declaredHeadcount", json!(3)),
+        ("registeredWorkers", json!(3)),
+        ("activeWorkers", json!(3)),
+        ("paidThrough", json!("2014-10-31")),
+        ("licenceType", json!("SIUP")),
+        ("asOf", json!("2014-10-02")),
+        ("answeredAt", json!("2014-10-02T03:00:00.000Z")),
+        ("validUntil", json!("2014-10-09T03:00:00.000Z")),
     ] {
-        let told = app.clearance(number).await;
-        assert_eq!(told["decision"], decision, "{number}");
-        assert_eq!(codes_of(&told)[0], rule, "{number}");
-        assert_eq!(
-            (told["registeredWorkers"].clone(), told["activeWorkers"].clone()),
-            (json!(workers.0), json!(workers.1))
-        );
-        assert!(told["nextStep"].as_str().unwrap().len() > 20);
+        assert_eq!(clearance[field], expected, "{field}");
     }
-    let half = app.clearance("1000000000003").await;
-    assert_eq!((&half["employerName"], &half["declaredHeadcount"]), (&json!("PT <Maju> & Jaya"), &json!(4)));
-    assert_eq!(half["paidThrough"], "2014-10-31");
+    assert_eq!(app.verify(&number).await, json!({"valid": true, "company": "PT Sawit & Karet"}));
 }
 
 #[tokio::test]
-async fn arrears_are_found_and_gone_when_they_are_paid() {
+async fn half_registered_is_found_and_the_rule_can_be_changed_without_a_release() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
-    let company = app.company("1000000000001", Some(1)).await;
-    app.workers(&company, 1, true).await;
+    let employer = app.company(NIB, "COMPANY", json!(10)).await;
+    app.workers(&employer, 8, true).await;
+    let partial = app.clearance_of(NIB).await;
+    assert_eq!(partial["decision"], "PARTIAL_WORKERS");
+    assert!(partial["nextStep"].as_str().unwrap().contains("8 of the 10"), "{partial}");
+    assert_eq!(app.verify(&number_of(&partial)).await, invalid(), "a refusal clears nobody");
+    app.workers(&employer, 1, true).await;
+    assert_eq!(app.clearance_of(NIB).await["decision"], "CLEAR", "nine of ten are enough");
+    app.change("update clearance_rule set percent = 100 where code = 'LIC-PARTIAL'").await.unwrap();
+    let edited = app.second_process().await;
+    assert_eq!(edited.clearance_of(NIB).await["decision"], "PARTIAL_WORKERS");
+}
+
+#[tokio::test]
+async fn a_new_company_without_workers_is_not_locked_out_and_one_that_declares_some_is() {
+    let app = App::new().await;
+    for (number, kind, declared, expected) in [
+        ("8120013821401", "COMPANY", json!(null), "CLEAR_NO_WORKERS_YET"),
+        ("8120013821402", "COMPANY", json!(0), "CLEAR_NO_WORKERS_YET"),
+        ("8120013821403", "COMPANY", json!(12), "NOT_REGISTERED"),
+        ("8120013821404", "INDIVIDUAL", json!(1), "NOT_REGISTERED"),
+        ("8120013821405", "GOVERNMENT", json!(8_000), "CLEAR"),
+    ] {
+        app.company(number, kind, declared).await;
+        let clearance = app.clearance_of(number).await;
+        assert_eq!(clearance["decision"], expected, "{kind} {number}");
+        let is_valid = app.verify(&number_of(&clearance)).await["valid"] == json!(true);
+        assert_eq!(is_valid, expected.starts_with("CLEAR"));
+    }
+}
+
+#[tokio::test]
+async fn arrears_begin_when_the_grace_is_over_and_a_day_gone_by_is_answered_as_it_was() {
+    let app = App::new().await;
+    app.channel("BR-PLG").await;
+    let employer = app.company(NIB, "COMPANY", json!(2)).await;
+    app.workers(&employer, 1, true).await;
+    app.workers(&employer, 1, false).await;
+    let now = app.clearance_of(NIB).await;
+    assert_eq!((&now["decision"], &now["activeWorkers"]), (&json!("CLEAR"), &json!(1)));
+    // Nobody has looked for lapses; the day alone decides.
     let later = app.on_the_day("2015-02-01T03:00:00Z").await;
-    let told = later.clearance("1000000000001").await;
-    assert_eq!(told["decision"], "ARREARS", "also before the lapse was looked for: the day decides");
-    assert_eq!((&told["registeredWorkers"], &told["activeWorkers"]), (&json!(1), &json!(0)));
-    let before = later.clearance_as_of("1000000000001", Some("2015-01-31")).await;
-    assert_eq!((&before["decision"], &before["asOf"]), (&json!("CLEAR"), &json!("2015-01-31")));
-    let record = "mutation ($id: ID!) { recordContributions(input: {employerId: $id, month: \"2015-02-01\"}) { recorded } }";
-    later.ask(record, json!({"id": company})).await;
-    assert_eq!(later.clearance("1000000000001").await["decision"], "CLEAR");
-}
-
-#[tokio::test]
-async fn the_share_that_has_to_be_registered_is_a_rule() {
-    let app = App::new().await;
-    app.channel("BR-PLG").await;
-    let company = app.company("1000000000001", Some(4)).await;
-    app.workers(&company, 2, true).await;
-    assert_eq!(app.clearance("1000000000001").await["decision"], "PARTIAL_WORKERS");
-    for (share, decision) in [(500_000, "CLEAR"), (500_001, "PARTIAL_WORKERS")] {
-        sqlx::query("update clearance_rule set minimum_share = $1 where decision = 'PARTIAL_WORKERS'")
-            .bind(share)
-            .execute(&app.sql)
-            .await
-            .unwrap();
-        app.database.refresh_reference().await.unwrap();
-        assert_eq!(app.clearance("1000000000001").await["decision"], decision, "{share}");
-    }
-}
-
-#[tokio::test]
-async fn an_unknown_company_and_one_that_is_not_registered_are_answered_alike() {
-    let app = App::new().await;
-    app.company("1000000000002", Some(4)).await;
-    let desk = app.desk().await;
-    let mut answers = Vec::new();
-    for number in ["1000000000002", "9999999999999"] {
-        let input = json!({"input": {"businessNumber": number, "licenceType": "SIUP"}});
-        let (reply, statements) = sent(app.post(&desk, ASK, input)).await;
-        let mut told = reply.body["data"]["licenceClearance"].clone();
-        for own in ["answeredAt", "validUntil", "certificateNumber"] {
-            told[own] = json!(told[own].as_str().unwrap().len());
-        }
-        answers.push((told, statements, reply.status));
-    }
-    assert_eq!(answers[0], answers[1]);
-    assert_eq!(answers[0].0["employerName"], json!(null));
-}
-
-#[tokio::test]
-async fn a_certificate_is_verified_by_anybody_and_tells_the_company_alone() {
-    let app = App::new().await;
-    app.channel("BR-PLG").await;
-    let company = app.company("1000000000001", Some(1)).await;
-    app.workers(&company, 1, true).await;
-    app.company("1000000000002", Some(4)).await;
-    let number = |told: &Value| told["certificateNumber"].as_str().unwrap().to_owned();
-    let good = number(&app.clearance("1000000000001").await);
-    let refused = number(&app.clearance("1000000000002").await);
-    let valid = app.verify(&good.to_lowercase(), "*/*").await;
+    let late = later.clearance_of(NIB).await;
+    assert_eq!((&late["decision"], &late["activeWorkers"]), (&json!("ARREARS"), &json!(0)));
+    assert_eq!((&late["registeredWorkers"], &late["paidThrough"]), (&json!(2), &json!("2014-10-31")));
+    let codes: Vec<&Value> =
+        late["reasons"].as_array().unwrap().iter().map(|reason| &reason["code"]).collect();
+    assert_eq!(codes, ["SIUP", "LIC-ARREARS", "GRACE-PU"]);
+    let asked =
+        |day: &str| later.clearance(json!({"businessNumber": NIB, "licenceType": "siup", "asOf": day}));
+    assert_eq!(asked("2015-01-31").await["decision"], "ARREARS", "one was never paid for");
+    let earlier = asked("2014-10-05").await;
+    assert_eq!((&earlier["decision"], &earlier["asOf"]), (&json!("CLEAR"), &json!("2014-10-05")));
+    assert_eq!(earlier["validUntil"], "2014-10-12T03:00:00.000Z");
+    assert_eq!(later.verify(&number_of(&earlier)).await, invalid(), "it cannot stand for an answer of today");
     assert_eq!(
-        (valid.status, valid.body),
-        (StatusCode::OK, json!({"valid": true, "company": "PT <Maju> & Jaya"}))
+        asked("2014-10-01").await["decision"],
+        "NOT_REGISTERED",
+        "the day before the first enrollment"
     );
-    assert_eq!(valid.headers["cache-control"], "no-store");
-    let nothing = json!({"valid": false, "company": null});
-    for other in [refused.as_str(), "LC-00000-00000-00000-00000-0", "nonsense", &"0".repeat(2_000)] {
-        let reply = app.verify(other, "application/json").await;
-        assert_eq!((reply.status, reply.body), (StatusCode::OK, nothing.clone()), "{other}");
-    }
-    let page = app.verify(&good, "text/html,application/xhtml+xml").await;
-    let text = page.body.as_str().unwrap();
-    assert!(text.contains("PT &lt;Maju&gt; &amp; Jaya") && !text.contains("<script"), "{text}");
-    sqlx::query("update clearance set valid_until = now()").execute(&app.sql).await.unwrap();
-    assert_eq!(app.verify(&good, "*/*").await.body, nothing, "expired");
 }
 
 #[tokio::test]
-async fn so_many_certificates_a_minute_and_no_more_from_one_address() {
-    let limits = Settings { verification: Cost { per_minute: 6, burst: 3 }, ..Settings::default() };
-    let app = App::new().await.behind(limits);
-    for _ in 0..3 {
-        assert_eq!(app.verify("x", "*/*").await.status, StatusCode::OK);
-    }
-    let reply = app.verify("x", "*/*").await;
-    assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(reply.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
-}
-
-#[tokio::test]
-async fn an_answer_is_found_again_as_it_was_given_whatever_changed_since() {
+async fn a_worker_with_two_enrollments_is_counted_once() {
     let app = App::new().await;
-    app.company("1000000000001", Some(0)).await;
-    let given = app.clearance("1000000000001").await;
-    sqlx::query("update employer set name = 'PT Lain', declared_headcount = 9")
-        .execute(&app.sql)
-        .await
-        .unwrap();
-    sqlx::query("update clearance_rule set title = 'changed'").execute(&app.sql).await.unwrap();
-    let again =
-        ASK.replace("licenceClearance(input: $input)", "licenceClearanceGiven(certificateNumber: $number)");
-    let again = again.replace("$input: LicenceClearanceInput!", "$number: String!");
-    let number = json!({"number": given["certificateNumber"]});
-    let found = app.ask_as(&app.desk().await, &again, number.clone()).await;
-    assert_eq!(found["licenceClearanceGiven"], given);
-    let nobody = app.ask_as(&app.desk().await, &again, json!({"number": "LC-1"})).await;
-    assert_eq!(nobody["licenceClearanceGiven"], json!(null));
-    let partner = app.partner(&app.employer("Pabrik").await).await;
-    assert_eq!(app.refused(&partner, &again, number).await, "FORBIDDEN");
+    app.channel("BR-PLG").await;
+    let employer = app.company(NIB, "COMPANY", json!(2)).await;
+    let person = Person::new("BR-PLG").at(&employer);
+    app.enrolled(&person).await;
+    app.enrolled(&person.with("segment", json!("CONSTRUCTION")).with("firstContributionPaid", json!(true)))
+        .await;
+    let clearance = app.clearance_of(NIB).await;
+    assert_eq!(clearance["registeredWorkers"], 1);
+    assert_eq!((&clearance["activeWorkers"], &clearance["decision"]), (&json!(1), &json!("PARTIAL_WORKERS")));
 }
 
 #[tokio::test]
-async fn a_desk_asks_of_one_company_properly_and_of_nobodys_identity_number_without_end() {
+async fn a_company_that_has_closed_is_none_from_that_day_on() {
+    let app = App::new().await;
+    let employer = app.company(NIB, "COMPANY", json!(null)).await;
+    assert_eq!(app.clearance_of(NIB).await["decision"], "CLEAR_NO_WORKERS_YET");
+    let close =
+        "mutation ($input: CloseEmployerInput!) { closeEmployer(input: $input) { errors { message } } }";
+    let closed = app.ask(close, json!({"input": {"employerId": employer, "on": "2014-10-02"}})).await;
+    assert_eq!(closed["closeEmployer"]["errors"], json!([]));
+    assert_eq!(app.clearance_of(NIB).await["decision"], "NOT_REGISTERED");
+    let before = json!({"businessNumber": NIB, "licenceType": "SIUP", "asOf": "2014-10-01"});
+    assert_eq!(app.clearance(before).await["decision"], "CLEAR_NO_WORKERS_YET");
+}
+
+/// An answer without what is its own: its number, and the points that are left.
+fn common(mut reply: Reply) -> String {
+    reply.body["extensions"] = json!(null);
+    reply.body["data"]["licenceClearance"]["certificateNumber"] = json!("");
+    reply.body.to_string()
+}
+
+#[tokio::test]
+async fn an_unknown_company_is_answered_byte_for_byte_as_one_that_registered_nobody() {
+    let app = App::new().await;
+    app.company(NIB, "COMPANY", json!(40)).await;
+    let query = "mutation ($input: RegisterEmployerInput!) { registerEmployer(input: $input) { errors { message } } }";
+    let known_tax =
+        json!({"name": "PT Batu", "taxNumber": TAX, "provinceCode": "16", "declaredHeadcount": 7});
+    app.ask(query, json!({"input": known_tax})).await;
+    let desk = app.desk().await;
+    // Whatever is done once for each connection is behind us.
+    app.clearance_of(NIB).await;
+    let ask = async |input: Value| sent(app.post(&desk, ASK, json!({"input": input}))).await;
+    for (known, unknown) in [
+        (json!({"businessNumber": NIB}), json!({"businessNumber": NOBODYS})),
+        (json!({"taxNumber": TAX}), json!({"taxNumber": "02.433.917.8-011.000"})),
+    ] {
+        let with_type = |mut input: Value| {
+            input["licenceType"] = json!("SIUP");
+            input
+        };
+        let (known, known_statements) = ask(with_type(known)).await;
+        let (unknown, unknown_statements) = ask(with_type(unknown)).await;
+        assert_eq!(known.status, unknown.status);
+        assert_eq!(known.body["data"]["licenceClearance"]["decision"], "NOT_REGISTERED", "{}", known.body);
+        assert_eq!(known.body["data"]["licenceClearance"]["employerName"], json!(null));
+        assert_eq!(known.body["data"]["licenceClearance"]["declaredHeadcount"], json!(null));
+        assert_eq!(common(known), common(unknown));
+        assert_eq!(known_statements, unknown_statements);
+        assert!((2..=3).contains(&known_statements.len()), "{known_statements:#?}");
+    }
+    // For an appeal both are told apart, by who has the database.
+    assert_eq!(app.count("select count(*) from clearance where employer_id is not null").await, 3);
+    assert_eq!(app.count("select count(*) from clearance where asked_number like '%9%'").await, 0, "masked");
+}
+
+#[tokio::test]
+async fn the_number_has_to_be_one_and_the_day_and_the_licence_have_to_exist() {
     let app = App::new().await;
     let desk = app.desk().await;
-    for (input, code) in [
-        (json!({"licenceType": "SIUP"}), "BAD_FILTER"),
-        (
-            json!({"licenceType": "SIUP", "businessNumber": "1000000000001", "taxNumber": "01.312.166.0-091.000"}),
-            "BAD_FILTER",
-        ),
-        (json!({"licenceType": " ", "businessNumber": "1000000000001"}), "BAD_FILTER"),
-        (json!({"licenceType": "SIUP", "businessNumber": "1"}), "BAD_IDENTIFIER"),
-        (json!({"licenceType": "SIUP", "taxNumber": "01.451.869.7-054.000"}), "BAD_IDENTIFIER"),
-        (
-            json!({"licenceType": "SIUP", "businessNumber": "1000000000001", "asOf": "2014-10-03"}),
-            "BAD_FILTER",
-        ),
+    for (input, expected) in [
+        (json!({}), "BAD_IDENTIFIER"),
+        (json!({"businessNumber": NIB, "taxNumber": TAX}), "BAD_IDENTIFIER"),
+        (json!({"businessNumber": "12"}), "BAD_IDENTIFIER"),
+        (json!({"taxNumber": "01.451.869.7-054.000"}), "BAD_IDENTIFIER"),
+        // A person's identity number, whether anybody has it or not.
+        (json!({"taxNumber": "1671014208850001"}), "BAD_IDENTIFIER"),
+        (json!({"businessNumber": NIB, "licenceType": "FISHING"}), "UNKNOWN_CODE"),
+        // Business numbers came in 2018.
+        (json!({"businessNumber": NIB, "licenceType": "NIB"}), "UNKNOWN_CODE"),
+        (json!({"businessNumber": NIB, "asOf": "2014-10-03"}), "BAD_FILTER"),
+        (json!({"businessNumber": NIB, "asOf": "2013-12-23"}), "UNKNOWN_CODE"),
     ] {
-        assert_eq!(app.refused(&desk, ASK, json!({"input": input})).await, code, "{input}");
+        let mut whole = json!({"licenceType": "SIUP"});
+        whole.as_object_mut().unwrap().extend(input.as_object().unwrap().clone());
+        assert_eq!(app.refused(&desk, ASK, json!({"input": whole})).await, expected, "{input}");
     }
-    assert_eq!(app.count("select count(*) from clearance").await, 0);
-    let of_a_person = json!({"input": {"licenceType": "SIUP", "taxNumber": "1671010208850001"}});
-    app.ask_as(&desk, ASK, of_a_person.clone()).await;
-    assert_eq!(app.count("select misses from lookup_miss").await, 1);
-    sqlx::query("update lookup_miss set misses = 100").execute(&app.sql).await.unwrap();
-    assert_eq!(app.refused(&desk, ASK, of_a_person).await, "QUOTA_EXCEEDED");
+    assert_eq!(
+        app.count("select count(*) from clearance").await,
+        0,
+        "a question that is refused is not kept"
+    );
+    let types = app.ask_as(&desk, "{ licenceTypes { code title } }", json!({})).await;
+    let codes: Vec<&Value> =
+        types["licenceTypes"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
+    assert_eq!(codes, ["FOREIGN-WORKERS", "IMB", "LABOUR-SUPPLY", "SITU", "SIUP", "TDP", "TENDER"]);
+}
+
+#[tokio::test]
+async fn what_was_answered_is_told_again_to_the_letter_whatever_has_changed_since() {
+    let app = App::new().await;
+    app.channel("BR-PLG").await;
+    let employer = app.company(NIB, "COMPANY", json!(4)).await;
+    app.workers(&employer, 2, true).await;
+    let answered = app.clearance_of(NIB).await;
+    assert_eq!(answered["decision"], "PARTIAL_WORKERS");
+    app.workers(&employer, 2, true).await;
+    app.change("update clearance_rule set title = 'another', percent = 10").await.unwrap_err();
+    app.change("update clearance_rule set title = 'another'").await.unwrap();
+    let later = app.on_the_day("2015-06-01T03:00:00Z").await;
+    let desk = later.desk().await;
+    let typed = number_of(&answered).replace('-', " ").to_lowercase();
+    let told = later.ask_as(&desk, RECALL, json!({"number": typed})).await;
+    assert_eq!(told["licenceClearanceGiven"], answered);
+    // And asked again, it is another answer.
+    let again = app.clearance_of(NIB).await;
+    assert_eq!(again["decision"], "CLEAR");
+    assert_ne!(number_of(&again), number_of(&answered));
+    let tampered = number_of(&answered).replacen(&number_of(&answered)[3..4], "Z", 1);
+    if tampered != number_of(&answered) {
+        assert_eq!(later.refused(&desk, RECALL, json!({"number": tampered})).await, "BAD_IDENTIFIER");
+    }
+    let unknown =
+        participant_registry::domain::clearance::CertificateNumber::from_random([5; 19]).to_string();
+    let told = later.ask_as(&desk, RECALL, json!({"number": unknown})).await;
+    assert_eq!(told["licenceClearanceGiven"], json!(null));
+}
+
+#[tokio::test]
+async fn nobody_changes_an_answer_not_even_the_owner() {
+    let app = App::new().await;
+    app.company(NIB, "COMPANY", json!(null)).await;
+    app.clearance_of(NIB).await;
+    for sql in ["update clearance set decision = 'CLEAR'", "delete from clearance", "truncate clearance"] {
+        let error = app.change(sql).await.expect_err(sql);
+        assert_eq!(error.as_database_error().and_then(|e| e.code()).as_deref(), Some("42501"), "{sql}");
+    }
+    for role in ["registry_writer", "registry_reader", "registry_scoped"] {
+        let sql = format!("begin; set local role {role}; delete from clearance; commit");
+        assert!(app.change(&sql).await.is_err(), "{role}");
+        app.change("rollback").await.unwrap();
+    }
+    let sql = "begin; set local role registry_reader; select from clearance; commit";
+    assert!(app.change(sql).await.is_err(), "who reads for others does not read answers");
+    app.change("rollback").await.unwrap();
+    let kept =
+        "select count(*) from clearance where asked_by = 'LICENSING_DESK' and asked_role = 'LICENSING_DESK'
+        and employer_id is not null and answered_at = '2014-10-02T03:00:00Z'";
+    assert_eq!(app.count(kept).await, 1);
+}
+
+#[tokio::test]
+async fn a_desk_may_ask_for_nothing_of_anybody_and_other_roles_may_not_ask() {
+    let app = App::new().await;
+    app.channel("BR-PLG").await;
+    let employer = app.company(NIB, "COMPANY", json!(1)).await;
+    app.workers(&employer, 1, true).await;
+    let desk = app.desk().await;
+    for query in [
+        "{ participants { totalCount } }",
+        "{ employers { totalCount } }",
+        "{ employer(by: {businessNumber: \"8120013821456\"}) { name } }",
+    ] {
+        assert_eq!(app.refused(&desk, query, json!({})).await, "FORBIDDEN", "{query}");
+    }
+    let reply = app.post(&desk, ASK, json!({"input": {"businessNumber": NIB, "licenceType": "SIUP"}})).await;
+    assert!(!reply.body.to_string().contains("Siti"), "{}", reply.body);
+    assert_eq!(app.count("select count(*) from audit_entry where client = 'LICENSING_DESK'").await, 0);
+    let partner = app.partner(&employer).await;
+    let mut others = vec![partner];
+    for role in [Role::Approver, Role::Analyst, Role::Auditor] {
+        others.push(app.token(role, TokenScope::default()).await);
+    }
+    let input = json!({"input": {"businessNumber": NIB, "licenceType": "SIUP"}});
+    for token in &others {
+        assert_eq!(app.refused(token, ASK, input.clone()).await, "FORBIDDEN");
+        assert_eq!(app.refused(token, RECALL, json!({"number": "LC"})).await, "FORBIDDEN");
+    }
+    // An officer elsewhere is told the same figures as everybody.
+    let officer = app.officer(&["15"]).await;
+    let told = app.ask_as(&officer, ASK, input).await;
+    assert_eq!(told["licenceClearance"]["registeredWorkers"], 1);
+}
+
+#[tokio::test]
+async fn words_are_in_the_language_of_who_asks_and_stay_so() {
+    let app = App::new().await;
+    let body = json!({"query": ASK, "variables": {"input": {"businessNumber": NIB, "licenceType": "SIUP"}}});
+    let request = Request::post("/graphql")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT_LANGUAGE, "id")
+        .header(header::AUTHORIZATION, format!("Bearer {}", app.desk().await))
+        .body(Body::from(body.to_string()));
+    let mut reply = app.send(request.unwrap()).await;
+    let answered = reply.body["data"]["licenceClearance"].take();
+    assert!(answered["nextStep"].as_str().unwrap().starts_with("Perusahaan mendaftarkan"), "{answered}");
+    let told = app.ask(RECALL, json!({"number": number_of(&answered)})).await;
+    assert_eq!(told["licenceClearanceGiven"], answered);
+}
+
+#[tokio::test]
+async fn it_may_be_asked_by_get_and_each_answer_costs_points() {
+    let app = App::new().await;
+    let query = "%7BlicenceClearance(input:%7BbusinessNumber:%228120013821456%22,licenceType:%22SIUP%22%7D)%7Bdecision%7D%7D";
+    let request = Request::get(format!("/graphql?query={query}"))
+        .header(header::AUTHORIZATION, format!("Bearer {}", app.desk().await))
+        .body(Body::empty());
+    let reply = app.send(request.unwrap()).await;
+    assert_eq!(reply.body["data"]["licenceClearance"]["decision"], "NOT_REGISTERED", "{}", reply.body);
+    assert_eq!(reply.headers[header::CACHE_CONTROL], "no-store");
+    assert_eq!(reply.body["extensions"]["cost"]["requested"], 502);
+    assert_eq!(app.count("select count(*) from clearance").await, 1);
+}
+
+#[tokio::test]
+async fn a_certificate_is_valid_until_its_time_is_over_and_whatever_is_none_looks_alike() {
+    let app = App::new().await;
+    app.company(NIB, "COMPANY", json!(null)).await;
+    let number = number_of(&app.clearance_of(NIB).await);
+    let valid = json!({"valid": true, "company": "PT Sawit & Karet"});
+    assert_eq!(app.verify(&number).await, valid);
+    assert_eq!(app.verify(&number.to_lowercase()).await, valid);
+    let refused = number_of(&app.clearance_of(NOBODYS).await);
+    let unknown =
+        participant_registry::domain::clearance::CertificateNumber::from_random([5; 19]).to_string();
+    let last = if number.ends_with('0') { "1" } else { "0" };
+    let tampered = format!("{}{last}", &number[..26]);
+    for other in [&refused, &unknown, &tampered, &"LC".to_owned(), &"%F0%9F%92%A5".to_owned()] {
+        assert_eq!(app.verify(other).await, invalid(), "{other}");
+        let (_, statements) = sent(app.verify(other)).await;
+        assert_eq!(statements.len(), 1, "{other}: {statements:#?}");
+    }
+    let (_, statements) = sent(app.verify(&number)).await;
+    assert_eq!(statements.len(), 1);
+    let last_moment = app.on_the_day("2014-10-09T02:59:59Z").await;
+    assert_eq!(last_moment.verify(&number).await, valid);
+    let over = app.on_the_day("2014-10-09T03:00:00Z").await;
+    assert_eq!(over.verify(&number).await, invalid());
+}
+
+#[tokio::test]
+async fn a_browser_gets_a_page_without_scripts_and_nothing_is_kept_or_shared() {
+    let app = App::new().await;
+    app.company(NIB, "COMPANY", json!(null)).await;
+    let number = number_of(&app.clearance_of(NIB).await);
+    let browser =
+        [("accept", "text/html,*/*;q=0.8"), ("accept-language", "id"), ("origin", "https://evil.example")];
+    let page = app.verify_as(Method::GET, &number, &browser, "192.0.2.1").await;
+    assert_eq!(page.headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
+    let text = page.body.as_str().unwrap();
+    assert!(
+        text.contains("PT Sawit &amp; Karet") && text.contains("berlaku") && !text.contains("<script"),
+        "{text}"
+    );
+    assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    assert_eq!(
+        (&page.headers[header::CACHE_CONTROL], &page.headers["x-robots-tag"]),
+        (&"no-store".parse().unwrap(), &"noindex".parse().unwrap())
+    );
+    assert!(!page.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
+    let head = app.verify_as(Method::HEAD, &number, &[], "192.0.2.1").await;
+    assert_eq!((head.status, &head.body), (StatusCode::OK, &json!("")));
+    assert_eq!(head.headers[header::CONTENT_TYPE], "application/json");
+    for method in [Method::POST, Method::PUT, Method::DELETE] {
+        let reply = app.verify_as(method, &number, &[], "192.0.2.1").await;
+        assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(reply.headers[header::ALLOW], "GET,HEAD");
+    }
+}
+
+#[tokio::test]
+async fn who_tries_out_numbers_is_stopped_and_others_are_not_until_all_together_ask_too_often() {
+    let mut settings = Settings::default();
+    settings.verification.per_minute_of_peer = 3;
+    settings.verification.per_minute = 5;
+    let app = App::new().await.behind(settings);
+    let ask = |peer: &'static str| app.verify_as(Method::GET, "LC", &[("accept-language", "id")], peer);
+    for _ in 0..3 {
+        assert_eq!(ask("2001:db8::1").await.status, StatusCode::OK);
+    }
+    // Another address of the same network.
+    let stopped = ask("2001:db8::2").await;
+    assert_eq!(stopped.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(stopped.headers.contains_key(header::RETRY_AFTER));
+    assert_eq!(stopped.body["errors"][0]["extensions"]["code"], "TOO_MANY_REQUESTS");
+    assert_eq!(ask("192.0.2.1").await.status, StatusCode::OK);
+    assert_eq!(ask("192.0.2.2").await.status, StatusCode::OK);
+    assert_eq!(ask("192.0.2.3").await.status, StatusCode::TOO_MANY_REQUESTS, "five in all");
 }

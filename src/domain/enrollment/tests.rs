@@ -54,8 +54,9 @@ fn rules() -> Rulebook {
             citation: citation("1993-01-01", None),
         }],
         contributions: vec![],
+        clearances: Vec::new(),
+        licences: Vec::new(),
         graces: vec![],
-        clearances: vec![],
         combinations: vec![],
         roundings: vec![],
     }

@@ -31,6 +31,8 @@ pub struct Measure {
     pub argument_bytes: usize,
     /// Objects that the answer may have at most: page sizes of lists below each other multiplied.
     pub objects: usize,
+    /// Answers that the registry keeps.
+    kept: usize,
     /// Selection sets below each other, those of fragments included.
     levels: usize,
     /// Lists of the introspection schema below each other; means nothing outside of it.
@@ -48,11 +50,18 @@ struct Introspection {
 
 impl Measure {
     /// What it costs its client, in points: one for the request, one for each object that the answer may have, one for
-    /// each KiB of arguments, and for each use of `__schema` or `__type` as much as half a thousand objects.
+    /// each KiB of arguments, and for each use of `__schema` or `__type`, and each answer that is kept for ever, as much as
+    /// half a thousand objects.
     pub fn cost(&self) -> u32 {
         let introspection = self.introspection.roots.saturating_mul(500);
+        let kept = self.kept.saturating_mul(500);
         let arguments = self.argument_bytes / 1_024;
-        let sum = self.objects.saturating_add(introspection).saturating_add(arguments).saturating_add(1);
+        let sum = self
+            .objects
+            .saturating_add(introspection)
+            .saturating_add(kept)
+            .saturating_add(arguments)
+            .saturating_add(1);
         u32::try_from(sum).unwrap_or(u32::MAX)
     }
 
@@ -65,6 +74,7 @@ impl Measure {
             depth: self.depth.max(other.depth),
             argument_bytes: self.argument_bytes.saturating_add(other.argument_bytes),
             objects: self.objects.saturating_add(other.objects),
+            kept: self.kept.saturating_add(other.kept),
             levels: self.levels.max(other.levels),
             lists: self.lists.max(other.lists),
             introspection: Introspection {
@@ -249,6 +259,7 @@ impl<'a> Walk<'a> {
             measure.objects = measure.objects.saturating_add(1).saturating_mul(self.length(field));
         }
         match field.name.node.as_str() {
+            "licenceClearance" => measure.kept = measure.kept.saturating_add(1),
             "__schema" | "__type" => {
                 measure.introspection =
                     Introspection { roots: 1, depth: measure.depth + 1, lists: measure.lists };

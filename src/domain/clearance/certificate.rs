@@ -1,0 +1,128 @@
+//! The number under which an answer is kept.
+
+/// Letters and digits that are not taken for one another: Crockford's 32.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// What stands ahead of every number, so that people know what it is.
+const PREFIX: &str = "LC";
+
+/// The number of a certificate: 19 random letters (95 bits), which nobody guesses, and a check letter, which finds
+/// every letter that was mistyped.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CertificateNumber(String);
+
+impl CertificateNumber {
+    /// Random letters of a number.
+    pub const RANDOM: usize = 19;
+
+    /// The number of so many random bytes, of each of which five bits count.
+    pub fn from_random(bytes: [u8; Self::RANDOM]) -> Self {
+        let mut letters: Vec<u8> = bytes.iter().map(|byte| byte % 32).collect();
+        letters.push(check(&letters));
+        Self(letters.into_iter().map(|value| char::from(ALPHABET[usize::from(value)])).collect())
+    }
+
+    /// Reads a number as people type it: case, hyphens and blanks do not matter, nor does `LC` ahead of it, and O is 0,
+    /// I and L are 1. `None`: it is none, or it was mistyped.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_gap = |c: &char| matches!(c, '-' | '‐' | '–' | ' ' | '\t' | '\u{a0}');
+        // One letter more than any number has is enough to know.
+        let letters = text.chars().filter(|c| !is_gap(c)).take(PREFIX.len() + Self::RANDOM + 2);
+        let letters: String = letters.map(|c| c.to_ascii_uppercase()).collect();
+        let letters = match letters.strip_prefix(PREFIX) {
+            Some(rest) if rest.len() > Self::RANDOM => rest,
+            _ => &letters,
+        };
+        let values: Vec<u8> = letters.chars().map(value).collect::<Option<_>>()?;
+        let (&last, random) = values.split_last()?;
+        let is_one = random.len() == Self::RANDOM && check(random) == last;
+        is_one.then(|| Self(values.iter().map(|&value| char::from(ALPHABET[usize::from(value)])).collect()))
+    }
+
+    /// The twenty letters, as they are kept.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for CertificateNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(PREFIX)?;
+        let letters = self.0.as_bytes().chunks(4);
+        letters.into_iter().try_for_each(|four| write!(f, "-{}", String::from_utf8_lossy(four)))
+    }
+}
+
+fn value(letter: char) -> Option<u8> {
+    let letter = match letter {
+        'O' => '0',
+        'I' | 'L' => '1',
+        letter => letter,
+    };
+    ALPHABET.iter().position(|&known| char::from(known) == letter).and_then(|at| u8::try_from(at).ok())
+}
+
+/// The check value by the hybrid system of ISO 7064, modulo 33 and 32. Each step doubles modulo an odd number, so that
+/// no two values lead to the same one, and a single wrong letter is always found.
+fn check(values: &[u8]) -> u8 {
+    let step = |product: u16, &value: &u8| {
+        let sum = (product + u16::from(value)) % 32;
+        (if sum == 0 { 32 } else { sum }) * 2 % 33
+    };
+    let product = values.iter().fold(32, step);
+    u8::try_from((33 - product) % 32).expect("it is below 32")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_number_is_printed_in_fours_and_read_however_it_is_typed() {
+        let number = CertificateNumber::from_random([1; 19]);
+        let printed = number.to_string();
+        assert!(printed.starts_with("LC-1111-1111-1111-1111-111"), "{printed}");
+        assert_eq!(printed.len(), 27);
+        let bare = number.as_str().to_owned();
+        for typed in [
+            printed.clone(),
+            printed.to_lowercase(),
+            printed.replace('-', " "),
+            printed.replace('1', "l"),
+            printed.replace('1', "I"),
+            bare,
+        ] {
+            assert_eq!(CertificateNumber::parse(&typed), Some(number.clone()), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_shorter_longer_or_of_other_letters_is_none() {
+        let printed = CertificateNumber::from_random([7; 19]).to_string();
+        for bad in ["", "LC", "LC-", &printed[..26], &format!("{printed}0"), &printed.replace('7', "U"), "💥"]
+        {
+            assert_eq!(CertificateNumber::parse(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_is_read_again_and_one_wrong_letter_is_found(
+            bytes in any::<[u8; 19]>(), at in 0_usize..20, other in 0_usize..32
+        ) {
+            let number = CertificateNumber::from_random(bytes);
+            prop_assert_eq!(CertificateNumber::parse(&number.to_string()), Some(number.clone()));
+            let mut letters = number.as_str().as_bytes().to_vec();
+            prop_assume!(letters[at] != ALPHABET[other]);
+            letters[at] = ALPHABET[other];
+            prop_assert_eq!(CertificateNumber::parse(std::str::from_utf8(&letters).unwrap()), None);
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in any::<String>()) {
+            let _ = CertificateNumber::parse(&text);
+        }
+    }
+}
