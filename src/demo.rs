@@ -29,6 +29,7 @@ mod names;
 mod payers;
 mod people;
 mod random;
+mod story;
 #[cfg(test)]
 mod tests;
 
@@ -146,6 +147,7 @@ pub async fn load(
     run(&mut transaction, "truncate identifier, participant, enrollment, participant_event").await?;
     let figures = copy_people(&mut transaction, database, &world, &progress).await?;
     copy_the_rest(&mut transaction, database, &world, &figures).await?;
+    story::tell(&mut transaction).await?;
     progress(Progress::Indexing);
     taken_off.put_back(&mut transaction).await?;
     run(&mut transaction, "analyze participant, enrollment").await?;

@@ -22,7 +22,7 @@ use crate::store::event::NewEvent;
 use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::participant::{NewParticipant, Person};
-use crate::store::{StoreError, enrollment, event, identifier, participant};
+use crate::store::{StoreError, employer, enrollment, event, identifier, participant};
 
 pub(super) use foresee::foresee;
 
@@ -75,6 +75,12 @@ pub(super) async fn enroll(
     context: &Context<'_>,
     new: &[NewEnrollment],
 ) -> Result<Enrolled, StoreError> {
+    let mut employers: Vec<i64> = new.iter().filter_map(|new| new.employer).collect();
+    employers.dedup();
+    if !employer::hold_open(conn, &employers).await?.is_empty() {
+        // It closed after the form was judged; whoever sends the form again is told so.
+        return Err(StoreError::Contended("an employer has closed".into()));
+    }
     let mut candidates = claim(conn, context, new).await?;
     let mut known_ids: Vec<i64> =
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();

@@ -74,6 +74,15 @@ impl once::Work for Work<'_> {
     type Outcome = Opened;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Opened>, StoreError> {
+        if let Some(parent) = self.new.parent_id
+            && let Some(closed) = channel::closing_of(conn, parent).await?
+        {
+            let message = format!("The channel above it is open until {closed} only.");
+            return Ok(Done::refused(vec![
+                Problem::error(ProblemCode::ChannelClosed, "parentCode", message)
+                    .hint("Open it below another channel."),
+            ]));
+        }
         Ok(match channel::insert(conn, self.actor, &self.new).await? {
             Some(channel) => Done::did(Opened { channel }, Vec::new()),
             None => Done::refused(vec![Problem::error(

@@ -47,6 +47,11 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// That the identity number of that index is registered, of somebody else.
+    pub(super) fn that_it_is_known(index: Vec<u8>) -> Self {
+        Self { refused: vec![index], enrolled: Vec::new() }
+    }
+
     /// What the outcomes of forms tell, given the index of each; of a form without one nothing is told.
     pub(super) fn by<'a>(
         outcomes: impl IntoIterator<Item = Option<&'a Outcome>>,

@@ -83,7 +83,12 @@ pub(super) fn find_province(
     }
 }
 
-fn find_channel(reference: &Reference, actor: &Actor, code: &str) -> Result<Arc<Channel>, Problem> {
+/// The channel of a code, if it is within the actor's scope.
+pub(super) fn find_channel(
+    reference: &Reference,
+    actor: &Actor,
+    code: &str,
+) -> Result<Arc<Channel>, Problem> {
     match reference.channel_by_code(code) {
         None => Err(Problem::error(ProblemCode::NotFound, "channelCode", "No channel has this code.")
             .hint("Look it up: channels(filterBy: {open: true}) { nodes { code name } }.")),
@@ -94,7 +99,21 @@ fn find_channel(reference: &Reference, actor: &Actor, code: &str) -> Result<Arc<
     }
 }
 
-async fn find_employer(
+/// The channel that takes a request about somebody who is enrolled: the one that is named, or the client's own; `None`:
+/// none did.
+pub(super) fn service_channel(
+    reference: &Reference,
+    actor: &Actor,
+    code: Option<&str>,
+) -> Result<Option<i64>, Problem> {
+    match code {
+        Some(code) => find_channel(reference, actor, code).map(|channel| Some(channel.id)),
+        None => Ok(actor.scope.channels.first().copied()),
+    }
+}
+
+/// The employer of an id, if it is within the actor's scope.
+pub(super) async fn find_employer(
     database: &Database,
     actor: &Actor,
     id: i64,
@@ -103,7 +122,7 @@ async fn find_employer(
         return Ok(Err(out_of_scope("employerId", "your own employer")));
     }
     Ok(match employer::by_ids(&database.writer, &[id]).await?.remove(&id) {
-        Some(row) => Ok(Payer { id, risk_class: row.risk_class, kind: row.kind }),
+        Some(row) => Ok(Payer { id, risk_class: row.risk_class, kind: row.kind, closed_on: row.closed_on }),
         None => Err(Problem::error(ProblemCode::NotFound, "employerId", "No employer has this id.")),
     })
 }
@@ -122,6 +141,7 @@ async fn find_association(
     })
 }
 
-fn out_of_scope(field: &str, what: &str) -> Problem {
-    Problem::error(ProblemCode::OutOfScope, field, format!("You can enroll people for {what} only."))
+/// The problem of what exists and is not the actor's to use.
+pub(super) fn out_of_scope(field: &str, what: &str) -> Problem {
+    Problem::error(ProblemCode::OutOfScope, field, format!("You can do this for {what} only."))
 }

@@ -84,6 +84,7 @@ async fn rotate(config: &Config) -> anyhow::Result<()> {
     let rotated = rotated.context("the key was not exchanged, and nothing was changed")?;
     tracing::info!(
         participants = rotated.participants,
+        former_numbers = rotated.former_numbers,
         enrollments = rotated.enrollments,
         employers = rotated.employers,
         identifiers = rotated.identifiers,

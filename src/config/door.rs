@@ -69,6 +69,10 @@ pub struct Door {
     /// Points that one client may spend at once, after a rest.
     #[arg(long, env = "REGISTRY_COST_BURST", default_value_t = 1_000_000)]
     pub cost_burst: u64,
+    /// Certificates of clearance that one address may verify in a minute, without a login; half as many at once. Behind a
+    /// balancer all have its address. 0: no limit.
+    #[arg(long, env = "REGISTRY_VERIFICATIONS_PER_MINUTE", default_value_t = 60)]
+    pub verifications_per_minute: u64,
 
     /// Requests at once, from the head to the answer.
     #[arg(long, env = "REGISTRY_MAX_IN_FLIGHT", default_value_t = 1_024)]
@@ -188,6 +192,7 @@ impl Door {
             query_deadline: seconds("REGISTRY_QUERY_TIMEOUT", self.query_timeout, 1..=300)?,
             mutation_deadline: seconds("REGISTRY_MUTATION_TIMEOUT", self.mutation_timeout, 1..=600)?,
             cost: self.cost()?,
+            verification: self.verification()?,
             admission: self.admission()?,
             sockets: self.sockets()?,
             upload: self.upload()?,
@@ -226,6 +231,12 @@ impl Door {
         within("REGISTRY_COST_PER_MINUTE", self.cost_per_minute, 0..=MOST, " points")?;
         within("REGISTRY_COST_BURST", self.cost_burst, 1_000..=MOST, " points")?;
         Ok(Cost { per_minute: self.cost_per_minute as u32, burst: self.cost_burst as u32 })
+    }
+
+    fn verification(&self) -> anyhow::Result<Cost> {
+        let per_minute = self.verifications_per_minute;
+        within("REGISTRY_VERIFICATIONS_PER_MINUTE", per_minute, 0..=1_000_000, "")?;
+        Ok(Cost { per_minute: per_minute as u32, burst: per_minute.div_ceil(2) as u32 })
     }
 
     fn admission(&self) -> anyhow::Result<Admission> {

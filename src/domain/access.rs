@@ -14,12 +14,14 @@ closed_list! {
     Operation {
         /// See who one is, and what is wrong with what one sent.
         ReadOneself = "read oneself",
-        /// See provinces, channels and the rules in force.
+        /// See provinces, channels, agreements, targets and the rules in force.
         ReadReference = "read reference data",
         /// See employers and associations: what is known of them publicly.
         ReadPayers = "read payers",
         /// See how many people there are. Roles that see no people see multiples of five.
         ReadFigures = "read figures",
+        /// See how far the country or a part of it has come. Roles that see no people see multiples of five.
+        ReadCoverage = "read coverage",
         /// See people and their enrollments.
         ReadPeople = "read people",
         /// See numbers unmasked, birth dates and wages: all of them or none, by a client that has the right, for a stated [`Purpose`].
@@ -36,10 +38,16 @@ closed_list! {
         CancelOnboarding = "stop onboardings",
         /// Record what was paid for people.
         RecordContributions = "record contributions",
-        /// Register employers and associations.
+        /// Correct what the registry holds of a person, and transfer people between employers.
+        ChangePeople = "correct and transfer people",
+        /// End enrollments.
+        EndEnrollments = "end enrollments",
+        /// Register employers and associations, and close employers.
         RegisterPayers = "register payers",
-        /// Open channels.
+        /// Open and close channels.
         ManageChannels = "manage channels",
+        /// Record what provincial governments agreed to, and set targets.
+        ManageAgreements = "record agreements and targets",
         /// Say who may ask, and for whom.
         ManageClients = "manage clients",
         /// See who did what.
@@ -56,14 +64,15 @@ impl Operation {
         match self {
             Self::ReadOneself | Self::ReadReference => Role::ALL,
             Self::ReadPayers | Self::ReadFigures => &[Administrator, Officer, Partner, Approver, Analyst],
+            Self::ReadCoverage => &[Administrator, Officer, Approver, Analyst],
             Self::ReadPeople | Self::ReadOnboarding => &[Administrator, Officer, Partner, Approver],
-            Self::ReadPersonalData | Self::Enroll | Self::RecordContributions => {
+            Self::ReadPersonalData | Self::Enroll | Self::RecordContributions | Self::EndEnrollments => {
                 &[Administrator, Officer, Partner]
             }
-            Self::RegisterPayers | Self::OnboardUnapproved => &[Administrator, Officer],
+            Self::ChangePeople | Self::RegisterPayers | Self::OnboardUnapproved => &[Administrator, Officer],
             Self::ApproveOnboarding => &[Administrator, Approver],
             Self::CancelOnboarding => &[Administrator, Officer, Partner, Approver],
-            Self::ManageChannels | Self::ManageClients => &[Administrator],
+            Self::ManageChannels | Self::ManageAgreements | Self::ManageClients => &[Administrator],
             Self::ReadAudit => &[Administrator, Auditor],
             Self::AskClearance => &[Administrator, Officer, LicensingDesk],
         }
@@ -136,6 +145,11 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "Channel",
             "ChannelConnection",
             "ChannelEdge",
+            "Agreement",
+            "AgreementState",
+            "Commitment",
+            "Target",
+            "ReportedFigure",
             "RuleCitation",
         ],
     ),
@@ -158,7 +172,29 @@ const FIELDS: &[(Operation, &[&str])] = &[
     ),
     (
         Operation::ReadFigures,
-        &["ParticipantCounts", "Province.counts", "Channel.counts", "Employer.counts", "Association.counts"],
+        &[
+            "ParticipantCounts",
+            "Province.counts",
+            "Channel.counts",
+            "Channel.ownCounts",
+            "Employer.counts",
+            "Association.counts",
+        ],
+    ),
+    (
+        Operation::ReadCoverage,
+        &[
+            "Query.coverage",
+            "Subscription.coverage",
+            "Coverage",
+            "ProvinceCoverage",
+            "SegmentCoverage",
+            "ChannelKindCoverage",
+            "CoveragePoint",
+            "Commitment.enrolled",
+            "Commitment.active",
+            "Channel.lastEnrollmentOn",
+        ],
     ),
     (
         Operation::ReadPeople,
@@ -190,6 +226,9 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "Enrollment.monthlyWage",
             "Enrollment.contributions",
             "Contribution",
+            "ParticipantEvent.reason",
+            "ParticipantEvent.changes",
+            "ParticipantChange",
         ],
     ),
     (
@@ -224,15 +263,34 @@ const FIELDS: &[(Operation, &[&str])] = &[
     (Operation::CancelOnboarding, &["Mutation.cancelOnboarding", "CancelOnboardingPayload"]),
     (Operation::RecordContributions, &["Mutation.recordContributions", "RecordContributionsPayload"]),
     (
+        Operation::ChangePeople,
+        &[
+            "Mutation.correctParticipant",
+            "CorrectParticipantPayload",
+            "Mutation.transferEnrollment",
+            "TransferEnrollmentPayload",
+        ],
+    ),
+    (Operation::EndEnrollments, &["Mutation.endEnrollment", "EndEnrollmentPayload"]),
+    (
         Operation::RegisterPayers,
         &[
+            "Mutation.closeEmployer",
+            "CloseEmployerPayload",
             "Mutation.registerEmployer",
             "RegisterEmployerPayload",
             "Mutation.registerAssociation",
             "RegisterAssociationPayload",
         ],
     ),
-    (Operation::ManageChannels, &["Mutation.openChannel", "OpenChannelPayload"]),
+    (
+        Operation::ManageChannels,
+        &["Mutation.openChannel", "OpenChannelPayload", "Mutation.closeChannel", "CloseChannelPayload"],
+    ),
+    (
+        Operation::ManageAgreements,
+        &["Mutation.recordAgreement", "RecordAgreementPayload", "Mutation.setTarget", "SetTargetPayload"],
+    ),
     (
         Operation::ManageClients,
         &[
@@ -247,6 +305,7 @@ const FIELDS: &[(Operation, &[&str])] = &[
             "ChangeClientPayload",
         ],
     ),
+    (Operation::AskClearance, &["Query.licenceClearance", "Query.licenceClearanceGiven", "LicenceClearance"]),
     (Operation::ReadAudit, &["Query.auditEntries", "AuditEntry", "AuditEntryConnection", "AuditEntryEdge"]),
 ];
 
@@ -273,7 +332,9 @@ pub fn markdown() -> String {
         let cell = |role: Role| match (operation, role.may(operation)) {
             (Operation::ReadPersonalData, true) => "with a purpose",
             (Operation::ReadPersonalData, false) if role.may(Operation::ReadPeople) => "masked",
-            (Operation::ReadFigures, true) if !role.may(Operation::ReadPeople) => "in fives",
+            (Operation::ReadFigures | Operation::ReadCoverage, true) if !role.may(Operation::ReadPeople) => {
+                "in fives"
+            }
             (_, true) => "yes",
             (_, false) => "",
         };

@@ -28,7 +28,7 @@ closed_list! {
 }
 
 /// Whose people an actor sees: all conditions that are set must hold. Nothing set: the whole country.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Scope {
     /// Provinces of residence, by internal id. Empty: all.

@@ -84,9 +84,72 @@ pub fn judge_parent(kind: ChannelKind, parent: Option<ChannelKind>) -> Option<Pr
     (!fits).then(|| Problem::error(ProblemCode::Conflict, "parentCode", message))
 }
 
+/// What stands in the way of a closing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChannelLife {
+    /// First day.
+    pub opened_on: Option<NaiveDate>,
+    /// First day on which nobody can be enrolled there.
+    pub closed_on: Option<NaiveDate>,
+    /// The day on which it last brought somebody in.
+    pub last_enrollment_on: Option<NaiveDate>,
+    /// The last of the days on which the channels directly below it close; `None`: one of them stays open.
+    pub children_closed_on: Option<NaiveDate>,
+    /// Channels directly below it.
+    pub children: i64,
+}
+
+/// What is wrong with closing a channel on a day.
+pub fn judge_closing(on: NaiveDate, life: &ChannelLife, today: NaiveDate) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut refuse = |field: &str, message: String, hint: &str| {
+        problems.push(Problem::error(ProblemCode::Conflict, field, message).hint(hint));
+    };
+    if let Some(closed) = life.closed_on.filter(|closed| *closed <= today) {
+        let hint = "What is closed stays closed: open another channel under a code of its own.";
+        refuse("code", format!("This channel is closed since {closed}."), hint);
+    }
+    if let Some(opened) = life.opened_on.filter(|opened| on < *opened) {
+        let hint = "The first day on which nobody can be enrolled there.";
+        refuse("on", format!("This channel opened on {opened}, after that day."), hint);
+    }
+    if let Some(last) = life.last_enrollment_on.filter(|last| on <= *last) {
+        let hint = format!("Close it on {} or later.", last.succ_opt().unwrap_or(last));
+        refuse("on", format!("This channel brought somebody in on {last}."), &hint);
+    }
+    if life.children > 0 && life.children_closed_on.is_none_or(|closed| on < closed) {
+        let hint = "Close the channels below it first: channels(filterBy: {parentCode: …, open: true}).";
+        refuse("code", "Channels below this one are open on that day.".to_owned(), hint);
+    }
+    problems
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_channel_closes_once_after_its_last_enrollment_and_after_those_below_it() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let today = day("2014-10-02");
+        let paths = |on: &str, life: ChannelLife| -> Vec<String> {
+            judge_closing(day(on), &life, today).into_iter().map(|problem| problem.path.join(".")).collect()
+        };
+        let open = ChannelLife { opened_on: Some(day("2014-01-01")), ..ChannelLife::default() };
+        assert!(paths("2014-01-01", open).is_empty());
+        assert_eq!(paths("2013-12-31", open), ["on"]);
+        assert!(paths("2015-01-01", ChannelLife { closed_on: Some(day("2014-10-03")), ..open }).is_empty());
+        assert_eq!(paths("2015-01-01", ChannelLife { closed_on: Some(today), ..open }), ["code"]);
+        let used = ChannelLife { last_enrollment_on: Some(day("2014-09-30")), ..open };
+        assert_eq!((paths("2014-09-30", used), paths("2014-10-01", used)), (vec!["on".to_owned()], vec![]));
+        let parent = ChannelLife { children: 2, ..open };
+        assert_eq!(paths("2014-10-02", parent), ["code"]);
+        let closing = ChannelLife { children_closed_on: Some(day("2014-12-01")), ..parent };
+        assert_eq!(
+            (paths("2014-11-30", closing), paths("2014-12-01", closing)),
+            (vec!["code".to_owned()], vec![])
+        );
+    }
 
     #[test]
     fn the_tree_has_three_levels() {

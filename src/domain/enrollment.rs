@@ -13,11 +13,14 @@ use super::participant::{FullName, PhoneNumber, Sex};
 use super::problem::{Problem, ProblemCode};
 use super::standing::Course;
 
+mod change;
 mod judge;
 #[cfg(test)]
 mod tests;
 
+pub use change::{employer_closed, judge_end, judge_end_form, judge_transfer, not_open};
 pub use judge::{identity_mismatch, is_same_person, judge_person, judge_terms};
+pub(super) use judge::{judge_age, judge_birth_date};
 
 closed_list! {
     /// Under which part of the law a person works.
@@ -93,6 +96,8 @@ pub struct Payer {
     pub risk_class: i16,
     /// What kind of employer it is.
     pub kind: EmployerKind,
+    /// Since when nobody is employed there any more.
+    pub closed_on: Option<NaiveDate>,
 }
 
 /// What all people of a request have in common.

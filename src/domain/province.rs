@@ -15,6 +15,8 @@ pub struct Province {
     pub valid_from: Option<NaiveDate>,
     /// Last day; `None`: exists today.
     pub valid_until: Option<NaiveDate>,
+    /// The province that it was carved out of.
+    pub predecessor: Option<i16>,
     /// Names and capitals, oldest first; never empty.
     pub editions: Vec<ProvinceEdition>,
 }

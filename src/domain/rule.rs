@@ -5,6 +5,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
+use super::clearance::ClearanceRule;
 use super::enrollment::{CivilServantCategory, Programme, Segment};
 use super::identity::{RegionBook, ServiceNumberRules};
 
@@ -81,7 +82,34 @@ pub struct GraceRule {
     pub citation: Citation,
 }
 
-/// What is due each month for a programme.
+/// Programmes that belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CombinationRule {
+    /// The segment.
+    pub segment: Segment,
+    /// Whoever is enrolled in it is covered for all of these at least.
+    pub required: Vec<Programme>,
+    /// Its source.
+    pub citation: Citation,
+}
+
+closed_list! {
+    /// Which way an amount is rounded.
+    Rounding { Nearest = "NEAREST", Up = "UP", Down = "DOWN" }
+}
+
+/// How amounts are rounded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundingRule {
+    /// To multiples of so many rupiah.
+    pub unit: i64,
+    /// Which way; halves to the nearest go up.
+    pub direction: Rounding,
+    /// Its source.
+    pub citation: Citation,
+}
+
+/// What is due for a programme, each month or once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContributionRule {
     /// The programme.
@@ -98,11 +126,22 @@ pub struct ContributionRule {
     pub worker_flat: i64,
     /// The part of a wage above it is free.
     pub wage_ceiling: Option<i64>,
+    /// What a temporary law leaves of it, in millionths.
+    pub multiplier_ppm: i64,
+    /// Due once for the whole enrollment, and not each month?
+    pub is_once: bool,
     /// Its source.
     pub citation: Citation,
 }
 
-/// What is due for one programme and month, in rupiah.
+impl ContributionRule {
+    /// Does the amount not depend on the wage?
+    fn is_flat(&self) -> bool {
+        self.employer_ppm == 0 && self.worker_ppm == 0
+    }
+}
+
+/// What is due for one programme, in rupiah.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contribution {
     /// The programme.
@@ -111,6 +150,8 @@ pub struct Contribution {
     pub employer: i64,
     /// The worker's part.
     pub worker: i64,
+    /// Due once for the whole enrollment, and not each month?
+    pub is_once: bool,
     /// The rule that it follows from.
     pub rule: Citation,
 }
@@ -134,6 +175,12 @@ pub struct Rulebook {
     pub contributions: Vec<ContributionRule>,
     /// Graces.
     pub graces: Vec<GraceRule>,
+    /// What licensing desks are told.
+    pub clearances: Vec<ClearanceRule>,
+    /// Programmes that belong together.
+    pub combinations: Vec<CombinationRule>,
+    /// Roundings.
+    pub roundings: Vec<RoundingRule>,
 }
 
 /// Why somebody cannot enter a programme on a day.
@@ -189,8 +236,21 @@ impl Rulebook {
             .find(|rule| age < rule.minimum || rule.maximum.is_some_and(|maximum| age > maximum))
     }
 
-    /// What is due each month, programme by programme, under the rules of that day. Amounts are rounded to the
-    /// nearest rupiah, halves up, each part by itself. A programme without a rule has no line.
+    /// The rule that programmes of a segment break on that day because one that belongs to them is missing.
+    pub fn broken_combination_rule(
+        &self,
+        programmes: &[Programme],
+        segment: Segment,
+        day: NaiveDate,
+    ) -> Option<&CombinationRule> {
+        self.combinations
+            .iter()
+            .filter(|rule| rule.segment == segment && rule.citation.period.holds_on(day))
+            .find(|rule| rule.required.iter().any(|required| !programmes.contains(required)))
+    }
+
+    /// What is due each month, programme by programme, under the rules of that day. A programme without a rule has no
+    /// line; what is due [once](Contribution::is_once) stands among the others.
     pub fn contributions(
         &self,
         programmes: &[Programme],
@@ -199,27 +259,83 @@ impl Rulebook {
         wage: i64,
         day: NaiveDate,
     ) -> Vec<Contribution> {
-        programmes
-            .iter()
-            .filter_map(|&programme| {
-                self.contributions.iter().find(|rule| {
+        self.amounts(programmes, segment, risk_class, Some(wage), day)
+    }
+
+    /// What is due of somebody whose wage is not known: the amounts that do not depend on it.
+    pub fn flat_contributions(
+        &self,
+        programmes: &[Programme],
+        segment: Segment,
+        day: NaiveDate,
+    ) -> Vec<Contribution> {
+        self.amounts(programmes, segment, 1, None, day)
+    }
+
+    fn amounts(
+        &self,
+        programmes: &[Programme],
+        segment: Segment,
+        risk_class: i16,
+        wage: Option<i64>,
+        day: NaiveDate,
+    ) -> Vec<Contribution> {
+        // Where two hold, the one that came into force last: a temporary law goes before the one that it suspends.
+        let in_force = |&programme: &Programme| {
+            self.contributions
+                .iter()
+                .filter(|rule| {
                     rule.programme == programme
                         && rule.segment == segment
                         && rule.risk_class.is_none_or(|class| class == risk_class)
                         && rule.citation.period.holds_on(day)
                 })
-            })
-            .map(|rule| {
+                .max_by_key(|rule| rule.citation.period.from)
+        };
+        let rules = programmes.iter().filter_map(in_force);
+        rules
+            .filter_map(|rule| {
+                let wage = wage.or_else(|| rule.is_flat().then_some(0))?;
                 let base = rule.wage_ceiling.map_or(wage, |ceiling| wage.min(ceiling));
-                Contribution {
+                let due = |ppm, flat| self.rounded(due(base, ppm, flat, rule.multiplier_ppm), day);
+                Some(Contribution {
                     programme: rule.programme,
-                    employer: share(base, rule.employer_ppm),
-                    worker: share(base, rule.worker_ppm) + rule.worker_flat,
+                    employer: due(rule.employer_ppm, 0),
+                    worker: due(rule.worker_ppm, rule.worker_flat),
+                    is_once: rule.is_once,
                     rule: rule.citation.clone(),
-                }
+                })
             })
             .collect()
     }
+
+    /// Whole rupiah of an exact amount, by the rule of that day; where none speaks to the nearest one, halves up.
+    fn rounded(&self, exact: Exact, day: NaiveDate) -> i64 {
+        let rule = self.roundings.iter().find(|rule| rule.citation.period.holds_on(day));
+        let (unit, direction) = rule.map_or((1, Rounding::Nearest), |rule| (rule.unit, rule.direction));
+        let unit = i128::from(unit);
+        let step = unit * Exact::PARTS;
+        let more = match direction {
+            Rounding::Nearest => step / 2,
+            Rounding::Up => step - 1,
+            Rounding::Down => 0,
+        };
+        i64::try_from((exact.0 + more) / step * unit).unwrap_or(i64::MAX)
+    }
+}
+
+/// An amount before it is rounded, in parts of a rupiah.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Exact(i128);
+
+impl Exact {
+    const PARTS: i128 = 1_000_000_000_000;
+}
+
+/// A part of a wage and a flat amount, and what a temporary law leaves of both.
+fn due(wage: i64, ppm: i64, flat: i64, multiplier_ppm: i64) -> Exact {
+    let whole = i128::from(wage) * i128::from(ppm) + i128::from(flat) * 1_000_000;
+    Exact(whole * i128::from(multiplier_ppm))
 }
 
 /// Whole years of age on a day.
@@ -235,11 +351,6 @@ pub fn end_of_month(day: NaiveDate) -> NaiveDate {
         .checked_add_months(chrono::Months::new(1))
         .and_then(|next| next.pred_opt())
         .unwrap_or(NaiveDate::MAX)
-}
-
-fn share(wage: i64, ppm: i64) -> i64 {
-    let exact = i128::from(wage) * i128::from(ppm);
-    i64::try_from((exact + 500_000) / 1_000_000).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -260,6 +371,8 @@ mod tests {
             worker_ppm: 0,
             worker_flat: 0,
             wage_ceiling: None,
+            multiplier_ppm: 1_000_000,
+            is_once: false,
             citation: Citation { code: "X".into(), title: "X".into(), period },
         }
     }
@@ -284,10 +397,53 @@ mod tests {
         assert_eq!(due.iter().map(|c| c.employer + c.worker).collect::<Vec<_>>(), [4_800, 6_000]);
     }
 
+    fn rounding(unit: i64, direction: Rounding) -> RoundingRule {
+        let period = Period { from: day("1993-02-27"), until: None };
+        let citation = Citation { code: "R".into(), title: "R".into(), period };
+        RoundingRule { unit, direction, citation }
+    }
+
     #[test]
-    fn halves_of_a_rupiah_are_rounded_up() {
-        assert_eq!(share(625, 2400), 2); // 1.5
-        assert_eq!(share(600, 2400), 1); // 1.44
+    fn an_amount_is_rounded_by_the_rule_of_the_day_and_to_the_nearest_rupiah_where_there_is_none() {
+        let day = day("2014-11-01");
+        let none = Rulebook::default();
+        let share = |rules: &Rulebook, wage| rules.rounded(due(wage, 2400, 0, 1_000_000), day);
+        assert_eq!((share(&none, 625), share(&none, 600)), (2, 1)); // 1.5 and 1.44
+        let with = |unit, direction| Rulebook { roundings: vec![rounding(unit, direction)], ..none.clone() };
+        assert_eq!(share(&with(1, Rounding::Down), 625), 1);
+        assert_eq!(share(&with(1, Rounding::Up), 600), 2);
+        assert_eq!(share(&with(100, Rounding::Nearest), 2_000_000), 4_800);
+        assert_eq!(share(&with(100, Rounding::Up), 2_000_100), 4_900);
+    }
+
+    #[test]
+    fn a_temporary_law_goes_before_the_one_that_it_suspends_and_only_while_it_lasts() {
+        let mut relief = rate(Programme::WorkAccident, Some(1), 2400);
+        relief.multiplier_ppm = 10_000;
+        relief.citation.period = Period { from: day("2020-08-01"), until: Some(day("2021-01-31")) };
+        let contributions = vec![rate(Programme::WorkAccident, Some(1), 2400), relief];
+        let rules = Rulebook { contributions, ..Rulebook::default() };
+        let on = |text| {
+            let due =
+                rules.contributions(&[Programme::WorkAccident], Segment::WageEarner, 1, 2_000_000, day(text));
+            due.iter().map(|c| c.employer).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (on("2020-07-31"), on("2020-08-01"), on("2021-02-01")),
+            (vec![4_800], vec![48], vec![4_800])
+        );
+    }
+
+    #[test]
+    fn a_flat_amount_is_due_whatever_the_wage_and_a_rate_only_where_one_is_known() {
+        let mut flat = rate(Programme::Death, None, 0);
+        (flat.worker_flat, flat.is_once) = (370_000, true);
+        let contributions = vec![rate(Programme::WorkAccident, None, 2400), flat];
+        let rules = Rulebook { contributions, ..Rulebook::default() };
+        let both = [Programme::WorkAccident, Programme::Death];
+        let due = rules.flat_contributions(&both, Segment::WageEarner, day("2014-11-01"));
+        let due: Vec<_> = due.iter().map(|c| (c.programme, c.worker, c.is_once)).collect();
+        assert_eq!(due, [(Programme::Death, 370_000, true)]);
     }
 
     #[test]

@@ -47,9 +47,22 @@ impl PaidMonths {
         true
     }
 
+    /// What of it is paid for the month of a day and for later ones.
+    pub fn since(&self, day: NaiveDate) -> Self {
+        let month = first_of_month(day);
+        let kept = self.0.iter().filter(|run| run.1 >= month);
+        Self(kept.map(|&(first, last)| (first.max(month), last)).collect())
+    }
+
     /// The last day that is paid for.
     pub fn through(&self) -> Option<NaiveDate> {
         self.0.last().map(|run| run.1)
+    }
+
+    /// The last day that is paid for, of what concerns a day and the time before it.
+    pub fn through_as_of(&self, day: NaiveDate) -> Option<NaiveDate> {
+        let run = self.0.iter().rev().find(|run| run.0 <= day)?;
+        Some(run.1.min(end_of_month(day)))
     }
 
     /// Joins a run with the next one where no month lies between them.
@@ -137,6 +150,28 @@ impl Course {
         let until = self.ends_on.map_or(today, |ends_on| ends_on.min(today));
         let lapse = self.paid.through().map(|last| lapse_after(last, segment, rules));
         self.has_lapsed = lapse.is_some_and(|lapse| lapse <= until);
+    }
+
+    /// The first day on which it can end: its own first one, or, while that is ahead, the day from which it counts.
+    pub fn earliest_end(&self, today: NaiveDate) -> NaiveDate {
+        if self.starts_on <= today { self.starts_on } else { self.counts_from }
+    }
+
+    /// Ends it on a day, or as soon after that day as it can end.
+    pub fn end(&mut self, on: NaiveDate, today: NaiveDate, segment: Segment, rules: &Rulebook) -> NaiveDate {
+        let ends_on = on.max(self.earliest_end(today));
+        self.ends_on = Some(ends_on);
+        self.settle(today, segment, rules);
+        ends_on
+    }
+
+    /// How it goes on with another payer from a day on: what was paid for the month of that day and for later ones goes
+    /// along, and nothing else.
+    pub fn going_on(&self, on: NaiveDate, today: NaiveDate, segment: Segment, rules: &Rulebook) -> Self {
+        let paid = self.paid.since(on);
+        let mut course = Self { counts_from: on, starts_on: on, ends_on: None, paid, has_lapsed: false };
+        course.settle(today, segment, rules);
+        course
     }
 
     /// The day on which it lapses if nothing more is paid; `None` where nothing can lapse.
@@ -264,5 +299,26 @@ mod tests {
         let mut ahead = course("2014-11-01", &["2014-11-01"]);
         ahead.counts_from = day("2014-10-02");
         assert_eq!(history(&ahead), [("2014-10-02".into(), Active)]);
+    }
+
+    #[test]
+    fn what_was_paid_for_the_month_of_a_transfer_goes_along_and_nothing_earlier() {
+        let old = course("2014-09-01", &["2014-09-01", "2014-10-01", "2014-11-01"]);
+        let new = old.going_on(day("2014-10-20"), day("2014-10-20"), SEGMENT, &rules());
+        assert_eq!(new.paid.bounds(), [day("2014-10-01"), day("2014-11-30")]);
+        assert_eq!(history(&new), [("2014-10-20".into(), Active)]);
+        let new = old.going_on(day("2014-12-02"), day("2014-12-02"), SEGMENT, &rules());
+        assert_eq!(history(&new), [("2014-12-02".into(), Registered)]);
+    }
+
+    #[test]
+    fn an_enrollment_ends_no_earlier_than_it_counts() {
+        let mut ahead = course("2014-11-01", &[]);
+        ahead.counts_from = day("2014-10-02");
+        let today = day("2014-10-05");
+        assert_eq!(ahead.earliest_end(today), day("2014-10-02"));
+        assert_eq!(ahead.clone().end(day("2014-10-01"), today, SEGMENT, &rules()), day("2014-10-02"));
+        assert_eq!(ahead.end(day("2014-10-05"), today, SEGMENT, &rules()), day("2014-10-05"));
+        assert_eq!(history(&ahead), [("2014-10-02".into(), Registered), ("2014-10-05".into(), Ended)]);
     }
 }

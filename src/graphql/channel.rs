@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use chrono::NaiveDate;
 
 use super::connection::{PageArguments, Total};
-use super::context::{Asker, asker};
+use super::context::{Asker, asker, request};
 use super::employer::counts;
 use super::error::FieldError;
+use super::loaders::{load, load_many};
 use super::node_id::NodeId;
 use super::participant::{OrderDirection, ParticipantCounts, all_of, province_of, words_of};
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::Date;
+use crate::actions::close_channel::{self as closing, close_channel};
 use crate::actions::open_channel::{self as action, open_channel};
+use crate::domain::access::Operation;
 use crate::domain::channel as domain;
 use crate::domain::page::{Direction, Order, Position};
 use crate::domain::text;
@@ -78,7 +82,7 @@ impl Channel {
     ) -> Result<ChannelConnection, FieldError> {
         let below = |channel: &domain::Channel| channel.parent == Some(self.0.id);
         let arguments = PageArguments { first, after, last, before };
-        channels_page(asker(ctx), arguments, ChannelFilter::default(), None, below)
+        channels_page(ctx, arguments, ChannelFilter::default(), None, below).await
     }
 
     /// The provinces that it serves; a regional office may serve several.
@@ -109,6 +113,23 @@ impl Channel {
     /// How many people it and the channels below it first brought in.
     async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
         counts(ctx, CountsBy::Channel, self.0.id).await
+    }
+
+    /// How many people it first brought in itself, without the channels below it.
+    async fn own_counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
+        let counts = load(&request(ctx).loaders.own_counts, self.0.id).await?.unwrap_or_default();
+        Ok(ParticipantCounts::told(&asker(ctx).actor, counts))
+    }
+
+    /// The day on which it last brought in somebody of your scope itself; null where it never did, where it serves none of
+    /// your provinces, and for roles that see no people.
+    async fn last_enrollment_on(&self, ctx: &Context<'_>) -> Option<Result<Date, FieldError>> {
+        let asker = asker(ctx);
+        if !asker.actor.may(Operation::ReadPeople) || !is_within_scope(asker, &self.0) {
+            return None;
+        }
+        let last = load(&request(ctx).loaders.last_enrollments, self.0.id).await;
+        last.map(|last| last.map(Date)).map_err(FieldError::from).transpose()
     }
 }
 
@@ -149,6 +170,9 @@ pub struct ChannelFilter {
     parent_code: Option<String>,
     /// Open today, or not.
     open: Option<bool>,
+    /// Dormant: open today and on this day, and nobody was brought in since, as far as your scope goes: of the channels
+    /// that serve your provinces, or are yours. For roles that see people and coverage.
+    dormant_since: Option<Date>,
     /// Whole words of the name or their beginnings, in any order.
     name: Option<String>,
 }
@@ -178,13 +202,14 @@ pub enum ChannelOrderField {
 ///
 /// # Errors
 /// A bad argument.
-pub fn channels_page(
-    asker: &Asker,
+pub async fn channels_page(
+    ctx: &Context<'_>,
     arguments: PageArguments,
     filter: ChannelFilter,
     order: Option<ChannelOrder>,
     keep: impl Fn(&domain::Channel) -> bool,
 ) -> Result<ChannelConnection, FieldError> {
+    let asker = asker(ctx);
     let (field, direction) = order.map_or((ChannelOrderField::Code, Direction::Ascending), |order| {
         (order.field, order.direction.into())
     });
@@ -221,8 +246,12 @@ pub fn channels_page(
         ChannelOrderField::Name => channel.name_key.clone(),
         ChannelOrderField::OpenedOn => channel.opened_on.map(|day| day.to_string()).unwrap_or_default(),
     };
-    let channels = asker.reference.channels().filter(|channel| kept(channel));
+    let mut channels: Vec<_> = asker.reference.channels().filter(|channel| kept(channel)).collect();
+    if let Some(since) = filter.dormant_since {
+        keep_dormant(ctx, &mut channels, since.0).await?;
+    }
     let mut list: Vec<(Position, (Position, Channel))> = channels
+        .into_iter()
         .map(|channel| {
             let position = Position { key: key(channel), id: channel.id };
             (position.clone(), (position, Channel(Arc::clone(channel))))
@@ -231,6 +260,38 @@ pub fn channels_page(
     list.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     let total = Total::Known(list.len());
     Ok(ChannelConnection::new(page.of(list), &page, total))
+}
+
+/// Keeps the channels that are open today, were so on a day, and have brought in nobody since.
+async fn keep_dormant(
+    ctx: &Context<'_>,
+    channels: &mut Vec<&Arc<domain::Channel>>,
+    since: NaiveDate,
+) -> Result<(), FieldError> {
+    let asker = asker(ctx);
+    // When somebody was brought in is more than a figure in fives.
+    asker.demand(Operation::ReadCoverage)?;
+    asker.demand(Operation::ReadPeople)?;
+    let today = asker.today();
+    if today < since {
+        return Err(FieldError::Filter("dormantSince is a day to come: ask for today or a day before it."));
+    }
+    channels.retain(|channel| {
+        channel.is_open_on(today) && channel.is_open_on(since) && is_within_scope(asker, channel)
+    });
+    let ids = channels.iter().map(|channel| channel.id).collect();
+    let last = load_many(&request(ctx).loaders.last_enrollments, ids).await?;
+    channels.retain(|channel| last.get(&channel.id).is_none_or(|last| *last < since));
+    Ok(())
+}
+
+/// Is it one of the actor's channels, or does it serve its provinces? When others brought in people of these is not asked:
+/// where there are none, all of theirs would have to be read.
+fn is_within_scope(asker: &Asker, channel: &domain::Channel) -> bool {
+    let scope = &asker.actor.scope;
+    (scope.channels.is_empty() || scope.channels.contains(&channel.id))
+        && (scope.provinces.is_empty()
+            || channel.provinces.iter().any(|province| scope.provinces.contains(province)))
 }
 
 /// Does a name have all of these words, or words that begin like them?
@@ -270,7 +331,7 @@ impl ChannelQuery {
         #[graphql(desc = "In this order.")] order_by: Option<ChannelOrder>,
     ) -> Result<ChannelConnection, FieldError> {
         let filter = filter_by.unwrap_or_default();
-        channels_page(asker(ctx), PageArguments { first, after, last, before }, filter, order_by, |_| true)
+        channels_page(ctx, PageArguments { first, after, last, before }, filter, order_by, |_| true).await
     }
 }
 
@@ -304,6 +365,26 @@ pub struct OpenChannelPayload {
     errors: Vec<UserError>,
 }
 
+/// A form that closes a channel.
+#[derive(InputObject)]
+pub struct CloseChannelInput {
+    /// Makes retrying safe: 16 to 255 characters, new for each closing, the same for each retry.
+    idempotency_key: Option<String>,
+    /// The agency's own code.
+    code: String,
+    /// First day on which nobody can be enrolled there. A day to come can be moved by another closing.
+    on: Date,
+}
+
+/// The channel, or why not.
+#[derive(SimpleObject)]
+pub struct CloseChannelPayload {
+    /// The channel; null where an error refuses the form.
+    channel: Option<Channel>,
+    /// All that is wrong with the form.
+    errors: Vec<UserError>,
+}
+
 /// Root fields.
 #[derive(Default)]
 pub struct ChannelMutation;
@@ -330,5 +411,21 @@ impl ChannelMutation {
         let done = open_channel(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
         let channel = done.value.map(|opened| Channel::find(asker, opened.channel)).transpose()?;
         Ok(OpenChannelPayload { channel, errors: user_errors(done.problems) })
+    }
+
+    /// Closes a channel: from a day on nobody can be enrolled there. Whom it brought in stays its own.
+    async fn close_channel(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The form.")] input: CloseChannelInput,
+    ) -> Result<CloseChannelPayload, FieldError> {
+        let asker = asker(ctx);
+        let key = input.idempotency_key;
+        let input = closing::Input { code: input.code, on: input.on.0 };
+        let done =
+            close_channel(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
+        let reference = asker.database.reference();
+        let channel = done.value.and_then(|closed| reference.channel(closed.channel).cloned()).map(Channel);
+        Ok(CloseChannelPayload { channel, errors: user_errors(done.problems) })
     }
 }

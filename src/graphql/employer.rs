@@ -4,6 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result,
 
 use super::connection::{PageArguments, Total};
 use super::context::{Asker, asker, request};
+use super::enrollment::read_id;
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::{NodeId, employer_id};
@@ -13,7 +14,8 @@ use super::participant::{
 };
 use super::problem::{UserError, user_errors};
 use super::province::Province;
-use super::scalar::DateTime;
+use super::scalar::{Date, DateTime, int};
+use crate::actions::close_employer::{self, Closed, close_employer};
 use crate::actions::register_employer::{self as action, register_employer};
 use crate::domain::actor::Operation;
 use crate::domain::employer::{self as domain, BusinessNumber, TaxNumber};
@@ -116,6 +118,11 @@ impl Employer {
     /// How many people it has, by the best status that each has here.
     async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
         counts(ctx, CountsBy::Employer, self.0.id).await
+    }
+
+    /// Since when nobody is employed there any more; null while it is open.
+    async fn closed_on(&self) -> Option<Date> {
+        self.0.closed_on.map(Date)
     }
 
     /// When it was registered.
@@ -315,6 +322,31 @@ pub struct RegisterEmployerPayload {
     errors: Vec<UserError>,
 }
 
+/// A form that closes an employer.
+#[derive(InputObject)]
+pub struct CloseEmployerInput {
+    /// Makes retrying safe: 16 to 255 characters, new for each employer, the same for each retry.
+    idempotency_key: Option<String>,
+    /// The employer.
+    employer_id: ID,
+    /// The first day on which nobody is employed there: not in the future.
+    on: Date,
+    /// End what is open there, with the reason EMPLOYER_CLOSED. Otherwise an employer closes only where nobody is employed.
+    #[graphql(default)]
+    end_enrollments: bool,
+}
+
+/// The employer that closed, or why not.
+#[derive(SimpleObject)]
+pub struct CloseEmployerPayload {
+    /// The employer; null where an error refuses the form.
+    employer: Option<Employer>,
+    /// So many enrollments ended with it.
+    ended: i32,
+    /// All that is wrong with the form.
+    errors: Vec<UserError>,
+}
+
 /// Root fields.
 #[derive(Default)]
 pub struct EmployerMutation;
@@ -347,5 +379,30 @@ impl EmployerMutation {
             None => None,
         };
         Ok(RegisterEmployerPayload { employer, errors: user_errors(done.problems) })
+    }
+    /// Closes an employer: nobody is enrolled or transferred there any more.
+    async fn close_employer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The form.")] input: CloseEmployerInput,
+    ) -> Result<CloseEmployerPayload, FieldError> {
+        let asker = asker(ctx);
+        let (key, mut problems) = (input.idempotency_key, Vec::new());
+        let Some(employer) = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems)
+        else {
+            asker.demand(Operation::RegisterPayers)?;
+            return Ok(CloseEmployerPayload { employer: None, ended: 0, errors: user_errors(problems) });
+        };
+        let input =
+            close_employer::Input { employer, on: input.on.0, end_enrollments: input.end_enrollments };
+        let (today, trail) = (asker.today(), &request(ctx).trail);
+        let done =
+            close_employer(&asker.database, &asker.actor, today, key.as_deref(), &input, trail).await?;
+        let errors = user_errors(done.problems);
+        let Some(Closed { employer, ended }) = done.value else {
+            return Ok(CloseEmployerPayload { employer: None, ended: 0, errors });
+        };
+        let employer = Employer::load(ctx, employer).await.map_err(FieldError::of_write)?;
+        Ok(CloseEmployerPayload { employer, ended: int(ended), errors })
     }
 }

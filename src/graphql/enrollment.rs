@@ -1,6 +1,7 @@
 //! Enrollments: reading them, and enrolling a person.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use chrono::NaiveDate;
 
 use super::association::Association;
 use super::channel::Channel;
@@ -21,6 +22,10 @@ use crate::domain::{enrollment as domain, rule};
 use crate::store::StoreError;
 use crate::store::enrollment::{self as store, EnrollmentRow};
 use crate::store::keys::NumberKind;
+
+mod change;
+
+pub use change::EnrollmentChangeMutation;
 
 /// What a person is covered for, through whom, and from when.
 #[derive(Clone, Debug)]
@@ -121,25 +126,23 @@ impl Enrollment {
         self.row.monthly_wage.map(Rupiah).filter(|_| asker(ctx).reads_personal_data())
     }
 
-    /// What is due each month on the wage, per programme, and the rule behind each amount, as of the first day. Empty
-    /// where no wage is known, or where the viewer may not read wages.
+    /// What is due on the wage, per programme, and the rule behind each amount, as of the first day. Where no wage is known,
+    /// only what does not depend on it; empty where the viewer may not read wages.
     async fn contributions(&self, ctx: &Context<'_>) -> Result<Vec<Contribution>, FieldError> {
         let asker = asker(ctx);
-        let Some(wage) = self.row.monthly_wage.filter(|_| asker.reads_personal_data()) else {
+        if !asker.reads_personal_data() {
             return Ok(Vec::new());
+        }
+        let (row, rules) = (&self.row, &asker.reference.rules);
+        let Some(wage) = row.monthly_wage else {
+            let due = rules.flat_contributions(&row.programmes, row.segment, row.starts_on);
+            return Ok(due.into_iter().map(Contribution::from).collect());
         };
         let risk_class = match self.row.employer_id {
             Some(id) => load(&request(ctx).loaders.employers, id).await?.ok_or_else(missing)?.risk_class,
             None => 1,
         };
-        let row = &self.row;
-        let due = asker.reference.rules.contributions(
-            &row.programmes,
-            row.segment,
-            risk_class,
-            wage,
-            row.starts_on,
-        );
+        let due = rules.contributions(&row.programmes, row.segment, risk_class, wage, row.starts_on);
         Ok(due.into_iter().map(Contribution::from).collect())
     }
 
@@ -148,7 +151,7 @@ impl Enrollment {
         self.row.starts_on.into()
     }
 
-    /// Last day; null while it is open.
+    /// The day from which it holds no more: its last day is the one before. Null while it is open.
     async fn ends_on(&self) -> Option<Date> {
         self.row.ends_on.map(Date)
     }
@@ -215,7 +218,7 @@ pub enum EnrollmentStatus {
     Active,
     /// Contributions are in arrears.
     Inactive,
-    /// It has a last day.
+    /// It has ended.
     Ended,
 }
 
@@ -273,7 +276,7 @@ pub struct CivilServant {
     grade: Option<String>,
 }
 
-/// What is due each month for one programme.
+/// What is due for one programme.
 #[derive(SimpleObject)]
 pub struct Contribution {
     /// The programme.
@@ -282,6 +285,8 @@ pub struct Contribution {
     employer: Rupiah,
     /// The worker's part.
     worker: Rupiah,
+    /// How often that is due.
+    frequency: ContributionFrequency,
     /// The rule that the amounts follow from.
     rule: RuleCitation,
 }
@@ -293,6 +298,7 @@ impl From<rule::Contribution> for Contribution {
             programme: due.programme.into(),
             employer: Rupiah(due.employer),
             worker: Rupiah(due.worker),
+            frequency: if due.is_once { ContributionFrequency::Once } else { ContributionFrequency::Monthly },
             rule: RuleCitation {
                 code: due.rule.code,
                 title: due.rule.title,
@@ -301,6 +307,15 @@ impl From<rule::Contribution> for Contribution {
             },
         }
     }
+}
+
+/// How often an amount is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum ContributionFrequency {
+    /// Each month.
+    Monthly,
+    /// Once, for the whole enrollment: of migrant workers.
+    Once,
 }
 
 /// The rule behind an amount or a refusal.
@@ -314,6 +329,13 @@ pub struct RuleCitation {
     valid_from: Date,
     /// Last day; null: until further notice.
     valid_until: Option<Date>,
+}
+
+impl RuleCitation {
+    /// A citation as it was kept.
+    pub(super) fn new(code: String, title: String, (from, until): (NaiveDate, Option<NaiveDate>)) -> Self {
+        Self { code, title, valid_from: Date(from), valid_until: until.map(Date) }
+    }
 }
 
 /// All given conditions must hold.

@@ -1,17 +1,19 @@
 //! What happened to people.
 
-use async_graphql::{Context, Enum, ID, Object, Result};
+use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 
 use super::channel::Channel;
-use super::context::{asker, request};
+use super::context::{Asker, asker, request};
 use super::enrollment::Enrollment;
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::NodeId;
 use super::scalar::{Date, DateTime};
+use crate::domain::correction::{Change, CorrectedField};
 use crate::domain::event as domain;
 use crate::store::StoreError;
 use crate::store::event::EventRow;
+use crate::store::keys::NumberKind;
 
 /// One fact about a person.
 #[derive(Clone, Debug)]
@@ -72,6 +74,70 @@ impl ParticipantEvent {
     async fn recorded_by(&self) -> Option<&str> {
         Some(&self.0.recorded_by)
     }
+
+    /// Why something was corrected, in the words of whoever did. Null for everything else, and unless the viewer may read
+    /// personal data and says why (`X-Purpose`).
+    async fn reason(&self, ctx: &Context<'_>) -> Option<&str> {
+        let correction = self.0.details.as_ref().filter(|_| asker(ctx).reads_personal_data())?;
+        Some(&correction.reason)
+    }
+
+    /// What was corrected; empty for everything else.
+    async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<ParticipantChange>, FieldError> {
+        let changes = self.0.details.iter().flat_map(|correction| &correction.changes);
+        changes.map(|change| self.told(asker(ctx), change)).collect()
+    }
+}
+
+impl ParticipantEvent {
+    /// A change as the viewer is told it: like the field itself.
+    fn told(&self, asker: &Asker, change: &Change) -> Result<ParticipantChange, FieldError> {
+        let (before, after) = match change.field {
+            CorrectedField::NationalId => {
+                let open = |sealed: &Option<Vec<u8>>| {
+                    let number =
+                        sealed.as_deref().map(|s| asker.database.keys.open(NumberKind::NationalId, s));
+                    number.transpose().map(|number| number.map(|number| asker.told(number)))
+                };
+                (open(&self.0.number_before)?, open(&self.0.number_after)?)
+            }
+            CorrectedField::BirthDate if !asker.reads_personal_data() => {
+                // As with the person: the year is told, the day is not.
+                let year =
+                    |day: &Option<String>| day.as_deref().and_then(|day| day.get(..4)).map(str::to_owned);
+                (year(&change.before), year(&change.after))
+            }
+            _ => (change.before.clone(), change.after.clone()),
+        };
+        Ok(ParticipantChange { field: change.field.into(), before, after })
+    }
+}
+
+/// One value that was corrected.
+#[derive(SimpleObject)]
+pub struct ParticipantChange {
+    /// What was corrected.
+    field: CorrectedParticipantField,
+    /// What the registry held: masked like the field itself, of a birth date the year alone.
+    before: Option<String>,
+    /// What it holds since: masked like the field itself, of a birth date the year alone.
+    after: Option<String>,
+}
+
+/// What of a person can be corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "CorrectedField")]
+pub enum CorrectedParticipantField {
+    /// The name.
+    FullName,
+    /// The date of birth.
+    BirthDate,
+    /// The sex: FEMALE or MALE.
+    Sex,
+    /// Where the person lives, by the code of the province.
+    Province,
+    /// The identity number (NIK).
+    NationalId,
 }
 
 /// What can happen to a person in the registry.

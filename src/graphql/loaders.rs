@@ -12,6 +12,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
 
+use chrono::NaiveDate;
 pub use door::{LoaderOf, load, load_many};
 
 use super::context::Asker;
@@ -19,7 +20,9 @@ use crate::domain::onboarding::Counts as RowCounts;
 use crate::domain::page::{Page, Slice};
 use crate::domain::problem::ProblemCode;
 use crate::store::association::{self, AssociationFilter, AssociationRow};
+use crate::store::channel;
 use crate::store::count::{self, CountsBy, StatusCounts};
+use crate::store::coverage::{self, People};
 use crate::store::employer::{self, EmployerFilter, EmployerRow};
 use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
 use crate::store::event::{self, EventRow};
@@ -76,6 +79,12 @@ pub struct Loaders {
     pub row_problems: LoaderOf<RowProblems>,
     /// Kept counts.
     pub counts: LoaderOf<KeptCounts>,
+    /// Kept counts of channels without those below them.
+    pub own_counts: LoaderOf<OwnCounts>,
+    /// People of provinces by what they are.
+    pub workforce: LoaderOf<Workforce>,
+    /// When channels last brought somebody in.
+    pub last_enrollments: LoaderOf<LastEnrollments>,
     /// Sizes of nested lists.
     pub totals: LoaderOf<Totals>,
 }
@@ -99,6 +108,9 @@ impl Loaders {
             work_units: LoaderOf::new(asker),
             row_problems: LoaderOf::new(asker),
             counts: LoaderOf::new(asker),
+            own_counts: LoaderOf::new(asker),
+            workforce: LoaderOf::new(asker),
+            last_enrollments: LoaderOf::new(asker),
             totals: LoaderOf::new(asker),
         }
     }
@@ -136,6 +148,12 @@ by_key! {
     WorkUnits: i64 => Vec<(String, RowCounts)>, |asker, ids| onboarding::by_work_unit(&asker.session, ids);
     /// How many rows have each problem, by batch.
     RowProblems: i64 => Vec<(ProblemCode, i32)>, |asker, ids| onboarding::by_problem(&asker.session, ids);
+    /// Kept counts of channels without those below them.
+    OwnCounts: i64 => Counts, |asker, ids| of(asker, CountsBy::Channel, ids);
+    /// People of provinces by what they are.
+    Workforce: i16 => People, |asker, provinces| coverage::workforce(&asker.session, &asker.actor, provinces);
+    /// The day on which channels last brought somebody in.
+    LastEnrollments: i64 => NaiveDate, |asker, ids| channel::last_enrollments(&asker.session, &asker.actor, ids);
     /// Onboarding batches by id.
     Batches: i64 => BatchRow, |asker, ids| onboarding::by_ids(&asker.session, &asker.actor, ids);
 }

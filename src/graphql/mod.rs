@@ -10,12 +10,15 @@
 #[macro_use]
 mod connection;
 
+pub mod agreement;
 pub mod association;
 pub mod audit;
 pub mod channel;
+pub mod clearance;
 pub mod client;
 pub mod context;
 pub mod contribution;
+pub mod coverage;
 pub mod employer;
 pub mod enrollment;
 pub mod error;
@@ -30,9 +33,10 @@ pub mod problem;
 pub mod province;
 pub mod rights;
 pub mod scalar;
+pub mod target;
 pub mod viewer;
 
-use async_graphql::{MergedObject, SDLExportOptions, Schema};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
@@ -44,25 +48,32 @@ pub struct Query(
     association::AssociationQuery,
     province::ProvinceQuery,
     channel::ChannelQuery,
+    coverage::CoverageQuery,
     client::ClientQuery,
     audit::AuditQuery,
     onboarding::OnboardingQuery,
+    clearance::ClearanceQuery,
 );
 
 /// Everything that can be changed.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     enrollment::EnrollmentMutation,
+    enrollment::EnrollmentChangeMutation,
+    participant::ParticipantMutation,
     contribution::ContributionMutation,
     employer::EmployerMutation,
     association::AssociationMutation,
     channel::ChannelMutation,
+    agreement::AgreementMutation,
+    target::TargetMutation,
     client::ClientMutation,
     onboarding::OnboardingMutation,
 );
 
 /// Everything that can be followed.
-pub use onboarding::OnboardingSubscription as Subscription;
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(onboarding::OnboardingSubscription, coverage::CoverageSubscription);
 
 pub use rights::Registry;
 
@@ -70,7 +81,9 @@ pub use rights::Registry;
 type Bare = Schema<Query, Mutation, Subscription>;
 
 fn bare() -> Bare {
-    Schema::build(Query::default(), Mutation::default(), Subscription).disable_suggestions().finish()
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .disable_suggestions()
+        .finish()
 }
 
 /// Builds the API. No extension on the schema: any, even an empty one, makes each field half as slow again.

@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Interface, Object, Result};
 use futures_util::future::try_join_all;
 
+use super::agreement::Agreement;
 use super::association::Association;
 use super::audit::AuditEntry;
 use super::channel::Channel;
@@ -16,6 +17,7 @@ use super::node_id::NodeId;
 use super::onboarding::OnboardingBatch;
 use super::participant::Participant;
 use super::province::Province;
+use super::target::Target;
 
 /// Anything that has an id.
 #[expect(
@@ -39,6 +41,10 @@ pub enum Node {
     Province(Province),
     /// A channel.
     Channel(Channel),
+    /// An agreement.
+    Agreement(Agreement),
+    /// A target.
+    Target(Target),
     /// A client.
     Client(Client),
     /// An audit entry.
@@ -92,6 +98,8 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
         NodeId::Association(id) => Association::load(ctx, id).await?.map(Node::Association),
         NodeId::Province(id) => Province::find(asker, id).ok().map(Node::Province),
         NodeId::Channel(id) => Channel::find(asker, id).ok().map(Node::Channel),
+        NodeId::Agreement(id) => Agreement::find(asker, id).map(Node::Agreement),
+        NodeId::Target(id) => Target::find(asker, id).map(Node::Target),
         NodeId::Client(id) => Client::find(asker, id).map(Node::Client),
         NodeId::AuditEntry(id) => AuditEntry::load(ctx, id).await?.map(Node::AuditEntry),
         NodeId::Batch(id) => OnboardingBatch::load(ctx, id).await?.map(Node::OnboardingBatch),

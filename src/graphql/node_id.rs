@@ -22,6 +22,10 @@ pub enum NodeId {
     Province(i16),
     /// A channel.
     Channel(i64),
+    /// An agreement.
+    Agreement(i64),
+    /// A target.
+    Target(i64),
     /// A client.
     Client(i64),
     /// An audit entry.
@@ -41,6 +45,8 @@ impl NodeId {
             Self::Association(id) => format!("a{id}"),
             Self::Province(id) => format!("r{id}"),
             Self::Channel(id) => format!("c{id}"),
+            Self::Agreement(id) => format!("g{id}"),
+            Self::Target(id) => format!("t{id}"),
             Self::Client(id) => format!("k{id}"),
             Self::AuditEntry(id) => format!("u{id}"),
             Self::Batch(id) => format!("b{id}"),
@@ -69,6 +75,8 @@ impl NodeId {
             'a' => rest.parse().ok().map(Self::Association),
             'r' => rest.parse().ok().map(Self::Province),
             'c' => rest.parse().ok().map(Self::Channel),
+            'g' => rest.parse().ok().map(Self::Agreement),
+            't' => rest.parse().ok().map(Self::Target),
             'k' => rest.parse().ok().map(Self::Client),
             'u' => rest.parse().ok().map(Self::AuditEntry),
             'b' => rest.parse().ok().map(Self::Batch),
@@ -124,7 +132,7 @@ mod tests {
         fn ids_come_back_as_what_they_stand_for(a: i64, b: i64, c: i16) {
             for id in [NodeId::Participant(a), NodeId::Enrollment(a, b), NodeId::Event(a, b), NodeId::Employer(a),
                        NodeId::Association(a), NodeId::Province(c), NodeId::Channel(a), NodeId::Client(a), NodeId::AuditEntry(a),
-                       NodeId::Batch(a)] {
+                       NodeId::Agreement(a), NodeId::Target(a), NodeId::Batch(a)] {
                 prop_assert_eq!(NodeId::decode(&id.encode()).ok(), Some(id));
             }
         }

@@ -24,6 +24,10 @@ use crate::store::count::StatusCounts;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
 
+mod correct;
+
+pub use correct::ParticipantMutation;
+
 /// A person whom the agency covers, or has covered.
 #[derive(Clone, Debug)]
 pub struct Participant {
@@ -207,11 +211,11 @@ pub enum ParticipantStatus {
 #[derive(SimpleObject)]
 pub struct ParticipantCounts {
     /// All, each person once.
-    total: i32,
+    pub(super) total: i32,
     /// Enrolled, nothing paid yet.
     registered: i32,
     /// Paying.
-    active: i32,
+    pub(super) active: i32,
     /// In arrears.
     inactive: i32,
     /// All enrollments ended, or deceased.

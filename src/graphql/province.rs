@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, ID, InputObject, Object, Result};
 use chrono::NaiveDate;
 
+use super::agreement::{Agreement, AgreementStatus};
 use super::association::{Association, AssociationConnection, AssociationFilter};
 use super::channel::{ChannelConnection, ChannelFilter, channels_page};
 use super::connection::{PageArguments, Total};
@@ -13,8 +14,11 @@ use super::employer::{Employer, EmployerConnection, EmployerFilter, counts};
 use super::error::FieldError;
 use super::loaders::{Nested, TotalOf, load};
 use super::node_id::NodeId;
-use super::participant::{ParticipantConnection, ParticipantCounts, ParticipantFilter, missing, people_of};
+use super::participant::{
+    ParticipantConnection, ParticipantCounts, ParticipantFilter, all_of, missing, people_of,
+};
 use super::scalar::Date;
+use crate::domain::agreement as domain_agreement;
 use crate::domain::page::{Direction, Order};
 use crate::domain::province as domain;
 use crate::store::StoreError;
@@ -35,9 +39,22 @@ impl Province {
     /// # Errors
     /// A row names a province that the reference data do not have: ours.
     pub fn find(asker: &Asker, id: i16) -> Result<Self, FieldError> {
+        Self::find_on(asker, id, asker.today())
+    }
+
+    /// The province of an internal id, as it was on a day.
+    ///
+    /// # Errors
+    /// A row names a province that the reference data do not have: ours.
+    pub fn find_on(asker: &Asker, id: i16, day: NaiveDate) -> Result<Self, FieldError> {
         let province = asker.reference.province(id).cloned();
         let province = province.ok_or_else(|| StoreError::Fault("a row names an unknown province".into()))?;
-        Ok(Self { province, day: asker.today() })
+        Ok(Self { province, day })
+    }
+
+    /// A province as it was on a day.
+    pub fn on(province: &Arc<domain::Province>, day: NaiveDate) -> Self {
+        Self { province: Arc::clone(province), day }
     }
 
     fn edition(&self) -> &domain::ProvinceEdition {
@@ -86,6 +103,30 @@ impl Province {
     /// Last day of its existence; null: exists today.
     async fn valid_until(&self) -> Option<Date> {
         self.province.valid_until.map(Date)
+    }
+
+    /// The province that this one was carved out of, where that is known.
+    async fn predecessor(&self, ctx: &Context<'_>) -> Option<Result<Province, FieldError>> {
+        Some(Self::find_on(asker(ctx), self.province.predecessor?, self.day))
+    }
+
+    /// The provinces that were carved out of this one, by code, also those that are still to come on the day that is
+    /// asked for: see `validFrom`. An identity number keeps the code of the place of first registration.
+    async fn successors(&self, ctx: &Context<'_>) -> Vec<Province> {
+        let successors = asker(ctx).reference.successors(self.province.id);
+        successors.map(|province| Self::on(province, self.day)).collect()
+    }
+
+    /// The agreement in force or nearest to it; null where none is recorded, which is not the same as none signed.
+    async fn agreement(&self, ctx: &Context<'_>) -> Option<Agreement> {
+        let agreement = asker(ctx).reference.agreements.nearest(self.province.id, self.day)?;
+        Some(Agreement::on(agreement, self.day))
+    }
+
+    /// Every agreement with its government that is recorded, in the order of recording.
+    async fn agreements(&self, ctx: &Context<'_>) -> Vec<Agreement> {
+        let agreements = asker(ctx).reference.agreements.of_province(self.province.id).iter();
+        agreements.map(|agreement| Agreement::on(agreement, self.day)).collect()
     }
 
     /// How many people live here.
@@ -159,8 +200,15 @@ impl Province {
     ) -> Result<ChannelConnection, FieldError> {
         let filter = filter_by.unwrap_or_default();
         let here = |channel: &crate::domain::channel::Channel| channel.provinces.contains(&self.province.id);
-        channels_page(asker(ctx), PageArguments { first, after, last, before }, filter, None, here)
+        channels_page(ctx, PageArguments { first, after, last, before }, filter, None, here).await
     }
+}
+
+/// All given conditions must hold.
+#[derive(Debug, Default, InputObject)]
+pub struct ProvinceFilter {
+    /// Whose agreement in force or nearest to it stands like this. Without a recorded agreement a province has no status.
+    agreement_status: Option<Vec<AgreementStatus>>,
 }
 
 /// Root fields.
@@ -177,7 +225,7 @@ impl ProvinceQuery {
     ) -> Option<Province> {
         let asker = asker(ctx);
         let province = asker.reference.province_by_code(&code)?;
-        Some(Province { province: Arc::clone(province), day: asker.today() })
+        Some(Province::on(province, asker.today()))
     }
 
     /// The provinces of a day, by code. Bounded by law, so a plain list: 34 on 2014-10-02, 38 today.
@@ -185,10 +233,20 @@ impl ProvinceQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The day; today unless said.")] as_of: Option<Date>,
-    ) -> Vec<Province> {
+        #[graphql(desc = "Only these.")] filter_by: Option<ProvinceFilter>,
+    ) -> Result<Vec<Province>, FieldError> {
         let asker = asker(ctx);
         let day = as_of.map_or_else(|| asker.today(), |day| day.0);
-        let provinces = asker.reference.provinces().iter();
-        provinces.filter(|p| p.exists_on(day)).map(|p| Province { province: Arc::clone(p), day }).collect()
+        let statuses: Vec<domain_agreement::AgreementStatus> =
+            all_of(filter_by.unwrap_or_default().agreement_status)?;
+        let status = |p: &domain::Province| {
+            asker.reference.agreements.nearest(p.id, day).map(|agreement| agreement.status_on(day))
+        };
+        let kept = |p: &domain::Province| {
+            p.exists_on(day)
+                && (statuses.is_empty() || status(p).is_some_and(|status| statuses.contains(&status)))
+        };
+        let provinces = asker.reference.provinces().iter().filter(|p| kept(p));
+        Ok(provinces.map(|province| Province::on(province, day)).collect())
     }
 }

@@ -4,17 +4,18 @@
 //! spend as many times as much; the limit is against programs that run wild, not a price list.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Mutex;
 
 use tokio::time::Instant;
 
 use super::settings::Cost;
 
-/// The buckets of all clients that asked lately.
+/// The buckets of all clients that asked lately: by internal id, or by whatever else tells who asks.
 #[derive(Debug)]
-pub struct Purse {
+pub struct Purse<Client = i64> {
     settings: Cost,
-    buckets: Mutex<HashMap<i64, Bucket>>,
+    buckets: Mutex<HashMap<Client, Bucket>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,7 @@ pub enum Unpaid {
 /// Buckets above which those that are full again are forgotten: they are as good as new ones.
 const KEPT: usize = 10_000;
 
-impl Purse {
+impl<Client: Copy + Eq + Hash> Purse<Client> {
     /// Empty of clients. `None` where there is no limit.
     pub fn new(settings: Cost) -> Option<Self> {
         (settings.per_minute > 0).then(|| Self { settings, buckets: Mutex::default() })
@@ -58,7 +59,7 @@ impl Purse {
     ///
     /// # Errors
     /// There are not enough.
-    pub fn pay(&self, client: i64, cost: u32, now: Instant) -> Result<Balance, Unpaid> {
+    pub fn pay(&self, client: Client, cost: u32, now: Instant) -> Result<Balance, Unpaid> {
         let Cost { per_minute, burst } = self.settings;
         let per_second = f64::from(per_minute) / 60.0;
         let (cost, full) = (f64::from(cost), f64::from(burst));
@@ -95,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    fn purse() -> Purse {
+    fn purse() -> Purse<i64> {
         Purse::new(Cost { per_minute: 600, burst: 100 }).expect("there is a limit")
     }
 
@@ -140,6 +141,6 @@ mod tests {
 
     #[test]
     fn no_points_a_minute_is_no_limit() {
-        assert!(Purse::new(Cost { per_minute: 0, burst: 0 }).is_none());
+        assert!(Purse::<i64>::new(Cost { per_minute: 0, burst: 0 }).is_none());
     }
 }

@@ -292,7 +292,7 @@ struct Admitted {
 }
 
 /// The mutations that work on the connections for thousands of rows, however few they have.
-const BULK: [&str; 3] = ["onboardCivilServants", "recordContributions", "cancelOnboarding"];
+const BULK: [&str; 4] = ["cancelOnboarding", "closeEmployer", "onboardCivilServants", "recordContributions"];
 
 fn class(kind: OperationType, fields: impl Fn() -> String) -> Class {
     match kind {

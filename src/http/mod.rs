@@ -1,11 +1,12 @@
 //! The front door: who may come in, what is served where.
 //!
-//! Nothing is served without a token except health, the playground's files, the schema's text and the template of a
-//! roster.
+//! Nothing is served without a token except health, the validity of certificates, the playground's files, the schema's
+//! text and the template of a roster.
 
 pub mod admission;
 pub mod audited;
 pub mod auth;
+pub mod clearance;
 pub mod code;
 pub mod cost;
 pub mod documents;
@@ -35,6 +36,7 @@ use tower_http::compression::CompressionLayer;
 
 use self::audited::{Audited, about};
 use self::auth::Authority;
+use self::clearance::Verifier;
 use self::graphql::{Endpoint, Writes};
 use self::health::Health;
 use self::playground::MakeSettings;
@@ -83,6 +85,7 @@ pub fn open(front: Front) -> Open {
     let (connections, origins) = (settings.connections, settings.origins.clone());
     let upload = settings.upload.clone();
     let introspection = settings.limits.introspection;
+    let verifier = Verifier::new(Arc::clone(&database), settings.verification);
     let endpoint = Endpoint::new(schema, settings, move |mut request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
         let asker = Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock);
@@ -110,6 +113,7 @@ pub fn open(front: Front) -> Open {
                 }
             }
         }))
+        .route("/clearance/{number}", get(clearance::verify).with_state(verifier))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready).with_state(health.clone()))
         .merge(template::routes());

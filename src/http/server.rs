@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1::{Builder, UpgradeableConnection};
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use super::Open;
+use super::clearance::Peer;
 
 /// Bytes of a head at most: a query may stand in it, each of its bytes as three.
 const MAXIMUM_HEAD: usize = 256 * 1024;
@@ -25,9 +29,9 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
     loop {
         let place = Arc::clone(&places).acquire_owned();
         let accepted = async { (place.await, listener.accept().await) };
-        let (place, stream) = tokio::select! {
+        let (place, stream, peer) = tokio::select! {
             (place, accepted) = accepted => match accepted {
-                Ok((stream, _)) => (place, stream),
+                Ok((stream, peer)) => (place, stream, peer.ip()),
                 // Out of file descriptors, or the client is gone already: neither is a reason to stop.
                 Err(error) => {
                     tracing::warn!(kind = %error.kind(), "a connection was not accepted");
@@ -39,7 +43,7 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
         };
         // An answer goes out at once, not when the segment is full.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let service = FromPeer { router: TowerToHyperService::new(router.clone()), peer: Peer(peer) };
         let (builder, mut stopped) = (builder.clone(), stopped.clone());
         tokio::spawn(async move {
             // The deadline of a head begins with its first byte, so that byte has one of its own.
@@ -70,9 +74,27 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
     }
 }
 
+/// The router, told who is at the other end.
+#[derive(Clone, Debug)]
+struct FromPeer {
+    router: TowerToHyperService<Router>,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for FromPeer {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
+    }
+}
+
 /// Serves a connection to its end; once the server stops, until what it is asked is answered.
 async fn finish(
-    connection: UpgradeableConnection<TokioIo<TcpStream>, TowerToHyperService<Router>>,
+    connection: UpgradeableConnection<TokioIo<TcpStream>, FromPeer>,
     mut stopped: watch::Receiver<bool>,
 ) {
     tokio::pin!(connection);

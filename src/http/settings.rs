@@ -27,6 +27,8 @@ pub struct Settings {
     pub mutation_deadline: Duration,
     /// What one client may spend.
     pub cost: Cost,
+    /// Certificates that one address may verify: a point each.
+    pub verification: Cost,
     /// How much runs at one time.
     pub admission: Admission,
     /// Subscriptions.
@@ -151,6 +153,7 @@ impl Default for Settings {
             query_deadline: Duration::from_secs(10),
             mutation_deadline: Duration::from_secs(30),
             cost: Cost { per_minute: 6_000_000, burst: 1_000_000 },
+            verification: Cost { per_minute: 60, burst: 30 },
             admission: Admission {
                 in_flight: 1_024,
                 running: 32,

@@ -1,11 +1,15 @@
-//! Writing channels; they are read from the snapshot in [`super::reference`].
+//! Writing channels; they are read from the snapshot in [`super::reference`]. When each last brought somebody in is
+//! asked of the people.
+
+use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::error::StoreError;
+use super::session::Session;
 use crate::domain::actor::Actor;
-use crate::domain::channel::ChannelKind;
+use crate::domain::channel::{ChannelKind, ChannelLife};
 
 /// A channel to be written.
 #[derive(Clone, Debug)]
@@ -61,4 +65,71 @@ pub async fn insert(
         .await?;
     }
     Ok(id)
+}
+
+/// The day on which a channel closed or will close. Until this transaction ends, it does not change.
+///
+/// # Errors
+/// The database is away.
+pub async fn closing_of(conn: &mut PgConnection, id: i64) -> Result<Option<NaiveDate>, StoreError> {
+    let sql = "select closed_on from channel where id = $1 for share";
+    Ok(sqlx::query_scalar(sql).bind(id).fetch_one(conn).await?)
+}
+
+/// What stands in the way of closing a channel. Until this transaction ends, nobody else closes it, or opens one below it.
+///
+/// # Errors
+/// The database is away.
+pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<ChannelLife, StoreError> {
+    let sql = "select opened_on, closed_on from channel where id = $1 for update";
+    let (opened_on, closed_on) = sqlx::query_as(sql).bind(id).fetch_one(&mut *conn).await?;
+    // After the lock, so that it sees whatever was opened below while this waited for it.
+    let (children, children_closed_on, last_enrollment_on) = sqlx::query_as(
+        "select count(*), case when bool_and(closed_on is not null) then max(closed_on) end,
+                (select (p.registered_at at time zone 'Asia/Jakarta')::date from participant p
+                 where p.channel_id = $1 order by p.id desc limit 1)
+         from channel where parent_id = $1",
+    )
+    .bind(id)
+    .fetch_one(conn)
+    .await?;
+    Ok(ChannelLife { opened_on, closed_on, last_enrollment_on, children_closed_on, children })
+}
+
+/// Closes a channel on a day. Only under [`lock`].
+///
+/// # Errors
+/// The database is away.
+pub async fn close(conn: &mut PgConnection, id: i64, on: NaiveDate) -> Result<(), StoreError> {
+    sqlx::query("update channel set closed_on = $2 where id = $1").bind(id).bind(on).execute(conn).await?;
+    Ok(())
+}
+
+/// The day on which each of some channels last brought in one of the people whom the actor's scope has; those that never
+/// did are absent.
+///
+/// One look at an index for each channel. No person leaves the store, so that figures' readers may ask too.
+///
+/// # Errors
+/// The database is away.
+pub async fn last_enrollments(
+    session: &Session,
+    actor: &Actor,
+    ids: &[i64],
+) -> Result<HashMap<i64, NaiveDate>, StoreError> {
+    let rows: Vec<(i64, NaiveDate)> = sqlx::query_as(
+        "select c.id, (l.registered_at at time zone 'Asia/Jakarta')::date
+         from unnest($1::bigint[]) as c(id)
+         cross join lateral (select p.registered_at from participant p
+                             where p.channel_id = c.id
+                               and (cardinality($2::smallint[]) = 0 or p.province_id = any($2))
+                             order by p.id desc limit 1) l
+         where cardinality($3::bigint[]) = 0 or c.id = any($3)",
+    )
+    .bind(ids)
+    .bind(&actor.scope.provinces)
+    .bind(&actor.scope.channels)
+    .fetch_all(session)
+    .await?;
+    Ok(rows.into_iter().collect())
 }

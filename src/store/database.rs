@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::audit::Journal;
 use super::client_book::ClientBook;
 use super::connections::Connections;
+use super::coverage_watch::Watched;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
 use super::recount;
@@ -117,6 +118,8 @@ pub struct Database {
     options: PgConnectOptions,
     /// Who may ask.
     pub clients: ClientBook,
+    /// Figures that somebody follows.
+    pub watched: Watched,
     reference: ArcSwap<Reference>,
     /// One at a time reads the reference data again: an older reading must not replace a newer one.
     refreshing: tokio::sync::Mutex<()>,
@@ -173,6 +176,7 @@ impl Database {
             misses_per_hour: settings.misses_per_hour.into(),
             options,
             clients,
+            watched: Watched::default(),
             reference: ArcSwap::from_pointee(reference),
             refreshing: Default::default(),
             key_exchanged: watch::Sender::default(),

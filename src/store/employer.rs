@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor, QueryBuilder};
 
 use super::error::StoreError;
@@ -35,10 +35,12 @@ pub struct EmployerRow {
     pub province_id: i16,
     /// Workers that it says it has.
     pub declared_headcount: Option<i32>,
+    /// Since when nobody is employed there any more.
+    pub closed_on: Option<NaiveDate>,
 }
 
 const COLUMNS: &str = "e.id, e.registered_at, e.name, e.name_key, e.kind, e.tax_number_sealed, e.business_number, \
-                       e.risk_class, e.province_id, e.declared_headcount";
+                       e.risk_class, e.province_id, e.declared_headcount, e.closed_on";
 
 impl EmployerRow {
     /// Where it stands in a list of that page's order.
@@ -227,4 +229,37 @@ pub async fn insert(
     .fetch_optional(conn)
     .await?;
     Ok(id)
+}
+
+/// Keeps employers from closing until the transaction ends; gives those that have closed already.
+///
+/// # Errors
+/// The database is away, or one of them is closing for longer than a statement may wait.
+pub async fn hold_open(conn: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let closed = sqlx::query_scalar!(r#"select registry_hold_employers($1) as "id!""#, ids);
+    Ok(closed.fetch_all(conn).await?)
+}
+
+/// Waits until nobody holds an employer open, and keeps all others from it until the transaction ends.
+///
+/// # Errors
+/// The database is away, or somebody holds it for longer than a statement may wait.
+pub async fn lock_for_closing(conn: &mut PgConnection, id: i64) -> Result<(), StoreError> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtext('participant_registry.employer'), hashint8($1))", id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Closes an employer. `false`: it is closed already.
+///
+/// # Errors
+/// The database is away.
+pub async fn close(conn: &mut PgConnection, id: i64, on: NaiveDate) -> Result<bool, StoreError> {
+    let closed =
+        sqlx::query!("update employer set closed_on = $2 where id = $1 and closed_on is null", id, on);
+    Ok(closed.execute(conn).await?.rows_affected() == 1)
 }

@@ -17,6 +17,10 @@ use crate::domain::page::{Page, Position, Slice};
 use crate::domain::rule::{Rulebook, end_of_month};
 use crate::domain::standing::PaidMonths;
 
+mod ending;
+
+pub use ending::{End, end_many, people_open_at};
+
 /// An enrollment as the registry keeps it.
 #[derive(Clone, Debug, FromRow)]
 pub struct EnrollmentRow {
@@ -36,7 +40,7 @@ pub struct EnrollmentRow {
     pub monthly_wage: Option<i64>,
     /// First day.
     pub starts_on: NaiveDate,
-    /// Last day.
+    /// The first day on which it holds no more.
     pub ends_on: Option<NaiveDate>,
     /// Last day of the last month paid for.
     pub paid_through: Option<NaiveDate>,

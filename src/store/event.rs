@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
 use super::error::StoreError;
@@ -10,6 +11,7 @@ use super::page::{OrderColumns, push_page};
 use super::participant::{column, push_scope};
 use super::session::Session;
 use crate::domain::actor::Actor;
+use crate::domain::correction::Correction;
 use crate::domain::event::EventKind;
 use crate::domain::page::{Page, Position, Slice};
 
@@ -32,6 +34,12 @@ pub struct EventRow {
     pub kind: EventKind,
     /// The client that recorded it.
     pub recorded_by: String,
+    /// What was corrected and why.
+    pub details: Option<Json<Correction>>,
+    /// The identity number that a correction ended, sealed.
+    pub number_before: Option<Vec<u8>>,
+    /// The identity number that took its place, sealed.
+    pub number_after: Option<Vec<u8>>,
 }
 
 impl EventRow {
@@ -42,7 +50,15 @@ impl EventRow {
 }
 
 const COLUMNS: &str = "v.participant_id, v.id, v.enrollment_id, v.channel_id, v.recorded_at, v.effective_on, v.kind, \
-                       v.recorded_by";
+                       v.recorded_by, case when v.kind = 'CORRECTED' then v.details end as details, former.number as number_before, \
+                       case when former.number is not null then coalesce(next.number, p.national_id) end as number_after";
+
+/// The number that a correction ended, and the one that was in force until the next such correction.
+const NUMBERS: &str = " left join former_number former \
+                           on v.kind = 'CORRECTED' and former.participant_id = v.participant_id and former.event_id = v.id \
+                        left join lateral (select f.number from former_number f \
+                            where former.number is not null and f.participant_id = v.participant_id and f.event_id > v.id \
+                            order by f.event_id limit 1) next on true";
 
 /// The entries of some persons and ids; those whom the actor may not see are absent.
 ///
@@ -58,8 +74,9 @@ pub async fn by_ids(
     sql.push_bind(people).push("::bigint[], ").push_bind(events);
     sql.push(
         "::bigint[]) as k(participant_id, id) join participant_event v using (participant_id, id) \
-         join participant p on p.id = v.participant_id where true",
+         join participant p on p.id = v.participant_id",
     );
+    sql.push(NUMBERS).push(" where true");
     push_visible(&mut sql, actor);
     let rows: Vec<EventRow> = sql.build_query_as().fetch_all(session).await?;
     session.shows(rows.iter().map(|row| row.participant_id));
@@ -79,7 +96,7 @@ pub async fn list_of(
     let mut sql = QueryBuilder::new("select q.* from unnest(");
     sql.push_bind(participants.to_vec());
     sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"));
-    push_source(&mut sql, actor);
+    push_source(&mut sql, actor, NUMBERS);
     push_page(&mut sql, page, OrderColumns { id: "v.id", name: "v.id" });
     sql.push(") q");
     let rows: Vec<EventRow> = sql.build_query_as().fetch_all(session).await?;
@@ -105,21 +122,21 @@ pub async fn count_of(
     let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
     sql.push_bind(participants.to_vec());
     sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
-    push_source(&mut sql, actor);
+    push_source(&mut sql, actor, "");
     sql.push(") q");
     let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
     Ok(rows.into_iter().collect())
 }
 
-fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
-    sql.push(
-        " from participant_event v join participant p on p.id = v.participant_id where v.participant_id = k.parent",
-    );
+fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, more: &'static str) {
+    sql.push(" from participant_event v join participant p on p.id = v.participant_id").push(more);
+    sql.push(" where v.participant_id = k.parent");
     push_visible(sql, actor);
 }
 
 /// A partner sees what happened to its own enrollments, not to those with others; a channel, what happened to the
-/// people whom it brought in, and to others through itself.
+/// people whom it brought in, and to others through itself. Of the person as such a partner sees corrections: a death is
+/// told by the end of its own enrollment, and not to whom the person had left before.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     push_scope(sql, actor);
     let channels = &actor.scope.channels;
@@ -130,7 +147,7 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     for (column, id) in [("employer_id", actor.scope.employer), ("association_id", actor.scope.association)] {
         if let Some(id) = id {
             sql.push(
-                " and (v.enrollment_id is null or exists (select from enrollment e \
+                " and ((v.enrollment_id is null and v.kind <> 'DIED') or exists (select from enrollment e \
                  where e.participant_id = v.participant_id and e.id = v.enrollment_id and e.",
             );
             sql.push(column).push(" = ").push_bind(id).push("))");
@@ -175,6 +192,63 @@ pub async fn insert_many(
         &column(events, |e| e.effective_on),
         kind as EventKind,
         actor.client
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The entry of a correction, to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct NewCorrection<'a> {
+    /// The person.
+    pub participant_id: i64,
+    /// The channel that records it; `None`: none did.
+    pub channel_id: Option<i64>,
+    /// When it took effect.
+    pub effective_on: NaiveDate,
+    /// What was corrected and why.
+    pub correction: &'a Correction,
+}
+
+/// Writes the entry of a correction, and gives its id.
+///
+/// # Errors
+/// The database is away.
+pub async fn insert_correction(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    event: NewCorrection<'_>,
+) -> Result<i64, StoreError> {
+    let id = sqlx::query_scalar!(
+        "insert into participant_event (participant_id, channel_id, effective_on, kind, recorded_by, details)
+         values ($1, $2, $3, 'CORRECTED', $4, $5) returning id",
+        event.participant_id,
+        event.channel_id,
+        event.effective_on,
+        actor.client,
+        Json(event.correction) as Json<&Correction>
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(id)
+}
+
+/// Keeps the identity number that a correction ended, sealed as it was.
+///
+/// # Errors
+/// The database is away.
+pub async fn insert_former_number(
+    conn: &mut PgConnection,
+    participant_id: i64,
+    event_id: i64,
+    number: &[u8],
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into former_number (participant_id, event_id, number) values ($1, $2, $3)",
+        participant_id,
+        event_id,
+        number
     )
     .execute(conn)
     .await?;

@@ -59,6 +59,54 @@ pub async fn claim_national_ids(
     Ok(claims)
 }
 
+/// Claims a further identity number for somebody who is in the registry, and says whose it is now. A number that the
+/// person gave up before is in force again.
+///
+/// Takes no actor: it answers to the registry's own writing, never to a caller.
+///
+/// # Errors
+/// The database is away, or the key was exchanged.
+pub async fn claim_further_national_id(
+    conn: &mut PgConnection,
+    keys: &Keys,
+    index: &[u8],
+    participant_id: i64,
+) -> Result<i64, StoreError> {
+    let claimed = sqlx::query_scalar!(
+        "insert into identifier (kind, value_index, participant_id)
+         select 'NATIONAL_ID', $1, $2 where exists (select from installation where key_check = $3)
+         on conflict on constraint identifier_pkey do update set superseded_at = null
+         where identifier.participant_id = excluded.participant_id
+         returning participant_id",
+        index,
+        participant_id,
+        keys.check()
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    match claimed {
+        Some(owner) => Ok(owner),
+        None => {
+            let owners = owners(conn, NumberKind::NationalId, &[index.to_vec()]).await?;
+            owners.get(index).copied().ok_or_else(rotation::exchanged)
+        }
+    }
+}
+
+/// An identity number is in force no more. It stays claimed, and still finds its owner.
+///
+/// # Errors
+/// The database is away.
+pub async fn supersede_national_id(conn: &mut PgConnection, index: &[u8]) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update identifier set superseded_at = now() where kind = 'NATIONAL_ID' and value_index = $1",
+        index
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Claims service numbers for the people given beside them, and says who owns each of them now.
 ///
 /// Takes no actor: it answers to the registry's own writing, never to a caller.

@@ -9,13 +9,17 @@
 //! To add a noun: a migration, a file here with its row and its verbs, the row's enumerations in `pg_enum!` below,
 //! then `DATABASE_URL=… cargo check` with `SQLX_OFFLINE_DIR=.sqlx` to record its statements.
 
+pub mod agreement;
 pub mod association;
 pub mod audit;
 pub mod channel;
+pub mod clearance;
 pub mod client;
 pub mod client_book;
 mod connections;
 pub mod count;
+pub mod coverage;
+pub mod coverage_watch;
 pub mod database;
 pub mod employer;
 pub mod enrollment;
@@ -34,6 +38,7 @@ pub mod recount;
 pub mod reference;
 pub mod rotation;
 pub mod session;
+pub mod target;
 
 pub use database::Database;
 pub use error::StoreError;
@@ -78,8 +83,11 @@ macro_rules! pg_enum {
 
 pg_enum! {
     crate::domain::actor::Role => "client_role", "_client_role";
+    crate::domain::agreement::AgreementScope => "agreement_scope", "_agreement_scope";
+    crate::domain::agreement::AgreementStatus => "agreement_status", "_agreement_status";
     crate::domain::audit::AuditOutcome => "audit_outcome", "_audit_outcome";
     crate::domain::channel::ChannelKind => "channel_kind", "_channel_kind";
+    crate::domain::clearance::LicenceDecision => "licence_decision", "_licence_decision";
     crate::domain::employer::EmployerKind => "employer_kind", "_employer_kind";
     crate::domain::enrollment::CivilServantCategory => "civil_servant_category", "_civil_servant_category";
     crate::domain::enrollment::EndReason => "end_reason", "_end_reason";

@@ -14,9 +14,11 @@ use crate::domain::enrollment::Segment;
 use crate::domain::page::{Page, Position, Slice};
 use crate::domain::participant::{ParticipantStatus, Sex};
 
+mod correcting;
 mod statement;
 mod writing;
 
+pub use correcting::{Kept, correct, kept, record_death};
 pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,

@@ -1,19 +1,24 @@
-//! Reference data: provinces, channels and rules, read as a whole and kept in memory.
+//! Reference data: provinces, channels, agreements, targets and rules, read as a whole and kept in memory.
 //!
 //! They are small, change rarely and stand in almost every answer, so no request asks the database for them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::agreement::{self, AgreementBook};
 use super::error::StoreError;
 use super::session::Session;
+use super::target;
 use crate::domain::channel::{Channel, ChannelKind};
+use crate::domain::clearance::{ClearanceRule, LicenceDecision};
 use crate::domain::enrollment::{CivilServantCategory, Programme, Segment};
 use crate::domain::identity::{RegionBook, ServiceNumberRules};
 use crate::domain::province::{Province, ProvinceEdition};
 use crate::domain::rule::{
-    AgeRule, Citation, CivilServantRule, ContributionRule, GraceRule, Period, ProgrammeRule, Rulebook,
+    AgeRule, Citation, CivilServantRule, CombinationRule, ContributionRule, GraceRule, Period, ProgrammeRule,
+    RoundingRule, Rulebook,
 };
+use crate::domain::target::{ReportedFigure, Target};
 
 /// A snapshot of the reference data.
 #[derive(Debug, Default)]
@@ -22,6 +27,12 @@ pub struct Reference {
     channels: HashMap<i64, Arc<Channel>>,
     channel_by_code: HashMap<String, i64>,
     children: HashMap<i64, Vec<i64>>,
+    /// What provincial governments have agreed to.
+    pub agreements: AgreementBook,
+    /// What the agency wants to reach.
+    pub targets: Vec<Target>,
+    /// What others have published, newest first.
+    pub reported: Vec<ReportedFigure>,
     /// The rules in force, and those that were.
     pub rules: Rulebook,
 }
@@ -40,6 +51,11 @@ impl Reference {
     /// The province of a code.
     pub fn province_by_code(&self, code: &str) -> Option<&Arc<Province>> {
         self.provinces.iter().find(|province| province.code == code)
+    }
+
+    /// The provinces that were carved out of one, by code.
+    pub fn successors(&self, id: i16) -> impl Iterator<Item = &Arc<Province>> {
+        self.provinces.iter().filter(move |province| province.predecessor == Some(id))
     }
 
     /// All channels, in no order.
@@ -81,6 +97,11 @@ impl Reference {
 pub async fn load(session: &Session) -> Result<Reference, StoreError> {
     let (provinces, channels, rules) =
         tokio::try_join!(load_provinces(session), load_channels(session), load_rules(session))?;
+    let (agreements, targets, reported) = tokio::try_join!(
+        agreement::load(session, None),
+        target::load(session),
+        target::load_reported(session)
+    )?;
     let mut children: HashMap<i64, Vec<i64>> = HashMap::new();
     for channel in &channels {
         if let Some(parent) = channel.parent {
@@ -92,13 +113,16 @@ pub async fn load(session: &Session) -> Result<Reference, StoreError> {
         channel_by_code: channels.iter().map(|channel| (channel.code.clone(), channel.id)).collect(),
         channels: channels.into_iter().map(|channel| (channel.id, Arc::new(channel))).collect(),
         children,
+        agreements: AgreementBook::new(agreements),
+        targets,
+        reported,
         rules,
     })
 }
 
 async fn load_provinces(session: &Session) -> Result<Vec<Province>, StoreError> {
     let rows = sqlx::query!(
-        "select p.id, p.code, p.iso_code, p.valid_from, p.valid_until,
+        "select p.id, p.code, p.iso_code, p.valid_from, p.valid_until, p.predecessor_id,
                 e.name, e.name_en, e.capital, e.valid_until as edition_until
          from province p join province_edition e on e.province_id = p.id
          order by p.id, e.valid_from"
@@ -121,6 +145,7 @@ async fn load_provinces(session: &Session) -> Result<Vec<Province>, StoreError> 
                 iso_code: row.iso_code,
                 valid_from: row.valid_from,
                 valid_until: row.valid_until,
+                predecessor: row.predecessor_id,
                 editions: vec![edition],
             }),
         }
@@ -173,6 +198,9 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
         ages: load_age_rules(session).await?,
         contributions: load_contribution_rules(session).await?,
         graces: load_grace_rules(session).await?,
+        clearances: load_clearance_rules(session).await?,
+        combinations: load_combination_rules(session).await?,
+        roundings: load_rounding_rules(session).await?,
     })
 }
 
@@ -237,7 +265,8 @@ async fn load_age_rules(session: &Session) -> Result<Vec<AgeRule>, StoreError> {
 async fn load_contribution_rules(session: &Session) -> Result<Vec<ContributionRule>, StoreError> {
     let rows = sqlx::query!(
         r#"select programme as "programme: Programme", segment as "segment: Segment", risk_class, employer_ppm,
-                  worker_ppm, worker_flat, wage_ceiling, code, title, valid_from, valid_until
+                  worker_ppm, worker_flat, wage_ceiling, multiplier_ppm, is_once, code, title, valid_from,
+                  valid_until
            from contribution_rule order by code"#
     );
     let rows = rows.fetch_all(session).await?.into_iter();
@@ -250,6 +279,8 @@ async fn load_contribution_rules(session: &Session) -> Result<Vec<ContributionRu
             worker_ppm: row.worker_ppm.into(),
             worker_flat: row.worker_flat,
             wage_ceiling: row.wage_ceiling,
+            multiplier_ppm: row.multiplier_ppm.into(),
+            is_once: row.is_once,
             citation: citation!(row),
         })
         .collect())
@@ -268,4 +299,46 @@ async fn load_grace_rules(session: &Session) -> Result<Vec<GraceRule>, StoreErro
             citation: citation!(row),
         })
         .collect())
+}
+
+async fn load_clearance_rules(session: &Session) -> Result<Vec<ClearanceRule>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select decision as "decision: LicenceDecision", minimum_share, valid_days, code, title, valid_from, valid_until
+           from clearance_rule order by code"#
+    );
+    let rows = rows.fetch_all(session).await?.into_iter();
+    Ok(rows
+        .map(|row| ClearanceRule {
+            decision: row.decision,
+            minimum_share: row.minimum_share.map(Into::into),
+            valid_days: row.valid_days.into(),
+            citation: citation!(row),
+        })
+        .collect())
+}
+
+async fn load_combination_rules(session: &Session) -> Result<Vec<CombinationRule>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select segment as "segment: Segment", required as "required: Vec<Programme>", code, title, valid_from,
+                  valid_until
+           from programme_combination_rule order by code"#
+    );
+    let rows = rows.fetch_all(session).await?.into_iter();
+    Ok(rows
+        .map(|row| CombinationRule { segment: row.segment, required: row.required, citation: citation!(row) })
+        .collect())
+}
+
+async fn load_rounding_rules(session: &Session) -> Result<Vec<RoundingRule>, StoreError> {
+    let rows = sqlx::query!(
+        "select unit, direction, code, title, valid_from, valid_until from rounding_rule order by code"
+    );
+    let rows = rows.fetch_all(session).await?.into_iter();
+    rows.map(|row| {
+        let direction = row.direction.parse();
+        let direction = direction
+            .map_err(|_| StoreError::Fault(format!("rounding_rule {} has no direction", row.code)))?;
+        Ok(RoundingRule { unit: row.unit, direction, citation: citation!(row) })
+    })
+    .collect()
 }

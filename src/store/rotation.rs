@@ -21,6 +21,8 @@ pub struct Rotated {
     pub identifiers: u64,
     /// People whose numbers are sealed under the new key.
     pub participants: u64,
+    /// Identity numbers that corrections ended.
+    pub former_numbers: u64,
     /// Civil servants' enrollments.
     pub enrollments: u64,
     /// Employers with a tax number.
@@ -70,11 +72,13 @@ pub async fn rotate(
     let conn = &mut *transaction;
     // The login may not own the tables; whoever writes numbers may exchange their key.
     sqlx::query("set local role registry_writer").execute(&mut *conn).await?;
-    let lock = "lock table identifier, participant, enrollment, employer, onboarding_chunk in share row exclusive mode";
+    let lock = "lock table identifier, participant, former_number, enrollment, employer, onboarding_chunk
+                in share row exclusive mode";
     sqlx::query(lock).execute(&mut *conn).await?;
     let secret = retry_secret(conn, old).await?.ok_or(RotationError::NotThePrevious)?;
     let mut done = Rotated::default();
     rotate_participants(conn, (old, new), &mut done, &mut progress).await?;
+    rotate_former_numbers(conn, (old, new), &mut done).await?;
     rotate_enrollments(conn, (old, new), &mut done).await?;
     rotate_employers(conn, (old, new), &mut done).await?;
     rotate_onboardings(conn, (old, new)).await?;
@@ -187,6 +191,48 @@ async fn rotate_participants(
         done.participants += written.execute(&mut *conn).await?.rows_affected();
         done.identifiers += reindex(conn, "NATIONAL_ID", &before, &after).await?;
         progress(done.participants);
+    }
+}
+
+/// A number that is in force again is found under its new index already, and counted once.
+async fn rotate_former_numbers(
+    conn: &mut PgConnection,
+    keys: (&Keys, &Keys),
+    done: &mut Rotated,
+) -> Result<(), RotationError> {
+    let mut last = (0, 0);
+    loop {
+        let rows = sqlx::query!(
+            "select participant_id, event_id, number from former_number
+             where (participant_id, event_id) > ($1, $2) order by participant_id, event_id limit $3",
+            last.0,
+            last.1,
+            CHUNK
+        )
+        .fetch_all(&mut *conn)
+        .await?;
+        let Some(end) = rows.last() else { return Ok(()) };
+        last = (end.participant_id, end.event_id);
+        let (mut people, mut events, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for row in rows {
+            let number = renew(keys, NumberKind::NationalId, &row.number)?;
+            people.push(row.participant_id);
+            events.push(row.event_id);
+            numbers.push(number.sealed);
+            before.push(number.before);
+            after.push(number.after);
+        }
+        let written = sqlx::query!(
+            "update former_number f set number = u.number
+             from unnest($1::bigint[], $2::bigint[], $3::bytea[]) as u(participant_id, event_id, number)
+             where f.participant_id = u.participant_id and f.event_id = u.event_id",
+            &people,
+            &events,
+            &numbers
+        );
+        done.former_numbers += written.execute(&mut *conn).await?.rows_affected();
+        done.identifiers += reindex(conn, "NATIONAL_ID", &before, &after).await?;
     }
 }
 

@@ -3,7 +3,7 @@
 use participant_registry::domain::actor::Role;
 
 use crate::support::app::codes;
-use crate::support::{App, Person, TokenScope, json};
+use crate::support::{App, Person, TokenScope, Value, json};
 
 #[tokio::test]
 async fn a_person_is_enrolled_with_card_event_and_counts() {
@@ -129,9 +129,78 @@ async fn all_that_is_wrong_is_said_at_once_with_its_path() {
         ("OUT_OF_RANGE", "monthlyWage"),
         ("PROGRAMME_NOT_IN_FORCE", "programmes"),
         ("REQUIRED", "fullName"),
+        ("REQUIRED", "programmes"),
     ];
     assert_eq!(found, expected.map(|(code, path)| (code.to_owned(), path.to_owned())));
     assert_eq!(app.count("select count(*) from identifier").await, 0);
+}
+
+#[tokio::test]
+async fn what_belongs_together_is_enrolled_together_and_the_refusal_cites() {
+    let app = App::new().await;
+    let alone =
+        Person::new(&app.channel("BR-PLG").await).with("programmes", json!(["WORK_ACCIDENT", "OLD_AGE"]));
+    for (segment, source) in [("SELF_EMPLOYED", "Agency"), ("MIGRANT_WORKER", "Agency")] {
+        let payload = app.enroll(&alone.clone().with("segment", json!(segment))).await;
+        assert_eq!(codes(&payload["errors"]), ["REQUIRED"]);
+        assert_eq!(payload["errors"][0]["path"], json!(["programmes"]));
+        assert!(payload["errors"][0]["hint"].as_str().unwrap().starts_with(source), "{payload}");
+    }
+    let employed = alone.at(&app.employer("PT Musi").await);
+    let hint = |payload: Value| payload["errors"][0]["hint"].as_str().unwrap().to_owned();
+    assert!(hint(app.enroll(&employed).await).contains("PP 84/2013"));
+    let later = employed.with("startsOn", json!("2015-07-01"));
+    assert!(hint(app.enroll(&later).await).contains("Perpres 109/2013 Pasal 6(3)"));
+    let builder =
+        later.with("segment", json!("CONSTRUCTION")).with("programmes", json!(["WORK_ACCIDENT", "DEATH"]));
+    assert_eq!(app.enroll(&builder).await["errors"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_due_follows_the_law_of_the_first_day_and_of_migrants_is_due_once() {
+    let app = App::on("2022-01-03T03:00:00Z").await;
+    let channel = app.channel("BR-PLG").await;
+    let employer = app.employer("PT Musi").await;
+    let reader = app.reader(Role::Administrator, TokenScope::default()).await;
+    let due = async |person: Person| {
+        let enrollment = app.enroll(&person).await["enrollment"]["id"].take();
+        let query =
+            "query ($id: ID!) { node(id: $id) { ... on Enrollment { contributions { employer worker frequency
+            rule { code validUntil } } } } }";
+        let reply = app.post_for(b"test of rates", &reader, query, json!({"id": enrollment})).await;
+        reply.body["data"]["node"]["contributions"].clone()
+    };
+    let amount = |employer: i64, worker: i64, frequency: &str, code: &str, until: Value| {
+        json!({"employer": employer, "worker": worker, "frequency": frequency,
+               "rule": {"code": code, "validUntil": until}})
+    };
+    let employed = |day: &str| {
+        let person = Person::new(&channel).at(&employer).with("monthlyWage", json!(2_000_000));
+        person.with("startsOn", json!(day))
+    };
+    let always = Value::Null;
+    let normal = json!([
+        amount(4_800, 0, "MONTHLY", "JKK-PU-1", always.clone()),
+        amount(6_000, 0, "MONTHLY", "JKM-PU", always.clone())
+    ]);
+    assert_eq!(due(employed("2020-07-31")).await, normal);
+    assert_eq!(due(employed("2021-02-01")).await, normal);
+    // PP 49/2020 left a hundredth.
+    let end = json!("2021-01-31");
+    let relief = json!([
+        amount(48, 0, "MONTHLY", "JKK-PU-1-RELIEF", end.clone()),
+        amount(60, 0, "MONTHLY", "JKM-PU-RELIEF", end)
+    ]);
+    assert_eq!(due(employed("2020-09-01")).await, relief);
+    let migrant = Person::new(&channel).with("segment", json!("MIGRANT_WORKER"));
+    let once = json!([
+        amount(0, 370_000, "ONCE", "JKK-PMI", always.clone()),
+        amount(0, 0, "ONCE", "JKM-PMI", always)
+    ]);
+    assert_eq!(due(migrant).await, once);
+    // Whose income is not known owes what does not depend on it.
+    let own = due(Person::new(&channel)).await;
+    assert_eq!(own, json!([amount(0, 6_800, "MONTHLY", "JKM-BPU", Value::Null)]));
 }
 
 #[tokio::test]

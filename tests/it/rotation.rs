@@ -59,7 +59,9 @@ async fn everybody_is_found_and_shown_under_the_new_key() {
     assert_eq!(app.ask(employer, json!({})).await["registerEmployer"]["errors"], json!([]));
 
     let rotated = exchange(&app).await.unwrap();
-    assert_eq!(rotated, Rotated { identifiers: 5, participants: 3, enrollments: 2, employers: 1 });
+    let expected =
+        Rotated { identifiers: 5, participants: 3, former_numbers: 0, enrollments: 2, employers: 1 };
+    assert_eq!(rotated, expected);
 
     let after = restarted(&app).await;
     // A retry is told what happened, and the same person again is the same person.
@@ -77,6 +79,35 @@ async fn everybody_is_found_and_shown_under_the_new_key() {
     let opened = Database::open(app.options(), Keys::derive(&[7; 32]), PoolSettings::default()).await;
     assert!(matches!(opened, Err(OpenError::WrongKey)));
     assert!(matches!(exchange(&after).await, Err(RotationError::NotThePrevious)));
+}
+
+#[tokio::test]
+async fn numbers_that_corrections_ended_are_found_and_shown_under_the_new_key() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await);
+    let id = app.enrolled(&person).await;
+    let (first, second) = (person.0["nationalId"].clone(), json!("1671014208859991"));
+    // There, back again and there: both numbers stand sealed more than once, and are claimed once.
+    for number in [&second, &first, &second] {
+        let payload = app.correct(&id, json!({"nationalId": number})).await;
+        assert_eq!(payload["errors"], json!([]));
+    }
+    let rotated = exchange(&app).await.unwrap();
+    assert_eq!((rotated.identifiers, rotated.participants, rotated.former_numbers), (2, 1, 3));
+    let after = restarted(&app).await;
+    let found = "query ($number: String!) { participant(by: {nationalId: $number}) { id nationalId
+        events(first: 1) { nodes { changes { field before after } } } } }";
+    for number in [&first, &second] {
+        let found = after.ask(found, json!({"number": number})).await;
+        assert_eq!(found["participant"]["id"], json!(id));
+        assert_eq!(found["participant"]["nationalId"], "**************91");
+        let changes = &found["participant"]["events"]["nodes"][0]["changes"];
+        let masked = format!("**************{}", &first.as_str().unwrap()[14..]);
+        assert_eq!(
+            *changes,
+            json!([{"field": "NATIONAL_ID", "before": masked, "after": "**************91"}])
+        );
+    }
 }
 
 #[tokio::test]

@@ -297,3 +297,36 @@ async fn a_socket_that_says_nothing_is_closed_and_a_named_origin_may_open_one() 
     assert!(connect(&address, Some("https://elsewhere.example")).await.is_err());
     ends(connect(&address, Some("https://apps.example")).await.unwrap()).await;
 }
+
+#[tokio::test]
+async fn figures_are_told_again_when_they_have_changed() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let address = serve(&app).await;
+    let mut socket = introduced(&app, &address).await;
+    let query =
+        "subscription { coverage(filterBy: {provinceCode: \"16\"}) { counts { total } target { active } } }";
+    send(&mut socket, json!({"id": "1", "type": "subscribe", "payload": {"query": query}})).await;
+    let told = |message: Value| message["payload"]["data"]["coverage"].clone();
+    assert_eq!(told(next(&mut socket).await), json!({"counts": {"total": 0}, "target": null}));
+    app.enrolled(&crate::support::Person::new(&channel)).await;
+    assert_eq!(told(next(&mut socket).await), json!({"counts": {"total": 1}, "target": null}));
+    // A fold changes nothing that is told, and somebody of another province nothing of this one.
+    app.fold().await;
+    app.enrolled(&crate::support::Person::new(&channel).with("provinceCode", json!("15"))).await;
+    let set =
+        "mutation { setTarget(input: {year: 2090, active: 7, provinceCode: \"16\"}) { errors { code } } }";
+    app.ask(set, json!({})).await;
+    assert_eq!(told(next(&mut socket).await), json!({"counts": {"total": 1}, "target": {"active": 7}}));
+}
+
+#[tokio::test]
+async fn who_may_not_read_coverage_may_not_follow_it() {
+    let app = App::new().await;
+    let address = serve(&app).await;
+    let mut socket = introduced_with(&address, &app.token(Role::Auditor, TokenScope::default()).await).await;
+    let query = "subscription { coverage { counts { total } } }";
+    send(&mut socket, json!({"id": "1", "type": "subscribe", "payload": {"query": query}})).await;
+    let message = next(&mut socket).await.to_string();
+    assert!(message.contains("FORBIDDEN"), "{message}");
+}

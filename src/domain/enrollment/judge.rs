@@ -162,6 +162,8 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
             .hint("Leave employerId out, or choose the segment WAGE_EARNER."),
         );
     }
+    let closed_on = terms.employer.and_then(|employer| employer.closed_on);
+    problems.extend(closed_on.map(|day| super::employer_closed(Some(day))));
     let is_civil_servant =
         terms.civil_servants.is_some_and(|category| category != CivilServantCategory::NonAsn);
     if is_civil_servant && terms.employer.is_some_and(|employer| employer.kind != EmployerKind::Government) {
@@ -232,6 +234,7 @@ fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today:
             ),
         }
     }
+    problems.extend(judge_combination(terms, rules, starts_on));
     if let Some(category) = terms.civil_servants {
         match rules.civil_servant(category, starts_on) {
             Some(rule) if rule.eligible => {}
@@ -255,7 +258,19 @@ fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today:
     problems
 }
 
-fn judge_wage(wage: i64) -> Option<Problem> {
+/// Programmes that belong together are entered together. That none was named at all is said elsewhere.
+fn judge_combination(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate) -> Option<Problem> {
+    if terms.programmes.is_empty() {
+        return None;
+    }
+    let rule = rules.broken_combination_rule(terms.programmes, terms.segment, starts_on)?;
+    let required: Vec<&str> = rule.required.iter().map(|programme| programme.as_str()).collect();
+    let (segment, required) = (terms.segment, required.join(" and "));
+    let message = format!("Whoever is enrolled in the segment {segment} is covered for {required} at least.");
+    Some(Problem::error(ProblemCode::Required, "programmes", message).hint(rule.citation.title.clone()))
+}
+
+pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
     (!(1..=MAX_MONTHLY_WAGE).contains(&wage)).then(|| {
         Problem::error(
             ProblemCode::OutOfRange,
@@ -266,13 +281,8 @@ fn judge_wage(wage: i64) -> Option<Problem> {
     })
 }
 
-fn judge_age(
-    segment: Segment,
-    birth_date: NaiveDate,
-    rules: &Rulebook,
-    starts_on: NaiveDate,
-    today: NaiveDate,
-) -> Option<Problem> {
+/// What is wrong with a birth date of anybody.
+pub(in crate::domain) fn judge_birth_date(birth_date: NaiveDate, today: NaiveDate) -> Option<Problem> {
     if birth_date > today {
         return Some(Problem::error(
             ProblemCode::OutOfRange,
@@ -283,6 +293,20 @@ fn judge_age(
     if birth_date.year() < EARLIEST_BIRTH_YEAR {
         let message = format!("Nobody who can be enrolled was born before {EARLIEST_BIRTH_YEAR}.");
         return Some(Problem::error(ProblemCode::OutOfRange, "birthDate", message));
+    }
+    None
+}
+
+/// What is wrong with the age of somebody who enters a segment.
+pub(in crate::domain) fn judge_age(
+    segment: Segment,
+    birth_date: NaiveDate,
+    rules: &Rulebook,
+    starts_on: NaiveDate,
+    today: NaiveDate,
+) -> Option<Problem> {
+    if let Some(problem) = judge_birth_date(birth_date, today) {
+        return Some(problem);
     }
     rules.broken_age_rule(segment, birth_date, starts_on).map(|rule| {
         let range = match rule.maximum {

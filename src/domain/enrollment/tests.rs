@@ -5,7 +5,9 @@ use crate::domain::cell::MAX_MONTHLY_WAGE;
 use crate::domain::channel::ChannelKind;
 use crate::domain::identity::{RegionBook, ServiceNumberRules};
 use crate::domain::problem::Severity;
-use crate::domain::rule::{AgeRule, Citation, CivilServantRule, Period, ProgrammeRule, Rulebook};
+use crate::domain::rule::{
+    AgeRule, Citation, CivilServantRule, CombinationRule, Period, ProgrammeRule, Rulebook,
+};
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -53,6 +55,9 @@ fn rules() -> Rulebook {
         }],
         contributions: vec![],
         graces: vec![],
+        clearances: vec![],
+        combinations: vec![],
+        roundings: vec![],
     }
 }
 
@@ -136,7 +141,7 @@ fn with_the_first_contribution_an_enrollment_starts_active_and_is_paid_to_the_en
 #[test]
 fn each_segment_has_its_payer() {
     let channel = channel();
-    let employer = Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government });
+    let employer = Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government, closed_on: None });
     for (segment, employer, association, expected) in [
         (Segment::WageEarner, None, None, vec![pair(ProblemCode::Required, "employerId")]),
         (Segment::WageEarner, employer, None, vec![]),
@@ -180,7 +185,7 @@ fn programmes_are_judged_on_the_first_day_and_each_once() {
 #[test]
 fn a_row_with_a_first_day_of_its_own_is_judged_by_that_day() {
     let channel = channel();
-    let employer = Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government });
+    let employer = Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government, closed_on: None });
     let servants = Terms {
         segment: Segment::WageEarner,
         employer,
@@ -253,11 +258,35 @@ fn all_civil_servants_but_those_who_are_none_have_a_service_number() {
     let channel = channel();
     let servants = Terms {
         segment: Segment::WageEarner,
-        employer: Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government }),
+        employer: Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government, closed_on: None }),
         civil_servants: Some(CivilServantCategory::Pns),
         ..terms(&channel)
     };
     assert_eq!(of_person(form(), &servants).1, [pair(ProblemCode::Required, "serviceNumber")]);
     let others = Terms { civil_servants: Some(CivilServantCategory::NonAsn), ..servants };
     assert_eq!(of_person(form(), &others).1, []);
+}
+
+#[test]
+fn programmes_that_belong_together_are_entered_together_by_the_rule_of_the_first_day() {
+    let channel = channel();
+    let combination = CombinationRule {
+        segment: Segment::SelfEmployed,
+        required: vec![Programme::WorkAccident, Programme::Death],
+        citation: citation("2014-11-01", None),
+    };
+    let rules = Rulebook { combinations: vec![combination], ..rules() };
+    let today = day("2014-10-02");
+    assert_eq!(judge_terms(&terms(&channel), &rules, today), [], "before it is in force");
+    let later = Terms { starts_on: day("2014-11-01"), ..terms(&channel) };
+    let problems = judge_terms(&later, &rules, today);
+    assert_eq!(
+        problems.iter().map(|p| (p.code, p.path[0].as_str())).collect::<Vec<_>>(),
+        [(ProblemCode::Required, "programmes")]
+    );
+    assert_eq!(problems[0].hint.as_deref(), Some("PP 1/2014"));
+    // Another segment has rules of its own, and an empty list is refused as such alone.
+    let other = Terms { segment: Segment::MigrantWorker, ..later.clone() };
+    assert_eq!(judge_terms(&other, &rules, today), []);
+    assert_eq!(judge_terms(&Terms { programmes: &[], ..later }, &rules, today).len(), 1);
 }

@@ -19,8 +19,7 @@ pub struct OnboardingSubscription;
 /// How often the database is asked whether a batch has moved.
 const WATCH: Duration = Duration::from_millis(500);
 
-/// Everything that can be followed.
-#[Subscription(name = "Subscription")]
+#[Subscription]
 impl OnboardingSubscription {
     /// The batch each time its state or counts change, until it ends.
     async fn onboarding_batch(

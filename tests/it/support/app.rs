@@ -374,6 +374,12 @@ impl App {
     }
 }
 
+/// Code and first step of the path of each user error in a payload.
+pub fn problems(payload: &Value) -> Vec<(&str, &str)> {
+    let errors = payload["errors"].as_array().expect("a list of errors");
+    errors.iter().map(|e| (e["code"].as_str().unwrap(), e["path"][0].as_str().unwrap_or_default())).collect()
+}
+
 /// The codes of the user errors in a payload.
 pub fn codes(errors: &Value) -> Vec<&str> {
     errors

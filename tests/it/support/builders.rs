@@ -56,6 +56,14 @@ pub fn row(n: u32) -> Value {
 const ENROLL: &str = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
     participant { id cardNumber status } enrollment { id status } errors { code severity path message hint } } }";
 
+const END: &str = "mutation ($input: EndEnrollmentInput!) { endEnrollment(input: $input) {
+    enrollment { id status startsOn endsOn endReason participant { status employer { name } } }
+    errors { code severity path message hint } } }";
+
+const CORRECT: &str = "mutation ($input: CorrectParticipantInput!) { correctParticipant(input: $input) {
+    participant { id fullName nationalId birthYear sex province { code } }
+    errors { code severity path message hint } } }";
+
 impl App {
     /// Enrolls somebody as administrator, and gives the payload.
     pub async fn enroll(&self, person: &Person) -> Value {
@@ -71,6 +79,38 @@ impl App {
     pub async fn enrolled(&self, person: &Person) -> String {
         let payload = self.enroll(person).await;
         payload["participant"]["id"].as_str().unwrap_or_else(|| panic!("not enrolled: {payload}")).to_owned()
+    }
+
+    /// Enrolls somebody who breaks no rule, and gives the ids of person and enrollment.
+    pub async fn enrollment(&self, person: &Person) -> (String, String) {
+        let payload = self.enroll(person).await;
+        let id = |noun: &str| {
+            payload[noun]["id"].as_str().unwrap_or_else(|| panic!("not enrolled: {payload}")).to_owned()
+        };
+        (id("participant"), id("enrollment"))
+    }
+
+    /// Ends an enrollment as administrator, and gives the payload.
+    pub async fn end(&self, id: &str, on: &str, reason: &str) -> Value {
+        self.end_as(&self.administrator().await, json!({"enrollmentId": id, "on": on, "reason": reason}))
+            .await
+    }
+
+    /// Ends an enrollment, and gives the payload.
+    pub async fn end_as(&self, token: &str, input: Value) -> Value {
+        self.ask_as(token, END, json!({"input": input})).await["endEnrollment"].take()
+    }
+
+    /// Corrects a person as administrator, for a reason, and gives the payload.
+    pub async fn correct(&self, id: &str, fields: Value) -> Value {
+        self.correct_as(&self.administrator().await, id, fields).await
+    }
+
+    /// Corrects a person, for a reason unless the fields have one, and gives the payload.
+    pub async fn correct_as(&self, token: &str, id: &str, fields: Value) -> Value {
+        let mut input = json!({"participantId": id, "reason": "As the identity card has it"});
+        input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.ask_as(token, CORRECT, json!({"input": input})).await["correctParticipant"].take()
     }
 
     /// An open branch that serves South Sumatra and Jambi; gives its code.

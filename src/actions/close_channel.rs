@@ -1,0 +1,76 @@
+//! Closes a channel.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::{ActionError, Done, demand, once};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::channel::judge_closing;
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::store::{Database, StoreError, channel};
+
+/// The form.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// The channel's code.
+    pub code: String,
+    /// First day on which nobody can be enrolled there.
+    pub on: NaiveDate,
+}
+
+/// The channel that was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// Its internal id.
+    pub channel: i64,
+}
+
+/// Closes a channel on a day. A day that has not come can be moved; a channel that is closed stays closed.
+///
+/// # Errors
+/// The role may not close channels, or the database failed.
+pub async fn close_channel(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Closed>, ActionError> {
+    let request = once::Request { actor, operation: "closeChannel", key, input, trail: None };
+    demand(actor, Operation::ManageChannels)?;
+    let reference = database.reference();
+    let Some(channel) = reference.channel_by_code(&input.code) else {
+        let problem = Problem::error(ProblemCode::NotFound, "code", "No channel has this code.")
+            .hint("Look it up: channels(filterBy: {open: true}) { nodes { code name } }.");
+        return once::recall(&database.writer, &database.keys, &request, vec![problem]).await;
+    };
+    let work = Work { channel: channel.id, on: input.on, today };
+    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    // Other processes hear of it; in this one nobody is enrolled there any more.
+    if done.value.is_some() {
+        database.refresh_reference().await?;
+    }
+    Ok(done)
+}
+
+struct Work {
+    channel: i64,
+    on: NaiveDate,
+    today: NaiveDate,
+}
+
+impl once::Work for Work {
+    type Outcome = Closed;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Closed>, StoreError> {
+        let life = channel::lock(conn, self.channel).await?;
+        match judge_closing(self.on, &life, self.today) {
+            problems if problems.is_empty() => {
+                channel::close(conn, self.channel, self.on).await?;
+                Ok(Done::did(Closed { channel: self.channel }, Vec::new()))
+            }
+            problems => Ok(Done::refused(problems)),
+        }
+    }
+}

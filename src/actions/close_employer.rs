@@ -1,0 +1,156 @@
+//! Closes an employer: nobody is employed there from a day on. Either nobody is any more, or it ends whatever is open
+//! there, set by set. Whoever enrolls somebody there at the same moment holds it open until that is done, or is told.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::changing::{self, Change};
+use super::ending::{self, Context, Ending};
+use super::terms::out_of_scope;
+use super::{ActionError, Done, demand, once};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::enrollment::{EndReason, EnrollmentStatus, employer_closed};
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::store::audit::Trail;
+use crate::store::{Database, StoreError, employer, enrollment, participant};
+
+/// People whose enrollments are ended at once.
+const CHUNK: i64 = 5_000;
+
+/// The form.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// The employer, by internal id.
+    pub employer: i64,
+    /// The first day on which nobody is employed there.
+    pub on: NaiveDate,
+    /// End what is open there?
+    pub end_enrollments: bool,
+}
+
+/// What was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The employer.
+    pub employer: i64,
+    /// So many enrollments ended with it.
+    pub ended: i64,
+}
+
+/// Closes an employer, on record in `trail`.
+///
+/// # Errors
+/// The role may not close employers, or the database failed.
+pub async fn close_employer(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+    trail: &Trail,
+) -> Result<Done<Closed>, ActionError> {
+    let request = once::Request { actor, operation: "closeEmployer", key, input, trail: Some(trail) };
+    demand(actor, Operation::RegisterPayers)?;
+    let reference = database.reference();
+    let problems = judge(database, actor, today, input).await?;
+    // Thousands of people may work there.
+    let session = &database.bulk;
+    if !problems.is_empty() {
+        return once::recall(session, &database.keys, &request, problems).await;
+    }
+    let channel = actor.scope.channels.first().copied();
+    let context = Context { actor, rules: &reference.rules, today, channel };
+    once::once(session, &database.keys, request, Work { context, input }).await
+}
+
+async fn judge(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    input: &Input,
+) -> Result<Vec<Problem>, StoreError> {
+    let mut problems = Vec::new();
+    if input.on > today {
+        let problem = Problem::error(ProblemCode::OutOfRange, "on", "This day is in the future.");
+        problems.push(problem.hint("Record it when it has come."));
+    }
+    match employer::by_ids(&database.writer, &[input.employer]).await?.get(&input.employer) {
+        None => problems.push(ending::not_found("employerId", "No employer has this id.")),
+        Some(row) => {
+            let provinces = &actor.scope.provinces;
+            if !provinces.is_empty() && !provinces.contains(&row.province_id) {
+                problems.push(out_of_scope("employerId", "employers of your own provinces"));
+            }
+            problems.extend(row.closed_on.map(|day| employer_closed(Some(day))));
+        }
+    }
+    // Its people live anywhere.
+    if input.end_enrollments && !actor.scope.is_everything() {
+        let problem = out_of_scope("endEnrollments", "people whom you see");
+        problems.push(problem.hint("End their enrollments one by one, or ask the head office."));
+    }
+    Ok(problems)
+}
+
+struct Work<'a> {
+    context: Context<'a>,
+    input: &'a Input,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Closed;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Closed>, StoreError> {
+        let Input { employer, on, end_enrollments } = *self.input;
+        employer::lock_for_closing(conn, employer).await?;
+        if !employer::close(conn, employer, on).await? {
+            // Somebody else did since it was looked up.
+            return Ok(Done::refused(vec![employer_closed(None)]));
+        }
+        if !end_enrollments && !enrollment::people_open_at(conn, employer, 0, 1).await?.is_empty() {
+            let message = "People are employed there still. Nothing was changed.";
+            let problem = Problem::error(ProblemCode::Conflict, "endEnrollments", message);
+            return Ok(Done::refused(vec![
+                problem.hint("Transfer them, or end their enrollments with `endEnrollments: true`."),
+            ]));
+        }
+        let (mut subjects, mut ended) = (Vec::new(), 0);
+        loop {
+            let behind = subjects.last().copied().unwrap_or(0);
+            let people = enrollment::people_open_at(conn, employer, behind, CHUNK).await?;
+            if people.is_empty() {
+                break;
+            }
+            ended += self.end(conn, &people).await?;
+            subjects.extend(people);
+        }
+        Ok(Done::did(Closed { employer, ended }, Vec::new()).of(subjects))
+    }
+}
+
+impl Work<'_> {
+    /// Ends what some people have open there, and gives how much that was.
+    async fn end(&self, conn: &mut PgConnection, ids: &[i64]) -> Result<i64, StoreError> {
+        let before = participant::lock(conn, ids).await?;
+        let mut endings = Vec::new();
+        for (&participant, person) in &before {
+            let here = person.enrollments.iter().filter(|(_, held)| {
+                held.employer == Some(self.input.employer) && held.course.status() != EnrollmentStatus::Ended
+            });
+            let (on, reason) = (self.input.on, EndReason::EmployerClosed);
+            endings.extend(here.map(|(&enrollment, _)| Ending { participant, enrollment, on, reason }));
+        }
+        let mut after = before.clone();
+        ending::end(conn, self.context, &mut after, &endings).await?;
+        let changes: Vec<Change> = before
+            .into_iter()
+            .filter_map(|(participant, before)| {
+                let after = after.remove(&participant)?;
+                Some(Change { participant, before: Some(before), after })
+            })
+            .collect();
+        changing::settle(conn, self.context.rules, &changes).await?;
+        Ok(i64::try_from(endings.len()).unwrap_or(i64::MAX))
+    }
+}

@@ -1,0 +1,254 @@
+//! Corrects what the registry holds of a person. What it held stays readable in the person's history; a number that is
+//! given up stays claimed, and still finds the person, because cards and lists with it are about for years.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::changing::{self, Change};
+use super::ending;
+use super::quota::{Told, Watch};
+use super::{ActionError, Done, demand, keep, once, terms};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::correction::{self, Correction, Form, Particulars, Wanted};
+use crate::domain::enrollment::identity_mismatch;
+use crate::domain::identity::NationalId;
+use crate::domain::participant::Sex;
+use crate::domain::problem::{Problem, refuses};
+use crate::store::audit::Trail;
+use crate::store::event::NewCorrection;
+use crate::store::keys::NumberKind;
+use crate::store::participant::{Kept, Person};
+use crate::store::reference::Reference;
+use crate::store::{Database, StoreError, event, identifier, participant};
+
+/// The form; what is `None` stays.
+#[derive(Clone, Serialize)]
+pub struct Input {
+    /// The person, by internal id.
+    pub participant: i64,
+    /// Name, as typed.
+    pub full_name: Option<String>,
+    /// Date of birth.
+    pub birth_date: Option<NaiveDate>,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// Province of residence.
+    pub province_code: Option<String>,
+    /// Identity number (NIK), as typed.
+    pub national_id: Option<String>,
+    /// The channel that is told of it.
+    pub channel_code: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+redacted_debug!(Input);
+
+/// Who was corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Corrected {
+    /// The person.
+    pub participant: i64,
+}
+
+/// Corrects a person, on record in `trail`.
+///
+/// # Errors
+/// The role may not correct, the quota of misses is spent, or the database failed.
+pub async fn correct_participant(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+    trail: &Trail,
+) -> Result<Done<Corrected>, ActionError> {
+    let request = once::Request { actor, operation: "correctParticipant", key, input, trail: Some(trail) };
+    demand(actor, Operation::ChangePeople)?;
+    let reference = database.reference();
+    let judged = judge(database, &reference, actor, today, input).await?;
+    let (wanted, doubts, channel) = match judged {
+        Ok(judged) => judged,
+        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+    };
+    let index = |number: &NationalId| database.keys.index(NumberKind::NationalId, number.as_str());
+    let claim = wanted.national_id.as_ref().map(index);
+    let watch = Watch::new(database, actor, 1);
+    let watched = &watch;
+    let work = Work {
+        database,
+        reference: &reference,
+        actor,
+        today,
+        input,
+        wanted,
+        doubts,
+        channel,
+        claim,
+        watched,
+    };
+    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    watch.verdict()?;
+    Ok(done)
+}
+
+type Judged = (Wanted, Vec<Problem>, Option<i64>);
+
+/// Everything that is wrong with the form, and whether there is such a person for the actor.
+async fn judge(
+    database: &Database,
+    reference: &Reference,
+    actor: &Actor,
+    today: NaiveDate,
+    input: &Input,
+) -> Result<Result<Judged, Vec<Problem>>, StoreError> {
+    let mut problems = Vec::new();
+    let people = participant::by_ids(&database.reading(actor), actor, &[input.participant]).await?;
+    if people.is_empty() {
+        problems.push(nobody());
+    }
+    let find = |code: &String| terms::find_province(reference, actor, today, code);
+    let province = input.province_code.as_ref().map(|code| keep(find(code), &mut problems));
+    let channel = terms::service_channel(reference, actor, input.channel_code.as_deref());
+    let channel = keep(channel, &mut problems).flatten();
+    let form = Form {
+        full_name: input.full_name.clone(),
+        birth_date: input.birth_date,
+        sex: input.sex,
+        // A province that cannot be used is named all the same: it is not that nothing was sent.
+        province: province.map(|found| found.unwrap_or_default()),
+        national_id: input.national_id.clone(),
+        reason: input.reason.clone(),
+    };
+    Ok(match correction::read(form, &reference.rules, today) {
+        Ok((wanted, doubts)) if problems.is_empty() => Ok((wanted, doubts, channel)),
+        Ok((_, doubts)) => Err([problems, doubts].concat()),
+        Err(more) => Err([problems, more].concat()),
+    })
+}
+
+struct Work<'a> {
+    database: &'a Database,
+    reference: &'a Reference,
+    actor: &'a Actor,
+    today: NaiveDate,
+    input: &'a Input,
+    wanted: Wanted,
+    doubts: Vec<Problem>,
+    channel: Option<i64>,
+    /// The index of the number that shall be the person's.
+    claim: Option<Vec<u8>>,
+    watched: &'a Watch<'a>,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Corrected;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Corrected>, StoreError> {
+        let id = self.input.participant;
+        // Numbers first and then people, like whoever enrolls.
+        if let Some(index) = &self.claim {
+            let owner = identifier::claim_further_national_id(conn, &self.database.keys, index, id).await?;
+            if owner != id {
+                return self.of_another(conn, index, owner).await;
+            }
+        }
+        let before = ending::lock_one(conn, self.actor, id).await?;
+        let (Some(before), Some(kept)) = (before, participant::kept(conn, id).await?) else {
+            return Ok(self.refused(vec![nobody()]));
+        };
+        let held = self.particulars(&before, &kept)?;
+        let wanted = self.wanted.apply(&held);
+        let changes = correction::changes(&held, &wanted, |id| self.province_code(id));
+        if changes.is_empty() {
+            return Ok(self.refused(vec![correction::nothing_changes()]).of(vec![id]));
+        }
+        let judged =
+            correction::judge((&held, &wanted), &before.enrollments, &self.reference.rules, self.today);
+        let problems = [self.doubts.as_slice(), &judged].concat();
+        if refuses(&problems) {
+            return Ok(Done::refused(problems).of(vec![id]));
+        }
+        let correction = Correction { reason: self.wanted.reason.clone(), changes };
+        self.write(conn, (&held, &wanted), &kept, &correction).await?;
+        let after = Person { province_id: wanted.province, ..before.clone() };
+        let change = Change { participant: id, before: Some(before), after };
+        changing::settle(conn, &self.reference.rules, &[change]).await?;
+        Ok(Done::did(Corrected { participant: id }, problems).of(vec![id]))
+    }
+}
+
+impl Work<'_> {
+    /// The number is somebody else's: that it is registered at all is told, and counted where that one is unseen.
+    async fn of_another(
+        &self,
+        conn: &mut PgConnection,
+        index: &[u8],
+        owner: i64,
+    ) -> Result<Done<Corrected>, StoreError> {
+        let told = Told::that_it_is_known(index.to_vec());
+        if self.watched.is_too_much(conn, &told).await? {
+            return Ok(Watch::taken_back().of(vec![owner]));
+        }
+        Ok(self.refused(vec![identity_mismatch("nationalId")]).of(vec![self.input.participant, owner]))
+    }
+
+    async fn write(
+        &self,
+        conn: &mut PgConnection,
+        (held, wanted): (&Particulars, &Particulars),
+        kept: &Kept,
+        correction: &Correction,
+    ) -> Result<(), StoreError> {
+        let id = self.input.participant;
+        let corrected = NewCorrection {
+            participant_id: id,
+            channel_id: self.channel,
+            effective_on: self.today,
+            correction,
+        };
+        let event = event::insert_correction(conn, self.actor, corrected).await?;
+        let keys = &self.database.keys;
+        let number = wanted.national_id.as_ref().filter(|_| held.national_id != wanted.national_id);
+        if let (Some(_), Some(former), Some(sealed)) = (number, &held.national_id, &kept.national_id) {
+            let index = keys.index(NumberKind::NationalId, former.as_str());
+            identifier::supersede_national_id(conn, &index).await?;
+            event::insert_former_number(conn, id, event, sealed).await?;
+        }
+        let sealed = number.map(|number| keys.seal(NumberKind::NationalId, number.as_str()));
+        participant::correct(conn, id, wanted, sealed.as_deref().or(kept.national_id.as_deref())).await
+    }
+
+    fn particulars(&self, person: &Person, kept: &Kept) -> Result<Particulars, StoreError> {
+        let known = person.known.as_ref();
+        let known = known.ok_or_else(|| StoreError::Fault("a person who was locked is not known".into()))?;
+        let open = |sealed| self.database.keys.open(NumberKind::NationalId, sealed);
+        let number = kept.national_id.as_deref().map(open).transpose();
+        let number = number.map_err(|error| StoreError::Fault(error.to_string()))?;
+        let parse = |number: &str| NationalId::parse(number, &self.reference.rules.regions, "nationalId");
+        let number = number.map(|number| parse(&number)).transpose();
+        let number =
+            number.map_err(|_| StoreError::Fault("an identity number that is kept is none".into()))?;
+        Ok(Particulars {
+            full_name: kept.full_name.clone(),
+            name_key: known.name_key.clone(),
+            birth_date: known.birth_date,
+            sex: known.sex,
+            province: person.province_id,
+            national_id: number.map(|(number, _)| number),
+        })
+    }
+
+    fn province_code(&self, id: i16) -> String {
+        self.reference.province(id).map(|province| province.code.clone()).unwrap_or_default()
+    }
+
+    fn refused(&self, problems: Vec<Problem>) -> Done<Corrected> {
+        Done::refused([problems.as_slice(), &self.doubts].concat())
+    }
+}
+
+fn nobody() -> Problem {
+    ending::not_found("participantId", "There is nobody with this id whom you may see.")
+}

@@ -1,0 +1,150 @@
+//! Ends an enrollment. A death is a fact of the person: it ends all that are open, and nothing can be added after it.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::changing::{self, Change};
+use super::ending::{self, Context, Ending};
+use super::terms::{self, out_of_scope};
+use super::{ActionError, Done, demand, keep, once};
+use crate::domain::actor::{Actor, Operation, Role};
+use crate::domain::enrollment::{EndReason, EnrollmentStatus, judge_end, judge_end_form, not_open};
+use crate::domain::event::EventKind;
+use crate::domain::problem::Problem;
+use crate::store::audit::Trail;
+use crate::store::enrollment::EnrollmentRow;
+use crate::store::event::NewEvent;
+use crate::store::participant::Person;
+use crate::store::{Database, StoreError, event, participant};
+
+/// The form.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// Person and enrollment, by internal id.
+    pub enrollment: (i64, i64),
+    /// The first day on which it holds no more.
+    pub on: NaiveDate,
+    /// Why.
+    pub reason: EndReason,
+    /// The channel that is told of it.
+    pub channel_code: Option<String>,
+}
+
+/// What was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The person.
+    pub participant: i64,
+    /// The enrollment.
+    pub enrollment: i64,
+}
+
+/// Ends an enrollment, on record in `trail`.
+///
+/// # Errors
+/// The role may not end enrollments, or the database failed.
+pub async fn end_enrollment(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+    trail: &Trail,
+) -> Result<Done<Ended>, ActionError> {
+    let request = once::Request { actor, operation: "endEnrollment", key, input, trail: Some(trail) };
+    demand(actor, Operation::EndEnrollments)?;
+    let reference = database.reference();
+    let mut problems = judge_end_form(input.on, input.reason, today);
+    let channel = terms::service_channel(&reference, actor, input.channel_code.as_deref());
+    let channel = keep(channel, &mut problems).flatten();
+    let found = ending::find_enrollment(database, actor, input.enrollment).await?;
+    if let Some(row) = keep(found, &mut problems) {
+        problems.extend(judge_rights(actor, &row, input.reason));
+    }
+    if !problems.is_empty() {
+        return once::recall(&database.writer, &database.keys, &request, problems).await;
+    }
+    let context = Context { actor, rules: &reference.rules, today, channel };
+    once::once(&database.writer, &database.keys, request, Work { context, input }).await
+}
+
+/// A partner ends what it pays for or brought together itself. Who merely takes forms does not; and that somebody died is
+/// for the agency to record, because it ends what others pay for, too.
+fn judge_rights(actor: &Actor, row: &EnrollmentRow, reason: EndReason) -> Vec<Problem> {
+    if actor.role != Role::Partner {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    let (employer, association) = (actor.scope.employer, actor.scope.association);
+    let is_own = (employer.is_some() && employer == row.employer_id)
+        || (association.is_some() && association == row.association_id);
+    if !is_own {
+        problems.push(out_of_scope("enrollmentId", "enrollments with your own employer or association"));
+    }
+    if reason == EndReason::Deceased {
+        let problem = out_of_scope("reason", "ends of an employment");
+        problems.push(problem.hint("Tell the agency: it records deaths."));
+    }
+    problems
+}
+
+struct Work<'a> {
+    context: Context<'a>,
+    input: &'a Input,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Ended;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Ended>, StoreError> {
+        let (participant, enrollment) = self.input.enrollment;
+        let Some(before) = ending::lock_one(conn, self.context.actor, participant).await? else {
+            return Ok(refused(ending::not_found("enrollmentId", "There is no such enrollment any more.")));
+        };
+        let Input { on, reason, .. } = *self.input;
+        let held = before.enrollments.get(&enrollment);
+        let problem =
+            held.map_or_else(|| Some(not_open()), |held| judge_end(held, on, reason, self.context.today));
+        if let Some(problem) = problem {
+            return Ok(refused(problem).of(vec![participant]));
+        }
+        let mut people = HashMap::from([(participant, before.clone())]);
+        let endings = self.endings(&before);
+        ending::end(conn, self.context, &mut people, &endings).await?;
+        let mut after = people.remove(&participant).expect("it was put there a moment ago");
+        if reason == EndReason::Deceased {
+            self.record_death(conn).await?;
+            after.deceased_on = Some(on);
+        }
+        let change = Change { participant, before: Some(before), after };
+        changing::settle(conn, self.context.rules, &[change]).await?;
+        Ok(Done::did(Ended { participant, enrollment }, Vec::new()).of(vec![participant]))
+    }
+}
+
+impl Work<'_> {
+    /// The enrollment, and with a death all others that are open.
+    fn endings(&self, person: &Person) -> Vec<Ending> {
+        let (participant, named) = self.input.enrollment;
+        let Input { on, reason, .. } = *self.input;
+        let open =
+            person.enrollments.iter().filter(|(_, held)| held.course.status() != EnrollmentStatus::Ended);
+        let concerned = open.filter(|&(&id, _)| id == named || reason == EndReason::Deceased);
+        concerned.map(|(&enrollment, _)| Ending { participant, enrollment, on, reason }).collect()
+    }
+
+    async fn record_death(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        let (participant_id, _) = self.input.enrollment;
+        participant::record_death(conn, participant_id, self.input.on).await?;
+        let (channel_id, effective_on) = (self.context.channel, self.input.on);
+        let died = NewEvent { participant_id, enrollment_id: None, channel_id, effective_on };
+        event::insert_many(conn, self.context.actor, EventKind::Died, &[died]).await
+    }
+}
+
+fn refused(problem: Problem) -> Done<Ended> {
+    Done::refused(vec![problem])
+}

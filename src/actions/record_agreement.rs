@@ -1,0 +1,131 @@
+//! Records an agreement with a provincial government, or what has changed of one.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::{ActionError, Done, demand, keep, once};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::agreement::{AgreementScope, AgreementStatus, Commitment, Terms, judge, parse_number};
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::store::reference::Reference;
+use crate::store::{Database, StoreError, agreement};
+
+/// The form.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// The agreement's number.
+    pub number: String,
+    /// The province.
+    pub province_code: String,
+    /// Where it stands.
+    pub status: AgreementStatus,
+    /// When it was signed.
+    pub signed_on: Option<NaiveDate>,
+    /// First day.
+    pub valid_from: Option<NaiveDate>,
+    /// Last day.
+    pub valid_until: Option<NaiveDate>,
+    /// Whom it brings in.
+    pub scopes: Vec<AgreementScope>,
+    /// How many it promises: the group, how many, by when.
+    pub commitments: Vec<(AgreementScope, i32, Option<NaiveDate>)>,
+    /// Where it can be read.
+    pub source: String,
+}
+
+/// The agreement that was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Its internal id.
+    pub agreement: i64,
+}
+
+/// Records an agreement. A number that is known already gets a further state, unless it says what is known.
+///
+/// # Errors
+/// The role may not record agreements, or the database failed.
+pub async fn record_agreement(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Recorded>, ActionError> {
+    let request = once::Request { actor, operation: "recordAgreement", key, input, trail: None };
+    demand(actor, Operation::ManageAgreements)?;
+    let work = match judged(&database.reference(), actor, today, input) {
+        Ok(work) => work,
+        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+    };
+    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    // Other processes hear of it; this one answers with it.
+    if done.value.is_some() {
+        database.refresh_reference().await?;
+    }
+    Ok(done)
+}
+
+struct Work<'a> {
+    actor: &'a Actor,
+    number: String,
+    province: i16,
+    terms: Terms,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Recorded;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Recorded>, StoreError> {
+        let known = agreement::lock(conn, &self.number).await?;
+        let id = match &known {
+            Some(known) if known.province != self.province => {
+                let message = "The agreement of this number is with another province.";
+                return Ok(Done::refused(vec![Problem::error(
+                    ProblemCode::Conflict,
+                    "provinceCode",
+                    message,
+                )]));
+            }
+            Some(known) => known.id,
+            None => agreement::insert(conn, &self.number, self.province).await?,
+        };
+        if known.is_none_or(|known| *known.terms() != self.terms) {
+            agreement::insert_state(conn, self.actor, id, &self.terms).await?;
+        }
+        Ok(Done::did(Recorded { agreement: id }, Vec::new()))
+    }
+}
+
+fn judged<'a>(
+    reference: &Reference,
+    actor: &'a Actor,
+    today: NaiveDate,
+    input: &Input,
+) -> Result<Work<'a>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let number = keep(parse_number(&input.number), &mut problems);
+    let province = reference.province_by_code(&input.province_code);
+    let commitments = input.commitments.iter();
+    let terms = Terms {
+        status: input.status,
+        signed_on: input.signed_on,
+        valid_from: input.valid_from,
+        valid_until: input.valid_until,
+        scopes: input.scopes.clone(),
+        commitments: commitments
+            .map(|&(scope, headcount, due_on)| Commitment { scope, headcount, due_on })
+            .collect(),
+        source: input.source.clone(),
+    };
+    let terms = judge(terms, province.map(AsRef::as_ref), today).map_err(|wrong| problems.extend(wrong));
+    match (number, province, terms) {
+        (Some(number), Some(province), Ok(mut terms)) => {
+            // As they are kept, so that the same agreement is the same, whatever the order.
+            terms.scopes.sort_unstable();
+            terms.commitments.sort_unstable_by_key(|commitment| commitment.scope);
+            Ok(Work { actor, number, province: province.id, terms })
+        }
+        _ => Err(problems),
+    }
+}

@@ -1,0 +1,82 @@
+//! Sets what is to be reached in a year.
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::{ActionError, Done, demand, once};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::domain::target::judge;
+use crate::store::{Database, StoreError, target};
+
+/// The form.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// The year.
+    pub year: i32,
+    /// How many active participants.
+    pub active: i32,
+    /// The province; `None`: the country.
+    pub province_code: Option<String>,
+}
+
+/// The target that was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Set {
+    /// Its internal id.
+    pub target: i64,
+}
+
+/// Sets a target. A year has one for the country and one for each province, and it stays: what was reached is told
+/// against it.
+///
+/// # Errors
+/// The role may not set targets, or the database failed.
+pub async fn set_target(
+    database: &Database,
+    actor: &Actor,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Set>, ActionError> {
+    let request = once::Request { actor, operation: "setTarget", key, input, trail: None };
+    demand(actor, Operation::ManageAgreements)?;
+    let reference = database.reference();
+    let province = input.province_code.as_ref().map(|code| reference.province_by_code(code));
+    let work = match judge(input.year, input.active, province.map(|found| found.map(AsRef::as_ref))) {
+        Ok(year) => Work {
+            actor,
+            year,
+            active: input.active,
+            province: province.flatten().map(|province| province.id),
+        },
+        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+    };
+    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    // Other processes hear of it; this one answers with it.
+    if done.value.is_some() {
+        database.refresh_reference().await?;
+    }
+    Ok(done)
+}
+
+struct Work<'a> {
+    actor: &'a Actor,
+    year: i16,
+    active: i32,
+    province: Option<i16>,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Set;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Set>, StoreError> {
+        if let Some(target) = target::insert(conn, self.actor, self.year, self.active, self.province).await? {
+            return Ok(Done::did(Set { target }, Vec::new()));
+        }
+        let before = target::find(conn, self.year, self.province).await?.unwrap_or_default();
+        let message = format!("{} has a target already: {before} active participants.", self.year);
+        let hint = "A target stays as it was announced, because what was reached is told against it. A mutation that \
+                    is sent again with its idempotencyKey is answered as before.";
+        Ok(Done::refused(vec![Problem::error(ProblemCode::Conflict, "year", message).hint(hint)]))
+    }
+}

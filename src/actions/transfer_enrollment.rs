@@ -1,0 +1,200 @@
+//! Lets an enrollment go on with another employer: the end of one and the beginning of another, in one transaction. The
+//! person, the number on the card and the channel that brought it in stay what they are.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::changing::{self, Change};
+use super::ending::{self, Context, Ending};
+use super::{ActionError, Done, demand, keep, once, terms};
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::channel::Channel;
+use crate::domain::count::Held;
+use crate::domain::enrollment::{
+    EndReason, EnrollmentStatus, Payer, Terms, employer_closed, judge_transfer, not_open,
+};
+use crate::domain::event::EventKind;
+use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::store::audit::Trail;
+use crate::store::enrollment::{EnrollmentRow, NewEnrollmentRow, paid_literal};
+use crate::store::event::NewEvent;
+use crate::store::participant::Person;
+use crate::store::{Database, StoreError, array_literal, employer, enrollment, event};
+
+/// The form.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// Person and enrollment, by internal id.
+    pub enrollment: (i64, i64),
+    /// The new employer, by internal id.
+    pub employer: i64,
+    /// Channel that takes the form.
+    pub channel_code: String,
+    /// First day with the new employer, and the first one on which the old enrollment holds no more.
+    pub on: NaiveDate,
+    /// Rupiah a month.
+    pub monthly_wage: Option<i64>,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transferred {
+    /// The person.
+    pub participant: i64,
+    /// The enrollment that ended.
+    pub ended: i64,
+    /// The enrollment that began.
+    pub enrollment: i64,
+}
+
+/// Transfers an enrollment, on record in `trail`.
+///
+/// # Errors
+/// The role may not transfer, or the database failed.
+pub async fn transfer_enrollment(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+    trail: &Trail,
+) -> Result<Done<Transferred>, ActionError> {
+    let request = once::Request { actor, operation: "transferEnrollment", key, input, trail: Some(trail) };
+    demand(actor, Operation::ChangePeople)?;
+    let reference = database.reference();
+    let mut problems = Vec::new();
+    let channel = keep(terms::find_channel(&reference, actor, &input.channel_code), &mut problems);
+    let payer = keep(terms::find_employer(database, actor, input.employer).await?, &mut problems);
+    let row = keep(ending::find_enrollment(database, actor, input.enrollment).await?, &mut problems);
+    let (Some(channel), Some(payer), Some(row)) = (channel, payer, row) else {
+        return once::recall(&database.writer, &database.keys, &request, problems).await;
+    };
+    let context = Context { actor, rules: &reference.rules, today, channel: Some(channel.id) };
+    let work = Work { context, input, row: &row, channel: &channel, payer };
+    once::once(&database.writer, &database.keys, request, work).await
+}
+
+struct Work<'a> {
+    context: Context<'a>,
+    input: &'a Input,
+    /// The enrollment as it was looked up: what of it never changes.
+    row: &'a EnrollmentRow,
+    channel: &'a Channel,
+    payer: Payer,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Transferred;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Transferred>, StoreError> {
+        let (participant, ended) = self.input.enrollment;
+        let closed = employer::hold_open(conn, &[self.input.employer]).await?;
+        if !closed.is_empty() && self.payer.closed_on.is_none() {
+            // It closed since it was looked up.
+            return Ok(Done::refused(vec![employer_closed(None)]));
+        }
+        let Some(before) = ending::lock_one(conn, self.context.actor, participant).await? else {
+            let message = "There is no such enrollment any more.";
+            return Ok(Done::refused(vec![ending::not_found("enrollmentId", message)]));
+        };
+        let problems = self.judge(&before);
+        if refuses(&problems) {
+            return Ok(Done::refused(problems).of(vec![participant]));
+        }
+        let mut people = HashMap::from([(participant, before.clone())]);
+        let reason = EndReason::Transferred;
+        let ending = Ending { participant, enrollment: ended, on: self.input.on, reason };
+        ending::end(conn, self.context, &mut people, &[ending]).await?;
+        let mut after = people.remove(&participant).expect("it was put there a moment ago");
+        let held = self.held(&before.enrollments[&ended]);
+        let begun = enrollment::insert_many(conn, &[self.new_row(&before, &held)]).await?;
+        let Some(&enrollment) = begun.get(&participant) else {
+            return Ok(Done::refused(vec![already_enrolled()]).of(vec![participant]));
+        };
+        let event = NewEvent {
+            participant_id: participant,
+            enrollment_id: Some(enrollment),
+            channel_id: Some(self.channel.id),
+            effective_on: self.input.on,
+        };
+        event::insert_many(conn, self.context.actor, EventKind::Enrolled, &[event]).await?;
+        after.enrollments.insert(enrollment, held);
+        let change = Change { participant, before: Some(before), after };
+        changing::settle(conn, self.context.rules, &[change]).await?;
+        Ok(Done::did(Transferred { participant, ended, enrollment }, problems).of(vec![participant]))
+    }
+}
+
+impl Work<'_> {
+    /// Everything that is wrong, with the person as it is now.
+    fn judge(&self, person: &Person) -> Vec<Problem> {
+        let (Some(held), Some(known)) = (person.enrollments.get(&self.input.enrollment.1), &person.known)
+        else {
+            return vec![not_open()];
+        };
+        let terms = Terms {
+            segment: held.segment,
+            programmes: &self.row.programmes,
+            channel: self.channel,
+            employer: Some(self.payer),
+            association: None,
+            province: person.province_id,
+            starts_on: self.input.on,
+            first_contribution_paid: false,
+            civil_servants: held.civil_servant,
+        };
+        let (wage, today) = (self.input.monthly_wage, self.context.today);
+        let mut problems = judge_transfer((held, &terms), known.birth_date, wage, self.context.rules, today);
+        let is_there = |other: &Held| {
+            other.course.status() != EnrollmentStatus::Ended
+                && other.segment == held.segment
+                && other.employer == Some(self.input.employer)
+        };
+        if held.employer != Some(self.input.employer) && person.enrollments.values().any(is_there) {
+            problems.push(already_enrolled());
+        }
+        problems
+    }
+
+    /// The enrollment that begins, as figures see it.
+    fn held(&self, old: &Held) -> Held {
+        let (on, today) = (self.input.on, self.context.today);
+        let course = old.course.going_on(on, today, old.segment, self.context.rules);
+        Held { employer: Some(self.input.employer), association: None, course, ..old.clone() }
+    }
+
+    fn new_row(&self, person: &Person, held: &Held) -> NewEnrollmentRow {
+        let (row, course) = (self.row, &held.course);
+        NewEnrollmentRow {
+            participant_id: row.participant_id,
+            employer_id: held.employer,
+            association_id: None,
+            channel_id: self.channel.id,
+            onboarding_batch_id: None,
+            monthly_wage: self.input.monthly_wage,
+            starts_on: course.starts_on,
+            counts_from: course.counts_from,
+            paid: paid_literal(&course.paid),
+            paid_through: course.paid.through(),
+            lapses_on: course.lapses_on(held.segment, self.context.rules),
+            segment: held.segment,
+            status: course.status(),
+            civil_servant: held.civil_servant,
+            province_id: person.province_id,
+            programmes: array_literal(row.programmes.iter().map(|programme| programme.as_str())),
+            service_number: row.service_number.clone(),
+            work_unit: None,
+            grade: row.grade.clone(),
+            flags: row.flags.as_ref().map(array_literal),
+        }
+    }
+}
+
+fn already_enrolled() -> Problem {
+    let message = "The person has an open enrollment with this employer already. Nothing was changed.";
+    let problem = Problem::error(ProblemCode::AlreadyEnrolled, "employerId", message);
+    problem.hint("End this enrollment instead: the other one goes on.")
+}

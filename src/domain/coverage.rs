@@ -1,0 +1,81 @@
+//! How far a part of the country has come: the curve of a figure from what has changed since.
+
+use std::collections::BTreeMap;
+
+use chrono::{Datelike as _, Months, NaiveDate};
+
+/// A figure as it stands, and how it came there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MonthChanges {
+    /// What it is now.
+    pub now: i64,
+    /// What each month has changed, by its first day; months without a change may be absent.
+    pub months: BTreeMap<NaiveDate, i64>,
+    /// What has changed after the last day of the curve, within its month.
+    pub tail: i64,
+}
+
+impl MonthChanges {
+    /// The figure at the end of each month from one day to another, and on the last day where its month had not ended.
+    pub fn curve(&self, from: NaiveDate, until: NaiveDate) -> Vec<(NaiveDate, i64)> {
+        let last = first_of(until);
+        let after =
+            |month: NaiveDate| -> i64 { self.months.range(next(month)..).map(|(_, change)| change).sum() };
+        let mut points = vec![(until, self.now - after(last) - self.tail)];
+        // Backwards, because what stands now is known, and the beginning is not.
+        let mut figure = self.now - after(last);
+        let mut month = last;
+        while month > first_of(from) {
+            figure -= self.months.get(&month).copied().unwrap_or_default();
+            points.push((month.pred_opt().unwrap_or(month), figure));
+            month = first_of(month.pred_opt().unwrap_or(month));
+        }
+        points.reverse();
+        points
+    }
+}
+
+/// The longest curve, in years.
+pub const LONGEST_CURVE: u32 = 20;
+
+/// Is a curve from one day to another too long?
+pub fn is_too_long(from: NaiveDate, until: NaiveDate) -> bool {
+    from.checked_add_months(Months::new(12 * LONGEST_CURVE)).is_some_and(|end| end < until)
+}
+
+fn first_of(day: NaiveDate) -> NaiveDate {
+    day.with_day(1).expect("every month has a first day")
+}
+
+fn next(month: NaiveDate) -> NaiveDate {
+    month.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_curve_goes_back_from_what_stands_now() {
+        let months = [("2014-08-01", 5), ("2014-10-01", 3), ("2014-11-01", -1)];
+        let changes = MonthChanges {
+            now: 20,
+            months: months.map(|(month, change)| (day(month), change)).into(),
+            tail: 2,
+        };
+        let curve = changes.curve(day("2014-07-15"), day("2014-10-20"));
+        let expected = [("2014-07-31", 13), ("2014-08-31", 18), ("2014-09-30", 18), ("2014-10-20", 19)];
+        assert_eq!(curve, expected.map(|(on, figure)| (day(on), figure)));
+        assert_eq!(changes.curve(day("2014-10-20"), day("2014-10-20")), [(day("2014-10-20"), 19)]);
+    }
+
+    #[test]
+    fn twenty_years_are_the_longest_curve() {
+        assert!(!is_too_long(day("2000-01-01"), day("2020-01-01")));
+        assert!(is_too_long(day("2000-01-01"), day("2020-01-02")));
+    }
+}

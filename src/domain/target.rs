@@ -1,0 +1,128 @@
+//! What the agency wants to reach, and what others have published.
+
+use chrono::{Datelike as _, NaiveDate};
+
+use super::problem::{Problem, ProblemCode, refuses};
+use super::province::Province;
+
+/// How many active participants the agency wants in a year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Internal id.
+    pub id: i64,
+    /// The year.
+    pub year: i16,
+    /// How many.
+    pub active: i32,
+    /// The province; `None`: the country.
+    pub province: Option<i16>,
+}
+
+/// A figure that somebody has published. It stands beside what the rows give, and is never added to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportedFigure {
+    /// What was counted, or promised.
+    pub metric: String,
+    /// Of which province; `None`: of the country.
+    pub province: Option<i16>,
+    /// How many.
+    pub value: i32,
+    /// When.
+    pub on: NaiveDate,
+    /// Where it can be read.
+    pub source: String,
+}
+
+/// The target that applies on a day to the country, or to a province: the one of the day's year, else the next to come.
+pub fn applying(targets: &[Target], province: Option<i16>, day: NaiveDate) -> Option<&Target> {
+    let year = day.year();
+    let to_come =
+        targets.iter().filter(|target| target.province == province && i32::from(target.year) >= year);
+    to_come.min_by_key(|target| target.year)
+}
+
+/// More people than the country has.
+const MOST: i32 = 300_000_000;
+
+/// What is wrong with a target: the year, the number, the province. The province is what was found under the code
+/// that was given, if one was.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn judge(year: i32, active: i32, province: Option<Option<&Province>>) -> Result<i16, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let known = i16::try_from(year).ok().filter(|year| (2000..=2100).contains(year));
+    if known.is_none() {
+        problems.push(Problem::error(
+            ProblemCode::OutOfRange,
+            "year",
+            "A target is of a year from 2000 to 2100.",
+        ));
+    }
+    if !(1..=MOST).contains(&active) {
+        problems.push(
+            Problem::error(ProblemCode::OutOfRange, "active", "A target is of one person or more.")
+                .hint("At most 300,000,000."),
+        );
+    }
+    let days = known.map(|year| (year, NaiveDate::from_ymd_opt(year.into(), 12, 31)));
+    match (province, days) {
+        (Some(None), _) => problems.push(
+            Problem::error(ProblemCode::NotFound, "provinceCode", "No province has this code.")
+                .hint("Two digits, as the Ministry of Home Affairs numbers them: provinces { code name }."),
+        ),
+        (Some(Some(province)), Some((year, Some(last)))) if !province.exists_on(last) => problems.push(
+            Problem::error(
+                ProblemCode::Conflict,
+                "provinceCode",
+                format!("This province does not exist at the end of {year}."),
+            )
+            .hint("province(code: …) { predecessor { code } successors { code } } says which one does."),
+        ),
+        _ => {}
+    }
+    match known {
+        Some(year) if !refuses(&problems) => Ok(year),
+        _ => Err(problems),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_of_the_year_applies_and_before_it_the_next_one() {
+        let target = |id, year, province| Target { id, year, active: 1, province };
+        let all = [target(1, 2017, None), target(2, 2015, None), target(3, 2016, Some(16))];
+        let found =
+            |day: &str, province| applying(&all, province, day.parse().unwrap()).map(|target| target.id);
+        assert_eq!(found("2014-10-02", None), Some(2));
+        assert_eq!(found("2015-12-31", None), Some(2));
+        assert_eq!(found("2016-01-01", None), Some(1));
+        assert_eq!(found("2018-01-01", None), None);
+        assert_eq!((found("2014-10-02", Some(16)), found("2014-10-02", Some(15))), (Some(3), None));
+    }
+
+    #[test]
+    fn a_target_is_of_somebody_in_a_year_that_its_province_has() {
+        let paths = |year, active, province| -> Vec<String> {
+            let problems = judge(year, active, province).err().unwrap_or_default();
+            problems.into_iter().map(|problem| problem.path.join(".")).collect()
+        };
+        assert_eq!(judge(2015, 20_000_000, None), Ok(2015));
+        assert_eq!(paths(1999, 0, Some(None)), ["year", "active", "provinceCode"]);
+        assert_eq!(paths(70_000, MOST + 1, None), ["year", "active"]);
+        let highland = Province {
+            id: 95,
+            code: "95".to_owned(),
+            iso_code: "ID-PE".to_owned(),
+            valid_from: "2022-11-11".parse().ok(),
+            valid_until: None,
+            predecessor: Some(91),
+            editions: Vec::new(),
+        };
+        assert_eq!(paths(2021, 5, Some(Some(&highland))), ["provinceCode"]);
+        assert_eq!(judge(2022, 5, Some(Some(&highland))), Ok(2022));
+    }
+}

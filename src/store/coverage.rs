@@ -1,0 +1,282 @@
+//! How far a part of the country has come: kept figures, read as base plus deltas in one statement, now or as of a past
+//! day.
+//!
+//! A past day is what stands now, less what months after its own have changed, less what the rest of its month has. The
+//! scope of the actor stands in each part of a statement; row security says the same below it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chrono::{Datelike as _, Months, NaiveDate};
+use sqlx::{FromRow, Postgres, QueryBuilder};
+
+use super::count::StatusCounts;
+use super::error::StoreError;
+use super::page::push_any;
+use super::session::Session;
+use crate::domain::actor::{Actor, Operation};
+use crate::domain::channel::ChannelKind;
+use crate::domain::count::{Standing, WorkerGroup};
+use crate::domain::coverage::MonthChanges;
+
+/// Which people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Part {
+    /// Who live in these provinces. Empty: all.
+    pub provinces: Vec<i16>,
+    /// Whom these channels first brought in. `None`: all.
+    pub channels: Option<Vec<i64>>,
+    /// Whom channels of these kinds first brought in. Empty: all.
+    pub kinds: Vec<ChannelKind>,
+}
+
+/// So many people who are this; of several with the same, their sum.
+pub type People = Vec<(Standing, i64)>;
+
+/// So many people who live there, were first brought in by a channel of this kind, and are this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    /// Province of residence.
+    pub province: i16,
+    /// Kind of the channel.
+    pub kind: ChannelKind,
+    /// What they are.
+    pub standing: Standing,
+    /// How many; fewer than none where a past day is told by what changed since.
+    pub persons: i64,
+}
+
+/// The people of a part of the country: what is asked of them is a sum over cells.
+#[derive(Clone, Debug, Default)]
+pub struct Figures(Arc<[Cell]>);
+
+impl Figures {
+    /// The people of some groups by the best status that they have there; each person once.
+    pub fn all(&self, groups: &[WorkerGroup]) -> StatusCounts {
+        self.by(|_| (), groups).remove(&()).unwrap_or_default()
+    }
+
+    /// The same by province of residence.
+    pub fn by_province(&self, groups: &[WorkerGroup]) -> BTreeMap<i16, StatusCounts> {
+        self.by(|cell| cell.province, groups)
+    }
+
+    /// The same by kind of the channel that first brought them in.
+    pub fn by_kind(&self, groups: &[WorkerGroup]) -> BTreeMap<ChannelKind, StatusCounts> {
+        self.by(|cell| cell.kind, groups)
+    }
+
+    fn by<K: Ord>(&self, key: impl Fn(&Cell) -> K, groups: &[WorkerGroup]) -> BTreeMap<K, StatusCounts> {
+        let mut counts: BTreeMap<K, StatusCounts> = BTreeMap::new();
+        for cell in self.0.iter() {
+            if let Some(status) = cell.standing.among(groups) {
+                counts.entry(key(cell)).or_default().add(status, cell.persons);
+            }
+        }
+        counts
+    }
+}
+
+/// The people of some groups by the best status that they have there; each person once.
+pub fn among<'a>(
+    people: impl IntoIterator<Item = &'a (Standing, i64)>,
+    groups: &[WorkerGroup],
+) -> StatusCounts {
+    let mut counts = StatusCounts::default();
+    for (standing, persons) in people {
+        if let Some(status) = standing.among(groups) {
+            counts.add(status, *persons);
+        }
+    }
+    counts
+}
+
+/// The people of a part of the country, as of the end of a past day or now: one statement.
+///
+/// Ten rows of arrays: to group thousands of cells twice would cost the database more than to read them.
+///
+/// # Errors
+/// The database is away.
+pub async fn figures(
+    session: &Session,
+    actor: &Actor,
+    part: &Part,
+    as_of: Option<NaiveDate>,
+) -> Result<Figures, StoreError> {
+    let source = Source::of(actor, part);
+    let columns = format!("f.province_id, {} as kind, f.standing", source.kind);
+    let mut sql = QueryBuilder::new(
+        "select kind, array_agg(province_id) as provinces, array_agg(standing) as standings, \
+         array_agg(persons) as persons from (",
+    );
+    if as_of.is_some() {
+        sql.push("select province_id, kind, standing, sum(persons)::bigint as persons from (");
+    }
+    source.push(&mut sql, &columns, "f.persons", Table::Now);
+    sql.push(" union all ");
+    source.push(&mut sql, "f.province_id, c.kind, f.standing", "f.persons::bigint", Table::Deltas);
+    if let Some(day) = as_of {
+        let next = first_of_next_month(day);
+        sql.push(" and f.effective_on <= ").push_bind(day).push(" union all ");
+        source.push(&mut sql, &columns, "-f.persons", Table::Months);
+        sql.push(" and f.month >= ").push_bind(next).push(" union all ");
+        source.push(&mut sql, &columns, "-f.persons", Table::Days);
+        sql.push(" and f.effective_on > ").push_bind(day).push(" and f.effective_on < ").push_bind(next);
+        sql.push(") f group by 1, 2, 3 having sum(persons) <> 0");
+    }
+    sql.push(") f group by kind");
+    let rows: Vec<CellsOfKind> = sql.build_query_as().fetch_all(session).await?;
+    let cells = rows.into_iter().flat_map(|CellsOfKind { kind, provinces, standings, persons }| {
+        provinces.into_iter().zip(standings).zip(persons).map(move |((province, bits), persons)| Cell {
+            province,
+            kind,
+            standing: Standing::from_bits(bits),
+            persons,
+        })
+    });
+    Ok(Figures(cells.collect()))
+}
+
+#[derive(FromRow)]
+struct CellsOfKind {
+    kind: ChannelKind,
+    provinces: Vec<i16>,
+    standings: Vec<i32>,
+    persons: Vec<i64>,
+}
+
+/// The people of some provinces, by what they are: one statement for all of them.
+///
+/// # Errors
+/// The database is away.
+pub async fn workforce(
+    session: &Session,
+    actor: &Actor,
+    provinces: &[i16],
+) -> Result<HashMap<i16, People>, StoreError> {
+    let part = Part { provinces: provinces.to_vec(), ..Part::default() };
+    let mut people: HashMap<i16, People> = HashMap::new();
+    for cell in figures(session, actor, &part, None).await?.0.iter() {
+        people.entry(cell.province).or_default().push((cell.standing, cell.persons));
+    }
+    Ok(people)
+}
+
+/// What a part of the country is now, what each month after a day's has changed, and what has changed after another day
+/// within its month: one statement. `counts` says of whom.
+///
+/// # Errors
+/// The database is away.
+pub async fn changes(
+    session: &Session,
+    actor: &Actor,
+    part: &Part,
+    (from, until): (NaiveDate, NaiveDate),
+    counts: impl Fn(Standing) -> bool + Send,
+) -> Result<MonthChanges, StoreError> {
+    let source = Source::of(actor, part);
+    let (after_from, after_until) = (first_of_next_month(from), first_of_next_month(until));
+    let mut sql = QueryBuilder::new("select what, month, standing, sum(persons)::bigint as persons from (");
+    for table in [Table::Now, Table::Deltas] {
+        source.push(&mut sql, "0 as what, null::date as month, f.standing", "f.persons", table);
+        sql.push(" union all ");
+    }
+    source.push(&mut sql, "1, f.month, f.standing", "f.persons", Table::Months);
+    sql.push(" and f.month >= ").push_bind(after_from).push(" union all ");
+    source.push(
+        &mut sql,
+        "1, date_trunc('month', f.effective_on)::date, f.standing",
+        "f.persons",
+        Table::Deltas,
+    );
+    sql.push(" and f.effective_on >= ").push_bind(after_from);
+    for table in [Table::Days, Table::Deltas] {
+        sql.push(" union all ");
+        source.push(&mut sql, "2, null::date, f.standing", "f.persons", table);
+        sql.push(" and f.effective_on > ")
+            .push_bind(until)
+            .push(" and f.effective_on < ")
+            .push_bind(after_until);
+    }
+    sql.push(") f group by 1, 2, 3 having sum(persons) <> 0");
+    let rows: Vec<(i32, Option<NaiveDate>, i32, i64)> = sql.build_query_as().fetch_all(session).await?;
+    let mut changes = MonthChanges::default();
+    for (what, month, standing, persons) in rows {
+        if counts(Standing::from_bits(standing)) {
+            match (what, month) {
+                (0, _) => changes.now += persons,
+                (1, Some(month)) => *changes.months.entry(month).or_default() += persons,
+                _ => changes.tail += persons,
+            }
+        }
+    }
+    Ok(changes)
+}
+
+/// The tables of figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Table {
+    /// What stands.
+    Now,
+    /// What each day changed.
+    Days,
+    /// What each month changed.
+    Months,
+    /// What is not folded into the others yet.
+    Deltas,
+}
+
+/// Where figures of a part are read: by kind of channel where no channel is named, which is the smaller table; else by
+/// channel.
+struct Source<'a> {
+    actor: &'a Actor,
+    part: &'a Part,
+    by_channel: bool,
+    /// The column with the kind of the channel.
+    kind: &'static str,
+}
+
+impl<'a> Source<'a> {
+    fn of(actor: &'a Actor, part: &'a Part) -> Self {
+        let by_channel = part.channels.is_some() || !actor.scope.channels.is_empty();
+        Self { actor, part, by_channel, kind: if by_channel { "c.kind" } else { "f.channel_kind" } }
+    }
+
+    /// Appends a selection with all conditions of the part and the scope; the caller may add one of the table's own.
+    fn push(&self, sql: &mut QueryBuilder<Postgres>, columns: &str, persons: &str, table: Table) {
+        let Self { actor, part, by_channel, kind } = *self;
+        let name = match (table, by_channel) {
+            (Table::Now, false) => "figure f",
+            (Table::Days, false) => "figure_day f",
+            (Table::Months, false) => "figure_month f",
+            (Table::Now, true) => "channel_figure f join channel c on c.id = f.channel_id",
+            (Table::Days, true) => "channel_figure_day f join channel c on c.id = f.channel_id",
+            (Table::Months, true) => "channel_figure_month f join channel c on c.id = f.channel_id",
+            (Table::Deltas, _) => "count_delta f join channel c on c.id = f.channel_id",
+        };
+        sql.push(format!("select {columns}, {persons} as persons from {name} where true"));
+        let kind = if table == Table::Deltas {
+            sql.push(" and f.standing is not null");
+            "c.kind"
+        } else {
+            kind
+        };
+        push_any(sql, "f.province_id", &part.provinces);
+        push_any(sql, kind, &part.kinds);
+        if let Some(channels) = &part.channels {
+            sql.push(" and f.channel_id = any(").push_bind(channels.clone()).push(")");
+        }
+        let scope = &actor.scope;
+        push_any(sql, "f.province_id", &scope.provinces);
+        push_any(sql, "f.channel_id", &scope.channels);
+        // What an employer or association has is not kept by province.
+        if !actor.may(Operation::ReadCoverage) || scope.employer.is_some() || scope.association.is_some() {
+            sql.push(" and false");
+        }
+    }
+}
+
+fn first_of_next_month(day: NaiveDate) -> NaiveDate {
+    let first = day.with_day(1).expect("every month has a first day");
+    first.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
+}

@@ -1,0 +1,67 @@
+//! Ends of enrollments, and whose there are at an employer to end.
+
+use chrono::NaiveDate;
+use sqlx::PgConnection;
+
+use super::column;
+use crate::domain::enrollment::EndReason;
+use crate::store::error::StoreError;
+
+/// The end of an enrollment, to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// The person.
+    pub participant_id: i64,
+    /// The enrollment.
+    pub enrollment_id: i64,
+    /// The first day on which it holds no more.
+    pub ends_on: NaiveDate,
+    /// Why.
+    pub reason: EndReason,
+}
+
+/// Ends enrollments of people who were locked, in one statement.
+///
+/// # Errors
+/// The database is away.
+pub async fn end_many(conn: &mut PgConnection, ends: &[End]) -> Result<(), StoreError> {
+    if ends.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "update enrollment e
+         set ends_on = u.ends_on, end_reason = u.reason::end_reason, status = 'ENDED', lapses_on = null
+         from unnest($1::bigint[], $2::bigint[], $3::date[], $4::text[])
+              as u(participant_id, id, ends_on, reason)
+         where e.participant_id = u.participant_id and e.id = u.id and e.ends_on is null",
+        &column(ends, |end| end.participant_id),
+        &column(ends, |end| end.enrollment_id),
+        &column(ends, |end| end.ends_on),
+        &column(ends, |end| end.reason.as_str()) as &[&str],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The next people with an open enrollment at an employer, in the order of id: so many at most, behind a person.
+///
+/// Takes no actor: it answers to the registry's own writing, never to a caller.
+///
+/// # Errors
+/// The database is away.
+pub async fn people_open_at(
+    conn: &mut PgConnection,
+    employer: i64,
+    behind: i64,
+    at_most: i64,
+) -> Result<Vec<i64>, StoreError> {
+    let people = sqlx::query_scalar!(
+        "select distinct participant_id from enrollment
+         where employer_id = $1 and participant_id > $2 and ends_on is null order by participant_id limit $3",
+        employer,
+        behind,
+        at_most
+    );
+    Ok(people.fetch_all(conn).await?)
+}

@@ -1,0 +1,173 @@
+//! The life of a channel: opened, closed, dormant.
+
+use participant_registry::domain::actor::Role;
+
+use crate::support::app::codes;
+use crate::support::{App, Person, TokenScope, Value, json};
+
+const CLOSE: &str = "mutation ($code: String!, $on: Date!, $key: String) {
+    closeChannel(input: {code: $code, on: $on, idempotencyKey: $key}) {
+        channel { code isOpen closedOn } errors { code path message hint } } }";
+
+async fn close(app: &App, code: &str, on: &str) -> Value {
+    app.ask(CLOSE, json!({"code": code, "on": on})).await["closeChannel"].take()
+}
+
+/// The only error: its code and field.
+fn refusal(payload: &Value) -> (&str, &str) {
+    assert_eq!((codes(&payload["errors"]).len(), &payload["channel"]), (1, &json!(null)), "{payload}");
+    let error = &payload["errors"][0];
+    (error["code"].as_str().unwrap(), error["path"][0].as_str().unwrap())
+}
+
+async fn below(app: &App, code: &str, parent: &str) -> Value {
+    let query = "mutation ($code: String!, $parent: String!) { openChannel(input: {code: $code, name: $code,
+        kind: BANK_OUTLET, parentCode: $parent, provinceCodes: [\"16\"], openedOn: \"2010-01-01\"}) {
+        channel { code } errors { code path } } }";
+    app.ask(query, json!({"code": code, "parent": parent})).await["openChannel"].take()
+}
+
+/// All who were enrolled so far, were so on a day.
+async fn enrolled_on(app: &App, channel: &str, day: &str) {
+    app.enrolled(&Person::new(channel)).await;
+    let sql = "update participant set registered_at = ($2 || ' 12:00+07')::timestamptz
+               where channel_id = (select id from channel where code = $1)
+                 and id = (select max(id) from participant)";
+    sqlx::query(sql).bind(channel).bind(day).execute(&app.sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_is_enrolled_at_a_closed_channel() {
+    let app = App::new().await;
+    app.channel("BR-1").await;
+    let payload = close(&app, "BR-1", "2014-10-02").await;
+    let expected = json!({"code": "BR-1", "isOpen": false, "closedOn": "2014-10-02"});
+    assert_eq!((&payload["channel"], &payload["errors"]), (&expected, &json!([])));
+    assert_eq!(codes(&app.enroll(&Person::new("BR-1")).await["errors"]), ["CHANNEL_CLOSED"]);
+    let open = app.ask("{ channels(filterBy: {open: true}) { totalCount } }", json!({})).await;
+    assert_eq!(open["channels"]["totalCount"], 0);
+}
+
+#[tokio::test]
+async fn a_channel_closes_once_and_a_day_to_come_can_be_moved() {
+    let app = App::new().await;
+    app.channel("BR-1").await;
+    let key = json!({"code": "BR-1", "on": "2014-12-01", "key": "0123456789abcdef"});
+    let first = app.ask(CLOSE, key.clone()).await;
+    assert_eq!(first["closeChannel"]["channel"]["isOpen"], true);
+    assert_eq!(app.ask(CLOSE, key).await, first);
+    assert_eq!(close(&app, "BR-1", "2014-10-02").await["channel"]["closedOn"], "2014-10-02");
+    assert_eq!(refusal(&close(&app, "BR-1", "2014-12-01").await), ("CONFLICT", "code"));
+    assert_eq!(refusal(&close(&app, "BR-2", "2014-12-01").await), ("NOT_FOUND", "code"));
+}
+
+#[tokio::test]
+async fn a_channel_does_not_close_before_it_opened_or_last_enrolled_somebody() {
+    let app = App::new().await;
+    app.channel("BR-1").await;
+    assert_eq!(refusal(&close(&app, "BR-1", "2009-12-31").await), ("CONFLICT", "on"));
+    enrolled_on(&app, "BR-1", "2014-09-30").await;
+    assert_eq!(refusal(&close(&app, "BR-1", "2014-09-30").await), ("CONFLICT", "on"));
+    assert_eq!(close(&app, "BR-1", "2014-10-01").await["errors"], json!([]));
+}
+
+#[tokio::test]
+async fn a_channel_closes_after_those_below_it_and_nothing_opens_below_one_that_closes() {
+    let app = App::new().await;
+    app.channel("BR-1").await;
+    below(&app, "BO-1", "BR-1").await;
+    assert_eq!(refusal(&close(&app, "BR-1", "2014-12-01").await), ("CONFLICT", "code"));
+    close(&app, "BO-1", "2014-12-01").await;
+    assert_eq!(refusal(&close(&app, "BR-1", "2014-11-30").await), ("CONFLICT", "code"));
+    assert_eq!(close(&app, "BR-1", "2014-12-01").await["errors"], json!([]));
+    assert_eq!(refusal(&below(&app, "BO-2", "BR-1").await), ("CHANNEL_CLOSED", "parentCode"));
+}
+
+#[tokio::test]
+async fn of_closings_at_once_one_wins_and_the_others_are_told() {
+    let app = App::new().await;
+    app.channel("BR-1").await;
+    let closings = (0..8).map(|_| close(&app, "BR-1", "2014-10-02")).collect::<Vec<_>>();
+    let payloads = futures_util::future::join_all(closings).await;
+    let refused = payloads.iter().filter(|payload| codes(&payload["errors"]) == ["CONFLICT"]).count();
+    assert_eq!(refused, 7);
+}
+
+#[tokio::test]
+async fn a_channel_that_closes_and_one_that_opens_below_it_do_not_pass_each_other() {
+    let app = App::new().await;
+    for n in 0..8 {
+        let (parent, child) = (app.channel(&format!("BR-{n}")).await, format!("BO-{n}"));
+        let (closed, opened) =
+            futures_util::join!(close(&app, &parent, "2014-10-02"), below(&app, &child, &parent));
+        let refused = [&closed, &opened].map(|payload| usize::from(payload["errors"] != json!([])));
+        assert_eq!(refused[0] + refused[1], 1, "{closed} {opened}");
+    }
+}
+
+#[tokio::test]
+async fn closing_is_the_administrators() {
+    let app = App::new().await;
+    app.channel("BR-1").await;
+    let token = app.officer(&["16"]).await;
+    let variables = json!({"code": "BR-1", "on": "2014-10-02"});
+    assert_eq!(app.refused(&token, CLOSE, variables).await, "FORBIDDEN");
+}
+
+const DORMANT: &str = "query ($since: Date!) { channels(filterBy: {dormantSince: $since}) { nodes { code
+    lastEnrollmentOn counts { total } ownCounts { total } } } }";
+
+#[tokio::test]
+async fn dormant_channels_are_open_and_have_brought_in_nobody_since() {
+    let app = App::new().await;
+    app.channel("BR-1").await;
+    for code in ["BO-1", "BO-2", "BO-3"] {
+        below(&app, code, "BR-1").await;
+    }
+    enrolled_on(&app, "BO-1", "2014-03-31").await;
+    enrolled_on(&app, "BO-2", "2014-09-30").await;
+    close(&app, "BO-3", "2014-10-02").await;
+    let young = "mutation { openChannel(input: {code: \"BR-2\", name: \"Baru\", kind: BRANCH, provinceCodes: [\"16\"],
+        openedOn: \"2014-09-15\"}) { channel { code } } }";
+    app.ask(young, json!({})).await;
+    let row = |code: &str, last: Value, counts: [i32; 2]| json!({"code": code, "lastEnrollmentOn": last, "counts": {"total": counts[0]}, "ownCounts": {"total": counts[1]}});
+    let dormant =
+        async |since: &str| app.ask(DORMANT, json!({"since": since})).await["channels"]["nodes"].take();
+    let (outlet, branch) = (row("BO-1", json!("2014-03-31"), [1, 1]), row("BR-1", json!(null), [2, 0]));
+    assert_eq!(dormant("2014-04-01").await, json!([outlet, branch]));
+    assert_eq!(dormant("2014-03-31").await, json!([branch]));
+    let token = app.administrator().await;
+    assert_eq!(app.refused(&token, DORMANT, json!({"since": "2014-10-03"})).await, "BAD_FILTER");
+    let second = row("BO-2", json!("2014-09-30"), [1, 1]);
+    assert_eq!(
+        dormant("2014-10-01").await,
+        json!([outlet, second, branch, row("BR-2", json!(null), [0, 0])])
+    );
+}
+
+#[tokio::test]
+async fn an_officer_sees_channels_of_its_own_asleep_and_others_do_not_ask() {
+    let app = App::new().await;
+    app.channel("BR-1").await;
+    enrolled_on(&app, "BR-1", "2014-09-30").await;
+    // Nobody whom the officer of Jambi may see was brought in.
+    let dormant = async |token: &str| {
+        app.ask_as(token, DORMANT, json!({"since": "2014-09-01"})).await["channels"]["nodes"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!(dormant(&app.officer(&["16"]).await).await, 0);
+    assert_eq!(dormant(&app.officer(&["15"]).await).await, 1);
+    // The channel serves Jambi and South Sumatra.
+    assert_eq!(dormant(&app.officer(&["31"]).await).await, 0);
+    let query = "query ($since: Date!) { channels(filterBy: {dormantSince: $since}) { totalCount } }";
+    let partner = TokenScope { channel: Some("BR-1".to_owned()), ..TokenScope::default() };
+    for (role, scope) in [(Role::Analyst, TokenScope::default()), (Role::Partner, partner)] {
+        let token = app.token(role, scope).await;
+        assert_eq!(app.refused(&token, query, json!({"since": "2014-09-01"})).await, "FORBIDDEN", "{role}");
+    }
+    let analyst = app.token(Role::Analyst, TokenScope::default()).await;
+    let told = app.ask_as(&analyst, "{ channels { nodes { lastEnrollmentOn } } }", json!({})).await;
+    assert_eq!(told["channels"]["nodes"], json!([{"lastEnrollmentOn": null}]));
+}
