@@ -18,9 +18,10 @@ use crate::store::Database;
 pub struct Token {
     #[command(flatten)]
     rights: RightsArguments,
-    /// Name of the client: idempotency keys belong to it, and what it does is recorded under it.
-    #[arg(long, default_value = "development")]
-    name: String,
+    /// Name of the client: idempotency keys belong to it, and what it does is recorded under it. `development-` and the
+    /// role unless said, so that one can be asked for of each role.
+    #[arg(long)]
+    name: Option<String>,
     /// Gives the client of this name these rights, where it has others.
     #[arg(long)]
     replace: bool,
@@ -57,7 +58,7 @@ impl Token {
     /// Sees to the client, and signs its token.
     pub async fn sign(self, database: &Database, clock: Clock) -> anyhow::Result<String> {
         let wanted = Wanted {
-            name: self.name,
+            name: self.name.unwrap_or_else(|| format!("development-{}", self.rights.role).to_lowercase()),
             role: self.rights.role,
             scope: self.rights.scope()?,
             reads_personal_data: self.rights.reads_personal_data,
