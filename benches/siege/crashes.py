@@ -60,7 +60,7 @@ def kill_once(world: World, server: Server, of_postgres: bool) -> float:
 
 def sigterm(world: World, report: Report) -> None:
     """SIGTERM under writers: whoever had asked before is answered, and nothing is lost."""
-    times = 2 if world.quick else 10
+    times = 5 if world.quick else 10
     server = world.server()
     before = people.total(server.client())
     callers = Callers(server, WRITERS).start()
