@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, InputObject, Object};
 
 use super::context::{asker, request, speaks_indonesian};
-use super::enrollment::RuleCitation;
+use super::contribution::RuleCitation;
 use super::error::FieldError;
 use super::scalar::{Date, DateTime, int};
 use crate::actions::clear_licence::{self as action, Refusal, clear_licence, recall};

@@ -1,16 +1,73 @@
-//! Contributions that were paid.
+//! Contributions: what is due and by which rule, and what was paid.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use super::context::{asker, request};
-use super::enrollment::read_id;
+use super::enrollment::{Programme, read_id};
 use super::error::FieldError;
 use super::node_id::{association_id, employer_id, enrollment_id};
 use super::problem::{UserError, user_errors};
-use super::scalar::Date;
+use super::scalar::{Date, Rupiah};
 use crate::actions::record_contributions::{self as action, record_contributions};
 use crate::domain::actor::Operation;
 use crate::domain::problem::Problem;
+use crate::domain::rule;
+
+/// What is due for one programme.
+#[derive(SimpleObject)]
+pub struct Contribution {
+    /// The programme.
+    programme: Programme,
+    /// The employer's part.
+    employer: Rupiah,
+    /// The worker's part.
+    worker: Rupiah,
+    /// How often that is due.
+    frequency: ContributionFrequency,
+    /// The rule that the amounts follow from.
+    rule: RuleCitation,
+}
+
+impl From<rule::Contribution> for Contribution {
+    fn from(due: rule::Contribution) -> Self {
+        Self {
+            programme: due.programme.into(),
+            employer: Rupiah(due.employer),
+            worker: Rupiah(due.worker),
+            frequency: if due.is_once { ContributionFrequency::Once } else { ContributionFrequency::Monthly },
+            rule: due.rule.into(),
+        }
+    }
+}
+
+/// How often an amount is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum ContributionFrequency {
+    /// Each month.
+    Monthly,
+    /// Once, for the whole enrollment: of migrant workers.
+    Once,
+}
+
+/// The rule behind an amount or a refusal.
+#[derive(SimpleObject)]
+pub struct RuleCitation {
+    /// Stable name of the rule.
+    code: String,
+    /// The regulation, as it is cited.
+    title: String,
+    /// First day on which it holds.
+    valid_from: Date,
+    /// Last day; null: until further notice.
+    valid_until: Option<Date>,
+}
+
+impl From<rule::Citation> for RuleCitation {
+    fn from(rule: rule::Citation) -> Self {
+        let rule::Citation { code, title, period } = rule;
+        Self { code, title, valid_from: Date(period.from), valid_until: period.until.map(Date) }
+    }
+}
 
 /// Contributions paid for a month: by an employer or association for all its people, or for the enrollments named.
 #[derive(InputObject)]

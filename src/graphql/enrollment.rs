@@ -5,6 +5,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 use super::association::Association;
 use super::channel::Channel;
 use super::context::{asker, request};
+use super::contribution::Contribution;
 use super::employer::Employer;
 use super::error::FieldError;
 use super::loaders::load;
@@ -16,8 +17,8 @@ use super::province::Province;
 use super::scalar::{Date, Rupiah};
 use crate::actions::enroll_participant::{self as action, enroll_participant};
 use crate::domain::actor::Operation;
+use crate::domain::enrollment as domain;
 use crate::domain::problem::{Problem, ProblemCode};
-use crate::domain::{enrollment as domain, rule};
 use crate::store::StoreError;
 use crate::store::enrollment::{self as store, EnrollmentRow};
 use crate::store::keys::NumberKind;
@@ -273,62 +274,6 @@ pub struct CivilServant {
     work_unit: Option<String>,
     /// Grade (golongan).
     grade: Option<String>,
-}
-
-/// What is due for one programme.
-#[derive(SimpleObject)]
-pub struct Contribution {
-    /// The programme.
-    programme: Programme,
-    /// The employer's part.
-    employer: Rupiah,
-    /// The worker's part.
-    worker: Rupiah,
-    /// How often that is due.
-    frequency: ContributionFrequency,
-    /// The rule that the amounts follow from.
-    rule: RuleCitation,
-}
-
-impl From<rule::Contribution> for Contribution {
-    fn from(due: rule::Contribution) -> Self {
-        Self {
-            programme: due.programme.into(),
-            employer: Rupiah(due.employer),
-            worker: Rupiah(due.worker),
-            frequency: if due.is_once { ContributionFrequency::Once } else { ContributionFrequency::Monthly },
-            rule: due.rule.into(),
-        }
-    }
-}
-
-/// How often an amount is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub enum ContributionFrequency {
-    /// Each month.
-    Monthly,
-    /// Once, for the whole enrollment: of migrant workers.
-    Once,
-}
-
-/// The rule behind an amount or a refusal.
-#[derive(SimpleObject)]
-pub struct RuleCitation {
-    /// Stable name of the rule.
-    code: String,
-    /// The regulation, as it is cited.
-    title: String,
-    /// First day on which it holds.
-    valid_from: Date,
-    /// Last day; null: until further notice.
-    valid_until: Option<Date>,
-}
-
-impl From<rule::Citation> for RuleCitation {
-    fn from(rule: rule::Citation) -> Self {
-        let rule::Citation { code, title, period } = rule;
-        Self { code, title, valid_from: Date(period.from), valid_until: period.until.map(Date) }
-    }
 }
 
 /// All given conditions must hold.
