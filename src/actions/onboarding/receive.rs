@@ -22,7 +22,7 @@ use crate::store::{Database, StoreError};
 /// Rows of one chunk of a request: as many as one transaction of a worker writes.
 const CHUNK_ROWS: usize = 4_000;
 /// Bytes of cells in one chunk at most, however few rows that is.
-const CHUNK_BYTES: usize = 4 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// Why a file is not received. Nothing of it is left behind.
 #[derive(Debug, thiserror::Error)]
@@ -133,7 +133,7 @@ where
     R: Iterator<Item = Result<StagedRow, Problem>> + Send + 'static,
 {
     let File { sha256, columns, separator, chunk_rows, rows } = file;
-    let (send, mut chunks) = mpsc::channel(2);
+    let (send, mut chunks) = mpsc::channel(1);
     let staging = tokio::task::spawn_blocking(move || stage(&bench, rows, chunk_rows, &send));
     while let Some(chunk) = chunks.recv().await {
         if !staging::insert_chunk(&database.bulk, &database.keys, (batch, epoch), &chunk).await? {
