@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::ensure;
 use participant_registry::graphql::node_id::NodeId;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::client::{Client, request};
 use crate::register::Register;
@@ -41,7 +41,7 @@ const BARE: &str = "
 /// Measures it.
 pub async fn measure(register: &Register, report: &mut Report) -> anyhow::Result<()> {
     let mut connection = register.connect().await?;
-    sqlx::query(AssertSqlSafe(HIRE)).bind(PEOPLE).execute(&mut connection).await?;
+    sqlx::query(HIRE).bind(PEOPLE).execute(&mut connection).await?;
     let people = hire(&mut connection).await?;
     let viewer = request(&register.token, "{ viewer { name } }", &json!({}));
     let server = Server::start(register, "warn", &viewer).await?;

@@ -16,7 +16,7 @@ use crate::domain::enrollment::EnrollmentStatus;
 use crate::domain::event::EventKind;
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::domain::rule::{Rulebook, end_of_month};
-use crate::domain::standing::Course;
+use crate::domain::standing::{Course, first_of_month};
 use crate::store::audit::Trail;
 use crate::store::enrollment::{self, CourseRow, EnrollmentKey, PaidFor};
 use crate::store::event::NewEvent;
@@ -220,7 +220,7 @@ fn judge(input: &Input, today: NaiveDate) -> Result<PaidFor<'_>, Vec<Problem>> {
     if input.month.day() != 1 {
         let problem =
             Problem::error(ProblemCode::InvalidFormat, "month", "A month is named by its first day.");
-        let first = input.month.with_day(1).unwrap_or(input.month);
+        let first = first_of_month(input.month);
         problems.push(problem.hint(format!("{first} for the month of {}.", input.month)));
     } else if input.month > today {
         let message = "This month has not begun.";

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike as _, Months, NaiveDate};
+use chrono::{Months, NaiveDate};
+
+use super::standing::{first_of_month, first_of_next_month};
 
 /// A figure as it stands, and how it came there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,17 +20,18 @@ pub struct MonthChanges {
 impl MonthChanges {
     /// The figure at the end of each month from one day to another, and on the last day where its month had not ended.
     pub fn curve(&self, from: NaiveDate, until: NaiveDate) -> Vec<(NaiveDate, i64)> {
-        let last = first_of(until);
-        let after =
-            |month: NaiveDate| -> i64 { self.months.range(next(month)..).map(|(_, change)| change).sum() };
+        let last = first_of_month(until);
+        let after = |month: NaiveDate| -> i64 {
+            self.months.range(first_of_next_month(month)..).map(|(_, change)| change).sum()
+        };
         let mut points = vec![(until, self.now - after(last) - self.tail)];
         // Backwards, because what stands now is known, and the beginning is not.
         let mut figure = self.now - after(last);
         let mut month = last;
-        while month > first_of(from) {
+        while month > first_of_month(from) {
             figure -= self.months.get(&month).copied().unwrap_or_default();
             points.push((month.pred_opt().unwrap_or(month), figure));
-            month = first_of(month.pred_opt().unwrap_or(month));
+            month = first_of_month(month.pred_opt().unwrap_or(month));
         }
         points.reverse();
         points
@@ -41,14 +44,6 @@ pub const LONGEST_CURVE: u32 = 20;
 /// Is a curve from one day to another too long?
 pub fn is_too_long(from: NaiveDate, until: NaiveDate) -> bool {
     from.checked_add_months(Months::new(12 * LONGEST_CURVE)).is_some_and(|end| end < until)
-}
-
-fn first_of(day: NaiveDate) -> NaiveDate {
-    day.with_day(1).expect("every month has a first day")
-}
-
-fn next(month: NaiveDate) -> NaiveDate {
-    month.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
 }
 
 #[cfg(test)]

@@ -201,6 +201,11 @@ fn lapse_after(paid_through: NaiveDate, segment: Segment, rules: &Rulebook) -> N
     next_month.unwrap_or(NaiveDate::MAX)
 }
 
+/// The first day of the month after the one that a day is in.
+pub fn first_of_next_month(day: NaiveDate) -> NaiveDate {
+    first_of_month(day).checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
+}
+
 /// The first day of the month that a day is in.
 pub fn first_of_month(day: NaiveDate) -> NaiveDate {
     day.with_day(1).expect("every month has a first day")

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chrono::{Datelike as _, Months, NaiveDate};
+use chrono::NaiveDate;
 use sqlx::{FromRow, Postgres, QueryBuilder};
 
 use super::count::StatusCounts;
@@ -18,6 +18,7 @@ use crate::domain::actor::{Actor, Operation};
 use crate::domain::channel::ChannelKind;
 use crate::domain::count::{Standing, WorkerGroup};
 use crate::domain::coverage::MonthChanges;
+use crate::domain::standing::first_of_next_month;
 
 /// Which people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -274,9 +275,4 @@ impl<'a> Source<'a> {
             sql.push(" and false");
         }
     }
-}
-
-fn first_of_next_month(day: NaiveDate) -> NaiveDate {
-    let first = day.with_day(1).expect("every month has a first day");
-    first.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
 }
