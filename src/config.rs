@@ -47,8 +47,8 @@ pub struct Config {
     #[arg(long, env = "REGISTRY_POOL", default_value_t = 6, global = true)]
     pub pool: u32,
 
-    /// Connections to PostgreSQL for requests that write thousands of rows.
-    #[arg(long, env = "REGISTRY_BULK_POOL", default_value_t = 2, global = true)]
+    /// Connections to PostgreSQL for what writes thousands of rows: an onboarding takes two where they are free.
+    #[arg(long, env = "REGISTRY_BULK_POOL", default_value_t = 3, global = true)]
     pub bulk_pool: u32,
 
     /// Connections to PostgreSQL for the registry's own chores: evidence, reference data, figures, health.

@@ -3,6 +3,7 @@
 //! Rows are [received](receive) and staged, a [worker] plans them, somebody else approves, a worker applies. Rows that came
 //! in a request and need no approval are applied at once, by the same functions.
 
+mod ahead;
 mod applying;
 mod chunk;
 mod planning;

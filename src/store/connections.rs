@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::session::Identity;
@@ -71,7 +71,26 @@ impl Connections {
     pub(super) async fn lend(&self, identity: &Arc<Identity>) -> Result<Lent, sqlx::Error> {
         let deadline = Instant::now() + self.0.acquire_timeout;
         let place = timeout_at(deadline, Arc::clone(&self.0.places).acquire_owned()).await;
-        let mut place = place.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let place = place.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        self.lend_at(place, deadline, identity).await
+    }
+
+    /// The same, without waiting for a place: `None` where all are taken.
+    pub(super) async fn lend_if_free(&self, identity: &Arc<Identity>) -> Result<Option<Lent>, sqlx::Error> {
+        let deadline = Instant::now() + self.0.acquire_timeout;
+        match Arc::clone(&self.0.places).try_acquire_owned() {
+            Ok(place) => self.lend_at(place, deadline, identity).await.map(Some),
+            Err(TryAcquireError::NoPermits) => Ok(None),
+            Err(TryAcquireError::Closed) => Err(sqlx::Error::PoolClosed),
+        }
+    }
+
+    async fn lend_at(
+        &self,
+        mut place: OwnedSemaphorePermit,
+        deadline: Instant,
+        identity: &Arc<Identity>,
+    ) -> Result<Lent, sqlx::Error> {
         while let Some((kept, trusted)) = self.0.take(identity) {
             let mut lent = Lent { kept: Some(kept), place: Some(place), home: Arc::clone(&self.0) };
             if trusted || lent.assume(identity).await.is_ok() {

@@ -49,7 +49,7 @@ impl Default for PoolSettings {
     fn default() -> Self {
         Self {
             interactive: 6,
-            bulk: 2,
+            bulk: 3,
             control: 2,
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_secs(10),

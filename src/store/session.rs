@@ -128,7 +128,22 @@ impl Session {
     /// # Errors
     /// The database is away.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        let mut lent = self.connections.lend(&self.identity).await?;
+        let lent = self.connections.lend(&self.identity).await?;
+        self.begin_on(lent).await
+    }
+
+    /// Begins a transaction where a connection is free at this moment.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn begin_if_free(&self) -> Result<Option<Transaction>, StoreError> {
+        match self.connections.lend_if_free(&self.identity).await? {
+            Some(lent) => self.begin_on(lent).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn begin_on(&self, mut lent: Lent) -> Result<Transaction, StoreError> {
         self.within_deadline(sqlx::raw_sql("begin").execute(&mut *lent)).await?;
         Ok(Transaction(lent))
     }

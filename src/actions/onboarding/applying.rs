@@ -15,22 +15,39 @@ use crate::store::StoreError;
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::onboarding::{lease, staging, writing};
+use crate::store::session::Transaction;
 
-/// Applies a chunk in a transaction of its own.
-pub(super) async fn apply(turn: &Turn<'_>, chunk: &Chunk) -> Result<Next, StoreError> {
-    let Turn { database, held, .. } = turn;
-    let end = chunk.end();
-    let mut transaction = database.bulk.begin().await?;
+/// A chunk that is written, in a transaction that is still open.
+pub(super) struct Written {
+    transaction: Transaction,
+    effect: Effect,
+}
+
+/// Writes a chunk in a transaction of its own. Nothing of it lasts before it is [settled](settle), so this may be done
+/// ahead of its turn.
+pub(super) async fn write(
+    turn: &Turn,
+    mut transaction: Transaction,
+    chunk: &Chunk,
+) -> Result<Written, StoreError> {
+    let effect = write_rows(turn, &mut transaction, chunk).await?;
+    Ok(Written { transaction, effect })
+}
+
+/// Makes a chunk last that was written, unless the batch is another worker's by now, or has been stopped.
+pub(super) async fn settle(turn: &Turn, chunk: &Chunk, written: Written) -> Result<Next, StoreError> {
+    let Written { mut transaction, effect } = written;
+    let (held, end) = (&turn.held, chunk.end());
     if !lease::fence(&mut transaction, turn.lease, held.next_row).await? {
         transaction.rollback().await?;
         return Ok(Next::Lost);
     }
-    let Some(applied) = write(turn, &mut transaction, chunk).await? else {
+    if tells_too_much(turn, &mut transaction, &effect).await? {
         transaction.rollback().await?;
         return Ok(Next::Stop(vec![quota_spent()]));
-    };
+    }
     let pace = (turn.lease, turn.pace.lease);
-    lease::checkpoint_apply(&mut transaction, pace, end, &applied.counts, applied.contributions).await?;
+    lease::checkpoint_apply(&mut transaction, pace, end, &effect.counts, effect.contributions).await?;
     let is_last = end > held.received;
     if is_last {
         lease::complete(&mut transaction, turn.lease.id).await?;
@@ -40,7 +57,7 @@ pub(super) async fn apply(turn: &Turn<'_>, chunk: &Chunk) -> Result<Next, StoreE
 }
 
 /// Applies all chunks in one transaction, or none: what is refused now was good when it was planned.
-pub(super) async fn apply_all(turn: &Turn<'_>) -> Result<Next, StoreError> {
+pub(super) async fn apply_all(turn: &Turn) -> Result<Next, StoreError> {
     let Turn { database, held, .. } = turn;
     let mut transaction = database.bulk.begin().await?;
     let mut first_row = held.next_row;
@@ -50,12 +67,13 @@ pub(super) async fn apply_all(turn: &Turn<'_>) -> Result<Next, StoreError> {
         lease::renew(&database.control, turn.lease, turn.pace.lease).await?;
         let chunk = turn.bench().chunk(first_row).await?;
         first_row = chunk.end();
-        let Some(applied) = write(turn, &mut transaction, &chunk).await? else {
+        let effect = write_rows(turn, &mut transaction, &chunk).await?;
+        if tells_too_much(turn, &mut transaction, &effect).await? {
             transaction.rollback().await?;
             return Ok(Next::Stop(vec![quota_spent()]));
-        };
-        add(&mut counts, &applied.counts);
-        contributions += applied.contributions;
+        }
+        add(&mut counts, &effect.counts);
+        contributions += effect.contributions;
     }
     if counts.rejected > 0 {
         transaction.rollback().await?;
@@ -82,18 +100,22 @@ fn add(sum: &mut Counts, more: &Counts) {
     sum.flagged += more.flagged;
 }
 
-/// How a chunk changes the counts of its batch.
-struct Applied {
+/// What writing a chunk has done.
+struct Effect {
+    /// How it changes the counts of its batch.
     counts: Counts,
     contributions: i64,
+    /// Of whom its outcomes tell.
+    told: Told,
 }
 
-/// Writes a chunk; `None` where that would tell too much of people whom the sender may not see.
-async fn write(
-    turn: &Turn<'_>,
-    conn: &mut PgConnection,
-    chunk: &Chunk,
-) -> Result<Option<Applied>, StoreError> {
+/// Would it tell too much of people whom the sender may not see?
+async fn tells_too_much(turn: &Turn, conn: &mut PgConnection, effect: &Effect) -> Result<bool, StoreError> {
+    let forms = usize::try_from(turn.held.received).unwrap_or_default();
+    Watch::new(&turn.database, &turn.authority.actor, forms).is_too_much(conn, &effect.told).await
+}
+
+async fn write_rows(turn: &Turn, conn: &mut PgConnection, chunk: &Chunk) -> Result<Effect, StoreError> {
     let Turn { database, held, authority, reference, .. } = turn;
     let batch = turn.lease.id;
     let left = match held.planned {
@@ -114,10 +136,6 @@ async fn write(
     let enrolled = enrolling::enroll(conn, &context, &new).await?;
     let index = |at: usize| database.keys.index(NumberKind::NationalId, new[at].national_id.as_str());
     let told = Told::by(enrolled.outcomes.iter().map(Some), index);
-    let watch = Watch::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());
-    if watch.is_too_much(conn, &told).await? {
-        return Ok(None);
-    }
     let rules = (&authority.agreed, &reference.rules);
     let outcomes = enrolled.outcomes.into_iter().map(Some).collect();
     let applied = tried(rules, &chunk.places(), &chunk.judged, (&at, &new), outcomes);
@@ -133,7 +151,7 @@ async fn write(
     let pending = -i32::try_from(rows.len()).unwrap_or(i32::MAX);
     // The plan has counted those with a doubt.
     let counts = Counts { pending, flagged: counts.flagged - planned.flagged, ..counts };
-    Ok(Some(Applied { counts, contributions }))
+    Ok(Effect { counts, contributions, told })
 }
 
 /// What a plan has said of a chunk.

@@ -57,7 +57,7 @@ pub(super) struct Bench {
 impl Bench {
     /// Fetches and judges the chunk that begins with a row.
     pub(super) async fn chunk(self, first_row: i32) -> Result<Chunk, StoreError> {
-        let sealed = staging::find(&self.database.bulk, self.batch, first_row).await?;
+        let sealed = staging::find(&self.database.control, self.batch, first_row).await?;
         let sealed = sealed.filter(|sealed| sealed.first_row == first_row);
         let sealed = sealed.ok_or_else(|| StoreError::Fault("staged rows are missing".into()))?;
         let judged = tokio::task::spawn_blocking(move || {

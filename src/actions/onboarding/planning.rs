@@ -13,7 +13,7 @@ use crate::store::onboarding::{lease, writing};
 use crate::store::{StoreError, rotation};
 
 /// Plans a chunk in one transaction.
-pub(super) async fn plan(turn: &Turn<'_>, chunk: &Chunk) -> Result<Next, StoreError> {
+pub(super) async fn plan(turn: &Turn, chunk: &Chunk) -> Result<Next, StoreError> {
     let Turn { database, held, authority, reference, .. } = turn;
     let mut transaction = database.bulk.begin().await?;
     if !lease::fence(&mut transaction, turn.lease, held.next_row).await? {
@@ -51,7 +51,7 @@ pub(super) async fn plan(turn: &Turn<'_>, chunk: &Chunk) -> Result<Next, StoreEr
 }
 
 /// The whole plan is there: its counts and its digest are told, and somebody may approve it.
-async fn publish(turn: &Turn<'_>, conn: &mut sqlx::PgConnection, digest: &[u8]) -> Result<Next, StoreError> {
+async fn publish(turn: &Turn, conn: &mut sqlx::PgConnection, digest: &[u8]) -> Result<Next, StoreError> {
     let counts = lease::count(conn, turn.lease.id).await?;
     let state = match turn.held.plan_only {
         true => OnboardingState::AwaitingApproval,
@@ -68,8 +68,8 @@ async fn publish(turn: &Turn<'_>, conn: &mut sqlx::PgConnection, digest: &[u8]) 
 }
 
 /// What the digest of a plan covers: all before, the terms, and each row of the chunk with what would become of it.
-fn link(turn: &Turn<'_>, chunk: &Chunk, planned: &Tried) -> Result<Vec<u8>, StoreError> {
-    let held = turn.held;
+fn link(turn: &Turn, chunk: &Chunk, planned: &Tried) -> Result<Vec<u8>, StoreError> {
+    let held = &turn.held;
     let mut bytes = held.plan_chain.clone().unwrap_or_default();
     let terms = (
         (turn.lease.id, held.employer_id, held.channel_id, held.province_id, &held.programmes),

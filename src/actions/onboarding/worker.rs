@@ -1,7 +1,7 @@
 //! The worker: takes the batch that has waited longest, and plans or applies it chunk by chunk.
 //!
 //! Any number of processes work side by side. Who is at a batch has a lease on it, by the database's clock; each chunk is
-//! one transaction that first makes sure of the lease and last moves the checkpoint. So a worker may die at any instant:
+//! one transaction that ends by making sure of the lease and moving the checkpoint. So a worker may die at any instant:
 //! another one goes on behind the last chunk that was committed, as soon as the lease has ended.
 
 use std::collections::HashMap;
@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
-use tokio::task::JoinHandle;
 
-use super::chunk::{Bench, Chunk};
+use super::ahead::Ahead;
+use super::chunk::Bench;
 use super::{Agreed, Authority, applying, authority, planning};
 use crate::actions::once;
 use crate::domain::onboarding::{OnboardingState, Repeat};
@@ -40,22 +40,22 @@ impl Default for Pace {
 const TRIES: u32 = 4;
 
 /// One chunk's turn: which batch, in whose name, as of which day.
-pub(super) struct Turn<'a> {
-    pub database: &'a Arc<Database>,
+pub(super) struct Turn {
+    pub database: Arc<Database>,
     pub reference: Arc<Reference>,
     pub pace: Pace,
     pub lease: Lease,
-    pub held: &'a Held,
+    pub held: Held,
     pub authority: Authority,
     repeats: Arc<HashMap<u32, Repeat>>,
     today: NaiveDate,
 }
 
-impl Turn<'_> {
+impl Turn {
     /// What judges the rows of this batch.
     pub(super) fn bench(&self) -> Bench {
         Bench {
-            database: Arc::clone(self.database),
+            database: Arc::clone(&self.database),
             reference: Arc::clone(&self.reference),
             agreed: Arc::new(Agreed::clone(&self.authority.agreed)),
             repeats: Arc::clone(&self.repeats),
@@ -75,18 +75,6 @@ pub(super) enum Next {
     Lost,
     /// It cannot go on.
     Stop(Vec<Problem>),
-}
-
-/// The chunk that comes after the one that is being written, already on its way.
-struct Ahead {
-    first_row: i32,
-    chunk: JoinHandle<Result<Chunk, StoreError>>,
-}
-
-impl Drop for Ahead {
-    fn drop(&mut self) {
-        self.chunk.abort();
-    }
 }
 
 /// Works at one batch for a turn, `only` at this one where that is said. `false`: there is none to be worked at.
@@ -119,27 +107,25 @@ async fn stay(
 ) -> Result<(), StoreError> {
     let began = Instant::now();
     let mut repeats: Option<Arc<HashMap<u32, Repeat>>> = None;
-    let mut ahead: Option<Ahead> = None;
+    let mut ahead = Ahead::default();
     while let Some(held) = lease::look(&database.control, lease).await? {
         let repeats = match &repeats {
             Some(repeats) => Arc::clone(repeats),
             None => Arc::clone(repeats.insert(Arc::new(repeats_of(database, lease, &held)?))),
         };
         let reference = database.reference();
-        let next = match authority(database, &reference, &held, today).await? {
-            Err(problems) => Next::Stop(problems),
-            Ok(authority) => {
-                let turn = Turn { database, reference, pace, lease, held: &held, authority, repeats, today };
-                chunk_of(&turn, &mut ahead).await?
-            }
+        let authority = match authority(database, &reference, &held, today).await? {
+            Ok(authority) => authority,
+            Err(problems) => return stop(database, lease, &held, &problems).await,
         };
-        match next {
+        let is_last = began.elapsed() >= pace.turn && lease::others_wait(&database.control, lease).await?;
+        let database = Arc::clone(database);
+        let turn = Arc::new(Turn { database, reference, pace, lease, held, authority, repeats, today });
+        match chunk_of(&turn, &mut ahead, is_last).await? {
+            Next::More if is_last => return lease::release(&turn.database.control, lease).await,
             Next::More => {}
             Next::Done | Next::Lost => return Ok(()),
-            Next::Stop(problems) => return stop(database, lease, &held, &problems).await,
-        }
-        if began.elapsed() >= pace.turn && lease::others_wait(&database.control, lease).await? {
-            return lease::release(&database.control, lease).await;
+            Next::Stop(problems) => return stop(&turn.database, lease, &turn.held, &problems).await,
         }
     }
     Ok(())
@@ -153,29 +139,19 @@ fn repeats_of(database: &Database, lease: Lease, held: &Held) -> Result<HashMap<
     Ok(repeats.into_iter().map(|repeat| (repeat.row, repeat)).collect())
 }
 
-/// Plans or applies the next chunk, while the one behind it is opened and judged.
-async fn chunk_of(turn: &Turn<'_>, ahead: &mut Option<Ahead>) -> Result<Next, StoreError> {
-    let (held, next_row) = (turn.held, turn.held.next_row);
-    if held.state == OnboardingState::Applying && held.all_or_nothing {
-        return applying::apply_all(turn).await;
-    }
-    let chunk = match ahead.take().filter(|ahead| ahead.first_row == next_row) {
-        Some(mut ahead) => (&mut ahead.chunk).await.map_err(|_| broken())??,
-        None => turn.bench().chunk(next_row).await?,
-    };
-    if chunk.end() <= held.received {
-        let first_row = chunk.end();
-        *ahead = Some(Ahead { first_row, chunk: tokio::spawn(turn.bench().chunk(first_row)) });
-    }
+/// Plans or applies the next chunk; behind the last of a turn nothing is begun.
+async fn chunk_of(turn: &Arc<Turn>, ahead: &mut Ahead, is_last: bool) -> Result<Next, StoreError> {
     let mut attempt = 1;
     loop {
-        let tried = match held.state {
-            OnboardingState::Validating => planning::plan(turn, &chunk).await,
-            _ => applying::apply(turn, &chunk).await,
+        let tried = match turn.held.state {
+            OnboardingState::Validating => planning::plan(turn, &ahead.chunk(turn).await?).await,
+            _ if turn.held.all_or_nothing => applying::apply_all(turn).await,
+            _ => apply(turn, ahead, is_last || attempt > 1).await,
         };
         match tried {
             Err(StoreError::Contended(code)) if attempt < TRIES => {
                 tracing::debug!(code, attempt, "a chunk met another transaction; trying again");
+                ahead.drop_written();
                 tokio::time::sleep(once::pause(attempt)).await;
                 attempt += 1;
             }
@@ -184,8 +160,10 @@ async fn chunk_of(turn: &Turn<'_>, ahead: &mut Option<Ahead>) -> Result<Next, St
     }
 }
 
-fn broken() -> StoreError {
-    StoreError::Fault("judging the rows broke off".into())
+async fn apply(turn: &Arc<Turn>, ahead: &mut Ahead, alone: bool) -> Result<Next, StoreError> {
+    let writing = ahead.writing(turn, alone).await?;
+    let chunk = Arc::clone(&writing.chunk);
+    applying::settle(turn, &chunk, writing.end().await?).await
 }
 
 /// Ends a batch that cannot go on, unless it is not ours any more.
