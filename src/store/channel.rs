@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
 use super::error::StoreError;
 use super::session::Session;
 use crate::domain::actor::Actor;
+use crate::domain::calendar::Calendar;
 use crate::domain::channel::{ChannelKind, ChannelLife};
 
 /// A channel to be written.
@@ -80,19 +81,20 @@ pub async fn closing_of(conn: &mut PgConnection, id: i64) -> Result<Option<Naive
 ///
 /// # Errors
 /// The database is away.
-pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<ChannelLife, StoreError> {
+pub async fn lock(conn: &mut PgConnection, id: i64, calendar: Calendar) -> Result<ChannelLife, StoreError> {
     let sql = "select opened_on, closed_on from channel where id = $1 for update";
     let (opened_on, closed_on) = sqlx::query_as(sql).bind(id).fetch_one(&mut *conn).await?;
     // After the lock, so that it sees whatever was opened below while this waited for it.
-    let (children, children_closed_on, last_enrollment_on) = sqlx::query_as(
+    let (children, children_closed_on, last_enrollment_at): (_, _, Option<DateTime<Utc>>) = sqlx::query_as(
         "select count(*), case when bool_and(closed_on is not null) then max(closed_on) end,
-                (select (p.registered_at at time zone 'Asia/Jakarta')::date from participant p
+                (select p.registered_at from participant p
                  where p.channel_id = $1 order by p.id desc limit 1)
          from channel where parent_id = $1",
     )
     .bind(id)
     .fetch_one(conn)
     .await?;
+    let last_enrollment_on = last_enrollment_at.map(|moment| calendar.day_of(moment));
     Ok(ChannelLife { opened_on, closed_on, last_enrollment_on, children_closed_on, children })
 }
 
@@ -115,10 +117,11 @@ pub async fn close(conn: &mut PgConnection, id: i64, on: NaiveDate) -> Result<()
 pub async fn last_enrollments(
     session: &Session,
     actor: &Actor,
+    calendar: Calendar,
     ids: &[i64],
 ) -> Result<HashMap<i64, NaiveDate>, StoreError> {
-    let rows: Vec<(i64, NaiveDate)> = sqlx::query_as(
-        "select c.id, (l.registered_at at time zone 'Asia/Jakarta')::date
+    let rows: Vec<(i64, DateTime<Utc>)> = sqlx::query_as(
+        "select c.id, l.registered_at
          from unnest($1::bigint[]) as c(id)
          cross join lateral (select p.registered_at from participant p
                              where p.channel_id = c.id
@@ -131,5 +134,5 @@ pub async fn last_enrollments(
     .bind(&actor.scope.channels)
     .fetch_all(session)
     .await?;
-    Ok(rows.into_iter().collect())
+    Ok(rows.into_iter().map(|(id, moment)| (id, calendar.day_of(moment))).collect())
 }
