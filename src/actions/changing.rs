@@ -13,6 +13,7 @@ use crate::domain::count::{Deltas, Held, add, standing};
 use crate::domain::enrollment::EnrollmentStatus;
 use crate::domain::event::EventKind;
 use crate::domain::rule::Rulebook;
+use crate::domain::standing::Course;
 use crate::store::event::{self, NewEvent};
 use crate::store::participant::{self, Person, Summary};
 use crate::store::{StoreError, count};
@@ -70,21 +71,22 @@ impl History {
         self.0.entry(kind).or_default().push(event);
     }
 
-    /// Adds the entry of an enrollment that has lapsed or stands up again; `event` makes it of the day.
+    /// Adds the entry of an enrollment that has lapsed or stands up again; `event` makes it of the day. A gap that was
+    /// closed is not in the history any more, so that the day is found by comparing it with what was known before.
     pub(super) fn add_change(
         &mut self,
-        was: EnrollmentStatus,
+        was: &Course,
         held: &Held,
         event: impl FnOnce(NaiveDate) -> NewEvent,
         rules: &Rulebook,
     ) {
         use EnrollmentStatus::{Active, Inactive};
-        let kind = match (was, held.course.status()) {
+        let kind = match (was.status(), held.course.status()) {
             (Active, Inactive) => EventKind::Lapsed,
             (Inactive, Active) => EventKind::Resumed,
             _ => return,
         };
-        if let Some(&(day, _)) = held.course.history(held.segment, rules).last() {
+        if let Some(day) = held.course.changed_on(was, held.segment, rules) {
             self.add(kind, event(day));
         }
     }
