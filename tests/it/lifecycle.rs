@@ -279,7 +279,8 @@ async fn an_employer_closes_when_nobody_is_employed_there_or_ends_what_is_open()
     let (twice, _) = app.enrollment(&who.clone().at(&musi)).await;
     app.enrollment(&who.at(&ogan)).await;
     app.enrollment(&Person::new(&channel).at(&musi)).await;
-    app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-11-25"))).await;
+    // What is to begin later ends as if it had never been.
+    app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-12-10"))).await;
     assert_eq!(problems(&close(&app, &token, &musi, "2014-12-02", true).await), [("OUT_OF_RANGE", "on")]);
     assert_eq!(
         problems(&close(&app, &token, &musi, "2014-11-20", false).await),
@@ -291,7 +292,7 @@ async fn an_employer_closes_when_nobody_is_employed_there_or_ends_what_is_open()
         json!({"employer": {"closedOn": "2014-11-20", "counts": {"total": 3, "ended": 3}}, "ended": 3, "errors": []})
     );
     let reasons = "select count(*) from enrollment where end_reason = 'EMPLOYER_CLOSED'
-        and ends_on = greatest(date '2014-11-20', starts_on)";
+        and ends_on = greatest(date '2014-11-20', counts_from)";
     assert_eq!(app.count(reasons).await, 3);
     assert_eq!(life(&app, &twice).await["status"], "ACTIVE", "who works elsewhere too goes on there");
     assert_eq!(counts(&app).await, [3, 1, 0, 0, 2]);
@@ -305,6 +306,53 @@ async fn an_employer_closes_when_nobody_is_employed_there_or_ends_what_is_open()
     let first = app.ask_as(&token, CLOSE, json!({"input": input})).await;
     assert_eq!(first["closeEmployer"]["employer"]["closedOn"], "2014-11-20");
     assert_eq!(app.ask_as(&token, CLOSE, json!({"input": input})).await, first);
+}
+
+const TREND: &str = "{ coverage { trend(from: \"2014-06-30\", until: \"2014-10-02\") { on active } } }";
+
+#[tokio::test]
+async fn an_employer_does_not_close_before_what_is_known_of_its_people() {
+    let app = App::new().await;
+    let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
+    let musi = app.employer("PT Musi").await;
+    for _ in 0..3 {
+        app.enrolled(&paid(Person::new(&channel).at(&musi)).with("startsOn", json!("2014-07-01"))).await;
+    }
+    let record =
+        "mutation ($input: RecordContributionsInput!) { recordContributions(input: $input) { recorded } }";
+    for month in ["2014-08-01", "2014-09-01"] {
+        app.ask(record, json!({"input": {"employerId": musi, "month": month}})).await;
+    }
+    let before = app.ask(TREND, json!({})).await;
+    let refused = async |on: &str, end: bool| {
+        let payload = close(&app, &token, &musi, on, end).await;
+        assert_eq!(
+            (problems(&payload), &payload["ended"]),
+            (vec![("OUT_OF_RANGE", "on")], &json!(0)),
+            "{on}"
+        );
+        payload["errors"][0]["hint"].as_str().unwrap().to_owned()
+    };
+    // Before there was anything to be enrolled in; before they began; and before the last month that was paid for.
+    assert!(refused("0001-01-01", true).await.contains("1993-02-27"));
+    for (on, end) in [("2014-06-30", true), ("2014-07-01", true), ("2014-08-31", false)] {
+        assert!(refused(on, end).await.contains("2014-09-01"), "{on}");
+    }
+    assert_eq!(app.count("select count(*) from enrollment where ends_on is null").await, 3);
+    assert_eq!(app.count("select count(*) from employer where closed_on is null").await, 1);
+    assert_eq!(app.ask(TREND, json!({})).await, before);
+    // Somebody who began later was enrolled in error, and somebody left.
+    let (_, error) =
+        app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-09-20"))).await;
+    assert!(refused("2014-09-15", true).await.contains("2014-09-20"));
+    assert_eq!(app.end(&error, "2014-09-20", "ENROLLED_IN_ERROR").await["errors"], json!([]));
+    let (_, left) =
+        app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-08-20"))).await;
+    assert_eq!(app.end(&left, "2014-09-18", "RESIGNED").await["errors"], json!([]));
+    assert!(refused("2014-09-17", true).await.contains("2014-09-18"));
+    let closed = close(&app, &token, &musi, "2014-09-18", true).await;
+    assert_eq!((&closed["errors"], &closed["ended"]), (&json!([]), &json!(3)));
+    assert_eq!(app.figures_that_differ().await, 0);
 }
 
 #[tokio::test]
