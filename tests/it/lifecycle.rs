@@ -164,6 +164,64 @@ async fn a_death_ends_all_that_is_open_and_nothing_can_be_added_after_it() {
 }
 
 #[tokio::test]
+async fn a_death_is_recorded_of_somebody_whose_enrollments_have_ended() {
+    let app = App::on(DECEMBER).await;
+    let channel = app.channel("BR-PLG").await;
+    let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
+    for (died_on, figures) in [("2014-11-15", [1, 0, 0, 0, 1]), ("2014-10-20", [2, 0, 0, 0, 2])] {
+        let who = paid(Person::new(&channel).at(&musi));
+        let (person, enrollment) = app.enrollment(&who).await;
+        assert_eq!(app.end(&enrollment, "2014-11-01", "RESIGNED").await["errors"], json!([]));
+        let early = app.end(&enrollment, "2014-10-01", "DECEASED").await;
+        assert_eq!(problems(&early), [("OUT_OF_RANGE", "on")]);
+        // Its former employer may not record it, and is told the same whether the person lives or not.
+        let input = json!({"enrollmentId": enrollment, "on": died_on, "reason": "DECEASED"});
+        let partner = app.partner(&musi).await;
+        let untold = app.end_as(&partner, input.clone()).await;
+        let payload = app.end(&enrollment, died_on, "DECEASED").await;
+        assert_eq!(payload["errors"], json!([]));
+        let ended = json!({"id": enrollment, "status": "ENDED", "startsOn": "2014-10-02", "endsOn": "2014-11-01",
+            "endReason": "RESIGNED", "participant": {"status": "DECEASED", "employer": null}});
+        assert_eq!(payload["enrollment"], ended, "the end that was told stays");
+        assert_eq!(problems(&untold), [("OUT_OF_SCOPE", "reason")]);
+        assert_eq!(app.end_as(&partner, input).await, untold);
+        let resigns = json!({"enrollmentId": enrollment, "on": "2014-11-20", "reason": "RESIGNED"});
+        assert_eq!(problems(&app.end_as(&partner, resigns).await), [("CONFLICT", "enrollmentId")]);
+        let found = life(&app, &person).await;
+        assert_eq!(list(&found["events"], "kind"), ["DIED", "ENDED", "ENROLLED"]);
+        assert_eq!(found["events"]["nodes"][0]["effectiveOn"], died_on);
+        let seen = app.ask_as(&partner, LIFE, json!({"id": person})).await["participant"].take();
+        let kinds = list(&seen["events"], "kind");
+        assert_eq!((&seen["status"], json!(kinds)), (&json!("ENDED"), json!(["ENDED", "ENROLLED"])));
+        assert_eq!(counts(&app).await, figures);
+        assert_eq!(app.figures_that_differ().await, 0);
+        let deceased = "select coalesce(sum(persons), 0)::bigint from count_delta
+            where effective_on = '2014-11-15' and standing & (1 << 18) <> 0";
+        assert_eq!(app.count(deceased).await, 1, "from the day of the death on");
+        let twice = app.end(&enrollment, died_on, "DECEASED").await;
+        assert_eq!(problems(&twice), [("CONFLICT", "enrollmentId")]);
+        let again = app.enroll(&who.at(&ogan)).await;
+        assert_eq!(codes(&again["errors"]), ["NOT_ELIGIBLE"]);
+    }
+}
+
+#[tokio::test]
+async fn a_death_that_is_told_with_a_former_enrollment_ends_what_is_open() {
+    let app = App::on(DECEMBER).await;
+    let channel = app.channel("BR-PLG").await;
+    let who = Person::new(&channel);
+    let (_, of_her_own) = app.enrollment(&who).await;
+    let (person, _) = app.enrollment(&who.at(&app.employer("PT Musi").await)).await;
+    assert_eq!(app.end(&of_her_own, "2014-11-01", "RESIGNED").await["errors"], json!([]));
+    assert_eq!(app.end(&of_her_own, "2014-11-20", "DECEASED").await["errors"], json!([]));
+    let found = life(&app, &person).await;
+    let ends = [list(&found["enrollments"], "endsOn"), list(&found["enrollments"], "endReason")];
+    assert_eq!(json!(ends), json!([["2014-11-20", "2014-11-01"], ["DECEASED", "RESIGNED"]]));
+    assert_eq!(counts(&app).await, [1, 0, 0, 0, 1]);
+    assert_eq!(app.figures_that_differ().await, 0);
+}
+
+#[tokio::test]
 async fn a_payer_is_told_of_a_death_by_the_end_of_its_own_enrollment() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
@@ -251,7 +309,7 @@ async fn two_end_one_enrollment_at_one_moment_and_one_of_them_is_told() {
         let (_, enrollment) = app.enrollment(&Person::new(&channel)).await;
         let ends = tokio::join!(
             app.end(&enrollment, "2014-11-20", "RESIGNED"),
-            app.end(&enrollment, "2014-11-21", "DECEASED")
+            app.end(&enrollment, "2014-11-21", "RETIRED")
         );
         let mut told = [problems(&ends.0), problems(&ends.1)];
         told.sort();
