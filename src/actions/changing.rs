@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use crate::domain::actor::Actor;
-use crate::domain::count::{Deltas, Held, add, standing};
+use crate::domain::count::{Deltas, Held, add};
 use crate::domain::enrollment::EnrollmentStatus;
 use crate::domain::event::EventKind;
 use crate::domain::rule::Rulebook;
@@ -45,25 +45,14 @@ pub(super) async fn settle(
         add(&mut deltas, &after.counted(), 1, rules);
         if let Some(before) = before {
             add(&mut deltas, &before.counted(), -1, rules);
-            let now = summary(*participant, after);
-            if now != summary(*participant, before) {
+            let now = Summary::of(*participant, after);
+            if now != Summary::of(*participant, before) {
                 summaries.push(now);
             }
         }
     }
     participant::summarize_many(conn, &summaries).await?;
     count::append(conn, &deltas).await
-}
-
-fn summary(id: i64, person: &Person) -> Summary {
-    let mut newest_first = person.enrollments.values().rev();
-    let newest_open = newest_first.find(|held| held.course.status() != EnrollmentStatus::Ended);
-    Summary {
-        id,
-        employer_id: newest_open.and_then(|held| held.employer),
-        association_id: newest_open.and_then(|held| held.association),
-        status: standing(&person.counted()).status(),
-    }
 }
 
 /// What is added to the histories of people, kind by kind.

@@ -39,6 +39,7 @@ mod personal_data;
 mod provider;
 mod quota;
 mod reading;
+mod recount;
 mod registering;
 mod rights;
 mod rotation;
