@@ -167,6 +167,27 @@ async fn the_report_has_the_rows_that_were_refused_in_the_columns_they_came_in()
 }
 
 #[tokio::test]
+async fn what_else_a_roster_brings_along_is_told_to_nobody_without_the_right() {
+    let road = Road::new(2).await;
+    let header = format!("{HEADER};NO KK;NPWP;ALAMAT;NO HP 2;1671010101010008");
+    let extra = "1671010101010007;1671010208850001;Jl. Merdeka 5;081234567890;x";
+    let rows = [2, 3].map(|n| format!("{};{extra}", line(n).replace(";L;", ";x;")));
+    let long = format!("{};{extra};one cell too many", line(4));
+    let file = [&[header][..], &rows, &[long]].concat().join("\n");
+    let batch = road.sent(json!({"planOnly": false}), &file).await;
+    road.work().await;
+    let own = road.report(&road.sender, &batch, None).await.body.as_str().unwrap().to_owned();
+    assert!(own.contains("1671010101010007") && own.contains("Jl. Merdeka 5"), "{own}");
+    let approver = road.app.token(Role::Approver, TokenScope::default()).await;
+    let masked = road.report(&approver, &batch, None).await.body.as_str().unwrap().to_owned();
+    assert_eq!(masked.lines().count(), 4, "{masked}");
+    for secret in ["167101010101000", "1671010208850001", "Merdeka", "0812345", "4.250.000"] {
+        assert!(!masked.contains(secret), "{secret}: {masked}");
+    }
+    assert!(masked.contains("NO KK;NPWP;ALAMAT") && masked.contains("Budi Santoso"), "{masked}");
+}
+
+#[tokio::test]
 async fn the_same_key_is_the_same_batch() {
     let road = Road::new(3).await;
     let mut input = road.input();

@@ -1,8 +1,8 @@
 //! The rows of a batch that were refused, as CSV in the columns they came in, with what is wrong in a last column.
 //!
 //! Who has sent the batch gets back what it sent. Everybody else who sees the batch is told personal data under the rule
-//! that holds everywhere: by who has the right and says for what; else numbers are masked, and birth date, wage and
-//! telephone are left out.
+//! that holds everywhere: by who has the right and says for what; else numbers are masked, and what is not known to be
+//! harmless is left out ([`Mask`]).
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -20,9 +20,10 @@ use crate::domain::access::Purpose;
 use crate::domain::actor::Operation;
 use crate::domain::onboarding::{FIELDS, OnboardingState, RowOutcome, StagedRow};
 use crate::domain::problem::Problem;
+use crate::domain::text;
 use crate::graphql::node_id::batch_id;
 use crate::http::code::Code;
-use crate::roster::ReportWriter;
+use crate::roster::{Mask, ReportWriter};
 use crate::store::onboarding::{self, BatchRow, ReportedRow, staging};
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
@@ -93,6 +94,8 @@ impl Report {
         let (columns, separator) = staging::form(&self.database.writer, self.batch.id).await?;
         let columns = columns.unwrap_or_else(|| FIELDS.map(str::to_owned).to_vec());
         let separator = separator.bytes().next().unwrap_or(b',');
+        let mask = (!self.in_full).then(|| Mask::of(&columns));
+        let columns = mask.as_ref().map_or_else(|| columns.clone(), |mask| mask.columns(&columns));
         let out = Buffer::default();
         let mut writer = ReportWriter::new(out.clone(), &columns, separator).map_err(cannot_write)?;
         let mut next_row = 1;
@@ -105,8 +108,12 @@ impl Report {
             let told: HashMap<i32, ReportedRow> = told.into_iter().map(|row| (row.number, row)).collect();
             for row in &rows {
                 if let Some(error) = self.error(row, &told) {
-                    let cells = if self.in_full { row.cells().to_vec() } else { row.masked_cells() };
-                    writer.write(&cells, &error).map_err(cannot_write)?;
+                    let written = match &mask {
+                        None => writer.write(row.cells(), &error),
+                        // What a message repeats of a file is no identity number, unless a column is called by one.
+                        Some(mask) => writer.write(&mask.cells(row), &text::without_numbers(&error)),
+                    };
+                    written.map_err(cannot_write)?;
                 }
             }
             if send.send(Ok(out.take())).await.is_err() {
