@@ -188,6 +188,51 @@ async fn what_else_a_roster_brings_along_is_told_to_nobody_without_the_right() {
 }
 
 #[tokio::test]
+async fn each_reading_of_a_report_is_on_record_with_its_purpose_or_is_not_given() {
+    let road = Road::new(2).await;
+    let app = &road.app;
+    let rows = (1..=5).map(|n| if n > 2 { line(n).replace(";L;", ";x;") } else { line(n) });
+    let batch = road.sent(json!({"planOnly": false}), &roster(rows)).await;
+    road.work().await;
+    let reader = app.reader(Role::Officer, TokenScope::default()).await;
+    let approver = app.token(Role::Approver, TokenScope::default()).await;
+    let mut since = 0;
+    app.entries(&mut since).await;
+    let operation = format!("onboardingReport {batch} rows=3");
+    for (token, purpose, client) in [
+        (&road.sender, None, "ADMINISTRATOR"),
+        (&approver, None, "APPROVER"),
+        (&reader, Some("Koreksi data"), "reader-OFFICER"),
+    ] {
+        let reply = road.report(token, &batch, purpose).await;
+        assert_eq!(reply.status, 200);
+        let entry = (client.to_owned(), "READ".to_owned(), operation.clone(), Vec::new());
+        assert_eq!(app.entries(&mut since).await, [entry]);
+        let last = "select client, purpose, request_id::text from audit_entry order by id desc limit 1";
+        let found: (String, Option<String>, String) = sqlx::query_as(last).fetch_one(&app.sql).await.unwrap();
+        let id = reply.headers["x-request-id"].to_str().unwrap().to_owned();
+        assert_eq!(found, (client.to_owned(), purpose.map(str::to_owned), id));
+    }
+    // Auditors find them by what was done, and by the batch.
+    let auditor = app.token(Role::Auditor, TokenScope::default()).await;
+    let query =
+        "query ($word: String!) { auditEntries(filterBy: {operation: $word}) { nodes { actor subjects } } }";
+    for word in ["onboardingReport", &batch] {
+        let found = app.ask_as(&auditor, query, json!({"word": word})).await;
+        assert_eq!(found["auditEntries"]["nodes"].as_array().unwrap().len(), 3, "{word}");
+    }
+    // Who may not see it leaves no entry, and where there is no entry there is no report.
+    let foreign = app.officer(&["15"]).await;
+    assert_refused(&road.report(&foreign, &batch, None).await, 404, "NOT_FOUND");
+    assert_eq!(app.entries(&mut since).await, []);
+    app.owner("revoke insert on audit_entry from registry_writer").await;
+    app.owner("revoke insert (client) on audit_entry from registry_writer").await;
+    let refused = road.report(&reader, &batch, Some("Koreksi data")).await;
+    assert_refused(&refused, 503, "UNAVAILABLE");
+    assert!(!refused.body.to_string().contains("Budi"), "{}", refused.body);
+}
+
+#[tokio::test]
 async fn the_same_key_is_the_same_batch() {
     let road = Road::new(3).await;
     let mut input = road.input();

@@ -21,9 +21,10 @@ use crate::domain::actor::Operation;
 use crate::domain::onboarding::{FIELDS, OnboardingState, RowOutcome, StagedRow};
 use crate::domain::problem::Problem;
 use crate::domain::text;
-use crate::graphql::node_id::batch_id;
+use crate::graphql::node_id::{NodeId, batch_id};
 use crate::http::code::Code;
 use crate::roster::{Mask, ReportWriter};
+use crate::store::audit::{About, Trail};
 use crate::store::onboarding::{self, BatchRow, ReportedRow, staging};
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
@@ -46,9 +47,13 @@ pub(super) async fn give(
         Err(error) => return asked.failed(&error),
     };
     let Some(batch) = batch else { return asked.absent() };
-    let has_purpose = request.extensions().get::<Purpose>().is_some();
+    let purpose = request.extensions().get::<Purpose>();
     let is_own = batch.submitted_by == asked.actor.client;
-    let in_full = is_own || (has_purpose && asked.actor.reads_personal_data());
+    let in_full = is_own || (purpose.is_some() && asked.actor.reads_personal_data());
+    if let Err(error) = put_on_record(&desk.database, &session, &asked, &batch, purpose).await {
+        tracing::error!(request_id = %asked.id, %error, "a report was not given: no entry for it");
+        return asked.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
+    }
     let receive = report_of(Arc::clone(&desk.database), session, batch, in_full);
     let pieces = stream::unfold(receive, |mut receive| async move { Some((receive.recv().await?, receive)) });
     let name = HeaderValue::try_from(report_name(id)).expect("an id is a header value");
@@ -58,6 +63,36 @@ pub(super) async fn give(
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     (headers, Body::from_stream(pieces)).into_response()
+}
+
+/// Masked or in full: before the first byte leaves it is on record who reads it, of which batch, how many rows and what for.
+async fn put_on_record(
+    database: &Database,
+    session: &Session,
+    asked: &Asked,
+    batch: &BatchRow,
+    purpose: Option<&Purpose>,
+) -> Result<(), StoreError> {
+    let about = About {
+        operation: format!(
+            "onboardingReport {} rows={}",
+            NodeId::Batch(batch.id).encode().as_str(),
+            rows_of(batch)
+        ),
+        purpose: purpose.map(|purpose| purpose.as_str().to_owned()),
+        request_id: asked.id.uuid(),
+    };
+    Trail::new(&database.journal, session, Arc::clone(&asked.actor), about).close_unnamed().await
+}
+
+/// How many rows a report has; of a batch that is still applied, has so far.
+fn rows_of(batch: &BatchRow) -> i32 {
+    batch.rejected + if is_stopped(batch) { batch.pending } else { 0 }
+}
+
+/// Are its pending rows in the report, because they will never be enrolled?
+fn is_stopped(batch: &BatchRow) -> bool {
+    matches!(batch.state, OnboardingState::Cancelled | OnboardingState::Failed)
 }
 
 /// The report of a batch that somebody has been shown, piece by piece; the last one is an error where it broke off.
@@ -129,7 +164,7 @@ impl Report {
 
     /// What a row is in the report for; `None`: it is not.
     fn error(&self, row: &StagedRow, told: &HashMap<i32, ReportedRow>) -> Option<String> {
-        let stopped = matches!(self.batch.state, OnboardingState::Cancelled | OnboardingState::Failed);
+        let stopped = is_stopped(&self.batch);
         match told.get(&row.number) {
             Some(ReportedRow { outcome: RowOutcome::Rejected, problems, .. }) => {
                 let problems = problems.as_ref().map(|problems| problems.0.as_slice()).unwrap_or_default();
