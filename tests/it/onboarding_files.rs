@@ -2,7 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt as _};
 use participant_registry::domain::actor::Role;
 use participant_registry::http::graphql::Settings;
 use participant_registry::roster::Limits;
@@ -91,6 +91,61 @@ async fn a_file_beyond_the_limits_is_refused_before_all_of_it_has_come() {
     let short = |n: u32| line(n).replace(";Dinas Kesehatan;4.250.000,00", ";;");
     assert_refused(&road.put(&batch, roster((1..=4).map(short))).await, 422, "OUT_OF_RANGE");
     assert_nothing_left(&road, &batch).await;
+}
+
+/// A body of which nothing more comes, and a word when the first of it is taken.
+fn hanging() -> (Body, tokio::sync::oneshot::Receiver<()>) {
+    let (send, taken) = tokio::sync::oneshot::channel();
+    let first = stream::once(async move {
+        send.send(()).unwrap();
+        Ok::<_, std::io::Error>(Bytes::from_static(b"NIK;"))
+    });
+    (Body::from_stream(first.chain(stream::pending())), taken)
+}
+
+#[tokio::test]
+async fn who_tries_again_after_a_broken_connection_does_not_wait_for_the_dead_one() {
+    let road = Road::new(3).await;
+    let batch = road.start(json!({})).await;
+    let (body, taken) = hanging();
+    let dead = road.put(&batch, body);
+    let again = async {
+        taken.await.unwrap();
+        road.put(&batch, roster((1..=7).map(line))).await
+    };
+    let (dead, again) = tokio::join!(dead, again);
+    assert_eq!((again.status, &again.body["rows"]), (StatusCode::OK, &json!(7)), "{}", again.body);
+    assert_refused(&dead, 409, "CONFLICT");
+    assert_eq!(road.look(&batch).await["counts"]["received"], 7);
+}
+
+#[tokio::test]
+async fn one_client_with_slow_connections_does_not_keep_others_out() {
+    let road = Road::new(3).await;
+    let officer =
+        Road { sender: road.app.officer(&["16"]).await, employer: road.employer.clone(), app: road.app };
+    let mine =
+        [officer.start(json!({})).await, officer.start(json!({})).await, officer.start(json!({})).await];
+    let road = Road { sender: officer.app.administrator().await, ..officer };
+    let batch = road.start(json!({})).await;
+    let slow = road.app.officer(&["16"]).await;
+    let ((one, first), (two, second)) = (hanging(), hanging());
+    let others = async {
+        first.await.unwrap();
+        second.await.unwrap();
+        assert_refused(&road.put_as(&slow, &mine[2], roster([line(1)])).await, 429, "TOO_MANY_REQUESTS");
+        let reply = road.put(&batch, roster((1..=7).map(line))).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    };
+    // The slow ones never end by themselves.
+    tokio::select! {
+        _ = road.put_as(&slow, &mine[0], one) => panic!("it hangs"),
+        _ = road.put_as(&slow, &mine[1], two) => panic!("it hangs"),
+        () = others => {}
+    }
+    // Who has hung up gives the place back.
+    let reply = road.put_as(&slow, &mine[2], roster([line(9)])).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
 }
 
 #[tokio::test]
