@@ -124,19 +124,25 @@ pub struct Received {
 /// Ends receiving: from here on a worker has it. `false` where somebody else receives it by now, or it was cancelled.
 ///
 /// # Errors
-/// The database is away.
+/// The database is away, or the key was exchanged since the repeated rows were sealed.
 pub async fn finish(
     conn: &mut PgConnection,
+    keys: &Keys,
     (batch, epoch): (i64, i64),
     received: &Received,
 ) -> Result<bool, StoreError> {
+    // An exchange of the key waits for whoever has this lock, or this waits for the exchange: else it would pass over what is
+    // sealed here and not committed yet.
+    sqlx::query("lock table onboarding_chunk in row exclusive mode").execute(&mut *conn).await?;
     let sql = "update onboarding_batch
                set state = $3, received = $4, pending = $4, digest = $5, columns = $6, separator = $7, repeated = $8,
                    next_row = 1
                where id = $1 and epoch = $2 and state = 'RECEIVING'";
     let update = sqlx::query(sql).bind(batch).bind(epoch).bind(received.state).bind(received.rows);
     let update = update.bind(&received.digest).bind(&received.columns).bind(received.separator.to_string());
-    Ok(update.bind(&received.repeated).execute(conn).await?.rows_affected() == 1)
+    let updated = update.bind(&received.repeated).execute(&mut *conn).await?.rows_affected();
+    rotation::demand_in_force(conn, keys).await?;
+    Ok(updated == 1)
 }
 
 /// Seals what is known of repeated rows: it tells which rows have one number.
