@@ -19,6 +19,7 @@ use tracing::Instrument as _;
 
 use self::places::{Full, Overtaken, Places};
 use super::code::Code;
+use super::cost::Purse;
 use super::graphql::{RequestId, Writes, refusal};
 use super::language;
 use super::settings::Upload;
@@ -41,14 +42,22 @@ struct Inner {
     clock: Clock,
     settings: Upload,
     writes: Writes,
+    /// `None`: nobody's points are counted.
+    purse: Option<Arc<Purse>>,
     places: Arc<Places>,
 }
 
 impl Desk {
-    /// Receives and gives out files within these limits; what is received outlives its connection as a write.
-    pub(super) fn new(database: Arc<Database>, clock: Clock, settings: Upload, writes: Writes) -> Self {
+    /// Receives and gives out files within these limits; what is received outlives its connection as a write, and what is
+    /// given out costs points.
+    pub(super) fn new(
+        database: Arc<Database>,
+        clock: Clock,
+        settings: Upload,
+        (writes, purse): (Writes, Option<Arc<Purse>>),
+    ) -> Self {
         let places = Places::new(&settings);
-        Self(Arc::new(Inner { database, clock, settings, writes, places }))
+        Self(Arc::new(Inner { database, clock, settings, writes, purse, places }))
     }
 
     /// The routes.

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use futures_util::stream::{self, StreamExt as _};
 use participant_registry::domain::actor::Role;
 use participant_registry::http::graphql::Settings;
+use participant_registry::http::settings::Cost;
 use participant_registry::roster::Limits;
 
 use crate::support::app::codes;
@@ -285,6 +286,31 @@ async fn each_reading_of_a_report_is_on_record_with_its_purpose_or_is_not_given(
     let refused = road.report(&reader, &batch, Some("Koreksi data")).await;
     assert_refused(&refused, 503, "UNAVAILABLE");
     assert!(!refused.body.to_string().contains("Budi"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn a_report_costs_what_it_holds_and_opens_only_what_it_tells() {
+    let road = Road::new(2).await;
+    let rows = (1..=8).map(|n| if n < 4 { line(n) } else { line(n).replace(";L;", ";x;") });
+    let batch = road.sent(json!({}), &roster(rows)).await;
+    road.work().await;
+    // A plan keeps all chunks; the first has no row for the report, and could not be opened.
+    let spoilt = "update onboarding_chunk set sealed = '\\x00' where first_row = 1";
+    road.app.owner(spoilt).await;
+    let mut settings = Settings::default();
+    // A point in six seconds: none comes back during the test.
+    settings.cost = Cost { per_minute: 10, burst: 10 };
+    let road = Road { app: road.app.behind(settings.clone()), ..road };
+    let report = road.report(&road.sender, &batch, None).await;
+    assert_eq!(report.body.as_str().unwrap().lines().count(), 6, "{}", report.body);
+    let spent = road.report(&road.sender, &batch, None).await;
+    assert_refused(&spent, 429, "COST_LIMIT_REACHED");
+    assert!(spent.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 1);
+    // One that is larger than all points of a client costs all of them.
+    settings.cost = Cost { per_minute: 10, burst: 3 };
+    let road = Road { app: road.app.behind(settings), ..road };
+    assert_eq!(road.report(&road.sender, &batch, None).await.status, 200);
+    assert_refused(&road.report(&road.sender, &batch, None).await, 429, "COST_LIMIT_REACHED");
 }
 
 #[tokio::test]

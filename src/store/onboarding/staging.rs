@@ -182,6 +182,28 @@ pub async fn find(
     Ok(sqlx::query_as(sql).bind(batch).bind(row).fetch_optional(executor).await?)
 }
 
+/// The same, of chunks with a row that was refused. Before a plan is applied all its chunks are there, however few of their rows
+/// a report is about.
+///
+/// # Errors
+/// The database is away.
+pub async fn find_rejected(
+    executor: impl sqlx::PgExecutor<'_>,
+    batch: i64,
+    row: i32,
+) -> Result<Option<SealedChunk>, StoreError> {
+    // A chunk goes as far as the next one begins: of a request only the rows that were refused are in it, with gaps.
+    let sql = "select c.first_row, c.rows, c.sealed from onboarding_chunk c
+               cross join lateral (select coalesce(min(n.first_row), 2147483647) as first_row from onboarding_chunk n
+                                   where n.batch_id = $1 and n.first_row > c.first_row) next
+               where c.batch_id = $1 and c.first_row >= $2
+                 and exists (select from onboarding_row r
+                             where r.batch_id = $1 and r.number >= c.first_row and r.number < next.first_row
+                               and r.outcome = 'REJECTED')
+               order by c.first_row limit 1";
+    Ok(sqlx::query_as(sql).bind(batch).bind(row).fetch_optional(executor).await?)
+}
+
 /// Keeps of a chunk only the rows that a report needs; a chunk of which nothing is kept goes.
 ///
 /// # Errors
