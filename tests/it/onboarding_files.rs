@@ -7,6 +7,7 @@ use participant_registry::domain::actor::Role;
 use participant_registry::http::graphql::Settings;
 use participant_registry::http::settings::Cost;
 use participant_registry::roster::Limits;
+use participant_registry::store::database::PoolSettings;
 
 use crate::support::app::codes;
 use crate::support::road::{HEADER, Road, line, roster, sha256};
@@ -311,6 +312,35 @@ async fn a_report_costs_what_it_holds_and_opens_only_what_it_tells() {
     let road = Road { app: road.app.behind(settings), ..road };
     assert_eq!(road.report(&road.sender, &batch, None).await.status, 200);
     assert_refused(&road.report(&road.sender, &batch, None).await, 429, "COST_LIMIT_REACHED");
+}
+
+#[tokio::test]
+async fn a_client_has_so_many_onboardings_that_have_not_ended() {
+    let road = Road::new(3).await;
+    let pools = PoolSettings { open_batches: 2, ..PoolSettings::default() };
+    let app = road.app.process_within(pools).await;
+    let road = Road { app, ..road };
+    let (first, _second) = (road.start(json!({})).await, road.start(json!({})).await);
+    let mut input = road.input();
+    input["idempotencyKey"] = json!("one-batch-too-many");
+    let refused = road.start_with(&input).await;
+    assert_eq!((codes(&refused["errors"]), &refused["batch"]), (vec!["CONFLICT"], &json!(null)));
+    assert_eq!(refused["errors"][0]["path"], json!(["fileName"]));
+    let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
+        batch { id } errors { code path hint } } }";
+    let rows = json!({"employerId": road.employer, "channelCode": "BR-PLG", "provinceCode": "16",
+        "startsOn": "2014-11-01", "planOnly": true, "rows": [crate::support::row(1)]});
+    let refused = road.app.ask_as(&road.sender, onboard, json!({"input": rows})).await;
+    let error = &refused["onboardCivilServants"]["errors"][0];
+    assert_eq!((&error["code"], &error["path"]), (&json!("CONFLICT"), &json!(["rows"])));
+    assert!(error["hint"].as_str().unwrap().contains("cancelOnboarding"), "{error}");
+    // Another client has its own; and what has ended makes room, under the key that was refused.
+    let other =
+        Road { sender: road.app.officer(&["16"]).await, employer: road.employer.clone(), app: road.app };
+    other.start(json!({})).await;
+    let road = Road { sender: other.app.administrator().await, ..other };
+    assert_eq!(road.cancel(&road.sender, &first).await["errors"], json!([]));
+    assert_eq!(road.start_with(&input).await["errors"], json!([]));
 }
 
 #[tokio::test]
