@@ -65,6 +65,7 @@ pub async fn release(session: &Session, lease: Lease) -> Result<(), StoreError> 
 
 /// Holds on to a batch while somebody works at it. `false`: the lease is lost, or the batch has ended. Never waits: a
 /// worker's own transaction has the row locked while it plans, and while it makes a chunk last; nobody else takes it then.
+/// What was let go meanwhile stays so.
 ///
 /// # Errors
 /// The database is away.
@@ -75,7 +76,7 @@ pub async fn renew(session: &Session, lease: Lease, holds: Duration) -> Result<b
                renewed as (
                    update onboarding_batch set leased_until = clock_timestamp() + $3 * interval '1 millisecond'
                    where id = (select b.id from onboarding_batch b join held using (id)
-                               where b.epoch = $2 and b.state in ('VALIDATING', 'APPLYING')
+                               where b.epoch = $2 and b.state in ('VALIDATING', 'APPLYING') and b.leased_until is not null
                                for no key update of b skip locked))
                select exists (select from held)";
     let renew = sqlx::query_scalar(sql).bind(lease.id).bind(lease.epoch).bind(milliseconds(holds));
