@@ -200,6 +200,7 @@ fn stop_of(refused: Refused) -> Stop {
     match refused {
         Refused::Problems(problems) => Stop::Refused(problems),
         Refused::Store(error) => Stop::Failed(error.into()),
+        Refused::Forbidden => Stop::Failed(ActionError::Forbidden),
         refused @ (Refused::Absent | Refused::NotYours | Refused::NotWaiting) => {
             let problem =
                 Problem::error(ProblemCode::Conflict, "file", format!("The file is not taken: {refused}."));
