@@ -23,7 +23,7 @@ use crate::domain::problem::Problem;
 use crate::graphql::node_id::batch_id;
 use crate::http::code::Code;
 use crate::roster::ReportWriter;
-use crate::store::onboarding::{self, BatchRow, ReportedRow, staging};
+use crate::store::onboarding::{self, BatchRow, ReportedRow, retention, staging};
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
 
@@ -45,6 +45,9 @@ pub(super) async fn give(
         Err(error) => return asked.failed(&error),
     };
     let Some(batch) = batch else { return asked.absent() };
+    if batch.discarded_at.is_some() {
+        return asked.refuse(StatusCode::GONE, Code::ReportGone);
+    }
     let has_purpose = request.extensions().get::<Purpose>().is_some();
     let is_own = batch.submitted_by == asked.actor.client;
     let in_full = is_own || (has_purpose && asked.actor.reads_personal_data());
@@ -114,6 +117,9 @@ impl Report {
                 return Ok(());
             }
         }
+        if retention::is_discarded(&self.database.writer, self.batch.id).await? {
+            return Err(StoreError::Unavailable("its rows were discarded meanwhile".into()));
+        }
         writer.finish().map_err(cannot_write)?;
         // Who has hung up needs the end no more.
         let _ = send.send(Ok(out.take())).await;
@@ -122,7 +128,11 @@ impl Report {
 
     /// What a row is in the report for; `None`: it is not.
     fn error(&self, row: &StagedRow, told: &HashMap<i32, ReportedRow>) -> Option<String> {
-        let stopped = matches!(self.batch.state, OnboardingState::Cancelled | OnboardingState::Failed);
+        let stopped = match self.batch.state {
+            // A trial ends with its plan: what is pending would be enrolled.
+            OnboardingState::Cancelled => !self.batch.dry_run,
+            state => state == OnboardingState::Failed,
+        };
         match told.get(&row.number) {
             Some(ReportedRow { outcome: RowOutcome::Rejected, problems, .. }) => {
                 let problems = problems.as_ref().map(|problems| problems.0.as_slice()).unwrap_or_default();
