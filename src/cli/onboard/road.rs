@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::report_file::ReportFile;
 use super::verdict::{Told, Verdict, explained};
-use super::{Request, Size, Stop, fetch_failing, key_of, step, tell};
+use super::{Request, Size, Stop, fetch_failing, key_of, step, tell, units_of};
 use crate::actions::onboarding::receive::{self, Refused};
 use crate::actions::onboarding::worker::{Pace, work};
 use crate::actions::start_onboarding::{Input, Started, start_onboarding};
@@ -88,7 +88,7 @@ async fn verdict(
         return Err(Stop::Refused(vec![Problem::error(ProblemCode::Conflict, "file", stopped)]));
     }
     let units = match args.by_work_unit {
-        true => onboarding::by_work_unit(&database.writer, &[batch.id]).await?.remove(&batch.id),
+        true => units_of(database, batch.id).await?,
         false => None,
     };
     let (mut counts, monthly_contributions) = (batch.counts(), batch.monthly_contributions);
