@@ -119,6 +119,8 @@ pub struct Held {
     pub all_or_nothing: bool,
     /// Does it wait for approval?
     pub plan_only: bool,
+    /// Is it only tried? Then its plan is its end.
+    pub dry_run: bool,
     /// Has each of its rows an entry, since it was planned?
     pub planned: bool,
     /// Rows.
@@ -136,7 +138,7 @@ pub struct Held {
 }
 
 const COLUMNS: &str = "state, employer_id, channel_id, province_id, programmes, category, starts_on, first_contribution_paid, \
-                       all_or_nothing, plan_only, planned, received, submitted_by, approved_by, next_row, plan_chain, \
+                       all_or_nothing, plan_only, dry_run, planned, received, submitted_by, approved_by, next_row, plan_chain, \
                        repeated";
 
 /// The batch of a lease; `None` where the lease is lost, or the batch has ended.
