@@ -1,6 +1,6 @@
 -- The report of refused rows shows what was sent of people whom the registry does not know by an id: its entry names nobody,
 -- and says in `operation` which batch it was and how many rows: `onboardingReport YjE rows=96`. Every other entry names
--- somebody, as before. Not validated, because every entry of before has passed a stricter check.
+-- somebody, as before. Validated by the next migration, so that nobody waits while all entries are read.
 alter table audit_entry
     drop constraint audit_entry_names_somebody,
     add constraint audit_entry_names_somebody

@@ -299,18 +299,16 @@ async fn a_report_costs_what_it_holds_and_opens_only_what_it_tells() {
     // A plan keeps all chunks; the first has no row for the report, and could not be opened.
     let spoilt = "update onboarding_chunk set sealed = '\\x00' where first_row = 1";
     road.app.owner(spoilt).await;
-    let mut settings = Settings::default();
     // A point in six seconds: none comes back during the test.
-    settings.cost = Cost { per_minute: 10, burst: 10 };
-    let road = Road { app: road.app.behind(settings.clone()), ..road };
+    let with = |burst| Settings { cost: Cost { per_minute: 10, burst }, ..Settings::default() };
+    let road = Road { app: road.app.behind(with(10)), ..road };
     let report = road.report(&road.sender, &batch, None).await;
     assert_eq!(report.body.as_str().unwrap().lines().count(), 6, "{}", report.body);
     let spent = road.report(&road.sender, &batch, None).await;
     assert_refused(&spent, 429, "COST_LIMIT_REACHED");
     assert!(spent.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 1);
     // One that is larger than all points of a client costs all of them.
-    settings.cost = Cost { per_minute: 10, burst: 3 };
-    let road = Road { app: road.app.behind(settings), ..road };
+    let road = Road { app: road.app.behind(with(3)), ..road };
     assert_eq!(road.report(&road.sender, &batch, None).await.status, 200);
     assert_refused(&road.report(&road.sender, &batch, None).await, 429, "COST_LIMIT_REACHED");
 }

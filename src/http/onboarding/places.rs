@@ -99,7 +99,7 @@ impl Place {
     pub(super) async fn receive<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Overtaken> {
         tokio::select! {
             biased;
-            _ = &mut self.end => return Err(Overtaken),
+            _ = &mut self.end => Err(Overtaken),
             received = work => {
                 let mut taken = self.places.lock();
                 let own = taken.files.iter_mut().find(|one| one.number == self.number);
