@@ -92,17 +92,19 @@ async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
         let batch = road.sent(input, &roster((1..=12).map(line))).await;
         let mut holding = hold_up(&road, 3).await;
         let (database, today) = (&road.app.database, "2014-10-02".parse().unwrap());
-        let pace = Pace { lease: Duration::from_millis(300), turn: Duration::from_secs(60) };
+        let pace = Pace { lease: Duration::from_secs(3), turn: Duration::from_secs(60) };
         let began = Instant::now();
         let watch = async {
-            // It is renewed again and again while the chunk waits.
+            // It is renewed while the chunk waits, for longer than it would hold by itself.
             let (mut last, mut renewals) = (None, 0);
-            while renewals < 8 {
+            while renewals < 5 {
                 assert!(began.elapsed() < Duration::from_secs(60), "renewed {renewals} times");
                 let until = leased_until(&mut holding).await;
                 renewals += usize::from(until > last);
                 last = until.max(last);
-                assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None);
+                if last.is_some() {
+                    assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None);
+                }
                 tokio::task::yield_now().await;
             }
             holding.rollback().await.unwrap();

@@ -35,7 +35,7 @@ async fn what_is_kept_of_people_and_enrollments_is_compared_with_what_it_follows
             "enrollments with another status",
         ),
         (
-            "update enrollment set lapses_on = null where starts_on = '2015-01-15'",
+            "update enrollment set lapses_on = '2015-06-01' where starts_on = '2015-01-15'",
             "update enrollment set lapses_on = '2015-05-01' where starts_on = '2015-01-15'",
             "enrollments with another day of lapsing",
         ),
