@@ -3,7 +3,7 @@
 //! Whoever changes an enrollment locks its people ([`lock`](crate::store::participant::lock)), keeps how they were, changes
 //! the enrollments, and calls [`settle`] with both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
@@ -34,6 +34,7 @@ pub(super) async fn settle(
     rules: &Rulebook,
     changes: &[Change],
 ) -> Result<(), StoreError> {
+    demand_different(changes)?;
     let (mut deltas, mut summaries) = (Deltas::new(), Vec::new());
     for Change { participant, before, after } in changes {
         add(&mut deltas, &after.counted(), 1, rules);
@@ -47,6 +48,15 @@ pub(super) async fn settle(
     }
     participant::summarize_many(conn, &summaries).await?;
     count::append(conn, &deltas).await
+}
+
+/// A person who is there twice would be counted twice, and no later change would mend that.
+fn demand_different(changes: &[Change]) -> Result<(), StoreError> {
+    let people: HashSet<i64> = changes.iter().map(|change| change.participant).collect();
+    if people.len() == changes.len() {
+        return Ok(());
+    }
+    Err(StoreError::Fault("a person would be changed twice at once".into()))
 }
 
 fn summary(id: i64, person: &Person) -> Summary {
@@ -95,5 +105,27 @@ impl History {
             event::insert_many(conn, actor, kind, events).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_who_changes_twice_at_once_is_a_fault_before_anything_is_counted() {
+        let change = |participant| Change {
+            participant,
+            before: None,
+            after: Person {
+                known: None,
+                deceased_on: None,
+                province_id: 16,
+                channel_id: 3,
+                enrollments: BTreeMap::new(),
+            },
+        };
+        assert_eq!(demand_different(&[change(1), change(2)]), Ok(()));
+        assert!(matches!(demand_different(&[change(1), change(2), change(1)]), Err(StoreError::Fault(_))));
     }
 }

@@ -5,7 +5,7 @@
 
 mod foresee;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sqlx::PgConnection;
 
@@ -50,13 +50,19 @@ struct Candidate<'a> {
     new: &'a NewEnrollment,
     index: Vec<u8>,
     claim: Claim,
-    /// Decided before anything of it was written.
+    /// The index of the service number, where it was claimed just now.
+    claimed_service_number: Option<Vec<u8>>,
+    /// Decided before anything of it was written, or what was written.
     outcome: Option<Outcome>,
 }
 
 impl Candidate<'_> {
     fn is_open(&self) -> bool {
         self.outcome.is_none()
+    }
+
+    fn is_written(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Enrolled { .. }))
     }
 }
 
@@ -69,7 +75,8 @@ pub(super) struct Enrolled {
     pub known: Vec<i64>,
 }
 
-/// Writes enrollments of different people, and gives the outcome of each, in their order.
+/// Writes enrollments in one segment with one payer, each under a number of its own, and gives the outcome of each, in
+/// their order. Of a person who is there under several numbers one is written.
 pub(super) async fn enroll(
     conn: &mut PgConnection,
     context: &Context<'_>,
@@ -86,9 +93,10 @@ pub(super) async fn enroll(
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
     let known = participant::lock(conn, &known_ids).await?;
     for candidate in &mut candidates {
-        candidate.outcome = compare(candidate, &known, context);
+        candidate.outcome = compare((candidate.claim.participant_id, candidate.new), &known, context);
     }
     let owners = claim_service_numbers(conn, context, &mut candidates).await?;
+    enroll_once(candidates.iter_mut().map(|c| (c.claim.participant_id, &mut c.outcome)));
 
     let open: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.is_open()).collect();
     let people: Vec<_> =
@@ -97,22 +105,23 @@ pub(super) async fn enroll(
     let rows: Vec<_> = open.iter().map(|c| new_enrollment(c, context)).collect();
     let enrollments = enrollment::insert_many(conn, &rows).await?;
     write_consequences(conn, context, &open, &known, &enrollments).await?;
+    for candidate in candidates.iter_mut().filter(|c| c.is_open()) {
+        let participant = candidate.claim.participant_id;
+        candidate.outcome = Some(match enrollments.get(&participant) {
+            Some(&enrollment) => Outcome::Enrolled { participant, enrollment },
+            None => Outcome::AlreadyEnrolled { participant },
+        });
+    }
+    give_back(conn, &candidates).await?;
 
     // A new number that is refused after all was given back, and belongs to nobody.
-    let concerned = candidates.iter().filter(|c| c.is_open() || !c.claim.is_new);
+    let concerned = candidates.iter().filter(|c| c.is_written() || !c.claim.is_new);
     let mut subjects: Vec<i64> = concerned.map(|c| c.claim.participant_id).collect();
     // Whose service number it is, is told by the refusal.
     subjects.extend(&owners);
     known_ids.extend(owners);
-    let outcome = |candidate: Candidate<'_>| {
-        let participant = candidate.claim.participant_id;
-        candidate.outcome.unwrap_or_else(|| match enrollments.get(&participant) {
-            Some(&enrollment) => Outcome::Enrolled { participant, enrollment },
-            None => Outcome::AlreadyEnrolled { participant },
-        })
-    };
-    let outcomes = candidates.into_iter().map(outcome).collect();
-    Ok(Enrolled { outcomes, subjects, known: known_ids })
+    let outcomes = candidates.into_iter().map(|candidate| candidate.outcome.expect("each has one by now"));
+    Ok(Enrolled { outcomes: outcomes.collect(), subjects, known: known_ids })
 }
 
 async fn claim<'a>(
@@ -126,20 +135,19 @@ async fn claim<'a>(
     let candidate = |(new, index): (&'a NewEnrollment, Vec<u8>)| {
         let claim = claims.get(&index).copied();
         let claim = claim.ok_or_else(|| StoreError::Fault("a claimed number has no owner".into()))?;
-        Ok(Candidate { new, index, claim, outcome: None })
+        Ok(Candidate { new, index, claim, claimed_service_number: None, outcome: None })
     };
     new.iter().zip(indexes).map(candidate).collect()
 }
 
 /// Decides what is known of a person already decides.
 fn compare(
-    candidate: &Candidate<'_>,
+    (participant, new): (i64, &NewEnrollment),
     known: &HashMap<i64, Person>,
     context: &Context<'_>,
 ) -> Option<Outcome> {
-    let participant = candidate.claim.participant_id;
     let known = known.get(&participant)?;
-    if known.known.as_ref().is_some_and(|person| !is_same_person(person, candidate.new, context.rules)) {
+    if known.known.as_ref().is_some_and(|person| !is_same_person(person, new, context.rules)) {
         return Some(Outcome::Refused(identity_mismatch("nationalId")));
     }
     if known.deceased_on.is_some() {
@@ -159,15 +167,26 @@ fn compare(
     }
     let same = |held: &Held| {
         held.course.status() != EnrollmentStatus::Ended
-            && held.segment == candidate.new.segment
-            && held.employer == candidate.new.employer
-            && held.association == candidate.new.association
+            && held.segment == new.segment
+            && held.employer == new.employer
+            && held.association == new.association
     };
     known.enrollments.values().any(same).then_some(Outcome::AlreadyEnrolled { participant })
 }
 
-/// Claims the service numbers of civil servants. A number that belongs to another person refuses its row, and the
-/// identity number that was claimed for it a moment ago is given back. Gives the owners of such numbers.
+/// Lets the first form of each person that nothing forbids count; to the others the person is enrolled by then. Several
+/// forms lead to one person where a correction gave it another number: the former one still finds it.
+fn enroll_once<'a>(forms: impl IntoIterator<Item = (i64, &'a mut Option<Outcome>)>) {
+    let mut people = HashSet::new();
+    for (participant, outcome) in forms {
+        if outcome.is_none() && !people.insert(participant) {
+            *outcome = Some(Outcome::AlreadyEnrolled { participant });
+        }
+    }
+}
+
+/// Claims the service numbers of civil servants. A number that belongs to another person refuses its row. Gives the owners
+/// of such numbers.
 async fn claim_service_numbers(
     conn: &mut PgConnection,
     context: &Context<'_>,
@@ -185,21 +204,35 @@ async fn claim_service_numbers(
         .collect();
     let indexes: Vec<Vec<u8>> = claimed.iter().map(|(_, index)| index.clone()).collect();
     let people: Vec<i64> = claimed.iter().map(|&(at, _)| candidates[at].claim.participant_id).collect();
-    let owners = identifier::claim_service_numbers(conn, &indexes, &people).await?;
-    let (mut released, mut others) = (Vec::new(), Vec::new());
+    let claims = identifier::claim_service_numbers(conn, &indexes, &people).await?;
+    let mut others = Vec::new();
     for (at, index) in claimed {
         let candidate = &mut candidates[at];
-        let owner = owners.get(&index);
-        if owner != Some(&candidate.claim.participant_id) {
-            others.extend(owner);
-            candidate.outcome = Some(Outcome::Refused(identity_mismatch("serviceNumber")));
-            if candidate.claim.is_new {
-                released.push(candidate.index.clone());
+        match claims.get(&index) {
+            Some(claim) if claim.participant_id == candidate.claim.participant_id => {
+                candidate.claimed_service_number = claim.is_new.then_some(index);
+            }
+            claim => {
+                others.extend(claim.map(|claim| claim.participant_id));
+                candidate.outcome = Some(Outcome::Refused(identity_mismatch("serviceNumber")));
             }
         }
     }
-    identifier::release_national_ids(conn, &released).await?;
     Ok(others)
+}
+
+/// Gives back what was claimed a moment ago for those who were not written after all: the identity numbers of nobody, and
+/// service numbers that no enrollment carries.
+async fn give_back(conn: &mut PgConnection, candidates: &[Candidate<'_>]) -> Result<(), StoreError> {
+    let written = || candidates.iter().filter(|c| c.is_written());
+    let people: HashSet<i64> = written().map(|c| c.claim.participant_id).collect();
+    let carried: HashSet<&Vec<u8>> = written().filter_map(|c| c.claimed_service_number.as_ref()).collect();
+    let nobodys = candidates.iter().filter(|c| c.claim.is_new && !people.contains(&c.claim.participant_id));
+    let nobodys: Vec<Vec<u8>> = nobodys.map(|c| c.index.clone()).collect();
+    identifier::release(conn, NumberKind::NationalId, &nobodys).await?;
+    let claimed = candidates.iter().filter_map(|c| c.claimed_service_number.as_ref());
+    let dropped: Vec<Vec<u8>> = claimed.filter(|index| !carried.contains(index)).cloned().collect();
+    identifier::release(conn, NumberKind::ServiceNumber, &dropped).await
 }
 
 /// Events, figures, and what a further enrollment changes of a person who was known already.

@@ -1,0 +1,169 @@
+//! Who comes in again: under a number that was given up, after having left, or by somebody who minds no locks.
+
+use participant_registry::store::keys::{KeyRing, Keys};
+use participant_registry::store::rotation::{Rotated, RotationError, rotate};
+
+use crate::support::road::{HEADER, Road, sums};
+use crate::support::{App, Person, Value, json, row};
+
+const ONBOARD: &str = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
+    batch { counts { enrolled alreadyEnrolled rejected flagged }
+        rows { nodes { outcome participant { id } problems { code severity path message hint } } } }
+    errors { code path message } } }";
+
+/// An identity number of the day of birth of [`row`]s 1 to 998.
+const FURTHER: &str = "1671010208609001";
+const ONE_MORE: &str = "1671010208609002";
+
+/// A registry with a branch and a part of the state; gives what all batches have in common.
+async fn scene(app: &App) -> Value {
+    let employer = app.government("Pemerintah Provinsi Sumatera Selatan").await;
+    let channel = app.channel("BR-PLG").await;
+    json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-10-01"})
+}
+
+async fn onboard(app: &App, terms: &Value, rows: &[Value]) -> Value {
+    let mut input = terms.clone();
+    input["rows"] = json!(rows);
+    let mut payload = app.ask(ONBOARD, json!({"input": input})).await["onboardCivilServants"].take();
+    assert_eq!(payload["errors"], json!([]), "{payload}");
+    payload["batch"].take()
+}
+
+fn outcomes(batch: &Value) -> Vec<&str> {
+    batch["rows"]["nodes"].as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap()).collect()
+}
+
+/// The same person as a row has it, who works on his own account.
+fn of_row(row: &Value) -> Person {
+    let person = Person::new("BR-PLG").with("fullName", row["fullName"].clone()).with("sex", json!("MALE"));
+    person.with("nationalId", row["nationalId"].clone()).with("birthDate", row["birthDate"].clone())
+}
+
+/// A row with another identity number.
+fn under(row: &Value, number: &str) -> Value {
+    let mut row = row.clone();
+    row["nationalId"] = json!(number);
+    row
+}
+
+/// A row with the service number of another one.
+fn with_service_number_of(row: &Value, other: &Value) -> Value {
+    let mut row = row.clone();
+    row["serviceNumber"] = other["serviceNumber"].clone();
+    row
+}
+
+/// Exchanges the key: that finds a number which stands beside nobody.
+async fn exchange(app: &App) -> Result<Rotated, RotationError> {
+    let ring = KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
+    let mut connection = app.database.maintenance().await.unwrap();
+    rotate(&mut connection, &ring, |_| {}).await
+}
+
+const SERVICE_NUMBERS: &str = "select count(*) from identifier where kind = 'SERVICE_NUMBER'";
+
+#[tokio::test]
+async fn a_person_under_the_former_and_the_new_number_in_one_request_is_enrolled_once() {
+    let app = App::new().await;
+    let terms = scene(&app).await;
+    let old = row(1);
+    let id = app.enrolled(&of_row(&old)).await;
+    for number in [FURTHER, ONE_MORE] {
+        assert_eq!(app.correct(&id, json!({"nationalId": number})).await["errors"], json!([]));
+    }
+    let further = with_service_number_of(&under(&old, FURTHER), &row(2));
+    let one_more = with_service_number_of(&under(&old, ONE_MORE), &row(3));
+    let batch = onboard(&app, &terms, &[old, further, row(4), one_more]).await;
+    assert_eq!(outcomes(&batch), ["ENROLLED", "ALREADY_ENROLLED", "ENROLLED", "ALREADY_ENROLLED"]);
+    assert_eq!(batch["counts"], json!({"enrolled": 2, "alreadyEnrolled": 2, "rejected": 0, "flagged": 0}));
+    for at in [0, 1, 3] {
+        assert_eq!(batch["rows"]["nodes"][at]["participant"]["id"], json!(id));
+    }
+    assert_eq!(app.count("select count(*) from enrollment where onboarding_batch_id is not null").await, 2);
+    assert_eq!(app.count("select count(*) from participant_event where kind = 'ENROLLED'").await, 3);
+    let counts = "query ($id: ID!) { employer(by: {id: $id}) { counts { total registered } } }";
+    let counts = app.ask(counts, json!({"id": terms["employerId"]})).await;
+    assert_eq!(counts["employer"]["counts"], json!({"total": 2, "registered": 2}));
+    assert_eq!(app.figures_that_differ().await, 0);
+    // The service numbers of the rows that were not written belong to nobody, and stop no exchange of the key.
+    assert_eq!(app.count(SERVICE_NUMBERS).await, 2);
+    assert_eq!(exchange(&app).await.unwrap().identifiers, 6);
+}
+
+#[tokio::test]
+async fn where_the_first_of_two_rows_of_a_person_is_refused_the_second_is_tried() {
+    let app = App::new().await;
+    let terms = scene(&app).await;
+    let (old, stranger) = (row(1), row(2));
+    onboard(&app, &terms, std::slice::from_ref(&stranger)).await;
+    let id = app.enrolled(&of_row(&old)).await;
+    assert_eq!(app.correct(&id, json!({"nationalId": FURTHER})).await["errors"], json!([]));
+    // The service number of somebody else, though under the right identity number.
+    let first = with_service_number_of(&under(&old, FURTHER), &stranger);
+    let batch = onboard(&app, &terms, &[first, old]).await;
+    assert_eq!(outcomes(&batch), ["REJECTED", "ENROLLED"]);
+    assert_eq!(batch["rows"]["nodes"][0]["problems"][0]["path"], json!(["rows", "0", "serviceNumber"]));
+    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(exchange(&app).await.unwrap().participants, 2);
+}
+
+#[tokio::test]
+async fn a_plan_and_its_application_agree_on_a_person_under_two_numbers() {
+    let road = Road::new(1_000).await;
+    let old = row(1);
+    let id = road.app.enrolled(&of_row(&old)).await;
+    assert_eq!(road.app.correct(&id, json!({"nationalId": FURTHER})).await["errors"], json!([]));
+    let line = |nip: &Value, nik: &str| {
+        let nip = nip["serviceNumber"].as_str().unwrap();
+        format!("1;{nip};{nik};Budi Santoso;1960-08-02;L;Dinas Kesehatan;4.250.000,00")
+    };
+    let former = line(&old, old["nationalId"].as_str().unwrap());
+    let file = [HEADER.to_owned(), former, line(&row(2), FURTHER)].join("\n");
+    let batch = road.sent(json!({}), &file).await;
+    road.work().await;
+    let plan = road.look(&batch).await;
+    assert_eq!(sums(&plan["counts"]), [2, 1, 0, 1, 0]);
+    let approver = road.app.token(participant_registry::domain::actor::Role::Approver, Default::default());
+    let digest = plan["planDigest"].as_str().unwrap();
+    assert_eq!(road.approve(&approver.await, &batch, digest).await["errors"], json!([]));
+    road.work().await;
+    let done = road.look(&batch).await;
+    assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [2, 0, 1, 1, 0]));
+    assert_eq!(done["monthlyContributions"], plan["monthlyContributions"]);
+    assert_eq!(road.app.figures_that_differ().await, 0);
+}
+
+#[tokio::test]
+async fn an_enrollment_that_somebody_writes_at_the_same_moment_leaves_no_number_behind() {
+    let app = App::new().await;
+    let terms = scene(&app).await;
+    app.enrolled(&of_row(&row(1))).await;
+    // Somebody who minds no locks, as the owner of the database may.
+    let mut other = app.sql.begin().await.unwrap();
+    let insert = "insert into enrollment (participant_id, employer_id, channel_id, starts_on, counts_from, segment, status,
+                                          province_id, programmes)
+                  select p.id, e.id, p.channel_id, '2014-10-01', '2014-10-01', 'WAGE_EARNER', 'REGISTERED', p.province_id,
+                         '{WORK_ACCIDENT,DEATH}' from participant p, employer e";
+    sqlx::raw_sql(insert).execute(&mut *other).await.unwrap();
+    let rows = [row(1)];
+    let mut batch = Box::pin(onboard(&app, &terms, &rows));
+    let waiting = "select count(*) from pg_locks where locktype = 'transactionid' and not granted
+                   and pid in (select pid from pg_stat_activity where datname = current_database())";
+    loop {
+        tokio::select! {
+            batch = &mut batch => panic!("it was written twice: {batch}"),
+            () = tokio::task::yield_now() => {}
+        }
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *other).await.unwrap();
+        if waiting > 0 {
+            break;
+        }
+    }
+    other.commit().await.unwrap();
+    let batch = batch.await;
+    assert_eq!(outcomes(&batch), ["ALREADY_ENROLLED"]);
+    assert_eq!(app.count(SERVICE_NUMBERS).await, 0);
+    assert_eq!(app.count("select count(*) from participant_event where kind = 'ENROLLED'").await, 1);
+    assert_eq!(exchange(&app).await.unwrap().identifiers, 1);
+}
