@@ -11,8 +11,8 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use crate::domain::actor::Actor;
-use crate::domain::count::{Held, best_status};
-use crate::domain::enrollment::{EnrollmentStatus, NewEnrollment, identity_mismatch, is_same_person};
+use crate::domain::count::best_status;
+use crate::domain::enrollment::{Again, NewEnrollment, identity_mismatch, is_same_person, overlapping};
 use crate::domain::event::EventKind;
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::domain::rule::Rulebook;
@@ -31,8 +31,8 @@ pub(super) use foresee::foresee;
 pub(super) enum Outcome {
     /// Written.
     Enrolled { participant: i64, enrollment: i64 },
-    /// The person had this enrollment already.
-    AlreadyEnrolled { participant: i64 },
+    /// The person has this enrollment already, or had it until an end.
+    AlreadyEnrolled { participant: i64, has_ended: bool },
     /// What the registry knows of the person forbids it.
     Refused(Problem),
 }
@@ -109,7 +109,7 @@ pub(super) async fn enroll(
         let participant = candidate.claim.participant_id;
         candidate.outcome = Some(match enrollments.get(&participant) {
             Some(&enrollment) => Outcome::Enrolled { participant, enrollment },
-            None => Outcome::AlreadyEnrolled { participant },
+            None => Outcome::AlreadyEnrolled { participant, has_ended: false },
         });
     }
     give_back(conn, &candidates).await?;
@@ -165,13 +165,11 @@ fn compare(
         let problem = Problem::error(ProblemCode::Conflict, "provinceCode", message);
         return Some(Outcome::Refused(problem.hint("Ask the agency for a correction.")));
     }
-    let same = |held: &Held| {
-        held.course.status() != EnrollmentStatus::Ended
-            && held.segment == new.segment
-            && held.employer == new.employer
-            && held.association == new.association
-    };
-    known.enrollments.values().any(same).then_some(Outcome::AlreadyEnrolled { participant })
+    Some(match Again::judge(known.enrollments.values(), &new.held())? {
+        Again::Open => Outcome::AlreadyEnrolled { participant, has_ended: false },
+        Again::Ended => Outcome::AlreadyEnrolled { participant, has_ended: true },
+        Again::Overlapping => Outcome::Refused(overlapping()),
+    })
 }
 
 /// Lets the first form of each person that nothing forbids count; to the others the person is enrolled by then. Several
@@ -180,7 +178,7 @@ fn enroll_once<'a>(forms: impl IntoIterator<Item = (i64, &'a mut Option<Outcome>
     let mut people = HashSet::new();
     for (participant, outcome) in forms {
         if outcome.is_none() && !people.insert(participant) {
-            *outcome = Some(Outcome::AlreadyEnrolled { participant });
+            *outcome = Some(Outcome::AlreadyEnrolled { participant, has_ended: false });
         }
     }
 }

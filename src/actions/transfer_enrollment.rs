@@ -14,7 +14,7 @@ use crate::domain::actor::{Actor, Operation};
 use crate::domain::channel::Channel;
 use crate::domain::count::Held;
 use crate::domain::enrollment::{
-    EndReason, EnrollmentStatus, Payer, Terms, employer_closed, judge_transfer, not_open,
+    Again, EndReason, Payer, Terms, employer_closed, judge_transfer, not_open, overlapping,
 };
 use crate::domain::event::EventKind;
 use crate::domain::problem::{Problem, ProblemCode, refuses};
@@ -148,13 +148,15 @@ impl Work<'_> {
         };
         let (wage, today) = (self.input.monthly_wage, self.context.today);
         let mut problems = judge_transfer((held, &terms), known.birth_date, wage, self.context.rules, today);
-        let is_there = |other: &Held| {
-            other.course.status() != EnrollmentStatus::Ended
-                && other.segment == held.segment
-                && other.employer == Some(self.input.employer)
-        };
-        if held.employer != Some(self.input.employer) && person.enrollments.values().any(is_there) {
-            problems.push(already_enrolled());
+        if held.employer == Some(self.input.employer) {
+            return problems;
+        }
+        match Again::judge_transfer(person.enrollments.values(), &self.held(held)) {
+            Some(Again::Open) => problems.push(already_enrolled()),
+            Some(Again::Ended | Again::Overlapping) => {
+                problems.push(Problem { path: vec!["on".to_owned()], ..overlapping() });
+            }
+            None => {}
         }
         problems
     }
@@ -163,7 +165,8 @@ impl Work<'_> {
     fn held(&self, old: &Held) -> Held {
         let (on, today) = (self.input.on, self.context.today);
         let course = old.course.going_on(on, today, old.segment, self.context.rules);
-        Held { employer: Some(self.input.employer), association: None, course, ..old.clone() }
+        let employer = Some(self.input.employer);
+        Held { employer, association: None, end_reason: None, course, ..old.clone() }
     }
 
     fn new_row(&self, person: &Person, held: &Held) -> NewEnrollmentRow {

@@ -3,8 +3,11 @@
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::rotation::{Rotated, RotationError, rotate};
 
+use crate::support::app::problems;
 use crate::support::road::{HEADER, Road, sums};
 use crate::support::{App, Person, Value, json, row};
+
+const DECEMBER: &str = "2014-12-01T03:00:00Z";
 
 const ONBOARD: &str = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
     batch { counts { enrolled alreadyEnrolled rejected flagged }
@@ -166,4 +169,152 @@ async fn an_enrollment_that_somebody_writes_at_the_same_moment_leaves_no_number_
     assert_eq!(app.count(SERVICE_NUMBERS).await, 0);
     assert_eq!(app.count("select count(*) from participant_event where kind = 'ENROLLED'").await, 1);
     assert_eq!(exchange(&app).await.unwrap().identifiers, 1);
+}
+
+/// The enrollment of a row's person with the employer of a batch.
+async fn enrollment_of(app: &App, row: &Value, terms: &Value) -> String {
+    let query = "query ($number: String!) { participant(by: {nationalId: $number}) { enrollments { nodes { id employer { id } } } } }";
+    let found = app.ask(query, json!({"number": row["nationalId"]})).await;
+    let nodes = found["participant"]["enrollments"]["nodes"].as_array().unwrap();
+    let own = nodes.iter().find(|node| node["employer"]["id"] == terms["employerId"]).unwrap();
+    own["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_same_rows_again_enroll_nobody_who_has_left_since() {
+    let app = App::new().await;
+    let terms = scene(&app).await;
+    let rows = [row(1), row(2), row(3), row(4)];
+    onboard(&app, &terms, &rows).await;
+    for (row, on, reason) in [
+        (&rows[0], "2014-10-02", "RESIGNED"),
+        // Never came: it held on no day, and is the same enrollment all the same.
+        (&rows[1], "2014-10-01", "RESIGNED"),
+        (&rows[2], "2014-10-01", "ENROLLED_IN_ERROR"),
+    ] {
+        let enrollment = enrollment_of(&app, row, &terms).await;
+        assert_eq!(app.end(&enrollment, on, reason).await["errors"], json!([]));
+    }
+    let again = onboard(&app, &terms, &rows).await;
+    // What was an error never was, and may be sent as it is right.
+    assert_eq!(outcomes(&again), ["ALREADY_ENROLLED", "ALREADY_ENROLLED", "ENROLLED", "ALREADY_ENROLLED"]);
+    assert_eq!(again["counts"], json!({"enrolled": 1, "alreadyEnrolled": 3, "rejected": 0, "flagged": 2}));
+    let said = &again["rows"]["nodes"][0]["problems"][0];
+    assert_eq!(
+        (&said["code"], &said["severity"], &said["path"]),
+        (&json!("ALREADY_ENROLLED"), &json!("WARNING"), &json!(["rows", "0", "startsOn"]))
+    );
+    assert!(said["hint"].as_str().unwrap().contains("first day after that end"), "{said}");
+    assert_eq!(again["rows"]["nodes"][3]["problems"], json!([]), "it goes on");
+    assert_eq!(app.count("select count(*) from enrollment").await, 5);
+    assert_eq!(app.figures_that_differ().await, 0);
+}
+
+#[tokio::test]
+async fn a_plan_finds_those_who_have_left_since() {
+    let road = Road::new(2).await;
+    let file = crate::support::road::roster((1..=3).map(crate::support::road::line));
+    let direct = json!({"planOnly": false, "startsOn": "2014-10-01"});
+    road.sent(direct, &file).await;
+    road.work().await;
+    let enrollment = enrollment_of(&road.app, &row(2), &road.input()).await;
+    assert_eq!(road.app.end(&enrollment, "2014-10-02", "RESIGNED").await["errors"], json!([]));
+    let again = road.sent(json!({"startsOn": "2014-10-01"}), &file).await;
+    road.work().await;
+    let plan = road.look(&again).await;
+    assert_eq!((sums(&plan["counts"]), &plan["counts"]["flagged"]), ([3, 0, 0, 3, 0], &json!(1)));
+    assert_eq!(plan["byProblem"], json!([{"code": "ALREADY_ENROLLED", "rows": 1}]));
+    // Whoever has come back since has a first day of the new employment.
+    let back = road.sent(json!({"startsOn": "2014-10-02"}), &file).await;
+    road.work().await;
+    assert_eq!(sums(&road.look(&back).await["counts"]), [3, 1, 0, 2, 0]);
+}
+
+#[tokio::test]
+async fn nobody_is_enrolled_twice_with_one_employer_for_the_same_days() {
+    let app = App::on(DECEMBER).await;
+    let (channel, musi, ogan) =
+        (app.channel("BR-PLG").await, app.employer("PT Musi").await, app.employer("PT Ogan").await);
+    let who = Person::new(&channel).with("startsOn", json!("2014-07-01"));
+    let (id, enrollment) = app.enrollment(&who.clone().at(&musi)).await;
+    assert_eq!(app.end(&enrollment, "2014-09-01", "RESIGNED").await["errors"], json!([]));
+    let from = |day: &str| who.clone().at(&musi).with("startsOn", json!(day));
+    for (day, expected) in [
+        ("2014-07-01", ("ALREADY_ENROLLED", "startsOn")),
+        ("2014-08-31", ("ALREADY_ENROLLED", "startsOn")),
+        // That is not the same enrollment; but July and August would be paid twice.
+        ("2014-06-30", ("CONFLICT", "startsOn")),
+    ] {
+        let payload = app.enroll(&from(day)).await;
+        assert_eq!(problems(&payload), [expected], "{day}");
+        assert_eq!(payload["enrollment"], Value::Null);
+        assert!(payload["errors"][0]["hint"].as_str().unwrap().contains("after"), "{payload}");
+    }
+    assert_eq!(app.count("select count(*) from enrollment").await, 1);
+    // With others, and on one's own account, the same days are no double ones.
+    assert_eq!(app.enrolled(&who.clone().at(&ogan)).await, id);
+    assert_eq!(app.enrolled(&who).await, id);
+    // Whoever left comes back, from the day of the end on.
+    assert_eq!(app.enrolled(&from("2014-09-01")).await, id);
+    let open = app.enroll(&from("2014-11-01")).await;
+    assert_eq!(problems(&open), [("ALREADY_ENROLLED", "nationalId")]);
+    assert_eq!(app.figures_that_differ().await, 0);
+}
+
+#[tokio::test]
+async fn what_was_enrolled_in_error_is_enrolled_as_it_is_right() {
+    let app = App::on(DECEMBER).await;
+    let (channel, musi) = (app.channel("BR-PLG").await, app.employer("PT Musi").await);
+    let person = Person::new(&channel).at(&musi).with("monthlyWage", json!(100));
+    let (id, enrollment) = app.enrollment(&person).await;
+    assert_eq!(app.end(&enrollment, "2014-10-02", "ENROLLED_IN_ERROR").await["errors"], json!([]));
+    assert_eq!(app.enrolled(&person.with("monthlyWage", json!(4_000_000))).await, id);
+    assert_eq!(app.figures_that_differ().await, 0);
+}
+
+#[tokio::test]
+async fn of_the_same_form_twice_at_one_moment_after_an_end_neither_is_written() {
+    let app = App::on(DECEMBER).await;
+    let (channel, musi) = (app.channel("BR-PLG").await, app.employer("PT Musi").await);
+    for _ in 0..6 {
+        let person = Person::new(&channel).at(&musi);
+        let (_, enrollment) = app.enrollment(&person).await;
+        let (ended, again) =
+            tokio::join!(app.end(&enrollment, "2014-11-15", "RESIGNED"), app.enroll(&person));
+        assert_eq!(ended["errors"], json!([]));
+        // Before the end or after it: told so either way.
+        assert_eq!(problems(&again)[0].0, "ALREADY_ENROLLED");
+    }
+    assert_eq!(app.count("select count(*) from enrollment").await, 6);
+    assert_eq!(app.figures_that_differ().await, 0);
+}
+
+#[tokio::test]
+async fn a_transfer_goes_to_no_employer_where_the_same_days_are_covered() {
+    const TRANSFER: &str = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) {
+        enrollment { id } errors { code path message hint } } }";
+    let app = App::on(DECEMBER).await;
+    let (channel, musi, ogan) =
+        (app.channel("BR-PLG").await, app.employer("PT Musi").await, app.employer("PT Ogan").await);
+    let who = Person::new(&channel).with("startsOn", json!("2014-07-01"));
+    let (_, at_musi) = app.enrollment(&who.clone().at(&musi)).await;
+    let (_, at_ogan) = app.enrollment(&who.at(&ogan).with("startsOn", json!("2014-08-01"))).await;
+    assert_eq!(app.end(&at_ogan, "2014-10-01", "RESIGNED").await["errors"], json!([]));
+    let transfer = async |enrollment: &str, employer: &str, on: &str| {
+        let input =
+            json!({"enrollmentId": enrollment, "employerId": employer, "channelCode": channel, "on": on});
+        app.ask(TRANSFER, json!({"input": input})).await["transferEnrollment"].take()
+    };
+    for on in ["2014-07-31", "2014-08-01", "2014-09-30"] {
+        assert_eq!(problems(&transfer(&at_musi, &ogan, on).await), [("CONFLICT", "on")], "{on}");
+    }
+    let begun = transfer(&at_musi, &ogan, "2014-10-01").await;
+    assert_eq!(begun["errors"], json!([]));
+    // A transfer on the first day is taken back by another one: what it ended held on no day.
+    let begun = begun["enrollment"]["id"].as_str().unwrap();
+    let there = transfer(begun, &musi, "2014-10-01").await;
+    assert_eq!(there["errors"], json!([]));
+    let back = transfer(there["enrollment"]["id"].as_str().unwrap(), &ogan, "2014-10-01").await;
+    assert_eq!(back["errors"], json!([]));
+    assert_eq!(app.figures_that_differ().await, 0);
 }
