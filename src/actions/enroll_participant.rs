@@ -208,5 +208,5 @@ fn in_form(problem: Problem) -> Problem {
 
 fn already_enrolled() -> Problem {
     Problem::error(ProblemCode::AlreadyEnrolled, "nationalId", "This person has this enrollment already. Nothing was changed.")
-        .hint("One open enrollment for each segment and employer. If this was a retry, the first attempt succeeded.")
+        .hint("One enrollment at a time for each segment and employer. If this was a retry, the first attempt succeeded.")
 }

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use super::changing::{self, Change};
 use crate::domain::actor::Actor;
 use crate::domain::count::best_status;
-use crate::domain::enrollment::{Again, NewEnrollment, identity_mismatch, is_same_person, overlapping};
+use crate::domain::enrollment::{Again, NewEnrollment, identity_mismatch, is_same_person};
 use crate::domain::event::EventKind;
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::domain::rule::Rulebook;
@@ -75,8 +75,8 @@ pub(super) struct Enrolled {
     pub known: Vec<i64>,
 }
 
-/// Writes enrollments in one segment with one payer, each under a number of its own, and gives the outcome of each, in
-/// their order. Of a person who is there under several numbers one is written.
+/// Writes enrollments in one segment with one payer, at most one of each person, and gives the outcome of each, in their
+/// order.
 pub(super) async fn enroll(
     conn: &mut PgConnection,
     context: &Context<'_>,
@@ -120,8 +120,9 @@ pub(super) async fn enroll(
     // Whose service number it is, is told by the refusal.
     subjects.extend(&owners);
     known_ids.extend(owners);
-    let outcomes = candidates.into_iter().map(|candidate| candidate.outcome.expect("each has one by now"));
-    Ok(Enrolled { outcomes: outcomes.collect(), subjects, known: known_ids })
+    let outcome = |candidate: Candidate<'_>| candidate.outcome.expect("who had none got one above");
+    let outcomes = candidates.into_iter().map(outcome).collect();
+    Ok(Enrolled { outcomes, subjects, known: known_ids })
 }
 
 async fn claim<'a>(
@@ -165,22 +166,25 @@ fn compare(
         let problem = Problem::error(ProblemCode::Conflict, "provinceCode", message);
         return Some(Outcome::Refused(problem.hint("Ask the agency for a correction.")));
     }
-    Some(match Again::judge(known.enrollments.values(), &new.held())? {
-        Again::Open => Outcome::AlreadyEnrolled { participant, has_ended: false },
-        Again::Ended => Outcome::AlreadyEnrolled { participant, has_ended: true },
-        Again::Overlapping => Outcome::Refused(overlapping()),
-    })
+    let again = Again::judge(known.enrollments.values(), &new.held())?;
+    Some(Outcome::AlreadyEnrolled { participant, has_ended: again == Again::Ended })
 }
 
-/// Lets the first form of each person that nothing forbids count; to the others the person is enrolled by then. Several
-/// forms lead to one person where a correction gave it another number: the former one still finds it.
+/// Of the forms that name one person, the first that nothing else forbids counts, and the others are refused. Two numbers
+/// are of one person where one was corrected into the other: the former one still finds it.
 fn enroll_once<'a>(forms: impl IntoIterator<Item = (i64, &'a mut Option<Outcome>)>) {
     let mut people = HashSet::new();
     for (participant, outcome) in forms {
         if outcome.is_none() && !people.insert(participant) {
-            *outcome = Some(Outcome::AlreadyEnrolled { participant, has_ended: false });
+            *outcome = Some(Outcome::Refused(named_twice()));
         }
     }
+}
+
+fn named_twice() -> Problem {
+    let message = "The registry knows the person of this number by the number of another row too.";
+    Problem::error(ProblemCode::DuplicateInRequest, "nationalId", message)
+        .hint("Keep one row for each person: the one with the number that is in force.")
 }
 
 /// Claims the service numbers of civil servants. A number that belongs to another person refuses its row. Gives the owners

@@ -13,9 +13,7 @@ use super::{ActionError, Done, demand, keep, once, terms};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::channel::Channel;
 use crate::domain::count::Held;
-use crate::domain::enrollment::{
-    Again, EndReason, Payer, Terms, employer_closed, judge_transfer, not_open, overlapping,
-};
+use crate::domain::enrollment::{EndReason, Payer, Terms, employer_closed, judge_transfer, not_open};
 use crate::domain::event::EventKind;
 use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::store::audit::Trail;
@@ -148,15 +146,13 @@ impl Work<'_> {
         };
         let (wage, today) = (self.input.monthly_wage, self.context.today);
         let mut problems = judge_transfer((held, &terms), known.birth_date, wage, self.context.rules, today);
-        if held.employer == Some(self.input.employer) {
-            return problems;
-        }
-        match Again::judge_transfer(person.enrollments.values(), &self.held(held)) {
-            Some(Again::Open) => problems.push(already_enrolled()),
-            Some(Again::Ended | Again::Overlapping) => {
-                problems.push(Problem { path: vec!["on".to_owned()], ..overlapping() });
-            }
-            None => {}
+        let is_there = |other: &Held| {
+            other.course.holds_on_or_after(self.input.on)
+                && other.segment == held.segment
+                && other.employer == Some(self.input.employer)
+        };
+        if held.employer != Some(self.input.employer) && person.enrollments.values().any(is_there) {
+            problems.push(already_enrolled());
         }
         problems
     }
@@ -197,7 +193,10 @@ impl Work<'_> {
 }
 
 fn already_enrolled() -> Problem {
-    let message = "The person has an open enrollment with this employer already. Nothing was changed.";
+    let message =
+        "The person has an enrollment with this employer on that day or later already. Nothing was changed.";
     let problem = Problem::error(ProblemCode::AlreadyEnrolled, "employerId", message);
-    problem.hint("End this enrollment instead: the other one goes on.")
+    problem.hint(
+        "Where the other one is open, end this enrollment instead; where it has ended, transfer on that day or later.",
+    )
 }

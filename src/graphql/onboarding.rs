@@ -292,7 +292,8 @@ pub enum RowOutcome {
     Pending,
     /// Enrolled by this batch.
     Enrolled,
-    /// The person has this enrollment already: nothing was changed.
+    /// The person has this enrollment already: nothing was changed. Where it has ended since, the row is flagged, and its
+    /// problems say so.
     AlreadyEnrolled,
     /// Refused; its problems say why.
     Rejected,

@@ -140,7 +140,7 @@ impl Default for Upload {
     fn default() -> Self {
         Self {
             limits: roster::Limits { bytes: 2 << 30, rows: 2_000_000, ..roster::Limits::default() },
-            chunk_rows: 4_000,
+            chunk_rows: 1_000,
             progress_deadline: Duration::from_secs(30),
             at_once: 4,
             spool: std::env::temp_dir(),

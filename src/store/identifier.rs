@@ -13,7 +13,7 @@ use super::rotation;
 pub struct Claim {
     /// The person who owns it.
     pub participant_id: i64,
-    /// Claimed just now, by this transaction, for a person who is not written yet?
+    /// Claimed just now, by this transaction: an identity number for a person who is not written yet.
     pub is_new: bool,
 }
 
@@ -107,8 +107,7 @@ pub async fn supersede_national_id(conn: &mut PgConnection, index: &[u8]) -> Res
     Ok(())
 }
 
-/// Claims service numbers for the people given beside them, and says who owns each of them now. One that is claimed just
-/// now has to stand beside an enrollment when the transaction ends, or be [given back](release).
+/// Claims service numbers for the people given beside them, and says whose each of them is now.
 ///
 /// Takes no actor: it answers to the registry's own writing, never to a caller.
 ///
@@ -134,17 +133,17 @@ pub async fn claim_service_numbers(
     )
     .fetch_all(&mut *conn)
     .await?;
-    let claim = |is_new| move |(index, participant_id)| (index, Claim { participant_id, is_new });
+    let claim = |(index, participant_id, is_new)| (index, Claim { participant_id, is_new });
     let mut claims: HashMap<Vec<u8>, Claim> =
-        claimed.into_iter().map(|row| (row.value_index, row.participant_id)).map(claim(true)).collect();
+        claimed.into_iter().map(|row| claim((row.value_index, row.participant_id, true))).collect();
     let missing: Vec<Vec<u8>> =
         indexes.iter().filter(|index| !claims.contains_key(*index)).cloned().collect();
-    claims.extend(owners(conn, NumberKind::ServiceNumber, &missing).await?.into_iter().map(claim(false)));
+    let owners = owners(conn, NumberKind::ServiceNumber, &missing).await?;
+    claims.extend(owners.into_iter().map(|(index, owner)| claim((index, owner, false))));
     Ok(claims)
 }
 
-/// Gives back numbers of a kind that this very transaction claimed, for what is not written after all. A number that
-/// stands beside nobody could not be found under another key.
+/// Gives back numbers that this very transaction claimed, for people or enrollments that will not be written after all.
 ///
 /// # Errors
 /// The database is away.

@@ -4,7 +4,7 @@ use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::rotation::{Rotated, RotationError, rotate};
 
 use crate::support::app::problems;
-use crate::support::road::{HEADER, Road, sums};
+use crate::support::road::{HEADER, Road, line, roster, sums};
 use crate::support::{App, Person, Value, json, row};
 
 const DECEMBER: &str = "2014-12-01T03:00:00Z";
@@ -78,10 +78,10 @@ async fn a_person_under_the_former_and_the_new_number_in_one_request_is_enrolled
     let further = with_service_number_of(&under(&old, FURTHER), &row(2));
     let one_more = with_service_number_of(&under(&old, ONE_MORE), &row(3));
     let batch = onboard(&app, &terms, &[old, further, row(4), one_more]).await;
-    assert_eq!(outcomes(&batch), ["ENROLLED", "ALREADY_ENROLLED", "ENROLLED", "ALREADY_ENROLLED"]);
-    assert_eq!(batch["counts"], json!({"enrolled": 2, "alreadyEnrolled": 2, "rejected": 0, "flagged": 0}));
-    for at in [0, 1, 3] {
-        assert_eq!(batch["rows"]["nodes"][at]["participant"]["id"], json!(id));
+    assert_eq!(outcomes(&batch), ["ENROLLED", "REJECTED", "ENROLLED", "REJECTED"]);
+    assert_eq!(batch["counts"], json!({"enrolled": 2, "alreadyEnrolled": 0, "rejected": 2, "flagged": 0}));
+    for at in [1, 3] {
+        assert_eq!(batch["rows"]["nodes"][at]["problems"][0]["code"], "DUPLICATE_IN_REQUEST");
     }
     assert_eq!(app.count("select count(*) from enrollment where onboarding_batch_id is not null").await, 2);
     assert_eq!(app.count("select count(*) from participant_event where kind = 'ENROLLED'").await, 3);
@@ -126,15 +126,34 @@ async fn a_plan_and_its_application_agree_on_a_person_under_two_numbers() {
     let batch = road.sent(json!({}), &file).await;
     road.work().await;
     let plan = road.look(&batch).await;
-    assert_eq!(sums(&plan["counts"]), [2, 1, 0, 1, 0]);
+    assert_eq!(sums(&plan["counts"]), [2, 1, 0, 0, 1]);
     let approver = road.app.token(participant_registry::domain::actor::Role::Approver, Default::default());
     let digest = plan["planDigest"].as_str().unwrap();
     assert_eq!(road.approve(&approver.await, &batch, digest).await["errors"], json!([]));
     road.work().await;
     let done = road.look(&batch).await;
-    assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [2, 0, 1, 1, 0]));
+    assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [2, 0, 1, 0, 1]));
     assert_eq!(done["monthlyContributions"], plan["monthlyContributions"]);
     assert_eq!(road.app.figures_that_differ().await, 0);
+}
+
+#[tokio::test]
+async fn a_person_under_two_numbers_in_two_chunks_is_enrolled_once_and_named_by_both_rows() {
+    let road = Road::new(1).await;
+    let id = road.app.enrolled(&of_row(&row(1))).await;
+    assert_eq!(road.app.correct(&id, json!({"nationalId": FURTHER})).await["errors"], json!([]));
+    let former = line(1);
+    let present = line(2).replace(row(2)["nationalId"].as_str().unwrap(), FURTHER);
+    let batch = road.sent(json!({"planOnly": false}), &roster([former, present])).await;
+    road.work().await;
+    let done = road.look(&batch).await;
+    assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [2, 0, 1, 1, 0]));
+    let query = "query ($id: ID!) { onboardingBatch(id: $id) { rows { nodes { participant { id } } } } }";
+    let rows = road.app.ask(query, json!({"id": batch})).await["onboardingBatch"]["rows"].take();
+    let named = json!({"participant": {"id": id}});
+    assert_eq!(rows["nodes"], json!([named, named]));
+    assert_eq!(road.app.figures_that_differ().await, 0);
+    assert_eq!(road.app.count(SERVICE_NUMBERS).await, 1);
 }
 
 #[tokio::test]
@@ -171,6 +190,14 @@ async fn an_enrollment_that_somebody_writes_at_the_same_moment_leaves_no_number_
     assert_eq!(exchange(&app).await.unwrap().identifiers, 1);
 }
 
+async fn transfer(app: &App, enrollment: &str, employer: &str, on: &str) -> Value {
+    let query = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) {
+        enrollment { id } errors { code path message hint } } }";
+    let input =
+        json!({"enrollmentId": enrollment, "employerId": employer, "channelCode": "BR-PLG", "on": on});
+    app.ask(query, json!({"input": input})).await["transferEnrollment"].take()
+}
+
 /// The enrollment of a row's person with the employer of a batch.
 async fn enrollment_of(app: &App, row: &Value, terms: &Value) -> String {
     let query = "query ($number: String!) { participant(by: {nationalId: $number}) { enrollments { nodes { id employer { id } } } } }";
@@ -184,7 +211,7 @@ async fn enrollment_of(app: &App, row: &Value, terms: &Value) -> String {
 async fn the_same_rows_again_enroll_nobody_who_has_left_since() {
     let app = App::new().await;
     let terms = scene(&app).await;
-    let rows = [row(1), row(2), row(3), row(4)];
+    let rows = [row(1), row(2), row(3), row(4), row(5)];
     onboard(&app, &terms, &rows).await;
     for (row, on, reason) in [
         (&rows[0], "2014-10-02", "RESIGNED"),
@@ -195,25 +222,32 @@ async fn the_same_rows_again_enroll_nobody_who_has_left_since() {
         let enrollment = enrollment_of(&app, row, &terms).await;
         assert_eq!(app.end(&enrollment, on, reason).await["errors"], json!([]));
     }
+    // The roster named the wrong part of the state.
+    let elsewhere = app.government("Pemerintah Kota Palembang").await;
+    let enrollment = enrollment_of(&app, &rows[4], &terms).await;
+    assert_eq!(transfer(&app, &enrollment, &elsewhere, "2014-10-01").await["errors"], json!([]));
     let again = onboard(&app, &terms, &rows).await;
     // What was an error never was, and may be sent as it is right.
-    assert_eq!(outcomes(&again), ["ALREADY_ENROLLED", "ALREADY_ENROLLED", "ENROLLED", "ALREADY_ENROLLED"]);
-    assert_eq!(again["counts"], json!({"enrolled": 1, "alreadyEnrolled": 3, "rejected": 0, "flagged": 2}));
+    assert_eq!(
+        outcomes(&again),
+        ["ALREADY_ENROLLED", "ALREADY_ENROLLED", "ENROLLED", "ALREADY_ENROLLED", "ALREADY_ENROLLED"]
+    );
+    assert_eq!(again["counts"], json!({"enrolled": 1, "alreadyEnrolled": 4, "rejected": 0, "flagged": 3}));
     let said = &again["rows"]["nodes"][0]["problems"][0];
     assert_eq!(
         (&said["code"], &said["severity"], &said["path"]),
         (&json!("ALREADY_ENROLLED"), &json!("WARNING"), &json!(["rows", "0", "startsOn"]))
     );
-    assert!(said["hint"].as_str().unwrap().contains("first day after that end"), "{said}");
+    assert!(said["hint"].as_str().unwrap().contains("or later"), "{said}");
     assert_eq!(again["rows"]["nodes"][3]["problems"], json!([]), "it goes on");
-    assert_eq!(app.count("select count(*) from enrollment").await, 5);
+    assert_eq!(app.count("select count(*) from enrollment").await, 7);
     assert_eq!(app.figures_that_differ().await, 0);
 }
 
 #[tokio::test]
 async fn a_plan_finds_those_who_have_left_since() {
     let road = Road::new(2).await;
-    let file = crate::support::road::roster((1..=3).map(crate::support::road::line));
+    let file = roster((1..=3).map(line));
     let direct = json!({"planOnly": false, "startsOn": "2014-10-01"});
     road.sent(direct, &file).await;
     road.work().await;
@@ -242,13 +276,13 @@ async fn nobody_is_enrolled_twice_with_one_employer_for_the_same_days() {
     for (day, expected) in [
         ("2014-07-01", ("ALREADY_ENROLLED", "startsOn")),
         ("2014-08-31", ("ALREADY_ENROLLED", "startsOn")),
-        // That is not the same enrollment; but July and August would be paid twice.
-        ("2014-06-30", ("CONFLICT", "startsOn")),
+        // July and August would be paid twice.
+        ("2014-06-30", ("ALREADY_ENROLLED", "startsOn")),
     ] {
         let payload = app.enroll(&from(day)).await;
         assert_eq!(problems(&payload), [expected], "{day}");
         assert_eq!(payload["enrollment"], Value::Null);
-        assert!(payload["errors"][0]["hint"].as_str().unwrap().contains("after"), "{payload}");
+        assert!(payload["errors"][0]["hint"].as_str().unwrap().contains("or later"), "{payload}");
     }
     assert_eq!(app.count("select count(*) from enrollment").await, 1);
     // With others, and on one's own account, the same days are no double ones.
@@ -291,8 +325,6 @@ async fn of_the_same_form_twice_at_one_moment_after_an_end_neither_is_written() 
 
 #[tokio::test]
 async fn a_transfer_goes_to_no_employer_where_the_same_days_are_covered() {
-    const TRANSFER: &str = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) {
-        enrollment { id } errors { code path message hint } } }";
     let app = App::on(DECEMBER).await;
     let (channel, musi, ogan) =
         (app.channel("BR-PLG").await, app.employer("PT Musi").await, app.employer("PT Ogan").await);
@@ -300,21 +332,20 @@ async fn a_transfer_goes_to_no_employer_where_the_same_days_are_covered() {
     let (_, at_musi) = app.enrollment(&who.clone().at(&musi)).await;
     let (_, at_ogan) = app.enrollment(&who.at(&ogan).with("startsOn", json!("2014-08-01"))).await;
     assert_eq!(app.end(&at_ogan, "2014-10-01", "RESIGNED").await["errors"], json!([]));
-    let transfer = async |enrollment: &str, employer: &str, on: &str| {
-        let input =
-            json!({"enrollmentId": enrollment, "employerId": employer, "channelCode": channel, "on": on});
-        app.ask(TRANSFER, json!({"input": input})).await["transferEnrollment"].take()
-    };
     for on in ["2014-07-31", "2014-08-01", "2014-09-30"] {
-        assert_eq!(problems(&transfer(&at_musi, &ogan, on).await), [("CONFLICT", "on")], "{on}");
+        assert_eq!(
+            problems(&transfer(&app, &at_musi, &ogan, on).await),
+            [("ALREADY_ENROLLED", "employerId")],
+            "{on}"
+        );
     }
-    let begun = transfer(&at_musi, &ogan, "2014-10-01").await;
+    let begun = transfer(&app, &at_musi, &ogan, "2014-10-01").await;
     assert_eq!(begun["errors"], json!([]));
     // A transfer on the first day is taken back by another one: what it ended held on no day.
     let begun = begun["enrollment"]["id"].as_str().unwrap();
-    let there = transfer(begun, &musi, "2014-10-01").await;
+    let there = transfer(&app, begun, &musi, "2014-10-01").await;
     assert_eq!(there["errors"], json!([]));
-    let back = transfer(there["enrollment"]["id"].as_str().unwrap(), &ogan, "2014-10-01").await;
+    let back = transfer(&app, there["enrollment"]["id"].as_str().unwrap(), &ogan, "2014-10-01").await;
     assert_eq!(back["errors"], json!([]));
     assert_eq!(app.figures_that_differ().await, 0);
 }

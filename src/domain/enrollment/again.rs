@@ -4,64 +4,45 @@ use super::EndReason;
 use crate::domain::count::Held;
 use crate::domain::problem::{Problem, ProblemCode};
 
-/// What stands in the way of one more enrollment in the same segment with the same payer. The first that holds counts.
+/// What stands in the way of one more enrollment in the same segment with the same payer; what is open counts first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Again {
-    /// One is open: this is the same.
+    /// One is open.
     Open,
-    /// One has ended that began on the same day or held on it: this is the same, sent again, and who has left has left.
+    /// One has ended that would cover some of the same days, or is the same, from the same first day: whoever has left
+    /// does not come back by a form that was sent before.
     Ended,
-    /// One has ended that began later: it is another one, and would cover the same days once more.
-    Overlapping,
 }
 
 impl Again {
     /// Judges a new enrollment by those of the person. `None`: it is a further one, with another payer or after an end.
     ///
-    /// What was enrolled in error never was, so it may be sent again as it is right.
+    /// What was enrolled in error never was, and is sent again as it is right.
     pub fn judge<'a>(held: impl IntoIterator<Item = &'a Held>, new: &Held) -> Option<Self> {
-        let alike = held.into_iter().filter(|held| {
+        let day = new.course.starts_on;
+        let is_alike = |held: &&Held| {
             held.segment == new.segment
                 && held.employer == new.employer
                 && held.association == new.association
                 && held.end_reason != Some(EndReason::EnrolledInError)
-        });
-        let day = new.course.starts_on;
-        let judged = alike.filter_map(|held| {
-            let first = held.course.starts_on;
-            match held.course.ends_on {
-                None => Some(Self::Open),
-                Some(_) if first == day => Some(Self::Ended),
-                Some(end) if end <= first.max(day) => None,
-                Some(_) if first < day => Some(Self::Ended),
-                Some(_) => Some(Self::Overlapping),
-            }
-        });
-        judged.min()
-    }
-
-    /// Judges what would go on with the payer of a new enrollment. A transfer is no form that is sent again: what ended
-    /// on its own first day does not stand in its way, so that a transfer can be taken back.
-    pub fn judge_transfer<'a>(held: impl IntoIterator<Item = &'a Held>, new: &Held) -> Option<Self> {
-        let has_held = |held: &&Held| held.course.ends_on.is_none_or(|end| held.course.starts_on < end);
-        Self::judge(held.into_iter().filter(has_held), new)
+        };
+        let judge = |held: &Held| match held.course.ends_on {
+            None => Some(Self::Open),
+            // Also one that ended on its first day: it held on no day, and was asked for by this form all the same.
+            Some(_) if held.course.starts_on == day => Some(Self::Ended),
+            Some(_) => held.course.holds_on_or_after(day).then_some(Self::Ended),
+        };
+        held.into_iter().filter(is_alike).filter_map(judge).min()
     }
 }
 
-/// The problem of a form that was sent before, of somebody who has left since.
+/// The problem of a form of somebody who had this enrollment, and has left since.
 pub fn ended_since() -> Problem {
     let message = "The person had this enrollment, and it has ended since. Nothing was changed.";
     Problem::error(ProblemCode::AlreadyEnrolled, "startsOn", message).hint(
-        "If the person has come back, send the new first day: the first day after that end, or a later one.",
+        "For somebody who has come back, give the first day of that: after the earlier first day, and on the day on which \
+         the earlier enrollment ended or later.",
     )
-}
-
-/// The problem of a form that begins before an enrollment with the same payer that has ended.
-pub fn overlapping() -> Problem {
-    let message =
-        "The person was enrolled here later already, until an end: those days would be covered twice.";
-    Problem::error(ProblemCode::Conflict, "startsOn", message)
-        .hint("Send the first day after that end, or a later one.")
 }
 
 #[cfg(test)]
@@ -108,11 +89,11 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_is_the_same_on_its_days_and_nothing_after_them() {
+    fn nobody_is_covered_twice_for_days_before_an_end_and_everybody_may_come_back() {
         let held = [ended("2014-07-01", "2014-09-01", EndReason::Resigned)];
         let judged = ["2014-06-30", "2014-07-01", "2014-08-31", "2014-09-01", "2014-12-01"]
             .map(|from| Again::judge(&held, &open(7, from)));
-        assert_eq!(judged, [Some(Again::Overlapping), Some(Again::Ended), Some(Again::Ended), None, None]);
+        assert_eq!(judged, [Some(Again::Ended), Some(Again::Ended), Some(Again::Ended), None, None]);
     }
 
     #[test]
@@ -124,7 +105,6 @@ mod tests {
             let judged =
                 ["2014-06-15", "2014-07-01", "2014-07-02"].map(|from| Again::judge(held, &open(7, from)));
             assert_eq!(judged, [None, Some(Again::Ended), None]);
-            assert_eq!(Again::judge_transfer(held, &open(7, "2014-07-01")), None);
         }
     }
 
@@ -141,9 +121,9 @@ mod tests {
             ended("2014-10-01", "2014-11-01", EndReason::Resigned),
         ];
         assert_eq!(Again::judge(&held, &open(7, "2014-08-01")), Some(Again::Ended));
-        assert_eq!(Again::judge(&held, &open(7, "2014-09-15")), Some(Again::Overlapping));
+        assert_eq!(Again::judge(&held, &open(7, "2014-09-15")), Some(Again::Ended));
         let goes_on = [&held[0], &held[1], &open(7, "2014-12-01")];
         assert_eq!(Again::judge(goes_on, &open(7, "2014-08-01")), Some(Again::Open));
-        assert_eq!(Again::judge_transfer(&held, &open(7, "2014-08-01")), Some(Again::Ended));
+        assert_eq!(Again::judge(&held, &open(7, "2014-11-01")), None);
     }
 }
