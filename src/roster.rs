@@ -28,6 +28,7 @@ mod column;
 mod delimited;
 mod error;
 mod format;
+mod mask;
 mod report;
 pub mod template;
 mod text;
@@ -37,6 +38,7 @@ use column::Header;
 pub use column::{Column, DoubledColumn};
 pub use error::RosterError;
 use format::Format;
+pub use mask::Mask;
 pub use report::ReportWriter;
 
 /// Spreadsheets that write commas in amounts, as those of Indonesia do, expect it in a report.
