@@ -3,6 +3,7 @@
 
 mod door;
 mod identity;
+mod roster;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use zeroize::Zeroizing;
 
 pub use self::door::Door;
 pub use self::identity::{Identity, Trust};
+pub use self::roster::RosterLimits;
 use crate::store::database::PoolSettings;
 use crate::store::keys::{KeyRing, Keys};
 

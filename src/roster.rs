@@ -130,7 +130,7 @@ struct Line {
 /// The file is refused as a whole. All columns that are missing or there twice are named at once.
 pub fn open(mut file: impl Source + 'static, limits: &Limits) -> Result<Roster, RosterError> {
     if file.seek(SeekFrom::End(0))? > limits.bytes {
-        return Err(RosterError::TooLarge { mebibytes: limits.bytes >> 20 });
+        return Err(RosterError::TooLarge { bytes: limits.bytes });
     }
     let (table, header, separator) = match format::of(&mut file)? {
         Format::Text => {

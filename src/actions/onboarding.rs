@@ -8,6 +8,7 @@ mod applying;
 mod chunk;
 mod planning;
 pub mod receive;
+pub mod retention;
 pub mod worker;
 
 use std::sync::Arc;

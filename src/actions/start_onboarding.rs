@@ -40,6 +40,10 @@ pub struct Input {
     pub all_or_nothing: bool,
     /// Say what would happen, and wait for somebody else's approval.
     pub plan_only: bool,
+    /// Say what would happen, and end there: nobody can approve it. A trial has no key, so that this is none of its
+    /// digest.
+    #[serde(skip)]
+    pub dry_run: bool,
 }
 
 /// The batch that waits for its file.
@@ -153,10 +157,13 @@ impl once::Work for Work<'_> {
             digest: None,
             received: 0,
             state: OnboardingState::Receiving,
-            plan_only: self.input.plan_only,
+            plan_only: self.input.plan_only || self.input.dry_run,
             sha256: self.sha256.clone(),
         };
         let batch = writing::insert(conn, self.actor, &new).await?;
+        if self.input.dry_run {
+            writing::only_try(conn, batch).await?;
+        }
         Ok(Done::did(Started { batch }, Vec::new()))
     }
 }

@@ -20,7 +20,10 @@ mod judge;
 mod tests;
 
 pub use again::{Again, ended_since};
-pub use change::{employer_closed, judge_end, judge_end_form, judge_transfer, not_open};
+pub use change::{
+    employed_until, employer_closed, judge_closing, judge_death, judge_end, judge_end_form, judge_transfer,
+    not_open,
+};
 pub use judge::{identity_mismatch, is_same_person, judge_person, judge_terms};
 pub(super) use judge::{judge_age, judge_birth_date};
 

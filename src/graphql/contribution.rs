@@ -102,7 +102,8 @@ pub struct ContributionMutation;
 #[Object]
 impl ContributionMutation {
     /// Contributions paid for a month: by an employer for all its people, or for the enrollments named. A month that is
-    /// recorded already is left as it is. A month gone by changes the figures of the days that it belongs to.
+    /// recorded already is left as it is. A month gone by changes the figures of the days that it belongs to. A partner reports
+    /// for its own employer or association, and is believed: what it records can clear its own licence of arrears.
     async fn record_contributions(
         &self,
         ctx: &Context<'_>,

@@ -154,7 +154,8 @@ by_key! {
     /// People of provinces by what they are.
     Workforce: i16 => People, |asker, provinces| coverage::workforce(&asker.session, &asker.actor, provinces);
     /// The day on which channels last brought somebody in.
-    LastEnrollments: i64 => NaiveDate, |asker, ids| channel::last_enrollments(&asker.session, &asker.actor, ids);
+    LastEnrollments: i64 => NaiveDate, |asker, ids|
+        channel::last_enrollments(&asker.session, &asker.actor, asker.reference.calendar, ids);
     /// Onboarding batches by id.
     Batches: i64 => BatchRow, |asker, ids| onboarding::by_ids(&asker.session, &asker.actor, ids);
 }

@@ -161,11 +161,13 @@ impl OnboardingBatch {
     }
 
     /// The rows that were refused, as CSV in the columns they came in, with what is wrong; to be fetched with a token. Null
-    /// until there is an outcome.
+    /// until there is an outcome, and once the rows have been kept for their time (90 days unless set otherwise).
     async fn report_url(&self) -> Option<String> {
         let told =
             !matches!(self.0.state, domain::OnboardingState::Receiving | domain::OnboardingState::Validating);
-        told.then(|| format!("/onboarding/{}/report.csv", NodeId::Batch(self.0.id).encode().as_str()))
+        let is_kept = self.0.discarded_at.is_none();
+        (told && is_kept)
+            .then(|| format!("/onboarding/{}/report.csv", NodeId::Batch(self.0.id).encode().as_str()))
     }
 
     /// What stopped it as a whole.
@@ -183,7 +185,7 @@ impl OnboardingBatch {
         self.0.approved_by.as_deref()
     }
 
-    /// The client that stopped it.
+    /// The client that stopped it; null where it waited too long for its file or its approval.
     async fn cancelled_by(&self) -> Option<&str> {
         self.0.cancelled_by.as_deref()
     }

@@ -232,7 +232,13 @@ async fn stage(
 fn refused_file(asked: &Asked, refused: &Refused) -> Response {
     match refused {
         Refused::Absent => asked.absent(),
-        Refused::NotYours => asked.refuse(StatusCode::FORBIDDEN, Code::Forbidden),
+        Refused::Forbidden => asked.refuse(StatusCode::FORBIDDEN, Code::Forbidden),
+        Refused::NotYours => {
+            let message = "Somebody else has begun this batch: only that client can send its file.";
+            let problem = Problem::error(ProblemCode::OutOfScope, "batchId", message);
+            let problem = problem.hint("Begin an onboarding of your own: startOnboarding.");
+            asked.problems(StatusCode::FORBIDDEN, &[problem])
+        }
         Refused::NotWaiting => {
             let message = "This batch waits for no file, or another request sends one.";
             asked.conflict(message, "Look at its state.")

@@ -42,10 +42,10 @@ pub enum RosterError {
         line: i32,
     },
     /// It is larger than [`Limits::bytes`](super::Limits::bytes).
-    #[error("The file is larger than {mebibytes} MiB.")]
+    #[error("The file is larger than {}.", size(*bytes))]
     TooLarge {
         /// The limit.
-        mebibytes: u64,
+        bytes: u64,
     },
     /// It has more rows than [`Limits::rows`](super::Limits::rows). No further one was read.
     #[error("The file has more than {rows} rows.")]
@@ -155,5 +155,14 @@ impl RosterError {
             Some(hint) => problem.hint(hint),
             None => problem,
         }
+    }
+}
+
+/// A size in the largest unit that is not larger than it.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_024 => format!("{bytes} bytes"),
+        1_024..1_048_576 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
     }
 }

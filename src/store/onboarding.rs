@@ -1,7 +1,8 @@
 //! Onboarding batches and the outcome of each of their rows: what is read of them. What is written is in [`writing`], the
-//! rows on their way in [`staging`], and what workers do in [`lease`].
+//! rows on their way in [`staging`], what workers do in [`lease`], and what ends by age in [`retention`].
 
 pub mod lease;
+pub mod retention;
 pub mod staging;
 pub mod writing;
 
@@ -58,18 +59,22 @@ pub struct BatchRow {
     pub plan_digest: Option<Vec<u8>>,
     /// The client that approved the plan.
     pub approved_by: Option<String>,
-    /// The client that stopped it.
+    /// The client that stopped it; `None` where it waited too long.
     pub cancelled_by: Option<String>,
     /// Why.
     pub cancel_reason: Option<String>,
     /// What stopped it as a whole.
     pub problems: Option<Json<Vec<Problem>>>,
+    /// Was it only tried? Then its plan was its end.
+    pub dry_run: bool,
+    /// When its rows, as they were sent, were discarded.
+    pub discarded_at: Option<DateTime<Utc>>,
 }
 
 const COLUMNS: &str = "b.id, b.state, b.employer_id, b.channel_id, b.file_name, b.digest, b.received, b.pending, \
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
                        b.submitted_by, b.submitted_at, b.finished_at, b.plan_digest, b.approved_by, b.cancelled_by, \
-                       b.cancel_reason, b.problems";
+                       b.cancel_reason, b.problems, b.dry_run, b.discarded_at";
 /// A plan is told as a whole or not at all: its quota is counted while it is made.
 const IS_TOLD: &str = "exists (select from onboarding_batch b where b.id = r.batch_id \
                        and b.state not in ('RECEIVING', 'VALIDATING'))";

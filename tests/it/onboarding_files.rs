@@ -158,7 +158,8 @@ async fn what_is_foreign_is_absent_and_a_file_is_its_senders() {
     let nowhere = "YjE5OTk5";
     for (token, status, code) in [
         (&foreign, 404, "NOT_FOUND"),
-        (&road.app.officer(&["16"]).await, 403, "FORBIDDEN"),
+        // Who sees it is told whose it is, and who may not send files at all, that.
+        (&road.app.officer(&["16"]).await, 403, "OUT_OF_SCOPE"),
         (&road.app.token(Role::Approver, TokenScope::default()).await, 403, "FORBIDDEN"),
         (&"nobody".to_owned(), 401, "UNAUTHENTICATED"),
     ] {

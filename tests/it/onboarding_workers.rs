@@ -8,7 +8,7 @@ use participant_registry::domain::actor::Role;
 use participant_registry::domain::onboarding::OnboardingState;
 use participant_registry::graphql::node_id::{self, batch_id};
 use participant_registry::store::StoreError;
-use participant_registry::store::keys::{KeyRing, Keys};
+use participant_registry::store::keys::{KeyRing, Keys, NumberKind};
 use participant_registry::store::onboarding::lease;
 use participant_registry::store::onboarding::staging::{self, Received};
 use participant_registry::store::rotation::rotate;
@@ -60,6 +60,98 @@ async fn a_worker_that_was_thought_dead_and_wakes_up_writes_nothing() {
     lease::release(&database.control, second).await.unwrap();
     road.work().await;
     assert_eq!(road.app.count("select count(*) from participant").await, 12);
+}
+
+/// Somebody claims the number of a row and does not say whether it stays: whoever enrolls that row waits.
+async fn hold_up<'a>(road: &'a Road, n: u32) -> sqlx::Transaction<'a, sqlx::Postgres> {
+    let number = row(n)["nationalId"].as_str().unwrap().to_owned();
+    let index = road.app.database.keys.index(NumberKind::NationalId, &number);
+    let mut transaction = road.app.sql.begin().await.unwrap();
+    sqlx::query("insert into identifier (kind, value_index, participant_id) values ('NATIONAL_ID', $1, 77)")
+        .bind(index)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction
+}
+
+/// Until when the only batch is leased.
+async fn leased_until(conn: &mut sqlx::PgConnection) -> Option<chrono::DateTime<chrono::Utc>> {
+    sqlx::query_scalar("select leased_until from onboarding_batch where state = 'APPLYING'")
+        .fetch_optional(conn)
+        .await
+        .unwrap()
+        .flatten()
+}
+
+#[tokio::test]
+async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
+    for all_or_nothing in [false, true] {
+        let road = Road::new(5).await;
+        let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
+        let batch = road.sent(input, &roster((1..=12).map(line))).await;
+        let mut holding = hold_up(&road, 3).await;
+        let (database, today) = (&road.app.database, "2014-10-02".parse().unwrap());
+        let pace = Pace { lease: Duration::from_millis(300), turn: Duration::from_secs(60) };
+        let began = Instant::now();
+        let watch = async {
+            // It is renewed again and again while the chunk waits.
+            let (mut last, mut renewals) = (None, 0);
+            while renewals < 8 {
+                assert!(began.elapsed() < Duration::from_secs(60), "renewed {renewals} times");
+                let until = leased_until(&mut holding).await;
+                renewals += usize::from(until > last);
+                last = until.max(last);
+                assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None);
+                tokio::task::yield_now().await;
+            }
+            holding.rollback().await.unwrap();
+        };
+        // What is all or nothing is planned first.
+        let working = async { while work(database, today, pace, None).await.unwrap() {} };
+        tokio::join!(working, watch);
+        let done = road.look(&batch).await;
+        assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [12, 0, 12, 0, 0]));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
+    for all_or_nothing in [false, true] {
+        let road = Road::new(5).await;
+        let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
+        let batch = road.sent(input, &roster((1..=12).map(line))).await;
+        let mut holding = hold_up(&road, 3).await;
+        let (database, today) = (&road.app.database, "2014-10-02".parse().unwrap());
+        let pace = Pace { lease: Duration::from_millis(300), turn: Duration::from_secs(60) };
+        let began = Instant::now();
+        let takes = async {
+            // Another worker has it, and that is lasting, as soon as the first one is at a chunk.
+            let mut taken = 0;
+            while taken == 0 {
+                assert!(began.elapsed() < Duration::from_secs(60), "nobody is at it");
+                let sql =
+                    "update onboarding_batch set epoch = epoch + 1, leased_until = now() + interval '1 hour'
+                           where state = 'APPLYING' and leased_until is not null";
+                taken = sqlx::query(sql).execute(&database.control).await.unwrap().rows_affected();
+                tokio::task::yield_now().await;
+            }
+        };
+        // It ends though what it waits for does not.
+        let working = async { while work(database, today, pace, None).await.unwrap() {} };
+        tokio::join!(working, takes);
+        let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut *holding).await.unwrap() > 0 {
+            assert!(began.elapsed() < Duration::from_secs(60), "somebody still waits for the number");
+            tokio::task::yield_now().await;
+        }
+        holding.rollback().await.unwrap();
+        assert_eq!(road.app.count("select count(*) from participant").await, 0);
+        expire(&road).await;
+        road.work().await;
+        let done = road.look(&batch).await;
+        assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [12, 0, 12, 0, 0]));
+    }
 }
 
 #[tokio::test]

@@ -30,7 +30,10 @@ pub enum Refused {
     /// There is no such batch that the actor may see.
     #[error("there is no such batch")]
     Absent,
-    /// It is somebody else's.
+    /// The role may not enroll.
+    #[error("this role may not enroll people")]
+    Forbidden,
+    /// Somebody else has sent it, whom the actor sees.
     #[error("somebody else's batch")]
     NotYours,
     /// It waits for no file, or somebody receives it for another request.
@@ -69,10 +72,10 @@ pub struct File<R> {
 /// Finds the batch that somebody wants to send the file of.
 ///
 /// # Errors
-/// It is absent, somebody else's, or waits for no file.
+/// The role may not, or the batch is absent, somebody else's, or waits for no file.
 pub async fn expect(database: &Database, actor: &Actor, batch: i64) -> Result<Expected, Refused> {
     if !actor.may(Operation::Enroll) {
-        return Err(Refused::NotYours);
+        return Err(Refused::Forbidden);
     }
     let found = onboarding::by_ids(&database.reading(actor), actor, &[batch]).await?.remove(&batch);
     let found = found.ok_or(Refused::Absent)?;

@@ -256,6 +256,7 @@ fn read_start(input: StartOnboardingInput) -> Result<starting::Input, Vec<Proble
         sha256: input.sha256.map(|digits| digits.to_lowercase()),
         all_or_nothing: input.all_or_nothing,
         plan_only: input.plan_only,
+        dry_run: false,
     })
 }
 

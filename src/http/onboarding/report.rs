@@ -28,7 +28,7 @@ use crate::http::cost::Unpaid;
 use crate::roster::{Mask, ReportWriter};
 use crate::store::audit::{About, Trail};
 use crate::store::onboarding::staging::{self, SealedChunk};
-use crate::store::onboarding::{self, BatchRow, ReportedRow};
+use crate::store::onboarding::{self, BatchRow, ReportedRow, retention};
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
 
@@ -50,6 +50,9 @@ pub(super) async fn give(
         Err(error) => return asked.failed(&error),
     };
     let Some(batch) = batch else { return asked.absent() };
+    if batch.discarded_at.is_some() {
+        return asked.refuse(StatusCode::GONE, Code::ReportGone);
+    }
     if let Err(refused) = pay(&desk, &asked, &batch) {
         return *refused;
     }
@@ -112,7 +115,11 @@ fn rows_of(batch: &BatchRow) -> i32 {
 
 /// Are its pending rows in the report, because they will never be enrolled?
 fn is_stopped(batch: &BatchRow) -> bool {
-    matches!(batch.state, OnboardingState::Cancelled | OnboardingState::Failed)
+    match batch.state {
+        // A trial ends with its plan: what is pending would be enrolled.
+        OnboardingState::Cancelled => !batch.dry_run,
+        state => state == OnboardingState::Failed,
+    }
 }
 
 /// The report of a batch that somebody has been shown, piece by piece; the last one is an error where it broke off.
@@ -165,6 +172,9 @@ impl Report {
                 // Nobody reads on.
                 return Ok(());
             }
+        }
+        if retention::is_discarded(&self.database.writer, self.batch.id).await? {
+            return Err(StoreError::Unavailable("its rows were discarded meanwhile".into()));
         }
         // Who has hung up needs the end no more.
         let _ = send.send(Ok(sheet.finish()?)).await;

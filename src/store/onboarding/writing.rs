@@ -239,11 +239,26 @@ pub async fn approve(conn: &mut PgConnection, id: i64, approver: &str) -> Result
     Ok(())
 }
 
-/// Stops a batch; what is pending stays so. A worker that is at it writes nothing more.
+/// Makes a new batch one that is only tried: its plan is its end, and nobody can approve it.
 ///
 /// # Errors
 /// The database is away.
-pub async fn cancel(conn: &mut PgConnection, id: i64, client: &str, reason: &str) -> Result<(), StoreError> {
+pub async fn only_try(conn: &mut PgConnection, id: i64) -> Result<(), StoreError> {
+    sqlx::query("update onboarding_batch set dry_run = true where id = $1").bind(id).execute(conn).await?;
+    Ok(())
+}
+
+/// Stops a batch, in the name of a client or of nobody; what is pending stays so. A worker that is at it writes nothing
+/// more.
+///
+/// # Errors
+/// The database is away.
+pub async fn cancel(
+    conn: &mut PgConnection,
+    id: i64,
+    client: Option<&str>,
+    reason: &str,
+) -> Result<(), StoreError> {
     // Half a file is none.
     let sql = "delete from onboarding_chunk c using onboarding_batch b
                where c.batch_id = $1 and b.id = $1 and b.state = 'RECEIVING'";

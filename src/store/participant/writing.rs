@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::column;
-use crate::domain::count::{Counted, Held};
+use crate::domain::count::{Counted, Held, standing};
 use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Segment};
 use crate::domain::participant::{ParticipantStatus, Sex};
 use crate::domain::standing::Course;
@@ -174,6 +174,20 @@ pub struct Summary {
     pub association_id: Option<i64>,
     /// The best status.
     pub status: ParticipantStatus,
+}
+
+impl Summary {
+    /// As the enrollments have it.
+    pub fn of(id: i64, person: &Person) -> Self {
+        let mut newest_first = person.enrollments.values().rev();
+        let newest_open = newest_first.find(|held| held.course.status() != EnrollmentStatus::Ended);
+        Self {
+            id,
+            employer_id: newest_open.and_then(|held| held.employer),
+            association_id: newest_open.and_then(|held| held.association),
+            status: standing(&person.counted()).status(),
+        }
+    }
 }
 
 /// Writes what follows from enrollments that were changed.
