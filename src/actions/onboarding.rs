@@ -21,10 +21,10 @@ use super::terms::{self, Found, Named};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::client::Client;
 use crate::domain::enrollment::{
-    CivilServantCategory, NewEnrollment, Programme, Segment, Terms, judge_terms,
+    CivilServantCategory, NewEnrollment, Programme, Segment, Terms, ended_since, judge_terms,
 };
 use crate::domain::onboarding::{Counts, JudgedRow, RowOutcome};
-use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::domain::problem::{Problem, ProblemCode, Severity, refuses};
 use crate::domain::rule::Rulebook;
 use crate::store::onboarding::lease::Held;
 use crate::store::onboarding::writing::{self, NewRow};
@@ -121,9 +121,15 @@ pub(super) fn tried(
                 row.participant_id = Some(participant);
                 contributions += agreed.contributions(rules, new);
             }
-            Some(Outcome::AlreadyEnrolled { participant }) => {
+            Some(Outcome::AlreadyEnrolled { participant, has_ended }) => {
                 row.outcome = RowOutcome::AlreadyEnrolled;
                 row.participant_id = Some(participant);
+                if has_ended {
+                    // Somebody has to look: a roster that names whoever has left is old, or the person has come back.
+                    let doubt = Problem { severity: Severity::Warning, ..ended_since() };
+                    row.problems.push(doubt.within(&["rows", &(row.number - 1).to_string()]));
+                    row.flagged = true;
+                }
             }
             Some(Outcome::Refused(problem)) => {
                 row.flagged = false;

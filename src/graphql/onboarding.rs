@@ -103,12 +103,13 @@ impl OnboardingBatch {
             || list.field("edges").field("node").field("participant").exists();
         let people: Vec<i64> =
             slice.rows.iter().filter_map(|row| row.participant_id).filter(|_| wanted).collect();
-        let mut people = match people.is_empty() {
+        let people = match people.is_empty() {
             true => Default::default(),
             false => load_many(&request(ctx).loaders.participants, people).await?,
         };
         let slice = slice.map(|row| {
-            let participant = row.participant_id.and_then(|id| people.remove(&id)).map(Participant::new);
+            let participant =
+                row.participant_id.and_then(|id| people.get(&id).cloned()).map(Participant::new);
             (Position::of_id(row.number.into()), OnboardingRow::new(row, participant))
         });
         Ok(OnboardingRowConnection::new(slice, &page, total))
@@ -301,7 +302,8 @@ pub enum RowOutcome {
     Pending,
     /// Enrolled by this batch.
     Enrolled,
-    /// The person has this enrollment already: nothing was changed.
+    /// The person has this enrollment already: nothing was changed. Where it has ended since, the row is flagged, and its
+    /// problems say so.
     AlreadyEnrolled,
     /// Refused; its problems say why.
     Rejected,

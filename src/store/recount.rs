@@ -19,7 +19,7 @@ use super::error::StoreError;
 use super::participant::{Person, Summary};
 use super::session::Session;
 use crate::domain::count::{Among, Counted, Deltas, Held, add};
-use crate::domain::enrollment::{CivilServantCategory, EnrollmentStatus, Segment};
+use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 use crate::domain::participant::ParticipantStatus;
 use crate::domain::rule::Rulebook;
 use crate::domain::standing::Course;
@@ -201,6 +201,7 @@ struct EnrollmentRow {
     counts_from: NaiveDate,
     starts_on: NaiveDate,
     ends_on: Option<NaiveDate>,
+    end_reason: Option<EndReason>,
     paid: Option<Vec<NaiveDate>>,
     status: EnrollmentStatus,
     enrollment_id: i64,
@@ -232,8 +233,14 @@ impl EnrollmentRow {
     fn held(self) -> Held {
         let days = (self.counts_from, self.starts_on, self.ends_on);
         let course = Course::kept(days, self.paid.as_deref(), self.status);
-        let (employer, association) = (self.employer_id, self.association_id);
-        Held { segment: self.segment, civil_servant: self.civil_servant, employer, association, course }
+        Held {
+            segment: self.segment,
+            civil_servant: self.civil_servant,
+            employer: self.employer_id,
+            association: self.association_id,
+            end_reason: self.end_reason,
+            course,
+        }
     }
 }
 
@@ -242,7 +249,7 @@ impl Walk {
         sqlx::query(
             "declare people no scroll cursor for
              select p.channel_id, p.id, p.province_id, p.deceased_on, e.segment, e.civil_servant, e.employer_id,
-                    e.association_id, e.counts_from, e.starts_on, e.ends_on, e.paid, e.status,
+                    e.association_id, e.counts_from, e.starts_on, e.ends_on, e.end_reason, e.paid, e.status,
                     e.id as enrollment_id, e.paid_through, e.lapses_on, p.status as person_status,
                     p.employer_id as person_employer_id, p.association_id as person_association_id
              from participant p join enrollment e on e.participant_id = p.id

@@ -20,6 +20,7 @@ mod cors;
 mod coverage;
 mod demo;
 mod enrolling;
+mod enrolling_again;
 mod faults;
 mod front_door;
 mod idempotency;

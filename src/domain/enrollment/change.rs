@@ -172,7 +172,7 @@ mod tests {
         let paid = PaidMonths::default();
         let course = Course { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
         let (segment, employer) = (Segment::WageEarner, Some(7));
-        Held { segment, civil_servant: None, employer, association: None, course }
+        Held { segment, civil_servant: None, employer, association: None, end_reason: None, course }
     }
 
     fn found(problem: Option<Problem>) -> Option<(ProblemCode, String)> {
