@@ -283,7 +283,8 @@ impl Apply<'_> {
             let judged = judge_row(row, &self.judged.agreed.terms(), self.rules, self.today);
             judged.candidate.iter().for_each(|candidate| numbers.add(index, candidate));
         }
-        receive::stage_request(conn, self.database, batch, rows, &numbers.repeats()).await?;
+        let column = self.input.rows.iter().map(|row| row.national_id.as_str()).collect();
+        receive::stage_request(conn, self.database, batch, rows, &numbers.repeats(column)).await?;
         Ok(Done::did(Onboarded { batch }, Vec::new()))
     }
 

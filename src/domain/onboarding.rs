@@ -137,14 +137,15 @@ pub fn judge_rows(
     rules: &Rulebook,
     today: NaiveDate,
 ) -> Result<Vec<JudgedRow>, Problem> {
-    judge_numbers(rows.iter().map(|row| row.national_id.as_str()).collect(), "rows")?;
+    let column: NumberColumn = rows.iter().map(|row| row.national_id.as_str()).collect();
+    judge_numbers(column, "rows")?;
     let mut judged: Vec<JudgedRow> = rows.iter().map(|row| judge_row(row, terms, rules, today)).collect();
     let mut numbers = Numbers::default();
     for (index, row) in (0..).zip(&judged) {
         row.candidate.iter().for_each(|candidate| numbers.add(index, candidate));
     }
-    for repeat in numbers.repeats() {
-        repeat.refuse(&mut judged[repeat.row as usize]);
+    for repeat in numbers.repeats(column) {
+        repeat.mark(&mut judged[repeat.row as usize]);
     }
     judged.iter_mut().enumerate().for_each(|(index, row)| row.stand_at(index));
     Ok(judged)

@@ -190,7 +190,7 @@ fn stage(
         return Err(vec![Problem::error(ProblemCode::Required, "file", "There is no row.")]);
     }
     judge_numbers(column, "file").map_err(|problem| vec![problem])?;
-    Ok(Staged { rows: last, repeats: numbers.repeats() })
+    Ok(Staged { rows: last, repeats: numbers.repeats(column) })
 }
 
 fn pass_on(

@@ -1,4 +1,5 @@
-//! Rows with one number: the first that breaks no rule counts, the others are refused and point to it.
+//! What a row says only beside the others. Rows with one number: the first that breaks no rule counts, the others are
+//! refused and point to it. Few rows of which too many end in 0: each of these is marked.
 //!
 //! A million rows are looked at in some 30 MB: a number is its value, and not a text.
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::JudgedRow;
 use crate::domain::enrollment::NewEnrollment;
+use crate::domain::identity::NumberColumn;
 use crate::domain::problem::{Problem, ProblemCode};
 
 /// The numbers of the rows that break no rule, as they come.
@@ -20,7 +22,7 @@ pub struct Numbers {
 /// What stands for no number in the place of a row.
 const NONE: u64 = 0;
 
-/// A row that has a number of an earlier row; both counted from 0.
+/// A row that has a number of an earlier row, or a number that is in doubt beside the others; rows are counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeat {
     /// The row.
@@ -29,6 +31,9 @@ pub struct Repeat {
     pub national_id: Option<u32>,
     /// The one that has its service number.
     pub service_number: Option<u32>,
+    /// Its identity number ends in 0, as too many of a few do.
+    #[serde(default)]
+    pub is_doubtful: bool,
 }
 
 impl Numbers {
@@ -39,8 +44,8 @@ impl Numbers {
         service_number.iter().for_each(|number| put(&mut self.service_numbers, row, number.as_str()));
     }
 
-    /// The rows that repeat a number, in their order.
-    pub fn repeats(self) -> Vec<Repeat> {
+    /// The rows that repeat a number, and those in doubt by the identity numbers of all rows; in their order.
+    pub fn repeats(self, column: NumberColumn) -> Vec<Repeat> {
         let Self { national_ids, service_numbers } = self;
         let (mut first_national, mut first_service) = (doubled(&national_ids), doubled(&service_numbers));
         let mut repeats = Vec::new();
@@ -52,11 +57,13 @@ impl Numbers {
                 row,
                 national_id: first(&first_national, national_id),
                 service_number: first(&first_service, service_number),
+                is_doubtful: column.is_doubtful() && national_id != NONE && national_id % 10 == 0,
             };
             if repeat.national_id.is_some() || repeat.service_number.is_some() {
                 repeats.push(repeat);
                 continue;
             }
+            repeats.extend(Some(repeat).filter(|repeat| repeat.is_doubtful));
             // A row that is refused keeps no number from a later one.
             first_national.entry(national_id).and_modify(|first| *first = Some(row));
             first_service.entry(service_number).and_modify(|first| *first = Some(row));
@@ -83,8 +90,8 @@ fn put(numbers: &mut Vec<u64>, row: u32, digits: &str) {
 }
 
 impl Repeat {
-    /// Refuses the row.
-    pub fn refuse(&self, row: &mut JudgedRow) {
+    /// Refuses the row, or marks it where it is only in doubt.
+    pub fn mark(&self, row: &mut JudgedRow) {
         let fields = [("nationalId", self.national_id), ("serviceNumber", self.service_number)];
         let problem = |(field, first): (&str, Option<u32>)| {
             let message = format!("Row {} of this request has the same number.", first? + 1);
@@ -92,7 +99,26 @@ impl Repeat {
             Some(problem.hint("Keep one row for each person."))
         };
         row.problems.extend(fields.into_iter().filter_map(problem));
-        row.candidate = None;
+        if self.is_doubtful {
+            self.doubt(row);
+        }
+        if self.national_id.is_some() || self.service_number.is_some() {
+            row.candidate = None;
+        }
+    }
+
+    fn doubt(&self, row: &mut JudgedRow) {
+        let code = ProblemCode::IdentifierDamagedBySpreadsheet;
+        let message = "The identity number (NIK) ends in 0, as too many of the few that were sent do: a spreadsheet may \
+                       have rounded it.";
+        let hint = "Compare it with the identity card (KTP). Where it is another one, format the column as text, fill it \
+                    again from the source, and correct the person.";
+        row.problems.push(Problem::warning(code, "nationalId", message).hint(hint));
+        if let Some(candidate) = &mut row.candidate {
+            candidate.flags.push(code);
+            candidate.flags.sort_unstable();
+            candidate.flags.dedup();
+        }
     }
 }
 
@@ -103,7 +129,7 @@ mod tests {
     /// Of rows with these identity and service numbers; 0: none.
     fn repeats(rows: &[(u64, u64)]) -> Vec<(u32, Option<u32>, Option<u32>)> {
         let (national_ids, service_numbers) = rows.iter().copied().unzip();
-        let found = Numbers { national_ids, service_numbers }.repeats();
+        let found = Numbers { national_ids, service_numbers }.repeats(NumberColumn::default());
         found.into_iter().map(|r| (r.row, r.national_id, r.service_number)).collect()
     }
 
