@@ -126,13 +126,14 @@ impl Counts {
     }
 }
 
-/// Judges all rows of a request: each by the rules, then among each other.
+/// Judges all rows of a request: each by the rules, then among each other. `lines` says where in their file they stand; it
+/// is empty where they came in the request.
 ///
 /// # Errors
 /// The problem that stops the request as a whole: a column of identity numbers that a spreadsheet rounded, because
 /// then every row is wrong by up to nine.
 pub fn judge_rows(
-    rows: &[Row],
+    (rows, lines): (&[Row], &[i32]),
     terms: &Terms<'_>,
     rules: &Rulebook,
     today: NaiveDate,
@@ -142,7 +143,8 @@ pub fn judge_rows(
     let mut judged: Vec<JudgedRow> = rows.iter().map(|row| judge_row(row, terms, rules, today)).collect();
     let mut numbers = Numbers::default();
     for (index, row) in (0..).zip(&judged) {
-        row.candidate.iter().for_each(|candidate| numbers.add(index, candidate));
+        let line = lines.get(index as usize).copied();
+        row.candidate.iter().for_each(|candidate| numbers.add(index, line, candidate));
     }
     for repeat in numbers.repeats(column) {
         repeat.mark(&mut judged[repeat.row as usize]);

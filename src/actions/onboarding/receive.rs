@@ -174,7 +174,7 @@ fn stage(
         let row = row.map_err(|problem| vec![problem])?;
         column.add(&row.row().national_id);
         let index = u32::try_from(row.number - 1).unwrap_or_default();
-        bench.judge(&row).candidate.iter().for_each(|candidate| numbers.add(index, candidate));
+        bench.judge(&row).candidate.iter().for_each(|new| numbers.add(index, row.line, new));
         bytes += row.cells().iter().map(String::len).sum::<usize>();
         last = row.number;
         chunk.push(row);
