@@ -100,6 +100,21 @@ pub fn parse_sex(text: &str, field: &str) -> Result<Sex, Problem> {
     }
 }
 
+/// Is it what a spreadsheet shows where a formula failed (`#N/A`, `#REF!`, `Err:502`) or a column is too narrow (`####`)?
+///
+/// Newer spreadsheets have more such words, and some have them in the language of their user: they all begin with `#`, are
+/// in capital letters, and most end in a mark.
+pub fn is_spreadsheet_error(text: &str) -> bool {
+    let text = bare(text).to_ascii_uppercase();
+    if let Some(number) = text.strip_prefix("ERR:") {
+        return is_digits(number);
+    }
+    let Some(word) = text.strip_prefix('#') else { return false };
+    let is_letters = |word: &str| word.chars().all(|c| c.is_alphanumeric() || matches!(c, '/' | '_'));
+    let is_marked = word.strip_suffix(['!', '?']).is_some_and(|word| !word.is_empty() && is_letters(word));
+    is_marked || word.bytes().all(|byte| byte == b'#') || matches!(word, "N/A" | "NV" | "N/D" | "GETTING_DATA")
+}
+
 /// What is in a cell, without what cannot be seen around it and the apostrophe by which spreadsheets mark text.
 fn bare(text: &str) -> &str {
     let text = text.trim_matches(|c: char| c.is_whitespace() || is_zero_width(c));
@@ -309,6 +324,19 @@ mod tests {
             refused(parse_wage(text, "f"), ProblemCode::OutOfRange);
         }
         assert_eq!(parse_wage("10.000.000.000", "f"), Ok(Some(MAX_MONTHLY_WAGE)));
+    }
+
+    #[test]
+    fn what_a_spreadsheet_shows_for_a_failed_formula_is_known() {
+        for text in [
+            "#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#ÜBERLAUF!",
+            "#GETTING_DATA", "#n/a", " '#REF! ", "####", "Err:502",
+        ] {
+            assert!(is_spreadsheet_error(text), "{text}");
+        }
+        for text in ["", "Budi", "#1", "#Budi", "No. #3", "#!", "N/A", "Err: lupa", "Budi!", "#a b!"] {
+            assert!(!is_spreadsheet_error(text), "{text}");
+        }
     }
 
     #[test]

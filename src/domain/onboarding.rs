@@ -201,7 +201,49 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
         problems,
     };
     let (candidate, problems) = judge_person(form, terms, rules, today);
-    JudgedRow { problems, candidate }
+    let judged = JudgedRow { problems, candidate };
+    match row.failed_cells() {
+        failed if failed.is_empty() => judged,
+        failed => judged.with_failed_cells(&failed),
+    }
+}
+
+impl Row {
+    /// The fields in which stands what a spreadsheet shows for a formula that failed.
+    fn failed_cells(&self) -> Vec<&'static str> {
+        let texts = [
+            Some(&self.national_id),
+            Some(&self.service_number),
+            Some(&self.full_name),
+            self.birth_place.as_ref(),
+            Some(&self.birth_date),
+            Some(&self.sex),
+            self.work_unit.as_ref(),
+            self.grade.as_ref(),
+            self.monthly_wage.as_ref(),
+            self.starts_on.as_ref(),
+            self.phone.as_ref(),
+        ];
+        let fields = FIELDS.into_iter().zip(texts);
+        let failed = fields.filter(|(_, text)| text.is_some_and(|text| cell::is_spreadsheet_error(text)));
+        failed.map(|(field, _)| field).collect()
+    }
+}
+
+impl JudgedRow {
+    /// Refuses the row for cells whose formula failed. Whatever else was said of them says less.
+    fn with_failed_cells(mut self, fields: &[&str]) -> Self {
+        self.problems.retain(|problem| problem.path.first().is_none_or(|at| !fields.contains(&at.as_str())));
+        let failed = |field: &&str| {
+            let message = "In this cell stands the error of a spreadsheet, such as #N/A or #REF!, and no value.";
+            let hint = "Correct the formula in the original list, or type the value, and export it again. Where #### \
+                        stands, widen the column before.";
+            Problem::error(ProblemCode::InvalidFormat, field, message).hint(hint)
+        };
+        self.problems.extend(fields.iter().map(failed));
+        self.candidate = None;
+        self
+    }
 }
 
 #[cfg(test)]
