@@ -114,12 +114,15 @@ enum Table {
 }
 
 /// A row of the table, the header's included.
+#[derive(Default)]
 struct Line {
     /// Where it begins.
     number: i32,
     cells: Vec<String>,
     /// The cells that are numbers, in a workbook.
     numbers: Vec<(usize, f64)>,
+    /// The cells that hold a formula whose result is not known, in a workbook.
+    uncomputed: Vec<usize>,
 }
 
 /// Opens a roster: finds out what it is, and reads its header.
@@ -174,10 +177,11 @@ impl Roster {
                 Table::Text(records) => records.next()?,
                 Table::Workbook(rows) => rows.next()?,
             };
-            let Some(Line { number: line, mut cells, numbers }) = line else {
+            let Some(Line { number: line, mut cells, numbers, uncomputed }) = line else {
                 return if self.people == 0 { Err(RosterError::NoRows) } else { Ok(None) };
             };
-            if self.header.is_empty_row(&cells) {
+            let uncomputed = self.header.uncomputed(&uncomputed);
+            if uncomputed.is_none() && self.header.is_empty_row(&cells) {
                 self.empty_rows += 1;
                 continue;
             }
@@ -191,7 +195,7 @@ impl Roster {
                 self.restore(&mut cells[at], at, number);
             }
             self.people += 1;
-            let row = self.header.row(&cells, &self.limits);
+            let row = uncomputed.map_or_else(|| self.header.row(&cells, &self.limits), Err);
             let row = row.unwrap_or_else(|fault| Row { fault: Some(fault), ..Row::default() });
             return Ok(Some(Record { number: self.people, line, row, original: cells }));
         }

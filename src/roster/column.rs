@@ -155,6 +155,18 @@ impl Header {
         cells.iter().any(|cell| cell.contains(['\n', '\r']) && separators(cell) + 1 >= width)
     }
 
+    /// Why a row cannot be read: of a formula in a column that is read nobody knows what it comes to.
+    pub(super) fn uncomputed(&self, cells: &[usize]) -> Option<Problem> {
+        let is_read = |&&at: &&usize| self.column(at).is_some_and(Column::is_read);
+        let names: Vec<String> = cells.iter().filter(is_read).map(|&at| shown(&self.names[at])).collect();
+        if names.is_empty() {
+            return None;
+        }
+        let message = format!("The formula under {} was never computed: there is no value.", names.join(", "));
+        let hint = "Open the workbook in the spreadsheet program and save it again, or export it as “CSV UTF-8”.";
+        Some(Problem::error(ProblemCode::InvalidFormat, "row", message).hint(hint))
+    }
+
     /// Reads a row.
     pub(super) fn row(&self, cells: &[String], limits: &Limits) -> Result<Row, Problem> {
         let (named, found) = (self.columns.len(), cells.len());

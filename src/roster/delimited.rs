@@ -126,7 +126,7 @@ impl Records {
             from = to;
             str::from_utf8(cell).expect("decoded text is cut at separators and quotes").to_owned()
         });
-        Ok(Some(Line { number: begin, cells: cells.collect(), numbers: Vec::new() }))
+        Ok(Some(Line { number: begin, cells: cells.collect(), ..Line::default() }))
     }
 
     fn too_many_columns(&self, line: i32) -> RosterError {

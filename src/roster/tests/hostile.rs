@@ -94,6 +94,36 @@ fn a_workbook_by_hand_is_read_and_its_days_are_counted_from_1904() {
 }
 
 #[test]
+fn a_formula_that_was_never_computed_is_no_empty_cell() {
+    let text = |text: &str| format!("<c t=\"str\"><v>{text}</v></c>");
+    let five = [text("1"), text("2"), text("Ani"), text("x"), text("P")].concat();
+    let formula = "<c><f>1+1</f></c>";
+    let rows = [
+        five.replace(&text("Ani"), formula),
+        // Nothing but formulas is not nothing.
+        formula.repeat(5),
+        // One that came to an empty text, and one in a column that nobody reads.
+        five.replace(&text("Ani"), "<c t=\"str\"><f>A1</f><v></v></c>"),
+        format!("{five}{formula}"),
+        five.replace(&text("Ani"), "<c t=\"str\"><f>A1</f><v>Budi</v></c>"),
+    ];
+    let rows: String = rows.iter().map(|cells| format!("<row>{cells}</row>")).collect();
+    let roster = read(sheet(&rows)).unwrap();
+    let faults: Vec<_> = roster.rows.iter().map(|row| row.fault.as_ref().map(|fault| &fault.message[..])).collect();
+    assert_eq!(
+        faults,
+        [
+            Some("The formula under NAMA was never computed: there is no value."),
+            Some("The formula under NIK, NIP, NAMA, TANGGAL LAHIR, JENIS KELAMIN was never computed: there is no value."),
+            None,
+            None,
+            None,
+        ]
+    );
+    assert_eq!(names(&roster)[2..], ["", "Ani", "Budi"]);
+}
+
+#[test]
 fn a_workbook_that_unpacks_without_end_is_refused() {
     let limits = Limits { unpacked_bytes: 4 << 20, ..Limits::default() };
     // Blanks in one text, rows of nothing, comments: each claims to be of no size.
