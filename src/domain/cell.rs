@@ -112,7 +112,9 @@ pub fn is_spreadsheet_error(text: &str) -> bool {
     let Some(word) = text.strip_prefix('#') else { return false };
     let is_letters = |word: &str| word.chars().all(|c| c.is_alphanumeric() || matches!(c, '/' | '_'));
     let is_marked = word.strip_suffix(['!', '?']).is_some_and(|word| !word.is_empty() && is_letters(word));
-    is_marked || word.bytes().all(|byte| byte == b'#') || matches!(word, "N/A" | "NV" | "N/D" | "GETTING_DATA")
+    is_marked
+        || word.bytes().all(|byte| byte == b'#')
+        || matches!(word, "N/A" | "NV" | "N/D" | "GETTING_DATA")
 }
 
 /// What is in a cell, without what cannot be seen around it and the apostrophe by which spreadsheets mark text.
@@ -329,8 +331,21 @@ mod tests {
     #[test]
     fn what_a_spreadsheet_shows_for_a_failed_formula_is_known() {
         for text in [
-            "#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#ÜBERLAUF!",
-            "#GETTING_DATA", "#n/a", " '#REF! ", "####", "Err:502",
+            "#N/A",
+            "#REF!",
+            "#NAME?",
+            "#VALUE!",
+            "#DIV/0!",
+            "#NULL!",
+            "#NUM!",
+            "#SPILL!",
+            "#CALC!",
+            "#ÜBERLAUF!",
+            "#GETTING_DATA",
+            "#n/a",
+            " '#REF! ",
+            "####",
+            "Err:502",
         ] {
             assert!(is_spreadsheet_error(text), "{text}");
         }

@@ -235,7 +235,8 @@ impl JudgedRow {
     fn with_failed_cells(mut self, fields: &[&str]) -> Self {
         self.problems.retain(|problem| problem.path.first().is_none_or(|at| !fields.contains(&at.as_str())));
         let failed = |field: &&str| {
-            let message = "In this cell stands the error of a spreadsheet, such as #N/A or #REF!, and no value.";
+            let message =
+                "In this cell stands the error of a spreadsheet, such as #N/A or #REF!, and no value.";
             let hint = "Correct the formula in the original list, or type the value, and export it again. Where #### \
                         stands, widen the column before.";
             Problem::error(ProblemCode::InvalidFormat, field, message).hint(hint)

@@ -32,6 +32,46 @@ const NEEDED: [Column; 5] =
 /// Names of a header that are repeated to a person, at most.
 const NAMES_SHOWN: usize = 20;
 const NAME_LENGTH_SHOWN: usize = 40;
+/// Notes behind the name of a column that say how it is filled in and change nothing of what it means: letters and digits
+/// only, as in [`Column::names`]. `MM/DD/YYYY` is none of them, because dates are read day first.
+const NOTES: [&str; 34] = [
+    "lp",
+    "pl",
+    "lakilakiperempuan",
+    "priawanita",
+    "mf",
+    "malefemale",
+    "ddmmyyyy",
+    "ddmmyy",
+    "yyyymmdd",
+    "hhbbtttt",
+    "ddmmtttt",
+    "tglblnthn",
+    "tglbulantahun",
+    "tanggalbulantahun",
+    "haribulantahun",
+    "16digit",
+    "18digit",
+    "16digits",
+    "18digits",
+    "16angka",
+    "18angka",
+    "rp",
+    "idr",
+    "rupiah",
+    "dalamrupiah",
+    "wajib",
+    "wajibdiisi",
+    "required",
+    "opsional",
+    "optional",
+    "sesuaiktp",
+    "teks",
+    "text",
+    "formatteks",
+];
+/// Notes behind one name, at most.
+const NOTES_AT_ONCE: usize = 3;
 
 /// A column that a header has more than once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,26 +91,32 @@ impl Column {
     fn names(self) -> impl Iterator<Item = &'static str> {
         let names = match self {
             Self::NationalId => {
-                "nik nonik nomornik ktp noktp nomorktp nikktp noindukkependudukan nomorindukkependudukan \
+                "nik nonik nomornik ktp noktp nomorktp nikktp niknoktp noindukkependudukan nomorindukkependudukan \
                  identitynumber identitycardnumber nationalidnumber nationalid"
             }
             Self::ServiceNumber => {
-                "nip nonip nomornip nipbaru nippns noindukpegawai nomorindukpegawai civilservantnumber servicenumber"
+                "nip nonip nomornip nipbaru nippns nipnrp noindukpegawai nomorindukpegawai civilservantnumber \
+                 servicenumber"
             }
-            Self::FullName => "nama namalengkap namapegawai namapns namapeserta namadangelar name fullname",
+            Self::FullName => {
+                "nama namalengkap namapegawai namapns namapeserta namadangelar namadengangelar namalengkapdangelar \
+                 namalengkapdengangelar namalengkappegawai name fullname employeename nameofemployee"
+            }
             Self::BirthPlace => "tempatlahir tmptlahir tmplahir tptlahir kotalahir placeofbirth birthplace",
             Self::BirthDate => "tanggallahir tgllahir tglahir tgllhr dateofbirth dob birthday birthdate",
             Self::Sex => "jeniskelamin jnskelamin jeniskel jnskel kelamin jk lp gender sex",
             Self::WorkUnit => {
-                "unitkerja unit unor satuankerja satker skpd namaskpd opd namaopd instansi workunit"
+                "unitkerja namaunitkerja unit namaunit unor satuankerja satker namasatker skpd namaskpd skpdname opd \
+                 namaopd opdname perangkatdaerah namaperangkatdaerah instansi namainstansi workunit unitname workunitname"
             }
             Self::Grade => {
                 "golongan gol golonganruang golruang golru pangkatgolongan pangkatgol pangkatgolonganruang \
                  pangkatgolruang rank grade"
             }
             Self::MonthlyWage => {
-                "gajipokok gapok gaji gajipokokrp gajirp gajiperbulan upah upahperbulan upahsebulan wage salary \
-                 basicsalary monthlysalary monthlywage"
+                "gajipokok gapok gaji gajiperbulan gajibulan gajisebulan gajibulanan upah upahperbulan upahbulan \
+                 upahsebulan upahbulanan gajiupah upahgaji wage salary basicsalary monthlysalary monthlywage \
+                 allowanceorwage wageorallowance"
             }
             Self::StartsOn => {
                 "tmt tmtkepesertaan terhitungmulaitanggal tanggalmulai tglmulai mulaitanggal startdate startson"
@@ -85,16 +131,60 @@ impl Column {
         names.split(' ')
     }
 
-    /// The column of a name: case, dots, spaces, underscores and the like do not matter.
+    /// Names that mean the column where the header has no other one for it: who writes `GAJI POKOK` and `TUNJANGAN` has a
+    /// wage and something else, who writes `TUNJANGAN` alone has nothing else to pay contributions on.
+    fn second_names(self) -> &'static str {
+        match self {
+            Self::WorkUnit => "dinas dinasinstansi unitorganisasi namaunitorganisasi department",
+            Self::MonthlyWage => {
+                "penghasilan penghasilanperbulan penghasilanbulan tunjangan tpp tambahanpenghasilan \
+                 tambahanpenghasilanpegawai tunjangankinerja allowance income monthlyincome"
+            }
+            _ => "",
+        }
+    }
+
+    /// The column of a name: case, dots, spaces, underscores and the like do not matter, and neither do [`NOTES`]. Several
+    /// names in one (`NIK / NO. KTP`, `UNIT KERJA (SKPD)`) have to mean the same.
     pub(super) fn of(name: &str) -> Option<Self> {
-        let key: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        Self::ALL.iter().copied().find(|column| column.names().any(|name| name == key))
+        let known =
+            |key: &str| Self::ALL.iter().copied().find(|column| column.names().any(|name| name == key));
+        Self::meant(name, &known)
+    }
+
+    /// The column of a name that is the second choice.
+    fn second(name: &str) -> Option<Self> {
+        let is_it = |key: &str, column: Self| column.second_names().split(' ').any(|name| name == key);
+        let known =
+            |key: &str| Self::ALL.iter().copied().find(|&column| !key.is_empty() && is_it(key, column));
+        Self::meant(name, &known)
+    }
+
+    fn meant(name: &str, known: &impl Fn(&str) -> Option<Self>) -> Option<Self> {
+        let alone = |name: &str| {
+            let key: String =
+                name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+            known(&key).or_else(|| without_notes(&key, NOTES_AT_ONCE, known))
+        };
+        let together = |marks: &[char]| {
+            let mut names = name.split(marks).filter(|name| !is_blank(name)).map(alone);
+            let first = names.next()??;
+            names.all(|other| other == Some(first)).then_some(first)
+        };
+        alone(name).or_else(|| together(&['(', ')', '[', ']'])).or_else(|| together(&['/']))
     }
 
     /// Is there something of a person in it?
     const fn is_read(self) -> bool {
         !matches!(self, Self::Number | Self::Error)
     }
+}
+
+fn without_notes(key: &str, at_once: usize, known: &impl Fn(&str) -> Option<Column>) -> Option<Column> {
+    NOTES.iter().find_map(|note| {
+        let rest = key.strip_suffix(note)?;
+        known(rest).or_else(|| (at_once > 1).then(|| without_notes(rest, at_once - 1, known))?)
+    })
 }
 
 /// The row of a roster that names its columns, understood.
@@ -109,7 +199,11 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn of(names: Vec<String>) -> Self {
-        let columns: Vec<_> = names.iter().map(|name| Column::of(name)).collect();
+        let mut columns: Vec<_> = names.iter().map(|name| Column::of(name)).collect();
+        let seconds: Vec<_> = names.iter().map(|name| Column::second(name)).collect();
+        let is_free = |second: Option<Column>| second.filter(|_| !columns.contains(&second));
+        let seconds: Vec<_> = seconds.into_iter().map(is_free).collect();
+        columns.iter_mut().zip(seconds).for_each(|(column, second)| *column = column.or(second));
         let unknown = names.iter().zip(&columns).filter(|(name, column)| column.is_none() && !is_blank(name));
         let ignored = unknown.map(|(name, _)| shown(name)).collect();
         Self { names, columns, ignored }
@@ -162,8 +256,10 @@ impl Header {
         if names.is_empty() {
             return None;
         }
-        let message = format!("The formula under {} was never computed: there is no value.", names.join(", "));
-        let hint = "Open the workbook in the spreadsheet program and save it again, or export it as “CSV UTF-8”.";
+        let message =
+            format!("The formula under {} was never computed: there is no value.", names.join(", "));
+        let hint =
+            "Open the workbook in the spreadsheet program and save it again, or export it as “CSV UTF-8”.";
         Some(Problem::error(ProblemCode::InvalidFormat, "row", message).hint(hint))
     }
 
@@ -258,7 +354,8 @@ mod tests {
 
     #[test]
     fn no_name_means_two_columns_and_each_is_written_as_it_is_looked_up() {
-        let names: Vec<&str> = Column::ALL.iter().flat_map(|column| column.names()).collect();
+        let seconds = Column::ALL.iter().flat_map(|column| column.second_names().split_whitespace());
+        let names: Vec<&str> = Column::ALL.iter().flat_map(|column| column.names()).chain(seconds).collect();
         for name in &names {
             assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
@@ -298,6 +395,66 @@ mod tests {
         ] {
             assert_eq!(Column::of(written), Some(column), "{written}");
         }
+    }
+
+    #[test]
+    fn notes_behind_a_name_and_a_second_name_of_the_same_do_not_matter() {
+        for (written, column) in [
+            ("JENIS KELAMIN (L/P)", Column::Sex),
+            ("JENIS KELAMIN L/P", Column::Sex),
+            ("L/P (Jenis Kelamin)", Column::Sex),
+            ("TANGGAL LAHIR (DD/MM/YYYY)", Column::BirthDate),
+            ("Tgl. Lahir [tgl-bln-thn]", Column::BirthDate),
+            ("NIK (16 DIGIT)", Column::NationalId),
+            ("NIK/NO KTP", Column::NationalId),
+            ("NIK / No. KTP (16 digit, wajib diisi)", Column::NationalId),
+            ("NAMA LENGKAP DAN GELAR", Column::FullName),
+            ("NAMA (SESUAI KTP)", Column::FullName),
+            ("EMPLOYEE NAME", Column::FullName),
+            ("NIP/NRP", Column::ServiceNumber),
+            ("NIP 18 DIGIT", Column::ServiceNumber),
+            ("Unit Kerja / SKPD", Column::WorkUnit),
+            ("skpd_name", Column::WorkUnit),
+            ("Gaji/Bulan (Rp)", Column::MonthlyWage),
+            ("allowance_or_wage", Column::MonthlyWage),
+        ] {
+            assert_eq!(Column::of(written), Some(column), "{written}");
+        }
+        let long = format!("NIK{}", "WAJIB".repeat(20_000));
+        for written in [
+            "TANGGAL LAHIR (MM/DD/YYYY)",
+            "NIK/NIP",
+            "NIP (LAMA)",
+            "TMT (CPNS)",
+            "NAMA / NIP",
+            "NAMA (IBU)",
+            "(L/P)(NIK)",
+            "()",
+            "/",
+            &long,
+        ] {
+            assert_eq!(Column::of(written), None, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_second_choice_means_a_column_where_there_is_no_first() {
+        let header = |names: &[&str]| Header::of(names.iter().map(|&name| name.to_owned()).collect());
+        for name in ["PENGHASILAN", "TUNJANGAN", "Tunjangan (Rp)", "TPP"] {
+            let alone = header(&["NIK", name]);
+            assert_eq!((alone.column(1), alone.ignored.len()), (Some(Column::MonthlyWage), 0), "{name}");
+        }
+        for name in ["DINAS", "UNIT ORGANISASI"] {
+            assert_eq!(header(&[name]).column(0), Some(Column::WorkUnit), "{name}");
+        }
+        let both = header(&["TUNJANGAN", "GAJI POKOK"]);
+        assert_eq!((both.column(0), both.column(1)), (None, Some(Column::MonthlyWage)));
+        assert_eq!(both.ignored, ["TUNJANGAN"]);
+        let neither = header(&["NIK", "NIP", "NAMA", "TGL LAHIR", "JK", "TUNJANGAN", "PENGHASILAN"]).judge();
+        assert!(
+            matches!(&neither, Err(RosterError::Columns { doubled, .. }) if doubled[0].names == ["TUNJANGAN", "PENGHASILAN"]),
+            "which of them it is, nobody knows"
+        );
     }
 
     #[test]

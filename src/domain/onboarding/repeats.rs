@@ -106,17 +106,22 @@ fn put(numbers: &mut Vec<u64>, row: u32, digits: &str) {
 impl Repeat {
     /// Refuses the row, or marks it where it is only in doubt.
     pub fn mark(&self, row: &mut JudgedRow) {
-        let twins =
-            [("nationalId", self.national_id, self.lines[0]), ("serviceNumber", self.service_number, self.lines[1])];
-        let problem = |(field, first, line): (&str, Option<u32>, Option<i32>)| {
-            let first = first? + 1;
-            let message = match line {
-                Some(line) => format!("Line {line} of the file has the same number."),
-                None => format!("Row {first} of this request has the same number."),
+        let twins = [
+            ("nationalId", self.national_id, self.lines[0]),
+            ("serviceNumber", self.service_number, self.lines[1]),
+        ];
+        let problem =
+            |(field, first, line): (&str, Option<u32>, Option<i32>)| {
+                let first = first? + 1;
+                let message = match line {
+                    Some(line) => format!("Line {line} of the file has the same number."),
+                    None => format!("Row {first} of this request has the same number."),
+                };
+                let problem = Problem::error(ProblemCode::DuplicateInRequest, field, message);
+                Some(problem.hint(
+                    "Keep one row for each person; where these are two people, correct the number of one.",
+                ))
             };
-            let problem = Problem::error(ProblemCode::DuplicateInRequest, field, message);
-            Some(problem.hint("Keep one row for each person; where these are two people, correct the number of one."))
-        };
         row.problems.extend(twins.into_iter().filter_map(problem));
         if self.is_doubtful {
             self.doubt(row);
@@ -148,7 +153,8 @@ mod tests {
     /// Of rows with these identity and service numbers; 0: none.
     fn repeats(rows: &[(u64, u64)]) -> Vec<(u32, Option<u32>, Option<u32>)> {
         let (national_ids, service_numbers) = rows.iter().copied().unzip();
-        let found = Numbers { national_ids, service_numbers, lines: Vec::new() }.repeats(NumberColumn::default());
+        let found =
+            Numbers { national_ids, service_numbers, lines: Vec::new() }.repeats(NumberColumn::default());
         found.into_iter().map(|r| (r.row, r.national_id, r.service_number)).collect()
     }
 
@@ -190,7 +196,8 @@ mod tests {
 
     #[test]
     fn what_an_earlier_release_has_kept_is_read() {
-        let repeat: Repeat = serde_json::from_str(r#"{"row":2,"national_id":0,"service_number":null}"#).unwrap();
+        let repeat: Repeat =
+            serde_json::from_str(r#"{"row":2,"national_id":0,"service_number":null}"#).unwrap();
         assert_eq!((repeat.national_id, repeat.lines, repeat.is_doubtful), (Some(0), [None; 2], false));
     }
 

@@ -109,12 +109,15 @@ fn a_formula_that_was_never_computed_is_no_empty_cell() {
     ];
     let rows: String = rows.iter().map(|cells| format!("<row>{cells}</row>")).collect();
     let roster = read(sheet(&rows)).unwrap();
-    let faults: Vec<_> = roster.rows.iter().map(|row| row.fault.as_ref().map(|fault| &fault.message[..])).collect();
+    let faults: Vec<_> =
+        roster.rows.iter().map(|row| row.fault.as_ref().map(|fault| &fault.message[..])).collect();
     assert_eq!(
         faults,
         [
             Some("The formula under NAMA was never computed: there is no value."),
-            Some("The formula under NIK, NIP, NAMA, TANGGAL LAHIR, JENIS KELAMIN was never computed: there is no value."),
+            Some(
+                "The formula under NIK, NIP, NAMA, TANGGAL LAHIR, JENIS KELAMIN was never computed: there is no value."
+            ),
             None,
             None,
             None,
