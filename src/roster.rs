@@ -146,6 +146,11 @@ pub fn open(mut file: impl Source + 'static, limits: &Limits) -> Result<Roster, 
     Ok(Roster { table, header, limits: *limits, separator, people: 0, empty_rows: 0, is_over: false })
 }
 
+/// The names in a header that mean nothing here, shortened for a person to read.
+pub fn ignored_columns(header: &[String]) -> Vec<String> {
+    Header::of(header.to_vec()).ignored
+}
+
 impl Roster {
     /// The names of the columns, as they came.
     pub fn columns(&self) -> &[String] {

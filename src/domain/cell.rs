@@ -4,6 +4,7 @@
 
 use chrono::{Datelike, Days, NaiveDate};
 
+use super::enrollment::CivilServantCategory;
 use super::identity::{is_digits, is_zero_width};
 use super::participant::Sex;
 use super::problem::{Problem, ProblemCode};
@@ -98,6 +99,32 @@ pub fn parse_sex(text: &str, field: &str) -> Result<Sex, Problem> {
             Err(Problem::error(ProblemCode::InvalidFormat, field, "This is no sex.").hint(hint))
         }
     }
+}
+
+/// Compares what a row says of its person's category with that of all rows. A row of another one is refused, since other
+/// rules hold for it; a word that is not known is only marked.
+pub fn judge_category(text: &str, of_all: CivilServantCategory, field: &str) -> Option<Problem> {
+    use CivilServantCategory::{Cpns, NonAsn, Pns, Pppk};
+    let letters = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
+    let said: &[CivilServantCategory] = match letters.collect::<String>().as_str() {
+        "" => return None,
+        "asn" => &[Pns, Cpns, Pppk],
+        "pns" | "pnsd" | "pnsdaerah" | "pnspusat" | "pegawainegerisipil" => &[Pns],
+        "cpns" | "cpnsd" | "calonpns" | "calonpegawainegerisipil" => &[Cpns],
+        "pppk" | "p3k" | "pegawaipemerintahdenganperjanjiankerja" => &[Pppk],
+        "nonasn" | "nonpns" | "honorer" | "tenagahonorer" | "honor" | "ptt" | "thl" | "tkk" => &[NonAsn],
+        _ => {
+            let message =
+                format!("The category of this row is not known; it is taken for {of_all}, as all rows are.");
+            let problem = Problem::warning(ProblemCode::NotEligible, field, message);
+            return Some(problem.hint("Write PNS, CPNS, PPPK or NON ASN."));
+        }
+    };
+    (!said.contains(&of_all)).then(|| {
+        let message = format!("The row says {}, and this onboarding is one of {of_all}.", said[0]);
+        let hint = "Send the people of each category in an onboarding of their own, or correct the cell.";
+        Problem::error(ProblemCode::NotEligible, field, message).hint(hint)
+    })
 }
 
 /// Is it what a spreadsheet shows where a formula failed (`#N/A`, `#REF!`, `Err:502`) or a column is too narrow (`####`)?
@@ -326,6 +353,26 @@ mod tests {
             refused(parse_wage(text, "f"), ProblemCode::OutOfRange);
         }
         assert_eq!(parse_wage("10.000.000.000", "f"), Ok(Some(MAX_MONTHLY_WAGE)));
+    }
+
+    #[test]
+    fn a_row_of_another_category_is_refused_and_an_unknown_word_is_marked() {
+        use CivilServantCategory::{Cpns, NonAsn, Pns, Pppk};
+        for (text, of_all) in [
+            ("PNS", Pns),
+            ("Pegawai Negeri Sipil", Pns),
+            ("C.P.N.S.", Cpns),
+            ("P3K", Pppk),
+            ("ASN", Pppk),
+            (" ", Pns),
+        ] {
+            assert_eq!(judge_category(text, of_all, "f"), None, "{text}");
+        }
+        for (text, of_all) in [("CPNS", Pns), ("PPPK", Pns), ("Honorer", Pns), ("ASN", NonAsn)] {
+            let problem = judge_category(text, of_all, "f").unwrap();
+            assert!(problem.is_error() && problem.code == ProblemCode::NotEligible, "{text}");
+        }
+        assert!(!judge_category("Aktif", Pns, "f").unwrap().is_error());
     }
 
     #[test]

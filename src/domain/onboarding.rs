@@ -13,7 +13,8 @@ use super::problem::{Problem, ProblemCode, keep};
 use super::rule::Rulebook;
 
 pub use repeats::{Numbers, Repeat};
-pub use staged::{FIELDS, StagedRow};
+use staged::FIELDS;
+pub use staged::{StagedRow, fields_of_request};
 
 /// Rows of one request at most; files of any size go another way.
 pub const MAXIMUM_ROWS: usize = 10_000;
@@ -74,6 +75,9 @@ pub struct Row {
     pub starts_on: Option<String>,
     /// NO HP.
     pub phone: Option<String>,
+    /// STATUS KEPEGAWAIAN, where a file says of each row what it says of all. Not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
     /// Why nothing of the row could be read; then it says nothing else.
     #[serde(skip)]
     pub fault: Option<Problem>,
@@ -187,6 +191,9 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
     let monthly_wage = keep(cell::parse_wage(wage, "monthlyWage"), &mut problems).flatten();
     let starts_on = row.starts_on.as_deref().filter(|text| !text.trim().is_empty());
     let starts_on = starts_on.and_then(|text| keep(cell::parse_date(text, "startsOn"), &mut problems));
+    if let (Some(text), Some(category)) = (&row.category, terms.civil_servants) {
+        problems.extend(cell::judge_category(text, category, "category"));
+    }
     let form = PersonForm {
         national_id: row.national_id.clone(),
         full_name: row.full_name.clone(),
@@ -223,6 +230,7 @@ impl Row {
             self.monthly_wage.as_ref(),
             self.starts_on.as_ref(),
             self.phone.as_ref(),
+            self.category.as_ref(),
         ];
         let fields = FIELDS.into_iter().zip(texts);
         let failed = fields.filter(|(_, text)| text.is_some_and(|text| cell::is_spreadsheet_error(text)));

@@ -122,8 +122,8 @@ impl Asked {
 async fn receive(State(Desk(desk)): State<Desk>, Path(id): Path<String>, request: Request) -> Response {
     let asked = Asked::of(&request);
     match take(&desk, &asked, &id, request).await {
-        Ok(rows) => {
-            let answer = json!({ "batch": id, "rows": rows });
+        Ok(Taken { rows, ignored_columns }) => {
+            let answer = json!({ "batch": id, "rows": rows, "ignoredColumns": ignored_columns });
             let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             (StatusCode::OK, headers, Json(answer)).into_response()
         }
@@ -131,9 +131,16 @@ async fn receive(State(Desk(desk)): State<Desk>, Path(id): Path<String>, request
     }
 }
 
+/// What is told of a file that was taken in.
+struct Taken {
+    rows: i32,
+    /// The names of columns of which nothing was read.
+    ignored_columns: Vec<String>,
+}
+
 /// Takes a file in: on the disk first, as fast as it comes, and only when all of it is there and is the one that was
 /// announced, into the database.
-async fn take(desk: &Arc<Inner>, asked: &Asked, id: &str, request: Request) -> Result<i32, Box<Response>> {
+async fn take(desk: &Arc<Inner>, asked: &Asked, id: &str, request: Request) -> Result<Taken, Box<Response>> {
     let expected = expect(desk, asked, id).await?;
     let Ok(place) = Arc::clone(&desk.places).try_acquire_owned() else {
         return Err(Box::new(asked.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded)));
@@ -176,11 +183,12 @@ async fn stage(
     today: chrono::NaiveDate,
     expected: Expected,
     spooled: spool::Spooled,
-) -> Result<i32, Refused> {
+) -> Result<Taken, Refused> {
     let limits = desk.settings.limits;
     let opened = tokio::task::spawn_blocking(move || roster::open(spooled.file, &limits));
     let opened = opened.await.map_err(|_| StoreError::Fault("reading the file broke off".into()))?;
     let roster = opened.map_err(|error| Refused::Problems(vec![error.problem()]))?;
+    let ignored_columns = roster.ignored_columns().to_vec();
     let file = File {
         sha256: spooled.sha256,
         columns: Some(roster.columns().to_vec()),
@@ -188,7 +196,8 @@ async fn stage(
         chunk_rows: desk.settings.chunk_rows,
         rows: roster.map(staged),
     };
-    receive::receive(&desk.database, today, expected, file).await
+    let rows = receive::receive(&desk.database, today, expected, file).await?;
+    Ok(Taken { rows, ignored_columns })
 }
 
 fn refused_file(asked: &Asked, refused: &Refused) -> Response {

@@ -18,6 +18,8 @@ closed_list! {
         MonthlyWage = "GAJI POKOK",
         StartsOn = "TMT",
         Phone = "NO HP",
+        /// What kind of civil servant the row says that the person is. Nothing is kept of it.
+        Category = "STATUS KEPEGAWAIAN",
         /// The running number. Read over: rows are counted.
         Number = "NO",
         /// What was wrong with the row when it was sent before. Read over.
@@ -124,6 +126,10 @@ impl Column {
             Self::Phone => {
                 "nohp hp nomorhp nohandphone handphone notelp notlp notelepon nomortelepon telepon telp nowa mobile \
                  mobilenumber mobilephone phonenumber phone"
+            }
+            Self::Category => {
+                "statuskepegawaian statuspegawai statusasn jeniskepegawaian jenispegawai jenisasn kategoripegawai \
+                 kategoriasn civilservantcategory category employmentstatus"
             }
             Self::Number => "no nomor nourut nomorurut number",
             Self::Error => "error",
@@ -296,6 +302,7 @@ impl Header {
                 Column::MonthlyWage => row.monthly_wage = unless_blank(text),
                 Column::StartsOn => row.starts_on = unless_blank(text),
                 Column::Phone => row.phone = unless_blank(text),
+                Column::Category => row.category = unless_blank(text),
                 Column::Number | Column::Error => {}
             }
         }
@@ -459,7 +466,8 @@ mod tests {
 
     #[test]
     fn the_names_of_the_api_are_known() {
-        let row = serde_json::to_value(Row::default()).unwrap();
+        let row = Row { category: Some("PNS".into()), ..Row::default() };
+        let row = serde_json::to_value(row).unwrap();
         let known: Vec<_> = row.as_object().unwrap().keys().map(|name| Column::of(name)).collect();
         assert!(known.iter().all(Option::is_some), "{known:?}");
         assert_eq!(known.len(), Column::ALL.iter().filter(|column| column.is_read()).count());

@@ -54,7 +54,9 @@ fn names(roster: &Whole) -> Vec<&str> {
 
 #[test]
 fn every_column_comes_to_its_place() {
-    let roster = roster(&format!("{HEADER}\n1,nip,nik,name,place,birth,sex,unit,grade,wage,start,phone\n"));
+    let roster = roster(&format!(
+        "{HEADER},STATUS KEPEGAWAIAN\n1,nip,nik,name,place,birth,sex,unit,grade,wage,start,phone,category\n"
+    ));
     let some = |text: &str| Some(text.to_owned());
     let row = Row {
         national_id: "nik".into(),
@@ -68,6 +70,7 @@ fn every_column_comes_to_its_place() {
         monthly_wage: some("wage"),
         starts_on: some("start"),
         phone: some("phone"),
+        category: some("category"),
         fault: None,
     };
     assert_eq!((roster.rows, roster.lines), (vec![row], vec![2]));

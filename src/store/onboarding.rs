@@ -64,12 +64,14 @@ pub struct BatchRow {
     pub cancel_reason: Option<String>,
     /// What stopped it as a whole.
     pub problems: Option<Json<Vec<Problem>>>,
+    /// The header of its file; `None` where it came in the request, or has not come yet.
+    pub columns: Option<Vec<String>>,
 }
 
 const COLUMNS: &str = "b.id, b.state, b.employer_id, b.channel_id, b.file_name, b.digest, b.received, b.pending, \
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
                        b.submitted_by, b.submitted_at, b.finished_at, b.plan_digest, b.approved_by, b.cancelled_by, \
-                       b.cancel_reason, b.problems";
+                       b.cancel_reason, b.problems, b.columns";
 /// A plan is told as a whole or not at all: its quota is counted while it is made.
 const IS_TOLD: &str = "exists (select from onboarding_batch b where b.id = r.batch_id \
                        and b.state not in ('RECEIVING', 'VALIDATING'))";

@@ -32,6 +32,7 @@ mod logs;
 mod matrix;
 mod network;
 mod onboarding;
+mod onboarding_damage;
 mod onboarding_files;
 mod onboarding_road;
 mod onboarding_workers;

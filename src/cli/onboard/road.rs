@@ -96,6 +96,7 @@ async fn start(
     let opened = tokio::task::spawn_blocking(move || roster::open(file, &upload.limits)).await;
     let opened = opened.map_err(|error| Stop::Broken(error.into()))?;
     let roster = opened.map_err(|error| Stop::Refused(vec![error.problem()]))?;
+    let ignored = roster.ignored_columns().join(", ");
     let file = receive::File {
         sha256,
         columns: Some(roster.columns().to_vec()),
@@ -106,6 +107,9 @@ async fn start(
     let receiving = receive::receive(database, today, expected, file);
     let rows = step("Judging and staging its rows".to_owned(), receiving).await.map_err(stop_of)?;
     tell(&format!("{rows} rows are read."));
+    if !ignored.is_empty() {
+        tell(&format!("Columns that are left alone: {ignored}."));
+    }
     Ok(batch)
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::{Asked, Desk, report_name};
 use crate::domain::access::Purpose;
 use crate::domain::actor::Operation;
-use crate::domain::onboarding::{FIELDS, OnboardingState, RowOutcome, StagedRow};
+use crate::domain::onboarding::{OnboardingState, RowOutcome, StagedRow, fields_of_request};
 use crate::domain::problem::Problem;
 use crate::graphql::node_id::batch_id;
 use crate::http::code::Code;
@@ -91,7 +91,7 @@ impl Report {
     /// Writes header and rows, chunk by chunk, as fast as somebody takes them.
     async fn write(&self, send: &Send) -> Result<(), StoreError> {
         let (columns, separator) = staging::form(&self.database.writer, self.batch.id).await?;
-        let columns = columns.unwrap_or_else(|| FIELDS.map(str::to_owned).to_vec());
+        let columns = columns.unwrap_or_else(fields_of_request);
         let separator = separator.bytes().next().unwrap_or(b',');
         let out = Buffer::default();
         let mut writer = ReportWriter::new(out.clone(), &columns, separator).map_err(cannot_write)?;
