@@ -13,6 +13,10 @@ use super::problem::{Problem, ProblemCode};
 /// too many, before somebody's contribution is computed from them.
 pub const MAX_MONTHLY_WAGE: i64 = 10_000_000_000;
 
+/// Nobody works a month for less, in rupiah: below it an amount has lost its thousands (`4.250`), or is not one of a month.
+/// Far below the lowest wage that any province has set, so that who is paid little is not doubted.
+pub const LEAST_BELIEVABLE_WAGE: i64 = 100_000;
+
 /// Reads a date: `2014-11-01`, `01/11/2014`, `1-11-2014`, `01.11.2014`, or the number by which a spreadsheet stores a
 /// day (41944). Day first unless the year is; a time of midnight, which spreadsheets add, is dropped.
 ///
@@ -25,7 +29,7 @@ pub fn parse_date(text: &str, field: &str) -> Result<NaiveDate, Problem> {
     if text.is_empty() {
         return Err(Problem::error(ProblemCode::Required, field, "A date is needed."));
     }
-    let text = text.strip_suffix("00:00:00").map_or(text, |day| day.trim_end_matches(['T', ' ']));
+    let text = without_midnight(text);
     let date = match date_parts(text) {
         Some((year, month, day)) => NaiveDate::from_ymd_opt(year, month, day).ok_or_else(|| {
             let problem = Problem::error(ProblemCode::InvalidFormat, field, "That day does not exist.");
@@ -150,6 +154,13 @@ fn bare(text: &str) -> &str {
     text.strip_prefix('\'').unwrap_or(text).trim_start()
 }
 
+/// Takes off the time of midnight that spreadsheets add to a day: `00:00:00`, `0:00`.
+fn without_midnight(text: &str) -> &str {
+    let Some((day, time)) = text.rsplit_once(['T', ' ', '\u{a0}']) else { return text };
+    let is_midnight = time.contains(':') && time.bytes().all(|byte| matches!(byte, b'0' | b':' | b'.'));
+    if is_midnight { day.trim_end() } else { text }
+}
+
 /// Year, month and day of a text with three numbers in it, whether or not there is such a day.
 fn date_parts(text: &str) -> Option<(i32, u32, u32)> {
     let mark = text.chars().find(|c| !c.is_ascii_digit()).filter(|c| matches!(c, '-' | '/' | '.'))?;
@@ -247,6 +258,8 @@ mod tests {
             "41944.0",
             "2014-11-01 00:00:00",
             "2014-11-01T00:00:00",
+            "1/11/2014 0:00:00",
+            "01/11/2014 0:00",
         ] {
             assert_eq!(parse_date(text, "f").unwrap(), day(2014, 11, 1), "{text}");
         }
@@ -277,6 +290,8 @@ mod tests {
             "80001",
             "20141101",
             "1/11/2014/1",
+            "1/11/2014 0:01:00",
+            "1/11/2014 000",
             "-1-1-2014",
         ] {
             refused(parse_date(text, "f"), ProblemCode::InvalidFormat);

@@ -166,7 +166,7 @@ impl RegionBook {
 /// than six standard deviations above it (11 of 20; 46 of 200), which chance brings about in a few files of a
 /// million. Then no row can be trusted, the ones that do not end in 0 included: stop the file. Of fewer than 20 the
 /// chance of so many zeros is reckoned as it is, and the answer is yes where it is one in a million at most: 6 of 6,
-/// 7 of 8, 10 of 19. Between that and one in a hundred (2 of 2, 3 of 5) there is a [doubt](Self::is_doubtful): the file
+/// 7 of 8, 11 of 19. Between that and one in a hundred (2 of 2, 3 of 5) there is a [doubt](Self::is_doubtful): the file
 /// is not stopped, and the numbers that end in 0 are to be looked at. Texts that are no 16 digits do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NumberColumn {
@@ -306,7 +306,7 @@ const COMPARE_WITH_CARD: &str = "Compare the number with the identity card (KTP)
 const LOOK_ALIKES: &str = "A letter stands where a digit belongs: O for 0, or l or I for 1. Type the digit. It is not \
     corrected here, because a wrong guess is another person's number.";
 const NUMBER_IS_PERMANENT: &str = "Check the identity card (KTP). The number is permanent and is not reissued to \
-    match, so the person is enrolled all the same, and marked.";
+    match, so this alone refuses nobody: who is enrolled with it is marked.";
 
 /// A number in the way a spreadsheet shows a quantity: `1.67101E+15`, `1,67101E+15`, or with `.0` at its end.
 fn is_spreadsheet_number(text: &str) -> bool {

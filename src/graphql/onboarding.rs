@@ -166,7 +166,7 @@ impl OnboardingBatch {
         told.then(|| format!("/onboarding/{}/report.csv", NodeId::Batch(self.0.id).encode().as_str()))
     }
 
-    /// What stopped it as a whole.
+    /// What stopped it as a whole; or, as warnings, what of its file is no person's and was left out.
     async fn problems(&self) -> Vec<UserError> {
         user_errors(self.0.problems.clone().map(|problems| problems.0).unwrap_or_default())
     }

@@ -247,11 +247,50 @@ impl Header {
         cells.iter().enumerate().all(|(at, cell)| is_blank(cell) || self.column(at) == Some(Column::Number))
     }
 
+    /// Is it no person for certain? Right below the header, the numbers of the columns; anywhere, a total, and a line in which
+    /// there is nothing but a work unit or what is not read.
+    pub(super) fn is_no_person(&self, cells: &[String], is_first: bool) -> bool {
+        let is_wide = cells.iter().skip(self.columns.len()).any(|cell| !is_blank(cell));
+        !is_wide && ((is_first && numbers_columns(cells)) || self.is_total(cells) || self.is_title(cells))
+    }
+
+    fn is_total(&self, cells: &[String]) -> bool {
+        let Some(at) = cells.iter().position(|cell| !is_blank(cell)) else { return false };
+        let words = cells[at].split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let words: Vec<String> = words.map(str::to_uppercase).collect();
+        let is_total = match words.first().map(String::as_str) {
+            Some("JUMLAH" | "JML" | "TOTAL" | "SUBTOTAL") => true,
+            Some("SUB" | "GRAND") => words.get(1).is_some_and(|word| word == "TOTAL"),
+            _ => false,
+        };
+        // A name has nothing behind the word: there are people with any name.
+        let is_name = self.column(at) == Some(Column::FullName) && words.len() > 2;
+        let is_somebodys = |(place, cell): (usize, &String)| {
+            place != at
+                && !is_blank(cell)
+                && self.column(place).is_some_and(|column| NEEDED.contains(&column))
+        };
+        is_total && !is_name && !cells.iter().enumerate().any(is_somebodys)
+    }
+
+    fn is_title(&self, cells: &[String]) -> bool {
+        cells.iter().enumerate().all(|(at, cell)| match self.column(at) {
+            None | Some(Column::WorkUnit | Column::Error) => true,
+            Some(Column::Number) => !cell.contains(|c: char| c.is_ascii_digit()),
+            Some(_) => is_blank(cell),
+        })
+    }
+
+    /// How many columns it has up to its last name.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len() - self.names.iter().rev().take_while(|name| is_blank(name)).count()
+    }
+
     /// Has a quotation mark that is not closed in its own row made the next row part of a cell? Such a cell has a line
     /// break and, around it, as many separators as a row.
     pub(super) fn swallowed_a_row(&self, cells: &[String], separator: u8) -> bool {
         let separators = |cell: &str| cell.bytes().filter(|&byte| byte == separator).count();
-        let width = self.columns.len() - self.names.iter().rev().take_while(|name| is_blank(name)).count();
+        let width = self.width();
         cells.iter().any(|cell| cell.contains(['\n', '\r']) && separators(cell) + 1 >= width)
     }
 
@@ -336,17 +375,38 @@ pub(super) fn advice(found: &[String]) -> String {
     )
 }
 
-/// Takes off the apostrophe by which a [report](super::ReportWriter) keeps a cell from being a formula.
+/// Do the cells count the columns, `1 2 3` or `(1) (2) (3)`, as below the headers of offices?
+fn numbers_columns(cells: &[String]) -> bool {
+    let number = |cell: &String| {
+        let bare = cell.trim_matches(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '[' | ']' | '.'));
+        bare.parse::<u16>().ok()
+    };
+    let numbers: Option<Vec<u16>> = cells.iter().filter(|cell| !is_blank(cell)).map(number).collect();
+    numbers.is_some_and(|numbers| {
+        numbers.len() >= NEEDED.len() && numbers[0] <= 1 && numbers.windows(2).all(|two| two[1] == two[0] + 1)
+    })
+}
+
+/// Takes off the apostrophe by which a [report](super::ReportWriter) keeps a cell from being a formula, and the `="…"` by
+/// which people keep a number from being a quantity.
 fn as_typed(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|rest| rest.starts_with(super::report::FORMULA_MARKS)).unwrap_or(cell)
+    let cell = cell.strip_prefix('\'').filter(|rest| super::report::is_formula(rest)).unwrap_or(cell);
+    let guarded = cell.trim().strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
+    guarded.filter(|text| !text.contains('"')).unwrap_or(cell)
 }
 
+/// What is in a cell that may be empty: a dash says that it is.
 fn unless_blank(text: String) -> Option<String> {
-    Some(text).filter(|text| !is_blank(text))
+    let is_dash = |c: char| matches!(c, '-' | '–' | '—') || is_unseen(c);
+    Some(text).filter(|text| !text.chars().all(is_dash))
 }
 
-fn is_blank(text: &str) -> bool {
-    text.trim().is_empty()
+pub(super) fn is_blank(text: &str) -> bool {
+    text.chars().all(is_unseen)
+}
+
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 
 /// A name from a file, fit for a person's terminal.

@@ -62,7 +62,7 @@ pub struct BatchRow {
     pub cancelled_by: Option<String>,
     /// Why.
     pub cancel_reason: Option<String>,
-    /// What stopped it as a whole.
+    /// What stopped it as a whole, or, as warnings, what of its file was left out.
     pub problems: Option<Json<Vec<Problem>>>,
     /// The header of its file; `None` where it came in the request, or has not come yet.
     pub columns: Option<Vec<String>>,

@@ -6,6 +6,7 @@ use crate::support::{Value, json};
 
 const ROWS: &str =
     "query ($id: ID!) { onboardingBatch(id: $id) { state counts { enrolled rejected flagged } ignoredColumns
+    problems { code severity path message }
     byProblem { code rows } rows { nodes { line outcome problems { code severity path message hint } } } } }";
 
 async fn rows(road: &Road, batch: &str) -> Value {
@@ -36,7 +37,7 @@ async fn few_numbers_that_a_spreadsheet_cut_are_no_one_elses() {
     assert_eq!(found["counts"], json!({"enrolled": 3, "rejected": 0, "flagged": 3}), "{found}");
     assert_eq!(found["byProblem"], json!([{"code": "IDENTIFIER_DAMAGED_BY_SPREADSHEET", "rows": 3}]));
     assert_eq!(found["rows"]["nodes"][0]["problems"][0]["path"], json!(["rows", "0", "nationalId"]));
-    let flagged = "select count(*) from participant where flags = '{IDENTIFIER_DAMAGED_BY_SPREADSHEET}'";
+    let flagged = "select count(*) from enrollment where flags = '{IDENTIFIER_DAMAGED_BY_SPREADSHEET}'";
     assert_eq!(road.app.count(flagged).await, 3);
     let honest = road.sent(json!({"planOnly": false}), &roster([rounded(4), line(5), line(6)])).await;
     road.work().await;
@@ -116,4 +117,47 @@ async fn a_row_of_another_category_than_the_batch_is_refused() {
         (&json!("NOT_ELIGIBLE"), &json!(["rows", "1", "category"]))
     );
     assert_eq!(sums(&road.look(&batch).await["counts"]), [4, 0, 3, 0, 1]);
+}
+
+#[tokio::test]
+async fn lines_that_are_no_people_do_not_stop_a_file_and_are_told_with_its_plan() {
+    let road = Road::new(10).await;
+    let file = roster([
+        "(1);(2);(3);(4);(5);(6);(7);(8)".to_owned(),
+        line(1),
+        line(2),
+        "JUMLAH;;;;;;;8.500.000,00".to_owned(),
+        ";;;;;;Palembang, 1 Oktober 2014;".to_owned(),
+    ]);
+    let batch = road.start(json!({"allOrNothing": true})).await;
+    let reply = road.put(&batch, file).await;
+    let warning = &reply.body["warnings"][0];
+    let message = "Lines that are no people were left out (3): 2, 5, 6.";
+    assert_eq!((&reply.body["rows"], &warning["message"]), (&json!(2), &json!(message)), "{}", reply.body);
+    road.work().await;
+    let plan = rows(&road, &batch).await;
+    assert_eq!((&plan["state"], &plan["counts"]["rejected"]), (&json!("AWAITING_APPROVAL"), &json!(0)));
+    let told =
+        json!([{"code": "INVALID_FORMAT", "severity": "WARNING", "path": ["file"], "message": message}]);
+    assert_eq!(plan["problems"], told);
+    // Whoever is without a number could be somebody: that row stays, and stops a file of all or nothing.
+    let batch = road.sent(json!({"allOrNothing": true}), &roster([line(1), "2;;;Budi;;;;".to_owned()])).await;
+    road.work().await;
+    assert_eq!(rows(&road, &batch).await["state"], "FAILED");
+}
+
+#[tokio::test]
+async fn what_refuses_a_row_is_not_said_beside_its_enrollment_and_a_wage_without_its_thousands_is_marked() {
+    let road = Road::new(10).await;
+    let file = roster([
+        line(1).replace("4.250.000,00", "4.250"),
+        line(2).replace(";L;", ";P;").replace("Budi", "\u{202e}"),
+    ]);
+    let batch = road.sent(json!({"planOnly": false}), &file).await;
+    road.work().await;
+    let found = rows(&road, &batch).await;
+    assert_eq!(found["counts"], json!({"enrolled": 1, "rejected": 1, "flagged": 1}), "{found}");
+    let wage = &found["rows"]["nodes"][0]["problems"][0];
+    assert_eq!((&wage["code"], &wage["severity"]), (&json!("OUT_OF_RANGE"), &json!("WARNING")));
+    assert!(!found["rows"]["nodes"][1].to_string().contains("enrolled all the same"), "{found}");
 }

@@ -62,6 +62,8 @@ pub struct File<R> {
     pub separator: char,
     /// Rows of one chunk: as many as one transaction of a worker writes.
     pub chunk_rows: usize,
+    /// What is to be told of it as a whole, asked for once all its rows were read.
+    pub warnings: Box<dyn FnOnce() -> Vec<Problem> + Send>,
     /// Its rows, in order, numbered from 1; or what is wrong with the file as a whole.
     pub rows: R,
 }
@@ -132,7 +134,7 @@ async fn receive_under<R>(
 where
     R: Iterator<Item = Result<StagedRow, Problem>> + Send + 'static,
 {
-    let File { sha256, columns, separator, chunk_rows, rows } = file;
+    let File { sha256, columns, separator, chunk_rows, warnings, rows } = file;
     let (send, mut chunks) = mpsc::channel(1);
     let staging = tokio::task::spawn_blocking(move || stage(&bench, rows, chunk_rows, &send));
     while let Some(chunk) = chunks.recv().await {
@@ -148,7 +150,7 @@ where
     };
     let repeated = staging::seal_repeats(&database.keys, batch, &repeats)?;
     let digest = database.keys.fingerprint(&sha256);
-    let received = Received { state, rows, digest, columns, separator, repeated };
+    let received = Received { state, rows, digest, columns, separator, repeated, warnings: warnings() };
     let mut transaction = database.bulk.begin().await?;
     let finished = staging::finish(&mut transaction, (batch, epoch), &received).await?;
     transaction.commit().await?;

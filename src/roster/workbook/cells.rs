@@ -133,7 +133,7 @@ impl<S: Read> Cells<S> {
     }
 
     fn row_too_long(&self, limits: &Limits) -> RosterError {
-        RosterError::RowTooLong { line: self.row.max(1), kibibytes: limits.row_bytes >> 10 }
+        RosterError::RowTooLong { line: self.row.max(1), bytes: limits.row_bytes }
     }
 }
 
@@ -194,7 +194,8 @@ fn put(row: &mut Line, cell: Cell, book: &Book, limits: &Limits) -> Result<usize
         return Ok(0);
     }
     if cell.at >= limits.columns {
-        return Err(RosterError::TooManyColumns { line: row.number, columns: limits.columns }.into());
+        row.beyond = true;
+        return Ok(text.len());
     }
     if cell.at < row.cells.len() {
         return Err(damaged("two cells of it are in one place").into());
