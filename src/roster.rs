@@ -32,6 +32,7 @@ mod delimited;
 mod error;
 mod format;
 mod left_out;
+mod mask;
 mod report;
 pub mod template;
 mod text;
@@ -42,6 +43,7 @@ pub use column::{Column, DoubledColumn};
 pub use error::RosterError;
 use format::Format;
 pub use left_out::LeftOut;
+pub use mask::Mask;
 pub use report::ReportWriter;
 
 /// Spreadsheets that write commas in amounts, as those of Indonesia do, expect it in a report.
@@ -155,9 +157,10 @@ pub fn open(mut file: impl Source + 'static, limits: &Limits) -> Result<Roster, 
     Ok(Roster { table, header, limits, separator, people: 0, empty_rows: 0, left_out, is_over: false })
 }
 
-/// The names in a header that mean nothing here, shortened for a person to read.
+/// The names in a header that mean nothing here, shortened for a person to read, and without what is more than a name.
 pub fn ignored_columns(header: &[String]) -> Vec<String> {
-    Header::of(header.to_vec()).ignored
+    let ignored = Header::of(header.to_vec()).ignored;
+    ignored.iter().map(|name| mask::label(name)).filter(|name| !name.is_empty()).collect()
 }
 
 impl Roster {

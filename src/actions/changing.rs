@@ -3,7 +3,7 @@
 //! Whoever changes an enrollment locks its people ([`lock`](crate::store::participant::lock)), keeps how they were, changes
 //! the enrollments, and calls [`settle`] with both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
@@ -35,7 +35,12 @@ pub(super) async fn settle(
     changes: &[Change],
 ) -> Result<(), StoreError> {
     let (mut deltas, mut summaries) = (Deltas::new(), Vec::new());
+    let mut changed = HashSet::with_capacity(changes.len());
     for Change { participant, before, after } in changes {
+        // Each is compared with how it was before all of them: twice the same person would be counted twice.
+        if !changed.insert(participant) {
+            return Err(StoreError::Fault("a person was changed twice in one step".into()));
+        }
         add(&mut deltas, &after.counted(), 1, rules);
         if let Some(before) = before {
             add(&mut deltas, &before.counted(), -1, rules);

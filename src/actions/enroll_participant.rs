@@ -206,5 +206,8 @@ fn in_form(problem: Problem) -> Problem {
 
 fn already_enrolled() -> Problem {
     Problem::error(ProblemCode::AlreadyEnrolled, "nationalId", "This person has this enrollment already. Nothing was changed.")
-        .hint("One open enrollment for each segment and employer. If this was a retry, the first attempt succeeded.")
+        .hint(
+            "One enrollment at a time for each segment and employer. If this was a retry, the first attempt succeeded; for \
+             somebody who had left, begin on the day on which the earlier enrollment ended, or later.",
+        )
 }

@@ -5,14 +5,14 @@
 
 mod foresee;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use crate::domain::actor::Actor;
 use crate::domain::count::{Held, best_status};
-use crate::domain::enrollment::{EnrollmentStatus, NewEnrollment, identity_mismatch, is_same_person};
+use crate::domain::enrollment::{NewEnrollment, identity_mismatch, is_same_person};
 use crate::domain::event::EventKind;
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::domain::rule::Rulebook;
@@ -69,7 +69,7 @@ pub(super) struct Enrolled {
     pub known: Vec<i64>,
 }
 
-/// Writes enrollments of different people, and gives the outcome of each, in their order.
+/// Writes enrollments, at most one of each person, and gives the outcome of each, in their order.
 pub(super) async fn enroll(
     conn: &mut PgConnection,
     context: &Context<'_>,
@@ -85,10 +85,11 @@ pub(super) async fn enroll(
     let mut known_ids: Vec<i64> =
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
     let known = participant::lock(conn, &known_ids).await?;
+    let mut tried = HashSet::new();
     for candidate in &mut candidates {
-        candidate.outcome = compare(candidate, &known, context);
+        candidate.outcome = decide(candidate, &known, context, &mut tried);
     }
-    let owners = claim_service_numbers(conn, context, &mut candidates).await?;
+    let (owners, claimed) = claim_service_numbers(conn, context, &mut candidates).await?;
 
     let open: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.is_open()).collect();
     let people: Vec<_> =
@@ -96,6 +97,10 @@ pub(super) async fn enroll(
     participant::insert_many(conn, &people).await?;
     let rows: Vec<_> = open.iter().map(|c| new_enrollment(c, context)).collect();
     let enrollments = enrollment::insert_many(conn, &rows).await?;
+    // A number without its enrollment would stand nowhere readable.
+    let is_unwritten = |&(person, _): &(i64, Vec<u8>)| !enrollments.contains_key(&person);
+    let unwritten: Vec<Vec<u8>> = claimed.into_iter().filter(is_unwritten).map(|(_, index)| index).collect();
+    identifier::release(conn, NumberKind::ServiceNumber, &unwritten).await?;
     write_consequences(conn, context, &open, &known, &enrollments).await?;
 
     // A new number that is refused after all was given back, and belongs to nobody.
@@ -131,6 +136,26 @@ async fn claim<'a>(
     new.iter().zip(indexes).map(candidate).collect()
 }
 
+/// What is decided before anything is written. Two numbers can be of one person, where one was corrected into the other: of
+/// the forms that name a person the first one is tried.
+fn decide(
+    candidate: &Candidate<'_>,
+    known: &HashMap<i64, Person>,
+    context: &Context<'_>,
+    tried: &mut HashSet<i64>,
+) -> Option<Outcome> {
+    compare(candidate, known, context).or_else(|| {
+        let is_first = tried.insert(candidate.claim.participant_id);
+        (!is_first).then(|| Outcome::Refused(named_twice()))
+    })
+}
+
+fn named_twice() -> Problem {
+    let message = "The registry knows the person of this number by the number of another row too.";
+    Problem::error(ProblemCode::DuplicateInRequest, "nationalId", message)
+        .hint("Keep one row for each person: the one with the number that is in force.")
+}
+
 /// Decides what is known of a person already decides.
 fn compare(
     candidate: &Candidate<'_>,
@@ -157,8 +182,10 @@ fn compare(
         let problem = Problem::error(ProblemCode::Conflict, "provinceCode", message);
         return Some(Outcome::Refused(problem.hint("Ask the agency for a correction.")));
     }
+    // Nobody is enrolled twice with one payer for the same days, also where the first time is over.
+    let first_day = candidate.new.course.starts_on;
     let same = |held: &Held| {
-        held.course.status() != EnrollmentStatus::Ended
+        held.course.holds_on_or_after(first_day)
             && held.segment == candidate.new.segment
             && held.employer == candidate.new.employer
             && held.association == candidate.new.association
@@ -167,12 +194,13 @@ fn compare(
 }
 
 /// Claims the service numbers of civil servants. A number that belongs to another person refuses its row, and the
-/// identity number that was claimed for it a moment ago is given back. Gives the owners of such numbers.
+/// identity number that was claimed for it a moment ago is given back. Gives the owners of such numbers, and the numbers that
+/// were claimed now, each with its person.
 async fn claim_service_numbers(
     conn: &mut PgConnection,
     context: &Context<'_>,
     candidates: &mut [Candidate<'_>],
-) -> Result<Vec<i64>, StoreError> {
+) -> Result<(Vec<i64>, Vec<(i64, Vec<u8>)>), StoreError> {
     let number = |candidate: &Candidate<'_>| {
         let number = candidate.new.civil_servant.as_ref()?.service_number.as_ref()?;
         Some(context.keys.index(NumberKind::ServiceNumber, number.as_str()))
@@ -185,21 +213,26 @@ async fn claim_service_numbers(
         .collect();
     let indexes: Vec<Vec<u8>> = claimed.iter().map(|(_, index)| index.clone()).collect();
     let people: Vec<i64> = claimed.iter().map(|&(at, _)| candidates[at].claim.participant_id).collect();
-    let owners = identifier::claim_service_numbers(conn, &indexes, &people).await?;
-    let (mut released, mut others) = (Vec::new(), Vec::new());
+    let claims = identifier::claim_service_numbers(conn, &indexes, &people).await?;
+    let (mut released, mut others, mut mine) = (Vec::new(), Vec::new(), Vec::new());
     for (at, index) in claimed {
         let candidate = &mut candidates[at];
-        let owner = owners.get(&index);
-        if owner != Some(&candidate.claim.participant_id) {
-            others.extend(owner);
-            candidate.outcome = Some(Outcome::Refused(identity_mismatch("serviceNumber")));
-            if candidate.claim.is_new {
-                released.push(candidate.index.clone());
+        let person = candidate.claim.participant_id;
+        match claims.get(&index) {
+            Some(claim) if claim.participant_id == person => {
+                mine.extend(claim.is_new.then_some((person, index)))
+            }
+            claim => {
+                others.extend(claim.map(|claim| claim.participant_id));
+                candidate.outcome = Some(Outcome::Refused(identity_mismatch("serviceNumber")));
+                if candidate.claim.is_new {
+                    released.push(candidate.index.clone());
+                }
             }
         }
     }
-    identifier::release_national_ids(conn, &released).await?;
-    Ok(others)
+    identifier::release(conn, NumberKind::NationalId, &released).await?;
+    Ok((others, mine))
 }
 
 /// Events, figures, and what a further enrollment changes of a person who was known already.

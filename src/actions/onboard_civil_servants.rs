@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use super::enrolling::{self, Context};
 use super::onboarding::worker::{self, Pace};
-use super::onboarding::{Agreed, Place, Tried, candidates, receive, tried};
+use super::onboarding::{Agreed, Place, Tried, candidates, receive, too_many_open, tried};
 use super::quota::{self, Told, Watch};
 use super::terms::{self, Named};
 use super::{ActionError, Done, demand, once};
@@ -275,6 +275,9 @@ impl Apply<'_> {
 
     /// Keeps the rows for a plan, as those of a file are.
     async fn stage(&self, conn: &mut PgConnection) -> Result<Done<Onboarded>, StoreError> {
+        if let Some(problem) = too_many_open(conn, self.database, (self.actor, "rows")).await? {
+            return Ok(Done::refused(vec![problem]));
+        }
         let batch = writing::insert(conn, self.actor, &self.new_batch()?).await?;
         let rows = (1..).zip(&*self.input.rows).filter_map(|(number, _)| self.staged(number)).collect();
         let mut numbers = Numbers::default();

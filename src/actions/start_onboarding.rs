@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::onboarding::Agreed;
+use super::onboarding::{Agreed, too_many_open};
 use super::terms::{self, Named};
 use super::{ActionError, Done, demand, keep, once};
 use crate::domain::actor::{Actor, Operation};
@@ -70,7 +70,7 @@ pub async fn start_onboarding(
 }
 
 async fn judge<'a>(
-    database: &Database,
+    database: &'a Database,
     actor: &'a Actor,
     today: NaiveDate,
     input: &'a Input,
@@ -106,7 +106,11 @@ async fn judge<'a>(
         found,
     };
     problems.extend(agreed.problems(&reference.rules, today));
-    Ok(if refuses(&problems) { Err(problems) } else { Ok(Work { actor, input, agreed, file_name, sha256 }) })
+    Ok(if refuses(&problems) {
+        Err(problems)
+    } else {
+        Ok(Work { database, actor, input, agreed, file_name, sha256 })
+    })
 }
 
 fn parse_sha256(text: &str) -> Result<Vec<u8>, Problem> {
@@ -121,6 +125,7 @@ fn parse_sha256(text: &str) -> Result<Vec<u8>, Problem> {
 }
 
 struct Work<'a> {
+    database: &'a Database,
     actor: &'a Actor,
     input: &'a Input,
     agreed: Agreed,
@@ -132,6 +137,9 @@ impl once::Work for Work<'_> {
     type Outcome = Started;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Started>, StoreError> {
+        if let Some(problem) = too_many_open(conn, self.database, (self.actor, "fileName")).await? {
+            return Ok(Done::refused(vec![problem]));
+        }
         let new = NewBatch {
             employer_id: self.input.employer,
             channel_id: self.agreed.found.channel.id,

@@ -13,9 +13,7 @@ use super::{ActionError, Done, demand, keep, once, terms};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::channel::Channel;
 use crate::domain::count::Held;
-use crate::domain::enrollment::{
-    EndReason, EnrollmentStatus, Payer, Terms, employer_closed, judge_transfer, not_open,
-};
+use crate::domain::enrollment::{EndReason, Payer, Terms, employer_closed, judge_transfer, not_open};
 use crate::domain::event::EventKind;
 use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::store::audit::Trail;
@@ -149,7 +147,7 @@ impl Work<'_> {
         let (wage, today) = (self.input.monthly_wage, self.context.today);
         let mut problems = judge_transfer((held, &terms), known.birth_date, wage, self.context.rules, today);
         let is_there = |other: &Held| {
-            other.course.status() != EnrollmentStatus::Ended
+            other.course.holds_on_or_after(self.input.on)
                 && other.segment == held.segment
                 && other.employer == Some(self.input.employer)
         };
@@ -194,7 +192,10 @@ impl Work<'_> {
 }
 
 fn already_enrolled() -> Problem {
-    let message = "The person has an open enrollment with this employer already. Nothing was changed.";
+    let message =
+        "The person has an enrollment with this employer on that day or later already. Nothing was changed.";
     let problem = Problem::error(ProblemCode::AlreadyEnrolled, "employerId", message);
-    problem.hint("End this enrollment instead: the other one goes on.")
+    problem.hint(
+        "Where the other one is open, end this enrollment instead; where it has ended, transfer on that day or later.",
+    )
 }

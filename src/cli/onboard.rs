@@ -330,7 +330,7 @@ async fn enroll(
         let batch = batch.ok_or_else(|| StoreError::Fault("the batch is not there".into()))?;
         let failing = fetch_failing(database, &batch).await?;
         let units = match args.by_work_unit {
-            true => onboarding::by_work_unit(&database.writer, &[batch.id]).await?.remove(&batch.id),
+            true => units_of(database, batch.id).await?,
             false => None,
         };
         Ok::<_, StoreError>((failing, batch, units))
@@ -339,6 +339,12 @@ async fn enroll(
     let (counts, monthly_contributions) = (batch.counts(), batch.monthly_contributions);
     let batch = Some((batch.id, batch.submitted_at));
     Ok(Verdict { batch, counts, monthly_contributions, failing, units })
+}
+
+/// What became of the rows of each work unit: of all of them, since whoever runs this has the file.
+async fn units_of(database: &Database, batch: i64) -> Result<Option<Vec<(String, Counts)>>, StoreError> {
+    let units = onboarding::by_work_unit(&database.writer, &[batch], i64::MAX).await?.remove(&batch);
+    Ok(units.map(|units| units.largest))
 }
 
 /// The key of a command without one: the same for the same request, and nothing can be read from it.

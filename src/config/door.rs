@@ -141,9 +141,15 @@ pub struct Door {
     /// Seconds that a client may take for each 64 KiB of it.
     #[arg(long, env = "REGISTRY_UPLOAD_TIMEOUT", default_value_t = 30)]
     pub upload_timeout: u64,
+    /// Bytes of it that a client has to bring in each second, on the average since it began.
+    #[arg(long, env = "REGISTRY_UPLOAD_RATE", default_value_t = 32 * 1024)]
+    pub upload_rate: u64,
     /// Such files that are received at once.
     #[arg(long, env = "REGISTRY_MAX_UPLOADS", default_value_t = 4)]
     pub max_uploads: u64,
+    /// Those of one client among them.
+    #[arg(long, env = "REGISTRY_MAX_UPLOADS_OF_CLIENT", default_value_t = 2)]
+    pub max_uploads_of_client: u64,
     /// Where they lie while they are received, on a disk with room for all of them. Unless said, the folder for temporary
     /// files.
     #[arg(long, env = "REGISTRY_SPOOL_DIR", value_name = "FOLDER")]
@@ -291,6 +297,7 @@ impl Door {
             columns: within("REGISTRY_MAX_ROSTER_COLUMNS", self.max_roster_columns, 5..=10_000, "")?,
             ..roster::Limits::default()
         };
+        within("REGISTRY_UPLOAD_RATE", self.upload_rate, 1..=1 << 30, " bytes")?;
         let spool = self.spool_dir.clone().unwrap_or_else(|| Upload::default().spool);
         if !spool.is_dir() {
             bail!("REGISTRY_SPOOL_DIR: there is no such folder");
@@ -299,7 +306,14 @@ impl Door {
             limits,
             chunk_rows: within("REGISTRY_CHUNK_ROWS", self.chunk_rows, 1..=20_000, " rows")?,
             progress_deadline: seconds("REGISTRY_UPLOAD_TIMEOUT", self.upload_timeout, 1..=600)?,
+            least_rate: u32::try_from(self.upload_rate)?.try_into()?,
             at_once: within("REGISTRY_MAX_UPLOADS", self.max_uploads, 1..=100, "")?,
+            at_once_of_client: within(
+                "REGISTRY_MAX_UPLOADS_OF_CLIENT",
+                self.max_uploads_of_client,
+                1..=100,
+                "",
+            )?,
             spool,
         })
     }
@@ -409,7 +423,9 @@ mod tests {
             ("--max-roster-columns", "1", "REGISTRY_MAX_ROSTER_COLUMNS"),
             ("--chunk-rows", "0", "REGISTRY_CHUNK_ROWS"),
             ("--upload-timeout", "0", "REGISTRY_UPLOAD_TIMEOUT"),
+            ("--upload-rate", "0", "REGISTRY_UPLOAD_RATE"),
             ("--max-uploads", "0", "REGISTRY_MAX_UPLOADS"),
+            ("--max-uploads-of-client", "0", "REGISTRY_MAX_UPLOADS_OF_CLIENT"),
             ("--spool-dir", "/nowhere", "REGISTRY_SPOOL_DIR"),
             ("--cors-origins", "https://apps.example,*", "REGISTRY_CORS_ORIGINS"),
             ("--stored-documents", "/nowhere", "REGISTRY_STORED_DOCUMENTS"),

@@ -19,6 +19,9 @@ pub use staged::{StagedRow, fields_of_request};
 /// Rows of one request at most; files of any size go another way.
 pub const MAXIMUM_ROWS: usize = 10_000;
 
+/// Work units that are told of one batch at most, the largest ones: the file names them, and could name one for each row.
+pub const MAXIMUM_WORK_UNITS: usize = 500;
+
 closed_list! {
     /// How far a batch is.
     OnboardingState {

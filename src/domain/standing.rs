@@ -165,6 +165,11 @@ impl Course {
         self.has_lapsed = lapse.is_some_and(|lapse| lapse <= until);
     }
 
+    /// Does it hold on a day, or on some day after it? One that ended on its first day never held.
+    pub fn holds_on_or_after(&self, day: NaiveDate) -> bool {
+        self.ends_on.is_none_or(|end| self.starts_on < end && day < end)
+    }
+
     /// The first day on which it can end: its own first one, or, while that is ahead, the day from which it counts.
     pub fn earliest_end(&self, today: NaiveDate) -> NaiveDate {
         if self.starts_on <= today { self.starts_on } else { self.counts_from }
@@ -338,5 +343,18 @@ mod tests {
         assert_eq!(ahead.clone().end(day("2014-10-01"), today, SEGMENT, &rules()), day("2014-10-02"));
         assert_eq!(ahead.end(day("2014-10-05"), today, SEGMENT, &rules()), day("2014-10-05"));
         assert_eq!(history(&ahead), [("2014-10-02".into(), Registered), ("2014-10-05".into(), Ended)]);
+    }
+
+    #[test]
+    fn what_ended_holds_until_then_and_what_ended_at_once_never_held() {
+        let mut course = course("2014-07-01", &[]);
+        assert!(course.holds_on_or_after(day("2020-01-01")));
+        course.ends_on = Some(day("2014-09-01"));
+        let holds = |course: &Course| {
+            ["2014-01-01", "2014-08-31", "2014-09-01"].map(|from| course.holds_on_or_after(day(from)))
+        };
+        assert_eq!(holds(&course), [true, true, false]);
+        course.ends_on = Some(course.starts_on);
+        assert_eq!(holds(&course), [false, false, false]);
     }
 }

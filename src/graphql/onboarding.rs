@@ -121,13 +121,21 @@ impl OnboardingBatch {
         Ok(OnboardingRowConnection::new(slice, &page, total))
     }
 
-    /// What became of the rows of each work unit, the largest first.
+    /// What became of the rows of each work unit, the largest first: the 500 largest at most, each of which costs two points.
+    /// `workUnits` says how many there are; what these lack of `counts` is of the others, and of rows that were not looked at.
     async fn by_work_unit(&self, ctx: &Context<'_>) -> Result<Vec<WorkUnitCounts>, FieldError> {
-        let units = load(&request(ctx).loaders.work_units, self.0.id).await?.unwrap_or_default().into_iter();
-        Ok(units.map(|(work_unit, counts)| WorkUnitCounts { work_unit, counts: counts.into() }).collect())
+        let units = load(&request(ctx).loaders.work_units, self.0.id).await?.unwrap_or_default();
+        let counts =
+            |(work_unit, counts): (_, domain::Counts)| WorkUnitCounts { work_unit, counts: counts.into() };
+        Ok(units.largest.into_iter().map(counts).collect())
     }
 
-    /// How many rows have each problem, the most frequent first.
+    /// How many work units the rows that were looked at are of; those that name none are of one.
+    async fn work_units(&self, ctx: &Context<'_>) -> Result<i32, FieldError> {
+        Ok(load(&request(ctx).loaders.work_units, self.0.id).await?.unwrap_or_default().units)
+    }
+
+    /// How many rows have each problem, the most frequent first; no more entries than there are codes.
     async fn by_problem(&self, ctx: &Context<'_>) -> Result<Vec<ProblemCount>, FieldError> {
         let problems = load(&request(ctx).loaders.row_problems, self.0.id).await?.unwrap_or_default();
         Ok(problems.into_iter().map(|(code, rows)| ProblemCount { code: code.into(), rows }).collect())

@@ -13,7 +13,7 @@ use super::rotation;
 pub struct Claim {
     /// The person who owns it.
     pub participant_id: i64,
-    /// Claimed just now, by this transaction, for a person who is not written yet?
+    /// Claimed just now, by this transaction: an identity number for a person who is not written yet.
     pub is_new: bool,
 }
 
@@ -107,7 +107,7 @@ pub async fn supersede_national_id(conn: &mut PgConnection, index: &[u8]) -> Res
     Ok(())
 }
 
-/// Claims service numbers for the people given beside them, and says who owns each of them now.
+/// Claims service numbers for the people given beside them, and says whose each of them is now.
 ///
 /// Takes no actor: it answers to the registry's own writing, never to a caller.
 ///
@@ -117,7 +117,7 @@ pub async fn claim_service_numbers(
     conn: &mut PgConnection,
     indexes: &[Vec<u8>],
     participant_ids: &[i64],
-) -> Result<HashMap<Vec<u8>, i64>, StoreError> {
+) -> Result<HashMap<Vec<u8>, Claim>, StoreError> {
     if indexes.is_empty() {
         return Ok(HashMap::new());
     }
@@ -133,22 +133,33 @@ pub async fn claim_service_numbers(
     )
     .fetch_all(&mut *conn)
     .await?;
-    let mut owned: HashMap<Vec<u8>, i64> =
-        claimed.into_iter().map(|row| (row.value_index, row.participant_id)).collect();
-    let missing: Vec<Vec<u8>> = indexes.iter().filter(|index| !owned.contains_key(*index)).cloned().collect();
-    owned.extend(owners(conn, NumberKind::ServiceNumber, &missing).await?);
-    Ok(owned)
+    let claim = |(index, participant_id, is_new)| (index, Claim { participant_id, is_new });
+    let mut claims: HashMap<Vec<u8>, Claim> =
+        claimed.into_iter().map(|row| claim((row.value_index, row.participant_id, true))).collect();
+    let missing: Vec<Vec<u8>> =
+        indexes.iter().filter(|index| !claims.contains_key(*index)).cloned().collect();
+    let owners = owners(conn, NumberKind::ServiceNumber, &missing).await?;
+    claims.extend(owners.into_iter().map(|(index, owner)| claim((index, owner, false))));
+    Ok(claims)
 }
 
-/// Gives back identity numbers that this very transaction claimed, for people who will not be written after all.
+/// Gives back numbers that this very transaction claimed, for people or enrollments that will not be written after all.
 ///
 /// # Errors
 /// The database is away.
-pub async fn release_national_ids(conn: &mut PgConnection, indexes: &[Vec<u8>]) -> Result<(), StoreError> {
+pub async fn release(
+    conn: &mut PgConnection,
+    kind: NumberKind,
+    indexes: &[Vec<u8>],
+) -> Result<(), StoreError> {
     if !indexes.is_empty() {
-        sqlx::query!("delete from identifier where kind = 'NATIONAL_ID' and value_index = any($1)", indexes)
-            .execute(conn)
-            .await?;
+        sqlx::query!(
+            "delete from identifier where kind = $1::text::identifier_kind and value_index = any($2)",
+            kind.as_str(),
+            indexes
+        )
+        .execute(conn)
+        .await?;
     }
     Ok(())
 }

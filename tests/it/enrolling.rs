@@ -332,3 +332,24 @@ async fn no_identity_number_stands_in_the_database() {
         assert!(!dump.contains(number));
     }
 }
+
+#[tokio::test]
+async fn who_has_left_is_not_enrolled_again_for_the_same_days() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let employer = app.employer("PT Sawit Makmur").await;
+    let person = Person::new(&channel).at(&employer).with("startsOn", json!("2014-07-01"));
+    let (_, enrollment) = app.enrollment(&person).await;
+    assert_eq!(app.end(&enrollment, "2014-09-01", "RESIGNED").await["errors"], json!([]));
+    for first_day in ["2014-07-01", "2014-06-01", "2014-08-31"] {
+        let again = app.enroll(&person.clone().with("startsOn", json!(first_day))).await;
+        assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"], "{first_day}");
+        assert!(again["errors"][0]["hint"].as_str().unwrap().contains("or later"), "{again}");
+    }
+    // It comes back on the day from which the first enrollment holds no more.
+    let (_, second) = app.enrollment(&person.clone().with("startsOn", json!("2014-09-01"))).await;
+    // That was a mistake: the enrollment never held, and does not stand in the way of the right one.
+    assert_eq!(app.end(&second, "2014-09-01", "ENROLLED_IN_ERROR").await["errors"], json!([]));
+    app.enrolled(&person.with("startsOn", json!("2014-09-01"))).await;
+    assert_eq!(app.figures_that_differ().await, 0);
+}

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use participant_registry::actions::onboarding::worker::{Pace, work};
+
 use crate::support::app::codes;
 use crate::support::{App, Person, Value, json, roster, row};
 
@@ -246,4 +248,46 @@ async fn two_batches_with_the_same_people_at_one_moment_enroll_each_person_once(
     let already = |payload: &Value| payload["batch"]["counts"]["alreadyEnrolled"].as_i64().unwrap();
     assert_eq!((enrolled(&one) + enrolled(&two), already(&one) + already(&two)), (300, 300));
     assert_eq!(app.count("select count(*) from participant").await, 300);
+}
+
+#[tokio::test]
+async fn one_person_under_a_former_and_a_present_number_is_enrolled_once() {
+    for plan_only in [false, true] {
+        let app = App::new().await;
+        let (former, mut present) = (row(1), row(1));
+        present["nationalId"] = row(2)["nationalId"].clone();
+        present["serviceNumber"] = row(2)["serviceNumber"].clone();
+        let mut input = input(&app, json!([former, present])).await;
+        input["planOnly"] = json!(plan_only);
+        let mut person = Person::new("BR-PLG").with("sex", json!("MALE"));
+        for field in ["nationalId", "fullName", "birthDate"] {
+            person = person.with(field, former[field].clone());
+        }
+        let id = app.enrolled(&person).await;
+        let corrected = app.correct(&id, json!({"nationalId": present["nationalId"]})).await;
+        assert_eq!(corrected["errors"], json!([]));
+
+        let payload = onboard(&app, &input).await;
+        let mut expected = counts(2, 1, 0, 1, 0);
+        if plan_only {
+            let today = "2014-10-02".parse().unwrap();
+            while work(&app.database, today, Pace::default(), None).await.unwrap() {}
+            expected = json!({"received": 2, "pending": 1, "enrolled": 0, "alreadyEnrolled": 0, "rejected": 1, "flagged": 0});
+        }
+        let look = "query ($id: ID!) { onboardingBatch(id: $id) { counts { received pending enrolled alreadyEnrolled rejected
+            flagged } byProblem { code rows } } }";
+        let batch = app.ask(look, json!({"id": payload["batch"]["id"]})).await["onboardingBatch"].take();
+        assert_eq!(batch["counts"], expected, "{payload}");
+        assert_eq!(batch["byProblem"], json!([{"code": "DUPLICATE_IN_REQUEST", "rows": 1}]));
+        // One of them as self-employed, and each of its numbers stands at an enrollment.
+        let written = if plan_only { 1 } else { 2 };
+        assert_eq!(app.count("select count(*) from enrollment").await, written);
+        assert_eq!(
+            app.count("select count(*) from participant_event where kind = 'ENROLLED'").await,
+            written
+        );
+        let claimed = "select count(*) from identifier where kind = 'SERVICE_NUMBER'";
+        assert_eq!(app.count(claimed).await, written - 1);
+        assert_eq!(app.figures_that_differ().await, 0);
+    }
 }

@@ -1,12 +1,16 @@
 //! Workers: leases, fences, fairness, and a server that is killed while it works.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use participant_registry::actions::onboarding::worker::{Pace, work};
 use participant_registry::domain::actor::Role;
-use participant_registry::graphql::node_id;
+use participant_registry::domain::onboarding::OnboardingState;
+use participant_registry::graphql::node_id::{self, batch_id};
+use participant_registry::store::StoreError;
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::onboarding::lease;
+use participant_registry::store::onboarding::staging::{self, Received};
 use participant_registry::store::rotation::rotate;
 
 use crate::support::app::codes;
@@ -201,6 +205,52 @@ async fn rows_on_their_way_go_on_under_a_new_key() {
     assert!(
         road.report(&road.sender, &batch, None).await.body.as_str().unwrap().contains("DUPLICATE_IN_REQUEST")
     );
+}
+
+#[tokio::test]
+async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_is_sent_again() {
+    let road = Road::new(5).await;
+    let (first, second) = (road.start(json!({})).await, road.start(json!({})).await);
+    let [first, second] = [first, second].map(|id| batch_id(&id).unwrap());
+    let database = Arc::clone(&road.app.database);
+    let received = || Received {
+        state: OnboardingState::Validating,
+        rows: 2,
+        digest: vec![1; 32],
+        columns: None,
+        separator: ';',
+        repeated: Some(database.keys.seal_rows(first, 0, b"[]")),
+    };
+    let begin = async |batch| {
+        let mut transaction = database.bulk.begin().await.unwrap();
+        let epoch = staging::begin(&mut transaction, batch).await.unwrap().unwrap();
+        transaction.commit().await.unwrap();
+        (batch, epoch)
+    };
+    let (first, second) = (begin(first).await, begin(second).await);
+    // What is known of repeated rows is written, sealed under the old key, and not committed when the exchange begins.
+    let mut transaction = database.bulk.begin().await.unwrap();
+    assert!(staging::finish(&mut transaction, &database.keys, first, &received()).await.unwrap());
+    let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
+    let mut connection = database.maintenance().await.unwrap();
+    let exchange = tokio::spawn(async move { rotate(&mut connection, &ring(), |_| {}).await });
+    let waits = "select count(*) from pg_locks where not granted and relation = 'onboarding_chunk'::regclass";
+    while road.app.count(waits).await == 0 {
+        assert!(!exchange.is_finished(), "it waits for whoever receives a file");
+    }
+    transaction.commit().await.unwrap();
+    exchange.await.unwrap().unwrap();
+    let sealed: Vec<u8> = sqlx::query_scalar("select repeated from onboarding_batch where id = $1")
+        .bind(first.0)
+        .fetch_one(&road.app.sql)
+        .await
+        .unwrap();
+    assert!(staging::open_repeats(&Keys::derive(&[9; 32]), first.0, &sealed).is_ok());
+
+    // Who comes after the exchange with what was sealed before it is told so, and writes nothing.
+    let mut transaction = database.bulk.begin().await.unwrap();
+    let late = staging::finish(&mut transaction, &database.keys, second, &received()).await;
+    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
 }
 
 #[tokio::test]

@@ -117,7 +117,9 @@ async fn what_cannot_be_transferred_is_refused_with_its_path() {
     let mut wrong = form(&at_musi, &ogan, "2014-10-01");
     wrong["monthlyWage"] = json!(-1);
     let payload = transfer_as(&app, &app.administrator().await, wrong).await;
-    assert_eq!(problems(&payload), [("OUT_OF_RANGE", "on"), ("OUT_OF_RANGE", "monthlyWage")]);
+    let held_then = ("ALREADY_ENROLLED", "employerId");
+    assert_eq!(problems(&payload), [("OUT_OF_RANGE", "on"), ("OUT_OF_RANGE", "monthlyWage"), held_then]);
+    assert_eq!(problems(&transfer(&app, &at_musi, &ogan, "2014-11-19").await), [held_then]);
     assert_eq!(problems(&transfer(&app, &at_musi, &ogan, "2014-12-02").await), [("OUT_OF_RANGE", "on")]);
     sqlx::query("update channel set closed_on = '2014-11-01' where code = 'BR-LHT'")
         .execute(&app.sql)

@@ -1,8 +1,10 @@
 //! What would become of enrollments, as the registry stands now: nothing is claimed or written.
 
+use std::collections::HashSet;
+
 use sqlx::PgConnection;
 
-use super::{Candidate, Context, Outcome, compare};
+use super::{Candidate, Context, Outcome, decide};
 use crate::domain::enrollment::{NewEnrollment, identity_mismatch};
 use crate::store::identifier::Claim;
 use crate::store::keys::NumberKind;
@@ -16,7 +18,7 @@ pub(in crate::actions) struct Foreseen {
     pub known: Vec<i64>,
 }
 
-/// Says what would become of enrollments of different people, in their order.
+/// Says what would become of enrollments, in their order.
 pub(in crate::actions) async fn foresee(
     conn: &mut PgConnection,
     context: &Context<'_>,
@@ -30,14 +32,14 @@ pub(in crate::actions) async fn foresee(
     let service_numbers: Vec<Option<Vec<u8>>> = new.iter().map(|new| service_index(new, context)).collect();
     let asked: Vec<Vec<u8>> = service_numbers.iter().flatten().cloned().collect();
     let holders = identifier::owners(conn, NumberKind::ServiceNumber, &asked).await?;
-    let mut outcomes = Vec::with_capacity(new.len());
+    let (mut outcomes, mut tried) = (Vec::with_capacity(new.len()), HashSet::new());
     for ((new, index), service_number) in new.iter().zip(indexes).zip(service_numbers) {
         let owner = owners.get(&index).copied();
         let decided = match owner {
             None => None,
             Some(participant_id) => {
                 let claim = Claim { participant_id, is_new: false };
-                compare(&Candidate { new, index, claim, outcome: None }, &people, context)
+                decide(&Candidate { new, index, claim, outcome: None }, &people, context, &mut tried)
             }
         };
         let holder = service_number.and_then(|number| holders.get(&number).copied());

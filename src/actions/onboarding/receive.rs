@@ -152,7 +152,7 @@ where
     let digest = database.keys.fingerprint(&sha256);
     let received = Received { state, rows, digest, columns, separator, repeated, warnings: warnings() };
     let mut transaction = database.bulk.begin().await?;
-    let finished = staging::finish(&mut transaction, (batch, epoch), &received).await?;
+    let finished = staging::finish(&mut transaction, &database.keys, (batch, epoch), &received).await?;
     transaction.commit().await?;
     if finished { Ok(rows) } else { Err(Refused::NotWaiting) }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::report_file::ReportFile;
 use super::verdict::{Verdict, explained};
-use super::{Request, Stop, fetch_failing, key_of, step, tell};
+use super::{Request, Stop, fetch_failing, key_of, step, tell, units_of};
 use crate::actions::cancel_onboarding::{self, cancel_onboarding};
 use crate::actions::onboarding::receive::{self, Refused};
 use crate::actions::onboarding::worker::{Pace, work};
@@ -52,7 +52,7 @@ pub(super) async fn drive(
         return Err(Stop::Refused(batch.problems.map(|problems| problems.0).unwrap_or_default()));
     }
     let units = match args.by_work_unit {
-        true => onboarding::by_work_unit(&database.writer, &[id]).await?.remove(&id),
+        true => units_of(database, id).await?,
         false => None,
     };
     let (mut counts, monthly_contributions) = (batch.counts(), batch.monthly_contributions);

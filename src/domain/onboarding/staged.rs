@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::Row;
-use crate::domain::identity;
 use crate::domain::problem::Problem;
 
 /// The fields of a [`Row`], in the order in which [`StagedRow`] names their cells.
@@ -23,10 +22,6 @@ pub const FIELDS: [&str; 12] = [
 ];
 /// So many of them are fields of the API; the others are in files only.
 const OF_REQUEST: usize = 11;
-/// Those of them that are numbers of a person.
-const NUMBERS: [usize; 2] = [0, 1];
-/// Those that are personal data beside them: birth date, wage, telephone.
-const PRIVATE: [usize; 3] = [4, 8, 10];
 
 /// The names of the cells of a row that came in a request.
 pub fn fields_of_request() -> Vec<String> {
@@ -133,25 +128,9 @@ impl StagedRow {
         &self.cells[..self.original]
     }
 
-    /// The cells for somebody who may not be told personal data: numbers masked, birth date, wage and telephone left out.
-    /// Of a row that could not be read nothing is known to be harmless, so nothing is told.
-    pub fn masked_cells(&self) -> Vec<String> {
-        if self.fault.is_some() {
-            return vec![String::new(); self.original];
-        }
-        let mut cells = self.cells().to_vec();
-        let mut change = |field: usize, to: &dyn Fn(&str) -> String| {
-            let Some(at) = self.fields.get(field).copied().flatten().map(usize::from) else { return };
-            let told = &self.cells[at];
-            // What was changed on its way stands in no cell as it is: then any cell could be the one.
-            let is_concerned = |cell: &String| at >= self.original || cell == told;
-            for (cell, was) in cells.iter_mut().zip(self.cells()).filter(|(_, was)| is_concerned(was)) {
-                *cell = if at < self.original { to(was) } else { String::new() };
-            }
-        };
-        NUMBERS.iter().for_each(|&field| change(field, &identity::masked));
-        PRIVATE.iter().for_each(|&field| change(field, &|_| String::new()));
-        cells
+    /// Could nothing of it be read? Then no cell is known to be what its column says.
+    pub fn is_unreadable(&self) -> bool {
+        self.fault.is_some()
     }
 }
 
@@ -207,23 +186,21 @@ mod tests {
         let staged = StagedRow::new(1, None, changed.clone(), cells());
         assert!(staged.row() == changed);
         assert_eq!(staged.cells(), cells());
-        assert!(staged.masked_cells().iter().all(String::is_empty), "any cell could hold it");
     }
 
     #[test]
-    fn who_may_not_be_told_personal_data_sees_no_number_birth_date_or_wage() {
-        let masked = StagedRow::new(1, None, row(), cells()).masked_cells();
-        assert_eq!(masked, ["IV", "**************01", "****************01", "Budi", "", "L", ""]);
-        let of_request = StagedRow::of_request(1, row());
-        assert_eq!(of_request.cells().len(), fields_of_request().len());
-        assert_eq!(of_request.masked_cells()[0], "**************01");
+    fn a_row_of_a_request_has_a_cell_for_each_field() {
+        let staged = StagedRow::of_request(1, row());
+        let fields = fields_of_request().len();
+        assert_eq!((staged.cells().len(), staged.cells()[0].as_str()), (fields, "1671010208850001"));
+        assert!(staged.row() == row());
     }
 
     #[test]
-    fn of_a_row_that_could_not_be_read_nothing_is_told() {
+    fn a_row_that_could_not_be_read_says_so() {
         let fault = Problem::error(ProblemCode::InvalidFormat, "rows", "Too long.");
         let staged = StagedRow::new(1, Some(2), Row { fault: Some(fault), ..Row::default() }, cells());
-        assert!(staged.row().fault.is_some());
-        assert!(staged.masked_cells().iter().all(String::is_empty));
+        assert!(staged.row().fault.is_some() && staged.is_unreadable());
+        assert!(!StagedRow::new(1, None, row(), cells()).is_unreadable());
     }
 }

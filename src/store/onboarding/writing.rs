@@ -44,6 +44,18 @@ pub struct NewBatch<'a> {
     pub sha256: Option<Vec<u8>>,
 }
 
+/// How many batches of a client have not ended. Until the transaction ends no other one of that client is counted, so that two
+/// at once do not both take the last place.
+///
+/// # Errors
+/// The database is away.
+pub async fn count_open(conn: &mut PgConnection, client: &str) -> Result<i64, StoreError> {
+    let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.open_batches'), hashtext($1))";
+    sqlx::query(turn).bind(client).execute(&mut *conn).await?;
+    let sql = "select count(*) from onboarding_batch where submitted_by = $1 and finished_at is null";
+    Ok(sqlx::query_scalar(sql).bind(client).fetch_one(conn).await?)
+}
+
 /// Opens a batch, all rows pending.
 ///
 /// # Errors

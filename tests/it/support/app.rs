@@ -218,6 +218,13 @@ impl App {
         Self::over(database, TODAY, Arc::clone(&self._database))
     }
 
+    /// Another process on the same database, with other limits.
+    pub async fn process_within(&self, pools: PoolSettings) -> Self {
+        let keys = Keys::derive(&[7; 32]);
+        let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
+        Self::over(database, TODAY, Arc::clone(&self._database))
+    }
+
     /// A token of a role with a scope: of a client of its own, made when it is asked for first.
     pub async fn token(&self, role: Role, scope: TokenScope) -> String {
         let name = scope.name(role);
