@@ -199,9 +199,9 @@ async fn judge(
         return Ok(Err(problems));
     }
     // Ten thousand rows take longer than other requests should wait for this thread.
-    let (rows, reference) = (Arc::clone(&input.rows), Arc::clone(reference));
+    let (rows, lines, reference) = (Arc::clone(&input.rows), Arc::clone(&input.lines), Arc::clone(reference));
     let judged = tokio::task::spawn_blocking(move || {
-        let rows = judge_rows(&rows, &agreed.terms(), &reference.rules, today);
+        let rows = judge_rows((&rows, &lines), &agreed.terms(), &reference.rules, today);
         (rows, agreed)
     })
     .await;
@@ -284,9 +284,11 @@ impl Apply<'_> {
         // A repeated row was refused before; here it is only said again, in the words that the worker has.
         for (index, row) in (0..).zip(&*self.input.rows) {
             let judged = judge_row(row, &self.judged.agreed.terms(), self.rules, self.today);
-            judged.candidate.iter().for_each(|candidate| numbers.add(index, candidate));
+            let line = self.input.lines.get(index as usize).copied();
+            judged.candidate.iter().for_each(|candidate| numbers.add(index, line, candidate));
         }
-        receive::stage_request(conn, self.database, batch, rows, &numbers.repeats()).await?;
+        let column = self.input.rows.iter().map(|row| row.national_id.as_str()).collect();
+        receive::stage_request(conn, self.database, batch, rows, &numbers.repeats(column)).await?;
         Ok(Done::did(Onboarded { batch }, Vec::new()))
     }
 

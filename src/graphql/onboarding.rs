@@ -16,6 +16,7 @@ use crate::actions::approve_onboarding::hexadecimal;
 use crate::domain::actor::Operation;
 use crate::domain::onboarding as domain;
 use crate::domain::page::{Direction, Order, Position};
+use crate::roster::ignored_columns;
 use crate::store::StoreError;
 use crate::store::onboarding::{self as store, BatchRow, RowFilter};
 
@@ -67,6 +68,12 @@ impl OnboardingBatch {
     /// Name of the file that they came in; null where they came in the request.
     async fn file_name(&self) -> Option<&str> {
         self.0.file_name.as_deref()
+    }
+
+    /// Columns of its file that mean nothing here: nothing in them was read. A wage or a work unit among them is missing from
+    /// every row, and the file is better sent again with another name for it.
+    async fn ignored_columns(&self) -> Vec<String> {
+        self.0.columns.as_deref().map(ignored_columns).unwrap_or_default()
     }
 
     /// Digest of the file or of the rows as sent, under the installation's key: the same file has the same digest, and
@@ -170,7 +177,7 @@ impl OnboardingBatch {
             .then(|| format!("/onboarding/{}/report.csv", NodeId::Batch(self.0.id).encode().as_str()))
     }
 
-    /// What stopped it as a whole.
+    /// What stopped it as a whole; or, as warnings, what of its file is no person's and was left out.
     async fn problems(&self) -> Vec<UserError> {
         user_errors(self.0.problems.clone().map(|problems| problems.0).unwrap_or_default())
     }

@@ -132,6 +132,15 @@ impl Asked {
     /// Says what is wrong with the file, in the words of the API.
     fn problems(&self, status: StatusCode, problems: &[Problem]) -> Response {
         let language = language::accepted(&self.headers);
+        let mut response = (status, Json(json!({ "errors": self.said(problems) }))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
+        response
+    }
+
+    fn said(&self, problems: &[Problem]) -> Vec<serde_json::Value> {
+        let language = language::accepted(&self.headers);
         let said = |problem: &Problem| match language {
             Language::English => json!(problem),
             Language::Indonesian => {
@@ -139,12 +148,7 @@ impl Asked {
                 json!(Problem { message: said.message.to_owned(), hint: Some(said.hint), ..problem.clone() })
             }
         };
-        let errors: Vec<_> = problems.iter().map(said).collect();
-        let mut response = (status, Json(json!({ "errors": errors }))).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
-        response
+        problems.iter().map(said).collect()
     }
 
     fn failed(&self, error: &StoreError) -> Response {
@@ -164,8 +168,10 @@ impl Asked {
 async fn receive(State(Desk(desk)): State<Desk>, Path(id): Path<String>, request: Request) -> Response {
     let asked = Asked::of(&request);
     match take(&desk, &asked, &id, request).await {
-        Ok(rows) => {
-            let answer = json!({ "batch": id, "rows": rows });
+        Ok(Taken { rows, ignored_columns, warnings }) => {
+            let warnings = asked.said(&warnings);
+            let answer =
+                json!({ "batch": id, "rows": rows, "ignoredColumns": ignored_columns, "warnings": warnings });
             let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             (StatusCode::OK, headers, Json(answer)).into_response()
         }
@@ -173,9 +179,17 @@ async fn receive(State(Desk(desk)): State<Desk>, Path(id): Path<String>, request
     }
 }
 
+/// What is told of a file that was taken in.
+struct Taken {
+    rows: i32,
+    /// The names of columns of which nothing was read.
+    ignored_columns: Vec<String>,
+    warnings: Vec<Problem>,
+}
+
 /// Takes a file in: on the disk first, as fast as it comes, and only when all of it is there and is the one that was
 /// announced, into the database.
-async fn take(desk: &Arc<Inner>, asked: &Asked, id: &str, request: Request) -> Result<i32, Box<Response>> {
+async fn take(desk: &Arc<Inner>, asked: &Asked, id: &str, request: Request) -> Result<Taken, Box<Response>> {
     let batch = batch_id(id).map_err(|_| asked.absent())?;
     let expected = receive::expect(&desk.database, &asked.actor, batch).await;
     let expected = expected.map_err(|refused| refused_file(asked, &refused))?;
@@ -214,19 +228,25 @@ async fn stage(
     today: chrono::NaiveDate,
     expected: Expected,
     spooled: spool::Spooled,
-) -> Result<i32, Refused> {
+) -> Result<Taken, Refused> {
     let limits = desk.settings.limits;
     let opened = tokio::task::spawn_blocking(move || roster::open(spooled.file, &limits));
     let opened = opened.await.map_err(|_| StoreError::Fault("reading the file broke off".into()))?;
     let roster = opened.map_err(|error| Refused::Problems(vec![error.problem()]))?;
+    let (ignored_columns, left_out) = (roster.ignored_columns().to_vec(), roster.left_out());
     let file = File {
         sha256: spooled.sha256,
         columns: Some(roster.columns().to_vec()),
         separator: char::from(roster.separator()),
         chunk_rows: desk.settings.chunk_rows,
+        warnings: {
+            let left_out = left_out.clone();
+            Box::new(move || left_out.warnings())
+        },
         rows: roster.map(staged),
     };
-    receive::receive(&desk.database, today, expected, file).await
+    let rows = receive::receive(&desk.database, today, expected, file).await?;
+    Ok(Taken { rows, ignored_columns, warnings: left_out.warnings() })
 }
 
 fn refused_file(asked: &Asked, refused: &Refused) -> Response {

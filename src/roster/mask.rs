@@ -52,7 +52,7 @@ fn told(column: Column, cell: &str) -> String {
         Column::NationalId | Column::ServiceNumber => String::new(),
         Column::FullName => kept(digits == 0 && FullName::parse(cell, "").is_ok()),
         Column::Sex => kept(cell::parse_sex(cell, "").is_ok()),
-        Column::WorkUnit => label(cell),
+        Column::WorkUnit | Column::Category => label(cell),
         Column::Grade => kept(digits <= GRADE_DIGITS && text::fold(cell, LABEL_LENGTH, "").is_ok()),
         Column::Number => {
             kept(digits <= RUNNING_NUMBER && cell.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
@@ -68,7 +68,7 @@ fn told(column: Column, cell: &str) -> String {
 }
 
 /// A text that names something: no identifier, no date, no amount.
-fn label(cell: &str) -> String {
+pub(super) fn label(cell: &str) -> String {
     let is_amount = matches!(cell::parse_wage(cell, ""), Ok(Some(_)));
     let is_name = !is_amount && cell::parse_date(cell, "").is_err() && cell.chars().any(char::is_alphabetic);
     if is_name { text::fold(cell, LABEL_LENGTH, "").unwrap_or_default() } else { String::new() }
@@ -77,7 +77,7 @@ fn label(cell: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::onboarding::{FIELDS, Row};
+    use crate::domain::onboarding::{Row, fields_of_request};
     use crate::domain::problem::{Problem, ProblemCode};
 
     const HEADER: [&str; 12] = [
@@ -123,7 +123,10 @@ mod tests {
         let told =
             ["7", "**************01", "****************01", "Budi", "", "L", "SDN 12 Palembang", "III/a"];
         assert_eq!(masked(&HEADER, &CELLS), [&told[..], &[""; 4]].concat());
-        let of_request = masked(&FIELDS, &["1671010208850001", "", "Budi", "Palembang", "1985-08-02", "P"]);
+        let of_request = masked(
+            &fields_of_request().iter().map(String::as_str).collect::<Vec<_>>(),
+            &["1671010208850001", "", "Budi", "Palembang", "1985-08-02", "P"],
+        );
         assert_eq!(of_request, ["**************01", "", "Budi", "", "", "P", "", "", "", "", ""]);
     }
 

@@ -63,18 +63,20 @@ pub struct BatchRow {
     pub cancelled_by: Option<String>,
     /// Why.
     pub cancel_reason: Option<String>,
-    /// What stopped it as a whole.
+    /// What stopped it as a whole, or, as warnings, what of its file was left out.
     pub problems: Option<Json<Vec<Problem>>>,
     /// Was it only tried? Then its plan was its end.
     pub dry_run: bool,
     /// When its rows, as they were sent, were discarded.
     pub discarded_at: Option<DateTime<Utc>>,
+    /// The header of its file; `None` where it came in the request, or has not come yet.
+    pub columns: Option<Vec<String>>,
 }
 
 const COLUMNS: &str = "b.id, b.state, b.employer_id, b.channel_id, b.file_name, b.digest, b.received, b.pending, \
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
                        b.submitted_by, b.submitted_at, b.finished_at, b.plan_digest, b.approved_by, b.cancelled_by, \
-                       b.cancel_reason, b.problems, b.dry_run, b.discarded_at";
+                       b.cancel_reason, b.problems, b.dry_run, b.discarded_at, b.columns";
 /// A plan is told as a whole or not at all: its quota is counted while it is made.
 const IS_TOLD: &str = "exists (select from onboarding_batch b where b.id = r.batch_id \
                        and b.state not in ('RECEIVING', 'VALIDATING'))";

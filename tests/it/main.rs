@@ -34,6 +34,7 @@ mod matrix;
 mod network;
 mod onboard_command;
 mod onboarding;
+mod onboarding_damage;
 mod onboarding_files;
 mod onboarding_retention;
 mod onboarding_road;

@@ -55,7 +55,10 @@ async fn a_file_that_is_refused_says_why_leaves_nothing_behind_and_can_be_sent_a
     assert_refused(&road.put(&batch, gzip).await, 422, "INVALID_FORMAT");
     assert_nothing_left(&road, &batch).await;
     let reply = road.put(&batch, roster((1..=7).map(line))).await;
-    assert_eq!((reply.status, &reply.body), (StatusCode::OK, &json!({"batch": batch, "rows": 7})));
+    assert_eq!(
+        (reply.status, &reply.body),
+        (StatusCode::OK, &json!({"batch": batch, "rows": 7, "ignoredColumns": [], "warnings": []}))
+    );
     assert_eq!(road.app.count("select count(*) from onboarding_chunk").await, 3);
     // It waits for no second one.
     assert_refused(&road.put(&batch, roster([line(9)])).await, 409, "CONFLICT");

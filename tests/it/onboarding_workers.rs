@@ -313,6 +313,7 @@ async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_
         digest: vec![1; 32],
         columns: None,
         separator: ';',
+        warnings: Vec::new(),
         repeated: Some(database.keys.seal_rows(first, 0, b"[]")),
     };
     let begin = async |batch| {

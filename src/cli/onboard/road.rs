@@ -151,16 +151,25 @@ async fn start(
     let opened = tokio::task::spawn_blocking(move || roster::open(file, &size.limits)).await;
     let opened = opened.map_err(|error| Stop::Broken(error.into()))?;
     let roster = opened.map_err(|error| Stop::Refused(vec![error.problem()]))?;
+    let (ignored, left_out) = (roster.ignored_columns().join(", "), roster.left_out());
     let file = receive::File {
         sha256,
         columns: Some(roster.columns().to_vec()),
         separator: char::from(roster.separator()),
         chunk_rows: size.chunk_rows,
+        warnings: {
+            let left_out = left_out.clone();
+            Box::new(move || left_out.warnings())
+        },
         rows: roster.map(staged),
     };
     let receiving = receive::receive(database, today, expected, file);
     let rows = step("Judging and staging its rows".to_owned(), receiving).await.map_err(stop_of)?;
     tell(&format!("{rows} rows are read."));
+    if !ignored.is_empty() {
+        tell(&format!("Columns that are left alone: {ignored}."));
+    }
+    left_out.warnings().iter().for_each(|warning| tell(&explained(warning)));
     Ok((batch, false))
 }
 

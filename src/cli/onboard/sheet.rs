@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
+use super::verdict::explained;
 use super::{Stop, tell};
 use crate::domain::onboarding::{MAXIMUM_ROWS, Row};
 use crate::domain::problem::{Problem, ProblemCode};
@@ -50,6 +51,7 @@ impl Sheet {
         if !roster.ignored_columns().is_empty() {
             tell(&format!("Columns that are left alone: {}.", roster.ignored_columns().join(", ")));
         }
+        roster.left_out().warnings().iter().for_each(|warning| tell(&explained(warning)));
         Ok(Some(sheet))
     }
 

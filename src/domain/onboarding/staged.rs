@@ -6,7 +6,7 @@ use super::Row;
 use crate::domain::problem::Problem;
 
 /// The fields of a [`Row`], in the order in which [`StagedRow`] names their cells.
-pub const FIELDS: [&str; 11] = [
+pub const FIELDS: [&str; 12] = [
     "nationalId",
     "serviceNumber",
     "fullName",
@@ -18,7 +18,15 @@ pub const FIELDS: [&str; 11] = [
     "monthlyWage",
     "startsOn",
     "phone",
+    "category",
 ];
+/// So many of them are fields of the API; the others are in files only.
+const OF_REQUEST: usize = 11;
+
+/// The names of the cells of a row that came in a request.
+pub fn fields_of_request() -> Vec<String> {
+    FIELDS[..OF_REQUEST].iter().map(|&name| name.to_owned()).collect()
+}
 
 /// A row as it is kept until it has its outcome. A field that stands in a cell as it is names that cell and is not kept twice.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -35,7 +43,7 @@ pub struct StagedRow {
     #[serde(rename = "o")]
     original: usize,
     #[serde(rename = "f")]
-    fields: [Option<u16>; 11],
+    fields: Vec<Option<u16>>,
     #[serde(rename = "p")]
     fault: Option<Problem>,
 }
@@ -59,6 +67,7 @@ impl StagedRow {
             row.monthly_wage,
             row.starts_on,
             row.phone,
+            row.category,
         ];
         let fields = fields.map(|field| {
             let field = field?;
@@ -69,7 +78,7 @@ impl StagedRow {
             });
             u16::try_from(at).ok()
         });
-        Self { number, line, cells, original, fields, fault: kept }
+        Self { number, line, cells, original, fields: fields.to_vec(), fault: kept }
     }
 
     /// Keeps a row of a request: its cells are the fields of the API.
@@ -93,7 +102,9 @@ impl StagedRow {
 
     /// The row as it is judged.
     pub fn row(&self) -> Row {
-        let field = |at: usize| self.fields[at].and_then(|cell| self.cells.get(usize::from(cell)).cloned());
+        let field = |at: usize| {
+            self.fields.get(at).copied().flatten().and_then(|cell| self.cells.get(usize::from(cell)).cloned())
+        };
         let text = |at: usize| field(at).unwrap_or_default();
         Row {
             national_id: text(0),
@@ -107,6 +118,7 @@ impl StagedRow {
             monthly_wage: field(8),
             starts_on: field(9),
             phone: field(10),
+            category: field(11),
             fault: self.fault.clone(),
         }
     }
@@ -160,6 +172,14 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_an_earlier_release_has_staged_is_read() {
+        let fields = "[0,1,2,null,3,4,null,null,null,null,null]";
+        let json = format!(r#"{{"n":1,"l":2,"c":["1","2","Budi","x","L"],"o":5,"f":{fields},"p":null}}"#);
+        let row = serde_json::from_str::<StagedRow>(&json).unwrap().row();
+        assert_eq!((row.full_name.as_str(), row.sex.as_str(), row.category), ("Budi", "L", None));
+    }
+
+    #[test]
     fn a_field_that_stands_in_no_cell_as_it_is_is_kept_beside_them() {
         let mut changed = row();
         changed.birth_date = "2014-11-01".into();
@@ -171,7 +191,8 @@ mod tests {
     #[test]
     fn a_row_of_a_request_has_a_cell_for_each_field() {
         let staged = StagedRow::of_request(1, row());
-        assert_eq!((staged.cells().len(), staged.cells()[0].as_str()), (FIELDS.len(), "1671010208850001"));
+        let fields = fields_of_request().len();
+        assert_eq!((staged.cells().len(), staged.cells()[0].as_str()), (fields, "1671010208850001"));
         assert!(staged.row() == row());
     }
 

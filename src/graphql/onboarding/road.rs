@@ -93,6 +93,7 @@ impl From<CivilServantRow> for domain::Row {
             monthly_wage: row.monthly_wage,
             starts_on: row.starts_on,
             phone: row.phone,
+            category: None,
             fault: None,
         }
     }

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::{Asked, Desk, Inner, report_name};
 use crate::domain::access::Purpose;
 use crate::domain::actor::Operation;
-use crate::domain::onboarding::{FIELDS, OnboardingState, RowOutcome, StagedRow};
+use crate::domain::onboarding::{OnboardingState, RowOutcome, StagedRow, fields_of_request};
 use crate::domain::problem::Problem;
 use crate::domain::text;
 use crate::graphql::node_id::{NodeId, batch_id};
@@ -154,7 +154,7 @@ impl Report {
     /// Writes header and rows, chunk by chunk, as fast as somebody takes them.
     async fn write(self: &Arc<Self>, send: &Taker) -> Result<(), StoreError> {
         let (columns, separator) = staging::form(&self.database.writer, self.batch.id).await?;
-        let columns = columns.unwrap_or_else(|| FIELDS.map(str::to_owned).to_vec());
+        let columns = columns.unwrap_or_else(fields_of_request);
         let separator = separator.bytes().next().unwrap_or(b',');
         let mut sheet = Sheet::new(&columns, separator, self.in_full)?;
         let mut next_row = 1;

@@ -2,10 +2,12 @@
 //!
 //! A chunk is a list of [`StagedRow`]s as JSON under one seal, bound to its batch and first row: it opens nowhere else.
 
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 use zeroize::Zeroizing;
 
 use crate::domain::onboarding::{OnboardingState, Repeat, StagedRow};
+use crate::domain::problem::Problem;
 use crate::store::error::StoreError;
 use crate::store::keys::Keys;
 use crate::store::rotation;
@@ -119,6 +121,8 @@ pub struct Received {
     pub separator: char,
     /// Rows that repeat a number of an earlier one, sealed.
     pub repeated: Option<Vec<u8>>,
+    /// What is to be told of the file as a whole.
+    pub warnings: Vec<Problem>,
 }
 
 /// Ends receiving: from here on a worker has it. `false` where somebody else receives it by now, or it was cancelled.
@@ -136,11 +140,13 @@ pub async fn finish(
     sqlx::query("lock table onboarding_chunk in row exclusive mode").execute(&mut *conn).await?;
     let sql = "update onboarding_batch
                set state = $3, received = $4, pending = $4, digest = $5, columns = $6, separator = $7, repeated = $8,
-                   next_row = 1
+                   problems = $9, next_row = 1
                where id = $1 and epoch = $2 and state = 'RECEIVING'";
     let update = sqlx::query(sql).bind(batch).bind(epoch).bind(received.state).bind(received.rows);
     let update = update.bind(&received.digest).bind(&received.columns).bind(received.separator.to_string());
-    let updated = update.bind(&received.repeated).execute(&mut *conn).await?.rows_affected();
+    let warnings = (!received.warnings.is_empty()).then_some(Json(&received.warnings));
+    let update = update.bind(&received.repeated).bind(warnings);
+    let updated = update.execute(&mut *conn).await?.rows_affected();
     rotation::demand_in_force(conn, keys).await?;
     Ok(updated == 1)
 }
