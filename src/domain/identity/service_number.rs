@@ -150,7 +150,7 @@ pub fn check_service_number(
 redacted_debug!(ServiceNumber);
 
 const NUMBER_IS_KEPT: &str =
-    "Check the letter of appointment. The person is enrolled all the same, and marked.";
+    "Check the letter of appointment. This alone refuses nobody: who is enrolled with it is marked.";
 
 /// When somebody was appointed, in months since year 0. A contract number says only the year, hence a range.
 struct Appointed {
