@@ -39,7 +39,7 @@ mod text;
 mod workbook;
 
 use column::Header;
-pub use column::{Column, DoubledColumn};
+pub use column::{Column, DoubledColumn, named};
 pub use error::RosterError;
 use format::Format;
 pub use left_out::LeftOut;

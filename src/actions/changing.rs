@@ -74,9 +74,10 @@ impl History {
         event: impl FnOnce(NaiveDate) -> NewEvent,
         rules: &Rulebook,
     ) {
-        use EnrollmentStatus::{Active, Inactive};
+        use EnrollmentStatus::{Active, Inactive, Registered};
         let kind = match (was.status(), held.course.status()) {
-            (Active, Inactive) => EventKind::Lapsed,
+            // The first month that is paid for can be one of long ago.
+            (Active | Registered, Inactive) => EventKind::Lapsed,
             (Inactive, Active) => EventKind::Resumed,
             _ => return,
         };

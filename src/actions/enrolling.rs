@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sqlx::PgConnection;
 
-use super::changing::{self, Change};
+use super::changing::{self, Change, History};
 use crate::domain::actor::Actor;
 use crate::domain::count::best_status;
 use crate::domain::enrollment::{Again, NewEnrollment, identity_mismatch, is_same_person};
@@ -22,7 +22,7 @@ use crate::store::event::NewEvent;
 use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::participant::{NewParticipant, Person};
-use crate::store::{StoreError, employer, enrollment, event, identifier, participant};
+use crate::store::{StoreError, employer, enrollment, identifier, participant};
 
 pub(super) use foresee::foresee;
 
@@ -245,19 +245,23 @@ async fn write_consequences(
     known: &HashMap<i64, Person>,
     enrollments: &HashMap<i64, i64>,
 ) -> Result<(), StoreError> {
-    let (mut events, mut changes) = (Vec::new(), Vec::new());
+    let (mut history, mut changes) = (History::default(), Vec::new());
     for candidate in open {
         let participant = candidate.claim.participant_id;
         let Some(&enrollment) = enrollments.get(&participant) else {
             continue;
         };
         let new = candidate.new;
-        events.push(NewEvent {
+        let of = |effective_on| NewEvent {
             participant_id: participant,
             enrollment_id: Some(enrollment),
             channel_id: Some(new.channel),
-            effective_on: new.course.starts_on,
-        });
+            effective_on,
+        };
+        history.add(EventKind::Enrolled, of(new.course.starts_on));
+        // A form of long ago, of which only the first month was paid.
+        let lapsed_on = new.course.lapsed_on(new.segment, context.rules);
+        lapsed_on.into_iter().for_each(|day| history.add(EventKind::Lapsed, of(day)));
         let before = known.get(&participant).cloned();
         // A person is counted where it lives and by the channel that brought it in first.
         let mut after = before.clone().unwrap_or_else(|| Person {
@@ -270,7 +274,7 @@ async fn write_consequences(
         after.enrollments.insert(enrollment, new.held());
         changes.push(Change { participant, before, after });
     }
-    event::insert_many(conn, context.actor, EventKind::Enrolled, &events).await?;
+    history.write(conn, context.actor).await?;
     changing::settle(conn, context.rules, &changes).await
 }
 

@@ -138,6 +138,12 @@ impl Course {
         days.filter(|&day| status_in(&now, day) == status && status_in(&was, day) != status).min()
     }
 
+    /// The day on which it lapsed; `None`: it is not inactive.
+    pub fn lapsed_on(&self, segment: Segment, rules: &Rulebook) -> Option<NaiveDate> {
+        let last = self.history(segment, rules).pop();
+        last.filter(|&(_, status)| status == EnrollmentStatus::Inactive).map(|(day, _)| day)
+    }
+
     /// Where it stands now.
     pub fn status(&self) -> EnrollmentStatus {
         match self.paid.through() {

@@ -70,7 +70,7 @@ impl ParticipantEvent {
         Enrollment::load(ctx, self.0.participant_id, enrollment).await.map_err(FieldError::from).transpose()
     }
 
-    /// The client that told it.
+    /// The client that told it; `command line` where the registry did by itself, or whoever runs it.
     async fn recorded_by(&self) -> Option<&str> {
         Some(&self.0.recorded_by)
     }

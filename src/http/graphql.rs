@@ -15,6 +15,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -75,7 +76,12 @@ impl fmt::Display for RequestId {
 }
 
 /// The answer to a request that a layer further out refuses, in the form that the client accepts.
-pub(super) fn refusal(headers: &HeaderMap, id: RequestId, code: Code, message: &'static str) -> Response {
+pub(super) fn refusal(
+    headers: &HeaderMap,
+    id: RequestId,
+    code: Code,
+    message: impl Into<Cow<'static, str>>,
+) -> Response {
     Answer::from(Refused::new(code, message)).into_response(Form::of(headers, id))
 }
 

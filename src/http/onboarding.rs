@@ -7,6 +7,7 @@ mod spool;
 
 pub use report::report_of;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
@@ -17,7 +18,7 @@ use axum::{Json, Router};
 use serde_json::json;
 use tracing::Instrument as _;
 
-use self::places::{Full, Overtaken, Places};
+use self::places::{Full, Overtaken, Place, Places};
 use super::code::Code;
 use super::cost::Purse;
 use super::graphql::{RequestId, Writes, refusal};
@@ -27,10 +28,10 @@ use crate::actions::onboarding::receive::{self, Expected, File, Refused};
 use crate::clock::Clock;
 use crate::domain::actor::Actor;
 use crate::domain::language::Language;
-use crate::domain::onboarding::StagedRow;
-use crate::domain::problem::{Problem, ProblemCode};
+use crate::domain::onboarding::{OnboardingState, StagedRow};
+use crate::domain::problem::{Problem, ProblemCode, Severity};
 use crate::graphql::node_id::{NodeId, batch_id};
-use crate::roster::{self, Record, RosterError};
+use crate::roster::{self, Record, RosterError, ignored_columns};
 use crate::store::{Database, StoreError};
 
 /// What receives and gives out files.
@@ -91,7 +92,12 @@ impl Asked {
         self.refuse_saying(status, code, code.sentence().english)
     }
 
-    fn refuse_saying(&self, status: StatusCode, code: Code, message: &'static str) -> Response {
+    fn refuse_saying(
+        &self,
+        status: StatusCode,
+        code: Code,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Response {
         let mut response = refusal(&self.headers, self.id, code, message);
         *response.status_mut() = status;
         response
@@ -115,6 +121,23 @@ impl Asked {
                 "The file of this batch is there already, and is being read.",
                 "Look at the state of the batch: if it still is RECEIVING in a while, send the file again.",
             ),
+        }
+    }
+
+    /// The file did not arrive.
+    fn not_spooled(&self, code: Code, most: u64) -> Response {
+        match code {
+            Code::BodyTooLarge => {
+                let message =
+                    format!("{} Split it into several files.", RosterError::TooLarge { bytes: most });
+                self.refuse_saying(StatusCode::PAYLOAD_TOO_LARGE, code, message)
+            }
+            Code::RequestTimeout => self.refuse(StatusCode::REQUEST_TIMEOUT, code),
+            Code::Unavailable => self.refuse(StatusCode::SERVICE_UNAVAILABLE, code),
+            code => {
+                let message = "The file did not arrive as a whole: the connection broke off, or its length is another one.";
+                self.refuse_saying(StatusCode::BAD_REQUEST, code, message)
+            }
         }
     }
 
@@ -191,20 +214,12 @@ struct Taken {
 /// announced, into the database.
 async fn take(desk: &Arc<Inner>, asked: &Asked, id: &str, request: Request) -> Result<Taken, Box<Response>> {
     let batch = batch_id(id).map_err(|_| asked.absent())?;
-    let expected = receive::expect(&desk.database, &asked.actor, batch).await;
-    let expected = expected.map_err(|refused| refused_file(asked, &refused))?;
-    let place = desk.places.enter(batch, asked.actor.client_id);
-    let mut place = place.map_err(|full| asked.full(full))?;
-    let spooled = place.receive(spool::spool(&desk.settings, request)).await;
-    let spooled = spooled.map_err(|Overtaken| asked.overtaken())?.map_err(|code| {
-        let status = match code {
-            Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        asked.refuse(status, code)
-    })?;
+    let expected = match receive::expect(&desk.database, &asked.actor, batch).await {
+        Ok(expected) => expected,
+        Err(Refused::NotWaiting) => return take_again(desk, asked, batch, request).await,
+        Err(refused) => return Err(Box::new(refused_file(asked, &refused))),
+    };
+    let (place, spooled) = spooled(desk, asked, batch, request).await?;
     if expected.sha256.as_ref().is_some_and(|announced| *announced != spooled.sha256) {
         let message = "This is not the file that was announced: its SHA-256 is another one.";
         let problem = Problem::error(ProblemCode::Conflict, "sha256", message);
@@ -221,6 +236,45 @@ async fn take(desk: &Arc<Inner>, asked: &Asked, id: &str, request: Request) -> R
     let staged = tokio::spawn(writes.enter(work).instrument(tracing::Span::current())).await;
     let staged = staged.unwrap_or_else(|_stopped| Err(StoreError::Unavailable("stopping".into()).into()));
     staged.map_err(|refused| Box::new(refused_file(asked, &refused)))
+}
+
+/// On the disk, and still with its place among the files that are received.
+async fn spooled(
+    desk: &Inner,
+    asked: &Asked,
+    batch: i64,
+    request: Request,
+) -> Result<(Place, spool::Spooled), Box<Response>> {
+    let place = desk.places.enter(batch, asked.actor.client_id);
+    let mut place = place.map_err(|full| asked.full(full))?;
+    let spooled = place.receive(spool::spool(&desk.settings, request)).await;
+    let spooled = spooled.map_err(|Overtaken| asked.overtaken())?;
+    let spooled = spooled.map_err(|code| asked.not_spooled(code, desk.settings.limits.bytes))?;
+    Ok((place, spooled))
+}
+
+/// A batch that has its file already. Who sends the same one again, because the answer was lost, is answered once more.
+async fn take_again(
+    desk: &Arc<Inner>,
+    asked: &Asked,
+    batch: i64,
+    request: Request,
+) -> Result<Taken, Box<Response>> {
+    let (_place, spooled) = spooled(desk, asked, batch, request).await?;
+    let found = receive::find_own(&desk.database, &asked.actor, batch).await;
+    let found = found.map_err(|refused| refused_file(asked, &refused))?;
+    if found.digest.is_some_and(|digest| digest == desk.database.keys.fingerprint(&spooled.sha256)) {
+        let problems = found.problems.map(|problems| problems.0).unwrap_or_default();
+        let warnings = problems.into_iter().filter(|problem| problem.severity == Severity::Warning).collect();
+        let ignored_columns = found.columns.as_deref().map(ignored_columns).unwrap_or_default();
+        return Ok(Taken { rows: found.received, ignored_columns, warnings });
+    }
+    let message = match found.state {
+        OnboardingState::Receiving => "Another request sends the file of this batch.",
+        state if state.is_final() => "This batch has ended: it takes no file any more.",
+        _ => "This batch has its file already, and it is another one.",
+    };
+    Err(Box::new(asked.conflict(message, "For this file begin another onboarding: startOnboarding.")))
 }
 
 async fn stage(

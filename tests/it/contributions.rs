@@ -108,6 +108,20 @@ async fn what_is_not_paid_lapses_once_a_day_and_stands_up_again_when_it_is() {
 }
 
 #[tokio::test]
+async fn what_was_paid_last_long_ago_has_lapsed_although_it_never_was_active_before() {
+    let app = App::new().await;
+    let person = Person::new(&app.channel("BR-PLG").await).with("startsOn", json!("2014-03-15"));
+    let id = app.enrolled(&person).await;
+    let (enrollment, was, _) = app.enrollments(&id).await.remove(0);
+    assert_eq!(was, "REGISTERED");
+    let token = app.administrator().await;
+    app.record(&token, json!({"enrollmentIds": [enrollment], "month": "2014-04-01"})).await;
+    let expected = ["LAPSED 2014-08-01", "CONTRIBUTED 2014-04-01", "ENROLLED 2014-03-15"];
+    assert_eq!(app.events(&id).await, expected);
+    assert_eq!(app.figures_that_differ().await, 0);
+}
+
+#[tokio::test]
 async fn what_stands_up_again_does_so_from_the_month_that_was_paid() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
@@ -121,7 +135,8 @@ async fn what_stands_up_again_does_so_from_the_month_that_was_paid() {
         app.record(&token, json!({"enrollmentIds": [enrollment], "month": month})).await;
         assert_eq!(app.enrollments(&person).await[0].1, status);
         let (resumed, paid) = (format!("RESUMED {month}"), format!("CONTRIBUTED {month}"));
-        assert_eq!(app.events(&person).await, [&resumed, &paid, "ENROLLED 2014-04-01"]);
+        let before = ["LAPSED 2014-08-01", "ENROLLED 2014-04-01"];
+        assert_eq!(app.events(&person).await, [&resumed, &paid, before[0], before[1]]);
         assert_eq!(app.figures_that_differ().await, 0);
     }
     // Paid in time but recorded too late for that: it lapses by the day of its last month, whatever came before.

@@ -1,7 +1,7 @@
 //! Files over HTTP: what is refused and leaves nothing behind, and the report of what was refused.
 
 use axum::body::{Body, Bytes};
-use axum::http::StatusCode;
+use axum::http::{Request, StatusCode, header};
 use futures_util::stream::{self, StreamExt as _};
 use participant_registry::domain::actor::Role;
 use participant_registry::http::graphql::Settings;
@@ -60,8 +60,12 @@ async fn a_file_that_is_refused_says_why_leaves_nothing_behind_and_can_be_sent_a
         (StatusCode::OK, &json!({"batch": batch, "rows": 7, "ignoredColumns": [], "warnings": []}))
     );
     assert_eq!(road.app.count("select count(*) from onboarding_chunk").await, 3);
-    // It waits for no second one.
-    assert_refused(&road.put(&batch, roster([line(9)])).await, 409, "CONFLICT");
+    // Who has lost the answer sends the same file again, and has it; it waits for no other one.
+    let again = road.put(&batch, roster((1..=7).map(line))).await;
+    assert_eq!((again.status, &again.body), (reply.status, &reply.body));
+    let other = road.put(&batch, roster([line(9)])).await;
+    assert_refused(&other, 409, "CONFLICT");
+    assert!(other.body.to_string().contains("it is another one"), "{}", other.body);
     assert_eq!(road.look(&batch).await["counts"]["received"], 7);
 }
 
@@ -86,7 +90,9 @@ async fn a_file_beyond_the_limits_is_refused_before_all_of_it_has_come() {
     settings.upload.progress_deadline = std::time::Duration::from_millis(200);
     let road = Road { app: road.app.behind(settings), ..road };
     let batch = road.start(json!({})).await;
-    assert_refused(&road.put(&batch, "x".repeat(401)).await, 413, "BODY_TOO_LARGE");
+    let large = road.put(&batch, "x".repeat(401)).await;
+    assert_refused(&large, 413, "BODY_TOO_LARGE");
+    assert!(large.body.to_string().contains("larger than 400 bytes. Split it"), "{}", large.body);
     let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(b"x;")));
     assert_refused(&road.put(&batch, Body::from_stream(endless)).await, 413, "BODY_TOO_LARGE");
     let silent = stream::pending::<Result<Bytes, std::io::Error>>();
@@ -202,10 +208,16 @@ async fn the_report_has_the_rows_that_were_refused_in_the_columns_they_came_in()
     assert!(
         lines[1].starts_with("2;'")
             && lines[1].contains(";'=HYPERLINK(1);")
-            && lines[1].contains("INVALID_FORMAT at sex"),
+            && lines[1].contains("INVALID_FORMAT at JENIS KELAMIN: "),
         "{text}"
     );
     assert!(lines[2].contains("DUPLICATE_IN_REQUEST"), "{text}");
+    let request = Request::get(format!("/onboarding/{batch}/report.csv"))
+        .header(header::AUTHORIZATION, format!("Bearer {}", road.sender))
+        .header(header::ACCEPT_LANGUAGE, "id");
+    let reply = road.app.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(reply.headers["content-language"], "id");
+    assert!(reply.body.as_str().unwrap().contains("INVALID_FORMAT pada JENIS KELAMIN: "), "{}", reply.body);
 
     // Somebody else of the same scope: numbers, birth date and wage are for who has the right and says why.
     let approver = road.app.token(Role::Approver, TokenScope::default()).await;

@@ -16,7 +16,7 @@ use crate::domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, jud
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::onboarding::lease::{self, Held};
 use crate::store::onboarding::staging::{self, Received, SealedChunk};
-use crate::store::onboarding::{self, writing};
+use crate::store::onboarding::{self, BatchRow, writing};
 use crate::store::{Database, StoreError};
 
 /// Rows of one chunk of a request: as many as one transaction of a worker writes.
@@ -76,17 +76,23 @@ pub struct File<R> {
 /// # Errors
 /// The role may not, or the batch is absent, somebody else's, or waits for no file.
 pub async fn expect(database: &Database, actor: &Actor, batch: i64) -> Result<Expected, Refused> {
+    find_own(database, actor, batch).await?;
+    let held = lease::waiting(&database.writer, batch).await?.ok_or(Refused::NotWaiting)?;
+    let sha256 = staging::announced(&database.writer, batch).await?;
+    Ok(Expected { batch, held, sha256 })
+}
+
+/// Finds a batch of the actor's own.
+///
+/// # Errors
+/// The role may not send files, or the batch is absent or somebody else's.
+pub async fn find_own(database: &Database, actor: &Actor, batch: i64) -> Result<BatchRow, Refused> {
     if !actor.may(Operation::Enroll) {
         return Err(Refused::Forbidden);
     }
     let found = onboarding::by_ids(&database.reading(actor), actor, &[batch]).await?.remove(&batch);
     let found = found.ok_or(Refused::Absent)?;
-    if found.submitted_by != actor.client {
-        return Err(Refused::NotYours);
-    }
-    let held = lease::waiting(&database.writer, batch).await?.ok_or(Refused::NotWaiting)?;
-    let sha256 = staging::announced(&database.writer, batch).await?;
-    Ok(Expected { batch, held, sha256 })
+    if found.submitted_by == actor.client { Ok(found) } else { Err(Refused::NotYours) }
 }
 
 /// Receives a file, and gives the number of its rows.

@@ -20,6 +20,7 @@ use crate::actions::onboarding::worker::{Pace, work};
 use crate::actions::start_onboarding::{Input, Started, start_onboarding};
 use crate::actions::{ActionError, Done};
 use crate::domain::actor::Actor;
+use crate::domain::language::Language;
 use crate::domain::onboarding::{Counts, OnboardingState};
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::graphql::node_id::NodeId;
@@ -66,7 +67,12 @@ async fn verdict(
             tell("There is no report: the rows of this batch are not kept any more.");
         }
         Some(report) => {
-            let pieces = report_of(Arc::clone(database), database.writer.clone(), batch.clone(), true);
+            let pieces = report_of(
+                Arc::clone(database),
+                database.writer.clone(),
+                batch.clone(),
+                (true, Language::English),
+            );
             let kept = report.keep_pieces(pieces).await.context("the report cannot be written");
             kept.map_err(Stop::Broken)?;
         }

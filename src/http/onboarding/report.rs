@@ -19,20 +19,28 @@ use tokio::time::Instant;
 use super::{Asked, Desk, Inner, report_name};
 use crate::domain::access::Purpose;
 use crate::domain::actor::Operation;
+use crate::domain::language::Language;
 use crate::domain::onboarding::{OnboardingState, RowOutcome, StagedRow, fields_of_request};
 use crate::domain::problem::Problem;
 use crate::domain::text;
 use crate::graphql::node_id::{NodeId, batch_id};
 use crate::http::code::Code;
 use crate::http::cost::Unpaid;
-use crate::roster::{Mask, ReportWriter};
+use crate::http::language;
+use crate::roster::{Mask, ReportWriter, named};
 use crate::store::audit::{About, Trail};
 use crate::store::onboarding::staging::{self, SealedChunk};
 use crate::store::onboarding::{self, BatchRow, ReportedRow, retention};
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
 
-const STOPPED: &str = "The onboarding ended before this row. It was not enrolled.";
+/// What is said of a row that nothing is wrong with.
+const fn stopped(language: Language) -> &'static str {
+    match language {
+        Language::English => "The onboarding ended before this row. It was not enrolled.",
+        Language::Indonesian => "Pendaftaran berakhir sebelum baris ini. Orang ini tidak didaftarkan.",
+    }
+}
 
 pub(super) async fn give(
     State(Desk(desk)): State<Desk>,
@@ -63,12 +71,14 @@ pub(super) async fn give(
         tracing::error!(request_id = %asked.id, %error, "a report was not given: no entry for it");
         return asked.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
     }
-    let receive = report_of(Arc::clone(&desk.database), session, batch, in_full);
+    let language = language::accepted(&asked.headers);
+    let receive = report_of(Arc::clone(&desk.database), session, batch, (in_full, language));
     let pieces = stream::unfold(receive, |mut receive| async move { Some((receive.recv().await?, receive)) });
     let name = HeaderValue::try_from(report_name(id)).expect("an id is a header value");
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
         (header::CONTENT_DISPOSITION, name),
+        (header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str())),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     (headers, Body::from_stream(pieces)).into_response()
@@ -127,9 +137,9 @@ pub fn report_of(
     database: Arc<Database>,
     session: Session,
     batch: BatchRow,
-    in_full: bool,
+    (in_full, language): (bool, Language),
 ) -> mpsc::Receiver<std::io::Result<Bytes>> {
-    let report = Arc::new(Report { database, session, batch, in_full });
+    let report = Arc::new(Report { database, session, batch, in_full, language });
     let (send, receive) = mpsc::channel(2);
     tokio::spawn(async move {
         if let Err(error) = report.write(&send).await {
@@ -146,6 +156,7 @@ struct Report {
     session: Session,
     batch: BatchRow,
     in_full: bool,
+    language: Language,
 }
 
 type Taker = mpsc::Sender<std::io::Result<Bytes>>;
@@ -154,7 +165,7 @@ impl Report {
     /// Writes header and rows, chunk by chunk, as fast as somebody takes them.
     async fn write(self: &Arc<Self>, send: &Taker) -> Result<(), StoreError> {
         let (columns, separator) = staging::form(&self.database.writer, self.batch.id).await?;
-        let columns = columns.unwrap_or_else(fields_of_request);
+        let columns = Arc::new(columns.unwrap_or_else(fields_of_request));
         let separator = separator.bytes().next().unwrap_or(b',');
         let mut sheet = Sheet::new(&columns, separator, self.in_full)?;
         let mut next_row = 1;
@@ -167,7 +178,8 @@ impl Report {
             let told =
                 onboarding::reported(&self.session, self.batch.id, (first.number, last.number)).await?;
             let report = Arc::clone(self);
-            sheet = aside(move || report.write_rows(&rows, told, sheet)).await?;
+            let names = Arc::clone(&columns);
+            sheet = aside(move || report.write_rows(&rows, told, &names, sheet)).await?;
             if send.send(Ok(sheet.out.take())).await.is_err() {
                 // Nobody reads on.
                 return Ok(());
@@ -193,11 +205,12 @@ impl Report {
         &self,
         rows: &[StagedRow],
         told: Vec<ReportedRow>,
+        columns: &[String],
         mut sheet: Sheet,
     ) -> Result<Sheet, StoreError> {
         let told: HashMap<i32, ReportedRow> = told.into_iter().map(|row| (row.number, row)).collect();
         for row in rows {
-            if let Some(error) = self.error(row, &told) {
+            if let Some(error) = self.error(row, &told, columns) {
                 sheet.write(row, &error)?;
             }
         }
@@ -205,15 +218,16 @@ impl Report {
     }
 
     /// What a row is in the report for; `None`: it is not.
-    fn error(&self, row: &StagedRow, told: &HashMap<i32, ReportedRow>) -> Option<String> {
-        let stopped = is_stopped(&self.batch);
+    fn error(&self, row: &StagedRow, told: &HashMap<i32, ReportedRow>, columns: &[String]) -> Option<String> {
+        let is_stopped = is_stopped(&self.batch);
         match told.get(&row.number) {
             Some(ReportedRow { outcome: RowOutcome::Rejected, problems, .. }) => {
                 let problems = problems.as_ref().map(|problems| problems.0.as_slice()).unwrap_or_default();
-                Some(problems.iter().map(said).collect::<Vec<_>>().join(" | "))
+                let said = problems.iter().map(|problem| said(problem, columns, self.language));
+                Some(said.collect::<Vec<_>>().join(" | "))
             }
-            Some(ReportedRow { outcome: RowOutcome::Pending, .. }) | None if stopped => {
-                Some(STOPPED.to_owned())
+            Some(ReportedRow { outcome: RowOutcome::Pending, .. }) | None if is_stopped => {
+                Some(stopped(self.language).to_owned())
             }
             _ => None,
         }
@@ -279,11 +293,20 @@ impl Write for Buffer {
     }
 }
 
-fn said(problem: &Problem) -> String {
-    let Problem { code, path, message, hint, .. } = problem;
-    let field = path.last().map_or("", String::as_str);
-    let hint = hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default();
-    format!("{code} at {field}: {message}{hint}")
+/// What is wrong, where by the file's own header, and what to do.
+fn said(problem: &Problem, columns: &[String], language: Language) -> String {
+    let field = problem.path.last().map_or("", String::as_str);
+    let (code, column) = (problem.code, named(columns, field).unwrap_or(field));
+    match language {
+        Language::English => {
+            let hint = problem.hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default();
+            format!("{code} at {column}: {}{hint}", problem.message)
+        }
+        Language::Indonesian => {
+            let said = problem.in_indonesian();
+            format!("{code} pada {column}: {} {}", said.message, said.hint)
+        }
+    }
 }
 
 fn cannot_write(_: std::io::Error) -> StoreError {
