@@ -13,9 +13,7 @@ use super::{ActionError, Done, demand, keep, once, terms};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::channel::Channel;
 use crate::domain::count::Held;
-use crate::domain::enrollment::{
-    EndReason, Payer, Terms, employer_closed, judge_transfer, not_open,
-};
+use crate::domain::enrollment::{EndReason, Payer, Terms, employer_closed, judge_transfer, not_open};
 use crate::domain::event::EventKind;
 use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::store::audit::Trail;

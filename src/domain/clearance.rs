@@ -28,7 +28,7 @@ closed_list! {
         NotRegistered = "NOT_REGISTERED",
         /// Only a part of its workers is registered.
         PartialWorkers = "PARTIAL_WORKERS",
-        /// Contributions are due for longer than the grace allows.
+        /// Contributions are due for longer than the grace allows, for workers or for some who have left.
         Arrears = "ARREARS",
     }
 }
@@ -82,7 +82,7 @@ pub struct ClearanceRule {
     /// The ground.
     pub ground: ClearanceGround,
     /// Hundredths: of the declared workers that have to be registered at least, of the registered ones that may be in
-    /// arrears at most.
+    /// arrears at most, those who left in arrears among them.
     pub percent: i64,
     /// Days for which such an answer holds.
     pub valid_days: i64,
@@ -112,31 +112,74 @@ pub struct Workers {
     pub in_arrears: i64,
     /// The last day that is paid for, for anybody of them.
     pub paid_through: Option<NaiveDate>,
-    /// The segments of those in arrears.
+    /// Who has left, and was in arrears on the last day. Ending an enrollment pays nothing.
+    pub left_in_arrears: i64,
+    /// The first day without the one who left last; `None`: nobody who held for a day ever left.
+    pub last_left_on: Option<NaiveDate>,
+    /// The segments of those in arrears, also of those who have left.
     pub segments_in_arrears: BTreeSet<Segment>,
 }
 
 impl Workers {
-    /// Adds so many people who have these enrollments at the company, all of them held on that day.
+    /// Adds so many people who have or had these enrollments at the company, which began by that day. Those that never
+    /// held for a day are nothing.
     pub fn add(&mut self, held: &mut [(Segment, Course)], people: i64, day: NaiveDate, rules: &Rulebook) {
-        let (mut is_active, mut late) = (false, BTreeSet::new());
-        for (segment, course) in held.iter_mut() {
-            // Whether it has lapsed is judged by the day alone, not by whether somebody has looked since.
-            course.settle(day, *segment, rules);
-            is_active |= course.status_on(day, *segment, rules) == Some(EnrollmentStatus::Active);
-            if course.is_in_arrears_on(day, *segment, rules) {
-                late.insert(*segment);
+        let (mut is_registered, mut is_active) = (false, false);
+        let (mut late, mut owed) = (BTreeSet::new(), BTreeSet::new());
+        for at in 0..held.len() {
+            let (segment, course) = &mut held[at];
+            let segment = *segment;
+            match course.ends_on.filter(|&ends_on| ends_on <= day) {
+                None => {
+                    // Whether it has lapsed is judged by the day alone, not by whether somebody has looked since.
+                    course.settle(day, segment, rules);
+                    is_registered = true;
+                    is_active |= course.status_on(day, segment, rules) == Some(EnrollmentStatus::Active);
+                    if course.is_in_arrears_on(day, segment, rules) {
+                        late.insert(segment);
+                    }
+                    let paid = course.paid.through_as_of(day.max(course.starts_on));
+                    self.paid_through = self.paid_through.max(paid);
+                }
+                Some(ends_on) if course.starts_on < ends_on => {
+                    self.last_left_on = self.last_left_on.max(Some(ends_on));
+                    if left_in_arrears(held, at, ends_on, rules) {
+                        owed.insert(segment);
+                    }
+                }
+                Some(_) => {}
             }
-            self.paid_through = self.paid_through.max(course.paid.through_as_of(day.max(course.starts_on)));
         }
-        self.registered += people;
+        if is_registered {
+            self.registered += people;
+        }
         if is_active {
             self.active += people;
         } else if !late.is_empty() {
             self.in_arrears += people;
             self.segments_in_arrears.append(&mut late);
         }
+        if !owed.is_empty() {
+            self.left_in_arrears += people;
+            self.segments_in_arrears.append(&mut owed);
+        }
     }
+}
+
+/// Was it in arrears on its last day, and the person active by no other enrollment there?
+fn left_in_arrears(held: &[(Segment, Course)], at: usize, ends_on: NaiveDate, rules: &Rulebook) -> bool {
+    let last = ends_on.pred_opt().unwrap_or(ends_on);
+    let on_the_last_day = |(segment, course): &(Segment, Course)| {
+        let mut course = course.clone();
+        course.settle(last, *segment, rules);
+        (*segment, course)
+    };
+    let (segment, course) = on_the_last_day(&held[at]);
+    course.is_in_arrears_on(last, segment, rules)
+        && !held
+            .iter()
+            .map(on_the_last_day)
+            .any(|(segment, course)| course.status_on(last, segment, rules) == Some(EnrollmentStatus::Active))
 }
 
 /// What is answered, and by which rules.
@@ -192,14 +235,19 @@ impl Rulebook {
         if *kind == EmployerKind::Government && rule(StateBody).is_some() {
             return vec![StateBody];
         }
+        // Who left in arrears is one of those whom the company has to answer for.
+        let (late, all) =
+            (workers.in_arrears + workers.left_in_arrears, workers.registered + workers.left_in_arrears);
+        let is_late =
+            rule(Arrears).is_some_and(|rule| late.saturating_mul(100) > all.saturating_mul(rule.percent));
         if workers.registered == 0 {
-            let is_new = declared == 0 && rule(NoWorkersYet).is_some();
-            return vec![if is_new { NoWorkersYet } else { NotRegistered }];
+            // What has had workers is not new: it is told what one is told that registered nobody.
+            let is_new = declared == 0 && workers.last_left_on.is_none() && rule(NoWorkersYet).is_some();
+            let nobody = if is_new { NoWorkersYet } else { NotRegistered };
+            return is_late.then_some(Arrears).into_iter().chain([nobody]).collect();
         }
         let is_partial = rule(PartialWorkers)
             .is_some_and(|rule| workers.registered.saturating_mul(100) < declared * rule.percent);
-        let is_late = rule(Arrears)
-            .is_some_and(|rule| workers.in_arrears.saturating_mul(100) > workers.registered * rule.percent);
         let mut grounds: Vec<_> = [(is_partial, PartialWorkers), (is_late, Arrears)]
             .into_iter()
             .filter(|g| g.0)
@@ -220,7 +268,7 @@ impl Rulebook {
 pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language: Language) -> String {
     let workers = company.map(|company| company.workers.clone()).unwrap_or_default();
     let declared = company.and_then(|company| company.declared).unwrap_or_default();
-    let Workers { registered, in_arrears, .. } = workers;
+    let registered = workers.registered;
     match (decision, language) {
         (LicenceDecision::Clear, Language::English) => "Nothing: the licence may be given.".to_owned(),
         (LicenceDecision::Clear, Language::Indonesian) => "Tidak ada: izin dapat diberikan.".to_owned(),
@@ -249,15 +297,36 @@ pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language:
             "Perusahaan mendaftarkan sisa pekerjanya: {registered} dari {declared} pekerja yang dilaporkan sudah terdaftar. \
              Jika jumlahnya kini lebih sedikit, perusahaan memperbaiki laporannya."
         ),
-        (LicenceDecision::Arrears, Language::English) => format!(
-            "The company pays the contributions that are due for {in_arrears} of its {registered} registered workers, or \
-             reports that they have left."
-        ),
-        (LicenceDecision::Arrears, Language::Indonesian) => format!(
-            "Perusahaan melunasi iuran {in_arrears} dari {registered} pekerjanya yang terdaftar, atau melaporkan bahwa mereka \
-             sudah keluar."
-        ),
+        (LicenceDecision::Arrears, language) => how_to_pay(&workers, language),
     }
+}
+
+/// For whom contributions are due: those who are registered, those who have left, or both.
+fn how_to_pay(workers: &Workers, language: Language) -> String {
+    let Workers { registered, in_arrears, left_in_arrears, .. } = workers;
+    let (here, left) = match language {
+        Language::English => (
+            format!(
+                "The company pays the contributions that are due for {in_arrears} of its {registered} registered workers, \
+                 or reports the day on which they left."
+            ),
+            format!(
+                "The company pays the contributions that are due for {left_in_arrears} of its workers who have left, up to \
+                 the month of their last day."
+            ),
+        ),
+        Language::Indonesian => (
+            format!(
+                "Perusahaan melunasi iuran {in_arrears} dari {registered} pekerjanya yang terdaftar, atau melaporkan tanggal \
+                 mereka keluar."
+            ),
+            format!(
+                "Perusahaan melunasi iuran {left_in_arrears} pekerja yang sudah keluar, sampai bulan hari kerja terakhirnya."
+            ),
+        ),
+    };
+    let parts = [(*in_arrears > 0).then_some(here), (*left_in_arrears > 0).then_some(left)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -104,13 +104,15 @@ impl LicenceClearance {
 pub enum LicenceDecision {
     /// Nothing stands against it.
     Clear,
-    /// It may be given: a new company, without workers yet.
+    /// It may be given: a new company, which never had a worker and declares none.
     ClearNoWorkersYet,
-    /// The company is not known, or has registered none of its workers.
+    /// The company is not known, or nobody is registered with it: nobody of the workers that it declares, or nobody any
+    /// more.
     NotRegistered,
     /// Only a part of its workers is registered.
     PartialWorkers,
-    /// Contributions are due for longer than the grace allows.
+    /// Contributions are due for longer than the grace allows. Also for workers who have left: their arrears are those of
+    /// their last day, and stay until they are paid.
     Arrears,
 }
 
