@@ -64,6 +64,7 @@ pub mod client;
 pub mod correction;
 pub mod count;
 pub mod coverage;
+pub mod day;
 pub mod employer;
 pub mod enrollment;
 pub mod event;
