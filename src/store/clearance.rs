@@ -48,6 +48,7 @@ struct Line {
     name: String,
     kind: EmployerKind,
     declared_headcount: Option<i32>,
+    declared_on: Option<NaiveDate>,
     person: Option<i64>,
     segment: Option<Segment>,
     counts_from: Option<NaiveDate>,
@@ -72,6 +73,9 @@ impl Line {
 /// several enrollments there comes by name, to be counted once. Those who have left come by the months of their first
 /// and last day: arrears are reckoned in months.
 ///
+/// What it declares is what had been declared by that day; of days before it declared anything, what it declared first,
+/// so that nobody is answered as without workers by asking about the day before.
+///
 /// # Errors
 /// The database is away.
 pub async fn company_on(
@@ -85,9 +89,13 @@ pub async fn company_on(
         CompanyKey::BusinessNumber(number) => (None, Some(number)),
     };
     let lines: Vec<Line> = sqlx::query_as(
-        "select m.id, m.name, m.kind, m.declared_headcount,
+        "select m.id, m.name, m.kind, h.headcount as declared_headcount, h.declared_on,
                 w.person, w.segment, w.counts_from, w.starts_on, w.ends_on, w.paid, w.people, w.last_left_on
          from employer m
+         left join lateral (
+             select headcount, declared_on from headcount_declaration
+             where employer_id = m.id
+             order by greatest(declared_on - $3, 0), declared_on desc nulls last, id desc limit 1) h on true
          left join lateral (
              select case when of_person > 1 then participant_id end as person, segment,
                     case when by_month then date_trunc('month', starts_on)::date else counts_from end as counts_from,
@@ -115,6 +123,7 @@ pub async fn company_on(
         company: Company {
             kind: first.kind,
             declared: first.declared_headcount,
+            declared_on: first.declared_on,
             workers: Workers::default(),
         },
     };

@@ -22,6 +22,7 @@ mod demo;
 mod enrolling;
 mod faults;
 mod front_door;
+mod headcount;
 mod idempotency;
 mod identity;
 mod languages;

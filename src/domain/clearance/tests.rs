@@ -34,7 +34,7 @@ fn company(declared: Option<i32>, registered: i64, in_arrears: i64) -> Company {
     let active = registered - in_arrears;
     let segments_in_arrears = BTreeSet::from_iter((in_arrears > 0).then_some(SEGMENT));
     let workers = Workers { registered, active, in_arrears, segments_in_arrears, ..Workers::default() };
-    Company { kind: EmployerKind::Company, declared, workers }
+    Company { kind: EmployerKind::Company, declared, declared_on: None, workers }
 }
 
 fn verdict(company: Option<&Company>) -> (Decision, Vec<String>, i64) {
