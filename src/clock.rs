@@ -1,7 +1,9 @@
 //! The one place that asks what time it is. Everybody else takes the time as an argument, so that every rule can be
 //! tested on any day.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::domain::calendar::jakarta;
 
 /// Tells the time: the system's, or one that a test has fixed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,10 +41,9 @@ impl Clock {
         Self::System.now()
     }
 
-    /// Today where the agency works: Western Indonesia Time, UTC+7 without summer time.
+    /// Today where the agency works.
     pub fn today(&self) -> NaiveDate {
-        let jakarta = FixedOffset::east_opt(7 * 3600).expect("seven hours are a valid offset");
-        self.now().with_timezone(&jakarta).date_naive()
+        self.now().with_timezone(&jakarta()).date_naive()
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod door;
 mod identity;
+mod roster;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use zeroize::Zeroizing;
 
 pub use self::door::Door;
 pub use self::identity::{Identity, Trust};
+pub use self::roster::RosterLimits;
 use crate::store::database::PoolSettings;
 use crate::store::keys::{KeyRing, Keys};
 
@@ -64,6 +66,10 @@ pub struct Config {
     #[arg(long, env = "REGISTRY_MISSES_PER_HOUR", default_value_t = 100, global = true)]
     pub misses_per_hour: u32,
 
+    /// Onboardings of one client that have not ended, at most: each keeps its rows on the disk.
+    #[arg(long, env = "REGISTRY_MAX_OPEN_BATCHES", default_value_t = 20, global = true)]
+    pub max_open_batches: u32,
+
     /// Whose tokens hold.
     #[command(flatten)]
     pub identity: Identity,
@@ -107,7 +113,11 @@ impl Config {
         if !(1..=100_000).contains(&self.misses_per_hour) {
             bail!("REGISTRY_MISSES_PER_HOUR must be between 1 and 100000");
         }
+        if !(1..=10_000).contains(&self.max_open_batches) {
+            bail!("REGISTRY_MAX_OPEN_BATCHES must be between 1 and 10000");
+        }
         Ok(PoolSettings {
+            open_batches: self.max_open_batches,
             misses_per_hour: self.misses_per_hour,
             interactive: self.pool,
             bulk: self.bulk_pool,

@@ -1,6 +1,6 @@
 //! Rosters: the list of civil servants that a personnel agency exports from a spreadsheet, read row by row.
 //!
-//! A roster is text (CSV) in UTF-8, UTF-16 or Windows-1252, separated by `,`, `;` or tabs, with any line ends, or a
+//! A roster is text (CSV) in UTF-8, UTF-16 or Windows-1252, separated by `,`, `;`, `|` or tabs, with any line ends, or a
 //! workbook (XLSX); which, is found out. Anything else is refused with a sentence that says what it is and how to
 //! export it.
 //!
@@ -11,10 +11,13 @@
 //! A file is somebody else's: it may be of any size, broken, or made to do harm. So no more of it is held in memory
 //! than one row, and each measure of it has a limit ([`Limits`]).
 //!
-//! Four decisions about rows:
+//! Five decisions about rows:
 //! - The header is the first row that names three columns or more, among the first twenty: titles stand above it.
 //! - A row in which nothing stands, but for a number in the column `NO`, is no row, wherever it is: spreadsheets leave
 //!   such rows behind. Row numbers count people, line numbers count lines.
+//! - A row that is no person for certain is left out, and [told](LeftOut): the numbers of the columns right below the header,
+//!   a total, a line with nothing but the name of a work unit. So are cells right of the table in a workbook, where cells
+//!   have addresses. Whatever could be a person stays, and is refused by the rules.
 //! - A row that is too short is read with empty cells, and the rules refuse it where a cell is needed.
 //! - Of a row that is too long nobody knows which cell belongs to which column, so none of it is read; [`Row::fault`]
 //!   says why, and the row is refused for it.
@@ -28,6 +31,8 @@ mod column;
 mod delimited;
 mod error;
 mod format;
+mod left_out;
+mod mask;
 mod report;
 pub mod template;
 mod text;
@@ -37,6 +42,8 @@ use column::Header;
 pub use column::{Column, DoubledColumn};
 pub use error::RosterError;
 use format::Format;
+pub use left_out::LeftOut;
+pub use mask::Mask;
 pub use report::ReportWriter;
 
 /// Spreadsheets that write commas in amounts, as those of Indonesia do, expect it in a report.
@@ -99,6 +106,7 @@ pub struct Roster {
     separator: u8,
     people: i32,
     empty_rows: u64,
+    left_out: LeftOut,
     is_over: bool,
 }
 
@@ -114,12 +122,17 @@ enum Table {
 }
 
 /// A row of the table, the header's included.
+#[derive(Default)]
 struct Line {
     /// Where it begins.
     number: i32,
     cells: Vec<String>,
     /// The cells that are numbers, in a workbook.
     numbers: Vec<(usize, f64)>,
+    /// There are cells beyond the last column that is looked at, in a workbook.
+    beyond: bool,
+    /// The cells that hold a formula whose result is not known, in a workbook.
+    uncomputed: Vec<usize>,
 }
 
 /// Opens a roster: finds out what it is, and reads its header.
@@ -128,7 +141,7 @@ struct Line {
 /// The file is refused as a whole. All columns that are missing or there twice are named at once.
 pub fn open(mut file: impl Source + 'static, limits: &Limits) -> Result<Roster, RosterError> {
     if file.seek(SeekFrom::End(0))? > limits.bytes {
-        return Err(RosterError::TooLarge { mebibytes: limits.bytes >> 20 });
+        return Err(RosterError::TooLarge { bytes: limits.bytes });
     }
     let (table, header, separator) = match format::of(&mut file)? {
         Format::Text => {
@@ -140,7 +153,14 @@ pub fn open(mut file: impl Source + 'static, limits: &Limits) -> Result<Roster, 
             (Table::Workbook(Box::new(rows)), header, WORKBOOK_SEPARATOR)
         }
     };
-    Ok(Roster { table, header, limits: *limits, separator, people: 0, empty_rows: 0, is_over: false })
+    let (limits, left_out) = (*limits, LeftOut::default());
+    Ok(Roster { table, header, limits, separator, people: 0, empty_rows: 0, left_out, is_over: false })
+}
+
+/// The names in a header that mean nothing here, shortened for a person to read, and without what is more than a name.
+pub fn ignored_columns(header: &[String]) -> Vec<String> {
+    let ignored = Header::of(header.to_vec()).ignored;
+    ignored.iter().map(|name| mask::label(name)).filter(|name| !name.is_empty()).collect()
 }
 
 impl Roster {
@@ -168,17 +188,42 @@ impl Roster {
             }
     }
 
+    /// What of the file is no person's and was left out so far; to be asked again behind the last row.
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out.clone()
+    }
+
+    /// Takes away what stands right of the table in a workbook. Its cells have addresses, so nothing is shifted by it.
+    fn cut(&self, line: &mut Line) {
+        let width = self.header.width();
+        let beyond = line.cells.iter().enumerate().skip(width).find(|(_, cell)| !column::is_blank(cell));
+        if beyond.is_some() || line.beyond {
+            self.left_out.cells(beyond.map(|(at, _)| at), line.number);
+        }
+        line.cells.truncate(width);
+        line.numbers.retain(|&(at, _)| at < width);
+    }
+
     fn read(&mut self) -> Result<Option<Record>, RosterError> {
         loop {
             let line = match &mut self.table {
                 Table::Text(records) => records.next()?,
                 Table::Workbook(rows) => rows.next()?,
             };
-            let Some(Line { number: line, mut cells, numbers }) = line else {
+            let Some(mut line) = line else {
                 return if self.people == 0 { Err(RosterError::NoRows) } else { Ok(None) };
             };
-            if self.header.is_empty_row(&cells) {
+            if matches!(self.table, Table::Workbook(_)) {
+                self.cut(&mut line);
+            }
+            let Line { number: line, mut cells, numbers, uncomputed, .. } = line;
+            let uncomputed = self.header.uncomputed(&uncomputed);
+            if uncomputed.is_none() && self.header.is_empty_row(&cells) {
                 self.empty_rows += 1;
+                continue;
+            }
+            if uncomputed.is_none() && self.header.is_no_person(&cells, self.people == 0) {
+                self.left_out.line(line);
                 continue;
             }
             if u64::from(self.people.unsigned_abs()) == self.limits.rows || self.people == i32::MAX {
@@ -191,7 +236,7 @@ impl Roster {
                 self.restore(&mut cells[at], at, number);
             }
             self.people += 1;
-            let row = self.header.row(&cells, &self.limits);
+            let row = uncomputed.map_or_else(|| self.header.row(&cells, &self.limits), Err);
             let row = row.unwrap_or_else(|fault| Row { fault: Some(fault), ..Row::default() });
             return Ok(Some(Record { number: self.people, line, row, original: cells }));
         }
@@ -231,7 +276,10 @@ impl Iterator for Roster {
 ///
 /// It is the first that names three columns. Where none does, the one that names most is judged, so that it can be
 /// said what it lacks.
-fn find_header(mut next: impl FnMut() -> Result<Option<Line>, RosterError>) -> Result<Header, RosterError> {
+fn find_header(
+    columns: usize,
+    mut next: impl FnMut() -> Result<Option<Line>, RosterError>,
+) -> Result<Header, RosterError> {
     let mut best: Option<Header> = None;
     for _ in 0..HEADER_WITHIN {
         // What is broken below a first row of nothing known is not what is wrong with the file.
@@ -242,6 +290,9 @@ fn find_header(mut next: impl FnMut() -> Result<Option<Line>, RosterError>) -> R
         let Some(line) = line else { break };
         let header = Header::of(line.cells);
         if header.known() >= 3 {
+            if line.beyond {
+                return Err(RosterError::TooManyColumns { line: line.number, columns });
+            }
             return Ok(header);
         }
         if best.as_ref().is_none_or(|best| header.known() > best.known()) {

@@ -78,7 +78,7 @@ impl once::Work for Work<'_> {
             let message = format!("This batch is {}: there is nothing left to stop.", locked.state);
             return Ok(Done::refused(vec![Problem::error(ProblemCode::Conflict, "batchId", message)]));
         }
-        writing::cancel(conn, batch, client, &self.reason).await?;
+        writing::cancel(conn, batch, Some(client), &self.reason).await?;
         Ok(Done::did(Cancelled { batch }, Vec::new()))
     }
 }

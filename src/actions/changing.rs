@@ -9,10 +9,11 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use crate::domain::actor::Actor;
-use crate::domain::count::{Deltas, Held, add, standing};
+use crate::domain::count::{Deltas, Held, add};
 use crate::domain::enrollment::EnrollmentStatus;
 use crate::domain::event::EventKind;
 use crate::domain::rule::Rulebook;
+use crate::domain::standing::Course;
 use crate::store::event::{self, NewEvent};
 use crate::store::participant::{self, Person, Summary};
 use crate::store::{StoreError, count};
@@ -44,25 +45,14 @@ pub(super) async fn settle(
         add(&mut deltas, &after.counted(), 1, rules);
         if let Some(before) = before {
             add(&mut deltas, &before.counted(), -1, rules);
-            let now = summary(*participant, after);
-            if now != summary(*participant, before) {
+            let now = Summary::of(*participant, after);
+            if now != Summary::of(*participant, before) {
                 summaries.push(now);
             }
         }
     }
     participant::summarize_many(conn, &summaries).await?;
     count::append(conn, &deltas).await
-}
-
-fn summary(id: i64, person: &Person) -> Summary {
-    let mut newest_first = person.enrollments.values().rev();
-    let newest_open = newest_first.find(|held| held.course.status() != EnrollmentStatus::Ended);
-    Summary {
-        id,
-        employer_id: newest_open.and_then(|held| held.employer),
-        association_id: newest_open.and_then(|held| held.association),
-        status: standing(&person.counted()).status(),
-    }
 }
 
 /// What is added to the histories of people, kind by kind.
@@ -75,21 +65,22 @@ impl History {
         self.0.entry(kind).or_default().push(event);
     }
 
-    /// Adds the entry of an enrollment that has lapsed or stands up again; `event` makes it of the day.
+    /// Adds the entry of an enrollment that has lapsed or stands up again; `event` makes it of the day. A gap that was
+    /// closed is not in the history any more, so that the day is found by comparing it with what was known before.
     pub(super) fn add_change(
         &mut self,
-        was: EnrollmentStatus,
+        was: &Course,
         held: &Held,
         event: impl FnOnce(NaiveDate) -> NewEvent,
         rules: &Rulebook,
     ) {
         use EnrollmentStatus::{Active, Inactive};
-        let kind = match (was, held.course.status()) {
+        let kind = match (was.status(), held.course.status()) {
             (Active, Inactive) => EventKind::Lapsed,
             (Inactive, Active) => EventKind::Resumed,
             _ => return,
         };
-        if let Some(&(day, _)) = held.course.history(held.segment, rules).last() {
+        if let Some(day) = held.course.changed_on(was, held.segment, rules) {
             self.add(kind, event(day));
         }
     }

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 
 use super::{ActionError, Done, demand, once};
 use crate::domain::actor::{Actor, Operation};
+use crate::domain::calendar::Calendar;
 use crate::domain::channel::judge_closing;
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::{Database, StoreError, channel};
@@ -45,7 +46,7 @@ pub async fn close_channel(
             .hint("Look it up: channels(filterBy: {open: true}) { nodes { code name } }.");
         return once::recall(&database.writer, &database.keys, &request, vec![problem]).await;
     };
-    let work = Work { channel: channel.id, on: input.on, today };
+    let work = Work { channel: channel.id, on: input.on, calendar: reference.calendar, today };
     let done = once::once(&database.writer, &database.keys, request, work).await?;
     // Other processes hear of it; in this one nobody is enrolled there any more.
     if done.value.is_some() {
@@ -57,6 +58,7 @@ pub async fn close_channel(
 struct Work {
     channel: i64,
     on: NaiveDate,
+    calendar: Calendar,
     today: NaiveDate,
 }
 
@@ -64,7 +66,7 @@ impl once::Work for Work {
     type Outcome = Closed;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Closed>, StoreError> {
-        let life = channel::lock(conn, self.channel).await?;
+        let life = channel::lock(conn, self.channel, self.calendar).await?;
         match judge_closing(self.on, &life, self.today) {
             problems if problems.is_empty() => {
                 channel::close(conn, self.channel, self.on).await?;

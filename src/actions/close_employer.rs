@@ -10,7 +10,9 @@ use super::ending::{self, Context, Ending};
 use super::terms::out_of_scope;
 use super::{ActionError, Done, demand, once};
 use crate::domain::actor::{Actor, Operation};
-use crate::domain::enrollment::{EndReason, EnrollmentStatus, employer_closed};
+use crate::domain::enrollment::{
+    EndReason, EnrollmentStatus, employed_until, employer_closed, judge_closing,
+};
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::audit::Trail;
 use crate::store::{Database, StoreError, employer, enrollment, participant};
@@ -75,6 +77,12 @@ async fn judge(
         let problem = Problem::error(ProblemCode::OutOfRange, "on", "This day is in the future.");
         problems.push(problem.hint("Record it when it has come."));
     }
+    // Whether anybody was employed there after that day is judged under the lock.
+    if let Some(first) = database.reference().rules.begins_on().filter(|&first| input.on < first) {
+        let problem =
+            Problem::error(ProblemCode::OutOfRange, "on", "Nobody was enrolled anywhere yet on this day.");
+        problems.push(problem.hint(format!("The first programme began on {first}.")));
+    }
     match employer::by_ids(&database.writer, &[input.employer]).await?.get(&input.employer) {
         None => problems.push(ending::not_found("employerId", "No employer has this id.")),
         Some(row) => {
@@ -108,6 +116,10 @@ impl once::Work for Work<'_> {
             // Somebody else did since it was looked up.
             return Ok(Done::refused(vec![employer_closed(None)]));
         }
+        let employed_until = enrollment::employed_until(conn, employer, self.context.today).await?;
+        if let Some(problem) = judge_closing(on, employed_until) {
+            return Ok(Done::refused(vec![problem]));
+        }
         if !end_enrollments && !enrollment::people_open_at(conn, employer, 0, 1).await?.is_empty() {
             let message = "People are employed there still. Nothing was changed.";
             let problem = Problem::error(ProblemCode::Conflict, "endEnrollments", message);
@@ -122,7 +134,10 @@ impl once::Work for Work<'_> {
             if people.is_empty() {
                 break;
             }
-            ended += self.end(conn, &people).await?;
+            ended += match self.end(conn, &people).await? {
+                Ok(ended) => ended,
+                Err(problem) => return Ok(Done::refused(vec![problem])),
+            };
             subjects.extend(people);
         }
         Ok(Done::did(Closed { employer, ended }, Vec::new()).of(subjects))
@@ -131,15 +146,21 @@ impl once::Work for Work<'_> {
 
 impl Work<'_> {
     /// Ends what some people have open there, and gives how much that was.
-    async fn end(&self, conn: &mut PgConnection, ids: &[i64]) -> Result<i64, StoreError> {
+    async fn end(&self, conn: &mut PgConnection, ids: &[i64]) -> Result<Result<i64, Problem>, StoreError> {
         let before = participant::lock(conn, ids).await?;
-        let mut endings = Vec::new();
+        let (mut endings, mut last) = (Vec::new(), None);
         for (&participant, person) in &before {
-            let here = person.enrollments.iter().filter(|(_, held)| {
-                held.employer == Some(self.input.employer) && held.course.status() != EnrollmentStatus::Ended
-            });
+            let here =
+                person.enrollments.iter().filter(|(_, held)| held.employer == Some(self.input.employer));
+            last =
+                here.clone().filter_map(|(_, held)| employed_until(held, self.context.today)).max().max(last);
+            let open = here.filter(|(_, held)| held.course.status() != EnrollmentStatus::Ended);
             let (on, reason) = (self.input.on, EndReason::EmployerClosed);
-            endings.extend(here.map(|(&enrollment, _)| Ending { participant, enrollment, on, reason }));
+            endings.extend(open.map(|(&enrollment, _)| Ending { participant, enrollment, on, reason }));
+        }
+        // A month may have been paid for, or an enrollment ended, before these people were locked.
+        if let Some(problem) = judge_closing(self.input.on, last) {
+            return Ok(Err(problem));
         }
         let mut after = before.clone();
         ending::end(conn, self.context, &mut after, &endings).await?;
@@ -151,6 +172,6 @@ impl Work<'_> {
             })
             .collect();
         changing::settle(conn, self.context.rules, &changes).await?;
-        Ok(i64::try_from(endings.len()).unwrap_or(i64::MAX))
+        Ok(Ok(i64::try_from(endings.len()).unwrap_or(i64::MAX)))
     }
 }

@@ -1,4 +1,5 @@
-//! Ends an enrollment. A death is a fact of the person: it ends all that are open, and nothing can be added after it.
+//! Ends an enrollment. A death is a fact of the person: it ends all that are open, and nothing can be added after it. It can
+//! be recorded also where everything has ended: what ended before stays as it was told.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,9 @@ use super::ending::{self, Context, Ending};
 use super::terms::{self, out_of_scope};
 use super::{ActionError, Done, demand, keep, once};
 use crate::domain::actor::{Actor, Operation, Role};
-use crate::domain::enrollment::{EndReason, EnrollmentStatus, judge_end, judge_end_form, not_open};
+use crate::domain::enrollment::{
+    EndReason, EnrollmentStatus, judge_death, judge_end, judge_end_form, not_open,
+};
 use crate::domain::event::EventKind;
 use crate::domain::problem::Problem;
 use crate::store::audit::Trail;
@@ -105,9 +108,12 @@ impl once::Work for Work<'_> {
             return Ok(refused(ending::not_found("enrollmentId", "There is no such enrollment any more.")));
         };
         let Input { on, reason, .. } = *self.input;
-        let held = before.enrollments.get(&enrollment);
-        let problem =
-            held.map_or_else(|| Some(not_open()), |held| judge_end(held, on, reason, self.context.today));
+        let today = self.context.today;
+        let problem = match before.enrollments.get(&enrollment) {
+            None => Some(not_open()),
+            Some(held) if reason == EndReason::Deceased => judge_death(held, on, before.deceased_on, today),
+            Some(held) => judge_end(held, on, reason, today),
+        };
         if let Some(problem) = problem {
             return Ok(refused(problem).of(vec![participant]));
         }
@@ -126,7 +132,7 @@ impl once::Work for Work<'_> {
 }
 
 impl Work<'_> {
-    /// The enrollment, and with a death all others that are open.
+    /// The enrollment, and with a death all that are open, if any.
     fn endings(&self, person: &Person) -> Vec<Ending> {
         let (participant, named) = self.input.enrollment;
         let Input { on, reason, .. } = *self.input;

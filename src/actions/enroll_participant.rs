@@ -10,7 +10,8 @@ use super::terms::{self, Named};
 use super::{ActionError, Done, demand, once};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::enrollment::{
-    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, Terms, judge_person, judge_terms,
+    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, Terms, ended_since, judge_person,
+    judge_terms,
 };
 use crate::domain::participant::Sex;
 use crate::domain::problem::{Problem, ProblemCode, refuses};
@@ -130,6 +131,7 @@ impl once::Work for Work<'_> {
             Some(Outcome::Enrolled { participant, enrollment }) => {
                 Done::did(Enrolled { participant, enrollment }, self.warnings.clone())
             }
+            Some(Outcome::AlreadyEnrolled { has_ended: true, .. }) => self.refused(ended_since()),
             Some(Outcome::AlreadyEnrolled { .. }) => self.refused(already_enrolled()),
             Some(Outcome::Refused(problem)) => self.refused(in_form(problem)),
             None => return Err(StoreError::Fault("an enrollment has no outcome".into())),
@@ -206,8 +208,5 @@ fn in_form(problem: Problem) -> Problem {
 
 fn already_enrolled() -> Problem {
     Problem::error(ProblemCode::AlreadyEnrolled, "nationalId", "This person has this enrollment already. Nothing was changed.")
-        .hint(
-            "One enrollment at a time for each segment and employer. If this was a retry, the first attempt succeeded; for \
-             somebody who had left, begin on the day on which the earlier enrollment ended, or later.",
-        )
+        .hint("One enrollment at a time for each segment and employer. If this was a retry, the first attempt succeeded.")
 }

@@ -11,8 +11,8 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use crate::domain::actor::Actor;
-use crate::domain::count::{Held, best_status};
-use crate::domain::enrollment::{NewEnrollment, identity_mismatch, is_same_person};
+use crate::domain::count::best_status;
+use crate::domain::enrollment::{Again, NewEnrollment, identity_mismatch, is_same_person};
 use crate::domain::event::EventKind;
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::domain::rule::Rulebook;
@@ -31,8 +31,8 @@ pub(super) use foresee::foresee;
 pub(super) enum Outcome {
     /// Written.
     Enrolled { participant: i64, enrollment: i64 },
-    /// The person had this enrollment already.
-    AlreadyEnrolled { participant: i64 },
+    /// The person has this enrollment already, or had it until an end.
+    AlreadyEnrolled { participant: i64, has_ended: bool },
     /// What the registry knows of the person forbids it.
     Refused(Problem),
 }
@@ -50,13 +50,19 @@ struct Candidate<'a> {
     new: &'a NewEnrollment,
     index: Vec<u8>,
     claim: Claim,
-    /// Decided before anything of it was written.
+    /// The index of the service number, where it was claimed just now.
+    claimed_service_number: Option<Vec<u8>>,
+    /// Decided before anything of it was written, or what was written.
     outcome: Option<Outcome>,
 }
 
 impl Candidate<'_> {
     fn is_open(&self) -> bool {
         self.outcome.is_none()
+    }
+
+    fn is_written(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Enrolled { .. }))
     }
 }
 
@@ -69,7 +75,8 @@ pub(super) struct Enrolled {
     pub known: Vec<i64>,
 }
 
-/// Writes enrollments, at most one of each person, and gives the outcome of each, in their order.
+/// Writes enrollments in one segment with one payer, at most one of each person, and gives the outcome of each, in their
+/// order.
 pub(super) async fn enroll(
     conn: &mut PgConnection,
     context: &Context<'_>,
@@ -85,11 +92,11 @@ pub(super) async fn enroll(
     let mut known_ids: Vec<i64> =
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
     let known = participant::lock(conn, &known_ids).await?;
-    let mut tried = HashSet::new();
     for candidate in &mut candidates {
-        candidate.outcome = decide(candidate, &known, context, &mut tried);
+        candidate.outcome = compare((candidate.claim.participant_id, candidate.new), &known, context);
     }
-    let (owners, claimed) = claim_service_numbers(conn, context, &mut candidates).await?;
+    let owners = claim_service_numbers(conn, context, &mut candidates).await?;
+    enroll_once(candidates.iter_mut().map(|c| (c.claim.participant_id, &mut c.outcome)));
 
     let open: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.is_open()).collect();
     let people: Vec<_> =
@@ -97,25 +104,23 @@ pub(super) async fn enroll(
     participant::insert_many(conn, &people).await?;
     let rows: Vec<_> = open.iter().map(|c| new_enrollment(c, context)).collect();
     let enrollments = enrollment::insert_many(conn, &rows).await?;
-    // A number without its enrollment would stand nowhere readable.
-    let is_unwritten = |&(person, _): &(i64, Vec<u8>)| !enrollments.contains_key(&person);
-    let unwritten: Vec<Vec<u8>> = claimed.into_iter().filter(is_unwritten).map(|(_, index)| index).collect();
-    identifier::release(conn, NumberKind::ServiceNumber, &unwritten).await?;
     write_consequences(conn, context, &open, &known, &enrollments).await?;
+    for candidate in candidates.iter_mut().filter(|c| c.is_open()) {
+        let participant = candidate.claim.participant_id;
+        candidate.outcome = Some(match enrollments.get(&participant) {
+            Some(&enrollment) => Outcome::Enrolled { participant, enrollment },
+            None => Outcome::AlreadyEnrolled { participant, has_ended: false },
+        });
+    }
+    give_back(conn, &candidates).await?;
 
     // A new number that is refused after all was given back, and belongs to nobody.
-    let concerned = candidates.iter().filter(|c| c.is_open() || !c.claim.is_new);
+    let concerned = candidates.iter().filter(|c| c.is_written() || !c.claim.is_new);
     let mut subjects: Vec<i64> = concerned.map(|c| c.claim.participant_id).collect();
     // Whose service number it is, is told by the refusal.
     subjects.extend(&owners);
     known_ids.extend(owners);
-    let outcome = |candidate: Candidate<'_>| {
-        let participant = candidate.claim.participant_id;
-        candidate.outcome.unwrap_or_else(|| match enrollments.get(&participant) {
-            Some(&enrollment) => Outcome::Enrolled { participant, enrollment },
-            None => Outcome::AlreadyEnrolled { participant },
-        })
-    };
+    let outcome = |candidate: Candidate<'_>| candidate.outcome.expect("who had none got one above");
     let outcomes = candidates.into_iter().map(outcome).collect();
     Ok(Enrolled { outcomes, subjects, known: known_ids })
 }
@@ -131,40 +136,19 @@ async fn claim<'a>(
     let candidate = |(new, index): (&'a NewEnrollment, Vec<u8>)| {
         let claim = claims.get(&index).copied();
         let claim = claim.ok_or_else(|| StoreError::Fault("a claimed number has no owner".into()))?;
-        Ok(Candidate { new, index, claim, outcome: None })
+        Ok(Candidate { new, index, claim, claimed_service_number: None, outcome: None })
     };
     new.iter().zip(indexes).map(candidate).collect()
 }
 
-/// What is decided before anything is written. Two numbers can be of one person, where one was corrected into the other: of
-/// the forms that name a person the first one is tried.
-fn decide(
-    candidate: &Candidate<'_>,
-    known: &HashMap<i64, Person>,
-    context: &Context<'_>,
-    tried: &mut HashSet<i64>,
-) -> Option<Outcome> {
-    compare(candidate, known, context).or_else(|| {
-        let is_first = tried.insert(candidate.claim.participant_id);
-        (!is_first).then(|| Outcome::Refused(named_twice()))
-    })
-}
-
-fn named_twice() -> Problem {
-    let message = "The registry knows the person of this number by the number of another row too.";
-    Problem::error(ProblemCode::DuplicateInRequest, "nationalId", message)
-        .hint("Keep one row for each person: the one with the number that is in force.")
-}
-
 /// Decides what is known of a person already decides.
 fn compare(
-    candidate: &Candidate<'_>,
+    (participant, new): (i64, &NewEnrollment),
     known: &HashMap<i64, Person>,
     context: &Context<'_>,
 ) -> Option<Outcome> {
-    let participant = candidate.claim.participant_id;
     let known = known.get(&participant)?;
-    if known.known.as_ref().is_some_and(|person| !is_same_person(person, candidate.new, context.rules)) {
+    if known.known.as_ref().is_some_and(|person| !is_same_person(person, new, context.rules)) {
         return Some(Outcome::Refused(identity_mismatch("nationalId")));
     }
     if known.deceased_on.is_some() {
@@ -182,25 +166,34 @@ fn compare(
         let problem = Problem::error(ProblemCode::Conflict, "provinceCode", message);
         return Some(Outcome::Refused(problem.hint("Ask the agency for a correction.")));
     }
-    // Nobody is enrolled twice with one payer for the same days, also where the first time is over.
-    let first_day = candidate.new.course.starts_on;
-    let same = |held: &Held| {
-        held.course.holds_on_or_after(first_day)
-            && held.segment == candidate.new.segment
-            && held.employer == candidate.new.employer
-            && held.association == candidate.new.association
-    };
-    known.enrollments.values().any(same).then_some(Outcome::AlreadyEnrolled { participant })
+    let again = Again::judge(known.enrollments.values(), &new.held())?;
+    Some(Outcome::AlreadyEnrolled { participant, has_ended: again == Again::Ended })
 }
 
-/// Claims the service numbers of civil servants. A number that belongs to another person refuses its row, and the
-/// identity number that was claimed for it a moment ago is given back. Gives the owners of such numbers, and the numbers that
-/// were claimed now, each with its person.
+/// Of the forms that name one person, the first that nothing else forbids counts, and the others are refused. Two numbers
+/// are of one person where one was corrected into the other: the former one still finds it.
+fn enroll_once<'a>(forms: impl IntoIterator<Item = (i64, &'a mut Option<Outcome>)>) {
+    let mut people = HashSet::new();
+    for (participant, outcome) in forms {
+        if outcome.is_none() && !people.insert(participant) {
+            *outcome = Some(Outcome::Refused(named_twice()));
+        }
+    }
+}
+
+fn named_twice() -> Problem {
+    let message = "The registry knows the person of this number by the number of another row too.";
+    Problem::error(ProblemCode::DuplicateInRequest, "nationalId", message)
+        .hint("Keep one row for each person: the one with the number that is in force.")
+}
+
+/// Claims the service numbers of civil servants. A number that belongs to another person refuses its row. Gives the owners
+/// of such numbers.
 async fn claim_service_numbers(
     conn: &mut PgConnection,
     context: &Context<'_>,
     candidates: &mut [Candidate<'_>],
-) -> Result<(Vec<i64>, Vec<(i64, Vec<u8>)>), StoreError> {
+) -> Result<Vec<i64>, StoreError> {
     let number = |candidate: &Candidate<'_>| {
         let number = candidate.new.civil_servant.as_ref()?.service_number.as_ref()?;
         Some(context.keys.index(NumberKind::ServiceNumber, number.as_str()))
@@ -214,25 +207,34 @@ async fn claim_service_numbers(
     let indexes: Vec<Vec<u8>> = claimed.iter().map(|(_, index)| index.clone()).collect();
     let people: Vec<i64> = claimed.iter().map(|&(at, _)| candidates[at].claim.participant_id).collect();
     let claims = identifier::claim_service_numbers(conn, &indexes, &people).await?;
-    let (mut released, mut others, mut mine) = (Vec::new(), Vec::new(), Vec::new());
+    let mut others = Vec::new();
     for (at, index) in claimed {
         let candidate = &mut candidates[at];
-        let person = candidate.claim.participant_id;
         match claims.get(&index) {
-            Some(claim) if claim.participant_id == person => {
-                mine.extend(claim.is_new.then_some((person, index)))
+            Some(claim) if claim.participant_id == candidate.claim.participant_id => {
+                candidate.claimed_service_number = claim.is_new.then_some(index);
             }
             claim => {
                 others.extend(claim.map(|claim| claim.participant_id));
                 candidate.outcome = Some(Outcome::Refused(identity_mismatch("serviceNumber")));
-                if candidate.claim.is_new {
-                    released.push(candidate.index.clone());
-                }
             }
         }
     }
-    identifier::release(conn, NumberKind::NationalId, &released).await?;
-    Ok((others, mine))
+    Ok(others)
+}
+
+/// Gives back what was claimed a moment ago for those who were not written after all: the identity numbers of nobody, and
+/// service numbers that no enrollment carries.
+async fn give_back(conn: &mut PgConnection, candidates: &[Candidate<'_>]) -> Result<(), StoreError> {
+    let written = || candidates.iter().filter(|c| c.is_written());
+    let people: HashSet<i64> = written().map(|c| c.claim.participant_id).collect();
+    let carried: HashSet<&Vec<u8>> = written().filter_map(|c| c.claimed_service_number.as_ref()).collect();
+    let nobodys = candidates.iter().filter(|c| c.claim.is_new && !people.contains(&c.claim.participant_id));
+    let nobodys: Vec<Vec<u8>> = nobodys.map(|c| c.index.clone()).collect();
+    identifier::release(conn, NumberKind::NationalId, &nobodys).await?;
+    let claimed = candidates.iter().filter_map(|c| c.claimed_service_number.as_ref());
+    let dropped: Vec<Vec<u8>> = claimed.filter(|index| !carried.contains(index)).cloned().collect();
+    identifier::release(conn, NumberKind::ServiceNumber, &dropped).await
 }
 
 /// Events, figures, and what a further enrollment changes of a person who was known already.

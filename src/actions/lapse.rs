@@ -61,8 +61,8 @@ async fn let_lapse(
     for (participant, before) in people {
         let mut after = before.clone();
         for (&id, held) in &mut after.enrollments {
-            let was = held.course.status();
-            if was != EnrollmentStatus::Active {
+            let was = held.course.clone();
+            if was.status() != EnrollmentStatus::Active {
                 continue;
             }
             held.course.settle(today, held.segment, rules);
@@ -72,7 +72,7 @@ async fn let_lapse(
                 channel_id: None,
                 effective_on,
             };
-            history.add_change(was, held, of, rules);
+            history.add_change(&was, held, of, rules);
             // Written also where it has not lapsed after all, because a rule has changed: then it is due another day.
             rows.push(CourseRow::of((participant, id), held, rules));
         }

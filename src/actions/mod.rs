@@ -66,19 +66,21 @@ pub struct Done<T> {
     pub problems: Vec<Problem>,
     /// The people whom it wrote, or of whom its outcome tells something, by internal id: they go on record.
     pub subjects: Vec<i64>,
+    /// Was it done before, under the same key? Then nothing was done now.
+    pub again: bool,
 }
 
 impl<T> Done<T> {
     /// Done, with these warnings.
     pub fn did(value: T, warnings: Vec<Problem>) -> Self {
         debug_assert!(!refuses(&warnings), "what is refused is not done");
-        Self { value: Some(value), problems: warnings, subjects: Vec::new() }
+        Self { value: Some(value), problems: warnings, subjects: Vec::new(), again: false }
     }
 
     /// Refused for these problems.
     pub fn refused(problems: Vec<Problem>) -> Self {
         debug_assert!(refuses(&problems), "a refusal has a reason");
-        Self { value: None, problems, subjects: Vec::new() }
+        Self { value: None, problems, subjects: Vec::new(), again: false }
     }
 
     /// And these are the people whom it concerns.

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use super::enrolling::{self, Context};
 use super::onboarding::worker::{self, Pace};
-use super::onboarding::{Agreed, Place, Tried, candidates, receive, tried};
+use super::onboarding::{Agreed, Place, Tried, candidates, receive, too_many_open, tried};
 use super::quota::{self, Told, Watch};
 use super::terms::{self, Named};
 use super::{ActionError, Done, demand, once};
@@ -199,9 +199,9 @@ async fn judge(
         return Ok(Err(problems));
     }
     // Ten thousand rows take longer than other requests should wait for this thread.
-    let (rows, reference) = (Arc::clone(&input.rows), Arc::clone(reference));
+    let (rows, lines, reference) = (Arc::clone(&input.rows), Arc::clone(&input.lines), Arc::clone(reference));
     let judged = tokio::task::spawn_blocking(move || {
-        let rows = judge_rows(&rows, &agreed.terms(), &reference.rules, today);
+        let rows = judge_rows((&rows, &lines), &agreed.terms(), &reference.rules, today);
         (rows, agreed)
     })
     .await;
@@ -275,15 +275,20 @@ impl Apply<'_> {
 
     /// Keeps the rows for a plan, as those of a file are.
     async fn stage(&self, conn: &mut PgConnection) -> Result<Done<Onboarded>, StoreError> {
+        if let Some(problem) = too_many_open(conn, self.database, (self.actor, "rows")).await? {
+            return Ok(Done::refused(vec![problem]));
+        }
         let batch = writing::insert(conn, self.actor, &self.new_batch()?).await?;
         let rows = (1..).zip(&*self.input.rows).filter_map(|(number, _)| self.staged(number)).collect();
         let mut numbers = Numbers::default();
         // A repeated row was refused before; here it is only said again, in the words that the worker has.
         for (index, row) in (0..).zip(&*self.input.rows) {
             let judged = judge_row(row, &self.judged.agreed.terms(), self.rules, self.today);
-            judged.candidate.iter().for_each(|candidate| numbers.add(index, candidate));
+            let line = self.input.lines.get(index as usize).copied();
+            judged.candidate.iter().for_each(|candidate| numbers.add(index, line, candidate));
         }
-        receive::stage_request(conn, self.database, batch, rows, &numbers.repeats()).await?;
+        let column = self.input.rows.iter().map(|row| row.national_id.as_str()).collect();
+        receive::stage_request(conn, self.database, batch, rows, &numbers.repeats(column)).await?;
         Ok(Done::did(Onboarded { batch }, Vec::new()))
     }
 

@@ -8,24 +8,26 @@ mod applying;
 mod chunk;
 mod planning;
 pub mod receive;
+pub mod retention;
 pub mod worker;
 
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use sqlx::PgConnection;
 
 use super::enrolling::Outcome;
 use super::terms::{self, Found, Named};
 use crate::domain::actor::{Actor, Operation};
 use crate::domain::client::Client;
 use crate::domain::enrollment::{
-    CivilServantCategory, NewEnrollment, Programme, Segment, Terms, judge_terms,
+    CivilServantCategory, NewEnrollment, Programme, Segment, Terms, ended_since, judge_terms,
 };
 use crate::domain::onboarding::{Counts, JudgedRow, RowOutcome};
-use crate::domain::problem::{Problem, ProblemCode, refuses};
+use crate::domain::problem::{Problem, ProblemCode, Severity, refuses};
 use crate::domain::rule::Rulebook;
 use crate::store::onboarding::lease::Held;
-use crate::store::onboarding::writing::NewRow;
+use crate::store::onboarding::writing::{self, NewRow};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 
@@ -119,9 +121,15 @@ pub(super) fn tried(
                 row.participant_id = Some(participant);
                 contributions += agreed.contributions(rules, new);
             }
-            Some(Outcome::AlreadyEnrolled { participant }) => {
+            Some(Outcome::AlreadyEnrolled { participant, has_ended }) => {
                 row.outcome = RowOutcome::AlreadyEnrolled;
                 row.participant_id = Some(participant);
+                if has_ended {
+                    // Somebody has to look: a roster that names whoever has left is old, or the person has come back.
+                    let doubt = Problem { severity: Severity::Warning, ..ended_since() };
+                    row.problems.push(doubt.within(&["rows", &(row.number - 1).to_string()]));
+                    row.flagged = true;
+                }
             }
             Some(Outcome::Refused(problem)) => {
                 row.flagged = false;
@@ -217,6 +225,24 @@ pub(super) async fn authority(
     };
     let problems = agreed.problems(&reference.rules, today);
     Ok(if refuses(&problems) { Err(problems) } else { Ok(Authority { actor, agreed }) })
+}
+
+/// What refuses one more batch of a client that has as many as it may have, because each that has not ended keeps its rows on the
+/// disk. The command line has whoever runs it to look after that.
+pub(super) async fn too_many_open(
+    conn: &mut PgConnection,
+    database: &Database,
+    (actor, field): (&Actor, &str),
+) -> Result<Option<Problem>, StoreError> {
+    let most = database.open_batches;
+    if actor.client == Actor::COMMAND_LINE || writing::count_open(conn, &actor.client).await? < most {
+        return Ok(None);
+    }
+    let message =
+        format!("{most} onboardings of this client have not ended, and it may have no more of them.");
+    let hint = "Have a plan approved, or stop a batch by cancelOnboarding: onboardingBatches(filterBy: {state: \
+                [RECEIVING, AWAITING_APPROVAL]}) lists those that wait.";
+    Ok(Some(Problem::error(ProblemCode::Conflict, field, message).hint(hint)))
 }
 
 /// What stops a batch that tells too much of people whom its sender may not see.

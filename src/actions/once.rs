@@ -206,7 +206,7 @@ fn replay<T: DeserializeOwned>(used: &idempotency::Used, fingerprint: &[u8]) -> 
     }
     let outcome: Replayed<T> = serde_json::from_value(used.outcome.clone())
         .map_err(|_| StoreError::Fault("a kept outcome cannot be read".into()))?;
-    Ok(Done::did(outcome.value, outcome.warnings))
+    Ok(Done { again: true, ..Done::did(outcome.value, outcome.warnings) })
 }
 
 #[derive(Serialize)]

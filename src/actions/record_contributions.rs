@@ -154,14 +154,14 @@ impl Work<'_> {
                     continue;
                 }
                 written.due.insert((participant, id));
-                let was = held.course.status();
+                let was = held.course.clone();
                 if !held.course.paid.add(self.month) {
                     continue;
                 }
                 held.course.settle(self.today, held.segment, self.rules);
                 written.recorded += 1;
                 let is_active = held.course.status() == EnrollmentStatus::Active;
-                written.newly_active += usize::from(is_active && was != EnrollmentStatus::Active);
+                written.newly_active += usize::from(is_active && was.status() != EnrollmentStatus::Active);
                 let of = |effective_on| NewEvent {
                     participant_id: participant,
                     enrollment_id: Some(id),
@@ -169,7 +169,7 @@ impl Work<'_> {
                     effective_on,
                 };
                 history.add(EventKind::Contributed, of(self.month.max(held.course.counts_from)));
-                history.add_change(was, held, of, self.rules);
+                history.add_change(&was, held, of, self.rules);
                 rows.push(CourseRow::of((participant, id), held, self.rules));
             }
             changes.push(Change { participant, before: Some(before), after });

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::onboarding::Agreed;
+use super::onboarding::{Agreed, too_many_open};
 use super::terms::{self, Named};
 use super::{ActionError, Done, demand, keep, once};
 use crate::domain::actor::{Actor, Operation};
@@ -40,6 +40,10 @@ pub struct Input {
     pub all_or_nothing: bool,
     /// Say what would happen, and wait for somebody else's approval.
     pub plan_only: bool,
+    /// Say what would happen, and end there: nobody can approve it. A trial has no key, so that this is none of its
+    /// digest.
+    #[serde(skip)]
+    pub dry_run: bool,
 }
 
 /// The batch that waits for its file.
@@ -70,7 +74,7 @@ pub async fn start_onboarding(
 }
 
 async fn judge<'a>(
-    database: &Database,
+    database: &'a Database,
     actor: &'a Actor,
     today: NaiveDate,
     input: &'a Input,
@@ -106,7 +110,11 @@ async fn judge<'a>(
         found,
     };
     problems.extend(agreed.problems(&reference.rules, today));
-    Ok(if refuses(&problems) { Err(problems) } else { Ok(Work { actor, input, agreed, file_name, sha256 }) })
+    Ok(if refuses(&problems) {
+        Err(problems)
+    } else {
+        Ok(Work { database, actor, input, agreed, file_name, sha256 })
+    })
 }
 
 fn parse_sha256(text: &str) -> Result<Vec<u8>, Problem> {
@@ -121,6 +129,7 @@ fn parse_sha256(text: &str) -> Result<Vec<u8>, Problem> {
 }
 
 struct Work<'a> {
+    database: &'a Database,
     actor: &'a Actor,
     input: &'a Input,
     agreed: Agreed,
@@ -132,6 +141,9 @@ impl once::Work for Work<'_> {
     type Outcome = Started;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Started>, StoreError> {
+        if let Some(problem) = too_many_open(conn, self.database, (self.actor, "fileName")).await? {
+            return Ok(Done::refused(vec![problem]));
+        }
         let new = NewBatch {
             employer_id: self.input.employer,
             channel_id: self.agreed.found.channel.id,
@@ -145,10 +157,13 @@ impl once::Work for Work<'_> {
             digest: None,
             received: 0,
             state: OnboardingState::Receiving,
-            plan_only: self.input.plan_only,
+            plan_only: self.input.plan_only || self.input.dry_run,
             sha256: self.sha256.clone(),
         };
         let batch = writing::insert(conn, self.actor, &new).await?;
+        if self.input.dry_run {
+            writing::only_try(conn, batch).await?;
+        }
         Ok(Done::did(Started { batch }, Vec::new()))
     }
 }

@@ -161,7 +161,8 @@ impl Work<'_> {
     fn held(&self, old: &Held) -> Held {
         let (on, today) = (self.input.on, self.context.today);
         let course = old.course.going_on(on, today, old.segment, self.context.rules);
-        Held { employer: Some(self.input.employer), association: None, course, ..old.clone() }
+        let employer = Some(self.input.employer);
+        Held { employer, association: None, end_reason: None, course, ..old.clone() }
     }
 
     fn new_row(&self, person: &Person, held: &Held) -> NewEnrollmentRow {

@@ -134,7 +134,8 @@ impl Cli {
             }
             Command::Recount => {
                 let installation = Installation::open(&self.config).await?;
-                let code = recount::run(&installation.database).await;
+                let today = clock.behind(installation.database.days_behind().await?).today();
+                let code = recount::run(&installation.database, today).await;
                 installation.close().await;
                 return code;
             }

@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::actions::ActionError;
 use crate::actions::onboard_civil_servants::{Input, onboard_civil_servants, plan};
 use crate::actions::onboarding::Tried;
+use crate::config::RosterLimits;
 use crate::domain::UnknownName;
 use crate::domain::actor::Actor;
 use crate::domain::enrollment::{CivilServantCategory, Programme};
@@ -26,6 +27,7 @@ use crate::domain::page::{Direction, Order, Page, Position};
 use crate::domain::problem::Problem;
 use crate::domain::text;
 use crate::graphql::node_id::employer_id;
+use crate::roster::Limits;
 use crate::store::audit::Trail;
 use crate::store::onboarding::{self, BatchRow, RowFilter};
 use crate::store::{Database, StoreError};
@@ -38,7 +40,7 @@ mod verdict;
 
 use report_file::ReportFile;
 use sheet::Sheet;
-use verdict::{Failing, Verdict, explained, problem_table, row_of};
+use verdict::{Failing, Told, Verdict, explained, problem_table, row_of};
 
 /// The exit code when some rows were refused.
 pub const SOME_ROWS_REFUSED: u8 = 1;
@@ -67,9 +69,10 @@ THE FILE
   one has such a header.
 
 EXIT CODES
-  0  every row is enrolled, or was enrolled before
-  1  some rows were refused; the others are enrolled
-  2  the file or the request was refused as a whole; nothing was written
+  0  every row is enrolled, or was enrolled before; of a plan: would be
+  1  some rows were refused, or the onboarding was stopped; the others are
+     enrolled, or of a plan would be: a plan enrolls nobody
+  2  the file or the request was refused as a whole; nobody was enrolled
   3  the registry cannot be reached, or broke off; send the same command again
 
 EXAMPLES
@@ -96,26 +99,30 @@ pub struct Onboard {
     #[command(flatten)]
     request: Option<Request>,
     /// Write an empty roster to this file, .xlsx or .csv, and do nothing else
-    #[arg(long, value_name = "FILE", exclusive = true)]
+    // Not `exclusive`: settings from the environment would count as arguments.
+    #[arg(long, value_name = "FILE", conflicts_with = "Request")]
     template: Option<PathBuf>,
+    #[command(flatten)]
+    limits: RosterLimits,
 }
 
 /// Whom to enroll, and how.
 #[derive(Clone, Debug, clap::Args)]
 struct Request {
     /// The roster
+    #[arg(required = false, required_unless_present = "template")]
     file: PathBuf,
     /// Their employer, a government body: its id in the API, as in `employers { nodes { id name } }`
-    #[arg(long, value_name = "ID", value_parser = parse_employer)]
+    #[arg(long, value_name = "ID", value_parser = parse_employer, required = false, required_unless_present = "template")]
     employer: i64,
     /// The channel that brings them in, as in `channels { nodes { code name } }`
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", required = false, required_unless_present = "template")]
     channel: String,
     /// The province where they live, two digits: 16 is South Sumatra
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", required = false, required_unless_present = "template")]
     province: String,
     /// First day, where a row has none of its own (TMT): 2014-11-01
-    #[arg(long, value_name = "DATE", value_parser = parse_date)]
+    #[arg(long, value_name = "DATE", value_parser = parse_date, required = false, required_unless_present = "template")]
     starts_on: NaiveDate,
     /// What they are to be covered for; again or with commas for several
     #[arg(long = "programme", value_name = "NAME", value_delimiter = ',', ignore_case = true,
@@ -132,6 +139,9 @@ struct Request {
     #[arg(long)]
     all_or_nothing: bool,
     /// Say what would happen, and enroll nobody
+    ///
+    /// More than 10,000 rows are staged meanwhile, as a batch that nobody can approve, whatever becomes of this command;
+    /// they are discarded at its end.
     #[arg(long)]
     plan: bool,
     /// Write the rows that were refused to this file, in the columns they came in and with what is wrong with each
@@ -146,8 +156,8 @@ struct Request {
     /// Makes retrying safe: 16 to 255 characters, the same for each retry of the same thing
     ///
     /// Unless given, it is made from the name and the rows of the file and from the other arguments, by a secret of the
-    /// installation: the same command again answers with the same batch, whose rows are not judged again. Give a key of
-    /// your own to have them judged again.
+    /// installation: the same command again answers with the same batch, and says so; its rows are not judged again. Give
+    /// a key of your own to have them judged again. A plan needs none: it is made anew each time.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 }
@@ -187,11 +197,18 @@ pub async fn run(
     today: NaiveDate,
 ) -> anyhow::Result<ExitCode> {
     // Without a template and without a request, the command line was refused.
-    let Some(args) = args.request else { return Ok(ExitCode::SUCCESS) };
-    let (message, code) = match attempt(&args, database, actor, today).await {
+    let Onboard { request: Some(request), limits, .. } = args else { return Ok(ExitCode::SUCCESS) };
+    let size = match Size::of(&limits) {
+        Ok(size) => size,
+        Err(error) => {
+            tell(&format!("error: {error}"));
+            return Ok(ExitCode::from(REFUSED));
+        }
+    };
+    let (message, code) = match attempt(&request, size, database, actor, today).await {
         Ok(verdict) => {
             print(&verdict.to_string())?;
-            return Ok(ExitCode::from(if verdict.counts.rejected == 0 { 0 } else { SOME_ROWS_REFUSED }));
+            return Ok(ExitCode::from(if verdict.is_whole() { 0 } else { SOME_ROWS_REFUSED }));
         }
         Err(Stop::Refused(problems)) => {
             (problems.iter().map(explained).collect::<Vec<_>>().join("\n"), REFUSED)
@@ -209,6 +226,19 @@ pub async fn run(
     };
     tell(&format!("error: {message}"));
     Ok(ExitCode::from(code))
+}
+
+/// How large a roster may be, and how many of its rows are dealt with in one transaction.
+#[derive(Clone, Copy)]
+struct Size {
+    limits: Limits,
+    chunk_rows: usize,
+}
+
+impl Size {
+    fn of(limits: &RosterLimits) -> anyhow::Result<Self> {
+        Ok(Self { limits: limits.limits()?, chunk_rows: limits.chunk_rows()? })
+    }
 }
 
 /// Why there is no verdict.
@@ -231,14 +261,15 @@ impl<E: Into<ActionError>> From<E> for Stop {
 
 async fn attempt(
     args: &Request,
+    size: Size,
     database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
 ) -> Result<Verdict, Stop> {
-    let read = Sheet::read(&args.file).await?;
+    let read = Sheet::read(&args.file, &size.limits).await?;
     let report = args.report.as_deref().map(|path| ReportFile::create(path, &args.file)).transpose()?;
     let Some(mut sheet) = read else {
-        return road::drive(args, database, actor, today, report).await;
+        return road::drive(args, size, database, actor, today, report).await;
     };
     let input = input_of(args, &mut sheet);
     let trail = Trail::of_command(database, actor, "onboardCivilServants");
@@ -307,7 +338,8 @@ async fn try_out(
     });
     let failing = rows.into_iter().map(|row| Failing::new(row.number, row.line, row.outcome, row.problems));
     let failing = failing.filter(|row| !row.problems.is_empty()).collect();
-    Ok(Verdict { batch: None, counts, monthly_contributions: contributions, failing, units })
+    let told = Told::Plan(None);
+    Ok(Verdict { told, stopped: None, counts, monthly_contributions: contributions, failing, units })
 }
 
 async fn enroll(
@@ -322,23 +354,36 @@ async fn enroll(
         Some(key) => key.clone(),
         None => key_of(database, input)?,
     };
-    let what = format!("Judging {} rows, and writing them in one transaction", input.rows.len());
+    let what = format!(
+        "Judging {} rows, and writing them in one transaction unless they were before",
+        input.rows.len()
+    );
     let done = step(what, onboard_civil_servants(database, actor, today, Some(&key), input, trail)).await?;
+    let again = done.again;
     let id = done.value.ok_or(Stop::Refused(done.problems))?.batch;
     let outcomes = async {
         let batch = onboarding::by_ids(&database.writer, actor, &[id]).await?.remove(&id);
         let batch = batch.ok_or_else(|| StoreError::Fault("the batch is not there".into()))?;
         let failing = fetch_failing(database, &batch).await?;
         let units = match args.by_work_unit {
-            true => onboarding::by_work_unit(&database.writer, &[batch.id]).await?.remove(&batch.id),
+            true => units_of(database, batch.id).await?,
             false => None,
         };
         Ok::<_, StoreError>((failing, batch, units))
     };
     let (failing, batch, units) = step("Reading what became of them".to_owned(), outcomes).await?;
     let (counts, monthly_contributions) = (batch.counts(), batch.monthly_contributions);
-    let batch = Some((batch.id, batch.submitted_at));
-    Ok(Verdict { batch, counts, monthly_contributions, failing, units })
+    let told = match again {
+        true => Told::Before(batch.id, batch.submitted_at),
+        false => Told::Batch(batch.id, batch.submitted_at),
+    };
+    Ok(Verdict { told, stopped: None, counts, monthly_contributions, failing, units })
+}
+
+/// What became of the rows of each work unit: of all of them, since whoever runs this has the file.
+async fn units_of(database: &Database, batch: i64) -> Result<Option<Vec<(String, Counts)>>, StoreError> {
+    let units = onboarding::by_work_unit(&database.writer, &[batch], i64::MAX).await?.remove(&batch);
+    Ok(units.map(|units| units.largest))
 }
 
 /// The key of a command without one: the same for the same request, and nothing can be read from it.

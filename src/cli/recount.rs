@@ -4,17 +4,19 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::store::{Database, recount};
 
 /// Counts, and says what differs.
-pub async fn run(database: &Database) -> anyhow::Result<ExitCode> {
+pub async fn run(database: &Database, today: NaiveDate) -> anyhow::Result<ExitCode> {
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {human_pos} people, {per_sec}")?);
     bar.enable_steady_tick(Duration::from_millis(250));
     let found =
-        recount::recount(database, &database.reference().rules, |people| bar.set_position(people)).await;
+        recount::recount(database, &database.reference().rules, today, |people| bar.set_position(people))
+            .await;
     bar.finish_and_clear();
     let found = found?;
     let mut out = std::io::stdout();

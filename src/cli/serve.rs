@@ -15,6 +15,7 @@ use super::audit::hexadecimal;
 use super::token::{self, Wanted};
 use super::{Installation, demo, examples};
 use crate::actions::lapse::lapse;
+use crate::actions::onboarding::retention::{Keeps, Tidied, tidy};
 use crate::actions::onboarding::worker::{self, Pace};
 use crate::actions::register_client::Scope;
 use crate::clock::Clock;
@@ -58,6 +59,14 @@ pub struct Serve {
     #[arg(long, env = "REGISTRY_ONBOARDING_LEASE", default_value_t = 8)]
     onboarding_lease: u64,
 
+    /// Days for which the rows of an onboarding that has ended are kept as they were sent, and with them its report.
+    #[arg(long, env = "REGISTRY_REPORT_DAYS", default_value_t = Keeps::default().report_days)]
+    report_days: u16,
+
+    /// Days for which an onboarding waits for its file, or for an approval; then it is cancelled.
+    #[arg(long, env = "REGISTRY_WAITING_DAYS", default_value_t = Keeps::default().waiting_days)]
+    waiting_days: u16,
+
     #[command(flatten)]
     door: Door,
 }
@@ -87,6 +96,7 @@ impl Serve {
         if self.onboarding_workers > 16 {
             bail!("REGISTRY_ONBOARDING_WORKERS must be between 0 and 16");
         }
+        let keeps = self.keeps()?;
         let settings = self.door.settings(config.environment).await?;
         if self.demo && !self.listen.listen.ip().is_loopback() {
             bail!(
@@ -116,7 +126,7 @@ impl Serve {
         }
         let clock = clock.behind(database.days_behind().await?);
         let chores =
-            start_chores(&database, &authority, Duration::from_secs(self.audit_seal_interval), clock);
+            start_chores(&database, &authority, Duration::from_secs(self.audit_seal_interval), keeps, clock);
         let pace = Pace { lease: Duration::from_secs(self.onboarding_lease), ..Pace::default() };
         let workers: Vec<_> = (0..self.onboarding_workers)
             .map(|_| tokio::spawn(work_at_onboardings(Arc::clone(&database), clock, pace)))
@@ -154,6 +164,16 @@ impl Serve {
         }
         tracing::info!("stopped");
         Ok(())
+    }
+
+    fn keeps(&self) -> anyhow::Result<Keeps> {
+        if !(1..=3_650).contains(&self.report_days) {
+            bail!("REGISTRY_REPORT_DAYS must be between 1 and 3650 days");
+        }
+        if !(1..=365).contains(&self.waiting_days) {
+            bail!("REGISTRY_WAITING_DAYS must be between 1 and 365 days");
+        }
+        Ok(Keeps { report_days: self.report_days, waiting_days: self.waiting_days })
     }
 
     /// Fills an empty register, and refuses one that was filled by somebody else: the tokens of a demonstration are for
@@ -263,8 +283,9 @@ fn start_chores(
     database: &Arc<Database>,
     authority: &Authority,
     between_seals: Duration,
+    keeps: Keeps,
     clock: Clock,
-) -> [tokio::task::JoinHandle<()>; 6] {
+) -> [tokio::task::JoinHandle<()>; 7] {
     [
         // A look costs nothing once the day is done.
         tokio::spawn(repeat(
@@ -283,6 +304,11 @@ fn start_chores(
             Arc::clone(database),
             async |database: &Database| idempotency::forget_old(&database.writer).await.map(|_| ()),
         )),
+        tokio::spawn(repeat(
+            Duration::from_secs(3_600),
+            Arc::clone(database),
+            async move |database: &Database| tidy_onboardings(database, keeps).await,
+        )),
     ]
 }
 
@@ -297,6 +323,14 @@ async fn work_at_onboardings(database: Arc<Database>, clock: Clock, pace: Pace) 
             Ok(false) | Err(_) => tokio::time::sleep(REST).await,
         }
     }
+}
+
+async fn tidy_onboardings(database: &Database, keeps: Keeps) -> Result<(), StoreError> {
+    let Tidied { ended, discarded } = tidy(database, keeps).await?;
+    if ended + discarded > 0 {
+        tracing::info!(ended, discarded, "ended onboardings that waited too long, and discarded old rows");
+    }
+    Ok(())
 }
 
 async fn let_lapse(database: &Database, clock: Clock) -> Result<(), StoreError> {

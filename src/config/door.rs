@@ -8,14 +8,13 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{ArgAction, Args};
 
-use super::Environment;
+use super::{Environment, RosterLimits};
 use crate::http::documents::StoredDocuments;
 use crate::http::guard::Limits;
 use crate::http::origin::Origins;
 use crate::http::settings::{
     Admission, Connections, Cost, Documents, Settings, Sockets, Upload, Verification,
 };
-use crate::roster;
 
 /// How much the front door takes.
 #[derive(Args, Clone, Debug)]
@@ -120,30 +119,21 @@ pub struct Door {
     #[arg(long, env = "REGISTRY_SOCKET_INIT_TIMEOUT", default_value_t = 5)]
     pub socket_init_timeout: u64,
 
-    /// Bytes of a file that an onboarding comes in.
-    #[arg(long, env = "REGISTRY_MAX_UPLOAD", default_value_t = 2 << 30)]
-    pub max_upload: u64,
-    /// Rows of such a file.
-    #[arg(long, env = "REGISTRY_MAX_ROSTER_ROWS", default_value_t = 2_000_000)]
-    pub max_roster_rows: u64,
-    /// Bytes of one row of such a file; a longer one is a quotation mark that was never closed.
-    #[arg(long, env = "REGISTRY_MAX_ROSTER_ROW", default_value_t = 64 * 1024)]
-    pub max_roster_row: u64,
-    /// Bytes of one of its cells: a row with a longer one is refused.
-    #[arg(long, env = "REGISTRY_MAX_ROSTER_CELL", default_value_t = 4 * 1024)]
-    pub max_roster_cell: u64,
-    /// Columns of such a file.
-    #[arg(long, env = "REGISTRY_MAX_ROSTER_COLUMNS", default_value_t = 200)]
-    pub max_roster_columns: u64,
-    /// Rows of it that are staged, planned and applied at once, each time in one transaction.
-    #[arg(long, env = "REGISTRY_CHUNK_ROWS", default_value_t = 1_000)]
-    pub chunk_rows: u64,
-    /// Seconds that a client may take for each 64 KiB of it.
+    /// Files that onboardings come in.
+    #[command(flatten)]
+    pub rosters: RosterLimits,
+    /// Seconds that a client may take for each 64 KiB of a file that an onboarding comes in.
     #[arg(long, env = "REGISTRY_UPLOAD_TIMEOUT", default_value_t = 30)]
     pub upload_timeout: u64,
+    /// Bytes of it that a client has to bring in each second, on the average since it began.
+    #[arg(long, env = "REGISTRY_UPLOAD_RATE", default_value_t = 32 * 1024)]
+    pub upload_rate: u64,
     /// Such files that are received at once.
     #[arg(long, env = "REGISTRY_MAX_UPLOADS", default_value_t = 4)]
     pub max_uploads: u64,
+    /// Those of one client among them.
+    #[arg(long, env = "REGISTRY_MAX_UPLOADS_OF_CLIENT", default_value_t = 2)]
+    pub max_uploads_of_client: u64,
     /// Where they lie while they are received, on a disk with room for all of them. Unless said, the folder for temporary
     /// files.
     #[arg(long, env = "REGISTRY_SPOOL_DIR", value_name = "FOLDER")]
@@ -167,7 +157,12 @@ pub struct Door {
 }
 
 /// A number within its bounds, or a sentence that names the key and not the value.
-fn within(key: &str, value: u64, bounds: RangeInclusive<u64>, unit: &str) -> anyhow::Result<usize> {
+pub(super) fn within(
+    key: &str,
+    value: u64,
+    bounds: RangeInclusive<u64>,
+    unit: &str,
+) -> anyhow::Result<usize> {
     if !bounds.contains(&value) {
         bail!("{key} must be between {} and {}{unit}", bounds.start(), bounds.end());
     }
@@ -280,26 +275,23 @@ impl Door {
     }
 
     fn upload(&self) -> anyhow::Result<Upload> {
-        within("REGISTRY_MAX_UPLOAD", self.max_upload, 1_024..=1 << 40, " bytes")?;
-        within("REGISTRY_MAX_ROSTER_ROWS", self.max_roster_rows, 1..=100_000_000, " rows")?;
-        let bytes = 128..=16 * 1024 * 1024;
-        let limits = roster::Limits {
-            bytes: self.max_upload,
-            rows: self.max_roster_rows,
-            row_bytes: within("REGISTRY_MAX_ROSTER_ROW", self.max_roster_row, bytes.clone(), " bytes")?,
-            field_bytes: within("REGISTRY_MAX_ROSTER_CELL", self.max_roster_cell, bytes, " bytes")?,
-            columns: within("REGISTRY_MAX_ROSTER_COLUMNS", self.max_roster_columns, 5..=10_000, "")?,
-            ..roster::Limits::default()
-        };
+        within("REGISTRY_UPLOAD_RATE", self.upload_rate, 1..=1 << 30, " bytes")?;
         let spool = self.spool_dir.clone().unwrap_or_else(|| Upload::default().spool);
         if !spool.is_dir() {
             bail!("REGISTRY_SPOOL_DIR: there is no such folder");
         }
         Ok(Upload {
-            limits,
-            chunk_rows: within("REGISTRY_CHUNK_ROWS", self.chunk_rows, 1..=20_000, " rows")?,
+            limits: self.rosters.limits()?,
+            chunk_rows: self.rosters.chunk_rows()?,
             progress_deadline: seconds("REGISTRY_UPLOAD_TIMEOUT", self.upload_timeout, 1..=600)?,
+            least_rate: u32::try_from(self.upload_rate)?.try_into()?,
             at_once: within("REGISTRY_MAX_UPLOADS", self.max_uploads, 1..=100, "")?,
+            at_once_of_client: within(
+                "REGISTRY_MAX_UPLOADS_OF_CLIENT",
+                self.max_uploads_of_client,
+                1..=100,
+                "",
+            )?,
             spool,
         })
     }
@@ -409,7 +401,9 @@ mod tests {
             ("--max-roster-columns", "1", "REGISTRY_MAX_ROSTER_COLUMNS"),
             ("--chunk-rows", "0", "REGISTRY_CHUNK_ROWS"),
             ("--upload-timeout", "0", "REGISTRY_UPLOAD_TIMEOUT"),
+            ("--upload-rate", "0", "REGISTRY_UPLOAD_RATE"),
             ("--max-uploads", "0", "REGISTRY_MAX_UPLOADS"),
+            ("--max-uploads-of-client", "0", "REGISTRY_MAX_UPLOADS_OF_CLIENT"),
             ("--spool-dir", "/nowhere", "REGISTRY_SPOOL_DIR"),
             ("--cors-origins", "https://apps.example,*", "REGISTRY_CORS_ORIGINS"),
             ("--stored-documents", "/nowhere", "REGISTRY_STORED_DOCUMENTS"),

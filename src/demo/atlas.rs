@@ -1,8 +1,8 @@
 //! The country, roughly: how many people live where, which towns have a branch, which regional office serves them.
 //!
 //! Names and capitals of provinces come from the reference data; here is only what a synthetic register needs beside
-//! them. Weights are the census of 2010 in units of 100,000, rounded, and for the provinces that were made of Papua
-//! since a guess.
+//! them. Weights are the census of 2010 in units of 100,000, rounded, for the 34 provinces of 2014: the synthetic register
+//! lives in that year.
 
 /// A province as the generator needs it.
 pub(super) struct Area {
@@ -10,8 +10,6 @@ pub(super) struct Area {
     pub(super) id: i16,
     /// How many people live there, in units that only matter beside each other.
     pub(super) weight: u32,
-    /// The province whose code identity numbers issued there carry: in 2014 four of today's 38 did not exist yet.
-    pub(super) registered_in: i16,
     /// How many regencies (kabupaten, from 01) and towns (kota, from 71) identity numbers name.
     pub(super) regencies: (u32, u32),
     /// Towns with a branch, the main one first: the three letters of its code, and its name.
@@ -30,10 +28,10 @@ pub(super) const REGIONAL_OFFICES: &[(&str, &str, &[i16])] = &[
     ("KW-JATIM", "Jawa Timur", &[35]),
     ("KW-KALIMANTAN", "Kalimantan", &[64, 61, 62, 63, 65]),
     ("KW-SULAMA", "Sulawesi dan Maluku", &[73, 71, 72, 74, 75, 76, 81, 82]),
-    ("KW-BANUSPA", "Bali, Nusa Tenggara dan Papua", &[51, 52, 53, 91, 92, 93, 94, 95, 96]),
+    ("KW-BANUSPA", "Bali, Nusa Tenggara dan Papua", &[51, 52, 53, 91, 92]),
 ];
 
-/// The provinces of today, in the order of their codes.
+/// The provinces of 2014, in the order of their codes.
 #[rustfmt::skip]
 pub(super) const AREAS: &[Area] = &[
     area(11, 45, (18, 5), &[("BNA", "Banda Aceh"), ("LSM", "Lhokseumawe"), ("MBO", "Meulaboh")]),
@@ -68,12 +66,8 @@ pub(super) const AREAS: &[Area] = &[
     area(76, 12, (6, 0), &[("MMJ", "Mamuju")]),
     area(81, 15, (9, 2), &[("AMB", "Ambon"), ("TUA", "Tual")]),
     area(82, 10, (8, 2), &[("SFF", "Sofifi"), ("TTE", "Ternate")]),
-    area(91, 11, (28, 1), &[("JAP", "Jayapura"), ("BIK", "Biak")]),
-    area(92, 5, (12, 1), &[("MKW", "Manokwari")]),
-    carved_out_of(91, area(93, 5, (28, 1), &[("MKQ", "Merauke")])),
-    carved_out_of(91, area(94, 13, (28, 1), &[("NBX", "Nabire"), ("TIM", "Timika")])),
-    carved_out_of(91, area(95, 12, (28, 1), &[("WMX", "Wamena")])),
-    carved_out_of(92, area(96, 6, (12, 1), &[("SOQ", "Sorong")])),
+    area(91, 41, (28, 1), &[("JAP", "Jayapura"), ("BIK", "Biak"), ("MKQ", "Merauke"), ("NBX", "Nabire"), ("TIM", "Timika"), ("WMX", "Wamena")]),
+    area(92, 11, (12, 1), &[("MKW", "Manokwari"), ("SOQ", "Sorong")]),
 ];
 
 const fn area(
@@ -82,11 +76,7 @@ const fn area(
     regencies: (u32, u32),
     towns: &'static [(&'static str, &'static str)],
 ) -> Area {
-    Area { id, weight, registered_in: id, regencies, towns }
-}
-
-const fn carved_out_of(mother: i16, area: Area) -> Area {
-    Area { registered_in: mother, ..area }
+    Area { id, weight, regencies, towns }
 }
 
 /// Every province, each as often as its weight says.
@@ -105,7 +95,7 @@ mod tests {
         let mut served: Vec<i16> = REGIONAL_OFFICES.iter().flat_map(|office| office.2).copied().collect();
         served.sort_unstable();
         assert_eq!(served, AREAS.iter().map(|area| area.id).collect::<Vec<_>>());
-        assert_eq!(served.len(), 38);
+        assert_eq!(served.len(), 34);
     }
 
     #[test]

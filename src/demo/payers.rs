@@ -92,7 +92,7 @@ impl Employers {
                 employers.add_company(&mut random, at, registered_on);
                 continue;
             }
-            let area = *random.pick(&areas).expect("there are 38 provinces");
+            let area = *random.pick(&areas).expect("there are provinces");
             if random.percent(90) {
                 employers.add_company(&mut random, area, registered_on);
             } else {

@@ -84,7 +84,7 @@ impl<'a> People<'a> {
     }
 
     fn draw_area(&self, random: &mut Random) -> usize {
-        *random.pick(&self.areas).expect("there are 38 provinces")
+        *random.pick(&self.areas).expect("there are provinces")
     }
 
     /// A person of 18 to 58 years on the day of registration, most of them around 38: young enough to enroll again at
@@ -139,7 +139,7 @@ fn national_id(at: u64, area: &Area, birth_date: NaiveDate, sex: Sex, random: &m
     let regency = if drawn < regencies { 1 + drawn } else { 71 + drawn - regencies };
     let day = birth_date.day() + if sex == Sex::Female { 40 } else { 0 };
     let (month, year) = (birth_date.month(), birth_date.year() % 100);
-    let province = area.registered_in;
+    let province = area.id;
     format!("{province:02}{regency:02}{district:02}{day:02}{month:02}{year:02}{serial:04}")
 }
 

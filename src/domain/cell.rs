@@ -4,6 +4,7 @@
 
 use chrono::{Datelike, Days, NaiveDate};
 
+use super::enrollment::CivilServantCategory;
 use super::identity::{is_digits, is_zero_width};
 use super::participant::Sex;
 use super::problem::{Problem, ProblemCode};
@@ -11,6 +12,10 @@ use super::problem::{Problem, ProblemCode};
 /// No monthly wage is higher, in rupiah. Far above the best-paid director: it is there for amounts with a few zeros
 /// too many, before somebody's contribution is computed from them.
 pub const MAX_MONTHLY_WAGE: i64 = 10_000_000_000;
+
+/// Nobody works a month for less, in rupiah: below it an amount has lost its thousands (`4.250`), or is not one of a month.
+/// Far below the lowest wage that any province has set, so that who is paid little is not doubted.
+pub const LEAST_BELIEVABLE_WAGE: i64 = 100_000;
 
 /// Reads a date: `2014-11-01`, `01/11/2014`, `1-11-2014`, `01.11.2014`, or the number by which a spreadsheet stores a
 /// day (41944). Day first unless the year is; a time of midnight, which spreadsheets add, is dropped.
@@ -24,7 +29,7 @@ pub fn parse_date(text: &str, field: &str) -> Result<NaiveDate, Problem> {
     if text.is_empty() {
         return Err(Problem::error(ProblemCode::Required, field, "A date is needed."));
     }
-    let text = text.strip_suffix("00:00:00").map_or(text, |day| day.trim_end_matches(['T', ' ']));
+    let text = without_midnight(text);
     let date = match date_parts(text) {
         Some((year, month, day)) => NaiveDate::from_ymd_opt(year, month, day).ok_or_else(|| {
             let problem = Problem::error(ProblemCode::InvalidFormat, field, "That day does not exist.");
@@ -100,10 +105,60 @@ pub fn parse_sex(text: &str, field: &str) -> Result<Sex, Problem> {
     }
 }
 
+/// Compares what a row says of its person's category with that of all rows. A row of another one is refused, since other
+/// rules hold for it; a word that is not known is only marked.
+pub fn judge_category(text: &str, of_all: CivilServantCategory, field: &str) -> Option<Problem> {
+    use CivilServantCategory::{Cpns, NonAsn, Pns, Pppk};
+    let letters = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
+    let said: &[CivilServantCategory] = match letters.collect::<String>().as_str() {
+        "" => return None,
+        "asn" => &[Pns, Cpns, Pppk],
+        "pns" | "pnsd" | "pnsdaerah" | "pnspusat" | "pegawainegerisipil" => &[Pns],
+        "cpns" | "cpnsd" | "calonpns" | "calonpegawainegerisipil" => &[Cpns],
+        "pppk" | "p3k" | "pegawaipemerintahdenganperjanjiankerja" => &[Pppk],
+        "nonasn" | "nonpns" | "honorer" | "tenagahonorer" | "honor" | "ptt" | "thl" | "tkk" => &[NonAsn],
+        _ => {
+            let message =
+                format!("The category of this row is not known; it is taken for {of_all}, as all rows are.");
+            let problem = Problem::warning(ProblemCode::NotEligible, field, message);
+            return Some(problem.hint("Write PNS, CPNS, PPPK or NON ASN."));
+        }
+    };
+    (!said.contains(&of_all)).then(|| {
+        let message = format!("The row says {}, and this onboarding is one of {of_all}.", said[0]);
+        let hint = "Send the people of each category in an onboarding of their own, or correct the cell.";
+        Problem::error(ProblemCode::NotEligible, field, message).hint(hint)
+    })
+}
+
+/// Is it what a spreadsheet shows where a formula failed (`#N/A`, `#REF!`, `Err:502`) or a column is too narrow (`####`)?
+///
+/// Newer spreadsheets have more such words, and some have them in the language of their user: they all begin with `#`, are
+/// in capital letters, and most end in a mark.
+pub fn is_spreadsheet_error(text: &str) -> bool {
+    let text = bare(text).to_ascii_uppercase();
+    if let Some(number) = text.strip_prefix("ERR:") {
+        return is_digits(number);
+    }
+    let Some(word) = text.strip_prefix('#') else { return false };
+    let is_letters = |word: &str| word.chars().all(|c| c.is_alphanumeric() || matches!(c, '/' | '_'));
+    let is_marked = word.strip_suffix(['!', '?']).is_some_and(|word| !word.is_empty() && is_letters(word));
+    is_marked
+        || word.bytes().all(|byte| byte == b'#')
+        || matches!(word, "N/A" | "NV" | "N/D" | "GETTING_DATA")
+}
+
 /// What is in a cell, without what cannot be seen around it and the apostrophe by which spreadsheets mark text.
 fn bare(text: &str) -> &str {
     let text = text.trim_matches(|c: char| c.is_whitespace() || is_zero_width(c));
     text.strip_prefix('\'').unwrap_or(text).trim_start()
+}
+
+/// Takes off the time of midnight that spreadsheets add to a day: `00:00:00`, `0:00`.
+fn without_midnight(text: &str) -> &str {
+    let Some((day, time)) = text.rsplit_once(['T', ' ', '\u{a0}']) else { return text };
+    let is_midnight = time.contains(':') && time.bytes().all(|byte| matches!(byte, b'0' | b':' | b'.'));
+    if is_midnight { day.trim_end() } else { text }
 }
 
 /// Year, month and day of a text with three numbers in it, whether or not there is such a day.
@@ -203,6 +258,8 @@ mod tests {
             "41944.0",
             "2014-11-01 00:00:00",
             "2014-11-01T00:00:00",
+            "1/11/2014 0:00:00",
+            "01/11/2014 0:00",
         ] {
             assert_eq!(parse_date(text, "f").unwrap(), day(2014, 11, 1), "{text}");
         }
@@ -233,6 +290,8 @@ mod tests {
             "80001",
             "20141101",
             "1/11/2014/1",
+            "1/11/2014 0:01:00",
+            "1/11/2014 000",
             "-1-1-2014",
         ] {
             refused(parse_date(text, "f"), ProblemCode::InvalidFormat);
@@ -309,6 +368,52 @@ mod tests {
             refused(parse_wage(text, "f"), ProblemCode::OutOfRange);
         }
         assert_eq!(parse_wage("10.000.000.000", "f"), Ok(Some(MAX_MONTHLY_WAGE)));
+    }
+
+    #[test]
+    fn a_row_of_another_category_is_refused_and_an_unknown_word_is_marked() {
+        use CivilServantCategory::{Cpns, NonAsn, Pns, Pppk};
+        for (text, of_all) in [
+            ("PNS", Pns),
+            ("Pegawai Negeri Sipil", Pns),
+            ("C.P.N.S.", Cpns),
+            ("P3K", Pppk),
+            ("ASN", Pppk),
+            (" ", Pns),
+        ] {
+            assert_eq!(judge_category(text, of_all, "f"), None, "{text}");
+        }
+        for (text, of_all) in [("CPNS", Pns), ("PPPK", Pns), ("Honorer", Pns), ("ASN", NonAsn)] {
+            let problem = judge_category(text, of_all, "f").unwrap();
+            assert!(problem.is_error() && problem.code == ProblemCode::NotEligible, "{text}");
+        }
+        assert!(!judge_category("Aktif", Pns, "f").unwrap().is_error());
+    }
+
+    #[test]
+    fn what_a_spreadsheet_shows_for_a_failed_formula_is_known() {
+        for text in [
+            "#N/A",
+            "#REF!",
+            "#NAME?",
+            "#VALUE!",
+            "#DIV/0!",
+            "#NULL!",
+            "#NUM!",
+            "#SPILL!",
+            "#CALC!",
+            "#ÜBERLAUF!",
+            "#GETTING_DATA",
+            "#n/a",
+            " '#REF! ",
+            "####",
+            "Err:502",
+        ] {
+            assert!(is_spreadsheet_error(text), "{text}");
+        }
+        for text in ["", "Budi", "#1", "#Budi", "No. #3", "#!", "N/A", "Err: lupa", "Budi!", "#a b!"] {
+            assert!(!is_spreadsheet_error(text), "{text}");
+        }
     }
 
     #[test]

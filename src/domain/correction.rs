@@ -315,6 +315,7 @@ mod tests {
             civil_servant: None,
             employer: None,
             association: None,
+            end_reason: None,
             course: Course {
                 counts_from: day(starts_on),
                 starts_on: day(starts_on),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
-use super::enrollment::{CivilServantCategory, EnrollmentStatus, Segment};
+use super::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 use super::participant::ParticipantStatus;
 use super::rule::Rulebook;
 use super::standing::Course;
@@ -116,7 +116,7 @@ fn rank(status: EnrollmentStatus) -> i32 {
     }
 }
 
-/// One enrollment, as far as figures care.
+/// One enrollment, as far as figures and further enrollments care.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Segment.
@@ -127,6 +127,8 @@ pub struct Held {
     pub employer: Option<i64>,
     /// Association, by internal id.
     pub association: Option<i64>,
+    /// Why it ended.
+    pub end_reason: Option<EndReason>,
     /// How it stands and stood.
     pub course: Course,
 }
@@ -251,7 +253,8 @@ mod tests {
         let paid = if is_paid { PaidMonths::from_until(starts_on, starts_on) } else { PaidMonths::default() };
         let course = Course { counts_from: starts_on, starts_on, ends_on: None, paid, has_lapsed: false };
         let employer = Some(employer);
-        Held { segment: Segment::WageEarner, civil_servant: None, employer, association: None, course }
+        let segment = Segment::WageEarner;
+        Held { segment, civil_servant: None, employer, association: None, end_reason: None, course }
     }
 
     fn counted(held: &[Held]) -> Counted<'_> {

@@ -13,12 +13,17 @@ use super::participant::{FullName, PhoneNumber, Sex};
 use super::problem::{Problem, ProblemCode};
 use super::standing::Course;
 
+mod again;
 mod change;
 mod judge;
 #[cfg(test)]
 mod tests;
 
-pub use change::{employer_closed, judge_end, judge_end_form, judge_transfer, not_open};
+pub use again::{Again, ended_since};
+pub use change::{
+    employed_until, employer_closed, judge_closing, judge_death, judge_end, judge_end_form, judge_transfer,
+    not_open,
+};
 pub use judge::{identity_mismatch, is_same_person, judge_person, judge_terms};
 pub(super) use judge::{judge_age, judge_birth_date};
 
@@ -209,6 +214,7 @@ impl NewEnrollment {
             civil_servant: self.civil_servant.as_ref().map(|civil_servant| civil_servant.category),
             employer: self.employer,
             association: self.association,
+            end_reason: None,
             course: self.course.clone(),
         }
     }

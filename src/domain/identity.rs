@@ -164,8 +164,10 @@ impl RegionBook {
 /// A spreadsheet keeps 15 significant digits, so every rounded number of 16 ends in 0. One such number proves
 /// nothing: a tenth of all honest ones do. The answer is yes when the zeros are more than twice that, *and* more
 /// than six standard deviations above it (11 of 20; 46 of 200), which chance brings about in a few files of a
-/// million. Then no row can be trusted, the ones that do not end in 0 included: stop the file. Fewer than 20
-/// numbers of 16 digits tell nothing; other texts do not count.
+/// million. Then no row can be trusted, the ones that do not end in 0 included: stop the file. Of fewer than 20 the
+/// chance of so many zeros is reckoned as it is, and the answer is yes where it is one in a million at most: 6 of 6,
+/// 7 of 8, 11 of 19. Between that and one in a hundred (2 of 2, 3 of 5) there is a [doubt](Self::is_doubtful): the file
+/// is not stopped, and the numbers that end in 0 are to be looked at. Texts that are no 16 digits do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NumberColumn {
     all: u32,
@@ -188,9 +190,34 @@ impl NumberColumn {
     pub fn looks_rounded(self) -> bool {
         let expected = f64::from(self.all) * 0.1;
         let deviation = (expected * 0.9).sqrt();
-        self.all >= 20 && f64::from(self.zeros) > (expected + 6.0 * deviation).max(2.0 * expected)
+        if self.all < FEW {
+            return self.happens_once_in(1_000_000);
+        }
+        f64::from(self.zeros) > (expected + 6.0 * deviation).max(2.0 * expected)
+    }
+
+    /// Are there more zeros among a few numbers than one would expect, and too few to be certain?
+    pub fn is_doubtful(self) -> bool {
+        self.all < FEW && self.happens_once_in(100) && !self.looks_rounded()
+    }
+
+    /// Do so many of so few numbers end in 0 at most once in so many files of honest numbers? Reckoned without rounding:
+    /// of the 10^all ways in which the numbers can end, how many have as many zeros or more.
+    fn happens_once_in(self, files: u128) -> bool {
+        let Self { all, zeros } = self;
+        let (mut ways, mut choices) = (0, 1);
+        for some in 0..=all {
+            if some >= zeros {
+                ways += choices * 9_u128.pow(all - some);
+            }
+            choices = choices * u128::from(all - some) / u128::from(some + 1);
+        }
+        ways * files <= 10_u128.pow(all)
     }
 }
+
+/// Fewer numbers than this are too few for a normal distribution.
+const FEW: u32 = 20;
 
 impl<'a> FromIterator<&'a str> for NumberColumn {
     fn from_iter<T: IntoIterator<Item = &'a str>>(numbers: T) -> Self {
@@ -279,7 +306,7 @@ const COMPARE_WITH_CARD: &str = "Compare the number with the identity card (KTP)
 const LOOK_ALIKES: &str = "A letter stands where a digit belongs: O for 0, or l or I for 1. Type the digit. It is not \
     corrected here, because a wrong guess is another person's number.";
 const NUMBER_IS_PERMANENT: &str = "Check the identity card (KTP). The number is permanent and is not reissued to \
-    match, so the person is enrolled all the same, and marked.";
+    match, so this alone refuses nobody: who is enrolled with it is marked.";
 
 /// A number in the way a spreadsheet shows a quantity: `1.67101E+15`, `1,67101E+15`, or with `.0` at its end.
 fn is_spreadsheet_number(text: &str) -> bool {

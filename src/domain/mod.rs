@@ -57,6 +57,7 @@ pub mod actor;
 pub mod agreement;
 pub mod association;
 pub mod audit;
+pub mod calendar;
 pub mod cell;
 pub mod channel;
 pub mod clearance;

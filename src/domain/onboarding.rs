@@ -13,10 +13,14 @@ use super::problem::{Problem, ProblemCode, keep};
 use super::rule::Rulebook;
 
 pub use repeats::{Numbers, Repeat};
-pub use staged::{FIELDS, StagedRow};
+use staged::FIELDS;
+pub use staged::{StagedRow, fields_of_request};
 
 /// Rows of one request at most; files of any size go another way.
 pub const MAXIMUM_ROWS: usize = 10_000;
+
+/// Work units that are told of one batch at most, the largest ones: the file names them, and could name one for each row.
+pub const MAXIMUM_WORK_UNITS: usize = 500;
 
 closed_list! {
     /// How far a batch is.
@@ -74,6 +78,9 @@ pub struct Row {
     pub starts_on: Option<String>,
     /// NO HP.
     pub phone: Option<String>,
+    /// STATUS KEPEGAWAIAN, where a file says of each row what it says of all. Not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
     /// Why nothing of the row could be read; then it says nothing else.
     #[serde(skip)]
     pub fault: Option<Problem>,
@@ -126,25 +133,28 @@ impl Counts {
     }
 }
 
-/// Judges all rows of a request: each by the rules, then among each other.
+/// Judges all rows of a request: each by the rules, then among each other. `lines` says where in their file they stand; it
+/// is empty where they came in the request.
 ///
 /// # Errors
 /// The problem that stops the request as a whole: a column of identity numbers that a spreadsheet rounded, because
 /// then every row is wrong by up to nine.
 pub fn judge_rows(
-    rows: &[Row],
+    (rows, lines): (&[Row], &[i32]),
     terms: &Terms<'_>,
     rules: &Rulebook,
     today: NaiveDate,
 ) -> Result<Vec<JudgedRow>, Problem> {
-    judge_numbers(rows.iter().map(|row| row.national_id.as_str()).collect(), "rows")?;
+    let column: NumberColumn = rows.iter().map(|row| row.national_id.as_str()).collect();
+    judge_numbers(column, "rows")?;
     let mut judged: Vec<JudgedRow> = rows.iter().map(|row| judge_row(row, terms, rules, today)).collect();
     let mut numbers = Numbers::default();
     for (index, row) in (0..).zip(&judged) {
-        row.candidate.iter().for_each(|candidate| numbers.add(index, candidate));
+        let line = lines.get(index as usize).copied();
+        row.candidate.iter().for_each(|candidate| numbers.add(index, line, candidate));
     }
-    for repeat in numbers.repeats() {
-        repeat.refuse(&mut judged[repeat.row as usize]);
+    for repeat in numbers.repeats(column) {
+        repeat.mark(&mut judged[repeat.row as usize]);
     }
     judged.iter_mut().enumerate().for_each(|(index, row)| row.stand_at(index));
     Ok(judged)
@@ -184,6 +194,9 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
     let monthly_wage = keep(cell::parse_wage(wage, "monthlyWage"), &mut problems).flatten();
     let starts_on = row.starts_on.as_deref().filter(|text| !text.trim().is_empty());
     let starts_on = starts_on.and_then(|text| keep(cell::parse_date(text, "startsOn"), &mut problems));
+    if let (Some(text), Some(category)) = (&row.category, terms.civil_servants) {
+        problems.extend(cell::judge_category(text, category, "category"));
+    }
     let form = PersonForm {
         national_id: row.national_id.clone(),
         full_name: row.full_name.clone(),
@@ -198,7 +211,51 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
         problems,
     };
     let (candidate, problems) = judge_person(form, terms, rules, today);
-    JudgedRow { problems, candidate }
+    let judged = JudgedRow { problems, candidate };
+    match row.failed_cells() {
+        failed if failed.is_empty() => judged,
+        failed => judged.with_failed_cells(&failed),
+    }
+}
+
+impl Row {
+    /// The fields in which stands what a spreadsheet shows for a formula that failed.
+    fn failed_cells(&self) -> Vec<&'static str> {
+        let texts = [
+            Some(&self.national_id),
+            Some(&self.service_number),
+            Some(&self.full_name),
+            self.birth_place.as_ref(),
+            Some(&self.birth_date),
+            Some(&self.sex),
+            self.work_unit.as_ref(),
+            self.grade.as_ref(),
+            self.monthly_wage.as_ref(),
+            self.starts_on.as_ref(),
+            self.phone.as_ref(),
+            self.category.as_ref(),
+        ];
+        let fields = FIELDS.into_iter().zip(texts);
+        let failed = fields.filter(|(_, text)| text.is_some_and(|text| cell::is_spreadsheet_error(text)));
+        failed.map(|(field, _)| field).collect()
+    }
+}
+
+impl JudgedRow {
+    /// Refuses the row for cells whose formula failed. Whatever else was said of them says less.
+    fn with_failed_cells(mut self, fields: &[&str]) -> Self {
+        self.problems.retain(|problem| problem.path.first().is_none_or(|at| !fields.contains(&at.as_str())));
+        let failed = |field: &&str| {
+            let message =
+                "In this cell stands the error of a spreadsheet, such as #N/A or #REF!, and no value.";
+            let hint = "Correct the formula in the original list, or type the value, and export it again. Where #### \
+                        stands, widen the column before.";
+            Problem::error(ProblemCode::InvalidFormat, field, message).hint(hint)
+        };
+        self.problems.extend(fields.iter().map(failed));
+        self.candidate = None;
+        self
+    }
 }
 
 #[cfg(test)]

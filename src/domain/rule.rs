@@ -217,6 +217,11 @@ impl Rulebook {
         }
     }
 
+    /// The first day on which anybody could be enrolled in anything: nothing in this registry happened before.
+    pub fn begins_on(&self) -> Option<NaiveDate> {
+        self.programmes.iter().map(|rule| rule.citation.period.from).min()
+    }
+
     /// Can a civil servant of that category be enrolled on that day? `None` where no rule speaks: then not.
     pub fn civil_servant(&self, category: CivilServantCategory, day: NaiveDate) -> Option<&CivilServantRule> {
         self.civil_servants.iter().find(|r| r.category == category && r.citation.period.holds_on(day))

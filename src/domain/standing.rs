@@ -129,6 +129,15 @@ impl Course {
         history
     }
 
+    /// The first day on which it stands as it does now and stood otherwise by what was known before.
+    pub fn changed_on(&self, before: &Self, segment: Segment, rules: &Rulebook) -> Option<NaiveDate> {
+        let (now, was) = (self.history(segment, rules), before.history(segment, rules));
+        // Between two of these days nothing changes, be it before or after.
+        let days = now.iter().chain(&was).map(|&(day, _)| day);
+        let status = Some(self.status());
+        days.filter(|&day| status_in(&now, day) == status && status_in(&was, day) != status).min()
+    }
+
     /// Where it stands now.
     pub fn status(&self) -> EnrollmentStatus {
         match self.paid.through() {
@@ -141,8 +150,7 @@ impl Course {
 
     /// Where it stood on a day; `None`: it did not count yet.
     pub fn status_on(&self, day: NaiveDate, segment: Segment, rules: &Rulebook) -> Option<EnrollmentStatus> {
-        let history = self.history(segment, rules);
-        history.iter().rev().find(|&&(from, _)| from <= day).map(|&(_, status)| status)
+        status_in(&self.history(segment, rules), day)
     }
 
     /// Has it gone unpaid on a day for longer than the grace allows, be it that nothing was ever paid?
@@ -197,6 +205,11 @@ impl Course {
         let last = self.paid.through().filter(|_| self.status() == EnrollmentStatus::Active)?;
         Some(lapse_after(last, segment, rules))
     }
+}
+
+/// The status that a history has on a day.
+fn status_in(history: &[(NaiveDate, EnrollmentStatus)], day: NaiveDate) -> Option<EnrollmentStatus> {
+    history.iter().rev().find(|&&(from, _)| from <= day).map(|&(_, status)| status)
 }
 
 /// The first day on which it is active no more after a last month paid for.
@@ -295,6 +308,25 @@ mod tests {
         );
         course.paid.add(day("2015-02-01"));
         assert_eq!(history(&course), [("2014-11-01".into(), Active)]);
+    }
+
+    #[test]
+    fn a_change_takes_effect_on_the_first_day_that_is_otherwise_than_before() {
+        let changed =
+            |now: &Course, was: &Course| now.changed_on(was, SEGMENT, &rules()).map(|day| day.to_string());
+        let active = course("2014-04-01", &["2014-04-01"]);
+        let lapsed = settled(active.clone(), "2014-10-02");
+        assert_eq!(changed(&lapsed, &active).as_deref(), Some("2014-08-01"));
+        let paid = |month: &str| {
+            let mut paid = lapsed.clone();
+            paid.paid.add(day(month));
+            settled(paid, "2014-10-02")
+        };
+        // Within the grace, so that there is no gap any more; and behind a gap that stays.
+        assert_eq!(history(&paid("2014-08-01")).len(), 1);
+        assert_eq!(changed(&paid("2014-08-01"), &lapsed).as_deref(), Some("2014-08-01"));
+        assert_eq!(changed(&paid("2014-09-01"), &lapsed).as_deref(), Some("2014-09-01"));
+        assert_eq!(changed(&active, &active), None);
     }
 
     #[test]

@@ -63,10 +63,26 @@ pub fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// A sentence with stars in the place of every number that [`fold`] would refuse.
+pub fn without_numbers(text: &str) -> String {
+    let mut said = String::with_capacity(text.len());
+    for run in text.split_inclusive(|c: char| !is_of_a_number(c)) {
+        match holds_a_number(run) {
+            true => said.extend(run.chars().map(|c| if c.is_ascii_digit() { '*' } else { c })),
+            false => said.push_str(run),
+        }
+    }
+    said
+}
+
 /// Nine digits or more in a row: an identifier in the wrong column, where it would be kept readable.
 fn holds_a_number(text: &str) -> bool {
-    let runs = text.split(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | ' '));
+    let runs = text.split(|c: char| !is_of_a_number(c));
     runs.map(|run| run.bytes().filter(u8::is_ascii_digit).count()).any(|digits| digits >= 9)
+}
+
+fn is_of_a_number(c: char) -> bool {
+    c.is_ascii_digit() || matches!(c, '.' | '-' | ' ')
 }
 
 fn is_invisible(c: char) -> bool {
@@ -97,6 +113,13 @@ mod tests {
             assert_eq!(fold(text, 100, "x").map_err(|p| p.code), Err(ProblemCode::InvalidFormat), "{text}");
         }
         assert!(fold("SDN 12 Palembang, Jl. 5 No. 17-19", 100, "x").is_ok());
+    }
+
+    #[test]
+    fn a_sentence_is_told_without_its_numbers() {
+        let said = "Row 12 of 1,000: No. 1671 0102 0885 0001, born 1985-08-02; 08123456789";
+        let told = "Row 12 of 1,000: No. **** **** **** ****, born 1985-08-02; ***********";
+        assert_eq!(without_numbers(said), told);
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl AuditEntry {
         self.0.role.into()
     }
 
-    /// The root fields of the request, with blanks between.
+    /// The root fields of the request, with blanks between. Of a report of refused rows: `onboardingReport`, the id of the
+    /// batch, and how many rows.
     async fn operation(&self) -> &str {
         &self.0.operation
     }
@@ -64,7 +65,7 @@ impl AuditEntry {
         self.0.purpose.as_deref()
     }
 
-    /// How many people it was shown or wrote.
+    /// How many people it was shown or wrote. 0 for a report of refused rows, which names nobody.
     async fn subjects(&self) -> i32 {
         self.0.subjects
     }
@@ -91,7 +92,7 @@ pub struct AuditFilter {
     actor: Option<String>,
     /// That concern this participant.
     participant_id: Option<ID>,
-    /// Of requests with this root field.
+    /// Of requests with this root field; `onboardingReport`, or the id of a batch, finds reports of refused rows.
     operation: Option<String>,
 }
 

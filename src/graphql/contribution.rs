@@ -104,7 +104,8 @@ pub struct ContributionMutation;
 impl ContributionMutation {
     /// Contributions paid for a month: by an employer or association for all its people whom you see, or for the
     /// enrollments named. Of people outside of your scope nothing is recorded. A month that is recorded already is left as
-    /// it is. A month gone by changes the figures of the days that it belongs to.
+    /// it is. A month gone by changes the figures of the days that it belongs to. A partner reports for its own employer or
+    /// association, and is believed: what it records can clear its own licence of arrears.
     async fn record_contributions(
         &self,
         ctx: &Context<'_>,

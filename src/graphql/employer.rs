@@ -352,9 +352,12 @@ pub struct CloseEmployerInput {
     idempotency_key: Option<String>,
     /// The employer.
     employer_id: ID,
-    /// The first day on which nobody is employed there: not in the future.
+    /// The first day on which nobody is employed there: not in the future, and not before anything that is known of its
+    /// people. Of an enrollment that has begun, that is its first day and the last month paid for; of one that has ended, its
+    /// end.
     on: Date,
-    /// End what is open there, with the reason EMPLOYER_CLOSED. Otherwise an employer closes only where nobody is employed.
+    /// End what is open there, with the reason EMPLOYER_CLOSED; what is to begin later, as if it had never been. Otherwise an
+    /// employer closes only where nobody is employed.
     #[graphql(default)]
     end_enrollments: bool,
 }

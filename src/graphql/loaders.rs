@@ -16,7 +16,7 @@ use chrono::NaiveDate;
 pub use door::{LoaderOf, load, load_many};
 
 use super::context::Asker;
-use crate::domain::onboarding::Counts as RowCounts;
+use crate::domain::onboarding::MAXIMUM_WORK_UNITS;
 use crate::domain::page::{Page, Slice};
 use crate::domain::problem::ProblemCode;
 use crate::store::association::{self, AssociationFilter, AssociationRow};
@@ -145,7 +145,8 @@ by_key! {
     /// Associations by id.
     Associations: i64 => AssociationRow, |asker, ids| association::by_ids(&asker.session, ids);
     /// What became of the rows of each work unit, by batch.
-    WorkUnits: i64 => Vec<(String, RowCounts)>, |asker, ids| onboarding::by_work_unit(&asker.session, ids);
+    WorkUnits: i64 => onboarding::WorkUnits,
+        |asker, ids| onboarding::by_work_unit(&asker.session, ids, MAXIMUM_WORK_UNITS as i64);
     /// How many rows have each problem, by batch.
     RowProblems: i64 => Vec<(ProblemCode, i32)>, |asker, ids| onboarding::by_problem(&asker.session, ids);
     /// Kept counts of channels without those below them.
@@ -153,7 +154,8 @@ by_key! {
     /// People of provinces by what they are.
     Workforce: i16 => People, |asker, provinces| coverage::workforce(&asker.session, &asker.actor, provinces);
     /// The day on which channels last brought somebody in.
-    LastEnrollments: i64 => NaiveDate, |asker, ids| channel::last_enrollments(&asker.session, &asker.actor, ids);
+    LastEnrollments: i64 => NaiveDate, |asker, ids|
+        channel::last_enrollments(&asker.session, &asker.actor, asker.reference.calendar, ids);
     /// Onboarding batches by id.
     Batches: i64 => BatchRow, |asker, ids| onboarding::by_ids(&asker.session, &asker.actor, ids);
 }

@@ -16,6 +16,7 @@ use crate::actions::approve_onboarding::hexadecimal;
 use crate::domain::actor::Operation;
 use crate::domain::onboarding as domain;
 use crate::domain::page::{Direction, Order, Position};
+use crate::roster::ignored_columns;
 use crate::store::StoreError;
 use crate::store::onboarding::{self as store, BatchRow, RowFilter};
 
@@ -69,6 +70,12 @@ impl OnboardingBatch {
         self.0.file_name.as_deref()
     }
 
+    /// Columns of its file that mean nothing here: nothing in them was read. A wage or a work unit among them is missing from
+    /// every row, and the file is better sent again with another name for it.
+    async fn ignored_columns(&self) -> Vec<String> {
+        self.0.columns.as_deref().map(ignored_columns).unwrap_or_default()
+    }
+
     /// Digest of the file or of the rows as sent, under the installation's key: the same file has the same digest, and
     /// nothing can be guessed from it. Null until the file is there.
     async fn digest(&self) -> Option<String> {
@@ -103,24 +110,33 @@ impl OnboardingBatch {
             || list.field("edges").field("node").field("participant").exists();
         let people: Vec<i64> =
             slice.rows.iter().filter_map(|row| row.participant_id).filter(|_| wanted).collect();
-        let mut people = match people.is_empty() {
+        let people = match people.is_empty() {
             true => Default::default(),
             false => load_many(&request(ctx).loaders.participants, people).await?,
         };
         let slice = slice.map(|row| {
-            let participant = row.participant_id.and_then(|id| people.remove(&id)).map(Participant::new);
+            let participant =
+                row.participant_id.and_then(|id| people.get(&id).cloned()).map(Participant::new);
             (Position::of_id(row.number.into()), OnboardingRow::new(row, participant))
         });
         Ok(OnboardingRowConnection::new(slice, &page, total))
     }
 
-    /// What became of the rows of each work unit, the largest first.
+    /// What became of the rows of each work unit, the largest first: the 500 largest at most, each of which costs two points.
+    /// `workUnits` says how many there are; what these lack of `counts` is of the others, and of rows that were not looked at.
     async fn by_work_unit(&self, ctx: &Context<'_>) -> Result<Vec<WorkUnitCounts>, FieldError> {
-        let units = load(&request(ctx).loaders.work_units, self.0.id).await?.unwrap_or_default().into_iter();
-        Ok(units.map(|(work_unit, counts)| WorkUnitCounts { work_unit, counts: counts.into() }).collect())
+        let units = load(&request(ctx).loaders.work_units, self.0.id).await?.unwrap_or_default();
+        let counts =
+            |(work_unit, counts): (_, domain::Counts)| WorkUnitCounts { work_unit, counts: counts.into() };
+        Ok(units.largest.into_iter().map(counts).collect())
     }
 
-    /// How many rows have each problem, the most frequent first.
+    /// How many work units the rows that were looked at are of; those that name none are of one.
+    async fn work_units(&self, ctx: &Context<'_>) -> Result<i32, FieldError> {
+        Ok(load(&request(ctx).loaders.work_units, self.0.id).await?.unwrap_or_default().units)
+    }
+
+    /// How many rows have each problem, the most frequent first; no more entries than there are codes.
     async fn by_problem(&self, ctx: &Context<'_>) -> Result<Vec<ProblemCount>, FieldError> {
         let problems = load(&request(ctx).loaders.row_problems, self.0.id).await?.unwrap_or_default();
         Ok(problems.into_iter().map(|(code, rows)| ProblemCount { code: code.into(), rows }).collect())
@@ -152,14 +168,16 @@ impl OnboardingBatch {
     }
 
     /// The rows that were refused, as CSV in the columns they came in, with what is wrong; to be fetched with a token. Null
-    /// until there is an outcome.
+    /// until there is an outcome, and once the rows have been kept for their time (90 days unless set otherwise).
     async fn report_url(&self) -> Option<String> {
         let told =
             !matches!(self.0.state, domain::OnboardingState::Receiving | domain::OnboardingState::Validating);
-        told.then(|| format!("/onboarding/{}/report.csv", NodeId::Batch(self.0.id).encode().as_str()))
+        let is_kept = self.0.discarded_at.is_none();
+        (told && is_kept)
+            .then(|| format!("/onboarding/{}/report.csv", NodeId::Batch(self.0.id).encode().as_str()))
     }
 
-    /// What stopped it as a whole.
+    /// What stopped it as a whole; or, as warnings, what of its file is no person's and was left out.
     async fn problems(&self) -> Vec<UserError> {
         user_errors(self.0.problems.clone().map(|problems| problems.0).unwrap_or_default())
     }
@@ -174,7 +192,7 @@ impl OnboardingBatch {
         self.0.approved_by.as_deref()
     }
 
-    /// The client that stopped it.
+    /// The client that stopped it; null where it waited too long for its file or its approval.
     async fn cancelled_by(&self) -> Option<&str> {
         self.0.cancelled_by.as_deref()
     }
@@ -291,7 +309,8 @@ pub enum RowOutcome {
     Pending,
     /// Enrolled by this batch.
     Enrolled,
-    /// The person has this enrollment already: nothing was changed.
+    /// The person has this enrollment already: nothing was changed. Where it has ended since, the row is flagged, and its
+    /// problems say so.
     AlreadyEnrolled,
     /// Refused; its problems say why.
     Rejected,

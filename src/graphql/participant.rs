@@ -285,6 +285,7 @@ impl ParticipantFilter {
                 asker.reference.with_descendants(channel.id)
             }
         };
+        let calendar = asker.reference.calendar;
         Ok(store::ParticipantFilter {
             province: province_of(asker, self.province_code)?,
             employer: self.employer_id.map(|id| employer_id(&id)).transpose()?,
@@ -293,8 +294,11 @@ impl ParticipantFilter {
             segments: all_of(self.segment)?,
             statuses: all_of(self.status)?,
             words: words_of(self.name, domain::search_words)?,
-            registered_from: self.enrolled_from.map(|day| day.0),
-            registered_until: self.enrolled_until.map(|day| day.0),
+            registered_from: self.enrolled_from.map(|day| calendar.begin_of(day.0)),
+            registered_before: self
+                .enrolled_until
+                .and_then(|day| day.0.succ_opt())
+                .map(|day| calendar.begin_of(day)),
         })
     }
 }

@@ -102,9 +102,9 @@ pub enum UserErrorCode {
     BusinessNumberMalformed,
     /// A spreadsheet has rounded the number or written it as 1.67E+15.
     IdentifierDamagedBySpreadsheet,
-    /// Another row of the same request has the same number.
+    /// Another row of the same request has the same number, or a former or present one of the same person.
     DuplicateInRequest,
-    /// The person has this enrollment already.
+    /// The person has this enrollment already, or had it and has left: nobody is enrolled twice for the same days.
     AlreadyEnrolled,
     /// The registry holds this number under other particulars.
     IdentityMismatch,

@@ -71,6 +71,8 @@ closed_list! {
         BadFilter = "BAD_FILTER",
         BadIdentifier = "BAD_IDENTIFIER",
         UnknownCode = "UNKNOWN_CODE",
+        // Files of onboardings.
+        ReportGone = "REPORT_GONE",
     }
 }
 
@@ -89,6 +91,7 @@ impl Code {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::ForbiddenOrigin | Self::StoredDocumentsOnly => StatusCode::FORBIDDEN,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::ReportGone => StatusCode::GONE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::CostLimitReached | Self::QuotaExceeded | Self::TooManyRequests | Self::TooManySockets => {
@@ -217,6 +220,10 @@ impl Code {
                 "Terlalu banyak operasi pada satu soket. Akhiri salah satu dahulu.",
             ),
             Self::BadRequest => ("The request has the wrong shape.", "Bentuk permintaan tidak benar."),
+            Self::ReportGone => (
+                "The rows of this batch are not kept any more, and with them the report. Its counts and outcomes are.",
+                "Baris kelompok ini tidak disimpan lagi, begitu pula laporannya. Jumlah dan hasilnya tetap ada.",
+            ),
             Self::BadJson => ("The request is not JSON.", "Permintaan bukan JSON yang benar."),
             Self::BatchNotSupported => (
                 "One operation a request: the body is an object, not an array.",

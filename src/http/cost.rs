@@ -55,6 +55,11 @@ impl<C: Eq + Hash> Purse<C> {
         (settings.per_minute > 0).then(|| Self { settings, buckets: Mutex::default() })
     }
 
+    /// Points that a client has after a rest.
+    pub fn burst(&self) -> u32 {
+        self.settings.burst
+    }
+
     /// Takes the points of a request from its client, or nothing at all.
     ///
     /// # Errors

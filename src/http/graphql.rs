@@ -93,7 +93,7 @@ pub struct Endpoint<E> {
 struct Door {
     library: Library,
     /// `None`: nobody's points are counted.
-    purse: Option<Purse>,
+    purse: Option<Arc<Purse>>,
 }
 
 type Prepare = dyn Fn(Request, &Extensions) -> Request + Send + Sync;
@@ -119,8 +119,10 @@ impl<E: Executor> Endpoint<E> {
         settings: Settings,
         prepare: impl Fn(Request, &Extensions) -> Request + Send + Sync + 'static,
     ) -> Self {
-        let door =
-            Door { library: Library::new(settings.documents.clone()), purse: Purse::new(settings.cost) };
+        let door = Door {
+            library: Library::new(settings.documents.clone()),
+            purse: Purse::new(settings.cost).map(Arc::new),
+        };
         Self {
             executor,
             prepare: Arc::new(prepare),
@@ -134,6 +136,11 @@ impl<E: Executor> Endpoint<E> {
     /// The places to run, for the layer that refuses before the token is looked at.
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate
+    }
+
+    /// What clients may spend, for routes beside this one; `None`: nobody's points are counted.
+    pub fn purse(&self) -> Option<Arc<Purse>> {
+        self.door.purse.clone()
     }
 
     /// The mutations under way, to be waited for when the server stops.
@@ -194,7 +201,7 @@ impl<E: Executor> Endpoint<E> {
             }
         }
 
-        let bill = Bill::pay(self.door.purse.as_ref(), client, measure.cost())?;
+        let bill = Bill::pay(self.door.purse.as_deref(), client, measure.cost())?;
         let place = self.gate.enter(class).await.map_err(|Full| Refused::from(Code::Overloaded))?;
         let request = request.data(id).data(form.language);
         let (executor, prepare) = (self.executor.clone(), Arc::clone(&self.prepare));

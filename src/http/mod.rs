@@ -96,7 +96,8 @@ pub fn open(front: Front) -> Open {
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
     let gate = Arc::clone(endpoint.gate());
-    let desk = onboarding::Desk::new(Arc::clone(&database), clock, upload, writes.clone());
+    let desk =
+        onboarding::Desk::new(Arc::clone(&database), clock, upload, (writes.clone(), endpoint.purse()));
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
         .merge(desk.routes())

@@ -1,6 +1,7 @@
 //! Files of onboardings: the roster on its way in (`PUT /onboarding/{id}/file`), the rows that were refused on their way out
 //! (`GET /onboarding/{id}/report.csv`). Behind the same token and scope as the API: a batch that one may not see is absent.
 
+mod places;
 mod report;
 mod spool;
 
@@ -14,10 +15,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde_json::json;
-use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
+use self::places::{Full, Overtaken, Places};
 use super::code::Code;
+use super::cost::Purse;
 use super::graphql::{RequestId, Writes, refusal};
 use super::language;
 use super::settings::Upload;
@@ -40,14 +42,22 @@ struct Inner {
     clock: Clock,
     settings: Upload,
     writes: Writes,
-    places: Arc<Semaphore>,
+    /// `None`: nobody's points are counted.
+    purse: Option<Arc<Purse>>,
+    places: Arc<Places>,
 }
 
 impl Desk {
-    /// Receives and gives out files within these limits; what is received outlives its connection as a write.
-    pub(super) fn new(database: Arc<Database>, clock: Clock, settings: Upload, writes: Writes) -> Self {
-        let places = Arc::new(Semaphore::new(settings.at_once));
-        Self(Arc::new(Inner { database, clock, settings, writes, places }))
+    /// Receives and gives out files within these limits; what is received outlives its connection as a write, and what is
+    /// given out costs points.
+    pub(super) fn new(
+        database: Arc<Database>,
+        clock: Clock,
+        settings: Upload,
+        (writes, purse): (Writes, Option<Arc<Purse>>),
+    ) -> Self {
+        let places = Places::new(&settings);
+        Self(Arc::new(Inner { database, clock, settings, writes, purse, places }))
     }
 
     /// The routes.
@@ -78,9 +88,41 @@ impl Asked {
 
     /// Refuses the request, as the API does; with this status, because here a refusal has no data beside it.
     fn refuse(&self, status: StatusCode, code: Code) -> Response {
-        let mut response = refusal(&self.headers, self.id, code, code.sentence().english);
+        self.refuse_saying(status, code, code.sentence().english)
+    }
+
+    fn refuse_saying(&self, status: StatusCode, code: Code, message: &'static str) -> Response {
+        let mut response = refusal(&self.headers, self.id, code, message);
         *response.status_mut() = status;
         response
+    }
+
+    /// The batch is not, or not any more, for this request to send the file of.
+    fn conflict(&self, message: &str, hint: &str) -> Response {
+        let problem = Problem::error(ProblemCode::Conflict, "batchId", message).hint(hint);
+        self.problems(StatusCode::CONFLICT, &[problem])
+    }
+
+    /// There is no place for this file now.
+    fn full(&self, full: Full) -> Response {
+        match full {
+            Full::Everywhere => self.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded),
+            Full::OfClient => {
+                let message = "This client sends as many files as it may at once. Send this one when one of them is there.";
+                self.refuse_saying(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
+            }
+            Full::BeingRead => self.conflict(
+                "The file of this batch is there already, and is being read.",
+                "Look at the state of the batch: if it still is RECEIVING in a while, send the file again.",
+            ),
+        }
+    }
+
+    fn overtaken(&self) -> Response {
+        self.conflict(
+            "A newer request sends the file of this batch.",
+            "Leave it to that one. If it fails, send the file again.",
+        )
     }
 
     fn absent(&self) -> Response {
@@ -90,6 +132,15 @@ impl Asked {
     /// Says what is wrong with the file, in the words of the API.
     fn problems(&self, status: StatusCode, problems: &[Problem]) -> Response {
         let language = language::accepted(&self.headers);
+        let mut response = (status, Json(json!({ "errors": self.said(problems) }))).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
+        response
+    }
+
+    fn said(&self, problems: &[Problem]) -> Vec<serde_json::Value> {
+        let language = language::accepted(&self.headers);
         let said = |problem: &Problem| match language {
             Language::English => json!(problem),
             Language::Indonesian => {
@@ -97,12 +148,7 @@ impl Asked {
                 json!(Problem { message: said.message.to_owned(), hint: Some(said.hint), ..problem.clone() })
             }
         };
-        let errors: Vec<_> = problems.iter().map(said).collect();
-        let mut response = (status, Json(json!({ "errors": errors }))).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
-        response
+        problems.iter().map(said).collect()
     }
 
     fn failed(&self, error: &StoreError) -> Response {
@@ -122,8 +168,10 @@ impl Asked {
 async fn receive(State(Desk(desk)): State<Desk>, Path(id): Path<String>, request: Request) -> Response {
     let asked = Asked::of(&request);
     match take(&desk, &asked, &id, request).await {
-        Ok(rows) => {
-            let answer = json!({ "batch": id, "rows": rows });
+        Ok(Taken { rows, ignored_columns, warnings }) => {
+            let warnings = asked.said(&warnings);
+            let answer =
+                json!({ "batch": id, "rows": rows, "ignoredColumns": ignored_columns, "warnings": warnings });
             let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             (StatusCode::OK, headers, Json(answer)).into_response()
         }
@@ -131,14 +179,24 @@ async fn receive(State(Desk(desk)): State<Desk>, Path(id): Path<String>, request
     }
 }
 
+/// What is told of a file that was taken in.
+struct Taken {
+    rows: i32,
+    /// The names of columns of which nothing was read.
+    ignored_columns: Vec<String>,
+    warnings: Vec<Problem>,
+}
+
 /// Takes a file in: on the disk first, as fast as it comes, and only when all of it is there and is the one that was
 /// announced, into the database.
-async fn take(desk: &Arc<Inner>, asked: &Asked, id: &str, request: Request) -> Result<i32, Box<Response>> {
-    let expected = expect(desk, asked, id).await?;
-    let Ok(place) = Arc::clone(&desk.places).try_acquire_owned() else {
-        return Err(Box::new(asked.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded)));
-    };
-    let spooled = spool::spool(&desk.settings, request).await.map_err(|code| {
+async fn take(desk: &Arc<Inner>, asked: &Asked, id: &str, request: Request) -> Result<Taken, Box<Response>> {
+    let batch = batch_id(id).map_err(|_| asked.absent())?;
+    let expected = receive::expect(&desk.database, &asked.actor, batch).await;
+    let expected = expected.map_err(|refused| refused_file(asked, &refused))?;
+    let place = desk.places.enter(batch, asked.actor.client_id);
+    let mut place = place.map_err(|full| asked.full(full))?;
+    let spooled = place.receive(spool::spool(&desk.settings, request)).await;
+    let spooled = spooled.map_err(|Overtaken| asked.overtaken())?.map_err(|code| {
         let status = match code {
             Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -165,40 +223,45 @@ async fn take(desk: &Arc<Inner>, asked: &Asked, id: &str, request: Request) -> R
     staged.map_err(|refused| Box::new(refused_file(asked, &refused)))
 }
 
-async fn expect(desk: &Inner, asked: &Asked, id: &str) -> Result<Expected, Box<Response>> {
-    let batch = batch_id(id).map_err(|_| asked.absent())?;
-    let expected = receive::expect(&desk.database, &asked.actor, batch).await;
-    expected.map_err(|refused| Box::new(refused_file(asked, &refused)))
-}
-
 async fn stage(
     desk: &Inner,
     today: chrono::NaiveDate,
     expected: Expected,
     spooled: spool::Spooled,
-) -> Result<i32, Refused> {
+) -> Result<Taken, Refused> {
     let limits = desk.settings.limits;
     let opened = tokio::task::spawn_blocking(move || roster::open(spooled.file, &limits));
     let opened = opened.await.map_err(|_| StoreError::Fault("reading the file broke off".into()))?;
     let roster = opened.map_err(|error| Refused::Problems(vec![error.problem()]))?;
+    let (ignored_columns, left_out) = (roster.ignored_columns().to_vec(), roster.left_out());
     let file = File {
         sha256: spooled.sha256,
         columns: Some(roster.columns().to_vec()),
         separator: char::from(roster.separator()),
         chunk_rows: desk.settings.chunk_rows,
+        warnings: {
+            let left_out = left_out.clone();
+            Box::new(move || left_out.warnings())
+        },
         rows: roster.map(staged),
     };
-    receive::receive(&desk.database, today, expected, file).await
+    let rows = receive::receive(&desk.database, today, expected, file).await?;
+    Ok(Taken { rows, ignored_columns, warnings: left_out.warnings() })
 }
 
 fn refused_file(asked: &Asked, refused: &Refused) -> Response {
     match refused {
         Refused::Absent => asked.absent(),
-        Refused::NotYours => asked.refuse(StatusCode::FORBIDDEN, Code::Forbidden),
+        Refused::Forbidden => asked.refuse(StatusCode::FORBIDDEN, Code::Forbidden),
+        Refused::NotYours => {
+            let message = "Somebody else has begun this batch: only that client can send its file.";
+            let problem = Problem::error(ProblemCode::OutOfScope, "batchId", message);
+            let problem = problem.hint("Begin an onboarding of your own: startOnboarding.");
+            asked.problems(StatusCode::FORBIDDEN, &[problem])
+        }
         Refused::NotWaiting => {
             let message = "This batch waits for no file, or another request sends one.";
-            let problem = Problem::error(ProblemCode::Conflict, "batchId", message);
-            asked.problems(StatusCode::CONFLICT, &[problem])
+            asked.conflict(message, "Look at its state.")
         }
         Refused::Problems(problems) => asked.problems(StatusCode::UNPROCESSABLE_ENTITY, problems),
         Refused::Store(error) => asked.failed(error),

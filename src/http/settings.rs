@@ -1,6 +1,7 @@
 //! Every limit of the front door, in one place. What an operator may change is in `config/door.rs`, with its flag and its
 //! sanity check; the defaults are here.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,8 +131,12 @@ pub struct Upload {
     pub chunk_rows: usize,
     /// How long a client may take for each 64 KiB of a file.
     pub progress_deadline: Duration,
+    /// Bytes that a client has to bring in each second, on the average since it began; it has `progress_deadline` on top.
+    pub least_rate: NonZeroU32,
     /// Files that are received at once; further ones are told to come back.
     pub at_once: usize,
+    /// Those of one client among them.
+    pub at_once_of_client: usize,
     /// Where a file lies while it is received, without a name, so that nothing is left of it.
     pub spool: PathBuf,
 }
@@ -142,7 +147,9 @@ impl Default for Upload {
             limits: roster::Limits { bytes: 2 << 30, rows: 2_000_000, ..roster::Limits::default() },
             chunk_rows: 1_000,
             progress_deadline: Duration::from_secs(30),
+            least_rate: const { NonZeroU32::new(32 * 1024).unwrap() },
             at_once: 4,
+            at_once_of_client: 2,
             spool: std::env::temp_dir(),
         }
     }

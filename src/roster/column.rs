@@ -18,6 +18,8 @@ closed_list! {
         MonthlyWage = "GAJI POKOK",
         StartsOn = "TMT",
         Phone = "NO HP",
+        /// What kind of civil servant the row says that the person is. Nothing is kept of it.
+        Category = "STATUS KEPEGAWAIAN",
         /// The running number. Read over: rows are counted.
         Number = "NO",
         /// What was wrong with the row when it was sent before. Read over.
@@ -32,6 +34,46 @@ const NEEDED: [Column; 5] =
 /// Names of a header that are repeated to a person, at most.
 const NAMES_SHOWN: usize = 20;
 const NAME_LENGTH_SHOWN: usize = 40;
+/// Notes behind the name of a column that say how it is filled in and change nothing of what it means: letters and digits
+/// only, as in [`Column::names`]. `MM/DD/YYYY` is none of them, because dates are read day first.
+const NOTES: [&str; 34] = [
+    "lp",
+    "pl",
+    "lakilakiperempuan",
+    "priawanita",
+    "mf",
+    "malefemale",
+    "ddmmyyyy",
+    "ddmmyy",
+    "yyyymmdd",
+    "hhbbtttt",
+    "ddmmtttt",
+    "tglblnthn",
+    "tglbulantahun",
+    "tanggalbulantahun",
+    "haribulantahun",
+    "16digit",
+    "18digit",
+    "16digits",
+    "18digits",
+    "16angka",
+    "18angka",
+    "rp",
+    "idr",
+    "rupiah",
+    "dalamrupiah",
+    "wajib",
+    "wajibdiisi",
+    "required",
+    "opsional",
+    "optional",
+    "sesuaiktp",
+    "teks",
+    "text",
+    "formatteks",
+];
+/// Notes behind one name, at most.
+const NOTES_AT_ONCE: usize = 3;
 
 /// A column that a header has more than once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,26 +93,32 @@ impl Column {
     fn names(self) -> impl Iterator<Item = &'static str> {
         let names = match self {
             Self::NationalId => {
-                "nik nonik nomornik ktp noktp nomorktp nikktp noindukkependudukan nomorindukkependudukan \
+                "nik nonik nomornik ktp noktp nomorktp nikktp niknoktp noindukkependudukan nomorindukkependudukan \
                  identitynumber identitycardnumber nationalidnumber nationalid"
             }
             Self::ServiceNumber => {
-                "nip nonip nomornip nipbaru nippns noindukpegawai nomorindukpegawai civilservantnumber servicenumber"
+                "nip nonip nomornip nipbaru nippns nipnrp noindukpegawai nomorindukpegawai civilservantnumber \
+                 servicenumber"
             }
-            Self::FullName => "nama namalengkap namapegawai namapns namapeserta namadangelar name fullname",
+            Self::FullName => {
+                "nama namalengkap namapegawai namapns namapeserta namadangelar namadengangelar namalengkapdangelar \
+                 namalengkapdengangelar namalengkappegawai name fullname employeename nameofemployee"
+            }
             Self::BirthPlace => "tempatlahir tmptlahir tmplahir tptlahir kotalahir placeofbirth birthplace",
             Self::BirthDate => "tanggallahir tgllahir tglahir tgllhr dateofbirth dob birthday birthdate",
             Self::Sex => "jeniskelamin jnskelamin jeniskel jnskel kelamin jk lp gender sex",
             Self::WorkUnit => {
-                "unitkerja unit unor satuankerja satker skpd namaskpd opd namaopd instansi workunit"
+                "unitkerja namaunitkerja unit namaunit unor satuankerja satker namasatker skpd namaskpd skpdname opd \
+                 namaopd opdname perangkatdaerah namaperangkatdaerah instansi namainstansi workunit unitname workunitname"
             }
             Self::Grade => {
                 "golongan gol golonganruang golruang golru pangkatgolongan pangkatgol pangkatgolonganruang \
                  pangkatgolruang rank grade"
             }
             Self::MonthlyWage => {
-                "gajipokok gapok gaji gajipokokrp gajirp gajiperbulan upah upahperbulan upahsebulan wage salary \
-                 basicsalary monthlysalary monthlywage"
+                "gajipokok gapok gaji gajiperbulan gajibulan gajisebulan gajibulanan upah upahperbulan upahbulan \
+                 upahsebulan upahbulanan gajiupah upahgaji wage salary basicsalary monthlysalary monthlywage \
+                 allowanceorwage wageorallowance"
             }
             Self::StartsOn => {
                 "tmt tmtkepesertaan terhitungmulaitanggal tanggalmulai tglmulai mulaitanggal startdate startson"
@@ -79,22 +127,70 @@ impl Column {
                 "nohp hp nomorhp nohandphone handphone notelp notlp notelepon nomortelepon telepon telp nowa mobile \
                  mobilenumber mobilephone phonenumber phone"
             }
+            Self::Category => {
+                "statuskepegawaian statuspegawai statusasn jeniskepegawaian jenispegawai jenisasn kategoripegawai \
+                 kategoriasn civilservantcategory category employmentstatus"
+            }
             Self::Number => "no nomor nourut nomorurut number",
             Self::Error => "error",
         };
         names.split(' ')
     }
 
-    /// The column of a name: case, dots, spaces, underscores and the like do not matter.
+    /// Names that mean the column where the header has no other one for it: who writes `GAJI POKOK` and `TUNJANGAN` has a
+    /// wage and something else, who writes `TUNJANGAN` alone has nothing else to pay contributions on.
+    fn second_names(self) -> &'static str {
+        match self {
+            Self::WorkUnit => "dinas dinasinstansi unitorganisasi namaunitorganisasi department",
+            Self::MonthlyWage => {
+                "penghasilan penghasilanperbulan penghasilanbulan tunjangan tpp tambahanpenghasilan \
+                 tambahanpenghasilanpegawai tunjangankinerja allowance income monthlyincome"
+            }
+            _ => "",
+        }
+    }
+
+    /// The column of a name: case, dots, spaces, underscores and the like do not matter, and neither do [`NOTES`]. Several
+    /// names in one (`NIK / NO. KTP`, `UNIT KERJA (SKPD)`) have to mean the same.
     pub(super) fn of(name: &str) -> Option<Self> {
-        let key: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        Self::ALL.iter().copied().find(|column| column.names().any(|name| name == key))
+        let known =
+            |key: &str| Self::ALL.iter().copied().find(|column| column.names().any(|name| name == key));
+        Self::meant(name, &known)
+    }
+
+    /// The column of a name that is the second choice.
+    fn second(name: &str) -> Option<Self> {
+        let is_it = |key: &str, column: Self| column.second_names().split(' ').any(|name| name == key);
+        let known =
+            |key: &str| Self::ALL.iter().copied().find(|&column| !key.is_empty() && is_it(key, column));
+        Self::meant(name, &known)
+    }
+
+    fn meant(name: &str, known: &impl Fn(&str) -> Option<Self>) -> Option<Self> {
+        let alone = |name: &str| {
+            let key: String =
+                name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+            known(&key).or_else(|| without_notes(&key, NOTES_AT_ONCE, known))
+        };
+        let together = |marks: &[char]| {
+            let mut names = name.split(marks).filter(|name| !is_blank(name)).map(alone);
+            let first = names.next()??;
+            names.all(|other| other == Some(first)).then_some(first)
+        };
+        alone(name).or_else(|| together(&['(', ')', '[', ']'])).or_else(|| together(&['/']))
     }
 
     /// Is there something of a person in it?
     const fn is_read(self) -> bool {
         !matches!(self, Self::Number | Self::Error)
     }
+}
+
+fn without_notes(key: &str, at_once: usize, known: &impl Fn(&str) -> Option<Column>) -> Option<Column> {
+    NOTES.iter().find_map(|note| {
+        let rest = key.strip_suffix(note)?;
+        known(rest).or_else(|| (at_once > 1).then(|| without_notes(rest, at_once - 1, known))?)
+    })
 }
 
 /// The row of a roster that names its columns, understood.
@@ -109,7 +205,11 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn of(names: Vec<String>) -> Self {
-        let columns: Vec<_> = names.iter().map(|name| Column::of(name)).collect();
+        let mut columns: Vec<_> = names.iter().map(|name| Column::of(name)).collect();
+        let seconds: Vec<_> = names.iter().map(|name| Column::second(name)).collect();
+        let is_free = |second: Option<Column>| second.filter(|_| !columns.contains(&second));
+        let seconds: Vec<_> = seconds.into_iter().map(is_free).collect();
+        columns.iter_mut().zip(seconds).for_each(|(column, second)| *column = column.or(second));
         let unknown = names.iter().zip(&columns).filter(|(name, column)| column.is_none() && !is_blank(name));
         let ignored = unknown.map(|(name, _)| shown(name)).collect();
         Self { names, columns, ignored }
@@ -147,12 +247,65 @@ impl Header {
         cells.iter().enumerate().all(|(at, cell)| is_blank(cell) || self.column(at) == Some(Column::Number))
     }
 
+    /// Is it no person for certain? Right below the header, the numbers of the columns; anywhere, a total, and a line in which
+    /// there is nothing but a work unit or what is not read.
+    pub(super) fn is_no_person(&self, cells: &[String], is_first: bool) -> bool {
+        let is_wide = cells.iter().skip(self.columns.len()).any(|cell| !is_blank(cell));
+        !is_wide && ((is_first && numbers_columns(cells)) || self.is_total(cells) || self.is_title(cells))
+    }
+
+    fn is_total(&self, cells: &[String]) -> bool {
+        let Some(at) = cells.iter().position(|cell| !is_blank(cell)) else { return false };
+        let words = cells[at].split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let words: Vec<String> = words.map(str::to_uppercase).collect();
+        let is_total = match words.first().map(String::as_str) {
+            Some("JUMLAH" | "JML" | "TOTAL" | "SUBTOTAL") => true,
+            Some("SUB" | "GRAND") => words.get(1).is_some_and(|word| word == "TOTAL"),
+            _ => false,
+        };
+        // A name has nothing behind the word: there are people with any name.
+        let is_name = self.column(at) == Some(Column::FullName) && words.len() > 2;
+        let is_somebodys = |(place, cell): (usize, &String)| {
+            place != at
+                && !is_blank(cell)
+                && self.column(place).is_some_and(|column| NEEDED.contains(&column))
+        };
+        is_total && !is_name && !cells.iter().enumerate().any(is_somebodys)
+    }
+
+    fn is_title(&self, cells: &[String]) -> bool {
+        cells.iter().enumerate().all(|(at, cell)| match self.column(at) {
+            None | Some(Column::WorkUnit | Column::Error) => true,
+            Some(Column::Number) => !cell.contains(|c: char| c.is_ascii_digit()),
+            Some(_) => is_blank(cell),
+        })
+    }
+
+    /// How many columns it has up to its last name.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len() - self.names.iter().rev().take_while(|name| is_blank(name)).count()
+    }
+
     /// Has a quotation mark that is not closed in its own row made the next row part of a cell? Such a cell has a line
     /// break and, around it, as many separators as a row.
     pub(super) fn swallowed_a_row(&self, cells: &[String], separator: u8) -> bool {
         let separators = |cell: &str| cell.bytes().filter(|&byte| byte == separator).count();
-        let width = self.columns.len() - self.names.iter().rev().take_while(|name| is_blank(name)).count();
+        let width = self.width();
         cells.iter().any(|cell| cell.contains(['\n', '\r']) && separators(cell) + 1 >= width)
+    }
+
+    /// Why a row cannot be read: of a formula in a column that is read nobody knows what it comes to.
+    pub(super) fn uncomputed(&self, cells: &[usize]) -> Option<Problem> {
+        let is_read = |&&at: &&usize| self.column(at).is_some_and(Column::is_read);
+        let names: Vec<String> = cells.iter().filter(is_read).map(|&at| shown(&self.names[at])).collect();
+        if names.is_empty() {
+            return None;
+        }
+        let message =
+            format!("The formula under {} was never computed: there is no value.", names.join(", "));
+        let hint =
+            "Open the workbook in the spreadsheet program and save it again, or export it as “CSV UTF-8”.";
+        Some(Problem::error(ProblemCode::InvalidFormat, "row", message).hint(hint))
     }
 
     /// Reads a row.
@@ -188,6 +341,7 @@ impl Header {
                 Column::MonthlyWage => row.monthly_wage = unless_blank(text),
                 Column::StartsOn => row.starts_on = unless_blank(text),
                 Column::Phone => row.phone = unless_blank(text),
+                Column::Category => row.category = unless_blank(text),
                 Column::Number | Column::Error => {}
             }
         }
@@ -221,17 +375,38 @@ pub(super) fn advice(found: &[String]) -> String {
     )
 }
 
-/// Takes off the apostrophe by which a [report](super::ReportWriter) keeps a cell from being a formula.
+/// Do the cells count the columns, `1 2 3` or `(1) (2) (3)`, as below the headers of offices?
+fn numbers_columns(cells: &[String]) -> bool {
+    let number = |cell: &String| {
+        let bare = cell.trim_matches(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '[' | ']' | '.'));
+        bare.parse::<u16>().ok()
+    };
+    let numbers: Option<Vec<u16>> = cells.iter().filter(|cell| !is_blank(cell)).map(number).collect();
+    numbers.is_some_and(|numbers| {
+        numbers.len() >= NEEDED.len() && numbers[0] <= 1 && numbers.windows(2).all(|two| two[1] == two[0] + 1)
+    })
+}
+
+/// Takes off the apostrophe by which a [report](super::ReportWriter) keeps a cell from being a formula, and the `="…"` by
+/// which people keep a number from being a quantity.
 fn as_typed(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|rest| rest.starts_with(super::report::FORMULA_MARKS)).unwrap_or(cell)
+    let cell = cell.strip_prefix('\'').filter(|rest| super::report::is_formula(rest)).unwrap_or(cell);
+    let guarded = cell.trim().strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
+    guarded.filter(|text| !text.contains('"')).unwrap_or(cell)
 }
 
+/// What is in a cell that may be empty: a dash says that it is.
 fn unless_blank(text: String) -> Option<String> {
-    Some(text).filter(|text| !is_blank(text))
+    let is_dash = |c: char| matches!(c, '-' | '–' | '—') || is_unseen(c);
+    Some(text).filter(|text| !text.chars().all(is_dash))
 }
 
-fn is_blank(text: &str) -> bool {
-    text.trim().is_empty()
+pub(super) fn is_blank(text: &str) -> bool {
+    text.chars().all(is_unseen)
+}
+
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 
 /// A name from a file, fit for a person's terminal.
@@ -246,7 +421,8 @@ mod tests {
 
     #[test]
     fn no_name_means_two_columns_and_each_is_written_as_it_is_looked_up() {
-        let names: Vec<&str> = Column::ALL.iter().flat_map(|column| column.names()).collect();
+        let seconds = Column::ALL.iter().flat_map(|column| column.second_names().split_whitespace());
+        let names: Vec<&str> = Column::ALL.iter().flat_map(|column| column.names()).chain(seconds).collect();
         for name in &names {
             assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
@@ -289,8 +465,69 @@ mod tests {
     }
 
     #[test]
+    fn notes_behind_a_name_and_a_second_name_of_the_same_do_not_matter() {
+        for (written, column) in [
+            ("JENIS KELAMIN (L/P)", Column::Sex),
+            ("JENIS KELAMIN L/P", Column::Sex),
+            ("L/P (Jenis Kelamin)", Column::Sex),
+            ("TANGGAL LAHIR (DD/MM/YYYY)", Column::BirthDate),
+            ("Tgl. Lahir [tgl-bln-thn]", Column::BirthDate),
+            ("NIK (16 DIGIT)", Column::NationalId),
+            ("NIK/NO KTP", Column::NationalId),
+            ("NIK / No. KTP (16 digit, wajib diisi)", Column::NationalId),
+            ("NAMA LENGKAP DAN GELAR", Column::FullName),
+            ("NAMA (SESUAI KTP)", Column::FullName),
+            ("EMPLOYEE NAME", Column::FullName),
+            ("NIP/NRP", Column::ServiceNumber),
+            ("NIP 18 DIGIT", Column::ServiceNumber),
+            ("Unit Kerja / SKPD", Column::WorkUnit),
+            ("skpd_name", Column::WorkUnit),
+            ("Gaji/Bulan (Rp)", Column::MonthlyWage),
+            ("allowance_or_wage", Column::MonthlyWage),
+        ] {
+            assert_eq!(Column::of(written), Some(column), "{written}");
+        }
+        let long = format!("NIK{}", "WAJIB".repeat(20_000));
+        for written in [
+            "TANGGAL LAHIR (MM/DD/YYYY)",
+            "NIK/NIP",
+            "NIP (LAMA)",
+            "TMT (CPNS)",
+            "NAMA / NIP",
+            "NAMA (IBU)",
+            "(L/P)(NIK)",
+            "()",
+            "/",
+            &long,
+        ] {
+            assert_eq!(Column::of(written), None, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_second_choice_means_a_column_where_there_is_no_first() {
+        let header = |names: &[&str]| Header::of(names.iter().map(|&name| name.to_owned()).collect());
+        for name in ["PENGHASILAN", "TUNJANGAN", "Tunjangan (Rp)", "TPP"] {
+            let alone = header(&["NIK", name]);
+            assert_eq!((alone.column(1), alone.ignored.len()), (Some(Column::MonthlyWage), 0), "{name}");
+        }
+        for name in ["DINAS", "UNIT ORGANISASI"] {
+            assert_eq!(header(&[name]).column(0), Some(Column::WorkUnit), "{name}");
+        }
+        let both = header(&["TUNJANGAN", "GAJI POKOK"]);
+        assert_eq!((both.column(0), both.column(1)), (None, Some(Column::MonthlyWage)));
+        assert_eq!(both.ignored, ["TUNJANGAN"]);
+        let neither = header(&["NIK", "NIP", "NAMA", "TGL LAHIR", "JK", "TUNJANGAN", "PENGHASILAN"]).judge();
+        assert!(
+            matches!(&neither, Err(RosterError::Columns { doubled, .. }) if doubled[0].names == ["TUNJANGAN", "PENGHASILAN"]),
+            "which of them it is, nobody knows"
+        );
+    }
+
+    #[test]
     fn the_names_of_the_api_are_known() {
-        let row = serde_json::to_value(Row::default()).unwrap();
+        let row = Row { category: Some("PNS".into()), ..Row::default() };
+        let row = serde_json::to_value(row).unwrap();
         let known: Vec<_> = row.as_object().unwrap().keys().map(|name| Column::of(name)).collect();
         assert!(known.iter().all(Option::is_some), "{known:?}");
         assert_eq!(known.len(), Column::ALL.iter().filter(|column| column.is_read()).count());

@@ -12,7 +12,7 @@ use super::text::{self, Piece, Text};
 use super::{Limits, Line, RosterError, Source, find_header};
 
 /// The separators that are tried; of equals the first wins.
-pub(super) const SEPARATORS: [u8; 3] = *b",;\t";
+pub(super) const SEPARATORS: [u8; 4] = *b",;\t|";
 
 /// The rows of a file, one after the other.
 pub(super) struct Records {
@@ -42,7 +42,7 @@ pub(super) fn open(
     let mut failed = None;
     for separator in SEPARATORS {
         let mut records = Records::of(source, encoding, separator, limits)?;
-        match find_header(|| records.next()) {
+        match find_header(limits.columns, || records.next()) {
             Ok(header) if best.as_ref().is_none_or(|(_, best)| header.known() > best.known()) => {
                 best = Some((separator, header));
             }
@@ -61,7 +61,7 @@ pub(super) fn open(
     };
     header.judge()?;
     let mut records = Records::of(source, encoding, separator, limits)?;
-    find_header(|| records.next())?;
+    find_header(limits.columns, || records.next())?;
     Ok((records, header, separator))
 }
 
@@ -111,8 +111,7 @@ impl Records {
                     return Err(self.too_many_columns(begin));
                 }
                 _ if is_too_long || matches!(result, ReadRecordResult::OutputFull) => {
-                    let kibibytes = self.limits.row_bytes >> 10;
-                    return Err(RosterError::RowTooLong { line: begin, kibibytes });
+                    return Err(RosterError::RowTooLong { line: begin, bytes: self.limits.row_bytes });
                 }
                 ReadRecordResult::Record => break,
                 ReadRecordResult::InputEmpty if is_end => return Err(RosterError::OpenQuote { line: begin }),
@@ -126,7 +125,7 @@ impl Records {
             from = to;
             str::from_utf8(cell).expect("decoded text is cut at separators and quotes").to_owned()
         });
-        Ok(Some(Line { number: begin, cells: cells.collect(), numbers: Vec::new() }))
+        Ok(Some(Line { number: begin, cells: cells.collect(), ..Line::default() }))
     }
 
     fn too_many_columns(&self, line: i32) -> RosterError {

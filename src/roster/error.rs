@@ -42,10 +42,10 @@ pub enum RosterError {
         line: i32,
     },
     /// It is larger than [`Limits::bytes`](super::Limits::bytes).
-    #[error("The file is larger than {mebibytes} MiB.")]
+    #[error("The file is larger than {}.", size(*bytes))]
     TooLarge {
         /// The limit.
-        mebibytes: u64,
+        bytes: u64,
     },
     /// It has more rows than [`Limits::rows`](super::Limits::rows). No further one was read.
     #[error("The file has more than {rows} rows.")]
@@ -62,12 +62,12 @@ pub enum RosterError {
         columns: usize,
     },
     /// A row is longer than [`Limits::row_bytes`](super::Limits::row_bytes).
-    #[error("The row at line {line} is longer than {kibibytes} KiB.")]
+    #[error("The row at line {line} is longer than {}.", size(*bytes as u64))]
     RowTooLong {
         /// Where it begins.
         line: i32,
         /// The limit.
-        kibibytes: usize,
+        bytes: usize,
     },
     /// A quotation mark is not closed where its cell ends, and other rows became part of the cell.
     #[error(
@@ -114,7 +114,17 @@ impl RosterError {
     /// The same in the form in which the API names what is wrong with an input.
     pub fn problem(&self) -> Problem {
         let (code, hint) = match self {
-            Self::Empty | Self::NoRows => (ProblemCode::Required, None),
+            Self::Empty => (
+                ProblemCode::Required,
+                Some(
+                    "Open it in the spreadsheet, see that the people are in it, and save it again."
+                        .to_owned(),
+                ),
+            ),
+            Self::NoRows => (
+                ProblemCode::Required,
+                Some("Write the people below the header, one in each row, on the same sheet.".to_owned()),
+            ),
             Self::TooLarge { .. } | Self::TooManyRows { .. } => (
                 ProblemCode::OutOfRange,
                 Some("Split it into several files, each with the header.".to_owned()),
@@ -155,5 +165,14 @@ impl RosterError {
             Some(hint) => problem.hint(hint),
             None => problem,
         }
+    }
+}
+
+/// A size in the largest unit of which it is a whole number.
+fn size(bytes: u64) -> String {
+    match bytes {
+        1.. if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        1.. if bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
+        _ => format!("{bytes} bytes"),
     }
 }

@@ -8,9 +8,13 @@ use super::{RosterError, Source};
 /// How a file begins that is no table: its first bytes, what it is, and what to do.
 const FOREIGN: [(&[u8], &str, &str); 6] = [
     (b"\xD0\xCF\x11\xE0", "an old or an encrypted workbook (XLS)", SAVE_AS_WORKBOOK),
-    (b"\x1F\x8B", "compressed with gzip, whatever its name says", "Unpack it first: gunzip FILE."),
-    (b"7z\xBC\xAF\x27\x1C", "a 7z archive", "Unpack it first."),
-    (b"Rar!", "a RAR archive", "Unpack it first."),
+    (
+        b"\x1F\x8B",
+        "compressed with gzip, whatever its name says",
+        "Unpack it (“Extract”, or gunzip FILE), and send the CSV or XLSX that is in it.",
+    ),
+    (b"7z\xBC\xAF\x27\x1C", "a 7z archive", "Unpack it, and send the CSV or XLSX that is in it."),
+    (b"Rar!", "a RAR archive", "Unpack it, and send the CSV or XLSX that is in it."),
     (b"%PDF", "a PDF document", "Ask for the list from which it was printed, as CSV or XLSX."),
     (b"<", "an HTML or XML page, whatever its name says", SAVE_AS_CSV),
 ];

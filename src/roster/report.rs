@@ -4,8 +4,11 @@ use std::io::{self, Write};
 
 use super::Column;
 
-/// A cell that begins with one of these is a formula to a spreadsheet, and could do what its author wants.
-pub(super) const FORMULA_MARKS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// A cell that begins with one of these is a formula to a spreadsheet, and could do what its author wants; some take the
+/// wide forms of East Asian keyboards for the same.
+const FORMULA_MARKS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+/// Some take what stands behind one of these for the beginning of a cell.
+const CUTS: [char; 3] = ['\t', '\r', '\n'];
 /// A spreadsheet shows a number of so many digits as a quantity, and soon loses the last ones.
 const DIGITS_AT_RISK: usize = 12;
 /// Without it, a spreadsheet takes UTF-8 for another encoding.
@@ -61,11 +64,20 @@ impl<W: Write> ReportWriter<W> {
     }
 }
 
+/// Would a spreadsheet take it for a formula? Blanks ahead of it are passed over by some.
+pub(super) fn is_formula(cell: &str) -> bool {
+    let is_unseen =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
+    let text = cell.trim_start_matches(is_unseen);
+    let blanks = &cell[..cell.len() - text.len()];
+    blanks.contains(CUTS) || text.starts_with(FORMULA_MARKS)
+}
+
 /// A cell that a spreadsheet leaves as it is.
 fn harmless(cell: &str) -> String {
     let is_number = !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
     let is_at_risk = is_number && (cell.len() >= DIGITS_AT_RISK || cell.starts_with('0'));
-    let mark = if is_at_risk || cell.starts_with(FORMULA_MARKS) { "'" } else { "" };
+    let mark = if is_at_risk || is_formula(cell) { "'" } else { "" };
     format!("{mark}{cell}")
 }
 
@@ -118,8 +130,10 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula_and_no_number_loses_a_digit() {
-        for mark in super::FORMULA_MARKS {
-            assert_eq!(harmless(&format!("{mark}1+1")), format!("'{mark}1+1"));
+        for mark in super::FORMULA_MARKS.into_iter().chain(super::CUTS) {
+            for blanks in ["", " ", "\u{a0} ", "\u{feff}", "\t", "\n"] {
+                assert_eq!(harmless(&format!("{blanks}{mark}1+1")), format!("'{blanks}{mark}1+1"));
+            }
         }
         assert_eq!(harmless("1671086207787320"), "'1671086207787320");
         assert_eq!(harmless("089542622025"), "'089542622025");
@@ -130,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_was_made_harmless_is_read_as_it_was() {
-        let file = format!("{HEADER}\n1671086207787320;2;=Ani;x;-P;@\n");
+        let file = format!("{HEADER}\n1671086207787320;2; ＝Ani;x;-P;@\n");
         let again = report(&file, &[(0, "No.")]);
         let ((_, first), (_, second)) = (read(&file), read(&again));
         assert_eq!(second[0].row.full_name, first[0].row.full_name);

@@ -54,7 +54,9 @@ fn names(roster: &Whole) -> Vec<&str> {
 
 #[test]
 fn every_column_comes_to_its_place() {
-    let roster = roster(&format!("{HEADER}\n1,nip,nik,name,place,birth,sex,unit,grade,wage,start,phone\n"));
+    let roster = roster(&format!(
+        "{HEADER},STATUS KEPEGAWAIAN\n1,nip,nik,name,place,birth,sex,unit,grade,wage,start,phone,category\n"
+    ));
     let some = |text: &str| Some(text.to_owned());
     let row = Row {
         national_id: "nik".into(),
@@ -68,6 +70,7 @@ fn every_column_comes_to_its_place() {
         monthly_wage: some("wage"),
         starts_on: some("start"),
         phone: some("phone"),
+        category: some("category"),
         fault: None,
     };
     assert_eq!((roster.rows, roster.lines), (vec![row], vec![2]));
@@ -123,6 +126,79 @@ fn rows_with_nothing_in_them_are_left_out_and_lines_stay_right() {
 fn a_row_with_only_its_running_number_is_empty() {
     let roster = roster(&format!("NO,{NEEDED}\n1,1,2,Ani,x,P\n2,,,,,\n3\n"));
     assert_eq!((names(&roster), roster.empty_rows), (vec!["Ani"], 2));
+}
+
+#[test]
+fn a_row_of_what_cannot_be_seen_is_empty() {
+    let roster = roster(&format!("{NEEDED}\n1,2,Ani,x,P\n \u{a0}, , \u{200b},\u{feff},\t\n"));
+    assert_eq!((names(&roster), roster.empty_rows), (vec!["Ani"], 1));
+}
+
+fn left_out(text: &str) -> (Vec<String>, Vec<String>) {
+    let mut roster = open(Cursor::new(text.to_owned()), &Limits::default()).unwrap();
+    let names = roster.by_ref().map(|record| record.unwrap().row.full_name).collect();
+    let warnings = roster.left_out().warnings();
+    assert!(warnings.iter().all(|warning| !warning.is_error() && warning.hint.is_some()));
+    (names, warnings.into_iter().map(|warning| warning.message).collect())
+}
+
+#[test]
+fn what_is_no_person_for_certain_is_left_out_and_told() {
+    let header = "NO,NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,UNIT KERJA,GAJI POKOK,ESELON";
+    for numbers in ["1,2,3,4,5,6,7,8,9", "(1),(2),(3),(4),(5),(6),(7),(8),(9)", "0,1,2,3,4,5,6,7,8"] {
+        let rows = [
+            numbers,
+            ",,,,,,Dinas Kesehatan,,",
+            "1,1,2,Ani,x,P,,1,",
+            "JUMLAH,,,,,,,8.000.000,",
+            ",,,SUB TOTAL,,,,1,",
+            "2,3,4,Budi,x,L,,1,",
+            ",TOTAL : 2 orang,,,,,,,",
+            ",,,,,,,,\"Palembang, 1 Oktober 2014\"",
+        ];
+        let (names, warnings) = left_out(&format!("{header}\n{}\n", rows.join("\n")));
+        assert_eq!(names, ["Ani", "Budi"]);
+        assert_eq!(warnings, ["Lines that are no people were left out (6): 2, 3, 5, 6, 8, 9."], "{numbers}");
+    }
+}
+
+#[test]
+fn what_could_be_a_person_is_not_left_out() {
+    let header = "NO,NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,UNIT KERJA,GAJI POKOK";
+    for row in [
+        // Column numbers below the first person, out of order, or too few.
+        "1,2,3,4,5,6,7,8",
+        "2,1,,Jumlah Siregar Hasibuan,,,,",
+        "2,,,Ani,,,,",
+        "2,,,,,,Dinas Kesehatan,",
+        ",,,,,,Dinas Kesehatan,4250000",
+        ",,,TOTAL,22/07/1978,,,",
+        ",,,TOTAL,,P,,",
+        ",,,Total Budi Santoso,,,,",
+        ",,,,22/07/1978,,,",
+        "JUMLAH,,,,,P,,",
+    ] {
+        let (names, warnings) = left_out(&format!("{header}\n1,1,2,Ani,x,P,,\n{row}\n"));
+        assert_eq!((names.len(), warnings.len()), (2, 0), "{row}");
+    }
+    let (names, _) = left_out(&format!("{header}\n1,3,4,5,6,7,8,9\n"));
+    assert_eq!(names.len(), 1, "a row of other numbers");
+}
+
+#[test]
+fn a_text_guard_of_spreadsheets_and_a_dash_for_nothing_are_read() {
+    let file = format!("{NEEDED},GAJI POKOK,TMT,NO HP\n=\"16710102\",\"=\"\"1978\"\"\",Ani,x,P,-,—, - \n");
+    let row = &roster(&file).rows[0];
+    assert_eq!((row.national_id.as_str(), row.service_number.as_str()), ("16710102", "1978"));
+    assert_eq!((&row.monthly_wage, &row.starts_on, &row.phone), (&None, &None, &None));
+    let dash = roster(&format!("{NEEDED}\n1,2,-,x,P\n"));
+    assert_eq!(names(&dash), ["-"], "where something is needed, a dash is not nothing");
+}
+
+#[test]
+fn a_roster_may_be_separated_by_bars() {
+    let roster = roster(&format!("{}\n1|2|Ani, S.E.|x|P\n", NEEDED.replace(',', "|")));
+    assert_eq!(names(&roster), ["Ani, S.E."]);
 }
 
 #[test]
@@ -205,6 +281,27 @@ fn what_is_not_in_the_encoding_of_the_file_is_refused_with_its_line() {
         assert!(matches!(error, RosterError::Encoding { line: 3, encoding: "UTF-8" }), "{error}");
         let error = refused([&utf_16(&text)[..], &[0, 0xDC], &utf_16("x")[2..]].concat());
         assert!(matches!(error, RosterError::Encoding { line: 3, encoding: "UTF-16LE" }), "{error}");
+    }
+}
+
+#[test]
+fn a_file_of_windows_with_letters_of_another_encoding_is_refused_with_their_line() {
+    let windows = [NEEDED.as_bytes(), b"\n1,2,Jos\xE9,x,L\n"].concat();
+    assert_eq!(
+        names(&read([&windows[..], b"3,4,Ren\xE9e D\x92Arc \xC3,x,L\n"].concat()).unwrap())[1],
+        "Renée D’Arc Ã"
+    );
+    for letter in ["é", "’", "😀"] {
+        let error = refused([&windows[..], format!("3,4,{letter},x,L\n").as_bytes()].concat());
+        assert!(matches!(error, RosterError::Encoding { line: 3, encoding: "windows-1252" }), "{error}");
+        // On both sides of a border between two pieces of the file.
+        for at in 65_530..65_540 {
+            let padding = "1,2,Ani,x,P\n".repeat(5_000);
+            let begin = [&windows[..], padding.as_bytes(), b"3,4,"].concat();
+            let pad = "i".repeat(at - begin.len());
+            let error = refused([&begin[..], pad.as_bytes(), letter.as_bytes(), b",x,L\n"].concat());
+            assert!(matches!(error, RosterError::Encoding { line: 5_003, .. }), "{at}: {error}");
+        }
     }
 }
 

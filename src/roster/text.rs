@@ -3,7 +3,8 @@
 //! Which encoding it is, is settled before the first row is read and holds to the end. A byte order mark says so. In a
 //! file without one the first letter beyond ASCII decides: it is well-formed UTF-8, or the file is in Windows-1252, as
 //! spreadsheets save it where nobody chose. What does not fit later on is an error and is never replaced: a letter
-//! that was guessed is somebody's name.
+//! that was guessed is somebody's name. Every byte is a letter of Windows-1252, so there the letters of UTF-8 (`Ã©` for `é`)
+//! do not fit: a file that was put together from both is refused at the line where the other one begins.
 
 use std::io::{self, SeekFrom};
 
@@ -26,6 +27,20 @@ pub(super) struct Text {
     /// The source has no more, and the decoder knows.
     is_over: bool,
     is_broken: bool,
+    /// Looks for letters of UTF-8 where there are none.
+    watch: Watch,
+    /// It found one behind `rest`.
+    is_mixed: bool,
+}
+
+/// Where in a letter of UTF-8 of several bytes a text could be.
+#[derive(Default)]
+struct Watch {
+    /// Bytes that the letter still needs, and which the next of them can be.
+    needs: u8,
+    next: (u8, u8),
+    /// Bytes of it so far.
+    length: usize,
 }
 
 /// What comes next.
@@ -75,7 +90,9 @@ impl Text {
         source.seek(SeekFrom::Start(0))?;
         let decoder = encoding.new_decoder_with_bom_removal();
         let (input, output) = (vec![0; PIECE], vec![0; 3 * PIECE]);
-        Ok(Self { source, encoding, decoder, input, rest: 0..0, output, is_over: false, is_broken: false })
+        let (watch, rest) = (Watch::default(), 0..0);
+        let (is_over, is_broken, is_mixed) = (false, false, false);
+        Ok(Self { source, encoding, decoder, input, rest, output, is_over, is_broken, watch, is_mixed })
     }
 
     pub(super) fn into_source(self) -> Box<dyn Source> {
@@ -97,7 +114,17 @@ impl Text {
                 return Ok(Piece::End);
             }
             if self.rest.is_empty() {
+                if self.is_mixed {
+                    self.is_broken = true;
+                    continue;
+                }
                 self.rest = 0..fill(&mut *self.source, &mut self.input)?;
+                if self.encoding == WINDOWS_1252
+                    && let Some(at) = self.watch.find(&self.input[self.rest.clone()])
+                {
+                    (self.rest, self.is_mixed) = (0..at, true);
+                    continue;
+                }
             }
             let is_last = self.rest.is_empty();
             let input = &self.input[self.rest.clone()];
@@ -113,6 +140,36 @@ impl Text {
                 return Ok(Piece::More(&self.output[..written]));
             }
         }
+    }
+}
+
+impl Watch {
+    /// Where the first whole letter of several bytes begins in the next piece; 0 if it began in the piece before.
+    fn find(&mut self, piece: &[u8]) -> Option<usize> {
+        if self.needs == 0 && piece.is_ascii() {
+            return None;
+        }
+        for (at, &byte) in piece.iter().enumerate() {
+            if self.needs > 0 && (self.next.0..=self.next.1).contains(&byte) {
+                (self.needs, self.next, self.length) = (self.needs - 1, (0x80, 0xBF), self.length + 1);
+                if self.needs == 0 {
+                    return Some((at + 1).saturating_sub(self.length));
+                }
+                continue;
+            }
+            (self.needs, self.next) = match byte {
+                0xC2..=0xDF => (1, (0x80, 0xBF)),
+                0xE0 => (2, (0xA0, 0xBF)),
+                0xED => (2, (0x80, 0x9F)),
+                0xE1..=0xEF => (2, (0x80, 0xBF)),
+                0xF0 => (3, (0x90, 0xBF)),
+                0xF1..=0xF3 => (3, (0x80, 0xBF)),
+                0xF4 => (3, (0x80, 0x8F)),
+                _ => (0, (0, 0)),
+            };
+            self.length = 1;
+        }
+        None
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn open(source: Box<dyn Source>, limits: &Limits) -> Result<(Rows, He
     let mut most = 0;
     for sheet in &sheets {
         let mut cells = Cells::of(archive.part(&sheet.part, limits.unpacked_bytes)?, limits);
-        let header = match find_header(|| cells.next(&book, limits)) {
+        let header = match find_header(limits.columns, || cells.next(&book, limits)) {
             Ok(header) => header,
             Err(RosterError::Empty) => continue,
             Err(error) => return Err(error),
@@ -93,7 +93,7 @@ pub(super) fn open(source: Box<dyn Source>, limits: &Limits) -> Result<(Rows, He
     }
     let (sheet, header) = rosters.remove(0);
     let mut cells = Cells::of(archive.into_part(&sheet.part, limits.unpacked_bytes)?, limits);
-    find_header(|| cells.next(&book, limits))?;
+    find_header(limits.columns, || cells.next(&book, limits))?;
     Ok((Rows { cells, book, limits: *limits }, header))
 }
 

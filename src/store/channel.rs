@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
-use sqlx::PgConnection;
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::StoreError;
 use super::session::Session;
 use crate::domain::actor::Actor;
+use crate::domain::calendar::Calendar;
 use crate::domain::channel::{ChannelKind, ChannelLife};
 
 /// A channel to be written.
@@ -80,19 +81,20 @@ pub async fn closing_of(conn: &mut PgConnection, id: i64) -> Result<Option<Naive
 ///
 /// # Errors
 /// The database is away.
-pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<ChannelLife, StoreError> {
+pub async fn lock(conn: &mut PgConnection, id: i64, calendar: Calendar) -> Result<ChannelLife, StoreError> {
     let sql = "select opened_on, closed_on from channel where id = $1 for update";
     let (opened_on, closed_on) = sqlx::query_as(sql).bind(id).fetch_one(&mut *conn).await?;
     // After the lock, so that it sees whatever was opened below while this waited for it.
-    let (children, children_closed_on, last_enrollment_on) = sqlx::query_as(
+    let (children, children_closed_on, last_enrollment_at): (_, _, Option<DateTime<Utc>>) = sqlx::query_as(
         "select count(*), case when bool_and(closed_on is not null) then max(closed_on) end,
-                (select (p.registered_at at time zone 'Asia/Jakarta')::date from participant p
+                (select p.registered_at from participant p
                  where p.channel_id = $1 order by p.id desc limit 1)
          from channel where parent_id = $1",
     )
     .bind(id)
     .fetch_one(conn)
     .await?;
+    let last_enrollment_on = last_enrollment_at.map(|moment| calendar.day_of(moment));
     Ok(ChannelLife { opened_on, closed_on, last_enrollment_on, children_closed_on, children })
 }
 
@@ -108,28 +110,41 @@ pub async fn close(conn: &mut PgConnection, id: i64, on: NaiveDate) -> Result<()
 /// The day on which each of some channels last brought in one of the people whom the actor's scope has; those that never
 /// did are absent.
 ///
-/// One look at an index for each channel. No person leaves the store, so that figures' readers may ask too.
+/// One look at an index for each channel. Where it brought in nobody of the actor's provinces the figures say so: looking
+/// for one would read all of its people. No person leaves the store, so that figures' readers may ask too.
 ///
 /// # Errors
 /// The database is away.
 pub async fn last_enrollments(
     session: &Session,
     actor: &Actor,
+    calendar: Calendar,
     ids: &[i64],
 ) -> Result<HashMap<i64, NaiveDate>, StoreError> {
-    let rows: Vec<(i64, NaiveDate)> = sqlx::query_as(
-        "select c.id, (l.registered_at at time zone 'Asia/Jakarta')::date
+    let scope = &actor.scope;
+    let has_figures = !scope.provinces.is_empty() && scope.employer.is_none() && scope.association.is_none();
+    let brought_in = if has_figures { AND_BROUGHT_IN } else { "" };
+    let sql = format!(
+        "select c.id, l.registered_at
          from unnest($1::bigint[]) as c(id)
          cross join lateral (select p.registered_at from participant p
                              where p.channel_id = c.id
                                and (cardinality($2::smallint[]) = 0 or p.province_id = any($2))
                              order by p.id desc limit 1) l
-         where cardinality($3::bigint[]) = 0 or c.id = any($3)",
-    )
-    .bind(ids)
-    .bind(&actor.scope.provinces)
-    .bind(&actor.scope.channels)
-    .fetch_all(session)
-    .await?;
-    Ok(rows.into_iter().collect())
+         where (cardinality($3::bigint[]) = 0 or c.id = any($3)){brought_in}"
+    );
+    let rows: Vec<(i64, DateTime<Utc>)> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(ids)
+        .bind(&scope.provinces)
+        .bind(&scope.channels)
+        .fetch_all(session)
+        .await?;
+    Ok(rows.into_iter().map(|(id, moment)| (id, calendar.day_of(moment))).collect())
 }
+
+/// And it has brought in somebody of these provinces, by the figures.
+const AND_BROUGHT_IN: &str = " and (
+    exists (select from channel_figure f
+            where f.channel_id = c.id and f.province_id = any($2) and f.persons > 0)
+    or exists (select from count_delta d
+               where d.channel_id = c.id and d.province_id = any($2) and d.standing is not null and d.persons > 0))";

@@ -43,6 +43,8 @@ pub struct PoolSettings {
     pub statement_timeout: Duration,
     /// Lookups by number in an hour that may find nobody, for each client.
     pub misses_per_hour: u32,
+    /// Onboardings of one client that have not ended, at most: each keeps its rows on the disk.
+    pub open_batches: u32,
 }
 
 impl Default for PoolSettings {
@@ -54,6 +56,7 @@ impl Default for PoolSettings {
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_secs(10),
             misses_per_hour: 100,
+            open_batches: 20,
         }
     }
 }
@@ -115,6 +118,8 @@ pub struct Database {
     pub login_is_owner: bool,
     /// Lookups by number in an hour that may find nobody, for each client.
     pub misses_per_hour: i64,
+    /// Onboardings of one client that have not ended, at most.
+    pub open_batches: i64,
     options: PgConnectOptions,
     /// Who may ask.
     pub clients: ClientBook,
@@ -174,6 +179,7 @@ impl Database {
             keys,
             login_is_owner,
             misses_per_hour: settings.misses_per_hour.into(),
+            open_batches: settings.open_batches.into(),
             options,
             clients,
             watched: Watched::default(),

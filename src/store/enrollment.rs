@@ -19,7 +19,7 @@ use crate::domain::standing::PaidMonths;
 
 mod ending;
 
-pub use ending::{End, end_many, people_open_at};
+pub use ending::{End, employed_until, end_many, people_open_at};
 
 /// An enrollment as the registry keeps it.
 #[derive(Clone, Debug, FromRow)]

@@ -1,7 +1,8 @@
 //! Onboarding batches and the outcome of each of their rows: what is read of them. What is written is in [`writing`], the
-//! rows on their way in [`staging`], and what workers do in [`lease`].
+//! rows on their way in [`staging`], what workers do in [`lease`], and what ends by age in [`retention`].
 
 pub mod lease;
+pub mod retention;
 pub mod staging;
 pub mod writing;
 
@@ -58,18 +59,24 @@ pub struct BatchRow {
     pub plan_digest: Option<Vec<u8>>,
     /// The client that approved the plan.
     pub approved_by: Option<String>,
-    /// The client that stopped it.
+    /// The client that stopped it; `None` where it waited too long.
     pub cancelled_by: Option<String>,
     /// Why.
     pub cancel_reason: Option<String>,
-    /// What stopped it as a whole.
+    /// What stopped it as a whole, or, as warnings, what of its file was left out.
     pub problems: Option<Json<Vec<Problem>>>,
+    /// Was it only tried? Then its plan was its end.
+    pub dry_run: bool,
+    /// When its rows, as they were sent, were discarded.
+    pub discarded_at: Option<DateTime<Utc>>,
+    /// The header of its file; `None` where it came in the request, or has not come yet.
+    pub columns: Option<Vec<String>>,
 }
 
 const COLUMNS: &str = "b.id, b.state, b.employer_id, b.channel_id, b.file_name, b.digest, b.received, b.pending, \
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
                        b.submitted_by, b.submitted_at, b.finished_at, b.plan_digest, b.approved_by, b.cancelled_by, \
-                       b.cancel_reason, b.problems";
+                       b.cancel_reason, b.problems, b.dry_run, b.discarded_at, b.columns";
 /// A plan is told as a whole or not at all: its quota is counted while it is made.
 const IS_TOLD: &str = "exists (select from onboarding_batch b where b.id = r.batch_id \
                        and b.state not in ('RECEIVING', 'VALIDATING'))";
@@ -255,35 +262,74 @@ fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &RowFilter) {
     }
 }
 
-/// What became of the rows of each work unit of several batches, the largest first.
+/// What became of the rows of the work units of a batch.
+#[derive(Clone, Debug, Default)]
+pub struct WorkUnits {
+    /// How many units there are.
+    pub units: i32,
+    /// The largest of them, the largest first.
+    pub largest: Vec<(String, Counts)>,
+}
+
+/// What became of the rows of the work units of several batches: of each batch so many of the largest.
 ///
 /// # Errors
 /// The database is away.
 pub async fn by_work_unit(
     session: &Session,
     batches: &[i64],
-) -> Result<HashMap<i64, Vec<(String, Counts)>>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select batch_id, coalesce(work_unit, '') as "work_unit!", outcome as "outcome: RowOutcome",
-                  count(*)::integer as "n!", (count(*) filter (where flagged))::integer as "flagged!"
-           from onboarding_row r where batch_id = any($1)
-             and exists (select from onboarding_batch b where b.id = r.batch_id
-                           and b.state not in ('RECEIVING', 'VALIDATING')) group by 1, 2, 3"#,
-        batches
-    )
-    .fetch_all(session)
-    .await?;
-    let mut units: HashMap<i64, HashMap<String, Counts>> = HashMap::new();
-    for row in rows {
-        let counts = units.entry(row.batch_id).or_default().entry(row.work_unit).or_default();
-        counts.add_many(row.outcome, row.n, row.flagged);
+    most: i64,
+) -> Result<HashMap<i64, WorkUnits>, StoreError> {
+    // The file names its units, so that there can be as many as it has rows: they are cut before they leave the database.
+    let mut sql = QueryBuilder::new(
+        "select * from (
+             select u.*, (count(*) over of_batch)::integer as units,
+                    row_number() over (of_batch order by u.received desc, u.work_unit collate \"C\") as place
+             from (select r.batch_id, coalesce(r.work_unit, '') as work_unit, count(*)::integer as received,
+                          (count(*) filter (where r.outcome = 'PENDING'))::integer as pending,
+                          (count(*) filter (where r.outcome = 'ENROLLED'))::integer as enrolled,
+                          (count(*) filter (where r.outcome = 'ALREADY_ENROLLED'))::integer as already_enrolled,
+                          (count(*) filter (where r.outcome = 'REJECTED'))::integer as rejected,
+                          (count(*) filter (where r.flagged))::integer as flagged
+                   from onboarding_row r where r.batch_id = any(",
+    );
+    sql.push_bind(batches.to_vec()).push(") and ").push(IS_TOLD);
+    sql.push(" group by 1, 2) u window of_batch as (partition by u.batch_id)) p where place <= ");
+    sql.push_bind(most).push(" order by batch_id, place");
+    let rows: Vec<UnitRow> = sql.build_query_as().fetch_all(session).await?;
+    let mut units: HashMap<i64, WorkUnits> = HashMap::new();
+    for UnitRow {
+        batch_id,
+        work_unit,
+        units: all,
+        received,
+        pending,
+        enrolled,
+        already_enrolled,
+        rejected,
+        flagged,
+    } in rows
+    {
+        let found = units.entry(batch_id).or_default();
+        found.units = all;
+        found
+            .largest
+            .push((work_unit, Counts { received, pending, enrolled, already_enrolled, rejected, flagged }));
     }
-    let sorted = |units: HashMap<String, Counts>| {
-        let mut units: Vec<_> = units.into_iter().collect();
-        units.sort_by(|(a, x), (b, y)| y.received.cmp(&x.received).then_with(|| a.cmp(b)));
-        units
-    };
-    Ok(units.into_iter().map(|(batch, units)| (batch, sorted(units))).collect())
+    Ok(units)
+}
+
+#[derive(FromRow)]
+struct UnitRow {
+    batch_id: i64,
+    work_unit: String,
+    units: i32,
+    received: i32,
+    pending: i32,
+    enrolled: i32,
+    already_enrolled: i32,
+    rejected: i32,
+    flagged: i32,
 }
 
 /// How many rows of several batches have each problem, the most frequent first.

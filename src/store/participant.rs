@@ -85,10 +85,10 @@ pub struct ParticipantFilter {
     pub statuses: Vec<ParticipantStatus>,
     /// All these words, or their beginnings, in the name.
     pub words: Vec<String>,
-    /// Registered on this day or later, in the agency's time zone.
-    pub registered_from: Option<NaiveDate>,
-    /// Registered on this day or earlier, in the agency's time zone.
-    pub registered_until: Option<NaiveDate>,
+    /// Registered at this moment or later.
+    pub registered_from: Option<DateTime<Utc>>,
+    /// Registered before this moment.
+    pub registered_before: Option<DateTime<Utc>>,
 }
 
 /// Something that has people.

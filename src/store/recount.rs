@@ -4,18 +4,22 @@
 //! People are walked channel by channel, so memory does not grow with the register. Nothing here shows anybody: what is
 //! told are figures.
 
+mod stray;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, FromRow, PgConnection};
 
+use self::stray::{Kept, Strays};
 use super::Database;
 use super::database::maintenance;
 use super::error::StoreError;
+use super::participant::{Person, Summary};
 use super::session::Session;
 use crate::domain::count::{Among, Counted, Deltas, Held, add};
-use crate::domain::enrollment::{CivilServantCategory, EnrollmentStatus, Segment};
+use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 use crate::domain::participant::ParticipantStatus;
 use crate::domain::rule::Rulebook;
 use crate::domain::standing::Course;
@@ -73,13 +77,14 @@ enum Payer {
     Association,
 }
 
-/// Counts everybody at one moment and compares with what is kept then; `progress` hears how many people are done.
+/// Counts everybody at one moment and compares with what is kept then, beside people and enrollments too; `progress` hears how many people are done.
 ///
 /// # Errors
 /// The database is away.
 pub async fn recount(
     database: &Database,
     rules: &Rulebook,
+    today: NaiveDate,
     progress: impl Fn(u64) + Sync,
 ) -> Result<Recount, StoreError> {
     let mut connection = database.maintenance().await?;
@@ -91,8 +96,11 @@ pub async fn recount(
     }
     let mut recount = Recount::default();
     let mut kept = kept_channels(&mut transaction).await?;
+    let day = stray::Day::of(&mut transaction, today).await?;
     let mut walk = Walk::begin(&mut transaction).await?;
-    while let Some((channel, counted)) = walk.next_channel(&mut transaction, rules).await? {
+    while let Some(next) = walk.next_channel(&mut transaction, rules, Some(day)).await? {
+        let Channel { id: channel, counted, strays } = next;
+        strays.tell(&mut recount, channel);
         kept.remove(&channel);
         let kept = kept_days(&mut transaction, channel).await?;
         compare_days(&mut recount, channel, kept, counted);
@@ -135,8 +143,8 @@ pub async fn rebuild(conn: &mut PgConnection, rules: &Rulebook) -> Result<u64, S
         sqlx::query(statement).execute(&mut *conn).await?;
     }
     let mut walk = Walk::begin(&mut *conn).await?;
-    while let Some((channel, counted)) = walk.next_channel(&mut *conn, rules).await? {
-        write_days(conn, channel, &counted).await?;
+    while let Some(channel) = walk.next_channel(&mut *conn, rules, None).await? {
+        write_days(conn, channel.id, &channel.counted).await?;
     }
     for statement in SUMMED_UP {
         sqlx::query(statement).execute(&mut *conn).await?;
@@ -193,16 +201,46 @@ struct EnrollmentRow {
     counts_from: NaiveDate,
     starts_on: NaiveDate,
     ends_on: Option<NaiveDate>,
+    end_reason: Option<EndReason>,
     paid: Option<Vec<NaiveDate>>,
     status: EnrollmentStatus,
+    enrollment_id: i64,
+    paid_through: Option<NaiveDate>,
+    lapses_on: Option<NaiveDate>,
+    person_status: ParticipantStatus,
+    person_employer_id: Option<i64>,
+    person_association_id: Option<i64>,
+}
+
+/// The people of a channel, counted.
+struct Channel {
+    id: i64,
+    counted: HashMap<Day, i64>,
+    strays: Strays,
 }
 
 impl EnrollmentRow {
+    fn kept(&self) -> Kept {
+        let Self { enrollment_id: id, status, paid_through, lapses_on, .. } = *self;
+        Kept { id, status, paid_through, lapses_on }
+    }
+
+    fn summary(&self) -> Summary {
+        let (employer_id, association_id) = (self.person_employer_id, self.person_association_id);
+        Summary { id: self.id, employer_id, association_id, status: self.person_status }
+    }
+
     fn held(self) -> Held {
         let days = (self.counts_from, self.starts_on, self.ends_on);
         let course = Course::kept(days, self.paid.as_deref(), self.status);
-        let (employer, association) = (self.employer_id, self.association_id);
-        Held { segment: self.segment, civil_servant: self.civil_servant, employer, association, course }
+        Held {
+            segment: self.segment,
+            civil_servant: self.civil_servant,
+            employer: self.employer_id,
+            association: self.association_id,
+            end_reason: self.end_reason,
+            course,
+        }
     }
 }
 
@@ -211,7 +249,9 @@ impl Walk {
         sqlx::query(
             "declare people no scroll cursor for
              select p.channel_id, p.id, p.province_id, p.deceased_on, e.segment, e.civil_servant, e.employer_id,
-                    e.association_id, e.counts_from, e.starts_on, e.ends_on, e.paid, e.status
+                    e.association_id, e.counts_from, e.starts_on, e.ends_on, e.end_reason, e.paid, e.status,
+                    e.id as enrollment_id, e.paid_through, e.lapses_on, p.status as person_status,
+                    p.employer_id as person_employer_id, p.association_id as person_association_id
              from participant p join enrollment e on e.participant_id = p.id
              order by p.channel_id, p.id",
         )
@@ -233,29 +273,39 @@ impl Walk {
         &mut self,
         conn: &mut PgConnection,
         rules: &Rulebook,
-    ) -> Result<Option<(i64, HashMap<Day, i64>)>, StoreError> {
+        compared_on: Option<stray::Day>,
+    ) -> Result<Option<Channel>, StoreError> {
         let Some(first) = self.next_row(conn).await? else { return Ok(None) };
         let channel = first.channel_id;
-        let mut days = HashMap::new();
+        let (mut days, mut strays) = (HashMap::new(), Strays::default());
         self.next = Some(first);
         while let Some(first) = self.next_row(conn).await? {
             if first.channel_id != channel {
                 self.next = Some(first);
                 break;
             }
-            let (id, province, deceased_on) = (first.id, first.province_id, first.deceased_on);
-            let mut held = vec![first.held()];
+            let (summary, mut kept) = (first.summary(), vec![first.kept()]);
+            let mut person = Person {
+                known: None,
+                deceased_on: first.deceased_on,
+                province_id: first.province_id,
+                channel_id: channel,
+                enrollments: BTreeMap::from([(first.enrollment_id, first.held())]),
+            };
             while let Some(more) = self.next_row(conn).await? {
-                if more.id != id {
+                if more.id != summary.id {
                     self.next = Some(more);
                     break;
                 }
-                held.push(more.held());
+                kept.push(more.kept());
+                person.enrollments.insert(more.enrollment_id, more.held());
             }
-            let person = Counted { province, channel, deceased_on, held: held.iter().collect() };
-            self.count(&person, &mut days, rules);
+            self.count(&person.counted(), &mut days, rules);
+            if let Some(day) = compared_on {
+                strays.look(&person, &summary, &kept, day, rules);
+            }
         }
-        Ok(Some((channel, days)))
+        Ok(Some(Channel { id: channel, counted: days, strays }))
     }
 
     fn count(&mut self, person: &Counted<'_>, days: &mut HashMap<Day, i64>, rules: &Rulebook) {

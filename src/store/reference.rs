@@ -12,6 +12,7 @@ use super::clearance;
 use super::error::StoreError;
 use super::session::Session;
 use super::target;
+use crate::domain::calendar::Calendar;
 use crate::domain::channel::{Channel, ChannelKind};
 use crate::domain::enrollment::{CivilServantCategory, Programme, Segment};
 use crate::domain::identity::{RegionBook, ServiceNumberRules};
@@ -37,6 +38,8 @@ pub struct Reference {
     pub reported: Vec<ReportedFigure>,
     /// The rules in force, and those that were.
     pub rules: Rulebook,
+    /// Which day it is in this register.
+    pub calendar: Calendar,
 }
 
 impl Reference {
@@ -99,7 +102,8 @@ impl Reference {
 pub async fn load(session: &Session) -> Result<Reference, StoreError> {
     let (provinces, channels, rules) =
         tokio::try_join!(load_provinces(session), load_channels(session), load_rules(session))?;
-    let (agreements, targets, reported) = tokio::try_join!(
+    let (calendar, agreements, targets, reported) = tokio::try_join!(
+        load_calendar(session),
         agreement::load(session, None),
         target::load(session),
         target::load_reported(session)
@@ -119,7 +123,14 @@ pub async fn load(session: &Session) -> Result<Reference, StoreError> {
         targets,
         reported,
         rules,
+        calendar,
     })
+}
+
+async fn load_calendar(session: &Session) -> Result<Calendar, StoreError> {
+    let sql = "select created_at, days_behind from installation";
+    let (made_at, days_behind) = sqlx::query_as(sql).fetch_one(session).await?;
+    Ok(Calendar { made_at, days_behind })
 }
 
 async fn load_provinces(session: &Session) -> Result<Vec<Province>, StoreError> {

@@ -77,11 +77,13 @@ pub async fn rotate(
     sqlx::query(lock).execute(&mut *conn).await?;
     let secret = retry_secret(conn, old).await?.ok_or(RotationError::NotThePrevious)?;
     let mut done = Rotated::default();
+    // First: somebody may hold a batch and wait for this exchange, and that is better found out now than at its end.
+    rotate_repeats(conn, (old, new)).await?;
     rotate_participants(conn, (old, new), &mut done, &mut progress).await?;
     rotate_former_numbers(conn, (old, new), &mut done).await?;
     rotate_enrollments(conn, (old, new), &mut done).await?;
     rotate_employers(conn, (old, new), &mut done).await?;
-    rotate_onboardings(conn, (old, new)).await?;
+    rotate_chunks(conn, (old, new)).await?;
     let claimed =
         sqlx::query_scalar!(r#"select count(*) as "n!" from identifier"#).fetch_one(&mut *conn).await?;
     let claimed = claimed.unsigned_abs();
@@ -322,10 +324,7 @@ async fn rotate_employers(
 }
 
 /// Rows on their way go on under the new key; their digests are of what outlives the exchange.
-async fn rotate_onboardings(
-    conn: &mut PgConnection,
-    (old, new): (&Keys, &Keys),
-) -> Result<(), RotationError> {
+async fn rotate_chunks(conn: &mut PgConnection, (old, new): (&Keys, &Keys)) -> Result<(), RotationError> {
     // One at a time: a chunk is as large as thousands of numbers.
     let mut last = (0, 0);
     loop {
@@ -334,13 +333,17 @@ async fn rotate_onboardings(
                    order by batch_id, first_row limit 1";
         let chunk: Option<(i64, i32, Vec<u8>)> =
             sqlx::query_as(sql).bind(last.0).bind(last.1).fetch_optional(&mut *conn).await?;
-        let Some((batch, first_row, sealed)) = chunk else { break };
+        let Some((batch, first_row, sealed)) = chunk else { return Ok(()) };
         let rows = old.open_rows(batch, first_row, &sealed)?;
         let sql = "update onboarding_chunk set sealed = $3 where batch_id = $1 and first_row = $2";
         let sealed = new.seal_rows(batch, first_row, &rows);
         sqlx::query(sql).bind(batch).bind(first_row).bind(sealed).execute(&mut *conn).await?;
         last = (batch, first_row);
     }
+}
+
+/// So does what is known of repeated rows: whoever writes it has the lock on the chunks first, and so nobody does meanwhile.
+async fn rotate_repeats(conn: &mut PgConnection, (old, new): (&Keys, &Keys)) -> Result<(), RotationError> {
     let repeated: Vec<(i64, Vec<u8>)> = sqlx::query_as(
         "select id, repeated from onboarding_batch where repeated is not null for no key update",
     )

@@ -30,6 +30,13 @@ impl App {
     pub async fn owner(&self, sql: &'static str) {
         sqlx::raw_sql(sql).execute(&self.sql).await.unwrap();
     }
+
+    /// Another test's transaction, older than an entry, keeps it from being sealed: PostgreSQL counts transactions of all
+    /// databases together.
+    pub async fn wait_until_all_can_be_sealed(&self) {
+        let all = "select bool_and(transaction < pg_snapshot_xmin(pg_current_snapshot())) from audit_entry";
+        while !sqlx::query_scalar::<_, bool>(all).fetch_one(&self.sql).await.unwrap() {}
+    }
 }
 
 fn one(outcome: &str, operation: &str, people: &[i64]) -> Vec<Entry> {

@@ -26,17 +26,10 @@ async fn read(app: &App) {
 
 /// All that there is in one more seal.
 async fn seal_all(app: &App) -> Hash {
-    wait_until_all_can_be_sealed(app).await;
+    app.wait_until_all_can_be_sealed().await;
     seal(&app.database).await.unwrap();
     assert_eq!(verified(app, None).await.unwrap().unsealed, 0);
     head(&app.database.control).await.unwrap().expect("a seal").hash
-}
-
-/// Another test's transaction, older than an entry, keeps it from being sealed: PostgreSQL counts transactions of all
-/// databases together.
-async fn wait_until_all_can_be_sealed(app: &App) {
-    let all = "select bool_and(transaction < pg_snapshot_xmin(pg_current_snapshot())) from audit_entry";
-    while !sqlx::query_scalar::<_, bool>(all).fetch_one(&app.sql).await.unwrap() {}
 }
 
 async fn verified(app: &App, head: Option<&Hash>) -> Result<Verified, Tampering> {
@@ -137,7 +130,7 @@ async fn a_seal_of_another_key_is_forged() {
     let thief = Database::open(options, Keys::derive(&[9; 32]), PoolSettings::default()).await.unwrap();
     assert_eq!(verify(&thief, None).await.unwrap(), Err(Tampering::SealForged(1)));
     read(&app).await;
-    wait_until_all_can_be_sealed(&app).await;
+    app.wait_until_all_can_be_sealed().await;
     assert_eq!(seal(&thief).await.unwrap().expect("a seal").number, 2);
     assert_eq!(verified(&app, None).await, Err(Tampering::SealForged(2)));
 }

@@ -146,6 +146,41 @@ async fn dormant_channels_are_open_and_have_brought_in_nobody_since() {
 }
 
 #[tokio::test]
+async fn a_register_that_is_behind_the_world_counts_days_by_its_own_calendar() {
+    let app = App::new().await;
+    for code in ["BR-1", "BR-2"] {
+        app.channel(code).await;
+    }
+    // What a demonstration was filled with, and who was enrolled since, on the register's day of the story.
+    enrolled_on(&app, "BR-2", "2014-09-30").await;
+    enrolled_on(&app, "BR-1", "2026-11-25").await;
+    let behind = "update installation set created_at = '2026-11-25 08:00+07',
+                  days_behind = date '2026-11-25' - date '2014-10-02'";
+    sqlx::query(behind).execute(&app.sql).await.unwrap();
+    app.database.refresh_reference().await.unwrap();
+    let told = app.ask("{ channels { nodes { code lastEnrollmentOn } } }", json!({})).await;
+    let last = |code: &str, day: &str| json!({"code": code, "lastEnrollmentOn": day});
+    assert_eq!(told["channels"]["nodes"], json!([last("BR-1", "2014-10-02"), last("BR-2", "2014-09-30")]));
+    let count = async |filter: &str| {
+        let query = format!("{{ participants(filterBy: {{{filter}}}) {{ totalCount }} }}");
+        app.ask(&query, json!({})).await["participants"]["totalCount"].as_i64().unwrap()
+    };
+    for (filter, people) in [
+        ("enrolledFrom: \"2014-10-02\", enrolledUntil: \"2014-10-02\"", 1),
+        ("enrolledUntil: \"2014-10-01\"", 1),
+        ("enrolledFrom: \"2014-09-30\"", 2),
+        ("enrolledFrom: \"2014-10-03\"", 0),
+    ] {
+        assert_eq!(count(filter).await, people, "{filter}");
+    }
+    let refused = close(&app, "BR-1", "2014-10-02").await;
+    assert_eq!(refusal(&refused), ("CONFLICT", "on"));
+    assert_eq!(refused["errors"][0]["hint"], "Close it on 2014-10-03 or later.");
+    assert_eq!(close(&app, "BR-1", "2014-10-03").await["errors"], json!([]));
+    assert_eq!(close(&app, "BR-2", "2014-10-01").await["errors"], json!([]));
+}
+
+#[tokio::test]
 async fn an_officer_sees_channels_of_its_own_asleep_and_others_do_not_ask() {
     let app = App::new().await;
     app.channel("BR-1").await;

@@ -1,47 +1,13 @@
 //! The program itself: what it refuses to start with, and clients from the command line.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use axum::http::StatusCode;
 use participant_registry::store::audit::seal::seal;
 
-use crate::support::program::Program;
+use crate::support::program::{Folder, Program, registry};
 use crate::support::provider::Signer;
-use crate::support::{App, Person, json, road};
-
-/// A folder of this test's own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("registry-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn registry(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_registry"))
-        .args(arguments)
-        .env_clear()
-        .env("REGISTRY_DATA_DIR", folder.0.join("data"))
-        .envs(settings.iter().copied())
-        .output()
-        .expect("the program starts")
-}
+use crate::support::{App, Person, json};
 
 #[test]
 fn production_starts_with_nothing_that_is_missing_weak_or_for_development() {
@@ -209,7 +175,8 @@ async fn the_audit_trail_is_asked_and_verified_from_the_command_line() {
     let card = app.ask("{ participants { nodes { cardNumber } } }", json!({})).await;
     let card = card["participants"]["nodes"][0]["cardNumber"].as_str().unwrap().to_owned();
     assert_eq!(run(&["head"]), (3, String::new()));
-    while seal(&app.database).await.unwrap().is_none() {}
+    app.wait_until_all_can_be_sealed().await;
+    seal(&app.database).await.unwrap();
     let (code, head) = run(&["head"]);
     assert!(code == 0 && head.starts_with("1\t"), "{head}");
     let kept = folder.write("head", &head);
@@ -234,51 +201,4 @@ async fn the_audit_trail_is_asked_and_verified_from_the_command_line() {
     let (code, said) = run(&["verify", "--head", &kept]);
     assert!(code == 1 && said.starts_with("TAMPERED: the head"), "{said}");
     assert_eq!(run(&["verify", "--head", "nowhere"]).0, 3);
-}
-
-#[tokio::test]
-async fn a_file_of_more_rows_than_a_request_holds_is_planned_and_onboarded_by_the_same_command() {
-    let app = App::new().await;
-    let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
-    let folder = Folder::new("onboard");
-    let key = folder.write("key", &"07".repeat(32));
-    let bad = road::line(7).replace(";L;", ";x;");
-    let rows = (1..=10_050).map(road::line).chain([bad, road::line(1)]);
-    let file = folder.write("roster.csv", &road::roster(rows));
-    let report = folder.0.join("refused.csv").display().to_string();
-    let url = app.database_url();
-    let settings = [("DATABASE_URL", url.as_str()), ("REGISTRY_KEY_FILE", key.as_str())];
-    let arguments = [
-        "onboard",
-        &file,
-        "--employer",
-        &employer,
-        "--channel",
-        &channel,
-        "--province",
-        "16",
-        "--starts-on",
-        "2014-11-01",
-    ];
-    let run = |more: &[&str]| registry(&folder, &[&arguments[..], more].concat(), &settings);
-    let said = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap();
-
-    let plan = run(&["--plan"]);
-    assert_eq!(plan.status.code(), Some(1), "{}", String::from_utf8_lossy(&plan.stderr));
-    assert!(said(&plan).contains("nothing was written") && said(&plan).contains("10050"), "{}", said(&plan));
-    assert_eq!(app.count("select count(*) from participant").await, 0);
-
-    let done = run(&["--report", &report]);
-    assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stderr));
-    assert!(
-        said(&done).starts_with("Batch ") && said(&done).contains("DUPLICATE_IN_REQUEST"),
-        "{}",
-        said(&done)
-    );
-    assert_eq!(app.count("select count(*) from participant").await, 10_050);
-    let refused = std::fs::read_to_string(&report).unwrap();
-    assert_eq!(refused.lines().count(), 3, "{refused}");
-    // The same command again is the same batch.
-    assert_eq!(said(&run(&[])), said(&done));
-    assert_eq!(app.count("select count(*) from onboarding_batch where state = 'COMPLETED'").await, 1);
 }

@@ -164,6 +164,64 @@ async fn a_death_ends_all_that_is_open_and_nothing_can_be_added_after_it() {
 }
 
 #[tokio::test]
+async fn a_death_is_recorded_of_somebody_whose_enrollments_have_ended() {
+    let app = App::on(DECEMBER).await;
+    let channel = app.channel("BR-PLG").await;
+    let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
+    for (died_on, figures) in [("2014-11-15", [1, 0, 0, 0, 1]), ("2014-10-20", [2, 0, 0, 0, 2])] {
+        let who = paid(Person::new(&channel).at(&musi));
+        let (person, enrollment) = app.enrollment(&who).await;
+        assert_eq!(app.end(&enrollment, "2014-11-01", "RESIGNED").await["errors"], json!([]));
+        let early = app.end(&enrollment, "2014-10-01", "DECEASED").await;
+        assert_eq!(problems(&early), [("OUT_OF_RANGE", "on")]);
+        // Its former employer may not record it, and is told the same whether the person lives or not.
+        let input = json!({"enrollmentId": enrollment, "on": died_on, "reason": "DECEASED"});
+        let partner = app.partner(&musi).await;
+        let untold = app.end_as(&partner, input.clone()).await;
+        let payload = app.end(&enrollment, died_on, "DECEASED").await;
+        assert_eq!(payload["errors"], json!([]));
+        let ended = json!({"id": enrollment, "status": "ENDED", "startsOn": "2014-10-02", "endsOn": "2014-11-01",
+            "endReason": "RESIGNED", "participant": {"status": "DECEASED", "employer": null}});
+        assert_eq!(payload["enrollment"], ended, "the end that was told stays");
+        assert_eq!(problems(&untold), [("OUT_OF_SCOPE", "reason")]);
+        assert_eq!(app.end_as(&partner, input).await, untold);
+        let resigns = json!({"enrollmentId": enrollment, "on": "2014-11-20", "reason": "RESIGNED"});
+        assert_eq!(problems(&app.end_as(&partner, resigns).await), [("CONFLICT", "enrollmentId")]);
+        let found = life(&app, &person).await;
+        assert_eq!(list(&found["events"], "kind"), ["DIED", "ENDED", "ENROLLED"]);
+        assert_eq!(found["events"]["nodes"][0]["effectiveOn"], died_on);
+        let seen = app.ask_as(&partner, LIFE, json!({"id": person})).await["participant"].take();
+        let kinds = list(&seen["events"], "kind");
+        assert_eq!((&seen["status"], json!(kinds)), (&json!("ENDED"), json!(["ENDED", "ENROLLED"])));
+        assert_eq!(counts(&app).await, figures);
+        assert_eq!(app.figures_that_differ().await, 0);
+        let deceased = "select coalesce(sum(persons), 0)::bigint from count_delta
+            where effective_on = '2014-11-15' and standing & (1 << 18) <> 0";
+        assert_eq!(app.count(deceased).await, 1, "from the day of the death on");
+        let twice = app.end(&enrollment, died_on, "DECEASED").await;
+        assert_eq!(problems(&twice), [("CONFLICT", "enrollmentId")]);
+        let again = app.enroll(&who.at(&ogan)).await;
+        assert_eq!(codes(&again["errors"]), ["NOT_ELIGIBLE"]);
+    }
+}
+
+#[tokio::test]
+async fn a_death_that_is_told_with_a_former_enrollment_ends_what_is_open() {
+    let app = App::on(DECEMBER).await;
+    let channel = app.channel("BR-PLG").await;
+    let who = Person::new(&channel);
+    let (_, of_her_own) = app.enrollment(&who).await;
+    let (person, _) = app.enrollment(&who.at(&app.employer("PT Musi").await)).await;
+    assert_eq!(app.end(&of_her_own, "2014-11-01", "RESIGNED").await["errors"], json!([]));
+    assert_eq!(app.end(&of_her_own, "2014-11-20", "DECEASED").await["errors"], json!([]));
+    let found = life(&app, &person).await;
+    let ends = [list(&found["enrollments"], "endsOn"), list(&found["enrollments"], "endReason")];
+    assert_eq!(json!(ends), json!([["2014-11-20", "2014-11-01"], ["DECEASED", "RESIGNED"]]));
+    assert_eq!(counts(&app).await, [1, 0, 0, 0, 1]);
+    assert_eq!(app.figures_that_differ().await, 0);
+}
+
+#[tokio::test]
 async fn a_payer_is_told_of_a_death_by_the_end_of_its_own_enrollment() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
@@ -251,7 +309,7 @@ async fn two_end_one_enrollment_at_one_moment_and_one_of_them_is_told() {
         let (_, enrollment) = app.enrollment(&Person::new(&channel)).await;
         let ends = tokio::join!(
             app.end(&enrollment, "2014-11-20", "RESIGNED"),
-            app.end(&enrollment, "2014-11-21", "DECEASED")
+            app.end(&enrollment, "2014-11-21", "RETIRED")
         );
         let mut told = [problems(&ends.0), problems(&ends.1)];
         told.sort();
@@ -279,7 +337,8 @@ async fn an_employer_closes_when_nobody_is_employed_there_or_ends_what_is_open()
     let (twice, _) = app.enrollment(&who.clone().at(&musi)).await;
     app.enrollment(&who.at(&ogan)).await;
     app.enrollment(&Person::new(&channel).at(&musi)).await;
-    app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-11-25"))).await;
+    // What is to begin later ends as if it had never been.
+    app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-12-10"))).await;
     assert_eq!(problems(&close(&app, &token, &musi, "2014-12-02", true).await), [("OUT_OF_RANGE", "on")]);
     assert_eq!(
         problems(&close(&app, &token, &musi, "2014-11-20", false).await),
@@ -291,7 +350,7 @@ async fn an_employer_closes_when_nobody_is_employed_there_or_ends_what_is_open()
         json!({"employer": {"closedOn": "2014-11-20", "counts": {"total": 3, "ended": 3}}, "ended": 3, "errors": []})
     );
     let reasons = "select count(*) from enrollment where end_reason = 'EMPLOYER_CLOSED'
-        and ends_on = greatest(date '2014-11-20', starts_on)";
+        and ends_on = greatest(date '2014-11-20', counts_from)";
     assert_eq!(app.count(reasons).await, 3);
     assert_eq!(life(&app, &twice).await["status"], "ACTIVE", "who works elsewhere too goes on there");
     assert_eq!(counts(&app).await, [3, 1, 0, 0, 2]);
@@ -305,6 +364,53 @@ async fn an_employer_closes_when_nobody_is_employed_there_or_ends_what_is_open()
     let first = app.ask_as(&token, CLOSE, json!({"input": input})).await;
     assert_eq!(first["closeEmployer"]["employer"]["closedOn"], "2014-11-20");
     assert_eq!(app.ask_as(&token, CLOSE, json!({"input": input})).await, first);
+}
+
+const TREND: &str = "{ coverage { trend(from: \"2014-06-30\", until: \"2014-10-02\") { on active } } }";
+
+#[tokio::test]
+async fn an_employer_does_not_close_before_what_is_known_of_its_people() {
+    let app = App::new().await;
+    let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
+    let musi = app.employer("PT Musi").await;
+    for _ in 0..3 {
+        app.enrolled(&paid(Person::new(&channel).at(&musi)).with("startsOn", json!("2014-07-01"))).await;
+    }
+    let record =
+        "mutation ($input: RecordContributionsInput!) { recordContributions(input: $input) { recorded } }";
+    for month in ["2014-08-01", "2014-09-01"] {
+        app.ask(record, json!({"input": {"employerId": musi, "month": month}})).await;
+    }
+    let before = app.ask(TREND, json!({})).await;
+    let refused = async |on: &str, end: bool| {
+        let payload = close(&app, &token, &musi, on, end).await;
+        assert_eq!(
+            (problems(&payload), &payload["ended"]),
+            (vec![("OUT_OF_RANGE", "on")], &json!(0)),
+            "{on}"
+        );
+        payload["errors"][0]["hint"].as_str().unwrap().to_owned()
+    };
+    // Before there was anything to be enrolled in; before they began; and before the last month that was paid for.
+    assert!(refused("0001-01-01", true).await.contains("1993-02-27"));
+    for (on, end) in [("2014-06-30", true), ("2014-07-01", true), ("2014-08-31", false)] {
+        assert!(refused(on, end).await.contains("2014-09-01"), "{on}");
+    }
+    assert_eq!(app.count("select count(*) from enrollment where ends_on is null").await, 3);
+    assert_eq!(app.count("select count(*) from employer where closed_on is null").await, 1);
+    assert_eq!(app.ask(TREND, json!({})).await, before);
+    // Somebody who began later was enrolled in error, and somebody left.
+    let (_, error) =
+        app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-09-20"))).await;
+    assert!(refused("2014-09-15", true).await.contains("2014-09-20"));
+    assert_eq!(app.end(&error, "2014-09-20", "ENROLLED_IN_ERROR").await["errors"], json!([]));
+    let (_, left) =
+        app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-08-20"))).await;
+    assert_eq!(app.end(&left, "2014-09-18", "RESIGNED").await["errors"], json!([]));
+    assert!(refused("2014-09-17", true).await.contains("2014-09-18"));
+    let closed = close(&app, &token, &musi, "2014-09-18", true).await;
+    assert_eq!((&closed["errors"], &closed["ended"]), (&json!([]), &json!(3)));
+    assert_eq!(app.figures_that_differ().await, 0);
 }
 
 #[tokio::test]

@@ -150,10 +150,11 @@ fragment c on ParticipantConnection { totalCount edges { cursor node { ...p } } 
 fragment p on Participant { id cardNumber nationalId fullName birthDate employer { name } association { name }
   enrollments(first: 3) { totalCount nodes { id monthlyWage participant { fullName } civilServant { serviceNumber }
     onboardingBatch { id } } } events(first: 3) { totalCount nodes { id enrollment { id } } } }
-fragment b on OnboardingBatch { id counts { received } byProblem { rows } byWorkUnit { counts { received } }
+fragment b on OnboardingBatch { ...r byWorkUnit { workUnit counts { received } } }
+fragment r on OnboardingBatch { id counts { received } byProblem { rows }
   rows(first: 5) { totalCount nodes { number participant { fullName nationalId } } } }
 fragment x on Node { id ... on Participant { ...p } ... on Enrollment { id participant { fullName } }
-  ... on ParticipantEvent { id enrollment { id } } ... on OnboardingBatch { ...b } }";
+  ... on ParticipantEvent { id enrollment { id } } ... on OnboardingBatch { ...r } }";
 
 #[tokio::test]
 async fn nobody_is_told_anything_of_the_other_half_by_any_path() {

@@ -2,10 +2,12 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt as _};
 use participant_registry::domain::actor::Role;
 use participant_registry::http::graphql::Settings;
+use participant_registry::http::settings::Cost;
 use participant_registry::roster::Limits;
+use participant_registry::store::database::PoolSettings;
 
 use crate::support::app::codes;
 use crate::support::road::{HEADER, Road, line, roster, sha256};
@@ -53,7 +55,10 @@ async fn a_file_that_is_refused_says_why_leaves_nothing_behind_and_can_be_sent_a
     assert_refused(&road.put(&batch, gzip).await, 422, "INVALID_FORMAT");
     assert_nothing_left(&road, &batch).await;
     let reply = road.put(&batch, roster((1..=7).map(line))).await;
-    assert_eq!((reply.status, &reply.body), (StatusCode::OK, &json!({"batch": batch, "rows": 7})));
+    assert_eq!(
+        (reply.status, &reply.body),
+        (StatusCode::OK, &json!({"batch": batch, "rows": 7, "ignoredColumns": [], "warnings": []}))
+    );
     assert_eq!(road.app.count("select count(*) from onboarding_chunk").await, 3);
     // It waits for no second one.
     assert_refused(&road.put(&batch, roster([line(9)])).await, 409, "CONFLICT");
@@ -93,6 +98,61 @@ async fn a_file_beyond_the_limits_is_refused_before_all_of_it_has_come() {
     assert_nothing_left(&road, &batch).await;
 }
 
+/// A body of which nothing more comes, and a word when the first of it is taken.
+fn hanging() -> (Body, tokio::sync::oneshot::Receiver<()>) {
+    let (send, taken) = tokio::sync::oneshot::channel();
+    let first = stream::once(async move {
+        send.send(()).unwrap();
+        Ok::<_, std::io::Error>(Bytes::from_static(b"NIK;"))
+    });
+    (Body::from_stream(first.chain(stream::pending())), taken)
+}
+
+#[tokio::test]
+async fn who_tries_again_after_a_broken_connection_does_not_wait_for_the_dead_one() {
+    let road = Road::new(3).await;
+    let batch = road.start(json!({})).await;
+    let (body, taken) = hanging();
+    let dead = road.put(&batch, body);
+    let again = async {
+        taken.await.unwrap();
+        road.put(&batch, roster((1..=7).map(line))).await
+    };
+    let (dead, again) = tokio::join!(dead, again);
+    assert_eq!((again.status, &again.body["rows"]), (StatusCode::OK, &json!(7)), "{}", again.body);
+    assert_refused(&dead, 409, "CONFLICT");
+    assert_eq!(road.look(&batch).await["counts"]["received"], 7);
+}
+
+#[tokio::test]
+async fn one_client_with_slow_connections_does_not_keep_others_out() {
+    let road = Road::new(3).await;
+    let officer =
+        Road { sender: road.app.officer(&["16"]).await, employer: road.employer.clone(), app: road.app };
+    let mine =
+        [officer.start(json!({})).await, officer.start(json!({})).await, officer.start(json!({})).await];
+    let road = Road { sender: officer.app.administrator().await, ..officer };
+    let batch = road.start(json!({})).await;
+    let slow = road.app.officer(&["16"]).await;
+    let ((one, first), (two, second)) = (hanging(), hanging());
+    let others = async {
+        first.await.unwrap();
+        second.await.unwrap();
+        assert_refused(&road.put_as(&slow, &mine[2], roster([line(1)])).await, 429, "TOO_MANY_REQUESTS");
+        let reply = road.put(&batch, roster((1..=7).map(line))).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    };
+    // The slow ones never end by themselves.
+    tokio::select! {
+        _ = road.put_as(&slow, &mine[0], one) => panic!("it hangs"),
+        _ = road.put_as(&slow, &mine[1], two) => panic!("it hangs"),
+        () = others => {}
+    }
+    // Who has hung up gives the place back.
+    let reply = road.put_as(&slow, &mine[2], roster([line(9)])).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
 #[tokio::test]
 async fn what_is_foreign_is_absent_and_a_file_is_its_senders() {
     let road = Road::new(3).await;
@@ -101,7 +161,8 @@ async fn what_is_foreign_is_absent_and_a_file_is_its_senders() {
     let nowhere = "YjE5OTk5";
     for (token, status, code) in [
         (&foreign, 404, "NOT_FOUND"),
-        (&road.app.officer(&["16"]).await, 403, "FORBIDDEN"),
+        // Who sees it is told whose it is, and who may not send files at all, that.
+        (&road.app.officer(&["16"]).await, 403, "OUT_OF_SCOPE"),
         (&road.app.token(Role::Approver, TokenScope::default()).await, 403, "FORBIDDEN"),
         (&"nobody".to_owned(), 401, "UNAUTHENTICATED"),
     ] {
@@ -164,6 +225,124 @@ async fn the_report_has_the_rows_that_were_refused_in_the_columns_they_came_in()
     road.work().await;
     let counts: Value = road.look(&again).await["counts"].take();
     assert_eq!((&counts["enrolled"], &counts["alreadyEnrolled"]), (&json!(1), &json!(1)), "{counts}");
+}
+
+#[tokio::test]
+async fn what_else_a_roster_brings_along_is_told_to_nobody_without_the_right() {
+    let road = Road::new(2).await;
+    let header = format!("{HEADER};NO KK;NPWP;ALAMAT;NO HP 2;1671010101010008");
+    let extra = "1671010101010007;1671010208850001;Jl. Merdeka 5;081234567890;x";
+    let rows = [2, 3].map(|n| format!("{};{extra}", line(n).replace(";L;", ";x;")));
+    let long = format!("{};{extra};one cell too many", line(4));
+    let file = [&[header][..], &rows, &[long]].concat().join("\n");
+    let batch = road.sent(json!({"planOnly": false}), &file).await;
+    road.work().await;
+    let own = road.report(&road.sender, &batch, None).await.body.as_str().unwrap().to_owned();
+    assert!(own.contains("1671010101010007") && own.contains("Jl. Merdeka 5"), "{own}");
+    let approver = road.app.token(Role::Approver, TokenScope::default()).await;
+    let masked = road.report(&approver, &batch, None).await.body.as_str().unwrap().to_owned();
+    assert_eq!(masked.lines().count(), 4, "{masked}");
+    for secret in ["167101010101000", "1671010208850001", "Merdeka", "0812345", "4.250.000"] {
+        assert!(!masked.contains(secret), "{secret}: {masked}");
+    }
+    assert!(masked.contains("NO KK;NPWP;ALAMAT") && masked.contains("Budi Santoso"), "{masked}");
+}
+
+#[tokio::test]
+async fn each_reading_of_a_report_is_on_record_with_its_purpose_or_is_not_given() {
+    let road = Road::new(2).await;
+    let app = &road.app;
+    let rows = (1..=5).map(|n| if n > 2 { line(n).replace(";L;", ";x;") } else { line(n) });
+    let batch = road.sent(json!({"planOnly": false}), &roster(rows)).await;
+    road.work().await;
+    let reader = app.reader(Role::Officer, TokenScope::default()).await;
+    let approver = app.token(Role::Approver, TokenScope::default()).await;
+    let mut since = 0;
+    app.entries(&mut since).await;
+    let operation = format!("onboardingReport {batch} rows=3");
+    for (token, purpose, client) in [
+        (&road.sender, None, "ADMINISTRATOR"),
+        (&approver, None, "APPROVER"),
+        (&reader, Some("Koreksi data"), "reader-OFFICER"),
+    ] {
+        let reply = road.report(token, &batch, purpose).await;
+        assert_eq!(reply.status, 200);
+        let entry = (client.to_owned(), "READ".to_owned(), operation.clone(), Vec::new());
+        assert_eq!(app.entries(&mut since).await, [entry]);
+        let last = "select client, purpose, request_id::text from audit_entry order by id desc limit 1";
+        let found: (String, Option<String>, String) = sqlx::query_as(last).fetch_one(&app.sql).await.unwrap();
+        let id = reply.headers["x-request-id"].to_str().unwrap().to_owned();
+        assert_eq!(found, (client.to_owned(), purpose.map(str::to_owned), id));
+    }
+    // Auditors find them by what was done, and by the batch.
+    let auditor = app.token(Role::Auditor, TokenScope::default()).await;
+    let query =
+        "query ($word: String!) { auditEntries(filterBy: {operation: $word}) { nodes { actor subjects } } }";
+    for word in ["onboardingReport", &batch] {
+        let found = app.ask_as(&auditor, query, json!({"word": word})).await;
+        assert_eq!(found["auditEntries"]["nodes"].as_array().unwrap().len(), 3, "{word}");
+    }
+    // Who may not see it leaves no entry, and where there is no entry there is no report.
+    let foreign = app.officer(&["15"]).await;
+    assert_refused(&road.report(&foreign, &batch, None).await, 404, "NOT_FOUND");
+    assert_eq!(app.entries(&mut since).await, []);
+    app.owner("revoke insert on audit_entry from registry_writer").await;
+    app.owner("revoke insert (client) on audit_entry from registry_writer").await;
+    let refused = road.report(&reader, &batch, Some("Koreksi data")).await;
+    assert_refused(&refused, 503, "UNAVAILABLE");
+    assert!(!refused.body.to_string().contains("Budi"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn a_report_costs_what_it_holds_and_opens_only_what_it_tells() {
+    let road = Road::new(2).await;
+    let rows = (1..=8).map(|n| if n < 4 { line(n) } else { line(n).replace(";L;", ";x;") });
+    let batch = road.sent(json!({}), &roster(rows)).await;
+    road.work().await;
+    // A plan keeps all chunks; the first has no row for the report, and could not be opened.
+    let spoilt = "update onboarding_chunk set sealed = '\\x00' where first_row = 1";
+    road.app.owner(spoilt).await;
+    // A point in six seconds: none comes back during the test.
+    let with = |burst| Settings { cost: Cost { per_minute: 10, burst }, ..Settings::default() };
+    let road = Road { app: road.app.behind(with(10)), ..road };
+    let report = road.report(&road.sender, &batch, None).await;
+    assert_eq!(report.body.as_str().unwrap().lines().count(), 6, "{}", report.body);
+    let spent = road.report(&road.sender, &batch, None).await;
+    assert_refused(&spent, 429, "COST_LIMIT_REACHED");
+    assert!(spent.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 1);
+    // One that is larger than all points of a client costs all of them.
+    let road = Road { app: road.app.behind(with(3)), ..road };
+    assert_eq!(road.report(&road.sender, &batch, None).await.status, 200);
+    assert_refused(&road.report(&road.sender, &batch, None).await, 429, "COST_LIMIT_REACHED");
+}
+
+#[tokio::test]
+async fn a_client_has_so_many_onboardings_that_have_not_ended() {
+    let road = Road::new(3).await;
+    let pools = PoolSettings { open_batches: 2, ..PoolSettings::default() };
+    let app = road.app.process_within(pools).await;
+    let road = Road { app, ..road };
+    let (first, _second) = (road.start(json!({})).await, road.start(json!({})).await);
+    let mut input = road.input();
+    input["idempotencyKey"] = json!("one-batch-too-many");
+    let refused = road.start_with(&input).await;
+    assert_eq!((codes(&refused["errors"]), &refused["batch"]), (vec!["CONFLICT"], &json!(null)));
+    assert_eq!(refused["errors"][0]["path"], json!(["fileName"]));
+    let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
+        batch { id } errors { code path hint } } }";
+    let rows = json!({"employerId": road.employer, "channelCode": "BR-PLG", "provinceCode": "16",
+        "startsOn": "2014-11-01", "planOnly": true, "rows": [crate::support::row(1)]});
+    let refused = road.app.ask_as(&road.sender, onboard, json!({"input": rows})).await;
+    let error = &refused["onboardCivilServants"]["errors"][0];
+    assert_eq!((&error["code"], &error["path"]), (&json!("CONFLICT"), &json!(["rows"])));
+    assert!(error["hint"].as_str().unwrap().contains("cancelOnboarding"), "{error}");
+    // Another client has its own; and what has ended makes room, under the key that was refused.
+    let other =
+        Road { sender: road.app.officer(&["16"]).await, employer: road.employer.clone(), app: road.app };
+    other.start(json!({})).await;
+    let road = Road { sender: other.app.administrator().await, ..other };
+    assert_eq!(road.cancel(&road.sender, &first).await["errors"], json!([]));
+    assert_eq!(road.start_with(&input).await["errors"], json!([]));
 }
 
 #[tokio::test]

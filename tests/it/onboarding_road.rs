@@ -265,3 +265,34 @@ async fn all_or_nothing_is_a_plan_that_refuses_or_all_of_it() {
     assert_eq!((&failed["state"], sums(&failed["counts"])), (&json!("FAILED"), [7, 7, 0, 0, 0]));
     assert_eq!(road.app.count("select count(*) from participant").await, before);
 }
+
+#[tokio::test]
+async fn a_file_with_a_work_unit_for_each_row_is_told_by_its_largest_units() {
+    let road = Road::new(10).await;
+    let batch = road.sent(json!({}), &roster([line(1)])).await;
+    road.work().await;
+    // As many units as rows, but for one with three rows and one with two; nobody has to judge them for this.
+    road.app
+        .owner(
+            "insert into onboarding_row (batch_id, number, line, outcome, flagged, work_unit)
+             select b.id, n, n, 'PENDING', false,
+                    case when n in (900, 901, 902) then 'Besar' when n in (800, 801) then 'Agak besar' else 'Unit ' || n end
+             from onboarding_batch b, generate_series(2, 1200) n",
+        )
+        .await;
+    let query = "query ($id: ID!) { onboardingBatch(id: $id) { workUnits byWorkUnit { workUnit counts { received pending } } } }";
+    let reply = road.app.post(&road.sender, query, json!({"id": batch})).await.body;
+    let found = &reply["data"]["onboardingBatch"];
+    let units = found["byWorkUnit"].as_array().unwrap();
+    // 1,200 rows; three and two of them are of one unit each.
+    assert_eq!((units.len(), &found["workUnits"]), (500, &json!(1_197)));
+    let unit =
+        |name: &str, rows: i32| json!({"workUnit": name, "counts": {"received": rows, "pending": rows}});
+    assert_eq!((&units[0], &units[1]), (&unit("Besar", 3), &unit("Agak besar", 2)));
+    assert_eq!((&units[2], &units[3]), (&unit("Dinas Kesehatan", 1), &unit("Unit 10", 1)));
+    let cost = &reply["extensions"]["cost"]["requested"];
+    assert!(cost.as_i64().unwrap() > 1_000, "{cost}");
+    // Sixty batches with five hundred units each are more than one answer holds.
+    let many = "{ onboardingBatches(first: 60) { nodes { byWorkUnit { counts { received } } } } }";
+    assert_eq!(road.app.refused(&road.sender, many, json!({})).await, "QUERY_TOO_COMPLEX");
+}

@@ -1,12 +1,16 @@
 //! Workers: leases, fences, fairness, and a server that is killed while it works.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use participant_registry::actions::onboarding::worker::{Pace, work};
 use participant_registry::domain::actor::Role;
-use participant_registry::graphql::node_id;
-use participant_registry::store::keys::{KeyRing, Keys};
+use participant_registry::domain::onboarding::OnboardingState;
+use participant_registry::graphql::node_id::{self, batch_id};
+use participant_registry::store::StoreError;
+use participant_registry::store::keys::{KeyRing, Keys, NumberKind};
 use participant_registry::store::onboarding::lease;
+use participant_registry::store::onboarding::staging::{self, Received};
 use participant_registry::store::rotation::rotate;
 
 use crate::support::app::codes;
@@ -56,6 +60,100 @@ async fn a_worker_that_was_thought_dead_and_wakes_up_writes_nothing() {
     lease::release(&database.control, second).await.unwrap();
     road.work().await;
     assert_eq!(road.app.count("select count(*) from participant").await, 12);
+}
+
+/// Somebody claims the number of a row and does not say whether it stays: whoever enrolls that row waits.
+async fn hold_up<'a>(road: &'a Road, n: u32) -> sqlx::Transaction<'a, sqlx::Postgres> {
+    let number = row(n)["nationalId"].as_str().unwrap().to_owned();
+    let index = road.app.database.keys.index(NumberKind::NationalId, &number);
+    let mut transaction = road.app.sql.begin().await.unwrap();
+    sqlx::query("insert into identifier (kind, value_index, participant_id) values ('NATIONAL_ID', $1, 77)")
+        .bind(index)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction
+}
+
+/// Until when the only batch is leased.
+async fn leased_until(conn: &mut sqlx::PgConnection) -> Option<chrono::DateTime<chrono::Utc>> {
+    sqlx::query_scalar("select leased_until from onboarding_batch where state = 'APPLYING'")
+        .fetch_optional(conn)
+        .await
+        .unwrap()
+        .flatten()
+}
+
+#[tokio::test]
+async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
+    for all_or_nothing in [false, true] {
+        let road = Road::new(5).await;
+        let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
+        let batch = road.sent(input, &roster((1..=12).map(line))).await;
+        let mut holding = hold_up(&road, 3).await;
+        let (database, today) = (&road.app.database, "2014-10-02".parse().unwrap());
+        let pace = Pace { lease: Duration::from_secs(3), turn: Duration::from_secs(60) };
+        let began = Instant::now();
+        let watch = async {
+            // It is renewed while the chunk waits, for longer than it would hold by itself.
+            let (mut last, mut renewals) = (None, 0);
+            while renewals < 5 {
+                assert!(began.elapsed() < Duration::from_secs(60), "renewed {renewals} times");
+                let until = leased_until(&mut holding).await;
+                renewals += usize::from(until > last);
+                last = until.max(last);
+                if last.is_some() {
+                    assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None);
+                }
+                tokio::task::yield_now().await;
+            }
+            holding.rollback().await.unwrap();
+        };
+        // What is all or nothing is planned first.
+        let working = async { while work(database, today, pace, None).await.unwrap() {} };
+        tokio::join!(working, watch);
+        let done = road.look(&batch).await;
+        assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [12, 0, 12, 0, 0]));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
+    for all_or_nothing in [false, true] {
+        let road = Road::new(5).await;
+        let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
+        let batch = road.sent(input, &roster((1..=12).map(line))).await;
+        let mut holding = hold_up(&road, 3).await;
+        let (database, today) = (&road.app.database, "2014-10-02".parse().unwrap());
+        let pace = Pace { lease: Duration::from_millis(300), turn: Duration::from_secs(60) };
+        let began = Instant::now();
+        let takes = async {
+            // Another worker has it, and that is lasting, as soon as the first one is at a chunk.
+            let mut taken = 0;
+            while taken == 0 {
+                assert!(began.elapsed() < Duration::from_secs(60), "nobody is at it");
+                let sql =
+                    "update onboarding_batch set epoch = epoch + 1, leased_until = now() + interval '1 hour'
+                           where state = 'APPLYING' and leased_until is not null";
+                taken = sqlx::query(sql).execute(&database.control).await.unwrap().rows_affected();
+                tokio::task::yield_now().await;
+            }
+        };
+        // It ends though what it waits for does not.
+        let working = async { while work(database, today, pace, None).await.unwrap() {} };
+        tokio::join!(working, takes);
+        let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut *holding).await.unwrap() > 0 {
+            assert!(began.elapsed() < Duration::from_secs(60), "somebody still waits for the number");
+            tokio::task::yield_now().await;
+        }
+        holding.rollback().await.unwrap();
+        assert_eq!(road.app.count("select count(*) from participant").await, 0);
+        expire(&road).await;
+        road.work().await;
+        let done = road.look(&batch).await;
+        assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [12, 0, 12, 0, 0]));
+    }
 }
 
 #[tokio::test]
@@ -201,6 +299,53 @@ async fn rows_on_their_way_go_on_under_a_new_key() {
     assert!(
         road.report(&road.sender, &batch, None).await.body.as_str().unwrap().contains("DUPLICATE_IN_REQUEST")
     );
+}
+
+#[tokio::test]
+async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_is_sent_again() {
+    let road = Road::new(5).await;
+    let (first, second) = (road.start(json!({})).await, road.start(json!({})).await);
+    let [first, second] = [first, second].map(|id| batch_id(&id).unwrap());
+    let database = Arc::clone(&road.app.database);
+    let received = || Received {
+        state: OnboardingState::Validating,
+        rows: 2,
+        digest: vec![1; 32],
+        columns: None,
+        separator: ';',
+        warnings: Vec::new(),
+        repeated: Some(database.keys.seal_rows(first, 0, b"[]")),
+    };
+    let begin = async |batch| {
+        let mut transaction = database.bulk.begin().await.unwrap();
+        let epoch = staging::begin(&mut transaction, batch).await.unwrap().unwrap();
+        transaction.commit().await.unwrap();
+        (batch, epoch)
+    };
+    let (first, second) = (begin(first).await, begin(second).await);
+    // What is known of repeated rows is written, sealed under the old key, and not committed when the exchange begins.
+    let mut transaction = database.bulk.begin().await.unwrap();
+    assert!(staging::finish(&mut transaction, &database.keys, first, &received()).await.unwrap());
+    let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
+    let mut connection = database.maintenance().await.unwrap();
+    let exchange = tokio::spawn(async move { rotate(&mut connection, &ring(), |_| {}).await });
+    let waits = "select count(*) from pg_locks where not granted and relation = 'onboarding_chunk'::regclass";
+    while road.app.count(waits).await == 0 {
+        assert!(!exchange.is_finished(), "it waits for whoever receives a file");
+    }
+    transaction.commit().await.unwrap();
+    exchange.await.unwrap().unwrap();
+    let sealed: Vec<u8> = sqlx::query_scalar("select repeated from onboarding_batch where id = $1")
+        .bind(first.0)
+        .fetch_one(&road.app.sql)
+        .await
+        .unwrap();
+    assert!(staging::open_repeats(&Keys::derive(&[9; 32]), first.0, &sealed).is_ok());
+
+    // Who comes after the exchange with what was sealed before it is told so, and writes nothing.
+    let mut transaction = database.bulk.begin().await.unwrap();
+    let late = staging::finish(&mut transaction, &database.keys, second, &received()).await;
+    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
 }
 
 #[tokio::test]

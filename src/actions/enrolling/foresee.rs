@@ -1,12 +1,9 @@
 //! What would become of enrollments, as the registry stands now: nothing is claimed or written.
 
-use std::collections::HashSet;
-
 use sqlx::PgConnection;
 
-use super::{Candidate, Context, Outcome, decide};
+use super::{Context, Outcome, compare, enroll_once};
 use crate::domain::enrollment::{NewEnrollment, identity_mismatch};
-use crate::store::identifier::Claim;
 use crate::store::keys::NumberKind;
 use crate::store::{StoreError, identifier, participant};
 
@@ -18,7 +15,7 @@ pub(in crate::actions) struct Foreseen {
     pub known: Vec<i64>,
 }
 
-/// Says what would become of enrollments, in their order.
+/// Says what would become of enrollments in one segment with one payer, in their order.
 pub(in crate::actions) async fn foresee(
     conn: &mut PgConnection,
     context: &Context<'_>,
@@ -32,22 +29,18 @@ pub(in crate::actions) async fn foresee(
     let service_numbers: Vec<Option<Vec<u8>>> = new.iter().map(|new| service_index(new, context)).collect();
     let asked: Vec<Vec<u8>> = service_numbers.iter().flatten().cloned().collect();
     let holders = identifier::owners(conn, NumberKind::ServiceNumber, &asked).await?;
-    let (mut outcomes, mut tried) = (Vec::with_capacity(new.len()), HashSet::new());
-    for ((new, index), service_number) in new.iter().zip(indexes).zip(service_numbers) {
-        let owner = owners.get(&index).copied();
-        let decided = match owner {
-            None => None,
-            Some(participant_id) => {
-                let claim = Claim { participant_id, is_new: false };
-                decide(&Candidate { new, index, claim, outcome: None }, &people, context, &mut tried)
-            }
-        };
+    let mut outcomes = Vec::with_capacity(new.len());
+    let owners: Vec<Option<i64>> = indexes.iter().map(|index| owners.get(index).copied()).collect();
+    for ((new, &owner), service_number) in new.iter().zip(&owners).zip(service_numbers) {
+        let decided = owner.and_then(|participant| compare((participant, new), &people, context));
         let holder = service_number.and_then(|number| holders.get(&number).copied());
         let foreign = holder.filter(|_| decided.is_none()).filter(|&holder| Some(holder) != owner);
         known.extend(foreign);
         outcomes
             .push(decided.or_else(|| foreign.map(|_| Outcome::Refused(identity_mismatch("serviceNumber")))));
     }
+    let forms = owners.into_iter().zip(&mut outcomes);
+    enroll_once(forms.filter_map(|(owner, outcome)| Some((owner?, outcome))));
     Ok(Foreseen { outcomes, known })
 }
 

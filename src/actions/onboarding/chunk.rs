@@ -72,7 +72,7 @@ impl Bench {
         let index = u32::try_from(staged.number - 1).unwrap_or_default();
         let mut row = judge_row(&staged.row(), &self.agreed.terms(), &self.reference.rules, self.today);
         if let Some(repeat) = self.repeats.get(&index).filter(|_| row.candidate.is_some()) {
-            repeat.refuse(&mut row);
+            repeat.mark(&mut row);
         }
         row.stand_at(index as usize);
         row

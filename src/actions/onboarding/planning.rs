@@ -12,6 +12,9 @@ use crate::store::keys::NumberKind;
 use crate::store::onboarding::{lease, writing};
 use crate::store::{StoreError, rotation};
 
+/// What is told of a batch that was only tried.
+const TRIED: &str = "It was only tried: nobody was enrolled by it, and its rows are not kept.";
+
 /// Plans a chunk in one transaction.
 pub(super) async fn plan(turn: &Turn, chunk: &Chunk) -> Result<Next, StoreError> {
     let Turn { database, held, authority, reference, .. } = turn;
@@ -50,12 +53,13 @@ pub(super) async fn plan(turn: &Turn, chunk: &Chunk) -> Result<Next, StoreError>
     Ok(next)
 }
 
-/// The whole plan is there: its counts and its digest are told, and somebody may approve it.
+/// The whole plan is there: its counts and its digest are told, and somebody may approve it, unless it was only tried.
 async fn publish(turn: &Turn, conn: &mut sqlx::PgConnection, digest: &[u8]) -> Result<Next, StoreError> {
     let counts = lease::count(conn, turn.lease.id).await?;
-    let state = match turn.held.plan_only {
-        true => OnboardingState::AwaitingApproval,
-        false => OnboardingState::Applying,
+    let state = match (turn.held.dry_run, turn.held.plan_only) {
+        (true, _) => OnboardingState::Cancelled,
+        (_, true) => OnboardingState::AwaitingApproval,
+        _ => OnboardingState::Applying,
     };
     lease::publish_plan(conn, turn.lease.id, state, &counts, digest).await?;
     if turn.held.all_or_nothing && counts.rejected > 0 {
@@ -63,6 +67,8 @@ async fn publish(turn: &Turn, conn: &mut sqlx::PgConnection, digest: &[u8]) -> R
         let problem = Problem::error(ProblemCode::Conflict, "allOrNothing", message);
         let hint = "Correct these rows, or send the file without allOrNothing.";
         writing::fail(conn, turn.lease.id, &[problem.hint(hint)]).await?;
+    } else if turn.held.dry_run {
+        writing::cancel(conn, turn.lease.id, Some(&turn.held.submitted_by), TRIED).await?;
     }
     Ok(Next::Done)
 }

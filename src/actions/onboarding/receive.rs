@@ -30,7 +30,10 @@ pub enum Refused {
     /// There is no such batch that the actor may see.
     #[error("there is no such batch")]
     Absent,
-    /// It is somebody else's.
+    /// The role may not enroll.
+    #[error("this role may not enroll people")]
+    Forbidden,
+    /// Somebody else has sent it, whom the actor sees.
     #[error("somebody else's batch")]
     NotYours,
     /// It waits for no file, or somebody receives it for another request.
@@ -62,6 +65,8 @@ pub struct File<R> {
     pub separator: char,
     /// Rows of one chunk: as many as one transaction of a worker writes.
     pub chunk_rows: usize,
+    /// What is to be told of it as a whole, asked for once all its rows were read.
+    pub warnings: Box<dyn FnOnce() -> Vec<Problem> + Send>,
     /// Its rows, in order, numbered from 1; or what is wrong with the file as a whole.
     pub rows: R,
 }
@@ -69,10 +74,10 @@ pub struct File<R> {
 /// Finds the batch that somebody wants to send the file of.
 ///
 /// # Errors
-/// It is absent, somebody else's, or waits for no file.
+/// The role may not, or the batch is absent, somebody else's, or waits for no file.
 pub async fn expect(database: &Database, actor: &Actor, batch: i64) -> Result<Expected, Refused> {
     if !actor.may(Operation::Enroll) {
-        return Err(Refused::NotYours);
+        return Err(Refused::Forbidden);
     }
     let found = onboarding::by_ids(&database.reading(actor), actor, &[batch]).await?.remove(&batch);
     let found = found.ok_or(Refused::Absent)?;
@@ -132,7 +137,7 @@ async fn receive_under<R>(
 where
     R: Iterator<Item = Result<StagedRow, Problem>> + Send + 'static,
 {
-    let File { sha256, columns, separator, chunk_rows, rows } = file;
+    let File { sha256, columns, separator, chunk_rows, warnings, rows } = file;
     let (send, mut chunks) = mpsc::channel(1);
     let staging = tokio::task::spawn_blocking(move || stage(&bench, rows, chunk_rows, &send));
     while let Some(chunk) = chunks.recv().await {
@@ -148,9 +153,9 @@ where
     };
     let repeated = staging::seal_repeats(&database.keys, batch, &repeats)?;
     let digest = database.keys.fingerprint(&sha256);
-    let received = Received { state, rows, digest, columns, separator, repeated };
+    let received = Received { state, rows, digest, columns, separator, repeated, warnings: warnings() };
     let mut transaction = database.bulk.begin().await?;
-    let finished = staging::finish(&mut transaction, (batch, epoch), &received).await?;
+    let finished = staging::finish(&mut transaction, &database.keys, (batch, epoch), &received).await?;
     transaction.commit().await?;
     if finished { Ok(rows) } else { Err(Refused::NotWaiting) }
 }
@@ -174,7 +179,7 @@ fn stage(
         let row = row.map_err(|problem| vec![problem])?;
         column.add(&row.row().national_id);
         let index = u32::try_from(row.number - 1).unwrap_or_default();
-        bench.judge(&row).candidate.iter().for_each(|candidate| numbers.add(index, candidate));
+        bench.judge(&row).candidate.iter().for_each(|new| numbers.add(index, row.line, new));
         bytes += row.cells().iter().map(String::len).sum::<usize>();
         last = row.number;
         chunk.push(row);
@@ -190,7 +195,7 @@ fn stage(
         return Err(vec![Problem::error(ProblemCode::Required, "file", "There is no row.")]);
     }
     judge_numbers(column, "file").map_err(|problem| vec![problem])?;
-    Ok(Staged { rows: last, repeats: numbers.repeats() })
+    Ok(Staged { rows: last, repeats: numbers.repeats(column) })
 }
 
 fn pass_on(

@@ -1,7 +1,7 @@
 //! The worker: takes the batch that has waited longest, and plans or applies it chunk by chunk.
 //!
-//! Any number of processes work side by side. Who is at a batch has a lease on it, by the database's clock; each chunk is
-//! one transaction that ends by making sure of the lease and moving the checkpoint. So a worker may die at any instant:
+//! Any number of processes work side by side. Who is at a batch has a lease on it, by the database's clock, and renews it
+//! while it works; each chunk is one transaction that ends by making sure of the lease and moving the checkpoint. So a worker may die at any instant:
 //! another one goes on behind the last chunk that was committed, as soon as the lease has ended.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Task};
 use super::chunk::Bench;
 use super::{Agreed, Authority, applying, authority, planning};
 use crate::actions::once;
@@ -88,13 +88,35 @@ pub async fn work(
     only: Option<i64>,
 ) -> Result<bool, StoreError> {
     let Some(lease) = lease::take(&database.control, pace.lease, only).await? else { return Ok(false) };
-    match stay(database, today, pace, lease).await {
+    let keeping = Task::spawn(keep(Arc::clone(database), lease, pace.lease));
+    // Whatever is under way when the lease is lost is dropped, and with it the locks that the next worker waits for.
+    let worked = tokio::select! {
+        worked = stay(database, today, pace, lease) => worked,
+        lost = keeping.end() => lost,
+    };
+    match worked {
         Ok(()) => Ok(true),
         Err(error) => {
             tracing::warn!(batch = lease.id, %error, "an onboarding did not go on; it is tried again");
             // Whoever is next need not wait for the lease to end; where the database is away it ends by itself.
             let _ = lease::release(&database.control, lease).await;
             Err(error)
+        }
+    }
+}
+
+/// Renews a lease for as long as somebody works under it, however long a transaction takes. Ends when it is lost: because
+/// another worker has it, the batch has ended, or nobody has heard from the database for as long as a lease holds.
+async fn keep(database: Arc<Database>, lease: Lease, holds: Duration) -> Result<(), StoreError> {
+    let mut renewed = Instant::now();
+    loop {
+        tokio::time::sleep(holds / 3).await;
+        let asked = Instant::now();
+        match lease::renew(&database.control, lease, holds).await {
+            Ok(true) => renewed = asked,
+            Ok(false) => return Ok(()),
+            Err(error) if renewed.elapsed() >= holds => return Err(error),
+            Err(_) => {}
         }
     }
 }

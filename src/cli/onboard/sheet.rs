@@ -1,13 +1,16 @@
 //! The roster on its way into memory: its rows for the action, its cells for the report.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
+use super::verdict::explained;
 use super::{Stop, tell};
 use crate::domain::onboarding::{MAXIMUM_ROWS, Row};
+use crate::domain::problem::{Problem, ProblemCode};
 use crate::roster::{self, Limits, Roster, RosterError};
 
 /// A roster that was read.
@@ -22,11 +25,14 @@ pub(super) struct Sheet {
 
 impl Sheet {
     /// Reads a file of any of the formats, and shows how far it is. `None`: it has more rows than one request holds.
-    pub(super) async fn read(path: &Path) -> Result<Option<Self>, Stop> {
+    pub(super) async fn read(path: &Path, limits: &Limits) -> Result<Option<Self>, Stop> {
+        demand_file(path)?;
         let file = path.to_owned();
         let bar = bar_for(path);
+        let at_once = limits.rows.min(MAXIMUM_ROWS as u64);
+        let limits = *limits;
         let reading = tokio::task::spawn_blocking(move || {
-            let limits = Limits { rows: MAXIMUM_ROWS as u64, ..Limits::default() };
+            let limits = Limits { rows: at_once, ..limits };
             let mut roster = roster::open(bar.wrap_read(File::open(file)?), &limits)?;
             let sheet = Self::of(&mut roster);
             bar.finish_and_clear();
@@ -35,7 +41,7 @@ impl Sheet {
         let read = reading.await.map_err(|error| Stop::Broken(error.into()))?;
         let (sheet, roster) = match read {
             Ok(read) => read,
-            Err(RosterError::TooManyRows { .. }) => return Ok(None),
+            Err(RosterError::TooManyRows { .. }) if at_once < limits.rows => return Ok(None),
             Err(error) => return Err(Stop::Refused(vec![error.problem()])),
         };
         tell(&format!("{} rows are read.", sheet.rows.len()));
@@ -45,6 +51,7 @@ impl Sheet {
         if !roster.ignored_columns().is_empty() {
             tell(&format!("Columns that are left alone: {}.", roster.ignored_columns().join(", ")));
         }
+        roster.left_out().warnings().iter().for_each(|warning| tell(&explained(warning)));
         Ok(Some(sheet))
     }
 
@@ -59,6 +66,27 @@ impl Sheet {
             sheet.originals.push(record.original);
         }
         Ok(sheet)
+    }
+}
+
+/// Says in one sentence why there is nothing to read.
+fn demand_file(path: &Path) -> Result<(), Stop> {
+    let refuse = |code, message: String| Err(Stop::Refused(vec![Problem::error(code, "file", message)]));
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => refuse(
+            ProblemCode::InvalidFormat,
+            format!("{} is a folder. A roster is a file: CSV or a workbook (XLSX).", path.display()),
+        ),
+        Ok(found) if !found.is_file() => {
+            refuse(ProblemCode::InvalidFormat, format!("{} is no ordinary file.", path.display()))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            refuse(ProblemCode::NotFound, format!("There is no file {}.", path.display()))
+        }
+        Err(error) => {
+            refuse(ProblemCode::InvalidFormat, format!("{} cannot be read: {error}.", path.display()))
+        }
     }
 }
 

@@ -53,40 +53,80 @@ pub(super) fn row_of(problem: &Problem) -> Option<usize> {
     }
 }
 
+/// Of what a verdict tells.
+#[derive(Clone, Copy)]
+pub(super) enum Told {
+    /// What would happen; a trial of many rows leaves a batch with its counts.
+    Plan(Option<i64>),
+    /// What this command has done: the batch, and when it was submitted.
+    Batch(i64, DateTime<Utc>),
+    /// What another command had done before, with the same rows.
+    Before(i64, DateTime<Utc>),
+}
+
 /// What became of the roster, or would.
 pub(super) struct Verdict {
-    /// Its id, and when it was submitted; `None` for a plan.
-    pub(super) batch: Option<(i64, DateTime<Utc>)>,
+    pub(super) told: Told,
+    /// Who has stopped it, or what, and why.
+    pub(super) stopped: Option<String>,
     pub(super) counts: Counts,
     pub(super) monthly_contributions: i64,
     pub(super) failing: Vec<Failing>,
     pub(super) units: Option<Vec<(String, Counts)>>,
 }
 
+impl Verdict {
+    /// Is every row enrolled, now or before, or would be?
+    pub(super) fn is_whole(&self) -> bool {
+        self.counts.rejected == 0 && self.counts.pending == 0
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let batch = |id: &i64| NodeId::Batch(*id).encode();
+        let submitted = |at: &DateTime<Utc>| format!("submitted {}", at.format("%F %T UTC"));
+        match self {
+            Self::Plan(None) => write!(f, "A plan: nobody was enrolled."),
+            Self::Plan(Some(id)) => {
+                write!(
+                    f,
+                    "A plan: nobody was enrolled. Batch {} has its counts, and none of the rows as sent.",
+                    batch(id).as_str()
+                )
+            }
+            Self::Batch(id, at) => write!(f, "Batch {}, {}", batch(id).as_str(), submitted(at)),
+            Self::Before(id, at) => write!(
+                f,
+                "This file was onboarded before, as batch {}, {}. Nobody was added. What became of it then:",
+                batch(id).as_str(),
+                submitted(at)
+            ),
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.batch {
-            Some((id, at)) => {
-                writeln!(
-                    f,
-                    "Batch {}, submitted {}",
-                    NodeId::Batch(*id).encode().as_str(),
-                    at.format("%F %T UTC")
-                )?;
-            }
-            None => writeln!(f, "A plan: nothing was written.")?,
+        writeln!(f, "{}", self.told)?;
+        if let Some(stopped) = &self.stopped {
+            writeln!(f, "{stopped}")?;
         }
-        let Counts { received, enrolled, already_enrolled, rejected, flagged, .. } = self.counts;
+        let Counts { received, pending, enrolled, already_enrolled, rejected, flagged } = self.counts;
         let rupiah = format!("Rp {}", dotted(self.monthly_contributions));
-        let facts = [
+        let is_plan = matches!(self.told, Told::Plan(_));
+        let mut facts = vec![
             ("Rows", received.to_string()),
-            ("Enrolled", enrolled.to_string()),
+            (if is_plan { "Would be enrolled" } else { "Enrolled" }, enrolled.to_string()),
             ("Enrolled before", already_enrolled.to_string()),
             ("Refused", rejected.to_string()),
             ("Flagged, to be looked at", flagged.to_string()),
             ("Contributions a month", rupiah),
         ];
-        let facts = facts.map(|(name, value)| [name.to_owned(), value]);
+        if pending > 0 {
+            facts.insert(3, ("Not enrolled", pending.to_string()));
+        }
+        let facts: Vec<_> = facts.into_iter().map(|(name, value)| [name.to_owned(), value]).collect();
         write!(f, "\n{}", table(&facts, [false, true]))?;
         if !self.failing.is_empty() {
             write!(f, "\n{}", problem_table(&self.failing))?;

@@ -7,6 +7,7 @@ use super::{EndReason, EnrollmentStatus, Terms, judge_terms};
 use crate::domain::count::Held;
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::domain::rule::Rulebook;
+use crate::domain::standing::first_of_month;
 
 /// What is wrong with an end, whatever it is the end of.
 pub fn judge_end_form(on: NaiveDate, reason: EndReason, today: NaiveDate) -> Vec<Problem> {
@@ -35,6 +36,24 @@ pub fn judge_end(held: &Held, on: NaiveDate, reason: EndReason, today: NaiveDate
         return Some(problem.hint(format!("Here that is {earliest}.")));
     }
     None
+}
+
+/// What is wrong with a death that is recorded with that enrollment. It may have ended, for whatever reason and before or
+/// after: its end stays as it was told then, and that the person died is no less true.
+pub fn judge_death(
+    held: &Held,
+    on: NaiveDate,
+    deceased_on: Option<NaiveDate>,
+    today: NaiveDate,
+) -> Option<Problem> {
+    if let Some(day) = deceased_on {
+        let message =
+            format!("The death of this person, on {day}, is recorded already. Nothing was changed.");
+        return Some(Problem::error(ProblemCode::Conflict, "enrollmentId", message).hint(IF_IT_WAS_A_RETRY));
+    }
+    let earliest = held.course.earliest_end(today);
+    let earliest = held.course.ends_on.map_or(earliest, |ends_on| ends_on.min(earliest));
+    (on < earliest).then(|| before_the_start(earliest))
 }
 
 /// What is wrong with going on with another employer: everything that would be wrong with a new form of the same
@@ -99,7 +118,35 @@ pub fn not_open() -> Problem {
         "enrollmentId",
         "This enrollment has ended already. Nothing was changed.",
     );
-    problem.hint("If this was a retry, the first attempt succeeded: read the enrollment. With an idempotencyKey a retry gives the first answer.")
+    problem.hint(IF_IT_WAS_A_RETRY)
+}
+
+const IF_IT_WAS_A_RETRY: &str = "If this was a retry, the first attempt succeeded: read the enrollment. With an idempotencyKey a retry gives the first answer.";
+
+/// The day until which somebody was employed there beyond doubt, by what one enrollment says: it began, it ended, or a
+/// month of it was paid for. `None`: nobody was yet. An employer that closed before would take all of that back, and
+/// with it the figures of those months.
+pub fn employed_until(held: &Held, today: NaiveDate) -> Option<NaiveDate> {
+    let course = &held.course;
+    match course.ends_on {
+        // One that ended on its first day never was.
+        Some(ends_on) => Some(ends_on).filter(|&ends_on| ends_on > course.starts_on),
+        None if course.starts_on > today => None,
+        None => {
+            let last_month = course.paid.through().map(first_of_month);
+            Some(last_month.map_or(course.starts_on, |month| month.max(course.starts_on)))
+        }
+    }
+}
+
+/// What is wrong with the day on which an employer closes, where somebody was employed there until another one.
+pub fn judge_closing(on: NaiveDate, employed_until: Option<NaiveDate>) -> Option<Problem> {
+    let earliest = employed_until.filter(|&until| on < until)?;
+    let message = "People were employed there after this day. Nothing was changed.";
+    let hint = format!(
+        "The earliest day is {earliest}. If an enrollment there is wrong, end it first: by itself, and on its own day."
+    );
+    Some(Problem::error(ProblemCode::OutOfRange, "on", message).hint(hint))
 }
 
 /// The problem of an employer that is no more; `None`: it closed at this very moment.
@@ -125,7 +172,7 @@ mod tests {
         let paid = PaidMonths::default();
         let course = Course { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
         let (segment, employer) = (Segment::WageEarner, Some(7));
-        Held { segment, civil_servant: None, employer, association: None, course }
+        Held { segment, civil_servant: None, employer, association: None, end_reason: None, course }
     }
 
     fn found(problem: Option<Problem>) -> Option<(ProblemCode, String)> {
@@ -153,6 +200,42 @@ mod tests {
         ended.course.ends_on = Some(day("2014-11-20"));
         let again = judge_end(&ended, day("2014-11-20"), EndReason::Resigned, day("2014-12-01"));
         assert_eq!(found(again), Some((ProblemCode::Conflict, "enrollmentId".into())));
+    }
+
+    #[test]
+    fn a_death_is_recorded_once_with_any_enrollment_that_had_begun() {
+        let today = day("2014-12-01");
+        let death = |held: &Held, on, deceased_on: Option<&str>| {
+            found(judge_death(held, day(on), deceased_on.map(day), today))
+        };
+        let mut held = held("2014-11-01", "2014-11-01");
+        assert_eq!(death(&held, "2014-11-01", None), None);
+        held.course.ends_on = Some(day("2014-11-20"));
+        assert_eq!((death(&held, "2014-11-10", None), death(&held, "2014-12-01", None)), (None, None));
+        assert_eq!(death(&held, "2014-10-31", None), Some((ProblemCode::OutOfRange, "on".into())));
+        let again = death(&held, "2014-11-25", Some("2014-11-25"));
+        assert_eq!(again, Some((ProblemCode::Conflict, "enrollmentId".into())));
+    }
+
+    #[test]
+    fn an_employer_closes_after_whatever_is_known_of_its_people() {
+        let today = day("2014-12-01");
+        let until = |held: &Held| employed_until(held, today).map(|day| day.to_string());
+        let mut one = held("2014-10-15", "2014-10-15");
+        assert_eq!(until(&one).as_deref(), Some("2014-10-15"));
+        one.course.paid.add(day("2014-10-01"));
+        assert_eq!(until(&one).as_deref(), Some("2014-10-15"));
+        one.course.paid.add(day("2014-11-01"));
+        assert_eq!(until(&one).as_deref(), Some("2014-11-01"), "somebody worked there in November");
+        one.course.ends_on = Some(day("2014-10-20"));
+        assert_eq!(until(&one).as_deref(), Some("2014-10-20"), "an end that was told settles it");
+        one.course.ends_on = Some(day("2014-10-15"));
+        assert_eq!((until(&one), until(&held("2014-12-02", "2014-10-15"))), (None, None));
+        assert_eq!(judge_closing(today, None), None);
+        assert_eq!(judge_closing(today, Some(today)), None);
+        let early = judge_closing(day("2014-11-30"), Some(today)).unwrap();
+        assert!(early.hint.as_deref().is_some_and(|hint| hint.contains("2014-12-01")), "{early:?}");
+        assert_eq!(found(Some(early)), Some((ProblemCode::OutOfRange, "on".into())));
     }
 
     #[test]

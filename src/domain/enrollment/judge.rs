@@ -5,7 +5,7 @@ use chrono::{Datelike as _, Months, NaiveDate};
 use super::{
     CivilServant, CivilServantCategory, KnownPerson, NewEnrollment, PersonForm, Programme, Segment, Terms,
 };
-use crate::domain::cell::MAX_MONTHLY_WAGE;
+use crate::domain::cell::{LEAST_BELIEVABLE_WAGE, MAX_MONTHLY_WAGE};
 use crate::domain::employer::EmployerKind;
 use crate::domain::identity::{self, NationalId, ServiceNumber};
 use crate::domain::participant::{FullName, PhoneNumber, Sex, shares_words};
@@ -58,7 +58,7 @@ pub fn judge_person(
     if starts_on != terms.starts_on {
         problems.extend(judge_start(terms, rules, starts_on, today));
     }
-    problems.extend(form.monthly_wage.and_then(judge_wage));
+    problems.extend(form.monthly_wage.and_then(|wage| judge_wage(wage).or_else(|| doubt_wage(wage))));
     let national_id = NationalId::parse(&form.national_id, &rules.regions, "nationalId");
     let national_id = collect(national_id, &mut problems);
     if let (Some(number), Some(birth_date), Some(sex)) = (&national_id, form.birth_date, form.sex) {
@@ -278,6 +278,15 @@ pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
             "A monthly wage is between Rp 1 and Rp 10,000,000,000.",
         )
         .hint("Whole rupiah a month, or nothing where it is not known.")
+    })
+}
+
+/// A wage below every floor: the contributions that are reckoned from it are too low, but the person is covered.
+fn doubt_wage(wage: i64) -> Option<Problem> {
+    (wage < LEAST_BELIEVABLE_WAGE).then(|| {
+        let message = "The monthly wage is below Rp 100,000: thousands may be missing.";
+        Problem::warning(ProblemCode::OutOfRange, "monthlyWage", message)
+            .hint("Compare it with the list of wages. Write whole rupiah a month: 4250000 or 4.250.000,00.")
     })
 }
 

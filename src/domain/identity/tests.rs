@@ -258,11 +258,30 @@ fn a_rounded_column_is_recognised() {
         rounded(20, 20) && rounded(11, 20) && rounded(46, 200) && !rounded(45, 200) && rounded(8_000, 8_000)
     );
     assert!(!rounded(10, 20) && !rounded(800, 8_000) && !rounded(1_600, 8_000));
-    assert!(!rounded(19, 19), "too few to tell");
     assert!(
         !["", "10", "1.67101E+15"].into_iter().cycle().take(100).collect::<NumberColumn>().looks_rounded(),
         "other texts do not count"
     );
+}
+
+#[test]
+fn of_a_few_numbers_the_chance_of_so_many_zeros_is_reckoned() {
+    let column = |zeros: usize, all: usize| {
+        let ends = (0..all).map(|row| if row < zeros { "1671010208850010" } else { "1671010208850011" });
+        ends.collect::<NumberColumn>()
+    };
+    for (zeros, all) in [(6, 6), (19, 19), (7, 8), (11, 19)] {
+        assert!(column(zeros, all).looks_rounded(), "{zeros} of {all}");
+        assert!(!column(zeros, all).is_doubtful(), "{zeros} of {all} are no doubt any more");
+    }
+    for (zeros, all) in [(2, 2), (3, 3), (5, 5), (3, 5), (6, 7), (10, 19)] {
+        assert!(!column(zeros, all).looks_rounded(), "{zeros} of {all}");
+        assert!(column(zeros, all).is_doubtful(), "{zeros} of {all}");
+    }
+    // What is honest: one alone, a tenth, and a little more; and an ordinary file is never in doubt.
+    for (zeros, all) in [(0, 0), (0, 1), (1, 1), (1, 2), (2, 10), (4, 19), (0, 19), (5, 20)] {
+        assert!(!column(zeros, all).looks_rounded() && !column(zeros, all).is_doubtful(), "{zeros} of {all}");
+    }
 }
 
 #[test]

@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Row;
-use crate::domain::identity;
 use crate::domain::problem::Problem;
 
 /// The fields of a [`Row`], in the order in which [`StagedRow`] names their cells.
-pub const FIELDS: [&str; 11] = [
+pub const FIELDS: [&str; 12] = [
     "nationalId",
     "serviceNumber",
     "fullName",
@@ -19,11 +18,15 @@ pub const FIELDS: [&str; 11] = [
     "monthlyWage",
     "startsOn",
     "phone",
+    "category",
 ];
-/// Those of them that are numbers of a person.
-const NUMBERS: [usize; 2] = [0, 1];
-/// Those that are personal data beside them: birth date, wage, telephone.
-const PRIVATE: [usize; 3] = [4, 8, 10];
+/// So many of them are fields of the API; the others are in files only.
+const OF_REQUEST: usize = 11;
+
+/// The names of the cells of a row that came in a request.
+pub fn fields_of_request() -> Vec<String> {
+    FIELDS[..OF_REQUEST].iter().map(|&name| name.to_owned()).collect()
+}
 
 /// A row as it is kept until it has its outcome. A field that stands in a cell as it is names that cell and is not kept twice.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -40,7 +43,7 @@ pub struct StagedRow {
     #[serde(rename = "o")]
     original: usize,
     #[serde(rename = "f")]
-    fields: [Option<u16>; 11],
+    fields: Vec<Option<u16>>,
     #[serde(rename = "p")]
     fault: Option<Problem>,
 }
@@ -64,6 +67,7 @@ impl StagedRow {
             row.monthly_wage,
             row.starts_on,
             row.phone,
+            row.category,
         ];
         let fields = fields.map(|field| {
             let field = field?;
@@ -74,7 +78,7 @@ impl StagedRow {
             });
             u16::try_from(at).ok()
         });
-        Self { number, line, cells, original, fields, fault: kept }
+        Self { number, line, cells, original, fields: fields.to_vec(), fault: kept }
     }
 
     /// Keeps a row of a request: its cells are the fields of the API.
@@ -98,7 +102,9 @@ impl StagedRow {
 
     /// The row as it is judged.
     pub fn row(&self) -> Row {
-        let field = |at: usize| self.fields[at].and_then(|cell| self.cells.get(usize::from(cell)).cloned());
+        let field = |at: usize| {
+            self.fields.get(at).copied().flatten().and_then(|cell| self.cells.get(usize::from(cell)).cloned())
+        };
         let text = |at: usize| field(at).unwrap_or_default();
         Row {
             national_id: text(0),
@@ -112,6 +118,7 @@ impl StagedRow {
             monthly_wage: field(8),
             starts_on: field(9),
             phone: field(10),
+            category: field(11),
             fault: self.fault.clone(),
         }
     }
@@ -121,25 +128,9 @@ impl StagedRow {
         &self.cells[..self.original]
     }
 
-    /// The cells for somebody who may not be told personal data: numbers masked, birth date, wage and telephone left out.
-    /// Of a row that could not be read nothing is known to be harmless, so nothing is told.
-    pub fn masked_cells(&self) -> Vec<String> {
-        if self.fault.is_some() {
-            return vec![String::new(); self.original];
-        }
-        let mut cells = self.cells().to_vec();
-        let mut change = |field: usize, to: &dyn Fn(&str) -> String| {
-            let Some(at) = self.fields[field].map(usize::from) else { return };
-            let told = &self.cells[at];
-            // What was changed on its way stands in no cell as it is: then any cell could be the one.
-            let is_concerned = |cell: &String| at >= self.original || cell == told;
-            for (cell, was) in cells.iter_mut().zip(self.cells()).filter(|(_, was)| is_concerned(was)) {
-                *cell = if at < self.original { to(was) } else { String::new() };
-            }
-        };
-        NUMBERS.iter().for_each(|&field| change(field, &identity::masked));
-        PRIVATE.iter().for_each(|&field| change(field, &|_| String::new()));
-        cells
+    /// Could nothing of it be read? Then no cell is known to be what its column says.
+    pub fn is_unreadable(&self) -> bool {
+        self.fault.is_some()
     }
 }
 
@@ -181,29 +172,35 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_an_earlier_release_has_staged_is_read() {
+        let fields = "[0,1,2,null,3,4,null,null,null,null,null]";
+        let json = format!(r#"{{"n":1,"l":2,"c":["1","2","Budi","x","L"],"o":5,"f":{fields},"p":null}}"#);
+        let row = serde_json::from_str::<StagedRow>(&json).unwrap().row();
+        assert_eq!((row.full_name.as_str(), row.sex.as_str(), row.category), ("Budi", "L", None));
+    }
+
+    #[test]
     fn a_field_that_stands_in_no_cell_as_it_is_is_kept_beside_them() {
         let mut changed = row();
         changed.birth_date = "2014-11-01".into();
         let staged = StagedRow::new(1, None, changed.clone(), cells());
         assert!(staged.row() == changed);
         assert_eq!(staged.cells(), cells());
-        assert!(staged.masked_cells().iter().all(String::is_empty), "any cell could hold it");
     }
 
     #[test]
-    fn who_may_not_be_told_personal_data_sees_no_number_birth_date_or_wage() {
-        let masked = StagedRow::new(1, None, row(), cells()).masked_cells();
-        assert_eq!(masked, ["IV", "**************01", "****************01", "Budi", "", "L", ""]);
-        let of_request = StagedRow::of_request(1, row());
-        assert_eq!(of_request.cells().len(), FIELDS.len());
-        assert_eq!(of_request.masked_cells()[0], "**************01");
+    fn a_row_of_a_request_has_a_cell_for_each_field() {
+        let staged = StagedRow::of_request(1, row());
+        let fields = fields_of_request().len();
+        assert_eq!((staged.cells().len(), staged.cells()[0].as_str()), (fields, "1671010208850001"));
+        assert!(staged.row() == row());
     }
 
     #[test]
-    fn of_a_row_that_could_not_be_read_nothing_is_told() {
+    fn a_row_that_could_not_be_read_says_so() {
         let fault = Problem::error(ProblemCode::InvalidFormat, "rows", "Too long.");
         let staged = StagedRow::new(1, Some(2), Row { fault: Some(fault), ..Row::default() }, cells());
-        assert!(staged.row().fault.is_some());
-        assert!(staged.masked_cells().iter().all(String::is_empty));
+        assert!(staged.row().fault.is_some() && staged.is_unreadable());
+        assert!(!StagedRow::new(1, None, row(), cells()).is_unreadable());
     }
 }

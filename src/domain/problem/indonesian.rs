@@ -96,9 +96,10 @@ impl ProblemCode {
                 "Baris lain dalam permintaan yang sama memuat nomor yang sama.",
                 "Hapus salah satu baris, atau perbaiki nomornya.",
             ),
-            Self::AlreadyEnrolled => {
-                ("Orang ini sudah terdaftar dalam kepesertaan ini.", "Tidak perlu mendaftarkan lagi.")
-            }
+            Self::AlreadyEnrolled => (
+                "Orang ini sudah terdaftar dalam kepesertaan ini, atau pernah terdaftar pada tanggal mulai yang sama.",
+                "Tidak perlu mendaftarkan lagi; bila orang ini bekerja kembali, isi tanggal mulai yang baru.",
+            ),
             Self::IdentityMismatch => (
                 "Registri menyimpan nomor ini dengan data diri yang lain.",
                 "Bandingkan nama dan tanggal lahir dengan KTP; bila benar, hubungi kantor cabang.",

@@ -22,13 +22,14 @@ pub struct EndEnrollmentInput {
     /// The day from which it holds no more: not before its first day, and not in the future. Of a death, the day of it; of
     /// an enrollment in error, its first day.
     on: Date,
-    /// Why. DECEASED is of the person: it ends all enrollments that are open. TRANSFERRED is `transferEnrollment`.
+    /// Why. DECEASED is of the person: it ends all enrollments that are open, and can be recorded with one that has ended,
+    /// which stays as it is. TRANSFERRED is `transferEnrollment`.
     reason: EndReason,
     /// The channel that was told; your own unless said.
     channel_code: Option<String>,
 }
 
-/// The enrollment that ended, or why not.
+/// The enrollment that ended, or with which a death was recorded, or why not.
 #[derive(SimpleObject)]
 pub struct EndEnrollmentPayload {
     /// The enrollment; null where an error refuses the form.

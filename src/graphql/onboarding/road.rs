@@ -93,6 +93,7 @@ impl From<CivilServantRow> for domain::Row {
             monthly_wage: row.monthly_wage,
             starts_on: row.starts_on,
             phone: row.phone,
+            category: None,
             fault: None,
         }
     }
@@ -256,6 +257,7 @@ fn read_start(input: StartOnboardingInput) -> Result<starting::Input, Vec<Proble
         sha256: input.sha256.map(|digits| digits.to_lowercase()),
         all_or_nothing: input.all_or_nothing,
         plan_only: input.plan_only,
+        dry_run: false,
     })
 }
 

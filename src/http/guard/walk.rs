@@ -9,7 +9,9 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Value, Variables};
 
+use crate::domain::onboarding::MAXIMUM_WORK_UNITS;
 use crate::domain::page::{DEFAULT_SIZE, MAXIMUM_SIZE};
+use crate::domain::problem::ProblemCode;
 
 use super::{INTROSPECTION_DEPTH, INTROSPECTION_LISTS, INTROSPECTION_ROOTS, Limits, MAX_LEVELS, Refusal};
 
@@ -290,6 +292,8 @@ impl<'a> Walk<'a> {
         ];
         match field.name.node.as_str() {
             "provinces" => PROVINCES,
+            "byWorkUnit" => MAXIMUM_WORK_UNITS,
+            "byProblem" => ProblemCode::ALL.len(),
             "nodes" if field.get_argument("ids").is_some() => MAXIMUM_SIZE,
             name if PAGES.contains(&name) => {
                 let size = ["first", "last"].into_iter().find_map(|name| field.get_argument(name));
@@ -464,6 +468,9 @@ mod tests {
             cost("{employers(first: 10){nodes{participants(first: 5){nodes{id}}}}}"),
             1 + 10 * (2 + 5 * 2)
         );
+        assert_eq!(cost("{onboardingBatch{byWorkUnit{workUnit counts{received}}}}"), 1 + 500 * 2 + 1);
+        let codes = ProblemCode::ALL.len() as u32;
+        assert_eq!(cost("{onboardingBatches(first: 3){nodes{byProblem{rows}}}}"), 1 + 3 * (codes + 2));
         assert_eq!(cost("{__schema{queryType{name}}}"), 1 + 500 + 2);
         let sent = value!({ "v": "x".repeat(10 * 1_024) });
         assert_eq!(measure_with("query($v: String) {a(b: $v)}", sent).unwrap().cost(), 1 + 10);

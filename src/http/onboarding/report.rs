@@ -1,8 +1,8 @@
 //! The rows of a batch that were refused, as CSV in the columns they came in, with what is wrong in a last column.
 //!
 //! Who has sent the batch gets back what it sent. Everybody else who sees the batch is told personal data under the rule
-//! that holds everywhere: by who has the right and says for what; else numbers are masked, and birth date, wage and
-//! telephone are left out.
+//! that holds everywhere: by who has the right and says for what; else numbers are masked, and what is not known to be
+//! harmless is left out ([`Mask`]).
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -14,16 +14,21 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::{Asked, Desk, report_name};
+use super::{Asked, Desk, Inner, report_name};
 use crate::domain::access::Purpose;
 use crate::domain::actor::Operation;
-use crate::domain::onboarding::{FIELDS, OnboardingState, RowOutcome, StagedRow};
+use crate::domain::onboarding::{OnboardingState, RowOutcome, StagedRow, fields_of_request};
 use crate::domain::problem::Problem;
-use crate::graphql::node_id::batch_id;
+use crate::domain::text;
+use crate::graphql::node_id::{NodeId, batch_id};
 use crate::http::code::Code;
-use crate::roster::ReportWriter;
-use crate::store::onboarding::{self, BatchRow, ReportedRow, staging};
+use crate::http::cost::Unpaid;
+use crate::roster::{Mask, ReportWriter};
+use crate::store::audit::{About, Trail};
+use crate::store::onboarding::staging::{self, SealedChunk};
+use crate::store::onboarding::{self, BatchRow, ReportedRow, retention};
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
 
@@ -45,9 +50,19 @@ pub(super) async fn give(
         Err(error) => return asked.failed(&error),
     };
     let Some(batch) = batch else { return asked.absent() };
-    let has_purpose = request.extensions().get::<Purpose>().is_some();
+    if batch.discarded_at.is_some() {
+        return asked.refuse(StatusCode::GONE, Code::ReportGone);
+    }
+    if let Err(refused) = pay(&desk, &asked, &batch) {
+        return *refused;
+    }
+    let purpose = request.extensions().get::<Purpose>();
     let is_own = batch.submitted_by == asked.actor.client;
-    let in_full = is_own || (has_purpose && asked.actor.reads_personal_data());
+    let in_full = is_own || (purpose.is_some() && asked.actor.reads_personal_data());
+    if let Err(error) = put_on_record(&desk.database, &session, &asked, &batch, purpose).await {
+        tracing::error!(request_id = %asked.id, %error, "a report was not given: no entry for it");
+        return asked.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
+    }
     let receive = report_of(Arc::clone(&desk.database), session, batch, in_full);
     let pieces = stream::unfold(receive, |mut receive| async move { Some((receive.recv().await?, receive)) });
     let name = HeaderValue::try_from(report_name(id)).expect("an id is a header value");
@@ -59,6 +74,54 @@ pub(super) async fn give(
     (headers, Body::from_stream(pieces)).into_response()
 }
 
+/// A report costs a point for itself and one for each row, and never more than a client has after a rest.
+fn pay(desk: &Inner, asked: &Asked, batch: &BatchRow) -> Result<(), Box<Response>> {
+    let Some(purse) = &desk.purse else { return Ok(()) };
+    let cost = rows_of(batch).unsigned_abs().saturating_add(1).min(purse.burst());
+    purse.pay(asked.actor.client_id, cost, Instant::now()).map_err(|unpaid| {
+        let mut response = asked.refuse(StatusCode::TOO_MANY_REQUESTS, Code::CostLimitReached);
+        if let Unpaid::Wait(seconds, _) = unpaid {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        Box::new(response)
+    })?;
+    Ok(())
+}
+
+/// Masked or in full: before the first byte leaves it is on record who reads it, of which batch, how many rows and what for.
+async fn put_on_record(
+    database: &Database,
+    session: &Session,
+    asked: &Asked,
+    batch: &BatchRow,
+    purpose: Option<&Purpose>,
+) -> Result<(), StoreError> {
+    let about = About {
+        operation: format!(
+            "onboardingReport {} rows={}",
+            NodeId::Batch(batch.id).encode().as_str(),
+            rows_of(batch)
+        ),
+        purpose: purpose.map(|purpose| purpose.as_str().to_owned()),
+        request_id: asked.id.uuid(),
+    };
+    Trail::new(&database.journal, session, Arc::clone(&asked.actor), about).close_unnamed().await
+}
+
+/// How many rows a report has; of a batch that is still applied, has so far.
+fn rows_of(batch: &BatchRow) -> i32 {
+    batch.rejected + if is_stopped(batch) { batch.pending } else { 0 }
+}
+
+/// Are its pending rows in the report, because they will never be enrolled?
+fn is_stopped(batch: &BatchRow) -> bool {
+    match batch.state {
+        // A trial ends with its plan: what is pending would be enrolled.
+        OnboardingState::Cancelled => !batch.dry_run,
+        state => state == OnboardingState::Failed,
+    }
+}
+
 /// The report of a batch that somebody has been shown, piece by piece; the last one is an error where it broke off.
 pub fn report_of(
     database: Arc<Database>,
@@ -66,7 +129,7 @@ pub fn report_of(
     batch: BatchRow,
     in_full: bool,
 ) -> mpsc::Receiver<std::io::Result<Bytes>> {
-    let report = Report { database, session, batch, in_full };
+    let report = Arc::new(Report { database, session, batch, in_full });
     let (send, receive) = mpsc::channel(2);
     tokio::spawn(async move {
         if let Err(error) = report.write(&send).await {
@@ -85,44 +148,65 @@ struct Report {
     in_full: bool,
 }
 
-type Send = mpsc::Sender<std::io::Result<Bytes>>;
+type Taker = mpsc::Sender<std::io::Result<Bytes>>;
 
 impl Report {
     /// Writes header and rows, chunk by chunk, as fast as somebody takes them.
-    async fn write(&self, send: &Send) -> Result<(), StoreError> {
+    async fn write(self: &Arc<Self>, send: &Taker) -> Result<(), StoreError> {
         let (columns, separator) = staging::form(&self.database.writer, self.batch.id).await?;
-        let columns = columns.unwrap_or_else(|| FIELDS.map(str::to_owned).to_vec());
+        let columns = columns.unwrap_or_else(fields_of_request);
         let separator = separator.bytes().next().unwrap_or(b',');
-        let out = Buffer::default();
-        let mut writer = ReportWriter::new(out.clone(), &columns, separator).map_err(cannot_write)?;
+        let mut sheet = Sheet::new(&columns, separator, self.in_full)?;
         let mut next_row = 1;
-        while let Some(chunk) = staging::find(&self.database.writer, self.batch.id, next_row).await? {
+        while let Some(chunk) = self.next_chunk(next_row).await? {
             next_row = chunk.first_row.saturating_add(1);
-            let (rows, _) = staging::open(&self.database.keys, self.batch.id, &chunk)?;
+            let report = Arc::clone(self);
+            let open = move || staging::open(&report.database.keys, report.batch.id, &chunk);
+            let (rows, _) = aside(open).await?;
             let (Some(first), Some(last)) = (rows.first(), rows.last()) else { continue };
             let told =
                 onboarding::reported(&self.session, self.batch.id, (first.number, last.number)).await?;
-            let told: HashMap<i32, ReportedRow> = told.into_iter().map(|row| (row.number, row)).collect();
-            for row in &rows {
-                if let Some(error) = self.error(row, &told) {
-                    let cells = if self.in_full { row.cells().to_vec() } else { row.masked_cells() };
-                    writer.write(&cells, &error).map_err(cannot_write)?;
-                }
-            }
-            if send.send(Ok(out.take())).await.is_err() {
+            let report = Arc::clone(self);
+            sheet = aside(move || report.write_rows(&rows, told, sheet)).await?;
+            if send.send(Ok(sheet.out.take())).await.is_err() {
                 // Nobody reads on.
                 return Ok(());
             }
         }
-        writer.finish().map_err(cannot_write)?;
+        if retention::is_discarded(&self.database.writer, self.batch.id).await? {
+            return Err(StoreError::Unavailable("its rows were discarded meanwhile".into()));
+        }
         // Who has hung up needs the end no more.
-        let _ = send.send(Ok(out.take())).await;
+        let _ = send.send(Ok(sheet.finish()?)).await;
         Ok(())
+    }
+
+    /// The next chunk with a row that the report is about.
+    async fn next_chunk(&self, row: i32) -> Result<Option<SealedChunk>, StoreError> {
+        match is_stopped(&self.batch) {
+            true => staging::find(&self.database.writer, self.batch.id, row).await,
+            false => staging::find_rejected(&self.database.writer, self.batch.id, row).await,
+        }
+    }
+
+    fn write_rows(
+        &self,
+        rows: &[StagedRow],
+        told: Vec<ReportedRow>,
+        mut sheet: Sheet,
+    ) -> Result<Sheet, StoreError> {
+        let told: HashMap<i32, ReportedRow> = told.into_iter().map(|row| (row.number, row)).collect();
+        for row in rows {
+            if let Some(error) = self.error(row, &told) {
+                sheet.write(row, &error)?;
+            }
+        }
+        Ok(sheet)
     }
 
     /// What a row is in the report for; `None`: it is not.
     fn error(&self, row: &StagedRow, told: &HashMap<i32, ReportedRow>) -> Option<String> {
-        let stopped = matches!(self.batch.state, OnboardingState::Cancelled | OnboardingState::Failed);
+        let stopped = is_stopped(&self.batch);
         match told.get(&row.number) {
             Some(ReportedRow { outcome: RowOutcome::Rejected, problems, .. }) => {
                 let problems = problems.as_ref().map(|problems| problems.0.as_slice()).unwrap_or_default();
@@ -133,6 +217,45 @@ impl Report {
             }
             _ => None,
         }
+    }
+}
+
+/// Does what takes longer, for thousands of rows, than other requests should wait for this thread.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(StoreError::Fault("writing a report broke off".into())))
+}
+
+/// A report on its way: in full, or masked.
+struct Sheet {
+    mask: Option<Mask>,
+    writer: ReportWriter<Buffer>,
+    out: Buffer,
+}
+
+impl Sheet {
+    fn new(columns: &[String], separator: u8, in_full: bool) -> Result<Self, StoreError> {
+        let mask = (!in_full).then(|| Mask::of(columns));
+        let columns = mask.as_ref().map_or_else(|| columns.to_vec(), |mask| mask.columns(columns));
+        let out = Buffer::default();
+        let writer = ReportWriter::new(out.clone(), &columns, separator).map_err(cannot_write)?;
+        Ok(Self { mask, writer, out })
+    }
+
+    fn write(&mut self, row: &StagedRow, error: &str) -> Result<(), StoreError> {
+        let written = match &self.mask {
+            None => self.writer.write(row.cells(), error),
+            // What a message repeats of a file is no identity number, unless a column is called by one.
+            Some(mask) => self.writer.write(&mask.cells(row), &text::without_numbers(error)),
+        };
+        written.map_err(cannot_write)
+    }
+
+    fn finish(self) -> Result<Bytes, StoreError> {
+        self.writer.finish().map_err(cannot_write)?;
+        Ok(self.out.take())
     }
 }
 

@@ -67,10 +67,13 @@ fn header() -> String {
 
 /// A sheet whose header is followed by something.
 fn sheet(below: &str) -> Vec<u8> {
-    workbook(
-        format!("<worksheet><sheetData>{}{below}</sheetData></worksheet>", header()).as_bytes(),
-        b"<sst/>",
-    )
+    sheet_of("", below)
+}
+
+/// A sheet with something right of its header, and something below.
+fn sheet_of(beside: &str, below: &str) -> Vec<u8> {
+    let header = header().replace("</row>", &format!("{beside}</row>"));
+    workbook(format!("<worksheet><sheetData>{header}{below}</sheetData></worksheet>").as_bytes(), b"<sst/>")
 }
 
 #[track_caller]
@@ -91,6 +94,63 @@ fn a_workbook_by_hand_is_read_and_its_days_are_counted_from_1904() {
         (row.birth_date.as_str(), row.sex.as_str(), &roster.lines[..]),
         ("2014-11-01", "#N/A", &[3][..])
     );
+}
+
+#[test]
+fn a_note_right_of_the_table_is_left_out_of_a_workbook_and_told() {
+    let text = |at: &str, text: &str| format!("<c r=\"{at}\" t=\"str\"><v>{text}</v></c>");
+    let person = |row: u32| {
+        let cells = ["A", "B", "C", "D", "E"].map(|at| text(&format!("{at}{row}"), at));
+        cells.concat()
+    };
+    let rows = [
+        format!("<row r=\"2\">{}</row>", person(2)),
+        format!("<row r=\"3\">{}{}</row>", person(3), text("N3", "cek lagi")),
+        format!("<row r=\"4\">{}{}</row>", person(4), text("ZZ4", "cek lagi")),
+        format!("<row r=\"5\">{}</row>", text("N5", "cek lagi")),
+    ];
+    let mut roster = open(Cursor::new(sheet(&rows.concat())), &Limits::default()).unwrap();
+    let records: Vec<_> = roster.by_ref().map(Result::unwrap).collect();
+    assert!(records.iter().all(|record| record.row.fault.is_none() && record.original.len() == 5));
+    assert_eq!(records.len(), 3);
+    let warnings = roster.left_out().warnings();
+    assert_eq!(
+        warnings[0].message,
+        "What stands right of the table was left out, in rows: 3. The first is at N3."
+    );
+}
+
+#[test]
+fn a_formula_that_was_never_computed_is_no_empty_cell() {
+    let text = |text: &str| format!("<c t=\"str\"><v>{text}</v></c>");
+    let five = [text("1"), text("2"), text("Ani"), text("x"), text("P")].concat();
+    let formula = "<c><f>1+1</f></c>";
+    let rows = [
+        five.replace(&text("Ani"), formula),
+        // Nothing but formulas is not nothing.
+        formula.repeat(5),
+        // One that came to an empty text, and one in a column that nobody reads.
+        five.replace(&text("Ani"), "<c t=\"str\"><f>A1</f><v></v></c>"),
+        format!("{five}{formula}"),
+        five.replace(&text("Ani"), "<c t=\"str\"><f>A1</f><v>Budi</v></c>"),
+    ];
+    let rows: String = rows.iter().map(|cells| format!("<row>{cells}</row>")).collect();
+    let roster = read(sheet(&rows)).unwrap();
+    let faults: Vec<_> =
+        roster.rows.iter().map(|row| row.fault.as_ref().map(|fault| &fault.message[..])).collect();
+    assert_eq!(
+        faults,
+        [
+            Some("The formula under NAMA was never computed: there is no value."),
+            Some(
+                "The formula under NIK, NIP, NAMA, TANGGAL LAHIR, JENIS KELAMIN was never computed: there is no value."
+            ),
+            None,
+            None,
+            None,
+        ]
+    );
+    assert_eq!(names(&roster)[2..], ["", "Ani", "Budi"]);
 }
 
 #[test]
@@ -140,7 +200,7 @@ fn a_workbook_that_is_broken_is_refused() {
     ] {
         refused_as(sheet(&below), ProblemCode::InvalidFormat);
     }
-    refused_as(sheet(&cell("XFD2")), ProblemCode::OutOfRange);
+    refused_as(sheet_of("<c r=\"XFD1\" t=\"str\"><v>x</v></c>", ""), ProblemCode::OutOfRange);
     let whole = sheet(&cell("A2"));
     assert!(read(&whole).is_ok());
     for length in (4..whole.len()).step_by(7) {

@@ -29,6 +29,9 @@ struct Cell {
     kind: Kind,
     format: usize,
     text: String,
+    /// It has a formula, and what that came to.
+    is_formula: bool,
+    has_value: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -105,7 +108,7 @@ impl<S: Read> Cells<S> {
                         return Err(damaged("its rows are in no order, or there are too many").into());
                     }
                     self.row = number;
-                    let line = Line { number, cells: Vec::new(), numbers: Vec::new() };
+                    let line = Line { number, ..Line::default() };
                     if is_empty {
                         return Ok(Some(line));
                     }
@@ -116,7 +119,11 @@ impl<S: Read> Cells<S> {
                     next = begun.at + 1;
                     cell = (!is_empty).then_some(begun);
                 }
-                Name::Text | Name::Value => is_text = !is_empty,
+                name @ (Name::Text | Name::Value) => {
+                    is_text = !is_empty;
+                    cell.iter_mut().for_each(|cell| cell.has_value |= name == Name::Value);
+                }
+                Name::Formula => cell.iter_mut().for_each(|cell| cell.is_formula = true),
                 Name::Phonetic => is_phonetic = !is_empty,
                 Name::SheetData if is_empty => self.is_over = true,
                 _ => {}
@@ -126,7 +133,7 @@ impl<S: Read> Cells<S> {
     }
 
     fn row_too_long(&self, limits: &Limits) -> RosterError {
-        RosterError::RowTooLong { line: self.row.max(1), kibibytes: limits.row_bytes >> 10 }
+        RosterError::RowTooLong { line: self.row.max(1), bytes: limits.row_bytes }
     }
 }
 
@@ -180,11 +187,15 @@ fn put(row: &mut Line, cell: Cell, book: &Book, limits: &Limits) -> Result<usize
     if text.contains('\0') {
         return Err(RosterError::Nul { line: row.number }.into());
     }
+    if cell.is_formula && !cell.has_value {
+        row.uncomputed.push(cell.at);
+    }
     if text.is_empty() {
         return Ok(0);
     }
     if cell.at >= limits.columns {
-        return Err(RosterError::TooManyColumns { line: row.number, columns: limits.columns }.into());
+        row.beyond = true;
+        return Ok(text.len());
     }
     if cell.at < row.cells.len() {
         return Err(damaged("two cells of it are in one place").into());

@@ -37,6 +37,7 @@ pub(super) enum Mark<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Cell,
+    Formula,
     Item,
     Phonetic,
     Row,
@@ -50,6 +51,7 @@ impl Name {
     pub(super) fn of(name: &str) -> Self {
         match name {
             "c" => Self::Cell,
+            "f" => Self::Formula,
             "si" => Self::Item,
             "rPh" => Self::Phonetic,
             "row" => Self::Row,

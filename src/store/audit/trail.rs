@@ -131,6 +131,18 @@ impl Trail {
         Ok(())
     }
 
+    /// Puts on record that the request reads what was sent of people, of whom the registry knows none by an id; those whom it
+    /// does know go along. Nothing is told before this has come back.
+    ///
+    /// # Errors
+    /// The database takes no entry: then nothing may be told.
+    pub async fn close_unnamed(&self) -> Result<(), StoreError> {
+        let subjects = self.seen.fresh();
+        self.journal.record(self.entry(AuditOutcome::Read, subjects.clone())).await?;
+        self.seen.settle(&subjects);
+        Ok(())
+    }
+
     /// The request's id.
     pub fn request_id(&self) -> Uuid {
         self.about.request_id

@@ -44,6 +44,25 @@ pub async fn end_many(conn: &mut PgConnection, ends: &[End]) -> Result<(), Store
     Ok(())
 }
 
+/// The last of the days until which somebody was employed at an employer:
+/// [`employed_until`](crate::domain::enrollment::employed_until) of all enrollments there, in one statement.
+///
+/// Takes no actor: it answers to the registry's own writing, never to a caller.
+///
+/// # Errors
+/// The database is away.
+pub async fn employed_until(
+    conn: &mut PgConnection,
+    employer: i64,
+    today: NaiveDate,
+) -> Result<Option<NaiveDate>, StoreError> {
+    let sql = "select max(case when ends_on > starts_on then ends_on
+                               when ends_on is null and starts_on <= $2
+                                   then greatest(starts_on, date_trunc('month', paid_through)::date) end)
+               from enrollment where employer_id = $1";
+    Ok(sqlx::query_scalar(sql).bind(employer).bind(today).fetch_one(conn).await?)
+}
+
 /// The next people with an open enrollment at an employer, in the order of id: so many at most, behind a person.
 ///
 /// Takes no actor: it answers to the registry's own writing, never to a caller.

@@ -63,15 +63,24 @@ pub async fn release(session: &Session, lease: Lease) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Holds on to a batch while one long transaction is at it.
+/// Holds on to a batch while somebody works at it. `false`: the lease is lost, or the batch has ended. Never waits: a
+/// worker's own transaction has the row locked while it plans, and while it makes a chunk last; nobody else takes it then.
+/// What was let go meanwhile stays so.
 ///
 /// # Errors
 /// The database is away.
-pub async fn renew(session: &Session, lease: Lease, holds: Duration) -> Result<(), StoreError> {
-    let sql = "update onboarding_batch set leased_until = clock_timestamp() + $3 * interval '1 millisecond'
-               where id = $1 and epoch = $2 and state in ('VALIDATING', 'APPLYING')";
-    sqlx::query(sql).bind(lease.id).bind(lease.epoch).bind(milliseconds(holds)).execute(session).await?;
-    Ok(())
+pub async fn renew(session: &Session, lease: Lease, holds: Duration) -> Result<bool, StoreError> {
+    let sql = "with held as (
+                   select id from onboarding_batch
+                   where id = $1 and epoch = $2 and state in ('VALIDATING', 'APPLYING')),
+               renewed as (
+                   update onboarding_batch set leased_until = clock_timestamp() + $3 * interval '1 millisecond'
+                   where id = (select b.id from onboarding_batch b join held using (id)
+                               where b.epoch = $2 and b.state in ('VALIDATING', 'APPLYING') and b.leased_until is not null
+                               for no key update of b skip locked))
+               select exists (select from held)";
+    let renew = sqlx::query_scalar(sql).bind(lease.id).bind(lease.epoch).bind(milliseconds(holds));
+    Ok(renew.fetch_one(session).await?)
 }
 
 /// Does a batch of somebody else wait for a worker?
@@ -110,6 +119,8 @@ pub struct Held {
     pub all_or_nothing: bool,
     /// Does it wait for approval?
     pub plan_only: bool,
+    /// Is it only tried? Then its plan is its end.
+    pub dry_run: bool,
     /// Has each of its rows an entry, since it was planned?
     pub planned: bool,
     /// Rows.
@@ -127,7 +138,7 @@ pub struct Held {
 }
 
 const COLUMNS: &str = "state, employer_id, channel_id, province_id, programmes, category, starts_on, first_contribution_paid, \
-                       all_or_nothing, plan_only, planned, received, submitted_by, approved_by, next_row, plan_chain, \
+                       all_or_nothing, plan_only, dry_run, planned, received, submitted_by, approved_by, next_row, plan_chain, \
                        repeated";
 
 /// The batch of a lease; `None` where the lease is lost, or the batch has ended.

@@ -2,10 +2,12 @@
 //!
 //! A chunk is a list of [`StagedRow`]s as JSON under one seal, bound to its batch and first row: it opens nowhere else.
 
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 use zeroize::Zeroizing;
 
 use crate::domain::onboarding::{OnboardingState, Repeat, StagedRow};
+use crate::domain::problem::Problem;
 use crate::store::error::StoreError;
 use crate::store::keys::Keys;
 use crate::store::rotation;
@@ -119,24 +121,34 @@ pub struct Received {
     pub separator: char,
     /// Rows that repeat a number of an earlier one, sealed.
     pub repeated: Option<Vec<u8>>,
+    /// What is to be told of the file as a whole.
+    pub warnings: Vec<Problem>,
 }
 
 /// Ends receiving: from here on a worker has it. `false` where somebody else receives it by now, or it was cancelled.
 ///
 /// # Errors
-/// The database is away.
+/// The database is away, or the key was exchanged since the repeated rows were sealed.
 pub async fn finish(
     conn: &mut PgConnection,
+    keys: &Keys,
     (batch, epoch): (i64, i64),
     received: &Received,
 ) -> Result<bool, StoreError> {
+    // An exchange of the key waits for whoever has this lock, or this waits for the exchange: else it would pass over what is
+    // sealed here and not committed yet.
+    sqlx::query("lock table onboarding_chunk in row exclusive mode").execute(&mut *conn).await?;
     let sql = "update onboarding_batch
                set state = $3, received = $4, pending = $4, digest = $5, columns = $6, separator = $7, repeated = $8,
-                   next_row = 1
+                   problems = $9, next_row = 1
                where id = $1 and epoch = $2 and state = 'RECEIVING'";
     let update = sqlx::query(sql).bind(batch).bind(epoch).bind(received.state).bind(received.rows);
     let update = update.bind(&received.digest).bind(&received.columns).bind(received.separator.to_string());
-    Ok(update.bind(&received.repeated).execute(conn).await?.rows_affected() == 1)
+    let warnings = (!received.warnings.is_empty()).then_some(Json(&received.warnings));
+    let update = update.bind(&received.repeated).bind(warnings);
+    let updated = update.execute(&mut *conn).await?.rows_affected();
+    rotation::demand_in_force(conn, keys).await?;
+    Ok(updated == 1)
 }
 
 /// Seals what is known of repeated rows: it tells which rows have one number.
@@ -173,6 +185,28 @@ pub async fn find(
 ) -> Result<Option<SealedChunk>, StoreError> {
     let sql = "select first_row, rows, sealed from onboarding_chunk
                where batch_id = $1 and first_row >= $2 order by first_row limit 1";
+    Ok(sqlx::query_as(sql).bind(batch).bind(row).fetch_optional(executor).await?)
+}
+
+/// The same, of chunks with a row that was refused. Before a plan is applied all its chunks are there, however few of their rows
+/// a report is about.
+///
+/// # Errors
+/// The database is away.
+pub async fn find_rejected(
+    executor: impl sqlx::PgExecutor<'_>,
+    batch: i64,
+    row: i32,
+) -> Result<Option<SealedChunk>, StoreError> {
+    // A chunk goes as far as the next one begins: of a request only the rows that were refused are in it, with gaps.
+    let sql = "select c.first_row, c.rows, c.sealed from onboarding_chunk c
+               cross join lateral (select coalesce(min(n.first_row), 2147483647) as first_row from onboarding_chunk n
+                                   where n.batch_id = $1 and n.first_row > c.first_row) next
+               where c.batch_id = $1 and c.first_row >= $2
+                 and exists (select from onboarding_row r
+                             where r.batch_id = $1 and r.number >= c.first_row and r.number < next.first_row
+                               and r.outcome = 'REJECTED')
+               order by c.first_row limit 1";
     Ok(sqlx::query_as(sql).bind(batch).bind(row).fetch_optional(executor).await?)
 }
 

@@ -44,6 +44,18 @@ pub struct NewBatch<'a> {
     pub sha256: Option<Vec<u8>>,
 }
 
+/// How many batches of a client have not ended. Until the transaction ends no other one of that client is counted, so that two
+/// at once do not both take the last place.
+///
+/// # Errors
+/// The database is away.
+pub async fn count_open(conn: &mut PgConnection, client: &str) -> Result<i64, StoreError> {
+    let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.open_batches'), hashtext($1))";
+    sqlx::query(turn).bind(client).execute(&mut *conn).await?;
+    let sql = "select count(*) from onboarding_batch where submitted_by = $1 and finished_at is null";
+    Ok(sqlx::query_scalar(sql).bind(client).fetch_one(conn).await?)
+}
+
 /// Opens a batch, all rows pending.
 ///
 /// # Errors
@@ -227,11 +239,26 @@ pub async fn approve(conn: &mut PgConnection, id: i64, approver: &str) -> Result
     Ok(())
 }
 
-/// Stops a batch; what is pending stays so. A worker that is at it writes nothing more.
+/// Makes a new batch one that is only tried: its plan is its end, and nobody can approve it.
 ///
 /// # Errors
 /// The database is away.
-pub async fn cancel(conn: &mut PgConnection, id: i64, client: &str, reason: &str) -> Result<(), StoreError> {
+pub async fn only_try(conn: &mut PgConnection, id: i64) -> Result<(), StoreError> {
+    sqlx::query("update onboarding_batch set dry_run = true where id = $1").bind(id).execute(conn).await?;
+    Ok(())
+}
+
+/// Stops a batch, in the name of a client or of nobody; what is pending stays so. A worker that is at it writes nothing
+/// more.
+///
+/// # Errors
+/// The database is away.
+pub async fn cancel(
+    conn: &mut PgConnection,
+    id: i64,
+    client: Option<&str>,
+    reason: &str,
+) -> Result<(), StoreError> {
     // Half a file is none.
     let sql = "delete from onboarding_chunk c using onboarding_batch b
                where c.batch_id = $1 and b.id = $1 and b.state = 'RECEIVING'";

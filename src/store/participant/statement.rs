@@ -266,12 +266,10 @@ pub(super) fn push_rows(
         sql.push(")");
     }
     push_names(sql, actor, &filter.words);
-    if let Some(day) = filter.registered_from {
-        sql.push(" and p.registered_at >= (").push_bind(day).push("::timestamp at time zone 'Asia/Jakarta')");
+    if let Some(moment) = filter.registered_from {
+        sql.push(" and p.registered_at >= ").push_bind(moment);
     }
-    if let Some(day) = filter.registered_until {
-        sql.push(" and p.registered_at < ((")
-            .push_bind(day)
-            .push("::date + 1)::timestamp at time zone 'Asia/Jakarta')");
+    if let Some(moment) = filter.registered_before {
+        sql.push(" and p.registered_at < ").push_bind(moment);
     }
 }

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::column;
-use crate::domain::count::{Counted, Held};
-use crate::domain::enrollment::{CivilServantCategory, EnrollmentStatus, KnownPerson, Segment};
+use crate::domain::count::{Counted, Held, standing};
+use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Segment};
 use crate::domain::participant::{ParticipantStatus, Sex};
 use crate::domain::standing::Course;
 use crate::store::error::StoreError;
@@ -59,7 +59,7 @@ pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, P
     let enrollments = sqlx::query!(
         r#"select participant_id, id, segment as "segment: Segment", status as "status: EnrollmentStatus", employer_id,
                   association_id, civil_servant as "civil_servant: CivilServantCategory", counts_from, starts_on,
-                  ends_on, paid
+                  ends_on, end_reason as "end_reason: EndReason", paid
            from enrollment where participant_id = any($1)"#,
         ids
     )
@@ -87,6 +87,7 @@ pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, P
             civil_servant: row.civil_servant,
             employer: row.employer_id,
             association: row.association_id,
+            end_reason: row.end_reason,
             course,
         };
         if let Some(person) = people.get_mut(&row.participant_id) {
@@ -173,6 +174,20 @@ pub struct Summary {
     pub association_id: Option<i64>,
     /// The best status.
     pub status: ParticipantStatus,
+}
+
+impl Summary {
+    /// As the enrollments have it.
+    pub fn of(id: i64, person: &Person) -> Self {
+        let mut newest_first = person.enrollments.values().rev();
+        let newest_open = newest_first.find(|held| held.course.status() != EnrollmentStatus::Ended);
+        Self {
+            id,
+            employer_id: newest_open.and_then(|held| held.employer),
+            association_id: newest_open.and_then(|held| held.association),
+            status: standing(&person.counted()).status(),
+        }
+    }
 }
 
 /// Writes what follows from enrollments that were changed.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use http_body_util::BodyExt as _;
 use participant_registry::actions::register_client::{self, register_client};
 use participant_registry::clock::Clock;
@@ -35,6 +35,8 @@ pub struct App {
     pub database: Arc<Database>,
     /// The routes.
     pub router: Router,
+    /// The day on which it lives.
+    pub today: NaiveDate,
     /// The database as its owner sees it, past all locks.
     pub sql: PgPool,
     // Dropped last: the database goes with it.
@@ -120,7 +122,8 @@ impl App {
         };
         let fresh = fresh.into();
         let sql = PgPoolOptions::new().max_connections(1).connect_lazy_with(fresh.options.clone());
-        Self { database, router: open(front).router, sql, _database: fresh }
+        let today = front.clock.today();
+        Self { database, router: open(front).router, today, sql, _database: fresh }
     }
 
     /// The same registry, where others vouch for clients.
@@ -214,6 +217,13 @@ impl App {
     /// Another process on the same database, with these keys.
     pub async fn process_with(&self, keys: impl Into<KeyRing>) -> Self {
         let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
+        let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
+        Self::over(database, TODAY, Arc::clone(&self._database))
+    }
+
+    /// Another process on the same database, with other limits.
+    pub async fn process_within(&self, pools: PoolSettings) -> Self {
+        let keys = Keys::derive(&[7; 32]);
         let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
         Self::over(database, TODAY, Arc::clone(&self._database))
     }
@@ -362,10 +372,16 @@ impl App {
         sqlx::query_scalar(sql).fetch_one(&self.sql).await.expect("a count")
     }
 
-    /// Counts everybody anew, and gives how many kept figures say something else.
+    /// Counts everybody anew, and gives how many kept figures say something else, or rows something else than they follow
+    /// from.
     pub async fn figures_that_differ(&self) -> u64 {
+        self.recounted().await.different
+    }
+
+    /// Counts everybody anew.
+    pub async fn recounted(&self) -> recount::Recount {
         let rules = &self.database.reference().rules;
-        recount::recount(&self.database, rules, |_| ()).await.expect("a recount").different
+        recount::recount(&self.database, rules, self.today, |_| ()).await.expect("a recount")
     }
 
     /// Adds the deltas to the base, as `serve` does each second.

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -86,4 +87,41 @@ impl Program {
         assert!(self.process.wait().unwrap().success());
         self.reading.join().unwrap()
     }
+}
+
+/// A folder of a test's own, gone with it.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("registry-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Writes a file, and gives its path.
+    pub fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A command with these settings and no others.
+pub fn command(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_registry"));
+    command.args(arguments).env_clear().env("REGISTRY_DATA_DIR", folder.0.join("data"));
+    command.envs(settings.iter().copied());
+    command
+}
+
+/// Runs a command to its end.
+pub fn registry(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    command(folder, arguments, settings).output().expect("the program starts")
 }

@@ -1,0 +1,77 @@
+//! The calendar of a register, and how what was recorded in the world's time stands in it.
+
+use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Utc};
+
+/// Western Indonesia Time, where the agency works: UTC+7 without summer time.
+pub fn jakarta() -> FixedOffset {
+    FixedOffset::east_opt(7 * 3600).expect("seven hours are a valid offset")
+}
+
+/// Which day it is in a register: the world's, or one of some days ago, because a demonstration lives in October 2014.
+///
+/// Moments are recorded in the world's time in both. What a demonstration was filled with is older than the register
+/// itself, and carries the days of its own calendar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calendar {
+    /// When the register was made.
+    pub made_at: DateTime<Utc>,
+    /// Days by which it is behind the world.
+    pub days_behind: i32,
+}
+
+impl Calendar {
+    /// The register's day of a recorded moment.
+    pub fn day_of(&self, recorded_at: DateTime<Utc>) -> NaiveDate {
+        let behind = if recorded_at < self.made_at { 0 } else { self.days_behind };
+        let recorded_at =
+            recorded_at.checked_sub_signed(TimeDelta::days(behind.into())).unwrap_or(recorded_at);
+        recorded_at.with_timezone(&jakarta()).date_naive()
+    }
+
+    /// The moment before which nothing was recorded that belongs to a day of the register or a later one.
+    pub fn begin_of(&self, day: NaiveDate) -> DateTime<Utc> {
+        let is_after_making = day > self.day_of(self.made_at);
+        let behind = if is_after_making { self.days_behind.unsigned_abs().into() } else { 0 };
+        let day = day.checked_add_days(Days::new(behind)).unwrap_or(day);
+        let midnight = day.and_time(NaiveTime::MIN).and_local_timezone(jakarta()).single();
+        midnight.map_or(DateTime::<Utc>::MAX_UTC, |midnight| midnight.to_utc())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn moment(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_in_jakarta() {
+        let calendar = Calendar { made_at: moment("2014-10-02T03:00:00Z"), days_behind: 0 };
+        assert_eq!(calendar.day_of(moment("2014-10-02T16:59:59Z")), day("2014-10-02"));
+        assert_eq!(calendar.day_of(moment("2014-10-02T17:00:00Z")), day("2014-10-03"));
+        for of in ["2014-10-01", "2014-10-02", "2014-10-03"] {
+            assert_eq!(calendar.day_of(calendar.begin_of(day(of))), day(of));
+        }
+        assert_eq!(calendar.begin_of(day("2014-10-03")), moment("2014-10-02T17:00:00Z"));
+    }
+
+    #[test]
+    fn a_demonstration_has_days_of_its_own_and_was_filled_with_older_ones() {
+        // Made on 25 November 2026, its 2 October 2014.
+        let made_on = day("2026-11-25");
+        let days_behind = i32::try_from((made_on - day("2014-10-02")).num_days()).unwrap();
+        let calendar = Calendar { made_at: moment("2026-11-25T03:00:00Z"), days_behind };
+        assert_eq!(calendar.day_of(moment("2014-09-30T03:00:00Z")), day("2014-09-30"));
+        assert_eq!(calendar.day_of(moment("2026-11-25T04:00:00Z")), day("2014-10-02"));
+        assert_eq!(calendar.day_of(moment("2026-11-26T04:00:00Z")), day("2014-10-03"));
+        assert_eq!(calendar.begin_of(day("2014-09-30")), moment("2014-09-29T17:00:00Z"));
+        assert_eq!(calendar.begin_of(day("2014-10-02")), moment("2014-10-01T17:00:00Z"));
+        assert_eq!(calendar.begin_of(day("2014-10-03")), moment("2026-11-25T17:00:00Z"));
+    }
+}

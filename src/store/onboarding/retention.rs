@@ -1,0 +1,71 @@
+//! Batches that nobody waits for any more, and rows that were kept long enough. Ages are by the database's clock.
+
+use sqlx::PgConnection;
+
+use crate::domain::onboarding::OnboardingState;
+use crate::store::error::StoreError;
+use crate::store::session::Session;
+
+/// Locks the oldest batch that has waited for its file or its approval for so many days, or whose planner is gone since
+/// yesterday; says how far it is, and whether it was only tried. What somebody is at is passed over.
+///
+/// # Errors
+/// The database is away.
+pub async fn lock_overdue(
+    conn: &mut PgConnection,
+    days: u16,
+) -> Result<Option<(i64, OnboardingState, bool)>, StoreError> {
+    let sql = "select id, state, dry_run from onboarding_batch
+               where finished_at is null
+                 and (state in ('RECEIVING', 'AWAITING_APPROVAL')
+                          and greatest(submitted_at, served_at) < now() - make_interval(days => $1)
+                      or dry_run and submitted_at < now() - interval '1 day')
+               order by submitted_at limit 1 for no key update skip locked";
+    Ok(sqlx::query_as(sql).bind(i32::from(days)).fetch_optional(conn).await?)
+}
+
+/// Discards the rows, as they were sent, of one batch that ended so many days ago, or that was only tried and ended an
+/// hour ago; its counts and outcomes stay. `None`: there is none.
+///
+/// # Errors
+/// The database is away.
+pub async fn discard_one(session: &Session, days: u16) -> Result<Option<i64>, StoreError> {
+    let sql = "with old as (
+                   select id from onboarding_batch
+                   where finished_at is not null and discarded_at is null
+                     and (finished_at < now() - make_interval(days => $1)
+                          or dry_run and finished_at < now() - interval '1 hour')
+                   order by finished_at limit 1 for no key update skip locked
+               ), gone as (
+                   delete from onboarding_chunk c using old where c.batch_id = old.id
+               )
+               update onboarding_batch b set discarded_at = now(), repeated = null from old where b.id = old.id
+               returning b.id";
+    Ok(sqlx::query_scalar(sql).bind(i32::from(days)).fetch_optional(session).await?)
+}
+
+/// Discards at once the rows of a batch that was only tried. Takes no actor: whoever asks has tried it.
+///
+/// # Errors
+/// The database is away; then the hourly chore does it.
+pub async fn discard_tried(session: &Session, batch: i64) -> Result<(), StoreError> {
+    let sql = "with tried as (
+                   select id from onboarding_batch
+                   where id = $1 and dry_run and finished_at is not null and discarded_at is null
+                   for no key update
+               ), gone as (
+                   delete from onboarding_chunk c using tried where c.batch_id = tried.id
+               )
+               update onboarding_batch b set discarded_at = now(), repeated = null from tried where b.id = tried.id";
+    sqlx::query(sql).bind(batch).execute(session).await?;
+    Ok(())
+}
+
+/// Are the rows of a batch gone?
+///
+/// # Errors
+/// The database is away.
+pub async fn is_discarded(session: &Session, batch: i64) -> Result<bool, StoreError> {
+    let sql = "select discarded_at is not null from onboarding_batch where id = $1";
+    Ok(sqlx::query_scalar(sql).bind(batch).fetch_one(session).await?)
+}
