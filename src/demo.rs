@@ -273,6 +273,7 @@ async fn copy_the_rest(
     channel_provinces.copy(conn, "copy channel_province (channel_id, province_id) from stdin").await?;
     let employers = world.employers.rows(world.seed, &database.keys, figures);
     employers.copy(conn, COPY_EMPLOYER).await?;
+    sqlx::query(DECLARE_HEADCOUNTS).execute(&mut *conn).await?;
     world.associations.rows().copy(conn, COPY_ASSOCIATION).await?;
     Ok(())
 }
@@ -316,11 +317,16 @@ const COPY_CHANNEL: &str = "copy channel (id, code, name, name_key, kind, parent
     registered_at, registered_by) from stdin";
 const COPY_EMPLOYER: &str = "copy employer (id, registered_at, name, name_key, kind, tax_number_index, \
     tax_number_sealed, business_number, risk_class, province_id, declared_headcount, registered_by) from stdin";
+/// Each employer declared when it was registered.
+const DECLARE_HEADCOUNTS: &str =
+    "insert into headcount_declaration (employer_id, headcount, declared_on, declared_by)
+    select id, declared_headcount, (registered_at at time zone 'Asia/Jakarta')::date, registered_by
+    from employer where declared_headcount is not null order by id";
 const COPY_ASSOCIATION: &str =
     "copy association (id, registered_at, name, name_key, trade, province_id, registered_by) from stdin";
 /// From now on it is the day of the story, and each day of the world brings the next one.
 const CALENDAR: &str = "update installation set is_demo = true,
     days_behind = greatest(0, (now() at time zone 'Asia/Jakarta')::date - date '2014-10-02')";
 const VACUUM: &str = "vacuum (analyze) identifier, participant, enrollment, participant_event, channel, \
-    channel_province, employer, association, figure, figure_day, figure_month, channel_figure, channel_figure_day, \
+    channel_province, employer, headcount_declaration, association, figure, figure_day, figure_month, channel_figure, channel_figure_day, \
     channel_figure_month, employer_count, association_count";

@@ -121,6 +121,7 @@ pub async fn clear_licence(
         number: &number.as_kept(),
         employer: found.as_ref().map(|found| found.id),
         workers_in_arrears: workers.in_arrears,
+        left_in_arrears: workers.left_in_arrears,
     };
     clearance::insert(&database.writer, &row, &asked).await?;
     Ok(row)

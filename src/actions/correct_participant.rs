@@ -164,8 +164,13 @@ impl once::Work for Work<'_> {
         if changes.is_empty() {
             return Ok(self.refused(vec![correction::nothing_changes()]).of(vec![id]));
         }
-        let judged =
-            correction::judge((&held, &wanted), &before.enrollments, &self.reference.rules, self.today);
+        let judged = correction::judge(
+            (&held, &wanted),
+            &before.enrollments,
+            before.deceased_on,
+            &self.reference.rules,
+            self.today,
+        );
         let problems = [self.doubts.as_slice(), &judged].concat();
         if refuses(&problems) {
             return Ok(Done::refused(problems).of(vec![id]));

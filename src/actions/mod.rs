@@ -15,6 +15,7 @@ mod client_scope;
 pub mod close_channel;
 pub mod close_employer;
 pub mod correct_participant;
+pub mod declare_headcount;
 pub mod end_enrollment;
 mod ending;
 pub mod enroll_participant;

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::{ActionError, Done, demand, keep, once, terms};
 use crate::domain::actor::{Actor, Operation};
-use crate::domain::channel::{ChannelKind, judge_parent, parse_code};
+use crate::domain::channel::{ChannelKind, judge_opening, judge_parent, judge_province, parse_code};
 use crate::domain::employer::OrganisationName;
 use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::domain::text;
@@ -119,9 +119,12 @@ fn judge(
         }
     };
     problems.extend(judge_parent(input.kind, parent.map(|parent| parent.kind)));
+    let (opened_on, parent) = (input.opened_on.unwrap_or(today), parent.map(AsRef::as_ref));
+    problems.extend(judge_opening(opened_on, input.kind, parent, &reference.rules, today));
     let mut provinces = Vec::new();
     for (index, code) in input.province_codes.iter().enumerate() {
-        match terms::find_province(reference, actor, today, code) {
+        let found = terms::find_province(reference, actor, today, code);
+        match found.and_then(|province| judge_province(province, parent).map_or(Ok(province), Err)) {
             Ok(province) => provinces.push(province),
             Err(problem) => {
                 let path = vec!["provinceCodes".to_owned(), index.to_string()];
@@ -147,7 +150,7 @@ fn judge(
             parent_id: parent.map(|parent| parent.id),
             provinces,
             operator,
-            opened_on: Some(input.opened_on.unwrap_or(today)),
+            opened_on: Some(opened_on),
         }),
         _ => Err(problems),
     }

@@ -21,7 +21,7 @@ use crate::store::audit::Trail;
 use crate::store::enrollment::{self, CourseRow, EnrollmentKey, PaidFor};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, association, employer};
 
 /// Enrollments that one request can name.
 pub const MAXIMUM_NAMED: usize = 10_000;
@@ -33,9 +33,9 @@ const CHUNK: usize = 5_000;
 pub struct Input {
     /// First day of the month.
     pub month: NaiveDate,
-    /// All people of this employer, by internal id.
+    /// All people of this employer whom the actor sees, by internal id.
     pub employer: Option<i64>,
-    /// All people of this association, by internal id.
+    /// All people of this association whom the actor sees, by internal id.
     pub association: Option<i64>,
     /// These enrollments, by person and internal id.
     pub enrollments: Option<Vec<EnrollmentKey>>,
@@ -100,7 +100,10 @@ impl once::Work for Work<'_> {
             // Others have their turn on this thread between two thousands.
             tokio::task::yield_now().await;
         }
-        let problems = self.objections(&written);
+        let mut problems = self.objections(&written);
+        if written.due.is_empty() && !self.finds_the_payer(conn).await? {
+            problems = vec![self.no_payer()];
+        }
         if !problems.is_empty() {
             return Ok(Done::refused(problems).of(people));
         }
@@ -146,7 +149,7 @@ impl Work<'_> {
             let mut after = before.clone();
             for &id in targets.get(&participant).into_iter().flatten() {
                 let Some(held) = after.enrollments.get_mut(&id) else { continue };
-                if let Some(problem) = not_due(&held.course, self.month) {
+                if let Some(problem) = not_due(&held.course, before.deceased_on, self.month) {
                     written.not_due.insert((participant, id), problem);
                     continue;
                 }
@@ -177,6 +180,28 @@ impl Work<'_> {
         Ok(written)
     }
 
+    /// Is there such a payer for the caller? A partner has its own. Of named enrollments nobody is asked for.
+    async fn finds_the_payer(&self, conn: &mut PgConnection) -> Result<bool, StoreError> {
+        let scope = &self.actor.scope;
+        let own = [scope.employer, scope.association];
+        let is_foreign = |own_one: Option<i64>, id| own_one != Some(id) && own.iter().any(Option::is_some);
+        match self.paid_for {
+            PaidFor::Named(_) => Ok(true),
+            PaidFor::Employer(id) if is_foreign(scope.employer, id) => Ok(false),
+            PaidFor::Association(id) if is_foreign(scope.association, id) => Ok(false),
+            PaidFor::Employer(id) => employer::exists(conn, id).await,
+            PaidFor::Association(id) => association::exists(conn, id).await,
+        }
+    }
+
+    fn no_payer(&self) -> Problem {
+        let (field, message) = match self.paid_for {
+            PaidFor::Association(_) => ("associationId", "No association that you see has this id."),
+            _ => ("employerId", "No employer that you see has this id."),
+        };
+        Problem::error(ProblemCode::NotFound, field, message)
+    }
+
     /// What the caller has to correct: named enrollments that are not there or were not due, or nobody at all.
     fn objections(&self, written: &Written) -> Vec<Problem> {
         match self.paid_for {
@@ -193,7 +218,7 @@ impl Work<'_> {
                 })
                 .collect(),
             _ if written.due.is_empty() => {
-                let message = "Nobody there was enrolled in this month.";
+                let message = "Nobody whom you see was enrolled there in this month.";
                 let problem = Problem::error(ProblemCode::OutOfRange, "month", message);
                 vec![
                     problem.hint("Contributions are due from the month of the first day to that of the end."),
@@ -204,15 +229,25 @@ impl Work<'_> {
     }
 }
 
-/// Why nothing is due for a month.
-fn not_due(course: &Course, month: NaiveDate) -> Option<Problem> {
+/// Why nothing is due for a month. A death is not told of: whoever pays for somebody learns of it by the end of its own
+/// enrollment alone.
+fn not_due(course: &Course, deceased_on: Option<NaiveDate>, month: NaiveDate) -> Option<Problem> {
+    if course.ends_on.is_some_and(|ends_on| ends_on <= course.starts_on) {
+        let message = "This enrollment ended before it held for a day: nothing was ever due.";
+        return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
+    }
     if course.starts_on > end_of_month(month) {
         let message = format!("This enrollment starts on {}: nothing is due before.", course.starts_on);
         return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
     }
-    let ends_on = course.ends_on.filter(|&ends_on| ends_on <= month)?;
-    let message = format!("This enrollment ended on {ends_on}: nothing is due after.");
-    Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message))
+    if let Some(ends_on) = course.ends_on.filter(|&ends_on| ends_on <= month) {
+        let message = format!("This enrollment ended on {ends_on}: nothing is due after.");
+        return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
+    }
+    deceased_on.filter(|&died| died <= month).map(|_| {
+        let message = "Nothing is due for this person in this month any more.";
+        Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message)
+    })
 }
 
 fn judge(input: &Input, today: NaiveDate) -> Result<PaidFor<'_>, Vec<Problem>> {

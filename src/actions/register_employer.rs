@@ -61,7 +61,8 @@ pub async fn register_employer(
         Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
     };
     let watch = Watch::new(database, actor, 1);
-    let work = Work { actor, keys: &database.keys, new, warnings, watch: is_personal.then_some(&watch) };
+    let watched = is_personal.then_some(&watch);
+    let work = Work { actor, keys: &database.keys, today, new, warnings, watch: watched };
     let done = once::once(&database.writer, &database.keys, request, work).await?;
     watch.verdict()?;
     Ok(done)
@@ -78,6 +79,7 @@ struct Judged {
 struct Work<'a> {
     actor: &'a Actor,
     keys: &'a Keys,
+    today: NaiveDate,
     new: NewEmployer,
     warnings: Vec<Problem>,
     watch: Option<&'a Watch<'a>>,
@@ -96,6 +98,9 @@ impl once::Work for Work<'_> {
         if self.new.tax_number.is_some() {
             // After the row: whoever exchanges the key waits for this transaction, or was before it.
             rotation::demand_in_force(conn, self.keys).await?;
+        }
+        if let (Some(employer), Some(headcount)) = (inserted, self.new.declared_headcount) {
+            employer::declare_headcount(conn, self.actor, employer, headcount, self.today).await?;
         }
         Ok(match inserted {
             Some(employer) => Done::did(Registered { employer }, self.warnings.clone()),

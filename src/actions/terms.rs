@@ -123,8 +123,13 @@ pub(super) async fn find_employer(
     }
     Ok(match employer::by_ids(&database.writer, &[id]).await?.remove(&id) {
         Some(row) => Ok(Payer { id, risk_class: row.risk_class, kind: row.kind, closed_on: row.closed_on }),
-        None => Err(Problem::error(ProblemCode::NotFound, "employerId", "No employer has this id.")),
+        None => Err(no_employer()),
     })
+}
+
+/// The problem of an id that no employer has.
+pub(super) fn no_employer() -> Problem {
+    Problem::error(ProblemCode::NotFound, "employerId", "No employer has this id.")
 }
 
 async fn find_association(

@@ -42,6 +42,8 @@ closed_list! {
         ChangePeople = "correct and transfer people",
         /// End enrollments.
         EndEnrollments = "end enrollments",
+        /// Declare how many workers an employer has: a partner for its own.
+        DeclareHeadcounts = "declare headcounts",
         /// Register employers and associations, and close employers.
         RegisterPayers = "register payers",
         /// Open and close channels.
@@ -66,9 +68,11 @@ impl Operation {
             Self::ReadPayers | Self::ReadFigures => &[Administrator, Officer, Partner, Approver, Analyst],
             Self::ReadCoverage => &[Administrator, Officer, Approver, Analyst],
             Self::ReadPeople | Self::ReadOnboarding => &[Administrator, Officer, Partner, Approver],
-            Self::ReadPersonalData | Self::Enroll | Self::RecordContributions | Self::EndEnrollments => {
-                &[Administrator, Officer, Partner]
-            }
+            Self::ReadPersonalData
+            | Self::Enroll
+            | Self::RecordContributions
+            | Self::EndEnrollments
+            | Self::DeclareHeadcounts => &[Administrator, Officer, Partner],
             Self::ChangePeople | Self::RegisterPayers | Self::OnboardUnapproved => &[Administrator, Officer],
             Self::ApproveOnboarding => &[Administrator, Approver],
             Self::CancelOnboarding => &[Administrator, Officer, Partner, Approver],
@@ -273,6 +277,7 @@ const FIELDS: &[(Operation, &[&str])] = &[
         ],
     ),
     (Operation::EndEnrollments, &["Mutation.endEnrollment", "EndEnrollmentPayload"]),
+    (Operation::DeclareHeadcounts, &["Mutation.declareHeadcount", "DeclareHeadcountPayload"]),
     (
         Operation::RegisterPayers,
         &[

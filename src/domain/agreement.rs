@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::count::WorkerGroup;
+use super::day;
 use super::problem::{Problem, ProblemCode, keep, refuses};
 use super::province::Province;
 use super::text;
@@ -188,7 +189,7 @@ pub fn judge(terms: Terms, province: Option<&Province>, today: NaiveDate) -> Res
     }
     judge_dates(&terms, today, &mut problems);
     judge_scopes(&terms.scopes, &mut problems);
-    judge_commitments(&terms, &mut problems);
+    judge_commitments(&terms, today, &mut problems);
     let source = keep(text::required(&terms.source, 300, "source"), &mut problems);
     match source {
         Some(source) if !refuses(&problems) => Ok(Terms { source, ..terms }),
@@ -199,6 +200,11 @@ pub fn judge(terms: Terms, province: Option<&Province>, today: NaiveDate) -> Res
 fn judge_dates(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem>) {
     use AgreementStatus::{Expired, InForce, Planned, Signed, Suspended, Terminated};
     let Terms { status, signed_on, valid_from, valid_until, .. } = *terms;
+    let days = [(signed_on, "signedOn"), (valid_from, "validFrom"), (valid_until, "validUntil")];
+    // That a signing day has not come is said below.
+    let days = days.into_iter().filter_map(|(day, field)| Some((day?, field)));
+    let days = days.filter(|&(day, field)| field != "signedOn" || day <= today);
+    problems.extend(days.filter_map(|(day, field)| judge_day(day, field, today)));
     let mut refuse = |code, field: &str, message: &str, hint: &str| {
         let problem = Problem::error(code, field, message);
         problems.push(if hint.is_empty() { problem } else { problem.hint(hint) });
@@ -245,6 +251,18 @@ fn judge_dates(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem>) {
     }
 }
 
+/// The longest time ahead that an agreement speaks of, in years.
+const LONGEST: u32 = 50;
+
+/// The problem of a day that nobody means.
+fn judge_day(day: NaiveDate, field: &str, today: NaiveDate) -> Option<Problem> {
+    let too_late = || {
+        let problem = day::too_late(day, field, LONGEST, today)?;
+        Some(problem.hint("Leave the day out where none was agreed."))
+    };
+    day::too_early(day, field).or_else(too_late)
+}
+
 fn judge_scopes(scopes: &[AgreementScope], problems: &mut Vec<Problem>) {
     if scopes.is_empty() {
         problems.push(
@@ -262,7 +280,7 @@ fn judge_scopes(scopes: &[AgreementScope], problems: &mut Vec<Problem>) {
     }
 }
 
-fn judge_commitments(terms: &Terms, problems: &mut Vec<Problem>) {
+fn judge_commitments(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem>) {
     let since = terms.valid_from.or(terms.signed_on);
     let mut seen = HashSet::new();
     for (index, commitment) in terms.commitments.iter().enumerate() {
@@ -270,9 +288,18 @@ fn judge_commitments(terms: &Terms, problems: &mut Vec<Problem>) {
         let mut refuse = |code, field: &str, message: &str, hint: &str| {
             problems.push(Problem::error(code, field, message).hint(hint).within(&["commitments", &at]));
         };
-        if !(1..=MOST).contains(&commitment.headcount) {
+        if commitment.headcount < 1 {
             let hint = "Leave the commitment out where nobody was promised.";
             refuse(ProblemCode::OutOfRange, "headcount", "A commitment is of one person or more.", hint);
+        }
+        if commitment.headcount > MOST {
+            let hint = "The country has fewer people. Were two numbers run together?";
+            refuse(
+                ProblemCode::OutOfRange,
+                "headcount",
+                "A commitment is of 300,000,000 people at most.",
+                hint,
+            );
         }
         if commitment.scope == AgreementScope::Licensing {
             let hint = "Name LICENSING among the scopes alone.";
@@ -289,6 +316,14 @@ fn judge_commitments(terms: &Terms, problems: &mut Vec<Problem>) {
             let hint = "The day by which the people are to be enrolled.";
             refuse(ProblemCode::Conflict, "dueOn", "It is due before the agreement holds.", hint);
         }
+        // What was terminated had promised for later, and keeps what it promised.
+        let until = terms.valid_until.filter(|_| terms.status != AgreementStatus::Terminated);
+        if commitment.due_on.zip(until).is_some_and(|(due, until)| until < due) {
+            let hint = "The day by which the people are to be enrolled.";
+            refuse(ProblemCode::Conflict, "dueOn", "It is due after the agreement's last day.", hint);
+        }
+        let bounds = commitment.due_on.and_then(|due| judge_day(due, "dueOn", today));
+        problems.extend(bounds.map(|problem| problem.within(&["commitments", &at])));
     }
 }
 
@@ -396,6 +431,36 @@ mod tests {
         for (status, dates, expected) in cases {
             assert_eq!(wrong(terms(status, dates)), expected, "{status} {dates:?}");
         }
+    }
+
+    #[test]
+    fn days_that_nobody_means_are_refused_and_what_is_due_is_due_within_the_agreement() {
+        use AgreementStatus::{InForce, Signed};
+        use ProblemCode::{Conflict, OutOfRange};
+        let at = |code, field: &str| (code, field.to_owned());
+        let early = wrong(terms(Signed, [Some("0001-01-01"), None, None]));
+        assert!(early.contains(&at(OutOfRange, "signedOn")), "{early:?}");
+        let dates = [Some("2014-01-01"), Some("2014-01-01"), Some("9999-12-31")];
+        assert_eq!(wrong(terms(InForce, dates)), [at(OutOfRange, "validUntil")]);
+        let due = |until, due_on: &str, headcount| {
+            let mut terms = terms(InForce, [None, Some("2014-01-01"), until]);
+            let scope = AgreementScope::CivilServants;
+            terms.commitments = vec![Commitment { scope, headcount, due_on: Some(day(due_on)) }];
+            judge(terms, Some(&province()), day("2014-10-02")).err().unwrap_or_default()
+        };
+        let found = |until, due_on, headcount| -> Vec<_> {
+            due(until, due_on, headcount).iter().map(|p| at(p.code, &p.path.join("."))).collect()
+        };
+        let (code, path) = (Conflict, "commitments.0.dueOn");
+        assert_eq!(found(Some("2015-12-31"), "2016-01-01", 5), [at(code, path)]);
+        assert_eq!(found(Some("2015-12-31"), "2015-12-31", 5), []);
+        let mut ended = terms(AgreementStatus::Terminated, [None, Some("2014-01-01"), Some("2014-09-30")]);
+        let (scope, due_on) = (AgreementScope::CivilServants, Some(day("2014-12-31")));
+        ended.commitments = vec![Commitment { scope, headcount: 5, due_on }];
+        assert_eq!(wrong(ended), [], "terminated before it was due");
+        assert_eq!(found(None, "9999-12-31", 5), [at(OutOfRange, path)]);
+        let too_many = due(None, "2015-01-01", i32::MAX);
+        assert!(too_many[0].message.contains("300,000,000 people at most"), "{}", too_many[0].message);
     }
 
     #[test]

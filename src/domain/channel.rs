@@ -2,7 +2,9 @@
 
 use chrono::NaiveDate;
 
+use super::day;
 use super::problem::{Problem, ProblemCode};
+use super::rule::Rulebook;
 
 closed_list! {
     /// What kind of place a channel is.
@@ -84,6 +86,46 @@ pub fn judge_parent(kind: ChannelKind, parent: Option<ChannelKind>) -> Option<Pr
     (!fits).then(|| Problem::error(ProblemCode::Conflict, "parentCode", message))
 }
 
+/// The longest time ahead at which an opening is recorded, in years.
+const LATEST_OPENING: u32 = 1;
+
+/// What is wrong with the day on which a channel opens: one that nobody means, one before the channel above it opens, or
+/// one at which there were no channels of its kind.
+pub fn judge_opening(
+    on: NaiveDate,
+    kind: ChannelKind,
+    parent: Option<&Channel>,
+    rules: &Rulebook,
+    today: NaiveDate,
+) -> Vec<Problem> {
+    let bounds =
+        day::too_early(on, "openedOn").or_else(|| day::too_late(on, "openedOn", LATEST_OPENING, today));
+    let mut problems: Vec<Problem> = bounds.into_iter().collect();
+    if let Some(opened) = parent.and_then(|parent| parent.opened_on).filter(|&opened| on < opened) {
+        let message = format!("The channel above it opens on {opened}, after that day.");
+        let problem = Problem::error(ProblemCode::Conflict, "openedOn", message);
+        problems.push(problem.hint("It opens on that day or later, or below another channel."));
+    }
+    let mut of_kind = rules.channel_kinds.iter().filter(|rule| rule.0 == kind).map(|rule| &rule.1).peekable();
+    if let Some(&rule) = of_kind.peek()
+        && !of_kind.any(|rule| rule.period.holds_on(on))
+    {
+        let message = format!("There are no channels of the kind {kind} on {on}.");
+        let hint = format!("{}, in force from {}.", rule.title, rule.period.from);
+        problems.push(Problem::error(ProblemCode::NotEligible, "kind", message).hint(hint));
+    }
+    problems
+}
+
+/// What is wrong with a province that a channel serves: the channel above it, which answers for it, serves it too.
+pub fn judge_province(province: i16, parent: Option<&Channel>) -> Option<Problem> {
+    parent.filter(|parent| !parent.provinces.contains(&province)).map(|_| {
+        let message = "The channel above it does not serve this province.";
+        let problem = Problem::error(ProblemCode::Conflict, "provinceCodes", message);
+        problem.hint("Leave the province out, or open the channel below one that serves it.")
+    })
+}
+
 /// What stands in the way of a closing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChannelLife {
@@ -127,6 +169,7 @@ pub fn judge_closing(on: NaiveDate, life: &ChannelLife, today: NaiveDate) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::rule::{Citation, Period};
 
     #[test]
     fn a_channel_closes_once_after_its_last_enrollment_and_after_those_below_it() {
@@ -149,6 +192,47 @@ mod tests {
             (paths("2014-11-30", closing), paths("2014-12-01", closing)),
             (vec!["code".to_owned()], vec![])
         );
+    }
+
+    #[test]
+    fn a_channel_opens_in_its_time_and_not_before_the_one_above_it() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let title = "PERISAI".to_owned();
+        let period = Period { from: day("2016-10-01"), until: None };
+        let agents = (ChannelKind::Agent, Citation { code: "CHANNEL-AGENT".to_owned(), title, period });
+        let rules = Rulebook { channel_kinds: vec![agents], ..Rulebook::default() };
+        let parent = Channel {
+            id: 1,
+            code: "BR-1".to_owned(),
+            name: "Cabang".to_owned(),
+            name_key: "cabang".to_owned(),
+            kind: ChannelKind::Branch,
+            parent: None,
+            provinces: vec![16],
+            operator: None,
+            opened_on: Some(day("2010-01-01")),
+            closed_on: None,
+        };
+        let paths = |on: &str, kind, parent, today: &str| -> Vec<String> {
+            let problems = judge_opening(day(on), kind, parent, &rules, day(today));
+            problems.into_iter().map(|problem| problem.path.join(".")).collect()
+        };
+        let kiosk = |on, parent| paths(on, ChannelKind::Kiosk, parent, "2014-10-02");
+        for (on, expected) in [
+            ("0001-01-01", vec!["openedOn".to_owned()]),
+            ("1945-08-17", vec![]),
+            ("2015-10-02", vec![]),
+            ("2015-10-03", vec!["openedOn".to_owned()]),
+            ("9999-12-31", vec!["openedOn".to_owned()]),
+        ] {
+            assert_eq!(kiosk(on, None), expected, "{on}");
+        }
+        assert_eq!(kiosk("2009-12-31", Some(&parent)), ["openedOn"]);
+        assert!(kiosk("2010-01-01", Some(&parent)).is_empty());
+        assert_eq!(paths("2014-10-02", ChannelKind::Agent, None, "2014-10-02"), ["kind"]);
+        assert!(paths("2016-10-01", ChannelKind::Agent, None, "2016-10-01").is_empty());
+        assert!(judge_province(16, Some(&parent)).is_none() && judge_province(15, None).is_none());
+        assert!(judge_province(15, Some(&parent)).is_some());
     }
 
     #[test]

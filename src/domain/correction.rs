@@ -181,6 +181,7 @@ pub fn nothing_changes() -> Problem {
 pub fn judge(
     (before, after): (&Particulars, &Particulars),
     enrollments: &BTreeMap<i64, Held>,
+    deceased_on: Option<NaiveDate>,
     rules: &Rulebook,
     today: NaiveDate,
 ) -> Vec<Problem> {
@@ -189,9 +190,12 @@ pub fn judge(
         == (after.birth_date, after.sex, &after.national_id);
     if let Some(number) = after.national_id.as_ref().filter(|_| !is_same_identity) {
         let (birth_date, sex) = (after.birth_date, after.sex);
-        problems.extend(identity::check_against_person(number, birth_date, sex, "birthDate", "sex"));
+        let doubts = identity::check_against_person(number, birth_date, sex, "birthDate", "sex");
+        problems.extend(doubts.into_iter().map(|problem| problem.hint(CORRECTED_ALL_THE_SAME)));
     }
-    if before.birth_date != after.birth_date {
+    if let Some(problem) = judge_life(before, after, enrollments, deceased_on) {
+        problems.push(problem);
+    } else if before.birth_date != after.birth_date {
         let open = enrollments.values().filter(|held| held.course.status() != EnrollmentStatus::Ended);
         let broken =
             |held: &Held| judge_age(held.segment, after.birth_date, rules, held.course.starts_on, today);
@@ -203,10 +207,44 @@ pub fn judge(
     problems
 }
 
+const CORRECTED_ALL_THE_SAME: &str = "Check the identity card (KTP). The number is permanent and is not reissued to \
+    match, so the correction is recorded all the same.";
+
+/// The problem of a birth after a person was enrolled, or had died. What ended before it held for a day was no
+/// enrollment of anybody.
+fn judge_life(
+    before: &Particulars,
+    after: &Particulars,
+    enrollments: &BTreeMap<i64, Held>,
+    deceased_on: Option<NaiveDate>,
+) -> Option<Problem> {
+    if before.birth_date == after.birth_date {
+        return None;
+    }
+    let held = enrollments.values().map(|held| &held.course);
+    let held = held.filter(|course| course.ends_on.is_none_or(|ends_on| course.starts_on < ends_on));
+    let first = held.map(|course| course.starts_on).min();
+    let refuse = |message: String| {
+        let problem = Problem::error(ProblemCode::OutOfRange, "birthDate", message);
+        Some(problem.hint("Compare the date with the identity card: was the year typed correctly?"))
+    };
+    match (first, deceased_on) {
+        (Some(first), _) if first < after.birth_date => {
+            refuse(format!("This person has been enrolled since {first}, before that day."))
+        }
+        (_, Some(died)) if died < after.birth_date => {
+            refuse(format!("This person died on {died}, before that day."))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::enrollment::Segment;
     use crate::domain::identity::RegionBook;
+    use crate::domain::standing::{Course, PaidMonths};
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -261,7 +299,48 @@ mod tests {
         let fields: Vec<_> = changes.iter().map(|change| change.field).collect();
         assert_eq!(fields, [CorrectedField::BirthDate, CorrectedField::NationalId]);
         assert!(!serde_json::to_string(&changes).unwrap().contains("167101"));
-        let doubts = judge((&before, &after), &BTreeMap::new(), &rules(), day("2014-10-02"));
+        let doubts = judge((&before, &after), &BTreeMap::new(), None, &rules(), day("2014-10-02"));
         assert_eq!(codes(&doubts), [(ProblemCode::NationalIdBirthMismatch, "birthDate")]);
+        assert!(
+            doubts[0].hint.as_deref().unwrap().contains("correction is recorded"),
+            "{:?}",
+            doubts[0].hint
+        );
+    }
+
+    #[test]
+    fn nobody_is_born_after_an_enrollment_or_a_death() {
+        let held = |starts_on: &str, ends_on: Option<&str>| Held {
+            segment: Segment::SelfEmployed,
+            civil_servant: None,
+            employer: None,
+            association: None,
+            end_reason: None,
+            course: Course {
+                counts_from: day(starts_on),
+                starts_on: day(starts_on),
+                ends_on: ends_on.map(day),
+                paid: PaidMonths::default(),
+                has_lapsed: false,
+            },
+        };
+        let judged = |born: &str, enrollments: Vec<Held>, died: Option<&str>| {
+            let after = Particulars { birth_date: day(born), national_id: None, ..siti() };
+            let enrollments = (1_i64..).zip(enrollments).collect();
+            let today = day("2014-10-02");
+            let problems = judge((&siti(), &after), &enrollments, died.map(day), &rules(), today);
+            problems.iter().map(|problem| (problem.code, problem.path.join("."))).collect::<Vec<_>>()
+        };
+        let refused = [(ProblemCode::OutOfRange, "birthDate".to_owned())];
+        let ended = || vec![held("2010-01-01", Some("2012-01-01"))];
+        assert_eq!(judged("2010-01-02", ended(), None), refused);
+        assert_eq!(judged("2010-01-01", ended(), None), []);
+        assert_eq!(
+            judged("2011-01-01", vec![held("2010-01-01", Some("2010-01-01"))], None),
+            [],
+            "never held"
+        );
+        assert_eq!(judged("2013-05-02", vec![], Some("2013-05-01")), refused);
+        assert_eq!(judged("2013-05-01", vec![], Some("2013-05-01")), []);
     }
 }

@@ -65,6 +65,7 @@ pub mod client;
 pub mod correction;
 pub mod count;
 pub mod coverage;
+pub mod day;
 pub mod employer;
 pub mod enrollment;
 pub mod event;

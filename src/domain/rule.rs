@@ -6,6 +6,7 @@
 use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
+use super::channel::ChannelKind;
 use super::clearance::ClearanceRule;
 use super::enrollment::{CivilServantCategory, Programme, Segment};
 use super::identity::{RegionBook, ServiceNumberRules};
@@ -184,6 +185,8 @@ pub struct Rulebook {
     pub combinations: Vec<CombinationRule>,
     /// Roundings.
     pub roundings: Vec<RoundingRule>,
+    /// When channels of some kinds can open; a kind without a rule is of every time.
+    pub channel_kinds: Vec<(ChannelKind, Citation)>,
 }
 
 /// Why somebody cannot enter a programme on a day.

@@ -60,10 +60,11 @@ pub fn judge(year: i32, active: i32, province: Option<Option<&Province>>) -> Res
         ));
     }
     if !(1..=MOST).contains(&active) {
-        problems.push(
-            Problem::error(ProblemCode::OutOfRange, "active", "A target is of one person or more.")
-                .hint("At most 300,000,000."),
-        );
+        let message = match active {
+            ..1 => "A target is of one person or more.",
+            _ => "A target is of 300,000,000 people at most: the country has fewer.",
+        };
+        problems.push(Problem::error(ProblemCode::OutOfRange, "active", message));
     }
     let days = known.map(|year| (year, NaiveDate::from_ymd_opt(year.into(), 12, 31)));
     match (province, days) {
@@ -113,6 +114,8 @@ mod tests {
         assert_eq!(judge(2015, 20_000_000, None), Ok(2015));
         assert_eq!(paths(1999, 0, Some(None)), ["year", "active", "provinceCode"]);
         assert_eq!(paths(70_000, MOST + 1, None), ["year", "active"]);
+        let too_many = judge(2015, i32::MAX, None).unwrap_err();
+        assert!(too_many[0].message.contains("300,000,000 people at most"), "{}", too_many[0].message);
         let highland = Province {
             id: 95,
             code: "95".to_owned(),

@@ -221,9 +221,9 @@ pub enum AgreementScope {
 pub struct CommitmentInput {
     /// The group: one of the agreement's scopes, but not LICENSING.
     scope: AgreementScope,
-    /// How many: one or more.
+    /// How many: from one to 300,000,000.
     headcount: i32,
-    /// By when.
+    /// By when: within the time of the agreement, and in 50 years at the latest.
     due_on: Option<Date>,
 }
 

@@ -149,7 +149,7 @@ pub enum ChannelKind {
     MobileOfficer,
     /// A portal or app.
     Online,
-    /// A person who enrolls others for a fee.
+    /// A person who enrolls others for a fee (PERISAI): none before October 2016.
     Agent,
     /// The desk of an association.
     AssociationDesk,
@@ -348,11 +348,11 @@ pub struct OpenChannelInput {
     kind: ChannelKind,
     /// The channel above it.
     parent_code: Option<String>,
-    /// The provinces that it serves: at least one.
+    /// The provinces that it serves: at least one, and none that the channel above it does not serve.
     province_codes: Vec<String>,
     /// The bank or body that runs it, where that is not the agency.
     operator: Option<String>,
-    /// First day; today unless said.
+    /// First day; today unless said. A year from today at the latest, and not before the channel above it opens.
     opened_on: Option<Date>,
 }
 

@@ -24,10 +24,12 @@ pub struct LicenceClearanceInput {
     as_of: Option<Date>,
 }
 
-/// Whether a company may have a licence, and why not. Counts alone: a desk learns nothing about a single worker.
+/// Whether a company may have a licence, and why not. Counts alone: a desk learns nothing about a single worker. Whoever is
+/// enrolled ahead of the first day counts from the day on which that was recorded.
 pub struct LicenceClearance(ClearanceRow);
 
-/// Whether a company may have a licence, and why not. Counts alone: a desk learns nothing about a single worker.
+/// Whether a company may have a licence, and why not. Counts alone: a desk learns nothing about a single worker. Whoever is
+/// enrolled ahead of the first day counts from the day on which that was recorded.
 #[Object]
 impl LicenceClearance {
     /// What is answered.
@@ -50,7 +52,8 @@ impl LicenceClearance {
         self.0.employer_name.as_deref().filter(|_| self.0.decision.tells_the_company())
     }
 
-    /// Workers that the company says it has; null where it has not said, or is not registered.
+    /// Workers that the company says it has, by what had been declared by the day that was asked about, or first; null
+    /// where it has not said, or is not registered.
     async fn declared_headcount(&self) -> Option<i32> {
         self.0.declared_headcount.filter(|_| self.0.decision.tells_the_company())
     }
@@ -102,15 +105,20 @@ impl LicenceClearance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "domain::LicenceDecision")]
 pub enum LicenceDecision {
-    /// Nothing stands against it.
+    /// Nothing stands against it: workers are registered, and none of them is in arrears. Whoever was registered and not
+    /// paid for yet is not in arrears while the grace lasts, reckoned from the month of the first day; where that is so
+    /// for all of them, the grace is among the reasons. Also a company that declared, after its last worker left, that it
+    /// has none any more; and a body of the state.
     Clear,
-    /// It may be given: a new company, without workers yet.
+    /// It may be given: a new company, which never had a worker and declares none.
     ClearNoWorkersYet,
-    /// The company is not known, or has registered none of its workers.
+    /// The company is not known, or nobody is registered with it: nobody of the workers that it declares, or nobody any
+    /// more.
     NotRegistered,
     /// Only a part of its workers is registered.
     PartialWorkers,
-    /// Contributions are due for longer than the grace allows.
+    /// Contributions are due for longer than the grace allows. Also for workers who have left: their arrears are those of
+    /// their last day, and stay until they are paid.
     Arrears,
 }
 

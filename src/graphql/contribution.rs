@@ -69,16 +69,17 @@ impl From<rule::Citation> for RuleCitation {
     }
 }
 
-/// Contributions paid for a month: by an employer or association for all its people, or for the enrollments named.
+/// Contributions paid for a month: by an employer or association for all its people whom you see, or for the enrollments
+/// named.
 #[derive(InputObject)]
 pub struct RecordContributionsInput {
     /// The same key and input answer the first result again: 16 to 255 characters.
     idempotency_key: Option<String>,
     /// First day of the month.
     month: Date,
-    /// All people of this employer who were enrolled on some day of the month.
+    /// All people of this employer whom you see and who were enrolled on some day of the month.
     employer_id: Option<ID>,
-    /// All people of this association who were enrolled on some day of the month.
+    /// All people of this association whom you see and who were enrolled on some day of the month.
     association_id: Option<ID>,
     /// These enrollments: 10,000 at most, each once.
     enrollment_ids: Option<Vec<ID>>,
@@ -101,9 +102,10 @@ pub struct ContributionMutation;
 
 #[Object]
 impl ContributionMutation {
-    /// Contributions paid for a month: by an employer for all its people, or for the enrollments named. A month that is
-    /// recorded already is left as it is. A month gone by changes the figures of the days that it belongs to. A partner reports
-    /// for its own employer or association, and is believed: what it records can clear its own licence of arrears.
+    /// Contributions paid for a month: by an employer or association for all its people whom you see, or for the
+    /// enrollments named. Of people outside of your scope nothing is recorded. A month that is recorded already is left as
+    /// it is. A month gone by changes the figures of the days that it belongs to. A partner reports for its own employer or
+    /// association, and is believed: what it records can clear its own licence of arrears.
     async fn record_contributions(
         &self,
         ctx: &Context<'_>,

@@ -211,7 +211,8 @@ impl Coverage {
 }
 
 /// Participants of the country, or of what the filter keeps of it, against the target. Each person counts once, in the
-/// province where it lives, for the channel that first brought it in. You see the part of it that your scope has.
+/// province where it lives, for the channel that first brought it in. Whoever is enrolled ahead of the first day counts
+/// from the day on which that was recorded. You see the part of it that your scope has.
 #[Object]
 impl Coverage {
     /// How many people stand where.

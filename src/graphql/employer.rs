@@ -16,6 +16,7 @@ use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime, int};
 use crate::actions::close_employer::{self, Closed, close_employer};
+use crate::actions::declare_headcount::{self, Declared, declare_headcount};
 use crate::actions::register_employer::{self as action, register_employer};
 use crate::domain::actor::Operation;
 use crate::domain::employer::{self as domain, BusinessNumber, TaxNumber};
@@ -96,7 +97,7 @@ impl Employer {
         Province::find(asker(ctx), self.0.province_id)
     }
 
-    /// Workers that the employer says it has.
+    /// Workers that the employer says it has, by its newest declaration; null where it never said. See `declareHeadcount`.
     async fn declared_headcount(&self) -> Option<i32> {
         self.0.declared_headcount
     }
@@ -309,7 +310,7 @@ pub struct RegisterEmployerInput {
     risk_class: i32,
     /// Where it is.
     province_code: String,
-    /// Workers that it says it has.
+    /// Workers that it says it has, as of today. Later it says so by `declareHeadcount`.
     declared_headcount: Option<i32>,
 }
 
@@ -319,6 +320,28 @@ pub struct RegisterEmployerPayload {
     /// The employer; null where an error refuses the form.
     employer: Option<Employer>,
     /// All that is wrong with the form, warnings included.
+    errors: Vec<UserError>,
+}
+
+/// A form that declares how many workers an employer has.
+#[derive(InputObject)]
+pub struct DeclareHeadcountInput {
+    /// Makes retrying safe: 16 to 255 characters, new for each declaration, the same for each retry.
+    idempotency_key: Option<String>,
+    /// The employer.
+    employer_id: ID,
+    /// How many workers it has, registered or not. 0: none.
+    headcount: i32,
+    /// As of which day: not in the future. The newest day counts, and of one day what was declared last.
+    on: Date,
+}
+
+/// The employer that declared, or why not.
+#[derive(SimpleObject)]
+pub struct DeclareHeadcountPayload {
+    /// The employer; null where an error refuses the form.
+    employer: Option<Employer>,
+    /// All that is wrong with the form.
     errors: Vec<UserError>,
 }
 
@@ -383,6 +406,33 @@ impl EmployerMutation {
         };
         Ok(RegisterEmployerPayload { employer, errors: user_errors(done.problems) })
     }
+
+    /// Declares how many workers an employer has, as of a day: an employer of its own, an officer or administrator of
+    /// others. Declarations are only added to, and `licenceClearance` goes by what had been declared by its day.
+    async fn declare_headcount(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The form.")] input: DeclareHeadcountInput,
+    ) -> Result<DeclareHeadcountPayload, FieldError> {
+        let asker = asker(ctx);
+        let (key, mut problems) = (input.idempotency_key, Vec::new());
+        let Some(employer) = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems)
+        else {
+            asker.demand(Operation::DeclareHeadcounts)?;
+            return Ok(DeclareHeadcountPayload { employer: None, errors: user_errors(problems) });
+        };
+        let input = declare_headcount::Input { employer, headcount: input.headcount, on: input.on.0 };
+        let done =
+            declare_headcount(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
+        let employer = match done.value {
+            Some(Declared { employer }) => {
+                Employer::load(ctx, employer).await.map_err(FieldError::of_write)?
+            }
+            None => None,
+        };
+        Ok(DeclareHeadcountPayload { employer, errors: user_errors(done.problems) })
+    }
+
     /// Closes an employer: nobody is enrolled or transferred there any more.
     async fn close_employer(
         &self,

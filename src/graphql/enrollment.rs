@@ -127,7 +127,8 @@ impl Enrollment {
     }
 
     /// What is due on the wage, per programme, and the rule behind each amount, as of the first day. Where no wage is known,
-    /// only what does not depend on it; empty where the viewer may not read wages.
+    /// only what does not depend on it. Empty where the viewer may not read wages; and nothing of programmes for which no
+    /// rule of contributions is kept: those of CONSTRUCTION, which go by the value of the contract, and JOB_LOSS.
     async fn contributions(&self, ctx: &Context<'_>) -> Result<Vec<Contribution>, FieldError> {
         let asker = asker(ctx);
         if !asker.reads_personal_data() {

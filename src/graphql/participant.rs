@@ -207,7 +207,8 @@ pub enum ParticipantStatus {
 }
 
 /// How many people stand where. Roles that see figures and no people are told multiples of five, rounded down, each figure
-/// for itself: 0 is up to four people.
+/// for itself: 0 is up to four people. Whoever is enrolled ahead of the first day counts from the day on which that was
+/// recorded.
 #[derive(SimpleObject)]
 pub struct ParticipantCounts {
     /// All, each person once.

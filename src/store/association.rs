@@ -62,6 +62,15 @@ pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Assoc
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
+/// Is there an association of an id?
+///
+/// # Errors
+/// The database is away.
+pub async fn exists(conn: &mut PgConnection, id: i64) -> Result<bool, StoreError> {
+    let sql = "select exists (select from association where id = $1)";
+    Ok(sqlx::query_scalar(sql).bind(id).fetch_one(conn).await?)
+}
+
 /// A page of associations.
 ///
 /// # Errors

@@ -48,6 +48,7 @@ struct Line {
     name: String,
     kind: EmployerKind,
     declared_headcount: Option<i32>,
+    declared_on: Option<NaiveDate>,
     person: Option<i64>,
     segment: Option<Segment>,
     counts_from: Option<NaiveDate>,
@@ -55,6 +56,7 @@ struct Line {
     ends_on: Option<NaiveDate>,
     paid: Option<Vec<NaiveDate>>,
     people: Option<i64>,
+    last_left_on: Option<NaiveDate>,
 }
 
 impl Line {
@@ -68,7 +70,11 @@ impl Line {
 /// How a company stood on a day. One statement, whether there is such a company or not; one that has closed is none.
 ///
 /// Workers whose enrollments are alike come as one line, so that a hundred thousand of them are some dozens; who has
-/// several enrollments there comes by name, to be counted once.
+/// several enrollments there comes by name, to be counted once. Those who have left come by the months of their first
+/// and last day: arrears are reckoned in months.
+///
+/// What it declares is what had been declared by that day; of days before it declared anything, what it declared first,
+/// so that nobody is answered as without workers by asking about the day before.
 ///
 /// # Errors
 /// The database is away.
@@ -83,16 +89,25 @@ pub async fn company_on(
         CompanyKey::BusinessNumber(number) => (None, Some(number)),
     };
     let lines: Vec<Line> = sqlx::query_as(
-        "select m.id, m.name, m.kind, m.declared_headcount,
-                w.person, w.segment, w.counts_from, w.starts_on, w.ends_on, w.paid, w.people
+        "select m.id, m.name, m.kind, h.headcount as declared_headcount, h.declared_on,
+                w.person, w.segment, w.counts_from, w.starts_on, w.ends_on, w.paid, w.people, w.last_left_on
          from employer m
          left join lateral (
-             select case when of_person > 1 then participant_id end as person, segment, counts_from, starts_on, ends_on,
-                    paid, count(*) as people
-             from (select participant_id, segment, counts_from, starts_on, ends_on, paid,
-                          count(*) over (partition by participant_id) as of_person
+             select headcount, declared_on from headcount_declaration
+             where employer_id = m.id
+             order by greatest(declared_on - $3, 0), declared_on desc nulls last, id desc limit 1) h on true
+         left join lateral (
+             select case when of_person > 1 then participant_id end as person, segment,
+                    case when by_month then date_trunc('month', starts_on)::date else counts_from end as counts_from,
+                    case when by_month then date_trunc('month', starts_on)::date else starts_on end as starts_on,
+                    case when by_month then date_trunc('month', ends_on - 1)::date + 1 else ends_on end as ends_on,
+                    paid, count(*) as people, max(ends_on) filter (where has_left) as last_left_on
+             from (select participant_id, segment, counts_from, starts_on, ends_on, paid, ends_on <= $3 as has_left,
+                          count(*) over (partition by participant_id) as of_person,
+                          ends_on <= $3 and count(*) over (partition by participant_id) = 1 as by_month
                    from enrollment
-                   where employer_id = m.id and counts_from <= $3 and (ends_on is null or ends_on > $3)) e
+                   where employer_id = m.id and counts_from <= $3
+                         and (ends_on is null or ends_on > $3 or ends_on > starts_on)) e
              group by 1, 2, 3, 4, 5, 6) w on true
          where (m.tax_number_index = $1 or m.business_number = $2) and (m.closed_on is null or m.closed_on > $3)",
     )
@@ -108,12 +123,14 @@ pub async fn company_on(
         company: Company {
             kind: first.kind,
             declared: first.declared_headcount,
+            declared_on: first.declared_on,
             workers: Workers::default(),
         },
     };
     let workers = &mut found.company.workers;
     let mut several: HashMap<i64, Vec<(Segment, Course)>> = HashMap::new();
     for line in &lines {
+        workers.last_left_on = workers.last_left_on.max(line.last_left_on);
         match (line.held(), line.person) {
             (Some(held), Some(person)) => several.entry(person).or_default().push(held),
             (Some(held), None) => workers.add(&mut [held], line.people.unwrap_or_default(), day, rules),
@@ -170,6 +187,8 @@ pub struct Asked<'a> {
     pub employer: Option<i64>,
     /// Workers in arrears.
     pub workers_in_arrears: i64,
+    /// Workers who have left in arrears.
+    pub left_in_arrears: i64,
 }
 
 /// Keeps an answer: one statement, which is its own transaction.
@@ -180,8 +199,9 @@ pub async fn insert(registry: &Session, row: &ClearanceRow, asked: &Asked<'_>) -
     sqlx::query(
         "insert into clearance (number, answered_at, valid_until, as_of, asked_by, asked_role, request_id, asked_number,
                                 licence_type, decision, reasons, next_step, employer_id, employer_name,
-                                declared_headcount, registered_workers, active_workers, workers_in_arrears, paid_through)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+                                declared_headcount, registered_workers, active_workers, workers_in_arrears, paid_through,
+                                left_in_arrears)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
     )
     .bind(&row.number)
     .bind(row.answered_at)
@@ -202,6 +222,7 @@ pub async fn insert(registry: &Session, row: &ClearanceRow, asked: &Asked<'_>) -
     .bind(row.active_workers)
     .bind(asked.workers_in_arrears)
     .bind(row.paid_through)
+    .bind(asked.left_in_arrears)
     .execute(registry)
     .await?;
     Ok(())

@@ -100,6 +100,15 @@ pub async fn find_by_business_number(
     Ok(sql.build_query_as().fetch_optional(executor).await?)
 }
 
+/// Is there an employer of an id?
+///
+/// # Errors
+/// The database is away.
+pub async fn exists(conn: &mut PgConnection, id: i64) -> Result<bool, StoreError> {
+    let sql = "select exists (select from employer where id = $1)";
+    Ok(sqlx::query_scalar(sql).bind(id).fetch_one(conn).await?)
+}
+
 /// A page of employers.
 ///
 /// # Errors
@@ -229,6 +238,38 @@ pub async fn insert(
     .fetch_optional(conn)
     .await?;
     Ok(id)
+}
+
+/// Locks the row of an employer until the transaction ends, and tells since when it is closed.
+///
+/// # Errors
+/// The database is away.
+pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<Option<NaiveDate>, StoreError> {
+    let closed_on = sqlx::query_scalar("select closed_on from employer where id = $1 for no key update");
+    Ok(closed_on.bind(id).fetch_one(conn).await?)
+}
+
+/// Adds what an employer declared as of a day; what it says of itself is what the newest day says.
+///
+/// # Errors
+/// The database is away.
+pub async fn declare_headcount(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    id: i64,
+    headcount: i32,
+    on: NaiveDate,
+) -> Result<(), StoreError> {
+    let insert = "insert into headcount_declaration (employer_id, headcount, declared_on, declared_by)
+                  values ($1, $2, $3, $4)";
+    let insert = sqlx::query(insert).bind(id).bind(headcount).bind(on).bind(&actor.client);
+    insert.execute(&mut *conn).await?;
+    let update = "update employer set declared_headcount = (
+                      select headcount from headcount_declaration where employer_id = $1
+                      order by declared_on desc nulls last, id desc limit 1)
+                  where id = $1";
+    sqlx::query(update).bind(id).execute(conn).await?;
+    Ok(())
 }
 
 /// Keeps employers from closing until the transaction ends; gives those that have closed already.

@@ -313,7 +313,7 @@ pub enum PaidFor<'a> {
 }
 
 /// The enrollments that contributions are paid for, as far as the actor sees them: of a payer those that held on some day
-/// of the month.
+/// of the month, in the person's lifetime.
 ///
 /// # Errors
 /// The database is away.
@@ -339,7 +339,8 @@ pub async fn paid_for(
     if let Some((column, id)) = payer {
         sql.push(join).push(column).push_bind(id);
         sql.push(" and e.starts_on <= ").push_bind(end_of_month(month));
-        sql.push(" and (e.ends_on is null or e.ends_on > ").push_bind(month).push(")");
+        sql.push(" and (e.ends_on is null or (e.ends_on > e.starts_on and e.ends_on > ").push_bind(month);
+        sql.push(")) and (p.deceased_on is null or p.deceased_on > ").push_bind(month).push(")");
     }
     push_visible(&mut sql, actor);
     Ok(sql.build_query_as().fetch_all(conn).await?)

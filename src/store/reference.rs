@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+
 use super::agreement::{self, AgreementBook};
 use super::clearance;
 use super::error::StoreError;
@@ -213,6 +215,7 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
         licences: clearance::licences(session).await?,
         combinations: load_combination_rules(session).await?,
         roundings: load_rounding_rules(session).await?,
+        channel_kinds: load_channel_kind_rules(session).await?,
     })
 }
 
@@ -337,4 +340,15 @@ async fn load_rounding_rules(session: &Session) -> Result<Vec<RoundingRule>, Sto
         Ok(RoundingRule { unit: row.unit, direction, citation: citation!(row) })
     })
     .collect()
+}
+
+async fn load_channel_kind_rules(session: &Session) -> Result<Vec<(ChannelKind, Citation)>, StoreError> {
+    let rows: Vec<(ChannelKind, String, String, NaiveDate, Option<NaiveDate>)> = sqlx::query_as(
+        "select kind, code, title, valid_from, valid_until from channel_kind_rule order by code",
+    )
+    .fetch_all(session)
+    .await?;
+    let rule =
+        |(kind, code, title, from, until)| (kind, Citation { code, title, period: Period { from, until } });
+    Ok(rows.into_iter().map(rule).collect())
 }

@@ -215,6 +215,56 @@ async fn a_company_that_has_closed_is_none_from_that_day_on() {
     assert_eq!(app.clearance(before).await["decision"], "CLEAR_NO_WORKERS_YET");
 }
 
+#[tokio::test]
+async fn nobody_gets_a_licence_by_dismissing_everybody() {
+    let app = App::new().await;
+    app.channel("BR-PLG").await;
+    let employer = app.company(NIB, "COMPANY", json!(null)).await;
+    let mut enrollments = Vec::new();
+    for _ in 0..3 {
+        let person = Person::new("BR-PLG").at(&employer).with("startsOn", json!("2013-01-01"));
+        enrollments.push(app.enrollment(&person.with("firstContributionPaid", json!(true))).await.1);
+    }
+    let before = app.clearance_of(NIB).await;
+    assert_eq!((&before["decision"], &before["registeredWorkers"]), (&json!("ARREARS"), &json!(3)));
+    for enrollment in &enrollments {
+        assert_eq!(app.end(enrollment, "2014-10-02", "DISMISSED").await["errors"], json!([]));
+    }
+    let (answer, statements) = sent(app.clearance_of(NIB)).await;
+    assert_eq!((&answer["decision"], &answer["registeredWorkers"]), (&json!("ARREARS"), &json!(0)));
+    assert!(answer["nextStep"].as_str().unwrap().contains("3 of its workers who have left"), "{answer}");
+    let (unknown, the_same) = sent(app.clearance_of(NOBODYS)).await;
+    assert_eq!(unknown["decision"], "NOT_REGISTERED");
+    assert_eq!(statements, the_same, "known or not, it is looked up alike");
+    assert_eq!(app.count("select count(*) from clearance where left_in_arrears = 3").await, 1);
+    let day_before = json!({"businessNumber": NIB, "licenceType": "SIUP", "asOf": "2014-10-01"});
+    assert_eq!(app.clearance(day_before).await["registeredWorkers"], 3);
+    // Hiring somebody else does not wash it off; paying does.
+    app.workers(&employer, 1, true).await;
+    assert_eq!(app.clearance_of(NIB).await["decision"], "ARREARS");
+    let pay = "mutation ($input: RecordContributionsInput!) { recordContributions(input: $input) { recorded errors { message } } }";
+    let paid = app.ask(pay, json!({"input": {"month": "2014-09-01", "enrollmentIds": enrollments}})).await;
+    assert_eq!(paid["recordContributions"]["recorded"], 3, "{paid}");
+    assert_eq!(app.clearance_of(NIB).await["decision"], "CLEAR");
+}
+
+#[tokio::test]
+async fn a_company_that_has_dismissed_everybody_in_time_is_not_new_either() {
+    let app = App::new().await;
+    app.channel("BR-PLG").await;
+    let employer = app.company(NIB, "COMPANY", json!(null)).await;
+    let person = Person::new("BR-PLG").at(&employer).with("startsOn", json!("2014-09-01"));
+    let (_, enrollment) = app.enrollment(&person.with("firstContributionPaid", json!(true))).await;
+    app.end(&enrollment, "2014-10-02", "RESIGNED").await;
+    assert_eq!(app.clearance_of(NIB).await["decision"], "NOT_REGISTERED");
+    // One who never held a day was nobody: the company is as new as before.
+    let other = "8120013821999";
+    let employer = app.company(other, "COMPANY", json!(null)).await;
+    let (_, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&employer)).await;
+    app.end(&enrollment, "2014-10-02", "ENROLLED_IN_ERROR").await;
+    assert_eq!(app.clearance_of(other).await["decision"], "CLEAR_NO_WORKERS_YET");
+}
+
 /// An answer without what is its own: its number, and the points that are left.
 fn common(mut reply: Reply) -> String {
     reply.body["extensions"] = json!(null);

@@ -2,6 +2,7 @@
 
 use participant_registry::actions::lapse::lapse;
 use participant_registry::domain::actor::Role;
+use participant_registry::graphql::node_id::NodeId;
 
 use crate::support::app::codes;
 use crate::support::{App, Person, TokenScope, Value, json};
@@ -232,7 +233,7 @@ async fn a_partner_records_for_its_own_people_and_finds_nobody_elses() {
     let paid = app.record(&token, json!({"month": month, "employerId": own})).await;
     assert_eq!(paid, json!({"recorded": 1, "newlyActive": 1, "errors": []}));
     let nobody = app.record(&token, json!({"month": month, "employerId": foreign})).await;
-    assert_eq!(codes(&nobody["errors"]), ["OUT_OF_RANGE"], "as an employer without people");
+    assert_eq!(codes(&nobody["errors"]), ["NOT_FOUND"], "as an employer that does not exist");
     let absent = app.record(&token, json!({"month": month, "enrollmentIds": [other]})).await;
     assert_eq!(codes(&absent["errors"]), ["NOT_FOUND"]);
     assert_eq!(app.counts_of_employer(&foreign).await["active"], 0);
@@ -277,5 +278,73 @@ async fn two_at_once_record_a_month_once() {
     let recorded = [&one, &two].map(|answer| answer["recorded"].as_i64().unwrap());
     assert_eq!(recorded.iter().sum::<i64>(), 20, "{one} {two}");
     assert_eq!(app.count("select count(*) from participant_event where kind = 'CONTRIBUTED'").await, 20);
+    assert_eq!(app.figures_that_differ().await, 0);
+}
+
+#[tokio::test]
+async fn a_payer_that_is_unknown_or_anothers_is_not_found_and_one_without_people_has_nobody() {
+    let app = App::new().await;
+    let (own, other) = (app.employer("Pabrik").await, app.employer("Kebun").await);
+    let association = app.association("Serikat").await;
+    let id = |id: NodeId| id.encode().to_string();
+    let (no_employer, no_association) = (id(NodeId::Employer(999)), id(NodeId::Association(999)));
+    let (administrator, partner) = (app.administrator().await, app.partner(&own).await);
+    let bank = TokenScope { channel: Some(app.channel("BR-PLG").await), ..TokenScope::default() };
+    let bank = app.token(Role::Partner, bank).await;
+    for (token, field, payer, expected) in [
+        (&administrator, "employerId", &no_employer, json!({"code": "NOT_FOUND", "path": ["employerId"]})),
+        (
+            &administrator,
+            "associationId",
+            &no_association,
+            json!({"code": "NOT_FOUND", "path": ["associationId"]}),
+        ),
+        (&administrator, "employerId", &other, json!({"code": "OUT_OF_RANGE", "path": ["month"]})),
+        (&administrator, "associationId", &association, json!({"code": "OUT_OF_RANGE", "path": ["month"]})),
+        (&bank, "employerId", &other, json!({"code": "OUT_OF_RANGE", "path": ["month"]})),
+        (&partner, "employerId", &own, json!({"code": "OUT_OF_RANGE", "path": ["month"]})),
+        (&partner, "employerId", &other, json!({"code": "NOT_FOUND", "path": ["employerId"]})),
+        (&partner, "employerId", &no_employer, json!({"code": "NOT_FOUND", "path": ["employerId"]})),
+        (&partner, "associationId", &association, json!({"code": "NOT_FOUND", "path": ["associationId"]})),
+    ] {
+        let mut input = json!({"month": "2014-10-01"});
+        input[field] = json!(payer);
+        let answer = app.record(token, input).await;
+        assert_eq!(answer["errors"], json!([expected]), "{field} {payer}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_due_for_what_never_held_or_after_a_death() {
+    let app = App::new().await;
+    let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
+    let other = app.employer("Kebun").await;
+    let token = app.administrator().await;
+    let (_, never) = app.enrollment(&Person::new(&channel).at(&employer)).await;
+    app.end(&never, "2014-10-02", "ENROLLED_IN_ERROR").await;
+    let person = Person::new(&channel).with("startsOn", json!("2014-01-01"));
+    let (_, left) = app.enrollment(&person.clone().at(&employer)).await;
+    let (_, open) = app.enrollment(&person.at(&other)).await;
+    app.end(&left, "2014-10-01", "RESIGNED").await;
+    let died = app.end(&open, "2014-06-10", "DECEASED").await;
+    assert_eq!(died["errors"], json!([]));
+    for (month, enrollment) in [("2014-10-01", &never), ("2014-07-01", &left)] {
+        let answer = app.record(&token, json!({"month": month, "enrollmentIds": [enrollment]})).await;
+        assert_eq!(
+            answer["errors"],
+            json!([{"code": "OUT_OF_RANGE", "path": ["enrollmentIds", "0"]}]),
+            "{month}"
+        );
+    }
+    for month in ["2014-10-01", "2014-07-01"] {
+        let answer = app.record(&token, json!({"month": month, "employerId": employer})).await;
+        assert_eq!(answer["errors"], json!([{"code": "OUT_OF_RANGE", "path": ["month"]}]), "{month}");
+    }
+    let answer = app.record(&token, json!({"month": "2014-06-01", "employerId": employer})).await;
+    assert_eq!(
+        (&answer["recorded"], &answer["errors"]),
+        (&json!(1), &json!([])),
+        "the month of the death is due"
+    );
     assert_eq!(app.figures_that_differ().await, 0);
 }

@@ -279,3 +279,21 @@ async fn postgresql_shows_former_numbers_to_nobody_who_may_not_see_the_person() 
         assert_eq!(shown, expected, "{scope:?}");
     }
 }
+
+#[tokio::test]
+async fn nobody_is_corrected_to_a_birth_after_its_enrollment_or_its_death() {
+    let app = App::new().await;
+    app.channel("BR-PLG").await;
+    let (id, enrollment) = app.enrollment(&Person::new("BR-PLG").with("startsOn", json!("2014-01-01"))).await;
+    app.end(&enrollment, "2014-06-01", "RESIGNED").await;
+    let refused = app.correct(&id, json!({"birthDate": "2014-01-02"})).await;
+    assert_eq!(codes(&refused["errors"]), ["NATIONAL_ID_BIRTH_MISMATCH", "OUT_OF_RANGE"], "{refused}");
+    assert_eq!(
+        (&refused["errors"][1]["path"], &refused["participant"]),
+        (&json!(["birthDate"]), &json!(null))
+    );
+    let accepted = app.correct(&id, json!({"birthDate": "1985-08-03"})).await;
+    assert_eq!(codes(&accepted["errors"]), ["NATIONAL_ID_BIRTH_MISMATCH"]);
+    let hint = accepted["errors"][0]["hint"].as_str().unwrap();
+    assert!(hint.contains("the correction is recorded") && !hint.contains("enrolled"), "{hint}");
+}

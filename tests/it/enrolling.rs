@@ -353,3 +353,12 @@ async fn who_has_left_is_not_enrolled_again_for_the_same_days() {
     app.enrolled(&person.with("startsOn", json!("2014-09-01"))).await;
     assert_eq!(app.figures_that_differ().await, 0);
 }
+
+#[tokio::test]
+async fn an_enrollment_starts_a_year_ahead_at_the_latest_and_not_a_day_more() {
+    let app = App::new().await;
+    app.channel("BR-PLG").await;
+    let from = |day: &str| Person::new("BR-PLG").with("startsOn", json!(day));
+    assert_eq!(codes(&app.enroll(&from("2015-10-03")).await["errors"]), ["OUT_OF_RANGE"]);
+    assert_eq!(app.enroll(&from("2015-10-02")).await["errors"], json!([]));
+}

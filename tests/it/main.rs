@@ -23,6 +23,7 @@ mod enrolling;
 mod enrolling_again;
 mod faults;
 mod front_door;
+mod headcount;
 mod idempotency;
 mod identity;
 mod languages;

@@ -144,6 +144,32 @@ async fn a_channel_form_is_judged_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_channel_opens_in_its_time_and_where_the_one_above_it_serves() {
+    let app = App::new().await;
+    app.channel("BR-1").await;
+    let open = async |change: Value| {
+        let mut input = json!({"code": "KI-1", "name": "Kios", "kind": "KIOSK", "parentCode": "BR-1",
+            "provinceCodes": ["16"]});
+        input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        app.ask(CHANNEL, json!({"input": input})).await["openChannel"]["errors"].take()
+    };
+    for (change, code, path) in [
+        (json!({"openedOn": "0001-01-01", "parentCode": null}), "OUT_OF_RANGE", json!(["openedOn"])),
+        (json!({"openedOn": "9999-12-31"}), "OUT_OF_RANGE", json!(["openedOn"])),
+        (json!({"openedOn": "2009-12-31"}), "CONFLICT", json!(["openedOn"])),
+        (json!({"provinceCodes": ["16", "17"]}), "CONFLICT", json!(["provinceCodes", "1"])),
+        (json!({"kind": "AGENT"}), "NOT_ELIGIBLE", json!(["kind"])),
+    ] {
+        assert_eq!(open(change.clone()).await, json!([{"code": code, "path": path}]), "{change}");
+    }
+    let ahead = json!({"code": "BR-2", "kind": "BRANCH", "parentCode": null, "openedOn": "2015-06-01"});
+    assert_eq!(open(ahead).await, json!([]));
+    let below = open(json!({"parentCode": "BR-2"})).await;
+    assert_eq!(below, json!([{"code": "CONFLICT", "path": ["openedOn"]}]));
+    assert_eq!(open(json!({"parentCode": "BR-2", "openedOn": "2015-06-01"})).await, json!([]));
+}
+
+#[tokio::test]
 async fn more_conflicts_than_connections_are_all_answered() {
     let app = App::new().await;
     let input = json!({"name": "A", "taxNumber": "013121660091000", "provinceCode": "16"});

@@ -33,8 +33,8 @@ fn rules() -> Rulebook {
 fn company(declared: Option<i32>, registered: i64, in_arrears: i64) -> Company {
     let active = registered - in_arrears;
     let segments_in_arrears = BTreeSet::from_iter((in_arrears > 0).then_some(SEGMENT));
-    let workers = Workers { registered, active, in_arrears, paid_through: None, segments_in_arrears };
-    Company { kind: EmployerKind::Company, declared, workers }
+    let workers = Workers { registered, active, in_arrears, segments_in_arrears, ..Workers::default() };
+    Company { kind: EmployerKind::Company, declared, declared_on: None, workers }
 }
 
 fn verdict(company: Option<&Company>) -> (Decision, Vec<String>, i64) {
@@ -168,4 +168,59 @@ fn what_was_paid_later_is_not_told_of_an_earlier_day() {
         },
     )]];
     assert_eq!(workers("2014-10-02", &mut ahead).paid_through, Some(day("2014-11-30")));
+}
+
+fn ended(on: &str, (segment, course): (Segment, Course)) -> (Segment, Course) {
+    (segment, Course { ends_on: Some(day(on)), ..course })
+}
+
+#[test]
+fn ending_an_enrollment_in_arrears_pays_nothing_and_one_that_never_held_owes_nothing() {
+    let paid_once = || course("2014-01-15", Some(("2014-01-01", "2014-01-31")));
+    let found = |people: &mut [Vec<(Segment, Course)>]| {
+        let workers = workers("2014-10-02", people);
+        (workers.registered, workers.in_arrears, workers.left_in_arrears, workers.last_left_on)
+    };
+    let left = |on| Some(day(on));
+    assert_eq!(found(&mut [vec![paid_once()]]), (1, 1, 0, None));
+    assert_eq!(found(&mut [vec![ended("2014-10-02", paid_once())]]), (0, 0, 1, left("2014-10-02")));
+    // Within the grace, or paid to the end, or never paid for: it is the last day that counts.
+    assert_eq!(found(&mut [vec![ended("2014-05-01", paid_once())]]), (0, 0, 0, left("2014-05-01")));
+    assert_eq!(found(&mut [vec![ended("2014-05-02", paid_once())]]), (0, 0, 1, left("2014-05-02")));
+    assert_eq!(found(&mut [vec![ended("2014-04-02", course("2014-01-01", None))]]).2, 1);
+    assert_eq!(found(&mut [vec![ended("2014-01-15", paid_once())]]), (0, 0, 0, None));
+    assert_eq!(found(&mut [vec![ended("2014-10-03", paid_once())]]), (1, 1, 0, None), "not yet");
+    // Enrolled again, what was due is still due; and who was active by another enrollment was not in arrears.
+    let again = vec![ended("2014-09-01", paid_once()), course("2014-09-01", None)];
+    assert_eq!(found(&mut [again]), (1, 0, 1, left("2014-09-01")));
+    let other = course("2014-01-01", Some(("2014-01-01", "2014-10-31")));
+    assert_eq!(found(&mut [vec![ended("2014-09-01", paid_once()), other]]), (1, 0, 0, left("2014-09-01")));
+}
+
+#[test]
+fn a_company_that_had_workers_is_not_new_and_owes_what_it_owed() {
+    let had = |left_in_arrears| {
+        let workers = Workers {
+            left_in_arrears,
+            last_left_on: Some(day("2014-10-02")),
+            segments_in_arrears: BTreeSet::from_iter((left_in_arrears > 0).then_some(SEGMENT)),
+            ..Workers::default()
+        };
+        Company { workers, ..company(None, 0, 0) }
+    };
+    assert_eq!(verdict(Some(&had(0))), verdict(None), "it is answered as one that registered nobody");
+    let (decision, reasons, _) = verdict(Some(&had(3)));
+    assert_eq!(
+        (decision, reasons.join(" ").as_str()),
+        (Decision::Arrears, "SIUP ARREARS NOT_REGISTERED GRACE")
+    );
+    // One new worker does not wash it off.
+    let mut one = had(3);
+    (one.workers.registered, one.workers.active) = (1, 1);
+    assert_eq!(verdict(Some(&one)).0, Decision::Arrears);
+    let step = next_step(Decision::Arrears, Some(&one), Language::English);
+    assert!(
+        step.contains("3 of its workers who have left") && !step.contains("registered workers"),
+        "{step}"
+    );
 }

@@ -1,6 +1,6 @@
 //! The one judge of forms.
 
-use chrono::{Datelike as _, Days, NaiveDate};
+use chrono::{Datelike as _, Months, NaiveDate};
 
 use super::{
     CivilServant, CivilServantCategory, KnownPerson, NewEnrollment, PersonForm, Programme, Segment, Terms,
@@ -16,8 +16,8 @@ use crate::domain::text;
 
 /// A birth year before it is a slip of the keyboard.
 const EARLIEST_BIRTH_YEAR: i32 = 1900;
-/// Days ahead of today that an enrollment may start at most.
-const LATEST_START_DAYS: u64 = 366;
+/// Months ahead of today that an enrollment may start at most: the same day of the next year.
+const LATEST_START: Months = Months::new(12);
 
 /// What is wrong with what a whole request has in common, on the day that it is made.
 pub fn judge_terms(terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> Vec<Problem> {
@@ -198,7 +198,7 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
 /// The rules that hang on the first day: its own range, the programmes, the eligibility of civil servants.
 fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today: NaiveDate) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if today.checked_add_days(Days::new(LATEST_START_DAYS)).is_some_and(|latest| starts_on > latest) {
+    if today.checked_add_months(LATEST_START).is_some_and(|latest| starts_on > latest) {
         problems.push(Problem::error(
             ProblemCode::OutOfRange,
             "startsOn",

@@ -1,0 +1,112 @@
+//! Declares how many workers an employer has, as of a day. Every declaration is kept with its day and with who made it,
+//! because a licence of a past day is judged by what had been declared then.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::terms::{self, out_of_scope};
+use super::{ActionError, Done, demand, keep, once};
+use crate::domain::actor::{Actor, Operation, Role};
+use crate::domain::day;
+use crate::domain::employer::Headcount;
+use crate::domain::enrollment::employer_closed;
+use crate::domain::problem::{Problem, ProblemCode};
+use crate::store::employer::{self, EmployerRow};
+use crate::store::{Database, StoreError};
+
+/// The form.
+#[derive(Clone, Debug, Serialize)]
+pub struct Input {
+    /// The employer, by internal id.
+    pub employer: i64,
+    /// How many workers it has.
+    pub headcount: i32,
+    /// As of which day.
+    pub on: NaiveDate,
+}
+
+/// Whose headcount was declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declared {
+    /// The employer.
+    pub employer: i64,
+}
+
+/// Declares a headcount.
+///
+/// # Errors
+/// The role may not declare, or the database failed.
+pub async fn declare_headcount(
+    database: &Database,
+    actor: &Actor,
+    today: NaiveDate,
+    key: Option<&str>,
+    input: &Input,
+) -> Result<Done<Declared>, ActionError> {
+    let request = once::Request { actor, operation: "declareHeadcount", key, input, trail: None };
+    demand(actor, Operation::DeclareHeadcounts)?;
+    let mut problems = day::problem_of(input.on, "on", today).into_iter().collect();
+    let headcount = keep(Headcount::parse(input.headcount, "headcount"), &mut problems);
+    let found = find(database, actor, input.employer).await?;
+    if let Some(row) = keep(found, &mut problems) {
+        problems.extend(closed_before(row.closed_on, input.on));
+    }
+    match headcount {
+        Some(headcount) if problems.is_empty() => {
+            let work = Work { actor, input, headcount };
+            once::once(&database.writer, &database.keys, request, work).await
+        }
+        _ => once::recall(&database.writer, &database.keys, &request, problems).await,
+    }
+}
+
+/// The employer, if the actor may speak for it. A partner speaks for its own alone, whether another one exists or not.
+async fn find(
+    database: &Database,
+    actor: &Actor,
+    id: i64,
+) -> Result<Result<EmployerRow, Problem>, StoreError> {
+    if actor.role == Role::Partner && actor.scope.employer != Some(id) {
+        return Ok(Err(out_of_scope("employerId", "your own employer")));
+    }
+    let provinces = &actor.scope.provinces;
+    Ok(match employer::by_ids(&database.writer, &[id]).await?.remove(&id) {
+        None => Err(terms::no_employer()),
+        Some(row) if !provinces.is_empty() && !provinces.contains(&row.province_id) => {
+            Err(out_of_scope("employerId", "employers of your own provinces"))
+        }
+        Some(row) => Ok(row),
+    })
+}
+
+/// A closed employer declares nothing from its last day on; of the days before, what was declared late still counts.
+fn closed_before(closed_on: Option<NaiveDate>, on: NaiveDate) -> Option<Problem> {
+    let closed_on = closed_on.filter(|&closed_on| closed_on <= on)?;
+    Some(Problem {
+        code: ProblemCode::Conflict,
+        path: vec!["on".to_owned()],
+        ..employer_closed(Some(closed_on))
+    })
+}
+
+struct Work<'a> {
+    actor: &'a Actor,
+    input: &'a Input,
+    headcount: Headcount,
+}
+
+impl once::Work for Work<'_> {
+    type Outcome = Declared;
+
+    async fn run(&self, conn: &mut PgConnection) -> Result<Done<Declared>, StoreError> {
+        let Input { employer, on, .. } = *self.input;
+        // Of two that declare at once the later one is the newer one; and it may have closed since it was looked up.
+        let closed_on = employer::lock(conn, employer).await?;
+        if let Some(problem) = closed_before(closed_on, on) {
+            return Ok(Done::refused(vec![problem]));
+        }
+        employer::declare_headcount(conn, self.actor, employer, self.headcount.get(), on).await?;
+        Ok(Done::did(Declared { employer }, Vec::new()))
+    }
+}

@@ -1,0 +1,53 @@
+//! Days that people type: which of them can only be slips of the keyboard.
+
+use chrono::NaiveDate;
+
+use super::problem::{Problem, ProblemCode};
+
+/// Nothing that is registered here is older than the republic: 17 August 1945.
+pub const EARLIEST: NaiveDate = NaiveDate::from_ymd_opt(1945, 8, 17).expect("it is in the calendar");
+
+/// The problem of a day that something is said to have happened on: it has come, and is not before [`EARLIEST`].
+pub fn problem_of(day: NaiveDate, field: &str, today: NaiveDate) -> Option<Problem> {
+    if day > today {
+        let problem = Problem::error(ProblemCode::OutOfRange, field, "This day is in the future.");
+        return Some(problem.hint("Record it when it has come."));
+    }
+    too_early(day, field)
+}
+
+/// The problem of a day before [`EARLIEST`].
+pub fn too_early(day: NaiveDate, field: &str) -> Option<Problem> {
+    (day < EARLIEST).then(|| {
+        let message = format!("This day is before {EARLIEST}: was the year typed correctly?");
+        Problem::error(ProblemCode::OutOfRange, field, message)
+    })
+}
+
+/// The problem of a day that lies more than so many years ahead.
+pub fn too_late(day: NaiveDate, field: &str, years: u32, today: NaiveDate) -> Option<Problem> {
+    let latest = today.checked_add_months(chrono::Months::new(12 * years))?;
+    (day > latest).then(|| {
+        let message = format!("This day is after {latest}: was the year typed correctly?");
+        Problem::error(ProblemCode::OutOfRange, field, message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_has_come_and_is_not_older_than_the_republic() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let today = day("2014-10-02");
+        let is_wrong = |text: &str| problem_of(day(text), "on", today).is_some();
+        assert_eq!(
+            ["2014-10-03", "2014-10-02", "1945-08-17", "1945-08-16", "0001-01-01", "9999-12-31"]
+                .map(is_wrong),
+            [true, false, false, true, true, true]
+        );
+        let is_late = |text: &str| too_late(day(text), "dueOn", 50, today).is_some();
+        assert_eq!(["2064-10-02", "2064-10-03", "9999-12-31"].map(is_late), [false, true, true]);
+    }
+}
