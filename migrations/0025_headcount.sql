@@ -6,8 +6,9 @@ alter table clearance add column left_in_arrears bigint not null default 0,
 
 -- What employers declared, day by day; employer.declared_headcount is what the newest day says. Only added to, so that a
 -- licence of a past day is judged by what had been declared by then.
+create sequence headcount_declaration_id_seq;
 create table headcount_declaration (
-    id          bigint      generated always as identity primary key,
+    id          bigint      primary key default nextval('headcount_declaration_id_seq'),
     employer_id bigint      not null references employer,
     headcount   integer     not null,
     declared_on date,                       -- as of which day; null: with the registration, before days were kept
@@ -29,6 +30,7 @@ create trigger headcount_declaration_stays before update or delete or truncate o
 
 revoke all on headcount_declaration from public;
 grant select, insert on headcount_declaration to registry_writer;
+grant usage on sequence headcount_declaration_id_seq to registry_writer;
 
 -- Kinds of channels that there have not always been. A kind without a row is of every time.
 create table channel_kind_rule (
