@@ -25,7 +25,7 @@ pub struct RosterLimits {
     #[arg(long, env = "REGISTRY_MAX_ROSTER_COLUMNS", default_value_t = 200)]
     pub max_roster_columns: u64,
     /// Rows of it that are staged, planned and applied at once, each time in one transaction.
-    #[arg(long, env = "REGISTRY_CHUNK_ROWS", default_value_t = 1_000)]
+    #[arg(long, env = "REGISTRY_CHUNK_ROWS", default_value_t = 2_000)]
     pub chunk_rows: u64,
 }
 

@@ -145,7 +145,7 @@ impl Default for Upload {
     fn default() -> Self {
         Self {
             limits: roster::Limits { bytes: 2 << 30, rows: 2_000_000, ..roster::Limits::default() },
-            chunk_rows: 1_000,
+            chunk_rows: 2_000,
             progress_deadline: Duration::from_secs(30),
             least_rate: const { NonZeroU32::new(32 * 1024).unwrap() },
             at_once: 4,
