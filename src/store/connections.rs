@@ -45,6 +45,8 @@ struct Idle {
     connections: Vec<Kept>,
     /// When a connection was last found broken: those that were used before are asked before they are lent.
     suspected: Option<Instant>,
+    /// When somebody last asked for one.
+    asked: Option<Instant>,
 }
 
 struct Kept {
@@ -69,6 +71,7 @@ impl Connections {
 
     /// A connection whose statements run in somebody's name.
     pub(super) async fn lend(&self, identity: &Arc<Identity>) -> Result<Lent, sqlx::Error> {
+        self.0.idle().asked = Some(Instant::now());
         let deadline = Instant::now() + self.0.acquire_timeout;
         let place = timeout_at(deadline, Arc::clone(&self.0.places).acquire_owned()).await;
         let place = place.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
@@ -83,6 +86,12 @@ impl Connections {
             Err(TryAcquireError::NoPermits) => Ok(None),
             Err(TryAcquireError::Closed) => Err(sqlx::Error::PoolClosed),
         }
+    }
+
+    /// Is none in use, and has nobody asked for one for so long?
+    pub(super) fn are_quiet(&self, so_long: Duration) -> bool {
+        let lately = self.0.idle().asked.is_some_and(|asked| asked.elapsed() < so_long);
+        !lately && self.0.places.available_permits() == self.0.size as usize
     }
 
     async fn lend_at(

@@ -143,6 +143,11 @@ impl Session {
         }
     }
 
+    /// Does nobody use its connections, and has nobody for so long?
+    pub fn is_quiet(&self, so_long: Duration) -> bool {
+        self.connections.are_quiet(so_long)
+    }
+
     async fn begin_on(&self, mut lent: Lent) -> Result<Transaction, StoreError> {
         self.within_deadline(sqlx::raw_sql("begin").execute(&mut *lent)).await?;
         Ok(Transaction(lent))

@@ -157,3 +157,14 @@ async fn connect(options: &sqlx::postgres::PgConnectOptions) -> sqlx::PgConnecti
     use sqlx::ConnectOptions as _;
     options.connect().await.expect("the database answers")
 }
+
+#[tokio::test]
+async fn whether_nobody_asks_is_known_so_that_files_go_faster_then() {
+    let app = App::new().await;
+    let writer = &app.database.writer;
+    let (now, an_hour) = (std::time::Duration::ZERO, std::time::Duration::from_secs(3_600));
+    let transaction = writer.begin().await.unwrap();
+    assert!(!writer.is_quiet(now), "one is in use");
+    transaction.rollback().await.unwrap();
+    assert!(writer.is_quiet(now) && !writer.is_quiet(an_hour));
+}

@@ -1,10 +1,12 @@
 //! What is done ahead of its turn: behind the chunk that is being settled the next one is written, and the one behind that
-//! is opened and judged. So PostgreSQL and the registry work side by side, and a commit is waited for by nobody.
+//! is opened and judged. So PostgreSQL and the registry work side by side, and a commit is waited for by nobody. But only
+//! while nobody asks: two writers are felt by everybody who reads meanwhile.
 //!
 //! Chunks are settled in their order, one after the other; what was written ahead lasts only then. Where it cannot be
 //! settled as it was written, it is dropped, and its rows are as they were.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
@@ -13,6 +15,9 @@ use super::chunk::Chunk;
 use super::worker::Turn;
 use crate::store::StoreError;
 use crate::store::session::Transaction;
+
+/// So long nobody has asked when a chunk is written ahead.
+const QUIET: Duration = Duration::from_millis(200);
 
 /// The chunks behind the one whose turn it is.
 #[derive(Default)]
@@ -42,7 +47,7 @@ impl Ahead {
     }
 
     /// The chunk whose turn it is, on its way to be written. Unless it is to be `alone`, the one behind it follows, where a
-    /// connection is free.
+    /// connection is free and nobody asks.
     pub(super) async fn writing(&mut self, turn: &Arc<Turn>, alone: bool) -> Result<Writing, StoreError> {
         let current = match self.writing.take().filter(|ahead| ahead.is_still_right(turn)) {
             Some(ahead) => ahead,
@@ -56,7 +61,11 @@ impl Ahead {
         if !alone && end <= turn.held.received {
             let next = self.open(turn, end).await?;
             self.open_behind(turn, &next);
-            match turn.database.bulk.begin_if_free().await? {
+            let transaction = match turn.database.writer.is_quiet(QUIET) {
+                true => turn.database.bulk.begin_if_free().await?,
+                false => None,
+            };
+            match transaction {
                 Some(transaction) => self.writing = Some(Writing::begin(turn, transaction, next)),
                 None => {
                     self.opening = Some(Opening { first_row: end, task: Task::spawn(async { Ok(next) }) })
