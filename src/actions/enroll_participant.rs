@@ -160,7 +160,7 @@ async fn judge(
         employer: input.employer,
         association: input.association,
     };
-    let found = match terms::look_up(database, reference, actor, today, named).await? {
+    let found = match terms::look_up(&database.writer, reference, actor, today, named).await? {
         Ok(found) => found,
         Err(problems) => return Ok(Err(problems)),
     };

@@ -179,7 +179,7 @@ async fn judge(
         association: None,
     };
     let size = judge_size(input.rows.len());
-    let found = match (terms::look_up(database, reference, actor, today, named).await?, size) {
+    let found = match (terms::look_up(&database.writer, reference, actor, today, named).await?, size) {
         (Ok(found), None) => found,
         (Ok(_), Some(size)) => return Ok(Err(vec![size])),
         (Err(mut problems), size) => {

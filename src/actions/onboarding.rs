@@ -212,7 +212,7 @@ pub(super) async fn authority(
         employer: Some(held.employer_id),
         association: None,
     };
-    let found = match terms::look_up(database, reference, &actor, today, named).await? {
+    let found = match terms::look_up(&database.control, reference, &actor, today, named).await? {
         Ok(found) => found,
         Err(problems) => return Ok(Err(problems)),
     };

@@ -87,7 +87,7 @@ async fn judge<'a>(
         association: None,
     };
     let mut problems = Vec::new();
-    let found = match terms::look_up(database, &reference, actor, today, named).await? {
+    let found = match terms::look_up(&database.writer, &reference, actor, today, named).await? {
         Ok(found) => Some(found),
         Err(faults) => {
             problems.extend(faults);

@@ -9,7 +9,8 @@ use crate::domain::channel::Channel;
 use crate::domain::enrollment::Payer;
 use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::reference::Reference;
-use crate::store::{Database, StoreError, association, employer};
+use crate::store::session::Session;
+use crate::store::{StoreError, association, employer};
 
 /// What a request names.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +30,10 @@ pub(super) struct Found {
     pub association: Option<i64>,
 }
 
-/// Looks everything up, or says what does not exist or is not the actor's to use; all of it at once.
+/// Looks everything up in the registry's own `session`, or says what does not exist or is not the actor's to use; all of it
+/// at once.
 pub(super) async fn look_up(
-    database: &Database,
+    session: &Session,
     reference: &Reference,
     actor: &Actor,
     today: chrono::NaiveDate,
@@ -42,11 +44,11 @@ pub(super) async fn look_up(
     let channel = keep(find_channel(reference, actor, named.channel_code), &mut problems);
     let employer = match named.employer {
         None => None,
-        Some(id) => keep(find_employer(database, actor, id).await?, &mut problems),
+        Some(id) => keep(find_employer(session, actor, id).await?, &mut problems),
     };
     let association = match named.association {
         None => None,
-        Some(id) => keep(find_association(database, actor, id).await?, &mut problems),
+        Some(id) => keep(find_association(session, actor, id).await?, &mut problems),
     };
     // A partner enrolls its own people: what it leaves out is not somebody else's.
     if actor.scope.employer.is_some() && named.employer.is_none() {
@@ -114,14 +116,14 @@ pub(super) fn service_channel(
 
 /// The employer of an id, if it is within the actor's scope.
 pub(super) async fn find_employer(
-    database: &Database,
+    session: &Session,
     actor: &Actor,
     id: i64,
 ) -> Result<Result<Payer, Problem>, StoreError> {
     if actor.scope.employer.is_some_and(|own| own != id) {
         return Ok(Err(out_of_scope("employerId", "your own employer")));
     }
-    Ok(match employer::by_ids(&database.writer, &[id]).await?.remove(&id) {
+    Ok(match employer::by_ids(session, &[id]).await?.remove(&id) {
         Some(row) => Ok(Payer { id, risk_class: row.risk_class, kind: row.kind, closed_on: row.closed_on }),
         None => Err(no_employer()),
     })
@@ -133,14 +135,14 @@ pub(super) fn no_employer() -> Problem {
 }
 
 async fn find_association(
-    database: &Database,
+    session: &Session,
     actor: &Actor,
     id: i64,
 ) -> Result<Result<i64, Problem>, StoreError> {
     if actor.scope.association.is_some_and(|own| own != id) {
         return Ok(Err(out_of_scope("associationId", "your own association")));
     }
-    Ok(match association::by_ids(&database.writer, &[id]).await?.contains_key(&id) {
+    Ok(match association::by_ids(session, &[id]).await?.contains_key(&id) {
         true => Ok(id),
         false => Err(Problem::error(ProblemCode::NotFound, "associationId", "No association has this id.")),
     })

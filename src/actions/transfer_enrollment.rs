@@ -65,7 +65,7 @@ pub async fn transfer_enrollment(
     let reference = database.reference();
     let mut problems = Vec::new();
     let channel = keep(terms::find_channel(&reference, actor, &input.channel_code), &mut problems);
-    let payer = keep(terms::find_employer(database, actor, input.employer).await?, &mut problems);
+    let payer = keep(terms::find_employer(&database.writer, actor, input.employer).await?, &mut problems);
     let row = keep(ending::find_enrollment(database, actor, input.enrollment).await?, &mut problems);
     let (Some(channel), Some(payer), Some(row)) = (channel, payer, row) else {
         return once::recall(&database.writer, &database.keys, &request, problems).await;
