@@ -297,12 +297,12 @@ fn start_chores(
         tokio::spawn(authority.clone().follow()),
         tokio::spawn(Arc::clone(database).follow_reference()),
         tokio::spawn(repeat(Duration::from_secs(1), Arc::clone(database), async |database: &Database| {
-            count::fold(&database.writer).await.map(|_| ())
+            count::fold(&database.control).await.map(|_| ())
         })),
         tokio::spawn(repeat(
             Duration::from_secs(3_600),
             Arc::clone(database),
-            async |database: &Database| idempotency::forget_old(&database.writer).await.map(|_| ()),
+            async |database: &Database| idempotency::forget_old(&database.control).await.map(|_| ()),
         )),
         tokio::spawn(repeat(
             Duration::from_secs(3_600),
