@@ -1,13 +1,16 @@
-//! Indexes and foreign keys, taken off before a load and put back after it.
+//! Indexes, foreign keys and forced row security, taken off before a load and put back after it.
 //!
 //! A row that is written into a table with six indexes costs several times as much as one that is written without and
 //! sorted into them with all the others. What is taken off is put back from its own definition in the catalogue, so
 //! that a migration can add an index without this file; and in the transaction of the load, so that nobody ever sees
 //! the tables without it.
+//!
+//! PostgreSQL refuses `COPY … FROM` for a table whose row security applies to the current user. It is forced on the owner
+//! too, and so the owner loads the tables while it is not.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-/// Statements that put indexes and keys back.
+/// Statements that put indexes, keys and forced row security back.
 #[derive(Debug)]
 #[must_use = "what was taken off must be put back"]
 pub(super) struct TakenOff(Vec<String>);
@@ -28,6 +31,10 @@ pub(super) async fn take_off(conn: &mut PgConnection, tables: &[&str]) -> Result
              select 2, indexrelid, format('drop index %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
              from pg_index where indrelid = any($1::regclass[])
                and not exists (select from pg_constraint where conindid = indexrelid and contype in ('p', 'u', 'x'))
+             union all
+             select 0, oid, format('alter table %s no force row level security', oid::regclass),
+                    format('alter table %s force row level security', oid::regclass)
+             from pg_class where oid = any($1::regclass[]) and relforcerowsecurity
          ) s order by place, oid",
     )
     .bind(tables)

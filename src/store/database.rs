@@ -18,6 +18,7 @@ use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
 use super::recount;
 use super::reference::{self, Reference};
+use super::roles;
 use super::rotation;
 use super::session::Session;
 use crate::domain::actor::Actor;
@@ -79,6 +80,18 @@ pub enum OpenError {
          to this login"
     )]
     NotGranted(&'static str),
+    /// The login that migrates may neither create nor grant the roles.
+    #[error(
+        "the roles that begin with registry_ could not be created and granted: {0}. Migrate under a login with \
+         CREATEROLE, or create them as a superuser: see \"In production\" in the README"
+    )]
+    Roles(StoreError),
+    /// The login that migrates inherits a role whose policies would apply to it.
+    #[error(
+        "the login that migrates inherits the role {0}, and its row security with it: revoke the roles that begin with \
+         registry_ from this login, and grant it registry_roles instead"
+    )]
+    Inherited(&'static str),
     /// Its tables are of an older version, and the login may not change them.
     #[error(
         "the tables are of another version, and belong to another login: run `registry migrate` as their owner"
@@ -131,17 +144,6 @@ pub struct Database {
     key_exchanged: watch::Sender<bool>,
 }
 
-/// The roles of `migrations/0009_row_security.sql`.
-const ROLES: [&str; 7] = [
-    "registry_writer",
-    "registry_reader",
-    "registry_of_provinces",
-    "registry_of_channels",
-    "registry_of_employer",
-    "registry_of_association",
-    "registry_scoped",
-];
-
 impl Database {
     /// Connects, brings the tables up to date, and reads the reference data.
     ///
@@ -160,7 +162,7 @@ impl Database {
         let mut connection = maintenance(&options).await.map_err(connect)?;
         inspect(&mut connection).await?;
         let login_is_owner = migrate(&mut connection).await?;
-        demand_roles(&mut connection).await?;
+        roles::demand(&mut connection).await?;
         // Whatever became of the farewell, the server notices.
         let _ = connection.close().await;
         let control = session(settings.control, settings.for_requests());
@@ -310,6 +312,15 @@ async fn inspect(connection: &mut PgConnection) -> Result<(), OpenError> {
     if is_read_only { Err(OpenError::ReadOnly) } else { Ok(()) }
 }
 
+/// Applies the migrations that are missing, under the login that owns the tables or will own them.
+///
+/// # Errors
+/// The login cannot have the roles that the policies name, or a migration failed.
+pub async fn apply_migrations(connection: &mut PgConnection) -> Result<(), OpenError> {
+    roles::prepare(connection).await?;
+    Ok(MIGRATIONS.run(connection).await?)
+}
+
 /// Brings the tables up to date where the login owns them, and says whether it does; a login that does not own them
 /// finds them up to date or does not begin.
 async fn migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
@@ -321,7 +332,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
     .await
     .map_err(connect)?;
     if is_owner.unwrap_or(true) {
-        MIGRATIONS.run(&mut *connection).await?;
+        apply_migrations(connection).await?;
         return Ok(true);
     }
     sqlx::query("set role registry_writer").execute(&mut *connection).await.map_err(connect)?;
@@ -331,20 +342,6 @@ async fn migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
         applied.iter().any(|one| one.version == migration.version && one.checksum == migration.checksum)
     };
     if MIGRATIONS.iter().all(is_applied) { Ok(false) } else { Err(OpenError::NotMigrated) }
-}
-
-async fn demand_roles(connection: &mut PgConnection) -> Result<(), OpenError> {
-    for role in ROLES {
-        let is_member: bool = sqlx::query_scalar("select pg_has_role(current_user, $1, 'member')")
-            .bind(role)
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(|error| OpenError::Connect(error.into()))?;
-        if !is_member {
-            return Err(OpenError::NotGranted(role));
-        }
-    }
-    Ok(())
 }
 
 fn with_settings(options: PgConnectOptions, timeouts: &Timeouts) -> PgConnectOptions {

@@ -36,6 +36,7 @@ pub mod page;
 pub mod participant;
 pub mod recount;
 pub mod reference;
+mod roles;
 pub mod rotation;
 pub mod session;
 pub mod target;

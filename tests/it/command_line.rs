@@ -63,7 +63,7 @@ async fn production_serves_under_a_login_that_owns_nothing() {
             ("DATABASE_URL", url.to_owned()),
         ]
     };
-    let owner = settings(&app.database_url());
+    let owner = settings(&app.owner_url());
     let owner: Vec<(&str, &str)> = owner.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let refused = registry(&folder, &["serve"], &owner);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();

@@ -89,12 +89,14 @@ const IMPOSSIBLE: &str = "
     union all select 'indexes', (select count(*) from pg_index where not indisvalid or not indisready)
         + (select count(*) from pg_constraint where not convalidated)";
 
-/// Every index, constraint and column default, as the catalogue tells them.
+/// Every index, constraint and table under forced row security, as the catalogue tells them.
 const SHAPE: &str = "
     select pg_get_indexdef(indexrelid) from pg_index where indrelid::regclass::text !~ '^pg_'
     union all
     select conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) from pg_constraint
     where conrelid <> 0
+    union all
+    select oid::regclass || ' forces row security' from pg_class where relforcerowsecurity
     order by 1";
 
 async fn shape(pool: &PgPool) -> Vec<String> {
@@ -103,7 +105,7 @@ async fn shape(pool: &PgPool) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_loaded_register_is_what_the_actions_would_have_left() {
-    let app = App::new().await;
+    let app = App::under_its_owner().await;
     let pool = &app.sql;
     let before = shape(pool).await;
     let size = DemoSize::of(20_000);
@@ -148,7 +150,7 @@ async fn what_the_actions_leave_is_recounted_without_a_difference() {
 
 #[tokio::test]
 async fn a_recount_finds_what_somebody_changed_and_the_figures_are_made_anew_where_they_are_due() {
-    let app = App::new().await;
+    let app = App::under_its_owner().await;
     load(&app.database, DemoSize::of(2_000), |_| ()).await.unwrap();
     for (statement, found) in [
         ("update figure set persons = persons + 1 where persons = (select max(persons) from figure)", 1),

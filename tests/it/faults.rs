@@ -96,11 +96,11 @@ async fn a_lost_enrollment_leaves_nothing_behind() {
 #[tokio::test]
 async fn five_processes_open_an_empty_database_together() {
     let fresh = fresh_database().await;
-    sqlx::query("drop schema public cascade; ").execute(&mut connect(&fresh.options).await).await.unwrap();
-    sqlx::query("create schema public").execute(&mut connect(&fresh.options).await).await.unwrap();
+    sqlx::query("drop schema public cascade; ").execute(&mut connect(&fresh.owner).await).await.unwrap();
+    sqlx::query("create schema public").execute(&mut connect(&fresh.owner).await).await.unwrap();
     let open = || {
         Database::open(
-            fresh.options.clone(),
+            fresh.owner.clone(),
             Keys::derive(&[7; 32]),
             PoolSettings { interactive: 2, bulk: 2, ..Default::default() },
         )

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use participant_registry::domain::actor::{Actor, Role, Scope};
 use participant_registry::domain::page::{Direction, Order, Page};
 use participant_registry::graphql::node_id;
+use participant_registry::store::audit::seal::{seal, verify};
 use participant_registry::store::database::{OpenError, PoolSettings};
-use participant_registry::store::keys::Keys;
+use participant_registry::store::keys::{KeyRing, Keys};
+use participant_registry::store::rotation::rotate;
 use participant_registry::store::session::Session;
 use participant_registry::store::{Database, enrollment, event, onboarding, participant};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
@@ -208,7 +210,7 @@ async fn the_roles_own_nothing_and_no_table_of_people_is_left_open() {
 #[tokio::test]
 async fn a_login_that_owns_nothing_serves_and_one_without_the_roles_is_refused() {
     let fresh = fresh_database().await;
-    let mut owner = fresh.options.connect().await.unwrap();
+    let mut owner = fresh.owner.connect().await.unwrap();
     let login = format!("login_{}", fresh.name);
     let run = |sql: String| sqlx::raw_sql(AssertSqlSafe(sql));
     run(format!("create role {login} login noinherit")).execute(&mut owner).await.unwrap();
@@ -233,5 +235,57 @@ async fn a_login_that_owns_nothing_serves_and_one_without_the_roles_is_refused()
     assert_eq!(app.ask("{ participants { totalCount } }", json!({})).await["participants"]["totalCount"], 1);
     app.fold().await;
     app.database.close().await;
-    run(format!("drop owned by {login}; drop role {login}")).execute(&mut owner).await.unwrap();
+    run(format!("drop role {login}")).execute(&mut owner).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_plain_owner_migrates_serves_and_exchanges_the_key() {
+    let app = App::under_its_owner().await;
+    assert!(app.database.login_is_owner);
+    let is_plain =
+        "select not (rolsuper or rolbypassrls) and rolinherit from pg_roles where rolname = current_user";
+    let is_plain: bool = sqlx::query_scalar(is_plain).fetch_one(&app.sql).await.unwrap();
+    assert!(is_plain, "the owner has no right that others lack");
+    let person = Person::new(&app.channel("BR-PLG").await);
+    let id = app.enrolled(&person).await;
+    let named = app.ask("query ($id: ID!) { participant(by: {id: $id}) { id } }", json!({"id": id})).await;
+    assert_eq!(named["participant"]["id"], json!(id));
+    // Forced row security holds for the owner too. Its own policy shows it every row, so that migrations can change them.
+    for table in ["participant", "enrollment", "participant_event"] {
+        let change = AssertSqlSafe(format!("update {table} set id = id"));
+        assert_eq!(sqlx::query(change).execute(&app.sql).await.unwrap().rows_affected(), 1, "{table}");
+    }
+    app.fold().await;
+    let recounted = app.recounted().await;
+    assert_eq!((recounted.people, recounted.different), (1, 0));
+    app.wait_until_all_can_be_sealed().await;
+    seal(&app.database).await.unwrap().expect("a seal");
+    assert!(verify(&app.database, None).await.unwrap().is_ok());
+    let ring = KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
+    let rotated = rotate(&mut app.database.maintenance().await.unwrap(), &ring, |_| {}).await.unwrap();
+    assert_eq!(rotated.participants, 1);
+}
+
+#[tokio::test]
+async fn an_owner_who_inherits_the_policies_of_a_part_is_told_before_it_migrates() {
+    let fresh = fresh_database().await;
+    let mut owner = fresh.owner.connect().await.unwrap();
+    let heir = format!("heir_{}", fresh.name);
+    let run = |sql: String| sqlx::raw_sql(AssertSqlSafe(sql));
+    run(format!(
+        "create role {heir} login; grant registry_of_channels to {heir}; drop schema public cascade;
+         create schema public; grant all on schema public to {heir} with grant option"
+    ))
+    .execute(&mut owner)
+    .await
+    .unwrap();
+    let open =
+        || Database::open(fresh.options.clone().username(&heir), Keys::derive(&[7; 32]), Default::default());
+    // It can neither create nor grant roles.
+    assert!(matches!(open().await, Err(OpenError::Roles(_))));
+    run(format!("grant registry_roles to {heir}")).execute(&mut owner).await.unwrap();
+    assert!(matches!(open().await, Err(OpenError::Inherited("registry_of_channels"))));
+    run(format!("revoke registry_of_channels from {heir}")).execute(&mut owner).await.unwrap();
+    open().await.expect("it may migrate now").close().await;
+    run(format!("drop schema public cascade; drop role {heir}")).execute(&mut owner).await.unwrap();
 }

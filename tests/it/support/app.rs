@@ -24,7 +24,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use tower::ServiceExt as _;
 
-use super::cluster::{TestDatabase, fresh_database};
+use super::cluster::{TestDatabase, create_login, fresh_database};
 
 /// The day of the story: Thursday, 2 October 2014.
 pub const TODAY: &str = "2014-10-02T03:00:00Z";
@@ -74,7 +74,7 @@ pub struct Login {
 impl Login {
     /// Takes it away again.
     pub async fn drop(self) {
-        let sql = format!("drop owned by {0}; drop role {0}", self.name);
+        let sql = format!("drop role {}", self.name);
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.sql).await.expect("nobody uses it any more");
     }
 }
@@ -101,6 +101,14 @@ impl App {
         Self::on(TODAY).await
     }
 
+    /// On the day of the story, under the owner of the tables: to load a register whole.
+    pub async fn under_its_owner() -> Self {
+        let fresh = fresh_database().await;
+        let owner = fresh.owner.clone();
+        let database = Database::open(owner, Keys::derive(&[7; 32]), PoolSettings::default()).await;
+        Self::over(database.expect("the database opens"), TODAY, fresh)
+    }
+
     /// On another day.
     pub async fn on(moment: &str) -> Self {
         let fresh = fresh_database().await;
@@ -121,7 +129,7 @@ impl App {
             playground: Some(Arc::new(Default::default)),
         };
         let fresh = fresh.into();
-        let sql = PgPoolOptions::new().max_connections(1).connect_lazy_with(fresh.options.clone());
+        let sql = PgPoolOptions::new().max_connections(1).connect_lazy_with(fresh.owner.clone());
         let today = front.clock.today();
         Self { database, router: open(front).router, today, sql, _database: fresh }
     }
@@ -155,9 +163,7 @@ impl App {
     /// A login that owns nothing and may take on the roles of the registry.
     pub async fn login(&self) -> Login {
         let name = format!("login_{}", self._database.name);
-        let roles = "registry_writer, registry_reader, registry_of_provinces, registry_of_channels, registry_of_employer,
-            registry_of_association, registry_scoped";
-        let sql = format!("create role {name} login noinherit; grant {roles} to {name}");
+        let sql = create_login(&name);
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.sql).await.expect("the owner makes logins");
         Login { name, sql: self.sql.clone() }
     }
@@ -170,6 +176,11 @@ impl App {
     /// The address of its database, for another program.
     pub fn database_url(&self) -> String {
         self.database_url_of(self._database.options.get_username())
+    }
+
+    /// The same for the owner of the tables.
+    pub fn owner_url(&self) -> String {
+        self.database_url_of(self._database.owner.get_username())
     }
 
     /// The same for another login.

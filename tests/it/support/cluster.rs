@@ -5,7 +5,11 @@
 //! binary: so a run starts in a quarter of a second, and a process for each test (`cargo nextest`) is no
 //! worse than one for all. A test's database is then a copy of the template.
 //!
-//! With `TEST_DATABASE_URL` that server is used instead; the account needs `CREATEDB`.
+//! No test of the registry runs as superuser: the template is migrated under a plain owner, as the README's production
+//! steps do, and a test's registry serves under a login that owns nothing.
+//!
+//! With `TEST_DATABASE_URL` that server is used instead, under the account of the address for everything; it needs
+//! `CREATEDB` and `CREATEROLE`.
 //!
 //! Each `#[tokio::test]` has a runtime of its own. So nothing that belongs to a runtime is kept between
 //! tests: a connection is made where it is used, and what is kept (the cluster, locks) belongs to none.
@@ -21,7 +25,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use participant_registry::postgres::{Cluster, DATA_FOLDER, Durability};
-use participant_registry::store::database::MIGRATIONS;
+use participant_registry::store::database::apply_migrations;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
@@ -31,11 +35,19 @@ const CLUSTERS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/postgres");
 /// The names of our databases on a server that others use too begin so.
 const PREFIX: &str = "registry_test_";
 
+/// The login that owns the databases of our own server: no superuser.
+const OWNER: &str = "plain_owner";
+
+/// The login that serves them: it owns nothing.
+const LOGIN: &str = "plain_login";
+
 /// An empty database with the schema, for one test.
 #[derive(Debug)]
 pub struct TestDatabase {
-    /// How to connect to it.
+    /// How the registry connects to it.
     pub options: PgConnectOptions,
+    /// The same as the owner of its tables.
+    pub owner: PgConnectOptions,
     /// Its name.
     pub name: String,
 }
@@ -67,13 +79,18 @@ pub async fn fresh_database() -> TestDatabase {
     let name = format!("{}{}_{}", server.run, std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     server.copy_template(&mut connection, &name).await;
     connection.close().await.unwrap();
-    TestDatabase { options: server.options.clone().database(&name), name }
+    let owner = server.owner.clone().database(&name);
+    TestDatabase { options: server.login.clone().database(&name), owner, name }
 }
 
 /// The server that the tests of this process use.
 struct Server {
-    /// How to connect, to a database that is nobody's.
+    /// How to connect, to a database that is nobody's, as somebody who creates databases.
     options: PgConnectOptions,
+    /// The same as the owner of the databases.
+    owner: PgConnectOptions,
+    /// The same as the login that serves.
+    login: PgConnectOptions,
     /// The database that tests get copies of.
     template: String,
     /// What the names of this run's databases begin with.
@@ -106,10 +123,13 @@ impl Server {
         let Copy { folder, in_use, complete } = copy_of(prepared).await;
         let cluster = start(&folder).await;
         if !complete {
-            migrate(cluster.options()).await;
+            make_plain_template(&cluster).await;
         }
+        let options = cluster.options().database("postgres");
         Server {
-            options: cluster.options().database("postgres"),
+            owner: options.clone().username(OWNER),
+            login: options.clone().username(LOGIN),
+            options,
             template: "registry".to_owned(),
             run: PREFIX.to_owned(),
             strategy: "file_copy",
@@ -127,12 +147,15 @@ impl Server {
         drop_forgotten(&mut connection, minute).await;
         connection.close().await.unwrap();
         let strategy = if no_fsync { "file_copy" } else { "wal_log" };
-        Server { options, template, run: format!("{PREFIX}{minute}_"), strategy, _ours: None }
+        let (owner, login) = (options.clone(), options.clone());
+        Server { options, owner, login, template, run: format!("{PREFIX}{minute}_"), strategy, _ours: None }
     }
 
     async fn copy_template(&self, connection: &mut PgConnection, name: &str) {
-        let Server { template, strategy, .. } = self;
-        let create = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY {strategy}");
+        let Server { template, strategy, owner, .. } = self;
+        let owner = owner.get_username();
+        let create =
+            format!("CREATE DATABASE {name} OWNER \"{owner}\" TEMPLATE {template} STRATEGY {strategy}");
         // On a server that is shared, another test process may be copying.
         let mut refused = None;
         for _ in 0..100 {
@@ -206,7 +229,7 @@ async fn prepare() -> PathBuf {
         let unfinished = Path::new(CLUSTERS).join("unfinished");
         remove(&unfinished);
         let cluster = start(&unfinished).await;
-        migrate(cluster.options()).await;
+        make_plain_template(&cluster).await;
         cluster.stop().await;
         fs::rename(&unfinished, &prepared).unwrap();
     }
@@ -214,10 +237,36 @@ async fn prepare() -> PathBuf {
     prepared
 }
 
+/// Gives the database of a cluster of our own its plain owner, its schema, and the login that serves.
+async fn make_plain_template(cluster: &Cluster) {
+    let mut superuser = connect(&cluster.options()).await;
+    // To watch and to end the registry's sessions is what tests do, and nothing that the registry needs.
+    let owner = format!(
+        "CREATE ROLE {OWNER} LOGIN CREATEROLE; GRANT pg_read_all_stats, pg_signal_backend TO {OWNER};
+         ALTER DATABASE registry OWNER TO {OWNER}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(owner)).execute(&mut superuser).await.unwrap();
+    superuser.close().await.unwrap();
+    let options = cluster.options().username(OWNER);
+    migrate(options.clone()).await;
+    let mut owner = connect(&options).await;
+    sqlx::raw_sql(AssertSqlSafe(create_login(LOGIN))).execute(&mut owner).await.unwrap();
+    owner.close().await.unwrap();
+}
+
+/// Creates a login that serves, as the README says.
+pub fn create_login(name: &str) -> String {
+    format!(
+        "create role {name} login noinherit;
+         grant registry_writer, registry_reader, registry_of_provinces, registry_of_channels, registry_of_employer,
+             registry_of_association, registry_scoped to {name}"
+    )
+}
+
 /// Gives the template its schema. No connection may stay: a template that is in use cannot be copied.
 async fn migrate(options: PgConnectOptions) {
     let mut connection = connect(&options).await;
-    MIGRATIONS.run(&mut connection).await.unwrap();
+    apply_migrations(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
 
