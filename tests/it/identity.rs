@@ -64,6 +64,16 @@ impl House {
         self.rsa.sign(&claims)
     }
 
+    /// A good token without `nbf`, whose `iat` (if any) and `exp` are so many seconds from now.
+    fn only_with(&self, iat: Option<i64>, exp: i64) -> String {
+        let mut claims = self.claims();
+        let members = claims.as_object_mut().unwrap();
+        members.retain(|name, _| !["nbf", "iat"].contains(&name.as_str()));
+        members.extend(iat.map(|iat| ("iat".to_owned(), json!(seconds_from_now(iat)))));
+        claims["exp"] = json!(seconds_from_now(exp));
+        self.rsa.sign(&claims)
+    }
+
     /// A good token but for its header.
     fn headed(&self, change: impl FnOnce(&mut Header)) -> String {
         let mut header = self.rsa.header();
@@ -183,9 +193,12 @@ fn forged(house: &House) -> Vec<(&'static str, String)> {
         ("exp negative", house.with("exp", json!(-1))),
         ("exp 0", house.with("exp", json!(0))),
         ("ended 90 seconds ago", house.with("exp", json!(seconds_from_now(-90)))),
-        ("no nbf", house.with("nbf", Value::Null)),
         ("nbf as text", house.with("nbf", json!("0"))),
         ("begins in 90 seconds", house.with("nbf", json!(seconds_from_now(90)))),
+        ("begins in 90 and a half seconds", house.with("nbf", json!(seconds_from_now(90) as f64 + 0.5))),
+        ("without nbf, too long after iat", house.only_with(Some(-600), 32 * 86_400)),
+        ("without nbf and iat, too long from now on", house.only_with(None, 32 * 86_400)),
+        ("without nbf and iat, ended 90 seconds ago", house.only_with(None, -90)),
         ("claims are a list", house.rsa.sign(&json!([]))),
         ("ours with another key", own(&Keys::derive(&[8; 32]), &ours, Algorithm::HS256)),
         ("ours with HS512", own(keys, &ours, Algorithm::HS512)),
@@ -227,7 +240,7 @@ async fn good_tokens_are_let_in() {
     let house = House::new().await;
     let good = || house.rsa.sign(&house.claims());
     // Made when they are shown, because signing takes its time in a debug build.
-    let tokens: [(&dyn Fn() -> String, &str, &str); 8] = [
+    let tokens: [(&dyn Fn() -> String, &str, &str); 13] = [
         (&good, "The operator", "ADMINISTRATOR"),
         (&|| house.ec.sign(&house.claims()), "The operator", "ADMINISTRATOR"),
         (&|| house.with("aud", json!(["other", AUDIENCE])), "The operator", "ADMINISTRATOR"),
@@ -236,6 +249,12 @@ async fn good_tokens_are_let_in() {
         (&|| house.with("exp", json!(seconds_from_now(-15))), "The operator", "ADMINISTRATOR"),
         (&|| house.with("nbf", json!(seconds_from_now(25))), "The operator", "ADMINISTRATOR"),
         (&|| house.app.token_of("ours"), "Ours", "OFFICER"),
+        // `nbf` and `iat` are optional, and dates may have fractions.
+        (&|| house.with("nbf", Value::Null), "The operator", "ADMINISTRATOR"),
+        (&|| house.only_with(None, 3_600), "The operator", "ADMINISTRATOR"),
+        (&|| house.only_with(None, -15), "The operator", "ADMINISTRATOR"),
+        (&|| house.with("exp", json!(seconds_from_now(60) as f64 + 0.75)), "The operator", "ADMINISTRATOR"),
+        (&|| house.with("nbf", json!(seconds_from_now(-60) as f64 + 0.5)), "The operator", "ADMINISTRATOR"),
         // What else it says is not read: the row knows.
         (&|| house.with("role", json!("AUDITOR")), "The operator", "ADMINISTRATOR"),
     ];

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::store::keys::Keys;
 
 /// Issuer and audience of the tokens that this installation signs for itself.
@@ -35,9 +36,21 @@ struct Claims {
     iss: String,
     aud: Audience,
     sub: String,
-    iat: Option<i64>,
-    nbf: i64,
-    exp: i64,
+    iat: Option<NumericDate>,
+    nbf: Option<NumericDate>,
+    exp: NumericDate,
+}
+
+/// Seconds since 1970 (RFC 7519, section 2). A fraction is allowed in a token, and dropped here.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(from = "f64")]
+struct NumericDate(i64);
+
+impl From<f64> for NumericDate {
+    fn from(seconds: f64) -> Self {
+        // What does not fit becomes the greatest or the least number, which is no date.
+        Self(seconds.floor() as i64)
+    }
 }
 
 /// One name or several: a provider's token may be for others too.
@@ -76,9 +89,9 @@ pub fn issue(
         iss: OURSELVES.to_owned(),
         aud: Audience::One(OURSELVES.to_owned()),
         sub: subject.to_owned(),
-        iat: Some(nbf),
-        nbf,
-        exp,
+        iat: Some(NumericDate(nbf)),
+        nbf: Some(NumericDate(nbf)),
+        exp: NumericDate(exp),
     };
     let key = EncodingKey::from_secret(keys.token_key());
     jsonwebtoken::encode(&Header::new(OWN_ALGORITHM), &claims, &key).map_err(|_| TokenError::Signature)
@@ -116,14 +129,20 @@ pub(super) fn read(
     audience: &str,
 ) -> Option<Proof> {
     let mut validation = Validation::new(algorithm);
-    validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[audience]);
     validation.leeway = LEEWAY_SECONDS;
     validation.validate_nbf = true;
     let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).ok()?.claims;
-    let lasts = claims.exp.checked_sub(claims.nbf)?;
-    let until = DateTime::from_timestamp(claims.exp, 0)?;
+    let NumericDate(end) = claims.exp;
+    let until = DateTime::from_timestamp(end, 0)?;
+    // `nbf` and `iat` are optional (RFC 7519, section 4.1). A token without either is measured from now on.
+    let begin = match claims.nbf.or(claims.iat) {
+        Some(NumericDate(begin)) => begin,
+        None => Clock::System.system_now().timestamp().min(end),
+    };
+    let lasts = end.checked_sub(begin)?;
     // A namesake who is longer than a row of ours is nobody, and need not be looked for.
     let named = (1..=255).contains(&claims.sub.len());
     (named && (0..=LONGEST).contains(&lasts)).then_some(Proof {
