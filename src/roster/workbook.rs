@@ -5,6 +5,8 @@
 //! number without its format, a day as a day, a formula as what it last came to. A cell that is merged with others
 //! stands in the first of them, and the others are empty.
 
+use quick_xml::events::BytesStart;
+
 use super::archive::{Archive, damaged};
 use super::column::Header;
 use super::{Limits, Line, RosterError, Source, find_header};
@@ -132,13 +134,15 @@ fn read_book(archive: &mut Archive, limits: &Limits) -> Result<(Vec<Sheet>, Book
         |kind: &str| relations.iter().find(|relation| relation.kind == kind).map(|relation| &relation.part);
 
     let (mut sheets, mut calendar) = (Vec::new(), Calendar::default());
-    each_mark(archive, &main, |name, mark| {
+    each_element(archive, &main, |path, mark| {
         let of = |name| attribute(mark, name);
-        match name {
-            "workbookPr" => {
+        match path {
+            "workbook/workbookPr" => {
                 calendar.from_1904 = matches!(of("date1904").as_deref(), Some("1" | "true" | "on"))
             }
-            "sheet" if of("state").is_none_or(|state| state == "visible") && sheets.len() < SHEETS => {
+            "workbook/sheets/sheet"
+                if of("state").is_none_or(|state| state == "visible") && sheets.len() < SHEETS =>
+            {
                 let relation = relations.iter().find(|relation| Some(&relation.id) == of("id").as_ref());
                 if let Some(relation) = relation.filter(|relation| relation.kind == "worksheet") {
                     let part = relation.part.clone();
@@ -172,8 +176,8 @@ struct Relation {
 
 fn relations(archive: &mut Archive, part: &str, prefix: &str) -> Result<Vec<Relation>, RosterError> {
     let mut relations = Vec::new();
-    each_mark(archive, part, |name, mark| {
-        if name == "Relationship" {
+    each_element(archive, part, |path, mark| {
+        if path == "Relationships/Relationship" {
             let of = |name| attribute(mark, name).unwrap_or_default();
             let kind = of("Type").rsplit('/').next().unwrap_or_default().to_owned();
             let target = of("Target");
@@ -190,14 +194,13 @@ fn relations(archive: &mut Archive, part: &str, prefix: &str) -> Result<Vec<Rela
 
 fn date_formats(archive: &mut Archive, part: &str) -> Result<Vec<bool>, RosterError> {
     let (mut codes, mut formats) = (Vec::new(), Vec::new());
-    let mut is_cell = false;
-    each_mark(archive, part, |name, mark| {
+    each_element(archive, part, |path, mark| {
         let id = || attribute(mark, "numFmtId").and_then(|id| id.parse::<u32>().ok()).unwrap_or_default();
-        match name {
-            "numFmt" => codes.push((id(), attribute(mark, "formatCode").unwrap_or_default())),
-            "cellXfs" => is_cell = true,
-            "cellStyles" | "dxfs" => is_cell = false,
-            "xf" if is_cell => {
+        match path {
+            "styleSheet/numFmts/numFmt" => {
+                codes.push((id(), attribute(mark, "formatCode").unwrap_or_default()))
+            }
+            "styleSheet/cellXfs/xf" => {
                 let id = id();
                 let code = codes.iter().find(|(of, _)| *of == id).map(|(_, code)| code.as_str());
                 formats.push(is_date_format(id, code));
@@ -210,18 +213,62 @@ fn date_formats(archive: &mut Archive, part: &str) -> Result<Vec<bool>, RosterEr
     Ok(formats)
 }
 
-/// Looks at each mark of a small part.
-fn each_mark(
+/// Calls `look` for each element of a small part, with its path from the root, such as `workbook/sheets/sheet`.
+///
+/// Excel repeats names of elements in its extensions: a 1904 workbook of Excel 2013 has `x15:workbookPr` below `extLst`.
+/// The path tells them apart. Names in the namespace of the root stand in it without their prefix, others with it.
+fn each_element(
     archive: &mut Archive,
     part: &str,
-    mut look: impl FnMut(&str, &quick_xml::events::BytesStart<'_>) -> Result<(), RosterError>,
+    mut look: impl FnMut(&str, &BytesStart<'_>) -> Result<(), RosterError>,
 ) -> Result<(), RosterError> {
     let mut xml = Xml::of(archive.part(part, SMALL)?, SMALL, SMALL_MARK);
+    let mut path = ElementPath::default();
     loop {
         match xml.next().map_err(XmlError::refusal)? {
-            Mark::Begin(mark) | Mark::Empty(mark) => look(mark.local_name().as_ref(), &mark)?,
+            Mark::Begin(mark) => {
+                path.enter(&mark);
+                look(&path.names, &mark)?;
+            }
+            Mark::Empty(mark) => {
+                path.enter(&mark);
+                look(&path.names, &mark)?;
+                path.leave();
+            }
+            Mark::End(_) => path.leave(),
+            Mark::Text(_) => {}
             Mark::Over => return Ok(()),
-            _ => {}
         }
+    }
+}
+
+/// Where an element stands in its part.
+#[derive(Default)]
+struct ElementPath {
+    /// Names from the root, with `/` between them.
+    names: String,
+    /// Length of `names` before each element that is open.
+    lengths: Vec<usize>,
+    /// The prefix of the root's name, with its colon.
+    root_prefix: String,
+}
+
+impl ElementPath {
+    fn enter(&mut self, element: &BytesStart<'_>) {
+        let name = element.name();
+        let name = name.as_ref();
+        self.lengths.push(self.names.len());
+        if self.lengths.len() == 1 {
+            self.root_prefix =
+                name.split_once(':').map(|(prefix, _)| format!("{prefix}:")).unwrap_or_default();
+        } else {
+            self.names.push('/');
+        }
+        self.names.push_str(name.strip_prefix(&self.root_prefix).unwrap_or(name));
+    }
+
+    fn leave(&mut self) {
+        let length = self.lengths.pop().unwrap_or_default();
+        self.names.truncate(length);
     }
 }

@@ -51,9 +51,14 @@ const RELATIONS: &str = r#"<Relationships><Relationship Id="a" Type="x/worksheet
 
 /// A workbook of one sheet, with the cells of the rows in it.
 fn workbook(sheet: &[u8], texts: &[u8]) -> Vec<u8> {
+    workbook_of(MAIN, sheet, texts)
+}
+
+/// The same with another main part.
+fn workbook_of(main: &str, sheet: &[u8], texts: &[u8]) -> Vec<u8> {
     archive(&[
         ("_rels/.rels", ROOT.as_bytes()),
-        ("xl/workbook.xml", MAIN.as_bytes()),
+        ("xl/workbook.xml", main.as_bytes()),
         ("xl/_rels/workbook.xml.rels", RELATIONS.as_bytes()),
         ("xl/sharedStrings.xml", texts),
         (SHEET, sheet),
@@ -94,6 +99,32 @@ fn a_workbook_by_hand_is_read_and_its_days_are_counted_from_1904() {
         (row.birth_date.as_str(), row.sex.as_str(), &roster.lines[..]),
         ("2014-11-01", "#N/A", &[3][..])
     );
+}
+
+/// The main part of a 1904 workbook as Excel 2013 and later save it, and one whose main namespace has a prefix.
+const EXTENDED: [&str; 2] = [
+    r#"<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><workbookPr date1904="1"/>
+        <sheets><sheet name="PNS" sheetId="1" r:id="a"/></sheets>
+        <extLst><ext uri="{140A7094-0E35-4892-8432-C4D2E57EDEB5}"
+            xmlns:x15="http://schemas.microsoft.com/office/spreadsheetml/2010/11/main">
+            <x15:workbookPr chartTrackingRefBase="1"/></ext></extLst></workbook>"#,
+    r#"<x:workbook xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><x:workbookPr date1904="1"/>
+        <x15:workbookPr xmlns:x15="http://schemas.microsoft.com/office/spreadsheetml/2010/11/main"/>
+        <x:sheets><x:sheet name="PNS" sheetId="1" r:id="a"/></x:sheets></x:workbook>"#,
+];
+
+#[test]
+fn an_extension_of_excel_does_not_change_from_when_days_are_counted() {
+    let person = "<row><c><v>1</v></c><c><v>2</v></c><c t=\"str\"><v>Ani</v></c><c><v>24935</v></c></row>";
+    let sheet = format!("<worksheet><sheetData>{}{person}</sheetData></worksheet>", header());
+    let birth_date =
+        |main: &str| read(workbook_of(main, sheet.as_bytes(), b"<sst/>")).unwrap().rows[0].birth_date.clone();
+    for main in EXTENDED {
+        assert_eq!(birth_date(main), "1972-04-08");
+        // The extension cannot switch it on either.
+        let from_1900 = main.replace(" date1904=\"1\"", "").replace("chartTrackingRefBase", "date1904");
+        assert_eq!(birth_date(&from_1900), "1968-04-07");
+    }
 }
 
 #[test]
