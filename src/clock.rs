@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::domain::calendar::jakarta;
+use domain::calendar::jakarta;
 
 /// Tells the time: the system's, or one that a test has fixed.
 #[derive(Clone, Copy, Debug, Default)]

@@ -3,9 +3,6 @@
 //! Layers, each importing only those to its left:
 //! `domain` (rules, pure) ← `store` (SQL) ← `actions` (one write, one transaction) ← `graphql` ← `http` ← `cli`.
 
-#[macro_use]
-pub mod domain;
-
 pub mod actions;
 pub mod cli;
 pub mod clock;
@@ -13,7 +10,5 @@ pub mod config;
 pub mod demo;
 pub mod graphql;
 pub mod http;
-pub mod postgres;
-pub mod roster;
 pub mod store;
 pub mod telemetry;

@@ -2,8 +2,8 @@
 //! register or in the roster of South Sumatra, whose identity numbers have other districts.
 
 use chrono::{Datelike, Days, NaiveDate};
+use domain::onboarding::Row;
 use participant_registry::demo::{GOVERNMENT_UNIT, SOUTH_SUMATRA_GOVERNMENT};
-use participant_registry::domain::onboarding::Row;
 use participant_registry::graphql::node_id::NodeId;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use participant_registry::domain::page::{Order, Position};
+use domain::page::{Order, Position};
 use participant_registry::store::keys::NumberKind;
 use serde_json::json;
 

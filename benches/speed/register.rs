@@ -4,15 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use domain::actor::{Actor, Role};
 use participant_registry::actions::register_client::{self, register_client};
 use participant_registry::clock::Clock;
 use participant_registry::demo::{self, DemoSize};
-use participant_registry::domain::actor::{Actor, Role};
 use participant_registry::http::auth;
-use participant_registry::postgres::{Cluster, DATA_FOLDER, Durability};
 use participant_registry::store::Database;
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::Keys;
+use private_postgres::{Cluster, DATA_FOLDER, Durability};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 

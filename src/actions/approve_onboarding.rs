@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{ActionError, Done, demand, once};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::onboarding::OnboardingState;
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::onboarding::writing;
 use crate::store::{Database, StoreError, onboarding};
+use domain::actor::{Actor, Operation};
+use domain::onboarding::OnboardingState;
+use domain::problem::{Problem, ProblemCode};
 
 /// What is asked for.
 #[derive(Clone, Debug, Serialize)]

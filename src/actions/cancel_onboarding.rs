@@ -5,11 +5,11 @@ use sqlx::PgConnection;
 
 use super::approve_onboarding::absent;
 use super::{ActionError, Done, demand, once};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::problem::{Problem, ProblemCode};
-use crate::domain::text;
 use crate::store::onboarding::writing;
 use crate::store::{Database, StoreError, onboarding};
+use domain::actor::{Actor, Operation};
+use domain::problem::{Problem, ProblemCode};
+use domain::text;
 
 /// What is asked for.
 #[derive(Clone, Debug, Serialize)]

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{ActionError, Done, client_scope, demand, once};
-use crate::domain::actor::{Actor, Operation, Role};
-use crate::domain::client::{Client, Reach, judge};
-use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::store::client::{self, Rights};
 use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Operation, Role};
+use domain::client::{Client, Reach, judge};
+use domain::problem::{Problem, ProblemCode, refuses};
 
 pub use super::client_scope::Scope;
 

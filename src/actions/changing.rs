@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use crate::domain::actor::Actor;
-use crate::domain::count::{Deltas, Held, add};
-use crate::domain::enrollment::EnrollmentStatus;
-use crate::domain::event::EventKind;
-use crate::domain::rule::Rulebook;
-use crate::domain::standing::Course;
 use crate::store::event::{self, NewEvent};
 use crate::store::participant::{self, Person, Summary};
 use crate::store::{StoreError, count};
+use domain::actor::Actor;
+use domain::count::{Deltas, Held, add};
+use domain::enrollment::EnrollmentStatus;
+use domain::event::EventKind;
+use domain::rule::Rulebook;
+use domain::standing::Course;
 
 /// A person who changed.
 #[derive(Clone, Debug)]

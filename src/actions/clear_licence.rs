@@ -5,16 +5,16 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{ActionError, demand};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::clearance::{CertificateNumber, next_step};
-use crate::domain::employer::{BusinessNumber, TaxNumber};
-use crate::domain::identity;
-use crate::domain::language::Language;
-use crate::domain::problem::Problem;
-use crate::domain::rule::{Citation, Rulebook};
 use crate::store::clearance::{self, Asked, ClearanceRow, CompanyKey, Found};
 use crate::store::keys::NumberKind;
 use crate::store::{Database, StoreError, rotation};
+use domain::actor::{Actor, Operation};
+use domain::clearance::{CertificateNumber, next_step};
+use domain::employer::{BusinessNumber, TaxNumber};
+use domain::identity;
+use domain::language::Language;
+use domain::problem::Problem;
+use domain::rule::{Citation, Rulebook};
 
 /// What a desk asks.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ pub struct Input {
     pub as_of: Option<NaiveDate>,
 }
 
-redacted_debug!(Input);
+domain::redacted_debug!(Input);
 
 /// Why there is no answer.
 #[derive(Clone, Debug)]

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::domain::client::Reach;
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::{Database, StoreError, association, employer};
+use domain::client::Reach;
+use domain::problem::{Problem, ProblemCode};
 
 /// Whom a client sees, by codes and ids. Nothing set: the whole country.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{ActionError, Done, demand, once};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::calendar::Calendar;
-use crate::domain::channel::judge_closing;
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::{Database, StoreError, channel};
+use domain::actor::{Actor, Operation};
+use domain::calendar::Calendar;
+use domain::channel::judge_closing;
+use domain::problem::{Problem, ProblemCode};
 
 /// The form.
 #[derive(Clone, Debug, Serialize)]

@@ -9,13 +9,11 @@ use super::changing::{self, Change};
 use super::ending::{self, Context, Ending};
 use super::terms::out_of_scope;
 use super::{ActionError, Done, demand, once};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::enrollment::{
-    EndReason, EnrollmentStatus, employed_until, employer_closed, judge_closing,
-};
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::audit::Trail;
 use crate::store::{Database, StoreError, employer, enrollment, participant};
+use domain::actor::{Actor, Operation};
+use domain::enrollment::{EndReason, EnrollmentStatus, employed_until, employer_closed, judge_closing};
+use domain::problem::{Problem, ProblemCode};
 
 /// People whose enrollments are ended at once.
 const CHUNK: i64 = 5_000;

@@ -9,18 +9,18 @@ use super::changing::{self, Change};
 use super::ending;
 use super::quota::{Told, Watch};
 use super::{ActionError, Done, demand, keep, once, terms};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::correction::{self, Correction, Form, Particulars, Wanted};
-use crate::domain::enrollment::identity_mismatch;
-use crate::domain::identity::NationalId;
-use crate::domain::participant::Sex;
-use crate::domain::problem::{Problem, refuses};
 use crate::store::audit::Trail;
 use crate::store::event::NewCorrection;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{Kept, Person};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError, event, identifier, participant};
+use domain::actor::{Actor, Operation};
+use domain::correction::{self, Correction, Form, Particulars, Wanted};
+use domain::enrollment::identity_mismatch;
+use domain::identity::NationalId;
+use domain::participant::Sex;
+use domain::problem::{Problem, refuses};
 
 /// The form; what is `None` stays.
 #[derive(Clone, Serialize)]
@@ -43,7 +43,7 @@ pub struct Input {
     pub reason: String,
 }
 
-redacted_debug!(Input);
+domain::redacted_debug!(Input);
 
 /// Who was corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,13 +7,13 @@ use sqlx::PgConnection;
 
 use super::terms::{self, out_of_scope};
 use super::{ActionError, Done, demand, keep, once};
-use crate::domain::actor::{Actor, Operation, Role};
-use crate::domain::day;
-use crate::domain::employer::Headcount;
-use crate::domain::enrollment::employer_closed;
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::employer::{self, EmployerRow};
 use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Operation, Role};
+use domain::day;
+use domain::employer::Headcount;
+use domain::enrollment::employer_closed;
+use domain::problem::{Problem, ProblemCode};
 
 /// The form.
 #[derive(Clone, Debug, Serialize)]

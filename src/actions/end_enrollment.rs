@@ -11,17 +11,15 @@ use super::changing::{self, Change};
 use super::ending::{self, Context, Ending};
 use super::terms::{self, out_of_scope};
 use super::{ActionError, Done, demand, keep, once};
-use crate::domain::actor::{Actor, Operation, Role};
-use crate::domain::enrollment::{
-    EndReason, EnrollmentStatus, judge_death, judge_end, judge_end_form, not_open,
-};
-use crate::domain::event::EventKind;
-use crate::domain::problem::Problem;
 use crate::store::audit::Trail;
 use crate::store::enrollment::EnrollmentRow;
 use crate::store::event::NewEvent;
 use crate::store::participant::Person;
 use crate::store::{Database, StoreError, event, participant};
+use domain::actor::{Actor, Operation, Role};
+use domain::enrollment::{EndReason, EnrollmentStatus, judge_death, judge_end, judge_end_form, not_open};
+use domain::event::EventKind;
+use domain::problem::Problem;
 
 /// The form.
 #[derive(Clone, Debug, Serialize)]

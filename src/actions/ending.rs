@@ -7,15 +7,15 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::changing::History;
-use crate::domain::actor::Actor;
-use crate::domain::enrollment::EndReason;
-use crate::domain::event::EventKind;
-use crate::domain::problem::{Problem, ProblemCode};
-use crate::domain::rule::Rulebook;
 use crate::store::enrollment::{End, EnrollmentRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
 use crate::store::{Database, StoreError, enrollment};
+use domain::actor::Actor;
+use domain::enrollment::EndReason;
+use domain::event::EventKind;
+use domain::problem::{Problem, ProblemCode};
+use domain::rule::Rulebook;
 
 /// An enrollment by person and id, if the actor may see it.
 pub(super) async fn find_enrollment(

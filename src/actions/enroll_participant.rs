@@ -8,17 +8,17 @@ use super::enrolling::{self, Context, Outcome};
 use super::quota::{Told, Watch};
 use super::terms::{self, Named};
 use super::{ActionError, Done, demand, once};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::enrollment::{
-    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, Terms, ended_since, judge_person,
-    judge_terms,
-};
-use crate::domain::participant::Sex;
-use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Operation};
+use domain::enrollment::{
+    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, Terms, ended_since, judge_person,
+    judge_terms,
+};
+use domain::participant::Sex;
+use domain::problem::{Problem, ProblemCode, refuses};
 
 /// The form.
 #[derive(Clone, Serialize)]
@@ -55,7 +55,7 @@ pub struct Input {
     pub civil_servant: Option<CivilServantInput>,
 }
 
-redacted_debug!(Input);
+domain::redacted_debug!(Input);
 
 /// Particulars of a civil servant, as typed.
 #[derive(Clone, Serialize)]
@@ -70,7 +70,7 @@ pub struct CivilServantInput {
     pub grade: Option<String>,
 }
 
-redacted_debug!(CivilServantInput);
+domain::redacted_debug!(CivilServantInput);
 
 /// Who was enrolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,12 +10,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sqlx::PgConnection;
 
 use super::changing::{self, Change, History};
-use crate::domain::actor::Actor;
-use crate::domain::count::best_status;
-use crate::domain::enrollment::{Again, NewEnrollment, identity_mismatch, is_same_person};
-use crate::domain::event::EventKind;
-use crate::domain::problem::{Problem, ProblemCode};
-use crate::domain::rule::Rulebook;
 use crate::store::array_literal;
 use crate::store::enrollment::{NewEnrollmentRow, paid_literal};
 use crate::store::event::NewEvent;
@@ -23,6 +17,12 @@ use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::participant::{NewParticipant, Person};
 use crate::store::{StoreError, employer, enrollment, identifier, participant};
+use domain::actor::Actor;
+use domain::count::best_status;
+use domain::enrollment::{Again, NewEnrollment, identity_mismatch, is_same_person};
+use domain::event::EventKind;
+use domain::problem::{Problem, ProblemCode};
+use domain::rule::Rulebook;
 
 pub(super) use foresee::foresee;
 

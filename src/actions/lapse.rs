@@ -6,14 +6,14 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::changing::{self, Change, History};
-use crate::domain::actor::Actor;
-use crate::domain::enrollment::EnrollmentStatus;
-use crate::domain::rule::Rulebook;
 use crate::store::audit::Trail;
 use crate::store::enrollment::{self, CourseRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
 use crate::store::{Database, StoreError, lapse_run};
+use domain::actor::Actor;
+use domain::enrollment::EnrollmentStatus;
+use domain::rule::Rulebook;
 
 /// People who are changed in one transaction.
 const CHUNK: i64 = 2_000;

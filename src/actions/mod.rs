@@ -36,9 +36,9 @@ pub mod start_onboarding;
 mod terms;
 pub mod transfer_enrollment;
 
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::problem::{Problem, collect, keep, refuses};
 use crate::store::StoreError;
+use domain::actor::{Actor, Operation};
+use domain::problem::{Problem, collect, keep, refuses};
 
 /// Why an action did not even begin, or broke off.
 #[derive(Clone, Debug, thiserror::Error)]

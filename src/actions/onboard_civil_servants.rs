@@ -14,18 +14,18 @@ use super::onboarding::{Agreed, Place, Tried, candidates, receive, too_many_open
 use super::quota::{self, Told, Watch};
 use super::terms::{self, Named};
 use super::{ActionError, Done, demand, once};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::enrollment::{CivilServantCategory, Programme};
-use crate::domain::onboarding::{
-    JudgedRow, MAXIMUM_ROWS, Numbers, OnboardingState, Row, RowOutcome, StagedRow, judge_row, judge_rows,
-};
-use crate::domain::problem::{Problem, ProblemCode, refuses};
-use crate::domain::rule::Rulebook;
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Operation};
+use domain::enrollment::{CivilServantCategory, Programme};
+use domain::onboarding::{
+    JudgedRow, MAXIMUM_ROWS, Numbers, OnboardingState, Row, RowOutcome, StagedRow, judge_row, judge_rows,
+};
+use domain::problem::{Problem, ProblemCode, refuses};
+use domain::rule::Rulebook;
 
 /// How often, and with what pauses, a plan is begun while another batch of the same client is worked at.
 const PLAN_TRIES: u32 = 20;

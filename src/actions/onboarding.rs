@@ -18,18 +18,18 @@ use sqlx::PgConnection;
 
 use super::enrolling::Outcome;
 use super::terms::{self, Found, Named};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::client::Client;
-use crate::domain::enrollment::{
-    CivilServantCategory, NewEnrollment, Programme, Segment, Terms, ended_since, judge_terms,
-};
-use crate::domain::onboarding::{Counts, JudgedRow, RowOutcome};
-use crate::domain::problem::{Problem, ProblemCode, Severity, refuses};
-use crate::domain::rule::Rulebook;
 use crate::store::onboarding::lease::Held;
 use crate::store::onboarding::writing::{self, NewRow};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Operation};
+use domain::client::Client;
+use domain::enrollment::{
+    CivilServantCategory, NewEnrollment, Programme, Segment, Terms, ended_since, judge_terms,
+};
+use domain::onboarding::{Counts, JudgedRow, RowOutcome};
+use domain::problem::{Problem, ProblemCode, Severity, refuses};
+use domain::rule::Rulebook;
 
 /// What the rows of an onboarding have in common, found good.
 #[derive(Clone, Debug)]
@@ -151,7 +151,7 @@ fn rejected(place: &Place, row: &JudgedRow) -> NewRow {
         flagged: false,
         participant_id: None,
         // Of a row that is not enrolled only a readable work unit is worth keeping.
-        work_unit: crate::domain::text::label(place.work_unit.as_deref(), 200, "workUnit").ok().flatten(),
+        work_unit: domain::text::label(place.work_unit.as_deref(), 200, "workUnit").ok().flatten(),
         problems: row.problems.clone(),
     }
 }

@@ -17,13 +17,13 @@ use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use super::{ActionError, Done};
-use crate::domain::actor::Actor;
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::StoreError;
 use crate::store::audit::Trail;
 use crate::store::idempotency::{self, KeyOf};
 use crate::store::keys::Keys;
 use crate::store::session::Session;
+use domain::actor::Actor;
+use domain::problem::{Problem, ProblemCode};
 
 /// How often a transaction that met another one is tried.
 const TRIES: u32 = 4;

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{ActionError, Done, demand, keep, once, terms};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::channel::{ChannelKind, judge_opening, judge_parent, judge_province, parse_code};
-use crate::domain::employer::OrganisationName;
-use crate::domain::problem::{Problem, ProblemCode, refuses};
-use crate::domain::text;
 use crate::store::channel::{self, NewChannel};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Operation};
+use domain::channel::{ChannelKind, judge_opening, judge_parent, judge_province, parse_code};
+use domain::employer::OrganisationName;
+use domain::problem::{Problem, ProblemCode, refuses};
+use domain::text;
 
 /// The form.
 #[derive(Clone, Debug, Serialize)]

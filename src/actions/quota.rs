@@ -11,10 +11,10 @@ use sqlx::PgConnection;
 
 use super::enrolling::Outcome;
 use super::{ActionError, Done};
-use crate::domain::actor::Actor;
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::lookup_miss::{self, Spent};
 use crate::store::{Database, StoreError, participant};
+use domain::actor::Actor;
+use domain::problem::{Problem, ProblemCode};
 
 /// Refuses a client that has spent its quota: before it is told anything.
 ///

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{ActionError, Done, demand, keep, once};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::agreement::{AgreementScope, AgreementStatus, Commitment, Terms, judge, parse_number};
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError, agreement};
+use domain::actor::{Actor, Operation};
+use domain::agreement::{AgreementScope, AgreementStatus, Commitment, Terms, judge, parse_number};
+use domain::problem::{Problem, ProblemCode};
 
 /// The form.
 #[derive(Clone, Debug, Serialize)]

@@ -11,17 +11,17 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use super::{ActionError, Done, demand, once};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::enrollment::EnrollmentStatus;
-use crate::domain::event::EventKind;
-use crate::domain::problem::{Problem, ProblemCode};
-use crate::domain::rule::{Rulebook, end_of_month};
-use crate::domain::standing::{Course, first_of_month};
 use crate::store::audit::Trail;
 use crate::store::enrollment::{self, CourseRow, EnrollmentKey, PaidFor};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
 use crate::store::{Database, StoreError, association, employer};
+use domain::actor::{Actor, Operation};
+use domain::enrollment::EnrollmentStatus;
+use domain::event::EventKind;
+use domain::problem::{Problem, ProblemCode};
+use domain::rule::{Rulebook, end_of_month};
+use domain::standing::{Course, first_of_month};
 
 /// Enrollments that one request can name.
 pub const MAXIMUM_NAMED: usize = 10_000;

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{ActionError, Done, demand, keep, once, terms};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::association::NewAssociation;
-use crate::domain::employer::OrganisationName;
-use crate::domain::problem::{Problem, ProblemCode};
-use crate::domain::text;
 use crate::store::{Database, StoreError, association};
+use domain::actor::{Actor, Operation};
+use domain::association::NewAssociation;
+use domain::employer::OrganisationName;
+use domain::problem::{Problem, ProblemCode};
+use domain::text;
 
 /// The form.
 #[derive(Clone, Debug, Serialize)]

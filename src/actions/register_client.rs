@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{ActionError, Done, client_scope, demand, keep, once};
-use crate::domain::actor::{Actor, Operation, Role};
-use crate::domain::client::{judge, parse_claim, parse_name};
-use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::store::client::{self, NewClient, Rights};
 use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Operation, Role};
+use domain::client::{judge, parse_claim, parse_name};
+use domain::problem::{Problem, ProblemCode, refuses};
 
 pub use super::client_scope::Scope;
 
@@ -29,7 +29,7 @@ pub struct Input {
     pub reads_personal_data: bool,
 }
 
-redacted_debug!(Input);
+domain::redacted_debug!(Input);
 
 /// The client that was registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,14 +6,12 @@ use sqlx::PgConnection;
 
 use super::quota::Watch;
 use super::{ActionError, Done, collect, demand, keep, once, terms};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::employer::{
-    BusinessNumber, EmployerKind, Headcount, OrganisationName, RiskClass, TaxNumber,
-};
-use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::store::employer::{self, NewEmployer};
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::{Database, StoreError, rotation};
+use domain::actor::{Actor, Operation};
+use domain::employer::{BusinessNumber, EmployerKind, Headcount, OrganisationName, RiskClass, TaxNumber};
+use domain::problem::{Problem, ProblemCode, refuses};
 
 /// The form.
 #[derive(Clone, Serialize)]
@@ -34,7 +32,7 @@ pub struct Input {
     pub declared_headcount: Option<i32>,
 }
 
-redacted_debug!(Input);
+domain::redacted_debug!(Input);
 
 /// The employer that was registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{ActionError, Done, demand, once};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::problem::{Problem, ProblemCode};
-use crate::domain::target::judge;
 use crate::store::{Database, StoreError, target};
+use domain::actor::{Actor, Operation};
+use domain::problem::{Problem, ProblemCode};
+use domain::target::judge;
 
 /// The form.
 #[derive(Clone, Debug, Serialize)]

@@ -7,13 +7,13 @@ use sqlx::PgConnection;
 use super::onboarding::{Agreed, too_many_open};
 use super::terms::{self, Named};
 use super::{ActionError, Done, demand, keep, once};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::enrollment::{CivilServantCategory, Programme};
-use crate::domain::onboarding::OnboardingState;
-use crate::domain::problem::{Problem, ProblemCode, refuses};
-use crate::domain::text;
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Operation};
+use domain::enrollment::{CivilServantCategory, Programme};
+use domain::onboarding::OnboardingState;
+use domain::problem::{Problem, ProblemCode, refuses};
+use domain::text;
 
 /// What is asked for.
 #[derive(Clone, Debug, Serialize)]

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use super::keep;
-use crate::domain::actor::Actor;
-use crate::domain::channel::Channel;
-use crate::domain::enrollment::Payer;
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::reference::Reference;
 use crate::store::session::Session;
 use crate::store::{StoreError, association, employer};
+use domain::actor::Actor;
+use domain::channel::Channel;
+use domain::enrollment::Payer;
+use domain::problem::{Problem, ProblemCode};
 
 /// What a request names.
 #[derive(Clone, Copy, Debug)]

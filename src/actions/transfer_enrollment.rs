@@ -10,17 +10,17 @@ use sqlx::PgConnection;
 use super::changing::{self, Change};
 use super::ending::{self, Context, Ending};
 use super::{ActionError, Done, demand, keep, once, terms};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::channel::Channel;
-use crate::domain::count::Held;
-use crate::domain::enrollment::{EndReason, Payer, Terms, employer_closed, judge_transfer, not_open};
-use crate::domain::event::EventKind;
-use crate::domain::problem::{Problem, ProblemCode, refuses};
 use crate::store::audit::Trail;
 use crate::store::enrollment::{EnrollmentRow, NewEnrollmentRow, paid_literal};
 use crate::store::event::NewEvent;
 use crate::store::participant::Person;
 use crate::store::{Database, StoreError, array_literal, employer, enrollment, event};
+use domain::actor::{Actor, Operation};
+use domain::channel::Channel;
+use domain::count::Held;
+use domain::enrollment::{EndReason, Payer, Terms, employer_closed, judge_transfer, not_open};
+use domain::event::EventKind;
+use domain::problem::{Problem, ProblemCode, refuses};
 
 /// The form.
 #[derive(Clone, Debug, Serialize)]

@@ -8,13 +8,13 @@ use anyhow::{Context as _, bail};
 use chrono::{DateTime, FixedOffset, NaiveDate, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 
-use crate::domain::audit::Hash;
-use crate::domain::page::{Direction, Order, Page};
-use crate::domain::participant::CardNumber;
 use crate::graphql::node_id::participant_id;
 use crate::store::Database;
 use crate::store::audit::seal::{self, Verified};
 use crate::store::audit::{self, EntryFilter, EntryRow};
+use domain::audit::Hash;
+use domain::page::{Direction, Order, Page};
+use domain::participant::CardNumber;
 
 /// The exit code when somebody has tampered with the trail.
 const TAMPERED: u8 = 1;

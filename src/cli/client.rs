@@ -9,10 +9,10 @@ use clap::{Args, Subcommand};
 use crate::actions::change_client::{self, change_client};
 use crate::actions::register_client::{self, Scope, register_client};
 use crate::actions::{ActionError, Done};
-use crate::domain::actor::{Actor, Role};
-use crate::domain::client::Client;
 use crate::graphql::node_id;
 use crate::store::Database;
+use domain::actor::{Actor, Role};
+use domain::client::Client;
 
 /// What to do with clients.
 #[derive(Args, Debug)]

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::demo::{GOVERNMENT_UNIT, SOUTH_SUMATRA_GOVERNMENT, company_tax_number};
 use crate::graphql::node_id::NodeId;
 use crate::http::playground::Tab;
-use crate::roster::{self, Limits};
+use roster::{self, Limits};
 
 /// The 8,000 civil servants of South Sumatra, all invented.
 const ROSTER: &[u8] = include_bytes!("../../demo/south-sumatra/roster.csv");

@@ -20,10 +20,10 @@ use clap::{Parser, Subcommand};
 use crate::actions::lapse::lapse;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
-use crate::domain::actor::Actor;
-use crate::postgres::{Cluster, Durability};
 use crate::store::Database;
 use crate::telemetry;
+use domain::actor::Actor;
+use private_postgres::{Cluster, Durability};
 
 /// A GraphQL registry of the people whom a national employment social-security agency covers.
 ///

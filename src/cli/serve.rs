@@ -21,13 +21,13 @@ use crate::actions::register_client::Scope;
 use crate::clock::Clock;
 use crate::config::{Config, Door, Environment, Listen, Trust, write_private};
 use crate::demo::SOUTH_SUMATRA_GOVERNMENT;
-use crate::domain::actor::Role;
 use crate::http::auth::provider::Provider;
 use crate::http::auth::{self, Authority};
 use crate::http::playground::{self, DemoToken, MakeSettings};
 use crate::http::{Front, open, server};
 use crate::store::audit::seal;
 use crate::store::{Database, StoreError, count, idempotency};
+use domain::actor::Role;
 
 /// How the API is served.
 #[derive(Args, Debug)]

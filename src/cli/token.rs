@@ -8,10 +8,10 @@ use super::client::{RightsArguments, done};
 use crate::actions::change_client::{self, change_client};
 use crate::actions::register_client::{self, Scope, register_client};
 use crate::clock::Clock;
-use crate::domain::actor::{Actor, Role};
-use crate::domain::client::{Client, Reach};
 use crate::http::auth::{self, OURSELVES};
 use crate::store::Database;
+use domain::actor::{Actor, Role};
+use domain::client::{Client, Reach};
 
 /// Whose token, and how long it holds.
 #[derive(Args, Debug)]

@@ -3,7 +3,6 @@
 use clap::Args;
 
 use super::door::within;
-use crate::roster;
 
 /// Limits of rosters.
 #[derive(Args, Clone, Debug)]
@@ -34,17 +33,17 @@ impl RosterLimits {
     ///
     /// # Errors
     /// A number that makes no sense.
-    pub fn limits(&self) -> anyhow::Result<roster::Limits> {
+    pub fn limits(&self) -> anyhow::Result<::roster::Limits> {
         within("REGISTRY_MAX_UPLOAD", self.max_upload, 1_024..=1 << 40, " bytes")?;
         within("REGISTRY_MAX_ROSTER_ROWS", self.max_roster_rows, 1..=100_000_000, " rows")?;
         let bytes = 128..=16 * 1024 * 1024;
-        Ok(roster::Limits {
+        Ok(::roster::Limits {
             bytes: self.max_upload,
             rows: self.max_roster_rows,
             row_bytes: within("REGISTRY_MAX_ROSTER_ROW", self.max_roster_row, bytes.clone(), " bytes")?,
             field_bytes: within("REGISTRY_MAX_ROSTER_CELL", self.max_roster_cell, bytes, " bytes")?,
             columns: within("REGISTRY_MAX_ROSTER_COLUMNS", self.max_roster_columns, 5..=10_000, "")?,
-            ..roster::Limits::default()
+            ..::roster::Limits::default()
         })
     }
 

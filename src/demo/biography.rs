@@ -9,10 +9,10 @@ use super::channels::Channels;
 use super::payers::{Associations, Employers};
 use super::random::Random;
 use super::{DemoSize, last_day};
-use crate::domain::channel::ChannelKind;
-use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
-use crate::domain::rule::{age_on, end_of_month};
-use crate::domain::standing::{Course, PaidMonths};
+use domain::channel::ChannelKind;
+use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
+use domain::rule::{age_on, end_of_month};
+use domain::standing::{Course, PaidMonths};
 
 /// Until when an enrollment is fresh: nothing but registered and active ones.
 const FRESH_DAYS: i64 = 60;

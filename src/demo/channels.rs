@@ -8,7 +8,7 @@ use super::atlas::{AREAS, Area, REGIONAL_OFFICES};
 use super::copy::Rows;
 use super::random::Random;
 use super::{RECORDED_BY, day, morning_of, names};
-use crate::domain::channel::{Channel, ChannelKind};
+use domain::channel::{Channel, ChannelKind};
 
 /// The personnel agency of South Sumatra, through which its civil servants come.
 pub const GOVERNMENT_UNIT: &str = "GU-SUMSEL";
@@ -227,7 +227,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::domain::channel::parse_code;
+    use domain::channel::parse_code;
 
     #[test]
     fn there_are_about_a_thousand_and_each_has_a_code_of_its_own() {

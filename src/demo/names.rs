@@ -1,8 +1,8 @@
 //! Names of people and organisations who do not exist, out of the commonest words for them.
 
 use super::random::Random;
-use crate::domain::employer::OrganisationName;
-use crate::domain::participant::{FullName, Sex};
+use domain::employer::OrganisationName;
+use domain::participant::{FullName, Sex};
 
 #[rustfmt::skip]
 const MEN: &[&str] = &[

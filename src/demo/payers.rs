@@ -7,10 +7,10 @@ use super::copy::Rows;
 use super::figures::Figures;
 use super::random::Random;
 use super::{DemoSize, RECORDED_BY, day, first_day, morning_of, names};
-use crate::domain::employer::{EmployerKind, TaxNumber};
-use crate::domain::identity::RegionBook;
-use crate::domain::participant::Sex;
 use crate::store::keys::{Keys, NumberKind};
+use domain::employer::{EmployerKind, TaxNumber};
+use domain::identity::RegionBook;
+use domain::participant::Sex;
 
 /// Internal id of the provincial government of South Sumatra, in a synthetic register of any size. It has nobody yet:
 /// its 8,000 civil servants wait in a file.

@@ -10,12 +10,12 @@ use super::copy::Rows;
 use super::figures::Figures;
 use super::random::Random;
 use super::{RECORDED_BY, first_day, last_day, names};
-use crate::domain::count::best_status;
-use crate::domain::event::EventKind;
-use crate::domain::participant::{ParticipantStatus, PhoneNumber, Sex};
-use crate::domain::rule::Rulebook;
 use crate::store::enrollment::paid_literal;
 use crate::store::keys::{Keys, NumberKind};
+use domain::count::best_status;
+use domain::event::EventKind;
+use domain::participant::{ParticipantStatus, PhoneNumber, Sex};
+use domain::rule::Rulebook;
 
 /// Streams of chance below this one belong to channels and payers.
 const FIRST_STREAM: u64 = 1_000;

@@ -3,9 +3,9 @@
 
 use sqlx::PgConnection;
 
-use crate::domain::actor::Actor;
-use crate::domain::agreement::{AgreementScope, AgreementStatus, Commitment, Terms};
 use crate::store::{StoreError, agreement, target};
+use domain::actor::Actor;
+use domain::agreement::{AgreementScope, AgreementStatus, Commitment, Terms};
 
 const SOUTH_SUMATRA: i16 = 16;
 
@@ -41,8 +41,8 @@ fn plan() -> Terms {
 mod tests {
     use super::*;
     use crate::demo::last_day;
-    use crate::domain::agreement::{judge, parse_number};
-    use crate::domain::province::Province;
+    use domain::agreement::{judge, parse_number};
+    use domain::province::Province;
 
     #[test]
     fn the_plan_could_have_been_recorded_by_hand() {

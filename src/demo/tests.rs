@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::domain::enrollment::EnrollmentStatus;
-use crate::domain::identity::{NationalId, RegionBook, check_against_person};
+use domain::enrollment::EnrollmentStatus;
+use domain::identity::{NationalId, RegionBook, check_against_person};
 
 fn world(participants: u64) -> World {
     let names: Vec<String> = AREAS.iter().map(|area| format!("Provinsi {}", area.id)).collect();

@@ -14,20 +14,20 @@ use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime};
 use crate::actions::record_agreement::{self as action, record_agreement};
-use crate::domain::agreement as domain;
 use crate::store::coverage::among;
+use domain::agreement as model;
 
 /// An agreement on a day.
 #[derive(Clone, Debug)]
 pub struct Agreement {
-    agreement: Arc<domain::Agreement>,
+    agreement: Arc<model::Agreement>,
     /// The day whose status is shown.
     day: NaiveDate,
 }
 
 impl Agreement {
     /// As it stands on a day.
-    pub fn on(agreement: &Arc<domain::Agreement>, day: NaiveDate) -> Self {
+    pub fn on(agreement: &Arc<model::Agreement>, day: NaiveDate) -> Self {
         Self { agreement: Arc::clone(agreement), day }
     }
 
@@ -121,7 +121,7 @@ pub struct AgreementState {
 }
 
 impl AgreementState {
-    fn of(state: &domain::AgreementState) -> Self {
+    fn of(state: &model::AgreementState) -> Self {
         let terms = &state.terms;
         Self {
             status: terms.status.into(),
@@ -137,7 +137,7 @@ impl AgreementState {
 
 /// How many people of a group were promised: South Sumatra's 8,000 civil servants.
 pub struct Commitment {
-    commitment: domain::Commitment,
+    commitment: model::Commitment,
     province: i16,
 }
 
@@ -182,7 +182,7 @@ impl Commitment {
 
 /// Where an agreement stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::AgreementStatus")]
+#[graphql(remote = "model::AgreementStatus")]
 pub enum AgreementStatus {
     /// Announced or negotiated.
     Planned,
@@ -200,7 +200,7 @@ pub enum AgreementStatus {
 
 /// Whom an agreement brings in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::AgreementScope")]
+#[graphql(remote = "model::AgreementScope")]
 pub enum AgreementScope {
     /// PNS, CPNS and PPPK.
     CivilServants,

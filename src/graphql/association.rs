@@ -16,12 +16,12 @@ use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::DateTime;
 use crate::actions::register_association::{self as action, register_association};
-use crate::domain::page::{Direction, Order};
-use crate::domain::text;
 use crate::store::StoreError;
 use crate::store::association::{self as store, AssociationRow};
 use crate::store::count::CountsBy;
 use crate::store::participant::PeopleOf;
+use domain::page::{Direction, Order};
+use domain::text;
 
 /// An association of informal workers.
 #[derive(Clone, Debug)]

@@ -9,8 +9,8 @@ use super::error::FieldError;
 use super::node_id::{NodeId, participant_id};
 use super::scalar::DateTime;
 use super::viewer::Role;
-use crate::domain::actor::Operation;
 use crate::store::audit::{self as store, EntryRow};
+use domain::actor::Operation;
 
 /// Who read or changed people's data, and when.
 pub struct AuditEntry(EntryRow);

@@ -17,16 +17,16 @@ use super::province::Province;
 use super::scalar::Date;
 use crate::actions::close_channel::{self as closing, close_channel};
 use crate::actions::open_channel::{self as action, open_channel};
-use crate::domain::access::Operation;
-use crate::domain::channel as domain;
-use crate::domain::page::{Direction, Order, Position};
-use crate::domain::text;
 use crate::store::StoreError;
 use crate::store::count::CountsBy;
+use domain::access::Operation;
+use domain::channel as model;
+use domain::page::{Direction, Order, Position};
+use domain::text;
 
 /// A place where people come in.
 #[derive(Clone, Debug)]
-pub struct Channel(Arc<domain::Channel>);
+pub struct Channel(Arc<model::Channel>);
 
 connection!(ChannelConnection, ChannelEdge, Channel, "channels", "channel");
 
@@ -80,7 +80,7 @@ impl Channel {
         #[graphql(desc = "The last so many.")] last: Option<i32>,
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
     ) -> Result<ChannelConnection, FieldError> {
-        let below = |channel: &domain::Channel| channel.parent == Some(self.0.id);
+        let below = |channel: &model::Channel| channel.parent == Some(self.0.id);
         let arguments = PageArguments { first, after, last, before };
         channels_page(ctx, arguments, ChannelFilter::default(), None, below).await
     }
@@ -135,7 +135,7 @@ impl Channel {
 
 /// What kind of place a channel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::ChannelKind")]
+#[graphql(remote = "model::ChannelKind")]
 pub enum ChannelKind {
     /// Kanwil: serves one or several provinces.
     RegionalOffice,
@@ -207,7 +207,7 @@ pub async fn channels_page(
     arguments: PageArguments,
     filter: ChannelFilter,
     order: Option<ChannelOrder>,
-    keep: impl Fn(&domain::Channel) -> bool,
+    keep: impl Fn(&model::Channel) -> bool,
 ) -> Result<ChannelConnection, FieldError> {
     let asker = asker(ctx);
     let (field, direction) = order.map_or((ChannelOrderField::Code, Direction::Ascending), |order| {
@@ -222,7 +222,7 @@ pub async fn channels_page(
         direction,
     )?;
     let province = province_of(asker, filter.province_code)?;
-    let kinds: Vec<domain::ChannelKind> = all_of(filter.kind)?;
+    let kinds: Vec<model::ChannelKind> = all_of(filter.kind)?;
     let words = words_of(filter.name, text::words)?;
     let parent = filter.parent_code.map(|code| {
         asker
@@ -233,7 +233,7 @@ pub async fn channels_page(
     });
     let parent = parent.transpose()?;
     let today = asker.today();
-    let kept = |channel: &domain::Channel| {
+    let kept = |channel: &model::Channel| {
         keep(channel)
             && province.is_none_or(|province| channel.provinces.contains(&province))
             && (kinds.is_empty() || kinds.contains(&channel.kind))
@@ -241,7 +241,7 @@ pub async fn channels_page(
             && filter.open.is_none_or(|open| channel.is_open_on(today) == open)
             && has_words(&channel.name_key, &words)
     };
-    let key = |channel: &domain::Channel| match field {
+    let key = |channel: &model::Channel| match field {
         ChannelOrderField::Code => channel.code.clone(),
         ChannelOrderField::Name => channel.name_key.clone(),
         ChannelOrderField::OpenedOn => channel.opened_on.map(|day| day.to_string()).unwrap_or_default(),
@@ -265,7 +265,7 @@ pub async fn channels_page(
 /// Keeps the channels that are open today, were so on a day, and have brought in nobody since.
 async fn keep_dormant(
     ctx: &Context<'_>,
-    channels: &mut Vec<&Arc<domain::Channel>>,
+    channels: &mut Vec<&Arc<model::Channel>>,
     since: NaiveDate,
 ) -> Result<(), FieldError> {
     let asker = asker(ctx);
@@ -287,7 +287,7 @@ async fn keep_dormant(
 
 /// Is it one of the actor's channels, or does it serve its provinces? When others brought in people of these is not asked:
 /// where there are none, all of theirs would have to be read.
-fn is_within_scope(asker: &Asker, channel: &domain::Channel) -> bool {
+fn is_within_scope(asker: &Asker, channel: &model::Channel) -> bool {
     let scope = &asker.actor.scope;
     (scope.channels.is_empty() || scope.channels.contains(&channel.id))
         && (scope.provinces.is_empty()

@@ -7,9 +7,9 @@ use super::contribution::RuleCitation;
 use super::error::FieldError;
 use super::scalar::{Date, DateTime, int};
 use crate::actions::clear_licence::{self as action, Refusal, clear_licence, recall};
-use crate::domain::clearance::{self as domain, CertificateNumber};
-use crate::domain::language::Language;
 use crate::store::clearance::ClearanceRow;
+use domain::clearance::{self as model, CertificateNumber};
+use domain::language::Language;
 
 /// Which company, and which licence. Exactly one of the two numbers.
 #[derive(InputObject)]
@@ -103,7 +103,7 @@ impl LicenceClearance {
 
 /// Whether a licence may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::LicenceDecision")]
+#[graphql(remote = "model::LicenceDecision")]
 pub enum LicenceDecision {
     /// Nothing stands against it: workers are registered, and none of them is in arrears. Whoever was registered and not
     /// paid for yet is not in arrears while the grace lasts, reckoned from the month of the first day; where that is so

@@ -18,14 +18,14 @@ use super::scalar::DateTime;
 use super::viewer::Role;
 use crate::actions::change_client::{self as changing, change_client};
 use crate::actions::register_client::{self as registering, register_client};
-use crate::domain::actor::{self, Operation};
-use crate::domain::client as domain;
-use crate::domain::page::{Direction, Order, Position};
-use crate::domain::text;
 use crate::store::StoreError;
+use domain::actor::{self, Operation};
+use domain::client as model;
+use domain::page::{Direction, Order, Position};
+use domain::text;
 
 /// Somebody who may ask.
-pub struct Client(Arc<domain::Client>);
+pub struct Client(Arc<model::Client>);
 
 connection!(ClientConnection, ClientEdge, Client, "clients", "client");
 
@@ -171,7 +171,7 @@ impl ClientQuery {
         let filter = filter_by.unwrap_or_default();
         let roles: Vec<actor::Role> = all_of(filter.role)?;
         let words = words_of(filter.name, text::words)?;
-        let kept = |client: &domain::Client| {
+        let kept = |client: &model::Client| {
             (roles.is_empty() || roles.contains(&client.role))
                 && filter.disabled.is_none_or(|disabled| client.is_enabled() != disabled)
                 && filter.issuer.as_ref().is_none_or(|issuer| client.issuer == *issuer)

@@ -7,13 +7,13 @@ use super::context::{asker, request};
 use super::error::FieldError;
 use super::loaders::{TotalOf, load};
 use super::scalar::int;
-use crate::domain::page::{Direction, Order, Page};
 use crate::store::association::{self, AssociationFilter};
 use crate::store::audit::{self, EntryFilter};
 use crate::store::count::{self, CountsBy};
 use crate::store::employer::{self, EmployerFilter};
 use crate::store::onboarding::{self, BatchFilter};
 use crate::store::participant::{self, ParticipantFilter, PeopleOf};
+use domain::page::{Direction, Order, Page};
 
 /// Where a page stands in its list.
 #[derive(SimpleObject)]
@@ -171,8 +171,8 @@ macro_rules! connection {
     ($connection:ident, $edge:ident, $node:ty, $many:literal, $one:literal) => {
         #[doc = concat!("A page of ", $many, ".")]
         pub struct $connection {
-            rows: Vec<(crate::domain::page::Position, $node)>,
-            order: crate::domain::page::Order,
+            rows: Vec<(::domain::page::Position, $node)>,
+            order: ::domain::page::Order,
             has_next: bool,
             has_previous: bool,
             total: $crate::graphql::connection::Total,
@@ -180,16 +180,16 @@ macro_rules! connection {
 
         #[doc = concat!("One of the ", $many, " of a page, and where it stands.")]
         pub struct $edge<'a> {
-            position: &'a crate::domain::page::Position,
-            order: crate::domain::page::Order,
+            position: &'a ::domain::page::Position,
+            order: ::domain::page::Order,
             node: &'a $node,
         }
 
         impl $connection {
             /// A page, and how its list is counted if somebody asks.
             pub fn new(
-                slice: crate::domain::page::Slice<(crate::domain::page::Position, $node)>,
-                page: &crate::domain::page::Page,
+                slice: ::domain::page::Slice<(::domain::page::Position, $node)>,
+                page: &::domain::page::Page,
                 total: $crate::graphql::connection::Total,
             ) -> Self {
                 Self {
@@ -218,7 +218,7 @@ macro_rules! connection {
 
             /// Where the page stands in the list.
             async fn page_info(&self) -> $crate::graphql::connection::PageInfo {
-                let cursor = |row: Option<&(crate::domain::page::Position, $node)>| {
+                let cursor = |row: Option<&(::domain::page::Position, $node)>| {
                     row.map(|(position, _)| position.cursor(self.order))
                 };
                 $crate::graphql::connection::PageInfo {

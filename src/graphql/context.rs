@@ -11,14 +11,14 @@ use super::error::FieldError;
 use super::loaders::Loaders;
 use crate::actions::quota;
 use crate::clock::Clock;
-use crate::domain::access::{Operation, Purpose};
-use crate::domain::actor::Actor;
-use crate::domain::identity;
-use crate::domain::language::Language;
 use crate::store::Database;
 use crate::store::audit::{About, Trail};
 use crate::store::reference::Reference;
 use crate::store::session::Session;
+use domain::access::{Operation, Purpose};
+use domain::actor::Actor;
+use domain::identity;
+use domain::language::Language;
 
 /// Who asks, and of what: shared by the resolvers and loaders of one request.
 #[derive(Clone, Debug)]

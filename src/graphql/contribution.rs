@@ -9,9 +9,9 @@ use super::node_id::{association_id, employer_id, enrollment_id};
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah};
 use crate::actions::record_contributions::{self as action, record_contributions};
-use crate::domain::actor::Operation;
-use crate::domain::problem::Problem;
-use crate::domain::rule;
+use domain::actor::Operation;
+use domain::problem::Problem;
+use domain::rule;
 
 /// What is due for one programme.
 #[derive(SimpleObject)]

@@ -17,18 +17,18 @@ use super::participant::{ParticipantCounts, all_of, province_of};
 use super::province::Province;
 use super::scalar::{Date, int};
 use super::target::{ReportedFigure, Target};
-use crate::domain::access::Operation;
-use crate::domain::agreement::AgreementStatus;
-use crate::domain::channel as domain_channel;
-use crate::domain::count::{Standing, WorkerGroup};
-use crate::domain::coverage::is_too_long;
-use crate::domain::enrollment as domain_enrollment;
-use crate::domain::participant::ParticipantStatus;
-use crate::domain::province as domain_province;
-use crate::domain::target::applying;
 use crate::store::count::StatusCounts;
 use crate::store::coverage::{self as store, Figures, Part};
 use crate::store::reference::Reference;
+use domain::access::Operation;
+use domain::agreement::AgreementStatus;
+use domain::channel as domain_channel;
+use domain::count::{Standing, WorkerGroup};
+use domain::coverage::is_too_long;
+use domain::enrollment as domain_enrollment;
+use domain::participant::ParticipantStatus;
+use domain::province as domain_province;
+use domain::target::applying;
 
 /// All given conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]

@@ -18,16 +18,16 @@ use super::scalar::{Date, DateTime, int};
 use crate::actions::close_employer::{self, Closed, close_employer};
 use crate::actions::declare_headcount::{self, Declared, declare_headcount};
 use crate::actions::register_employer::{self as action, register_employer};
-use crate::domain::actor::Operation;
-use crate::domain::employer::{self as domain, BusinessNumber, TaxNumber};
-use crate::domain::identity;
-use crate::domain::page::{Direction, Order};
-use crate::domain::text;
 use crate::store::StoreError;
 use crate::store::count::CountsBy;
 use crate::store::employer::{self as store, EmployerRow};
 use crate::store::keys::NumberKind;
 use crate::store::participant::PeopleOf;
+use domain::actor::Operation;
+use domain::employer::{self as model, BusinessNumber, TaxNumber};
+use domain::identity;
+use domain::page::{Direction, Order};
+use domain::text;
 
 /// Somebody who employs people.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Employer {
         let sealed = self.0.tax_number_sealed.as_deref().filter(|_| !is_foreign)?;
         let number = asker(ctx).database.keys.open(NumberKind::TaxNumber, sealed);
         // Since 2022 the tax number of a resident person is the identity number, which never begins with 0.
-        let is_person = self.0.kind == domain::EmployerKind::Individual;
+        let is_person = self.0.kind == model::EmployerKind::Individual;
         let show = |number: &str| {
             if number.starts_with('0') && !is_person { number.to_owned() } else { identity::masked(number) }
         };
@@ -143,7 +143,7 @@ pub async fn counts(ctx: &Context<'_>, by: CountsBy, id: i64) -> Result<Particip
 
 /// What kind of employer it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::EmployerKind")]
+#[graphql(remote = "model::EmployerKind")]
 pub enum EmployerKind {
     /// A company or other body.
     #[default]

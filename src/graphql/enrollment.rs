@@ -16,12 +16,12 @@ use super::problem::{UserError, UserErrorCode, user_errors};
 use super::province::Province;
 use super::scalar::{Date, Rupiah};
 use crate::actions::enroll_participant::{self as action, enroll_participant};
-use crate::domain::actor::Operation;
-use crate::domain::enrollment as domain;
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::StoreError;
 use crate::store::enrollment::{self as store, EnrollmentRow};
 use crate::store::keys::NumberKind;
+use domain::actor::Operation;
+use domain::enrollment as model;
+use domain::problem::{Problem, ProblemCode};
 
 mod change;
 
@@ -181,7 +181,7 @@ impl Enrollment {
 
 /// Under which part of the law a person works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::Segment")]
+#[graphql(remote = "model::Segment")]
 pub enum Segment {
     /// Penerima Upah: employed for a wage.
     WageEarner,
@@ -195,7 +195,7 @@ pub enum Segment {
 
 /// What a person is covered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::Programme")]
+#[graphql(remote = "model::Programme")]
 pub enum Programme {
     /// JKK, Jaminan Kecelakaan Kerja.
     WorkAccident,
@@ -211,7 +211,7 @@ pub enum Programme {
 
 /// Where an enrollment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::EnrollmentStatus")]
+#[graphql(remote = "model::EnrollmentStatus")]
 pub enum EnrollmentStatus {
     /// The form is complete; no contribution was paid yet.
     Registered,
@@ -225,7 +225,7 @@ pub enum EnrollmentStatus {
 
 /// Why an enrollment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::EndReason")]
+#[graphql(remote = "model::EndReason")]
 pub enum EndReason {
     /// The worker left.
     Resigned,
@@ -251,7 +251,7 @@ pub enum EndReason {
 
 /// What kind of civil servant (ASN) a person is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::CivilServantCategory")]
+#[graphql(remote = "model::CivilServantCategory")]
 pub enum CivilServantCategory {
     /// Pegawai Negeri Sipil.
     #[default]

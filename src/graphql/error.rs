@@ -6,9 +6,9 @@
 use async_graphql::{Error, ErrorExtensions as _};
 
 use crate::actions::ActionError;
-use crate::domain::page::PageError;
 use crate::store::StoreError;
 use crate::store::keys::WrongKey;
+use domain::page::PageError;
 
 /// Why a field has no value. Each variant is a code that clients may match on.
 ///

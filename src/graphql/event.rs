@@ -9,11 +9,11 @@ use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::NodeId;
 use super::scalar::{Date, DateTime};
-use crate::domain::correction::{Change, CorrectedField};
-use crate::domain::event as domain;
 use crate::store::StoreError;
 use crate::store::event::EventRow;
 use crate::store::keys::NumberKind;
+use domain::correction::{Change, CorrectedField};
+use domain::event as model;
 
 /// One fact about a person.
 #[derive(Clone, Debug)]
@@ -142,7 +142,7 @@ pub enum CorrectedParticipantField {
 
 /// What can happen to a person in the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::EventKind")]
+#[graphql(remote = "model::EventKind")]
 pub enum ParticipantEventKind {
     /// An enrollment began.
     Enrolled,

@@ -16,9 +16,6 @@ use chrono::NaiveDate;
 pub use door::{LoaderOf, load, load_many};
 
 use super::context::Asker;
-use crate::domain::onboarding::MAXIMUM_WORK_UNITS;
-use crate::domain::page::{Page, Slice};
-use crate::domain::problem::ProblemCode;
 use crate::store::association::{self, AssociationFilter, AssociationRow};
 use crate::store::channel;
 use crate::store::count::{self, CountsBy, StatusCounts};
@@ -29,6 +26,9 @@ use crate::store::event::{self, EventRow};
 use crate::store::onboarding::{self, BatchRow, RowFilter, RowRow};
 use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
 use crate::store::{StoreError, count::StatusCounts as Counts};
+use domain::onboarding::MAXIMUM_WORK_UNITS;
+use domain::page::{Page, Slice};
+use domain::problem::ProblemCode;
 
 /// Where the values of a loader come from.
 pub trait Source: Send + Sync + 'static {

@@ -13,12 +13,12 @@ use super::participant::{Participant, all_of, missing};
 use super::problem::{UserError, UserErrorCode, user_errors};
 use super::scalar::{DateTime, Rupiah};
 use crate::actions::approve_onboarding::hexadecimal;
-use crate::domain::actor::Operation;
-use crate::domain::onboarding as domain;
-use crate::domain::page::{Direction, Order, Position};
-use crate::roster::ignored_columns;
 use crate::store::StoreError;
 use crate::store::onboarding::{self as store, BatchRow, RowFilter};
+use domain::actor::Operation;
+use domain::onboarding as model;
+use domain::page::{Direction, Order, Position};
+use roster::ignored_columns;
 
 mod follow;
 mod road;
@@ -127,7 +127,7 @@ impl OnboardingBatch {
     async fn by_work_unit(&self, ctx: &Context<'_>) -> Result<Vec<WorkUnitCounts>, FieldError> {
         let units = load(&request(ctx).loaders.work_units, self.0.id).await?.unwrap_or_default();
         let counts =
-            |(work_unit, counts): (_, domain::Counts)| WorkUnitCounts { work_unit, counts: counts.into() };
+            |(work_unit, counts): (_, model::Counts)| WorkUnitCounts { work_unit, counts: counts.into() };
         Ok(units.largest.into_iter().map(counts).collect())
     }
 
@@ -148,7 +148,7 @@ impl OnboardingBatch {
     async fn monthly_contributions(&self, ctx: &Context<'_>) -> Rupiah {
         let (counts, state) = (self.0.counts(), self.0.state);
         let few = counts.enrolled + counts.pending < 5;
-        let grows = !state.is_final() && state != domain::OnboardingState::AwaitingApproval;
+        let grows = !state.is_final() && state != model::OnboardingState::AwaitingApproval;
         Rupiah(if (few || grows) && !asker(ctx).reads_personal_data() {
             0
         } else {
@@ -163,7 +163,7 @@ impl OnboardingBatch {
 
     /// Where to send the file by PUT, with the same token, while the batch is RECEIVING.
     async fn upload_url(&self) -> Option<String> {
-        let waits = self.0.state == domain::OnboardingState::Receiving;
+        let waits = self.0.state == model::OnboardingState::Receiving;
         waits.then(|| format!("/onboarding/{}/file", NodeId::Batch(self.0.id).encode().as_str()))
     }
 
@@ -171,7 +171,7 @@ impl OnboardingBatch {
     /// until there is an outcome, and once the rows have been kept for their time (90 days unless set otherwise).
     async fn report_url(&self) -> Option<String> {
         let told =
-            !matches!(self.0.state, domain::OnboardingState::Receiving | domain::OnboardingState::Validating);
+            !matches!(self.0.state, model::OnboardingState::Receiving | model::OnboardingState::Validating);
         let is_kept = self.0.discarded_at.is_none();
         (told && is_kept)
             .then(|| format!("/onboarding/{}/report.csv", NodeId::Batch(self.0.id).encode().as_str()))
@@ -215,7 +215,7 @@ impl OnboardingBatch {
 
 /// How far a batch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::OnboardingState")]
+#[graphql(remote = "model::OnboardingState")]
 pub enum OnboardingState {
     /// Waiting for its file.
     Receiving,
@@ -250,9 +250,9 @@ pub struct OnboardingCounts {
     flagged: i32,
 }
 
-impl From<domain::Counts> for OnboardingCounts {
-    fn from(counts: domain::Counts) -> Self {
-        let domain::Counts { received, pending, enrolled, already_enrolled, rejected, flagged } = counts;
+impl From<model::Counts> for OnboardingCounts {
+    fn from(counts: model::Counts) -> Self {
+        let model::Counts { received, pending, enrolled, already_enrolled, rejected, flagged } = counts;
         Self { received, pending, enrolled, already_enrolled, rejected, flagged }
     }
 }
@@ -303,7 +303,7 @@ impl OnboardingRow {
 
 /// What can become of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::RowOutcome")]
+#[graphql(remote = "model::RowOutcome")]
 pub enum RowOutcome {
     /// Not enrolled yet; of a batch that was stopped or failed, never.
     Pending,

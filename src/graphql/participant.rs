@@ -15,14 +15,14 @@ use super::node_id::{NodeId, association_id, employer_id, participant_id};
 use super::prefetch::{self, Handed};
 use super::province::Province;
 use super::scalar::{Date, DateTime, int};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::identity::NationalId;
-use crate::domain::page::{Direction, Order};
-use crate::domain::participant::{self as domain, CardNumber};
 use crate::store::StoreError;
 use crate::store::count::StatusCounts;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
+use domain::actor::{Actor, Operation};
+use domain::identity::NationalId;
+use domain::page::{Direction, Order};
+use domain::participant::{self as model, CardNumber};
 
 mod correct;
 
@@ -182,7 +182,7 @@ pub fn missing() -> FieldError {
 
 /// Sex, as on the identity card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::Sex")]
+#[graphql(remote = "model::Sex")]
 pub enum Sex {
     /// Perempuan.
     Female,
@@ -192,7 +192,7 @@ pub enum Sex {
 
 /// Where a person stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::ParticipantStatus")]
+#[graphql(remote = "model::ParticipantStatus")]
 pub enum ParticipantStatus {
     /// Enrolled; no contribution was paid yet.
     Registered,
@@ -293,7 +293,7 @@ impl ParticipantFilter {
             channels,
             segments: all_of(self.segment)?,
             statuses: all_of(self.status)?,
-            words: words_of(self.name, domain::search_words)?,
+            words: words_of(self.name, model::search_words)?,
             registered_from: self.enrolled_from.map(|day| calendar.begin_of(day.0)),
             registered_before: self
                 .enrolled_until

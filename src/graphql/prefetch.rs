@@ -14,8 +14,8 @@ use super::employer::Employer;
 use super::error::FieldError;
 use super::loaders::load_many;
 use super::participant::Participant;
-use crate::domain::page::{Page, Position, Slice};
 use crate::store::participant::ParticipantRow;
+use domain::page::{Page, Position, Slice};
 
 /// Something that a row may have been handed.
 #[derive(Clone, Debug, Default)]

@@ -5,19 +5,19 @@ use std::borrow::Cow;
 use async_graphql::{Context, Enum, Object};
 
 use super::context::speaks_indonesian;
-use crate::domain::problem as domain;
+use domain::problem as model;
 
 /// Something in the input that the caller can correct.
-pub struct UserError(domain::Problem);
+pub struct UserError(model::Problem);
 
-impl From<domain::Problem> for UserError {
-    fn from(problem: domain::Problem) -> Self {
+impl From<model::Problem> for UserError {
+    fn from(problem: model::Problem) -> Self {
         Self(problem)
     }
 }
 
 /// All problems of a mutation.
-pub fn user_errors(problems: Vec<domain::Problem>) -> Vec<UserError> {
+pub fn user_errors(problems: Vec<model::Problem>) -> Vec<UserError> {
     problems.into_iter().map(UserError).collect()
 }
 
@@ -56,7 +56,7 @@ impl UserError {
 
 /// Whether a problem refuses the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::Severity")]
+#[graphql(remote = "model::Severity")]
 pub enum Severity {
     /// The input is refused; nothing was changed.
     Error,
@@ -66,7 +66,7 @@ pub enum Severity {
 
 /// What can be wrong with an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::ProblemCode")]
+#[graphql(remote = "model::ProblemCode")]
 pub enum UserErrorCode {
     /// Something that must be there is empty or missing.
     Required,

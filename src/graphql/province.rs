@@ -18,17 +18,17 @@ use super::participant::{
     ParticipantConnection, ParticipantCounts, ParticipantFilter, all_of, missing, people_of,
 };
 use super::scalar::Date;
-use crate::domain::agreement as domain_agreement;
-use crate::domain::page::{Direction, Order};
-use crate::domain::province as domain;
 use crate::store::StoreError;
 use crate::store::count::CountsBy;
 use crate::store::participant::PeopleOf;
+use domain::agreement as domain_agreement;
+use domain::page::{Direction, Order};
+use domain::province as model;
 
 /// A province on a day.
 #[derive(Clone, Debug)]
 pub struct Province {
-    province: Arc<domain::Province>,
+    province: Arc<model::Province>,
     /// The day whose name and capital are shown.
     day: NaiveDate,
 }
@@ -53,11 +53,11 @@ impl Province {
     }
 
     /// A province as it was on a day.
-    pub fn on(province: &Arc<domain::Province>, day: NaiveDate) -> Self {
+    pub fn on(province: &Arc<model::Province>, day: NaiveDate) -> Self {
         Self { province: Arc::clone(province), day }
     }
 
-    fn edition(&self) -> &domain::ProvinceEdition {
+    fn edition(&self) -> &model::ProvinceEdition {
         self.province.edition_on(self.day)
     }
 }
@@ -199,7 +199,7 @@ impl Province {
         #[graphql(desc = "Only these.")] filter_by: Option<ChannelFilter>,
     ) -> Result<ChannelConnection, FieldError> {
         let filter = filter_by.unwrap_or_default();
-        let here = |channel: &crate::domain::channel::Channel| channel.provinces.contains(&self.province.id);
+        let here = |channel: &domain::channel::Channel| channel.provinces.contains(&self.province.id);
         channels_page(ctx, PageArguments { first, after, last, before }, filter, None, here).await
     }
 }
@@ -239,10 +239,10 @@ impl ProvinceQuery {
         let day = as_of.map_or_else(|| asker.today(), |day| day.0);
         let statuses: Vec<domain_agreement::AgreementStatus> =
             all_of(filter_by.unwrap_or_default().agreement_status)?;
-        let status = |p: &domain::Province| {
+        let status = |p: &model::Province| {
             asker.reference.agreements.nearest(p.id, day).map(|agreement| agreement.status_on(day))
         };
-        let kept = |p: &domain::Province| {
+        let kept = |p: &model::Province| {
             p.exists_on(day)
                 && (statuses.is_empty() || status(p).is_some_and(|status| statuses.contains(&status)))
         };

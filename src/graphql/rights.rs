@@ -1,5 +1,5 @@
 //! The table of rights before anything runs: each field that a request selects, fragments included, is looked up in
-//! [`crate::domain::access`]. What the role has not, refuses the request as a whole, before the first statement.
+//! [`domain::access`]. What the role has not, refuses the request as a whole, before the first statement.
 //!
 //! It reads the document alone, so that the answer never depends on what is in the database. Resolvers and actions ask
 //! again where they read or write people.
@@ -19,8 +19,8 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use super::Bare;
 use super::context::RequestContext;
 use super::error::FieldError;
-use crate::domain::access::{Operation, operation_of};
-use crate::domain::actor::Role;
+use domain::access::{Operation, operation_of};
+use domain::actor::Role;
 
 /// The API behind its table of rights.
 #[derive(Clone)]
@@ -176,7 +176,7 @@ mod tests {
     use async_graphql::parser::parse_query;
 
     use super::*;
-    use crate::domain::access::names;
+    use domain::access::names;
 
     #[test]
     fn every_field_is_somebodys_and_every_name_in_the_table_exists() {

@@ -9,16 +9,16 @@ use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::Date;
 use crate::actions::set_target::{self as action, set_target};
-use crate::domain::target as domain;
+use domain::target as model;
 
 /// How many active participants are wanted in a year.
 #[derive(Clone, Copy, Debug)]
-pub struct Target(pub domain::Target);
+pub struct Target(pub model::Target);
 
 impl Target {
     /// The target of an internal id.
     pub fn find(asker: &Asker, id: i64) -> Option<Self> {
-        let find = |targets: &[domain::Target]| targets.iter().find(|target| target.id == id).copied();
+        let find = |targets: &[model::Target]| targets.iter().find(|target| target.id == id).copied();
         // Set by another process this very moment, and not heard of yet.
         let newest = || find(&asker.database.reference().targets);
         find(&asker.reference.targets).or_else(newest).map(Self)
@@ -50,7 +50,7 @@ impl Target {
 }
 
 /// A figure that somebody has published. It stands beside what the registry counts, and is never mixed with it.
-pub struct ReportedFigure(pub domain::ReportedFigure);
+pub struct ReportedFigure(pub model::ReportedFigure);
 
 /// A figure that somebody has published. It stands beside what the registry counts, and is never mixed with it.
 #[Object]

@@ -8,7 +8,7 @@ use super::context::{Asker, asker};
 use super::employer::Employer;
 use super::error::FieldError;
 use super::province::Province;
-use crate::domain::actor as domain;
+use domain::actor as model;
 
 /// Who asks.
 pub struct Viewer(Asker);
@@ -56,7 +56,7 @@ impl Viewer {
 
 /// What a client is to the agency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "domain::Role")]
+#[graphql(remote = "model::Role")]
 pub enum Role {
     /// Runs the installation.
     Administrator,

@@ -14,10 +14,10 @@ use futures_util::stream::BoxStream;
 
 use super::code::Code;
 use super::graphql::RequestId;
-use crate::domain::access::Purpose;
 use crate::graphql::Registry;
 use crate::graphql::context::RequestContext;
 use crate::store::audit::{About, Trail};
+use domain::access::Purpose;
 
 /// What a request is, for the record.
 pub fn about(request: &mut Request, purpose: Option<&Purpose>) -> About {

@@ -21,9 +21,9 @@ use self::claims::Proof;
 use self::provider::Provider;
 use super::code::Code;
 use super::graphql::{RequestId, refusal};
-use crate::domain::actor::Actor;
-use crate::domain::client::Client;
 use crate::store::{Database, StoreError};
+use domain::actor::Actor;
+use domain::client::Client;
 
 pub use self::claims::{OURSELVES, TokenError, issue};
 

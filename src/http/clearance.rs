@@ -21,9 +21,9 @@ use super::graphql::{RequestId, refusal};
 use super::settings::{Cost, Verification};
 use super::{language, media};
 use crate::clock::Clock;
-use crate::domain::clearance::CertificateNumber;
-use crate::domain::language::Language;
 use crate::store::{Database, clearance};
+use domain::clearance::CertificateNumber;
+use domain::language::Language;
 
 /// The address that a connection comes from; that of a balancer where there is one before us.
 #[derive(Clone, Copy, Debug)]

@@ -12,9 +12,9 @@
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::media::Media;
-use crate::domain::language::Sentence;
+use domain::language::Sentence;
 
-closed_list! {
+domain::closed_list! {
     /// Why a request, or a field of it, has no answer.
     Code {
         // Who asks, and from where.
@@ -345,7 +345,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::domain::language::Language;
+    use domain::language::Language;
 
     #[test]
     fn every_code_speaks_both_languages_in_sentences_of_its_own() {

@@ -44,7 +44,7 @@ use super::documents::Library;
 use super::guard::{self, Measure};
 use super::media::Media;
 pub use super::settings::Settings;
-use crate::domain::actor::Actor;
+use domain::actor::Actor;
 
 /// Header of every answer, with the id under which the log speaks of the request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

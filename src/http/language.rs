@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 
-use crate::domain::language::Language;
+use domain::language::Language;
 
 /// The language that a client likes best of those that we have; English where it says nothing that helps. Of two that are
 /// equally welcome, the one that is named first.

@@ -43,10 +43,10 @@ use self::playground::MakeSettings;
 use self::settings::{Connections, Settings};
 use self::subscription::Subscriptions;
 use crate::clock::Clock;
-use crate::domain::access::Purpose;
-use crate::domain::actor::Actor;
 use crate::graphql::context::{Asker, RequestContext};
 use crate::store::Database;
+use domain::access::Purpose;
+use domain::actor::Actor;
 
 /// What is served, and how.
 #[derive(Clone)]

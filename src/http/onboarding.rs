@@ -26,13 +26,13 @@ use super::language;
 use super::settings::Upload;
 use crate::actions::onboarding::receive::{self, Expected, File, Refused};
 use crate::clock::Clock;
-use crate::domain::actor::Actor;
-use crate::domain::language::Language;
-use crate::domain::onboarding::{OnboardingState, StagedRow};
-use crate::domain::problem::{Problem, ProblemCode, Severity};
 use crate::graphql::node_id::{NodeId, batch_id};
-use crate::roster::{self, Record, RosterError, ignored_columns};
 use crate::store::{Database, StoreError};
+use domain::actor::Actor;
+use domain::language::Language;
+use domain::onboarding::{OnboardingState, StagedRow};
+use domain::problem::{Problem, ProblemCode, Severity};
+use roster::{self, Record, RosterError, ignored_columns};
 
 /// What receives and gives out files.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::code::Code;
 use super::graphql::{RequestId, refusal};
-use crate::domain::access::Purpose;
+use domain::access::Purpose;
 
 const PURPOSE: HeaderName = HeaderName::from_static("x-purpose");
 

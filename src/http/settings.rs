@@ -9,7 +9,6 @@ use std::time::Duration;
 use super::documents::StoredDocuments;
 use super::guard::Limits;
 use super::origin::Origins;
-use crate::roster;
 
 /// What the front door allows.
 #[derive(Clone, Debug)]

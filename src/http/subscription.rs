@@ -29,9 +29,9 @@ use super::graphql::{RequestId, refusal};
 use super::guard;
 use super::settings::Settings;
 use crate::clock::Clock;
-use crate::domain::actor::Actor;
 use crate::graphql::context::{Asker, RequestContext};
 use crate::store::Database;
+use domain::actor::Actor;
 
 /// How often a socket looks whether its client is still what it was.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

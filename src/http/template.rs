@@ -7,7 +7,7 @@ use axum::Router;
 use axum::http::{HeaderName, header};
 use axum::routing::get;
 
-use crate::roster::template;
+use roster::template;
 
 const CSV: &str = "text/csv; charset=utf-8";
 const WORKBOOK: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";

@@ -7,8 +7,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Executor, FromRow, PgConnection, Postgres};
 
 use super::error::StoreError;
-use crate::domain::actor::Actor;
-use crate::domain::agreement::{
+use domain::actor::Actor;
+use domain::agreement::{
     Agreement, AgreementScope, AgreementState, AgreementStatus, Commitment, Terms, nearest_to_force,
 };
 

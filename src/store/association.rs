@@ -8,9 +8,9 @@ use sqlx::{FromRow, PgConnection, QueryBuilder};
 use super::error::StoreError;
 use super::page::{OrderColumns, push_ids, push_page, push_words};
 use super::session::Session;
-use crate::domain::actor::Actor;
-use crate::domain::association::NewAssociation;
-use crate::domain::page::{Order, Page, Position, Slice};
+use domain::actor::Actor;
+use domain::association::NewAssociation;
+use domain::page::{Order, Page, Position, Slice};
 
 /// An association as the registry keeps it.
 #[derive(Clone, Debug, FromRow)]

@@ -20,9 +20,9 @@ use super::error::StoreError;
 use super::page::{OrderColumns, push_page};
 use super::participant::column;
 use super::session::Session;
-use crate::domain::actor::Role;
-use crate::domain::audit::AuditOutcome;
-use crate::domain::page::{Page, Position, Slice};
+use domain::actor::Role;
+use domain::audit::AuditOutcome;
+use domain::page::{Page, Position, Slice};
 
 /// An entry to be written. Its id, time and transaction are the database's.
 #[derive(Clone, Debug)]

@@ -8,9 +8,9 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::StoreError;
 use super::session::Session;
-use crate::domain::actor::Actor;
-use crate::domain::calendar::Calendar;
-use crate::domain::channel::{ChannelKind, ChannelLife};
+use domain::actor::Actor;
+use domain::calendar::Calendar;
+use domain::channel::{ChannelKind, ChannelLife};
 
 /// A channel to be written.
 #[derive(Clone, Debug)]

@@ -12,14 +12,14 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::session::Session;
-use crate::domain::actor::Role;
-use crate::domain::clearance::{
+use domain::actor::Role;
+use domain::clearance::{
     CertificateNumber, ClearanceGround, ClearanceRule, Company, LicenceDecision, Workers,
 };
-use crate::domain::employer::EmployerKind;
-use crate::domain::enrollment::{EnrollmentStatus, Segment};
-use crate::domain::rule::{Citation, Period, Rulebook};
-use crate::domain::standing::Course;
+use domain::employer::EmployerKind;
+use domain::enrollment::{EnrollmentStatus, Segment};
+use domain::rule::{Citation, Period, Rulebook};
+use domain::standing::Course;
 
 /// By what a company is looked for.
 #[derive(Clone, Copy, Debug)]

@@ -3,8 +3,8 @@
 use sqlx::PgConnection;
 
 use super::error::StoreError;
-use crate::domain::actor::{Actor, Role};
-use crate::domain::client::{Client, Reach};
+use domain::actor::{Actor, Role};
+use domain::client::{Client, Reach};
 
 /// A client to be written.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ pub struct NewClient {
     pub rights: Rights,
 }
 
-redacted_debug!(NewClient);
+domain::redacted_debug!(NewClient);
 
 /// What a client may do and see.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use super::client;
 use super::error::StoreError;
 use super::session::Session;
-use crate::domain::client::Client;
+use domain::client::Client;
 
 /// How long a book holds of which nobody has heard.
 pub const STALE_AFTER: Duration = Duration::from_secs(4);

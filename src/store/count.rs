@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 use super::error::StoreError;
 use super::participant::column;
 use super::session::Session;
-use crate::domain::count::{Among, Cell, Deltas, Standing};
-use crate::domain::participant::ParticipantStatus;
+use domain::count::{Among, Cell, Deltas, Standing};
+use domain::participant::ParticipantStatus;
 
 /// People by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -14,11 +14,11 @@ use super::count::StatusCounts;
 use super::error::StoreError;
 use super::page::push_any;
 use super::session::Session;
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::channel::ChannelKind;
-use crate::domain::count::{Standing, WorkerGroup};
-use crate::domain::coverage::MonthChanges;
-use crate::domain::standing::first_of_next_month;
+use domain::actor::{Actor, Operation};
+use domain::channel::ChannelKind;
+use domain::count::{Standing, WorkerGroup};
+use domain::coverage::MonthChanges;
+use domain::standing::first_of_next_month;
 
 /// Which people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

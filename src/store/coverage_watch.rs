@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use super::coverage::{Figures, Part, figures};
 use super::error::StoreError;
 use super::session::Session;
-use crate::domain::actor::{Actor, Role, Scope};
+use domain::actor::{Actor, Role, Scope};
 
 /// Who sees the same: by role and scope, of the same part and day.
 type Key = (Role, Scope, Part, Option<NaiveDate>);

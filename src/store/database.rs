@@ -21,7 +21,7 @@ use super::reference::{self, Reference};
 use super::roles;
 use super::rotation;
 use super::session::Session;
-use crate::domain::actor::Actor;
+use domain::actor::Actor;
 
 /// All migrations, inside the program.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");

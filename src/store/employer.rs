@@ -8,9 +8,9 @@ use sqlx::{FromRow, PgConnection, PgExecutor, QueryBuilder};
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_ids, push_page, push_words};
 use super::session::Session;
-use crate::domain::actor::Actor;
-use crate::domain::employer::EmployerKind;
-use crate::domain::page::{Order, Page, Position, Slice};
+use domain::actor::Actor;
+use domain::employer::EmployerKind;
+use domain::page::{Order, Page, Position, Slice};
 
 /// An employer as the registry keeps it.
 #[derive(Clone, Debug, FromRow)]

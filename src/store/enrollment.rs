@@ -10,12 +10,12 @@ use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_page};
 use super::participant::{column, push_scope};
 use super::session::Session;
-use crate::domain::actor::Actor;
-use crate::domain::count::Held;
-use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
-use crate::domain::page::{Page, Position, Slice};
-use crate::domain::rule::{Rulebook, end_of_month};
-use crate::domain::standing::PaidMonths;
+use domain::actor::Actor;
+use domain::count::Held;
+use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
+use domain::page::{Page, Position, Slice};
+use domain::rule::{Rulebook, end_of_month};
+use domain::standing::PaidMonths;
 
 mod ending;
 

@@ -10,10 +10,10 @@ use super::error::StoreError;
 use super::page::{OrderColumns, push_page};
 use super::participant::{column, push_scope};
 use super::session::Session;
-use crate::domain::actor::Actor;
-use crate::domain::correction::Correction;
-use crate::domain::event::EventKind;
-use crate::domain::page::{Page, Position, Slice};
+use domain::actor::Actor;
+use domain::correction::Correction;
+use domain::event::EventKind;
+use domain::page::{Page, Position, Slice};
 
 /// One entry of a person's history.
 #[derive(Clone, Debug, FromRow)]

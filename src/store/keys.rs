@@ -19,7 +19,7 @@ const FORM: u8 = 1;
 /// As what the secret is sealed by which inputs are compared: as no kind of number.
 const RETRY_SECRET: &str = "RETRY_SECRET";
 
-closed_list! {
+domain::closed_list! {
     /// Kinds of numbers. A number is found and opened only as the kind that it was kept as.
     NumberKind {
         /// NIK.

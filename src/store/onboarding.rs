@@ -15,10 +15,10 @@ use sqlx::{FromRow, QueryBuilder};
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_page};
 use super::session::Session;
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::onboarding::{Counts, OnboardingState, RowOutcome};
-use crate::domain::page::{Page, Position, Slice};
-use crate::domain::problem::{Problem, ProblemCode};
+use domain::actor::{Actor, Operation};
+use domain::onboarding::{Counts, OnboardingState, RowOutcome};
+use domain::page::{Page, Position, Slice};
+use domain::problem::{Problem, ProblemCode};
 
 /// A batch as the registry keeps it.
 #[derive(Clone, Debug, FromRow)]

@@ -2,7 +2,7 @@
 
 use sqlx::{Postgres, QueryBuilder};
 
-use crate::domain::page::{Direction, Order, Page};
+use domain::page::{Direction, Order, Page};
 
 /// Column names of a list's order.
 #[derive(Clone, Copy, Debug)]

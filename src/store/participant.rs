@@ -9,10 +9,10 @@ use super::count::StatusCounts;
 use super::error::StoreError;
 use super::page::{OrderColumns, push_ids, push_page};
 use super::session::Session;
-use crate::domain::actor::Actor;
-use crate::domain::enrollment::Segment;
-use crate::domain::page::{Page, Position, Slice};
-use crate::domain::participant::{ParticipantStatus, Sex};
+use domain::actor::Actor;
+use domain::enrollment::Segment;
+use domain::page::{Page, Position, Slice};
+use domain::participant::{ParticipantStatus, Sex};
 
 mod correcting;
 mod statement;
@@ -54,7 +54,7 @@ pub struct ParticipantRow {
     pub national_id: Option<Vec<u8>>,
 }
 
-redacted_debug!(ParticipantRow);
+domain::redacted_debug!(ParticipantRow);
 
 const ORDER: OrderColumns = OrderColumns { id: "p.id", name: "p.name_key" };
 
@@ -62,7 +62,7 @@ impl ParticipantRow {
     /// Where the person stands in a list of that page's order.
     pub fn position(&self, page: &Page) -> Position {
         match page.order {
-            crate::domain::page::Order::Id => Position::of_id(self.id),
+            domain::page::Order::Id => Position::of_id(self.id),
             _ => Position { key: self.name_key.clone(), id: self.id },
         }
     }

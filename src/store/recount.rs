@@ -18,11 +18,11 @@ use super::database::maintenance;
 use super::error::StoreError;
 use super::participant::{Person, Summary};
 use super::session::Session;
-use crate::domain::count::{Among, Counted, Deltas, Held, add};
-use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
-use crate::domain::participant::ParticipantStatus;
-use crate::domain::rule::Rulebook;
-use crate::domain::standing::Course;
+use domain::count::{Among, Counted, Deltas, Held, add};
+use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
+use domain::participant::ParticipantStatus;
+use domain::rule::Rulebook;
+use domain::standing::Course;
 
 /// Enrollments that are fetched at once.
 const PIECE: &str = "fetch 20000 from people";

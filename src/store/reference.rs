@@ -12,16 +12,16 @@ use super::clearance;
 use super::error::StoreError;
 use super::session::Session;
 use super::target;
-use crate::domain::calendar::Calendar;
-use crate::domain::channel::{Channel, ChannelKind};
-use crate::domain::enrollment::{CivilServantCategory, Programme, Segment};
-use crate::domain::identity::{RegionBook, ServiceNumberRules};
-use crate::domain::province::{Province, ProvinceEdition};
-use crate::domain::rule::{
+use domain::calendar::Calendar;
+use domain::channel::{Channel, ChannelKind};
+use domain::enrollment::{CivilServantCategory, Programme, Segment};
+use domain::identity::{RegionBook, ServiceNumberRules};
+use domain::province::{Province, ProvinceEdition};
+use domain::rule::{
     AgeRule, Citation, CivilServantRule, CombinationRule, ContributionRule, GraceRule, Period, ProgrammeRule,
     RoundingRule, Rulebook,
 };
-use crate::domain::target::{ReportedFigure, Target};
+use domain::target::{ReportedFigure, Target};
 
 /// A snapshot of the reference data.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::audit::Seen;
 use super::connections::{Connections, Lent};
 use super::error::StoreError;
-use crate::domain::actor::{Actor, Role};
+use domain::actor::{Actor, Role};
 
 /// Whom PostgreSQL takes a statement to come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use sqlx::PgConnection;
 
 use super::error::StoreError;
 use super::session::Session;
-use crate::domain::actor::Actor;
-use crate::domain::target::{ReportedFigure, Target};
+use domain::actor::Actor;
+use domain::target::{ReportedFigure, Target};
 
 /// All targets, by year.
 ///

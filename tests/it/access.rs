@@ -1,6 +1,6 @@
 //! Whose people an actor sees, through every path there is so far.
 
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
 
 use crate::support::app::codes;

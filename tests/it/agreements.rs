@@ -1,6 +1,6 @@
 //! Agreements with provincial governments, targets, and what a province was and became.
 
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 
 use crate::support::app::codes;
 use crate::support::{App, TokenScope, Value, json};

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 use participant_registry::graphql::node_id;
 use sqlx::AssertSqlSafe;
 

@@ -1,6 +1,6 @@
 //! Seals: what is done to the audit trail behind the registry's back shows.
 
-use participant_registry::domain::audit::{Hash, Tampering};
+use domain::audit::{Hash, Tampering};
 use participant_registry::graphql::node_id;
 use participant_registry::store::Database;
 use participant_registry::store::audit::seal::{Verified, head, seal, verify};
@@ -223,7 +223,7 @@ async fn two_processes_seal_each_entry_once() {
 
 #[tokio::test]
 async fn who_saw_and_seen_by_are_answered_to_the_moment() {
-    use participant_registry::domain::page::{Direction, Order, Page};
+    use domain::page::{Direction, Order, Page};
     use participant_registry::store::audit::{self, EntryFilter};
 
     let app = scene().await;

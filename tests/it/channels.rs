@@ -1,6 +1,6 @@
 //! The life of a channel: opened, closed, dormant.
 
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 
 use crate::support::app::codes;
 use crate::support::{App, Person, TokenScope, Value, json};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 use participant_registry::http::clearance::Peer;
 use participant_registry::http::graphql::Settings;
 use sqlx::AssertSqlSafe;
@@ -363,8 +363,7 @@ async fn what_was_answered_is_told_again_to_the_letter_whatever_has_changed_sinc
     if tampered != number_of(&answered) {
         assert_eq!(later.refused(&desk, RECALL, json!({"number": tampered})).await, "BAD_IDENTIFIER");
     }
-    let unknown =
-        participant_registry::domain::clearance::CertificateNumber::from_random([5; 19]).to_string();
+    let unknown = domain::clearance::CertificateNumber::from_random([5; 19]).to_string();
     let told = later.ask_as(&desk, RECALL, json!({"number": unknown})).await;
     assert_eq!(told["licenceClearanceGiven"], json!(null));
 }
@@ -464,8 +463,7 @@ async fn a_certificate_is_valid_until_its_time_is_over_and_whatever_is_none_look
     assert_eq!(app.verify(&number).await, valid);
     assert_eq!(app.verify(&number.to_lowercase()).await, valid);
     let refused = number_of(&app.clearance_of(NOBODYS).await);
-    let unknown =
-        participant_registry::domain::clearance::CertificateNumber::from_random([5; 19]).to_string();
+    let unknown = domain::clearance::CertificateNumber::from_random([5; 19]).to_string();
     let last = if number.ends_with('0') { "1" } else { "0" };
     let tampered = format!("{}{last}", &number[..26]);
     for other in [&refused, &unknown, &tampered, &"LC".to_owned(), &"%F0%9F%92%A5".to_owned()] {

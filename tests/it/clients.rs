@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
 use participant_registry::http::auth::OURSELVES;
 

@@ -1,7 +1,7 @@
 //! Contributions, and what becomes of enrollments for which none is paid any more.
 
+use domain::actor::Role;
 use participant_registry::actions::lapse::lapse;
-use participant_registry::domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
 
 use crate::support::app::codes;

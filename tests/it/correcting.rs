@@ -1,7 +1,7 @@
 //! Corrections: what was wrong stays readable, numbers stay whose they are, and nobody is told more than the field itself
 //! tells.
 
-use participant_registry::domain::actor::{Actor, Role, Scope};
+use domain::actor::{Actor, Role, Scope};
 use sqlx::Row as _;
 
 use crate::support::app::{codes, problems};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use participant_registry::domain::actor::{Actor, Role, Scope};
-use participant_registry::domain::count::WorkerGroup;
+use domain::actor::{Actor, Role, Scope};
+use domain::count::WorkerGroup;
 use participant_registry::store::coverage::{self, Figures, Part};
 
 use crate::support::statements::sent;

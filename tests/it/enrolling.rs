@@ -1,6 +1,6 @@
 //! Enrolling one person: what is taken, what is refused and why, and what races come to.
 
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 
 use crate::support::app::codes;
 use crate::support::{App, Person, TokenScope, Value, json};

@@ -127,7 +127,7 @@ async fn a_plan_and_its_application_agree_on_a_person_under_two_numbers() {
     road.work().await;
     let plan = road.look(&batch).await;
     assert_eq!(sums(&plan["counts"]), [2, 1, 0, 0, 1]);
-    let approver = road.app.token(participant_registry::domain::actor::Role::Approver, Default::default());
+    let approver = road.app.token(domain::actor::Role::Approver, Default::default());
     let digest = plan["planDigest"].as_str().unwrap();
     assert_eq!(road.approve(&approver.await, &batch, digest).await["errors"], json!([]));
     road.work().await;

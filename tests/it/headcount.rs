@@ -1,6 +1,6 @@
 //! How many workers an employer says it has: who may say so, of which day, and what a licence makes of it.
 
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 
 use crate::support::{App, Person, TokenScope, Value, json};
 

@@ -1,6 +1,6 @@
 //! How enrollments end: by hand, by a death, with their employer; who may end them, and what the figures say after it.
 
-use participant_registry::domain::actor::{Actor, Role, Scope};
+use domain::actor::{Actor, Role, Scope};
 use participant_registry::graphql::node_id;
 
 use crate::support::app::{codes, problems};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
+use domain::actor::Role;
 use futures_util::future::join_all;
-use participant_registry::domain::actor::Role;
 use participant_registry::http::guard::Limits;
 use participant_registry::http::settings::{Admission, Cost, Settings};
 

@@ -2,7 +2,7 @@
 //! one name, number or id of the other, not even by who has the right to personal data and says why; and what is foreign
 //! is answered byte for byte as what does not exist, for the same statements.
 
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
 
 use crate::support::statements::sent;

@@ -3,8 +3,8 @@
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use domain::actor::Role;
 use participant_registry::actions::onboarding::retention::{Keeps, Tidied, tidy};
-use participant_registry::domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
 
 use crate::support::app::codes;

@@ -2,12 +2,12 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode, header};
+use domain::actor::Role;
 use futures_util::stream::{self, StreamExt as _};
-use participant_registry::domain::actor::Role;
 use participant_registry::http::graphql::Settings;
 use participant_registry::http::settings::Cost;
-use participant_registry::roster::Limits;
 use participant_registry::store::database::PoolSettings;
+use roster::Limits;
 
 use crate::support::app::codes;
 use crate::support::road::{HEADER, Road, line, roster, sha256};

@@ -1,7 +1,7 @@
 //! What nobody waits for any more ends, and rows as they were sent are not kept for ever.
 
+use domain::actor::Role;
 use participant_registry::actions::onboarding::retention::{Keeps, Tidied, tidy};
-use participant_registry::domain::actor::Role;
 use sqlx::AssertSqlSafe;
 
 use crate::support::road::{Road, line, roster, sums};

@@ -1,6 +1,6 @@
 //! Plan, approve, apply: an onboarding whose rows come in a file, from the start to its end.
 
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 
 use crate::support::app::codes;
 use crate::support::road::{Road, line, roster, sums};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use domain::actor::Role;
+use domain::onboarding::OnboardingState;
 use participant_registry::actions::onboarding::worker::{Pace, work};
-use participant_registry::domain::actor::Role;
-use participant_registry::domain::onboarding::OnboardingState;
 use participant_registry::graphql::node_id::{self, batch_id};
 use participant_registry::store::StoreError;
 use participant_registry::store::keys::{KeyRing, Keys, NumberKind};

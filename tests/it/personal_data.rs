@@ -1,7 +1,7 @@
 //! Numbers, birth dates and wages: all of them or none, by role, right and stated purpose.
 
 use axum::http::StatusCode;
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 
 use crate::support::{App, Person, TokenScope, Value, json, row};
 

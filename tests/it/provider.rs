@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use domain::actor::{Actor, Role};
 use futures_util::future::join_all;
 use participant_registry::actions::register_client::{Input, Scope, register_client};
-use participant_registry::domain::actor::{Actor, Role};
 use participant_registry::http::auth::Authority;
 use participant_registry::http::auth::provider::{KeySource, Provider, ProviderSettings, Timing};
 

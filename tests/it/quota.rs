@@ -1,7 +1,7 @@
 //! Trying out numbers: so many misses an hour, counted in the database.
 
 use axum::http::{StatusCode, header};
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 
 use crate::support::app::codes;
 use crate::support::{App, Person, Reply, TokenScope, Value, json, row};

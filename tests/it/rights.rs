@@ -4,8 +4,8 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
     BaseType, FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
 };
-use participant_registry::domain::access::{self, operation_of};
-use participant_registry::domain::actor::Role;
+use domain::access::{self, operation_of};
+use domain::actor::Role;
 
 use crate::support::statements::sent;
 use crate::support::{App, TokenScope, json};

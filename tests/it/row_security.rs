@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use participant_registry::domain::actor::{Actor, Role, Scope};
-use participant_registry::domain::page::{Direction, Order, Page};
+use domain::actor::{Actor, Role, Scope};
+use domain::page::{Direction, Order, Page};
 use participant_registry::graphql::node_id;
 use participant_registry::store::audit::seal::{seal, verify};
 use participant_registry::store::database::{OpenError, PoolSettings};

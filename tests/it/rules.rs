@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use participant_registry::domain::enrollment::Segment;
+use domain::enrollment::Segment;
 
 use crate::support::app::codes;
 use crate::support::{App, Person, json};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 use participant_registry::graphql;
 use participant_registry::http::documents::StoredDocuments;
 use participant_registry::http::guard::Limits;

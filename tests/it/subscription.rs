@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use domain::actor::Role;
 use futures_util::{SinkExt as _, StreamExt as _};
 use participant_registry::clock::Clock;
-use participant_registry::domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
 use participant_registry::http::auth::{Authority, issue};
 use participant_registry::http::origin::Origins;

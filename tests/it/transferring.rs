@@ -1,6 +1,6 @@
 //! Transfers: one enrollment ends and another begins, for the same person under the same card.
 
-use participant_registry::domain::actor::Role;
+use domain::actor::Role;
 
 use crate::support::app::problems;
 use crate::support::{App, Person, TokenScope, Value, json};

@@ -3,9 +3,9 @@
 use sqlx::PgConnection;
 
 use super::{Context, Outcome, compare, enroll_once};
-use crate::domain::enrollment::{NewEnrollment, identity_mismatch};
 use crate::store::keys::NumberKind;
 use crate::store::{StoreError, identifier, participant};
+use domain::enrollment::{NewEnrollment, identity_mismatch};
 
 /// What would become of each, and the people of whom that tells something.
 pub(in crate::actions) struct Foreseen {

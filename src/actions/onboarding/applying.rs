@@ -9,13 +9,13 @@ use super::worker::{Next, Turn};
 use super::{Tried, candidates, quota_spent, tried};
 use crate::actions::enrolling::{self, Context};
 use crate::actions::quota::{Told, Watch};
-use crate::domain::onboarding::{Counts, RowOutcome, StagedRow};
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::StoreError;
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::onboarding::{lease, staging, writing};
 use crate::store::session::Transaction;
+use domain::onboarding::{Counts, RowOutcome, StagedRow};
+use domain::problem::{Problem, ProblemCode};
 
 /// A chunk that is written, in a transaction that is still open.
 pub(super) struct Written {

@@ -7,10 +7,10 @@ use chrono::NaiveDate;
 use zeroize::Zeroizing;
 
 use super::{Agreed, Place};
-use crate::domain::onboarding::{JudgedRow, Repeat, StagedRow, judge_row};
 use crate::store::onboarding::staging;
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
+use domain::onboarding::{JudgedRow, Repeat, StagedRow, judge_row};
 
 /// Rows of a batch, judged.
 pub(super) struct Chunk {

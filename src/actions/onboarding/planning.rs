@@ -5,12 +5,12 @@ use super::worker::{Next, Turn};
 use super::{Tried, candidates, quota_spent, tried};
 use crate::actions::enrolling::{self, Context};
 use crate::actions::quota::{Told, Watch};
-use crate::domain::onboarding::OnboardingState;
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::onboarding::{lease, writing};
 use crate::store::{StoreError, rotation};
+use domain::onboarding::OnboardingState;
+use domain::problem::{Problem, ProblemCode};
 
 /// What is told of a batch that was only tried.
 const TRIED: &str = "It was only tried: nobody was enrolled by it, and its rows are not kept.";

@@ -10,14 +10,14 @@ use tokio::sync::mpsc;
 
 use super::chunk::Bench;
 use super::{Authority, authority};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::identity::NumberColumn;
-use crate::domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, judge_numbers};
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::store::onboarding::lease::{self, Held};
 use crate::store::onboarding::staging::{self, Received, SealedChunk};
 use crate::store::onboarding::{self, BatchRow, writing};
 use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Operation};
+use domain::identity::NumberColumn;
+use domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, judge_numbers};
+use domain::problem::{Problem, ProblemCode};
 
 /// Rows of one chunk of a request: as many as one transaction of a worker writes.
 const CHUNK_ROWS: usize = 4_000;

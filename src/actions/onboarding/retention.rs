@@ -3,9 +3,9 @@
 //! Rows as they were sent hold identity numbers. They are kept for the report, and a report is fetched within weeks or
 //! never. Counts, outcomes and what was wrong with each row stay.
 
-use crate::domain::onboarding::OnboardingState;
 use crate::store::onboarding::{retention, writing};
 use crate::store::{Database, StoreError};
+use domain::onboarding::OnboardingState;
 
 /// For how many days something is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

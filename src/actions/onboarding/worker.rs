@@ -14,12 +14,12 @@ use super::ahead::{Ahead, Task};
 use super::chunk::Bench;
 use super::{Agreed, Authority, applying, authority, planning};
 use crate::actions::once;
-use crate::domain::onboarding::{OnboardingState, Repeat};
-use crate::domain::problem::Problem;
 use crate::store::onboarding::lease::{self, Held, Lease};
 use crate::store::onboarding::{staging, writing};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
+use domain::onboarding::{OnboardingState, Repeat};
+use domain::problem::Problem;
 
 /// How a worker works.
 #[derive(Clone, Copy, Debug)]

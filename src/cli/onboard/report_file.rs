@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::Stop;
 use super::sheet::Sheet;
 use super::verdict::{Failing, explained};
-use crate::domain::problem::{Problem, ProblemCode};
-use crate::roster::ReportWriter;
+use domain::problem::{Problem, ProblemCode};
+use roster::ReportWriter;
 
 /// A report under way. Under its own name it appears only when it is complete, so that nothing is lost if it never is.
 pub(super) struct ReportFile {

@@ -19,15 +19,14 @@ use crate::actions::onboarding::receive::{self, Refused};
 use crate::actions::onboarding::worker::{Pace, work};
 use crate::actions::start_onboarding::{Input, Started, start_onboarding};
 use crate::actions::{ActionError, Done};
-use crate::domain::actor::Actor;
-use crate::domain::language::Language;
-use crate::domain::onboarding::{Counts, OnboardingState};
-use crate::domain::problem::{Problem, ProblemCode};
 use crate::graphql::node_id::NodeId;
 use crate::http::onboarding::{report_of, staged};
-use crate::roster;
 use crate::store::onboarding::{self, BatchRow, retention};
 use crate::store::{Database, StoreError};
+use domain::actor::Actor;
+use domain::language::Language;
+use domain::onboarding::{Counts, OnboardingState};
+use domain::problem::{Problem, ProblemCode};
 
 /// How often a batch is looked at that somebody else works at.
 const LOOK: Duration = Duration::from_millis(200);

@@ -9,9 +9,9 @@ use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use super::verdict::explained;
 use super::{Stop, tell};
-use crate::domain::onboarding::{MAXIMUM_ROWS, Row};
-use crate::domain::problem::{Problem, ProblemCode};
-use crate::roster::{self, Limits, Roster, RosterError};
+use domain::onboarding::{MAXIMUM_ROWS, Row};
+use domain::problem::{Problem, ProblemCode};
+use roster::{self, Limits, Roster, RosterError};
 
 /// A roster that was read.
 pub(super) struct Sheet {

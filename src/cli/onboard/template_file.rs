@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{REFUSED, tell};
-use crate::roster::template;
+use roster::template;
 
 /// Writes the template. No file is overwritten: it may have been filled in.
 pub(super) fn write(path: &Path) -> ExitCode {
@@ -37,7 +37,7 @@ mod tests {
     use std::fs::{self, File};
 
     use super::*;
-    use crate::roster::{self, Limits};
+    use roster::{self, Limits};
 
     #[test]
     fn the_name_says_which_template_it_is_and_nothing_is_overwritten() {

@@ -6,9 +6,9 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::onboarding::{Counts, RowOutcome};
-use crate::domain::problem::{Problem, ProblemCode, Severity, refuses};
 use crate::graphql::node_id::NodeId;
+use domain::onboarding::{Counts, RowOutcome};
+use domain::problem::{Problem, ProblemCode, Severity, refuses};
 
 /// Lines named of each problem, at most.
 const LINES_SHOWN: usize = 5;

@@ -5,12 +5,12 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use super::{EndReason, Enrollment, read_id};
 use crate::actions::end_enrollment::{self, Ended, end_enrollment};
 use crate::actions::transfer_enrollment::{self, Transferred, transfer_enrollment};
-use crate::domain::actor::Operation;
 use crate::graphql::context::{asker, request};
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::{employer_id, enrollment_id};
 use crate::graphql::problem::{UserError, user_errors};
 use crate::graphql::scalar::{Date, Rupiah};
+use domain::actor::Operation;
 
 /// A form that ends an enrollment.
 #[derive(InputObject)]

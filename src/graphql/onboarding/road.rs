@@ -9,15 +9,15 @@ use crate::actions::approve_onboarding::{self as approving, approve_onboarding};
 use crate::actions::cancel_onboarding::{self as cancelling, cancel_onboarding};
 use crate::actions::onboard_civil_servants::{self as action, onboard_civil_servants};
 use crate::actions::start_onboarding::{self as starting, start_onboarding};
-use crate::domain::actor::Operation;
-use crate::domain::onboarding as domain;
-use crate::domain::problem::Problem;
 use crate::graphql::context::{asker, request};
 use crate::graphql::enrollment::{CivilServantCategory, Programme, read_id};
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::{batch_id, employer_id};
 use crate::graphql::problem::{UserError, user_errors};
 use crate::graphql::scalar::Date;
+use domain::actor::Operation;
+use domain::onboarding as model;
+use domain::problem::Problem;
 
 /// Civil servants to be enrolled.
 #[derive(InputObject)]
@@ -79,7 +79,7 @@ pub struct CivilServantRow {
     phone: Option<String>,
 }
 
-impl From<CivilServantRow> for domain::Row {
+impl From<CivilServantRow> for model::Row {
     fn from(row: CivilServantRow) -> Self {
         Self {
             national_id: row.national_id,
@@ -324,7 +324,7 @@ fn read(input: OnboardCivilServantsInput) -> Result<action::Input, Vec<Problem>>
         category: input.category.into(),
         starts_on: input.starts_on.0,
         first_contribution_paid: input.first_contribution_paid,
-        rows: Arc::new(input.rows.into_iter().map(domain::Row::from).collect()),
+        rows: Arc::new(input.rows.into_iter().map(model::Row::from).collect()),
         lines: Arc::default(),
         file_name: None,
         all_or_nothing: input.all_or_nothing,

@@ -4,13 +4,13 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::{Participant, Sex};
 use crate::actions::correct_participant::{self as action, Corrected, correct_participant};
-use crate::domain::actor::Operation;
 use crate::graphql::context::{asker, request};
 use crate::graphql::enrollment::read_id;
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::participant_id;
 use crate::graphql::problem::{UserError, user_errors};
 use crate::graphql::scalar::Date;
+use domain::actor::Operation;
 
 /// A form that corrects what the registry holds of a person. What is left out stays.
 #[derive(InputObject)]

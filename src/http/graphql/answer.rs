@@ -15,11 +15,11 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::{REQUEST_ID, RequestId};
-use crate::domain::language::Language;
 use crate::http::code::Code;
 use crate::http::guard::Refusal;
 use crate::http::language;
 use crate::http::media::Media;
+use domain::language::Language;
 
 /// The validator reports each fault of a query, and a query may have thousands.
 const MAX_REFUSAL_ERRORS: usize = 20;

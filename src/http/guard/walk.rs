@@ -9,9 +9,9 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Value, Variables};
 
-use crate::domain::onboarding::MAXIMUM_WORK_UNITS;
-use crate::domain::page::{DEFAULT_SIZE, MAXIMUM_SIZE};
-use crate::domain::problem::ProblemCode;
+use domain::onboarding::MAXIMUM_WORK_UNITS;
+use domain::page::{DEFAULT_SIZE, MAXIMUM_SIZE};
+use domain::problem::ProblemCode;
 
 use super::{INTROSPECTION_DEPTH, INTROSPECTION_LISTS, INTROSPECTION_ROOTS, Limits, MAX_LEVELS, Refusal};
 

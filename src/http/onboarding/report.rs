@@ -17,22 +17,22 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Asked, Desk, Inner, report_name};
-use crate::domain::access::Purpose;
-use crate::domain::actor::Operation;
-use crate::domain::language::Language;
-use crate::domain::onboarding::{OnboardingState, RowOutcome, StagedRow, fields_of_request};
-use crate::domain::problem::Problem;
-use crate::domain::text;
 use crate::graphql::node_id::{NodeId, batch_id};
 use crate::http::code::Code;
 use crate::http::cost::Unpaid;
 use crate::http::language;
-use crate::roster::{Mask, ReportWriter, named};
 use crate::store::audit::{About, Trail};
 use crate::store::onboarding::staging::{self, SealedChunk};
 use crate::store::onboarding::{self, BatchRow, ReportedRow, retention};
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
+use domain::access::Purpose;
+use domain::actor::Operation;
+use domain::language::Language;
+use domain::onboarding::{OnboardingState, RowOutcome, StagedRow, fields_of_request};
+use domain::problem::Problem;
+use domain::text;
+use roster::{Mask, ReportWriter, named};
 
 /// What is said of a row that nothing is wrong with.
 const fn stopped(language: Language) -> &'static str {

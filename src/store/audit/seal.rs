@@ -11,12 +11,12 @@ use tokio::time::timeout;
 
 use super::super::Database;
 use super::succession::Succession;
-use crate::domain::actor::Role;
-use crate::domain::audit::{AuditOutcome, Entry, Hash, Leaf, Seal, Statement, Tampering, Walk};
 use crate::store::error::StoreError;
 use crate::store::keys::evidence_key_id;
 use crate::store::rotation;
 use crate::store::session::Session;
+use domain::actor::Role;
+use domain::audit::{AuditOutcome, Entry, Hash, Leaf, Seal, Statement, Tampering, Walk};
 
 /// Entries of one seal at most; what is left comes with the next one.
 const MOST_ENTRIES: i64 = 10_000;

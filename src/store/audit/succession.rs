@@ -7,10 +7,10 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 
 use super::seal::{hash_of, lock_until_end, newest};
-use crate::domain::audit::{Hash, Seal};
 use crate::store::error::StoreError;
 use crate::store::keys::{Keys, evidence_key_id, verify_evidence};
 use crate::store::session::Session;
+use domain::audit::{Hash, Seal};
 
 /// A key that signs no more.
 struct Retired {

@@ -8,11 +8,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Journal, NewEntry, insert_many};
-use crate::domain::actor::Actor;
-use crate::domain::audit::AuditOutcome;
 use crate::store::Database;
 use crate::store::error::StoreError;
 use crate::store::session::Session;
+use domain::actor::Actor;
+use domain::audit::AuditOutcome;
 
 /// The people whom somebody was shown through a session. Each store function that gives people notes them here, so that
 /// no resolver can forget to.

@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::column;
-use crate::domain::enrollment::EndReason;
 use crate::store::error::StoreError;
+use domain::enrollment::EndReason;
 
 /// The end of an enrollment, to be written.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ pub async fn end_many(conn: &mut PgConnection, ends: &[End]) -> Result<(), Store
 }
 
 /// The last of the days until which somebody was employed at an employer:
-/// [`employed_until`](crate::domain::enrollment::employed_until) of all enrollments there, in one statement.
+/// [`employed_until`](domain::enrollment::employed_until) of all enrollments there, in one statement.
 ///
 /// Takes no actor: it answers to the registry's own writing, never to a caller.
 ///

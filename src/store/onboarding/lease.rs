@@ -6,10 +6,10 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
-use crate::domain::enrollment::{CivilServantCategory, Programme};
-use crate::domain::onboarding::{Counts, OnboardingState, RowOutcome};
 use crate::store::error::StoreError;
 use crate::store::session::Session;
+use domain::enrollment::{CivilServantCategory, Programme};
+use domain::onboarding::{Counts, OnboardingState, RowOutcome};
 
 /// A worker's right to a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]

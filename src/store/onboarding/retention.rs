@@ -2,9 +2,9 @@
 
 use sqlx::PgConnection;
 
-use crate::domain::onboarding::OnboardingState;
 use crate::store::error::StoreError;
 use crate::store::session::Session;
+use domain::onboarding::OnboardingState;
 
 /// Locks the oldest batch that has waited for its file or its approval for so many days, or whose planner is gone since
 /// yesterday; says how far it is, and whether it was only tried. What somebody is at is passed over.

@@ -6,12 +6,12 @@ use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 use zeroize::Zeroizing;
 
-use crate::domain::onboarding::{OnboardingState, Repeat, StagedRow};
-use crate::domain::problem::Problem;
 use crate::store::error::StoreError;
 use crate::store::keys::Keys;
 use crate::store::rotation;
 use crate::store::session::Session;
+use domain::onboarding::{OnboardingState, Repeat, StagedRow};
+use domain::problem::Problem;
 
 /// A chunk, sealed.
 #[derive(Clone, Debug, FromRow)]

@@ -4,12 +4,12 @@ use chrono::NaiveDate;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 
-use crate::domain::actor::Actor;
-use crate::domain::enrollment::{CivilServantCategory, Programme};
-use crate::domain::onboarding::{Counts, OnboardingState, RowOutcome};
-use crate::domain::problem::Problem;
 use crate::store::error::StoreError;
 use crate::store::participant::column;
+use domain::actor::Actor;
+use domain::enrollment::{CivilServantCategory, Programme};
+use domain::onboarding::{Counts, OnboardingState, RowOutcome};
+use domain::problem::Problem;
 
 /// A batch to be written.
 #[derive(Clone, Debug)]

@@ -3,9 +3,9 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use crate::domain::correction::Particulars;
-use crate::domain::participant::Sex;
 use crate::store::error::StoreError;
+use domain::correction::Particulars;
+use domain::participant::Sex;
 
 /// What [`lock`](super::lock) leaves out, because nobody else needs it.
 pub struct Kept {
@@ -15,7 +15,7 @@ pub struct Kept {
     pub national_id: Option<Vec<u8>>,
 }
 
-redacted_debug!(Kept);
+domain::redacted_debug!(Kept);
 
 /// Name and number of a person who was locked; `None` where there is none.
 ///

@@ -3,9 +3,9 @@
 use sqlx::{Postgres, QueryBuilder};
 
 use super::{ORDER, ParticipantFilter, PeopleOf};
-use crate::domain::actor::{Actor, Operation};
-use crate::domain::page::Page;
 use crate::store::page::{push_any, push_words, words_query};
+use domain::actor::{Actor, Operation};
+use domain::page::Page;
 
 /// A partner that is an employer or an association: its own enrollments of a person are all that it is told of.
 pub(super) fn own(actor: &Actor) -> Option<(&'static str, i64)> {
@@ -201,7 +201,7 @@ pub(super) fn distinct(
 ) -> String {
     match page.order {
         _ if Through::of(actor, parent, filter).is_none() => String::new(),
-        crate::domain::page::Order::Id => format!("distinct on ({}) ", ORDER.id),
+        domain::page::Order::Id => format!("distinct on ({}) ", ORDER.id),
         _ => format!("distinct on ({}, {}) ", ORDER.name, ORDER.id),
     }
 }

@@ -6,11 +6,11 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::column;
-use crate::domain::count::{Counted, Held, standing};
-use crate::domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Segment};
-use crate::domain::participant::{ParticipantStatus, Sex};
-use crate::domain::standing::Course;
 use crate::store::error::StoreError;
+use domain::count::{Counted, Held, standing};
+use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Segment};
+use domain::participant::{ParticipantStatus, Sex};
+use domain::standing::Course;
 
 /// A person who is about to change: what is compared with a form, and what the figures count.
 #[derive(Clone, Debug)]
@@ -126,7 +126,7 @@ pub struct NewParticipant {
     pub phone: Option<Vec<u8>>,
 }
 
-redacted_debug!(NewParticipant);
+domain::redacted_debug!(NewParticipant);
 
 /// Writes new people, in one statement.
 ///

@@ -3,10 +3,10 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use crate::domain::enrollment::EnrollmentStatus;
-use crate::domain::rule::Rulebook;
 use crate::store::error::StoreError;
 use crate::store::participant::{Person, Summary};
+use domain::enrollment::EnrollmentStatus;
+use domain::rule::Rulebook;
 
 use super::Recount;
 

@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use participant_registry::postgres::{Cluster, DATA_FOLDER, Durability};
 use participant_registry::store::database::apply_migrations;
+use private_postgres::{Cluster, DATA_FOLDER, Durability};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 

@@ -78,12 +78,8 @@ impl Program {
 
     /// Stops it, and gives all that it has written.
     pub fn stop(mut self) -> String {
-        let id = i32::try_from(self.process.id()).unwrap();
-        // SAFETY: a signal to a child of our own that nobody has waited for.
-        #[expect(unsafe_code, reason = "the standard library only kills")]
-        unsafe {
-            libc::kill(id, libc::SIGTERM);
-        }
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         assert!(self.process.wait().unwrap().success());
         self.reading.join().unwrap()
     }

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use participant_registry::roster::{self, Limits};
+use roster::{self, Limits};
 use serde_json::{Value, json};
 
 /// The 8,000 clean rows.

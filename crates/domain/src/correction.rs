@@ -1,0 +1,346 @@
+//! Corrections of what the registry holds of a person: what was wrong stays readable, and the rules are asked again.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::count::Held;
+use super::enrollment::{EnrollmentStatus, judge_age, judge_birth_date};
+use super::identity::{self, NationalId};
+use super::participant::{FullName, Sex};
+use super::problem::{Problem, ProblemCode, collect, keep, refuses};
+use super::rule::Rulebook;
+use super::text;
+
+closed_list! {
+    /// What of a person can be corrected.
+    CorrectedField {
+        FullName = "FULL_NAME",
+        BirthDate = "BIRTH_DATE",
+        Sex = "SEX",
+        Province = "PROVINCE",
+        NationalId = "NATIONAL_ID",
+    }
+}
+
+/// One value that was corrected. Numbers are kept sealed elsewhere: of them it only says that they changed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What was corrected.
+    pub field: CorrectedField,
+    /// What the registry held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// What it holds since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// A correction as it stands in a person's history.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correction {
+    /// Why, in the words of whoever corrected.
+    pub reason: String,
+    /// What was corrected; at least one value.
+    pub changes: Vec<Change>,
+}
+
+/// A correction as it was sent; what is `None` stays.
+#[derive(Clone, Default)]
+pub struct Form {
+    /// Name with its titles.
+    pub full_name: Option<String>,
+    /// Date of birth.
+    pub birth_date: Option<NaiveDate>,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// Province of residence, by internal id.
+    pub province: Option<i16>,
+    /// Identity number (NIK).
+    pub national_id: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A correction that can be read.
+#[derive(Clone)]
+pub struct Wanted {
+    /// Name.
+    pub full_name: Option<FullName>,
+    /// Date of birth.
+    pub birth_date: Option<NaiveDate>,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// Province of residence, by internal id.
+    pub province: Option<i16>,
+    /// Identity number.
+    pub national_id: Option<NationalId>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a correction can change of a person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Particulars {
+    /// Name.
+    pub full_name: String,
+    /// Name, normalised.
+    pub name_key: String,
+    /// Date of birth.
+    pub birth_date: NaiveDate,
+    /// Sex.
+    pub sex: Sex,
+    /// Province of residence, by internal id.
+    pub province: i16,
+    /// Identity number; foreigners have none.
+    pub national_id: Option<NationalId>,
+}
+
+redacted_debug!(Change, Correction, Form, Wanted, Particulars);
+
+/// Reads a correction, with the doubts about it.
+///
+/// # Errors
+/// Everything that is wrong with it, whomever it corrects.
+pub fn read(form: Form, rules: &Rulebook, today: NaiveDate) -> Result<(Wanted, Vec<Problem>), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let full_name = form.full_name.map(|text| keep(FullName::parse(&text, "fullName"), &mut problems));
+    let national_id = form
+        .national_id
+        .map(|text| collect(NationalId::parse(&text, &rules.regions, "nationalId"), &mut problems));
+    problems.extend(form.birth_date.and_then(|birth_date| judge_birth_date(birth_date, today)));
+    let reason = keep(text::required(&form.reason, 200, "reason"), &mut problems);
+    let is_nothing = full_name.is_none()
+        && national_id.is_none()
+        && form.birth_date.is_none()
+        && form.sex.is_none()
+        && form.province.is_none();
+    if is_nothing {
+        let problem = Problem::error(ProblemCode::Required, "fullName", "Nothing to correct was sent.");
+        problems.push(
+            problem.hint("Send at least one of fullName, birthDate, sex, provinceCode and nationalId."),
+        );
+    }
+    match reason {
+        Some(reason) if !refuses(&problems) => {
+            let (full_name, national_id) = (full_name.flatten(), national_id.flatten());
+            let (birth_date, sex, province) = (form.birth_date, form.sex, form.province);
+            Ok((Wanted { full_name, birth_date, sex, province, national_id, reason }, problems))
+        }
+        _ => Err(problems),
+    }
+}
+
+impl Wanted {
+    /// What a person would be with it.
+    pub fn apply(&self, before: &Particulars) -> Particulars {
+        let name = self.full_name.as_ref();
+        Particulars {
+            full_name: name.map_or_else(|| before.full_name.clone(), |name| name.as_str().to_owned()),
+            name_key: name.map_or_else(|| before.name_key.clone(), FullName::key),
+            birth_date: self.birth_date.unwrap_or(before.birth_date),
+            sex: self.sex.unwrap_or(before.sex),
+            province: self.province.unwrap_or(before.province),
+            national_id: self.national_id.clone().or_else(|| before.national_id.clone()),
+        }
+    }
+}
+
+/// What differs between what the registry holds and what it shall hold; provinces by their codes.
+pub fn changes(
+    before: &Particulars,
+    after: &Particulars,
+    province_code: impl Fn(i16) -> String,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut compare = |field, before: String, after: String| {
+        if before != after {
+            changes.push(Change { field, before: Some(before), after: Some(after) });
+        }
+    };
+    compare(CorrectedField::FullName, before.full_name.clone(), after.full_name.clone());
+    compare(CorrectedField::BirthDate, before.birth_date.to_string(), after.birth_date.to_string());
+    compare(CorrectedField::Sex, before.sex.to_string(), after.sex.to_string());
+    compare(CorrectedField::Province, province_code(before.province), province_code(after.province));
+    if before.national_id != after.national_id {
+        changes.push(Change { field: CorrectedField::NationalId, before: None, after: None });
+    }
+    changes
+}
+
+/// The problem of a correction to what the registry holds already.
+pub fn nothing_changes() -> Problem {
+    let message = "The registry holds these values already. Nothing was changed.";
+    let problem = Problem { path: Vec::new(), ..Problem::error(ProblemCode::Conflict, "", message) };
+    problem.hint("If this was a retry, the first attempt succeeded. With an idempotencyKey a retry gives the first answer.")
+}
+
+/// Asks the rules again, with the values after a correction: number against birth date and sex, and the ages at which
+/// the enrollments that are open were entered.
+pub fn judge(
+    (before, after): (&Particulars, &Particulars),
+    enrollments: &BTreeMap<i64, Held>,
+    deceased_on: Option<NaiveDate>,
+    rules: &Rulebook,
+    today: NaiveDate,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let is_same_identity = (before.birth_date, before.sex, &before.national_id)
+        == (after.birth_date, after.sex, &after.national_id);
+    if let Some(number) = after.national_id.as_ref().filter(|_| !is_same_identity) {
+        let (birth_date, sex) = (after.birth_date, after.sex);
+        let doubts = identity::check_against_person(number, birth_date, sex, "birthDate", "sex");
+        problems.extend(doubts.into_iter().map(|problem| problem.hint(CORRECTED_ALL_THE_SAME)));
+    }
+    if let Some(problem) = judge_life(before, after, enrollments, deceased_on) {
+        problems.push(problem);
+    } else if before.birth_date != after.birth_date {
+        let open = enrollments.values().filter(|held| held.course.status() != EnrollmentStatus::Ended);
+        let broken =
+            |held: &Held| judge_age(held.segment, after.birth_date, rules, held.course.starts_on, today);
+        problems.extend(open.into_iter().find_map(broken).map(|problem| {
+            let rule = problem.hint.clone().unwrap_or_default();
+            problem.hint(format!("End that enrollment as ENROLLED_IN_ERROR first. {rule}"))
+        }));
+    }
+    problems
+}
+
+const CORRECTED_ALL_THE_SAME: &str = "Check the identity card (KTP). The number is permanent and is not reissued to \
+    match, so the correction is recorded all the same.";
+
+/// The problem of a birth after a person was enrolled, or had died. What ended before it held for a day was no
+/// enrollment of anybody.
+fn judge_life(
+    before: &Particulars,
+    after: &Particulars,
+    enrollments: &BTreeMap<i64, Held>,
+    deceased_on: Option<NaiveDate>,
+) -> Option<Problem> {
+    if before.birth_date == after.birth_date {
+        return None;
+    }
+    let held = enrollments.values().map(|held| &held.course);
+    let held = held.filter(|course| course.ends_on.is_none_or(|ends_on| course.starts_on < ends_on));
+    let first = held.map(|course| course.starts_on).min();
+    let refuse = |message: String| {
+        let problem = Problem::error(ProblemCode::OutOfRange, "birthDate", message);
+        Some(problem.hint("Compare the date with the identity card: was the year typed correctly?"))
+    };
+    match (first, deceased_on) {
+        (Some(first), _) if first < after.birth_date => {
+            refuse(format!("This person has been enrolled since {first}, before that day."))
+        }
+        (_, Some(died)) if died < after.birth_date => {
+            refuse(format!("This person died on {died}, before that day."))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enrollment::Segment;
+    use crate::identity::RegionBook;
+    use crate::standing::{Course, PaidMonths};
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn rules() -> Rulebook {
+        Rulebook { regions: RegionBook::new(["16"]), ..Rulebook::default() }
+    }
+
+    fn siti() -> Particulars {
+        Particulars {
+            full_name: "Siti Rahayu".into(),
+            name_key: "siti rahayu".into(),
+            birth_date: day("1985-08-02"),
+            sex: Sex::Female,
+            province: 16,
+            national_id: NationalId::parse("1671014208850001", &rules().regions, "x").ok().map(|(id, _)| id),
+        }
+    }
+
+    fn codes(problems: &[Problem]) -> Vec<(ProblemCode, &str)> {
+        let at = |problem: &'_ Problem| problem.code;
+        problems.iter().map(|p| (at(p), p.path.first().map_or("", String::as_str))).collect()
+    }
+
+    fn read(form: Form) -> Result<(Wanted, Vec<Problem>), Vec<Problem>> {
+        super::read(form, &rules(), day("2014-10-02"))
+    }
+
+    #[test]
+    fn a_correction_says_something_and_why() {
+        let problems = read(Form { reason: " ".into(), ..Form::default() }).err().unwrap();
+        let (nothing, why) = ((ProblemCode::Required, "fullName"), (ProblemCode::Required, "reason"));
+        assert_eq!(codes(&problems), [why, nothing]);
+        let ahead = Form { birth_date: Some(day("2014-10-03")), reason: "KTP".into(), ..Form::default() };
+        let problems = read(ahead).err().unwrap();
+        assert_eq!(codes(&problems), [(ProblemCode::OutOfRange, "birthDate")]);
+    }
+
+    #[test]
+    fn what_stays_is_no_change_and_a_number_is_never_written_down() {
+        let form = Form {
+            full_name: Some("Siti  Rahayu".into()),
+            birth_date: Some(day("1985-08-03")),
+            national_id: Some("1671014208850002".into()),
+            reason: "KTP".into(),
+            ..Form::default()
+        };
+        let (wanted, _) = read(form).ok().unwrap();
+        let (before, after) = (siti(), wanted.apply(&siti()));
+        let changes = changes(&before, &after, |id| id.to_string());
+        let fields: Vec<_> = changes.iter().map(|change| change.field).collect();
+        assert_eq!(fields, [CorrectedField::BirthDate, CorrectedField::NationalId]);
+        assert!(!serde_json::to_string(&changes).unwrap().contains("167101"));
+        let doubts = judge((&before, &after), &BTreeMap::new(), None, &rules(), day("2014-10-02"));
+        assert_eq!(codes(&doubts), [(ProblemCode::NationalIdBirthMismatch, "birthDate")]);
+        assert!(
+            doubts[0].hint.as_deref().unwrap().contains("correction is recorded"),
+            "{:?}",
+            doubts[0].hint
+        );
+    }
+
+    #[test]
+    fn nobody_is_born_after_an_enrollment_or_a_death() {
+        let held = |starts_on: &str, ends_on: Option<&str>| Held {
+            segment: Segment::SelfEmployed,
+            civil_servant: None,
+            employer: None,
+            association: None,
+            end_reason: None,
+            course: Course {
+                counts_from: day(starts_on),
+                starts_on: day(starts_on),
+                ends_on: ends_on.map(day),
+                paid: PaidMonths::default(),
+                has_lapsed: false,
+            },
+        };
+        let judged = |born: &str, enrollments: Vec<Held>, died: Option<&str>| {
+            let after = Particulars { birth_date: day(born), national_id: None, ..siti() };
+            let enrollments = (1_i64..).zip(enrollments).collect();
+            let today = day("2014-10-02");
+            let problems = judge((&siti(), &after), &enrollments, died.map(day), &rules(), today);
+            problems.iter().map(|problem| (problem.code, problem.path.join("."))).collect::<Vec<_>>()
+        };
+        let refused = [(ProblemCode::OutOfRange, "birthDate".to_owned())];
+        let ended = || vec![held("2010-01-01", Some("2012-01-01"))];
+        assert_eq!(judged("2010-01-02", ended(), None), refused);
+        assert_eq!(judged("2010-01-01", ended(), None), []);
+        assert_eq!(
+            judged("2011-01-01", vec![held("2010-01-01", Some("2010-01-01"))], None),
+            [],
+            "never held"
+        );
+        assert_eq!(judged("2013-05-02", vec![], Some("2013-05-01")), refused);
+        assert_eq!(judged("2013-05-01", vec![], Some("2013-05-01")), []);
+    }
+}

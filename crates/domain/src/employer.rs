@@ -1,0 +1,317 @@
+//! Who employs, and by which numbers the state knows them.
+//!
+//! An employer may be a person: their tax number is then their identity number.
+
+use super::identity::{EXPORT_AS_TEXT, NationalId, Parsed, RegionBook, Shape};
+use super::participant::name_key;
+use super::problem::{Problem, ProblemCode};
+use super::text;
+
+closed_list! {
+    /// What an employer is.
+    EmployerKind {
+        /// A legal person or partnership, private or owned by the state.
+        Company = "COMPANY",
+        /// A body of the state that employs: a provincial government, an agency.
+        Government = "GOVERNMENT",
+        /// A natural person who employs others.
+        Individual = "INDIVIDUAL",
+    }
+}
+
+/// The name of an employer or association.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OrganisationName(String);
+
+impl OrganisationName {
+    /// The most characters a name has.
+    pub const MAX_CHARS: usize = 200;
+
+    /// Reads a name; white space and line breaks become single spaces, all else is kept as it was written.
+    ///
+    /// # Errors
+    ///
+    /// `REQUIRED` if nothing is there, `OUT_OF_RANGE` above [`MAX_CHARS`](Self::MAX_CHARS), `INVALID_FORMAT` for
+    /// characters that cannot be seen and for a name without letter and digit.
+    pub fn parse(text: &str, field: &str) -> Result<Self, Problem> {
+        let name = text::required(text, Self::MAX_CHARS, field)?;
+        if !name.chars().any(char::is_alphanumeric) {
+            let message = "A name has at least one letter or digit.";
+            return Err(Problem::error(ProblemCode::InvalidFormat, field, message));
+        }
+        Ok(Self(name))
+    }
+
+    /// The name as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name for matching and ordering: lower case, punctuation folded to spaces, never empty.
+    pub fn key(&self) -> String {
+        let key = name_key(&self.0);
+        if key.is_empty() { self.0.to_lowercase() } else { key }
+    }
+}
+
+/// *Nomor Pokok Wajib Pajak*, the tax number, in the 16 digits of today.
+///
+/// Organisations have a 0 before the 15 digits of old, the ninth of which is a check digit; residents have their
+/// identity number instead, which never begins with 0 (finance ministry regulation 112/2022).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct TaxNumber(String);
+
+impl TaxNumber {
+    /// Reads either form; both become the same 16 digits. `book` is for numbers that are a person's.
+    ///
+    /// # Errors
+    ///
+    /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET`, or `TAX_NUMBER_MALFORMED`; of a person's number all that is
+    /// wrong with the identity number, under this code. What is only a doubt about an identity number stays a warning.
+    pub fn parse(text: &str, book: &RegionBook, field: &str) -> Parsed<Self> {
+        const SHAPE: Shape = Shape {
+            name: "A tax number (NPWP)",
+            lengths: &[16, 15],
+            malformed: ProblemCode::TaxNumberMalformed,
+        };
+        let malformed = |message: &str| Problem::error(ProblemCode::TaxNumberMalformed, field, message);
+
+        let digits = SHAPE.read(text, field).map_err(|problem| vec![problem])?;
+        let sixteen = if digits.len() == 15 { format!("0{digits}") } else { digits };
+        if !sixteen.starts_with('0') {
+            return match NationalId::parse(&sixteen, book, field) {
+                Ok((_, doubts)) => Ok((Self(sixteen), doubts.into_iter().map(as_tax_problem).collect())),
+                Err(problems) => Err(problems.into_iter().map(as_tax_problem).collect()),
+            };
+        }
+        let (checked, _office_and_branch) = sixteen.split_at(10);
+        if checked.bytes().all(|digit| digit == b'0') {
+            let message = "Zeros stand for a missing tax number (NPWP); they are none.";
+            return Err(vec![malformed(message).hint("Leave the field empty if there is no number.")]);
+        }
+        if luhn(checked) != 0 {
+            let message = "The check digit of the tax number (NPWP) is wrong: a digit was mistyped.";
+            return Err(vec![
+                malformed(message).hint("Compare the number with the tax card, digit by digit."),
+            ]);
+        }
+        Ok((Self(sixteen), Vec::new()))
+    }
+
+    /// The canonical 16 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Is it an identity number, to be guarded like one? A number of the old form may be a person's too, but does not
+    /// say so.
+    pub fn is_personal(&self) -> bool {
+        !self.0.starts_with('0')
+    }
+}
+
+/// *Nomor Induk Berusaha*, the business number: 13 digits, issued since 2018. No check digit is published.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BusinessNumber(String);
+
+impl BusinessNumber {
+    /// Reads a number as people and spreadsheets write it.
+    ///
+    /// # Errors
+    ///
+    /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET`, or `BUSINESS_NUMBER_MALFORMED` if it is not 13 digits.
+    pub fn parse(text: &str, field: &str) -> Result<Self, Problem> {
+        const SHAPE: Shape = Shape {
+            name: "A business number (NIB)",
+            lengths: &[13],
+            malformed: ProblemCode::BusinessNumberMalformed,
+        };
+        SHAPE.read(text, field).map(Self)
+    }
+
+    /// The 13 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The class of work-accident risk of a line of business, 1 (lowest) to 5: Government Regulation 44/2015, annex I.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RiskClass(i32);
+
+impl RiskClass {
+    /// Takes a class by its number.
+    ///
+    /// # Errors
+    ///
+    /// `OUT_OF_RANGE` outside 1 to 5.
+    pub fn parse(class: i32, field: &str) -> Result<Self, Problem> {
+        if (1..=5).contains(&class) {
+            return Ok(Self(class));
+        }
+        Err(Problem::error(ProblemCode::OutOfRange, field, "Classes of risk go from 1 to 5."))
+    }
+
+    /// Its number, 1 to 5.
+    pub fn get(self) -> i32 {
+        self.0
+    }
+}
+
+/// How many people an employer says it employs. None is an answer: a new company starts without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Headcount(i32);
+
+impl Headcount {
+    /// Takes a count.
+    ///
+    /// # Errors
+    ///
+    /// `OUT_OF_RANGE` below 0.
+    pub fn parse(count: i32, field: &str) -> Result<Self, Problem> {
+        if count >= 0 {
+            return Ok(Self(count));
+        }
+        Err(Problem::error(ProblemCode::OutOfRange, field, "A headcount is 0 or more."))
+    }
+
+    /// The count.
+    pub fn get(self) -> i32 {
+        self.0
+    }
+}
+
+redacted_debug!(TaxNumber);
+
+/// A fault of an identity number that stands as a tax number, told to somebody who may not know that it is one.
+fn as_tax_problem(problem: Problem) -> Problem {
+    if problem.code == ProblemCode::IdentifierDamagedBySpreadsheet {
+        return problem.hint(EXPORT_AS_TEXT);
+    }
+    let hint = "A tax number of 16 digits that does not begin with 0 is a person's identity number (NIK). An \
+                organisation's is 0 and its 15 digits.";
+    Problem { code: ProblemCode::TaxNumberMalformed, ..problem }.hint(hint)
+}
+
+/// The sum of Luhn's algorithm, modulo 10: 0 if the last digit is the right check digit.
+fn luhn(digits: &str) -> u32 {
+    let double = |digit: u32| if digit > 4 { 2 * digit - 9 } else { 2 * digit };
+    let value = |(at, digit)| {
+        let digit = u32::from(digit - b'0');
+        if at % 2 == 1 { double(digit) } else { digit }
+    };
+    digits.bytes().rev().enumerate().map(value).sum::<u32>() % 10
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tax_number(text: &str) -> Parsed<TaxNumber> {
+        TaxNumber::parse(text, &RegionBook::new(["16", "65"]), "taxNumber")
+    }
+
+    #[track_caller]
+    fn code_of<T>(parsed: Parsed<T>) -> ProblemCode {
+        match parsed {
+            Ok(_) => panic!("accepted"),
+            Err(problems) => problems[0].code,
+        }
+    }
+
+    #[test]
+    fn both_forms_of_a_tax_number_become_one() {
+        for text in ["01.312.166.0-091.000", "013121660091000", "0013121660091000", "'01 312 166 0 091 000"] {
+            assert_eq!(tax_number(text).unwrap().0.as_str(), "0013121660091000");
+        }
+        assert_eq!(
+            crate::identity::masked(tax_number("02.433.917.8-011.000").unwrap().0.as_str()),
+            "**************00"
+        );
+        assert!(!tax_number("02.433.917.8-011.000").unwrap().0.is_personal());
+    }
+
+    #[test]
+    fn a_wrong_check_digit_is_refused_in_both_forms() {
+        for text in ["01.451.869.7-054.000", "0014518697054000"] {
+            assert_eq!(code_of(tax_number(text)), ProblemCode::TaxNumberMalformed);
+        }
+    }
+
+    #[test]
+    fn zeros_are_no_tax_number() {
+        assert_eq!(code_of(tax_number("00.000.000.0-000.000")), ProblemCode::TaxNumberMalformed);
+    }
+
+    #[test]
+    fn the_tax_number_of_a_person_is_their_identity_number() {
+        let (number, doubts) = tax_number("1671010208850001").unwrap();
+        assert!(number.is_personal() && doubts.is_empty());
+        assert_eq!(code_of(tax_number("9971010208850001")), ProblemCode::TaxNumberMalformed);
+        assert_eq!(code_of(tax_number("1671010208850000")), ProblemCode::IdentifierDamagedBySpreadsheet);
+    }
+
+    #[test]
+    fn a_doubtful_regency_does_not_refuse_a_tax_number() {
+        let (_, doubts) = tax_number("1600010208850001").unwrap();
+        assert_eq!(doubts.len(), 1);
+        assert!(!doubts[0].is_error() && doubts[0].code == ProblemCode::TaxNumberMalformed);
+    }
+
+    #[test]
+    fn a_tax_number_does_not_show_itself_in_a_log() {
+        assert_eq!(format!("{:?}", tax_number("1671010208850001").unwrap().0), "TaxNumber(redacted)");
+    }
+
+    #[test]
+    fn a_business_number_has_13_digits() {
+        assert_eq!(BusinessNumber::parse(" 8120-0138-21456 ", "f").unwrap().as_str(), "8120013821456");
+        for (text, code) in [
+            ("812001382145", ProblemCode::BusinessNumberMalformed),
+            ("81200138214 NIB", ProblemCode::BusinessNumberMalformed),
+            ("8,12E+12", ProblemCode::IdentifierDamagedBySpreadsheet),
+            (" ", ProblemCode::Required),
+        ] {
+            assert_eq!(BusinessNumber::parse(text, "f").unwrap_err().code, code);
+        }
+    }
+
+    #[test]
+    fn risk_classes_and_headcounts_have_limits() {
+        assert_eq!([1, 5].map(|class| RiskClass::parse(class, "f").unwrap().get()), [1, 5]);
+        assert!([0, 6, -1].iter().all(|&class| RiskClass::parse(class, "f").is_err()));
+        assert_eq!(Headcount::parse(0, "f").unwrap().get(), 0);
+        assert_eq!(Headcount::parse(-1, "f").unwrap_err().code, ProblemCode::OutOfRange);
+    }
+
+    #[test]
+    fn the_name_of_an_organisation_keeps_its_form_and_has_a_key() {
+        let name = OrganisationName::parse("  PT.  Karya\n\"Mandiri\" (Persero), Tbk. ", "f").unwrap();
+        assert_eq!(name.as_str(), "PT. Karya \"Mandiri\" (Persero), Tbk.");
+        assert_eq!(name.key(), "pt karya mandiri persero tbk");
+        assert_eq!(OrganisationName::parse("...", "f").unwrap_err().code, ProblemCode::InvalidFormat);
+        assert_eq!(OrganisationName::parse(&"a".repeat(201), "f").unwrap_err().code, ProblemCode::OutOfRange);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_parser_panic(text in any::<String>(), digits in "[0-9OEe+., '-]{0,24}") {
+            for text in [text, digits] {
+                let _ = (tax_number(&text), BusinessNumber::parse(&text, "f"));
+                if let Ok(name) = OrganisationName::parse(&text, "f") {
+                    prop_assert!(!name.key().is_empty());
+                }
+            }
+        }
+
+        #[test]
+        fn one_wrong_digit_of_a_tax_number_is_found(at in 0_usize..9, to in 0_u8..10) {
+            let mut digits = "013121660091000".to_owned().into_bytes();
+            prop_assume!(digits[at] != b'0' + to);
+            digits[at] = b'0' + to;
+            prop_assert!(tax_number(std::str::from_utf8(&digits).unwrap()).is_err());
+        }
+    }
+}

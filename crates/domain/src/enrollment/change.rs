@@ -1,0 +1,251 @@
+//! The judge of what becomes of an enrollment: its end, and its going on with another employer.
+
+use chrono::NaiveDate;
+
+use super::judge::{judge_age, judge_wage};
+use super::{EndReason, EnrollmentStatus, Terms, judge_terms};
+use crate::count::Held;
+use crate::problem::{Problem, ProblemCode};
+use crate::rule::Rulebook;
+use crate::standing::first_of_month;
+
+/// What is wrong with an end, whatever it is the end of.
+pub fn judge_end_form(on: NaiveDate, reason: EndReason, today: NaiveDate) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    problems.extend(judge_not_ahead(on, today));
+    if reason == EndReason::Transferred {
+        let message = "A transfer is the end of one enrollment and the beginning of another.";
+        let problem = Problem::error(ProblemCode::Conflict, "reason", message);
+        problems.push(problem.hint("Use transferEnrollment."));
+    }
+    problems
+}
+
+/// What is wrong with an end of that enrollment.
+pub fn judge_end(held: &Held, on: NaiveDate, reason: EndReason, today: NaiveDate) -> Option<Problem> {
+    if held.course.status() == EnrollmentStatus::Ended {
+        return Some(not_open());
+    }
+    let earliest = held.course.earliest_end(today);
+    if on < earliest {
+        return Some(before_the_start(earliest));
+    }
+    if reason == EndReason::EnrolledInError && on != earliest {
+        let message = "What should never have been ends on its first day.";
+        let problem = Problem::error(ProblemCode::OutOfRange, "on", message);
+        return Some(problem.hint(format!("Here that is {earliest}.")));
+    }
+    None
+}
+
+/// What is wrong with a death that is recorded with that enrollment. It may have ended, for whatever reason and before or
+/// after: its end stays as it was told then, and that the person died is no less true.
+pub fn judge_death(
+    held: &Held,
+    on: NaiveDate,
+    deceased_on: Option<NaiveDate>,
+    today: NaiveDate,
+) -> Option<Problem> {
+    if let Some(day) = deceased_on {
+        let message =
+            format!("The death of this person, on {day}, is recorded already. Nothing was changed.");
+        return Some(Problem::error(ProblemCode::Conflict, "enrollmentId", message).hint(IF_IT_WAS_A_RETRY));
+    }
+    let earliest = held.course.earliest_end(today);
+    let earliest = held.course.ends_on.map_or(earliest, |ends_on| ends_on.min(earliest));
+    (on < earliest).then(|| before_the_start(earliest))
+}
+
+/// What is wrong with going on with another employer: everything that would be wrong with a new form of the same
+/// person, for the same programmes, on that day. `terms` are those of the enrollment that would begin.
+pub fn judge_transfer(
+    (held, terms): (&Held, &Terms<'_>),
+    birth_date: NaiveDate,
+    wage: Option<i64>,
+    rules: &Rulebook,
+    today: NaiveDate,
+) -> Vec<Problem> {
+    let on = terms.starts_on;
+    let mut problems = Vec::new();
+    problems.extend(judge_not_ahead(on, today));
+    if held.employer.is_none() {
+        let message = "This enrollment is with no employer.";
+        let problem = Problem::error(ProblemCode::Conflict, "enrollmentId", message);
+        problems.push(problem.hint("End it, and enroll the person with the employer."));
+        return problems;
+    }
+    if held.employer == terms.employer.map(|employer| employer.id) {
+        let message = "The enrollment is with this employer already. Nothing was changed.";
+        problems.push(Problem::error(ProblemCode::Conflict, "employerId", message));
+    }
+    if held.course.status() == EnrollmentStatus::Ended {
+        problems.push(not_open());
+    } else if on < held.course.starts_on {
+        problems.push(before_the_start(held.course.starts_on));
+    }
+    problems.extend(wage.and_then(judge_wage));
+    let judged = judge_terms(terms, rules, today).into_iter();
+    problems.extend(judged.chain(judge_age(terms.segment, birth_date, rules, on, today)).map(in_transfer));
+    problems
+}
+
+/// The form of a transfer has no programmes, segment and birth date of its own: they are the enrollment's.
+fn in_transfer(problem: Problem) -> Problem {
+    let field = match problem.path.first().map(String::as_str) {
+        Some("startsOn") => "on",
+        Some("programmes" | "segment" | "birthDate") => "enrollmentId",
+        _ => return problem,
+    };
+    Problem { path: vec![field.to_owned()], ..problem }
+}
+
+fn judge_not_ahead(on: NaiveDate, today: NaiveDate) -> Option<Problem> {
+    (on > today).then(|| {
+        let problem = Problem::error(ProblemCode::OutOfRange, "on", "This day is in the future.");
+        problem.hint("Record it when it has come. Earlier days are as welcome as today.")
+    })
+}
+
+fn before_the_start(earliest: NaiveDate) -> Problem {
+    let problem = Problem::error(ProblemCode::OutOfRange, "on", "This is before the enrollment begins.");
+    problem.hint(format!("The earliest day is {earliest}."))
+}
+
+/// The problem of an enrollment that has ended already: somebody else was first, or it was the first try of the same.
+pub fn not_open() -> Problem {
+    let problem = Problem::error(
+        ProblemCode::Conflict,
+        "enrollmentId",
+        "This enrollment has ended already. Nothing was changed.",
+    );
+    problem.hint(IF_IT_WAS_A_RETRY)
+}
+
+const IF_IT_WAS_A_RETRY: &str = "If this was a retry, the first attempt succeeded: read the enrollment. With an idempotencyKey a retry gives the first answer.";
+
+/// The day until which somebody was employed there beyond doubt, by what one enrollment says: it began, it ended, or a
+/// month of it was paid for. `None`: nobody was yet. An employer that closed before would take all of that back, and
+/// with it the figures of those months.
+pub fn employed_until(held: &Held, today: NaiveDate) -> Option<NaiveDate> {
+    let course = &held.course;
+    match course.ends_on {
+        // One that ended on its first day never was.
+        Some(ends_on) => Some(ends_on).filter(|&ends_on| ends_on > course.starts_on),
+        None if course.starts_on > today => None,
+        None => {
+            let last_month = course.paid.through().map(first_of_month);
+            Some(last_month.map_or(course.starts_on, |month| month.max(course.starts_on)))
+        }
+    }
+}
+
+/// What is wrong with the day on which an employer closes, where somebody was employed there until another one.
+pub fn judge_closing(on: NaiveDate, employed_until: Option<NaiveDate>) -> Option<Problem> {
+    let earliest = employed_until.filter(|&until| on < until)?;
+    let message = "People were employed there after this day. Nothing was changed.";
+    let hint = format!(
+        "The earliest day is {earliest}. If an enrollment there is wrong, end it first: by itself, and on its own day."
+    );
+    Some(Problem::error(ProblemCode::OutOfRange, "on", message).hint(hint))
+}
+
+/// The problem of an employer that is no more; `None`: it closed at this very moment.
+pub fn employer_closed(closed_on: Option<NaiveDate>) -> Problem {
+    let since = closed_on.map(|day| format!(" since {day}")).unwrap_or_default();
+    let message = format!("This employer is closed{since}: nobody is employed there any more.");
+    Problem::error(ProblemCode::Conflict, "employerId", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enrollment::Segment;
+    use crate::standing::{Course, PaidMonths};
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn held(starts_on: &str, recorded_on: &str) -> Held {
+        let starts_on = day(starts_on);
+        let counts_from = starts_on.min(day(recorded_on));
+        let paid = PaidMonths::default();
+        let course = Course { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
+        let (segment, employer) = (Segment::WageEarner, Some(7));
+        Held { segment, civil_servant: None, employer, association: None, end_reason: None, course }
+    }
+
+    fn found(problem: Option<Problem>) -> Option<(ProblemCode, String)> {
+        problem.map(|problem| (problem.code, problem.path[0].clone()))
+    }
+
+    #[test]
+    fn an_end_lies_between_the_first_day_and_today_and_is_no_transfer() {
+        let today = day("2014-12-01");
+        let form = |on, reason| judge_end_form(day(on), reason, today).len();
+        assert_eq!(
+            (form("2014-12-01", EndReason::Resigned), form("2014-12-02", EndReason::Resigned)),
+            (0, 1)
+        );
+        assert_eq!(form("2014-12-02", EndReason::Transferred), 2);
+        let end =
+            |on| found(judge_end(&held("2014-11-01", "2014-11-01"), day(on), EndReason::Resigned, today));
+        assert_eq!((end("2014-11-01"), end("2014-12-01")), (None, None));
+        assert_eq!(end("2014-10-31"), Some((ProblemCode::OutOfRange, "on".into())));
+    }
+
+    #[test]
+    fn what_has_ended_does_not_end_again() {
+        let mut ended = held("2014-11-01", "2014-11-01");
+        ended.course.ends_on = Some(day("2014-11-20"));
+        let again = judge_end(&ended, day("2014-11-20"), EndReason::Resigned, day("2014-12-01"));
+        assert_eq!(found(again), Some((ProblemCode::Conflict, "enrollmentId".into())));
+    }
+
+    #[test]
+    fn a_death_is_recorded_once_with_any_enrollment_that_had_begun() {
+        let today = day("2014-12-01");
+        let death = |held: &Held, on, deceased_on: Option<&str>| {
+            found(judge_death(held, day(on), deceased_on.map(day), today))
+        };
+        let mut held = held("2014-11-01", "2014-11-01");
+        assert_eq!(death(&held, "2014-11-01", None), None);
+        held.course.ends_on = Some(day("2014-11-20"));
+        assert_eq!((death(&held, "2014-11-10", None), death(&held, "2014-12-01", None)), (None, None));
+        assert_eq!(death(&held, "2014-10-31", None), Some((ProblemCode::OutOfRange, "on".into())));
+        let again = death(&held, "2014-11-25", Some("2014-11-25"));
+        assert_eq!(again, Some((ProblemCode::Conflict, "enrollmentId".into())));
+    }
+
+    #[test]
+    fn an_employer_closes_after_whatever_is_known_of_its_people() {
+        let today = day("2014-12-01");
+        let until = |held: &Held| employed_until(held, today).map(|day| day.to_string());
+        let mut one = held("2014-10-15", "2014-10-15");
+        assert_eq!(until(&one).as_deref(), Some("2014-10-15"));
+        one.course.paid.add(day("2014-10-01"));
+        assert_eq!(until(&one).as_deref(), Some("2014-10-15"));
+        one.course.paid.add(day("2014-11-01"));
+        assert_eq!(until(&one).as_deref(), Some("2014-11-01"), "somebody worked there in November");
+        one.course.ends_on = Some(day("2014-10-20"));
+        assert_eq!(until(&one).as_deref(), Some("2014-10-20"), "an end that was told settles it");
+        one.course.ends_on = Some(day("2014-10-15"));
+        assert_eq!((until(&one), until(&held("2014-12-02", "2014-10-15"))), (None, None));
+        assert_eq!(judge_closing(today, None), None);
+        assert_eq!(judge_closing(today, Some(today)), None);
+        let early = judge_closing(day("2014-11-30"), Some(today)).unwrap();
+        assert!(early.hint.as_deref().is_some_and(|hint| hint.contains("2014-12-01")), "{early:?}");
+        assert_eq!(found(Some(early)), Some((ProblemCode::OutOfRange, "on".into())));
+    }
+
+    #[test]
+    fn what_was_an_error_ends_on_its_first_day_and_one_ahead_as_soon_as_it_counts() {
+        let end =
+            |held: &Held, on, today| found(judge_end(held, day(on), EndReason::EnrolledInError, day(today)));
+        let begun = held("2014-11-01", "2014-10-02");
+        assert_eq!(end(&begun, "2014-11-01", "2014-12-01"), None);
+        assert_eq!(end(&begun, "2014-11-02", "2014-12-01"), Some((ProblemCode::OutOfRange, "on".into())));
+        // Recorded on 2 October for November, and withdrawn on the 5th.
+        assert_eq!(end(&begun, "2014-10-02", "2014-10-05"), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! What a row says only beside the others. Rows with one number: the first that breaks no rule counts, the others are
+//! refused and point to it. Few rows of which too many end in 0: each of these is marked.
+//!
+//! A million rows are looked at in some 30 MB: a number is its value, and not a text.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::JudgedRow;
+use crate::enrollment::NewEnrollment;
+use crate::identity::NumberColumn;
+use crate::problem::{Problem, ProblemCode};
+
+/// The numbers of the rows that break no rule, as they come.
+#[derive(Default)]
+pub struct Numbers {
+    national_ids: Vec<u64>,
+    service_numbers: Vec<u64>,
+    /// Where in its file each row stands.
+    lines: Vec<i32>,
+}
+
+/// What stands for no number in the place of a row.
+const NONE: u64 = 0;
+/// What stands for no line in the place of a row.
+const NO_LINE: i32 = 0;
+
+/// A row that has a number of an earlier row, or a number that is in doubt beside the others; rows are counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// The row.
+    pub row: u32,
+    /// The one that has its identity number.
+    pub national_id: Option<u32>,
+    /// The one that has its service number.
+    pub service_number: Option<u32>,
+    /// The lines of the file at which these two stand.
+    #[serde(default)]
+    pub lines: [Option<i32>; 2],
+    /// Its identity number ends in 0, as too many of a few do.
+    #[serde(default)]
+    pub is_doubtful: bool,
+}
+
+impl Numbers {
+    /// Takes down the numbers of a row, counted from 0, that breaks no rule, and the line of the file at which it stands.
+    pub fn add(&mut self, row: u32, line: Option<i32>, candidate: &NewEnrollment) {
+        if let Some(line) = line {
+            self.lines.resize(self.lines.len().max(row as usize + 1), NO_LINE);
+            self.lines[row as usize] = line;
+        }
+        let service_number = candidate.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
+        put(&mut self.national_ids, row, candidate.national_id.as_str());
+        service_number.iter().for_each(|number| put(&mut self.service_numbers, row, number.as_str()));
+    }
+
+    /// The rows that repeat a number, and those in doubt by the identity numbers of all rows; in their order.
+    pub fn repeats(self, column: NumberColumn) -> Vec<Repeat> {
+        let Self { national_ids, service_numbers, lines } = self;
+        let line = |row: Option<u32>| lines.get(row? as usize).copied().filter(|&line| line != NO_LINE);
+        let (mut first_national, mut first_service) = (doubled(&national_ids), doubled(&service_numbers));
+        let mut repeats = Vec::new();
+        for row in 0..u32::try_from(national_ids.len().max(service_numbers.len())).unwrap_or(u32::MAX) {
+            let at = |numbers: &[u64]| numbers.get(row as usize).copied().unwrap_or(NONE);
+            let (national_id, service_number) = (at(&national_ids), at(&service_numbers));
+            let first = |firsts: &HashMap<u64, Option<u32>>, number| firsts.get(&number).copied().flatten();
+            let twins = [first(&first_national, national_id), first(&first_service, service_number)];
+            let repeat = Repeat {
+                row,
+                national_id: twins[0],
+                service_number: twins[1],
+                lines: twins.map(line),
+                is_doubtful: column.is_doubtful() && national_id != NONE && national_id % 10 == 0,
+            };
+            if repeat.national_id.is_some() || repeat.service_number.is_some() {
+                repeats.push(repeat);
+                continue;
+            }
+            repeats.extend(Some(repeat).filter(|repeat| repeat.is_doubtful));
+            // A row that is refused keeps no number from a later one.
+            first_national.entry(national_id).and_modify(|first| *first = Some(row));
+            first_service.entry(service_number).and_modify(|first| *first = Some(row));
+        }
+        repeats
+    }
+}
+
+/// The numbers that stand there more than once, with room for the row that counts.
+fn doubled(numbers: &[u64]) -> HashMap<u64, Option<u32>> {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_unstable();
+    let groups = sorted.chunk_by(|a, b| a == b).filter(|group| group.len() > 1 && group[0] != NONE);
+    groups.map(|group| (group[0], None)).collect()
+}
+
+/// A number is digits, at most 18 of them, and never all zeros: its value tells it from every other one.
+fn put(numbers: &mut Vec<u64>, row: u32, digits: &str) {
+    let row = row as usize;
+    if numbers.len() <= row {
+        numbers.resize(row + 1, NONE);
+    }
+    numbers[row] = digits.parse().unwrap_or(NONE);
+}
+
+impl Repeat {
+    /// Refuses the row, or marks it where it is only in doubt.
+    pub fn mark(&self, row: &mut JudgedRow) {
+        let twins = [
+            ("nationalId", self.national_id, self.lines[0]),
+            ("serviceNumber", self.service_number, self.lines[1]),
+        ];
+        let problem =
+            |(field, first, line): (&str, Option<u32>, Option<i32>)| {
+                let first = first? + 1;
+                let message = match line {
+                    Some(line) => format!("Line {line} of the file has the same number."),
+                    None => format!("Row {first} of this request has the same number."),
+                };
+                let problem = Problem::error(ProblemCode::DuplicateInRequest, field, message);
+                Some(problem.hint(
+                    "Keep one row for each person; where these are two people, correct the number of one.",
+                ))
+            };
+        row.problems.extend(twins.into_iter().filter_map(problem));
+        if self.is_doubtful {
+            self.doubt(row);
+        }
+        if self.national_id.is_some() || self.service_number.is_some() {
+            row.candidate = None;
+        }
+    }
+
+    fn doubt(&self, row: &mut JudgedRow) {
+        let code = ProblemCode::IdentifierDamagedBySpreadsheet;
+        let message = "The identity number (NIK) ends in 0, as too many of the few that were sent do: a spreadsheet may \
+                       have rounded it.";
+        let hint = "Compare it with the identity card (KTP). Where it is another one, format the column as text, fill it \
+                    again from the source, and correct the person.";
+        row.problems.push(Problem::warning(code, "nationalId", message).hint(hint));
+        if let Some(candidate) = &mut row.candidate {
+            candidate.flags.push(code);
+            candidate.flags.sort_unstable();
+            candidate.flags.dedup();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of rows with these identity and service numbers; 0: none.
+    fn repeats(rows: &[(u64, u64)]) -> Vec<(u32, Option<u32>, Option<u32>)> {
+        let (national_ids, service_numbers) = rows.iter().copied().unzip();
+        let found =
+            Numbers { national_ids, service_numbers, lines: Vec::new() }.repeats(NumberColumn::default());
+        found.into_iter().map(|r| (r.row, r.national_id, r.service_number)).collect()
+    }
+
+    #[test]
+    fn the_first_row_with_a_number_counts_and_the_others_point_to_it() {
+        assert_eq!(
+            repeats(&[(7, 0), (8, 0), (7, 0), (0, 0), (7, 0)]),
+            [(2, Some(0), None), (4, Some(0), None)]
+        );
+    }
+
+    #[test]
+    fn an_identity_number_is_no_service_number() {
+        assert_eq!(repeats(&[(7, 0), (0, 7)]), []);
+    }
+
+    #[test]
+    fn a_row_that_is_refused_keeps_no_number_from_a_later_one() {
+        // Row 1 repeats row 0; row 2 has the service number of row 1, and is the first that has it and counts.
+        assert_eq!(repeats(&[(7, 70), (7, 71), (9, 71)]), [(1, Some(0), None)]);
+    }
+
+    #[test]
+    fn a_row_of_a_file_points_to_the_lines_of_the_file() {
+        let numbers = Numbers {
+            national_ids: vec![7, 8, 7],
+            service_numbers: vec![70, 71, 71],
+            // A title and a header stand above them.
+            lines: vec![3, 5, 6],
+        };
+        let repeats = numbers.repeats(NumberColumn::default());
+        assert_eq!(repeats[0].lines, [Some(3), Some(5)]);
+        let mut row = JudgedRow { problems: Vec::new(), candidate: None };
+        repeats[0].mark(&mut row);
+        let said: Vec<&str> = row.problems.iter().map(|problem| problem.message.as_str()).collect();
+        let line = |line: i32| format!("Line {line} of the file has the same number.");
+        assert_eq!(said, [line(3), line(5)]);
+    }
+
+    #[test]
+    fn what_an_earlier_release_has_kept_is_read() {
+        let repeat: Repeat =
+            serde_json::from_str(r#"{"row":2,"national_id":0,"service_number":null}"#).unwrap();
+        assert_eq!((repeat.national_id, repeat.lines, repeat.is_doubtful), (Some(0), [None; 2], false));
+    }
+
+    #[test]
+    fn a_row_may_repeat_two_rows() {
+        assert_eq!(repeats(&[(7, 0), (0, 71), (7, 71)]), [(2, Some(0), Some(1))]);
+    }
+}

@@ -1,0 +1,206 @@
+//! A row on its way: its cells as they came, what each means, and the line.
+
+use serde::{Deserialize, Serialize};
+
+use super::Row;
+use crate::problem::Problem;
+
+/// The fields of a [`Row`], in the order in which [`StagedRow`] names their cells.
+pub const FIELDS: [&str; 12] = [
+    "nationalId",
+    "serviceNumber",
+    "fullName",
+    "birthPlace",
+    "birthDate",
+    "sex",
+    "workUnit",
+    "grade",
+    "monthlyWage",
+    "startsOn",
+    "phone",
+    "category",
+];
+/// So many of them are fields of the API; the others are in files only.
+const OF_REQUEST: usize = 11;
+
+/// The names of the cells of a row that came in a request.
+pub fn fields_of_request() -> Vec<String> {
+    FIELDS[..OF_REQUEST].iter().map(|&name| name.to_owned()).collect()
+}
+
+/// A row as it is kept until it has its outcome. A field that stands in a cell as it is names that cell and is not kept twice.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct StagedRow {
+    /// Number of the row, from 1.
+    #[serde(rename = "n")]
+    pub number: i32,
+    /// Line of the file; `None` where it came in a request.
+    #[serde(rename = "l")]
+    pub line: Option<i32>,
+    #[serde(rename = "c")]
+    cells: Vec<String>,
+    /// How many of the cells the file had; the others are fields that stand in none as they are.
+    #[serde(rename = "o")]
+    original: usize,
+    #[serde(rename = "f")]
+    fields: Vec<Option<u16>>,
+    #[serde(rename = "p")]
+    fault: Option<Problem>,
+}
+
+redacted_debug!(StagedRow);
+
+impl StagedRow {
+    /// Keeps a row of a file, with its cells as they came.
+    pub fn new(number: i32, line: Option<i32>, row: Row, original: Vec<String>) -> Self {
+        let (mut cells, kept) = (original, row.fault);
+        let original = cells.len();
+        let fields = [
+            Some(row.national_id),
+            Some(row.service_number),
+            Some(row.full_name),
+            row.birth_place,
+            Some(row.birth_date),
+            Some(row.sex),
+            row.work_unit,
+            row.grade,
+            row.monthly_wage,
+            row.starts_on,
+            row.phone,
+            row.category,
+        ];
+        let fields = fields.map(|field| {
+            let field = field?;
+            let at = cells[..original].iter().position(|cell| *cell == field);
+            let at = at.unwrap_or_else(|| {
+                cells.push(field);
+                cells.len() - 1
+            });
+            u16::try_from(at).ok()
+        });
+        Self { number, line, cells, original, fields: fields.to_vec(), fault: kept }
+    }
+
+    /// Keeps a row of a request: its cells are the fields of the API.
+    pub fn of_request(number: i32, row: Row) -> Self {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let cells = vec![
+            row.national_id.clone(),
+            row.service_number.clone(),
+            row.full_name.clone(),
+            text(&row.birth_place),
+            row.birth_date.clone(),
+            row.sex.clone(),
+            text(&row.work_unit),
+            text(&row.grade),
+            text(&row.monthly_wage),
+            text(&row.starts_on),
+            text(&row.phone),
+        ];
+        Self::new(number, None, row, cells)
+    }
+
+    /// The row as it is judged.
+    pub fn row(&self) -> Row {
+        let field = |at: usize| {
+            self.fields.get(at).copied().flatten().and_then(|cell| self.cells.get(usize::from(cell)).cloned())
+        };
+        let text = |at: usize| field(at).unwrap_or_default();
+        Row {
+            national_id: text(0),
+            service_number: text(1),
+            full_name: text(2),
+            birth_place: field(3),
+            birth_date: text(4),
+            sex: text(5),
+            work_unit: field(6),
+            grade: field(7),
+            monthly_wage: field(8),
+            starts_on: field(9),
+            phone: field(10),
+            category: field(11),
+            fault: self.fault.clone(),
+        }
+    }
+
+    /// The cells as they came.
+    pub fn cells(&self) -> &[String] {
+        &self.cells[..self.original]
+    }
+
+    /// Could nothing of it be read? Then no cell is known to be what its column says.
+    pub fn is_unreadable(&self) -> bool {
+        self.fault.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::ProblemCode;
+
+    fn row() -> Row {
+        Row {
+            national_id: "1671010208850001".into(),
+            service_number: "198508022005011001".into(),
+            full_name: "Budi".into(),
+            birth_date: "1985-08-02".into(),
+            sex: "L".into(),
+            monthly_wage: Some("4250000".into()),
+            ..Row::default()
+        }
+    }
+
+    fn cells() -> Vec<String> {
+        ["IV", "1671010208850001", "198508022005011001", "Budi", "1985-08-02", "L", "4250000"]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    #[test]
+    fn a_row_and_its_cells_come_back_as_they_were() {
+        let staged = StagedRow::new(3, Some(5), row(), cells());
+        let json = serde_json::to_vec(&staged).unwrap();
+        let again: StagedRow = serde_json::from_slice(&json).unwrap();
+        assert!(again.row() == row());
+        assert_eq!(again.cells(), cells());
+        assert_eq!(
+            (again.number, again.line, format!("{again:?}").as_str()),
+            (3, Some(5), "StagedRow(redacted)")
+        );
+        assert_eq!(String::from_utf8(json).unwrap().matches("1671010208850001").count(), 1, "kept once");
+    }
+
+    #[test]
+    fn a_row_that_an_earlier_release_has_staged_is_read() {
+        let fields = "[0,1,2,null,3,4,null,null,null,null,null]";
+        let json = format!(r#"{{"n":1,"l":2,"c":["1","2","Budi","x","L"],"o":5,"f":{fields},"p":null}}"#);
+        let row = serde_json::from_str::<StagedRow>(&json).unwrap().row();
+        assert_eq!((row.full_name.as_str(), row.sex.as_str(), row.category), ("Budi", "L", None));
+    }
+
+    #[test]
+    fn a_field_that_stands_in_no_cell_as_it_is_is_kept_beside_them() {
+        let mut changed = row();
+        changed.birth_date = "2014-11-01".into();
+        let staged = StagedRow::new(1, None, changed.clone(), cells());
+        assert!(staged.row() == changed);
+        assert_eq!(staged.cells(), cells());
+    }
+
+    #[test]
+    fn a_row_of_a_request_has_a_cell_for_each_field() {
+        let staged = StagedRow::of_request(1, row());
+        let fields = fields_of_request().len();
+        assert_eq!((staged.cells().len(), staged.cells()[0].as_str()), (fields, "1671010208850001"));
+        assert!(staged.row() == row());
+    }
+
+    #[test]
+    fn a_row_that_could_not_be_read_says_so() {
+        let fault = Problem::error(ProblemCode::InvalidFormat, "rows", "Too long.");
+        let staged = StagedRow::new(1, Some(2), Row { fault: Some(fault), ..Row::default() }, cells());
+        assert!(staged.row().fault.is_some() && staged.is_unreadable());
+        assert!(!StagedRow::new(1, None, row(), cells()).is_unreadable());
+    }
+}

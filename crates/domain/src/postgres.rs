@@ -1,0 +1,57 @@
+//! The closed lists as PostgreSQL knows them: an enumeration type for each, with the same names.
+//!
+//! The traits are sqlx's and the types are ours, so the two meet here and nowhere else. A list that comes into the
+//! database gets a line at the end of this file.
+
+/// Lets an enumeration stand in statements as the PostgreSQL type of the same names.
+macro_rules! pg_enum {
+    ($($rust:ty => $name:literal, $array:literal;)+) => {$(
+        impl sqlx::Type<sqlx::Postgres> for $rust {
+            fn type_info() -> sqlx::postgres::PgTypeInfo {
+                sqlx::postgres::PgTypeInfo::with_name($name)
+            }
+        }
+
+        impl sqlx::postgres::PgHasArrayType for $rust {
+            fn array_type_info() -> sqlx::postgres::PgTypeInfo {
+                sqlx::postgres::PgTypeInfo::with_name($array)
+            }
+        }
+
+        impl sqlx::Encode<'_, sqlx::Postgres> for $rust {
+            fn encode_by_ref(
+                &self,
+                buffer: &mut sqlx::postgres::PgArgumentBuffer,
+            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                <&str as sqlx::Encode<sqlx::Postgres>>::encode_by_ref(&self.as_str(), buffer)
+            }
+        }
+
+        impl<'r> sqlx::Decode<'r, sqlx::Postgres> for $rust {
+            fn decode(value: sqlx::postgres::PgValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                Ok(value.as_str()?.parse()?)
+            }
+        }
+    )+};
+}
+
+pg_enum! {
+    crate::actor::Role => "client_role", "_client_role";
+    crate::agreement::AgreementScope => "agreement_scope", "_agreement_scope";
+    crate::agreement::AgreementStatus => "agreement_status", "_agreement_status";
+    crate::audit::AuditOutcome => "audit_outcome", "_audit_outcome";
+    crate::channel::ChannelKind => "channel_kind", "_channel_kind";
+    crate::clearance::ClearanceGround => "clearance_ground", "_clearance_ground";
+    crate::clearance::LicenceDecision => "licence_decision", "_licence_decision";
+    crate::employer::EmployerKind => "employer_kind", "_employer_kind";
+    crate::enrollment::CivilServantCategory => "civil_servant_category", "_civil_servant_category";
+    crate::enrollment::EndReason => "end_reason", "_end_reason";
+    crate::enrollment::EnrollmentStatus => "enrollment_status", "_enrollment_status";
+    crate::enrollment::Programme => "programme", "_programme";
+    crate::enrollment::Segment => "segment", "_segment";
+    crate::event::EventKind => "participant_event_kind", "_participant_event_kind";
+    crate::onboarding::OnboardingState => "onboarding_state", "_onboarding_state";
+    crate::onboarding::RowOutcome => "row_outcome", "_row_outcome";
+    crate::participant::ParticipantStatus => "participant_status", "_participant_status";
+    crate::participant::Sex => "sex", "_sex";
+}

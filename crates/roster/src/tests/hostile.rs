@@ -1,0 +1,321 @@
+//! Files that are made to do harm, and such as look like it.
+
+use std::io::{self, Write as _};
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+
+use super::*;
+use domain::problem::ProblemCode;
+
+const SHEET: &str = "xl/worksheets/sheet1.xml";
+
+/// A zip archive, each part with the size that it claims.
+fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut bytes, mut list) = (Vec::new(), Vec::new());
+    for (name, content) in parts {
+        let mut packed = DeflateEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(content).unwrap();
+        put(&mut bytes, &mut list, name, &packed.finish().unwrap());
+    }
+    close(bytes, &list, u16::try_from(parts.len()).unwrap())
+}
+
+/// Adds a part that is packed already. It claims to be empty once it is unpacked.
+fn put(bytes: &mut Vec<u8>, list: &mut Vec<u8>, name: &str, packed: &[u8]) {
+    let at = u32::try_from(bytes.len()).unwrap();
+    let length = u32::try_from(packed.len()).unwrap();
+    let mut head = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    head.extend(length.to_le_bytes());
+    head.extend([0; 4]);
+    head.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
+    head.extend([0; 2]);
+    bytes.extend([&b"PK\x03\x04"[..], &head, name.as_bytes(), packed].concat());
+    list.extend([&b"PK\x01\x02\x14\0"[..], &head, &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat());
+}
+
+fn close(mut bytes: Vec<u8>, list: &[u8], count: u16) -> Vec<u8> {
+    let at = u32::try_from(bytes.len()).unwrap();
+    bytes.extend(list);
+    bytes.extend(b"PK\x05\x06\0\0\0\0");
+    bytes.extend([count.to_le_bytes(), count.to_le_bytes()].concat());
+    bytes.extend([u32::try_from(list.len()).unwrap().to_le_bytes(), at.to_le_bytes()].concat());
+    bytes.extend([0; 2]);
+    bytes
+}
+
+const MAIN: &str = r#"<workbook><workbookPr date1904="1"/><sheets><sheet name="PNS" sheetId="1" r:id="a"/></sheets></workbook>"#;
+const ROOT: &str = r#"<Relationships><Relationship Id="m" Type="x/officeDocument" Target="/xl/workbook.xml"/></Relationships>"#;
+const RELATIONS: &str = r#"<Relationships><Relationship Id="a" Type="x/worksheet" Target="worksheets/sheet1.xml"/>
+    <Relationship Id="b" Type="x/sharedStrings" Target="sharedStrings.xml"/></Relationships>"#;
+
+/// A workbook of one sheet, with the cells of the rows in it.
+fn workbook(sheet: &[u8], texts: &[u8]) -> Vec<u8> {
+    workbook_of(MAIN, sheet, texts)
+}
+
+/// The same with another main part.
+fn workbook_of(main: &str, sheet: &[u8], texts: &[u8]) -> Vec<u8> {
+    archive(&[
+        ("_rels/.rels", ROOT.as_bytes()),
+        ("xl/workbook.xml", main.as_bytes()),
+        ("xl/_rels/workbook.xml.rels", RELATIONS.as_bytes()),
+        ("xl/sharedStrings.xml", texts),
+        (SHEET, sheet),
+    ])
+}
+
+fn header() -> String {
+    let cells = NEEDED.split(',').map(|name| format!("<c t=\"inlineStr\"><is><t>{name}</t></is></c>"));
+    format!("<row>{}</row>", cells.collect::<String>())
+}
+
+/// A sheet whose header is followed by something.
+fn sheet(below: &str) -> Vec<u8> {
+    sheet_of("", below)
+}
+
+/// A sheet with something right of its header, and something below.
+fn sheet_of(beside: &str, below: &str) -> Vec<u8> {
+    let header = header().replace("</row>", &format!("{beside}</row>"));
+    workbook(format!("<worksheet><sheetData>{header}{below}</sheetData></worksheet>").as_bytes(), b"<sst/>")
+}
+
+#[track_caller]
+fn refused_as(bytes: impl AsRef<[u8]>, code: ProblemCode) -> String {
+    let problem = refused(bytes).problem();
+    assert_eq!(problem.code, code, "{problem:?}");
+    problem.message
+}
+
+#[test]
+fn a_workbook_by_hand_is_read_and_its_days_are_counted_from_1904() {
+    let row = "<row r=\"3\"><c><v>1</v></c><c r=\"C3\" t=\"str\"><f>A1</f><v>A&amp;ni &#233;</v></c>\
+        <c><v>40482</v></c><c t=\"e\"><v>#N/A</v></c></row>";
+    let roster = read(sheet(row)).unwrap();
+    let row = &roster.rows[0];
+    assert_eq!((row.national_id.as_str(), row.full_name.as_str()), ("1.0", "A&ni é"));
+    assert_eq!(
+        (row.birth_date.as_str(), row.sex.as_str(), &roster.lines[..]),
+        ("2014-11-01", "#N/A", &[3][..])
+    );
+}
+
+/// The main part of a 1904 workbook as Excel 2013 and later save it, and one whose main namespace has a prefix.
+const EXTENDED: [&str; 2] = [
+    r#"<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><workbookPr date1904="1"/>
+        <sheets><sheet name="PNS" sheetId="1" r:id="a"/></sheets>
+        <extLst><ext uri="{140A7094-0E35-4892-8432-C4D2E57EDEB5}"
+            xmlns:x15="http://schemas.microsoft.com/office/spreadsheetml/2010/11/main">
+            <x15:workbookPr chartTrackingRefBase="1"/></ext></extLst></workbook>"#,
+    r#"<x:workbook xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><x:workbookPr date1904="1"/>
+        <x15:workbookPr xmlns:x15="http://schemas.microsoft.com/office/spreadsheetml/2010/11/main"/>
+        <x:sheets><x:sheet name="PNS" sheetId="1" r:id="a"/></x:sheets></x:workbook>"#,
+];
+
+#[test]
+fn an_extension_of_excel_does_not_change_from_when_days_are_counted() {
+    let person = "<row><c><v>1</v></c><c><v>2</v></c><c t=\"str\"><v>Ani</v></c><c><v>24935</v></c></row>";
+    let sheet = format!("<worksheet><sheetData>{}{person}</sheetData></worksheet>", header());
+    let birth_date =
+        |main: &str| read(workbook_of(main, sheet.as_bytes(), b"<sst/>")).unwrap().rows[0].birth_date.clone();
+    for main in EXTENDED {
+        assert_eq!(birth_date(main), "1972-04-08");
+        // The extension cannot switch it on either.
+        let from_1900 = main.replace(" date1904=\"1\"", "").replace("chartTrackingRefBase", "date1904");
+        assert_eq!(birth_date(&from_1900), "1968-04-07");
+    }
+}
+
+#[test]
+fn a_note_right_of_the_table_is_left_out_of_a_workbook_and_told() {
+    let text = |at: &str, text: &str| format!("<c r=\"{at}\" t=\"str\"><v>{text}</v></c>");
+    let person = |row: u32| {
+        let cells = ["A", "B", "C", "D", "E"].map(|at| text(&format!("{at}{row}"), at));
+        cells.concat()
+    };
+    let rows = [
+        format!("<row r=\"2\">{}</row>", person(2)),
+        format!("<row r=\"3\">{}{}</row>", person(3), text("N3", "cek lagi")),
+        format!("<row r=\"4\">{}{}</row>", person(4), text("ZZ4", "cek lagi")),
+        format!("<row r=\"5\">{}</row>", text("N5", "cek lagi")),
+    ];
+    let mut roster = open(Cursor::new(sheet(&rows.concat())), &Limits::default()).unwrap();
+    let records: Vec<_> = roster.by_ref().map(Result::unwrap).collect();
+    assert!(records.iter().all(|record| record.row.fault.is_none() && record.original.len() == 5));
+    assert_eq!(records.len(), 3);
+    let warnings = roster.left_out().warnings();
+    assert_eq!(
+        warnings[0].message,
+        "What stands right of the table was left out, in rows: 3. The first is at N3."
+    );
+}
+
+#[test]
+fn a_formula_that_was_never_computed_is_no_empty_cell() {
+    let text = |text: &str| format!("<c t=\"str\"><v>{text}</v></c>");
+    let five = [text("1"), text("2"), text("Ani"), text("x"), text("P")].concat();
+    let formula = "<c><f>1+1</f></c>";
+    let rows = [
+        five.replace(&text("Ani"), formula),
+        // Nothing but formulas is not nothing.
+        formula.repeat(5),
+        // One that came to an empty text, and one in a column that nobody reads.
+        five.replace(&text("Ani"), "<c t=\"str\"><f>A1</f><v></v></c>"),
+        format!("{five}{formula}"),
+        five.replace(&text("Ani"), "<c t=\"str\"><f>A1</f><v>Budi</v></c>"),
+    ];
+    let rows: String = rows.iter().map(|cells| format!("<row>{cells}</row>")).collect();
+    let roster = read(sheet(&rows)).unwrap();
+    let faults: Vec<_> =
+        roster.rows.iter().map(|row| row.fault.as_ref().map(|fault| &fault.message[..])).collect();
+    assert_eq!(
+        faults,
+        [
+            Some("The formula under NAMA was never computed: there is no value."),
+            Some(
+                "The formula under NIK, NIP, NAMA, TANGGAL LAHIR, JENIS KELAMIN was never computed: there is no value."
+            ),
+            None,
+            None,
+            None,
+        ]
+    );
+    assert_eq!(names(&roster)[2..], ["", "Ani", "Budi"]);
+}
+
+#[test]
+fn a_workbook_that_unpacks_without_end_is_refused() {
+    let limits = Limits { unpacked_bytes: 4 << 20, ..Limits::default() };
+    // Blanks in one text, rows of nothing, comments: each claims to be of no size.
+    for (below, code) in [
+        (" ".repeat(8 << 20), ProblemCode::InvalidFormat),
+        ("<!-- -->".repeat(1 << 20), ProblemCode::OutOfRange),
+        ("<row/>".repeat(1 << 20), ProblemCode::OutOfRange),
+        ("<row><c/><c/><c/><c/></row>".repeat(1 << 18), ProblemCode::OutOfRange),
+    ] {
+        let bytes = sheet(&below);
+        assert!(bytes.len() < 128 << 10, "it is small when it is packed");
+        let error = read_within(&bytes, &limits).err().unwrap();
+        assert_eq!(error.problem().code, code, "{error}");
+    }
+}
+
+#[test]
+fn texts_that_do_not_fit_into_memory_are_refused() {
+    for texts in
+        ["<si/>".repeat((2 << 20) + 1), format!("<si><t>{}</t></si>", "y".repeat(60 << 10)).repeat(300)]
+    {
+        let message =
+            refused_as(workbook(b"<x/>", format!("<sst>{texts}</sst>").as_bytes()), ProblemCode::OutOfRange);
+        assert_eq!(message, "The workbook has too much text in it.");
+    }
+}
+
+#[test]
+fn a_workbook_that_is_broken_is_refused() {
+    let cell = |at: &str| format!("<row><c r=\"{at}\" t=\"str\"><v>x</v></c></row>");
+    for below in [
+        "<row r=\"1\"/>".to_owned(),
+        "<row r=\"9999999\"/>".to_owned(),
+        "<row r=\"x\"/>".to_owned(),
+        "<row><c t=\"s\"><v>7</v></c></row>".to_owned(),
+        "<row><c t=\"str\"><v>&unknown;</v></c></row>".to_owned(),
+        "<row><c t=\"str\"><v>&#0;</v></c></row>".to_owned(),
+        "<row><c".to_owned(),
+        "<a>".repeat(100),
+        cell("9"),
+        cell("XFE1"),
+        "<row><c r=\"B3\"><v>1</v></c><c r=\"A3\"><v>1</v></c></row>".to_owned(),
+        format!("<row><c t=\"str\"><v>{}</v></c></row>", "y".repeat(100 << 10)),
+    ] {
+        refused_as(sheet(&below), ProblemCode::InvalidFormat);
+    }
+    refused_as(sheet_of("<c r=\"XFD1\" t=\"str\"><v>x</v></c>", ""), ProblemCode::OutOfRange);
+    let whole = sheet(&cell("A2"));
+    assert!(read(&whole).is_ok());
+    for length in (4..whole.len()).step_by(7) {
+        refused_as(&whole[..length], ProblemCode::InvalidFormat);
+    }
+}
+
+#[test]
+fn what_is_packed_as_a_workbook_and_is_none_is_named() {
+    for (part, what) in [
+        ("word/document.xml", "DOCX"),
+        ("content.xml", "ODS"),
+        ("xl/workbook.bin", "XLSB"),
+        ("roster.csv", "zip"),
+    ] {
+        let message = refused_as(archive(&[(part, b"x")]), ProblemCode::InvalidFormat);
+        assert!(message.contains(what), "{message}");
+    }
+    let mut crowd = (Vec::new(), Vec::new());
+    (0..2_001).for_each(|_| put(&mut crowd.0, &mut crowd.1, "x", b""));
+    refused_as(close(crowd.0, &crowd.1, 2_001), ProblemCode::InvalidFormat);
+}
+
+#[test]
+fn gzip_is_gzip_whatever_it_is_called() {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(NEEDED.as_bytes()).unwrap();
+    assert!(refused_as(packed.finish().unwrap(), ProblemCode::InvalidFormat).contains("gzip"));
+}
+
+/// A file of any size that takes no room: a beginning, and one byte without end.
+struct Endless {
+    begin: Vec<u8>,
+    at: u64,
+    length: u64,
+    read: std::sync::Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl io::Read for Endless {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let length = buf.len().min(usize::try_from(self.length - self.at).unwrap());
+        for byte in &mut buf[..length] {
+            *byte = usize::try_from(self.at).ok().and_then(|at| self.begin.get(at)).copied().unwrap_or(b'y');
+            self.at += 1;
+        }
+        self.read.fetch_add(length as u64, std::sync::atomic::Ordering::Relaxed);
+        Ok(length)
+    }
+}
+
+impl Seek for Endless {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.at = match to {
+            SeekFrom::Start(at) => at,
+            SeekFrom::End(_) => self.length,
+            SeekFrom::Current(_) => self.at,
+        };
+        Ok(self.at)
+    }
+}
+
+#[test]
+fn a_line_of_500_megabytes_is_refused_when_it_is_longer_than_a_row() {
+    let marked = "é".to_owned();
+    for begin in [format!("{marked}{NEEDED}\n1,2,\"never closed"), marked.clone(), format!("{NEEDED}\né")] {
+        let read = std::sync::Arc::default();
+        let file =
+            Endless { begin: begin.into(), at: 0, length: 500 << 20, read: std::sync::Arc::clone(&read) };
+        let error =
+            open(file, &Limits::default()).and_then(|roster| roster.collect::<Result<Vec<_>, _>>()).err();
+        assert!(
+            matches!(error, Some(RosterError::RowTooLong { .. } | RosterError::Columns { .. })),
+            "{error:?}"
+        );
+        assert!(read.load(std::sync::atomic::Ordering::Relaxed) < 2 << 20, "of 500 MB, two are read at most");
+    }
+}
+
+#[test]
+fn what_cannot_be_seen_stays_in_the_cell_for_the_rules_to_refuse() {
+    let roster = roster(&format!("{NEEDED}\n1,2,\u{202e}inA,x,P\n3,4,Bu\u{200b}di,x,L\n"));
+    assert_eq!(names(&roster), ["\u{202e}inA", "Bu\u{200b}di"]);
+    for name in names(&roster) {
+        let problem = domain::text::required(name, 100, "fullName").unwrap_err();
+        assert_eq!(problem.code, ProblemCode::InvalidFormat);
+    }
+}

@@ -1,0 +1,153 @@
+//! Workbooks as another program writes them.
+
+use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet};
+
+use super::*;
+use domain::identity::NumberColumn;
+use domain::onboarding::judge_numbers;
+use domain::problem::ProblemCode;
+
+const RAW: &[u8] = include_bytes!("../../../../demo/south-sumatra/roster-raw.csv");
+
+/// Writes rows of texts, from the first row of a sheet on.
+fn write(sheet: &mut Worksheet, rows: &[Vec<String>]) {
+    for (at, row) in (0..).zip(rows) {
+        for (column, cell) in (0..).zip(row) {
+            if !cell.is_empty() {
+                sheet.write_string(at, column, cell).unwrap();
+            }
+        }
+    }
+}
+
+fn rows_of(text: &str) -> Vec<Vec<String>> {
+    text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+fn workbook_of(rows: &[Vec<String>]) -> Vec<u8> {
+    let mut workbook = Workbook::new();
+    write(workbook.add_worksheet(), rows);
+    workbook.save_to_buffer().unwrap()
+}
+
+#[test]
+fn the_raw_roster_is_the_same_as_a_workbook_with_all_that_is_planted_in_it() {
+    let csv = read(RAW).unwrap();
+    let mut rows = vec![open(Cursor::new(RAW), &Limits::default()).unwrap().columns().to_vec()];
+    rows.extend(csv.originals.iter().cloned());
+    let again = read(workbook_of(&rows)).unwrap();
+    assert_eq!(again.rows.len(), 8_168);
+    assert!(again.rows.iter().zip(&csv.rows).all(|(one, other)| one == other));
+    // A cell with line breaks is one row of a sheet.
+    assert_eq!(again.lines, (2..=8_169).collect::<Vec<_>>());
+}
+
+#[test]
+fn identity_numbers_that_are_numbers_are_damaged_and_a_column_of_them_stops_the_file() {
+    let csv = read(RAW).unwrap();
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet();
+    write(sheet, &rows_of(NEEDED));
+    let mut expected = Vec::new();
+    let whole: Vec<u64> = csv.rows.iter().filter_map(|row| row.national_id.parse().ok()).take(100).collect();
+    for (at, number) in (1..).zip(&whole) {
+        // Fifteen digits are kept.
+        let rounded = number / 10 * 10;
+        sheet.write_number(at, 0, rounded as f64).unwrap();
+        sheet.write_number(at, 1, 197_807_222_007_012_420_f64).unwrap();
+        sheet.write_string(at, 2, "Ani").unwrap();
+        expected.push(format!("{rounded}.0"));
+    }
+    let roster = read(workbook.save_to_buffer().unwrap()).unwrap();
+    let numbers: Vec<&str> = roster.rows.iter().map(|row| row.national_id.as_str()).collect();
+    assert_eq!(numbers, expected);
+    assert!(roster.rows.iter().all(|row| row.service_number.ends_with(".0")));
+    // In the report as well: sent again, it must not pass for a number that somebody has corrected.
+    assert_eq!(roster.originals[0][0], expected[0]);
+    let problem = judge_numbers(numbers.into_iter().collect::<NumberColumn>(), "file").unwrap_err();
+    assert_eq!(problem.code, ProblemCode::IdentifierDamagedBySpreadsheet);
+}
+
+#[test]
+fn days_and_amounts_are_read_as_they_were_typed() {
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet();
+    write(sheet, &rows_of("NIK,NIP,NAMA,TGL LAHIR,L/P,TMT,GAJI POKOK"));
+    let day = Format::new().set_num_format("[$-421]dd mmmm yyyy");
+    for (at, text) in [(0, "1"), (1, "2"), (2, "Ani"), (4, "P")] {
+        sheet.write_string(1, at, text).unwrap();
+    }
+    sheet.write_datetime_with_format(1, 3, ExcelDateTime::from_ymd(1978, 7, 22).unwrap(), &day).unwrap();
+    // A day without its format.
+    sheet.write_number(1, 5, 41_944).unwrap();
+    sheet.write_number_with_format(1, 6, 4_250_000, &Format::new().set_num_format("\"Rp\"#,##0.00")).unwrap();
+    let roster = read(workbook.save_to_buffer().unwrap()).unwrap();
+    let row = &roster.rows[0];
+    assert_eq!((row.birth_date.as_str(), row.starts_on.as_deref()), ("1978-07-22", Some("2014-11-01")));
+    assert_eq!(row.monthly_wage.as_deref(), Some("4250000"));
+}
+
+#[test]
+fn titles_that_are_merged_may_stand_above_the_header() {
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet();
+    let bold = Format::new().set_bold();
+    sheet.merge_range(0, 0, 0, 4, "DAFTAR PEGAWAI NEGERI SIPIL", &bold).unwrap();
+    sheet.merge_range(1, 0, 1, 4, "PEMERINTAH PROVINSI SUMATERA SELATAN", &bold).unwrap();
+    for (at, name) in (0..).zip(NEEDED.split(',')) {
+        sheet.write_string(4, at, name).unwrap();
+        sheet.write_string(5, at, "x").unwrap();
+    }
+    let roster = read(workbook.save_to_buffer().unwrap()).unwrap();
+    assert_eq!((roster.rows.len(), roster.lines), (1, vec![6]));
+}
+
+#[test]
+fn one_sheet_that_can_be_seen_is_the_roster() {
+    let people = rows_of(&format!("{NEEDED}\n1,2,Ani,x,P"));
+    let mut workbook = Workbook::new();
+    write(workbook.add_worksheet(), &rows_of("Petunjuk\nNIK,Enam belas angka"));
+    write(workbook.add_worksheet().set_name("PNS").unwrap(), &people);
+    write(workbook.add_worksheet().set_name("Lama").unwrap().set_hidden(true), &people);
+    assert_eq!(names(&read(workbook.save_to_buffer().unwrap()).unwrap()), ["Ani"]);
+
+    write(workbook.add_worksheet().set_name("CPNS").unwrap(), &people);
+    let problem = refused(workbook.save_to_buffer().unwrap()).problem();
+    assert_eq!(problem.message, "The workbook has several sheets with a roster: PNS, CPNS.");
+}
+
+#[test]
+fn the_sheet_that_is_closest_to_a_roster_is_told_what_it_lacks() {
+    let mut workbook = Workbook::new();
+    write(workbook.add_worksheet(), &rows_of("Petunjuk"));
+    write(workbook.add_worksheet(), &rows_of("NIP,NAMA,TGL LAHIR,SKPD,OPD\n1,2,3,4,5"));
+    let RosterError::Columns { missing, doubled, .. } = refused(workbook.save_to_buffer().unwrap()) else {
+        panic!("columns are missing")
+    };
+    assert_eq!(missing, [Column::NationalId, Column::Sex]);
+    assert_eq!(doubled[0].column, Column::WorkUnit);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn cells_come_out_as_they_went_in(
+        cells in proptest::collection::vec(proptest::collection::vec("[a-c\"é< &>_x0D\n]{0,10}", 5), 1..6),
+    ) {
+        let mut rows = rows_of(NEEDED);
+        rows.extend(cells.iter().cloned());
+        let is_row = |row: &&Vec<String>| row.iter().any(|cell| !cell.trim().is_empty());
+        let expected: Vec<&Vec<String>> = cells.iter().filter(is_row).collect();
+        match read(workbook_of(&rows)) {
+            Err(error) => prop_assert!(expected.is_empty(), "{error}"),
+            Ok(roster) => {
+                prop_assert_eq!(roster.rows.len(), expected.len());
+                for (row, cells) in roster.rows.iter().zip(expected) {
+                    let texts = [&row.national_id, &row.service_number, &row.full_name, &row.birth_date, &row.sex];
+                    prop_assert_eq!(texts.map(String::as_str), [0, 1, 2, 3, 4].map(|at| cells[at].as_str()));
+                }
+            }
+        }
+    }
+}
