@@ -1,7 +1,7 @@
 //! Settings: one documented struct, from flags or the environment. Absurd values stop the start with a sentence that
 //! names the key, never the value.
 
-mod door;
+mod http;
 mod identity;
 mod roster;
 
@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use sqlx::postgres::PgConnectOptions;
 use zeroize::Zeroizing;
 
-pub use self::door::Door;
+pub use self::http::HttpSettings;
 pub use self::identity::{Identity, Trust};
 pub use self::roster::RosterLimits;
 use crate::store::database::PoolSettings;

@@ -32,8 +32,8 @@ use domain::problem::Problem;
 use domain::text;
 use roster::Limits;
 
+mod batch;
 mod report_file;
-mod road;
 mod sheet;
 mod template_file;
 mod verdict;
@@ -269,7 +269,7 @@ async fn attempt(
     let read = Sheet::read(&args.file, &size.limits).await?;
     let report = args.report.as_deref().map(|path| ReportFile::create(path, &args.file)).transpose()?;
     let Some(mut sheet) = read else {
-        return road::drive(args, size, database, actor, today, report).await;
+        return batch::drive(args, size, database, actor, today, report).await;
     };
     let input = input_of(args, &mut sheet);
     let trail = Trail::of_command(database, actor, "onboardCivilServants");

@@ -19,7 +19,7 @@ use crate::actions::onboarding::retention::{Keeps, Tidied, tidy};
 use crate::actions::onboarding::worker::{self, Pace};
 use crate::actions::register_client::Scope;
 use crate::clock::Clock;
-use crate::config::{Config, Door, Environment, Listen, Trust, write_private};
+use crate::config::{Config, Environment, HttpSettings, Listen, Trust, write_private};
 use crate::demo::SOUTH_SUMATRA_GOVERNMENT;
 use crate::http::auth::provider::Provider;
 use crate::http::auth::{self, Authority};
@@ -68,7 +68,7 @@ pub struct Serve {
     waiting_days: u16,
 
     #[command(flatten)]
-    door: Door,
+    http: HttpSettings,
 }
 
 /// How long the tokens of a demonstration hold.
@@ -97,7 +97,7 @@ impl Serve {
             bail!("REGISTRY_ONBOARDING_WORKERS must be between 0 and 16");
         }
         let keeps = self.keeps()?;
-        let settings = self.door.settings(config.environment).await?;
+        let settings = self.http.settings(config.environment).await?;
         if self.demo && !self.listen.listen.ip().is_loopback() {
             bail!(
                 "REGISTRY_LISTEN: a demonstration gives its tokens to everybody, so it listens on this machine only"

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::door::within;
+use super::http::within;
 
 /// Limits of rosters.
 #[derive(Args, Clone, Debug)]

@@ -9,7 +9,7 @@ use super::random::Random;
 use super::{DemoSize, RECORDED_BY, day, first_day, morning_of, names};
 use crate::store::keys::{Keys, NumberKind};
 use domain::employer::{EmployerKind, TaxNumber};
-use domain::identity::RegionBook;
+use domain::identity::RegionCodes;
 use domain::participant::Sex;
 
 /// Internal id of the provincial government of South Sumatra, in a synthetic register of any size. It has nobody yet:
@@ -195,7 +195,7 @@ pub fn company_tax_number() -> String {
 
 /// A tax number that nobody has: no type of taxpayer has the number 99.
 fn tax_number(employer: i64) -> TaxNumber {
-    let book = RegionBook::default();
+    let book = RegionCodes::default();
     (0..10)
         .find_map(|check| TaxNumber::parse(&format!("99{employer:06}{check}999000"), &book, "taxNumber").ok())
         .expect("one of ten check digits is right")

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::*;
 use domain::enrollment::EnrollmentStatus;
-use domain::identity::{NationalId, RegionBook, check_against_person};
+use domain::identity::{NationalId, RegionCodes, check_against_person};
 
 fn world(participants: u64) -> World {
     let names: Vec<String> = AREAS.iter().map(|area| format!("Provinsi {}", area.id)).collect();
@@ -31,7 +31,7 @@ fn no_two_people_share_a_number_in_any_lap() {
 
 #[test]
 fn identity_numbers_are_well_formed_and_nobodys() {
-    let book = RegionBook::new(AREAS.iter().map(|area| area.id.to_string()));
+    let book = RegionCodes::new(AREAS.iter().map(|area| area.id.to_string()));
     for person in People::of(&world(3_000)) {
         let (number, doubts) = NationalId::parse(&person.national_id, &book, "nationalId").unwrap();
         let disagreements = check_against_person(&number, person.birth_date, person.sex, "birthDate", "sex");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
 
-use super::context::{Asker, asker, request};
+use super::context::{Caller, caller, request};
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::NodeId;
@@ -32,11 +32,11 @@ impl Agreement {
     }
 
     /// The agreement of an internal id, as it stands today.
-    pub fn find(asker: &Asker, id: i64) -> Option<Self> {
+    pub fn find(caller: &Caller, id: i64) -> Option<Self> {
         // Recorded by another process this very moment, and not heard of yet.
-        let newest = || asker.database.reference().agreements.by_id(id).cloned();
-        let agreement = asker.reference.agreements.by_id(id).cloned().or_else(newest)?;
-        Some(Self { agreement, day: asker.today() })
+        let newest = || caller.database.reference().agreements.by_id(id).cloned();
+        let agreement = caller.reference.agreements.by_id(id).cloned().or_else(newest)?;
+        Some(Self { agreement, day: caller.today() })
     }
 }
 
@@ -55,7 +55,7 @@ impl Agreement {
 
     /// With the government of this province.
     async fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
-        Province::find_on(asker(ctx), self.agreement.province, self.day)
+        Province::find_on(caller(ctx), self.agreement.province, self.day)
     }
 
     /// Where it stands today, or on the day for which its province was asked: what was stated, and what its dates say.
@@ -146,7 +146,7 @@ impl Commitment {
     async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
         let people = load(&request(ctx).loaders.workforce, self.province).await?;
         let counts = among(people.iter().flatten(), self.commitment.scope.groups());
-        Ok(ParticipantCounts::told(&asker(ctx).actor, counts))
+        Ok(ParticipantCounts::told(&caller(ctx).actor, counts))
     }
 }
 
@@ -274,7 +274,7 @@ impl AgreementMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: RecordAgreementInput,
     ) -> Result<RecordAgreementPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let key = input.idempotency_key;
         let commitments = input.commitments.into_iter();
         let input = action::Input {
@@ -291,11 +291,11 @@ impl AgreementMutation {
             source: input.source,
         };
         let done =
-            record_agreement(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
-        let reference = asker.database.reference();
+            record_agreement(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input).await?;
+        let reference = caller.database.reference();
         let agreement =
             done.value.and_then(|recorded| reference.agreements.by_id(recorded.agreement).cloned());
-        let agreement = agreement.map(|agreement| Agreement { agreement, day: asker.today() });
+        let agreement = agreement.map(|agreement| Agreement { agreement, day: caller.today() });
         Ok(RecordAgreementPayload { agreement, errors: user_errors(done.problems) })
     }
 }

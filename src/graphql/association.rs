@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::connection::{PageArguments, Total};
-use super::context::{Asker, asker, request};
+use super::context::{Caller, caller, request};
 use super::employer::counts;
 use super::error::FieldError;
 use super::loaders::load;
@@ -65,7 +65,7 @@ impl Association {
 
     /// Where it is.
     async fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
-        Province::find(asker(ctx), self.0.province_id)
+        Province::find(caller(ctx), self.0.province_id)
     }
 
     /// The people with an enrollment, open or ended, through it; in the order of their first enrollment.
@@ -113,9 +113,9 @@ impl AssociationFilter {
     ///
     /// # Errors
     /// `UNKNOWN_CODE` or `BAD_FILTER`.
-    pub fn read(self, asker: &Asker) -> Result<store::AssociationFilter, FieldError> {
+    pub fn read(self, caller: &Caller) -> Result<store::AssociationFilter, FieldError> {
         Ok(store::AssociationFilter {
-            province: province_of(asker, self.province_code)?,
+            province: province_of(caller, self.province_code)?,
             words: words_of(self.name, text::words)?,
         })
     }
@@ -183,11 +183,11 @@ impl AssociationQuery {
         #[graphql(desc = "Only these.")] filter_by: Option<AssociationFilter>,
         #[graphql(desc = "In this order.")] order_by: Option<AssociationOrder>,
     ) -> Result<AssociationConnection, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let (order, direction) = AssociationOrder::read(order_by);
         let page = PageArguments { first, after, last, before }.page(order, direction)?;
-        let filter = filter_by.unwrap_or_default().read(asker)?;
-        let slice = store::list(&asker.session, &filter, &page).await?;
+        let filter = filter_by.unwrap_or_default().read(caller)?;
+        let slice = store::list(&caller.session, &filter, &page).await?;
         let slice = slice.map(|row| (row.position(&page), Association(row)));
         Ok(AssociationConnection::new(slice, &page, Total::Associations(filter)))
     }
@@ -227,12 +227,13 @@ impl AssociationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: RegisterAssociationInput,
     ) -> Result<RegisterAssociationPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let key = input.idempotency_key;
         let input =
             action::Input { name: input.name, trade: input.trade, province_code: input.province_code };
-        let done = register_association(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input)
-            .await?;
+        let done =
+            register_association(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input)
+                .await?;
         let association = match done.value {
             Some(action::Registered { association }) => {
                 Association::load(ctx, association).await.map_err(FieldError::of_write)?

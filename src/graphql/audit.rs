@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use chrono::Datelike as _;
 
 use super::connection::{PageArguments, Total};
-use super::context::asker;
+use super::context::caller;
 use super::error::FieldError;
 use super::node_id::{NodeId, participant_id};
 use super::scalar::DateTime;
@@ -23,11 +23,11 @@ impl AuditEntry {
     /// # Errors
     /// The database is away.
     pub async fn load(ctx: &Context<'_>, id: i64) -> Result<Option<Self>, FieldError> {
-        let asker = asker(ctx);
-        if !asker.actor.may(Operation::ReadAudit) {
+        let caller = caller(ctx);
+        if !caller.actor.may(Operation::ReadAudit) {
             return Ok(None);
         }
-        Ok(store::find(&asker.database.bulk, id).await?.map(Self))
+        Ok(store::find(&caller.database.bulk, id).await?.map(Self))
     }
 }
 
@@ -137,12 +137,12 @@ impl AuditQuery {
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these.")] filter_by: Option<AuditFilter>,
     ) -> Result<AuditEntryConnection, FieldError> {
-        let asker = asker(ctx);
-        asker.demand(Operation::ReadAudit)?;
+        let caller = caller(ctx);
+        caller.demand(Operation::ReadAudit)?;
         let page = PageArguments { first, after, last, before }.newest_first()?;
         let filter = filter_by.unwrap_or_default().read()?;
         // Not by way of `control`: the trail is long, and everything else hangs on those connections.
-        let slice = store::list(&asker.database.bulk, &filter, &page).await?;
+        let slice = store::list(&caller.database.bulk, &filter, &page).await?;
         let slice = slice.map(|row| (row.position(), AuditEntry(row)));
         Ok(AuditEntryConnection::new(slice, &page, Total::Entries(filter)))
     }

@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 use chrono::NaiveDate;
 
 use super::connection::{PageArguments, Total};
-use super::context::{Asker, asker, request};
+use super::context::{Caller, caller, request};
 use super::employer::counts;
 use super::error::FieldError;
 use super::loaders::{load, load_many};
@@ -35,10 +35,10 @@ impl Channel {
     ///
     /// # Errors
     /// A row names a channel that the reference data do not have: ours.
-    pub fn find(asker: &Asker, id: i64) -> Result<Self, FieldError> {
-        let channel = asker.reference.channel(id).cloned();
+    pub fn find(caller: &Caller, id: i64) -> Result<Self, FieldError> {
+        let channel = caller.reference.channel(id).cloned();
         // Opened by another process this very moment, and not heard of yet.
-        let channel = channel.or_else(|| asker.database.reference().channel(id).cloned());
+        let channel = channel.or_else(|| caller.database.reference().channel(id).cloned());
         channel.map(Self).ok_or_else(|| StoreError::Fault("a row names an unknown channel".into()).into())
     }
 }
@@ -68,7 +68,7 @@ impl Channel {
 
     /// Regional office above a branch, branch above an outlet.
     async fn parent(&self, ctx: &Context<'_>) -> Option<Result<Self, FieldError>> {
-        Some(Self::find(asker(ctx), self.0.parent?))
+        Some(Self::find(caller(ctx), self.0.parent?))
     }
 
     /// The channels directly below it, by code.
@@ -87,7 +87,7 @@ impl Channel {
 
     /// The provinces that it serves; a regional office may serve several.
     async fn provinces(&self, ctx: &Context<'_>) -> Result<Vec<Province>, FieldError> {
-        self.0.provinces.iter().map(|&id| Province::find(asker(ctx), id)).collect()
+        self.0.provinces.iter().map(|&id| Province::find(caller(ctx), id)).collect()
     }
 
     /// The bank or body that runs it, where that is not the agency.
@@ -107,7 +107,7 @@ impl Channel {
 
     /// Can people be enrolled there today?
     async fn is_open(&self, ctx: &Context<'_>) -> bool {
-        self.0.is_open_on(asker(ctx).today())
+        self.0.is_open_on(caller(ctx).today())
     }
 
     /// How many people it and the channels below it first brought in.
@@ -118,14 +118,14 @@ impl Channel {
     /// How many people it first brought in itself, without the channels below it.
     async fn own_counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
         let counts = load(&request(ctx).loaders.own_counts, self.0.id).await?.unwrap_or_default();
-        Ok(ParticipantCounts::told(&asker(ctx).actor, counts))
+        Ok(ParticipantCounts::told(&caller(ctx).actor, counts))
     }
 
     /// The day on which it last brought in somebody of your scope itself; null where it never did, where it serves none of
     /// your provinces, and for roles that see no people.
     async fn last_enrollment_on(&self, ctx: &Context<'_>) -> Option<Result<Date, FieldError>> {
-        let asker = asker(ctx);
-        if !asker.actor.may(Operation::ReadPeople) || !is_within_scope(asker, &self.0) {
+        let caller = caller(ctx);
+        if !caller.actor.may(Operation::ReadPeople) || !is_within_scope(caller, &self.0) {
             return None;
         }
         let last = load(&request(ctx).loaders.last_enrollments, self.0.id).await;
@@ -209,7 +209,7 @@ pub async fn channels_page(
     order: Option<ChannelOrder>,
     keep: impl Fn(&model::Channel) -> bool,
 ) -> Result<ChannelConnection, FieldError> {
-    let asker = asker(ctx);
+    let caller = caller(ctx);
     let (field, direction) = order.map_or((ChannelOrderField::Code, Direction::Ascending), |order| {
         (order.field, order.direction.into())
     });
@@ -221,18 +221,18 @@ pub async fn channels_page(
         },
         direction,
     )?;
-    let province = province_of(asker, filter.province_code)?;
+    let province = province_of(caller, filter.province_code)?;
     let kinds: Vec<model::ChannelKind> = all_of(filter.kind)?;
     let words = words_of(filter.name, text::words)?;
     let parent = filter.parent_code.map(|code| {
-        asker
+        caller
             .reference
             .channel_by_code(&code)
             .map(|channel| channel.id)
             .ok_or(FieldError::UnknownCode("channel"))
     });
     let parent = parent.transpose()?;
-    let today = asker.today();
+    let today = caller.today();
     let kept = |channel: &model::Channel| {
         keep(channel)
             && province.is_none_or(|province| channel.provinces.contains(&province))
@@ -246,7 +246,7 @@ pub async fn channels_page(
         ChannelOrderField::Name => channel.name_key.clone(),
         ChannelOrderField::OpenedOn => channel.opened_on.map(|day| day.to_string()).unwrap_or_default(),
     };
-    let mut channels: Vec<_> = asker.reference.channels().filter(|channel| kept(channel)).collect();
+    let mut channels: Vec<_> = caller.reference.channels().filter(|channel| kept(channel)).collect();
     if let Some(since) = filter.dormant_since {
         keep_dormant(ctx, &mut channels, since.0).await?;
     }
@@ -268,16 +268,16 @@ async fn keep_dormant(
     channels: &mut Vec<&Arc<model::Channel>>,
     since: NaiveDate,
 ) -> Result<(), FieldError> {
-    let asker = asker(ctx);
+    let caller = caller(ctx);
     // When somebody was brought in is more than a figure in fives.
-    asker.demand(Operation::ReadCoverage)?;
-    asker.demand(Operation::ReadPeople)?;
-    let today = asker.today();
+    caller.demand(Operation::ReadCoverage)?;
+    caller.demand(Operation::ReadPeople)?;
+    let today = caller.today();
     if today < since {
         return Err(FieldError::Filter("dormantSince is a day to come: ask for today or a day before it."));
     }
     channels.retain(|channel| {
-        channel.is_open_on(today) && channel.is_open_on(since) && is_within_scope(asker, channel)
+        channel.is_open_on(today) && channel.is_open_on(since) && is_within_scope(caller, channel)
     });
     let ids = channels.iter().map(|channel| channel.id).collect();
     let last = load_many(&request(ctx).loaders.last_enrollments, ids).await?;
@@ -287,8 +287,8 @@ async fn keep_dormant(
 
 /// Is it one of the actor's channels, or does it serve its provinces? When others brought in people of these is not asked:
 /// where there are none, all of theirs would have to be read.
-fn is_within_scope(asker: &Asker, channel: &model::Channel) -> bool {
-    let scope = &asker.actor.scope;
+fn is_within_scope(caller: &Caller, channel: &model::Channel) -> bool {
+    let scope = &caller.actor.scope;
     (scope.channels.is_empty() || scope.channels.contains(&channel.id))
         && (scope.provinces.is_empty()
             || channel.provinces.iter().any(|province| scope.provinces.contains(province)))
@@ -315,7 +315,7 @@ impl ChannelQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The agency's own code.")] code: String,
     ) -> Option<Channel> {
-        asker(ctx).reference.channel_by_code(&code).cloned().map(Channel)
+        caller(ctx).reference.channel_by_code(&code).cloned().map(Channel)
     }
 
     /// Channels, by code unless said.
@@ -397,7 +397,7 @@ impl ChannelMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: OpenChannelInput,
     ) -> Result<OpenChannelPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let key = input.idempotency_key;
         let input = action::Input {
             code: input.code,
@@ -408,8 +408,9 @@ impl ChannelMutation {
             operator: input.operator,
             opened_on: input.opened_on.map(|day| day.0),
         };
-        let done = open_channel(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
-        let channel = done.value.map(|opened| Channel::find(asker, opened.channel)).transpose()?;
+        let done =
+            open_channel(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input).await?;
+        let channel = done.value.map(|opened| Channel::find(caller, opened.channel)).transpose()?;
         Ok(OpenChannelPayload { channel, errors: user_errors(done.problems) })
     }
 
@@ -419,12 +420,12 @@ impl ChannelMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: CloseChannelInput,
     ) -> Result<CloseChannelPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let key = input.idempotency_key;
         let input = closing::Input { code: input.code, on: input.on.0 };
         let done =
-            close_channel(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
-        let reference = asker.database.reference();
+            close_channel(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input).await?;
+        let reference = caller.database.reference();
         let channel = done.value.and_then(|closed| reference.channel(closed.channel).cloned()).map(Channel);
         Ok(CloseChannelPayload { channel, errors: user_errors(done.problems) })
     }

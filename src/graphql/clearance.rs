@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
-use super::context::{asker, request, speaks_indonesian};
+use super::context::{caller, request, speaks_indonesian};
 use super::contribution::RuleCitation;
 use super::error::FieldError;
 use super::scalar::{Date, DateTime, int};
@@ -136,12 +136,12 @@ impl ClearanceQuery {
     ) -> Result<LicenceClearance, FieldError> {
         // Asked by GET it writes all the same: a line that only its client knows of, and nothing that another answer
         // depends on. So a repetition does no harm, and its price in points bounds how many there are.
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let language = if speaks_indonesian(ctx) { Language::Indonesian } else { Language::English };
         let question = action::Request {
-            actor: &asker.actor,
-            now: asker.clock.now(),
-            today: asker.today(),
+            actor: &caller.actor,
+            now: caller.clock.now(),
+            today: caller.today(),
             language,
             id: request(ctx).trail.request_id(),
         };
@@ -151,7 +151,7 @@ impl ClearanceQuery {
             licence_type: input.licence_type,
             as_of: input.as_of.map(|day| day.0),
         };
-        Ok(LicenceClearance(clear_licence(&asker.database, question, &input).await?))
+        Ok(LicenceClearance(clear_licence(&caller.database, question, &input).await?))
     }
 
     /// What was answered under a certificate number, to the letter, however long ago. Null where nothing was.
@@ -161,19 +161,19 @@ impl ClearanceQuery {
         #[graphql(desc = "The number of the certificate; hyphens, blanks and case do not matter.")]
         certificate_number: String,
     ) -> Option<Result<LicenceClearance, FieldError>> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let Some(number) = CertificateNumber::parse(&certificate_number) else {
             let message = "A certificate number is LC and five groups of four letters; the last letter checks the others.";
             return Some(Err(FieldError::Identifier(message.to_owned())));
         };
-        let found = recall(&asker.database, &asker.actor, &number).await.map_err(FieldError::from);
+        let found = recall(&caller.database, &caller.actor, &number).await.map_err(FieldError::from);
         found.map(|row| row.map(LicenceClearance)).transpose()
     }
 
     /// The licences that can be asked for today, by code, with the regulation that names each.
     async fn licence_types(&self, ctx: &Context<'_>) -> Vec<RuleCitation> {
-        let asker = asker(ctx);
-        action::licences(&asker.database, asker.today()).into_iter().map(RuleCitation::from).collect()
+        let caller = caller(ctx);
+        action::licences(&caller.database, caller.today()).into_iter().map(RuleCitation::from).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use super::association::Association;
 use super::channel::{Channel, has_words};
 use super::connection::{PageArguments, Total};
-use super::context::{Asker, asker};
+use super::context::{Caller, caller};
 use super::employer::Employer;
 use super::error::FieldError;
 use super::node_id::{NodeId, association_id, client_id, employer_id};
@@ -31,14 +31,14 @@ connection!(ClientConnection, ClientEdge, Client, "clients", "client");
 
 impl Client {
     /// The client of an internal id, for whoever manages clients; for everybody else there is none.
-    pub fn find(asker: &Asker, id: i64) -> Option<Self> {
-        let known = asker.database.clients.known();
-        known.by_id(id).filter(|_| asker.actor.may(Operation::ManageClients)).cloned().map(Self)
+    pub fn find(caller: &Caller, id: i64) -> Option<Self> {
+        let known = caller.database.clients.known();
+        known.by_id(id).filter(|_| caller.actor.may(Operation::ManageClients)).cloned().map(Self)
     }
 
     /// The client that was just written.
-    fn written(asker: &Asker, id: i64) -> Result<Self, FieldError> {
-        Self::find(asker, id)
+    fn written(caller: &Caller, id: i64) -> Result<Self, FieldError> {
+        Self::find(caller, id)
             .ok_or_else(|| StoreError::Fault("a client was written and is not there".into()).into())
     }
 }
@@ -78,7 +78,7 @@ impl Client {
 
     /// Only people who live in one of these; empty: in any.
     async fn provinces(&self, ctx: &Context<'_>) -> Result<Vec<Province>, FieldError> {
-        self.0.reach.provinces.iter().map(|&id| Province::find(asker(ctx), id)).collect()
+        self.0.reach.provinces.iter().map(|&id| Province::find(caller(ctx), id)).collect()
     }
 
     /// Only people of this employer.
@@ -93,7 +93,7 @@ impl Client {
 
     /// Only people whom this channel, or one below it, brought in.
     async fn channel(&self, ctx: &Context<'_>) -> Option<Result<Channel, FieldError>> {
-        Some(Channel::find(asker(ctx), self.0.reach.channel?))
+        Some(Channel::find(caller(ctx), self.0.reach.channel?))
     }
 
     /// Are its tokens refused?
@@ -147,12 +147,12 @@ impl ClientQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Id of a client.")] id: ID,
     ) -> Option<Result<Client, FieldError>> {
-        let asker = asker(ctx);
-        let id = match asker.demand(Operation::ManageClients).and_then(|()| client_id(&id)) {
+        let caller = caller(ctx);
+        let id = match caller.demand(Operation::ManageClients).and_then(|()| client_id(&id)) {
             Ok(id) => id,
             Err(error) => return Some(Err(error)),
         };
-        Client::find(asker, id).map(Ok)
+        Client::find(caller, id).map(Ok)
     }
 
     /// Clients, by name, for administrators.
@@ -165,8 +165,8 @@ impl ClientQuery {
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these.")] filter_by: Option<ClientFilter>,
     ) -> Result<ClientConnection, FieldError> {
-        let asker = asker(ctx);
-        asker.demand(Operation::ManageClients)?;
+        let caller = caller(ctx);
+        caller.demand(Operation::ManageClients)?;
         let page = PageArguments { first, after, last, before }.page(Order::Name, Direction::Ascending)?;
         let filter = filter_by.unwrap_or_default();
         let roles: Vec<actor::Role> = all_of(filter.role)?;
@@ -177,7 +177,7 @@ impl ClientQuery {
                 && filter.issuer.as_ref().is_none_or(|issuer| client.issuer == *issuer)
                 && has_words(&client.name, &words)
         };
-        let known = asker.database.clients.known();
+        let known = caller.database.clients.known();
         let mut list: Vec<(Position, (Position, Client))> = known
             .all()
             .filter(|client| kept(client))
@@ -283,8 +283,8 @@ impl ClientMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: RegisterClientInput,
     ) -> Result<RegisterClientPayload, FieldError> {
-        let asker = asker(ctx);
-        asker.demand(Operation::ManageClients)?;
+        let caller = caller(ctx);
+        caller.demand(Operation::ManageClients)?;
         let key = input.idempotency_key;
         let input = registering::Input {
             issuer: input.issuer,
@@ -294,8 +294,8 @@ impl ClientMutation {
             scope: input.scope.map(ClientScopeInput::read).transpose()?.unwrap_or_default(),
             reads_personal_data: input.reads_personal_data,
         };
-        let done = register_client(&asker.database, &asker.actor, key.as_deref(), &input).await?;
-        let client = done.value.map(|registered| Client::written(asker, registered.client)).transpose()?;
+        let done = register_client(&caller.database, &caller.actor, key.as_deref(), &input).await?;
+        let client = done.value.map(|registered| Client::written(caller, registered.client)).transpose()?;
         Ok(RegisterClientPayload { client, errors: user_errors(done.problems) })
     }
 
@@ -306,8 +306,8 @@ impl ClientMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: ChangeClientInput,
     ) -> Result<ChangeClientPayload, FieldError> {
-        let asker = asker(ctx);
-        asker.demand(Operation::ManageClients)?;
+        let caller = caller(ctx);
+        caller.demand(Operation::ManageClients)?;
         let key = input.idempotency_key;
         let input = changing::Input {
             client: client_id(&input.id)?,
@@ -316,8 +316,8 @@ impl ClientMutation {
             reads_personal_data: input.reads_personal_data,
             disabled: input.disabled,
         };
-        let done = change_client(&asker.database, &asker.actor, key.as_deref(), &input).await?;
-        let client = done.value.map(|changed| Client::written(asker, changed.client)).transpose()?;
+        let done = change_client(&caller.database, &caller.actor, key.as_deref(), &input).await?;
+        let client = done.value.map(|changed| Client::written(caller, changed.client)).transpose()?;
         Ok(ChangeClientPayload { client, errors: user_errors(done.problems) })
     }
 }

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Result, SimpleObject};
 use futures_util::future::BoxFuture;
 
-use super::context::{asker, request};
+use super::context::{caller, request};
 use super::error::FieldError;
 use super::loaders::{TotalOf, load};
 use super::scalar::int;
@@ -97,8 +97,8 @@ impl Total {
     }
 
     async fn count_now(&self, ctx: &Context<'_>) -> Result<i32, FieldError> {
-        let asker = asker(ctx);
-        let (session, actor) = (&asker.session, &asker.actor);
+        let caller = caller(ctx);
+        let (session, actor) = (&caller.session, &caller.actor);
         let total = match self {
             Self::Known(total) => i64::try_from(*total).unwrap_or(i64::MAX),
             Self::Nested(of) => match kept_nested(of).filter(|_| actor.scope.is_everything()) {
@@ -114,7 +114,7 @@ impl Total {
             },
             Self::Employers(filter) => employer::count(session, filter).await?,
             Self::Associations(filter) => association::count(session, filter).await?,
-            Self::Entries(filter) => audit::count(&asker.database.bulk, filter).await?,
+            Self::Entries(filter) => audit::count(&caller.database.bulk, filter).await?,
             Self::Batches(filter) => onboarding::count(session, actor, filter).await?,
         };
         Ok(int(total))

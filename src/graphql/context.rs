@@ -22,7 +22,7 @@ use domain::language::Language;
 
 /// Who asks, and of what: shared by the resolvers and loaders of one request.
 #[derive(Clone, Debug)]
-pub struct Asker {
+pub struct Caller {
     /// The database.
     pub database: Arc<Database>,
     /// What the resolvers read, they read through this, as the one who asks.
@@ -37,7 +37,7 @@ pub struct Asker {
     pub purpose: Option<String>,
 }
 
-impl Asker {
+impl Caller {
     /// Begins a request.
     pub fn new(database: Arc<Database>, actor: Arc<Actor>, clock: Clock) -> Self {
         let reference = database.reference();
@@ -77,7 +77,7 @@ impl Asker {
 /// A request's own state. Loaders live and die with it, so nobody is ever answered from another one's rights.
 pub struct RequestContext {
     /// Who asks.
-    pub asker: Asker,
+    pub caller: Caller,
     /// The door to everything that relations lead to.
     pub loaders: Loaders,
     /// Lookups by number, one after the other: else a request could try hundreds before the first of them is counted.
@@ -88,9 +88,9 @@ pub struct RequestContext {
 
 impl RequestContext {
     /// Begins a request.
-    pub fn new(asker: Asker, about: About) -> Self {
-        let trail = Trail::new(&asker.database.journal, &asker.session, Arc::clone(&asker.actor), about);
-        Self { loaders: Loaders::new(&asker), asker, lookups: Mutex::default(), trail: Arc::new(trail) }
+    pub fn new(caller: Caller, about: About) -> Self {
+        let trail = Trail::new(&caller.database.journal, &caller.session, Arc::clone(&caller.actor), about);
+        Self { loaders: Loaders::new(&caller), caller, lookups: Mutex::default(), trail: Arc::new(trail) }
     }
 
     /// Looks somebody up by a number, within the client's quota of misses.
@@ -101,7 +101,7 @@ impl RequestContext {
         &self,
         lookup: impl Future<Output = Result<Option<T>, FieldError>>,
     ) -> Result<Option<T>, FieldError> {
-        let Asker { database, actor, .. } = &self.asker;
+        let Caller { database, actor, .. } = &self.caller;
         let _turn = self.lookups.lock().await;
         quota::demand(database, actor).await?;
         let found = lookup.await?;
@@ -118,8 +118,8 @@ pub fn request<'a>(ctx: &Context<'a>) -> &'a RequestContext {
 }
 
 /// Who asks.
-pub fn asker<'a>(ctx: &Context<'a>) -> &'a Asker {
-    &request(ctx).asker
+pub fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
+    &request(ctx).caller
 }
 
 /// Are people on the other side told what is wrong in Indonesian? The HTTP layer says so in the request's data; English

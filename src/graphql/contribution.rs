@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
-use super::context::{asker, request};
+use super::context::{caller, request};
 use super::enrollment::{Programme, read_id};
 use super::error::FieldError;
 use super::node_id::{association_id, employer_id, enrollment_id};
@@ -111,19 +111,20 @@ impl ContributionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What was paid, and for whom.")] input: RecordContributionsInput,
     ) -> Result<RecordContributionsPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let key = input.idempotency_key.clone();
         let input = match read(input) {
             Ok(input) => input,
             Err(problems) => {
-                asker.demand(Operation::RecordContributions)?;
+                caller.demand(Operation::RecordContributions)?;
                 let errors = user_errors(problems);
                 return Ok(RecordContributionsPayload { recorded: 0, newly_active: 0, errors });
             }
         };
-        let (today, trail) = (asker.today(), &request(ctx).trail);
+        let (today, trail) = (caller.today(), &request(ctx).trail);
         let done =
-            record_contributions(&asker.database, &asker.actor, today, key.as_deref(), &input, trail).await?;
+            record_contributions(&caller.database, &caller.actor, today, key.as_deref(), &input, trail)
+                .await?;
         let action::Recorded { recorded, newly_active } = done.value.unwrap_or_default();
         Ok(RecordContributionsPayload { recorded, newly_active, errors: user_errors(done.problems) })
     }

@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 
 pub use self::follow::CoverageSubscription;
 use super::channel::ChannelKind;
-use super::context::{Asker, asker};
+use super::context::{Caller, caller};
 use super::enrollment::Segment;
 use super::error::FieldError;
 use super::participant::{ParticipantCounts, all_of, province_of};
@@ -55,14 +55,15 @@ struct Question {
 }
 
 impl Question {
-    fn read(asker: &Asker, filter: CoverageFilter) -> Result<Self, FieldError> {
+    fn read(caller: &Caller, filter: CoverageFilter) -> Result<Self, FieldError> {
         let as_of = filter.as_of.map(|day| day.0);
-        if as_of.is_some_and(|day| asker.today() < day) {
+        if as_of.is_some_and(|day| caller.today() < day) {
             return Err(FieldError::Filter("asOf is a day to come: ask for today or a day before it."));
         }
         let channel = filter.channel_code.map(|code| {
-            let channel = asker.reference.channel_by_code(&code).ok_or(FieldError::UnknownCode("channel"))?;
-            Ok::<_, FieldError>(asker.reference.with_descendants(channel.id))
+            let channel =
+                caller.reference.channel_by_code(&code).ok_or(FieldError::UnknownCode("channel"))?;
+            Ok::<_, FieldError>(caller.reference.with_descendants(channel.id))
         });
         let mut segments: Vec<domain_enrollment::Segment> = all_of(filter.segment)?;
         if segments.is_empty() {
@@ -70,7 +71,7 @@ impl Question {
         }
         Ok(Self {
             part: Part {
-                provinces: province_of(asker, filter.province_code)?.into_iter().collect(),
+                provinces: province_of(caller, filter.province_code)?.into_iter().collect(),
                 channels: channel.transpose()?,
                 kinds: all_of(filter.channel_kind)?,
             },
@@ -81,8 +82,8 @@ impl Question {
     }
 
     /// The day that is asked for, where it has passed: what stands today is what stands now.
-    fn past(&self, asker: &Asker) -> Option<NaiveDate> {
-        self.as_of.filter(|day| *day < asker.today())
+    fn past(&self, caller: &Caller) -> Option<NaiveDate> {
+        self.as_of.filter(|day| *day < caller.today())
     }
 
     /// Everybody who lives somewhere? Of some segments, kinds or channels alone no target is set.
@@ -120,16 +121,16 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    async fn read(asker: &Asker, question: Question) -> Result<Self, FieldError> {
-        asker.demand(Operation::ReadCoverage)?;
-        let past = question.past(asker);
-        let figures = store::figures(&asker.session, &asker.actor, &question.part, past).await?;
-        Ok(Self::of(asker, question, figures))
+    async fn read(caller: &Caller, question: Question) -> Result<Self, FieldError> {
+        caller.demand(Operation::ReadCoverage)?;
+        let past = question.past(caller);
+        let figures = store::figures(&caller.session, &caller.actor, &question.part, past).await?;
+        Ok(Self::of(caller, question, figures))
     }
 
-    fn of(asker: &Asker, question: Question, figures: Figures) -> Self {
-        let day = question.as_of.unwrap_or_else(|| asker.today());
-        Self { question, figures, reference: asker.database.reference(), day }
+    fn of(caller: &Caller, question: Question, figures: Figures) -> Self {
+        let day = question.as_of.unwrap_or_else(|| caller.today());
+        Self { question, figures, reference: caller.database.reference(), day }
     }
 
     /// All who are asked for.
@@ -138,7 +139,7 @@ impl Coverage {
     }
 
     /// Everything in it that is told of people. Whoever is told multiples of five does not hear of what changes below them.
-    fn told(&self, asker: &Asker) -> BTreeMap<(&'static str, i16), StatusCounts> {
+    fn told(&self, caller: &Caller) -> BTreeMap<(&'static str, i16), StatusCounts> {
         let groups = &self.question.groups;
         let provinces =
             self.figures.by_province(groups).into_iter().map(|(id, counts)| (("province", id), counts));
@@ -147,7 +148,7 @@ impl Coverage {
         let segments = self.question.segments.iter();
         let segments = segments.map(|&s| (("segment", s as i16), self.figures.all(&groups_of(&[s]))));
         let cells = provinces.chain(kinds).chain(segments).chain([(("all", 0), self.all())]);
-        let told = |people: i64| asker.actor.role.told_figure(people);
+        let told = |people: i64| caller.actor.role.told_figure(people);
         let told = |counts: StatusCounts| StatusCounts {
             total: told(counts.total),
             registered: told(counts.registered),
@@ -160,28 +161,31 @@ impl Coverage {
     }
 
     /// Is a province part of what is asked for and may be seen?
-    fn has(&self, asker: &Asker, province: i16) -> bool {
-        let (asked, scope) = (&self.question.part.provinces, &asker.actor.scope.provinces);
+    fn has(&self, caller: &Caller, province: i16) -> bool {
+        let (asked, scope) = (&self.question.part.provinces, &caller.actor.scope.provinces);
         (asked.is_empty() || asked.contains(&province)) && (scope.is_empty() || scope.contains(&province))
     }
 
     /// The provinces of the day that are part of it.
-    fn provinces<'a>(&'a self, asker: &'a Asker) -> impl Iterator<Item = &'a Arc<domain_province::Province>> {
+    fn provinces<'a>(
+        &'a self,
+        caller: &'a Caller,
+    ) -> impl Iterator<Item = &'a Arc<domain_province::Province>> {
         let provinces = self.reference.provinces().iter();
-        provinces.filter(|province| province.exists_on(self.day) && self.has(asker, province.id))
+        provinces.filter(|province| province.exists_on(self.day) && self.has(caller, province.id))
     }
 
-    fn is_of_everybody(&self, asker: &Asker) -> bool {
-        self.question.is_of_everybody() && asker.actor.scope.channels.is_empty()
+    fn is_of_everybody(&self, caller: &Caller) -> bool {
+        self.question.is_of_everybody() && caller.actor.scope.channels.is_empty()
     }
 
-    fn whole(&self, asker: &Asker) -> Whole {
-        let (part, scope) = (&self.question.part, &asker.actor.scope);
+    fn whole(&self, caller: &Caller) -> Whole {
+        let (part, scope) = (&self.question.part, &caller.actor.scope);
         let provinces = if part.provinces.is_empty() { &scope.provinces } else { &part.provinces };
         match provinces.as_slice() {
-            _ if !self.is_of_everybody(asker) => Whole::None,
+            _ if !self.is_of_everybody(caller) => Whole::None,
             [] => Whole::Country,
-            [province] if self.has(asker, *province) => Whole::Province(*province),
+            [province] if self.has(caller, *province) => Whole::Province(*province),
             _ => Whole::None,
         }
     }
@@ -196,15 +200,15 @@ impl Coverage {
     }
 
     /// Channels that were open on the day, of a kind, as far as they are part of it.
-    fn channels(&self, asker: &Asker, kind: domain_channel::ChannelKind) -> usize {
+    fn channels(&self, caller: &Caller, kind: domain_channel::ChannelKind) -> usize {
         let part = &self.question.part;
-        let scope = &asker.actor.scope;
+        let scope = &caller.actor.scope;
         let is_part = |channel: &domain_channel::Channel| {
             channel.kind == kind
                 && channel.is_open_on(self.day)
                 && part.channels.as_ref().is_none_or(|channels| channels.contains(&channel.id))
                 && (scope.channels.is_empty() || scope.channels.contains(&channel.id))
-                && channel.provinces.iter().any(|&province| self.has(asker, province))
+                && channel.provinces.iter().any(|&province| self.has(caller, province))
         };
         self.reference.channels().filter(|channel| is_part(channel)).count()
     }
@@ -217,38 +221,38 @@ impl Coverage {
 impl Coverage {
     /// How many people stand where.
     async fn counts(&self, ctx: &Context<'_>) -> ParticipantCounts {
-        ParticipantCounts::told(&asker(ctx).actor, self.all())
+        ParticipantCounts::told(&caller(ctx).actor, self.all())
     }
 
     /// The target that applies, with its year: that of the day's year, or else the next to come. Null where none is set,
     /// and where only some channels, kinds or segments are asked for: targets are of all.
     async fn target(&self, ctx: &Context<'_>) -> Option<Target> {
-        self.target_of(self.whole(asker(ctx)))
+        self.target_of(self.whole(caller(ctx)))
     }
 
     /// Active participants over the target: 1 is reached. Null without a target.
     async fn progress(&self, ctx: &Context<'_>) -> Option<f64> {
-        let asker = asker(ctx);
-        let target = self.target_of(self.whole(asker))?.0.active;
-        let active = int(asker.actor.role.told_figure(self.all().active));
+        let caller = caller(ctx);
+        let target = self.target_of(self.whole(caller))?.0.active;
+        let active = int(caller.actor.role.told_figure(self.all().active));
         Some(f64::from(active) / f64::from(target))
     }
 
     /// Each province of the day by code, with those in which somebody lives.
     async fn by_province(&self, ctx: &Context<'_>) -> Vec<ProvinceCoverage> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let counts = self.figures.by_province(&self.question.groups);
         let counts_in = |id| counts.get(&id).copied().unwrap_or_default();
-        let of = |id| if self.is_of_everybody(asker) { Whole::Province(id) } else { Whole::None };
+        let of = |id| if self.is_of_everybody(caller) { Whole::Province(id) } else { Whole::None };
         let provinces = self.reference.provinces().iter().filter(|province| {
-            self.has(asker, province.id)
+            self.has(caller, province.id)
                 && (province.exists_on(self.day)
-                    || asker.actor.role.told_figure(counts_in(province.id).total) != 0)
+                    || caller.actor.role.told_figure(counts_in(province.id).total) != 0)
         });
         provinces
             .map(|province| ProvinceCoverage {
                 province: Province::on(province, self.day),
-                counts: ParticipantCounts::told(&asker.actor, counts_in(province.id)),
+                counts: ParticipantCounts::told(&caller.actor, counts_in(province.id)),
                 target: self.target_of(of(province.id)),
             })
             .collect()
@@ -256,7 +260,7 @@ impl Coverage {
 
     /// Each segment. Who is in two of them is counted in both, so these are more than `counts` tells.
     async fn by_segment(&self, ctx: &Context<'_>) -> Vec<SegmentCoverage> {
-        let actor = &asker(ctx).actor;
+        let actor = &caller(ctx).actor;
         let of = |segment: domain_enrollment::Segment| SegmentCoverage {
             segment: segment.into(),
             counts: ParticipantCounts::told(actor, self.figures.all(&groups_of(&[segment]))),
@@ -266,7 +270,7 @@ impl Coverage {
 
     /// Each kind of channel, and whom its channels first brought in.
     async fn by_channel_kind(&self, ctx: &Context<'_>) -> Vec<ChannelKindCoverage> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let asked = &self.question.part.kinds;
         let counts = self.figures.by_kind(&self.question.groups);
         let kinds = domain_channel::ChannelKind::ALL.iter().copied();
@@ -274,8 +278,11 @@ impl Coverage {
         kinds
             .map(|kind| ChannelKindCoverage {
                 kind: kind.into(),
-                channels: i32::try_from(self.channels(asker, kind)).unwrap_or(i32::MAX),
-                counts: ParticipantCounts::told(&asker.actor, counts.get(&kind).copied().unwrap_or_default()),
+                channels: i32::try_from(self.channels(caller, kind)).unwrap_or(i32::MAX),
+                counts: ParticipantCounts::told(
+                    &caller.actor,
+                    counts.get(&kind).copied().unwrap_or_default(),
+                ),
             })
             .collect()
     }
@@ -286,12 +293,12 @@ impl Coverage {
             let nearest = self.reference.agreements.nearest(province.id, self.day);
             nearest.is_some_and(|agreement| agreement.status_on(self.day) == AgreementStatus::InForce)
         };
-        self.provinces(asker(ctx)).filter(|province| in_force(province)).count()
+        self.provinces(caller(ctx)).filter(|province| in_force(province)).count()
     }
 
     /// Provinces that exist on the day.
     async fn provinces_in_all(&self, ctx: &Context<'_>) -> usize {
-        self.provinces(asker(ctx)).count()
+        self.provinces(caller(ctx)).count()
     }
 
     /// Active participants at the end of each month, and on the last day where its month has not ended. What was recorded
@@ -315,19 +322,20 @@ impl Coverage {
         if until < from.0 {
             return Ok(Vec::new());
         }
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let groups = &self.question.groups;
         let is_active = |standing: Standing| standing.among(groups) == Some(ParticipantStatus::Active);
         let part = &self.question.part;
-        let changes = store::changes(&asker.session, &asker.actor, part, (from.0, until), is_active).await?;
-        let told = |active| int(asker.actor.role.told_figure(active));
+        let changes =
+            store::changes(&caller.session, &caller.actor, part, (from.0, until), is_active).await?;
+        let told = |active| int(caller.actor.role.told_figure(active));
         let curve = changes.curve(from.0, until).into_iter();
         Ok(curve.map(|(on, active)| CoveragePoint { on: Date(on), active: told(active) }).collect())
     }
 
     /// Figures that someone published of the country, or of the province that is asked for, until the day, newest first.
     async fn reported(&self, ctx: &Context<'_>) -> Vec<ReportedFigure> {
-        let of = match self.whole(asker(ctx)) {
+        let of = match self.whole(caller(ctx)) {
             Whole::Country => None,
             Whole::Province(id) => Some(id),
             Whole::None => return Vec::new(),
@@ -393,7 +401,7 @@ impl CoverageQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Only these.")] filter_by: Option<CoverageFilter>,
     ) -> Result<Coverage, FieldError> {
-        let asker = asker(ctx);
-        Coverage::read(asker, Question::read(asker, filter_by.unwrap_or_default())?).await
+        let caller = caller(ctx);
+        Coverage::read(caller, Question::read(caller, filter_by.unwrap_or_default())?).await
     }
 }

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result, SimpleObject};
 
 use super::connection::{PageArguments, Total};
-use super::context::{Asker, asker, request};
+use super::context::{Caller, caller, request};
 use super::enrollment::read_id;
 use super::error::FieldError;
 use super::loaders::load;
@@ -71,9 +71,9 @@ impl Employer {
     /// Tax number (NPWP) in its 16-digit form. Masked where it is the identity number of a person; null for a viewer who
     /// is another employer.
     async fn tax_number(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
-        let is_foreign = asker(ctx).actor.scope.employer.is_some_and(|own| own != self.0.id);
+        let is_foreign = caller(ctx).actor.scope.employer.is_some_and(|own| own != self.0.id);
         let sealed = self.0.tax_number_sealed.as_deref().filter(|_| !is_foreign)?;
-        let number = asker(ctx).database.keys.open(NumberKind::TaxNumber, sealed);
+        let number = caller(ctx).database.keys.open(NumberKind::TaxNumber, sealed);
         // Since 2022 the tax number of a resident person is the identity number, which never begins with 0.
         let is_person = self.0.kind == model::EmployerKind::Individual;
         let show = |number: &str| {
@@ -94,7 +94,7 @@ impl Employer {
 
     /// Where it is.
     async fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
-        Province::find(asker(ctx), self.0.province_id)
+        Province::find(caller(ctx), self.0.province_id)
     }
 
     /// Workers that the employer says it has, by its newest declaration; null where it never said. See `declareHeadcount`.
@@ -138,7 +138,7 @@ impl Employer {
 /// The database is away.
 pub async fn counts(ctx: &Context<'_>, by: CountsBy, id: i64) -> Result<ParticipantCounts, FieldError> {
     let counts = load(&request(ctx).loaders.counts, (by, id)).await?.unwrap_or_default();
-    Ok(ParticipantCounts::told(&asker(ctx).actor, counts))
+    Ok(ParticipantCounts::told(&caller(ctx).actor, counts))
 }
 
 /// What kind of employer it is.
@@ -181,9 +181,9 @@ impl EmployerFilter {
     ///
     /// # Errors
     /// `UNKNOWN_CODE` or `BAD_FILTER`.
-    pub fn read(self, asker: &Asker) -> Result<store::EmployerFilter, FieldError> {
+    pub fn read(self, caller: &Caller) -> Result<store::EmployerFilter, FieldError> {
         Ok(store::EmployerFilter {
-            province: province_of(asker, self.province_code)?,
+            province: province_of(caller, self.province_code)?,
             kinds: all_of(self.kind)?,
             words: words_of(self.name, text::words)?,
         })
@@ -249,34 +249,34 @@ impl EmployerQuery {
         #[graphql(desc = "Only these.")] filter_by: Option<EmployerFilter>,
         #[graphql(desc = "In this order.")] order_by: Option<EmployerOrder>,
     ) -> Result<EmployerConnection, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let (order, direction) = EmployerOrder::read(order_by);
         let page = PageArguments { first, after, last, before }.page(order, direction)?;
-        let filter = filter_by.unwrap_or_default().read(asker)?;
-        let slice = store::list(&asker.session, &filter, &page).await?;
+        let filter = filter_by.unwrap_or_default().read(caller)?;
+        let slice = store::list(&caller.session, &filter, &page).await?;
         let slice = slice.map(|row| (row.position(&page), Employer(row)));
         Ok(EmployerConnection::new(slice, &page, Total::Employers(filter)))
     }
 }
 
 async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, FieldError> {
-    let database = &asker(ctx).database;
+    let database = &caller(ctx).database;
     let row = match by {
         EmployerKey::Id(id) => return Ok(Employer::load(ctx, employer_id(&id)?).await?),
         EmployerKey::TaxNumber(number) => {
-            let parsed = TaxNumber::parse(&number, &asker(ctx).reference.rules.regions, "taxNumber");
+            let parsed = TaxNumber::parse(&number, &caller(ctx).reference.rules.regions, "taxNumber");
             let (number, _) = parsed.map_err(|problems| {
                 FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
             // That of a person is an identity number: whoever may not read those cannot ask by them whose they are.
-            let actor = &asker(ctx).actor;
+            let actor = &caller(ctx).actor;
             if number.is_personal()
                 && !(actor.may(Operation::ReadPersonalData) && actor.scope.is_everything())
             {
                 return Ok(None);
             }
             let index = database.keys.index(NumberKind::TaxNumber, number.as_str());
-            let find = store::find_by_tax_number(&asker(ctx).session, &index);
+            let find = store::find_by_tax_number(&caller(ctx).session, &index);
             match number.is_personal() {
                 true => request(ctx).by_number(async { Ok(find.await?) }).await?,
                 false => find.await?,
@@ -285,7 +285,7 @@ async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, Fi
         EmployerKey::BusinessNumber(number) => {
             let number = BusinessNumber::parse(&number, "businessNumber");
             let number = number.map_err(|problem| FieldError::Identifier(problem.message))?;
-            store::find_by_business_number(&asker(ctx).session, number.as_str()).await?
+            store::find_by_business_number(&caller(ctx).session, number.as_str()).await?
         }
     };
     Ok(row.map(Employer))
@@ -385,7 +385,7 @@ impl EmployerMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: RegisterEmployerInput,
     ) -> Result<RegisterEmployerPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let key = input.idempotency_key;
         let input = action::Input {
             name: input.name,
@@ -396,8 +396,8 @@ impl EmployerMutation {
             province_code: input.province_code,
             declared_headcount: input.declared_headcount,
         };
-        let done =
-            register_employer(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
+        let done = register_employer(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input)
+            .await?;
         let employer = match done.value {
             Some(action::Registered { employer }) => {
                 Employer::load(ctx, employer).await.map_err(FieldError::of_write)?
@@ -414,16 +414,16 @@ impl EmployerMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: DeclareHeadcountInput,
     ) -> Result<DeclareHeadcountPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let (key, mut problems) = (input.idempotency_key, Vec::new());
         let Some(employer) = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems)
         else {
-            asker.demand(Operation::DeclareHeadcounts)?;
+            caller.demand(Operation::DeclareHeadcounts)?;
             return Ok(DeclareHeadcountPayload { employer: None, errors: user_errors(problems) });
         };
         let input = declare_headcount::Input { employer, headcount: input.headcount, on: input.on.0 };
-        let done =
-            declare_headcount(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
+        let done = declare_headcount(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input)
+            .await?;
         let employer = match done.value {
             Some(Declared { employer }) => {
                 Employer::load(ctx, employer).await.map_err(FieldError::of_write)?
@@ -439,18 +439,18 @@ impl EmployerMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: CloseEmployerInput,
     ) -> Result<CloseEmployerPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let (key, mut problems) = (input.idempotency_key, Vec::new());
         let Some(employer) = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems)
         else {
-            asker.demand(Operation::RegisterPayers)?;
+            caller.demand(Operation::RegisterPayers)?;
             return Ok(CloseEmployerPayload { employer: None, ended: 0, errors: user_errors(problems) });
         };
         let input =
             close_employer::Input { employer, on: input.on.0, end_enrollments: input.end_enrollments };
-        let (today, trail) = (asker.today(), &request(ctx).trail);
+        let (today, trail) = (caller.today(), &request(ctx).trail);
         let done =
-            close_employer(&asker.database, &asker.actor, today, key.as_deref(), &input, trail).await?;
+            close_employer(&caller.database, &caller.actor, today, key.as_deref(), &input, trail).await?;
         let errors = user_errors(done.problems);
         let Some(Closed { employer, ended }) = done.value else {
             return Ok(CloseEmployerPayload { employer: None, ended: 0, errors });

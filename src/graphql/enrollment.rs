@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 
 use super::association::Association;
 use super::channel::Channel;
-use super::context::{asker, request};
+use super::context::{caller, request};
 use super::contribution::Contribution;
 use super::employer::Employer;
 use super::error::FieldError;
@@ -95,12 +95,12 @@ impl Enrollment {
 
     /// The channel that brought the person in: fixed, since targets and incentives are counted by it.
     async fn channel(&self, ctx: &Context<'_>) -> Result<Channel, FieldError> {
-        Channel::find(asker(ctx), self.row.channel_id)
+        Channel::find(caller(ctx), self.row.channel_id)
     }
 
     /// Where the person lived when it was enrolled.
     async fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
-        Province::find(asker(ctx), self.row.province_id)
+        Province::find(caller(ctx), self.row.province_id)
     }
 
     /// What the person is covered for.
@@ -112,9 +112,9 @@ impl Enrollment {
     async fn civil_servant(&self, ctx: &Context<'_>) -> Option<Result<CivilServant, FieldError>> {
         let category = self.row.civil_servant?.into();
         let sealed = self.row.service_number.as_deref();
-        let open = |sealed| asker(ctx).database.keys.open(NumberKind::ServiceNumber, sealed);
+        let open = |sealed| caller(ctx).database.keys.open(NumberKind::ServiceNumber, sealed);
         let number = match sealed.map(open).transpose() {
-            Ok(number) => number.map(|number| asker(ctx).told(number)),
+            Ok(number) => number.map(|number| caller(ctx).told(number)),
             Err(error) => return Some(Err(error.into())),
         };
         let (work_unit, grade) = (self.row.work_unit.clone(), self.row.grade.clone());
@@ -123,18 +123,18 @@ impl Enrollment {
 
     /// Null unless the viewer may read wages and says why (`X-Purpose`).
     async fn monthly_wage(&self, ctx: &Context<'_>) -> Option<Rupiah> {
-        self.row.monthly_wage.map(Rupiah).filter(|_| asker(ctx).reads_personal_data())
+        self.row.monthly_wage.map(Rupiah).filter(|_| caller(ctx).reads_personal_data())
     }
 
     /// What is due on the wage, per programme, and the rule behind each amount, as of the first day. Where no wage is known,
     /// only what does not depend on it. Empty where the viewer may not read wages; and nothing of programmes for which no
     /// rule of contributions is kept: those of CONSTRUCTION, which go by the value of the contract, and JOB_LOSS.
     async fn contributions(&self, ctx: &Context<'_>) -> Result<Vec<Contribution>, FieldError> {
-        let asker = asker(ctx);
-        if !asker.reads_personal_data() {
+        let caller = caller(ctx);
+        if !caller.reads_personal_data() {
             return Ok(Vec::new());
         }
-        let (row, rules) = (&self.row, &asker.reference.rules);
+        let (row, rules) = (&self.row, &caller.reference.rules);
         let Some(wage) = row.monthly_wage else {
             let due = rules.flat_contributions(&row.programmes, row.segment, row.starts_on);
             return Ok(due.into_iter().map(Contribution::from).collect());
@@ -372,19 +372,19 @@ impl EnrollmentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: EnrollParticipantInput,
     ) -> Result<EnrollParticipantPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let key = input.idempotency_key.clone();
         let input = match read(input) {
             Ok(input) => input,
             Err(problems) => {
-                asker.demand(Operation::Enroll)?;
+                caller.demand(Operation::Enroll)?;
                 let errors = user_errors(problems);
                 return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors });
             }
         };
-        let (today, trail) = (asker.today(), &request(ctx).trail);
+        let (today, trail) = (caller.today(), &request(ctx).trail);
         let done =
-            enroll_participant(&asker.database, &asker.actor, today, key.as_deref(), &input, trail).await?;
+            enroll_participant(&caller.database, &caller.actor, today, key.as_deref(), &input, trail).await?;
         let errors = user_errors(done.problems);
         let Some(action::Enrolled { participant, enrollment }) = done.value else {
             return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors });

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 
 use super::channel::Channel;
-use super::context::{Asker, asker, request};
+use super::context::{Caller, caller, request};
 use super::enrollment::Enrollment;
 use super::error::FieldError;
 use super::loaders::load;
@@ -61,7 +61,7 @@ impl ParticipantEvent {
 
     /// The channel that told it.
     async fn channel(&self, ctx: &Context<'_>) -> Option<Result<Channel, FieldError>> {
-        Some(Channel::find(asker(ctx), self.0.channel_id?))
+        Some(Channel::find(caller(ctx), self.0.channel_id?))
     }
 
     /// The enrollment that it concerns.
@@ -78,30 +78,30 @@ impl ParticipantEvent {
     /// Why something was corrected, in the words of whoever did. Null for everything else, and unless the viewer may read
     /// personal data and says why (`X-Purpose`).
     async fn reason(&self, ctx: &Context<'_>) -> Option<&str> {
-        let correction = self.0.details.as_ref().filter(|_| asker(ctx).reads_personal_data())?;
+        let correction = self.0.details.as_ref().filter(|_| caller(ctx).reads_personal_data())?;
         Some(&correction.reason)
     }
 
     /// What was corrected; empty for everything else.
     async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<ParticipantChange>, FieldError> {
         let changes = self.0.details.iter().flat_map(|correction| &correction.changes);
-        changes.map(|change| self.told(asker(ctx), change)).collect()
+        changes.map(|change| self.told(caller(ctx), change)).collect()
     }
 }
 
 impl ParticipantEvent {
     /// A change as the viewer is told it: like the field itself.
-    fn told(&self, asker: &Asker, change: &Change) -> Result<ParticipantChange, FieldError> {
+    fn told(&self, caller: &Caller, change: &Change) -> Result<ParticipantChange, FieldError> {
         let (before, after) = match change.field {
             CorrectedField::NationalId => {
                 let open = |sealed: &Option<Vec<u8>>| {
                     let number =
-                        sealed.as_deref().map(|s| asker.database.keys.open(NumberKind::NationalId, s));
-                    number.transpose().map(|number| number.map(|number| asker.told(number)))
+                        sealed.as_deref().map(|s| caller.database.keys.open(NumberKind::NationalId, s));
+                    number.transpose().map(|number| number.map(|number| caller.told(number)))
                 };
                 (open(&self.0.number_before)?, open(&self.0.number_after)?)
             }
-            CorrectedField::BirthDate if !asker.reads_personal_data() => {
+            CorrectedField::BirthDate if !caller.reads_personal_data() => {
                 // As with the person: the year is told, the day is not.
                 let year =
                     |day: &Option<String>| day.as_deref().and_then(|day| day.get(..4)).map(str::to_owned);

@@ -4,7 +4,7 @@
 //! To add a relation: a [`Source`] here that answers many keys with one statement, a loader in [`Loaders`], and a
 //! resolver that calls [`load`]. If lists ask for it often, let the list hand it over (`graphql/prefetch.rs`).
 
-mod door;
+mod batch;
 mod turn;
 
 use std::collections::HashMap;
@@ -12,10 +12,10 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
 
+pub use batch::{LoaderOf, load, load_many};
 use chrono::NaiveDate;
-pub use door::{LoaderOf, load, load_many};
 
-use super::context::Asker;
+use super::context::Caller;
 use crate::store::association::{self, AssociationFilter, AssociationRow};
 use crate::store::channel;
 use crate::store::count::{self, CountsBy, StatusCounts};
@@ -23,7 +23,7 @@ use crate::store::coverage::{self, People};
 use crate::store::employer::{self, EmployerFilter, EmployerRow};
 use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
 use crate::store::event::{self, EventRow};
-use crate::store::onboarding::{self, BatchRow, RowFilter, RowRow};
+use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter};
 use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
 use crate::store::{StoreError, count::StatusCounts as Counts};
 use domain::onboarding::MAXIMUM_WORK_UNITS;
@@ -39,7 +39,7 @@ pub trait Source: Send + Sync + 'static {
 
     /// Answers all keys, with one statement for each table.
     fn fetch(
-        asker: &Asker,
+        caller: &Caller,
         keys: &[Self::Key],
     ) -> impl Future<Output = Result<HashMap<Self::Key, Self::Value>, StoreError>> + Send;
 }
@@ -78,7 +78,7 @@ pub struct Loaders {
     /// Rows of batches by problem.
     pub row_problems: LoaderOf<RowProblems>,
     /// Kept counts.
-    pub counts: LoaderOf<KeptCounts>,
+    pub counts: LoaderOf<MaintainedCounts>,
     /// Kept counts of channels without those below them.
     pub own_counts: LoaderOf<OwnCounts>,
     /// People of provinces by what they are.
@@ -91,34 +91,34 @@ pub struct Loaders {
 
 impl Loaders {
     /// Loaders for a request.
-    pub fn new(asker: &Asker) -> Self {
+    pub fn new(caller: &Caller) -> Self {
         Self {
-            participants: LoaderOf::new(asker),
-            enrollments: LoaderOf::new(asker),
-            events: LoaderOf::new(asker),
-            employers: LoaderOf::new(asker),
-            associations: LoaderOf::new(asker),
-            batches: LoaderOf::new(asker),
-            people_pages: LoaderOf::new(asker),
-            employer_pages: LoaderOf::new(asker),
-            association_pages: LoaderOf::new(asker),
-            enrollment_pages: LoaderOf::new(asker),
-            event_pages: LoaderOf::new(asker),
-            row_pages: LoaderOf::new(asker),
-            work_units: LoaderOf::new(asker),
-            row_problems: LoaderOf::new(asker),
-            counts: LoaderOf::new(asker),
-            own_counts: LoaderOf::new(asker),
-            workforce: LoaderOf::new(asker),
-            last_enrollments: LoaderOf::new(asker),
-            totals: LoaderOf::new(asker),
+            participants: LoaderOf::new(caller),
+            enrollments: LoaderOf::new(caller),
+            events: LoaderOf::new(caller),
+            employers: LoaderOf::new(caller),
+            associations: LoaderOf::new(caller),
+            batches: LoaderOf::new(caller),
+            people_pages: LoaderOf::new(caller),
+            employer_pages: LoaderOf::new(caller),
+            association_pages: LoaderOf::new(caller),
+            enrollment_pages: LoaderOf::new(caller),
+            event_pages: LoaderOf::new(caller),
+            row_pages: LoaderOf::new(caller),
+            work_units: LoaderOf::new(caller),
+            row_problems: LoaderOf::new(caller),
+            counts: LoaderOf::new(caller),
+            own_counts: LoaderOf::new(caller),
+            workforce: LoaderOf::new(caller),
+            last_enrollments: LoaderOf::new(caller),
+            totals: LoaderOf::new(caller),
         }
     }
 }
 
 /// Declares sources whose keys are those of a table.
 macro_rules! by_key {
-    ($($(#[$meta:meta])* $name:ident: $key:ty => $value:ty, |$asker:ident, $keys:ident| $fetch:expr;)+) => {$(
+    ($($(#[$meta:meta])* $name:ident: $key:ty => $value:ty, |$caller:ident, $keys:ident| $fetch:expr;)+) => {$(
         $(#[$meta])*
         pub struct $name;
 
@@ -126,7 +126,7 @@ macro_rules! by_key {
             type Key = $key;
             type Value = $value;
 
-            async fn fetch($asker: &Asker, $keys: &[$key]) -> Result<HashMap<$key, $value>, StoreError> {
+            async fn fetch($caller: &Caller, $keys: &[$key]) -> Result<HashMap<$key, $value>, StoreError> {
                 $fetch.await
             }
         }
@@ -135,29 +135,29 @@ macro_rules! by_key {
 
 by_key! {
     /// People by id.
-    Participants: i64 => ParticipantRow, |asker, ids| participant::by_ids(&asker.session, &asker.actor, ids);
+    Participants: i64 => ParticipantRow, |caller, ids| participant::by_ids(&caller.session, &caller.actor, ids);
     /// Enrollments by person and id.
-    Enrollments: (i64, i64) => EnrollmentRow, |asker, ids| enrollment::by_ids(&asker.session, &asker.actor, ids);
+    Enrollments: (i64, i64) => EnrollmentRow, |caller, ids| enrollment::by_ids(&caller.session, &caller.actor, ids);
     /// Events by person and id.
-    Events: (i64, i64) => EventRow, |asker, ids| event::by_ids(&asker.session, &asker.actor, ids);
+    Events: (i64, i64) => EventRow, |caller, ids| event::by_ids(&caller.session, &caller.actor, ids);
     /// Employers by id.
-    Employers: i64 => EmployerRow, |asker, ids| employer::by_ids(&asker.session, ids);
+    Employers: i64 => EmployerRow, |caller, ids| employer::by_ids(&caller.session, ids);
     /// Associations by id.
-    Associations: i64 => AssociationRow, |asker, ids| association::by_ids(&asker.session, ids);
+    Associations: i64 => AssociationRow, |caller, ids| association::by_ids(&caller.session, ids);
     /// What became of the rows of each work unit, by batch.
     WorkUnits: i64 => onboarding::WorkUnits,
-        |asker, ids| onboarding::by_work_unit(&asker.session, ids, MAXIMUM_WORK_UNITS as i64);
+        |caller, ids| onboarding::by_work_unit(&caller.session, ids, MAXIMUM_WORK_UNITS as i64);
     /// How many rows have each problem, by batch.
-    RowProblems: i64 => Vec<(ProblemCode, i32)>, |asker, ids| onboarding::by_problem(&asker.session, ids);
+    RowProblems: i64 => Vec<(ProblemCode, i32)>, |caller, ids| onboarding::by_problem(&caller.session, ids);
     /// Kept counts of channels without those below them.
-    OwnCounts: i64 => Counts, |asker, ids| of(asker, CountsBy::Channel, ids);
+    OwnCounts: i64 => Counts, |caller, ids| of(caller, CountsBy::Channel, ids);
     /// People of provinces by what they are.
-    Workforce: i16 => People, |asker, provinces| coverage::workforce(&asker.session, &asker.actor, provinces);
+    Workforce: i16 => People, |caller, provinces| coverage::workforce(&caller.session, &caller.actor, provinces);
     /// The day on which channels last brought somebody in.
-    LastEnrollments: i64 => NaiveDate, |asker, ids|
-        channel::last_enrollments(&asker.session, &asker.actor, asker.reference.calendar, ids);
+    LastEnrollments: i64 => NaiveDate, |caller, ids|
+        channel::last_enrollments(&caller.session, &caller.actor, caller.reference.calendar, ids);
     /// Onboarding batches by id.
-    Batches: i64 => BatchRow, |asker, ids| onboarding::by_ids(&asker.session, &asker.actor, ids);
+    Batches: i64 => BatchRow, |caller, ids| onboarding::by_ids(&caller.session, &caller.actor, ids);
 }
 
 /// A nested list: whose, and which part of it. Lists of one part are fetched together.
@@ -191,13 +191,16 @@ impl Source for PeoplePages {
     type Key = (PeopleOf, Nested<ParticipantFilter>);
     type Value = Slice<ParticipantRow>;
 
-    async fn fetch(asker: &Asker, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
+    async fn fetch(
+        caller: &Caller,
+        keys: &[Self::Key],
+    ) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
         let mut pages = HashMap::new();
         for ((of, filter, page), parents) in
             groups(keys, |(of, n)| (*of, &n.filter, &n.page), |(_, n)| n.parent)
         {
             let lists =
-                participant::list_of(&asker.session, &asker.actor, (of, &parents), filter, page).await?;
+                participant::list_of(&caller.session, &caller.actor, (of, &parents), filter, page).await?;
             let key = |parent| (of, Nested { parent, filter: filter.clone(), page: page.clone() });
             pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
         }
@@ -208,7 +211,7 @@ impl Source for PeoplePages {
 /// Declares sources of pages of one kind of parent.
 macro_rules! pages_of {
     ($($(#[$meta:meta])* $name:ident: $filter:ty => $value:ty,
-        |$asker:ident, $parents:ident, $by:ident, $page:ident| $fetch:expr;)+) => {$(
+        |$caller:ident, $parents:ident, $by:ident, $page:ident| $fetch:expr;)+) => {$(
         $(#[$meta])*
         pub struct $name;
 
@@ -216,7 +219,7 @@ macro_rules! pages_of {
             type Key = Nested<$filter>;
             type Value = Slice<$value>;
 
-            async fn fetch($asker: &Asker, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
+            async fn fetch($caller: &Caller, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
                 let mut pages = HashMap::new();
                 for (($by, $page), parents) in groups(keys, |n| (&n.filter, &n.page), |n| n.parent) {
                     let $parents = parents.as_slice();
@@ -231,17 +234,17 @@ macro_rules! pages_of {
 
 pages_of! {
     /// Pages of the employers of provinces.
-    EmployerPages: EmployerFilter => EmployerRow, |asker, parents, filter, page|
-        employer::list_of_provinces(&asker.session, parents, filter, page);
+    EmployerPages: EmployerFilter => EmployerRow, |caller, parents, filter, page|
+        employer::list_of_provinces(&caller.session, parents, filter, page);
     /// Pages of the associations of provinces.
-    AssociationPages: AssociationFilter => AssociationRow, |asker, parents, filter, page|
-        association::list_of_provinces(&asker.session, parents, filter, page);
+    AssociationPages: AssociationFilter => AssociationRow, |caller, parents, filter, page|
+        association::list_of_provinces(&caller.session, parents, filter, page);
     /// Pages of the rows of batches.
-    RowPages: RowFilter => RowRow, |asker, parents, filter, page|
-        onboarding::rows_of(&asker.session, parents, filter, page);
+    RowPages: RowFilter => OnboardingRowRecord, |caller, parents, filter, page|
+        onboarding::rows_of(&caller.session, parents, filter, page);
     /// Pages of the enrollments of people.
-    EnrollmentPages: EnrollmentFilter => EnrollmentRow, |asker, parents, filter, page|
-        enrollment::list_of(&asker.session, &asker.actor, parents, filter, page);
+    EnrollmentPages: EnrollmentFilter => EnrollmentRow, |caller, parents, filter, page|
+        enrollment::list_of(&caller.session, &caller.actor, parents, filter, page);
 }
 
 /// Pages of the events of people.
@@ -251,10 +254,13 @@ impl Source for EventPages {
     type Key = Nested<()>;
     type Value = Slice<EventRow>;
 
-    async fn fetch(asker: &Asker, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
+    async fn fetch(
+        caller: &Caller,
+        keys: &[Self::Key],
+    ) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
         let mut pages = HashMap::new();
         for (page, parents) in groups(keys, |n| &n.page, |n| n.parent) {
-            let lists = event::list_of(&asker.session, &asker.actor, &parents, page).await?;
+            let lists = event::list_of(&caller.session, &caller.actor, &parents, page).await?;
             let key = |parent| Nested { parent, filter: (), page: page.clone() };
             pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
         }
@@ -264,19 +270,22 @@ impl Source for EventPages {
 
 /// Kept counts. An actor who sees the whole country is answered from what is kept; one who sees less of it, by
 /// counting what it sees.
-pub struct KeptCounts;
+pub struct MaintainedCounts;
 
-impl Source for KeptCounts {
+impl Source for MaintainedCounts {
     type Key = (CountsBy, i64);
     type Value = Counts;
 
-    async fn fetch(asker: &Asker, keys: &[Self::Key]) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
+    async fn fetch(
+        caller: &Caller,
+        keys: &[Self::Key],
+    ) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
         let mut counts = HashMap::new();
         for (by, ids) in groups(keys, |(by, _)| *by, |(_, id)| *id) {
             let found = if by == CountsBy::Channel {
-                of_trees(asker, &ids).await?
+                of_trees(caller, &ids).await?
             } else {
-                of(asker, by, &ids).await?
+                of(caller, by, &ids).await?
             };
             counts.extend(found.into_iter().map(|(id, counts)| ((by, id), counts)));
         }
@@ -284,9 +293,9 @@ impl Source for KeptCounts {
     }
 }
 
-async fn of(asker: &Asker, by: CountsBy, ids: &[i64]) -> Result<HashMap<i64, StatusCounts>, StoreError> {
-    if asker.actor.scope.is_everything() {
-        return count::of(&asker.session, by, ids).await;
+async fn of(caller: &Caller, by: CountsBy, ids: &[i64]) -> Result<HashMap<i64, StatusCounts>, StoreError> {
+    if caller.actor.scope.is_everything() {
+        return count::of(&caller.session, by, ids).await;
     }
     let people = match by {
         CountsBy::Province => PeopleOf::Province,
@@ -294,17 +303,17 @@ async fn of(asker: &Asker, by: CountsBy, ids: &[i64]) -> Result<HashMap<i64, Sta
         CountsBy::Employer => PeopleOf::Employer,
         CountsBy::Association => PeopleOf::Association,
     };
-    participant::status_counts_of(&asker.session, &asker.actor, (people, ids)).await
+    participant::status_counts_of(&caller.session, &caller.actor, (people, ids)).await
 }
 
 /// A channel's people are those of all channels below it too.
-async fn of_trees(asker: &Asker, ids: &[i64]) -> Result<HashMap<i64, StatusCounts>, StoreError> {
+async fn of_trees(caller: &Caller, ids: &[i64]) -> Result<HashMap<i64, StatusCounts>, StoreError> {
     let trees: HashMap<i64, Vec<i64>> =
-        ids.iter().map(|&id| (id, asker.reference.with_descendants(id))).collect();
+        ids.iter().map(|&id| (id, caller.reference.with_descendants(id))).collect();
     let mut all: Vec<i64> = trees.values().flatten().copied().collect();
     all.sort_unstable();
     all.dedup();
-    let each = of(asker, CountsBy::Channel, &all).await?;
+    let each = of(caller, CountsBy::Channel, &all).await?;
     let sum = |tree: Vec<i64>| tree.iter().filter_map(|id| each.get(id)).copied().sum();
     Ok(trees.into_iter().map(|(id, tree)| (id, sum(tree))).collect())
 }
@@ -333,8 +342,8 @@ impl Source for Totals {
     type Key = TotalOf;
     type Value = i64;
 
-    async fn fetch(asker: &Asker, keys: &[TotalOf]) -> Result<HashMap<TotalOf, i64>, StoreError> {
-        let (session, actor) = (&asker.session, &asker.actor);
+    async fn fetch(caller: &Caller, keys: &[TotalOf]) -> Result<HashMap<TotalOf, i64>, StoreError> {
+        let (session, actor) = (&caller.session, &caller.actor);
         let mut totals = HashMap::new();
         // The group is the key without its parent.
         for (group, parents) in groups(keys, |key| key.with_parent(0), TotalOf::parent) {

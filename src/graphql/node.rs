@@ -8,7 +8,7 @@ use super::association::Association;
 use super::audit::AuditEntry;
 use super::channel::Channel;
 use super::client::Client;
-use super::context::asker;
+use super::context::caller;
 use super::employer::Employer;
 use super::enrollment::Enrollment;
 use super::error::FieldError;
@@ -85,7 +85,7 @@ impl NodeQuery {
 }
 
 async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
-    let asker = asker(ctx);
+    let caller = caller(ctx);
     Ok(match NodeId::decode(id)? {
         NodeId::Participant(id) => Participant::load(ctx, id).await?.map(Node::Participant),
         NodeId::Enrollment(participant, id) => {
@@ -96,11 +96,11 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
         }
         NodeId::Employer(id) => Employer::load(ctx, id).await?.map(Node::Employer),
         NodeId::Association(id) => Association::load(ctx, id).await?.map(Node::Association),
-        NodeId::Province(id) => Province::find(asker, id).ok().map(Node::Province),
-        NodeId::Channel(id) => Channel::find(asker, id).ok().map(Node::Channel),
-        NodeId::Agreement(id) => Agreement::find(asker, id).map(Node::Agreement),
-        NodeId::Target(id) => Target::find(asker, id).map(Node::Target),
-        NodeId::Client(id) => Client::find(asker, id).map(Node::Client),
+        NodeId::Province(id) => Province::find(caller, id).ok().map(Node::Province),
+        NodeId::Channel(id) => Channel::find(caller, id).ok().map(Node::Channel),
+        NodeId::Agreement(id) => Agreement::find(caller, id).map(Node::Agreement),
+        NodeId::Target(id) => Target::find(caller, id).map(Node::Target),
+        NodeId::Client(id) => Client::find(caller, id).map(Node::Client),
         NodeId::AuditEntry(id) => AuditEntry::load(ctx, id).await?.map(Node::AuditEntry),
         NodeId::Batch(id) => OnboardingBatch::load(ctx, id).await?.map(Node::OnboardingBatch),
     })

@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, shown};
-use super::context::{asker, request};
+use super::context::{caller, request};
 use super::employer::Employer;
 use super::error::FieldError;
 use super::loaders::{Nested, TotalOf, load, load_many};
@@ -21,10 +21,10 @@ use domain::page::{Direction, Order, Position};
 use roster::ignored_columns;
 
 mod follow;
-mod road;
+mod lifecycle;
 
 pub use follow::OnboardingSubscription;
-pub use road::OnboardingMutation;
+pub use lifecycle::OnboardingMutation;
 
 /// Civil servants who were sent together.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ impl OnboardingBatch {
 
     /// The channel that brought them in.
     async fn channel(&self, ctx: &Context<'_>) -> Result<Channel, FieldError> {
-        Channel::find(asker(ctx), self.0.channel_id)
+        Channel::find(caller(ctx), self.0.channel_id)
     }
 
     /// Name of the file that they came in; null where they came in the request.
@@ -149,7 +149,7 @@ impl OnboardingBatch {
         let (counts, state) = (self.0.counts(), self.0.state);
         let few = counts.enrolled + counts.pending < 5;
         let grows = !state.is_final() && state != model::OnboardingState::AwaitingApproval;
-        Rupiah(if (few || grows) && !asker(ctx).reads_personal_data() {
+        Rupiah(if (few || grows) && !caller(ctx).reads_personal_data() {
             0
         } else {
             self.0.monthly_contributions
@@ -260,14 +260,14 @@ impl From<model::Counts> for OnboardingCounts {
 /// What became of one row.
 #[derive(Clone, Debug)]
 pub struct OnboardingRow {
-    row: store::RowRow,
+    row: store::OnboardingRowRecord,
     participant: Option<Participant>,
 }
 
 connection!(OnboardingRowConnection, OnboardingRowEdge, OnboardingRow, "rows", "row");
 
 impl OnboardingRow {
-    fn new(row: store::RowRow, participant: Option<Participant>) -> Self {
+    fn new(row: store::OnboardingRowRecord, participant: Option<Participant>) -> Self {
         Self { row, participant }
     }
 }
@@ -388,15 +388,15 @@ impl OnboardingQuery {
         #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
         #[graphql(desc = "Only these.")] filter_by: Option<OnboardingBatchFilter>,
     ) -> Result<OnboardingBatchConnection, FieldError> {
-        let asker = asker(ctx);
-        asker.demand(Operation::ReadOnboarding)?;
+        let caller = caller(ctx);
+        caller.demand(Operation::ReadOnboarding)?;
         let page = PageArguments { first, after, last, before }.newest_first()?;
         let filter = filter_by.unwrap_or_default();
         let filter = store::BatchFilter {
             states: all_of(filter.state)?,
             employer: filter.employer_id.map(|id| employer_id(&id)).transpose()?,
         };
-        let slice = store::list(&asker.session, &asker.actor, &filter, &page).await?;
+        let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
         let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
         Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
     }

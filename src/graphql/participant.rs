@@ -5,7 +5,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result,
 use super::association::Association;
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, shown};
-use super::context::{Asker, asker, request};
+use super::context::{Caller, caller, request};
 use super::employer::Employer;
 use super::enrollment::{Enrollment, EnrollmentConnection, EnrollmentFilter, Segment};
 use super::error::FieldError;
@@ -75,8 +75,8 @@ impl Participant {
     /// Null for foreigners who have none.
     async fn national_id(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
         let sealed = self.row.national_id.as_deref()?;
-        let number = asker(ctx).database.keys.open(NumberKind::NationalId, sealed);
-        Some(number.map(|number| asker(ctx).told(number)).map_err(FieldError::from))
+        let number = caller(ctx).database.keys.open(NumberKind::NationalId, sealed);
+        Some(number.map(|number| caller(ctx).told(number)).map_err(FieldError::from))
     }
 
     /// Name with its titles, as written on the form.
@@ -86,7 +86,7 @@ impl Participant {
 
     /// Date of birth. Null where the viewer sees the birth year alone: wherever the identity number is masked, too.
     async fn birth_date(&self, ctx: &Context<'_>) -> Option<Date> {
-        asker(ctx).reads_personal_data().then(|| self.row.birth_date.into())
+        caller(ctx).reads_personal_data().then(|| self.row.birth_date.into())
     }
 
     /// Year of birth.
@@ -106,7 +106,7 @@ impl Participant {
 
     /// Where the person is registered as living. Never derived from the identity number.
     async fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
-        Province::find(asker(ctx), self.row.province_id)
+        Province::find(caller(ctx), self.row.province_id)
     }
 
     /// What the person is covered for and through whom, newest first.
@@ -150,7 +150,7 @@ impl Participant {
 
     /// Where the person was first enrolled. Never changes.
     async fn channel(&self, ctx: &Context<'_>) -> Result<Channel, FieldError> {
-        Channel::find(asker(ctx), self.row.channel_id)
+        Channel::find(caller(ctx), self.row.channel_id)
     }
 
     /// What happened to this person in the registry, newest first.
@@ -276,18 +276,18 @@ impl ParticipantFilter {
     ///
     /// # Errors
     /// `UNKNOWN_CODE`, `BAD_ID` or `BAD_FILTER`.
-    pub fn read(self, asker: &Asker) -> Result<store::ParticipantFilter, FieldError> {
+    pub fn read(self, caller: &Caller) -> Result<store::ParticipantFilter, FieldError> {
         let channels = match self.channel_code {
             None => Vec::new(),
             Some(code) => {
                 let channel =
-                    asker.reference.channel_by_code(&code).ok_or(FieldError::UnknownCode("channel"))?;
-                asker.reference.with_descendants(channel.id)
+                    caller.reference.channel_by_code(&code).ok_or(FieldError::UnknownCode("channel"))?;
+                caller.reference.with_descendants(channel.id)
             }
         };
-        let calendar = asker.reference.calendar;
+        let calendar = caller.reference.calendar;
         Ok(store::ParticipantFilter {
-            province: province_of(asker, self.province_code)?,
+            province: province_of(caller, self.province_code)?,
             employer: self.employer_id.map(|id| employer_id(&id)).transpose()?,
             association: self.association_id.map(|id| association_id(&id)).transpose()?,
             channels,
@@ -307,8 +307,8 @@ impl ParticipantFilter {
 ///
 /// # Errors
 /// `UNKNOWN_CODE`.
-pub fn province_of(asker: &Asker, code: Option<String>) -> Result<Option<i16>, FieldError> {
-    let find = |code: String| asker.reference.province_by_code(&code).map(|p| p.id);
+pub fn province_of(caller: &Caller, code: Option<String>) -> Result<Option<i16>, FieldError> {
+    let find = |code: String| caller.reference.province_by_code(&code).map(|p| p.id);
     code.map(|code| find(code).ok_or(FieldError::UnknownCode("province"))).transpose()
 }
 
@@ -406,9 +406,9 @@ pub async fn people_of(
     arguments: PageArguments,
     filter_by: Option<ParticipantFilter>,
 ) -> Result<ParticipantConnection, FieldError> {
-    asker(ctx).demand(Operation::ReadPeople)?;
+    caller(ctx).demand(Operation::ReadPeople)?;
     let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
-    let filter = filter_by.unwrap_or_default().read(asker(ctx))?;
+    let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));
     let key = (of, Nested { parent, filter, page: page.clone() });
     let slice = load(&request(ctx).loaders.people_pages, key).await?.ok_or_else(missing)?;
@@ -442,20 +442,20 @@ impl ParticipantQuery {
         #[graphql(desc = "Only these.")] filter_by: Option<ParticipantFilter>,
         #[graphql(desc = "In this order.")] order_by: Option<ParticipantOrder>,
     ) -> Result<ParticipantConnection, FieldError> {
-        let asker = asker(ctx);
-        asker.demand(Operation::ReadPeople)?;
+        let caller = caller(ctx);
+        caller.demand(Operation::ReadPeople)?;
         let (order, direction) = ParticipantOrder::read(order_by);
         let page = shown(ctx, PageArguments { first, after, last, before }.page(order, direction)?);
-        let filter = filter_by.unwrap_or_default().read(asker)?;
-        let slice = store::list(&asker.session, &asker.actor, &filter, &page).await?;
+        let filter = filter_by.unwrap_or_default().read(caller)?;
+        let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
         let slice = prefetch::people(ctx, slice, &page).await?;
         Ok(ParticipantConnection::new(slice, &page, Total::People(filter)))
     }
 }
 
 async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participant>, FieldError> {
-    let asker = asker(ctx);
-    asker.demand(Operation::ReadPeople)?;
+    let caller = caller(ctx);
+    caller.demand(Operation::ReadPeople)?;
     let wrong = || {
         FieldError::Identifier(
             "This is not a card number: 11 digits, the last of which checks the others.".into(),
@@ -468,12 +468,12 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
             request(ctx).by_number(async { Ok(Participant::load(ctx, number.key()).await?) }).await
         }
         ParticipantKey::NationalId(number) => {
-            let number = NationalId::parse(&number, &asker.reference.rules.regions, "nationalId");
+            let number = NationalId::parse(&number, &caller.reference.rules.regions, "nationalId");
             let (number, _) = number.map_err(|problems| {
                 FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
-            let index = asker.database.keys.index(NumberKind::NationalId, number.as_str());
-            let find = store::find_by_identifier(&asker.session, &asker.actor, "NATIONAL_ID", &index);
+            let index = caller.database.keys.index(NumberKind::NationalId, number.as_str());
+            let find = store::find_by_identifier(&caller.session, &caller.actor, "NATIONAL_ID", &index);
             let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
             Ok(row.map(Participant::new))
         }

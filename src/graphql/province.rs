@@ -9,7 +9,7 @@ use super::agreement::{Agreement, AgreementStatus};
 use super::association::{Association, AssociationConnection, AssociationFilter};
 use super::channel::{ChannelConnection, ChannelFilter, channels_page};
 use super::connection::{PageArguments, Total};
-use super::context::{Asker, asker, request};
+use super::context::{Caller, caller, request};
 use super::employer::{Employer, EmployerConnection, EmployerFilter, counts};
 use super::error::FieldError;
 use super::loaders::{Nested, TotalOf, load};
@@ -38,16 +38,16 @@ impl Province {
     ///
     /// # Errors
     /// A row names a province that the reference data do not have: ours.
-    pub fn find(asker: &Asker, id: i16) -> Result<Self, FieldError> {
-        Self::find_on(asker, id, asker.today())
+    pub fn find(caller: &Caller, id: i16) -> Result<Self, FieldError> {
+        Self::find_on(caller, id, caller.today())
     }
 
     /// The province of an internal id, as it was on a day.
     ///
     /// # Errors
     /// A row names a province that the reference data do not have: ours.
-    pub fn find_on(asker: &Asker, id: i16, day: NaiveDate) -> Result<Self, FieldError> {
-        let province = asker.reference.province(id).cloned();
+    pub fn find_on(caller: &Caller, id: i16, day: NaiveDate) -> Result<Self, FieldError> {
+        let province = caller.reference.province(id).cloned();
         let province = province.ok_or_else(|| StoreError::Fault("a row names an unknown province".into()))?;
         Ok(Self { province, day })
     }
@@ -107,25 +107,25 @@ impl Province {
 
     /// The province that this one was carved out of, where that is known.
     async fn predecessor(&self, ctx: &Context<'_>) -> Option<Result<Province, FieldError>> {
-        Some(Self::find_on(asker(ctx), self.province.predecessor?, self.day))
+        Some(Self::find_on(caller(ctx), self.province.predecessor?, self.day))
     }
 
     /// The provinces that were carved out of this one, by code, also those that are still to come on the day that is
     /// asked for: see `validFrom`. An identity number keeps the code of the place of first registration.
     async fn successors(&self, ctx: &Context<'_>) -> Vec<Province> {
-        let successors = asker(ctx).reference.successors(self.province.id);
+        let successors = caller(ctx).reference.successors(self.province.id);
         successors.map(|province| Self::on(province, self.day)).collect()
     }
 
     /// The agreement in force or nearest to it; null where none is recorded, which is not the same as none signed.
     async fn agreement(&self, ctx: &Context<'_>) -> Option<Agreement> {
-        let agreement = asker(ctx).reference.agreements.nearest(self.province.id, self.day)?;
+        let agreement = caller(ctx).reference.agreements.nearest(self.province.id, self.day)?;
         Some(Agreement::on(agreement, self.day))
     }
 
     /// Every agreement with its government that is recorded, in the order of recording.
     async fn agreements(&self, ctx: &Context<'_>) -> Vec<Agreement> {
-        let agreements = asker(ctx).reference.agreements.of_province(self.province.id).iter();
+        let agreements = caller(ctx).reference.agreements.of_province(self.province.id).iter();
         agreements.map(|agreement| Agreement::on(agreement, self.day)).collect()
     }
 
@@ -159,7 +159,7 @@ impl Province {
         #[graphql(desc = "Only these.")] filter_by: Option<EmployerFilter>,
     ) -> Result<EmployerConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.page(Order::Id, Direction::Ascending)?;
-        let filter = filter_by.unwrap_or_default().read(asker(ctx))?;
+        let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
         let parent = self.province.id.into();
         let total = Total::Nested(TotalOf::Employers(parent, filter.clone()));
         let key = Nested { parent, filter, page: page.clone() };
@@ -179,7 +179,7 @@ impl Province {
         #[graphql(desc = "Only these.")] filter_by: Option<AssociationFilter>,
     ) -> Result<AssociationConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.page(Order::Id, Direction::Ascending)?;
-        let filter = filter_by.unwrap_or_default().read(asker(ctx))?;
+        let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
         let parent = self.province.id.into();
         let total = Total::Nested(TotalOf::Associations(parent, filter.clone()));
         let key = Nested { parent, filter, page: page.clone() };
@@ -223,9 +223,9 @@ impl ProvinceQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Two digits.")] code: String,
     ) -> Option<Province> {
-        let asker = asker(ctx);
-        let province = asker.reference.province_by_code(&code)?;
-        Some(Province::on(province, asker.today()))
+        let caller = caller(ctx);
+        let province = caller.reference.province_by_code(&code)?;
+        Some(Province::on(province, caller.today()))
     }
 
     /// The provinces of a day, by code. Bounded by law, so a plain list: 34 on 2014-10-02, 38 today.
@@ -235,18 +235,18 @@ impl ProvinceQuery {
         #[graphql(desc = "The day; today unless said.")] as_of: Option<Date>,
         #[graphql(desc = "Only these.")] filter_by: Option<ProvinceFilter>,
     ) -> Result<Vec<Province>, FieldError> {
-        let asker = asker(ctx);
-        let day = as_of.map_or_else(|| asker.today(), |day| day.0);
+        let caller = caller(ctx);
+        let day = as_of.map_or_else(|| caller.today(), |day| day.0);
         let statuses: Vec<domain_agreement::AgreementStatus> =
             all_of(filter_by.unwrap_or_default().agreement_status)?;
         let status = |p: &model::Province| {
-            asker.reference.agreements.nearest(p.id, day).map(|agreement| agreement.status_on(day))
+            caller.reference.agreements.nearest(p.id, day).map(|agreement| agreement.status_on(day))
         };
         let kept = |p: &model::Province| {
             p.exists_on(day)
                 && (statuses.is_empty() || status(p).is_some_and(|status| statuses.contains(&status)))
         };
-        let provinces = asker.reference.provinces().iter().filter(|p| kept(p));
+        let provinces = caller.reference.provinces().iter().filter(|p| kept(p));
         Ok(provinces.map(|province| Province::on(province, day)).collect())
     }
 }

@@ -34,7 +34,7 @@ impl Registry {
     fn admit(request: &mut Request) -> Result<(), ServerError> {
         let context = request.data.get(&TypeId::of::<RequestContext>());
         let context = context.and_then(|context| context.downcast_ref::<RequestContext>());
-        let role = context.map(|context| context.asker.actor.role);
+        let role = context.map(|context| context.caller.actor.role);
         let name = request.operation_name.clone();
         let document = request.parsed_query()?;
         match first_refused(document, name.as_deref(), role) {

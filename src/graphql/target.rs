@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use super::context::{Asker, asker};
+use super::context::{Caller, caller};
 use super::error::FieldError;
 use super::node_id::NodeId;
 use super::problem::{UserError, user_errors};
@@ -17,11 +17,11 @@ pub struct Target(pub model::Target);
 
 impl Target {
     /// The target of an internal id.
-    pub fn find(asker: &Asker, id: i64) -> Option<Self> {
+    pub fn find(caller: &Caller, id: i64) -> Option<Self> {
         let find = |targets: &[model::Target]| targets.iter().find(|target| target.id == id).copied();
         // Set by another process this very moment, and not heard of yet.
-        let newest = || find(&asker.database.reference().targets);
-        find(&asker.reference.targets).or_else(newest).map(Self)
+        let newest = || find(&caller.database.reference().targets);
+        find(&caller.reference.targets).or_else(newest).map(Self)
     }
 }
 
@@ -45,7 +45,7 @@ impl Target {
 
     /// In this province; null: in the country.
     async fn province(&self, ctx: &Context<'_>) -> Option<Result<Province, FieldError>> {
-        Some(Province::find(asker(ctx), self.0.province?))
+        Some(Province::find(caller(ctx), self.0.province?))
     }
 }
 
@@ -72,7 +72,7 @@ impl ReportedFigure {
 
     /// Of this province; null: of the country.
     async fn province(&self, ctx: &Context<'_>) -> Option<Result<Province, FieldError>> {
-        Some(Province::find(asker(ctx), self.0.province?))
+        Some(Province::find(caller(ctx), self.0.province?))
     }
 
     /// Where it can be read.
@@ -116,12 +116,12 @@ impl TargetMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: SetTargetInput,
     ) -> Result<SetTargetPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let key = input.idempotency_key;
         let input =
             action::Input { year: input.year, active: input.active, province_code: input.province_code };
-        let done = set_target(&asker.database, &asker.actor, key.as_deref(), &input).await?;
-        let target = done.value.and_then(|set| Target::find(asker, set.target));
+        let done = set_target(&caller.database, &caller.actor, key.as_deref(), &input).await?;
+        let target = done.value.and_then(|set| Target::find(caller, set.target));
         Ok(SetTargetPayload { target, errors: user_errors(done.problems) })
     }
 }

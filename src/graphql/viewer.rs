@@ -4,14 +4,14 @@ use async_graphql::{Context, Enum, Object, Result};
 
 use super::association::Association;
 use super::channel::Channel;
-use super::context::{Asker, asker};
+use super::context::{Caller, caller};
 use super::employer::Employer;
 use super::error::FieldError;
 use super::province::Province;
 use domain::actor as model;
 
 /// Who asks.
-pub struct Viewer(Asker);
+pub struct Viewer(Caller);
 
 /// Who asks, and whose people they see.
 #[Object]
@@ -82,6 +82,6 @@ pub struct ViewerQuery;
 impl ViewerQuery {
     /// Who asks, and whose people they see.
     async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
-        Viewer(asker(ctx).clone())
+        Viewer(caller(ctx).clone())
     }
 }

@@ -33,26 +33,26 @@ pub enum Class {
 
 /// Nothing was done; the client comes back later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
+pub struct Overloaded;
 
 /// A request's right to run, given back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     _permits: [Option<OwnedSemaphorePermit>; 2],
 }
 
 /// The places of this process.
 #[derive(Debug)]
-pub struct Gate {
+pub struct ConcurrencyLimiter {
     in_flight: Arc<Semaphore>,
-    reads: Lane,
-    writes: Lane,
-    bulk: Lane,
+    reads: Queue,
+    writes: Queue,
+    bulk: Queue,
 }
 
 /// The way of one class to its places.
 #[derive(Debug)]
-struct Lane {
+struct Queue {
     /// Passed in this order, by all in the same one.
     places: [Option<Arc<Semaphore>>; 2],
     waiting: AtomicUsize,
@@ -60,7 +60,7 @@ struct Lane {
     wait: Duration,
 }
 
-impl Gate {
+impl ConcurrencyLimiter {
     /// With all places free.
     pub fn new(settings: Admission) -> Self {
         let places = |count| Some(Arc::new(Semaphore::new(count)));
@@ -68,14 +68,19 @@ impl Gate {
             let kept = (settings.running * share).div_ceil(100);
             places(settings.running.saturating_sub(kept).max(1))
         };
-        let lane = |places, queue, wait| Lane { places, waiting: AtomicUsize::new(0), queue, wait };
+        let queue_of_class =
+            |places, queue, wait| Queue { places, waiting: AtomicUsize::new(0), queue, wait };
         let Admission { queue, queue_of_writes, wait, wait_of_writes, .. } = settings;
         let running = places(settings.running);
         Self {
             in_flight: Arc::new(Semaphore::new(settings.in_flight)),
-            reads: lane([all_but(settings.share_of_writes), running.clone()], queue, wait),
-            writes: lane([all_but(settings.share_of_reads), running], queue_of_writes, wait_of_writes),
-            bulk: lane([None, places(settings.bulk)], queue_of_writes, wait_of_writes),
+            reads: queue_of_class([all_but(settings.share_of_writes), running.clone()], queue, wait),
+            writes: queue_of_class(
+                [all_but(settings.share_of_reads), running],
+                queue_of_writes,
+                wait_of_writes,
+            ),
+            bulk: queue_of_class([None, places(settings.bulk)], queue_of_writes, wait_of_writes),
         }
     }
 
@@ -83,31 +88,32 @@ impl Gate {
     ///
     /// # Errors
     /// There are too many under way.
-    pub fn approach(&self) -> Result<Place, Full> {
-        let permit = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| Full)?;
-        Ok(Place { _permits: [Some(permit), None] })
+    pub fn approach(&self) -> Result<Permit, Overloaded> {
+        let permit = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| Overloaded)?;
+        Ok(Permit { _permits: [Some(permit), None] })
     }
 
     /// Would a request of this class be refused now? Asked before it is parsed, which is the dearest part of a refusal.
     pub fn is_full(&self, class: Class) -> bool {
-        let lane = self.lane(class);
-        lane.waiting.load(Ordering::Relaxed) >= lane.queue && lane.try_enter().is_none()
+        let queue_of_class = self.queue_of_class(class);
+        queue_of_class.waiting.load(Ordering::Relaxed) >= queue_of_class.queue
+            && queue_of_class.try_enter().is_none()
     }
 
     /// Waits for a place, for a moment.
     ///
     /// # Errors
     /// None came free, or too many wait already.
-    pub async fn enter(&self, class: Class) -> Result<Place, Full> {
-        let lane = self.lane(class);
-        if let Some(place) = lane.try_enter() {
+    pub async fn enter(&self, class: Class) -> Result<Permit, Overloaded> {
+        let queue_of_class = self.queue_of_class(class);
+        if let Some(place) = queue_of_class.try_enter() {
             return Ok(place);
         }
-        let _waiting = Waiting::begin(&lane.waiting, lane.queue)?;
-        timeout(lane.wait, lane.enter()).await.map_err(|_elapsed| Full)
+        let _waiting = Waiting::begin(&queue_of_class.waiting, queue_of_class.queue)?;
+        timeout(queue_of_class.wait, queue_of_class.enter()).await.map_err(|_elapsed| Overloaded)
     }
 
-    const fn lane(&self, class: Class) -> &Lane {
+    const fn queue_of_class(&self, class: Class) -> &Queue {
         match class {
             Class::Read => &self.reads,
             Class::Write => &self.writes,
@@ -116,33 +122,37 @@ impl Gate {
     }
 }
 
-impl Lane {
-    fn try_enter(&self) -> Option<Place> {
+impl Queue {
+    fn try_enter(&self) -> Option<Permit> {
         let mut permits = [None, None];
         for (permit, places) in permits.iter_mut().zip(&self.places) {
             if let Some(places) = places {
                 *permit = Some(Arc::clone(places).try_acquire_owned().ok()?);
             }
         }
-        Some(Place { _permits: permits })
+        Some(Permit { _permits: permits })
     }
 
-    async fn enter(&self) -> Place {
+    async fn enter(&self) -> Permit {
         let mut permits = [None, None];
         for (permit, places) in permits.iter_mut().zip(&self.places) {
             if let Some(places) = places {
                 *permit = Some(Arc::clone(places).acquire_owned().await.expect("it is never closed"));
             }
         }
-        Place { _permits: permits }
+        Permit { _permits: permits }
     }
 }
 
 /// The layer before the token is looked at: where too much is under way, a request is refused before it costs anything.
-pub(super) async fn approach(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+pub(super) async fn approach(
+    State(limiter): State<Arc<ConcurrencyLimiter>>,
+    request: Request,
+    next: Next,
+) -> Response {
     // What is asked by GET is a query; of a POST that is known only when its text is there.
-    let is_hopeless = request.method() == Method::GET && gate.is_full(Class::Read);
-    match gate.approach() {
+    let is_hopeless = request.method() == Method::GET && limiter.is_full(Class::Read);
+    match limiter.approach() {
         Ok(_place) if !is_hopeless => next.run(request).await,
         _ => {
             let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
@@ -155,10 +165,10 @@ pub(super) async fn approach(State(gate): State<Arc<Gate>>, request: Request, ne
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize, limit: usize) -> Result<Self, Full> {
+    fn begin(count: &'a AtomicUsize, limit: usize) -> Result<Self, Overloaded> {
         // Counted first, so that two at one moment cannot take one place in the queue.
         let waiting = Self(count);
-        if count.fetch_add(1, Ordering::Relaxed) >= limit { Err(Full) } else { Ok(waiting) }
+        if count.fetch_add(1, Ordering::Relaxed) >= limit { Err(Overloaded) } else { Ok(waiting) }
     }
 }
 
@@ -193,35 +203,35 @@ mod tests {
         ..SETTINGS
     };
 
-    async fn enter_all(gate: &Gate, class: Class, count: usize) -> Vec<Place> {
-        let entered = join_all((0..count).map(|_| gate.enter(class))).await;
+    async fn enter_all(limiter: &ConcurrencyLimiter, class: Class, count: usize) -> Vec<Permit> {
+        let entered = join_all((0..count).map(|_| limiter.enter(class))).await;
         entered.into_iter().collect::<Result<_, _>>().expect("there are places")
     }
 
     #[tokio::test]
     async fn a_flood_of_reads_leaves_a_fifth_of_the_places_to_writes() {
-        let gate = Gate::new(SETTINGS);
-        let _reads = enter_all(&gate, Class::Read, 8).await;
-        assert_eq!(gate.enter(Class::Read).await.err(), Some(Full));
-        let _writes = enter_all(&gate, Class::Write, 2).await;
-        assert_eq!(gate.enter(Class::Write).await.err(), Some(Full));
+        let limiter = ConcurrencyLimiter::new(SETTINGS);
+        let _reads = enter_all(&limiter, Class::Read, 8).await;
+        assert_eq!(limiter.enter(Class::Read).await.err(), Some(Overloaded));
+        let _writes = enter_all(&limiter, Class::Write, 2).await;
+        assert_eq!(limiter.enter(Class::Write).await.err(), Some(Overloaded));
         // And bulk is beside both.
-        let _bulk = enter_all(&gate, Class::Bulk, 1).await;
-        assert_eq!(gate.enter(Class::Bulk).await.err(), Some(Full));
+        let _bulk = enter_all(&limiter, Class::Bulk, 1).await;
+        assert_eq!(limiter.enter(Class::Bulk).await.err(), Some(Overloaded));
     }
 
     #[tokio::test]
     async fn a_flood_of_writes_leaves_its_share_to_reads_and_the_first_place_that_comes_free_is_theirs() {
-        let gate = Gate::new(SETTINGS);
-        let _writes = enter_all(&gate, Class::Write, 6).await;
-        assert_eq!(gate.enter(Class::Write).await.err(), Some(Full));
-        let _reads = enter_all(&gate, Class::Read, 4).await;
-        assert_eq!(gate.enter(Class::Read).await.err(), Some(Full));
+        let limiter = ConcurrencyLimiter::new(SETTINGS);
+        let _writes = enter_all(&limiter, Class::Write, 6).await;
+        assert_eq!(limiter.enter(Class::Write).await.err(), Some(Overloaded));
+        let _reads = enter_all(&limiter, Class::Read, 4).await;
+        assert_eq!(limiter.enter(Class::Read).await.err(), Some(Overloaded));
 
-        let gate = Gate::new(PATIENT);
-        let mut writes = enter_all(&gate, Class::Write, 6).await;
-        let _reads = enter_all(&gate, Class::Read, 4).await;
-        let read = gate.enter(Class::Read);
+        let limiter = ConcurrencyLimiter::new(PATIENT);
+        let mut writes = enter_all(&limiter, Class::Write, 6).await;
+        let _reads = enter_all(&limiter, Class::Read, 4).await;
+        let read = limiter.enter(Class::Read);
         tokio::pin!(read);
         assert!(read.as_mut().now_or_never().is_none());
         writes.pop();
@@ -230,26 +240,29 @@ mod tests {
 
     #[tokio::test]
     async fn the_queue_is_bounded_and_a_leaving_client_leaves_it() {
-        let gate = Gate::new(PATIENT);
-        let mut bulk = enter_all(&gate, Class::Bulk, 1).await;
-        let mut first = Box::pin(gate.enter(Class::Bulk));
-        let mut second = Box::pin(gate.enter(Class::Bulk));
+        let limiter = ConcurrencyLimiter::new(PATIENT);
+        let mut bulk = enter_all(&limiter, Class::Bulk, 1).await;
+        let mut first = Box::pin(limiter.enter(Class::Bulk));
+        let mut second = Box::pin(limiter.enter(Class::Bulk));
         assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
         // A third is refused without waiting.
-        assert!(gate.is_full(Class::Bulk) && !gate.is_full(Class::Read));
-        assert_eq!(gate.enter(Class::Bulk).now_or_never().map(|entered| entered.err()), Some(Some(Full)));
+        assert!(limiter.is_full(Class::Bulk) && !limiter.is_full(Class::Read));
+        assert_eq!(
+            limiter.enter(Class::Bulk).now_or_never().map(|entered| entered.err()),
+            Some(Some(Overloaded))
+        );
         drop(second);
-        assert!(!gate.is_full(Class::Bulk));
+        assert!(!limiter.is_full(Class::Bulk));
         bulk.clear();
         drop(first.await.expect("the place came free"));
     }
 
     #[test]
     fn no_more_come_near_than_are_allowed() {
-        let gate = Gate::new(SETTINGS);
-        let places: Vec<_> = (0..3).map(|_| gate.approach().expect("there is room")).collect();
-        assert_eq!(gate.approach().err(), Some(Full));
+        let limiter = ConcurrencyLimiter::new(SETTINGS);
+        let places: Vec<_> = (0..3).map(|_| limiter.approach().expect("there is room")).collect();
+        assert_eq!(limiter.approach().err(), Some(Overloaded));
         drop(places);
-        assert!(gate.approach().is_ok());
+        assert!(limiter.approach().is_ok());
     }
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::code::Code;
-use super::cost::{Purse, Unpaid};
+use super::cost::{RateLimited, RateLimiter};
 use super::graphql::{RequestId, refusal};
 use super::settings::{Cost, Verification};
 use super::{language, media};
@@ -47,30 +47,30 @@ impl Peer {
 pub struct Verifier {
     database: Arc<Database>,
     clock: Clock,
-    of_peer: Option<Arc<Purse<IpAddr>>>,
-    of_all: Option<Arc<Purse<()>>>,
+    of_peer: Option<Arc<RateLimiter<IpAddr>>>,
+    of_all: Option<Arc<RateLimiter<()>>>,
 }
 
 impl Verifier {
     /// With nothing asked yet.
     pub fn new(database: Arc<Database>, clock: Clock, limits: Verification) -> Self {
         let cost = |per_minute| Cost { per_minute, burst: per_minute };
-        let of_peer = Purse::new(cost(limits.per_minute_of_peer)).map(Arc::new);
-        Self { database, clock, of_peer, of_all: Purse::new(cost(limits.per_minute)).map(Arc::new) }
+        let of_peer = RateLimiter::new(cost(limits.per_minute_of_peer)).map(Arc::new);
+        Self { database, clock, of_peer, of_all: RateLimiter::new(cost(limits.per_minute)).map(Arc::new) }
     }
 
     /// Seconds to wait, where too many have asked. A peer that asks too often is stopped before it takes anything from
     /// the others.
     fn admit(&self, peer: Peer, now: Instant) -> Result<(), u64> {
         let seconds = |unpaid| match unpaid {
-            Unpaid::Wait(seconds, _) => seconds,
-            Unpaid::Never(_) => 60,
+            RateLimited::Wait(seconds, _) => seconds,
+            RateLimited::Never(_) => 60,
         };
-        if let Some(purse) = &self.of_peer {
-            purse.pay(peer.counted(), 1, now).map_err(seconds)?;
+        if let Some(rate_limiter) = &self.of_peer {
+            rate_limiter.pay(peer.counted(), 1, now).map_err(seconds)?;
         }
-        if let Some(purse) = &self.of_all {
-            purse.pay((), 1, now).map_err(seconds)?;
+        if let Some(rate_limiter) = &self.of_all {
+            rate_limiter.pay((), 1, now).map_err(seconds)?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::settings::Cost;
 
 /// The buckets of all clients that asked lately; by default those of the API, by their ids.
 #[derive(Debug)]
-pub struct Purse<C = i64> {
+pub struct RateLimiter<C = i64> {
     settings: Cost,
     buckets: Mutex<HashMap<C, Bucket>>,
 }
@@ -39,7 +39,7 @@ pub struct Balance {
 
 /// Why a request is not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unpaid {
+pub enum RateLimited {
     /// There are enough points after these seconds.
     Wait(u64, Balance),
     /// There can never be enough.
@@ -49,7 +49,7 @@ pub enum Unpaid {
 /// Buckets above which those that are full again are forgotten: they are as good as new ones.
 const KEPT: usize = 10_000;
 
-impl<C: Eq + Hash> Purse<C> {
+impl<C: Eq + Hash> RateLimiter<C> {
     /// Empty of clients. `None` where there is no limit.
     pub fn new(settings: Cost) -> Option<Self> {
         (settings.per_minute > 0).then(|| Self { settings, buckets: Mutex::default() })
@@ -64,7 +64,7 @@ impl<C: Eq + Hash> Purse<C> {
     ///
     /// # Errors
     /// There are not enough.
-    pub fn pay(&self, client: C, cost: u32, now: Instant) -> Result<Balance, Unpaid> {
+    pub fn pay(&self, client: C, cost: u32, now: Instant) -> Result<Balance, RateLimited> {
         let Cost { per_minute, burst } = self.settings;
         let per_second = f64::from(per_minute) / 60.0;
         let (cost, full) = (f64::from(cost), f64::from(burst));
@@ -84,11 +84,11 @@ impl<C: Eq + Hash> Purse<C> {
         }
         let points = buckets.get(&client).map_or(full, refilled);
         if cost > full {
-            return Err(Unpaid::Never(balance(points)));
+            return Err(RateLimited::Never(balance(points)));
         }
         if cost > points {
             let seconds = ((cost - points) / per_second).ceil().max(1.0) as u64;
-            return Err(Unpaid::Wait(seconds, balance(points)));
+            return Err(RateLimited::Wait(seconds, balance(points)));
         }
         buckets.insert(client, Bucket { points: points - cost, at: now });
         Ok(balance(points - cost))
@@ -101,51 +101,55 @@ mod tests {
 
     use super::*;
 
-    fn purse() -> Purse {
-        Purse::new(Cost { per_minute: 600, burst: 100 }).expect("there is a limit")
+    fn rate_limiter() -> RateLimiter {
+        RateLimiter::new(Cost { per_minute: 600, burst: 100 }).expect("there is a limit")
     }
 
     #[test]
     fn points_come_back_with_time_and_never_more_than_the_burst() {
-        let (purse, now) = (purse(), Instant::now());
-        assert_eq!(purse.pay(1, 70, now).map(|balance| balance.left), Ok(30));
-        let Err(Unpaid::Wait(seconds, balance)) = purse.pay(1, 70, now) else { panic!("40 points too many") };
+        let (rate_limiter, now) = (rate_limiter(), Instant::now());
+        assert_eq!(rate_limiter.pay(1, 70, now).map(|balance| balance.left), Ok(30));
+        let Err(RateLimited::Wait(seconds, balance)) = rate_limiter.pay(1, 70, now) else {
+            panic!("40 points too many")
+        };
         // Ten points a second.
         assert_eq!((seconds, balance.left, balance.full_in), (4, 30, 7));
         let now = now + Duration::from_secs(4);
-        assert_eq!(purse.pay(1, 70, now).map(|balance| balance.left), Ok(0));
+        assert_eq!(rate_limiter.pay(1, 70, now).map(|balance| balance.left), Ok(0));
         let now = now + Duration::from_secs(3_600);
-        assert_eq!(purse.pay(1, 1, now).map(|balance| balance.left), Ok(99));
+        assert_eq!(rate_limiter.pay(1, 1, now).map(|balance| balance.left), Ok(99));
     }
 
     #[test]
     fn what_one_client_spends_is_not_anothers() {
-        let (purse, now) = (purse(), Instant::now());
-        assert!(purse.pay(1, 100, now).is_ok());
-        assert!(purse.pay(1, 1, now).is_err());
-        assert_eq!(purse.pay(2, 1, now).map(|balance| balance.left), Ok(99));
+        let (rate_limiter, now) = (rate_limiter(), Instant::now());
+        assert!(rate_limiter.pay(1, 100, now).is_ok());
+        assert!(rate_limiter.pay(1, 1, now).is_err());
+        assert_eq!(rate_limiter.pay(2, 1, now).map(|balance| balance.left), Ok(99));
     }
 
     #[test]
     fn what_costs_more_than_the_burst_is_refused_and_costs_nothing() {
-        let (purse, now) = (purse(), Instant::now());
-        let Err(Unpaid::Never(balance)) = purse.pay(1, 101, now) else { panic!("nobody has 101 points") };
+        let (rate_limiter, now) = (rate_limiter(), Instant::now());
+        let Err(RateLimited::Never(balance)) = rate_limiter.pay(1, 101, now) else {
+            panic!("nobody has 101 points")
+        };
         assert_eq!(balance.left, 100);
     }
 
     #[test]
     fn clients_that_rested_are_forgotten() {
-        let (purse, now) = (purse(), Instant::now());
+        let (rate_limiter, now) = (rate_limiter(), Instant::now());
         for client in 0..=KEPT as i64 {
-            assert!(purse.pay(client, 1, now).is_ok());
+            assert!(rate_limiter.pay(client, 1, now).is_ok());
         }
         let now = now + Duration::from_secs(1);
-        assert!(purse.pay(-1, 1, now).is_ok());
-        assert_eq!(purse.buckets.lock().unwrap().len(), 1);
+        assert!(rate_limiter.pay(-1, 1, now).is_ok());
+        assert_eq!(rate_limiter.buckets.lock().unwrap().len(), 1);
     }
 
     #[test]
     fn no_points_a_minute_is_no_limit() {
-        assert!(<Purse>::new(Cost { per_minute: 0, burst: 0 }).is_none());
+        assert!(<RateLimiter>::new(Cost { per_minute: 0, burst: 0 }).is_none());
     }
 }

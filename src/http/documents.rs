@@ -101,20 +101,20 @@ async fn check<E: Executor>(text: &str, schema: &E, limits: &Limits) -> Result<(
 
 /// All documents that this process knows.
 #[derive(Debug)]
-pub struct Library {
+pub struct PersistedDocuments {
     settings: Documents,
     automatic: Mutex<Automatic>,
 }
 
 #[derive(Debug, Default)]
 struct Automatic {
-    shelves: HashMap<i64, Shelf>,
+    shelves: HashMap<i64, DocumentCache>,
     bytes: usize,
 }
 
 /// The documents of one client, the one that was used last at the end.
 #[derive(Debug)]
-struct Shelf {
+struct DocumentCache {
     documents: VecDeque<(Hash, Arc<str>)>,
     used: Instant,
 }
@@ -122,7 +122,7 @@ struct Shelf {
 /// How long a client's documents are kept where another needs the room.
 const IDLE: Duration = Duration::from_secs(600);
 
-impl Library {
+impl PersistedDocuments {
     /// With the stored documents, and none that clients registered.
     pub fn new(settings: Documents) -> Self {
         Self { settings, automatic: Mutex::default() }
@@ -174,7 +174,8 @@ impl Library {
             automatic.bytes = texts.map(|(_, text)| text.len()).sum();
         }
         let Automatic { shelves, bytes } = &mut *automatic;
-        let shelf = shelves.entry(client).or_insert_with(|| Shelf { documents: VecDeque::new(), used: now });
+        let shelf =
+            shelves.entry(client).or_insert_with(|| DocumentCache { documents: VecDeque::new(), used: now });
         shelf.used = now;
         let others = *bytes - shelf.documents.iter().map(|(_, text)| text.len()).sum::<usize>();
         if others + text.len() > automatic_bytes {
@@ -195,11 +196,11 @@ mod tests {
     use super::*;
     use crate::http::settings::Settings;
 
-    fn library(automatic: usize, automatic_bytes: usize) -> Library {
-        Library::new(Documents { automatic, automatic_bytes, ..Settings::default().documents })
+    fn library(automatic: usize, automatic_bytes: usize) -> PersistedDocuments {
+        PersistedDocuments::new(Documents { automatic, automatic_bytes, ..Settings::default().documents })
     }
 
-    fn remember(library: &Library, client: i64, text: &str) -> Hash {
+    fn remember(library: &PersistedDocuments, client: i64, text: &str) -> Hash {
         library.remember(client, hash_of(text), &text.into(), Instant::now());
         hash_of(text)
     }

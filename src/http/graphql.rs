@@ -10,7 +10,7 @@
 //! To give a code of your own a status, add it to the table in `graphql/answer.rs`.
 
 pub(super) mod answer;
-mod bill;
+mod charge;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -34,13 +34,13 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use self::answer::{Answer, ArgumentPositions, Form, Refused};
-use self::bill::Bill;
+use self::charge::Charge;
 use self::request::Parameters;
-use super::admission::{Class, Full, Gate};
+use super::admission::{Class, ConcurrencyLimiter, Overloaded};
 use super::audited::root_fields;
 use super::code::Code;
-use super::cost::Purse;
-use super::documents::Library;
+use super::cost::RateLimiter;
+use super::documents::PersistedDocuments;
 use super::guard::{self, Measure};
 use super::media::Media;
 pub use super::settings::Settings;
@@ -91,15 +91,15 @@ pub struct Endpoint<E> {
     prepare: Arc<Prepare>,
     settings: Arc<Settings>,
     writes: Writes,
-    door: Arc<Door>,
-    gate: Arc<Gate>,
+    state: Arc<EndpointState>,
+    limiter: Arc<ConcurrencyLimiter>,
 }
 
 /// What the endpoint remembers from one request to the next.
-struct Door {
-    library: Library,
+struct EndpointState {
+    documents: PersistedDocuments,
     /// `None`: nobody's points are counted.
-    purse: Option<Arc<Purse>>,
+    rate_limiter: Option<Arc<RateLimiter>>,
 }
 
 type Prepare = dyn Fn(Request, &Extensions) -> Request + Send + Sync;
@@ -111,8 +111,8 @@ impl<E: Clone> Clone for Endpoint<E> {
             prepare: Arc::clone(&self.prepare),
             settings: Arc::clone(&self.settings),
             writes: self.writes.clone(),
-            door: Arc::clone(&self.door),
-            gate: Arc::clone(&self.gate),
+            state: Arc::clone(&self.state),
+            limiter: Arc::clone(&self.limiter),
         }
     }
 }
@@ -125,28 +125,28 @@ impl<E: Executor> Endpoint<E> {
         settings: Settings,
         prepare: impl Fn(Request, &Extensions) -> Request + Send + Sync + 'static,
     ) -> Self {
-        let door = Door {
-            library: Library::new(settings.documents.clone()),
-            purse: Purse::new(settings.cost).map(Arc::new),
+        let state = EndpointState {
+            documents: PersistedDocuments::new(settings.documents.clone()),
+            rate_limiter: RateLimiter::new(settings.cost).map(Arc::new),
         };
         Self {
             executor,
             prepare: Arc::new(prepare),
-            gate: Arc::new(Gate::new(settings.admission)),
+            limiter: Arc::new(ConcurrencyLimiter::new(settings.admission)),
             settings: Arc::new(settings),
             writes: Writes::default(),
-            door: Arc::new(door),
+            state: Arc::new(state),
         }
     }
 
     /// The places to run, for the layer that refuses before the token is looked at.
-    pub fn gate(&self) -> &Arc<Gate> {
-        &self.gate
+    pub fn limiter(&self) -> &Arc<ConcurrencyLimiter> {
+        &self.limiter
     }
 
     /// What clients may spend, for routes beside this one; `None`: nobody's points are counted.
-    pub fn purse(&self) -> Option<Arc<Purse>> {
-        self.door.purse.clone()
+    pub fn rate_limiter(&self) -> Option<Arc<RateLimiter>> {
+        self.state.rate_limiter.clone()
     }
 
     /// The mutations under way, to be waited for when the server stops.
@@ -207,8 +207,8 @@ impl<E: Executor> Endpoint<E> {
             }
         }
 
-        let bill = Bill::pay(self.door.purse.as_deref(), client, measure.cost())?;
-        let place = self.gate.enter(class).await.map_err(|Full| Refused::from(Code::Overloaded))?;
+        let charge = Charge::pay(self.state.rate_limiter.as_deref(), client, measure.cost())?;
+        let place = self.limiter.enter(class).await.map_err(|Overloaded| Refused::from(Code::Overloaded))?;
         let request = request.data(id).data(form.language);
         let (executor, prepare) = (self.executor.clone(), Arc::clone(&self.prepare));
         let work = async move {
@@ -220,7 +220,7 @@ impl<E: Executor> Endpoint<E> {
                 Err(_panic) => Answer::panicked(id),
             }
         };
-        self.finish(work, kind, id).await.map(|answer| bill.attach_to(answer))
+        self.finish(work, kind, id).await.map(|answer| charge.attach_to(answer))
     }
 
     /// Runs what was let in, within its deadline.
@@ -263,7 +263,7 @@ impl<E: Executor> Endpoint<E> {
         let Parameters { query, document: hash, operation_name, variables } = parameters;
         let limits = &self.settings.limits;
         let client = client.unwrap_or_default();
-        let text = self.door.library.find(client, hash, query.as_deref()).map_err(|code| match code {
+        let text = self.state.documents.find(client, hash, query.as_deref()).map_err(|code| match code {
             Code::BadRequest => {
                 Refused::new(code, "The request has no `query`, a string with GraphQL in it.")
             }
@@ -271,14 +271,14 @@ impl<E: Executor> Endpoint<E> {
         })?;
         // Without this word it is a query; where those are refused anyway, the parser's work is saved.
         let may_write = method == Method::POST && text.contains("mutation");
-        if !may_write && self.gate.is_full(Class::Read) {
+        if !may_write && self.limiter.is_full(Class::Read) {
             return Err(Refused::from(Code::Overloaded));
         }
         guard::check_text(&text, limits)?;
         let document = async_graphql::parser::parse_query(&text)?;
         let measure = guard::check_document(&document, &variables, limits)?;
         if let (Some(hash), Some(_)) = (hash, query) {
-            self.door.library.remember(client, hash, &text, Instant::now());
+            self.state.documents.remember(client, hash, &text, Instant::now());
         }
         let operation = select(&document, operation_name.as_deref())?;
         require_variables(operation, &variables)?;

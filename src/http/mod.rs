@@ -43,7 +43,7 @@ use self::playground::MakeSettings;
 use self::settings::{Connections, Settings};
 use self::subscription::Subscriptions;
 use crate::clock::Clock;
-use crate::graphql::context::{Asker, RequestContext};
+use crate::graphql::context::{Caller, RequestContext};
 use crate::store::Database;
 use domain::access::Purpose;
 use domain::actor::Actor;
@@ -88,22 +88,26 @@ pub fn open(front: Front) -> Open {
     let verifier = Verifier::new(Arc::clone(&database), clock, settings.verification);
     let endpoint = Endpoint::new(schema, settings, move |mut request, extensions| {
         let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
-        let asker = Asker::new(Arc::clone(&of_request), Arc::clone(actor), clock);
+        let caller = Caller::new(Arc::clone(&of_request), Arc::clone(actor), clock);
         let purpose = extensions.get::<Purpose>();
         let about = about(&mut request, purpose);
-        request.data(RequestContext::new(asker.for_purpose(purpose), about))
+        request.data(RequestContext::new(caller.for_purpose(purpose), about))
     });
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
-    let gate = Arc::clone(endpoint.gate());
-    let desk =
-        onboarding::Desk::new(Arc::clone(&database), clock, upload, (writes.clone(), endpoint.purse()));
+    let limiter = Arc::clone(endpoint.limiter());
+    let desk = onboarding::Desk::new(
+        Arc::clone(&database),
+        clock,
+        upload,
+        (writes.clone(), endpoint.rate_limiter()),
+    );
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
         .merge(desk.routes())
         .route_layer(from_fn(purpose::read))
         .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
-        .route_layer(from_fn_with_state(gate, admission::approach))
+        .route_layer(from_fn_with_state(limiter, admission::approach))
         .route_layer(from_fn(move |request: Request, next: Next| {
             let subscriptions = subscriptions.clone();
             async move {

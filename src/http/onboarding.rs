@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 
 use self::places::{Full, Overtaken, Place, Places};
 use super::code::Code;
-use super::cost::Purse;
+use super::cost::RateLimiter;
 use super::graphql::{RequestId, Writes, refusal};
 use super::language;
 use super::settings::Upload;
@@ -44,7 +44,7 @@ struct Inner {
     settings: Upload,
     writes: Writes,
     /// `None`: nobody's points are counted.
-    purse: Option<Arc<Purse>>,
+    rate_limiter: Option<Arc<RateLimiter>>,
     places: Arc<Places>,
 }
 
@@ -55,10 +55,10 @@ impl Desk {
         database: Arc<Database>,
         clock: Clock,
         settings: Upload,
-        (writes, purse): (Writes, Option<Arc<Purse>>),
+        (writes, rate_limiter): (Writes, Option<Arc<RateLimiter>>),
     ) -> Self {
         let places = Places::new(&settings);
-        Self(Arc::new(Inner { database, clock, settings, writes, purse, places }))
+        Self(Arc::new(Inner { database, clock, settings, writes, rate_limiter, places }))
     }
 
     /// The routes.

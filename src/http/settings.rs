@@ -61,7 +61,7 @@ pub struct Cost {
     pub burst: u32,
 }
 
-/// How many requests run at one time, by class; see [`Gate`](super::admission::Gate).
+/// How many requests run at one time, by class; see [`ConcurrencyLimiter`](super::admission::ConcurrencyLimiter).
 #[derive(Clone, Copy, Debug)]
 pub struct Admission {
     /// Requests at once from the head to the answer, whatever they are.

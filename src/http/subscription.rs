@@ -24,12 +24,12 @@ use tokio::sync::{Semaphore, watch};
 use super::audited::{Audited, about};
 use super::auth::{Authority, Bearer, bearer_of};
 use super::code::Code;
-use super::documents::Library;
+use super::documents::PersistedDocuments;
 use super::graphql::{RequestId, refusal};
 use super::guard;
 use super::settings::Settings;
 use crate::clock::Clock;
-use crate::graphql::context::{Asker, RequestContext};
+use crate::graphql::context::{Caller, RequestContext};
 use crate::store::Database;
 use domain::actor::Actor;
 
@@ -43,7 +43,7 @@ pub struct Subscriptions {
     authority: Authority,
     clock: Clock,
     settings: Arc<Settings>,
-    library: Arc<Library>,
+    library: Arc<PersistedDocuments>,
     sockets: Arc<Semaphore>,
     clients: Arc<Mutex<HashMap<i64, usize>>>,
 }
@@ -89,7 +89,7 @@ impl Subscriptions {
         settings: &Settings,
     ) -> Self {
         let sockets = Arc::new(Semaphore::new(settings.sockets.maximum));
-        let library = Arc::new(Library::new(settings.documents.clone()));
+        let library = Arc::new(PersistedDocuments::new(settings.documents.clone()));
         let (settings, clients) = (Arc::new(settings.clone()), Arc::default());
         Self { schema, database, authority, clock, settings, library, sockets, clients }
     }
@@ -236,10 +236,10 @@ impl Executor for Operations {
             return refuse(error);
         }
         let Subscriptions { schema, database, clock, .. } = &self.subscriptions;
-        let asker = Asker::new(Arc::clone(database), Arc::clone(actor), *clock);
+        let caller = Caller::new(Arc::clone(database), Arc::clone(actor), *clock);
         let mut request = request.data(RequestId::new());
         let about = about(&mut request, None);
-        let request = request.data(RequestContext::new(asker, about));
+        let request = request.data(RequestContext::new(caller, about));
         let answers = Executor::execute_stream(schema, request, session);
         answers
             .map(move |response| {

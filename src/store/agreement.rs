@@ -14,12 +14,12 @@ use domain::agreement::{
 
 /// All agreements, by id and by province.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct AgreementBook {
+pub struct Agreements {
     by_id: HashMap<i64, Arc<Agreement>>,
     by_province: HashMap<i16, Vec<Arc<Agreement>>>,
 }
 
-impl AgreementBook {
+impl Agreements {
     /// Of these agreements, oldest first.
     pub(super) fn new(agreements: Vec<Agreement>) -> Self {
         let mut book = Self::default();

@@ -1,4 +1,4 @@
-//! Clients as rows; requests find them in memory, see [`super::client_book`].
+//! Clients as rows; requests find them in memory, see [`super::client_cache`].
 
 use sqlx::PgConnection;
 

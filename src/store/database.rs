@@ -11,11 +11,11 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::watch;
 
 use super::audit::Journal;
-use super::client_book::ClientBook;
-use super::connections::Connections;
+use super::client_cache::ClientCache;
 use super::coverage_watch::Watched;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
+use super::pool::Pool;
 use super::recount;
 use super::reference::{self, Reference};
 use super::roles;
@@ -135,7 +135,7 @@ pub struct Database {
     pub open_batches: i64,
     options: PgConnectOptions,
     /// Who may ask.
-    pub clients: ClientBook,
+    pub clients: ClientCache,
     /// Figures that somebody follows.
     pub watched: Watched,
     reference: ArcSwap<Reference>,
@@ -157,7 +157,7 @@ impl Database {
         let connect = |error: sqlx::Error| OpenError::Connect(error.into());
         let session = |size, timeouts: Timeouts| {
             let options = with_settings(options.clone(), &timeouts);
-            Session::of_registry(Connections::new(options, size, timeouts.acquire), timeouts.statement)
+            Session::of_registry(Pool::new(options, size, timeouts.acquire), timeouts.statement)
         };
         let mut connection = maintenance(&options).await.map_err(connect)?;
         inspect(&mut connection).await?;
@@ -169,7 +169,7 @@ impl Database {
         let keys = key_in_force(&control, keys.into()).await?;
         let reference = reference::load(&control).await.map_err(OpenError::Reference)?;
         recount::rebuild_where_due(&control, &options, &reference.rules).await.map_err(OpenError::Figures)?;
-        let clients = ClientBook::open(&control).await.map_err(OpenError::Reference)?;
+        let clients = ClientCache::open(&control).await.map_err(OpenError::Reference)?;
         let writer = session(settings.interactive, settings.for_requests());
         Ok(Arc::new(Self {
             // On the connections of the requests: when one of those is found broken, the others are asked before they

@@ -175,7 +175,7 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
 
 /// What became of one row.
 #[derive(Clone, Debug, FromRow)]
-pub struct RowRow {
+pub struct OnboardingRowRecord {
     /// The batch.
     pub batch_id: i64,
     /// From 1, the header not counted.
@@ -210,7 +210,7 @@ pub async fn rows_of(
     batches: &[i64],
     filter: &RowFilter,
     page: &Page,
-) -> Result<HashMap<i64, Slice<RowRow>>, StoreError> {
+) -> Result<HashMap<i64, Slice<OnboardingRowRecord>>, StoreError> {
     let mut sql = QueryBuilder::new("select q.* from unnest(");
     sql.push_bind(batches.to_vec());
     sql.push(
@@ -220,13 +220,13 @@ pub async fn rows_of(
     push_rows(&mut sql, filter);
     push_page(&mut sql, page, OrderColumns { id: "r.number", name: "r.number" });
     sql.push(") q");
-    let rows: Vec<RowRow> = sql.build_query_as().fetch_all(session).await?;
-    let mut pages: HashMap<i64, Vec<RowRow>> = HashMap::new();
+    let rows: Vec<OnboardingRowRecord> = sql.build_query_as().fetch_all(session).await?;
+    let mut pages: HashMap<i64, Vec<OnboardingRowRecord>> = HashMap::new();
     for row in rows {
         pages.entry(row.batch_id).or_default().push(row);
     }
     let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
-    let slices: HashMap<i64, Slice<RowRow>> = batches.iter().map(cut).collect();
+    let slices: HashMap<i64, Slice<OnboardingRowRecord>> = batches.iter().map(cut).collect();
     session.shows(slices.values().flat_map(|slice| &slice.rows).filter_map(|row| row.participant_id));
     Ok(slices)
 }

@@ -4,7 +4,7 @@
 //! People are walked channel by channel, so memory does not grow with the register. Nothing here shows anybody: what is
 //! told are figures.
 
-mod stray;
+mod inconsistency;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,7 +12,7 @@ use chrono::NaiveDate;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, FromRow, PgConnection};
 
-use self::stray::{Kept, Strays};
+use self::inconsistency::{Inconsistencies, Kept};
 use super::Database;
 use super::database::maintenance;
 use super::error::StoreError;
@@ -96,7 +96,7 @@ pub async fn recount(
     }
     let mut recount = Recount::default();
     let mut kept = kept_channels(&mut transaction).await?;
-    let day = stray::Day::of(&mut transaction, today).await?;
+    let day = inconsistency::Day::of(&mut transaction, today).await?;
     let mut walk = Walk::begin(&mut transaction).await?;
     while let Some(next) = walk.next_channel(&mut transaction, rules, Some(day)).await? {
         let Channel { id: channel, counted, strays } = next;
@@ -216,7 +216,7 @@ struct EnrollmentRow {
 struct Channel {
     id: i64,
     counted: HashMap<Day, i64>,
-    strays: Strays,
+    strays: Inconsistencies,
 }
 
 impl EnrollmentRow {
@@ -273,11 +273,11 @@ impl Walk {
         &mut self,
         conn: &mut PgConnection,
         rules: &Rulebook,
-        compared_on: Option<stray::Day>,
+        compared_on: Option<inconsistency::Day>,
     ) -> Result<Option<Channel>, StoreError> {
         let Some(first) = self.next_row(conn).await? else { return Ok(None) };
         let channel = first.channel_id;
-        let (mut days, mut strays) = (HashMap::new(), Strays::default());
+        let (mut days, mut strays) = (HashMap::new(), Inconsistencies::default());
         self.next = Some(first);
         while let Some(first) = self.next_row(conn).await? {
             if first.channel_id != channel {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use super::agreement::{self, AgreementBook};
+use super::agreement::{self, Agreements};
 use super::clearance;
 use super::error::StoreError;
 use super::session::Session;
@@ -15,7 +15,7 @@ use super::target;
 use domain::calendar::Calendar;
 use domain::channel::{Channel, ChannelKind};
 use domain::enrollment::{CivilServantCategory, Programme, Segment};
-use domain::identity::{RegionBook, ServiceNumberRules};
+use domain::identity::{RegionCodes, ServiceNumberRules};
 use domain::province::{Province, ProvinceEdition};
 use domain::rule::{
     AgeRule, Citation, CivilServantRule, CombinationRule, ContributionRule, GraceRule, Period, ProgrammeRule,
@@ -31,7 +31,7 @@ pub struct Reference {
     channel_by_code: HashMap<String, i64>,
     children: HashMap<i64, Vec<i64>>,
     /// What provincial governments have agreed to.
-    pub agreements: AgreementBook,
+    pub agreements: Agreements,
     /// What the agency wants to reach.
     pub targets: Vec<Target>,
     /// What others have published, newest first.
@@ -119,7 +119,7 @@ pub async fn load(session: &Session) -> Result<Reference, StoreError> {
         channel_by_code: channels.iter().map(|channel| (channel.code.clone(), channel.id)).collect(),
         channels: channels.into_iter().map(|channel| (channel.id, Arc::new(channel))).collect(),
         children,
-        agreements: AgreementBook::new(agreements),
+        agreements: Agreements::new(agreements),
         targets,
         reported,
         rules,
@@ -197,7 +197,7 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
             .map_err(|_| StoreError::Fault(format!("rule_setting {name} is not a number")))
     };
     Ok(Rulebook {
-        regions: RegionBook::new(regions),
+        regions: RegionCodes::new(regions),
         service_number: ServiceNumberRules {
             minimum_age_at_appointment: number("service_number.minimum_age_at_appointment")?.into(),
             contract_markers: setting("service_number.contract_markers")?

@@ -2,7 +2,7 @@
 //!
 //! The first lock is the scope that every statement on people carries. The second is PostgreSQL's: each use of a
 //! connection takes on a role that owns nothing, and a scope that row security compares each row with
-//! (`migrations/0009_row_security.sql`). A statement that forgot its scope finds nothing that is not its asker's.
+//! (`migrations/0009_row_security.sql`). A statement that forgot its scope finds nothing that is not its caller's.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -16,8 +16,8 @@ use sqlx::{Either, Execute, Executor, Postgres, Row as _, SqlStr};
 use tokio::time::timeout;
 
 use super::audit::Seen;
-use super::connections::{Connections, Lent};
 use super::error::StoreError;
+use super::pool::{Pool, PooledConnection};
 use domain::actor::{Actor, Role};
 
 /// Whom PostgreSQL takes a statement to come from.
@@ -84,7 +84,7 @@ impl Identity {
 /// A door to the database in somebody's name: a statement through it takes a connection for as long as it runs.
 #[derive(Clone)]
 pub struct Session {
-    connections: Connections,
+    connections: Pool,
     identity: Arc<Identity>,
     /// Whom an actor was shown through it. The registry's own sessions show nobody anything.
     seen: Option<Arc<Seen>>,
@@ -100,7 +100,7 @@ impl fmt::Debug for Session {
 
 impl Session {
     /// The registry's own.
-    pub(super) fn of_registry(connections: Connections, statement_timeout: Duration) -> Self {
+    pub(super) fn of_registry(connections: Pool, statement_timeout: Duration) -> Self {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
         Self { connections, identity: Arc::new(Identity::registry()), seen: None, statement_deadline }
     }
@@ -148,7 +148,7 @@ impl Session {
         self.connections.are_quiet(so_long)
     }
 
-    async fn begin_on(&self, mut lent: Lent) -> Result<Transaction, StoreError> {
+    async fn begin_on(&self, mut lent: PooledConnection) -> Result<Transaction, StoreError> {
         self.within_deadline(sqlx::raw_sql("begin").execute(&mut *lent)).await?;
         Ok(Transaction(lent))
     }
@@ -237,7 +237,7 @@ impl<'c> Executor<'c> for &'c Session {
 
 /// Statements that are done together or not at all. Dropped, it is undone: its connection closes.
 #[must_use = "what is not committed is undone"]
-pub struct Transaction(Lent);
+pub struct Transaction(PooledConnection);
 
 impl Transaction {
     /// Makes it last.

@@ -273,13 +273,13 @@ async fn a_bank_is_told_of_no_enrollment_that_others_have_made_since() {
 async fn two_associations_enroll_one_person_and_see_each_their_own() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
-    let (sea, road) = (app.association("Nelayan").await, app.association("Ojek").await);
+    let (sea, onboardings) = (app.association("Nelayan").await, app.association("Ojek").await);
     let token = async |id: &str| {
         app.token(Role::Partner, TokenScope { association: Some(id.to_owned()), ..TokenScope::default() })
             .await
     };
     let person = Person::new(&channel);
-    for association in [&sea, &road] {
+    for association in [&sea, &onboardings] {
         let payload = app
             .enroll_as(&token(association).await, &person.clone().with("associationId", json!(association)))
             .await;
@@ -288,7 +288,7 @@ async fn two_associations_enroll_one_person_and_see_each_their_own() {
     let again = app.enroll_as(&token(&sea).await, &person.with("associationId", json!(sea))).await;
     assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
     let query = "{ participants { totalCount nodes { association { name } enrollments { nodes { association { name } } } } } }";
-    let data = app.ask_as(&token(&road).await, query, json!({})).await;
+    let data = app.ask_as(&token(&onboardings).await, query, json!({})).await;
     let own = json!({"association": {"name": "Ojek"}, "enrollments": {"nodes": [{"association": {"name": "Ojek"}}]}});
     assert_eq!(data["participants"], json!({"totalCount": 1, "nodes": [own]}));
 }

@@ -4,7 +4,7 @@ use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::rotation::{Rotated, RotationError, rotate};
 
 use crate::support::app::problems;
-use crate::support::road::{HEADER, Road, line, roster, sums};
+use crate::support::onboarding::{HEADER, Onboardings, line, roster, sums};
 use crate::support::{App, Person, Value, json, row};
 
 const DECEMBER: &str = "2014-12-01T03:00:00Z";
@@ -113,47 +113,47 @@ async fn where_the_first_of_two_rows_of_a_person_is_refused_the_second_is_tried(
 
 #[tokio::test]
 async fn a_plan_and_its_application_agree_on_a_person_under_two_numbers() {
-    let road = Road::new(1_000).await;
+    let onboardings = Onboardings::new(1_000).await;
     let old = row(1);
-    let id = road.app.enrolled(&of_row(&old)).await;
-    assert_eq!(road.app.correct(&id, json!({"nationalId": FURTHER})).await["errors"], json!([]));
+    let id = onboardings.app.enrolled(&of_row(&old)).await;
+    assert_eq!(onboardings.app.correct(&id, json!({"nationalId": FURTHER})).await["errors"], json!([]));
     let line = |nip: &Value, nik: &str| {
         let nip = nip["serviceNumber"].as_str().unwrap();
         format!("1;{nip};{nik};Budi Santoso;1960-08-02;L;Dinas Kesehatan;4.250.000,00")
     };
     let former = line(&old, old["nationalId"].as_str().unwrap());
     let file = [HEADER.to_owned(), former, line(&row(2), FURTHER)].join("\n");
-    let batch = road.sent(json!({}), &file).await;
-    road.work().await;
-    let plan = road.look(&batch).await;
+    let batch = onboardings.sent(json!({}), &file).await;
+    onboardings.work().await;
+    let plan = onboardings.look(&batch).await;
     assert_eq!(sums(&plan["counts"]), [2, 1, 0, 0, 1]);
-    let approver = road.app.token(domain::actor::Role::Approver, Default::default());
+    let approver = onboardings.app.token(domain::actor::Role::Approver, Default::default());
     let digest = plan["planDigest"].as_str().unwrap();
-    assert_eq!(road.approve(&approver.await, &batch, digest).await["errors"], json!([]));
-    road.work().await;
-    let done = road.look(&batch).await;
+    assert_eq!(onboardings.approve(&approver.await, &batch, digest).await["errors"], json!([]));
+    onboardings.work().await;
+    let done = onboardings.look(&batch).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [2, 0, 1, 0, 1]));
     assert_eq!(done["monthlyContributions"], plan["monthlyContributions"]);
-    assert_eq!(road.app.figures_that_differ().await, 0);
+    assert_eq!(onboardings.app.figures_that_differ().await, 0);
 }
 
 #[tokio::test]
 async fn a_person_under_two_numbers_in_two_chunks_is_enrolled_once_and_named_by_both_rows() {
-    let road = Road::new(1).await;
-    let id = road.app.enrolled(&of_row(&row(1))).await;
-    assert_eq!(road.app.correct(&id, json!({"nationalId": FURTHER})).await["errors"], json!([]));
+    let onboardings = Onboardings::new(1).await;
+    let id = onboardings.app.enrolled(&of_row(&row(1))).await;
+    assert_eq!(onboardings.app.correct(&id, json!({"nationalId": FURTHER})).await["errors"], json!([]));
     let former = line(1);
     let present = line(2).replace(row(2)["nationalId"].as_str().unwrap(), FURTHER);
-    let batch = road.sent(json!({"planOnly": false}), &roster([former, present])).await;
-    road.work().await;
-    let done = road.look(&batch).await;
+    let batch = onboardings.sent(json!({"planOnly": false}), &roster([former, present])).await;
+    onboardings.work().await;
+    let done = onboardings.look(&batch).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [2, 0, 1, 1, 0]));
     let query = "query ($id: ID!) { onboardingBatch(id: $id) { rows { nodes { participant { id } } } } }";
-    let rows = road.app.ask(query, json!({"id": batch})).await["onboardingBatch"]["rows"].take();
+    let rows = onboardings.app.ask(query, json!({"id": batch})).await["onboardingBatch"]["rows"].take();
     let named = json!({"participant": {"id": id}});
     assert_eq!(rows["nodes"], json!([named, named]));
-    assert_eq!(road.app.figures_that_differ().await, 0);
-    assert_eq!(road.app.count(SERVICE_NUMBERS).await, 1);
+    assert_eq!(onboardings.app.figures_that_differ().await, 0);
+    assert_eq!(onboardings.app.count(SERVICE_NUMBERS).await, 1);
 }
 
 #[tokio::test]
@@ -246,22 +246,22 @@ async fn the_same_rows_again_enroll_nobody_who_has_left_since() {
 
 #[tokio::test]
 async fn a_plan_finds_those_who_have_left_since() {
-    let road = Road::new(2).await;
+    let onboardings = Onboardings::new(2).await;
     let file = roster((1..=3).map(line));
     let direct = json!({"planOnly": false, "startsOn": "2014-10-01"});
-    road.sent(direct, &file).await;
-    road.work().await;
-    let enrollment = enrollment_of(&road.app, &row(2), &road.input()).await;
-    assert_eq!(road.app.end(&enrollment, "2014-10-02", "RESIGNED").await["errors"], json!([]));
-    let again = road.sent(json!({"startsOn": "2014-10-01"}), &file).await;
-    road.work().await;
-    let plan = road.look(&again).await;
+    onboardings.sent(direct, &file).await;
+    onboardings.work().await;
+    let enrollment = enrollment_of(&onboardings.app, &row(2), &onboardings.input()).await;
+    assert_eq!(onboardings.app.end(&enrollment, "2014-10-02", "RESIGNED").await["errors"], json!([]));
+    let again = onboardings.sent(json!({"startsOn": "2014-10-01"}), &file).await;
+    onboardings.work().await;
+    let plan = onboardings.look(&again).await;
     assert_eq!((sums(&plan["counts"]), &plan["counts"]["flagged"]), ([3, 0, 0, 3, 0], &json!(1)));
     assert_eq!(plan["byProblem"], json!([{"code": "ALREADY_ENROLLED", "rows": 1}]));
     // Whoever has come back since has a first day of the new employment.
-    let back = road.sent(json!({"startsOn": "2014-10-02"}), &file).await;
-    road.work().await;
-    assert_eq!(sums(&road.look(&back).await["counts"]), [3, 1, 0, 2, 0]);
+    let back = onboardings.sent(json!({"startsOn": "2014-10-02"}), &file).await;
+    onboardings.work().await;
+    assert_eq!(sums(&onboardings.look(&back).await["counts"]), [3, 1, 0, 2, 0]);
 }
 
 #[tokio::test]

@@ -8,13 +8,13 @@ use participant_registry::actions::onboarding::retention::{Keeps, Tidied, tidy};
 use participant_registry::graphql::node_id::NodeId;
 
 use crate::support::app::codes;
+use crate::support::onboarding::{Onboardings, line, roster};
 use crate::support::program::{Folder, command, registry};
-use crate::support::road::{Road, line, roster};
 use crate::support::{TokenScope, json};
 
 /// A registry, and a terminal beside it.
 struct Terminal {
-    road: Road,
+    onboardings: Onboardings,
     folder: Folder,
     channel: String,
 }
@@ -47,12 +47,12 @@ impl Said {
 
 impl Terminal {
     async fn new(name: &str) -> Self {
-        let road = Road::new(1_000).await;
-        let channel = road.app.channel("BR-BTA").await;
+        let onboardings = Onboardings::new(1_000).await;
+        let channel = onboardings.app.channel("BR-BTA").await;
         let folder = Folder::new(name);
         // The key of the tests.
         folder.write("key", &"07".repeat(32));
-        Self { road, folder, channel }
+        Self { onboardings, folder, channel }
     }
 
     fn file(&self, name: &str, lines: impl IntoIterator<Item = String>) -> String {
@@ -60,9 +60,11 @@ impl Terminal {
     }
 
     fn command(&self, file: &str, more: &[&str], settings: &[(&str, &str)]) -> std::process::Command {
-        let (url, key) = (self.road.app.database_url(), self.folder.0.join("key").display().to_string());
+        let (url, key) =
+            (self.onboardings.app.database_url(), self.folder.0.join("key").display().to_string());
         let all = [("DATABASE_URL", url.as_str()), ("REGISTRY_KEY_FILE", key.as_str())];
-        let arguments = ["onboard", file, "--employer", &self.road.employer, "--channel", &self.channel];
+        let arguments =
+            ["onboard", file, "--employer", &self.onboardings.employer, "--channel", &self.channel];
         let arguments = [&arguments[..], &["--province", "16", "--starts-on", "2014-11-01"], more].concat();
         command(&self.folder, &arguments, &[&all[..], settings].concat())
     }
@@ -83,7 +85,7 @@ impl Terminal {
         process.wait().unwrap();
         // As if its lease had ended.
         sqlx::query("update onboarding_batch set leased_until = now() - interval '1 second'")
-            .execute(&self.road.app.sql)
+            .execute(&self.onboardings.app.sql)
             .await
             .unwrap();
     }
@@ -91,7 +93,7 @@ impl Terminal {
     /// Waits until a process has made something of this.
     async fn wait_until(&self, process: &mut Child, there_is: &'static str) {
         let began = Instant::now();
-        while self.road.app.count(there_is).await == 0 {
+        while self.onboardings.app.count(there_is).await == 0 {
             assert!(process.try_wait().unwrap().is_none(), "it ended before {there_is}");
             // The bound only ends a test that has failed.
             assert!(began.elapsed() < Duration::from_secs(120), "it never came to {there_is}");
@@ -101,28 +103,29 @@ impl Terminal {
     async fn hours_go_by(&self, hours: i32) {
         let sql = "update onboarding_batch set submitted_at = submitted_at - make_interval(hours => $1),
                        finished_at = finished_at - make_interval(hours => $1)";
-        sqlx::query(sql).bind(hours).execute(&self.road.app.sql).await.unwrap();
+        sqlx::query(sql).bind(hours).execute(&self.onboardings.app.sql).await.unwrap();
     }
 
     async fn people(&self) -> i64 {
-        self.road.app.count("select count(*) from participant").await
+        self.onboardings.app.count("select count(*) from participant").await
     }
 
     /// The only batch: its id and its state.
     async fn batch(&self) -> (String, String) {
         let sql = "select id, state::text from onboarding_batch";
-        let (id, state): (i64, String) = sqlx::query_as(sql).fetch_one(&self.road.app.sql).await.unwrap();
+        let (id, state): (i64, String) =
+            sqlx::query_as(sql).fetch_one(&self.onboardings.app.sql).await.unwrap();
         (NodeId::Batch(id).encode().to_string(), state)
     }
 
     /// Nobody can approve the only batch, whatever an approver sends.
     async fn assert_not_to_be_approved(&self) {
         let sql = "select coalesce(encode(plan_digest, 'hex'), '00') from onboarding_batch";
-        let digest: String = sqlx::query_scalar(sql).fetch_one(&self.road.app.sql).await.unwrap();
-        let approver = self.road.app.token(Role::Approver, TokenScope::default()).await;
-        let refused = self.road.approve(&approver, &self.batch().await.0, &digest).await;
+        let digest: String = sqlx::query_scalar(sql).fetch_one(&self.onboardings.app.sql).await.unwrap();
+        let approver = self.onboardings.app.token(Role::Approver, TokenScope::default()).await;
+        let refused = self.onboardings.approve(&approver, &self.batch().await.0, &digest).await;
         assert_eq!(codes(&refused["errors"]), ["CONFLICT"], "{refused}");
-        self.road.work().await;
+        self.onboardings.work().await;
         assert_eq!(self.people().await, 0);
     }
 }
@@ -161,7 +164,7 @@ async fn the_same_file_again_is_said_to_have_been_onboarded_before() {
     // What came of it then is told again.
     assert_eq!(again.out.lines().skip(1).collect::<Vec<_>>(), first.out.lines().skip(1).collect::<Vec<_>>());
     assert_eq!(terminal.people().await, 3);
-    assert_eq!(terminal.road.app.count("select count(*) from onboarding_batch").await, 1);
+    assert_eq!(terminal.onboardings.app.count("select count(*) from onboarding_batch").await, 1);
 }
 
 #[tokio::test]
@@ -205,7 +208,7 @@ async fn the_limits_of_files_are_those_of_the_settings() {
 #[tokio::test]
 async fn a_file_of_more_rows_than_a_request_holds_is_planned_and_onboarded_by_the_same_command() {
     let terminal = Terminal::new("onboard-large").await;
-    let app = &terminal.road.app;
+    let app = &terminal.onboardings.app;
     let bad = line(7).replace(";L;", ";x;");
     let file = terminal.file("roster.csv", (1..=10_050).map(line).chain([bad, line(1)]));
     let report = terminal.folder.0.join("refused.csv").display().to_string();
@@ -247,15 +250,15 @@ async fn a_plan_that_is_killed_in_the_middle_enrolls_nobody_whoever_goes_on() {
     terminal.kill_when(command, planning).await;
     assert_eq!(terminal.batch().await.1, "VALIDATING");
     // A server's worker finds it.
-    terminal.road.work().await;
+    terminal.onboardings.work().await;
     assert_eq!(terminal.batch().await.1, "CANCELLED");
     terminal.assert_not_to_be_approved().await;
     // The rows that it has staged are discarded by the servers' chore.
-    let tidied = async || tidy(&terminal.road.app.database, Keeps::default()).await.unwrap();
+    let tidied = async || tidy(&terminal.onboardings.app.database, Keeps::default()).await.unwrap();
     assert_eq!(tidied().await, Tidied::default());
     terminal.hours_go_by(2).await;
     assert_eq!(tidied().await, Tidied { ended: 0, discarded: 1 });
-    assert_eq!(terminal.road.app.count("select count(*) from onboarding_chunk").await, 0);
+    assert_eq!(terminal.onboardings.app.count("select count(*) from onboarding_chunk").await, 0);
 }
 
 #[tokio::test]
@@ -268,10 +271,10 @@ async fn a_plan_that_is_killed_while_its_rows_are_staged_is_cleaned_up() {
     assert_eq!(terminal.batch().await.1, "RECEIVING");
     terminal.assert_not_to_be_approved().await;
     terminal.hours_go_by(25).await;
-    let tidied = tidy(&terminal.road.app.database, Keeps::default()).await.unwrap();
+    let tidied = tidy(&terminal.onboardings.app.database, Keeps::default()).await.unwrap();
     assert_eq!(tidied, Tidied { ended: 1, discarded: 0 });
     assert_eq!(terminal.batch().await.1, "CANCELLED");
-    assert_eq!(terminal.road.app.count(staging).await, 0);
+    assert_eq!(terminal.onboardings.app.count(staging).await, 0);
     // The next one is not held up by what was left.
     terminal.run(&file, &["--plan"]).assert(0, &["A plan: nobody was enrolled.", "10050"]);
 }
@@ -289,6 +292,6 @@ async fn a_plan_whose_report_cannot_be_written_leaves_none_of_its_rows() {
     std::fs::remove_dir_all(&folder).unwrap();
     Said::from(process.wait_with_output().unwrap()).assert(3, &["the report cannot be written"]);
     assert_eq!(terminal.batch().await.1, "CANCELLED");
-    assert_eq!(terminal.road.app.count("select count(*) from onboarding_chunk").await, 0);
+    assert_eq!(terminal.onboardings.app.count("select count(*) from onboarding_chunk").await, 0);
     terminal.assert_not_to_be_approved().await;
 }

@@ -1,7 +1,7 @@
 //! What a spreadsheet does to a roster on its way: nobody is enrolled under what it made up, and the clerk is told where to
 //! look.
 
-use crate::support::road::{HEADER, Road, line, roster, sums};
+use crate::support::onboarding::{HEADER, Onboardings, line, roster, sums};
 use crate::support::{Value, json};
 
 const ROWS: &str =
@@ -9,8 +9,8 @@ const ROWS: &str =
     problems { code severity path message }
     byProblem { code rows } rows { nodes { line outcome problems { code severity path message hint } } } } }";
 
-async fn rows(road: &Road, batch: &str) -> Value {
-    road.app.ask_as(&road.sender, ROWS, json!({"id": batch})).await["onboardingBatch"].take()
+async fn rows(onboardings: &Onboardings, batch: &str) -> Value {
+    onboardings.app.ask_as(&onboardings.sender, ROWS, json!({"id": batch})).await["onboardingBatch"].take()
 }
 
 /// A line whose identity number was kept to 15 digits.
@@ -22,40 +22,40 @@ fn rounded(n: u32) -> String {
 
 #[tokio::test]
 async fn few_numbers_that_a_spreadsheet_cut_are_no_one_elses() {
-    let road = Road::new(4).await;
+    let onboardings = Onboardings::new(4).await;
     for rows in [6, 19] {
-        let batch = road.start(json!({"planOnly": false})).await;
-        let reply = road.put(&batch, roster((1..=rows).map(rounded))).await;
+        let batch = onboardings.start(json!({"planOnly": false})).await;
+        let reply = onboardings.put(&batch, roster((1..=rows).map(rounded))).await;
         assert_eq!(reply.status, 422, "{rows}: {}", reply.body);
         assert_eq!(reply.body["errors"][0]["code"], "IDENTIFIER_DAMAGED_BY_SPREADSHEET");
     }
-    assert_eq!(road.app.count("select count(*) from participant").await, 0);
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
     // Of two or three of them chance may be the reason: they are taken, and marked.
-    let batch = road.sent(json!({"planOnly": false}), &roster((1..=3).map(rounded))).await;
-    road.work().await;
-    let found = rows(&road, &batch).await;
+    let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=3).map(rounded))).await;
+    onboardings.work().await;
+    let found = rows(&onboardings, &batch).await;
     assert_eq!(found["counts"], json!({"enrolled": 3, "rejected": 0, "flagged": 3}), "{found}");
     assert_eq!(found["byProblem"], json!([{"code": "IDENTIFIER_DAMAGED_BY_SPREADSHEET", "rows": 3}]));
     assert_eq!(found["rows"]["nodes"][0]["problems"][0]["path"], json!(["rows", "0", "nationalId"]));
     let flagged = "select count(*) from enrollment where flags = '{IDENTIFIER_DAMAGED_BY_SPREADSHEET}'";
-    assert_eq!(road.app.count(flagged).await, 3);
-    let honest = road.sent(json!({"planOnly": false}), &roster([rounded(4), line(5), line(6)])).await;
-    road.work().await;
-    assert_eq!(rows(&road, &honest).await["counts"]["flagged"], 0);
+    assert_eq!(onboardings.app.count(flagged).await, 3);
+    let honest = onboardings.sent(json!({"planOnly": false}), &roster([rounded(4), line(5), line(6)])).await;
+    onboardings.work().await;
+    assert_eq!(rows(&onboardings, &honest).await["counts"]["flagged"], 0);
 }
 
 #[tokio::test]
 async fn the_error_of_a_formula_is_no_name_and_no_work_unit() {
-    let road = Road::new(10).await;
+    let onboardings = Onboardings::new(10).await;
     let file = roster([
         line(1),
         line(2).replace("Budi Santoso", "#REF!"),
         line(3).replace("Dinas Kesehatan", "#N/A"),
         line(4).replace("4.250.000,00", "#VALUE!"),
     ]);
-    let batch = road.sent(json!({"planOnly": false}), &file).await;
-    road.work().await;
-    let found = rows(&road, &batch).await;
+    let batch = onboardings.sent(json!({"planOnly": false}), &file).await;
+    onboardings.work().await;
+    let found = rows(&onboardings, &batch).await;
     assert_eq!(found["counts"], json!({"enrolled": 1, "rejected": 3, "flagged": 0}), "{found}");
     let fields = ["fullName", "workUnit", "monthlyWage"];
     for ((row, field), index) in found["rows"]["nodes"].as_array().unwrap()[1..].iter().zip(fields).zip(1..) {
@@ -68,12 +68,12 @@ async fn the_error_of_a_formula_is_no_name_and_no_work_unit() {
 
 #[tokio::test]
 async fn a_repeated_number_points_to_the_line_at_which_its_twin_stands() {
-    let road = Road::new(2).await;
+    let onboardings = Onboardings::new(2).await;
     // Two titles and an empty line above, so that lines are not rows.
     let file = format!("DAFTAR PNS\n\n{}", roster([line(1), line(2), String::new(), line(3), line(2)]));
-    let batch = road.sent(json!({"planOnly": false}), &file).await;
-    road.work().await;
-    let found = rows(&road, &batch).await;
+    let batch = onboardings.sent(json!({"planOnly": false}), &file).await;
+    onboardings.work().await;
+    let found = rows(&onboardings, &batch).await;
     let twin = &found["rows"]["nodes"][3];
     assert_eq!((&twin["line"], &twin["outcome"]), (&json!(8), &json!("REJECTED")), "{found}");
     assert_eq!(twin["problems"][0]["message"], "Line 5 of the file has the same number.");
@@ -81,47 +81,50 @@ async fn a_repeated_number_points_to_the_line_at_which_its_twin_stands() {
 
 #[tokio::test]
 async fn a_column_that_is_not_read_is_named_where_the_file_goes_in_and_where_its_plan_is_looked_at() {
-    let road = Road::new(10).await;
+    let onboardings = Onboardings::new(10).await;
     let header = format!("{};ESELON;Kode SKPD", HEADER.replace("GAJI POKOK", "BESARAN"));
-    let batch = road.start(json!({})).await;
-    let reply = road.put(&batch, format!("{header}\n{};IV;01\n", line(1))).await;
+    let batch = onboardings.start(json!({})).await;
+    let reply = onboardings.put(&batch, format!("{header}\n{};IV;01\n", line(1))).await;
     let ignored = json!(["BESARAN", "ESELON", "Kode SKPD"]);
     assert_eq!((reply.status.as_u16(), &reply.body["ignoredColumns"]), (200, &ignored), "{}", reply.body);
-    road.work().await;
-    let plan = rows(&road, &batch).await;
+    onboardings.work().await;
+    let plan = rows(&onboardings, &batch).await;
     assert_eq!((&plan["state"], &plan["ignoredColumns"]), (&json!("AWAITING_APPROVAL"), &ignored));
 
     // A wage and a work unit by other names are read.
     let header = HEADER.replace("GAJI POKOK", "PENGHASILAN").replace("UNIT KERJA", "Unit Kerja / SKPD");
-    let batch = road.sent(json!({"planOnly": false}), &format!("{header}\n{}\n", line(1))).await;
-    road.work().await;
-    let found = road.look(&batch).await;
+    let batch = onboardings.sent(json!({"planOnly": false}), &format!("{header}\n{}\n", line(1))).await;
+    onboardings.work().await;
+    let found = onboardings.look(&batch).await;
     assert_eq!(found["byWorkUnit"][0]["workUnit"], "Dinas Kesehatan");
-    assert_eq!(rows(&road, &batch).await["ignoredColumns"], json!([]));
-    assert_eq!(road.app.count("select count(*) from enrollment where monthly_wage = 4250000").await, 1);
+    assert_eq!(rows(&onboardings, &batch).await["ignoredColumns"], json!([]));
+    assert_eq!(
+        onboardings.app.count("select count(*) from enrollment where monthly_wage = 4250000").await,
+        1
+    );
 }
 
 #[tokio::test]
 async fn a_row_of_another_category_than_the_batch_is_refused() {
-    let road = Road::new(10).await;
+    let onboardings = Onboardings::new(10).await;
     let rows_of =
         [("PNS", 1), ("CPNS", 2), ("", 3), ("Aktif", 4)].map(|(word, n)| format!("{};{word}", line(n)));
     let file = format!("{HEADER};STATUS KEPEGAWAIAN\n{}\n", rows_of.join("\n"));
-    let batch = road.sent(json!({"planOnly": false}), &file).await;
-    road.work().await;
-    let found = rows(&road, &batch).await;
+    let batch = onboardings.sent(json!({"planOnly": false}), &file).await;
+    onboardings.work().await;
+    let found = rows(&onboardings, &batch).await;
     assert_eq!(found["counts"], json!({"enrolled": 3, "rejected": 1, "flagged": 1}), "{found}");
     let problem = &found["rows"]["nodes"][1]["problems"][0];
     assert_eq!(
         (&problem["code"], &problem["path"]),
         (&json!("NOT_ELIGIBLE"), &json!(["rows", "1", "category"]))
     );
-    assert_eq!(sums(&road.look(&batch).await["counts"]), [4, 0, 3, 0, 1]);
+    assert_eq!(sums(&onboardings.look(&batch).await["counts"]), [4, 0, 3, 0, 1]);
 }
 
 #[tokio::test]
 async fn lines_that_are_no_people_do_not_stop_a_file_and_are_told_with_its_plan() {
-    let road = Road::new(10).await;
+    let onboardings = Onboardings::new(10).await;
     let file = roster([
         "(1);(2);(3);(4);(5);(6);(7);(8)".to_owned(),
         line(1),
@@ -129,33 +132,34 @@ async fn lines_that_are_no_people_do_not_stop_a_file_and_are_told_with_its_plan(
         "JUMLAH;;;;;;;8.500.000,00".to_owned(),
         ";;;;;;Palembang, 1 Oktober 2014;".to_owned(),
     ]);
-    let batch = road.start(json!({"allOrNothing": true})).await;
-    let reply = road.put(&batch, file).await;
+    let batch = onboardings.start(json!({"allOrNothing": true})).await;
+    let reply = onboardings.put(&batch, file).await;
     let warning = &reply.body["warnings"][0];
     let message = "Lines that are no people were left out (3): 2, 5, 6.";
     assert_eq!((&reply.body["rows"], &warning["message"]), (&json!(2), &json!(message)), "{}", reply.body);
-    road.work().await;
-    let plan = rows(&road, &batch).await;
+    onboardings.work().await;
+    let plan = rows(&onboardings, &batch).await;
     assert_eq!((&plan["state"], &plan["counts"]["rejected"]), (&json!("AWAITING_APPROVAL"), &json!(0)));
     let told =
         json!([{"code": "INVALID_FORMAT", "severity": "WARNING", "path": ["file"], "message": message}]);
     assert_eq!(plan["problems"], told);
     // Whoever is without a number could be somebody: that row stays, and stops a file of all or nothing.
-    let batch = road.sent(json!({"allOrNothing": true}), &roster([line(1), "2;;;Budi;;;;".to_owned()])).await;
-    road.work().await;
-    assert_eq!(rows(&road, &batch).await["state"], "FAILED");
+    let batch =
+        onboardings.sent(json!({"allOrNothing": true}), &roster([line(1), "2;;;Budi;;;;".to_owned()])).await;
+    onboardings.work().await;
+    assert_eq!(rows(&onboardings, &batch).await["state"], "FAILED");
 }
 
 #[tokio::test]
 async fn what_refuses_a_row_is_not_said_beside_its_enrollment_and_a_wage_without_its_thousands_is_marked() {
-    let road = Road::new(10).await;
+    let onboardings = Onboardings::new(10).await;
     let file = roster([
         line(1).replace("4.250.000,00", "4.250"),
         line(2).replace(";L;", ";P;").replace("Budi", "\u{202e}"),
     ]);
-    let batch = road.sent(json!({"planOnly": false}), &file).await;
-    road.work().await;
-    let found = rows(&road, &batch).await;
+    let batch = onboardings.sent(json!({"planOnly": false}), &file).await;
+    onboardings.work().await;
+    let found = rows(&onboardings, &batch).await;
     assert_eq!(found["counts"], json!({"enrolled": 1, "rejected": 1, "flagged": 1}), "{found}");
     let wage = &found["rows"]["nodes"][0]["problems"][0];
     assert_eq!((&wage["code"], &wage["severity"]), (&json!("OUT_OF_RANGE"), &json!("WARNING")));

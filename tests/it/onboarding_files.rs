@@ -10,7 +10,7 @@ use participant_registry::store::database::PoolSettings;
 use roster::Limits;
 
 use crate::support::app::codes;
-use crate::support::road::{HEADER, Road, line, roster, sha256};
+use crate::support::onboarding::{HEADER, Onboardings, line, roster, sha256};
 use crate::support::{Reply, TokenScope, Value, json};
 
 #[track_caller]
@@ -22,16 +22,16 @@ fn assert_refused(reply: &Reply, status: u16, code: &str) {
 }
 
 /// Nothing is left of a file that was refused, and its batch still waits.
-async fn assert_nothing_left(road: &Road, batch: &str) {
-    assert_eq!(road.app.count("select count(*) from onboarding_chunk").await, 0);
-    let found = road.look(batch).await;
+async fn assert_nothing_left(onboardings: &Onboardings, batch: &str) {
+    assert_eq!(onboardings.app.count("select count(*) from onboarding_chunk").await, 0);
+    let found = onboardings.look(batch).await;
     assert_eq!((&found["state"], &found["counts"]["received"]), (&json!("RECEIVING"), &json!(0)));
 }
 
 #[tokio::test]
 async fn a_file_that_is_refused_says_why_leaves_nothing_behind_and_can_be_sent_again() {
-    let road = Road::new(3).await;
-    let batch = road.start(json!({})).await;
+    let onboardings = Onboardings::new(3).await;
+    let batch = onboardings.start(json!({})).await;
     let many: Vec<String> = (1..=40).map(|n| line(n * 10)).collect();
     let rounded = many.iter().map(|line| {
         let mut cells: Vec<String> = line.split(';').map(str::to_owned).collect();
@@ -48,60 +48,60 @@ async fn a_file_that_is_refused_says_why_leaves_nothing_behind_and_can_be_sent_a
         (roster(rounded), "IDENTIFIER_DAMAGED_BY_SPREADSHEET"),
         (broken, "INVALID_FORMAT"),
     ] {
-        assert_refused(&road.put(&batch, file).await, 422, code);
-        assert_nothing_left(&road, &batch).await;
+        assert_refused(&onboardings.put(&batch, file).await, 422, code);
+        assert_nothing_left(&onboardings, &batch).await;
     }
     let gzip: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0";
-    assert_refused(&road.put(&batch, gzip).await, 422, "INVALID_FORMAT");
-    assert_nothing_left(&road, &batch).await;
-    let reply = road.put(&batch, roster((1..=7).map(line))).await;
+    assert_refused(&onboardings.put(&batch, gzip).await, 422, "INVALID_FORMAT");
+    assert_nothing_left(&onboardings, &batch).await;
+    let reply = onboardings.put(&batch, roster((1..=7).map(line))).await;
     assert_eq!(
         (reply.status, &reply.body),
         (StatusCode::OK, &json!({"batch": batch, "rows": 7, "ignoredColumns": [], "warnings": []}))
     );
-    assert_eq!(road.app.count("select count(*) from onboarding_chunk").await, 3);
+    assert_eq!(onboardings.app.count("select count(*) from onboarding_chunk").await, 3);
     // Who has lost the answer sends the same file again, and has it; it waits for no other one.
-    let again = road.put(&batch, roster((1..=7).map(line))).await;
+    let again = onboardings.put(&batch, roster((1..=7).map(line))).await;
     assert_eq!((again.status, &again.body), (reply.status, &reply.body));
-    let other = road.put(&batch, roster([line(9)])).await;
+    let other = onboardings.put(&batch, roster([line(9)])).await;
     assert_refused(&other, 409, "CONFLICT");
     assert!(other.body.to_string().contains("it is another one"), "{}", other.body);
-    assert_eq!(road.look(&batch).await["counts"]["received"], 7);
+    assert_eq!(onboardings.look(&batch).await["counts"]["received"], 7);
 }
 
 #[tokio::test]
 async fn another_file_than_the_announced_one_is_refused() {
-    let road = Road::new(3).await;
+    let onboardings = Onboardings::new(3).await;
     let (file, other) = (roster([line(1)]), roster([line(2)]));
-    let mut input = road.input();
+    let mut input = onboardings.input();
     input["sha256"] = json!("12");
-    assert_eq!(codes(&road.start_with(&input).await["errors"]), ["INVALID_FORMAT"]);
-    let batch = road.start(json!({"sha256": sha256(&file).to_uppercase()})).await;
-    assert_refused(&road.put(&batch, other).await, 422, "CONFLICT");
-    assert_nothing_left(&road, &batch).await;
-    assert_eq!(road.put(&batch, file).await.status, 200);
+    assert_eq!(codes(&onboardings.start_with(&input).await["errors"]), ["INVALID_FORMAT"]);
+    let batch = onboardings.start(json!({"sha256": sha256(&file).to_uppercase()})).await;
+    assert_refused(&onboardings.put(&batch, other).await, 422, "CONFLICT");
+    assert_nothing_left(&onboardings, &batch).await;
+    assert_eq!(onboardings.put(&batch, file).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_file_beyond_the_limits_is_refused_before_all_of_it_has_come() {
-    let road = Road::new(3).await;
+    let onboardings = Onboardings::new(3).await;
     let mut settings = Settings::default();
     settings.upload.limits = Limits { bytes: 400, rows: 3, ..Limits::default() };
     settings.upload.progress_deadline = std::time::Duration::from_millis(200);
-    let road = Road { app: road.app.behind(settings), ..road };
-    let batch = road.start(json!({})).await;
-    let large = road.put(&batch, "x".repeat(401)).await;
+    let onboardings = Onboardings { app: onboardings.app.behind(settings), ..onboardings };
+    let batch = onboardings.start(json!({})).await;
+    let large = onboardings.put(&batch, "x".repeat(401)).await;
     assert_refused(&large, 413, "BODY_TOO_LARGE");
     assert!(large.body.to_string().contains("larger than 400 bytes. Split it"), "{}", large.body);
     let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(b"x;")));
-    assert_refused(&road.put(&batch, Body::from_stream(endless)).await, 413, "BODY_TOO_LARGE");
+    assert_refused(&onboardings.put(&batch, Body::from_stream(endless)).await, 413, "BODY_TOO_LARGE");
     let silent = stream::pending::<Result<Bytes, std::io::Error>>();
-    assert_refused(&road.put(&batch, Body::from_stream(silent)).await, 408, "REQUEST_TIMEOUT");
+    assert_refused(&onboardings.put(&batch, Body::from_stream(silent)).await, 408, "REQUEST_TIMEOUT");
     let cut = stream::iter([Ok(Bytes::from_static(b"NIK;")), Err(std::io::Error::other("cut"))]);
-    assert_refused(&road.put(&batch, Body::from_stream(cut)).await, 400, "BAD_REQUEST");
+    assert_refused(&onboardings.put(&batch, Body::from_stream(cut)).await, 400, "BAD_REQUEST");
     let short = |n: u32| line(n).replace(";Dinas Kesehatan;4.250.000,00", ";;");
-    assert_refused(&road.put(&batch, roster((1..=4).map(short))).await, 422, "OUT_OF_RANGE");
-    assert_nothing_left(&road, &batch).await;
+    assert_refused(&onboardings.put(&batch, roster((1..=4).map(short))).await, 422, "OUT_OF_RANGE");
+    assert_nothing_left(&onboardings, &batch).await;
 }
 
 /// A body of which nothing more comes, and a word when the first of it is taken.
@@ -116,90 +116,101 @@ fn hanging() -> (Body, tokio::sync::oneshot::Receiver<()>) {
 
 #[tokio::test]
 async fn who_tries_again_after_a_broken_connection_does_not_wait_for_the_dead_one() {
-    let road = Road::new(3).await;
-    let batch = road.start(json!({})).await;
+    let onboardings = Onboardings::new(3).await;
+    let batch = onboardings.start(json!({})).await;
     let (body, taken) = hanging();
-    let dead = road.put(&batch, body);
+    let dead = onboardings.put(&batch, body);
     let again = async {
         taken.await.unwrap();
-        road.put(&batch, roster((1..=7).map(line))).await
+        onboardings.put(&batch, roster((1..=7).map(line))).await
     };
     let (dead, again) = tokio::join!(dead, again);
     assert_eq!((again.status, &again.body["rows"]), (StatusCode::OK, &json!(7)), "{}", again.body);
     assert_refused(&dead, 409, "CONFLICT");
-    assert_eq!(road.look(&batch).await["counts"]["received"], 7);
+    assert_eq!(onboardings.look(&batch).await["counts"]["received"], 7);
 }
 
 #[tokio::test]
 async fn one_client_with_slow_connections_does_not_keep_others_out() {
-    let road = Road::new(3).await;
-    let officer =
-        Road { sender: road.app.officer(&["16"]).await, employer: road.employer.clone(), app: road.app };
+    let onboardings = Onboardings::new(3).await;
+    let officer = Onboardings {
+        sender: onboardings.app.officer(&["16"]).await,
+        employer: onboardings.employer.clone(),
+        app: onboardings.app,
+    };
     let mine =
         [officer.start(json!({})).await, officer.start(json!({})).await, officer.start(json!({})).await];
-    let road = Road { sender: officer.app.administrator().await, ..officer };
-    let batch = road.start(json!({})).await;
-    let slow = road.app.officer(&["16"]).await;
+    let onboardings = Onboardings { sender: officer.app.administrator().await, ..officer };
+    let batch = onboardings.start(json!({})).await;
+    let slow = onboardings.app.officer(&["16"]).await;
     let ((one, first), (two, second)) = (hanging(), hanging());
     let others = async {
         first.await.unwrap();
         second.await.unwrap();
-        assert_refused(&road.put_as(&slow, &mine[2], roster([line(1)])).await, 429, "TOO_MANY_REQUESTS");
-        let reply = road.put(&batch, roster((1..=7).map(line))).await;
+        assert_refused(
+            &onboardings.put_as(&slow, &mine[2], roster([line(1)])).await,
+            429,
+            "TOO_MANY_REQUESTS",
+        );
+        let reply = onboardings.put(&batch, roster((1..=7).map(line))).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
     };
     // The slow ones never end by themselves.
     tokio::select! {
-        _ = road.put_as(&slow, &mine[0], one) => panic!("it hangs"),
-        _ = road.put_as(&slow, &mine[1], two) => panic!("it hangs"),
+        _ = onboardings.put_as(&slow, &mine[0], one) => panic!("it hangs"),
+        _ = onboardings.put_as(&slow, &mine[1], two) => panic!("it hangs"),
         () = others => {}
     }
     // Who has hung up gives the place back.
-    let reply = road.put_as(&slow, &mine[2], roster([line(9)])).await;
+    let reply = onboardings.put_as(&slow, &mine[2], roster([line(9)])).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
 }
 
 #[tokio::test]
 async fn what_is_foreign_is_absent_and_a_file_is_its_senders() {
-    let road = Road::new(3).await;
-    let batch = road.start(json!({})).await;
-    let foreign = road.app.officer(&["15"]).await;
+    let onboardings = Onboardings::new(3).await;
+    let batch = onboardings.start(json!({})).await;
+    let foreign = onboardings.app.officer(&["15"]).await;
     let nowhere = "YjE5OTk5";
     for (token, status, code) in [
         (&foreign, 404, "NOT_FOUND"),
         // Who sees it is told whose it is, and who may not send files at all, that.
-        (&road.app.officer(&["16"]).await, 403, "OUT_OF_SCOPE"),
-        (&road.app.token(Role::Approver, TokenScope::default()).await, 403, "FORBIDDEN"),
+        (&onboardings.app.officer(&["16"]).await, 403, "OUT_OF_SCOPE"),
+        (&onboardings.app.token(Role::Approver, TokenScope::default()).await, 403, "FORBIDDEN"),
         (&"nobody".to_owned(), 401, "UNAUTHENTICATED"),
     ] {
-        assert_refused(&road.put_as(token, &batch, roster([line(1)])).await, status, code);
+        assert_refused(&onboardings.put_as(token, &batch, roster([line(1)])).await, status, code);
     }
     let of = |reply: Reply| {
         let mut body = reply.body;
         body["errors"][0]["extensions"]["requestId"] = json!(null);
         (reply.status, body)
     };
-    let absent = of(road.put_as(&foreign, nowhere, "x").await);
-    assert_eq!(of(road.put_as(&foreign, &batch, "x").await), absent);
-    assert_eq!(of(road.put_as(&foreign, "no-id", "x").await), absent);
-    assert_eq!(of(road.report(&foreign, &batch, None).await), of(road.report(&foreign, nowhere, None).await));
-    assert_eq!(road.look_as(&foreign, &batch).await, json!(null));
-    assert_eq!(codes(&road.cancel(&foreign, &batch).await["errors"]), ["NOT_FOUND"]);
+    let absent = of(onboardings.put_as(&foreign, nowhere, "x").await);
+    assert_eq!(of(onboardings.put_as(&foreign, &batch, "x").await), absent);
+    assert_eq!(of(onboardings.put_as(&foreign, "no-id", "x").await), absent);
+    assert_eq!(
+        of(onboardings.report(&foreign, &batch, None).await),
+        of(onboardings.report(&foreign, nowhere, None).await)
+    );
+    assert_eq!(onboardings.look_as(&foreign, &batch).await, json!(null));
+    assert_eq!(codes(&onboardings.cancel(&foreign, &batch).await["errors"]), ["NOT_FOUND"]);
     let jambi = TokenScope { provinces: vec!["15".to_owned()], ..TokenScope::default() };
-    let approver = road.app.token(Role::Approver, jambi).await;
-    assert_eq!(codes(&road.approve(&approver, &batch, "00").await["errors"]), ["NOT_FOUND"]);
-    let analyst = road.app.token(Role::Analyst, TokenScope::default()).await;
-    assert_refused(&road.report(&analyst, &batch, None).await, 403, "FORBIDDEN");
+    let approver = onboardings.app.token(Role::Approver, jambi).await;
+    assert_eq!(codes(&onboardings.approve(&approver, &batch, "00").await["errors"]), ["NOT_FOUND"]);
+    let analyst = onboardings.app.token(Role::Analyst, TokenScope::default()).await;
+    assert_refused(&onboardings.report(&analyst, &batch, None).await, 403, "FORBIDDEN");
 }
 
 #[tokio::test]
 async fn the_report_has_the_rows_that_were_refused_in_the_columns_they_came_in() {
-    let road = Road::new(2).await;
+    let onboardings = Onboardings::new(2).await;
     let formula = line(2).replace("Budi Santoso", "=HYPERLINK(1)").replace(";L;", ";x;");
-    let batch = road.sent(json!({"planOnly": false}), &roster([line(1), formula, line(3), line(1)])).await;
-    assert_eq!(road.look(&batch).await["reportUrl"], format!("/onboarding/{batch}/report.csv"));
-    road.work().await;
-    let reply = road.report(&road.sender, &batch, None).await;
+    let batch =
+        onboardings.sent(json!({"planOnly": false}), &roster([line(1), formula, line(3), line(1)])).await;
+    assert_eq!(onboardings.look(&batch).await["reportUrl"], format!("/onboarding/{batch}/report.csv"));
+    onboardings.work().await;
+    let reply = onboardings.report(&onboardings.sender, &batch, None).await;
     assert_eq!(reply.headers["content-type"], "text/csv; charset=utf-8");
     let text = reply.body.as_str().unwrap().to_owned();
     let lines: Vec<&str> = text.lines().collect();
@@ -213,46 +224,46 @@ async fn the_report_has_the_rows_that_were_refused_in_the_columns_they_came_in()
     );
     assert!(lines[2].contains("DUPLICATE_IN_REQUEST"), "{text}");
     let request = Request::get(format!("/onboarding/{batch}/report.csv"))
-        .header(header::AUTHORIZATION, format!("Bearer {}", road.sender))
+        .header(header::AUTHORIZATION, format!("Bearer {}", onboardings.sender))
         .header(header::ACCEPT_LANGUAGE, "id");
-    let reply = road.app.send(request.body(Body::empty()).unwrap()).await;
+    let reply = onboardings.app.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(reply.headers["content-language"], "id");
     assert!(reply.body.as_str().unwrap().contains("INVALID_FORMAT pada JENIS KELAMIN: "), "{}", reply.body);
 
     // Somebody else of the same scope: numbers, birth date and wage are for who has the right and says why.
-    let approver = road.app.token(Role::Approver, TokenScope::default()).await;
-    let masked = road.report(&approver, &batch, None).await.body.as_str().unwrap().to_owned();
+    let approver = onboardings.app.token(Role::Approver, TokenScope::default()).await;
+    let masked = onboardings.report(&approver, &batch, None).await.body.as_str().unwrap().to_owned();
     let nik = crate::support::row(2)["nationalId"].as_str().unwrap().to_owned();
     for secret in [&nik[..14], "1960-08-02", "4.250.000"] {
         assert!(!masked.contains(secret), "{masked}");
     }
     assert!(masked.contains("Dinas Kesehatan") && masked.contains(&nik[14..]), "{masked}");
-    let reader = road.app.reader(Role::Officer, TokenScope::default()).await;
-    assert!(!road.report(&reader, &batch, None).await.body.as_str().unwrap().contains(&nik));
-    let with_purpose = road.report(&reader, &batch, Some("Koreksi data")).await;
+    let reader = onboardings.app.reader(Role::Officer, TokenScope::default()).await;
+    assert!(!onboardings.report(&reader, &batch, None).await.body.as_str().unwrap().contains(&nik));
+    let with_purpose = onboardings.report(&reader, &batch, Some("Koreksi data")).await;
     assert!(with_purpose.body.as_str().unwrap().contains(&nik));
     // What is in it can be corrected and sent again.
     let corrected = text.replace(";x;", ";L;").replace("'=HYPERLINK(1)", "Budi Santoso");
-    let again = road.sent(json!({"planOnly": false}), &corrected).await;
-    road.work().await;
-    let counts: Value = road.look(&again).await["counts"].take();
+    let again = onboardings.sent(json!({"planOnly": false}), &corrected).await;
+    onboardings.work().await;
+    let counts: Value = onboardings.look(&again).await["counts"].take();
     assert_eq!((&counts["enrolled"], &counts["alreadyEnrolled"]), (&json!(1), &json!(1)), "{counts}");
 }
 
 #[tokio::test]
 async fn what_else_a_roster_brings_along_is_told_to_nobody_without_the_right() {
-    let road = Road::new(2).await;
+    let onboardings = Onboardings::new(2).await;
     let header = format!("{HEADER};NO KK;NPWP;ALAMAT;NO HP 2;1671010101010008");
     let extra = "1671010101010007;1671010208850001;Jl. Merdeka 5;081234567890;x";
     let rows = [2, 3].map(|n| format!("{};{extra}", line(n).replace(";L;", ";x;")));
     let long = format!("{};{extra};one cell too many", line(4));
     let file = [&[header][..], &rows, &[long]].concat().join("\n");
-    let batch = road.sent(json!({"planOnly": false}), &file).await;
-    road.work().await;
-    let own = road.report(&road.sender, &batch, None).await.body.as_str().unwrap().to_owned();
+    let batch = onboardings.sent(json!({"planOnly": false}), &file).await;
+    onboardings.work().await;
+    let own = onboardings.report(&onboardings.sender, &batch, None).await.body.as_str().unwrap().to_owned();
     assert!(own.contains("1671010101010007") && own.contains("Jl. Merdeka 5"), "{own}");
-    let approver = road.app.token(Role::Approver, TokenScope::default()).await;
-    let masked = road.report(&approver, &batch, None).await.body.as_str().unwrap().to_owned();
+    let approver = onboardings.app.token(Role::Approver, TokenScope::default()).await;
+    let masked = onboardings.report(&approver, &batch, None).await.body.as_str().unwrap().to_owned();
     assert_eq!(masked.lines().count(), 4, "{masked}");
     for secret in ["167101010101000", "1671010208850001", "Merdeka", "0812345", "4.250.000"] {
         assert!(!masked.contains(secret), "{secret}: {masked}");
@@ -262,22 +273,22 @@ async fn what_else_a_roster_brings_along_is_told_to_nobody_without_the_right() {
 
 #[tokio::test]
 async fn each_reading_of_a_report_is_on_record_with_its_purpose_or_is_not_given() {
-    let road = Road::new(2).await;
-    let app = &road.app;
+    let onboardings = Onboardings::new(2).await;
+    let app = &onboardings.app;
     let rows = (1..=5).map(|n| if n > 2 { line(n).replace(";L;", ";x;") } else { line(n) });
-    let batch = road.sent(json!({"planOnly": false}), &roster(rows)).await;
-    road.work().await;
+    let batch = onboardings.sent(json!({"planOnly": false}), &roster(rows)).await;
+    onboardings.work().await;
     let reader = app.reader(Role::Officer, TokenScope::default()).await;
     let approver = app.token(Role::Approver, TokenScope::default()).await;
     let mut since = 0;
     app.entries(&mut since).await;
     let operation = format!("onboardingReport {batch} rows=3");
     for (token, purpose, client) in [
-        (&road.sender, None, "ADMINISTRATOR"),
+        (&onboardings.sender, None, "ADMINISTRATOR"),
         (&approver, None, "APPROVER"),
         (&reader, Some("Koreksi data"), "reader-OFFICER"),
     ] {
-        let reply = road.report(token, &batch, purpose).await;
+        let reply = onboardings.report(token, &batch, purpose).await;
         assert_eq!(reply.status, 200);
         let entry = (client.to_owned(), "READ".to_owned(), operation.clone(), Vec::new());
         assert_eq!(app.entries(&mut since).await, [entry]);
@@ -296,82 +307,85 @@ async fn each_reading_of_a_report_is_on_record_with_its_purpose_or_is_not_given(
     }
     // Who may not see it leaves no entry, and where there is no entry there is no report.
     let foreign = app.officer(&["15"]).await;
-    assert_refused(&road.report(&foreign, &batch, None).await, 404, "NOT_FOUND");
+    assert_refused(&onboardings.report(&foreign, &batch, None).await, 404, "NOT_FOUND");
     assert_eq!(app.entries(&mut since).await, []);
     app.owner("revoke insert on audit_entry from registry_writer").await;
     app.owner("revoke insert (client) on audit_entry from registry_writer").await;
-    let refused = road.report(&reader, &batch, Some("Koreksi data")).await;
+    let refused = onboardings.report(&reader, &batch, Some("Koreksi data")).await;
     assert_refused(&refused, 503, "UNAVAILABLE");
     assert!(!refused.body.to_string().contains("Budi"), "{}", refused.body);
 }
 
 #[tokio::test]
 async fn a_report_costs_what_it_holds_and_opens_only_what_it_tells() {
-    let road = Road::new(2).await;
+    let onboardings = Onboardings::new(2).await;
     let rows = (1..=8).map(|n| if n < 4 { line(n) } else { line(n).replace(";L;", ";x;") });
-    let batch = road.sent(json!({}), &roster(rows)).await;
-    road.work().await;
+    let batch = onboardings.sent(json!({}), &roster(rows)).await;
+    onboardings.work().await;
     // A plan keeps all chunks; the first has no row for the report, and could not be opened.
     let spoilt = "update onboarding_chunk set sealed = '\\x00' where first_row = 1";
-    road.app.owner(spoilt).await;
+    onboardings.app.owner(spoilt).await;
     // A point in six seconds: none comes back during the test.
     let with = |burst| Settings { cost: Cost { per_minute: 10, burst }, ..Settings::default() };
-    let road = Road { app: road.app.behind(with(10)), ..road };
-    let report = road.report(&road.sender, &batch, None).await;
+    let onboardings = Onboardings { app: onboardings.app.behind(with(10)), ..onboardings };
+    let report = onboardings.report(&onboardings.sender, &batch, None).await;
     assert_eq!(report.body.as_str().unwrap().lines().count(), 6, "{}", report.body);
-    let spent = road.report(&road.sender, &batch, None).await;
+    let spent = onboardings.report(&onboardings.sender, &batch, None).await;
     assert_refused(&spent, 429, "COST_LIMIT_REACHED");
     assert!(spent.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 1);
     // One that is larger than all points of a client costs all of them.
-    let road = Road { app: road.app.behind(with(3)), ..road };
-    assert_eq!(road.report(&road.sender, &batch, None).await.status, 200);
-    assert_refused(&road.report(&road.sender, &batch, None).await, 429, "COST_LIMIT_REACHED");
+    let onboardings = Onboardings { app: onboardings.app.behind(with(3)), ..onboardings };
+    assert_eq!(onboardings.report(&onboardings.sender, &batch, None).await.status, 200);
+    assert_refused(&onboardings.report(&onboardings.sender, &batch, None).await, 429, "COST_LIMIT_REACHED");
 }
 
 #[tokio::test]
 async fn a_client_has_so_many_onboardings_that_have_not_ended() {
-    let road = Road::new(3).await;
+    let onboardings = Onboardings::new(3).await;
     let pools = PoolSettings { open_batches: 2, ..PoolSettings::default() };
-    let app = road.app.process_within(pools).await;
-    let road = Road { app, ..road };
-    let (first, _second) = (road.start(json!({})).await, road.start(json!({})).await);
-    let mut input = road.input();
+    let app = onboardings.app.process_within(pools).await;
+    let onboardings = Onboardings { app, ..onboardings };
+    let (first, _second) = (onboardings.start(json!({})).await, onboardings.start(json!({})).await);
+    let mut input = onboardings.input();
     input["idempotencyKey"] = json!("one-batch-too-many");
-    let refused = road.start_with(&input).await;
+    let refused = onboardings.start_with(&input).await;
     assert_eq!((codes(&refused["errors"]), &refused["batch"]), (vec!["CONFLICT"], &json!(null)));
     assert_eq!(refused["errors"][0]["path"], json!(["fileName"]));
     let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
         batch { id } errors { code path hint } } }";
-    let rows = json!({"employerId": road.employer, "channelCode": "BR-PLG", "provinceCode": "16",
+    let rows = json!({"employerId": onboardings.employer, "channelCode": "BR-PLG", "provinceCode": "16",
         "startsOn": "2014-11-01", "planOnly": true, "rows": [crate::support::row(1)]});
-    let refused = road.app.ask_as(&road.sender, onboard, json!({"input": rows})).await;
+    let refused = onboardings.app.ask_as(&onboardings.sender, onboard, json!({"input": rows})).await;
     let error = &refused["onboardCivilServants"]["errors"][0];
     assert_eq!((&error["code"], &error["path"]), (&json!("CONFLICT"), &json!(["rows"])));
     assert!(error["hint"].as_str().unwrap().contains("cancelOnboarding"), "{error}");
     // Another client has its own; and what has ended makes room, under the key that was refused.
-    let other =
-        Road { sender: road.app.officer(&["16"]).await, employer: road.employer.clone(), app: road.app };
+    let other = Onboardings {
+        sender: onboardings.app.officer(&["16"]).await,
+        employer: onboardings.employer.clone(),
+        app: onboardings.app,
+    };
     other.start(json!({})).await;
-    let road = Road { sender: other.app.administrator().await, ..other };
-    assert_eq!(road.cancel(&road.sender, &first).await["errors"], json!([]));
-    assert_eq!(road.start_with(&input).await["errors"], json!([]));
+    let onboardings = Onboardings { sender: other.app.administrator().await, ..other };
+    assert_eq!(onboardings.cancel(&onboardings.sender, &first).await["errors"], json!([]));
+    assert_eq!(onboardings.start_with(&input).await["errors"], json!([]));
 }
 
 #[tokio::test]
 async fn the_same_key_is_the_same_batch() {
-    let road = Road::new(3).await;
-    let mut input = road.input();
+    let onboardings = Onboardings::new(3).await;
+    let mut input = onboardings.input();
     input["idempotencyKey"] = json!("start-onboarding-1");
-    let first = road.start_with(&input).await;
+    let first = onboardings.start_with(&input).await;
     assert_eq!(first["batch"]["state"], "RECEIVING");
     let id = first["batch"]["id"].as_str().unwrap();
     assert_eq!(first["batch"]["uploadUrl"], format!("/onboarding/{id}/file"));
-    assert_eq!(road.start_with(&input).await, first);
+    assert_eq!(onboardings.start_with(&input).await, first);
     input["fileName"] = json!("other.csv");
-    assert_eq!(codes(&road.start_with(&input).await["errors"]), ["IDEMPOTENCY_KEY_REUSED"]);
-    input = road.input();
+    assert_eq!(codes(&onboardings.start_with(&input).await["errors"]), ["IDEMPOTENCY_KEY_REUSED"]);
+    input = onboardings.input();
     input["fileName"] = json!(" ");
     input["provinceCode"] = json!("99");
-    let all = road.start_with(&input).await;
+    let all = onboardings.start_with(&input).await;
     assert_eq!(codes(&all["errors"]), ["NOT_FOUND", "REQUIRED"]);
 }

@@ -14,28 +14,28 @@ use participant_registry::store::onboarding::staging::{self, Received};
 use participant_registry::store::rotation::rotate;
 
 use crate::support::app::codes;
+use crate::support::onboarding::{Onboardings, line, roster, sums};
 use crate::support::program::Program;
-use crate::support::road::{Road, line, roster, sums};
 use crate::support::{App, Person, TokenScope, json, row};
 
 const LEASE: Duration = Duration::from_secs(60);
 
 /// As if the worker that has the lease had been silent for so long that it ended.
-async fn expire(road: &Road) {
+async fn expire(onboardings: &Onboardings) {
     sqlx::query("update onboarding_batch set leased_until = now() - interval '1 second' where leased_until is not null")
-        .execute(&road.app.sql)
+        .execute(&onboardings.app.sql)
         .await
         .unwrap();
 }
 
 #[tokio::test]
 async fn a_worker_that_was_thought_dead_and_wakes_up_writes_nothing() {
-    let road = Road::new(5).await;
-    road.sent(json!({"planOnly": false}), &roster((1..=12).map(line))).await;
-    let database = &road.app.database;
+    let onboardings = Onboardings::new(5).await;
+    onboardings.sent(json!({"planOnly": false}), &roster((1..=12).map(line))).await;
+    let database = &onboardings.app.database;
     let first = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
     assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None, "somebody is at it");
-    expire(&road).await;
+    expire(&onboardings).await;
     let second = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
     assert!(second.id == first.id && second.epoch > first.epoch);
     // The first one wakes up: its fence does not open, neither before nor after the second has written.
@@ -54,19 +54,19 @@ async fn a_worker_that_was_thought_dead_and_wakes_up_writes_nothing() {
         "nor does it let go for the second"
     );
     // Of one checkpoint there is one chunk.
-    sqlx::query("update onboarding_batch set next_row = 6").execute(&road.app.sql).await.unwrap();
+    sqlx::query("update onboarding_batch set next_row = 6").execute(&onboardings.app.sql).await.unwrap();
     assert!(!holds(second).await);
-    sqlx::query("update onboarding_batch set next_row = 1").execute(&road.app.sql).await.unwrap();
+    sqlx::query("update onboarding_batch set next_row = 1").execute(&onboardings.app.sql).await.unwrap();
     lease::release(&database.control, second).await.unwrap();
-    road.work().await;
-    assert_eq!(road.app.count("select count(*) from participant").await, 12);
+    onboardings.work().await;
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, 12);
 }
 
 /// Somebody claims the number of a row and does not say whether it stays: whoever enrolls that row waits.
-async fn hold_up<'a>(road: &'a Road, n: u32) -> sqlx::Transaction<'a, sqlx::Postgres> {
+async fn hold_up<'a>(onboardings: &'a Onboardings, n: u32) -> sqlx::Transaction<'a, sqlx::Postgres> {
     let number = row(n)["nationalId"].as_str().unwrap().to_owned();
-    let index = road.app.database.keys.index(NumberKind::NationalId, &number);
-    let mut transaction = road.app.sql.begin().await.unwrap();
+    let index = onboardings.app.database.keys.index(NumberKind::NationalId, &number);
+    let mut transaction = onboardings.app.sql.begin().await.unwrap();
     sqlx::query("insert into identifier (kind, value_index, participant_id) values ('NATIONAL_ID', $1, 77)")
         .bind(index)
         .execute(&mut *transaction)
@@ -87,11 +87,11 @@ async fn leased_until(conn: &mut sqlx::PgConnection) -> Option<chrono::DateTime<
 #[tokio::test]
 async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
     for all_or_nothing in [false, true] {
-        let road = Road::new(5).await;
+        let onboardings = Onboardings::new(5).await;
         let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
-        let batch = road.sent(input, &roster((1..=12).map(line))).await;
-        let mut holding = hold_up(&road, 3).await;
-        let (database, today) = (&road.app.database, "2014-10-02".parse().unwrap());
+        let batch = onboardings.sent(input, &roster((1..=12).map(line))).await;
+        let mut holding = hold_up(&onboardings, 3).await;
+        let (database, today) = (&onboardings.app.database, "2014-10-02".parse().unwrap());
         let pace = Pace { lease: Duration::from_secs(3), turn: Duration::from_secs(60) };
         let began = Instant::now();
         let watch = async {
@@ -112,7 +112,7 @@ async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
         // What is all or nothing is planned first.
         let working = async { while work(database, today, pace, None).await.unwrap() {} };
         tokio::join!(working, watch);
-        let done = road.look(&batch).await;
+        let done = onboardings.look(&batch).await;
         assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [12, 0, 12, 0, 0]));
     }
 }
@@ -120,11 +120,11 @@ async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
 #[tokio::test]
 async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
     for all_or_nothing in [false, true] {
-        let road = Road::new(5).await;
+        let onboardings = Onboardings::new(5).await;
         let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
-        let batch = road.sent(input, &roster((1..=12).map(line))).await;
-        let mut holding = hold_up(&road, 3).await;
-        let (database, today) = (&road.app.database, "2014-10-02".parse().unwrap());
+        let batch = onboardings.sent(input, &roster((1..=12).map(line))).await;
+        let mut holding = hold_up(&onboardings, 3).await;
+        let (database, today) = (&onboardings.app.database, "2014-10-02".parse().unwrap());
         let pace = Pace { lease: Duration::from_millis(300), turn: Duration::from_secs(60) };
         let began = Instant::now();
         let takes = async {
@@ -148,50 +148,56 @@ async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
             tokio::task::yield_now().await;
         }
         holding.rollback().await.unwrap();
-        assert_eq!(road.app.count("select count(*) from participant").await, 0);
-        expire(&road).await;
-        road.work().await;
-        let done = road.look(&batch).await;
+        assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
+        expire(&onboardings).await;
+        onboardings.work().await;
+        let done = onboardings.look(&batch).await;
         assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [12, 0, 12, 0, 0]));
     }
 }
 
 #[tokio::test]
 async fn two_servers_share_the_batches_and_never_a_row() {
-    let road = Road::new(7).await;
-    let other = road.app.second_process().await;
-    let mut batches = vec![road.sent(json!({"planOnly": false}), &roster((1..=60).map(line))).await];
-    let officer =
-        Road { sender: road.app.officer(&["16"]).await, employer: road.employer.clone(), app: road.app };
+    let onboardings = Onboardings::new(7).await;
+    let other = onboardings.app.second_process().await;
+    let mut batches = vec![onboardings.sent(json!({"planOnly": false}), &roster((1..=60).map(line))).await];
+    let officer = Onboardings {
+        sender: onboardings.app.officer(&["16"]).await,
+        employer: onboardings.employer.clone(),
+        app: onboardings.app,
+    };
     // Some of the same people, from somebody else.
     batches.push(officer.sent(json!({"planOnly": false}), &roster((40..=100).map(line))).await);
-    let road = Road { sender: officer.app.administrator().await, ..officer };
+    let onboardings = Onboardings { sender: officer.app.administrator().await, ..officer };
     let serve = async |app: &App| {
         let pace = Pace { turn: Duration::ZERO, ..Pace::default() };
         while work(&app.database, "2014-10-02".parse().unwrap(), pace, None).await.unwrap() {}
     };
-    tokio::join!(serve(&road.app), serve(&other));
-    road.work().await;
+    tokio::join!(serve(&onboardings.app), serve(&other));
+    onboardings.work().await;
     let mut enrolled = 0;
     for batch in &batches {
-        let found = road.look(batch).await;
+        let found = onboardings.look(batch).await;
         assert_eq!(found["state"], "COMPLETED", "{found}");
         enrolled += sums(&found["counts"])[2];
     }
-    assert_eq!((enrolled, road.app.count("select count(*) from participant").await), (100, 100));
-    assert_eq!(road.app.count("select count(*) from onboarding_row").await, 121);
+    assert_eq!((enrolled, onboardings.app.count("select count(*) from participant").await), (100, 100));
+    assert_eq!(onboardings.app.count("select count(*) from onboarding_row").await, 121);
 }
 
 #[tokio::test]
 async fn one_batch_of_each_client_runs_and_who_waits_longest_is_next() {
-    let road = Road::new(5).await;
-    let large = road.sent(json!({"planOnly": false}), &roster((1..=40).map(line))).await;
-    let second = road.sent(json!({"planOnly": false}), &roster((41..=42).map(line))).await;
-    let officer =
-        Road { sender: road.app.officer(&["16"]).await, employer: road.employer.clone(), app: road.app };
+    let onboardings = Onboardings::new(5).await;
+    let large = onboardings.sent(json!({"planOnly": false}), &roster((1..=40).map(line))).await;
+    let second = onboardings.sent(json!({"planOnly": false}), &roster((41..=42).map(line))).await;
+    let officer = Onboardings {
+        sender: onboardings.app.officer(&["16"]).await,
+        employer: onboardings.employer.clone(),
+        app: onboardings.app,
+    };
     let small = officer.sent(json!({"planOnly": false}), &roster((50..=51).map(line))).await;
-    let road = Road { sender: officer.app.administrator().await, ..officer };
-    let database = &road.app.database;
+    let onboardings = Onboardings { sender: officer.app.administrator().await, ..officer };
+    let database = &onboardings.app.database;
     let taken = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
     let others = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
     assert_eq!(node_id::batch_id(&large).ok(), Some(taken.id));
@@ -202,111 +208,121 @@ async fn one_batch_of_each_client_runs_and_who_waits_longest_is_next() {
 
     // A turn of the large one, and the others have theirs before it goes on; every poll sums and nothing goes back.
     let (mut last, mut polls) = ([0; 5], 0);
-    while road.work_once().await {
-        let found = road.look(&large).await;
+    while onboardings.work_once().await {
+        let found = onboardings.look(&large).await;
         let counts = sums(&found["counts"]);
         assert!(counts[2] >= last[2] && (polls == 0 || counts[1] <= last[1]), "{last:?} {counts:?}");
         (last, polls) = (counts, polls + 1);
         if counts[1] > 0 {
-            assert_eq!(road.look(&second).await["state"], "APPLYING", "behind the first one of its client");
+            assert_eq!(
+                onboardings.look(&second).await["state"],
+                "APPLYING",
+                "behind the first one of its client"
+            );
         }
         if counts[1] > 0 && polls > 3 {
-            assert_eq!(road.look(&small).await["state"], "COMPLETED");
+            assert_eq!(onboardings.look(&small).await["state"], "COMPLETED");
         }
     }
     assert_eq!(last[2], 40);
-    assert_eq!(road.look(&second).await["state"], "COMPLETED");
+    assert_eq!(onboardings.look(&second).await["state"], "COMPLETED");
 }
 
 #[tokio::test]
 async fn the_batch_of_a_client_that_may_not_enroll_any_more_stops() {
-    let road = Road::new(5).await;
-    let partner = road.app.partner(&road.employer).await;
-    let road = Road { sender: partner, ..road };
-    let batch = road.sent(json!({}), &roster((1..=3).map(line))).await;
-    road.work().await;
-    let administrator = road.app.administrator().await;
-    let plan = road.look_as(&administrator, &batch).await;
-    let approver = road.app.token(Role::Approver, TokenScope::default()).await;
+    let onboardings = Onboardings::new(5).await;
+    let partner = onboardings.app.partner(&onboardings.employer).await;
+    let onboardings = Onboardings { sender: partner, ..onboardings };
+    let batch = onboardings.sent(json!({}), &roster((1..=3).map(line))).await;
+    onboardings.work().await;
+    let administrator = onboardings.app.administrator().await;
+    let plan = onboardings.look_as(&administrator, &batch).await;
+    let approver = onboardings.app.token(Role::Approver, TokenScope::default()).await;
     assert_eq!(
-        road.approve(&approver, &batch, plan["planDigest"].as_str().unwrap()).await["errors"],
+        onboardings.approve(&approver, &batch, plan["planDigest"].as_str().unwrap()).await["errors"],
         json!([])
     );
     sqlx::query("update client set disabled_at = now() where role = 'PARTNER'")
-        .execute(&road.app.sql)
+        .execute(&onboardings.app.sql)
         .await
         .unwrap();
-    road.app.database.clients.refresh(&road.app.database.control).await.unwrap();
-    road.work().await;
-    let failed = road.look_as(&administrator, &batch).await;
+    onboardings.app.database.clients.refresh(&onboardings.app.database.control).await.unwrap();
+    onboardings.work().await;
+    let failed = onboardings.look_as(&administrator, &batch).await;
     assert_eq!((&failed["state"], sums(&failed["counts"])), (&json!("FAILED"), [3, 3, 0, 0, 0]));
     assert_eq!(codes(&failed["problems"]), ["OUT_OF_SCOPE"]);
-    assert_eq!(road.app.count("select count(*) from participant").await, 0);
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
 }
 
 #[tokio::test]
 async fn a_plan_that_would_tell_too_much_of_others_is_taken_back_untold() {
-    let road = Road::new(4).await;
+    let onboardings = Onboardings::new(4).await;
     for n in 1..=9 {
         let stranger = Person::new("BR-PLG")
             .with("nationalId", row(n)["nationalId"].clone())
             .with("birthDate", json!("1960-08-02"))
             .with("sex", json!("MALE"))
             .with("fullName", json!("Zainal Arifin"));
-        road.app.enrolled(&stranger).await;
+        onboardings.app.enrolled(&stranger).await;
     }
-    let partner = road.app.partner(&road.employer).await;
+    let partner = onboardings.app.partner(&onboardings.employer).await;
     let client: String = sqlx::query_scalar("select name from client where role = 'PARTNER'")
-        .fetch_one(&road.app.sql)
+        .fetch_one(&onboardings.app.sql)
         .await
         .unwrap();
     sqlx::query("insert into lookup_miss values ($1, date_trunc('hour', now()), 95)")
         .bind(client)
-        .execute(&road.app.sql)
+        .execute(&onboardings.app.sql)
         .await
         .unwrap();
-    let road = Road { sender: partner, ..road };
-    let batch = road.sent(json!({}), &roster((1..=12).map(line))).await;
-    road.work().await;
-    let failed = road.look(&batch).await;
+    let onboardings = Onboardings { sender: partner, ..onboardings };
+    let batch = onboardings.sent(json!({}), &roster((1..=12).map(line))).await;
+    onboardings.work().await;
+    let failed = onboardings.look(&batch).await;
     assert_eq!((&failed["state"], sums(&failed["counts"])), (&json!("FAILED"), [12, 12, 0, 0, 0]));
     assert_eq!((&failed["rows"]["totalCount"], &failed["byProblem"]), (&json!(0), &json!([])));
-    let report = road.report(&road.sender, &batch, None).await.body;
+    let report = onboardings.report(&onboardings.sender, &batch, None).await.body;
     assert!(!report.as_str().unwrap().contains("IDENTITY_MISMATCH"), "{report}");
 }
 
 #[tokio::test]
 async fn rows_on_their_way_go_on_under_a_new_key() {
-    let road = Road::new(5).await;
-    let batch = road.sent(json!({}), &roster((1..=8).map(line).chain([line(1)]))).await;
-    road.work().await;
-    let plan = road.look(&batch).await;
+    let onboardings = Onboardings::new(5).await;
+    let batch = onboardings.sent(json!({}), &roster((1..=8).map(line).chain([line(1)]))).await;
+    onboardings.work().await;
+    let plan = onboardings.look(&batch).await;
     let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
-    let mut connection = road.app.database.maintenance().await.unwrap();
+    let mut connection = onboardings.app.database.maintenance().await.unwrap();
     rotate(&mut connection, &ring(), |_| {}).await.unwrap();
-    let employer = road.employer.clone();
-    let app = road.app.process_with(ring()).await;
-    let road = Road { sender: app.administrator().await, app, employer };
-    let again = road.look(&batch).await;
+    let employer = onboardings.employer.clone();
+    let app = onboardings.app.process_with(ring()).await;
+    let onboardings = Onboardings { sender: app.administrator().await, app, employer };
+    let again = onboardings.look(&batch).await;
     assert_eq!(again["planDigest"], plan["planDigest"]);
-    let approver = road.app.token(Role::Approver, TokenScope::default()).await;
+    let approver = onboardings.app.token(Role::Approver, TokenScope::default()).await;
     assert_eq!(
-        road.approve(&approver, &batch, plan["planDigest"].as_str().unwrap()).await["errors"],
+        onboardings.approve(&approver, &batch, plan["planDigest"].as_str().unwrap()).await["errors"],
         json!([])
     );
-    road.work().await;
-    assert_eq!(sums(&road.look(&batch).await["counts"]), [9, 0, 8, 0, 1]);
+    onboardings.work().await;
+    assert_eq!(sums(&onboardings.look(&batch).await["counts"]), [9, 0, 8, 0, 1]);
     assert!(
-        road.report(&road.sender, &batch, None).await.body.as_str().unwrap().contains("DUPLICATE_IN_REQUEST")
+        onboardings
+            .report(&onboardings.sender, &batch, None)
+            .await
+            .body
+            .as_str()
+            .unwrap()
+            .contains("DUPLICATE_IN_REQUEST")
     );
 }
 
 #[tokio::test]
 async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_is_sent_again() {
-    let road = Road::new(5).await;
-    let (first, second) = (road.start(json!({})).await, road.start(json!({})).await);
+    let onboardings = Onboardings::new(5).await;
+    let (first, second) = (onboardings.start(json!({})).await, onboardings.start(json!({})).await);
     let [first, second] = [first, second].map(|id| batch_id(&id).unwrap());
-    let database = Arc::clone(&road.app.database);
+    let database = Arc::clone(&onboardings.app.database);
     let received = || Received {
         state: OnboardingState::Validating,
         rows: 2,
@@ -330,14 +346,14 @@ async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_
     let mut connection = database.maintenance().await.unwrap();
     let exchange = tokio::spawn(async move { rotate(&mut connection, &ring(), |_| {}).await });
     let waits = "select count(*) from pg_locks where not granted and relation = 'onboarding_chunk'::regclass";
-    while road.app.count(waits).await == 0 {
+    while onboardings.app.count(waits).await == 0 {
         assert!(!exchange.is_finished(), "it waits for whoever receives a file");
     }
     transaction.commit().await.unwrap();
     exchange.await.unwrap().unwrap();
     let sealed: Vec<u8> = sqlx::query_scalar("select repeated from onboarding_batch where id = $1")
         .bind(first.0)
-        .fetch_one(&road.app.sql)
+        .fetch_one(&onboardings.app.sql)
         .await
         .unwrap();
     assert!(staging::open_repeats(&Keys::derive(&[9; 32]), first.0, &sealed).is_ok());
@@ -350,14 +366,15 @@ async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_
 
 #[tokio::test]
 async fn a_server_that_is_killed_again_and_again_ends_with_one_outcome_for_every_row() {
-    let road = Road::new(25).await;
+    let onboardings = Onboardings::new(25).await;
     let folder = std::env::temp_dir().join(format!("registry-killed-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let (key, data) = (folder.join("key"), folder.join("data"));
     std::fs::write(&key, "07".repeat(32)).unwrap();
     let rows = 1_000;
-    let batch = road.sent(json!({"planOnly": false}), &roster((1..=rows).map(line))).await;
-    let (url, key, data) = (road.app.database_url(), key.display().to_string(), data.display().to_string());
+    let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=rows).map(line))).await;
+    let (url, key, data) =
+        (onboardings.app.database_url(), key.display().to_string(), data.display().to_string());
     let settings = [
         ("DATABASE_URL", url.as_str()),
         ("REGISTRY_KEY_FILE", key.as_str()),
@@ -375,7 +392,7 @@ async fn a_server_that_is_killed_again_and_again_ends_with_one_outcome_for_every
         let program = program.await.unwrap();
         // Each server does something, and most are killed in the middle of it.
         let enrolled = loop {
-            let found = road.look(&batch).await;
+            let found = onboardings.look(&batch).await;
             let counts = sums(&found["counts"]);
             assert!(counts[2] >= last, "progress went back: {counts:?}, {last}");
             if counts[2] > last || found["state"] == "COMPLETED" {
@@ -392,14 +409,14 @@ async fn a_server_that_is_killed_again_and_again_ends_with_one_outcome_for_every
         }
     }
     // Whatever is left is done by whoever comes.
-    expire(&road).await;
-    road.work().await;
-    let done = road.look(&batch).await;
+    expire(&onboardings).await;
+    onboardings.work().await;
+    let done = onboardings.look(&batch).await;
     let all = i64::from(rows);
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [all, 0, all, 0, 0]));
     let outcomes = "select count(*) from onboarding_row where outcome = 'ENROLLED'";
     for count in [outcomes, "select count(*) from participant", "select count(*) from enrollment"] {
-        assert_eq!(road.app.count(count).await, all, "{count}");
+        assert_eq!(onboardings.app.count(count).await, all, "{count}");
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }

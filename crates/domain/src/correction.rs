@@ -243,7 +243,7 @@ fn judge_life(
 mod tests {
     use super::*;
     use crate::enrollment::Segment;
-    use crate::identity::RegionBook;
+    use crate::identity::RegionCodes;
     use crate::standing::{Course, PaidMonths};
 
     fn day(text: &str) -> NaiveDate {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn rules() -> Rulebook {
-        Rulebook { regions: RegionBook::new(["16"]), ..Rulebook::default() }
+        Rulebook { regions: RegionCodes::new(["16"]), ..Rulebook::default() }
     }
 
     fn siti() -> Particulars {

@@ -2,7 +2,7 @@
 //!
 //! An employer may be a person: their tax number is then their identity number.
 
-use super::identity::{EXPORT_AS_TEXT, NationalId, Parsed, RegionBook, Shape};
+use super::identity::{EXPORT_AS_TEXT, NationalId, Parsed, RegionCodes, Shape};
 use super::participant::name_key;
 use super::problem::{Problem, ProblemCode};
 use super::text;
@@ -68,7 +68,7 @@ impl TaxNumber {
     ///
     /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET`, or `TAX_NUMBER_MALFORMED`; of a person's number all that is
     /// wrong with the identity number, under this code. What is only a doubt about an identity number stays a warning.
-    pub fn parse(text: &str, book: &RegionBook, field: &str) -> Parsed<Self> {
+    pub fn parse(text: &str, book: &RegionCodes, field: &str) -> Parsed<Self> {
         const SHAPE: Shape = Shape {
             name: "A tax number (NPWP)",
             lengths: &[16, 15],
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     fn tax_number(text: &str) -> Parsed<TaxNumber> {
-        TaxNumber::parse(text, &RegionBook::new(["16", "65"]), "taxNumber")
+        TaxNumber::parse(text, &RegionCodes::new(["16", "65"]), "taxNumber")
     }
 
     #[track_caller]

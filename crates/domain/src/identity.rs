@@ -42,7 +42,7 @@ impl NationalId {
     /// alone: the parts of such a number mean nothing. Otherwise all that apply of `NATIONAL_ID_UNKNOWN_REGION` (the
     /// province; below it only a warning, as this module has no table of regencies), `NATIONAL_ID_MALFORMED` (the
     /// birth date) and `IDENTIFIER_DAMAGED_BY_SPREADSHEET` (serial 0000).
-    pub fn parse(text: &str, book: &RegionBook, field: &str) -> Parsed<Self> {
+    pub fn parse(text: &str, book: &RegionCodes, field: &str) -> Parsed<Self> {
         use ProblemCode::{IdentifierDamagedBySpreadsheet, NationalIdMalformed, NationalIdUnknownRegion};
         const SHAPE: Shape =
             Shape { name: "An identity number (NIK)", lengths: &[16], malformed: NationalIdMalformed };
@@ -145,9 +145,9 @@ pub fn check_against_person(
 
 /// The province codes of every edition of the Ministry's code book, abolished provinces included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RegionBook(HashSet<String>);
+pub struct RegionCodes(HashSet<String>);
 
-impl RegionBook {
+impl RegionCodes {
     /// Makes the book from its two-digit codes, as the database has them.
     pub fn new<S: Into<String>>(codes: impl IntoIterator<Item = S>) -> Self {
         Self(codes.into_iter().map(Into::into).collect())

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::channel::ChannelKind;
 use super::clearance::ClearanceRule;
 use super::enrollment::{CivilServantCategory, Programme, Segment};
-use super::identity::{RegionBook, ServiceNumberRules};
+use super::identity::{RegionCodes, ServiceNumberRules};
 
 /// From when until when something holds, both days included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +162,7 @@ pub struct Contribution {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rulebook {
     /// First digits that an identity number may have.
-    pub regions: RegionBook,
+    pub regions: RegionCodes,
     /// What is only recalled about service numbers.
     pub service_number: ServiceNumberRules,
     /// Words that two names of one person must share at least.

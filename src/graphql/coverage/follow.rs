@@ -7,7 +7,7 @@ use async_graphql::{Context, Result, Subscription};
 use futures_util::stream::{self, Stream};
 
 use super::{Coverage, CoverageFilter, Question};
-use crate::graphql::context::{Asker, asker};
+use crate::graphql::context::{Caller, caller};
 use crate::graphql::error::FieldError;
 use crate::store::StoreError;
 use crate::store::coverage_watch::Watch;
@@ -31,29 +31,29 @@ impl CoverageSubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Only these.")] filter_by: Option<CoverageFilter>,
     ) -> Result<impl Stream<Item = Result<Coverage, FieldError>>, FieldError> {
-        let asker = asker(ctx).clone();
-        let question = Question::read(&asker, filter_by.unwrap_or_default())?;
-        let watch = asker.database.watched.of(&asker.actor, &question.part, question.past(&asker));
-        let first = Coverage::read(&asker, question).await?;
-        let following = Following { asker, watch, next: Next::Say(first) };
+        let caller = caller(ctx).clone();
+        let question = Question::read(&caller, filter_by.unwrap_or_default())?;
+        let watch = caller.database.watched.of(&caller.actor, &question.part, question.past(&caller));
+        let first = Coverage::read(&caller, question).await?;
+        let following = Following { caller, watch, next: Next::Say(first) };
         Ok(stream::unfold(Some(following), |following| async move {
-            let Following { asker, mut watch, next } = following?;
+            let Following { caller, mut watch, next } = following?;
             let coverage = match next {
                 Next::Say(coverage) => coverage,
-                Next::After(seen) => match changed(&asker, &mut watch, &seen).await {
+                Next::After(seen) => match changed(&caller, &mut watch, &seen).await {
                     Ok(coverage) => coverage,
                     Err(error) => return Some((Err(error.into()), None)),
                 },
             };
             let next = Next::After(coverage.clone());
-            Some((Ok(coverage), Some(Following { asker, watch, next })))
+            Some((Ok(coverage), Some(Following { caller, watch, next })))
         }))
     }
 }
 
 /// Somebody who follows.
 struct Following {
-    asker: Asker,
+    caller: Caller,
     /// Held, so that it stays shared.
     watch: Arc<Watch>,
     next: Next,
@@ -68,17 +68,17 @@ enum Next {
 }
 
 /// Waits until what would be told is not what was seen.
-async fn changed(asker: &Asker, watch: &mut Arc<Watch>, seen: &Coverage) -> Result<Coverage, StoreError> {
+async fn changed(caller: &Caller, watch: &mut Arc<Watch>, seen: &Coverage) -> Result<Coverage, StoreError> {
     loop {
         tokio::time::sleep(WATCH).await;
         let question = seen.question.clone();
         // A day that was today when this began may have passed.
-        let past = question.past(asker);
-        *watch = asker.database.watched.of(&asker.actor, &question.part, past);
+        let past = question.past(caller);
+        *watch = caller.database.watched.of(&caller.actor, &question.part, past);
         let figures =
-            watch.figures(&asker.session, &asker.actor, (&question.part, past), FRESH_ENOUGH).await?;
-        let coverage = Coverage::of(asker, question, figures);
-        if coverage.told(asker) != seen.told(asker)
+            watch.figures(&caller.session, &caller.actor, (&question.part, past), FRESH_ENOUGH).await?;
+        let coverage = Coverage::of(caller, question, figures);
+        if coverage.told(caller) != seen.told(caller)
             || coverage.day != seen.day
             || coverage.reference.targets != seen.reference.targets
             || coverage.reference.agreements != seen.reference.agreements

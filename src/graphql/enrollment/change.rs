@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use super::{EndReason, Enrollment, read_id};
 use crate::actions::end_enrollment::{self, Ended, end_enrollment};
 use crate::actions::transfer_enrollment::{self, Transferred, transfer_enrollment};
-use crate::graphql::context::{asker, request};
+use crate::graphql::context::{caller, request};
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::{employer_id, enrollment_id};
 use crate::graphql::problem::{UserError, user_errors};
@@ -78,18 +78,18 @@ impl EnrollmentChangeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: EndEnrollmentInput,
     ) -> Result<EndEnrollmentPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let (key, mut problems) = (input.idempotency_key, Vec::new());
         let id = read_id(Some(input.enrollment_id), enrollment_id, "enrollmentId", &mut problems);
         let Some(enrollment) = id else {
-            asker.demand(Operation::EndEnrollments)?;
+            caller.demand(Operation::EndEnrollments)?;
             return Ok(EndEnrollmentPayload { enrollment: None, errors: user_errors(problems) });
         };
         let (on, reason, channel_code) = (input.on.0, input.reason.into(), input.channel_code);
         let input = end_enrollment::Input { enrollment, on, reason, channel_code };
-        let (today, trail) = (asker.today(), &request(ctx).trail);
+        let (today, trail) = (caller.today(), &request(ctx).trail);
         let done =
-            end_enrollment(&asker.database, &asker.actor, today, key.as_deref(), &input, trail).await?;
+            end_enrollment(&caller.database, &caller.actor, today, key.as_deref(), &input, trail).await?;
         let enrollment = match done.value {
             Some(Ended { participant, enrollment }) => {
                 Enrollment::load(ctx, participant, enrollment).await.map_err(FieldError::of_write)?
@@ -106,12 +106,12 @@ impl EnrollmentChangeMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: TransferEnrollmentInput,
     ) -> Result<TransferEnrollmentPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let (key, mut problems) = (input.idempotency_key, Vec::new());
         let enrollment = read_id(Some(input.enrollment_id), enrollment_id, "enrollmentId", &mut problems);
         let employer = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems);
         let (Some(enrollment), Some(employer)) = (enrollment, employer) else {
-            asker.demand(Operation::ChangePeople)?;
+            caller.demand(Operation::ChangePeople)?;
             let errors = user_errors(problems);
             return Ok(TransferEnrollmentPayload { ended: None, enrollment: None, errors });
         };
@@ -122,9 +122,9 @@ impl EnrollmentChangeMutation {
             on: input.on.0,
             monthly_wage: input.monthly_wage.map(|wage| wage.0),
         };
-        let (today, trail) = (asker.today(), &request(ctx).trail);
-        let done =
-            transfer_enrollment(&asker.database, &asker.actor, today, key.as_deref(), &input, trail).await?;
+        let (today, trail) = (caller.today(), &request(ctx).trail);
+        let done = transfer_enrollment(&caller.database, &caller.actor, today, key.as_deref(), &input, trail)
+            .await?;
         let errors = user_errors(done.problems);
         let Some(Transferred { participant, ended, enrollment }) = done.value else {
             return Ok(TransferEnrollmentPayload { ended: None, enrollment: None, errors });

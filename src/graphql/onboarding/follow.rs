@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, Result, Subscription};
 use futures_util::stream::{self, Stream};
 
 use super::OnboardingBatch;
-use crate::graphql::context::{Asker, asker};
+use crate::graphql::context::{Caller, caller};
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::batch_id;
 use crate::store::StoreError;
@@ -27,18 +27,18 @@ impl OnboardingSubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Its id.")] id: ID,
     ) -> Result<impl Stream<Item = Result<OnboardingBatch, FieldError>>, FieldError> {
-        let (id, asker) = (batch_id(&id)?, asker(ctx).clone());
-        let first = current(&asker, id).await?.ok_or(FieldError::NotFound)?;
-        Ok(stream::unfold(Some((asker, Next::Say(first))), move |state| async move {
-            let (asker, next) = state?;
+        let (id, caller) = (batch_id(&id)?, caller(ctx).clone());
+        let first = current(&caller, id).await?.ok_or(FieldError::NotFound)?;
+        Ok(stream::unfold(Some((caller, Next::Say(first))), move |state| async move {
+            let (caller, next) = state?;
             let batch = match next {
                 Next::Say(batch) => batch,
-                Next::After(seen) => match changed(&asker, id, &seen).await {
+                Next::After(seen) => match changed(&caller, id, &seen).await {
                     Ok(batch) => batch?,
                     Err(error) => return Some((Err(error.into()), None)),
                 },
             };
-            let more = (!batch.state.is_final()).then(|| (asker, Next::After(batch.clone())));
+            let more = (!batch.state.is_final()).then(|| (caller, Next::After(batch.clone())));
             Some((Ok(OnboardingBatch(batch)), more))
         }))
     }
@@ -52,15 +52,15 @@ enum Next {
     After(BatchRow),
 }
 
-async fn current(asker: &Asker, id: i64) -> Result<Option<BatchRow>, StoreError> {
-    Ok(store::by_ids(&asker.session, &asker.actor, &[id]).await?.remove(&id))
+async fn current(caller: &Caller, id: i64) -> Result<Option<BatchRow>, StoreError> {
+    Ok(store::by_ids(&caller.session, &caller.actor, &[id]).await?.remove(&id))
 }
 
 /// Waits until the batch is not what was seen; `None` where it may not be seen any more.
-async fn changed(asker: &Asker, id: i64, seen: &BatchRow) -> Result<Option<BatchRow>, StoreError> {
+async fn changed(caller: &Caller, id: i64, seen: &BatchRow) -> Result<Option<BatchRow>, StoreError> {
     loop {
         tokio::time::sleep(WATCH).await;
-        match current(asker, id).await? {
+        match current(caller, id).await? {
             Some(batch) if batch.state == seen.state && batch.counts() == seen.counts() => {}
             batch => return Ok(batch),
         }

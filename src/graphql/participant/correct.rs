@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::{Participant, Sex};
 use crate::actions::correct_participant::{self as action, Corrected, correct_participant};
-use crate::graphql::context::{asker, request};
+use crate::graphql::context::{caller, request};
 use crate::graphql::enrollment::read_id;
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::participant_id;
@@ -56,11 +56,11 @@ impl ParticipantMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The form.")] input: CorrectParticipantInput,
     ) -> Result<CorrectParticipantPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let (key, mut problems) = (input.idempotency_key, Vec::new());
         let id = read_id(Some(input.participant_id), participant_id, "participantId", &mut problems);
         let Some(participant) = id else {
-            asker.demand(Operation::ChangePeople)?;
+            caller.demand(Operation::ChangePeople)?;
             return Ok(CorrectParticipantPayload { participant: None, errors: user_errors(problems) });
         };
         let input = action::Input {
@@ -73,9 +73,9 @@ impl ParticipantMutation {
             channel_code: input.channel_code,
             reason: input.reason,
         };
-        let (today, trail) = (asker.today(), &request(ctx).trail);
-        let done =
-            correct_participant(&asker.database, &asker.actor, today, key.as_deref(), &input, trail).await?;
+        let (today, trail) = (caller.today(), &request(ctx).trail);
+        let done = correct_participant(&caller.database, &caller.actor, today, key.as_deref(), &input, trail)
+            .await?;
         let participant = match done.value {
             Some(Corrected { participant }) => {
                 Participant::load(ctx, participant).await.map_err(FieldError::of_write)?

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::{Asked, Desk, Inner, report_name};
 use crate::graphql::node_id::{NodeId, batch_id};
 use crate::http::code::Code;
-use crate::http::cost::Unpaid;
+use crate::http::cost::RateLimited;
 use crate::http::language;
 use crate::store::audit::{About, Trail};
 use crate::store::onboarding::staging::{self, SealedChunk};
@@ -86,11 +86,11 @@ pub(super) async fn give(
 
 /// A report costs a point for itself and one for each row, and never more than a client has after a rest.
 fn pay(desk: &Inner, asked: &Asked, batch: &BatchRow) -> Result<(), Box<Response>> {
-    let Some(purse) = &desk.purse else { return Ok(()) };
-    let cost = rows_of(batch).unsigned_abs().saturating_add(1).min(purse.burst());
-    purse.pay(asked.actor.client_id, cost, Instant::now()).map_err(|unpaid| {
+    let Some(rate_limiter) = &desk.rate_limiter else { return Ok(()) };
+    let cost = rows_of(batch).unsigned_abs().saturating_add(1).min(rate_limiter.burst());
+    rate_limiter.pay(asked.actor.client_id, cost, Instant::now()).map_err(|unpaid| {
         let mut response = asked.refuse(StatusCode::TOO_MANY_REQUESTS, Code::CostLimitReached);
-        if let Unpaid::Wait(seconds, _) = unpaid {
+        if let RateLimited::Wait(seconds, _) = unpaid {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         Box::new(response)

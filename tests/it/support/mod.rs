@@ -3,10 +3,10 @@
 pub mod app;
 pub mod builders;
 pub mod cluster;
+pub mod onboarding;
 pub mod program;
 pub mod provider;
 pub mod proxy;
-pub mod road;
 pub mod roster;
 pub mod statements;
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cell::MAX_MONTHLY_WAGE;
 use crate::channel::ChannelKind;
-use crate::identity::{RegionBook, ServiceNumberRules};
+use crate::identity::{RegionCodes, ServiceNumberRules};
 use crate::problem::Severity;
 use crate::rule::{AgeRule, Citation, CivilServantRule, CombinationRule, Period, ProgrammeRule, Rulebook};
 
@@ -31,7 +31,7 @@ fn rules() -> Rulebook {
         citation: citation(from, until),
     };
     Rulebook {
-        regions: RegionBook::new(["16"]),
+        regions: RegionCodes::new(["16"]),
         service_number: ServiceNumberRules {
             minimum_age_at_appointment: 18,
             contract_markers: vec!["21".into()],

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn book() -> RegionBook {
-    RegionBook::new(["16", "54", "65", "91"])
+fn book() -> RegionCodes {
+    RegionCodes::new(["16", "54", "65", "91"])
 }
 
 fn day(year: i32, month: u32, day: u32) -> NaiveDate {

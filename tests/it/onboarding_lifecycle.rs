@@ -3,68 +3,73 @@
 use domain::actor::Role;
 
 use crate::support::app::codes;
-use crate::support::road::{Road, line, roster, sums};
+use crate::support::onboarding::{Onboardings, line, roster, sums};
 use crate::support::{Person, TokenScope, Value, json, row};
 
 const RAW: &str = include_str!("../../demo/south-sumatra/roster-raw.csv");
 
-async fn approver(road: &Road) -> String {
-    road.app.token(Role::Approver, TokenScope::default()).await
+async fn approver(onboardings: &Onboardings) -> String {
+    onboardings.app.token(Role::Approver, TokenScope::default()).await
 }
 
 #[tokio::test]
 async fn a_file_is_planned_approved_by_somebody_else_and_applied_exactly_so() {
-    let road = Road::new(1_000).await;
-    let batch = road.sent(json!({"firstContributionPaid": true}), RAW).await;
-    let received = road.look(&batch).await;
+    let onboardings = Onboardings::new(1_000).await;
+    let batch = onboardings.sent(json!({"firstContributionPaid": true}), RAW).await;
+    let received = onboardings.look(&batch).await;
     assert_eq!((&received["state"], &received["planDigest"]), (&json!("VALIDATING"), &json!(null)));
     assert_eq!(sums(&received["counts"]), [8_168, 8_168, 0, 0, 0]);
     assert_eq!(received["rows"]["totalCount"], 0, "nothing of a plan is told before it is whole");
 
-    road.work().await;
-    let plan = road.look(&batch).await;
+    onboardings.work().await;
+    let plan = onboardings.look(&batch).await;
     assert_eq!(plan["state"], "AWAITING_APPROVAL");
     assert_eq!(sums(&plan["counts"]), [8_168, 8_072, 0, 0, 96]);
     assert_eq!((&plan["counts"]["flagged"], &plan["rows"]["totalCount"]), (&json!(24), &json!(8_168)));
     assert!(plan["monthlyContributions"].as_i64().unwrap() > 8_072 * 10_260);
-    assert_eq!(road.app.count("select count(*) from participant").await, 0, "a plan writes nobody");
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, 0, "a plan writes nobody");
 
     let digest = plan["planDigest"].as_str().unwrap();
-    let approver = approver(&road).await;
-    let own = road.approve(&road.sender, &batch, digest).await;
+    let approver = approver(&onboardings).await;
+    let own = onboardings.approve(&onboardings.sender, &batch, digest).await;
     assert_eq!((codes(&own["errors"]), &own["batch"]), (vec!["CONFLICT"], &json!(null)));
-    let other = road.approve(&approver, &batch, &"0".repeat(64)).await;
+    let other = onboardings.approve(&approver, &batch, &"0".repeat(64)).await;
     assert_eq!(
         (codes(&other["errors"]), &other["errors"][0]["path"]),
         (vec!["CONFLICT"], &json!(["planDigest"]))
     );
-    assert_eq!(road.look(&batch).await["state"], "AWAITING_APPROVAL");
-    let approved = road.approve(&approver, &batch, digest).await;
+    assert_eq!(onboardings.look(&batch).await["state"], "AWAITING_APPROVAL");
+    let approved = onboardings.approve(&approver, &batch, digest).await;
     assert_eq!(approved["errors"], json!([]));
     assert_eq!(
         (&approved["batch"]["state"], &approved["batch"]["approvedBy"]),
         (&json!("APPLYING"), &json!("APPROVER"))
     );
     // Again the same: nothing to change.
-    assert_eq!(road.approve(&approver, &batch, digest).await, approved);
+    assert_eq!(onboardings.approve(&approver, &batch, digest).await, approved);
 
-    road.work().await;
-    let done = road.look(&batch).await;
+    onboardings.work().await;
+    let done = onboardings.look(&batch).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [8_168, 0, 8_072, 0, 96]));
     assert_eq!(done["monthlyContributions"], plan["monthlyContributions"]);
     assert_eq!(done["counts"]["flagged"], 24);
-    assert_eq!(road.app.count("select count(*) from participant").await, 8_072);
-    assert_eq!(road.app.count("select count(*) from onboarding_row where outcome = 'PENDING'").await, 0);
-    // Of the rows on their way only those that were refused are kept, and none can be read.
-    assert_eq!(road.app.count("select count(*) from onboarding_chunk").await, 9);
-    assert!(road.app.count("select sum(length(sealed))::bigint from onboarding_chunk").await < 96 * 600);
-    let names = "select count(*) from onboarding_chunk where position('Dinas'::bytea in sealed) > 0";
-    assert_eq!(road.app.count(names).await, 0);
-
-    let again = road.sent(json!({"firstContributionPaid": true}), RAW).await;
-    road.work().await;
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, 8_072);
     assert_eq!(
-        sums(&road.look(&again).await["counts"]),
+        onboardings.app.count("select count(*) from onboarding_row where outcome = 'PENDING'").await,
+        0
+    );
+    // Of the rows on their way only those that were refused are kept, and none can be read.
+    assert_eq!(onboardings.app.count("select count(*) from onboarding_chunk").await, 9);
+    assert!(
+        onboardings.app.count("select sum(length(sealed))::bigint from onboarding_chunk").await < 96 * 600
+    );
+    let names = "select count(*) from onboarding_chunk where position('Dinas'::bytea in sealed) > 0";
+    assert_eq!(onboardings.app.count(names).await, 0);
+
+    let again = onboardings.sent(json!({"firstContributionPaid": true}), RAW).await;
+    onboardings.work().await;
+    assert_eq!(
+        sums(&onboardings.look(&again).await["counts"]),
         [8_168, 0, 0, 8_072, 96],
         "planned as enrolled before"
     );
@@ -72,8 +77,8 @@ async fn a_file_is_planned_approved_by_somebody_else_and_applied_exactly_so() {
 
 #[tokio::test]
 async fn a_plan_names_what_the_registry_knows_and_what_changed_since_is_said_row_by_row() {
-    let road = Road::new(2).await;
-    let app = &road.app;
+    let onboardings = Onboardings::new(2).await;
+    let app = &onboardings.app;
     let stranger = |n: u32| {
         Person::new("BR-PLG")
             .with("nationalId", row(n)["nationalId"].clone())
@@ -83,9 +88,9 @@ async fn a_plan_names_what_the_registry_knows_and_what_changed_since_is_said_row
     };
     app.enrolled(&stranger(2)).await;
     let bad = line(4).replace(";L;", ";x;");
-    let batch = road.sent(json!({}), &roster([line(1), line(2), line(3), bad, line(1)])).await;
-    road.work().await;
-    let plan = road.look(&batch).await;
+    let batch = onboardings.sent(json!({}), &roster([line(1), line(2), line(3), bad, line(1)])).await;
+    onboardings.work().await;
+    let plan = onboardings.look(&batch).await;
     assert_eq!(sums(&plan["counts"]), [5, 2, 0, 0, 3]);
     let by_problem = json!([{"code": "DUPLICATE_IN_REQUEST", "rows": 1}, {"code": "IDENTITY_MISMATCH", "rows": 1},
                             {"code": "INVALID_FORMAT", "rows": 1}]);
@@ -98,9 +103,9 @@ async fn a_plan_names_what_the_registry_knows_and_what_changed_since_is_said_row
         .await
         .unwrap();
     let digest = plan["planDigest"].as_str().unwrap();
-    assert_eq!(road.approve(&approver(&road).await, &batch, digest).await["errors"], json!([]));
-    road.work().await;
-    let done = road.look(&batch).await;
+    assert_eq!(onboardings.approve(&approver(&onboardings).await, &batch, digest).await["errors"], json!([]));
+    onboardings.work().await;
+    let done = onboardings.look(&batch).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [5, 0, 1, 0, 4]));
     assert_eq!(
         app.count("select count(*) from onboarding_row where number = 3 and outcome = 'REJECTED'").await,
@@ -111,11 +116,11 @@ async fn a_plan_names_what_the_registry_knows_and_what_changed_since_is_said_row
 
 #[tokio::test]
 async fn who_is_trusted_with_it_does_without_approval_and_a_partner_is_not() {
-    let road = Road::new(10).await;
-    let batch = road.sent(json!({"planOnly": false}), &roster((1..=25).map(line))).await;
-    assert_eq!(road.look(&batch).await["state"], "APPLYING");
-    road.work().await;
-    let done = road.look(&batch).await;
+    let onboardings = Onboardings::new(10).await;
+    let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=25).map(line))).await;
+    assert_eq!(onboardings.look(&batch).await["state"], "APPLYING");
+    onboardings.work().await;
+    let done = onboardings.look(&batch).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [25, 0, 25, 0, 0]));
     let unit =
         json!([{"workUnit": "Dinas Kesehatan", "counts": {"received": 25, "pending": 0, "enrolled": 25}}]);
@@ -124,42 +129,45 @@ async fn who_is_trusted_with_it_does_without_approval_and_a_partner_is_not() {
         (&unit, &json!(null), &json!(null))
     );
     assert_eq!(
-        road.app.count("select count(*) from onboarding_chunk").await,
+        onboardings.app.count("select count(*) from onboarding_chunk").await,
         0,
         "nothing is kept of who is enrolled"
     );
 
-    let partner = road.app.partner(&road.employer).await;
-    let mut input = road.input();
+    let partner = onboardings.app.partner(&onboardings.employer).await;
+    let mut input = onboardings.input();
     input["planOnly"] = json!(false);
-    let road = Road { sender: partner, ..road };
-    let refused = road.start_with(&input).await;
+    let onboardings = Onboardings { sender: partner, ..onboardings };
+    let refused = onboardings.start_with(&input).await;
     assert_eq!(
         (codes(&refused["errors"]), &refused["errors"][0]["path"]),
         (vec!["OUT_OF_SCOPE"], &json!(["planOnly"]))
     );
-    let batch = road.sent(json!({}), &roster([line(30)])).await;
-    road.work().await;
-    assert_eq!(road.look(&batch).await["state"], "AWAITING_APPROVAL");
+    let batch = onboardings.sent(json!({}), &roster([line(30)])).await;
+    onboardings.work().await;
+    assert_eq!(onboardings.look(&batch).await["state"], "AWAITING_APPROVAL");
 }
 
 #[tokio::test]
 async fn a_batch_that_is_stopped_in_the_middle_keeps_what_is_done_and_enrolls_nobody_more() {
-    let road = Road::new(5).await;
-    let batch = road.sent(json!({"planOnly": false}), &roster((1..=20).map(line))).await;
+    let onboardings = Onboardings::new(5).await;
+    let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=20).map(line))).await;
     // Somebody waits, so that the worker comes back after each chunk.
-    let officer =
-        Road { sender: road.app.officer(&["16"]).await, employer: road.employer.clone(), app: road.app };
+    let officer = Onboardings {
+        sender: onboardings.app.officer(&["16"]).await,
+        employer: onboardings.employer.clone(),
+        app: onboardings.app,
+    };
     officer.sent(json!({}), &roster([line(90)])).await;
-    let road = Road { sender: officer.app.administrator().await, ..officer };
-    assert!(road.work_once().await && road.work_once().await);
-    let before = sums(&road.look(&batch).await["counts"]);
+    let onboardings = Onboardings { sender: officer.app.administrator().await, ..officer };
+    assert!(onboardings.work_once().await && onboardings.work_once().await);
+    let before = sums(&onboardings.look(&batch).await["counts"]);
     assert!(before[1] > 0 && before[2] > 0, "in the middle: {before:?}");
 
-    let other = road.app.officer(&["16"]).await;
-    let refused = road.cancel(&other, &batch).await;
+    let other = onboardings.app.officer(&["16"]).await;
+    let refused = onboardings.cancel(&other, &batch).await;
     assert_eq!(codes(&refused["errors"]), ["OUT_OF_SCOPE"]);
-    let cancelled = road.cancel(&road.sender, &batch).await;
+    let cancelled = onboardings.cancel(&onboardings.sender, &batch).await;
     assert_eq!(cancelled["errors"], json!([]));
     let stopped = &cancelled["batch"];
     assert_eq!((&stopped["state"], sums(&stopped["counts"])), (&json!("CANCELLED"), before));
@@ -167,59 +175,64 @@ async fn a_batch_that_is_stopped_in_the_middle_keeps_what_is_done_and_enrolls_no
         (&stopped["cancelledBy"], &stopped["cancelReason"]),
         (&json!("ADMINISTRATOR"), &json!("Salah berkas"))
     );
-    road.work().await;
-    assert_eq!(sums(&road.look(&batch).await["counts"]), before);
-    assert_eq!(road.app.count("select count(*) from participant").await, before[2]);
+    onboardings.work().await;
+    assert_eq!(sums(&onboardings.look(&batch).await["counts"]), before);
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, before[2]);
     // Again the same; and an ended batch is not stopped by somebody else.
-    assert_eq!(road.cancel(&road.sender, &batch).await["errors"], json!([]));
-    assert_eq!(codes(&road.cancel(&approver(&road).await, &batch).await["errors"]), ["CONFLICT"]);
+    assert_eq!(onboardings.cancel(&onboardings.sender, &batch).await["errors"], json!([]));
+    assert_eq!(
+        codes(&onboardings.cancel(&approver(&onboardings).await, &batch).await["errors"]),
+        ["CONFLICT"]
+    );
     // The rest is in the report, to be sent again.
-    let report = road.report(&road.sender, &batch, None).await.body;
+    let report = onboardings.report(&onboardings.sender, &batch, None).await.body;
     assert_eq!(report.as_str().unwrap().lines().count() as i64, 1 + before[1], "{report}");
 }
 
 #[tokio::test]
 async fn a_plan_that_an_approver_declines_is_stopped() {
-    let road = Road::new(5).await;
-    let batch = road.sent(json!({}), &roster([line(1)])).await;
-    road.work().await;
-    let plan = road.look(&batch).await;
-    let approver = approver(&road).await;
-    assert_eq!(road.cancel(&approver, &batch).await["batch"]["cancelledBy"], "APPROVER");
-    let late = road.approve(&approver, &batch, plan["planDigest"].as_str().unwrap()).await;
+    let onboardings = Onboardings::new(5).await;
+    let batch = onboardings.sent(json!({}), &roster([line(1)])).await;
+    onboardings.work().await;
+    let plan = onboardings.look(&batch).await;
+    let approver = approver(&onboardings).await;
+    assert_eq!(onboardings.cancel(&approver, &batch).await["batch"]["cancelledBy"], "APPROVER");
+    let late = onboardings.approve(&approver, &batch, plan["planDigest"].as_str().unwrap()).await;
     assert_eq!(codes(&late["errors"]), ["CONFLICT"]);
-    road.work().await;
-    assert_eq!(road.app.count("select count(*) from participant").await, 0);
+    onboardings.work().await;
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
 }
 
 #[tokio::test]
 async fn rows_of_a_request_take_the_same_road_when_they_wait_for_approval() {
-    let road = Road::new(5).await;
+    let onboardings = Onboardings::new(5).await;
     let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
         batch { id state planDigest reportUrl counts { received pending enrolled alreadyEnrolled rejected } } errors { code } } }";
     let mut bad = row(2);
     bad["birthDate"] = json!("31/02/1975");
-    let mut input = json!({"employerId": road.employer, "channelCode": "BR-PLG", "provinceCode": "16",
+    let mut input = json!({"employerId": onboardings.employer, "channelCode": "BR-PLG", "provinceCode": "16",
         "startsOn": "2014-11-01", "planOnly": true, "idempotencyKey": "inline-plan-00001", "rows": [row(1), bad, row(3), row(1)]});
     let ask = async |input: &Value| {
-        road.app.ask_as(&road.sender, onboard, json!({"input": input})).await["onboardCivilServants"].take()
+        onboardings.app.ask_as(&onboardings.sender, onboard, json!({"input": input})).await["onboardCivilServants"].take()
     };
     let payload = ask(&input).await;
     let batch = &payload["batch"];
     assert_eq!((&batch["state"], sums(&batch["counts"])), (&json!("AWAITING_APPROVAL"), [4, 2, 0, 0, 2]));
     assert_eq!(ask(&input).await, payload, "the same key, the same batch");
-    assert_eq!(road.app.count("select count(*) from participant").await, 0);
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
     let id = batch["id"].as_str().unwrap();
-    let approved = road.approve(&approver(&road).await, id, batch["planDigest"].as_str().unwrap()).await;
+    let approved =
+        onboardings.approve(&approver(&onboardings).await, id, batch["planDigest"].as_str().unwrap()).await;
     assert_eq!(approved["errors"], json!([]));
-    road.work().await;
-    assert_eq!(sums(&road.look(id).await["counts"]), [4, 0, 2, 0, 2]);
+    onboardings.work().await;
+    assert_eq!(sums(&onboardings.look(id).await["counts"]), [4, 0, 2, 0, 2]);
     // Without a plan they are applied before the answer, and what was refused is in the report as well.
     input["planOnly"] = json!(false);
     input["idempotencyKey"] = json!("inline-now-000001");
     let payload = ask(&input).await;
     assert_eq!(sums(&payload["batch"]["counts"]), [4, 0, 0, 2, 2]);
-    let report = road.report(&road.sender, payload["batch"]["id"].as_str().unwrap(), None).await.body;
+    let report =
+        onboardings.report(&onboardings.sender, payload["batch"]["id"].as_str().unwrap(), None).await.body;
     let lines: Vec<&str> = report.as_str().unwrap().lines().collect();
     assert!(
         lines[0].starts_with("\u{feff}nationalId,serviceNumber,fullName") && lines[0].ends_with(",error"),
@@ -233,46 +246,47 @@ async fn rows_of_a_request_take_the_same_road_when_they_wait_for_approval() {
 
 #[tokio::test]
 async fn all_or_nothing_is_a_plan_that_refuses_or_all_of_it() {
-    let road = Road::new(3).await;
+    let onboardings = Onboardings::new(3).await;
     let bad = line(4).replace(";L;", ";x;");
     let file = roster((1..=3).map(line).chain([bad]).chain((5..=8).map(line)));
-    let batch = road.sent(json!({"planOnly": false, "allOrNothing": true}), &file).await;
-    road.work().await;
-    let failed = road.look(&batch).await;
+    let batch = onboardings.sent(json!({"planOnly": false, "allOrNothing": true}), &file).await;
+    onboardings.work().await;
+    let failed = onboardings.look(&batch).await;
     assert_eq!((&failed["state"], sums(&failed["counts"])), (&json!("FAILED"), [8, 7, 0, 0, 1]));
     assert_eq!(failed["problems"], json!([{"code": "CONFLICT", "path": ["allOrNothing"]}]));
-    assert_eq!(road.app.count("select count(*) from participant").await, 0);
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
 
-    let good = road.sent(json!({"planOnly": false, "allOrNothing": true}), &roster((1..=8).map(line))).await;
-    road.work().await;
-    let done = road.look(&good).await;
+    let good =
+        onboardings.sent(json!({"planOnly": false, "allOrNothing": true}), &roster((1..=8).map(line))).await;
+    onboardings.work().await;
+    let done = onboardings.look(&good).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [8, 0, 8, 0, 0]));
 
     // Planned good, and refused when it is applied: nothing stays.
-    let late = road.sent(json!({"allOrNothing": true}), &roster((20..=26).map(line))).await;
-    road.work().await;
-    let plan = road.look(&late).await;
+    let late = onboardings.sent(json!({"allOrNothing": true}), &roster((20..=26).map(line))).await;
+    onboardings.work().await;
+    let plan = onboardings.look(&late).await;
     let stranger = Person::new("BR-PLG")
         .with("nationalId", row(26)["nationalId"].clone())
         .with("birthDate", json!("1960-08-02"))
         .with("sex", json!("MALE"))
         .with("fullName", json!("Zainal Arifin"));
-    road.app.enrolled(&stranger).await;
-    let before = road.app.count("select count(*) from participant").await;
-    road.approve(&approver(&road).await, &late, plan["planDigest"].as_str().unwrap()).await;
-    road.work().await;
-    let failed = road.look(&late).await;
+    onboardings.app.enrolled(&stranger).await;
+    let before = onboardings.app.count("select count(*) from participant").await;
+    onboardings.approve(&approver(&onboardings).await, &late, plan["planDigest"].as_str().unwrap()).await;
+    onboardings.work().await;
+    let failed = onboardings.look(&late).await;
     assert_eq!((&failed["state"], sums(&failed["counts"])), (&json!("FAILED"), [7, 7, 0, 0, 0]));
-    assert_eq!(road.app.count("select count(*) from participant").await, before);
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, before);
 }
 
 #[tokio::test]
 async fn a_file_with_a_work_unit_for_each_row_is_told_by_its_largest_units() {
-    let road = Road::new(10).await;
-    let batch = road.sent(json!({}), &roster([line(1)])).await;
-    road.work().await;
+    let onboardings = Onboardings::new(10).await;
+    let batch = onboardings.sent(json!({}), &roster([line(1)])).await;
+    onboardings.work().await;
     // As many units as rows, but for one with three rows and one with two; nobody has to judge them for this.
-    road.app
+    onboardings.app
         .owner(
             "insert into onboarding_row (batch_id, number, line, outcome, flagged, work_unit)
              select b.id, n, n, 'PENDING', false,
@@ -281,7 +295,7 @@ async fn a_file_with_a_work_unit_for_each_row_is_told_by_its_largest_units() {
         )
         .await;
     let query = "query ($id: ID!) { onboardingBatch(id: $id) { workUnits byWorkUnit { workUnit counts { received pending } } } }";
-    let reply = road.app.post(&road.sender, query, json!({"id": batch})).await.body;
+    let reply = onboardings.app.post(&onboardings.sender, query, json!({"id": batch})).await.body;
     let found = &reply["data"]["onboardingBatch"];
     let units = found["byWorkUnit"].as_array().unwrap();
     // 1,200 rows; three and two of them are of one unit each.
@@ -294,5 +308,5 @@ async fn a_file_with_a_work_unit_for_each_row_is_told_by_its_largest_units() {
     assert!(cost.as_i64().unwrap() > 1_000, "{cost}");
     // Sixty batches with five hundred units each are more than one answer holds.
     let many = "{ onboardingBatches(first: 60) { nodes { byWorkUnit { counts { received } } } } }";
-    assert_eq!(road.app.refused(&road.sender, many, json!({})).await, "QUERY_TOO_COMPLEX");
+    assert_eq!(onboardings.app.refused(&onboardings.sender, many, json!({})).await, "QUERY_TOO_COMPLEX");
 }

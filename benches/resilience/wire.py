@@ -1,4 +1,4 @@
-"""HTTP as the sieges need it: with the time that it took, and byte for byte where a client library would be polite."""
+"""HTTP as the attacks need it: with the time that it took, and byte for byte where a client library would be polite."""
 
 import dataclasses
 import http.client

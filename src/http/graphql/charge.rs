@@ -13,21 +13,25 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, Refused};
 use crate::http::code::Code;
-use crate::http::cost::{Balance, Purse, Unpaid};
+use crate::http::cost::{Balance, RateLimited, RateLimiter};
 
 /// What was paid for a request; `None` where nothing is counted.
-pub(super) struct Bill(Option<Value>);
+pub(super) struct Charge(Option<Value>);
 
-impl Bill {
+impl Charge {
     /// Takes the points from the client.
-    pub(super) fn pay(purse: Option<&Purse>, client: Option<i64>, cost: u32) -> Result<Self, Refused> {
-        let (Some(purse), Some(client)) = (purse, client) else { return Ok(Self(None)) };
-        match purse.pay(client, cost, Instant::now()) {
+    pub(super) fn pay(
+        rate_limiter: Option<&RateLimiter>,
+        client: Option<i64>,
+        cost: u32,
+    ) -> Result<Self, Refused> {
+        let (Some(rate_limiter), Some(client)) = (rate_limiter, client) else { return Ok(Self(None)) };
+        match rate_limiter.pay(client, cost, Instant::now()) {
             Ok(balance) => Ok(Self(Some(told(cost, balance)))),
-            Err(Unpaid::Wait(seconds, balance)) => {
+            Err(RateLimited::Wait(seconds, balance)) => {
                 Err(Refused::from(Code::CostLimitReached).costing(told(cost, balance), Some(seconds)))
             }
-            Err(Unpaid::Never(balance)) => {
+            Err(RateLimited::Never(balance)) => {
                 let message = format!(
                     "The request costs {cost} points, and a client has {} at most. Ask for smaller pages.",
                     balance.burst

@@ -1,6 +1,6 @@
 """Attacks a registry server that it starts itself, and says which promises held.
 
-    python3 benches/siege [--binary target/release/registry] [--only table,kills] [--quick] [--json FILE]
+    python3 benches/resilience [--binary target/release/registry] [--only table,kills] [--quick] [--json FILE]
 
 One line a promise on stdout; the exit code is 1 if any was broken. Everything is on 127.0.0.1 and in a temporary
 folder, and only processes that it started are ended.
@@ -23,7 +23,7 @@ import onboarding
 import overload
 import starting
 from report import Report, note
-from world import World
+from environment import Environment
 
 SIEGES = {
     "table": front_door.table,
@@ -44,7 +44,7 @@ SIEGES = {
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="siege", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(prog="resilience", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--binary", type=pathlib.Path, default=pathlib.Path("target/release/registry"))
     parser.add_argument("--only", default=",".join(SIEGES), help="names with commas: " + ", ".join(SIEGES))
     parser.add_argument("--quick", action="store_true", help="fewer kills and shorter faults, for CI")
@@ -54,29 +54,29 @@ def arguments() -> argparse.Namespace:
     given.only = given.only.split(",")
     unknown = set(given.only) - set(SIEGES)
     if unknown:
-        parser.error(f"no such siege: {', '.join(sorted(unknown))}")
+        parser.error(f"no such resilience: {', '.join(sorted(unknown))}")
     if not given.binary.is_file():
         parser.error(f"{given.binary}: no such program; build it with `cargo build --release`")
     return given
 
 
-def lay_siege(name: str, world: World, report: Report) -> None:
-    """One siege on its own servers; one that fails itself is a broken promise, not the end of the others."""
+def lay_siege(name: str, environment: Environment, report: Report) -> None:
+    """One resilience on its own servers; one that fails itself is a broken promise, not the end of the others."""
     note(f"{name} begins")
-    # A siege that broke off may have left PostgreSQL as it was in the middle of it.
-    world.cluster.revive()
-    begun, before = time.monotonic(), len(world.processes)
+    # A resilience that broke off may have left PostgreSQL as it was in the middle of it.
+    environment.cluster.revive()
+    begun, before = time.monotonic(), len(environment.processes)
     try:
-        SIEGES[name](world, report)
+        SIEGES[name](environment, report)
     except Exception as error:
         traceback.print_exc()
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{pathlib.Path(last.filename).name}:{last.lineno}"
         report.judge(
-            name, "the siege itself comes to its end", f"{type(error).__name__} at {where}: {error}"[:300], False
+            name, "the resilience itself comes to its end", f"{type(error).__name__} at {where}: {error}"[:300], False
         )
     finally:
-        for process in world.processes[before:]:
+        for process in environment.processes[before:]:
             if process.poll() is None:
                 process.kill()
                 process.wait()
@@ -87,15 +87,15 @@ def main() -> int:
     given = arguments()
     # So that `finally` is reached when a supervisor ends us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    report, world = Report(), World(given.binary, given.quick)
+    report, environment = Report(), Environment(given.binary, given.quick)
     try:
-        world.prepare()
+        environment.prepare()
         for name in given.only:
-            lay_siege(name, world, report)
+            lay_siege(name, environment, report)
     finally:
-        if given.keep_log and world.log.exists():
-            given.keep_log.write_bytes(world.log.read_bytes())
-        world.close()
+        if given.keep_log and environment.log.exists():
+            given.keep_log.write_bytes(environment.log.read_bytes())
+        environment.close()
         if given.json:
             report.write_json(given.json)
     held = sum(verdict.holds is True for verdict in report.verdicts)

@@ -38,7 +38,7 @@ pub(super) struct Kept {
 
 /// So many rows of a channel's people say something else than what they follow from.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Strays {
+pub(super) struct Inconsistencies {
     statuses: i64,
     lapses: i64,
     paid_through: i64,
@@ -46,7 +46,7 @@ pub(super) struct Strays {
     payers: i64,
 }
 
-impl Strays {
+impl Inconsistencies {
     /// Looks at a person, and at what is kept of it and of its enrollments.
     pub(super) fn look(
         &mut self,

@@ -23,14 +23,14 @@ const LOOK: &str = "query ($id: ID!) { onboardingBatch(id: $id) { state planDige
     rows(first: 3) { totalCount nodes { number line outcome } } } }";
 
 /// A registry in which South Sumatra onboards civil servants.
-pub struct Road {
+pub struct Onboardings {
     pub app: App,
     pub employer: String,
     /// Bearer of the client that sends files.
     pub sender: String,
 }
 
-impl Road {
+impl Onboardings {
     /// With chunks of so many rows; an administrator sends the files.
     pub async fn new(chunk_rows: usize) -> Self {
         let mut settings = Settings::default();

@@ -9,7 +9,7 @@ import time
 
 import people
 from report import Report, note
-from world import Server, World
+from environment import Server, Environment
 
 START = """mutation($input: StartOnboardingInput!) { startOnboarding(input: $input) {
   batch { id uploadUrl } errors { code path message } } }"""
@@ -20,18 +20,18 @@ HEADER = "NO;NIP;NIK;NAMA;TANGGAL LAHIR;JENIS KELAMIN;UNIT KERJA;GAJI POKOK"
 PROMISED = 15.0
 
 
-def file_kills(world: World, report: Report) -> None:
+def file_kills(environment: Environment, report: Report) -> None:
     """8,000 rows, killed once at a random instant of receiving or applying, many times."""
-    times, rows = (3, 8_000) if world.quick else (50, 8_000)
+    times, rows = (3, 8_000) if environment.quick else (50, 8_000)
     file, wrong, slowest, early = roster(rows), [], 0.0, 0
-    whole = undisturbed(world, file, rows)
+    whole = undisturbed(environment, file, rows)
     for kill in range(times):
-        siege = Siege(world, file, rows)
-        faults, was_early = siege.kill_while_received_or_applied(random.uniform(0, whole * 1.05))
+        resilience = Resilience(environment, file, rows)
+        faults, was_early = resilience.kill_while_received_or_applied(random.uniform(0, whole * 1.05))
         early += was_early
-        slowest = max(slowest, siege.slowest)
+        slowest = max(slowest, resilience.slowest)
         wrong += [f"kill {kill + 1}: {fault}" for fault in faults]
-        siege.end()
+        resilience.end()
         if kill % 10 == 9:
             note(f"{kill + 1} files killed")
     report.judge(
@@ -44,29 +44,29 @@ def file_kills(world: World, report: Report) -> None:
     report.judge("file_kills", "goes on within 15 s of the restart", f"slowest {slowest:.1f} s", slowest <= PROMISED)
 
 
-def large_file_kills(world: World, report: Report) -> None:
+def large_file_kills(environment: Environment, report: Report) -> None:
     """100,000 rows, and a server that is killed again and again until they are done."""
-    kills, rows = (3, 20_000) if world.quick else (50, 100_000)
-    siege = Siege(world, roster(rows), rows)
-    siege.send()
+    kills, rows = (3, 20_000) if environment.quick else (50, 100_000)
+    resilience = Resilience(environment, roster(rows), rows)
+    resilience.send()
     done = 0
-    while done < kills and not siege.has_ended():
+    while done < kills and not resilience.has_ended():
         # Some while it works, some before it has begun again.
         time.sleep(random.uniform(0.05, 1.2))
-        siege.server.kill()
-        siege.server.start("--onboarding-lease", "2")
+        resilience.server.kill()
+        resilience.server.start("--onboarding-lease", "2")
         done += 1
         if done % 10 == 0:
-            note(f"{done} kills, {siege.last['enrolled']:,} of {rows:,} enrolled")
-    faults = siege.wait_until_it_goes_on_and_ends()
-    faults += siege.faults_at_the_end()
-    siege.end()
+            note(f"{done} kills, {resilience.last['enrolled']:,} of {rows:,} enrolled")
+    faults = resilience.wait_until_it_goes_on_and_ends()
+    faults += resilience.faults_at_the_end()
+    resilience.end()
     report.judge(
         "large_file_kills",
         f"a file of {rows:,} rows, its server killed x {kills}: progress never goes back, counts always sum, one outcome "
         "for every row",
-        f"{'; '.join((siege.wrong + faults)[:3]) or 'each time'}; {done} kills",
-        not siege.wrong and not faults and done > 0,
+        f"{'; '.join((resilience.wrong + faults)[:3]) or 'each time'}; {done} kills",
+        not resilience.wrong and not faults and done > 0,
     )
 
 
@@ -82,27 +82,27 @@ def roster(rows: int) -> bytes:
     return "\n".join(lines).encode()
 
 
-def undisturbed(world: World, file: bytes, rows: int) -> float:
-    siege = Siege(world, file, rows)
+def undisturbed(environment: Environment, file: bytes, rows: int) -> float:
+    resilience = Resilience(environment, file, rows)
     begun = time.monotonic()
-    siege.send()
-    faults = siege.wait_until_it_goes_on_and_ends() + siege.faults_at_the_end()
+    resilience.send()
+    faults = resilience.wait_until_it_goes_on_and_ends() + resilience.faults_at_the_end()
     took = time.monotonic() - begun
-    siege.end()
+    resilience.end()
     if faults:
         raise RuntimeError(f"the file is not onboarded: {faults}")
     return took
 
 
-class Siege:
+class Resilience:
     """One file on its way into a database of its own."""
 
-    def __init__(self, world: World, file: bytes, rows: int) -> None:
-        self._world, self._file, self._rows = world, file, rows
-        self._database = world.new_database()
-        self.server: Server = world.server(self._database)
+    def __init__(self, environment: Environment, file: bytes, rows: int) -> None:
+        self._world, self._file, self._rows = environment, file, rows
+        self._database = environment.new_database()
+        self.server: Server = environment.server(self._database)
         self._before = people.total(self.server.client())
-        request = json.loads(pathlib.Path(world.data / "south-sumatra.json").read_text())
+        request = json.loads(pathlib.Path(environment.data / "south-sumatra.json").read_text())
         kept = ("employerId", "channelCode", "provinceCode", "startsOn", "firstContributionPaid")
         common = {name: request["variables"]["input"][name] for name in kept}
         started = self.server.client().ask(START, {"input": {**common, "fileName": "roster.csv", "planOnly": False}})

@@ -10,15 +10,15 @@ import time
 
 from report import Report
 from wire import open_socket, read_head, status_of, wait_for_end
-from world import Server, World
+from environment import Server, Environment
 
 
-def half_open_sockets(world: World, server: Server, report: Report) -> None:
+def half_open_sockets(environment: Environment, server: Server, report: Report) -> None:
     """Rows 5 and 6. All at once, because each is mostly waiting."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
         silent = pool.submit(silent_socket, server)
         head = pool.submit(half_a_head, server)
-        ended = pool.submit(socket_outlives_token, world, server)
+        ended = pool.submit(socket_outlives_token, environment, server)
         foreign = foreign_origin(server)
     report.judge("table", "a WebSocket from a foreign Origin is refused", f"{foreign}", foreign == 403)
     judge_end(report, "table", "a WebSocket that says nothing is closed after 5 to 7 s", silent.result(), 4.5, 7)
@@ -26,9 +26,9 @@ def half_open_sockets(world: World, server: Server, report: Report) -> None:
     judge_end(report, "table", "a WebSocket ends within 5 s of its token", ended.result(), -0.5, 5)
 
 
-def judge_end(report: Report, siege: str, promised: str, seconds: float | None, least: float, most: float) -> None:
+def judge_end(report: Report, resilience: str, promised: str, seconds: float | None, least: float, most: float) -> None:
     measured = "still open" if seconds is None else f"{seconds:.1f} s"
-    report.judge(siege, promised, measured, seconds is not None and least <= seconds <= most)
+    report.judge(resilience, promised, measured, seconds is not None and least <= seconds <= most)
 
 
 def upgrade(server: Server, origin: str | None = None) -> tuple[socket.socket, int]:
@@ -79,12 +79,12 @@ def half_a_head(server: Server) -> float | None:
         return wait_for_end(raw, 20)
 
 
-def socket_outlives_token(world: World, server: Server) -> float | None:
+def socket_outlives_token(environment: Environment, server: Server) -> float | None:
     """Seconds from the token's end to the socket's."""
     now = int(time.time())
     until = now + 3
     issuer = "participant-registry"
-    token = world.sign({"iss": issuer, "aud": issuer, "sub": "siege", "nbf": now, "iat": now, "exp": until})
+    token = environment.sign({"iss": issuer, "aud": issuer, "sub": "resilience", "nbf": now, "iat": now, "exp": until})
     if token is None:
         return None
     raw, _ = upgrade(server)

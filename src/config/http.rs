@@ -1,4 +1,4 @@
-//! Limits of the front door: what an operator may change of [`Settings`].
+//! Limits of the front http: what an operator may change of [`Settings`].
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ use crate::http::settings::{
     Admission, Connections, Cost, Documents, Settings, Sockets, Upload, Verification,
 };
 
-/// How much the front door takes.
+/// How much the front http takes.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
-pub struct Door {
+pub struct HttpSettings {
     /// Connections at once.
     #[arg(long, env = "REGISTRY_MAX_CONNECTIONS", default_value_t = 2_048)]
     pub max_connections: u64,
@@ -173,7 +173,7 @@ fn seconds(key: &str, value: u64, bounds: RangeInclusive<u64>) -> anyhow::Result
     within(key, value, bounds, " seconds").map(|_| Duration::from_secs(value))
 }
 
-impl Door {
+impl HttpSettings {
     /// The limits, each within what makes sense.
     ///
     /// # Errors
@@ -332,12 +332,12 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        door: Door,
+        http: HttpSettings,
     }
 
     async fn settings(arguments: &[&str], environment: Environment) -> anyhow::Result<Settings> {
         let line = Line::parse_from([&["registry"], arguments].concat());
-        line.door.settings(environment).await
+        line.http.settings(environment).await
     }
 
     #[tokio::test]

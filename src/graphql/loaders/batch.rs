@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::turn::turn;
 use super::{Answer, Source};
-use crate::graphql::context::Asker;
+use crate::graphql::context::Caller;
 use crate::store::StoreError;
 
 /// The door to a source.
@@ -48,8 +48,8 @@ const MOST_TURNS: usize = 1_000;
 
 impl<S: Source> LoaderOf<S> {
     /// A door for one request.
-    pub(super) fn new(asker: &Asker) -> Self {
-        let batch = Batch { asker: asker.clone(), source: std::marker::PhantomData };
+    pub(super) fn new(caller: &Caller) -> Self {
+        let batch = Batch { caller: caller.clone(), source: std::marker::PhantomData };
         let loader = Loader::new(batch).with_max_batch_size(10_000).with_yield_count(0);
         Self { loader, gathering: Mutex::default() }
     }
@@ -117,13 +117,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Makes a source what the crate `dataloader` batches: its batch function has no way to fail, so the fault stands in
 /// each value, and every key is answered, because one without an answer would be asked for again.
 pub struct Batch<S> {
-    asker: Asker,
+    caller: Caller,
     source: std::marker::PhantomData<fn() -> S>,
 }
 
 impl<S: Source> BatchFn<S::Key, Answer<S>> for Batch<S> {
     async fn load(&mut self, keys: &[S::Key]) -> HashMap<S::Key, Answer<S>> {
-        match S::fetch(&self.asker, keys).await {
+        match S::fetch(&self.caller, keys).await {
             Ok(mut found) => keys.iter().map(|key| (key.clone(), Ok(found.remove(key)))).collect(),
             Err(error) => keys.iter().map(|key| (key.clone(), Err(error.clone()))).collect(),
         }

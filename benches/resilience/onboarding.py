@@ -9,19 +9,19 @@ import time
 import people
 from report import Report, note
 from wire import Answer
-from world import Server, World
+from environment import Server, Environment
 
 BATCHES = """{ onboardingBatches(first: 5) { totalCount nodes { id state
   counts { received pending enrolled alreadyEnrolled rejected } rows(first: 1) { totalCount } } } }"""
 
 
-def onboarding_kills(world: World, report: Report) -> None:
-    times = 3 if world.quick else 20
-    body, rows = roster_request(world)
-    whole = usual_seconds(world, body)
+def onboarding_kills(environment: Environment, report: Report) -> None:
+    times = 3 if environment.quick else 20
+    body, rows = roster_request(environment)
+    whole = usual_seconds(environment, body)
     wrong, before_end = [], 0
     for kill in range(times):
-        fault, was_early = kill_one(world, body, rows, random.uniform(0, whole * 1.05))
+        fault, was_early = kill_one(environment, body, rows, random.uniform(0, whole * 1.05))
         wrong += [f"kill {kill + 1}: {fault}"] * bool(fault)
         before_end += was_early
         if kill % 5 == 4:
@@ -36,17 +36,17 @@ def onboarding_kills(world: World, report: Report) -> None:
     )
 
 
-def roster_request(world: World) -> tuple[bytes, int]:
+def roster_request(environment: Environment) -> tuple[bytes, int]:
     """The clean roster as one request, as the demonstration writes it for whoever wants to try."""
-    request = json.loads(pathlib.Path(world.data / "south-sumatra.json").read_text())
+    request = json.loads(pathlib.Path(environment.data / "south-sumatra.json").read_text())
     request["query"] = """mutation($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
       batch { id counts { received enrolled } } errors { code message } } }"""
-    request["variables"]["input"]["idempotencyKey"] = "siege-onboarding-000001"
+    request["variables"]["input"]["idempotencyKey"] = "resilience-onboarding-000001"
     return json.dumps(request).encode(), len(request["variables"]["input"]["rows"])
 
 
-def usual_seconds(world: World, body: bytes) -> float:
-    server = world.server()
+def usual_seconds(environment: Environment, body: bytes) -> float:
+    server = environment.server()
     answer = server.client(60).post(body)
     server.stop()
     if answer.status != 200 or not answer.data:
@@ -54,10 +54,10 @@ def usual_seconds(world: World, body: bytes) -> float:
     return answer.seconds
 
 
-def kill_one(world: World, body: bytes, rows: int, after: float) -> tuple[str, bool]:
+def kill_one(environment: Environment, body: bytes, rows: int, after: float) -> tuple[str, bool]:
     """What is wrong afterwards, and whether the answer was still out when the server was killed."""
-    database = world.new_database()
-    server = world.server(database)
+    database = environment.new_database()
+    server = environment.server(database)
     before = people.total(server.client())
     first: list[Answer] = []
     caller = threading.Thread(target=lambda: first.append(server.client(60).post(body)))
@@ -68,7 +68,7 @@ def kill_one(world: World, body: bytes, rows: int, after: float) -> tuple[str, b
     server.start()
     fault = fault_of_retry(server, body, rows, before)
     server.stop()
-    world.cluster.sql(f"drop database {database} with (force)")
+    environment.cluster.sql(f"drop database {database} with (force)")
     return fault, first[0].status == 0
 
 

@@ -30,7 +30,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A number of connections under the same settings.
 #[derive(Clone)]
-pub(super) struct Connections(Arc<Shared>);
+pub(super) struct Pool(Arc<Shared>);
 
 struct Shared {
     options: PgConnectOptions,
@@ -56,13 +56,13 @@ struct Kept {
     used: Instant,
 }
 
-impl fmt::Debug for Connections {
+impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connections").field("size", &self.0.size).finish_non_exhaustive()
+        f.debug_struct("Pool").field("size", &self.0.size).finish_non_exhaustive()
     }
 }
 
-impl Connections {
+impl Pool {
     /// So many, made when they are needed.
     pub(super) fn new(options: PgConnectOptions, size: u32, acquire_timeout: Duration) -> Self {
         let places = Arc::new(Semaphore::new(size as usize));
@@ -70,7 +70,7 @@ impl Connections {
     }
 
     /// A connection whose statements run in somebody's name.
-    pub(super) async fn lend(&self, identity: &Arc<Identity>) -> Result<Lent, sqlx::Error> {
+    pub(super) async fn lend(&self, identity: &Arc<Identity>) -> Result<PooledConnection, sqlx::Error> {
         self.0.idle().asked = Some(Instant::now());
         let deadline = Instant::now() + self.0.acquire_timeout;
         let place = timeout_at(deadline, Arc::clone(&self.0.places).acquire_owned()).await;
@@ -79,7 +79,10 @@ impl Connections {
     }
 
     /// The same, without waiting for a place: `None` where all are taken.
-    pub(super) async fn lend_if_free(&self, identity: &Arc<Identity>) -> Result<Option<Lent>, sqlx::Error> {
+    pub(super) async fn lend_if_free(
+        &self,
+        identity: &Arc<Identity>,
+    ) -> Result<Option<PooledConnection>, sqlx::Error> {
         let deadline = Instant::now() + self.0.acquire_timeout;
         match Arc::clone(&self.0.places).try_acquire_owned() {
             Ok(place) => self.lend_at(place, deadline, identity).await.map(Some),
@@ -99,9 +102,10 @@ impl Connections {
         mut place: OwnedSemaphorePermit,
         deadline: Instant,
         identity: &Arc<Identity>,
-    ) -> Result<Lent, sqlx::Error> {
+    ) -> Result<PooledConnection, sqlx::Error> {
         while let Some((kept, trusted)) = self.0.take(identity) {
-            let mut lent = Lent { kept: Some(kept), place: Some(place), home: Arc::clone(&self.0) };
+            let mut lent =
+                PooledConnection { kept: Some(kept), place: Some(place), home: Arc::clone(&self.0) };
             if trusted || lent.assume(identity).await.is_ok() {
                 return Ok(lent);
             }
@@ -110,7 +114,7 @@ impl Connections {
         }
         let connection = self.connect(deadline).await?;
         let kept = Kept { connection, identity: None, born: Instant::now(), used: Instant::now() };
-        let mut lent = Lent { kept: Some(kept), place: Some(place), home: Arc::clone(&self.0) };
+        let mut lent = PooledConnection { kept: Some(kept), place: Some(place), home: Arc::clone(&self.0) };
         lent.assume(identity).await?;
         Ok(lent)
     }
@@ -175,13 +179,13 @@ fn may_pass(error: &sqlx::Error) -> bool {
 }
 
 /// A connection in use. Dropped before its use came to an end, it is closed.
-pub(super) struct Lent {
+pub(super) struct PooledConnection {
     kept: Option<Kept>,
     place: Option<OwnedSemaphorePermit>,
     home: Arc<Shared>,
 }
 
-impl Lent {
+impl PooledConnection {
     /// Tells PostgreSQL in whose name the next statements run. A server that takes no writes is none of ours: it keeps
     /// no record of what is read, and what it shows may be old.
     async fn assume(&mut self, identity: &Arc<Identity>) -> Result<(), sqlx::Error> {
@@ -231,7 +235,7 @@ fn ends_the_session(code: Option<&str>) -> bool {
     code.is_none_or(|code| code.starts_with("57P") || code.starts_with("08") || code.starts_with("25P"))
 }
 
-impl Deref for Lent {
+impl Deref for PooledConnection {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
@@ -239,13 +243,13 @@ impl Deref for Lent {
     }
 }
 
-impl DerefMut for Lent {
+impl DerefMut for PooledConnection {
     fn deref_mut(&mut self) -> &mut PgConnection {
         &mut self.kept.as_mut().expect("a connection is lent until it is given back").connection
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         let (Some(kept), place) = (self.kept.take(), self.place.take()) else { return };
         // Without a runtime there is no farewell either: the socket closes, and the server notices.

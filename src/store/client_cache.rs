@@ -1,7 +1,7 @@
 //! Clients in memory: no request asks the database who asks.
 //!
 //! The book is read as a whole, some thousands of rows, and swapped as a whole when somebody announces a change. Whoever
-//! listens says so with [`ClientBook::heard`]; a book of which nobody has heard for [`STALE_AFTER`] is read again before
+//! listens says so with [`ClientCache::heard`]; a book of which nobody has heard for [`STALE_AFTER`] is read again before
 //! it is trusted, so that a client who was disabled is out within seconds also where nobody listens.
 
 use std::collections::HashMap;
@@ -56,7 +56,7 @@ impl Clients {
 
 /// The clients, kept up to date.
 #[derive(Debug)]
-pub struct ClientBook {
+pub struct ClientCache {
     clients: ArcSwap<Clients>,
     opened: Instant,
     /// Milliseconds from `opened` to the moment of which the book is known to be true.
@@ -83,7 +83,7 @@ impl Reading {
     }
 }
 
-impl ClientBook {
+impl ClientCache {
     /// Reads all clients.
     ///
     /// # Errors

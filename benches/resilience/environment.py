@@ -1,4 +1,4 @@
-"""Where the sieges take place: a temporary folder, a PostgreSQL, the registry's program and its tokens."""
+"""Where the attacks take place: a temporary folder, a PostgreSQL, the registry's program and its tokens."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ from wire import Client
 
 TEMPLATE = "siege_demo"
 # Clients of the generator of load: what one client may ask is less than what the server can do.
-LOADERS = [f"siege-loader-{number}" for number in range(1, 9)]
+LOADERS = [f"resilience-loader-{number}" for number in range(1, 9)]
 # What of our own surroundings a server hears: its sizes may be tried, its keys and its database are ours to say.
 PASSED_ON = ("REGISTRY_POOL", "REGISTRY_BULK_POOL", "REGISTRY_STATEMENT_TIMEOUT")
 PEOPLE = 2_000
@@ -26,8 +26,8 @@ PEOPLE = 2_000
 class Server:
     """One process of the registry."""
 
-    def __init__(self, world: "World", url: str, port: int | None = None) -> None:
-        self._world, self.url = world, url
+    def __init__(self, environment: "Environment", url: str, port: int | None = None) -> None:
+        self._world, self.url = environment, url
         self.port = port or free_port()
         self._process: subprocess.Popen | None = None
 
@@ -115,12 +115,12 @@ class Server:
         pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
 
-class World:
+class Environment:
     """Made once for a run; `close` leaves nothing behind."""
 
     def __init__(self, binary: pathlib.Path, quick: bool) -> None:
         self.binary, self.quick = binary.resolve(), quick
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="registry-siege-"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="registry-resilience-"))
         # PostgreSQL's account has to pass through, not to look inside.
         self.folder.chmod(0o711)
         self.data, self.log = self.folder / "registry", self.folder / "registry.log"
@@ -137,13 +137,13 @@ class World:
         self._copies = 0
 
     def prepare(self) -> None:
-        """A database with people who do not exist, from which each siege takes a copy, and a token."""
+        """A database with people who do not exist, from which each resilience takes a copy, and a token."""
         self.cluster = Cluster(self.folder)
         self.cluster.start()
         self.cluster.sql(f"create database {TEMPLATE}")
         server = Server(self, self.cluster.url(TEMPLATE))
         server.start("--demo", "--demo-participants", str(PEOPLE))
-        self.token, *self.tokens = (self._make_token(server.url, name) for name in ["siege", *LOADERS])
+        self.token, *self.tokens = (self._make_token(server.url, name) for name in ["resilience", *LOADERS])
         server.stop()
 
     def _make_token(self, url: str, name: str) -> str:

@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 
 from report import Report
 from wire import Answer, Client
-from world import Server, World, base64url, sign
+from environment import Server, Environment, base64url, sign
 
 OURSELVES = "participant-registry"
 QUESTION = b'{"query": "{ viewer { name } }"}'
@@ -18,17 +18,17 @@ DAY = 86_400
 def claims(**changes) -> dict:
     """What a good token says, with changes; a claim that is None is left out."""
     now = int(time.time())
-    said = {"iss": OURSELVES, "aud": OURSELVES, "sub": "siege", "iat": now, "nbf": now, "exp": now + 3_600, **changes}
+    said = {"iss": OURSELVES, "aud": OURSELVES, "sub": "resilience", "iat": now, "nbf": now, "exp": now + 3_600, **changes}
     return {name: value for name, value in said.items() if value is not None}
 
 
-def tokens(world: World, report: Report) -> None:
-    server = world.server()
-    known = world.sign(claims())
-    headers = {name: f"Bearer {token}" for name, token in forged(world).items()}
-    headers |= malformed(world.token)
+def tokens(environment: Environment, report: Report) -> None:
+    server = environment.server()
+    known = environment.sign(claims())
+    headers = {name: f"Bearer {token}" for name, token in forged(environment).items()}
+    headers |= malformed(environment.token)
     if known is not None:
-        headers |= {name: f"Bearer {token}" for name, token in signed_but_wrong(world).items()}
+        headers |= {name: f"Bearer {token}" for name, token in signed_but_wrong(environment).items()}
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         answers = dict(zip(headers, pool.map(lambda header: show(server, header), headers.values())))
     answers["none"] = show(server, None)
@@ -42,12 +42,12 @@ def tokens(world: World, report: Report) -> None:
         not let_in and len(answers) >= 25,
     )
     report.judge("tokens", "one body, byte for byte", f"{len(bodies)} bodies", len(bodies) == 1)
-    good = show(server, f"Bearer {world.token}").status
+    good = show(server, f"Bearer {environment.token}").status
     report.judge("tokens", "a good token holds", f"{good}", good == 200)
     if known is None:
         report.skip("tokens", "30 s of skew are accepted, 90 s are not", "the installation's key cannot be read")
     else:
-        skew(world, server, report)
+        skew(environment, server, report)
     foreign_page(server, report)
 
 
@@ -82,9 +82,9 @@ def two_tokens(server: Server) -> Answer:
     return Answer(got.status, {name.lower(): value for name, value in got.getheaders()}, body, 0)
 
 
-def forged(world: World) -> dict[str, str]:
+def forged(environment: Environment) -> dict[str, str]:
     """Made without the key."""
-    header, payload, signature = world.token.split(".")
+    header, payload, signature = environment.token.split(".")
     said = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     other = base64url(json.dumps({**said, "sub": "demo-administrator"}).encode())
     none = base64url(b'{"typ":"JWT","alg":"none"}')
@@ -134,7 +134,7 @@ def malformed(token: str) -> dict[str, str]:
     }
 
 
-def signed_but_wrong(world: World) -> dict[str, str]:
+def signed_but_wrong(environment: Environment) -> dict[str, str]:
     """Made with the installation's own key, as whoever stole it would not need to; each breaks one rule."""
     now = int(time.time())
     rules = {
@@ -156,23 +156,23 @@ def signed_but_wrong(world: World) -> dict[str, str]:
         "an empty name": claims(sub=""),
         "a stranger": claims(sub="nobody-here"),
         "a name of 1,000": claims(sub="a" * 1_000),
-        "NUL in the name": claims(sub="siege\0"),
+        "NUL in the name": claims(sub="resilience\0"),
     }
-    made = {name: world.sign(said) for name, said in rules.items()}
+    made = {name: environment.sign(said) for name, said in rules.items()}
     headers = {
         "a token in a token": {"alg": "HS256", "cty": "JWT"},
         "critical": {"alg": "HS256", "crit": ["x"], "x": 1},
         "another type": {"alg": "HS256", "typ": "dpop+jwt"},
     }
-    return made | {name: world.sign(claims(), header) for name, header in headers.items()}
+    return made | {name: environment.sign(claims(), header) for name, header in headers.items()}
 
 
-def skew(world: World, server: Server, report: Report) -> None:
+def skew(environment: Environment, server: Server, report: Report) -> None:
     """Two seconds inside the 30 s, because the question takes time too."""
     now = int(time.time())
     near = {"over for 28 s": claims(nbf=now - 600, exp=now - 28), "begins in 28 s": claims(nbf=now + 28)}
     far = {"over for 90 s": claims(nbf=now - 600, exp=now - 90), "begins in 90 s": claims(nbf=now + 90)}
-    statuses = {name: show(server, f"Bearer {world.sign(said)}").status for name, said in (near | far).items()}
+    statuses = {name: show(server, f"Bearer {environment.sign(said)}").status for name, said in (near | far).items()}
     held = all(statuses[name] == 200 for name in near) and all(statuses[name] == 401 for name in far)
     report.judge(
         "tokens",

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own that may be killed, on 127.0.0.1, for one run of the sieges."""
+"""A PostgreSQL of our own that may be killed, on 127.0.0.1, for one run of the attacks."""
 
 import contextlib
 import glob
@@ -104,7 +104,7 @@ class Cluster:
             time.sleep(0.01)
 
     def revive(self) -> None:
-        """Starts it where a siege has left it dead."""
+        """Starts it where a resilience has left it dead."""
         if self._process is None or self._process.poll() is not None:
             self.start()
 
@@ -142,7 +142,7 @@ class Cluster:
         return done.stdout.strip()
 
     def copy_database(self, template: str, name: str) -> None:
-        """A database of its own for a siege; the template's sessions must be over."""
+        """A database of its own for a resilience; the template's sessions must be over."""
         self.sql(f"drop database if exists {name} with (force)")
         self.sql(f"create database {name} template {template}")
 

@@ -8,17 +8,17 @@ import uuid
 import people
 from report import Report
 from wire import Answer
-from world import Server, World
+from environment import Server, Environment
 
 PROCESSES = 5
 
 
-def five(world: World, report: Report) -> None:
+def five(environment: Environment, report: Report) -> None:
     """They share the installation's key, as five machines of one installation would."""
     database = "siege_empty"
-    world.cluster.sql(f"drop database if exists {database} with (force)")
-    world.cluster.sql(f"create database {database}")
-    servers = [Server(world, world.cluster.url(database)) for _ in range(PROCESSES)]
+    environment.cluster.sql(f"drop database if exists {database} with (force)")
+    environment.cluster.sql(f"create database {database}")
+    servers = [Server(environment, environment.cluster.url(database)) for _ in range(PROCESSES)]
     begun = time.monotonic()
     for server in servers:
         server.launch()
@@ -27,7 +27,7 @@ def five(world: World, report: Report) -> None:
     seconds = time.monotonic() - begun
     applied, distinct, failed = map(
         int,
-        world.cluster.sql(
+        environment.cluster.sql(
             "select count(*), count(distinct version), count(*) filter (where not success) from _sqlx_migrations",
             database,
         ).split("|"),
@@ -48,16 +48,16 @@ def five(world: World, report: Report) -> None:
     )
 
 
-def read_only(world: World, report: Report) -> None:
+def read_only(environment: Environment, report: Report) -> None:
     """The database turns read-only below a server that runs, as after a failover, and below one that starts."""
-    database = world.new_database()
-    server = world.server(database)
-    turn(world, database, "on")
-    judge_refused(world, report, "a database that turns read-only", server, database)
-    late = Server(world, world.cluster.url(database))
+    database = environment.new_database()
+    server = environment.server(database)
+    turn(environment, database, "on")
+    judge_refused(environment, report, "a database that turns read-only", server, database)
+    late = Server(environment, environment.cluster.url(database))
     late.launch()
     if late.wait_until_ready(5):
-        judge_refused(world, report, "a server that starts on it", late, database)
+        judge_refused(environment, report, "a server that starts on it", late, database)
     else:
         report.judge(
             "read_only",
@@ -65,7 +65,7 @@ def read_only(world: World, report: Report) -> None:
             f"it {'hangs' if late.is_alive else 'refuses to start'}",
             not late.is_alive,
         )
-    turn(world, database, "off")
+    turn(environment, database, "off")
     begun = time.monotonic()
     ready = server.wait_until_ready(10) and says_ok(enroll(server))
     seconds = time.monotonic() - begun
@@ -77,12 +77,12 @@ def read_only(world: World, report: Report) -> None:
     )
 
 
-def turn(world: World, database: str, to: str) -> None:
+def turn(environment: Environment, database: str, to: str) -> None:
     """Sessions keep their setting and new ones have the new one, so the old ones are ended."""
-    world.cluster.sql(
+    environment.cluster.sql(
         f"set default_transaction_read_only = off; alter database {database} set default_transaction_read_only = {to}"
     )
-    world.cluster.sql(
+    environment.cluster.sql(
         "select count(pg_terminate_backend(pid)) from pg_stat_activity "
         f"where datname = '{database}' and pid <> pg_backend_pid()"
     )
@@ -92,7 +92,7 @@ def enroll(server: Server) -> Answer:
     return server.client().post(people.enrollment(people.person(), str(uuid.uuid4())))
 
 
-def judge_refused(world: World, report: Report, where: str, server: Server, database: str) -> None:
+def judge_refused(environment: Environment, report: Report, where: str, server: Server, database: str) -> None:
     """For three seconds: the first answers are those of connections that broke."""
     client = server.client()
     roster = {
@@ -107,7 +107,7 @@ def judge_refused(world: World, report: Report, where: str, server: Server, data
         "kind": "GOVERNMENT",
         "provinceCode": "16",
     }
-    before, said, accepted = people_in(world, database), set(), []
+    before, said, accepted = people_in(environment, database), set(), []
     deadline = time.monotonic() + 3
     while time.monotonic() < deadline:
         writes: dict[str, Answer] = {
@@ -118,7 +118,7 @@ def judge_refused(world: World, report: Report, where: str, server: Server, data
         }
         accepted += [name for name, answer in writes.items() if says_ok(answer)]
         said |= {f"{name}: {answer.status} {answer.code}" for name, answer in writes.items()}
-    added = people_in(world, database) - before
+    added = people_in(environment, database) - before
     report.judge(
         "read_only",
         f'{where}: writes refused, never "ok"',
@@ -127,9 +127,9 @@ def judge_refused(world: World, report: Report, where: str, server: Server, data
     )
 
 
-def people_in(world: World, database: str) -> int:
+def people_in(environment: Environment, database: str) -> int:
     """Counted past the registry, which may refuse to read too."""
-    return int(world.cluster.sql("select count(*) from participant", database))
+    return int(environment.cluster.sql("select count(*) from participant", database))
 
 
 def says_ok(answer: Answer) -> bool:

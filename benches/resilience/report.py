@@ -10,7 +10,7 @@ import sys
 class Verdict:
     """One promise. `holds` is None where it could not be tried; the measurement says why."""
 
-    siege: str
+    resilience: str
     promised: str
     measured: str
     holds: bool | None
@@ -21,19 +21,19 @@ class Verdict:
 
 
 class Report:
-    """Collects verdicts and prints each as soon as it is known: a siege that hangs has said what it knew."""
+    """Collects verdicts and prints each as soon as it is known: a resilience that hangs has said what it knew."""
 
     def __init__(self) -> None:
         self.verdicts: list[Verdict] = []
 
-    def judge(self, siege: str, promised: str, measured: str, holds: bool | None) -> None:
-        verdict = Verdict(siege, promised, measured, holds)
+    def judge(self, resilience: str, promised: str, measured: str, holds: bool | None) -> None:
+        verdict = Verdict(resilience, promised, measured, holds)
         self.verdicts.append(verdict)
-        print(f"{siege:<17} {verdict.word:<7} {promised}  |  {measured}", flush=True)
+        print(f"{resilience:<17} {verdict.word:<7} {promised}  |  {measured}", flush=True)
 
-    def skip(self, siege: str, promised: str, why: str) -> None:
+    def skip(self, resilience: str, promised: str, why: str) -> None:
         """Says that a promise was not tried. Not tried is not broken, and not kept either."""
-        self.judge(siege, promised, why, None)
+        self.judge(resilience, promised, why, None)
 
     @property
     def broken(self) -> int:

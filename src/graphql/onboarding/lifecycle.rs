@@ -9,7 +9,7 @@ use crate::actions::approve_onboarding::{self as approving, approve_onboarding};
 use crate::actions::cancel_onboarding::{self as cancelling, cancel_onboarding};
 use crate::actions::onboard_civil_servants::{self as action, onboard_civil_servants};
 use crate::actions::start_onboarding::{self as starting, start_onboarding};
-use crate::graphql::context::{asker, request};
+use crate::graphql::context::{caller, request};
 use crate::graphql::enrollment::{CivilServantCategory, Programme, read_id};
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::{batch_id, employer_id};
@@ -122,18 +122,18 @@ impl OnboardingMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The rows, and what they have in common.")] input: OnboardCivilServantsInput,
     ) -> Result<OnboardCivilServantsPayload, FieldError> {
-        let asker = asker(ctx);
+        let caller = caller(ctx);
         let key = input.idempotency_key.clone();
         let input = match read(input) {
             Ok(input) => input,
             Err(problems) => {
-                asker.demand(Operation::Enroll)?;
+                caller.demand(Operation::Enroll)?;
                 return Ok(OnboardCivilServantsPayload { batch: None, errors: user_errors(problems) });
             }
         };
-        let (today, trail) = (asker.today(), &request(ctx).trail);
+        let (today, trail) = (caller.today(), &request(ctx).trail);
         let done =
-            onboard_civil_servants(&asker.database, &asker.actor, today, key.as_deref(), &input, trail)
+            onboard_civil_servants(&caller.database, &caller.actor, today, key.as_deref(), &input, trail)
                 .await?;
         let batch = written(ctx, done.value.map(|action::Onboarded { batch }| batch)).await?;
         Ok(OnboardCivilServantsPayload { batch, errors: user_errors(done.problems) })
@@ -146,8 +146,8 @@ impl OnboardingMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What the rows have in common, and the file.")] input: StartOnboardingInput,
     ) -> Result<StartOnboardingPayload, FieldError> {
-        let asker = asker(ctx);
-        asker.demand(Operation::Enroll)?;
+        let caller = caller(ctx);
+        caller.demand(Operation::Enroll)?;
         let key = input.idempotency_key.clone();
         let input = match read_start(input) {
             Ok(input) => input,
@@ -156,7 +156,7 @@ impl OnboardingMutation {
             }
         };
         let done =
-            start_onboarding(&asker.database, &asker.actor, asker.today(), key.as_deref(), &input).await?;
+            start_onboarding(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input).await?;
         let batch = written(ctx, done.value.map(|starting::Started { batch }| batch)).await?;
         Ok(StartOnboardingPayload { batch, errors: user_errors(done.problems) })
     }
@@ -169,12 +169,12 @@ impl OnboardingMutation {
         #[graphql(desc = "The batch, and the digest of the plan that was looked at.")]
         input: ApproveOnboardingInput,
     ) -> Result<ApproveOnboardingPayload, FieldError> {
-        let asker = asker(ctx);
-        asker.demand(Operation::ApproveOnboarding)?;
+        let caller = caller(ctx);
+        caller.demand(Operation::ApproveOnboarding)?;
         let input_of = |batch| approving::Input { batch, plan_digest: input.plan_digest.to_lowercase() };
         let input_of = batch_id(&input.batch_id).map(input_of)?;
         let key = input.idempotency_key.as_deref();
-        let done = approve_onboarding(&asker.database, &asker.actor, key, &input_of).await?;
+        let done = approve_onboarding(&caller.database, &caller.actor, key, &input_of).await?;
         let batch = written(ctx, done.value.map(|approving::Approved { batch }| batch)).await?;
         Ok(ApproveOnboardingPayload { batch, errors: user_errors(done.problems) })
     }
@@ -186,12 +186,12 @@ impl OnboardingMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The batch, and why.")] input: CancelOnboardingInput,
     ) -> Result<CancelOnboardingPayload, FieldError> {
-        let asker = asker(ctx);
-        asker.demand(Operation::CancelOnboarding)?;
+        let caller = caller(ctx);
+        caller.demand(Operation::CancelOnboarding)?;
         let batch = batch_id(&input.batch_id)?;
         let wanted = cancelling::Input { batch, reason: input.reason };
         let key = input.idempotency_key.as_deref();
-        let done = cancel_onboarding(&asker.database, &asker.actor, key, &wanted).await?;
+        let done = cancel_onboarding(&caller.database, &caller.actor, key, &wanted).await?;
         let batch = written(ctx, done.value.map(|cancelling::Cancelled { batch }| batch)).await?;
         Ok(CancelOnboardingPayload { batch, errors: user_errors(done.problems) })
     }

@@ -6,7 +6,7 @@ import time
 import people
 from proxy import Proxy
 from report import Report
-from world import World
+from environment import Environment
 from writers import Callers, audit
 
 # A caller is told within this that it cannot be served now.
@@ -23,11 +23,11 @@ TERMINATE = """select count(pg_terminate_backend(pid)) from pg_stat_activity
     where pid <> pg_backend_pid() and backend_type = 'client backend'"""
 
 
-def silence(world: World, report: Report) -> None:
+def silence(environment: Environment, report: Report) -> None:
     """Under 8 writers and 8 readers. What was connected before stays mute for ever, as after a cable was pulled."""
-    seconds, rounds = (QUICK_FAULT, 1) if world.quick else (30, 3)
-    with contextlib.closing(Proxy(world.cluster.port)) as proxy:
-        server = world.server(through=proxy.port)
+    seconds, rounds = (QUICK_FAULT, 1) if environment.quick else (30, 3)
+    with contextlib.closing(Proxy(environment.cluster.port)) as proxy:
+        server = environment.server(through=proxy.port)
         before = people.total(server.client())
         callers = Callers(server, writers=8, readers=8).start()
         usual = measure_usual(callers)
@@ -53,16 +53,16 @@ def silence(world: World, report: Report) -> None:
     report.judge("silence", "0 lost, 0 double", str(ledger), answered and ledger.balances and not callers.surprises)
 
 
-def backends(world: World, report: Report) -> None:
-    seconds = 5 if world.quick else 30
-    server = world.server()
+def backends(environment: Environment, report: Report) -> None:
+    seconds = 5 if environment.quick else 30
+    server = environment.server()
     before = people.total(server.client())
     callers = Callers(server, writers=16).start()
     usual = measure_usual(callers)
     begun = time.monotonic()
     terminated = 0
     for turn in range(seconds):
-        terminated += int(world.cluster.sql(TERMINATE))
+        terminated += int(environment.cluster.sql(TERMINATE))
         time.sleep(max(0.0, begun + turn + 1 - time.monotonic()))
     ended = time.monotonic()
     took = await_rate(callers, usual, 20)
@@ -90,17 +90,17 @@ def backends(world: World, report: Report) -> None:
     )
 
 
-def stop(world: World, report: Report) -> None:
-    seconds = QUICK_FAULT if world.quick else 10
-    server = world.server()
+def stop(environment: Environment, report: Report) -> None:
+    seconds = QUICK_FAULT if environment.quick else 10
+    server = environment.server()
     before, process = people.total(server.client()), server.pid
     callers = Callers(server, writers=8, readers=8).start()
     usual = measure_usual(callers)
     begun = time.monotonic()
-    world.cluster.kill()
+    environment.cluster.kill()
     time.sleep(seconds)
     ended = time.monotonic()
-    world.cluster.start()
+    environment.cluster.start()
     took = await_rate(callers, usual, 30, full=0.1)
     answered = callers.finish()
     ledger = audit(server, callers, before)
@@ -136,7 +136,7 @@ def await_rate(callers: Callers, usual: float, limit: float, full: float = FULL)
     return None
 
 
-def judge_told(report: Report, siege: str, callers: Callers, faults: list[tuple[float, float]]) -> None:
+def judge_told(report: Report, resilience: str, callers: Callers, faults: list[tuple[float, float]]) -> None:
     """What was asked during a fault, its first half second apart: what was under way then is judged by the ledger."""
     asked = [event for begun, ended in faults for event in callers.between(begun + 0.5, ended - TELL_WITHIN)]
     failed = [event for event in asked if not event.succeeded]
@@ -145,7 +145,7 @@ def judge_told(report: Report, siege: str, callers: Callers, faults: list[tuple[
     slowest = max((event.seconds for event in asked), default=0.0)
     late = sum(event.seconds > TELL_WITHIN for event in asked)
     report.judge(
-        siege,
+        resilience,
         "meanwhile requests fail within 3 s, with 503 and Retry-After",
         f"{len(asked)} asked, {len(failed)} failed, {late} waited for over 3 s, the slowest for {slowest:.1f} s; "
         f"not marked: {', '.join(unmarked) or 'none'}",
@@ -159,7 +159,7 @@ def judge_told(report: Report, siege: str, callers: Callers, faults: list[tuple[
     ]
     longest = max((event.seconds for event in under_way), default=0.0)
     report.judge(
-        siege,
+        resilience,
         "what was under way when it began is answered within the 30 s of a mutation",
         f"slowest {longest:.1f} s",
         longest <= MUTATION_LIMIT,
