@@ -64,6 +64,24 @@ enum Command {
     Recount,
 }
 
+/// Runs the program with the arguments of this process.
+///
+/// An async function is compiled where it is polled. Polled here, the registry is compiled once, with the library; polled
+/// in `main`, the program would compile it a second time.
+pub fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    runtime.block_on(Cli::parse().run()).unwrap_or_else(|error| failed(&error))
+}
+
+/// Says on stderr why the program did not do what it was asked.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("registry: {error:#}");
+    ExitCode::from(3)
+}
+
 impl Cli {
     /// Does what is asked.
     ///

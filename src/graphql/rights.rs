@@ -44,6 +44,7 @@ impl Registry {
     }
 }
 
+#[async_trait::async_trait]
 impl Executor for Registry {
     async fn execute(&self, mut request: Request) -> Response {
         match Self::admit(&mut request) {

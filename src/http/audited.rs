@@ -73,6 +73,7 @@ impl Audited {
     }
 }
 
+#[async_trait::async_trait]
 impl Executor for Audited {
     async fn execute(&self, request: Request) -> Response {
         let trail = trail_of(&request);

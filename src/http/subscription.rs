@@ -211,6 +211,7 @@ impl Operations {
     }
 }
 
+#[async_trait::async_trait]
 impl Executor for Operations {
     async fn execute(&self, _: Request) -> Response {
         Response::from_errors(vec![error(
