@@ -14,7 +14,7 @@ check:
 test *words:
     cargo test --workspace -- {{ words }}
 
-# One test from outside, with its output:  just one a_second_active_enrollment_is_rejected
+# One test from outside, with its output:  just one an_association_name_is_taken_once_in_a_province
 one name:
     cargo test --test it -- --nocapture {{ name }}
 
@@ -24,7 +24,8 @@ ci:
 
 # Print schema.graphql anew, after a change of the API
 schema:
-    cargo run --quiet -- schema > schema.graphql
+    cargo run --quiet -- schema > target/schema.graphql
+    mv target/schema.graphql schema.graphql
 
 # Record the checked statements anew, after a change of a `query!` or a migration
 record-sql:
