@@ -220,7 +220,7 @@ def wait_until(batch, states):
 def approve(batch):
     """Approves the plan as it is shown now, and returns the batch when every row has its outcome.
 
-    Whoever submitted a batch cannot approve it: this needs the token of an approver.
+    The client that submitted a batch cannot approve it: this needs the token of an approver.
     """
     plan = read_batch(batch)
     key = f"approve-{batch}-{plan['planDigest']}"[:255]
