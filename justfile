@@ -42,7 +42,7 @@ bench *arguments:
 # Promises under attack:  just resilience  |  just resilience --quick
 resilience *arguments:
     cargo build --release
-    python3 benches/siege {{ arguments }}
+    python3 benches/resilience {{ arguments }}
 
 # The examples against a demonstration of their own
 examples:
