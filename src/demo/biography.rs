@@ -10,9 +10,9 @@ use super::payers::{Associations, Employers};
 use super::random::Random;
 use super::{DemoSize, last_day};
 use domain::channel::ChannelKind;
+use domain::day::{age_on, end_of_month};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
-use domain::rule::{age_on, end_of_month};
-use domain::standing::{Course, PaidMonths};
+use domain::timeline::{PaidMonths, Timeline};
 
 /// Until when an enrollment is fresh: nothing but registered and active ones.
 const FRESH_DAYS: i64 = 60;
@@ -77,11 +77,11 @@ pub(super) struct Enrolled {
 
 impl Enrolled {
     /// How it stands and stood: paid for without a gap, as far as it is paid for.
-    pub(super) fn course(&self) -> Course {
+    pub(super) fn timeline(&self) -> Timeline {
         let counts_from = self.starts_on.min(self.recorded_at.date());
         let paid = self.paid_through.map(|paid| PaidMonths::from_until(self.starts_on.min(paid), paid));
         let paid = paid.map(|paid| paid.bounds());
-        Course::kept((counts_from, self.starts_on, self.ends_on), paid.as_deref(), self.status)
+        Timeline::kept((counts_from, self.starts_on, self.ends_on), paid.as_deref(), self.status)
     }
 
     fn end(&mut self, on: NaiveDate, reason: EndReason) {

@@ -58,21 +58,21 @@ impl Inconsistencies {
     ) {
         for kept in kept {
             let Some(held) = person.enrollments.get(&kept.id) else { continue };
-            let mut course = held.course.clone();
-            course.has_lapsed = false;
-            let lapses_on = course.lapses_on(held.segment, rules);
+            let mut timeline = held.timeline.clone();
+            timeline.has_lapsed = false;
+            let lapses_on = timeline.lapses_on(held.segment, rules);
             let is_right = match kept.status {
                 EnrollmentStatus::Inactive => lapses_on.is_some_and(|lapse| lapse <= day.latest),
                 // Whoever is due since the last look is active until the next one.
                 EnrollmentStatus::Active => {
                     lapses_on.is_some_and(|lapse| day.all_until.is_none_or(|until| lapse > until))
                 }
-                status => status == course.status(),
+                status => status == timeline.status(),
             };
             let expected = lapses_on.filter(|_| kept.status == EnrollmentStatus::Active);
             self.statuses += i64::from(!is_right);
             self.lapses += i64::from(is_right && kept.lapses_on != expected);
-            self.paid_through += i64::from(kept.paid_through != course.paid.through());
+            self.paid_through += i64::from(kept.paid_through != timeline.paid.through());
         }
         let Summary { status, employer_id, association_id, .. } = Summary::of(summary.id, person);
         self.summaries += i64::from(summary.status != status);
