@@ -56,8 +56,7 @@ impl Registers {
     pub async fn open(folder: &Path, keep: bool) -> anyhow::Result<Self> {
         let folder = folder.join("speed");
         let cluster = Cluster::start(&folder, Durability::Durable).await?;
-        let key: String = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
-        fs::write(folder.join("registry.key"), key)?;
+        fs::write(folder.join("registry.key"), hex::encode(SECRET))?;
         let mut connection = connect(&cluster.options()).await?;
         let pgbench = pgbench::find(&mut connection).await?;
         connection.close().await?;

@@ -92,5 +92,5 @@ impl once::Work for Work<'_> {
 
 /// A digest as the API shows it.
 pub fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest)
 }

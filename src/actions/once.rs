@@ -56,8 +56,7 @@ impl<I: Serialize> Request<'_, I> {
 
     /// The key as it is kept: by its digest, because people use identity numbers for keys.
     fn key_of(&self, keys: &Keys) -> Option<KeyOf> {
-        let digest =
-            |key: &str| keys.fingerprint(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = |key: &str| hex::encode(keys.fingerprint(key.as_bytes()));
         let (client, operation) = (self.actor.client.clone(), self.operation);
         self.key.map(|key| KeyOf { client, operation, key: digest(key) })
     }

@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use chrono::NaiveDate;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
+use strum::VariantArray as _;
 
 use crate::actions::ActionError;
 use crate::actions::onboard_civil_servants::{Input, onboard_civil_servants, plan};
@@ -23,7 +24,6 @@ use crate::graphql::node_id::employer_id;
 use crate::store::audit::Trail;
 use crate::store::onboarding::{self, BatchRow, RowFilter};
 use crate::store::{Database, StoreError};
-use domain::UnknownName;
 use domain::actor::Actor;
 use domain::enrollment::{CivilServantCategory, Programme};
 use domain::onboarding::{Counts, RowOutcome};
@@ -126,11 +126,11 @@ struct Request {
     starts_on: NaiveDate,
     /// What they are to be covered for; again or with commas for several
     #[arg(long = "programme", value_name = "NAME", value_delimiter = ',', ignore_case = true,
-          default_values = ["WORK_ACCIDENT", "DEATH"], value_parser = one_of::<Programme>(Programme::ALL.iter().map(|p| p.as_str())))]
+          default_values = ["WORK_ACCIDENT", "DEATH"], value_parser = one_of::<Programme>(Programme::VARIANTS.iter().map(Into::into)))]
     programmes: Vec<Programme>,
     /// What kind of civil servants
     #[arg(long, value_name = "NAME", ignore_case = true, default_value = "PNS",
-          value_parser = one_of::<CivilServantCategory>(CivilServantCategory::ALL.iter().map(|c| c.as_str())))]
+          value_parser = one_of::<CivilServantCategory>(CivilServantCategory::VARIANTS.iter().map(Into::into)))]
     category: CivilServantCategory,
     /// The first contributions were taken with the forms: the enrollments start active
     #[arg(long)]
@@ -173,7 +173,7 @@ fn parse_date(text: &str) -> Result<NaiveDate, &'static str> {
 /// Reads one of the names of a closed list, in any case.
 fn one_of<T>(names: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
-    T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static,
+    T: FromStr<Err = strum::ParseError> + Clone + Send + Sync + 'static,
 {
     PossibleValuesParser::new(names).try_map(|name| name.to_uppercase().parse())
 }
@@ -391,7 +391,7 @@ fn key_of(database: &Arc<Database>, input: &impl serde::Serialize) -> Result<Str
     let input =
         serde_json::to_vec(input).map_err(|_| StoreError::Fault("an input cannot be written".into()))?;
     let digest = database.keys.fingerprint(&input);
-    Ok(digest.iter().fold("onboard-".to_owned(), |key, byte| format!("{key}{byte:02x}")))
+    Ok(format!("onboard-{}", hex::encode(digest)))
 }
 
 /// The rows that were refused, and those that somebody has to look at.

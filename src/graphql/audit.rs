@@ -72,7 +72,7 @@ impl AuditEntry {
 
     /// READ: people were shown, or the answer told something of them. WRITTEN: they were written.
     async fn outcome(&self) -> &str {
-        self.0.outcome.as_str()
+        self.0.outcome.into()
     }
 
     /// The request, as the header `X-Request-Id` of its answer has it.

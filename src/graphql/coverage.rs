@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
+use strum::VariantArray as _;
 
 pub use self::follow::CoverageSubscription;
 use super::channel::ChannelKind;
@@ -68,7 +69,7 @@ impl Question {
         });
         let mut segments: Vec<domain_enrollment::Segment> = all_of(filter.segment)?;
         if segments.is_empty() {
-            segments = domain_enrollment::Segment::ALL.to_vec();
+            segments = domain_enrollment::Segment::VARIANTS.to_vec();
         }
         Ok(Self {
             part: Part {
@@ -91,13 +92,13 @@ impl Question {
     fn is_of_everybody(&self) -> bool {
         self.part.channels.is_none()
             && self.part.kinds.is_empty()
-            && self.segments.len() == domain_enrollment::Segment::ALL.len()
+            && self.segments.len() == domain_enrollment::Segment::VARIANTS.len()
     }
 }
 
 /// The groups of workers that some segments are made of.
 fn groups_of(segments: &[domain_enrollment::Segment]) -> Vec<WorkerGroup> {
-    WorkerGroup::ALL.iter().copied().filter(|group| segments.contains(&group.segment())).collect()
+    WorkerGroup::VARIANTS.iter().copied().filter(|group| segments.contains(&group.segment())).collect()
 }
 
 /// Of whom targets are set and figures published.
@@ -274,7 +275,7 @@ impl Coverage {
         let caller = caller(ctx);
         let asked = &self.question.part.kinds;
         let counts = self.figures.by_kind(&self.question.groups);
-        let kinds = domain_channel::ChannelKind::ALL.iter().copied();
+        let kinds = domain_channel::ChannelKind::VARIANTS.iter().copied();
         let kinds = kinds.filter(|kind| asked.is_empty() || asked.contains(kind));
         kinds
             .map(|kind| ChannelKindCoverage {

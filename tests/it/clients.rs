@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
 use participant_registry::http::auth::OURSELVES;
+use strum::VariantArray as _;
 
 use crate::support::app::codes;
 use crate::support::{App, Person, TokenScope, Value, json};
@@ -125,7 +126,7 @@ async fn where_nobody_listens_a_client_is_out_within_seconds_all_the_same() {
 async fn clients_are_for_administrators() {
     let app = App::new().await;
     let id = id_of(app.register("analyst", Role::Analyst, TokenScope::default()).await);
-    for &role in Role::ALL.iter().filter(|&&role| role != Role::Administrator) {
+    for &role in Role::VARIANTS.iter().filter(|&&role| role != Role::Administrator) {
         let scope = match role {
             Role::Partner => {
                 TokenScope { employer: Some(app.employer("Pabrik").await), ..TokenScope::default() }

@@ -1,30 +1,57 @@
 //! The header of a roster: which column means what.
 
+use strum::{Display, IntoStaticStr, VariantArray};
+
 use super::{Limits, RosterError};
 use domain::onboarding::Row;
 use domain::problem::{Problem, ProblemCode};
 
-domain::closed_list! {
-    /// What a column can mean, by the name that rosters give it.
-    Column {
-        NationalId = "NIK",
-        ServiceNumber = "NIP",
-        FullName = "NAMA",
-        BirthPlace = "TEMPAT LAHIR",
-        BirthDate = "TANGGAL LAHIR",
-        Sex = "JENIS KELAMIN",
-        WorkUnit = "UNIT KERJA",
-        Grade = "GOLONGAN",
-        MonthlyWage = "GAJI POKOK",
-        StartsOn = "TMT",
-        Phone = "NO HP",
-        /// What kind of civil servant the row says that the person is. Nothing is kept of it.
-        Category = "STATUS KEPEGAWAIAN",
-        /// The running number. Read over: rows are counted.
-        Number = "NO",
-        /// What was wrong with the row when it was sent before. Read over.
-        Error = "ERROR",
-    }
+/// What a column can mean, by the name that rosters give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Display, IntoStaticStr, VariantArray)]
+pub enum Column {
+    /// The identity number.
+    #[strum(serialize = "NIK")]
+    NationalId,
+    /// The service number of a civil servant.
+    #[strum(serialize = "NIP")]
+    ServiceNumber,
+    /// The name with its titles.
+    #[strum(serialize = "NAMA")]
+    FullName,
+    /// The place of birth. Nothing is kept of it.
+    #[strum(serialize = "TEMPAT LAHIR")]
+    BirthPlace,
+    /// The date of birth.
+    #[strum(serialize = "TANGGAL LAHIR")]
+    BirthDate,
+    /// The sex, `L` or `P`.
+    #[strum(serialize = "JENIS KELAMIN")]
+    Sex,
+    /// The work unit (SKPD, OPD).
+    #[strum(serialize = "UNIT KERJA")]
+    WorkUnit,
+    /// The grade of a civil servant.
+    #[strum(serialize = "GOLONGAN")]
+    Grade,
+    /// The monthly wage in rupiah.
+    #[strum(serialize = "GAJI POKOK")]
+    MonthlyWage,
+    /// The first day of the enrollment.
+    #[strum(serialize = "TMT")]
+    StartsOn,
+    /// The telephone number.
+    #[strum(serialize = "NO HP")]
+    Phone,
+    /// What kind of civil servant the row says that the person is. Nothing is kept of it.
+    #[strum(serialize = "STATUS KEPEGAWAIAN")]
+    Category,
+    /// The running number. Read over: rows are counted.
+    #[strum(serialize = "NO")]
+    Number,
+    /// What was wrong with the row when it was sent before. Read over.
+    #[strum(serialize = "ERROR")]
+    Error,
 }
 
 /// Without these there is no telling who is meant.
@@ -154,7 +181,7 @@ impl Column {
     /// names in one (`NIK / NO. KTP`, `UNIT KERJA (SKPD)`) have to mean the same.
     pub(super) fn of(name: &str) -> Option<Self> {
         let known =
-            |key: &str| Self::ALL.iter().copied().find(|column| column.names().any(|name| name == key));
+            |key: &str| Self::VARIANTS.iter().copied().find(|column| column.names().any(|name| name == key));
         Self::meant(name, &known)
     }
 
@@ -162,7 +189,7 @@ impl Column {
     fn second(name: &str) -> Option<Self> {
         let is_it = |key: &str, column: Self| column.second_names().split(' ').any(|name| name == key);
         let known =
-            |key: &str| Self::ALL.iter().copied().find(|&column| !key.is_empty() && is_it(key, column));
+            |key: &str| Self::VARIANTS.iter().copied().find(|&column| !key.is_empty() && is_it(key, column));
         Self::meant(name, &known)
     }
 
@@ -229,7 +256,7 @@ impl Header {
     pub(super) fn judge(&self) -> Result<(), RosterError> {
         let missing: Vec<Column> =
             NEEDED.into_iter().filter(|&column| self.names_of(column).next().is_none()).collect();
-        let doubled: Vec<DoubledColumn> = Column::ALL
+        let doubled: Vec<DoubledColumn> = Column::VARIANTS
             .iter()
             .filter(|column| column.is_read())
             .map(|&column| DoubledColumn { column, names: self.names_of(column).map(shown).collect() })
@@ -364,7 +391,7 @@ pub fn named<'a>(header: &'a [String], field: &str) -> Option<&'a str> {
 pub(super) fn complaint(missing: &[Column], doubled: &[DoubledColumn]) -> String {
     let mut sentences = Vec::new();
     if !missing.is_empty() {
-        let names: Vec<&str> = missing.iter().map(|column| column.as_str()).collect();
+        let names: Vec<&str> = missing.iter().map(Into::into).collect();
         sentences.push(format!("The header lacks {}.", names.join(", ")));
     }
     for DoubledColumn { column, names } in doubled {

@@ -1,9 +1,11 @@
+use strum::VariantArray as _;
+
 use super::*;
 
 #[test]
 fn no_name_means_two_columns_and_each_is_written_as_it_is_looked_up() {
-    let seconds = Column::ALL.iter().flat_map(|column| column.second_names().split_whitespace());
-    let names: Vec<&str> = Column::ALL.iter().flat_map(|column| column.names()).chain(seconds).collect();
+    let seconds = Column::VARIANTS.iter().flat_map(|column| column.second_names().split_whitespace());
+    let names: Vec<&str> = Column::VARIANTS.iter().flat_map(|column| column.names()).chain(seconds).collect();
     for name in &names {
         assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
         assert!(name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
@@ -12,8 +14,8 @@ fn no_name_means_two_columns_and_each_is_written_as_it_is_looked_up() {
 
 #[test]
 fn every_name_is_found_however_it_is_written() {
-    for &column in Column::ALL {
-        assert_eq!(Column::of(column.as_str()), Some(column));
+    for &column in Column::VARIANTS {
+        assert_eq!(Column::of(<&str>::from(column)), Some(column));
         for name in column.names() {
             let spread: String = name.chars().flat_map(|c| [c, '_']).collect();
             for written in [name.to_string(), name.to_uppercase(), spread, format!(" {name}. ")] {
@@ -111,7 +113,7 @@ fn the_names_of_the_api_are_known() {
     let row = serde_json::to_value(row).unwrap();
     let known: Vec<_> = row.as_object().unwrap().keys().map(|name| Column::of(name)).collect();
     assert!(known.iter().all(Option::is_some), "{known:?}");
-    assert_eq!(known.len(), Column::ALL.iter().filter(|column| column.is_read()).count());
+    assert_eq!(known.len(), Column::VARIANTS.iter().filter(|column| column.is_read()).count());
 }
 
 #[test]
