@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::actions::ActionError;
 use crate::actions::onboard_civil_servants::{Input, onboard_civil_servants, plan};
-use crate::actions::onboarding::Tried;
+use crate::actions::onboarding::RowOutcomes;
 use crate::config::RosterLimits;
 use crate::graphql::node_id::employer_id;
 use crate::store::audit::Trail;
@@ -325,7 +325,7 @@ async fn try_out(
 ) -> Result<Verdict, Stop> {
     let what = format!("Trying {} rows, and taking them back", input.rows.len());
     let done = step(what, plan(database, actor, today, input, trail)).await?;
-    let Tried { counts, rows, contributions } = done.value.ok_or(Stop::Refused(done.problems))?;
+    let RowOutcomes { counts, rows, contributions } = done.value.ok_or(Stop::Refused(done.problems))?;
     let units = args.by_work_unit.then(|| {
         let mut units: BTreeMap<String, Counts> = BTreeMap::new();
         for row in &rows {

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
-use super::array_literal;
+use super::array::{array_literal, column};
 use super::error::StoreError;
 use super::page::{OrderColumns, push_any, push_page};
-use super::participant::{column, push_scope};
+use super::participant::push_scope;
 use super::session::Session;
 use domain::actor::Actor;
 use domain::count::Held;

@@ -6,9 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
+use super::array::column;
 use super::error::StoreError;
 use super::page::{OrderColumns, push_page};
-use super::participant::{column, push_scope};
+use super::participant::push_scope;
 use super::session::Session;
 use domain::actor::Actor;
 use domain::correction::Correction;

@@ -7,18 +7,20 @@ use sqlx::{FromRow, QueryBuilder};
 
 use super::count::StatusCounts;
 use super::error::StoreError;
-use super::page::{OrderColumns, push_ids, push_page};
+use super::page::{push_ids, push_page};
 use super::session::Session;
 use domain::actor::Actor;
-use domain::enrollment::Segment;
 use domain::page::{Page, Position, Slice};
 use domain::participant::{ParticipantStatus, Sex};
 
 mod correcting;
+mod filter;
 mod statement;
 mod writing;
 
 pub use correcting::{Kept, correct, kept, record_death};
+use filter::ORDER;
+pub use filter::{ParticipantFilter, PeopleOf};
 pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
@@ -56,8 +58,6 @@ pub struct ParticipantRow {
 
 domain::redacted_debug!(ParticipantRow);
 
-const ORDER: OrderColumns = OrderColumns { id: "p.id", name: "p.name_key" };
-
 impl ParticipantRow {
     /// Where the person stands in a list of that page's order.
     pub fn position(&self, page: &Page) -> Position {
@@ -66,42 +66,6 @@ impl ParticipantRow {
             _ => Position { key: self.name_key.clone(), id: self.id },
         }
     }
-}
-
-/// Conditions on people; all that are set must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ParticipantFilter {
-    /// Living in this province.
-    pub province: Option<i16>,
-    /// With an enrollment, open or ended, at this employer.
-    pub employer: Option<i64>,
-    /// With an enrollment, open or ended, through this association.
-    pub association: Option<i64>,
-    /// Brought in by one of these channels.
-    pub channels: Vec<i64>,
-    /// With an enrollment in one of these segments.
-    pub segments: Vec<Segment>,
-    /// With one of these statuses.
-    pub statuses: Vec<ParticipantStatus>,
-    /// All these words, or their beginnings, in the name.
-    pub words: Vec<String>,
-    /// Registered at this moment or later.
-    pub registered_from: Option<DateTime<Utc>>,
-    /// Registered before this moment.
-    pub registered_before: Option<DateTime<Utc>>,
-}
-
-/// Something that has people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PeopleOf {
-    /// The people who live in a province.
-    Province,
-    /// The people with an enrollment at an employer.
-    Employer,
-    /// The people with an enrollment through an association.
-    Association,
-    /// The people whom a channel brought in, without those below it.
-    Channel,
 }
 
 /// The people of some ids; those whom the actor may not see are absent.
@@ -276,9 +240,4 @@ struct OfParent {
     parent: i64,
     #[sqlx(flatten)]
     participant: ParticipantRow,
-}
-
-/// One column of many rows, as `unnest` wants it.
-pub(super) fn column<'a, T, U>(rows: &'a [T], of: impl Fn(&'a T) -> U) -> Vec<U> {
-    rows.iter().map(of).collect()
 }

@@ -16,7 +16,7 @@ use super::report_file::ReportFile;
 use super::verdict::{Told, Verdict, explained};
 use super::{Request, Size, Stop, fetch_failing, key_of, step, tell, units_of};
 use crate::actions::onboarding::receive::{self, Refused};
-use crate::actions::onboarding::worker::{Pace, work};
+use crate::actions::onboarding::worker::{WorkerSettings, work};
 use crate::actions::start_onboarding::{Input, Started, start_onboarding};
 use crate::actions::{ActionError, Done};
 use crate::graphql::node_id::NodeId;
@@ -215,7 +215,7 @@ async fn watch(
     id: i64,
     bar: &ProgressBar,
 ) -> Result<BatchRow, Stop> {
-    let pace = Pace { turn: Duration::from_millis(500), ..Pace::default() };
+    let pace = WorkerSettings { time_slice: Duration::from_millis(500), ..WorkerSettings::default() };
     let worker = tokio::spawn({
         let database = Arc::clone(database);
         async move {

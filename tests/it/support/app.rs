@@ -392,7 +392,7 @@ impl App {
     /// Counts everybody anew.
     pub async fn recounted(&self) -> recount::Recount {
         let rules = &self.database.reference().rules;
-        recount::recount(&self.database, rules, self.today, |_| ()).await.expect("a recount")
+        recount::recount(self.database.connect_options(), rules, self.today, |_| ()).await.expect("a recount")
     }
 
     /// Adds the deltas to the base, as `serve` does each second.

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use participant_registry::store::database::apply_migrations;
+use participant_registry::store::migration::apply_migrations;
 use private_postgres::{Cluster, ClusterSettings, DATA_FOLDER, Durability};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};

@@ -1,12 +1,12 @@
-//! What is added up while people are made: ids that are used up, and how many people an employer has.
+//! Running totals over the people made so far: the last ids, and the open enrollments of each employer.
 
 use std::collections::HashMap;
 
-use super::biography::Enrolled;
+use super::enrolled::Enrolled;
 
 /// Sums over the people so far.
 #[derive(Debug, Default)]
-pub(super) struct Figures {
+pub(super) struct Totals {
     /// People with an open enrollment at an employer.
     open: HashMap<i64, i64>,
     /// Enrollments so far: the last one's internal id.
@@ -15,7 +15,7 @@ pub(super) struct Figures {
     pub(super) events: i64,
 }
 
-impl Figures {
+impl Totals {
     /// Adds a person; no two enrollments of one are at the same employer.
     pub(super) fn add(&mut self, enrollments: &[Enrolled]) {
         for enrolled in enrollments.iter().filter(|enrolled| enrolled.ends_on.is_none()) {
