@@ -25,12 +25,13 @@ use crate::store::reference::Reference;
 use domain::access::Operation;
 use domain::agreement::AgreementStatus;
 use domain::channel as domain_channel;
-use domain::count::{Standing, WorkerGroup};
 use domain::coverage::is_too_long;
 use domain::enrollment as domain_enrollment;
 use domain::participant::ParticipantStatus;
 use domain::province as domain_province;
+use domain::standing::Standing;
 use domain::target::applying;
+use domain::vocabulary::WorkerGroup;
 
 /// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]

@@ -12,10 +12,11 @@ use super::participant::push_scope;
 use super::session::Session;
 use domain::actor::Actor;
 use domain::count::Held;
+use domain::day::end_of_month;
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use domain::page::{Page, Position, Slice};
-use domain::rule::{Rulebook, end_of_month};
-use domain::standing::PaidMonths;
+use domain::rule::Rulebook;
+use domain::timeline::PaidMonths;
 
 mod ending;
 
@@ -355,7 +356,7 @@ pub async fn people_to_lapse(
 
 /// How an enrollment stands after it was paid for, lapsed or ended.
 #[derive(Clone, Debug)]
-pub struct CourseRow {
+pub struct TimelineRow {
     /// Which one.
     pub key: EnrollmentKey,
     /// Where it stands.
@@ -368,16 +369,16 @@ pub struct CourseRow {
     pub lapses_on: Option<NaiveDate>,
 }
 
-impl CourseRow {
+impl TimelineRow {
     /// As the rules have it.
     pub fn of(key: EnrollmentKey, held: &Held, rules: &Rulebook) -> Self {
-        let course = &held.course;
+        let timeline = &held.timeline;
         Self {
             key,
-            status: course.status(),
-            paid: paid_literal(&course.paid),
-            paid_through: course.paid.through(),
-            lapses_on: course.lapses_on(held.segment, rules),
+            status: timeline.status(),
+            paid: paid_literal(&timeline.paid),
+            paid_through: timeline.paid.through(),
+            lapses_on: timeline.lapses_on(held.segment, rules),
         }
     }
 }
@@ -386,7 +387,7 @@ impl CourseRow {
 ///
 /// # Errors
 /// The database is away.
-pub async fn update_courses(conn: &mut PgConnection, rows: &[CourseRow]) -> Result<(), StoreError> {
+pub async fn update_timelines(conn: &mut PgConnection, rows: &[TimelineRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
