@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::changing::{self, Change};
-use super::ending::{self, Context, Ending};
+use super::ending::{self, EndContext, Ending};
+use super::request::{Mutation, Request};
 use super::terms::out_of_scope;
-use super::{ActionError, Done, demand, once};
+use super::{ActionError, Done};
 use crate::store::audit::Trail;
 use crate::store::{Database, StoreError, employer, enrollment, participant};
 use domain::actor::{Actor, Operation};
@@ -50,18 +51,18 @@ pub async fn close_employer(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Closed>, ActionError> {
-    let request = once::Request { actor, operation: "closeEmployer", key, input, trail: Some(trail) };
-    demand(actor, Operation::RegisterPayers)?;
+    // Thousands of people may work there.
+    let request = Request::new(database, actor, ("closeEmployer", Operation::RegisterPayers), key, input)?
+        .recorded_in(trail)
+        .on(&database.bulk);
     let reference = database.reference();
     let problems = judge(database, actor, today, input).await?;
-    // Thousands of people may work there.
-    let session = &database.bulk;
     if !problems.is_empty() {
-        return once::recall(session, &database.keys, &request, problems).await;
+        return request.refuse(problems).await;
     }
     let channel = actor.scope.channels.first().copied();
-    let context = Context { actor, rules: &reference.rules, today, channel };
-    once::once(session, &database.keys, request, Work { context, input }).await
+    let context = EndContext { actor, rules: &reference.rules, today, channel };
+    request.run(EmployerClosing { context, input }).await
 }
 
 async fn judge(
@@ -99,13 +100,13 @@ async fn judge(
     Ok(problems)
 }
 
-struct Work<'a> {
-    context: Context<'a>,
+struct EmployerClosing<'a> {
+    context: EndContext<'a>,
     input: &'a Input,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Closed;
+impl Mutation for EmployerClosing<'_> {
+    type Output = Closed;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Closed>, StoreError> {
         let Input { employer, on, end_enrollments } = *self.input;
@@ -142,7 +143,7 @@ impl once::Work for Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl EmployerClosing<'_> {
     /// Ends what some people have open there, and gives how much that was.
     async fn end(&self, conn: &mut PgConnection, ids: &[i64]) -> Result<Result<i64, Problem>, StoreError> {
         let before = participant::lock(conn, ids).await?;

@@ -5,8 +5,9 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
+use super::request::{Mutation, Request};
 use super::terms::{self, out_of_scope};
-use super::{ActionError, Done, demand, keep, once};
+use super::{ActionError, Done, keep};
 use crate::store::employer::{self, EmployerRow};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation, Role};
@@ -44,8 +45,8 @@ pub async fn declare_headcount(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Declared>, ActionError> {
-    let request = once::Request { actor, operation: "declareHeadcount", key, input, trail: None };
-    demand(actor, Operation::DeclareHeadcounts)?;
+    let request =
+        Request::new(database, actor, ("declareHeadcount", Operation::DeclareHeadcounts), key, input)?;
     let mut problems = day::problem_of(input.on, "on", today).into_iter().collect();
     let headcount = keep(Headcount::parse(input.headcount, "headcount"), &mut problems);
     let found = find(database, actor, input.employer).await?;
@@ -54,10 +55,10 @@ pub async fn declare_headcount(
     }
     match headcount {
         Some(headcount) if problems.is_empty() => {
-            let work = Work { actor, input, headcount };
-            once::once(&database.writer, &database.keys, request, work).await
+            let work = HeadcountDeclaration { actor, input, headcount };
+            request.run(work).await
         }
-        _ => once::recall(&database.writer, &database.keys, &request, problems).await,
+        _ => request.refuse(problems).await,
     }
 }
 
@@ -90,14 +91,14 @@ fn closed_before(closed_on: Option<NaiveDate>, on: NaiveDate) -> Option<Problem>
     })
 }
 
-struct Work<'a> {
+struct HeadcountDeclaration<'a> {
     actor: &'a Actor,
     input: &'a Input,
     headcount: Headcount,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Declared;
+impl Mutation for HeadcountDeclaration<'_> {
+    type Output = Declared;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Declared>, StoreError> {
         let Input { employer, on, .. } = *self.input;

@@ -59,7 +59,7 @@ pub(super) struct Ending {
 
 /// In whose name and by which rules something ends.
 #[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
+pub(super) struct EndContext<'a> {
     pub actor: &'a Actor,
     pub rules: &'a Rulebook,
     pub today: NaiveDate,
@@ -71,7 +71,7 @@ pub(super) struct Context<'a> {
 /// left to [`settle`](super::changing::settle).
 pub(super) async fn end(
     conn: &mut PgConnection,
-    context: Context<'_>,
+    context: EndContext<'_>,
     people: &mut HashMap<i64, Person>,
     endings: &[Ending],
 ) -> Result<(), StoreError> {

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::changing::{self, Change};
-use super::{ActionError, Done, demand, once};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done};
 use crate::store::audit::Trail;
 use crate::store::enrollment::{self, EnrollmentKey, PaidFor, TimelineRow};
 use crate::store::event::NewEvent;
@@ -63,19 +64,21 @@ pub async fn record_contributions(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Recorded>, ActionError> {
-    let request = once::Request { actor, operation: "recordContributions", key, input, trail: Some(trail) };
-    demand(actor, Operation::RecordContributions)?;
-    let session = if input.enrollments.is_some() { &database.writer } else { &database.bulk };
+    let request =
+        Request::new(database, actor, ("recordContributions", Operation::RecordContributions), key, input)?
+            .recorded_in(trail);
+    // An employer may have a hundred thousand people.
+    let request = if input.enrollments.is_some() { request } else { request.on(&database.bulk) };
     let paid_for = match judge(input, today) {
         Ok(paid_for) => paid_for,
-        Err(problems) => return once::recall(session, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
     let reference = database.reference();
-    let work = Work { actor, rules: &reference.rules, month: input.month, paid_for, today };
-    once::once(session, &database.keys, request, work).await
+    let work = ContributionRecording { actor, rules: &reference.rules, month: input.month, paid_for, today };
+    request.run(work).await
 }
 
-struct Work<'a> {
+struct ContributionRecording<'a> {
     actor: &'a Actor,
     rules: &'a Rulebook,
     month: NaiveDate,
@@ -83,8 +86,8 @@ struct Work<'a> {
     today: NaiveDate,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Recorded;
+impl Mutation for ContributionRecording<'_> {
+    type Output = Recorded;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Recorded>, StoreError> {
         let found = enrollment::paid_for(conn, self.actor, self.paid_for, self.month).await?;
@@ -135,7 +138,7 @@ impl Written {
     }
 }
 
-impl Work<'_> {
+impl ContributionRecording<'_> {
     /// Adds the month to the enrollments of some people, who are locked.
     async fn record(
         &self,

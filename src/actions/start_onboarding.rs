@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::onboarding::{Agreed, too_many_open};
+use super::request::{Mutation, Request};
 use super::terms::{self, Named};
-use super::{ActionError, Done, demand, keep, once};
+use super::{ActionError, Done, keep};
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
@@ -64,13 +65,12 @@ pub async fn start_onboarding(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Started>, ActionError> {
-    let request = once::Request { actor, operation: "startOnboarding", key, input, trail: None };
-    demand(actor, Operation::Enroll)?;
+    let request = Request::new(database, actor, ("startOnboarding", Operation::Enroll), key, input)?;
     let work = match judge(database, actor, today, input).await? {
         Ok(work) => work,
-        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
-    once::once(&database.writer, &database.keys, request, work).await
+    request.run(work).await
 }
 
 async fn judge<'a>(
@@ -78,7 +78,7 @@ async fn judge<'a>(
     actor: &'a Actor,
     today: NaiveDate,
     input: &'a Input,
-) -> Result<Result<Work<'a>, Vec<Problem>>, ActionError> {
+) -> Result<Result<OnboardingStart<'a>, Vec<Problem>>, ActionError> {
     let reference = database.reference();
     let named = Named {
         province_code: &input.province_code,
@@ -113,7 +113,7 @@ async fn judge<'a>(
     Ok(if refuses(&problems) {
         Err(problems)
     } else {
-        Ok(Work { database, actor, input, agreed, file_name, sha256 })
+        Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256 })
     })
 }
 
@@ -125,7 +125,7 @@ fn parse_sha256(text: &str) -> Result<Vec<u8>, Problem> {
     })
 }
 
-struct Work<'a> {
+struct OnboardingStart<'a> {
     database: &'a Database,
     actor: &'a Actor,
     input: &'a Input,
@@ -134,8 +134,8 @@ struct Work<'a> {
     sha256: Option<Vec<u8>>,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Started;
+impl Mutation for OnboardingStart<'_> {
+    type Output = Started;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Started>, StoreError> {
         if let Some(problem) = too_many_open(conn, self.database, (self.actor, "fileName")).await? {

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::changing::{self, Change};
-use super::ending::{self, Context, Ending};
-use super::{ActionError, Done, demand, keep, once, terms};
+use super::ending::{self, EndContext, Ending};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done, keep, terms};
 use crate::store::audit::Trail;
 use crate::store::enrollment::{EnrollmentRow, NewEnrollmentRow, paid_literal};
 use crate::store::event::NewEvent;
@@ -60,23 +61,23 @@ pub async fn transfer_enrollment(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Transferred>, ActionError> {
-    let request = once::Request { actor, operation: "transferEnrollment", key, input, trail: Some(trail) };
-    demand(actor, Operation::ChangePeople)?;
+    let request = Request::new(database, actor, ("transferEnrollment", Operation::ChangePeople), key, input)?
+        .recorded_in(trail);
     let reference = database.reference();
     let mut problems = Vec::new();
     let channel = keep(terms::find_channel(&reference, actor, &input.channel_code), &mut problems);
     let payer = keep(terms::find_employer(&database.writer, actor, input.employer).await?, &mut problems);
     let row = keep(ending::find_enrollment(database, actor, input.enrollment).await?, &mut problems);
     let (Some(channel), Some(payer), Some(row)) = (channel, payer, row) else {
-        return once::recall(&database.writer, &database.keys, &request, problems).await;
+        return request.refuse(problems).await;
     };
-    let context = Context { actor, rules: &reference.rules, today, channel: Some(channel.id) };
-    let work = Work { context, input, row: &row, channel: &channel, payer };
-    once::once(&database.writer, &database.keys, request, work).await
+    let context = EndContext { actor, rules: &reference.rules, today, channel: Some(channel.id) };
+    let work = EnrollmentTransfer { context, input, row: &row, channel: &channel, payer };
+    request.run(work).await
 }
 
-struct Work<'a> {
-    context: Context<'a>,
+struct EnrollmentTransfer<'a> {
+    context: EndContext<'a>,
     input: &'a Input,
     /// The enrollment as it was looked up: what of it never changes.
     row: &'a EnrollmentRow,
@@ -84,8 +85,8 @@ struct Work<'a> {
     payer: Payer,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Transferred;
+impl Mutation for EnrollmentTransfer<'_> {
+    type Output = Transferred;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Transferred>, StoreError> {
         let (participant, ended) = self.input.enrollment;
@@ -126,7 +127,7 @@ impl once::Work for Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl EnrollmentTransfer<'_> {
     /// Everything that is wrong, with the person as it is now.
     fn judge(&self, person: &Person) -> Vec<Problem> {
         let (Some(held), Some(known)) = (person.enrollments.get(&self.input.enrollment.1), &person.known)

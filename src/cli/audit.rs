@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::graphql::node_id::participant_id;
 use crate::store::Database;
+use crate::store::audit::chain;
 use crate::store::audit::seal::{self, Verified};
 use crate::store::audit::{self, EntryFilter, EntryRow};
 use domain::audit::Hash;
@@ -85,7 +86,7 @@ impl Audit {
         match self.command {
             Command::Verify { head } => return verify(database, head.as_deref()).await,
             Command::Head => {
-                let head = seal::head(&database.control).await?;
+                let head = chain::head(&database.control).await?;
                 let head = head.context("nothing is sealed yet: `registry serve` seals what it records")?;
                 writeln!(std::io::stdout(), "{}\t{}", head.number, hexadecimal(&head.hash))?;
             }

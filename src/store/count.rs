@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 
+use super::array::column;
 use super::error::StoreError;
-use super::participant::column;
 use super::session::Session;
 use domain::count::{Among, Cell, Deltas};
 use domain::participant::ParticipantStatus;

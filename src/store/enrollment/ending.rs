@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::column;
+use crate::store::array::column;
 use crate::store::error::StoreError;
 use domain::enrollment::EndReason;
 

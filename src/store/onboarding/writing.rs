@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 
+use crate::store::array::column;
 use crate::store::error::StoreError;
-use crate::store::participant::column;
 use domain::actor::Actor;
 use domain::enrollment::{CivilServantCategory, Programme};
 use domain::onboarding::{Counts, OnboardingState, RowOutcome};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::column;
+use crate::store::array::column;
 use crate::store::error::StoreError;
 use domain::count::{Counted, Held, standing};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Segment};
