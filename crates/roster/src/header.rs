@@ -1,5 +1,7 @@
 //! The header of a roster: which column means what, and how a row below it is read.
 
+use strum::VariantArray as _;
+
 use domain::onboarding::Row;
 use domain::problem::{Problem, ProblemCode};
 
@@ -78,7 +80,7 @@ impl Header {
     pub(super) fn judge(&self) -> Result<(), RosterError> {
         let missing: Vec<Column> =
             NEEDED.into_iter().filter(|&column| self.names_of(column).next().is_none()).collect();
-        let repeated: Vec<RepeatedColumn> = Column::ALL
+        let repeated: Vec<RepeatedColumn> = Column::VARIANTS
             .iter()
             .filter(|column| column.is_read())
             .map(|&column| RepeatedColumn { column, names: self.names_of(column).map(shown).collect() })
@@ -164,7 +166,7 @@ impl Header {
 pub(super) fn complaint(missing: &[Column], repeated: &[RepeatedColumn]) -> String {
     let mut sentences = Vec::new();
     if !missing.is_empty() {
-        let names: Vec<&str> = missing.iter().map(|column| column.as_str()).collect();
+        let names: Vec<&str> = missing.iter().map(Into::into).collect();
         sentences.push(format!("The header lacks {}.", names.join(", ")));
     }
     for RepeatedColumn { column, names } in repeated {
