@@ -3,6 +3,7 @@
 use domain::enrollment::CivilServantCategory;
 use domain::onboarding::Row;
 use domain::problem::{Problem, ProblemCode};
+use strum::VariantArray as _;
 
 use super::cell::{as_typed, is_blank, is_dash, shown, unless_blank};
 use super::{Column, Limits, RosterError, mask};
@@ -114,7 +115,7 @@ impl Header {
     pub(super) fn judge(&self, needed: &[Column]) -> Result<(), RosterError> {
         let is_missing = |&&column: &&Column| self.names_of(column).next().is_none();
         let missing: Vec<Column> = needed.iter().filter(is_missing).copied().collect();
-        let repeated: Vec<RepeatedColumn> = Column::ALL
+        let repeated: Vec<RepeatedColumn> = Column::VARIANTS
             .iter()
             .filter(|column| column.is_read())
             .map(|&column| RepeatedColumn { column, names: self.names_of(column).map(shown).collect() })
@@ -208,7 +209,7 @@ impl Header {
 pub(super) fn complaint(missing: &[Column], repeated: &[RepeatedColumn]) -> String {
     let mut sentences = Vec::new();
     if !missing.is_empty() {
-        let names: Vec<&str> = missing.iter().map(|column| column.as_str()).collect();
+        let names: Vec<&str> = missing.iter().map(Into::into).collect();
         sentences.push(format!("The header lacks {}.", names.join(", ")));
     }
     for RepeatedColumn { column, names } in repeated {

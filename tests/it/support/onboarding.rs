@@ -138,7 +138,7 @@ pub fn roster(lines: impl IntoIterator<Item = String>) -> String {
 
 /// SHA-256 as `sha256sum` prints it.
 pub fn sha256(file: &str) -> String {
-    Sha256::digest(file.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(file))
 }
 
 /// Counts that sum, as they have to at every moment.

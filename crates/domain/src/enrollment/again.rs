@@ -1,47 +1,48 @@
-//! What the enrollments that a person has or had say to one more.
+//! Repeated enrollments: whether a new enrollment repeats one that the person has or had.
 
-use super::EndReason;
 use crate::count::Held;
 use crate::problem::{Problem, ProblemCode};
+use crate::vocabulary::EndReason;
 
-/// What stands in the way of one more enrollment in the same segment with the same payer; what is open counts first.
+/// Why a new enrollment repeats an existing one in the same segment with the same payer. An open enrollment takes
+/// precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Again {
-    /// One is open.
+    /// The existing enrollment is open.
     Open,
-    /// One has ended that would cover some of the same days, or is the same, from the same first day: whoever has left
-    /// does not come back by a form that was sent before.
+    /// The existing enrollment has ended, but covers some of the same days or had the same first day. A person who
+    /// left is not enrolled again by a form sent before.
     Ended,
 }
 
 impl Again {
-    /// Judges a new enrollment by those of the person. `None`: it is a further one, with another payer or after an end.
+    /// Compares a new enrollment with those of the person. Returns `None` if it repeats none.
     ///
-    /// What was enrolled in error never was, and is sent again as it is right.
+    /// Enrollments that ended as `ENROLLED_IN_ERROR` are ignored.
     pub fn judge<'a>(held: impl IntoIterator<Item = &'a Held>, new: &Held) -> Option<Self> {
-        let day = new.course.starts_on;
+        let day = new.timeline.starts_on;
         let is_alike = |held: &&Held| {
             held.segment == new.segment
                 && held.employer == new.employer
                 && held.association == new.association
                 && held.end_reason != Some(EndReason::EnrolledInError)
         };
-        let judge = |held: &Held| match held.course.ends_on {
+        let judge = |held: &Held| match held.timeline.ends_on {
             None => Some(Self::Open),
-            // Also one that ended on its first day: it held on no day, and was asked for by this form all the same.
-            Some(_) if held.course.starts_on == day => Some(Self::Ended),
-            Some(_) => held.course.holds_on_or_after(day).then_some(Self::Ended),
+            // This includes one that ended on its first day: it covered no day, but this form had asked for it.
+            Some(_) if held.timeline.starts_on == day => Some(Self::Ended),
+            Some(_) => held.timeline.holds_on_or_after(day).then_some(Self::Ended),
         };
         held.into_iter().filter(is_alike).filter_map(judge).min()
     }
 }
 
-/// The problem of a form of somebody who had this enrollment, and has left since.
+/// Returns the problem of a form for an enrollment that has ended since.
 pub fn ended_since() -> Problem {
-    let message = "The person had this enrollment, and it has ended since. Nothing was changed.";
+    let message = "The person had this enrollment, and it has ended. Nothing was changed.";
     Problem::error(ProblemCode::AlreadyEnrolled, "startsOn", message).hint(
-        "For somebody who has come back, give the first day of that: after the earlier first day, and on the day on which \
-         the earlier enrollment ended or later.",
+        "If the person has come back, give the day of the return: after the earlier first day, and on the day on which the \
+         earlier enrollment ended or later.",
     )
 }
 
@@ -50,8 +51,8 @@ mod tests {
     use chrono::NaiveDate;
 
     use super::*;
-    use crate::enrollment::Segment;
-    use crate::standing::{Course, PaidMonths};
+    use crate::timeline::{PaidMonths, Timeline};
+    use crate::vocabulary::Segment;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -66,13 +67,13 @@ mod tests {
             employer: Some(employer),
             association: None,
             end_reason: None,
-            course: Course { counts_from: starts_on, starts_on, ends_on: None, paid, has_lapsed: false },
+            timeline: Timeline { counts_from: starts_on, starts_on, ends_on: None, paid, has_lapsed: false },
         }
     }
 
     fn ended(from: &str, on: &str, reason: EndReason) -> Held {
         let mut held = open(7, from);
-        held.course.ends_on = Some(day(on));
+        held.timeline.ends_on = Some(day(on));
         held.end_reason = Some(reason);
         held
     }

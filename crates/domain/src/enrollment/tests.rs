@@ -1,11 +1,13 @@
 //! The judge of forms, on rules made for the test.
 
+use strum::VariantArray as _;
+
 use super::*;
 use crate::cell::MAX_MONTHLY_WAGE;
-use crate::channel::ChannelKind;
 use crate::identity::{RegionCodes, ServiceNumberRules};
 use crate::problem::Severity;
 use crate::rule::{AgeRule, Citation, CivilServantRule, CombinationRule, Period, ProgrammeRule, Rulebook};
+use crate::vocabulary::ChannelKind;
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -38,7 +40,7 @@ fn rules() -> Rulebook {
         },
         minimum_shared_words: 1,
         programmes: vec![
-            programme(Programme::WorkAccident, Segment::ALL, "1993-01-01"),
+            programme(Programme::WorkAccident, Segment::VARIANTS, "1993-01-01"),
             programme(Programme::Pension, &[Segment::WageEarner], "2015-07-01"),
         ],
         civil_servants: vec![
@@ -126,7 +128,7 @@ fn good_terms_and_a_good_form_break_no_rule() {
     let (new, problems) = of_person(form(), &terms(&channel));
     assert_eq!(problems, []);
     let new = new.unwrap();
-    assert_eq!((new.course.status(), new.course.paid.through()), (EnrollmentStatus::Registered, None));
+    assert_eq!((new.timeline.status(), new.timeline.paid.through()), (EnrollmentStatus::Registered, None));
 }
 
 #[test]
@@ -134,8 +136,8 @@ fn with_the_first_contribution_an_enrollment_starts_active_and_is_paid_to_the_en
     let channel = channel();
     let terms = Terms { first_contribution_paid: true, ..terms(&channel) };
     let new = of_person(form(), &terms).0.unwrap();
-    let paid_through = new.course.paid.through();
-    assert_eq!((new.course.status(), paid_through), (EnrollmentStatus::Active, Some(day("2014-10-31"))));
+    let paid_through = new.timeline.paid.through();
+    assert_eq!((new.timeline.status(), paid_through), (EnrollmentStatus::Active, Some(day("2014-10-31"))));
 }
 
 #[test]
