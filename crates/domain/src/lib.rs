@@ -105,6 +105,7 @@ pub mod enrollment;
 pub mod event;
 pub mod identity;
 pub mod language;
+pub mod number;
 pub mod onboarding;
 pub mod page;
 pub mod participant;

@@ -2,6 +2,7 @@
 
 use chrono::{Datelike as _, NaiveDate};
 
+use super::number::grouped;
 use super::problem::{Problem, ProblemCode, refuses};
 use super::province::Province;
 
@@ -60,8 +61,8 @@ pub fn judge(year: i32, active: i32, province: Option<Option<&Province>>) -> Res
     }
     if !(1..=MOST).contains(&active) {
         let message = match active {
-            ..1 => "A target must be at least 1.",
-            _ => "A target can be at most 300,000,000 people; the country has fewer.",
+            ..1 => "A target must be at least 1 person.".to_owned(),
+            _ => format!("A target can be at most {} people; the country has fewer.", grouped(MOST)),
         };
         problems.push(Problem::error(ProblemCode::OutOfRange, "active", message));
     }

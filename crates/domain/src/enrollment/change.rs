@@ -74,7 +74,7 @@ pub fn judge_transfer(
         problems.push(problem.hint("End it, and enroll the person with the employer."));
         return problems;
     }
-    if held.employer == terms.employer.map(|employer| employer.id) {
+    if held.employer == terms.employer.found().map(|employer| employer.id) {
         let message = "The enrollment is already with this employer. Nothing was changed.";
         problems.push(Problem::error(ProblemCode::Conflict, "employerId", message));
     }
