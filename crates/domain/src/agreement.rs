@@ -163,7 +163,7 @@ impl Agreement {
     }
 }
 
-/// Returns the agreement that is in force on a day, or else the one nearest to being so. Among equals the newest
+/// Returns the agreement that is in force on a day, or else the one nearest to being so. CounterKind equals the newest
 /// wins.
 pub fn nearest_to_force<A: AsRef<Agreement>>(agreements: &[A], day: NaiveDate) -> Option<&A> {
     agreements.iter().min_by_key(|agreement| {

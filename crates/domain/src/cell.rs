@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amount_is_refused() {
+    fn other_texts_are_not_amounts() {
         for text in [
             "dua juta",
             "Rp",
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_spreadsheet_shows_for_a_failed_formula_is_known() {
+    fn spreadsheet_errors_are_recognised() {
         for text in [
             "#N/A",
             "#REF!",

@@ -46,7 +46,7 @@ impl LicenceDecision {
 
     /// Returns whether the answer may include the name of the company and its declared headcount. It may not for a
     /// company that registered nobody, so that the answer is the same as for an unknown one.
-    pub const fn tells_the_company(self) -> bool {
+    pub const fn discloses_company(self) -> bool {
         !matches!(self, Self::NotRegistered)
     }
 }

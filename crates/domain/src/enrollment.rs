@@ -14,19 +14,19 @@ use super::timeline::Timeline;
 pub use super::vocabulary::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use super::vocabulary::{EmployerKind, Sex};
 
-mod again;
 mod change;
 mod judge;
+mod repetition;
 #[cfg(test)]
 mod tests;
 
-pub use again::{Again, ended_since};
 pub use change::{
     employed_until, employer_closed, judge_closing, judge_death, judge_end, judge_end_form, judge_transfer,
     not_open,
 };
 pub use judge::{identity_mismatch, is_same_person, judge_person, judge_terms};
 pub(super) use judge::{judge_age, judge_birth_date};
+pub use repetition::{Repetition, ended_since};
 
 /// The employer that pays for the people of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,7 +35,7 @@ fn wrong(terms: Terms) -> Vec<(ProblemCode, String)> {
 }
 
 #[test]
-fn what_an_agreement_is_on_a_day_follows_from_its_dates() {
+fn the_status_of_an_agreement_on_a_day_follows_from_its_dates() {
     use AgreementStatus::*;
     let dates = [Some("2014-02-01"), Some("2014-03-01"), Some("2014-12-31")];
     for (stated, days) in [
@@ -54,7 +54,7 @@ fn what_an_agreement_is_on_a_day_follows_from_its_dates() {
 }
 
 #[test]
-fn the_nearest_to_force_is_shown_and_of_equals_the_newest() {
+fn the_agreement_nearest_to_force_is_shown_and_among_equals_the_newest() {
     use AgreementStatus::*;
     let agreement = |id, status, from| {
         let terms = terms(status, [None, from, Some("2014-12-31")]);
@@ -100,7 +100,7 @@ fn each_status_has_its_dates_and_they_are_in_order() {
 }
 
 #[test]
-fn days_that_nobody_means_are_refused_and_what_is_due_is_due_within_the_agreement() {
+fn implausible_days_are_refused_and_commitments_are_due_within_the_agreement() {
     use AgreementStatus::{InForce, Signed};
     use ProblemCode::{Conflict, OutOfRange};
     let at = |code, field: &str| (code, field.to_owned());
@@ -130,7 +130,7 @@ fn days_that_nobody_means_are_refused_and_what_is_due_is_due_within_the_agreemen
 }
 
 #[test]
-fn commitments_are_of_people_whom_the_agreement_brings_in() {
+fn commitments_match_the_scopes_of_the_agreement() {
     let promised =
         |scope, headcount, due_on: Option<&str>| Commitment { scope, headcount, due_on: due_on.map(day) };
     let mut bad = terms(AgreementStatus::InForce, [None, Some("2014-01-01"), None]);

@@ -122,7 +122,7 @@ fn pair(code: ProblemCode, field: &str) -> (ProblemCode, String) {
 }
 
 #[test]
-fn good_terms_and_a_good_form_break_no_rule() {
+fn valid_terms_and_a_valid_form_break_no_rule() {
     let channel = channel();
     assert_eq!(of_terms(&terms(&channel)), []);
     let (new, problems) = of_person(form(), &terms(&channel));
@@ -258,7 +258,7 @@ fn a_known_person_is_the_same_by_birth_sex_and_a_word_of_the_name() {
 }
 
 #[test]
-fn all_civil_servants_but_those_who_are_none_have_a_service_number() {
+fn only_staff_who_are_no_civil_servants_may_lack_a_service_number() {
     let channel = channel();
     let servants = Terms {
         segment: Segment::WageEarner,

@@ -11,7 +11,7 @@ fn name_fault(text: &str) -> ProblemCode {
 }
 
 #[test]
-fn a_name_is_kept_as_written_but_for_white_space() {
+fn only_the_white_space_of_a_name_changes() {
     assert_eq!(name("  Nur \"Ayu\"\r\n Siti\u{a0}Rahayu; alm. ").as_str(), "Nur \"Ayu\" Siti Rahayu; alm.");
     assert_eq!(name("Drs. H. Ma'ruf,\tS.E.").as_str(), "Drs. H. Ma'ruf, S.E.");
     assert_eq!(name("X").as_str(), "X");
@@ -137,7 +137,7 @@ fn a_card_number_has_eleven_digits_and_a_check_digit() {
 
 #[test]
 #[should_panic(expected = "at most ten digits")]
-fn a_key_of_eleven_digits_is_a_fault_of_ours() {
+fn a_key_of_eleven_digits_panics() {
     CardNumber::from_key(10_000_000_000);
 }
 
