@@ -230,7 +230,7 @@ impl<'a> FromIterator<&'a str> for NumberColumn {
 /// Removes what people put around and between the digits of an identifier: white space, dots, hyphens, zero-width
 /// characters and the leading apostrophe of spreadsheets. Full-width digits become ASCII; everything else stays.
 ///
-/// Check for [damage](is_damaged_by_spreadsheet) before. A `.0` at the end, which a spreadsheet adds to exact
+/// Check for damage by a spreadsheet before. A `.0` at the end, which a spreadsheet adds to exact
 /// numbers, is removed.
 pub fn clean_digits(text: &str) -> Cow<'_, str> {
     let is_filler = |c: char| c.is_whitespace() || is_invisible(c) || matches!(c, '.' | '-');

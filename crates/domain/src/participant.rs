@@ -71,7 +71,7 @@ impl FullName {
 /// Returns whether two names may belong to one person: their [keys](FullName::key) are equal or share at least
 /// `minimum` words, initials not counted.
 ///
-/// A coarse check against identity numbers of somebody else. Names are shortened, reordered and misspelled in lists,
+/// A coarse check that detects the identity number of another person. Names are shortened, reordered and misspelled in lists,
 /// but seldom beyond the last word.
 pub fn shares_words(key_a: &str, key_b: &str, minimum: usize) -> bool {
     fn words(key: &str) -> HashSet<&str> {

@@ -9,7 +9,7 @@ use unicode_normalization::char::is_combining_mark;
 use super::problem::{Problem, ProblemCode};
 
 /// Returns a text in normal form: NFC, single spaces for every run of white space (line breaks included), and without
-/// [invisible characters](is_invisible).
+/// invisible characters (zero-width and direction marks, soft hyphens, fillers).
 ///
 /// # Errors
 /// `INVALID_FORMAT` for control characters, and for a number of nine digits or more, which belongs into another column.

@@ -331,7 +331,7 @@ pub(crate) fn judge_age(
     })
 }
 
-/// Reads a telephone number. An optional field refuses nobody: what cannot be read is left out with a warning.
+/// Reads a telephone number. The field is optional, so a text that cannot be read is left out with a warning.
 fn judge_phone(text: Option<&str>, problems: &mut Vec<Problem>) -> Option<PhoneNumber> {
     let text = text.filter(|text| !is_blank(text))?;
     let problem = match PhoneNumber::parse(text, "phone") {

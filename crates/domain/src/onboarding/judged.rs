@@ -66,8 +66,8 @@ impl JudgedRow {
         self.problems.retain(|problem| problem.path.first().is_none_or(|at| !fields.contains(&at.as_str())));
         let failed = |field: &&str| {
             let message = "This cell holds a spreadsheet error, such as #N/A or #REF!, instead of a value.";
-            let hint = "Correct the formula in the original list, or type the value, and export it again. Where #### \
-                        stands, widen the column before.";
+            let hint = "Correct the formula in the original list or type the value, and export it again. If it shows \
+                        ####, widen the column first.";
             Problem::error(ProblemCode::InvalidFormat, field, message).hint(hint)
         };
         self.problems.extend(fields.iter().map(failed));
