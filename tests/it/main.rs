@@ -55,4 +55,6 @@ mod server;
 mod statements;
 mod stored_documents;
 mod subscription;
+mod tls;
+mod token_formats;
 mod transferring;
