@@ -29,7 +29,8 @@ use super::graphql::{RequestId, refusal};
 use super::guard;
 use super::settings::Settings;
 use crate::clock::Clock;
-use crate::graphql::context::{Caller, RequestContext};
+use crate::graphql::caller::Caller;
+use crate::graphql::context::RequestContext;
 use crate::store::Database;
 use domain::actor::Actor;
 
