@@ -89,7 +89,7 @@ impl Audit {
                 let head = chain::head(&database.control).await?;
                 let head = head
                     .context("nothing is sealed yet; `registry serve` seals the entries that it records")?;
-                writeln!(std::io::stdout(), "{}\t{}", head.number, hexadecimal(&head.hash))?;
+                writeln!(std::io::stdout(), "{}\t{}", head.number, hex::encode(head.hash))?;
             }
             Command::WhoSaw { person, period } => who_saw(database, person, period).await?,
             Command::SeenBy { client, period } => seen_by(database, client, period).await?,
@@ -107,7 +107,7 @@ async fn verify(database: &Database, head: Option<&str>) -> anyhow::Result<ExitC
                 out,
                 "whole: {sealed} entries under {seals} seals; {unsealed} newer ones are not sealed yet"
             )?;
-            writeln!(out, "{seals}\t{}", hexadecimal(&head))?;
+            writeln!(out, "{seals}\t{}", hex::encode(head))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(tampering) => {
@@ -161,11 +161,6 @@ fn text_of(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// A hash in hexadecimal digits.
-pub fn hexadecimal(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Parses a head, or the last one in a file of them.
 fn read_head(text: &str) -> anyhow::Result<Hash> {
     if let Some(head) = last_hash(text) {
@@ -181,9 +176,8 @@ fn read_head(text: &str) -> anyhow::Result<Hash> {
 
 fn last_hash(text: &str) -> Option<Hash> {
     text.split_whitespace().rev().find_map(|word| {
-        let is_hash = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let digit = |at: usize| u8::from_str_radix(&word[2 * at..2 * at + 2], 16).ok();
-        if !is_hash { None } else { Some(std::array::from_fn(|at| digit(at).unwrap_or_default())) }
+        let mut hash = Hash::default();
+        hex::decode_to_slice(word, &mut hash).ok().map(|()| hash)
     })
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::audit::hexadecimal;
 use crate::actions::lapse::lapse;
 use crate::actions::onboarding::retention::{Keeps, Tidied, tidy};
 use crate::actions::onboarding::worker::{self, WorkerSettings};
@@ -98,7 +97,7 @@ async fn let_lapse(database: &Database, clock: Clock) -> Result<(), StoreError> 
 async fn seal_audit_trail(database: &Database) -> Result<(), StoreError> {
     match seal::seal(database).await {
         Ok(Some(head)) => {
-            tracing::info!(seal = head.number, head = hexadecimal(&head.hash), "sealed the audit trail");
+            tracing::info!(seal = head.number, head = hex::encode(head.hash), "sealed the audit trail");
             Ok(())
         }
         Ok(None) => Ok(()),

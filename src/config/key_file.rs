@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use zeroize::Zeroizing;
 
 use crate::store::keys::Keys;
@@ -14,7 +14,9 @@ use crate::store::keys::Keys;
 pub(super) fn read(path: &Path) -> anyhow::Result<Keys> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
     let text = text.with_context(|| format!("the key at {} cannot be read", path.display()))?;
+    // The cause would repeat a character of the file.
     let secret = parse(text.trim())
+        .ok()
         .with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display()))?;
     Ok(Keys::derive(&secret))
 }
@@ -30,7 +32,7 @@ pub fn make_key(path: &Path) -> anyhow::Result<()> {
     let mut secret = Zeroizing::new([0; 32]);
     getrandom::fill(secret.as_mut_slice())
         .map_err(|_| anyhow::anyhow!("the operating system gave no random bytes"))?;
-    let text: Zeroizing<String> = Zeroizing::new(secret.iter().map(|byte| format!("{byte:02x}")).collect());
+    let text = Zeroizing::new(hex::encode(secret.as_slice()));
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -59,14 +61,9 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn parse(text: &str) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+fn parse(text: &str) -> Result<Zeroizing<[u8; 32]>, hex::FromHexError> {
     let mut secret = Zeroizing::new([0; 32]);
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        bail!("not a key");
-    }
-    for (byte, digits) in secret.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits)?, 16)?;
-    }
+    hex::decode_to_slice(text, secret.as_mut_slice())?;
     Ok(secret)
 }
 
