@@ -1,4 +1,4 @@
-//! The program itself: what it refuses to start with, and clients from the command line.
+//! The program itself: what it refuses to start with, and its commands.
 
 use std::process::Output;
 
@@ -10,13 +10,17 @@ use crate::support::provider::Signer;
 use crate::support::{App, Person, json};
 
 #[test]
-fn production_starts_with_nothing_that_is_missing_weak_or_for_development() {
+fn production_refuses_to_start_with_settings_that_are_missing_weak_or_for_development() {
     let folder = Folder::new("production");
     let keys = folder.write("keys.json", &json!({"keys": [Signer::rsa("key").jwk()]}).to_string());
     let weak = folder.write("weak.json", &json!({"keys": [Signer::weak("key").jwk()]}).to_string());
+    let key = folder.write("key", &"07".repeat(32));
     let good = [
         ("REGISTRY_ENV", "production"),
         ("REGISTRY_LISTEN", "127.0.0.1:0"),
+        // Nothing listens there: the settings are wrong before the database is needed.
+        ("DATABASE_URL", "postgres://login:SECRET@127.0.0.1:1/registry"),
+        ("REGISTRY_KEY_FILE", key.as_str()),
         ("REGISTRY_OIDC_ISSUER", "https://login.example/SECRET"),
         ("REGISTRY_OIDC_AUDIENCE", "registry"),
         ("REGISTRY_OIDC_JWKS_FILE", keys.as_str()),
@@ -36,14 +40,95 @@ fn production_starts_with_nothing_that_is_missing_weak_or_for_development() {
         (&[], &[("REGISTRY_OIDC_ALGORITHMS", "HS256")], "REGISTRY_OIDC_ALGORITHMS"),
         (&[], &[("REGISTRY_OIDC_JWKS_FILE", "/SECRET")], "REGISTRY_OIDC_JWKS_FILE"),
         (&[], &[("REGISTRY_OIDC_JWKS_FILE", weak.as_str())], "REGISTRY_OIDC_JWKS_FILE"),
-        // All that is good, but nobody has made a key.
-        (&[], &[], "REGISTRY_KEY_FILE"),
+        (&[], &[("REGISTRY_KEY_FILE", "")], "REGISTRY_KEY_FILE is missing"),
+        (&[], &[("DATABASE_URL", "")], "DATABASE_URL is missing"),
+        (&[], &[("DATABASE_URL", "SECRET")], "DATABASE_URL"),
+        (&["--listen", "0.0.0.0:0", "--demo"], &[], "REGISTRY_LISTEN"),
     ] {
         let said = refused(arguments, changed);
         assert!(said.contains(named), "{named}: {said}");
     }
     let token = registry(&folder, &["token", "--role", "AUDITOR"], &good);
     assert!(!token.status.success() && token.stdout.is_empty());
+}
+
+#[test]
+fn production_names_everything_that_is_missing_at_once() {
+    let folder = Folder::new("missing");
+    let output =
+        registry(&folder, &["serve"], &[("REGISTRY_ENV", "production"), ("REGISTRY_QUEUE", "99999")]);
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for name in ["DATABASE_URL", "REGISTRY_KEY_FILE", "REGISTRY_OIDC_ISSUER", "REGISTRY_OIDC_AUDIENCE"] {
+        assert!(said.contains(&format!("\n  {name} is missing: ")), "{name}: {said}");
+    }
+    assert!(said.contains("\n  REGISTRY_QUEUE must be between 0 and 10000"), "{said}");
+}
+
+#[test]
+fn production_starts_no_postgresql_of_its_own_and_invents_no_people() {
+    let folder = Folder::new("no-demo");
+    let key = folder.write("key", &"07".repeat(32));
+    let settings = [("REGISTRY_ENV", "production"), ("REGISTRY_KEY_FILE", key.as_str())];
+    for (arguments, reason) in [
+        (&["migrate"][..], "DATABASE_URL is missing"),
+        (&["client", "list"], "DATABASE_URL is missing"),
+        (&["recount"], "DATABASE_URL is missing"),
+        (&["lapse"], "DATABASE_URL is missing"),
+        (&["key", "status"], "DATABASE_URL is missing"),
+        (&["audit", "verify"], "DATABASE_URL is missing"),
+        (&["demo"], "REGISTRY_ENV=production"),
+    ] {
+        let output = registry(&folder, arguments, &settings);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(reason), "{arguments:?}: {said}");
+        assert!(!folder.0.join("data").exists(), "{arguments:?} has made a data folder");
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_refused_by_its_name_and_a_wrong_flag_by_its_own() {
+    let folder = Folder::new("variables");
+    let run = |arguments: &[&str], settings: &[(&str, &str)]| {
+        let output = registry(&folder, arguments, settings);
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = run(
+        &["serve"],
+        &[
+            ("REGISTRY_MAX_BODY", "10SECRETS"),
+            ("REGISTRY_QUERY_TIMEOUT", "SECRET"),
+            ("REGISTRY_POOL", "SECRET"),
+            ("REGISTRY_ENV", "SECRET"),
+            ("REGISTRY_LISTEN", "SECRET"),
+            ("REGISTRY_INTROSPECTION", "SECRET"),
+            ("REGISTRY_OIDC_ISUER", "SECRET"),
+            // An empty one counts as missing.
+            ("REGISTRY_QUEUE_WAIT", ""),
+        ],
+    );
+    assert!(code == 3 && !said.contains("SECRET"), "{said}");
+    for line in [
+        "7 settings are wrong",
+        "REGISTRY_OIDC_ISUER is not a setting; the nearest one is REGISTRY_OIDC_ISSUER",
+        "REGISTRY_MAX_BODY: write a size with a unit, as 512KiB, 8MiB, 10MB or 2GB, or a number of bytes",
+        "REGISTRY_QUERY_TIMEOUT: write a duration with a unit",
+        "REGISTRY_POOL: write a whole number",
+        "REGISTRY_ENV: write one of development, production",
+        "REGISTRY_LISTEN: invalid socket address syntax",
+        "REGISTRY_INTROSPECTION: write one of true, false",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    let (code, said) = run(&["serve", "--max-body", "10 apples"], &[("REGISTRY_MAX_BODY", "10MB")]);
+    assert!(code == 2 && said.contains("--max-body"), "{said}");
+    // A size with a unit is understood: only the other value is wrong.
+    let units = [("REGISTRY_MAX_BODY", "10MB"), ("REGISTRY_BODY_TIMEOUT", "1m"), ("REGISTRY_QUEUE", "99999")];
+    let (code, said) = run(&["serve"], &units);
+    assert!(code == 3 && said.contains("registry: REGISTRY_QUEUE must be between 0 and 10000"), "{said}");
+    // Every command looks at the variables, and help is given all the same.
+    assert_eq!(run(&["schema"], &[("REGISTRY_OIDC_ISUER", "x")]).0, 3);
+    assert_eq!(run(&["--help"], &[("REGISTRY_OIDC_ISUER", "x")]).0, 0);
 }
 
 #[tokio::test]
@@ -83,7 +168,7 @@ async fn production_serves_under_a_login_that_owns_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_comes_with_its_client_and_changes_it_only_where_that_is_said() {
+async fn a_token_registers_its_client_and_changes_it_only_with_replace() {
     let app = App::new().await;
     let folder = Folder::new("token");
     // The key of the tests.

@@ -29,21 +29,21 @@ use super::cluster::{TestDatabase, create_login, fresh_database};
 /// The day of the story: Thursday, 2 October 2014.
 pub const TODAY: &str = "2014-10-02T03:00:00Z";
 
-/// A registry with nothing in it but provinces and rules.
+/// A registry that holds only provinces and rules.
 pub struct App {
     /// The database behind it.
     pub database: Arc<Database>,
     /// The routes.
     pub router: Router,
-    /// The day on which it lives.
+    /// The day that is today for it.
     pub today: NaiveDate,
-    /// The database as its owner sees it, past all locks.
+    /// The database under its owner, whom row security does not bind.
     pub sql: PgPool,
     // Dropped last: the database goes with it.
     _database: Arc<TestDatabase>,
 }
 
-/// Whose people a client of a test sees, by what the API calls them.
+/// The scope of a client, by codes and ids of the API.
 #[derive(Clone, Debug, Default)]
 pub struct TokenScope {
     /// Codes of provinces.
@@ -65,21 +65,24 @@ impl TokenScope {
     }
 }
 
-/// A login of a test; roles belong to the whole cluster, so it is dropped by hand.
+/// A login of a test. Roles belong to the whole cluster, so it is dropped explicitly.
 pub struct Login {
     pub name: String,
     sql: PgPool,
 }
 
 impl Login {
-    /// Takes it away again.
+    /// Drops the login.
     pub async fn drop(self) {
         let sql = format!("drop role {}", self.name);
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.sql).await.expect("nobody uses it any more");
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&self.sql)
+            .await
+            .expect("no session uses the login any more");
     }
 }
 
-/// The front door as it is, where who waits for a place waits: no test depends on the machine's speed.
+/// The default settings, except that requests wait a minute for a permit: no test depends on the speed of the machine.
 fn patient() -> Settings {
     let mut settings = Settings::default();
     settings.graphql.admission.wait = Duration::from_secs(60);
@@ -134,7 +137,7 @@ impl App {
         Self { database, router: open(front).router, today, sql, _database: fresh }
     }
 
-    /// The same registry, where others vouch for clients.
+    /// The same registry, which accepts the tokens of other issuers.
     pub fn trusting(mut self, authority: Authority) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
@@ -147,7 +150,7 @@ impl App {
         self
     }
 
-    /// The same registry behind a door with other limits.
+    /// The same registry with other HTTP settings.
     pub fn behind(mut self, settings: impl Into<Settings>) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
@@ -160,7 +163,7 @@ impl App {
         self
     }
 
-    /// A login that owns nothing and may take on the roles of the registry.
+    /// Creates a login that owns nothing and may take on the roles of the registry.
     pub async fn login(&self) -> Login {
         let name = format!("login_{}", self._database.name);
         let sql = create_login(&name);
@@ -168,7 +171,7 @@ impl App {
         Login { name, sql: self.sql.clone() }
     }
 
-    /// How its database is reached.
+    /// How to connect to its database.
     pub fn options(&self) -> PgConnectOptions {
         self._database.options.clone()
     }
@@ -195,7 +198,7 @@ impl App {
         )
     }
 
-    /// Asks who somebody is: status and body, byte by byte, the request's own id left out.
+    /// Sends `viewer` with these headers. Returns status and body byte by byte, without the request id.
     pub async fn answer_to(&self, authorization: &[&str]) -> (StatusCode, Vec<u8>) {
         let mut request = Request::post("/graphql").header(header::CONTENT_TYPE, "application/json");
         for value in authorization {
@@ -239,7 +242,7 @@ impl App {
         Self::over(database, TODAY, Arc::clone(&self._database))
     }
 
-    /// A token of a role with a scope: of a client of its own, made when it is asked for first.
+    /// A token of a role with a scope. Each has a client of its own, which is registered at the first call.
     pub async fn token(&self, role: Role, scope: TokenScope) -> String {
         let name = scope.name(role);
         if self.database.clients.known().by_token(OWN_ISSUER, &name).is_none() {
@@ -297,7 +300,7 @@ impl App {
         issue(&self.database.keys, subject, (now, now + chrono::Duration::hours(1))).expect("a token")
     }
 
-    /// A token of somebody who may do everything everywhere.
+    /// A token of an administrator.
     pub async fn administrator(&self) -> String {
         self.token(Role::Administrator, TokenScope::default()).await
     }

@@ -1,4 +1,4 @@
-//! Things that tests are about, made in one line.
+//! Builders of people, channels and employers.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::App;
 
-/// Somebody who can be enrolled; never the same one twice.
+/// The input of an enrollment that breaks no rule. Each one has another identity number.
 #[derive(Clone, Debug)]
 pub struct Person(pub Value);
 
@@ -65,23 +65,23 @@ const CORRECT: &str = "mutation ($input: CorrectParticipantInput!) { correctPart
     errors { code severity path message hint } } }";
 
 impl App {
-    /// Enrolls somebody as administrator, and gives the payload.
+    /// Enrolls a person as administrator, and returns the payload.
     pub async fn enroll(&self, person: &Person) -> Value {
         self.enroll_as(&self.administrator().await, person).await
     }
 
-    /// Enrolls somebody, and gives the payload.
+    /// Enrolls a person, and returns the payload.
     pub async fn enroll_as(&self, token: &str, person: &Person) -> Value {
         self.ask_as(token, ENROLL, json!({"input": person.0})).await["enrollParticipant"].take()
     }
 
-    /// Enrolls somebody who breaks no rule, and gives the id.
+    /// Enrolls a person, and returns the id.
     pub async fn enrolled(&self, person: &Person) -> String {
         let payload = self.enroll(person).await;
         payload["participant"]["id"].as_str().unwrap_or_else(|| panic!("not enrolled: {payload}")).to_owned()
     }
 
-    /// Enrolls somebody who breaks no rule, and gives the ids of person and enrollment.
+    /// Enrolls a person, and returns the ids of the participant and the enrollment.
     pub async fn enrollment(&self, person: &Person) -> (String, String) {
         let payload = self.enroll(person).await;
         let id = |noun: &str| {
@@ -90,23 +90,23 @@ impl App {
         (id("participant"), id("enrollment"))
     }
 
-    /// Ends an enrollment as administrator, and gives the payload.
+    /// Ends an enrollment as administrator, and returns the payload.
     pub async fn end(&self, id: &str, on: &str, reason: &str) -> Value {
         self.end_as(&self.administrator().await, json!({"enrollmentId": id, "on": on, "reason": reason}))
             .await
     }
 
-    /// Ends an enrollment, and gives the payload.
+    /// Ends an enrollment, and returns the payload.
     pub async fn end_as(&self, token: &str, input: Value) -> Value {
         self.ask_as(token, END, json!({"input": input})).await["endEnrollment"].take()
     }
 
-    /// Corrects a person as administrator, for a reason, and gives the payload.
+    /// Corrects a person as administrator, for a reason, and returns the payload.
     pub async fn correct(&self, id: &str, fields: Value) -> Value {
         self.correct_as(&self.administrator().await, id, fields).await
     }
 
-    /// Corrects a person, for a reason unless the fields have one, and gives the payload.
+    /// Corrects a person, for a reason unless the fields have one, and returns the payload.
     pub async fn correct_as(&self, token: &str, id: &str, fields: Value) -> Value {
         let mut input = json!({"participantId": id, "reason": "As the identity card has it"});
         input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());

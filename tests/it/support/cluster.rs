@@ -85,7 +85,7 @@ pub async fn fresh_database() -> TestDatabase {
 
 /// The server that the tests of this process use.
 struct Server {
-    /// How to connect, to a database that is nobody's, as somebody who creates databases.
+    /// How to connect as a superuser, to a database that no test uses.
     options: PgConnectOptions,
     /// The same as the owner of the databases.
     owner: PgConnectOptions,
@@ -312,7 +312,7 @@ async fn copy_of(prepared: PathBuf) -> Copy {
     blocking(copy).await.unwrap_or_else(|error| panic!("the prepared cluster cannot be copied: {error}"))
 }
 
-/// Removes the folders that nobody uses any more.
+/// Removes the folders of ended processes.
 fn remove_former(prefix: &str) {
     for entry in fs::read_dir(CLUSTERS).into_iter().flatten().flatten() {
         let folder = entry.path();

@@ -9,6 +9,7 @@ pub mod provider;
 pub mod proxy;
 pub mod roster;
 pub mod statements;
+pub mod tls;
 
 pub use app::{App, Reply, TokenScope};
 pub use builders::{Person, row};

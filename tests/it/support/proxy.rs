@@ -1,4 +1,4 @@
-//! A wire between the registry and PostgreSQL that a test can cut, hold and silence.
+//! A proxy between the registry and PostgreSQL that a test can cut or silence.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,20 +10,20 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What the wire does.
+/// What the proxy does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Carries everything.
+    /// Forwards everything.
     Pass,
-    /// Carries nothing and says nothing: a network that is gone without a word. Connections are accepted, too.
+    /// Forwards nothing and closes nothing, as a silent network. Connections are still accepted.
     Silent,
-    /// Closes what is open and what is opened.
+    /// Closes open and new connections.
     Cut,
-    /// Carries what the registry says up to and with a word, and closes before the answer.
+    /// Forwards what the registry sends up to and with this text, and closes before the answer.
     CutAfter(&'static str),
 }
 
-/// The wire; gone when it is dropped.
+/// A proxy. It ends when it is dropped.
 pub struct Proxy {
     mode: Arc<watch::Sender<Mode>>,
     folder: PathBuf,
@@ -40,7 +40,7 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// In front of a server.
+    /// Starts a proxy in front of a server.
     pub async fn before(options: &PgConnectOptions) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         // Short: the path of a socket has a hundred bytes.
@@ -111,7 +111,7 @@ async fn both(
             }
         }) => {}
         () = pump(from_server, to_client, &mode, |_| {
-            // The server has done what it was asked, and nobody hears of it.
+            // The server has executed the statement, and its answer is lost.
             if *cut.lock().unwrap() {
                 mode.send_replace(Mode::Cut);
             }
