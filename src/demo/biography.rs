@@ -12,8 +12,8 @@ use super::payers::{Associations, Employers};
 use super::random::Random;
 use super::size::DemoSize;
 use domain::channel::ChannelKind;
+use domain::day::{age_on, end_of_month};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
-use domain::rule::{age_on, end_of_month};
 
 /// Until when an enrollment is fresh: nothing but registered and active ones.
 const FRESH_DAYS: i64 = 60;
