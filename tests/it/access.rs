@@ -28,7 +28,7 @@ async fn two() -> Two {
 }
 
 #[tokio::test]
-async fn a_partner_sees_its_own_people_and_nobody_else_through_every_path() {
+async fn a_partner_sees_only_its_own_people_through_every_path() {
     let Two { app, mine, theirs, my_person, their_person } = two().await;
     let partner = app.partner(&mine).await;
     let query = "query ($mine: ID!, $theirs: ID!, $my: ID!, $their: ID!) {
@@ -70,7 +70,7 @@ async fn a_partner_sees_its_own_people_and_nobody_else_through_every_path() {
 }
 
 #[tokio::test]
-async fn an_absent_person_and_a_foreign_one_look_the_same() {
+async fn a_person_outside_the_scope_looks_like_a_missing_one() {
     let Two { app, mine, their_person, .. } = two().await;
     let partner = app.partner(&mine).await;
     let query = "query ($by: ParticipantKey!) { participant(by: $by) { id } }";
@@ -87,7 +87,7 @@ async fn an_absent_person_and_a_foreign_one_look_the_same() {
 }
 
 #[tokio::test]
-async fn a_partner_enrolls_for_itself_only() {
+async fn a_partner_enrolls_only_for_its_own_employer() {
     let Two { app, mine, theirs, .. } = two().await;
     let partner = app.partner(&mine).await;
     let person = Person::new("BR-PLG");
@@ -100,7 +100,7 @@ async fn a_partner_enrolls_for_itself_only() {
 }
 
 #[tokio::test]
-async fn an_officer_sees_and_enrolls_in_its_provinces_only() {
+async fn an_officer_sees_and_enrolls_only_in_its_provinces() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     app.enrolled(&Person::new(&channel)).await;
@@ -120,7 +120,7 @@ async fn an_officer_sees_and_enrolls_in_its_provinces_only() {
 }
 
 #[tokio::test]
-async fn roles_that_see_no_people_see_none_by_any_path() {
+async fn roles_without_access_to_people_see_none_through_any_path() {
     let Two { app, mine, my_person, .. } = two().await;
     for role in [Role::Analyst, Role::Auditor, Role::LicensingDesk] {
         let token = app.token(role, TokenScope::default()).await;
@@ -137,7 +137,7 @@ async fn roles_that_see_no_people_see_none_by_any_path() {
 }
 
 #[tokio::test]
-async fn who_may_not_write_is_refused_and_nothing_is_written() {
+async fn a_role_that_may_not_write_is_refused_and_nothing_is_written() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let employer = app.employer("Pabrik").await;
@@ -186,7 +186,7 @@ async fn who_may_not_write_is_refused_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_viewer_is_told_who_it_is() {
+async fn the_viewer_field_describes_the_client_and_its_scope() {
     let app = App::new().await;
     let employer = app.employer("Pabrik").await;
     let query = "{ viewer { name role provinces { code } employer { name } association { name } channel { code } mayReadPersonalData } }";
@@ -199,7 +199,7 @@ async fn a_viewer_is_told_who_it_is() {
 }
 
 #[tokio::test]
-async fn a_replay_shows_nothing_that_the_caller_may_not_see_any_more() {
+async fn a_replayed_answer_hides_what_the_caller_may_no_longer_see() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let scope = TokenScope { provinces: vec!["16".to_owned()], ..TokenScope::default() };
@@ -222,7 +222,7 @@ async fn bank(app: &App, channel: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_bank_is_shown_whom_it_enrolls_also_where_another_channel_was_first() {
+async fn a_bank_sees_a_person_that_it_enrolls_after_another_channel_did() {
     let app = App::new().await;
     let (first, second) = (app.channel("BR-ONE").await, app.channel("BR-TWO").await);
     let employer = app.employer("Pabrik").await;
@@ -244,7 +244,7 @@ async fn a_bank_is_shown_whom_it_enrolls_also_where_another_channel_was_first() 
 }
 
 #[tokio::test]
-async fn a_bank_is_told_of_no_enrollment_that_others_have_made_since() {
+async fn a_bank_does_not_see_later_enrollments_of_other_channels() {
     let app = App::new().await;
     let (first, second) = (app.channel("BR-ONE").await, app.channel("BR-TWO").await);
     let (own, other) = (app.employer("Milik Bank").await, app.employer("Rahasia").await);
@@ -270,7 +270,7 @@ async fn a_bank_is_told_of_no_enrollment_that_others_have_made_since() {
 }
 
 #[tokio::test]
-async fn two_associations_enroll_one_person_and_see_each_their_own() {
+async fn two_associations_of_one_person_each_see_only_their_own_enrollment() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (sea, onboardings) = (app.association("Nelayan").await, app.association("Ojek").await);
@@ -294,7 +294,7 @@ async fn two_associations_enroll_one_person_and_see_each_their_own() {
 }
 
 #[tokio::test]
-async fn an_officer_is_told_that_a_person_lives_elsewhere_and_nothing_is_written() {
+async fn enrolling_a_resident_of_another_province_is_a_conflict_for_an_officer() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let employer = app.employer("Pabrik").await;
@@ -307,7 +307,7 @@ async fn an_officer_is_told_that_a_person_lives_elsewhere_and_nothing_is_written
 }
 
 #[tokio::test]
-async fn a_foreign_batch_is_absent_by_every_path() {
+async fn a_batch_outside_the_scope_looks_missing_through_every_path() {
     let Two { app, mine, .. } = two().await;
     let state = app.government("Pemerintah").await;
     let mutation = "mutation ($employer: ID!, $rows: [CivilServantRow!]!) { onboardCivilServants(input: {employerId: $employer,
@@ -326,7 +326,7 @@ async fn a_foreign_batch_is_absent_by_every_path() {
 }
 
 #[tokio::test]
-async fn all_or_nothing_does_not_say_which_numbers_the_registry_knows() {
+async fn a_refused_all_or_nothing_batch_does_not_reveal_registered_numbers() {
     let Two { app, .. } = two().await;
     let state = app.government("Pemerintah").await;
     let stranger = Person::new("BR-PLG")
@@ -348,7 +348,7 @@ async fn all_or_nothing_does_not_say_which_numbers_the_registry_knows() {
 }
 
 #[tokio::test]
-async fn the_tax_number_of_a_person_leads_to_nobody_without_the_right() {
+async fn a_personal_tax_number_finds_nothing_without_the_right_to_personal_data() {
     let app = App::new().await;
     let query = "mutation { registerEmployer(input: {name: \"Ibu Rahasia\", kind: INDIVIDUAL,
         taxNumber: \"1671014208850001\", provinceCode: \"16\"}) { employer { id } } }";
@@ -362,7 +362,7 @@ async fn the_tax_number_of_a_person_leads_to_nobody_without_the_right() {
 }
 
 #[tokio::test]
-async fn scoped_figures_are_those_of_the_scope_and_by_the_status_there() {
+async fn scoped_counts_use_the_people_and_statuses_within_the_scope() {
     let Two { app, mine, theirs, .. } = two().await;
     let query = "query ($mine: ID!, $theirs: ID!) { mine: employer(by: {id: $mine}) { counts { total registered active } }
         theirs: employer(by: {id: $theirs}) { counts { total registered active } } province(code: \"16\") { counts { total } } }";
@@ -375,7 +375,7 @@ async fn scoped_figures_are_those_of_the_scope_and_by_the_status_there() {
 }
 
 #[tokio::test]
-async fn an_analyst_is_told_figures_in_steps_of_five_and_none_below() {
+async fn an_analyst_gets_counts_rounded_to_fives_and_none_below_five() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
     for n in 0..7 {

@@ -56,7 +56,7 @@ async fn scene() -> (App, [String; 2], [i64; 2]) {
 }
 
 #[tokio::test]
-async fn each_way_to_people_leaves_one_entry_with_exactly_these_people() {
+async fn each_query_for_people_writes_one_entry_with_exactly_those_people() {
     let (app, ids, [a, b]) = scene().await;
     let mut since = 0;
     app.entries(&mut since).await;
@@ -97,7 +97,7 @@ async fn each_way_to_people_leaves_one_entry_with_exactly_these_people() {
 }
 
 #[tokio::test]
-async fn figures_and_what_is_not_there_leave_no_entry() {
+async fn counts_and_missing_records_write_no_entry() {
     let (app, ..) = scene().await;
     let mut since = 0;
     app.entries(&mut since).await;
@@ -115,7 +115,7 @@ async fn figures_and_what_is_not_there_leave_no_entry() {
 }
 
 #[tokio::test]
-async fn writing_leaves_one_entry_and_its_payload_none() {
+async fn a_mutation_writes_one_entry_and_its_payload_no_further_one() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let mut since = 0;
@@ -136,7 +136,7 @@ async fn writing_leaves_one_entry_and_its_payload_none() {
 }
 
 #[tokio::test]
-async fn a_batch_is_one_entry_with_all_its_people() {
+async fn a_batch_writes_one_entry_with_all_its_people() {
     let app = App::new().await;
     let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let query = "mutation ($v: OnboardCivilServantsInput!) { onboardCivilServants(input: $v) { batch { id counts { enrolled }
@@ -167,7 +167,7 @@ async fn a_batch_is_one_entry_with_all_its_people() {
 }
 
 #[tokio::test]
-async fn an_entry_says_who_what_for_and_which_request() {
+async fn an_entry_names_the_client_the_purpose_and_the_request() {
     let (app, ..) = scene().await;
     let token =
         app.token(Role::Officer, TokenScope { provinces: vec!["16".into()], ..TokenScope::default() }).await;
@@ -194,7 +194,7 @@ async fn an_entry_says_who_what_for_and_which_request() {
 }
 
 #[tokio::test]
-async fn without_an_entry_there_is_no_answer() {
+async fn a_request_fails_if_its_entry_cannot_be_written() {
     let (app, ids, _) = scene().await;
     let token = app.administrator().await;
     let channel = app.channel("BR-TWO").await;
@@ -220,7 +220,7 @@ async fn without_an_entry_there_is_no_answer() {
 }
 
 #[tokio::test]
-async fn entries_and_seals_can_only_be_added() {
+async fn entries_and_seals_are_append_only() {
     let (app, ..) = scene().await;
     let code =
         |error: sqlx::Error| error.as_database_error().and_then(|e| e.code().map(|code| code.into_owned()));
@@ -254,7 +254,7 @@ async fn entries_and_seals_can_only_be_added() {
 }
 
 #[tokio::test]
-async fn who_leaves_while_an_entry_is_written_leaves_the_entry() {
+async fn the_entry_of_a_client_that_disconnects_is_still_written() {
     let (app, _, [a, b]) = scene().await;
     let mut since = 0;
     app.entries(&mut since).await;
@@ -283,7 +283,7 @@ async fn who_leaves_while_an_entry_is_written_leaves_the_entry() {
 }
 
 #[tokio::test]
-async fn auditors_page_through_entries_and_see_nobody_in_them() {
+async fn auditors_page_through_entries_without_seeing_personal_data() {
     let (app, ids, _) = scene().await;
     let auditor = app.token(Role::Auditor, TokenScope::default()).await;
     app.ask(
@@ -344,7 +344,7 @@ async fn auditors_page_through_entries_and_see_nobody_in_them() {
 }
 
 #[tokio::test]
-async fn a_page_of_nothing_tells_of_nobody() {
+async fn a_page_of_size_zero_reveals_nothing_and_writes_no_entry() {
     let app = App::new().await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     let before = app.count("select count(*) from audit_entry").await;
@@ -356,7 +356,7 @@ async fn a_page_of_nothing_tells_of_nobody() {
 }
 
 #[tokio::test]
-async fn whose_service_number_was_tried_is_on_record() {
+async fn a_guessed_service_number_is_audited_with_its_owner() {
     let app = App::new().await;
     let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {

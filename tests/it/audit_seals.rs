@@ -48,7 +48,7 @@ async fn tampered(app: &App, change: &'static str) -> Tampering {
 }
 
 #[tokio::test]
-async fn what_nobody_touched_is_whole() {
+async fn an_untouched_trail_verifies() {
     let app = scene().await;
     let empty = verified(&app, None).await.unwrap();
     assert_eq!((empty.seals, empty.sealed, empty.unsealed), (0, 0, 3));
@@ -62,7 +62,7 @@ async fn what_nobody_touched_is_whole() {
 }
 
 #[tokio::test]
-async fn an_edited_entry_is_named() {
+async fn an_edited_entry_is_detected() {
     for change in [
         "update audit_entry set client = 'somebody else' where id = 2",
         "update audit_entry set subjects = '{77}' where id = 2",
@@ -76,7 +76,7 @@ async fn an_edited_entry_is_named() {
 }
 
 #[tokio::test]
-async fn a_deleted_an_inserted_and_a_moved_entry_are_named() {
+async fn deleted_inserted_and_moved_entries_are_detected() {
     let insert = "insert into audit_entry (id, transaction, client, role, outcome, operation, subjects, request_id)
         select 100, transaction, client, role, outcome, operation, subjects, request_id from audit_entry where id = 1";
     let swap = "update audit_entry a set client = b.client, outcome = b.outcome, operation = b.operation,
@@ -98,7 +98,7 @@ async fn a_deleted_an_inserted_and_a_moved_entry_are_named() {
 }
 
 #[tokio::test]
-async fn a_changed_missing_or_foreign_seal_is_named() {
+async fn changed_missing_and_foreign_seals_are_detected() {
     for (change, expected) in [
         (
             "update audit_seal set leaves = set_byte(leaves, 20, get_byte(leaves, 20) # 1) where number = 1",
@@ -122,7 +122,7 @@ async fn a_changed_missing_or_foreign_seal_is_named() {
 }
 
 #[tokio::test]
-async fn a_seal_of_another_key_is_forged() {
+async fn a_seal_with_another_key_is_reported_as_forged() {
     let app = scene().await;
     seal_all(&app).await;
     // Whoever owns the database but not the key can make the database take another key, and seal with it.
@@ -137,7 +137,7 @@ async fn a_seal_of_another_key_is_forged() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_exchanged_vouches_for_its_time_and_no_longer() {
+async fn a_replaced_key_verifies_only_the_seals_of_its_own_time() {
     let after = app_with_two_keys().await;
     let whole = verified(&after, None).await.unwrap();
     assert_eq!((whole.sealed, whole.unsealed), (4, 0));
@@ -167,7 +167,7 @@ async fn app_with_two_keys() -> App {
 }
 
 #[tokio::test]
-async fn newest_seals_that_were_cut_off_show_by_a_head_that_was_kept() {
+async fn removed_newest_seals_are_detected_with_a_stored_head() {
     let app = scene().await;
     let old = seal_all(&app).await;
     read(&app).await;
@@ -185,7 +185,7 @@ async fn newest_seals_that_were_cut_off_show_by_a_head_that_was_kept() {
 }
 
 #[tokio::test]
-async fn a_seal_waits_for_whoever_could_still_add_an_entry_ahead() {
+async fn a_seal_waits_for_open_transactions_that_may_add_earlier_entries() {
     let app = scene().await;
     seal_all(&app).await;
     let insert = "insert into audit_entry (client, role, outcome, operation, subjects, request_id)
@@ -223,7 +223,7 @@ async fn two_processes_seal_each_entry_once() {
 }
 
 #[tokio::test]
-async fn who_saw_and_seen_by_are_answered_to_the_moment() {
+async fn entries_can_be_filtered_by_person_client_and_exact_time() {
     use domain::page::{Direction, Order, Page};
     use participant_registry::store::audit::{self, EntryFilter};
 

@@ -3,7 +3,7 @@
 use crate::support::{App, Person, Value, json};
 
 #[tokio::test]
-async fn malformed_ids_cursors_pages_and_filters_have_codes() {
+async fn malformed_ids_cursors_pages_and_filters_are_refused_with_codes() {
     let app = App::new().await;
     let token = app.administrator().await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
@@ -54,7 +54,7 @@ async fn malformed_ids_cursors_pages_and_filters_have_codes() {
 }
 
 #[tokio::test]
-async fn what_databases_choke_on_is_data_like_any_other() {
+async fn text_that_postgresql_cannot_store_is_refused_or_finds_nothing() {
     let app = App::new().await;
     let token = app.administrator().await;
     let channel = app.channel("BR-PLG").await;
@@ -103,7 +103,7 @@ async fn no_message_repeats_an_identity_number() {
 }
 
 #[tokio::test]
-async fn a_number_of_rupiah_beyond_what_json_can_hold_is_refused() {
+async fn an_amount_of_rupiah_beyond_the_range_of_json_numbers_is_refused() {
     let app = App::new().await;
     let token = app.administrator().await;
     let query =

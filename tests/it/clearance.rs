@@ -93,7 +93,7 @@ fn invalid() -> Value {
 }
 
 #[tokio::test]
-async fn a_company_whose_workers_are_registered_and_paid_for_is_clear() {
+async fn a_company_with_all_workers_registered_and_paid_is_clear() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(3)).await;
@@ -122,7 +122,7 @@ async fn a_company_whose_workers_are_registered_and_paid_for_is_clear() {
 }
 
 #[tokio::test]
-async fn half_registered_is_found_and_the_rule_can_be_changed_without_a_release() {
+async fn partial_registration_is_refused_by_a_rule_that_can_be_edited() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(10)).await;
@@ -139,7 +139,7 @@ async fn half_registered_is_found_and_the_rule_can_be_changed_without_a_release(
 }
 
 #[tokio::test]
-async fn a_new_company_without_workers_is_not_locked_out_and_one_that_declares_some_is() {
+async fn a_company_without_workers_is_clear_unless_it_declares_some() {
     let app = App::new().await;
     for (number, kind, declared, expected) in [
         ("8120013821401", "COMPANY", json!(null), "CLEAR_NO_WORKERS_YET"),
@@ -157,7 +157,7 @@ async fn a_new_company_without_workers_is_not_locked_out_and_one_that_declares_s
 }
 
 #[tokio::test]
-async fn arrears_begin_when_the_grace_is_over_and_a_day_gone_by_is_answered_as_it_was() {
+async fn arrears_begin_after_the_grace_period_and_past_days_keep_their_decision() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(2)).await;
@@ -202,7 +202,7 @@ async fn a_worker_with_two_enrollments_is_counted_once() {
 }
 
 #[tokio::test]
-async fn a_company_that_has_closed_is_none_from_that_day_on() {
+async fn a_closed_company_is_not_registered_from_its_closing_day() {
     let app = App::new().await;
     let employer = app.company(NIB, "COMPANY", json!(null)).await;
     assert_eq!(app.clearance_of(NIB).await["decision"], "CLEAR_NO_WORKERS_YET");
@@ -216,7 +216,7 @@ async fn a_company_that_has_closed_is_none_from_that_day_on() {
 }
 
 #[tokio::test]
-async fn nobody_gets_a_licence_by_dismissing_everybody() {
+async fn dismissing_all_workers_does_not_clear_arrears() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(null)).await;
@@ -249,7 +249,7 @@ async fn nobody_gets_a_licence_by_dismissing_everybody() {
 }
 
 #[tokio::test]
-async fn a_company_that_has_dismissed_everybody_in_time_is_not_new_either() {
+async fn a_company_that_dismissed_all_paid_workers_does_not_count_as_new() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(null)).await;
@@ -273,7 +273,7 @@ fn common(mut reply: Reply) -> String {
 }
 
 #[tokio::test]
-async fn an_unknown_company_is_answered_byte_for_byte_as_one_that_registered_nobody() {
+async fn an_unknown_company_and_one_without_workers_get_identical_answers() {
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(40)).await;
     let query = "mutation ($input: RegisterEmployerInput!) { registerEmployer(input: $input) { errors { message } } }";
@@ -308,7 +308,7 @@ async fn an_unknown_company_is_answered_byte_for_byte_as_one_that_registered_nob
 }
 
 #[tokio::test]
-async fn the_number_has_to_be_one_and_the_day_and_the_licence_have_to_exist() {
+async fn invalid_numbers_days_and_licence_types_are_refused() {
     let app = App::new().await;
     let desk = app.desk().await;
     for (input, expected) in [
@@ -340,7 +340,7 @@ async fn the_number_has_to_be_one_and_the_day_and_the_licence_have_to_exist() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_told_again_to_the_letter_whatever_has_changed_since() {
+async fn a_past_clearance_is_repeated_unchanged() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(4)).await;
@@ -369,7 +369,7 @@ async fn what_was_answered_is_told_again_to_the_letter_whatever_has_changed_sinc
 }
 
 #[tokio::test]
-async fn nobody_changes_an_answer_not_even_the_owner() {
+async fn stored_clearances_cannot_be_changed_even_by_the_table_owner() {
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(null)).await;
     app.clearance_of(NIB).await;
@@ -392,7 +392,7 @@ async fn nobody_changes_an_answer_not_even_the_owner() {
 }
 
 #[tokio::test]
-async fn a_desk_may_ask_for_nothing_of_anybody_and_other_roles_may_not_ask() {
+async fn a_licensing_desk_reads_no_people_and_other_roles_ask_for_no_clearance() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(1)).await;
@@ -425,7 +425,7 @@ async fn a_desk_may_ask_for_nothing_of_anybody_and_other_roles_may_not_ask() {
 }
 
 #[tokio::test]
-async fn words_are_in_the_language_of_who_asks_and_stay_so() {
+async fn a_clearance_keeps_the_language_in_which_it_was_given() {
     let app = App::new().await;
     let body = json!({"query": ASK, "variables": {"input": {"businessNumber": NIB, "licenceType": "SIUP"}}});
     let request = Request::post("/graphql")
@@ -441,7 +441,7 @@ async fn words_are_in_the_language_of_who_asks_and_stay_so() {
 }
 
 #[tokio::test]
-async fn it_may_be_asked_by_get_and_each_answer_costs_points() {
+async fn a_clearance_can_be_requested_by_get_and_has_a_cost() {
     let app = App::new().await;
     let query = "%7BlicenceClearance(input:%7BbusinessNumber:%228120013821456%22,licenceType:%22SIUP%22%7D)%7Bdecision%7D%7D";
     let request = Request::get(format!("/graphql?query={query}"))
@@ -455,7 +455,7 @@ async fn it_may_be_asked_by_get_and_each_answer_costs_points() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_valid_until_its_time_is_over_and_whatever_is_none_looks_alike() {
+async fn a_certificate_is_valid_until_it_expires_and_all_invalid_ones_look_alike() {
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(null)).await;
     let number = number_of(&app.clearance_of(NIB).await);
@@ -480,7 +480,7 @@ async fn a_certificate_is_valid_until_its_time_is_over_and_whatever_is_none_look
 }
 
 #[tokio::test]
-async fn a_browser_gets_a_page_without_scripts_and_nothing_is_kept_or_shared() {
+async fn a_browser_gets_a_page_without_scripts_that_is_not_cached() {
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(null)).await;
     let number = number_of(&app.clearance_of(NIB).await);
@@ -510,7 +510,7 @@ async fn a_browser_gets_a_page_without_scripts_and_nothing_is_kept_or_shared() {
 }
 
 #[tokio::test]
-async fn who_tries_out_numbers_is_stopped_and_others_are_not_until_all_together_ask_too_often() {
+async fn certificate_checks_are_limited_per_network_and_in_total() {
     let mut settings = Settings::default();
     settings.verification.per_minute_of_peer = 3;
     settings.verification.per_minute = 5;

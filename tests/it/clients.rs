@@ -49,7 +49,7 @@ async fn becomes(app: &App, token: &str, status: StatusCode, within: Duration) {
 }
 
 #[tokio::test]
-async fn what_the_row_says_changes_what_the_same_token_sees() {
+async fn a_changed_client_row_changes_what_its_existing_token_sees() {
     let app = App::new().await;
     let (mine, channel) = (app.employer("Pabrik").await, app.channel("BR-PLG").await);
     app.enrolled(&Person::new(&channel).at(&mine)).await;
@@ -84,7 +84,7 @@ async fn what_the_row_says_changes_what_the_same_token_sees() {
 }
 
 #[tokio::test]
-async fn another_process_hears_of_a_change_within_a_second() {
+async fn another_process_applies_a_client_change_within_a_second() {
     let app = App::new().await;
     let other = app.second_process().await;
     let listening = tokio::spawn(Arc::clone(&other.database).follow_reference());
@@ -106,7 +106,7 @@ async fn another_process_hears_of_a_change_within_a_second() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_a_client_is_out_within_seconds_all_the_same() {
+async fn a_process_without_notifications_disables_a_client_within_seconds() {
     let app = App::new().await;
     let id = app.register("officer", Role::Officer, TokenScope::default()).await;
     let token = app.token_of("officer");
@@ -122,7 +122,7 @@ async fn where_nobody_listens_a_client_is_out_within_seconds_all_the_same() {
 }
 
 #[tokio::test]
-async fn clients_are_for_administrators() {
+async fn only_administrators_manage_clients() {
     let app = App::new().await;
     let id = id_of(app.register("analyst", Role::Analyst, TokenScope::default()).await);
     for &role in Role::ALL.iter().filter(|&&role| role != Role::Administrator) {
@@ -197,7 +197,7 @@ async fn clients_are_listed_by_name_and_filtered() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_client_is_said_at_once_and_nothing_is_written() {
+async fn all_problems_of_a_client_are_reported_together_and_nothing_is_written() {
     let app = App::new().await;
     let employer = app.employer("Pabrik").await;
     let nobody = NodeId::Employer(999).encode().to_string();
@@ -252,7 +252,7 @@ async fn what_is_wrong_with_a_client_is_said_at_once_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_client_is_registered_and_changed_once_for_each_key() {
+async fn a_client_is_registered_and_changed_once_per_idempotency_key() {
     let app = App::new().await;
     let input = with(form("desk", "LICENSING_DESK"), "idempotencyKey", json!("a-key-of-sixteen-or-more"));
     let first = register(&app, input.clone()).await;
@@ -270,7 +270,7 @@ async fn a_client_is_registered_and_changed_once_for_each_key() {
 }
 
 #[tokio::test]
-async fn somebody_is_always_left_who_can_manage_clients() {
+async fn the_last_administrator_cannot_be_disabled() {
     let app = App::new().await;
     app.administrator().await;
     let id = app.ask("{ clients { nodes { id } } }", json!({})).await["clients"]["nodes"][0]["id"].take();

@@ -10,7 +10,7 @@ use crate::support::provider::Signer;
 use crate::support::{App, Person, json};
 
 #[test]
-fn production_starts_with_nothing_that_is_missing_weak_or_for_development() {
+fn production_refuses_missing_weak_and_development_settings() {
     let folder = Folder::new("production");
     let keys = folder.write("keys.json", &json!({"keys": [Signer::rsa("key").jwk()]}).to_string());
     let weak = folder.write("weak.json", &json!({"keys": [Signer::weak("key").jwk()]}).to_string());
@@ -83,7 +83,7 @@ async fn production_serves_under_a_login_that_owns_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_comes_with_its_client_and_changes_it_only_where_that_is_said() {
+async fn token_creates_its_client_and_changes_it_only_with_an_explicit_flag() {
     let app = App::new().await;
     let folder = Folder::new("token");
     // The key of the tests.
@@ -161,7 +161,7 @@ async fn clients_are_added_listed_and_disabled_from_the_command_line() {
 }
 
 #[tokio::test]
-async fn the_audit_trail_is_asked_and_verified_from_the_command_line() {
+async fn the_audit_trail_is_read_and_verified_from_the_command_line() {
     let app = App::new().await;
     let folder = Folder::new("audit");
     let key = folder.write("key", &"07".repeat(32));

@@ -51,7 +51,7 @@ impl App {
 }
 
 #[tokio::test]
-async fn an_employers_month_makes_all_its_people_active_and_again_adds_nothing() {
+async fn recording_an_employers_month_activates_its_people_once() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
     let mut people = Vec::new();
@@ -80,7 +80,7 @@ async fn an_employers_month_makes_all_its_people_active_and_again_adds_nothing()
 }
 
 #[tokio::test]
-async fn what_is_not_paid_lapses_once_a_day_and_stands_up_again_when_it_is() {
+async fn unpaid_enrollments_lapse_in_a_daily_run_and_resume_when_paid() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let paid = Person::new(&channel).with("firstContributionPaid", json!(true));
@@ -109,7 +109,7 @@ async fn what_is_not_paid_lapses_once_a_day_and_stands_up_again_when_it_is() {
 }
 
 #[tokio::test]
-async fn what_was_paid_last_long_ago_has_lapsed_although_it_never_was_active_before() {
+async fn an_old_payment_recorded_late_lapses_at_once() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await).with("startsOn", json!("2014-03-15"));
     let id = app.enrolled(&person).await;
@@ -123,7 +123,7 @@ async fn what_was_paid_last_long_ago_has_lapsed_although_it_never_was_active_bef
 }
 
 #[tokio::test]
-async fn what_stands_up_again_does_so_from_the_month_that_was_paid() {
+async fn a_lapsed_enrollment_resumes_from_the_paid_month() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let token = app.administrator().await;
@@ -153,7 +153,7 @@ async fn what_stands_up_again_does_so_from_the_month_that_was_paid() {
 }
 
 #[tokio::test]
-async fn a_month_that_is_recorded_late_changes_the_figures_of_the_days_that_it_belongs_to() {
+async fn a_month_recorded_late_changes_the_counts_of_past_days() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let person = app.enrolled(&Person::new(&channel).with("firstContributionPaid", json!(true))).await;
@@ -177,7 +177,7 @@ async fn a_month_that_is_recorded_late_changes_the_figures_of_the_days_that_it_b
 }
 
 #[tokio::test]
-async fn what_cannot_be_due_is_refused_with_the_place_and_nothing_is_recorded() {
+async fn contributions_that_cannot_be_due_are_refused_with_a_path() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let employer = app.employer("Pabrik").await;
@@ -221,7 +221,7 @@ async fn what_cannot_be_due_is_refused_with_the_place_and_nothing_is_recorded() 
 }
 
 #[tokio::test]
-async fn a_partner_records_for_its_own_people_and_finds_nobody_elses() {
+async fn a_partner_records_contributions_only_for_its_own_people() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (own, foreign) = (app.employer("Pabrik").await, app.employer("Kebun").await);
@@ -245,7 +245,7 @@ async fn a_partner_records_for_its_own_people_and_finds_nobody_elses() {
 }
 
 #[tokio::test]
-async fn a_person_is_active_if_one_enrollment_is_and_is_counted_once() {
+async fn a_person_with_one_active_enrollment_is_active_and_counted_once() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (first, second) = (app.employer("Pabrik").await, app.employer("Kebun").await);
@@ -266,7 +266,7 @@ async fn a_person_is_active_if_one_enrollment_is_and_is_counted_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_at_once_record_a_month_once() {
+async fn concurrent_recordings_of_a_month_record_it_once() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
     for _ in 0..20 {
@@ -282,7 +282,7 @@ async fn two_at_once_record_a_month_once() {
 }
 
 #[tokio::test]
-async fn a_payer_that_is_unknown_or_anothers_is_not_found_and_one_without_people_has_nobody() {
+async fn an_unknown_or_foreign_payer_is_not_found_and_an_empty_one_records_none() {
     let app = App::new().await;
     let (own, other) = (app.employer("Pabrik").await, app.employer("Kebun").await);
     let association = app.association("Serikat").await;
@@ -315,7 +315,7 @@ async fn a_payer_that_is_unknown_or_anothers_is_not_found_and_one_without_people
 }
 
 #[tokio::test]
-async fn nothing_is_due_for_what_never_held_or_after_a_death() {
+async fn no_contribution_is_due_for_a_void_enrollment_or_after_a_death() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
     let other = app.employer("Kebun").await;

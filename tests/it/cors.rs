@@ -36,7 +36,7 @@ async fn ask(app: &App, origin: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_page_of_a_named_origin_may_ask_with_a_token_and_read_when_to_come_back() {
+async fn an_allowed_origin_may_send_tokens_and_read_retry_after() {
     let app = app().await;
     let reply = preflight(&app, KNOWN).await;
     assert_eq!(reply.status, StatusCode::NO_CONTENT);
@@ -67,7 +67,7 @@ async fn a_page_of_a_named_origin_may_ask_with_a_token_and_read_when_to_come_bac
 }
 
 #[tokio::test]
-async fn to_pages_of_other_origins_no_header_is_sent() {
+async fn other_origins_get_no_cors_headers() {
     let app = app().await;
     for origin in
         ["https://elsewhere.example", "https://apps.example.evil.example", "http://apps.example", "null"]

@@ -55,7 +55,7 @@ async fn people(app: &App, token: &str, filter: Value) -> (i64, i64) {
 }
 
 #[tokio::test]
-async fn people_are_counted_once_wherever_they_are_looked_for() {
+async fn each_person_is_counted_once_under_every_filter() {
     let app = populated().await;
     let token = app.administrator().await;
     // What is folded and what is not are read together.
@@ -88,7 +88,7 @@ async fn people_are_counted_once_wherever_they_are_looked_for() {
 }
 
 #[tokio::test]
-async fn the_parts_of_a_whole_are_told_side_by_side() {
+async fn the_breakdowns_list_every_province_segment_and_channel_kind() {
     let app = populated().await;
     let query = "query ($filter: CoverageFilter) { coverage(filterBy: $filter) {
         byProvince { province { code } counts { total } } bySegment { segment counts { total active } }
@@ -131,7 +131,7 @@ async fn the_parts_of_a_whole_are_told_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_past_day_is_what_it_was_and_the_trend_says_the_same() {
+async fn counts_of_a_past_day_agree_with_the_trend() {
     let app = populated().await;
     let token = app.administrator().await;
     for folded in [false, true] {
@@ -192,7 +192,7 @@ async fn a_past_day_is_what_it_was_and_the_trend_says_the_same() {
 }
 
 #[tokio::test]
-async fn the_target_that_applies_stands_beside_what_was_reached() {
+async fn coverage_returns_the_target_of_the_year_and_the_progress() {
     let app = populated().await;
     let query =
         "query ($filter: CoverageFilter) { coverage(filterBy: $filter) { target { year active } progress
@@ -223,7 +223,7 @@ async fn the_target_that_applies_stands_beside_what_was_reached() {
 }
 
 #[tokio::test]
-async fn provinces_in_force_are_counted_and_published_figures_never_are() {
+async fn provinces_in_force_are_counted_and_published_figures_are_not_mixed_in() {
     let app = App::new().await;
     let record =
         "mutation ($input: RecordAgreementInput!) { recordAgreement(input: $input) { errors { code } } }";
@@ -269,7 +269,7 @@ async fn provinces_in_force_are_counted_and_published_figures_never_are() {
 }
 
 #[tokio::test]
-async fn what_was_promised_is_a_bar_that_fills() {
+async fn commitments_show_how_many_people_are_enrolled_and_active() {
     let app = populated().await;
     let record = "mutation { recordAgreement(input: {number: \"KS 1\", provinceCode: \"16\", status: PLANNED,
         scopes: [CIVIL_SERVANTS, INFORMAL_WORKERS, FORMAL_WORKERS], source: \"a test\", commitments: [
@@ -296,7 +296,7 @@ async fn what_was_promised_is_a_bar_that_fills() {
 }
 
 #[tokio::test]
-async fn a_question_that_makes_no_sense_is_refused() {
+async fn invalid_filters_and_periods_are_refused() {
     let app = populated().await;
     let token = app.administrator().await;
     for (filter, code) in [
@@ -317,7 +317,7 @@ async fn a_question_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn everybody_sees_the_part_of_its_scope() {
+async fn coverage_is_limited_to_the_scope_of_the_client() {
     let app = populated().await;
     let officer = app.officer(&["15"]).await;
     let whole = json!({});
@@ -347,7 +347,7 @@ async fn everybody_sees_the_part_of_its_scope() {
 }
 
 #[tokio::test]
-async fn either_lock_alone_shows_the_same_figures() {
+async fn sql_conditions_and_row_security_alone_return_the_same_counts() {
     let app = populated().await;
     let administrator = Actor::command_line();
     let reference = app.database.reference();
@@ -384,7 +384,7 @@ async fn either_lock_alone_shows_the_same_figures() {
 }
 
 #[tokio::test]
-async fn followers_who_see_the_same_share_one_reading() {
+async fn subscribers_with_the_same_scope_share_one_query() {
     let app = populated().await;
     let administrator = Actor::command_line();
     let province = app.database.reference().province_by_code("15").unwrap().id;
@@ -415,7 +415,7 @@ fn all_channels(app: &App) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn whatever_is_asked_of_coverage_costs_one_statement_and_a_trend_one_more() {
+async fn coverage_costs_one_statement_and_a_trend_one_more() {
     let app = populated().await;
     let token = app.administrator().await;
     let everything = "counts { total } target { year } progress byProvince { province { name } counts { active } target { active } }
@@ -434,7 +434,7 @@ async fn whatever_is_asked_of_coverage_costs_one_statement_and_a_trend_one_more(
 }
 
 #[tokio::test]
-async fn the_bars_of_all_provinces_cost_as_many_statements_as_those_of_one() {
+async fn commitments_of_all_provinces_cost_as_many_statements_as_of_one() {
     let app = populated().await;
     let token = app.administrator().await;
     let record = "mutation ($n: String!, $province: String!) { recordAgreement(input: {number: $n, provinceCode: $province,

@@ -104,7 +104,7 @@ async fn shape(pool: &PgPool) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_loaded_register_is_what_the_actions_would_have_left() {
+async fn a_loaded_demonstration_equals_what_the_mutations_would_have_written() {
     let app = App::under_its_owner().await;
     let pool = &app.sql;
     let before = shape(pool).await;
@@ -126,7 +126,7 @@ async fn a_loaded_register_is_what_the_actions_would_have_left() {
 }
 
 #[tokio::test]
-async fn what_the_actions_leave_is_recounted_without_a_difference() {
+async fn a_recount_finds_no_difference_after_mutations() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
     let (state, association) = (app.government("Pemerintah").await, app.association("Nelayan").await);
@@ -149,7 +149,7 @@ async fn what_the_actions_leave_is_recounted_without_a_difference() {
 }
 
 #[tokio::test]
-async fn a_recount_finds_what_somebody_changed_and_the_figures_are_made_anew_where_they_are_due() {
+async fn a_recount_finds_changed_counters_and_a_start_rebuilds_them_if_due() {
     let app = App::under_its_owner().await;
     load(&app.database, DemoSize::of(2_000), |_| ()).await.unwrap();
     for (statement, found) in [

@@ -95,7 +95,7 @@ async fn a_person_under_the_former_and_the_new_number_in_one_request_is_enrolled
 }
 
 #[tokio::test]
-async fn where_the_first_of_two_rows_of_a_person_is_refused_the_second_is_tried() {
+async fn if_the_first_row_of_a_person_is_refused_the_second_is_tried() {
     let app = App::new().await;
     let terms = scene(&app).await;
     let (old, stranger) = (row(1), row(2));
@@ -112,7 +112,7 @@ async fn where_the_first_of_two_rows_of_a_person_is_refused_the_second_is_tried(
 }
 
 #[tokio::test]
-async fn a_plan_and_its_application_agree_on_a_person_under_two_numbers() {
+async fn a_plan_and_its_application_agree_about_a_person_with_two_numbers() {
     let onboardings = Onboardings::new(1_000).await;
     let old = row(1);
     let id = onboardings.app.enrolled(&of_row(&old)).await;
@@ -157,7 +157,7 @@ async fn a_person_under_two_numbers_in_two_chunks_is_enrolled_once_and_named_by_
 }
 
 #[tokio::test]
-async fn an_enrollment_that_somebody_writes_at_the_same_moment_leaves_no_number_behind() {
+async fn a_row_that_loses_a_race_leaves_no_identifier_behind() {
     let app = App::new().await;
     let terms = scene(&app).await;
     app.enrolled(&of_row(&row(1))).await;
@@ -208,7 +208,7 @@ async fn enrollment_of(app: &App, row: &Value, terms: &Value) -> String {
 }
 
 #[tokio::test]
-async fn the_same_rows_again_enroll_nobody_who_has_left_since() {
+async fn repeated_rows_do_not_enroll_people_who_have_left() {
     let app = App::new().await;
     let terms = scene(&app).await;
     let rows = [row(1), row(2), row(3), row(4), row(5)];
@@ -245,7 +245,7 @@ async fn the_same_rows_again_enroll_nobody_who_has_left_since() {
 }
 
 #[tokio::test]
-async fn a_plan_finds_those_who_have_left_since() {
+async fn a_plan_recognises_people_who_have_left() {
     let onboardings = Onboardings::new(2).await;
     let file = roster((1..=3).map(line));
     let direct = json!({"planOnly": false, "startsOn": "2014-10-01"});
@@ -265,7 +265,7 @@ async fn a_plan_finds_those_who_have_left_since() {
 }
 
 #[tokio::test]
-async fn nobody_is_enrolled_twice_with_one_employer_for_the_same_days() {
+async fn one_employer_cannot_enroll_a_person_twice_for_the_same_days() {
     let app = App::on(DECEMBER).await;
     let (channel, musi, ogan) =
         (app.channel("BR-PLG").await, app.employer("PT Musi").await, app.employer("PT Ogan").await);
@@ -296,7 +296,7 @@ async fn nobody_is_enrolled_twice_with_one_employer_for_the_same_days() {
 }
 
 #[tokio::test]
-async fn what_was_enrolled_in_error_is_enrolled_as_it_is_right() {
+async fn an_enrollment_made_in_error_can_be_repeated_correctly() {
     let app = App::on(DECEMBER).await;
     let (channel, musi) = (app.channel("BR-PLG").await, app.employer("PT Musi").await);
     let person = Person::new(&channel).at(&musi).with("monthlyWage", json!(100));
@@ -307,7 +307,7 @@ async fn what_was_enrolled_in_error_is_enrolled_as_it_is_right() {
 }
 
 #[tokio::test]
-async fn of_the_same_form_twice_at_one_moment_after_an_end_neither_is_written() {
+async fn enrolling_again_during_an_end_is_refused() {
     let app = App::on(DECEMBER).await;
     let (channel, musi) = (app.channel("BR-PLG").await, app.employer("PT Musi").await);
     for _ in 0..6 {
@@ -324,7 +324,7 @@ async fn of_the_same_form_twice_at_one_moment_after_an_end_neither_is_written() 
 }
 
 #[tokio::test]
-async fn a_transfer_goes_to_no_employer_where_the_same_days_are_covered() {
+async fn a_transfer_is_refused_if_the_new_employer_covers_the_same_days() {
     let app = App::on(DECEMBER).await;
     let (channel, musi, ogan) =
         (app.channel("BR-PLG").await, app.employer("PT Musi").await, app.employer("PT Ogan").await);

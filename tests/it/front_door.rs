@@ -6,7 +6,7 @@ use axum::http::{Request, StatusCode, header};
 use crate::support::{App, json};
 
 #[tokio::test]
-async fn bombs_are_refused_and_the_next_request_is_answered() {
+async fn query_bombs_are_refused_and_the_next_request_is_answered() {
     let app = App::new().await;
     let token = app.administrator().await;
     let nested = format!("{{ node(id: {}1{}) {{ id }} }}", "[".repeat(2_000), "]".repeat(2_000));
@@ -44,7 +44,7 @@ async fn bombs_are_refused_and_the_next_request_is_answered() {
 }
 
 #[tokio::test]
-async fn the_playground_needs_no_token_and_names_no_other_host() {
+async fn the_playground_needs_no_token_and_loads_nothing_from_other_hosts() {
     let app = App::new().await;
     let get = |path: &'static str| {
         let app = &app;
@@ -70,7 +70,7 @@ async fn the_playground_needs_no_token_and_names_no_other_host() {
 }
 
 #[tokio::test]
-async fn the_template_of_a_roster_needs_no_token_and_comes_as_a_file() {
+async fn the_roster_template_downloads_without_a_token() {
     let app = App::new().await;
     for (extension, kind) in [
         ("csv", "text/csv; charset=utf-8"),

@@ -61,7 +61,7 @@ fn problems(payload: &Value) -> Vec<(&str, String)> {
 }
 
 #[tokio::test]
-async fn half_registered_is_found_when_it_is_declared_later_and_days_gone_by_stay_as_declared() {
+async fn a_later_declaration_reveals_partial_registration_and_past_days_keep_theirs() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.with_number(NIB, json!(null)).await;
@@ -93,7 +93,7 @@ async fn half_registered_is_found_when_it_is_declared_later_and_days_gone_by_sta
 }
 
 #[tokio::test]
-async fn who_asks_about_the_day_before_gets_no_licence_of_a_company_without_workers() {
+async fn asking_for_the_day_before_the_declaration_gives_no_clearance() {
     let app = App::new().await;
     let employer = app.with_number(NIB, json!(null)).await;
     assert_eq!(app.licence(NIB, None).await["decision"], "CLEAR_NO_WORKERS_YET");
@@ -104,7 +104,7 @@ async fn who_asks_about_the_day_before_gets_no_licence_of_a_company_without_work
 }
 
 #[tokio::test]
-async fn a_company_without_workers_any_more_is_cleared_once_it_says_so() {
+async fn a_company_whose_workers_have_left_is_clear_after_declaring_none() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     // What was declared before the last one left says nothing of the time after.
@@ -123,7 +123,7 @@ async fn a_company_without_workers_any_more_is_cleared_once_it_says_so() {
 }
 
 #[tokio::test]
-async fn before_anything_is_paid_a_company_is_cleared_by_the_grace_and_told_so() {
+async fn an_unpaid_company_is_clear_during_the_grace_period_with_a_notice() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.with_number(NIB, json!(1)).await;
@@ -137,7 +137,7 @@ async fn before_anything_is_paid_a_company_is_cleared_by_the_grace_and_told_so()
 }
 
 #[tokio::test]
-async fn an_employer_speaks_for_itself_and_an_officer_for_those_of_its_provinces() {
+async fn employers_declare_for_themselves_and_officers_for_their_provinces() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let (own, other) = (app.employer("PT Satu").await, app.employer("PT Dua").await);
@@ -166,7 +166,7 @@ async fn an_employer_speaks_for_itself_and_an_officer_for_those_of_its_provinces
 }
 
 #[tokio::test]
-async fn what_cannot_be_declared_is_refused_with_its_path_and_a_retry_is_told_the_same() {
+async fn invalid_declarations_have_paths_and_a_retry_gets_the_same_answer() {
     let app = App::new().await;
     let employer = app.with_number(NIB, json!(3)).await;
     let administrator = app.administrator().await;

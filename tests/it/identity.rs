@@ -236,7 +236,7 @@ async fn every_bad_token_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn good_tokens_are_let_in() {
+async fn valid_tokens_are_accepted() {
     let house = House::new().await;
     let good = || house.rsa.sign(&house.claims());
     // Made when they are shown, because signing takes its time in a debug build.
@@ -267,7 +267,7 @@ async fn good_tokens_are_let_in() {
 }
 
 #[tokio::test]
-async fn tokens_of_our_own_hold_only_where_that_is_said() {
+async fn own_tokens_are_accepted_only_if_configured() {
     let house = House::new().await;
     let opened = house.provider.open().await.unwrap();
     let app = house.app.trusting(Authority::new(false, Some(opened)));

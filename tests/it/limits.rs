@@ -21,7 +21,7 @@ fn admission(change: impl FnOnce(&mut Admission)) -> Settings {
 }
 
 #[tokio::test]
-async fn an_answer_tells_what_it_cost_and_a_spent_client_is_told_when_to_come_back() {
+async fn answers_report_their_cost_and_a_refused_client_gets_retry_after() {
     // A point in six seconds: none comes back during the test.
     let cost = Cost { per_minute: 10, burst: 30 };
     let app = App::new().await.behind(Settings { cost, ..Settings::default() });
@@ -48,7 +48,7 @@ async fn an_answer_tells_what_it_cost_and_a_spent_client_is_told_when_to_come_ba
 }
 
 #[tokio::test]
-async fn what_nobody_can_ever_pay_is_refused_by_a_code_of_its_own() {
+async fn a_query_above_the_maximum_cost_has_its_own_code() {
     let cost = Cost { per_minute: 10, burst: 30 };
     let app = App::new().await.behind(Settings { cost, ..Settings::default() });
     let token = app.administrator().await;
@@ -60,7 +60,7 @@ async fn what_nobody_can_ever_pay_is_refused_by_a_code_of_its_own() {
 }
 
 #[tokio::test]
-async fn where_points_are_not_counted_nothing_is_said_of_them() {
+async fn without_a_rate_limit_answers_report_no_cost() {
     let cost = Cost { per_minute: 0, burst: 1_000 };
     let app = App::new().await.behind(Settings { cost, ..Settings::default() });
     let reply = app.post(&app.administrator().await, "{ viewer { role } }", json!({})).await;
@@ -68,7 +68,7 @@ async fn where_points_are_not_counted_nothing_is_said_of_them() {
 }
 
 #[tokio::test]
-async fn a_flood_of_queries_is_refused_at_once_and_a_mutation_still_runs() {
+async fn excess_queries_are_refused_at_once_while_a_mutation_still_runs() {
     let app = App::new().await.behind(admission(|admission| {
         // One place for queries, one that is kept for mutations.
         (admission.running, admission.share_of_writes, admission.queue) = (2, 50, 0);
@@ -98,7 +98,7 @@ async fn a_flood_of_queries_is_refused_at_once_and_a_mutation_still_runs() {
 }
 
 #[tokio::test]
-async fn more_than_may_be_under_way_are_refused_before_their_token_is_looked_at() {
+async fn excess_requests_are_refused_before_authentication() {
     let app = App::new().await.behind(admission(|admission| admission.in_flight = 1));
     let token = app.administrator().await;
     let mut lock = app.sql.begin().await.unwrap();
@@ -117,7 +117,7 @@ async fn more_than_may_be_under_way_are_refused_before_their_token_is_looked_at(
 }
 
 #[tokio::test]
-async fn the_schema_is_told_only_where_that_is_allowed() {
+async fn introspection_works_only_if_allowed() {
     let limits = Limits { introspection: false, ..Limits::default() };
     let app = App::new().await.behind(Settings { limits, ..Settings::default() });
     let token = app.administrator().await;

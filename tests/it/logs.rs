@@ -5,7 +5,7 @@ use crate::support::program::Program;
 use crate::support::{App, Person, Value, json};
 
 #[tokio::test]
-async fn no_number_name_date_token_or_key_is_in_the_log_at_any_level() {
+async fn the_log_has_no_personal_data_tokens_or_keys_at_any_level() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let government = app.government("South Sumatra").await;

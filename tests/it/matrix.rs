@@ -157,7 +157,7 @@ fragment x on Node { id ... on Participant { ...p } ... on Enrollment { id parti
   ... on ParticipantEvent { id enrollment { id } } ... on OnboardingBatch { ...r } }";
 
 #[tokio::test]
-async fn nobody_is_told_anything_of_the_other_half_by_any_path() {
+async fn no_client_sees_anything_of_the_other_half_through_any_path() {
     let (app, south, jambi) = country().await;
     for (own, foreign, word) in [(&south, &jambi, "kenanga"), (&jambi, &south, "mawar")] {
         let variables = json!({"ids": foreign.ids, "id": foreign.ids[0], "nik": foreign.national_ids[0],
@@ -194,7 +194,7 @@ async fn nobody_is_told_anything_of_the_other_half_by_any_path() {
 }
 
 #[tokio::test]
-async fn foreign_looks_like_absent_byte_for_byte_and_statement_for_statement() {
+async fn invisible_and_missing_records_have_identical_answers_and_statements() {
     let (app, south, jambi) = country().await;
     let node = "query ($id: ID!) { node(id: $id) { id } nodes(ids: [$id]) { id } }";
     let batch =
@@ -226,7 +226,7 @@ async fn foreign_looks_like_absent_byte_for_byte_and_statement_for_statement() {
 }
 
 #[tokio::test]
-async fn somebody_elses_key_replays_nothing() {
+async fn the_idempotency_key_of_another_client_replays_nothing() {
     let (app, south, jambi) = country().await;
     let person = Person::new(&jambi.leaf)
         .with("provinceCode", json!("15"))

@@ -17,7 +17,7 @@ use crate::support::proxy::{Mode, Proxy};
 use crate::support::{App, Person, json};
 
 /// A registry behind a wire, with little patience.
-async fn behind_a_wire() -> (App, Proxy) {
+async fn app_behind_proxy() -> (App, Proxy) {
     let fresh = fresh_database().await;
     let proxy = Proxy::before(&fresh.options).await;
     let settings = PoolSettings {
@@ -42,8 +42,8 @@ async fn recovered(app: &App, token: &str) {
 }
 
 #[tokio::test]
-async fn a_silent_network_takes_no_place_for_ever() {
-    let (app, proxy) = behind_a_wire().await;
+async fn a_silent_network_does_not_hold_permits_forever() {
+    let (app, proxy) = app_behind_proxy().await;
     let token = app.administrator().await;
     for _ in 0..3 {
         recovered(&app, &token).await;
@@ -63,8 +63,8 @@ async fn a_silent_network_takes_no_place_for_ever() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_costs_one_answer_at_most() {
-    let (app, proxy) = behind_a_wire().await;
+async fn a_closed_connection_fails_at_most_one_request() {
+    let (app, proxy) = app_behind_proxy().await;
     let token = app.administrator().await;
     recovered(&app, &token).await;
     proxy.set(Mode::Cut);
@@ -76,8 +76,8 @@ async fn a_connection_that_is_cut_costs_one_answer_at_most() {
 }
 
 #[tokio::test]
-async fn a_cut_in_the_middle_of_the_commit_is_told_and_the_retry_tells_the_truth() {
-    let (app, proxy) = behind_a_wire().await;
+async fn a_connection_lost_during_commit_is_an_error_and_a_retry_returns_the_outcome() {
+    let (app, proxy) = app_behind_proxy().await;
     let token = app.administrator().await;
     let person =
         Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!("one-enrollment-one-key")).0;
@@ -95,8 +95,8 @@ async fn a_cut_in_the_middle_of_the_commit_is_told_and_the_retry_tells_the_truth
 }
 
 #[tokio::test]
-async fn a_use_that_is_given_up_leaves_no_transaction_behind() {
-    let (app, _proxy) = behind_a_wire().await;
+async fn a_cancelled_checkout_leaves_no_open_transaction() {
+    let (app, _proxy) = app_behind_proxy().await;
     // Given up after each possible number of steps, with a connection at hand and without one.
     for steps in 0..40 {
         if steps % 2 == 0 {
@@ -129,8 +129,8 @@ async fn a_use_that_is_given_up_leaves_no_transaction_behind() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
-    let (app, _proxy) = behind_a_wire().await;
+async fn a_read_only_server_is_unavailable_until_it_accepts_writes() {
+    let (app, _proxy) = app_behind_proxy().await;
     let token = app.administrator().await;
     let person = Person::new(&app.channel("BR-PLG").await).0;
     let name: String =
@@ -154,7 +154,7 @@ async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
 }
 
 #[tokio::test]
-async fn nothing_opens_on_a_server_that_takes_no_writes() {
+async fn the_registry_does_not_start_on_a_read_only_server() {
     let fresh = fresh_database().await;
     let options = fresh.options.clone().options([("default_transaction_read_only", "on")]);
     let opened = Database::open(options, Keys::derive(&[7; 32]), PoolSettings::default()).await;
@@ -162,8 +162,8 @@ async fn nothing_opens_on_a_server_that_takes_no_writes() {
 }
 
 #[tokio::test]
-async fn all_backends_are_ended_again_and_again_and_nothing_is_lost() {
-    let (app, _proxy) = behind_a_wire().await;
+async fn terminating_all_sessions_repeatedly_loses_nothing() {
+    let (app, _proxy) = app_behind_proxy().await;
     let app = Arc::new(app);
     let channel = app.channel("BR-PLG").await;
     let token = app.administrator().await;

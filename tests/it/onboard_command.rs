@@ -100,7 +100,7 @@ impl Terminal {
         }
     }
 
-    async fn hours_go_by(&self, hours: i32) {
+    async fn age_batch(&self, hours: i32) {
         let sql = "update onboarding_batch set submitted_at = submitted_at - make_interval(hours => $1),
                        finished_at = finished_at - make_interval(hours => $1)";
         sqlx::query(sql).bind(hours).execute(&self.onboardings.app.sql).await.unwrap();
@@ -119,7 +119,7 @@ impl Terminal {
     }
 
     /// Nobody can approve the only batch, whatever an approver sends.
-    async fn assert_not_to_be_approved(&self) {
+    async fn assert_cannot_be_approved(&self) {
         let sql = "select coalesce(encode(plan_digest, 'hex'), '00') from onboarding_batch";
         let digest: String = sqlx::query_scalar(sql).fetch_one(&self.onboardings.app.sql).await.unwrap();
         let approver = self.onboardings.app.token(Role::Approver, TokenScope::default()).await;
@@ -131,7 +131,7 @@ impl Terminal {
 }
 
 #[tokio::test]
-async fn the_exit_code_and_the_words_tell_how_it_went() {
+async fn the_exit_code_and_the_output_report_the_outcome() {
     let terminal = Terminal::new("onboard-codes").await;
     let bad = line(3).replace(";L;", ";x;");
     let good = terminal.file("good.csv", (1..=3).map(line));
@@ -152,7 +152,7 @@ async fn the_exit_code_and_the_words_tell_how_it_went() {
 }
 
 #[tokio::test]
-async fn the_same_file_again_is_said_to_have_been_onboarded_before() {
+async fn a_repeated_file_is_reported_as_already_onboarded() {
     let terminal = Terminal::new("onboard-again").await;
     let file = terminal.file("roster.csv", (1..=3).map(line));
     let first = terminal.run(&file, &[]);
@@ -168,7 +168,7 @@ async fn the_same_file_again_is_said_to_have_been_onboarded_before() {
 }
 
 #[tokio::test]
-async fn what_is_no_roster_is_refused_in_one_sentence() {
+async fn a_file_that_is_not_a_roster_is_refused_in_one_sentence() {
     let terminal = Terminal::new("onboard-none").await;
     let empty = terminal.folder.write("empty.csv", "");
     let folder = terminal.folder.0.display().to_string();
@@ -185,7 +185,7 @@ async fn what_is_no_roster_is_refused_in_one_sentence() {
 }
 
 #[tokio::test]
-async fn the_limits_of_files_are_those_of_the_settings() {
+async fn file_limits_come_from_the_settings() {
     let terminal = Terminal::new("onboard-limits").await;
     let file = terminal.file("roster.csv", (1..=30).map(line));
     for (setting, value, words) in [
@@ -206,7 +206,7 @@ async fn the_limits_of_files_are_those_of_the_settings() {
 }
 
 #[tokio::test]
-async fn a_file_of_more_rows_than_a_request_holds_is_planned_and_onboarded_by_the_same_command() {
+async fn a_file_larger_than_one_request_is_planned_and_onboarded_by_one_command() {
     let terminal = Terminal::new("onboard-large").await;
     let app = &terminal.onboardings.app;
     let bad = line(7).replace(";L;", ";x;");
@@ -227,7 +227,7 @@ async fn a_file_of_more_rows_than_a_request_holds_is_planned_and_onboarded_by_th
     let reason = left["cancelReason"].as_str().unwrap();
     assert!(reason.contains("only tried") && reason.contains("nobody was enrolled"), "{left}");
     assert_eq!(left["reportUrl"], json!(null));
-    terminal.assert_not_to_be_approved().await;
+    terminal.assert_cannot_be_approved().await;
 
     let done = terminal.run(&file, &["--report", &report]);
     done.assert(1, &["Batch ", "DUPLICATE_IN_REQUEST", "Enrolling"]);
@@ -242,7 +242,7 @@ async fn a_file_of_more_rows_than_a_request_holds_is_planned_and_onboarded_by_th
 }
 
 #[tokio::test]
-async fn a_plan_that_is_killed_in_the_middle_enrolls_nobody_whoever_goes_on() {
+async fn a_plan_killed_halfway_enrolls_nobody() {
     let terminal = Terminal::new("onboard-killed").await;
     let file = terminal.file("roster.csv", (1..=10_050).map(line));
     let command = terminal.command(&file, &["--plan"], &[("REGISTRY_CHUNK_ROWS", "50")]);
@@ -252,25 +252,25 @@ async fn a_plan_that_is_killed_in_the_middle_enrolls_nobody_whoever_goes_on() {
     // A server's worker finds it.
     terminal.onboardings.work().await;
     assert_eq!(terminal.batch().await.1, "CANCELLED");
-    terminal.assert_not_to_be_approved().await;
+    terminal.assert_cannot_be_approved().await;
     // The rows that it has staged are discarded by the servers' chore.
     let tidied = async || tidy(&terminal.onboardings.app.database, Keeps::default()).await.unwrap();
     assert_eq!(tidied().await, Tidied::default());
-    terminal.hours_go_by(2).await;
+    terminal.age_batch(2).await;
     assert_eq!(tidied().await, Tidied { ended: 0, discarded: 1 });
     assert_eq!(terminal.onboardings.app.count("select count(*) from onboarding_chunk").await, 0);
 }
 
 #[tokio::test]
-async fn a_plan_that_is_killed_while_its_rows_are_staged_is_cleaned_up() {
+async fn a_plan_killed_while_staging_is_cleaned_up() {
     let terminal = Terminal::new("onboard-staging").await;
     let file = terminal.file("roster.csv", (1..=10_050).map(line));
     let command = terminal.command(&file, &["--plan"], &[("REGISTRY_CHUNK_ROWS", "50")]);
     let staging = "select count(*) from onboarding_chunk";
     terminal.kill_when(command, staging).await;
     assert_eq!(terminal.batch().await.1, "RECEIVING");
-    terminal.assert_not_to_be_approved().await;
-    terminal.hours_go_by(25).await;
+    terminal.assert_cannot_be_approved().await;
+    terminal.age_batch(25).await;
     let tidied = tidy(&terminal.onboardings.app.database, Keeps::default()).await.unwrap();
     assert_eq!(tidied, Tidied { ended: 1, discarded: 0 });
     assert_eq!(terminal.batch().await.1, "CANCELLED");
@@ -280,7 +280,7 @@ async fn a_plan_that_is_killed_while_its_rows_are_staged_is_cleaned_up() {
 }
 
 #[tokio::test]
-async fn a_plan_whose_report_cannot_be_written_leaves_none_of_its_rows() {
+async fn a_plan_whose_report_cannot_be_written_leaves_no_rows() {
     let terminal = Terminal::new("onboard-unwritten").await;
     let file = terminal.file("roster.csv", (1..=10_050).map(line));
     let folder = terminal.folder.0.join("reports");
@@ -293,5 +293,5 @@ async fn a_plan_whose_report_cannot_be_written_leaves_none_of_its_rows() {
     Said::from(process.wait_with_output().unwrap()).assert(3, &["the report cannot be written"]);
     assert_eq!(terminal.batch().await.1, "CANCELLED");
     assert_eq!(terminal.onboardings.app.count("select count(*) from onboarding_chunk").await, 0);
-    terminal.assert_not_to_be_approved().await;
+    terminal.assert_cannot_be_approved().await;
 }

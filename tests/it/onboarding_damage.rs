@@ -21,7 +21,7 @@ fn rounded(n: u32) -> String {
 }
 
 #[tokio::test]
-async fn few_numbers_that_a_spreadsheet_cut_are_no_one_elses() {
+async fn many_rounded_numbers_stop_a_file_and_a_few_are_flagged() {
     let onboardings = Onboardings::new(4).await;
     for rows in [6, 19] {
         let batch = onboardings.start(json!({"planOnly": false})).await;
@@ -45,7 +45,7 @@ async fn few_numbers_that_a_spreadsheet_cut_are_no_one_elses() {
 }
 
 #[tokio::test]
-async fn the_error_of_a_formula_is_no_name_and_no_work_unit() {
+async fn formula_errors_are_not_accepted_as_names_or_work_units() {
     let onboardings = Onboardings::new(10).await;
     let file = roster([
         line(1),
@@ -67,7 +67,7 @@ async fn the_error_of_a_formula_is_no_name_and_no_work_unit() {
 }
 
 #[tokio::test]
-async fn a_repeated_number_points_to_the_line_at_which_its_twin_stands() {
+async fn a_repeated_number_names_the_line_of_its_first_use() {
     let onboardings = Onboardings::new(2).await;
     // Two titles and an empty line above, so that lines are not rows.
     let file = format!("DAFTAR PNS\n\n{}", roster([line(1), line(2), String::new(), line(3), line(2)]));
@@ -80,7 +80,7 @@ async fn a_repeated_number_points_to_the_line_at_which_its_twin_stands() {
 }
 
 #[tokio::test]
-async fn a_column_that_is_not_read_is_named_where_the_file_goes_in_and_where_its_plan_is_looked_at() {
+async fn ignored_columns_are_named_in_the_upload_answer_and_in_the_plan() {
     let onboardings = Onboardings::new(10).await;
     let header = format!("{};ESELON;Kode SKPD", HEADER.replace("GAJI POKOK", "BESARAN"));
     let batch = onboardings.start(json!({})).await;
@@ -105,7 +105,7 @@ async fn a_column_that_is_not_read_is_named_where_the_file_goes_in_and_where_its
 }
 
 #[tokio::test]
-async fn a_row_of_another_category_than_the_batch_is_refused() {
+async fn a_row_of_another_category_than_its_batch_is_refused() {
     let onboardings = Onboardings::new(10).await;
     let rows_of =
         [("PNS", 1), ("CPNS", 2), ("", 3), ("Aktif", 4)].map(|(word, n)| format!("{};{word}", line(n)));
@@ -123,7 +123,7 @@ async fn a_row_of_another_category_than_the_batch_is_refused() {
 }
 
 #[tokio::test]
-async fn lines_that_are_no_people_do_not_stop_a_file_and_are_told_with_its_plan() {
+async fn lines_without_people_are_skipped_and_reported() {
     let onboardings = Onboardings::new(10).await;
     let file = roster([
         "(1);(2);(3);(4);(5);(6);(7);(8)".to_owned(),
@@ -151,7 +151,7 @@ async fn lines_that_are_no_people_do_not_stop_a_file_and_are_told_with_its_plan(
 }
 
 #[tokio::test]
-async fn what_refuses_a_row_is_not_said_beside_its_enrollment_and_a_wage_without_its_thousands_is_marked() {
+async fn enrolled_rows_carry_no_rejecting_problems_and_implausible_wages_are_flagged() {
     let onboardings = Onboardings::new(10).await;
     let file = roster([
         line(1).replace("4.250.000,00", "4.250"),

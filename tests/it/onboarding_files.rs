@@ -29,7 +29,7 @@ async fn assert_nothing_left(onboardings: &Onboardings, batch: &str) {
 }
 
 #[tokio::test]
-async fn a_file_that_is_refused_says_why_leaves_nothing_behind_and_can_be_sent_again() {
+async fn a_refused_file_has_a_reason_leaves_nothing_and_can_be_sent_again() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
     let many: Vec<String> = (1..=40).map(|n| line(n * 10)).collect();
@@ -70,7 +70,7 @@ async fn a_file_that_is_refused_says_why_leaves_nothing_behind_and_can_be_sent_a
 }
 
 #[tokio::test]
-async fn another_file_than_the_announced_one_is_refused() {
+async fn a_file_with_another_digest_than_announced_is_refused() {
     let onboardings = Onboardings::new(3).await;
     let (file, other) = (roster([line(1)]), roster([line(2)]));
     let mut input = onboardings.input();
@@ -83,7 +83,7 @@ async fn another_file_than_the_announced_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_beyond_the_limits_is_refused_before_all_of_it_has_come() {
+async fn a_file_over_the_limit_is_refused_before_it_is_complete() {
     let onboardings = Onboardings::new(3).await;
     let mut settings = Settings::default();
     settings.upload.limits = Limits { bytes: 400, rows: 3, ..Limits::default() };
@@ -115,7 +115,7 @@ fn hanging() -> (Body, tokio::sync::oneshot::Receiver<()>) {
 }
 
 #[tokio::test]
-async fn who_tries_again_after_a_broken_connection_does_not_wait_for_the_dead_one() {
+async fn a_retry_does_not_wait_for_a_dead_upload() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
     let (body, taken) = hanging();
@@ -131,7 +131,7 @@ async fn who_tries_again_after_a_broken_connection_does_not_wait_for_the_dead_on
 }
 
 #[tokio::test]
-async fn one_client_with_slow_connections_does_not_keep_others_out() {
+async fn slow_uploads_of_one_client_do_not_block_others() {
     let onboardings = Onboardings::new(3).await;
     let officer = Onboardings {
         sender: onboardings.app.officer(&["16"]).await,
@@ -167,7 +167,7 @@ async fn one_client_with_slow_connections_does_not_keep_others_out() {
 }
 
 #[tokio::test]
-async fn what_is_foreign_is_absent_and_a_file_is_its_senders() {
+async fn a_foreign_batch_looks_missing_and_only_its_sender_uploads() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
     let foreign = onboardings.app.officer(&["15"]).await;
@@ -203,7 +203,7 @@ async fn what_is_foreign_is_absent_and_a_file_is_its_senders() {
 }
 
 #[tokio::test]
-async fn the_report_has_the_rows_that_were_refused_in_the_columns_they_came_in() {
+async fn the_report_has_the_rejected_rows_in_their_original_columns() {
     let onboardings = Onboardings::new(2).await;
     let formula = line(2).replace("Budi Santoso", "=HYPERLINK(1)").replace(";L;", ";x;");
     let batch =
@@ -251,7 +251,7 @@ async fn the_report_has_the_rows_that_were_refused_in_the_columns_they_came_in()
 }
 
 #[tokio::test]
-async fn what_else_a_roster_brings_along_is_told_to_nobody_without_the_right() {
+async fn unknown_columns_are_masked_without_the_right_to_personal_data() {
     let onboardings = Onboardings::new(2).await;
     let header = format!("{HEADER};NO KK;NPWP;ALAMAT;NO HP 2;1671010101010008");
     let extra = "1671010101010007;1671010208850001;Jl. Merdeka 5;081234567890;x";
@@ -272,7 +272,7 @@ async fn what_else_a_roster_brings_along_is_told_to_nobody_without_the_right() {
 }
 
 #[tokio::test]
-async fn each_reading_of_a_report_is_on_record_with_its_purpose_or_is_not_given() {
+async fn each_download_of_a_report_is_audited_with_its_purpose() {
     let onboardings = Onboardings::new(2).await;
     let app = &onboardings.app;
     let rows = (1..=5).map(|n| if n > 2 { line(n).replace(";L;", ";x;") } else { line(n) });
@@ -317,7 +317,7 @@ async fn each_reading_of_a_report_is_on_record_with_its_purpose_or_is_not_given(
 }
 
 #[tokio::test]
-async fn a_report_costs_what_it_holds_and_opens_only_what_it_tells() {
+async fn a_report_costs_by_its_rows_and_decrypts_only_needed_chunks() {
     let onboardings = Onboardings::new(2).await;
     let rows = (1..=8).map(|n| if n < 4 { line(n) } else { line(n).replace(";L;", ";x;") });
     let batch = onboardings.sent(json!({}), &roster(rows)).await;
@@ -340,7 +340,7 @@ async fn a_report_costs_what_it_holds_and_opens_only_what_it_tells() {
 }
 
 #[tokio::test]
-async fn a_client_has_so_many_onboardings_that_have_not_ended() {
+async fn the_number_of_open_onboardings_per_client_is_limited() {
     let onboardings = Onboardings::new(3).await;
     let pools = PoolSettings { open_batches: 2, ..PoolSettings::default() };
     let app = onboardings.app.process_within(pools).await;
@@ -372,7 +372,7 @@ async fn a_client_has_so_many_onboardings_that_have_not_ended() {
 }
 
 #[tokio::test]
-async fn the_same_key_is_the_same_batch() {
+async fn the_same_key_returns_the_same_batch() {
     let onboardings = Onboardings::new(3).await;
     let mut input = onboardings.input();
     input["idempotencyKey"] = json!("start-onboarding-1");

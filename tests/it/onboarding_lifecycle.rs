@@ -13,7 +13,7 @@ async fn approver(onboardings: &Onboardings) -> String {
 }
 
 #[tokio::test]
-async fn a_file_is_planned_approved_by_somebody_else_and_applied_exactly_so() {
+async fn a_file_is_planned_approved_by_another_client_and_applied_as_planned() {
     let onboardings = Onboardings::new(1_000).await;
     let batch = onboardings.sent(json!({"firstContributionPaid": true}), RAW).await;
     let received = onboardings.look(&batch).await;
@@ -76,7 +76,7 @@ async fn a_file_is_planned_approved_by_somebody_else_and_applied_exactly_so() {
 }
 
 #[tokio::test]
-async fn a_plan_names_what_the_registry_knows_and_what_changed_since_is_said_row_by_row() {
+async fn a_plan_names_registered_people_and_later_changes_are_reported_per_row() {
     let onboardings = Onboardings::new(2).await;
     let app = &onboardings.app;
     let stranger = |n: u32| {
@@ -115,7 +115,7 @@ async fn a_plan_names_what_the_registry_knows_and_what_changed_since_is_said_row
 }
 
 #[tokio::test]
-async fn who_is_trusted_with_it_does_without_approval_and_a_partner_is_not() {
+async fn administrators_onboard_without_approval_but_partners_do_not() {
     let onboardings = Onboardings::new(10).await;
     let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=25).map(line))).await;
     assert_eq!(onboardings.look(&batch).await["state"], "APPLYING");
@@ -149,7 +149,7 @@ async fn who_is_trusted_with_it_does_without_approval_and_a_partner_is_not() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_stopped_in_the_middle_keeps_what_is_done_and_enrolls_nobody_more() {
+async fn a_cancelled_batch_keeps_its_enrollments_and_adds_none() {
     let onboardings = Onboardings::new(5).await;
     let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=20).map(line))).await;
     // Somebody waits, so that the worker comes back after each chunk.
@@ -190,7 +190,7 @@ async fn a_batch_that_is_stopped_in_the_middle_keeps_what_is_done_and_enrolls_no
 }
 
 #[tokio::test]
-async fn a_plan_that_an_approver_declines_is_stopped() {
+async fn a_plan_cancelled_by_an_approver_stops() {
     let onboardings = Onboardings::new(5).await;
     let batch = onboardings.sent(json!({}), &roster([line(1)])).await;
     onboardings.work().await;
@@ -204,7 +204,7 @@ async fn a_plan_that_an_approver_declines_is_stopped() {
 }
 
 #[tokio::test]
-async fn rows_of_a_request_take_the_same_road_when_they_wait_for_approval() {
+async fn rows_of_a_request_can_be_planned_and_approved_like_a_file() {
     let onboardings = Onboardings::new(5).await;
     let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
         batch { id state planDigest reportUrl counts { received pending enrolled alreadyEnrolled rejected } } errors { code } } }";
@@ -245,7 +245,7 @@ async fn rows_of_a_request_take_the_same_road_when_they_wait_for_approval() {
 }
 
 #[tokio::test]
-async fn all_or_nothing_is_a_plan_that_refuses_or_all_of_it() {
+async fn all_or_nothing_applies_the_whole_plan_or_none_of_it() {
     let onboardings = Onboardings::new(3).await;
     let bad = line(4).replace(";L;", ";x;");
     let file = roster((1..=3).map(line).chain([bad]).chain((5..=8).map(line)));
@@ -281,7 +281,7 @@ async fn all_or_nothing_is_a_plan_that_refuses_or_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_file_with_a_work_unit_for_each_row_is_told_by_its_largest_units() {
+async fn a_batch_lists_only_its_largest_work_units() {
     let onboardings = Onboardings::new(10).await;
     let batch = onboardings.sent(json!({}), &roster([line(1)])).await;
     onboardings.work().await;

@@ -21,7 +21,7 @@ use crate::support::{App, Person, TokenScope, json, row};
 const LEASE: Duration = Duration::from_secs(60);
 
 /// As if the worker that has the lease had been silent for so long that it ended.
-async fn expire(onboardings: &Onboardings) {
+async fn expire_lease(onboardings: &Onboardings) {
     sqlx::query("update onboarding_batch set leased_until = now() - interval '1 second' where leased_until is not null")
         .execute(&onboardings.app.sql)
         .await
@@ -29,13 +29,13 @@ async fn expire(onboardings: &Onboardings) {
 }
 
 #[tokio::test]
-async fn a_worker_that_was_thought_dead_and_wakes_up_writes_nothing() {
+async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
     let onboardings = Onboardings::new(5).await;
     onboardings.sent(json!({"planOnly": false}), &roster((1..=12).map(line))).await;
     let database = &onboardings.app.database;
     let first = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
     assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None, "somebody is at it");
-    expire(&onboardings).await;
+    expire_lease(&onboardings).await;
     let second = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
     assert!(second.id == first.id && second.epoch > first.epoch);
     // The first one wakes up: its fence does not open, neither before nor after the second has written.
@@ -85,7 +85,7 @@ async fn leased_until(conn: &mut sqlx::PgConnection) -> Option<chrono::DateTime<
 }
 
 #[tokio::test]
-async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
+async fn a_chunk_that_outlasts_its_lease_stays_with_its_worker() {
     for all_or_nothing in [false, true] {
         let onboardings = Onboardings::new(5).await;
         let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
@@ -118,7 +118,7 @@ async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
 }
 
 #[tokio::test]
-async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
+async fn a_worker_without_its_lease_stops_and_releases_its_locks() {
     for all_or_nothing in [false, true] {
         let onboardings = Onboardings::new(5).await;
         let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
@@ -149,7 +149,7 @@ async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
         }
         holding.rollback().await.unwrap();
         assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
-        expire(&onboardings).await;
+        expire_lease(&onboardings).await;
         onboardings.work().await;
         let done = onboardings.look(&batch).await;
         assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [12, 0, 12, 0, 0]));
@@ -157,7 +157,7 @@ async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
 }
 
 #[tokio::test]
-async fn two_servers_share_the_batches_and_never_a_row() {
+async fn two_servers_share_batches_but_never_a_row() {
     let onboardings = Onboardings::new(7).await;
     let other = onboardings.app.second_process().await;
     let mut batches = vec![onboardings.sent(json!({"planOnly": false}), &roster((1..=60).map(line))).await];
@@ -186,7 +186,7 @@ async fn two_servers_share_the_batches_and_never_a_row() {
 }
 
 #[tokio::test]
-async fn one_batch_of_each_client_runs_and_who_waits_longest_is_next() {
+async fn one_batch_per_client_runs_and_the_longest_waiting_is_next() {
     let onboardings = Onboardings::new(5).await;
     let large = onboardings.sent(json!({"planOnly": false}), &roster((1..=40).map(line))).await;
     let second = onboardings.sent(json!({"planOnly": false}), &roster((41..=42).map(line))).await;
@@ -229,7 +229,7 @@ async fn one_batch_of_each_client_runs_and_who_waits_longest_is_next() {
 }
 
 #[tokio::test]
-async fn the_batch_of_a_client_that_may_not_enroll_any_more_stops() {
+async fn the_batch_of_a_client_without_the_right_to_enroll_stops() {
     let onboardings = Onboardings::new(5).await;
     let partner = onboardings.app.partner(&onboardings.employer).await;
     let onboardings = Onboardings { sender: partner, ..onboardings };
@@ -255,7 +255,7 @@ async fn the_batch_of_a_client_that_may_not_enroll_any_more_stops() {
 }
 
 #[tokio::test]
-async fn a_plan_that_would_tell_too_much_of_others_is_taken_back_untold() {
+async fn a_plan_that_would_reveal_too_many_other_people_is_discarded() {
     let onboardings = Onboardings::new(4).await;
     for n in 1..=9 {
         let stranger = Person::new("BR-PLG")
@@ -286,7 +286,7 @@ async fn a_plan_that_would_tell_too_much_of_others_is_taken_back_untold() {
 }
 
 #[tokio::test]
-async fn rows_on_their_way_go_on_under_a_new_key() {
+async fn pending_rows_continue_after_a_key_rotation() {
     let onboardings = Onboardings::new(5).await;
     let batch = onboardings.sent(json!({}), &roster((1..=8).map(line).chain([line(1)]))).await;
     onboardings.work().await;
@@ -318,7 +318,7 @@ async fn rows_on_their_way_go_on_under_a_new_key() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_is_sent_again() {
+async fn a_file_received_during_a_key_rotation_is_readable_or_refused() {
     let onboardings = Onboardings::new(5).await;
     let (first, second) = (onboardings.start(json!({})).await, onboardings.start(json!({})).await);
     let [first, second] = [first, second].map(|id| batch_id(&id).unwrap());
@@ -365,7 +365,7 @@ async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_again_and_again_ends_with_one_outcome_for_every_row() {
+async fn repeated_kills_end_with_one_outcome_per_row() {
     let onboardings = Onboardings::new(25).await;
     let folder = std::env::temp_dir().join(format!("registry-killed-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -409,7 +409,7 @@ async fn a_server_that_is_killed_again_and_again_ends_with_one_outcome_for_every
         }
     }
     // Whatever is left is done by whoever comes.
-    expire(&onboardings).await;
+    expire_lease(&onboardings).await;
     onboardings.work().await;
     let done = onboardings.look(&batch).await;
     let all = i64::from(rows);

@@ -32,7 +32,7 @@ async fn trusting(provider: Arc<Provider>, issuer: &str) -> App {
 }
 
 #[tokio::test]
-async fn a_new_key_is_found_and_made_up_names_make_nobody_busy() {
+async fn a_new_key_is_fetched_once_and_unknown_key_ids_are_throttled() {
     let (old, new) = (Signer::rsa("2014-09"), Signer::other_rsa("2014-10"));
     let fake = FakeProvider::start(Published::Keys(vec![old.jwk()])).await;
     let app = trusting(fake.open().await.unwrap(), fake.issuer()).await;
@@ -55,7 +55,7 @@ async fn a_new_key_is_found_and_made_up_names_make_nobody_busy() {
 }
 
 #[tokio::test]
-async fn a_hundred_made_up_names_cost_one_fetch() {
+async fn a_hundred_unknown_key_ids_cause_one_fetch() {
     let key = Signer::rsa("key");
     let fake = FakeProvider::start(Published::Keys(vec![key.jwk()])).await;
     let app = trusting(fake.open().await.unwrap(), fake.issuer()).await;
@@ -67,7 +67,7 @@ async fn a_hundred_made_up_names_cost_one_fetch() {
 }
 
 #[tokio::test]
-async fn the_last_keys_hold_while_the_provider_is_away_or_talks_nonsense() {
+async fn the_last_keys_stay_valid_while_the_provider_fails() {
     let key = Signer::rsa("key");
     let fake = FakeProvider::start(Published::Keys(vec![key.jwk()])).await;
     let impatient = Timing { unknown: Duration::ZERO, ..Timing::default() };
@@ -99,7 +99,7 @@ async fn the_last_keys_hold_while_the_provider_is_away_or_talks_nonsense() {
 }
 
 #[tokio::test]
-async fn keys_of_a_provider_that_is_away_for_too_long_do_not_hold() {
+async fn keys_expire_if_the_provider_is_away_for_too_long() {
     let key = Signer::rsa("key");
     let fake = FakeProvider::start(Published::Keys(vec![key.jwk()])).await;
     let brief = Timing { lifetime: Duration::ZERO, ..Timing::default() };
@@ -110,7 +110,7 @@ async fn keys_of_a_provider_that_is_away_for_too_long_do_not_hold() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_away_at_the_start_is_found_when_it_is_back() {
+async fn a_provider_that_is_down_at_startup_is_used_once_it_is_back() {
     let key = Signer::ec("key");
     let fake = FakeProvider::start(Published::Status(500)).await;
     let app = trusting(fake.open().await.unwrap(), fake.issuer()).await;
@@ -120,7 +120,7 @@ async fn a_provider_that_is_away_at_the_start_is_found_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn keys_are_renewed_in_their_turn() {
+async fn keys_are_refreshed_periodically() {
     let (old, new) = (Signer::rsa("key"), Signer::other_rsa("key"));
     let fake = FakeProvider::start(Published::Keys(vec![old.jwk()])).await;
     let often = Timing { renewal: Duration::from_millis(10), ..Timing::default() };
@@ -141,7 +141,7 @@ async fn keys_are_renewed_in_their_turn() {
 }
 
 #[tokio::test]
-async fn a_wrong_place_for_the_keys_stops_the_start() {
+async fn an_invalid_key_location_stops_the_start() {
     let fake = FakeProvider::start(Published::Keys(vec![Signer::weak("key").jwk()])).await;
     let issuer = fake.issuer().to_owned();
     let keys = format!("{issuer}/keys");
@@ -167,7 +167,7 @@ async fn a_wrong_place_for_the_keys_stops_the_start() {
 }
 
 #[tokio::test]
-async fn keys_can_be_in_a_file() {
+async fn keys_can_come_from_a_file() {
     let key = Signer::rsa("key");
     let path = std::env::temp_dir().join(format!("registry-keys-{}.json", std::process::id()));
     std::fs::write(&path, json!({"keys": [key.jwk()]}).to_string()).unwrap();

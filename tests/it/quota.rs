@@ -38,7 +38,7 @@ fn assert_spent(reply: &Reply) {
 }
 
 #[tokio::test]
-async fn misses_are_counted_for_each_client_by_every_process_and_hits_are_not() {
+async fn misses_are_counted_per_client_across_processes_and_hits_are_not() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
@@ -76,7 +76,7 @@ async fn misses_are_counted_for_each_client_by_every_process_and_hits_are_not() 
 }
 
 #[tokio::test]
-async fn one_request_cannot_try_more_numbers_than_are_left() {
+async fn one_request_cannot_exceed_the_remaining_quota() {
     let app = App::new().await;
     let officer = app.officer(&["16"]).await;
     spend(&app, "OFFICER-16", 97).await;
@@ -91,7 +91,7 @@ async fn one_request_cannot_try_more_numbers_than_are_left() {
 }
 
 #[tokio::test]
-async fn a_foreign_person_and_nobody_cost_the_same() {
+async fn an_invisible_person_and_an_unknown_number_cost_the_same() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
@@ -103,7 +103,7 @@ async fn a_foreign_person_and_nobody_cost_the_same() {
 }
 
 #[tokio::test]
-async fn a_form_about_somebody_unseen_costs_a_miss_and_says_nothing_of_whom() {
+async fn enrolling_an_invisible_person_costs_a_miss_and_reveals_nothing() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (mine, theirs) = (app.employer("Punya Saya").await, app.employer("Punya Orang").await);
@@ -140,7 +140,7 @@ async fn a_form_about_somebody_unseen_costs_a_miss_and_says_nothing_of_whom() {
 }
 
 #[tokio::test]
-async fn a_roster_that_tries_out_numbers_is_taken_back_as_a_whole() {
+async fn a_roster_that_guesses_numbers_is_rolled_back() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (mine, theirs) = (app.government("Punya Saya").await, app.government("Punya Orang").await);
@@ -176,7 +176,7 @@ async fn a_roster_that_tries_out_numbers_is_taken_back_as_a_whole() {
 }
 
 #[tokio::test]
-async fn whoever_sees_the_country_but_not_its_numbers_has_a_quota_of_wrong_ones_too() {
+async fn the_quota_also_limits_clients_that_see_the_whole_country() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;

@@ -115,7 +115,7 @@ async fn as_the_table_says(app: &App, token: &str, role: Role, of: &str, field: 
 }
 
 #[tokio::test]
-async fn every_root_field_is_for_the_roles_of_its_row() {
+async fn every_root_field_is_allowed_exactly_for_its_roles() {
     let (app, schema) = (App::new().await, Schema::read());
     for &role in Role::ALL {
         let token = token(&app, role).await;
@@ -129,7 +129,7 @@ async fn every_root_field_is_for_the_roles_of_its_row() {
 }
 
 #[tokio::test]
-async fn every_field_of_what_has_an_id_is_for_the_roles_of_its_row() {
+async fn every_field_of_every_node_type_is_allowed_exactly_for_its_roles() {
     let (app, schema) = (App::new().await, Schema::read());
     for &role in Role::ALL {
         let token = token(&app, role).await;
@@ -143,7 +143,7 @@ async fn every_field_of_what_has_an_id_is_for_the_roles_of_its_row() {
 }
 
 #[test]
-fn the_page_on_security_shows_the_table() {
+fn the_security_page_shows_the_table_of_rights() {
     let page = include_str!("../../docs/security.md");
     let (_, rest) = page.split_once("<!-- rights -->\n").unwrap();
     let (shown, _) = rest.split_once("<!-- /rights -->").unwrap();

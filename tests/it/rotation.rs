@@ -41,7 +41,7 @@ async fn enroll(app: &App, person: &Person) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn everybody_is_found_and_shown_under_the_new_key() {
+async fn everyone_is_found_and_shown_under_the_new_key() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let government = app.government("South Sumatra").await;
@@ -83,7 +83,7 @@ async fn everybody_is_found_and_shown_under_the_new_key() {
 }
 
 #[tokio::test]
-async fn numbers_that_corrections_ended_are_found_and_shown_under_the_new_key() {
+async fn former_numbers_are_found_and_shown_under_the_new_key() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     let id = app.enrolled(&person).await;
@@ -112,7 +112,7 @@ async fn numbers_that_corrections_ended_are_found_and_shown_under_the_new_key() 
 }
 
 #[tokio::test]
-async fn a_process_with_the_old_key_writes_nothing_and_ends() {
+async fn a_process_with_the_old_key_writes_nothing_and_exits() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let person = Person::new(&channel);
@@ -134,7 +134,7 @@ async fn a_process_with_the_old_key_writes_nothing_and_ends() {
 }
 
 #[tokio::test]
-async fn whoever_enrolls_while_the_key_is_exchanged_is_enrolled_once() {
+async fn enrolling_during_a_key_rotation_enrolls_once() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let people: Vec<Person> = (0..24)
@@ -159,7 +159,7 @@ async fn whoever_enrolls_while_the_key_is_exchanged_is_enrolled_once() {
 }
 
 #[tokio::test]
-async fn a_number_that_nobody_can_read_stops_the_exchange_and_changes_nothing() {
+async fn an_unreadable_number_aborts_the_rotation_without_changes() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;

@@ -90,7 +90,7 @@ async fn found(session: &Session, actor: &Actor, everybody: &[i64]) -> Vec<(&'st
 }
 
 #[tokio::test]
-async fn either_lock_alone_shows_the_same_rows() {
+async fn sql_conditions_and_row_security_alone_return_the_same_rows() {
     let Scene { app, scopes } = scene().await;
     let everybody: Vec<i64> =
         sqlx::query_scalar("select id from participant order by id").fetch_all(&app.sql).await.unwrap();
@@ -111,7 +111,7 @@ async fn either_lock_alone_shows_the_same_rows() {
 }
 
 #[tokio::test]
-async fn a_statement_without_any_condition_finds_nobody_foreign() {
+async fn a_statement_without_conditions_finds_nobody_outside_the_scope() {
     let Scene { app, scopes } = scene().await;
     let count = async |session: &Session, table: &str| -> i64 {
         let sql = AssertSqlSafe(format!("select count(*) from {table}"));
@@ -135,7 +135,7 @@ async fn a_statement_without_any_condition_finds_nobody_foreign() {
 }
 
 #[tokio::test]
-async fn a_connection_forgets_whose_it_was() {
+async fn a_pooled_connection_does_not_keep_the_previous_scope() {
     let Scene { app, scopes } = scene().await;
     let sessions: Vec<(Session, i64)> = {
         let mut sessions = Vec::new();
@@ -160,7 +160,7 @@ async fn a_connection_forgets_whose_it_was() {
 }
 
 #[tokio::test]
-async fn who_reads_cannot_write_and_who_writes_cannot_unsay() {
+async fn readers_cannot_write_and_writers_cannot_rewrite_history() {
     let Scene { app, scopes } = scene().await;
     let denied = async |session: &Session, statement: &'static str| {
         let error = sqlx::query(statement).execute(session).await.expect_err(statement);
@@ -186,7 +186,7 @@ async fn who_reads_cannot_write_and_who_writes_cannot_unsay() {
 }
 
 #[tokio::test]
-async fn the_roles_own_nothing_and_no_table_of_people_is_left_open() {
+async fn the_roles_own_nothing_and_every_table_with_people_has_row_security() {
     let app = App::new().await;
     let owned = "select count(*) from pg_class c join pg_roles r on r.oid = c.relowner
                  where r.rolname like 'registry%'";
@@ -240,7 +240,7 @@ async fn a_login_that_owns_nothing_serves_and_one_without_the_roles_is_refused()
 }
 
 #[tokio::test]
-async fn a_plain_owner_migrates_serves_and_exchanges_the_key() {
+async fn an_owner_without_superuser_migrates_serves_and_rotates_the_key() {
     let app = App::under_its_owner().await;
     assert!(app.database.login_is_owner);
     let is_plain =
@@ -268,7 +268,7 @@ async fn a_plain_owner_migrates_serves_and_exchanges_the_key() {
 }
 
 #[tokio::test]
-async fn an_owner_who_inherits_the_policies_of_a_part_is_told_before_it_migrates() {
+async fn an_owner_with_inherited_policies_is_refused_before_migrating() {
     let fresh = fresh_database().await;
     let mut owner = fresh.owner.connect().await.unwrap();
     let heir = format!("heir_{}", fresh.name);

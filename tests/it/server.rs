@@ -68,7 +68,7 @@ fn head(token: &str, length: usize) -> String {
 }
 
 #[tokio::test]
-async fn half_a_head_is_not_waited_for() {
+async fn a_partial_request_head_times_out() {
     let app = App::new().await;
     let mut settings = Settings::default();
     settings.connections.head_deadline = Duration::from_millis(50);
@@ -82,7 +82,7 @@ async fn half_a_head_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_missing_body_times_out() {
     let app = App::new().await;
     let settings = Settings { body_deadline: Duration::from_millis(50), ..Settings::default() };
     let served = serve(&app, settings).await;
@@ -92,7 +92,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_before_it_has_come_and_the_connection_ends() {
+async fn a_body_over_the_limit_is_refused_early_and_closes_the_connection() {
     let app = App::new().await;
     let served = serve(&app, Settings::default()).await;
     // Announced, and not a byte of it sent.
@@ -103,7 +103,7 @@ async fn a_body_over_the_limit_is_refused_before_it_has_come_and_the_connection_
 }
 
 #[tokio::test]
-async fn connections_beyond_the_cap_wait_for_their_turn() {
+async fn connections_over_the_limit_wait() {
     let app = App::new().await;
     let mut settings = Settings::default();
     settings.connections.maximum = 1;
@@ -121,7 +121,7 @@ async fn connections_beyond_the_cap_wait_for_their_turn() {
 }
 
 #[tokio::test]
-async fn a_half_open_client_does_not_keep_the_server_from_stopping() {
+async fn a_half_open_client_does_not_delay_shutdown() {
     let app = App::new().await;
     let mut settings = Settings::default();
     settings.connections.stop_deadline = Duration::from_millis(100);

@@ -38,7 +38,7 @@ async fn costs(app: &App, query: &str, expected: usize) {
 }
 
 #[tokio::test]
-async fn a_page_of_people_costs_one_statement_and_one_for_each_further_table() {
+async fn a_page_of_people_costs_one_statement_per_table() {
     let app = populated().await;
     costs(&app, "query ($n: Int) { participants(first: $n) { nodes { fullName } } }", 2).await;
     // Provinces and channels are in memory.
@@ -85,7 +85,7 @@ async fn a_total_is_counted_only_when_selected() {
 }
 
 #[tokio::test]
-async fn what_a_list_hands_over_and_what_a_loader_finds_are_the_same() {
+async fn prefetched_and_loaded_relations_are_equal() {
     let app = populated().await;
     let fields =
         "id employer { name counts { total } } association { name } channel { code } province { code }";
@@ -122,7 +122,7 @@ async fn enrolling_costs_the_same_statements_for_one_row_and_for_a_hundred() {
 }
 
 #[tokio::test]
-async fn batches_with_their_rows_cost_one_statement_for_each_table() {
+async fn batches_with_rows_cost_one_statement_per_table() {
     let app = App::new().await;
     let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let query = "mutation ($employer: ID!, $channel: String!, $rows: [CivilServantRow!]!) { onboardCivilServants(input: {
@@ -140,7 +140,7 @@ async fn batches_with_their_rows_cost_one_statement_for_each_table() {
 }
 
 #[tokio::test]
-async fn thirty_two_requests_at_once_cost_thirty_two_times_as_many_statements() {
+async fn concurrent_requests_cost_the_same_statements_each() {
     let app = populated().await;
     let query = "query ($n: Int) { participants(first: $n) { nodes { employer { name } channel { name } } }
         employers(first: 4) { nodes { participants(first: 2) { nodes { association { name } } } } } }";

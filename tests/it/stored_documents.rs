@@ -77,7 +77,7 @@ async fn a_stored_document_runs_by_its_hash_with_the_variables_of_the_request() 
 }
 
 #[tokio::test]
-async fn where_only_stored_documents_run_nothing_else_does() {
+async fn other_documents_are_refused_if_only_stored_ones_are_allowed() {
     let app = with_stored(App::new().await, true).await;
     let token = app.administrator().await;
     let other = "{ viewer { name } }";
@@ -113,7 +113,7 @@ async fn an_apollo_client_sends_a_document_once() {
 }
 
 #[tokio::test]
-async fn what_the_guard_refuses_is_not_remembered_and_what_is_no_hash_is_said_so() {
+async fn refused_documents_are_not_stored_and_wrong_hashes_are_reported() {
     let app = App::new().await;
     let token = app.administrator().await;
     let bomb = format!("{{ {} }}", "a: viewer { name } ".repeat(31));
