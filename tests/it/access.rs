@@ -1,4 +1,4 @@
-//! Whose people an actor sees, through every path there is so far.
+//! Which people each role and scope sees, through every path.
 
 use domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
@@ -6,7 +6,7 @@ use participant_registry::graphql::node_id::NodeId;
 use crate::support::app::codes;
 use crate::support::{App, Person, Reply, TokenScope, Value, json};
 
-/// Two employers with a person each; one of those people works for both.
+/// Two employers with one person each. The first person works for both employers.
 struct Two {
     app: App,
     mine: String,
@@ -46,7 +46,7 @@ async fn a_partner_sees_only_its_own_people_through_every_path() {
     let variables = json!({"mine": mine, "theirs": theirs, "my": my_person, "their": their_person});
     let data = app.ask_as(&partner, query, variables).await;
     assert!(!data.to_string().contains("Budi Asing"), "{data}");
-    // That the person also works elsewhere, and that it is paid for there, is not its business.
+    // The partner must not learn that the person also works, and is paid for, elsewhere.
     assert_eq!(
         data["participants"],
         json!({"totalCount": 1, "nodes": [{"id": my_person, "fullName": "Ani Bersama", "status": "REGISTERED",
@@ -55,7 +55,7 @@ async fn a_partner_sees_only_its_own_people_through_every_path() {
     assert_eq!((&data["byStatus"]["totalCount"], &data["byFilter"]["totalCount"]), (&json!(0), &json!(0)));
     assert_eq!((&data["node"], &data["nodes"]), (&json!(null), &json!([{"id": my_person}, null])));
     assert_eq!(data["participant"], json!(null));
-    // Of a person whom it shares with another employer it sees its own enrollment only.
+    // The partner sees only its own enrollment of a person who also works for another employer.
     assert_eq!(
         data["my"],
         json!({"enrollments": {"totalCount": 1, "nodes": [{"employer": {"name": "Punya Saya"}}]}, "events": {"totalCount": 1}})
@@ -77,7 +77,7 @@ async fn a_person_outside_the_scope_looks_like_a_missing_one() {
     let foreign = app.post(&partner, query, json!({"by": {"id": their_person}})).await;
     let nobody = app.post(&partner, query, json!({"by": {"nationalId": "1671015505750009"}})).await;
     assert_eq!(foreign.body["data"], json!({"participant": null}));
-    // What was spent before differs, what this costs does not: it is known before anything is looked for.
+    // The remaining budget differs, but the cost does not: it is computed before the lookup.
     let seen = |reply: Reply| {
         let mut body = reply.body;
         body["extensions"]["cost"] = body["extensions"]["cost"]["requested"].take();
@@ -174,7 +174,7 @@ async fn a_role_that_may_not_write_is_refused_and_nothing_is_written() {
             );
         }
     }
-    // A partner enrolls its own people and opens nothing.
+    // A partner enrolls its own people but opens no channels.
     let partner = app.partner(&employer).await;
     for (mutation, input) in &mutations[1..4] {
         assert_eq!(app.refused(&partner, mutation, json!({"v": input})).await, "FORBIDDEN");
@@ -208,7 +208,7 @@ async fn a_replayed_answer_hides_what_the_caller_may_no_longer_see() {
     let person = Person::new(&channel).with("idempotencyKey", json!("a-key-of-sixteen-or-more"));
     let payload = app.enroll_as(&officer, &person).await;
     assert!(payload["participant"]["id"].is_string());
-    // The same client, moved to another province since.
+    // The administrator moves the client to another province.
     let moved = "mutation ($id: ID!) { changeClient(input: {id: $id, scope: {provinceCodes: [\"15\"]}}) { errors { code } } }";
     let id = NodeId::Client(id).encode();
     assert_eq!(app.ask(moved, json!({"id": *id})).await["changeClient"]["errors"], json!([]));
@@ -216,7 +216,7 @@ async fn a_replayed_answer_hides_what_the_caller_may_no_longer_see() {
     assert_eq!(payload["participant"], json!(null));
 }
 
-/// A token of a bank, which sees whom its channel has enrolled.
+/// Returns a token of a bank, which sees the people that its channel enrolled.
 async fn bank(app: &App, channel: &str) -> String {
     app.token(Role::Partner, TokenScope { channel: Some(channel.to_owned()), ..TokenScope::default() }).await
 }
@@ -261,7 +261,7 @@ async fn a_bank_does_not_see_later_enrollments_of_other_channels() {
         told["participants"]["nodes"],
         json!([{"status": "REGISTERED", "employer": {"name": "Milik Bank"}}])
     );
-    // Nor by trying: a filter keeps what it is told.
+    // Filters do not reveal it either.
     for filter in [json!({"status": ["ACTIVE"]}), json!({"employerId": other})] {
         let query = "query ($by: ParticipantFilter) { participants(filterBy: $by) { totalCount } }";
         let found = app.ask_as(&bank, query, json!({"by": filter})).await;
@@ -370,7 +370,7 @@ async fn scoped_counts_use_the_people_and_statuses_within_the_scope() {
     let kept = app.ask(query, variables.clone()).await;
     assert_eq!(kept["mine"]["counts"], json!({"total": 1, "registered": 1, "active": 0}));
     assert_eq!(kept["theirs"]["counts"], json!({"total": 2, "registered": 1, "active": 1}));
-    // An officer of the whole province counts one by one what the administrator reads from what is kept.
+    // The officer's counts come from the rows and the administrator's from maintained counters. Both must agree.
     assert_eq!(app.ask_as(&app.officer(&["16"]).await, query, variables.clone()).await, kept);
 }
 

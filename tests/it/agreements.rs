@@ -1,4 +1,4 @@
-//! Agreements with provincial governments, targets, and what a province was and became.
+//! Agreements with provincial governments, targets, and the history of provinces.
 
 use domain::actor::Role;
 
@@ -10,7 +10,7 @@ const RECORD: &str = "mutation ($input: RecordAgreementInput!) { recordAgreement
         commitments { scope headcount dueOn } history { status scopes } }
     errors { code path message hint } } }";
 
-/// South Sumatra's, in force since March.
+/// The agreement of South Sumatra, in force since March.
 fn agreement(number: &str) -> Value {
     json!({"number": number, "provinceCode": "16", "status": "IN_FORCE", "signedOn": "2014-02-01",
         "validFrom": "2014-03-01", "scopes": ["LICENSING", "CIVIL_SERVANTS"],
@@ -67,7 +67,7 @@ async fn an_agreement_is_recorded_and_found_at_its_province_and_by_its_id() {
 async fn the_newest_record_of_an_agreement_counts_and_older_records_remain() {
     let app = App::new().await;
     record(&app, agreement("KS 1/2014")).await;
-    // The same again, in another order: nothing has changed.
+    // The same values in another order change nothing.
     let same = with(agreement("KS  1/2014 "), "scopes", json!(["CIVIL_SERVANTS", "LICENSING"]));
     assert_eq!(record(&app, same).await["agreement"]["history"].as_array().unwrap().len(), 1);
     let wider = with(agreement("KS 1/2014"), "scopes", json!(["CIVIL_SERVANTS", "FORMAL_WORKERS"]));
@@ -138,7 +138,7 @@ async fn a_retried_recording_gets_the_same_answer() {
     let first = record(&app, keyed.clone()).await;
     let suspended = with(agreement("KS 1/2014"), "status", json!("SUSPENDED"));
     record(&app, suspended).await;
-    // The retry tells of the same agreement, as it stands by now, and does not undo what came after it.
+    // The retry returns the agreement in its current state, and does not undo later changes.
     let retry = record(&app, keyed.clone()).await;
     assert_eq!(retry["agreement"]["id"], first["agreement"]["id"]);
     assert_eq!((&retry["agreement"]["status"], &retry["errors"]), (&json!("SUSPENDED"), &json!([])));
@@ -166,7 +166,7 @@ async fn another_process_learns_of_a_new_agreement() {
     other.database.refresh_reference().await.unwrap();
     let data = other.ask("{ province(code: \"16\") { agreement { number } } }", json!({})).await;
     assert_eq!(data["province"]["agreement"]["number"], "KS 1/2014");
-    // Which it is told to read by the same channel as all reference data.
+    // A notification tells the other process to read it, as with all reference data.
     let mut listener = sqlx::postgres::PgListener::connect_with(&app.sql).await.unwrap();
     listener.listen("reference_changed").await.unwrap();
     record(&app, agreement("KS 2/2014")).await;

@@ -1,4 +1,4 @@
-//! The audit trail: each request that shows or writes people leaves one entry before its answer leaves, or no answer.
+//! The audit trail: the entry of a request that reads or writes people is written before the answer, or there is none.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -12,7 +12,7 @@ use crate::support::{App, Person, TokenScope, Value, json, row};
 type Entry = (String, String, String, Vec<i64>);
 
 impl App {
-    /// The entries since the last time that somebody asked, in order.
+    /// Returns the entries since the last call, in order.
     pub async fn entries(&self, since: &mut i64) -> Vec<Entry> {
         let rows: Vec<(i64, String, String, String, Vec<i64>)> = sqlx::query_as(
             "select id, client, outcome::text, operation, subjects from audit_entry where id > $1 order by id",
@@ -31,8 +31,8 @@ impl App {
         sqlx::raw_sql(sql).execute(&self.sql).await.unwrap();
     }
 
-    /// Another test's transaction, older than an entry, keeps it from being sealed: PostgreSQL counts transactions of all
-    /// databases together.
+    /// Waits for open transactions of other tests, which delay sealing: PostgreSQL numbers the transactions of all databases
+    /// together.
     pub async fn wait_until_all_can_be_sealed(&self) {
         let all = "select bool_and(transaction < pg_snapshot_xmin(pg_current_snapshot())) from audit_entry";
         while !sqlx::query_scalar::<_, bool>(all).fetch_one(&self.sql).await.unwrap() {}
@@ -43,7 +43,7 @@ fn one(outcome: &str, operation: &str, people: &[i64]) -> Vec<Entry> {
     vec![("ADMINISTRATOR".into(), outcome.into(), operation.into(), people.to_vec())]
 }
 
-/// Two people of one employer, by id and by internal id.
+/// Enrolls two people of one employer. Returns their ids and their database ids.
 async fn scene() -> (App, [String; 2], [i64; 2]) {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah").await);
@@ -88,7 +88,7 @@ async fn each_query_for_people_writes_one_entry_with_exactly_those_people() {
             "provinces viewer",
             &[a],
         ),
-        // Two lists under one name are one list with all that is selected.
+        // GraphQL merges two selections of one field, so the entry has both.
         ("{ participants { totalCount } participants { nodes { id } } }", json!({}), "participants", &[a, b]),
     ] {
         app.ask(query, variables).await;
@@ -122,14 +122,14 @@ async fn a_mutation_writes_one_entry_and_its_payload_no_further_one() {
     let form = Person::new(&channel).with("idempotencyKey", json!("0123456789abcdef"));
     let id = node_id::participant_id(&app.enrolled(&form).await).unwrap();
     assert_eq!(app.entries(&mut since).await, one("WRITTEN", "enrollParticipant", &[id]));
-    // The same key again shows the person and writes nothing.
+    // A replay shows the person and writes nothing.
     app.enrolled(&form).await;
     assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
-    // A refusal tells that the person is registered.
+    // The refusal reveals that the person is registered.
     let again = form.clone().with("idempotencyKey", Value::Null);
     assert_eq!(app.enroll(&again).await["errors"][0]["code"], "ALREADY_ENROLLED");
     assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
-    // So does a refusal because of what the registry knows.
+    // So does a refusal that depends on registered data.
     let other = again.with("fullName", json!("Agus Wijaya"));
     assert_eq!(app.enroll(&other).await["errors"][0]["code"], "IDENTITY_MISMATCH");
     assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
@@ -154,7 +154,7 @@ async fn a_batch_writes_one_entry_with_all_its_people() {
     let first = "select participant_id from onboarding_row where number <= 2 order by participant_id";
     let first: Vec<i64> = sqlx::query_scalar(first).fetch_all(&app.sql).await.unwrap();
     assert_eq!(app.entries(&mut since).await, one("READ", "node", &first));
-    // All or nothing, and one is refused by what only the registry knows: nothing is written, and it told who is known.
+    // One row is refused because of registered data, so nothing is written. But the answer reveals who is registered.
     let mut mixed = json!([row(1), row(300)]);
     mixed[0]["fullName"] = json!("Agus Wijaya");
     let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-11-01",
@@ -185,7 +185,7 @@ async fn an_entry_names_the_client_the_purpose_and_the_request() {
     .unwrap();
     let id = reply.headers["x-request-id"].to_str().unwrap().to_owned();
     assert_eq!(entry, ("OFFICER-16".into(), "OFFICER".into(), Some("claim 4711".into()), id));
-    // Of the people it holds ids alone: neither name nor number.
+    // The entry has the ids of people, but neither names nor identity numbers.
     let whole: String = sqlx::query_scalar("select string_agg(a::text, ' ') from audit_entry a")
         .fetch_one(&app.sql)
         .await
@@ -213,7 +213,7 @@ async fn a_request_fails_if_its_entry_cannot_be_written() {
     let reply = app.post(&token, form, json!({"v": Person::new(&channel).0})).await;
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.body);
     assert_eq!(app.count("select count(*) from participant").await, before);
-    // What shows nobody is answered all the same, and so is everything once it is mended.
+    // Queries without people still work. Everything works again after the repair.
     app.ask("{ participants { totalCount } viewer { name } }", json!({})).await;
     app.owner("grant insert (client, role, outcome, operation, purpose, subjects, request_id) on audit_entry to registry_writer").await;
     app.ask(list, json!({})).await;
@@ -242,7 +242,7 @@ async fn entries_and_seals_are_append_only() {
             );
         }
     }
-    // Nor does the writer choose when, in which order or by which transaction an entry was made.
+    // The writer cannot set the time, the order or the transaction of an entry either.
     for column in ["id", "at", "transaction"] {
         let insert = format!(
             "insert into audit_entry ({column}, client, role, outcome, operation, subjects, request_id)
@@ -259,7 +259,7 @@ async fn the_entry_of_a_client_that_disconnects_is_still_written() {
     let mut since = 0;
     app.entries(&mut since).await;
     let token = app.administrator().await;
-    // Held up: the entry is on its way, and the answer waits for it.
+    // A lock delays the entry, and the answer waits for it.
     let mut lock = app.sql.begin().await.unwrap();
     sqlx::raw_sql("lock table audit_entry in exclusive mode").execute(&mut *lock).await.unwrap();
     let mut asked = Box::pin(app.post(&token, "{ participants { nodes { id } } }", json!({})));
@@ -276,7 +276,7 @@ async fn the_entry_of_a_client_that_disconnects_is_still_written() {
     }
     drop(asked);
     lock.rollback().await.unwrap();
-    // The writing belongs to no request: the next entry comes behind it.
+    // The write does not end with the request: the next entry follows it.
     app.ask("{ participants(first: 1) { nodes { id } } }", json!({})).await;
     let entries = app.entries(&mut since).await;
     assert_eq!(entries, [one("READ", "participants", &[a, b]), one("READ", "participants", &[a])].concat());
@@ -335,7 +335,7 @@ async fn auditors_page_through_entries_without_seeing_personal_data() {
         before,
         "reading the trail is no reading of people"
     );
-    // Nobody else reads it, by no way.
+    // No other role reads the trail through any path.
     for role in [Role::Officer, Role::Approver, Role::Analyst, Role::LicensingDesk] {
         let token = app.token(role, TokenScope::default()).await;
         assert_eq!(app.refused(&token, entries, json!({})).await, "FORBIDDEN", "{role}");

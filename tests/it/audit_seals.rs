@@ -1,4 +1,4 @@
-//! Seals: what is done to the audit trail behind the registry's back shows.
+//! Seals reveal every change of the audit trail that bypasses the registry.
 
 use domain::audit::{Hash, Tampering};
 use participant_registry::graphql::node_id;
@@ -11,7 +11,7 @@ use participant_registry::store::rotation::rotate;
 
 use crate::support::{App, Person, json};
 
-/// Two people, and three entries that nobody else's transaction keeps from being sealed.
+/// Enrolls two people. Their three entries can be sealed, because no older transaction is open.
 async fn scene() -> App {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
@@ -25,7 +25,7 @@ async fn read(app: &App) {
     app.ask("{ participants { nodes { id } } }", json!({})).await;
 }
 
-/// All that there is in one more seal.
+/// Seals all open entries and returns the head.
 async fn seal_all(app: &App) -> Hash {
     app.wait_until_all_can_be_sealed().await;
     seal(&app.database).await.unwrap();
@@ -37,7 +37,7 @@ async fn verified(app: &App, head: Option<&Hash>) -> Result<Verified, Tampering>
     verify(&app.database, head).await.unwrap()
 }
 
-/// What the owner of the database can do, and the registry's own login cannot.
+/// Changes the trail as the owner of the database, which the registry's login cannot, and verifies it.
 async fn tampered(app: &App, change: &'static str) -> Tampering {
     app.owner("alter table audit_entry disable trigger user; alter table audit_seal disable trigger user")
         .await;
@@ -57,7 +57,7 @@ async fn an_untouched_trail_verifies() {
     let second = seal_all(&app).await;
     let whole = verified(&app, Some(&first)).await.unwrap();
     assert_eq!((whole.sealed, whole.unsealed, whole.head), (4, 0, second));
-    // Nothing new: nothing to seal.
+    // Without new entries there is nothing to seal.
     assert_eq!(seal(&app.database).await.unwrap(), None);
 }
 
@@ -125,7 +125,7 @@ async fn changed_missing_and_foreign_seals_are_detected() {
 async fn a_seal_with_another_key_is_reported_as_forged() {
     let app = scene().await;
     seal_all(&app).await;
-    // Whoever owns the database but not the key can make the database take another key, and seal with it.
+    // The owner of the database does not have the key, but can register another one and seal with it.
     app.owner("truncate installation").await;
     let options = app.database_url().parse().unwrap();
     let thief = Database::open(options, Keys::derive(&[9; 32]), PoolSettings::default()).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_replaced_key_verifies_only_the_seals_of_its_own_time() {
     let after = app_with_two_keys().await;
     let whole = verified(&after, None).await.unwrap();
     assert_eq!((whole.sealed, whole.unsealed), (4, 0));
-    // Nor does anybody else who has it: neither in its own time nor after.
+    // An attacker who has the old key cannot use it, neither for its own time nor later.
     for (change, expected) in [
         ("update audit_key set last_seal = last_seal + 1", Tampering::SealForged(1)),
         ("delete from audit_key", Tampering::SealForged(1)),
@@ -152,13 +152,13 @@ async fn a_replaced_key_verifies_only_the_seals_of_its_own_time() {
     }
 }
 
-/// A trail that two keys have signed.
+/// Returns an app whose trail was sealed with two keys, one after the other.
 async fn app_with_two_keys() -> App {
     let app = scene().await;
     seal_all(&app).await;
     let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
     rotate(&mut app.database.maintenance().await.unwrap(), &ring(), |_| {}).await.unwrap();
-    // A process with the old key seals no more.
+    // A process with the old key can no longer seal.
     assert!(seal(&app.database).await.is_err());
     let after = app.process_with(ring()).await;
     read(&after).await;
@@ -193,7 +193,7 @@ async fn a_seal_waits_for_open_transactions_that_may_add_earlier_entries() {
     let mut slow = app.sql.begin().await.unwrap();
     sqlx::raw_sql(insert).execute(&mut *slow).await.unwrap();
     read(&app).await;
-    // The new entry is committed, and an older transaction is not at its end.
+    // The new entry is committed, but an older transaction is still open.
     assert_eq!(seal(&app.database).await.unwrap(), None);
     assert_eq!(verified(&app, None).await.unwrap().unsealed, 1);
     slow.commit().await.unwrap();
@@ -214,7 +214,7 @@ async fn two_processes_seal_each_entry_once() {
     }
     seal_all(&app).await;
     assert_eq!(verified(&app, None).await.unwrap().sealed, 13);
-    // Whoever finds another at work leaves it to that one.
+    // A process that finds another one sealing skips its turn.
     let mut busy = app.sql.begin().await.unwrap();
     sqlx::raw_sql("select pg_advisory_xact_lock(107156823700481)").execute(&mut *busy).await.unwrap();
     read(&app).await;
@@ -234,7 +234,7 @@ async fn entries_can_be_filtered_by_person_client_and_exact_time() {
         sqlx::query_scalar("select at from audit_entry order by id").fetch_all(&app.sql).await.unwrap();
     let session = &app.database.control;
     let page = Page::parse(Some(100), None, None, None, Order::Id, Direction::Ascending).unwrap();
-    // It was written by the first entry, and read by the third and the fourth.
+    // The first entry wrote this person; the third and fourth read it.
     let who_saw = EntryFilter { subject: Some(id), ..EntryFilter::default() };
     let entries = audit::list(session, &who_saw, &page).await.unwrap().rows;
     assert_eq!(entries.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 3, 4]);

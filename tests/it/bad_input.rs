@@ -1,4 +1,4 @@
-//! Input that is none: each has a clear error with a stable code, and says nothing that it should not.
+//! Malformed input: each gets an error with a stable code that reveals nothing.
 
 use crate::support::{App, Person, Value, json};
 
@@ -67,7 +67,7 @@ async fn text_that_postgresql_cannot_store_is_refused_or_finds_nothing() {
             .await;
         assert_eq!(payload["errors"][0]["path"], json!(["civilServant", field]));
     }
-    // Codes and numbers are looked up in memory or by digest; a NUL in them finds nothing.
+    // Codes are looked up in memory and numbers by HMAC, so a NUL never reaches PostgreSQL and finds nothing.
     let payload = app.enroll(&Person::new("BR\0PLG").with("nationalId", json!("16710142\08850001"))).await;
     assert_eq!(payload["errors"][0]["code"], "NOT_FOUND");
     for query in [

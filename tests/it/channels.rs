@@ -1,4 +1,4 @@
-//! The life of a channel: opened, closed, dormant.
+//! The lifecycle of channels: open, dormant, closed.
 
 use domain::actor::Role;
 
@@ -13,7 +13,7 @@ async fn close(app: &App, code: &str, on: &str) -> Value {
     app.ask(CLOSE, json!({"code": code, "on": on})).await["closeChannel"].take()
 }
 
-/// The only error: its code and field.
+/// Returns code and field of the only error.
 fn refusal(payload: &Value) -> (&str, &str) {
     assert_eq!((codes(&payload["errors"]).len(), &payload["channel"]), (1, &json!(null)), "{payload}");
     let error = &payload["errors"][0];
@@ -27,7 +27,7 @@ async fn below(app: &App, code: &str, parent: &str) -> Value {
     app.ask(query, json!({"code": code, "parent": parent})).await["openChannel"].take()
 }
 
-/// All who were enrolled so far, were so on a day.
+/// Enrolls a person at a channel, as if registered on this day.
 async fn enrolled_on(app: &App, channel: &str, day: &str) {
     app.enrolled(&Person::new(channel)).await;
     let sql = "update participant set registered_at = ($2 || ' 12:00+07')::timestamptz
@@ -151,7 +151,7 @@ async fn a_demonstration_with_a_shifted_clock_uses_its_own_dates() {
     for code in ["BR-1", "BR-2"] {
         app.channel(code).await;
     }
-    // What a demonstration was filled with, and who was enrolled since, on the register's day of the story.
+    // BR-2 has enrollments from the generated data, BR-1 one that was made later on the shifted clock.
     enrolled_on(&app, "BR-2", "2014-09-30").await;
     enrolled_on(&app, "BR-1", "2026-11-25").await;
     let behind = "update installation set created_at = '2026-11-25 08:00+07',
@@ -185,7 +185,7 @@ async fn dormancy_counts_only_the_people_that_an_officer_sees() {
     let app = App::new().await;
     app.channel("BR-1").await;
     enrolled_on(&app, "BR-1", "2014-09-30").await;
-    // Nobody whom the officer of Jambi may see was brought in.
+    // The channel enrolled nobody that the officer of Jambi can see.
     let dormant = async |token: &str| {
         app.ask_as(token, DORMANT, json!({"since": "2014-09-01"})).await["channels"]["nodes"]
             .as_array()

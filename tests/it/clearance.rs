@@ -1,5 +1,4 @@
-//! May this company have its licence, and why not: decisions, days gone by, what a desk is told, and certificates that
-//! anybody can verify.
+//! Licence clearance: decisions for companies, today and on past days, and certificates that anyone can verify.
 
 use std::net::IpAddr;
 
@@ -26,11 +25,11 @@ const RECALL: &str = "query ($number: String!) { licenceClearanceGiven(certifica
 const NIB: &str = "8120013821456";
 const NOBODYS: &str = "8120013821457";
 
-/// A number of no company, in the old form of tax numbers.
+/// A tax number in the old format that belongs to no company.
 const TAX: &str = "01.312.166.0-091.000";
 
 impl App {
-    /// A company with a business number; gives its id.
+    /// Registers a company with a business number. Returns its id.
     async fn company(&self, number: &str, kind: &str, declared: Value) -> String {
         let query = "mutation ($input: RegisterEmployerInput!) { registerEmployer(input: $input) {
             employer { id } errors { message } } }";
@@ -41,7 +40,7 @@ impl App {
         id.unwrap_or_else(|| panic!("not registered: {data}")).to_owned()
     }
 
-    /// Enrolls so many workers, paid for the month of October 2014 or not.
+    /// Enrolls a number of workers, with or without a contribution for October 2014.
     async fn workers(&self, employer: &str, count: usize, paid: bool) {
         for _ in 0..count {
             let person = Person::new("BR-PLG").at(employer);
@@ -165,7 +164,7 @@ async fn arrears_begin_after_the_grace_period_and_past_days_keep_their_decision(
     app.workers(&employer, 1, false).await;
     let now = app.clearance_of(NIB).await;
     assert_eq!((&now["decision"], &now["activeWorkers"]), (&json!("CLEAR"), &json!(1)));
-    // Nobody has looked for lapses; the day alone decides.
+    // The daily lapse run has not happened: the decision depends on the day alone.
     let later = app.on_the_day("2015-02-01T03:00:00Z").await;
     let late = later.clearance_of(NIB).await;
     assert_eq!((&late["decision"], &late["activeWorkers"]), (&json!("ARREARS"), &json!(0)));
@@ -239,7 +238,7 @@ async fn dismissing_all_workers_does_not_clear_arrears() {
     assert_eq!(app.count("select count(*) from clearance where left_in_arrears = 3").await, 1);
     let day_before = json!({"businessNumber": NIB, "licenceType": "SIUP", "asOf": "2014-10-01"});
     assert_eq!(app.clearance(day_before).await["registeredWorkers"], 3);
-    // Hiring somebody else does not wash it off; paying does.
+    // Hiring another worker does not clear the arrears, but paying does.
     app.workers(&employer, 1, true).await;
     assert_eq!(app.clearance_of(NIB).await["decision"], "ARREARS");
     let pay = "mutation ($input: RecordContributionsInput!) { recordContributions(input: $input) { recorded errors { message } } }";
@@ -257,7 +256,7 @@ async fn a_company_that_dismissed_all_paid_workers_does_not_count_as_new() {
     let (_, enrollment) = app.enrollment(&person.with("firstContributionPaid", json!(true))).await;
     app.end(&enrollment, "2014-10-02", "RESIGNED").await;
     assert_eq!(app.clearance_of(NIB).await["decision"], "NOT_REGISTERED");
-    // One who never held a day was nobody: the company is as new as before.
+    // A void enrollment does not count: the company is still new.
     let other = "8120013821999";
     let employer = app.company(other, "COMPANY", json!(null)).await;
     let (_, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&employer)).await;
@@ -265,7 +264,7 @@ async fn a_company_that_dismissed_all_paid_workers_does_not_count_as_new() {
     assert_eq!(app.clearance_of(other).await["decision"], "CLEAR_NO_WORKERS_YET");
 }
 
-/// An answer without what is its own: its number, and the points that are left.
+/// Returns the answer without its certificate number and remaining budget, which differ in each answer.
 fn common(mut reply: Reply) -> String {
     reply.body["extensions"] = json!(null);
     reply.body["data"]["licenceClearance"]["certificateNumber"] = json!("");
@@ -281,7 +280,7 @@ async fn an_unknown_company_and_one_without_workers_get_identical_answers() {
         json!({"name": "PT Batu", "taxNumber": TAX, "provinceCode": "16", "declaredHeadcount": 7});
     app.ask(query, json!({"input": known_tax})).await;
     let desk = app.desk().await;
-    // Whatever is done once for each connection is behind us.
+    // Warm-up: each connection prepares its statements once.
     app.clearance_of(NIB).await;
     let ask = async |input: Value| sent(app.post(&desk, ASK, json!({"input": input}))).await;
     for (known, unknown) in [
@@ -302,7 +301,7 @@ async fn an_unknown_company_and_one_without_workers_get_identical_answers() {
         assert_eq!(known_statements, unknown_statements);
         assert!((2..=3).contains(&known_statements.len()), "{known_statements:#?}");
     }
-    // For an appeal both are told apart, by who has the database.
+    // The stored rows still distinguish them, for appeals.
     assert_eq!(app.count("select count(*) from clearance where employer_id is not null").await, 3);
     assert_eq!(app.count("select count(*) from clearance where asked_number like '%9%'").await, 0, "masked");
 }
@@ -316,10 +315,10 @@ async fn invalid_numbers_days_and_licence_types_are_refused() {
         (json!({"businessNumber": NIB, "taxNumber": TAX}), "BAD_IDENTIFIER"),
         (json!({"businessNumber": "12"}), "BAD_IDENTIFIER"),
         (json!({"taxNumber": "01.451.869.7-054.000"}), "BAD_IDENTIFIER"),
-        // A person's identity number, whether anybody has it or not.
+        // An identity number, registered or not.
         (json!({"taxNumber": "1671014208850001"}), "BAD_IDENTIFIER"),
         (json!({"businessNumber": NIB, "licenceType": "FISHING"}), "UNKNOWN_CODE"),
-        // Business numbers came in 2018.
+        // Business numbers exist since 2018.
         (json!({"businessNumber": NIB, "licenceType": "NIB"}), "UNKNOWN_CODE"),
         (json!({"businessNumber": NIB, "asOf": "2014-10-03"}), "BAD_FILTER"),
         (json!({"businessNumber": NIB, "asOf": "2013-12-23"}), "UNKNOWN_CODE"),
@@ -355,7 +354,7 @@ async fn a_past_clearance_is_repeated_unchanged() {
     let typed = number_of(&answered).replace('-', " ").to_lowercase();
     let told = later.ask_as(&desk, RECALL, json!({"number": typed})).await;
     assert_eq!(told["licenceClearanceGiven"], answered);
-    // And asked again, it is another answer.
+    // A new request gets a new answer.
     let again = app.clearance_of(NIB).await;
     assert_eq!(again["decision"], "CLEAR");
     assert_ne!(number_of(&again), number_of(&answered));
@@ -418,7 +417,7 @@ async fn a_licensing_desk_reads_no_people_and_other_roles_ask_for_no_clearance()
         assert_eq!(app.refused(token, ASK, input.clone()).await, "FORBIDDEN");
         assert_eq!(app.refused(token, RECALL, json!({"number": "LC"})).await, "FORBIDDEN");
     }
-    // An officer elsewhere is told the same figures as everybody.
+    // An officer of another province gets the same counts.
     let officer = app.officer(&["15"]).await;
     let told = app.ask_as(&officer, ASK, input).await;
     assert_eq!(told["licenceClearance"]["registeredWorkers"], 1);

@@ -1,4 +1,4 @@
-//! Contributions, and what becomes of enrollments for which none is paid any more.
+//! Recording contributions, and the lapse of unpaid enrollments.
 
 use domain::actor::Role;
 use participant_registry::actions::lapse::lapse;
@@ -24,7 +24,7 @@ impl App {
         lapse(&self.database, day.parse().unwrap()).await.expect("the database answers")
     }
 
-    /// The enrollments of a person: id, status, and until when they are paid.
+    /// Returns the enrollments of a person: id, status and paid-through date.
     async fn enrollments(&self, person: &str) -> Vec<(String, String, Value)> {
         let query = "query ($id: ID!) { participant(by: {id: $id}) {
             enrollments(first: 100) { nodes { id status paidThrough } } } }";
@@ -127,7 +127,7 @@ async fn a_lapsed_enrollment_resumes_from_the_paid_month() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let token = app.administrator().await;
-    // August is within the grace of April: there is no gap any more. September is not.
+    // A payment for August follows within the grace period of April, one for September does not.
     for (month, status) in [("2014-08-01", "ACTIVE"), ("2014-09-01", "ACTIVE")] {
         let paid = Person::new(&channel).with("firstContributionPaid", json!(true));
         let person = app.enrolled(&paid.with("startsOn", json!("2014-04-01"))).await;
@@ -140,7 +140,7 @@ async fn a_lapsed_enrollment_resumes_from_the_paid_month() {
         assert_eq!(app.events(&person).await, [&resumed, &paid, before[0], before[1]]);
         assert_eq!(app.figures_that_differ().await, 0);
     }
-    // Paid in time but recorded too late for that: it lapses by the day of its last month, whatever came before.
+    // The contribution was recorded late. The lapse date depends only on the last paid month.
     let paid = Person::new(&channel).with("firstContributionPaid", json!(true));
     let person = app.enrolled(&paid).await;
     let enrollment = app.enrollments(&person).await[0].0.clone();
@@ -159,7 +159,7 @@ async fn a_month_recorded_late_changes_the_counts_of_past_days() {
     let person = app.enrolled(&Person::new(&channel).with("firstContributionPaid", json!(true))).await;
     app.lapsed("2015-02-01").await;
     app.fold().await;
-    // Active less inactive people on the last day of a month, by the figures of days.
+    // Active minus inactive people on the last day of a month, from the daily counters.
     let active_in_april = "select coalesce(sum(case standing when 1 << 9 then persons end), 0)::bigint
         from channel_figure_day where effective_on <= '2015-04-30'";
     assert_eq!(app.count(active_in_april).await, 0);

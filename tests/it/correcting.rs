@@ -1,5 +1,4 @@
-//! Corrections: what was wrong stays readable, numbers stay whose they are, and nobody is told more than the field itself
-//! tells.
+//! Corrections: old values stay readable, former numbers stay reserved, and the history reveals no more than the field.
 
 use domain::actor::{Actor, Role, Scope};
 use sqlx::Row as _;
@@ -51,7 +50,7 @@ async fn old_values_stay_readable_for_roles_that_may_read_the_field() {
             json!("KTP of 2014")
         )
     );
-    // Neither number stands in the history itself.
+    // The history contains neither number.
     let details: String =
         sqlx::query("select string_agg(details::text, ' ') as details from participant_event")
             .fetch_one(&app.sql)
@@ -75,11 +74,11 @@ async fn a_former_number_still_finds_its_person_and_cannot_be_reused() {
     for number in [&former, &number] {
         let found = app.ask(by, json!({"number": number})).await;
         assert_eq!(found["participant"], json!({"id": id, "nationalId": "**************93"}));
-        // A form with either is the same person's.
+        // Both numbers identify the same person.
         let again = app.enroll(&person.clone().with("nationalId", number.clone())).await;
         assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
     }
-    // And nobody else can be corrected onto either.
+    // No other person can be corrected to one of them.
     let other = app.enrolled(&Person::new(&channel)).await;
     for number in [&former, &number] {
         let payload = app.correct(&other, json!({"nationalId": number})).await;
@@ -88,7 +87,7 @@ async fn a_former_number_still_finds_its_person_and_cannot_be_reused() {
     }
     assert_eq!(app.count("select count(*) from identifier").await, 3);
     assert_eq!(app.count("select count(*) from identifier where superseded_at is not null").await, 1);
-    // It can go back to the number that it had: that one is in force again.
+    // The person can get the former number back.
     assert_eq!(app.correct(&id, json!({"nationalId": former})).await["errors"], json!([]));
     let superseded = "select count(*) from identifier where superseded_at is not null and participant_id = (
         select participant_id from former_number order by event_id limit 1)";
@@ -136,7 +135,7 @@ async fn rules_are_checked_again_with_the_corrected_values() {
         [("NATIONAL_ID_BIRTH_MISMATCH", "birthDate"), ("NATIONAL_ID_SEX_MISMATCH", "sex")]
     );
     assert_eq!(doubted["participant"]["sex"], "MALE", "a doubt refuses nothing");
-    // Whoever was too young cannot hold what is open.
+    // With the corrected birth date, the person was too young for the open enrollment.
     let child = app.correct(&id, json!({"birthDate": "2004-08-02"})).await;
     let codes = problems(&child);
     assert!(codes.contains(&("OUT_OF_RANGE", "birthDate")), "{codes:?}");
@@ -188,7 +187,7 @@ async fn officers_correct_their_own_people_but_cannot_move_them_across_provinces
     assert_eq!(foreign, absent.take(), "what is foreign looks like what does not exist");
     let both = app.officer(&["16", "15"]).await;
     assert_eq!(app.correct_as(&both, &there, json!({"provinceCode": "16"})).await["errors"], json!([]));
-    // Whom a partner brings in is the agency's to correct.
+    // Partners cannot correct people that they enroll: the agency does.
     let employer = app.employer("PT Musi").await;
     let partner = app.partner(&employer).await;
     let query = "mutation ($id: ID!) { correctParticipant(input: {participantId: $id, sex: MALE, reason: \"KTP\"}) { errors { code } } }";

@@ -1,4 +1,4 @@
-//! Which pages a browser lets read an answer: those of the origins that the operator named, and no others.
+//! CORS: browsers may read answers only on pages of the configured origins.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -14,7 +14,7 @@ async fn app() -> App {
     App::new().await.behind(Settings { origins, ..Settings::default() })
 }
 
-/// The headers that a browser looks at.
+/// Returns the CORS headers of a response.
 fn cors(headers: &HeaderMap) -> Vec<&str> {
     headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("access-control-")).collect()
 }
@@ -47,7 +47,7 @@ async fn an_allowed_origin_may_send_tokens_and_read_retry_after() {
         ["authorization", "content-type", "x-purpose"].iter().all(|name| allowed.contains(name)),
         "{allowed}"
     );
-    // Tokens are no cookies: a browser never adds one by itself.
+    // Credentials are not needed: browsers never add bearer tokens by themselves.
     assert!(!reply.headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
 
     let reply = ask(&app, KNOWN).await;
@@ -60,7 +60,7 @@ async fn an_allowed_origin_may_send_tokens_and_read_retry_after() {
     let vary: Vec<_> = reply.headers.get_all(header::VARY).iter().collect();
     assert_eq!(vary, ["accept, accept-language", "origin"]);
 
-    // A refusal too can be read by the page that caused it.
+    // The page can read refusals too.
     let request = Request::post("/graphql").header(header::ORIGIN, KNOWN).body(Body::empty()).unwrap();
     let reply = app.send(request).await;
     assert_eq!((reply.status, cors(&reply.headers).len()), (StatusCode::UNAUTHORIZED, 2));
@@ -77,7 +77,7 @@ async fn other_origins_get_no_cors_headers() {
             assert_ne!(reply.status, StatusCode::NO_CONTENT);
         }
     }
-    // And where none is named, to nobody.
+    // Without configured origins, no page gets headers.
     let app = App::new().await;
     for reply in [preflight(&app, KNOWN).await, ask(&app, KNOWN).await] {
         assert_eq!(cors(&reply.headers), [""; 0]);

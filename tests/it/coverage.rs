@@ -1,4 +1,4 @@
-//! How far the country has come: figures, targets, agreements and curves, for each scope.
+//! Coverage: counts, targets, commitments and trends, for each scope.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use participant_registry::store::coverage::{self, Figures, Part};
 use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, Value, json, row};
 
-/// A tree of channels, and people of two provinces, three segments and several days. Somebody works twice.
+/// A tree of channels, and people of two provinces, three segments and several days. One person has two enrollments.
 async fn populated() -> App {
     let app = App::new().await;
     let open = "mutation ($input: OpenChannelInput!) { openChannel(input: $input) { errors { code } } }";
@@ -47,7 +47,7 @@ async fn populated() -> App {
 const COUNTS: &str = "query ($filter: CoverageFilter) { coverage(filterBy: $filter) {
     counts { total registered active inactive ended } } }";
 
-/// All and active people of a filter.
+/// Returns the total and active people of a filter.
 async fn people(app: &App, token: &str, filter: Value) -> (i64, i64) {
     let data = app.ask_as(token, COUNTS, json!({"filter": filter})).await;
     let counts = &data["coverage"]["counts"];
@@ -58,7 +58,7 @@ async fn people(app: &App, token: &str, filter: Value) -> (i64, i64) {
 async fn each_person_is_counted_once_under_every_filter() {
     let app = populated().await;
     let token = app.administrator().await;
-    // What is folded and what is not are read together.
+    // Counts add the folded counters and the pending deltas.
     for folded in [false, true] {
         if folded {
             app.fold().await;
@@ -77,7 +77,7 @@ async fn each_person_is_counted_once_under_every_filter() {
             (json!({"channelCode": "KW-1", "channelKind": ["BRANCH"]}), (3, 2)),
             (json!({"segment": ["WAGE_EARNER"]}), (5, 0)),
             (json!({"segment": ["SELF_EMPLOYED"]}), (6, 6)),
-            // The one who is both is one, and active.
+            // The person with two segments counts once, as active.
             (json!({"segment": ["SELF_EMPLOYED", "WAGE_EARNER"]}), (10, 6)),
             (json!({"segment": ["CONSTRUCTION"]}), (1, 1)),
         ] {
@@ -290,7 +290,7 @@ async fn commitments_show_how_many_people_are_enrolled_and_active() {
         app.ask(onboard, json!({"v": input})).await;
     }
     assert_eq!(bars().await, json!([bar("CIVIL_SERVANTS", 8_000, 4, 2), rest[0], rest[1]]));
-    // Who may not see coverage sees what was promised.
+    // Roles that may not read coverage see only the promised headcount.
     let auditor = app.token(Role::Auditor, TokenScope::default()).await;
     assert_eq!(app.refused(&auditor, query, json!({})).await, "FORBIDDEN");
 }
@@ -368,7 +368,7 @@ async fn sql_conditions_and_row_security_alone_return_the_same_counts() {
                 let part = Part::default();
                 let first = app.database.reading(&administrator);
                 let first = coverage::figures(&first, &scoped, &part, as_of).await.unwrap();
-                // The statements of somebody who sees everything, of the tables that this role reads.
+                // Runs an administrator's statements in a scoped session, so that row security alone applies.
                 let through = app.database.reading(&scoped);
                 let everything = if name == "province" { None } else { Some(all_channels(&app)) };
                 let part = Part { channels: everything, ..part };
@@ -395,7 +395,7 @@ async fn subscribers_with_the_same_scope_share_one_query() {
     };
     let followers: Vec<_> = [&administrator, &officer].into_iter().cycle().take(32).collect();
     let part = Part::default();
-    // Held, as a follower holds it.
+    // Kept alive, as a subscriber does.
     let watches: Vec<_> = followers.iter().map(|actor| app.database.watched.of(actor, &part, None)).collect();
     let read = followers.iter().zip(&watches).map(|(actor, watch)| {
         let session = app.database.reading(actor);

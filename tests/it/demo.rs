@@ -1,11 +1,11 @@
-//! The synthetic register: what is loaded by `COPY` is what the actions would have left.
+//! The demonstration data: `COPY` loads the same rows that mutations would have written.
 
 use participant_registry::demo::{BRANCH, CLOSED_OUTLET, DemoError, DemoSize, GOVERNMENT_UNIT, load};
 use sqlx::PgPool;
 
 use crate::support::App;
 
-/// Present figures that are not what people and enrollments say, counted here without the program's own rules.
+/// Finds counters that disagree with people and enrollments. Counts here without the program's own rules.
 const MISCOUNTED: &str = "
     with best as (
         select e.participant_id, min(case e.status when 'ACTIVE' then 1 when 'REGISTERED' then 2 when 'INACTIVE' then 3
@@ -41,7 +41,7 @@ const MISCOUNTED: &str = "
     select count(*) from ((table counted except (select * from kept where persons <> 0))
                           union all ((select * from kept where persons <> 0) except table counted)) d";
 
-/// Rows that no way through the actions would have left, by what is wrong with them.
+/// Finds rows that no mutation could have written, by the rule that they break.
 const IMPOSSIBLE: &str = "
     select 'deltas' as what, count(*) from count_delta
     union all select 'status', count(*) from participant p
@@ -89,7 +89,7 @@ const IMPOSSIBLE: &str = "
     union all select 'indexes', (select count(*) from pg_index where not indisvalid or not indisready)
         + (select count(*) from pg_constraint where not convalidated)";
 
-/// Every index, constraint and table under forced row security, as the catalogue tells them.
+/// Lists every index, constraint and table with forced row security, from the catalogue.
 const SHAPE: &str = "
     select pg_get_indexdef(indexrelid) from pg_index where indrelid::regclass::text !~ '^pg_'
     union all

@@ -1,4 +1,4 @@
-//! Enrolling one person: what is taken, what is refused and why, and what races come to.
+//! Enrolling one person: what is accepted, what is refused and why, and races.
 
 use domain::actor::Role;
 
@@ -65,7 +65,7 @@ async fn a_known_person_gets_a_further_enrollment_and_is_still_one_person() {
     let (mill, port) = (app.employer("Pabrik Satu").await, app.employer("Pelabuhan Dua").await);
     let person = Person::new(&first);
     let id = app.enrolled(&person).await;
-    // Under another spelling and with a title, as lists have it.
+    // Another spelling and a title, as in real lists.
     let at_mill = person
         .clone()
         .at(&mill)
@@ -185,7 +185,7 @@ async fn contributions_follow_the_law_of_the_first_day_and_migrants_pay_once() {
     ]);
     assert_eq!(due(employed("2020-07-31")).await, normal);
     assert_eq!(due(employed("2021-02-01")).await, normal);
-    // PP 49/2020 left a hundredth.
+    // PP 49/2020 reduced contributions to one percent.
     let end = json!("2021-01-31");
     let relief = json!([
         amount(48, 0, "MONTHLY", "JKK-PU-1-RELIEF", end.clone()),
@@ -198,7 +198,7 @@ async fn contributions_follow_the_law_of_the_first_day_and_migrants_pay_once() {
         amount(0, 0, "ONCE", "JKM-PMI", always)
     ]);
     assert_eq!(due(migrant).await, once);
-    // Whose income is not known owes what does not depend on it.
+    // Without a known income, only the amounts that do not depend on it are due.
     let own = due(Person::new(&channel)).await;
     assert_eq!(own, json!([amount(0, 6_800, "MONTHLY", "JKM-BPU", Value::Null)]));
 }
@@ -258,7 +258,7 @@ async fn a_service_number_belongs_to_one_person() {
     let payload = app.enroll(&other).await;
     assert_eq!(codes(&payload["errors"]), ["IDENTITY_MISMATCH"]);
     assert_eq!(payload["errors"][0]["path"], json!(["civilServant", "serviceNumber"]));
-    // Its identity number was not kept: the person can be enrolled under the right service number.
+    // The refused form did not claim the identity number: the person can be enrolled with the right service number.
     app.enrolled(&other.with("civilServant", json!({"serviceNumber": "198508022008012002"}))).await;
 }
 
@@ -346,9 +346,9 @@ async fn a_person_who_left_cannot_be_enrolled_again_for_the_same_days() {
         assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"], "{first_day}");
         assert!(again["errors"][0]["hint"].as_str().unwrap().contains("or later"), "{again}");
     }
-    // It comes back on the day from which the first enrollment holds no more.
+    // The person may return from the end of the first enrollment on, which is exclusive.
     let (_, second) = app.enrollment(&person.clone().with("startsOn", json!("2014-09-01"))).await;
-    // That was a mistake: the enrollment never held, and does not stand in the way of the right one.
+    // An enrollment made in error is void, so it does not block the right one.
     assert_eq!(app.end(&second, "2014-09-01", "ENROLLED_IN_ERROR").await["errors"], json!([]));
     app.enrolled(&person.with("startsOn", json!("2014-09-01"))).await;
     assert_eq!(app.figures_that_differ().await, 0);

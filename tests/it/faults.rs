@@ -1,4 +1,4 @@
-//! What happens when the database is away, or another process is there too.
+//! An unavailable database, failing statements, and several processes on one database.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ async fn an_unavailable_database_is_a_503_without_database_messages() {
             (&json!("UNAVAILABLE"), &json!(message))
         );
     }
-    // What is in memory is still served.
+    // Data in memory is still served.
     assert_eq!(app.ask("{ provinces { code } }", json!({})).await["provinces"].as_array().unwrap().len(), 34);
     let ready = app.send(Request::get("/readyz").body(Body::empty()).unwrap()).await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);

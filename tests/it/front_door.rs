@@ -1,4 +1,4 @@
-//! The front door: tokens, statuses, bombs. What the endpoint makes of single requests is tested beside its code.
+//! The HTTP endpoint as a whole: query bombs, the playground, the roster template. Unit tests cover single requests.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -55,7 +55,7 @@ async fn the_playground_needs_no_token_and_loads_nothing_from_other_hosts() {
     assert!(
         page.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'self'")
     );
-    // The icon names the language that it is written in.
+    // The inline icon contains the SVG namespace, which is not loaded.
     let html = page.body.as_str().unwrap().replace("http://www.w3.org/2000/svg", "");
     assert!(
         html.contains("/playground/assets/") && !html.contains("http://") && !html.contains("https://"),

@@ -1,4 +1,4 @@
-//! How many workers an employer says it has: who may say so, of which day, and what a licence makes of it.
+//! Declared headcounts: who may declare them, for which day, and their effect on licence clearance.
 
 use domain::actor::Role;
 
@@ -39,14 +39,14 @@ impl App {
         data["registerEmployer"]["employer"]["id"].as_str().unwrap_or_else(|| panic!("{data}")).to_owned()
     }
 
-    /// Somebody who was enrolled with this first contribution, or none; gives the enrollment.
+    /// Enrolls a worker with or without a first contribution. Returns the enrollment.
     async fn worker(&self, employer: &str, starts_on: &str, paid: bool) -> String {
         let person = Person::new("BR-PLG").at(employer).with("startsOn", json!(starts_on));
         self.enrollment(&person.with("firstContributionPaid", json!(paid))).await.1
     }
 }
 
-/// The codes and paths of a payload's errors.
+/// Returns the codes and paths of the errors in a payload.
 fn problems(payload: &Value) -> Vec<(&str, String)> {
     let text =
         |value: &Value| value.as_array().unwrap().iter().map(|p| p.as_str().unwrap().to_owned()).collect();
@@ -78,10 +78,10 @@ async fn a_later_declaration_reveals_partial_registration_and_past_days_keep_the
     assert!(partial["nextStep"].as_str().unwrap().contains("4 of the 10"), "{partial}");
     let before = app.licence(NIB, Some("2014-09-30")).await;
     assert_eq!((&before["decision"], &before["declaredHeadcount"]), (&json!("CLEAR"), &json!(4)));
-    // What is said of an earlier day later on changes those days, and not what counts now.
+    // A later declaration for an earlier day changes those days, but not today.
     assert_eq!(app.declared(&employer, 5, "2014-09-15").await, 10);
     assert_eq!(app.licence(NIB, Some("2014-09-20")).await["decision"], "PARTIAL_WORKERS");
-    // The next step can be followed; of one day the last word counts.
+    // The employer follows the next step. The last declaration for a day counts.
     assert_eq!(app.declared(&employer, 3, "2014-10-01").await, 3);
     assert_eq!(app.licence(NIB, None).await["decision"], "CLEAR");
     let kept =
@@ -107,7 +107,7 @@ async fn asking_for_the_day_before_the_declaration_gives_no_clearance() {
 async fn a_company_whose_workers_have_left_is_clear_after_declaring_none() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
-    // What was declared before the last one left says nothing of the time after.
+    // A declaration made before the last worker left does not cover the time after.
     let employer = app.with_number(NIB, json!(0)).await;
     let enrollment = app.worker(&employer, "2014-09-01", true).await;
     let later = app.on_the_day("2014-10-04T03:00:00Z").await;

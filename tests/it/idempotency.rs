@@ -1,4 +1,4 @@
-//! Daring to retry: a key makes a mutation happen once.
+//! Idempotency keys: a mutation with a key happens once, however often it is sent.
 
 use futures_util::future::join_all;
 
@@ -115,7 +115,7 @@ async fn a_retry_gets_the_first_answer_although_the_rules_have_changed() {
     sqlx::query("update channel set closed_on = '2014-01-01'").execute(&app.sql).await.unwrap();
     app.database.refresh_reference().await.unwrap();
     assert_eq!(app.enroll(&person).await, first);
-    // Another input under the key is judged by the rules of today.
+    // Another input with this key is judged by today's rules.
     let other = person.with("fullName", json!("Siti Rahayu Dua"));
     assert_eq!(codes(&app.enroll(&other).await["errors"]), ["CHANNEL_CLOSED"]);
 }

@@ -1,4 +1,4 @@
-//! Who asks: every token that is not exactly right gets one answer, whatever is wrong with it.
+//! Authentication: every invalid token gets the same answer, whatever is wrong with it.
 
 use axum::http::StatusCode;
 use base64::Engine as _;
@@ -10,10 +10,10 @@ use participant_registry::store::keys::Keys;
 use crate::support::provider::{AUDIENCE, FakeProvider, Published, Signer, seconds_from_now};
 use crate::support::{App, Value, json};
 
-/// The subject of the only client that may come in.
+/// The subject of the only registered client.
 const OPERATOR: &str = "operator";
 
-/// Two keys, a provider that publishes them, and a registry that trusts it and itself.
+/// Two keys, a provider that publishes them, and a registry that trusts the provider and its own tokens.
 struct House {
     app: App,
     provider: FakeProvider,
@@ -54,7 +54,7 @@ impl House {
         self.provider.claims(OPERATOR)
     }
 
-    /// A good token but for one claim.
+    /// Returns a valid token with one changed claim.
     fn with(&self, claim: &str, value: Value) -> String {
         let mut claims = self.claims();
         match value {
@@ -64,7 +64,7 @@ impl House {
         self.rsa.sign(&claims)
     }
 
-    /// A good token without `nbf`, whose `iat` (if any) and `exp` are so many seconds from now.
+    /// Returns a valid token without `nbf`. `iat` (if any) and `exp` are in seconds from now.
     fn only_with(&self, iat: Option<i64>, exp: i64) -> String {
         let mut claims = self.claims();
         let members = claims.as_object_mut().unwrap();
@@ -74,14 +74,14 @@ impl House {
         self.rsa.sign(&claims)
     }
 
-    /// A good token but for its header.
+    /// Returns a valid token with another header.
     fn headed(&self, change: impl FnOnce(&mut Header)) -> String {
         let mut header = self.rsa.header();
         change(&mut header);
         self.rsa.sign_with(&header, &self.claims())
     }
 
-    /// A token signed with whatever somebody may take for a secret.
+    /// Returns a token signed by HMAC with public data, as in an algorithm confusion attack.
     fn confused(&self, secret: &[u8]) -> String {
         let header = Header { kid: Some("rsa-1".to_owned()), ..Header::new(Algorithm::HS256) };
         jsonwebtoken::encode(&header, &self.claims(), &EncodingKey::from_secret(secret)).unwrap()
@@ -239,23 +239,23 @@ async fn every_bad_token_gets_the_same_answer() {
 async fn valid_tokens_are_accepted() {
     let house = House::new().await;
     let good = || house.rsa.sign(&house.claims());
-    // Made when they are shown, because signing takes its time in a debug build.
+    // Signed just before use, because signing is slow in debug builds.
     let tokens: [(&dyn Fn() -> String, &str, &str); 13] = [
         (&good, "The operator", "ADMINISTRATOR"),
         (&|| house.ec.sign(&house.claims()), "The operator", "ADMINISTRATOR"),
         (&|| house.with("aud", json!(["other", AUDIENCE])), "The operator", "ADMINISTRATOR"),
         (&|| house.headed(|header| header.typ = Some("at+jwt".to_owned())), "The operator", "ADMINISTRATOR"),
-        // Clocks may differ by half a minute.
+        // Clocks may differ by up to 30 seconds.
         (&|| house.with("exp", json!(seconds_from_now(-15))), "The operator", "ADMINISTRATOR"),
         (&|| house.with("nbf", json!(seconds_from_now(25))), "The operator", "ADMINISTRATOR"),
         (&|| house.app.token_of("ours"), "Ours", "OFFICER"),
-        // `nbf` and `iat` are optional, and dates may have fractions.
+        // `nbf` and `iat` are optional, and times may have fractions.
         (&|| house.with("nbf", Value::Null), "The operator", "ADMINISTRATOR"),
         (&|| house.only_with(None, 3_600), "The operator", "ADMINISTRATOR"),
         (&|| house.only_with(None, -15), "The operator", "ADMINISTRATOR"),
         (&|| house.with("exp", json!(seconds_from_now(60) as f64 + 0.75)), "The operator", "ADMINISTRATOR"),
         (&|| house.with("nbf", json!(seconds_from_now(-60) as f64 + 0.5)), "The operator", "ADMINISTRATOR"),
-        // What else it says is not read: the row knows.
+        // Other claims are ignored: the client's row decides.
         (&|| house.with("role", json!("AUDITOR")), "The operator", "ADMINISTRATOR"),
     ];
     for (token, name, role) in tokens {

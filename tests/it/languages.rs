@@ -1,4 +1,4 @@
-//! What people read is in their language; codes, paths and statuses are the same in both.
+//! Messages are in the language of the caller; codes, paths and statuses do not depend on it.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};

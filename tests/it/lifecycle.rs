@@ -1,4 +1,4 @@
-//! How enrollments end: by hand, by a death, with their employer; who may end them, and what the figures say after it.
+//! The end of enrollments by a mutation, a death or the closing of an employer: who may end them, and the counts after.
 
 use domain::actor::{Actor, Role, Scope};
 use participant_registry::graphql::node_id;
@@ -7,7 +7,7 @@ use crate::support::app::{codes, problems};
 use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, Value, json};
 
-/// Two months into the story.
+/// Two months after the day on which most tests run.
 const DECEMBER: &str = "2014-12-01T03:00:00Z";
 
 const LIFE: &str = "query ($id: ID!) { participant(by: {id: $id}) { cardNumber status employer { name }
@@ -23,7 +23,7 @@ fn list(values: &Value, field: &str) -> Vec<String> {
     values["nodes"].as_array().unwrap().iter().map(text).collect()
 }
 
-/// What the province of Palembang counts: all, active, registered, inactive and ended.
+/// Returns the counts of South Sumatra: total, active, registered, inactive and ended.
 async fn counts(app: &App) -> [i64; 5] {
     let query = "{ province(code: \"16\") { counts { total active registered inactive ended } } }";
     let counts = app.ask(query, json!({})).await["province"]["counts"].take();
@@ -60,7 +60,7 @@ async fn an_enrollment_ends_on_a_day_and_its_history_names_client_and_time() {
     let of_day = "select coalesce(sum(persons), 0)::bigint from count_delta where effective_on = '2014-11-15' and persons > 0";
     assert_eq!(app.count(of_day).await, 1, "it counts from the day on which it took effect");
     assert_eq!(app.figures_that_differ().await, 0);
-    // Whoever left can come back.
+    // A person who left can return.
     app.enrolled(&Person::new(&channel).at(&employer)).await;
 }
 
@@ -111,7 +111,7 @@ async fn counts_count_people_and_one_active_enrollment_makes_a_person_active() {
     let channel = app.channel("BR-PLG").await;
     let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
     let who = paid(Person::new(&channel));
-    // Self-employed, and a wage earner twice beside it.
+    // One self-employed enrollment and two as a wage earner.
     let (person, of_her_own) = app.enrollment(&who).await;
     let (_, at_musi) = app.enrollment(&who.clone().at(&musi)).await;
     let (_, at_ogan) =
@@ -148,7 +148,7 @@ async fn a_death_ends_all_open_enrollments_and_prevents_new_ones() {
     let found = life(&app, &person).await;
     assert_eq!(list(&found["enrollments"], "status"), ["ENDED"; 3]);
     assert_eq!(list(&found["enrollments"], "endReason"), ["DECEASED"; 3]);
-    // What was recorded after that day and was to begin later ends as soon as it counts.
+    // A future enrollment that was recorded after the death ends on the day on which it would begin.
     assert_eq!(list(&found["enrollments"], "endsOn"), ["2014-12-01", "2014-11-20", "2014-11-20"]);
     let kinds = list(&found["events"], "kind");
     assert_eq!(kinds, ["DIED", "ENDED", "ENDED", "ENDED", "ENROLLED", "ENROLLED", "ENROLLED"]);
@@ -174,7 +174,7 @@ async fn a_death_can_be_recorded_after_all_enrollments_have_ended() {
         assert_eq!(app.end(&enrollment, "2014-11-01", "RESIGNED").await["errors"], json!([]));
         let early = app.end(&enrollment, "2014-10-01", "DECEASED").await;
         assert_eq!(problems(&early), [("OUT_OF_RANGE", "on")]);
-        // Its former employer may not record it, and is told the same whether the person lives or not.
+        // The former employer may not record it, and gets the same answer whether the person lives or not.
         let input = json!({"enrollmentId": enrollment, "on": died_on, "reason": "DECEASED"});
         let partner = app.partner(&musi).await;
         let untold = app.end_as(&partner, input.clone()).await;
@@ -238,7 +238,7 @@ async fn a_payer_learns_of_a_death_only_through_its_own_enrollment() {
         let (reasons, kinds) = (list(&found["enrollments"], "endReason"), list(&found["events"], "kind"));
         assert_eq!((found["status"].clone(), json!(reasons), json!(kinds)), expected);
     }
-    // The second lock says so, too.
+    // Row security agrees.
     for (employer, events) in [(&musi, 2), (&ogan, 2)] {
         let employer = node_id::employer_id(employer).ok();
         let actor = Actor { scope: Scope { employer, ..Scope::default() }, ..Actor::command_line() };
@@ -264,14 +264,14 @@ async fn a_partner_ends_only_its_own_enrollments() {
     assert_eq!(foreign, app.end_as(&partner, end("ZTk5OTkuMQ", "RESIGNED")).await);
     let death = app.end_as(&partner, end(&at_musi, "DECEASED")).await;
     assert_eq!(problems(&death), [("OUT_OF_SCOPE", "reason")]);
-    // A bank takes forms; it does not end what they began.
+    // A bank enrolls people but may not end their enrollments.
     let bank = app.token(Role::Partner, TokenScope { channel: Some(channel), ..TokenScope::default() }).await;
     assert_eq!(
         problems(&app.end_as(&bank, end(&at_musi, "RESIGNED")).await),
         [("OUT_OF_SCOPE", "enrollmentId")]
     );
     let own = app.end_as(&partner, end(&at_musi, "RESIGNED")).await;
-    // It is told of its own enrollment: the person goes on elsewhere.
+    // The partner sees the end of its own enrollment; the person still works elsewhere.
     assert_eq!((&own["errors"], &own["enrollment"]["participant"]["status"]), (&json!([]), &json!("ENDED")));
     assert_eq!(counts(&app).await, [1, 0, 1, 0, 0]);
     let jambi = app.officer(&["15"]).await;
@@ -337,7 +337,7 @@ async fn an_employer_closes_without_open_enrollments_or_ends_them() {
     let (twice, _) = app.enrollment(&who.clone().at(&musi)).await;
     app.enrollment(&who.at(&ogan)).await;
     app.enrollment(&Person::new(&channel).at(&musi)).await;
-    // What is to begin later ends as if it had never been.
+    // A future enrollment becomes void.
     app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-12-10"))).await;
     assert_eq!(problems(&close(&app, &token, &musi, "2014-12-02", true).await), [("OUT_OF_RANGE", "on")]);
     assert_eq!(
@@ -358,7 +358,7 @@ async fn an_employer_closes_without_open_enrollments_or_ends_them() {
     assert_eq!(problems(&close(&app, &token, &musi, "2014-11-21", true).await), [("CONFLICT", "employerId")]);
     let late = app.enroll(&Person::new(&channel).at(&musi)).await;
     assert_eq!(problems(&late), [("CONFLICT", "employerId")]);
-    // With a key the retry of a closing is told what happened, though the employer is closed by now.
+    // A retry with the key returns the first answer although the employer is closed now.
     let empty = app.employer("PT Kosong").await;
     let input = json!({"employerId": empty, "on": "2014-11-20", "idempotencyKey": "closing-of-kosong"});
     let first = app.ask_as(&token, CLOSE, json!({"input": input})).await;
@@ -391,7 +391,7 @@ async fn an_employer_cannot_close_before_the_last_recorded_day_of_its_people() {
         );
         payload["errors"][0]["hint"].as_str().unwrap().to_owned()
     };
-    // Before there was anything to be enrolled in; before they began; and before the last month that was paid for.
+    // Before the programmes existed, before the enrollments began, and before the last paid month.
     assert!(refused("0001-01-01", true).await.contains("1993-02-27"));
     for (on, end) in [("2014-06-30", true), ("2014-07-01", true), ("2014-08-31", false)] {
         assert!(refused(on, end).await.contains("2014-09-01"), "{on}");
@@ -399,7 +399,7 @@ async fn an_employer_cannot_close_before_the_last_recorded_day_of_its_people() {
     assert_eq!(app.count("select count(*) from enrollment where ends_on is null").await, 3);
     assert_eq!(app.count("select count(*) from employer where closed_on is null").await, 1);
     assert_eq!(app.ask(TREND, json!({})).await, before);
-    // Somebody who began later was enrolled in error, and somebody left.
+    // A later enrollment was made in error, and another person left.
     let (_, error) =
         app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-09-20"))).await;
     assert!(refused("2014-09-15", true).await.contains("2014-09-20"));
@@ -475,7 +475,7 @@ async fn a_closing_employer_keeps_no_concurrently_enrolled_person() {
         );
         assert_eq!(closed["errors"], json!([]));
         for reply in enrolled {
-            // Enrolled and ended, refused, or told to come back: then it is refused.
+            // Allowed outcomes: enrolled and ended, refused, or a conflict whose retry is refused.
             let code = &reply.body["errors"][0]["extensions"]["code"];
             assert!(
                 reply.body["data"]["enrollParticipant"].is_object() || code == "UNAVAILABLE",

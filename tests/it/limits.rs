@@ -1,4 +1,4 @@
-//! What a client may spend, how much runs at once, and what is refused when there is more.
+//! The rate limit by cost, the concurrency limit, and their refusals.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn admission(change: impl FnOnce(&mut Admission)) -> Settings {
 
 #[tokio::test]
 async fn answers_report_their_cost_and_a_refused_client_gets_retry_after() {
-    // A point in six seconds: none comes back during the test.
+    // The budget refills one point in six seconds, so none during the test.
     let cost = Cost { per_minute: 10, burst: 30 };
     let app = App::new().await.behind(Settings { cost, ..Settings::default() });
     let token = app.administrator().await;
@@ -35,13 +35,13 @@ async fn answers_report_their_cost_and_a_refused_client_gets_retry_after() {
     assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
     let error = &reply.body["errors"][0]["extensions"];
     assert_eq!((&error["code"], &error["retryable"]), (&json!("COST_LIMIT_REACHED"), &json!(true)));
-    // Twelve points are missing; a moment may have passed.
+    // Twelve points are missing; some time may have passed.
     let seconds: u64 = reply.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
     assert!((60..=72).contains(&seconds), "{seconds}");
     assert_eq!(reply.body["extensions"]["cost"]["left"], 9);
     assert!(reply.body.get("data").is_none());
 
-    // What is cheaper is still answered, and another client has its own points.
+    // A cheaper query is still answered, and another client has its own budget.
     assert_eq!(app.post(&token, "{ viewer { name } }", json!({})).await.status, StatusCode::OK);
     let other = app.token(Role::Officer, TokenScope::default()).await;
     assert_eq!(app.post(&other, page, json!({})).await.status, StatusCode::OK);
@@ -70,11 +70,11 @@ async fn without_a_rate_limit_answers_report_no_cost() {
 #[tokio::test]
 async fn excess_queries_are_refused_at_once_while_a_mutation_still_runs() {
     let app = App::new().await.behind(admission(|admission| {
-        // One place for queries, one that is kept for mutations.
+        // One permit for queries, and one reserved for mutations.
         (admission.running, admission.share_of_writes, admission.queue) = (2, 50, 0);
     }));
     let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
-    // A lock that the query waits for, so that it holds the only place of queries.
+    // The query waits for this lock, so that it holds the only permit for queries.
     let mut lock = app.sql.begin().await.unwrap();
     sqlx::query("lock table employer in access exclusive mode").execute(&mut *lock).await.unwrap();
     let query = "{ employers { nodes { name } } }";
@@ -91,7 +91,7 @@ async fn excess_queries_are_refused_at_once_while_a_mutation_still_runs() {
         assert_eq!(reply.body["data"]["enrollParticipant"]["errors"], json!([]), "{}", reply.body);
         lock.rollback().await.unwrap();
     };
-    // In this order: the first query holds the place before the others are sent.
+    // The first query must hold the permit before the others are sent.
     let (held, ()) = tokio::join!(held, others);
     assert_eq!(held.status, StatusCode::OK, "{}", held.body);
     assert_eq!(app.post(&token, query, json!({})).await.status, StatusCode::OK);

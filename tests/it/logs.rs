@@ -1,4 +1,4 @@
-//! What the program writes about its work holds nobody's data and no secret, at any level.
+//! Logs contain no personal data and no secrets at any level.
 
 use crate::support::builders::row;
 use crate::support::program::Program;
@@ -50,7 +50,7 @@ async fn the_log_has_no_personal_data_tokens_or_keys_at_any_level() {
              Connection: close\r\n\r\n"
         )),
     ];
-    // They were really worked on.
+    // The requests did run.
     assert!(answers[0].contains(r#""errors":[]"#), "{}", answers[0]);
     assert!(answers[1].contains("ALREADY_ENROLLED"), "{}", answers[1]);
     assert!(answers[4].contains("Zubaidah"), "{}", answers[4]);

@@ -1,4 +1,4 @@
-//! What happens when the wire to PostgreSQL is cut, falls silent or leads to a server that takes no writes.
+//! Faults of the connection to PostgreSQL: closed, silent, or to a read-only server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::support::cluster::fresh_database;
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::{App, Person, json};
 
-/// A registry behind a wire, with little patience.
+/// Returns an app that reaches PostgreSQL through a proxy, with short timeouts.
 async fn app_behind_proxy() -> (App, Proxy) {
     let fresh = fresh_database().await;
     let proxy = Proxy::before(&fresh.options).await;
@@ -35,7 +35,7 @@ const PEOPLE: &str = "{ participants { nodes { fullName } } }";
 const ENROLL: &str = "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) {
     participant { id } errors { code } } }";
 
-/// Asks until the registry serves again; the bound only ends a test that has failed.
+/// Polls until the registry serves again. The limit only ends a failed test.
 async fn recovered(app: &App, token: &str) {
     let serves = async { while app.post(token, PEOPLE, json!({})).await.status != StatusCode::OK {} };
     tokio::time::timeout(Duration::from_secs(30), serves).await.expect("the registry serves again");
@@ -48,7 +48,7 @@ async fn a_silent_network_does_not_hold_permits_forever() {
     for _ in 0..3 {
         recovered(&app, &token).await;
         proxy.set(Mode::Silent);
-        // More than there are connections: some wait for an answer that never comes, some for a place.
+        // More requests than connections: some wait for an answer, the others for a connection.
         let replies = join_all((0..8).map(|_| app.post(&token, PEOPLE, json!({})))).await;
         for reply in replies {
             assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -56,7 +56,7 @@ async fn a_silent_network_does_not_hold_permits_forever() {
         }
         proxy.set(Mode::Pass);
         recovered(&app, &token).await;
-        // All places are there again: as many at once as there were.
+        // All permits are back: as many requests can run at once as before.
         let replies = join_all((0..8).map(|_| app.post(&token, PEOPLE, json!({})))).await;
         assert!(replies.iter().all(|reply| reply.status == StatusCode::OK));
     }
@@ -97,7 +97,7 @@ async fn a_connection_lost_during_commit_is_an_error_and_a_retry_returns_the_out
 #[tokio::test]
 async fn a_cancelled_checkout_leaves_no_open_transaction() {
     let (app, _proxy) = app_behind_proxy().await;
-    // Given up after each possible number of steps, with a connection at hand and without one.
+    // Cancels after each possible number of polls, with and without an idle connection.
     for steps in 0..40 {
         if steps % 2 == 0 {
             app.database.writer.begin().await.unwrap().rollback().await.unwrap();
@@ -107,7 +107,7 @@ async fn a_cancelled_checkout_leaves_no_open_transaction() {
             if futures_util::poll!(begin.as_mut()).is_ready() {
                 break;
             }
-            // So often the runtime looks whether anything has arrived.
+            // Lets the runtime poll for I/O events.
             for _ in 0..64 {
                 tokio::task::yield_now().await;
             }
@@ -121,7 +121,7 @@ async fn a_cancelled_checkout_leaves_no_open_transaction() {
                     where datname = current_database() and pid <> pg_backend_pid() and state like 'idle in transaction%'";
         while app.count(open).await > 0 {}
     };
-    // The bound only ends a test that has failed; it is shorter than the server's own limit on idle transactions.
+    // The limit only ends a failed test. It is shorter than the server's timeout of idle transactions.
     tokio::time::timeout(Duration::from_secs(4), ended).await.expect("no transaction stays open");
     let backends = "select count(*) from pg_stat_activity
                     where datname = current_database() and application_name = 'participant-registry'";

@@ -1,4 +1,4 @@
-//! Onboarding civil servants: the 8,000 of South Sumatra, clean and as a spreadsheet really leaves them.
+//! Onboarding civil servants in one request: the clean and the raw roster of South Sumatra.
 
 use std::collections::HashMap;
 
@@ -76,7 +76,7 @@ async fn each_row_of_the_raw_roster_has_the_outcome_of_the_manifest() {
     input["firstContributionPaid"] = json!(true);
     let payload = onboard(&app, &input).await;
     assert_eq!(payload["batch"]["counts"], counts(8_168, 8_072, 0, 96, 24));
-    // At least 0.54 % of the lowest allowance of two million for each of them.
+    // At least 0.54 % of the lowest wage, two million rupiah, for each person.
     assert!(payload["batch"]["monthlyContributions"].as_i64().unwrap() > 8_072 * 10_260);
 
     let manifest = roster::manifest();
@@ -279,7 +279,7 @@ async fn a_person_listed_under_a_former_and_a_current_number_is_enrolled_once() 
         let batch = app.ask(look, json!({"id": payload["batch"]["id"]})).await["onboardingBatch"].take();
         assert_eq!(batch["counts"], expected, "{payload}");
         assert_eq!(batch["byProblem"], json!([{"code": "DUPLICATE_IN_REQUEST", "rows": 1}]));
-        // One of them as self-employed, and each of its numbers stands at an enrollment.
+        // One of the people is self-employed. Both of its numbers are in use.
         let written = if plan_only { 1 } else { 2 };
         assert_eq!(app.count("select count(*) from enrollment").await, written);
         assert_eq!(

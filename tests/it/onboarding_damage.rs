@@ -1,5 +1,4 @@
-//! What a spreadsheet does to a roster on its way: nobody is enrolled under what it made up, and the clerk is told where to
-//! look.
+//! Damage that spreadsheets do to rosters: damaged values enroll nobody, and problems name the line.
 
 use crate::support::onboarding::{HEADER, Onboardings, line, roster, sums};
 use crate::support::{Value, json};
@@ -13,7 +12,7 @@ async fn rows(onboardings: &Onboardings, batch: &str) -> Value {
     onboardings.app.ask_as(&onboardings.sender, ROWS, json!({"id": batch})).await["onboardingBatch"].take()
 }
 
-/// A line whose identity number was kept to 15 digits.
+/// Returns a line whose identity number is rounded to 15 digits.
 fn rounded(n: u32) -> String {
     let mut cells: Vec<String> = line(n * 10).split(';').map(str::to_owned).collect();
     cells[2] = format!("{}0", &cells[2][..15]);
@@ -30,7 +29,7 @@ async fn many_rounded_numbers_stop_a_file_and_a_few_are_flagged() {
         assert_eq!(reply.body["errors"][0]["code"], "IDENTIFIER_DAMAGED_BY_SPREADSHEET");
     }
     assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
-    // Of two or three of them chance may be the reason: they are taken, and marked.
+    // Two or three such numbers may be a coincidence: they are enrolled and flagged.
     let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=3).map(rounded))).await;
     onboardings.work().await;
     let found = rows(&onboardings, &batch).await;
@@ -69,7 +68,7 @@ async fn formula_errors_are_not_accepted_as_names_or_work_units() {
 #[tokio::test]
 async fn a_repeated_number_names_the_line_of_its_first_use() {
     let onboardings = Onboardings::new(2).await;
-    // Two titles and an empty line above, so that lines are not rows.
+    // Two titles and an empty line, so that line numbers differ from row numbers.
     let file = format!("DAFTAR PNS\n\n{}", roster([line(1), line(2), String::new(), line(3), line(2)]));
     let batch = onboardings.sent(json!({"planOnly": false}), &file).await;
     onboardings.work().await;
@@ -91,7 +90,7 @@ async fn ignored_columns_are_named_in_the_upload_answer_and_in_the_plan() {
     let plan = rows(&onboardings, &batch).await;
     assert_eq!((&plan["state"], &plan["ignoredColumns"]), (&json!("AWAITING_APPROVAL"), &ignored));
 
-    // A wage and a work unit by other names are read.
+    // Other names of the wage and work unit columns are recognised.
     let header = HEADER.replace("GAJI POKOK", "PENGHASILAN").replace("UNIT KERJA", "Unit Kerja / SKPD");
     let batch = onboardings.sent(json!({"planOnly": false}), &format!("{header}\n{}\n", line(1))).await;
     onboardings.work().await;
@@ -143,7 +142,7 @@ async fn lines_without_people_are_skipped_and_reported() {
     let told =
         json!([{"code": "INVALID_FORMAT", "severity": "WARNING", "path": ["file"], "message": message}]);
     assert_eq!(plan["problems"], told);
-    // Whoever is without a number could be somebody: that row stays, and stops a file of all or nothing.
+    // A line without a number may still be a person, so it counts as a row and stops an all-or-nothing file.
     let batch =
         onboardings.sent(json!({"allOrNothing": true}), &roster([line(1), "2;;;Budi;;;;".to_owned()])).await;
     onboardings.work().await;

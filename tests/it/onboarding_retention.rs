@@ -1,4 +1,4 @@
-//! What nobody waits for any more ends, and rows as they were sent are not kept for ever.
+//! Retention: abandoned batches expire, and the rows as they were sent are deleted after some time.
 
 use domain::actor::Role;
 use participant_registry::actions::onboarding::retention::{Keeps, Tidied, tidy};
@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use crate::support::onboarding::{Onboardings, line, roster, sums};
 use crate::support::{TokenScope, json};
 
-/// As if so many days had gone by since everything that the batches know of.
+/// Moves all times of batches back by a number of days.
 async fn age_batches(onboardings: &Onboardings, days: u32) {
     let sql = format!(
         "update onboarding_batch set submitted_at = submitted_at - interval '{days} days',
@@ -21,7 +21,7 @@ async fn tidy_counts(onboardings: &Onboardings) -> (u64, u64) {
     (ended, discarded)
 }
 
-/// A batch of two rows that is completed, one of them refused.
+/// Completes a batch of two rows, one of them rejected.
 async fn completed_batch(onboardings: &Onboardings) -> String {
     let bad = line(2).replace(";L;", ";x;");
     let batch = onboardings.sent(json!({"planOnly": false}), &roster([line(1), bad, line(1)])).await;
@@ -58,7 +58,7 @@ async fn the_rows_of_an_ended_batch_expire_but_their_outcomes_remain() {
         assert_eq!((gone.status.as_u16(), &error["extensions"]["code"]), (410, &json!("REPORT_GONE")));
         assert!(error["message"].as_str().unwrap().contains("not kept any more"), "{error}");
     }
-    // Who may not see the batch is not told that there was one.
+    // For a client that may not see the batch, it looks missing.
     let foreign = onboardings.app.officer(&["15"]).await;
     assert_eq!(onboardings.report(&foreign, &batch, None).await.status, 404);
     assert_eq!(tidy_counts(&onboardings).await, (0, 0), "it is done once");
@@ -92,7 +92,7 @@ async fn a_batch_without_file_or_approval_expires() {
     assert_eq!(onboardings.put(&fileless, roster([line(1)])).await.status, 409);
     onboardings.work().await;
     assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
-    // Its rows can still be fetched and sent again, for as long as those of others.
+    // Its rows can still be downloaded and sent again, for as long as those of other batches.
     let report = onboardings.report(&onboardings.sender, &unapproved, None).await.body;
     assert_eq!(report.as_str().unwrap().lines().count(), 4, "{report}");
 }

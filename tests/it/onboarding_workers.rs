@@ -1,4 +1,4 @@
-//! Workers: leases, fences, fairness, and a server that is killed while it works.
+//! Workers of onboarding: leases, fencing, fairness, and kills.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::support::{App, Person, TokenScope, json, row};
 
 const LEASE: Duration = Duration::from_secs(60);
 
-/// As if the worker that has the lease had been silent for so long that it ended.
+/// Expires the lease, as if its worker had been silent.
 async fn expire_lease(onboardings: &Onboardings) {
     sqlx::query("update onboarding_batch set leased_until = now() - interval '1 second' where leased_until is not null")
         .execute(&onboardings.app.sql)
@@ -38,7 +38,7 @@ async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
     expire_lease(&onboardings).await;
     let second = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
     assert!(second.id == first.id && second.epoch > first.epoch);
-    // The first one wakes up: its fence does not open, neither before nor after the second has written.
+    // The first worker resumes. Its fence is refused both before and after the second one has written.
     let holds = async |lease| {
         let mut transaction = database.bulk.begin().await.unwrap();
         let holds = lease::fence(&mut transaction, lease, 1).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
         None,
         "nor does it let go for the second"
     );
-    // Of one checkpoint there is one chunk.
+    // Each checkpoint is taken once.
     sqlx::query("update onboarding_batch set next_row = 6").execute(&onboardings.app.sql).await.unwrap();
     assert!(!holds(second).await);
     sqlx::query("update onboarding_batch set next_row = 1").execute(&onboardings.app.sql).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
     assert_eq!(onboardings.app.count("select count(*) from participant").await, 12);
 }
 
-/// Somebody claims the number of a row and does not say whether it stays: whoever enrolls that row waits.
+/// Claims the number of a row in an open transaction, so that enrolling that row waits.
 async fn hold_up<'a>(onboardings: &'a Onboardings, n: u32) -> sqlx::Transaction<'a, sqlx::Postgres> {
     let number = row(n)["nationalId"].as_str().unwrap().to_owned();
     let index = onboardings.app.database.keys.index(NumberKind::NationalId, &number);
@@ -75,7 +75,7 @@ async fn hold_up<'a>(onboardings: &'a Onboardings, n: u32) -> sqlx::Transaction<
     transaction
 }
 
-/// Until when the only batch is leased.
+/// Returns the end of the lease of the only batch.
 async fn leased_until(conn: &mut sqlx::PgConnection) -> Option<chrono::DateTime<chrono::Utc>> {
     sqlx::query_scalar("select leased_until from onboarding_batch where state = 'APPLYING'")
         .fetch_optional(conn)
@@ -95,7 +95,7 @@ async fn a_chunk_that_outlasts_its_lease_stays_with_its_worker() {
         let pace = WorkerSettings { lease: Duration::from_secs(3), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
         let watch = async {
-            // It is renewed while the chunk waits, for longer than it would hold by itself.
+            // The lease is renewed while the chunk waits for longer than one lease.
             let (mut last, mut renewals) = (None, 0);
             while renewals < 5 {
                 assert!(began.elapsed() < Duration::from_secs(60), "renewed {renewals} times");
@@ -109,7 +109,7 @@ async fn a_chunk_that_outlasts_its_lease_stays_with_its_worker() {
             }
             holding.rollback().await.unwrap();
         };
-        // What is all or nothing is planned first.
+        // All-or-nothing batches are planned first.
         let working = async { while work(database, today, pace, None).await.unwrap() {} };
         tokio::join!(working, watch);
         let done = onboardings.look(&batch).await;
@@ -128,7 +128,7 @@ async fn a_worker_without_its_lease_stops_and_releases_its_locks() {
         let pace = WorkerSettings { lease: Duration::from_millis(300), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
         let takes = async {
-            // Another worker has it, and that is lasting, as soon as the first one is at a chunk.
+            // Another worker takes the lease for good while the first one is working on a chunk.
             let mut taken = 0;
             while taken == 0 {
                 assert!(began.elapsed() < Duration::from_secs(60), "nobody is at it");
@@ -139,7 +139,7 @@ async fn a_worker_without_its_lease_stops_and_releases_its_locks() {
                 tokio::task::yield_now().await;
             }
         };
-        // It ends though what it waits for does not.
+        // The worker ends although the row lock is still held.
         let working = async { while work(database, today, pace, None).await.unwrap() {} };
         tokio::join!(working, takes);
         let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
@@ -166,7 +166,7 @@ async fn two_servers_share_batches_but_never_a_row() {
         employer: onboardings.employer.clone(),
         app: onboardings.app,
     };
-    // Some of the same people, from somebody else.
+    // Another client sends some of the same people.
     batches.push(officer.sent(json!({"planOnly": false}), &roster((40..=100).map(line))).await);
     let onboardings = Onboardings { sender: officer.app.administrator().await, ..officer };
     let serve = async |app: &App| {
@@ -206,7 +206,7 @@ async fn one_batch_per_client_runs_and_the_longest_waiting_is_next() {
     lease::release(&database.control, taken).await.unwrap();
     lease::release(&database.control, others).await.unwrap();
 
-    // A turn of the large one, and the others have theirs before it goes on; every poll sums and nothing goes back.
+    // The other batches get their turns between those of the large one. Counts always sum and never go back.
     let (mut last, mut polls) = ([0; 5], 0);
     while onboardings.work_once().await {
         let found = onboardings.look(&large).await;
@@ -339,7 +339,7 @@ async fn a_file_received_during_a_key_rotation_is_readable_or_refused() {
         (batch, epoch)
     };
     let (first, second) = (begin(first).await, begin(second).await);
-    // What is known of repeated rows is written, sealed under the old key, and not committed when the exchange begins.
+    // The rotation begins while the chunks are written, encrypted with the old key, but not committed.
     let mut transaction = database.bulk.begin().await.unwrap();
     assert!(staging::finish(&mut transaction, &database.keys, first, &received()).await.unwrap());
     let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
@@ -358,7 +358,7 @@ async fn a_file_received_during_a_key_rotation_is_readable_or_refused() {
         .unwrap();
     assert!(staging::open_repeats(&Keys::derive(&[9; 32]), first.0, &sealed).is_ok());
 
-    // Who comes after the exchange with what was sealed before it is told so, and writes nothing.
+    // A process that encrypted before the rotation and writes after it is refused.
     let mut transaction = database.bulk.begin().await.unwrap();
     let late = staging::finish(&mut transaction, &database.keys, second, &received()).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
@@ -390,7 +390,7 @@ async fn repeated_kills_end_with_one_outcome_per_row() {
             move || Program::serve(&settings.each_ref().map(|(name, value)| (*name, value.as_str())))
         });
         let program = program.await.unwrap();
-        // Each server does something, and most are killed in the middle of it.
+        // Each server makes progress, and most are killed in the middle of a chunk.
         let enrolled = loop {
             let found = onboardings.look(&batch).await;
             let counts = sums(&found["counts"]);
@@ -408,7 +408,7 @@ async fn repeated_kills_end_with_one_outcome_per_row() {
             break;
         }
     }
-    // Whatever is left is done by whoever comes.
+    // The next worker does the rest.
     expire_lease(&onboardings).await;
     onboardings.work().await;
     let done = onboardings.look(&batch).await;

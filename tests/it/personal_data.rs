@@ -1,4 +1,4 @@
-//! Numbers, birth dates and wages: all of them or none, by role, right and stated purpose.
+//! Identity numbers, birth dates and wages: all visible or none, by role, right and purpose.
 
 use axum::http::StatusCode;
 use domain::actor::Role;
@@ -8,7 +8,7 @@ use crate::support::{App, Person, TokenScope, Value, json, row};
 const QUERY: &str = "{ viewer { mayReadPersonalData } participants { nodes { nationalId birthDate birthYear
     enrollments { nodes { monthlyWage contributions { worker } civilServant { serviceNumber } } } } } }";
 
-/// A civil servant with a wage, and the id of its employer.
+/// Enrolls a civil servant with a wage. Returns the app and the id of the employer.
 async fn one() -> (App, String) {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah").await);

@@ -1,4 +1,4 @@
-//! The keys of an identity provider: renewed, kept while it is away, and never fetched because somebody makes up names.
+//! The keys of an identity provider: refreshed, kept while it is down, and not fetched for each unknown key id.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::support::{App, json};
 
 const SUBJECT: &str = "payroll";
 
-/// A registry that trusts a provider, and knows one of its clients.
+/// Returns a registry that trusts a provider and has one of its clients.
 async fn trusting(provider: Arc<Provider>, issuer: &str) -> App {
     let app = App::new().await.trusting(Authority::new(false, Some(provider)));
     let input = Input {
@@ -38,13 +38,13 @@ async fn a_new_key_is_fetched_once_and_unknown_key_ids_are_throttled() {
     let app = trusting(fake.open().await.unwrap(), fake.issuer()).await;
     assert_eq!(app.status_of(&old.sign(&fake.claims(SUBJECT))).await, StatusCode::OK);
     assert_eq!(fake.asked(), 1);
-    // The keys change. Everybody with a new token comes at once: one of them fetches for all.
+    // The keys change. Many clients with new tokens arrive at once, and one fetch serves all.
     fake.publish(Published::Keys(vec![new.jwk()]));
     let token = new.sign(&fake.claims(SUBJECT));
     let answers = join_all((0..20).map(|_| app.status_of(&token))).await;
     assert!(answers.iter().all(|&status| status == StatusCode::OK), "{answers:?}");
     assert_eq!(fake.asked(), 2);
-    // The old key is gone with that.
+    // The old key is no longer valid.
     assert_eq!(app.status_of(&old.sign(&fake.claims(SUBJECT))).await, StatusCode::UNAUTHORIZED);
     let made_up: Vec<String> =
         (0..100).map(|n| Signer::rsa(&format!("made-up-{n}")).sign(&fake.claims(SUBJECT))).collect();
@@ -128,7 +128,7 @@ async fn keys_are_refreshed_periodically() {
     let opened = Provider::open(settings).await.unwrap();
     let app = trusting(Arc::clone(&opened), fake.issuer()).await;
     tokio::spawn(Authority::new(false, Some(opened)).renew_keys());
-    // The same name for another key: no token tells of it.
+    // Another key with the same id: no token triggers a fetch.
     fake.publish(Published::Keys(vec![new.jwk()]));
     let (before, after) = (old.sign(&fake.claims(SUBJECT)), new.sign(&fake.claims(SUBJECT)));
     let renewed = async {

@@ -1,4 +1,4 @@
-//! Counting everybody anew finds whatever is kept beside people and enrollments and says something else.
+//! A recount finds every stored value that disagrees with the people and enrollments that it derives from.
 
 use participant_registry::actions::lapse::lapse;
 

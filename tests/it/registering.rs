@@ -1,4 +1,4 @@
-//! Registering employers and associations, opening channels.
+//! Registering employers and associations, and opening channels.
 
 use crate::support::app::codes;
 use crate::support::{App, Value, json};

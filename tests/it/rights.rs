@@ -1,4 +1,4 @@
-//! The table of rights, asked of the real router: each root field and each field of what has an id, as each role.
+//! The table of rights on the real router: each root field, and each field of each node type, as each role.
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
@@ -10,7 +10,7 @@ use domain::actor::Role;
 use crate::support::statements::sent;
 use crate::support::{App, TokenScope, json};
 
-/// The types of the schema.
+/// Returns the types of the schema.
 struct Schema(Vec<TypeDefinition>);
 
 impl Schema {
@@ -34,7 +34,7 @@ impl Schema {
         }
     }
 
-    /// The types that have an id.
+    /// Returns the types that implement Node.
     fn nodes(&self) -> Vec<&str> {
         let is_node = |definition: &&TypeDefinition| match &definition.kind {
             TypeKind::Object(object) => object.implements.iter().any(|name| name.node == "Node"),
@@ -43,7 +43,7 @@ impl Schema {
         self.0.iter().filter(is_node).map(|definition| definition.name.node.as_str()).collect()
     }
 
-    /// A selection of a field that the validator lets pass.
+    /// Returns a valid selection of a field.
     fn select(&self, field: &FieldDefinition) -> String {
         let arguments: Vec<String> = field.arguments.iter().filter_map(|a| self.argument(&a.node)).collect();
         let arguments =
@@ -55,7 +55,7 @@ impl Schema {
         format!("{}{arguments}{inside}", field.name.node)
     }
 
-    /// A required argument, with some value of its type.
+    /// Returns a required argument with a value of its type.
     fn argument(&self, argument: &InputValueDefinition) -> Option<String> {
         let is_required = !argument.ty.node.nullable && argument.default_value.is_none();
         is_required.then(|| format!("{}: {}", argument.name.node, self.value(&argument.ty.node.base)))
@@ -68,7 +68,7 @@ impl Schema {
             Some(TypeKind::InputObject(input)) => {
                 let mut fields: Vec<String> =
                     input.fields.iter().filter_map(|field| self.argument(&field.node)).collect();
-                // Of those of which exactly one is given.
+                // A OneOf input takes exactly one field.
                 if fields.is_empty() && name.ends_with("Key") {
                     let field = &input.fields[0].node;
                     fields.push(format!("{}: {}", field.name.node, self.value(&field.ty.node.base)));
@@ -100,7 +100,7 @@ async fn token(app: &App, role: Role) -> String {
     app.token(role, scope).await
 }
 
-/// Asks, and expects what the table says; what is refused costs no statement.
+/// Sends a query and checks the result against the table. A refusal must run no statement.
 async fn as_the_table_says(app: &App, token: &str, role: Role, of: &str, field: &str, query: &str) {
     let may = operation_of(of, field).is_some_and(|operation| operation.is_selectable_by(role));
     let (reply, statements) = sent(app.post(token, query, json!({}))).await;

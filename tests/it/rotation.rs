@@ -1,4 +1,4 @@
-//! The identity key is exchanged for another one, and nobody is lost or enrolled twice by it.
+//! Rotation of the identity key: nobody is lost or enrolled twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::support::{App, Person, Value, json};
 const ENROLL: &str = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
     participant { id nationalId } errors { code } } }";
 
-/// The key of the tests and the one that comes after it.
+/// Returns a ring with the old and the new key.
 fn ring() -> KeyRing {
     KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) }
 }
@@ -28,12 +28,12 @@ async fn exchange(app: &App) -> Result<Rotated, RotationError> {
     rotate(&mut connection, &ring(), |_| {}).await
 }
 
-/// A process that was started with both keys.
+/// Returns a process that was started with both keys.
 async fn restarted(app: &App) -> App {
     app.process_with(ring()).await
 }
 
-/// Somebody's payload, whatever the status.
+/// Enrolls a person and returns the response, whatever its status.
 async fn enroll(app: &App, person: &Person) -> (StatusCode, Value) {
     let token = app.administrator().await;
     let mut reply = app.post(&token, ENROLL, json!({"input": person.0})).await;
@@ -65,7 +65,7 @@ async fn everyone_is_found_and_shown_under_the_new_key() {
     assert_eq!(rotated, expected);
 
     let after = restarted(&app).await;
-    // A retry is told what happened, and the same person again is the same person.
+    // A retry gets the first answer, and the person is recognised.
     assert_eq!(enroll(&after, &person).await, (StatusCode::OK, first.clone()));
     let (_, again) = enroll(&after, &person.clone().with("idempotencyKey", json!("rotation-0000002"))).await;
     assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
@@ -76,7 +76,7 @@ async fn everyone_is_found_and_shown_under_the_new_key() {
     assert_eq!(codes(&repeated["errors"]), ["CONFLICT"]);
     let onboarded = after.ask(onboard, json!({"input": input})).await;
     assert_eq!(onboarded["onboardCivilServants"]["batch"]["counts"]["enrolled"], 0);
-    // The old key opens nothing any more, and is not exchanged twice.
+    // The old key decrypts nothing any more, and rotating again does nothing.
     let opened = Database::open(app.options(), Keys::derive(&[7; 32]), PoolSettings::default()).await;
     assert!(matches!(opened, Err(OpenError::WrongKey)));
     assert!(matches!(exchange(&after).await, Err(RotationError::NotThePrevious)));
@@ -88,7 +88,7 @@ async fn former_numbers_are_found_and_shown_under_the_new_key() {
     let person = Person::new(&app.channel("BR-PLG").await);
     let id = app.enrolled(&person).await;
     let (first, second) = (person.0["nationalId"].clone(), json!("1671014208859991"));
-    // There, back again and there: both numbers stand sealed more than once, and are claimed once.
+    // Two corrections back and forth: both numbers are stored several times but claimed once.
     for number in [&second, &first, &second] {
         let payload = app.correct(&id, json!({"nationalId": number})).await;
         assert_eq!(payload["errors"], json!([]));
@@ -128,7 +128,7 @@ async fn a_process_with_the_old_key_writes_nothing_and_exits() {
     assert_eq!(app.post(&token, employer, json!({})).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(app.count("select count(*) from participant").await, 1);
     assert_eq!(app.count("select count(*) from employer").await, 0);
-    // The bound only ends a test that has failed.
+    // The limit only ends a failed test.
     tokio::time::timeout(Duration::from_secs(30), app.database.key_exchanged()).await.expect("it is heard");
     following.abort();
 }
@@ -150,7 +150,7 @@ async fn enrolling_during_a_key_rotation_enrolls_once() {
         let (now, told) = enroll(&after, person).await;
         assert_eq!((now, told["errors"].clone()), (StatusCode::OK, json!([])));
         if *status == StatusCode::OK {
-            // Read after the exchange, the number stays closed to a process with the old key; who it is, is told.
+            // After the rotation, a process with the old key cannot decrypt the number, but still returns the person.
             assert_eq!(told["participant"]["id"], answer["participant"]["id"]);
         }
     }

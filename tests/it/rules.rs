@@ -1,4 +1,4 @@
-//! Rules are rows: whoever edits one has changed the registry, without a release and without a restart.
+//! Rules are rows: editing one changes the registry without a release or a restart.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ async fn an_edited_rule_applies_to_every_process_at_once() {
             Some(5),
         ),
     ] {
-        // The bound only ends a test that has failed. Said again, because nobody listens at first.
+        // The limit only ends a failed test. Sends the notification again, because nothing listens at first.
         let heard = async {
             while months() != grace {
                 sqlx::query(statement).execute(&app.sql).await.unwrap();

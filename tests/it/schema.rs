@@ -1,4 +1,4 @@
-//! The schema in the repository is the one that the program serves, and keeps what was promised to clients.
+//! The committed schema equals the served one and keeps its promises to clients.
 
 use participant_registry::graphql::sdl;
 
@@ -35,7 +35,7 @@ async fn every_type_field_argument_and_value_has_a_description() {
     };
     for kind in data["__schema"]["types"].as_array().unwrap() {
         let name = kind["name"].as_str().unwrap();
-        // Of the language itself.
+        // Types of GraphQL itself.
         if name.starts_with("__") || ["Int", "Float", "String", "Boolean", "ID"].contains(&name) {
             continue;
         }

@@ -5,7 +5,7 @@ use domain::actor::Role;
 use crate::support::app::problems;
 use crate::support::{App, Person, TokenScope, Value, json};
 
-/// Two months into the story.
+/// Two months after the day on which most tests run.
 const DECEMBER: &str = "2014-12-01T03:00:00Z";
 
 const TRANSFER: &str = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) {
@@ -25,7 +25,7 @@ fn form(enrollment: &str, employer: &str, on: &str) -> Value {
     json!({"enrollmentId": enrollment, "employerId": employer, "channelCode": "BR-LHT", "on": on})
 }
 
-/// An app in December with two channels and two employers.
+/// Returns an app in December with two channels and two employers.
 async fn scene() -> (App, [String; 2]) {
     let app = App::on(DECEMBER).await;
     app.channel("BR-PLG").await;

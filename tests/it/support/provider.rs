@@ -1,4 +1,4 @@
-//! An identity provider on this machine, which counts how often it is asked, and keys to sign with.
+//! A local identity provider that counts requests, and keys to sign tokens with.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,10 +19,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-/// What its tokens for the registry have as `aud`.
+/// The `aud` claim of its tokens.
 pub const AUDIENCE: &str = "registry-of-the-test";
 
-/// A key with a name.
+/// A signing key with a key id.
 #[derive(Clone)]
 pub struct Signer {
     pub kid: String,
@@ -39,7 +39,7 @@ impl Signer {
         Self::of(kid, include_str!("../keys/rsa_two.pem"))
     }
 
-    /// Of 1024 bits.
+    /// Returns an RSA key of 1024 bits.
     pub fn weak(kid: &str) -> Self {
         Self::of(kid, include_str!("../keys/rsa_weak.pem"))
     }
@@ -54,7 +54,7 @@ impl Signer {
         Self { kid: kid.to_owned(), algorithm: Algorithm::RS256, key }
     }
 
-    /// The public half, as a provider publishes it.
+    /// Returns the public key as a JWK.
     pub fn jwk(&self) -> Value {
         let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a public key");
         let mut jwk = serde_json::to_value(jwk).expect("a JSON Web Key");
@@ -63,7 +63,7 @@ impl Signer {
         jwk
     }
 
-    /// The header of its tokens.
+    /// Returns the header of its tokens.
     pub fn header(&self) -> Header {
         Header { kid: Some(self.kid.clone()), ..Header::new(self.algorithm) }
     }
@@ -77,20 +77,20 @@ impl Signer {
     }
 }
 
-/// What stands between the lines that begin with dashes.
+/// Decodes PEM to DER.
 fn der(pem: &str) -> Vec<u8> {
     let text: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     STANDARD.decode(text).expect("a key as PEM")
 }
 
-/// Seconds from now, by the system: tokens hold in its time.
+/// Returns a Unix time in seconds from now. Tokens are checked against the system clock.
 pub fn seconds_from_now(seconds: i64) -> i64 {
     #[expect(clippy::disallowed_methods, reason = "a token holds in the system's time")]
     let now = Utc::now();
     now.timestamp() + seconds
 }
 
-/// A provider.
+/// A running identity provider.
 pub struct FakeProvider {
     address: String,
     published: Arc<Mutex<Published>>,
@@ -98,7 +98,7 @@ pub struct FakeProvider {
     serving: AbortHandle,
 }
 
-/// What it answers where its keys are.
+/// Its answer to a request for its keys.
 #[derive(Clone)]
 pub enum Published {
     Keys(Vec<Value>),
@@ -133,17 +133,17 @@ impl FakeProvider {
         &self.address
     }
 
-    /// Publishes something else from now on.
+    /// Replaces the published keys.
     pub fn publish(&self, published: Published) {
         *self.published.lock().unwrap() = published;
     }
 
-    /// How often it was asked for its keys.
+    /// Returns the number of requests for its keys.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Nobody answers any more.
+    /// Stops the provider.
     pub fn leave(&self) {
         self.serving.abort();
     }
@@ -163,13 +163,13 @@ impl FakeProvider {
         Provider::open(self.settings()).await
     }
 
-    /// As its address says, and not its description.
+    /// Uses the given address of the keys instead of the discovery document.
     pub async fn open_at(&self, address: &str) -> Result<Arc<Provider>, ProviderError> {
         let source = KeySource::Url(address.parse::<Uri>().unwrap());
         Provider::open(ProviderSettings { source, ..self.settings() }).await
     }
 
-    /// What a good token of this provider says.
+    /// Returns the claims of a valid token of this provider.
     pub fn claims(&self, subject: &str) -> Value {
         json!({"iss": self.address, "aud": AUDIENCE, "sub": subject, "iat": seconds_from_now(-600),
                "nbf": seconds_from_now(-600), "exp": seconds_from_now(3_600)})
