@@ -60,8 +60,7 @@ impl Registers {
             ClusterSettings { database: "registry", durability: Durability::Durable },
         )
         .await?;
-        let key: String = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
-        fs::write(folder.join("registry.key"), key)?;
+        fs::write(folder.join("registry.key"), hex::encode(SECRET))?;
         let mut connection = connect(&cluster.options()).await?;
         let pgbench = pgbench::find(&mut connection).await?;
         connection.close().await?;

@@ -118,10 +118,7 @@ async fn judge<'a>(
 }
 
 fn parse_sha256(text: &str) -> Result<Vec<u8>, Problem> {
-    let digits = text.as_bytes();
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let is_hexadecimal = digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit);
-    let bytes = is_hexadecimal.then(|| digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>()).flatten();
+    let bytes = hex::decode(text).ok().filter(|bytes| bytes.len() == 32);
     bytes.ok_or_else(|| {
         let message = "A SHA-256 has 64 hexadecimal digits.";
         Problem::error(ProblemCode::InvalidFormat, "sha256", message).hint("sha256sum FILE prints it.")

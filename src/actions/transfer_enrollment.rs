@@ -184,7 +184,7 @@ impl EnrollmentTransfer<'_> {
             status: timeline.status(),
             civil_servant: held.civil_servant,
             province_id: person.province_id,
-            programmes: array_literal(row.programmes.iter().map(|programme| programme.as_str())),
+            programmes: array_literal(&row.programmes),
             service_number: row.service_number.clone(),
             work_unit: None,
             grade: row.grade.clone(),

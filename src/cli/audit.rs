@@ -162,7 +162,7 @@ fn text_of(moment: DateTime<Utc>) -> String {
 
 /// A hash as people copy it.
 pub fn hexadecimal(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(hash)
 }
 
 /// A head, or the last one in a file of them.
@@ -180,9 +180,8 @@ fn read_head(text: &str) -> anyhow::Result<Hash> {
 
 fn last_hash(text: &str) -> Option<Hash> {
     text.split_whitespace().rev().find_map(|word| {
-        let is_hash = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let digit = |at: usize| u8::from_str_radix(&word[2 * at..2 * at + 2], 16).ok();
-        if !is_hash { None } else { Some(std::array::from_fn(|at| digit(at).unwrap_or_default())) }
+        let mut hash = Hash::default();
+        hex::decode_to_slice(word, &mut hash).ok().map(|()| hash)
     })
 }
 

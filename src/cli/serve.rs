@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use strum::VariantArray as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -261,11 +262,11 @@ fn demo_clients() -> Vec<(&'static str, Wanted)> {
             Role::Analyst => ("Analyst: figures only", Scope::default()),
             Role::Auditor => ("Auditor", Scope::default()),
         };
-        let name = format!("demo-{}", role.as_str().to_lowercase());
+        let name = format!("demo-{}", role.to_string().to_lowercase());
         let reads_personal_data = role == Role::Administrator;
         (label, Wanted { name, role, scope, reads_personal_data })
     };
-    Role::ALL.iter().map(of_role).collect()
+    Role::VARIANTS.iter().map(of_role).collect()
 }
 
 /// A token for each of them.

@@ -72,7 +72,7 @@ impl AuditEntry {
 
     /// READ if people's data were read, WRITTEN if they were changed.
     fn outcome(&self) -> &str {
-        self.0.outcome.as_str()
+        self.0.outcome.into()
     }
 
     /// Id of the request, as in the response header `X-Request-Id`.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
+use strum::VariantArray as _;
 
 pub use self::follow::CoverageSubscription;
 use super::argument::{all_of, province_of};
@@ -70,7 +71,7 @@ impl Question {
         });
         let mut segments: Vec<domain_enrollment::Segment> = all_of(filter.segment)?;
         if segments.is_empty() {
-            segments = domain_enrollment::Segment::ALL.to_vec();
+            segments = domain_enrollment::Segment::VARIANTS.to_vec();
         }
         Ok(Self {
             part: Part {
@@ -93,13 +94,13 @@ impl Question {
     fn is_of_everybody(&self) -> bool {
         self.part.channels.is_none()
             && self.part.kinds.is_empty()
-            && self.segments.len() == domain_enrollment::Segment::ALL.len()
+            && self.segments.len() == domain_enrollment::Segment::VARIANTS.len()
     }
 }
 
 /// Returns the groups of workers that make up some segments.
 fn groups_of(segments: &[domain_enrollment::Segment]) -> Vec<WorkerGroup> {
-    WorkerGroup::ALL.iter().copied().filter(|group| segments.contains(&group.segment())).collect()
+    WorkerGroup::VARIANTS.iter().copied().filter(|group| segments.contains(&group.segment())).collect()
 }
 
 /// The part of the population to which targets and published figures apply.
@@ -278,7 +279,7 @@ impl Coverage {
         let caller = caller(ctx);
         let asked = &self.question.part.kinds;
         let counts = self.figures.by_kind(&self.question.groups);
-        let kinds = domain_channel::ChannelKind::ALL.iter().copied();
+        let kinds = domain_channel::ChannelKind::VARIANTS.iter().copied();
         let kinds = kinds.filter(|kind| asked.is_empty() || asked.contains(kind));
         kinds
             .map(|kind| ChannelKindCoverage {

@@ -159,7 +159,7 @@ pub async fn append(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), Stor
         |cell: &_| if let Among::Employer(id, status) = among(cell) { Some((id, status)) } else { None };
     let association =
         |cell: &_| if let Among::Association(id, status) = among(cell) { Some((id, status)) } else { None };
-    let status = |cell: &_| employer(cell).or(association(cell)).map(|(_, status)| status.as_str());
+    let status = |cell: &_| employer(cell).or(association(cell)).map(|(_, status)| <&str>::from(status));
     sqlx::query!(
         "insert into count_delta (province_id, channel_id, standing, employer_id, association_id, status, persons,
                                   effective_on)

@@ -1,5 +1,7 @@
 //! Clients: the row of a client decides what its tokens may do, at once and in every process.
 
+use strum::VariantArray as _;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,7 +127,7 @@ async fn a_process_without_notifications_disables_a_client_within_seconds() {
 async fn only_administrators_manage_clients() {
     let app = App::new().await;
     let id = id_of(app.register("analyst", Role::Analyst, TokenScope::default()).await);
-    for &role in Role::ALL.iter().filter(|&&role| role != Role::Administrator) {
+    for &role in Role::VARIANTS.iter().filter(|&&role| role != Role::Administrator) {
         let scope = match role {
             Role::Partner => {
                 TokenScope { employer: Some(app.employer("Pabrik").await), ..TokenScope::default() }

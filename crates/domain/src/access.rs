@@ -1,21 +1,23 @@
-//! Who may do what: the one table of rights.
+//! The table of rights: which role may do what.
 //!
-//! [`Operation`] is a verb on a group of fields. [`Operation::roles`] says which roles have it, and `FIELDS` which
-//! fields of the API belong to it. What stands in neither is nobody's: a new field or mutation is refused to everybody
-//! until somebody has decided whose it is, and a test says so before that.
+//! An [`Operation`] is a verb on a group of fields. [`Operation::roles`] says which roles have it, and `FIELDS` which
+//! fields of the API belong to it. A field in neither is refused to everybody until it is assigned, and a test
+//! reports it.
 //!
-//! Whose people somebody sees is another question, and each statement's: see [`super::actor::Scope`].
+//! Whose records a client sees is decided by its [scope](super::actor::Scope), in every statement.
+
+use strum::VariantArray as _;
 
 use super::text;
 pub use super::vocabulary::Operation;
 use super::vocabulary::Role;
 
 impl Operation {
-    /// The roles that may do it.
+    /// Returns the roles that have this right.
     pub const fn roles(self) -> &'static [Role] {
         use Role::{Administrator, Analyst, Approver, Auditor, LicensingDesk, Officer, Partner};
         match self {
-            Self::ReadOneself | Self::ReadReference => Role::ALL,
+            Self::ReadOneself | Self::ReadReference => Role::VARIANTS,
             Self::ReadPayers | Self::ReadFigures => &[Administrator, Officer, Partner, Approver, Analyst],
             Self::ReadCoverage => &[Administrator, Officer, Approver, Analyst],
             Self::ReadPeople | Self::ReadOnboarding => &[Administrator, Officer, Partner, Approver],
@@ -33,50 +35,49 @@ impl Operation {
         }
     }
 
-    /// May a role select the fields of this group?
+    /// Returns whether a role may select the fields of this group.
     ///
-    /// Personal data may be selected by whoever sees the person: they are masked or null without the right.
+    /// Personal data may be selected by every role that sees people: without the right they are masked or null.
     pub fn is_selectable_by(self, role: Role) -> bool {
         role.may(if self == Self::ReadPersonalData { Self::ReadPeople } else { self })
     }
 }
 
 impl Role {
-    /// May somebody in this role do that?
+    /// Returns whether the role has a right.
     pub fn may(self, operation: Operation) -> bool {
         operation.roles().contains(&self)
     }
 }
 
-/// The size of the steps in which figures are told to roles that see no people.
+/// Step of the numbers that roles without access to people get.
 const STEP: i64 = 5;
 
 impl Role {
-    /// A number of people as somebody in this role is told it.
+    /// Returns a number of people as this role may see it.
     ///
-    /// Roles that see no people are told multiples of five, rounded down, every figure for itself: one to four people are
-    /// 0, as nobody is. So no cell below five can be told from another one, and neither can it be had as a difference,
-    /// within a row, between overlapping tables (provinces and channels count the same people) or from one day to the
-    /// next: what a sum of such figures leaves open is as large as what each of them does.
+    /// Roles that see no people get each number rounded down to a multiple of five, so that one to four people look
+    /// like nobody. Each number is rounded by itself. Numbers below five can therefore not be found as the difference
+    /// of two others, be it within a row, between overlapping tables (provinces and channels count the same people)
+    /// or between days.
     pub fn told_figure(self, people: i64) -> i64 {
         if self.may(Operation::ReadPeople) { people } else { people.div_euclid(STEP) * STEP }
     }
 }
 
-/// For what somebody reads personal data, in its own words: 3 to 200 printable characters. It is kept with the record of
-/// who read what.
+/// The purpose for which a client reads personal data: 3 to 200 printable characters, stored in the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Purpose(String);
 
 impl Purpose {
-    /// Reads it; blanks around it do not matter. `None`: too short, too long, not printable, or with an identity number
-    /// in it, which has no place in a record.
+    /// Reads a purpose and trims it. Returns `None` if it is too short or too long, has unprintable characters, or
+    /// contains an identity number, which must not enter the audit trail.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text::required(text, 200, "purpose").ok()?;
         (text.chars().count() >= 3).then_some(Self(text))
     }
 
-    /// The words.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -282,10 +283,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn markdown() -> String {
     let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
     let with = |first, rest: &dyn Fn(Role) -> &'static str| {
-        line(std::iter::once(first).chain(Role::ALL.iter().map(|&role| rest(role))).collect())
+        line(std::iter::once(first).chain(Role::VARIANTS.iter().map(|&role| rest(role))).collect())
     };
-    let mut table = with("", &|role| role.as_str()) + &with("---", &|_| "---");
-    for &operation in Operation::ALL {
+    let mut table = with("", &|role| role.into()) + &with("---", &|_| "---");
+    for &operation in Operation::VARIANTS {
         let cell = |role: Role| match (operation, role.may(operation)) {
             (Operation::ReadPersonalData, true) => "with a purpose",
             (Operation::ReadPersonalData, false) if role.may(Operation::ReadPeople) => "masked",
@@ -295,7 +296,7 @@ pub fn markdown() -> String {
             (_, true) => "yes",
             (_, false) => "",
         };
-        table += &with(operation.as_str(), &cell);
+        table += &with(operation.into(), &cell);
     }
     table
 }
@@ -342,7 +343,7 @@ mod tests {
 
     #[test]
     fn the_administrator_may_everything_and_personal_data_are_of_roles_that_see_people() {
-        for &operation in Operation::ALL {
+        for &operation in Operation::VARIANTS {
             assert!(Role::Administrator.may(operation), "{operation}");
         }
         for &role in Operation::ReadPersonalData.roles() {

@@ -1,6 +1,9 @@
-//! Agreements with provincial governments: whom they bring in, how many they promise, and whether they hold on a day.
+//! Cooperation agreements with provincial governments: the groups of workers, the numbers promised, and the status on
+//! a day.
 
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -10,20 +13,28 @@ use super::province::Province;
 use super::text;
 use super::vocabulary::WorkerGroup;
 
-closed_list! {
-    /// Where an agreement stands.
-    AgreementStatus {
-        Planned = "PLANNED",
-        Signed = "SIGNED",
-        InForce = "IN_FORCE",
-        Suspended = "SUSPENDED",
-        Expired = "EXPIRED",
-        Terminated = "TERMINATED",
-    }
+/// Status of an agreement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum AgreementStatus {
+    /// Intended; nothing is signed.
+    Planned,
+    /// Signed, and not in force yet.
+    Signed,
+    /// In force.
+    InForce,
+    /// Does not apply for the time being.
+    Suspended,
+    /// Its last day is over.
+    Expired,
+    /// Ended ahead of its time.
+    Terminated,
 }
 
 impl AgreementStatus {
-    /// How far an agreement is from being in force: of several of a province, the nearest is shown.
+    /// Distance from being in force. Of several agreements of a province, the API shows the nearest.
     fn distance(self) -> u8 {
         match self {
             Self::InForce => 0,
@@ -36,21 +47,28 @@ impl AgreementStatus {
     }
 }
 
-closed_list! {
-    /// Whom an agreement brings in.
-    AgreementScope {
-        CivilServants = "CIVIL_SERVANTS",
-        NonCivilServantStaff = "NON_CIVIL_SERVANT_STAFF",
-        FormalWorkers = "FORMAL_WORKERS",
-        InformalWorkers = "INFORMAL_WORKERS",
-        ConstructionWorkers = "CONSTRUCTION_WORKERS",
-        /// Companies get a licence once they are participants: it counts no people.
-        Licensing = "LICENSING",
-    }
+/// Group of people or companies that an agreement covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum AgreementScope {
+    /// PNS, CPNS and PPPK.
+    CivilServants,
+    /// Workers of the state who are not civil servants.
+    NonCivilServantStaff,
+    /// Wage earners of private employers.
+    FormalWorkers,
+    /// People who work on their own account.
+    InformalWorkers,
+    /// Workers of construction projects.
+    ConstructionWorkers,
+    /// Companies get a licence only as participants. This scope counts no people.
+    Licensing,
 }
 
 impl AgreementScope {
-    /// The workers who belong to it.
+    /// Returns the groups of workers that belong to the scope.
     pub fn groups(self) -> &'static [WorkerGroup] {
         match self {
             Self::CivilServants => &[WorkerGroup::CivilServant],
@@ -63,39 +81,39 @@ impl AgreementScope {
     }
 }
 
-/// How many people of a group were promised, and by when.
+/// A promised number of people of one scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commitment {
-    /// The group.
+    /// The scope.
     pub scope: AgreementScope,
-    /// How many.
+    /// Number of people.
     pub headcount: i32,
-    /// By when.
+    /// Day by which they are to be enrolled.
     pub due_on: Option<NaiveDate>,
 }
 
-/// What an agreement says.
+/// The content of an agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// As it was stated.
+    /// Status as recorded.
     pub status: AgreementStatus,
-    /// When it was signed.
+    /// Day of signature.
     pub signed_on: Option<NaiveDate>,
     /// First day.
     pub valid_from: Option<NaiveDate>,
     /// Last day; `None`: until further notice.
     pub valid_until: Option<NaiveDate>,
-    /// Whom it brings in.
+    /// Scopes that it covers.
     pub scopes: Vec<AgreementScope>,
-    /// How many it promises.
+    /// Promised numbers of people.
     pub commitments: Vec<Commitment>,
-    /// Where it can be read.
+    /// Reference to the published text.
     pub source: String,
 }
 
 impl Terms {
-    /// Where the agreement stands on a day: what its dates say, as far as the stated status leaves that open. A plan and a
-    /// suspension have no dates and hold on every day.
+    /// Returns the status on a day. The recorded status sets the limits, the dates decide within them: an agreement
+    /// recorded as signed is in force from its first day on. `PLANNED` and `SUSPENDED` do not depend on dates.
     pub fn status_on(&self, day: NaiveDate) -> AgreementStatus {
         use AgreementStatus::{Expired, InForce, Planned, Signed, Suspended, Terminated};
         match self.status {
@@ -110,41 +128,42 @@ impl Terms {
     }
 }
 
-/// What was recorded of an agreement at a moment.
+/// One recorded state of an agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgreementState {
-    /// What it says.
+    /// The content.
     pub terms: Terms,
-    /// When that was recorded.
+    /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
 }
 
-/// The cooperation of a provincial government.
+/// An agreement with a provincial government and its recorded history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
     /// Internal id.
     pub id: i64,
-    /// Its number, unique.
+    /// Unique number of the agreement.
     pub number: String,
     /// The province.
     pub province: i16,
-    /// What was recorded of it, oldest first; never empty. The newest counts.
+    /// Recorded states, oldest first. Never empty; the newest applies.
     pub states: Vec<AgreementState>,
 }
 
 impl Agreement {
-    /// What counts.
+    /// Returns the newest recorded state.
     pub fn terms(&self) -> &Terms {
         &self.states.last().expect("an agreement is recorded with its first state").terms
     }
 
-    /// Where it stands on a day.
+    /// Returns the status on a day.
     pub fn status_on(&self, day: NaiveDate) -> AgreementStatus {
         self.terms().status_on(day)
     }
 }
 
-/// The one of several agreements that is in force on a day, or nearest to it; of equals the newest.
+/// Returns the agreement that is in force on a day, or else the one nearest to being so. Among equals the newest
+/// wins.
 pub fn nearest_to_force<A: AsRef<Agreement>>(agreements: &[A], day: NaiveDate) -> Option<&A> {
     agreements.iter().min_by_key(|agreement| {
         let agreement = agreement.as_ref();
@@ -154,21 +173,21 @@ pub fn nearest_to_force<A: AsRef<Agreement>>(agreements: &[A], day: NaiveDate) -
     })
 }
 
-/// The number of an agreement: up to 64 characters, white space folded.
+/// Reads an agreement number of up to 64 characters, with white space folded.
 ///
 /// # Errors
-/// `REQUIRED`, `INVALID_FORMAT`, `OUT_OF_RANGE`.
+/// `REQUIRED`, `INVALID_FORMAT` or `OUT_OF_RANGE`.
 pub fn parse_number(number: &str) -> Result<String, Problem> {
     text::required(number, 64, "number")
 }
 
-/// More people than the country has.
+/// Upper limit of a promised headcount: more people than the country has.
 const MOST: i32 = 300_000_000;
 
-/// Judges what an agreement with a province is said to be, as of today.
+/// Checks the terms of an agreement with a province against today.
 ///
 /// # Errors
-/// All that is wrong with it.
+/// All problems of the terms.
 pub fn judge(terms: Terms, province: Option<&Province>, today: NaiveDate) -> Result<Terms, Vec<Problem>> {
     let mut problems = Vec::new();
     let since = terms.signed_on.or(terms.valid_from).unwrap_or(today);
@@ -201,7 +220,7 @@ fn judge_dates(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem>) {
     use AgreementStatus::{Expired, InForce, Planned, Signed, Suspended, Terminated};
     let Terms { status, signed_on, valid_from, valid_until, .. } = *terms;
     let days = [(signed_on, "signedOn"), (valid_from, "validFrom"), (valid_until, "validUntil")];
-    // That a signing day has not come is said below.
+    // A signing day in the future is reported below.
     let days = days.into_iter().filter_map(|(day, field)| Some((day?, field)));
     let days = days.filter(|&(day, field)| field != "signedOn" || day <= today);
     problems.extend(days.filter_map(|(day, field)| judge_day(day, field, today)));
@@ -251,10 +270,10 @@ fn judge_dates(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem>) {
     }
 }
 
-/// The longest time ahead that an agreement speaks of, in years.
+/// Latest year of any date of an agreement, counted from today.
 const LONGEST: u32 = 50;
 
-/// The problem of a day that nobody means.
+/// Returns the problem of an implausible day.
 fn judge_day(day: NaiveDate, field: &str, today: NaiveDate) -> Option<Problem> {
     let too_late = || {
         let problem = day::too_late(day, field, LONGEST, today)?;
@@ -316,7 +335,7 @@ fn judge_commitments(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem
             let hint = "The day by which the people are to be enrolled.";
             refuse(ProblemCode::Conflict, "dueOn", "It is due before the agreement holds.", hint);
         }
-        // What was terminated had promised for later, and keeps what it promised.
+        // A terminated agreement keeps the promises that it made for later.
         let until = terms.valid_until.filter(|_| terms.status != AgreementStatus::Terminated);
         if commitment.due_on.zip(until).is_some_and(|(due, until)| until < due) {
             let hint = "The day by which the people are to be enrolled.";

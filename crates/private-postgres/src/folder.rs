@@ -275,7 +275,7 @@ fn socket_folder(home: &Path, temporary: &Path) -> Result<PathBuf, PostgresError
 /// A short name for a path, the same in every process and release.
 fn short_name(path: &Path) -> String {
     let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&digest[..8])
 }
 
 #[cfg(test)]

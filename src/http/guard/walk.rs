@@ -8,6 +8,7 @@ use async_graphql::parser::types::{
     Directive, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
 };
 use async_graphql::{Name, Positioned, Value, Variables};
+use strum::VariantArray as _;
 
 use domain::onboarding::MAXIMUM_WORK_UNITS;
 use domain::page::{DEFAULT_SIZE, MAXIMUM_SIZE};
@@ -293,7 +294,7 @@ impl<'a> Walk<'a> {
         match field.name.node.as_str() {
             "provinces" => PROVINCES,
             "byWorkUnit" => MAXIMUM_WORK_UNITS,
-            "byProblem" => ProblemCode::ALL.len(),
+            "byProblem" => ProblemCode::VARIANTS.len(),
             "nodes" if field.get_argument("ids").is_some() => MAXIMUM_SIZE,
             name if PAGES.contains(&name) => {
                 let size = ["first", "last"].into_iter().find_map(|name| field.get_argument(name));
@@ -469,7 +470,7 @@ mod tests {
             1 + 10 * (2 + 5 * 2)
         );
         assert_eq!(cost("{onboardingBatch{byWorkUnit{workUnit counts{received}}}}"), 1 + 500 * 2 + 1);
-        let codes = ProblemCode::ALL.len() as u32;
+        let codes = ProblemCode::VARIANTS.len() as u32;
         assert_eq!(cost("{onboardingBatches(first: 3){nodes{byProblem{rows}}}}"), 1 + 3 * (codes + 2));
         assert_eq!(cost("{__schema{queryType{name}}}"), 1 + 500 + 2);
         let sent = value!({ "v": "x".repeat(10 * 1_024) });

@@ -138,7 +138,7 @@ pub fn roster(lines: impl IntoIterator<Item = String>) -> String {
 
 /// Returns the SHA-256 digest in hexadecimal.
 pub fn sha256(file: &str) -> String {
-    Sha256::digest(file.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(file))
 }
 
 /// Returns the counts after checking their sum.

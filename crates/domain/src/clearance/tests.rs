@@ -20,11 +20,11 @@ fn rules() -> Rulebook {
         ground,
         percent: if ground == Ground::PartialWorkers { 90 } else { 0 },
         valid_days: if ground == Ground::NoWorkersYet { 3 } else { 7 },
-        citation: citation(ground.as_str()),
+        citation: citation(ground.into()),
     };
     Rulebook {
         graces: vec![GraceRule { segment: SEGMENT, months: 3, citation: citation("GRACE") }],
-        clearances: Ground::ALL.iter().map(rule).collect(),
+        clearances: Ground::VARIANTS.iter().map(rule).collect(),
         licences: vec![citation("SIUP")],
         ..Rulebook::default()
     }

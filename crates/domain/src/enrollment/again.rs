@@ -1,23 +1,24 @@
-//! What the enrollments that a person has or had say to one more.
+//! Repeated enrollments: whether a new enrollment repeats one that the person has or had.
 
 use crate::count::Held;
 use crate::problem::{Problem, ProblemCode};
 use crate::vocabulary::EndReason;
 
-/// What stands in the way of one more enrollment in the same segment with the same payer; what is open counts first.
+/// Why a new enrollment repeats an existing one in the same segment with the same payer. An open enrollment takes
+/// precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Again {
-    /// One is open.
+    /// The existing enrollment is open.
     Open,
-    /// One has ended that would cover some of the same days, or is the same, from the same first day: whoever has left
-    /// does not come back by a form that was sent before.
+    /// The existing enrollment has ended, but covers some of the same days or had the same first day. A person who
+    /// left is not enrolled again by a form sent before.
     Ended,
 }
 
 impl Again {
-    /// Judges a new enrollment by those of the person. `None`: it is a further one, with another payer or after an end.
+    /// Compares a new enrollment with those of the person. Returns `None` if it repeats none.
     ///
-    /// What was enrolled in error never was, and is sent again as it is right.
+    /// Enrollments that ended as `ENROLLED_IN_ERROR` are ignored.
     pub fn judge<'a>(held: impl IntoIterator<Item = &'a Held>, new: &Held) -> Option<Self> {
         let day = new.timeline.starts_on;
         let is_alike = |held: &&Held| {
@@ -28,7 +29,7 @@ impl Again {
         };
         let judge = |held: &Held| match held.timeline.ends_on {
             None => Some(Self::Open),
-            // Also one that ended on its first day: it held on no day, and was asked for by this form all the same.
+            // This includes one that ended on its first day: it covered no day, but this form had asked for it.
             Some(_) if held.timeline.starts_on == day => Some(Self::Ended),
             Some(_) => held.timeline.holds_on_or_after(day).then_some(Self::Ended),
         };
@@ -36,12 +37,12 @@ impl Again {
     }
 }
 
-/// The problem of a form of somebody who had this enrollment, and has left since.
+/// Returns the problem of a form for an enrollment that has ended since.
 pub fn ended_since() -> Problem {
-    let message = "The person had this enrollment, and it has ended since. Nothing was changed.";
+    let message = "The person had this enrollment, and it has ended. Nothing was changed.";
     Problem::error(ProblemCode::AlreadyEnrolled, "startsOn", message).hint(
-        "For somebody who has come back, give the first day of that: after the earlier first day, and on the day on which \
-         the earlier enrollment ended or later.",
+        "If the person has come back, give the day of the return: after the earlier first day, and on the day on which the \
+         earlier enrollment ended or later.",
     )
 }
 

@@ -1,4 +1,4 @@
-//! The one judge of forms.
+//! The rules for a new enrollment.
 
 use chrono::{Datelike as _, Months, NaiveDate};
 
@@ -12,33 +12,33 @@ use crate::text;
 use crate::timeline::{PaidMonths, Timeline};
 use crate::vocabulary::{CivilServantCategory, EmployerKind, Programme, Segment, Sex};
 
-/// A birth year before it is a slip of the keyboard.
+/// Earliest plausible year of birth.
 const EARLIEST_BIRTH_YEAR: i32 = 1900;
-/// Months ahead of today that an enrollment may start at most: the same day of the next year.
+/// How far ahead an enrollment may start: until the same day of the next year.
 const LATEST_START: Months = Months::new(12);
 
-/// What is wrong with what a whole request has in common, on the day that it is made.
+/// Checks what all people of a request have in common, as of today.
 pub fn judge_terms(terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> Vec<Problem> {
     let mut problems = payer_problems(terms);
     if !terms.channel.is_open_on(today) {
         problems.push(
-            Problem::error(
-                ProblemCode::ChannelClosed,
-                "channelCode",
-                "Nobody can be enrolled at this channel: it is not open.",
-            )
-            .hint("Choose an open channel: channels(filterBy: {open: true})."),
+            Problem::error(ProblemCode::ChannelClosed, "channelCode", "This channel is not open.")
+                .hint("Choose an open channel: channels(filterBy: {open: true})."),
         );
     }
     if terms.programmes.is_empty() {
-        problems.push(Problem::error(ProblemCode::Required, "programmes", "Name at least one programme."));
+        problems.push(Problem::error(
+            ProblemCode::Required,
+            "programmes",
+            "At least one programme is needed.",
+        ));
     }
     problems.extend(judge_start(terms, rules, terms.starts_on, today));
     problems
 }
 
-/// Judges one person under the terms of the request. All problems come at once; there is a new enrollment exactly
-/// where none of them is an error.
+/// Checks one person under the terms of the request and reports all problems at once. Returns an enrollment exactly
+/// if none of them is an error.
 pub fn judge_person(
     form: PersonForm,
     terms: &Terms<'_>,
@@ -109,8 +109,8 @@ pub fn judge_person(
     (candidate, problems)
 }
 
-/// How it stands today: registered until something was paid, with the first contribution active from the start on, and
-/// lapsed where that was long ago.
+/// Returns the timeline as of today: registered until a contribution is paid, active from the start with the first
+/// contribution, and lapsed if that was long ago.
 fn timeline(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: NaiveDate) -> Timeline {
     let paid = match terms.first_contribution_paid {
         true => PaidMonths::from_until(starts_on, starts_on),
@@ -122,42 +122,34 @@ fn timeline(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: Na
     timeline
 }
 
-/// Is the person of a form the one whom the registry knows under its identity number? Birth date and sex must be
-/// equal, and the names must share words: titles and spelling differ from list to list, people do not.
+/// Returns whether the person of a form is the one registered under the identity number. Birth date and sex must be
+/// equal. The names must share words, because titles and spelling vary between lists.
 pub fn is_same_person(known: &KnownPerson, new: &NewEnrollment, rules: &Rulebook) -> bool {
     known.birth_date == new.birth_date
         && known.sex == new.sex
         && shares_words(&known.name_key, &new.full_name.key(), rules.minimum_shared_words)
 }
 
-/// The problem of a form whose identity number belongs to somebody else in the registry.
+/// Returns the problem of an identity number that belongs to another person in the registry.
 pub fn identity_mismatch(field: &str) -> Problem {
     Problem::error(
         ProblemCode::IdentityMismatch,
         field,
-        "The registry holds this number under other particulars.",
+        "The registry holds this number with other personal data.",
     )
-    .hint("Compare name, birth date and sex with the identity card. If the form is right, ask the agency for a correction.")
+    .hint("Compare name, birth date and sex with the identity card. If they are right, ask the agency for a correction.")
 }
 
 fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
     let needs_employer = matches!(terms.segment, Segment::WageEarner | Segment::Construction);
     let mut problems = Vec::new();
     if needs_employer && terms.employer.is_none() {
-        problems.push(Problem::error(
-            ProblemCode::Required,
-            "employerId",
-            "This segment is enrolled by an employer.",
-        ));
+        problems.push(Problem::error(ProblemCode::Required, "employerId", "This segment needs an employer."));
     }
     if !needs_employer && terms.employer.is_some() {
         problems.push(
-            Problem::error(
-                ProblemCode::Conflict,
-                "employerId",
-                "People of this segment have no employer here.",
-            )
-            .hint("Leave employerId out, or choose the segment WAGE_EARNER."),
+            Problem::error(ProblemCode::Conflict, "employerId", "People of this segment have no employer.")
+                .hint("Leave employerId out, or choose the segment WAGE_EARNER."),
         );
     }
     let closed_on = terms.employer.and_then(|employer| employer.closed_on);
@@ -169,9 +161,9 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
             Problem::error(
                 ProblemCode::NotEligible,
                 "employerId",
-                "Civil servants are employed by the state.",
+                "The employer of civil servants must be of the kind GOVERNMENT.",
             )
-            .hint("Choose an employer of the kind GOVERNMENT."),
+            .hint("Choose such an employer, or the category NON_ASN."),
         );
     }
     if is_civil_servant && terms.segment != Segment::WageEarner {
@@ -185,7 +177,7 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
             Problem::error(
                 ProblemCode::Conflict,
                 "associationId",
-                "Only self-employed people come through an association.",
+                "Only self-employed people are enrolled through an association.",
             )
             .hint("Leave associationId out, or choose the segment SELF_EMPLOYED."),
         );
@@ -193,14 +185,14 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
     problems
 }
 
-/// The rules that hang on the first day: its own range, the programmes, the eligibility of civil servants.
+/// Checks what depends on the first day: its range, the programmes, the eligibility of civil servants.
 fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today: NaiveDate) -> Vec<Problem> {
     let mut problems = Vec::new();
     if today.checked_add_months(LATEST_START).is_some_and(|latest| starts_on > latest) {
         problems.push(Problem::error(
             ProblemCode::OutOfRange,
             "startsOn",
-            "An enrollment can start a year from today at the latest.",
+            "An enrollment starts within a year from today.",
         ));
     }
     for &programme in &each_once(terms.programmes) {
@@ -256,15 +248,15 @@ fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today:
     problems
 }
 
-/// Programmes that belong together are entered together. That none was named at all is said elsewhere.
+/// Checks that programmes that belong together are entered together. Having none at all is reported elsewhere.
 fn judge_combination(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate) -> Option<Problem> {
     if terms.programmes.is_empty() {
         return None;
     }
     let rule = rules.broken_combination_rule(terms.programmes, terms.segment, starts_on)?;
-    let required: Vec<&str> = rule.required.iter().map(|programme| programme.as_str()).collect();
+    let required: Vec<&str> = rule.required.iter().map(Into::into).collect();
     let (segment, required) = (terms.segment, required.join(" and "));
-    let message = format!("Whoever is enrolled in the segment {segment} is covered for {required} at least.");
+    let message = format!("An enrollment in the segment {segment} needs at least {required}.");
     Some(Problem::error(ProblemCode::Required, "programmes", message).hint(rule.citation.title.clone()))
 }
 
@@ -279,7 +271,7 @@ pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
     })
 }
 
-/// A wage below every floor: the contributions that are reckoned from it are too low, but the person is covered.
+/// Returns the warning for an implausibly low wage. Contributions would be too low, but the person is covered.
 fn doubt_wage(wage: i64) -> Option<Problem> {
     (wage < LEAST_BELIEVABLE_WAGE).then(|| {
         let message = "The monthly wage is below Rp 100,000: thousands may be missing.";
@@ -288,7 +280,7 @@ fn doubt_wage(wage: i64) -> Option<Problem> {
     })
 }
 
-/// What is wrong with a birth date of anybody.
+/// Checks a birth date.
 pub(crate) fn judge_birth_date(birth_date: NaiveDate, today: NaiveDate) -> Option<Problem> {
     if birth_date > today {
         return Some(Problem::error(
@@ -298,13 +290,13 @@ pub(crate) fn judge_birth_date(birth_date: NaiveDate, today: NaiveDate) -> Optio
         ));
     }
     if birth_date.year() < EARLIEST_BIRTH_YEAR {
-        let message = format!("Nobody who can be enrolled was born before {EARLIEST_BIRTH_YEAR}.");
+        let message = format!("The birth date is before {EARLIEST_BIRTH_YEAR}. Check the year.");
         return Some(Problem::error(ProblemCode::OutOfRange, "birthDate", message));
     }
     None
 }
 
-/// What is wrong with the age of somebody who enters a segment.
+/// Checks the age of a person who enters a segment.
 pub(crate) fn judge_age(
     segment: Segment,
     birth_date: NaiveDate,
@@ -339,12 +331,12 @@ fn judge_service_number(
 ) -> Option<ServiceNumber> {
     let text = text.filter(|text| !text.trim().is_empty());
     let Some(text) = text else {
-        // Workers of the state who are not civil servants have none.
+        // State workers who are not civil servants have none.
         if category != CivilServantCategory::NonAsn {
             problems.push(Problem::error(
                 ProblemCode::Required,
                 "serviceNumber",
-                "A civil servant has a service number (NIP).",
+                "A civil servant needs a service number (NIP).",
             ));
         }
         return None;

@@ -1,5 +1,7 @@
 //! The judge of forms, on rules made for the test.
 
+use strum::VariantArray as _;
+
 use super::*;
 use crate::cell::MAX_MONTHLY_WAGE;
 use crate::identity::{RegionCodes, ServiceNumberRules};
@@ -38,7 +40,7 @@ fn rules() -> Rulebook {
         },
         minimum_shared_words: 1,
         programmes: vec![
-            programme(Programme::WorkAccident, Segment::ALL, "1993-01-01"),
+            programme(Programme::WorkAccident, Segment::VARIANTS, "1993-01-01"),
             programme(Programme::Pension, &[Segment::WageEarner], "2015-07-01"),
         ],
         civil_servants: vec![
