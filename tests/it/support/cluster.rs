@@ -176,8 +176,8 @@ fn template_is_in_use(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55006")
 }
 
-/// Creates the template if it is missing. It gets its name once complete, and a lock keeps two processes from creating it
-/// at once.
+/// Creates the template if it is missing. It gets its name once complete, and a lock prevents two processes from creating
+/// it at once.
 async fn make_template(connection: &mut PgConnection, options: &PgConnectOptions) -> String {
     let template = format!("registry_template_{}", build());
     let unfinished = format!("{template}_new");
@@ -280,7 +280,7 @@ async fn start(folder: &Path) -> Cluster {
 struct Copy {
     folder: PathBuf,
     in_use: File,
-    /// The folder with the data.
+    /// Whether the copy has the data.
     complete: bool,
 }
 
@@ -302,7 +302,7 @@ async fn copy_of(prepared: PathBuf) -> Copy {
         let reading = open_lock(&prepared.join("in-use"));
         reading.lock_shared()?;
         let data = prepared.join(DATA_FOLDER);
-        // A link where root may not use its own account: then this process makes a cluster of its own.
+        // For root the data may be elsewhere, behind a link. Then this process creates a cluster of its own.
         let complete = !data.is_symlink();
         if complete {
             copy(&data, &folder.join(DATA_FOLDER))?;

@@ -98,7 +98,7 @@ pub struct FakeProvider {
     serving: AbortHandle,
 }
 
-/// Its answer to a request for its keys.
+/// The provider's answer to a request for its keys.
 #[derive(Clone)]
 pub enum Published {
     Keys(Vec<Value>),
