@@ -143,7 +143,7 @@ def signed_but_wrong(environment: Environment) -> dict[str, str]:
         "expired for a day": claims(nbf=now - 2 * DAY, exp=now - DAY),
         "begins in 90 s": claims(nbf=now + 90, exp=now + 3_600),
         "no expiry": claims(exp=None),
-        "no nbf": claims(nbf=None),
+        "valid for a year, without nbf": claims(nbf=None, iat=None, exp=now + 365 * DAY),
         "valid for a year": claims(exp=now + 365 * DAY),
         "expires before it begins": claims(nbf=now + 20, exp=now),
         "expiry in words": claims(exp="tomorrow"),

@@ -256,9 +256,9 @@ async fn a_bank_does_not_see_later_enrollments_of_other_channels() {
     let paid = person.at(&other).with("firstContributionPaid", json!(true));
     assert_eq!(app.enroll(&paid).await["errors"], json!([]));
     let query = "{ participants { nodes { status employer { name } } } }";
-    let told = app.ask_as(&bank, query, json!({})).await;
+    let answer = app.ask_as(&bank, query, json!({})).await;
     assert_eq!(
-        told["participants"]["nodes"],
+        answer["participants"]["nodes"],
         json!([{"status": "REGISTERED", "employer": {"name": "Milik Bank"}}])
     );
     // Filters do not reveal it either.
@@ -393,9 +393,9 @@ async fn an_analyst_gets_counts_rounded_to_fives_and_none_below_five() {
     assert_eq!((&exact["employer"], &exact["province"]), (&row(7, 2, 5), &row(8, 3, 5)));
     let provinces = TokenScope { provinces: vec!["16".into()], ..TokenScope::default() };
     for scope in [TokenScope::default(), provinces] {
-        let told = app.ask_as(&app.token(Role::Analyst, scope).await, query, variables.clone()).await;
+        let answer = app.ask_as(&app.token(Role::Analyst, scope).await, query, variables.clone()).await;
         let expected = json!({"employer": row(5, 0, 5), "small": row(0, 0, 0), "province": row(5, 0, 5),
             "channel": row(5, 0, 5)});
-        assert_eq!(told, expected);
+        assert_eq!(answer, expected);
     }
 }

@@ -158,9 +158,9 @@ async fn a_demonstration_with_a_shifted_clock_uses_its_own_dates() {
                   days_behind = date '2026-11-25' - date '2014-10-02'";
     sqlx::query(behind).execute(&app.sql).await.unwrap();
     app.database.refresh_reference().await.unwrap();
-    let told = app.ask("{ channels { nodes { code lastEnrollmentOn } } }", json!({})).await;
+    let answer = app.ask("{ channels { nodes { code lastEnrollmentOn } } }", json!({})).await;
     let last = |code: &str, day: &str| json!({"code": code, "lastEnrollmentOn": day});
-    assert_eq!(told["channels"]["nodes"], json!([last("BR-1", "2014-10-02"), last("BR-2", "2014-09-30")]));
+    assert_eq!(answer["channels"]["nodes"], json!([last("BR-1", "2014-10-02"), last("BR-2", "2014-09-30")]));
     let count = async |filter: &str| {
         let query = format!("{{ participants(filterBy: {{{filter}}}) {{ totalCount }} }}");
         app.ask(&query, json!({})).await["participants"]["totalCount"].as_i64().unwrap()
@@ -203,6 +203,6 @@ async fn dormancy_counts_only_the_people_that_an_officer_sees() {
         assert_eq!(app.refused(&token, query, json!({"since": "2014-09-01"})).await, "FORBIDDEN", "{role}");
     }
     let analyst = app.token(Role::Analyst, TokenScope::default()).await;
-    let told = app.ask_as(&analyst, "{ channels { nodes { lastEnrollmentOn } } }", json!({})).await;
-    assert_eq!(told["channels"]["nodes"], json!([{"lastEnrollmentOn": null}]));
+    let answer = app.ask_as(&analyst, "{ channels { nodes { lastEnrollmentOn } } }", json!({})).await;
+    assert_eq!(answer["channels"]["nodes"], json!([{"lastEnrollmentOn": null}]));
 }

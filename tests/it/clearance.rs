@@ -129,7 +129,7 @@ async fn partial_registration_is_refused_by_a_rule_that_can_be_edited() {
     let partial = app.clearance_of(NIB).await;
     assert_eq!(partial["decision"], "PARTIAL_WORKERS");
     assert!(partial["nextStep"].as_str().unwrap().contains("8 of the 10"), "{partial}");
-    assert_eq!(app.verify(&number_of(&partial)).await, invalid(), "a refusal clears nobody");
+    assert_eq!(app.verify(&number_of(&partial)).await, invalid(), "a refusal is no valid certificate");
     app.workers(&employer, 1, true).await;
     assert_eq!(app.clearance_of(NIB).await["decision"], "CLEAR", "nine of ten are enough");
     app.change("update clearance_rule set percent = 100 where code = 'LIC-PARTIAL'").await.unwrap();
@@ -178,7 +178,7 @@ async fn arrears_begin_after_the_grace_period_and_past_days_keep_their_decision(
     let earlier = asked("2014-10-05").await;
     assert_eq!((&earlier["decision"], &earlier["asOf"]), (&json!("CLEAR"), &json!("2014-10-05")));
     assert_eq!(earlier["validUntil"], "2014-10-12T03:00:00.000Z");
-    assert_eq!(later.verify(&number_of(&earlier)).await, invalid(), "it cannot stand for an answer of today");
+    assert_eq!(later.verify(&number_of(&earlier)).await, invalid(), "it is no valid certificate today");
     assert_eq!(
         asked("2014-10-01").await["decision"],
         "NOT_REGISTERED",
@@ -234,7 +234,7 @@ async fn dismissing_all_workers_does_not_clear_arrears() {
     assert!(answer["nextStep"].as_str().unwrap().contains("3 of its workers who have left"), "{answer}");
     let (unknown, the_same) = sent(app.clearance_of(NOBODYS)).await;
     assert_eq!(unknown["decision"], "NOT_REGISTERED");
-    assert_eq!(statements, the_same, "known or not, it is looked up alike");
+    assert_eq!(statements, the_same, "known and unknown numbers run the same lookup");
     assert_eq!(app.count("select count(*) from clearance where left_in_arrears = 3").await, 1);
     let day_before = json!({"businessNumber": NIB, "licenceType": "SIUP", "asOf": "2014-10-01"});
     assert_eq!(app.clearance(day_before).await["registeredWorkers"], 3);
@@ -352,8 +352,8 @@ async fn a_past_clearance_is_repeated_unchanged() {
     let later = app.on_the_day("2015-06-01T03:00:00Z").await;
     let desk = later.desk().await;
     let typed = number_of(&answered).replace('-', " ").to_lowercase();
-    let told = later.ask_as(&desk, RECALL, json!({"number": typed})).await;
-    assert_eq!(told["licenceClearanceGiven"], answered);
+    let returned = later.ask_as(&desk, RECALL, json!({"number": typed})).await;
+    assert_eq!(returned["licenceClearanceGiven"], answered);
     // A new request gets a new answer.
     let again = app.clearance_of(NIB).await;
     assert_eq!(again["decision"], "CLEAR");
@@ -363,8 +363,8 @@ async fn a_past_clearance_is_repeated_unchanged() {
         assert_eq!(later.refused(&desk, RECALL, json!({"number": tampered})).await, "BAD_IDENTIFIER");
     }
     let unknown = domain::clearance::CertificateNumber::from_random([5; 19]).to_string();
-    let told = later.ask_as(&desk, RECALL, json!({"number": unknown})).await;
-    assert_eq!(told["licenceClearanceGiven"], json!(null));
+    let returned = later.ask_as(&desk, RECALL, json!({"number": unknown})).await;
+    assert_eq!(returned["licenceClearanceGiven"], json!(null));
 }
 
 #[tokio::test]
@@ -382,7 +382,7 @@ async fn stored_clearances_cannot_be_changed_even_by_the_table_owner() {
         app.change("rollback").await.unwrap();
     }
     let sql = "begin; set local role registry_reader; select from clearance; commit";
-    assert!(app.change(sql).await.is_err(), "who reads for others does not read answers");
+    assert!(app.change(sql).await.is_err(), "this role may not read stored clearances");
     app.change("rollback").await.unwrap();
     let kept =
         "select count(*) from clearance where asked_by = 'LICENSING_DESK' and asked_role = 'LICENSING_DESK'
@@ -419,8 +419,8 @@ async fn a_licensing_desk_reads_no_people_and_other_roles_ask_for_no_clearance()
     }
     // An officer of another province gets the same counts.
     let officer = app.officer(&["15"]).await;
-    let told = app.ask_as(&officer, ASK, input).await;
-    assert_eq!(told["licenceClearance"]["registeredWorkers"], 1);
+    let returned = app.ask_as(&officer, ASK, input).await;
+    assert_eq!(returned["licenceClearance"]["registeredWorkers"], 1);
 }
 
 #[tokio::test]
@@ -435,8 +435,8 @@ async fn a_clearance_keeps_the_language_in_which_it_was_given() {
     let mut reply = app.send(request.unwrap()).await;
     let answered = reply.body["data"]["licenceClearance"].take();
     assert!(answered["nextStep"].as_str().unwrap().starts_with("Perusahaan mendaftarkan"), "{answered}");
-    let told = app.ask(RECALL, json!({"number": number_of(&answered)})).await;
-    assert_eq!(told["licenceClearanceGiven"], answered);
+    let returned = app.ask(RECALL, json!({"number": number_of(&answered)})).await;
+    assert_eq!(returned["licenceClearanceGiven"], answered);
 }
 
 #[tokio::test]

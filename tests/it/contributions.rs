@@ -89,7 +89,7 @@ async fn unpaid_enrollments_lapse_in_a_daily_run_and_resume_when_paid() {
     assert_eq!(app.lapsed("2015-01-31").await, Some(0));
     assert_eq!(app.lapsed("2015-01-31").await, None, "once a day");
     assert_eq!(app.lapsed("2015-02-01").await, Some(1));
-    assert_eq!(app.second_process().await.lapsed("2015-02-01").await, None, "whoever comes second");
+    assert_eq!(app.second_process().await.lapsed("2015-02-01").await, None, "one process runs it");
     assert_eq!(app.enrollments(&person).await[0].1, "INACTIVE");
     assert_eq!(app.enrollments(&never_paid).await[0].1, "REGISTERED");
     assert_eq!(app.figures_that_differ().await, 0);
@@ -105,7 +105,7 @@ async fn unpaid_enrollments_lapse_in_a_daily_run_and_resume_when_paid() {
     );
     assert_eq!(app.figures_that_differ().await, 0);
     let recorded = app.count("select count(*) from audit_entry where operation = 'lapse'").await;
-    assert_eq!(recorded, 1, "who lapsed is on record");
+    assert_eq!(recorded, 1, "lapses are audited");
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_lapsed_enrollment_resumes_from_the_paid_month() {
     let enrollment = app.enrollments(&person).await[0].0.clone();
     let later = app.on_the_day(&morning_of("2015-02-10")).await;
     let input = json!({"enrollmentIds": [enrollment], "month": "2015-02-01"});
-    assert_eq!(later.record(&token, input).await["newlyActive"], 0, "nobody has looked since it lapsed");
+    assert_eq!(later.record(&token, input).await["newlyActive"], 0, "the daily run has not happened since");
     assert_eq!(app.events(&person).await, ["CONTRIBUTED 2015-02-01", "ENROLLED 2014-10-02"]);
     assert_eq!(app.lapsed("2015-06-01").await, Some(3));
     assert_eq!(app.events(&person).await[0], "LAPSED 2015-06-01");
@@ -233,7 +233,7 @@ async fn a_partner_records_contributions_only_for_its_own_people() {
     let paid = app.record(&token, json!({"month": month, "employerId": own})).await;
     assert_eq!(paid, json!({"recorded": 1, "newlyActive": 1, "errors": []}));
     let nobody = app.record(&token, json!({"month": month, "employerId": foreign})).await;
-    assert_eq!(codes(&nobody["errors"]), ["NOT_FOUND"], "as an employer that does not exist");
+    assert_eq!(codes(&nobody["errors"]), ["NOT_FOUND"], "like a missing employer");
     let absent = app.record(&token, json!({"month": month, "enrollmentIds": [other]})).await;
     assert_eq!(codes(&absent["errors"]), ["NOT_FOUND"]);
     assert_eq!(app.counts_of_employer(&foreign).await["active"], 0);

@@ -29,9 +29,9 @@ async fn old_values_stay_readable_for_roles_that_may_read_the_field() {
         json!([{"kind": "CORRECTED", "effectiveOn": "2014-10-02", "recordedBy": "ADMINISTRATOR", "reason": reason,
             "channel": {"code": "BR-PLG"}, "enrollment": null, "changes": changes}])
     };
-    let told = app.ask(HISTORY, json!({"id": id})).await["participant"].take();
+    let answer = app.ask(HISTORY, json!({"id": id})).await["participant"].take();
     assert_eq!(
-        told["events"]["nodes"],
+        answer["events"]["nodes"],
         event(
             json!([{"field": "FULL_NAME", "before": "Siti Rahayu", "after": "Siti Rahayu, S.E."},
                    {"field": "BIRTH_DATE", "before": "1985", "after": "1986"},
@@ -134,7 +134,7 @@ async fn rules_are_checked_again_with_the_corrected_values() {
         problems(&doubted),
         [("NATIONAL_ID_BIRTH_MISMATCH", "birthDate"), ("NATIONAL_ID_SEX_MISMATCH", "sex")]
     );
-    assert_eq!(doubted["participant"]["sex"], "MALE", "a doubt refuses nothing");
+    assert_eq!(doubted["participant"]["sex"], "MALE", "a warning refuses nothing");
     // With the corrected birth date, the person was too young for the open enrollment.
     let child = app.correct(&id, json!({"birthDate": "2004-08-02"})).await;
     let codes = problems(&child);
@@ -154,9 +154,9 @@ async fn a_corrected_province_moves_the_counts_of_all_days() {
     assert_eq!(payload["participant"]["province"]["code"], "15");
     let counts = "{ here: province(code: \"16\") { counts { total } } there: province(code: \"15\") { counts { total } } }";
     for _ in 0..2 {
-        let told = app.ask(counts, json!({})).await;
+        let answer = app.ask(counts, json!({})).await;
         assert_eq!(
-            (&told["here"]["counts"]["total"], &told["there"]["counts"]["total"]),
+            (&answer["here"]["counts"]["total"], &answer["there"]["counts"]["total"]),
             (&json!(0), &json!(1))
         );
         assert_eq!(app.figures_that_differ().await, 0);
@@ -184,7 +184,7 @@ async fn officers_correct_their_own_people_but_cannot_move_them_across_provinces
     let foreign = app.correct_as(&officer, &there, json!({"provinceCode": "16"})).await;
     let mut absent = app.correct_as(&officer, "cDk5OTk5", json!({"provinceCode": "16"})).await;
     assert_eq!(problems(&foreign), [("NOT_FOUND", "participantId")]);
-    assert_eq!(foreign, absent.take(), "what is foreign looks like what does not exist");
+    assert_eq!(foreign, absent.take(), "an invisible record looks missing");
     let both = app.officer(&["16", "15"]).await;
     assert_eq!(app.correct_as(&both, &there, json!({"provinceCode": "16"})).await["errors"], json!([]));
     // Partners cannot correct people that they enroll: the agency does.
@@ -208,10 +208,10 @@ async fn a_correction_to_the_number_of_an_invisible_person_is_a_miss_and_audited
         [("IDENTITY_MISMATCH", "nationalId")]
     );
     assert_eq!(app.count("select misses from lookup_miss where client = 'OFFICER-16'").await, 1);
-    let told =
+    let answer =
         "select count(*) from audit_entry where client = 'OFFICER-16' and operation = 'correctParticipant'
         and cardinality(subjects) = 2";
-    assert_eq!(app.count(told).await, 1);
+    assert_eq!(app.count(answer).await, 1);
     sqlx::query("update lookup_miss set misses = 100").execute(&app.sql).await.unwrap();
     let query = "mutation ($input: CorrectParticipantInput!) { correctParticipant(input: $input) { errors { code } } }";
     let input = json!({"participantId": here, "reason": "KTP", "nationalId": fields["nationalId"]});
@@ -227,9 +227,9 @@ async fn of_two_concurrent_corrections_to_one_number_one_is_refused() {
             (app.enrolled(&Person::new(&channel)).await, app.enrolled(&Person::new(&channel)).await);
         let fields = json!({"nationalId": format!("167101420885980{n}")});
         let (first, second) = tokio::join!(app.correct(&one, fields.clone()), app.correct(&two, fields));
-        let mut told = [problems(&first), problems(&second)];
-        told.sort();
-        assert_eq!(told, [vec![], vec![("IDENTITY_MISMATCH", "nationalId")]]);
+        let mut answer = [problems(&first), problems(&second)];
+        answer.sort();
+        assert_eq!(answer, [vec![], vec![("IDENTITY_MISMATCH", "nationalId")]]);
     }
     assert_eq!(app.count("select count(*) from former_number").await, 8);
     assert_eq!(app.count("select count(*) from identifier").await, 24);

@@ -112,7 +112,7 @@ async fn a_loaded_demonstration_equals_what_the_mutations_would_have_written() {
     let summary = load(&app.database, size, |_| ()).await.unwrap();
     assert_eq!(summary.participants, 20_000);
     assert_eq!(shape(pool).await, before, "every index and key is back");
-    assert_eq!(app.count(MISCOUNTED).await, 0, "kept figures and counted ones differ");
+    assert_eq!(app.count(MISCOUNTED).await, 0, "maintained and recounted counters differ");
     assert_eq!(app.figures_that_differ().await, 0);
     let impossible: Vec<(String, i64)> = sqlx::query_as(IMPOSSIBLE).fetch_all(pool).await.unwrap();
     let wrong: Vec<_> = impossible.iter().filter(|(_, rows)| *rows != 0).collect();
@@ -141,8 +141,8 @@ async fn a_recount_finds_no_difference_after_mutations() {
         channelCode: \"BR-PLG\", provinceCode: \"16\", startsOn: \"2014-11-01\", rows: $rows}) { errors { code } } }";
     let rows: Vec<_> = (0..30).map(crate::support::row).collect();
     app.ask(query, crate::support::json!({"employer": state, "rows": rows})).await;
-    assert_ne!(app.count(MISCOUNTED).await, 0, "nothing is folded yet");
-    assert_eq!(app.figures_that_differ().await, 0, "a recount adds what is not folded yet");
+    assert_ne!(app.count(MISCOUNTED).await, 0, "the deltas are not folded yet");
+    assert_eq!(app.figures_that_differ().await, 0, "a recount includes the deltas");
     app.fold().await;
     assert_eq!(app.count(MISCOUNTED).await, 0);
     assert_eq!(app.figures_that_differ().await, 0);

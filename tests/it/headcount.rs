@@ -115,7 +115,7 @@ async fn a_company_whose_workers_have_left_is_clear_after_declaring_none() {
     let refused = later.licence(NIB, None).await;
     assert_eq!(refused["decision"], "NOT_REGISTERED");
     assert!(refused["nextStep"].as_str().unwrap().contains("none any more, it declares that"), "{refused}");
-    assert_eq!(refused, later.licence("8120013821000", None).await, "as if nobody knew it");
+    assert_eq!(refused, later.licence("8120013821000", None).await, "like an unknown company");
     later.declared(&employer, 0, "2014-10-04").await;
     let cleared = later.licence(NIB, None).await;
     assert_eq!(cleared["decision"], "CLEAR");

@@ -21,12 +21,12 @@ async fn post_in(app: &App, language: &str, query: &str, variables: Value) -> Re
 async fn problems_are_in_the_language_of_the_caller() {
     let app = App::new().await;
     let input = json!({"input": {"name": "", "provinceCode": "16"}});
-    let mut told = Vec::new();
+    let mut answer = Vec::new();
     for language in ["en", "id-ID,id;q=0.9,en;q=0.8"] {
         let reply = post_in(&app, language, REGISTER, input.clone()).await;
-        told.push(reply.body["data"]["registerEmployer"]["errors"][0].clone());
+        answer.push(reply.body["data"]["registerEmployer"]["errors"][0].clone());
     }
-    let (english, indonesian) = (&told[0], &told[1]);
+    let (english, indonesian) = (&answer[0], &answer[1]);
     assert_eq!((&english["code"], &english["path"]), (&indonesian["code"], &indonesian["path"]));
     assert_eq!(indonesian["message"], "Isian ini wajib ada dan tidak boleh kosong.");
     let hint = indonesian["hint"].as_str().unwrap();

@@ -182,7 +182,7 @@ async fn a_death_can_be_recorded_after_all_enrollments_have_ended() {
         assert_eq!(payload["errors"], json!([]));
         let ended = json!({"id": enrollment, "status": "ENDED", "startsOn": "2014-10-02", "endsOn": "2014-11-01",
             "endReason": "RESIGNED", "participant": {"status": "DECEASED", "employer": null}});
-        assert_eq!(payload["enrollment"], ended, "the end that was told stays");
+        assert_eq!(payload["enrollment"], ended, "the recorded end stays");
         assert_eq!(problems(&untold), [("OUT_OF_SCOPE", "reason")]);
         assert_eq!(app.end_as(&partner, input).await, untold);
         let resigns = json!({"enrollmentId": enrollment, "on": "2014-11-20", "reason": "RESIGNED"});
@@ -311,9 +311,9 @@ async fn of_two_concurrent_ends_of_one_enrollment_one_is_refused() {
             app.end(&enrollment, "2014-11-20", "RESIGNED"),
             app.end(&enrollment, "2014-11-21", "RETIRED")
         );
-        let mut told = [problems(&ends.0), problems(&ends.1)];
-        told.sort();
-        assert_eq!(told, [vec![], vec![("CONFLICT", "enrollmentId")]]);
+        let mut answer = [problems(&ends.0), problems(&ends.1)];
+        answer.sort();
+        assert_eq!(answer, [vec![], vec![("CONFLICT", "enrollmentId")]]);
     }
     assert_eq!(app.count("select count(*) from participant_event where kind = 'ENDED'").await, 8);
     assert_eq!(app.figures_that_differ().await, 0);

@@ -28,8 +28,8 @@ async fn answers_report_their_cost_and_a_refused_client_gets_retry_after() {
     let token = app.administrator().await;
     let page = "{ employers(first: 10) { nodes { name } } }";
     let reply = app.post(&token, page, json!({})).await;
-    let told = json!({"requested": 21, "left": 9, "burst": 30, "perMinute": 10, "fullIn": 126});
-    assert_eq!((reply.status, &reply.body["extensions"]["cost"]), (StatusCode::OK, &told));
+    let answer = json!({"requested": 21, "left": 9, "burst": 30, "perMinute": 10, "fullIn": 126});
+    assert_eq!((reply.status, &reply.body["extensions"]["cost"]), (StatusCode::OK, &answer));
 
     let reply = app.post(&token, page, json!({})).await;
     assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);

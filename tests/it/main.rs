@@ -1,7 +1,7 @@
 //! Integration tests: GraphQL requests to the real router over a real PostgreSQL.
 //!
 //! One binary links once. All tests share one temporary cluster, and each test has its own database.
-#![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod support;
 

@@ -171,7 +171,7 @@ async fn no_client_sees_anything_of_the_other_half_through_any_path() {
             let text = data.to_string();
             for secret in &foreign.secrets {
                 // The query contains a cursor of the other half, which no answer may repeat.
-                assert!(!text.contains(secret.as_str()), "{who} is told {secret}");
+                assert!(!text.contains(secret.as_str()), "{who} sees {secret}");
             }
             for (path, figure) in [
                 ("employer", "counts"),

@@ -88,9 +88,9 @@ async fn a_connection_lost_during_commit_is_an_error_and_a_retry_returns_the_out
     assert!(message.contains("outcome is unknown") && message.contains("idempotencyKey"), "{message}");
     assert_eq!(proxy.mode(), Mode::Cut, "the commit was seen");
     proxy.set(Mode::Pass);
-    let told = app.ask(ENROLL, json!({"v": person})).await;
-    assert!(told["enrollParticipant"]["participant"]["id"].is_string(), "{told}");
-    assert_eq!(told["enrollParticipant"]["errors"], json!([]));
+    let answer = app.ask(ENROLL, json!({"v": person})).await;
+    assert!(answer["enrollParticipant"]["participant"]["id"].is_string(), "{answer}");
+    assert_eq!(answer["enrollParticipant"]["errors"], json!([]));
     assert_eq!(app.count("select count(*) from enrollment").await, 1);
 }
 

@@ -96,7 +96,7 @@ impl Terminal {
         while self.onboardings.app.count(there_is).await == 0 {
             assert!(process.try_wait().unwrap().is_none(), "it ended before {there_is}");
             // The limit only ends a failed test.
-            assert!(began.elapsed() < Duration::from_secs(120), "it never came to {there_is}");
+            assert!(began.elapsed() < Duration::from_secs(120), "no rows within two minutes: {there_is}");
         }
     }
 

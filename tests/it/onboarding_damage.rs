@@ -139,9 +139,9 @@ async fn lines_without_people_are_skipped_and_reported() {
     onboardings.work().await;
     let plan = rows(&onboardings, &batch).await;
     assert_eq!((&plan["state"], &plan["counts"]["rejected"]), (&json!("AWAITING_APPROVAL"), &json!(0)));
-    let told =
+    let answer =
         json!([{"code": "INVALID_FORMAT", "severity": "WARNING", "path": ["file"], "message": message}]);
-    assert_eq!(plan["problems"], told);
+    assert_eq!(plan["problems"], answer);
     // A line without a number may still be a person, so it counts as a row and stops an all-or-nothing file.
     let batch =
         onboardings.sent(json!({"allOrNothing": true}), &roster([line(1), "2;;;Budi;;;;".to_owned()])).await;

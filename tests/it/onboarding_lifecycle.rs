@@ -19,7 +19,7 @@ async fn a_file_is_planned_approved_by_another_client_and_applied_as_planned() {
     let received = onboardings.look(&batch).await;
     assert_eq!((&received["state"], &received["planDigest"]), (&json!("VALIDATING"), &json!(null)));
     assert_eq!(sums(&received["counts"]), [8_168, 8_168, 0, 0, 0]);
-    assert_eq!(received["rows"]["totalCount"], 0, "nothing of a plan is told before it is whole");
+    assert_eq!(received["rows"]["totalCount"], 0, "an incomplete plan shows nothing");
 
     onboardings.work().await;
     let plan = onboardings.look(&batch).await;
@@ -27,7 +27,7 @@ async fn a_file_is_planned_approved_by_another_client_and_applied_as_planned() {
     assert_eq!(sums(&plan["counts"]), [8_168, 8_072, 0, 0, 96]);
     assert_eq!((&plan["counts"]["flagged"], &plan["rows"]["totalCount"]), (&json!(24), &json!(8_168)));
     assert!(plan["monthlyContributions"].as_i64().unwrap() > 8_072 * 10_260);
-    assert_eq!(onboardings.app.count("select count(*) from participant").await, 0, "a plan writes nobody");
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, 0, "a plan enrolls nobody");
 
     let digest = plan["planDigest"].as_str().unwrap();
     let approver = approver(&onboardings).await;

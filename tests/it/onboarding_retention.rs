@@ -77,12 +77,12 @@ async fn a_batch_without_file_or_approval_expires() {
     age_batches(&onboardings, 2).await;
     assert_eq!(tidy_counts(&onboardings).await, (2, 0));
 
-    let told = "query ($id: ID!) { onboardingBatch(id: $id) { state cancelledBy cancelReason } }";
+    let answer = "query ($id: ID!) { onboardingBatch(id: $id) { state cancelledBy cancelReason } }";
     for (batch, words) in [(&fileless, "file did not come"), (&unapproved, "Nobody approved")] {
-        let told = onboardings.app.ask(told, json!({"id": batch})).await["onboardingBatch"].take();
-        assert_eq!((&told["state"], &told["cancelledBy"]), (&json!("CANCELLED"), &json!(null)));
-        let reason = told["cancelReason"].as_str().unwrap();
-        assert!(reason.contains(words) && reason.contains("30 days"), "{told}");
+        let answer = onboardings.app.ask(answer, json!({"id": batch})).await["onboardingBatch"].take();
+        assert_eq!((&answer["state"], &answer["cancelledBy"]), (&json!("CANCELLED"), &json!(null)));
+        let reason = answer["cancelReason"].as_str().unwrap();
+        assert!(reason.contains(words) && reason.contains("30 days"), "{answer}");
     }
     assert_eq!(onboardings.look(&young).await["state"], "RECEIVING");
     assert_eq!(sums(&onboardings.look(&unapproved).await["counts"]), [3, 3, 0, 0, 0]);

@@ -34,7 +34,7 @@ async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
     onboardings.sent(json!({"planOnly": false}), &roster((1..=12).map(line))).await;
     let database = &onboardings.app.database;
     let first = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
-    assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None, "somebody is at it");
+    assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None, "it is leased");
     expire_lease(&onboardings).await;
     let second = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
     assert!(second.id == first.id && second.epoch > first.epoch);
@@ -131,7 +131,7 @@ async fn a_worker_without_its_lease_stops_and_releases_its_locks() {
             // Another worker takes the lease for good while the first one is working on a chunk.
             let mut taken = 0;
             while taken == 0 {
-                assert!(began.elapsed() < Duration::from_secs(60), "nobody is at it");
+                assert!(began.elapsed() < Duration::from_secs(60), "no worker takes the lease");
                 let sql =
                     "update onboarding_batch set epoch = epoch + 1, leased_until = now() + interval '1 hour'
                            where state = 'APPLYING' and leased_until is not null";
@@ -144,7 +144,7 @@ async fn a_worker_without_its_lease_stops_and_releases_its_locks() {
         tokio::join!(working, takes);
         let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
         while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut *holding).await.unwrap() > 0 {
-            assert!(began.elapsed() < Duration::from_secs(60), "somebody still waits for the number");
+            assert!(began.elapsed() < Duration::from_secs(60), "a session still waits for the number");
             tokio::task::yield_now().await;
         }
         holding.rollback().await.unwrap();
@@ -347,7 +347,7 @@ async fn a_file_received_during_a_key_rotation_is_readable_or_refused() {
     let exchange = tokio::spawn(async move { rotate(&mut connection, &ring(), |_| {}).await });
     let waits = "select count(*) from pg_locks where not granted and relation = 'onboarding_chunk'::regclass";
     while onboardings.app.count(waits).await == 0 {
-        assert!(!exchange.is_finished(), "it waits for whoever receives a file");
+        assert!(!exchange.is_finished(), "the rotation waits for uploads");
     }
     transaction.commit().await.unwrap();
     exchange.await.unwrap().unwrap();

@@ -59,9 +59,9 @@ async fn a_recount_compares_stored_values_with_the_rows_they_derive_from() {
     ] {
         sqlx::query(broken).execute(&app.sql).await.unwrap();
         let found = app.recounted().await;
-        let told = found.differences.iter().find(|difference| difference.figure.contains(what));
+        let answer = found.differences.iter().find(|difference| difference.figure.contains(what));
         assert_eq!(
-            told.map(|told| (told.kept, told.counted)),
+            answer.map(|answer| (answer.kept, answer.counted)),
             Some((1, 0)),
             "{broken}: {:?}",
             found.differences

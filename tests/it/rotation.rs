@@ -147,11 +147,11 @@ async fn enrolling_during_a_key_rotation_enrolls_once() {
     assert_eq!(rotated.participants, acknowledged as u64);
     let after = restarted(&app).await;
     for (person, (status, answer)) in people.iter().zip(&answers) {
-        let (now, told) = enroll(&after, person).await;
-        assert_eq!((now, told["errors"].clone()), (StatusCode::OK, json!([])));
+        let (now, returned) = enroll(&after, person).await;
+        assert_eq!((now, returned["errors"].clone()), (StatusCode::OK, json!([])));
         if *status == StatusCode::OK {
             // After the rotation, a process with the old key cannot decrypt the number, but still returns the person.
-            assert_eq!(told["participant"]["id"], answer["participant"]["id"]);
+            assert_eq!(returned["participant"]["id"], answer["participant"]["id"]);
         }
     }
     assert_eq!(app.count("select count(*) from participant").await, 24);

@@ -169,9 +169,9 @@ async fn of_two_concurrent_transfers_one_is_refused() {
             transfer(&app, &enrollment, &ogan, "2014-11-20"),
             transfer(&app, &enrollment, &lematang, "2014-11-21")
         );
-        let mut told = [problems(&transfers.0), problems(&transfers.1)];
-        told.sort();
-        assert_eq!(told, [vec![], vec![("CONFLICT", "enrollmentId")]]);
+        let mut answer = [problems(&transfers.0), problems(&transfers.1)];
+        answer.sort();
+        assert_eq!(answer, [vec![], vec![("CONFLICT", "enrollmentId")]]);
     }
     assert_eq!(app.count("select count(*) from enrollment where ends_on is null").await, 8);
     assert_eq!(app.count("select count(*) from enrollment").await, 16);
@@ -187,9 +187,9 @@ async fn of_a_concurrent_end_and_transfer_one_is_refused() {
             app.end(&enrollment, "2014-11-20", "RESIGNED"),
             transfer(&app, &enrollment, &ogan, "2014-11-20")
         );
-        let mut told = [problems(&ended), problems(&transferred)];
-        told.sort();
-        assert_eq!(told, [vec![], vec![("CONFLICT", "enrollmentId")]]);
+        let mut answer = [problems(&ended), problems(&transferred)];
+        answer.sort();
+        assert_eq!(answer, [vec![], vec![("CONFLICT", "enrollmentId")]]);
     }
     assert_eq!(app.figures_that_differ().await, 0);
 }
@@ -229,9 +229,9 @@ async fn the_agency_transfers_visible_people_and_each_employer_sees_its_own_part
         [(&musi, "ENDED", json!(["TRANSFERRED", "ENROLLED"])), (&ogan, "REGISTERED", json!(["ENROLLED"]))]
     {
         let found = app.ask_as(&app.partner(employer).await, life, json!({"id": person})).await;
-        let told: Vec<&Value> =
+        let answer: Vec<&Value> =
             found["participant"]["events"]["nodes"].as_array().unwrap().iter().map(|e| &e["kind"]).collect();
-        assert_eq!((&found["participant"]["status"], json!(told)), (&json!(status), kinds));
+        assert_eq!((&found["participant"]["status"], json!(answer)), (&json!(status), kinds));
         assert_eq!(found["participant"]["enrollments"]["totalCount"], 1);
     }
 }

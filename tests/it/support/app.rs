@@ -75,7 +75,7 @@ impl Login {
     /// Drops the login.
     pub async fn drop(self) {
         let sql = format!("drop role {}", self.name);
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.sql).await.expect("nobody uses it any more");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.sql).await.expect("no session uses the login");
     }
 }
 
