@@ -7,7 +7,7 @@ use crate::support::app::codes;
 use crate::support::{App, Person, Reply, TokenScope, Value, json};
 
 /// Two employers with one person each. The first person works for both employers.
-struct Two {
+struct TwoEmployers {
     app: App,
     mine: String,
     theirs: String,
@@ -15,7 +15,7 @@ struct Two {
     their_person: String,
 }
 
-async fn two() -> Two {
+async fn two_employers() -> TwoEmployers {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (mine, theirs) = (app.employer("Punya Saya").await, app.employer("Punya Orang").await);
@@ -24,12 +24,12 @@ async fn two() -> Two {
     app.enrolled(&both.at(&theirs).with("firstContributionPaid", json!(true))).await;
     let their_person =
         app.enrolled(&Person::new(&channel).at(&theirs).with("fullName", json!("Budi Asing"))).await;
-    Two { app, mine, theirs, my_person, their_person }
+    TwoEmployers { app, mine, theirs, my_person, their_person }
 }
 
 #[tokio::test]
 async fn a_partner_sees_only_its_own_people_through_every_path() {
-    let Two { app, mine, theirs, my_person, their_person } = two().await;
+    let TwoEmployers { app, mine, theirs, my_person, their_person } = two_employers().await;
     let partner = app.partner(&mine).await;
     let query = "query ($mine: ID!, $theirs: ID!, $my: ID!, $their: ID!) {
         participants { totalCount nodes { id fullName status employer { name } } }
@@ -71,7 +71,7 @@ async fn a_partner_sees_only_its_own_people_through_every_path() {
 
 #[tokio::test]
 async fn a_person_outside_the_scope_looks_like_a_missing_one() {
-    let Two { app, mine, their_person, .. } = two().await;
+    let TwoEmployers { app, mine, their_person, .. } = two_employers().await;
     let partner = app.partner(&mine).await;
     let query = "query ($by: ParticipantKey!) { participant(by: $by) { id } }";
     let foreign = app.post(&partner, query, json!({"by": {"id": their_person}})).await;
@@ -88,7 +88,7 @@ async fn a_person_outside_the_scope_looks_like_a_missing_one() {
 
 #[tokio::test]
 async fn a_partner_enrolls_only_for_its_own_employer() {
-    let Two { app, mine, theirs, .. } = two().await;
+    let TwoEmployers { app, mine, theirs, .. } = two_employers().await;
     let partner = app.partner(&mine).await;
     let person = Person::new("BR-PLG");
     for foreign in [person.clone().at(&theirs), person.clone()] {
@@ -121,7 +121,7 @@ async fn an_officer_sees_and_enrolls_only_in_its_provinces() {
 
 #[tokio::test]
 async fn roles_without_access_to_people_see_none_through_any_path() {
-    let Two { app, mine, my_person, .. } = two().await;
+    let TwoEmployers { app, mine, my_person, .. } = two_employers().await;
     for role in [Role::Analyst, Role::Auditor, Role::LicensingDesk] {
         let token = app.token(role, TokenScope::default()).await;
         assert_eq!(app.refused(&token, "{ participants { totalCount } }", json!({})).await, "FORBIDDEN");
@@ -308,7 +308,7 @@ async fn enrolling_a_resident_of_another_province_is_a_conflict_for_an_officer()
 
 #[tokio::test]
 async fn a_batch_outside_the_scope_looks_missing_through_every_path() {
-    let Two { app, mine, .. } = two().await;
+    let TwoEmployers { app, mine, .. } = two_employers().await;
     let state = app.government("Pemerintah").await;
     let mutation = "mutation ($employer: ID!, $rows: [CivilServantRow!]!) { onboardCivilServants(input: {employerId: $employer,
         channelCode: \"BR-PLG\", provinceCode: \"16\", startsOn: \"2014-11-01\", rows: $rows}) { batch { id } } }";
@@ -327,7 +327,7 @@ async fn a_batch_outside_the_scope_looks_missing_through_every_path() {
 
 #[tokio::test]
 async fn a_refused_all_or_nothing_batch_does_not_reveal_registered_numbers() {
-    let Two { app, .. } = two().await;
+    let TwoEmployers { app, .. } = two_employers().await;
     let state = app.government("Pemerintah").await;
     let stranger = Person::new("BR-PLG")
         .with("nationalId", crate::support::row(2)["nationalId"].clone())
@@ -363,7 +363,7 @@ async fn a_personal_tax_number_finds_nothing_without_the_right_to_personal_data(
 
 #[tokio::test]
 async fn scoped_counts_use_the_people_and_statuses_within_the_scope() {
-    let Two { app, mine, theirs, .. } = two().await;
+    let TwoEmployers { app, mine, theirs, .. } = two_employers().await;
     let query = "query ($mine: ID!, $theirs: ID!) { mine: employer(by: {id: $mine}) { counts { total registered active } }
         theirs: employer(by: {id: $theirs}) { counts { total registered active } } province(code: \"16\") { counts { total } } }";
     let variables = json!({"mine": mine, "theirs": theirs});

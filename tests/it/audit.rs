@@ -39,12 +39,12 @@ impl App {
     }
 }
 
-fn one(outcome: &str, operation: &str, people: &[i64]) -> Vec<Entry> {
+fn entry(outcome: &str, operation: &str, people: &[i64]) -> Vec<Entry> {
     vec![("ADMINISTRATOR".into(), outcome.into(), operation.into(), people.to_vec())]
 }
 
 /// Enrolls two people of one employer. Returns their ids and their database ids.
-async fn scene() -> (App, [String; 2], [i64; 2]) {
+async fn two_people() -> (App, [String; 2], [i64; 2]) {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah").await);
     let ids = [
@@ -57,12 +57,12 @@ async fn scene() -> (App, [String; 2], [i64; 2]) {
 
 #[tokio::test]
 async fn each_query_for_people_writes_one_entry_with_exactly_those_people() {
-    let (app, ids, [a, b]) = scene().await;
+    let (app, ids, [a, b]) = two_people().await;
     let mut since = 0;
     app.entries(&mut since).await;
     let card = app.ask("query ($id: ID!) { participant(by: {id: $id}) { cardNumber enrollments { nodes { id } } events { nodes { id } } } }",
         json!({"id": ids[0]})).await;
-    assert_eq!(app.entries(&mut since).await, one("READ", "participant", &[a]));
+    assert_eq!(app.entries(&mut since).await, entry("READ", "participant", &[a]));
     let person = &card["participant"];
     let enrollment = &person["enrollments"]["nodes"][0]["id"];
     let event = &person["events"]["nodes"][0]["id"];
@@ -92,13 +92,13 @@ async fn each_query_for_people_writes_one_entry_with_exactly_those_people() {
         ("{ participants { totalCount } participants { nodes { id } } }", json!({}), "participants", &[a, b]),
     ] {
         app.ask(query, variables).await;
-        assert_eq!(app.entries(&mut since).await, one("READ", operation, people), "{query}");
+        assert_eq!(app.entries(&mut since).await, entry("READ", operation, people), "{query}");
     }
 }
 
 #[tokio::test]
 async fn counts_and_missing_records_write_no_entry() {
-    let (app, ..) = scene().await;
+    let (app, ..) = two_people().await;
     let mut since = 0;
     app.entries(&mut since).await;
     for query in [
@@ -121,18 +121,18 @@ async fn a_mutation_writes_one_entry_and_its_payload_no_further_one() {
     let mut since = 0;
     let form = Person::new(&channel).with("idempotencyKey", json!("0123456789abcdef"));
     let id = node_id::participant_id(&app.enrolled(&form).await).unwrap();
-    assert_eq!(app.entries(&mut since).await, one("WRITTEN", "enrollParticipant", &[id]));
+    assert_eq!(app.entries(&mut since).await, entry("WRITTEN", "enrollParticipant", &[id]));
     // A replay shows the person and writes nothing.
     app.enrolled(&form).await;
-    assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
+    assert_eq!(app.entries(&mut since).await, entry("READ", "enrollParticipant", &[id]));
     // The refusal reveals that the person is registered.
     let again = form.clone().with("idempotencyKey", Value::Null);
     assert_eq!(app.enroll(&again).await["errors"][0]["code"], "ALREADY_ENROLLED");
-    assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
+    assert_eq!(app.entries(&mut since).await, entry("READ", "enrollParticipant", &[id]));
     // So does a refusal that depends on registered data.
     let other = again.with("fullName", json!("Agus Wijaya"));
     assert_eq!(app.enroll(&other).await["errors"][0]["code"], "IDENTITY_MISMATCH");
-    assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
+    assert_eq!(app.entries(&mut since).await, entry("READ", "enrollParticipant", &[id]));
 }
 
 #[tokio::test]
@@ -147,13 +147,13 @@ async fn a_batch_writes_one_entry_with_all_its_people() {
     let data = app.ask(query, json!({"v": input})).await;
     let people: Vec<i64> = sqlx::query_scalar(everybody).fetch_all(&app.sql).await.unwrap();
     assert_eq!(people.len(), 200);
-    assert_eq!(app.entries(&mut since).await, one("WRITTEN", "onboardCivilServants", &people));
+    assert_eq!(app.entries(&mut since).await, entry("WRITTEN", "onboardCivilServants", &people));
     let id = &data["onboardCivilServants"]["batch"]["id"];
     let rows = "query ($id: ID!) { node(id: $id) { ... on OnboardingBatch { rows(first: 2) { nodes { number } } } } }";
     app.ask(rows, json!({"id": id})).await;
     let first = "select participant_id from onboarding_row where number <= 2 order by participant_id";
     let first: Vec<i64> = sqlx::query_scalar(first).fetch_all(&app.sql).await.unwrap();
-    assert_eq!(app.entries(&mut since).await, one("READ", "node", &first));
+    assert_eq!(app.entries(&mut since).await, entry("READ", "node", &first));
     // One row is refused because of registered data, so nothing is written. But the answer reveals who is registered.
     let mut mixed = json!([row(1), row(300)]);
     mixed[0]["fullName"] = json!("Agus Wijaya");
@@ -163,12 +163,12 @@ async fn a_batch_writes_one_entry_with_all_its_people() {
     assert_eq!(app.count("select count(*) from participant").await, 200);
     let known = "select participant_id from onboarding_row where number = 1";
     let known: Vec<i64> = sqlx::query_scalar(known).fetch_all(&app.sql).await.unwrap();
-    assert_eq!(app.entries(&mut since).await, one("READ", "onboardCivilServants", &known));
+    assert_eq!(app.entries(&mut since).await, entry("READ", "onboardCivilServants", &known));
 }
 
 #[tokio::test]
 async fn an_entry_names_the_client_the_purpose_and_the_request() {
-    let (app, ..) = scene().await;
+    let (app, ..) = two_people().await;
     let token =
         app.token(Role::Officer, TokenScope { provinces: vec!["16".into()], ..TokenScope::default() }).await;
     let request = Request::post("/graphql")
@@ -195,7 +195,7 @@ async fn an_entry_names_the_client_the_purpose_and_the_request() {
 
 #[tokio::test]
 async fn a_request_fails_if_its_entry_cannot_be_written() {
-    let (app, ids, _) = scene().await;
+    let (app, ids, _) = two_people().await;
     let token = app.administrator().await;
     let channel = app.channel("BR-TWO").await;
     app.owner("revoke insert on audit_entry from registry_writer").await;
@@ -221,7 +221,7 @@ async fn a_request_fails_if_its_entry_cannot_be_written() {
 
 #[tokio::test]
 async fn entries_and_seals_are_append_only() {
-    let (app, ..) = scene().await;
+    let (app, ..) = two_people().await;
     let code =
         |error: sqlx::Error| error.as_database_error().and_then(|e| e.code().map(|code| code.into_owned()));
     for table in ["audit_entry", "audit_seal"] {
@@ -255,7 +255,7 @@ async fn entries_and_seals_are_append_only() {
 
 #[tokio::test]
 async fn the_entry_of_a_client_that_disconnects_is_still_written() {
-    let (app, _, [a, b]) = scene().await;
+    let (app, _, [a, b]) = two_people().await;
     let mut since = 0;
     app.entries(&mut since).await;
     let token = app.administrator().await;
@@ -279,12 +279,15 @@ async fn the_entry_of_a_client_that_disconnects_is_still_written() {
     // The write does not end with the request: the next entry follows it.
     app.ask("{ participants(first: 1) { nodes { id } } }", json!({})).await;
     let entries = app.entries(&mut since).await;
-    assert_eq!(entries, [one("READ", "participants", &[a, b]), one("READ", "participants", &[a])].concat());
+    assert_eq!(
+        entries,
+        [entry("READ", "participants", &[a, b]), entry("READ", "participants", &[a])].concat()
+    );
 }
 
 #[tokio::test]
 async fn auditors_page_through_entries_without_seeing_personal_data() {
-    let (app, ids, _) = scene().await;
+    let (app, ids, _) = two_people().await;
     let auditor = app.token(Role::Auditor, TokenScope::default()).await;
     app.ask(
         "{ participants { nodes { fullName } } employers { nodes { participants { nodes { id } } } } }",

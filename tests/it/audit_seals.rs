@@ -12,7 +12,7 @@ use participant_registry::store::rotation::rotate;
 use crate::support::{App, Person, json};
 
 /// Enrolls two people. Their three entries can be sealed, because no older transaction is open.
-async fn scene() -> App {
+async fn app_with_entries() -> App {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     app.enrolled(&Person::new(&channel)).await;
@@ -49,7 +49,7 @@ async fn tampered(app: &App, change: &'static str) -> Tampering {
 
 #[tokio::test]
 async fn an_untouched_trail_verifies() {
-    let app = scene().await;
+    let app = app_with_entries().await;
     let empty = verified(&app, None).await.unwrap();
     assert_eq!((empty.seals, empty.sealed, empty.unsealed), (0, 0, 3));
     let first = seal_all(&app).await;
@@ -69,7 +69,7 @@ async fn an_edited_entry_is_detected() {
         "update audit_entry set purpose = 'x' where id = 2",
         "update audit_entry set at = at - interval '1 microsecond' where id = 2",
     ] {
-        let app = scene().await;
+        let app = app_with_entries().await;
         seal_all(&app).await;
         assert_eq!(tampered(&app, change).await, Tampering::Edited(2));
     }
@@ -91,7 +91,7 @@ async fn deleted_inserted_and_moved_entries_are_detected() {
         (swap, Tampering::Edited(1)),
         (swap_places, Tampering::Moved(1)),
     ] {
-        let app = scene().await;
+        let app = app_with_entries().await;
         seal_all(&app).await;
         assert_eq!(tampered(&app, change).await, expected, "{change}");
     }
@@ -112,7 +112,7 @@ async fn changed_missing_and_foreign_seals_are_detected() {
         ("update audit_seal set key_id = '\\x0000000000000000' where number = 1", Tampering::SealForged(1)),
         ("delete from audit_seal where number = 1", Tampering::SealMissing(1)),
     ] {
-        let app = scene().await;
+        let app = app_with_entries().await;
         seal_all(&app).await;
         read(&app).await;
         seal_all(&app).await;
@@ -123,7 +123,7 @@ async fn changed_missing_and_foreign_seals_are_detected() {
 
 #[tokio::test]
 async fn a_seal_with_another_key_is_reported_as_forged() {
-    let app = scene().await;
+    let app = app_with_entries().await;
     seal_all(&app).await;
     // The owner of the database does not have the key, but can register another one and seal with it.
     app.owner("truncate installation").await;
@@ -154,7 +154,7 @@ async fn a_replaced_key_verifies_only_the_seals_of_its_own_time() {
 
 /// Returns an app whose trail was sealed with two keys, one after the other.
 async fn app_with_two_keys() -> App {
-    let app = scene().await;
+    let app = app_with_entries().await;
     seal_all(&app).await;
     let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
     rotate(&mut app.database.maintenance().await.unwrap(), &ring(), |_| {}).await.unwrap();
@@ -168,7 +168,7 @@ async fn app_with_two_keys() -> App {
 
 #[tokio::test]
 async fn removed_newest_seals_are_detected_with_a_stored_head() {
-    let app = scene().await;
+    let app = app_with_entries().await;
     let old = seal_all(&app).await;
     read(&app).await;
     let new = seal_all(&app).await;
@@ -186,7 +186,7 @@ async fn removed_newest_seals_are_detected_with_a_stored_head() {
 
 #[tokio::test]
 async fn a_seal_waits_for_open_transactions_that_may_add_earlier_entries() {
-    let app = scene().await;
+    let app = app_with_entries().await;
     seal_all(&app).await;
     let insert = "insert into audit_entry (client, role, outcome, operation, subjects, request_id)
         values ('slow', 'OFFICER', 'READ', 'participants', '{1}', gen_random_uuid())";
@@ -204,7 +204,7 @@ async fn a_seal_waits_for_open_transactions_that_may_add_earlier_entries() {
 
 #[tokio::test]
 async fn two_processes_seal_each_entry_once() {
-    let app = scene().await;
+    let app = app_with_entries().await;
     let other = app.second_process().await;
     for _ in 0..10 {
         read(&app).await;
@@ -227,7 +227,7 @@ async fn entries_can_be_filtered_by_person_client_and_exact_time() {
     use domain::page::{Direction, Order, Page};
     use participant_registry::store::audit::{self, EntryFilter};
 
-    let app = scene().await;
+    let app = app_with_entries().await;
     let id = app.ask("{ participants(first: 1) { nodes { id } } }", json!({})).await;
     let id = node_id::participant_id(id["participants"]["nodes"][0]["id"].as_str().unwrap()).unwrap();
     let times: Vec<chrono::DateTime<chrono::Utc>> =

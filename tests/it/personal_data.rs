@@ -9,7 +9,7 @@ const QUERY: &str = "{ viewer { mayReadPersonalData } participants { nodes { nat
     enrollments { nodes { monthlyWage contributions { worker } civilServant { serviceNumber } } } } } }";
 
 /// Enrolls a civil servant with a wage. Returns the app and the id of the employer.
-async fn one() -> (App, String) {
+async fn civil_servant() -> (App, String) {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah").await);
     let row = row(25);
@@ -51,7 +51,7 @@ fn scope_of(role: Role, employer: &str) -> TokenScope {
 
 #[tokio::test]
 async fn personal_data_needs_the_right_and_a_purpose() {
-    let (app, employer) = one().await;
+    let (app, employer) = civil_servant().await;
     for role in [Role::Administrator, Role::Officer, Role::Partner] {
         let scope = scope_of(role, &employer);
         let (plain, reader) = (app.token(role, scope.clone()).await, app.reader(role, scope).await);
@@ -70,7 +70,7 @@ async fn personal_data_needs_the_right_and_a_purpose() {
 
 #[tokio::test]
 async fn an_approver_never_sees_personal_data() {
-    let (app, _) = one().await;
+    let (app, _) = civil_servant().await;
     let approver = app.token(Role::Approver, TokenScope::default()).await;
     let reply = app.post_for(b"to approve", &approver, QUERY, json!({})).await;
     assert_eq!(reply.body["data"]["participants"]["nodes"], json!([masked()]));

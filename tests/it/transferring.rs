@@ -26,7 +26,7 @@ fn form(enrollment: &str, employer: &str, on: &str) -> Value {
 }
 
 /// Returns an app in December with two channels and two employers.
-async fn scene() -> (App, [String; 2]) {
+async fn app_in_december() -> (App, [String; 2]) {
     let app = App::on(DECEMBER).await;
     app.channel("BR-PLG").await;
     app.channel("BR-LHT").await;
@@ -36,7 +36,7 @@ async fn scene() -> (App, [String; 2]) {
 
 #[tokio::test]
 async fn a_transferred_person_keeps_the_card() {
-    let (app, [musi, ogan]) = scene().await;
+    let (app, [musi, ogan]) = app_in_december().await;
     let person = Person::new("BR-PLG")
         .at(&musi)
         .with("programmes", json!(["WORK_ACCIDENT", "DEATH", "OLD_AGE"]))
@@ -92,7 +92,7 @@ async fn a_transferred_person_keeps_the_card() {
 
 #[tokio::test]
 async fn invalid_transfers_are_refused_with_their_path() {
-    let (app, [musi, ogan]) = scene().await;
+    let (app, [musi, ogan]) = app_in_december().await;
     let who = Person::new("BR-PLG");
     let (_, own) = app.enrollment(&who).await;
     let (_, at_musi) = app.enrollment(&who.clone().at(&musi)).await;
@@ -161,7 +161,7 @@ async fn a_transfer_is_judged_by_the_rules_of_its_day() {
 
 #[tokio::test]
 async fn of_two_concurrent_transfers_one_is_refused() {
-    let (app, [musi, ogan]) = scene().await;
+    let (app, [musi, ogan]) = app_in_december().await;
     let lematang = app.employer("PT Lematang").await;
     for _ in 0..8 {
         let (_, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&musi)).await;
@@ -180,7 +180,7 @@ async fn of_two_concurrent_transfers_one_is_refused() {
 
 #[tokio::test]
 async fn of_a_concurrent_end_and_transfer_one_is_refused() {
-    let (app, [musi, ogan]) = scene().await;
+    let (app, [musi, ogan]) = app_in_december().await;
     for _ in 0..8 {
         let (_, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&musi)).await;
         let (ended, transferred) = tokio::join!(
@@ -196,7 +196,7 @@ async fn of_a_concurrent_end_and_transfer_one_is_refused() {
 
 #[tokio::test]
 async fn a_transfer_happens_once_per_idempotency_key() {
-    let (app, [musi, ogan]) = scene().await;
+    let (app, [musi, ogan]) = app_in_december().await;
     let (_, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&musi)).await;
     let mut input = form(&enrollment, &ogan, "2014-11-20");
     input["idempotencyKey"] = json!("a-transfer-of-one");
@@ -211,7 +211,7 @@ async fn a_transfer_happens_once_per_idempotency_key() {
 
 #[tokio::test]
 async fn the_agency_transfers_visible_people_and_each_employer_sees_its_own_part() {
-    let (app, [musi, ogan]) = scene().await;
+    let (app, [musi, ogan]) = app_in_december().await;
     let (person, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&musi)).await;
     let query = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) { errors { code } } }";
     let input = json!({"input": form(&enrollment, &ogan, "2014-11-20")});
