@@ -31,8 +31,8 @@ impl App {
         sqlx::raw_sql(sql).execute(&self.sql).await.unwrap();
     }
 
-    /// Waits for open transactions of other tests, which delay sealing: PostgreSQL numbers the transactions of all databases
-    /// together.
+    /// Waits for open transactions of other tests, which delay sealing, because PostgreSQL numbers the transactions of all
+    /// databases together.
     pub async fn wait_until_all_can_be_sealed(&self) {
         let all = "select bool_and(transaction < pg_snapshot_xmin(pg_current_snapshot())) from audit_entry";
         while !sqlx::query_scalar::<_, bool>(all).fetch_one(&self.sql).await.unwrap() {}

@@ -176,8 +176,8 @@ fn template_is_in_use(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55006")
 }
 
-/// Creates the template if it is missing. It gets its name once complete, and a lock prevents two processes from creating
-/// it at once.
+/// Creates the template if it is missing. It gets its name once complete. A lock prevents two processes from creating it at
+/// once.
 async fn make_template(connection: &mut PgConnection, options: &PgConnectOptions) -> String {
     let template = format!("registry_template_{}", build());
     let unfinished = format!("{template}_new");
