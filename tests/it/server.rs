@@ -84,7 +84,8 @@ async fn a_partial_request_head_times_out() {
 #[tokio::test]
 async fn a_missing_body_times_out() {
     let app = App::new().await;
-    let settings = Settings { body_deadline: Duration::from_millis(50), ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.graphql.body_deadline = Duration::from_millis(50);
     let served = serve(&app, settings).await;
     let mut stream = served.say(&(head(&app.administrator().await, 100) + "{\"query\"")).await;
     let said = heard(&mut stream).await;
