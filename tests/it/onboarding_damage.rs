@@ -154,7 +154,7 @@ async fn enrolled_rows_carry_no_rejecting_problems_and_implausible_wages_are_fla
     let onboardings = Onboardings::new(10).await;
     let file = roster([
         line(1).replace("4.250.000,00", "4.250"),
-        line(2).replace(";L;", ";P;").replace("Budi", "\u{202e}"),
+        line(2).replace(";L;", ";P;").replace("Budi", "081234567890"),
     ]);
     let batch = onboardings.sent(json!({"planOnly": false}), &file).await;
     onboardings.work().await;
