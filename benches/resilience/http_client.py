@@ -1,4 +1,4 @@
-"""HTTP as the attacks need it: with the time that it took, and byte for byte where a client library would be polite."""
+"""An HTTP client that measures time and never retries by itself, and helpers for raw sockets."""
 
 import dataclasses
 import http.client
@@ -12,7 +12,7 @@ GRAPHQL = "application/graphql-response+json"
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What came back. Status 0: no answer came, the connection broke or the time was over."""
+    """The answer to a request. Status 0 means none: the connection broke or the time was over."""
 
     status: int
     headers: dict[str, str]
@@ -28,8 +28,8 @@ class Answer:
         return value if isinstance(value, dict) else {}
 
     @property
-    def told(self) -> bytes:
-        """The body without what is this request's own: its id, and what its client has left to spend."""
+    def comparable_body(self) -> bytes:
+        """The body without the parts that differ between equal answers: request id and cost."""
         body = self.body.replace(self.headers.get("x-request-id", "-").encode(), b"")
         return re.sub(rb'"cost":\{[^}]*\}', b"", body)
 
@@ -39,30 +39,30 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The first error's code."""
+        """The code of the first error."""
         errors = self.json.get("errors") or [{}]
         return errors[0].get("extensions", {}).get("code", "")
 
     @property
     def is_refused(self) -> bool:
-        """Nothing of it ran, and it was said so."""
+        """Whether the request was refused before any of it ran."""
         return 400 <= self.status < 500 and not self.data
 
     @property
     def may_retry(self) -> bool:
-        """Says 503 or 429, and when to come back."""
+        """Whether the answer is 503 or 429 with Retry-After."""
         return self.status in (429, 503) and "retry-after" in self.headers
 
 
 class Client:
-    """One caller with one connection that stays open."""
+    """A caller with one connection that stays open."""
 
     def __init__(self, port: int, token: str | None, timeout: float = 30) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         self._token = token
 
     def send(self, method: str, path: str, body: bytes | None = None, headers: dict | None = None) -> Answer:
-        """Sends one request. A broken connection is an answer too."""
+        """Sends one request. Returns status 0 if the connection breaks."""
         headers = {"accept": GRAPHQL, **(headers or {})}
         if self._token is not None and "authorization" not in headers:
             headers["authorization"] = f"Bearer {self._token}"
@@ -85,8 +85,8 @@ class Client:
         """Sends one GraphQL request."""
         return self.post(json.dumps({"query": query, "variables": variables or {}}).encode())
 
-    def patiently(self, body: bytes, limit: float = 30) -> Answer:
-        """Sends one GraphQL request again as long as it is told to, or hears nothing. Only for what is safe twice."""
+    def post_with_retries(self, body: bytes, limit: float = 30) -> Answer:
+        """Sends a GraphQL request, which must be safe to repeat, until the answer is final."""
         deadline = time.monotonic() + limit
         while True:
             answer = self.post(body)
@@ -103,7 +103,7 @@ def open_socket(port: int, timeout: float = 20) -> socket.socket:
 
 
 def read_head(raw: socket.socket) -> bytes:
-    """Reads until a head is complete, the peer ends or the socket's time is over."""
+    """Reads until the head is complete, the peer closes or the timeout of the socket is over."""
     head = b""
     try:
         while b"\r\n\r\n" not in head:
@@ -117,13 +117,13 @@ def read_head(raw: socket.socket) -> bytes:
 
 
 def status_of(head: bytes) -> int:
-    """The status in a head; 0 where there is none."""
+    """Returns the status in a response head, or 0."""
     parts = head.split(b" ", 2)
     return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
 
 
 def wait_for_end(raw: socket.socket, limit: float) -> float | None:
-    """Seconds until the peer closes; None if it does not within the limit."""
+    """Returns the seconds until the peer closes, or None if it does not within the limit."""
     begun = time.monotonic()
     raw.settimeout(limit)
     try:
