@@ -22,7 +22,7 @@ const CHUNK: i64 = 2_000;
 /// process is doing it.
 ///
 /// # Errors
-/// The database is away. What lapsed until then has lapsed, and the rest will.
+/// The database is unavailable. What lapsed until then has lapsed, and the rest will.
 pub async fn lapse(database: &Database, today: NaiveDate) -> Result<Option<u64>, StoreError> {
     if lapse_run::is_done(&database.control, today).await? {
         return Ok(None);

@@ -109,7 +109,7 @@ pub async fn onboard_civil_servants(
     Ok(done)
 }
 
-/// Plans a batch before the answer. Where a worker is at it already, or the database is away, the answer says how far it is.
+/// Plans a batch before the answer. Where a worker is at it already, or the database is unavailable, the answer says how far it is.
 async fn plan_now(database: &Arc<Database>, today: NaiveDate, batch: i64) {
     for _ in 0..PLAN_TRIES {
         match worker::work(database, today, WorkerSettings::default(), Some(batch)).await {

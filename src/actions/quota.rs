@@ -19,7 +19,7 @@ use domain::problem::{Problem, ProblemCode};
 /// Refuses a client that has spent its quota: before it is told anything.
 ///
 /// # Errors
-/// The quota is spent, or the database is away.
+/// The quota is spent, or the database is unavailable.
 pub async fn demand(database: &Database, actor: &Actor) -> Result<(), ActionError> {
     if actor.client == Actor::COMMAND_LINE {
         return Ok(());
@@ -31,7 +31,7 @@ pub async fn demand(database: &Database, actor: &Actor) -> Result<(), ActionErro
 /// A lookup has found nobody.
 ///
 /// # Errors
-/// Others have spent the rest of the quota meanwhile, or the database is away.
+/// Others have spent the rest of the quota meanwhile, or the database is unavailable.
 pub async fn missed(database: &Database, actor: &Actor) -> Result<(), ActionError> {
     let spent = lookup_miss::add(&database.control, &actor.client, 1).await?;
     if spent.misses <= database.misses_per_hour { Ok(()) } else { Err(refusal(spent)) }
@@ -88,9 +88,6 @@ impl<'a> Watch<'a> {
     /// The registry refuses forms, or has them already, because of what it knows of people: those whom the actor may not
     /// see are counted, once for all attempts. Is that too much? Then all of it has to be taken back and nothing may be
     /// told.
-    ///
-    /// # Errors
-    /// The database is away.
     pub(super) async fn is_too_much(&self, conn: &mut PgConnection, told: &Told) -> Result<bool, StoreError> {
         if sees_everything(self.actor) {
             return Ok(false);
@@ -109,9 +106,6 @@ impl<'a> Watch<'a> {
     }
 
     /// Counts what tells of somebody unseen.
-    ///
-    /// # Errors
-    /// The database is away.
     pub(super) async fn count(&self, misses: i64) -> Result<bool, StoreError> {
         let (database, client) = (self.database, &self.actor.client);
         if misses == 0 || sees_everything(self.actor) || self.counted.swap(true, Ordering::Relaxed) {

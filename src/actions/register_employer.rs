@@ -95,7 +95,7 @@ impl Mutation for EmployerRegistration<'_> {
         }
         if self.new.tax_number.is_some() {
             // After the row: whoever exchanges the key waits for this transaction, or was before it.
-            rotation::demand_in_force(conn, self.keys).await?;
+            rotation::demand_in_force(&mut *conn, self.keys).await?;
         }
         if let (Some(employer), Some(headcount)) = (inserted, self.new.declared_headcount) {
             employer::declare_headcount(conn, self.actor, employer, headcount, self.today).await?;

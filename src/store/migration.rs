@@ -6,20 +6,17 @@ use sqlx::postgres::PgConnection;
 use super::open_error::OpenError;
 use super::roles;
 
-/// All migrations, inside the program.
+/// All migrations, compiled into the program.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// Applies the migrations that are missing, under the login that owns the tables or will own them.
-///
-/// # Errors
-/// The login cannot have the roles that the policies name, or a migration failed.
+/// Applies the missing migrations, under the login that owns the tables or will own them.
 pub async fn apply_migrations(connection: &mut PgConnection) -> Result<(), OpenError> {
     roles::prepare(connection).await?;
     Ok(MIGRATIONS.run(connection).await?)
 }
 
-/// Brings the tables up to date where the login owns them, and says whether it does; a login that does not own them
-/// finds them up to date or does not begin.
+/// Applies the missing migrations if the login owns the tables, and returns whether it does. Another login needs tables that
+/// are up to date.
 pub(super) async fn migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
     let connect = |error: sqlx::Error| OpenError::Connect(error.into());
     let is_owner: Option<bool> = sqlx::query_scalar(

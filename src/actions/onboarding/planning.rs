@@ -24,7 +24,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
         return Ok(StepResult::Lost);
     }
     // Under a key that was exchanged nobody is found.
-    rotation::demand_in_force(&mut transaction, &database.keys).await?;
+    rotation::demand_in_force(&mut *transaction, &database.keys).await?;
     let (at, new) = candidates(&chunk.judged);
     let context =
         EnrollContext { actor: &authority.actor, keys: &database.keys, rules: &reference.rules, batch: None };

@@ -34,7 +34,7 @@ pub struct Tidied {
 /// Ends and discards what is old enough, one batch in each transaction: killed in between, the next look goes on.
 ///
 /// # Errors
-/// The database is away; what was done stays.
+/// The database is unavailable; what was done stays.
 pub async fn tidy(database: &Database, keeps: Keeps) -> Result<Tidied, StoreError> {
     let mut tidied = Tidied::default();
     loop {
