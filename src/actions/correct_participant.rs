@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use super::ending;
-use super::quota::{Told, Watch};
+use super::quota::{MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, keep, terms};
 use crate::store::audit::Trail;
@@ -72,8 +72,7 @@ pub async fn correct_participant(
     };
     let index = |number: &NationalId| database.keys.index(NumberKind::NationalId, number.as_str());
     let claim = wanted.national_id.as_ref().map(index);
-    let watch = Watch::new(database, actor, 1);
-    let watched = &watch;
+    let misses = MissCounter::new(database, actor, 1);
     let work = ParticipantCorrection {
         database,
         reference: &reference,
@@ -84,10 +83,10 @@ pub async fn correct_participant(
         doubts,
         channel,
         claim,
-        watched,
+        misses: &misses,
     };
     let done = request.run(work).await?;
-    watch.verdict()?;
+    misses.verdict()?;
     Ok(done)
 }
 
@@ -137,7 +136,7 @@ struct ParticipantCorrection<'a> {
     channel: Option<i64>,
     /// The index of the new identity number.
     claim: Option<Vec<u8>>,
-    watched: &'a Watch<'a>,
+    misses: &'a MissCounter<'a>,
 }
 
 impl Mutation for ParticipantCorrection<'_> {
@@ -191,9 +190,9 @@ impl ParticipantCorrection<'_> {
         index: &[u8],
         owner: i64,
     ) -> Result<Done<Corrected>, StoreError> {
-        let told = Told::that_it_is_known(index.to_vec());
-        if self.watched.is_too_much(conn, &told).await? {
-            return Ok(Watch::taken_back().of(vec![owner]));
+        let revealed = Revealed::that_it_is_known(index.to_vec());
+        if self.misses.is_too_much(conn, &revealed).await? {
+            return Ok(MissCounter::rolled_back().of(vec![owner]));
         }
         Ok(self.refused(vec![identity_mismatch("nationalId")]).of(vec![self.input.participant, owner]))
     }
@@ -232,8 +231,7 @@ impl ParticipantCorrection<'_> {
         let number = number.map_err(|error| StoreError::Fault(error.to_string()))?;
         let parse = |number: &str| NationalId::parse(number, &self.reference.rules.regions, "nationalId");
         let number = number.map(|number| parse(&number)).transpose();
-        let number =
-            number.map_err(|_| StoreError::Fault("a stored identity number is malformed".into()))?;
+        let number = number.map_err(|_| StoreError::Fault("a stored identity number is malformed".into()))?;
         Ok(Particulars {
             full_name: kept.full_name.clone(),
             name_key: known.name_key.clone(),

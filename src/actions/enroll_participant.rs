@@ -1,11 +1,11 @@
-//! Enrolls one person: new to the registry, or known to it through another enrollment.
+//! `enrollParticipant`: enrolls one person, who is new or has other enrollments.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::enrolling::{self, EnrollContext, EnrollOutcome};
-use super::quota::{Told, Watch};
+use super::quota::{MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::terms::{self, Named};
 use super::{ActionError, Done};
@@ -21,7 +21,7 @@ use domain::enrollment::{
 use domain::participant::Sex;
 use domain::problem::{Problem, ProblemCode, refuses};
 
-/// The form.
+/// The input.
 #[derive(Clone, Serialize)]
 pub struct Input {
     /// Identity number (NIK), as typed.
@@ -38,7 +38,7 @@ pub struct Input {
     pub segment: Segment,
     /// Programmes.
     pub programmes: Vec<Programme>,
-    /// Channel that takes the form.
+    /// The channel that takes the form.
     pub channel_code: String,
     /// Employer, by internal id.
     pub employer: Option<i64>,
@@ -48,7 +48,7 @@ pub struct Input {
     pub monthly_wage: Option<i64>,
     /// First day.
     pub starts_on: NaiveDate,
-    /// Was the first contribution taken with the form?
+    /// Was the first contribution paid with the form?
     pub first_contribution_paid: bool,
     /// Telephone number, as typed.
     pub phone: Option<String>,
@@ -73,7 +73,7 @@ pub struct CivilServantInput {
 
 domain::redacted_debug!(CivilServantInput);
 
-/// Who was enrolled.
+/// The enrollment that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolled {
     /// The person.
@@ -82,10 +82,7 @@ pub struct Enrolled {
     pub enrollment: i64,
 }
 
-/// Enrolls a person, on record in `trail`.
-///
-/// # Errors
-/// The role may not enroll, or the database failed.
+/// Enrolls a person, recorded in `trail`.
 pub async fn enroll_participant(
     database: &Database,
     actor: &Actor,
@@ -103,10 +100,10 @@ pub async fn enroll_participant(
     };
     let context = EnrollContext { actor, keys: &database.keys, rules: &reference.rules, batch: None };
     let index = database.keys.index(NumberKind::NationalId, new.national_id.as_str());
-    let watch = Watch::new(database, actor, 1);
-    let work = ParticipantEnrollment { context, new, warnings, index, watch: &watch };
+    let misses = MissCounter::new(database, actor, 1);
+    let work = ParticipantEnrollment { context, new, warnings, index, misses: &misses };
     let done = request.run(work).await?;
-    watch.verdict()?;
+    misses.verdict()?;
     Ok(done)
 }
 
@@ -114,9 +111,9 @@ struct ParticipantEnrollment<'a> {
     context: EnrollContext<'a>,
     new: NewEnrollment,
     warnings: Vec<Problem>,
-    /// Under which the identity number is found.
+    /// The index of the identity number.
     index: Vec<u8>,
-    watch: &'a Watch<'a>,
+    misses: &'a MissCounter<'a>,
 }
 
 impl Mutation for ParticipantEnrollment<'_> {
@@ -124,9 +121,9 @@ impl Mutation for ParticipantEnrollment<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
         let enrolled = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
-        let told = Told::by(enrolled.outcomes.iter().map(Some), |_| self.index.clone());
-        if self.watch.is_too_much(conn, &told).await? {
-            return Ok(Watch::taken_back().of(enrolled.known));
+        let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), |_| self.index.clone());
+        if self.misses.is_too_much(conn, &revealed).await? {
+            return Ok(MissCounter::rolled_back().of(enrolled.known));
         }
         let done = match enrolled.outcomes.into_iter().next() {
             Some(EnrollOutcome::Enrolled { participant, enrollment }) => {
@@ -199,7 +196,7 @@ async fn judge(
     })
 }
 
-/// In this form the particulars of a civil servant stand in an object of their own.
+/// Moves the path of a problem into the object of the civil servant, if it is there.
 fn in_form(problem: Problem) -> Problem {
     match problem.path.first().map(String::as_str) {
         Some("serviceNumber" | "workUnit" | "grade") => problem.within(&["civilServant"]),

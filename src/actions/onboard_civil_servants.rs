@@ -1,5 +1,5 @@
-//! Onboards civil servants, thousands at a time: every row has one outcome, good rows do not wait for bad ones unless
-//! asked to, and the same rows again enroll nobody twice.
+//! `onboardCivilServants`: enrolls up to thousands of civil servants from the rows of a request. Every row has one outcome.
+//! Unless all or nothing is asked for, valid rows do not depend on the others. The same rows again enroll nobody twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use sqlx::PgConnection;
 
 use super::enrolling::{self, EnrollContext};
 use super::onboarding::worker::{self, WorkerSettings};
-use super::onboarding::{Agreed, RowOutcomes, RowPlace, candidates, receive, too_many_open, tried};
-use super::quota::{self, Told, Watch};
+use super::onboarding::{Agreed, RowOutcomes, RowPlace, candidates, outcomes_of, receive, too_many_open};
+use super::quota::{self, MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::terms::{self, Named};
 use super::{ActionError, Done, demand};
@@ -28,11 +28,11 @@ use domain::onboarding::{
 use domain::problem::{Problem, ProblemCode, refuses};
 use domain::rule::Rulebook;
 
-/// How often, and with what pauses, a plan is begun while another batch of the same client is worked at.
+/// How often, and with what pause, planning is tried while another batch of the same client is being worked on.
 const PLAN_TRIES: u32 = 20;
 const PLAN_PAUSE: Duration = Duration::from_millis(100);
 
-/// What is asked for.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// Their employer, by internal id: a government body.
@@ -43,23 +43,23 @@ pub struct Input {
     pub province_code: String,
     /// Programmes.
     pub programmes: Vec<Programme>,
-    /// What kind of civil servants.
+    /// Category of the civil servants.
     pub category: CivilServantCategory,
-    /// First day, where a row has none of its own.
+    /// First day, for rows without their own.
     pub starts_on: NaiveDate,
-    /// Was the first contribution taken with the forms?
+    /// Was the first contribution paid with the forms?
     pub first_contribution_paid: bool,
     /// The rows, as their source has them.
     pub rows: Arc<Vec<Row>>,
-    /// Line of the file that each row begins at; empty where the rows came in the request.
+    /// The line of the file at which each row begins; empty if the rows came in the request.
     #[serde(skip)]
     pub lines: Arc<Vec<i32>>,
-    /// Name of the file that they came in; under another name it is the same request.
+    /// Name of the file. It is not part of the request's identity.
     #[serde(skip)]
     pub file_name: Option<String>,
-    /// Refuse all rows when one of them is refused.
+    /// Should all rows be refused if one is?
     pub all_or_nothing: bool,
-    /// Say what would happen, and wait for somebody else's approval.
+    /// Should the batch only be planned, and wait for the approval of another client?
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub plan_only: bool,
 }
@@ -71,10 +71,7 @@ pub struct Onboarded {
     pub batch: i64,
 }
 
-/// Onboards civil servants, on record in `trail`.
-///
-/// # Errors
-/// The role may not enroll, or the database failed.
+/// Onboards civil servants, recorded in `trail`.
 pub async fn onboard_civil_servants(
     database: &Arc<Database>,
     actor: &Actor,
@@ -91,25 +88,25 @@ pub async fn onboard_civil_servants(
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,
     };
-    let watch = Watch::new(database, actor, input.rows.len());
+    let misses = MissCounter::new(database, actor, input.rows.len());
     let apply = CivilServantOnboarding {
         database,
         actor,
         rules: &reference.rules,
         input,
         judged: &judged,
-        watch: &watch,
+        misses: &misses,
         today,
     };
     let done = request.run(apply).await?;
-    watch.verdict()?;
+    misses.verdict()?;
     if let (true, Some(Onboarded { batch })) = (input.plan_only, &done.value) {
         plan_now(database, today, *batch).await;
     }
     Ok(done)
 }
 
-/// Plans a batch before the answer. Where a worker is at it already, or the database is unavailable, the answer says how far it is.
+/// Plans a batch before the answer. If another worker has it, or the database is unavailable, the answer shows its state so far.
 async fn plan_now(database: &Arc<Database>, today: NaiveDate, batch: i64) {
     for _ in 0..PLAN_TRIES {
         match worker::work(database, today, WorkerSettings::default(), Some(batch)).await {
@@ -126,9 +123,9 @@ impl Mutation for CivilServantOnboarding<'_> {
         if self.input.plan_only {
             return self.stage(conn).await;
         }
-        let Applied { batch, report, subjects, known, told } = self.write(conn).await?;
-        if self.watch.is_too_much(conn, &told).await? {
-            return Ok(Watch::taken_back().of(known));
+        let Applied { batch, report, subjects, known, revealed } = self.write(conn).await?;
+        if self.misses.is_too_much(conn, &revealed).await? {
+            return Ok(MissCounter::rolled_back().of(known));
         }
         Ok(match self.objection(&report) {
             Some(problems) => Done::refused(problems).of(known),
@@ -137,11 +134,8 @@ impl Mutation for CivilServantOnboarding<'_> {
     }
 }
 
-/// Says what onboarding would do, by doing it and taking it back: nothing is written. Whom it tells something of is noted
-/// in `trail`, for whoever shows the report to put on record before.
-///
-/// # Errors
-/// The role may not enroll, or the database failed.
+/// Returns what onboarding would do, by doing it and rolling back. Notes the people about whom the report reveals something in
+/// `trail`; the caller closes the trail before it shows the report.
 pub async fn plan(
     database: &Database,
     actor: &Actor,
@@ -155,14 +149,14 @@ pub async fn plan(
         Ok(judged) => judged,
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let watch = Watch::new(database, actor, input.rows.len());
+    let misses = MissCounter::new(database, actor, input.rows.len());
     let apply = CivilServantOnboarding {
         database,
         actor,
         rules: &reference.rules,
         input,
         judged: &judged,
-        watch: &watch,
+        misses: &misses,
         today,
     };
     let mut transaction = database.bulk.begin().await?;
@@ -175,7 +169,7 @@ pub async fn plan(
     })
 }
 
-/// A request whose terms hold, with its rows judged.
+/// A request with valid terms and judged rows.
 struct Judged {
     agreed: Agreed,
     rows: Vec<JudgedRow>,
@@ -214,14 +208,14 @@ async fn judge(
     if refuses(&problems) {
         return Ok(Err(problems));
     }
-    // Ten thousand rows take longer than other requests should wait for this thread.
+    // Judging ten thousand rows would block the async thread for too long.
     let (rows, lines, reference) = (Arc::clone(&input.rows), Arc::clone(&input.lines), Arc::clone(reference));
     let judged = tokio::task::spawn_blocking(move || {
         let rows = judge_rows((&rows, &lines), &agreed.terms(), &reference.rules, today);
         (rows, agreed)
     })
     .await;
-    let (rows, agreed) = judged.map_err(|_| StoreError::Fault("judging the rows broke off".into()))?;
+    let (rows, agreed) = judged.map_err(|_| StoreError::Fault("judging the rows panicked".into()))?;
     let rows = match rows {
         Ok(rows) => rows,
         Err(problem) => return Ok(Err(vec![problem])),
@@ -252,22 +246,22 @@ struct Applied {
     report: RowOutcomes,
     subjects: Vec<i64>,
     known: Vec<i64>,
-    told: Told,
+    revealed: Revealed,
 }
 
-/// The writing of a batch.
+/// The mutation that writes a batch.
 struct CivilServantOnboarding<'a> {
     database: &'a Database,
     actor: &'a Actor,
     rules: &'a Rulebook,
     input: &'a Input,
     judged: &'a Judged,
-    watch: &'a Watch<'a>,
+    misses: &'a MissCounter<'a>,
     today: NaiveDate,
 }
 
 impl CivilServantOnboarding<'_> {
-    /// Writes batch, enrollments and outcomes.
+    /// Writes the batch, the enrollments and the outcomes.
     async fn write(&self, conn: &mut PgConnection) -> Result<Applied, StoreError> {
         let batch = writing::insert(conn, self.actor, &self.new_batch()?).await?;
         let (at, new) = candidates(&self.judged.rows);
@@ -279,21 +273,21 @@ impl CivilServantOnboarding<'_> {
         };
         let enrolled = enrolling::enroll(conn, &context, &new).await?;
         let keys = &self.database.keys;
-        let told = Told::by(enrolled.outcomes.iter().map(Some), |at| {
+        let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), |at| {
             keys.index(NumberKind::NationalId, new[at].national_id.as_str())
         });
         let rules = (&self.judged.agreed, self.rules);
         let outcomes = enrolled.outcomes.into_iter().map(Some).collect();
-        let report = tried(rules, &self.places(), &self.judged.rows, (&at, &new), outcomes);
+        let report = outcomes_of(rules, &self.places(), &self.judged.rows, (&at, &new), outcomes);
         writing::complete(conn, batch, &report.rows, report.contributions).await?;
         let refused = report.rows.iter().filter(|row| row.outcome == RowOutcome::Rejected);
         let refused = refused.filter_map(|row| self.staged(row.number)).collect();
-        // For the report; the others are in their place.
+        // Only rejected rows are staged, for the report.
         receive::stage_request(conn, self.database, batch, refused, &[]).await?;
-        Ok(Applied { batch, report, subjects: enrolled.subjects, known: enrolled.known, told })
+        Ok(Applied { batch, report, subjects: enrolled.subjects, known: enrolled.known, revealed })
     }
 
-    /// Keeps the rows for a plan, as those of a file are.
+    /// Stages the rows for a plan, like those of a file.
     async fn stage(&self, conn: &mut PgConnection) -> Result<Done<Onboarded>, StoreError> {
         if let Some(problem) = too_many_open(conn, self.database, (self.actor, "rows")).await? {
             return Ok(Done::refused(vec![problem]));
@@ -301,7 +295,7 @@ impl CivilServantOnboarding<'_> {
         let batch = writing::insert(conn, self.actor, &self.new_batch()?).await?;
         let rows = (1..).zip(&*self.input.rows).filter_map(|(number, _)| self.staged(number)).collect();
         let mut numbers = Numbers::default();
-        // A repeated row was refused before; here it is only said again, in the words that the worker has.
+        // Repeated rows are noted again, as the worker expects them.
         for (index, row) in (0..).zip(&*self.input.rows) {
             let judged = judge_row(row, &self.judged.agreed.terms(), self.rules, self.today);
             let line = self.input.lines.get(index as usize).copied();
@@ -312,7 +306,7 @@ impl CivilServantOnboarding<'_> {
         Ok(Done::did(Onboarded { batch }, Vec::new()))
     }
 
-    /// A row as it is kept on its way.
+    /// A row to be staged.
     fn staged(&self, number: i32) -> Option<StagedRow> {
         let at = usize::try_from(number - 1).ok()?;
         let mut staged = StagedRow::of_request(number, self.input.rows.get(at)?.clone());
@@ -354,7 +348,7 @@ impl CivilServantOnboarding<'_> {
         })
     }
 
-    /// Why nothing of it may stay, where all or nothing was asked for.
+    /// Returns the problems that refuse the whole batch, if all or nothing is asked for.
     fn objection(&self, report: &RowOutcomes) -> Option<Vec<Problem>> {
         if !self.input.all_or_nothing || report.counts.rejected == 0 {
             return None;
@@ -362,8 +356,8 @@ impl CivilServantOnboarding<'_> {
         if quota::sees_everything(self.actor) {
             return Some(report.rows.iter().flat_map(|row| row.problems.clone()).collect());
         }
-        // Every row has passed the rules: what refuses it now is what the registry knows of people, whom this actor
-        // may not see. Row by row it could ask of ten thousand numbers who is registered, and leave no trace.
+        // Every row has passed the rules, so a refusal is due to people whom this actor may not see. Row by row it could
+        // learn for ten thousand numbers who is registered, without a trace.
         let message =
             "The registry holds some of these numbers under other particulars. Nothing was written.";
         let problem = Problem::error(ProblemCode::IdentityMismatch, "rows", message);

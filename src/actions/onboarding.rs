@@ -1,7 +1,7 @@
-//! The road that every onboarding takes: what its rows have in common, what became of each, and what is told of it.
+//! The lifecycle of an onboarding batch: terms, outcomes of rows, and the authority of its sender.
 //!
-//! Rows are [received](receive) and staged, a [worker] plans them, somebody else approves, a worker applies. Rows that came
-//! in a request and need no approval are applied at once, by the same functions.
+//! Rows are [received](receive) and staged, a [worker] plans them, another client approves, a worker applies. Rows of a request
+//! that needs no approval are applied at once, by the same functions.
 
 mod applying;
 mod chunk;
@@ -32,7 +32,7 @@ use domain::onboarding::{Counts, JudgedRow, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
 use domain::rule::Rulebook;
 
-/// What the rows of an onboarding have in common, found good.
+/// The terms that all rows of a batch share, looked up and valid.
 #[derive(Clone, Debug)]
 pub(super) struct Agreed {
     pub programmes: Vec<Programme>,
@@ -43,7 +43,7 @@ pub(super) struct Agreed {
 }
 
 impl Agreed {
-    /// As the judge of rows takes it.
+    /// The terms by which a row is judged.
     pub(super) fn terms(&self) -> Terms<'_> {
         Terms {
             segment: Segment::WageEarner,
@@ -58,12 +58,12 @@ impl Agreed {
         }
     }
 
-    /// What is wrong with it today.
+    /// Judges the terms as of today.
     pub(super) fn problems(&self, rules: &Rulebook, today: NaiveDate) -> Vec<Problem> {
         judge_terms(&self.terms(), rules, today)
     }
 
-    /// What is due each month for one of them.
+    /// The contribution due each month for an enrollment.
     fn contributions(&self, rules: &Rulebook, new: &NewEnrollment) -> i64 {
         let risk_class = self.found.employer.map_or(1, |employer| employer.risk_class);
         let wage = new.monthly_wage.unwrap_or_default();
@@ -72,7 +72,7 @@ impl Agreed {
     }
 }
 
-/// Where a row stands.
+/// Number, line and work unit of a row.
 #[derive(Clone, Debug)]
 pub(super) struct RowPlace {
     /// From 1.
@@ -81,26 +81,26 @@ pub(super) struct RowPlace {
     pub work_unit: Option<String>,
 }
 
-/// Rows that were tried, or foreseen.
+/// The outcomes of rows, tried or foreseen.
 #[derive(Clone, Debug, Default)]
 pub struct RowOutcomes {
-    /// The outcome of each.
+    /// The outcome of each row.
     pub rows: Vec<NewRow>,
-    /// How many of each outcome.
+    /// Counts by outcome.
     pub counts: Counts,
-    /// Due each month for those who are enrolled, or would be.
+    /// The contributions due each month for those who are enrolled, or would be.
     pub contributions: i64,
 }
 
-/// The rows that break no rule, with their places among all.
+/// Returns the rows that break no rule, with their indexes.
 pub(super) fn candidates(judged: &[JudgedRow]) -> (Vec<usize>, Vec<NewEnrollment>) {
     let candidate = |(at, row): (usize, &JudgedRow)| Some((at, row.candidate.clone()?));
     judged.iter().enumerate().filter_map(candidate).unzip()
 }
 
-/// One outcome for every row: for those that broke a rule, and for the [`candidates`], which were tried. `None` of these
-/// would be enrolled.
-pub(super) fn tried(
+/// Returns one outcome for every row: rejected for those that break a rule, and the outcomes of the [`candidates`]. A candidate
+/// with `None` would be enrolled.
+pub(super) fn outcomes_of(
     (agreed, rules): (&Agreed, &Rulebook),
     places: &[RowPlace],
     judged: &[JudgedRow],
@@ -126,7 +126,7 @@ pub(super) fn tried(
                 row.outcome = RowOutcome::AlreadyEnrolled;
                 row.participant_id = Some(participant);
                 if has_ended {
-                    // Somebody has to look: a roster that names whoever has left is old, or the person has come back.
+                    // Needs attention: either the roster is old, or the person has come back.
                     let doubt = Problem { severity: Severity::Warning, ..ended_since() };
                     row.problems.push(doubt.within(&["rows", &(row.number - 1).to_string()]));
                     row.flagged = true;
@@ -151,13 +151,13 @@ fn rejected(place: &RowPlace, row: &JudgedRow) -> NewRow {
         outcome: RowOutcome::Rejected,
         flagged: false,
         participant_id: None,
-        // Of a row that is not enrolled only a readable work unit is worth keeping.
+        // A malformed work unit of a rejected row is dropped.
         work_unit: domain::text::label(place.work_unit.as_deref(), 200, "workUnit").ok().flatten(),
         problems: row.problems.clone(),
     }
 }
 
-/// Who sent a batch, as that client stands now; `None` where it may not enroll any more.
+/// Returns the sender of a batch with its current rights; `None` if it may no longer enroll.
 pub(super) async fn submitter(
     database: &Database,
     reference: &Reference,
@@ -170,7 +170,7 @@ pub(super) async fn submitter(
     let is_it = |client: &&Arc<Client>| client.name == name && client.is_enabled();
     let mut client = clients.all().find(is_it).cloned();
     if client.is_none() {
-        // Registered or enabled a moment ago, perhaps, and a batch is not stopped for what this process has not heard.
+        // The client may have been registered or enabled a moment ago, without this process having been notified.
         database.clients.refresh(&database.control).await?;
         client = database.clients.known().all().find(is_it).cloned();
     }
@@ -181,13 +181,13 @@ pub(super) async fn submitter(
     Ok(actor.filter(|actor| actor.may(Operation::Enroll)))
 }
 
-/// In whose name a batch is worked at, and under which terms: both looked up anew, because weeks can lie between.
+/// The sender and the terms of a batch, looked up again for each step: weeks can pass between steps.
 pub(super) struct Authority {
     pub actor: Actor,
     pub agreed: Agreed,
 }
 
-/// Looks up who sent a batch and whether its terms still hold.
+/// Looks up the sender of a batch, and judges whether its terms are still valid.
 pub(super) async fn authority(
     database: &Database,
     reference: &Arc<Reference>,
@@ -195,17 +195,17 @@ pub(super) async fn authority(
     today: NaiveDate,
 ) -> Result<Result<Authority, Vec<Problem>>, StoreError> {
     let Some(actor) = submitter(database, reference, &held.submitted_by).await? else {
-        let message = "The client that sent this may not enroll people any more.";
+        let message = "The client that sent this may no longer enroll people.";
         return Ok(Err(vec![Problem::error(ProblemCode::OutOfScope, "", message)]));
     };
     let needs_approval = !held.plan_only && !actor.may(Operation::OnboardUnapproved);
     if needs_approval && held.approved_by.is_none() {
-        let message = "The client that sent this may not do without approval any more.";
+        let message = "The client that sent this now needs an approval.";
         return Ok(Err(vec![Problem::error(ProblemCode::OutOfScope, "planOnly", message)]));
     }
     let (province, channel) = (reference.province(held.province_id), reference.channel(held.channel_id));
     let (Some(province), Some(channel)) = (province, channel) else {
-        return Err(StoreError::Fault("a batch names what is not there".into()));
+        return Err(StoreError::Fault("a batch refers to a province or channel that does not exist".into()));
     };
     let named = Named {
         province_code: &province.code,
@@ -228,8 +228,8 @@ pub(super) async fn authority(
     Ok(if refuses(&problems) { Err(problems) } else { Ok(Authority { actor, agreed }) })
 }
 
-/// What refuses one more batch of a client that has as many as it may have, because each that has not ended keeps its rows on the
-/// disk. The command line has whoever runs it to look after that.
+/// Refuses another batch of a client that has as many open batches as allowed: each keeps its rows on the disk. Does not apply
+/// to the command line.
 pub(super) async fn too_many_open(
     conn: &mut PgConnection,
     database: &Database,
@@ -239,17 +239,16 @@ pub(super) async fn too_many_open(
     if actor.client == Actor::COMMAND_LINE || writing::count_open(conn, &actor.client).await? < most {
         return Ok(None);
     }
-    let message =
-        format!("{most} onboardings of this client have not ended, and it may have no more of them.");
-    let hint = "Have a plan approved, or stop a batch by cancelOnboarding: onboardingBatches(filterBy: {state: \
-                [RECEIVING, AWAITING_APPROVAL]}) lists those that wait.";
+    let message = format!("This client has {most} onboardings that have not ended, which is the maximum.");
+    let hint = "Have a plan approved, or cancel a batch with cancelOnboarding: onboardingBatches(filterBy: {state: \
+                [RECEIVING, AWAITING_APPROVAL]}) lists them.";
     Ok(Some(Problem::error(ProblemCode::Conflict, field, message).hint(hint)))
 }
 
-/// What stops a batch that tells too much of people whom its sender may not see.
+/// The problem of a batch that reveals too much about people whom its sender may not see.
 pub(super) fn quota_spent() -> Problem {
     let message =
-        "Too many of its numbers are of people whom the sender may not see: the quota of misses is spent.";
+        "Too many numbers belong to people whom the sender may not see. The quota of misses is used up.";
     Problem::error(ProblemCode::OutOfScope, "rows", message)
         .hint("Correct the numbers, and send them in the next hour.")
 }

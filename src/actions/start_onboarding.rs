@@ -1,4 +1,4 @@
-//! Begins an onboarding whose rows come in a file.
+//! `startOnboarding`: starts an onboarding whose rows come in a file.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use domain::onboarding::OnboardingState;
 use domain::problem::{Problem, ProblemCode, refuses};
 use domain::text;
 
-/// What is asked for.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// Their employer, by internal id: a government body.
@@ -27,22 +27,21 @@ pub struct Input {
     pub province_code: String,
     /// Programmes.
     pub programmes: Vec<Programme>,
-    /// What kind of civil servants.
+    /// Category of the civil servants.
     pub category: CivilServantCategory,
-    /// First day, where a row has none of its own.
+    /// First day, for rows without their own.
     pub starts_on: NaiveDate,
-    /// Was the first contribution taken with the forms?
+    /// Was the first contribution paid with the forms?
     pub first_contribution_paid: bool,
     /// Name of the file that will come.
     pub file_name: String,
     /// Its SHA-256, in hexadecimal digits.
     pub sha256: Option<String>,
-    /// Refuse all rows when one of them is refused.
+    /// Should all rows be refused if one is?
     pub all_or_nothing: bool,
-    /// Say what would happen, and wait for somebody else's approval.
+    /// Should the batch only be planned, and wait for the approval of another client?
     pub plan_only: bool,
-    /// Say what would happen, and end there: nobody can approve it. A trial has no key, so that this is none of its
-    /// digest.
+    /// Should the batch end with its plan? A dry run has no idempotency key, so this is not part of the digest.
     #[serde(skip)]
     pub dry_run: bool,
 }
@@ -54,10 +53,7 @@ pub struct Started {
     pub batch: i64,
 }
 
-/// Begins an onboarding.
-///
-/// # Errors
-/// The role may not enroll, or the database failed.
+/// Starts an onboarding.
 pub async fn start_onboarding(
     database: &Database,
     actor: &Actor,
@@ -97,9 +93,9 @@ async fn judge<'a>(
     let file_name = keep(text::required(&input.file_name, 255, "fileName"), &mut problems);
     let sha256 = keep(input.sha256.as_deref().map(parse_sha256).transpose(), &mut problems).flatten();
     if !input.plan_only && !actor.may(Operation::OnboardUnapproved) {
-        let message = "Somebody else has to approve what you onboard from a file.";
+        let message = "What you onboard from a file needs the approval of another client.";
         let problem = Problem::error(ProblemCode::OutOfScope, "planOnly", message);
-        problems.push(problem.hint("Leave planOnly true; an approver then looks at the plan."));
+        problems.push(problem.hint("Set planOnly to true; then an approver can approve the plan."));
     }
     let (Some(found), Some(file_name)) = (found, file_name) else { return Ok(Err(problems)) };
     let agreed = Agreed {

@@ -1,5 +1,5 @@
-//! What a request to enroll names by code or id, looked up: channel, province, employer, association, each within
-//! the actor's scope.
+//! Looking up what the input of an enrollment names by code or id: channel, province, employer, association, each within the
+//! actor's scope.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use domain::channel::Channel;
 use domain::enrollment::Payer;
 use domain::problem::{Problem, ProblemCode};
 
-/// What a request names.
+/// The codes and ids of an input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Named<'a> {
     pub province_code: &'a str,
@@ -21,7 +21,7 @@ pub(super) struct Named<'a> {
     pub association: Option<i64>,
 }
 
-/// What it means.
+/// What the codes and ids were found to be.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub province: i16,
@@ -30,8 +30,8 @@ pub(super) struct Found {
     pub association: Option<i64>,
 }
 
-/// Looks everything up in the registry's own `session`, or says what does not exist or is not the actor's to use; all of it
-/// at once.
+/// Looks up everything in the `session` of the registry. Returns all problems at once: what does not exist, and what is out of
+/// the actor's scope.
 pub(super) async fn look_up(
     session: &Session,
     reference: &Reference,
@@ -50,7 +50,7 @@ pub(super) async fn look_up(
         None => None,
         Some(id) => keep(find_association(session, actor, id).await?, &mut problems),
     };
-    // A partner enrolls its own people: what it leaves out is not somebody else's.
+    // A partner enrolls for itself, so it must name itself.
     if actor.scope.employer.is_some() && named.employer.is_none() {
         problems.push(out_of_scope("employerId", "your own employer"));
     }
@@ -65,7 +65,7 @@ pub(super) async fn look_up(
     })
 }
 
-/// The province of a code, if it exists today and is within the actor's scope.
+/// Finds the province of a code, if it exists today and is within the actor's scope.
 pub(super) fn find_province(
     reference: &Reference,
     actor: &Actor,
@@ -85,7 +85,7 @@ pub(super) fn find_province(
     }
 }
 
-/// The channel of a code, if it is within the actor's scope.
+/// Finds the channel of a code, if it is within the actor's scope.
 pub(super) fn find_channel(
     reference: &Reference,
     actor: &Actor,
@@ -101,8 +101,7 @@ pub(super) fn find_channel(
     }
 }
 
-/// The channel that takes a request about somebody who is enrolled: the one that is named, or the client's own; `None`:
-/// none did.
+/// The channel that takes a request about an enrolled person: the one that is named, or else the client's own, if it has one.
 pub(super) fn service_channel(
     reference: &Reference,
     actor: &Actor,
@@ -114,7 +113,7 @@ pub(super) fn service_channel(
     }
 }
 
-/// The employer of an id, if it is within the actor's scope.
+/// Finds the employer of an id, if it is within the actor's scope.
 pub(super) async fn find_employer(
     session: &Session,
     actor: &Actor,
@@ -129,7 +128,7 @@ pub(super) async fn find_employer(
     })
 }
 
-/// The problem of an id that no employer has.
+/// The problem of an unknown employer.
 pub(super) fn no_employer() -> Problem {
     Problem::error(ProblemCode::NotFound, "employerId", "No employer has this id.")
 }
@@ -148,7 +147,7 @@ async fn find_association(
     })
 }
 
-/// The problem of what exists and is not the actor's to use.
+/// The problem of what is out of the actor's scope. `what` says what is in it.
 pub(super) fn out_of_scope(field: &str, what: &str) -> Problem {
     Problem::error(ProblemCode::OutOfScope, field, format!("You can do this for {what} only."))
 }

@@ -1,5 +1,5 @@
-//! Lets an enrollment go on with another employer: the end of one and the beginning of another, in one transaction. The
-//! person, the number on the card and the channel that brought it in stay what they are.
+//! `transferEnrollment`: continues an enrollment with another employer. One enrollment ends and another begins, in one
+//! transaction. The person, the card number and the channel of the first enrollment stay the same.
 
 use std::collections::HashMap;
 
@@ -23,22 +23,22 @@ use domain::enrollment::{EndReason, Payer, Terms, employer_closed, judge_transfe
 use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode, refuses};
 
-/// The form.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// Person and enrollment, by internal id.
     pub enrollment: (i64, i64),
     /// The new employer, by internal id.
     pub employer: i64,
-    /// Channel that takes the form.
+    /// The channel that takes the form.
     pub channel_code: String,
-    /// First day with the new employer, and the first one on which the old enrollment holds no more.
+    /// The first day with the new employer, on which the old enrollment is no longer in force.
     pub on: NaiveDate,
     /// Rupiah a month.
     pub monthly_wage: Option<i64>,
 }
 
-/// What became of it.
+/// The enrollments that ended and began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transferred {
     /// The person.
@@ -49,10 +49,7 @@ pub struct Transferred {
     pub enrollment: i64,
 }
 
-/// Transfers an enrollment, on record in `trail`.
-///
-/// # Errors
-/// The role may not transfer, or the database failed.
+/// Transfers an enrollment, recorded in `trail`.
 pub async fn transfer_enrollment(
     database: &Database,
     actor: &Actor,
@@ -79,7 +76,7 @@ pub async fn transfer_enrollment(
 struct EnrollmentTransfer<'a> {
     context: EndContext<'a>,
     input: &'a Input,
-    /// The enrollment as it was looked up: what of it never changes.
+    /// The enrollment as it was looked up. Only its immutable columns are used.
     row: &'a EnrollmentRow,
     channel: &'a Channel,
     payer: Payer,
@@ -96,7 +93,7 @@ impl Mutation for EnrollmentTransfer<'_> {
             return Ok(Done::refused(vec![employer_closed(None)]));
         }
         let Some(before) = ending::lock_one(conn, self.context.actor, participant).await? else {
-            let message = "There is no such enrollment any more.";
+            let message = "This enrollment no longer exists.";
             return Ok(Done::refused(vec![ending::not_found("enrollmentId", message)]));
         };
         let problems = self.judge(&before);
@@ -128,7 +125,7 @@ impl Mutation for EnrollmentTransfer<'_> {
 }
 
 impl EnrollmentTransfer<'_> {
-    /// Everything that is wrong, with the person as it is now.
+    /// Judges the transfer with the locked person.
     fn judge(&self, person: &Person) -> Vec<Problem> {
         let (Some(held), Some(known)) = (person.enrollments.get(&self.input.enrollment.1), &person.known)
         else {
@@ -158,7 +155,7 @@ impl EnrollmentTransfer<'_> {
         problems
     }
 
-    /// The enrollment that begins, as figures see it.
+    /// The enrollment that begins.
     fn held(&self, old: &Held) -> Held {
         let (on, today) = (self.input.on, self.context.today);
         let course = old.course.going_on(on, today, old.segment, self.context.rules);
@@ -195,9 +192,9 @@ impl EnrollmentTransfer<'_> {
 
 fn already_enrolled() -> Problem {
     let message =
-        "The person has an enrollment with this employer on that day or later already. Nothing was changed.";
+        "The person already has an enrollment with this employer on this day or later. Nothing was changed.";
     let problem = Problem::error(ProblemCode::AlreadyEnrolled, "employerId", message);
     problem.hint(
-        "Where the other one is open, end this enrollment instead; where it has ended, transfer on that day or later.",
+        "If the other one is open, end this enrollment instead. If it has ended, transfer on the day of its end or later.",
     )
 }

@@ -106,8 +106,8 @@ pub async fn last_enrollments(
     ids: &[i64],
 ) -> Result<HashMap<i64, NaiveDate>, StoreError> {
     let scope = &actor.scope;
-    let has_figures = !scope.provinces.is_empty() && scope.employer.is_none() && scope.association.is_none();
-    let brought_in = if has_figures { AND_BROUGHT_IN } else { "" };
+    let has_counters = !scope.provinces.is_empty() && scope.employer.is_none() && scope.association.is_none();
+    let brought_in = if has_counters { AND_BROUGHT_IN } else { "" };
     let sql = format!(
         "select c.id, l.registered_at
          from unnest($1::bigint[]) as c(id)

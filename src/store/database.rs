@@ -110,7 +110,9 @@ impl Database {
         let control = session(settings.control, settings.for_requests());
         let keys = key_in_force(&control, keys.into()).await?;
         let reference = reference::load(&control).await.map_err(OpenError::Reference)?;
-        recount::rebuild_where_due(&control, &options, &reference.rules).await.map_err(OpenError::Figures)?;
+        recount::rebuild_where_due(&control, &options, &reference.rules)
+            .await
+            .map_err(OpenError::Counters)?;
         let clients = ClientCache::open(&control).await.map_err(OpenError::Reference)?;
         let writer = session(settings.interactive, settings.for_requests());
         Ok(Arc::new(Self {

@@ -46,9 +46,9 @@ pub enum OpenError {
          Use the key file that the database was made with"
     )]
     WrongKey,
-    /// Its figures could not be counted anew after its tables were brought up to date.
-    #[error("the figures could not be counted: {0}")]
-    Figures(StoreError),
+    /// The maintained counters could not be rebuilt after a migration.
+    #[error("the maintained counters could not be rebuilt: {0}")]
+    Counters(StoreError),
     /// Its reference data cannot be read.
     #[error("the reference data cannot be read: {0}")]
     Reference(StoreError),
