@@ -60,7 +60,7 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def lay_siege(name: str, environment: Environment, report: Report) -> None:
+def attack(name: str, environment: Environment, report: Report) -> None:
     """One resilience on its own servers; one that fails itself is a broken promise, not the end of the others."""
     note(f"{name} begins")
     # A resilience that broke off may have left PostgreSQL as it was in the middle of it.
@@ -91,7 +91,7 @@ def main() -> int:
     try:
         environment.prepare()
         for name in given.only:
-            lay_siege(name, environment, report)
+            attack(name, environment, report)
     finally:
         if given.keep_log and environment.log.exists():
             given.keep_log.write_bytes(environment.log.read_bytes())

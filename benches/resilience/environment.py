@@ -15,7 +15,7 @@ import time
 from postgres import Cluster, free_port
 from wire import Client
 
-TEMPLATE = "siege_demo"
+TEMPLATE = "resilience_demo"
 # Clients of the generator of load: what one client may ask is less than what the server can do.
 LOADERS = [f"resilience-loader-{number}" for number in range(1, 9)]
 # What of our own surroundings a server hears: its sizes may be tried, its keys and its database are ours to say.
@@ -158,7 +158,7 @@ class Environment:
     def new_database(self) -> str:
         """Name of a fresh copy of the demonstration."""
         self._copies += 1
-        name = f"siege_{self._copies}"
+        name = f"resilience_{self._copies}"
         self.cluster.copy_database(TEMPLATE, name)
         return name
 

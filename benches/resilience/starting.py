@@ -15,7 +15,7 @@ PROCESSES = 5
 
 def five(environment: Environment, report: Report) -> None:
     """They share the installation's key, as five machines of one installation would."""
-    database = "siege_empty"
+    database = "resilience_empty"
     environment.cluster.sql(f"drop database if exists {database} with (force)")
     environment.cluster.sql(f"create database {database}")
     servers = [Server(environment, environment.cluster.url(database)) for _ in range(PROCESSES)]

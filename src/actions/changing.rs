@@ -17,7 +17,7 @@ use domain::count::{Deltas, Held, add};
 use domain::enrollment::EnrollmentStatus;
 use domain::event::EventKind;
 use domain::rule::Rulebook;
-use domain::standing::Course;
+use domain::timeline::Timeline;
 
 /// A person who changed.
 #[derive(Clone, Debug)]
@@ -70,19 +70,19 @@ impl History {
     /// longer in the timeline, so the day is found by comparing with the timeline before.
     pub(super) fn add_change(
         &mut self,
-        was: &Course,
+        was: &Timeline,
         held: &Held,
         event: impl FnOnce(NaiveDate) -> NewEvent,
         rules: &Rulebook,
     ) {
         use EnrollmentStatus::{Active, Inactive, Registered};
-        let kind = match (was.status(), held.course.status()) {
+        let kind = match (was.status(), held.timeline.status()) {
             // The first month paid for can be long ago.
             (Active | Registered, Inactive) => EventKind::Lapsed,
             (Inactive, Active) => EventKind::Resumed,
             _ => return,
         };
-        if let Some(day) = held.course.changed_on(was, held.segment, rules) {
+        if let Some(day) = held.timeline.changed_on(was, held.segment, rules) {
             self.add(kind, event(day));
         }
     }

@@ -150,7 +150,7 @@ impl EmployerClosing<'_> {
                 person.enrollments.iter().filter(|(_, held)| held.employer == Some(self.input.employer));
             last =
                 here.clone().filter_map(|(_, held)| employed_until(held, self.context.today)).max().max(last);
-            let open = here.filter(|(_, held)| held.course.status() != EnrollmentStatus::Ended);
+            let open = here.filter(|(_, held)| held.timeline.status() != EnrollmentStatus::Ended);
             let (on, reason) = (self.input.on, EndReason::EmployerClosed);
             endings.extend(open.map(|(&enrollment, _)| Ending { participant, enrollment, on, reason }));
         }

@@ -133,7 +133,7 @@ impl EnrollmentEnd<'_> {
         let (participant, named) = self.input.enrollment;
         let Input { on, reason, .. } = *self.input;
         let open =
-            person.enrollments.iter().filter(|(_, held)| held.course.status() != EnrollmentStatus::Ended);
+            person.enrollments.iter().filter(|(_, held)| held.timeline.status() != EnrollmentStatus::Ended);
         let concerned = open.filter(|&(&id, _)| id == named || reason == EndReason::Deceased);
         concerned.map(|(&enrollment, _)| Ending { participant, enrollment, on, reason }).collect()
     }

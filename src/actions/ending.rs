@@ -78,7 +78,7 @@ pub(super) async fn end(
         let held =
             people.get_mut(&ending.participant).and_then(|p| p.enrollments.get_mut(&ending.enrollment));
         let held = held.ok_or_else(|| StoreError::Fault("an enrollment to be ended is not locked".into()))?;
-        let ends_on = held.course.end(ending.on, context.today, held.segment, context.rules);
+        let ends_on = held.timeline.end(ending.on, context.today, held.segment, context.rules);
         held.end_reason = Some(ending.reason);
         let (participant_id, enrollment_id, reason) = (ending.participant, ending.enrollment, ending.reason);
         ends.push(EnrollmentEnd { participant_id, enrollment_id, ends_on, reason });

@@ -18,7 +18,7 @@ use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::participant::{NewParticipant, Person};
 use crate::store::{StoreError, employer, enrollment, identifier, participant};
-use domain::count::best_status;
+use domain::standing::best_status;
 use domain::enrollment::{NewEnrollment, identity_mismatch};
 use domain::event::EventKind;
 
@@ -193,9 +193,9 @@ async fn write_consequences(
             channel_id: Some(new.channel),
             effective_on,
         };
-        history.add(EventKind::Enrolled, of(new.course.starts_on));
+        history.add(EventKind::Enrolled, of(new.timeline.starts_on));
         // A form of long ago may have lapsed already.
-        let lapsed_on = new.course.lapsed_on(new.segment, context.rules);
+        let lapsed_on = new.timeline.lapsed_on(new.segment, context.rules);
         lapsed_on.into_iter().for_each(|day| history.add(EventKind::Lapsed, of(day)));
         let before = known.get(&participant).cloned();
         // A new person is counted in the province and channel of the first enrollment.
@@ -222,7 +222,7 @@ fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
         association_id: new.association,
         birth_date: new.birth_date,
         sex: new.sex,
-        status: best_status([new.course.status()]).expect("one status is the best of one"),
+        status: best_status([new.timeline.status()]).expect("one status is the best of one"),
         province_id: new.province,
         full_name: new.full_name.as_str().to_owned(),
         name_key: new.full_name.key(),
@@ -233,7 +233,7 @@ fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
 
 fn new_enrollment(candidate: &Candidate<'_>, context: &EnrollContext<'_>) -> NewEnrollmentRow {
     let new = candidate.new;
-    let course = &new.course;
+    let timeline = &new.timeline;
     let civil_servant = new.civil_servant.as_ref();
     let service_number = civil_servant.and_then(|c| c.service_number.as_ref());
     NewEnrollmentRow {
@@ -243,13 +243,13 @@ fn new_enrollment(candidate: &Candidate<'_>, context: &EnrollContext<'_>) -> New
         channel_id: new.channel,
         onboarding_batch_id: context.batch,
         monthly_wage: new.monthly_wage,
-        starts_on: course.starts_on,
-        counts_from: course.counts_from,
-        paid: paid_literal(&course.paid),
-        paid_through: course.paid.through(),
-        lapses_on: course.lapses_on(new.segment, context.rules),
+        starts_on: timeline.starts_on,
+        counts_from: timeline.counts_from,
+        paid: paid_literal(&timeline.paid),
+        paid_through: timeline.paid.through(),
+        lapses_on: timeline.lapses_on(new.segment, context.rules),
         segment: new.segment,
-        status: course.status(),
+        status: timeline.status(),
         civil_servant: civil_servant.map(|c| c.category),
         province_id: new.province,
         programmes: array_literal(new.programmes.iter().map(|programme| programme.as_str())),

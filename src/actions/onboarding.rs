@@ -67,7 +67,7 @@ impl Agreed {
     fn contributions(&self, rules: &Rulebook, new: &NewEnrollment) -> i64 {
         let risk_class = self.found.employer.map_or(1, |employer| employer.risk_class);
         let wage = new.monthly_wage.unwrap_or_default();
-        let due = rules.contributions(&new.programmes, new.segment, risk_class, wage, new.course.starts_on);
+        let due = rules.contributions(&new.programmes, new.segment, risk_class, wage, new.timeline.starts_on);
         due.iter().map(|due| due.employer + due.worker).sum()
     }
 }

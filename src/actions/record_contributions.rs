@@ -13,7 +13,7 @@ use super::changing::{self, Change};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done};
 use crate::store::audit::Trail;
-use crate::store::enrollment::{self, CourseRow, EnrollmentKey, PaidFor};
+use crate::store::enrollment::{self, TimelineRow, EnrollmentKey, PaidFor};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
 use crate::store::{Database, StoreError, association, employer};
@@ -21,8 +21,9 @@ use domain::actor::{Actor, Operation};
 use domain::enrollment::EnrollmentStatus;
 use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode};
-use domain::rule::{Rulebook, end_of_month};
-use domain::standing::{Course, first_of_month};
+use domain::day::{end_of_month, first_of_month};
+use domain::rule::Rulebook;
+use domain::timeline::Timeline;
 
 /// The most enrollments that one request can name.
 pub const MAXIMUM_NAMED: usize = 10_000;
@@ -149,18 +150,18 @@ impl ContributionRecording<'_> {
             let mut after = before.clone();
             for &id in targets.get(&participant).into_iter().flatten() {
                 let Some(held) = after.enrollments.get_mut(&id) else { continue };
-                if let Some(problem) = not_due(&held.course, before.deceased_on, self.month) {
+                if let Some(problem) = not_due(&held.timeline, before.deceased_on, self.month) {
                     progress.not_due.insert((participant, id), problem);
                     continue;
                 }
                 progress.due.insert((participant, id));
-                let was = held.course.clone();
-                if !held.course.paid.add(self.month) {
+                let was = held.timeline.clone();
+                if !held.timeline.paid.add(self.month) {
                     continue;
                 }
-                held.course.settle(self.today, held.segment, self.rules);
+                held.timeline.settle(self.today, held.segment, self.rules);
                 progress.recorded += 1;
-                let is_active = held.course.status() == EnrollmentStatus::Active;
+                let is_active = held.timeline.status() == EnrollmentStatus::Active;
                 progress.newly_active += usize::from(is_active && was.status() != EnrollmentStatus::Active);
                 let of = |effective_on| NewEvent {
                     participant_id: participant,
@@ -168,13 +169,13 @@ impl ContributionRecording<'_> {
                     channel_id: None,
                     effective_on,
                 };
-                history.add(EventKind::Contributed, of(self.month.max(held.course.counts_from)));
+                history.add(EventKind::Contributed, of(self.month.max(held.timeline.counts_from)));
                 history.add_change(&was, held, of, self.rules);
-                rows.push(CourseRow::of((participant, id), held, self.rules));
+                rows.push(TimelineRow::of((participant, id), held, self.rules));
             }
             changes.push(Change { participant, before: Some(before), after });
         }
-        enrollment::update_courses(conn, &rows).await?;
+        enrollment::update_timelines(conn, &rows).await?;
         history.write(conn, self.actor).await?;
         changing::settle(conn, self.rules, &changes).await?;
         Ok(progress)
@@ -231,16 +232,16 @@ impl ContributionRecording<'_> {
 
 /// The reason why nothing is due for a month. It does not reveal a death: a payer learns of it only by the end of its own
 /// enrollment.
-fn not_due(course: &Course, deceased_on: Option<NaiveDate>, month: NaiveDate) -> Option<Problem> {
-    if course.ends_on.is_some_and(|ends_on| ends_on <= course.starts_on) {
+fn not_due(timeline: &Timeline, deceased_on: Option<NaiveDate>, month: NaiveDate) -> Option<Problem> {
+    if timeline.ends_on.is_some_and(|ends_on| ends_on <= timeline.starts_on) {
         let message = "This enrollment ended on its first day or before: nothing was ever due.";
         return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
     }
-    if course.starts_on > end_of_month(month) {
-        let message = format!("This enrollment starts on {}: nothing is due before.", course.starts_on);
+    if timeline.starts_on > end_of_month(month) {
+        let message = format!("This enrollment starts on {}: nothing is due before.", timeline.starts_on);
         return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
     }
-    if let Some(ends_on) = course.ends_on.filter(|&ends_on| ends_on <= month) {
+    if let Some(ends_on) = timeline.ends_on.filter(|&ends_on| ends_on <= month) {
         let message = format!("This enrollment ended on {ends_on}: nothing is due after.");
         return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
     }

@@ -145,7 +145,7 @@ impl EnrollmentTransfer<'_> {
         let (wage, today) = (self.input.monthly_wage, self.context.today);
         let mut problems = judge_transfer((held, &terms), known.birth_date, wage, self.context.rules, today);
         let is_there = |other: &Held| {
-            other.course.holds_on_or_after(self.input.on)
+            other.timeline.holds_on_or_after(self.input.on)
                 && other.segment == held.segment
                 && other.employer == Some(self.input.employer)
         };
@@ -158,13 +158,13 @@ impl EnrollmentTransfer<'_> {
     /// The enrollment that begins.
     fn held(&self, old: &Held) -> Held {
         let (on, today) = (self.input.on, self.context.today);
-        let course = old.course.going_on(on, today, old.segment, self.context.rules);
+        let timeline = old.timeline.going_on(on, today, old.segment, self.context.rules);
         let employer = Some(self.input.employer);
-        Held { employer, association: None, end_reason: None, course, ..old.clone() }
+        Held { employer, association: None, end_reason: None, timeline, ..old.clone() }
     }
 
     fn new_row(&self, person: &Person, held: &Held) -> NewEnrollmentRow {
-        let (row, course) = (self.row, &held.course);
+        let (row, timeline) = (self.row, &held.timeline);
         NewEnrollmentRow {
             participant_id: row.participant_id,
             employer_id: held.employer,
@@ -172,13 +172,13 @@ impl EnrollmentTransfer<'_> {
             channel_id: self.channel.id,
             onboarding_batch_id: None,
             monthly_wage: self.input.monthly_wage,
-            starts_on: course.starts_on,
-            counts_from: course.counts_from,
-            paid: paid_literal(&course.paid),
-            paid_through: course.paid.through(),
-            lapses_on: course.lapses_on(held.segment, self.context.rules),
+            starts_on: timeline.starts_on,
+            counts_from: timeline.counts_from,
+            paid: paid_literal(&timeline.paid),
+            paid_through: timeline.paid.through(),
+            lapses_on: timeline.lapses_on(held.segment, self.context.rules),
             segment: held.segment,
-            status: course.status(),
+            status: timeline.status(),
             civil_servant: held.civil_servant,
             province_id: person.province_id,
             programmes: array_literal(row.programmes.iter().map(|programme| programme.as_str())),

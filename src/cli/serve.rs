@@ -295,7 +295,7 @@ fn start_chores(
             async move |database: &Database| let_lapse(database, clock).await,
         )),
         tokio::spawn(repeat(between_seals, Arc::clone(database), seal_audit_trail)),
-        tokio::spawn(authority.clone().follow()),
+        tokio::spawn(authority.clone().renew_keys()),
         tokio::spawn(Arc::clone(database).follow_reference()),
         tokio::spawn(repeat(Duration::from_secs(1), Arc::clone(database), async |database: &Database| {
             count::fold(&database.control).await.map(|_| ())

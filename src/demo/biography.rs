@@ -12,8 +12,8 @@ use super::payers::{Associations, Employers};
 use super::random::Random;
 use super::size::DemoSize;
 use domain::channel::ChannelKind;
+use domain::day::{age_on, end_of_month};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
-use domain::rule::{age_on, end_of_month};
 
 /// An enrollment younger than this is registered or active.
 const FRESH_DAYS: i64 = 60;

@@ -3,8 +3,8 @@
 use chrono::{NaiveDate, NaiveDateTime};
 
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
-use domain::rule::end_of_month;
-use domain::standing::{Course, PaidMonths};
+use domain::day::end_of_month;
+use domain::timeline::{PaidMonths, Timeline};
 
 /// An enrollment of a person.
 #[derive(Clone, Debug)]
@@ -28,11 +28,11 @@ pub(super) struct Enrolled {
 
 impl Enrolled {
     /// Its timeline: paid without gaps up to the last month paid for.
-    pub(super) fn course(&self) -> Course {
+    pub(super) fn timeline(&self) -> Timeline {
         let counts_from = self.starts_on.min(self.recorded_at.date());
         let paid = self.paid_through.map(|paid| PaidMonths::from_until(self.starts_on.min(paid), paid));
         let paid = paid.map(|paid| paid.bounds());
-        Course::kept((counts_from, self.starts_on, self.ends_on), paid.as_deref(), self.status)
+        Timeline::kept((counts_from, self.starts_on, self.ends_on), paid.as_deref(), self.status)
     }
 
     /// Ends the enrollment.

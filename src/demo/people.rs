@@ -14,10 +14,10 @@ use super::random::Random;
 use super::totals::Totals;
 use crate::store::enrollment::paid_literal;
 use crate::store::keys::{Keys, NumberKind};
-use domain::count::best_status;
 use domain::event::EventKind;
 use domain::participant::{ParticipantStatus, PhoneNumber, Sex};
 use domain::rule::Rulebook;
+use domain::standing::best_status;
 
 /// Streams of chance below this one belong to channels and payers.
 const FIRST_STREAM: u64 = 1_000;
@@ -224,7 +224,7 @@ impl Chunk {
 
     fn add_enrollment(&mut self, of: (i64, i64), enrolled: &Enrolled, province: i16, rules: &Rulebook) {
         let (participant, id) = of;
-        let course = enrolled.course();
+        let timeline = enrolled.timeline();
         self.enrollments
             .row()
             .value(participant)
@@ -244,9 +244,9 @@ impl Chunk {
             .value(enrolled.programmes)
             .value(moment(enrolled.recorded_at))
             .optional(enrolled.work_unit)
-            .value(course.counts_from)
-            .optional(paid_literal(&course.paid))
-            .optional(course.lapses_on(enrolled.segment, rules))
+            .value(timeline.counts_from)
+            .optional(paid_literal(&timeline.paid))
+            .optional(timeline.lapses_on(enrolled.segment, rules))
             .end();
     }
 }

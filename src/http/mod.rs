@@ -43,7 +43,8 @@ use self::playground::MakeSettings;
 use self::settings::{Connections, Settings};
 use self::subscription::Subscriptions;
 use crate::clock::Clock;
-use crate::graphql::context::{Caller, RequestContext};
+use crate::graphql::caller::Caller;
+use crate::graphql::context::RequestContext;
 use crate::store::Database;
 use domain::access::Purpose;
 use domain::actor::Actor;
@@ -96,7 +97,7 @@ pub fn open(front: Front) -> Open {
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
     let limiter = Arc::clone(endpoint.limiter());
-    let desk = onboarding::Desk::new(
+    let desk = onboarding::FileEndpoints::new(
         Arc::clone(&database),
         clock,
         upload,

@@ -29,7 +29,8 @@ use super::graphql::{RequestId, refusal};
 use super::guard;
 use super::settings::Settings;
 use crate::clock::Clock;
-use crate::graphql::context::{Caller, RequestContext};
+use crate::graphql::caller::Caller;
+use crate::graphql::context::RequestContext;
 use crate::store::Database;
 use domain::actor::Actor;
 
@@ -158,7 +159,7 @@ impl Subscriptions {
                 _ => return,
             };
             let Some(bearer) = bearer else { return };
-            while clock.system_now() < bearer.until && bearer.still_holds(&database).await {
+            while clock.system_now() < bearer.until && bearer.is_current(&database).await {
                 let left = (bearer.until - clock.system_now()).to_std().unwrap_or_default();
                 tokio::time::sleep(left.min(LOOK_AGAIN)).await;
             }

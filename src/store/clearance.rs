@@ -19,7 +19,7 @@ use domain::clearance::{
 use domain::employer::EmployerKind;
 use domain::enrollment::{EnrollmentStatus, Segment};
 use domain::rule::{Citation, Period, Rulebook};
-use domain::standing::Course;
+use domain::timeline::Timeline;
 
 /// The number by which a company is looked up.
 #[derive(Clone, Copy, Debug)]
@@ -60,10 +60,10 @@ struct Line {
 }
 
 impl Line {
-    fn held(&self) -> Option<(Segment, Course)> {
+    fn held(&self) -> Option<(Segment, Timeline)> {
         let days = (self.counts_from?, self.starts_on?, self.ends_on);
         // The stored status says nothing of a past day; `Workers` derives it.
-        Some((self.segment?, Course::kept(days, self.paid.as_deref(), EnrollmentStatus::Registered)))
+        Some((self.segment?, Timeline::kept(days, self.paid.as_deref(), EnrollmentStatus::Registered)))
     }
 }
 
@@ -125,7 +125,7 @@ pub async fn company_on(
         },
     };
     let workers = &mut found.company.workers;
-    let mut several: HashMap<i64, Vec<(Segment, Course)>> = HashMap::new();
+    let mut several: HashMap<i64, Vec<(Segment, Timeline)>> = HashMap::new();
     for line in &lines {
         workers.last_left_on = workers.last_left_on.max(line.last_left_on);
         match (line.held(), line.person) {

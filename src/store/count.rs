@@ -7,8 +7,9 @@ use sqlx::PgConnection;
 use super::array::column;
 use super::error::StoreError;
 use super::session::Session;
-use domain::count::{Among, Cell, Deltas, Standing};
+use domain::count::{Among, Cell, Deltas};
 use domain::participant::ParticipantStatus;
+use domain::standing::Standing;
 
 /// People by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -14,8 +14,9 @@ use domain::actor::Actor;
 use domain::count::Held;
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use domain::page::{Page, Position, Slice};
-use domain::rule::{Rulebook, end_of_month};
-use domain::standing::PaidMonths;
+use domain::day::end_of_month;
+use domain::rule::Rulebook;
+use domain::timeline::PaidMonths;
 
 mod ending;
 
@@ -337,7 +338,7 @@ pub async fn people_to_lapse(
 
 /// The columns of an enrollment that a contribution or a lapse changes.
 #[derive(Clone, Debug)]
-pub struct CourseRow {
+pub struct TimelineRow {
     /// The enrollment.
     pub key: EnrollmentKey,
     /// Status.
@@ -350,22 +351,22 @@ pub struct CourseRow {
     pub lapses_on: Option<NaiveDate>,
 }
 
-impl CourseRow {
+impl TimelineRow {
     /// Derives them by the rules.
     pub fn of(key: EnrollmentKey, held: &Held, rules: &Rulebook) -> Self {
-        let course = &held.course;
+        let timeline = &held.timeline;
         Self {
             key,
-            status: course.status(),
-            paid: paid_literal(&course.paid),
-            paid_through: course.paid.through(),
-            lapses_on: course.lapses_on(held.segment, rules),
+            status: timeline.status(),
+            paid: paid_literal(&timeline.paid),
+            paid_through: timeline.paid.through(),
+            lapses_on: timeline.lapses_on(held.segment, rules),
         }
     }
 }
 
 /// Updates these columns in one statement. The people are locked.
-pub async fn update_courses(conn: &mut PgConnection, rows: &[CourseRow]) -> Result<(), StoreError> {
+pub async fn update_timelines(conn: &mut PgConnection, rows: &[TimelineRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
-use participant_registry::http::auth::OURSELVES;
+use participant_registry::http::auth::OWN_ISSUER;
 
 use crate::support::app::codes;
 use crate::support::{App, Person, TokenScope, Value, json};
@@ -30,7 +30,7 @@ async fn change(app: &App, input: Value) -> Value {
 }
 
 fn form(name: &str, role: &str) -> Value {
-    json!({"issuer": OURSELVES, "subject": name, "name": name, "role": role})
+    json!({"issuer": OWN_ISSUER, "subject": name, "name": name, "role": role})
 }
 
 fn with(mut form: Value, field: &str, value: Value) -> Value {
@@ -148,7 +148,7 @@ async fn clients_are_for_administrators() {
     let query = "query ($id: ID!) { node(id: $id) { id ... on Client { name subject issuer registeredBy } } client(id: $id) { name } }";
     assert_eq!(
         app.ask(query, json!({"id": id})).await,
-        json!({"node": {"id": id, "name": "analyst", "subject": "analyst", "issuer": OURSELVES, "registeredBy": "command line"},
+        json!({"node": {"id": id, "name": "analyst", "subject": "analyst", "issuer": OWN_ISSUER, "registeredBy": "command line"},
                "client": {"name": "analyst"}})
     );
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::actor::{Actor, Role, Scope};
-use domain::count::WorkerGroup;
+use domain::vocabulary::WorkerGroup;
 use participant_registry::store::coverage::{self, Figures, Part};
 
 use crate::support::statements::sent;

@@ -135,7 +135,7 @@ async fn lines_that_are_no_people_do_not_stop_a_file_and_are_told_with_its_plan(
     let batch = onboardings.start(json!({"allOrNothing": true})).await;
     let reply = onboardings.put(&batch, file).await;
     let warning = &reply.body["warnings"][0];
-    let message = "Lines that are no people were left out (3): 2, 5, 6.";
+    let message = "Lines that are not people were left out (3): 2, 5, 6.";
     assert_eq!((&reply.body["rows"], &warning["message"]), (&json!(2), &json!(message)), "{}", reply.body);
     onboardings.work().await;
     let plan = rows(&onboardings, &batch).await;

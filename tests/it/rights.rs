@@ -143,9 +143,9 @@ async fn every_field_of_what_has_an_id_is_for_the_roles_of_its_row() {
 }
 
 #[test]
-fn the_readme_shows_the_table() {
-    let readme = include_str!("../../README.md");
-    let (_, rest) = readme.split_once("<!-- rights -->\n").unwrap();
+fn the_page_on_security_shows_the_table() {
+    let page = include_str!("../../docs/security.md");
+    let (_, rest) = page.split_once("<!-- rights -->\n").unwrap();
     let (shown, _) = rest.split_once("<!-- /rights -->").unwrap();
-    assert!(shown == access::markdown(), "README.md is stale; the table is:\n{}", access::markdown());
+    assert!(shown == access::markdown(), "docs/security.md is stale; the table is:\n{}", access::markdown());
 }

@@ -30,7 +30,7 @@ async fn serve_with(app: &App, settings: Settings) -> String {
     let address = listener.local_addr().unwrap().to_string();
     let front = Front {
         database: app.database.clone(),
-        authority: Authority::of_ourselves(),
+        authority: Authority::own_tokens(),
         clock: Default::default(),
         settings,
         playground: None,

@@ -6,58 +6,9 @@
 //!
 //! Whose people somebody sees is another question, and each statement's: see [`super::actor::Scope`].
 
-use super::actor::Role;
 use super::text;
-
-closed_list! {
-    /// What somebody wants to do with a group of fields.
-    Operation {
-        /// See who one is, and what is wrong with what one sent.
-        ReadOneself = "read oneself",
-        /// See provinces, channels, agreements, targets and the rules in force.
-        ReadReference = "read reference data",
-        /// See employers and associations: what is known of them publicly.
-        ReadPayers = "read payers",
-        /// See how many people there are. Roles that see no people see multiples of five.
-        ReadFigures = "read figures",
-        /// See how far the country or a part of it has come. Roles that see no people see multiples of five.
-        ReadCoverage = "read coverage",
-        /// See people and their enrollments.
-        ReadPeople = "read people",
-        /// See numbers unmasked, birth dates and wages: all of them or none, by a client that has the right, for a stated [`Purpose`].
-        ReadPersonalData = "read personal data",
-        /// See what became of rosters, row by row.
-        ReadOnboarding = "read onboarding",
-        /// Enroll people, one or many.
-        Enroll = "enroll people",
-        /// Onboard from a file without somebody else's approval.
-        OnboardUnapproved = "onboard without approval",
-        /// Approve what somebody else wants to onboard.
-        ApproveOnboarding = "approve onboardings",
-        /// Stop an onboarding: one's own, or, for whoever may approve it, somebody else's.
-        CancelOnboarding = "stop onboardings",
-        /// Record what was paid for people.
-        RecordContributions = "record contributions",
-        /// Correct what the registry holds of a person, and transfer people between employers.
-        ChangePeople = "correct and transfer people",
-        /// End enrollments.
-        EndEnrollments = "end enrollments",
-        /// Declare how many workers an employer has: a partner for its own.
-        DeclareHeadcounts = "declare headcounts",
-        /// Register employers and associations, and close employers.
-        RegisterPayers = "register payers",
-        /// Open and close channels.
-        ManageChannels = "manage channels",
-        /// Record what provincial governments agreed to, and set targets.
-        ManageAgreements = "record agreements and targets",
-        /// Say who may ask, and for whom.
-        ManageClients = "manage clients",
-        /// See who did what.
-        ReadAudit = "read audit",
-        /// Ask whether a company may have its licence.
-        AskClearance = "ask clearance",
-    }
-}
+pub use super::vocabulary::Operation;
+use super::vocabulary::Role;
 
 impl Operation {
     /// The roles that may do it.

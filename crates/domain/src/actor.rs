@@ -5,27 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use super::access::Operation;
-
-closed_list! {
-    /// What a client is to the agency.
-    Role {
-        /// Runs the installation.
-        Administrator = "ADMINISTRATOR",
-        /// Works for the agency in some provinces or at a channel.
-        Officer = "OFFICER",
-        /// An employer, association or bank that brings people in.
-        Partner = "PARTNER",
-        /// Signs what another submitted.
-        Approver = "APPROVER",
-        /// Asks whether a company may have its licence.
-        LicensingDesk = "LICENSING_DESK",
-        /// Sees figures, never people.
-        Analyst = "ANALYST",
-        /// Sees who did what, never the people it was done to.
-        Auditor = "AUDITOR",
-    }
-}
+pub use super::vocabulary::{Operation, Role};
 
 /// Whose people an actor sees: all conditions that are set must hold. Nothing set: the whole country.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::count::WorkerGroup;
 use super::day;
 use super::problem::{Problem, ProblemCode, keep, refuses};
 use super::province::Province;
 use super::text;
+use super::vocabulary::WorkerGroup;
 
 closed_list! {
     /// Where an agreement stands.

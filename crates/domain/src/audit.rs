@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::actor::Role;
+use super::vocabulary::Role;
 
 closed_list! {
     /// What a request did with the people whom its entry names.

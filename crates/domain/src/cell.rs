@@ -4,10 +4,9 @@
 
 use chrono::{Datelike, Days, NaiveDate};
 
-use super::enrollment::CivilServantCategory;
 use super::identity::{is_digits, is_zero_width};
-use super::participant::Sex;
 use super::problem::{Problem, ProblemCode};
+use super::vocabulary::{CivilServantCategory, Sex};
 
 /// No monthly wage is higher, in rupiah. Far above the best-paid director: it is there for amounts with a few zeros
 /// too many, before somebody's contribution is computed from them.

@@ -5,22 +5,7 @@ use chrono::NaiveDate;
 use super::day;
 use super::problem::{Problem, ProblemCode};
 use super::rule::Rulebook;
-
-closed_list! {
-    /// What kind of place a channel is.
-    ChannelKind {
-        RegionalOffice = "REGIONAL_OFFICE",
-        Branch = "BRANCH",
-        BankOutlet = "BANK_OUTLET",
-        Kiosk = "KIOSK",
-        MobileOfficer = "MOBILE_OFFICER",
-        Online = "ONLINE",
-        Agent = "AGENT",
-        AssociationDesk = "ASSOCIATION_DESK",
-        LicensingDesk = "LICENSING_DESK",
-        GovernmentUnit = "GOVERNMENT_UNIT",
-    }
-}
+pub use super::vocabulary::ChannelKind;
 
 /// A place where people come in, in a tree: regional office (Kanwil) above a branch, branch above an outlet.
 #[derive(Clone, Debug, PartialEq, Eq)]

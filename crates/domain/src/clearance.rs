@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 
 pub use self::certificate::CertificateNumber;
-use super::employer::EmployerKind;
-use super::enrollment::{EnrollmentStatus, Segment};
 use super::language::Language;
+pub use super::rule::ClearanceRule;
 use super::rule::{Citation, Rulebook};
-use super::standing::Course;
+use super::timeline::Timeline;
+pub use super::vocabulary::ClearanceGround;
+use super::vocabulary::{EmployerKind, EnrollmentStatus, Segment};
 
 closed_list! {
     /// What is said to the desk.
@@ -29,24 +30,6 @@ closed_list! {
         /// Only a part of its workers is registered.
         PartialWorkers = "PARTIAL_WORKERS",
         /// Contributions are due for longer than the grace allows, for workers or for some who have left.
-        Arrears = "ARREARS",
-    }
-}
-
-closed_list! {
-    /// What a licence is given or refused for: each is a rule, where one is in force.
-    ClearanceGround {
-        /// Its workers are registered and paid for.
-        Cleared = "CLEARED",
-        /// A body of the state: the sanction does not reach it.
-        StateBody = "STATE_BODY",
-        /// It has no workers yet.
-        NoWorkersYet = "NO_WORKERS_YET",
-        /// It is not known, or has registered nobody.
-        NotRegistered = "NOT_REGISTERED",
-        /// Fewer registered than declared.
-        PartialWorkers = "PARTIAL_WORKERS",
-        /// Workers in arrears.
         Arrears = "ARREARS",
     }
 }
@@ -74,20 +57,6 @@ impl ClearanceGround {
             Self::Arrears => LicenceDecision::Arrears,
         }
     }
-}
-
-/// A ground that is in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClearanceRule {
-    /// The ground.
-    pub ground: ClearanceGround,
-    /// Hundredths: of the declared workers that have to be registered at least, of the registered ones that may be in
-    /// arrears at most, those who left in arrears among them.
-    pub percent: i64,
-    /// Days for which such an answer holds.
-    pub valid_days: i64,
-    /// Its source.
-    pub citation: Citation,
 }
 
 /// A company as it stood on a day.
@@ -127,25 +96,25 @@ pub struct Workers {
 impl Workers {
     /// Adds so many people who have or had these enrollments at the company, which began by that day. Those that never
     /// held for a day are nothing.
-    pub fn add(&mut self, held: &mut [(Segment, Course)], people: i64, day: NaiveDate, rules: &Rulebook) {
+    pub fn add(&mut self, held: &mut [(Segment, Timeline)], people: i64, day: NaiveDate, rules: &Rulebook) {
         let mut is_active = false;
         let (mut open, mut late, mut owed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for at in 0..held.len() {
-            let (segment, course) = &mut held[at];
+            let (segment, timeline) = &mut held[at];
             let segment = *segment;
-            match course.ends_on.filter(|&ends_on| ends_on <= day) {
+            match timeline.ends_on.filter(|&ends_on| ends_on <= day) {
                 None => {
                     // Whether it has lapsed is judged by the day alone, not by whether somebody has looked since.
-                    course.settle(day, segment, rules);
+                    timeline.settle(day, segment, rules);
                     open.insert(segment);
-                    is_active |= course.status_on(day, segment, rules) == Some(EnrollmentStatus::Active);
-                    if course.is_in_arrears_on(day, segment, rules) {
+                    is_active |= timeline.status_on(day, segment, rules) == Some(EnrollmentStatus::Active);
+                    if timeline.is_in_arrears_on(day, segment, rules) {
                         late.insert(segment);
                     }
-                    let paid = course.paid.through_as_of(day.max(course.starts_on));
+                    let paid = timeline.paid.through_as_of(day.max(timeline.starts_on));
                     self.paid_through = self.paid_through.max(paid);
                 }
-                Some(ends_on) if course.starts_on < ends_on => {
+                Some(ends_on) if timeline.starts_on < ends_on => {
                     self.last_left_on = self.last_left_on.max(Some(ends_on));
                     if left_in_arrears(held, at, ends_on, rules) {
                         owed.insert(segment);
@@ -173,19 +142,18 @@ impl Workers {
 }
 
 /// Was it in arrears on its last day, and the person active by no other enrollment there?
-fn left_in_arrears(held: &[(Segment, Course)], at: usize, ends_on: NaiveDate, rules: &Rulebook) -> bool {
+fn left_in_arrears(held: &[(Segment, Timeline)], at: usize, ends_on: NaiveDate, rules: &Rulebook) -> bool {
     let last = ends_on.pred_opt().unwrap_or(ends_on);
-    let on_the_last_day = |(segment, course): &(Segment, Course)| {
-        let mut course = course.clone();
-        course.settle(last, *segment, rules);
-        (*segment, course)
+    let on_the_last_day = |(segment, timeline): &(Segment, Timeline)| {
+        let mut timeline = timeline.clone();
+        timeline.settle(last, *segment, rules);
+        (*segment, timeline)
     };
-    let (segment, course) = on_the_last_day(&held[at]);
-    course.is_in_arrears_on(last, segment, rules)
-        && !held
-            .iter()
-            .map(on_the_last_day)
-            .any(|(segment, course)| course.status_on(last, segment, rules) == Some(EnrollmentStatus::Active))
+    let (segment, timeline) = on_the_last_day(&held[at]);
+    timeline.is_in_arrears_on(last, segment, rules)
+        && !held.iter().map(on_the_last_day).any(|(segment, timeline)| {
+            timeline.status_on(last, segment, rules) == Some(EnrollmentStatus::Active)
+        })
 }
 
 /// What is answered, and by which rules.

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::actor::{Actor, Operation, Role, Scope};
+use super::actor::{Actor, Scope};
 use super::problem::{Problem, ProblemCode};
 use super::text;
+use super::vocabulary::{Operation, Role};
 
 /// Characters of an issuer or a subject at most.
 const MAXIMUM_CLAIM: usize = 255;

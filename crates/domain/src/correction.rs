@@ -6,12 +6,13 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::count::Held;
-use super::enrollment::{EnrollmentStatus, judge_age, judge_birth_date};
+use super::enrollment::{judge_age, judge_birth_date};
 use super::identity::{self, NationalId};
-use super::participant::{FullName, Sex};
+use super::participant::FullName;
 use super::problem::{Problem, ProblemCode, collect, keep, refuses};
 use super::rule::Rulebook;
 use super::text;
+use super::vocabulary::{EnrollmentStatus, Sex};
 
 closed_list! {
     /// What of a person can be corrected.
@@ -196,9 +197,9 @@ pub fn judge(
     if let Some(problem) = judge_life(before, after, enrollments, deceased_on) {
         problems.push(problem);
     } else if before.birth_date != after.birth_date {
-        let open = enrollments.values().filter(|held| held.course.status() != EnrollmentStatus::Ended);
+        let open = enrollments.values().filter(|held| held.timeline.status() != EnrollmentStatus::Ended);
         let broken =
-            |held: &Held| judge_age(held.segment, after.birth_date, rules, held.course.starts_on, today);
+            |held: &Held| judge_age(held.segment, after.birth_date, rules, held.timeline.starts_on, today);
         problems.extend(open.into_iter().find_map(broken).map(|problem| {
             let rule = problem.hint.clone().unwrap_or_default();
             problem.hint(format!("End that enrollment as ENROLLED_IN_ERROR first. {rule}"))
@@ -221,9 +222,9 @@ fn judge_life(
     if before.birth_date == after.birth_date {
         return None;
     }
-    let held = enrollments.values().map(|held| &held.course);
-    let held = held.filter(|course| course.ends_on.is_none_or(|ends_on| course.starts_on < ends_on));
-    let first = held.map(|course| course.starts_on).min();
+    let held = enrollments.values().map(|held| &held.timeline);
+    let held = held.filter(|timeline| timeline.ends_on.is_none_or(|ends_on| timeline.starts_on < ends_on));
+    let first = held.map(|timeline| timeline.starts_on).min();
     let refuse = |message: String| {
         let problem = Problem::error(ProblemCode::OutOfRange, "birthDate", message);
         Some(problem.hint("Compare the date with the identity card: was the year typed correctly?"))
@@ -242,9 +243,9 @@ fn judge_life(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrollment::Segment;
     use crate::identity::RegionCodes;
-    use crate::standing::{Course, PaidMonths};
+    use crate::timeline::{PaidMonths, Timeline};
+    use crate::vocabulary::Segment;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -316,7 +317,7 @@ mod tests {
             employer: None,
             association: None,
             end_reason: None,
-            course: Course {
+            timeline: Timeline {
                 counts_from: day(starts_on),
                 starts_on: day(starts_on),
                 ends_on: ends_on.map(day),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{Months, NaiveDate};
 
-use super::standing::{first_of_month, first_of_next_month};
+use super::day::{first_of_month, first_of_next_month};
 
 /// A figure as it stands, and how it came there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

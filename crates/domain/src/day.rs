@@ -1,6 +1,6 @@
 //! Days that people type: which of them can only be slips of the keyboard.
 
-use chrono::NaiveDate;
+use chrono::{Datelike as _, Months, NaiveDate};
 
 use super::problem::{Problem, ProblemCode};
 
@@ -26,20 +26,45 @@ pub fn too_early(day: NaiveDate, field: &str) -> Option<Problem> {
 
 /// The problem of a day that lies more than so many years ahead.
 pub fn too_late(day: NaiveDate, field: &str, years: u32, today: NaiveDate) -> Option<Problem> {
-    let latest = today.checked_add_months(chrono::Months::new(12 * years))?;
+    let latest = today.checked_add_months(Months::new(12 * years))?;
     (day > latest).then(|| {
         let message = format!("This day is after {latest}: was the year typed correctly?");
         Problem::error(ProblemCode::OutOfRange, field, message)
     })
 }
 
+/// The first day of the month after the one that a day is in.
+pub fn first_of_next_month(day: NaiveDate) -> NaiveDate {
+    first_of_month(day).checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
+}
+
+/// The first day of the month that a day is in.
+pub fn first_of_month(day: NaiveDate) -> NaiveDate {
+    day.with_day(1).expect("every month has a first day")
+}
+
+/// Whole years of age on a day.
+pub fn age_on(birth_date: NaiveDate, day: NaiveDate) -> i32 {
+    let had_birthday = (day.month(), day.day()) >= (birth_date.month(), birth_date.day());
+    day.year() - birth_date.year() - i32::from(!had_birthday)
+}
+
+/// The last day of the month that a day is in.
+pub fn end_of_month(day: NaiveDate) -> NaiveDate {
+    let first = day.with_day(1).expect("every month has a first day");
+    first.checked_add_months(Months::new(1)).and_then(|next| next.pred_opt()).unwrap_or(NaiveDate::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
     #[test]
     fn a_day_has_come_and_is_not_older_than_the_republic() {
-        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
         let today = day("2014-10-02");
         let is_wrong = |text: &str| problem_of(day(text), "on", today).is_some();
         assert_eq!(
@@ -49,5 +74,20 @@ mod tests {
         );
         let is_late = |text: &str| too_late(day(text), "dueOn", 50, today).is_some();
         assert_eq!(["2064-10-02", "2064-10-03", "9999-12-31"].map(is_late), [false, true, true]);
+    }
+
+    #[test]
+    fn age_counts_whole_years_and_leap_days_wait_for_march() {
+        assert_eq!(age_on(day("1985-08-02"), day("2014-08-01")), 28);
+        assert_eq!(age_on(day("1985-08-02"), day("2014-08-02")), 29);
+        assert_eq!(age_on(day("2000-02-29"), day("2001-02-28")), 0);
+        assert_eq!(age_on(day("2000-02-29"), day("2001-03-01")), 1);
+    }
+
+    #[test]
+    fn months_end_where_they_end() {
+        assert_eq!(end_of_month(day("2014-11-01")), day("2014-11-30"));
+        assert_eq!(end_of_month(day("2016-02-29")), day("2016-02-29"));
+        assert_eq!(end_of_month(day("2014-12-31")), day("2014-12-31"));
     }
 }

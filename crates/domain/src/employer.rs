@@ -6,18 +6,7 @@ use super::identity::{EXPORT_AS_TEXT, NationalId, Parsed, RegionCodes, Shape};
 use super::participant::name_key;
 use super::problem::{Problem, ProblemCode};
 use super::text;
-
-closed_list! {
-    /// What an employer is.
-    EmployerKind {
-        /// A legal person or partnership, private or owned by the state.
-        Company = "COMPANY",
-        /// A body of the state that employs: a provincial government, an agency.
-        Government = "GOVERNMENT",
-        /// A natural person who employs others.
-        Individual = "INDIVIDUAL",
-    }
-}
+pub use super::vocabulary::EmployerKind;
 
 /// The name of an employer or association.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -7,11 +7,12 @@ use chrono::NaiveDate;
 
 use super::channel::Channel;
 use super::count::Held;
-use super::employer::EmployerKind;
 use super::identity::{NationalId, ServiceNumber};
-use super::participant::{FullName, PhoneNumber, Sex};
+use super::participant::{FullName, PhoneNumber};
 use super::problem::{Problem, ProblemCode};
-use super::standing::Course;
+use super::timeline::Timeline;
+pub use super::vocabulary::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
+use super::vocabulary::{EmployerKind, Sex};
 
 mod again;
 mod change;
@@ -26,71 +27,6 @@ pub use change::{
 };
 pub use judge::{identity_mismatch, is_same_person, judge_person, judge_terms};
 pub(super) use judge::{judge_age, judge_birth_date};
-
-closed_list! {
-    /// Under which part of the law a person works.
-    Segment {
-        /// Penerima Upah.
-        WageEarner = "WAGE_EARNER",
-        /// Bukan Penerima Upah.
-        SelfEmployed = "SELF_EMPLOYED",
-        /// Jasa Konstruksi.
-        Construction = "CONSTRUCTION",
-        /// Pekerja Migran.
-        MigrantWorker = "MIGRANT_WORKER",
-    }
-}
-
-closed_list! {
-    /// What a person is covered for.
-    Programme {
-        /// Jaminan Kecelakaan Kerja, JKK.
-        WorkAccident = "WORK_ACCIDENT",
-        /// Jaminan Kematian, JKM.
-        Death = "DEATH",
-        /// Jaminan Hari Tua, JHT.
-        OldAge = "OLD_AGE",
-        /// Jaminan Pensiun, JP.
-        Pension = "PENSION",
-        /// Jaminan Kehilangan Pekerjaan, JKP.
-        JobLoss = "JOB_LOSS",
-    }
-}
-
-closed_list! {
-    /// Where an enrollment stands.
-    EnrollmentStatus { Registered = "REGISTERED", Active = "ACTIVE", Inactive = "INACTIVE", Ended = "ENDED" }
-}
-
-closed_list! {
-    /// Why an enrollment ended.
-    EndReason {
-        Resigned = "RESIGNED",
-        Dismissed = "DISMISSED",
-        ContractEnded = "CONTRACT_ENDED",
-        Retired = "RETIRED",
-        Deceased = "DECEASED",
-        Disabled = "DISABLED",
-        MovedAbroad = "MOVED_ABROAD",
-        EmployerClosed = "EMPLOYER_CLOSED",
-        Transferred = "TRANSFERRED",
-        EnrolledInError = "ENROLLED_IN_ERROR",
-    }
-}
-
-closed_list! {
-    /// What kind of civil servant (ASN) a person is.
-    CivilServantCategory {
-        /// Pegawai Negeri Sipil.
-        Pns = "PNS",
-        /// Calon PNS: on probation.
-        Cpns = "CPNS",
-        /// Pegawai Pemerintah dengan Perjanjian Kerja: on contract.
-        Pppk = "PPPK",
-        /// Works for the state without being a civil servant.
-        NonAsn = "NON_ASN",
-    }
-}
 
 /// The employer of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,7 +135,7 @@ pub struct NewEnrollment {
     /// Rupiah a month.
     pub monthly_wage: Option<i64>,
     /// Its first day, and the month paid for with the form.
-    pub course: Course,
+    pub timeline: Timeline,
     /// Particulars of a civil servant.
     pub civil_servant: Option<CivilServant>,
     /// The warnings under which it was taken, each code once.
@@ -215,7 +151,7 @@ impl NewEnrollment {
             employer: self.employer,
             association: self.association,
             end_reason: None,
-            course: self.course.clone(),
+            timeline: self.timeline.clone(),
         }
     }
 }

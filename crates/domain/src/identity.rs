@@ -14,8 +14,8 @@ use std::ops::Range;
 
 use chrono::{Datelike, NaiveDate};
 
-use super::participant::Sex;
 use super::problem::{Problem, ProblemCode, refuses};
+use super::vocabulary::Sex;
 
 mod service_number;
 

@@ -84,3 +84,5 @@ pub mod rule;
 pub mod standing;
 pub mod target;
 pub mod text;
+pub mod timeline;
+pub mod vocabulary;

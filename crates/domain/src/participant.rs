@@ -8,32 +8,7 @@ use std::collections::HashSet;
 use super::identity::{clean_digits, is_digits};
 use super::problem::{Problem, ProblemCode};
 use super::text;
-
-closed_list! {
-    /// Sex as the civil registry records it.
-    Sex {
-        /// *Perempuan*, `P` in rosters.
-        Female = "FEMALE",
-        /// *Laki-laki*, `L` in rosters.
-        Male = "MALE",
-    }
-}
-
-closed_list! {
-    /// Where a person stands, over all their enrollments.
-    ParticipantStatus {
-        /// Enrolled; no contribution has been received yet.
-        Registered = "REGISTERED",
-        /// At least one enrollment is paid for.
-        Active = "ACTIVE",
-        /// Contributions have lapsed.
-        Inactive = "INACTIVE",
-        /// No enrollment is left.
-        Ended = "ENDED",
-        /// Has died; enrollments are closed, heirs may claim.
-        Deceased = "DECEASED",
-    }
-}
+pub use super::vocabulary::{ParticipantStatus, Sex};
 
 /// A person's name as the identity card has it: one field, since many Indonesians have one name and no surname.
 ///

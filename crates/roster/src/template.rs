@@ -1,18 +1,19 @@
-//! An empty roster to be filled in: the columns that are read, named as rosters name them.
+//! Empty rosters to fill in, as CSV and as a workbook.
 //!
-//! In the workbook no cell takes a number where identity numbers belong: its columns are text from the start, dates
-//! too, because a spreadsheet would read them as its country does.
+//! The workbook formats the columns of identity numbers and dates as text and accepts only text there. Otherwise a
+//! spreadsheet would round the numbers, and read the dates by the rules of its locale.
 
 use rust_xlsxwriter::{
     DataValidation, DocProperties, ExcelDateTime, Format, Formula, Workbook, Worksheet, XlsxError,
 };
 
-use super::{Column, WORKBOOK_SEPARATOR};
+use super::Column;
+use super::reader::WORKBOOK_SEPARATOR;
 
 /// The last row of a sheet, counted from 0.
 const LAST_ROW: u32 = (1 << 20) - 1;
 
-/// The columns, and what belongs there.
+/// The columns: width, whether they hold only text, and the guide for people.
 const COLUMNS: [(Column, f64, bool, &str); 11] = [
     (
         Column::NationalId,
@@ -42,21 +43,21 @@ const COLUMNS: [(Column, f64, bool, &str); 11] = [
     (Column::Phone, 18.0, true, "Sebagai teks, diawali 0. As text, with its first 0."),
 ];
 
-/// The template as CSV.
+/// Returns the template as CSV.
 pub fn csv() -> Vec<u8> {
     let names = COLUMNS.map(|(column, ..)| column.as_str());
     let separator = char::from(WORKBOOK_SEPARATOR).to_string();
     format!("\u{feff}{}\r\n", names.join(&separator)).into_bytes()
 }
 
-/// The template as a workbook (XLSX): a sheet to fill in, and one that says what belongs where.
+/// Returns the template as a workbook (XLSX): a sheet to fill in, and a guide to its columns.
 pub fn workbook() -> Vec<u8> {
-    written().expect("names, sizes and texts of the template are within the limits of workbooks")
+    write_workbook().expect("names, sizes and texts of the template are within the limits of workbooks")
 }
 
-fn written() -> Result<Vec<u8>, XlsxError> {
+fn write_workbook() -> Result<Vec<u8>, XlsxError> {
     let mut workbook = Workbook::new();
-    // The same bytes each time: nobody is told when this program was started.
+    // A fixed date gives the same bytes each time, so that clients can cache them.
     let created = ExcelDateTime::from_ymd(2014, 10, 2)?;
     workbook.set_properties(&DocProperties::new().set_creation_datetime(&created));
     let bold = Format::new().set_bold();
@@ -96,7 +97,7 @@ mod tests {
     use crate::{Limits, RosterError, open};
 
     #[test]
-    fn a_template_is_a_roster_without_rows_whose_every_column_is_read() {
+    fn a_template_is_a_roster_without_people_whose_columns_are_all_read() {
         for (bytes, separator) in [(csv(), b';'), (workbook(), b';')] {
             let mut roster = open(Cursor::new(bytes), &Limits::default()).unwrap();
             assert_eq!(roster.columns(), COLUMNS.map(|(column, ..)| column.as_str()));

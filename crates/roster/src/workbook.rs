@@ -1,49 +1,52 @@
-//! Workbooks (XLSX): the sheet with the roster, row by row.
+//! Workbooks (XLSX): finds the sheet with the roster and reads it row by row.
 //!
-//! A sheet is a roster if its first rows have a header with all that is needed. There is one such sheet among those
-//! that can be seen, or the workbook is refused: nobody knows which was meant. Cells are read as they were typed: a
-//! number without its format, a day as a day, a formula as what it last came to. A cell that is merged with others
-//! stands in the first of them, and the others are empty.
+//! A sheet is a roster if it has a header with all needed columns. A workbook with several visible sheets of that kind
+//! is refused, because it is unclear which one is meant. Cells are read as they were typed: a number without its
+//! format, a date as a date, a formula as its last result.
 
 use quick_xml::events::BytesStart;
 
-use super::archive::{Archive, damaged};
-use super::column::Header;
-use super::{Limits, Line, RosterError, Source, find_header};
+use super::cell::shown;
+use super::header::Header;
+use super::reader::Source;
+use super::table::{TableRow, find_header};
+use super::{Limits, RosterError};
 
+mod archive;
 mod cells;
 mod number;
-mod texts;
+mod shared_strings;
 mod xml;
 
+use archive::{Archive, damaged};
 use cells::Cells;
 use number::{Calendar, is_date_format};
-use texts::Texts;
+use shared_strings::SharedStrings;
 use xml::{Mark, Xml, XmlError, attribute};
 
-/// Bytes of the parts that say what the others are, each.
+/// Bytes of each part that describes the workbook, at most.
 const SMALL: u64 = 8 << 20;
-/// Bytes of a mark in them.
+/// Bytes of a tag in such a part, at most.
 const SMALL_MARK: usize = 64 << 10;
-/// Sheets and formats that are looked at.
+/// Sheets and cell formats, at most.
 const SHEETS: usize = 100;
 const FORMATS: usize = 1 << 16;
 
-/// A sheet that can be seen.
+/// A visible sheet.
 struct Sheet {
     name: String,
     part: String,
 }
 
-/// What all sheets share.
+/// What the sheets of a workbook share.
 pub(super) struct Book {
-    texts: Texts,
+    texts: SharedStrings,
     calendar: Calendar,
-    /// Which formats of cells show a day.
+    /// For each cell format, whether it shows a date.
     date_formats: Vec<bool>,
 }
 
-/// The rows of the sheet.
+/// The rows of the sheet with the roster.
 pub(super) struct Rows {
     cells: Cells<Box<dyn Source>>,
     book: Book,
@@ -51,17 +54,17 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn next(&mut self) -> Result<Option<Line>, RosterError> {
+    pub(super) fn next(&mut self) -> Result<Option<TableRow>, RosterError> {
         self.cells.next(&self.book, &self.limits)
     }
 
-    /// The day of a number in a column of dates.
+    /// The date that a number means in a column of dates.
     pub(super) fn day(&self, number: f64) -> Option<String> {
         self.book.calendar.day(number)
     }
 }
 
-/// Finds the sheet and reads its header.
+/// Finds the sheet with the roster and reads its header.
 pub(super) fn open(source: Box<dyn Source>, limits: &Limits) -> Result<(Rows, Header), RosterError> {
     let mut archive = Archive::open(source)?;
     refuse_others(&archive)?;
@@ -89,7 +92,7 @@ pub(super) fn open(source: Box<dyn Source>, limits: &Limits) -> Result<(Rows, He
         0 => return Err(closest.unwrap_or(RosterError::Empty)),
         1 => {}
         _ => {
-            let names = rosters.iter().map(|(sheet, _)| super::column::shown(&sheet.name)).collect();
+            let names = rosters.iter().map(|(sheet, _)| shown(&sheet.name)).collect();
             return Err(RosterError::Sheets { names });
         }
     }
@@ -99,7 +102,7 @@ pub(super) fn open(source: Box<dyn Source>, limits: &Limits) -> Result<(Rows, He
     Ok((Rows { cells, book, limits: *limits }, header))
 }
 
-/// Names what is packed as workbooks are and is none.
+/// Refuses files that are packed like workbooks and are none.
 fn refuse_others(archive: &Archive) -> Result<(), RosterError> {
     let save = "Open it in the spreadsheet and save it as “Excel Workbook (XLSX)” or as “CSV UTF-8”.";
     let kinds = [
@@ -160,14 +163,14 @@ fn read_book(archive: &mut Archive, limits: &Limits) -> Result<(Vec<Sheet>, Book
     let texts = match part_of("sharedStrings") {
         Some(part) => {
             let unpacked = archive.part(part, limits.unpacked_bytes)?;
-            Texts::read(&mut Xml::of(unpacked, limits.unpacked_bytes, limits.row_bytes))?
+            SharedStrings::read(&mut Xml::of(unpacked, limits.unpacked_bytes, limits.row_bytes))?
         }
-        None => Texts::default(),
+        None => SharedStrings::default(),
     };
     Ok((sheets, Book { texts, calendar, date_formats }))
 }
 
-/// What a part of the workbook is to another one.
+/// A reference from one part of a workbook to another.
 struct Relation {
     id: String,
     kind: String,
@@ -213,14 +216,14 @@ fn date_formats(archive: &mut Archive, part: &str) -> Result<Vec<bool>, RosterEr
     Ok(formats)
 }
 
-/// Calls `look` for each element of a small part, with its path from the root, such as `workbook/sheets/sheet`.
+/// Calls `visit` for each element of a small part, with its path from the root, such as `workbook/sheets/sheet`.
 ///
 /// Excel repeats names of elements in its extensions: a 1904 workbook of Excel 2013 has `x15:workbookPr` below `extLst`.
 /// The path tells them apart. Names in the namespace of the root stand in it without their prefix, others with it.
 fn each_element(
     archive: &mut Archive,
     part: &str,
-    mut look: impl FnMut(&str, &BytesStart<'_>) -> Result<(), RosterError>,
+    mut visit: impl FnMut(&str, &BytesStart<'_>) -> Result<(), RosterError>,
 ) -> Result<(), RosterError> {
     let mut xml = Xml::of(archive.part(part, SMALL)?, SMALL, SMALL_MARK);
     let mut path = ElementPath::default();
@@ -228,11 +231,11 @@ fn each_element(
         match xml.next().map_err(XmlError::refusal)? {
             Mark::Begin(mark) => {
                 path.enter(&mark);
-                look(&path.names, &mark)?;
+                visit(&path.names, &mark)?;
             }
             Mark::Empty(mark) => {
                 path.enter(&mark);
-                look(&path.names, &mark)?;
+                visit(&path.names, &mark)?;
                 path.leave();
             }
             Mark::End(_) => path.leave(),
@@ -242,7 +245,7 @@ fn each_element(
     }
 }
 
-/// Where an element stands in its part.
+/// The path of an element in its part.
 #[derive(Default)]
 struct ElementPath {
     /// Names from the root, with `/` between them.

@@ -10,7 +10,7 @@ use crate::store::error::StoreError;
 use domain::count::{Counted, Held, standing};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Segment};
 use domain::participant::{ParticipantStatus, Sex};
-use domain::standing::Course;
+use domain::timeline::Timeline;
 
 /// A locked person: what is compared with a form, and what the counters count.
 #[derive(Clone, Debug)]
@@ -78,14 +78,14 @@ pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, P
         .collect();
     for row in enrollments {
         let days = (row.counts_from, row.starts_on, row.ends_on);
-        let course = Course::kept(days, row.paid.as_deref(), row.status);
+        let timeline = Timeline::kept(days, row.paid.as_deref(), row.status);
         let held = Held {
             segment: row.segment,
             civil_servant: row.civil_servant,
             employer: row.employer_id,
             association: row.association_id,
             end_reason: row.end_reason,
-            course,
+            timeline,
         };
         if let Some(person) = people.get_mut(&row.participant_id) {
             person.enrollments.insert(row.id, held);
@@ -174,7 +174,7 @@ impl Summary {
     /// Derives them from the enrollments.
     pub fn of(id: i64, person: &Person) -> Self {
         let mut newest_first = person.enrollments.values().rev();
-        let newest_open = newest_first.find(|held| held.course.status() != EnrollmentStatus::Ended);
+        let newest_open = newest_first.find(|held| held.timeline.status() != EnrollmentStatus::Ended);
         Self {
             id,
             employer_id: newest_open.and_then(|held| held.employer),

@@ -56,21 +56,21 @@ impl Inconsistencies {
     ) {
         for stored in stored {
             let Some(held) = person.enrollments.get(&stored.id) else { continue };
-            let mut course = held.course.clone();
-            course.has_lapsed = false;
-            let lapses_on = course.lapses_on(held.segment, rules);
+            let mut timeline = held.timeline.clone();
+            timeline.has_lapsed = false;
+            let lapses_on = timeline.lapses_on(held.segment, rules);
             let is_right = match stored.status {
                 EnrollmentStatus::Inactive => lapses_on.is_some_and(|lapse| lapse <= lapsed.latest),
                 // An enrollment that is due since the last run stays active until the next one.
                 EnrollmentStatus::Active => {
                     lapses_on.is_some_and(|lapse| lapsed.all_until.is_none_or(|until| lapse > until))
                 }
-                status => status == course.status(),
+                status => status == timeline.status(),
             };
             let expected = lapses_on.filter(|_| stored.status == EnrollmentStatus::Active);
             self.statuses += i64::from(!is_right);
             self.lapses += i64::from(is_right && stored.lapses_on != expected);
-            self.paid_through += i64::from(stored.paid_through != course.paid.through());
+            self.paid_through += i64::from(stored.paid_through != timeline.paid.through());
         }
         let Summary { status, employer_id, association_id, .. } = Summary::of(summary.id, person);
         self.summaries += i64::from(summary.status != status);

@@ -13,7 +13,7 @@ use domain::count::{Among, Counted, Deltas, Held, add};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 use domain::participant::ParticipantStatus;
 use domain::rule::Rulebook;
-use domain::standing::Course;
+use domain::timeline::Timeline;
 
 /// Fetches the next enrollments from the cursor.
 const FETCH: &str = "fetch 20000 from people";
@@ -72,14 +72,14 @@ impl CursorRow {
 
     fn held(self) -> Held {
         let days = (self.counts_from, self.starts_on, self.ends_on);
-        let course = Course::kept(days, self.paid.as_deref(), self.status);
+        let timeline = Timeline::kept(days, self.paid.as_deref(), self.status);
         Held {
             segment: self.segment,
             civil_servant: self.civil_servant,
             employer: self.employer_id,
             association: self.association_id,
             end_reason: self.end_reason,
-            course,
+            timeline,
         }
     }
 }

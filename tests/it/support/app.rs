@@ -13,7 +13,7 @@ use participant_registry::actions::register_client::{self, register_client};
 use participant_registry::clock::Clock;
 use participant_registry::graphql::error::FieldError;
 use participant_registry::graphql::node_id;
-use participant_registry::http::auth::{Authority, OURSELVES, issue};
+use participant_registry::http::auth::{Authority, OWN_ISSUER, issue};
 use participant_registry::http::graphql::Settings;
 use participant_registry::http::{Front, open};
 use participant_registry::store::database::PoolSettings;
@@ -123,7 +123,7 @@ impl App {
         let moment: DateTime<Utc> = moment.parse().expect("a moment");
         let front = Front {
             database: Arc::clone(&database),
-            authority: Authority::of_ourselves(),
+            authority: Authority::own_tokens(),
             clock: Clock::Fixed(moment),
             settings: patient(),
             playground: Some(Arc::new(Default::default)),
@@ -151,7 +151,7 @@ impl App {
     pub fn behind(mut self, settings: Settings) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
-            authority: Authority::of_ourselves(),
+            authority: Authority::own_tokens(),
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
             settings,
             playground: None,
@@ -242,7 +242,7 @@ impl App {
     /// A token of a role with a scope: of a client of its own, made when it is asked for first.
     pub async fn token(&self, role: Role, scope: TokenScope) -> String {
         let name = scope.name(role);
-        if self.database.clients.known().by_token(OURSELVES, &name).is_none() {
+        if self.database.clients.known().by_token(OWN_ISSUER, &name).is_none() {
             self.register(&name, role, scope).await;
         }
         self.token_of(&name)
@@ -256,7 +256,7 @@ impl App {
     /// A token of a client that may read personal data, for a purpose.
     pub async fn reader(&self, role: Role, scope: TokenScope) -> String {
         let name = format!("reader-{}", scope.name(role));
-        if self.database.clients.known().by_token(OURSELVES, &name).is_none() {
+        if self.database.clients.known().by_token(OWN_ISSUER, &name).is_none() {
             self.register_with(&name, role, scope, true).await;
         }
         self.token_of(&name)
@@ -273,7 +273,7 @@ impl App {
             id.map(|id| read(&id).expect("an id of this API"))
         };
         let input = register_client::Input {
-            issuer: OURSELVES.to_owned(),
+            issuer: OWN_ISSUER.to_owned(),
             subject: name.to_owned(),
             name: name.to_owned(),
             role,

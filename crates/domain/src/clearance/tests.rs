@@ -1,6 +1,6 @@
 use super::*;
 use crate::rule::{GraceRule, Period};
-use crate::standing::PaidMonths;
+use crate::timeline::PaidMonths;
 use ClearanceGround as Ground;
 use LicenceDecision as Decision;
 
@@ -123,14 +123,14 @@ fn before_there_were_rules_there_is_no_answer() {
     );
 }
 
-fn course(starts_on: &str, paid: Option<(&str, &str)>) -> (Segment, Course) {
+fn timeline(starts_on: &str, paid: Option<(&str, &str)>) -> (Segment, Timeline) {
     let starts_on = day(starts_on);
     let paid =
         paid.map_or_else(PaidMonths::default, |(first, last)| PaidMonths::from_until(day(first), day(last)));
-    (SEGMENT, Course { counts_from: starts_on, starts_on, ends_on: None, paid, has_lapsed: false })
+    (SEGMENT, Timeline { counts_from: starts_on, starts_on, ends_on: None, paid, has_lapsed: false })
 }
 
-fn workers(on: &str, people: &mut [Vec<(Segment, Course)>]) -> Workers {
+fn workers(on: &str, people: &mut [Vec<(Segment, Timeline)>]) -> Workers {
     let (mut workers, rules) = (Workers::default(), rules());
     people.iter_mut().for_each(|held| workers.add(held, 1, day(on), &rules));
     workers
@@ -138,8 +138,10 @@ fn workers(on: &str, people: &mut [Vec<(Segment, Course)>]) -> Workers {
 
 #[test]
 fn arrears_begin_when_the_grace_is_over_also_for_whom_nothing_was_ever_paid() {
-    let mut people =
-        [vec![course("2014-10-02", None)], vec![course("2014-09-01", Some(("2014-09-01", "2014-09-30")))]];
+    let mut people = [
+        vec![timeline("2014-10-02", None)],
+        vec![timeline("2014-09-01", Some(("2014-09-01", "2014-09-30")))],
+    ];
     let found = |workers: &Workers| (workers.registered, workers.active, workers.in_arrears);
     assert_eq!(found(&workers("2014-10-02", &mut people)), (2, 1, 0));
     assert_eq!(found(&workers("2014-12-31", &mut people)), (2, 1, 0));
@@ -150,34 +152,34 @@ fn arrears_begin_when_the_grace_is_over_also_for_whom_nothing_was_ever_paid() {
 
 #[test]
 fn who_has_several_enrollments_is_one_worker_and_active_if_one_of_them_is() {
-    let paid = course("2014-09-01", Some(("2014-09-01", "2014-12-31")));
-    let workers = workers("2015-01-15", &mut [vec![course("2014-01-01", None), paid]]);
+    let paid = timeline("2014-09-01", Some(("2014-09-01", "2014-12-31")));
+    let workers = workers("2015-01-15", &mut [vec![timeline("2014-01-01", None), paid]]);
     assert_eq!((workers.registered, workers.active, workers.in_arrears), (1, 1, 0));
 }
 
 #[test]
 fn what_was_paid_later_is_not_told_of_an_earlier_day() {
-    let mut people = [vec![course("2014-01-01", Some(("2014-01-01", "2014-12-31")))]];
+    let mut people = [vec![timeline("2014-01-01", Some(("2014-01-01", "2014-12-31")))]];
     assert_eq!(workers("2014-03-10", &mut people).paid_through, Some(day("2014-03-31")));
     assert_eq!(workers("2015-02-01", &mut people).paid_through, Some(day("2014-12-31")));
     let mut ahead = [vec![(
         SEGMENT,
-        Course {
+        Timeline {
             counts_from: day("2014-10-02"),
-            ..course("2014-11-01", Some(("2014-11-01", "2014-11-30"))).1
+            ..timeline("2014-11-01", Some(("2014-11-01", "2014-11-30"))).1
         },
     )]];
     assert_eq!(workers("2014-10-02", &mut ahead).paid_through, Some(day("2014-11-30")));
 }
 
-fn ended(on: &str, (segment, course): (Segment, Course)) -> (Segment, Course) {
-    (segment, Course { ends_on: Some(day(on)), ..course })
+fn ended(on: &str, (segment, timeline): (Segment, Timeline)) -> (Segment, Timeline) {
+    (segment, Timeline { ends_on: Some(day(on)), ..timeline })
 }
 
 #[test]
 fn ending_an_enrollment_in_arrears_pays_nothing_and_one_that_never_held_owes_nothing() {
-    let paid_once = || course("2014-01-15", Some(("2014-01-01", "2014-01-31")));
-    let found = |people: &mut [Vec<(Segment, Course)>]| {
+    let paid_once = || timeline("2014-01-15", Some(("2014-01-01", "2014-01-31")));
+    let found = |people: &mut [Vec<(Segment, Timeline)>]| {
         let workers = workers("2014-10-02", people);
         (workers.registered, workers.in_arrears, workers.left_in_arrears, workers.last_left_on)
     };
@@ -187,13 +189,13 @@ fn ending_an_enrollment_in_arrears_pays_nothing_and_one_that_never_held_owes_not
     // Within the grace, or paid to the end, or never paid for: it is the last day that counts.
     assert_eq!(found(&mut [vec![ended("2014-05-01", paid_once())]]), (0, 0, 0, left("2014-05-01")));
     assert_eq!(found(&mut [vec![ended("2014-05-02", paid_once())]]), (0, 0, 1, left("2014-05-02")));
-    assert_eq!(found(&mut [vec![ended("2014-04-02", course("2014-01-01", None))]]).2, 1);
+    assert_eq!(found(&mut [vec![ended("2014-04-02", timeline("2014-01-01", None))]]).2, 1);
     assert_eq!(found(&mut [vec![ended("2014-01-15", paid_once())]]), (0, 0, 0, None));
     assert_eq!(found(&mut [vec![ended("2014-10-03", paid_once())]]), (1, 1, 0, None), "not yet");
     // Enrolled again, what was due is still due; and who was active by another enrollment was not in arrears.
-    let again = vec![ended("2014-09-01", paid_once()), course("2014-09-01", None)];
+    let again = vec![ended("2014-09-01", paid_once()), timeline("2014-09-01", None)];
     assert_eq!(found(&mut [again]), (1, 0, 1, left("2014-09-01")));
-    let other = course("2014-01-01", Some(("2014-01-01", "2014-10-31")));
+    let other = timeline("2014-01-01", Some(("2014-01-01", "2014-10-31")));
     assert_eq!(found(&mut [vec![ended("2014-09-01", paid_once()), other]]), (1, 0, 0, left("2014-09-01")));
 }
 

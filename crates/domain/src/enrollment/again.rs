@@ -1,8 +1,8 @@
 //! What the enrollments that a person has or had say to one more.
 
-use super::EndReason;
 use crate::count::Held;
 use crate::problem::{Problem, ProblemCode};
+use crate::vocabulary::EndReason;
 
 /// What stands in the way of one more enrollment in the same segment with the same payer; what is open counts first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,18 +19,18 @@ impl Again {
     ///
     /// What was enrolled in error never was, and is sent again as it is right.
     pub fn judge<'a>(held: impl IntoIterator<Item = &'a Held>, new: &Held) -> Option<Self> {
-        let day = new.course.starts_on;
+        let day = new.timeline.starts_on;
         let is_alike = |held: &&Held| {
             held.segment == new.segment
                 && held.employer == new.employer
                 && held.association == new.association
                 && held.end_reason != Some(EndReason::EnrolledInError)
         };
-        let judge = |held: &Held| match held.course.ends_on {
+        let judge = |held: &Held| match held.timeline.ends_on {
             None => Some(Self::Open),
             // Also one that ended on its first day: it held on no day, and was asked for by this form all the same.
-            Some(_) if held.course.starts_on == day => Some(Self::Ended),
-            Some(_) => held.course.holds_on_or_after(day).then_some(Self::Ended),
+            Some(_) if held.timeline.starts_on == day => Some(Self::Ended),
+            Some(_) => held.timeline.holds_on_or_after(day).then_some(Self::Ended),
         };
         held.into_iter().filter(is_alike).filter_map(judge).min()
     }
@@ -50,8 +50,8 @@ mod tests {
     use chrono::NaiveDate;
 
     use super::*;
-    use crate::enrollment::Segment;
-    use crate::standing::{Course, PaidMonths};
+    use crate::timeline::{PaidMonths, Timeline};
+    use crate::vocabulary::Segment;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -66,13 +66,13 @@ mod tests {
             employer: Some(employer),
             association: None,
             end_reason: None,
-            course: Course { counts_from: starts_on, starts_on, ends_on: None, paid, has_lapsed: false },
+            timeline: Timeline { counts_from: starts_on, starts_on, ends_on: None, paid, has_lapsed: false },
         }
     }
 
     fn ended(from: &str, on: &str, reason: EndReason) -> Held {
         let mut held = open(7, from);
-        held.course.ends_on = Some(day(on));
+        held.timeline.ends_on = Some(day(on));
         held.end_reason = Some(reason);
         held
     }

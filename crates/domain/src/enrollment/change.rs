@@ -2,12 +2,13 @@
 
 use chrono::NaiveDate;
 
-use super::judge::{judge_age, judge_wage};
-use super::{EndReason, EnrollmentStatus, Terms, judge_terms};
+use super::Terms;
+use super::judge::{judge_age, judge_terms, judge_wage};
 use crate::count::Held;
+use crate::day::first_of_month;
 use crate::problem::{Problem, ProblemCode};
 use crate::rule::Rulebook;
-use crate::standing::first_of_month;
+use crate::vocabulary::{EndReason, EnrollmentStatus};
 
 /// What is wrong with an end, whatever it is the end of.
 pub fn judge_end_form(on: NaiveDate, reason: EndReason, today: NaiveDate) -> Vec<Problem> {
@@ -23,10 +24,10 @@ pub fn judge_end_form(on: NaiveDate, reason: EndReason, today: NaiveDate) -> Vec
 
 /// What is wrong with an end of that enrollment.
 pub fn judge_end(held: &Held, on: NaiveDate, reason: EndReason, today: NaiveDate) -> Option<Problem> {
-    if held.course.status() == EnrollmentStatus::Ended {
+    if held.timeline.status() == EnrollmentStatus::Ended {
         return Some(not_open());
     }
-    let earliest = held.course.earliest_end(today);
+    let earliest = held.timeline.earliest_end(today);
     if on < earliest {
         return Some(before_the_start(earliest));
     }
@@ -51,8 +52,8 @@ pub fn judge_death(
             format!("The death of this person, on {day}, is recorded already. Nothing was changed.");
         return Some(Problem::error(ProblemCode::Conflict, "enrollmentId", message).hint(IF_IT_WAS_A_RETRY));
     }
-    let earliest = held.course.earliest_end(today);
-    let earliest = held.course.ends_on.map_or(earliest, |ends_on| ends_on.min(earliest));
+    let earliest = held.timeline.earliest_end(today);
+    let earliest = held.timeline.ends_on.map_or(earliest, |ends_on| ends_on.min(earliest));
     (on < earliest).then(|| before_the_start(earliest))
 }
 
@@ -78,10 +79,10 @@ pub fn judge_transfer(
         let message = "The enrollment is with this employer already. Nothing was changed.";
         problems.push(Problem::error(ProblemCode::Conflict, "employerId", message));
     }
-    if held.course.status() == EnrollmentStatus::Ended {
+    if held.timeline.status() == EnrollmentStatus::Ended {
         problems.push(not_open());
-    } else if on < held.course.starts_on {
-        problems.push(before_the_start(held.course.starts_on));
+    } else if on < held.timeline.starts_on {
+        problems.push(before_the_start(held.timeline.starts_on));
     }
     problems.extend(wage.and_then(judge_wage));
     let judged = judge_terms(terms, rules, today).into_iter();
@@ -127,14 +128,14 @@ const IF_IT_WAS_A_RETRY: &str = "If this was a retry, the first attempt succeede
 /// month of it was paid for. `None`: nobody was yet. An employer that closed before would take all of that back, and
 /// with it the figures of those months.
 pub fn employed_until(held: &Held, today: NaiveDate) -> Option<NaiveDate> {
-    let course = &held.course;
-    match course.ends_on {
+    let timeline = &held.timeline;
+    match timeline.ends_on {
         // One that ended on its first day never was.
-        Some(ends_on) => Some(ends_on).filter(|&ends_on| ends_on > course.starts_on),
-        None if course.starts_on > today => None,
+        Some(ends_on) => Some(ends_on).filter(|&ends_on| ends_on > timeline.starts_on),
+        None if timeline.starts_on > today => None,
         None => {
-            let last_month = course.paid.through().map(first_of_month);
-            Some(last_month.map_or(course.starts_on, |month| month.max(course.starts_on)))
+            let last_month = timeline.paid.through().map(first_of_month);
+            Some(last_month.map_or(timeline.starts_on, |month| month.max(timeline.starts_on)))
         }
     }
 }
@@ -159,8 +160,8 @@ pub fn employer_closed(closed_on: Option<NaiveDate>) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrollment::Segment;
-    use crate::standing::{Course, PaidMonths};
+    use crate::timeline::{PaidMonths, Timeline};
+    use crate::vocabulary::Segment;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -170,9 +171,9 @@ mod tests {
         let starts_on = day(starts_on);
         let counts_from = starts_on.min(day(recorded_on));
         let paid = PaidMonths::default();
-        let course = Course { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
+        let timeline = Timeline { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
         let (segment, employer) = (Segment::WageEarner, Some(7));
-        Held { segment, civil_servant: None, employer, association: None, end_reason: None, course }
+        Held { segment, civil_servant: None, employer, association: None, end_reason: None, timeline }
     }
 
     fn found(problem: Option<Problem>) -> Option<(ProblemCode, String)> {
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn what_has_ended_does_not_end_again() {
         let mut ended = held("2014-11-01", "2014-11-01");
-        ended.course.ends_on = Some(day("2014-11-20"));
+        ended.timeline.ends_on = Some(day("2014-11-20"));
         let again = judge_end(&ended, day("2014-11-20"), EndReason::Resigned, day("2014-12-01"));
         assert_eq!(found(again), Some((ProblemCode::Conflict, "enrollmentId".into())));
     }
@@ -210,7 +211,7 @@ mod tests {
         };
         let mut held = held("2014-11-01", "2014-11-01");
         assert_eq!(death(&held, "2014-11-01", None), None);
-        held.course.ends_on = Some(day("2014-11-20"));
+        held.timeline.ends_on = Some(day("2014-11-20"));
         assert_eq!((death(&held, "2014-11-10", None), death(&held, "2014-12-01", None)), (None, None));
         assert_eq!(death(&held, "2014-10-31", None), Some((ProblemCode::OutOfRange, "on".into())));
         let again = death(&held, "2014-11-25", Some("2014-11-25"));
@@ -223,13 +224,13 @@ mod tests {
         let until = |held: &Held| employed_until(held, today).map(|day| day.to_string());
         let mut one = held("2014-10-15", "2014-10-15");
         assert_eq!(until(&one).as_deref(), Some("2014-10-15"));
-        one.course.paid.add(day("2014-10-01"));
+        one.timeline.paid.add(day("2014-10-01"));
         assert_eq!(until(&one).as_deref(), Some("2014-10-15"));
-        one.course.paid.add(day("2014-11-01"));
+        one.timeline.paid.add(day("2014-11-01"));
         assert_eq!(until(&one).as_deref(), Some("2014-11-01"), "somebody worked there in November");
-        one.course.ends_on = Some(day("2014-10-20"));
+        one.timeline.ends_on = Some(day("2014-10-20"));
         assert_eq!(until(&one).as_deref(), Some("2014-10-20"), "an end that was told settles it");
-        one.course.ends_on = Some(day("2014-10-15"));
+        one.timeline.ends_on = Some(day("2014-10-15"));
         assert_eq!((until(&one), until(&held("2014-12-02", "2014-10-15"))), (None, None));
         assert_eq!(judge_closing(today, None), None);
         assert_eq!(judge_closing(today, Some(today)), None);

@@ -2,17 +2,15 @@
 
 use chrono::{Datelike as _, Months, NaiveDate};
 
-use super::{
-    CivilServant, CivilServantCategory, KnownPerson, NewEnrollment, PersonForm, Programme, Segment, Terms,
-};
+use super::{CivilServant, KnownPerson, NewEnrollment, PersonForm, Terms};
 use crate::cell::{LEAST_BELIEVABLE_WAGE, MAX_MONTHLY_WAGE};
-use crate::employer::EmployerKind;
 use crate::identity::{self, NationalId, ServiceNumber};
-use crate::participant::{FullName, PhoneNumber, Sex, shares_words};
+use crate::participant::{FullName, PhoneNumber, shares_words};
 use crate::problem::{Problem, ProblemCode, collect, keep, refuses};
 use crate::rule::{ProgrammeRefusal, Rulebook};
-use crate::standing::{Course, PaidMonths};
 use crate::text;
+use crate::timeline::{PaidMonths, Timeline};
+use crate::vocabulary::{CivilServantCategory, EmployerKind, Programme, Segment, Sex};
 
 /// A birth year before it is a slip of the keyboard.
 const EARLIEST_BIRTH_YEAR: i32 = 1900;
@@ -100,7 +98,7 @@ pub fn judge_person(
                 employer: terms.employer.map(|employer| employer.id),
                 association: terms.association,
                 monthly_wage: form.monthly_wage,
-                course: course(terms, starts_on, rules, today),
+                timeline: timeline(terms, starts_on, rules, today),
                 civil_servant,
                 flags,
             })
@@ -113,15 +111,15 @@ pub fn judge_person(
 
 /// How it stands today: registered until something was paid, with the first contribution active from the start on, and
 /// lapsed where that was long ago.
-fn course(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: NaiveDate) -> Course {
+fn timeline(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: NaiveDate) -> Timeline {
     let paid = match terms.first_contribution_paid {
         true => PaidMonths::from_until(starts_on, starts_on),
         false => PaidMonths::default(),
     };
     let counts_from = starts_on.min(today);
-    let mut course = Course { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
-    course.settle(today, terms.segment, rules);
-    course
+    let mut timeline = Timeline { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
+    timeline.settle(today, terms.segment, rules);
+    timeline
 }
 
 /// Is the person of a form the one whom the registry knows under its identity number? Birth date and sex must be

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::cell::MAX_MONTHLY_WAGE;
-use crate::channel::ChannelKind;
 use crate::identity::{RegionCodes, ServiceNumberRules};
 use crate::problem::Severity;
 use crate::rule::{AgeRule, Citation, CivilServantRule, CombinationRule, Period, ProgrammeRule, Rulebook};
+use crate::vocabulary::ChannelKind;
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -126,7 +126,7 @@ fn good_terms_and_a_good_form_break_no_rule() {
     let (new, problems) = of_person(form(), &terms(&channel));
     assert_eq!(problems, []);
     let new = new.unwrap();
-    assert_eq!((new.course.status(), new.course.paid.through()), (EnrollmentStatus::Registered, None));
+    assert_eq!((new.timeline.status(), new.timeline.paid.through()), (EnrollmentStatus::Registered, None));
 }
 
 #[test]
@@ -134,8 +134,8 @@ fn with_the_first_contribution_an_enrollment_starts_active_and_is_paid_to_the_en
     let channel = channel();
     let terms = Terms { first_contribution_paid: true, ..terms(&channel) };
     let new = of_person(form(), &terms).0.unwrap();
-    let paid_through = new.course.paid.through();
-    assert_eq!((new.course.status(), paid_through), (EnrollmentStatus::Active, Some(day("2014-10-31"))));
+    let paid_through = new.timeline.paid.through();
+    assert_eq!((new.timeline.status(), paid_through), (EnrollmentStatus::Active, Some(day("2014-10-31"))));
 }
 
 #[test]

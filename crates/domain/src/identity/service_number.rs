@@ -3,8 +3,8 @@
 use chrono::{Datelike, NaiveDate};
 
 use super::{EXPORT_AS_TEXT, NationalId, Parsed, Shape, date, number};
-use crate::participant::Sex;
 use crate::problem::{Problem, ProblemCode, refuses};
+use crate::vocabulary::Sex;
 
 /// *Nomor Induk Pegawai*, the number of a civil servant since 2007: `YYYYMMDD YYYYMM S NNN`.
 ///

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::JudgedRow;
+use super::judged::JudgedRow;
 use crate::enrollment::NewEnrollment;
 use crate::identity::NumberColumn;
 use crate::problem::{Problem, ProblemCode};

@@ -2,31 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Row;
+use super::row::Row;
 use crate::problem::Problem;
-
-/// The fields of a [`Row`], in the order in which [`StagedRow`] names their cells.
-pub const FIELDS: [&str; 12] = [
-    "nationalId",
-    "serviceNumber",
-    "fullName",
-    "birthPlace",
-    "birthDate",
-    "sex",
-    "workUnit",
-    "grade",
-    "monthlyWage",
-    "startsOn",
-    "phone",
-    "category",
-];
-/// So many of them are fields of the API; the others are in files only.
-const OF_REQUEST: usize = 11;
-
-/// The names of the cells of a row that came in a request.
-pub fn fields_of_request() -> Vec<String> {
-    FIELDS[..OF_REQUEST].iter().map(|&name| name.to_owned()).collect()
-}
 
 /// A row as it is kept until it has its outcome. A field that stands in a cell as it is names that cell and is not kept twice.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -137,6 +114,7 @@ impl StagedRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::onboarding::fields_of_request;
     use crate::problem::ProblemCode;
 
     fn row() -> Row {

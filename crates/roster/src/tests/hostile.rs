@@ -1,6 +1,6 @@
 //! Files that are made to do harm, and such as look like it.
 
-use std::io::{self, Write as _};
+use std::io::{self, Seek, SeekFrom, Write as _};
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
@@ -144,10 +144,10 @@ fn a_note_right_of_the_table_is_left_out_of_a_workbook_and_told() {
     let records: Vec<_> = roster.by_ref().map(Result::unwrap).collect();
     assert!(records.iter().all(|record| record.row.fault.is_none() && record.original.len() == 5));
     assert_eq!(records.len(), 3);
-    let warnings = roster.left_out().warnings();
+    let warnings = roster.warnings().problems();
     assert_eq!(
         warnings[0].message,
-        "What stands right of the table was left out, in rows: 3. The first is at N3."
+        "Cells right of the table were left out, in rows: 3. The first is at N3."
     );
 }
 

@@ -2,6 +2,8 @@
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet};
 
+use proptest::prelude::*;
+
 use super::*;
 use domain::identity::NumberColumn;
 use domain::onboarding::judge_numbers;
@@ -121,11 +123,11 @@ fn the_sheet_that_is_closest_to_a_roster_is_told_what_it_lacks() {
     let mut workbook = Workbook::new();
     write(workbook.add_worksheet(), &rows_of("Petunjuk"));
     write(workbook.add_worksheet(), &rows_of("NIP,NAMA,TGL LAHIR,SKPD,OPD\n1,2,3,4,5"));
-    let RosterError::Columns { missing, doubled, .. } = refused(workbook.save_to_buffer().unwrap()) else {
+    let RosterError::Columns { missing, repeated, .. } = refused(workbook.save_to_buffer().unwrap()) else {
         panic!("columns are missing")
     };
     assert_eq!(missing, [Column::NationalId, Column::Sex]);
-    assert_eq!(doubled[0].column, Column::WorkUnit);
+    assert_eq!(repeated[0].column, Column::WorkUnit);
 }
 
 proptest! {

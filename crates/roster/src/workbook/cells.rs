@@ -5,10 +5,11 @@ use std::io::Read;
 use quick_xml::events::BytesStart;
 
 use super::Book;
+use super::archive::{Unpacked, damaged};
 use super::number::typed;
 use super::xml::{Mark, Name, Xml, XmlError, attribute};
-use crate::archive::{Unpacked, damaged};
-use crate::{Limits, Line, RosterError};
+use crate::table::TableRow;
+use crate::{Limits, RosterError};
 
 /// The last row and column that a sheet can have.
 const LAST_ROW: i32 = 1 << 20;
@@ -50,15 +51,15 @@ impl<S: Read> Cells<S> {
     }
 
     /// The next row that the sheet has, with all cells up to its last one.
-    pub(super) fn next(&mut self, book: &Book, limits: &Limits) -> Result<Option<Line>, RosterError> {
+    pub(super) fn next(&mut self, book: &Book, limits: &Limits) -> Result<Option<TableRow>, RosterError> {
         self.read(book, limits).map_err(|error| match error {
             XmlError::TooLong => self.row_too_long(limits),
             XmlError::Refused(error) => error,
         })
     }
 
-    fn read(&mut self, book: &Book, limits: &Limits) -> Result<Option<Line>, XmlError> {
-        let mut row: Option<Line> = None;
+    fn read(&mut self, book: &Book, limits: &Limits) -> Result<Option<TableRow>, XmlError> {
+        let mut row: Option<TableRow> = None;
         let mut cell: Option<Cell> = None;
         let (mut is_text, mut is_phonetic, mut bytes, mut next) = (false, false, 0, 0);
         while !self.is_over {
@@ -108,7 +109,7 @@ impl<S: Read> Cells<S> {
                         return Err(damaged("its rows are in no order, or there are too many").into());
                     }
                     self.row = number;
-                    let line = Line { number, ..Line::default() };
+                    let line = TableRow { number, ..TableRow::default() };
                     if is_empty {
                         return Ok(Some(line));
                     }
@@ -164,7 +165,7 @@ impl Cell {
 }
 
 /// Puts a cell into its row, and says how long its text is.
-fn put(row: &mut Line, cell: Cell, book: &Book, limits: &Limits) -> Result<usize, XmlError> {
+fn put(row: &mut TableRow, cell: Cell, book: &Book, limits: &Limits) -> Result<usize, XmlError> {
     let mut number = None;
     let text = match cell.kind {
         Kind::Shared => {
@@ -194,7 +195,7 @@ fn put(row: &mut Line, cell: Cell, book: &Book, limits: &Limits) -> Result<usize
         return Ok(0);
     }
     if cell.at >= limits.columns {
-        row.beyond = true;
+        row.is_cut = true;
         return Ok(text.len());
     }
     if cell.at < row.cells.len() {

@@ -5,8 +5,8 @@ use std::io::Read;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Error, Reader, XmlVersion};
 
+use super::archive::{Excess, Unpacked, damaged};
 use crate::RosterError;
-use crate::archive::{Excess, Unpacked, damaged};
 
 /// How deep marks lie within each other, at most. Those that are read lie five deep.
 const DEPTH: usize = 64;

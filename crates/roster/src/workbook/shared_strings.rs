@@ -11,12 +11,12 @@ const COUNT: usize = 2 << 20;
 
 /// Texts by their number.
 #[derive(Default)]
-pub(super) struct Texts {
+pub(super) struct SharedStrings {
     text: String,
     ends: Vec<u32>,
 }
 
-impl Texts {
+impl SharedStrings {
     /// Reads them all.
     pub(super) fn read<S: Read>(xml: &mut Xml<S>) -> Result<Self, RosterError> {
         let mut texts = Self::default();

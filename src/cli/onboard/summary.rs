@@ -1,4 +1,4 @@
-//! What `registry onboard` has to say in the end: counts, and tables of problems and of work units.
+//! The summary that `registry onboard` prints: counts, a table of problems and a table of work units.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,42 +10,42 @@ use crate::graphql::node_id::NodeId;
 use domain::onboarding::{Counts, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
 
-/// Lines named of each problem, at most.
+/// Lines that the table shows for each problem, at most.
 const LINES_SHOWN: usize = 5;
 
-/// A row with which something is wrong.
-pub(super) struct Failing {
-    /// From 0.
+/// A row with problems.
+pub(super) struct ProblemRow {
+    /// The index of the row, from 0.
     pub(super) row: usize,
     pub(super) line: i32,
     pub(super) is_refused: bool,
     pub(super) problems: Vec<Problem>,
 }
 
-impl Failing {
+impl ProblemRow {
     pub(super) fn new(number: i32, line: Option<i32>, outcome: RowOutcome, problems: Vec<Problem>) -> Self {
         let row = usize::try_from(number - 1).expect("rows are numbered from 1");
-        // Only rows that came in a request have no line.
+        // Only rows of a request without a file have no line.
         Self { row, line: line.unwrap_or(number), is_refused: outcome == RowOutcome::Rejected, problems }
     }
 
-    /// The rows that refused a request as a whole.
+    /// Groups the problems of a refused request by row.
     pub(super) fn of_problems(problems: Vec<Problem>, lines: &[i32]) -> Vec<Self> {
         let mut rows: BTreeMap<usize, Vec<Problem>> = BTreeMap::new();
         for problem in problems {
             rows.entry(row_of(&problem).unwrap_or_default()).or_default().push(problem);
         }
-        let failing = |(row, problems): (usize, Vec<Problem>)| Self {
+        let problem_row = |(row, problems): (usize, Vec<Problem>)| Self {
             row,
             line: lines.get(row).copied().unwrap_or_default(),
             is_refused: refuses(&problems),
             problems,
         };
-        rows.into_iter().map(failing).collect()
+        rows.into_iter().map(problem_row).collect()
     }
 }
 
-/// The row that a problem is about, from 0.
+/// The index of the row that a problem is about.
 pub(super) fn row_of(problem: &Problem) -> Option<usize> {
     match problem.path.as_slice() {
         [rows, row, ..] if rows == "rows" => row.parse().ok(),
@@ -53,36 +53,36 @@ pub(super) fn row_of(problem: &Problem) -> Option<usize> {
     }
 }
 
-/// Of what a verdict tells.
+/// What a summary is about.
 #[derive(Clone, Copy)]
-pub(super) enum Told {
-    /// What would happen; a trial of many rows leaves a batch with its counts.
+pub(super) enum Subject {
+    /// A plan; of a large file, also the batch that has its counts.
     Plan(Option<i64>),
-    /// What this command has done: the batch, and when it was submitted.
+    /// A batch of this command, and when it was submitted.
     Batch(i64, DateTime<Utc>),
-    /// What another command had done before, with the same rows.
+    /// A batch that an earlier command submitted with the same rows.
     Before(i64, DateTime<Utc>),
 }
 
 /// What became of the roster, or would.
-pub(super) struct Verdict {
-    pub(super) told: Told,
-    /// Who has stopped it, or what, and why.
+pub(super) struct Summary {
+    pub(super) subject: Subject,
+    /// Who or what stopped the batch, and why.
     pub(super) stopped: Option<String>,
     pub(super) counts: Counts,
     pub(super) monthly_contributions: i64,
-    pub(super) failing: Vec<Failing>,
+    pub(super) rows: Vec<ProblemRow>,
     pub(super) units: Option<Vec<(String, Counts)>>,
 }
 
-impl Verdict {
-    /// Is every row enrolled, now or before, or would be?
-    pub(super) fn is_whole(&self) -> bool {
+impl Summary {
+    /// Whether every row is enrolled, was before, or would be.
+    pub(super) fn is_complete(&self) -> bool {
         self.counts.rejected == 0 && self.counts.pending == 0
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let batch = |id: &i64| NodeId::Batch(*id).encode();
         let submitted = |at: &DateTime<Utc>| format!("submitted {}", at.format("%F %T UTC"));
@@ -91,14 +91,14 @@ impl fmt::Display for Told {
             Self::Plan(Some(id)) => {
                 write!(
                     f,
-                    "A plan: nobody was enrolled. Batch {} has its counts, and none of the rows as sent.",
+                    "A plan: nobody was enrolled. Batch {} keeps its counts, but not its rows.",
                     batch(id).as_str()
                 )
             }
             Self::Batch(id, at) => write!(f, "Batch {}, {}", batch(id).as_str(), submitted(at)),
             Self::Before(id, at) => write!(
                 f,
-                "This file was onboarded before, as batch {}, {}. Nobody was added. What became of it then:",
+                "This file was onboarded before, as batch {}, {}. Nobody was added. The outcome then:",
                 batch(id).as_str(),
                 submitted(at)
             ),
@@ -106,21 +106,21 @@ impl fmt::Display for Told {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.told)?;
+        writeln!(f, "{}", self.subject)?;
         if let Some(stopped) = &self.stopped {
             writeln!(f, "{stopped}")?;
         }
         let Counts { received, pending, enrolled, already_enrolled, rejected, flagged } = self.counts;
         let rupiah = format!("Rp {}", dotted(self.monthly_contributions));
-        let is_plan = matches!(self.told, Told::Plan(_));
+        let is_plan = matches!(self.subject, Subject::Plan(_));
         let mut facts = vec![
             ("Rows", received.to_string()),
             (if is_plan { "Would be enrolled" } else { "Enrolled" }, enrolled.to_string()),
             ("Enrolled before", already_enrolled.to_string()),
             ("Refused", rejected.to_string()),
-            ("Flagged, to be looked at", flagged.to_string()),
+            ("Flagged for review", flagged.to_string()),
             ("Contributions a month", rupiah),
         ];
         if pending > 0 {
@@ -128,8 +128,8 @@ impl fmt::Display for Verdict {
         }
         let facts: Vec<_> = facts.into_iter().map(|(name, value)| [name.to_owned(), value]).collect();
         write!(f, "\n{}", table(&facts, [false, true]))?;
-        if !self.failing.is_empty() {
-            write!(f, "\n{}", problem_table(&self.failing))?;
+        if !self.rows.is_empty() {
+            write!(f, "\n{}", problem_table(&self.rows))?;
         }
         if let Some(units) = &self.units {
             write!(f, "\n{}", unit_table(units))?;
@@ -138,10 +138,10 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The problems by code, those that refuse a row first, then the most frequent.
-pub(super) fn problem_table(failing: &[Failing]) -> String {
+/// A table of problems by code: first those that refuse rows, then by how many rows have them.
+pub(super) fn problem_table(rows: &[ProblemRow]) -> String {
     let mut by_code: BTreeMap<(Severity, ProblemCode), (Vec<i32>, &str)> = BTreeMap::new();
-    for row in failing {
+    for row in rows {
         for problem in &row.problems {
             let (lines, _) =
                 by_code.entry((problem.severity, problem.code)).or_insert((Vec::new(), &problem.message));
@@ -152,18 +152,18 @@ pub(super) fn problem_table(failing: &[Failing]) -> String {
     }
     let mut by_code: Vec<_> = by_code.into_iter().collect();
     by_code.sort_by_key(|((severity, _), (lines, _))| (*severity, Reverse(lines.len())));
-    let mut rows = vec![["Problem", "Severity", "Rows", "Lines", "For example"].map(str::to_owned)];
-    rows.extend(by_code.into_iter().map(|((severity, code), (lines, example))| {
+    let mut table_rows = vec![["Problem", "Severity", "Rows", "Lines", "For example"].map(str::to_owned)];
+    table_rows.extend(by_code.into_iter().map(|((severity, code), (lines, example))| {
         let shown: Vec<String> = lines.iter().take(LINES_SHOWN).map(i32::to_string).collect();
         let more = if lines.len() > LINES_SHOWN { ", …" } else { "" };
         let shown = format!("{}{more}", shown.join(", "));
         [code.to_string(), severity.to_string(), lines.len().to_string(), shown, example.to_owned()]
     }));
-    table(&rows, [false, false, true, false, false])
+    table(&table_rows, [false, false, true, false, false])
 }
 
 fn unit_table(units: &[(String, Counts)]) -> String {
-    let header = ["Work unit", "Rows", "Enrolled", "Before", "Refused", "Look at"].map(str::to_owned);
+    let header = ["Work unit", "Rows", "Enrolled", "Before", "Refused", "Flagged"].map(str::to_owned);
     let mut rows = vec![header];
     rows.extend(units.iter().map(|(unit, counts)| {
         let Counts { received, enrolled, already_enrolled, rejected, flagged, .. } = counts;
@@ -175,7 +175,7 @@ fn unit_table(units: &[(String, Counts)]) -> String {
     table(&rows, [false, true, true, true, true, true])
 }
 
-/// Columns side by side, two spaces between them, those of numbers to the right.
+/// Aligns columns, with two spaces between them and numbers to the right.
 fn table<const N: usize>(rows: &[[String; N]], is_number: [bool; N]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: [usize; N] = std::array::from_fn(width);
@@ -191,7 +191,7 @@ fn table<const N: usize>(rows: &[[String; N]], is_number: [bool; N]) -> String {
     text
 }
 
-/// An amount as it is written in Indonesia: 4.250.000.
+/// An amount in the Indonesian form: 4.250.000.
 fn dotted(amount: i64) -> String {
     let digits = amount.unsigned_abs().to_string();
     let groups: Vec<&str> =
@@ -212,23 +212,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_have_dots_where_indonesia_has_them() {
+    fn amounts_are_grouped_with_dots() {
         for (amount, text) in [(0, "0"), (999, "999"), (1_000, "1.000"), (-1_234_567, "-1.234.567")] {
             assert_eq!(dotted(amount), text);
         }
     }
 
     #[test]
-    fn problems_are_counted_by_row_and_those_that_refuse_come_first() {
+    fn the_table_counts_rows_and_starts_with_problems_that_refuse() {
         let doubt = Problem::warning(ProblemCode::ServiceNumberMismatch, "f", "A doubt.");
         let fault = Problem::error(ProblemCode::ServiceNumberMalformed, "f", "A fault.");
-        let failing = [
-            Failing::new(1, Some(2), RowOutcome::Enrolled, vec![doubt.clone()]),
-            Failing::new(2, Some(3), RowOutcome::Rejected, vec![fault.clone(), fault]),
-            Failing::new(3, Some(5), RowOutcome::Enrolled, vec![doubt]),
+        let rows = [
+            ProblemRow::new(1, Some(2), RowOutcome::Enrolled, vec![doubt.clone()]),
+            ProblemRow::new(2, Some(3), RowOutcome::Rejected, vec![fault.clone(), fault]),
+            ProblemRow::new(3, Some(5), RowOutcome::Enrolled, vec![doubt]),
         ];
         assert_eq!(
-            problem_table(&failing),
+            problem_table(&rows),
             "Problem                   Severity  Rows  Lines  For example\n\
              SERVICE_NUMBER_MALFORMED  ERROR        1  3      A fault.\n\
              SERVICE_NUMBER_MISMATCH   WARNING      2  2, 5   A doubt.\n"
@@ -236,14 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn the_problems_of_a_whole_request_come_to_their_rows() {
+    fn problems_of_a_refused_request_are_grouped_by_row() {
         let at = |row: &str, problem: Problem| problem.within(&["rows", row]);
         let fault = Problem::error(ProblemCode::Required, "sex", "Needed.");
         let doubt = Problem::warning(ProblemCode::ServiceNumberMismatch, "f", "A doubt.");
-        let failing =
-            Failing::of_problems(vec![at("1", fault), at("0", doubt.clone()), at("1", doubt)], &[2, 4]);
+        let grouped =
+            ProblemRow::of_problems(vec![at("1", fault), at("0", doubt.clone()), at("1", doubt)], &[2, 4]);
         let rows: Vec<_> =
-            failing.iter().map(|row| (row.row, row.line, row.is_refused, row.problems.len())).collect();
+            grouped.iter().map(|row| (row.row, row.line, row.is_refused, row.problems.len())).collect();
         assert_eq!(rows, [(0, 2, false, 1), (1, 4, true, 2)]);
     }
 }

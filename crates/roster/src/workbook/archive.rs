@@ -7,7 +7,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
 
 use flate2::read::DeflateDecoder;
 
-use super::{RosterError, Source};
+use crate::RosterError;
+use crate::reader::Source;
 
 /// Parts of an archive, at most. An ordinary workbook has fifteen.
 const PARTS: usize = 2_000;

@@ -1,15 +1,17 @@
-//! What of a file is left out because it is no person's: told with the batch, so that nobody has to wonder.
+//! What a reader leaves out of a file: reported with the batch, so that nothing disappears in silence.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::problem::{Problem, ProblemCode};
 
-/// Lines that are named, at most.
+/// Lines that a warning names, at most.
 const LINES_SHOWN: usize = 10;
 
-/// What was left out. All copies tell the same: rows are read in one place and told of in another.
+/// Warnings about a file as a whole, collected while it is read.
+///
+/// All clones share one list: rows are read in one place, and the warnings are reported in another.
 #[derive(Clone, Debug, Default)]
-pub struct LeftOut(Arc<Mutex<Found>>);
+pub struct FileWarnings(Arc<Mutex<Found>>);
 
 #[derive(Debug, Default)]
 struct Found {
@@ -19,9 +21,9 @@ struct Found {
     first_cell: Option<String>,
 }
 
-impl LeftOut {
-    /// A line that is no person.
-    pub(super) fn line(&self, line: i32) {
+impl FileWarnings {
+    /// Notes a line that is left out because it is not a person.
+    pub(super) fn left_out(&self, line: i32) {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         found.lines += 1;
         if found.first_lines.len() < LINES_SHOWN {
@@ -29,8 +31,9 @@ impl LeftOut {
         }
     }
 
-    /// Cells right of the table in a row of a workbook; where the first of them is, unless it is far away.
-    pub(super) fn cells(&self, first: Option<usize>, row: i32) {
+    /// Notes a row of a workbook with cells right of the table. `first` is the column of the first of them, unless it
+    /// is beyond the columns that are read.
+    pub(super) fn right_of_table(&self, first: Option<usize>, row: i32) {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         found.rows_with_cells += 1;
         found.first_cell.get_or_insert_with(|| match first {
@@ -39,8 +42,8 @@ impl LeftOut {
         });
     }
 
-    /// The same as warnings about the file; none where nothing was left out.
-    pub fn warnings(&self) -> Vec<Problem> {
+    /// Returns the warnings about the rows that were read so far.
+    pub fn problems(&self) -> Vec<Problem> {
         let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let warning =
             |message: String, hint| Problem::warning(ProblemCode::InvalidFormat, "file", message).hint(hint);
@@ -49,7 +52,7 @@ impl LeftOut {
             let shown: Vec<String> = found.first_lines.iter().map(i32::to_string).collect();
             let more = if found.lines > LINES_SHOWN as u64 { ", …" } else { "" };
             let message = format!(
-                "Lines that are no people were left out ({}): {}{more}.",
+                "Lines that are not people were left out ({}): {}{more}.",
                 found.lines,
                 shown.join(", ")
             );
@@ -59,7 +62,7 @@ impl LeftOut {
         }
         if let Some(cell) = &found.first_cell {
             let message = format!(
-                "What stands right of the table was left out, in rows: {}. The first is at {cell}.",
+                "Cells right of the table were left out, in rows: {}. The first is at {cell}.",
                 found.rows_with_cells
             );
             let hint = "Notes may stay there. If it is a column of the roster, give it a name in the header and send the \
@@ -70,7 +73,7 @@ impl LeftOut {
     }
 }
 
-/// The letters of a column, counted from 0: `A`, `Z`, `AA`.
+/// The letters of a column that is counted from 0: `A`, `Z`, `AA`.
 fn letters(at: usize) -> String {
     let mut letters = Vec::new();
     let mut left = at + 1;
@@ -86,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_have_the_letters_that_a_spreadsheet_shows() {
+    fn columns_have_the_letters_of_a_spreadsheet() {
         for (at, name) in [(0, "A"), (13, "N"), (25, "Z"), (26, "AA"), (701, "ZZ"), (16_383, "XFD")] {
             assert_eq!(letters(at), name);
         }

@@ -1,0 +1,44 @@
+# Sourced by the scripts beside it. Starts servers in a temporary folder and ends them, and nothing else, with the script.
+# shellcheck shell=bash
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/registry.XXXXXX")
+servers=()
+
+finish() {
+    local pid
+    for pid in ${servers[@]+"${servers[@]}"}; do
+        kill "$pid" 2>/dev/null || true
+    done
+    # The process may be of another shell, which `wait` cannot wait for.
+    for pid in ${servers[@]+"${servers[@]}"}; do
+        for _ in $(seq 300); do
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.1
+        done
+    done
+    rm -rf "$work"
+}
+trap finish EXIT
+
+# Waits until the server with this process id says in its log that it serves.
+await_serving() {
+    local pid=$1 log=$2
+    for _ in $(seq 3000); do
+        grep -q "serving" "$log" && return
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$log" >&2
+    echo "the server did not start" >&2
+    return 1
+}
+
+# Starts a program on a free port, with the data folder $work/data, and sets $address:  start_server PROGRAM [FLAG ...]
+start_server() {
+    "$1" serve --data-dir "$work/data" --listen 127.0.0.1:0 "${@:2}" 2>"$work/server.log" &
+    servers+=($!)
+    await_serving $! "$work/server.log"
+    # The log may be coloured.
+    address=$(sed 's/\x1b\[[0-9;]*m//g' "$work/server.log" | grep -o 'address=[0-9.:]*' | tail -1)
+    address=${address#address=}
+}
