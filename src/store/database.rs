@@ -20,11 +20,9 @@ use super::recount;
 use super::reference::{self, Reference};
 use super::roles;
 use super::rotation;
+use super::server_check;
 use super::session::Session;
 use domain::actor::Actor;
-
-/// The oldest PostgreSQL that will do: 15 brought `unique nulls not distinct`.
-const OLDEST_SERVER: i32 = 150_000;
 
 /// The sizes of the pools, their timeouts, and the limits of a client.
 #[derive(Clone, Copy, Debug)]
@@ -96,13 +94,17 @@ impl Database {
         keys: impl Into<KeyRing>,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
-        let connect = |error: sqlx::Error| OpenError::Connect(error.into());
+        // PgBouncer refuses this parameter of the start, and the default of the server is as exact.
+        let options = options.extra_float_digits(None);
         let session = |size, timeouts: Timeouts| {
-            let options = with_settings(options.clone(), &timeouts);
-            Session::of_registry(Pool::new(options, size, timeouts.acquire), timeouts.statement)
+            let options = options.clone().application_name("participant-registry");
+            let pool = Pool::new(options, timeouts.statements(), size, timeouts.acquire);
+            Session::of_registry(pool, timeouts.statement)
         };
-        let mut connection = pool::connect_for_maintenance(&options).await.map_err(connect)?;
-        inspect(&mut connection).await?;
+        let connection = pool::connect_for_maintenance(&options).await;
+        let mut connection = connection.map_err(|error| OpenError::of_connecting(error, &options))?;
+        server_check::check_sessions(&mut connection, &options).await?;
+        server_check::check_version(&mut connection).await?;
         let login_is_owner = migrate(&mut connection).await?;
         roles::demand(&mut connection).await?;
         // If closing fails, the server notices that the connection is gone.
@@ -203,59 +205,23 @@ impl Database {
 
 /// Returns the key that is in force. In an empty database that is the newest one.
 async fn key_in_force(control: &Session, ring: KeyRing) -> Result<Keys, OpenError> {
-    let connect = |error: sqlx::Error| OpenError::Connect(error.into());
     // Several statements: each sees what another process has committed while the previous one waited.
     sqlx::query("insert into installation (key_check, retry_secret) values ($1, $2) on conflict do nothing")
         .bind(ring.newest.check())
         .bind(ring.newest.retry_secret())
         .execute(control)
-        .await
-        .map_err(connect)?;
-    let check: Vec<u8> =
-        sqlx::query_scalar("select key_check from installation").fetch_one(control).await.map_err(connect)?;
+        .await?;
+    let check: Vec<u8> = sqlx::query_scalar("select key_check from installation").fetch_one(control).await?;
     let mut keys = ring.of_database(&check).ok_or(OpenError::WrongKey)?;
     sqlx::query("update installation set retry_secret = $1 where retry_secret is null and key_check = $2")
         .bind(keys.retry_secret())
         .bind(&check)
         .execute(control)
-        .await
-        .map_err(connect)?;
-    let sealed: Vec<u8> = sqlx::query_scalar("select retry_secret from installation")
-        .fetch_one(control)
-        .await
-        .map_err(connect)?;
+        .await?;
+    let sealed: Vec<u8> =
+        sqlx::query_scalar("select retry_secret from installation").fetch_one(control).await?;
     keys.adopt_retry_secret(&sealed).map_err(|_| OpenError::WrongKey)?;
     Ok(keys)
-}
-
-async fn inspect(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let (version, is_read_only): (i32, bool) = sqlx::query_as(
-        "select current_setting('server_version_num')::integer, current_setting('transaction_read_only') = 'on'",
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(|error| OpenError::Connect(error.into()))?;
-    if version < OLDEST_SERVER {
-        return Err(OpenError::TooOld(format!("{}.{}", version / 10_000, version % 10_000)));
-    }
-    if is_read_only { Err(OpenError::ReadOnly) } else { Ok(()) }
-}
-
-fn with_settings(options: PgConnectOptions, timeouts: &Timeouts) -> PgConnectOptions {
-    options.application_name("participant-registry").options([
-        ("statement_timeout", format!("{}ms", timeouts.statement.as_millis())),
-        ("lock_timeout", format!("{}ms", timeouts.lock.as_millis())),
-        // The server ends a statement within a second after its client has disconnected.
-        ("client_connection_check_interval", "1s".to_owned()),
-        ("idle_in_transaction_session_timeout", "5s".to_owned()),
-        // Statements fetch few rows of many millions. Compiling them takes longer than running them.
-        ("jit", "off".to_owned()),
-        // The register is in memory or on a solid-state disk. With the default of 4 the planner reads a page of a province
-        // through the primary key, and scans all enrollments of an employer for nested pages.
-        ("random_page_cost", "1.1".to_owned()),
-        // A page of fifty rows is not worth starting processes for.
-        ("max_parallel_workers_per_gather", "0".to_owned()),
-    ])
 }
 
 /// Timeouts of a pool and its connections.
@@ -263,6 +229,28 @@ struct Timeouts {
     acquire: Duration,
     statement: Duration,
     lock: Duration,
+}
+
+impl Timeouts {
+    /// The statements that set up a new connection. Statements and not parameters of the start, which PgBouncer refuses.
+    fn statements(&self) -> String {
+        [
+            ("statement_timeout", self.statement.as_millis().to_string()),
+            ("lock_timeout", self.lock.as_millis().to_string()),
+            // The server ends a statement within a second after its client has disconnected.
+            ("client_connection_check_interval", "1s".to_owned()),
+            ("idle_in_transaction_session_timeout", "5s".to_owned()),
+            // Statements fetch few rows of many millions. Compiling them takes longer than running them.
+            ("jit", "off".to_owned()),
+            // The register is in memory or on a solid-state disk. With the default of 4 the planner reads a page of a
+            // province through the primary key, and scans all enrollments of an employer for nested pages.
+            ("random_page_cost", "1.1".to_owned()),
+            // A page of fifty rows is not worth starting processes for.
+            ("max_parallel_workers_per_gather", "0".to_owned()),
+        ]
+        .map(|(name, value)| format!("set {name} = '{value}';"))
+        .concat()
+    }
 }
 
 impl PoolSettings {

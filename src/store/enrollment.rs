@@ -12,9 +12,9 @@ use super::participant::push_scope;
 use super::session::Session;
 use domain::actor::Actor;
 use domain::count::Held;
+use domain::day::end_of_month;
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use domain::page::{Page, Position, Slice};
-use domain::day::end_of_month;
 use domain::rule::Rulebook;
 use domain::timeline::PaidMonths;
 

@@ -18,20 +18,19 @@ pub async fn apply_migrations(connection: &mut PgConnection) -> Result<(), OpenE
 /// Applies the missing migrations if the login owns the tables, and returns whether it does. Another login needs tables that
 /// are up to date.
 pub(super) async fn migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
-    let connect = |error: sqlx::Error| OpenError::Connect(error.into());
     let is_owner: Option<bool> = sqlx::query_scalar(
         "select pg_has_role(current_user, relowner, 'usage') from pg_class where oid = to_regclass('_sqlx_migrations')",
     )
     .fetch_optional(&mut *connection)
-    .await
-    .map_err(connect)?;
+    .await?;
     if is_owner.unwrap_or(true) {
         apply_migrations(connection).await?;
         return Ok(true);
     }
-    sqlx::query("set role registry_writer").execute(&mut *connection).await.map_err(connect)?;
+    roles::demand(connection).await?;
+    sqlx::query("set role registry_writer").execute(&mut *connection).await?;
     let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
-    sqlx::query("reset role").execute(connection).await.map_err(connect)?;
+    sqlx::query("reset role").execute(connection).await?;
     let is_applied = |migration: &sqlx::migrate::Migration| {
         applied.iter().any(|one| one.version == migration.version && one.checksum == migration.checksum)
     };

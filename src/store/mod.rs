@@ -56,6 +56,7 @@ pub mod reference;
 mod roles;
 pub mod rotation;
 mod seen;
+mod server_check;
 pub mod session;
 pub mod target;
 

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -46,6 +46,8 @@ pub(super) struct Pool(Arc<Shared>);
 
 struct Shared {
     options: PgConnectOptions,
+    /// The statements that set up a new connection.
+    setup: String,
     size: u32,
     acquire_timeout: Duration,
     permits: Arc<Semaphore>,
@@ -76,10 +78,15 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Makes a pool of at most `size` connections.
-    pub(super) fn new(options: PgConnectOptions, size: u32, acquire_timeout: Duration) -> Self {
+    /// Makes a pool of at most `size` connections. Each new one runs `setup`.
+    pub(super) fn new(
+        options: PgConnectOptions,
+        setup: String,
+        size: u32,
+        acquire_timeout: Duration,
+    ) -> Self {
         let permits = Arc::new(Semaphore::new(size as usize));
-        Self(Arc::new(Shared { options, size, acquire_timeout, permits, idle: Mutex::default() }))
+        Self(Arc::new(Shared { options, setup, size, acquire_timeout, permits, idle: Mutex::default() }))
     }
 
     /// Checks out a connection under an identity. Waits for a permit.
@@ -140,7 +147,8 @@ impl Pool {
     /// Opens a connection, and waits for a server that is starting until the deadline.
     async fn connect(&self, deadline: Instant) -> Result<PgConnection, sqlx::Error> {
         loop {
-            let refused = match timeout_at(deadline, self.0.options.connect()).await {
+            let refused = match timeout_at(deadline, connect_and_set_up(&self.0.options, &self.0.setup)).await
+            {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) if is_starting(&error) => error,
                 Ok(Err(error)) => return Err(error),
@@ -190,7 +198,13 @@ impl Shared {
 /// Opens a connection for maintenance, outside of a pool and without timeouts: a migration takes as long as it takes, and
 /// waits for another process's migration.
 pub(super) async fn connect_for_maintenance(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]).connect().await
+    connect_and_set_up(options, "set statement_timeout = 0; set lock_timeout = 0").await
+}
+
+async fn connect_and_set_up(options: &PgConnectOptions, setup: &str) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut connection).await?;
+    Ok(connection)
 }
 
 fn is_starting(error: &sqlx::Error) -> bool {

@@ -33,18 +33,15 @@ const MAY_TAKE_ON: &str =
 
 /// Creates the roles that are missing and grants them to the current user, before the migration that needs them.
 pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let connect = |error: sqlx::Error| OpenError::Connect(error.into());
     let has_tables: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
         .fetch_one(&mut *connection)
-        .await
-        .map_err(connect)?;
+        .await?;
     if has_tables {
         let applied: bool =
             sqlx::query_scalar("select exists (select from _sqlx_migrations where version = $1)")
                 .bind(ROW_SECURITY)
                 .fetch_one(&mut *connection)
-                .await
-                .map_err(connect)?;
+                .await?;
         if applied {
             return Ok(());
         }
@@ -55,7 +52,7 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), OpenErr
         let inherits = "select pg_has_role(current_user, $1, 'usage') and not rolsuper
                         from pg_roles where rolname = current_user";
         let inherits = sqlx::query_scalar(inherits).bind(role).fetch_one(&mut *connection).await;
-        if inherits.map_err(connect)? {
+        if inherits? {
             return Err(OpenError::Inherited(role));
         }
     }
@@ -93,17 +90,23 @@ fn preparation() -> String {
     )
 }
 
-/// Checks that the current user can assume every role.
+/// Checks that every role exists, and that the current user can assume it.
 pub(super) async fn demand(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let existing: Vec<String> =
+        sqlx::query_scalar("select rolname::text from pg_roles where starts_with(rolname, 'registry_')")
+            .fetch_all(&mut *connection)
+            .await?;
+    let missing: Vec<&'static str> =
+        ROLES.into_iter().filter(|role| !existing.iter().any(|other| other == role)).collect();
+    if !missing.is_empty() {
+        return Err(OpenError::RolesMissing(missing));
+    }
     for role in ROLES {
         let sql = AssertSqlSafe(format!("select pg_has_role(current_user, $1, {MAY_TAKE_ON})"));
-        let may_take_on: bool = sqlx::query_scalar(sql)
-            .bind(role)
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(|error| OpenError::Connect(error.into()))?;
+        let may_take_on: bool = sqlx::query_scalar(sql).bind(role).fetch_one(&mut *connection).await?;
         if !may_take_on {
-            return Err(OpenError::NotGranted(role));
+            let login = sqlx::query_scalar("select current_user::text").fetch_one(&mut *connection).await?;
+            return Err(OpenError::NotGranted { role, login });
         }
     }
     Ok(())

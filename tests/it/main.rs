@@ -40,6 +40,7 @@ mod onboarding_files;
 mod onboarding_lifecycle;
 mod onboarding_retention;
 mod onboarding_workers;
+mod opening;
 mod personal_data;
 mod provider;
 mod quota;
