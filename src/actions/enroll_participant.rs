@@ -158,10 +158,7 @@ async fn judge(
         employer: input.employer,
         association: input.association,
     };
-    let found = match terms::look_up(&database.writer, reference, actor, today, named).await? {
-        Ok(found) => found,
-        Err(problems) => return Ok(Err(problems)),
-    };
+    let (found, mut problems) = terms::look_up(&database.writer, reference, actor, today, named).await?;
     let civil_servant = input.civil_servant.as_ref();
     let terms = Terms {
         segment: input.segment,
@@ -187,7 +184,7 @@ async fn judge(
         grade: civil_servant.and_then(|c| c.grade.clone()),
         problems: Vec::new(),
     };
-    let mut problems = judge_terms(&terms, &reference.rules, today);
+    problems.extend(judge_terms(&terms, &reference.rules, today));
     let (new, of_person) = judge_person(form, &terms, &reference.rules, today);
     problems.extend(of_person.into_iter().map(in_form));
     Ok(match new {

@@ -18,9 +18,9 @@ use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::participant::{NewParticipant, Person};
 use crate::store::{StoreError, employer, enrollment, identifier, participant};
-use domain::standing::best_status;
 use domain::enrollment::{NewEnrollment, identity_mismatch};
 use domain::event::EventKind;
+use domain::standing::best_status;
 
 pub(super) use foresee::foresee;
 pub(super) use verdict::{EnrollContext, EnrollOutcome};

@@ -14,7 +14,7 @@ use super::onboarding::{Agreed, RowOutcomes, RowPlace, candidates, outcomes_of, 
 use super::quota::{self, MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::terms::{self, Named};
-use super::{ActionError, Done, demand};
+use super::{ActionError, Done, demand, keep};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::onboarding::writing::{self, NewBatch};
@@ -188,15 +188,10 @@ async fn judge(
         employer: Some(input.employer),
         association: None,
     };
+    let (found, mut problems) = terms::look_up(&database.writer, reference, actor, today, named).await?;
     let size = judge_size(input.rows.len());
-    let found = match (terms::look_up(&database.writer, reference, actor, today, named).await?, size) {
-        (Ok(found), None) => found,
-        (Ok(_), Some(size)) => return Ok(Err(vec![size])),
-        (Err(mut problems), size) => {
-            problems.extend(size);
-            return Ok(Err(problems));
-        }
-    };
+    let is_too_large = size.is_some();
+    problems.extend(size);
     let agreed = Agreed {
         programmes: input.programmes.clone(),
         category: input.category,
@@ -204,8 +199,8 @@ async fn judge(
         first_contribution_paid: input.first_contribution_paid,
         found,
     };
-    let problems = agreed.problems(&reference.rules, today);
-    if refuses(&problems) {
+    problems.extend(agreed.problems(&reference.rules, today));
+    if is_too_large {
         return Ok(Err(problems));
     }
     // Judging ten thousand rows would block the async thread for too long.
@@ -216,14 +211,11 @@ async fn judge(
     })
     .await;
     let (rows, agreed) = judged.map_err(|_| StoreError::Fault("judging the rows panicked".into()))?;
-    let rows = match rows {
-        Ok(rows) => rows,
-        Err(problem) => return Ok(Err(vec![problem])),
-    };
+    let rows = keep(rows, &mut problems).unwrap_or_default();
     if input.all_or_nothing && rows.iter().any(|row| row.candidate.is_none()) {
-        return Ok(Err(rows.into_iter().flat_map(|row| row.problems).collect()));
+        problems.extend(rows.iter().flat_map(|row| row.problems.clone()));
     }
-    Ok(Ok(Judged { agreed, rows }))
+    Ok(if refuses(&problems) { Err(problems) } else { Ok(Judged { agreed, rows }) })
 }
 
 fn judge_size(rows: usize) -> Option<Problem> {

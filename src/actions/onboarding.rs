@@ -213,10 +213,7 @@ pub(super) async fn authority(
         employer: Some(held.employer_id),
         association: None,
     };
-    let found = match terms::look_up(&database.control, reference, &actor, today, named).await? {
-        Ok(found) => found,
-        Err(problems) => return Ok(Err(problems)),
-    };
+    let (found, mut problems) = terms::look_up(&database.control, reference, &actor, today, named).await?;
     let agreed = Agreed {
         programmes: held.programmes.clone(),
         category: held.category,
@@ -224,7 +221,7 @@ pub(super) async fn authority(
         first_contribution_paid: held.first_contribution_paid,
         found,
     };
-    let problems = agreed.problems(&reference.rules, today);
+    problems.extend(agreed.problems(&reference.rules, today));
     Ok(if refuses(&problems) { Err(problems) } else { Ok(Authority { actor, agreed }) })
 }
 

@@ -13,15 +13,15 @@ use super::changing::{self, Change};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done};
 use crate::store::audit::Trail;
-use crate::store::enrollment::{self, TimelineRow, EnrollmentKey, PaidFor};
+use crate::store::enrollment::{self, EnrollmentKey, PaidFor, TimelineRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
 use crate::store::{Database, StoreError, association, employer};
 use domain::actor::{Actor, Operation};
+use domain::day::{end_of_month, first_of_month};
 use domain::enrollment::EnrollmentStatus;
 use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode};
-use domain::day::{end_of_month, first_of_month};
 use domain::rule::Rulebook;
 use domain::timeline::Timeline;
 

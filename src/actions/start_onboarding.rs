@@ -82,14 +82,7 @@ async fn judge<'a>(
         employer: Some(input.employer),
         association: None,
     };
-    let mut problems = Vec::new();
-    let found = match terms::look_up(&database.writer, &reference, actor, today, named).await? {
-        Ok(found) => Some(found),
-        Err(faults) => {
-            problems.extend(faults);
-            None
-        }
-    };
+    let (found, mut problems) = terms::look_up(&database.writer, &reference, actor, today, named).await?;
     let file_name = keep(text::required(&input.file_name, 255, "fileName"), &mut problems);
     let sha256 = keep(input.sha256.as_deref().map(parse_sha256).transpose(), &mut problems).flatten();
     if !input.plan_only && !actor.may(Operation::OnboardUnapproved) {
@@ -97,7 +90,6 @@ async fn judge<'a>(
         let problem = Problem::error(ProblemCode::OutOfScope, "planOnly", message);
         problems.push(problem.hint("Set planOnly to true; then an approver can approve the plan."));
     }
-    let (Some(found), Some(file_name)) = (found, file_name) else { return Ok(Err(problems)) };
     let agreed = Agreed {
         programmes: input.programmes.clone(),
         category: input.category,
@@ -106,10 +98,11 @@ async fn judge<'a>(
         found,
     };
     problems.extend(agreed.problems(&reference.rules, today));
-    Ok(if refuses(&problems) {
-        Err(problems)
-    } else {
-        Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256 })
+    Ok(match file_name {
+        Some(file_name) if !refuses(&problems) => {
+            Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256 })
+        }
+        _ => Err(problems),
     })
 }
 

@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+
 use super::keep;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
 use crate::store::{StoreError, association, employer};
 use domain::actor::Actor;
-use domain::channel::Channel;
+use domain::channel::{Channel, ChannelKind};
+use domain::employer::EmployerKind;
 use domain::enrollment::Payer;
 use domain::problem::{Problem, ProblemCode};
 
@@ -32,23 +35,26 @@ pub(super) struct Found {
 
 /// Looks up everything in the `session` of the registry. Returns all problems at once: what does not exist, and what is out of
 /// the actor's scope.
+///
+/// A name with a problem gets a stand-in that breaks no rule. So the rest of the input can still be judged, and the caller
+/// learns all its problems from one answer. Nothing may be written with a stand-in.
 pub(super) async fn look_up(
     session: &Session,
     reference: &Reference,
     actor: &Actor,
-    today: chrono::NaiveDate,
+    today: NaiveDate,
     named: Named<'_>,
-) -> Result<Result<Found, Vec<Problem>>, StoreError> {
+) -> Result<(Found, Vec<Problem>), StoreError> {
     let mut problems = Vec::new();
     let province = keep(find_province(reference, actor, today, named.province_code), &mut problems);
     let channel = keep(find_channel(reference, actor, named.channel_code), &mut problems);
     let employer = match named.employer {
         None => None,
-        Some(id) => keep(find_employer(session, actor, id).await?, &mut problems),
+        Some(id) => keep(find_employer(session, actor, id).await?, &mut problems).or(Some(any_payer(id))),
     };
     let association = match named.association {
         None => None,
-        Some(id) => keep(find_association(session, actor, id).await?, &mut problems),
+        Some(id) => keep(find_association(session, actor, id).await?, &mut problems).or(Some(id)),
     };
     // A partner enrolls for itself, so it must name itself.
     if actor.scope.employer.is_some() && named.employer.is_none() {
@@ -57,19 +63,36 @@ pub(super) async fn look_up(
     if actor.scope.association.is_some() && named.association.is_none() {
         problems.push(out_of_scope("associationId", "your own association"));
     }
-    Ok(match (province, channel) {
-        (Some(province), Some(channel)) if problems.is_empty() => {
-            Ok(Found { province, channel, employer, association })
-        }
-        _ => Err(problems),
+    let (province, channel) = (province.unwrap_or_default(), channel.unwrap_or_else(any_channel));
+    Ok((Found { province, channel, employer, association }, problems))
+}
+
+/// Stands in for a channel that was not found: it is open.
+pub(super) fn any_channel() -> Arc<Channel> {
+    Arc::new(Channel {
+        id: 0,
+        code: String::new(),
+        name: String::new(),
+        name_key: String::new(),
+        kind: ChannelKind::Branch,
+        parent: None,
+        provinces: Vec::new(),
+        operator: None,
+        opened_on: None,
+        closed_on: None,
     })
+}
+
+/// Stands in for an employer that was not found: it is open, and may employ anybody.
+pub(super) fn any_payer(id: i64) -> Payer {
+    Payer { id, risk_class: 1, kind: EmployerKind::Government, closed_on: None }
 }
 
 /// Finds the province of a code, if it exists today and is within the actor's scope.
 pub(super) fn find_province(
     reference: &Reference,
     actor: &Actor,
-    today: chrono::NaiveDate,
+    today: NaiveDate,
     code: &str,
 ) -> Result<i16, Problem> {
     let province = reference.province_by_code(code).filter(|province| province.exists_on(today));

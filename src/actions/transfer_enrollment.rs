@@ -65,11 +65,12 @@ pub async fn transfer_enrollment(
     let channel = keep(terms::find_channel(&reference, actor, &input.channel_code), &mut problems);
     let payer = keep(terms::find_employer(&database.writer, actor, input.employer).await?, &mut problems);
     let row = keep(ending::find_enrollment(database, actor, input.enrollment).await?, &mut problems);
-    let (Some(channel), Some(payer), Some(row)) = (channel, payer, row) else {
-        return request.refuse(problems).await;
-    };
+    let Some(row) = row else { return request.refuse(problems).await };
+    // The rest is judged with stand-ins for what was not found.
+    let channel = channel.unwrap_or_else(terms::any_channel);
+    let payer = payer.unwrap_or_else(|| terms::any_payer(input.employer));
     let context = EndContext { actor, rules: &reference.rules, today, channel: Some(channel.id) };
-    let work = EnrollmentTransfer { context, input, row: &row, channel: &channel, payer };
+    let work = EnrollmentTransfer { context, input, row: &row, channel: &channel, payer, problems };
     request.run(work).await
 }
 
@@ -80,6 +81,8 @@ struct EnrollmentTransfer<'a> {
     row: &'a EnrollmentRow,
     channel: &'a Channel,
     payer: Payer,
+    /// What was not found. With any of these, nothing is written.
+    problems: Vec<Problem>,
 }
 
 impl Mutation for EnrollmentTransfer<'_> {
@@ -88,7 +91,7 @@ impl Mutation for EnrollmentTransfer<'_> {
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Transferred>, StoreError> {
         let (participant, ended) = self.input.enrollment;
         let closed = employer::hold_open(conn, &[self.input.employer]).await?;
-        if !closed.is_empty() && self.payer.closed_on.is_none() {
+        if !closed.is_empty() && self.problems.is_empty() && self.payer.closed_on.is_none() {
             // It closed since it was looked up.
             return Ok(Done::refused(vec![employer_closed(None)]));
         }
@@ -96,7 +99,7 @@ impl Mutation for EnrollmentTransfer<'_> {
             let message = "This enrollment no longer exists.";
             return Ok(Done::refused(vec![ending::not_found("enrollmentId", message)]));
         };
-        let problems = self.judge(&before);
+        let problems = [self.problems.clone(), self.judge(&before)].concat();
         if refuses(&problems) {
             return Ok(Done::refused(problems).of(vec![participant]));
         }
