@@ -2,8 +2,8 @@
 
 use chrono::{NaiveDate, NaiveDateTime};
 
-use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 use domain::day::end_of_month;
+use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 use domain::timeline::{PaidMonths, Timeline};
 
 /// An enrollment of a person.

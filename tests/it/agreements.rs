@@ -158,7 +158,7 @@ async fn recordings_of_one_number_at_once_are_one_agreement() {
 }
 
 #[tokio::test]
-async fn another_process_hears_of_an_agreement() {
+async fn another_process_sees_a_recorded_agreement() {
     let app = App::new().await;
     app.administrator().await;
     let other = app.second_process().await;
@@ -174,7 +174,7 @@ async fn another_process_hears_of_an_agreement() {
 }
 
 #[tokio::test]
-async fn provinces_are_those_of_a_day_and_those_whose_agreement_stands_like_this() {
+async fn provinces_are_filtered_by_day_and_by_agreement_status() {
     let app = App::on("2023-01-05T03:00:00Z").await;
     let input = with(agreement("KS 1"), "validUntil", json!("2014-12-31"));
     record(&app, with(input, "status", json!("EXPIRED"))).await;

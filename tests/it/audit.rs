@@ -97,7 +97,7 @@ async fn each_way_to_people_leaves_one_entry_with_exactly_these_people() {
 }
 
 #[tokio::test]
-async fn figures_and_what_is_not_there_leave_no_entry() {
+async fn counts_and_missing_records_leave_no_audit_entry() {
     let (app, ..) = scene().await;
     let mut since = 0;
     app.entries(&mut since).await;
@@ -283,7 +283,7 @@ async fn who_leaves_while_an_entry_is_written_leaves_the_entry() {
 }
 
 #[tokio::test]
-async fn auditors_page_through_entries_and_see_nobody_in_them() {
+async fn auditors_page_through_entries_without_seeing_people() {
     let (app, ids, _) = scene().await;
     let auditor = app.token(Role::Auditor, TokenScope::default()).await;
     app.ask(
@@ -344,7 +344,7 @@ async fn auditors_page_through_entries_and_see_nobody_in_them() {
 }
 
 #[tokio::test]
-async fn a_page_of_nothing_tells_of_nobody() {
+async fn an_empty_page_reveals_no_person() {
     let app = App::new().await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     let before = app.count("select count(*) from audit_entry").await;

@@ -48,7 +48,7 @@ async fn tampered(app: &App, change: &'static str) -> Tampering {
 }
 
 #[tokio::test]
-async fn what_nobody_touched_is_whole() {
+async fn an_untouched_trail_verifies() {
     let app = scene().await;
     let empty = verified(&app, None).await.unwrap();
     assert_eq!((empty.seals, empty.sealed, empty.unsealed), (0, 0, 3));
@@ -167,7 +167,7 @@ async fn app_with_two_keys() -> App {
 }
 
 #[tokio::test]
-async fn newest_seals_that_were_cut_off_show_by_a_head_that_was_kept() {
+async fn a_stored_head_reveals_that_the_newest_seals_were_cut_off() {
     let app = scene().await;
     let old = seal_all(&app).await;
     read(&app).await;
@@ -185,7 +185,7 @@ async fn newest_seals_that_were_cut_off_show_by_a_head_that_was_kept() {
 }
 
 #[tokio::test]
-async fn a_seal_waits_for_whoever_could_still_add_an_entry_ahead() {
+async fn a_seal_waits_for_transactions_that_could_still_add_an_earlier_entry() {
     let app = scene().await;
     seal_all(&app).await;
     let insert = "insert into audit_entry (client, role, outcome, operation, subjects, request_id)

@@ -84,7 +84,7 @@ async fn a_channel_closes_after_those_below_it_and_nothing_opens_below_one_that_
 }
 
 #[tokio::test]
-async fn of_closings_at_once_one_wins_and_the_others_are_told() {
+async fn of_concurrent_closings_of_a_channel_one_succeeds() {
     let app = App::new().await;
     app.channel("BR-1").await;
     let closings = (0..8).map(|_| close(&app, "BR-1", "2014-10-02")).collect::<Vec<_>>();
@@ -118,7 +118,7 @@ const DORMANT: &str = "query ($since: Date!) { channels(filterBy: {dormantSince:
     lastEnrollmentOn counts { total } ownCounts { total } } } }";
 
 #[tokio::test]
-async fn dormant_channels_are_open_and_have_brought_in_nobody_since() {
+async fn dormant_channels_are_open_without_a_recent_enrollment() {
     let app = App::new().await;
     app.channel("BR-1").await;
     for code in ["BO-1", "BO-2", "BO-3"] {
@@ -146,7 +146,7 @@ async fn dormant_channels_are_open_and_have_brought_in_nobody_since() {
 }
 
 #[tokio::test]
-async fn a_register_that_is_behind_the_world_counts_days_by_its_own_calendar() {
+async fn a_demo_register_counts_days_by_its_own_calendar() {
     let app = App::new().await;
     for code in ["BR-1", "BR-2"] {
         app.channel(code).await;
@@ -181,7 +181,7 @@ async fn a_register_that_is_behind_the_world_counts_days_by_its_own_calendar() {
 }
 
 #[tokio::test]
-async fn an_officer_sees_channels_of_its_own_asleep_and_others_do_not_ask() {
+async fn an_officer_sees_dormant_channels_of_its_provinces_only() {
     let app = App::new().await;
     app.channel("BR-1").await;
     enrolled_on(&app, "BR-1", "2014-09-30").await;

@@ -216,7 +216,7 @@ async fn a_company_that_has_closed_is_none_from_that_day_on() {
 }
 
 #[tokio::test]
-async fn nobody_gets_a_licence_by_dismissing_everybody() {
+async fn dismissing_all_workers_does_not_clear_a_company() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(null)).await;
@@ -273,7 +273,7 @@ fn common(mut reply: Reply) -> String {
 }
 
 #[tokio::test]
-async fn an_unknown_company_is_answered_byte_for_byte_as_one_that_registered_nobody() {
+async fn an_unknown_company_and_one_without_workers_have_equal_answers() {
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(40)).await;
     let query = "mutation ($input: RegisterEmployerInput!) { registerEmployer(input: $input) { errors { message } } }";
@@ -340,7 +340,7 @@ async fn the_number_has_to_be_one_and_the_day_and_the_licence_have_to_exist() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_told_again_to_the_letter_whatever_has_changed_since() {
+async fn a_recalled_answer_is_identical_whatever_has_changed() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(4)).await;
@@ -369,7 +369,7 @@ async fn what_was_answered_is_told_again_to_the_letter_whatever_has_changed_sinc
 }
 
 #[tokio::test]
-async fn nobody_changes_an_answer_not_even_the_owner() {
+async fn not_even_the_owner_can_change_an_answer() {
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(null)).await;
     app.clearance_of(NIB).await;
@@ -425,7 +425,7 @@ async fn a_desk_may_ask_for_nothing_of_anybody_and_other_roles_may_not_ask() {
 }
 
 #[tokio::test]
-async fn words_are_in_the_language_of_who_asks_and_stay_so() {
+async fn an_answer_keeps_the_language_in_which_it_was_given() {
     let app = App::new().await;
     let body = json!({"query": ASK, "variables": {"input": {"businessNumber": NIB, "licenceType": "SIUP"}}});
     let request = Request::post("/graphql")
@@ -480,7 +480,7 @@ async fn a_certificate_is_valid_until_its_time_is_over_and_whatever_is_none_look
 }
 
 #[tokio::test]
-async fn a_browser_gets_a_page_without_scripts_and_nothing_is_kept_or_shared() {
+async fn a_certificate_page_has_no_scripts_and_is_not_cached() {
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(null)).await;
     let number = number_of(&app.clearance_of(NIB).await);

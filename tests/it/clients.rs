@@ -84,7 +84,7 @@ async fn what_the_row_says_changes_what_the_same_token_sees() {
 }
 
 #[tokio::test]
-async fn another_process_hears_of_a_change_within_a_second() {
+async fn another_process_applies_a_change_within_a_second() {
     let app = App::new().await;
     let other = app.second_process().await;
     let listening = tokio::spawn(Arc::clone(&other.database).follow_reference());
@@ -106,7 +106,7 @@ async fn another_process_hears_of_a_change_within_a_second() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_a_client_is_out_within_seconds_all_the_same() {
+async fn without_a_listener_a_disabled_client_is_refused_within_seconds() {
     let app = App::new().await;
     let id = app.register("officer", Role::Officer, TokenScope::default()).await;
     let token = app.token_of("officer");
@@ -197,7 +197,7 @@ async fn clients_are_listed_by_name_and_filtered() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_client_is_said_at_once_and_nothing_is_written() {
+async fn all_problems_of_a_client_are_returned_at_once() {
     let app = App::new().await;
     let employer = app.employer("Pabrik").await;
     let nobody = NodeId::Employer(999).encode().to_string();
@@ -270,7 +270,7 @@ async fn a_client_is_registered_and_changed_once_for_each_key() {
 }
 
 #[tokio::test]
-async fn somebody_is_always_left_who_can_manage_clients() {
+async fn the_last_administrator_cannot_be_disabled() {
     let app = App::new().await;
     app.administrator().await;
     let id = app.ask("{ clients { nodes { id } } }", json!({})).await["clients"]["nodes"][0]["id"].take();

@@ -80,7 +80,7 @@ async fn an_employers_month_makes_all_its_people_active_and_again_adds_nothing()
 }
 
 #[tokio::test]
-async fn what_is_not_paid_lapses_once_a_day_and_stands_up_again_when_it_is() {
+async fn unpaid_enrollments_lapse_in_a_daily_run_and_resume_when_paid() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let paid = Person::new(&channel).with("firstContributionPaid", json!(true));
@@ -123,7 +123,7 @@ async fn what_was_paid_last_long_ago_has_lapsed_although_it_never_was_active_bef
 }
 
 #[tokio::test]
-async fn what_stands_up_again_does_so_from_the_month_that_was_paid() {
+async fn a_resumed_enrollment_is_active_from_the_month_paid_for() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let token = app.administrator().await;
@@ -153,7 +153,7 @@ async fn what_stands_up_again_does_so_from_the_month_that_was_paid() {
 }
 
 #[tokio::test]
-async fn a_month_that_is_recorded_late_changes_the_figures_of_the_days_that_it_belongs_to() {
+async fn a_late_month_changes_the_counts_of_its_own_days() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let person = app.enrolled(&Person::new(&channel).with("firstContributionPaid", json!(true))).await;
@@ -177,7 +177,7 @@ async fn a_month_that_is_recorded_late_changes_the_figures_of_the_days_that_it_b
 }
 
 #[tokio::test]
-async fn what_cannot_be_due_is_refused_with_the_place_and_nothing_is_recorded() {
+async fn contributions_that_are_not_due_are_refused_with_their_path() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let employer = app.employer("Pabrik").await;
@@ -221,7 +221,7 @@ async fn what_cannot_be_due_is_refused_with_the_place_and_nothing_is_recorded() 
 }
 
 #[tokio::test]
-async fn a_partner_records_for_its_own_people_and_finds_nobody_elses() {
+async fn a_partner_records_contributions_of_its_own_people_only() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (own, foreign) = (app.employer("Pabrik").await, app.employer("Kebun").await);
@@ -282,7 +282,7 @@ async fn two_at_once_record_a_month_once() {
 }
 
 #[tokio::test]
-async fn a_payer_that_is_unknown_or_anothers_is_not_found_and_one_without_people_has_nobody() {
+async fn an_unknown_or_foreign_payer_is_not_found_and_one_without_people_is_refused() {
     let app = App::new().await;
     let (own, other) = (app.employer("Pabrik").await, app.employer("Kebun").await);
     let association = app.association("Serikat").await;

@@ -11,7 +11,7 @@ const HISTORY: &str = "query ($id: ID!) { participant(by: {id: $id}) { nationalI
     kind effectiveOn recordedBy reason channel { code } enrollment { id } changes { field before after } } } } }";
 
 #[tokio::test]
-async fn what_was_corrected_stays_readable_to_whoever_may_read_the_field() {
+async fn former_values_stay_readable_with_the_right_to_the_field() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     let id = app.enrolled(&person).await;
@@ -63,7 +63,7 @@ async fn what_was_corrected_stays_readable_to_whoever_may_read_the_field() {
 }
 
 #[tokio::test]
-async fn a_number_that_was_corrected_still_finds_the_person_and_belongs_to_nobody_else() {
+async fn a_former_number_still_finds_its_person_and_cannot_be_claimed() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let person = Person::new(&channel);
@@ -97,7 +97,7 @@ async fn a_number_that_was_corrected_still_finds_the_person_and_belongs_to_nobod
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_with_a_correction_is_said_at_once_and_nothing_is_written() {
+async fn all_problems_of_a_correction_are_returned_at_once() {
     let app = App::new().await;
     let id = app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     let nothing = app.correct(&id, json!({"reason": " "})).await;
@@ -146,7 +146,7 @@ async fn the_rules_are_asked_again_with_the_values_after_the_correction() {
 }
 
 #[tokio::test]
-async fn a_province_that_is_corrected_moves_the_figures_of_all_days() {
+async fn a_corrected_province_moves_the_counts_of_all_days() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await).with("startsOn", json!("2014-09-01"));
     let id = app.enrolled(&person).await;
@@ -169,7 +169,7 @@ async fn a_province_that_is_corrected_moves_the_figures_of_all_days() {
 }
 
 #[tokio::test]
-async fn officers_correct_their_own_people_and_move_nobody_into_or_out_of_other_provinces() {
+async fn officers_correct_their_own_people_and_move_none_across_provinces() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let here = app.enrolled(&Person::new(&channel)).await;
@@ -196,7 +196,7 @@ async fn officers_correct_their_own_people_and_move_nobody_into_or_out_of_other_
 }
 
 #[tokio::test]
-async fn a_number_of_somebody_unseen_is_a_miss_of_the_quota_and_goes_on_record() {
+async fn a_number_of_an_invisible_person_is_a_miss_and_is_audited() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let here = app.enrolled(&Person::new(&channel)).await;
@@ -220,7 +220,7 @@ async fn a_number_of_somebody_unseen_is_a_miss_of_the_quota_and_goes_on_record()
 }
 
 #[tokio::test]
-async fn two_people_are_corrected_onto_one_number_at_one_moment_and_one_of_them_is_told() {
+async fn of_two_concurrent_corrections_to_one_number_one_is_refused() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     for n in 0..8 {
@@ -250,7 +250,7 @@ async fn a_correction_with_a_key_happens_once() {
 }
 
 #[tokio::test]
-async fn postgresql_shows_former_numbers_to_nobody_who_may_not_see_the_person() {
+async fn row_security_hides_former_numbers_of_invisible_people() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let employer = app.employer("PT Musi").await;
@@ -281,7 +281,7 @@ async fn postgresql_shows_former_numbers_to_nobody_who_may_not_see_the_person() 
 }
 
 #[tokio::test]
-async fn nobody_is_corrected_to_a_birth_after_its_enrollment_or_its_death() {
+async fn a_birth_date_after_enrollment_or_death_is_refused() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let (id, enrollment) = app.enrollment(&Person::new("BR-PLG").with("startsOn", json!("2014-01-01"))).await;

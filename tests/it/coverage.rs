@@ -88,7 +88,7 @@ async fn people_are_counted_once_wherever_they_are_looked_for() {
 }
 
 #[tokio::test]
-async fn the_parts_of_a_whole_are_told_side_by_side() {
+async fn counts_are_broken_down_by_group_kind_and_province() {
     let app = populated().await;
     let query = "query ($filter: CoverageFilter) { coverage(filterBy: $filter) {
         byProvince { province { code } counts { total } } bySegment { segment counts { total active } }
@@ -192,7 +192,7 @@ async fn a_past_day_is_what_it_was_and_the_trend_says_the_same() {
 }
 
 #[tokio::test]
-async fn the_target_that_applies_stands_beside_what_was_reached() {
+async fn the_applicable_target_is_shown_with_the_count() {
     let app = populated().await;
     let query =
         "query ($filter: CoverageFilter) { coverage(filterBy: $filter) { target { year active } progress
@@ -347,7 +347,7 @@ async fn everybody_sees_the_part_of_its_scope() {
 }
 
 #[tokio::test]
-async fn either_lock_alone_shows_the_same_figures() {
+async fn row_security_and_statement_scope_give_the_same_counts() {
     let app = populated().await;
     let administrator = Actor::command_line();
     let reference = app.database.reference();

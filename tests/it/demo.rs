@@ -149,7 +149,7 @@ async fn what_the_actions_leave_is_recounted_without_a_difference() {
 }
 
 #[tokio::test]
-async fn a_recount_finds_what_somebody_changed_and_the_figures_are_made_anew_where_they_are_due() {
+async fn a_recount_finds_changed_counters_and_due_counters_are_rebuilt() {
     let app = App::under_its_owner().await;
     load(&app.database, DemoSize::of(2_000), |_| ()).await.unwrap();
     for (statement, found) in [

@@ -105,7 +105,7 @@ async fn a_known_number_with_other_particulars_is_not_that_person() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_said_at_once_with_its_path() {
+async fn all_problems_are_returned_at_once_with_their_paths() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await)
         .with("nationalId", json!("9971014208850001"))
@@ -263,7 +263,7 @@ async fn a_service_number_belongs_to_one_person() {
 }
 
 #[tokio::test]
-async fn a_closed_channel_and_unknown_codes_are_said_together() {
+async fn a_closed_channel_and_unknown_codes_are_reported_together() {
     let app = App::new().await;
     let channel = app.channel("BR-OLD").await;
     sqlx::query("update channel set closed_on = '2014-01-01' where code = 'BR-OLD'")
@@ -282,7 +282,7 @@ async fn a_closed_channel_and_unknown_codes_are_said_together() {
 }
 
 #[tokio::test]
-async fn two_channels_enroll_one_person_at_one_moment_and_one_of_them_is_told() {
+async fn of_two_concurrent_enrollments_of_one_person_one_is_refused() {
     let app = App::new().await;
     let channels = [app.channel("BR-ONE").await, app.channel("BR-TWO").await];
     for _ in 0..10 {
@@ -304,7 +304,7 @@ async fn two_channels_enroll_one_person_at_one_moment_and_one_of_them_is_told() 
 }
 
 #[tokio::test]
-async fn no_identity_number_stands_in_the_database() {
+async fn no_identity_number_is_readable_in_the_database() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah Provinsi").await);
     let service_number = "198508022008012001";

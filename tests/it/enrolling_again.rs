@@ -157,7 +157,7 @@ async fn a_person_under_two_numbers_in_two_chunks_is_enrolled_once_and_named_by_
 }
 
 #[tokio::test]
-async fn an_enrollment_that_somebody_writes_at_the_same_moment_leaves_no_number_behind() {
+async fn a_concurrent_enrollment_leaves_no_claimed_number_behind() {
     let app = App::new().await;
     let terms = scene(&app).await;
     app.enrolled(&of_row(&row(1))).await;
@@ -208,7 +208,7 @@ async fn enrollment_of(app: &App, row: &Value, terms: &Value) -> String {
 }
 
 #[tokio::test]
-async fn the_same_rows_again_enroll_nobody_who_has_left_since() {
+async fn the_same_rows_again_do_not_enroll_people_who_have_left() {
     let app = App::new().await;
     let terms = scene(&app).await;
     let rows = [row(1), row(2), row(3), row(4), row(5)];
@@ -265,7 +265,7 @@ async fn a_plan_finds_those_who_have_left_since() {
 }
 
 #[tokio::test]
-async fn nobody_is_enrolled_twice_with_one_employer_for_the_same_days() {
+async fn no_person_is_enrolled_twice_with_one_employer_for_the_same_days() {
     let app = App::on(DECEMBER).await;
     let (channel, musi, ogan) =
         (app.channel("BR-PLG").await, app.employer("PT Musi").await, app.employer("PT Ogan").await);

@@ -15,7 +15,7 @@ use crate::support::cluster::fresh_database;
 use crate::support::{App, Person, json};
 
 #[tokio::test]
-async fn a_database_that_is_away_is_said_with_503_and_without_a_word_of_its_own() {
+async fn an_unavailable_database_is_answered_with_503_and_a_constant_message() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     let token = app.administrator().await;
@@ -54,7 +54,7 @@ async fn a_database_that_is_away_is_said_with_503_and_without_a_word_of_its_own(
 }
 
 #[tokio::test]
-async fn a_fault_of_ours_is_told_by_its_id_alone() {
+async fn an_internal_error_reveals_its_request_id_only() {
     let app = App::new().await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     sqlx::query("alter table participant rename column sex to gender").execute(&app.sql).await.unwrap();
@@ -160,7 +160,7 @@ async fn connect(options: &sqlx::postgres::PgConnectOptions) -> sqlx::PgConnecti
 }
 
 #[tokio::test]
-async fn whether_nobody_asks_is_known_so_that_files_go_faster_then() {
+async fn a_session_knows_whether_it_is_quiet() {
     let app = App::new().await;
     let writer = &app.database.writer;
     let (now, an_hour) = (std::time::Duration::ZERO, std::time::Duration::from_secs(3_600));

@@ -123,7 +123,7 @@ async fn a_company_without_workers_any_more_is_cleared_once_it_says_so() {
 }
 
 #[tokio::test]
-async fn before_anything_is_paid_a_company_is_cleared_by_the_grace_and_told_so() {
+async fn before_anything_is_paid_a_company_is_cleared_within_the_grace_period() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.with_number(NIB, json!(1)).await;
@@ -166,7 +166,7 @@ async fn an_employer_speaks_for_itself_and_an_officer_for_those_of_its_provinces
 }
 
 #[tokio::test]
-async fn what_cannot_be_declared_is_refused_with_its_path_and_a_retry_is_told_the_same() {
+async fn a_refused_declaration_has_a_path_and_a_retry_the_same_answer() {
     let app = App::new().await;
     let employer = app.with_number(NIB, json!(3)).await;
     let administrator = app.administrator().await;

@@ -108,7 +108,7 @@ async fn every_mutation_takes_a_key() {
 }
 
 #[tokio::test]
-async fn a_retry_is_told_what_happened_although_the_rules_have_changed_since() {
+async fn a_retry_returns_the_first_outcome_after_the_rules_have_changed() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!(KEY));
     let first = app.enroll(&person).await;
@@ -138,7 +138,7 @@ async fn one_key_through_two_processes_makes_one_row() {
 }
 
 #[tokio::test]
-async fn an_identity_number_used_as_a_key_is_not_kept() {
+async fn an_identity_number_used_as_a_key_is_not_stored() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     let number = person.0["nationalId"].clone();

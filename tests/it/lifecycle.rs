@@ -35,7 +35,7 @@ fn paid(person: Person) -> Person {
 }
 
 #[tokio::test]
-async fn an_enrollment_ends_on_a_day_and_the_history_says_by_whom_and_when() {
+async fn an_enrollment_ends_on_a_day_and_the_history_records_client_and_time() {
     let app = App::on(DECEMBER).await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("PT Musi").await);
     app.channel("BR-LHT").await;
@@ -164,7 +164,7 @@ async fn a_death_ends_all_that_is_open_and_nothing_can_be_added_after_it() {
 }
 
 #[tokio::test]
-async fn a_death_is_recorded_of_somebody_whose_enrollments_have_ended() {
+async fn a_death_can_be_recorded_after_all_enrollments_have_ended() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
@@ -206,7 +206,7 @@ async fn a_death_is_recorded_of_somebody_whose_enrollments_have_ended() {
 }
 
 #[tokio::test]
-async fn a_death_that_is_told_with_a_former_enrollment_ends_what_is_open() {
+async fn a_death_recorded_with_a_former_enrollment_ends_the_open_ones() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     let who = Person::new(&channel);
@@ -222,7 +222,7 @@ async fn a_death_that_is_told_with_a_former_enrollment_ends_what_is_open() {
 }
 
 #[tokio::test]
-async fn a_payer_is_told_of_a_death_by_the_end_of_its_own_enrollment() {
+async fn a_payer_learns_of_a_death_by_the_end_of_its_own_enrollment() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
@@ -250,7 +250,7 @@ async fn a_payer_is_told_of_a_death_by_the_end_of_its_own_enrollment() {
 }
 
 #[tokio::test]
-async fn a_partner_ends_what_is_its_own_and_no_more() {
+async fn a_partner_ends_only_its_own_enrollments() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
@@ -286,7 +286,7 @@ async fn a_partner_ends_what_is_its_own_and_no_more() {
 }
 
 #[tokio::test]
-async fn an_end_with_a_key_is_told_again_and_goes_on_record_once() {
+async fn a_retried_end_has_the_same_answer_and_one_audit_entry() {
     let app = App::on(DECEMBER).await;
     let (_, enrollment) = app.enrollment(&Person::new(&app.channel("BR-PLG").await)).await;
     let input = json!({"enrollmentId": enrollment, "on": "2014-11-20", "reason": "RETIRED",
@@ -302,7 +302,7 @@ async fn an_end_with_a_key_is_told_again_and_goes_on_record_once() {
 }
 
 #[tokio::test]
-async fn two_end_one_enrollment_at_one_moment_and_one_of_them_is_told() {
+async fn of_two_concurrent_ends_one_is_refused() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     for _ in 0..8 {
@@ -328,7 +328,7 @@ async fn close(app: &App, token: &str, employer: &str, on: &str, end: bool) -> V
 }
 
 #[tokio::test]
-async fn an_employer_closes_when_nobody_is_employed_there_or_ends_what_is_open() {
+async fn an_employer_closes_without_people_or_ends_their_enrollments() {
     let app = App::on(DECEMBER).await;
     let token = app.administrator().await;
     let (channel, musi, ogan) =
@@ -444,7 +444,7 @@ async fn a_closing_and_a_death_cost_as_many_statements_for_one_as_for_many() {
 }
 
 #[tokio::test]
-async fn an_officer_closes_employers_of_its_own_provinces_and_ends_nobody_whom_it_does_not_see() {
+async fn an_officer_closes_employers_of_its_provinces_and_ends_no_invisible_enrollment() {
     let app = App::on(DECEMBER).await;
     let musi = app.employer("PT Musi").await;
     let (south, jambi) = (app.officer(&["16"]).await, app.officer(&["15"]).await);
@@ -460,7 +460,7 @@ async fn an_officer_closes_employers_of_its_own_provinces_and_ends_nobody_whom_i
 }
 
 #[tokio::test]
-async fn nobody_is_left_with_an_employer_that_closes_at_the_same_moment() {
+async fn no_enrollment_is_left_open_at_an_employer_that_closes_concurrently() {
     let app = App::on(DECEMBER).await;
     let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
     let query =

@@ -157,7 +157,7 @@ fragment x on Node { id ... on Participant { ...p } ... on Enrollment { id parti
   ... on ParticipantEvent { id enrollment { id } } ... on OnboardingBatch { ...r } }";
 
 #[tokio::test]
-async fn nobody_is_told_anything_of_the_other_half_by_any_path() {
+async fn no_path_reveals_anything_of_the_other_half() {
     let (app, south, jambi) = country().await;
     for (own, foreign, word) in [(&south, &jambi, "kenanga"), (&jambi, &south, "mawar")] {
         let variables = json!({"ids": foreign.ids, "id": foreign.ids[0], "nik": foreign.national_ids[0],
@@ -226,7 +226,7 @@ async fn foreign_looks_like_absent_byte_for_byte_and_statement_for_statement() {
 }
 
 #[tokio::test]
-async fn somebody_elses_key_replays_nothing() {
+async fn a_key_of_another_client_replays_nothing() {
     let (app, south, jambi) = country().await;
     let person = Person::new(&jambi.leaf)
         .with("provinceCode", json!("15"))

@@ -42,7 +42,7 @@ async fn recovered(app: &App, token: &str) {
 }
 
 #[tokio::test]
-async fn a_silent_network_takes_no_place_for_ever() {
+async fn a_silent_network_leaks_no_permit() {
     let (app, proxy) = behind_a_wire().await;
     let token = app.administrator().await;
     for _ in 0..3 {
@@ -63,7 +63,7 @@ async fn a_silent_network_takes_no_place_for_ever() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_costs_one_answer_at_most() {
+async fn a_cut_connection_fails_one_request_at_most() {
     let (app, proxy) = behind_a_wire().await;
     let token = app.administrator().await;
     recovered(&app, &token).await;
@@ -76,7 +76,7 @@ async fn a_connection_that_is_cut_costs_one_answer_at_most() {
 }
 
 #[tokio::test]
-async fn a_cut_in_the_middle_of_the_commit_is_told_and_the_retry_tells_the_truth() {
+async fn a_retry_after_a_cut_during_the_commit_returns_the_outcome() {
     let (app, proxy) = behind_a_wire().await;
     let token = app.administrator().await;
     let person =
@@ -95,7 +95,7 @@ async fn a_cut_in_the_middle_of_the_commit_is_told_and_the_retry_tells_the_truth
 }
 
 #[tokio::test]
-async fn a_use_that_is_given_up_leaves_no_transaction_behind() {
+async fn a_cancelled_request_leaves_no_open_transaction() {
     let (app, _proxy) = behind_a_wire().await;
     // Given up after each possible number of steps, with a connection at hand and without one.
     for steps in 0..40 {
@@ -129,7 +129,7 @@ async fn a_use_that_is_given_up_leaves_no_transaction_behind() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
+async fn a_read_only_server_is_refused_until_it_takes_writes() {
     let (app, _proxy) = behind_a_wire().await;
     let token = app.administrator().await;
     let person = Person::new(&app.channel("BR-PLG").await).0;
@@ -154,7 +154,7 @@ async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
 }
 
 #[tokio::test]
-async fn nothing_opens_on_a_server_that_takes_no_writes() {
+async fn a_read_only_server_is_refused_at_open() {
     let fresh = fresh_database().await;
     let options = fresh.options.clone().options([("default_transaction_read_only", "on")]);
     let opened = Database::open(options, Keys::derive(&[7; 32]), PoolSettings::default()).await;
@@ -162,7 +162,7 @@ async fn nothing_opens_on_a_server_that_takes_no_writes() {
 }
 
 #[tokio::test]
-async fn all_backends_are_ended_again_and_again_and_nothing_is_lost() {
+async fn nothing_is_lost_while_all_backends_are_terminated_repeatedly() {
     let (app, _proxy) = behind_a_wire().await;
     let app = Arc::new(app);
     let channel = app.channel("BR-PLG").await;

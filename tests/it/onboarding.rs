@@ -33,7 +33,7 @@ fn counts(received: i32, enrolled: i32, already: i32, rejected: i32, flagged: i3
 }
 
 #[tokio::test]
-async fn the_clean_roster_enrolls_8000_and_again_nobody() {
+async fn a_clean_roster_enrolls_8000_people_once() {
     let app = App::new().await;
     let mut input = input(&app, roster::clean()).await;
     input["idempotencyKey"] = json!("south-sumatra-2014-11");

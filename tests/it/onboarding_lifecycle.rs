@@ -13,7 +13,7 @@ async fn approver(onboardings: &Onboardings) -> String {
 }
 
 #[tokio::test]
-async fn a_file_is_planned_approved_by_somebody_else_and_applied_exactly_so() {
+async fn a_file_is_planned_approved_by_another_client_and_applied() {
     let onboardings = Onboardings::new(1_000).await;
     let batch = onboardings.sent(json!({"firstContributionPaid": true}), RAW).await;
     let received = onboardings.look(&batch).await;
@@ -76,7 +76,7 @@ async fn a_file_is_planned_approved_by_somebody_else_and_applied_exactly_so() {
 }
 
 #[tokio::test]
-async fn a_plan_names_what_the_registry_knows_and_what_changed_since_is_said_row_by_row() {
+async fn a_plan_shows_known_people_and_applying_shows_changes_row_by_row() {
     let onboardings = Onboardings::new(2).await;
     let app = &onboardings.app;
     let stranger = |n: u32| {
@@ -149,7 +149,7 @@ async fn who_is_trusted_with_it_does_without_approval_and_a_partner_is_not() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_stopped_in_the_middle_keeps_what_is_done_and_enrolls_nobody_more() {
+async fn a_cancelled_batch_keeps_enrolled_rows_and_enrolls_no_more() {
     let onboardings = Onboardings::new(5).await;
     let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=20).map(line))).await;
     // Somebody waits, so that the worker comes back after each chunk.
@@ -281,7 +281,7 @@ async fn all_or_nothing_is_a_plan_that_refuses_or_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_file_with_a_work_unit_for_each_row_is_told_by_its_largest_units() {
+async fn a_file_with_many_work_units_shows_the_largest() {
     let onboardings = Onboardings::new(10).await;
     let batch = onboardings.sent(json!({}), &roster([line(1)])).await;
     onboardings.work().await;

@@ -98,7 +98,7 @@ async fn a_batch_that_waits_too_long_for_its_file_or_its_approval_is_ended_by_th
 }
 
 #[tokio::test]
-async fn the_table_holds_no_trial_that_somebody_could_approve() {
+async fn a_dry_run_cannot_be_approved_even_in_the_table() {
     let onboardings = Onboardings::new(2).await;
     onboardings.start(json!({})).await;
     sqlx::query("update onboarding_batch set dry_run = true").execute(&onboardings.app.sql).await.unwrap();

@@ -255,7 +255,7 @@ async fn the_batch_of_a_client_that_may_not_enroll_any_more_stops() {
 }
 
 #[tokio::test]
-async fn a_plan_that_would_tell_too_much_of_others_is_taken_back_untold() {
+async fn a_plan_that_would_reveal_too_much_is_rolled_back() {
     let onboardings = Onboardings::new(4).await;
     for n in 1..=9 {
         let stranger = Person::new("BR-PLG")

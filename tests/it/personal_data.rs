@@ -50,7 +50,7 @@ fn scope_of(role: Role, employer: &str) -> TokenScope {
 }
 
 #[tokio::test]
-async fn they_are_told_to_who_has_the_right_and_says_why() {
+async fn unmasked_numbers_need_the_right_and_a_purpose() {
     let (app, employer) = one().await;
     for role in [Role::Administrator, Role::Officer, Role::Partner] {
         let scope = scope_of(role, &employer);
@@ -77,7 +77,7 @@ async fn an_approver_sees_people_without_them_whatever_it_says() {
 }
 
 #[tokio::test]
-async fn a_purpose_that_cannot_be_kept_on_record_refuses_the_request() {
+async fn a_purpose_that_cannot_be_recorded_refuses_the_request() {
     let app = App::new().await;
     let reader = app.reader(Role::Administrator, TokenScope::default()).await;
     for bad in [&b"ab"[..], b"", b" ", b"\xff\xfe\xfd\xfc", b"about 1671014208850001", &[b'x'; 201]] {

@@ -91,7 +91,7 @@ async fn one_request_cannot_try_more_numbers_than_are_left() {
 }
 
 #[tokio::test]
-async fn a_foreign_person_and_nobody_cost_the_same() {
+async fn an_invisible_person_and_a_missing_one_cost_the_same() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
@@ -103,7 +103,7 @@ async fn a_foreign_person_and_nobody_cost_the_same() {
 }
 
 #[tokio::test]
-async fn a_form_about_somebody_unseen_costs_a_miss_and_says_nothing_of_whom() {
+async fn a_form_about_an_invisible_person_is_a_miss_and_names_nobody() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (mine, theirs) = (app.employer("Punya Saya").await, app.employer("Punya Orang").await);
@@ -176,7 +176,7 @@ async fn a_roster_that_tries_out_numbers_is_taken_back_as_a_whole() {
 }
 
 #[tokio::test]
-async fn whoever_sees_the_country_but_not_its_numbers_has_a_quota_of_wrong_ones_too() {
+async fn a_client_that_sees_all_people_but_no_numbers_has_a_quota_too() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;

@@ -5,7 +5,7 @@ use participant_registry::actions::lapse::lapse;
 use crate::support::{App, Person, json};
 
 #[tokio::test]
-async fn what_is_kept_of_people_and_enrollments_is_compared_with_what_it_follows_from() {
+async fn a_recount_finds_columns_that_contradict_what_they_follow_from() {
     let app = App::on("2015-02-10T03:00:00Z").await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("PT Musi").await);
     let paid = Person::new(&channel).with("firstContributionPaid", json!(true));

@@ -134,7 +134,7 @@ async fn a_process_with_the_old_key_writes_nothing_and_ends() {
 }
 
 #[tokio::test]
-async fn whoever_enrolls_while_the_key_is_exchanged_is_enrolled_once() {
+async fn an_enrollment_during_a_key_rotation_happens_once() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let people: Vec<Person> = (0..24)
@@ -159,7 +159,7 @@ async fn whoever_enrolls_while_the_key_is_exchanged_is_enrolled_once() {
 }
 
 #[tokio::test]
-async fn a_number_that_nobody_can_read_stops_the_exchange_and_changes_nothing() {
+async fn a_number_that_cannot_be_decrypted_stops_the_rotation() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;

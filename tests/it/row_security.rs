@@ -111,7 +111,7 @@ async fn either_lock_alone_shows_the_same_rows() {
 }
 
 #[tokio::test]
-async fn a_statement_without_any_condition_finds_nobody_foreign() {
+async fn row_security_restricts_a_statement_without_conditions() {
     let Scene { app, scopes } = scene().await;
     let count = async |session: &Session, table: &str| -> i64 {
         let sql = AssertSqlSafe(format!("select count(*) from {table}"));
@@ -222,7 +222,7 @@ async fn a_login_that_owns_nothing_serves_and_one_without_the_roles_is_refused()
             PoolSettings::default(),
         )
     };
-    assert!(matches!(open().await, Err(OpenError::Connect(_) | OpenError::NotGranted(_))));
+    assert!(matches!(open().await, Err(OpenError::NotGranted { role: "registry_writer", .. })));
     let grant = format!(
         "grant registry_writer, registry_reader, registry_of_provinces, registry_of_channels, registry_of_employer,
                registry_of_association, registry_scoped to {login}"
@@ -268,7 +268,7 @@ async fn a_plain_owner_migrates_serves_and_exchanges_the_key() {
 }
 
 #[tokio::test]
-async fn an_owner_who_inherits_the_policies_of_a_part_is_told_before_it_migrates() {
+async fn an_owner_who_inherits_a_scoped_role_is_refused_before_it_migrates() {
     let fresh = fresh_database().await;
     let mut owner = fresh.owner.connect().await.unwrap();
     let heir = format!("heir_{}", fresh.name);

@@ -160,7 +160,7 @@ async fn a_transfer_is_judged_by_the_rules_of_its_day() {
 }
 
 #[tokio::test]
-async fn of_two_transfers_at_one_moment_one_wins_and_the_other_is_told() {
+async fn of_two_concurrent_transfers_one_is_refused() {
     let (app, [musi, ogan]) = scene().await;
     let lematang = app.employer("PT Lematang").await;
     for _ in 0..8 {
@@ -179,7 +179,7 @@ async fn of_two_transfers_at_one_moment_one_wins_and_the_other_is_told() {
 }
 
 #[tokio::test]
-async fn of_an_end_and_a_transfer_at_one_moment_one_wins_and_the_other_is_told() {
+async fn of_a_concurrent_end_and_transfer_one_is_refused() {
     let (app, [musi, ogan]) = scene().await;
     for _ in 0..8 {
         let (_, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&musi)).await;
@@ -210,7 +210,7 @@ async fn a_transfer_with_a_key_happens_once() {
 }
 
 #[tokio::test]
-async fn the_agency_transfers_whom_it_sees_and_each_employer_is_told_its_own_part() {
+async fn the_agency_transfers_people_it_sees_and_each_employer_sees_its_own_part() {
     let (app, [musi, ogan]) = scene().await;
     let (person, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&musi)).await;
     let query = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) { errors { code } } }";
