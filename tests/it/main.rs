@@ -41,6 +41,7 @@ mod onboarding_files;
 mod onboarding_lifecycle;
 mod onboarding_retention;
 mod onboarding_workers;
+mod opening;
 mod personal_data;
 mod production;
 mod provider;

@@ -4,6 +4,7 @@ pub mod app;
 pub mod builders;
 pub mod cluster;
 pub mod onboarding;
+pub mod pooler;
 pub mod program;
 pub mod provider;
 pub mod proxy;
