@@ -93,5 +93,5 @@ impl Mutation for Approval<'_> {
 
 /// A digest as the API shows it.
 pub fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest)
 }

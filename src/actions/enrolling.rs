@@ -252,11 +252,11 @@ fn new_enrollment(candidate: &Candidate<'_>, context: &EnrollContext<'_>) -> New
         status: timeline.status(),
         civil_servant: civil_servant.map(|c| c.category),
         province_id: new.province,
-        programmes: array_literal(new.programmes.iter().map(|programme| programme.as_str())),
+        programmes: array_literal(&new.programmes),
         service_number: service_number
             .map(|number| context.keys.seal(NumberKind::ServiceNumber, number.as_str())),
         work_unit: civil_servant.and_then(|c| c.work_unit.clone()),
         grade: civil_servant.and_then(|c| c.grade.clone()),
-        flags: (!new.flags.is_empty()).then(|| array_literal(new.flags.iter().map(|flag| flag.as_str()))),
+        flags: (!new.flags.is_empty()).then(|| array_literal(&new.flags)),
     }
 }

@@ -164,9 +164,7 @@ impl<'a, I: Serialize> Request<'a, I> {
 
     /// The key as it is stored: its digest, because people use identity numbers as keys.
     fn stored_key(&self) -> Option<KeyOf> {
-        let digest = |key: &str| {
-            self.keys.fingerprint(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-        };
+        let digest = |key: &str| hex::encode(self.keys.fingerprint(key.as_bytes()));
         let (client, operation) = (self.actor.client.clone(), self.operation);
         self.key.map(|key| KeyOf { client, operation, key: digest(key) })
     }

@@ -19,7 +19,7 @@ use crate::store::{Database, StoreError, array_literal, employer, enrollment, ev
 use domain::actor::{Actor, Operation};
 use domain::channel::Channel;
 use domain::count::Held;
-use domain::enrollment::{EndReason, Payer, Terms, employer_closed, judge_transfer, not_open};
+use domain::enrollment::{EndReason, Lookup, Payer, Terms, employer_closed, judge_transfer, not_open};
 use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode, refuses};
 
@@ -137,10 +137,10 @@ impl EnrollmentTransfer<'_> {
         let terms = Terms {
             segment: held.segment,
             programmes: &self.row.programmes,
-            channel: self.channel,
-            employer: Some(self.payer),
-            association: None,
-            province: person.province_id,
+            channel: Lookup::Found(self.channel),
+            employer: Lookup::Found(self.payer),
+            association: Lookup::NotNamed,
+            province: Lookup::Found(person.province_id),
             starts_on: self.input.on,
             first_contribution_paid: false,
             civil_servants: held.civil_servant,
@@ -184,7 +184,7 @@ impl EnrollmentTransfer<'_> {
             status: timeline.status(),
             civil_servant: held.civil_servant,
             province_id: person.province_id,
-            programmes: array_literal(row.programmes.iter().map(|programme| programme.as_str())),
+            programmes: array_literal(&row.programmes),
             service_number: row.service_number.clone(),
             work_unit: None,
             grade: row.grade.clone(),

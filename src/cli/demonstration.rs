@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use strum::VariantArray as _;
 
 use anyhow::bail;
 
@@ -107,9 +108,9 @@ fn clients() -> Vec<(&'static str, WantedClient)> {
             Role::Analyst => ("Analyst: figures only", Scope::default()),
             Role::Auditor => ("Auditor", Scope::default()),
         };
-        let name = format!("demo-{}", role.as_str().to_lowercase());
+        let name = format!("demo-{}", role.to_string().to_lowercase());
         let reads_personal_data = role == Role::Administrator;
         (label, WantedClient { name, role, scope, reads_personal_data })
     };
-    Role::ALL.iter().map(of_role).collect()
+    Role::VARIANTS.iter().map(of_role).collect()
 }

@@ -257,7 +257,7 @@ fn key_of(database: &Arc<Database>, input: &impl serde::Serialize) -> Result<Str
     let input =
         serde_json::to_vec(input).map_err(|_| StoreError::Fault("an input cannot be serialized".into()))?;
     let digest = database.keys.fingerprint(&input);
-    Ok(digest.iter().fold("onboard-".to_owned(), |key, byte| format!("{key}{byte:02x}")))
+    Ok(format!("onboard-{}", hex::encode(digest)))
 }
 
 /// Writes the outcome to stdout. A script that has read enough may have closed it.

@@ -10,12 +10,15 @@ use super::environment::Environment;
 use super::problems::Problems;
 use super::quantity::{Bytes, Milliseconds, Seconds};
 use super::roster::RosterLimits;
-use crate::http::documents::StoredDocuments;
-use crate::http::guard::Limits;
-use crate::http::origin::Origins;
-use crate::http::settings::{
-    Admission, Connections, Cost, Documents, Settings, Sockets, Upload, Verification,
-};
+use graphql_front::admission::Admission;
+use graphql_front::cost::Cost;
+use graphql_front::documents::{Documents, StoredDocuments};
+use graphql_front::guard::Limits;
+use graphql_front::origin::Origins;
+use graphql_front::settings::Sockets;
+
+use crate::graphql::rights::CATALOGUE;
+use crate::http::settings::{Connections, Settings, Upload, Verification};
 
 /// Limits of the HTTP server.
 #[derive(Args, Clone, Debug)]
@@ -166,8 +169,7 @@ impl HttpSettings {
         let max_body =
             problems.within("REGISTRY_MAX_BODY", self.max_body, Bytes::kib(64)..=Bytes::mib(256)).0;
         let seconds = |most| Seconds::of(1)..=Seconds::of(most);
-        let settings = Settings {
-            connections: self.connections(problems),
+        let graphql = graphql_front::Settings {
             max_body_bytes: max_body as usize,
             body_deadline: problems.within("REGISTRY_BODY_TIMEOUT", self.body_timeout, seconds(600)).0,
             query_deadline: problems.within("REGISTRY_QUERY_TIMEOUT", self.query_timeout, seconds(300)).0,
@@ -176,14 +178,17 @@ impl HttpSettings {
                 .0,
             cost: self.cost(problems),
             admission: self.admission(problems),
-            verification: self.verification(problems),
             sockets: self.sockets(problems),
-            upload: self.upload(problems)?,
             origins: problems.ok(self.origins())?,
             documents: documents?,
             limits,
         };
-        Some(settings)
+        Some(Settings {
+            connections: self.connections(problems),
+            graphql,
+            verification: self.verification(problems),
+            upload: self.upload(problems)?,
+        })
     }
 
     fn connections(&self, problems: &mut Problems) -> Connections {
@@ -260,7 +265,7 @@ impl HttpSettings {
                 1..=1_000,
             ),
             init_deadline: problems.within("REGISTRY_SOCKET_INIT_TIMEOUT", self.socket_init_timeout, init).0,
-            ..Settings::default().sockets
+            ..Settings::default().graphql.sockets
         }
     }
 
@@ -293,7 +298,7 @@ impl HttpSettings {
         let automatic = problems.count("REGISTRY_AUTOMATIC_DOCUMENTS", self.automatic_documents, 0..=10_000);
         let stored = problems.ok(self.stored_documents(limits).await)?;
         let stored_only = self.stored_documents_only;
-        Some(Documents { stored, stored_only, automatic, ..Settings::default().documents })
+        Some(Documents { stored, stored_only, automatic, ..Settings::default().graphql.documents })
     }
 
     async fn stored_documents(&self, limits: &Limits) -> anyhow::Result<Option<Arc<StoredDocuments>>> {
@@ -304,7 +309,7 @@ impl HttpSettings {
             return Ok(None);
         };
         let json = std::fs::read(path).context("REGISTRY_STORED_DOCUMENTS: the file cannot be read")?;
-        let read = StoredDocuments::read(&json, &crate::graphql::schema(), limits).await;
+        let read = StoredDocuments::read(&json, &crate::graphql::schema(), &CATALOGUE, limits).await;
         Ok(Some(Arc::new(read.context("REGISTRY_STORED_DOCUMENTS")?)))
     }
 }
@@ -345,7 +350,7 @@ mod tests {
             (&["--introspection", "true"], Production, true),
             (&["--introspection", "false"], Development, false),
         ] {
-            let limits = settings(arguments, environment).await.unwrap().limits;
+            let limits = settings(arguments, environment).await.unwrap().graphql.limits;
             assert_eq!(limits.introspection, introspection, "{arguments:?} {environment:?}");
         }
     }
@@ -425,9 +430,9 @@ mod tests {
             "1m",
         ];
         let read = settings(&line, Environment::Development).await.unwrap();
-        assert_eq!(read.max_body_bytes, 10_000_000);
-        assert_eq!(read.admission.wait, Duration::from_secs(1));
-        assert_eq!(read.admission.wait_of_writes, Duration::from_millis(250));
-        assert_eq!(read.query_deadline, Duration::from_secs(60));
+        assert_eq!(read.graphql.max_body_bytes, 10_000_000);
+        assert_eq!(read.graphql.admission.wait, Duration::from_secs(1));
+        assert_eq!(read.graphql.admission.wait_of_writes, Duration::from_millis(250));
+        assert_eq!(read.graphql.query_deadline, Duration::from_secs(60));
     }
 }

@@ -228,6 +228,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::days::first_day;
+    use strum::VariantArray as _;
+
     use super::*;
     use domain::channel::parse_code;
 
@@ -266,7 +268,7 @@ mod tests {
         let channels = Channels::open();
         let mut random = Random::new(1, 1);
         for (area, on) in (0..AREAS.len()).zip(first_day().iter_days().step_by(60)) {
-            for &kind in ChannelKind::ALL {
+            for &kind in ChannelKind::VARIANTS {
                 let id = channels.pick(&mut random, area, kind, on);
                 let channel = channels.all.iter().find(|channel| channel.id == id).unwrap();
                 assert!(channel.is_open_on(on) && channel.provinces.contains(&AREAS[area].id));

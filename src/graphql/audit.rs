@@ -2,11 +2,13 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use chrono::Datelike as _;
+use graphql_front::catalogue::Rules;
 
 use super::connection::{PageArguments, Total};
 use super::context::caller;
 use super::error::FieldError;
 use super::node_id::{NodeId, participant_id};
+use super::noun::Noun;
 use super::scalar::DateTime;
 use super::viewer::Role;
 use crate::store::audit::{self as store, EntryRow};
@@ -72,7 +74,7 @@ impl AuditEntry {
 
     /// READ if people's data were read, WRITTEN if they were changed.
     fn outcome(&self) -> &str {
-        self.0.outcome.as_str()
+        self.0.outcome.into()
     }
 
     /// Id of the request, as in the response header `X-Request-Id`.
@@ -147,3 +149,12 @@ impl AuditQuery {
         Ok(AuditEntryConnection::new(slice, &page, Total::Entries(filter)))
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[(
+        Operation::ReadAudit,
+        &["Query.auditEntries", "AuditEntry", "AuditEntryConnection", "AuditEntryEdge"],
+    )],
+    rules: Rules::NONE,
+};

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
+use graphql_front::catalogue::Rules;
+use strum::VariantArray as _;
 
 pub use self::follow::CoverageSubscription;
 use super::argument::{all_of, province_of};
@@ -16,6 +18,8 @@ use super::context::caller;
 use super::count::ParticipantCounts;
 use super::enrollment::Segment;
 use super::error::FieldError;
+use super::noun::Noun;
+use super::province::PROVINCES;
 use super::province::Province;
 use super::scalar::{Date, int};
 use super::target::{ReportedFigure, Target};
@@ -25,6 +29,7 @@ use crate::store::reference::Reference;
 use domain::access::Operation;
 use domain::agreement::AgreementStatus;
 use domain::channel as domain_channel;
+use domain::coverage::LONGEST_CURVE;
 use domain::coverage::is_too_long;
 use domain::enrollment as domain_enrollment;
 use domain::participant::ParticipantStatus;
@@ -70,7 +75,7 @@ impl Question {
         });
         let mut segments: Vec<domain_enrollment::Segment> = all_of(filter.segment)?;
         if segments.is_empty() {
-            segments = domain_enrollment::Segment::ALL.to_vec();
+            segments = domain_enrollment::Segment::VARIANTS.to_vec();
         }
         Ok(Self {
             part: Part {
@@ -93,13 +98,13 @@ impl Question {
     fn is_of_everybody(&self) -> bool {
         self.part.channels.is_none()
             && self.part.kinds.is_empty()
-            && self.segments.len() == domain_enrollment::Segment::ALL.len()
+            && self.segments.len() == domain_enrollment::Segment::VARIANTS.len()
     }
 }
 
 /// Returns the groups of workers that make up some segments.
 fn groups_of(segments: &[domain_enrollment::Segment]) -> Vec<WorkerGroup> {
-    WorkerGroup::ALL.iter().copied().filter(|group| segments.contains(&group.segment())).collect()
+    WorkerGroup::VARIANTS.iter().copied().filter(|group| segments.contains(&group.segment())).collect()
 }
 
 /// The part of the population to which targets and published figures apply.
@@ -152,7 +157,7 @@ impl Coverage {
         let segments = self.question.segments.iter();
         let segments = segments.map(|&s| (("segment", s as i16), self.figures.all(&groups_of(&[s]))));
         let cells = provinces.chain(kinds).chain(segments).chain([(("all", 0), self.all())]);
-        let figure = |people: i64| caller.actor.role.told_figure(people);
+        let figure = |people: i64| caller.actor.role.visible_count(people);
         let visible = |counts: StatusCounts| StatusCounts {
             total: figure(counts.total),
             registered: figure(counts.registered),
@@ -238,7 +243,7 @@ impl Coverage {
     fn progress(&self, ctx: &Context<'_>) -> Option<f64> {
         let caller = caller(ctx);
         let target = self.target_of(self.whole(caller))?.0.active;
-        let active = int(caller.actor.role.told_figure(self.all().active));
+        let active = int(caller.actor.role.visible_count(self.all().active));
         Some(f64::from(active) / f64::from(target))
     }
 
@@ -252,7 +257,7 @@ impl Coverage {
         let provinces = self.reference.provinces().iter().filter(|province| {
             self.has(caller, province.id)
                 && (province.exists_on(self.day)
-                    || caller.actor.role.told_figure(counts_in(province.id).total) != 0)
+                    || caller.actor.role.visible_count(counts_in(province.id).total) != 0)
         });
         provinces
             .map(|province| ProvinceCoverage {
@@ -278,7 +283,7 @@ impl Coverage {
         let caller = caller(ctx);
         let asked = &self.question.part.kinds;
         let counts = self.figures.by_kind(&self.question.groups);
-        let kinds = domain_channel::ChannelKind::ALL.iter().copied();
+        let kinds = domain_channel::ChannelKind::VARIANTS.iter().copied();
         let kinds = kinds.filter(|kind| asked.is_empty() || asked.contains(kind));
         kinds
             .map(|kind| ChannelKindCoverage {
@@ -331,7 +336,7 @@ impl Coverage {
         let part = &self.question.part;
         let changes =
             store::changes(&caller.session, &caller.actor, part, (from.0, until), is_active).await?;
-        let visible = |active| int(caller.actor.role.told_figure(active));
+        let visible = |active| int(caller.actor.role.visible_count(active));
         let curve = changes.curve(from.0, until).into_iter();
         Ok(curve.map(|(on, active)| CoveragePoint { on: Date(on), active: visible(active) }).collect())
     }
@@ -409,3 +414,33 @@ impl CoverageQuery {
         Coverage::read(caller, Question::read(caller, filter_by.unwrap_or_default())?).await
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadFigures, &["ParticipantCounts"]),
+        (
+            Operation::ReadCoverage,
+            &[
+                "Query.coverage",
+                "Subscription.coverage",
+                "Coverage",
+                "ProvinceCoverage",
+                "SegmentCoverage",
+                "ChannelKindCoverage",
+                "CoveragePoint",
+            ],
+        ),
+        (Operation::ReadReference, &["ReportedFigure"]),
+    ],
+    rules: Rules {
+        lists: &[
+            ("ProvinceCoverage", PROVINCES),
+            ("SegmentCoverage", 20),
+            ("ChannelKindCoverage", 20),
+            ("CoveragePoint", 12 * LONGEST_CURVE as usize + 1),
+            ("ReportedFigure", 100),
+        ],
+        ..Rules::NONE
+    },
+};

@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 
 use async_graphql::{Context, Enum, Object};
+use graphql_front::catalogue::Rules;
 
 use super::context::language;
+use super::noun::Noun;
+use domain::access::Operation;
 use domain::language::Language;
 use domain::problem as model;
 
@@ -121,3 +124,9 @@ pub enum UserErrorCode {
     /// The file lacks required columns.
     MissingColumns,
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[(Operation::ReadOneself, &["UserError"])],
+    rules: Rules { lists: &[("UserError", 20)], ..Rules::NONE },
+};

@@ -275,7 +275,7 @@ async fn rotate_column(
         let update = sqlx::query(column.update).bind(firsts).bind(seconds).bind(numbers).bind(&after);
         rows_done += update.execute(&mut *conn).await?.rows_affected();
         if column.is_claimed {
-            done.identifiers += reindex(conn, column.kind.as_str(), &before, &after).await?;
+            done.identifiers += reindex(conn, column.kind.into(), &before, &after).await?;
         }
     }
 }

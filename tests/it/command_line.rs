@@ -187,17 +187,17 @@ async fn a_token_registers_its_client_and_changes_it_only_with_replace() {
     let officer = token(run(&["token", "--role", "officer", "--province", "16", "--name", "field"]));
     let sixteen = json!({"name": "field", "role": "OFFICER", "provinces": [{"code": "16"}]});
     assert_eq!(role_of(&officer).await, sixteen);
-    // Again the same: nothing to change. Something else: refused, and the client stays what it was.
+    // The same values change nothing. Other values are refused, and the client stays as it was.
     token(run(&["token", "--role", "officer", "--province", "16", "--name", "field"]));
     let other = run(&["token", "--role", "administrator", "--name", "field"]);
     assert!(!other.status.success() && other.stdout.is_empty());
     assert!(String::from_utf8_lossy(&other.stderr).contains("--replace"));
     assert_eq!(role_of(&officer).await, sixteen);
     let administrator = token(run(&["token", "--role", "administrator", "--name", "field", "--replace"]));
-    // Who listens hears of it; nobody does in this test.
+    // Other processes would learn of it by a notification; this test has none.
     app.database.clients.refresh(&app.database.control).await.unwrap();
     assert_eq!(role_of(&administrator).await["role"], "ADMINISTRATOR");
-    // A partner without a scope is refused, as everywhere.
+    // A partner without a scope is refused, as in the API.
     let partner = run(&["token", "--role", "partner", "--name", "bank"]);
     assert!(!partner.status.success() && partner.stdout.is_empty());
 }
@@ -238,7 +238,7 @@ async fn clients_are_added_listed_and_disabled_from_the_command_line() {
     app.database.clients.refresh(&app.database.control).await.unwrap();
     assert_eq!(app.status_of(&token).await, StatusCode::UNAUTHORIZED);
     assert!(run(&["client", "enable", "--name", "Desk"]).0);
-    // The command line may disable the last administrator: a stolen token has to end.
+    // The command line may disable even the last administrator, because its token may be stolen.
     assert!(run(&["client", "disable", "--name", "First"]).0);
     assert!(run(&["client", "list"]).1.contains("First\tADMINISTRATOR\tdisabled"));
     let (found, _, said) = run(&["client", "disable", "--name", "Nobody"]);
@@ -246,7 +246,7 @@ async fn clients_are_added_listed_and_disabled_from_the_command_line() {
 }
 
 #[tokio::test]
-async fn the_audit_trail_is_asked_and_verified_from_the_command_line() {
+async fn the_audit_trail_is_read_and_verified_from_the_command_line() {
     let app = App::new().await;
     let folder = Folder::new("audit");
     let key = folder.write("key", &"07".repeat(32));
@@ -267,7 +267,7 @@ async fn the_audit_trail_is_asked_and_verified_from_the_command_line() {
     let kept = folder.write("head", &head);
     let (code, said) = run(&["verify", "--head", &kept]);
     assert!(code == 0 && said.starts_with("whole: 2 entries under 1 seals; 0 newer"), "{said}");
-    // By id and by card number the same; a period keeps what lies in it.
+    // Id and card number find the same entries; a period limits them.
     let (_, saw) = run(&["who-saw", &id]);
     let lines: Vec<&str> = saw.lines().collect();
     assert_eq!(lines.len(), 3, "{saw}");
@@ -278,7 +278,7 @@ async fn the_audit_trail_is_asked_and_verified_from_the_command_line() {
     let (_, seen) = run(&["seen-by", "ADMINISTRATOR", "--from", "2014-10-02"]);
     assert!(seen.lines().nth(1).unwrap().starts_with(&format!("{card}\t2\t")), "{seen}");
     assert_eq!(run(&["seen-by", "nobody"]).1.lines().count(), 1);
-    // Seals and entries cut off: whole by itself, and not what was kept.
+    // After seals and entries are removed, the rest verifies by itself, but not against the stored head.
     app.owner("alter table audit_entry disable trigger user; alter table audit_seal disable trigger user")
         .await;
     app.owner("delete from audit_seal; delete from audit_entry where id > 1").await;

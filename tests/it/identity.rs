@@ -370,11 +370,11 @@ async fn valid_tokens_are_accepted() {
         (&|| house.ec.sign(&house.claims()), "The operator", "ADMINISTRATOR"),
         (&|| house.with("aud", json!(["other", AUDIENCE])), "The operator", "ADMINISTRATOR"),
         (&|| house.headed(|header| header.typ = Some("at+jwt".to_owned())), "The operator", "ADMINISTRATOR"),
-        // Clocks may differ by half a minute.
+        // Clocks may differ by up to 30 seconds.
         (&|| house.with("exp", json!(seconds_from_now(-15))), "The operator", "ADMINISTRATOR"),
         (&|| house.with("nbf", json!(seconds_from_now(25))), "The operator", "ADMINISTRATOR"),
         (&|| house.app.token_of("ours"), "Ours", "OFFICER"),
-        // `nbf` and `iat` are optional, and dates may have fractions.
+        // `nbf` and `iat` are optional, and times may have fractions.
         (&|| house.with("nbf", Value::Null), "The operator", "ADMINISTRATOR"),
         (&|| house.only_with(None, 3_600), "The operator", "ADMINISTRATOR"),
         (&|| house.only_with(None, -15), "The operator", "ADMINISTRATOR"),

@@ -1,7 +1,7 @@
-//! Tests from outside: GraphQL in, JSON out, over the real router and a real PostgreSQL.
+//! Integration tests: GraphQL requests to the real router over a real PostgreSQL.
 //!
-//! One binary: one link, one throw-away cluster for all of it, a database of its own for each test.
-#![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
+//! One binary links once. All tests share one temporary cluster, and each test has its own database.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod support;
 
@@ -32,6 +32,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod matrix;
+mod names;
 mod network;
 mod onboard_command;
 mod onboarding;

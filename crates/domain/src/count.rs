@@ -1,9 +1,9 @@
-//! What a person counts for in the figures that the registry keeps.
+//! What one person contributes to the counters that the registry maintains.
 //!
-//! People are counted, not enrollments: a person with two employers is one of the country's, one of the wage earners, and
-//! one with each employer. What a person counts for follows from its enrollments and their [history](Timeline); whatever
-//! changes a person changes the figures by the difference of what it counts for afterwards and before. There is no
-//! special case for a first, second, late, ended or corrected enrollment.
+//! The counters count people, not enrollments. A person with two employers counts once for the country, once as a
+//! wage earner and once for each employer. The contribution follows from the enrollments and their
+//! [history](Timeline). A change of a person changes the counters by the difference between the contribution after
+//! and before, so first, late, ended and corrected enrollments need no special case.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,20 +16,20 @@ use super::vocabulary::{
     CivilServantCategory, EndReason, EnrollmentStatus, ParticipantStatus, Segment, WorkerGroup,
 };
 
-/// One enrollment, as far as figures and further enrollments care.
+/// The facts of one enrollment that counters and further enrollments depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Segment.
     pub segment: Segment,
-    /// What kind of civil servant; `None`: not one.
+    /// Category of a civil servant; `None`: not one.
     pub civil_servant: Option<CivilServantCategory>,
     /// Employer, by internal id.
     pub employer: Option<i64>,
     /// Association, by internal id.
     pub association: Option<i64>,
-    /// Why it ended.
+    /// Reason of its end.
     pub end_reason: Option<EndReason>,
-    /// How it stands and stood.
+    /// Its dates, paid months and history.
     pub timeline: Timeline,
 }
 
@@ -39,37 +39,37 @@ impl Held {
     }
 }
 
-/// A person, as far as figures care.
+/// The facts of one person that counters depend on.
 #[derive(Clone, Debug)]
 pub struct Counted<'a> {
     /// Province of residence, by internal id.
     pub province: i16,
-    /// The channel of the first enrollment, by internal id.
+    /// Channel of the first enrollment, by internal id.
     pub channel: i64,
-    /// The day of death.
+    /// Day of death.
     pub deceased_on: Option<NaiveDate>,
-    /// The enrollments.
+    /// Enrollments.
     pub held: Vec<&'a Held>,
 }
 
-/// What people are counted as.
+/// The kind of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Among {
-    /// Everybody, once, from a day on.
+pub enum CounterKind {
+    /// All people with a standing, each once, from a day on.
     People(NaiveDate, Standing),
-    /// The people of an employer, by the best status that they have there.
+    /// People of an employer, by their best status there.
     Employer(i64, ParticipantStatus),
-    /// The people of an association, by the best status that they have there.
+    /// People of an association, by their best status there.
     Association(i64, ParticipantStatus),
 }
 
-/// Where people are counted: province of residence, channel of the first enrollment, and as what.
-pub type Cell = (i16, i64, Among);
+/// One counter: province of residence, channel of the first enrollment, and kind.
+pub type Counter = (i16, i64, CounterKind);
 
-/// How many people more, or fewer, count where.
-pub type Deltas = BTreeMap<Cell, i32>;
+/// Changes of counters, in people.
+pub type Deltas = BTreeMap<Counter, i32>;
 
-/// Adds what a person counts for, so many times: 1 for what it is now, −1 for what it was before.
+/// Adds `times` the contribution of a person: 1 for the state after a change, -1 for the state before.
 pub fn add(deltas: &mut Deltas, person: &Counted<'_>, times: i32, rules: &Rulebook) {
     let mut count = |among, persons: i32| {
         let cell = (person.province, person.channel, among);
@@ -81,9 +81,9 @@ pub fn add(deltas: &mut Deltas, person: &Counted<'_>, times: i32, rules: &Rulebo
     };
     let mut before = None;
     for (day, standing) in standings(person, rules) {
-        count(Among::People(day, standing), 1);
+        count(CounterKind::People(day, standing), 1);
         if let Some(before) = before.replace(standing) {
-            count(Among::People(day, before), -1);
+            count(CounterKind::People(day, before), -1);
         }
     }
     let payer = |of: fn(&Held) -> Option<i64>| {
@@ -95,18 +95,18 @@ pub fn add(deltas: &mut Deltas, person: &Counted<'_>, times: i32, rules: &Rulebo
         }
         payers.into_iter().filter_map(|(payer, held)| Some((payer, best_status(held)?)))
     };
-    payer(|held| held.employer).for_each(|(id, status)| count(Among::Employer(id, status), 1));
-    payer(|held| held.association).for_each(|(id, status)| count(Among::Association(id, status), 1));
+    payer(|held| held.employer).for_each(|(id, status)| count(CounterKind::Employer(id, status), 1));
+    payer(|held| held.association).for_each(|(id, status)| count(CounterKind::Association(id, status), 1));
 }
 
-/// What a person was, from each day on which that changed.
+/// Returns the standing of a person from each day on which it changed.
 fn standings(person: &Counted<'_>, rules: &Rulebook) -> Vec<(NaiveDate, Standing)> {
     let histories: Vec<_> =
         person.held.iter().map(|held| (held.group(), held.timeline.history(held.segment, rules))).collect();
     let first = histories.iter().filter_map(|(_, history)| history.first()).map(|&(day, _)| day).min();
     let mut days: BTreeSet<NaiveDate> =
         histories.iter().flat_map(|(_, history)| history).map(|&(day, _)| day).collect();
-    // Nobody counts before the first enrollment does.
+    // A person does not count before the first enrollment.
     days.extend(person.deceased_on.filter(|&day| first.is_some_and(|first| first < day)));
     let mut standings: Vec<(NaiveDate, Standing)> = Vec::with_capacity(days.len());
     for day in days {
@@ -121,7 +121,7 @@ fn standings(person: &Counted<'_>, rules: &Rulebook) -> Vec<(NaiveDate, Standing
     standings
 }
 
-/// What a person is now.
+/// Returns the current standing of a person.
 pub fn standing(person: &Counted<'_>) -> Standing {
     let held = person.held.iter().map(|held| (held.group(), held.timeline.status()));
     Standing::of(held, person.deceased_on.is_some())
@@ -150,7 +150,7 @@ mod tests {
         Counted { province: 16, channel: 3, deceased_on: None, held: held.iter().collect() }
     }
 
-    fn difference(before: &Counted<'_>, after: &Counted<'_>) -> Vec<(Among, i32)> {
+    fn difference(before: &Counted<'_>, after: &Counted<'_>) -> Vec<(CounterKind, i32)> {
         let rules = Rulebook::default();
         let mut deltas = Deltas::new();
         add(&mut deltas, after, 1, &rules);
@@ -169,8 +169,8 @@ mod tests {
         assert_eq!(
             difference(&counted(&[]), &counted(&held)),
             [
-                (Among::People(day("2014-11-01"), active), 1),
-                (Among::Employer(7, ParticipantStatus::Active), 1),
+                (CounterKind::People(day("2014-11-01"), active), 1),
+                (CounterKind::Employer(7, ParticipantStatus::Active), 1),
             ]
         );
     }
@@ -181,7 +181,7 @@ mod tests {
         let both = [first.clone(), held(8, "2014-12-01", false)];
         assert_eq!(
             difference(&counted(&[first]), &counted(&both)),
-            [(Among::Employer(8, ParticipantStatus::Registered), 1)]
+            [(CounterKind::Employer(8, ParticipantStatus::Registered), 1)]
         );
     }
 
@@ -193,9 +193,9 @@ mod tests {
         assert_eq!(
             difference(&counted(&[first]), &counted(&both)),
             [
-                (Among::People(day("2014-12-01"), one(WorkerGroup::FormalWorker, active)), 1),
-                (Among::People(day("2014-12-01"), one(WorkerGroup::FormalWorker, registered)), -1),
-                (Among::Employer(8, ParticipantStatus::Active), 1),
+                (CounterKind::People(day("2014-12-01"), one(WorkerGroup::FormalWorker, active)), 1),
+                (CounterKind::People(day("2014-12-01"), one(WorkerGroup::FormalWorker, registered)), -1),
+                (CounterKind::Employer(8, ParticipantStatus::Active), 1),
             ]
         );
     }
@@ -207,15 +207,15 @@ mod tests {
     }
 
     #[test]
-    fn who_moves_takes_the_whole_past_along() {
+    fn a_move_takes_the_whole_history_along() {
         let held = [held(7, "2014-11-01", true)];
         let rules = Rulebook::default();
         let mut deltas = Deltas::new();
         add(&mut deltas, &Counted { province: 31, ..counted(&held) }, 1, &rules);
         add(&mut deltas, &counted(&held), -1, &rules);
         let active = one(WorkerGroup::FormalWorker, EnrollmentStatus::Active);
-        assert_eq!(deltas.get(&(31, 3, Among::People(day("2014-11-01"), active))), Some(&1));
-        assert_eq!(deltas.get(&(16, 3, Among::People(day("2014-11-01"), active))), Some(&-1));
+        assert_eq!(deltas.get(&(31, 3, CounterKind::People(day("2014-11-01"), active))), Some(&1));
+        assert_eq!(deltas.get(&(16, 3, CounterKind::People(day("2014-11-01"), active))), Some(&-1));
     }
 
     #[test]

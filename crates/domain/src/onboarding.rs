@@ -1,4 +1,4 @@
-//! Onboarding: many civil servants at once, each row judged by itself, every row with exactly one outcome.
+//! Onboarding: enrolling many civil servants at once. Each row is judged by itself and gets exactly one outcome.
 
 mod judged;
 mod repeats;
@@ -10,49 +10,66 @@ use super::identity::NumberColumn;
 use super::problem::{Problem, ProblemCode};
 use super::rule::Rulebook;
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 pub use judged::{JudgedRow, judge_row};
 pub use repeats::{Numbers, Repeat};
 pub use row::{Row, fields_of_request};
 pub use staged::StagedRow;
 
-/// Rows of one request at most; files of any size go another way.
+/// Maximum number of rows of one request. Longer rosters are uploaded as files.
 pub const MAXIMUM_ROWS: usize = 10_000;
 
-/// Work units that are told of one batch at most, the largest ones: the file names them, and could name one for each row.
+/// Maximum number of work units in the summary of a batch, the largest first: a file could name one for each row.
 pub const MAXIMUM_WORK_UNITS: usize = 500;
 
-closed_list! {
-    /// How far a batch is.
-    OnboardingState {
-        Receiving = "RECEIVING",
-        Validating = "VALIDATING",
-        AwaitingApproval = "AWAITING_APPROVAL",
-        Applying = "APPLYING",
-        Completed = "COMPLETED",
-        Cancelled = "CANCELLED",
-        Failed = "FAILED",
-    }
+/// State of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum OnboardingState {
+    /// Waits for its file.
+    Receiving,
+    /// Its rows are being judged.
+    Validating,
+    /// Waits for the approval of another client.
+    AwaitingApproval,
+    /// Its valid rows are being written.
+    Applying,
+    /// Every row has its outcome.
+    Completed,
+    /// Was stopped; rows that were not applied by then never will be.
+    Cancelled,
+    /// Stopped by a fault of its file as a whole.
+    Failed,
 }
 
 impl OnboardingState {
-    /// Has every row its outcome, for good?
+    /// Returns whether nothing will change any more.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Cancelled | Self::Failed)
     }
 }
 
-closed_list! {
-    /// What became of a row.
-    RowOutcome {
-        Pending = "PENDING",
-        Enrolled = "ENROLLED",
-        AlreadyEnrolled = "ALREADY_ENROLLED",
-        Rejected = "REJECTED",
-    }
+/// Outcome of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum RowOutcome {
+    /// Not decided yet.
+    Pending,
+    /// Enrolled by this batch.
+    Enrolled,
+    /// Was enrolled with this employer before.
+    AlreadyEnrolled,
+    /// Refused by an error.
+    Rejected,
 }
 
-/// What became of the rows of a batch. `received` is the sum of the next four, at every moment.
+/// Counts of the rows of a batch by outcome. `received` is always the sum of the next four.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Rows sent.
@@ -61,11 +78,11 @@ pub struct Counts {
     pub pending: i32,
     /// Enrolled by this batch.
     pub enrolled: i32,
-    /// Enrolled with this employer before.
+    /// Enrolled with this employer before the batch.
     pub already_enrolled: i32,
     /// Refused.
     pub rejected: i32,
-    /// Among those enrolled now or before: with a warning that somebody has to look at.
+    /// Rows, among those enrolled now or before, with a warning to be reviewed.
     pub flagged: i32,
 }
 
@@ -88,12 +105,12 @@ impl Counts {
     }
 }
 
-/// Judges all rows of a request: each by the rules, then among each other. `lines` says where in their file they stand; it
-/// is empty where they came in the request.
+/// Judges all rows of a request, by themselves and against each other. `lines` has their lines in the file, and is
+/// empty for rows of a request.
 ///
 /// # Errors
-/// The problem that stops the request as a whole: a column of identity numbers that a spreadsheet rounded, because
-/// then every row is wrong by up to nine.
+/// The problem that stops the whole request: a spreadsheet has rounded the column of identity numbers, so every row
+/// may be wrong.
 pub fn judge_rows(
     (rows, lines): (&[Row], &[i32]),
     terms: &Terms<'_>,
@@ -115,15 +132,15 @@ pub fn judge_rows(
     Ok(judged)
 }
 
-/// Judges the identity numbers of all rows together, whether they came in a request or, one by one, from a file.
+/// Checks all identity numbers together.
 ///
 /// # Errors
-/// A spreadsheet has rounded the column. Then every row is wrong by up to nine, and none may be enrolled.
+/// A spreadsheet has rounded the column. Every row may be wrong, so none may be enrolled.
 pub fn judge_numbers(numbers: NumberColumn, field: &str) -> Result<(), Problem> {
     if !numbers.looks_rounded() {
         return Ok(());
     }
-    let message = "Far too many identity numbers end in 0: a spreadsheet has rounded the whole column.";
+    let message = "A spreadsheet has rounded the column of identity numbers (NIK): far too many end in 0.";
     let hint = "Format the column as text in the original list, fill it again from the source, and export it as CSV.";
     Err(Problem::error(ProblemCode::IdentifierDamagedBySpreadsheet, field, message).hint(hint))
 }
@@ -135,7 +152,7 @@ mod tests {
     #[test]
     fn counts_always_sum() {
         let mut counts = Counts::default();
-        for (at, &outcome) in RowOutcome::ALL.iter().cycle().take(23).enumerate() {
+        for (at, &outcome) in RowOutcome::VARIANTS.iter().cycle().take(23).enumerate() {
             counts.add(outcome, at % 2 == 0);
             let Counts { received, pending, enrolled, already_enrolled, rejected, .. } = counts;
             assert_eq!(received, pending + enrolled + already_enrolled + rejected);

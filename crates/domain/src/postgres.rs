@@ -23,7 +23,7 @@ macro_rules! pg_enum {
                 &self,
                 buffer: &mut sqlx::postgres::PgArgumentBuffer,
             ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
-                <&str as sqlx::Encode<sqlx::Postgres>>::encode_by_ref(&self.as_str(), buffer)
+                <&str as sqlx::Encode<sqlx::Postgres>>::encode_by_ref(&self.into(), buffer)
             }
         }
 

@@ -1,10 +1,11 @@
-//! Rules with dates: which programme, which civil servant, which age, what amount, on which day, by which regulation.
+//! Dated rules of law: programmes, civil servants, ages, contributions, grace periods, clearances.
 //!
-//! The rules are rows of the database (tables `programme_rule` and its neighbours), so that a new regulation is an
-//! insert and not a release. This module only asks them.
+//! The rules are rows of the database (table `programme_rule` and others), so that a new regulation is an insert and
+//! not a release. [`Rulebook`] holds all of them and answers questions about a day.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 mod book;
 mod contribution;
@@ -13,7 +14,7 @@ pub use self::book::{ProgrammeRefusal, Rulebook};
 pub use self::contribution::Contribution;
 use super::vocabulary::{CivilServantCategory, ClearanceGround, Programme, Segment};
 
-/// From when until when something holds, both days included.
+/// A period of days, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
     /// First day.
@@ -23,29 +24,29 @@ pub struct Period {
 }
 
 impl Period {
-    /// Does it hold on that day?
+    /// Returns whether a day is in the period.
     pub fn holds_on(&self, day: NaiveDate) -> bool {
         self.from <= day && self.until.is_none_or(|until| day <= until)
     }
 }
 
-/// The rule behind a refusal or an amount.
+/// The source of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Citation {
     /// Stable name of the rule.
     pub code: String,
-    /// The regulation, as it is cited.
+    /// The regulation, as cited.
     pub title: String,
-    /// When it holds.
+    /// When the rule is in force.
     pub period: Period,
 }
 
-/// When a programme can be entered, and by whom.
+/// When and in which segments a programme can be entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgrammeRule {
     /// The programme.
     pub programme: Programme,
-    /// The segments that it is open to.
+    /// Segments that may enter it.
     pub segments: Vec<Segment>,
     /// Its source.
     pub citation: Citation,
@@ -56,78 +57,87 @@ pub struct ProgrammeRule {
 pub struct CivilServantRule {
     /// The category.
     pub category: CivilServantCategory,
-    /// Accepted or refused.
+    /// Whether it can be enrolled.
     pub eligible: bool,
     /// Its source.
     pub citation: Citation,
 }
 
-/// Ages at which a segment can be entered.
+/// Age limits of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgeRule {
     /// The segment.
     pub segment: Segment,
-    /// Whole years at least.
+    /// Minimum age in years.
     pub minimum: i32,
-    /// Whole years at most.
+    /// Maximum age in years.
     pub maximum: Option<i32>,
     /// Its source.
     pub citation: Citation,
 }
 
-/// How long an enrollment stays active without a contribution.
+/// The grace period of a segment: how long an enrollment stays active without a contribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraceRule {
     /// The segment.
     pub segment: Segment,
-    /// Whole months after the last one that was paid for.
+    /// Months after the last paid one.
     pub months: u32,
     /// Its source.
     pub citation: Citation,
 }
 
-/// Programmes that belong together.
+/// Programmes of a segment that must be entered together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CombinationRule {
     /// The segment.
     pub segment: Segment,
-    /// Whoever is enrolled in it is covered for all of these at least.
+    /// Programmes that every enrollment must include.
     pub required: Vec<Programme>,
     /// Its source.
     pub citation: Citation,
 }
 
-/// A ground that is in force.
+/// The threshold and validity of a clearance ground.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClearanceRule {
     /// The ground.
     pub ground: ClearanceGround,
-    /// Hundredths: of the declared workers that have to be registered at least, of the registered ones that may be in
-    /// arrears at most, those who left in arrears among them.
+    /// Percentage. For `PARTIAL_WORKERS`: minimum share of registered workers among the declared. For `ARREARS`:
+    /// maximum share of workers in arrears, those who left in arrears included.
     pub percent: i64,
-    /// Days for which such an answer holds.
+    /// Validity of such an answer, in days.
     pub valid_days: i64,
     /// Its source.
     pub citation: Citation,
 }
 
-closed_list! {
-    /// Which way an amount is rounded.
-    Rounding { Nearest = "NEAREST", Up = "UP", Down = "DOWN" }
+/// Direction of rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Rounding {
+    /// To the nearest multiple; halves go up.
+    Nearest,
+    /// To the next higher multiple.
+    Up,
+    /// To the next lower multiple.
+    Down,
 }
 
 /// How amounts are rounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoundingRule {
-    /// To multiples of so many rupiah.
+    /// Rounded to multiples of this amount, in rupiah.
     pub unit: i64,
-    /// Which way; halves to the nearest go up.
+    /// Direction.
     pub direction: Rounding,
     /// Its source.
     pub citation: Citation,
 }
 
-/// What is due for a programme, each month or once.
+/// The contribution that is due for a programme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContributionRule {
     /// The programme.
@@ -136,17 +146,17 @@ pub struct ContributionRule {
     pub segment: Segment,
     /// Work-accident risk class; `None`: any.
     pub risk_class: Option<i16>,
-    /// The employer's part, in millionths of the wage.
+    /// Employer's share, in millionths of the wage.
     pub employer_ppm: i64,
-    /// The worker's part, in millionths of the wage.
+    /// Worker's share, in millionths of the wage.
     pub worker_ppm: i64,
-    /// The worker's flat part, in rupiah.
+    /// Worker's fixed amount, in rupiah.
     pub worker_flat: i64,
-    /// The part of a wage above it is free.
+    /// Wage ceiling in rupiah; no contribution is due on the part above it.
     pub wage_ceiling: Option<i64>,
-    /// What a temporary law leaves of it, in millionths.
+    /// Factor of a temporary relief, in millionths.
     pub multiplier_ppm: i64,
-    /// Due once for the whole enrollment, and not each month?
+    /// Whether it is due once per enrollment instead of monthly.
     pub is_once: bool,
     /// Its source.
     pub citation: Citation,

@@ -2,29 +2,31 @@
 
 use std::collections::BTreeMap;
 
+use strum::VariantArray as _;
+
 use super::vocabulary::{CivilServantCategory, EnrollmentStatus, ParticipantStatus, Segment, WorkerGroup};
 
-/// What a person is in each group of workers, by the best of the enrollments there, and whether the person died: all
-/// that figures tell people apart by, besides where they live and who brought them in.
+/// The standing of a person: the best status in each group of workers, and whether the person died. Counters
+/// distinguish people by standing, province and channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Standing(i32);
 
 impl Standing {
     const BITS_A_GROUP: u32 = 3;
-    const DECEASED: i32 = 1 << (Self::BITS_A_GROUP * WorkerGroup::ALL.len() as u32);
+    const DECEASED: i32 = 1 << (Self::BITS_A_GROUP * WorkerGroup::VARIANTS.len() as u32);
 
-    /// As it is kept in the database.
+    /// Decodes a standing from the database.
     pub fn from_bits(bits: i32) -> Self {
         Self(bits)
     }
 
-    /// As it is kept in the database: three bits for each group, in the order of [`WorkerGroup::ALL`] from the lowest
-    /// on (0: none, then active 1, registered 2, inactive 3, ended 4), and one bit above them for the deceased.
+    /// Encodes the standing for the database: three bits for each group, the first of [`WorkerGroup::VARIANTS`]
+    /// lowest (0 none, 1 active, 2 registered, 3 inactive, 4 ended), then one bit for the deceased.
     pub fn bits(self) -> i32 {
         self.0
     }
 
-    /// What enrollments make of a person.
+    /// Returns the standing that follows from the enrollments.
     pub(crate) fn of(
         held: impl IntoIterator<Item = (WorkerGroup, EnrollmentStatus)>,
         is_deceased: bool,
@@ -38,7 +40,7 @@ impl Standing {
         Self(bits.sum::<i32>() | if is_deceased { Self::DECEASED } else { 0 })
     }
 
-    /// The best status that the person has in some groups; `None`: it is in none of them.
+    /// Returns the best status of the person in some groups; `None` if in none of them.
     pub fn among(self, groups: &[WorkerGroup]) -> Option<ParticipantStatus> {
         let rank_in = |&group: &WorkerGroup| (self.0 >> (Self::BITS_A_GROUP * group as u32)) & 0b111;
         let best = groups.iter().map(rank_in).filter(|&rank| rank != 0).min()?;
@@ -51,13 +53,13 @@ impl Standing {
         })
     }
 
-    /// The best status that the person has anywhere.
+    /// Returns the best status of the person overall.
     pub fn status(self) -> ParticipantStatus {
-        self.among(WorkerGroup::ALL).unwrap_or(ParticipantStatus::Ended)
+        self.among(WorkerGroup::VARIANTS).unwrap_or(ParticipantStatus::Ended)
     }
 }
 
-/// Best first. These numbers stand in the database.
+/// Returns the rank of a status, best first. The database stores these numbers.
 fn rank(status: EnrollmentStatus) -> i32 {
     match status {
         EnrollmentStatus::Active => 1,
@@ -67,7 +69,7 @@ fn rank(status: EnrollmentStatus) -> i32 {
     }
 }
 
-/// The best status of several enrollments: active before registered before inactive before ended.
+/// Returns the best of several statuses: active, registered, inactive, ended.
 pub fn best_status(held: impl IntoIterator<Item = EnrollmentStatus>) -> Option<ParticipantStatus> {
     let best = held.into_iter().min_by_key(|&status| rank(status))?;
     Some(match best {
@@ -79,7 +81,7 @@ pub fn best_status(held: impl IntoIterator<Item = EnrollmentStatus>) -> Option<P
 }
 
 impl WorkerGroup {
-    /// The group of an enrollment.
+    /// Returns the group of an enrollment.
     pub fn of(segment: Segment, civil_servant: Option<CivilServantCategory>) -> Self {
         match (segment, civil_servant) {
             (Segment::WageEarner, None) => Self::FormalWorker,
@@ -91,7 +93,7 @@ impl WorkerGroup {
         }
     }
 
-    /// The segment that it is part of.
+    /// Returns the segment of the group.
     pub fn segment(self) -> Segment {
         match self {
             Self::FormalWorker | Self::CivilServant | Self::NonCivilServantStaff => Segment::WageEarner,
@@ -122,9 +124,9 @@ mod tests {
 
     #[test]
     fn every_enrollment_is_in_a_group_of_its_segment() {
-        let categories = [None].into_iter().chain(CivilServantCategory::ALL.iter().copied().map(Some));
+        let categories = [None].into_iter().chain(CivilServantCategory::VARIANTS.iter().copied().map(Some));
         for category in categories {
-            for &segment in Segment::ALL {
+            for &segment in Segment::VARIANTS {
                 assert_eq!(WorkerGroup::of(segment, category).segment(), segment);
             }
         }

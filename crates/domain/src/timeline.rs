@@ -1,8 +1,8 @@
-//! How an enrollment stands, from day to day.
+//! The timeline of an enrollment: its status on each day.
 //!
-//! Registered until a contribution is paid, active while paid within the grace, inactive after it, ended for good. All of
-//! it follows from the first day, the last one and the months that are paid for, so a payment that is recorded late
-//! changes the days that it belongs to, and nothing else has to be remembered.
+//! An enrollment is registered until a contribution is paid, active while it is paid for within the grace period,
+//! inactive afterwards, and finally ended. The status follows from the first day, the last day and the paid months
+//! alone. A payment that is recorded late therefore changes exactly the days that it belongs to.
 
 use chrono::{Months, NaiveDate};
 
@@ -10,30 +10,30 @@ use super::day::{end_of_month, first_of_month};
 use super::rule::Rulebook;
 use super::vocabulary::{EnrollmentStatus, Segment};
 
-/// The months that are paid for, in runs without a gap.
+/// The paid months of an enrollment, as runs of consecutive months.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PaidMonths(Vec<Run>);
 
-/// First day of the first month, last day of the last one.
+/// First day of the first month, last day of the last month.
 type Run = (NaiveDate, NaiveDate);
 
 impl PaidMonths {
-    /// One run: all months from one day's to another's.
+    /// Makes a run of all months from one day to another.
     pub fn from_until(first: NaiveDate, last: NaiveDate) -> Self {
         Self(vec![(first_of_month(first), end_of_month(last))])
     }
 
-    /// As they are kept: the bounds of the runs, one after the other. A bound without its other one is left out.
+    /// Decodes the stored bounds of the runs, in order. An incomplete pair is ignored.
     pub fn from_bounds(bounds: &[NaiveDate]) -> Self {
         Self(bounds.chunks_exact(2).map(|run| (run[0], run[1])).collect())
     }
 
-    /// The bounds of the runs, one after the other.
+    /// Returns the bounds of the runs, in order.
     pub fn bounds(&self) -> Vec<NaiveDate> {
         self.0.iter().flat_map(|&(first, last)| [first, last]).collect()
     }
 
-    /// Adds the month of a day; `false`: it was paid for already.
+    /// Adds the month of a day. Returns `false` if it was paid already.
     pub fn add(&mut self, day: NaiveDate) -> bool {
         let (first, last) = (first_of_month(day), end_of_month(day));
         let at = self.0.partition_point(|run| run.1 < first);
@@ -48,25 +48,25 @@ impl PaidMonths {
         true
     }
 
-    /// What of it is paid for the month of a day and for later ones.
+    /// Returns the paid months from the month of a day on.
     pub fn since(&self, day: NaiveDate) -> Self {
         let month = first_of_month(day);
         let kept = self.0.iter().filter(|run| run.1 >= month);
         Self(kept.map(|&(first, last)| (first.max(month), last)).collect())
     }
 
-    /// The last day that is paid for.
+    /// Returns the last day that is paid for.
     pub fn through(&self) -> Option<NaiveDate> {
         self.0.last().map(|run| run.1)
     }
 
-    /// The last day that is paid for, of what concerns a day and the time before it.
+    /// Returns the last day that is paid for, ignoring all months after the month of a day.
     pub fn through_as_of(&self, day: NaiveDate) -> Option<NaiveDate> {
         let run = self.0.iter().rev().find(|run| run.0 <= day)?;
         Some(run.1.min(end_of_month(day)))
     }
 
-    /// Joins a run with the next one where no month lies between them.
+    /// Joins a run with the next one if they are adjacent.
     fn join(&mut self, at: usize) {
         if let (Some(run), Some(next)) = (self.0.get(at), self.0.get(at + 1))
             && run.1.succ_opt() == Some(next.0)
@@ -77,24 +77,24 @@ impl PaidMonths {
     }
 }
 
-/// What decides how an enrollment stands.
+/// The facts that decide the status of an enrollment on each day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeline {
-    /// From when it counts: its first day, or the day of recording where that was earlier.
+    /// Day from which it counts: the first day, or the day of recording if that was earlier.
     pub counts_from: NaiveDate,
-    /// Its first day.
+    /// First day.
     pub starts_on: NaiveDate,
-    /// The day from which it holds no more.
+    /// First day on which it no longer holds.
     pub ends_on: Option<NaiveDate>,
-    /// The months that are paid for.
+    /// Paid months.
     pub paid: PaidMonths,
-    /// Has it lapsed after the last month paid for? Nobody lapses before somebody looks: see [`Timeline::settle`].
+    /// Whether it has lapsed after the last paid month. Updated by [`Timeline::settle`] only.
     pub has_lapsed: bool,
 }
 
 impl Timeline {
-    /// As it is kept in the database.
-    pub fn kept(
+    /// Decodes a timeline from its columns in the database.
+    pub fn from_columns(
         (counts_from, starts_on, ends_on): (NaiveDate, NaiveDate, Option<NaiveDate>),
         paid: Option<&[NaiveDate]>,
         status: EnrollmentStatus,
@@ -104,7 +104,7 @@ impl Timeline {
         Self { counts_from, starts_on, ends_on, paid, has_lapsed }
     }
 
-    /// Where it stood, from each day on which that changed.
+    /// Returns its statuses, each with the day on which it began.
     pub fn history(&self, segment: Segment, rules: &Rulebook) -> Vec<(NaiveDate, EnrollmentStatus)> {
         let mut history = vec![(self.counts_from, EnrollmentStatus::Registered)];
         let mut add = |day: NaiveDate, status| {
@@ -130,22 +130,22 @@ impl Timeline {
         history
     }
 
-    /// The first day on which it stands as it does now and stood otherwise by what was known before.
+    /// Returns the first day on which it has its current status and had another one in an earlier version.
     pub fn changed_on(&self, before: &Self, segment: Segment, rules: &Rulebook) -> Option<NaiveDate> {
         let (now, was) = (self.history(segment, rules), before.history(segment, rules));
-        // Between two of these days nothing changes, be it before or after.
+        // Between two of these days neither version changes.
         let days = now.iter().chain(&was).map(|&(day, _)| day);
         let status = Some(self.status());
         days.filter(|&day| status_in(&now, day) == status && status_in(&was, day) != status).min()
     }
 
-    /// The day on which it lapsed; `None`: it is not inactive.
+    /// Returns the day on which it lapsed, if it is inactive.
     pub fn lapsed_on(&self, segment: Segment, rules: &Rulebook) -> Option<NaiveDate> {
         let last = self.history(segment, rules).pop();
         last.filter(|&(_, status)| status == EnrollmentStatus::Inactive).map(|(day, _)| day)
     }
 
-    /// Where it stands now.
+    /// Returns the current status.
     pub fn status(&self) -> EnrollmentStatus {
         match self.paid.through() {
             _ if self.ends_on.is_some() => EnrollmentStatus::Ended,
@@ -155,17 +155,17 @@ impl Timeline {
         }
     }
 
-    /// Where it stood on a day; `None`: it did not count yet.
+    /// Returns the status on a day; `None` before it counts.
     pub fn status_on(&self, day: NaiveDate, segment: Segment, rules: &Rulebook) -> Option<EnrollmentStatus> {
         status_in(&self.history(segment, rules), day)
     }
 
-    /// Has it gone unpaid on a day for longer than the grace allows, be it that nothing was ever paid?
+    /// Returns whether contributions are overdue on a day beyond the grace period, or were never paid.
     pub fn is_in_arrears_on(&self, day: NaiveDate, segment: Segment, rules: &Rulebook) -> bool {
         match self.status_on(day, segment, rules) {
             Some(EnrollmentStatus::Inactive) => true,
             Some(EnrollmentStatus::Registered) => {
-                // As if the month before its first one had been paid last.
+                // As if the month before the first one had been paid.
                 let before = first_of_month(self.starts_on).pred_opt().unwrap_or(self.starts_on);
                 lapse_after(before, segment, rules) <= day
             }
@@ -173,24 +173,25 @@ impl Timeline {
         }
     }
 
-    /// Lets it lapse where that is due on a day, or stand up again where it was paid for since.
+    /// Updates `has_lapsed` to a day: it lapses when the grace period is over, and resumes when it was paid since.
     pub fn settle(&mut self, today: NaiveDate, segment: Segment, rules: &Rulebook) {
         let until = self.ends_on.map_or(today, |ends_on| ends_on.min(today));
         let lapse = self.paid.through().map(|last| lapse_after(last, segment, rules));
         self.has_lapsed = lapse.is_some_and(|lapse| lapse <= until);
     }
 
-    /// Does it hold on a day, or on some day after it? One that ended on its first day never held.
+    /// Returns whether it holds on a day or a later one. One that ended on its first day never holds.
     pub fn holds_on_or_after(&self, day: NaiveDate) -> bool {
         self.ends_on.is_none_or(|end| self.starts_on < end && day < end)
     }
 
-    /// The first day on which it can end: its own first one, or, while that is ahead, the day from which it counts.
+    /// Returns the earliest possible end: the first day, or, while that is in the future, the day from which it
+    /// counts.
     pub fn earliest_end(&self, today: NaiveDate) -> NaiveDate {
         if self.starts_on <= today { self.starts_on } else { self.counts_from }
     }
 
-    /// Ends it on a day, or as soon after that day as it can end.
+    /// Ends it on a day, or on the earliest possible one after that. Returns the end.
     pub fn end(&mut self, on: NaiveDate, today: NaiveDate, segment: Segment, rules: &Rulebook) -> NaiveDate {
         let ends_on = on.max(self.earliest_end(today));
         self.ends_on = Some(ends_on);
@@ -198,8 +199,8 @@ impl Timeline {
         ends_on
     }
 
-    /// How it goes on with another payer from a day on: what was paid for the month of that day and for later ones goes
-    /// along, and nothing else.
+    /// Returns the timeline of the enrollment that continues this one with another employer. It takes over the paid
+    /// months from the month of that day on.
     pub fn going_on(&self, on: NaiveDate, today: NaiveDate, segment: Segment, rules: &Rulebook) -> Self {
         let paid = self.paid.since(on);
         let mut timeline = Self { counts_from: on, starts_on: on, ends_on: None, paid, has_lapsed: false };
@@ -207,19 +208,19 @@ impl Timeline {
         timeline
     }
 
-    /// The day on which it lapses if nothing more is paid; `None` where nothing can lapse.
+    /// Returns the day on which it lapses if nothing more is paid; `None` unless it is active.
     pub fn lapses_on(&self, segment: Segment, rules: &Rulebook) -> Option<NaiveDate> {
         let last = self.paid.through().filter(|_| self.status() == EnrollmentStatus::Active)?;
         Some(lapse_after(last, segment, rules))
     }
 }
 
-/// The status that a history has on a day.
+/// Returns the status of a history on a day.
 fn status_in(history: &[(NaiveDate, EnrollmentStatus)], day: NaiveDate) -> Option<EnrollmentStatus> {
     history.iter().rev().find(|&&(from, _)| from <= day).map(|&(_, status)| status)
 }
 
-/// The first day on which it is active no more after a last month paid for.
+/// Returns the first day on which it is no longer active after the last paid day.
 fn lapse_after(paid_through: NaiveDate, segment: Segment, rules: &Rulebook) -> NaiveDate {
     let grace = rules.grace(segment, paid_through).map_or(0, |rule| rule.months);
     let next_month = first_of_month(paid_through).checked_add_months(Months::new(1 + grace));
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_takes_effect_on_the_first_day_that_is_otherwise_than_before() {
+    fn a_change_takes_effect_on_the_first_day_that_differs() {
         let changed = |now: &Timeline, was: &Timeline| {
             now.changed_on(was, SEGMENT, &rules()).map(|day| day.to_string())
         };
@@ -359,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_paid_for_the_month_of_a_transfer_goes_along_and_nothing_earlier() {
+    fn a_transfer_takes_over_paid_months_from_its_own_month_on() {
         let old = timeline("2014-09-01", &["2014-09-01", "2014-10-01", "2014-11-01"]);
         let new = old.going_on(day("2014-10-20"), day("2014-10-20"), SEGMENT, &rules());
         assert_eq!(new.paid.bounds(), [day("2014-10-01"), day("2014-11-30")]);
@@ -380,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ended_holds_until_then_and_what_ended_at_once_never_held() {
+    fn an_enrollment_holds_until_its_end_and_never_if_it_ended_at_once() {
         let mut timeline = timeline("2014-07-01", &[]);
         assert!(timeline.holds_on_or_after(day("2020-01-01")));
         timeline.ends_on = Some(day("2014-09-01"));

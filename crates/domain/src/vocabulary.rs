@@ -2,227 +2,306 @@
 //!
 //! This module stands below all rules and imports nothing. A list that only one concept uses stays with that concept.
 
-closed_list! {
-    /// Under which part of the law a person works.
-    Segment {
-        /// Penerima Upah.
-        WageEarner = "WAGE_EARNER",
-        /// Bukan Penerima Upah.
-        SelfEmployed = "SELF_EMPLOYED",
-        /// Jasa Konstruksi.
-        Construction = "CONSTRUCTION",
-        /// Pekerja Migran.
-        MigrantWorker = "MIGRANT_WORKER",
-    }
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+/// Segment: the part of the law under which a person works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Segment {
+    /// *Penerima Upah* (PU): works for an employer.
+    WageEarner,
+    /// *Bukan Penerima Upah* (BPU): works on their own account.
+    SelfEmployed,
+    /// *Jasa Konstruksi*: works for a construction project.
+    Construction,
+    /// *Pekerja Migran*: works abroad.
+    MigrantWorker,
 }
 
-closed_list! {
-    /// What a person is covered for.
-    Programme {
-        /// Jaminan Kecelakaan Kerja, JKK.
-        WorkAccident = "WORK_ACCIDENT",
-        /// Jaminan Kematian, JKM.
-        Death = "DEATH",
-        /// Jaminan Hari Tua, JHT.
-        OldAge = "OLD_AGE",
-        /// Jaminan Pensiun, JP.
-        Pension = "PENSION",
-        /// Jaminan Kehilangan Pekerjaan, JKP.
-        JobLoss = "JOB_LOSS",
-    }
+/// Programme: what a person is covered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Programme {
+    /// *Jaminan Kecelakaan Kerja* (JKK).
+    WorkAccident,
+    /// *Jaminan Kematian* (JKM).
+    Death,
+    /// *Jaminan Hari Tua* (JHT).
+    OldAge,
+    /// *Jaminan Pensiun* (JP).
+    Pension,
+    /// *Jaminan Kehilangan Pekerjaan* (JKP).
+    JobLoss,
 }
 
-closed_list! {
-    /// Where an enrollment stands.
-    EnrollmentStatus { Registered = "REGISTERED", Active = "ACTIVE", Inactive = "INACTIVE", Ended = "ENDED" }
+/// Status of an enrollment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum EnrollmentStatus {
+    /// Enrolled; no contribution has been paid yet.
+    Registered,
+    /// Paid for, within the grace period.
+    Active,
+    /// Lapsed: unpaid beyond the grace period.
+    Inactive,
+    /// Ended.
+    Ended,
 }
 
-closed_list! {
-    /// Why an enrollment ended.
-    EndReason {
-        Resigned = "RESIGNED",
-        Dismissed = "DISMISSED",
-        ContractEnded = "CONTRACT_ENDED",
-        Retired = "RETIRED",
-        Deceased = "DECEASED",
-        Disabled = "DISABLED",
-        MovedAbroad = "MOVED_ABROAD",
-        EmployerClosed = "EMPLOYER_CLOSED",
-        Transferred = "TRANSFERRED",
-        EnrolledInError = "ENROLLED_IN_ERROR",
-    }
+/// Reason for the end of an enrollment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum EndReason {
+    /// The person left.
+    Resigned,
+    /// The employer dismissed the person.
+    Dismissed,
+    /// A fixed-term or project contract was completed.
+    ContractEnded,
+    /// The person reached the pension age.
+    Retired,
+    /// The person died.
+    Deceased,
+    /// The person cannot work any more.
+    Disabled,
+    /// The person left the country for good.
+    MovedAbroad,
+    /// The employer closed.
+    EmployerClosed,
+    /// The enrollment goes on with another employer.
+    Transferred,
+    /// The enrollment was a mistake; it counts on no day.
+    EnrolledInError,
 }
 
-closed_list! {
-    /// What kind of civil servant (ASN) a person is.
-    CivilServantCategory {
-        /// Pegawai Negeri Sipil.
-        Pns = "PNS",
-        /// Calon PNS: on probation.
-        Cpns = "CPNS",
-        /// Pegawai Pemerintah dengan Perjanjian Kerja: on contract.
-        Pppk = "PPPK",
-        /// Works for the state without being a civil servant.
-        NonAsn = "NON_ASN",
-    }
+/// Category of a civil servant (ASN).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum CivilServantCategory {
+    /// *Pegawai Negeri Sipil*.
+    Pns,
+    /// *Calon PNS*: on probation.
+    Cpns,
+    /// *Pegawai Pemerintah dengan Perjanjian Kerja*: on contract.
+    Pppk,
+    /// Works for the state without being a civil servant.
+    NonAsn,
 }
 
-closed_list! {
-    /// Workers as agreements and figures tell them apart. Segments are made of whole groups.
-    WorkerGroup {
-        /// A wage earner who does not work for the state.
-        FormalWorker = "FORMAL_WORKER",
-        /// PNS, CPNS and PPPK.
-        CivilServant = "CIVIL_SERVANT",
-        /// Works for the state without being a civil servant.
-        NonCivilServantStaff = "NON_CIVIL_SERVANT_STAFF",
-        /// Works on one's own account.
-        SelfEmployed = "SELF_EMPLOYED",
-        /// Works for a construction project.
-        ConstructionWorker = "CONSTRUCTION_WORKER",
-        /// Works abroad.
-        MigrantWorker = "MIGRANT_WORKER",
-    }
+/// Group of workers, as agreements and counters distinguish them. Each segment consists of whole groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum WorkerGroup {
+    /// A wage earner who does not work for the state.
+    FormalWorker,
+    /// PNS, CPNS and PPPK.
+    CivilServant,
+    /// Works for the state without being a civil servant.
+    NonCivilServantStaff,
+    /// Works on their own account.
+    SelfEmployed,
+    /// Works for a construction project.
+    ConstructionWorker,
+    /// Works abroad.
+    MigrantWorker,
 }
 
-closed_list! {
-    /// Sex as the civil registry records it.
-    Sex {
-        /// *Perempuan*, `P` in rosters.
-        Female = "FEMALE",
-        /// *Laki-laki*, `L` in rosters.
-        Male = "MALE",
-    }
+/// Sex as the civil registry records it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Sex {
+    /// *Perempuan*, `P` in rosters.
+    Female,
+    /// *Laki-laki*, `L` in rosters.
+    Male,
 }
 
-closed_list! {
-    /// Where a person stands, over all their enrollments.
-    ParticipantStatus {
-        /// Enrolled; no contribution has been received yet.
-        Registered = "REGISTERED",
-        /// At least one enrollment is paid for.
-        Active = "ACTIVE",
-        /// Contributions have lapsed.
-        Inactive = "INACTIVE",
-        /// No enrollment is left.
-        Ended = "ENDED",
-        /// Has died; enrollments are closed, heirs may claim.
-        Deceased = "DECEASED",
-    }
+/// Status of a person, over all enrollments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum ParticipantStatus {
+    /// Enrolled; no contribution has been received yet.
+    Registered,
+    /// At least one enrollment is paid for.
+    Active,
+    /// Contributions have lapsed.
+    Inactive,
+    /// No enrollment is left.
+    Ended,
+    /// Has died; enrollments are closed, heirs may claim.
+    Deceased,
 }
 
-closed_list! {
-    /// What an employer is.
-    EmployerKind {
-        /// A legal person or partnership, private or owned by the state.
-        Company = "COMPANY",
-        /// A body of the state that employs: a provincial government, an agency.
-        Government = "GOVERNMENT",
-        /// A natural person who employs others.
-        Individual = "INDIVIDUAL",
-    }
+/// Kind of employer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum EmployerKind {
+    /// A legal person or partnership, private or owned by the state.
+    Company,
+    /// A state body: a provincial government, an agency.
+    Government,
+    /// A natural person.
+    Individual,
 }
 
-closed_list! {
-    /// What kind of place a channel is.
-    ChannelKind {
-        RegionalOffice = "REGIONAL_OFFICE",
-        Branch = "BRANCH",
-        BankOutlet = "BANK_OUTLET",
-        Kiosk = "KIOSK",
-        MobileOfficer = "MOBILE_OFFICER",
-        Online = "ONLINE",
-        Agent = "AGENT",
-        AssociationDesk = "ASSOCIATION_DESK",
-        LicensingDesk = "LICENSING_DESK",
-        GovernmentUnit = "GOVERNMENT_UNIT",
-    }
+/// Kind of channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum ChannelKind {
+    /// *Kantor wilayah* (Kanwil), a regional office.
+    RegionalOffice,
+    /// *Kantor cabang*, a branch.
+    Branch,
+    /// A counter of a partner bank.
+    BankOutlet,
+    /// A terminal that people use by themselves.
+    Kiosk,
+    /// An officer who visits markets and villages.
+    MobileOfficer,
+    /// The portal or the app.
+    Online,
+    /// An agent who enrolls for a commission (Perisai).
+    Agent,
+    /// The desk of an association of informal workers.
+    AssociationDesk,
+    /// The one-stop licensing office (PTSP).
+    LicensingDesk,
+    /// A work unit of a provincial or local government.
+    GovernmentUnit,
 }
 
-closed_list! {
-    /// What a licence is given or refused for: each is a rule, where one is in force.
-    ClearanceGround {
-        /// Its workers are registered and paid for.
-        Cleared = "CLEARED",
-        /// A body of the state: the sanction does not reach it.
-        StateBody = "STATE_BODY",
-        /// It has no workers yet.
-        NoWorkersYet = "NO_WORKERS_YET",
-        /// It is not known, or has registered nobody.
-        NotRegistered = "NOT_REGISTERED",
-        /// Fewer registered than declared.
-        PartialWorkers = "PARTIAL_WORKERS",
-        /// Workers in arrears.
-        Arrears = "ARREARS",
-    }
+/// Ground of a clearance decision. Each is a dated rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum ClearanceGround {
+    /// Workers are registered and paid for.
+    Cleared,
+    /// A state body, which the sanction does not reach.
+    StateBody,
+    /// The company has no workers yet.
+    NoWorkersYet,
+    /// The company is unknown or has registered nobody.
+    NotRegistered,
+    /// Fewer workers are registered than declared.
+    PartialWorkers,
+    /// Contributions for workers are overdue.
+    Arrears,
 }
 
-closed_list! {
-    /// What a client is to the agency.
-    Role {
-        /// Runs the installation.
-        Administrator = "ADMINISTRATOR",
-        /// Works for the agency in some provinces or at a channel.
-        Officer = "OFFICER",
-        /// An employer, association or bank that brings people in.
-        Partner = "PARTNER",
-        /// Signs what another submitted.
-        Approver = "APPROVER",
-        /// Asks whether a company may have its licence.
-        LicensingDesk = "LICENSING_DESK",
-        /// Sees figures, never people.
-        Analyst = "ANALYST",
-        /// Sees who did what, never the people it was done to.
-        Auditor = "AUDITOR",
-    }
+/// Role of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Role {
+    /// Administers the installation.
+    Administrator,
+    /// Works for the agency in some provinces or at a channel.
+    Officer,
+    /// An employer, association or bank that enrolls people.
+    Partner,
+    /// Approves what another client submitted.
+    Approver,
+    /// Asks whether a company may have a licence.
+    LicensingDesk,
+    /// Sees numbers, never people.
+    Analyst,
+    /// Reads the audit trail, never people.
+    Auditor,
 }
 
-closed_list! {
-    /// What somebody wants to do with a group of fields.
-    Operation {
-        /// See who one is, and what is wrong with what one sent.
-        ReadOneself = "read oneself",
-        /// See provinces, channels, agreements, targets and the rules in force.
-        ReadReference = "read reference data",
-        /// See employers and associations: what is known of them publicly.
-        ReadPayers = "read payers",
-        /// See how many people there are. Roles that see no people see multiples of five.
-        ReadFigures = "read figures",
-        /// See how far the country or a part of it has come. Roles that see no people see multiples of five.
-        ReadCoverage = "read coverage",
-        /// See people and their enrollments.
-        ReadPeople = "read people",
-        /// See numbers unmasked, birth dates and wages: all of them or none, by a client that has the right, for a stated [`Purpose`](crate::access::Purpose).
-        ReadPersonalData = "read personal data",
-        /// See what became of rosters, row by row.
-        ReadOnboarding = "read onboarding",
-        /// Enroll people, one or many.
-        Enroll = "enroll people",
-        /// Onboard from a file without somebody else's approval.
-        OnboardUnapproved = "onboard without approval",
-        /// Approve what somebody else wants to onboard.
-        ApproveOnboarding = "approve onboardings",
-        /// Stop an onboarding: one's own, or, for whoever may approve it, somebody else's.
-        CancelOnboarding = "stop onboardings",
-        /// Record what was paid for people.
-        RecordContributions = "record contributions",
-        /// Correct what the registry holds of a person, and transfer people between employers.
-        ChangePeople = "correct and transfer people",
-        /// End enrollments.
-        EndEnrollments = "end enrollments",
-        /// Declare how many workers an employer has: a partner for its own.
-        DeclareHeadcounts = "declare headcounts",
-        /// Register employers and associations, and close employers.
-        RegisterPayers = "register payers",
-        /// Open and close channels.
-        ManageChannels = "manage channels",
-        /// Record what provincial governments agreed to, and set targets.
-        ManageAgreements = "record agreements and targets",
-        /// Say who may ask, and for whom.
-        ManageClients = "manage clients",
-        /// See who did what.
-        ReadAudit = "read audit",
-        /// Ask whether a company may have its licence.
-        AskClearance = "ask clearance",
-    }
+/// Right: a verb on a group of fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+pub enum Operation {
+    /// See oneself and the problems of what one sent.
+    #[strum(serialize = "read oneself")]
+    ReadOneself,
+    /// See provinces, channels, agreements, targets and the rules in force.
+    #[strum(serialize = "read reference data")]
+    ReadReference,
+    /// See the public data of employers and associations.
+    #[strum(serialize = "read payers")]
+    ReadPayers,
+    /// See numbers of people. Roles that see no people get multiples of five.
+    #[strum(serialize = "read figures")]
+    ReadFigures,
+    /// See coverage of the country and its parts. Roles that see no people get multiples of five.
+    #[strum(serialize = "read coverage")]
+    ReadCoverage,
+    /// See people and their enrollments.
+    #[strum(serialize = "read people")]
+    ReadPeople,
+    /// See unmasked numbers, birth dates and wages. The client also needs the right itself and a stated
+    /// [`Purpose`](crate::access::Purpose).
+    #[strum(serialize = "read personal data")]
+    ReadPersonalData,
+    /// See the outcomes of onboarding batches, row by row.
+    #[strum(serialize = "read onboarding")]
+    ReadOnboarding,
+    /// Enroll people, singly or in batches.
+    #[strum(serialize = "enroll people")]
+    Enroll,
+    /// Onboard from a file without another client's approval.
+    #[strum(serialize = "onboard without approval")]
+    OnboardUnapproved,
+    /// Approve batches that another client submitted.
+    #[strum(serialize = "approve onboardings")]
+    ApproveOnboarding,
+    /// Cancel a batch: one's own, or any batch for roles that may approve it.
+    #[strum(serialize = "stop onboardings")]
+    CancelOnboarding,
+    /// Record contributions.
+    #[strum(serialize = "record contributions")]
+    RecordContributions,
+    /// Correct personal data, and transfer people between employers.
+    #[strum(serialize = "correct and transfer people")]
+    ChangePeople,
+    /// End enrollments.
+    #[strum(serialize = "end enrollments")]
+    EndEnrollments,
+    /// Declare the headcount of an employer; a partner for its own.
+    #[strum(serialize = "declare headcounts")]
+    DeclareHeadcounts,
+    /// Register employers and associations, and close employers.
+    #[strum(serialize = "register payers")]
+    RegisterPayers,
+    /// Open and close channels.
+    #[strum(serialize = "manage channels")]
+    ManageChannels,
+    /// Record agreements with provincial governments, and set targets.
+    #[strum(serialize = "record agreements and targets")]
+    ManageAgreements,
+    /// Register and change clients.
+    #[strum(serialize = "manage clients")]
+    ManageClients,
+    /// Read the audit trail.
+    #[strum(serialize = "read audit")]
+    ReadAudit,
+    /// Ask whether a company may have a licence.
+    #[strum(serialize = "ask clearance")]
+    AskClearance,
 }

@@ -15,8 +15,12 @@ pub(super) fn as_typed(cell: &str) -> &str {
 
 /// The text of an optional cell. A dash means that the cell is empty.
 pub(super) fn unless_blank(text: String) -> Option<String> {
-    let is_dash = |c: char| matches!(c, '-' | '–' | '—') || is_unseen(c);
-    Some(text).filter(|text| !text.chars().all(is_dash))
+    Some(text).filter(|text| !is_blank(text) && !is_dash(text))
+}
+
+/// Whether a cell has a dash in the place of a value.
+pub(super) fn is_dash(text: &str) -> bool {
+    !is_blank(text) && text.chars().all(|c| matches!(c, '-' | '–' | '—') || is_unseen(c))
 }
 
 /// Whether a cell has nothing in it that can be seen.

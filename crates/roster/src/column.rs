@@ -1,28 +1,55 @@
 //! The columns of a roster, and the many names under which offices write them.
 
+use strum::{Display, IntoStaticStr, VariantArray};
+
 use super::cell::is_blank;
 
-domain::closed_list! {
-    /// A column of a roster, with the name that most rosters give it.
-    Column {
-        NationalId = "NIK",
-        ServiceNumber = "NIP",
-        FullName = "NAMA",
-        BirthPlace = "TEMPAT LAHIR",
-        BirthDate = "TANGGAL LAHIR",
-        Sex = "JENIS KELAMIN",
-        WorkUnit = "UNIT KERJA",
-        Grade = "GOLONGAN",
-        MonthlyWage = "GAJI POKOK",
-        StartsOn = "TMT",
-        Phone = "NO HP",
-        /// The kind of civil servant. It is compared with the category of the onboarding, and not stored.
-        Category = "STATUS KEPEGAWAIAN",
-        /// The running number. It is ignored: rows are counted.
-        Number = "NO",
-        /// What was wrong with the row in an earlier report. It is ignored.
-        Error = "ERROR",
-    }
+/// A column of a roster, with the name that most rosters give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Display, IntoStaticStr, VariantArray)]
+pub enum Column {
+    /// The identity number.
+    #[strum(serialize = "NIK")]
+    NationalId,
+    /// The service number of a civil servant.
+    #[strum(serialize = "NIP")]
+    ServiceNumber,
+    /// The name with its titles.
+    #[strum(serialize = "NAMA")]
+    FullName,
+    /// The place of birth. It is not stored.
+    #[strum(serialize = "TEMPAT LAHIR")]
+    BirthPlace,
+    /// The date of birth.
+    #[strum(serialize = "TANGGAL LAHIR")]
+    BirthDate,
+    /// The sex, `L` or `P`.
+    #[strum(serialize = "JENIS KELAMIN")]
+    Sex,
+    /// The work unit (SKPD, OPD).
+    #[strum(serialize = "UNIT KERJA")]
+    WorkUnit,
+    /// The grade of a civil servant.
+    #[strum(serialize = "GOLONGAN")]
+    Grade,
+    /// The monthly wage in rupiah.
+    #[strum(serialize = "GAJI POKOK")]
+    MonthlyWage,
+    /// The first day of the enrollment.
+    #[strum(serialize = "TMT")]
+    StartsOn,
+    /// The telephone number.
+    #[strum(serialize = "NO HP")]
+    Phone,
+    /// The kind of civil servant. It is compared with the category of the onboarding, and not stored.
+    #[strum(serialize = "STATUS KEPEGAWAIAN")]
+    Category,
+    /// The running number. It is ignored: rows are counted.
+    #[strum(serialize = "NO")]
+    Number,
+    /// What was wrong with the row in an earlier report. It is ignored.
+    #[strum(serialize = "ERROR")]
+    Error,
 }
 
 /// Notes after a column's name that say how to fill it in and do not change what it means, written like
@@ -136,7 +163,7 @@ impl Column {
     /// one cell (`NIK / NO. KTP`, `UNIT KERJA (SKPD)`) have to mean the same column.
     pub(super) fn of(name: &str) -> Option<Self> {
         let known =
-            |key: &str| Self::ALL.iter().copied().find(|column| column.names().any(|name| name == key));
+            |key: &str| Self::VARIANTS.iter().copied().find(|column| column.names().any(|name| name == key));
         Self::meant(name, &known)
     }
 
@@ -144,7 +171,7 @@ impl Column {
     pub(super) fn fallback_of(name: &str) -> Option<Self> {
         let is_it = |key: &str, column: Self| column.fallback_names().split(' ').any(|name| name == key);
         let known =
-            |key: &str| Self::ALL.iter().copied().find(|&column| !key.is_empty() && is_it(key, column));
+            |key: &str| Self::VARIANTS.iter().copied().find(|&column| !key.is_empty() && is_it(key, column));
         Self::meant(name, &known)
     }
 

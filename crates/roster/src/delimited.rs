@@ -10,7 +10,7 @@ use encoding_rs::Encoding;
 use super::header::Header;
 use super::reader::Source;
 use super::table::{TableRow, find_header};
-use super::{Limits, RosterError};
+use super::{Column, Limits, RosterError};
 
 mod decoder;
 
@@ -41,11 +41,13 @@ pub(super) struct Records {
 pub(super) fn open(
     mut source: Box<dyn Source>,
     limits: &Limits,
+    needed: &[Column],
 ) -> Result<(Records, Header, u8), RosterError> {
     let encoding = decoder::encoding_of(&mut *source)?;
     let mut best: Option<(u8, Header)> = None;
     let mut failed = None;
-    for separator in SEPARATORS {
+    let announced = announced_separator(&mut source, encoding)?;
+    for separator in announced.map_or(SEPARATORS.to_vec(), |separator| vec![separator]) {
         let mut records = Records::of(source, encoding, separator, limits)?;
         match find_header(limits.columns, || records.next()) {
             Ok(header) if best.as_ref().is_none_or(|(_, best)| header.known() > best.known()) => {
@@ -64,10 +66,32 @@ pub(super) fn open(
         (Some((separator, header)), failed) if header.known() > 0 || failed.is_none() => (separator, header),
         (_, failed) => return Err(failed.unwrap_or(RosterError::Empty)),
     };
-    header.judge()?;
+    header.judge(needed)?;
     let mut records = Records::of(source, encoding, separator, limits)?;
     find_header(limits.columns, || records.next())?;
     Ok((records, header, separator))
+}
+
+/// The separator that the first line of a file announces: Excel writes and reads `sep=;`.
+fn announced_separator(
+    source: &mut Box<dyn Source>,
+    encoding: &'static Encoding,
+) -> Result<Option<u8>, RosterError> {
+    let mut decoder = Decoder::of(std::mem::replace(source, Box::new(std::io::empty())), encoding)?;
+    let separator = match decoder.next()? {
+        Decoded::Text(text) => {
+            let line = text.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+            let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+            match line {
+                [s, e, p, b'=', separator] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => Some(*separator),
+                _ => None,
+            }
+        }
+        Decoded::End | Decoded::Malformed => None,
+    };
+    *source = decoder.into_source();
+    Ok(separator
+        .filter(|separator| separator.is_ascii() && !separator.is_ascii_alphanumeric() && *separator != b'"'))
 }
 
 impl Records {

@@ -1,14 +1,16 @@
 //! The header of a roster: which column means what, and how a row below it is read.
 
+use domain::enrollment::CivilServantCategory;
 use domain::onboarding::Row;
 use domain::problem::{Problem, ProblemCode};
+use strum::VariantArray as _;
 
-use super::cell::{as_typed, is_blank, shown, unless_blank};
+use super::cell::{as_typed, is_blank, is_dash, shown, unless_blank};
 use super::{Column, Limits, RosterError, mask};
 
 mod row_kind;
 
-/// Without these columns a person cannot be identified.
+/// The cells that identify a person.
 const NEEDED: [Column; 5] =
     [Column::NationalId, Column::ServiceNumber, Column::FullName, Column::BirthDate, Column::Sex];
 /// Names of a header that are shown to a person, at most.
@@ -36,6 +38,12 @@ pub fn column_name<'a>(header: &'a [String], field: &str) -> Option<&'a str> {
     header.iter().map(String::as_str).find(|name| Column::of(name) == Some(column))
 }
 
+/// The columns that a roster of civil servants of a category needs. Only staff who are not civil servants have no NIP.
+pub(super) fn needed(category: CivilServantCategory) -> Vec<Column> {
+    let has_service_number = category != CivilServantCategory::NonAsn;
+    NEEDED.into_iter().filter(|&column| has_service_number || column != Column::ServiceNumber).collect()
+}
+
 /// The row of a roster that names its columns.
 #[derive(Clone, Debug)]
 pub(super) struct Header {
@@ -45,6 +53,8 @@ pub(super) struct Header {
     columns: Vec<Option<Column>>,
     /// The names of the columns that are not read, for people.
     pub(super) ignored: Vec<String>,
+    /// The columns without a name right of `NAMA`: names are written over all of them.
+    name_continues: std::ops::Range<usize>,
 }
 
 impl Header {
@@ -56,7 +66,34 @@ impl Header {
         columns.iter_mut().zip(fallbacks).for_each(|(column, fallback)| *column = column.or(fallback));
         let unknown = names.iter().zip(&columns).filter(|(name, column)| column.is_none() && !is_blank(name));
         let ignored = unknown.map(|(name, _)| shown(name)).collect();
-        Self { names, columns, ignored }
+        let mut header = Self { names, columns, ignored, name_continues: 0..0 };
+        header.name_continues = header.continuation_of_name();
+        header
+    }
+
+    /// Where a name goes on: in the columns without a name between `NAMA` and the next column. At the right end of the
+    /// table there is no next column, and cells there may be notes.
+    fn continuation_of_name(&self) -> std::ops::Range<usize> {
+        let Some(name) = self.columns.iter().position(|&column| column == Some(Column::FullName)) else {
+            return 0..0;
+        };
+        let unnamed = self.names[name + 1..].iter().take_while(|name| is_blank(name)).count();
+        if name + 1 + unnamed < self.names.len() { name + 1..name + 1 + unnamed } else { 0..0 }
+    }
+
+    /// Whether the name in a row is written over several columns.
+    pub(super) fn has_divided_name(&self, cells: &[String]) -> bool {
+        let rest = cells.get(self.name_continues.start..).unwrap_or_default();
+        rest.iter().take(self.name_continues.len()).any(|cell| !is_blank(cell))
+    }
+
+    /// The first column without a name in which a row has a cell that is not part of the name.
+    pub(super) fn unnamed_cell(&self, cells: &[String]) -> Option<usize> {
+        let mut unnamed = self.names.iter().zip(cells).enumerate();
+        let found = unnamed.find(|(at, (name, cell))| {
+            is_blank(name) && !is_blank(cell) && !self.name_continues.contains(at)
+        });
+        found.map(|(at, _)| at)
     }
 
     /// What the cells of a column mean, if it is known.
@@ -75,10 +112,10 @@ impl Header {
     }
 
     /// Refuses a header that lacks a needed column or has a column more than once, naming all of them at once.
-    pub(super) fn judge(&self) -> Result<(), RosterError> {
-        let missing: Vec<Column> =
-            NEEDED.into_iter().filter(|&column| self.names_of(column).next().is_none()).collect();
-        let repeated: Vec<RepeatedColumn> = Column::ALL
+    pub(super) fn judge(&self, needed: &[Column]) -> Result<(), RosterError> {
+        let is_missing = |&&column: &&Column| self.names_of(column).next().is_none();
+        let missing: Vec<Column> = needed.iter().filter(is_missing).copied().collect();
+        let repeated: Vec<RepeatedColumn> = Column::VARIANTS
             .iter()
             .filter(|column| column.is_read())
             .map(|&column| RepeatedColumn { column, names: self.names_of(column).map(shown).collect() })
@@ -137,8 +174,10 @@ impl Header {
             let text = as_typed(cell).to_owned();
             match column {
                 Column::NationalId => row.national_id = text,
+                // Staff without a NIP have a dash there.
+                Column::ServiceNumber if is_dash(&text) => {}
                 Column::ServiceNumber => row.service_number = text,
-                Column::FullName => row.full_name = text,
+                Column::FullName => row.full_name = self.joined_name(text, cells),
                 Column::BirthDate => row.birth_date = text,
                 Column::Sex => row.sex = text,
                 Column::BirthPlace => row.birth_place = unless_blank(text),
@@ -154,6 +193,12 @@ impl Header {
         Ok(row)
     }
 
+    /// The name, with what the columns right of it have of it.
+    fn joined_name(&self, name: String, cells: &[String]) -> String {
+        let rest = cells.iter().take(self.name_continues.end).skip(self.name_continues.start);
+        rest.filter(|cell| !is_blank(cell)).fold(name, |name, cell| format!("{name} {}", as_typed(cell)))
+    }
+
     fn names_of(&self, column: Column) -> impl Iterator<Item = &str> {
         let meant = self.names.iter().zip(&self.columns).filter(move |(_, means)| **means == Some(column));
         meant.map(|(name, _)| name.as_str())
@@ -164,7 +209,7 @@ impl Header {
 pub(super) fn complaint(missing: &[Column], repeated: &[RepeatedColumn]) -> String {
     let mut sentences = Vec::new();
     if !missing.is_empty() {
-        let names: Vec<&str> = missing.iter().map(|column| column.as_str()).collect();
+        let names: Vec<&str> = missing.iter().map(Into::into).collect();
         sentences.push(format!("The header lacks {}.", names.join(", ")));
     }
     for RepeatedColumn { column, names } in repeated {

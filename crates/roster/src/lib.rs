@@ -35,7 +35,10 @@
 //! - A row without content, or with only a running number in the column `NO`, is not counted, wherever it is.
 //!   Row numbers count people; line numbers count lines.
 //! - A row that certainly is not a person is left out with a warning: column numbers right below the header, a total,
-//!   or a line with only the name of a work unit. A row that could be a person is kept for the rules to judge.
+//!   a line with only the name of a work unit, or the signatures below the table. A row that could be a person is kept
+//!   for the rules to judge.
+//! - A name over several columns (`NAMA`, and columns without a name right of it) is joined, with a warning.
+//! - A cell that is merged over several rows is the value of each of them. Hidden rows are read, with a warning.
 //! - In a workbook, cells right of the table are left out with a warning, because cells there have addresses and
 //!   nothing shifts.
 //! - A row with too few cells is read with empty cells. A row with too many is not read at all, because no cell of it
@@ -61,7 +64,7 @@ pub use error::RosterError;
 pub use header::{RepeatedColumn, column_name, ignored_columns};
 pub use limits::Limits;
 pub use mask::ReportMask;
-pub use reader::{Record, Roster, Source, open};
+pub use reader::{Record, Roster, Source, open, open_for};
 pub use report::ReportWriter;
 pub use warnings::FileWarnings;
 

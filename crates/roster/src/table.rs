@@ -15,11 +15,39 @@ pub(super) struct TableRow {
     pub(super) number: i32,
     pub(super) cells: Vec<String>,
     /// In a workbook: the cells that hold a number.
-    pub(super) numbers: Vec<(usize, f64)>,
+    pub(super) numbers: Vec<NumberCell>,
+    /// In a workbook: the values of merged cells above that cover cells of this row, with their columns.
+    pub(super) covered: Vec<(usize, String, Option<NumberCell>)>,
+    /// In a workbook: whether the row is hidden, for example by a filter.
+    pub(super) is_hidden: bool,
     /// In a workbook: whether there are cells beyond [`Limits::columns`](super::Limits::columns).
     pub(super) is_cut: bool,
     /// In a workbook: the cells that hold a formula without a computed result.
     pub(super) uncomputed: Vec<usize>,
+}
+
+/// A number in a cell of a workbook.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct NumberCell {
+    /// The column.
+    pub(super) at: usize,
+    pub(super) value: f64,
+    /// The number as it is written in the file, if it is written in digits alone.
+    pub(super) digits: Option<u64>,
+}
+
+impl TableRow {
+    /// Puts the values of merged cells into the cells that they cover, as the sheet shows them.
+    pub(super) fn uncover(&mut self) {
+        for (at, text, number) in std::mem::take(&mut self.covered) {
+            if self.cells.len() <= at {
+                self.cells.resize(at + 1, String::new());
+            }
+            self.cells[at] = text;
+            self.numbers.retain(|number| number.at != at);
+            self.numbers.extend(number);
+        }
+    }
 }
 
 /// Finds the header among the first rows of a table and leaves the table at the row below it.

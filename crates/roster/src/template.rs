@@ -45,7 +45,7 @@ const COLUMNS: [(Column, f64, bool, &str); 11] = [
 
 /// Returns the template as CSV.
 pub fn csv() -> Vec<u8> {
-    let names = COLUMNS.map(|(column, ..)| column.as_str());
+    let names = COLUMNS.map(|(column, ..)| <&str>::from(column));
     let separator = char::from(WORKBOOK_SEPARATOR).to_string();
     format!("\u{feff}{}\r\n", names.join(&separator)).into_bytes()
 }
@@ -65,7 +65,7 @@ fn write_workbook() -> Result<Vec<u8>, XlsxError> {
     let guide = workbook.add_worksheet();
     guide.set_name("Petunjuk")?.set_column_width(0, 20)?.set_column_width(1, 90)?;
     for (row, (column, _, _, text)) in (0..).zip(COLUMNS) {
-        guide.write_string_with_format(row, 0, column.as_str(), &bold)?.write_string(row, 1, text)?;
+        guide.write_string_with_format(row, 0, <&str>::from(column), &bold)?.write_string(row, 1, text)?;
     }
     workbook.save_to_buffer()
 }
@@ -80,11 +80,11 @@ fn fill_roster(sheet: &mut Worksheet, bold: &Format) -> Result<(), XlsxError> {
             let first = char::from(b'A' + u8::try_from(at).unwrap_or_default());
             let only_text = DataValidation::new()
                 .allow_custom(Formula::new(format!("=ISTEXT({first}2)")))
-                .set_error_title(column.as_str())?
+                .set_error_title(<&str>::from(column))?
                 .set_error_message("Isi sebagai teks, bukan angka. Type it as text, not as a number.")?;
             sheet.add_data_validation(1, at, LAST_ROW, at, &only_text)?;
         }
-        sheet.write_string_with_format(0, at, column.as_str(), bold)?;
+        sheet.write_string_with_format(0, at, <&str>::from(column), bold)?;
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ mod tests {
     fn a_template_is_a_roster_without_people_whose_columns_are_all_read() {
         for (bytes, separator) in [(csv(), b';'), (workbook(), b';')] {
             let mut roster = open(Cursor::new(bytes), &Limits::default()).unwrap();
-            assert_eq!(roster.columns(), COLUMNS.map(|(column, ..)| column.as_str()));
+            assert_eq!(roster.columns(), COLUMNS.map(|(column, ..)| <&str>::from(column)));
             assert_eq!((roster.ignored_columns().len(), roster.separator()), (0, separator));
             assert!(matches!(roster.next(), Some(Err(RosterError::NoRows))));
         }

@@ -86,8 +86,8 @@ fn link(step: &Step, chunk: &Chunk, planned: &RowOutcomes) -> Result<Vec<u8>, St
         (held.category, held.starts_on, held.first_contribution_paid, held.all_or_nothing, held.received),
     );
     let outcome = |row: &writing::NewRow| {
-        let codes: Vec<&str> = row.problems.iter().map(|problem| problem.code.as_str()).collect();
-        (row.number, row.outcome.as_str(), row.participant_id, codes)
+        let codes: Vec<&str> = row.problems.iter().map(|problem| problem.code.into()).collect();
+        (row.number, <&str>::from(row.outcome), row.participant_id, codes)
     };
     let outcomes: Vec<_> = planned.rows.iter().map(outcome).collect();
     let said = serde_json::to_writer(&mut bytes, &(terms, outcomes));

@@ -6,11 +6,11 @@ use std::str::FromStr;
 
 use chrono::NaiveDate;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use strum::VariantArray as _;
 
 use super::template_file;
 use crate::config::RosterLimits;
 use crate::graphql::node_id::employer_id;
-use domain::UnknownName;
 use domain::enrollment::{CivilServantCategory, Programme};
 
 /// Wrapped by hand at 80 columns: clap would break the examples.
@@ -85,11 +85,11 @@ pub(super) struct Request {
     pub(super) starts_on: NaiveDate,
     /// The programmes that cover them; separate several with commas, or repeat the option
     #[arg(long = "programme", value_name = "NAME", value_delimiter = ',', ignore_case = true,
-          default_values = ["WORK_ACCIDENT", "DEATH"], value_parser = one_of::<Programme>(Programme::ALL.iter().map(|p| p.as_str())))]
+          default_values = ["WORK_ACCIDENT", "DEATH"], value_parser = one_of::<Programme>(Programme::VARIANTS.iter().map(Into::into)))]
     pub(super) programmes: Vec<Programme>,
     /// The category of the civil servants
     #[arg(long, value_name = "NAME", ignore_case = true, default_value = "PNS",
-          value_parser = one_of::<CivilServantCategory>(CivilServantCategory::ALL.iter().map(|c| c.as_str())))]
+          value_parser = one_of::<CivilServantCategory>(CivilServantCategory::VARIANTS.iter().map(Into::into)))]
     pub(super) category: CivilServantCategory,
     /// The first contributions were collected with the forms: the enrollments start active
     #[arg(long)]
@@ -133,7 +133,7 @@ fn parse_date(text: &str) -> Result<NaiveDate, &'static str> {
 /// Parses a name of a closed list, in any case.
 fn one_of<T>(names: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
-    T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static,
+    T: FromStr<Err = strum::ParseError> + Clone + Send + Sync + 'static,
 {
     PossibleValuesParser::new(names).try_map(|name| name.to_uppercase().parse())
 }

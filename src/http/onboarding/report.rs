@@ -17,9 +17,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{FileEndpoints, FileRequest, FileService, report_name};
+use graphql_front::code::Code;
+use graphql_front::cost::RateLimited;
+use graphql_front::request_id::ClientId;
+
+use crate::graphql::code::RegistryCode;
 use crate::graphql::node_id::{NodeId, batch_id};
-use crate::http::code::Code;
-use crate::http::cost::RateLimited;
 use crate::http::language;
 use crate::store::audit::{About, Trail};
 use crate::store::onboarding::staging::{self, SealedChunk};
@@ -49,7 +52,7 @@ pub(super) async fn download(
 ) -> Response {
     let context = FileRequest::of(&request);
     if !context.actor.may(Operation::ReadOnboarding) {
-        return context.refuse(StatusCode::FORBIDDEN, Code::Forbidden);
+        return context.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden);
     }
     let Ok(id) = batch_id(&id) else { return context.not_found() };
     let session = service.database.reading(&context.actor);
@@ -59,7 +62,7 @@ pub(super) async fn download(
     };
     let Some(batch) = batch else { return context.not_found() };
     if batch.discarded_at.is_some() {
-        return context.refuse(StatusCode::GONE, Code::ReportGone);
+        return context.refuse(StatusCode::GONE, RegistryCode::ReportGone);
     }
     if let Err(refused) = charge(&service, &context, &batch) {
         return *refused;
@@ -88,7 +91,7 @@ pub(super) async fn download(
 fn charge(service: &FileService, context: &FileRequest, batch: &BatchRow) -> Result<(), Box<Response>> {
     let Some(rate_limiter) = &service.rate_limiter else { return Ok(()) };
     let cost = rows_of(batch).unsigned_abs().saturating_add(1).min(rate_limiter.burst());
-    rate_limiter.pay(context.actor.client_id, cost, Instant::now()).map_err(|unpaid| {
+    rate_limiter.pay(ClientId(context.actor.client_id), cost, Instant::now()).map_err(|unpaid| {
         let mut response = context.refuse(StatusCode::TOO_MANY_REQUESTS, Code::CostLimitReached);
         if let RateLimited::Wait(seconds, _) = unpaid {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -266,8 +269,7 @@ impl ReportSheet {
     fn write(&mut self, row: &StagedRow, error: &str) -> Result<(), StoreError> {
         let written = match &self.mask {
             None => self.writer.write(row.cells(), error),
-            // Messages repeat no cells, but they name columns, and a column may be named like an identity number.
-            Some(mask) => self.writer.write(&mask.cells(row), &text::without_numbers(error)),
+            Some(mask) => self.writer.write(&mask.cells(row), error),
         };
         written.map_err(cannot_write)
     }
@@ -301,7 +303,9 @@ impl Write for Buffer {
 /// What is wrong, in which column of the file, and what to do.
 fn sentence(problem: &Problem, columns: &[String], language: Language) -> String {
     let field = problem.path.last().map_or("", String::as_str);
-    let (code, column) = (problem.code, column_name(columns, field).unwrap_or(field));
+    // A column may be named like an identity number. The rest of the sentence is ours, and is never masked.
+    let column = text::without_numbers(column_name(columns, field).unwrap_or(field));
+    let code = problem.code;
     match language {
         Language::English => {
             let hint = problem.hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default();

@@ -41,8 +41,8 @@ pub async fn insert_many(executor: impl PgExecutor<'_>, entries: &[NewEntry]) ->
          from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[])
               as u(client, role, outcome, operation, purpose, subjects, request_id)",
         &column(entries, |e| e.client.as_str()) as &[&str],
-        &column(entries, |e| e.role.as_str()) as &[&str],
-        &column(entries, |e| e.outcome.as_str()) as &[&str],
+        &column(entries, |e| <&str>::from(e.role)) as &[&str],
+        &column(entries, |e| <&str>::from(e.outcome)) as &[&str],
         &column(entries, |e| e.operation.as_str()) as &[&str],
         &column(entries, |e| e.purpose.as_deref()) as &[Option<&str>],
         &subjects,

@@ -81,7 +81,7 @@ pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, P
         .collect();
     for row in enrollments {
         let days = (row.counts_from, row.starts_on, row.ends_on);
-        let timeline = Timeline::kept(days, row.paid.as_deref(), row.status);
+        let timeline = Timeline::from_columns(days, row.paid.as_deref(), row.status);
         let held = Held {
             segment: row.segment,
             civil_servant: row.civil_servant,
@@ -150,8 +150,8 @@ pub async fn insert_many(conn: &mut PgConnection, people: &[NewParticipant]) -> 
         &column(people, |p| p.employer_id) as &[Option<i64>],
         &column(people, |p| p.association_id) as &[Option<i64>],
         &column(people, |p| p.birth_date),
-        &column(people, |p| p.sex.as_str()) as &[&str],
-        &column(people, |p| p.status.as_str()) as &[&str],
+        &column(people, |p| <&str>::from(p.sex)) as &[&str],
+        &column(people, |p| <&str>::from(p.status)) as &[&str],
         &column(people, |p| p.province_id),
         &column(people, |p| p.full_name.as_str()) as &[&str],
         &column(people, |p| p.name_key.as_str()) as &[&str],
@@ -207,7 +207,7 @@ pub async fn summarize_many(conn: &mut PgConnection, changed: &[Summary]) -> Res
         &column(changed, |c| c.id),
         &column(changed, |c| c.employer_id) as &[Option<i64>],
         &column(changed, |c| c.association_id) as &[Option<i64>],
-        &column(changed, |c| c.status.as_str()) as &[&str],
+        &column(changed, |c| <&str>::from(c.status)) as &[&str],
     )
     .execute(conn)
     .await?;

@@ -110,7 +110,7 @@ pub(super) async fn write_payers(conn: &mut PgConnection, payers: &PayerCounts) 
             payers.iter().filter(|((of, ..), persons)| *of == payer && **persons != 0).collect();
         sqlx::query(statement)
             .bind(rows.iter().map(|((_, id, _), _)| *id).collect::<Vec<_>>())
-            .bind(rows.iter().map(|((_, _, status), _)| status.as_str()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|((_, _, status), _)| <&str>::from(*status)).collect::<Vec<_>>())
             .bind(rows.iter().map(|(_, persons)| **persons).collect::<Vec<_>>())
             .execute(&mut *conn)
             .await?;

@@ -13,7 +13,7 @@ pub struct Person(pub Value);
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
 impl Person {
-    /// A self-employed woman of Palembang, born on 1985-08-02.
+    /// Creates a self-employed woman of Palembang, born on 1985-08-02.
     pub fn new(channel: &str) -> Self {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         Self(json!({
@@ -29,19 +29,19 @@ impl Person {
         }))
     }
 
-    /// The same person, working for an employer.
+    /// Returns the person as a wage earner of an employer.
     pub fn at(self, employer: &str) -> Self {
         self.with("segment", json!("WAGE_EARNER")).with("employerId", json!(employer))
     }
 
-    /// With another value in a field.
+    /// Replaces the value of a field.
     pub fn with(mut self, field: &str, value: Value) -> Self {
         self.0[field] = value;
         self
     }
 }
 
-/// A row of a roster with numbers of its own.
+/// Returns a row of a roster. Each `n` has unique numbers.
 pub fn row(n: u32) -> Value {
     let (year, serial) = (60 + n / 999, 1 + n % 999);
     json!({
@@ -113,7 +113,7 @@ impl App {
         self.ask_as(token, CORRECT, json!({"input": input})).await["correctParticipant"].take()
     }
 
-    /// An open branch that serves South Sumatra and Jambi; gives its code.
+    /// Opens a branch that serves South Sumatra and Jambi. Returns its code.
     pub async fn channel(&self, code: &str) -> String {
         let query = "mutation ($code: String!) { openChannel(input: {code: $code, name: $code, kind: BRANCH,
             provinceCodes: [\"16\", \"15\"], openedOn: \"2010-01-01\"}) { channel { code } errors { code message } } }";
@@ -124,12 +124,12 @@ impl App {
             .to_owned()
     }
 
-    /// A company in South Sumatra; gives its id.
+    /// Registers a company in South Sumatra. Returns its id.
     pub async fn employer(&self, name: &str) -> String {
         self.employer_of(name, "COMPANY").await
     }
 
-    /// A part of the state in South Sumatra; gives its id.
+    /// Registers a government employer in South Sumatra. Returns its id.
     pub async fn government(&self, name: &str) -> String {
         self.employer_of(name, "GOVERNMENT").await
     }
@@ -142,7 +142,7 @@ impl App {
         id.unwrap_or_else(|| panic!("not registered: {data}")).to_owned()
     }
 
-    /// An association in South Sumatra; gives its id.
+    /// Registers an association in South Sumatra. Returns its id.
     pub async fn association(&self, name: &str) -> String {
         let query = "mutation ($name: String!) { registerAssociation(input: {name: $name, trade: \"fishing\",
             provinceCode: \"16\"}) { association { id } errors { code message } } }";

@@ -1,4 +1,4 @@
-//! What tests are written with: an app, roles as values, people that can be enrolled.
+//! Helpers of the integration tests: an app, clients of each role, people to enroll.
 
 pub mod app;
 pub mod builders;

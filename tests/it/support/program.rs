@@ -1,4 +1,4 @@
-//! The program itself, as a process.
+//! The registry program as a process.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// A server in a process of its own, and what it writes into its log.
+/// A server process and its log.
 pub struct Program {
     process: Child,
     address: String,

@@ -57,7 +57,7 @@ impl Signer {
         Self { kid: kid.to_owned(), algorithm: Algorithm::RS256, key }
     }
 
-    /// The public half, as a provider publishes it.
+    /// Returns the public key as a JWK.
     pub fn jwk(&self) -> Value {
         let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a public key");
         let mut jwk = serde_json::to_value(jwk).expect("a JSON Web Key");
@@ -66,7 +66,7 @@ impl Signer {
         jwk
     }
 
-    /// The header of its tokens.
+    /// Returns the header of its tokens.
     pub fn header(&self) -> Header {
         Header { kid: Some(self.kid.clone()), ..Header::new(self.algorithm) }
     }

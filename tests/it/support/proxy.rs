@@ -43,7 +43,7 @@ impl Proxy {
     /// Starts a proxy in front of a server.
     pub async fn before(options: &PgConnectOptions) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        // Short: the path of a socket has a hundred bytes.
+        // Short, because socket paths are limited to about a hundred bytes.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("registry-wire-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -60,17 +60,17 @@ impl Proxy {
         Self { mode, folder, accepting, options }
     }
 
-    /// How to connect through it.
+    /// Returns the options to connect through the proxy.
     pub fn options(&self) -> PgConnectOptions {
         self.options.clone()
     }
 
-    /// Changes what it does.
+    /// Changes the mode.
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
 
-    /// What it does now.
+    /// Returns the current mode.
     pub fn mode(&self) -> Mode {
         *self.mode.borrow()
     }
@@ -135,7 +135,7 @@ async fn pump(
         let Ok(1..) = read else { return };
         let heard = &bytes[..read.unwrap()];
         hear(heard);
-        // What is on the wire when it falls silent is lost with the connection; it is carried when the wire speaks again.
+        // Data that arrives while silent is held back, and forwarded if the proxy passes again.
         let passes = modes.wait_for(|mode| *mode != Mode::Silent).await.map(|mode| *mode != Mode::Cut);
         if !matches!(passes, Ok(true)) || to.write_all(heard).await.is_err() {
             return;

@@ -1,4 +1,4 @@
-//! Counts the statements that the registry sends to its database.
+//! Records the statements that the registry sends to its database.
 //!
 //! The driver logs each of them. One subscriber receives all, and records those of threads that ask for it. The runtime of a test
 //! has one thread, so that a test records its own statements only.

@@ -1,11 +1,11 @@
-//! One row of a roster, before it is judged.
+//! A row of a roster before it is judged.
 
 use serde::{Deserialize, Serialize};
 
 use crate::cell;
 use crate::problem::Problem;
 
-/// One row as the source has it: text, however a spreadsheet wrote it.
+/// A row as text, as in the source.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
@@ -15,7 +15,7 @@ pub struct Row {
     pub service_number: String,
     /// NAMA.
     pub full_name: String,
-    /// TEMPAT LAHIR. Rosters have it; it is not kept.
+    /// TEMPAT LAHIR. Accepted because rosters have it; not stored.
     pub birth_place: Option<String>,
     /// TANGGAL LAHIR.
     pub birth_date: String,
@@ -31,17 +31,17 @@ pub struct Row {
     pub starts_on: Option<String>,
     /// NO HP.
     pub phone: Option<String>,
-    /// STATUS KEPEGAWAIAN, where a file says of each row what it says of all. Not kept.
+    /// STATUS KEPEGAWAIAN, if the file has it. Compared with the category of the batch; not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// Why nothing of the row could be read; then it says nothing else.
+    /// Problem of a row that could not be read at all; the other fields are empty then.
     #[serde(skip)]
     pub fault: Option<Problem>,
 }
 
 redacted_debug!(Row);
 
-/// The fields of a [`Row`], in the order in which [`StagedRow`] names their cells.
+/// The fields of a [`Row`], in the order of the cells of a [`StagedRow`](super::StagedRow).
 pub const FIELDS: [&str; 12] = [
     "nationalId",
     "serviceNumber",
@@ -56,16 +56,16 @@ pub const FIELDS: [&str; 12] = [
     "phone",
     "category",
 ];
-/// So many of them are fields of the API; the others are in files only.
+/// The number of fields that a request has; the others occur in files only.
 const OF_REQUEST: usize = 11;
 
-/// The names of the cells of a row that came in a request.
+/// Returns the names of the cells of a row of a request.
 pub fn fields_of_request() -> Vec<String> {
     FIELDS[..OF_REQUEST].iter().map(|&name| name.to_owned()).collect()
 }
 
 impl Row {
-    /// The fields in which stands what a spreadsheet shows for a formula that failed.
+    /// Returns the fields that hold a spreadsheet error.
     pub(super) fn failed_cells(&self) -> Vec<&'static str> {
         let texts = [
             Some(&self.national_id),

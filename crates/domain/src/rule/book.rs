@@ -1,4 +1,4 @@
-//! All rules together, and the questions that are put to them.
+//! The rulebook: all rules, and the questions that they answer.
 
 use chrono::NaiveDate;
 
@@ -10,51 +10,51 @@ use crate::day::age_on;
 use crate::identity::{RegionCodes, ServiceNumberRules};
 use crate::vocabulary::{ChannelKind, CivilServantCategory, Programme, Segment};
 
-/// All rules, as they stand in the database.
+/// All rules, as loaded from the database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rulebook {
-    /// First digits that an identity number may have.
+    /// Province codes that an identity number may begin with.
     pub regions: RegionCodes,
-    /// What is only recalled about service numbers.
+    /// Parameters of the check of service numbers.
     pub service_number: ServiceNumberRules,
-    /// Words that two names of one person must share at least.
+    /// Minimum number of words that two names of one person share.
     pub minimum_shared_words: usize,
-    /// Programmes.
+    /// Rules of programmes.
     pub programmes: Vec<ProgrammeRule>,
-    /// Civil servants.
+    /// Rules of civil servants.
     pub civil_servants: Vec<CivilServantRule>,
-    /// Ages.
+    /// Age limits.
     pub ages: Vec<AgeRule>,
-    /// Contributions.
+    /// Contribution rates.
     pub contributions: Vec<ContributionRule>,
-    /// Graces.
+    /// Grace periods.
     pub graces: Vec<GraceRule>,
-    /// What licences are given or refused for.
+    /// Rules of licence clearance.
     pub clearances: Vec<ClearanceRule>,
-    /// The licences that can be asked for.
+    /// Licences that can be asked for.
     pub licences: Vec<Citation>,
-    /// Programmes that belong together.
+    /// Combinations of programmes.
     pub combinations: Vec<CombinationRule>,
-    /// Roundings.
+    /// Rules of rounding.
     pub roundings: Vec<RoundingRule>,
-    /// When channels of some kinds can open; a kind without a rule is of every time.
+    /// Periods of channel kinds; a kind without a rule always exists.
     pub channel_kinds: Vec<(ChannelKind, Citation)>,
 }
 
-/// Why somebody cannot enter a programme on a day.
+/// Why a programme cannot be entered on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgrammeRefusal<'a> {
-    /// The programme does not exist yet, or no more; the rule that comes next, if any.
+    /// The programme is not in force; with the rule that comes next, if any.
     NotInForce(Option<&'a ProgrammeRule>),
-    /// It is not open to this segment.
+    /// The programme is not open to the segment.
     NotForSegment(&'a ProgrammeRule),
 }
 
 impl Rulebook {
-    /// Can that programme be entered on that day in that segment?
+    /// Returns the rule by which a programme can be entered on a day in a segment.
     ///
     /// # Errors
-    /// The rule that refuses it.
+    /// The reason why it cannot.
     pub fn programme(
         &self,
         programme: Programme,
@@ -69,23 +69,23 @@ impl Rulebook {
         }
     }
 
-    /// The first day on which anybody could be enrolled in anything: nothing in this registry happened before.
+    /// Returns the first day on which any programme could be entered: no record is older.
     pub fn begins_on(&self) -> Option<NaiveDate> {
         self.programmes.iter().map(|rule| rule.citation.period.from).min()
     }
 
-    /// Can a civil servant of that category be enrolled on that day? `None` where no rule speaks: then not.
+    /// Returns the rule for a category of civil servants on a day. Without a rule nobody of the category can be
+    /// enrolled.
     pub fn civil_servant(&self, category: CivilServantCategory, day: NaiveDate) -> Option<&CivilServantRule> {
         self.civil_servants.iter().find(|r| r.category == category && r.citation.period.holds_on(day))
     }
 
-    /// How long an enrollment of a segment stays active when nothing more is paid after a day; `None` where no rule
-    /// speaks: not at all.
+    /// Returns the grace period after the last paid day. Without a rule there is none.
     pub fn grace(&self, segment: Segment, paid_through: NaiveDate) -> Option<&GraceRule> {
         self.graces.iter().find(|r| r.segment == segment && r.citation.period.holds_on(paid_through))
     }
 
-    /// The rule of age that a person breaks by entering a segment on that day.
+    /// Returns the age limit that a person violates by entering a segment on a day.
     pub fn broken_age_rule(
         &self,
         segment: Segment,
@@ -99,7 +99,7 @@ impl Rulebook {
             .find(|rule| age < rule.minimum || rule.maximum.is_some_and(|maximum| age > maximum))
     }
 
-    /// The rule that programmes of a segment break on that day because one that belongs to them is missing.
+    /// Returns the combination rule that programmes of a segment violate on a day.
     pub fn broken_combination_rule(
         &self,
         programmes: &[Programme],

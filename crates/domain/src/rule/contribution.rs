@@ -1,4 +1,4 @@
-//! What is due each month for what a person is covered for.
+//! Contributions: what is due for an enrollment.
 
 use chrono::NaiveDate;
 
@@ -6,24 +6,24 @@ use super::book::Rulebook;
 use super::{Citation, ContributionRule, Rounding};
 use crate::vocabulary::{Programme, Segment};
 
-/// What is due for one programme, in rupiah.
+/// The contribution due for one programme, in rupiah.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contribution {
     /// The programme.
     pub programme: Programme,
-    /// The employer's part.
+    /// Employer's share.
     pub employer: i64,
-    /// The worker's part.
+    /// Worker's share.
     pub worker: i64,
-    /// Due once for the whole enrollment, and not each month?
+    /// Whether it is due once per enrollment instead of monthly.
     pub is_once: bool,
-    /// The rule that it follows from.
+    /// Source of the rate.
     pub rule: Citation,
 }
 
 impl Rulebook {
-    /// What is due each month, programme by programme, under the rules of that day. A programme without a rule has no
-    /// line; what is due [once](Contribution::is_once) stands among the others.
+    /// Returns the contributions for a monthly wage in rupiah by the rules of a day, in the order of the programmes.
+    /// A programme without a rule has no contribution. One-time amounts are [marked](Contribution::is_once).
     pub fn contributions(
         &self,
         programmes: &[Programme],
@@ -35,7 +35,7 @@ impl Rulebook {
         self.amounts(programmes, segment, risk_class, Some(wage), day)
     }
 
-    /// What is due of somebody whose wage is not known: the amounts that do not depend on it.
+    /// Returns the contributions that do not depend on the wage, for people whose wage is unknown.
     pub fn flat_contributions(
         &self,
         programmes: &[Programme],
@@ -53,7 +53,7 @@ impl Rulebook {
         wage: Option<i64>,
         day: NaiveDate,
     ) -> Vec<Contribution> {
-        // Where two hold, the one that came into force last: a temporary law goes before the one that it suspends.
+        // Of two rules the later one applies: a temporary law precedes the one that it suspends.
         let in_force = |&programme: &Programme| {
             self.contributions
                 .iter()
@@ -82,7 +82,7 @@ impl Rulebook {
             .collect()
     }
 
-    /// Whole rupiah of an exact amount, by the rule of that day; where none speaks to the nearest one, halves up.
+    /// Rounds an exact amount by the rule of a day; without a rule to the nearest rupiah, halves up.
     fn rounded(&self, exact: Exact, day: NaiveDate) -> i64 {
         let rule = self.roundings.iter().find(|rule| rule.citation.period.holds_on(day));
         let (unit, direction) = rule.map_or((1, Rounding::Nearest), |rule| (rule.unit, rule.direction));
@@ -98,13 +98,13 @@ impl Rulebook {
 }
 
 impl ContributionRule {
-    /// Does the amount not depend on the wage?
+    /// Returns whether the amount is independent of the wage.
     fn is_flat(&self) -> bool {
         self.employer_ppm == 0 && self.worker_ppm == 0
     }
 }
 
-/// An amount before it is rounded, in parts of a rupiah.
+/// An exact amount, in fractions of a rupiah.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Exact(i128);
 
@@ -112,7 +112,7 @@ impl Exact {
     const PARTS: i128 = 1_000_000_000_000;
 }
 
-/// A part of a wage and a flat amount, and what a temporary law leaves of both.
+/// Returns a share of a wage plus a fixed amount, after the relief of a temporary law.
 fn due(wage: i64, ppm: i64, flat: i64, multiplier_ppm: i64) -> Exact {
     let whole = i128::from(wage) * i128::from(ppm) + i128::from(flat) * 1_000_000;
     Exact(whole * i128::from(multiplier_ppm))
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_temporary_law_goes_before_the_one_that_it_suspends_and_only_while_it_lasts() {
+    fn a_temporary_law_precedes_the_suspended_one_while_it_lasts() {
         let mut relief = rate(Programme::WorkAccident, Some(1), 2400);
         relief.multiplier_ppm = 10_000;
         relief.citation.period = Period { from: day("2020-08-01"), until: Some(day("2021-01-31")) };

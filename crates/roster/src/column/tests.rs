@@ -1,11 +1,14 @@
 use domain::onboarding::Row;
 
+use strum::VariantArray as _;
+
 use super::*;
 
 #[test]
 fn each_name_means_one_column_and_is_written_as_it_is_looked_up() {
-    let fallbacks = Column::ALL.iter().flat_map(|column| column.fallback_names().split_whitespace());
-    let names: Vec<&str> = Column::ALL.iter().flat_map(|column| column.names()).chain(fallbacks).collect();
+    let fallbacks = Column::VARIANTS.iter().flat_map(|column| column.fallback_names().split_whitespace());
+    let names: Vec<&str> =
+        Column::VARIANTS.iter().flat_map(|column| column.names()).chain(fallbacks).collect();
     for name in &names {
         assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
         assert!(name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
@@ -14,8 +17,8 @@ fn each_name_means_one_column_and_is_written_as_it_is_looked_up() {
 
 #[test]
 fn every_name_is_found_however_it_is_written() {
-    for &column in Column::ALL {
-        assert_eq!(Column::of(column.as_str()), Some(column));
+    for &column in Column::VARIANTS {
+        assert_eq!(Column::of(column.into()), Some(column));
         for name in column.names() {
             let spread: String = name.chars().flat_map(|c| [c, '_']).collect();
             for written in [name.to_string(), name.to_uppercase(), spread, format!(" {name}. ")] {
@@ -93,7 +96,7 @@ fn the_names_of_the_api_are_known() {
     let row = serde_json::to_value(row).unwrap();
     let known: Vec<_> = row.as_object().unwrap().keys().map(|name| Column::of(name)).collect();
     assert!(known.iter().all(Option::is_some), "{known:?}");
-    assert_eq!(known.len(), Column::ALL.iter().filter(|column| column.is_read()).count());
+    assert_eq!(known.len(), Column::VARIANTS.iter().filter(|column| column.is_read()).count());
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Decodes text files to UTF-8, chunk by chunk.
 //!
 //! The encoding is detected before the first row is read and holds for the whole file. A byte order mark decides it.
-//! Without one, the first letter beyond ASCII does: if it is well-formed UTF-8, the file is UTF-8, otherwise
-//! Windows-1252, the default of many spreadsheets. Malformed text further down is an error and is never replaced,
-//! because a guessed letter would change a name. In Windows-1252 every byte is a letter, so letters of UTF-8 are looked
-//! for there (`Ã©` for `é`): a file that was concatenated from both encodings is refused at the first such line.
+//! Without one, a NUL next to the first letter means UTF-16. Otherwise the first letter beyond ASCII decides: if it is
+//! well-formed UTF-8, the file is UTF-8, and if not, Windows-1252, the default of many spreadsheets.
+//!
+//! Malformed text further down is an error and is never replaced, because a guessed letter would change a name. In
+//! Windows-1252 every byte is a letter, so letters of UTF-8 are looked for there (`Ã©` for `é`): a file that was
+//! concatenated from both encodings is refused at the first such line.
 
 use std::io::{self, SeekFrom};
 
-use encoding_rs::{DecoderResult, Encoding, UTF_8, WINDOWS_1252};
+use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use crate::reader::Source;
 
@@ -58,6 +60,12 @@ pub(super) fn encoding_of(source: &mut dyn Source) -> io::Result<&'static Encodi
     let mut length = fill(source, &mut chunk)?;
     if let Some((encoding, _)) = Encoding::for_bom(&chunk[..length]) {
         return Ok(encoding);
+    }
+    // The first letter of a header is of ASCII: half of its UTF-16 is zero.
+    match &chunk[..length] {
+        [1..=0xFF, 0, ..] => return Ok(UTF_16LE),
+        [0, 1..=0xFF, ..] => return Ok(UTF_16BE),
+        _ => {}
     }
     loop {
         let at = Encoding::ascii_valid_up_to(&chunk[..length]);

@@ -81,12 +81,27 @@ fn files_of_other_formats_are_named() {
         (&b"PK\x03\x04\x14\0"[..], "workbook"),
         (b"\xD0\xCF\x11\xE0\xA1\xB1", "XLS"),
         (b"\x1F\x8B\x08", "gzip"),
-        (b"N\0I\0K\0", "UTF-16"),
+        (b"\0\0", "not text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "PNG"),
+        (b"\xFF\xD8\xFF\xE0", "JPEG"),
         (b"%PDF-1.4", "PDF"),
         (b"<html>", "HTML"),
     ] {
         let problem = refused(bytes).problem();
         assert!(problem.message.contains(what), "{problem:?}");
         assert!(problem.hint.is_some());
+    }
+}
+
+#[test]
+fn utf_16_with_tabs_is_read_with_and_without_its_mark() {
+    // “Unicode text” of Excel, and what other programs make of it.
+    let text = format!("{}\r\n1\t2\tRenée\tx\tP\r\n", NEEDED.replace(',', "\t"));
+    let (little, big): (Vec<u8>, Vec<u8>) = (
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+    );
+    for bytes in [&b"\xFF\xFE"[..], b""].map(|mark| [mark, &little].concat()).into_iter().chain([big]) {
+        assert_eq!(names(&read(bytes).unwrap()), ["Renée"]);
     }
 }

@@ -220,3 +220,95 @@ fn two_stray_quotation_marks_do_not_merge_two_people() {
     let error = refused(format!("{NEEDED}\n1,2,\"Ani,x,P\n3,4,\"Budi,x,L\n5,6,Cici,x,P\n"));
     assert!(matches!(error, RosterError::OpenQuote { line: 2 }), "{error}");
 }
+
+#[test]
+fn a_first_line_may_announce_the_separator() {
+    for (separator, encoding) in [(";", 0), (",", 1), ("\t", 2), ("^", 0)] {
+        let file = format!("SEP={separator}\r\n{NEEDED}\r\n1,2,Ani,x,P\r\n").replace(',', separator);
+        let roster = read(encoded(&file, encoding)).unwrap();
+        assert_eq!((names(&roster), &roster.lines), (vec!["Ani"], &vec![3]), "{separator}");
+    }
+    assert_eq!(names(&roster(&format!("\"sep=,\"\n{NEEDED}\n1,2,Ani,x,P\n"))), ["Ani"]);
+}
+
+#[test]
+fn signatures_below_the_table_are_left_out_with_a_warning() {
+    let header = "NO,NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,UNIT KERJA";
+    for signatures in [
+        [
+            ",,,,,,\"Palembang, 1 Oktober 2014\"",
+            ",,,Kepala Dinas,,,",
+            ",,,Drs. Fulan,,,",
+            ",,,NIP. 196501011990031001,,,",
+        ],
+        [
+            ",Mengetahui,,,Yang membuat,,",
+            ",Kepala Bagian,,,Staf,,",
+            ",Fulan,,,Fulanah,,",
+            ",NIP 196501011990031001,,,,,",
+        ],
+        [
+            ",,,,\"Palembang,     Nopember 2014\",,",
+            ",,,,PLT. SEKRETARIS,,",
+            ",,,,(              ),,",
+            ",,,,Fulan,,",
+        ],
+    ] {
+        let (names, warnings) =
+            left_out(&format!("{header}\n1,1,2,Ani,x,P,\n,,,,,,\n{}\n", signatures.join("\n")));
+        assert_eq!(names, ["Ani"], "{signatures:?}");
+        assert_eq!(warnings, ["Lines that are not people were left out (4): 4, 5, 6, 7."], "{signatures:?}");
+    }
+}
+
+#[test]
+fn people_below_a_signature_are_read() {
+    let header = "NO,NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,UNIT KERJA";
+    for person in
+        ["2,,,Budi,,,", ",1671010208850001,,,,,", ",,,Budi,02/08/1985,L,", "2,,,\"Kepala, 1 Mei 2014\",,,"]
+    {
+        let rows = format!("1,1,2,Ani,x,P,\n,Mengetahui,,,,,\n{person}\n");
+        assert_eq!(left_out(&format!("{header}\n{rows}")).0.len(), 2, "{person}");
+    }
+    let born = "1,1671010208850001,,Ani,\"Palembang, 25 Oktober 1985\",P,";
+    assert_eq!(
+        left_out(&format!("{header}\n{born}\n{born}\n")).0.len(),
+        2,
+        "it says where somebody was born"
+    );
+}
+
+#[test]
+fn a_name_over_two_columns_is_joined_and_other_columns_without_a_name_are_reported() {
+    let (names, warnings) = left_out(
+        "NIK,NIP,NAMA,,,TGL LAHIR,,L/P\n1,2,Nur,Ayu,Sari,x,,P\n3,4,Budi,,,x,cek,L\n5,6,\"Cici\",,S.E.,x,,P\n",
+    );
+    assert_eq!(names, ["Nur Ayu Sari", "Budi", "Cici S.E."]);
+    assert_eq!(
+        warnings,
+        [
+            "NAMA has a second column without a name. Its cells were joined to the names (2): 2, 4.",
+            "Cells under column G, which has no name, were left out (1): 3."
+        ]
+    );
+    let (names, warnings) = left_out("NIK,NIP,TGL LAHIR,L/P,NAMA,\n1,2,x,P,Nur,cek\n");
+    assert_eq!(
+        (names, warnings.len()),
+        (vec!["Nur".to_owned()], 1),
+        "right of the last column there are notes"
+    );
+}
+
+#[test]
+fn only_staff_who_are_not_civil_servants_have_no_column_for_the_service_number() {
+    use domain::enrollment::CivilServantCategory::{Cpns, NonAsn, Pns, Pppk};
+    let file = "NIK,NAMA,TANGGAL LAHIR,JENIS KELAMIN\n1,Ani,x,P\n";
+    for category in [Pns, Cpns, Pppk] {
+        let error = open_for(category, Cursor::new(file), &Limits::default()).err().unwrap();
+        assert_eq!(error.to_string(), "The header lacks NIP.");
+    }
+    let mut roster = open_for(NonAsn, Cursor::new(file), &Limits::default()).unwrap();
+    let row = roster.next().unwrap().unwrap().row;
+    assert_eq!((row.full_name.as_str(), row.service_number.as_str()), ("Ani", ""));
+    assert_eq!(self::roster(&format!("{NEEDED}\n1,-,Ani,x,P\n")).rows[0].service_number, "");
+}

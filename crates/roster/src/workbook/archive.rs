@@ -1,21 +1,24 @@
-//! The zip archive that a workbook is, with a bound on everything that it says about itself.
+//! The zip archive of a workbook, with a limit on everything that it declares.
 //!
-//! Not the crate `zip`: it lists as many parts as a file claims to have before anybody can say stop. Here the list is
-//! short or refused, a declared size is never believed, and what a part unpacks to is counted as it is read.
+//! `zip` reads the directory, Zip64 included, one entry at a time. This module limits how much of a file the directory
+//! takes, does not trust declared sizes, counts bytes while a part is unpacked, and compares the checksum at its end:
+//! a flipped bit could change an identity number in silence.
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take};
 
+use flate2::Crc;
 use flate2::read::DeflateDecoder;
+use zip::CompressionMethod;
+use zip::read::{Config, HasZipMetadata as _, ZipFileEntry};
+use zip::unstable::read::ZipIterable;
 
 use crate::RosterError;
 use crate::reader::Source;
 
 /// Parts of an archive, at most. An ordinary workbook has fifteen.
 const PARTS: usize = 2_000;
-/// Bytes of the list of parts, at most.
-const LIST: usize = 1 << 20;
-/// Bytes of the end of an archive: what stands there, and a comment of any length.
-const END: u64 = 22 + 0xFFFF;
+/// Bytes that are read to find and list the parts, at most.
+const DIRECTORY: usize = 2 << 20;
 
 /// An archive and the list of its parts.
 pub(super) struct Archive {
@@ -23,43 +26,28 @@ pub(super) struct Archive {
     parts: Vec<Part>,
 }
 
-/// Where a part is.
-#[derive(Clone, Debug)]
 struct Part {
     name: String,
-    header: u64,
-    packed: u64,
-    method: u16,
-    is_encrypted: bool,
+    entry: ZipFileEntry<'static>,
 }
 
 impl Archive {
     /// Reads the list of parts.
     pub(super) fn open(mut source: Box<dyn Source>) -> Result<Self, RosterError> {
-        let length = source.seek(SeekFrom::End(0))?;
-        source.seek(SeekFrom::Start(length.saturating_sub(END)))?;
-        let mut end = Vec::new();
-        (&mut source).take(END).read_to_end(&mut end)?;
-        let is_end = |at: &usize| {
-            end[*at..].starts_with(b"PK\x05\x06")
-                && number::<2>(&end, at + 20) == Some((end.len() - at).saturating_sub(22) as u64)
-        };
-        let at = (0..end.len()).rev().find(is_end).ok_or(damaged("its end is missing"))?;
-        let fields = (number::<2>(&end, at + 10), number::<4>(&end, at + 12), number::<4>(&end, at + 16));
-        let (Some(count), Some(size), Some(from)) = fields else { return Err(damaged("its end is missing")) };
-        if count > PARTS as u64 || size > LIST as u64 {
+        let metered = Metered { source: &mut *source, left: DIRECTORY };
+        let config = Config { archive_offset: zip::read::ArchiveOffset::Known(0) };
+        let mut directory =
+            ZipIterable::try_new(metered, config).map_err(|_| damaged("its end is missing"))?;
+        if directory.len() > PARTS {
             return Err(damaged("it has far too many parts"));
         }
-        let mut list = Vec::new();
-        source.seek(SeekFrom::Start(from))?;
-        (&mut source).take(size).read_to_end(&mut list)?;
-        let mut parts = Vec::new();
-        let mut rest = &list[..];
-        for _ in 0..count {
-            let (part, after) = listed(rest).ok_or(damaged("the list of its parts is broken"))?;
-            parts.push(part);
-            rest = after;
-        }
+        let entries = directory.files().map_err(|_| damaged("the list of its parts is broken"))?;
+        let parts = entries.map(|entry| {
+            let entry = entry.map_err(|_| damaged("the list of its parts is broken"))?;
+            let name = String::from_utf8_lossy(entry.name_raw()).replace('\\', "/");
+            Ok(Part { name, entry })
+        });
+        let parts = parts.collect::<Result<_, RosterError>>()?;
         Ok(Self { source, parts })
     }
 
@@ -73,58 +61,59 @@ impl Archive {
         name: &str,
         limit: u64,
     ) -> Result<Unpacked<&mut (dyn Source + 'static)>, RosterError> {
-        let part = self.find(name)?.clone();
-        Unpacked::open(&mut *self.source, &part, limit)
+        let at = self.find(name)?;
+        Unpacked::open(&mut *self.source, &self.parts[at].entry, limit)
     }
 
     /// Opens the last part that is read.
     pub(super) fn into_part(self, name: &str, limit: u64) -> Result<Unpacked<Box<dyn Source>>, RosterError> {
-        let part = self.find(name)?.clone();
-        Unpacked::open(self.source, &part, limit)
+        let at = self.find(name)?;
+        Unpacked::open(self.source, &self.parts[at].entry, limit)
     }
 
-    fn find(&self, name: &str) -> Result<&Part, RosterError> {
-        let part = self.parts.iter().find(|part| part.name.eq_ignore_ascii_case(name));
-        part.ok_or(damaged("a part of it is missing"))
+    fn find(&self, name: &str) -> Result<usize, RosterError> {
+        let at = self.parts.iter().position(|part| part.name.eq_ignore_ascii_case(name));
+        at.ok_or(damaged("a part of it is missing"))
     }
 }
 
-/// Reads a part in the list, and what follows it.
-fn listed(list: &[u8]) -> Option<(Part, &[u8])> {
-    if !list.starts_with(b"PK\x01\x02") {
-        return None;
-    }
-    let field = |at| number::<2>(list, at);
-    let (name, extra, comment) = (field(28)?, field(30)?, field(32)?);
-    let name_end = 46 + usize::try_from(name).ok()?;
-    let end = name_end + usize::try_from(extra + comment).ok()?;
-    let part = Part {
-        name: String::from_utf8_lossy(list.get(46..name_end)?).replace('\\', "/"),
-        header: number::<4>(list, 42)?,
-        packed: number::<4>(list, 20)?,
-        method: u16::try_from(field(10)?).ok()?,
-        is_encrypted: field(8)? & 1 == 1,
-    };
-    Some((part, list.get(end..)?))
+/// A source that ends with an error after a number of bytes.
+struct Metered<'a> {
+    source: &'a mut dyn Source,
+    left: usize,
 }
 
-/// A number of so many bytes.
-fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
-    let bytes = bytes.get(at..at + N)?;
-    Some(bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+impl Read for Metered<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let most = buf.len().min(self.left);
+        if most == 0 && !buf.is_empty() {
+            return Err(io::Error::other("the directory is too long"));
+        }
+        let length = self.source.read(&mut buf[..most])?;
+        self.left -= length;
+        Ok(length)
+    }
+}
+
+impl Seek for Metered<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.source.seek(to)
+    }
 }
 
 pub(super) const fn damaged(what: &'static str) -> RosterError {
     RosterError::Damaged { what }
 }
 
-/// A part being unpacked, for a reader that looks for marks in it.
+/// A part that is being unpacked.
 pub(super) struct Unpacked<S: Read> {
     bytes: BufReader<Packed<S>>,
-    /// Bytes that it may still have.
+    /// Bytes that the part may still have.
     left: u64,
-    /// Bytes that may still pass before the reader has found a mark.
+    /// Bytes that may still be read before [`Unpacked::allow`] is called again.
     allowance: usize,
+    checksum: Crc,
+    expected_checksum: u32,
 }
 
 enum Packed<S: Read> {
@@ -137,38 +126,41 @@ enum Packed<S: Read> {
 pub(super) enum Excess {
     #[error("the part is too large")]
     Part,
-    #[error("there are no marks in the part")]
+    #[error("an element of the part is too large")]
     Allowance,
+    #[error("the checksum of the part differs")]
+    Checksum,
 }
 
 impl<S: Read + Seek> Unpacked<S> {
-    fn open(mut source: S, part: &Part, limit: u64) -> Result<Self, RosterError> {
-        if part.is_encrypted {
+    fn open(mut source: S, entry: &ZipFileEntry<'static>, limit: u64) -> Result<Self, RosterError> {
+        if entry.encrypted() {
             return Err(RosterError::Format {
                 what: "protected by a password",
                 hint: "Save it without a password, or as “CSV UTF-8”.",
             });
         }
-        source.seek(SeekFrom::Start(part.header))?;
-        let mut header = [0; 30];
-        source.read_exact(&mut header).map_err(|_| damaged("a part of it is cut off"))?;
-        if !header.starts_with(b"PK\x03\x04") {
-            return Err(damaged("a part of it is not where it should be"));
-        }
-        let [name, extra] = [26, 28].map(|at| number::<2>(&header, at).unwrap_or_default());
-        source.seek(SeekFrom::Start(part.header + 30 + name + extra))?;
-        let packed = source.take(part.packed);
-        let packed = match part.method {
-            0 => Packed::Stored(packed),
-            8 => Packed::Deflated(DeflateDecoder::new(packed)),
+        let start = entry.get_metadata().data_start(&mut source);
+        let start = start.map_err(|_| damaged("a part of it is not where it should be"))?;
+        source.seek(SeekFrom::Start(start))?;
+        let packed = source.take(entry.compressed_size());
+        let packed = match entry.compression() {
+            CompressionMethod::Stored => Packed::Stored(packed),
+            CompressionMethod::Deflated => Packed::Deflated(DeflateDecoder::new(packed)),
             _ => return Err(damaged("it is packed in a way that workbooks are not")),
         };
-        Ok(Self { bytes: BufReader::with_capacity(32 << 10, packed), left: limit, allowance: 0 })
+        Ok(Self {
+            bytes: BufReader::with_capacity(32 << 10, packed),
+            left: limit,
+            allowance: 0,
+            checksum: Crc::new(),
+            expected_checksum: entry.crc32(),
+        })
     }
 }
 
 impl<S: Read> Unpacked<S> {
-    /// Lets so many bytes pass before the next mark.
+    /// Allows this many bytes to be read until the next call.
     pub(super) fn allow(&mut self, bytes: usize) {
         self.allowance = bytes;
     }
@@ -195,7 +187,10 @@ impl<S: Read> BufRead for Unpacked<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let bytes = self.bytes.fill_buf()?;
         if bytes.is_empty() {
-            return Ok(bytes);
+            return match self.checksum.sum() == self.expected_checksum {
+                true => Ok(bytes),
+                false => Err(io::Error::other(Excess::Checksum)),
+            };
         }
         let most = self.allowance.min(usize::try_from(self.left).unwrap_or(usize::MAX));
         if most == 0 {
@@ -205,6 +200,7 @@ impl<S: Read> BufRead for Unpacked<S> {
     }
 
     fn consume(&mut self, bytes: usize) {
+        self.checksum.update(&self.bytes.buffer()[..bytes]);
         self.left -= bytes as u64;
         self.allowance -= bytes;
         self.bytes.consume(bytes);

@@ -1,23 +1,25 @@
-//! The texts that the cells of a workbook share: all that has to be held in memory, packed closely.
+//! The texts that the cells of a workbook share. All of them have to be in memory, so they are packed closely.
 
 use std::io::Read;
 
 use super::xml::{Mark, Name, Xml, XmlError};
 use crate::RosterError;
 
-/// Bytes of all texts, at most, and how many there are. It is enough for the rosters of 200,000 people.
+/// Bytes of all texts, at most: enough for rosters of 200,000 people.
 const BYTES: usize = 16 << 20;
+/// Texts, at most. The number that the file declares is not used.
 const COUNT: usize = 2 << 20;
 
-/// Texts by their number.
+/// The shared texts, by their number.
 #[derive(Default)]
 pub(super) struct SharedStrings {
     text: String,
+    /// Where each text ends in `text`.
     ends: Vec<u32>,
 }
 
 impl SharedStrings {
-    /// Reads them all.
+    /// Reads all texts.
     pub(super) fn read<S: Read>(xml: &mut Xml<S>) -> Result<Self, RosterError> {
         let mut texts = Self::default();
         let (mut is_text, mut phonetic) = (false, false);
@@ -25,7 +27,7 @@ impl SharedStrings {
             match xml.next().map_err(XmlError::refusal)? {
                 Mark::Begin(mark) => match Name::of(mark.local_name().as_ref()) {
                     Name::Text => is_text = true,
-                    // How a text is pronounced, beside it.
+                    // The pronunciation of a text is not part of it.
                     Name::Phonetic => phonetic = true,
                     _ => {}
                 },
@@ -48,7 +50,7 @@ impl SharedStrings {
         self.ends.push(u32::try_from(self.text.len()).expect("it is shorter than its limit"));
     }
 
-    /// The text of a number.
+    /// Returns the text with a number.
     pub(super) fn get(&self, number: usize) -> Option<&str> {
         let to = *self.ends.get(number)?;
         let from = number.checked_sub(1).map_or(0, |before| self.ends[before]);
