@@ -4,10 +4,16 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
+/// The levels where `RUST_LOG` names none.
+const LEVELS: &str = "info,sqlx=warn";
+
 /// Starts logging with the levels of `RUST_LOG`. The default is `info`, and `warn` for the database driver. With `json`, each
 /// line is a JSON object.
 pub fn start(json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let wanted = std::env::var("RUST_LOG").ok().filter(|levels| !levels.is_empty());
+    let filter = wanted.as_deref().map(EnvFilter::try_new).transpose();
+    let is_wrong = filter.is_err();
+    let filter = filter.ok().flatten().unwrap_or_else(|| EnvFilter::new(LEVELS));
     // At `debug`, the driver logs the text of statements, without their values.
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -18,6 +24,9 @@ pub fn start(json: bool) {
         subscriber.json().init();
     } else {
         subscriber.compact().init();
+    }
+    if is_wrong {
+        tracing::warn!("RUST_LOG cannot be read, and {LEVELS} is used; write it as info,sqlx=warn");
     }
     // The message of a panic may hold personal data; its location does not.
     std::panic::set_hook(Box::new(|panic| {
