@@ -77,7 +77,7 @@ pub enum Severity {
 pub enum UserErrorCode {
     /// A required value is empty or missing.
     Required,
-    /// The value cannot be parsed, or contains invisible characters.
+    /// The value cannot be parsed, or contains control characters.
     InvalidFormat,
     /// The value is too small, too large, too early, too late or too long.
     OutOfRange,
@@ -85,7 +85,7 @@ pub enum UserErrorCode {
     NotFound,
     /// The value contradicts the registry's data or another part of the input.
     Conflict,
-    /// It exists, but is outside your scope. The hint says what your scope is.
+    /// It exists, but is outside your scope. The message says what your scope is.
     OutOfScope,
     /// The idempotency key was used with another input. Nothing was changed.
     IdempotencyKeyReused,

@@ -132,7 +132,7 @@ fn answer(headers: &HeaderMap, verified: Verified) -> Response {
         return (HEADERS, Json(verified)).into_response();
     }
     let language = language::accepted(headers);
-    let content_language = [(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()))];
+    let content_language = [(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.into()))];
     (HEADERS, content_language, Html(page(language, &verified))).into_response()
 }
 

@@ -163,7 +163,7 @@ impl FileRequest {
         let mut response = (status, Json(json!({ "errors": self.translated(problems) }))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.into()));
         response
     }
 

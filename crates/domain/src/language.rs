@@ -1,6 +1,15 @@
-//! The languages that the registry speaks to people. Codes, names and paths are the same in both.
+//! The languages of messages. Codes, names and paths are the same in both.
 
-closed_list! {
-    /// What a sentence is written in.
-    Language { English = "en", Indonesian = "id" }
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+/// A language of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+pub enum Language {
+    /// English, the language of the particulars.
+    #[strum(serialize = "en")]
+    English,
+    /// Indonesian.
+    #[strum(serialize = "id")]
+    Indonesian,
 }

@@ -65,15 +65,8 @@ pub enum BadManifest {
 
 /// Reads 64 hexadecimal digits, with or without `sha256:` before them.
 pub fn read_hash(text: &str) -> Option<Hash> {
-    let digits = text.strip_prefix("sha256:").unwrap_or(text).as_bytes();
     let mut hash = Hash::default();
-    if digits.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in hash.iter_mut().zip(digits.chunks(2)) {
-        let [high, low] = [pair[0], pair[1]].map(|digit| char::from(digit).to_digit(16));
-        *byte = u8::try_from(high? << 4 | low?).ok()?;
-    }
+    hex::decode_to_slice(text.strip_prefix("sha256:").unwrap_or(text), &mut hash).ok()?;
     Some(hash)
 }
 
@@ -310,7 +303,7 @@ mod tests {
         let catalogue = Catalogue::new(&schema.sdl(), pages, &[Rules::NONE]).unwrap();
         let read = async |texts: &[&str]| {
             let names = texts.iter().map(|text| {
-                let name: String = hash_of(text).iter().map(|byte| format!("{byte:02x}")).collect();
+                let name = hex::encode(hash_of(text));
                 (name, *text)
             });
             let json = serde_json::to_vec(&names.collect::<HashMap<_, _>>()).unwrap();

@@ -81,7 +81,7 @@ pub(super) async fn download(
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
         (header::CONTENT_DISPOSITION, name),
-        (header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str())),
+        (header::CONTENT_LANGUAGE, HeaderValue::from_static(language.into())),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     (headers, Body::from_stream(pieces)).into_response()
