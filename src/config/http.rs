@@ -9,12 +9,15 @@ use anyhow::{Context as _, bail};
 use clap::{ArgAction, Args};
 
 use super::{Environment, RosterLimits};
-use crate::http::documents::StoredDocuments;
-use crate::http::guard::Limits;
-use crate::http::origin::Origins;
-use crate::http::settings::{
-    Admission, Connections, Cost, Documents, Settings, Sockets, Upload, Verification,
-};
+use graphql_front::admission::Admission;
+use graphql_front::cost::Cost;
+use graphql_front::documents::{Documents, StoredDocuments};
+use graphql_front::guard::Limits;
+use graphql_front::origin::Origins;
+use graphql_front::settings::Sockets;
+
+use crate::graphql::rights::CATALOGUE;
+use crate::http::settings::{Connections, Settings, Upload, Verification};
 
 /// How much the front http takes.
 #[derive(Args, Clone, Debug)]
@@ -180,8 +183,7 @@ impl HttpSettings {
     /// One does not make sense, or the stored documents cannot be served.
     pub async fn settings(&self, environment: Environment) -> anyhow::Result<Settings> {
         let limits = self.limits(environment)?;
-        Ok(Settings {
-            connections: self.connections()?,
+        let graphql = graphql_front::Settings {
             max_body_bytes: within(
                 "REGISTRY_MAX_BODY",
                 self.max_body,
@@ -193,12 +195,16 @@ impl HttpSettings {
             mutation_deadline: seconds("REGISTRY_MUTATION_TIMEOUT", self.mutation_timeout, 1..=600)?,
             cost: self.cost()?,
             admission: self.admission()?,
-            verification: self.verification()?,
             sockets: self.sockets()?,
-            upload: self.upload()?,
             origins: self.origins()?,
             documents: self.documents(&limits).await?,
             limits,
+        };
+        Ok(Settings {
+            connections: self.connections()?,
+            graphql,
+            verification: self.verification()?,
+            upload: self.upload()?,
         })
     }
 
@@ -206,7 +212,7 @@ impl HttpSettings {
         Ok(Connections {
             maximum: within("REGISTRY_MAX_CONNECTIONS", self.max_connections, 1..=100_000, "")?,
             head_deadline: seconds("REGISTRY_HEAD_TIMEOUT", self.head_timeout, 1..=60)?,
-            ..Settings::default().connections
+            ..Connections::default()
         })
     }
 
@@ -270,7 +276,7 @@ impl HttpSettings {
             )?,
             operations: within("REGISTRY_MAX_SOCKET_OPERATIONS", self.max_socket_operations, 1..=1_000, "")?,
             init_deadline: seconds("REGISTRY_SOCKET_INIT_TIMEOUT", self.socket_init_timeout, 1..=60)?,
-            ..Settings::default().sockets
+            ..Sockets::default()
         })
     }
 
@@ -310,7 +316,7 @@ impl HttpSettings {
             Some(path) => {
                 let json =
                     std::fs::read(path).context("REGISTRY_STORED_DOCUMENTS: the file cannot be read")?;
-                let read = StoredDocuments::read(&json, &crate::graphql::schema(), limits).await;
+                let read = StoredDocuments::read(&json, &crate::graphql::schema(), &CATALOGUE, limits).await;
                 Some(Arc::new(read.context("REGISTRY_STORED_DOCUMENTS")?))
             }
         };
@@ -318,7 +324,7 @@ impl HttpSettings {
             stored,
             stored_only: self.stored_documents_only,
             automatic: within("REGISTRY_AUTOMATIC_DOCUMENTS", self.automatic_documents, 0..=10_000, "")?,
-            ..Settings::default().documents
+            ..Documents::default()
         })
     }
 }
@@ -355,7 +361,7 @@ mod tests {
             (&["--introspection", "true"], Production, true),
             (&["--introspection", "false"], Development, false),
         ] {
-            let limits = settings(arguments, environment).await.unwrap().limits;
+            let limits = settings(arguments, environment).await.unwrap().graphql.limits;
             assert_eq!(limits.introspection, told, "{arguments:?} {environment:?}");
         }
     }

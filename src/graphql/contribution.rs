@@ -1,11 +1,13 @@
 //! Contributions: what is due and by which rule, and what was paid.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use graphql_front::catalogue::Rules;
 
 use super::context::{caller, request};
 use super::enrollment::{Programme, read_id};
 use super::error::FieldError;
 use super::node_id::{association_id, employer_id, enrollment_id};
+use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah};
 use crate::actions::record_contributions::{self as action, record_contributions};
@@ -149,3 +151,12 @@ fn read(input: RecordContributionsInput) -> Result<action::Input, Vec<Problem>> 
         Err(problems)
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadPersonalData, &["Contribution"]),
+        (Operation::RecordContributions, &["Mutation.recordContributions", "RecordContributionsPayload"]),
+    ],
+    rules: Rules { lists: &[("Contribution", 20)], bulk: &["Mutation.recordContributions"], ..Rules::NONE },
+};

@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
+use graphql_front::catalogue::Rules;
 
 pub use self::follow::CoverageSubscription;
 use super::channel::ChannelKind;
 use super::context::{Caller, caller};
 use super::enrollment::Segment;
 use super::error::FieldError;
+use super::noun::Noun;
 use super::participant::{ParticipantCounts, all_of, province_of};
+use super::province::PROVINCES;
 use super::province::Province;
 use super::scalar::{Date, int};
 use super::target::{ReportedFigure, Target};
@@ -24,6 +27,7 @@ use domain::access::Operation;
 use domain::agreement::AgreementStatus;
 use domain::channel as domain_channel;
 use domain::count::{Standing, WorkerGroup};
+use domain::coverage::LONGEST_CURVE;
 use domain::coverage::is_too_long;
 use domain::enrollment as domain_enrollment;
 use domain::participant::ParticipantStatus;
@@ -405,3 +409,33 @@ impl CoverageQuery {
         Coverage::read(caller, Question::read(caller, filter_by.unwrap_or_default())?).await
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadFigures, &["ParticipantCounts"]),
+        (
+            Operation::ReadCoverage,
+            &[
+                "Query.coverage",
+                "Subscription.coverage",
+                "Coverage",
+                "ProvinceCoverage",
+                "SegmentCoverage",
+                "ChannelKindCoverage",
+                "CoveragePoint",
+            ],
+        ),
+        (Operation::ReadReference, &["ReportedFigure"]),
+    ],
+    rules: Rules {
+        lists: &[
+            ("ProvinceCoverage", PROVINCES),
+            ("SegmentCoverage", 20),
+            ("ChannelKindCoverage", 20),
+            ("CoveragePoint", 12 * LONGEST_CURVE as usize + 1),
+            ("ReportedFigure", 100),
+        ],
+        ..Rules::NONE
+    },
+};

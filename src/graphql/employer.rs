@@ -1,6 +1,7 @@
 //! Employers.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result, SimpleObject};
+use graphql_front::catalogue::Rules;
 
 use super::connection::{PageArguments, Total};
 use super::context::{Caller, caller, request};
@@ -8,6 +9,7 @@ use super::enrollment::read_id;
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::{NodeId, employer_id};
+use super::noun::Noun;
 use super::participant::{
     OrderDirection, ParticipantConnection, ParticipantCounts, ParticipantFilter, all_of, people_of,
     province_of, words_of,
@@ -459,3 +461,32 @@ impl EmployerMutation {
         Ok(CloseEmployerPayload { employer, ended: int(ended), errors })
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (
+            Operation::ReadPayers,
+            &[
+                "Query.employer",
+                "Query.employers",
+                "Province.employers",
+                "Employer",
+                "EmployerConnection",
+                "EmployerEdge",
+            ],
+        ),
+        (Operation::ReadFigures, &["Employer.counts"]),
+        (Operation::DeclareHeadcounts, &["Mutation.declareHeadcount", "DeclareHeadcountPayload"]),
+        (
+            Operation::RegisterPayers,
+            &[
+                "Mutation.closeEmployer",
+                "CloseEmployerPayload",
+                "Mutation.registerEmployer",
+                "RegisterEmployerPayload",
+            ],
+        ),
+    ],
+    rules: Rules { bulk: &["Mutation.closeEmployer"], ..Rules::NONE },
+};

@@ -1,6 +1,7 @@
 //! Enrollments: reading them, and enrolling a person.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use graphql_front::catalogue::Rules;
 
 use super::association::Association;
 use super::channel::Channel;
@@ -10,6 +11,7 @@ use super::employer::Employer;
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::{NodeId, association_id, employer_id};
+use super::noun::Noun;
 use super::onboarding::OnboardingBatch;
 use super::participant::{Participant, Sex, missing};
 use super::problem::{UserError, UserErrorCode, user_errors};
@@ -446,3 +448,15 @@ pub fn read_id<T>(
         })
         .ok()
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadPeople, &["Enrollment", "EnrollmentConnection", "EnrollmentEdge"]),
+        (Operation::ReadPersonalData, &["Enrollment.monthlyWage", "Enrollment.contributions"]),
+        (Operation::Enroll, &["Mutation.enrollParticipant", "EnrollParticipantPayload"]),
+        (Operation::ChangePeople, &["Mutation.transferEnrollment", "TransferEnrollmentPayload"]),
+        (Operation::EndEnrollments, &["Mutation.endEnrollment", "EndEnrollmentPayload"]),
+    ],
+    rules: Rules::NONE,
+};

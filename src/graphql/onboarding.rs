@@ -1,6 +1,9 @@
 //! Onboarding of civil servants: batches, and what became of each of their rows.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use domain::onboarding::MAXIMUM_WORK_UNITS;
+use domain::problem::ProblemCode;
+use graphql_front::catalogue::Rules;
 
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, shown};
@@ -9,6 +12,7 @@ use super::employer::Employer;
 use super::error::FieldError;
 use super::loaders::{Nested, TotalOf, load, load_many};
 use super::node_id::{NodeId, batch_id, employer_id};
+use super::noun::Noun;
 use super::participant::{Participant, all_of, missing};
 use super::problem::{UserError, UserErrorCode, user_errors};
 use super::scalar::{DateTime, Rupiah};
@@ -401,3 +405,43 @@ impl OnboardingQuery {
         Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadPeople, &["OnboardingRow.participant"]),
+        (
+            Operation::ReadOnboarding,
+            &[
+                "Query.onboardingBatch",
+                "Query.onboardingBatches",
+                "Subscription.onboardingBatch",
+                "OnboardingBatch",
+                "OnboardingBatchConnection",
+                "OnboardingBatchEdge",
+                "OnboardingCounts",
+                "OnboardingRow",
+                "OnboardingRowConnection",
+                "OnboardingRowEdge",
+                "WorkUnitCounts",
+                "ProblemCount",
+            ],
+        ),
+        (
+            Operation::Enroll,
+            &[
+                "Mutation.onboardCivilServants",
+                "OnboardCivilServantsPayload",
+                "Mutation.startOnboarding",
+                "StartOnboardingPayload",
+            ],
+        ),
+        (Operation::ApproveOnboarding, &["Mutation.approveOnboarding", "ApproveOnboardingPayload"]),
+        (Operation::CancelOnboarding, &["Mutation.cancelOnboarding", "CancelOnboardingPayload"]),
+    ],
+    rules: Rules {
+        lists: &[("WorkUnitCounts", MAXIMUM_WORK_UNITS), ("ProblemCount", ProblemCode::ALL.len())],
+        bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants"],
+        ..Rules::NONE
+    },
+};

@@ -1,6 +1,7 @@
 //! People.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result, SimpleObject};
+use graphql_front::catalogue::Rules;
 
 use super::association::Association;
 use super::channel::Channel;
@@ -12,6 +13,7 @@ use super::error::FieldError;
 use super::event::{ParticipantEvent, ParticipantEventConnection};
 use super::loaders::{Nested, TotalOf, load};
 use super::node_id::{NodeId, association_id, employer_id, participant_id};
+use super::noun::Noun;
 use super::prefetch::{self, Handed};
 use super::province::Province;
 use super::scalar::{Date, DateTime, int};
@@ -479,3 +481,29 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
         }
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (
+            Operation::ReadPeople,
+            &[
+                "Query.participant",
+                "Query.participants",
+                "Province.participants",
+                "Employer.participants",
+                "Association.participants",
+                "Participant",
+                "ParticipantConnection",
+                "ParticipantEdge",
+                "CivilServant",
+            ],
+        ),
+        (
+            Operation::ReadPersonalData,
+            &["Participant.nationalId", "Participant.birthDate", "CivilServant.serviceNumber"],
+        ),
+        (Operation::ChangePeople, &["Mutation.correctParticipant", "CorrectParticipantPayload"]),
+    ],
+    rules: Rules::NONE,
+};

@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 
 use async_graphql::{Context, Enum, Object};
+use graphql_front::catalogue::Rules;
 
 use super::context::speaks_indonesian;
+use super::noun::Noun;
+use domain::access::Operation;
 use domain::problem as model;
 
 /// Something in the input that the caller can correct.
@@ -117,3 +120,9 @@ pub enum UserErrorCode {
     /// A file has not the columns that it needs.
     MissingColumns,
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[(Operation::ReadOneself, &["UserError"])],
+    rules: Rules { lists: &[("UserError", 20)], ..Rules::NONE },
+};

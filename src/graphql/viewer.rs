@@ -1,12 +1,15 @@
 //! Who asks.
 
 use async_graphql::{Context, Enum, Object, Result};
+use domain::access::Operation;
+use graphql_front::catalogue::Rules;
 
 use super::association::Association;
 use super::channel::Channel;
 use super::context::{Caller, caller};
 use super::employer::Employer;
 use super::error::FieldError;
+use super::noun::Noun;
 use super::province::Province;
 use domain::actor as model;
 
@@ -85,3 +88,7 @@ impl ViewerQuery {
         Viewer(caller(ctx).clone())
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun =
+    Noun { rights: &[(Operation::ReadOneself, &["Query.viewer", "Viewer"])], rules: Rules::NONE };

@@ -19,8 +19,10 @@ use chrono::{DateTime, Utc};
 
 use self::claims::Proof;
 use self::provider::Provider;
-use super::code::Code;
-use super::graphql::{RequestId, refusal};
+use graphql_front::answer::refusal;
+use graphql_front::code::Code;
+use graphql_front::request_id::{ClientId, RequestId};
+
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
 use domain::client::Client;
@@ -129,6 +131,7 @@ pub async fn authenticate(
     match verdict {
         Ok(bearer) => {
             request.extensions_mut().insert(id);
+            request.extensions_mut().insert(ClientId(bearer.actor.client_id));
             request.extensions_mut().insert(Arc::new(bearer.actor));
             next.run(request).await
         }

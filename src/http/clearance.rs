@@ -15,12 +15,16 @@ use axum::response::{Html, IntoResponse as _, Response};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::code::Code;
-use super::cost::{RateLimited, RateLimiter};
-use super::graphql::{RequestId, refusal};
-use super::settings::{Cost, Verification};
-use super::{language, media};
+use graphql_front::answer::refusal;
+use graphql_front::code::Code;
+use graphql_front::cost::{Cost, RateLimited, RateLimiter};
+use graphql_front::media;
+use graphql_front::request_id::RequestId;
+
+use super::language;
+use super::settings::Verification;
 use crate::clock::Clock;
+use crate::graphql::code::RegistryCode;
 use crate::store::{Database, clearance};
 use domain::clearance::CertificateNumber;
 use domain::language::Language;
@@ -108,7 +112,7 @@ pub async fn verify(
     let id = id.map_or_else(RequestId::new, |Extension(id)| id);
     let peer = peer.map_or(Peer(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), |Extension(peer)| peer);
     if let Err(seconds) = verifier.admit(peer, Instant::now()) {
-        let code = Code::TooManyRequests;
+        let code = RegistryCode::TooManyRequests;
         let mut response = refusal(&headers, id, code, code.sentence().english);
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         return response;

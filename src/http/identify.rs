@@ -8,8 +8,9 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
 
-use super::code::Code;
-use super::graphql::{REQUEST_ID, RequestId, refusal};
+use graphql_front::answer::refusal;
+use graphql_front::code::Code;
+use graphql_front::request_id::{REQUEST_ID, RequestId};
 
 /// Names a request before anything else looks at it, and its answer after everything else.
 ///

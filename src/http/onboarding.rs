@@ -19,13 +19,17 @@ use serde_json::json;
 use tracing::Instrument as _;
 
 use self::places::{Full, Overtaken, Place, Places};
-use super::code::Code;
-use super::cost::RateLimiter;
-use super::graphql::{RequestId, Writes, refusal};
+use graphql_front::answer::refusal;
+use graphql_front::code::{Code, ErrorCode};
+use graphql_front::cost::RateLimiter;
+use graphql_front::request_id::RequestId;
+use graphql_front::writes::Writes;
+
 use super::language;
 use super::settings::Upload;
 use crate::actions::onboarding::receive::{self, Expected, File, Refused};
 use crate::clock::Clock;
+use crate::graphql::code::RegistryCode;
 use crate::graphql::node_id::{NodeId, batch_id};
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
@@ -88,14 +92,15 @@ impl Asked {
     }
 
     /// Refuses the request, as the API does; with this status, because here a refusal has no data beside it.
-    fn refuse(&self, status: StatusCode, code: Code) -> Response {
-        self.refuse_saying(status, code, code.sentence().english)
+    fn refuse(&self, status: StatusCode, code: impl Into<ErrorCode>) -> Response {
+        let code = code.into();
+        self.refuse_saying(status, code, code.sentence.english)
     }
 
     fn refuse_saying(
         &self,
         status: StatusCode,
-        code: Code,
+        code: impl Into<ErrorCode>,
         message: impl Into<Cow<'static, str>>,
     ) -> Response {
         let mut response = refusal(&self.headers, self.id, code, message);
@@ -115,7 +120,7 @@ impl Asked {
             Full::Everywhere => self.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded),
             Full::OfClient => {
                 let message = "This client sends as many files as it may at once. Send this one when one of them is there.";
-                self.refuse_saying(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
+                self.refuse_saying(StatusCode::TOO_MANY_REQUESTS, RegistryCode::TooManyRequests, message)
             }
             Full::BeingRead => self.conflict(
                 "The file of this batch is there already, and is being read.",
@@ -149,7 +154,7 @@ impl Asked {
     }
 
     fn absent(&self) -> Response {
-        self.refuse(StatusCode::NOT_FOUND, Code::NotFound)
+        self.refuse(StatusCode::NOT_FOUND, RegistryCode::NotFound)
     }
 
     /// Says what is wrong with the file, in the words of the API.
@@ -306,7 +311,7 @@ async fn stage(
 fn refused_file(asked: &Asked, refused: &Refused) -> Response {
     match refused {
         Refused::Absent => asked.absent(),
-        Refused::Forbidden => asked.refuse(StatusCode::FORBIDDEN, Code::Forbidden),
+        Refused::Forbidden => asked.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden),
         Refused::NotYours => {
             let message = "Somebody else has begun this batch: only that client can send its file.";
             let problem = Problem::error(ProblemCode::OutOfScope, "batchId", message);

@@ -5,9 +5,10 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::code::Code;
-use super::graphql::{RequestId, refusal};
 use domain::access::Purpose;
+use graphql_front::answer::refusal;
+use graphql_front::code::Code;
+use graphql_front::request_id::RequestId;
 
 const PURPOSE: HeaderName = HeaderName::from_static("x-purpose");
 

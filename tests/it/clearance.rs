@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use domain::actor::Role;
 use participant_registry::http::clearance::Peer;
-use participant_registry::http::graphql::Settings;
+use participant_registry::http::settings::Settings;
 use sqlx::AssertSqlSafe;
 
 use crate::support::statements::sent;

@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use participant_registry::http::origin::Origins;
-use participant_registry::http::settings::Settings;
+use graphql_front::Settings;
+use graphql_front::origin::Origins;
 
 use crate::support::{App, Reply};
 

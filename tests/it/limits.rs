@@ -5,8 +5,10 @@ use std::time::Duration;
 use axum::http::{StatusCode, header};
 use domain::actor::Role;
 use futures_util::future::join_all;
-use participant_registry::http::guard::Limits;
-use participant_registry::http::settings::{Admission, Cost, Settings};
+use graphql_front::Settings;
+use graphql_front::admission::Admission;
+use graphql_front::cost::Cost;
+use graphql_front::guard::Limits;
 
 use crate::support::{App, Person, TokenScope, json};
 

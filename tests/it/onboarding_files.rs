@@ -4,8 +4,8 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode, header};
 use domain::actor::Role;
 use futures_util::stream::{self, StreamExt as _};
-use participant_registry::http::graphql::Settings;
-use participant_registry::http::settings::Cost;
+use graphql_front::cost::Cost;
+use participant_registry::http::settings::Settings;
 use participant_registry::store::database::PoolSettings;
 use roster::Limits;
 
@@ -326,7 +326,10 @@ async fn a_report_costs_what_it_holds_and_opens_only_what_it_tells() {
     let spoilt = "update onboarding_chunk set sealed = '\\x00' where first_row = 1";
     onboardings.app.owner(spoilt).await;
     // A point in six seconds: none comes back during the test.
-    let with = |burst| Settings { cost: Cost { per_minute: 10, burst }, ..Settings::default() };
+    let with = |burst| {
+        let cost = Cost { per_minute: 10, burst };
+        graphql_front::Settings { cost, ..Default::default() }
+    };
     let onboardings = Onboardings { app: onboardings.app.behind(with(10)), ..onboardings };
     let report = onboardings.report(&onboardings.sender, &batch, None).await;
     assert_eq!(report.body.as_str().unwrap().lines().count(), 6, "{}", report.body);

@@ -4,8 +4,9 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
     BaseType, FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
 };
-use domain::access::{self, operation_of};
+use domain::access;
 use domain::actor::Role;
+use participant_registry::graphql::rights::right_of_named;
 
 use crate::support::statements::sent;
 use crate::support::{App, TokenScope, json};
@@ -102,7 +103,7 @@ async fn token(app: &App, role: Role) -> String {
 
 /// Asks, and expects what the table says; what is refused costs no statement.
 async fn as_the_table_says(app: &App, token: &str, role: Role, of: &str, field: &str, query: &str) {
-    let may = operation_of(of, field).is_some_and(|operation| operation.is_selectable_by(role));
+    let may = right_of_named(of, field).is_some_and(|operation| operation.is_selectable_by(role));
     let (reply, statements) = sent(app.post(token, query, json!({}))).await;
     let errors = reply.body["errors"].as_array().cloned().unwrap_or_default();
     let codes: Vec<&str> = errors.iter().map(|e| e["extensions"]["code"].as_str().unwrap()).collect();

@@ -84,7 +84,8 @@ async fn half_a_head_is_not_waited_for() {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let app = App::new().await;
-    let settings = Settings { body_deadline: Duration::from_millis(50), ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.graphql.body_deadline = Duration::from_millis(50);
     let served = serve(&app, settings).await;
     let mut stream = served.say(&(head(&app.administrator().await, 100) + "{\"query\"")).await;
     let said = heard(&mut stream).await;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use domain::actor::Role;
+use graphql_front::Settings;
+use graphql_front::documents::StoredDocuments;
+use graphql_front::guard::Limits;
 use participant_registry::graphql;
-use participant_registry::http::documents::StoredDocuments;
-use participant_registry::http::guard::Limits;
-use participant_registry::http::settings::Settings;
+use participant_registry::graphql::rights::CATALOGUE;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -47,7 +48,8 @@ fn refused(reply: &Reply, status: u16, code: &str) {
 
 async fn with_stored(app: App, only: bool) -> App {
     let manifest = json!({hash(VIEWER): VIEWER, hash(PAGE): PAGE}).to_string();
-    let stored = StoredDocuments::read(manifest.as_bytes(), &graphql::schema(), &Limits::default()).await;
+    let stored =
+        StoredDocuments::read(manifest.as_bytes(), &graphql::schema(), &CATALOGUE, &Limits::default()).await;
     let mut settings = Settings::default();
     settings.documents.stored = Some(Arc::new(stored.unwrap()));
     settings.documents.stored_only = only;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use domain::actor::Role;
 use futures_util::{SinkExt as _, StreamExt as _};
+use graphql_front::origin::Origins;
 use participant_registry::clock::Clock;
 use participant_registry::graphql::node_id::NodeId;
 use participant_registry::http::auth::{Authority, issue};
-use participant_registry::http::origin::Origins;
 use participant_registry::http::settings::Settings;
 use participant_registry::http::{Front, open, server};
 use serde_json::Value;
@@ -264,7 +264,7 @@ async fn people_told_over_a_socket_are_on_record_before_they_are_told() {
 async fn a_client_has_so_many_sockets_and_gets_a_place_back_when_one_ends() {
     let app = App::new().await;
     let mut settings = Settings::default();
-    settings.sockets.per_client = 1;
+    settings.graphql.sockets.per_client = 1;
     let address = serve_with(&app, settings).await;
     let first = introduced(&app, &address).await;
     let init = json!({"type": "connection_init", "payload": {"authorization": format!("Bearer {}", app.administrator().await)}});
@@ -290,9 +290,9 @@ async fn a_client_has_so_many_sockets_and_gets_a_place_back_when_one_ends() {
 #[tokio::test]
 async fn a_socket_that_says_nothing_is_closed_and_a_named_origin_may_open_one() {
     let app = App::new().await;
-    let mut settings =
-        Settings { origins: Origins::parse(["https://apps.example"]).unwrap(), ..Settings::default() };
-    settings.sockets.init_deadline = Duration::from_millis(50);
+    let mut settings = Settings::default();
+    settings.graphql.origins = Origins::parse(["https://apps.example"]).unwrap();
+    settings.graphql.sockets.init_deadline = Duration::from_millis(50);
     let address = serve_with(&app, settings).await;
     assert!(connect(&address, Some("https://elsewhere.example")).await.is_err());
     ends(connect(&address, Some("https://apps.example")).await.unwrap()).await;

@@ -16,10 +16,13 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use graphql_front::code::Code;
+use graphql_front::cost::RateLimited;
+use graphql_front::request_id::ClientId;
+
 use super::{Asked, Desk, Inner, report_name};
+use crate::graphql::code::RegistryCode;
 use crate::graphql::node_id::{NodeId, batch_id};
-use crate::http::code::Code;
-use crate::http::cost::RateLimited;
 use crate::http::language;
 use crate::store::audit::{About, Trail};
 use crate::store::onboarding::staging::{self, SealedChunk};
@@ -49,7 +52,7 @@ pub(super) async fn give(
 ) -> Response {
     let asked = Asked::of(&request);
     if !asked.actor.may(Operation::ReadOnboarding) {
-        return asked.refuse(StatusCode::FORBIDDEN, Code::Forbidden);
+        return asked.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden);
     }
     let Ok(id) = batch_id(&id) else { return asked.absent() };
     let session = desk.database.reading(&asked.actor);
@@ -59,7 +62,7 @@ pub(super) async fn give(
     };
     let Some(batch) = batch else { return asked.absent() };
     if batch.discarded_at.is_some() {
-        return asked.refuse(StatusCode::GONE, Code::ReportGone);
+        return asked.refuse(StatusCode::GONE, RegistryCode::ReportGone);
     }
     if let Err(refused) = pay(&desk, &asked, &batch) {
         return *refused;
@@ -88,7 +91,7 @@ pub(super) async fn give(
 fn pay(desk: &Inner, asked: &Asked, batch: &BatchRow) -> Result<(), Box<Response>> {
     let Some(rate_limiter) = &desk.rate_limiter else { return Ok(()) };
     let cost = rows_of(batch).unsigned_abs().saturating_add(1).min(rate_limiter.burst());
-    rate_limiter.pay(asked.actor.client_id, cost, Instant::now()).map_err(|unpaid| {
+    rate_limiter.pay(ClientId(asked.actor.client_id), cost, Instant::now()).map_err(|unpaid| {
         let mut response = asked.refuse(StatusCode::TOO_MANY_REQUESTS, Code::CostLimitReached);
         if let RateLimited::Wait(seconds, _) = unpaid {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());

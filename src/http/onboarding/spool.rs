@@ -13,8 +13,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::http::code::Code;
 use crate::http::settings::Upload;
+use graphql_front::code::Code;
 
 /// A client has to bring so many bytes before each deadline.
 const PROGRESS: u64 = 64 << 10;

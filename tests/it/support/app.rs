@@ -14,7 +14,7 @@ use participant_registry::clock::Clock;
 use participant_registry::graphql::error::FieldError;
 use participant_registry::graphql::node_id;
 use participant_registry::http::auth::{Authority, OURSELVES, issue};
-use participant_registry::http::graphql::Settings;
+use participant_registry::http::settings::Settings;
 use participant_registry::http::{Front, open};
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
@@ -82,8 +82,8 @@ impl Login {
 /// The front door as it is, where who waits for a place waits: no test depends on the machine's speed.
 fn patient() -> Settings {
     let mut settings = Settings::default();
-    settings.admission.wait = Duration::from_secs(60);
-    settings.admission.wait_of_writes = Duration::from_secs(60);
+    settings.graphql.admission.wait = Duration::from_secs(60);
+    settings.graphql.admission.wait_of_writes = Duration::from_secs(60);
     settings
 }
 
@@ -148,12 +148,12 @@ impl App {
     }
 
     /// The same registry behind a door with other limits.
-    pub fn behind(mut self, settings: Settings) -> Self {
+    pub fn behind(mut self, settings: impl Into<Settings>) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
             authority: Authority::of_ourselves(),
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
-            settings,
+            settings: settings.into(),
             playground: None,
         };
         self.router = open(front).router;

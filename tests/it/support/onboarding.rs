@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, header};
 use participant_registry::actions::onboarding::worker::{Pace, work};
-use participant_registry::http::graphql::Settings;
+use participant_registry::http::settings::Settings;
 use sha2::{Digest as _, Sha256};
 
 use super::{App, Reply, Value, json};

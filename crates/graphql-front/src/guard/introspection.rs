@@ -1,4 +1,4 @@
-//! What GraphiQL 5 asks at its start: `getIntrospectionQuery` of graphql-js with all its options.
+//! The first query of GraphiQL 5: `getIntrospectionQuery` of graphql-js with all its options.
 
 /// The query.
 pub(crate) const INTROSPECTION_QUERY: &str = r#"

@@ -1,19 +1,18 @@
-//! Media types of GraphQL over HTTP: what a client may send, and in which of two forms it wants the answer.
+//! Media types of GraphQL over HTTP: those of requests, and the two of responses.
 
 use axum::http::{HeaderMap, header};
 
-/// The form of an answer. The bytes are the same; the status of a refused query is not.
+/// The media type of a response. The bytes are the same; the status of a refused query differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
     /// `application/graphql-response+json`: the status says whether the query was accepted.
     GraphqlResponse,
-    /// `application/json`, of older clients: a query that was read is answered with 200, whatever became of
-    /// it.
+    /// `application/json`, of older clients: a query that was read gets 200, whatever became of it.
     Json,
 }
 
 impl Media {
-    /// The header `Content-Type` of an answer in this form.
+    /// Returns the header `Content-Type` of a response in this media type.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
@@ -28,8 +27,8 @@ impl Media {
         }
     }
 
-    /// What the header `Accept` asks for. `None`: neither form is acceptable. Of two that are equally
-    /// welcome, the one that is named wins over the one that a `*` covers; no header at all means `*/*`.
+    /// Returns the media type that the header `Accept` prefers; `None` where it accepts neither. Of two with the same
+    /// quality, one that is named wins over one that a `*` covers. No header means `*/*`.
     pub fn accepted(headers: &HeaderMap) -> Option<Self> {
         let ranges: Vec<Range> = headers
             .get_all(header::ACCEPT)
@@ -57,8 +56,8 @@ impl Media {
     }
 }
 
-/// Does somebody want a page to look at, rather than JSON? A browser names `text/html`; a program that takes everything
-/// does not.
+/// Returns whether the client prefers a page of HTML to JSON. A browser names `text/html`; a program that accepts
+/// everything does not.
 pub fn wants_page(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let ranges: Vec<Range> = values.flat_map(|value| value.split(',')).map(Range::parse).collect();
@@ -67,8 +66,8 @@ pub fn wants_page(headers: &HeaderMap) -> bool {
     quality("text/html") > quality("application/json")
 }
 
-/// Is the body JSON in UTF-8? Nothing else is read: forms of a foreign page can send text and forms with the
-/// cookies and addresses of its visitor, but not this type.
+/// Returns whether the body is JSON in UTF-8. Nothing else is read: a foreign page can post text and forms in its
+/// visitor's name, but not this type.
 pub fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -97,7 +96,7 @@ impl Range {
         let mut parts = text.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default().to_ascii_lowercase();
         let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        // What is not a number between 0 and 1 is no wish that could be followed.
+        // A quality that is no number between 0 and 1 makes the entry void.
         let quality = quality.map_or(Some(1.0), |text| text.parse().ok()).filter(|q| (0.0..=1.0).contains(q));
         Self { name, quality: (quality.unwrap_or(0.0) * 1000.0) as u16 }
     }
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_wish_the_answer_is_a_graphql_response() {
+    fn without_a_preference_the_response_is_a_graphql_response() {
         assert_eq!(Media::accepted(&HeaderMap::new()), Some(Media::GraphqlResponse));
         for accept in ["", "*/*", "application/*", "text/html, */*;q=0.1"] {
             assert_eq!(accepted(accept), Some(Media::GraphqlResponse), "{accept}");

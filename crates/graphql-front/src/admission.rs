@@ -1,47 +1,80 @@
-//! How much runs at one time. More than the database can do at once only waits, and what waits too long is of no use to
-//! its client; so there is a place for each request that runs, a short queue, and an immediate refusal for the rest.
+//! The concurrency limiter: how many requests run at once, and how long others wait.
 //!
-//! Three classes. *Reads* and *writes* share their places, of which each leaves some to the other: a flood of queries never
-//! keeps an enrollment out, nor a flood of enrollments a query. *Bulk* writes, onboardings, have a few places of their own, as they have a pool of
-//! their own. A request holds its place until its answer is made; a mutation whose client has left, until it is done.
+//! Work beyond what the database can do at once only waits, and a client that waits too long gives up. So a request needs
+//! a permit to run; there is a short queue for permits, and the rest is refused at once.
+//!
+//! There are three classes. *Reads* and *writes* share their permits, and each leaves a share to the other: a flood of
+//! queries never keeps mutations out, nor the reverse. *Bulk* writes have a few permits of their own. A request holds its
+//! permit until its answer is made; a mutation whose client has left, until it is done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::Method;
-use axum::middleware::Next;
-use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::code::Code;
-use super::graphql::{RequestId, refusal};
-use super::settings::Admission;
+/// How many requests run and wait at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    /// Requests at once from the head to the answer, of any class.
+    pub in_flight: usize,
+    /// Queries and mutations that run at once.
+    pub running: usize,
+    /// Percentage of `running` that queries leave to mutations.
+    pub share_of_writes: usize,
+    /// Percentage of `running` that mutations leave to queries.
+    pub share_of_reads: usize,
+    /// Bulk mutations that run at once, in addition to the others.
+    pub bulk: usize,
+    /// Queries that wait for a permit.
+    pub queue: usize,
+    /// Mutations of one class that wait for a permit: a hundred that are sent with one key all get its answer.
+    pub queue_of_writes: usize,
+    /// How long a query waits for a permit.
+    pub wait: Duration,
+    /// How long a mutation waits for a permit: its client would only have to send it again.
+    pub wait_of_writes: Duration,
+}
 
-/// What a request is to the places.
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            in_flight: 1_024,
+            running: 32,
+            share_of_writes: 20,
+            share_of_reads: 70,
+            bulk: 8,
+            queue: 512,
+            queue_of_writes: 128,
+            wait: Duration::from_millis(75),
+            wait_of_writes: Duration::from_secs(1),
+        }
+    }
+}
+
+/// How a request is queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// A query.
     Read,
     /// A mutation.
     Write,
-    /// An onboarding: it works on the connections for thousands of rows, however few it has.
+    /// A mutation that writes many records at once.
     Bulk,
 }
 
-/// Nothing was done; the client comes back later.
+/// The queue is full, or the wait was too long. Nothing was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overloaded;
 
-/// A request's right to run, given back when it is dropped.
+/// The permit of a request to run, given back when it is dropped.
 #[derive(Debug)]
 pub struct Permit {
     _permits: [Option<OwnedSemaphorePermit>; 2],
 }
 
-/// The places of this process.
+/// The permits of this process.
 #[derive(Debug)]
 pub struct ConcurrencyLimiter {
     in_flight: Arc<Semaphore>,
@@ -50,28 +83,28 @@ pub struct ConcurrencyLimiter {
     bulk: Queue,
 }
 
-/// The way of one class to its places.
+/// The queue of one class.
 #[derive(Debug)]
 struct Queue {
-    /// Passed in this order, by all in the same one.
-    places: [Option<Arc<Semaphore>>; 2],
+    /// Acquired in this order, by all classes the same.
+    permits: [Option<Arc<Semaphore>>; 2],
     waiting: AtomicUsize,
     queue: usize,
     wait: Duration,
 }
 
 impl ConcurrencyLimiter {
-    /// With all places free.
+    /// Creates a limiter with all permits free.
     pub fn new(settings: Admission) -> Self {
-        let places = |count| Some(Arc::new(Semaphore::new(count)));
+        let permits = |count| Some(Arc::new(Semaphore::new(count)));
         let all_but = |share: usize| {
             let kept = (settings.running * share).div_ceil(100);
-            places(settings.running.saturating_sub(kept).max(1))
+            permits(settings.running.saturating_sub(kept).max(1))
         };
         let queue_of_class =
-            |places, queue, wait| Queue { places, waiting: AtomicUsize::new(0), queue, wait };
+            |permits, queue, wait| Queue { permits, waiting: AtomicUsize::new(0), queue, wait };
         let Admission { queue, queue_of_writes, wait, wait_of_writes, .. } = settings;
-        let running = places(settings.running);
+        let running = permits(settings.running);
         Self {
             in_flight: Arc::new(Semaphore::new(settings.in_flight)),
             reads: queue_of_class([all_but(settings.share_of_writes), running.clone()], queue, wait),
@@ -80,34 +113,35 @@ impl ConcurrencyLimiter {
                 queue_of_writes,
                 wait_of_writes,
             ),
-            bulk: queue_of_class([None, places(settings.bulk)], queue_of_writes, wait_of_writes),
+            bulk: queue_of_class([None, permits(settings.bulk)], queue_of_writes, wait_of_writes),
         }
     }
 
-    /// Lets a request come as far as its token and its body. Costs nothing, so that a refusal does not either.
+    /// Admits a request as far as its token and its body. It costs nothing, so neither does a refusal.
     ///
     /// # Errors
-    /// There are too many under way.
+    /// Too many requests are in flight.
     pub fn approach(&self) -> Result<Permit, Overloaded> {
         let permit = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| Overloaded)?;
         Ok(Permit { _permits: [Some(permit), None] })
     }
 
-    /// Would a request of this class be refused now? Asked before it is parsed, which is the dearest part of a refusal.
+    /// Returns whether a request of this class would be refused now, without parsing it first: parsing is the most
+    /// expensive part of a refusal.
     pub fn is_full(&self, class: Class) -> bool {
         let queue_of_class = self.queue_of_class(class);
         queue_of_class.waiting.load(Ordering::Relaxed) >= queue_of_class.queue
             && queue_of_class.try_enter().is_none()
     }
 
-    /// Waits for a place, for a moment.
+    /// Waits for a permit.
     ///
     /// # Errors
-    /// None came free, or too many wait already.
+    /// None came free in time, or too many requests wait already.
     pub async fn enter(&self, class: Class) -> Result<Permit, Overloaded> {
         let queue_of_class = self.queue_of_class(class);
-        if let Some(place) = queue_of_class.try_enter() {
-            return Ok(place);
+        if let Some(permit) = queue_of_class.try_enter() {
+            return Ok(permit);
         }
         let _waiting = Waiting::begin(&queue_of_class.waiting, queue_of_class.queue)?;
         timeout(queue_of_class.wait, queue_of_class.enter()).await.map_err(|_elapsed| Overloaded)
@@ -125,9 +159,9 @@ impl ConcurrencyLimiter {
 impl Queue {
     fn try_enter(&self) -> Option<Permit> {
         let mut permits = [None, None];
-        for (permit, places) in permits.iter_mut().zip(&self.places) {
-            if let Some(places) = places {
-                *permit = Some(Arc::clone(places).try_acquire_owned().ok()?);
+        for (permit, permits) in permits.iter_mut().zip(&self.permits) {
+            if let Some(permits) = permits {
+                *permit = Some(Arc::clone(permits).try_acquire_owned().ok()?);
             }
         }
         Some(Permit { _permits: permits })
@@ -135,38 +169,21 @@ impl Queue {
 
     async fn enter(&self) -> Permit {
         let mut permits = [None, None];
-        for (permit, places) in permits.iter_mut().zip(&self.places) {
-            if let Some(places) = places {
-                *permit = Some(Arc::clone(places).acquire_owned().await.expect("it is never closed"));
+        for (permit, permits) in permits.iter_mut().zip(&self.permits) {
+            if let Some(permits) = permits {
+                *permit = Some(Arc::clone(permits).acquire_owned().await.expect("it is never closed"));
             }
         }
         Permit { _permits: permits }
     }
 }
 
-/// The layer before the token is looked at: where too much is under way, a request is refused before it costs anything.
-pub(super) async fn approach(
-    State(limiter): State<Arc<ConcurrencyLimiter>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    // What is asked by GET is a query; of a POST that is known only when its text is there.
-    let is_hopeless = request.method() == Method::GET && limiter.is_full(Class::Read);
-    match limiter.approach() {
-        Ok(_place) if !is_hopeless => next.run(request).await,
-        _ => {
-            let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
-            refusal(request.headers(), id, Code::Overloaded, Code::Overloaded.sentence().english)
-        }
-    }
-}
-
-/// One that waits, also if its client leaves meanwhile.
+/// The permit of one request in a queue, given back when it is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
     fn begin(count: &'a AtomicUsize, limit: usize) -> Result<Self, Overloaded> {
-        // Counted first, so that two at one moment cannot take one place in the queue.
+        // Counted first: two at one moment cannot take the last place in the queue.
         let waiting = Self(count);
         if count.fetch_add(1, Ordering::Relaxed) >= limit { Err(Overloaded) } else { Ok(waiting) }
     }
@@ -193,7 +210,7 @@ mod tests {
         bulk: 1,
         queue: 2,
         queue_of_writes: 2,
-        // A refusal comes at once, and who waits waits until the test lets it in.
+        // A refusal comes at once, and what waits waits until the test lets it in.
         wait: Duration::ZERO,
         wait_of_writes: Duration::ZERO,
     };
@@ -205,23 +222,23 @@ mod tests {
 
     async fn enter_all(limiter: &ConcurrencyLimiter, class: Class, count: usize) -> Vec<Permit> {
         let entered = join_all((0..count).map(|_| limiter.enter(class))).await;
-        entered.into_iter().collect::<Result<_, _>>().expect("there are places")
+        entered.into_iter().collect::<Result<_, _>>().expect("there are permits")
     }
 
     #[tokio::test]
-    async fn a_flood_of_reads_leaves_a_fifth_of_the_places_to_writes() {
+    async fn a_flood_of_reads_leaves_a_fifth_of_the_permits_to_writes() {
         let limiter = ConcurrencyLimiter::new(SETTINGS);
         let _reads = enter_all(&limiter, Class::Read, 8).await;
         assert_eq!(limiter.enter(Class::Read).await.err(), Some(Overloaded));
         let _writes = enter_all(&limiter, Class::Write, 2).await;
         assert_eq!(limiter.enter(Class::Write).await.err(), Some(Overloaded));
-        // And bulk is beside both.
+        // Bulk has its own.
         let _bulk = enter_all(&limiter, Class::Bulk, 1).await;
         assert_eq!(limiter.enter(Class::Bulk).await.err(), Some(Overloaded));
     }
 
     #[tokio::test]
-    async fn a_flood_of_writes_leaves_its_share_to_reads_and_the_first_place_that_comes_free_is_theirs() {
+    async fn a_flood_of_writes_leaves_its_share_to_reads_and_they_get_the_first_permit() {
         let limiter = ConcurrencyLimiter::new(SETTINGS);
         let _writes = enter_all(&limiter, Class::Write, 6).await;
         assert_eq!(limiter.enter(Class::Write).await.err(), Some(Overloaded));
@@ -254,15 +271,15 @@ mod tests {
         drop(second);
         assert!(!limiter.is_full(Class::Bulk));
         bulk.clear();
-        drop(first.await.expect("the place came free"));
+        drop(first.await.expect("the permit came free"));
     }
 
     #[test]
-    fn no_more_come_near_than_are_allowed() {
+    fn no_more_requests_are_in_flight_than_allowed() {
         let limiter = ConcurrencyLimiter::new(SETTINGS);
-        let places: Vec<_> = (0..3).map(|_| limiter.approach().expect("there is room")).collect();
+        let permits: Vec<_> = (0..3).map(|_| limiter.approach().expect("there is room")).collect();
         assert_eq!(limiter.approach().err(), Some(Overloaded));
-        drop(places);
+        drop(permits);
         assert!(limiter.approach().is_ok());
     }
 }

@@ -1,39 +1,46 @@
-//! The endpoint from outside: a router, requests in, answers out. Nothing sleeps: what has to wait waits for
-//! a channel.
+//! The endpoint from outside: a router, requests in, responses out. Nothing sleeps: what has to wait waits for a
+//! channel.
 
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Context, EmptySubscription, ErrorExtensions, InputObject, Object, Schema};
+use async_graphql::{
+    Context, EmptySubscription, ErrorExtensions, InputObject, Object, Response as Executed, Schema,
+};
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, VARY};
 use axum::http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode};
+use futures_util::future::BoxFuture;
 use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 use tower::ServiceExt;
 
 use super::*;
-use crate::http::guard::Limits;
+use crate::catalogue::{Catalogue, PageSizes, Rules};
+use crate::code::{ErrorCode, Status};
+use crate::guard::Limits;
+use crate::language::Sentence;
+use crate::request_id::REQUEST_ID;
 
 mod running;
 
 const GRAPHQL: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
 
-/// What happens in the resolvers, told to the test; and the test's word to go on.
+/// What happens in the resolvers, reported to the test; and the test's signal to go on.
 #[derive(Clone)]
 struct Stage {
-    told: mpsc::UnboundedSender<&'static str>,
+    reports: mpsc::UnboundedSender<&'static str>,
     go_on: Arc<Notify>,
 }
 
-/// Tells the test that it was dropped.
-struct Told(mpsc::UnboundedSender<&'static str>);
+/// Reports to the test that it was dropped.
+struct Reported(mpsc::UnboundedSender<&'static str>);
 
-impl Drop for Told {
+impl Drop for Reported {
     fn drop(&mut self) {
         self.0.send("dropped").ok();
     }
@@ -88,8 +95,8 @@ impl Query {
     }
     async fn waits(&self, ctx: &Context<'_>) -> i32 {
         let stage = ctx.data_unchecked::<Stage>();
-        let _told = Told(stage.told.clone());
-        stage.told.send("started").ok();
+        let _reported = Reported(stage.reports.clone());
+        stage.reports.send("started").ok();
         pending().await
     }
 }
@@ -100,9 +107,9 @@ struct Mutation;
 impl Mutation {
     async fn enroll(&self, ctx: &Context<'_>) -> i32 {
         let stage = ctx.data_unchecked::<Stage>();
-        stage.told.send("started").ok();
+        stage.reports.send("started").ok();
         stage.go_on.notified().await;
-        stage.told.send("committed").ok();
+        stage.reports.send("committed").ok();
         1
     }
     async fn panics(&self, #[graphql(default = 0)] divisor: i32) -> i32 {
@@ -132,15 +139,49 @@ impl Got {
     }
 }
 
+/// The application of the tests. The actor of a request is a text in its extensions.
+struct App {
+    schema: Schema<Query, Mutation, EmptySubscription>,
+    catalogue: Catalogue,
+}
+
+const FORBIDDEN: ErrorCode = ErrorCode {
+    name: "FORBIDDEN",
+    status: Status::Result,
+    retryable: false,
+    sentence: Sentence { english: "This is not allowed.", indonesian: "Ini tidak diizinkan." },
+};
+
+impl Application for App {
+    fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    fn code(&self, name: &str) -> Option<ErrorCode> {
+        (name == FORBIDDEN.name).then_some(FORBIDDEN)
+    }
+
+    fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Executed> {
+        let request = match call.extensions.get::<String>() {
+            Some(actor) => call.request.data(actor.clone()),
+            None => call.request,
+        };
+        async move { self.schema.execute(request).await }.boxed()
+    }
+
+    fn subscribe(self: Arc<Self>, call: Call) -> BoxStream<'static, Executed> {
+        Box::pin(self.schema.execute_stream(call.request))
+    }
+}
+
 fn server_with(settings: Settings) -> Server {
-    let (told, events) = mpsc::unbounded_channel();
+    let (reports, events) = mpsc::unbounded_channel();
     let go_on = Arc::new(Notify::new());
-    let stage = Stage { told, go_on: Arc::clone(&go_on) };
+    let stage = Stage { reports, go_on: Arc::clone(&go_on) };
     let schema = Schema::build(Query, Mutation, EmptySubscription).data(stage).finish();
-    let endpoint = Endpoint::new(schema, settings, |request, extensions| match extensions.get::<String>() {
-        Some(actor) => request.data(actor.clone()),
-        None => request,
-    });
+    let pages = PageSizes { default: 20, maximum: 100 };
+    let catalogue = Catalogue::new(&schema.sdl(), pages, &[Rules::NONE]).unwrap();
+    let endpoint = Endpoint::new(Arc::new(App { schema, catalogue }), settings);
     let writes = endpoint.writes().clone();
     Server { router: Router::new().route("/graphql", endpoint.into_route()), writes, events, go_on }
 }
@@ -231,7 +272,7 @@ async fn other_methods_are_refused_with_those_that_are_allowed() {
 }
 
 #[tokio::test]
-async fn what_a_form_of_a_foreign_page_can_send_is_refused() {
+async fn a_form_that_a_foreign_page_can_post_is_refused() {
     let mut server = server();
     for content_type in
         ["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", ""]
@@ -248,7 +289,7 @@ async fn what_a_form_of_a_foreign_page_can_send_is_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_in_a_form_that_we_do_not_have_is_refused() {
+async fn a_media_type_that_we_do_not_have_is_refused() {
     refused(outcome(accepting("text/html", query("{hello}"))).await, 406, "NOT_ACCEPTABLE");
 }
 
@@ -342,7 +383,7 @@ async fn a_query_that_is_not_one_is_400_or_for_older_clients_200_and_has_no_data
 }
 
 #[tokio::test]
-async fn a_subscription_is_sent_to_where_it_is_served() {
+async fn a_subscription_by_post_or_get_is_refused() {
     refused(outcome(query("subscription{x}")).await, 400, "SUBSCRIPTION_OVER_HTTP");
     refused(outcome(get("query=subscription%7Bx%7D")).await, 400, "SUBSCRIPTION_OVER_HTTP");
 }

@@ -1,7 +1,7 @@
-//! What one client may spend: a bucket of points for each, which fills again as time goes by.
+//! The rate limiter: a token bucket of points for each client.
 //!
-//! The buckets are those of this process. Where several serve one registry, a client has one in each, so that it may
-//! spend as many times as much; the limit is against programs that run wild, not a price list.
+//! The buckets are those of this process. Where several processes serve one API, a client has a bucket in each. The limit
+//! stops programs that run wild; it is no price list.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,11 +9,26 @@ use std::sync::Mutex;
 
 use tokio::time::Instant;
 
-use super::settings::Cost;
+use super::request_id::ClientId;
 
-/// The buckets of all clients that asked lately; by default those of the API, by their ids.
+/// The points that one client may spend: see [`Measure::cost`](super::analysis::Measure::cost).
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Points that come back in a minute. 0: there is no limit.
+    pub per_minute: u32,
+    /// Points that a client has after a rest. A request that costs more never runs.
+    pub burst: u32,
+}
+
+impl Default for Cost {
+    fn default() -> Self {
+        Self { per_minute: 6_000_000, burst: 1_000_000 }
+    }
+}
+
+/// A token bucket for each client that sent requests lately.
 #[derive(Debug)]
-pub struct RateLimiter<C = i64> {
+pub struct RateLimiter<C = ClientId> {
     settings: Cost,
     buckets: Mutex<HashMap<C, Bucket>>,
 }
@@ -24,7 +39,7 @@ struct Bucket {
     at: Instant,
 }
 
-/// What is left after a request was paid for.
+/// The state of a client's bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Balance {
     /// Points that are left.
@@ -33,37 +48,37 @@ pub struct Balance {
     pub burst: u32,
     /// Points that come back in a minute.
     pub per_minute: u32,
-    /// Seconds until the bucket is full again, if nothing is spent.
+    /// Seconds until the bucket is full again, if the client sends nothing.
     pub full_in: u64,
 }
 
-/// Why a request is not run.
+/// A request for which its client has too few points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateLimited {
-    /// There are enough points after these seconds.
+    /// The client has enough points after these seconds.
     Wait(u64, Balance),
-    /// There can never be enough.
+    /// The request costs more than a client can ever have.
     Never(Balance),
 }
 
-/// Buckets above which those that are full again are forgotten: they are as good as new ones.
+/// Number of buckets above which full ones are forgotten: they are as good as new ones.
 const KEPT: usize = 10_000;
 
 impl<C: Eq + Hash> RateLimiter<C> {
-    /// Empty of clients. `None` where there is no limit.
+    /// Creates a limiter without clients; `None` where there is no limit.
     pub fn new(settings: Cost) -> Option<Self> {
         (settings.per_minute > 0).then(|| Self { settings, buckets: Mutex::default() })
     }
 
-    /// Points that a client has after a rest.
+    /// Returns the points that a client has after a rest.
     pub fn burst(&self) -> u32 {
         self.settings.burst
     }
 
-    /// Takes the points of a request from its client, or nothing at all.
+    /// Takes the points of a request from its client.
     ///
     /// # Errors
-    /// There are not enough.
+    /// The client has too few, and keeps them.
     pub fn pay(&self, client: C, cost: u32, now: Instant) -> Result<Balance, RateLimited> {
         let Cost { per_minute, burst } = self.settings;
         let per_second = f64::from(per_minute) / 60.0;
@@ -77,7 +92,7 @@ impl<C: Eq + Hash> RateLimiter<C> {
             per_minute,
             full_in: ((full - points) / per_second).ceil() as u64,
         };
-        // No panic happens in here; a poisoned lock holds buckets that are whole.
+        // Nothing panics under the lock, so a poisoned lock holds whole buckets.
         let mut buckets = self.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if buckets.len() > KEPT {
             buckets.retain(|_, bucket| refilled(bucket) < full);
@@ -108,43 +123,43 @@ mod tests {
     #[test]
     fn points_come_back_with_time_and_never_more_than_the_burst() {
         let (rate_limiter, now) = (rate_limiter(), Instant::now());
-        assert_eq!(rate_limiter.pay(1, 70, now).map(|balance| balance.left), Ok(30));
-        let Err(RateLimited::Wait(seconds, balance)) = rate_limiter.pay(1, 70, now) else {
-            panic!("40 points too many")
+        assert_eq!(rate_limiter.pay(ClientId(1), 70, now).map(|balance| balance.left), Ok(30));
+        let Err(RateLimited::Wait(seconds, balance)) = rate_limiter.pay(ClientId(1), 70, now) else {
+            panic!("it costs 40 points more than there are")
         };
         // Ten points a second.
         assert_eq!((seconds, balance.left, balance.full_in), (4, 30, 7));
         let now = now + Duration::from_secs(4);
-        assert_eq!(rate_limiter.pay(1, 70, now).map(|balance| balance.left), Ok(0));
+        assert_eq!(rate_limiter.pay(ClientId(1), 70, now).map(|balance| balance.left), Ok(0));
         let now = now + Duration::from_secs(3_600);
-        assert_eq!(rate_limiter.pay(1, 1, now).map(|balance| balance.left), Ok(99));
+        assert_eq!(rate_limiter.pay(ClientId(1), 1, now).map(|balance| balance.left), Ok(99));
     }
 
     #[test]
     fn what_one_client_spends_is_not_anothers() {
         let (rate_limiter, now) = (rate_limiter(), Instant::now());
-        assert!(rate_limiter.pay(1, 100, now).is_ok());
-        assert!(rate_limiter.pay(1, 1, now).is_err());
-        assert_eq!(rate_limiter.pay(2, 1, now).map(|balance| balance.left), Ok(99));
+        assert!(rate_limiter.pay(ClientId(1), 100, now).is_ok());
+        assert!(rate_limiter.pay(ClientId(1), 1, now).is_err());
+        assert_eq!(rate_limiter.pay(ClientId(2), 1, now).map(|balance| balance.left), Ok(99));
     }
 
     #[test]
     fn what_costs_more_than_the_burst_is_refused_and_costs_nothing() {
         let (rate_limiter, now) = (rate_limiter(), Instant::now());
-        let Err(RateLimited::Never(balance)) = rate_limiter.pay(1, 101, now) else {
+        let Err(RateLimited::Never(balance)) = rate_limiter.pay(ClientId(1), 101, now) else {
             panic!("nobody has 101 points")
         };
         assert_eq!(balance.left, 100);
     }
 
     #[test]
-    fn clients_that_rested_are_forgotten() {
+    fn buckets_that_are_full_again_are_forgotten() {
         let (rate_limiter, now) = (rate_limiter(), Instant::now());
         for client in 0..=KEPT as i64 {
-            assert!(rate_limiter.pay(client, 1, now).is_ok());
+            assert!(rate_limiter.pay(ClientId(client), 1, now).is_ok());
         }
         let now = now + Duration::from_secs(1);
-        assert!(rate_limiter.pay(-1, 1, now).is_ok());
+        assert!(rate_limiter.pay(ClientId(-1), 1, now).is_ok());
         assert_eq!(rate_limiter.buckets.lock().unwrap().len(), 1);
     }
 

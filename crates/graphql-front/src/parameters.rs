@@ -1,4 +1,4 @@
-//! What a client sent: the parameters of GraphQL over HTTP, from a body or a URL.
+//! The parameters of a GraphQL request, from a body, a URL or a message of a socket.
 
 use async_graphql::Variables;
 use axum::body::Body;
@@ -10,24 +10,27 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use tokio::time::timeout;
 
-use super::Settings;
 use super::answer::Refused;
-use crate::http::code::Code;
-use crate::http::documents::{Hash, read_hash};
-use crate::http::guard::{Limits, check_json};
-use crate::http::media;
+use super::code::Code;
+use super::documents::{Hash, read_hash};
+use super::guard::{Limits, check_json};
+use super::media;
+use super::settings::Settings;
 
-/// A well-formed request. Whether its query parses is another question.
+/// The parameters of a well-formed request. Its query is not parsed yet.
 #[derive(Debug)]
-pub(super) struct Parameters {
-    pub(super) query: Option<String>,
-    /// The document's SHA-256, where it is named by that.
-    pub(super) document: Option<Hash>,
-    pub(super) operation_name: Option<String>,
-    pub(super) variables: Variables,
+pub struct Parameters {
+    /// The document's text.
+    pub query: Option<String>,
+    /// The document's SHA-256, where the client names it so.
+    pub document: Option<Hash>,
+    /// The operation of the document that the client means.
+    pub operation_name: Option<String>,
+    /// The values of its variables.
+    pub variables: Variables,
 }
 
-/// Members that it does not know are ignored, as the specification wants it.
+/// The JSON of a request. Unknown members are ignored, as the specification demands.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -49,32 +52,39 @@ struct UrlWire {
 }
 
 impl Parameters {
-    pub(super) async fn from_body(
+    /// Reads the parameters from the body of a POST.
+    ///
+    /// # Errors
+    /// The body is no JSON object of this shape, too large, or does not arrive in time.
+    pub(crate) async fn from_body(
         headers: &HeaderMap,
         body: Body,
         settings: &Settings,
     ) -> Result<Self, Refused> {
         if !media::is_json(headers) {
-            return Err(Refused::new(
-                Code::UnsupportedMediaType,
-                "Send the request as JSON in UTF-8, with `Content-Type: application/json`.",
-            ));
+            return Err(Refused::from(Code::UnsupportedMediaType));
         }
         let bytes = timeout(settings.body_deadline, read(headers, body, settings.max_body_bytes))
             .await
-            .map_err(|_elapsed| Refused::new(Code::RequestTimeout, "The body did not arrive in time."))??;
+            .map_err(|_elapsed| Refused::from(Code::RequestTimeout))??;
+        Self::from_json(&bytes, "The body", &settings.limits)
+    }
+
+    /// Reads the parameters from a JSON object. `what` names it in messages.
+    ///
+    /// # Errors
+    /// It is no JSON object of this shape.
+    pub fn from_json(json: &[u8], what: &str, limits: &Limits) -> Result<Self, Refused> {
         // Serde would also take an array for a struct, member by member.
-        if bytes.trim_ascii_start().starts_with(b"[") {
-            return Err(Refused::new(
-                Code::BatchNotSupported,
-                "One operation a request: the body is an object, not an array.",
-            ));
+        if json.trim_ascii_start().starts_with(b"[") {
+            return Err(Refused::from(Code::BatchNotSupported));
         }
-        let wire: Wire = parse(&bytes, "The body", &settings.limits)?;
+        let wire: Wire = parse(json, what, limits)?;
         Self::new(wire)
     }
 
-    pub(super) fn from_url(uri: &Uri, limits: &Limits) -> Result<Self, Refused> {
+    /// Reads the parameters from the query of a URL.
+    pub(crate) fn from_url(uri: &Uri, limits: &Limits) -> Result<Self, Refused> {
         let Query(wire) = Query::<UrlWire>::try_from_uri(uri).map_err(|_| {
             Refused::new(Code::BadRequest, "The URL has a parameter twice, or one that is not UTF-8.")
         })?;
@@ -103,7 +113,7 @@ impl Parameters {
     }
 }
 
-/// The hash by which a document is named: `documentId`, or Apollo's `extensions.persistedQuery.sha256Hash`.
+/// Returns the hash that names a document: `documentId`, or Apollo's `extensions.persistedQuery.sha256Hash`.
 fn document(wire: &Wire) -> Result<Option<Hash>, Refused> {
     let apollo = wire.extensions.as_ref().and_then(|extensions| extensions.get("persistedQuery"));
     let apollo = apollo.filter(|query| !query.is_null()).map(|query| {
@@ -122,11 +132,10 @@ fn document(wire: &Wire) -> Result<Option<Hash>, Refused> {
     }
 }
 
-/// The body, up to the limit; one that announces more is not read at all.
+/// Reads the body up to the limit. A body that announces more is not read at all.
 async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, Refused> {
     let too_large = || {
-        let message =
-            format!("The body may have {limit} bytes. More rows go into a file or into several requests.");
+        let message = format!("The body has more than {limit} bytes. Send a file, or several requests.");
         Refused::new(Code::BodyTooLarge, message)
     };
     let announced =
@@ -134,7 +143,7 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, 
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    // What is only announced is not yet worth memory.
+    // An announced length is not trusted with memory.
     let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(64 * 1024));
     let mut chunks = body.into_data_stream();
     loop {
@@ -142,13 +151,12 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, 
             Ok(None) => return Ok(bytes),
             Ok(Some(chunk)) if bytes.len() + chunk.len() > limit => return Err(too_large()),
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            Err(_) => return Err(Refused::new(Code::BadRequest, "The body broke off.")),
+            Err(_) => return Err(Refused::new(Code::BadRequest, "The body ended early.")),
         }
     }
 }
 
-/// Serde's own messages repeat what was sent, which may be personal data; these say where and leave it at
-/// that.
+/// Parses JSON. Serde's own messages repeat what was sent, which may be personal data; these only say where it is wrong.
 fn parse<T: DeserializeOwned>(json: &[u8], what: &str, limits: &Limits) -> Result<T, Refused> {
     check_json(json, limits)?;
     serde_json::from_slice(json).map_err(|error| {

@@ -1,7 +1,7 @@
-//! Pages of which origins may ask: cross-origin resource sharing (CORS), and the origin of sockets.
+//! Cross-origin resource sharing (CORS), and the origins that may open WebSockets.
 //!
-//! No origin is known unless the operator names it. To a page of an unknown one the answer has no CORS header at all, so
-//! that its browser keeps it from the page; our own pages, served from the same host, need none.
+//! An origin is allowed when the operator names it. A response to any other origin has no CORS header, so the browser
+//! keeps it from the page. Pages from the same host need none.
 
 use std::sync::Arc;
 
@@ -10,30 +10,30 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-/// What a page may read of an answer beside the body.
+/// Headers of a response that a page may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static("retry-after, x-request-id, content-language");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT");
-/// What a page may send.
+/// Headers of a request that a page may send.
 const ALLOWED: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, accept, accept-language, x-purpose, apollo-require-preflight",
 );
-/// Seconds for which a browser need not ask again.
+/// Seconds for which a browser may reuse a preflight.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// The origins whose pages may ask: `https://apps.example`, to the letter.
+/// The foreign origins whose pages may use the endpoint, such as `https://apps.example`.
 #[derive(Clone, Debug, Default)]
 pub struct Origins(Arc<[HeaderValue]>);
 
-/// This names no origin.
+/// A text that is no origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an origin is scheme and host, as https://apps.example, without a path and without a star")]
 pub struct NoOrigin;
 
 impl Origins {
-    /// Of a list; browsers send exactly scheme, host and port.
+    /// Parses a list of origins: scheme, host and port, exactly as browsers send them.
     ///
     /// # Errors
-    /// One of them is no origin.
+    /// Fails on the first text that is no origin.
     pub fn parse<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Self, NoOrigin> {
         let parse = |text: &str| {
             let uri: Uri = text.parse().map_err(|_| NoOrigin)?;
@@ -48,8 +48,9 @@ impl Origins {
         list.into_iter().map(parse).collect::<Result<Vec<_>, _>>().map(|known| Self(known.into()))
     }
 
-    /// May a page of this origin open a socket? One of ours and those of the list may; who says no origin is no browser.
-    pub(super) fn may_open_sockets(&self, headers: &HeaderMap) -> bool {
+    /// Returns whether a page of the request's origin may open a WebSocket: an allowed origin, our own, or none, because
+    /// a client without an origin is no browser.
+    pub fn may_open_sockets(&self, headers: &HeaderMap) -> bool {
         match headers.get(header::ORIGIN) {
             None => true,
             Some(origin) => self.0.contains(origin) || is_own(origin, headers),
@@ -63,8 +64,8 @@ fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     origin.is_some_and(|(_, authority)| Some(authority) == host)
 }
 
-/// Answers preflights, and tells browsers which pages may read an answer.
-pub(super) async fn share(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+/// Middleware that answers preflights and adds the CORS headers to responses.
+pub async fn share(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(header::ORIGIN).filter(|origin| origins.0.contains(origin)).cloned();
     let is_preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -73,7 +74,7 @@ pub(super) async fn share(State(origins): State<Origins>, request: Request, next
         false => next.run(request).await,
     };
     let headers = response.headers_mut();
-    // An answer differs by origin, so that a cache must not give one page's to another.
+    // Responses differ by origin, so a cache must not give one page's response to another.
     if !origins.0.is_empty() {
         headers.append(header::VARY, HeaderValue::from_static("origin"));
     }
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_browser_would_send_is_an_origin() {
+    fn an_origin_is_written_as_browsers_send_it() {
         assert!(Origins::parse(["https://apps.example", "http://localhost:3000"]).is_ok());
         for bad in [
             "",

@@ -1,31 +1,26 @@
-//! What stands between a query's text and the parser and validator of async-graphql, which can be attacked.
+//! The limits of a request, and the checks of its JSON and of its query's text.
 //!
-//! Three checks, in the order in which a request meets them, each linear in its input and none able to
-//! overflow the stack:
+//! async-graphql's parser and validator can be attacked. Three checks stand before them, in the order in which a request
+//! meets them, each linear in its input and none able to overflow the stack:
 //!
 //! 1. [`check_json`] before serde: how deep the JSON goes and how many values it holds;
-//! 2. [`check_text`] before the parser: length, tokens, nesting. The parser recurses without a limit inside
-//!    values, so two thousand nested `[` would end the process, with no panic to catch;
-//! 3. [`check_document`] after the parser, before the validator: what the query is once its fragments are
-//!    spread. The validator spreads them again at each use, so that 22 fragments spreading the next one twice
-//!    cost it 25 seconds; here each fragment is measured once.
-//!
-//! What the data behind a field costs is not known here: that is the schema's `complexity`.
+//! 2. [`check_text`] before the parser: length, tokens, nesting. The parser recurses without a limit inside values, so
+//!    two thousand nested `[` would end the process, with no panic to catch;
+//! 3. [`Analysis`](super::analysis::Analysis) after the parser, before the validator: what the query is once its
+//!    fragments are spread. The validator spreads them again at each use, so 22 fragments spreading the next one twice
+//!    would cost it 25 seconds.
 
 #[cfg(test)]
 pub(crate) mod introspection;
 mod json;
 mod text;
-mod walk;
 
 pub use json::check_json;
 pub use text::check_text;
-pub use walk::{Measure, check_document, check_mutation};
 
 use super::code::Code;
 
-/// How large a query may be. The defaults are far above what a page of a client application asks
-/// for.
+/// How large a query may be. The defaults are far above what a page of a client application needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Length of the query's text, in bytes. Rows and other data belong into `variables`. What the parser and
@@ -48,17 +43,16 @@ pub struct Limits {
     pub max_aliases: usize,
     /// Directives after the fragments are spread.
     pub max_directives: usize,
-    /// Objects that the answer may have at most, by the page sizes asked for: lists below lists multiply.
+    /// Objects that the answer may have at most: the lengths of lists below lists multiply.
     pub max_objects: usize,
     /// Memory of all arguments in bytes, roughly; a variable counts as often as it is used, because
     /// async-graphql copies it for each use.
     pub max_argument_bytes: usize,
-    /// Values in the JSON of a request. Each takes 72 bytes once it is parsed, though the text may spend but
-    /// two.
+    /// Values in the JSON of a request. Each takes 72 bytes once it is parsed, and as little as two in the text.
     pub max_json_values: usize,
     /// Arrays and objects open at once in the JSON of a request, the body itself counted.
     pub max_json_nesting: usize,
-    /// May the schema be asked for, by `__schema` and `__type`? `__typename` always may.
+    /// Allow introspection by `__schema` and `__type`. `__typename` is always allowed.
     pub introspection: bool,
 }
 
@@ -82,12 +76,12 @@ impl Default for Limits {
     }
 }
 
-/// Depth allowed below `__schema` and `__type`: the question that GraphiQL asks at its start goes to 15.
+/// Depth allowed below `__schema` and `__type`: GraphiQL's first query goes to 15.
 pub const INTROSPECTION_DEPTH: usize = 18;
 
 /// Lists allowed inside each other below `__schema` and `__type`. Each multiplies the answer by the size of
-/// the schema: `types { fields { type { fields { type { fields …` is a bomb that no other limit sees.
-/// GraphiQL nests two.
+/// the schema: `types { fields { type { fields { type { fields …` is a bomb that no other limit sees. GraphiQL
+/// nests two.
 pub const INTROSPECTION_LISTS: usize = 2;
 
 /// Uses of `__schema` and `__type` in one document, for the same reason.
@@ -130,7 +124,7 @@ pub enum Refusal {
     },
     /// There is too much of it, once the fragments are spread.
     #[error(
-        "The query has more than {limit} {what}, each fragment counted at each use. Ask for less at a time."
+        "The query has more than {limit} {what}, each fragment counted at each use. Request less at a time."
     )]
     TooComplex {
         /// What there is too much of.
@@ -152,7 +146,7 @@ pub enum Refusal {
         /// What is allowed.
         limit: usize,
     },
-    /// The schema is asked for where that is turned off.
+    /// Introspection is turned off.
     #[error("Introspection is turned off here. `__typename` is allowed.")]
     Introspection,
     /// A string does not end; the parser would read on in another way than the guard.
@@ -185,6 +179,23 @@ pub enum Refusal {
         /// The name in the response.
         name: String,
     },
+    /// No operation has the requested name.
+    #[error("There is no operation `{name}` in the document.")]
+    OperationNotFound {
+        /// The name.
+        name: String,
+    },
+    /// The document has several operations, and the request names none.
+    #[error("The document has several operations; `operationName` says which one to run.")]
+    OperationNameRequired,
+    /// A required variable has no value.
+    #[error("The variable `${name}` of type `{kind}` has no value.")]
+    MissingVariable {
+        /// Its name.
+        name: String,
+        /// Its type.
+        kind: String,
+    },
     /// The JSON holds too many values.
     #[error("The request has more than {limit} JSON values. Send a file, or several requests.")]
     TooManyValues {
@@ -200,7 +211,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The stable name, sent as `extensions.code`.
+    /// Returns the error code of the refusal.
     pub const fn code(&self) -> Code {
         match self {
             Self::TooLong { .. } => Code::QueryTooLong,
@@ -216,6 +227,9 @@ impl Refusal {
             | Self::UnknownFragment { .. }
             | Self::UnusedFragment { .. }
             | Self::RepeatedMutation { .. } => Code::ValidationFailed,
+            Self::OperationNotFound { .. } => Code::OperationNotFound,
+            Self::OperationNameRequired => Code::OperationNameRequired,
+            Self::MissingVariable { .. } => Code::BadUserInput,
             Self::TooManyValues { .. } => Code::RequestTooManyValues,
             Self::JsonTooDeep { .. } => Code::RequestTooDeep,
         }
