@@ -19,9 +19,10 @@ use chrono::{DateTime, Utc};
 
 use self::claims::Proof;
 use self::provider::Provider;
+use super::session;
 use graphql_front::answer::refusal;
 use graphql_front::code::Code;
-use graphql_front::request_id::{ClientId, RequestId};
+use graphql_front::request_id::RequestId;
 
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
@@ -131,8 +132,7 @@ pub async fn authenticate(
     match verdict {
         Ok(bearer) => {
             request.extensions_mut().insert(id);
-            request.extensions_mut().insert(ClientId(bearer.actor.client_id));
-            request.extensions_mut().insert(Arc::new(bearer.actor));
+            request.extensions_mut().extend(session::extensions(bearer, &database));
             next.run(request).await
         }
         Err(NotAdmitted::Unproven) => {
@@ -146,7 +146,8 @@ pub async fn authenticate(
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// Returns the token of a request, or of a `connection_init` that stands for one.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let token = bearer_of(values.next()?.to_str().ok()?)?;
     // Two of them: which one would a proxy have looked at?
@@ -154,7 +155,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The token in `Bearer …`, as a header or the first message of a socket has it.
-pub(super) fn bearer_of(authorization: &str) -> Option<&str> {
+fn bearer_of(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

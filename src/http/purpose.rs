@@ -10,7 +10,12 @@ use graphql_front::answer::refusal;
 use graphql_front::code::Code;
 use graphql_front::request_id::RequestId;
 
-const PURPOSE: HeaderName = HeaderName::from_static("x-purpose");
+/// The name of the header.
+pub(super) const NAME: &str = "x-purpose";
+const PURPOSE: HeaderName = HeaderName::from_static(NAME);
+/// What the client learns of a header that is no purpose.
+pub(super) const UNREADABLE: &str =
+    "X-Purpose says once why personal data are read: 3 to 200 printable characters, as UTF-8.";
 
 /// Tells the next layers the purpose, where one is stated; one that cannot be kept on record refuses the request.
 pub(super) async fn read(mut request: Request, next: Next) -> Response {
@@ -19,9 +24,7 @@ pub(super) async fn read(mut request: Request, next: Next) -> Response {
         Ok(None) => None,
         Err(Unreadable) => {
             let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
-            let message =
-                "X-Purpose says once why personal data are read: 3 to 200 printable characters, as UTF-8.";
-            return refusal(request.headers(), id, Code::BadRequest, message);
+            return refusal(request.headers(), id, Code::BadRequest, UNREADABLE);
         }
     };
     next.run(request).await
@@ -29,9 +32,10 @@ pub(super) async fn read(mut request: Request, next: Next) -> Response {
 
 /// A header that is no purpose.
 #[derive(Debug, PartialEq, Eq)]
-struct Unreadable;
+pub(super) struct Unreadable;
 
-fn stated(headers: &HeaderMap) -> Result<Option<Purpose>, Unreadable> {
+/// Returns the purpose that is stated.
+pub(super) fn stated(headers: &HeaderMap) -> Result<Option<Purpose>, Unreadable> {
     let mut values = headers.get_all(PURPOSE).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| Unreadable)?;

@@ -46,6 +46,11 @@ impl Refused {
         &self.code
     }
 
+    /// Returns the message of the refusal, in English.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Adds what the request would have cost, and when there are points for it.
     pub(crate) fn costing(mut self, cost: Value, retry_after: Option<u64>) -> Self {
         self.extensions.insert("cost".to_owned(), cost);

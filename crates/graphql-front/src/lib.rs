@@ -50,6 +50,9 @@ pub mod origin;
 pub mod parameters;
 pub mod request_id;
 pub mod settings;
+mod sse;
+pub mod streams;
+pub mod websocket;
 pub mod writes;
 
 pub use application::Application;

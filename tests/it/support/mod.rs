@@ -8,6 +8,7 @@ pub mod program;
 pub mod provider;
 pub mod proxy;
 pub mod roster;
+pub mod socket;
 pub mod statements;
 
 pub use app::{App, Reply, TokenScope};
