@@ -99,12 +99,13 @@ pub struct Answer {
 
 impl From<Refused> for Answer {
     fn from(refused: Refused) -> Self {
-        let error = CodedError::new(ServerError::new(refused.message, refused.at), refused.code);
-        let mut headers = HeaderMap::new();
+        let mut error = ServerError::new(refused.message, refused.at);
         if let Some(seconds) = refused.retry_after {
-            headers.insert(header::RETRY_AFTER, seconds.into());
+            // Over HTTP it becomes the header `Retry-After`; other transports have nothing else.
+            error.extensions.get_or_insert_default().set("retryAfter", seconds);
         }
-        Self { errors: vec![error], extensions: refused.extensions, headers, ..Self::default() }
+        let error = CodedError::new(error, refused.code);
+        Self { errors: vec![error], extensions: refused.extensions, ..Self::default() }
     }
 }
 

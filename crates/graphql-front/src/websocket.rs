@@ -4,8 +4,9 @@
 //! languages. A browser cannot set headers on a WebSocket; the payload of `connection_init` carries them instead, and an
 //! [`Authenticator`] reads them.
 //!
-//! `async-graphql-axum` runs the operations: its loop polls them, writes their results, and answers pings. It accepts more
-//! than the protocol allows and says less than the protocol asks, so its stream and sink are not the socket's own:
+//! `async-graphql-axum` runs the operations: its loop authenticates the client, polls its operations and writes their results.
+//! It accepts more than the protocol allows and says less than the protocol asks, so its stream and sink are not the
+//! socket's own:
 //!
 //! | the protocol | the loop alone |
 //! |---|---|
@@ -38,7 +39,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant, interval_at, sleep_until, timeout};
 
 use self::close::Close;
-use self::conversation::Conversation;
+use self::conversation::{Conversation, Reaction};
 use self::operations::{Operations, Runner};
 use super::answer::{Refused, refusal};
 use super::code::Code;
@@ -51,12 +52,13 @@ use super::streams::{ClientPermit, Lease};
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 /// Time for a message to leave, and for the client to answer a close frame.
 const SEND_DEADLINE: Duration = Duration::from_secs(30);
-const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Decides who may use a socket.
 pub trait Authenticator: Send + Sync + 'static {
     /// Returns the names, in lower case, of the headers that the payload of `connection_init` may carry. A client may write
-    /// them in any case. `accept-language` need not be among them.
+    /// them in any case, and may send them with the request for the WebSocket instead. `accept-language` need not be among
+    /// them.
     fn headers(&self) -> &'static [&'static str];
 
     /// Authenticates a client by these headers. The result is what the same headers lead to in a request over HTTP: its
@@ -107,7 +109,7 @@ impl WebSockets {
             let message = "Offer the WebSocket subprotocol graphql-transport-ws.";
             return refusal(request.headers(), id, Code::BadRequest, message);
         }
-        let accept_language = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
+        let headers = request.headers().clone();
         let protocol = match request.extract_parts::<GraphQLProtocol>().await {
             Ok(protocol) => protocol,
             Err(rejection) => return rejection.into_response(),
@@ -120,19 +122,14 @@ impl WebSockets {
         let sockets = self.clone();
         upgrade.max_message_size(bytes).max_frame_size(bytes).protocols([SUBPROTOCOL]).on_upgrade(
             move |socket| async move {
-                sockets.serve(socket, protocol, accept_language).await;
+                sockets.serve(socket, protocol, headers).await;
                 drop(permit);
             },
         )
     }
 
     /// Serves a socket until the client leaves, loses its rights or breaks the protocol, or the server stops.
-    async fn serve(
-        self,
-        mut socket: WebSocket,
-        protocol: GraphQLProtocol,
-        accept_language: Option<HeaderValue>,
-    ) {
+    async fn serve(self, mut socket: WebSocket, protocol: GraphQLProtocol, headers: HeaderMap) {
         let (connected, connection) = oneshot::channel::<Result<Option<Lease>, Close>>();
         let rights_lost = async {
             match connection.await {
@@ -150,7 +147,7 @@ impl WebSockets {
             biased;
             close = rights_lost => Some(close),
             () = streams.stopped() => Some(Close::GOING_AWAY),
-            close = self.converse(&mut socket, protocol, accept_language, connected) => close,
+            close = self.converse(&mut socket, protocol, headers, connected) => close,
         };
         if let Some(close) = close {
             end(&mut socket, close).await;
@@ -163,20 +160,19 @@ impl WebSockets {
         &self,
         socket: &mut WebSocket,
         protocol: GraphQLProtocol,
-        accept_language: Option<HeaderValue>,
+        headers: HeaderMap,
         connected: oneshot::Sender<Result<Option<Lease>, Close>>,
     ) -> Option<Close> {
         let settings = self.endpoint.settings();
         let operations = Operations::default();
-        // The loop takes each message before the next one is read, so the first of these channels never grows.
+        // The loop takes each message before the next one is read, so the first of these channels does not grow.
         let (to_loop, from_client) = mpsc::unbounded_channel();
         let (to_client, mut from_loop) = mpsc::channel(1);
         let runner = Runner { endpoint: self.endpoint.clone(), operations: operations.clone() };
         let sockets = self.clone();
         let running =
             GraphQLWebSocket::new_with_pair(outlet(to_client), inlet(from_client), runner, protocol)
-                .on_connection_init(move |payload| sockets.connect(payload, accept_language, connected))
-                .on_ping(|_, payload| async move { Ok(payload) })
+                .on_connection_init(move |payload| sockets.connect(payload, headers, connected))
                 .serve();
         tokio::pin!(running);
         let mut running_ends = false;
@@ -211,8 +207,9 @@ impl WebSockets {
                     is_alive = true;
                     match frame? {
                         Ok(Message::Text(text)) => match conversation.receive(&text) {
-                            Ok(Some(message)) => to_loop.send(message).ok()?,
-                            Ok(None) => {}
+                            Ok(Reaction::Forward(message)) => to_loop.send(message).ok()?,
+                            Ok(Reaction::Reply(message)) => send(socket, Message::Text(message.into())).await?,
+                            Ok(Reaction::Nothing) => {}
                             Err(close) => return Some(close),
                         },
                         Ok(Message::Binary(_)) => return Some(Close::bad("Messages are text, not binary")),
@@ -231,10 +228,10 @@ impl WebSockets {
     async fn connect(
         self,
         payload: Json,
-        accept_language: Option<HeaderValue>,
+        headers: HeaderMap,
         connected: oneshot::Sender<Result<Option<Lease>, Close>>,
     ) -> async_graphql::Result<Data> {
-        match self.authenticate(&payload, accept_language).await {
+        match self.authenticate(&payload, &headers).await {
             Ok(session) => {
                 // The other end is there for as long as the socket is served.
                 let _ = connected.send(Ok(session.extensions.get::<Lease>().cloned()));
@@ -249,12 +246,8 @@ impl WebSockets {
         }
     }
 
-    async fn authenticate(
-        &self,
-        payload: &Json,
-        accept_language: Option<HeaderValue>,
-    ) -> Result<Session, Refused> {
-        let headers = headers(payload, self.authenticator.headers(), accept_language)?;
+    async fn authenticate(&self, payload: &Json, upgrade: &HeaderMap) -> Result<Session, Refused> {
+        let headers = headers(payload, self.authenticator.headers(), upgrade)?;
         let language = language::accepted(&headers);
         let extensions = self.authenticator.authenticate(headers).await?;
         let client = extensions.get::<ClientId>().copied();
@@ -275,28 +268,26 @@ fn choose_subprotocol(headers: &mut HeaderMap) -> bool {
     is_offered
 }
 
-/// Returns the members of the payload of `connection_init` that stand for headers, as headers.
-fn headers(
-    payload: &Json,
-    names: &[&'static str],
-    accept_language: Option<HeaderValue>,
-) -> Result<HeaderMap, Refused> {
+/// Returns the headers with these names that a client sent: in the payload of `connection_init`, or else in the request for
+/// the WebSocket.
+fn headers(payload: &Json, names: &[&'static str], upgrade: &HeaderMap) -> Result<HeaderMap, Refused> {
     let mut headers = HeaderMap::new();
-    for (member, value) in payload.as_object().into_iter().flatten() {
-        let mut names = names.iter().copied().chain([header::ACCEPT_LANGUAGE.as_str()]);
-        let Some(name) = names.find(|name| member.eq_ignore_ascii_case(name)) else { continue };
-        let value = match value {
-            Json::Null => continue,
-            value => value.as_str().and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()),
-        };
-        let value = value.ok_or_else(|| {
-            let message = format!("`{name}` in connection_init is a string without control characters.");
-            Refused::new(Code::BadRequest, message)
-        })?;
-        headers.append(HeaderName::from_static(name), value);
-    }
-    if let Some(accept_language) = accept_language {
-        headers.entry(header::ACCEPT_LANGUAGE).or_insert(accept_language);
+    for name in names.iter().copied().chain([header::ACCEPT_LANGUAGE.as_str()]) {
+        let name = HeaderName::from_static(name);
+        let members = payload.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        for (_, value) in members.filter(|(member, _)| member.eq_ignore_ascii_case(name.as_str())) {
+            let value = value.as_str().and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
+            let value = value.ok_or_else(|| {
+                let message = format!("`{name}` in connection_init is a string without control characters.");
+                Refused::new(Code::BadRequest, message)
+            })?;
+            headers.append(name.clone(), value);
+        }
+        if !headers.contains_key(&name) {
+            for value in upgrade.get_all(&name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
     }
     Ok(headers)
 }
@@ -343,7 +334,34 @@ fn is_too_long(error: &axum::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_header_comes_with_the_init_or_else_with_the_upgrade() {
+        let upgrade = HeaderMap::from_iter([
+            (header::AUTHORIZATION, HeaderValue::from_static("a")),
+            (header::ACCEPT_LANGUAGE, HeaderValue::from_static("id")),
+            (header::COOKIE, HeaderValue::from_static("c=1")),
+        ]);
+        let headers = |payload| {
+            let headers = headers(&payload, &["authorization"], &upgrade).unwrap();
+            let all = headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+            let mut all: Vec<_> = all.collect();
+            all.sort_unstable();
+            all.join(", ")
+        };
+        assert_eq!(headers(json!({"authorization": null})), "accept-language: id, authorization: a");
+        assert_eq!(
+            headers(json!({"Authorization": "b", "cookie": "d"})),
+            "accept-language: id, authorization: b"
+        );
+        assert_eq!(headers(json!({"ACCEPT-language": "en"})), "accept-language: en, authorization: a");
+        // Two of them stay two, for the authenticator to refuse.
+        let two = headers(json!({"Authorization": "b", "authorization": "c"}));
+        assert_eq!(two, "accept-language: id, authorization: b, authorization: c");
+    }
 
     #[test]
     fn one_of_several_offers_is_chosen_and_the_others_are_not_seen() {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::extract::ws::{CloseFrame, Message};
 
-use super::super::answer::Refused;
+use crate::answer::Refused;
 
 /// The reason of a close frame has at most this many bytes.
 const REASON_BYTES: usize = 123;

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::answer::Refused;
-use super::super::code::Code;
-use super::super::guard::Limits;
-use super::super::parameters::Parameters;
 use super::close::Close;
 use super::message::{self, ClientMessage};
 use super::operations::{self, Operations};
+use crate::answer::Refused;
+use crate::code::Code;
+use crate::guard::Limits;
+use crate::parameters::Parameters;
 
 /// The state of a socket. It does no input or output.
 #[derive(Debug)]
@@ -29,6 +29,16 @@ enum Phase {
     /// It has, and the server has not acknowledged it.
     Initialising,
     Acknowledged,
+}
+
+/// What follows from a message of the client.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reaction {
+    /// The loop is sent this message.
+    Forward(String),
+    /// The client is sent this message.
+    Reply(String),
+    Nothing,
 }
 
 /// A message of async-graphql's loop.
@@ -52,27 +62,30 @@ impl<'a> Conversation<'a> {
         self.phase == Phase::Opened
     }
 
-    /// Takes a message of the client and returns what the loop is sent for it, if anything.
+    /// Takes a message of the client.
     ///
     /// # Errors
     /// The socket is closed.
-    pub(super) fn receive(&mut self, text: &str) -> Result<Option<String>, Close> {
+    pub(super) fn receive(&mut self, text: &str) -> Result<Reaction, Close> {
         match ClientMessage::read(text)? {
             ClientMessage::ConnectionInit(_) if self.phase != Phase::Opened => Err(Close::INIT_TWICE),
             ClientMessage::ConnectionInit(payload) => {
                 self.phase = Phase::Initialising;
-                Ok(Some(message::write("connection_init", None, payload)))
+                Ok(Reaction::Forward(message::write("connection_init", None, payload)))
             }
-            ClientMessage::Ping(payload) => Ok(Some(message::write("ping", None, payload))),
-            ClientMessage::Pong => Ok(None),
+            // Not by the loop: it answers none while it waits for the client to be authenticated.
+            ClientMessage::Ping(payload) => Ok(Reaction::Reply(message::write("pong", None, payload))),
+            ClientMessage::Pong => Ok(Reaction::Nothing),
             ClientMessage::Subscribe { .. } if self.phase != Phase::Acknowledged => {
                 Err(Close::NOT_ACKNOWLEDGED)
             }
-            ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload).map(Some),
-            ClientMessage::Complete { id } => Ok(self
-                .operations
-                .complete(&id)
-                .map(|number| message::write("complete", Some(&number.to_string()), None::<()>))),
+            ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload).map(Reaction::Forward),
+            ClientMessage::Complete { id } => Ok(match self.operations.complete(&id) {
+                Some(number) => {
+                    Reaction::Forward(message::write("complete", Some(&number.to_string()), None::<()>))
+                }
+                None => Reaction::Nothing,
+            }),
         }
     }
 
@@ -127,6 +140,14 @@ mod tests {
         text.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap())
     }
 
+    /// What the loop is sent for a message.
+    fn forwarded(conversation: &mut Conversation<'_>, text: &str) -> Value {
+        match conversation.receive(text).unwrap() {
+            Reaction::Forward(text) => read(Some(text)),
+            other => panic!("not forwarded: {other:?}"),
+        }
+    }
+
     fn acknowledged(limits: &Limits) -> Conversation<'_> {
         let mut conversation = Conversation::new(Operations::default(), limits, 2);
         conversation.receive(INIT).unwrap();
@@ -140,8 +161,11 @@ mod tests {
         let mut conversation = Conversation::new(Operations::default(), &limits, 2);
         assert!(conversation.awaits_init());
         assert_eq!(conversation.receive(&subscribe("1")), Err(Close::NOT_ACKNOWLEDGED));
-        assert_eq!(read(conversation.receive(PING).unwrap()), json!({"type": "ping", "payload": {"n": 1}}));
-        assert_eq!(read(conversation.receive(INIT).unwrap()), json!({"type": "connection_init"}));
+        assert_eq!(
+            conversation.receive(PING),
+            Ok(Reaction::Reply(r#"{"type":"pong","payload":{"n":1}}"#.to_owned()))
+        );
+        assert_eq!(forwarded(&mut conversation, INIT), json!({"type": "connection_init"}));
         assert!(!conversation.awaits_init());
         assert_eq!(conversation.receive(&subscribe("1")), Err(Close::NOT_ACKNOWLEDGED));
         assert_eq!(conversation.receive(INIT), Err(Close::INIT_TWICE));
@@ -157,7 +181,7 @@ mod tests {
     fn nothing_follows_a_completed_operation() {
         let limits = Limits::default();
         let mut conversation = acknowledged(&limits);
-        assert_eq!(read(conversation.receive(&subscribe("a")).unwrap())["id"], "1");
+        assert_eq!(forwarded(&mut conversation, &subscribe("a"))["id"], "1");
         assert_eq!(conversation.receive(&subscribe("a")), Err(Close::duplicate("a")));
         let next = |number: &str| json!({"type": "next", "id": number, "payload": {"data": 1}}).to_string();
         assert_eq!(
@@ -165,10 +189,10 @@ mod tests {
             json!({"type": "next", "id": "a", "payload": {"data": 1}})
         );
         let complete = json!({"type": "complete", "id": "a"}).to_string();
-        assert_eq!(read(conversation.receive(&complete).unwrap()), json!({"type": "complete", "id": "1"}));
+        assert_eq!(forwarded(&mut conversation, &complete), json!({"type": "complete", "id": "1"}));
         // It may have come too late, so a second one is no error.
-        assert_eq!(conversation.receive(&complete), Ok(None));
-        assert_eq!(read(conversation.receive(&subscribe("a")).unwrap())["id"], "2");
+        assert_eq!(conversation.receive(&complete), Ok(Reaction::Nothing));
+        assert_eq!(forwarded(&mut conversation, &subscribe("a"))["id"], "2");
         assert_eq!(conversation.send(&next("1")), None);
         assert_eq!(conversation.send(r#"{"type":"complete","id":"1"}"#), None);
         assert_eq!(read(conversation.send(&next("2")))["id"], "a");

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde::de::{Deserialize, IgnoredAny};
-use serde::{Deserialize as DeserializeMacro, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
@@ -20,7 +20,7 @@ pub(super) enum ClientMessage<'a> {
     Complete { id: String },
 }
 
-#[derive(DeserializeMacro)]
+#[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'a, str>,
@@ -30,7 +30,7 @@ struct Envelope<'a> {
 }
 
 /// The types of the members of a `subscribe` payload. What they say is read later, as for every transport.
-#[derive(DeserializeMacro)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Operation<'a> {
     #[serde(borrow)]

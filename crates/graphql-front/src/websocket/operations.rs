@@ -14,12 +14,11 @@ use futures_util::stream::{self, BoxStream};
 use serde_json::json;
 use tokio::task::yield_now;
 
-use super::super::answer::{Answer, Refused};
-use super::super::code::Code;
-use super::super::endpoint::{Endpoint, Surroundings, Transport};
-use super::super::parameters::Parameters;
-use super::super::request_id::RequestId;
 use super::Session;
+use crate::answer::{Answer, Refused};
+use crate::endpoint::{Endpoint, Surroundings, Transport};
+use crate::parameters::Parameters;
+use crate::request_id::RequestId;
 
 /// The operations of one socket.
 #[derive(Clone, Debug, Default)]
@@ -163,9 +162,7 @@ impl Runner {
 impl Executor for Runner {
     /// The loop runs every operation as a stream, so it does not call this.
     async fn execute(&self, request: Request) -> Response {
-        let first = self.execute_stream(request, None).next().await;
-        first
-            .unwrap_or_else(|| Response::from_errors(vec![ServerError::new(Code::BadRequest.as_str(), None)]))
+        self.execute_stream(request, None).next().await.unwrap_or_default()
     }
 
     fn execute_stream(&self, request: Request, data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
@@ -180,6 +177,7 @@ impl Executor for Runner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::code::Code;
 
     fn parameters() -> Result<Parameters, Refused> {
         Err(Refused::from(Code::TooManyOperations))

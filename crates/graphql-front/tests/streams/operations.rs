@@ -225,7 +225,11 @@ async fn operations_are_charged_to_their_client() {
             assert!(message["payload"]["extensions"]["cost"]["left"].is_number(), "{message}");
             assert_eq!(socket.next().await, complete("1"));
         }
-        outcomes.push((message["type"].clone(), message["payload"][0]["extensions"]["code"].clone()));
+        let extensions = &message["payload"][0]["extensions"];
+        if message["type"] == "error" {
+            assert!(extensions["retryAfter"].as_u64().is_some_and(|seconds| seconds > 0), "{message}");
+        }
+        outcomes.push((message["type"].clone(), extensions["code"].clone()));
     }
     assert_eq!(outcomes.last().unwrap(), &(json!("error"), json!("COST_LIMIT_REACHED")), "{outcomes:?}");
     assert_eq!(outcomes[0].0, "next");
