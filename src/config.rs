@@ -194,7 +194,7 @@ pub fn make_key(path: &Path) -> anyhow::Result<()> {
     let mut secret = Zeroizing::new([0; 32]);
     getrandom::fill(secret.as_mut_slice())
         .map_err(|_| anyhow::anyhow!("the operating system gave no random bytes"))?;
-    let text: Zeroizing<String> = Zeroizing::new(secret.iter().map(|byte| format!("{byte:02x}")).collect());
+    let text: Zeroizing<String> = Zeroizing::new(hex::encode(secret.as_slice()));
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -225,12 +225,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 fn read_key(text: &str) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     let mut secret = Zeroizing::new([0; 32]);
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        bail!("not a key");
-    }
-    for (byte, digits) in secret.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits)?, 16)?;
-    }
+    hex::decode_to_slice(text, secret.as_mut_slice()).context("not a key")?;
     Ok(secret)
 }
 

@@ -12,7 +12,6 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
@@ -23,46 +22,33 @@ mod atlas;
 mod biography;
 mod channels;
 mod copy;
-mod figures;
+mod days;
+mod enrolled;
 mod index;
 mod names;
 mod payers;
 mod people;
 mod random;
+mod size;
 mod story;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 pub use channels::{BRANCH, CLOSED_OUTLET, GOVERNMENT_UNIT};
 pub use payers::{SOUTH_SUMATRA_GOVERNMENT, company_tax_number};
+pub use size::DemoSize;
 
 use atlas::{AREAS, Area};
-use biography::World;
-use figures::Figures;
+use biography::Country;
+use days::last_day;
 use people::{Chunk, People};
+use totals::Totals;
 
-/// Who recorded it all, in the histories.
-const RECORDED_BY: &str = "demo";
 /// People in one piece of work.
 const CHUNK: usize = 5_000;
 /// The most people: beyond, the rules that make numbers unique and people young enough no longer hold.
 const MOST: u64 = 100_000_000;
-
-/// How large a register, and which of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DemoSize {
-    /// How many people. None is a register too: channels, employers and associations without people.
-    pub participants: u64,
-    /// Which register of that size.
-    pub seed: u64,
-}
-
-impl DemoSize {
-    /// The usual register of so many people.
-    pub const fn of(participants: u64) -> Self {
-        Self { participants, seed: 16 }
-    }
-}
 
 /// How far a load is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +115,7 @@ pub async fn load(
     }
     let mut conn = database.maintenance().await?;
     refuse_unless_empty(&mut conn).await?;
-    let world = Arc::new(World::of(size, &province_names(&database.reference())?));
+    let country = Arc::new(Country::of(size, &province_names(&database.reference())?));
 
     run(&mut conn, "set idle_in_transaction_session_timeout = '1min'; set maintenance_work_mem = '256MB'")
         .await?;
@@ -145,14 +131,14 @@ pub async fn load(
     // They are empty. Emptied by this very transaction, they take rows that are written frozen: nobody has to visit
     // twenty million rows again to mark them as old.
     run(&mut transaction, "truncate identifier, participant, enrollment, participant_event").await?;
-    let figures = copy_people(&mut transaction, database, &world, &progress).await?;
-    copy_the_rest(&mut transaction, database, &world, &figures).await?;
+    let totals = copy_people(&mut transaction, database, &country, &progress).await?;
+    copy_the_rest(&mut transaction, database, &country, &totals).await?;
     story::tell(&mut transaction).await?;
     progress(Progress::Indexing);
     taken_off.put_back(&mut transaction).await?;
     run(&mut transaction, "analyze participant, enrollment").await?;
     recount::rebuild(&mut transaction, &database.reference().rules).await?;
-    advance_sequences(&mut transaction, &world, &figures).await?;
+    advance_sequences(&mut transaction, &country, &totals).await?;
     run(&mut transaction, CALENDAR).await?;
     transaction.commit().await?;
 
@@ -163,34 +149,15 @@ pub async fn load(
     database.refresh_reference().await?;
     Ok(DemoSummary {
         participants: size.participants,
-        enrollments: figures.enrollments.unsigned_abs(),
-        channels: world.channels.len() as u64,
-        employers: world.employers.len() as u64,
-        associations: world.associations.len() as u64,
+        enrollments: totals.enrollments.unsigned_abs(),
+        channels: country.channels.len() as u64,
+        employers: country.employers.len() as u64,
+        associations: country.associations.len() as u64,
         south_sumatra_government: SOUTH_SUMATRA_GOVERNMENT,
     })
 }
 
 const PEOPLE_TABLES: &[&str] = &["identifier", "participant", "enrollment", "participant_event"];
-
-/// The first day on which somebody was registered, a Monday.
-fn first_day() -> NaiveDate {
-    day((2008, 1, 7))
-}
-
-/// The last day on which anything happened.
-fn last_day() -> NaiveDate {
-    day((2014, 10, 1))
-}
-
-fn day((year, month, day): (i32, u32, u32)) -> NaiveDate {
-    NaiveDate::from_ymd_opt(year, month, day).expect("the days of this module are in the calendar")
-}
-
-/// Eight o'clock on a day, as PostgreSQL reads it.
-fn morning_of(day: NaiveDate) -> String {
-    format!("{day} 08:00:00+07")
-}
 
 /// The names of the provinces of the atlas, in its order.
 fn province_names(reference: &Reference) -> Result<Vec<String>, StoreError> {
@@ -223,13 +190,13 @@ async fn run(conn: &mut PgConnection, statements: &'static str) -> Result<(), sq
 async fn copy_people(
     conn: &mut PgConnection,
     database: &Arc<Database>,
-    world: &Arc<World>,
+    country: &Arc<Country>,
     progress: &impl Fn(Progress),
-) -> Result<Figures, DemoError> {
+) -> Result<Totals, DemoError> {
     // Two finished pieces at most wait to be written.
     let (sender, mut chunks) = mpsc::channel::<Chunk>(2);
-    let (keys_of, world) = (Arc::clone(database), Arc::clone(world));
-    let making = tokio::task::spawn_blocking(move || make_people(&world, &keys_of, &sender));
+    let (keys_of, country) = (Arc::clone(database), Arc::clone(country));
+    let making = tokio::task::spawn_blocking(move || make_people(&country, &keys_of, &sender));
     let mut written = 0;
     while let Some(chunk) = chunks.recv().await {
         chunk.identifiers.copy(conn, COPY_IDENTIFIER).await?;
@@ -240,41 +207,41 @@ async fn copy_people(
         progress(Progress::People(written));
     }
     match making.await {
-        Ok(figures) => Ok(figures),
+        Ok(totals) => Ok(totals),
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
 /// Stops early when nobody takes the people any more, because writing them failed.
-fn make_people(world: &World, database: &Database, sender: &mpsc::Sender<Chunk>) -> Figures {
-    let (mut figures, rules) = (Figures::default(), database.reference());
-    let mut people = People::of(world).peekable();
+fn make_people(country: &Country, database: &Database, sender: &mpsc::Sender<Chunk>) -> Totals {
+    let (mut totals, rules) = (Totals::default(), database.reference());
+    let mut people = People::of(country).peekable();
     while people.peek().is_some() {
         let mut chunk = Chunk::default();
         for person in people.by_ref().take(CHUNK) {
-            chunk.add(&person, &database.keys, &rules.rules, &mut figures);
+            chunk.add(&person, &database.keys, &rules.rules, &mut totals);
         }
         if sender.blocking_send(chunk).is_err() {
             break;
         }
     }
-    figures
+    totals
 }
 
 /// Channels and payers. After the people, because an employer declares a headcount that goes by them.
 async fn copy_the_rest(
     conn: &mut PgConnection,
     database: &Database,
-    world: &World,
-    figures: &Figures,
+    country: &Country,
+    totals: &Totals,
 ) -> Result<(), sqlx::Error> {
-    let (channels, channel_provinces) = world.channels.rows();
+    let (channels, channel_provinces) = country.channels.rows();
     channels.copy(conn, COPY_CHANNEL).await?;
     channel_provinces.copy(conn, "copy channel_province (channel_id, province_id) from stdin").await?;
-    let employers = world.employers.rows(world.seed, &database.keys, figures);
+    let employers = country.employers.rows(country.seed, &database.keys, totals);
     employers.copy(conn, COPY_EMPLOYER).await?;
     sqlx::query(DECLARE_HEADCOUNTS).execute(&mut *conn).await?;
-    world.associations.rows().copy(conn, COPY_ASSOCIATION).await?;
+    country.associations.rows().copy(conn, COPY_ASSOCIATION).await?;
     Ok(())
 }
 
@@ -282,18 +249,18 @@ async fn copy_the_rest(
 /// number is still to be given out.
 async fn advance_sequences(
     conn: &mut PgConnection,
-    world: &World,
-    figures: &Figures,
+    country: &Country,
+    totals: &Totals,
 ) -> Result<(), sqlx::Error> {
     let count = |length: usize| i64::try_from(length).expect("memory holds them");
-    let people = i64::try_from(world.participants).expect("at most a hundred million");
+    let people = i64::try_from(country.participants).expect("at most a hundred million");
     for (sequence, last) in [
-        ("channel_id_seq", count(world.channels.len())),
-        ("employer_id_seq", count(world.employers.len())),
-        ("association_id_seq", count(world.associations.len())),
+        ("channel_id_seq", count(country.channels.len())),
+        ("employer_id_seq", count(country.employers.len())),
+        ("association_id_seq", count(country.associations.len())),
         ("participant_id_seq", people),
-        ("enrollment_id_seq", figures.enrollments),
-        ("participant_event_id_seq", figures.events),
+        ("enrollment_id_seq", totals.enrollments),
+        ("participant_event_id_seq", totals.events),
     ] {
         sqlx::query("select setval($1::regclass, greatest($2, 1), $2 > 0)")
             .bind(sequence)
@@ -324,7 +291,7 @@ const DECLARE_HEADCOUNTS: &str =
     from employer where declared_headcount is not null order by id";
 const COPY_ASSOCIATION: &str =
     "copy association (id, registered_at, name, name_key, trade, province_id, registered_by) from stdin";
-/// From now on it is the day of the story, and each day of the world brings the next one.
+/// From now on it is the day of the story, and each day of the country brings the next one.
 const CALENDAR: &str = "update installation set is_demo = true,
     days_behind = greatest(0, (now() at time zone 'Asia/Jakarta')::date - date '2014-10-02')";
 const VACUUM: &str = "vacuum (analyze) identifier, participant, enrollment, participant_event, channel, \

@@ -12,7 +12,7 @@ use participant_registry::http::auth;
 use participant_registry::store::Database;
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::Keys;
-use private_postgres::{Cluster, DATA_FOLDER, Durability};
+use private_postgres::{Cluster, ClusterSettings, DATA_FOLDER, Durability};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 
@@ -55,9 +55,12 @@ impl Registers {
     /// Starts PostgreSQL, and looks for pgbench before anything is loaded for nothing.
     pub async fn open(folder: &Path, keep: bool) -> anyhow::Result<Self> {
         let folder = folder.join("speed");
-        let cluster = Cluster::start(&folder, Durability::Durable).await?;
-        let key: String = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
-        fs::write(folder.join("registry.key"), key)?;
+        let cluster = Cluster::start(
+            &folder,
+            ClusterSettings { database: "registry", durability: Durability::Durable },
+        )
+        .await?;
+        fs::write(folder.join("registry.key"), hex::encode(SECRET))?;
         let mut connection = connect(&cluster.options()).await?;
         let pgbench = pgbench::find(&mut connection).await?;
         connection.close().await?;
@@ -153,7 +156,7 @@ impl Registers {
         };
         let database = register.open().await?;
         let client = register_client::Input {
-            issuer: auth::OURSELVES.to_owned(),
+            issuer: auth::OWN_ISSUER.to_owned(),
             subject: "speed".to_owned(),
             name: "speed".to_owned(),
             role: Role::Administrator,

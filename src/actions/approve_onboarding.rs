@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{ActionError, Done, demand, once};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done};
 use crate::store::onboarding::writing;
 use crate::store::{Database, StoreError, onboarding};
 use domain::actor::{Actor, Operation};
@@ -36,13 +37,13 @@ pub async fn approve_onboarding(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Approved>, ActionError> {
-    let request = once::Request { actor, operation: "approveOnboarding", key, input, trail: None };
-    demand(actor, Operation::ApproveOnboarding)?;
+    let request =
+        Request::new(database, actor, ("approveOnboarding", Operation::ApproveOnboarding), key, input)?;
     let seen = onboarding::by_ids(&database.reading(actor), actor, &[input.batch]).await?;
     if !seen.contains_key(&input.batch) {
         return Ok(Done::refused(vec![absent()]));
     }
-    once::once(&database.writer, &database.keys, request, Work { actor, input }).await
+    request.run(Approval { actor, input }).await
 }
 
 /// A batch that does not exist, or is none of the actor's.
@@ -50,13 +51,13 @@ pub(super) fn absent() -> Problem {
     Problem::error(ProblemCode::NotFound, "batchId", "No batch has this id.")
 }
 
-struct Work<'a> {
+struct Approval<'a> {
     actor: &'a Actor,
     input: &'a Input,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Approved;
+impl Mutation for Approval<'_> {
+    type Output = Approved;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Approved>, StoreError> {
         let Input { batch, plan_digest } = self.input;
@@ -92,5 +93,5 @@ impl once::Work for Work<'_> {
 
 /// A digest as the API shows it.
 pub fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest)
 }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::approve_onboarding::absent;
-use super::{ActionError, Done, demand, once};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done};
 use crate::store::onboarding::writing;
 use crate::store::{Database, StoreError, onboarding};
 use domain::actor::{Actor, Operation};
@@ -37,8 +38,8 @@ pub async fn cancel_onboarding(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Cancelled>, ActionError> {
-    let request = once::Request { actor, operation: "cancelOnboarding", key, input, trail: None };
-    demand(actor, Operation::CancelOnboarding)?;
+    let request =
+        Request::new(database, actor, ("cancelOnboarding", Operation::CancelOnboarding), key, input)?;
     let reason = match text::required(&input.reason, 200, "reason") {
         Ok(reason) => reason,
         Err(problem) => return Ok(Done::refused(vec![problem])),
@@ -47,18 +48,18 @@ pub async fn cancel_onboarding(
     if !seen.contains_key(&input.batch) {
         return Ok(Done::refused(vec![absent()]));
     }
-    // A worker may be at a chunk of it for a moment: that is waited for on the connections for long work.
-    once::once(&database.bulk, &database.keys, request, Work { actor, batch: input.batch, reason }).await
+    // A worker may hold the batch for the length of a chunk: the connections for long work wait for that.
+    request.on(&database.bulk).run(Cancellation { actor, batch: input.batch, reason }).await
 }
 
-struct Work<'a> {
+struct Cancellation<'a> {
     actor: &'a Actor,
     batch: i64,
     reason: String,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Cancelled;
+impl Mutation for Cancellation<'_> {
+    type Output = Cancelled;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Cancelled>, StoreError> {
         let batch = self.batch;

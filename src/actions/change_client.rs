@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{ActionError, Done, client_scope, demand, once};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done, client_scope};
 use crate::store::client::{self, Rights};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation, Role};
@@ -51,19 +52,18 @@ pub async fn change_client(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Changed>, ActionError> {
-    let request = once::Request { actor, operation: "changeClient", key, input, trail: None };
-    demand(actor, Operation::ManageClients)?;
+    let request = Request::new(database, actor, ("changeClient", Operation::ManageClients), key, input)?;
     let reach = match &input.scope {
         None => None,
         Some(scope) => {
             let (reach, unknown) = client_scope::look_up(database, scope).await?;
             if !unknown.is_empty() {
-                return once::recall(&database.writer, &database.keys, &request, unknown).await;
+                return request.refuse(unknown).await;
             }
             Some(reach)
         }
     };
-    let done = once::once(&database.writer, &database.keys, request, Work { actor, input, reach }).await?;
+    let done = request.run(ClientChange { actor, input, reach }).await?;
     // Other processes hear of it; this one must not let the client in again.
     if done.value.is_some() {
         database.clients.refresh(&database.control).await?;
@@ -71,14 +71,14 @@ pub async fn change_client(
     Ok(done)
 }
 
-struct Work<'a> {
+struct ClientChange<'a> {
     actor: &'a Actor,
     input: &'a Input,
     reach: Option<Reach>,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Changed;
+impl Mutation for ClientChange<'_> {
+    type Output = Changed;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Changed>, StoreError> {
         // Two administrators who disable each other: the second one finds what the first has done.

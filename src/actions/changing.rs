@@ -16,7 +16,7 @@ use domain::count::{Deltas, Held, add};
 use domain::enrollment::EnrollmentStatus;
 use domain::event::EventKind;
 use domain::rule::Rulebook;
-use domain::standing::Course;
+use domain::timeline::Timeline;
 
 /// A person who changed.
 #[derive(Clone, Debug)]
@@ -69,19 +69,19 @@ impl History {
     /// closed is not in the history any more, so that the day is found by comparing it with what was known before.
     pub(super) fn add_change(
         &mut self,
-        was: &Course,
+        was: &Timeline,
         held: &Held,
         event: impl FnOnce(NaiveDate) -> NewEvent,
         rules: &Rulebook,
     ) {
         use EnrollmentStatus::{Active, Inactive, Registered};
-        let kind = match (was.status(), held.course.status()) {
+        let kind = match (was.status(), held.timeline.status()) {
             // The first month that is paid for can be one of long ago.
             (Active | Registered, Inactive) => EventKind::Lapsed,
             (Inactive, Active) => EventKind::Resumed,
             _ => return,
         };
-        if let Some(day) = held.course.changed_on(was, held.segment, rules) {
+        if let Some(day) = held.timeline.changed_on(was, held.segment, rules) {
             self.add(kind, event(day));
         }
     }

@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{ActionError, Done, demand, once};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done};
 use crate::store::{Database, StoreError, channel};
 use domain::actor::{Actor, Operation};
 use domain::calendar::Calendar;
@@ -38,16 +39,15 @@ pub async fn close_channel(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Closed>, ActionError> {
-    let request = once::Request { actor, operation: "closeChannel", key, input, trail: None };
-    demand(actor, Operation::ManageChannels)?;
+    let request = Request::new(database, actor, ("closeChannel", Operation::ManageChannels), key, input)?;
     let reference = database.reference();
     let Some(channel) = reference.channel_by_code(&input.code) else {
         let problem = Problem::error(ProblemCode::NotFound, "code", "No channel has this code.")
             .hint("Look it up: channels(filterBy: {open: true}) { nodes { code name } }.");
-        return once::recall(&database.writer, &database.keys, &request, vec![problem]).await;
+        return request.refuse(vec![problem]).await;
     };
-    let work = Work { channel: channel.id, on: input.on, calendar: reference.calendar, today };
-    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    let work = ChannelClosing { channel: channel.id, on: input.on, calendar: reference.calendar, today };
+    let done = request.run(work).await?;
     // Other processes hear of it; in this one nobody is enrolled there any more.
     if done.value.is_some() {
         database.refresh_reference().await?;
@@ -55,15 +55,15 @@ pub async fn close_channel(
     Ok(done)
 }
 
-struct Work {
+struct ChannelClosing {
     channel: i64,
     on: NaiveDate,
     calendar: Calendar,
     today: NaiveDate,
 }
 
-impl once::Work for Work {
-    type Outcome = Closed;
+impl Mutation for ChannelClosing {
+    type Output = Closed;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Closed>, StoreError> {
         let life = channel::lock(conn, self.channel, self.calendar).await?;

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::changing::{self, Change};
-use super::ending::{self, Context, Ending};
-use super::terms::out_of_scope;
-use super::{ActionError, Done, demand, once};
+use super::ending::{self, EndContext, Ending};
+use super::request::{Mutation, Request};
+use super::terms::{out_of_scope, province_scope};
+use super::{ActionError, Done};
 use crate::store::audit::Trail;
 use crate::store::{Database, StoreError, employer, enrollment, participant};
 use domain::actor::{Actor, Operation};
@@ -50,18 +51,18 @@ pub async fn close_employer(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Closed>, ActionError> {
-    let request = once::Request { actor, operation: "closeEmployer", key, input, trail: Some(trail) };
-    demand(actor, Operation::RegisterPayers)?;
+    // Thousands of people may work there.
+    let request = Request::new(database, actor, ("closeEmployer", Operation::RegisterPayers), key, input)?
+        .recorded_in(trail)
+        .on(&database.bulk);
     let reference = database.reference();
     let problems = judge(database, actor, today, input).await?;
-    // Thousands of people may work there.
-    let session = &database.bulk;
     if !problems.is_empty() {
-        return once::recall(session, &database.keys, &request, problems).await;
+        return request.refuse(problems).await;
     }
     let channel = actor.scope.channels.first().copied();
-    let context = Context { actor, rules: &reference.rules, today, channel };
-    once::once(session, &database.keys, request, Work { context, input }).await
+    let context = EndContext { actor, rules: &reference.rules, today, channel };
+    request.run(EmployerClosing { context, input }).await
 }
 
 async fn judge(
@@ -86,26 +87,29 @@ async fn judge(
         Some(row) => {
             let provinces = &actor.scope.provinces;
             if !provinces.is_empty() && !provinces.contains(&row.province_id) {
-                problems.push(out_of_scope("employerId", "employers of your own provinces"));
+                problems.push(out_of_scope(
+                    "employerId",
+                    &format!("employers in {}", province_scope(&database.reference(), actor, today)),
+                ));
             }
             problems.extend(row.closed_on.map(|day| employer_closed(Some(day))));
         }
     }
     // Its people live anywhere.
     if input.end_enrollments && !actor.scope.is_everything() {
-        let problem = out_of_scope("endEnrollments", "people whom you see");
+        let problem = out_of_scope("endEnrollments", "only a part of the people of this employer");
         problems.push(problem.hint("End their enrollments one by one, or ask the head office."));
     }
     Ok(problems)
 }
 
-struct Work<'a> {
-    context: Context<'a>,
+struct EmployerClosing<'a> {
+    context: EndContext<'a>,
     input: &'a Input,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Closed;
+impl Mutation for EmployerClosing<'_> {
+    type Output = Closed;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Closed>, StoreError> {
         let Input { employer, on, end_enrollments } = *self.input;
@@ -142,7 +146,7 @@ impl once::Work for Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl EmployerClosing<'_> {
     /// Ends what some people have open there, and gives how much that was.
     async fn end(&self, conn: &mut PgConnection, ids: &[i64]) -> Result<Result<i64, Problem>, StoreError> {
         let before = participant::lock(conn, ids).await?;
@@ -152,7 +156,7 @@ impl Work<'_> {
                 person.enrollments.iter().filter(|(_, held)| held.employer == Some(self.input.employer));
             last =
                 here.clone().filter_map(|(_, held)| employed_until(held, self.context.today)).max().max(last);
-            let open = here.filter(|(_, held)| held.course.status() != EnrollmentStatus::Ended);
+            let open = here.filter(|(_, held)| held.timeline.status() != EnrollmentStatus::Ended);
             let (on, reason) = (self.input.on, EndReason::EmployerClosed);
             endings.extend(open.map(|(&enrollment, _)| Ending { participant, enrollment, on, reason }));
         }

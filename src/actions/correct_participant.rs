@@ -8,7 +8,8 @@ use sqlx::PgConnection;
 use super::changing::{self, Change};
 use super::ending;
 use super::quota::{Told, Watch};
-use super::{ActionError, Done, demand, keep, once, terms};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done, keep, terms};
 use crate::store::audit::Trail;
 use crate::store::event::NewCorrection;
 use crate::store::keys::NumberKind;
@@ -64,19 +65,19 @@ pub async fn correct_participant(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Corrected>, ActionError> {
-    let request = once::Request { actor, operation: "correctParticipant", key, input, trail: Some(trail) };
-    demand(actor, Operation::ChangePeople)?;
+    let request = Request::new(database, actor, ("correctParticipant", Operation::ChangePeople), key, input)?
+        .recorded_in(trail);
     let reference = database.reference();
     let judged = judge(database, &reference, actor, today, input).await?;
     let (wanted, doubts, channel) = match judged {
         Ok(judged) => judged,
-        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
     let index = |number: &NationalId| database.keys.index(NumberKind::NationalId, number.as_str());
     let claim = wanted.national_id.as_ref().map(index);
     let watch = Watch::new(database, actor, 1);
     let watched = &watch;
-    let work = Work {
+    let work = ParticipantCorrection {
         database,
         reference: &reference,
         actor,
@@ -88,7 +89,7 @@ pub async fn correct_participant(
         claim,
         watched,
     };
-    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    let done = request.run(work).await?;
     watch.verdict()?;
     Ok(done)
 }
@@ -128,7 +129,7 @@ async fn judge(
     })
 }
 
-struct Work<'a> {
+struct ParticipantCorrection<'a> {
     database: &'a Database,
     reference: &'a Reference,
     actor: &'a Actor,
@@ -142,8 +143,8 @@ struct Work<'a> {
     watched: &'a Watch<'a>,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Corrected;
+impl Mutation for ParticipantCorrection<'_> {
+    type Output = Corrected;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Corrected>, StoreError> {
         let id = self.input.participant;
@@ -184,7 +185,7 @@ impl once::Work for Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl ParticipantCorrection<'_> {
     /// The number is somebody else's: that it is registered at all is told, and counted where that one is unseen.
     async fn of_another(
         &self,

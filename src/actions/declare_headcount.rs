@@ -5,8 +5,9 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::terms::{self, out_of_scope};
-use super::{ActionError, Done, demand, keep, once};
+use super::request::{Mutation, Request};
+use super::terms::{self, employer_scope, out_of_scope, province_scope};
+use super::{ActionError, Done, keep};
 use crate::store::employer::{self, EmployerRow};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation, Role};
@@ -44,20 +45,20 @@ pub async fn declare_headcount(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Declared>, ActionError> {
-    let request = once::Request { actor, operation: "declareHeadcount", key, input, trail: None };
-    demand(actor, Operation::DeclareHeadcounts)?;
+    let request =
+        Request::new(database, actor, ("declareHeadcount", Operation::DeclareHeadcounts), key, input)?;
     let mut problems = day::problem_of(input.on, "on", today).into_iter().collect();
     let headcount = keep(Headcount::parse(input.headcount, "headcount"), &mut problems);
-    let found = find(database, actor, input.employer).await?;
+    let found = find(database, actor, today, input.employer).await?;
     if let Some(row) = keep(found, &mut problems) {
         problems.extend(closed_before(row.closed_on, input.on));
     }
     match headcount {
         Some(headcount) if problems.is_empty() => {
-            let work = Work { actor, input, headcount };
-            once::once(&database.writer, &database.keys, request, work).await
+            let work = HeadcountDeclaration { actor, input, headcount };
+            request.run(work).await
         }
-        _ => once::recall(&database.writer, &database.keys, &request, problems).await,
+        _ => request.refuse(problems).await,
     }
 }
 
@@ -65,16 +66,22 @@ pub async fn declare_headcount(
 async fn find(
     database: &Database,
     actor: &Actor,
+    today: NaiveDate,
     id: i64,
 ) -> Result<Result<EmployerRow, Problem>, StoreError> {
     if actor.role == Role::Partner && actor.scope.employer != Some(id) {
-        return Ok(Err(out_of_scope("employerId", "your own employer")));
+        let scope = match actor.scope.employer {
+            Some(own) => employer_scope(&database.writer, own).await?,
+            None => "no employer".to_owned(),
+        };
+        return Ok(Err(out_of_scope("employerId", &scope)));
     }
     let provinces = &actor.scope.provinces;
     Ok(match employer::by_ids(&database.writer, &[id]).await?.remove(&id) {
         None => Err(terms::no_employer()),
         Some(row) if !provinces.is_empty() && !provinces.contains(&row.province_id) => {
-            Err(out_of_scope("employerId", "employers of your own provinces"))
+            let provinces = province_scope(&database.reference(), actor, today);
+            Err(out_of_scope("employerId", &format!("employers in {provinces}")))
         }
         Some(row) => Ok(row),
     })
@@ -90,14 +97,14 @@ fn closed_before(closed_on: Option<NaiveDate>, on: NaiveDate) -> Option<Problem>
     })
 }
 
-struct Work<'a> {
+struct HeadcountDeclaration<'a> {
     actor: &'a Actor,
     input: &'a Input,
     headcount: Headcount,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Declared;
+impl Mutation for HeadcountDeclaration<'_> {
+    type Output = Declared;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Declared>, StoreError> {
         let Input { employer, on, .. } = *self.input;

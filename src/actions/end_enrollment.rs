@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::changing::{self, Change};
-use super::ending::{self, Context, Ending};
+use super::ending::{self, EndContext, Ending};
+use super::request::{Mutation, Request};
 use super::terms::{self, out_of_scope};
-use super::{ActionError, Done, demand, keep, once};
+use super::{ActionError, Done, keep};
 use crate::store::audit::Trail;
 use crate::store::enrollment::EnrollmentRow;
 use crate::store::event::NewEvent;
@@ -55,8 +56,8 @@ pub async fn end_enrollment(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Ended>, ActionError> {
-    let request = once::Request { actor, operation: "endEnrollment", key, input, trail: Some(trail) };
-    demand(actor, Operation::EndEnrollments)?;
+    let request = Request::new(database, actor, ("endEnrollment", Operation::EndEnrollments), key, input)?
+        .recorded_in(trail);
     let reference = database.reference();
     let mut problems = judge_end_form(input.on, input.reason, today);
     let channel = terms::service_channel(&reference, actor, input.channel_code.as_deref());
@@ -66,10 +67,10 @@ pub async fn end_enrollment(
         problems.extend(judge_rights(actor, &row, input.reason));
     }
     if !problems.is_empty() {
-        return once::recall(&database.writer, &database.keys, &request, problems).await;
+        return request.refuse(problems).await;
     }
-    let context = Context { actor, rules: &reference.rules, today, channel };
-    once::once(&database.writer, &database.keys, request, Work { context, input }).await
+    let context = EndContext { actor, rules: &reference.rules, today, channel };
+    request.run(EnrollmentEnd { context, input }).await
 }
 
 /// A partner ends what it pays for or brought together itself. Who merely takes forms does not; and that somebody died is
@@ -83,22 +84,22 @@ fn judge_rights(actor: &Actor, row: &EnrollmentRow, reason: EndReason) -> Vec<Pr
     let is_own = (employer.is_some() && employer == row.employer_id)
         || (association.is_some() && association == row.association_id);
     if !is_own {
-        problems.push(out_of_scope("enrollmentId", "enrollments with your own employer or association"));
+        problems.push(out_of_scope("enrollmentId", "the enrollments with its own employer or association"));
     }
     if reason == EndReason::Deceased {
-        let problem = out_of_scope("reason", "ends of an employment");
+        let problem = out_of_scope("reason", "ends of an employment, but not deaths");
         problems.push(problem.hint("Tell the agency: it records deaths."));
     }
     problems
 }
 
-struct Work<'a> {
-    context: Context<'a>,
+struct EnrollmentEnd<'a> {
+    context: EndContext<'a>,
     input: &'a Input,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Ended;
+impl Mutation for EnrollmentEnd<'_> {
+    type Output = Ended;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Ended>, StoreError> {
         let (participant, enrollment) = self.input.enrollment;
@@ -129,13 +130,13 @@ impl once::Work for Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl EnrollmentEnd<'_> {
     /// The enrollment, and with a death all that are open, if any.
     fn endings(&self, person: &Person) -> Vec<Ending> {
         let (participant, named) = self.input.enrollment;
         let Input { on, reason, .. } = *self.input;
         let open =
-            person.enrollments.iter().filter(|(_, held)| held.course.status() != EnrollmentStatus::Ended);
+            person.enrollments.iter().filter(|(_, held)| held.timeline.status() != EnrollmentStatus::Ended);
         let concerned = open.filter(|&(&id, _)| id == named || reason == EndReason::Deceased);
         concerned.map(|(&enrollment, _)| Ending { participant, enrollment, on, reason }).collect()
     }

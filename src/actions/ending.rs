@@ -59,7 +59,7 @@ pub(super) struct Ending {
 
 /// In whose name and by which rules something ends.
 #[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
+pub(super) struct EndContext<'a> {
     pub actor: &'a Actor,
     pub rules: &'a Rulebook,
     pub today: NaiveDate,
@@ -71,7 +71,7 @@ pub(super) struct Context<'a> {
 /// left to [`settle`](super::changing::settle).
 pub(super) async fn end(
     conn: &mut PgConnection,
-    context: Context<'_>,
+    context: EndContext<'_>,
     people: &mut HashMap<i64, Person>,
     endings: &[Ending],
 ) -> Result<(), StoreError> {
@@ -80,7 +80,7 @@ pub(super) async fn end(
         let held =
             people.get_mut(&ending.participant).and_then(|p| p.enrollments.get_mut(&ending.enrollment));
         let held = held.ok_or_else(|| StoreError::Fault("an enrollment to be ended is not locked".into()))?;
-        let ends_on = held.course.end(ending.on, context.today, held.segment, context.rules);
+        let ends_on = held.timeline.end(ending.on, context.today, held.segment, context.rules);
         held.end_reason = Some(ending.reason);
         let (participant_id, enrollment_id, reason) = (ending.participant, ending.enrollment, ending.reason);
         ends.push(End { participant_id, enrollment_id, ends_on, reason });

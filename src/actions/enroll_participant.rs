@@ -4,17 +4,18 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::enrolling::{self, Context, Outcome};
+use super::enrolling::{self, EnrollContext, EnrollOutcome};
 use super::quota::{Told, Watch};
-use super::terms::{self, Named};
-use super::{ActionError, Done, demand, once};
+use super::request::{Mutation, Request};
+use super::terms::{self, Asked, Named};
+use super::{ActionError, Done};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::enrollment::{
-    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, Terms, ended_since, judge_person,
+    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, ended_since, judge_person,
     judge_terms,
 };
 use domain::participant::Sex;
@@ -64,7 +65,7 @@ pub struct CivilServantInput {
     pub service_number: String,
     /// Category.
     pub category: CivilServantCategory,
-    /// Work unit.
+    /// ParticipantEnrollment unit.
     pub work_unit: Option<String>,
     /// Grade.
     pub grade: Option<String>,
@@ -93,24 +94,24 @@ pub async fn enroll_participant(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Enrolled>, ActionError> {
-    let request = once::Request { actor, operation: "enrollParticipant", key, input, trail: Some(trail) };
-    demand(actor, Operation::Enroll)?;
+    let request = Request::new(database, actor, ("enrollParticipant", Operation::Enroll), key, input)?
+        .recorded_in(trail);
     let reference = database.reference();
     let (new, warnings) = match judge(database, &reference, actor, today, input).await? {
         Ok(judged) => judged,
-        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
-    let context = Context { actor, keys: &database.keys, rules: &reference.rules, batch: None };
+    let context = EnrollContext { actor, keys: &database.keys, rules: &reference.rules, batch: None };
     let index = database.keys.index(NumberKind::NationalId, new.national_id.as_str());
     let watch = Watch::new(database, actor, 1);
-    let work = Work { context, new, warnings, index, watch: &watch };
-    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    let work = ParticipantEnrollment { context, new, warnings, index, watch: &watch };
+    let done = request.run(work).await?;
     watch.verdict()?;
     Ok(done)
 }
 
-struct Work<'a> {
-    context: Context<'a>,
+struct ParticipantEnrollment<'a> {
+    context: EnrollContext<'a>,
     new: NewEnrollment,
     warnings: Vec<Problem>,
     /// Under which the identity number is found.
@@ -118,8 +119,8 @@ struct Work<'a> {
     watch: &'a Watch<'a>,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Enrolled;
+impl Mutation for ParticipantEnrollment<'_> {
+    type Output = Enrolled;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
         let enrolled = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
@@ -128,12 +129,12 @@ impl once::Work for Work<'_> {
             return Ok(Watch::taken_back().of(enrolled.known));
         }
         let done = match enrolled.outcomes.into_iter().next() {
-            Some(Outcome::Enrolled { participant, enrollment }) => {
+            Some(EnrollOutcome::Enrolled { participant, enrollment }) => {
                 Done::did(Enrolled { participant, enrollment }, self.warnings.clone())
             }
-            Some(Outcome::AlreadyEnrolled { has_ended: true, .. }) => self.refused(ended_since()),
-            Some(Outcome::AlreadyEnrolled { .. }) => self.refused(already_enrolled()),
-            Some(Outcome::Refused(problem)) => self.refused(in_form(problem)),
+            Some(EnrollOutcome::AlreadyEnrolled { has_ended: true, .. }) => self.refused(ended_since()),
+            Some(EnrollOutcome::AlreadyEnrolled { .. }) => self.refused(already_enrolled()),
+            Some(EnrollOutcome::Refused(problem)) => self.refused(in_form(problem)),
             None => return Err(StoreError::Fault("an enrollment has no outcome".into())),
         };
         let subjects = if done.value.is_some() { enrolled.subjects } else { enrolled.known };
@@ -141,7 +142,7 @@ impl once::Work for Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl ParticipantEnrollment<'_> {
     fn refused(&self, problem: Problem) -> Done<Enrolled> {
         Done::refused([&[problem], self.warnings.as_slice()].concat())
     }
@@ -160,22 +161,15 @@ async fn judge(
         employer: input.employer,
         association: input.association,
     };
-    let found = match terms::look_up(&database.writer, reference, actor, today, named).await? {
-        Ok(found) => found,
-        Err(problems) => return Ok(Err(problems)),
-    };
+    let looked_up = terms::look_up(&database.writer, reference, actor, today, named).await?;
     let civil_servant = input.civil_servant.as_ref();
-    let terms = Terms {
+    let terms = looked_up.terms(Asked {
         segment: input.segment,
         programmes: &input.programmes,
-        channel: &found.channel,
-        employer: found.employer,
-        association: found.association,
-        province: found.province,
         starts_on: input.starts_on,
         first_contribution_paid: input.first_contribution_paid,
         civil_servants: civil_servant.map(|c| c.category),
-    };
+    });
     let form = PersonForm {
         national_id: input.national_id.clone(),
         full_name: input.full_name.clone(),
@@ -189,7 +183,8 @@ async fn judge(
         grade: civil_servant.and_then(|c| c.grade.clone()),
         problems: Vec::new(),
     };
-    let mut problems = judge_terms(&terms, &reference.rules, today);
+    let mut problems = looked_up.problems.clone();
+    problems.extend(judge_terms(&terms, &reference.rules, today));
     let (new, of_person) = judge_person(form, &terms, &reference.rules, today);
     problems.extend(of_person.into_iter().map(in_form));
     Ok(match new {

@@ -4,6 +4,7 @@
 //! who were known already are locked, and what remains is written. Each step is one statement for all rows.
 
 mod foresee;
+mod verdict;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,33 +18,13 @@ use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::participant::{NewParticipant, Person};
 use crate::store::{StoreError, employer, enrollment, identifier, participant};
-use domain::actor::Actor;
-use domain::count::best_status;
-use domain::enrollment::{Again, NewEnrollment, identity_mismatch, is_same_person};
+use domain::enrollment::{NewEnrollment, identity_mismatch};
 use domain::event::EventKind;
-use domain::problem::{Problem, ProblemCode};
-use domain::rule::Rulebook;
+use domain::standing::best_status;
 
 pub(super) use foresee::foresee;
-
-/// What became of one of them.
-#[derive(Clone, Debug)]
-pub(super) enum Outcome {
-    /// Written.
-    Enrolled { participant: i64, enrollment: i64 },
-    /// The person has this enrollment already, or had it until an end.
-    AlreadyEnrolled { participant: i64, has_ended: bool },
-    /// What the registry knows of the person forbids it.
-    Refused(Problem),
-}
-
-/// Under whose name, with which keys and rules, and within which batch.
-pub(super) struct Context<'a> {
-    pub actor: &'a Actor,
-    pub keys: &'a Keys,
-    pub rules: &'a Rulebook,
-    pub batch: Option<i64>,
-}
+pub(super) use verdict::{EnrollContext, EnrollOutcome};
+use verdict::{compare, enroll_once};
 
 /// One of them on its way.
 struct Candidate<'a> {
@@ -53,7 +34,7 @@ struct Candidate<'a> {
     /// The index of the service number, where it was claimed just now.
     claimed_service_number: Option<Vec<u8>>,
     /// Decided before anything of it was written, or what was written.
-    outcome: Option<Outcome>,
+    outcome: Option<EnrollOutcome>,
 }
 
 impl Candidate<'_> {
@@ -62,13 +43,13 @@ impl Candidate<'_> {
     }
 
     fn is_written(&self) -> bool {
-        matches!(self.outcome, Some(Outcome::Enrolled { .. }))
+        matches!(self.outcome, Some(EnrollOutcome::Enrolled { .. }))
     }
 }
 
 /// The outcome of each enrollment, and the people of whom it tells something.
 pub(super) struct Enrolled {
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<EnrollOutcome>,
     /// Who was written and who was known, by internal id.
     pub subjects: Vec<i64>,
     /// Who was known: of these also a refusal tells that they are registered.
@@ -79,7 +60,7 @@ pub(super) struct Enrolled {
 /// order.
 pub(super) async fn enroll(
     conn: &mut PgConnection,
-    context: &Context<'_>,
+    context: &EnrollContext<'_>,
     new: &[NewEnrollment],
 ) -> Result<Enrolled, StoreError> {
     let mut employers: Vec<i64> = new.iter().filter_map(|new| new.employer).collect();
@@ -108,8 +89,8 @@ pub(super) async fn enroll(
     for candidate in candidates.iter_mut().filter(|c| c.is_open()) {
         let participant = candidate.claim.participant_id;
         candidate.outcome = Some(match enrollments.get(&participant) {
-            Some(&enrollment) => Outcome::Enrolled { participant, enrollment },
-            None => Outcome::AlreadyEnrolled { participant, has_ended: false },
+            Some(&enrollment) => EnrollOutcome::Enrolled { participant, enrollment },
+            None => EnrollOutcome::AlreadyEnrolled { participant, has_ended: false },
         });
     }
     give_back(conn, &candidates).await?;
@@ -127,7 +108,7 @@ pub(super) async fn enroll(
 
 async fn claim<'a>(
     conn: &mut PgConnection,
-    context: &Context<'_>,
+    context: &EnrollContext<'_>,
     new: &'a [NewEnrollment],
 ) -> Result<Vec<Candidate<'a>>, StoreError> {
     let index = |new: &NewEnrollment| context.keys.index(NumberKind::NationalId, new.national_id.as_str());
@@ -141,57 +122,11 @@ async fn claim<'a>(
     new.iter().zip(indexes).map(candidate).collect()
 }
 
-/// Decides what is known of a person already decides.
-fn compare(
-    (participant, new): (i64, &NewEnrollment),
-    known: &HashMap<i64, Person>,
-    context: &Context<'_>,
-) -> Option<Outcome> {
-    let known = known.get(&participant)?;
-    if known.known.as_ref().is_some_and(|person| !is_same_person(person, new, context.rules)) {
-        return Some(Outcome::Refused(identity_mismatch("nationalId")));
-    }
-    if known.deceased_on.is_some() {
-        let problem = Problem::error(
-            ProblemCode::NotEligible,
-            "nationalId",
-            "The registry knows that this person died.",
-        );
-        return Some(Outcome::Refused(problem));
-    }
-    // Whoever enrolls must see whom: an officer would be answered with nothing.
-    let provinces = &context.actor.scope.provinces;
-    if !provinces.is_empty() && !provinces.contains(&known.province_id) {
-        let message = "The registry has this person in another province.";
-        let problem = Problem::error(ProblemCode::Conflict, "provinceCode", message);
-        return Some(Outcome::Refused(problem.hint("Ask the agency for a correction.")));
-    }
-    let again = Again::judge(known.enrollments.values(), &new.held())?;
-    Some(Outcome::AlreadyEnrolled { participant, has_ended: again == Again::Ended })
-}
-
-/// Of the forms that name one person, the first that nothing else forbids counts, and the others are refused. Two numbers
-/// are of one person where one was corrected into the other: the former one still finds it.
-fn enroll_once<'a>(forms: impl IntoIterator<Item = (i64, &'a mut Option<Outcome>)>) {
-    let mut people = HashSet::new();
-    for (participant, outcome) in forms {
-        if outcome.is_none() && !people.insert(participant) {
-            *outcome = Some(Outcome::Refused(named_twice()));
-        }
-    }
-}
-
-fn named_twice() -> Problem {
-    let message = "The registry knows the person of this number by the number of another row too.";
-    Problem::error(ProblemCode::DuplicateInRequest, "nationalId", message)
-        .hint("Keep one row for each person: the one with the number that is in force.")
-}
-
 /// Claims the service numbers of civil servants. A number that belongs to another person refuses its row. Gives the owners
 /// of such numbers.
 async fn claim_service_numbers(
     conn: &mut PgConnection,
-    context: &Context<'_>,
+    context: &EnrollContext<'_>,
     candidates: &mut [Candidate<'_>],
 ) -> Result<Vec<i64>, StoreError> {
     let number = |candidate: &Candidate<'_>| {
@@ -216,7 +151,7 @@ async fn claim_service_numbers(
             }
             claim => {
                 others.extend(claim.map(|claim| claim.participant_id));
-                candidate.outcome = Some(Outcome::Refused(identity_mismatch("serviceNumber")));
+                candidate.outcome = Some(EnrollOutcome::Refused(identity_mismatch("serviceNumber")));
             }
         }
     }
@@ -240,7 +175,7 @@ async fn give_back(conn: &mut PgConnection, candidates: &[Candidate<'_>]) -> Res
 /// Events, figures, and what a further enrollment changes of a person who was known already.
 async fn write_consequences(
     conn: &mut PgConnection,
-    context: &Context<'_>,
+    context: &EnrollContext<'_>,
     open: &[&Candidate<'_>],
     known: &HashMap<i64, Person>,
     enrollments: &HashMap<i64, i64>,
@@ -258,9 +193,9 @@ async fn write_consequences(
             channel_id: Some(new.channel),
             effective_on,
         };
-        history.add(EventKind::Enrolled, of(new.course.starts_on));
+        history.add(EventKind::Enrolled, of(new.timeline.starts_on));
         // A form of long ago, of which only the first month was paid.
-        let lapsed_on = new.course.lapsed_on(new.segment, context.rules);
+        let lapsed_on = new.timeline.lapsed_on(new.segment, context.rules);
         lapsed_on.into_iter().for_each(|day| history.add(EventKind::Lapsed, of(day)));
         let before = known.get(&participant).cloned();
         // A person is counted where it lives and by the channel that brought it in first.
@@ -287,7 +222,7 @@ fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
         association_id: new.association,
         birth_date: new.birth_date,
         sex: new.sex,
-        status: best_status([new.course.status()]).expect("one status has a best"),
+        status: best_status([new.timeline.status()]).expect("one status has a best"),
         province_id: new.province,
         full_name: new.full_name.as_str().to_owned(),
         name_key: new.full_name.key(),
@@ -296,9 +231,9 @@ fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
     }
 }
 
-fn new_enrollment(candidate: &Candidate<'_>, context: &Context<'_>) -> NewEnrollmentRow {
+fn new_enrollment(candidate: &Candidate<'_>, context: &EnrollContext<'_>) -> NewEnrollmentRow {
     let new = candidate.new;
-    let course = &new.course;
+    let timeline = &new.timeline;
     let civil_servant = new.civil_servant.as_ref();
     let service_number = civil_servant.and_then(|c| c.service_number.as_ref());
     NewEnrollmentRow {
@@ -308,20 +243,20 @@ fn new_enrollment(candidate: &Candidate<'_>, context: &Context<'_>) -> NewEnroll
         channel_id: new.channel,
         onboarding_batch_id: context.batch,
         monthly_wage: new.monthly_wage,
-        starts_on: course.starts_on,
-        counts_from: course.counts_from,
-        paid: paid_literal(&course.paid),
-        paid_through: course.paid.through(),
-        lapses_on: course.lapses_on(new.segment, context.rules),
+        starts_on: timeline.starts_on,
+        counts_from: timeline.counts_from,
+        paid: paid_literal(&timeline.paid),
+        paid_through: timeline.paid.through(),
+        lapses_on: timeline.lapses_on(new.segment, context.rules),
         segment: new.segment,
-        status: course.status(),
+        status: timeline.status(),
         civil_servant: civil_servant.map(|c| c.category),
         province_id: new.province,
-        programmes: array_literal(new.programmes.iter().map(|programme| programme.as_str())),
+        programmes: array_literal(&new.programmes),
         service_number: service_number
             .map(|number| context.keys.seal(NumberKind::ServiceNumber, number.as_str())),
         work_unit: civil_servant.and_then(|c| c.work_unit.clone()),
         grade: civil_servant.and_then(|c| c.grade.clone()),
-        flags: (!new.flags.is_empty()).then(|| array_literal(new.flags.iter().map(|flag| flag.as_str()))),
+        flags: (!new.flags.is_empty()).then(|| array_literal(&new.flags)),
     }
 }

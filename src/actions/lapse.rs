@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change, History};
 use crate::store::audit::Trail;
-use crate::store::enrollment::{self, CourseRow};
+use crate::store::enrollment::{self, TimelineRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
 use crate::store::{Database, StoreError, lapse_run};
@@ -61,11 +61,11 @@ async fn let_lapse(
     for (participant, before) in people {
         let mut after = before.clone();
         for (&id, held) in &mut after.enrollments {
-            let was = held.course.clone();
+            let was = held.timeline.clone();
             if was.status() != EnrollmentStatus::Active {
                 continue;
             }
-            held.course.settle(today, held.segment, rules);
+            held.timeline.settle(today, held.segment, rules);
             let of = |effective_on| NewEvent {
                 participant_id: participant,
                 enrollment_id: Some(id),
@@ -74,11 +74,11 @@ async fn let_lapse(
             };
             history.add_change(&was, held, of, rules);
             // Written also where it has not lapsed after all, because a rule has changed: then it is due another day.
-            rows.push(CourseRow::of((participant, id), held, rules));
+            rows.push(TimelineRow::of((participant, id), held, rules));
         }
         changes.push(Change { participant, before: Some(before), after });
     }
-    enrollment::update_courses(conn, &rows).await?;
+    enrollment::update_timelines(conn, &rows).await?;
     history.write(conn, registry).await?;
     changing::settle(conn, rules, &changes).await?;
     let lapsed = rows.iter().filter(|row| row.status == EnrollmentStatus::Inactive).count();

@@ -8,19 +8,21 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::enrolling::{self, Context};
-use super::onboarding::worker::{self, Pace};
-use super::onboarding::{Agreed, Place, Tried, candidates, receive, too_many_open, tried};
+use super::enrolling::{self, EnrollContext};
+use super::onboarding::worker::{self, WorkerSettings};
+use super::onboarding::{Agreed, RowOutcomes, RowPlace, candidates, receive, too_many_open, tried};
 use super::quota::{self, Told, Watch};
-use super::terms::{self, Named};
-use super::{ActionError, Done, demand, once};
+use super::request::{Mutation, Request};
+use super::terms::{self, Asked, Named};
+use super::{ActionError, Done, demand};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
-use domain::enrollment::{CivilServantCategory, Programme};
+use domain::enrollment::{CivilServantCategory, Programme, Segment, judge_terms};
+use domain::number::grouped;
 use domain::onboarding::{
     JudgedRow, MAXIMUM_ROWS, Numbers, OnboardingState, Row, RowOutcome, StagedRow, judge_row, judge_rows,
 };
@@ -82,17 +84,25 @@ pub async fn onboard_civil_servants(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Onboarded>, ActionError> {
-    let request = once::Request { actor, operation: "onboardCivilServants", key, input, trail: Some(trail) };
-    demand(actor, Operation::Enroll)?;
+    let request = Request::new(database, actor, ("onboardCivilServants", Operation::Enroll), key, input)?
+        .recorded_in(trail)
+        .on(&database.bulk);
     let reference = database.reference();
     let judged = match judge(database, &reference, actor, today, input).await? {
         Ok(judged) => judged,
-        Err(problems) => return once::recall(&database.bulk, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
     let watch = Watch::new(database, actor, input.rows.len());
-    let apply =
-        Apply { database, actor, rules: &reference.rules, input, judged: &judged, watch: &watch, today };
-    let done = once::once(&database.bulk, &database.keys, request, apply).await?;
+    let apply = CivilServantOnboarding {
+        database,
+        actor,
+        rules: &reference.rules,
+        input,
+        judged: &judged,
+        watch: &watch,
+        today,
+    };
+    let done = request.run(apply).await?;
     watch.verdict()?;
     if let (true, Some(Onboarded { batch })) = (input.plan_only, &done.value) {
         plan_now(database, today, *batch).await;
@@ -103,15 +113,15 @@ pub async fn onboard_civil_servants(
 /// Plans a batch before the answer. Where a worker is at it already, or the database is away, the answer says how far it is.
 async fn plan_now(database: &Arc<Database>, today: NaiveDate, batch: i64) {
     for _ in 0..PLAN_TRIES {
-        match worker::work(database, today, Pace::default(), Some(batch)).await {
+        match worker::work(database, today, WorkerSettings::default(), Some(batch)).await {
             Ok(true) | Err(_) => return,
             Ok(false) => tokio::time::sleep(PLAN_PAUSE).await,
         }
     }
 }
 
-impl once::Work for Apply<'_> {
-    type Outcome = Onboarded;
+impl Mutation for CivilServantOnboarding<'_> {
+    type Output = Onboarded;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Onboarded>, StoreError> {
         if self.input.plan_only {
@@ -139,7 +149,7 @@ pub async fn plan(
     today: NaiveDate,
     input: &Input,
     trail: &Trail,
-) -> Result<Done<Tried>, ActionError> {
+) -> Result<Done<RowOutcomes>, ActionError> {
     demand(actor, Operation::Enroll)?;
     let reference = database.reference();
     let judged = match judge(database, &reference, actor, today, input).await? {
@@ -147,8 +157,15 @@ pub async fn plan(
         Err(problems) => return Ok(Done::refused(problems)),
     };
     let watch = Watch::new(database, actor, input.rows.len());
-    let apply =
-        Apply { database, actor, rules: &reference.rules, input, judged: &judged, watch: &watch, today };
+    let apply = CivilServantOnboarding {
+        database,
+        actor,
+        rules: &reference.rules,
+        input,
+        judged: &judged,
+        watch: &watch,
+        today,
+    };
     let mut transaction = database.bulk.begin().await?;
     let Applied { report, known, .. } = apply.write(&mut transaction).await?;
     transaction.rollback().await?;
@@ -178,14 +195,12 @@ async fn judge(
         employer: Some(input.employer),
         association: None,
     };
-    let size = judge_size(input.rows.len());
-    let found = match (terms::look_up(&database.writer, reference, actor, today, named).await?, size) {
-        (Ok(found), None) => found,
-        (Ok(_), Some(size)) => return Ok(Err(vec![size])),
-        (Err(mut problems), size) => {
-            problems.extend(size);
-            return Ok(Err(problems));
-        }
+    let looked_up = terms::look_up(&database.writer, reference, actor, today, named).await?;
+    let mut problems = looked_up.problems.clone();
+    problems.extend(judge_terms(&looked_up.terms(asked(input)), &reference.rules, today));
+    problems.extend(judge_size(input.rows.len()));
+    let (Ok(found), false) = (looked_up.complete(), refuses(&problems)) else {
+        return Ok(Err(problems));
     };
     let agreed = Agreed {
         programmes: input.programmes.clone(),
@@ -194,10 +209,6 @@ async fn judge(
         first_contribution_paid: input.first_contribution_paid,
         found,
     };
-    let problems = agreed.problems(&reference.rules, today);
-    if refuses(&problems) {
-        return Ok(Err(problems));
-    }
     // Ten thousand rows take longer than other requests should wait for this thread.
     let (rows, lines, reference) = (Arc::clone(&input.rows), Arc::clone(&input.lines), Arc::clone(reference));
     let judged = tokio::task::spawn_blocking(move || {
@@ -216,11 +227,26 @@ async fn judge(
     Ok(Ok(Judged { agreed, rows }))
 }
 
+/// What the request asks for besides the records that it names.
+fn asked(input: &Input) -> Asked<'_> {
+    Asked {
+        segment: Segment::WageEarner,
+        programmes: &input.programmes,
+        starts_on: input.starts_on,
+        first_contribution_paid: input.first_contribution_paid,
+        civil_servants: Some(input.category),
+    }
+}
+
 fn judge_size(rows: usize) -> Option<Problem> {
     if rows == 0 {
         Some(Problem::error(ProblemCode::Required, "rows", "There is no row."))
     } else if rows > MAXIMUM_ROWS {
-        let message = format!("{rows} rows are more than the {MAXIMUM_ROWS} that one request can hold.");
+        let message = format!(
+            "The request has {} rows; {} are allowed.",
+            grouped(rows as i64),
+            grouped(MAXIMUM_ROWS as i64)
+        );
         Some(
             Problem::error(ProblemCode::OutOfRange, "rows", message)
                 .hint("Send them in several requests, each with its own key."),
@@ -233,14 +259,14 @@ fn judge_size(rows: usize) -> Option<Problem> {
 /// What was written, or tried.
 struct Applied {
     batch: i64,
-    report: Tried,
+    report: RowOutcomes,
     subjects: Vec<i64>,
     known: Vec<i64>,
     told: Told,
 }
 
 /// The writing of a batch.
-struct Apply<'a> {
+struct CivilServantOnboarding<'a> {
     database: &'a Database,
     actor: &'a Actor,
     rules: &'a Rulebook,
@@ -250,13 +276,17 @@ struct Apply<'a> {
     today: NaiveDate,
 }
 
-impl Apply<'_> {
+impl CivilServantOnboarding<'_> {
     /// Writes batch, enrollments and outcomes.
     async fn write(&self, conn: &mut PgConnection) -> Result<Applied, StoreError> {
         let batch = writing::insert(conn, self.actor, &self.new_batch()?).await?;
         let (at, new) = candidates(&self.judged.rows);
-        let context =
-            Context { actor: self.actor, keys: &self.database.keys, rules: self.rules, batch: Some(batch) };
+        let context = EnrollContext {
+            actor: self.actor,
+            keys: &self.database.keys,
+            rules: self.rules,
+            batch: Some(batch),
+        };
         let enrolled = enrolling::enroll(conn, &context, &new).await?;
         let keys = &self.database.keys;
         let told = Told::by(enrolled.outcomes.iter().map(Some), |at| {
@@ -300,8 +330,8 @@ impl Apply<'_> {
         Some(staged)
     }
 
-    fn places(&self) -> Vec<Place> {
-        let place = |(number, row): (i32, &Row)| Place {
+    fn places(&self) -> Vec<RowPlace> {
+        let place = |(number, row): (i32, &Row)| RowPlace {
             number,
             line: usize::try_from(number - 1).ok().and_then(|at| self.input.lines.get(at).copied()),
             work_unit: row.work_unit.clone(),
@@ -335,7 +365,7 @@ impl Apply<'_> {
     }
 
     /// Why nothing of it may stay, where all or nothing was asked for.
-    fn objection(&self, report: &Tried) -> Option<Vec<Problem>> {
+    fn objection(&self, report: &RowOutcomes) -> Option<Vec<Problem>> {
         if !self.input.all_or_nothing || report.counts.rejected == 0 {
             return None;
         }

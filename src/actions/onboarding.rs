@@ -3,20 +3,21 @@
 //! Rows are [received](receive) and staged, a [worker] plans them, somebody else approves, a worker applies. Rows that came
 //! in a request and need no approval are applied at once, by the same functions.
 
-mod ahead;
 mod applying;
 mod chunk;
 mod planning;
 pub mod receive;
 pub mod retention;
+mod step;
 pub mod worker;
+mod write_ahead;
 
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::enrolling::Outcome;
+use super::enrolling::EnrollOutcome;
 use super::terms::{self, Found, Named};
 use crate::store::onboarding::lease::Held;
 use crate::store::onboarding::writing::{self, NewRow};
@@ -25,7 +26,7 @@ use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::client::Client;
 use domain::enrollment::{
-    CivilServantCategory, NewEnrollment, Programme, Segment, Terms, ended_since, judge_terms,
+    CivilServantCategory, Lookup, NewEnrollment, Programme, Segment, Terms, ended_since, judge_terms,
 };
 use domain::onboarding::{Counts, JudgedRow, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
@@ -42,15 +43,15 @@ pub(super) struct Agreed {
 }
 
 impl Agreed {
-    /// As the judge of rows takes it.
+    /// The terms by which rows are judged.
     pub(super) fn terms(&self) -> Terms<'_> {
         Terms {
             segment: Segment::WageEarner,
             programmes: &self.programmes,
-            channel: &self.found.channel,
-            employer: self.found.employer,
-            association: None,
-            province: self.found.province,
+            channel: Lookup::Found(&self.found.channel),
+            employer: self.found.employer.into(),
+            association: Lookup::NotNamed,
+            province: Lookup::Found(self.found.province),
             starts_on: self.starts_on,
             first_contribution_paid: self.first_contribution_paid,
             civil_servants: Some(self.category),
@@ -66,14 +67,14 @@ impl Agreed {
     fn contributions(&self, rules: &Rulebook, new: &NewEnrollment) -> i64 {
         let risk_class = self.found.employer.map_or(1, |employer| employer.risk_class);
         let wage = new.monthly_wage.unwrap_or_default();
-        let due = rules.contributions(&new.programmes, new.segment, risk_class, wage, new.course.starts_on);
+        let due = rules.contributions(&new.programmes, new.segment, risk_class, wage, new.timeline.starts_on);
         due.iter().map(|due| due.employer + due.worker).sum()
     }
 }
 
 /// Where a row stands.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct RowPlace {
     /// From 1.
     pub number: i32,
     pub line: Option<i32>,
@@ -82,7 +83,7 @@ pub(super) struct Place {
 
 /// Rows that were tried, or foreseen.
 #[derive(Clone, Debug, Default)]
-pub struct Tried {
+pub struct RowOutcomes {
     /// The outcome of each.
     pub rows: Vec<NewRow>,
     /// How many of each outcome.
@@ -101,11 +102,11 @@ pub(super) fn candidates(judged: &[JudgedRow]) -> (Vec<usize>, Vec<NewEnrollment
 /// would be enrolled.
 pub(super) fn tried(
     (agreed, rules): (&Agreed, &Rulebook),
-    places: &[Place],
+    places: &[RowPlace],
     judged: &[JudgedRow],
     (at, new): (&[usize], &[NewEnrollment]),
-    outcomes: Vec<Option<Outcome>>,
-) -> Tried {
+    outcomes: Vec<Option<EnrollOutcome>>,
+) -> RowOutcomes {
     let mut rows: Vec<NewRow> = places.iter().zip(judged).map(|(place, row)| rejected(place, row)).collect();
     let mut contributions = 0;
     for ((&at, new), outcome) in at.iter().zip(new).zip(outcomes) {
@@ -116,12 +117,12 @@ pub(super) fn tried(
                 row.outcome = RowOutcome::Pending;
                 contributions += agreed.contributions(rules, new);
             }
-            Some(Outcome::Enrolled { participant, .. }) => {
+            Some(EnrollOutcome::Enrolled { participant, .. }) => {
                 row.outcome = RowOutcome::Enrolled;
                 row.participant_id = Some(participant);
                 contributions += agreed.contributions(rules, new);
             }
-            Some(Outcome::AlreadyEnrolled { participant, has_ended }) => {
+            Some(EnrollOutcome::AlreadyEnrolled { participant, has_ended }) => {
                 row.outcome = RowOutcome::AlreadyEnrolled;
                 row.participant_id = Some(participant);
                 if has_ended {
@@ -131,7 +132,7 @@ pub(super) fn tried(
                     row.flagged = true;
                 }
             }
-            Some(Outcome::Refused(problem)) => {
+            Some(EnrollOutcome::Refused(problem)) => {
                 row.flagged = false;
                 let index = (row.number - 1).to_string();
                 row.problems.push(problem.within(&["rows", &index]));
@@ -140,10 +141,10 @@ pub(super) fn tried(
     }
     let mut counts = Counts::default();
     rows.iter().for_each(|row| counts.add(row.outcome, row.flagged));
-    Tried { rows, counts, contributions }
+    RowOutcomes { rows, counts, contributions }
 }
 
-fn rejected(place: &Place, row: &JudgedRow) -> NewRow {
+fn rejected(place: &RowPlace, row: &JudgedRow) -> NewRow {
     NewRow {
         number: place.number,
         line: place.line,
@@ -212,7 +213,7 @@ pub(super) async fn authority(
         employer: Some(held.employer_id),
         association: None,
     };
-    let found = match terms::look_up(&database.control, reference, &actor, today, named).await? {
+    let found = match terms::look_up(&database.control, reference, &actor, today, named).await?.complete() {
         Ok(found) => found,
         Err(problems) => return Ok(Err(problems)),
     };

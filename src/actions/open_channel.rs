@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{ActionError, Done, demand, keep, once, terms};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done, keep, terms};
 use crate::store::channel::{self, NewChannel};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
@@ -51,13 +52,12 @@ pub async fn open_channel(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Opened>, ActionError> {
-    let request = once::Request { actor, operation: "openChannel", key, input, trail: None };
-    demand(actor, Operation::ManageChannels)?;
+    let request = Request::new(database, actor, ("openChannel", Operation::ManageChannels), key, input)?;
     let new = match judge(&database.reference(), actor, today, input) {
         Ok(new) => new,
-        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
-    let done = once::once(&database.writer, &database.keys, request, Work { actor, new }).await?;
+    let done = request.run(ChannelOpening { actor, new }).await?;
     // Other processes hear of it; this one answers with it.
     if done.value.is_some() {
         database.refresh_reference().await?;
@@ -65,13 +65,13 @@ pub async fn open_channel(
     Ok(done)
 }
 
-struct Work<'a> {
+struct ChannelOpening<'a> {
     actor: &'a Actor,
     new: NewChannel,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Opened;
+impl Mutation for ChannelOpening<'_> {
+    type Output = Opened;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Opened>, StoreError> {
         if let Some(parent) = self.new.parent_id

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sqlx::PgConnection;
 
-use super::enrolling::Outcome;
+use super::enrolling::EnrollOutcome;
 use super::{ActionError, Done};
 use crate::store::lookup_miss::{self, Spent};
 use crate::store::{Database, StoreError, participant};
@@ -54,15 +54,15 @@ impl Told {
 
     /// What the outcomes of forms tell, given the index of each; of a form without one nothing is told.
     pub(super) fn by<'a>(
-        outcomes: impl IntoIterator<Item = Option<&'a Outcome>>,
+        outcomes: impl IntoIterator<Item = Option<&'a EnrollOutcome>>,
         index: impl Fn(usize) -> Vec<u8>,
     ) -> Self {
         let mut told = Self::default();
         for (at, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
-                None | Some(Outcome::Enrolled { .. }) => {}
-                Some(Outcome::AlreadyEnrolled { .. }) => told.enrolled.push(index(at)),
-                Some(Outcome::Refused(_)) => told.refused.push(index(at)),
+                None | Some(EnrollOutcome::Enrolled { .. }) => {}
+                Some(EnrollOutcome::AlreadyEnrolled { .. }) => told.enrolled.push(index(at)),
+                Some(EnrollOutcome::Refused(_)) => told.refused.push(index(at)),
             }
         }
         told

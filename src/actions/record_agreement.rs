@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{ActionError, Done, demand, keep, once};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done, keep};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError, agreement};
 use domain::actor::{Actor, Operation};
@@ -52,13 +53,13 @@ pub async fn record_agreement(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Recorded>, ActionError> {
-    let request = once::Request { actor, operation: "recordAgreement", key, input, trail: None };
-    demand(actor, Operation::ManageAgreements)?;
+    let request =
+        Request::new(database, actor, ("recordAgreement", Operation::ManageAgreements), key, input)?;
     let work = match judged(&database.reference(), actor, today, input) {
         Ok(work) => work,
-        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
-    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    let done = request.run(work).await?;
     // Other processes hear of it; this one answers with it.
     if done.value.is_some() {
         database.refresh_reference().await?;
@@ -66,15 +67,15 @@ pub async fn record_agreement(
     Ok(done)
 }
 
-struct Work<'a> {
+struct AgreementRecording<'a> {
     actor: &'a Actor,
     number: String,
     province: i16,
     terms: Terms,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Recorded;
+impl Mutation for AgreementRecording<'_> {
+    type Output = Recorded;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Recorded>, StoreError> {
         let known = agreement::lock(conn, &self.number).await?;
@@ -102,7 +103,7 @@ fn judged<'a>(
     actor: &'a Actor,
     today: NaiveDate,
     input: &Input,
-) -> Result<Work<'a>, Vec<Problem>> {
+) -> Result<AgreementRecording<'a>, Vec<Problem>> {
     let mut problems = Vec::new();
     let number = keep(parse_number(&input.number), &mut problems);
     let province = reference.province_by_code(&input.province_code);
@@ -124,7 +125,7 @@ fn judged<'a>(
             // As they are kept, so that the same agreement is the same, whatever the order.
             terms.scopes.sort_unstable();
             terms.commitments.sort_unstable_by_key(|commitment| commitment.scope);
-            Ok(Work { actor, number, province: province.id, terms })
+            Ok(AgreementRecording { actor, number, province: province.id, terms })
         }
         _ => Err(problems),
     }

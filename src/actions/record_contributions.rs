@@ -10,18 +10,20 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::changing::{self, Change};
-use super::{ActionError, Done, demand, once};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done};
 use crate::store::audit::Trail;
-use crate::store::enrollment::{self, CourseRow, EnrollmentKey, PaidFor};
+use crate::store::enrollment::{self, EnrollmentKey, PaidFor, TimelineRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
 use crate::store::{Database, StoreError, association, employer};
 use domain::actor::{Actor, Operation};
+use domain::day::{end_of_month, first_of_month};
 use domain::enrollment::EnrollmentStatus;
 use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode};
-use domain::rule::{Rulebook, end_of_month};
-use domain::standing::{Course, first_of_month};
+use domain::rule::Rulebook;
+use domain::timeline::Timeline;
 
 /// Enrollments that one request can name.
 pub const MAXIMUM_NAMED: usize = 10_000;
@@ -62,19 +64,21 @@ pub async fn record_contributions(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Recorded>, ActionError> {
-    let request = once::Request { actor, operation: "recordContributions", key, input, trail: Some(trail) };
-    demand(actor, Operation::RecordContributions)?;
-    let session = if input.enrollments.is_some() { &database.writer } else { &database.bulk };
+    let request =
+        Request::new(database, actor, ("recordContributions", Operation::RecordContributions), key, input)?
+            .recorded_in(trail);
+    // An employer may have a hundred thousand people.
+    let request = if input.enrollments.is_some() { request } else { request.on(&database.bulk) };
     let paid_for = match judge(input, today) {
         Ok(paid_for) => paid_for,
-        Err(problems) => return once::recall(session, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
     let reference = database.reference();
-    let work = Work { actor, rules: &reference.rules, month: input.month, paid_for, today };
-    once::once(session, &database.keys, request, work).await
+    let work = ContributionRecording { actor, rules: &reference.rules, month: input.month, paid_for, today };
+    request.run(work).await
 }
 
-struct Work<'a> {
+struct ContributionRecording<'a> {
     actor: &'a Actor,
     rules: &'a Rulebook,
     month: NaiveDate,
@@ -82,8 +86,8 @@ struct Work<'a> {
     today: NaiveDate,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Recorded;
+impl Mutation for ContributionRecording<'_> {
+    type Output = Recorded;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Recorded>, StoreError> {
         let found = enrollment::paid_for(conn, self.actor, self.paid_for, self.month).await?;
@@ -134,7 +138,7 @@ impl Written {
     }
 }
 
-impl Work<'_> {
+impl ContributionRecording<'_> {
     /// Adds the month to the enrollments of some people, who are locked.
     async fn record(
         &self,
@@ -149,18 +153,18 @@ impl Work<'_> {
             let mut after = before.clone();
             for &id in targets.get(&participant).into_iter().flatten() {
                 let Some(held) = after.enrollments.get_mut(&id) else { continue };
-                if let Some(problem) = not_due(&held.course, before.deceased_on, self.month) {
+                if let Some(problem) = not_due(&held.timeline, before.deceased_on, self.month) {
                     written.not_due.insert((participant, id), problem);
                     continue;
                 }
                 written.due.insert((participant, id));
-                let was = held.course.clone();
-                if !held.course.paid.add(self.month) {
+                let was = held.timeline.clone();
+                if !held.timeline.paid.add(self.month) {
                     continue;
                 }
-                held.course.settle(self.today, held.segment, self.rules);
+                held.timeline.settle(self.today, held.segment, self.rules);
                 written.recorded += 1;
-                let is_active = held.course.status() == EnrollmentStatus::Active;
+                let is_active = held.timeline.status() == EnrollmentStatus::Active;
                 written.newly_active += usize::from(is_active && was.status() != EnrollmentStatus::Active);
                 let of = |effective_on| NewEvent {
                     participant_id: participant,
@@ -168,13 +172,13 @@ impl Work<'_> {
                     channel_id: None,
                     effective_on,
                 };
-                history.add(EventKind::Contributed, of(self.month.max(held.course.counts_from)));
+                history.add(EventKind::Contributed, of(self.month.max(held.timeline.counts_from)));
                 history.add_change(&was, held, of, self.rules);
-                rows.push(CourseRow::of((participant, id), held, self.rules));
+                rows.push(TimelineRow::of((participant, id), held, self.rules));
             }
             changes.push(Change { participant, before: Some(before), after });
         }
-        enrollment::update_courses(conn, &rows).await?;
+        enrollment::update_timelines(conn, &rows).await?;
         history.write(conn, self.actor).await?;
         changing::settle(conn, self.rules, &changes).await?;
         Ok(written)
@@ -231,16 +235,16 @@ impl Work<'_> {
 
 /// Why nothing is due for a month. A death is not told of: whoever pays for somebody learns of it by the end of its own
 /// enrollment alone.
-fn not_due(course: &Course, deceased_on: Option<NaiveDate>, month: NaiveDate) -> Option<Problem> {
-    if course.ends_on.is_some_and(|ends_on| ends_on <= course.starts_on) {
+fn not_due(timeline: &Timeline, deceased_on: Option<NaiveDate>, month: NaiveDate) -> Option<Problem> {
+    if timeline.ends_on.is_some_and(|ends_on| ends_on <= timeline.starts_on) {
         let message = "This enrollment ended before it held for a day: nothing was ever due.";
         return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
     }
-    if course.starts_on > end_of_month(month) {
-        let message = format!("This enrollment starts on {}: nothing is due before.", course.starts_on);
+    if timeline.starts_on > end_of_month(month) {
+        let message = format!("This enrollment starts on {}: nothing is due before.", timeline.starts_on);
         return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
     }
-    if let Some(ends_on) = course.ends_on.filter(|&ends_on| ends_on <= month) {
+    if let Some(ends_on) = timeline.ends_on.filter(|&ends_on| ends_on <= month) {
         let message = format!("This enrollment ended on {ends_on}: nothing is due after.");
         return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
     }

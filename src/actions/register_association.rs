@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{ActionError, Done, demand, keep, once, terms};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done, keep, terms};
 use crate::store::{Database, StoreError, association};
 use domain::actor::{Actor, Operation};
 use domain::association::NewAssociation;
@@ -41,26 +42,26 @@ pub async fn register_association(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
-    let request = once::Request { actor, operation: "registerAssociation", key, input, trail: None };
-    demand(actor, Operation::RegisterPayers)?;
+    let request =
+        Request::new(database, actor, ("registerAssociation", Operation::RegisterPayers), key, input)?;
     let mut problems = Vec::new();
     let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);
     let trade = keep(text::required(&input.trade, 100, "trade"), &mut problems);
     let province = terms::find_province(&database.reference(), actor, today, &input.province_code);
     let (Some(name), Some(trade), Some(province)) = (name, trade, keep(province, &mut problems)) else {
-        return once::recall(&database.writer, &database.keys, &request, problems).await;
+        return request.refuse(problems).await;
     };
     let new = NewAssociation { name: name.as_str().to_owned(), name_key: name.key(), trade, province };
-    once::once(&database.writer, &database.keys, request, Work { actor, new }).await
+    request.run(AssociationRegistration { actor, new }).await
 }
 
-struct Work<'a> {
+struct AssociationRegistration<'a> {
     actor: &'a Actor,
     new: NewAssociation,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Registered;
+impl Mutation for AssociationRegistration<'_> {
+    type Output = Registered;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
         Ok(match association::insert(conn, self.actor, &self.new).await? {

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{ActionError, Done, client_scope, demand, keep, once};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done, client_scope, keep};
 use crate::store::client::{self, NewClient, Rights};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation, Role};
@@ -48,13 +49,12 @@ pub async fn register_client(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
-    let request = once::Request { actor, operation: "registerClient", key, input, trail: None };
-    demand(actor, Operation::ManageClients)?;
+    let request = Request::new(database, actor, ("registerClient", Operation::ManageClients), key, input)?;
     let new = match read(database, input).await? {
         Ok(new) => new,
-        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
-    let done = once::once(&database.writer, &database.keys, request, Work { actor, new }).await?;
+    let done = request.run(ClientRegistration { actor, new }).await?;
     // Other processes hear of it; this one answers with it.
     if done.value.is_some() {
         database.clients.refresh(&database.control).await?;
@@ -62,13 +62,13 @@ pub async fn register_client(
     Ok(done)
 }
 
-struct Work<'a> {
+struct ClientRegistration<'a> {
     actor: &'a Actor,
     new: NewClient,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Registered;
+impl Mutation for ClientRegistration<'_> {
+    type Output = Registered;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
         if let Some(client) = client::insert(conn, self.actor, &self.new).await? {

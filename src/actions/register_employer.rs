@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::quota::Watch;
-use super::{ActionError, Done, collect, demand, keep, once, terms};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done, collect, keep, terms};
 use crate::store::employer::{self, NewEmployer};
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::{Database, StoreError, rotation};
@@ -24,7 +25,7 @@ pub struct Input {
     pub tax_number: Option<String>,
     /// Business number (NIB), as typed.
     pub business_number: Option<String>,
-    /// Work-accident risk class.
+    /// EmployerRegistration-accident risk class.
     pub risk_class: i32,
     /// Province.
     pub province_code: String,
@@ -52,16 +53,15 @@ pub async fn register_employer(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
-    let request = once::Request { actor, operation: "registerEmployer", key, input, trail: None };
-    demand(actor, Operation::RegisterPayers)?;
+    let request = Request::new(database, actor, ("registerEmployer", Operation::RegisterPayers), key, input)?;
     let Judged { new, warnings, is_personal } = match judge(database, actor, today, input) {
         Ok(judged) => judged,
-        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
     let watch = Watch::new(database, actor, 1);
     let watched = is_personal.then_some(&watch);
-    let work = Work { actor, keys: &database.keys, today, new, warnings, watch: watched };
-    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    let work = EmployerRegistration { actor, keys: &database.keys, today, new, warnings, watch: watched };
+    let done = request.run(work).await?;
     watch.verdict()?;
     Ok(done)
 }
@@ -74,7 +74,7 @@ struct Judged {
     is_personal: bool,
 }
 
-struct Work<'a> {
+struct EmployerRegistration<'a> {
     actor: &'a Actor,
     keys: &'a Keys,
     today: NaiveDate,
@@ -83,8 +83,8 @@ struct Work<'a> {
     watch: Option<&'a Watch<'a>>,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Registered;
+impl Mutation for EmployerRegistration<'_> {
+    type Output = Registered;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
         let inserted = employer::insert(conn, self.actor, &self.new).await?;

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{ActionError, Done, demand, once};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done};
 use crate::store::{Database, StoreError, target};
 use domain::actor::{Actor, Operation};
 use domain::problem::{Problem, ProblemCode};
@@ -38,20 +39,19 @@ pub async fn set_target(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Set>, ActionError> {
-    let request = once::Request { actor, operation: "setTarget", key, input, trail: None };
-    demand(actor, Operation::ManageAgreements)?;
+    let request = Request::new(database, actor, ("setTarget", Operation::ManageAgreements), key, input)?;
     let reference = database.reference();
     let province = input.province_code.as_ref().map(|code| reference.province_by_code(code));
     let work = match judge(input.year, input.active, province.map(|found| found.map(AsRef::as_ref))) {
-        Ok(year) => Work {
+        Ok(year) => TargetSetting {
             actor,
             year,
             active: input.active,
             province: province.flatten().map(|province| province.id),
         },
-        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
-    let done = once::once(&database.writer, &database.keys, request, work).await?;
+    let done = request.run(work).await?;
     // Other processes hear of it; this one answers with it.
     if done.value.is_some() {
         database.refresh_reference().await?;
@@ -59,15 +59,15 @@ pub async fn set_target(
     Ok(done)
 }
 
-struct Work<'a> {
+struct TargetSetting<'a> {
     actor: &'a Actor,
     year: i16,
     active: i32,
     province: Option<i16>,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Set;
+impl Mutation for TargetSetting<'_> {
+    type Output = Set;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Set>, StoreError> {
         if let Some(target) = target::insert(conn, self.actor, self.year, self.active, self.province).await? {

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::onboarding::{Agreed, too_many_open};
-use super::terms::{self, Named};
-use super::{ActionError, Done, demand, keep, once};
+use super::request::{Mutation, Request};
+use super::terms::{self, Asked, Named};
+use super::{ActionError, Done, keep};
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
-use domain::enrollment::{CivilServantCategory, Programme};
+use domain::enrollment::{CivilServantCategory, Programme, Segment, judge_terms};
 use domain::onboarding::OnboardingState;
 use domain::problem::{Problem, ProblemCode, refuses};
 use domain::text;
@@ -64,13 +65,12 @@ pub async fn start_onboarding(
     key: Option<&str>,
     input: &Input,
 ) -> Result<Done<Started>, ActionError> {
-    let request = once::Request { actor, operation: "startOnboarding", key, input, trail: None };
-    demand(actor, Operation::Enroll)?;
+    let request = Request::new(database, actor, ("startOnboarding", Operation::Enroll), key, input)?;
     let work = match judge(database, actor, today, input).await? {
         Ok(work) => work,
-        Err(problems) => return once::recall(&database.writer, &database.keys, &request, problems).await,
+        Err(problems) => return request.refuse(problems).await,
     };
-    once::once(&database.writer, &database.keys, request, work).await
+    request.run(work).await
 }
 
 async fn judge<'a>(
@@ -78,7 +78,7 @@ async fn judge<'a>(
     actor: &'a Actor,
     today: NaiveDate,
     input: &'a Input,
-) -> Result<Result<Work<'a>, Vec<Problem>>, ActionError> {
+) -> Result<Result<OnboardingStart<'a>, Vec<Problem>>, ActionError> {
     let reference = database.reference();
     let named = Named {
         province_code: &input.province_code,
@@ -86,14 +86,9 @@ async fn judge<'a>(
         employer: Some(input.employer),
         association: None,
     };
-    let mut problems = Vec::new();
-    let found = match terms::look_up(&database.writer, &reference, actor, today, named).await? {
-        Ok(found) => Some(found),
-        Err(faults) => {
-            problems.extend(faults);
-            None
-        }
-    };
+    let looked_up = terms::look_up(&database.writer, &reference, actor, today, named).await?;
+    let mut problems = looked_up.problems.clone();
+    problems.extend(judge_terms(&looked_up.terms(asked(input)), &reference.rules, today));
     let file_name = keep(text::required(&input.file_name, 255, "fileName"), &mut problems);
     let sha256 = keep(input.sha256.as_deref().map(parse_sha256).transpose(), &mut problems).flatten();
     if !input.plan_only && !actor.may(Operation::OnboardUnapproved) {
@@ -101,7 +96,9 @@ async fn judge<'a>(
         let problem = Problem::error(ProblemCode::OutOfScope, "planOnly", message);
         problems.push(problem.hint("Leave planOnly true; an approver then looks at the plan."));
     }
-    let (Some(found), Some(file_name)) = (found, file_name) else { return Ok(Err(problems)) };
+    let (Ok(found), Some(file_name), false) = (looked_up.complete(), file_name, refuses(&problems)) else {
+        return Ok(Err(problems));
+    };
     let agreed = Agreed {
         programmes: input.programmes.clone(),
         category: input.category,
@@ -109,26 +106,29 @@ async fn judge<'a>(
         first_contribution_paid: input.first_contribution_paid,
         found,
     };
-    problems.extend(agreed.problems(&reference.rules, today));
-    Ok(if refuses(&problems) {
-        Err(problems)
-    } else {
-        Ok(Work { database, actor, input, agreed, file_name, sha256 })
-    })
+    Ok(Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256 }))
+}
+
+/// What the onboarding asks for besides the records that it names.
+fn asked(input: &Input) -> Asked<'_> {
+    Asked {
+        segment: Segment::WageEarner,
+        programmes: &input.programmes,
+        starts_on: input.starts_on,
+        first_contribution_paid: input.first_contribution_paid,
+        civil_servants: Some(input.category),
+    }
 }
 
 fn parse_sha256(text: &str) -> Result<Vec<u8>, Problem> {
-    let digits = text.as_bytes();
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let is_hexadecimal = digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit);
-    let bytes = is_hexadecimal.then(|| digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>()).flatten();
+    let bytes = hex::decode(text).ok().filter(|bytes| bytes.len() == 32);
     bytes.ok_or_else(|| {
         let message = "A SHA-256 has 64 hexadecimal digits.";
         Problem::error(ProblemCode::InvalidFormat, "sha256", message).hint("sha256sum FILE prints it.")
     })
 }
 
-struct Work<'a> {
+struct OnboardingStart<'a> {
     database: &'a Database,
     actor: &'a Actor,
     input: &'a Input,
@@ -137,8 +137,8 @@ struct Work<'a> {
     sha256: Option<Vec<u8>>,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Started;
+impl Mutation for OnboardingStart<'_> {
+    type Output = Started;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Started>, StoreError> {
         if let Some(problem) = too_many_open(conn, self.database, (self.actor, "fileName")).await? {

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::changing::{self, Change};
-use super::ending::{self, Context, Ending};
-use super::{ActionError, Done, demand, keep, once, terms};
+use super::ending::{self, EndContext, Ending};
+use super::request::{Mutation, Request};
+use super::{ActionError, Done, keep, terms};
 use crate::store::audit::Trail;
 use crate::store::enrollment::{EnrollmentRow, NewEnrollmentRow, paid_literal};
 use crate::store::event::NewEvent;
@@ -18,7 +19,7 @@ use crate::store::{Database, StoreError, array_literal, employer, enrollment, ev
 use domain::actor::{Actor, Operation};
 use domain::channel::Channel;
 use domain::count::Held;
-use domain::enrollment::{EndReason, Payer, Terms, employer_closed, judge_transfer, not_open};
+use domain::enrollment::{EndReason, Lookup, Payer, Terms, employer_closed, judge_transfer, not_open};
 use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode, refuses};
 
@@ -60,23 +61,23 @@ pub async fn transfer_enrollment(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Transferred>, ActionError> {
-    let request = once::Request { actor, operation: "transferEnrollment", key, input, trail: Some(trail) };
-    demand(actor, Operation::ChangePeople)?;
+    let request = Request::new(database, actor, ("transferEnrollment", Operation::ChangePeople), key, input)?
+        .recorded_in(trail);
     let reference = database.reference();
     let mut problems = Vec::new();
     let channel = keep(terms::find_channel(&reference, actor, &input.channel_code), &mut problems);
     let payer = keep(terms::find_employer(&database.writer, actor, input.employer).await?, &mut problems);
     let row = keep(ending::find_enrollment(database, actor, input.enrollment).await?, &mut problems);
     let (Some(channel), Some(payer), Some(row)) = (channel, payer, row) else {
-        return once::recall(&database.writer, &database.keys, &request, problems).await;
+        return request.refuse(problems).await;
     };
-    let context = Context { actor, rules: &reference.rules, today, channel: Some(channel.id) };
-    let work = Work { context, input, row: &row, channel: &channel, payer };
-    once::once(&database.writer, &database.keys, request, work).await
+    let context = EndContext { actor, rules: &reference.rules, today, channel: Some(channel.id) };
+    let work = EnrollmentTransfer { context, input, row: &row, channel: &channel, payer };
+    request.run(work).await
 }
 
-struct Work<'a> {
-    context: Context<'a>,
+struct EnrollmentTransfer<'a> {
+    context: EndContext<'a>,
     input: &'a Input,
     /// The enrollment as it was looked up: what of it never changes.
     row: &'a EnrollmentRow,
@@ -84,8 +85,8 @@ struct Work<'a> {
     payer: Payer,
 }
 
-impl once::Work for Work<'_> {
-    type Outcome = Transferred;
+impl Mutation for EnrollmentTransfer<'_> {
+    type Output = Transferred;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Transferred>, StoreError> {
         let (participant, ended) = self.input.enrollment;
@@ -126,7 +127,7 @@ impl once::Work for Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl EnrollmentTransfer<'_> {
     /// Everything that is wrong, with the person as it is now.
     fn judge(&self, person: &Person) -> Vec<Problem> {
         let (Some(held), Some(known)) = (person.enrollments.get(&self.input.enrollment.1), &person.known)
@@ -136,10 +137,10 @@ impl Work<'_> {
         let terms = Terms {
             segment: held.segment,
             programmes: &self.row.programmes,
-            channel: self.channel,
-            employer: Some(self.payer),
-            association: None,
-            province: person.province_id,
+            channel: Lookup::Found(self.channel),
+            employer: Lookup::Found(self.payer),
+            association: Lookup::NotNamed,
+            province: Lookup::Found(person.province_id),
             starts_on: self.input.on,
             first_contribution_paid: false,
             civil_servants: held.civil_servant,
@@ -147,7 +148,7 @@ impl Work<'_> {
         let (wage, today) = (self.input.monthly_wage, self.context.today);
         let mut problems = judge_transfer((held, &terms), known.birth_date, wage, self.context.rules, today);
         let is_there = |other: &Held| {
-            other.course.holds_on_or_after(self.input.on)
+            other.timeline.holds_on_or_after(self.input.on)
                 && other.segment == held.segment
                 && other.employer == Some(self.input.employer)
         };
@@ -160,13 +161,13 @@ impl Work<'_> {
     /// The enrollment that begins, as figures see it.
     fn held(&self, old: &Held) -> Held {
         let (on, today) = (self.input.on, self.context.today);
-        let course = old.course.going_on(on, today, old.segment, self.context.rules);
+        let timeline = old.timeline.going_on(on, today, old.segment, self.context.rules);
         let employer = Some(self.input.employer);
-        Held { employer, association: None, end_reason: None, course, ..old.clone() }
+        Held { employer, association: None, end_reason: None, timeline, ..old.clone() }
     }
 
     fn new_row(&self, person: &Person, held: &Held) -> NewEnrollmentRow {
-        let (row, course) = (self.row, &held.course);
+        let (row, timeline) = (self.row, &held.timeline);
         NewEnrollmentRow {
             participant_id: row.participant_id,
             employer_id: held.employer,
@@ -174,16 +175,16 @@ impl Work<'_> {
             channel_id: self.channel.id,
             onboarding_batch_id: None,
             monthly_wage: self.input.monthly_wage,
-            starts_on: course.starts_on,
-            counts_from: course.counts_from,
-            paid: paid_literal(&course.paid),
-            paid_through: course.paid.through(),
-            lapses_on: course.lapses_on(held.segment, self.context.rules),
+            starts_on: timeline.starts_on,
+            counts_from: timeline.counts_from,
+            paid: paid_literal(&timeline.paid),
+            paid_through: timeline.paid.through(),
+            lapses_on: timeline.lapses_on(held.segment, self.context.rules),
             segment: held.segment,
-            status: course.status(),
+            status: timeline.status(),
             civil_servant: held.civil_servant,
             province_id: person.province_id,
-            programmes: array_literal(row.programmes.iter().map(|programme| programme.as_str())),
+            programmes: array_literal(&row.programmes),
             service_number: row.service_number.clone(),
             work_unit: None,
             grade: row.grade.clone(),

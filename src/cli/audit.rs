@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::graphql::node_id::participant_id;
 use crate::store::Database;
+use crate::store::audit::chain;
 use crate::store::audit::seal::{self, Verified};
 use crate::store::audit::{self, EntryFilter, EntryRow};
 use domain::audit::Hash;
@@ -85,7 +86,7 @@ impl Audit {
         match self.command {
             Command::Verify { head } => return verify(database, head.as_deref()).await,
             Command::Head => {
-                let head = seal::head(&database.control).await?;
+                let head = chain::head(&database.control).await?;
                 let head = head.context("nothing is sealed yet: `registry serve` seals what it records")?;
                 writeln!(std::io::stdout(), "{}\t{}", head.number, hexadecimal(&head.hash))?;
             }
@@ -161,7 +162,7 @@ fn text_of(moment: DateTime<Utc>) -> String {
 
 /// A hash as people copy it.
 pub fn hexadecimal(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(hash)
 }
 
 /// A head, or the last one in a file of them.
@@ -179,9 +180,8 @@ fn read_head(text: &str) -> anyhow::Result<Hash> {
 
 fn last_hash(text: &str) -> Option<Hash> {
     text.split_whitespace().rev().find_map(|word| {
-        let is_hash = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let digit = |at: usize| u8::from_str_radix(&word[2 * at..2 * at + 2], 16).ok();
-        if !is_hash { None } else { Some(std::array::from_fn(|at| digit(at).unwrap_or_default())) }
+        let mut hash = Hash::default();
+        hex::decode_to_slice(word, &mut hash).ok().map(|()| hash)
     })
 }
 

@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use strum::VariantArray as _;
 
 use crate::actions::change_client::{self, change_client};
 use crate::actions::register_client::{self, Scope, register_client};
@@ -158,7 +159,7 @@ pub fn done<T>(result: Result<Done<T>, ActionError>) -> anyhow::Result<T> {
 
 fn role(text: &str) -> Result<Role, String> {
     text.to_uppercase().replace('-', "_").parse().map_err(|_| {
-        let names: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
+        let names: Vec<&str> = Role::VARIANTS.iter().map(Into::into).collect();
         format!("one of {}", names.join(", "))
     })
 }

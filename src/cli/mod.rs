@@ -11,6 +11,7 @@ mod serve;
 mod token;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use crate::config::{Config, Environment};
 use crate::store::Database;
 use crate::telemetry;
 use domain::actor::Actor;
-use private_postgres::{Cluster, Durability};
+use private_postgres::{Cluster, ClusterSettings, Durability};
 
 /// A GraphQL registry of the people whom a national employment social-security agency covers.
 ///
@@ -162,6 +163,15 @@ impl Cli {
     }
 }
 
+async fn start_postgres(folder: &Path) -> anyhow::Result<Cluster> {
+    let settings = ClusterSettings { database: "registry", durability: Durability::Durable };
+    let started = Cluster::start(folder, settings).await;
+    started.context(
+        "the private PostgreSQL could not be started (REGISTRY_DATA_DIR names its folder; DATABASE_URL a server to use \
+         instead)",
+    )
+}
+
 /// A database that is ready to use, and the private PostgreSQL below it if there is one.
 struct Installation {
     database: Arc<Database>,
@@ -176,7 +186,7 @@ impl Installation {
             Some(options) => (options, None),
             None => {
                 let folder = config.data_dir.join("postgres");
-                let cluster = Cluster::start(&folder, Durability::Durable).await?;
+                let cluster = start_postgres(&folder).await?;
                 (cluster.options(), Some(cluster))
             }
         };

@@ -14,9 +14,10 @@ pub async fn run(database: &Database, today: NaiveDate) -> anyhow::Result<ExitCo
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {human_pos} people, {per_sec}")?);
     bar.enable_steady_tick(Duration::from_millis(250));
-    let found =
-        recount::recount(database, &database.reference().rules, today, |people| bar.set_position(people))
-            .await;
+    let found = recount::recount(database.connect_options(), &database.reference().rules, today, |people| {
+        bar.set_position(people)
+    })
+    .await;
     bar.finish_and_clear();
     let found = found?;
     let mut out = std::io::stdout();

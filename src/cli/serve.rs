@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use strum::VariantArray as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,7 +17,7 @@ use super::token::{self, Wanted};
 use super::{Installation, demo, examples};
 use crate::actions::lapse::lapse;
 use crate::actions::onboarding::retention::{Keeps, Tidied, tidy};
-use crate::actions::onboarding::worker::{self, Pace};
+use crate::actions::onboarding::worker::{self, WorkerSettings};
 use crate::actions::register_client::Scope;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, HttpSettings, Listen, Trust, write_private};
@@ -127,7 +128,8 @@ impl Serve {
         let clock = clock.behind(database.days_behind().await?);
         let chores =
             start_chores(&database, &authority, Duration::from_secs(self.audit_seal_interval), keeps, clock);
-        let pace = Pace { lease: Duration::from_secs(self.onboarding_lease), ..Pace::default() };
+        let pace =
+            WorkerSettings { lease: Duration::from_secs(self.onboarding_lease), ..WorkerSettings::default() };
         let workers: Vec<_> = (0..self.onboarding_workers)
             .map(|_| tokio::spawn(work_at_onboardings(Arc::clone(&database), clock, pace)))
             .collect();
@@ -260,11 +262,11 @@ fn demo_clients() -> Vec<(&'static str, Wanted)> {
             Role::Analyst => ("Analyst: figures only", Scope::default()),
             Role::Auditor => ("Auditor", Scope::default()),
         };
-        let name = format!("demo-{}", role.as_str().to_lowercase());
+        let name = format!("demo-{}", role.to_string().to_lowercase());
         let reads_personal_data = role == Role::Administrator;
         (label, Wanted { name, role, scope, reads_personal_data })
     };
-    Role::ALL.iter().map(of_role).collect()
+    Role::VARIANTS.iter().map(of_role).collect()
 }
 
 /// A token for each of them.
@@ -294,7 +296,7 @@ fn start_chores(
             async move |database: &Database| let_lapse(database, clock).await,
         )),
         tokio::spawn(repeat(between_seals, Arc::clone(database), seal_audit_trail)),
-        tokio::spawn(authority.clone().follow()),
+        tokio::spawn(authority.clone().renew_keys()),
         tokio::spawn(Arc::clone(database).follow_reference()),
         tokio::spawn(repeat(Duration::from_secs(1), Arc::clone(database), async |database: &Database| {
             count::fold(&database.control).await.map(|_| ())
@@ -316,7 +318,7 @@ fn start_chores(
 const REST: Duration = Duration::from_millis(500);
 
 /// Plans and applies onboardings, whoever has received them.
-async fn work_at_onboardings(database: Arc<Database>, clock: Clock, pace: Pace) {
+async fn work_at_onboardings(database: Arc<Database>, clock: Clock, pace: WorkerSettings) {
     loop {
         match worker::work(&database, clock.today(), pace, None).await {
             Ok(true) => {}

@@ -8,7 +8,7 @@ use super::client::{RightsArguments, done};
 use crate::actions::change_client::{self, change_client};
 use crate::actions::register_client::{self, Scope, register_client};
 use crate::clock::Clock;
-use crate::http::auth::{self, OURSELVES};
+use crate::http::auth::{self, OWN_ISSUER};
 use crate::store::Database;
 use domain::actor::{Actor, Role};
 use domain::client::{Client, Reach};
@@ -78,9 +78,9 @@ impl Token {
 pub async fn ensure(database: &Database, wanted: &Wanted, replace: bool) -> anyhow::Result<Ensured> {
     let actor = Actor::command_line();
     let known = database.clients.known();
-    let Some(client) = known.by_token(OURSELVES, &wanted.name) else {
+    let Some(client) = known.by_token(OWN_ISSUER, &wanted.name) else {
         let input = register_client::Input {
-            issuer: OURSELVES.to_owned(),
+            issuer: OWN_ISSUER.to_owned(),
             subject: wanted.name.clone(),
             name: wanted.name.clone(),
             role: wanted.role,

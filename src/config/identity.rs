@@ -7,9 +7,9 @@ use axum::http::Uri;
 use clap::{ArgAction, Args};
 
 use super::Environment;
-use crate::http::auth::OURSELVES;
+use crate::http::auth::OWN_ISSUER;
 use crate::http::auth::jwks::algorithms;
-use crate::http::auth::provider::{KeySource, ProviderSettings, Timing, Tls, is_safe};
+use crate::http::auth::provider::{AuthorityError, Fetcher, KeySource, ProviderSettings, Timing, is_safe};
 
 /// Who may vouch for clients.
 #[derive(Args, Clone, Debug)]
@@ -90,7 +90,7 @@ impl Identity {
 
     /// The issuer that clients have unless said otherwise.
     pub fn issuer(&self) -> &str {
-        given(self.oidc_issuer.as_deref()).unwrap_or(OURSELVES)
+        given(self.oidc_issuer.as_deref()).unwrap_or(OWN_ISSUER)
     }
 
     fn provider(&self) -> anyhow::Result<Option<ProviderSettings>> {
@@ -117,7 +117,7 @@ impl Identity {
                  secret (HS256) and none are never accepted from a provider"
             )
         })?;
-        let (source, setting) = match (url, jwks_file) {
+        let (source, address) = match (url, jwks_file) {
             (Some(_), Some(_)) => {
                 bail!(
                     "REGISTRY_OIDC_JWKS_URL and REGISTRY_OIDC_JWKS_FILE: the keys are at one place, give one"
@@ -125,28 +125,22 @@ impl Identity {
             }
             (Some(url), None) => {
                 let uri = address(url, "REGISTRY_OIDC_JWKS_URL")?;
-                (KeySource::Url(uri), Some((url, "REGISTRY_OIDC_JWKS_URL")))
+                (KeySource::Url(uri), url)
             }
-            (None, Some(path)) => (KeySource::File(path), None),
-            (None, None) => (KeySource::Discovery, Some((issuer, "REGISTRY_OIDC_ISSUER"))),
+            (None, Some(path)) => (KeySource::File(path), ""),
+            (None, None) => (KeySource::Discovery, issuer),
         };
-        if let Some((address, setting)) = setting
-            && address.starts_with("https:")
-            && cfg!(not(feature = "tls"))
-        {
-            bail!(
-                "{setting}: this program was built without TLS; build it with `cargo build --features tls`, or give \
-                 REGISTRY_OIDC_JWKS_FILE"
-            );
-        }
-        let tls = Tls::new(authorities.as_deref());
-        let tls = tls.map_err(|reason| anyhow!("REGISTRY_OIDC_CA_FILE: {reason}"))?;
+        let fetcher = match Fetcher::new(authorities.as_deref()) {
+            // Nothing is fetched over TLS.
+            Err(AuthorityError::NoneInstalled) if !address.starts_with("https:") => Fetcher::without_tls(),
+            fetcher => fetcher.map_err(|reason| anyhow!("REGISTRY_OIDC_CA_FILE: {reason}"))?,
+        };
         Ok(Some(ProviderSettings {
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
             source,
             algorithms,
-            tls,
+            fetcher,
             timing: Timing::default(),
         }))
     }
@@ -215,14 +209,5 @@ mod tests {
             let refused = trust(Environment::Development, line).unwrap_err();
             assert!(refused.starts_with(setting) && !refused.contains("SECRET"), "{line}: {refused}");
         }
-    }
-
-    #[test]
-    #[cfg(not(feature = "tls"))]
-    fn without_tls_it_says_what_to_build() {
-        let line = "--oidc-issuer https://login.example --oidc-audience a";
-        let refused = trust(Environment::Production, line).unwrap_err();
-        assert!(refused.contains("--features tls"), "{refused}");
-        assert!(trust(Environment::Production, &format!("{line} --oidc-jwks-file keys.json")).is_ok());
     }
 }

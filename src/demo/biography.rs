@@ -6,13 +6,14 @@
 use chrono::{Datelike, NaiveDate, NaiveDateTime};
 
 use super::channels::Channels;
+use super::days::{day, last_day};
+use super::enrolled::Enrolled;
 use super::payers::{Associations, Employers};
 use super::random::Random;
-use super::{DemoSize, last_day};
+use super::size::DemoSize;
 use domain::channel::ChannelKind;
+use domain::day::{age_on, end_of_month};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
-use domain::rule::{age_on, end_of_month};
-use domain::standing::{Course, PaidMonths};
 
 /// Until when an enrollment is fresh: nothing but registered and active ones.
 const FRESH_DAYS: i64 = 60;
@@ -32,9 +33,9 @@ const WORK_UNITS: &[&str] = &[
     "Badan Kepegawaian Daerah",
 ];
 
-/// Everything that people are made from.
+/// The channels and payers that synthetic people are enrolled with.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct Country {
     pub(super) seed: u64,
     pub(super) participants: u64,
     pub(super) channels: Channels,
@@ -42,7 +43,7 @@ pub(super) struct World {
     pub(super) associations: Associations,
 }
 
-impl World {
+impl Country {
     /// Channels and payers of a register of that size; the provinces by name, in the order of the atlas.
     pub(super) fn of(size: DemoSize, provinces: &[String]) -> Self {
         Self {
@@ -55,48 +56,10 @@ impl World {
     }
 }
 
-/// An enrollment of a person.
-#[derive(Clone, Debug)]
-pub(super) struct Enrolled {
-    pub(super) recorded_at: NaiveDateTime,
-    pub(super) segment: Segment,
-    pub(super) status: EnrollmentStatus,
-    pub(super) employer: Option<i64>,
-    pub(super) association: Option<i64>,
-    pub(super) channel: i64,
-    pub(super) civil_servant: Option<CivilServantCategory>,
-    pub(super) work_unit: Option<&'static str>,
-    /// An array as PostgreSQL reads it.
-    pub(super) programmes: &'static str,
-    pub(super) monthly_wage: Option<i64>,
-    pub(super) starts_on: NaiveDate,
-    pub(super) paid_through: Option<NaiveDate>,
-    pub(super) ends_on: Option<NaiveDate>,
-    pub(super) end_reason: Option<EndReason>,
-}
-
-impl Enrolled {
-    /// How it stands and stood: paid for without a gap, as far as it is paid for.
-    pub(super) fn course(&self) -> Course {
-        let counts_from = self.starts_on.min(self.recorded_at.date());
-        let paid = self.paid_through.map(|paid| PaidMonths::from_until(self.starts_on.min(paid), paid));
-        let paid = paid.map(|paid| paid.bounds());
-        Course::kept((counts_from, self.starts_on, self.ends_on), paid.as_deref(), self.status)
-    }
-
-    fn end(&mut self, on: NaiveDate, reason: EndReason) {
-        self.status = EnrollmentStatus::Ended;
-        self.ends_on = Some(on);
-        self.end_reason = Some(reason);
-        // What lapsed before stays unpaid.
-        self.paid_through = self.paid_through.map(|paid| paid.min(end_of_month(on)));
-    }
-}
-
 /// The enrollments of a person who comes in at that moment and was born on that day, and the day of death of the few
 /// who died.
 pub(super) fn write(
-    world: &World,
+    country: &Country,
     area: usize,
     (registered_at, birth_date): (NaiveDateTime, NaiveDate),
     random: &mut Random,
@@ -107,10 +70,10 @@ pub(super) fn write(
         (Segment::Construction, 9),
         (Segment::MigrantWorker, 5),
     ]);
-    let first = enroll(world, area, segment, registered_at, random);
+    let first = enroll(country, area, segment, registered_at, random);
     let mut enrollments = vec![first];
     if random.percent(8) {
-        enroll_again(world, area, &mut enrollments, random);
+        enroll_again(country, area, &mut enrollments, random);
     }
     for enrolled in &mut enrollments {
         retire(enrolled, birth_date);
@@ -122,7 +85,7 @@ pub(super) fn write(
 
 /// A further enrollment: with another employer, or for work of one's own beside the first. Whoever had left the first
 /// employer has moved to the second.
-fn enroll_again(world: &World, area: usize, enrollments: &mut Vec<Enrolled>, random: &mut Random) {
+fn enroll_again(country: &Country, area: usize, enrollments: &mut Vec<Enrolled>, random: &mut Random) {
     let [first] = enrollments.as_mut_slice() else {
         return;
     };
@@ -137,7 +100,7 @@ fn enroll_again(world: &World, area: usize, enrollments: &mut Vec<Enrolled>, ran
         Segment::SelfEmployed => Segment::WageEarner,
         _ => Segment::SelfEmployed,
     };
-    let mut second = enroll(world, area, segment, recorded_at, random);
+    let mut second = enroll(country, area, segment, recorded_at, random);
     second.starts_on = second.starts_on.max(free_from);
     if (second.segment, second.employer) == (first.segment, first.employer) {
         return;
@@ -172,7 +135,7 @@ fn die(enrollments: &mut [Enrolled], random: &mut Random) -> Option<NaiveDate> {
 }
 
 fn enroll(
-    world: &World,
+    country: &Country,
     area: usize,
     segment: Segment,
     recorded_at: NaiveDateTime,
@@ -196,10 +159,10 @@ fn enroll(
         end_reason: None,
     };
     let kind = match segment {
-        Segment::WageEarner => employ(world, area, &mut enrolled, random),
-        Segment::SelfEmployed => set_up_alone(world, area, &mut enrolled, random),
+        Segment::WageEarner => employ(country, area, &mut enrolled, random),
+        Segment::SelfEmployed => set_up_alone(country, area, &mut enrolled, random),
         Segment::Construction => {
-            enrolled.employer = Some(world.employers.pick(random, area));
+            enrolled.employer = Some(country.employers.pick(random, area));
             enrolled.monthly_wage = Some(wage(random, 1_500_000, 200));
             random.weighted(&[(ChannelKind::Branch, 85), (ChannelKind::LicensingDesk, 15)])
         }
@@ -210,24 +173,24 @@ fn enroll(
             random.weighted(&[(ChannelKind::Branch, 80), (ChannelKind::Online, 20)])
         }
     };
-    enrolled.channel = world.channels.pick(random, area, kind, today);
+    enrolled.channel = country.channels.pick(random, area, kind, today);
     settle(&mut enrolled, random);
     enrolled
 }
 
 /// A job: with a company or household, or as one of the people who work for a province without being civil servants.
-fn employ(world: &World, area: usize, enrolled: &mut Enrolled, random: &mut Random) -> ChannelKind {
+fn employ(country: &Country, area: usize, enrolled: &mut Enrolled, random: &mut Random) -> ChannelKind {
     // Employers report a month's new people together, and late.
     enrolled.starts_on = enrolled.starts_on.with_day(1).unwrap_or(enrolled.starts_on);
     enrolled.monthly_wage = Some(wage(random, 1_400_000, 120));
-    match world.employers.government(area).filter(|_| random.percent(4)) {
+    match country.employers.government(area).filter(|_| random.percent(4)) {
         Some(government) => {
             enrolled.employer = Some(government);
             enrolled.civil_servant = Some(CivilServantCategory::NonAsn);
             enrolled.work_unit = random.pick(WORK_UNITS).copied();
         }
         None => {
-            enrolled.employer = Some(world.employers.pick(random, area));
+            enrolled.employer = Some(country.employers.pick(random, area));
             enrolled.programmes = "{WORK_ACCIDENT,DEATH,OLD_AGE}";
         }
     }
@@ -241,13 +204,13 @@ fn employ(world: &World, area: usize, enrolled: &mut Enrolled, random: &mut Rand
 }
 
 /// Work of one's own, with an association or alone.
-fn set_up_alone(world: &World, area: usize, enrolled: &mut Enrolled, random: &mut Random) -> ChannelKind {
+fn set_up_alone(country: &Country, area: usize, enrolled: &mut Enrolled, random: &mut Random) -> ChannelKind {
     enrolled.monthly_wage = Some(wage(random, 1_000_000, 100));
     if random.percent(35) {
         enrolled.programmes = "{WORK_ACCIDENT,DEATH,OLD_AGE}";
     }
     if random.percent(45) {
-        enrolled.association = Some(world.associations.pick(random, area));
+        enrolled.association = Some(country.associations.pick(random, area));
         return random.weighted(&[
             (ChannelKind::AssociationDesk, 40),
             (ChannelKind::BankOutlet, 35),
@@ -273,11 +236,11 @@ fn settle(enrolled: &mut Enrolled, random: &mut Random) {
         FRESH_DAYS..ARREARS_DAYS => &[(Registered, 6), (Active, 88), (Ended, 6)],
         _ => &[(Registered, 2), (Active, 66), (Inactive, 20), (Ended, 12)],
     });
-    let september = super::day((2014, 9, 30));
+    let september = day((2014, 9, 30));
     enrolled.paid_through = match enrolled.status {
         Registered => None,
         Active | Ended => Some(end_of_month(enrolled.starts_on.max(september))),
-        Inactive => Some(end_of_month(random.day_between(enrolled.starts_on, super::day(ARREARS_SINCE)))),
+        Inactive => Some(end_of_month(random.day_between(enrolled.starts_on, day(ARREARS_SINCE)))),
     };
     if enrolled.status == Ended {
         let ends_on = random.day_between(today, september);

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::atlas::{AREAS, Area, REGIONAL_OFFICES};
-use super::copy::Rows;
+use super::copy::{RECORDED_BY, Rows};
+use super::days::{day, morning_of};
+use super::names;
 use super::random::Random;
-use super::{RECORDED_BY, day, morning_of, names};
 use domain::channel::{Channel, ChannelKind};
 
 /// The personnel agency of South Sumatra, through which its civil servants come.
@@ -226,6 +227,9 @@ fn spread(towns: &[Town], places: u32) -> impl Iterator<Item = (&Town, usize)> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::days::first_day;
+    use strum::VariantArray as _;
+
     use super::*;
     use domain::channel::parse_code;
 
@@ -263,8 +267,8 @@ mod tests {
     fn nobody_comes_in_at_a_closed_channel() {
         let channels = Channels::open();
         let mut random = Random::new(1, 1);
-        for (area, on) in (0..AREAS.len()).zip(super::super::first_day().iter_days().step_by(60)) {
-            for &kind in ChannelKind::ALL {
+        for (area, on) in (0..AREAS.len()).zip(first_day().iter_days().step_by(60)) {
+            for &kind in ChannelKind::VARIANTS {
                 let id = channels.pick(&mut random, area, kind, on);
                 let channel = channels.all.iter().find(|channel| channel.id == id).unwrap();
                 assert!(channel.is_open_on(on) && channel.provinces.contains(&AREAS[area].id));

@@ -8,6 +8,8 @@ use std::io::Write as _;
 
 use sqlx::PgConnection;
 
+/// The client that recorded every row, in the histories.
+pub(super) const RECORDED_BY: &str = "demo";
 /// Bytes given to the driver at once: it copies them into a buffer of its own.
 const PIECE: usize = 256 * 1024;
 

@@ -3,10 +3,12 @@
 use chrono::{Days, NaiveDate};
 
 use super::atlas::{self, AREAS};
-use super::copy::Rows;
-use super::figures::Figures;
+use super::copy::{RECORDED_BY, Rows};
+use super::days::{day, first_day, morning_of};
+use super::names;
 use super::random::Random;
-use super::{DemoSize, RECORDED_BY, day, first_day, morning_of, names};
+use super::size::DemoSize;
+use super::totals::Totals;
 use crate::store::keys::{Keys, NumberKind};
 use domain::employer::{EmployerKind, TaxNumber};
 use domain::identity::RegionCodes;
@@ -121,13 +123,13 @@ impl Employers {
 
     /// The rows of `employer`. What they declare goes by the people whom they have; half of them declare more, as
     /// firms did that registered only a part of their workers.
-    pub(super) fn rows(&self, seed: u64, keys: &Keys, figures: &Figures) -> Rows {
+    pub(super) fn rows(&self, seed: u64, keys: &Keys, totals: &Totals) -> Rows {
         let mut random = Random::new(seed, 2);
         let mut rows = Rows::default();
         for (id, employer) in (1_i64..).zip(&self.all) {
             let (name, name_key) = names::organisation(&employer.name);
             let tax_number = tax_number(id);
-            let enrolled = figures.people_of_employer(id);
+            let enrolled = totals.people_of_employer(id);
             let declared =
                 enrolled + if random.percent(50) { enrolled * i64::from(random.below(100)) / 100 } else { 0 };
             rows.row()

@@ -5,17 +5,19 @@
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::atlas::{self, AREAS, Area};
-use super::biography::{self, Enrolled, World};
-use super::copy::Rows;
-use super::figures::Figures;
+use super::biography::{self, Country};
+use super::copy::{RECORDED_BY, Rows};
+use super::days::{first_day, last_day};
+use super::enrolled::Enrolled;
+use super::names;
 use super::random::Random;
-use super::{RECORDED_BY, first_day, last_day, names};
+use super::totals::Totals;
 use crate::store::enrollment::paid_literal;
 use crate::store::keys::{Keys, NumberKind};
-use domain::count::best_status;
 use domain::event::EventKind;
 use domain::participant::{ParticipantStatus, PhoneNumber, Sex};
 use domain::rule::Rulebook;
+use domain::standing::best_status;
 
 /// Streams of chance below this one belong to channels and payers.
 const FIRST_STREAM: u64 = 1_000;
@@ -42,14 +44,14 @@ pub(super) struct Person {
 
 /// Makes people in the order of their ids, which is that of their registration.
 pub(super) struct People<'a> {
-    world: &'a World,
+    country: &'a Country,
     areas: Vec<usize>,
     next: u64,
 }
 
 impl<'a> People<'a> {
-    pub(super) fn of(world: &'a World) -> Self {
-        Self { world, areas: atlas::by_weight(), next: 0 }
+    pub(super) fn of(country: &'a Country) -> Self {
+        Self { country, areas: atlas::by_weight(), next: 0 }
     }
 
     /// Goes on with the person after so many.
@@ -59,15 +61,16 @@ impl<'a> People<'a> {
     }
 
     fn make(&self, at: u64) -> Person {
-        let world = self.world;
-        let mut random = Random::new(world.seed, FIRST_STREAM + at);
-        let registered_at = registration(at, world.participants, &mut random);
+        let country = self.country;
+        let mut random = Random::new(country.seed, FIRST_STREAM + at);
+        let registered_at = registration(at, country.participants, &mut random);
         let area = self.draw_area(&mut random);
         let sex = random.weighted(&[(Sex::Male, 58), (Sex::Female, 42)]);
         let birth_date = self.birth_date(at, registered_at.date(), &mut random);
         // One in eight was registered in a province other than that of residence, and keeps the number.
         let birthplace = if random.percent(12) { self.draw_area(&mut random) } else { area };
-        let (enrollments, died_on) = biography::write(world, area, (registered_at, birth_date), &mut random);
+        let (enrollments, died_on) =
+            biography::write(country, area, (registered_at, birth_date), &mut random);
         Person {
             id: i64::try_from(at + 1).expect("a synthetic register is far smaller"),
             registered_at,
@@ -93,7 +96,7 @@ impl<'a> People<'a> {
     /// Whoever has the same district and serial as somebody before has another birth date: people of one lap through
     /// all districts and serials are born on the days of that lap, so no two numbers are equal however many there are.
     fn birth_date(&self, at: u64, on: NaiveDate, random: &mut Random) -> NaiveDate {
-        let laps = i32::try_from(self.world.participants.div_ceil(DISTRICTS.1 * SERIALS).max(1));
+        let laps = i32::try_from(self.country.participants.div_ceil(DISTRICTS.1 * SERIALS).max(1));
         let lap = i32::try_from(at / (DISTRICTS.1 * SERIALS));
         let (laps, lap) = (laps.expect("few laps"), lap.expect("few laps"));
         let age = 18 * 366 + random.below(20 * 365) + random.below(20 * 365);
@@ -108,7 +111,7 @@ impl Iterator for People<'_> {
 
     fn next(&mut self) -> Option<Person> {
         let at = self.next;
-        (at < self.world.participants).then(|| {
+        (at < self.country.participants).then(|| {
             self.next += 1;
             self.make(at)
         })
@@ -156,10 +159,10 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// Adds a person to the rows, and to the sums.
-    pub(super) fn add(&mut self, person: &Person, keys: &Keys, rules: &Rulebook, figures: &mut Figures) {
+    pub(super) fn add(&mut self, person: &Person, keys: &Keys, rules: &Rulebook, totals: &mut Totals) {
         let province = AREAS[person.area].id;
         let first = person.enrollments.first().expect("a person has an enrollment");
-        figures.add(&person.enrollments);
+        totals.add(&person.enrollments);
         self.people += 1;
         self.identifiers
             .row()
@@ -169,17 +172,17 @@ impl Chunk {
             .value(moment(person.registered_at))
             .end();
         self.add_participant(person, first.channel, keys);
-        let first_enrollment = figures.enrollments + 1;
+        let first_enrollment = totals.enrollments + 1;
         for enrolled in &person.enrollments {
-            figures.enrollments += 1;
-            self.add_enrollment((person.id, figures.enrollments), enrolled, province, rules);
+            totals.enrollments += 1;
+            self.add_enrollment((person.id, totals.enrollments), enrolled, province, rules);
         }
         for event in events(person, first_enrollment) {
-            figures.events += 1;
+            totals.events += 1;
             self.events
                 .row()
                 .value(person.id)
-                .value(figures.events)
+                .value(totals.events)
                 .optional(event.enrollment)
                 .value(event.channel)
                 .value(moment(event.recorded_at))
@@ -221,7 +224,7 @@ impl Chunk {
 
     fn add_enrollment(&mut self, of: (i64, i64), enrolled: &Enrolled, province: i16, rules: &Rulebook) {
         let (participant, id) = of;
-        let course = enrolled.course();
+        let timeline = enrolled.timeline();
         self.enrollments
             .row()
             .value(participant)
@@ -241,9 +244,9 @@ impl Chunk {
             .value(enrolled.programmes)
             .value(moment(enrolled.recorded_at))
             .optional(enrolled.work_unit)
-            .value(course.counts_from)
-            .optional(paid_literal(&course.paid))
-            .optional(course.lapses_on(enrolled.segment, rules))
+            .value(timeline.counts_from)
+            .optional(paid_literal(&timeline.paid))
+            .optional(timeline.lapses_on(enrolled.segment, rules))
             .end();
     }
 }

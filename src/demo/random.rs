@@ -2,6 +2,8 @@
 
 use chrono::{Days, NaiveDate};
 
+use super::days::day;
+
 /// SplitMix64 (Steele, Lea and Flood, 2014): eight bytes of state, and good enough for invented people. Nothing here
 /// keeps a secret.
 #[derive(Clone, Debug)]
@@ -68,7 +70,7 @@ impl Random {
 
     /// A day of some years, both included.
     pub(super) fn day_of_years(&mut self, first: i32, last: i32) -> NaiveDate {
-        let (from, until) = (super::day((first, 1, 1)), super::day((last, 12, 31)));
+        let (from, until) = (day((first, 1, 1)), day((last, 12, 31)));
         self.day_between(from, until)
     }
 

@@ -40,7 +40,7 @@ fn plan() -> Terms {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::last_day;
+    use crate::demo::days::last_day;
     use domain::agreement::{judge, parse_number};
     use domain::province::Province;
 

@@ -2,29 +2,31 @@
 
 use std::collections::HashSet;
 
+use super::days::first_day;
 use super::*;
 use domain::enrollment::EnrollmentStatus;
 use domain::identity::{NationalId, RegionCodes, check_against_person};
 
-fn world(participants: u64) -> World {
+fn country(participants: u64) -> Country {
     let names: Vec<String> = AREAS.iter().map(|area| format!("Provinsi {}", area.id)).collect();
-    World::of(DemoSize::of(participants), &names)
+    Country::of(DemoSize::of(participants), &names)
 }
 
 #[test]
 fn the_same_size_gives_the_same_people() {
-    let people = |world: &World| People::of(world).map(|person| format!("{person:?}")).collect::<Vec<_>>();
-    assert_eq!(people(&world(300)), people(&world(300)));
+    let people =
+        |country: &Country| People::of(country).map(|person| format!("{person:?}")).collect::<Vec<_>>();
+    assert_eq!(people(&country(300)), people(&country(300)));
 }
 
 #[test]
 fn no_two_people_share_a_number_in_any_lap() {
-    let world = world(2_000_000);
+    let country = country(2_000_000);
     let lap = 40 * 9_999;
-    let numbers = People::of(&world)
+    let numbers = People::of(&country)
         .starting_at(0)
         .take(2_000)
-        .chain((1..5).flat_map(|n| People::of(&world).starting_at(n * lap).take(2_000)))
+        .chain((1..5).flat_map(|n| People::of(&country).starting_at(n * lap).take(2_000)))
         .map(|person| person.national_id);
     assert_eq!(numbers.collect::<HashSet<_>>().len(), 10_000);
 }
@@ -32,7 +34,7 @@ fn no_two_people_share_a_number_in_any_lap() {
 #[test]
 fn identity_numbers_are_well_formed_and_nobodys() {
     let book = RegionCodes::new(AREAS.iter().map(|area| area.id.to_string()));
-    for person in People::of(&world(3_000)) {
+    for person in People::of(&country(3_000)) {
         let (number, doubts) = NationalId::parse(&person.national_id, &book, "nationalId").unwrap();
         let disagreements = check_against_person(&number, person.birth_date, person.sex, "birthDate", "sex");
         assert!(doubts.is_empty() && disagreements.is_empty());
@@ -43,7 +45,7 @@ fn identity_numbers_are_well_formed_and_nobodys() {
 #[test]
 fn people_come_in_the_order_of_their_ids_on_working_days_before_the_story() {
     use chrono::Datelike;
-    let moments: Vec<_> = People::of(&world(20_000)).map(|person| person.registered_at).collect();
+    let moments: Vec<_> = People::of(&country(20_000)).map(|person| person.registered_at).collect();
     assert!(moments.is_sorted());
     assert!(moments.iter().all(|moment| moment.weekday().number_from_monday() <= 5));
     assert!(moments[0].date() >= first_day() && moments[19_999].date() <= last_day());
@@ -51,7 +53,7 @@ fn people_come_in_the_order_of_their_ids_on_working_days_before_the_story() {
 
 #[test]
 fn a_third_does_not_pay_and_south_sumatra_waits_for_its_civil_servants() {
-    let people: Vec<_> = People::of(&world(20_000)).collect();
+    let people: Vec<_> = People::of(&country(20_000)).collect();
     let enrollments = || people.iter().flat_map(|person| &person.enrollments);
     let active = enrollments().filter(|e| e.status == EnrollmentStatus::Active).count();
     let share = active as f64 / enrollments().count() as f64;

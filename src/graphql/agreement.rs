@@ -1,4 +1,4 @@
-//! Agreements with provincial governments: from memory.
+//! Agreements with provincial governments. They are answered from memory.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
 
-use super::context::{Caller, caller, request};
+use super::caller::Caller;
+use super::context::{caller, request};
+use super::count::ParticipantCounts;
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::NodeId;
 use super::noun::Noun;
-use super::participant::ParticipantCounts;
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime};
@@ -20,106 +21,108 @@ use crate::store::coverage::among;
 use domain::access::Operation;
 use domain::agreement as model;
 
-/// An agreement on a day.
+/// An agreement as of a day.
 #[derive(Clone, Debug)]
 pub struct Agreement {
     agreement: Arc<model::Agreement>,
-    /// The day whose status is shown.
+    /// The day for which the status is reported.
     day: NaiveDate,
 }
 
 impl Agreement {
-    /// As it stands on a day.
+    /// Returns the agreement as of a day.
     pub fn on(agreement: &Arc<model::Agreement>, day: NaiveDate) -> Self {
         Self { agreement: Arc::clone(agreement), day }
     }
 
-    /// The agreement of an internal id, as it stands today.
+    /// Returns the agreement with an internal id, as of today.
     pub fn find(caller: &Caller, id: i64) -> Option<Self> {
-        // Recorded by another process this very moment, and not heard of yet.
+        // Recorded by another process a moment ago: not part of this request's reference data yet.
         let newest = || caller.database.reference().agreements.by_id(id).cloned();
         let agreement = caller.reference.agreements.by_id(id).cloned().or_else(newest)?;
         Some(Self { agreement, day: caller.today() })
     }
 }
 
-/// Cooperation of a provincial government: whom it brings in, and how many it promised.
+/// A cooperation agreement with a provincial government: which groups of workers it covers and how many people it
+/// promises.
 #[Object]
 impl Agreement {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::Agreement(self.agreement.id).encode()
     }
 
-    /// The number under which it was filed.
-    async fn number(&self) -> &str {
+    /// Reference number of the agreement.
+    fn number(&self) -> &str {
         &self.agreement.number
     }
 
-    /// With the government of this province.
-    async fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
+    /// Province whose government is the partner.
+    fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
         Province::find_on(caller(ctx), self.agreement.province, self.day)
     }
 
-    /// Where it stands today, or on the day for which its province was asked: what was stated, and what its dates say.
-    async fn status(&self) -> AgreementStatus {
+    /// Status as of today, or of the day for which the province was queried. It follows from the recorded status and
+    /// the agreement's dates.
+    fn status(&self) -> AgreementStatus {
         self.agreement.status_on(self.day).into()
     }
 
-    /// When it was signed.
-    async fn signed_on(&self) -> Option<Date> {
+    /// Day of signature.
+    fn signed_on(&self) -> Option<Date> {
         self.agreement.terms().signed_on.map(Date)
     }
 
-    /// First day on which it holds.
-    async fn valid_from(&self) -> Option<Date> {
+    /// First day of validity.
+    fn valid_from(&self) -> Option<Date> {
         self.agreement.terms().valid_from.map(Date)
     }
 
-    /// Last day on which it holds; null: until further notice.
-    async fn valid_until(&self) -> Option<Date> {
+    /// Last day of validity. Null: valid until further notice.
+    fn valid_until(&self) -> Option<Date> {
         self.agreement.terms().valid_until.map(Date)
     }
 
-    /// Whom it brings in.
-    async fn scopes(&self) -> Vec<AgreementScope> {
+    /// Groups of workers that it covers.
+    fn scopes(&self) -> Vec<AgreementScope> {
         self.agreement.terms().scopes.iter().map(|&scope| scope.into()).collect()
     }
 
-    /// How many people it promises.
-    async fn commitments(&self) -> Vec<Commitment> {
+    /// Promised number of people per group.
+    fn commitments(&self) -> Vec<Commitment> {
         let commitments = self.agreement.terms().commitments.iter();
         let province = self.agreement.province;
         commitments.map(|&commitment| Commitment { commitment, province }).collect()
     }
 
-    /// Where it can be read.
-    async fn source(&self) -> &str {
+    /// Source in which it was published.
+    fn source(&self) -> &str {
         &self.agreement.terms().source
     }
 
-    /// What was recorded of it, newest first. The newest counts.
-    async fn history(&self) -> Vec<AgreementState> {
+    /// All recorded states, newest first. The newest one is in effect.
+    fn history(&self) -> Vec<AgreementState> {
         self.agreement.states.iter().rev().map(AgreementState::of).collect()
     }
 }
 
-/// What was recorded of an agreement at a moment.
+/// A recorded state of an agreement.
 #[derive(SimpleObject)]
 pub struct AgreementState {
-    /// Where it stood, as it was stated.
+    /// Status as recorded.
     status: AgreementStatus,
-    /// When it was signed.
+    /// Day of signature.
     signed_on: Option<Date>,
-    /// First day on which it holds.
+    /// First day of validity.
     valid_from: Option<Date>,
-    /// Last day on which it holds.
+    /// Last day of validity.
     valid_until: Option<Date>,
-    /// Whom it brings in.
+    /// Groups of workers that it covers.
     scopes: Vec<AgreementScope>,
-    /// Where it can be read.
+    /// Source in which it was published.
     source: String,
-    /// When this was recorded.
+    /// Time of recording.
     recorded_at: DateTime,
 }
 
@@ -138,144 +141,145 @@ impl AgreementState {
     }
 }
 
-/// How many people of a group were promised: South Sumatra's 8,000 civil servants.
+/// A number of people promised for one group, such as South Sumatra's 8,000 civil servants.
 pub struct Commitment {
     commitment: model::Commitment,
     province: i16,
 }
 
 impl Commitment {
-    /// The people of the province who are in the group, as this role is told them.
+    /// Returns the counts of the province's people in the group, as far as they are visible to the caller.
     async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
         let people = load(&request(ctx).loaders.workforce, self.province).await?;
         let counts = among(people.iter().flatten(), self.commitment.scope.groups());
-        Ok(ParticipantCounts::told(&caller(ctx).actor, counts))
+        Ok(ParticipantCounts::visible_to(&caller(ctx).actor, counts))
     }
 }
 
-/// How many people of a group were promised: South Sumatra's 8,000 civil servants.
+/// A number of people promised for one group, such as South Sumatra's 8,000 civil servants.
 #[Object]
 impl Commitment {
-    /// The group.
-    async fn scope(&self) -> AgreementScope {
+    /// Group of workers.
+    fn scope(&self) -> AgreementScope {
         self.commitment.scope.into()
     }
 
-    /// How many.
-    async fn headcount(&self) -> i32 {
+    /// Promised number of people.
+    fn headcount(&self) -> i32 {
         self.commitment.headcount
     }
 
-    /// By when; null where no day was agreed.
-    async fn due_on(&self) -> Option<Date> {
+    /// Day by which they are to be enrolled. Null if none was agreed.
+    fn due_on(&self) -> Option<Date> {
         self.commitment.due_on.map(Date)
     }
 
-    /// How many people of the province are enrolled in the group today, whatever became of them since. You see those of
-    /// your scope.
+    /// Number of people of the province with an enrollment in this group, open or ended, as of today. Only people in
+    /// your scope are counted.
     async fn enrolled(&self, ctx: &Context<'_>) -> Result<i32, FieldError> {
         Ok(self.counts(ctx).await?.total)
     }
 
-    /// How many of them are active in the group today.
+    /// Number of these people who are active in this group today.
     async fn active(&self, ctx: &Context<'_>) -> Result<i32, FieldError> {
         Ok(self.counts(ctx).await?.active)
     }
 }
 
-/// Where an agreement stands.
+/// Status of an agreement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::AgreementStatus")]
 pub enum AgreementStatus {
-    /// Announced or negotiated.
+    /// Announced or under negotiation.
     Planned,
-    /// Signed; its first day has not come, or is not known.
+    /// Signed; its first day is in the future or unknown.
     Signed,
-    /// Holds.
+    /// In force.
     InForce,
-    /// Signed, and laid to rest for now.
+    /// Signed, and suspended for now.
     Suspended,
     /// Its last day has passed.
     Expired,
-    /// Ended before its time.
+    /// Ended before its last day.
     Terminated,
 }
 
-/// Whom an agreement brings in.
+/// A group of workers that an agreement can cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::AgreementScope")]
 pub enum AgreementScope {
-    /// PNS, CPNS and PPPK.
+    /// Civil servants: PNS, CPNS and PPPK.
     CivilServants,
-    /// Staff of the state who are no civil servants (non-ASN).
+    /// Government staff who are not civil servants (non-ASN).
     NonCivilServantStaff,
     /// Wage earners of companies.
     FormalWorkers,
-    /// People who work for themselves.
+    /// Self-employed people.
     InformalWorkers,
-    /// Workers on building sites.
+    /// Construction workers.
     ConstructionWorkers,
-    /// Companies get a licence once they are participants: counts no people.
+    /// Companies receive a licence only once they participate. This scope counts no people.
     Licensing,
 }
 
-/// How many people of a group an agreement promises.
+/// A promised number of people for one group.
 #[derive(InputObject)]
 pub struct CommitmentInput {
-    /// The group: one of the agreement's scopes, but not LICENSING.
+    /// Group of workers: one of the agreement's scopes, except LICENSING.
     scope: AgreementScope,
-    /// How many: from one to 300,000,000.
+    /// Number of people, from 1 to 300,000,000.
     headcount: i32,
-    /// By when: within the time of the agreement, and in 50 years at the latest.
+    /// Day by which they are to be enrolled: while the agreement is valid, and at most 50 years from today.
     due_on: Option<Date>,
 }
 
-/// A form that records an agreement, or what has changed of one.
+/// Input of `recordAgreement`.
 #[derive(InputObject)]
 pub struct RecordAgreementInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each recording, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// The number under which it was filed. A number that is known gets a further state, and the newest one counts.
+    /// Reference number of the agreement. For a known number a new state is added; the newest state is in effect.
     number: String,
-    /// The province: two digits.
+    /// Code of the province, two digits.
     province_code: String,
-    /// Where it stands.
+    /// Status of the agreement.
     status: AgreementStatus,
-    /// When it was signed.
+    /// Day of signature.
     signed_on: Option<Date>,
-    /// First day on which it holds.
+    /// First day of validity.
     valid_from: Option<Date>,
-    /// Last day on which it holds; leave out: until further notice.
+    /// Last day of validity. Omit it if the agreement is valid until further notice.
     valid_until: Option<Date>,
-    /// Whom it brings in: at least one group, each once.
+    /// Groups of workers that it covers: at least one, each once.
     scopes: Vec<AgreementScope>,
-    /// How many people it promises: at most one commitment for each group.
+    /// Promised numbers of people: at most one commitment per group.
     commitments: Vec<CommitmentInput>,
-    /// Where it can be read: a regulation, a newspaper with its day.
+    /// Source in which it was published: a regulation, or a newspaper with its date.
     source: String,
 }
 
-/// The agreement, or why not.
+/// Result of `recordAgreement`.
 #[derive(SimpleObject)]
 pub struct RecordAgreementPayload {
-    /// The agreement as it stands now; null where an error refuses the form.
+    /// The agreement with its new state. Null if an error rejects the input.
     agreement: Option<Agreement>,
-    /// All that is wrong with the form.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct AgreementMutation;
 
 #[Object]
 impl AgreementMutation {
-    /// Records an agreement with a provincial government, or what has changed of one: the newest record of a number
-    /// counts, the older ones stay in its history. The same record again changes nothing.
+    /// Records an agreement with a provincial government, or a change to one. The newest state of a number is in
+    /// effect; older ones stay in its history. Recording the same state again changes nothing.
     async fn record_agreement(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: RecordAgreementInput,
+        #[graphql(desc = "Input of the mutation.")] input: RecordAgreementInput,
     ) -> Result<RecordAgreementPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key;

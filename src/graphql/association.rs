@@ -4,17 +4,16 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 use domain::access::Operation;
 use graphql_front::catalogue::Rules;
 
+use super::argument::{OrderDirection, order_of, province_of, words_of};
+use super::caller::Caller;
 use super::connection::{PageArguments, Total};
-use super::context::{Caller, caller, request};
-use super::employer::counts;
+use super::context::{caller, request, written};
+use super::count::{ParticipantCounts, counts};
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::{NodeId, association_id};
 use super::noun::Noun;
-use super::participant::{
-    OrderDirection, ParticipantConnection, ParticipantCounts, ParticipantFilter, people_of, province_of,
-    words_of,
-};
+use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::DateTime;
@@ -23,7 +22,7 @@ use crate::store::StoreError;
 use crate::store::association::{self as store, AssociationRow};
 use crate::store::count::CountsBy;
 use crate::store::participant::PeopleOf;
-use domain::page::{Direction, Order};
+use domain::page::Order;
 use domain::text;
 
 /// An association of informal workers.
@@ -38,81 +37,74 @@ impl Association {
         Self(row)
     }
 
-    /// The association of an id.
+    /// Loads the association with an internal id.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database is unavailable.
     pub async fn load(ctx: &Context<'_>, id: i64) -> Result<Option<Self>, StoreError> {
         Ok(load(&request(ctx).loaders.associations, id).await?.map(Self))
     }
 }
 
-/// An association of informal workers (paguyuban, wadah): formed by, from and for people outside an employment
-/// relation.
+/// An association of informal workers (paguyuban, wadah), formed by and for people outside an employment relation.
 #[Object]
 impl Association {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::Association(self.0.id).encode()
     }
 
-    /// Name.
-    async fn name(&self) -> &str {
+    /// Name of the association.
+    fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What its members do: fishing, market trade, motorcycle taxi.
-    async fn trade(&self) -> &str {
+    /// Occupation of its members, such as fishing, market trade or motorcycle taxi.
+    fn trade(&self) -> &str {
         &self.0.trade
     }
 
-    /// Where it is.
-    async fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
+    /// Province in which it is based.
+    fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
         Province::find(caller(ctx), self.0.province_id)
     }
 
-    /// The people with an enrollment, open or ended, through it; in the order of their first enrollment.
+    /// People with an enrollment through this association, open or ended, in the order of their first enrollment.
     async fn participants(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<ParticipantFilter>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
     ) -> Result<ParticipantConnection, FieldError> {
-        people_of(
-            ctx,
-            PeopleOf::Association,
-            self.0.id,
-            PageArguments { first, after, last, before },
-            filter_by,
-        )
-        .await
+        let arguments = PageArguments { first, after, last, before };
+        people_of(ctx, PeopleOf::Association, self.0.id, arguments, filter_by).await
     }
 
-    /// How many people it has, by the best status that each has here.
+    /// Number of its people by status. Each person counts once, with the best status of their enrollments here.
     async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
         counts(ctx, CountsBy::Association, self.0.id).await
     }
 
-    /// When it was registered.
-    async fn registered_at(&self) -> DateTime {
+    /// Time of registration.
+    fn registered_at(&self) -> DateTime {
         self.0.registered_at.into()
     }
 }
 
-/// All given conditions must hold.
+/// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct AssociationFilter {
-    /// In this province.
+    /// Based in the province with this code.
     province_code: Option<String>,
-    /// Whole words of the name or their beginnings, in any order.
+    /// Name contains all these words or beginnings of words, in any order.
     name: Option<String>,
 }
 
 impl AssociationFilter {
-    /// What it means.
+    /// Returns the store's filter.
     ///
     /// # Errors
     /// `UNKNOWN_CODE` or `BAD_FILTER`.
@@ -124,49 +116,45 @@ impl AssociationFilter {
     }
 }
 
-/// By what associations are ordered.
+/// Order of a list of associations.
 #[derive(Clone, Copy, Debug, InputObject)]
 pub struct AssociationOrder {
-    /// The field.
+    /// Field to order by.
     field: AssociationOrderField,
-    /// Which way.
+    /// Direction of the order.
     #[graphql(default)]
     direction: OrderDirection,
 }
 
-/// What associations can be ordered by.
+/// Fields by which associations can be ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum AssociationOrderField {
-    /// When it was registered.
+    /// Time of registration.
     RegisteredAt,
-    /// The name, letter by letter.
+    /// Name, alphabetically.
     Name,
 }
 
-impl AssociationOrder {
-    /// The order that is asked for.
-    pub fn read(order: Option<Self>) -> (Order, Direction) {
-        order.map_or_else(Default::default, |order| {
-            let field = match order.field {
-                AssociationOrderField::RegisteredAt => Order::Id,
-                AssociationOrderField::Name => Order::Name,
-            };
-            (field, order.direction.into())
-        })
+impl From<AssociationOrderField> for Order {
+    fn from(field: AssociationOrderField) -> Self {
+        match field {
+            AssociationOrderField::RegisteredAt => Self::Id,
+            AssociationOrderField::Name => Self::Name,
+        }
     }
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct AssociationQuery;
 
 #[Object]
 impl AssociationQuery {
-    /// One association by id. Null where there is none.
+    /// Returns an association by id, or null if there is none.
     async fn association(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id.")] id: ID,
+        #[graphql(desc = "Id of the association.")] id: ID,
     ) -> Option<Result<Association, FieldError>> {
         match association_id(&id) {
             Ok(id) => Association::load(ctx, id).await.map_err(FieldError::from).transpose(),
@@ -174,20 +162,20 @@ impl AssociationQuery {
         }
     }
 
-    /// Associations, in the order of registration unless said.
+    /// Lists associations, by default in the order of registration.
     #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn associations(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<AssociationFilter>,
-        #[graphql(desc = "In this order.")] order_by: Option<AssociationOrder>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<AssociationFilter>,
+        #[graphql(desc = "Order of the items.")] order_by: Option<AssociationOrder>,
     ) -> Result<AssociationConnection, FieldError> {
         let caller = caller(ctx);
-        let (order, direction) = AssociationOrder::read(order_by);
+        let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
         let page = PageArguments { first, after, last, before }.page(order, direction)?;
         let filter = filter_by.unwrap_or_default().read(caller)?;
         let slice = store::list(&caller.session, &filter, &page).await?;
@@ -196,29 +184,30 @@ impl AssociationQuery {
     }
 }
 
-/// A form that registers an association.
+/// Input of `registerAssociation`.
 #[derive(InputObject)]
 pub struct RegisterAssociationInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each association, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// Name, at most 200 characters; within a province a name is taken once.
+    /// Name, at most 200 characters. Unique within a province.
     name: String,
-    /// What its members do.
+    /// Occupation of its members.
     trade: String,
-    /// Where it is.
+    /// Province in which it is based.
     province_code: String,
 }
 
-/// The association, or why not.
+/// Result of `registerAssociation`.
 #[derive(SimpleObject)]
 pub struct RegisterAssociationPayload {
-    /// The association; null where an error refuses the form.
+    /// The association. Null if an error rejects the input.
     association: Option<Association>,
-    /// All that is wrong with the form.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct AssociationMutation;
 
@@ -228,7 +217,7 @@ impl AssociationMutation {
     async fn register_association(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: RegisterAssociationInput,
+        #[graphql(desc = "Input of the mutation.")] input: RegisterAssociationInput,
     ) -> Result<RegisterAssociationPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key;
@@ -237,12 +226,8 @@ impl AssociationMutation {
         let done =
             register_association(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input)
                 .await?;
-        let association = match done.value {
-            Some(action::Registered { association }) => {
-                Association::load(ctx, association).await.map_err(FieldError::of_write)?
-            }
-            None => None,
-        };
+        let registered = done.value.map(|action::Registered { association }| association);
+        let association = written(registered, |id| Association::load(ctx, id)).await?;
         Ok(RegisterAssociationPayload { association, errors: user_errors(done.problems) })
     }
 }

@@ -1,4 +1,4 @@
-//! Evidence: who read or changed whose data. For auditors; reading it is no reading of people, whom it only counts.
+//! The audit trail, for auditors. It counts people and names none, so reading it is not itself recorded.
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use chrono::Datelike as _;
@@ -14,16 +14,16 @@ use super::viewer::Role;
 use crate::store::audit::{self as store, EntryRow};
 use domain::actor::Operation;
 
-/// Who read or changed people's data, and when.
+/// An entry of the audit trail.
 pub struct AuditEntry(EntryRow);
 
 connection!(AuditEntryConnection, AuditEntryEdge, AuditEntry, "audit entries", "audit entry");
 
 impl AuditEntry {
-    /// The entry of an internal id, for auditors; for everybody else there is none.
+    /// Loads the entry with an internal id. It is visible to auditors only.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database is unavailable.
     pub async fn load(ctx: &Context<'_>, id: i64) -> Result<Option<Self>, FieldError> {
         let caller = caller(ctx);
         if !caller.actor.may(Operation::ReadAudit) {
@@ -33,85 +33,85 @@ impl AuditEntry {
     }
 }
 
-/// One request that read or changed people's data. It can never be changed or removed.
+/// An entry of the audit trail: one request that read or changed people's data. Entries cannot be changed or removed.
 #[Object]
 impl AuditEntry {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::AuditEntry(self.0.id).encode()
     }
 
-    /// When, by the database's clock.
-    async fn at(&self) -> DateTime {
+    /// Time of the request, by the database's clock.
+    fn at(&self) -> DateTime {
         self.0.at.into()
     }
 
     /// Name of the client.
-    async fn actor(&self) -> &str {
+    fn actor(&self) -> &str {
         &self.0.client
     }
 
-    /// What the client was to the agency.
-    async fn role(&self) -> Role {
+    /// Role of the client at the time of the request.
+    fn role(&self) -> Role {
         self.0.role.into()
     }
 
-    /// The root fields of the request, with blanks between. Of a report of refused rows: `onboardingReport`, the id of the
-    /// batch, and how many rows.
-    async fn operation(&self) -> &str {
+    /// Root fields of the request, separated by spaces. For a download of rejected rows: `onboardingReport`, the id of
+    /// the batch and the number of rows.
+    fn operation(&self) -> &str {
         &self.0.operation
     }
 
-    /// What for, as the client said.
-    async fn purpose(&self) -> Option<&str> {
+    /// Purpose that the client stated.
+    fn purpose(&self) -> Option<&str> {
         self.0.purpose.as_deref()
     }
 
-    /// How many people it was shown or wrote. 0 for a report of refused rows, which names nobody.
-    async fn subjects(&self) -> i32 {
+    /// Number of people whom the request read or wrote. 0 for a report of rejected rows, which contains no participant.
+    fn subjects(&self) -> i32 {
         self.0.subjects
     }
 
-    /// READ: people were shown, or the answer told something of them. WRITTEN: they were written.
-    async fn outcome(&self) -> &str {
-        self.0.outcome.as_str()
+    /// READ if people's data were read, WRITTEN if they were changed.
+    fn outcome(&self) -> &str {
+        self.0.outcome.into()
     }
 
-    /// The request, as the header `X-Request-Id` of its answer has it.
-    async fn request_id(&self) -> String {
+    /// Id of the request, as in the response header `X-Request-Id`.
+    fn request_id(&self) -> String {
         self.0.request_id.to_string()
     }
 }
 
-/// All given conditions must hold.
+/// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct AuditFilter {
-    /// At this moment or later.
+    /// At or after this time.
     from: Option<DateTime>,
-    /// Before this moment.
+    /// Before this time.
     until: Option<DateTime>,
-    /// Of the client of this name.
+    /// By the client with this name.
     actor: Option<String>,
-    /// That concern this participant.
+    /// About this participant.
     participant_id: Option<ID>,
-    /// Of requests with this root field; `onboardingReport`, or the id of a batch, finds reports of refused rows.
+    /// With this root field. `onboardingReport`, or the id of a batch, finds downloads of rejected rows.
     operation: Option<String>,
 }
 
 impl AuditFilter {
-    /// What it means.
+    /// Returns the store's filter.
     ///
     /// # Errors
     /// `BAD_ID` or `BAD_FILTER`.
     fn read(self) -> Result<store::EntryFilter, FieldError> {
         for moment in [self.from, self.until].into_iter().flatten() {
-            // The database ends before chrono does.
+            // The years of PostgreSQL end before those of chrono.
             if !(1..=9999).contains(&moment.0.year()) {
-                return Err(FieldError::Filter("A moment lies between the years 1 and 9999."));
+                return Err(FieldError::Filter("`from` and `until` must be between the years 1 and 9999."));
             }
         }
         if [&self.actor, &self.operation].into_iter().flatten().any(|text| text.contains('\0')) {
-            return Err(FieldError::Filter("No client and no field has such a name."));
+            return Err(FieldError::Filter("`actor` and `operation` must not contain a null character."));
         }
         Ok(store::EntryFilter {
             from: self.from.map(|moment| moment.0),
@@ -123,27 +123,27 @@ impl AuditFilter {
     }
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct AuditQuery;
 
 #[Object]
 impl AuditQuery {
-    /// Who read or changed whose data, newest first. For auditors and administrators.
+    /// Lists the audit trail, newest entry first. For auditors and administrators.
     async fn audit_entries(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<AuditFilter>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<AuditFilter>,
     ) -> Result<AuditEntryConnection, FieldError> {
         let caller = caller(ctx);
         caller.demand(Operation::ReadAudit)?;
         let page = PageArguments { first, after, last, before }.newest_first()?;
         let filter = filter_by.unwrap_or_default().read()?;
-        // Not by way of `control`: the trail is long, and everything else hangs on those connections.
+        // Not through the pool `control`: the trail is long, and everything else depends on those connections.
         let slice = store::list(&caller.database.bulk, &filter, &page).await?;
         let slice = slice.map(|row| (row.position(), AuditEntry(row)));
         Ok(AuditEntryConnection::new(slice, &page, Total::Entries(filter)))

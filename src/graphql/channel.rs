@@ -1,4 +1,4 @@
-//! Channels: from memory, lists included.
+//! Channels. They and their lists are answered from memory.
 
 use std::sync::Arc;
 
@@ -6,14 +6,15 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
 
+use super::argument::{OrderDirection, all_of, has_words, order_of, province_of, words_of};
+use super::caller::Caller;
 use super::connection::{PageArguments, Total};
-use super::context::{Caller, caller, request};
-use super::employer::counts;
+use super::context::{caller, request};
+use super::count::{ParticipantCounts, counts};
 use super::error::FieldError;
 use super::loaders::{load, load_many};
 use super::node_id::NodeId;
 use super::noun::Noun;
-use super::participant::{OrderDirection, ParticipantCounts, all_of, province_of, words_of};
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::Date;
@@ -23,108 +24,108 @@ use crate::store::StoreError;
 use crate::store::count::CountsBy;
 use domain::access::Operation;
 use domain::channel as model;
-use domain::page::{Direction, Order, Position};
+use domain::page::{Order, Position};
 use domain::text;
 
-/// A place where people come in.
+/// An enrollment channel.
 #[derive(Clone, Debug)]
 pub struct Channel(Arc<model::Channel>);
 
 connection!(ChannelConnection, ChannelEdge, Channel, "channels", "channel");
 
 impl Channel {
-    /// The channel of an internal id.
+    /// Returns the channel with an internal id.
     ///
     /// # Errors
-    /// A row names a channel that the reference data do not have: ours.
+    /// A row refers to a channel that is missing in the reference data (a fault of the registry).
     pub fn find(caller: &Caller, id: i64) -> Result<Self, FieldError> {
         let channel = caller.reference.channel(id).cloned();
-        // Opened by another process this very moment, and not heard of yet.
+        // Opened by another process a moment ago: not part of this request's reference data yet.
         let channel = channel.or_else(|| caller.database.reference().channel(id).cloned());
         channel.map(Self).ok_or_else(|| StoreError::Fault("a row names an unknown channel".into()).into())
     }
 }
 
-/// A place where people come in (kanal): a regional office, a branch, a bank outlet, a portal.
+/// A channel (kanal) through which people enroll, such as a regional office, a branch, a bank outlet or a portal.
 #[Object]
 impl Channel {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::Channel(self.0.id).encode()
     }
 
-    /// The agency's own code.
-    async fn code(&self) -> &str {
+    /// The agency's code of the channel.
+    fn code(&self) -> &str {
         &self.0.code
     }
 
-    /// Name.
-    async fn name(&self) -> &str {
+    /// Name of the channel.
+    fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What kind of place it is.
-    async fn kind(&self) -> ChannelKind {
+    /// Kind of channel.
+    fn kind(&self) -> ChannelKind {
         self.0.kind.into()
     }
 
-    /// Regional office above a branch, branch above an outlet.
-    async fn parent(&self, ctx: &Context<'_>) -> Option<Result<Self, FieldError>> {
+    /// Channel above this one: the regional office of a branch, or the branch of an outlet.
+    fn parent(&self, ctx: &Context<'_>) -> Option<Result<Self, FieldError>> {
         Some(Self::find(caller(ctx), self.0.parent?))
     }
 
-    /// The channels directly below it, by code.
+    /// Channels directly below this one, by code.
     async fn children(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
     ) -> Result<ChannelConnection, FieldError> {
         let below = |channel: &model::Channel| channel.parent == Some(self.0.id);
         let arguments = PageArguments { first, after, last, before };
         channels_page(ctx, arguments, ChannelFilter::default(), None, below).await
     }
 
-    /// The provinces that it serves; a regional office may serve several.
-    async fn provinces(&self, ctx: &Context<'_>) -> Result<Vec<Province>, FieldError> {
+    /// Provinces that it serves. A regional office may serve several.
+    fn provinces(&self, ctx: &Context<'_>) -> Result<Vec<Province>, FieldError> {
         self.0.provinces.iter().map(|&id| Province::find(caller(ctx), id)).collect()
     }
 
-    /// The bank or body that runs it, where that is not the agency.
-    async fn operator(&self) -> Option<&str> {
+    /// Bank or organization that operates it. Null if the agency does.
+    fn operator(&self) -> Option<&str> {
         self.0.operator.as_deref()
     }
 
-    /// First day.
-    async fn opened_on(&self) -> Option<Date> {
+    /// First day of operation.
+    fn opened_on(&self) -> Option<Date> {
         self.0.opened_on.map(Date)
     }
 
-    /// First day on which nobody can be enrolled there any more.
-    async fn closed_on(&self) -> Option<Date> {
+    /// First day on which it no longer accepts enrollments. Null while none is set.
+    fn closed_on(&self) -> Option<Date> {
         self.0.closed_on.map(Date)
     }
 
-    /// Can people be enrolled there today?
-    async fn is_open(&self, ctx: &Context<'_>) -> bool {
+    /// Whether it accepts enrollments today.
+    fn is_open(&self, ctx: &Context<'_>) -> bool {
         self.0.is_open_on(caller(ctx).today())
     }
 
-    /// How many people it and the channels below it first brought in.
+    /// Number of people first enrolled through this channel or a channel below it.
     async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
         counts(ctx, CountsBy::Channel, self.0.id).await
     }
 
-    /// How many people it first brought in itself, without the channels below it.
+    /// Number of people first enrolled through this channel itself, without the channels below it.
     async fn own_counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
         let counts = load(&request(ctx).loaders.own_counts, self.0.id).await?.unwrap_or_default();
-        Ok(ParticipantCounts::told(&caller(ctx).actor, counts))
+        Ok(ParticipantCounts::visible_to(&caller(ctx).actor, counts))
     }
 
-    /// The day on which it last brought in somebody of your scope itself; null where it never did, where it serves none of
-    /// your provinces, and for roles that see no people.
+    /// Day of the last first-time enrollment through this channel itself, among people in your scope. Null if there was
+    /// none, if the channel serves none of your provinces, and for roles that may not read people.
     async fn last_enrollment_on(&self, ctx: &Context<'_>) -> Option<Result<Date, FieldError>> {
         let caller = caller(ctx);
         if !caller.actor.may(Operation::ReadPeople) || !is_within_scope(caller, &self.0) {
@@ -135,75 +136,86 @@ impl Channel {
     }
 }
 
-/// What kind of place a channel is.
+/// Kind of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::ChannelKind")]
 pub enum ChannelKind {
-    /// Kanwil: serves one or several provinces.
+    /// Regional office (kanwil), serving one or several provinces.
     RegionalOffice,
-    /// Kantor cabang.
+    /// Branch office (kantor cabang).
     Branch,
-    /// A counter of a bank.
+    /// Counter of a bank.
     BankOutlet,
-    /// A machine.
+    /// Self-service machine.
     Kiosk,
-    /// An officer who goes to where people work.
+    /// Officer who visits workplaces.
     MobileOfficer,
-    /// A portal or app.
+    /// Web portal or app.
     Online,
-    /// A person who enrolls others for a fee (PERISAI): none before October 2016.
+    /// Agent who enrolls people for a fee (PERISAI), since October 2016.
     Agent,
-    /// The desk of an association.
+    /// Desk of an association.
     AssociationDesk,
-    /// The desk where companies ask for licences.
+    /// Desk at which companies apply for licences.
     LicensingDesk,
-    /// The personnel office of a part of the state.
+    /// Personnel office of a government body.
     GovernmentUnit,
 }
 
-/// All given conditions must hold.
+/// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct ChannelFilter {
-    /// Serving this province.
+    /// Serving the province with this code.
     province_code: Option<String>,
     /// Of one of these kinds.
     kind: Option<Vec<ChannelKind>>,
-    /// Directly below this channel.
+    /// Directly below the channel with this code.
     parent_code: Option<String>,
-    /// Open today, or not.
+    /// True: accepting enrollments today. False: not accepting them.
     open: Option<bool>,
-    /// Dormant: open today and on this day, and nobody was brought in since, as far as your scope goes: of the channels
-    /// that serve your provinces, or are yours. For roles that see people and coverage.
+    /// Dormant since this day: open then and today, without a first-time enrollment of a person in your scope in
+    /// between. Only channels that serve your provinces, or are yours, match. For roles that may read people and
+    /// coverage.
     dormant_since: Option<Date>,
-    /// Whole words of the name or their beginnings, in any order.
+    /// Name contains all these words or beginnings of words, in any order.
     name: Option<String>,
 }
 
-/// By what channels are ordered.
+/// Order of a list of channels.
 #[derive(Clone, Copy, Debug, InputObject)]
 pub struct ChannelOrder {
-    /// The field.
+    /// Field to order by.
     field: ChannelOrderField,
-    /// Which way.
+    /// Direction of the order.
     #[graphql(default)]
     direction: OrderDirection,
 }
 
-/// What channels can be ordered by.
+/// Fields by which channels can be ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum ChannelOrderField {
-    /// The code, letter by letter.
+    /// Code, alphabetically.
     Code,
-    /// The name, letter by letter.
+    /// Name, alphabetically.
     Name,
-    /// The first day; those without one first.
+    /// First day of operation; channels without one come first.
     OpenedOn,
 }
 
-/// A page of the channels that a filter and a condition keep.
+impl From<ChannelOrderField> for Order {
+    fn from(field: ChannelOrderField) -> Self {
+        match field {
+            ChannelOrderField::Code => Self::Key,
+            ChannelOrderField::Name => Self::Name,
+            ChannelOrderField::OpenedOn => Self::Day,
+        }
+    }
+}
+
+/// Returns a page of the channels that match a filter and a condition.
 ///
 /// # Errors
-/// A bad argument.
+/// A malformed argument.
 pub async fn channels_page(
     ctx: &Context<'_>,
     arguments: PageArguments,
@@ -212,17 +224,10 @@ pub async fn channels_page(
     keep: impl Fn(&model::Channel) -> bool,
 ) -> Result<ChannelConnection, FieldError> {
     let caller = caller(ctx);
-    let (field, direction) = order.map_or((ChannelOrderField::Code, Direction::Ascending), |order| {
-        (order.field, order.direction.into())
-    });
-    let page = arguments.page(
-        match field {
-            ChannelOrderField::Code => Order::Key,
-            ChannelOrderField::Name => Order::Name,
-            ChannelOrderField::OpenedOn => Order::Day,
-        },
-        direction,
-    )?;
+    let (field, direction) =
+        order.map_or((ChannelOrderField::Code, OrderDirection::Asc), |by| (by.field, by.direction));
+    let (order, direction) = order_of(Some((field, direction)));
+    let page = arguments.page(order, direction)?;
     let province = province_of(caller, filter.province_code)?;
     let kinds: Vec<model::ChannelKind> = all_of(filter.kind)?;
     let words = words_of(filter.name, text::words)?;
@@ -264,19 +269,19 @@ pub async fn channels_page(
     Ok(ChannelConnection::new(page.of(list), &page, total))
 }
 
-/// Keeps the channels that are open today, were so on a day, and have brought in nobody since.
+/// Keeps the channels that are open today, were open on a day, and have enrolled nobody in between.
 async fn keep_dormant(
     ctx: &Context<'_>,
     channels: &mut Vec<&Arc<model::Channel>>,
     since: NaiveDate,
 ) -> Result<(), FieldError> {
     let caller = caller(ctx);
-    // When somebody was brought in is more than a figure in fives.
+    // A day of enrollment reveals more than counts in multiples of five.
     caller.demand(Operation::ReadCoverage)?;
     caller.demand(Operation::ReadPeople)?;
     let today = caller.today();
     if today < since {
-        return Err(FieldError::Filter("dormantSince is a day to come: ask for today or a day before it."));
+        return Err(FieldError::Filter("`dormantSince` must not be in the future."));
     }
     channels.retain(|channel| {
         channel.is_open_on(today) && channel.is_open_on(since) && is_within_scope(caller, channel)
@@ -287,8 +292,8 @@ async fn keep_dormant(
     Ok(())
 }
 
-/// Is it one of the actor's channels, or does it serve its provinces? When others brought in people of these is not asked:
-/// where there are none, all of theirs would have to be read.
+/// Returns whether a channel is within the caller's channels and serves the caller's provinces. For other channels the
+/// last enrollment is not looked up: without a match, the statement would read all their people.
 fn is_within_scope(caller: &Caller, channel: &model::Channel) -> bool {
     let scope = &caller.actor.scope;
     (scope.channels.is_empty() || scope.channels.contains(&channel.id))
@@ -296,98 +301,91 @@ fn is_within_scope(caller: &Caller, channel: &model::Channel) -> bool {
             || channel.provinces.iter().any(|province| scope.provinces.contains(province)))
 }
 
-/// Does a name have all of these words, or words that begin like them?
-pub(super) fn has_words(name_key: &str, words: &[String]) -> bool {
-    if words.is_empty() {
-        return true;
-    }
-    let name = text::words(name_key);
-    words.iter().all(|word| name.iter().any(|part| part.starts_with(word)))
-}
-
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct ChannelQuery;
 
 #[Object]
 impl ChannelQuery {
-    /// One channel by code. Null where there is none.
-    async fn channel(
+    /// Returns a channel by code, or null if there is none.
+    fn channel(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The agency's own code.")] code: String,
+        #[graphql(desc = "The agency's code of the channel.")] code: String,
     ) -> Option<Channel> {
         caller(ctx).reference.channel_by_code(&code).cloned().map(Channel)
     }
 
-    /// Channels, by code unless said.
+    /// Lists channels, by default in the order of their codes.
     #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn channels(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<ChannelFilter>,
-        #[graphql(desc = "In this order.")] order_by: Option<ChannelOrder>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ChannelFilter>,
+        #[graphql(desc = "Order of the items.")] order_by: Option<ChannelOrder>,
     ) -> Result<ChannelConnection, FieldError> {
         let filter = filter_by.unwrap_or_default();
         channels_page(ctx, PageArguments { first, after, last, before }, filter, order_by, |_| true).await
     }
 }
 
-/// A form that opens a channel.
+/// Input of `openChannel`.
 #[derive(InputObject)]
 pub struct OpenChannelInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each channel, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// The agency's own code: 2 to 32 capital letters, digits, dots and hyphens.
+    /// The agency's code of the channel: 2 to 32 capital letters, digits, dots and hyphens.
     code: String,
-    /// Name.
+    /// Name of the channel.
     name: String,
-    /// What kind of place it is.
+    /// Kind of channel.
     kind: ChannelKind,
-    /// The channel above it.
+    /// Code of the channel above it.
     parent_code: Option<String>,
-    /// The provinces that it serves: at least one, and none that the channel above it does not serve.
+    /// Codes of the provinces that it serves: at least one, each of them served by the channel above it.
     province_codes: Vec<String>,
-    /// The bank or body that runs it, where that is not the agency.
+    /// Bank or organization that operates it. Null if the agency does.
     operator: Option<String>,
-    /// First day; today unless said. A year from today at the latest, and not before the channel above it opens.
+    /// First day of operation (default: today). At most a year from today, and not before the channel above it opens.
     opened_on: Option<Date>,
 }
 
-/// The channel, or why not.
+/// Result of the mutation.
 #[derive(SimpleObject)]
 pub struct OpenChannelPayload {
-    /// The channel; null where an error refuses the form.
+    /// The channel. Null if an error rejects the input.
     channel: Option<Channel>,
-    /// All that is wrong with the form.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// A form that closes a channel.
+/// Input of `closeChannel`.
 #[derive(InputObject)]
 pub struct CloseChannelInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each closing, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// The agency's own code.
+    /// The agency's code of the channel.
     code: String,
-    /// First day on which nobody can be enrolled there. A day to come can be moved by another closing.
+    /// First day on which it no longer accepts enrollments. A future day can be changed by closing the channel again.
     on: Date,
 }
 
-/// The channel, or why not.
+/// Result of the mutation.
 #[derive(SimpleObject)]
 pub struct CloseChannelPayload {
-    /// The channel; null where an error refuses the form.
+    /// The channel. Null if an error rejects the input.
     channel: Option<Channel>,
-    /// All that is wrong with the form.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct ChannelMutation;
 
@@ -397,7 +395,7 @@ impl ChannelMutation {
     async fn open_channel(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: OpenChannelInput,
+        #[graphql(desc = "Input of the mutation.")] input: OpenChannelInput,
     ) -> Result<OpenChannelPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key;
@@ -416,11 +414,11 @@ impl ChannelMutation {
         Ok(OpenChannelPayload { channel, errors: user_errors(done.problems) })
     }
 
-    /// Closes a channel: from a day on nobody can be enrolled there. Whom it brought in stays its own.
+    /// Closes a channel: it accepts no enrollments from a day on. People whom it enrolled remain counted for it.
     async fn close_channel(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: CloseChannelInput,
+        #[graphql(desc = "Input of the mutation.")] input: CloseChannelInput,
     ) -> Result<CloseChannelPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key;

@@ -1,10 +1,10 @@
-//! Clearances: may this company have its licence? Counts alone, and nothing of any worker.
+//! Licence clearances. They contain counts only, nothing about a single worker.
 
 use async_graphql::{Context, Enum, InputObject, Object};
 use domain::access::Operation;
 use graphql_front::catalogue::Rules;
 
-use super::context::{caller, request, speaks_indonesian};
+use super::context::{caller, language, request};
 use super::contribution::RuleCitation;
 use super::error::FieldError;
 use super::noun::Noun;
@@ -12,140 +12,138 @@ use super::scalar::{Date, DateTime, int};
 use crate::actions::clear_licence::{self as action, Refusal, clear_licence, recall};
 use crate::store::clearance::ClearanceRow;
 use domain::clearance::{self as model, CertificateNumber};
-use domain::language::Language;
 
-/// Which company, and which licence. Exactly one of the two numbers.
+/// Input of `licenceClearance`: a company, by exactly one of the two numbers, and a type of licence.
 #[derive(InputObject)]
 pub struct LicenceClearanceInput {
-    /// The company's tax number (NPWP), of 15 or 16 digits. One that is a person's identity number is refused.
+    /// Tax number of the company (NPWP), 15 or 16 digits. A tax number that is a person's identity number is rejected.
     tax_number: Option<String>,
-    /// The company's business number (NIB), 13 digits.
+    /// Business number of the company (NIB), 13 digits.
     business_number: Option<String>,
-    /// Code of the licence, of those in `licenceTypes`.
+    /// Code of the licence, from `licenceTypes`.
     licence_type: String,
-    /// The day asked about, today unless said; none to come. An answer about a day gone by is as old as that day.
+    /// Day for which the clearance is decided (default: today), not in the future. An answer for a past day expires as
+    /// if it had been given on that day.
     as_of: Option<Date>,
 }
 
-/// Whether a company may have a licence, and why not. Counts alone: a desk learns nothing about a single worker. Whoever is
-/// enrolled ahead of the first day counts from the day on which that was recorded.
+/// Decision whether a company may receive a licence, with reasons. It contains counts only, nothing about a single
+/// worker. People enrolled ahead of their first day count from the day on which the enrollment was recorded.
 pub struct LicenceClearance(ClearanceRow);
 
-/// Whether a company may have a licence, and why not. Counts alone: a desk learns nothing about a single worker. Whoever is
-/// enrolled ahead of the first day counts from the day on which that was recorded.
+/// Decision whether a company may receive a licence, with reasons. It contains counts only, nothing about a single
+/// worker. People enrolled ahead of their first day count from the day on which the enrollment was recorded.
 #[Object]
 impl LicenceClearance {
-    /// What is answered.
-    async fn decision(&self) -> LicenceDecision {
+    /// The decision.
+    fn decision(&self) -> LicenceDecision {
         self.0.decision.into()
     }
 
-    /// The licence that was asked for, then the rules and regulations that the decision rests on.
-    async fn reasons(&self) -> Vec<RuleCitation> {
+    /// The requested type of licence, followed by the rules and regulations behind the decision.
+    fn reasons(&self) -> Vec<RuleCitation> {
         self.0.reasons.iter().cloned().map(RuleCitation::from).collect()
     }
 
-    /// What the company can do next, in words.
-    async fn next_step(&self) -> &str {
+    /// What the company can do next, as text.
+    fn next_step(&self) -> &str {
         &self.0.next_step
     }
 
-    /// The company's name; null where it is not registered.
-    async fn employer_name(&self) -> Option<&str> {
-        self.0.employer_name.as_deref().filter(|_| self.0.decision.tells_the_company())
+    /// Name of the company. Null if it is not registered.
+    fn employer_name(&self) -> Option<&str> {
+        self.0.employer_name.as_deref().filter(|_| self.0.decision.discloses_company())
     }
 
-    /// Workers that the company says it has, by what had been declared by the day that was asked about, or first; null
-    /// where it has not said, or is not registered.
-    async fn declared_headcount(&self) -> Option<i32> {
-        self.0.declared_headcount.filter(|_| self.0.decision.tells_the_company())
+    /// Number of workers that the company had declared by the day of the decision, or declared first. Null if it
+    /// declared none or is not registered.
+    fn declared_headcount(&self) -> Option<i32> {
+        self.0.declared_headcount.filter(|_| self.0.decision.discloses_company())
     }
 
-    /// Workers who are enrolled, each counted once.
-    async fn registered_workers(&self) -> i32 {
+    /// Number of enrolled workers, each counted once.
+    fn registered_workers(&self) -> i32 {
         int(self.0.registered_workers)
     }
 
-    /// Of these, workers for whom contributions are paid.
-    async fn active_workers(&self) -> i32 {
+    /// Number of these workers whose contributions are paid.
+    fn active_workers(&self) -> i32 {
         int(self.0.active_workers)
     }
 
-    /// Last day of the last month that is paid for, for any of them; null where nothing is paid.
-    async fn paid_through(&self) -> Option<Date> {
+    /// Last day of the last month paid for any of them. Null if nothing was paid.
+    fn paid_through(&self) -> Option<Date> {
         self.0.paid_through.map(Date)
     }
 
-    /// Code of the licence that was asked for.
-    async fn licence_type(&self) -> &str {
+    /// Code of the requested licence.
+    fn licence_type(&self) -> &str {
         &self.0.licence_type
     }
 
-    /// The day that was asked about.
-    async fn as_of(&self) -> Date {
+    /// Day of the decision.
+    fn as_of(&self) -> Date {
         self.0.as_of.into()
     }
 
-    /// When this was answered.
-    async fn answered_at(&self) -> DateTime {
+    /// Time of the answer.
+    fn answered_at(&self) -> DateTime {
         self.0.answered_at.into()
     }
 
-    /// Until when it holds; ask again after that. Of a day gone by it may be over.
-    async fn valid_until(&self) -> DateTime {
+    /// End of validity; ask again after it. For a past day it may have passed already.
+    fn valid_until(&self) -> DateTime {
         self.0.valid_until.into()
     }
 
-    /// Number under which the answer is kept and can be verified, also without a login: `GET /clearance/{number}`.
-    async fn certificate_number(&self) -> String {
-        // It was read by its own form, or made in it.
+    /// Certificate number. Anyone can verify the answer with it, without a login: `GET /clearance/{number}`.
+    fn certificate_number(&self) -> String {
         CertificateNumber::parse(&self.0.number)
             .map_or_else(|| self.0.number.clone(), |number| number.to_string())
     }
 }
 
-/// Whether a licence may be given.
+/// Decision about a licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::LicenceDecision")]
 pub enum LicenceDecision {
-    /// Nothing stands against it: workers are registered, and none of them is in arrears. Whoever was registered and not
-    /// paid for yet is not in arrears while the grace lasts, reckoned from the month of the first day; where that is so
-    /// for all of them, the grace is among the reasons. Also a company that declared, after its last worker left, that it
-    /// has none any more; and a body of the state.
+    /// The licence may be given: workers are registered and none is in arrears. Workers without a first payment are not
+    /// in arrears during the grace period, which starts with the month of their first day; if that applies to all of
+    /// them, the grace period is among the reasons. Also given to a company that declared zero workers after its last
+    /// worker left, and to government bodies.
     Clear,
-    /// It may be given: a new company, which never had a worker and declares none.
+    /// The licence may be given: a new company that never had workers and declares none.
     ClearNoWorkersYet,
-    /// The company is not known, or nobody is registered with it: nobody of the workers that it declares, or nobody any
-    /// more.
+    /// The company is unknown, or none of its workers is registered, or none is any more.
     NotRegistered,
-    /// Only a part of its workers is registered.
+    /// Fewer workers are registered than the company declared.
     PartialWorkers,
-    /// Contributions are due for longer than the grace allows. Also for workers who have left: their arrears are those of
-    /// their last day, and stay until they are paid.
+    /// Contributions are overdue beyond the grace period. This includes workers who have left: their arrears as of
+    /// their last day remain until paid.
     Arrears,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct ClearanceQuery;
 
 #[Object]
 impl ClearanceQuery {
-    /// May this company have its licence? Each answer is kept under a number of its own: ask once for each application.
+    /// Decides whether a company may receive a licence. Each answer is stored under a new certificate number: ask once
+    /// per application.
     async fn licence_clearance(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which company, and which licence.")] input: LicenceClearanceInput,
+        #[graphql(desc = "The company and the licence.")] input: LicenceClearanceInput,
     ) -> Result<LicenceClearance, FieldError> {
-        // Asked by GET it writes all the same: a line that only its client knows of, and nothing that another answer
-        // depends on. So a repetition does no harm, and its price in points bounds how many there are.
+        // This query writes, even by GET: it stores the answer, which only its client knows of and no other answer
+        // depends on. So repeating it does no harm, and its cost bounds how often that happens.
         let caller = caller(ctx);
-        let language = if speaks_indonesian(ctx) { Language::Indonesian } else { Language::English };
         let question = action::Request {
             actor: &caller.actor,
             now: caller.clock.now(),
             today: caller.today(),
-            language,
+            language: language(ctx),
             id: request(ctx).trail.request_id(),
         };
         let input = action::Input {
@@ -157,24 +155,24 @@ impl ClearanceQuery {
         Ok(LicenceClearance(clear_licence(&caller.database, question, &input).await?))
     }
 
-    /// What was answered under a certificate number, to the letter, however long ago. Null where nothing was.
+    /// Returns the stored answer with a certificate number, unchanged, or null if there is none.
     async fn licence_clearance_given(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The number of the certificate; hyphens, blanks and case do not matter.")]
+        #[graphql(desc = "The certificate number. Hyphens, spaces and case are ignored.")]
         certificate_number: String,
     ) -> Option<Result<LicenceClearance, FieldError>> {
         let caller = caller(ctx);
         let Some(number) = CertificateNumber::parse(&certificate_number) else {
-            let message = "A certificate number is LC and five groups of four letters; the last letter checks the others.";
+            let message = "This is not a certificate number: LC and five groups of four letters, the last of which is a check letter.";
             return Some(Err(FieldError::Identifier(message.to_owned())));
         };
         let found = recall(&caller.database, &caller.actor, &number).await.map_err(FieldError::from);
         found.map(|row| row.map(LicenceClearance)).transpose()
     }
 
-    /// The licences that can be asked for today, by code, with the regulation that names each.
-    async fn licence_types(&self, ctx: &Context<'_>) -> Vec<RuleCitation> {
+    /// Lists the types of licences that can be requested today, by code, with the regulation behind each.
+    fn licence_types(&self, ctx: &Context<'_>) -> Vec<RuleCitation> {
         let caller = caller(ctx);
         action::licences(&caller.database, caller.today()).into_iter().map(RuleCitation::from).collect()
     }

@@ -1,19 +1,20 @@
-//! Clients: who may ask, and for whom. From memory, lists included; for administrators only.
+//! API clients, for administrators. They and their lists are answered from memory.
 
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use graphql_front::catalogue::Rules;
 
+use super::argument::{all_of, has_words, words_of};
 use super::association::Association;
-use super::channel::{Channel, has_words};
+use super::caller::Caller;
+use super::channel::Channel;
 use super::connection::{PageArguments, Total};
-use super::context::{Caller, caller};
+use super::context::caller;
 use super::employer::Employer;
 use super::error::FieldError;
 use super::node_id::{NodeId, association_id, client_id, employer_id};
 use super::noun::Noun;
-use super::participant::{all_of, words_of};
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::DateTime;
@@ -26,128 +27,128 @@ use domain::client as model;
 use domain::page::{Direction, Order, Position};
 use domain::text;
 
-/// Somebody who may ask.
+/// An API client.
 pub struct Client(Arc<model::Client>);
 
 connection!(ClientConnection, ClientEdge, Client, "clients", "client");
 
 impl Client {
-    /// The client of an internal id, for whoever manages clients; for everybody else there is none.
+    /// Returns the client with an internal id. It is visible to roles that manage clients.
     pub fn find(caller: &Caller, id: i64) -> Option<Self> {
         let known = caller.database.clients.known();
         known.by_id(id).filter(|_| caller.actor.may(Operation::ManageClients)).cloned().map(Self)
     }
 
-    /// The client that was just written.
+    /// Returns the client that a mutation has written.
     fn written(caller: &Caller, id: i64) -> Result<Self, FieldError> {
         Self::find(caller, id)
             .ok_or_else(|| StoreError::Fault("a client was written and is not there".into()).into())
     }
 }
 
-/// Somebody who may ask: a token says who it is, and this says what it may do and whom it sees.
+/// An API client. Its tokens identify it; this record defines its role and scope.
 #[Object]
 impl Client {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::Client(self.0.id).encode()
     }
 
-    /// Who vouches for it: `iss` of its tokens.
-    async fn issuer(&self) -> &str {
+    /// Issuer of its tokens (`iss`).
+    fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// Whom the issuer vouches for: `sub` of its tokens.
-    async fn subject(&self) -> &str {
+    /// Subject of its tokens (`sub`).
+    fn subject(&self) -> &str {
         &self.0.subject
     }
 
-    /// Name. It never changes: idempotency keys belong to it, and what the client does is recorded under it.
-    async fn name(&self) -> &str {
+    /// Name of the client. It never changes, because idempotency keys and the audit trail refer to it.
+    fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What it is to the agency.
-    async fn role(&self) -> Role {
+    /// Role of the client.
+    fn role(&self) -> Role {
         self.0.role.into()
     }
 
-    /// May it ask for unmasked identity numbers, with a purpose?
-    async fn reads_personal_data(&self) -> bool {
+    /// Whether it may read personal data unmasked if it states a purpose.
+    fn reads_personal_data(&self) -> bool {
         self.0.reads_personal_data
     }
 
-    /// Only people who live in one of these; empty: in any.
-    async fn provinces(&self, ctx: &Context<'_>) -> Result<Vec<Province>, FieldError> {
+    /// Scope: only people who live in these provinces. Empty: no restriction.
+    fn provinces(&self, ctx: &Context<'_>) -> Result<Vec<Province>, FieldError> {
         self.0.reach.provinces.iter().map(|&id| Province::find(caller(ctx), id)).collect()
     }
 
-    /// Only people of this employer.
+    /// Scope: only people of this employer. Null: no restriction.
     async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
         Employer::load(ctx, self.0.reach.employer?).await.map_err(FieldError::from).transpose()
     }
 
-    /// Only people of this association.
+    /// Scope: only people of this association. Null: no restriction.
     async fn association(&self, ctx: &Context<'_>) -> Option<Result<Association, FieldError>> {
         Association::load(ctx, self.0.reach.association?).await.map_err(FieldError::from).transpose()
     }
 
-    /// Only people whom this channel, or one below it, brought in.
-    async fn channel(&self, ctx: &Context<'_>) -> Option<Result<Channel, FieldError>> {
+    /// Scope: only people first enrolled through this channel or a channel below it. Null: no restriction.
+    fn channel(&self, ctx: &Context<'_>) -> Option<Result<Channel, FieldError>> {
         Some(Channel::find(caller(ctx), self.0.reach.channel?))
     }
 
-    /// Are its tokens refused?
-    async fn disabled(&self) -> bool {
+    /// Whether its tokens are rejected.
+    fn disabled(&self) -> bool {
         !self.0.is_enabled()
     }
 
-    /// Since when its tokens are refused; null: they hold.
-    async fn disabled_at(&self) -> Option<DateTime> {
+    /// Time since which its tokens are rejected. Null if they are accepted.
+    fn disabled_at(&self) -> Option<DateTime> {
         self.0.disabled_at.map(DateTime)
     }
 
-    /// When it was registered.
-    async fn registered_at(&self) -> DateTime {
+    /// Time of registration.
+    fn registered_at(&self) -> DateTime {
         self.0.created_at.into()
     }
 
     /// Name of the client that registered it.
-    async fn registered_by(&self) -> &str {
+    fn registered_by(&self) -> &str {
         &self.0.created_by
     }
 
-    /// When it was changed last.
-    async fn changed_at(&self) -> DateTime {
+    /// Time of the last change.
+    fn changed_at(&self) -> DateTime {
         self.0.changed_at.into()
     }
 }
 
-/// All given conditions must hold.
+/// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct ClientFilter {
     /// With one of these roles.
     role: Option<Vec<Role>>,
-    /// With tokens that are refused, or that hold.
+    /// True: disabled. False: enabled.
     disabled: Option<bool>,
-    /// With tokens of this issuer.
+    /// With this token issuer.
     issuer: Option<String>,
-    /// Whole words of the name or their beginnings, in any order.
+    /// Name contains all these words or beginnings of words, in any order.
     name: Option<String>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct ClientQuery;
 
 #[Object]
 impl ClientQuery {
-    /// One client by its id, for administrators. Null where there is none.
-    async fn client(
+    /// Returns an API client by id, or null if there is none. For administrators.
+    fn client(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Id of a client.")] id: ID,
+        #[graphql(desc = "Id of the client.")] id: ID,
     ) -> Option<Result<Client, FieldError>> {
         let caller = caller(ctx);
         let id = match caller.demand(Operation::ManageClients).and_then(|()| client_id(&id)) {
@@ -157,15 +158,15 @@ impl ClientQuery {
         Client::find(caller, id).map(Ok)
     }
 
-    /// Clients, by name, for administrators.
-    async fn clients(
+    /// Lists API clients by name. For administrators.
+    fn clients(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<ClientFilter>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ClientFilter>,
     ) -> Result<ClientConnection, FieldError> {
         let caller = caller(ctx);
         caller.demand(Operation::ManageClients)?;
@@ -194,16 +195,18 @@ impl ClientQuery {
     }
 }
 
-/// Whom a client sees: all conditions that are set must hold. Nothing set: the whole country.
+/// Scope of a client: the people whom it sees must match all given conditions. Without conditions it sees the whole
+/// country.
 #[derive(InputObject)]
 pub struct ClientScopeInput {
-    /// Only people who live in one of these provinces.
+    /// Only people who live in the provinces with these codes.
     province_codes: Option<Vec<String>>,
-    /// Only people of this employer; for a PARTNER.
+    /// Only people of this employer. For the role PARTNER.
     employer_id: Option<ID>,
-    /// Only people of this association; for a PARTNER.
+    /// Only people of this association. For the role PARTNER.
     association_id: Option<ID>,
-    /// Only people whom this channel, or one below it, brought in; for a PARTNER, OFFICER or APPROVER.
+    /// Only people first enrolled through the channel with this code or a channel below it. For the roles PARTNER,
+    /// OFFICER and APPROVER.
     channel_code: Option<String>,
 }
 
@@ -218,72 +221,74 @@ impl ClientScopeInput {
     }
 }
 
-/// A form that registers a client.
+/// Input of `registerClient`.
 #[derive(InputObject)]
 pub struct RegisterClientInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each client, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// Who vouches for it: `iss` of its tokens, to the letter.
+    /// Issuer of its tokens (`iss`), compared exactly.
     issuer: String,
-    /// Whom the issuer vouches for: `sub` of its tokens, to the letter.
+    /// Subject of its tokens (`sub`), compared exactly.
     subject: String,
-    /// Name, unlike any other client's. It never changes.
+    /// Unique name. It never changes.
     name: String,
-    /// What it is to the agency.
+    /// Role of the client.
     role: Role,
-    /// Whom it sees; the whole country unless said, which a PARTNER must not.
+    /// Scope of the client (default: the whole country). Required for the role PARTNER.
     scope: Option<ClientScopeInput>,
-    /// May it ask for unmasked identity numbers, with a purpose?
+    /// Whether it may read personal data unmasked if it states a purpose.
     #[graphql(default)]
     reads_personal_data: bool,
 }
 
-/// A form that changes a client: what is left out stays.
+/// Input of `changeClient`. Omitted fields stay as they are.
 #[derive(InputObject)]
 pub struct ChangeClientInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each change, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
     /// Id of the client.
     id: ID,
-    /// What it is to the agency.
+    /// Role of the client.
     role: Option<Role>,
-    /// Whom it sees: all of it, in place of what was.
+    /// New scope, which replaces the previous one as a whole.
     scope: Option<ClientScopeInput>,
-    /// May it ask for unmasked identity numbers, with a purpose?
+    /// Whether it may read personal data unmasked if it states a purpose.
     reads_personal_data: Option<bool>,
-    /// Shall its tokens be refused?
+    /// Whether its tokens are rejected.
     disabled: Option<bool>,
 }
 
-/// The client, or why not.
+/// Result of the mutation.
 #[derive(SimpleObject)]
 pub struct RegisterClientPayload {
-    /// The client; null where an error refuses the form.
+    /// The client. Null if an error rejects the input.
     client: Option<Client>,
-    /// All that is wrong with the form.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// The client, or why not.
+/// Result of the mutation.
 #[derive(SimpleObject)]
 pub struct ChangeClientPayload {
-    /// The client as it is now; null where an error refuses the form.
+    /// The client after the change. Null if an error rejects the input.
     client: Option<Client>,
-    /// All that is wrong with the form.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct ClientMutation;
 
 #[Object]
 impl ClientMutation {
-    /// Registers a client, for administrators: from then on tokens of this issuer for this subject hold.
+    /// Registers an API client. From then on tokens of this issuer and subject are accepted. For administrators.
     async fn register_client(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: RegisterClientInput,
+        #[graphql(desc = "Input of the mutation.")] input: RegisterClientInput,
     ) -> Result<RegisterClientPayload, FieldError> {
         let caller = caller(ctx);
         caller.demand(Operation::ManageClients)?;
@@ -301,12 +306,12 @@ impl ClientMutation {
         Ok(RegisterClientPayload { client, errors: user_errors(done.problems) })
     }
 
-    /// Changes what a client may do and whom it sees, and lets its tokens hold or not, for administrators. It takes
-    /// effect with the client's next request; its sockets end.
+    /// Changes the role or scope of an API client, or enables or disables it. The change applies to its next request;
+    /// its open sockets are closed. For administrators.
     async fn change_client(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: ChangeClientInput,
+        #[graphql(desc = "Input of the mutation.")] input: ChangeClientInput,
     ) -> Result<ChangeClientPayload, FieldError> {
         let caller = caller(ctx);
         caller.demand(Operation::ManageClients)?;

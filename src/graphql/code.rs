@@ -17,7 +17,7 @@ use graphql_front::language::Sentence;
     strum::Display,
     strum::EnumString,
     strum::IntoStaticStr,
-    strum::VariantArray,
+    strum::VariantArray
 )]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the sentences say what each one means")]

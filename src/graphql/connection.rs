@@ -1,4 +1,4 @@
-//! Connections: pages of lists, with their edges, nodes, page info and size.
+//! Connections: pages of lists with edges, nodes, page info and total count.
 
 use async_graphql::{Context, Result, SimpleObject};
 use domain::access::Operation;
@@ -18,34 +18,34 @@ use crate::store::onboarding::{self, BatchFilter};
 use crate::store::participant::{self, ParticipantFilter, PeopleOf};
 use domain::page::{Direction, Order, Page};
 
-/// Where a page stands in its list.
+/// Position of a page in its list.
 #[derive(SimpleObject)]
 pub struct PageInfo {
-    /// Is there a row behind the last one of this page?
+    /// Whether there are items after this page.
     pub has_next_page: bool,
-    /// Is there a row ahead of the first one of this page?
+    /// Whether there are items before this page.
     pub has_previous_page: bool,
-    /// Cursor of the first row; null on an empty page.
+    /// Cursor of the first item. Null on an empty page.
     pub start_cursor: Option<String>,
-    /// Cursor of the last row; null on an empty page. Give it as `after` to go on.
+    /// Cursor of the last item. Null on an empty page. Pass it as `after` to get the next page.
     pub end_cursor: Option<String>,
 }
 
-/// The four arguments of a connection.
+/// The page arguments of a connection.
 #[derive(Clone, Debug, Default)]
 pub struct PageArguments {
-    /// The first so many rows.
+    /// Number of items from the start.
     pub first: Option<i32>,
-    /// Behind this cursor.
+    /// Cursor after which the page starts.
     pub after: Option<String>,
-    /// The last so many rows.
+    /// Number of items from the end.
     pub last: Option<i32>,
-    /// Ahead of this cursor.
+    /// Cursor before which the page ends.
     pub before: Option<String>,
 }
 
 impl PageArguments {
-    /// The page that they ask for, in an order.
+    /// Returns the page in an order.
     ///
     /// # Errors
     /// `BAD_PAGE` or `BAD_CURSOR`.
@@ -54,7 +54,7 @@ impl PageArguments {
         Ok(Page::parse(self.first, after, self.last, before, order, direction)?)
     }
 
-    /// The page that they ask for, newest first.
+    /// Returns the page, newest item first.
     ///
     /// # Errors
     /// `BAD_PAGE` or `BAD_CURSOR`.
@@ -63,20 +63,20 @@ impl PageArguments {
     }
 }
 
-/// The page of people that a list has to read: nothing of it where its size alone is asked for. Who is read is on record
-/// as shown, and whoever counts people sees none of them.
+/// Returns the page of people to read: an empty one if the query selects only the count, because the audit trail
+/// records everyone who is read.
 pub fn shown(ctx: &Context<'_>, page: Page) -> Page {
     let list = ctx.look_ahead();
     let is_shown = ["nodes", "edges", "pageInfo"].iter().any(|field| list.field(field).exists());
     if is_shown { page } else { Page { size: 0, ..page } }
 }
 
-/// How a list is counted, if somebody asks.
+/// How a list is counted, if the query selects the count.
 #[derive(Clone, Debug)]
 pub enum Total {
-    /// Known already.
+    /// A known count.
     Known(usize),
-    /// With the same list of other parents.
+    /// Together with the same list of other parents.
     Nested(TotalOf),
     /// People of the country.
     People(ParticipantFilter),
@@ -91,10 +91,10 @@ pub enum Total {
 }
 
 impl Total {
-    /// Counts.
+    /// Returns the count.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database is unavailable.
     pub fn count<'a>(&'a self, ctx: &'a Context<'_>) -> BoxFuture<'a, Result<i32, FieldError>> {
         Box::pin(self.count_now(ctx))
     }
@@ -104,13 +104,13 @@ impl Total {
         let (session, actor) = (&caller.session, &caller.actor);
         let total = match self {
             Self::Known(total) => i64::try_from(*total).unwrap_or(i64::MAX),
-            Self::Nested(of) => match kept_nested(of).filter(|_| actor.scope.is_everything()) {
+            Self::Nested(of) => match nested_counter_of(of).filter(|_| actor.scope.is_everything()) {
                 Some(key) => load(&request(ctx).loaders.counts, key).await?.unwrap_or_default().total,
                 None => load(&request(ctx).loaders.totals, of.clone()).await?.unwrap_or_default(),
             },
-            Self::People(filter) => match kept(filter).filter(|_| actor.scope.is_everything()) {
-                Some(Kept::Everybody) => count::of_everybody(session).await?.total,
-                Some(Kept::By(by, id)) => {
+            Self::People(filter) => match counter_of(filter).filter(|_| actor.scope.is_everything()) {
+                Some(Counter::Everyone) => count::of_everybody(session).await?.total,
+                Some(Counter::By(by, id)) => {
                     load(&request(ctx).loaders.counts, (by, id)).await?.unwrap_or_default().total
                 }
                 None => participant::count(session, actor, filter).await?,
@@ -124,37 +124,37 @@ impl Total {
     }
 }
 
-enum Kept {
-    Everybody,
+enum Counter {
+    Everyone,
     By(CountsBy, i64),
 }
 
-/// The kept count that a filter asks for, where it sets one such condition and nothing else.
-fn kept(filter: &ParticipantFilter) -> Option<Kept> {
+/// Returns the maintained counter that answers a filter, if there is one.
+fn counter_of(filter: &ParticipantFilter) -> Option<Counter> {
     let only = |by: &ParticipantFilter| *filter == *by;
     let none = ParticipantFilter::default();
     if only(&none) {
-        return Some(Kept::Everybody);
+        return Some(Counter::Everyone);
     }
     if let Some(id) = filter.province
         && only(&ParticipantFilter { province: Some(id), ..none.clone() })
     {
-        return Some(Kept::By(CountsBy::Province, id.into()));
+        return Some(Counter::By(CountsBy::Province, id.into()));
     }
     if let Some(id) = filter.employer
         && only(&ParticipantFilter { employer: Some(id), ..none.clone() })
     {
-        return Some(Kept::By(CountsBy::Employer, id));
+        return Some(Counter::By(CountsBy::Employer, id));
     }
     if let Some(id) = filter.association
         && only(&ParticipantFilter { association: Some(id), ..none })
     {
-        return Some(Kept::By(CountsBy::Association, id));
+        return Some(Counter::By(CountsBy::Association, id));
     }
     None
 }
 
-fn kept_nested(of: &TotalOf) -> Option<(CountsBy, i64)> {
+fn nested_counter_of(of: &TotalOf) -> Option<(CountsBy, i64)> {
     match of {
         TotalOf::People(of, parent, filter) if *filter == ParticipantFilter::default() => {
             let by = match of {
@@ -181,7 +181,7 @@ macro_rules! connection {
             total: $crate::graphql::connection::Total,
         }
 
-        #[doc = concat!("One of the ", $many, " of a page, and where it stands.")]
+        #[doc = concat!("One of the ", $many, " of a page, with its cursor.")]
         pub struct $edge<'a> {
             position: &'a ::domain::page::Position,
             order: ::domain::page::Order,
@@ -189,7 +189,7 @@ macro_rules! connection {
         }
 
         impl $connection {
-            /// A page, and how its list is counted if somebody asks.
+            /// Returns a page whose list can be counted.
             pub fn new(
                 slice: ::domain::page::Slice<(::domain::page::Position, $node)>,
                 page: &::domain::page::Page,
@@ -209,18 +209,18 @@ macro_rules! connection {
         #[async_graphql::Object]
         impl $connection {
             #[doc = concat!("The ", $many, " with their cursors.")]
-            async fn edges(&self) -> Vec<$edge<'_>> {
+            fn edges(&self) -> Vec<$edge<'_>> {
                 let edge = |(position, node)| $edge { position, order: self.order, node };
                 self.rows.iter().map(|(position, node)| edge((position, node))).collect()
             }
 
             #[doc = concat!("The ", $many, " without their cursors.")]
-            async fn nodes(&self) -> Vec<&$node> {
+            fn nodes(&self) -> Vec<&$node> {
                 self.rows.iter().map(|(_, node)| node).collect()
             }
 
-            /// Where the page stands in the list.
-            async fn page_info(&self) -> $crate::graphql::connection::PageInfo {
+            /// Position of the page in the list.
+            fn page_info(&self) -> $crate::graphql::connection::PageInfo {
                 let cursor = |row: Option<&(::domain::page::Position, $node)>| {
                     row.map(|(position, _)| position.cursor(self.order))
                 };
@@ -232,7 +232,7 @@ macro_rules! connection {
                 }
             }
 
-            #[doc = concat!("How many ", $many, " the whole list has. Counted only when selected.")]
+            #[doc = concat!("Number of ", $many, " in the whole list. Counted only if selected.")]
             async fn total_count(
                 &self,
                 ctx: &async_graphql::Context<'_>,
@@ -241,16 +241,16 @@ macro_rules! connection {
             }
         }
 
-        #[doc = concat!("One of the ", $many, " of a page, and where it stands.")]
+        #[doc = concat!("One of the ", $many, " of a page, with its cursor.")]
         #[async_graphql::Object]
         impl<'a> $edge<'a> {
-            /// Give it as `after` or `before` to go on from here.
-            async fn cursor(&self) -> String {
+            /// Cursor of this item. Pass it as `after` or `before` to continue from here.
+            fn cursor(&self) -> String {
                 self.position.cursor(self.order)
             }
 
             #[doc = concat!("The ", $one, ".")]
-            async fn node(&self) -> &$node {
+            fn node(&self) -> &$node {
                 self.node
             }
         }

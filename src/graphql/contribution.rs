@@ -1,10 +1,11 @@
-//! Contributions: what is due and by which rule, and what was paid.
+//! Contributions: amounts due with their rules, and the mutation that records payments.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use graphql_front::catalogue::Rules;
 
+use super::argument::read_id;
 use super::context::{caller, request};
-use super::enrollment::{Programme, read_id};
+use super::enrollment::Programme;
 use super::error::FieldError;
 use super::node_id::{association_id, employer_id, enrollment_id};
 use super::noun::Noun;
@@ -15,18 +16,18 @@ use domain::actor::Operation;
 use domain::problem::Problem;
 use domain::rule;
 
-/// What is due for one programme.
+/// A contribution due for one programme.
 #[derive(SimpleObject)]
 pub struct Contribution {
     /// The programme.
     programme: Programme,
-    /// The employer's part.
+    /// Amount due from the employer.
     employer: Rupiah,
-    /// The worker's part.
+    /// Amount due from the worker.
     worker: Rupiah,
-    /// How often that is due.
+    /// How often the amount is due.
     frequency: ContributionFrequency,
-    /// The rule that the amounts follow from.
+    /// Rule that determines the amounts.
     rule: RuleCitation,
 }
 
@@ -47,20 +48,20 @@ impl From<rule::Contribution> for Contribution {
 pub enum ContributionFrequency {
     /// Each month.
     Monthly,
-    /// Once, for the whole enrollment: of migrant workers.
+    /// Once for the whole enrollment, for migrant workers.
     Once,
 }
 
-/// The rule behind an amount or a refusal.
+/// A citation of the rule behind an amount or a decision.
 #[derive(SimpleObject)]
 pub struct RuleCitation {
-    /// Stable name of the rule.
+    /// Stable code of the rule.
     code: String,
-    /// The regulation, as it is cited.
+    /// Title of the regulation.
     title: String,
-    /// First day on which it holds.
+    /// First day of validity.
     valid_from: Date,
-    /// Last day; null: until further notice.
+    /// Last day of validity. Null: valid until further notice.
     valid_until: Option<Date>,
 }
 
@@ -71,47 +72,48 @@ impl From<rule::Citation> for RuleCitation {
     }
 }
 
-/// Contributions paid for a month: by an employer or association for all its people whom you see, or for the enrollments
-/// named.
+/// Input of `recordContributions`: a month, and either an employer, an association or a list of enrollments.
 #[derive(InputObject)]
 pub struct RecordContributionsInput {
-    /// The same key and input answer the first result again: 16 to 255 characters.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
     /// First day of the month.
     month: Date,
-    /// All people of this employer whom you see and who were enrolled on some day of the month.
+    /// Records the month for all people in your scope who were enrolled at this employer on any day of the month.
     employer_id: Option<ID>,
-    /// All people of this association whom you see and who were enrolled on some day of the month.
+    /// Records the month for all people in your scope who were enrolled through this association on any day of the
+    /// month.
     association_id: Option<ID>,
-    /// These enrollments: 10,000 at most, each once.
+    /// Records the month for these enrollments: at most 10,000, each once.
     enrollment_ids: Option<Vec<ID>>,
 }
 
-/// What was recorded, or why nothing was.
+/// Result of `recordContributions`.
 #[derive(SimpleObject)]
 pub struct RecordContributionsPayload {
-    /// Enrollments for which the month was not recorded before; 0 where an error refuses the request.
+    /// Number of enrollments for which the month was newly recorded. 0 if an error rejects the input.
     recorded: i32,
-    /// Of these, enrollments that were not active and are now.
+    /// Number of these enrollments that became active.
     newly_active: i32,
-    /// All that is wrong with the request.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct ContributionMutation;
 
 #[Object]
 impl ContributionMutation {
-    /// Contributions paid for a month: by an employer or association for all its people whom you see, or for the
-    /// enrollments named. Of people outside of your scope nothing is recorded. A month that is recorded already is left as
-    /// it is. A month gone by changes the figures of the days that it belongs to. A partner reports for its own employer or
-    /// association, and is believed: what it records can clear its own licence of arrears.
+    /// Records the contributions paid for a month, by employer, association or enrollment. People outside your scope
+    /// are left out, and a month that is already recorded stays as it is. A past month changes the counts of past days.
+    /// A partner reports for its own employer or association without further check, so its report can clear its own
+    /// licence of arrears.
     async fn record_contributions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What was paid, and for whom.")] input: RecordContributionsInput,
+        #[graphql(desc = "The month and the people.")] input: RecordContributionsInput,
     ) -> Result<RecordContributionsPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key.clone();

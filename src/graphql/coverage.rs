@@ -1,4 +1,4 @@
-//! How far the country, or a part of it, has come: kept figures against targets, agreements and what others published.
+//! Coverage: maintained counters compared with targets, agreements and published figures.
 
 mod follow;
 
@@ -8,14 +8,17 @@ use std::sync::Arc;
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
+use strum::VariantArray as _;
 
 pub use self::follow::CoverageSubscription;
+use super::argument::{all_of, province_of};
+use super::caller::Caller;
 use super::channel::ChannelKind;
-use super::context::{Caller, caller};
+use super::context::caller;
+use super::count::ParticipantCounts;
 use super::enrollment::Segment;
 use super::error::FieldError;
 use super::noun::Noun;
-use super::participant::{ParticipantCounts, all_of, province_of};
 use super::province::PROVINCES;
 use super::province::Province;
 use super::scalar::{Date, int};
@@ -26,30 +29,31 @@ use crate::store::reference::Reference;
 use domain::access::Operation;
 use domain::agreement::AgreementStatus;
 use domain::channel as domain_channel;
-use domain::count::{Standing, WorkerGroup};
 use domain::coverage::LONGEST_CURVE;
 use domain::coverage::is_too_long;
 use domain::enrollment as domain_enrollment;
 use domain::participant::ParticipantStatus;
 use domain::province as domain_province;
+use domain::standing::Standing;
 use domain::target::applying;
+use domain::vocabulary::WorkerGroup;
 
-/// All given conditions must hold.
+/// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct CoverageFilter {
-    /// Who live in this province.
+    /// Living in the province with this code.
     province_code: Option<String>,
-    /// Whom this channel, or one below it, first brought in.
+    /// First enrolled through the channel with this code or a channel below it.
     channel_code: Option<String>,
-    /// Whom channels of these kinds first brought in.
+    /// First enrolled through channels of these kinds.
     channel_kind: Option<Vec<ChannelKind>>,
-    /// Who are enrolled in these segments: each person once, by the best status it has in any of them.
+    /// Enrolled in these segments. Each person counts once, with the best status in any of them.
     segment: Option<Vec<Segment>>,
-    /// As of the end of this day; now unless said. What was recorded late counts on the days to which it belongs.
+    /// As of the end of this day (default: now). Facts recorded late count on the days to which they belong.
     as_of: Option<Date>,
 }
 
-/// What a filter means.
+/// A filter, read and checked.
 #[derive(Clone, Debug)]
 struct Question {
     part: Part,
@@ -62,7 +66,7 @@ impl Question {
     fn read(caller: &Caller, filter: CoverageFilter) -> Result<Self, FieldError> {
         let as_of = filter.as_of.map(|day| day.0);
         if as_of.is_some_and(|day| caller.today() < day) {
-            return Err(FieldError::Filter("asOf is a day to come: ask for today or a day before it."));
+            return Err(FieldError::Filter("`asOf` must not be in the future."));
         }
         let channel = filter.channel_code.map(|code| {
             let channel =
@@ -71,7 +75,7 @@ impl Question {
         });
         let mut segments: Vec<domain_enrollment::Segment> = all_of(filter.segment)?;
         if segments.is_empty() {
-            segments = domain_enrollment::Segment::ALL.to_vec();
+            segments = domain_enrollment::Segment::VARIANTS.to_vec();
         }
         Ok(Self {
             part: Part {
@@ -85,41 +89,41 @@ impl Question {
         })
     }
 
-    /// The day that is asked for, where it has passed: what stands today is what stands now.
+    /// Returns the requested day if it is in the past. Today's counts are the current ones.
     fn past(&self, caller: &Caller) -> Option<NaiveDate> {
         self.as_of.filter(|day| *day < caller.today())
     }
 
-    /// Everybody who lives somewhere? Of some segments, kinds or channels alone no target is set.
+    /// Returns whether all residents count: targets are not set for single segments, kinds or channels.
     fn is_of_everybody(&self) -> bool {
         self.part.channels.is_none()
             && self.part.kinds.is_empty()
-            && self.segments.len() == domain_enrollment::Segment::ALL.len()
+            && self.segments.len() == domain_enrollment::Segment::VARIANTS.len()
     }
 }
 
-/// The groups of workers that some segments are made of.
+/// Returns the groups of workers that make up some segments.
 fn groups_of(segments: &[domain_enrollment::Segment]) -> Vec<WorkerGroup> {
-    WorkerGroup::ALL.iter().copied().filter(|group| segments.contains(&group.segment())).collect()
+    WorkerGroup::VARIANTS.iter().copied().filter(|group| segments.contains(&group.segment())).collect()
 }
 
-/// Of whom targets are set and figures published.
+/// The part of the population to which targets and published figures apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whole {
-    /// Everybody.
+    /// The whole country.
     Country,
-    /// Everybody of a province.
+    /// A whole province.
     Province(i16),
-    /// Anything else.
+    /// Any other part: no targets apply.
     None,
 }
 
-/// Participants against the target.
+/// Coverage, with the counts behind it.
 #[derive(Clone, Debug)]
 pub struct Coverage {
     question: Question,
     figures: Figures,
-    /// As it stood when the figures were read.
+    /// Reference data as of the time when the counts were read.
     reference: Arc<Reference>,
     day: NaiveDate,
 }
@@ -137,13 +141,14 @@ impl Coverage {
         Self { question, figures, reference: caller.database.reference(), day }
     }
 
-    /// All who are asked for.
+    /// Returns the counts of all people who match the filter.
     fn all(&self) -> StatusCounts {
         self.figures.all(&self.question.groups)
     }
 
-    /// Everything in it that is told of people. Whoever is told multiples of five does not hear of what changes below them.
-    fn told(&self, caller: &Caller) -> BTreeMap<(&'static str, i16), StatusCounts> {
+    /// Returns all counts that are visible to the caller. For a role that sees multiples of five, smaller changes are
+    /// not visible.
+    fn visible(&self, caller: &Caller) -> BTreeMap<(&'static str, i16), StatusCounts> {
         let groups = &self.question.groups;
         let provinces =
             self.figures.by_province(groups).into_iter().map(|(id, counts)| (("province", id), counts));
@@ -152,25 +157,25 @@ impl Coverage {
         let segments = self.question.segments.iter();
         let segments = segments.map(|&s| (("segment", s as i16), self.figures.all(&groups_of(&[s]))));
         let cells = provinces.chain(kinds).chain(segments).chain([(("all", 0), self.all())]);
-        let told = |people: i64| caller.actor.role.told_figure(people);
-        let told = |counts: StatusCounts| StatusCounts {
-            total: told(counts.total),
-            registered: told(counts.registered),
-            active: told(counts.active),
-            inactive: told(counts.inactive),
-            ended: told(counts.ended),
+        let figure = |people: i64| caller.actor.role.visible_count(people);
+        let visible = |counts: StatusCounts| StatusCounts {
+            total: figure(counts.total),
+            registered: figure(counts.registered),
+            active: figure(counts.active),
+            inactive: figure(counts.inactive),
+            ended: figure(counts.ended),
         };
-        let cells = cells.map(|(cell, counts)| (cell, told(counts)));
+        let cells = cells.map(|(cell, counts)| (cell, visible(counts)));
         cells.filter(|(_, counts)| *counts != StatusCounts::default()).collect()
     }
 
-    /// Is a province part of what is asked for and may be seen?
+    /// Returns whether a province matches the filter and the caller's scope.
     fn has(&self, caller: &Caller, province: i16) -> bool {
         let (asked, scope) = (&self.question.part.provinces, &caller.actor.scope.provinces);
         (asked.is_empty() || asked.contains(&province)) && (scope.is_empty() || scope.contains(&province))
     }
 
-    /// The provinces of the day that are part of it.
+    /// Returns the provinces of the day that are part of the coverage.
     fn provinces<'a>(
         &'a self,
         caller: &'a Caller,
@@ -203,7 +208,7 @@ impl Coverage {
         applying(&self.reference.targets, province, self.day).copied().map(Target)
     }
 
-    /// Channels that were open on the day, of a kind, as far as they are part of it.
+    /// Returns the number of channels of a kind that were open on the day and are part of the coverage.
     fn channels(&self, caller: &Caller, kind: domain_channel::ChannelKind) -> usize {
         let part = &self.question.part;
         let scope = &caller.actor.scope;
@@ -218,32 +223,33 @@ impl Coverage {
     }
 }
 
-/// Participants of the country, or of what the filter keeps of it, against the target. Each person counts once, in the
-/// province where it lives, for the channel that first brought it in. Whoever is enrolled ahead of the first day counts
-/// from the day on which that was recorded. You see the part of it that your scope has.
+/// Participants compared with the target, for the country or the part that matches the filter. Each person counts once:
+/// in the province of residence, and for the channel of the first enrollment. People enrolled ahead of their first day
+/// count from the day on which the enrollment was recorded. Only people in your scope are counted.
 #[Object]
 impl Coverage {
-    /// How many people stand where.
-    async fn counts(&self, ctx: &Context<'_>) -> ParticipantCounts {
-        ParticipantCounts::told(&caller(ctx).actor, self.all())
+    /// Number of people by status.
+    fn counts(&self, ctx: &Context<'_>) -> ParticipantCounts {
+        ParticipantCounts::visible_to(&caller(ctx).actor, self.all())
     }
 
-    /// The target that applies, with its year: that of the day's year, or else the next to come. Null where none is set,
-    /// and where only some channels, kinds or segments are asked for: targets are of all.
-    async fn target(&self, ctx: &Context<'_>) -> Option<Target> {
+    /// The target of the day's year, or else of the next year that has one. Null if none is set, and if the filter
+    /// selects channels, kinds or segments, because targets apply to all people.
+    fn target(&self, ctx: &Context<'_>) -> Option<Target> {
         self.target_of(self.whole(caller(ctx)))
     }
 
-    /// Active participants over the target: 1 is reached. Null without a target.
-    async fn progress(&self, ctx: &Context<'_>) -> Option<f64> {
+    /// Active participants divided by the target; 1 means that the target is reached. Null without a target.
+    fn progress(&self, ctx: &Context<'_>) -> Option<f64> {
         let caller = caller(ctx);
         let target = self.target_of(self.whole(caller))?.0.active;
-        let active = int(caller.actor.role.told_figure(self.all().active));
+        let active = int(caller.actor.role.visible_count(self.all().active));
         Some(f64::from(active) / f64::from(target))
     }
 
-    /// Each province of the day by code, with those in which somebody lives.
-    async fn by_province(&self, ctx: &Context<'_>) -> Vec<ProvinceCoverage> {
+    /// Coverage by province, in the order of codes: provinces that exist on the day, and others in which participants
+    /// live.
+    fn by_province(&self, ctx: &Context<'_>) -> Vec<ProvinceCoverage> {
         let caller = caller(ctx);
         let counts = self.figures.by_province(&self.question.groups);
         let counts_in = |id| counts.get(&id).copied().unwrap_or_default();
@@ -251,39 +257,39 @@ impl Coverage {
         let provinces = self.reference.provinces().iter().filter(|province| {
             self.has(caller, province.id)
                 && (province.exists_on(self.day)
-                    || caller.actor.role.told_figure(counts_in(province.id).total) != 0)
+                    || caller.actor.role.visible_count(counts_in(province.id).total) != 0)
         });
         provinces
             .map(|province| ProvinceCoverage {
                 province: Province::on(province, self.day),
-                counts: ParticipantCounts::told(&caller.actor, counts_in(province.id)),
+                counts: ParticipantCounts::visible_to(&caller.actor, counts_in(province.id)),
                 target: self.target_of(of(province.id)),
             })
             .collect()
     }
 
-    /// Each segment. Who is in two of them is counted in both, so these are more than `counts` tells.
-    async fn by_segment(&self, ctx: &Context<'_>) -> Vec<SegmentCoverage> {
+    /// Coverage by segment. People in two segments count in both, so the sum can exceed `counts`.
+    fn by_segment(&self, ctx: &Context<'_>) -> Vec<SegmentCoverage> {
         let actor = &caller(ctx).actor;
         let of = |segment: domain_enrollment::Segment| SegmentCoverage {
             segment: segment.into(),
-            counts: ParticipantCounts::told(actor, self.figures.all(&groups_of(&[segment]))),
+            counts: ParticipantCounts::visible_to(actor, self.figures.all(&groups_of(&[segment]))),
         };
         self.question.segments.iter().map(|&segment| of(segment)).collect()
     }
 
-    /// Each kind of channel, and whom its channels first brought in.
-    async fn by_channel_kind(&self, ctx: &Context<'_>) -> Vec<ChannelKindCoverage> {
+    /// Coverage by kind of channel.
+    fn by_channel_kind(&self, ctx: &Context<'_>) -> Vec<ChannelKindCoverage> {
         let caller = caller(ctx);
         let asked = &self.question.part.kinds;
         let counts = self.figures.by_kind(&self.question.groups);
-        let kinds = domain_channel::ChannelKind::ALL.iter().copied();
+        let kinds = domain_channel::ChannelKind::VARIANTS.iter().copied();
         let kinds = kinds.filter(|kind| asked.is_empty() || asked.contains(kind));
         kinds
             .map(|kind| ChannelKindCoverage {
                 kind: kind.into(),
                 channels: i32::try_from(self.channels(caller, kind)).unwrap_or(i32::MAX),
-                counts: ParticipantCounts::told(
+                counts: ParticipantCounts::visible_to(
                     &caller.actor,
                     counts.get(&kind).copied().unwrap_or_default(),
                 ),
@@ -291,8 +297,8 @@ impl Coverage {
             .collect()
     }
 
-    /// Provinces with a recorded agreement that is in force on the day.
-    async fn provinces_in_force(&self, ctx: &Context<'_>) -> usize {
+    /// Number of provinces with an agreement in force on the day.
+    fn provinces_in_force(&self, ctx: &Context<'_>) -> usize {
         let in_force = |province: &domain_province::Province| {
             let nearest = self.reference.agreements.nearest(province.id, self.day);
             nearest.is_some_and(|agreement| agreement.status_on(self.day) == AgreementStatus::InForce)
@@ -300,27 +306,25 @@ impl Coverage {
         self.provinces(caller(ctx)).filter(|province| in_force(province)).count()
     }
 
-    /// Provinces that exist on the day.
-    async fn provinces_in_all(&self, ctx: &Context<'_>) -> usize {
+    /// Number of provinces that exist on the day.
+    fn provinces_in_all(&self, ctx: &Context<'_>) -> usize {
         self.provinces(caller(ctx)).count()
     }
 
-    /// Active participants at the end of each month, and on the last day where its month has not ended. What was recorded
-    /// late is in the months to which it belongs.
+    /// Active participants at the end of each month, and on the last day if it is not the end of a month. Facts
+    /// recorded late count in the months to which they belong.
     async fn trend(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first point is the end of this day's month.")] from: Date,
-        #[graphql(
-            desc = "The last day, 20 years later at most. After the day of the figures nothing is told."
-        )]
+        #[graphql(desc = "Day in the first month. The first point is the end of that month.")] from: Date,
+        #[graphql(desc = "Last day, at most 20 years later. The trend ends with the day of the coverage.")]
         until: Date,
     ) -> Result<Vec<CoveragePoint>, FieldError> {
         if until.0 < from.0 {
-            return Err(FieldError::Filter("`until` is before `from`."));
+            return Err(FieldError::Filter("`until` must not be before `from`."));
         }
         if is_too_long(from.0, until.0) {
-            return Err(FieldError::Filter("A trend is of twenty years at most."));
+            return Err(FieldError::Filter("A trend covers at most 20 years: move `from` or `until`."));
         }
         let until = until.0.min(self.day);
         if until < from.0 {
@@ -332,13 +336,14 @@ impl Coverage {
         let part = &self.question.part;
         let changes =
             store::changes(&caller.session, &caller.actor, part, (from.0, until), is_active).await?;
-        let told = |active| int(caller.actor.role.told_figure(active));
+        let visible = |active| int(caller.actor.role.visible_count(active));
         let curve = changes.curve(from.0, until).into_iter();
-        Ok(curve.map(|(on, active)| CoveragePoint { on: Date(on), active: told(active) }).collect())
+        Ok(curve.map(|(on, active)| CoveragePoint { on: Date(on), active: visible(active) }).collect())
     }
 
-    /// Figures that someone published of the country, or of the province that is asked for, until the day, newest first.
-    async fn reported(&self, ctx: &Context<'_>) -> Vec<ReportedFigure> {
+    /// Figures that others published about the country, or about the province of the filter, up to the day, newest
+    /// first.
+    fn reported(&self, ctx: &Context<'_>) -> Vec<ReportedFigure> {
         let of = match self.whole(caller(ctx)) {
             Whole::Country => None,
             Whole::Province(id) => Some(id),
@@ -353,57 +358,57 @@ impl Coverage {
     }
 }
 
-/// A province and how far it has come.
+/// Coverage of a province.
 #[derive(SimpleObject)]
 pub struct ProvinceCoverage {
     /// The province.
     province: Province,
-    /// The people who live there.
+    /// Number of residents by status.
     counts: ParticipantCounts,
-    /// Its own target; null where none is set, and where only some channels, kinds or segments are asked for.
+    /// Target of the province. Null if none is set, and if the filter selects channels, kinds or segments.
     target: Option<Target>,
 }
 
-/// A segment and how far it has come.
+/// Coverage of a segment.
 #[derive(SimpleObject)]
 pub struct SegmentCoverage {
     /// The segment.
     segment: Segment,
-    /// Its people, each once, by the best status within it.
+    /// Number of its people by status. Each person counts once, with the best status within the segment.
     counts: ParticipantCounts,
 }
 
-/// A kind of channel and how far it has come.
+/// Coverage of a kind of channel.
 #[derive(SimpleObject)]
 pub struct ChannelKindCoverage {
-    /// The kind.
+    /// Kind of channel.
     kind: ChannelKind,
-    /// Channels of this kind that were open on the day.
+    /// Number of channels of this kind that were open on the day.
     channels: i32,
-    /// Whom they, and those that are closed by now, first brought in.
+    /// Number of people first enrolled through channels of this kind, closed ones included.
     counts: ParticipantCounts,
 }
 
-/// A point of the trend.
+/// A point of a trend.
 #[derive(SimpleObject)]
 pub struct CoveragePoint {
-    /// The end of this day.
+    /// Day, as of its end.
     on: Date,
-    /// Active participants.
+    /// Number of active participants.
     active: i32,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct CoverageQuery;
 
 #[Object]
 impl CoverageQuery {
-    /// Participants against the target: the whole country, or what the filter keeps of it.
+    /// Compares participants with the target, for the whole country or the part that matches the filter.
     async fn coverage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only these.")] filter_by: Option<CoverageFilter>,
+        #[graphql(desc = "Counts only people who match this filter.")] filter_by: Option<CoverageFilter>,
     ) -> Result<Coverage, FieldError> {
         let caller = caller(ctx);
         Coverage::read(caller, Question::read(caller, filter_by.unwrap_or_default())?).await

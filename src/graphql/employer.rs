@@ -3,17 +3,16 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result, SimpleObject};
 use graphql_front::catalogue::Rules;
 
+use super::argument::{OrderDirection, all_of, order_of, province_of, read_id, words_of};
+use super::caller::Caller;
 use super::connection::{PageArguments, Total};
-use super::context::{Caller, caller, request};
-use super::enrollment::read_id;
+use super::context::{caller, request, written};
+use super::count::{ParticipantCounts, counts};
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::{NodeId, employer_id};
 use super::noun::Noun;
-use super::participant::{
-    OrderDirection, ParticipantConnection, ParticipantCounts, ParticipantFilter, all_of, people_of,
-    province_of, words_of,
-};
+use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime, int};
@@ -28,10 +27,10 @@ use crate::store::participant::PeopleOf;
 use domain::actor::Operation;
 use domain::employer::{self as model, BusinessNumber, TaxNumber};
 use domain::identity;
-use domain::page::{Direction, Order};
+use domain::page::Order;
 use domain::text;
 
-/// Somebody who employs people.
+/// An employer.
 #[derive(Clone, Debug)]
 pub struct Employer(EmployerRow);
 
@@ -43,36 +42,36 @@ impl Employer {
         Self(row)
     }
 
-    /// The employer of an id.
+    /// Loads the employer with an internal id.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database is unavailable.
     pub async fn load(ctx: &Context<'_>, id: i64) -> Result<Option<Self>, StoreError> {
         Ok(load(&request(ctx).loaders.employers, id).await?.map(Self))
     }
 }
 
-/// Somebody who employs people (pemberi kerja).
+/// An employer (pemberi kerja).
 #[Object]
 impl Employer {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::Employer(self.0.id).encode()
     }
 
-    /// Name.
-    async fn name(&self) -> &str {
+    /// Name of the employer.
+    fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What kind of employer it is.
-    async fn kind(&self) -> EmployerKind {
+    /// Kind of employer.
+    fn kind(&self) -> EmployerKind {
         self.0.kind.into()
     }
 
-    /// Tax number (NPWP) in its 16-digit form. Masked where it is the identity number of a person; null for a viewer who
-    /// is another employer.
-    async fn tax_number(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
+    /// Tax number (NPWP) in the form with 16 digits. Masked if it is a person's identity number. Null if you are
+    /// another employer.
+    fn tax_number(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
         let is_foreign = caller(ctx).actor.scope.employer.is_some_and(|own| own != self.0.id);
         let sealed = self.0.tax_number_sealed.as_deref().filter(|_| !is_foreign)?;
         let number = caller(ctx).database.keys.open(NumberKind::TaxNumber, sealed);
@@ -84,102 +83,93 @@ impl Employer {
         Some(number.map(|number| show(&number)).map_err(FieldError::from))
     }
 
-    /// Business number (NIB), 13 digits. Companies have had one since 2018.
-    async fn business_number(&self) -> Option<&str> {
+    /// Business number (NIB), 13 digits. Companies have one since 2018.
+    fn business_number(&self) -> Option<&str> {
         self.0.business_number.as_deref()
     }
 
-    /// Work-accident risk class, I to V as 1 to 5.
-    async fn risk_class(&self) -> i32 {
+    /// Work-accident risk class, from 1 (I) to 5 (V).
+    fn risk_class(&self) -> i32 {
         self.0.risk_class.into()
     }
 
-    /// Where it is.
-    async fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
+    /// Province in which it is based.
+    fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
         Province::find(caller(ctx), self.0.province_id)
     }
 
-    /// Workers that the employer says it has, by its newest declaration; null where it never said. See `declareHeadcount`.
-    async fn declared_headcount(&self) -> Option<i32> {
+    /// Number of workers by the employer's newest declaration (see `declareHeadcount`). Null if it never declared one.
+    fn declared_headcount(&self) -> Option<i32> {
         self.0.declared_headcount
     }
 
-    /// The people with an enrollment, open or ended, at this employer; in the order of their first enrollment.
+    /// People with an enrollment at this employer, open or ended, in the order of their first enrollment.
     async fn participants(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<ParticipantFilter>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
     ) -> Result<ParticipantConnection, FieldError> {
-        people_of(ctx, PeopleOf::Employer, self.0.id, PageArguments { first, after, last, before }, filter_by)
-            .await
+        let arguments = PageArguments { first, after, last, before };
+        people_of(ctx, PeopleOf::Employer, self.0.id, arguments, filter_by).await
     }
 
-    /// How many people it has, by the best status that each has here.
+    /// Number of its people by status. Each person counts once, with the best status of their enrollments here.
     async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
         counts(ctx, CountsBy::Employer, self.0.id).await
     }
 
-    /// Since when nobody is employed there any more; null while it is open.
-    async fn closed_on(&self) -> Option<Date> {
+    /// First day on which the employer employs nobody. Null while it is open.
+    fn closed_on(&self) -> Option<Date> {
         self.0.closed_on.map(Date)
     }
 
-    /// When it was registered.
-    async fn registered_at(&self) -> DateTime {
+    /// Time of registration.
+    fn registered_at(&self) -> DateTime {
         self.0.registered_at.into()
     }
 }
 
-/// Kept counts of something.
-///
-/// # Errors
-/// The database is away.
-pub async fn counts(ctx: &Context<'_>, by: CountsBy, id: i64) -> Result<ParticipantCounts, FieldError> {
-    let counts = load(&request(ctx).loaders.counts, (by, id)).await?.unwrap_or_default();
-    Ok(ParticipantCounts::told(&caller(ctx).actor, counts))
-}
-
-/// What kind of employer it is.
+/// Kind of employer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::EmployerKind")]
 pub enum EmployerKind {
-    /// A company or other body.
+    /// A company or other private organization.
     #[default]
     Company,
-    /// A part of the state.
+    /// A government body.
     Government,
     /// A natural person.
     Individual,
 }
 
-/// How an employer is named.
+/// A key of an employer. Exactly one field must be set.
 #[derive(OneofObject)]
 pub enum EmployerKey {
-    /// Its id.
+    /// Id of the employer.
     Id(ID),
-    /// Its tax number (NPWP), of 15 or 16 digits; dots and hyphens do not matter.
+    /// Tax number (NPWP), 15 or 16 digits. Dots and hyphens are ignored.
     TaxNumber(String),
-    /// Its business number (NIB), 13 digits.
+    /// Business number (NIB), 13 digits.
     BusinessNumber(String),
 }
 
-/// All given conditions must hold.
+/// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct EmployerFilter {
-    /// In this province.
+    /// Based in the province with this code.
     province_code: Option<String>,
     /// Of one of these kinds.
     kind: Option<Vec<EmployerKind>>,
-    /// Whole words of the name or their beginnings, in any order.
+    /// Name contains all these words or beginnings of words, in any order.
     name: Option<String>,
 }
 
 impl EmployerFilter {
-    /// What it means.
+    /// Returns the store's filter.
     ///
     /// # Errors
     /// `UNKNOWN_CODE` or `BAD_FILTER`.
@@ -192,67 +182,63 @@ impl EmployerFilter {
     }
 }
 
-/// By what employers are ordered.
+/// Order of a list of employers.
 #[derive(Clone, Copy, Debug, InputObject)]
 pub struct EmployerOrder {
-    /// The field.
+    /// Field to order by.
     field: EmployerOrderField,
-    /// Which way.
+    /// Direction of the order.
     #[graphql(default)]
     direction: OrderDirection,
 }
 
-/// What employers can be ordered by.
+/// Fields by which employers can be ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum EmployerOrderField {
-    /// When it was registered.
+    /// Time of registration.
     RegisteredAt,
-    /// The name, letter by letter.
+    /// Name, alphabetically.
     Name,
 }
 
-impl EmployerOrder {
-    /// The order that is asked for.
-    pub fn read(order: Option<Self>) -> (Order, Direction) {
-        order.map_or_else(Default::default, |order| {
-            let field = match order.field {
-                EmployerOrderField::RegisteredAt => Order::Id,
-                EmployerOrderField::Name => Order::Name,
-            };
-            (field, order.direction.into())
-        })
+impl From<EmployerOrderField> for Order {
+    fn from(field: EmployerOrderField) -> Self {
+        match field {
+            EmployerOrderField::RegisteredAt => Self::Id,
+            EmployerOrderField::Name => Self::Name,
+        }
     }
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct EmployerQuery;
 
 #[Object]
 impl EmployerQuery {
-    /// One employer by id, tax number or business number. Null where there is none.
+    /// Returns an employer by id, tax number or business number, or null if there is none.
     async fn employer(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How it is named.")] by: EmployerKey,
+        #[graphql(desc = "Key of the employer.")] by: EmployerKey,
     ) -> Option<Result<Employer, FieldError>> {
         find(ctx, by).await.transpose()
     }
 
-    /// Employers, in the order of registration unless said.
+    /// Lists employers, by default in the order of registration.
     #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn employers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<EmployerFilter>,
-        #[graphql(desc = "In this order.")] order_by: Option<EmployerOrder>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<EmployerFilter>,
+        #[graphql(desc = "Order of the items.")] order_by: Option<EmployerOrder>,
     ) -> Result<EmployerConnection, FieldError> {
         let caller = caller(ctx);
-        let (order, direction) = EmployerOrder::read(order_by);
+        let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
         let page = PageArguments { first, after, last, before }.page(order, direction)?;
         let filter = filter_by.unwrap_or_default().read(caller)?;
         let slice = store::list(&caller.session, &filter, &page).await?;
@@ -270,7 +256,7 @@ async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, Fi
             let (number, _) = parsed.map_err(|problems| {
                 FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
-            // That of a person is an identity number: whoever may not read those cannot ask by them whose they are.
+            // A person's tax number is the identity number, so only those who may read that can look it up.
             let actor = &caller(ctx).actor;
             if number.is_personal()
                 && !(actor.may(Operation::ReadPersonalData) && actor.scope.is_everything())
@@ -293,99 +279,102 @@ async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, Fi
     Ok(row.map(Employer))
 }
 
-/// A form that registers an employer.
+/// Input of `registerEmployer`.
 #[derive(InputObject)]
 pub struct RegisterEmployerInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each employer, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
     /// Name, at most 200 characters.
     name: String,
-    /// What kind of employer it is.
+    /// Kind of employer.
     #[graphql(default)]
     kind: EmployerKind,
-    /// Tax number (NPWP), of 15 or 16 digits.
+    /// Tax number (NPWP), 15 or 16 digits.
     tax_number: Option<String>,
     /// Business number (NIB), 13 digits.
     business_number: Option<String>,
     /// Work-accident risk class, 1 to 5.
     #[graphql(default = 1)]
     risk_class: i32,
-    /// Where it is.
+    /// Province in which it is based.
     province_code: String,
-    /// Workers that it says it has, as of today. Later it says so by `declareHeadcount`.
+    /// Number of workers that it declares as of today. Later declarations are made by `declareHeadcount`.
     declared_headcount: Option<i32>,
 }
 
-/// The employer, or why not.
+/// Result of `registerEmployer`.
 #[derive(SimpleObject)]
 pub struct RegisterEmployerPayload {
-    /// The employer; null where an error refuses the form.
+    /// The employer. Null if an error rejects the input.
     employer: Option<Employer>,
-    /// All that is wrong with the form, warnings included.
+    /// All problems with the input, warnings included.
     errors: Vec<UserError>,
 }
 
-/// A form that declares how many workers an employer has.
+/// Input of `declareHeadcount`.
 #[derive(InputObject)]
 pub struct DeclareHeadcountInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each declaration, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// The employer.
+    /// Id of the employer.
     employer_id: ID,
-    /// How many workers it has, registered or not. 0: none.
+    /// Number of its workers, registered or not. 0 if it has none.
     headcount: i32,
-    /// As of which day: not in the future. The newest day counts, and of one day what was declared last.
+    /// Day of the declaration, not in the future. The declaration of the newest day is in effect; for the same day, the
+    /// last one.
     on: Date,
 }
 
-/// The employer that declared, or why not.
+/// Result of `declareHeadcount`.
 #[derive(SimpleObject)]
 pub struct DeclareHeadcountPayload {
-    /// The employer; null where an error refuses the form.
+    /// The employer. Null if an error rejects the input.
     employer: Option<Employer>,
-    /// All that is wrong with the form.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// A form that closes an employer.
+/// Input of `closeEmployer`.
 #[derive(InputObject)]
 pub struct CloseEmployerInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each employer, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// The employer.
+    /// Id of the employer.
     employer_id: ID,
-    /// The first day on which nobody is employed there: not in the future, and not before anything that is known of its
-    /// people. Of an enrollment that has begun, that is its first day and the last month paid for; of one that has ended, its
-    /// end.
+    /// First day on which it employs nobody, not in the future. It must not precede what is recorded about its people:
+    /// first days and paid months of open enrollments, and ends of ended ones.
     on: Date,
-    /// End what is open there, with the reason EMPLOYER_CLOSED; what is to begin later, as if it had never been. Otherwise an
-    /// employer closes only where nobody is employed.
+    /// True: ends open enrollments with the reason EMPLOYER_CLOSED, and cancels those that begin later. False: the
+    /// employer can only be closed if it has no open enrollments.
     #[graphql(default)]
     end_enrollments: bool,
 }
 
-/// The employer that closed, or why not.
+/// Result of `closeEmployer`.
 #[derive(SimpleObject)]
 pub struct CloseEmployerPayload {
-    /// The employer; null where an error refuses the form.
+    /// The employer. Null if an error rejects the input.
     employer: Option<Employer>,
-    /// So many enrollments ended with it.
+    /// Number of enrollments that ended with it.
     ended: i32,
-    /// All that is wrong with the form.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct EmployerMutation;
 
 #[Object]
 impl EmployerMutation {
-    /// Registers an employer. Its tax number and its business number are each taken once.
+    /// Registers an employer. Tax numbers and business numbers are unique.
     async fn register_employer(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: RegisterEmployerInput,
+        #[graphql(desc = "Input of the mutation.")] input: RegisterEmployerInput,
     ) -> Result<RegisterEmployerPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key;
@@ -400,21 +389,17 @@ impl EmployerMutation {
         };
         let done = register_employer(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input)
             .await?;
-        let employer = match done.value {
-            Some(action::Registered { employer }) => {
-                Employer::load(ctx, employer).await.map_err(FieldError::of_write)?
-            }
-            None => None,
-        };
+        let registered = done.value.map(|action::Registered { employer }| employer);
+        let employer = written(registered, |id| Employer::load(ctx, id)).await?;
         Ok(RegisterEmployerPayload { employer, errors: user_errors(done.problems) })
     }
 
-    /// Declares how many workers an employer has, as of a day: an employer of its own, an officer or administrator of
-    /// others. Declarations are only added to, and `licenceClearance` goes by what had been declared by its day.
+    /// Declares how many workers an employer has as of a day. Employers declare for themselves, officers and
+    /// administrators for others. Declarations are never changed; `licenceClearance` uses those made by its day.
     async fn declare_headcount(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: DeclareHeadcountInput,
+        #[graphql(desc = "Input of the mutation.")] input: DeclareHeadcountInput,
     ) -> Result<DeclareHeadcountPayload, FieldError> {
         let caller = caller(ctx);
         let (key, mut problems) = (input.idempotency_key, Vec::new());
@@ -426,20 +411,16 @@ impl EmployerMutation {
         let input = declare_headcount::Input { employer, headcount: input.headcount, on: input.on.0 };
         let done = declare_headcount(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input)
             .await?;
-        let employer = match done.value {
-            Some(Declared { employer }) => {
-                Employer::load(ctx, employer).await.map_err(FieldError::of_write)?
-            }
-            None => None,
-        };
+        let declared = done.value.map(|Declared { employer }| employer);
+        let employer = written(declared, |id| Employer::load(ctx, id)).await?;
         Ok(DeclareHeadcountPayload { employer, errors: user_errors(done.problems) })
     }
 
-    /// Closes an employer: nobody is enrolled or transferred there any more.
+    /// Closes an employer: it accepts no more enrollments or transfers.
     async fn close_employer(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: CloseEmployerInput,
+        #[graphql(desc = "Input of the mutation.")] input: CloseEmployerInput,
     ) -> Result<CloseEmployerPayload, FieldError> {
         let caller = caller(ctx);
         let (key, mut problems) = (input.idempotency_key, Vec::new());
@@ -457,7 +438,7 @@ impl EmployerMutation {
         let Some(Closed { employer, ended }) = done.value else {
             return Ok(CloseEmployerPayload { employer: None, ended: 0, errors });
         };
-        let employer = Employer::load(ctx, employer).await.map_err(FieldError::of_write)?;
+        let employer = written(Some(employer), |id| Employer::load(ctx, id)).await?;
         Ok(CloseEmployerPayload { employer, ended: int(ended), errors })
     }
 }

@@ -1,19 +1,20 @@
-//! Enrollments: reading them, and enrolling a person.
+//! Enrollments, and the mutation that enrolls a person.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use graphql_front::catalogue::Rules;
 
+use super::argument::{all_of, read_id};
 use super::association::Association;
 use super::channel::Channel;
-use super::context::{caller, request};
+use super::context::{caller, request, written};
 use super::contribution::Contribution;
 use super::employer::Employer;
 use super::error::FieldError;
-use super::loaders::load;
+use super::loaders::{load, missing};
 use super::node_id::{NodeId, association_id, employer_id};
 use super::noun::Noun;
 use super::onboarding::OnboardingBatch;
-use super::participant::{Participant, Sex, missing};
+use super::participant::{Participant, Sex};
 use super::problem::{UserError, UserErrorCode, user_errors};
 use super::province::Province;
 use super::scalar::{Date, Rupiah};
@@ -29,45 +30,45 @@ mod change;
 
 pub use change::EnrollmentChangeMutation;
 
-/// What a person is covered for, through whom, and from when.
+/// An enrollment: the programmes that cover a person, the employer or association behind it, and its period.
 #[derive(Clone, Debug)]
 pub struct Enrollment {
     row: EnrollmentRow,
-    /// Handed over where the enrollment was found through its person.
+    /// Set if the enrollment was found through its person.
     participant: Option<Participant>,
 }
 
 connection!(EnrollmentConnection, EnrollmentEdge, Enrollment, "enrollments", "enrollment");
 
 impl Enrollment {
-    /// An enrollment by itself.
+    /// Returns an enrollment without its person.
     pub fn new(row: EnrollmentRow) -> Self {
         Self { row, participant: None }
     }
 
-    /// An enrollment of a person who is known.
+    /// Returns an enrollment of a known person.
     pub fn of(row: EnrollmentRow, participant: Participant) -> Self {
         Self { row, participant: Some(participant) }
     }
 
-    /// The enrollment of a person and an id, if the actor may see it.
+    /// Loads the enrollment of a person with an internal id, if it is in the caller's scope.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database is unavailable.
     pub async fn load(ctx: &Context<'_>, participant: i64, id: i64) -> Result<Option<Self>, StoreError> {
         Ok(load(&request(ctx).loaders.enrollments, (participant, id)).await?.map(Self::new))
     }
 }
 
-/// What a person is covered for, through whom, and from when.
+/// An enrollment: the programmes that cover a person, the employer or association behind it, and its period.
 #[Object]
 impl Enrollment {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::Enrollment(self.row.participant_id, self.row.id).encode()
     }
 
-    /// The person.
+    /// The enrolled person.
     async fn participant(&self, ctx: &Context<'_>) -> Result<Participant, FieldError> {
         match &self.participant {
             Some(participant) => Ok(participant.clone()),
@@ -75,62 +76,62 @@ impl Enrollment {
         }
     }
 
-    /// Under which part of the law the person works.
-    async fn segment(&self) -> Segment {
+    /// Segment of the law under which the person works.
+    fn segment(&self) -> Segment {
         self.row.segment.into()
     }
 
-    /// Where it stands.
-    async fn status(&self) -> EnrollmentStatus {
+    /// Status of the enrollment.
+    fn status(&self) -> EnrollmentStatus {
         self.row.status.into()
     }
 
-    /// Who employs the person, in this enrollment.
+    /// Employer of the person in this enrollment.
     async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
         Employer::load(ctx, self.row.employer_id?).await.map_err(FieldError::from).transpose()
     }
 
-    /// The association through which the person came.
+    /// Association through which the person enrolled.
     async fn association(&self, ctx: &Context<'_>) -> Option<Result<Association, FieldError>> {
         Association::load(ctx, self.row.association_id?).await.map_err(FieldError::from).transpose()
     }
 
-    /// The channel that brought the person in: fixed, since targets and incentives are counted by it.
-    async fn channel(&self, ctx: &Context<'_>) -> Result<Channel, FieldError> {
+    /// Channel of the enrollment. It never changes, because targets and incentives are counted by it.
+    fn channel(&self, ctx: &Context<'_>) -> Result<Channel, FieldError> {
         Channel::find(caller(ctx), self.row.channel_id)
     }
 
-    /// Where the person lived when it was enrolled.
-    async fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
+    /// Province of residence at the time of enrollment.
+    fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
         Province::find(caller(ctx), self.row.province_id)
     }
 
-    /// What the person is covered for.
-    async fn programmes(&self) -> Vec<Programme> {
+    /// Programmes that cover the person.
+    fn programmes(&self) -> Vec<Programme> {
         self.row.programmes.iter().copied().map(Programme::from).collect()
     }
 
-    /// Particulars of a civil servant; null for everybody else.
-    async fn civil_servant(&self, ctx: &Context<'_>) -> Option<Result<CivilServant, FieldError>> {
+    /// Civil-service details. Null for other people.
+    fn civil_servant(&self, ctx: &Context<'_>) -> Option<Result<CivilServant, FieldError>> {
         let category = self.row.civil_servant?.into();
         let sealed = self.row.service_number.as_deref();
         let open = |sealed| caller(ctx).database.keys.open(NumberKind::ServiceNumber, sealed);
         let number = match sealed.map(open).transpose() {
-            Ok(number) => number.map(|number| caller(ctx).told(number)),
+            Ok(number) => number.map(|number| caller(ctx).visible_number(number)),
             Err(error) => return Some(Err(error.into())),
         };
         let (work_unit, grade) = (self.row.work_unit.clone(), self.row.grade.clone());
         Some(Ok(CivilServant { service_number: number, category, work_unit, grade }))
     }
 
-    /// Null unless the viewer may read wages and says why (`X-Purpose`).
-    async fn monthly_wage(&self, ctx: &Context<'_>) -> Option<Rupiah> {
+    /// Monthly wage in rupiah. Null unless the client may read personal data and states a purpose (`X-Purpose`).
+    fn monthly_wage(&self, ctx: &Context<'_>) -> Option<Rupiah> {
         self.row.monthly_wage.map(Rupiah).filter(|_| caller(ctx).reads_personal_data())
     }
 
-    /// What is due on the wage, per programme, and the rule behind each amount, as of the first day. Where no wage is known,
-    /// only what does not depend on it. Empty where the viewer may not read wages; and nothing of programmes for which no
-    /// rule of contributions is kept: those of CONSTRUCTION, which go by the value of the contract, and JOB_LOSS.
+    /// Contributions due per programme, with the rule behind each amount, as of the first day. Without a known wage,
+    /// only contributions that do not depend on it. Empty if you may not read wages. Programmes without a contribution
+    /// rule are left out: those of CONSTRUCTION, which depend on the value of the contract, and JOB_LOSS.
     async fn contributions(&self, ctx: &Context<'_>) -> Result<Vec<Contribution>, FieldError> {
         let caller = caller(ctx);
         if !caller.reads_personal_data() {
@@ -149,129 +150,129 @@ impl Enrollment {
         Ok(due.into_iter().map(Contribution::from).collect())
     }
 
-    /// First day.
-    async fn starts_on(&self) -> Date {
+    /// First day of coverage.
+    fn starts_on(&self) -> Date {
         self.row.starts_on.into()
     }
 
-    /// The day from which it holds no more: its last day is the one before. Null while it is open.
-    async fn ends_on(&self) -> Option<Date> {
+    /// First day without coverage: the last day of coverage is the day before. Null while it is open.
+    fn ends_on(&self) -> Option<Date> {
         self.row.ends_on.map(Date)
     }
 
-    /// Why it ended; null while it is open.
-    async fn end_reason(&self) -> Option<EndReason> {
+    /// Reason of the end. Null while it is open.
+    fn end_reason(&self) -> Option<EndReason> {
         self.row.end_reason.map(EndReason::from)
     }
 
-    /// Last month paid for, as its last day. Null before the first contribution.
-    async fn paid_through(&self) -> Option<Date> {
+    /// Last day of the last month that is paid. Null before the first contribution.
+    fn paid_through(&self) -> Option<Date> {
         self.row.paid_through.map(Date)
     }
 
-    /// The batch that it came with; null where it was enrolled by itself.
+    /// Onboarding batch of the enrollment. Null if the person was enrolled individually.
     async fn onboarding_batch(&self, ctx: &Context<'_>) -> Option<Result<OnboardingBatch, FieldError>> {
         OnboardingBatch::load(ctx, self.row.onboarding_batch_id?).await.map_err(FieldError::from).transpose()
     }
 
-    /// The warnings under which it was taken, for somebody to look at: empty for most.
-    async fn flags(&self) -> Vec<UserErrorCode> {
+    /// Warnings under which the enrollment was accepted, for review. Usually empty.
+    fn flags(&self) -> Vec<UserErrorCode> {
         let flags = self.row.flags.iter().flatten();
         flags.filter_map(|flag| flag.parse::<ProblemCode>().ok()).map(UserErrorCode::from).collect()
     }
 }
 
-/// Under which part of the law a person works.
+/// Segment of the law under which a person works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::Segment")]
 pub enum Segment {
-    /// Penerima Upah: employed for a wage.
+    /// Employed for a wage (Penerima Upah).
     WageEarner,
-    /// Bukan Penerima Upah: self-employed or outside an employment relation.
+    /// Self-employed or outside an employment relation (Bukan Penerima Upah).
     SelfEmployed,
-    /// Jasa Konstruksi: on a construction project.
+    /// Employed on a construction project (Jasa Konstruksi).
     Construction,
-    /// Pekerja Migran: before, during or after work abroad.
+    /// Migrant worker before, during or after work abroad (Pekerja Migran).
     MigrantWorker,
 }
 
-/// What a person is covered for.
+/// A social-security programme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::Programme")]
 pub enum Programme {
-    /// JKK, Jaminan Kecelakaan Kerja.
+    /// Work-accident insurance (JKK, Jaminan Kecelakaan Kerja).
     WorkAccident,
-    /// JKM, Jaminan Kematian.
+    /// Death insurance (JKM, Jaminan Kematian).
     Death,
-    /// JHT, Jaminan Hari Tua.
+    /// Old-age savings (JHT, Jaminan Hari Tua).
     OldAge,
-    /// JP, Jaminan Pensiun, from 2015-07-01.
+    /// Pension (JP, Jaminan Pensiun), since 2015-07-01.
     Pension,
-    /// JKP, Jaminan Kehilangan Pekerjaan, from 2021.
+    /// Unemployment insurance (JKP, Jaminan Kehilangan Pekerjaan), since 2021.
     JobLoss,
 }
 
-/// Where an enrollment stands.
+/// Status of an enrollment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::EnrollmentStatus")]
 pub enum EnrollmentStatus {
-    /// The form is complete; no contribution was paid yet.
+    /// Enrolled; no contribution paid yet.
     Registered,
     /// Contributions are paid.
     Active,
     /// Contributions are in arrears.
     Inactive,
-    /// It has ended.
+    /// Ended.
     Ended,
 }
 
-/// Why an enrollment ended.
+/// Reason why an enrollment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::EndReason")]
 pub enum EndReason {
-    /// The worker left.
+    /// The worker resigned.
     Resigned,
-    /// The employer let the worker go.
+    /// The employer dismissed the worker.
     Dismissed,
-    /// The contract had an end.
+    /// The contract ended.
     ContractEnded,
-    /// Pension age.
+    /// The worker reached pension age.
     Retired,
-    /// Death.
+    /// The worker died.
     Deceased,
-    /// Total disability.
+    /// The worker is totally disabled.
     Disabled,
-    /// The worker left the country for good.
+    /// The worker left the country permanently.
     MovedAbroad,
-    /// The employer is no more.
+    /// The employer closed.
     EmployerClosed,
-    /// Went on with another employer.
+    /// The enrollment continues with another employer.
     Transferred,
-    /// Should never have been.
+    /// The enrollment was made in error.
     EnrolledInError,
 }
 
-/// What kind of civil servant (ASN) a person is.
+/// Category of government staff.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::CivilServantCategory")]
 pub enum CivilServantCategory {
-    /// Pegawai Negeri Sipil.
+    /// Civil servant (Pegawai Negeri Sipil).
     #[default]
     Pns,
-    /// Calon PNS: on probation.
+    /// Civil servant on probation (Calon PNS).
     Cpns,
-    /// Pegawai Pemerintah dengan Perjanjian Kerja: on contract.
+    /// Civil servant on contract (Pegawai Pemerintah dengan Perjanjian Kerja).
     Pppk,
-    /// Works for the state without being a civil servant.
+    /// Government staff without civil-servant status (non-ASN).
     NonAsn,
 }
 
-/// Particulars of a civil servant.
+/// Civil-service details of a person.
 #[derive(SimpleObject)]
 pub struct CivilServant {
-    /// Service number (NIP), masked like the identity number.
+    /// Service number (NIP). Masked like the identity number.
     service_number: Option<String>,
-    /// What kind of civil servant.
+    /// Category of government staff.
     category: CivilServantCategory,
     /// Work unit (SKPD, OPD).
     work_unit: Option<String>,
@@ -279,7 +280,7 @@ pub struct CivilServant {
     grade: Option<String>,
 }
 
-/// All given conditions must hold.
+/// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct EnrollmentFilter {
     /// With one of these statuses.
@@ -289,60 +290,60 @@ pub struct EnrollmentFilter {
 }
 
 impl EnrollmentFilter {
-    /// What it means.
+    /// Returns the store's filter.
     ///
     /// # Errors
     /// `BAD_FILTER`.
     pub fn read(self) -> Result<store::EnrollmentFilter, FieldError> {
-        let statuses = super::participant::all_of(self.status)?;
-        Ok(store::EnrollmentFilter { statuses, segments: super::participant::all_of(self.segment)? })
+        Ok(store::EnrollmentFilter { statuses: all_of(self.status)?, segments: all_of(self.segment)? })
     }
 }
 
-/// A form that enrolls one person.
+/// Input of `enrollParticipant`.
 #[derive(InputObject)]
 pub struct EnrollParticipantInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each person, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// Identity number (NIK): 16 digits; spaces and dots do not matter.
+    /// Identity number (NIK), 16 digits. Spaces and dots are ignored.
     national_id: String,
-    /// Name with its titles, at most 100 characters.
+    /// Full name with titles, at most 100 characters.
     full_name: String,
     /// Date of birth.
     birth_date: Date,
-    /// Sex.
+    /// Sex, as on the identity card.
     sex: Sex,
-    /// Where the person lives.
+    /// Code of the province of residence.
     province_code: String,
-    /// Under which part of the law the person works.
+    /// Segment of the law under which the person works.
     segment: Segment,
-    /// What the person is to be covered for.
+    /// Programmes that shall cover the person.
     programmes: Vec<Programme>,
-    /// The channel that takes the form.
+    /// Code of the channel that takes the enrollment.
     channel_code: String,
-    /// The employer: for wage earners and construction workers.
+    /// Employer, for wage earners and construction workers.
     employer_id: Option<ID>,
-    /// The association: for the self-employed who come through one.
+    /// Association, for self-employed people who enroll through one.
     association_id: Option<ID>,
-    /// Rupiah a month.
+    /// Monthly wage in rupiah.
     monthly_wage: Option<Rupiah>,
-    /// First day.
+    /// First day of coverage.
     starts_on: Date,
-    /// The first contribution was taken with the form: the enrollment starts active.
+    /// Whether the first contribution has been paid. If so, the enrollment starts as ACTIVE.
     #[graphql(default)]
     first_contribution_paid: bool,
-    /// Telephone number: +62… or 08….
+    /// Telephone number, such as +62… or 08….
     phone: Option<String>,
-    /// Particulars of a civil servant.
+    /// Civil-service details of a person.
     civil_servant: Option<CivilServantInput>,
 }
 
-/// Particulars of a civil servant.
+/// Civil-service details of a person.
 #[derive(InputObject)]
 pub struct CivilServantInput {
-    /// Service number (NIP): 18 digits.
+    /// Service number (NIP), 18 digits.
     service_number: String,
-    /// What kind of civil servant.
+    /// Category of government staff.
     #[graphql(default)]
     category: CivilServantCategory,
     /// Work unit (SKPD, OPD).
@@ -351,28 +352,28 @@ pub struct CivilServantInput {
     grade: Option<String>,
 }
 
-/// Who was enrolled, or why not.
+/// Result of `enrollParticipant`.
 #[derive(SimpleObject)]
 pub struct EnrollParticipantPayload {
-    /// The person; null where an error refuses the form.
+    /// The person. Null if an error rejects the input.
     participant: Option<Participant>,
-    /// The enrollment; null where an error refuses the form.
+    /// The enrollment. Null if an error rejects the input.
     enrollment: Option<Enrollment>,
-    /// All that is wrong with the form, warnings included.
+    /// All problems with the input, warnings included.
     errors: Vec<UserError>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct EnrollmentMutation;
 
 #[Object]
 impl EnrollmentMutation {
-    /// Enrolls one person. Somebody whom the registry knows already gets a further enrollment.
+    /// Enrolls one person. A person who is already registered gets another enrollment.
     async fn enroll_participant(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: EnrollParticipantInput,
+        #[graphql(desc = "Input of the mutation.")] input: EnrollParticipantInput,
     ) -> Result<EnrollParticipantPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key.clone();
@@ -391,12 +392,10 @@ impl EnrollmentMutation {
         let Some(action::Enrolled { participant, enrollment }) = done.value else {
             return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors });
         };
-        // Read with the caller's rights of now: a replay shows nothing that they may not see any more.
         let (participant, enrollment) = tokio::try_join!(
-            Participant::load(ctx, participant),
-            Enrollment::load(ctx, participant, enrollment)
-        )
-        .map_err(FieldError::of_write)?;
+            written(Some(participant), |id| Participant::load(ctx, id)),
+            written(Some((participant, enrollment)), |(person, id)| Enrollment::load(ctx, person, id))
+        )?;
         Ok(EnrollParticipantPayload { participant, enrollment, errors })
     }
 }
@@ -430,23 +429,6 @@ fn read(input: EnrollParticipantInput) -> Result<action::Input, Vec<Problem>> {
             grade: civil_servant.grade,
         }),
     })
-}
-
-/// Reads an id within an input; one that is none is a problem that the caller can correct.
-pub fn read_id<T>(
-    id: Option<ID>,
-    of: fn(&str) -> Result<T, FieldError>,
-    field: &str,
-    problems: &mut Vec<Problem>,
-) -> Option<T> {
-    let id = id?;
-    of(&id)
-        .map_err(|_| {
-            let problem =
-                Problem::error(ProblemCode::InvalidFormat, field, "This is not an id of the right kind.");
-            problems.push(problem.hint("Use the `id` of an answer of this API, unchanged."));
-        })
-        .ok()
 }
 
 /// The rights and costs of these fields.

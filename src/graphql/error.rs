@@ -1,7 +1,7 @@
 //! Errors of a whole field: refusals with a stable code, and faults without one.
 //!
-//! What a caller can correct in an input is not here but in a payload's `errors`. An error without a code is ours: the
-//! HTTP layer logs it under the request's id and tells the client nothing but that id.
+//! Problems that a caller can correct in a mutation's input are in the payload's `errors` instead. An error without a
+//! code is a fault of the registry: the HTTP layer logs it with the request's id and sends the client only that id.
 
 use async_graphql::{Error, ErrorExtensions as _};
 use graphql_front::code::{Code, ErrorCode};
@@ -12,9 +12,9 @@ use crate::store::StoreError;
 use crate::store::keys::WrongKey;
 use domain::page::PageError;
 
-/// Why a field has no value. Each variant is a code that clients may match on.
+/// Error of a whole field. Each variant is a code that clients may match on.
 ///
-/// It is no [`std::error::Error`] on purpose: async-graphql turns everything that can be displayed into an error
+/// It does not implement [`std::error::Error`]: async-graphql turns everything that implements `Display` into an error
 /// without a code.
 #[derive(Clone, Debug)]
 pub enum FieldError {
@@ -32,15 +32,15 @@ pub enum FieldError {
     Filter(&'static str),
     /// `BAD_IDENTIFIER`
     Identifier(String),
-    /// `QUOTA_EXCEEDED`, for so many seconds.
+    /// `QUOTA_EXCEEDED`, with the seconds after which lookups are possible again.
     Quota(i64),
     /// `UNKNOWN_CODE`
     UnknownCode(&'static str),
-    /// `UNAVAILABLE`, or no code at all: ours.
+    /// `UNAVAILABLE`, or a fault without a code.
     Store(StoreError),
-    /// `UNAVAILABLE`, of a mutation: whether it was done is not known.
+    /// `UNAVAILABLE` in a mutation: its outcome is unknown.
     Write(StoreError),
-    /// No code: ours.
+    /// A fault without a code.
     Key(WrongKey),
 }
 
@@ -73,7 +73,7 @@ impl From<ActionError> for FieldError {
 }
 
 impl FieldError {
-    /// The database was lost on the way to or from a commit, or while the answer was read after it.
+    /// Returns the error of a mutation that lost the database before, during or after its commit.
     pub fn of_write(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => Self::Write(error),
@@ -110,7 +110,7 @@ impl From<FieldError> for Error {
                 (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Write(error) => {
-                tracing::warn!(%error, "a mutation lost its database");
+                tracing::warn!(%error, "database lost during a mutation");
                 let message = "The registry lost its database, and the outcome is unknown. Send the mutation again with \
                                the same idempotencyKey to learn it.";
                 (Code::Unavailable.into(), message.to_owned())

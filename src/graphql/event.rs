@@ -1,11 +1,12 @@
-//! What happened to people.
+//! Events in the history of people.
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use domain::access::Operation;
 use graphql_front::catalogue::Rules;
 
+use super::caller::Caller;
 use super::channel::Channel;
-use super::context::{Caller, caller, request};
+use super::context::{caller, request};
 use super::enrollment::Enrollment;
 use super::error::FieldError;
 use super::loaders::load;
@@ -18,7 +19,7 @@ use crate::store::keys::NumberKind;
 use domain::correction::{Change, CorrectedField};
 use domain::event as model;
 
-/// One fact about a person.
+/// An event in the history of a person.
 #[derive(Clone, Debug)]
 pub struct ParticipantEvent(EventRow);
 
@@ -30,82 +31,82 @@ impl ParticipantEvent {
         Self(row)
     }
 
-    /// The event of a person and an id, if the actor may see it.
+    /// Loads the event of a person with an internal id, if it is in the caller's scope.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database is unavailable.
     pub async fn load(ctx: &Context<'_>, participant: i64, id: i64) -> Result<Option<Self>, StoreError> {
         Ok(load(&request(ctx).loaders.events, (participant, id)).await?.map(Self))
     }
 }
 
-/// One fact about a person: when it took effect, when it was recorded, by whom, through which channel.
+/// An event in the history of a person: what took effect when, and by whom and through which channel it was recorded.
 #[Object]
 impl ParticipantEvent {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::Event(self.0.participant_id, self.0.id).encode()
     }
 
-    /// What happened.
-    async fn kind(&self) -> ParticipantEventKind {
+    /// Kind of event.
+    fn kind(&self) -> ParticipantEventKind {
         self.0.kind.into()
     }
 
-    /// The day from which it holds.
-    async fn effective_on(&self) -> Date {
+    /// Day on which it took effect.
+    fn effective_on(&self) -> Date {
         self.0.effective_on.into()
     }
 
-    /// When the registry was told.
-    async fn recorded_at(&self) -> DateTime {
+    /// Time of recording.
+    fn recorded_at(&self) -> DateTime {
         self.0.recorded_at.into()
     }
 
-    /// The channel that told it.
-    async fn channel(&self, ctx: &Context<'_>) -> Option<Result<Channel, FieldError>> {
+    /// Channel through which it was reported.
+    fn channel(&self, ctx: &Context<'_>) -> Option<Result<Channel, FieldError>> {
         Some(Channel::find(caller(ctx), self.0.channel_id?))
     }
 
-    /// The enrollment that it concerns.
+    /// Enrollment that it concerns.
     async fn enrollment(&self, ctx: &Context<'_>) -> Option<Result<Enrollment, FieldError>> {
         let enrollment = self.0.enrollment_id?;
         Enrollment::load(ctx, self.0.participant_id, enrollment).await.map_err(FieldError::from).transpose()
     }
 
-    /// The client that told it; `command line` where the registry did by itself, or whoever runs it.
-    async fn recorded_by(&self) -> Option<&str> {
+    /// Name of the client that recorded it; `command line` if the registry or its operator did.
+    fn recorded_by(&self) -> Option<&str> {
         Some(&self.0.recorded_by)
     }
 
-    /// Why something was corrected, in the words of whoever did. Null for everything else, and unless the viewer may read
-    /// personal data and says why (`X-Purpose`).
-    async fn reason(&self, ctx: &Context<'_>) -> Option<&str> {
+    /// Reason of a correction, as the client stated it. Null for other events, and unless you may read personal data
+    /// and state a purpose (`X-Purpose`).
+    fn reason(&self, ctx: &Context<'_>) -> Option<&str> {
         let correction = self.0.details.as_ref().filter(|_| caller(ctx).reads_personal_data())?;
         Some(&correction.reason)
     }
 
-    /// What was corrected; empty for everything else.
-    async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<ParticipantChange>, FieldError> {
+    /// Corrected values. Empty for other events.
+    fn changes(&self, ctx: &Context<'_>) -> Result<Vec<ParticipantChange>, FieldError> {
         let changes = self.0.details.iter().flat_map(|correction| &correction.changes);
-        changes.map(|change| self.told(caller(ctx), change)).collect()
+        changes.map(|change| self.visible(caller(ctx), change)).collect()
     }
 }
 
 impl ParticipantEvent {
-    /// A change as the viewer is told it: like the field itself.
-    fn told(&self, caller: &Caller, change: &Change) -> Result<ParticipantChange, FieldError> {
+    /// Returns a change as far as it is visible to the caller, as for the field itself.
+    fn visible(&self, caller: &Caller, change: &Change) -> Result<ParticipantChange, FieldError> {
         let (before, after) = match change.field {
             CorrectedField::NationalId => {
                 let open = |sealed: &Option<Vec<u8>>| {
                     let number =
                         sealed.as_deref().map(|s| caller.database.keys.open(NumberKind::NationalId, s));
-                    number.transpose().map(|number| number.map(|number| caller.told(number)))
+                    number.transpose().map(|number| number.map(|number| caller.visible_number(number)))
                 };
                 (open(&self.0.number_before)?, open(&self.0.number_after)?)
             }
             CorrectedField::BirthDate if !caller.reads_personal_data() => {
-                // As with the person: the year is told, the day is not.
+                // As on the person: the year is visible, the day is not.
                 let year =
                     |day: &Option<String>| day.as_deref().and_then(|day| day.get(..4)).map(str::to_owned);
                 (year(&change.before), year(&change.after))
@@ -116,34 +117,34 @@ impl ParticipantEvent {
     }
 }
 
-/// One value that was corrected.
+/// One corrected value.
 #[derive(SimpleObject)]
 pub struct ParticipantChange {
-    /// What was corrected.
+    /// Corrected field.
     field: CorrectedParticipantField,
-    /// What the registry held: masked like the field itself, of a birth date the year alone.
+    /// Value before the correction, masked like the field itself. Of a birth date, the year only.
     before: Option<String>,
-    /// What it holds since: masked like the field itself, of a birth date the year alone.
+    /// Value after the correction, masked like the field itself. Of a birth date, the year only.
     after: Option<String>,
 }
 
-/// What of a person can be corrected.
+/// Fields of a person that can be corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "CorrectedField")]
 pub enum CorrectedParticipantField {
-    /// The name.
+    /// Name.
     FullName,
-    /// The date of birth.
+    /// Date of birth.
     BirthDate,
-    /// The sex: FEMALE or MALE.
+    /// Sex: FEMALE or MALE.
     Sex,
-    /// Where the person lives, by the code of the province.
+    /// Code of the province of residence.
     Province,
-    /// The identity number (NIK).
+    /// Identity number (NIK).
     NationalId,
 }
 
-/// What can happen to a person in the registry.
+/// Kinds of events in the history of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::EventKind")]
 pub enum ParticipantEventKind {
@@ -155,13 +156,13 @@ pub enum ParticipantEventKind {
     Lapsed,
     /// Contributions are paid again.
     Resumed,
-    /// Went on with another employer.
+    /// An enrollment continued with another employer.
     Transferred,
     /// An enrollment ended.
     Ended,
-    /// Particulars were corrected.
+    /// Personal details were corrected.
     Corrected,
-    /// Died.
+    /// The person died.
     Died,
 }
 

@@ -1,8 +1,8 @@
-//! The one door to everything that a relation leads to: each request has loaders of its own, and each asks the
-//! database once for all rows that want something, whatever the size of the page.
+//! Loaders: batched access to everything that relations lead to. Each request has its own, and each sends one statement
+//! for all rows of a page, whatever its size.
 //!
 //! To add a relation: a [`Source`] here that answers many keys with one statement, a loader in [`Loaders`], and a
-//! resolver that calls [`load`]. If lists ask for it often, let the list hand it over (`graphql/prefetch.rs`).
+//! resolver that calls [`load`]. If lists select it often, prefetch it (`graphql/prefetch.rs`).
 
 mod batch;
 mod turn;
@@ -15,7 +15,9 @@ use std::hash::Hash;
 pub use batch::{LoaderOf, load, load_many};
 use chrono::NaiveDate;
 
-use super::context::Caller;
+use super::caller::Caller;
+use super::error::FieldError;
+use crate::store::StoreError;
 use crate::store::association::{self, AssociationFilter, AssociationRow};
 use crate::store::channel;
 use crate::store::count::{self, CountsBy, StatusCounts};
@@ -25,26 +27,25 @@ use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
 use crate::store::event::{self, EventRow};
 use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter};
 use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
-use crate::store::{StoreError, count::StatusCounts as Counts};
 use domain::onboarding::MAXIMUM_WORK_UNITS;
 use domain::page::{Page, Slice};
 use domain::problem::ProblemCode;
 
-/// Where the values of a loader come from.
+/// A source of values that a loader fetches in batches.
 pub trait Source: Send + Sync + 'static {
-    /// What is asked for.
+    /// Key of a value.
     type Key: Clone + Debug + Eq + Hash + Send + Sync + 'static;
-    /// What is answered; a key without an answer has none.
+    /// Value of a key. A key may have none.
     type Value: Clone + Send + Sync + 'static;
 
-    /// Answers all keys, with one statement for each table.
+    /// Fetches the values of all keys, with one statement per table.
     fn fetch(
         caller: &Caller,
         keys: &[Self::Key],
     ) -> impl Future<Output = Result<HashMap<Self::Key, Self::Value>, StoreError>> + Send;
 }
 
-/// A value, none, or the fault that all keys of its batch share.
+/// A value, none, or the fault that all keys of the batch share.
 type Answer<S> = Result<Option<<S as Source>::Value>, StoreError>;
 
 /// The loaders of a request.
@@ -77,20 +78,20 @@ pub struct Loaders {
     pub work_units: LoaderOf<WorkUnits>,
     /// Rows of batches by problem.
     pub row_problems: LoaderOf<RowProblems>,
-    /// Kept counts.
+    /// Maintained counters.
     pub counts: LoaderOf<MaintainedCounts>,
-    /// Kept counts of channels without those below them.
+    /// Counts of channels without those below them.
     pub own_counts: LoaderOf<OwnCounts>,
-    /// People of provinces by what they are.
+    /// People of provinces by group and status.
     pub workforce: LoaderOf<Workforce>,
-    /// When channels last brought somebody in.
+    /// Days of the last first-time enrollment through channels.
     pub last_enrollments: LoaderOf<LastEnrollments>,
     /// Sizes of nested lists.
     pub totals: LoaderOf<Totals>,
 }
 
 impl Loaders {
-    /// Loaders for a request.
+    /// Returns the loaders of a new request.
     pub fn new(caller: &Caller) -> Self {
         Self {
             participants: LoaderOf::new(caller),
@@ -116,7 +117,12 @@ impl Loaders {
     }
 }
 
-/// Declares sources whose keys are those of a table.
+/// Returns the fault of a loader that has no answer for a key whose row must exist.
+pub fn missing() -> FieldError {
+    FieldError::Store(StoreError::Fault("a loader has no answer for a key".into()))
+}
+
+/// Declares sources whose keys are ids of rows.
 macro_rules! by_key {
     ($($(#[$meta:meta])* $name:ident: $key:ty => $value:ty, |$caller:ident, $keys:ident| $fetch:expr;)+) => {$(
         $(#[$meta])*
@@ -144,34 +150,51 @@ by_key! {
     Employers: i64 => EmployerRow, |caller, ids| employer::by_ids(&caller.session, ids);
     /// Associations by id.
     Associations: i64 => AssociationRow, |caller, ids| association::by_ids(&caller.session, ids);
-    /// What became of the rows of each work unit, by batch.
+    /// Outcomes of rows by work unit, by batch.
     WorkUnits: i64 => onboarding::WorkUnits,
         |caller, ids| onboarding::by_work_unit(&caller.session, ids, MAXIMUM_WORK_UNITS as i64);
-    /// How many rows have each problem, by batch.
+    /// Number of rows with each problem, by batch.
     RowProblems: i64 => Vec<(ProblemCode, i32)>, |caller, ids| onboarding::by_problem(&caller.session, ids);
-    /// Kept counts of channels without those below them.
-    OwnCounts: i64 => Counts, |caller, ids| of(caller, CountsBy::Channel, ids);
-    /// People of provinces by what they are.
+    /// Counts of channels without those below them.
+    OwnCounts: i64 => StatusCounts, |caller, ids| of(caller, CountsBy::Channel, ids);
+    /// People of provinces by group and status.
     Workforce: i16 => People, |caller, provinces| coverage::workforce(&caller.session, &caller.actor, provinces);
-    /// The day on which channels last brought somebody in.
+    /// Days of the last first-time enrollment through channels.
     LastEnrollments: i64 => NaiveDate, |caller, ids|
         channel::last_enrollments(&caller.session, &caller.actor, caller.reference.calendar, ids);
     /// Onboarding batches by id.
     Batches: i64 => BatchRow, |caller, ids| onboarding::by_ids(&caller.session, &caller.actor, ids);
 }
 
-/// A nested list: whose, and which part of it. Lists of one part are fetched together.
+/// Key of a page of a nested list. Pages with the same filter and position are fetched together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Nested<F> {
-    /// Whose list.
+    /// Internal id of the parent.
     pub parent: i64,
-    /// Conditions on it.
+    /// Filter of the list.
     pub filter: F,
-    /// Which page of it.
+    /// Page of the list.
     pub page: Page,
 }
 
-/// The keys of a batch, put together by what one statement can answer.
+/// Loads a page of a nested list.
+///
+/// # Errors
+/// The database is unavailable.
+pub async fn load_page<F, V, S>(
+    loader: &LoaderOf<S>,
+    parent: i64,
+    filter: F,
+    page: &Page,
+) -> Result<Slice<V>, FieldError>
+where
+    S: Source<Key = Nested<F>, Value = Slice<V>>,
+{
+    let key = Nested { parent, filter, page: page.clone() };
+    load(loader, key).await?.ok_or_else(missing)
+}
+
+/// Groups the keys of a batch by what one statement can answer.
 fn groups<'a, K, G: Eq + Hash>(
     keys: &'a [K],
     group: impl Fn(&'a K) -> G,
@@ -268,13 +291,13 @@ impl Source for EventPages {
     }
 }
 
-/// Kept counts. An actor who sees the whole country is answered from what is kept; one who sees less of it, by
-/// counting what it sees.
+/// Counts of people. For an actor who sees the whole country they come from maintained counters; for others, people in
+/// scope are counted.
 pub struct MaintainedCounts;
 
 impl Source for MaintainedCounts {
     type Key = (CountsBy, i64);
-    type Value = Counts;
+    type Value = StatusCounts;
 
     async fn fetch(
         caller: &Caller,
@@ -306,7 +329,7 @@ async fn of(caller: &Caller, by: CountsBy, ids: &[i64]) -> Result<HashMap<i64, S
     participant::status_counts_of(&caller.session, &caller.actor, (people, ids)).await
 }
 
-/// A channel's people are those of all channels below it too.
+/// Returns the counts of channels, with those of all channels below them.
 async fn of_trees(caller: &Caller, ids: &[i64]) -> Result<HashMap<i64, StatusCounts>, StoreError> {
     let trees: HashMap<i64, Vec<i64>> =
         ids.iter().map(|&id| (id, caller.reference.with_descendants(id))).collect();
@@ -318,10 +341,10 @@ async fn of_trees(caller: &Caller, ids: &[i64]) -> Result<HashMap<i64, StatusCou
     Ok(trees.into_iter().map(|(id, tree)| (id, sum(tree))).collect())
 }
 
-/// What a nested list is counted by.
+/// Key of the size of a nested list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TotalOf {
-    /// People of something.
+    /// People of a province, employer, association or channel.
     People(PeopleOf, i64, ParticipantFilter),
     /// Employers of a province.
     Employers(i64, EmployerFilter),

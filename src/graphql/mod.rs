@@ -11,14 +11,17 @@
 mod connection;
 
 pub mod agreement;
+mod argument;
 pub mod association;
 pub mod audit;
+pub mod caller;
 pub mod channel;
 pub mod clearance;
 pub mod client;
 pub mod code;
 pub mod context;
 pub mod contribution;
+pub mod count;
 pub mod coverage;
 pub mod employer;
 pub mod enrollment;

@@ -1,4 +1,4 @@
-//! Anything that has an id.
+//! The `Node` interface: objects with an id.
 
 use async_graphql::{Context, ID, Interface, Object, Result};
 use domain::access::Operation;
@@ -23,13 +23,13 @@ use super::participant::Participant;
 use super::province::Province;
 use super::target::Target;
 
-/// Anything that has an id.
+/// An object with an id.
 #[expect(
     clippy::large_enum_variant,
     reason = "it lives for the length of one resolver, never in a list of many"
 )]
 #[derive(Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "Opaque and stable; a business key is a field of its own."))]
+#[graphql(field(name = "id", ty = "ID", desc = "Opaque, stable id. Business keys are separate fields."))]
 pub enum Node {
     /// A person.
     Participant(Participant),
@@ -57,29 +57,29 @@ pub enum Node {
     OnboardingBatch(OnboardingBatch),
 }
 
-/// Ids of one request at most.
+/// Maximum number of ids per field.
 const MAXIMUM_IDS: usize = 100;
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// Anything by its id. Null where there is nothing that you may see.
+    /// Returns an object by id, or null if there is none in your scope.
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "An id that this API gave.")] id: ID,
+        #[graphql(desc = "Id of the object, as returned by this API.")] id: ID,
     ) -> Option<Result<Node, FieldError>> {
         find(ctx, &id).await.transpose()
     }
 
-    /// Several things by their ids, in that order: at most 100. Null where there is nothing that you may see.
+    /// Returns up to 100 objects by id, in the order of the ids. Null for ids without an object in your scope.
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Ids that this API gave.")] ids: Vec<ID>,
+        #[graphql(desc = "Ids of the objects, as returned by this API.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>, FieldError> {
         if ids.len() > MAXIMUM_IDS {
             return Err(FieldError::TooManyIds);

@@ -1,18 +1,18 @@
-//! Opaque ids: which kind of thing, and which one.
+//! Opaque ids: the kind of an object and its internal id.
 
 use async_graphql::ID;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::error::FieldError;
 
-/// What an id stands for.
+/// The object that an id refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeId {
     /// A person.
     Participant(i64),
     /// An enrollment of a person.
     Enrollment(i64, i64),
-    /// An event in the life of a person.
+    /// An event in the history of a person.
     Event(i64, i64),
     /// An employer.
     Employer(i64),
@@ -35,7 +35,7 @@ pub enum NodeId {
 }
 
 impl NodeId {
-    /// The id as clients see it.
+    /// Returns the id as clients see it.
     pub fn encode(self) -> ID {
         let text = match self {
             Self::Participant(id) => format!("p{id}"),

@@ -1,19 +1,22 @@
-//! Onboarding of civil servants: batches, and what became of each of their rows.
+//! Onboarding batches of civil servants, and the outcome of each row.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use domain::onboarding::MAXIMUM_WORK_UNITS;
 use domain::problem::ProblemCode;
 use graphql_front::catalogue::Rules;
+use strum::VariantArray as _;
 
+use super::argument::all_of;
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, shown};
 use super::context::{caller, request};
 use super::employer::Employer;
 use super::error::FieldError;
-use super::loaders::{Nested, TotalOf, load, load_many};
+use super::loaders::{TotalOf, load, load_page, missing};
 use super::node_id::{NodeId, batch_id, employer_id};
 use super::noun::Noun;
-use super::participant::{Participant, all_of, missing};
+use super::participant::Participant;
+use super::prefetch::Relation;
 use super::problem::{UserError, UserErrorCode, user_errors};
 use super::scalar::{DateTime, Rupiah};
 use crate::actions::approve_onboarding::hexadecimal;
@@ -30,104 +33,99 @@ mod lifecycle;
 pub use follow::OnboardingSubscription;
 pub use lifecycle::OnboardingMutation;
 
-/// Civil servants who were sent together.
+/// An onboarding batch.
 #[derive(Clone, Debug)]
 pub struct OnboardingBatch(BatchRow);
 
 connection!(OnboardingBatchConnection, OnboardingBatchEdge, OnboardingBatch, "onboarding batches", "batch");
 
 impl OnboardingBatch {
-    /// The batch of an id, if the actor may see it.
+    /// Loads the batch with an internal id, if it is in the caller's scope.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database is unavailable.
     pub async fn load(ctx: &Context<'_>, id: i64) -> Result<Option<Self>, StoreError> {
         Ok(load(&request(ctx).loaders.batches, id).await?.map(Self))
     }
 }
 
-/// Civil servants who were sent together, and what became of them.
+/// An onboarding batch: civil servants who were submitted together, and the outcome of each row.
 #[Object]
 impl OnboardingBatch {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::Batch(self.0.id).encode()
     }
 
-    /// How far it is.
-    async fn state(&self) -> OnboardingState {
+    /// State of the batch.
+    fn state(&self) -> OnboardingState {
         self.0.state.into()
     }
 
-    /// Their employer.
+    /// Employer of the civil servants.
     async fn employer(&self, ctx: &Context<'_>) -> Result<Employer, FieldError> {
         Employer::load(ctx, self.0.employer_id).await?.ok_or_else(missing)
     }
 
-    /// The channel that brought them in.
-    async fn channel(&self, ctx: &Context<'_>) -> Result<Channel, FieldError> {
+    /// Channel of the enrollments.
+    fn channel(&self, ctx: &Context<'_>) -> Result<Channel, FieldError> {
         Channel::find(caller(ctx), self.0.channel_id)
     }
 
-    /// Name of the file that they came in; null where they came in the request.
-    async fn file_name(&self) -> Option<&str> {
+    /// Name of the uploaded file. Null if the rows were part of the request.
+    fn file_name(&self) -> Option<&str> {
         self.0.file_name.as_deref()
     }
 
-    /// Columns of its file that mean nothing here: nothing in them was read. A wage or a work unit among them is missing from
-    /// every row, and the file is better sent again with another name for it.
-    async fn ignored_columns(&self) -> Vec<String> {
+    /// Columns of the file that were not recognized, so nothing in them was read. If a column with wages or work units
+    /// is among them, rename it and upload the file again.
+    fn ignored_columns(&self) -> Vec<String> {
         self.0.columns.as_deref().map(ignored_columns).unwrap_or_default()
     }
 
-    /// Digest of the file or of the rows as sent, under the installation's key: the same file has the same digest, and
-    /// nothing can be guessed from it. Null until the file is there.
-    async fn digest(&self) -> Option<String> {
+    /// Keyed digest of the file or rows. The same file has the same digest, which reveals nothing about its contents.
+    /// Null until the file is uploaded.
+    fn digest(&self) -> Option<String> {
         self.0.digest.as_deref().map(hexadecimal)
     }
 
-    /// What became of the rows, or would: of a plan, `pending` are those that would be enrolled. `received` is the sum of
-    /// the next four, at every moment.
-    async fn counts(&self) -> OnboardingCounts {
+    /// Number of rows by outcome. In a plan, `pending` rows are those that would be enrolled. `received` is always the
+    /// sum of `pending`, `enrolled`, `alreadyEnrolled` and `rejected`.
+    fn counts(&self) -> OnboardingCounts {
         self.0.counts().into()
     }
 
-    /// The rows that were looked at, in their order; those of a plan once it is whole. The same wording for a row and for one
-    /// enrollment.
+    /// Checked rows in the order of the file. The rows of a plan appear once it is complete. Problems have the same
+    /// codes and messages as in `enrollParticipant`.
     async fn rows(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<OnboardingRowFilter>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<
+            OnboardingRowFilter,
+        >,
     ) -> Result<OnboardingRowConnection, FieldError> {
         let arguments = PageArguments { first, after, last, before };
         let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
         let filter = filter_by.unwrap_or_default().read()?;
         let total = Total::Nested(TotalOf::Rows(self.0.id, filter.clone()));
-        let key = Nested { parent: self.0.id, filter, page: page.clone() };
-        let slice = load(&request(ctx).loaders.row_pages, key).await?.ok_or_else(missing)?;
-        let list = ctx.look_ahead();
-        let wanted = list.field("nodes").field("participant").exists()
-            || list.field("edges").field("node").field("participant").exists();
-        let people: Vec<i64> =
-            slice.rows.iter().filter_map(|row| row.participant_id).filter(|_| wanted).collect();
-        let people = match people.is_empty() {
-            true => Default::default(),
-            false => load_many(&request(ctx).loaders.participants, people).await?,
-        };
+        let loaders = &request(ctx).loaders;
+        let slice = load_page(&loaders.row_pages, self.0.id, filter, &page).await?;
+        let ids = slice.rows.iter().filter_map(|row| row.participant_id);
+        let people = Relation::load(&ctx.look_ahead(), "participant", &loaders.participants, ids).await?;
         let slice = slice.map(|row| {
-            let participant =
-                row.participant_id.and_then(|id| people.get(&id).cloned()).map(Participant::new);
-            (Position::of_id(row.number.into()), OnboardingRow::new(row, participant))
+            let participant = people.get(row.participant_id).map(Participant::new);
+            (Position::of_id(row.number.into()), OnboardingRow { row, participant })
         });
         Ok(OnboardingRowConnection::new(slice, &page, total))
     }
 
-    /// What became of the rows of each work unit, the largest first: the 500 largest at most, each of which costs two points.
-    /// `workUnits` says how many there are; what these lack of `counts` is of the others, and of rows that were not looked at.
+    /// Number of rows by work unit, largest first: at most the 500 largest, each at a cost of two points. `workUnits`
+    /// is the number of all work units. Rows of smaller work units, and rows not checked yet, are only part of
+    /// `counts`.
     async fn by_work_unit(&self, ctx: &Context<'_>) -> Result<Vec<WorkUnitCounts>, FieldError> {
         let units = load(&request(ctx).loaders.work_units, self.0.id).await?.unwrap_or_default();
         let counts =
@@ -135,21 +133,21 @@ impl OnboardingBatch {
         Ok(units.largest.into_iter().map(counts).collect())
     }
 
-    /// How many work units the rows that were looked at are of; those that name none are of one.
+    /// Number of work units among the checked rows. Rows without a work unit count as one.
     async fn work_units(&self, ctx: &Context<'_>) -> Result<i32, FieldError> {
         Ok(load(&request(ctx).loaders.work_units, self.0.id).await?.unwrap_or_default().units)
     }
 
-    /// How many rows have each problem, the most frequent first; no more entries than there are codes.
+    /// Number of rows by problem, most frequent first. At most one entry per code.
     async fn by_problem(&self, ctx: &Context<'_>) -> Result<Vec<ProblemCount>, FieldError> {
         let problems = load(&request(ctx).loaders.row_problems, self.0.id).await?.unwrap_or_default();
         Ok(problems.into_iter().map(|(code, rows)| ProblemCount { code: code.into(), rows }).collect())
     }
 
-    /// Monthly contributions of the rows that would be enrolled by the plan; from its approval on, of those that are. 0
-    /// where these are fewer than five or their number still grows, unless the viewer may read personal data and says why:
-    /// a wage can be reckoned from what is due on it.
-    async fn monthly_contributions(&self, ctx: &Context<'_>) -> Rupiah {
+    /// Monthly contributions of the rows that the plan would enroll; after approval, of those enrolled. 0 if these are
+    /// fewer than five people or their number still grows, unless you may read personal data and state a purpose:
+    /// otherwise a wage could be computed from the amount due on it.
+    fn monthly_contributions(&self, ctx: &Context<'_>) -> Rupiah {
         let (counts, state) = (self.0.counts(), self.0.state);
         let few = counts.enrolled + counts.pending < 5;
         let grows = !state.is_final() && state != model::OnboardingState::AwaitingApproval;
@@ -160,20 +158,20 @@ impl OnboardingBatch {
         })
     }
 
-    /// Digest of exactly what would be done: the one that an approver sends back. Null until the plan is whole.
-    async fn plan_digest(&self) -> Option<String> {
+    /// Digest of the plan. The approver sends it back with `approveOnboarding`. Null until the plan is complete.
+    fn plan_digest(&self) -> Option<String> {
         self.0.plan_digest.as_deref().map(hexadecimal)
     }
 
-    /// Where to send the file by PUT, with the same token, while the batch is RECEIVING.
-    async fn upload_url(&self) -> Option<String> {
+    /// Path to which the file is uploaded by PUT, with the same token. Null unless the state is RECEIVING.
+    fn upload_url(&self) -> Option<String> {
         let waits = self.0.state == model::OnboardingState::Receiving;
         waits.then(|| format!("/onboarding/{}/file", NodeId::Batch(self.0.id).encode().as_str()))
     }
 
-    /// The rows that were refused, as CSV in the columns they came in, with what is wrong; to be fetched with a token. Null
-    /// until there is an outcome, and once the rows have been kept for their time (90 days unless set otherwise).
-    async fn report_url(&self) -> Option<String> {
+    /// Path of a CSV report of the rejected rows, in the columns of the file, with their problems. Download it with a
+    /// token. Null until there is a result, and after the retention period of the rows (default 90 days).
+    fn report_url(&self) -> Option<String> {
         let told =
             !matches!(self.0.state, model::OnboardingState::Receiving | model::OnboardingState::Validating);
         let is_kept = self.0.discarded_at.is_none();
@@ -181,76 +179,77 @@ impl OnboardingBatch {
             .then(|| format!("/onboarding/{}/report.csv", NodeId::Batch(self.0.id).encode().as_str()))
     }
 
-    /// What stopped it as a whole; or, as warnings, what of its file is no person's and was left out.
-    async fn problems(&self) -> Vec<UserError> {
+    /// Problems that stopped the batch as a whole. As warnings: parts of the file that are not about a person and were
+    /// left out.
+    fn problems(&self) -> Vec<UserError> {
         user_errors(self.0.problems.clone().map(|problems| problems.0).unwrap_or_default())
     }
 
-    /// The client that sent it.
-    async fn submitted_by(&self) -> &str {
+    /// Name of the client that submitted it.
+    fn submitted_by(&self) -> &str {
         &self.0.submitted_by
     }
 
-    /// The client that approved the plan.
-    async fn approved_by(&self) -> Option<&str> {
+    /// Name of the client that approved the plan.
+    fn approved_by(&self) -> Option<&str> {
         self.0.approved_by.as_deref()
     }
 
-    /// The client that stopped it; null where it waited too long for its file or its approval.
-    async fn cancelled_by(&self) -> Option<&str> {
+    /// Name of the client that cancelled it. Null if it expired while waiting for its file or approval.
+    fn cancelled_by(&self) -> Option<&str> {
         self.0.cancelled_by.as_deref()
     }
 
-    /// Why it was stopped.
-    async fn cancel_reason(&self) -> Option<&str> {
+    /// Reason of the cancellation.
+    fn cancel_reason(&self) -> Option<&str> {
         self.0.cancel_reason.as_deref()
     }
 
-    /// When it was sent.
-    async fn submitted_at(&self) -> DateTime {
+    /// Time of submission.
+    fn submitted_at(&self) -> DateTime {
         self.0.submitted_at.into()
     }
 
-    /// When the last row was decided, or it was stopped.
-    async fn finished_at(&self) -> Option<DateTime> {
+    /// Time when the last row got its outcome, or when the batch was cancelled.
+    fn finished_at(&self) -> Option<DateTime> {
         self.0.finished_at.map(DateTime)
     }
 }
 
-/// How far a batch is.
+/// State of an onboarding batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::OnboardingState")]
 pub enum OnboardingState {
-    /// Waiting for its file.
+    /// Waiting for the file.
     Receiving,
-    /// Its rows are being judged.
+    /// The rows are being checked.
     Validating,
-    /// Somebody has to agree to the plan.
+    /// The plan is waiting for approval.
     AwaitingApproval,
-    /// Its rows are being enrolled.
+    /// The rows are being enrolled.
     Applying,
     /// Every row has its outcome.
     Completed,
-    /// Stopped by somebody; what was done stays done, and what is pending was not enrolled.
+    /// Cancelled. Rows enrolled before stay enrolled; pending rows were not enrolled.
     Cancelled,
-    /// It could not go on, and its problems say why; what is pending was not enrolled.
+    /// Failed; see `problems`. Pending rows were not enrolled.
     Failed,
 }
 
-/// What became of the rows. `received = pending + enrolled + alreadyEnrolled + rejected`, at every moment.
+/// Number of rows by outcome. At any time `received = pending + enrolled + alreadyEnrolled + rejected`.
 #[derive(SimpleObject)]
 pub struct OnboardingCounts {
-    /// Rows sent.
+    /// Number of rows received.
     received: i32,
-    /// Not enrolled yet; of a batch that was stopped or failed, never.
+    /// Not enrolled yet. In a cancelled or failed batch: not enrolled.
     pending: i32,
     /// Enrolled by this batch.
     enrolled: i32,
-    /// Enrolled with this employer before.
+    /// Already enrolled with this employer.
     already_enrolled: i32,
-    /// Refused.
+    /// Rejected.
     rejected: i32,
-    /// Among the enrolled, now or before: with a warning that somebody has to look at.
+    /// Rows among `enrolled` and `alreadyEnrolled` with a warning to review.
     flagged: i32,
 }
 
@@ -261,7 +260,7 @@ impl From<model::Counts> for OnboardingCounts {
     }
 }
 
-/// What became of one row.
+/// A row of an onboarding batch, with its outcome.
 #[derive(Clone, Debug)]
 pub struct OnboardingRow {
     row: store::OnboardingRowRecord,
@@ -270,82 +269,76 @@ pub struct OnboardingRow {
 
 connection!(OnboardingRowConnection, OnboardingRowEdge, OnboardingRow, "rows", "row");
 
-impl OnboardingRow {
-    fn new(row: store::OnboardingRowRecord, participant: Option<Participant>) -> Self {
-        Self { row, participant }
-    }
-}
-
-/// What became of one row.
+/// A row of an onboarding batch, with its outcome.
 #[Object]
 impl OnboardingRow {
-    /// From 1, the header not counted.
-    async fn number(&self) -> i32 {
+    /// Number of the row, from 1, without the header.
+    fn number(&self) -> i32 {
         self.row.number
     }
 
-    /// Line of the file; null where the rows came in the request.
-    async fn line(&self) -> Option<i32> {
+    /// Line in the file. Null if the rows were part of the request.
+    fn line(&self) -> Option<i32> {
         self.row.line
     }
 
-    /// What became of it.
-    async fn outcome(&self) -> RowOutcome {
+    /// Outcome of the row.
+    fn outcome(&self) -> RowOutcome {
         self.row.outcome.into()
     }
 
-    /// Whom it enrolled, or who was enrolled before.
-    async fn participant(&self) -> Option<&Participant> {
+    /// Person who was enrolled by this row or before.
+    fn participant(&self) -> Option<&Participant> {
         self.participant.as_ref()
     }
 
-    /// All that is wrong with it.
-    async fn problems(&self) -> Vec<UserError> {
+    /// All problems with the row.
+    fn problems(&self) -> Vec<UserError> {
         user_errors(self.row.problems.clone().map(|problems| problems.0).unwrap_or_default())
     }
 }
 
-/// What can become of a row.
+/// Outcome of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::RowOutcome")]
 pub enum RowOutcome {
-    /// Not enrolled yet; of a batch that was stopped or failed, never.
+    /// Not enrolled yet. In a cancelled or failed batch: not enrolled.
     Pending,
     /// Enrolled by this batch.
     Enrolled,
-    /// The person has this enrollment already: nothing was changed. Where it has ended since, the row is flagged, and its
-    /// problems say so.
+    /// The person already has this enrollment; nothing was changed. If it has ended since, the row is flagged and has a
+    /// problem that says so.
     AlreadyEnrolled,
-    /// Refused; its problems say why.
+    /// Rejected; see the row's problems.
     Rejected,
 }
 
-/// What became of the rows of a work unit.
+/// Number of rows of a work unit by outcome.
 #[derive(SimpleObject)]
 pub struct WorkUnitCounts {
-    /// The work unit (SKPD, OPD); empty where the rows name none.
+    /// Work unit (SKPD, OPD). Empty for rows without one.
     work_unit: String,
-    /// Its rows.
+    /// Number of its rows by outcome.
     counts: OnboardingCounts,
 }
 
-/// How many rows have a problem.
+/// Number of rows with a problem.
 #[derive(SimpleObject)]
 pub struct ProblemCount {
-    /// The problem.
+    /// Code of the problem.
     code: UserErrorCode,
-    /// Rows that have it.
+    /// Number of rows with it.
     rows: i32,
 }
 
-/// All given conditions must hold.
+/// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct OnboardingRowFilter {
     /// With one of these outcomes.
     outcome: Option<Vec<RowOutcome>>,
     /// With one of these problems.
     code: Option<Vec<UserErrorCode>>,
-    /// With, or without, a warning that somebody has to look at.
+    /// True: with a warning to review. False: without one.
     flagged: Option<bool>,
 }
 
@@ -355,26 +348,26 @@ impl OnboardingRowFilter {
     }
 }
 
-/// All given conditions must hold.
+/// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct OnboardingBatchFilter {
     /// In one of these states.
     state: Option<Vec<OnboardingState>>,
-    /// Of this employer.
+    /// Of the employer with this id.
     employer_id: Option<ID>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct OnboardingQuery;
 
 #[Object]
 impl OnboardingQuery {
-    /// One onboarding batch by id. Null where there is none that you may see.
+    /// Returns an onboarding batch by id, or null if there is none in your scope.
     async fn onboarding_batch(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id.")] id: ID,
+        #[graphql(desc = "Id of the batch.")] id: ID,
     ) -> Option<Result<OnboardingBatch, FieldError>> {
         match batch_id(&id) {
             Ok(id) => OnboardingBatch::load(ctx, id).await.map_err(FieldError::from).transpose(),
@@ -382,15 +375,17 @@ impl OnboardingQuery {
         }
     }
 
-    /// Onboarding batches, newest first.
+    /// Lists onboarding batches, newest first.
     async fn onboarding_batches(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<OnboardingBatchFilter>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<
+            OnboardingBatchFilter,
+        >,
     ) -> Result<OnboardingBatchConnection, FieldError> {
         let caller = caller(ctx);
         caller.demand(Operation::ReadOnboarding)?;
@@ -440,7 +435,7 @@ pub(super) const NOUN: Noun = Noun {
         (Operation::CancelOnboarding, &["Mutation.cancelOnboarding", "CancelOnboardingPayload"]),
     ],
     rules: Rules {
-        lists: &[("WorkUnitCounts", MAXIMUM_WORK_UNITS), ("ProblemCount", ProblemCode::ALL.len())],
+        lists: &[("WorkUnitCounts", MAXIMUM_WORK_UNITS), ("ProblemCount", ProblemCode::VARIANTS.len())],
         bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants"],
         ..Rules::NONE
     },

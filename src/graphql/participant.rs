@@ -1,131 +1,136 @@
-//! People.
+//! Participants.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result};
 use graphql_front::catalogue::Rules;
 
+use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
 use super::association::Association;
+use super::caller::Caller;
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, shown};
-use super::context::{Caller, caller, request};
+use super::context::{caller, request};
 use super::employer::Employer;
 use super::enrollment::{Enrollment, EnrollmentConnection, EnrollmentFilter, Segment};
 use super::error::FieldError;
 use super::event::{ParticipantEvent, ParticipantEventConnection};
-use super::loaders::{Nested, TotalOf, load};
+use super::loaders::{Nested, TotalOf, load, load_page, missing};
 use super::node_id::{NodeId, association_id, employer_id, participant_id};
 use super::noun::Noun;
-use super::prefetch::{self, Handed};
+use super::prefetch::{Prefetched, Relation};
 use super::province::Province;
-use super::scalar::{Date, DateTime, int};
+use super::scalar::{Date, DateTime};
 use crate::store::StoreError;
-use crate::store::count::StatusCounts;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
-use domain::actor::{Actor, Operation};
+use domain::actor::Operation;
 use domain::identity::NationalId;
-use domain::page::{Direction, Order};
+use domain::page::{Direction, Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
 
 mod correct;
 
 pub use correct::ParticipantMutation;
 
-/// A person whom the agency covers, or has covered.
+/// A person whom the agency covers or has covered.
 #[derive(Clone, Debug)]
 pub struct Participant {
     row: ParticipantRow,
-    employer: Handed<Employer>,
-    association: Handed<Association>,
+    employer: Prefetched<Employer>,
+    association: Prefetched<Association>,
 }
 
 connection!(ParticipantConnection, ParticipantEdge, Participant, "participants", "participant");
 
 impl Participant {
-    /// A person by itself.
+    /// Returns a person without prefetched relations.
     pub fn new(row: ParticipantRow) -> Self {
-        Self::handed(row, Handed::No, Handed::No)
+        Self::with(row, Prefetched::No, Prefetched::No)
     }
 
-    /// A person with what its list found for it.
-    pub fn handed(row: ParticipantRow, employer: Handed<Employer>, association: Handed<Association>) -> Self {
+    /// Returns a person with prefetched relations.
+    fn with(
+        row: ParticipantRow,
+        employer: Prefetched<Employer>,
+        association: Prefetched<Association>,
+    ) -> Self {
         Self { row, employer, association }
     }
 
-    /// The person of an id, if the actor may see it.
+    /// Loads the person with an internal id, if it is in the caller's scope.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database is unavailable.
     pub async fn load(ctx: &Context<'_>, id: i64) -> Result<Option<Self>, StoreError> {
         Ok(load(&request(ctx).loaders.participants, id).await?.map(Self::new))
     }
 }
 
-/// A person whom the agency covers, or has covered (peserta).
+/// A participant (peserta): a person whom the agency covers or has covered.
 #[Object]
 impl Participant {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::Participant(self.row.id).encode()
     }
 
-    /// Number on the participant's card (KPJ): 11 digits, the last of which checks the others.
-    async fn card_number(&self) -> String {
+    /// Card number (KPJ), 11 digits with a check digit at the end.
+    fn card_number(&self) -> String {
         CardNumber::from_key(self.row.id).to_string()
     }
 
-    /// Identity number (NIK). Masked but for its last two digits, unless the viewer may read it and says why (`X-Purpose`).
-    /// Null for foreigners who have none.
-    async fn national_id(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
+    /// Identity number (NIK). Masked except for its last two digits, unless you may read personal data and state a
+    /// purpose (`X-Purpose`). Null for foreigners without one.
+    fn national_id(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
         let sealed = self.row.national_id.as_deref()?;
         let number = caller(ctx).database.keys.open(NumberKind::NationalId, sealed);
-        Some(number.map(|number| caller(ctx).told(number)).map_err(FieldError::from))
+        Some(number.map(|number| caller(ctx).visible_number(number)).map_err(FieldError::from))
     }
 
-    /// Name with its titles, as written on the form.
-    async fn full_name(&self) -> &str {
+    /// Full name with titles, as submitted.
+    fn full_name(&self) -> &str {
         &self.row.full_name
     }
 
-    /// Date of birth. Null where the viewer sees the birth year alone: wherever the identity number is masked, too.
-    async fn birth_date(&self, ctx: &Context<'_>) -> Option<Date> {
+    /// Date of birth. Null if the identity number is masked; see `birthYear`.
+    fn birth_date(&self, ctx: &Context<'_>) -> Option<Date> {
         caller(ctx).reads_personal_data().then(|| self.row.birth_date.into())
     }
 
     /// Year of birth.
-    async fn birth_year(&self) -> i32 {
+    fn birth_year(&self) -> i32 {
         chrono::Datelike::year(&self.row.birth_date)
     }
 
     /// Sex, as on the identity card.
-    async fn sex(&self) -> Sex {
+    fn sex(&self) -> Sex {
         self.row.sex.into()
     }
 
-    /// The best of the person's enrollments: active if one of them is.
-    async fn status(&self) -> ParticipantStatus {
+    /// Best status among the person's enrollments: ACTIVE if one of them is active.
+    fn status(&self) -> ParticipantStatus {
         self.row.status.into()
     }
 
-    /// Where the person is registered as living. Never derived from the identity number.
-    async fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
+    /// Province of registered residence. It is never derived from the identity number.
+    fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
         Province::find(caller(ctx), self.row.province_id)
     }
 
-    /// What the person is covered for and through whom, newest first.
+    /// Enrollments of the person, newest first.
     async fn enrollments(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<EnrollmentFilter>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<EnrollmentFilter>,
     ) -> Result<EnrollmentConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.newest_first()?;
         let filter = filter_by.unwrap_or_default().read()?;
         let total = Total::Nested(TotalOf::Enrollments(self.row.id, filter.clone()));
-        let key = Nested { parent: self.row.id, filter, page: page.clone() };
-        let slice = load(&request(ctx).loaders.enrollment_pages, key).await?.ok_or_else(missing)?;
+        let loader = &request(ctx).loaders.enrollment_pages;
+        let slice = load_page(loader, self.row.id, filter, &page).await?;
         let slice = slice.map(|row| (row.position(), Enrollment::of(row, self.clone())));
         Ok(EnrollmentConnection::new(slice, &page, total))
     }
@@ -133,8 +138,8 @@ impl Participant {
     /// Employer of the newest open enrollment, if it has one.
     async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
         match &self.employer {
-            Handed::Yes(employer) => employer.clone().map(Ok),
-            Handed::No => {
+            Prefetched::Yes(employer) => employer.clone().map(Ok),
+            Prefetched::No => {
                 Employer::load(ctx, self.row.employer_id?).await.map_err(FieldError::from).transpose()
             }
         }
@@ -143,60 +148,54 @@ impl Participant {
     /// Association of the newest open enrollment, if it has one.
     async fn association(&self, ctx: &Context<'_>) -> Option<Result<Association, FieldError>> {
         match &self.association {
-            Handed::Yes(association) => association.clone().map(Ok),
-            Handed::No => {
+            Prefetched::Yes(association) => association.clone().map(Ok),
+            Prefetched::No => {
                 Association::load(ctx, self.row.association_id?).await.map_err(FieldError::from).transpose()
             }
         }
     }
 
-    /// Where the person was first enrolled. Never changes.
-    async fn channel(&self, ctx: &Context<'_>) -> Result<Channel, FieldError> {
+    /// Channel of the person's first enrollment. It never changes.
+    fn channel(&self, ctx: &Context<'_>) -> Result<Channel, FieldError> {
         Channel::find(caller(ctx), self.row.channel_id)
     }
 
-    /// What happened to this person in the registry, newest first.
+    /// Events in the history of the person, newest first.
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
     ) -> Result<ParticipantEventConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.newest_first()?;
-        let key = Nested { parent: self.row.id, filter: (), page: page.clone() };
-        let slice = load(&request(ctx).loaders.event_pages, key).await?.ok_or_else(missing)?;
+        let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, (), &page).await?;
         let slice = slice.map(|row| (row.position(), ParticipantEvent::new(row)));
         Ok(ParticipantEventConnection::new(slice, &page, Total::Nested(TotalOf::Events(self.row.id))))
     }
 
-    /// When the person was first enrolled.
-    async fn registered_at(&self) -> DateTime {
+    /// Time of the first enrollment.
+    fn registered_at(&self) -> DateTime {
         self.row.registered_at.into()
     }
-}
-
-/// A loader answers every key; this is what it would be if one did not.
-pub fn missing() -> FieldError {
-    FieldError::Store(StoreError::Fault("a list has no page".into()))
 }
 
 /// Sex, as on the identity card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::Sex")]
 pub enum Sex {
-    /// Perempuan.
+    /// Female (perempuan).
     Female,
-    /// Laki-laki.
+    /// Male (laki-laki).
     Male,
 }
 
-/// Where a person stands.
+/// Status of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::ParticipantStatus")]
 pub enum ParticipantStatus {
-    /// Enrolled; no contribution was paid yet.
+    /// Enrolled; no contribution paid yet.
     Registered,
     /// Contributions are paid.
     Active,
@@ -204,68 +203,37 @@ pub enum ParticipantStatus {
     Inactive,
     /// All enrollments have ended.
     Ended,
-    /// Died.
+    /// Deceased.
     Deceased,
 }
 
-/// How many people stand where. Roles that see figures and no people are told multiples of five, rounded down, each figure
-/// for itself: 0 is up to four people. Whoever is enrolled ahead of the first day counts from the day on which that was
-/// recorded.
-#[derive(SimpleObject)]
-pub struct ParticipantCounts {
-    /// All, each person once.
-    pub(super) total: i32,
-    /// Enrolled, nothing paid yet.
-    registered: i32,
-    /// Paying.
-    pub(super) active: i32,
-    /// In arrears.
-    inactive: i32,
-    /// All enrollments ended, or deceased.
-    ended: i32,
-}
-
-impl ParticipantCounts {
-    /// The counts as an actor is told them.
-    pub fn told(actor: &Actor, counts: StatusCounts) -> Self {
-        let told = |people| int(actor.role.told_figure(people));
-        Self {
-            total: told(counts.total),
-            registered: told(counts.registered),
-            active: told(counts.active),
-            inactive: told(counts.inactive),
-            ended: told(counts.ended),
-        }
-    }
-}
-
-/// How a participant is named.
+/// A key of a participant. Exactly one field must be set.
 #[derive(OneofObject)]
 pub enum ParticipantKey {
-    /// Its id.
+    /// Id of the participant.
     Id(ID),
-    /// Its identity number (NIK), in full; spaces and dots do not matter.
+    /// Full identity number (NIK). Spaces and dots are ignored.
     NationalId(String),
-    /// The number on its card.
+    /// Card number (KPJ).
     CardNumber(String),
 }
 
-/// All given conditions must hold.
+/// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct ParticipantFilter {
-    /// Living in this province.
+    /// Living in the province with this code.
     province_code: Option<String>,
     /// With an enrollment, open or ended, at this employer.
     employer_id: Option<ID>,
     /// With an enrollment, open or ended, through this association.
     association_id: Option<ID>,
-    /// First brought in by this channel or one below it.
+    /// First enrolled through the channel with this code or a channel below it.
     channel_code: Option<String>,
     /// With an enrollment in one of these segments.
     segment: Option<Vec<Segment>>,
     /// With one of these statuses.
     status: Option<Vec<ParticipantStatus>>,
-    /// Whole words or their beginnings, in any order: `siti rah`.
+    /// Name contains all these words or beginnings of words, in any order, such as `siti rah`.
     name: Option<String>,
     /// First enrolled on this day or later (Western Indonesia Time).
     enrolled_from: Option<Date>,
@@ -274,7 +242,7 @@ pub struct ParticipantFilter {
 }
 
 impl ParticipantFilter {
-    /// What it means.
+    /// Returns the store's filter.
     ///
     /// # Errors
     /// `UNKNOWN_CODE`, `BAD_ID` or `BAD_FILTER`.
@@ -305,102 +273,38 @@ impl ParticipantFilter {
     }
 }
 
-/// The province that a filter names.
-///
-/// # Errors
-/// `UNKNOWN_CODE`.
-pub fn province_of(caller: &Caller, code: Option<String>) -> Result<Option<i16>, FieldError> {
-    let find = |code: String| caller.reference.province_by_code(&code).map(|p| p.id);
-    code.map(|code| find(code).ok_or(FieldError::UnknownCode("province"))).transpose()
-}
-
-/// The words that a filter searches for.
-///
-/// # Errors
-/// `BAD_FILTER`.
-pub fn words_of(name: Option<String>, words: fn(&str) -> Vec<String>) -> Result<Vec<String>, FieldError> {
-    let Some(name) = name else { return Ok(Vec::new()) };
-    let words = words(&name);
-    if words.is_empty() || words.len() > 8 {
-        return Err(FieldError::Filter("Search a name by one to eight words or their beginnings."));
-    }
-    Ok(words)
-}
-
-/// The values of a filter that keeps what has one of them, each once.
-///
-/// # Errors
-/// `BAD_FILTER` where the list is empty: nothing could be kept.
-pub fn all_of<A, B: From<A> + PartialEq>(values: Option<Vec<A>>) -> Result<Vec<B>, FieldError> {
-    let Some(values) = values else {
-        return Ok(Vec::new());
-    };
-    if values.is_empty() {
-        return Err(FieldError::Filter("An empty list keeps nothing; leave the condition out to keep all."));
-    }
-    let mut each_once: Vec<B> = Vec::new();
-    for value in values.into_iter().map(B::from) {
-        if !each_once.contains(&value) {
-            each_once.push(value);
-        }
-    }
-    Ok(each_once)
-}
-
-/// By what participants are ordered.
+/// Order of a list of participants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, InputObject)]
 pub struct ParticipantOrder {
-    /// The field.
+    /// Field to order by.
     field: ParticipantOrderField,
-    /// Which way.
+    /// Direction of the order.
     #[graphql(default)]
     direction: OrderDirection,
 }
 
-/// What participants can be ordered by.
+/// Fields by which participants can be ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum ParticipantOrderField {
-    /// When the person was first enrolled.
+    /// Time of the first enrollment.
     RegisteredAt,
-    /// The name without titles, letter by letter.
+    /// Name without titles, alphabetically.
     FullName,
 }
 
-/// Which way a list goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum)]
-pub enum OrderDirection {
-    /// Smallest, first or oldest first.
-    #[default]
-    Asc,
-    /// Largest, last or newest first.
-    Desc,
-}
-
-impl From<OrderDirection> for Direction {
-    fn from(direction: OrderDirection) -> Self {
-        match direction {
-            OrderDirection::Asc => Self::Ascending,
-            OrderDirection::Desc => Self::Descending,
+impl From<ParticipantOrderField> for Order {
+    fn from(field: ParticipantOrderField) -> Self {
+        match field {
+            ParticipantOrderField::RegisteredAt => Self::Id,
+            ParticipantOrderField::FullName => Self::Name,
         }
     }
 }
 
-impl ParticipantOrder {
-    fn read(order: Option<Self>) -> (Order, Direction) {
-        order.map_or_else(Default::default, |order| {
-            let field = match order.field {
-                ParticipantOrderField::RegisteredAt => Order::Id,
-                ParticipantOrderField::FullName => Order::Name,
-            };
-            (field, order.direction.into())
-        })
-    }
-}
-
-/// A list of people that belongs to something.
+/// Returns a page of the people of a province, employer or association.
 ///
 /// # Errors
-/// A bad argument, or the database is away.
+/// A malformed argument, or the database is unavailable.
 pub async fn people_of(
     ctx: &Context<'_>,
     of: PeopleOf,
@@ -414,43 +318,64 @@ pub async fn people_of(
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));
     let key = (of, Nested { parent, filter, page: page.clone() });
     let slice = load(&request(ctx).loaders.people_pages, key).await?.ok_or_else(missing)?;
-    Ok(ParticipantConnection::new(prefetch::people(ctx, slice, &page).await?, &page, total))
+    Ok(ParticipantConnection::new(with_relations(ctx, slice, &page).await?, &page, total))
 }
 
-/// Root fields.
+/// Gives the people of a page their employers and associations, where the query selects them.
+async fn with_relations(
+    ctx: &Context<'_>,
+    slice: Slice<ParticipantRow>,
+    page: &Page,
+) -> Result<Slice<(Position, Participant)>, FieldError> {
+    let (list, loaders) = (ctx.look_ahead(), &request(ctx).loaders);
+    let employers = slice.rows.iter().filter_map(|row| row.employer_id);
+    let associations = slice.rows.iter().filter_map(|row| row.association_id);
+    let (employers, associations) = tokio::try_join!(
+        Relation::load(&list, "employer", &loaders.employers, employers),
+        Relation::load(&list, "association", &loaders.associations, associations)
+    )?;
+    Ok(slice.map(|row| {
+        let position = row.position(page);
+        let employer = employers.of(row.employer_id, Employer::new);
+        let association = associations.of(row.association_id, Association::new);
+        (position, Participant::with(row, employer, association))
+    }))
+}
+
+/// Root fields of this module.
 #[derive(Default)]
 pub struct ParticipantQuery;
 
 #[Object]
 impl ParticipantQuery {
-    /// One participant by id, identity number or card number. Null where there is none that you may see.
+    /// Returns a participant by id, identity number or card number, or null if there is none in your scope.
     async fn participant(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How it is named.")] by: ParticipantKey,
+        #[graphql(desc = "Key of the participant.")] by: ParticipantKey,
     ) -> Option<Result<Participant, FieldError>> {
         find(ctx, by).await.transpose()
     }
 
-    /// Participants, in the order of first enrollment unless said.
+    /// Lists participants, by default in the order of their first enrollment.
     #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn participants(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<ParticipantFilter>,
-        #[graphql(desc = "In this order.")] order_by: Option<ParticipantOrder>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
+        #[graphql(desc = "Order of the items.")] order_by: Option<ParticipantOrder>,
     ) -> Result<ParticipantConnection, FieldError> {
         let caller = caller(ctx);
         caller.demand(Operation::ReadPeople)?;
-        let (order, direction) = ParticipantOrder::read(order_by);
+        let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
         let page = shown(ctx, PageArguments { first, after, last, before }.page(order, direction)?);
         let filter = filter_by.unwrap_or_default().read(caller)?;
         let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
-        let slice = prefetch::people(ctx, slice, &page).await?;
+        let slice = with_relations(ctx, slice, &page).await?;
         Ok(ParticipantConnection::new(slice, &page, Total::People(filter)))
     }
 }
@@ -460,7 +385,8 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
     caller.demand(Operation::ReadPeople)?;
     let wrong = || {
         FieldError::Identifier(
-            "This is not a card number: 11 digits, the last of which checks the others.".into(),
+            "This is not a card number: a card number has 11 digits, the last of which is a check digit."
+                .into(),
         )
     };
     match by {

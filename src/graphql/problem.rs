@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use async_graphql::{Context, Enum, Object};
 use graphql_front::catalogue::Rules;
 
-use super::context::speaks_indonesian;
+use super::context::language;
 use super::noun::Noun;
 use domain::access::Operation;
+use domain::language::Language;
 use domain::problem as model;
 
-/// Something in the input that the caller can correct.
+/// A problem with the input that the caller can correct.
 pub struct UserError(model::Problem);
 
 impl From<model::Problem> for UserError {
@@ -19,105 +20,108 @@ impl From<model::Problem> for UserError {
     }
 }
 
-/// All problems of a mutation.
+/// Returns the problems of a mutation.
 pub fn user_errors(problems: Vec<model::Problem>) -> Vec<UserError> {
     problems.into_iter().map(UserError).collect()
 }
 
-/// Something in the input that the caller can correct.
+/// A problem with the input that the caller can correct.
 #[Object]
 impl UserError {
-    /// What kind of fault it is: match on this.
-    async fn code(&self) -> UserErrorCode {
+    /// Kind of problem. Programs should match on this.
+    fn code(&self) -> UserErrorCode {
         self.0.code.into()
     }
 
-    /// An error refuses the input; a warning only marks it.
-    async fn severity(&self) -> Severity {
+    /// An error rejects the input; a warning only flags it.
+    fn severity(&self) -> Severity {
         self.0.severity.into()
     }
 
-    /// For people, in English or Indonesian by the header `Accept-Language`; may change. Match on `code`.
-    async fn message(&self, ctx: &Context<'_>) -> &str {
-        if speaks_indonesian(ctx) { self.0.code.in_indonesian().0 } else { &self.0.message }
+    /// Message for people, in English or Indonesian according to the header `Accept-Language`. It may change; match on
+    /// `code`.
+    fn message(&self, ctx: &Context<'_>) -> &str {
+        match language(ctx) {
+            Language::English => &self.0.message,
+            Language::Indonesian => self.0.code.in_indonesian().0,
+        }
     }
 
-    /// Path in `input`, for example `["rows", "17", "birthDate"]`; places in a list count from 0.
-    async fn path(&self) -> &[String] {
+    /// Path within `input`, for example `["rows", "17", "birthDate"]`. List positions start at 0.
+    fn path(&self) -> &[String] {
         &self.0.path
     }
 
-    /// What to do about it, in the language of `message`. In Indonesian the particulars follow in English.
-    async fn hint(&self, ctx: &Context<'_>) -> Option<Cow<'_, str>> {
-        if speaks_indonesian(ctx) {
-            Some(Cow::Owned(self.0.in_indonesian().hint))
-        } else {
-            self.0.hint.as_deref().map(Cow::Borrowed)
+    /// What to do about it, in the language of `message`. In Indonesian, details follow in English.
+    fn hint(&self, ctx: &Context<'_>) -> Option<Cow<'_, str>> {
+        match language(ctx) {
+            Language::English => self.0.hint.as_deref().map(Cow::Borrowed),
+            Language::Indonesian => Some(Cow::Owned(self.0.in_indonesian().hint)),
         }
     }
 }
 
-/// Whether a problem refuses the input.
+/// Severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::Severity")]
 pub enum Severity {
-    /// The input is refused; nothing was changed.
+    /// The input is rejected; nothing was changed.
     Error,
-    /// The input is taken, and marked for somebody to look at.
+    /// The input is accepted and flagged for review.
     Warning,
 }
 
-/// What can be wrong with an input.
+/// Code of a problem with the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::ProblemCode")]
 pub enum UserErrorCode {
-    /// Something that must be there is empty or missing.
+    /// A required value is empty or missing.
     Required,
-    /// It cannot be read, or holds characters that cannot be seen.
+    /// The value cannot be parsed, or contains invisible characters.
     InvalidFormat,
-    /// It is too small, too large, too early, too late or too long.
+    /// The value is too small, too large, too early, too late or too long.
     OutOfRange,
     /// Nothing has this code or id.
     NotFound,
-    /// It contradicts something that the registry holds, or another part of the input.
+    /// The value contradicts the registry's data or another part of the input.
     Conflict,
-    /// It exists, but is not yours to use.
+    /// It exists, but is outside your scope. The hint says what your scope is.
     OutOfScope,
-    /// The key was used with another input. Nothing was changed.
+    /// The idempotency key was used with another input. Nothing was changed.
     IdempotencyKeyReused,
-    /// Not an identity number (NIK).
+    /// Not a valid identity number (NIK).
     NationalIdMalformed,
-    /// The identity number begins with a place that no edition of the code book has.
+    /// The identity number begins with an unknown region code.
     NationalIdUnknownRegion,
-    /// Identity number and birth date disagree. A warning: numbers are never reissued.
+    /// Identity number and birth date disagree. A warning, because numbers are never reissued.
     NationalIdBirthMismatch,
-    /// Identity number and sex disagree. A warning: numbers are never reissued.
+    /// Identity number and sex disagree. A warning, because numbers are never reissued.
     NationalIdSexMismatch,
-    /// Not a service number (NIP).
+    /// Not a valid service number (NIP).
     ServiceNumberMalformed,
-    /// The service number disagrees with birth date, sex or identity number. A warning.
+    /// Service number and birth date, sex or identity number disagree. A warning.
     ServiceNumberMismatch,
-    /// A service number of nine digits, as they were before 2007.
+    /// A service number with nine digits, as issued before 2007.
     ServiceNumberOldFormat,
-    /// Not a tax number (NPWP).
+    /// Not a valid tax number (NPWP).
     TaxNumberMalformed,
-    /// Not a business number (NIB).
+    /// Not a valid business number (NIB).
     BusinessNumberMalformed,
-    /// A spreadsheet has rounded the number or written it as 1.67E+15.
+    /// A spreadsheet rounded the number or wrote it as 1.67E+15.
     IdentifierDamagedBySpreadsheet,
-    /// Another row of the same request has the same number, or a former or present one of the same person.
+    /// Another row of the request has the same number, or another number of the same person.
     DuplicateInRequest,
-    /// The person has this enrollment already, or had it and has left: nobody is enrolled twice for the same days.
+    /// The person already has this enrollment, or had it and left. Nobody is enrolled twice for the same days.
     AlreadyEnrolled,
-    /// The registry holds this number under other particulars.
+    /// The registry has this number with other personal details.
     IdentityMismatch,
-    /// The programme does not exist on that day.
+    /// The programme is not in force on that day.
     ProgrammeNotInForce,
-    /// A rule forbids it for this kind of person; the hint cites the rule.
+    /// A rule excludes it; the hint cites the rule.
     NotEligible,
-    /// Nobody can be enrolled at this channel now.
+    /// The channel does not accept enrollments on that day.
     ChannelClosed,
-    /// A file has not the columns that it needs.
+    /// The file lacks required columns.
     MissingColumns,
 }
 

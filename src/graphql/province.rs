@@ -1,4 +1,4 @@
-//! Provinces: from memory, with their people, employers, associations and channels.
+//! Provinces, answered from memory, with their people, employers, associations and channels.
 
 use std::sync::Arc;
 
@@ -7,55 +7,57 @@ use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
 
 use super::agreement::{Agreement, AgreementStatus};
+use super::argument::all_of;
 use super::association::{Association, AssociationConnection, AssociationFilter};
+use super::caller::Caller;
 use super::channel::{ChannelConnection, ChannelFilter, channels_page};
 use super::connection::{PageArguments, Total};
-use super::context::{Caller, caller, request};
-use super::employer::{Employer, EmployerConnection, EmployerFilter, counts};
+use super::context::{caller, request};
+use super::count::{ParticipantCounts, counts};
+use super::employer::{Employer, EmployerConnection, EmployerFilter};
 use super::error::FieldError;
-use super::loaders::{Nested, TotalOf, load};
+use super::loaders::{TotalOf, load_page};
 use super::node_id::NodeId;
 use super::noun::Noun;
-use super::participant::{
-    ParticipantConnection, ParticipantCounts, ParticipantFilter, all_of, missing, people_of,
-};
+use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
 use super::scalar::Date;
 use crate::store::StoreError;
 use crate::store::count::CountsBy;
 use crate::store::participant::PeopleOf;
 use domain::access::Operation;
 use domain::agreement as domain_agreement;
+use domain::channel as domain_channel;
 use domain::page::{Direction, Order};
 use domain::province as model;
 
-/// A province on a day.
+/// A province as of a day.
 #[derive(Clone, Debug)]
 pub struct Province {
     province: Arc<model::Province>,
-    /// The day whose name and capital are shown.
+    /// The day for which name and capital are reported.
     day: NaiveDate,
 }
 
 impl Province {
-    /// The province of an internal id, as it is today.
+    /// Returns the province with an internal id, as of today.
     ///
     /// # Errors
-    /// A row names a province that the reference data do not have: ours.
+    /// A row refers to a province that is missing in the reference data (a fault of the registry).
     pub fn find(caller: &Caller, id: i16) -> Result<Self, FieldError> {
         Self::find_on(caller, id, caller.today())
     }
 
-    /// The province of an internal id, as it was on a day.
+    /// Returns the province with an internal id, as of a day.
     ///
     /// # Errors
-    /// A row names a province that the reference data do not have: ours.
+    /// A row refers to a province that is missing in the reference data (a fault of the registry).
     pub fn find_on(caller: &Caller, id: i16, day: NaiveDate) -> Result<Self, FieldError> {
         let province = caller.reference.province(id).cloned();
         let province = province.ok_or_else(|| StoreError::Fault("a row names an unknown province".into()))?;
         Ok(Self { province, day })
     }
 
-    /// A province as it was on a day.
+    /// Returns a province as of a day.
     pub fn on(province: &Arc<model::Province>, day: NaiveDate) -> Self {
         Self { province: Arc::clone(province), day }
     }
@@ -65,178 +67,179 @@ impl Province {
     }
 }
 
-/// A province, as the Ministry of Home Affairs numbers it.
+/// A province.
 #[Object]
 impl Province {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::Province(self.province.id).encode()
     }
 
-    /// Two digits, as the Ministry of Home Affairs numbers them.
-    async fn code(&self) -> &str {
+    /// Code of the Ministry of Home Affairs, two digits.
+    fn code(&self) -> &str {
         &self.province.code
     }
 
-    /// ISO 3166-2 code, `ID-SS`.
-    async fn iso_code(&self) -> &str {
+    /// ISO 3166-2 code, such as `ID-SS`.
+    fn iso_code(&self) -> &str {
         &self.province.iso_code
     }
 
     /// Name in Indonesian.
-    async fn name(&self) -> &str {
+    fn name(&self) -> &str {
         &self.edition().name
     }
 
     /// Name in English.
-    async fn name_en(&self) -> &str {
+    fn name_en(&self) -> &str {
         &self.edition().name_en
     }
 
     /// Seat of the provincial government.
-    async fn capital(&self) -> &str {
+    fn capital(&self) -> &str {
         &self.edition().capital
     }
 
-    /// First day of its existence; null where that is before anything the registry has to know.
-    async fn valid_from(&self) -> Option<Date> {
+    /// First day on which it existed. Null if that is before the registry's time.
+    fn valid_from(&self) -> Option<Date> {
         self.province.valid_from.map(Date)
     }
 
-    /// Last day of its existence; null: exists today.
-    async fn valid_until(&self) -> Option<Date> {
+    /// Last day on which it existed. Null if it exists today.
+    fn valid_until(&self) -> Option<Date> {
         self.province.valid_until.map(Date)
     }
 
-    /// The province that this one was carved out of, where that is known.
-    async fn predecessor(&self, ctx: &Context<'_>) -> Option<Result<Province, FieldError>> {
+    /// Province from which it was split off, if known.
+    fn predecessor(&self, ctx: &Context<'_>) -> Option<Result<Province, FieldError>> {
         Some(Self::find_on(caller(ctx), self.province.predecessor?, self.day))
     }
 
-    /// The provinces that were carved out of this one, by code, also those that are still to come on the day that is
-    /// asked for: see `validFrom`. An identity number keeps the code of the place of first registration.
-    async fn successors(&self, ctx: &Context<'_>) -> Vec<Province> {
+    /// Provinces that were split off from it, by code, including those that did not exist yet on the queried day (see
+    /// `validFrom`). Identity numbers keep the code of the place of first registration.
+    fn successors(&self, ctx: &Context<'_>) -> Vec<Province> {
         let successors = caller(ctx).reference.successors(self.province.id);
         successors.map(|province| Self::on(province, self.day)).collect()
     }
 
-    /// The agreement in force or nearest to it; null where none is recorded, which is not the same as none signed.
-    async fn agreement(&self, ctx: &Context<'_>) -> Option<Agreement> {
+    /// The agreement in force, or the one closest to it. Null if none is recorded, which does not mean that none was
+    /// signed.
+    fn agreement(&self, ctx: &Context<'_>) -> Option<Agreement> {
         let agreement = caller(ctx).reference.agreements.nearest(self.province.id, self.day)?;
         Some(Agreement::on(agreement, self.day))
     }
 
-    /// Every agreement with its government that is recorded, in the order of recording.
-    async fn agreements(&self, ctx: &Context<'_>) -> Vec<Agreement> {
+    /// All recorded agreements with its government, in the order of recording.
+    fn agreements(&self, ctx: &Context<'_>) -> Vec<Agreement> {
         let agreements = caller(ctx).reference.agreements.of_province(self.province.id).iter();
         agreements.map(|agreement| Agreement::on(agreement, self.day)).collect()
     }
 
-    /// How many people live here.
+    /// Number of residents by status.
     async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
         counts(ctx, CountsBy::Province, self.province.id.into()).await
     }
 
-    /// The people who live here, in the order of their first enrollment.
+    /// Participants who live here, in the order of their first enrollment.
     async fn participants(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<ParticipantFilter>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
     ) -> Result<ParticipantConnection, FieldError> {
         let id = self.province.id.into();
         people_of(ctx, PeopleOf::Province, id, PageArguments { first, after, last, before }, filter_by).await
     }
 
-    /// The employers here, in the order of registration.
+    /// Employers based here, in the order of registration.
     async fn employers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<EmployerFilter>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<EmployerFilter>,
     ) -> Result<EmployerConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.page(Order::Id, Direction::Ascending)?;
         let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
         let parent = self.province.id.into();
         let total = Total::Nested(TotalOf::Employers(parent, filter.clone()));
-        let key = Nested { parent, filter, page: page.clone() };
-        let slice = load(&request(ctx).loaders.employer_pages, key).await?.ok_or_else(missing)?;
+        let slice = load_page(&request(ctx).loaders.employer_pages, parent, filter, &page).await?;
         let slice = slice.map(|row| (row.position(&page), Employer::new(row)));
         Ok(EmployerConnection::new(slice, &page, total))
     }
 
-    /// The associations here, in the order of registration.
+    /// Associations based here, in the order of registration.
     async fn associations(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<AssociationFilter>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<AssociationFilter>,
     ) -> Result<AssociationConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.page(Order::Id, Direction::Ascending)?;
         let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
         let parent = self.province.id.into();
         let total = Total::Nested(TotalOf::Associations(parent, filter.clone()));
-        let key = Nested { parent, filter, page: page.clone() };
-        let slice = load(&request(ctx).loaders.association_pages, key).await?.ok_or_else(missing)?;
+        let slice = load_page(&request(ctx).loaders.association_pages, parent, filter, &page).await?;
         let slice = slice.map(|row| (row.position(&page), Association::new(row)));
         Ok(AssociationConnection::new(slice, &page, total))
     }
 
-    /// The channels that serve it, by code.
+    /// Channels that serve the province, by code.
     async fn channels(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 20 unless said, 100 at most.")] first: Option<i32>,
-        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many.")] last: Option<i32>,
-        #[graphql(desc = "Ahead of this cursor.")] before: Option<String>,
-        #[graphql(desc = "Only these.")] filter_by: Option<ChannelFilter>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ChannelFilter>,
     ) -> Result<ChannelConnection, FieldError> {
         let filter = filter_by.unwrap_or_default();
-        let here = |channel: &domain::channel::Channel| channel.provinces.contains(&self.province.id);
+        let here = |channel: &domain_channel::Channel| channel.provinces.contains(&self.province.id);
         channels_page(ctx, PageArguments { first, after, last, before }, filter, None, here).await
     }
 }
 
-/// All given conditions must hold.
+/// A filter. All given conditions must match.
 #[derive(Debug, Default, InputObject)]
 pub struct ProvinceFilter {
-    /// Whose agreement in force or nearest to it stands like this. Without a recorded agreement a province has no status.
+    /// With an agreement in one of these statuses (the one in force, or the closest to it). Provinces without a
+    /// recorded agreement never match.
     agreement_status: Option<Vec<AgreementStatus>>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct ProvinceQuery;
 
 #[Object]
 impl ProvinceQuery {
-    /// One province by code, whether it exists today or did once. Null where no edition of the code book has it.
-    async fn province(
+    /// Returns a current or former province by code, or null if no edition of the official code list has it.
+    fn province(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Two digits.")] code: String,
+        #[graphql(desc = "Code of the province, two digits.")] code: String,
     ) -> Option<Province> {
         let caller = caller(ctx);
         let province = caller.reference.province_by_code(&code)?;
         Some(Province::on(province, caller.today()))
     }
 
-    /// The provinces of a day, by code. Bounded by law, so a plain list: 34 on 2014-10-02, 38 today.
-    async fn provinces(
+    /// Lists the provinces of a day, by code. It is not paged, because their number is small and set by law: 34 on
+    /// 2014-10-02, 38 today.
+    fn provinces(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The day; today unless said.")] as_of: Option<Date>,
-        #[graphql(desc = "Only these.")] filter_by: Option<ProvinceFilter>,
+        #[graphql(desc = "Day for which provinces are listed (default: today).")] as_of: Option<Date>,
+        #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ProvinceFilter>,
     ) -> Result<Vec<Province>, FieldError> {
         let caller = caller(ctx);
         let day = as_of.map_or_else(|| caller.today(), |day| day.0);

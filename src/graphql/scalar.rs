@@ -1,24 +1,24 @@
-//! Scalars with the names and forms that the API promises.
+//! Custom scalars.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{Datelike as _, NaiveDate, SecondsFormat, Utc};
 
-/// A day, as `2014-10-02`.
+/// A date, as in `2014-10-02`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Date(pub NaiveDate);
 
-/// A day, as `2014-10-02`.
+/// A date, as in `2014-10-02`.
 #[Scalar]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            // One day has one form; chrono takes others too, and years that no database has.
+            // Chrono also accepts other forms, and years that PostgreSQL does not have.
             Value::String(text) => {
                 let day =
                     text.parse::<NaiveDate>().ok().filter(|day| text.len() == 10 && day.to_string() == *text);
                 day.filter(|day| day.year() > 0)
                     .map(Self)
-                    .ok_or_else(|| InputValueError::custom("A day is written 2014-10-02."))
+                    .ok_or_else(|| InputValueError::custom("A date is written as 2014-10-02."))
             }
             _ => Err(InputValueError::expected_type(value)),
         }
@@ -35,11 +35,11 @@ impl From<NaiveDate> for Date {
     }
 }
 
-/// A moment in UTC, as `2014-10-02T03:00:00.000Z`.
+/// A time in UTC, as in `2014-10-02T03:00:00.000Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
-/// A moment in UTC, as `2014-10-02T03:00:00.000Z`.
+/// A time in UTC, as in `2014-10-02T03:00:00.000Z`.
 #[Scalar]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -47,7 +47,7 @@ impl ScalarType for DateTime {
             Value::String(text) => text
                 .parse()
                 .map(Self)
-                .map_err(|_| InputValueError::custom("A moment is written 2014-10-02T03:00:00Z.")),
+                .map_err(|_| InputValueError::custom("A time is written as 2014-10-02T03:00:00Z.")),
             _ => Err(InputValueError::expected_type(value)),
         }
     }
@@ -63,20 +63,20 @@ impl From<chrono::DateTime<Utc>> for DateTime {
     }
 }
 
-/// Whole rupiah, as a JSON integer within ±2^53.
+/// An amount in whole rupiah: a JSON integer within ±2^53.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rupiah(pub i64);
 
 const LARGEST_RUPIAH: i64 = 1 << 53;
 
-/// Whole rupiah, as a JSON integer within ±2^53.
+/// An amount in whole rupiah: a JSON integer within ±2^53.
 #[Scalar]
 impl ScalarType for Rupiah {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
             Value::Number(number) => match number.as_i64() {
                 Some(amount) if (-LARGEST_RUPIAH..=LARGEST_RUPIAH).contains(&amount) => Ok(Self(amount)),
-                _ => Err(InputValueError::custom("Rupiah are whole numbers within ±2^53.")),
+                _ => Err(InputValueError::custom("An amount in rupiah is a whole number within ±2^53.")),
             },
             _ => Err(InputValueError::expected_type(value)),
         }
@@ -87,7 +87,7 @@ impl ScalarType for Rupiah {
     }
 }
 
-/// A count on the wire. GraphQL's integers have 32 bits: enough for the people of any country.
+/// Returns a count as a GraphQL `Int`, which has 32 bits.
 pub fn int(count: i64) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }

@@ -1,10 +1,11 @@
-//! Targets, and figures that somebody has published: from memory.
+//! Targets and published figures. They are answered from memory.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use domain::access::Operation;
 use graphql_front::catalogue::Rules;
 
-use super::context::{Caller, caller};
+use super::caller::Caller;
+use super::context::caller;
 use super::error::FieldError;
 use super::node_id::NodeId;
 use super::noun::Noun;
@@ -14,110 +15,111 @@ use super::scalar::Date;
 use crate::actions::set_target::{self as action, set_target};
 use domain::target as model;
 
-/// How many active participants are wanted in a year.
+/// Target: the number of active participants to reach in a year.
 #[derive(Clone, Copy, Debug)]
 pub struct Target(pub model::Target);
 
 impl Target {
-    /// The target of an internal id.
+    /// Returns the target with an internal id.
     pub fn find(caller: &Caller, id: i64) -> Option<Self> {
         let find = |targets: &[model::Target]| targets.iter().find(|target| target.id == id).copied();
-        // Set by another process this very moment, and not heard of yet.
+        // Set by another process a moment ago: not part of this request's reference data yet.
         let newest = || find(&caller.database.reference().targets);
         find(&caller.reference.targets).or_else(newest).map(Self)
     }
 }
 
-/// How many active participants are wanted in a year.
+/// Target: the number of active participants to reach in a year.
 #[Object]
 impl Target {
-    /// Opaque and stable.
+    /// Opaque, stable id.
     pub(super) async fn id(&self) -> ID {
         NodeId::Target(self.0.id).encode()
     }
 
-    /// The year.
-    async fn year(&self) -> i32 {
+    /// Year of the target.
+    fn year(&self) -> i32 {
         self.0.year.into()
     }
 
-    /// How many active participants.
-    async fn active(&self) -> i32 {
+    /// Number of active participants to reach.
+    fn active(&self) -> i32 {
         self.0.active
     }
 
-    /// In this province; null: in the country.
-    async fn province(&self, ctx: &Context<'_>) -> Option<Result<Province, FieldError>> {
+    /// Province of the target. Null: the whole country.
+    fn province(&self, ctx: &Context<'_>) -> Option<Result<Province, FieldError>> {
         Some(Province::find(caller(ctx), self.0.province?))
     }
 }
 
-/// A figure that somebody has published. It stands beside what the registry counts, and is never mixed with it.
+/// A figure published by others. It is shown next to the registry's own counts and never mixed with them.
 pub struct ReportedFigure(pub model::ReportedFigure);
 
-/// A figure that somebody has published. It stands beside what the registry counts, and is never mixed with it.
+/// A figure published by others. It is shown next to the registry's own counts and never mixed with them.
 #[Object]
 impl ReportedFigure {
-    /// What was counted or promised: `PROVINCES_UNDER_AGREEMENT`, `ACTIVE_PARTICIPANTS`.
-    async fn metric(&self) -> &str {
+    /// What the figure counts, such as `PROVINCES_UNDER_AGREEMENT` or `ACTIVE_PARTICIPANTS`.
+    fn metric(&self) -> &str {
         &self.0.metric
     }
 
-    /// How many.
-    async fn value(&self) -> i32 {
+    /// The published number.
+    fn value(&self) -> i32 {
         self.0.value
     }
 
-    /// The day for which it was published.
-    async fn on(&self) -> Date {
+    /// Day to which the figure refers.
+    fn on(&self) -> Date {
         Date(self.0.on)
     }
 
-    /// Of this province; null: of the country.
-    async fn province(&self, ctx: &Context<'_>) -> Option<Result<Province, FieldError>> {
+    /// Province of the figure. Null: the whole country.
+    fn province(&self, ctx: &Context<'_>) -> Option<Result<Province, FieldError>> {
         Some(Province::find(caller(ctx), self.0.province?))
     }
 
-    /// Where it can be read.
-    async fn source(&self) -> &str {
+    /// Source in which it was published.
+    fn source(&self) -> &str {
         &self.0.source
     }
 }
 
-/// A form that sets a target.
+/// Input of `setTarget`.
 #[derive(InputObject)]
 pub struct SetTargetInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each target, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// The year, from 2000 to 2100.
+    /// Year of the target, from 2000 to 2100.
     year: i32,
-    /// How many active participants: one or more.
+    /// Number of active participants to reach, at least 1.
     active: i32,
-    /// In this province; leave out: in the country.
+    /// Code of the province. Omit it for the whole country.
     province_code: Option<String>,
 }
 
-/// The target, or why not.
+/// Result of `setTarget`.
 #[derive(SimpleObject)]
 pub struct SetTargetPayload {
-    /// The target; null where an error refuses the form.
+    /// The target. Null if an error rejects the input.
     target: Option<Target>,
-    /// All that is wrong with the form.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct TargetMutation;
 
 #[Object]
 impl TargetMutation {
-    /// Sets how many active participants are wanted in a year: once for the country, and once for each province. A target
-    /// that was set stays.
+    /// Sets the target of a year, once for the country and once for each province. A target cannot be changed once it
+    /// is set.
     async fn set_target(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: SetTargetInput,
+        #[graphql(desc = "Input of the mutation.")] input: SetTargetInput,
     ) -> Result<SetTargetPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key;

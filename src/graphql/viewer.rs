@@ -1,90 +1,92 @@
-//! Who asks.
+//! The viewer: the client that sent the request.
 
 use async_graphql::{Context, Enum, Object, Result};
 use domain::access::Operation;
 use graphql_front::catalogue::Rules;
 
 use super::association::Association;
+use super::caller::Caller;
 use super::channel::Channel;
-use super::context::{Caller, caller};
+use super::context::caller;
 use super::employer::Employer;
 use super::error::FieldError;
 use super::noun::Noun;
 use super::province::Province;
 use domain::actor as model;
 
-/// Who asks.
+/// The caller of the request.
 pub struct Viewer(Caller);
 
-/// Who asks, and whose people they see.
+/// The client that sent the request, with its role and scope.
 #[Object]
 impl Viewer {
     /// Name of the client.
-    async fn name(&self) -> &str {
+    fn name(&self) -> &str {
         &self.0.actor.client
     }
 
-    /// What the client is to the agency.
-    async fn role(&self) -> Role {
+    /// Role of the client.
+    fn role(&self) -> Role {
         self.0.actor.role.into()
     }
 
-    /// Only people who live in one of these; empty: in any.
-    async fn provinces(&self) -> Result<Vec<Province>, FieldError> {
+    /// Scope: only people who live in these provinces. Empty: no restriction.
+    fn provinces(&self) -> Result<Vec<Province>, FieldError> {
         self.0.actor.scope.provinces.iter().map(|&id| Province::find(&self.0, id)).collect()
     }
 
-    /// Only people of this employer.
+    /// Scope: only people of this employer. Null: no restriction.
     async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
         let employer = self.0.actor.scope.employer?;
         Employer::load(ctx, employer).await.map_err(FieldError::from).transpose()
     }
 
-    /// Only people of this association.
+    /// Scope: only people of this association. Null: no restriction.
     async fn association(&self, ctx: &Context<'_>) -> Option<Result<Association, FieldError>> {
         let association = self.0.actor.scope.association?;
         Association::load(ctx, association).await.map_err(FieldError::from).transpose()
     }
 
-    /// Only people whom this channel, or one below it, brought in.
-    async fn channel(&self) -> Option<Result<Channel, FieldError>> {
+    /// Scope: only people first enrolled through this channel or a channel below it. Null: no restriction.
+    fn channel(&self) -> Option<Result<Channel, FieldError>> {
         Some(Channel::find(&self.0, *self.0.actor.scope.channels.first()?))
     }
 
-    /// May numbers be read unmasked, and birth dates and wages, by whoever says why (`X-Purpose`)?
-    async fn may_read_personal_data(&self) -> bool {
+    /// Whether the client may read personal data (full identity numbers, birth dates, wages) if it states a purpose
+    /// (`X-Purpose`).
+    fn may_read_personal_data(&self) -> bool {
         self.0.actor.reads_personal_data()
     }
 }
 
-/// What a client is to the agency.
+/// Role of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::Role")]
 pub enum Role {
-    /// Runs the installation.
+    /// Operates the installation.
     Administrator,
-    /// Works for the agency in some provinces or at a channel.
+    /// Works for the agency, in some provinces or at a channel.
     Officer,
-    /// An employer, association or bank that brings people in.
+    /// An employer, association or bank that enrolls people.
     Partner,
-    /// Signs what another submitted.
+    /// Approves what others submitted.
     Approver,
-    /// Asks whether a company may have its licence.
+    /// Asks for licence clearances.
     LicensingDesk,
-    /// Sees figures, never people.
+    /// Reads counts, never people.
     Analyst,
-    /// Sees who did what, never the people it was done to.
+    /// Reads the audit trail, never people.
     Auditor,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct ViewerQuery;
 
 #[Object]
 impl ViewerQuery {
-    /// Who asks, and whose people they see.
-    async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
+    /// The client that sent the request, with its role and scope.
+    fn viewer(&self, ctx: &Context<'_>) -> Viewer {
         Viewer(caller(ctx).clone())
     }
 }

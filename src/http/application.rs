@@ -20,8 +20,9 @@ use graphql_front::request_id::RequestId;
 
 use super::language;
 use crate::clock::Clock;
+use crate::graphql::caller::Caller;
 use crate::graphql::code::RegistryCode;
-use crate::graphql::context::{Caller, RequestContext};
+use crate::graphql::context::RequestContext;
 use crate::graphql::rights::{self, CATALOGUE};
 use crate::graphql::{self, Registry};
 use crate::store::Database;

@@ -1,13 +1,14 @@
-//! Who asks: bearer tokens, signed with the installation's own key (development) or by an identity provider.
+//! Authentication by bearer token, signed with the installation's own key (development) or by an identity provider.
 //!
-//! A token says who; what they may do and whom they see is the row of the client. Whatever is wrong with a token, or
-//! with the client that it names, the answer is the same: 401, one body. Where it cannot be told, because the database
-//! or the provider is away, the answer is 503.
+//! A token says who the client is. What the client may do and whose people it sees is the row of the client in the database.
+//! The answer to every refused token is 401 with one body, whatever is wrong with the token or with the client that it names.
+//! Where the database or the provider is needed and unavailable, the answer is 503.
 
 pub mod claims;
 mod fetch;
 pub mod jwks;
 pub mod provider;
+mod refusal;
 
 use std::sync::Arc;
 
@@ -17,10 +18,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
-use self::claims::Proof;
+use self::claims::VerifiedClaims;
 use self::provider::Provider;
 use super::session;
-use graphql_front::answer::refusal;
+use graphql_front::answer::refusal as refuse;
 use graphql_front::code::Code;
 use graphql_front::request_id::RequestId;
 
@@ -28,133 +29,136 @@ use crate::store::{Database, StoreError};
 use domain::actor::Actor;
 use domain::client::Client;
 
-pub use self::claims::{OURSELVES, TokenError, issue};
+pub use self::claims::{OWN_ISSUER, TokenError, issue};
+pub use self::refusal::Refusal;
 
-/// Whose tokens hold here.
+/// The issuers whose tokens are accepted.
 #[derive(Clone, Debug)]
 pub struct Authority {
     own: bool,
     provider: Option<Arc<Provider>>,
 }
 
-/// Somebody with a token that holds.
+/// A client whose token was accepted.
 #[derive(Clone, Debug)]
 pub struct Bearer {
-    /// Who asks.
+    /// The client, with its rights.
     pub actor: Actor,
-    /// When the token ends.
+    /// When the token expires.
     pub until: DateTime<Utc>,
     client: Arc<Client>,
 }
 
-/// Why nobody is let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAdmitted {
-    /// The token does not hold; why is nobody's business.
-    Unproven,
-    /// It cannot be told now.
-    Undecided,
-}
-
 impl Authority {
-    /// Those of an identity provider, and the installation's own where that is said.
+    /// Accepts the tokens of an identity provider, and those of the installation itself if `own` is set.
     pub fn new(own: bool, provider: Option<Arc<Provider>>) -> Self {
         Self { own, provider }
     }
 
-    /// The installation's own, and no others: for development.
-    pub fn of_ourselves() -> Self {
+    /// Accepts only tokens signed with the installation's own key: for development.
+    pub fn own_tokens() -> Self {
         Self::new(true, None)
     }
 
-    /// Who bears a token.
+    /// Verifies a token and finds its client.
     ///
     /// # Errors
-    /// It does not hold, or that cannot be told.
-    pub async fn verify(&self, database: &Database, token: &str) -> Result<Bearer, NotAdmitted> {
-        let header = claims::read_header(token).ok_or(NotAdmitted::Unproven)?;
-        let proof = match &self.provider {
-            // By the algorithm, before any key is looked for: a public key is never taken for a secret.
+    /// The token is refused, or cannot be checked now.
+    pub async fn verify(&self, database: &Database, token: &str) -> Result<Bearer, Refusal> {
+        let header = claims::read_header(token).ok_or(Refusal::Unauthenticated)?;
+        let claims = match &self.provider {
+            // The algorithm decides before any key is looked up, so that a public key is never used as a secret.
             _ if header.alg == claims::OWN_ALGORITHM => self
                 .own
-                .then(|| claims::read_own(&database.keys, token))
+                .then(|| claims::verify_own(&database.keys, token))
                 .flatten()
-                .ok_or(NotAdmitted::Unproven)?,
+                .ok_or(Refusal::Unauthenticated)?,
             Some(provider) => provider.verify(token, &header).await?,
-            None => return Err(NotAdmitted::Unproven),
+            None => return Err(Refusal::Unauthenticated),
         };
-        self.admit(database, proof).await
+        self.admit(database, claims).await
     }
 
-    async fn admit(&self, database: &Database, proof: Proof) -> Result<Bearer, NotAdmitted> {
-        let found = database.clients.find(&database.control, &proof.issuer, &proof.subject).await;
+    /// Verifies the token of a request, or of a `connection_init` that stands for one, and finds its client.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub(super) async fn verify_headers(
+        &self,
+        database: &Database,
+        headers: &HeaderMap,
+    ) -> Result<Bearer, Refusal> {
+        match bearer(headers) {
+            Some(token) => self.verify(database, token).await,
+            None => Err(Refusal::Unauthenticated),
+        }
+    }
+
+    async fn admit(&self, database: &Database, claims: VerifiedClaims) -> Result<Bearer, Refusal> {
+        let found = database.clients.find(&database.control, &claims.issuer, &claims.subject).await;
         let client =
-            found.map_err(cannot_tell)?.filter(|client| client.is_enabled()).ok_or(NotAdmitted::Unproven)?;
+            found.map_err(undecided)?.filter(|client| client.is_enabled()).ok_or(Refusal::Unauthenticated)?;
         let reference = database.reference();
         let channels = client.reach.channel.map(|id| reference.with_descendants(id));
         let actor = client.actor(channels.unwrap_or_default());
-        Ok(Bearer { actor, until: proof.until, client })
+        Ok(Bearer { actor, until: claims.until, client })
     }
 
-    /// Keeps the provider's keys fresh, for as long as this runs.
-    pub async fn follow(self) {
+    /// Renews the provider's keys, for as long as this runs.
+    pub async fn renew_keys(self) {
         match self.provider {
-            Some(provider) => provider.follow().await,
+            Some(provider) => provider.renew_keys().await,
             None => std::future::pending().await,
         }
     }
 }
 
 impl Bearer {
-    /// Is the client what it was when the token was shown: enabled, with the same rights? Where that cannot be told, no.
-    pub async fn still_holds(&self, database: &Database) -> bool {
+    /// Whether the client is still enabled and has the rights that it had when its token was verified. While the database
+    /// is unavailable, the answer is no.
+    pub async fn is_current(&self, database: &Database) -> bool {
         let clients = database.clients.current(&database.control).await;
         clients.is_ok_and(|clients| clients.by_id(self.client.id).is_some_and(|now| *now == self.client))
     }
 }
 
-fn cannot_tell(error: StoreError) -> NotAdmitted {
-    tracing::warn!(%error, "a client could not be looked up");
-    NotAdmitted::Undecided
+fn undecided(error: StoreError) -> Refusal {
+    tracing::warn!(%error, "the client of a token could not be looked up");
+    Refusal::Undecided
 }
 
-/// Lets only bearers of a token pass, and tells the next layers who they are.
+/// Middleware that lets only authenticated requests pass, and gives the next layers the [`Actor`].
 pub async fn authenticate(
     State((authority, database)): State<(Authority, Arc<Database>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
-    let verdict = match bearer(request.headers()) {
-        Some(token) => authority.verify(&database, token).await,
-        None => Err(NotAdmitted::Unproven),
-    };
-    match verdict {
+    match authority.verify_headers(&database, request.headers()).await {
         Ok(bearer) => {
             request.extensions_mut().insert(id);
             request.extensions_mut().extend(session::extensions(bearer, &database));
             next.run(request).await
         }
-        Err(NotAdmitted::Unproven) => {
+        Err(Refusal::Unauthenticated) => {
             let message = "Send a valid token: Authorization: Bearer ….";
-            refusal(request.headers(), id, Code::Unauthenticated, message)
+            refuse(request.headers(), id, Code::Unauthenticated, message)
         }
-        Err(NotAdmitted::Undecided) => {
-            let message = "It cannot be told who you are at the moment. Try again.";
-            refusal(request.headers(), id, Code::Unavailable, message)
+        Err(Refusal::Undecided) => {
+            let message = "Your identity cannot be verified right now. Try again.";
+            refuse(request.headers(), id, Code::Unavailable, message)
         }
     }
 }
 
-/// Returns the token of a request, or of a `connection_init` that stands for one.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let token = bearer_of(values.next()?.to_str().ok()?)?;
-    // Two of them: which one would a proxy have looked at?
+    // With two headers, a proxy in front may have checked the other one.
     values.next().is_none().then_some(token)
 }
 
-/// The token in `Bearer …`, as a header or the first message of a socket has it.
+/// Returns the token of `Bearer <token>`, as a header or the first message of a socket carries it.
 fn bearer_of(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())

@@ -85,7 +85,7 @@ pub fn open(front: Front) -> Open {
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
     let limiter = Arc::clone(endpoint.limiter());
-    let desk = onboarding::Desk::new(
+    let desk = onboarding::FileEndpoints::new(
         Arc::clone(&database),
         clock,
         upload,

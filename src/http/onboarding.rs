@@ -1,8 +1,10 @@
-//! Files of onboardings: the roster on its way in (`PUT /onboarding/{id}/file`), the rows that were refused on their way out
-//! (`GET /onboarding/{id}/report.csv`). Behind the same token and scope as the API: a batch that one may not see is absent.
+//! The files of onboardings: uploads of rosters (`PUT /onboarding/{id}/file`) and reports of refused rows
+//! (`GET /onboarding/{id}/report.csv`).
+//!
+//! Tokens and scopes are those of the API: a batch that the caller may not see is not found.
 
-mod places;
 mod report;
+mod slots;
 mod spool;
 
 pub use report::report_of;
@@ -18,7 +20,7 @@ use axum::{Json, Router};
 use serde_json::json;
 use tracing::Instrument as _;
 
-use self::places::{Full, Overtaken, Place, Places};
+use self::slots::{NoSlot, Superseded, UploadSlot, UploadSlots};
 use graphql_front::answer::refusal;
 use graphql_front::code::{Code, ErrorCode};
 use graphql_front::cost::RateLimiter;
@@ -38,55 +40,54 @@ use domain::onboarding::{OnboardingState, StagedRow};
 use domain::problem::{Problem, ProblemCode, Severity};
 use roster::{self, Record, RosterError, ignored_columns};
 
-/// What receives and gives out files.
+/// The endpoints for files.
 #[derive(Clone)]
-pub(super) struct Desk(Arc<Inner>);
+pub(super) struct FileEndpoints(Arc<FileService>);
 
-struct Inner {
+struct FileService {
     database: Arc<Database>,
     clock: Clock,
     settings: Upload,
     writes: Writes,
-    /// `None`: nobody's points are counted.
+    /// `None` where requests are not limited by cost.
     rate_limiter: Option<Arc<RateLimiter>>,
-    places: Arc<Places>,
+    slots: Arc<UploadSlots>,
 }
 
-impl Desk {
-    /// Receives and gives out files within these limits; what is received outlives its connection as a write, and what is
-    /// given out costs points.
+impl FileEndpoints {
+    /// Creates the endpoints. An upload continues as a write when its connection breaks; a report has a cost.
     pub(super) fn new(
         database: Arc<Database>,
         clock: Clock,
         settings: Upload,
         (writes, rate_limiter): (Writes, Option<Arc<RateLimiter>>),
     ) -> Self {
-        let places = Places::new(&settings);
-        Self(Arc::new(Inner { database, clock, settings, writes, rate_limiter, places }))
+        let slots = UploadSlots::new(&settings);
+        Self(Arc::new(FileService { database, clock, settings, writes, rate_limiter, slots }))
     }
 
     /// The routes.
     pub(super) fn routes(self) -> Router {
         Router::new()
-            .route("/onboarding/{id}/file", put(receive))
-            .route("/onboarding/{id}/report.csv", get(report::give))
+            .route("/onboarding/{id}/file", put(upload))
+            .route("/onboarding/{id}/report.csv", get(report::download))
             .with_state(self)
     }
 }
 
-/// Who asks, and in which form the answer goes.
-pub(super) struct Asked {
+/// A request for a file: its id, who sends it, and the headers that decide the form of the response.
+pub(super) struct FileRequest {
     id: RequestId,
     actor: Arc<Actor>,
     headers: HeaderMap,
 }
 
-impl Asked {
+impl FileRequest {
     fn of(request: &Request) -> Self {
         let extensions = request.extensions();
         Self {
             id: extensions.get().copied().unwrap_or_else(RequestId::new),
-            actor: Arc::clone(extensions.get().expect("these routes stand behind `authenticate`")),
+            actor: Arc::clone(extensions.get().expect("`authenticate` runs before these routes")),
             headers: request.headers().clone(),
         }
     }
@@ -94,10 +95,10 @@ impl Asked {
     /// Refuses the request, as the API does; with this status, because here a refusal has no data beside it.
     fn refuse(&self, status: StatusCode, code: impl Into<ErrorCode>) -> Response {
         let code = code.into();
-        self.refuse_saying(status, code, code.sentence.english)
+        self.refuse_with(status, code, code.sentence.english)
     }
 
-    fn refuse_saying(
+    fn refuse_with(
         &self,
         status: StatusCode,
         code: impl Into<ErrorCode>,
@@ -108,96 +109,100 @@ impl Asked {
         response
     }
 
-    /// The batch is not, or not any more, for this request to send the file of.
+    /// Refuses an upload because of the state of its batch.
     fn conflict(&self, message: &str, hint: &str) -> Response {
         let problem = Problem::error(ProblemCode::Conflict, "batchId", message).hint(hint);
         self.problems(StatusCode::CONFLICT, &[problem])
     }
 
-    /// There is no place for this file now.
-    fn full(&self, full: Full) -> Response {
-        match full {
-            Full::Everywhere => self.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded),
-            Full::OfClient => {
-                let message = "This client sends as many files as it may at once. Send this one when one of them is there.";
-                self.refuse_saying(StatusCode::TOO_MANY_REQUESTS, RegistryCode::TooManyRequests, message)
+    fn no_slot(&self, reason: NoSlot) -> Response {
+        match reason {
+            NoSlot::AllTaken => self.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded),
+            NoSlot::ClientLimit => {
+                let message = "This client is uploading as many files as it may at once. Send this one when one of them has arrived.";
+                self.refuse_with(StatusCode::TOO_MANY_REQUESTS, RegistryCode::TooManyRequests, message)
             }
-            Full::BeingRead => self.conflict(
-                "The file of this batch is there already, and is being read.",
-                "Look at the state of the batch: if it still is RECEIVING in a while, send the file again.",
+            NoSlot::BeingRead => self.conflict(
+                "The file of this batch has arrived already and is being read.",
+                "Query the state of the batch. If it is still RECEIVING after a few minutes, send the file again.",
             ),
         }
     }
 
-    /// The file did not arrive.
+    /// Refuses a file that did not arrive completely.
     fn not_spooled(&self, code: Code, most: u64) -> Response {
         match code {
             Code::BodyTooLarge => {
                 let message =
                     format!("{} Split it into several files.", RosterError::TooLarge { bytes: most });
-                self.refuse_saying(StatusCode::PAYLOAD_TOO_LARGE, code, message)
+                self.refuse_with(StatusCode::PAYLOAD_TOO_LARGE, code, message)
             }
             Code::RequestTimeout => self.refuse(StatusCode::REQUEST_TIMEOUT, code),
             Code::Unavailable => self.refuse(StatusCode::SERVICE_UNAVAILABLE, code),
             code => {
-                let message = "The file did not arrive as a whole: the connection broke off, or its length is another one.";
-                self.refuse_saying(StatusCode::BAD_REQUEST, code, message)
+                let message = "The file did not arrive completely: the connection broke, or the length differs from Content-Length.";
+                self.refuse_with(StatusCode::BAD_REQUEST, code, message)
             }
         }
     }
 
-    fn overtaken(&self) -> Response {
+    fn superseded(&self) -> Response {
         self.conflict(
-            "A newer request sends the file of this batch.",
-            "Leave it to that one. If it fails, send the file again.",
+            "A newer request is uploading the file of this batch.",
+            "Wait for that request. If it fails, send the file again.",
         )
     }
 
-    fn absent(&self) -> Response {
+    fn not_found(&self) -> Response {
         self.refuse(StatusCode::NOT_FOUND, RegistryCode::NotFound)
     }
 
-    /// Says what is wrong with the file, in the words of the API.
+    /// Returns what is wrong with the file, in the form of the API.
     fn problems(&self, status: StatusCode, problems: &[Problem]) -> Response {
         let language = language::accepted(&self.headers);
-        let mut response = (status, Json(json!({ "errors": self.said(problems) }))).into_response();
+        let mut response = (status, Json(json!({ "errors": self.translated(problems) }))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
         response
     }
 
-    fn said(&self, problems: &[Problem]) -> Vec<serde_json::Value> {
+    fn translated(&self, problems: &[Problem]) -> Vec<serde_json::Value> {
         let language = language::accepted(&self.headers);
-        let said = |problem: &Problem| match language {
+        let translate = |problem: &Problem| match language {
             Language::English => json!(problem),
             Language::Indonesian => {
-                let said = problem.in_indonesian();
-                json!(Problem { message: said.message.to_owned(), hint: Some(said.hint), ..problem.clone() })
+                let translated = problem.in_indonesian();
+                let (message, hint) = (translated.message.to_owned(), Some(translated.hint));
+                json!(Problem { message, hint, ..problem.clone() })
             }
         };
-        problems.iter().map(said).collect()
+        problems.iter().map(translate).collect()
     }
 
     fn failed(&self, error: &StoreError) -> Response {
         match error {
             StoreError::Unavailable(_) | StoreError::Contended(_) => {
-                tracing::warn!(request_id = %self.id, %error, "a file met no database");
+                tracing::warn!(request_id = %self.id, %error, "database unavailable for a file request");
                 self.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
             }
             error => {
-                tracing::error!(request_id = %self.id, %error, "a file was not dealt with");
+                tracing::error!(request_id = %self.id, %error, "a file request failed");
                 self.refuse(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal)
             }
         }
     }
 }
 
-async fn receive(State(Desk(desk)): State<Desk>, Path(id): Path<String>, request: Request) -> Response {
-    let asked = Asked::of(&request);
-    match take(&desk, &asked, &id, request).await {
-        Ok(Taken { rows, ignored_columns, warnings }) => {
-            let warnings = asked.said(&warnings);
+async fn upload(
+    State(FileEndpoints(service)): State<FileEndpoints>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let context = FileRequest::of(&request);
+    match receive_file(&service, &context, &id, request).await {
+        Ok(ReceivedFile { rows, ignored_columns, warnings }) => {
+            let warnings = context.translated(&warnings);
             let answer =
                 json!({ "batch": id, "rows": rows, "ignoredColumns": ignored_columns, "warnings": warnings });
             let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
@@ -207,127 +212,132 @@ async fn receive(State(Desk(desk)): State<Desk>, Path(id): Path<String>, request
     }
 }
 
-/// What is told of a file that was taken in.
-struct Taken {
+/// What the response says about a file that was staged.
+struct ReceivedFile {
     rows: i32,
-    /// The names of columns of which nothing was read.
+    /// The names of the columns that were not read.
     ignored_columns: Vec<String>,
     warnings: Vec<Problem>,
 }
 
-/// Takes a file in: on the disk first, as fast as it comes, and only when all of it is there and is the one that was
-/// announced, into the database.
-async fn take(desk: &Arc<Inner>, asked: &Asked, id: &str, request: Request) -> Result<Taken, Box<Response>> {
-    let batch = batch_id(id).map_err(|_| asked.absent())?;
-    let expected = match receive::expect(&desk.database, &asked.actor, batch).await {
+/// Receives a file: spools it to disk, checks that it is the announced one, and then stages its rows in the database.
+async fn receive_file(
+    service: &Arc<FileService>,
+    context: &FileRequest,
+    id: &str,
+    request: Request,
+) -> Result<ReceivedFile, Box<Response>> {
+    let batch = batch_id(id).map_err(|_| context.not_found())?;
+    let expected = match receive::expect(&service.database, &context.actor, batch).await {
         Ok(expected) => expected,
-        Err(Refused::NotWaiting) => return take_again(desk, asked, batch, request).await,
-        Err(refused) => return Err(Box::new(refused_file(asked, &refused))),
+        Err(Refused::NotWaiting) => return receive_again(service, context, batch, request).await,
+        Err(refused) => return Err(Box::new(refused_file(context, &refused))),
     };
-    let (place, spooled) = spooled(desk, asked, batch, request).await?;
+    let (slot, spooled) = spool_file(service, context, batch, request).await?;
     if expected.sha256.as_ref().is_some_and(|announced| *announced != spooled.sha256) {
-        let message = "This is not the file that was announced: its SHA-256 is another one.";
+        let message = "This is not the announced file: its SHA-256 differs.";
         let problem = Problem::error(ProblemCode::Conflict, "sha256", message);
-        let problem = problem.hint("Send the file that was announced, or begin another onboarding.");
-        return Err(Box::new(asked.problems(StatusCode::UNPROCESSABLE_ENTITY, &[problem])));
+        let problem = problem.hint("Send the announced file, or start another onboarding.");
+        return Err(Box::new(context.problems(StatusCode::UNPROCESSABLE_ENTITY, &[problem])));
     }
-    let (desk, today) = (Arc::clone(desk), desk.clock.today());
-    let writes = desk.writes.clone();
-    // Like every write: whoever hangs up now finds all of it or nothing.
+    let (service, today) = (Arc::clone(service), service.clock.today());
+    let writes = service.writes.clone();
+    // Like every write, this completes even if the client disconnects.
     let work = async move {
-        let _place = place;
-        stage(&desk, today, expected, spooled).await
+        let _slot = slot;
+        stage(&service, today, expected, spooled).await
     };
     let staged = tokio::spawn(writes.enter(work).instrument(tracing::Span::current())).await;
     let staged = staged.unwrap_or_else(|_stopped| Err(StoreError::Unavailable("stopping".into()).into()));
-    staged.map_err(|refused| Box::new(refused_file(asked, &refused)))
+    staged.map_err(|refused| Box::new(refused_file(context, &refused)))
 }
 
-/// On the disk, and still with its place among the files that are received.
-async fn spooled(
-    desk: &Inner,
-    asked: &Asked,
+/// Spools a file to disk. The slot stays taken until the file is read.
+async fn spool_file(
+    service: &FileService,
+    context: &FileRequest,
     batch: i64,
     request: Request,
-) -> Result<(Place, spool::Spooled), Box<Response>> {
-    let place = desk.places.enter(batch, asked.actor.client_id);
-    let mut place = place.map_err(|full| asked.full(full))?;
-    let spooled = place.receive(spool::spool(&desk.settings, request)).await;
-    let spooled = spooled.map_err(|Overtaken| asked.overtaken())?;
-    let spooled = spooled.map_err(|code| asked.not_spooled(code, desk.settings.limits.bytes))?;
-    Ok((place, spooled))
+) -> Result<(UploadSlot, spool::SpooledFile), Box<Response>> {
+    let slot = service.slots.enter(batch, context.actor.client_id);
+    let mut slot = slot.map_err(|reason| context.no_slot(reason))?;
+    let spooled = slot.receive(spool::spool(&service.settings, request)).await;
+    let spooled = spooled.map_err(|Superseded| context.superseded())?;
+    let spooled = spooled.map_err(|code| context.not_spooled(code, service.settings.limits.bytes))?;
+    Ok((slot, spooled))
 }
 
-/// A batch that has its file already. Who sends the same one again, because the answer was lost, is answered once more.
-async fn take_again(
-    desk: &Arc<Inner>,
-    asked: &Asked,
+/// Answers an upload for a batch that has its file already. If it is the same file, sent again because the response was
+/// lost, the response is the same.
+async fn receive_again(
+    service: &Arc<FileService>,
+    context: &FileRequest,
     batch: i64,
     request: Request,
-) -> Result<Taken, Box<Response>> {
-    let (_place, spooled) = spooled(desk, asked, batch, request).await?;
-    let found = receive::find_own(&desk.database, &asked.actor, batch).await;
-    let found = found.map_err(|refused| refused_file(asked, &refused))?;
-    if found.digest.is_some_and(|digest| digest == desk.database.keys.fingerprint(&spooled.sha256)) {
+) -> Result<ReceivedFile, Box<Response>> {
+    let (_slot, spooled) = spool_file(service, context, batch, request).await?;
+    let found = receive::find_own(&service.database, &context.actor, batch).await;
+    let found = found.map_err(|refused| refused_file(context, &refused))?;
+    if found.digest.is_some_and(|digest| digest == service.database.keys.fingerprint(&spooled.sha256)) {
         let problems = found.problems.map(|problems| problems.0).unwrap_or_default();
         let warnings = problems.into_iter().filter(|problem| problem.severity == Severity::Warning).collect();
         let ignored_columns = found.columns.as_deref().map(ignored_columns).unwrap_or_default();
-        return Ok(Taken { rows: found.received, ignored_columns, warnings });
+        return Ok(ReceivedFile { rows: found.received, ignored_columns, warnings });
     }
     let message = match found.state {
-        OnboardingState::Receiving => "Another request sends the file of this batch.",
-        state if state.is_final() => "This batch has ended: it takes no file any more.",
-        _ => "This batch has its file already, and it is another one.",
+        OnboardingState::Receiving => "Another request is uploading the file of this batch.",
+        state if state.is_final() => "This batch has ended and accepts no file.",
+        _ => "This batch already has another file.",
     };
-    Err(Box::new(asked.conflict(message, "For this file begin another onboarding: startOnboarding.")))
+    Err(Box::new(context.conflict(message, "Start another onboarding for this file: startOnboarding.")))
 }
 
 async fn stage(
-    desk: &Inner,
+    service: &FileService,
     today: chrono::NaiveDate,
     expected: Expected,
-    spooled: spool::Spooled,
-) -> Result<Taken, Refused> {
-    let limits = desk.settings.limits;
+    spooled: spool::SpooledFile,
+) -> Result<ReceivedFile, Refused> {
+    let limits = service.settings.limits;
     let opened = tokio::task::spawn_blocking(move || roster::open(spooled.file, &limits));
-    let opened = opened.await.map_err(|_| StoreError::Fault("reading the file broke off".into()))?;
+    let opened = opened.await.map_err(|_| StoreError::Fault("reading the file was interrupted".into()))?;
     let roster = opened.map_err(|error| Refused::Problems(vec![error.problem()]))?;
-    let (ignored_columns, left_out) = (roster.ignored_columns().to_vec(), roster.left_out());
+    let (ignored_columns, warnings) = (roster.ignored_columns().to_vec(), roster.warnings());
     let file = File {
         sha256: spooled.sha256,
         columns: Some(roster.columns().to_vec()),
         separator: char::from(roster.separator()),
-        chunk_rows: desk.settings.chunk_rows,
+        chunk_rows: service.settings.chunk_rows,
         warnings: {
-            let left_out = left_out.clone();
-            Box::new(move || left_out.warnings())
+            let warnings = warnings.clone();
+            Box::new(move || warnings.problems())
         },
         rows: roster.map(staged),
     };
-    let rows = receive::receive(&desk.database, today, expected, file).await?;
-    Ok(Taken { rows, ignored_columns, warnings: left_out.warnings() })
+    let rows = receive::receive(&service.database, today, expected, file).await?;
+    Ok(ReceivedFile { rows, ignored_columns, warnings: warnings.problems() })
 }
 
-fn refused_file(asked: &Asked, refused: &Refused) -> Response {
+fn refused_file(context: &FileRequest, refused: &Refused) -> Response {
     match refused {
-        Refused::Absent => asked.absent(),
-        Refused::Forbidden => asked.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden),
+        Refused::Absent => context.not_found(),
+        Refused::Forbidden => context.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden),
         Refused::NotYours => {
-            let message = "Somebody else has begun this batch: only that client can send its file.";
+            let message = "Another client started this batch. Only that client can send its file.";
             let problem = Problem::error(ProblemCode::OutOfScope, "batchId", message);
-            let problem = problem.hint("Begin an onboarding of your own: startOnboarding.");
-            asked.problems(StatusCode::FORBIDDEN, &[problem])
+            let problem = problem.hint("Start an onboarding of your own: startOnboarding.");
+            context.problems(StatusCode::FORBIDDEN, &[problem])
         }
         Refused::NotWaiting => {
-            let message = "This batch waits for no file, or another request sends one.";
-            asked.conflict(message, "Look at its state.")
+            let message = "This batch is not waiting for a file, or another request is uploading it.";
+            context.conflict(message, "Query its state.")
         }
-        Refused::Problems(problems) => asked.problems(StatusCode::UNPROCESSABLE_ENTITY, problems),
-        Refused::Store(error) => asked.failed(error),
+        Refused::Problems(problems) => context.problems(StatusCode::UNPROCESSABLE_ENTITY, problems),
+        Refused::Store(error) => context.failed(error),
     }
 }
 
-/// A row on its way, as the roster has it.
+/// Converts a row of a roster for staging.
 ///
 /// # Errors
 /// The file is refused as a whole.
@@ -336,7 +346,7 @@ pub fn staged(record: Result<Record, RosterError>) -> Result<StagedRow, Problem>
     Ok(StagedRow::new(number, Some(line), row, original))
 }
 
-/// The name under which a browser keeps the report of a batch.
+/// The file name of a report, for browsers.
 fn report_name(batch: i64) -> String {
     format!("attachment; filename=\"report-{}.csv\"", NodeId::Batch(batch).encode().as_str())
 }

@@ -15,7 +15,7 @@ use graphql_front::request_id::ClientId;
 use graphql_front::streams::Lease;
 use graphql_front::websocket::Authenticator;
 
-use super::auth::{self, Authority, Bearer, NotAdmitted};
+use super::auth::{Authority, Bearer, Refusal};
 use super::purpose;
 use crate::clock::Clock;
 use crate::store::Database;
@@ -38,7 +38,7 @@ pub(super) fn extensions(bearer: Bearer, database: &Arc<Database>) -> Extensions
 async fn ended(bearer: Arc<Bearer>, database: Arc<Database>) {
     loop {
         let left = (bearer.until - Clock::System.now()).to_std().unwrap_or_default();
-        if left.is_zero() || !bearer.still_holds(&database).await {
+        if left.is_zero() || !bearer.is_current(&database).await {
             return;
         }
         tokio::time::sleep(left.min(CHECK_INTERVAL)).await;
@@ -66,16 +66,15 @@ impl Authenticator for SocketAuthenticator {
     fn authenticate(&self, headers: HeaderMap) -> BoxFuture<'static, Result<Extensions, Refused>> {
         let (authority, database) = (self.authority.clone(), Arc::clone(&self.database));
         async move {
-            let verified = match auth::bearer(&headers) {
-                Some(token) => authority.verify(&database, token).await,
-                None => Err(NotAdmitted::Unproven),
-            };
-            let bearer = verified.map_err(|refused| match refused {
-                NotAdmitted::Unproven => Refused::new(
+            let verified = authority.verify_headers(&database, &headers).await;
+            let bearer = verified.map_err(|refusal| match refusal {
+                Refusal::Undecided => {
+                    Refused::new(Code::Unavailable, "Your identity cannot be verified right now. Try again.")
+                }
+                _ => Refused::new(
                     Code::Unauthenticated,
                     "Send a valid token: \"authorization\": \"Bearer …\".",
                 ),
-                NotAdmitted::Undecided => Refused::from(Code::Unavailable),
             })?;
             let mut extensions = extensions(bearer, &database);
             match purpose::stated(&headers) {

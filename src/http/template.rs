@@ -1,5 +1,4 @@
-//! `/onboarding/template.csv` and `.xlsx`: an empty roster to be filled in. It tells nothing of anybody, so it asks for
-//! no token.
+//! `/onboarding/template.csv` and `.xlsx`: an empty roster to fill in. It contains no data, so it needs no token.
 
 use std::sync::LazyLock;
 
@@ -12,7 +11,7 @@ use roster::template;
 const CSV: &str = "text/csv; charset=utf-8";
 const WORKBOOK: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
-/// Both forms of the template.
+/// The routes of both formats.
 pub fn routes() -> Router {
     static CSV_BYTES: LazyLock<Vec<u8>> = LazyLock::new(template::csv);
     static WORKBOOK_BYTES: LazyLock<Vec<u8>> = LazyLock::new(template::workbook);

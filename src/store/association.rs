@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
 use super::error::StoreError;
-use super::page::{OrderColumns, push_ids, push_page, push_words};
+use super::page::{self, OrderColumns, push_ids, push_page, push_words};
 use super::session::Session;
 use domain::actor::Actor;
 use domain::association::NewAssociation;
@@ -96,19 +96,11 @@ pub async fn list_of_provinces(
     filter: &AssociationFilter,
     page: &Page,
 ) -> Result<HashMap<i64, Slice<AssociationRow>>, StoreError> {
-    let mut sql = QueryBuilder::new("select q.* from unnest(");
-    sql.push_bind(provinces.to_vec());
-    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"));
-    push_source(&mut sql, filter, true);
-    push_page(&mut sql, page, ORDER);
-    sql.push(") q");
-    let rows: Vec<AssociationRow> = sql.build_query_as().fetch_all(session).await?;
-    let mut pages: HashMap<i64, Vec<AssociationRow>> = HashMap::new();
-    for row in rows {
-        pages.entry(row.province_id.into()).or_default().push(row);
-    }
-    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
-    Ok(provinces.iter().map(cut).collect())
+    page::list_of(session, provinces, (page, ORDER), |sql| {
+        sql.push(COLUMNS);
+        push_source(sql, filter, true);
+    })
+    .await
 }
 
 /// How many associations there are.
@@ -130,13 +122,7 @@ pub async fn count_of_provinces(
     provinces: &[i64],
     filter: &AssociationFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
-    sql.push_bind(provinces.to_vec());
-    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
-    push_source(&mut sql, filter, true);
-    sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
-    Ok(rows.into_iter().collect())
+    page::count_of(session, provinces, "count(*)", |sql| push_source(sql, filter, true)).await
 }
 
 fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &AssociationFilter, of_parent: bool) {

@@ -3,79 +3,26 @@
 //! [`Trail`] gathers whom a request was shown and puts it on record, [`Journal`] lets requests that end at about the
 //! same time share one statement, [`seal`] closes entries with signatures. Reading is here.
 
+pub mod chain;
+mod entry;
 mod journal;
 pub mod seal;
 pub mod succession;
 mod trail;
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgExecutor, Postgres, QueryBuilder};
+use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 pub use journal::Journal;
-pub use trail::{About, Seen, Trail};
+pub use trail::{About, Trail};
 
-use super::array_literal;
 use super::error::StoreError;
 use super::page::{OrderColumns, push_page};
-use super::participant::column;
 use super::session::Session;
 use domain::actor::Role;
 use domain::audit::AuditOutcome;
 use domain::page::{Page, Position, Slice};
-
-/// An entry to be written. Its id, time and transaction are the database's.
-#[derive(Clone, Debug)]
-pub struct NewEntry {
-    /// Name of the client.
-    pub client: String,
-    /// What the client is to the agency.
-    pub role: Role,
-    /// What was done with the people.
-    pub outcome: AuditOutcome,
-    /// Root fields of the request, with blanks between.
-    pub operation: String,
-    /// What for, as the client said.
-    pub purpose: Option<String>,
-    /// The people, ascending, each once.
-    pub subjects: Vec<i64>,
-    /// The request.
-    pub request_id: Uuid,
-}
-
-/// Writes entries, in one statement.
-///
-/// # Errors
-/// The database is away, or takes no entries: then what they speak of must not be answered.
-pub async fn insert_many(executor: impl PgExecutor<'_>, entries: &[NewEntry]) -> Result<(), StoreError> {
-    // An array of arrays has equal lengths in PostgreSQL, so each list of people travels as a text.
-    let subjects = column(entries, |entry| array_literal(&entry.subjects));
-    sqlx::query!(
-        "insert into audit_entry (client, role, outcome, operation, purpose, subjects, request_id)
-         select u.client, u.role::client_role, u.outcome::audit_outcome, u.operation, u.purpose, u.subjects::bigint[],
-                u.request_id
-         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[])
-              as u(client, role, outcome, operation, purpose, subjects, request_id)",
-        &column(entries, |e| e.client.as_str()) as &[&str],
-        &column(entries, |e| e.role.as_str()) as &[&str],
-        &column(entries, |e| e.outcome.as_str()) as &[&str],
-        &column(entries, |e| e.operation.as_str()) as &[&str],
-        &column(entries, |e| e.purpose.as_deref()) as &[Option<&str>],
-        &subjects,
-        &column(entries, |e| e.request_id),
-    )
-    .execute(executor)
-    .await
-    .map_err(|error| match StoreError::from(error) {
-        error @ (StoreError::Unavailable(_) | StoreError::Contended(_)) => error,
-        // Whatever it is, the request may be sent again once it is mended, and nothing is answered until then.
-        error => {
-            tracing::error!(%error, "the audit trail takes no entries");
-            StoreError::Unavailable("the audit trail takes no entries".into())
-        }
-    })?;
-    Ok(())
-}
 
 /// An entry as auditors read it: how many people, not which.
 #[derive(Clone, Debug, FromRow)]

@@ -19,7 +19,7 @@ use domain::clearance::{
 use domain::employer::EmployerKind;
 use domain::enrollment::{EnrollmentStatus, Segment};
 use domain::rule::{Citation, Period, Rulebook};
-use domain::standing::Course;
+use domain::timeline::Timeline;
 
 /// By what a company is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -60,10 +60,13 @@ struct Line {
 }
 
 impl Line {
-    fn held(&self) -> Option<(Segment, Course)> {
+    fn held(&self) -> Option<(Segment, Timeline)> {
         let days = (self.counts_from?, self.starts_on?, self.ends_on);
         // How it was left says nothing of the day; `Workers` settles it.
-        Some((self.segment?, Course::kept(days, self.paid.as_deref(), EnrollmentStatus::Registered)))
+        Some((
+            self.segment?,
+            Timeline::from_columns(days, self.paid.as_deref(), EnrollmentStatus::Registered),
+        ))
     }
 }
 
@@ -128,7 +131,7 @@ pub async fn company_on(
         },
     };
     let workers = &mut found.company.workers;
-    let mut several: HashMap<i64, Vec<(Segment, Course)>> = HashMap::new();
+    let mut several: HashMap<i64, Vec<(Segment, Timeline)>> = HashMap::new();
     for line in &lines {
         workers.last_left_on = workers.last_left_on.max(line.last_left_on);
         match (line.held(), line.person) {

@@ -16,9 +16,10 @@ use super::page::push_any;
 use super::session::Session;
 use domain::actor::{Actor, Operation};
 use domain::channel::ChannelKind;
-use domain::count::{Standing, WorkerGroup};
 use domain::coverage::MonthChanges;
-use domain::standing::first_of_next_month;
+use domain::day::first_of_next_month;
+use domain::standing::Standing;
+use domain::vocabulary::WorkerGroup;
 
 /// Which people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use sqlx::migrate::Migrate as _;
-use sqlx::migrate::Migrator;
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::watch;
 
 use super::audit::Journal;
@@ -15,16 +13,15 @@ use super::client_cache::ClientCache;
 use super::coverage_watch::Watched;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
-use super::pool::Pool;
+use super::migration::migrate;
+use super::open_error::OpenError;
+use super::pool::{self, Pool};
 use super::recount;
 use super::reference::{self, Reference};
 use super::roles;
 use super::rotation;
 use super::session::Session;
 use domain::actor::Actor;
-
-/// All migrations, inside the program.
-pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// The oldest PostgreSQL that will do: 15 brought `unique nulls not distinct`.
 const OLDEST_SERVER: i32 = 150_000;
@@ -60,58 +57,6 @@ impl Default for PoolSettings {
             open_batches: 20,
         }
     }
-}
-
-/// Why the registry cannot work with a database at all.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// It is away.
-    #[error("PostgreSQL cannot be reached: {0}")]
-    Connect(StoreError),
-    /// It is too old.
-    #[error("PostgreSQL {0} is too old: 15 or newer is needed")]
-    TooOld(String),
-    /// It takes no writes.
-    #[error("PostgreSQL takes no writes: it is a standby, or default_transaction_read_only is on")]
-    ReadOnly,
-    /// The login may not take on the roles that the registry works under.
-    #[error(
-        "the login of DATABASE_URL may not take on the role {0}: grant it, and the others that begin with registry_, \
-         to this login"
-    )]
-    NotGranted(&'static str),
-    /// The login that migrates may neither create nor grant the roles.
-    #[error(
-        "the roles that begin with registry_ could not be created and granted: {0}. Migrate under a login with \
-         CREATEROLE, or create them as a superuser: see \"In production\" in the README"
-    )]
-    Roles(StoreError),
-    /// The login that migrates inherits a role whose policies would apply to it.
-    #[error(
-        "the login that migrates inherits the role {0}, and its row security with it: revoke the roles that begin with \
-         registry_ from this login, and grant it registry_roles instead"
-    )]
-    Inherited(&'static str),
-    /// Its tables are of an older version, and the login may not change them.
-    #[error(
-        "the tables are of another version, and belong to another login: run `registry migrate` as their owner"
-    )]
-    NotMigrated,
-    /// Its tables are those of another version of the program.
-    #[error("the tables could not be brought up to date: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
-    /// Its numbers are indexed under another key.
-    #[error(
-        "this database belongs to another identity key: with this one, everybody could be enrolled a second time. \
-         Use the key file that the database was made with"
-    )]
-    WrongKey,
-    /// Its figures could not be counted anew after its tables were brought up to date.
-    #[error("the figures could not be counted: {0}")]
-    Figures(StoreError),
-    /// Its reference data cannot be read.
-    #[error("the reference data cannot be read: {0}")]
-    Reference(StoreError),
 }
 
 /// What every request needs of the database.
@@ -159,7 +104,7 @@ impl Database {
             let options = with_settings(options.clone(), &timeouts);
             Session::of_registry(Pool::new(options, size, timeouts.acquire), timeouts.statement)
         };
-        let mut connection = maintenance(&options).await.map_err(connect)?;
+        let mut connection = pool::connect_for_maintenance(&options).await.map_err(connect)?;
         inspect(&mut connection).await?;
         let login_is_owner = migrate(&mut connection).await?;
         roles::demand(&mut connection).await?;
@@ -201,7 +146,12 @@ impl Database {
     /// # Errors
     /// The database is away.
     pub async fn maintenance(&self) -> Result<PgConnection, StoreError> {
-        Ok(maintenance(&self.options).await?)
+        Ok(pool::connect_for_maintenance(&self.options).await?)
+    }
+
+    /// How to connect to this database.
+    pub fn connect_options(&self) -> &PgConnectOptions {
+        &self.options
     }
 
     /// Provinces, channels and rules as they stand now. A request takes them once and keeps them.
@@ -294,11 +244,6 @@ async fn key_in_force(control: &Session, ring: KeyRing) -> Result<Keys, OpenErro
     Ok(keys)
 }
 
-/// A migration takes as long as it takes, and whoever waits for another process's waits.
-pub(super) async fn maintenance(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]).connect().await
-}
-
 async fn inspect(connection: &mut PgConnection) -> Result<(), OpenError> {
     let (version, is_read_only): (i32, bool) = sqlx::query_as(
         "select current_setting('server_version_num')::integer, current_setting('transaction_read_only') = 'on'",
@@ -310,38 +255,6 @@ async fn inspect(connection: &mut PgConnection) -> Result<(), OpenError> {
         return Err(OpenError::TooOld(format!("{}.{}", version / 10_000, version % 10_000)));
     }
     if is_read_only { Err(OpenError::ReadOnly) } else { Ok(()) }
-}
-
-/// Applies the migrations that are missing, under the login that owns the tables or will own them.
-///
-/// # Errors
-/// The login cannot have the roles that the policies name, or a migration failed.
-pub async fn apply_migrations(connection: &mut PgConnection) -> Result<(), OpenError> {
-    roles::prepare(connection).await?;
-    Ok(MIGRATIONS.run(connection).await?)
-}
-
-/// Brings the tables up to date where the login owns them, and says whether it does; a login that does not own them
-/// finds them up to date or does not begin.
-async fn migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
-    let connect = |error: sqlx::Error| OpenError::Connect(error.into());
-    let is_owner: Option<bool> = sqlx::query_scalar(
-        "select pg_has_role(current_user, relowner, 'usage') from pg_class where oid = to_regclass('_sqlx_migrations')",
-    )
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(connect)?;
-    if is_owner.unwrap_or(true) {
-        apply_migrations(connection).await?;
-        return Ok(true);
-    }
-    sqlx::query("set role registry_writer").execute(&mut *connection).await.map_err(connect)?;
-    let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
-    sqlx::query("reset role").execute(connection).await.map_err(connect)?;
-    let is_applied = |migration: &sqlx::migrate::Migration| {
-        applied.iter().any(|one| one.version == migration.version && one.checksum == migration.checksum)
-    };
-    if MIGRATIONS.iter().all(is_applied) { Ok(false) } else { Err(OpenError::NotMigrated) }
 }
 
 fn with_settings(options: PgConnectOptions, timeouts: &Timeouts) -> PgConnectOptions {

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor, QueryBuilder};
 
 use super::error::StoreError;
-use super::page::{OrderColumns, push_any, push_ids, push_page, push_words};
+use super::page::{self, OrderColumns, push_any, push_ids, push_page, push_words};
 use super::session::Session;
 use domain::actor::Actor;
 use domain::employer::EmployerKind;
@@ -41,6 +41,7 @@ pub struct EmployerRow {
 
 const COLUMNS: &str = "e.id, e.registered_at, e.name, e.name_key, e.kind, e.tax_number_sealed, e.business_number, \
                        e.risk_class, e.province_id, e.declared_headcount, e.closed_on";
+const ORDER: OrderColumns = OrderColumns { id: "e.id", name: "e.name_key" };
 
 impl EmployerRow {
     /// Where it stands in a list of that page's order.
@@ -120,7 +121,7 @@ pub async fn list(
 ) -> Result<Slice<EmployerRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS}"));
     push_source(&mut sql, filter, false);
-    push_page(&mut sql, page, OrderColumns { id: "e.id", name: "e.name_key" });
+    push_page(&mut sql, page, ORDER);
     Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
 }
 
@@ -134,19 +135,11 @@ pub async fn list_of_provinces(
     filter: &EmployerFilter,
     page: &Page,
 ) -> Result<HashMap<i64, Slice<EmployerRow>>, StoreError> {
-    let mut sql = QueryBuilder::new("select q.* from unnest(");
-    sql.push_bind(provinces.to_vec());
-    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"));
-    push_source(&mut sql, filter, true);
-    push_page(&mut sql, page, OrderColumns { id: "e.id", name: "e.name_key" });
-    sql.push(") q");
-    let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(session).await?;
-    let mut pages: HashMap<i64, Vec<EmployerRow>> = HashMap::new();
-    for row in rows {
-        pages.entry(row.province_id.into()).or_default().push(row);
-    }
-    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
-    Ok(provinces.iter().map(cut).collect())
+    page::list_of(session, provinces, (page, ORDER), |sql| {
+        sql.push(COLUMNS);
+        push_source(sql, filter, true);
+    })
+    .await
 }
 
 /// How many employers there are.
@@ -168,13 +161,7 @@ pub async fn count_of_provinces(
     provinces: &[i64],
     filter: &EmployerFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
-    sql.push_bind(provinces.to_vec());
-    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
-    push_source(&mut sql, filter, true);
-    sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
-    Ok(rows.into_iter().collect())
+    page::count_of(session, provinces, "count(*)", |sql| push_source(sql, filter, true)).await
 }
 
 fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &EmployerFilter, of_parent: bool) {

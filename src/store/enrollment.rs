@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
-use super::array_literal;
+use super::array::{array_literal, column};
 use super::error::StoreError;
-use super::page::{OrderColumns, push_any, push_page};
-use super::participant::{column, push_scope};
+use super::page::{self, OrderColumns, push_any};
+use super::participant::push_scope;
 use super::session::Session;
 use domain::actor::Actor;
 use domain::count::Held;
+use domain::day::end_of_month;
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use domain::page::{Page, Position, Slice};
-use domain::rule::{Rulebook, end_of_month};
-use domain::standing::PaidMonths;
+use domain::rule::Rulebook;
+use domain::timeline::PaidMonths;
 
 mod ending;
 
@@ -129,19 +130,11 @@ pub async fn list_of(
     filter: &EnrollmentFilter,
     page: &Page,
 ) -> Result<HashMap<i64, Slice<EnrollmentRow>>, StoreError> {
-    let mut sql = QueryBuilder::new("select q.* from unnest(");
-    sql.push_bind(participants.to_vec());
-    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"));
-    push_source(&mut sql, actor, filter);
-    push_page(&mut sql, page, ORDER);
-    sql.push(") q");
-    let rows: Vec<EnrollmentRow> = sql.build_query_as().fetch_all(session).await?;
-    let mut pages: HashMap<i64, Vec<EnrollmentRow>> = HashMap::new();
-    for row in rows {
-        pages.entry(row.participant_id).or_default().push(row);
-    }
-    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
-    let slices: HashMap<i64, Slice<EnrollmentRow>> = participants.iter().map(cut).collect();
+    let slices = page::list_of(session, participants, (page, ORDER), |sql| {
+        sql.push(COLUMNS);
+        push_source(sql, actor, filter);
+    });
+    let slices: HashMap<i64, Slice<EnrollmentRow>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.participant_id));
     Ok(slices)
 }
@@ -156,13 +149,7 @@ pub async fn count_of(
     participants: &[i64],
     filter: &EnrollmentFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
-    sql.push_bind(participants.to_vec());
-    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
-    push_source(&mut sql, actor, filter);
-    sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
-    Ok(rows.into_iter().collect())
+    page::count_of(session, participants, "count(*)", |sql| push_source(sql, actor, filter)).await
 }
 
 fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &EnrollmentFilter) {
@@ -280,9 +267,9 @@ pub async fn insert_many(
         &column(enrollments, |e| e.monthly_wage) as &[Option<i64>],
         &column(enrollments, |e| e.starts_on),
         &column(enrollments, |e| e.paid_through) as &[Option<NaiveDate>],
-        &column(enrollments, |e| e.segment.as_str()) as &[&str],
-        &column(enrollments, |e| e.status.as_str()) as &[&str],
-        &column(enrollments, |e| e.civil_servant.map(CivilServantCategory::as_str)) as &[Option<&str>],
+        &column(enrollments, |e| <&str>::from(e.segment)) as &[&str],
+        &column(enrollments, |e| <&str>::from(e.status)) as &[&str],
+        &column(enrollments, |e| e.civil_servant.map(Into::into)) as &[Option<&str>],
         &column(enrollments, |e| e.province_id),
         &column(enrollments, |e| e.programmes.as_str()) as &[&str],
         &column(enrollments, |e| e.service_number.as_deref()) as &[Option<&[u8]>],
@@ -369,7 +356,7 @@ pub async fn people_to_lapse(
 
 /// How an enrollment stands after it was paid for, lapsed or ended.
 #[derive(Clone, Debug)]
-pub struct CourseRow {
+pub struct TimelineRow {
     /// Which one.
     pub key: EnrollmentKey,
     /// Where it stands.
@@ -382,16 +369,16 @@ pub struct CourseRow {
     pub lapses_on: Option<NaiveDate>,
 }
 
-impl CourseRow {
+impl TimelineRow {
     /// As the rules have it.
     pub fn of(key: EnrollmentKey, held: &Held, rules: &Rulebook) -> Self {
-        let course = &held.course;
+        let timeline = &held.timeline;
         Self {
             key,
-            status: course.status(),
-            paid: paid_literal(&course.paid),
-            paid_through: course.paid.through(),
-            lapses_on: course.lapses_on(held.segment, rules),
+            status: timeline.status(),
+            paid: paid_literal(&timeline.paid),
+            paid_through: timeline.paid.through(),
+            lapses_on: timeline.lapses_on(held.segment, rules),
         }
     }
 }
@@ -400,7 +387,7 @@ impl CourseRow {
 ///
 /// # Errors
 /// The database is away.
-pub async fn update_courses(conn: &mut PgConnection, rows: &[CourseRow]) -> Result<(), StoreError> {
+pub async fn update_timelines(conn: &mut PgConnection, rows: &[TimelineRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -413,7 +400,7 @@ pub async fn update_courses(conn: &mut PgConnection, rows: &[CourseRow]) -> Resu
          where e.participant_id = u.participant_id and e.id = u.id",
         &column(rows, |row| row.key.0),
         &column(rows, |row| row.key.1),
-        &column(rows, |row| row.status.as_str()) as &[&str],
+        &column(rows, |row| <&str>::from(row.status)) as &[&str],
         &column(rows, |row| row.paid.as_deref()) as &[Option<&str>],
         &column(rows, |row| row.paid_through) as &[Option<NaiveDate>],
         &column(rows, |row| row.lapses_on) as &[Option<NaiveDate>],

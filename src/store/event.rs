@@ -6,9 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
+use super::array::column;
 use super::error::StoreError;
-use super::page::{OrderColumns, push_page};
-use super::participant::{column, push_scope};
+use super::page::{self, OrderColumns};
+use super::participant::push_scope;
 use super::session::Session;
 use domain::actor::Actor;
 use domain::correction::Correction;
@@ -93,19 +94,12 @@ pub async fn list_of(
     participants: &[i64],
     page: &Page,
 ) -> Result<HashMap<i64, Slice<EventRow>>, StoreError> {
-    let mut sql = QueryBuilder::new("select q.* from unnest(");
-    sql.push_bind(participants.to_vec());
-    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {COLUMNS}"));
-    push_source(&mut sql, actor, NUMBERS);
-    push_page(&mut sql, page, OrderColumns { id: "v.id", name: "v.id" });
-    sql.push(") q");
-    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(session).await?;
-    let mut pages: HashMap<i64, Vec<EventRow>> = HashMap::new();
-    for row in rows {
-        pages.entry(row.participant_id).or_default().push(row);
-    }
-    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
-    let slices: HashMap<i64, Slice<EventRow>> = participants.iter().map(cut).collect();
+    let order = OrderColumns { id: "v.id", name: "v.id" };
+    let slices = page::list_of(session, participants, (page, order), |sql| {
+        sql.push(COLUMNS);
+        push_source(sql, actor, NUMBERS);
+    });
+    let slices: HashMap<i64, Slice<EventRow>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.participant_id));
     Ok(slices)
 }
@@ -119,13 +113,7 @@ pub async fn count_of(
     actor: &Actor,
     participants: &[i64],
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
-    sql.push_bind(participants.to_vec());
-    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
-    push_source(&mut sql, actor, "");
-    sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
-    Ok(rows.into_iter().collect())
+    page::count_of(session, participants, "count(*)", |sql| push_source(sql, actor, "")).await
 }
 
 fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, more: &'static str) {

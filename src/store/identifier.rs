@@ -155,7 +155,7 @@ pub async fn release(
     if !indexes.is_empty() {
         sqlx::query!(
             "delete from identifier where kind = $1::text::identifier_kind and value_index = any($2)",
-            kind.as_str(),
+            <&str>::from(kind),
             indexes
         )
         .execute(conn)
@@ -181,7 +181,7 @@ pub async fn owners(
     let rows = sqlx::query!(
         "select value_index, participant_id from identifier
          where kind = $1::text::identifier_kind and value_index = any($2)",
-        kind.as_str(),
+        <&str>::from(kind),
         indexes
     )
     .fetch_all(conn)

@@ -9,6 +9,7 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use hmac::{Hmac, Mac};
 use sha2::{Digest as _, Sha256};
+use strum::{Display, IntoStaticStr};
 use zeroize::Zeroizing;
 
 /// Bytes of an index: enough that two numbers of twenty million never meet.
@@ -19,18 +20,18 @@ const FORM: u8 = 1;
 /// As what the secret is sealed by which inputs are compared: as no kind of number.
 const RETRY_SECRET: &str = "RETRY_SECRET";
 
-domain::closed_list! {
-    /// Kinds of numbers. A number is found and opened only as the kind that it was kept as.
-    NumberKind {
-        /// NIK.
-        NationalId = "NATIONAL_ID",
-        /// NIP.
-        ServiceNumber = "SERVICE_NUMBER",
-        /// NPWP.
-        TaxNumber = "TAX_NUMBER",
-        /// Telephone.
-        Phone = "PHONE",
-    }
+/// Kinds of numbers. A number is found and opened only as the kind that it was kept as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum NumberKind {
+    /// NIK.
+    NationalId,
+    /// NIP.
+    ServiceNumber,
+    /// NPWP.
+    TaxNumber,
+    /// Telephone.
+    Phone,
 }
 
 /// The keys that an installation is given: the newest, and the one before it for as long as a rotation needs it.
@@ -93,12 +94,12 @@ impl Keys {
 
     /// Under which a number is found: equal numbers have equal indexes, and nothing else can be read from it.
     pub fn index(&self, kind: NumberKind, number: &str) -> Vec<u8> {
-        mac(&*self.index, &[kind.as_str().as_bytes(), &[0], number.as_bytes()])[..INDEX_BYTES].to_vec()
+        mac(&*self.index, &[<&str>::from(kind).as_bytes(), &[0], number.as_bytes()])[..INDEX_BYTES].to_vec()
     }
 
     /// Makes a number unreadable to everybody without the key.
     pub fn seal(&self, kind: NumberKind, number: &str) -> Vec<u8> {
-        self.seal_bytes(kind.as_str(), number.as_bytes())
+        self.seal_bytes(<&str>::from(kind), number.as_bytes())
     }
 
     /// Makes it readable again.
@@ -106,7 +107,7 @@ impl Keys {
     /// # Errors
     /// Sealed with another key or as another kind, or changed since.
     pub fn open(&self, kind: NumberKind, sealed: &[u8]) -> Result<Zeroizing<String>, WrongKey> {
-        let number = self.open_bytes(kind.as_str(), sealed)?;
+        let number = self.open_bytes(<&str>::from(kind), sealed)?;
         String::from_utf8(number).map(Zeroizing::new).map_err(|_| WrongKey)
     }
 

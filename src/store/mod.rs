@@ -10,6 +10,7 @@
 //! then `DATABASE_URL=… cargo check` with `SQLX_OFFLINE_DIR=.sqlx` to record its statements.
 
 pub mod agreement;
+mod array;
 pub mod association;
 pub mod audit;
 pub mod channel;
@@ -27,10 +28,13 @@ pub mod event;
 mod follow;
 pub mod idempotency;
 pub mod identifier;
+mod identity;
 pub mod keys;
 pub mod lapse_run;
 pub mod lookup_miss;
+pub mod migration;
 pub mod onboarding;
+pub mod open_error;
 pub mod page;
 pub mod participant;
 mod pool;
@@ -38,14 +42,10 @@ pub mod recount;
 pub mod reference;
 mod roles;
 pub mod rotation;
+mod seen;
 pub mod session;
 pub mod target;
 
+pub(crate) use array::array_literal;
 pub use database::Database;
 pub use error::StoreError;
-
-/// An array as PostgreSQL reads it, of what needs no quoting: numbers, dates, names of closed lists.
-pub(crate) fn array_literal<T: std::fmt::Display>(values: impl IntoIterator<Item = T>) -> String {
-    let values: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
-    format!("{{{}}}", values.join(","))
-}

@@ -13,7 +13,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder};
 
 use super::error::StoreError;
-use super::page::{OrderColumns, push_any, push_page};
+use super::page::{self, OrderColumns, push_any, push_page};
 use super::session::Session;
 use domain::actor::{Actor, Operation};
 use domain::onboarding::{Counts, OnboardingState, RowOutcome};
@@ -211,22 +211,12 @@ pub async fn rows_of(
     filter: &RowFilter,
     page: &Page,
 ) -> Result<HashMap<i64, Slice<OnboardingRowRecord>>, StoreError> {
-    let mut sql = QueryBuilder::new("select q.* from unnest(");
-    sql.push_bind(batches.to_vec());
-    sql.push(
-        "::bigint[]) as k(parent) cross join lateral \
-         (select r.batch_id, r.number, r.line, r.outcome, r.participant_id, r.problems",
-    );
-    push_rows(&mut sql, filter);
-    push_page(&mut sql, page, OrderColumns { id: "r.number", name: "r.number" });
-    sql.push(") q");
-    let rows: Vec<OnboardingRowRecord> = sql.build_query_as().fetch_all(session).await?;
-    let mut pages: HashMap<i64, Vec<OnboardingRowRecord>> = HashMap::new();
-    for row in rows {
-        pages.entry(row.batch_id).or_default().push(row);
-    }
-    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
-    let slices: HashMap<i64, Slice<OnboardingRowRecord>> = batches.iter().map(cut).collect();
+    let order = OrderColumns { id: "r.number", name: "r.number" };
+    let slices = page::list_of(session, batches, (page, order), |sql| {
+        sql.push("r.batch_id, r.number, r.line, r.outcome, r.participant_id, r.problems");
+        push_rows(sql, filter);
+    });
+    let slices: HashMap<i64, Slice<OnboardingRowRecord>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).filter_map(|row| row.participant_id));
     Ok(slices)
 }
@@ -240,13 +230,7 @@ pub async fn count_rows_of(
     batches: &[i64],
     filter: &RowFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
-    sql.push_bind(batches.to_vec());
-    sql.push("::bigint[]) as k(parent) cross join lateral (select count(*) as n");
-    push_rows(&mut sql, filter);
-    sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
-    Ok(rows.into_iter().collect())
+    page::count_of(session, batches, "count(*)", |sql| push_rows(sql, filter)).await
 }
 
 fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &RowFilter) {

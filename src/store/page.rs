@@ -1,8 +1,13 @@
-//! The one way in which lists are cut into pages: conditions on the order key, an order, a limit.
+//! Keyset pagination, for all lists: conditions on the order key, an order, a limit.
 
-use sqlx::{Postgres, QueryBuilder};
+use std::collections::HashMap;
 
-use domain::page::{Direction, Order, Page};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Postgres, QueryBuilder, Row as _};
+
+use super::error::StoreError;
+use super::session::Session;
+use domain::page::{Direction, Order, Page, Slice};
 
 /// Column names of a list's order.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +46,66 @@ pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderCo
     sql.push(columns.id).push(direction);
     // A number and not a parameter: not knowing it the planner expects a tenth of the list, and plans each page anew.
     sql.push(format!(" limit {}", page.size + 1));
+}
+
+/// Reads the same page of the children of several parents in one statement. Each parent has a page, also an empty one.
+///
+/// `select` appends the columns, the source and the conditions of a child; the parent is `k.parent`.
+pub async fn list_of<T>(
+    session: &Session,
+    parents: &[i64],
+    (page, columns): (&Page, OrderColumns),
+    select: impl FnOnce(&mut QueryBuilder<Postgres>),
+) -> Result<HashMap<i64, Slice<T>>, StoreError>
+where
+    T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    let mut sql = of_parents("k.parent, q.*", parents);
+    select(&mut sql);
+    push_page(&mut sql, page, columns);
+    sql.push(") q");
+    let rows: Vec<Child<T>> = sql.build_query_as().fetch_all(session).await?;
+    let mut children: HashMap<i64, Vec<T>> = HashMap::new();
+    for Child { parent, row } in rows {
+        children.entry(parent).or_default().push(row);
+    }
+    let cut = |&parent: &i64| (parent, page.cut(children.remove(&parent).unwrap_or_default()));
+    Ok(parents.iter().map(cut).collect())
+}
+
+/// Counts the children of several parents in one statement. `count` is the aggregate; `source` appends where children
+/// come from, as in [`list_of`].
+pub async fn count_of(
+    session: &Session,
+    parents: &[i64],
+    count: &str,
+    source: impl FnOnce(&mut QueryBuilder<Postgres>),
+) -> Result<HashMap<i64, i64>, StoreError> {
+    let mut sql = of_parents("k.parent, q.n", parents);
+    sql.push(count).push(" as n");
+    source(&mut sql);
+    sql.push(") q");
+    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Begins a statement that selects something of each of several parents. The caller appends what, and `) q`.
+pub fn of_parents(columns: &str, parents: &[i64]) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new(format!("select {columns} from unnest("));
+    sql.push_bind(parents.to_vec()).push("::bigint[]) as k(parent) cross join lateral (select ");
+    sql
+}
+
+/// A row with the parent that it was selected for.
+struct Child<T> {
+    parent: i64,
+    row: T,
+}
+
+impl<'r, T: FromRow<'r, PgRow>> FromRow<'r, PgRow> for Child<T> {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { parent: row.try_get("parent")?, row: T::from_row(row)? })
+    }
 }
 
 /// Appends `column = id`, or `column = any(ids)` where there are several. Of an array that it does not know the planner

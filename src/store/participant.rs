@@ -7,18 +7,20 @@ use sqlx::{FromRow, QueryBuilder};
 
 use super::count::StatusCounts;
 use super::error::StoreError;
-use super::page::{OrderColumns, push_ids, push_page};
+use super::page::{self, of_parents, push_ids, push_page};
 use super::session::Session;
 use domain::actor::Actor;
-use domain::enrollment::Segment;
 use domain::page::{Page, Position, Slice};
 use domain::participant::{ParticipantStatus, Sex};
 
 mod correcting;
+mod filter;
 mod statement;
 mod writing;
 
 pub use correcting::{Kept, correct, kept, record_death};
+use filter::ORDER;
+pub use filter::{ParticipantFilter, PeopleOf};
 pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
@@ -56,8 +58,6 @@ pub struct ParticipantRow {
 
 domain::redacted_debug!(ParticipantRow);
 
-const ORDER: OrderColumns = OrderColumns { id: "p.id", name: "p.name_key" };
-
 impl ParticipantRow {
     /// Where the person stands in a list of that page's order.
     pub fn position(&self, page: &Page) -> Position {
@@ -66,42 +66,6 @@ impl ParticipantRow {
             _ => Position { key: self.name_key.clone(), id: self.id },
         }
     }
-}
-
-/// Conditions on people; all that are set must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ParticipantFilter {
-    /// Living in this province.
-    pub province: Option<i16>,
-    /// With an enrollment, open or ended, at this employer.
-    pub employer: Option<i64>,
-    /// With an enrollment, open or ended, through this association.
-    pub association: Option<i64>,
-    /// Brought in by one of these channels.
-    pub channels: Vec<i64>,
-    /// With an enrollment in one of these segments.
-    pub segments: Vec<Segment>,
-    /// With one of these statuses.
-    pub statuses: Vec<ParticipantStatus>,
-    /// All these words, or their beginnings, in the name.
-    pub words: Vec<String>,
-    /// Registered at this moment or later.
-    pub registered_from: Option<DateTime<Utc>>,
-    /// Registered before this moment.
-    pub registered_before: Option<DateTime<Utc>>,
-}
-
-/// Something that has people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PeopleOf {
-    /// The people who live in a province.
-    Province,
-    /// The people with an enrollment at an employer.
-    Employer,
-    /// The people with an enrollment through an association.
-    Association,
-    /// The people whom a channel brought in, without those below it.
-    Channel,
 }
 
 /// The people of some ids; those whom the actor may not see are absent.
@@ -190,21 +154,12 @@ pub async fn list_of(
     filter: &ParticipantFilter,
     page: &Page,
 ) -> Result<HashMap<i64, Slice<ParticipantRow>>, StoreError> {
-    let mut sql = QueryBuilder::new("select k.parent, q.* from unnest(");
-    sql.push_bind(parents.1.to_vec());
-    let distinct = distinct(actor, Some(parents.0), filter, page);
-    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {distinct}"));
-    push_columns(&mut sql, actor);
-    push_source(&mut sql, actor, Some(parents.0), filter);
-    push_page(&mut sql, page, ORDER);
-    sql.push(") q");
-    let rows: Vec<OfParent> = sql.build_query_as().fetch_all(session).await?;
-    let mut pages: HashMap<i64, Vec<ParticipantRow>> = HashMap::new();
-    for row in rows {
-        pages.entry(row.parent).or_default().push(row.participant);
-    }
-    let cut = |&parent: &i64| (parent, page.cut(pages.remove(&parent).unwrap_or_default()));
-    let slices: HashMap<i64, Slice<ParticipantRow>> = parents.1.iter().map(cut).collect();
+    let slices = page::list_of(session, parents.1, (page, ORDER), |sql| {
+        sql.push(distinct(actor, Some(parents.0), filter, page));
+        push_columns(sql, actor);
+        push_source(sql, actor, Some(parents.0), filter);
+    });
+    let slices: HashMap<i64, Slice<ParticipantRow>> = slices.await?;
     session.shows(slices.values().flat_map(|slice| &slice.rows).map(|row| row.id));
     Ok(slices)
 }
@@ -229,14 +184,8 @@ pub async fn count_of(
     parents: (PeopleOf, &[i64]),
     filter: &ParticipantFilter,
 ) -> Result<HashMap<i64, i64>, StoreError> {
-    let mut sql = QueryBuilder::new("select k.parent, q.n from unnest(");
-    sql.push_bind(parents.1.to_vec());
     let count = count_people(actor, Some(parents.0), filter);
-    sql.push(format!("::bigint[]) as k(parent) cross join lateral (select {count} as n"));
-    push_source(&mut sql, actor, Some(parents.0), filter);
-    sql.push(") q");
-    let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(session).await?;
-    Ok(rows.into_iter().collect())
+    page::count_of(session, parents.1, count, |sql| push_source(sql, actor, Some(parents.0), filter)).await
 }
 
 /// The people of several parents by their status, counted one by one: for an actor who does not see all of them.
@@ -249,9 +198,7 @@ pub async fn status_counts_of(
     actor: &Actor,
     parents: (PeopleOf, &[i64]),
 ) -> Result<HashMap<i64, StatusCounts>, StoreError> {
-    let mut sql = QueryBuilder::new("select k.parent, q.status, q.n from unnest(");
-    sql.push_bind(parents.1.to_vec());
-    sql.push("::bigint[]) as k(parent) cross join lateral (select ");
+    let mut sql = of_parents("k.parent, q.status, q.n", parents.1);
     // People of an employer or association are counted by the best status that they have there.
     match (own(actor), parents.0) {
         (None, PeopleOf::Employer) => push_status_within(&mut sql, "employer_id", None),
@@ -269,16 +216,4 @@ pub async fn status_counts_of(
         counts.entry(parent).or_default().add(status, persons);
     }
     Ok(counts)
-}
-
-#[derive(FromRow)]
-struct OfParent {
-    parent: i64,
-    #[sqlx(flatten)]
-    participant: ParticipantRow,
-}
-
-/// One column of many rows, as `unnest` wants it.
-pub(super) fn column<'a, T, U>(rows: &'a [T], of: impl Fn(&'a T) -> U) -> Vec<U> {
-    rows.iter().map(of).collect()
 }

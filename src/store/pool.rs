@@ -17,7 +17,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::session::Identity;
+use super::identity::Identity;
 
 /// How long a connection is used before another takes its place: what a session gathers in memory is bounded.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -166,6 +166,11 @@ impl Shared {
     fn suspect(&self) {
         self.idle().suspected = Some(Instant::now());
     }
+}
+
+/// A migration takes as long as it takes, and whoever waits for another process's waits.
+pub(super) async fn connect_for_maintenance(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]).connect().await
 }
 
 fn may_pass(error: &sqlx::Error) -> bool {

@@ -8,7 +8,7 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _};
 
-use super::database::OpenError;
+use super::open_error::OpenError;
 
 /// The roles of `migrations/0009_row_security.sql`.
 const ROLES: [&str; 7] = [

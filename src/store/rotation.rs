@@ -80,9 +80,9 @@ pub async fn rotate(
     // First: somebody may hold a batch and wait for this exchange, and that is better found out now than at its end.
     rotate_repeats(conn, (old, new)).await?;
     rotate_participants(conn, (old, new), &mut done, &mut progress).await?;
-    rotate_former_numbers(conn, (old, new), &mut done).await?;
-    rotate_enrollments(conn, (old, new), &mut done).await?;
-    rotate_employers(conn, (old, new), &mut done).await?;
+    done.former_numbers = rotate_column(conn, (old, new), &FORMER_NUMBERS, &mut done).await?;
+    done.enrollments = rotate_column(conn, (old, new), &SERVICE_NUMBERS, &mut done).await?;
+    done.employers = rotate_column(conn, (old, new), &TAX_NUMBERS, &mut done).await?;
     rotate_chunks(conn, (old, new)).await?;
     let claimed =
         sqlx::query_scalar!(r#"select count(*) as "n!" from identifier"#).fetch_one(&mut *conn).await?;
@@ -204,122 +204,79 @@ async fn rotate_participants(
     }
 }
 
-/// A number that is in force again is found under its new index already, and counted once.
-async fn rotate_former_numbers(
-    conn: &mut PgConnection,
-    keys: (&Keys, &Keys),
-    done: &mut Rotated,
-) -> Result<(), RotationError> {
-    let mut last = (0, 0);
-    loop {
-        let rows = sqlx::query!(
-            "select participant_id, event_id, number from former_number
+/// A column of sealed numbers, and how its rows are read and written back.
+struct SealedColumn {
+    kind: NumberKind,
+    /// Are its numbers claimed in `identifier`? Then they are found there, and counted once.
+    is_claimed: bool,
+    /// Selects the key (two numbers) and the sealed number of the rows after a key ($1, $2), in order, up to $3.
+    select: &'static str,
+    /// Writes rows back: the keys ($1, $2), the sealed numbers ($3) and their new indexes ($4).
+    update: &'static str,
+}
+
+/// The numbers that corrections ended. One that is in force again has its new index already, and is not counted twice.
+const FORMER_NUMBERS: SealedColumn = SealedColumn {
+    kind: NumberKind::NationalId,
+    is_claimed: true,
+    select: "select participant_id, event_id, number from former_number
              where (participant_id, event_id) > ($1, $2) order by participant_id, event_id limit $3",
-            last.0,
-            last.1,
-            CHUNK
-        )
-        .fetch_all(&mut *conn)
-        .await?;
-        let Some(end) = rows.last() else { return Ok(()) };
-        last = (end.participant_id, end.event_id);
-        let (mut people, mut events, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut before, mut after) = (Vec::new(), Vec::new());
-        for row in rows {
-            let number = renew(keys, NumberKind::NationalId, &row.number)?;
-            people.push(row.participant_id);
-            events.push(row.event_id);
-            numbers.push(number.sealed);
-            before.push(number.before);
-            after.push(number.after);
-        }
-        let written = sqlx::query!(
-            "update former_number f set number = u.number
-             from unnest($1::bigint[], $2::bigint[], $3::bytea[]) as u(participant_id, event_id, number)
+    update: "update former_number f set number = u.number
+             from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[])
+                  as u(participant_id, event_id, number, value_index)
              where f.participant_id = u.participant_id and f.event_id = u.event_id",
-            &people,
-            &events,
-            &numbers
-        );
-        done.former_numbers += written.execute(&mut *conn).await?.rows_affected();
-        done.identifiers += reindex(conn, "NATIONAL_ID", &before, &after).await?;
-    }
-}
+};
 
-async fn rotate_enrollments(
+const SERVICE_NUMBERS: SealedColumn = SealedColumn {
+    kind: NumberKind::ServiceNumber,
+    is_claimed: true,
+    select: "select participant_id, id, service_number from enrollment
+             where (participant_id, id) > ($1, $2) and service_number is not null
+             order by participant_id, id limit $3",
+    update: "update enrollment e set service_number = u.service_number
+             from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[])
+                  as u(participant_id, id, service_number, value_index)
+             where e.participant_id = u.participant_id and e.id = u.id",
+};
+
+const TAX_NUMBERS: SealedColumn = SealedColumn {
+    kind: NumberKind::TaxNumber,
+    is_claimed: false,
+    select: "select id, 0::bigint, tax_number_sealed from employer
+             where (id, 0) > ($1, $2) and tax_number_sealed is not null order by id limit $3",
+    update: "update employer e set tax_number_sealed = u.sealed, tax_number_index = u.value_index
+             from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]) as u(id, none, sealed, value_index)
+             where e.id = u.id",
+};
+
+/// Rotates a column chunk by chunk. Returns the number of its rows.
+async fn rotate_column(
     conn: &mut PgConnection,
     keys: (&Keys, &Keys),
+    column: &SealedColumn,
     done: &mut Rotated,
-) -> Result<(), RotationError> {
-    let mut last = (0, 0);
+) -> Result<u64, RotationError> {
+    let (mut last, mut rows_done) = ((0_i64, 0_i64), 0);
     loop {
-        let rows = sqlx::query!(
-            r#"select participant_id, id, service_number as "service_number!" from enrollment
-               where (participant_id, id) > ($1, $2) and service_number is not null
-               order by participant_id, id limit $3"#,
-            last.0,
-            last.1,
-            CHUNK
-        )
-        .fetch_all(&mut *conn)
-        .await?;
-        let Some(end) = rows.last() else { return Ok(()) };
-        last = (end.participant_id, end.id);
-        let (mut people, mut ids, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        let select = sqlx::query_as(column.select).bind(last.0).bind(last.1).bind(CHUNK);
+        let rows: Vec<(i64, i64, Vec<u8>)> = select.fetch_all(&mut *conn).await?;
+        let Some(&(first_key, second_key, _)) = rows.last() else { return Ok(rows_done) };
+        last = (first_key, second_key);
+        let (mut firsts, mut seconds, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
         let (mut before, mut after) = (Vec::new(), Vec::new());
-        for row in rows {
-            let number = renew(keys, NumberKind::ServiceNumber, &row.service_number)?;
-            people.push(row.participant_id);
-            ids.push(row.id);
+        for (first, second, sealed) in rows {
+            let number = renew(keys, column.kind, &sealed)?;
+            firsts.push(first);
+            seconds.push(second);
             numbers.push(number.sealed);
             before.push(number.before);
             after.push(number.after);
         }
-        let written = sqlx::query!(
-            "update enrollment e set service_number = u.service_number
-             from unnest($1::bigint[], $2::bigint[], $3::bytea[]) as u(participant_id, id, service_number)
-             where e.participant_id = u.participant_id and e.id = u.id",
-            &people,
-            &ids,
-            &numbers
-        );
-        done.enrollments += written.execute(&mut *conn).await?.rows_affected();
-        done.identifiers += reindex(conn, "SERVICE_NUMBER", &before, &after).await?;
-    }
-}
-
-async fn rotate_employers(
-    conn: &mut PgConnection,
-    keys: (&Keys, &Keys),
-    done: &mut Rotated,
-) -> Result<(), RotationError> {
-    let mut last = 0;
-    loop {
-        let rows = sqlx::query!(
-            r#"select id, tax_number_sealed as "sealed!" from employer
-               where id > $1 and tax_number_sealed is not null order by id limit $2"#,
-            last,
-            CHUNK
-        )
-        .fetch_all(&mut *conn)
-        .await?;
-        let Some(end) = rows.last() else { return Ok(()) };
-        last = end.id;
-        let (mut ids, mut numbers, mut indexes) = (Vec::new(), Vec::new(), Vec::new());
-        for row in rows {
-            let number = renew(keys, NumberKind::TaxNumber, &row.sealed)?;
-            ids.push(row.id);
-            numbers.push(number.sealed);
-            indexes.push(number.after);
+        let update = sqlx::query(column.update).bind(firsts).bind(seconds).bind(numbers).bind(&after);
+        rows_done += update.execute(&mut *conn).await?.rows_affected();
+        if column.is_claimed {
+            done.identifiers += reindex(conn, column.kind.into(), &before, &after).await?;
         }
-        let written = sqlx::query!(
-            "update employer e set tax_number_sealed = u.sealed, tax_number_index = u.value_index
-             from unnest($1::bigint[], $2::bytea[], $3::bytea[]) as u(id, sealed, value_index) where e.id = u.id",
-            &ids,
-            &numbers,
-            &indexes
-        );
-        done.employers += written.execute(&mut *conn).await?.rows_affected();
     }
 }
 

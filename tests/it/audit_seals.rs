@@ -3,7 +3,8 @@
 use domain::audit::{Hash, Tampering};
 use participant_registry::graphql::node_id;
 use participant_registry::store::Database;
-use participant_registry::store::audit::seal::{Verified, head, seal, verify};
+use participant_registry::store::audit::chain::head;
+use participant_registry::store::audit::seal::{Verified, seal, verify};
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::rotation::rotate;

@@ -1,12 +1,14 @@
 //! Clients: the row says what a token may do, at once and everywhere, and somebody is always left to manage them.
 
+use strum::VariantArray as _;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
-use participant_registry::http::auth::OURSELVES;
+use participant_registry::http::auth::OWN_ISSUER;
 
 use crate::support::app::codes;
 use crate::support::{App, Person, TokenScope, Value, json};
@@ -30,7 +32,7 @@ async fn change(app: &App, input: Value) -> Value {
 }
 
 fn form(name: &str, role: &str) -> Value {
-    json!({"issuer": OURSELVES, "subject": name, "name": name, "role": role})
+    json!({"issuer": OWN_ISSUER, "subject": name, "name": name, "role": role})
 }
 
 fn with(mut form: Value, field: &str, value: Value) -> Value {
@@ -125,7 +127,7 @@ async fn where_nobody_listens_a_client_is_out_within_seconds_all_the_same() {
 async fn clients_are_for_administrators() {
     let app = App::new().await;
     let id = id_of(app.register("analyst", Role::Analyst, TokenScope::default()).await);
-    for &role in Role::ALL.iter().filter(|&&role| role != Role::Administrator) {
+    for &role in Role::VARIANTS.iter().filter(|&&role| role != Role::Administrator) {
         let scope = match role {
             Role::Partner => {
                 TokenScope { employer: Some(app.employer("Pabrik").await), ..TokenScope::default() }
@@ -148,7 +150,7 @@ async fn clients_are_for_administrators() {
     let query = "query ($id: ID!) { node(id: $id) { id ... on Client { name subject issuer registeredBy } } client(id: $id) { name } }";
     assert_eq!(
         app.ask(query, json!({"id": id})).await,
-        json!({"node": {"id": id, "name": "analyst", "subject": "analyst", "issuer": OURSELVES, "registeredBy": "command line"},
+        json!({"node": {"id": id, "name": "analyst", "subject": "analyst", "issuer": OWN_ISSUER, "registeredBy": "command line"},
                "client": {"name": "analyst"}})
     );
 }

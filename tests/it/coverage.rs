@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use domain::actor::{Actor, Role, Scope};
-use domain::count::WorkerGroup;
+use domain::vocabulary::WorkerGroup;
 use participant_registry::store::coverage::{self, Figures, Part};
+use strum::VariantArray as _;
 
 use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, Value, json, row};
@@ -374,10 +375,10 @@ async fn either_lock_alone_shows_the_same_figures() {
                 let part = Part { channels: everything, ..part };
                 let second = coverage::figures(&through, &administrator, &part, as_of).await.unwrap();
                 let shown = |figures: &Figures| {
-                    (figures.by_province(WorkerGroup::ALL), figures.by_kind(WorkerGroup::ALL))
+                    (figures.by_province(WorkerGroup::VARIANTS), figures.by_kind(WorkerGroup::VARIANTS))
                 };
                 assert_eq!(shown(&first), shown(&second), "{name} as of {as_of:?}, folded: {folded}");
-                assert!(first.all(WorkerGroup::ALL).total > 0, "{name} sees somebody");
+                assert!(first.all(WorkerGroup::VARIANTS).total > 0, "{name} sees somebody");
             }
         }
     }
@@ -402,7 +403,7 @@ async fn followers_who_see_the_same_share_one_reading() {
         let part = &part;
         async move {
             let figures = watch.figures(&session, actor, (part, None), Duration::from_secs(3_600)).await;
-            figures.unwrap().all(WorkerGroup::ALL).total
+            figures.unwrap().all(WorkerGroup::VARIANTS).total
         }
     });
     let (totals, statements) = sent(futures_util::future::join_all(read)).await;

@@ -6,8 +6,9 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use futures_util::future::join_all;
 use participant_registry::store::Database;
-use participant_registry::store::database::{OpenError, PoolSettings};
+use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::Keys;
+use participant_registry::store::open_error::OpenError;
 
 use crate::support::app::TODAY;
 use crate::support::cluster::fresh_database;

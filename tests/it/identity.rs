@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use participant_registry::http::auth::{Authority, OURSELVES};
+use participant_registry::http::auth::{Authority, OWN_ISSUER};
 use participant_registry::store::keys::Keys;
 
 use crate::support::provider::{AUDIENCE, FakeProvider, Published, Signer, seconds_from_now};
@@ -31,7 +31,7 @@ impl House {
         for (issuer, subject, name, role) in [
             (house.provider.issuer(), OPERATOR, "The operator", "ADMINISTRATOR"),
             (house.provider.issuer(), "dismissed", "Dismissed", "OFFICER"),
-            (OURSELVES, "ours", "Ours", "OFFICER"),
+            (OWN_ISSUER, "ours", "Ours", "OFFICER"),
             ("https://other.example", "theirs", "Theirs", "ADMINISTRATOR"),
         ] {
             let query = "mutation ($input: RegisterClientInput!) { registerClient(input: $input) { client { id } errors { message } } }";
@@ -110,7 +110,7 @@ fn forged(house: &House) -> Vec<(&'static str, String)> {
     brings_its_key.jwk = serde_json::from_value(stranger.jwk()).ok();
     assert!(brings_its_key.jwk.is_some());
     let of = |subject: &str| house.rsa.sign(&house.provider.claims(subject));
-    let ours = json!({"iss": OURSELVES, "aud": OURSELVES, "sub": "ours", "nbf": seconds_from_now(0),
+    let ours = json!({"iss": OWN_ISSUER, "aud": OWN_ISSUER, "sub": "ours", "nbf": seconds_from_now(0),
                       "exp": seconds_from_now(60)});
     let changed = |field: &str, value: Value| {
         let mut claims = ours.clone();
@@ -168,13 +168,13 @@ fn forged(house: &House) -> Vec<(&'static str, String)> {
         ("a token without end", format!("{header}.{}.{signature}", "A".repeat(9_000))),
         ("no iss", house.with("iss", Value::Null)),
         ("another iss", house.with("iss", json!("https://other.example"))),
-        ("our own iss", house.with("iss", json!(OURSELVES))),
+        ("our own iss", house.with("iss", json!(OWN_ISSUER))),
         ("iss with a slash more", house.with("iss", json!(format!("{issuer}/")))),
         ("several iss", house.with("iss", json!([issuer, "https://other.example"]))),
         ("no aud", house.with("aud", Value::Null)),
         ("another aud", house.with("aud", json!("other"))),
         ("empty aud", house.with("aud", json!([]))),
-        ("our own aud", house.with("aud", json!(OURSELVES))),
+        ("our own aud", house.with("aud", json!(OWN_ISSUER))),
         ("no sub", house.with("sub", Value::Null)),
         ("empty sub", house.with("sub", json!(""))),
         ("sub is a number", house.with("sub", json!(1))),
@@ -274,7 +274,7 @@ async fn tokens_of_our_own_hold_only_where_that_is_said() {
     assert_eq!(app.status_of(&app.token_of("ours")).await, StatusCode::UNAUTHORIZED);
     let token = house.rsa.sign(&house.provider.claims(OPERATOR));
     assert_eq!(app.status_of(&token).await, StatusCode::OK);
-    let app = app.trusting(Authority::of_ourselves());
+    let app = app.trusting(Authority::own_tokens());
     assert_eq!(app.status_of(&token).await, StatusCode::UNAUTHORIZED);
     assert_eq!(app.status_of(&app.token_of("ours")).await, StatusCode::OK);
 }

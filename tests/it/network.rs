@@ -6,8 +6,9 @@ use std::time::Duration;
 use axum::http::{StatusCode, header};
 use futures_util::future::join_all;
 use participant_registry::store::Database;
-use participant_registry::store::database::{OpenError, PoolSettings};
+use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::Keys;
+use participant_registry::store::open_error::OpenError;
 use sqlx::ConnectOptions as _;
 
 use crate::support::app::TODAY;

@@ -141,7 +141,7 @@ async fn the_exit_code_and_the_words_tell_how_it_went() {
     plan.assert(1, &["A plan: nobody was enrolled.", "Would be enrolled", "INVALID_FORMAT"]);
     assert_eq!(terminal.people().await, 0);
     terminal.run(&good, &["--plan"]).assert(0, &["A plan: nobody was enrolled."]);
-    terminal.run(&mixed, &["--all-or-nothing"]).assert(2, &["Nothing was written", "INVALID_FORMAT"]);
+    terminal.run(&mixed, &["--all-or-nothing"]).assert(2, &["Nobody was enrolled", "INVALID_FORMAT"]);
     assert_eq!(terminal.people().await, 0);
     terminal.run(&mixed, &[]).assert(1, &["Batch ", "INVALID_FORMAT"]);
     terminal.run(&good, &[]).assert(0, &["Batch ", "Enrolled before"]);
@@ -161,7 +161,7 @@ async fn the_same_file_again_is_said_to_have_been_onboarded_before() {
     let (id, _) = terminal.batch().await;
     let again = terminal.run(&file, &[]);
     again.assert(0, &["This file was onboarded before, as batch", &id, "Nobody was added", "submitted 20"]);
-    // What came of it then is told again.
+    // The outcome is reported again.
     assert_eq!(again.out.lines().skip(1).collect::<Vec<_>>(), first.out.lines().skip(1).collect::<Vec<_>>());
     assert_eq!(terminal.people().await, 3);
     assert_eq!(terminal.onboardings.app.count("select count(*) from onboarding_batch").await, 1);
@@ -202,7 +202,7 @@ async fn the_limits_of_files_are_those_of_the_settings() {
     let template = terminal.folder.0.join("template.csv").display().to_string();
     let settings = [("DATABASE_URL", "postgres://nowhere"), ("REGISTRY_MAX_ROSTER_ROWS", "30")];
     let made: Said = registry(&terminal.folder, &["onboard", "--template", &template], &settings).into();
-    made.assert(0, &["An empty roster is in"]);
+    made.assert(0, &["Wrote an empty roster to"]);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use participant_registry::actions::onboarding::worker::{Pace, work};
+use participant_registry::actions::onboarding::worker::{WorkerSettings, work};
 
 use crate::support::app::codes;
 use crate::support::{App, Person, Value, json, roster, row};
@@ -271,7 +271,7 @@ async fn one_person_under_a_former_and_a_present_number_is_enrolled_once() {
         let mut expected = counts(2, 1, 0, 1, 0);
         if plan_only {
             let today = "2014-10-02".parse().unwrap();
-            while work(&app.database, today, Pace::default(), None).await.unwrap() {}
+            while work(&app.database, today, WorkerSettings::default(), None).await.unwrap() {}
             expected = json!({"received": 2, "pending": 1, "enrolled": 0, "alreadyEnrolled": 0, "rejected": 1, "flagged": 0});
         }
         let look = "query ($id: ID!) { onboardingBatch(id: $id) { counts { received pending enrolled alreadyEnrolled rejected

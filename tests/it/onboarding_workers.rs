@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use domain::actor::Role;
 use domain::onboarding::OnboardingState;
-use participant_registry::actions::onboarding::worker::{Pace, work};
+use participant_registry::actions::onboarding::worker::{WorkerSettings, work};
 use participant_registry::graphql::node_id::{self, batch_id};
 use participant_registry::store::StoreError;
 use participant_registry::store::keys::{KeyRing, Keys, NumberKind};
@@ -92,7 +92,7 @@ async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
         let batch = onboardings.sent(input, &roster((1..=12).map(line))).await;
         let mut holding = hold_up(&onboardings, 3).await;
         let (database, today) = (&onboardings.app.database, "2014-10-02".parse().unwrap());
-        let pace = Pace { lease: Duration::from_secs(3), turn: Duration::from_secs(60) };
+        let pace = WorkerSettings { lease: Duration::from_secs(3), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
         let watch = async {
             // It is renewed while the chunk waits, for longer than it would hold by itself.
@@ -125,7 +125,7 @@ async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
         let batch = onboardings.sent(input, &roster((1..=12).map(line))).await;
         let mut holding = hold_up(&onboardings, 3).await;
         let (database, today) = (&onboardings.app.database, "2014-10-02".parse().unwrap());
-        let pace = Pace { lease: Duration::from_millis(300), turn: Duration::from_secs(60) };
+        let pace = WorkerSettings { lease: Duration::from_millis(300), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
         let takes = async {
             // Another worker has it, and that is lasting, as soon as the first one is at a chunk.
@@ -170,7 +170,7 @@ async fn two_servers_share_the_batches_and_never_a_row() {
     batches.push(officer.sent(json!({"planOnly": false}), &roster((40..=100).map(line))).await);
     let onboardings = Onboardings { sender: officer.app.administrator().await, ..officer };
     let serve = async |app: &App| {
-        let pace = Pace { turn: Duration::ZERO, ..Pace::default() };
+        let pace = WorkerSettings { time_slice: Duration::ZERO, ..WorkerSettings::default() };
         while work(&app.database, "2014-10-02".parse().unwrap(), pace, None).await.unwrap() {}
     };
     tokio::join!(serve(&onboardings.app), serve(&other));

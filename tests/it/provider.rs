@@ -102,7 +102,7 @@ async fn the_last_keys_hold_while_the_provider_is_away_or_talks_nonsense() {
 async fn keys_of_a_provider_that_is_away_for_too_long_do_not_hold() {
     let key = Signer::rsa("key");
     let fake = FakeProvider::start(Published::Keys(vec![key.jwk()])).await;
-    let brief = Timing { hold: Duration::ZERO, ..Timing::default() };
+    let brief = Timing { lifetime: Duration::ZERO, ..Timing::default() };
     let settings = ProviderSettings { timing: brief, ..fake.settings() };
     let app = trusting(Provider::open(settings).await.unwrap(), fake.issuer()).await;
     let token = key.sign(&fake.claims(SUBJECT));
@@ -127,7 +127,7 @@ async fn keys_are_renewed_in_their_turn() {
     let settings = ProviderSettings { timing: often, ..fake.settings() };
     let opened = Provider::open(settings).await.unwrap();
     let app = trusting(Arc::clone(&opened), fake.issuer()).await;
-    tokio::spawn(Authority::new(false, Some(opened)).follow());
+    tokio::spawn(Authority::new(false, Some(opened)).renew_keys());
     // The same name for another key: no token tells of it.
     fake.publish(Published::Keys(vec![new.jwk()]));
     let (before, after) = (old.sign(&fake.claims(SUBJECT)), new.sign(&fake.claims(SUBJECT)));

@@ -28,7 +28,7 @@ async fn serve(app: &App, settings: Settings) -> Served {
     let address = listener.local_addr().unwrap().to_string();
     let front = Front {
         database: app.database.clone(),
-        authority: Authority::of_ourselves(),
+        authority: Authority::own_tokens(),
         clock: Clock::System,
         settings,
         playground: None,

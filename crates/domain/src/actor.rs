@@ -1,33 +1,14 @@
-//! Who asks, and whose people they may see.
+//! The actor of a request: the client, its role and the people that it may see.
 //!
-//! Every store function that touches a person takes an [`Actor`]: a query that forgot to ask who is asking does not
+//! Every store function that touches a person takes an [`Actor`], so a query without an access check does not
 //! compile.
 
 use serde::{Deserialize, Serialize};
 
-pub use super::access::Operation;
+pub use super::vocabulary::{Operation, Role};
 
-closed_list! {
-    /// What a client is to the agency.
-    Role {
-        /// Runs the installation.
-        Administrator = "ADMINISTRATOR",
-        /// Works for the agency in some provinces or at a channel.
-        Officer = "OFFICER",
-        /// An employer, association or bank that brings people in.
-        Partner = "PARTNER",
-        /// Signs what another submitted.
-        Approver = "APPROVER",
-        /// Asks whether a company may have its licence.
-        LicensingDesk = "LICENSING_DESK",
-        /// Sees figures, never people.
-        Analyst = "ANALYST",
-        /// Sees who did what, never the people it was done to.
-        Auditor = "AUDITOR",
-    }
-}
-
-/// Whose people an actor sees: all conditions that are set must hold. Nothing set: the whole country.
+/// The people that an actor may see. All conditions that are set must hold; without any, the scope is the whole
+/// country.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Scope {
@@ -37,37 +18,38 @@ pub struct Scope {
     pub employer: Option<i64>,
     /// Only people enrolled through this association.
     pub association: Option<i64>,
-    /// Only people whom one of these channels brought in: a channel with all that are below it. Empty: all.
+    /// Only people enrolled first at one of these channels, descendants included by the caller. Empty: all.
     pub channels: Vec<i64>,
 }
 
 impl Scope {
-    /// The whole country?
+    /// Returns whether no condition is set, so that everybody is visible.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// The one who asks.
+/// A client on whose behalf something is read or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// Name of the client, unique and for ever; idempotency keys belong to it.
+    /// Name of the client. It is unique and never reused, and idempotency keys belong to it.
     pub client: String,
-    /// Its row; 0 for the command line, which has none.
+    /// Primary key of the client; 0 for the command line, which has no row.
     pub client_id: i64,
-    /// What it is.
+    /// Role of the client.
     pub role: Role,
-    /// May it ask for unmasked numbers, with a purpose?
+    /// Whether the client may request unmasked personal data. It must also state a purpose.
     pub reads_personal_data: bool,
-    /// Whose people it sees.
+    /// The people that the client may see.
     pub scope: Scope,
 }
 
 impl Actor {
-    /// The name under which the registry itself writes; no client has it.
+    /// The actor name of the registry itself, reserved: no client can have it.
     pub const COMMAND_LINE: &str = "command line";
 
-    /// Whoever can run commands on the installation itself has its key, and with it all rights.
+    /// Returns the actor of the command line, an administrator with every right: access to the installation implies
+    /// access to its key.
     pub fn command_line() -> Self {
         Self {
             client: Self::COMMAND_LINE.to_owned(),
@@ -78,12 +60,13 @@ impl Actor {
         }
     }
 
-    /// May it be told personal data (numbers unmasked, birth dates, wages), once it says for what?
+    /// Returns whether the actor may read personal data (unmasked numbers, birth dates, wages) once it states a
+    /// purpose.
     pub fn reads_personal_data(&self) -> bool {
         self.reads_personal_data && self.may(Operation::ReadPersonalData)
     }
 
-    /// May its role do that?
+    /// Returns whether the role of the actor permits an operation.
     pub fn may(&self, operation: Operation) -> bool {
         self.role.may(operation)
     }

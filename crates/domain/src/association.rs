@@ -1,13 +1,13 @@
 //! Associations of informal workers (paguyuban, wadah).
 
-/// An association as the registry keeps it.
+/// An association to be registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAssociation {
     /// Its name.
     pub name: String,
-    /// Lower case, without punctuation: within a province a name is taken once.
+    /// Normalised name, unique within a province: lower case, without punctuation.
     pub name_key: String,
-    /// What its members do.
+    /// Trade of the members.
     pub trade: String,
     /// Province, by internal id.
     pub province: i16,

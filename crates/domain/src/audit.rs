@@ -1,61 +1,66 @@
-//! Evidence: what an entry holds, how entries are sealed, and what a seal shows of them later.
+//! The tamper-evident audit trail: entries, seals and the check of both.
 //!
-//! A seal covers the entries behind the one before it, in order. It keeps a digest of each, so that a changed one can be
-//! named; its hash covers these digests and the hash of the seal before; its signature covers the hash. Nobody without
-//! the key can make another seal, and nobody can change one without breaking all that follow. Only whoever cuts off the
-//! newest seals leaves a chain that is right in itself: that is found by whoever kept the hash of the last one.
+//! A seal covers the entries since the previous seal. It stores a digest of each entry, so that a changed entry can
+//! be named. Its hash covers the digests and the previous hash; its signature covers the hash. Nobody without the key
+//! can forge a seal, and changing one breaks all later ones. Removing the newest seals leaves a valid chain: only a
+//! copy of the last hash, kept elsewhere, shows it (see [`ChainCheck::demand`]).
 
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::actor::Role;
+use super::vocabulary::Role;
 
-closed_list! {
-    /// What a request did with the people whom its entry names.
-    AuditOutcome {
-        /// They were shown, or an answer told something of them.
-        Read = "READ",
-        /// They were written.
-        Written = "WRITTEN",
-    }
+/// What a request did with the people that its entry names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum AuditOutcome {
+    /// They were returned, or the answer depended on them.
+    Read,
+    /// They were changed.
+    Written,
 }
 
-/// SHA-256.
+/// A SHA-256 digest.
 pub type Hash = [u8; 32];
 
-/// Bytes of a leaf: an id and a hash.
+/// Bytes of a leaf: an id and a digest.
 const LEAF_BYTES: usize = 8 + 32;
 
-/// One entry, as it is kept.
+/// A stored audit entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The transaction that wrote it.
+    /// Id of the transaction that wrote it.
     pub transaction: i64,
     /// Internal id.
     pub id: i64,
-    /// When, by the database's clock.
+    /// Moment of the entry, by the database's clock.
     pub at: DateTime<Utc>,
     /// Name of the client.
     pub client: String,
-    /// What the client was to the agency.
+    /// Role of the client at that moment.
     pub role: Role,
-    /// What was done with the people.
+    /// Whether the people were read or written.
     pub outcome: AuditOutcome,
-    /// Root fields of the request, with blanks between.
+    /// Root fields of the request, separated by blanks.
     pub operation: String,
-    /// What for, as the client said.
+    /// Purpose that the client stated.
     pub purpose: Option<String>,
-    /// The people, by internal id, ascending.
+    /// Participants, by internal id, ascending.
     pub subjects: Vec<i64>,
-    /// The request.
+    /// Id of the request.
     pub request_id: Uuid,
 }
 
 impl Entry {
-    /// What a seal keeps of it. Every part has a length before it, so that no two entries are written alike.
+    /// Returns the leaf of the entry. Each part is preceded by its length, so that different entries have different
+    /// encodings.
     pub fn leaf(&self) -> Leaf {
         let mut digest = Sha256::new();
         let mut add = |bytes: &[u8]| {
@@ -67,8 +72,8 @@ impl Entry {
         add(&self.id.to_be_bytes());
         add(&self.at.timestamp_micros().to_be_bytes());
         add(self.client.as_bytes());
-        add(self.role.as_str().as_bytes());
-        add(self.outcome.as_str().as_bytes());
+        add(<&str>::from(self.role).as_bytes());
+        add(<&str>::from(self.outcome).as_bytes());
         add(self.operation.as_bytes());
         match &self.purpose {
             Some(purpose) => add(&[b"+", purpose.as_bytes()].concat()),
@@ -80,22 +85,22 @@ impl Entry {
     }
 }
 
-/// What a seal keeps of an entry.
+/// The part of an entry that a seal stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf {
     /// Id of the entry.
     pub id: i64,
-    /// Digest of all of it.
+    /// Digest of the whole entry.
     pub digest: Hash,
 }
 
 impl Leaf {
-    /// Leaves as a seal keeps them.
+    /// Encodes leaves for storage in a seal.
     pub fn write_all(leaves: &[Self]) -> Vec<u8> {
         leaves.iter().flat_map(|leaf| leaf.id.to_be_bytes().into_iter().chain(leaf.digest)).collect()
     }
 
-    /// Reads them again; `None` where they are cut in the middle.
+    /// Decodes leaves; `None` if the last one is incomplete.
     pub fn read_all(bytes: &[u8]) -> Option<Vec<Self>> {
         let leaf = |bytes: &[u8]| {
             let (id, digest) = bytes.split_first_chunk::<8>()?;
@@ -105,23 +110,23 @@ impl Leaf {
     }
 }
 
-/// What a seal says, before it is signed.
+/// The content of a seal, before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// 1, 2, 3, … without a gap.
+    /// Consecutive number, from 1.
     pub number: i64,
-    /// When, by the database's clock.
+    /// Moment of the seal, by the database's clock.
     pub sealed_at: DateTime<Utc>,
     /// The last entry that it covers, as (transaction, id).
     pub last: (i64, i64),
-    /// Digests of the entries, see [`Leaf::write_all`].
+    /// Digests of the entries, encoded by [`Leaf::write_all`].
     pub leaves: Vec<u8>,
-    /// Hash of the seal before; zeros for the first.
+    /// Hash of the previous seal; zeros for the first.
     pub previous: Hash,
 }
 
 impl Statement {
-    /// What is signed.
+    /// Returns the hash that is signed.
     pub fn hash(&self) -> Hash {
         let mut digest = Sha256::new();
         digest.update(b"registry audit seal 1");
@@ -135,52 +140,52 @@ impl Statement {
     }
 }
 
-/// A seal, as it is kept.
+/// A stored seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
-    /// What it says.
+    /// The content.
     pub statement: Statement,
-    /// The hash that is kept beside it.
+    /// Stored hash of the content.
     pub hash: Vec<u8>,
-    /// Which key signed it.
+    /// Id of the signing key.
     pub key_id: Vec<u8>,
-    /// The signature of the hash.
+    /// Signature of the hash.
     pub signature: Vec<u8>,
 }
 
-/// What is wrong with the trail, and where it begins.
+/// A manipulation of the trail, with the entry or seal where it was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Tampering {
-    /// An entry is not what it was.
+    /// A sealed entry was changed.
     #[error("entry {0} was edited after it was sealed")]
     Edited(i64),
-    /// A sealed entry is gone.
+    /// A sealed entry was deleted.
     #[error("entry {0} was deleted after it was sealed")]
     Deleted(i64),
-    /// An entry that was not there when its neighbours were sealed.
+    /// An entry was added between sealed ones.
     #[error("entry {0} was inserted among entries that were sealed without it")]
     Inserted(i64),
-    /// A sealed entry stands elsewhere in the order.
+    /// A sealed entry has another place in the order.
     #[error("entry {0} is not where it was when it was sealed")]
     Moved(i64),
-    /// A seal is gone from the middle or the beginning.
+    /// A seal in the middle or at the beginning is missing.
     #[error("seal {0} is missing")]
     SealMissing(i64),
-    /// A seal does not continue the one before, or is not what was signed.
+    /// A seal was changed, or does not continue the previous one.
     #[error("seal {0} was changed, or does not continue the one before it")]
     SealChanged(i64),
-    /// The signature is none of this installation's key.
+    /// The signature was not made with this installation's key.
     #[error("seal {0} is not signed with this installation's key")]
     SealForged(i64),
-    /// The head that was kept elsewhere is not in the chain.
+    /// The hash that was kept elsewhere is not part of the chain.
     #[error(
-        "the head that was given is no seal of this chain, which ends with seal {0}: newer seals were cut off or replaced"
+        "the given head is not part of this chain, which ends with seal {0}: newer seals were removed or replaced"
     )]
     Truncated(i64),
 }
 
 impl Tampering {
-    /// The first difference between what was sealed and what is there, both in order.
+    /// Returns the first difference between sealed and stored leaves, both in order.
     pub fn between(sealed: &[Leaf], found: &[Leaf]) -> Option<Self> {
         let at = sealed.iter().zip(found).position(|(a, b)| a != b).unwrap_or(sealed.len().min(found.len()));
         let has = |leaves: &[Leaf], id: i64| leaves.iter().any(|leaf| leaf.id == id);
@@ -194,25 +199,25 @@ impl Tampering {
     }
 }
 
-/// Walks along the chain of seals.
+/// A check of the chain, seal by seal.
 #[derive(Clone, Debug, Default)]
-pub struct Walk {
-    /// Number of the last seal.
+pub struct ChainCheck {
+    /// Number of the last seal checked.
     pub number: i64,
-    /// Its hash; zeros ahead of the first.
+    /// Its hash; zeros before the first.
     pub hash: Hash,
     /// The last entry that it covers, as (transaction, id).
     pub last: (i64, i64),
-    /// All hashes that were passed.
+    /// Hashes of all seals checked.
     passed: HashSet<Hash>,
 }
 
-impl Walk {
-    /// Goes on to the next seal, and gives what it keeps of its entries. `signed` says whether a signature is that of
-    /// this installation's key.
+impl ChainCheck {
+    /// Checks the next seal and returns the leaves of its entries. `signed` verifies the signature with the
+    /// installation's key.
     ///
     /// # Errors
-    /// The seal is not the next one, or not what was signed.
+    /// The seal is not the next one, or was changed.
     pub fn next(&mut self, seal: &Seal, signed: impl Fn(&Seal) -> bool) -> Result<Vec<Leaf>, Tampering> {
         let statement = &seal.statement;
         if statement.number != self.number + 1 {
@@ -231,10 +236,10 @@ impl Walk {
         Ok(leaves)
     }
 
-    /// Is a head that was kept elsewhere among the seals that were passed?
+    /// Checks that a hash that was kept elsewhere belongs to a checked seal.
     ///
     /// # Errors
-    /// It is not: the newest seals are gone.
+    /// [`Tampering::Truncated`]: the newest seals were removed.
     pub fn demand(&self, head: &Hash) -> Result<(), Tampering> {
         if self.passed.contains(head) { Ok(()) } else { Err(Tampering::Truncated(self.number)) }
     }

@@ -1,26 +1,27 @@
-//! The calendar of a register, and how what was recorded in the world's time stands in it.
+//! The calendar of a registry: maps recorded moments to its days.
 
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Utc};
 
-/// Western Indonesia Time, where the agency works: UTC+7 without summer time.
+/// Returns Western Indonesia Time (UTC+7, no summer time), where the agency works.
 pub fn jakarta() -> FixedOffset {
     FixedOffset::east_opt(7 * 3600).expect("seven hours are a valid offset")
 }
 
-/// Which day it is in a register: the world's, or one of some days ago, because a demonstration lives in October 2014.
+/// Maps moments to days. In production they are the days of the real world; the demonstration stays in October 2014
+/// and is therefore a fixed number of days behind.
 ///
-/// Moments are recorded in the world's time in both. What a demonstration was filled with is older than the register
-/// itself, and carries the days of its own calendar.
+/// Timestamps are real in both. Data that the demonstration was filled with is older than the registry itself and
+/// already carries days of 2014.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calendar {
-    /// When the register was made.
+    /// When the registry was created.
     pub made_at: DateTime<Utc>,
-    /// Days by which it is behind the world.
+    /// Number of days that the registry is behind the real world.
     pub days_behind: i32,
 }
 
 impl Calendar {
-    /// The register's day of a recorded moment.
+    /// Returns the registry's day of a recorded moment.
     pub fn day_of(&self, recorded_at: DateTime<Utc>) -> NaiveDate {
         let behind = if recorded_at < self.made_at { 0 } else { self.days_behind };
         let recorded_at =
@@ -28,7 +29,7 @@ impl Calendar {
         recorded_at.with_timezone(&jakarta()).date_naive()
     }
 
-    /// The moment before which nothing was recorded that belongs to a day of the register or a later one.
+    /// Returns the start of a registry day: no record of that day or a later one is older.
     pub fn begin_of(&self, day: NaiveDate) -> DateTime<Utc> {
         let is_after_making = day > self.day_of(self.made_at);
         let behind = if is_after_making { self.days_behind.unsigned_abs().into() } else { 0 };
@@ -62,8 +63,8 @@ mod tests {
     }
 
     #[test]
-    fn a_demonstration_has_days_of_its_own_and_was_filled_with_older_ones() {
-        // Made on 25 November 2026, its 2 October 2014.
+    fn a_demonstration_is_days_behind_and_its_initial_data_is_older() {
+        // Created on 25 November 2026, which is its 2 October 2014.
         let made_on = day("2026-11-25");
         let days_behind = i32::try_from((made_on - day("2014-10-02")).num_days()).unwrap();
         let calendar = Calendar { made_at: moment("2026-11-25T03:00:00Z"), days_behind };

@@ -1,63 +1,48 @@
-//! Channels: where people come in.
+//! Channels: the offices, counters and desks through which people are enrolled.
 
 use chrono::NaiveDate;
 
 use super::day;
 use super::problem::{Problem, ProblemCode};
 use super::rule::Rulebook;
+pub use super::vocabulary::ChannelKind;
 
-closed_list! {
-    /// What kind of place a channel is.
-    ChannelKind {
-        RegionalOffice = "REGIONAL_OFFICE",
-        Branch = "BRANCH",
-        BankOutlet = "BANK_OUTLET",
-        Kiosk = "KIOSK",
-        MobileOfficer = "MOBILE_OFFICER",
-        Online = "ONLINE",
-        Agent = "AGENT",
-        AssociationDesk = "ASSOCIATION_DESK",
-        LicensingDesk = "LICENSING_DESK",
-        GovernmentUnit = "GOVERNMENT_UNIT",
-    }
-}
-
-/// A place where people come in, in a tree: regional office (Kanwil) above a branch, branch above an outlet.
+/// A channel. Channels form a tree: regional office (Kanwil), branch, outlet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
     /// Internal id.
     pub id: i64,
-    /// The agency's own code.
+    /// Unique code given by the agency.
     pub code: String,
-    /// For people.
+    /// Name.
     pub name: String,
-    /// Lower case, without punctuation.
+    /// Normalised name: lower case, without punctuation.
     pub name_key: String,
-    /// What kind of place it is.
+    /// Kind of channel.
     pub kind: ChannelKind,
-    /// The channel above it.
+    /// Parent channel, by internal id.
     pub parent: Option<i64>,
-    /// The provinces that it serves; a regional office may serve several.
+    /// Provinces that it serves. A regional office may serve several.
     pub provinces: Vec<i16>,
-    /// The bank or body that runs it; `None`: the agency.
+    /// Bank or body that operates it; `None`: the agency.
     pub operator: Option<String>,
     /// First day.
     pub opened_on: Option<NaiveDate>,
-    /// First day on which nobody can be enrolled there.
+    /// First day on which it is closed.
     pub closed_on: Option<NaiveDate>,
 }
 
 impl Channel {
-    /// Can people be enrolled there on that day?
+    /// Returns whether people can be enrolled there on a day.
     pub fn is_open_on(&self, day: NaiveDate) -> bool {
         self.opened_on.is_none_or(|opened| opened <= day) && self.closed_on.is_none_or(|closed| day < closed)
     }
 }
 
-/// A channel's code: 2 to 32 capital letters, digits, dots and hyphens, a letter or digit first.
+/// Reads a channel code: 2 to 32 capital letters, digits, dots and hyphens, starting with a letter or digit.
 ///
 /// # Errors
-/// `INVALID_FORMAT`, saying what a code looks like.
+/// `INVALID_FORMAT`.
 pub fn parse_code(text: &str, field: &str) -> Result<String, Problem> {
     let code = text.trim();
     let well_formed = (2..=32).contains(&code.len())
@@ -71,26 +56,29 @@ pub fn parse_code(text: &str, field: &str) -> Result<String, Problem> {
     }
 }
 
-/// What is wrong with the place of a channel in the tree: a regional office stands at the top, a branch below one,
-/// everything else below a regional office or a branch, or by itself.
+/// Checks the parent of a channel: a regional office has none, a branch has a regional office or none, every other
+/// kind has a regional office, a branch or none.
 pub fn judge_parent(kind: ChannelKind, parent: Option<ChannelKind>) -> Option<Problem> {
     use ChannelKind::{Branch, RegionalOffice};
     let (fits, message) = match kind {
-        RegionalOffice => (parent.is_none(), "A regional office has no channel above it."),
-        Branch => (matches!(parent, None | Some(RegionalOffice)), "A branch stands below a regional office."),
+        RegionalOffice => (parent.is_none(), "A regional office cannot have a parent channel."),
+        Branch => (
+            matches!(parent, None | Some(RegionalOffice)),
+            "The parent of a branch must be a regional office.",
+        ),
         _ => (
             matches!(parent, None | Some(RegionalOffice | Branch)),
-            "It stands below a branch or a regional office.",
+            "The parent must be a branch or a regional office.",
         ),
     };
     (!fits).then(|| Problem::error(ProblemCode::Conflict, "parentCode", message))
 }
 
-/// The longest time ahead at which an opening is recorded, in years.
+/// How far in the future an opening may be recorded, in years.
 const LATEST_OPENING: u32 = 1;
 
-/// What is wrong with the day on which a channel opens: one that nobody means, one before the channel above it opens, or
-/// one at which there were no channels of its kind.
+/// Checks the opening day of a channel: it must be plausible, not before the opening of the parent, and at a time
+/// when channels of this kind existed.
 pub fn judge_opening(
     on: NaiveDate,
     kind: ChannelKind,
@@ -102,9 +90,9 @@ pub fn judge_opening(
         day::too_early(on, "openedOn").or_else(|| day::too_late(on, "openedOn", LATEST_OPENING, today));
     let mut problems: Vec<Problem> = bounds.into_iter().collect();
     if let Some(opened) = parent.and_then(|parent| parent.opened_on).filter(|&opened| on < opened) {
-        let message = format!("The channel above it opens on {opened}, after that day.");
+        let message = format!("The parent channel opens on {opened}, after this day.");
         let problem = Problem::error(ProblemCode::Conflict, "openedOn", message);
-        problems.push(problem.hint("It opens on that day or later, or below another channel."));
+        problems.push(problem.hint("Choose that day or a later one, or another parent channel."));
     }
     let mut of_kind = rules.channel_kinds.iter().filter(|rule| rule.0 == kind).map(|rule| &rule.1).peekable();
     if let Some(&rule) = of_kind.peek()
@@ -117,51 +105,51 @@ pub fn judge_opening(
     problems
 }
 
-/// What is wrong with a province that a channel serves: the channel above it, which answers for it, serves it too.
+/// Checks a province of a channel: the parent must serve it too.
 pub fn judge_province(province: i16, parent: Option<&Channel>) -> Option<Problem> {
     parent.filter(|parent| !parent.provinces.contains(&province)).map(|_| {
-        let message = "The channel above it does not serve this province.";
+        let message = "The parent channel does not serve this province.";
         let problem = Problem::error(ProblemCode::Conflict, "provinceCodes", message);
-        problem.hint("Leave the province out, or open the channel below one that serves it.")
+        problem.hint("Leave the province out, or choose a parent channel that serves it.")
     })
 }
 
-/// What stands in the way of a closing.
+/// The facts that decide whether a channel can be closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChannelLife {
     /// First day.
     pub opened_on: Option<NaiveDate>,
-    /// First day on which nobody can be enrolled there.
+    /// First day on which it is closed, if that is recorded.
     pub closed_on: Option<NaiveDate>,
-    /// The day on which it last brought somebody in.
+    /// Day of the last enrollment there.
     pub last_enrollment_on: Option<NaiveDate>,
-    /// The last of the days on which the channels directly below it close; `None`: one of them stays open.
+    /// Latest closing day of its direct children; `None` if one of them has none.
     pub children_closed_on: Option<NaiveDate>,
-    /// Channels directly below it.
+    /// Number of direct children.
     pub children: i64,
 }
 
-/// What is wrong with closing a channel on a day.
+/// Checks the closing of a channel on a day.
 pub fn judge_closing(on: NaiveDate, life: &ChannelLife, today: NaiveDate) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut refuse = |field: &str, message: String, hint: &str| {
         problems.push(Problem::error(ProblemCode::Conflict, field, message).hint(hint));
     };
     if let Some(closed) = life.closed_on.filter(|closed| *closed <= today) {
-        let hint = "What is closed stays closed: open another channel under a code of its own.";
-        refuse("code", format!("This channel is closed since {closed}."), hint);
+        let hint = "A closed channel cannot be opened again. Open another channel under a new code.";
+        refuse("code", format!("This channel has been closed since {closed}."), hint);
     }
     if let Some(opened) = life.opened_on.filter(|opened| on < *opened) {
-        let hint = "The first day on which nobody can be enrolled there.";
+        let hint = "Give the first day on which the channel is closed.";
         refuse("on", format!("This channel opened on {opened}, after that day."), hint);
     }
     if let Some(last) = life.last_enrollment_on.filter(|last| on <= *last) {
         let hint = format!("Close it on {} or later.", last.succ_opt().unwrap_or(last));
-        refuse("on", format!("This channel brought somebody in on {last}."), &hint);
+        refuse("on", format!("The last enrollment at this channel was on {last}."), &hint);
     }
     if life.children > 0 && life.children_closed_on.is_none_or(|closed| on < closed) {
-        let hint = "Close the channels below it first: channels(filterBy: {parentCode: …, open: true}).";
-        refuse("code", "Channels below this one are open on that day.".to_owned(), hint);
+        let hint = "Close the child channels first: channels(filterBy: {parentCode: …, open: true}).";
+        refuse("code", "Child channels are still open on that day.".to_owned(), hint);
     }
     problems
 }
@@ -172,7 +160,7 @@ mod tests {
     use crate::rule::{Citation, Period};
 
     #[test]
-    fn a_channel_closes_once_after_its_last_enrollment_and_after_those_below_it() {
+    fn a_channel_closes_once_after_its_last_enrollment_and_its_children() {
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
         let today = day("2014-10-02");
         let paths = |on: &str, life: ChannelLife| -> Vec<String> {
@@ -195,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_opens_in_its_time_and_not_before_the_one_above_it() {
+    fn a_channel_opens_when_its_kind_exists_and_after_its_parent() {
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
         let title = "PERISAI".to_owned();
         let period = Period { from: day("2016-10-01"), until: None };

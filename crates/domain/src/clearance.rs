@@ -1,65 +1,52 @@
-//! May this company have its licence?
+//! Licence clearance: whether a company that registers its workers may be given a licence.
 //!
-//! Government Regulation 86/2013 lets the state refuse public services to an employer that does not register its
-//! workers; the agency wants more, licences for participants alone; and a province found firms that register only half.
-//! What exactly refuses a licence, and from which share on, are rules with dates: see [`ClearanceRule`].
+//! Government Regulation 86/2013 lets the state refuse public services to employers that do not register their
+//! workers. The grounds of refusal and their thresholds are dated rules: see [`ClearanceRule`].
 
 mod certificate;
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use chrono::NaiveDate;
 
 pub use self::certificate::CertificateNumber;
-use super::employer::EmployerKind;
-use super::enrollment::{EnrollmentStatus, Segment};
 use super::language::Language;
+use super::number;
+pub use super::rule::ClearanceRule;
 use super::rule::{Citation, Rulebook};
-use super::standing::Course;
+use super::timeline::Timeline;
+pub use super::vocabulary::ClearanceGround;
+use super::vocabulary::{EmployerKind, EnrollmentStatus, Segment};
 
-closed_list! {
-    /// What is said to the desk.
-    LicenceDecision {
-        /// Nothing stands against the licence: workers are registered, and none of them is in arrears.
-        Clear = "CLEAR",
-        /// A new company, which has no workers yet.
-        ClearNoWorkersYet = "CLEAR_NO_WORKERS_YET",
-        /// The company is not known, or has registered nobody.
-        NotRegistered = "NOT_REGISTERED",
-        /// Only a part of its workers is registered.
-        PartialWorkers = "PARTIAL_WORKERS",
-        /// Contributions are due for longer than the grace allows, for workers or for some who have left.
-        Arrears = "ARREARS",
-    }
-}
-
-closed_list! {
-    /// What a licence is given or refused for: each is a rule, where one is in force.
-    ClearanceGround {
-        /// Its workers are registered and paid for.
-        Cleared = "CLEARED",
-        /// A body of the state: the sanction does not reach it.
-        StateBody = "STATE_BODY",
-        /// It has no workers yet.
-        NoWorkersYet = "NO_WORKERS_YET",
-        /// It is not known, or has registered nobody.
-        NotRegistered = "NOT_REGISTERED",
-        /// Fewer registered than declared.
-        PartialWorkers = "PARTIAL_WORKERS",
-        /// Workers in arrears.
-        Arrears = "ARREARS",
-    }
+/// The answer to the licensing desk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum LicenceDecision {
+    /// The licence may be given: workers are registered and none is in arrears.
+    Clear,
+    /// The licence may be given to a new company that has no workers yet.
+    ClearNoWorkersYet,
+    /// The company is unknown or has registered nobody.
+    NotRegistered,
+    /// Only part of the declared workers are registered.
+    PartialWorkers,
+    /// Contributions are overdue beyond the grace period, for current workers or for some who left.
+    Arrears,
 }
 
 impl LicenceDecision {
-    /// May the licence be given?
+    /// Returns whether the licence may be given.
     pub const fn clears(self) -> bool {
         matches!(self, Self::Clear | Self::ClearNoWorkersYet)
     }
 
-    /// May the answer tell the company's name and what it declares? An unknown company has neither, and one that
-    /// registered nobody is answered alike.
-    pub const fn tells_the_company(self) -> bool {
+    /// Returns whether the answer may include the name of the company and its declared headcount. It may not for a
+    /// company that registered nobody, so that the answer is the same as for an unknown one.
+    pub const fn discloses_company(self) -> bool {
         !matches!(self, Self::NotRegistered)
     }
 }
@@ -76,76 +63,62 @@ impl ClearanceGround {
     }
 }
 
-/// A ground that is in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClearanceRule {
-    /// The ground.
-    pub ground: ClearanceGround,
-    /// Hundredths: of the declared workers that have to be registered at least, of the registered ones that may be in
-    /// arrears at most, those who left in arrears among them.
-    pub percent: i64,
-    /// Days for which such an answer holds.
-    pub valid_days: i64,
-    /// Its source.
-    pub citation: Citation,
-}
-
-/// A company as it stood on a day.
+/// The facts about a company on a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Company {
     /// What kind of employer it is.
     pub kind: EmployerKind,
-    /// Workers that it says it has, by what had been declared by that day, or first.
+    /// Declared headcount: the last one declared by that day, or else the first ever.
     pub declared: Option<i32>,
-    /// As of which day it said so; `None`: it is not known, or never said so.
+    /// Day of that declaration; `None` if unknown or never declared.
     pub declared_on: Option<NaiveDate>,
-    /// Those whom it has registered.
+    /// Its registered workers.
     pub workers: Workers,
 }
 
-/// The workers of a company on a day, each counted once.
+/// Counts of the workers of a company on a day, each worker once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Workers {
-    /// Enrolled.
+    /// Workers with an open enrollment.
     pub registered: i64,
-    /// Of these, paid for within the grace.
+    /// Of these, paid for within the grace period.
     pub active: i64,
-    /// Of these, not paid for, longer than the grace allows.
+    /// Of these, unpaid beyond the grace period.
     pub in_arrears: i64,
-    /// The last day that is paid for, for anybody of them.
+    /// Latest day that is paid for, over all of them.
     pub paid_through: Option<NaiveDate>,
-    /// Who has left, and was in arrears on the last day. Ending an enrollment pays nothing.
+    /// Workers who left in arrears. Ending an enrollment does not settle what is due.
     pub left_in_arrears: i64,
-    /// The first day without the one who left last; `None`: nobody who held for a day ever left.
+    /// End of the latest ended enrollment; `None` if none that lasted a day has ended.
     pub last_left_on: Option<NaiveDate>,
-    /// The segments of those in arrears, also of those who have left.
+    /// Segments of those in arrears, including those who left.
     pub segments_in_arrears: BTreeSet<Segment>,
-    /// The segments of those who are registered and not active, within the grace.
+    /// Segments of registered workers who are neither active nor beyond the grace period.
     pub segments_in_grace: BTreeSet<Segment>,
 }
 
 impl Workers {
-    /// Adds so many people who have or had these enrollments at the company, which began by that day. Those that never
-    /// held for a day are nothing.
-    pub fn add(&mut self, held: &mut [(Segment, Course)], people: i64, day: NaiveDate, rules: &Rulebook) {
+    /// Adds `people` workers with these enrollments at the company, all begun by that day. Enrollments that ended on
+    /// their first day are ignored.
+    pub fn add(&mut self, held: &mut [(Segment, Timeline)], people: i64, day: NaiveDate, rules: &Rulebook) {
         let mut is_active = false;
         let (mut open, mut late, mut owed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for at in 0..held.len() {
-            let (segment, course) = &mut held[at];
+            let (segment, timeline) = &mut held[at];
             let segment = *segment;
-            match course.ends_on.filter(|&ends_on| ends_on <= day) {
+            match timeline.ends_on.filter(|&ends_on| ends_on <= day) {
                 None => {
-                    // Whether it has lapsed is judged by the day alone, not by whether somebody has looked since.
-                    course.settle(day, segment, rules);
+                    // Judged by the day alone, not by when the status was last updated.
+                    timeline.settle(day, segment, rules);
                     open.insert(segment);
-                    is_active |= course.status_on(day, segment, rules) == Some(EnrollmentStatus::Active);
-                    if course.is_in_arrears_on(day, segment, rules) {
+                    is_active |= timeline.status_on(day, segment, rules) == Some(EnrollmentStatus::Active);
+                    if timeline.is_in_arrears_on(day, segment, rules) {
                         late.insert(segment);
                     }
-                    let paid = course.paid.through_as_of(day.max(course.starts_on));
+                    let paid = timeline.paid.through_as_of(day.max(timeline.starts_on));
                     self.paid_through = self.paid_through.max(paid);
                 }
-                Some(ends_on) if course.starts_on < ends_on => {
+                Some(ends_on) if timeline.starts_on < ends_on => {
                     self.last_left_on = self.last_left_on.max(Some(ends_on));
                     if left_in_arrears(held, at, ends_on, rules) {
                         owed.insert(segment);
@@ -172,42 +145,41 @@ impl Workers {
     }
 }
 
-/// Was it in arrears on its last day, and the person active by no other enrollment there?
-fn left_in_arrears(held: &[(Segment, Course)], at: usize, ends_on: NaiveDate, rules: &Rulebook) -> bool {
+/// Returns whether an enrollment was in arrears on its last day while no other enrollment there was active.
+fn left_in_arrears(held: &[(Segment, Timeline)], at: usize, ends_on: NaiveDate, rules: &Rulebook) -> bool {
     let last = ends_on.pred_opt().unwrap_or(ends_on);
-    let on_the_last_day = |(segment, course): &(Segment, Course)| {
-        let mut course = course.clone();
-        course.settle(last, *segment, rules);
-        (*segment, course)
+    let on_the_last_day = |(segment, timeline): &(Segment, Timeline)| {
+        let mut timeline = timeline.clone();
+        timeline.settle(last, *segment, rules);
+        (*segment, timeline)
     };
-    let (segment, course) = on_the_last_day(&held[at]);
-    course.is_in_arrears_on(last, segment, rules)
-        && !held
-            .iter()
-            .map(on_the_last_day)
-            .any(|(segment, course)| course.status_on(last, segment, rules) == Some(EnrollmentStatus::Active))
+    let (segment, timeline) = on_the_last_day(&held[at]);
+    timeline.is_in_arrears_on(last, segment, rules)
+        && !held.iter().map(on_the_last_day).any(|(segment, timeline)| {
+            timeline.status_on(last, segment, rules) == Some(EnrollmentStatus::Active)
+        })
 }
 
-/// What is answered, and by which rules.
+/// A decision with its grounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// The decision: that of the first ground.
+    /// The decision, which follows from the first ground.
     pub decision: LicenceDecision,
-    /// The licence that was asked for, and the rule behind each ground.
+    /// The citation of the licence, then the rule behind each ground.
     pub reasons: Vec<Citation>,
-    /// Days for which the answer holds.
+    /// Validity of the answer, in days.
     pub valid_days: i64,
 }
 
 impl Rulebook {
-    /// The licence of a code, as desks write it. `None`: none of this code on that day.
+    /// Returns the licence with a code that can be asked for on a day.
     pub fn licence(&self, code: &str, day: NaiveDate) -> Option<&Citation> {
         let code = code.trim().to_ascii_uppercase();
         self.licences.iter().find(|licence| licence.code == code && licence.period.holds_on(day))
     }
 
-    /// May a company have a licence? `None` as the company: it is not known. `None` as the answer: no rule spoke of
-    /// licences on that day.
+    /// Decides about a licence. Pass `None` for an unknown company. Returns `None` if no rule on licences was in
+    /// force on that day.
     pub fn judge_licence(
         &self,
         company: Option<&Company>,
@@ -228,8 +200,8 @@ impl Rulebook {
         })
     }
 
-    /// The graces that a decision rests on: those that are over for whom contributions are due, and, where nobody is
-    /// active yet, those that let a company be cleared before anything was paid.
+    /// Returns the grace rules that a decision rests on: those that are over, for arrears; those still running, for a
+    /// company cleared before its first payment.
     fn graces_behind(
         &self,
         company: Option<&Company>,
@@ -245,7 +217,7 @@ impl Rulebook {
         segments.into_iter().flatten().filter_map(grace).collect()
     }
 
-    /// At least one, the one that decides first.
+    /// Returns the grounds, the deciding one first; never empty.
     fn grounds(&self, company: Option<&Company>, day: NaiveDate) -> Vec<ClearanceGround> {
         use ClearanceGround::{Arrears, Cleared, NoWorkersYet, NotRegistered, PartialWorkers, StateBody};
         let rule = |ground| self.clearance_rule(ground, day);
@@ -256,15 +228,14 @@ impl Rulebook {
         if *kind == EmployerKind::Government && rule(StateBody).is_some() {
             return vec![StateBody];
         }
-        // Who left in arrears is one of those whom the company has to answer for.
+        // Workers who left in arrears count on both sides.
         let (late, all) =
             (workers.in_arrears + workers.left_in_arrears, workers.registered + workers.left_in_arrears);
         let is_late =
             rule(Arrears).is_some_and(|rule| late.saturating_mul(100) > all.saturating_mul(rule.percent));
         if workers.registered == 0 {
             let may_have_none = declared == 0 && rule(NoWorkersYet).is_some();
-            // What has had workers is not new. That it has none any more, and not only none registered, is for it to
-            // declare, after the last one left.
+            // A company that had workers is not new. It must declare that it has none left, after the last one left.
             let nobody = match workers.last_left_on {
                 None if may_have_none => NoWorkersYet,
                 Some(left) if may_have_none && declared_on.is_some_and(|on| left <= on) => Cleared,
@@ -294,11 +265,12 @@ impl Rulebook {
     }
 }
 
-/// What the company can do next, in words.
+/// Returns what the company can do next, for people.
 pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language: Language) -> String {
     let workers = company.map(|company| company.workers.clone()).unwrap_or_default();
     let declared = company.and_then(|company| company.declared).unwrap_or_default();
-    let registered = workers.registered;
+    let count = |number: i64| number::in_language(number, language);
+    let (registered, declared) = (count(workers.registered), count(declared.into()));
     match (decision, language) {
         (LicenceDecision::Clear, language) => once_cleared(company, language),
         (LicenceDecision::ClearNoWorkersYet, Language::English) => {
@@ -333,7 +305,7 @@ pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language:
     }
 }
 
-/// The licence may be given; what is still missing is said all the same.
+/// Describes what is still missing although the licence may be given.
 fn once_cleared(company: Option<&Company>, language: Language) -> String {
     let is_private = company.is_some_and(|company| company.kind != EmployerKind::Government);
     let Workers { registered, active, .. } =
@@ -366,9 +338,11 @@ fn once_cleared(company: Option<&Company>, language: Language) -> String {
     if parts.is_empty() { nothing.to_owned() } else { format!("{given} {}", parts.join(" ")) }
 }
 
-/// For whom contributions are due: those who are registered, those who have left, or both.
+/// Describes for whom contributions are due: current workers, former ones, or both.
 fn how_to_pay(workers: &Workers, language: Language) -> String {
-    let Workers { registered, in_arrears, left_in_arrears, .. } = workers;
+    let count = |number: i64| number::in_language(number, language);
+    let (registered, in_arrears) = (count(workers.registered), count(workers.in_arrears));
+    let left_in_arrears = count(workers.left_in_arrears);
     let (here, left) = match language {
         Language::English => (
             format!(
@@ -390,7 +364,7 @@ fn how_to_pay(workers: &Workers, language: Language) -> String {
             ),
         ),
     };
-    let parts = [(*in_arrears > 0).then_some(here), (*left_in_arrears > 0).then_some(left)];
+    let parts = [(workers.in_arrears > 0).then_some(here), (workers.left_in_arrears > 0).then_some(left)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 

@@ -1,17 +1,18 @@
-//! Clients: who asks, as the registry knows them. A token says who; this says what they are and whose people they see.
+//! Clients of the API. A token identifies one; the registry knows its role and the people that it may see.
 
 use chrono::{DateTime, Utc};
 
-use super::actor::{Actor, Operation, Role, Scope};
+use super::actor::{Actor, Scope};
 use super::problem::{Problem, ProblemCode};
 use super::text;
+use super::vocabulary::{Operation, Role};
 
-/// Characters of an issuer or a subject at most.
+/// Maximum length of an issuer or a subject, in characters.
 const MAXIMUM_CLAIM: usize = 255;
-/// Characters of a name at most.
+/// Maximum length of a name, in characters.
 const MAXIMUM_NAME: usize = 100;
 
-/// Whom a client sees, as it is kept: a channel stands for itself and all below it. Nothing set: the whole country.
+/// The stored scope of a client. Without any condition it is the whole country.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// Provinces of residence, by internal id, in order. Empty: all.
@@ -20,47 +21,47 @@ pub struct Reach {
     pub employer: Option<i64>,
     /// Only people enrolled through this association.
     pub association: Option<i64>,
-    /// Only people whom this channel, or one below it, brought in.
+    /// Only people enrolled first at this channel or a descendant of it.
     pub channel: Option<i64>,
 }
 
-/// Somebody who may ask.
+/// An API client.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Client {
     /// Internal id.
     pub id: i64,
-    /// `iss` of its tokens, to the letter.
+    /// Issuer (`iss`) of its tokens, compared exactly.
     pub issuer: String,
-    /// `sub` of its tokens, to the letter.
+    /// Subject (`sub`) of its tokens, compared exactly.
     pub subject: String,
-    /// For people; unique, and never changes.
+    /// Unique name, which never changes.
     pub name: String,
-    /// What it is to the agency.
+    /// Role.
     pub role: Role,
-    /// May it ask for unmasked numbers, with a purpose?
+    /// Whether it may request unmasked personal data, with a purpose.
     pub reads_personal_data: bool,
-    /// Whom it sees.
+    /// The people that it may see.
     pub reach: Reach,
-    /// Since when its tokens are refused.
+    /// When it was disabled; its tokens are refused since then.
     pub disabled_at: Option<DateTime<Utc>>,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
-    /// By whom.
+    /// Actor that registered it.
     pub created_by: String,
-    /// When it was changed last.
+    /// When it was last changed.
     pub changed_at: DateTime<Utc>,
 }
 
-// A subject may be somebody's e-mail address.
+// A subject may be an e-mail address.
 redacted_debug!(Client);
 
 impl Client {
-    /// Do its tokens hold?
+    /// Returns whether its tokens are accepted.
     pub fn is_enabled(&self) -> bool {
         self.disabled_at.is_none()
     }
 
-    /// Who asks with its token; `channels` are its channel and all that are below it.
+    /// Returns the actor for its tokens. `channels` are its channel and all descendants.
     pub fn actor(&self, channels: Vec<i64>) -> Actor {
         Actor {
             client: self.name.clone(),
@@ -77,21 +78,21 @@ impl Client {
     }
 }
 
-/// What of a client is compared with its role; the table in the database has the same constraints.
+/// Checks scope and rights against the role. The database has the same constraints.
 ///
-/// Nothing set means the whole country, so a partner has something set. What a role does not use is refused rather than
-/// kept without effect: whoever sets it believes that it limits something.
+/// A partner must have a condition, since none means the whole country. Conditions that the role does not use are
+/// refused instead of ignored, because whoever sets one relies on it.
 pub fn judge(role: Role, reach: &Reach, reads_personal_data: bool) -> Vec<Problem> {
     let at = |field: &str| Problem::error(ProblemCode::Conflict, field, "").within(&["scope"]);
     let mut problems = Vec::new();
     let mut refuse = |problem: Problem, message: String| problems.push(Problem { message, ..problem });
-    let unused = |what: &str| format!("The scope of {role} has no {what}.");
+    let unused = |what: &str| format!("A client with the role {role} cannot be limited by {what}.");
     let partner = role == Role::Partner;
     if partner && reach.employer.is_none() && reach.association.is_none() && reach.channel.is_none() {
         let missing = Problem::error(ProblemCode::Required, "scope", "");
         refuse(
             missing.hint("Set employerId, associationId or channelCode."),
-            "A PARTNER has an employer, an association or a channel.".to_owned(),
+            "The scope of a PARTNER needs an employer, an association or a channel.".to_owned(),
         );
     }
     if !partner && reach.employer.is_some() {
@@ -108,28 +109,28 @@ pub fn judge(role: Role, reach: &Reach, reads_personal_data: bool) -> Vec<Proble
     }
     if reads_personal_data && !role.may(Operation::ReadPersonalData) {
         let field = Problem::error(ProblemCode::Conflict, "readsPersonalData", "");
-        refuse(field, format!("Personal data are not for the role {role}."));
+        refuse(field, format!("The role {role} may not read personal data."));
     }
     problems
 }
 
-/// The name of a client.
+/// Reads the name of a client.
 ///
 /// # Errors
-/// `REQUIRED`, `INVALID_FORMAT`, `OUT_OF_RANGE`; `CONFLICT` for the name under which the registry itself writes.
+/// `REQUIRED`, `INVALID_FORMAT` or `OUT_OF_RANGE`; `CONFLICT` for the reserved name of the command line.
 pub fn parse_name(text: &str) -> Result<String, Problem> {
     let name = text::required(text, MAXIMUM_NAME, "name")?;
     if name == Actor::COMMAND_LINE {
-        let message = "The registry itself writes under this name.";
+        let message = "This name is reserved for the registry itself.";
         return Err(Problem::error(ProblemCode::Conflict, "name", message));
     }
     Ok(name)
 }
 
-/// An issuer or a subject. Nothing is trimmed or folded: a token is compared with it to the letter.
+/// Reads an issuer or a subject. Nothing is trimmed or folded, because tokens are compared with it exactly.
 ///
 /// # Errors
-/// `REQUIRED`, `OUT_OF_RANGE`, or `INVALID_FORMAT` for white space and what cannot be printed.
+/// `REQUIRED`, `OUT_OF_RANGE`, or `INVALID_FORMAT` for white space and unprintable characters.
 pub fn parse_claim(text: &str, field: &str) -> Result<String, Problem> {
     if text.is_empty() {
         return Err(Problem::error(ProblemCode::Required, field, "This must not be empty."));
@@ -139,15 +140,17 @@ pub fn parse_claim(text: &str, field: &str) -> Result<String, Problem> {
         return Err(Problem::error(ProblemCode::OutOfRange, field, message));
     }
     if !text.chars().all(|c| c.is_ascii_graphic()) {
-        let message = "Tokens carry this in printable ASCII characters without spaces.";
+        let message = "Use printable ASCII characters without spaces, as tokens do.";
         return Err(Problem::error(ProblemCode::InvalidFormat, field, message)
-            .hint("Copy it from a token of the client, to the letter."));
+            .hint("Copy it exactly from a token of the client."));
     }
     Ok(text.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray as _;
+
     use super::*;
 
     fn fields(role: Role, reach: &Reach, numbers: bool) -> Vec<String> {
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partner_has_a_scope_and_the_others_none_that_they_do_not_use() {
+    fn a_partner_needs_a_scope_and_unused_conditions_are_refused() {
         let nothing = Reach::default();
         let provinces = Reach { provinces: vec![16], ..Reach::default() };
         let employer = Reach { employer: Some(1), ..Reach::default() };
@@ -185,7 +188,7 @@ mod tests {
 
     #[test]
     fn personal_data_are_read_by_the_roles_that_have_them() {
-        for &role in Role::ALL {
+        for &role in Role::VARIANTS {
             let refused = !judge(role, &Reach { employer: Some(1), ..Reach::default() }, true)
                 .iter()
                 .all(|problem| problem.path != ["readsPersonalData"]);

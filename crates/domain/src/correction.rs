@@ -1,52 +1,61 @@
-//! Corrections of what the registry holds of a person: what was wrong stays readable, and the rules are asked again.
+//! Corrections of personal data. The old value stays in the history, and the rules are checked again.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::count::Held;
-use super::enrollment::{EnrollmentStatus, judge_age, judge_birth_date};
+use super::enrollment::{judge_age, judge_birth_date};
 use super::identity::{self, NationalId};
-use super::participant::{FullName, Sex};
+use super::participant::FullName;
 use super::problem::{Problem, ProblemCode, collect, keep, refuses};
 use super::rule::Rulebook;
 use super::text;
+use super::vocabulary::{EnrollmentStatus, Sex};
 
-closed_list! {
-    /// What of a person can be corrected.
-    CorrectedField {
-        FullName = "FULL_NAME",
-        BirthDate = "BIRTH_DATE",
-        Sex = "SEX",
-        Province = "PROVINCE",
-        NationalId = "NATIONAL_ID",
-    }
+/// Personal data that can be corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum CorrectedField {
+    /// The name.
+    FullName,
+    /// The date of birth.
+    BirthDate,
+    /// The sex.
+    Sex,
+    /// The province of residence.
+    Province,
+    /// The identity number (NIK).
+    NationalId,
 }
 
-/// One value that was corrected. Numbers are kept sealed elsewhere: of them it only says that they changed.
+/// One corrected value. Identity numbers are stored encrypted elsewhere, so a change of the number carries no values.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// What was corrected.
+    /// The field.
     pub field: CorrectedField,
-    /// What the registry held.
+    /// Value before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// What it holds since.
+    /// Value after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
 
-/// A correction as it stands in a person's history.
+/// A correction as recorded in a person's history.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correction {
-    /// Why, in the words of whoever corrected.
+    /// Reason given by the actor.
     pub reason: String,
-    /// What was corrected; at least one value.
+    /// Corrected values; at least one.
     pub changes: Vec<Change>,
 }
 
-/// A correction as it was sent; what is `None` stays.
+/// A requested correction. Fields that are `None` stay as they are.
 #[derive(Clone, Default)]
 pub struct Form {
     /// Name with its titles.
@@ -59,11 +68,11 @@ pub struct Form {
     pub province: Option<i16>,
     /// Identity number (NIK).
     pub national_id: Option<String>,
-    /// Why.
+    /// Reason.
     pub reason: String,
 }
 
-/// A correction that can be read.
+/// A correction with all values parsed.
 #[derive(Clone)]
 pub struct Wanted {
     /// Name.
@@ -76,11 +85,11 @@ pub struct Wanted {
     pub province: Option<i16>,
     /// Identity number.
     pub national_id: Option<NationalId>,
-    /// Why.
+    /// Reason.
     pub reason: String,
 }
 
-/// What a correction can change of a person.
+/// The correctable data of a person.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Particulars {
     /// Name.
@@ -99,10 +108,10 @@ pub struct Particulars {
 
 redacted_debug!(Change, Correction, Form, Wanted, Particulars);
 
-/// Reads a correction, with the doubts about it.
+/// Parses a correction and returns it with its warnings.
 ///
 /// # Errors
-/// Everything that is wrong with it, whomever it corrects.
+/// All problems that do not depend on whom it corrects.
 pub fn read(form: Form, rules: &Rulebook, today: NaiveDate) -> Result<(Wanted, Vec<Problem>), Vec<Problem>> {
     let mut problems = Vec::new();
     let full_name = form.full_name.map(|text| keep(FullName::parse(&text, "fullName"), &mut problems));
@@ -133,7 +142,7 @@ pub fn read(form: Form, rules: &Rulebook, today: NaiveDate) -> Result<(Wanted, V
 }
 
 impl Wanted {
-    /// What a person would be with it.
+    /// Returns the data of the person after the correction.
     pub fn apply(&self, before: &Particulars) -> Particulars {
         let name = self.full_name.as_ref();
         Particulars {
@@ -147,7 +156,7 @@ impl Wanted {
     }
 }
 
-/// What differs between what the registry holds and what it shall hold; provinces by their codes.
+/// Returns the differences between the data before and after. Provinces are given by code.
 pub fn changes(
     before: &Particulars,
     after: &Particulars,
@@ -169,15 +178,15 @@ pub fn changes(
     changes
 }
 
-/// The problem of a correction to what the registry holds already.
+/// Returns the problem of a correction that changes nothing.
 pub fn nothing_changes() -> Problem {
     let message = "The registry holds these values already. Nothing was changed.";
     let problem = Problem { path: Vec::new(), ..Problem::error(ProblemCode::Conflict, "", message) };
     problem.hint("If this was a retry, the first attempt succeeded. With an idempotencyKey a retry gives the first answer.")
 }
 
-/// Asks the rules again, with the values after a correction: number against birth date and sex, and the ages at which
-/// the enrollments that are open were entered.
+/// Checks the corrected data by the rules: number against birth date and sex, and the age at the start of each open
+/// enrollment.
 pub fn judge(
     (before, after): (&Particulars, &Particulars),
     enrollments: &BTreeMap<i64, Held>,
@@ -196,9 +205,9 @@ pub fn judge(
     if let Some(problem) = judge_life(before, after, enrollments, deceased_on) {
         problems.push(problem);
     } else if before.birth_date != after.birth_date {
-        let open = enrollments.values().filter(|held| held.course.status() != EnrollmentStatus::Ended);
+        let open = enrollments.values().filter(|held| held.timeline.status() != EnrollmentStatus::Ended);
         let broken =
-            |held: &Held| judge_age(held.segment, after.birth_date, rules, held.course.starts_on, today);
+            |held: &Held| judge_age(held.segment, after.birth_date, rules, held.timeline.starts_on, today);
         problems.extend(open.into_iter().find_map(broken).map(|problem| {
             let rule = problem.hint.clone().unwrap_or_default();
             problem.hint(format!("End that enrollment as ENROLLED_IN_ERROR first. {rule}"))
@@ -210,8 +219,8 @@ pub fn judge(
 const CORRECTED_ALL_THE_SAME: &str = "Check the identity card (KTP). The number is permanent and is not reissued to \
     match, so the correction is recorded all the same.";
 
-/// The problem of a birth after a person was enrolled, or had died. What ended before it held for a day was no
-/// enrollment of anybody.
+/// Returns the problem of a birth date after an enrollment or the death. Enrollments that ended on their first day do
+/// not count.
 fn judge_life(
     before: &Particulars,
     after: &Particulars,
@@ -221,9 +230,9 @@ fn judge_life(
     if before.birth_date == after.birth_date {
         return None;
     }
-    let held = enrollments.values().map(|held| &held.course);
-    let held = held.filter(|course| course.ends_on.is_none_or(|ends_on| course.starts_on < ends_on));
-    let first = held.map(|course| course.starts_on).min();
+    let held = enrollments.values().map(|held| &held.timeline);
+    let held = held.filter(|timeline| timeline.ends_on.is_none_or(|ends_on| timeline.starts_on < ends_on));
+    let first = held.map(|timeline| timeline.starts_on).min();
     let refuse = |message: String| {
         let problem = Problem::error(ProblemCode::OutOfRange, "birthDate", message);
         Some(problem.hint("Compare the date with the identity card: was the year typed correctly?"))
@@ -242,9 +251,9 @@ fn judge_life(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrollment::Segment;
     use crate::identity::RegionCodes;
-    use crate::standing::{Course, PaidMonths};
+    use crate::timeline::{PaidMonths, Timeline};
+    use crate::vocabulary::Segment;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -275,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_correction_says_something_and_why() {
+    fn a_correction_needs_a_value_and_a_reason() {
         let problems = read(Form { reason: " ".into(), ..Form::default() }).err().unwrap();
         let (nothing, why) = ((ProblemCode::Required, "fullName"), (ProblemCode::Required, "reason"));
         assert_eq!(codes(&problems), [why, nothing]);
@@ -285,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_is_no_change_and_a_number_is_never_written_down() {
+    fn only_differences_are_recorded_and_never_the_number_itself() {
         let form = Form {
             full_name: Some("Siti  Rahayu".into()),
             birth_date: Some(day("1985-08-03")),
@@ -316,7 +325,7 @@ mod tests {
             employer: None,
             association: None,
             end_reason: None,
-            course: Course {
+            timeline: Timeline {
                 counts_from: day(starts_on),
                 starts_on: day(starts_on),
                 ends_on: ends_on.map(day),

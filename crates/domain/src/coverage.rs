@@ -1,31 +1,31 @@
-//! How far a part of the country has come: the curve of a figure from what has changed since.
+//! Curves of coverage: the value of a counter at the end of each month.
 
 use std::collections::BTreeMap;
 
 use chrono::{Months, NaiveDate};
 
-use super::standing::{first_of_month, first_of_next_month};
+use super::day::{first_of_month, first_of_next_month};
 
-/// A figure as it stands, and how it came there.
+/// A current value and the changes that led to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MonthChanges {
-    /// What it is now.
+    /// Current value.
     pub now: i64,
-    /// What each month has changed, by its first day; months without a change may be absent.
+    /// Change in each month, by its first day. Months without a change may be absent.
     pub months: BTreeMap<NaiveDate, i64>,
-    /// What has changed after the last day of the curve, within its month.
+    /// Change after the last day of the curve, within its month.
     pub tail: i64,
 }
 
 impl MonthChanges {
-    /// The figure at the end of each month from one day to another, and on the last day where its month had not ended.
+    /// Returns the value at the end of each month in a range of days, and on the last day itself.
     pub fn curve(&self, from: NaiveDate, until: NaiveDate) -> Vec<(NaiveDate, i64)> {
         let last = first_of_month(until);
         let after = |month: NaiveDate| -> i64 {
             self.months.range(first_of_next_month(month)..).map(|(_, change)| change).sum()
         };
         let mut points = vec![(until, self.now - after(last) - self.tail)];
-        // Backwards, because what stands now is known, and the beginning is not.
+        // Backwards from the current value: the value at the beginning is unknown.
         let mut figure = self.now - after(last);
         let mut month = last;
         while month > first_of_month(from) {
@@ -38,10 +38,10 @@ impl MonthChanges {
     }
 }
 
-/// The longest curve, in years.
+/// Maximum length of a curve, in years.
 pub const LONGEST_CURVE: u32 = 20;
 
-/// Is a curve from one day to another too long?
+/// Returns whether a curve would exceed [`LONGEST_CURVE`].
 pub fn is_too_long(from: NaiveDate, until: NaiveDate) -> bool {
     from.checked_add_months(Months::new(12 * LONGEST_CURVE)).is_some_and(|end| end < until)
 }
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_goes_back_from_what_stands_now() {
+    fn a_curve_is_computed_backwards_from_the_current_value() {
         let months = [("2014-08-01", 5), ("2014-10-01", 3), ("2014-11-01", -1)];
         let changes = MonthChanges {
             now: 20,

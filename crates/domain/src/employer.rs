@@ -1,38 +1,26 @@
-//! Who employs, and by which numbers the state knows them.
+//! Employers: their names, the numbers that the state gave them, risk class and headcount.
 //!
-//! An employer may be a person: their tax number is then their identity number.
+//! The tax number of a natural person is their identity number, and is protected like one.
 
 use super::identity::{EXPORT_AS_TEXT, NationalId, Parsed, RegionCodes, Shape};
 use super::participant::name_key;
 use super::problem::{Problem, ProblemCode};
 use super::text;
-
-closed_list! {
-    /// What an employer is.
-    EmployerKind {
-        /// A legal person or partnership, private or owned by the state.
-        Company = "COMPANY",
-        /// A body of the state that employs: a provincial government, an agency.
-        Government = "GOVERNMENT",
-        /// A natural person who employs others.
-        Individual = "INDIVIDUAL",
-    }
-}
+pub use super::vocabulary::EmployerKind;
 
 /// The name of an employer or association.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OrganisationName(String);
 
 impl OrganisationName {
-    /// The most characters a name has.
+    /// Maximum length in characters.
     pub const MAX_CHARS: usize = 200;
 
-    /// Reads a name; white space and line breaks become single spaces, all else is kept as it was written.
+    /// Reads a name in [normal form](crate::text::fold).
     ///
     /// # Errors
-    ///
-    /// `REQUIRED` if nothing is there, `OUT_OF_RANGE` above [`MAX_CHARS`](Self::MAX_CHARS), `INVALID_FORMAT` for
-    /// characters that cannot be seen and for a name without letter and digit.
+    /// `REQUIRED` if empty, `OUT_OF_RANGE` above [`MAX_CHARS`](Self::MAX_CHARS), `INVALID_FORMAT` for control
+    /// characters and for a name without letter and digit.
     pub fn parse(text: &str, field: &str) -> Result<Self, Problem> {
         let name = text::required(text, Self::MAX_CHARS, field)?;
         if !name.chars().any(char::is_alphanumeric) {
@@ -42,32 +30,31 @@ impl OrganisationName {
         Ok(Self(name))
     }
 
-    /// The name as it was written.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name for matching and ordering: lower case, punctuation folded to spaces, never empty.
+    /// Returns the name for matching and ordering: lower case, with spaces for punctuation. Never empty.
     pub fn key(&self) -> String {
         let key = name_key(&self.0);
         if key.is_empty() { self.0.to_lowercase() } else { key }
     }
 }
 
-/// *Nomor Pokok Wajib Pajak*, the tax number, in the 16 digits of today.
+/// *Nomor Pokok Wajib Pajak* (NPWP), the tax number, in its current form of 16 digits.
 ///
-/// Organisations have a 0 before the 15 digits of old, the ninth of which is a check digit; residents have their
-/// identity number instead, which never begins with 0 (finance ministry regulation 112/2022).
+/// Organisations have a 0 before the former 15 digits, the ninth of which is a check digit. Residents have their
+/// identity number, which never begins with 0 (Regulation of the Minister of Finance 112/2022).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TaxNumber(String);
 
 impl TaxNumber {
-    /// Reads either form; both become the same 16 digits. `book` is for numbers that are a person's.
+    /// Reads a number of 15 or 16 digits and returns 16. `book` serves to check the numbers of persons.
     ///
     /// # Errors
-    ///
-    /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET`, or `TAX_NUMBER_MALFORMED`; of a person's number all that is
-    /// wrong with the identity number, under this code. What is only a doubt about an identity number stays a warning.
+    /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET` or `TAX_NUMBER_MALFORMED`. For the number of a person, all
+    /// errors of the identity number under this code; its warnings stay warnings.
     pub fn parse(text: &str, book: &RegionCodes, field: &str) -> Parsed<Self> {
         const SHAPE: Shape = Shape {
             name: "A tax number (NPWP)",
@@ -98,19 +85,19 @@ impl TaxNumber {
         Ok((Self(sixteen), Vec::new()))
     }
 
-    /// The canonical 16 digits.
+    /// Returns the 16 digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Is it an identity number, to be guarded like one? A number of the old form may be a person's too, but does not
-    /// say so.
+    /// Returns whether it is an identity number and must be protected like one. A number of the former form may
+    /// belong to a person too, which cannot be told from it.
     pub fn is_personal(&self) -> bool {
         !self.0.starts_with('0')
     }
 }
 
-/// *Nomor Induk Berusaha*, the business number: 13 digits, issued since 2018. No check digit is published.
+/// *Nomor Induk Berusaha* (NIB), the business number: 13 digits, issued since 2018. No check digit is published.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BusinessNumber(String);
 
@@ -118,8 +105,7 @@ impl BusinessNumber {
     /// Reads a number as people and spreadsheets write it.
     ///
     /// # Errors
-    ///
-    /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET`, or `BUSINESS_NUMBER_MALFORMED` if it is not 13 digits.
+    /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET`, or `BUSINESS_NUMBER_MALFORMED` unless it has 13 digits.
     pub fn parse(text: &str, field: &str) -> Result<Self, Problem> {
         const SHAPE: Shape = Shape {
             name: "A business number (NIB)",
@@ -129,21 +115,20 @@ impl BusinessNumber {
         SHAPE.read(text, field).map(Self)
     }
 
-    /// The 13 digits.
+    /// Returns the 13 digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The class of work-accident risk of a line of business, 1 (lowest) to 5: Government Regulation 44/2015, annex I.
+/// Work-accident risk class of a line of business, 1 (lowest) to 5: Government Regulation 44/2015, annex I.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RiskClass(i32);
 
 impl RiskClass {
-    /// Takes a class by its number.
+    /// Checks a class.
     ///
     /// # Errors
-    ///
     /// `OUT_OF_RANGE` outside 1 to 5.
     pub fn parse(class: i32, field: &str) -> Result<Self, Problem> {
         if (1..=5).contains(&class) {
@@ -152,21 +137,20 @@ impl RiskClass {
         Err(Problem::error(ProblemCode::OutOfRange, field, "Classes of risk go from 1 to 5."))
     }
 
-    /// Its number, 1 to 5.
+    /// Returns the number, 1 to 5.
     pub fn get(self) -> i32 {
         self.0
     }
 }
 
-/// How many people an employer says it employs. None is an answer: a new company starts without.
+/// Headcount declared by an employer. Zero is valid: a new company starts without workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Headcount(i32);
 
 impl Headcount {
-    /// Takes a count.
+    /// Checks a count.
     ///
     /// # Errors
-    ///
     /// `OUT_OF_RANGE` below 0.
     pub fn parse(count: i32, field: &str) -> Result<Self, Problem> {
         if count >= 0 {
@@ -175,7 +159,7 @@ impl Headcount {
         Err(Problem::error(ProblemCode::OutOfRange, field, "A headcount is 0 or more."))
     }
 
-    /// The count.
+    /// Returns the count.
     pub fn get(self) -> i32 {
         self.0
     }
@@ -183,7 +167,7 @@ impl Headcount {
 
 redacted_debug!(TaxNumber);
 
-/// A fault of an identity number that stands as a tax number, told to somebody who may not know that it is one.
+/// Turns a problem of an identity number into one of a tax number, for callers who may not know that it is one.
 fn as_tax_problem(problem: Problem) -> Problem {
     if problem.code == ProblemCode::IdentifierDamagedBySpreadsheet {
         return problem.hint(EXPORT_AS_TEXT);
@@ -193,7 +177,7 @@ fn as_tax_problem(problem: Problem) -> Problem {
     Problem { code: ProblemCode::TaxNumberMalformed, ..problem }.hint(hint)
 }
 
-/// The sum of Luhn's algorithm, modulo 10: 0 if the last digit is the right check digit.
+/// Returns the sum of the Luhn algorithm modulo 10: 0 if the last digit is the right check digit.
 fn luhn(digits: &str) -> u32 {
     let double = |digit: u32| if digit > 4 { 2 * digit - 9 } else { 2 * digit };
     let value = |(at, digit)| {

@@ -1,108 +1,76 @@
 //! Enrollments: what a person is covered for, through whom and from when.
 //!
-//! [`judge_terms`] looks at what a whole request has in common, [`judge_person`] at one person under those terms.
-//! A single enrollment and one row of eight thousand go through the same two functions.
+//! [`judge_terms`] checks what all people of a request have in common, [`judge_person`] one person under those terms.
+//! A single enrollment and each row of a roster go through the same two functions.
 
 use chrono::NaiveDate;
 
 use super::channel::Channel;
 use super::count::Held;
-use super::employer::EmployerKind;
 use super::identity::{NationalId, ServiceNumber};
-use super::participant::{FullName, PhoneNumber, Sex};
+use super::participant::{FullName, PhoneNumber};
 use super::problem::{Problem, ProblemCode};
-use super::standing::Course;
+use super::timeline::Timeline;
+pub use super::vocabulary::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
+use super::vocabulary::{EmployerKind, Sex};
 
-mod again;
 mod change;
 mod judge;
+mod repetition;
 #[cfg(test)]
 mod tests;
 
-pub use again::{Again, ended_since};
 pub use change::{
     employed_until, employer_closed, judge_closing, judge_death, judge_end, judge_end_form, judge_transfer,
     not_open,
 };
 pub use judge::{identity_mismatch, is_same_person, judge_person, judge_terms};
 pub(super) use judge::{judge_age, judge_birth_date};
+pub use repetition::{Repetition, ended_since};
 
-closed_list! {
-    /// Under which part of the law a person works.
-    Segment {
-        /// Penerima Upah.
-        WageEarner = "WAGE_EARNER",
-        /// Bukan Penerima Upah.
-        SelfEmployed = "SELF_EMPLOYED",
-        /// Jasa Konstruksi.
-        Construction = "CONSTRUCTION",
-        /// Pekerja Migran.
-        MigrantWorker = "MIGRANT_WORKER",
-    }
-}
-
-closed_list! {
-    /// What a person is covered for.
-    Programme {
-        /// Jaminan Kecelakaan Kerja, JKK.
-        WorkAccident = "WORK_ACCIDENT",
-        /// Jaminan Kematian, JKM.
-        Death = "DEATH",
-        /// Jaminan Hari Tua, JHT.
-        OldAge = "OLD_AGE",
-        /// Jaminan Pensiun, JP.
-        Pension = "PENSION",
-        /// Jaminan Kehilangan Pekerjaan, JKP.
-        JobLoss = "JOB_LOSS",
-    }
-}
-
-closed_list! {
-    /// Where an enrollment stands.
-    EnrollmentStatus { Registered = "REGISTERED", Active = "ACTIVE", Inactive = "INACTIVE", Ended = "ENDED" }
-}
-
-closed_list! {
-    /// Why an enrollment ended.
-    EndReason {
-        Resigned = "RESIGNED",
-        Dismissed = "DISMISSED",
-        ContractEnded = "CONTRACT_ENDED",
-        Retired = "RETIRED",
-        Deceased = "DECEASED",
-        Disabled = "DISABLED",
-        MovedAbroad = "MOVED_ABROAD",
-        EmployerClosed = "EMPLOYER_CLOSED",
-        Transferred = "TRANSFERRED",
-        EnrolledInError = "ENROLLED_IN_ERROR",
-    }
-}
-
-closed_list! {
-    /// What kind of civil servant (ASN) a person is.
-    CivilServantCategory {
-        /// Pegawai Negeri Sipil.
-        Pns = "PNS",
-        /// Calon PNS: on probation.
-        Cpns = "CPNS",
-        /// Pegawai Pemerintah dengan Perjanjian Kerja: on contract.
-        Pppk = "PPPK",
-        /// Works for the state without being a civil servant.
-        NonAsn = "NON_ASN",
-    }
-}
-
-/// The employer of a form.
+/// The employer that pays for the people of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payer {
     /// Internal id.
     pub id: i64,
     /// Work-accident risk class of its business, 1 to 5.
     pub risk_class: i16,
-    /// What kind of employer it is.
+    /// Kind of employer.
     pub kind: EmployerKind,
-    /// Since when nobody is employed there any more.
+    /// Day since which it is closed.
     pub closed_on: Option<NaiveDate>,
+}
+
+/// The result of looking up what a request names by a code or an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup<T> {
+    /// The request names nothing.
+    NotNamed,
+    /// It exists, and the client may use it.
+    Found(T),
+    /// It does not exist, or the client may not use it. Whoever looked it up reports that; the rules report the rest.
+    Failed,
+}
+
+impl<T> Lookup<T> {
+    /// Returns what was found.
+    pub fn found(self) -> Option<T> {
+        match self {
+            Self::Found(found) => Some(found),
+            Self::NotNamed | Self::Failed => None,
+        }
+    }
+
+    /// Returns whether the request names nothing.
+    pub fn is_not_named(&self) -> bool {
+        matches!(self, Self::NotNamed)
+    }
+}
+
+impl<T> From<Option<T>> for Lookup<T> {
+    fn from(named: Option<T>) -> Self {
+        named.map_or(Self::NotNamed, Self::Found)
+    }
 }
 
 /// What all people of a request have in common.
@@ -110,26 +78,25 @@ pub struct Payer {
 pub struct Terms<'a> {
     /// Segment.
     pub segment: Segment,
-    /// Programmes, as asked for.
+    /// Requested programmes; may repeat.
     pub programmes: &'a [Programme],
-    /// The channel that brings them in.
-    pub channel: &'a Channel,
-    /// Their employer.
-    pub employer: Option<Payer>,
-    /// Their association, by internal id.
-    pub association: Option<i64>,
+    /// Channel that enrolls them.
+    pub channel: Lookup<&'a Channel>,
+    /// Employer.
+    pub employer: Lookup<Payer>,
+    /// Association, by internal id.
+    pub association: Lookup<i64>,
     /// Province of residence, by internal id.
-    pub province: i16,
-    /// First day, where a person's form has none of its own.
+    pub province: Lookup<i16>,
+    /// First day, for people without a first day of their own.
     pub starts_on: NaiveDate,
-    /// Was the first contribution taken with the form?
+    /// Whether the first contribution was paid together with the enrollment.
     pub first_contribution_paid: bool,
-    /// What kind of civil servants they are; `None`: none.
+    /// Category of civil servants; `None`: they are none.
     pub civil_servants: Option<CivilServantCategory>,
 }
 
-/// One person as written down by somebody. A field that could not even be read is empty here, and its problem stands
-/// in `problems` already.
+/// One person as submitted. A field that could not be parsed is empty, and its problem is in `problems`.
 #[derive(Clone, Default)]
 pub struct PersonForm {
     /// Identity number (NIK).
@@ -142,9 +109,9 @@ pub struct PersonForm {
     pub sex: Option<Sex>,
     /// Telephone number.
     pub phone: Option<String>,
-    /// Rupiah a month.
+    /// Monthly wage in rupiah.
     pub monthly_wage: Option<i64>,
-    /// First day, where it differs from that of the request.
+    /// First day, if it differs from that of the request.
     pub starts_on: Option<NaiveDate>,
     /// Service number (NIP) of a civil servant.
     pub service_number: Option<String>,
@@ -152,13 +119,13 @@ pub struct PersonForm {
     pub work_unit: Option<String>,
     /// Grade (golongan) of a civil servant.
     pub grade: Option<String>,
-    /// What was wrong with the cells themselves.
+    /// Problems found while parsing the fields.
     pub problems: Vec<Problem>,
 }
 
 redacted_debug!(PersonForm);
 
-/// A civil servant's own particulars.
+/// The particulars of a civil servant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CivilServant {
     /// Service number (NIP).
@@ -171,7 +138,7 @@ pub struct CivilServant {
     pub grade: Option<String>,
 }
 
-/// A person and an enrollment that break no rule, ready to be written.
+/// A valid enrollment, ready to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEnrollment {
     /// Identity number.
@@ -188,7 +155,7 @@ pub struct NewEnrollment {
     pub province: i16,
     /// Segment.
     pub segment: Segment,
-    /// Programmes, each once.
+    /// Programmes without repetitions.
     pub programmes: Vec<Programme>,
     /// Channel, by internal id.
     pub channel: i64,
@@ -196,18 +163,18 @@ pub struct NewEnrollment {
     pub employer: Option<i64>,
     /// Association, by internal id.
     pub association: Option<i64>,
-    /// Rupiah a month.
+    /// Monthly wage in rupiah.
     pub monthly_wage: Option<i64>,
-    /// Its first day, and the month paid for with the form.
-    pub course: Course,
+    /// Dates and paid months.
+    pub timeline: Timeline,
     /// Particulars of a civil servant.
     pub civil_servant: Option<CivilServant>,
-    /// The warnings under which it was taken, each code once.
+    /// Codes of the warnings, each once.
     pub flags: Vec<ProblemCode>,
 }
 
 impl NewEnrollment {
-    /// What figures see of it.
+    /// Returns the facts that counters depend on.
     pub fn held(&self) -> Held {
         Held {
             segment: self.segment,
@@ -215,19 +182,19 @@ impl NewEnrollment {
             employer: self.employer,
             association: self.association,
             end_reason: None,
-            course: self.course.clone(),
+            timeline: self.timeline.clone(),
         }
     }
 }
 
-/// What the registry knows of a person whose identity number came in again.
+/// A registered person with the same identity number.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KnownPerson {
     /// Date of birth.
     pub birth_date: NaiveDate,
     /// Sex.
     pub sex: Sex,
-    /// Name, normalised.
+    /// Normalised name.
     pub name_key: String,
 }
 

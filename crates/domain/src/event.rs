@@ -1,15 +1,28 @@
-//! What happens to people in the registry.
+//! Events in the history of a participant.
 
-closed_list! {
-    /// Kinds of entries in a person's history.
-    EventKind {
-        Enrolled = "ENROLLED",
-        Contributed = "CONTRIBUTED",
-        Lapsed = "LAPSED",
-        Resumed = "RESUMED",
-        Transferred = "TRANSFERRED",
-        Ended = "ENDED",
-        Corrected = "CORRECTED",
-        Died = "DIED",
-    }
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+/// Kind of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum EventKind {
+    /// An enrollment was recorded.
+    Enrolled,
+    /// A contribution was recorded.
+    Contributed,
+    /// An enrollment became inactive.
+    Lapsed,
+    /// An inactive enrollment became active again.
+    Resumed,
+    /// An enrollment went on with another employer.
+    Transferred,
+    /// An enrollment ended.
+    Ended,
+    /// Personal data were corrected.
+    Corrected,
+    /// The death was recorded.
+    Died,
 }

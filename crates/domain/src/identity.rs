@@ -1,12 +1,12 @@
 //! The numbers by which the state knows a person: NIK, the identity number, and NIP, the service number of civil
 //! servants.
 //!
-//! Neither has a check digit. What can be checked is what the digits mean: a region, a birth date, a sex, a serial.
-//! A number that cannot exist is refused. One that disagrees with what a person declares is taken and marked: the
-//! state never reissues a number to match a birth date, so to refuse it would lock out real people (domain facts,
-//! 1.1). Whether the number was ever issued is a question for the civil registry, not for this module.
+//! Neither has a check digit, so this module checks what the digits mean: a region, a birth date, a sex, a serial. A
+//! number that cannot exist is an error. A number that disagrees with the declared data is a warning: the state never
+//! reissues a number to match a birth date, so refusing it would lock real people out. Whether a number was issued at
+//! all is for the civil registry to say.
 //!
-//! No value here shows itself in `{:?}`, and no message repeats a number.
+//! Values do not show their digits in `{:?}`, and no message repeats a number.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,34 +14,35 @@ use std::ops::Range;
 
 use chrono::{Datelike, NaiveDate};
 
-use super::participant::Sex;
 use super::problem::{Problem, ProblemCode, refuses};
+use super::text::is_invisible;
+use super::vocabulary::Sex;
 
 mod service_number;
 
 pub use service_number::{ServiceNumber, ServiceNumberRules, check_service_number};
 
-/// A value with the doubts about it (warnings only), or everything that is wrong with the text.
+/// A parsed value with its warnings, or the problems of the text.
 pub type Parsed<T> = Result<(T, Vec<Problem>), Vec<Problem>>;
 
-/// *Nomor Induk Kependudukan*, the identity number of a resident: 16 digits, `PPKKCC DDMMYY SSSS`.
+/// *Nomor Induk Kependudukan* (NIK), the identity number of a resident: 16 digits, `PPKKCC DDMMYY SSSS`.
 ///
-/// Region of first registration, birth date (40 is added to a woman's day; the century is not written), serial.
-/// The region says where the number was first issued, never where its holder lives.
+/// The parts are the region of first registration, the birth date (the day of a woman plus 40, the year without
+/// century) and a serial. The region says where the number was issued, not where its holder lives.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct NationalId(String);
 
 impl NationalId {
     /// Reads a number as people and spreadsheets write it.
     ///
-    /// `book` has the province codes of every edition, since a number outlives the province that issued it.
+    /// `book` has the province codes of all editions, because a number outlives the province that issued it.
     ///
     /// # Errors
     ///
-    /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET` and `NATIONAL_ID_MALFORMED` for a text that is no 16 digits,
-    /// alone: the parts of such a number mean nothing. Otherwise all that apply of `NATIONAL_ID_UNKNOWN_REGION` (the
-    /// province; below it only a warning, as this module has no table of regencies), `NATIONAL_ID_MALFORMED` (the
-    /// birth date) and `IDENTIFIER_DAMAGED_BY_SPREADSHEET` (serial 0000).
+    /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET` or `NATIONAL_ID_MALFORMED` alone, unless the text has 16
+    /// digits. Otherwise all that apply of `NATIONAL_ID_UNKNOWN_REGION` (province; an impossible regency or district
+    /// is only a warning), `NATIONAL_ID_MALFORMED` (birth date) and `IDENTIFIER_DAMAGED_BY_SPREADSHEET` (serial
+    /// 0000).
     pub fn parse(text: &str, book: &RegionCodes, field: &str) -> Parsed<Self> {
         use ProblemCode::{IdentifierDamagedBySpreadsheet, NationalIdMalformed, NationalIdUnknownRegion};
         const SHAPE: Shape =
@@ -50,15 +51,15 @@ impl NationalId {
         let id = Self(SHAPE.read(text, field).map_err(|problem| vec![problem])?);
         let mut problems = Vec::new();
         if !book.contains(id.province_code()) {
-            let message = "The first two digits are the code of no province, present or past.";
+            let message = "The first two digits are not the code of any present or past province.";
             problems.push(Problem::error(NationalIdUnknownRegion, field, message).hint(COMPARE_WITH_CARD));
         }
         if matches!(id.part(2..4), 0 | 70) || id.part(4..6) == 0 {
-            let message = "Digits 3 to 6 are the code of no regency and district.";
+            let message = "Digits 3 to 6 are not the code of a regency and district.";
             problems.push(Problem::warning(NationalIdUnknownRegion, field, message).hint(COMPARE_WITH_CARD));
         }
         if !id.has_birth_date() {
-            let message = "Digits 7 to 12 are no birth date: day (plus 40 for a woman), month, year.";
+            let message = "Digits 7 to 12 are not a birth date: day (plus 40 for a woman), month, year.";
             problems.push(Problem::error(NationalIdMalformed, field, message).hint(COMPARE_WITH_CARD));
         }
         if id.part(12..16) == 0 {
@@ -69,32 +70,32 @@ impl NationalId {
         if refuses(&problems) { Err(problems) } else { Ok((id, problems)) }
     }
 
-    /// The 16 digits, for encryption and look-up only.
+    /// Returns the 16 digits, for encryption and look-up only.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The province that first registered the person; it may no longer exist.
+    /// Returns the code of the province of first registration, which may no longer exist.
     pub fn province_code(&self) -> &str {
         &self.0[..2]
     }
 
-    /// Day of birth, 1 to 31.
+    /// Returns the day of birth, 1 to 31.
     pub fn birth_day(&self) -> u32 {
         self.part(6..8) % 40
     }
 
-    /// Month of birth, 1 to 12.
+    /// Returns the month of birth, 1 to 12.
     pub fn birth_month(&self) -> u32 {
         self.part(8..10)
     }
 
-    /// The last two digits of the year of birth: the number does not say the century.
+    /// Returns the year of birth modulo 100; the number does not contain the century.
     pub fn birth_year_mod_100(&self) -> u32 {
         self.part(10..12)
     }
 
-    /// The sex under which the person was registered.
+    /// Returns the registered sex.
     pub fn sex(&self) -> Sex {
         if self.part(6..8) > 40 { Sex::Female } else { Sex::Male }
     }
@@ -106,7 +107,7 @@ impl NationalId {
     }
 
     fn has_birth_date(&self) -> bool {
-        // Not `birth_day`: `day % 40` alone lets 81 to 99 through, as a widely used validator does.
+        // Not `birth_day`: `day % 40` alone would accept days 81 to 99.
         let day = match self.part(6..8) {
             day @ 1..=31 => day,
             day @ 41..=71 => day - 40,
@@ -121,9 +122,7 @@ impl NationalId {
     }
 }
 
-/// Compares a number with what its holder declares. Warnings only: the person is enrolled and marked.
-///
-/// `NATIONAL_ID_BIRTH_MISMATCH` is put at `birth_field`, `NATIONAL_ID_SEX_MISMATCH` at `sex_field`.
+/// Compares a number with the declared data of its holder. Returns warnings only.
 pub fn check_against_person(
     id: &NationalId,
     birth_date: NaiveDate,
@@ -143,31 +142,32 @@ pub fn check_against_person(
     problems.into_iter().map(|problem| problem.hint(NUMBER_IS_PERMANENT)).collect()
 }
 
-/// The province codes of every edition of the Ministry's code book, abolished provinces included.
+/// The province codes of all editions of the code book of the Ministry of Home Affairs, abolished provinces included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegionCodes(HashSet<String>);
 
 impl RegionCodes {
-    /// Makes the book from its two-digit codes, as the database has them.
+    /// Makes the set from two-digit codes.
     pub fn new<S: Into<String>>(codes: impl IntoIterator<Item = S>) -> Self {
         Self(codes.into_iter().map(Into::into).collect())
     }
 
-    /// Was this ever the code of a province?
+    /// Returns whether a province has or had this code.
     pub fn contains(&self, province_code: &str) -> bool {
         self.0.contains(province_code)
     }
 }
 
-/// A column of identity numbers, seen one by one as they stand in the file: has a spreadsheet rounded it?
+/// Statistics of a column of identity numbers, which show whether a spreadsheet rounded it.
 ///
-/// A spreadsheet keeps 15 significant digits, so every rounded number of 16 ends in 0. One such number proves
-/// nothing: a tenth of all honest ones do. The answer is yes when the zeros are more than twice that, *and* more
-/// than six standard deviations above it (11 of 20; 46 of 200), which chance brings about in a few files of a
-/// million. Then no row can be trusted, the ones that do not end in 0 included: stop the file. Of fewer than 20 the
-/// chance of so many zeros is reckoned as it is, and the answer is yes where it is one in a million at most: 6 of 6,
-/// 7 of 8, 11 of 19. Between that and one in a hundred (2 of 2, 3 of 5) there is a [doubt](Self::is_doubtful): the file
-/// is not stopped, and the numbers that end in 0 are to be looked at. Texts that are no 16 digits do not count.
+/// A spreadsheet keeps 15 significant digits, so a rounded number of 16 digits ends in 0. One such number proves
+/// nothing: a tenth of all correct ones end in 0. The column [looks rounded](Self::looks_rounded) if the zeros are
+/// more than twice that share *and* six standard deviations above it (11 of 20; 46 of 200). Chance alone does that in
+/// a few files of a million. Then no row can be trusted, not even those that end in another digit.
+///
+/// Below 20 numbers the probability is computed exactly. The column looks rounded below one in a million (6 of 6, 7
+/// of 8, 11 of 19). Below one in a hundred (2 of 2, 3 of 5) it [is doubtful](Self::is_doubtful): the file is
+/// accepted, and the numbers that end in 0 are marked. Texts that do not have 16 digits are ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NumberColumn {
     all: u32,
@@ -175,9 +175,9 @@ pub struct NumberColumn {
 }
 
 impl NumberColumn {
-    /// Sees the next number.
+    /// Adds a number.
     pub fn add(&mut self, number: &str) {
-        // A workbook's own number, not its text: it is as rounded as the others.
+        // A numeric cell of a workbook is as rounded as the others.
         let number = number.strip_suffix(".0").unwrap_or(number);
         let number = clean_digits(number);
         if number.len() == 16 && is_digits(&number) {
@@ -186,7 +186,7 @@ impl NumberColumn {
         }
     }
 
-    /// Are there far too many zeros?
+    /// Returns whether a spreadsheet has certainly rounded the column.
     pub fn looks_rounded(self) -> bool {
         let expected = f64::from(self.all) * 0.1;
         let deviation = (expected * 0.9).sqrt();
@@ -196,13 +196,13 @@ impl NumberColumn {
         f64::from(self.zeros) > (expected + 6.0 * deviation).max(2.0 * expected)
     }
 
-    /// Are there more zeros among a few numbers than one would expect, and too few to be certain?
+    /// Returns whether a short column has suspiciously many zeros.
     pub fn is_doubtful(self) -> bool {
         self.all < FEW && self.happens_once_in(100) && !self.looks_rounded()
     }
 
-    /// Do so many of so few numbers end in 0 at most once in so many files of honest numbers? Reckoned without rounding:
-    /// of the 10^all ways in which the numbers can end, how many have as many zeros or more.
+    /// Returns whether correct numbers would have so many zeros in at most one of `files` files. Exact: counts, of
+    /// the 10^all possible last digits, those with as many zeros or more.
     fn happens_once_in(self, files: u128) -> bool {
         let Self { all, zeros } = self;
         let (mut ways, mut choices) = (0, 1);
@@ -216,7 +216,7 @@ impl NumberColumn {
     }
 }
 
-/// Fewer numbers than this are too few for a normal distribution.
+/// Below this count the normal distribution is too inexact.
 const FEW: u32 = 20;
 
 impl<'a> FromIterator<&'a str> for NumberColumn {
@@ -227,14 +227,16 @@ impl<'a> FromIterator<&'a str> for NumberColumn {
     }
 }
 
-/// An identifier without what people put around and between its digits: white space of any kind, dots, hyphens, the
-/// spreadsheet's leading apostrophe, zero-width characters. Full-width digits become ASCII; all else stays.
+/// Removes what people put around and between the digits of an identifier: white space, dots, hyphens, zero-width
+/// characters and the leading apostrophe of spreadsheets. Full-width digits become ASCII; everything else stays.
 ///
-/// Look for damage by a spreadsheet before: `16.0` and `160` are the same afterwards.
+/// Check for damage by a spreadsheet before. A `.0` at the end, which a spreadsheet adds to exact
+/// numbers, is removed.
 pub fn clean_digits(text: &str) -> Cow<'_, str> {
-    let is_filler = |c: char| c.is_whitespace() || is_zero_width(c) || matches!(c, '.' | '-');
+    let is_filler = |c: char| c.is_whitespace() || is_invisible(c) || matches!(c, '.' | '-');
     let text = text.trim_matches(is_filler);
     let text = text.strip_prefix('\'').unwrap_or(text);
+    let text = whole_quantity(text).unwrap_or(text);
     if is_digits(text) {
         return Cow::Borrowed(text);
     }
@@ -245,30 +247,29 @@ pub fn clean_digits(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().filter(|&c| !is_filler(c)).map(to_ascii).collect())
 }
 
-/// Covers all but the last two characters of a number that is already known to be one.
+/// Masks all but the last two characters of a valid number.
 pub fn masked(number: &str) -> String {
     let covered = number.chars().count().saturating_sub(2);
     number.chars().enumerate().map(|(at, c)| if at < covered { '*' } else { c }).collect()
 }
 
-/// How an identifier is written: so many digits and nothing else.
+/// The written form of an identifier: a number of digits and nothing else.
 pub(super) struct Shape {
-    /// With its article, as a sentence begins: `A business number (NIB)`.
+    /// Name with its article, as it begins a sentence: `A business number (NIB)`.
     pub(super) name: &'static str,
-    /// How many digits it may have; the first is what people are told.
+    /// Allowed numbers of digits; messages name the first.
     pub(super) lengths: &'static [usize],
-    /// The code of a text that is not written so.
+    /// Code for texts of another form.
     pub(super) malformed: ProblemCode,
 }
 
 impl Shape {
-    /// The digits alone, or the first reason why the text cannot be such an identifier.
+    /// Returns the digits, or the first reason why the text cannot be such an identifier.
     pub(super) fn read(&self, text: &str, field: &str) -> Result<String, Problem> {
         let name = self.name;
         let malformed = |message| Problem::error(self.malformed, field, message);
-        if is_spreadsheet_number(text) {
-            let message =
-                format!("{name} was turned into a quantity by a spreadsheet; its last digits are lost.");
+        if is_damaged_by_spreadsheet(text) {
+            let message = format!("{name} is expected; a spreadsheet has rounded this one to a quantity.");
             let problem = Problem::error(ProblemCode::IdentifierDamagedBySpreadsheet, field, message);
             return Err(problem.hint(EXPORT_AS_TEXT));
         }
@@ -278,7 +279,7 @@ impl Shape {
             return Err(Problem::error(ProblemCode::Required, field, message));
         }
         if !is_digits(&digits) {
-            let problem = malformed(format!("{name} has digits only."));
+            let problem = malformed(format!("{name} has only digits."));
             let has_look_alikes_only = digits.chars().all(|c| c.is_ascii_digit() || "OoIil|".contains(c));
             return Err(if has_look_alikes_only { problem.hint(LOOK_ALIKES) } else { problem });
         }
@@ -290,14 +291,6 @@ impl Shape {
     }
 }
 
-/// Characters that show nothing and come along when text is copied from a page or a message.
-pub(super) fn is_zero_width(c: char) -> bool {
-    const SINGLE: &[char] = &['\u{ad}', '\u{61c}', '\u{180e}', '\u{feff}'];
-    const RANGES: &[std::ops::RangeInclusive<char>] =
-        &['\u{200b}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2060}'..='\u{206f}'];
-    SINGLE.contains(&c) || RANGES.iter().any(|range| range.contains(&c))
-}
-
 redacted_debug!(NationalId);
 
 pub(super) const EXPORT_AS_TEXT: &str = "The lost digits cannot be restored from this file. Format the column as \
@@ -306,13 +299,14 @@ const COMPARE_WITH_CARD: &str = "Compare the number with the identity card (KTP)
 const LOOK_ALIKES: &str = "A letter stands where a digit belongs: O for 0, or l or I for 1. Type the digit. It is not \
     corrected here, because a wrong guess is another person's number.";
 const NUMBER_IS_PERMANENT: &str = "Check the identity card (KTP). The number is permanent and is not reissued to \
-    match, so this alone refuses nobody: who is enrolled with it is marked.";
+    match, so the person is accepted and marked.";
 
-/// A number in the way a spreadsheet shows a quantity: `1.67101E+15`, `1,67101E+15`, or with `.0` at its end.
-fn is_spreadsheet_number(text: &str) -> bool {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || is_zero_width(c)).trim_start_matches('\'');
-    if let Some(whole) = text.strip_suffix(".0").or_else(|| text.strip_suffix(",0")) {
-        return is_digits(whole);
+/// Returns whether a spreadsheet has printed a number as a quantity and lost digits: `1.67101E+15`, `1,67101E+15`, or 16
+/// digits and more with `.0` at the end.
+pub(super) fn is_damaged_by_spreadsheet(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c)).trim_start_matches('\'');
+    if let Some(whole) = whole_quantity(text) {
+        return whole.len() > EXACT_DIGITS;
     }
     let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else {
         return false;
@@ -322,11 +316,20 @@ fn is_spreadsheet_number(text: &str) -> bool {
         && [whole, fraction, exponent.strip_prefix('+').unwrap_or(exponent)].into_iter().all(is_digits)
 }
 
+/// The number of significant digits that spreadsheets keep.
+const EXACT_DIGITS: usize = 15;
+
+/// The digits of a whole number that a spreadsheet has printed with `.0` at the end.
+fn whole_quantity(text: &str) -> Option<&str> {
+    let whole = text.strip_suffix(".0").or_else(|| text.strip_suffix(",0"))?;
+    is_digits(whole).then_some(whole)
+}
+
 fn date(year: u32, month: u32, day: u32) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)
 }
 
-/// The value of a few ASCII digits.
+/// Returns the value of a few ASCII digits.
 fn number(digits: &str) -> u32 {
     digits.bytes().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'))
 }

@@ -1,8 +1,40 @@
-//! The rules of the field, as functions over values.
+//! The rules of an employment social-security registry, as functions over values.
 //!
-//! Nothing here waits, asks a database, reads a clock or knows GraphQL: today's date and the rules in force are
-//! arguments. The sources of the rules stand beside them; what is only recalled and not sourced is configuration
-//! (table `rule_setting`), never a constant.
+//! # What it is for
+//!
+//! Resolvers, commands and workers ask this crate whether an enrollment, a correction or a transfer is allowed, and what
+//! follows from it. All of them get the same answer, because every rule exists once.
+//!
+//! - Text becomes a value or a list of [problems](problem::Problem): [`identity`], [`participant`], [`employer`], [`cell`].
+//! - Forms are judged by the law of a day: [`enrollment`], [`onboarding`], [`correction`], [`agreement`], [`clearance`].
+//! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`].
+//! - Rights and scopes say who may do what: [`access`], [`actor`], [`client`].
+//! - The closed lists that several rules share are in [`vocabulary`].
+//!
+//! # What it never does
+//!
+//! It does not wait, query a database, read a clock, log, or know GraphQL. Today's date and the [rules in
+//! force](rule::Rulebook) are arguments. A rule names its source beside the code. A value without a published source is
+//! a setting in the database (table `rule_setting`), never a constant. No message and no `{:?}` shows an identity number.
+//!
+//! # How to use it
+//!
+//! ```
+//! use domain::identity::{NationalId, RegionCodes};
+//! use domain::problem::ProblemCode;
+//!
+//! // The codes come from the database, all editions of them.
+//! let regions = RegionCodes::new(["16"]);
+//!
+//! let (number, warnings) = NationalId::parse("167101 420885 0001", &regions, "nationalId").unwrap();
+//! assert!(warnings.is_empty());
+//! assert_eq!((number.birth_day(), number.birth_month()), (2, 8));
+//!
+//! // There is no 32nd of February. Each problem has a code for programs, a path, a message and a hint.
+//! let problems = NationalId::parse("1671013202850001", &regions, "nationalId").unwrap_err();
+//! assert_eq!(problems[0].code, ProblemCode::NationalIdMalformed);
+//! assert_eq!(problems[0].path, ["nationalId"]);
+//! ```
 
 /// Declares an enumeration whose values have one stable name everywhere: in GraphQL, in PostgreSQL and in files.
 #[macro_export]
@@ -37,7 +69,7 @@ macro_rules! closed_list {
     };
 }
 
-/// Keeps what a type holds out of logs: names, dates of birth and numbers are written by their type alone.
+/// Implements `Debug` without the contents, so that personal data cannot reach a log.
 #[macro_export]
 macro_rules! redacted_debug {
     ($($name:ty),+ $(,)?) => {$(
@@ -73,6 +105,7 @@ pub mod enrollment;
 pub mod event;
 pub mod identity;
 pub mod language;
+pub mod number;
 pub mod onboarding;
 pub mod page;
 pub mod participant;
@@ -84,3 +117,5 @@ pub mod rule;
 pub mod standing;
 pub mod target;
 pub mod text;
+pub mod timeline;
+pub mod vocabulary;

@@ -1,16 +1,16 @@
-//! Pages of a list: how many, from where, in which direction.
+//! Keyset pagination.
 //!
-//! Lists are keyset-paged: a cursor names the last row seen, never a distance from the start, so page 10,000 costs
-//! what page 1 costs and a row added meanwhile moves nobody.
+//! A cursor names the last row seen, not an offset. Page 10,000 costs as much as page 1, and rows added in the
+//! meantime shift nothing.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// Rows of a page unless said otherwise.
+/// Default page size.
 pub const DEFAULT_SIZE: usize = 20;
-/// Rows of a page at most.
+/// Maximum page size.
 pub const MAXIMUM_SIZE: usize = 100;
 
-/// By what a list is ordered; a cursor belongs to one order.
+/// Sort key of a list. A cursor belongs to one order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
     /// By internal id, which is the order of registration.
@@ -24,7 +24,7 @@ pub enum Order {
     Day,
 }
 
-/// Ascending or descending.
+/// Sort direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Smallest first.
@@ -34,48 +34,48 @@ pub enum Direction {
     Descending,
 }
 
-/// Where a row stands in an ordered list.
+/// The position of a row in an ordered list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
-    /// The value that the list is ordered by; empty in the order of id.
+    /// Value of the sort key; empty when ordered by id.
     pub key: String,
-    /// Decides between equal keys.
+    /// Tie-breaker between equal keys.
     pub id: i64,
 }
 
-/// A piece of an ordered list.
+/// A requested page of an ordered list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Page {
-    /// Rows at most.
+    /// Maximum number of rows.
     pub size: usize,
-    /// The last rows before the end or before `before`, instead of the first ones.
+    /// Whether to return the last rows, before `before` or the end, instead of the first.
     pub backward: bool,
-    /// Only rows behind this one.
+    /// Only rows after this position.
     pub after: Option<Position>,
-    /// Only rows ahead of this one.
+    /// Only rows before this position.
     pub before: Option<Position>,
-    /// By what the list is ordered.
+    /// Sort key.
     pub order: Order,
-    /// Which way.
+    /// Sort direction.
     pub direction: Direction,
 }
 
-/// Why a page cannot be given.
+/// An invalid request for a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PageError {
     /// `first` and `last` together, or one of them outside 0 to 100.
-    #[error("Ask for a page with either `first` or `last`, from 0 to 100.")]
+    #[error("Use either `first` or `last`, from 0 to 100.")]
     Size,
-    /// A cursor that this list did not give.
-    #[error("This cursor was not given by this list in this order.")]
+    /// A cursor of another list or order.
+    #[error("This cursor belongs to another list or another order.")]
     Cursor,
 }
 
 impl Page {
-    /// Reads the four arguments of a connection.
+    /// Parses the four arguments of a connection.
     ///
     /// # Errors
-    /// Both sizes at once, a size outside 0 to 100, or a cursor of another list.
+    /// Both sizes at once, a size outside 0 to 100, or a cursor of another list or order.
     pub fn parse(
         first: Option<i32>,
         after: Option<&str>,
@@ -103,14 +103,14 @@ impl Page {
         })
     }
 
-    /// Must rows be fetched in descending order? (Backward turns the direction round.)
+    /// Returns whether rows must be fetched in descending order. A backward page reverses the direction.
     pub fn fetch_descending(&self) -> bool {
         (self.direction == Direction::Descending) != self.backward
     }
 
-    /// Cuts what was fetched (one row more than the page, in the order of fetching) to the page in list order, and
-    /// says whether there is more behind and ahead of it. A page of nothing does not say what it leaves out: nobody would
-    /// be shown, and somebody told of.
+    /// Turns the fetched rows (one more than the page, in the order of fetching) into the page in list order, with
+    /// whether more rows precede and follow. A page of size 0 says nothing about further rows, so that it discloses
+    /// no row without an access record.
     pub fn cut<T>(&self, mut fetched: Vec<T>) -> Slice<T> {
         let more = self.size > 0 && fetched.len() > self.size;
         fetched.truncate(self.size);
@@ -122,7 +122,7 @@ impl Page {
         }
     }
 
-    /// The page of a list that is in memory as a whole, already in ascending order.
+    /// Returns the page of a complete list in memory, given in ascending order.
     pub fn of<T>(&self, ascending: Vec<(Position, T)>) -> Slice<T> {
         let behind = |a: &Position, b: &Position| match self.direction {
             Direction::Ascending => a > b,
@@ -142,19 +142,19 @@ impl Page {
     }
 }
 
-/// The rows of a page, in list order.
+/// The rows of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice<T> {
-    /// The rows.
+    /// Rows, in list order.
     pub rows: Vec<T>,
-    /// Is there a row behind the last one?
+    /// Whether rows follow.
     pub has_next: bool,
-    /// Is there a row ahead of the first one?
+    /// Whether rows precede.
     pub has_previous: bool,
 }
 
 impl<T> Slice<T> {
-    /// The same page of other things.
+    /// Maps the rows.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Slice<U> {
         Slice {
             rows: self.rows.into_iter().map(f).collect(),
@@ -165,12 +165,12 @@ impl<T> Slice<T> {
 }
 
 impl Position {
-    /// The position of a row in the order of id.
+    /// Returns the position of a row when ordered by id.
     pub fn of_id(id: i64) -> Self {
         Self { key: String::new(), id }
     }
 
-    /// The opaque text that clients send back.
+    /// Encodes the position as an opaque cursor.
     pub fn cursor(&self, order: Order) -> String {
         let tag = match order {
             Order::Id => 'i',
@@ -186,7 +186,7 @@ impl Position {
         let text = String::from_utf8(bytes).map_err(|_| PageError::Cursor)?;
         let (id, key) = text.get(1..).and_then(|rest| rest.split_once(':')).ok_or(PageError::Cursor)?;
         let position = Self { key: key.to_owned(), id: id.parse().map_err(|_| PageError::Cursor)? };
-        // Written again it must be the same text: one position, one cursor; and no NUL for the database to refuse.
+        // Encoding it again must give the same text, so that each position has one cursor. PostgreSQL rejects NUL.
         if position.cursor(order) == cursor && !position.key.contains('\0') {
             Ok(position)
         } else {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_twenty_rows_unless_said_and_a_hundred_at_most() {
+    fn a_page_has_twenty_rows_by_default_and_a_hundred_at_most() {
         assert_eq!(page(None, None, None, None).map(|p| p.size), Ok(20));
         assert_eq!(page(Some(100), None, None, None).map(|p| p.size), Ok(100));
         assert_eq!(page(Some(0), None, None, None).map(|p| p.size), Ok(0));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn walking_a_list_in_memory_sees_every_row_once_in_both_directions() {
+    fn paging_through_a_list_in_memory_returns_every_row_once_in_both_directions() {
         let list: Vec<_> = (1..=10).map(|id| (Position::of_id(id), id)).collect();
         for direction in [Direction::Ascending, Direction::Descending] {
             let (mut seen, mut after) = (Vec::new(), None::<String>);

@@ -23,7 +23,7 @@ macro_rules! pg_enum {
                 &self,
                 buffer: &mut sqlx::postgres::PgArgumentBuffer,
             ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
-                <&str as sqlx::Encode<sqlx::Postgres>>::encode_by_ref(&self.as_str(), buffer)
+                <&str as sqlx::Encode<sqlx::Postgres>>::encode_by_ref(&self.into(), buffer)
             }
         }
 
@@ -36,22 +36,22 @@ macro_rules! pg_enum {
 }
 
 pg_enum! {
-    crate::actor::Role => "client_role", "_client_role";
+    crate::vocabulary::Role => "client_role", "_client_role";
     crate::agreement::AgreementScope => "agreement_scope", "_agreement_scope";
     crate::agreement::AgreementStatus => "agreement_status", "_agreement_status";
     crate::audit::AuditOutcome => "audit_outcome", "_audit_outcome";
-    crate::channel::ChannelKind => "channel_kind", "_channel_kind";
-    crate::clearance::ClearanceGround => "clearance_ground", "_clearance_ground";
+    crate::vocabulary::ChannelKind => "channel_kind", "_channel_kind";
+    crate::vocabulary::ClearanceGround => "clearance_ground", "_clearance_ground";
     crate::clearance::LicenceDecision => "licence_decision", "_licence_decision";
-    crate::employer::EmployerKind => "employer_kind", "_employer_kind";
-    crate::enrollment::CivilServantCategory => "civil_servant_category", "_civil_servant_category";
-    crate::enrollment::EndReason => "end_reason", "_end_reason";
-    crate::enrollment::EnrollmentStatus => "enrollment_status", "_enrollment_status";
-    crate::enrollment::Programme => "programme", "_programme";
-    crate::enrollment::Segment => "segment", "_segment";
+    crate::vocabulary::EmployerKind => "employer_kind", "_employer_kind";
+    crate::vocabulary::CivilServantCategory => "civil_servant_category", "_civil_servant_category";
+    crate::vocabulary::EndReason => "end_reason", "_end_reason";
+    crate::vocabulary::EnrollmentStatus => "enrollment_status", "_enrollment_status";
+    crate::vocabulary::Programme => "programme", "_programme";
+    crate::vocabulary::Segment => "segment", "_segment";
     crate::event::EventKind => "participant_event_kind", "_participant_event_kind";
     crate::onboarding::OnboardingState => "onboarding_state", "_onboarding_state";
     crate::onboarding::RowOutcome => "row_outcome", "_row_outcome";
-    crate::participant::ParticipantStatus => "participant_status", "_participant_status";
-    crate::participant::Sex => "sex", "_sex";
+    crate::vocabulary::ParticipantStatus => "participant_status", "_participant_status";
+    crate::vocabulary::Sex => "sex", "_sex";
 }

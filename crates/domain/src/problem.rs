@@ -1,66 +1,100 @@
-//! What is wrong with somebody's input, in a form that both a program and a person can act on.
+//! Problems: what is wrong with an input, for programs and for people.
 //!
-//! A problem is data, not an error: a row with three faults has three problems, all reported at once. No message
-//! ever repeats an identity number.
+//! A problem is data, not an error. A row with three faults has three problems, all reported at once. No message
+//! repeats an identity number.
 
 mod indonesian;
 
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 pub use self::indonesian::Indonesian;
 
-closed_list! {
-    /// Stable names of the problems. Clients match on these; messages may change.
-    ProblemCode {
-        Required = "REQUIRED",
-        InvalidFormat = "INVALID_FORMAT",
-        OutOfRange = "OUT_OF_RANGE",
-        NotFound = "NOT_FOUND",
-        Conflict = "CONFLICT",
-        OutOfScope = "OUT_OF_SCOPE",
-        IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED",
-        NationalIdMalformed = "NATIONAL_ID_MALFORMED",
-        NationalIdUnknownRegion = "NATIONAL_ID_UNKNOWN_REGION",
-        NationalIdBirthMismatch = "NATIONAL_ID_BIRTH_MISMATCH",
-        NationalIdSexMismatch = "NATIONAL_ID_SEX_MISMATCH",
-        ServiceNumberMalformed = "SERVICE_NUMBER_MALFORMED",
-        ServiceNumberMismatch = "SERVICE_NUMBER_MISMATCH",
-        ServiceNumberOldFormat = "SERVICE_NUMBER_OLD_FORMAT",
-        TaxNumberMalformed = "TAX_NUMBER_MALFORMED",
-        BusinessNumberMalformed = "BUSINESS_NUMBER_MALFORMED",
-        IdentifierDamagedBySpreadsheet = "IDENTIFIER_DAMAGED_BY_SPREADSHEET",
-        DuplicateInRequest = "DUPLICATE_IN_REQUEST",
-        AlreadyEnrolled = "ALREADY_ENROLLED",
-        IdentityMismatch = "IDENTITY_MISMATCH",
-        ProgrammeNotInForce = "PROGRAMME_NOT_IN_FORCE",
-        NotEligible = "NOT_ELIGIBLE",
-        ChannelClosed = "CHANNEL_CLOSED",
-        MissingColumns = "MISSING_COLUMNS",
-    }
+/// Stable codes of problems. Clients match on these; messages may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum ProblemCode {
+    /// Something that is needed is missing.
+    Required,
+    /// The text cannot be read as what it should be.
+    InvalidFormat,
+    /// The value is beyond a limit.
+    OutOfRange,
+    /// No record has this id or code.
+    NotFound,
+    /// The value contradicts another one, or a record.
+    Conflict,
+    /// The record is outside the scope of the client.
+    OutOfScope,
+    /// The key was used for another input before.
+    IdempotencyKeyReused,
+    /// This identity number (NIK) cannot exist.
+    NationalIdMalformed,
+    /// No region has the code at the beginning of the identity number.
+    NationalIdUnknownRegion,
+    /// The identity number was issued for another birth date.
+    NationalIdBirthMismatch,
+    /// The identity number was issued for the other sex.
+    NationalIdSexMismatch,
+    /// This service number (NIP) cannot exist.
+    ServiceNumberMalformed,
+    /// The service number disagrees with other data of the person.
+    ServiceNumberMismatch,
+    /// The service number has the nine digits of before 2007.
+    ServiceNumberOldFormat,
+    /// This tax number (NPWP) cannot exist.
+    TaxNumberMalformed,
+    /// This business number (NIB) cannot exist.
+    BusinessNumberMalformed,
+    /// A spreadsheet has rounded the number.
+    IdentifierDamagedBySpreadsheet,
+    /// Another row of the same request has this number.
+    DuplicateInRequest,
+    /// The person has, or had, this enrollment.
+    AlreadyEnrolled,
+    /// The registry holds the number with other personal data.
+    IdentityMismatch,
+    /// The programme cannot be entered on that day.
+    ProgrammeNotInForce,
+    /// A rule of law excludes the person or the request.
+    NotEligible,
+    /// The channel is not open.
+    ChannelClosed,
+    /// The header of a file lacks columns that are needed.
+    MissingColumns,
 }
 
-closed_list! {
-    /// Whether a problem refuses the input or only marks it for somebody to look at.
-    Severity { Error = "ERROR", Warning = "WARNING" }
+/// Whether a problem refuses the input or only marks it for review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Severity {
+    /// Refuses the input.
+    Error,
+    /// The input is accepted and marked.
+    Warning,
 }
 
-/// One thing wrong with the input.
+/// One problem of an input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// What kind of fault it is.
+    /// Kind of problem.
     pub code: ProblemCode,
-    /// Does it refuse the input?
+    /// Whether it refuses the input.
     pub severity: Severity,
-    /// Where it is, as the keys that lead to it from `input`: `["rows", "17", "birthDate"]`.
+    /// Keys that lead from `input` to the value: `["rows", "17", "birthDate"]`.
     pub path: Vec<String>,
-    /// For people.
+    /// What is wrong, for people.
     pub message: String,
-    /// What to do about it.
+    /// What to do, for people.
     pub hint: Option<String>,
 }
 
 impl Problem {
-    /// A fault that refuses the input, at one field of it.
+    /// Makes a problem that refuses the input, at one field.
     pub fn error(code: ProblemCode, field: &str, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -71,40 +105,40 @@ impl Problem {
         }
     }
 
-    /// A doubt: the input is taken, and marked.
+    /// Makes a problem that marks the input, at one field.
     pub fn warning(code: ProblemCode, field: &str, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, field, message) }
     }
 
-    /// Adds what the caller can do about it.
+    /// Adds what the caller can do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Puts the path below another one: `["birthDate"]` within `["rows", "17"]`.
+    /// Puts keys in front of the path: `["birthDate"]` within `["rows", "17"]`.
     pub fn within(mut self, outer: &[&str]) -> Self {
         self.path.splice(0..0, outer.iter().map(|&key| key.to_owned()));
         self
     }
 
-    /// Does it refuse the input?
+    /// Returns whether it refuses the input.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 }
 
-/// Is the input refused? One error is enough; warnings refuse nothing.
+/// Returns whether any problem refuses the input.
 pub fn refuses(problems: &[Problem]) -> bool {
     problems.iter().any(Problem::is_error)
 }
 
-/// Keeps a value, or the problem that took its place.
+/// Returns the value, or adds the problem to `problems`.
 pub fn keep<T>(parsed: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
     parsed.map_err(|problem| problems.push(problem)).ok()
 }
 
-/// Keeps a value with its doubts, or the problems that took its place.
+/// Returns the value and adds its warnings to `problems`, or adds the problems.
 pub fn collect<T>(parsed: Result<(T, Vec<Problem>), Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
     match parsed {
         Ok((value, doubts)) => {

@@ -1,46 +1,46 @@
-//! Provinces: their codes, and on which days they existed under which name.
+//! Provinces: their codes, names and periods of existence.
 
 use chrono::NaiveDate;
 
-/// A province as the Ministry of Home Affairs (Kemendagri) numbers it.
+/// A province by the code book of the Ministry of Home Affairs (Kemendagri).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Province {
-    /// Internal id: the number that the code spells.
+    /// Internal id: the numeric value of the code.
     pub id: i16,
-    /// Two digits.
+    /// Code of two digits.
     pub code: String,
-    /// ISO 3166-2, `ID-SS`.
+    /// ISO 3166-2 code, such as `ID-SS`.
     pub iso_code: String,
-    /// First day; `None`: before anything this registry has to know.
+    /// First day; `None`: older than anything registered here.
     pub valid_from: Option<NaiveDate>,
     /// Last day; `None`: exists today.
     pub valid_until: Option<NaiveDate>,
-    /// The province that it was carved out of.
+    /// Province that it was split from.
     pub predecessor: Option<i16>,
     /// Names and capitals, oldest first; never empty.
     pub editions: Vec<ProvinceEdition>,
 }
 
-/// What a province was called and where it was governed from, for a while.
+/// Name and capital of a province during a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProvinceEdition {
     /// Name in Indonesian.
     pub name: String,
     /// Name in English.
     pub name_en: String,
-    /// Seat of the provincial government.
+    /// Capital.
     pub capital: String,
     /// Last day; `None`: holds today.
     pub valid_until: Option<NaiveDate>,
 }
 
 impl Province {
-    /// Did the province exist on that day?
+    /// Returns whether the province existed on a day.
     pub fn exists_on(&self, day: NaiveDate) -> bool {
         self.valid_from.is_none_or(|from| from <= day) && self.valid_until.is_none_or(|until| day <= until)
     }
 
-    /// Name and capital on that day; of a day after the last edition, the last one.
+    /// Returns name and capital on a day; after the last edition, the last one.
     pub fn edition_on(&self, day: NaiveDate) -> &ProvinceEdition {
         self.editions
             .iter()

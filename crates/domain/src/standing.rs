@@ -1,398 +1,134 @@
-//! How an enrollment stands, from day to day.
-//!
-//! Registered until a contribution is paid, active while paid within the grace, inactive after it, ended for good. All of
-//! it follows from the first day, the last one and the months that are paid for, so a payment that is recorded late
-//! changes the days that it belongs to, and nothing else has to be remembered.
+//! The standing of a person: the best status of their enrollments in each group of workers.
 
-use chrono::{Datelike as _, Months, NaiveDate};
+use std::collections::BTreeMap;
 
-use super::enrollment::{EnrollmentStatus, Segment};
-use super::rule::{Rulebook, end_of_month};
+use strum::VariantArray as _;
 
-/// The months that are paid for, in runs without a gap.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PaidMonths(Vec<Run>);
+use super::vocabulary::{CivilServantCategory, EnrollmentStatus, ParticipantStatus, Segment, WorkerGroup};
 
-/// First day of the first month, last day of the last one.
-type Run = (NaiveDate, NaiveDate);
+/// The standing of a person: the best status in each group of workers, and whether the person died. Counters
+/// distinguish people by standing, province and channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Standing(i32);
 
-impl PaidMonths {
-    /// One run: all months from one day's to another's.
-    pub fn from_until(first: NaiveDate, last: NaiveDate) -> Self {
-        Self(vec![(first_of_month(first), end_of_month(last))])
+impl Standing {
+    const BITS_A_GROUP: u32 = 3;
+    const DECEASED: i32 = 1 << (Self::BITS_A_GROUP * WorkerGroup::VARIANTS.len() as u32);
+
+    /// Decodes a standing from the database.
+    pub fn from_bits(bits: i32) -> Self {
+        Self(bits)
     }
 
-    /// As they are kept: the bounds of the runs, one after the other. A bound without its other one is left out.
-    pub fn from_bounds(bounds: &[NaiveDate]) -> Self {
-        Self(bounds.chunks_exact(2).map(|run| (run[0], run[1])).collect())
+    /// Encodes the standing for the database: three bits for each group, the first of [`WorkerGroup::VARIANTS`]
+    /// lowest (0 none, 1 active, 2 registered, 3 inactive, 4 ended), then one bit for the deceased.
+    pub fn bits(self) -> i32 {
+        self.0
     }
 
-    /// The bounds of the runs, one after the other.
-    pub fn bounds(&self) -> Vec<NaiveDate> {
-        self.0.iter().flat_map(|&(first, last)| [first, last]).collect()
-    }
-
-    /// Adds the month of a day; `false`: it was paid for already.
-    pub fn add(&mut self, day: NaiveDate) -> bool {
-        let (first, last) = (first_of_month(day), end_of_month(day));
-        let at = self.0.partition_point(|run| run.1 < first);
-        if self.0.get(at).is_some_and(|run| run.0 <= first) {
-            return false;
-        }
-        self.0.insert(at, (first, last));
-        self.join(at);
-        if at > 0 {
-            self.join(at - 1);
-        }
-        true
-    }
-
-    /// What of it is paid for the month of a day and for later ones.
-    pub fn since(&self, day: NaiveDate) -> Self {
-        let month = first_of_month(day);
-        let kept = self.0.iter().filter(|run| run.1 >= month);
-        Self(kept.map(|&(first, last)| (first.max(month), last)).collect())
-    }
-
-    /// The last day that is paid for.
-    pub fn through(&self) -> Option<NaiveDate> {
-        self.0.last().map(|run| run.1)
-    }
-
-    /// The last day that is paid for, of what concerns a day and the time before it.
-    pub fn through_as_of(&self, day: NaiveDate) -> Option<NaiveDate> {
-        let run = self.0.iter().rev().find(|run| run.0 <= day)?;
-        Some(run.1.min(end_of_month(day)))
-    }
-
-    /// Joins a run with the next one where no month lies between them.
-    fn join(&mut self, at: usize) {
-        if let (Some(run), Some(next)) = (self.0.get(at), self.0.get(at + 1))
-            && run.1.succ_opt() == Some(next.0)
-        {
-            self.0[at].1 = next.1;
-            self.0.remove(at + 1);
-        }
-    }
-}
-
-/// What decides how an enrollment stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Course {
-    /// From when it counts: its first day, or the day of recording where that was earlier.
-    pub counts_from: NaiveDate,
-    /// Its first day.
-    pub starts_on: NaiveDate,
-    /// The day from which it holds no more.
-    pub ends_on: Option<NaiveDate>,
-    /// The months that are paid for.
-    pub paid: PaidMonths,
-    /// Has it lapsed after the last month paid for? Nobody lapses before somebody looks: see [`Course::settle`].
-    pub has_lapsed: bool,
-}
-
-impl Course {
-    /// As it is kept in the database.
-    pub fn kept(
-        (counts_from, starts_on, ends_on): (NaiveDate, NaiveDate, Option<NaiveDate>),
-        paid: Option<&[NaiveDate]>,
-        status: EnrollmentStatus,
+    /// Returns the standing that follows from the enrollments.
+    pub(crate) fn of(
+        held: impl IntoIterator<Item = (WorkerGroup, EnrollmentStatus)>,
+        is_deceased: bool,
     ) -> Self {
-        let paid = PaidMonths::from_bounds(paid.unwrap_or_default());
-        let has_lapsed = matches!(status, EnrollmentStatus::Inactive | EnrollmentStatus::Ended);
-        Self { counts_from, starts_on, ends_on, paid, has_lapsed }
-    }
-
-    /// Where it stood, from each day on which that changed.
-    pub fn history(&self, segment: Segment, rules: &Rulebook) -> Vec<(NaiveDate, EnrollmentStatus)> {
-        let mut history = vec![(self.counts_from, EnrollmentStatus::Registered)];
-        let mut add = |day: NaiveDate, status| {
-            history.retain(|&(earlier, _)| earlier < day);
-            if history.last().is_none_or(|&(_, before)| before != status) {
-                history.push((day, status));
-            }
-        };
-        let runs = &self.paid.0;
-        for (at, &(first, last)) in runs.iter().enumerate() {
-            let is_first_month = first <= first_of_month(self.starts_on);
-            add(if is_first_month { self.counts_from } else { first }, EnrollmentStatus::Active);
-            let lapse = lapse_after(last, segment, rules);
-            let resumed_in_time = runs.get(at + 1).is_some_and(|next| next.0 <= lapse);
-            let is_last = at + 1 == runs.len();
-            if !resumed_in_time && (!is_last || self.has_lapsed) {
-                add(lapse.max(self.counts_from), EnrollmentStatus::Inactive);
-            }
+        let mut best = BTreeMap::new();
+        for (group, status) in held {
+            let best = best.entry(group).or_insert(rank(status));
+            *best = rank(status).min(*best);
         }
-        if let Some(ends_on) = self.ends_on {
-            add(ends_on.max(self.counts_from), EnrollmentStatus::Ended);
-        }
-        history
+        let bits = best.into_iter().map(|(group, rank)| rank << (Self::BITS_A_GROUP * group as u32));
+        Self(bits.sum::<i32>() | if is_deceased { Self::DECEASED } else { 0 })
     }
 
-    /// The first day on which it stands as it does now and stood otherwise by what was known before.
-    pub fn changed_on(&self, before: &Self, segment: Segment, rules: &Rulebook) -> Option<NaiveDate> {
-        let (now, was) = (self.history(segment, rules), before.history(segment, rules));
-        // Between two of these days nothing changes, be it before or after.
-        let days = now.iter().chain(&was).map(|&(day, _)| day);
-        let status = Some(self.status());
-        days.filter(|&day| status_in(&now, day) == status && status_in(&was, day) != status).min()
+    /// Returns the best status of the person in some groups; `None` if in none of them.
+    pub fn among(self, groups: &[WorkerGroup]) -> Option<ParticipantStatus> {
+        let rank_in = |&group: &WorkerGroup| (self.0 >> (Self::BITS_A_GROUP * group as u32)) & 0b111;
+        let best = groups.iter().map(rank_in).filter(|&rank| rank != 0).min()?;
+        Some(match best {
+            _ if self.0 & Self::DECEASED != 0 => ParticipantStatus::Deceased,
+            1 => ParticipantStatus::Active,
+            2 => ParticipantStatus::Registered,
+            3 => ParticipantStatus::Inactive,
+            _ => ParticipantStatus::Ended,
+        })
     }
 
-    /// The day on which it lapsed; `None`: it is not inactive.
-    pub fn lapsed_on(&self, segment: Segment, rules: &Rulebook) -> Option<NaiveDate> {
-        let last = self.history(segment, rules).pop();
-        last.filter(|&(_, status)| status == EnrollmentStatus::Inactive).map(|(day, _)| day)
-    }
-
-    /// Where it stands now.
-    pub fn status(&self) -> EnrollmentStatus {
-        match self.paid.through() {
-            _ if self.ends_on.is_some() => EnrollmentStatus::Ended,
-            None => EnrollmentStatus::Registered,
-            Some(_) if self.has_lapsed => EnrollmentStatus::Inactive,
-            Some(_) => EnrollmentStatus::Active,
-        }
-    }
-
-    /// Where it stood on a day; `None`: it did not count yet.
-    pub fn status_on(&self, day: NaiveDate, segment: Segment, rules: &Rulebook) -> Option<EnrollmentStatus> {
-        status_in(&self.history(segment, rules), day)
-    }
-
-    /// Has it gone unpaid on a day for longer than the grace allows, be it that nothing was ever paid?
-    pub fn is_in_arrears_on(&self, day: NaiveDate, segment: Segment, rules: &Rulebook) -> bool {
-        match self.status_on(day, segment, rules) {
-            Some(EnrollmentStatus::Inactive) => true,
-            Some(EnrollmentStatus::Registered) => {
-                // As if the month before its first one had been paid last.
-                let before = first_of_month(self.starts_on).pred_opt().unwrap_or(self.starts_on);
-                lapse_after(before, segment, rules) <= day
-            }
-            _ => false,
-        }
-    }
-
-    /// Lets it lapse where that is due on a day, or stand up again where it was paid for since.
-    pub fn settle(&mut self, today: NaiveDate, segment: Segment, rules: &Rulebook) {
-        let until = self.ends_on.map_or(today, |ends_on| ends_on.min(today));
-        let lapse = self.paid.through().map(|last| lapse_after(last, segment, rules));
-        self.has_lapsed = lapse.is_some_and(|lapse| lapse <= until);
-    }
-
-    /// Does it hold on a day, or on some day after it? One that ended on its first day never held.
-    pub fn holds_on_or_after(&self, day: NaiveDate) -> bool {
-        self.ends_on.is_none_or(|end| self.starts_on < end && day < end)
-    }
-
-    /// The first day on which it can end: its own first one, or, while that is ahead, the day from which it counts.
-    pub fn earliest_end(&self, today: NaiveDate) -> NaiveDate {
-        if self.starts_on <= today { self.starts_on } else { self.counts_from }
-    }
-
-    /// Ends it on a day, or as soon after that day as it can end.
-    pub fn end(&mut self, on: NaiveDate, today: NaiveDate, segment: Segment, rules: &Rulebook) -> NaiveDate {
-        let ends_on = on.max(self.earliest_end(today));
-        self.ends_on = Some(ends_on);
-        self.settle(today, segment, rules);
-        ends_on
-    }
-
-    /// How it goes on with another payer from a day on: what was paid for the month of that day and for later ones goes
-    /// along, and nothing else.
-    pub fn going_on(&self, on: NaiveDate, today: NaiveDate, segment: Segment, rules: &Rulebook) -> Self {
-        let paid = self.paid.since(on);
-        let mut course = Self { counts_from: on, starts_on: on, ends_on: None, paid, has_lapsed: false };
-        course.settle(today, segment, rules);
-        course
-    }
-
-    /// The day on which it lapses if nothing more is paid; `None` where nothing can lapse.
-    pub fn lapses_on(&self, segment: Segment, rules: &Rulebook) -> Option<NaiveDate> {
-        let last = self.paid.through().filter(|_| self.status() == EnrollmentStatus::Active)?;
-        Some(lapse_after(last, segment, rules))
+    /// Returns the best status of the person overall.
+    pub fn status(self) -> ParticipantStatus {
+        self.among(WorkerGroup::VARIANTS).unwrap_or(ParticipantStatus::Ended)
     }
 }
 
-/// The status that a history has on a day.
-fn status_in(history: &[(NaiveDate, EnrollmentStatus)], day: NaiveDate) -> Option<EnrollmentStatus> {
-    history.iter().rev().find(|&&(from, _)| from <= day).map(|&(_, status)| status)
+/// Returns the rank of a status, best first. The database stores these numbers.
+fn rank(status: EnrollmentStatus) -> i32 {
+    match status {
+        EnrollmentStatus::Active => 1,
+        EnrollmentStatus::Registered => 2,
+        EnrollmentStatus::Inactive => 3,
+        EnrollmentStatus::Ended => 4,
+    }
 }
 
-/// The first day on which it is active no more after a last month paid for.
-fn lapse_after(paid_through: NaiveDate, segment: Segment, rules: &Rulebook) -> NaiveDate {
-    let grace = rules.grace(segment, paid_through).map_or(0, |rule| rule.months);
-    let next_month = first_of_month(paid_through).checked_add_months(Months::new(1 + grace));
-    next_month.unwrap_or(NaiveDate::MAX)
+/// Returns the best of several statuses: active, registered, inactive, ended.
+pub fn best_status(held: impl IntoIterator<Item = EnrollmentStatus>) -> Option<ParticipantStatus> {
+    let best = held.into_iter().min_by_key(|&status| rank(status))?;
+    Some(match best {
+        EnrollmentStatus::Active => ParticipantStatus::Active,
+        EnrollmentStatus::Registered => ParticipantStatus::Registered,
+        EnrollmentStatus::Inactive => ParticipantStatus::Inactive,
+        EnrollmentStatus::Ended => ParticipantStatus::Ended,
+    })
 }
 
-/// The first day of the month after the one that a day is in.
-pub fn first_of_next_month(day: NaiveDate) -> NaiveDate {
-    first_of_month(day).checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX)
-}
+impl WorkerGroup {
+    /// Returns the group of an enrollment.
+    pub fn of(segment: Segment, civil_servant: Option<CivilServantCategory>) -> Self {
+        match (segment, civil_servant) {
+            (Segment::WageEarner, None) => Self::FormalWorker,
+            (Segment::WageEarner, Some(CivilServantCategory::NonAsn)) => Self::NonCivilServantStaff,
+            (Segment::WageEarner, Some(_)) => Self::CivilServant,
+            (Segment::SelfEmployed, _) => Self::SelfEmployed,
+            (Segment::Construction, _) => Self::ConstructionWorker,
+            (Segment::MigrantWorker, _) => Self::MigrantWorker,
+        }
+    }
 
-/// The first day of the month that a day is in.
-pub fn first_of_month(day: NaiveDate) -> NaiveDate {
-    day.with_day(1).expect("every month has a first day")
+    /// Returns the segment of the group.
+    pub fn segment(self) -> Segment {
+        match self {
+            Self::FormalWorker | Self::CivilServant | Self::NonCivilServantStaff => Segment::WageEarner,
+            Self::SelfEmployed => Segment::SelfEmployed,
+            Self::ConstructionWorker => Segment::Construction,
+            Self::MigrantWorker => Segment::MigrantWorker,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rule::{Citation, GraceRule, Period};
-    use EnrollmentStatus::{Active, Ended, Inactive, Registered};
-
-    const SEGMENT: Segment = Segment::WageEarner;
-
-    fn day(text: &str) -> NaiveDate {
-        text.parse().unwrap()
-    }
-
-    fn rules() -> Rulebook {
-        let period = Period { from: day("1993-02-27"), until: None };
-        let citation = Citation { code: "GRACE".into(), title: "three months".into(), period };
-        Rulebook { graces: vec![GraceRule { segment: SEGMENT, months: 3, citation }], ..Rulebook::default() }
-    }
-
-    fn course(starts_on: &str, months: &[&str]) -> Course {
-        let mut paid = PaidMonths::default();
-        for month in months {
-            assert!(paid.add(day(month)), "{month} is paid for once");
-        }
-        let starts_on = day(starts_on);
-        Course { counts_from: starts_on, starts_on, ends_on: None, paid, has_lapsed: false }
-    }
-
-    fn history(course: &Course) -> Vec<(String, EnrollmentStatus)> {
-        course.history(SEGMENT, &rules()).into_iter().map(|(day, status)| (day.to_string(), status)).collect()
-    }
-
-    fn settled(mut course: Course, today: &str) -> Course {
-        course.settle(day(today), SEGMENT, &rules());
-        course
-    }
 
     #[test]
-    fn months_are_kept_in_runs_whatever_their_order() {
-        let bounds = |months: &[&str]| course("2014-10-01", months).paid.bounds();
-        let run = |first, last| vec![day(first), day(last)];
-        assert_eq!(bounds(&["2014-11-17", "2014-10-01", "2014-12-31"]), run("2014-10-01", "2014-12-31"));
-        assert_eq!(bounds(&["2014-12-01", "2014-10-01", "2014-11-01"]), run("2014-10-01", "2014-12-31"));
-        let gap = [run("2014-10-01", "2014-10-31"), run("2015-02-01", "2015-02-28")].concat();
-        assert_eq!(bounds(&["2015-02-01", "2014-10-01"]), gap);
-        let mut paid = PaidMonths::from_bounds(&gap);
-        assert!(!paid.add(day("2015-02-14")) && !paid.add(day("2014-10-31")));
-        assert_eq!(paid.through(), Some(day("2015-02-28")));
-        assert_eq!(paid.bounds(), gap);
-    }
-
-    #[test]
-    fn nothing_paid_is_registered_and_the_first_month_makes_active_from_the_start() {
-        assert_eq!(history(&course("2014-11-17", &[])), [("2014-11-17".into(), Registered)]);
-        assert_eq!(history(&course("2014-11-17", &["2014-11-01"])), [("2014-11-17".into(), Active)]);
-        let later = course("2014-11-17", &["2015-01-01"]);
-        assert_eq!(history(&later), [("2014-11-17".into(), Registered), ("2015-01-01".into(), Active)]);
-    }
-
-    #[test]
-    fn three_months_unpaid_lapse_on_the_first_day_of_the_fourth() {
-        let paid = course("2014-11-01", &["2014-11-01"]);
-        assert_eq!(paid.lapses_on(SEGMENT, &rules()), Some(day("2015-03-01")));
-        assert_eq!(settled(paid.clone(), "2015-02-28").status(), Active);
-        let lapsed = settled(paid, "2015-03-01");
-        assert_eq!((lapsed.status(), lapsed.lapses_on(SEGMENT, &rules())), (Inactive, None));
-        assert_eq!(history(&lapsed), [("2014-11-01".into(), Active), ("2015-03-01".into(), Inactive)]);
-        assert_eq!(lapsed.status_on(day("2015-02-28"), SEGMENT, &rules()), Some(Active));
-        assert_eq!(lapsed.status_on(day("2014-10-31"), SEGMENT, &rules()), None);
-    }
-
-    #[test]
-    fn a_month_that_is_recorded_late_changes_the_days_that_it_belongs_to() {
-        let mut course = settled(course("2014-11-01", &["2014-11-01", "2015-06-01"]), "2015-06-30");
-        assert_eq!(
-            history(&course),
-            [("2014-11-01".into(), Active), ("2015-03-01".into(), Inactive), ("2015-06-01".into(), Active)]
+    fn people_are_found_once_in_a_set_of_groups_by_their_best_status_there() {
+        use WorkerGroup::{CivilServant, FormalWorker, SelfEmployed};
+        let both = Standing::of(
+            [(SelfEmployed, EnrollmentStatus::Active), (CivilServant, EnrollmentStatus::Ended)],
+            false,
         );
-        course.paid.add(day("2015-02-01"));
-        assert_eq!(history(&course), [("2014-11-01".into(), Active)]);
+        assert_eq!(both.among(&[SelfEmployed, CivilServant]), Some(ParticipantStatus::Active));
+        assert_eq!(both.among(&[CivilServant]), Some(ParticipantStatus::Ended));
+        assert_eq!(both.among(&[FormalWorker]), None);
+        assert_eq!(both.status(), ParticipantStatus::Active);
+        assert_eq!(Standing::from_bits(both.bits()), both);
     }
 
     #[test]
-    fn a_change_takes_effect_on_the_first_day_that_is_otherwise_than_before() {
-        let changed =
-            |now: &Course, was: &Course| now.changed_on(was, SEGMENT, &rules()).map(|day| day.to_string());
-        let active = course("2014-04-01", &["2014-04-01"]);
-        let lapsed = settled(active.clone(), "2014-10-02");
-        assert_eq!(changed(&lapsed, &active).as_deref(), Some("2014-08-01"));
-        let paid = |month: &str| {
-            let mut paid = lapsed.clone();
-            paid.paid.add(day(month));
-            settled(paid, "2014-10-02")
-        };
-        // Within the grace, so that there is no gap any more; and behind a gap that stays.
-        assert_eq!(history(&paid("2014-08-01")).len(), 1);
-        assert_eq!(changed(&paid("2014-08-01"), &lapsed).as_deref(), Some("2014-08-01"));
-        assert_eq!(changed(&paid("2014-09-01"), &lapsed).as_deref(), Some("2014-09-01"));
-        assert_eq!(changed(&active, &active), None);
-    }
-
-    #[test]
-    fn an_end_ends_everything_after_it() {
-        let mut ended = course("2014-11-01", &["2014-11-01"]);
-        ended.ends_on = Some(day("2015-01-15"));
-        let ended = settled(ended, "2016-01-01");
-        assert_eq!(history(&ended), [("2014-11-01".into(), Active), ("2015-01-15".into(), Ended)]);
-        assert_eq!((ended.status(), ended.lapses_on(SEGMENT, &rules())), (Ended, None));
-        let mut late = course("2014-11-01", &["2014-11-01"]);
-        late.ends_on = Some(day("2015-04-15"));
-        let history = history(&settled(late, "2016-01-01"));
-        assert_eq!(history[1..], [("2015-03-01".into(), Inactive), ("2015-04-15".into(), Ended)]);
-    }
-
-    #[test]
-    fn an_end_on_the_first_day_leaves_nothing_but_the_end() {
-        let mut never = course("2014-11-01", &["2014-11-01"]);
-        never.ends_on = Some(day("2014-11-01"));
-        assert_eq!(history(&never), [("2014-11-01".into(), Ended)]);
-    }
-
-    #[test]
-    fn an_enrollment_ahead_of_its_first_day_counts_from_the_day_of_recording() {
-        let mut ahead = course("2014-11-01", &["2014-11-01"]);
-        ahead.counts_from = day("2014-10-02");
-        assert_eq!(history(&ahead), [("2014-10-02".into(), Active)]);
-    }
-
-    #[test]
-    fn what_was_paid_for_the_month_of_a_transfer_goes_along_and_nothing_earlier() {
-        let old = course("2014-09-01", &["2014-09-01", "2014-10-01", "2014-11-01"]);
-        let new = old.going_on(day("2014-10-20"), day("2014-10-20"), SEGMENT, &rules());
-        assert_eq!(new.paid.bounds(), [day("2014-10-01"), day("2014-11-30")]);
-        assert_eq!(history(&new), [("2014-10-20".into(), Active)]);
-        let new = old.going_on(day("2014-12-02"), day("2014-12-02"), SEGMENT, &rules());
-        assert_eq!(history(&new), [("2014-12-02".into(), Registered)]);
-    }
-
-    #[test]
-    fn an_enrollment_ends_no_earlier_than_it_counts() {
-        let mut ahead = course("2014-11-01", &[]);
-        ahead.counts_from = day("2014-10-02");
-        let today = day("2014-10-05");
-        assert_eq!(ahead.earliest_end(today), day("2014-10-02"));
-        assert_eq!(ahead.clone().end(day("2014-10-01"), today, SEGMENT, &rules()), day("2014-10-02"));
-        assert_eq!(ahead.end(day("2014-10-05"), today, SEGMENT, &rules()), day("2014-10-05"));
-        assert_eq!(history(&ahead), [("2014-10-02".into(), Registered), ("2014-10-05".into(), Ended)]);
-    }
-
-    #[test]
-    fn what_ended_holds_until_then_and_what_ended_at_once_never_held() {
-        let mut course = course("2014-07-01", &[]);
-        assert!(course.holds_on_or_after(day("2020-01-01")));
-        course.ends_on = Some(day("2014-09-01"));
-        let holds = |course: &Course| {
-            ["2014-01-01", "2014-08-31", "2014-09-01"].map(|from| course.holds_on_or_after(day(from)))
-        };
-        assert_eq!(holds(&course), [true, true, false]);
-        course.ends_on = Some(course.starts_on);
-        assert_eq!(holds(&course), [false, false, false]);
+    fn every_enrollment_is_in_a_group_of_its_segment() {
+        let categories = [None].into_iter().chain(CivilServantCategory::VARIANTS.iter().copied().map(Some));
+        for category in categories {
+            for &segment in Segment::VARIANTS {
+                assert_eq!(WorkerGroup::of(segment, category).segment(), segment);
+            }
+        }
     }
 }

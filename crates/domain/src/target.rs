@@ -1,39 +1,40 @@
-//! What the agency wants to reach, and what others have published.
+//! Targets of the agency, and published numbers of others.
 
 use chrono::{Datelike as _, NaiveDate};
 
+use super::number::grouped;
 use super::problem::{Problem, ProblemCode, refuses};
 use super::province::Province;
 
-/// How many active participants the agency wants in a year.
+/// A target: how many active participants the agency wants to have in a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Internal id.
     pub id: i64,
-    /// The year.
+    /// Year.
     pub year: i16,
-    /// How many.
+    /// Number of active participants.
     pub active: i32,
-    /// The province; `None`: the country.
+    /// Province; `None`: the whole country.
     pub province: Option<i16>,
 }
 
-/// A figure that somebody has published. It stands beside what the rows give, and is never added to it.
+/// A published number. It is shown next to the counters and never added to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportedFigure {
-    /// What was counted, or promised.
+    /// What was counted or promised.
     pub metric: String,
-    /// Of which province; `None`: of the country.
+    /// Province; `None`: the whole country.
     pub province: Option<i16>,
-    /// How many.
+    /// Value.
     pub value: i32,
-    /// When.
+    /// Day to which it refers.
     pub on: NaiveDate,
-    /// Where it can be read.
+    /// Reference to the publication.
     pub source: String,
 }
 
-/// The target that applies on a day to the country, or to a province: the one of the day's year, else the next to come.
+/// Returns the target that applies on a day to the country or a province: that of the year, or else the next one.
 pub fn applying(targets: &[Target], province: Option<i16>, day: NaiveDate) -> Option<&Target> {
     let year = day.year();
     let to_come =
@@ -41,14 +42,13 @@ pub fn applying(targets: &[Target], province: Option<i16>, day: NaiveDate) -> Op
     to_come.min_by_key(|target| target.year)
 }
 
-/// More people than the country has.
+/// Upper limit of a target: more people than the country has.
 const MOST: i32 = 300_000_000;
 
-/// What is wrong with a target: the year, the number, the province. The province is what was found under the code
-/// that was given, if one was.
+/// Checks a target and returns its year. `province` is the result of looking up the given code, if one was given.
 ///
 /// # Errors
-/// All that is wrong with it.
+/// All problems of the target.
 pub fn judge(year: i32, active: i32, province: Option<Option<&Province>>) -> Result<i16, Vec<Problem>> {
     let mut problems = Vec::new();
     let known = i16::try_from(year).ok().filter(|year| (2000..=2100).contains(year));
@@ -56,13 +56,13 @@ pub fn judge(year: i32, active: i32, province: Option<Option<&Province>>) -> Res
         problems.push(Problem::error(
             ProblemCode::OutOfRange,
             "year",
-            "A target is of a year from 2000 to 2100.",
+            "The year must be between 2000 and 2100.",
         ));
     }
     if !(1..=MOST).contains(&active) {
         let message = match active {
-            ..1 => "A target is of one person or more.",
-            _ => "A target is of 300,000,000 people at most: the country has fewer.",
+            ..1 => "A target must be at least 1 person.".to_owned(),
+            _ => format!("A target can be at most {} people; the country has fewer.", grouped(MOST)),
         };
         problems.push(Problem::error(ProblemCode::OutOfRange, "active", message));
     }
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_target_of_the_year_applies_and_before_it_the_next_one() {
+    fn the_target_of_the_year_applies_or_else_the_next_one() {
         let target = |id, year, province| Target { id, year, active: 1, province };
         let all = [target(1, 2017, None), target(2, 2015, None), target(3, 2016, Some(16))];
         let found =
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_of_somebody_in_a_year_that_its_province_has() {
+    fn a_target_has_a_positive_number_and_a_year_of_its_province() {
         let paths = |year, active, province| -> Vec<String> {
             let problems = judge(year, active, province).err().unwrap_or_default();
             problems.into_iter().map(|problem| problem.path.join(".")).collect()
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(paths(1999, 0, Some(None)), ["year", "active", "provinceCode"]);
         assert_eq!(paths(70_000, MOST + 1, None), ["year", "active"]);
         let too_many = judge(2015, i32::MAX, None).unwrap_err();
-        assert!(too_many[0].message.contains("300,000,000 people at most"), "{}", too_many[0].message);
+        assert!(too_many[0].message.contains("at most 300,000,000 people"), "{}", too_many[0].message);
         let highland = Province {
             id: 95,
             code: "95".to_owned(),

@@ -83,7 +83,7 @@ impl ErrorCode {
     strum::Display,
     strum::EnumString,
     strum::IntoStaticStr,
-    strum::VariantArray,
+    strum::VariantArray
 )]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the sentences say what each one means")]

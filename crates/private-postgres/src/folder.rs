@@ -1,4 +1,4 @@
-//! The data folder: what lies where, and who owns it.
+//! The data folder: where its parts are, and which account owns them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -16,13 +16,13 @@ use super::settings::PORT;
 /// The name of the database's own folder, in the data folder.
 pub const DATA_FOLDER: &str = "cluster";
 
-/// What the path of a socket may have, without the NUL at its end.
+/// The longest path of a socket, in bytes, without the NUL at its end.
 const SOCKET_PATH: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
 
-/// The log is put aside when it passes this.
+/// The log is rotated when it is larger than this, in bytes.
 const LOG_LIMIT: u64 = 8 << 20;
 
-/// Makes the data folder where it is missing. The answer is absolute: PostgreSQL changes its working folder.
+/// Creates the data folder where it is missing. Returns an absolute path, because PostgreSQL changes its working folder.
 pub(super) fn open(folder: &Path) -> Result<PathBuf, PostgresError> {
     let make = || {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -48,7 +48,7 @@ pub(super) fn made_by(data: &Path) -> Option<u32> {
     fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
 }
 
-/// Where the parts of a cluster are, and under whose name it runs.
+/// Where the parts of a cluster are, and the account that it runs under.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// The database, the sockets and what else belongs to the account that PostgreSQL runs under.
@@ -60,8 +60,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Settles under whose name PostgreSQL runs, and so where. `sockets` is given when others know the folder
-    /// already.
+    /// Decides which account PostgreSQL runs under, and with that where its files are. `sockets` is given when other
+    /// processes know the folder already.
     pub(super) fn settle(
         folder: &Path,
         lock: &File,
@@ -80,14 +80,14 @@ impl Place {
         Ok(place)
     }
 
-    /// Makes a folder that only PostgreSQL's account may enter, or sees to it that an existing one is such.
+    /// Creates a folder that only PostgreSQL's account may enter, or restricts an existing one to it.
     pub(super) fn make_private(&self, path: &Path) -> Result<(), PostgresError> {
         match DirBuilder::new().mode(0o700).create(path) {
             Ok(()) => return self.give(path),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(PostgresError::folder(path)(error)),
         }
-        // In a temporary folder anybody could have made it, or a link with its name.
+        // In a temporary folder any account could have created it, or a link with its name.
         let found = fs::symlink_metadata(path).map_err(PostgresError::folder(path))?;
         let owner = match self.run_as {
             RunAs::Ourselves | RunAs::Namespace(_) => our_uid(),
@@ -96,7 +96,7 @@ impl Place {
         if !found.is_dir() || (found.uid() != owner && found.uid() != our_uid()) {
             return Err(PostgresError::Sockets {
                 path: path.to_owned(),
-                reason: "it belongs to somebody else",
+                reason: "it belongs to another account",
             });
         }
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(PostgresError::folder(path))?;
@@ -122,7 +122,7 @@ impl Place {
         Ok(log)
     }
 
-    /// Puts the log aside when it is large: a copy, because PostgreSQL keeps writing to the file that it has.
+    /// Rotates the log when it is large: by a copy, because PostgreSQL keeps its file open.
     pub(super) fn bound_log(&self) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(&self.log)?;
         if file.metadata()?.len() > LOG_LIMIT {
@@ -132,7 +132,7 @@ impl Place {
         Ok(())
     }
 
-    /// The last words of a PostgreSQL whose log began at `from`.
+    /// The line of the log, from the byte `from` on, that says why PostgreSQL ended.
     pub(super) fn last_words(&self, from: u64) -> String {
         let read = || {
             let mut log = File::open(&self.log)?;
@@ -144,10 +144,10 @@ impl Place {
         let said = read().unwrap_or_default();
         let grave = |line: &&str| ["FATAL: ", "PANIC: "].iter().any(|level| line.contains(level));
         let line = said.lines().rfind(grave).or_else(|| said.lines().next_back());
-        line.unwrap_or("it said nothing").trim().to_owned()
+        line.unwrap_or("its log is empty").trim().to_owned()
     }
 
-    /// Makes the database known under its name in the data folder, where it lies elsewhere.
+    /// Links the database into the data folder, where it is stored elsewhere.
     pub(super) fn link_from(&self, folder: &Path) -> Result<(), PostgresError> {
         let link = folder.join(DATA_FOLDER);
         if self.home == folder || link.symlink_metadata().is_ok() {
@@ -156,20 +156,20 @@ impl Place {
         symlink(&self.data, &link).map_err(PostgresError::folder(link))
     }
 
-    /// Removes what a killed PostgreSQL left behind and what would keep the next one from starting.
+    /// Removes stale files of a killed PostgreSQL that would prevent the next start.
     ///
-    /// To be called with the lock fresh in hand, which says that no process of our PostgreSQL is left.
-    /// PostgreSQL looks after its own leavings, unless its old process number is taken: common in containers,
-    /// where the numbers are small and start again.
-    pub(super) fn clear_leavings(&self) -> Result<(), PostgresError> {
+    /// Only for the owner of a lock that was just taken: the lock says that no process of this PostgreSQL is left.
+    /// PostgreSQL removes stale files by itself, unless another process has its old process id. That is common in
+    /// containers, where ids are small and start again.
+    pub(super) fn remove_stale_files(&self) -> Result<(), PostgresError> {
         let pid_file = self.data.join("postmaster.pid");
         let Some(left) = Postmaster::read(&self.data) else {
             return Ok(());
         };
-        if !left.number_is_misleading(&self.data) {
+        if !left.process_id_is_reused(&self.data) {
             return Ok(());
         }
-        tracing::info!(pid = left.pid, "removing what a killed PostgreSQL left behind");
+        tracing::info!(pid = left.pid, "removing stale files of a killed PostgreSQL");
         let socket = self.sockets.join(format!(".s.PGSQL.{PORT}"));
         for path in [socket.with_added_extension("lock"), socket, pid_file] {
             match fs::remove_file(&path) {
@@ -183,7 +183,7 @@ impl Place {
     }
 }
 
-/// PostgreSQL refuses to run as root; so under whose name, and where may that account write?
+/// Decides which account PostgreSQL runs under, and where that account can write: PostgreSQL refuses to run as root.
 fn settle_account(
     folder: &Path,
     lock: &File,
@@ -227,11 +227,11 @@ fn settle_account(
             "no user namespace can be had ({refused}), nor a folder for another account ({error})"
         ),
     })?;
-    tracing::info!(folder = %home.display(), "no user namespace ({refused}): the data go to another account");
+    tracing::info!(folder = %home.display(), "no user namespace ({refused}): the files belong to another account");
     Ok((RunAs::Account(account), home))
 }
 
-/// Runs PostgreSQL in a namespace, as far as its version.
+/// Checks that PostgreSQL can run in a user namespace, by asking for its version there.
 fn try_namespace(account: Account, lock: &File, programs: &Programs) -> io::Result<()> {
     if cfg!(not(target_os = "linux")) {
         return Err(io::Error::from(ErrorKind::Unsupported));
@@ -241,7 +241,7 @@ fn try_namespace(account: Account, lock: &File, programs: &Programs) -> io::Resu
     if output.status.success() { Ok(()) } else { Err(io::Error::other(output.status.to_string())) }
 }
 
-/// A folder that another account can reach, for the cluster of a data folder that it perhaps cannot.
+/// A folder that another account can reach, for a data folder that it perhaps cannot reach.
 fn home_of(account: Account, folder: &Path) -> io::Result<PathBuf> {
     let name = short_name(folder);
     let make = |home: PathBuf| {
@@ -257,16 +257,16 @@ fn home_of(account: Account, folder: &Path) -> io::Result<PathBuf> {
         chown(&home, Some(account.uid), Some(account.gid))?;
         Ok(home)
     };
-    make(PathBuf::from("/var/lib/participant-registry").join(&name))
-        .or_else(|_| make(std::env::temp_dir().join(format!("participant-registry-{name}"))))
+    make(PathBuf::from("/var/lib/private-postgres").join(&name))
+        .or_else(|_| make(std::env::temp_dir().join(format!("private-postgres-{name}"))))
 }
 
-/// The folder for the socket: beside the data, or in the temporary folder when the path would be too long.
+/// The folder for the socket: next to the data, or in the temporary folder when the path would be too long.
 fn socket_folder(home: &Path, temporary: &Path) -> Result<PathBuf, PostgresError> {
     let fits = |folder: &Path| folder.join(format!(".s.PGSQL.{PORT}")).as_os_str().len() <= SOCKET_PATH;
-    let beside = home.join("sockets");
-    let elsewhere = temporary.join(format!("registry-{}", short_name(home)));
-    [beside, elsewhere.clone()]
+    let next_to_data = home.join("sockets");
+    let elsewhere = temporary.join(format!("postgres-{}", short_name(home)));
+    [next_to_data, elsewhere.clone()]
         .into_iter()
         .find(|folder| fits(folder))
         .ok_or(PostgresError::Sockets { path: elsewhere, reason: "its path is too long" })
@@ -275,7 +275,7 @@ fn socket_folder(home: &Path, temporary: &Path) -> Result<PathBuf, PostgresError
 /// A short name for a path, the same in every process and release.
 fn short_name(path: &Path) -> String {
     let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&digest[..8])
 }
 
 #[cfg(test)]

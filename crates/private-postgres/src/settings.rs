@@ -1,25 +1,25 @@
-//! The settings that the private PostgreSQL is started with. They are given on the command line, where
-//! neither a file nor `ALTER SYSTEM` overrides them: a newer registry brings its newer settings along.
+//! The settings that PostgreSQL is started with.
+//!
+//! They are given on the command line, where neither a file nor `ALTER SYSTEM` overrides them: a newer version of
+//! this package brings its newer settings along.
 
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::Durability;
+use super::{ClusterSettings, Durability};
 
-/// The name of the socket contains it; nothing listens on a port.
+/// Part of the name of the socket. PostgreSQL does not listen on a port.
 pub(super) const PORT: u16 = 5432;
 
 const ALWAYS: &[&str] = &[
-    // Reached through the socket alone, and the socket by its owner alone.
+    // It is reached only through the socket, and the socket only by its owner.
     "listen_addresses=",
     "unix_socket_permissions=0700",
-    "cluster_name=participant-registry",
     "timezone=UTC",
     "log_timezone=UTC",
-    // Identity numbers stay out of the log. They are in parameters, in statements, in the details of an error
-    // ("Key (nik)=(…) already exists"), and in its message ("invalid input syntax for type bigint: …"): so
-    // errors of statements are not logged at all, the caller has them. What the server has to say of itself
-    // is.
+    // Values of the application stay out of the log. They occur in parameters, in statements, in the details of an
+    // error ("Key (email)=(…) already exists") and in its message ("invalid input syntax for type bigint: …"). So
+    // errors of statements are not logged at all; the client gets them. Events of the server itself are logged.
     "log_destination=stderr",
     "logging_collector=off",
     "log_min_messages=log",
@@ -33,14 +33,14 @@ const ALWAYS: &[&str] = &[
     "log_parameter_max_length=0",
     "log_parameter_max_length_on_error=0",
     "log_lock_waits=off",
-    // The register's statements are short, and compiling one takes longer than running it.
+    // For short statements, compiling takes longer than running.
     "jit=off",
 ];
 
 const DURABLE: &[&str] = &[
     "fsync=on",
     #[cfg(target_os = "linux")]
-    // Before it recovers from a crash: one call instead of one for each file, which took seconds.
+    // One call before crash recovery instead of one for each file, which took seconds.
     "recovery_init_sync_method=syncfs",
     "synchronous_commit=on",
     "full_page_writes=on",
@@ -60,12 +60,13 @@ const THROWAWAY: &[&str] = &[
 ];
 
 /// The arguments for `postgres`.
-pub(super) fn arguments(data: &Path, sockets: &Path, durability: Durability) -> Vec<OsString> {
+pub(super) fn arguments(data: &Path, sockets: &Path, cluster: ClusterSettings) -> Vec<OsString> {
     let mut sockets_setting = OsString::from("unix_socket_directories=");
     sockets_setting.push(list_item(sockets));
     let mut arguments = vec!["-D".into(), data.into(), "-c".into(), sockets_setting];
     arguments.extend(["-c".into(), format!("port={PORT}").into()]);
-    let settings = match durability {
+    arguments.extend(["-c".into(), format!("cluster_name={}", cluster.database).into()]);
+    let settings = match cluster.durability {
         Durability::Durable => DURABLE,
         Durability::Throwaway => THROWAWAY,
     };
@@ -75,7 +76,7 @@ pub(super) fn arguments(data: &Path, sockets: &Path, durability: Durability) -> 
     arguments
 }
 
-/// The arguments for `initdb`. Anyone who can open the socket is let in: the folder around it is the lock.
+/// The arguments for `initdb`. Whoever can open the socket may connect: access is limited by the folder around it.
 pub(super) fn initdb_arguments(data: &Path, durability: Durability) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["-D".into(), data.into()];
     arguments.extend(
@@ -95,10 +96,10 @@ pub(super) fn initdb_arguments(data: &Path, durability: Durability) -> Vec<OsStr
         arguments.push("--locale=C.UTF-8".into());
     }
     if durability == Durability::Throwaway {
-        // Tests copy the whole folder: less to copy.
+        // Tests may copy the whole folder, and a smaller one is copied faster.
         arguments.push("--wal-segsize=1".into());
     }
-    // On Linux we sync ourselves, faster.
+    // On Linux the whole file system is synced afterwards, which is faster.
     if durability == Durability::Throwaway || cfg!(target_os = "linux") {
         arguments.push("--no-sync".into());
     }

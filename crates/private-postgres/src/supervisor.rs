@@ -1,9 +1,9 @@
-//! The thread that owns PostgreSQL: starts it, starts it again when it dies, stops it.
+//! The thread that owns PostgreSQL: it starts it, restarts it when it dies, and stops it.
 //!
-//! It is a thread with a runtime of its own for two reasons. The kernel sends the death signal of a child
-//! when the *thread* that forked it ends, so that must not be a worker which a runtime may retire. And a
-//! cluster outlives the runtime that asked for it: each `#[tokio::test]` has one. Blocking calls disturb
-//! nobody here.
+//! It is a thread with a runtime of its own for two reasons. The kernel sends the death signal of a child when
+//! the *thread* that forked it ends, so that thread must not be a worker which a runtime may retire. And a
+//! cluster outlives the runtime in which it was started: each `#[tokio::test]` has its own. Blocking calls are
+//! fine here, because nothing else runs on this thread.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -23,12 +23,9 @@ use super::postmaster::{Leftovers, Postmaster, PostmasterState};
 use super::process::{DeathWatch, Signal, command, end_all, send, sync_file_system};
 use super::programs::{self, Programs};
 use super::settings;
-use super::{DATA_FOLDER, Durability, PostgresError, State};
+use super::{ClusterSettings, DATA_FOLDER, Durability, PostgresError, State};
 
-/// The database that [`super::Cluster::options`] name.
-const DATABASE: &str = "registry";
-
-/// How long one that is stopped may take, hard means included.
+/// How long a stop may take, kill included.
 pub(super) const STOPPED_WITHIN: Duration = Duration::from_secs(15);
 const STOPPING: [(Signal, Duration); 3] = [
     (Signal::Interrupt, Duration::from_secs(10)),
@@ -36,24 +33,24 @@ const STOPPING: [(Signal, Duration); 3] = [
     (Signal::Kill, Duration::from_secs(1)),
 ];
 
-/// How long to wait for our own PostgreSQL, which may have gigabytes of log to recover from.
+/// How long to wait until a PostgreSQL that we started answers: it may have gigabytes of log to recover from.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(600);
 /// How long to wait for the PostgreSQL of another process, or for that process to end.
 const SHARED_WITHIN: Duration = Duration::from_secs(120);
-/// How soon one that does not own PostgreSQL notices that nobody does.
+/// How often a process that waits for the lock tries to take it.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_millis(250);
-/// From the death of PostgreSQL to the first new start; doubled while that does not help.
+/// The pause between the death of PostgreSQL and the first restart; doubled after each restart that fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// One that lived that long did not die of its start.
+/// A PostgreSQL that ran this long did not fail because of its start.
 const STEADY: Duration = Duration::from_secs(5);
 
 type Ready = oneshot::Sender<Result<PgConnectOptions, PostgresError>>;
 
-/// Starts the thread. It ends when `stop` is dropped, or after it has said through `ready` that it cannot.
+/// Starts the thread. It ends when `stop` is dropped, or after it has reported an error through `ready`.
 pub(super) fn spawn(
     folder: PathBuf,
-    durability: Durability,
+    cluster: ClusterSettings,
     stop: oneshot::Receiver<()>,
     ready: Ready,
     state: watch::Sender<State>,
@@ -61,7 +58,7 @@ pub(super) fn spawn(
     let failed = |source| PostgresError::Supervisor { source: Some(source) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let supervise = move || {
-        runtime.block_on(supervise(&folder, durability, stop, ready, &state));
+        runtime.block_on(supervise(&folder, cluster, stop, ready, &state));
         state.send_replace(State::Stopped);
     };
     std::thread::Builder::new().name("postgres".into()).spawn(supervise).map_err(failed)
@@ -69,14 +66,14 @@ pub(super) fn spawn(
 
 async fn supervise(
     folder: &Path,
-    durability: Durability,
+    cluster: ClusterSettings,
     mut stop: oneshot::Receiver<()>,
     ready: Ready,
     state: &watch::Sender<State>,
 ) {
     let joined = tokio::select! {
         _ = &mut stop => return,
-        joined = Claim::join(folder, durability) => joined,
+        joined = Claim::join(folder, cluster) => joined,
     };
     let (claim, mut server) = match joined {
         Ok(joined) => joined,
@@ -86,8 +83,8 @@ async fn supervise(
         }
     };
     state.send_replace(State::Up);
-    // Nobody there to hear it: then `stop` is gone as well.
-    let _ = ready.send(Ok(options(&claim.sockets)));
+    // When the receiver is gone, so is `stop`.
+    let _ = ready.send(Ok(options(&claim.sockets, cluster.database)));
 
     let mut pause = FIRST_PAUSE;
     loop {
@@ -98,7 +95,7 @@ async fn supervise(
                     status = server.ended() => status,
                 };
                 let log = server.place.log.display();
-                tracing::error!(status, %log, "PostgreSQL died: starting it again");
+                tracing::error!(status, %log, "PostgreSQL died; restarting it");
                 if server.started.elapsed() > STEADY {
                     pause = FIRST_PAUSE;
                 }
@@ -108,7 +105,7 @@ async fn supervise(
                     _ = &mut stop => break,
                     () = claim.own() => {}
                 }
-                tracing::info!("the process that ran PostgreSQL has ended: starting it here");
+                tracing::info!("the process that ran PostgreSQL has ended; starting PostgreSQL in this one");
             }
         }
         state.send_replace(State::Down);
@@ -125,19 +122,19 @@ async fn supervise(
     }
 }
 
-/// Our claim to the cluster of a data folder, as its owner or in waiting.
+/// This process's claim to the cluster of a data folder, as its owner or waiting to become it.
 struct Claim {
     folder: PathBuf,
-    durability: Durability,
+    cluster: ClusterSettings,
     /// Locked by the owner.
     lock: File,
-    /// Where PostgreSQL listens, whoever runs it. Pools know it: it never changes.
+    /// Where PostgreSQL listens, whichever process runs it. It never changes, because pools know it.
     sockets: PathBuf,
 }
 
 impl Claim {
-    /// Starts PostgreSQL, or finds the one that another process runs: the answer has a server if it is ours.
-    async fn join(folder: &Path, durability: Durability) -> Result<(Claim, Option<Server>), PostgresError> {
+    /// Starts PostgreSQL, or finds the one that another process runs. Returns a server if this process owns it.
+    async fn join(folder: &Path, cluster: ClusterSettings) -> Result<(Claim, Option<Server>), PostgresError> {
         let folder = folder::open(folder)?;
         let lock = folder::open_lock(&folder)?;
         let began = Instant::now();
@@ -145,14 +142,14 @@ impl Claim {
         let mut patient = false;
         loop {
             if try_lock(&lock, &folder)? {
-                let server = Server::start(&folder, durability, &lock, None, true).await?;
+                let server = Server::start(&folder, cluster, &lock, None, true).await?;
                 let sockets = server.place.sockets.clone();
                 tracing::info!(folder = %folder.display(), elapsed = ?began.elapsed(), "PostgreSQL is up");
-                return Ok((Claim { folder, durability, lock, sockets }, Some(server)));
+                return Ok((Claim { folder, cluster, lock, sockets }, Some(server)));
             }
-            if let Some(sockets) = answering(&folder).await {
+            if let Some(sockets) = answering(&folder, cluster.database).await {
                 tracing::info!(folder = %folder.display(), "using the PostgreSQL that another process runs");
-                return Ok((Claim { folder, durability, lock, sockets }, None));
+                return Ok((Claim { folder, cluster, lock, sockets }, None));
             }
             if began.elapsed() > SHARED_WITHIN {
                 let lock = folder::lock_path(&folder);
@@ -167,7 +164,7 @@ impl Claim {
         }
     }
 
-    /// Waits until the lock is ours.
+    /// Waits until this process has the lock.
     async fn own(&self) {
         let mut leftovers = Leftovers::default();
         loop {
@@ -181,7 +178,7 @@ impl Claim {
         }
     }
 
-    /// Starts PostgreSQL, again and again until it runs.
+    /// Starts PostgreSQL, and retries until it runs.
     async fn start_at_last(&self, fresh: bool, pause: &mut Duration) -> Server {
         let mut failures = 0_u32;
         loop {
@@ -190,12 +187,11 @@ impl Claim {
                 sleep(*pause).await;
                 *pause = (*pause * 2).min(LONGEST_PAUSE);
                 if let Ok(data) = self.folder.join(DATA_FOLDER).canonicalize() {
-                    // Sessions that compute hear the first; only those that hang need the second.
+                    // Sessions that compute react to the first signal; only those that hang need the second.
                     end_all(&data, if failures < 2 { Signal::Quit } else { Signal::Kill });
                 }
             }
-            let started =
-                Server::start(&self.folder, self.durability, &self.lock, Some(&self.sockets), fresh);
+            let started = Server::start(&self.folder, self.cluster, &self.lock, Some(&self.sockets), fresh);
             match started.await {
                 Ok(server) => return server,
                 Err(error) => tracing::error!(again_in = ?*pause, "{error}"),
@@ -205,7 +201,7 @@ impl Claim {
     }
 }
 
-/// A PostgreSQL that is our child.
+/// A PostgreSQL that is a child of this process.
 struct Server {
     child: Child,
     place: Place,
@@ -214,11 +210,11 @@ struct Server {
 }
 
 impl Server {
-    /// Starts PostgreSQL and waits until it answers; makes what is missing: programs, database. To be called
-    /// by the owner of the lock; `fresh` when it has just got it.
+    /// Starts PostgreSQL and waits until it answers. Fetches the programs and makes the database where they are
+    /// missing. Only the owner of the lock may call it, with `fresh` when it has just got the lock.
     async fn start(
         folder: &Path,
-        durability: Durability,
+        cluster: ClusterSettings,
         lock: &File,
         sockets: Option<&Path>,
         fresh: bool,
@@ -227,25 +223,25 @@ impl Server {
         let programs = find_or_fetch(folder, made_by).await?;
         let place = Place::settle(folder, lock, &programs, sockets)?;
         if folder::made_by(&place.data).is_none() {
-            initdb(&place, &programs, durability, lock).await?;
+            initdb(&place, &programs, cluster.durability, lock).await?;
         }
         place.link_from(folder)?;
         place.make_private(&place.sockets)?;
         if fresh {
-            place.clear_leavings()?;
+            place.remove_stale_files()?;
         }
 
         let log = place.open_log()?;
         let _ = place.bound_log();
         let from = log.metadata().map_or(0, |log| log.len());
         let program = programs.postgres();
-        let at_our_death = match durability {
+        let at_our_death = match cluster.durability {
             Durability::Durable => Signal::Interrupt,
             Durability::Throwaway => Signal::Quit,
         };
         let spawn = || {
             let mut command = command(&program, place.run_as, lock, at_our_death)?;
-            command.args(settings::arguments(&place.data, &place.sockets, durability));
+            command.args(settings::arguments(&place.data, &place.sockets, cluster));
             command.current_dir(&place.home).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
             let child = Command::from(command).spawn()?;
             let watch = DeathWatch::over(&child, at_our_death)?;
@@ -253,23 +249,23 @@ impl Server {
         };
         let (child, watch) = spawn().map_err(|source| PostgresError::Program { program, source })?;
         let mut server = Server { child, place, started: Instant::now(), _watch: watch };
-        server.answers(from).await?;
+        server.answers(from, cluster.database).await?;
         Ok(server)
     }
 
-    /// Waits until PostgreSQL answers, and makes the database `registry` where it is missing.
-    async fn answers(&mut self, log_from: u64) -> Result<(), PostgresError> {
+    /// Waits until PostgreSQL answers, and creates the database where it is missing.
+    async fn answers(&mut self, log_from: u64, database: &str) -> Result<(), PostgresError> {
         let mut patient = false;
         loop {
             if let Ok(Some(_)) = self.child.try_wait() {
                 let said = self.place.last_words(log_from);
                 return Err(PostgresError::Ended { said, log: self.place.log.clone() });
             }
-            // The file may be that of the one before.
+            // The file may be left from an earlier PostgreSQL.
             let postmaster =
                 Postmaster::read(&self.place.data).filter(|found| Some(found.pid) == self.child.id());
             if postmaster.is_some_and(|found| found.state == PostmasterState::Ready) {
-                return Ok(create_database(&self.place.sockets).await?);
+                return Ok(create_database(&self.place.sockets, database).await?);
             }
             let waited = self.started.elapsed();
             if waited > RECOVERED_WITHIN {
@@ -277,13 +273,13 @@ impl Server {
             }
             if !patient && waited > Duration::from_secs(2) {
                 patient = true;
-                tracing::info!(log = %self.place.log.display(), "PostgreSQL is recovering from a hard end");
+                tracing::info!(log = %self.place.log.display(), "PostgreSQL is recovering from a crash");
             }
             sleep(Duration::from_millis(if patient { 100 } else { 5 })).await;
         }
     }
 
-    /// Waits until PostgreSQL has ended, and keeps its log in bounds meanwhile.
+    /// Waits until PostgreSQL has ended, and bounds the size of its log meanwhile.
     async fn ended(&mut self) -> String {
         loop {
             match timeout(Duration::from_secs(60), self.child.wait()).await {
@@ -305,7 +301,7 @@ impl Server {
             send(&self.child, signal);
             if timeout(patience, self.child.wait()).await.is_ok() {
                 if signal == Signal::Kill {
-                    // Its children could not be told.
+                    // A killed PostgreSQL cannot end its children.
                     end_all(&self.place.data, signal);
                 }
                 return;
@@ -316,7 +312,7 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// Given up while it started.
+    /// For a start that was abandoned.
     fn drop(&mut self) {
         send(&self.child, Signal::Interrupt);
     }
@@ -327,12 +323,12 @@ async fn find_or_fetch(folder: &Path, made_by: Option<u32>) -> Result<Programs, 
         return Ok(programs);
     }
     fetch(folder).await.map_err(|tried| PostgresError::NotFound { tried })?;
-    let tried = || "what was fetched does not run".to_owned();
+    let tried = || "the fetched programs do not run".to_owned();
     programs::find(folder, made_by).await?.ok_or_else(|| PostgresError::NotFound { tried: tried() })
 }
 
-/// Makes the database beside its final place and renames it, so that a kill in the middle leaves nothing
-/// half-made.
+/// Makes the database in a folder next to its final place and renames that, so that a kill in the middle leaves
+/// no half-made database.
 async fn initdb(
     place: &Place,
     programs: &Programs,
@@ -369,45 +365,45 @@ async fn initdb(
     rename().map_err(PostgresError::folder(&place.data))
 }
 
-fn options(sockets: &Path) -> PgConnectOptions {
+fn options(sockets: &Path, database: &str) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(sockets)
         .port(settings::PORT)
         .username("postgres")
-        .database(DATABASE)
+        .database(database)
         .ssl_mode(PgSslMode::Disable)
-        .application_name("registry")
+        .application_name(database)
 }
 
-/// The socket folder of a PostgreSQL that another process runs in this folder, once the database `registry`
-/// is there.
-async fn answering(folder: &Path) -> Option<PathBuf> {
+/// The socket folder of a PostgreSQL that another process runs in this folder, once the database is there.
+async fn answering(folder: &Path, database: &str) -> Option<PathBuf> {
     let ready = |found: &Postmaster| found.state == PostmasterState::Ready;
     let sockets = Postmaster::read(&folder.join(DATA_FOLDER)).filter(ready)?.sockets;
     let asked = async {
         let mut connection = connect(&sockets).await?;
-        has_database(&mut connection).await
+        has_database(&mut connection, database).await
     };
     let answer = timeout(Duration::from_secs(5), asked).await;
     matches!(answer, Ok(Ok(true))).then_some(sockets)
 }
 
-async fn create_database(sockets: &Path) -> sqlx::Result<()> {
+async fn create_database(sockets: &Path, database: &str) -> sqlx::Result<()> {
     let mut connection = connect(sockets).await?;
-    if !has_database(&mut connection).await? {
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).execute(&mut connection).await?;
+    if !has_database(&mut connection, database).await? {
+        let create = format!("CREATE DATABASE \"{}\"", database.replace('"', "\"\""));
+        sqlx::query(AssertSqlSafe(create)).execute(&mut connection).await?;
     }
     connection.close().await
 }
 
-async fn has_database(connection: &mut PgConnection) -> sqlx::Result<bool> {
+async fn has_database(connection: &mut PgConnection, database: &str) -> sqlx::Result<bool> {
     let exists = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
-    sqlx::query_scalar(exists).bind(DATABASE).fetch_one(connection).await
+    sqlx::query_scalar(exists).bind(database).fetch_one(connection).await
 }
 
 /// Connects to the database that every cluster has.
 async fn connect(sockets: &Path) -> sqlx::Result<PgConnection> {
-    options(sockets).database("postgres").disable_statement_logging().connect().await
+    options(sockets, "postgres").disable_statement_logging().connect().await
 }
 
 fn try_lock(lock: &File, folder: &Path) -> Result<bool, PostgresError> {

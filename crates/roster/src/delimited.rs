@@ -1,53 +1,60 @@
-//! Tables in text: cells between separators, in quotes where they have to be.
+//! CSV files, row by row.
 //!
-//! `csv_core` takes cells apart. This module feeds it piece by piece, because its own reader holds a row of any length
-//! in memory, counts no lone carriage returns as lines, passes over empty lines in silence, and takes the end of the
-//! file for the end of a quotation.
+//! `csv_core` splits the cells. This module feeds it chunk by chunk instead of using the reader of `csv`, which holds
+//! a row of any length in memory, does not count lone carriage returns as lines, skips empty lines without counting
+//! them, and accepts the end of the file as the end of a quotation.
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
 use encoding_rs::Encoding;
 
-use super::column::Header;
-use super::text::{self, Piece, Text};
-use super::{Limits, Line, RosterError, Source, find_header};
+use super::header::Header;
+use super::reader::Source;
+use super::table::{TableRow, find_header};
+use super::{Column, Limits, RosterError};
 
-/// The separators that are tried; of equals the first wins.
+mod decoder;
+
+use decoder::{Decoded, Decoder};
+
+/// The separators that are tried. If several fit equally well, the first wins.
 pub(super) const SEPARATORS: [u8; 4] = *b",;\t|";
 
-/// The rows of a file, one after the other.
+/// The rows of a file.
 pub(super) struct Records {
-    text: Text,
+    text: Decoder,
     parser: csv_core::Reader,
     limits: Limits,
-    /// Decoded, and not yet given to the parser.
-    piece: Vec<u8>,
+    /// Decoded text; the parser has read it up to `at`.
+    chunk: Vec<u8>,
     at: usize,
-    /// The line of what comes next.
+    /// The line of the next byte.
     line: i32,
-    /// Was the last byte the first half of a line end, perhaps?
+    /// Whether the last byte was `\r`, which may be half of a line end.
     after_return: bool,
     pub(super) empty_lines: u64,
-    /// Text of the cells of a row, one after the other, and where each ends.
+    /// The text of the cells of a row, and where each ends.
     cells: Vec<u8>,
     ends: Vec<usize>,
 }
 
-/// Finds out by what a file is separated, and reads its header.
+/// Detects the separator of a file and reads its header.
 pub(super) fn open(
     mut source: Box<dyn Source>,
     limits: &Limits,
+    needed: &[Column],
 ) -> Result<(Records, Header, u8), RosterError> {
-    let encoding = text::encoding_of(&mut *source)?;
+    let encoding = decoder::encoding_of(&mut *source)?;
     let mut best: Option<(u8, Header)> = None;
     let mut failed = None;
-    for separator in SEPARATORS {
+    let announced = announced_separator(&mut source, encoding)?;
+    for separator in announced.map_or(SEPARATORS.to_vec(), |separator| vec![separator]) {
         let mut records = Records::of(source, encoding, separator, limits)?;
         match find_header(limits.columns, || records.next()) {
             Ok(header) if best.as_ref().is_none_or(|(_, best)| header.known() > best.known()) => {
                 best = Some((separator, header));
             }
             Ok(_) => {}
-            // Too many columns are told before a row too long, which it is with any other separator.
+            // A row with too many columns is too long with every other separator: report the columns.
             Err(error) if failed.is_none() || matches!(error, RosterError::TooManyColumns { .. }) => {
                 failed = Some(error);
             }
@@ -59,10 +66,32 @@ pub(super) fn open(
         (Some((separator, header)), failed) if header.known() > 0 || failed.is_none() => (separator, header),
         (_, failed) => return Err(failed.unwrap_or(RosterError::Empty)),
     };
-    header.judge()?;
+    header.judge(needed)?;
     let mut records = Records::of(source, encoding, separator, limits)?;
     find_header(limits.columns, || records.next())?;
     Ok((records, header, separator))
+}
+
+/// The separator that the first line of a file announces: Excel writes and reads `sep=;`.
+fn announced_separator(
+    source: &mut Box<dyn Source>,
+    encoding: &'static Encoding,
+) -> Result<Option<u8>, RosterError> {
+    let mut decoder = Decoder::of(std::mem::replace(source, Box::new(std::io::empty())), encoding)?;
+    let separator = match decoder.next()? {
+        Decoded::Text(text) => {
+            let line = text.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+            let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+            match line {
+                [s, e, p, b'=', separator] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => Some(*separator),
+                _ => None,
+            }
+        }
+        Decoded::End | Decoded::Malformed => None,
+    };
+    *source = decoder.into_source();
+    Ok(separator
+        .filter(|separator| separator.is_ascii() && !separator.is_ascii_alphanumeric() && *separator != b'"'))
 }
 
 impl Records {
@@ -73,10 +102,10 @@ impl Records {
         limits: &Limits,
     ) -> Result<Self, RosterError> {
         Ok(Self {
-            text: Text::of(source, encoding)?,
+            text: Decoder::of(source, encoding)?,
             parser: ReaderBuilder::new().delimiter(separator).build(),
             limits: *limits,
-            piece: Vec::new(),
+            chunk: Vec::new(),
             at: 0,
             line: 1,
             after_return: false,
@@ -87,8 +116,8 @@ impl Records {
         })
     }
 
-    /// The next row; `None`: there is none.
-    pub(super) fn next(&mut self) -> Result<Option<Line>, RosterError> {
+    /// Returns the next row.
+    pub(super) fn next(&mut self) -> Result<Option<TableRow>, RosterError> {
         if !self.skip_empty_lines()? {
             return Ok(None);
         }
@@ -96,8 +125,8 @@ impl Records {
         let (mut read, mut written, mut ended) = (0, 0, 0);
         loop {
             let is_end = !self.has_more()?;
-            // A line end closes the last row, unless it stands within quotes.
-            let input: &[u8] = if is_end { b"\n" } else { &self.piece[self.at..] };
+            // A line end closes the last row, unless a quotation is open.
+            let input: &[u8] = if is_end { b"\n" } else { &self.chunk[self.at..] };
             let (result, taken, text, ends) =
                 self.parser.read_record(input, &mut self.cells[written..], &mut self.ends[ended..]);
             (read, written, ended) = (read + taken, written + text, ended + ends);
@@ -125,22 +154,22 @@ impl Records {
             from = to;
             str::from_utf8(cell).expect("decoded text is cut at separators and quotes").to_owned()
         });
-        Ok(Some(Line { number: begin, cells: cells.collect(), ..Line::default() }))
+        Ok(Some(TableRow { number: begin, cells: cells.collect(), ..TableRow::default() }))
     }
 
     fn too_many_columns(&self, line: i32) -> RosterError {
         RosterError::TooManyColumns { line, columns: self.limits.columns }
     }
 
-    /// Goes to where the next row begins. Says whether there is one.
+    /// Moves to the next row and returns whether there is one.
     fn skip_empty_lines(&mut self) -> Result<bool, RosterError> {
-        // The second half of the line end of the row before is no line of its own.
-        if self.after_return && self.has_more()? && self.piece[self.at] == b'\n' {
+        // The `\n` of a `\r\n` after the row before is not a line.
+        if self.after_return && self.has_more()? && self.chunk[self.at] == b'\n' {
             self.pass(1)?;
         }
         let before = self.line;
         while self.has_more()? {
-            let rest = &self.piece[self.at..];
+            let rest = &self.chunk[self.at..];
             let breaks = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             let is_all = breaks == rest.len();
             self.pass(breaks)?;
@@ -152,26 +181,26 @@ impl Records {
         self.has_more()
     }
 
-    /// Makes sure that there is text to read, unless there is none.
+    /// Decodes more text if none is left, and returns whether there is any.
     fn has_more(&mut self) -> Result<bool, RosterError> {
-        if self.at < self.piece.len() {
+        if self.at < self.chunk.len() {
             return Ok(true);
         }
         self.at = 0;
-        self.piece.clear();
-        match self.text.piece()? {
-            Piece::More(text) => self.piece.extend_from_slice(text),
-            Piece::End => {}
-            Piece::Broken => {
+        self.chunk.clear();
+        match self.text.next()? {
+            Decoded::Text(text) => self.chunk.extend_from_slice(text),
+            Decoded::End => {}
+            Decoded::Malformed => {
                 return Err(RosterError::Encoding { line: self.line, encoding: self.text.encoding() });
             }
         }
-        Ok(!self.piece.is_empty())
+        Ok(!self.chunk.is_empty())
     }
 
-    /// Counts the lines of what was read: their ends are `\n`, `\r\n`, and `\r` alone.
+    /// Passes over bytes and counts their line ends: `\n`, `\r\n`, or `\r` alone.
     fn pass(&mut self, bytes: usize) -> Result<(), RosterError> {
-        let read = &self.piece[self.at..self.at + bytes];
+        let read = &self.chunk[self.at..self.at + bytes];
         for &byte in read {
             match byte {
                 b'\n' if self.after_return => {}

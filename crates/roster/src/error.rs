@@ -1,62 +1,64 @@
-//! Why a file is refused as a whole, and what its sender can do about it.
+//! Why a file is refused as a whole, and what its sender can do.
 
 use std::io;
 
-use super::column::{self, Column, DoubledColumn};
 use domain::problem::{Problem, ProblemCode};
+
+use super::Column;
+use super::header::{self, RepeatedColumn};
 
 pub(super) const SAVE_AS_CSV: &str = "Open it in the spreadsheet and save it as “CSV UTF-8”.";
 
 /// Why a file is refused as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum RosterError {
-    /// It broke off.
+    /// Reading failed.
     #[error("The file cannot be read: {0}.")]
     Read(#[from] io::Error),
-    /// There is nothing in it.
+    /// The file has no content.
     #[error("The file is empty.")]
     Empty,
-    /// There is a header and nothing below it.
+    /// There are no people below the header.
     #[error("The file has a header and no row.")]
     NoRows,
-    /// It is something else than a table.
+    /// The file is not a table.
     #[error("The file is {what}. A roster is CSV or a workbook (XLSX).")]
     Format {
-        /// What it is.
+        /// What the file is.
         what: &'static str,
-        /// What to do about it.
+        /// What to do.
         hint: &'static str,
     },
-    /// Its letters are not those of its encoding.
-    #[error("Line {line} is not text in {encoding}, as what stands before it is.")]
+    /// A line is not in the encoding of the lines before it.
+    #[error("Line {line} is not text in {encoding}, but the lines before it are.")]
     Encoding {
         /// The first such line.
         line: i32,
-        /// What it was until there.
+        /// The encoding of the lines before.
         encoding: &'static str,
     },
-    /// There is a NUL character in it, as no text has.
-    #[error("Line {line} has a NUL character, which no text has.")]
+    /// The file contains a NUL character, which text files do not have.
+    #[error("Line {line} contains a NUL character, which text files do not have.")]
     Nul {
         /// The first such line.
         line: i32,
     },
-    /// It is larger than [`Limits::bytes`](super::Limits::bytes).
+    /// The file is larger than [`Limits::bytes`](super::Limits::bytes).
     #[error("The file is larger than {}.", size(*bytes))]
     TooLarge {
         /// The limit.
         bytes: u64,
     },
-    /// It has more rows than [`Limits::rows`](super::Limits::rows). No further one was read.
+    /// The file has more people than [`Limits::rows`](super::Limits::rows).
     #[error("The file has more than {rows} rows.")]
     TooManyRows {
         /// The limit.
         rows: u64,
     },
-    /// Its table is wider than [`Limits::columns`](super::Limits::columns).
+    /// The table is wider than [`Limits::columns`](super::Limits::columns).
     #[error("The row at line {line} has more than {columns} columns.")]
     TooManyColumns {
-        /// Where it begins.
+        /// Where the row begins.
         line: i32,
         /// The limit.
         columns: usize,
@@ -64,23 +66,21 @@ pub enum RosterError {
     /// A row is longer than [`Limits::row_bytes`](super::Limits::row_bytes).
     #[error("The row at line {line} is longer than {}.", size(*bytes as u64))]
     RowTooLong {
-        /// Where it begins.
+        /// Where the row begins.
         line: i32,
         /// The limit.
         bytes: usize,
     },
-    /// A quotation mark is not closed where its cell ends, and other rows became part of the cell.
-    #[error(
-        "A quotation mark in the row at line {line} is not closed: the rows below it became part of a cell."
-    )]
+    /// A quotation mark is not closed, and rows became part of a cell.
+    #[error("A quotation mark in the row at line {line} is not closed: rows below it became part of a cell.")]
     OpenQuote {
         /// Where the row begins.
         line: i32,
     },
-    /// A workbook that cannot be read.
+    /// The workbook cannot be read.
     #[error("The workbook is damaged: {what}.")]
     Damaged {
-        /// How that shows.
+        /// What is wrong with it.
         what: &'static str,
     },
     /// A part of a workbook is larger than [`Limits::unpacked_bytes`](super::Limits::unpacked_bytes).
@@ -89,29 +89,29 @@ pub enum RosterError {
         /// The limit.
         mebibytes: u64,
     },
-    /// The texts of a workbook do not fit into memory.
+    /// The shared texts of the workbook are larger than the reader keeps in memory.
     #[error("The workbook has too much text in it.")]
     TooMuchText,
-    /// Several sheets of a workbook are rosters.
+    /// Several visible sheets of the workbook are rosters.
     #[error("The workbook has several sheets with a roster: {}.", names.join(", "))]
     Sheets {
-        /// What they are called.
+        /// Their names.
         names: Vec<String>,
     },
-    /// Columns that are needed are missing, or a column is there twice.
-    #[error("{}", column::complaint(missing, doubled))]
+    /// Needed columns are missing, or columns are repeated.
+    #[error("{}", header::complaint(missing, repeated))]
     Columns {
         /// All that are missing.
         missing: Vec<Column>,
-        /// All that are there more than once.
-        doubled: Vec<DoubledColumn>,
-        /// What the header has instead.
+        /// All that the header has more than once.
+        repeated: Vec<RepeatedColumn>,
+        /// The names in the header.
         found: Vec<String>,
     },
 }
 
 impl RosterError {
-    /// The same in the form in which the API names what is wrong with an input.
+    /// Returns the error as a problem of the API, with a hint.
     pub fn problem(&self) -> Problem {
         let (code, hint) = match self {
             Self::Empty => (
@@ -132,8 +132,7 @@ impl RosterError {
             Self::TooManyColumns { .. } => (
                 ProblemCode::OutOfRange,
                 Some(
-                    "Keep the columns of the roster only; those right of them hold nothing that is read."
-                        .to_owned(),
+                    "Keep only the columns of the roster; the columns right of them are not read.".to_owned(),
                 ),
             ),
             Self::Damaged { .. } => (
@@ -145,7 +144,9 @@ impl RosterError {
             }
             Self::Sheets { .. } => (
                 ProblemCode::InvalidFormat,
-                Some("Send each sheet as a file of its own, or hide those that are not meant.".to_owned()),
+                Some(
+                    "Send each sheet as its own file, or hide the sheets that are not the roster.".to_owned(),
+                ),
             ),
             Self::Read(error) if error.kind() == io::ErrorKind::NotFound => (ProblemCode::NotFound, None),
             Self::Read(_) => (ProblemCode::InvalidFormat, None),
@@ -154,11 +155,11 @@ impl RosterError {
                 (ProblemCode::InvalidFormat, Some(SAVE_AS_CSV.to_owned()))
             }
             Self::RowTooLong { .. } | Self::OpenQuote { .. } => {
-                let hint = "Look there for a cell with far too much text, or for a single \" at the beginning of a cell; within \
-                            quotes it is written twice.";
+                let hint = "Look there for a very long cell, or for a single \" at the beginning of a cell. Within quotes, write \
+                            it twice.";
                 (ProblemCode::InvalidFormat, Some(hint.to_owned()))
             }
-            Self::Columns { found, .. } => (ProblemCode::MissingColumns, Some(column::advice(found))),
+            Self::Columns { found, .. } => (ProblemCode::MissingColumns, Some(header::advice(found))),
         };
         let problem = Problem::error(code, "file", self.to_string());
         match hint {
@@ -168,7 +169,7 @@ impl RosterError {
     }
 }
 
-/// A size in the largest unit of which it is a whole number.
+/// A size in the largest unit that gives a whole number.
 fn size(bytes: u64) -> String {
     match bytes {
         1.. if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),

@@ -1,6 +1,7 @@
-//! What of a row is told to somebody who may not be told personal data: of columns that are known, those that the API
-//! tells such a client too, and of their cells those that read as what the column is for. Whatever else a roster brings
-//! along (family cards, tax numbers, addresses) is nobody's but its sender's.
+//! Masks the rows of a report for readers who may not see personal data.
+//!
+//! Such a reader sees the columns that the API shows them too, and of those only the cells that look like what belongs
+//! in the column. Other columns of a roster (family cards, tax numbers, addresses) are shown to its sender alone.
 
 use super::Column;
 use domain::cell;
@@ -9,42 +10,43 @@ use domain::onboarding::StagedRow;
 use domain::participant::FullName;
 use domain::text;
 
-/// Digits of a running number at most: with more it is another number.
+/// Digits of a running number, at most. A longer one is another number.
 const RUNNING_NUMBER: usize = 8;
-/// Digits of an identity or service number at least: with fewer it is a date, or a house.
+/// Digits of an identity or service number, at least. A shorter one may be a date or a house number.
 const NUMBER_DIGITS: usize = 9;
 const LABEL_LENGTH: usize = 200;
-/// Digits of a grade at most: `III/a`, `3 c`, `13`.
+/// Digits of a grade, at most: `III/a`, `3 c`, `13`.
 const GRADE_DIGITS: usize = 2;
 
-/// The header of a file, as it decides what of its rows is told.
-pub struct Mask(Vec<Option<Column>>);
+/// Masks the rows of a file, by its header.
+pub struct ReportMask(Vec<Option<Column>>);
 
-impl Mask {
-    /// For the rows below this header.
+impl ReportMask {
+    /// Returns the mask for the rows below a header.
     pub fn of(columns: &[String]) -> Self {
         Self(columns.iter().map(|name| Column::of(name)).collect())
     }
 
-    /// The names of the columns: those that are known, and others that are no more than a name.
+    /// Masks the header: keeps known columns, and other names that contain no number, date or amount.
     pub fn columns(&self, names: &[String]) -> Vec<String> {
         let named = self.0.iter().zip(names);
         named.map(|(column, name)| if column.is_some() { name.clone() } else { label(name) }).collect()
     }
 
-    /// The cells of a row, one below each column. Of a row that could not be read nothing is known to be harmless.
+    /// Masks the cells of a row, one for each column. A row that could not be read is hidden completely: its cells may
+    /// be in the wrong columns.
     pub fn cells(&self, row: &StagedRow) -> Vec<String> {
         let cell = |at: usize| row.cells().get(at).map_or("", String::as_str);
-        let told = |(at, &column): (usize, &Option<Column>)| match column {
-            Some(column) if !row.is_unreadable() => told(column, cell(at)),
+        let visible = |(at, &column): (usize, &Option<Column>)| match column {
+            Some(column) if !row.is_unreadable() => visible_cell(column, cell(at)),
             _ => String::new(),
         };
-        self.0.iter().enumerate().map(told).collect()
+        self.0.iter().enumerate().map(visible).collect()
     }
 }
 
-/// A cell of a column as it is told; nothing where it could be another column's.
-fn told(column: Column, cell: &str) -> String {
+/// The visible part of a cell: nothing, unless the cell looks like what belongs in its column.
+fn visible_cell(column: Column, cell: &str) -> String {
     let kept = |is_harmless: bool| if is_harmless { cell.to_owned() } else { String::new() };
     let digits = cell.bytes().filter(u8::is_ascii_digit).count();
     match column {
@@ -57,7 +59,7 @@ fn told(column: Column, cell: &str) -> String {
         Column::Number => {
             kept(digits <= RUNNING_NUMBER && cell.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
         }
-        // When, where and for how much is personal; an error of before repeats what it found.
+        // Personal data, and earlier errors that may repeat it.
         Column::BirthPlace
         | Column::BirthDate
         | Column::MonthlyWage
@@ -67,7 +69,7 @@ fn told(column: Column, cell: &str) -> String {
     }
 }
 
-/// A text that names something: no identifier, no date, no amount.
+/// A text that is a name: nothing is left of an identifier, a date or an amount.
 pub(super) fn label(cell: &str) -> String {
     let is_amount = matches!(cell::parse_wage(cell, ""), Ok(Some(_)));
     let is_name = !is_amount && cell::parse_date(cell, "").is_err() && cell.chars().any(char::is_alphabetic);
@@ -115,14 +117,14 @@ mod tests {
 
     fn masked(header: &[&str], cells: &[&str]) -> Vec<String> {
         let row = StagedRow::new(1, None, Row::default(), texts(cells));
-        Mask::of(&texts(header)).cells(&row)
+        ReportMask::of(&texts(header)).cells(&row)
     }
 
     #[test]
-    fn only_what_is_known_to_be_harmless_is_told() {
-        let told =
+    fn only_harmless_cells_are_visible() {
+        let visible =
             ["7", "**************01", "****************01", "Budi", "", "L", "SDN 12 Palembang", "III/a"];
-        assert_eq!(masked(&HEADER, &CELLS), [&told[..], &[""; 4]].concat());
+        assert_eq!(masked(&HEADER, &CELLS), [&visible[..], &[""; 4]].concat());
         let of_request = masked(
             &fields_of_request().iter().map(String::as_str).collect::<Vec<_>>(),
             &["1671010208850001", "", "Budi", "Palembang", "1985-08-02", "P"],
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_is_another_columns_is_not_told_in_its_place() {
+    fn a_cell_in_the_wrong_column_is_hidden() {
         for (column, cell) in [
             ("NIK", "1985-08-02"),
             ("NIP", "Jl. Merdeka 5"),
@@ -153,15 +155,15 @@ mod tests {
     }
 
     #[test]
-    fn of_a_row_that_could_not_be_read_nothing_is_told() {
+    fn an_unreadable_row_is_hidden() {
         let fault = Problem::error(ProblemCode::InvalidFormat, "rows", "Too long.");
         let row = StagedRow::new(1, Some(2), Row { fault: Some(fault), ..Row::default() }, texts(&CELLS));
-        assert_eq!(Mask::of(&texts(&HEADER)).cells(&row), [""; 12]);
+        assert_eq!(ReportMask::of(&texts(&HEADER)).cells(&row), [""; 12]);
     }
 
     #[test]
-    fn a_column_is_told_by_its_name_and_not_by_what_else_stands_there() {
+    fn column_names_that_contain_data_are_hidden() {
         let names = texts(&["NIK", "NO KK", "1671010208850001", "02/08/1985"]);
-        assert_eq!(Mask::of(&names).columns(&names), ["NIK", "NO KK", "", ""]);
+        assert_eq!(ReportMask::of(&names).columns(&names), ["NIK", "NO KK", "", ""]);
     }
 }

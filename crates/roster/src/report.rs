@@ -1,37 +1,37 @@
-//! The rows that failed, written back in the columns in which they came, to be corrected and sent again.
+//! Reports: the refused rows in the columns of their file, to be corrected and sent again.
 
 use std::io::{self, Write};
 
 use super::Column;
 
-/// A cell that begins with one of these is a formula to a spreadsheet, and could do what its author wants; some take the
-/// wide forms of East Asian keyboards for the same.
+/// A spreadsheet takes a cell that begins with one of these for a formula, which could do harm. Some accept the wide
+/// forms of East Asian keyboards too.
 const FORMULA_MARKS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-/// Some take what stands behind one of these for the beginning of a cell.
+/// Some spreadsheets take the text after one of these for the beginning of a cell.
 const CUTS: [char; 3] = ['\t', '\r', '\n'];
-/// A spreadsheet shows a number of so many digits as a quantity, and soon loses the last ones.
+/// A spreadsheet rounds or reformats numbers with this many digits.
 const DIGITS_AT_RISK: usize = 12;
-/// Without it, a spreadsheet takes UTF-8 for another encoding.
+/// Spreadsheets recognize UTF-8 by this mark.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Writes rows as CSV with the separator and the header of their file, and what is wrong with each in a last column
-/// `error`. The `error` column of an earlier report is left out. No more than one row is held in memory.
+/// `error`. It omits the `error` column of an earlier report and holds one row in memory.
 ///
-/// It is safe to open in a spreadsheet: an apostrophe stands before what would be a formula, and before numbers that
-/// would lose a digit. Reading the report takes no harm from either.
+/// Reports are safe to open in a spreadsheet: an apostrophe precedes cells that would be formulas and numbers that
+/// would lose digits. Reading a report as a roster removes it again.
 pub struct ReportWriter<W: Write> {
     writer: csv::Writer<W>,
-    /// How many columns the file has.
+    /// The number of columns of the file.
     columns: usize,
-    /// Which of them are written.
+    /// The columns that are written.
     kept: Vec<usize>,
 }
 
 impl<W: Write> ReportWriter<W> {
-    /// Writes the header: the names of the columns as they came.
+    /// Writes the header: the column names as they are in the file.
     ///
     /// # Errors
-    /// `out` takes no more.
+    /// Writing to `out` failed.
     pub fn new(mut out: W, columns: &[String], separator: u8) -> io::Result<Self> {
         out.write_all(BYTE_ORDER_MARK)?;
         let mut writer = csv::WriterBuilder::new().flexible(true).delimiter(separator).from_writer(out);
@@ -42,29 +42,29 @@ impl<W: Write> ReportWriter<W> {
         Ok(Self { writer, columns: columns.len(), kept })
     }
 
-    /// Writes a row as it came ([`Record::original`](super::Record::original)), and what is wrong with it.
+    /// Writes a row as it is in the file ([`Record::original`](super::Record::original)), and what is wrong with it.
     ///
     /// # Errors
-    /// `out` takes no more.
+    /// Writing to `out` failed.
     pub fn write(&mut self, original: &[String], error: &str) -> io::Result<()> {
         let cell = |at: usize| original.get(at).map_or("", String::as_str);
         let cells = self.kept.iter().map(|&at| cell(at));
-        // Cells that belong to no column stay beyond the last one, so that the row stays as wrong as it was.
+        // Cells without a column stay beyond the last column, so that the row is refused again until it is corrected.
         let beyond = original.iter().skip(self.columns).map(String::as_str);
         self.writer.write_record(cells.chain([error]).chain(beyond).map(harmless))?;
         Ok(())
     }
 
-    /// Writes what is still on its way, and gives `out` back.
+    /// Flushes the report and returns `out`.
     ///
     /// # Errors
-    /// `out` takes no more.
+    /// Writing to `out` failed.
     pub fn finish(self) -> io::Result<W> {
         self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
     }
 }
 
-/// Would a spreadsheet take it for a formula? Blanks ahead of it are passed over by some.
+/// Whether a spreadsheet might take a cell for a formula. Some ignore blanks before it.
 pub(super) fn is_formula(cell: &str) -> bool {
     let is_unseen =
         |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
@@ -73,7 +73,7 @@ pub(super) fn is_formula(cell: &str) -> bool {
     blanks.contains(CUTS) || text.starts_with(FORMULA_MARKS)
 }
 
-/// A cell that a spreadsheet leaves as it is.
+/// A cell in a form that spreadsheets do not change.
 fn harmless(cell: &str) -> String {
     let is_number = !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
     let is_at_risk = is_number && (cell.len() >= DIGITS_AT_RISK || cell.starts_with('0'));
@@ -108,20 +108,20 @@ mod tests {
     }
 
     #[test]
-    fn only_the_rows_that_failed_are_written_with_their_error() {
+    fn refused_rows_are_written_with_their_error() {
         let file = format!("\u{feff}{HEADER}\n1;2;Ani;x;P;IV\n3;4;\"Bu;di\";x;L\n5;6;Cici;x;P;II\n");
         let expected = format!("{HEADER};error\n3;4;\"Bu;di\";x;L;;No date.\n5;6;Cici;x;P;II;No.\n");
         assert_eq!(report(&file, &[(1, "No date."), (2, "No.")]), expected);
     }
 
     #[test]
-    fn a_report_that_is_sent_again_has_one_error_column() {
+    fn a_report_of_a_report_has_one_error_column() {
         let file = format!("error;{HEADER}\nold;1;2;Ani;x;P;IV\n");
         assert_eq!(report(&file, &[(0, "new")]), format!("{HEADER};error\n1;2;Ani;x;P;IV;new\n"));
     }
 
     #[test]
-    fn a_row_that_is_too_long_loses_nothing() {
+    fn a_row_with_too_many_cells_keeps_all_of_them() {
         let file = format!("{HEADER}\n1;2;Ani;S.E.;x;P;IV\n");
         let again = report(&file, &[(0, "Too long.")]);
         assert_eq!(again, format!("{HEADER};error\n1;2;Ani;S.E.;x;P;Too long.;IV\n"));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cell_is_a_formula_and_no_number_loses_a_digit() {
+    fn formulas_and_long_numbers_are_guarded() {
         for mark in super::FORMULA_MARKS.into_iter().chain(super::CUTS) {
             for blanks in ["", " ", "\u{a0} ", "\u{feff}", "\t", "\n"] {
                 assert_eq!(harmless(&format!("{blanks}{mark}1+1")), format!("'{blanks}{mark}1+1"));
@@ -143,13 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_harmless_is_read_as_it_was() {
+    fn guarded_cells_are_read_as_they_were() {
         let file = format!("{HEADER}\n1671086207787320;2; ＝Ani;x;-P;@\n");
         let again = report(&file, &[(0, "No.")]);
         let ((_, first), (_, second)) = (read(&file), read(&again));
         assert_eq!(second[0].row.full_name, first[0].row.full_name);
         assert_eq!(second[0].row.sex, first[0].row.sex);
-        // The rules take the apostrophe off a number themselves.
+        // The rules remove the apostrophe of a number themselves.
         assert_eq!(second[0].row.national_id, "'1671086207787320");
     }
 }

@@ -1,18 +1,19 @@
-//! An empty roster to be filled in: the columns that are read, named as rosters name them.
+//! Empty rosters to fill in, as CSV and as a workbook.
 //!
-//! In the workbook no cell takes a number where identity numbers belong: its columns are text from the start, dates
-//! too, because a spreadsheet would read them as its country does.
+//! The workbook formats the columns of identity numbers and dates as text and accepts only text there. Otherwise a
+//! spreadsheet would round the numbers, and read the dates by the rules of its locale.
 
 use rust_xlsxwriter::{
     DataValidation, DocProperties, ExcelDateTime, Format, Formula, Workbook, Worksheet, XlsxError,
 };
 
-use super::{Column, WORKBOOK_SEPARATOR};
+use super::Column;
+use super::reader::WORKBOOK_SEPARATOR;
 
 /// The last row of a sheet, counted from 0.
 const LAST_ROW: u32 = (1 << 20) - 1;
 
-/// The columns, and what belongs there.
+/// The columns: width, whether they hold only text, and the guide for people.
 const COLUMNS: [(Column, f64, bool, &str); 11] = [
     (
         Column::NationalId,
@@ -42,21 +43,21 @@ const COLUMNS: [(Column, f64, bool, &str); 11] = [
     (Column::Phone, 18.0, true, "Sebagai teks, diawali 0. As text, with its first 0."),
 ];
 
-/// The template as CSV.
+/// Returns the template as CSV.
 pub fn csv() -> Vec<u8> {
-    let names = COLUMNS.map(|(column, ..)| column.as_str());
+    let names = COLUMNS.map(|(column, ..)| <&str>::from(column));
     let separator = char::from(WORKBOOK_SEPARATOR).to_string();
     format!("\u{feff}{}\r\n", names.join(&separator)).into_bytes()
 }
 
-/// The template as a workbook (XLSX): a sheet to fill in, and one that says what belongs where.
+/// Returns the template as a workbook (XLSX): a sheet to fill in, and a guide to its columns.
 pub fn workbook() -> Vec<u8> {
-    written().expect("names, sizes and texts of the template are within the limits of workbooks")
+    write_workbook().expect("names, sizes and texts of the template are within the limits of workbooks")
 }
 
-fn written() -> Result<Vec<u8>, XlsxError> {
+fn write_workbook() -> Result<Vec<u8>, XlsxError> {
     let mut workbook = Workbook::new();
-    // The same bytes each time: nobody is told when this program was started.
+    // A fixed date gives the same bytes each time, so that clients can cache them.
     let created = ExcelDateTime::from_ymd(2014, 10, 2)?;
     workbook.set_properties(&DocProperties::new().set_creation_datetime(&created));
     let bold = Format::new().set_bold();
@@ -64,7 +65,7 @@ fn written() -> Result<Vec<u8>, XlsxError> {
     let guide = workbook.add_worksheet();
     guide.set_name("Petunjuk")?.set_column_width(0, 20)?.set_column_width(1, 90)?;
     for (row, (column, _, _, text)) in (0..).zip(COLUMNS) {
-        guide.write_string_with_format(row, 0, column.as_str(), &bold)?.write_string(row, 1, text)?;
+        guide.write_string_with_format(row, 0, <&str>::from(column), &bold)?.write_string(row, 1, text)?;
     }
     workbook.save_to_buffer()
 }
@@ -79,11 +80,11 @@ fn fill_roster(sheet: &mut Worksheet, bold: &Format) -> Result<(), XlsxError> {
             let first = char::from(b'A' + u8::try_from(at).unwrap_or_default());
             let only_text = DataValidation::new()
                 .allow_custom(Formula::new(format!("=ISTEXT({first}2)")))
-                .set_error_title(column.as_str())?
+                .set_error_title(<&str>::from(column))?
                 .set_error_message("Isi sebagai teks, bukan angka. Type it as text, not as a number.")?;
             sheet.add_data_validation(1, at, LAST_ROW, at, &only_text)?;
         }
-        sheet.write_string_with_format(0, at, column.as_str(), bold)?;
+        sheet.write_string_with_format(0, at, <&str>::from(column), bold)?;
     }
     Ok(())
 }
@@ -96,10 +97,10 @@ mod tests {
     use crate::{Limits, RosterError, open};
 
     #[test]
-    fn a_template_is_a_roster_without_rows_whose_every_column_is_read() {
+    fn a_template_is_a_roster_without_people_whose_columns_are_all_read() {
         for (bytes, separator) in [(csv(), b';'), (workbook(), b';')] {
             let mut roster = open(Cursor::new(bytes), &Limits::default()).unwrap();
-            assert_eq!(roster.columns(), COLUMNS.map(|(column, ..)| column.as_str()));
+            assert_eq!(roster.columns(), COLUMNS.map(|(column, ..)| <&str>::from(column)));
             assert_eq!((roster.ignored_columns().len(), roster.separator()), (0, separator));
             assert!(matches!(roster.next(), Some(Err(RosterError::NoRows))));
         }

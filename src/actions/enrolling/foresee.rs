@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::{Context, Outcome, compare, enroll_once};
+use super::verdict::{EnrollContext, EnrollOutcome, compare, enroll_once};
 use crate::store::keys::NumberKind;
 use crate::store::{StoreError, identifier, participant};
 use domain::enrollment::{NewEnrollment, identity_mismatch};
@@ -10,7 +10,7 @@ use domain::enrollment::{NewEnrollment, identity_mismatch};
 /// What would become of each, and the people of whom that tells something.
 pub(in crate::actions) struct Foreseen {
     /// `None`: it would be written.
-    pub outcomes: Vec<Option<Outcome>>,
+    pub outcomes: Vec<Option<EnrollOutcome>>,
     /// Who was known, by internal id.
     pub known: Vec<i64>,
 }
@@ -18,7 +18,7 @@ pub(in crate::actions) struct Foreseen {
 /// Says what would become of enrollments in one segment with one payer, in their order.
 pub(in crate::actions) async fn foresee(
     conn: &mut PgConnection,
-    context: &Context<'_>,
+    context: &EnrollContext<'_>,
     new: &[NewEnrollment],
 ) -> Result<Foreseen, StoreError> {
     let indexes: Vec<Vec<u8>> =
@@ -36,15 +36,16 @@ pub(in crate::actions) async fn foresee(
         let holder = service_number.and_then(|number| holders.get(&number).copied());
         let foreign = holder.filter(|_| decided.is_none()).filter(|&holder| Some(holder) != owner);
         known.extend(foreign);
-        outcomes
-            .push(decided.or_else(|| foreign.map(|_| Outcome::Refused(identity_mismatch("serviceNumber")))));
+        outcomes.push(
+            decided.or_else(|| foreign.map(|_| EnrollOutcome::Refused(identity_mismatch("serviceNumber")))),
+        );
     }
     let forms = owners.into_iter().zip(&mut outcomes);
     enroll_once(forms.filter_map(|(owner, outcome)| Some((owner?, outcome))));
     Ok(Foreseen { outcomes, known })
 }
 
-fn service_index(new: &NewEnrollment, context: &Context<'_>) -> Option<Vec<u8>> {
+fn service_index(new: &NewEnrollment, context: &EnrollContext<'_>) -> Option<Vec<u8>> {
     let number = new.civil_servant.as_ref()?.service_number.as_ref()?;
     Some(context.keys.index(NumberKind::ServiceNumber, number.as_str()))
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 
 use super::chunk::Chunk;
-use super::worker::{Next, Turn};
-use super::{Tried, candidates, quota_spent, tried};
-use crate::actions::enrolling::{self, Context};
+use super::step::{Step, StepResult};
+use super::{RowOutcomes, candidates, quota_spent, tried};
+use crate::actions::enrolling::{self, EnrollContext};
 use crate::actions::quota::{Told, Watch};
 use crate::store::StoreError;
 use crate::store::audit::Trail;
@@ -23,53 +23,53 @@ pub(super) struct Written {
     effect: Effect,
 }
 
-/// Writes a chunk in a transaction of its own. Nothing of it lasts before it is [settled](settle), so this may be done
+/// Writes a chunk in a transaction of its own. Nothing of it lasts before it is [committed](commit), so this may be done
 /// ahead of its turn.
 pub(super) async fn write(
-    turn: &Turn,
+    step: &Step,
     mut transaction: Transaction,
     chunk: &Chunk,
 ) -> Result<Written, StoreError> {
-    let effect = write_rows(turn, &mut transaction, chunk).await?;
+    let effect = write_rows(step, &mut transaction, chunk).await?;
     Ok(Written { transaction, effect })
 }
 
 /// Makes a chunk last that was written, unless the batch is another worker's by now, or has been stopped.
-pub(super) async fn settle(turn: &Turn, chunk: &Chunk, written: Written) -> Result<Next, StoreError> {
+pub(super) async fn commit(step: &Step, chunk: &Chunk, written: Written) -> Result<StepResult, StoreError> {
     let Written { mut transaction, effect } = written;
-    let (held, end) = (&turn.held, chunk.end());
-    if !lease::fence(&mut transaction, turn.lease, held.next_row).await? {
+    let (held, end) = (&step.held, chunk.end());
+    if !lease::fence(&mut transaction, step.lease, held.next_row).await? {
         transaction.rollback().await?;
-        return Ok(Next::Lost);
+        return Ok(StepResult::Lost);
     }
-    if tells_too_much(turn, &mut transaction, &effect).await? {
+    if tells_too_much(step, &mut transaction, &effect).await? {
         transaction.rollback().await?;
-        return Ok(Next::Stop(vec![quota_spent()]));
+        return Ok(StepResult::Stop(vec![quota_spent()]));
     }
-    let pace = (turn.lease, turn.pace.lease);
-    lease::checkpoint_apply(&mut transaction, pace, end, &effect.counts, effect.contributions).await?;
+    let lease = (step.lease, step.settings.lease);
+    lease::checkpoint_apply(&mut transaction, lease, end, &effect.counts, effect.contributions).await?;
     let is_last = end > held.received;
     if is_last {
-        lease::complete(&mut transaction, turn.lease.id).await?;
+        lease::complete(&mut transaction, step.lease.id).await?;
     }
     transaction.commit().await?;
-    Ok(if is_last { Next::Done } else { Next::More })
+    Ok(if is_last { StepResult::Done } else { StepResult::More })
 }
 
 /// Applies all chunks in one transaction, or none: what is refused now was good when it was planned. The batch's row is not
 /// locked before the end, so that the lease is renewed meanwhile.
-pub(super) async fn apply_all(turn: &Turn) -> Result<Next, StoreError> {
-    let Turn { database, held, .. } = turn;
+pub(super) async fn apply_all(step: &Step) -> Result<StepResult, StoreError> {
+    let Step { database, held, .. } = step;
     let mut transaction = database.bulk.begin().await?;
     let mut first_row = held.next_row;
     let (mut counts, mut contributions) = (Counts::default(), 0);
     while first_row <= held.received {
-        let chunk = turn.bench().chunk(first_row).await?;
+        let chunk = step.reader().chunk(first_row).await?;
         first_row = chunk.end();
-        let effect = write_rows(turn, &mut transaction, &chunk).await?;
-        if tells_too_much(turn, &mut transaction, &effect).await? {
+        let effect = write_rows(step, &mut transaction, &chunk).await?;
+        if tells_too_much(step, &mut transaction, &effect).await? {
             transaction.rollback().await?;
-            return Ok(Next::Stop(vec![quota_spent()]));
+            return Ok(StepResult::Stop(vec![quota_spent()]));
         }
         add(&mut counts, &effect.counts);
         contributions += effect.contributions;
@@ -78,17 +78,17 @@ pub(super) async fn apply_all(turn: &Turn) -> Result<Next, StoreError> {
         transaction.rollback().await?;
         let message = "The registry has changed since this was planned: some rows are refused now. Nothing was written.";
         let problem = Problem::error(ProblemCode::Conflict, "allOrNothing", message);
-        return Ok(Next::Stop(vec![problem.hint("Send the file again: its new plan shows which.")]));
+        return Ok(StepResult::Stop(vec![problem.hint("Send the file again: its new plan shows which.")]));
     }
-    if !lease::fence(&mut transaction, turn.lease, held.next_row).await? {
+    if !lease::fence(&mut transaction, step.lease, held.next_row).await? {
         transaction.rollback().await?;
-        return Ok(Next::Lost);
+        return Ok(StepResult::Lost);
     }
-    let pace = (turn.lease, turn.pace.lease);
-    lease::checkpoint_apply(&mut transaction, pace, first_row, &counts, contributions).await?;
-    lease::complete(&mut transaction, turn.lease.id).await?;
+    let lease = (step.lease, step.settings.lease);
+    lease::checkpoint_apply(&mut transaction, lease, first_row, &counts, contributions).await?;
+    lease::complete(&mut transaction, step.lease.id).await?;
     transaction.commit().await?;
-    Ok(Next::Done)
+    Ok(StepResult::Done)
 }
 
 fn add(sum: &mut Counts, more: &Counts) {
@@ -109,14 +109,14 @@ struct Effect {
 }
 
 /// Would it tell too much of people whom the sender may not see?
-async fn tells_too_much(turn: &Turn, conn: &mut PgConnection, effect: &Effect) -> Result<bool, StoreError> {
-    let forms = usize::try_from(turn.held.received).unwrap_or_default();
-    Watch::new(&turn.database, &turn.authority.actor, forms).is_too_much(conn, &effect.told).await
+async fn tells_too_much(step: &Step, conn: &mut PgConnection, effect: &Effect) -> Result<bool, StoreError> {
+    let forms = usize::try_from(step.held.received).unwrap_or_default();
+    Watch::new(&step.database, &step.authority.actor, forms).is_too_much(conn, &effect.told).await
 }
 
-async fn write_rows(turn: &Turn, conn: &mut PgConnection, chunk: &Chunk) -> Result<Effect, StoreError> {
-    let Turn { database, held, authority, reference, .. } = turn;
-    let batch = turn.lease.id;
+async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Result<Effect, StoreError> {
+    let Step { database, held, authority, reference, .. } = step;
+    let batch = step.lease.id;
     let left = match held.planned {
         true => Some(what_is_left(conn, batch, chunk).await?),
         false => None,
@@ -126,7 +126,7 @@ async fn write_rows(turn: &Turn, conn: &mut PgConnection, chunk: &Chunk) -> Resu
         None => (chunk, &Planned::default()),
     };
     let (at, new) = candidates(&chunk.judged);
-    let context = Context {
+    let context = EnrollContext {
         actor: &authority.actor,
         keys: &database.keys,
         rules: &reference.rules,
@@ -146,7 +146,7 @@ async fn write_rows(turn: &Turn, conn: &mut PgConnection, chunk: &Chunk) -> Resu
     staging::keep_only(conn, &database.keys, batch, chunk.first_row, &kept).await?;
     let trail = Trail::of_command(database, &authority.actor, "startOnboarding");
     trail.append(conn, &enrolled.subjects).await?;
-    let Tried { counts, contributions, rows } = applied;
+    let RowOutcomes { counts, contributions, rows } = applied;
     let pending = -i32::try_from(rows.len()).unwrap_or(i32::MAX);
     // The plan has counted those with a doubt.
     let counts = Counts { pending, flagged: counts.flagged - planned.flagged, ..counts };
@@ -188,7 +188,7 @@ async fn what_is_left(
 }
 
 /// The rows that the report needs.
-fn kept(chunk: &Chunk, applied: &Tried, planned: &[StagedRow]) -> Vec<StagedRow> {
+fn kept(chunk: &Chunk, applied: &RowOutcomes, planned: &[StagedRow]) -> Vec<StagedRow> {
     let refused =
         chunk.staged.iter().zip(&applied.rows).filter(|(_, row)| row.outcome == RowOutcome::Rejected);
     let refused = refused.map(|(staged, _)| staged);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use zeroize::Zeroizing;
 
-use super::{Agreed, Place};
+use super::{Agreed, RowPlace};
 use crate::store::onboarding::staging;
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
@@ -36,16 +36,16 @@ impl Chunk {
     }
 
     /// Where its rows stand.
-    pub(super) fn places(&self) -> Vec<Place> {
+    pub(super) fn places(&self) -> Vec<RowPlace> {
         let place =
-            |row: &StagedRow| Place { number: row.number, line: row.line, work_unit: row.row().work_unit };
+            |row: &StagedRow| RowPlace { number: row.number, line: row.line, work_unit: row.row().work_unit };
         self.staged.iter().map(place).collect()
     }
 }
 
 /// By what the rows of a batch are judged.
 #[derive(Clone)]
-pub(super) struct Bench {
+pub(super) struct ChunkReader {
     pub database: Arc<Database>,
     pub reference: Arc<Reference>,
     pub agreed: Arc<Agreed>,
@@ -54,7 +54,7 @@ pub(super) struct Bench {
     pub batch: i64,
 }
 
-impl Bench {
+impl ChunkReader {
     /// Fetches and judges the chunk that begins with a row.
     pub(super) async fn chunk(self, first_row: i32) -> Result<Chunk, StoreError> {
         let sealed = staging::find(&self.database.control, self.batch, first_row).await?;

@@ -1,9 +1,9 @@
 //! Plans a chunk: what would become of each row, as the registry stands now. Nothing of it is told before the plan is whole.
 
 use super::chunk::Chunk;
-use super::worker::{Next, Turn};
-use super::{Tried, candidates, quota_spent, tried};
-use crate::actions::enrolling::{self, Context};
+use super::step::{Step, StepResult};
+use super::{RowOutcomes, candidates, quota_spent, tried};
+use crate::actions::enrolling::{self, EnrollContext};
 use crate::actions::quota::{Told, Watch};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
@@ -16,35 +16,35 @@ use domain::problem::{Problem, ProblemCode};
 const TRIED: &str = "It was only tried: nobody was enrolled by it, and its rows are not kept.";
 
 /// Plans a chunk in one transaction.
-pub(super) async fn plan(turn: &Turn, chunk: &Chunk) -> Result<Next, StoreError> {
-    let Turn { database, held, authority, reference, .. } = turn;
+pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, StoreError> {
+    let Step { database, held, authority, reference, .. } = step;
     let mut transaction = database.bulk.begin().await?;
-    if !lease::fence(&mut transaction, turn.lease, held.next_row).await? {
+    if !lease::fence(&mut transaction, step.lease, held.next_row).await? {
         transaction.rollback().await?;
-        return Ok(Next::Lost);
+        return Ok(StepResult::Lost);
     }
     // Under a key that was exchanged nobody is found.
     rotation::demand_in_force(&mut transaction, &database.keys).await?;
     let (at, new) = candidates(&chunk.judged);
     let context =
-        Context { actor: &authority.actor, keys: &database.keys, rules: &reference.rules, batch: None };
+        EnrollContext { actor: &authority.actor, keys: &database.keys, rules: &reference.rules, batch: None };
     let foreseen = enrolling::foresee(&mut transaction, &context, &new).await?;
     let index = |at: usize| database.keys.index(NumberKind::NationalId, new[at].national_id.as_str());
     let told = Told::by(foreseen.outcomes.iter().map(Option::as_ref), index);
     let watch = Watch::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());
     if watch.is_too_much(&mut transaction, &told).await? {
         transaction.rollback().await?;
-        return Ok(Next::Stop(vec![quota_spent()]));
+        return Ok(StepResult::Stop(vec![quota_spent()]));
     }
     let rules = (&authority.agreed, &reference.rules);
     let planned = tried(rules, &chunk.places(), &chunk.judged, (&at, &new), foreseen.outcomes);
-    writing::insert_rows(&mut transaction, turn.lease.id, &planned.rows).await?;
-    let chain = turn.database.keys.fingerprint(&link(turn, chunk, &planned)?);
-    let pace = (turn.lease, turn.pace.lease);
-    lease::checkpoint_plan(&mut transaction, pace, chunk.end(), &chain, planned.contributions).await?;
+    writing::insert_rows(&mut transaction, step.lease.id, &planned.rows).await?;
+    let chain = step.database.keys.fingerprint(&link(step, chunk, &planned)?);
+    let lease = (step.lease, step.settings.lease);
+    lease::checkpoint_plan(&mut transaction, lease, chunk.end(), &chain, planned.contributions).await?;
     let next = match chunk.end() > held.received {
-        false => Next::More,
-        true => publish(turn, &mut transaction, &chain).await?,
+        false => StepResult::More,
+        true => publish(step, &mut transaction, &chain).await?,
     };
     let trail = Trail::of_command(database, &authority.actor, "onboardingPlan");
     trail.saw(foreseen.known);
@@ -54,36 +54,40 @@ pub(super) async fn plan(turn: &Turn, chunk: &Chunk) -> Result<Next, StoreError>
 }
 
 /// The whole plan is there: its counts and its digest are told, and somebody may approve it, unless it was only tried.
-async fn publish(turn: &Turn, conn: &mut sqlx::PgConnection, digest: &[u8]) -> Result<Next, StoreError> {
-    let counts = lease::count(conn, turn.lease.id).await?;
-    let state = match (turn.held.dry_run, turn.held.plan_only) {
+async fn publish(
+    step: &Step,
+    conn: &mut sqlx::PgConnection,
+    digest: &[u8],
+) -> Result<StepResult, StoreError> {
+    let counts = lease::count(conn, step.lease.id).await?;
+    let state = match (step.held.dry_run, step.held.plan_only) {
         (true, _) => OnboardingState::Cancelled,
         (_, true) => OnboardingState::AwaitingApproval,
         _ => OnboardingState::Applying,
     };
-    lease::publish_plan(conn, turn.lease.id, state, &counts, digest).await?;
-    if turn.held.all_or_nothing && counts.rejected > 0 {
+    lease::publish_plan(conn, step.lease.id, state, &counts, digest).await?;
+    if step.held.all_or_nothing && counts.rejected > 0 {
         let message = format!("All rows or none, and {} are refused. Nothing was written.", counts.rejected);
         let problem = Problem::error(ProblemCode::Conflict, "allOrNothing", message);
         let hint = "Correct these rows, or send the file without allOrNothing.";
-        writing::fail(conn, turn.lease.id, &[problem.hint(hint)]).await?;
-    } else if turn.held.dry_run {
-        writing::cancel(conn, turn.lease.id, Some(&turn.held.submitted_by), TRIED).await?;
+        writing::fail(conn, step.lease.id, &[problem.hint(hint)]).await?;
+    } else if step.held.dry_run {
+        writing::cancel(conn, step.lease.id, Some(&step.held.submitted_by), TRIED).await?;
     }
-    Ok(Next::Done)
+    Ok(StepResult::Done)
 }
 
 /// What the digest of a plan covers: all before, the terms, and each row of the chunk with what would become of it.
-fn link(turn: &Turn, chunk: &Chunk, planned: &Tried) -> Result<Vec<u8>, StoreError> {
-    let held = &turn.held;
+fn link(step: &Step, chunk: &Chunk, planned: &RowOutcomes) -> Result<Vec<u8>, StoreError> {
+    let held = &step.held;
     let mut bytes = held.plan_chain.clone().unwrap_or_default();
     let terms = (
-        (turn.lease.id, held.employer_id, held.channel_id, held.province_id, &held.programmes),
+        (step.lease.id, held.employer_id, held.channel_id, held.province_id, &held.programmes),
         (held.category, held.starts_on, held.first_contribution_paid, held.all_or_nothing, held.received),
     );
     let outcome = |row: &writing::NewRow| {
-        let codes: Vec<&str> = row.problems.iter().map(|problem| problem.code.as_str()).collect();
-        (row.number, row.outcome.as_str(), row.participant_id, codes)
+        let codes: Vec<&str> = row.problems.iter().map(|problem| problem.code.into()).collect();
+        (row.number, <&str>::from(row.outcome), row.participant_id, codes)
     };
     let outcomes: Vec<_> = planned.rows.iter().map(outcome).collect();
     let said = serde_json::to_writer(&mut bytes, &(terms, outcomes));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use tokio::sync::mpsc;
 
-use super::chunk::Bench;
+use super::chunk::ChunkReader;
 use super::{Authority, authority};
 use crate::store::onboarding::lease::{self, Held};
 use crate::store::onboarding::staging::{self, Received, SealedChunk};
@@ -112,7 +112,7 @@ where
     let reference = database.reference();
     let Authority { agreed, .. } =
         authority(database, &reference, &held, today).await?.map_err(Refused::Problems)?;
-    let bench = Bench {
+    let reader = ChunkReader {
         database: Arc::clone(database),
         reference,
         agreed: Arc::new(agreed),
@@ -123,7 +123,7 @@ where
     let mut transaction = database.bulk.begin().await?;
     let epoch = staging::begin(&mut transaction, batch).await?.ok_or(Refused::NotWaiting)?;
     transaction.commit().await?;
-    match receive_under(database, bench, (batch, epoch), &held, file).await {
+    match receive_under(database, reader, (batch, epoch), &held, file).await {
         Err(refused) => {
             // Only what this request has left: who receives it by now has another epoch.
             staging::discard(&database.bulk, (batch, epoch)).await?;
@@ -135,7 +135,7 @@ where
 
 async fn receive_under<R>(
     database: &Database,
-    bench: Bench,
+    reader: ChunkReader,
     (batch, epoch): (i64, i64),
     held: &Held,
     file: File<R>,
@@ -145,7 +145,7 @@ where
 {
     let File { sha256, columns, separator, chunk_rows, warnings, rows } = file;
     let (send, mut chunks) = mpsc::channel(1);
-    let staging = tokio::task::spawn_blocking(move || stage(&bench, rows, chunk_rows, &send));
+    let staging = tokio::task::spawn_blocking(move || stage(&reader, rows, chunk_rows, &send));
     while let Some(chunk) = chunks.recv().await {
         if !staging::insert_chunk(&database.bulk, &database.keys, (batch, epoch), &chunk).await? {
             return Err(Refused::NotWaiting);
@@ -174,7 +174,7 @@ struct Staged {
 
 /// Judges and seals the rows, chunk by chunk. Ends early where nobody takes them any more.
 fn stage(
-    bench: &Bench,
+    reader: &ChunkReader,
     rows: impl Iterator<Item = Result<StagedRow, Problem>>,
     chunk_rows: usize,
     send: &mpsc::Sender<SealedChunk>,
@@ -185,17 +185,17 @@ fn stage(
         let row = row.map_err(|problem| vec![problem])?;
         column.add(&row.row().national_id);
         let index = u32::try_from(row.number - 1).unwrap_or_default();
-        bench.judge(&row).candidate.iter().for_each(|new| numbers.add(index, row.line, new));
+        reader.judge(&row).candidate.iter().for_each(|new| numbers.add(index, row.line, new));
         bytes += row.cells().iter().map(String::len).sum::<usize>();
         last = row.number;
         chunk.push(row);
-        if (chunk.len() >= chunk_rows || bytes >= CHUNK_BYTES) && !pass_on(bench, &mut chunk, send)? {
+        if (chunk.len() >= chunk_rows || bytes >= CHUNK_BYTES) && !pass_on(reader, &mut chunk, send)? {
             break;
         }
         bytes = if chunk.is_empty() { 0 } else { bytes };
     }
     if !chunk.is_empty() {
-        pass_on(bench, &mut chunk, send)?;
+        pass_on(reader, &mut chunk, send)?;
     }
     if last == 0 {
         return Err(vec![Problem::error(ProblemCode::Required, "file", "There is no row.")]);
@@ -205,19 +205,19 @@ fn stage(
 }
 
 fn pass_on(
-    bench: &Bench,
+    reader: &ChunkReader,
     chunk: &mut Vec<StagedRow>,
     send: &mpsc::Sender<SealedChunk>,
 ) -> Result<bool, Vec<Problem>> {
-    let sealed = seal(bench, chunk)
+    let sealed = seal(reader, chunk)
         .map_err(|_| vec![Problem::error(ProblemCode::InvalidFormat, "file", "Its rows cannot be kept.")])?;
     chunk.clear();
     Ok(send.blocking_send(sealed).is_ok())
 }
 
-fn seal(bench: &Bench, rows: &[StagedRow]) -> Result<SealedChunk, StoreError> {
+fn seal(reader: &ChunkReader, rows: &[StagedRow]) -> Result<SealedChunk, StoreError> {
     let first_row = rows.first().map_or(1, |row| row.number);
-    let sealed = staging::seal(&bench.database.keys, bench.batch, first_row, rows)?;
+    let sealed = staging::seal(&reader.database.keys, reader.batch, first_row, rows)?;
     Ok(SealedChunk { first_row, rows: i32::try_from(rows.len()).unwrap_or(i32::MAX), sealed })
 }
 

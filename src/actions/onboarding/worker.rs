@@ -1,8 +1,8 @@
-//! The worker: takes the batch that has waited longest, and plans or applies it chunk by chunk.
+//! The onboarding worker: takes the batch that has waited longest and plans or applies it, chunk by chunk.
 //!
-//! Any number of processes work side by side. Who is at a batch has a lease on it, by the database's clock, and renews it
-//! while it works; each chunk is one transaction that ends by making sure of the lease and moving the checkpoint. So a worker may die at any instant:
-//! another one goes on behind the last chunk that was committed, as soon as the lease has ended.
+//! Any number of processes work side by side. A worker holds a lease on its batch, by the database's clock, and renews it
+//! while it works. Each chunk is one transaction that checks the lease and moves the checkpoint before it commits. So a
+//! worker may die at any moment: once its lease has expired, another worker goes on after the last committed chunk.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,126 +10,74 @@ use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 
-use super::ahead::{Ahead, Task};
-use super::chunk::Bench;
-use super::{Agreed, Authority, applying, authority, planning};
-use crate::actions::once;
+pub use super::step::WorkerSettings;
+use super::step::{Step, StepResult};
+use super::write_ahead::{Task, WriteAhead};
+use super::{applying, authority, planning};
+use crate::actions::request::backoff;
 use crate::store::onboarding::lease::{self, Held, Lease};
 use crate::store::onboarding::{staging, writing};
-use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::onboarding::{OnboardingState, Repeat};
 use domain::problem::Problem;
 
-/// How a worker works.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// How long a lease holds that nobody renews: so long a batch waits whose worker has died.
-    pub lease: Duration,
-    /// How long a worker stays at one batch while another one waits.
-    pub turn: Duration,
-}
+/// How often a chunk is tried that meets a serialization conflict.
+const ATTEMPTS: u32 = 4;
 
-impl Default for Pace {
-    fn default() -> Self {
-        Self { lease: Duration::from_secs(8), turn: Duration::from_secs(2) }
-    }
-}
-
-/// How often a chunk is tried that met other transactions.
-const TRIES: u32 = 4;
-
-/// One chunk's turn: which batch, in whose name, as of which day.
-pub(super) struct Turn {
-    pub database: Arc<Database>,
-    pub reference: Arc<Reference>,
-    pub pace: Pace,
-    pub lease: Lease,
-    pub held: Held,
-    pub authority: Authority,
-    repeats: Arc<HashMap<u32, Repeat>>,
-    today: NaiveDate,
-}
-
-impl Turn {
-    /// What judges the rows of this batch.
-    pub(super) fn bench(&self) -> Bench {
-        Bench {
-            database: Arc::clone(&self.database),
-            reference: Arc::clone(&self.reference),
-            agreed: Arc::new(Agreed::clone(&self.authority.agreed)),
-            repeats: Arc::clone(&self.repeats),
-            today: self.today,
-            batch: self.lease.id,
-        }
-    }
-}
-
-/// What comes after a chunk.
-pub(super) enum Next {
-    /// The next chunk.
-    More,
-    /// Nothing of this batch: it waits for somebody, or has ended.
-    Done,
-    /// Nothing was written: another worker has it, or somebody has stopped it.
-    Lost,
-    /// It cannot go on.
-    Stop(Vec<Problem>),
-}
-
-/// Works at one batch for a turn, `only` at this one where that is said. `false`: there is none to be worked at.
+/// Works on one batch for a time slice; on the batch `only`, if given. Returns `false` if no batch waits for a worker.
 ///
 /// # Errors
-/// The database is away; what was committed stays, and the rest is done later.
+/// The database is unavailable. What was committed stays, and the rest is done later.
 pub async fn work(
     database: &Arc<Database>,
     today: NaiveDate,
-    pace: Pace,
+    settings: WorkerSettings,
     only: Option<i64>,
 ) -> Result<bool, StoreError> {
-    let Some(lease) = lease::take(&database.control, pace.lease, only).await? else { return Ok(false) };
-    let keeping = Task::spawn(keep(Arc::clone(database), lease, pace.lease));
-    // Whatever is under way when the lease is lost is dropped, and with it the locks that the next worker waits for.
+    let Some(lease) = lease::take(&database.control, settings.lease, only).await? else { return Ok(false) };
+    let renewal = Task::spawn(renew(Arc::clone(database), lease, settings.lease));
+    // When the lease is lost, the open transaction is dropped, and with it the locks that the next worker waits for.
     let worked = tokio::select! {
-        worked = stay(database, today, pace, lease) => worked,
-        lost = keeping.end() => lost,
+        worked = work_under(database, today, settings, lease) => worked,
+        lost = renewal.join() => lost,
     };
     match worked {
         Ok(()) => Ok(true),
         Err(error) => {
-            tracing::warn!(batch = lease.id, %error, "an onboarding did not go on; it is tried again");
-            // Whoever is next need not wait for the lease to end; where the database is away it ends by itself.
+            tracing::warn!(batch = lease.id, %error, "an onboarding was interrupted; it will be retried");
+            // So that the next worker need not wait until the lease expires. If the database is unavailable, it expires.
             let _ = lease::release(&database.control, lease).await;
             Err(error)
         }
     }
 }
 
-/// Renews a lease for as long as somebody works under it, however long a transaction takes. Ends when it is lost: because
-/// another worker has it, the batch has ended, or nobody has heard from the database for as long as a lease holds.
-async fn keep(database: Arc<Database>, lease: Lease, holds: Duration) -> Result<(), StoreError> {
+/// Renews a lease until it is lost: another worker has it, the batch has ended, or the database has been unavailable for
+/// as long as the lease is valid.
+async fn renew(database: Arc<Database>, lease: Lease, valid_for: Duration) -> Result<(), StoreError> {
     let mut renewed = Instant::now();
     loop {
-        tokio::time::sleep(holds / 3).await;
+        tokio::time::sleep(valid_for / 3).await;
         let asked = Instant::now();
-        match lease::renew(&database.control, lease, holds).await {
+        match lease::renew(&database.control, lease, valid_for).await {
             Ok(true) => renewed = asked,
             Ok(false) => return Ok(()),
-            Err(error) if renewed.elapsed() >= holds => return Err(error),
+            Err(error) if renewed.elapsed() >= valid_for => return Err(error),
             Err(_) => {}
         }
     }
 }
 
-async fn stay(
+/// Works chunk by chunk until the batch has ended, or its time slice is over and another client's batch waits.
+async fn work_under(
     database: &Arc<Database>,
     today: NaiveDate,
-    pace: Pace,
+    settings: WorkerSettings,
     lease: Lease,
 ) -> Result<(), StoreError> {
     let began = Instant::now();
     let mut repeats: Option<Arc<HashMap<u32, Repeat>>> = None;
-    let mut ahead = Ahead::default();
+    let mut ahead = WriteAhead::default();
     while let Some(held) = lease::look(&database.control, lease).await? {
         let repeats = match &repeats {
             Some(repeats) => Arc::clone(repeats),
@@ -140,14 +88,15 @@ async fn stay(
             Ok(authority) => authority,
             Err(problems) => return stop(database, lease, &held, &problems).await,
         };
-        let is_last = began.elapsed() >= pace.turn && lease::others_wait(&database.control, lease).await?;
+        let slice_is_over = began.elapsed() >= settings.time_slice;
+        let is_last = slice_is_over && lease::others_wait(&database.control, lease).await?;
         let database = Arc::clone(database);
-        let turn = Arc::new(Turn { database, reference, pace, lease, held, authority, repeats, today });
-        match chunk_of(&turn, &mut ahead, is_last).await? {
-            Next::More if is_last => return lease::release(&turn.database.control, lease).await,
-            Next::More => {}
-            Next::Done | Next::Lost => return Ok(()),
-            Next::Stop(problems) => return stop(&turn.database, lease, &turn.held, &problems).await,
+        let step = Arc::new(Step { database, reference, settings, lease, held, authority, repeats, today });
+        match run(&step, &mut ahead, is_last).await? {
+            StepResult::More if is_last => return lease::release(&step.database.control, lease).await,
+            StepResult::More => {}
+            StepResult::Done | StepResult::Lost => return Ok(()),
+            StepResult::Stop(problems) => return stop(&step.database, lease, &step.held, &problems).await,
         }
     }
     Ok(())
@@ -161,20 +110,20 @@ fn repeats_of(database: &Database, lease: Lease, held: &Held) -> Result<HashMap<
     Ok(repeats.into_iter().map(|repeat| (repeat.row, repeat)).collect())
 }
 
-/// Plans or applies the next chunk; behind the last of a turn nothing is begun.
-async fn chunk_of(turn: &Arc<Turn>, ahead: &mut Ahead, is_last: bool) -> Result<Next, StoreError> {
+/// Plans or applies the chunk of a step. Writes nothing ahead after the last step of a time slice.
+async fn run(step: &Arc<Step>, ahead: &mut WriteAhead, is_last: bool) -> Result<StepResult, StoreError> {
     let mut attempt = 1;
     loop {
-        let tried = match turn.held.state {
-            OnboardingState::Validating => planning::plan(turn, &ahead.chunk(turn).await?).await,
-            _ if turn.held.all_or_nothing => applying::apply_all(turn).await,
-            _ => apply(turn, ahead, is_last || attempt > 1).await,
+        let tried = match step.held.state {
+            OnboardingState::Validating => planning::plan(step, &ahead.chunk(step).await?).await,
+            _ if step.held.all_or_nothing => applying::apply_all(step).await,
+            _ => apply(step, ahead, is_last || attempt > 1).await,
         };
         match tried {
-            Err(StoreError::Contended(code)) if attempt < TRIES => {
-                tracing::debug!(code, attempt, "a chunk met another transaction; trying again");
+            Err(StoreError::Contended(code)) if attempt < ATTEMPTS => {
+                tracing::debug!(code, attempt, "serialization conflict in a chunk; retrying");
                 ahead.drop_written();
-                tokio::time::sleep(once::pause(attempt)).await;
+                tokio::time::sleep(backoff(attempt)).await;
                 attempt += 1;
             }
             tried => return tried,
@@ -182,13 +131,13 @@ async fn chunk_of(turn: &Arc<Turn>, ahead: &mut Ahead, is_last: bool) -> Result<
     }
 }
 
-async fn apply(turn: &Arc<Turn>, ahead: &mut Ahead, alone: bool) -> Result<Next, StoreError> {
-    let writing = ahead.writing(turn, alone).await?;
+async fn apply(step: &Arc<Step>, ahead: &mut WriteAhead, alone: bool) -> Result<StepResult, StoreError> {
+    let writing = ahead.writing(step, alone).await?;
     let chunk = Arc::clone(&writing.chunk);
-    applying::settle(turn, &chunk, writing.end().await?).await
+    applying::commit(step, &chunk, writing.join().await?).await
 }
 
-/// Ends a batch that cannot go on, unless it is not ours any more.
+/// Ends a batch that cannot go on, unless the lease is lost.
 async fn stop(
     database: &Database,
     lease: Lease,

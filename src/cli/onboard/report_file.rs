@@ -1,16 +1,17 @@
-//! The file with the rows that failed.
+//! The report file: the refused rows of a roster.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Stop;
-use super::sheet::Sheet;
-use super::verdict::{Failing, explained};
+use super::Failure;
+use super::loaded_roster::LoadedRoster;
+use super::summary::{ProblemRow, explained};
 use domain::problem::{Problem, ProblemCode};
 use roster::ReportWriter;
 
-/// A report under way. Under its own name it appears only when it is complete, so that nothing is lost if it never is.
+/// A report that is being written. It gets its name only when it is complete, so that it never replaces an older file
+/// with half a report.
 pub(super) struct ReportFile {
     path: PathBuf,
     part: PathBuf,
@@ -18,11 +19,11 @@ pub(super) struct ReportFile {
 }
 
 impl ReportFile {
-    /// Makes sure, before anybody is enrolled, that the report can be written.
-    pub(super) fn create(path: &Path, roster: &Path) -> Result<Self, Stop> {
+    /// Creates the report, or refuses a path at which it cannot be written.
+    pub(super) fn create(path: &Path, roster: &Path) -> Result<Self, Failure> {
         let refuse = |reason: String| {
             let message = format!("The report cannot be written to {}: {reason}.", path.display());
-            Stop::Refused(vec![Problem::error(ProblemCode::InvalidFormat, "report", message)])
+            Failure::Refused(vec![Problem::error(ProblemCode::InvalidFormat, "report", message)])
         };
         if path.is_dir() {
             return Err(refuse("it is a folder".to_owned()));
@@ -38,18 +39,18 @@ impl ReportFile {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        // What an interrupted run left behind may be readable to others: a new file is not.
+        // A part that an interrupted run left behind may be readable to others. A new file is not.
         let _ = fs::remove_file(&part);
         let file = options.open(&part).map_err(|error| refuse(error.to_string()))?;
         Ok(Self { path: path.to_owned(), part: part.into(), file })
     }
 
-    /// Writes the rows that failed, and puts the report in its place.
-    pub(super) fn keep(self, sheet: &Sheet, failing: &[Failing]) -> io::Result<()> {
+    /// Writes the refused rows and gives the report its name.
+    pub(super) fn keep(self, roster: &LoadedRoster, rows: &[ProblemRow]) -> io::Result<()> {
         let out = io::BufWriter::new(&self.file);
-        let mut report = ReportWriter::new(out, &sheet.columns, sheet.separator)?;
-        for row in failing.iter().filter(|row| row.is_refused) {
-            let Some(original) = sheet.originals.get(row.row) else { continue };
+        let mut report = ReportWriter::new(out, &roster.columns, roster.separator)?;
+        for row in rows.iter().filter(|row| row.is_refused) {
+            let Some(original) = roster.originals.get(row.row) else { continue };
             report.write(original, &row.problems.iter().map(explained).collect::<Vec<_>>().join(" | "))?;
         }
         io::Write::flush(&mut report.finish()?)?;
@@ -58,7 +59,7 @@ impl ReportFile {
 }
 
 impl ReportFile {
-    /// Writes a report that comes in pieces, and puts it in its place.
+    /// Writes a report that arrives in pieces and gives it its name.
     pub(super) async fn keep_pieces(
         self,
         mut pieces: tokio::sync::mpsc::Receiver<io::Result<axum::body::Bytes>>,
@@ -72,7 +73,7 @@ impl ReportFile {
 
 impl Drop for ReportFile {
     fn drop(&mut self) {
-        // Gone already, if it was kept.
+        // A complete report has been renamed.
         let _ = fs::remove_file(&self.part);
     }
 }
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_replaces_no_roster_and_leaves_nothing_behind_unless_it_is_complete() {
+    fn a_report_never_replaces_the_roster_and_leaves_no_part_behind() {
         let folder = std::env::temp_dir().join(uuid::Uuid::now_v7().to_string());
         fs::create_dir(&folder).unwrap();
         let (roster, report) = (folder.join("roster.csv"), folder.join("report.csv"));
@@ -90,14 +91,14 @@ mod tests {
         fs::write(&roster, text).unwrap();
         assert!(matches!(
             ReportFile::create(&folder.join(".").join("roster.csv"), &roster),
-            Err(Stop::Refused(_))
+            Err(Failure::Refused(_))
         ));
-        assert!(matches!(ReportFile::create(&folder, &roster), Err(Stop::Refused(_))));
+        assert!(matches!(ReportFile::create(&folder, &roster), Err(Failure::Refused(_))));
 
         let create = || ReportFile::create(&report, &roster).unwrap_or_else(|_| panic!("it can be written"));
         drop(create());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        create().keep(&Sheet::of_text(text), &[]).unwrap();
+        create().keep(&LoadedRoster::of_text(text), &[]).unwrap();
         assert_eq!(
             fs::read_to_string(&report).unwrap(),
             "\u{feff}NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,error\n"

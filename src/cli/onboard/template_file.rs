@@ -1,28 +1,29 @@
-//! `registry onboard --template FILE`: an empty roster to be filled in.
+//! `registry onboard --template FILE`: writes an empty roster to fill in.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{REFUSED, tell};
+use super::REFUSED;
+use super::progress::tell;
 use roster::template;
 
-/// Writes the template. No file is overwritten: it may have been filled in.
+/// Writes the template. It never overwrites a file, which may have been filled in.
 pub(super) fn write(path: &Path) -> ExitCode {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     let bytes = match extension.as_deref() {
         Some("csv") => template::csv(),
         Some("xlsx") => template::workbook(),
         _ => {
-            tell("error: a template is a .csv or an .xlsx file: its name says which");
+            tell("error: name the template .csv or .xlsx");
             return ExitCode::from(REFUSED);
         }
     };
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     match file.and_then(|mut file| file.write_all(&bytes)) {
         Ok(()) => {
-            tell(&format!("An empty roster is in {}.", path.display()));
+            tell(&format!("Wrote an empty roster to {}.", path.display()));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -40,7 +41,7 @@ mod tests {
     use roster::{self, Limits};
 
     #[test]
-    fn the_name_says_which_template_it_is_and_nothing_is_overwritten() {
+    fn the_extension_chooses_the_format_and_no_file_is_overwritten() {
         let folder = std::env::temp_dir().join(uuid::Uuid::now_v7().to_string());
         fs::create_dir(&folder).unwrap();
         for name in ["template.csv", "Template.XLSX"] {

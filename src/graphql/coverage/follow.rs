@@ -1,4 +1,4 @@
-//! Following figures.
+//! The subscription to coverage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,29 +7,30 @@ use async_graphql::{Context, Result, Subscription};
 use futures_util::stream::{self, Stream};
 
 use super::{Coverage, CoverageFilter, Question};
-use crate::graphql::context::{Caller, caller};
+use crate::graphql::caller::Caller;
+use crate::graphql::context::caller;
 use crate::graphql::error::FieldError;
 use crate::store::StoreError;
 use crate::store::coverage_watch::Watch;
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Clone, Copy, Default)]
 pub struct CoverageSubscription;
 
-/// How often the figures are looked at.
+/// How often the counts are read.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// How old figures may be that another follower has read. Less than [`WATCH`]: nobody is told older ones than it saw.
+/// Maximum age of counts that another subscriber has read. It is less than [`WATCH`], so no subscriber gets older
+/// counts than before.
 const FRESH_ENOUGH: Duration = Duration::from_millis(900);
 
 #[Subscription]
 impl CoverageSubscription {
-    /// The figures of the country, or of what the filter keeps of it: now, and again when they, the target or the
-    /// agreements have changed, at most once a second.
+    /// Sends the coverage at once, and again whenever counts, targets or agreements change, at most once a second.
     async fn coverage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only these.")] filter_by: Option<CoverageFilter>,
+        #[graphql(desc = "Counts only people who match this filter.")] filter_by: Option<CoverageFilter>,
     ) -> Result<impl Stream<Item = Result<Coverage, FieldError>>, FieldError> {
         let caller = caller(ctx).clone();
         let question = Question::read(&caller, filter_by.unwrap_or_default())?;
@@ -51,7 +52,7 @@ impl CoverageSubscription {
     }
 }
 
-/// Somebody who follows.
+/// The state of one subscription.
 struct Following {
     caller: Caller,
     /// Held, so that it stays shared.
@@ -59,26 +60,26 @@ struct Following {
     next: Next,
 }
 
-/// What a follower is told next.
+/// What a subscriber gets next.
 enum Next {
-    /// This.
+    /// This value.
     Say(Coverage),
-    /// Whatever comes after this.
+    /// The next value that differs from this one.
     After(Coverage),
 }
 
-/// Waits until what would be told is not what was seen.
+/// Waits until the visible value has changed.
 async fn changed(caller: &Caller, watch: &mut Arc<Watch>, seen: &Coverage) -> Result<Coverage, StoreError> {
     loop {
         tokio::time::sleep(WATCH).await;
         let question = seen.question.clone();
-        // A day that was today when this began may have passed.
+        // The day that was today when the subscription began may be over.
         let past = question.past(caller);
         *watch = caller.database.watched.of(&caller.actor, &question.part, past);
         let figures =
             watch.figures(&caller.session, &caller.actor, (&question.part, past), FRESH_ENOUGH).await?;
         let coverage = Coverage::of(caller, question, figures);
-        if coverage.told(caller) != seen.told(caller)
+        if coverage.visible(caller) != seen.visible(caller)
             || coverage.day != seen.day
             || coverage.reference.targets != seen.reference.targets
             || coverage.reference.agreements != seen.reference.agreements

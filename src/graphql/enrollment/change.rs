@@ -1,82 +1,86 @@
-//! What becomes of an enrollment: it ends, or goes on with another employer.
+//! The mutations that end and transfer an enrollment.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use super::{EndReason, Enrollment, read_id};
+use super::{EndReason, Enrollment};
 use crate::actions::end_enrollment::{self, Ended, end_enrollment};
 use crate::actions::transfer_enrollment::{self, Transferred, transfer_enrollment};
-use crate::graphql::context::{caller, request};
+use crate::graphql::argument::read_id;
+use crate::graphql::context::{caller, request, written};
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::{employer_id, enrollment_id};
 use crate::graphql::problem::{UserError, user_errors};
 use crate::graphql::scalar::{Date, Rupiah};
 use domain::actor::Operation;
 
-/// A form that ends an enrollment.
+/// Input of `endEnrollment`.
 #[derive(InputObject)]
 pub struct EndEnrollmentInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each enrollment, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// The enrollment.
+    /// Id of the enrollment.
     enrollment_id: ID,
-    /// The day from which it holds no more: not before its first day, and not in the future. Of a death, the day of it; of
-    /// an enrollment in error, its first day.
+    /// First day without coverage: not before the enrollment's first day and not in the future. For a death, the day of
+    /// death; for an enrollment in error, its first day.
     on: Date,
-    /// Why. DECEASED is of the person: it ends all enrollments that are open, and can be recorded with one that has ended,
-    /// which stays as it is. TRANSFERRED is `transferEnrollment`.
+    /// Reason of the end. DECEASED concerns the person: it ends all open enrollments, and can be recorded with an
+    /// enrollment that has ended, which stays as it is. For TRANSFERRED use `transferEnrollment`.
     reason: EndReason,
-    /// The channel that was told; your own unless said.
+    /// Code of the channel that was notified (default: your own).
     channel_code: Option<String>,
 }
 
-/// The enrollment that ended, or with which a death was recorded, or why not.
+/// Result of `endEnrollment`.
 #[derive(SimpleObject)]
 pub struct EndEnrollmentPayload {
-    /// The enrollment; null where an error refuses the form.
+    /// The enrollment. Null if an error rejects the input.
     enrollment: Option<Enrollment>,
-    /// All that is wrong with the form.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// A form that lets an enrollment go on with another employer.
+/// Input of `transferEnrollment`.
 #[derive(InputObject)]
 pub struct TransferEnrollmentInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each transfer, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// The enrollment that ends.
+    /// Id of the enrollment that ends.
     enrollment_id: ID,
-    /// The new employer.
+    /// Id of the new employer.
     employer_id: ID,
-    /// The channel that takes the form.
+    /// Code of the channel that takes the enrollment.
     channel_code: String,
-    /// First day with the new employer: not before the enrollment began, and not in the future.
+    /// First day with the new employer: not before the enrollment's first day and not in the future.
     on: Date,
-    /// Rupiah a month, at the new employer.
+    /// Monthly wage in rupiah at the new employer.
     monthly_wage: Option<Rupiah>,
 }
 
-/// What ended and what began, or why not.
+/// Result of `transferEnrollment`.
 #[derive(SimpleObject)]
 pub struct TransferEnrollmentPayload {
-    /// The enrollment that ended; null where an error refuses the form.
+    /// The enrollment that ended. Null if an error rejects the input.
     ended: Option<Enrollment>,
-    /// The enrollment that began; null where an error refuses the form.
+    /// The enrollment that began. Null if an error rejects the input.
     enrollment: Option<Enrollment>,
-    /// All that is wrong with the form, warnings included.
+    /// All problems with the input, warnings included.
     errors: Vec<UserError>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct EnrollmentChangeMutation;
 
 #[Object]
 impl EnrollmentChangeMutation {
-    /// Ends an enrollment. A partner ends those with its own employer or association; a death is recorded by the agency.
+    /// Ends an enrollment. Partners can end enrollments with their own employer or association; deaths are recorded by
+    /// the agency.
     async fn end_enrollment(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: EndEnrollmentInput,
+        #[graphql(desc = "Input of the mutation.")] input: EndEnrollmentInput,
     ) -> Result<EndEnrollmentPayload, FieldError> {
         let caller = caller(ctx);
         let (key, mut problems) = (input.idempotency_key, Vec::new());
@@ -90,21 +94,17 @@ impl EnrollmentChangeMutation {
         let (today, trail) = (caller.today(), &request(ctx).trail);
         let done =
             end_enrollment(&caller.database, &caller.actor, today, key.as_deref(), &input, trail).await?;
-        let enrollment = match done.value {
-            Some(Ended { participant, enrollment }) => {
-                Enrollment::load(ctx, participant, enrollment).await.map_err(FieldError::of_write)?
-            }
-            None => None,
-        };
+        let ended = done.value.map(|Ended { participant, enrollment }| (participant, enrollment));
+        let enrollment = written(ended, |(person, id)| Enrollment::load(ctx, person, id)).await?;
         Ok(EndEnrollmentPayload { enrollment, errors: user_errors(done.problems) })
     }
 
-    /// Lets an enrollment go on with another employer: the same person, card and programmes. The rules of a new enrollment
-    /// are asked again; contributions that were paid for the month of the transfer and later ones go along.
+    /// Continues an enrollment with another employer: same person, card and programmes. The rules of a new enrollment
+    /// apply again. Contributions paid for the month of the transfer and later months move to the new enrollment.
     async fn transfer_enrollment(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: TransferEnrollmentInput,
+        #[graphql(desc = "Input of the mutation.")] input: TransferEnrollmentInput,
     ) -> Result<TransferEnrollmentPayload, FieldError> {
         let caller = caller(ctx);
         let (key, mut problems) = (input.idempotency_key, Vec::new());
@@ -129,11 +129,8 @@ impl EnrollmentChangeMutation {
         let Some(Transferred { participant, ended, enrollment }) = done.value else {
             return Ok(TransferEnrollmentPayload { ended: None, enrollment: None, errors });
         };
-        let (ended, enrollment) = tokio::try_join!(
-            Enrollment::load(ctx, participant, ended),
-            Enrollment::load(ctx, participant, enrollment)
-        )
-        .map_err(FieldError::of_write)?;
+        let load = |id| written(Some(id), |id| Enrollment::load(ctx, participant, id));
+        let (ended, enrollment) = tokio::try_join!(load(ended), load(enrollment))?;
         Ok(TransferEnrollmentPayload { ended, enrollment, errors })
     }
 }

@@ -1,4 +1,4 @@
-//! The door to a source: keys gather in front of it and go through together.
+//! The batch loader.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,26 +11,26 @@ use tokio::sync::Semaphore;
 
 use super::turn::turn;
 use super::{Answer, Source};
-use crate::graphql::context::Caller;
+use crate::graphql::caller::Caller;
 use crate::store::StoreError;
 
-/// The door to a source.
+/// A batch loader: collects the keys of a source and fetches their values together.
 ///
-/// The crate `dataloader` waits a fixed number of turns for keys before it sends a batch, and lets all who wait queue
+/// The crate `dataloader` waits a fixed number of scheduler turns before it sends a batch, and all waiting tasks queue
 /// for its lock. Both split batches: forty lists that get their rows one after the other ask for the next table over
-/// more turns than any fixed number. So keys gather here until a few turns in a row have brought no new one, one caller
-/// fetches for all, and the others are woken together.
+/// more turns than any fixed number. So this loader collects keys until a few turns in a row have brought no new one;
+/// then one task fetches for all, and the others are woken together.
 pub struct LoaderOf<S: Source> {
-    loader: Loader<S::Key, Answer<S>, Batch<S>>,
+    batches: Loader<S::Key, Answer<S>, Batch<S>>,
     gathering: Mutex<Arc<Gathering<S::Key>>>,
 }
 
 /// Keys that will be fetched together.
 struct Gathering<K> {
-    /// `None`: somebody fetches them.
+    /// `None`: another task is fetching them.
     keys: Mutex<Option<HashSet<K>>>,
     arrivals: AtomicUsize,
-    /// Closed when they were fetched, or when who fetched them was dropped.
+    /// Closed when the keys were fetched, or when the fetching task was dropped.
     fetched: Semaphore,
 }
 
@@ -41,20 +41,20 @@ impl<K> Default for Gathering<K> {
     }
 }
 
-/// Turns of the runtime without a new key after which a batch is sent.
+/// Scheduler turns without a new key after which a batch is sent.
 const QUIET_TURNS: usize = 3;
-/// Turns after which a batch is sent whatever still comes.
+/// Scheduler turns after which a batch is sent in any case.
 const MOST_TURNS: usize = 1_000;
 
 impl<S: Source> LoaderOf<S> {
-    /// A door for one request.
+    /// Returns a loader for one request.
     pub(super) fn new(caller: &Caller) -> Self {
         let batch = Batch { caller: caller.clone(), source: std::marker::PhantomData };
-        let loader = Loader::new(batch).with_max_batch_size(10_000).with_yield_count(0);
-        Self { loader, gathering: Mutex::default() }
+        let batches = Loader::new(batch).with_max_batch_size(10_000).with_yield_count(0);
+        Self { batches, gathering: Mutex::default() }
     }
 
-    /// Fetches keys together with all that are asked for at about the same time.
+    /// Fetches keys together with all others that are requested at about the same time.
     async fn fetch(&self, keys: &[S::Key]) {
         let gathering = self.join(keys);
         let (mut seen, mut quiet) = (0, 0);
@@ -62,8 +62,7 @@ impl<S: Source> LoaderOf<S> {
             let arrivals = gathering.arrivals.load(Ordering::Relaxed);
             quiet = if arrivals == seen { quiet + 1 } else { 0 };
             seen = arrivals;
-            // Whoever finds its keys taken waits for them and for nothing else: if it went on with its turns, it would
-            // come too late to the next table.
+            // A task whose keys are being fetched stops counting turns: otherwise it would be late for the next table.
             if quiet == QUIET_TURNS || lock(&gathering.keys).is_none() {
                 break;
             }
@@ -73,10 +72,10 @@ impl<S: Source> LoaderOf<S> {
         match all {
             Some(all) => {
                 let _wakes = WakesOnDrop(&gathering.fetched);
-                // What it brings, or the fault, is kept for all of them.
-                let _ = self.loader.try_load_many(all.into_iter().collect()).await;
+                // The values, or the fault, are cached for all waiting tasks.
+                let _ = self.batches.try_load_many(all.into_iter().collect()).await;
             }
-            // The only thing that ever happens to it is that it is closed.
+            // It never has permits: this ends when the semaphore is closed.
             None => drop(gathering.fetched.acquire().await),
         }
     }
@@ -114,8 +113,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Makes a source what the crate `dataloader` batches: its batch function has no way to fail, so the fault stands in
-/// each value, and every key is answered, because one without an answer would be asked for again.
+/// Adapts a source to the crate `dataloader`. Its batch function cannot fail, so each value carries the fault; and
+/// every key gets a value, because a key without one would be fetched again.
 pub struct Batch<S> {
     caller: Caller,
     source: std::marker::PhantomData<fn() -> S>,
@@ -132,13 +131,13 @@ impl<S: Source> BatchFn<S::Key, Answer<S>> for Batch<S> {
 
 /// Loads one value.
 ///
-/// The future is boxed: the resolvers that wait for it are boxed again, one for each field of each row, and would carry
-/// the whole of it.
+/// The future is boxed, because each resolver that awaits it is boxed again, once per field and row, and would contain
+/// it.
 ///
 /// # Errors
 /// The batch failed.
-pub fn load<S: Source>(door: &LoaderOf<S>, key: S::Key) -> BoxFuture<'_, Answer<S>> {
-    Box::pin(async move { Ok(load_many(door, vec![key.clone()]).await?.remove(&key)) })
+pub fn load<S: Source>(loader: &LoaderOf<S>, key: S::Key) -> BoxFuture<'_, Answer<S>> {
+    Box::pin(async move { Ok(load_many(loader, vec![key.clone()]).await?.remove(&key)) })
 }
 
 /// Many values, by key; a key without a value is not among them.
@@ -148,13 +147,13 @@ type Answers<S> = Result<HashMap<<S as Source>::Key, <S as Source>::Value>, Stor
 ///
 /// # Errors
 /// The batch failed.
-pub fn load_many<S: Source>(door: &LoaderOf<S>, keys: Vec<S::Key>) -> BoxFuture<'_, Answers<S>> {
+pub fn load_many<S: Source>(loader: &LoaderOf<S>, keys: Vec<S::Key>) -> BoxFuture<'_, Answers<S>> {
     Box::pin(async move {
-        door.fetch(&keys).await;
-        let answers = match door.loader.try_load_many(keys.clone()).await {
+        loader.fetch(&keys).await;
+        let answers = match loader.batches.try_load_many(keys.clone()).await {
             Ok(answers) => answers,
-            // Whoever fetched may have been dropped, because a field beside it failed: then ask again, once.
-            Err(_) => door.loader.try_load_many(keys).await.map_err(|_| broken_off())?,
+            // The fetching task may have been dropped because a sibling field failed: try again, once.
+            Err(_) => loader.batches.try_load_many(keys).await.map_err(|_| broken_off())?,
         };
         answers
             .into_iter()

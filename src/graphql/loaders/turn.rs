@@ -1,14 +1,14 @@
-//! A turn of the runtime.
+//! Waiting for one turn of the scheduler.
 
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// Waits until the runtime has come round once, and so has polled everything else that was ready.
+/// Waits until the runtime has polled everything else that was ready.
 ///
-/// `tokio::task::yield_now` is over at its second poll, whoever causes it; and a resolver is polled whenever one of the
-/// fields beside it wakes. Ten of those can be over before the runtime has come round once.
+/// `tokio::task::yield_now` ends at its second poll, and a resolver is polled whenever a sibling field wakes. Ten of
+/// them can end before the runtime has polled every ready task once.
 pub fn turn() -> impl Future<Output = ()> {
     Turn { passed: None }
 }
@@ -34,7 +34,7 @@ impl Future for Turn {
         }
         *passed.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
         if is_first {
-            // The runtime keeps this waker until its turn is over; the future that gave it is not needed any more.
+            // The runtime keeps this waker until its turn is over, so the future can be dropped.
             let waker = Waker::from(Arc::clone(passed));
             let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));
         }

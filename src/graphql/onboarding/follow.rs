@@ -1,4 +1,4 @@
-//! Following a batch.
+//! The subscription to an onboarding batch.
 
 use std::time::Duration;
 
@@ -6,26 +6,27 @@ use async_graphql::{Context, ID, Result, Subscription};
 use futures_util::stream::{self, Stream};
 
 use super::OnboardingBatch;
-use crate::graphql::context::{Caller, caller};
+use crate::graphql::caller::Caller;
+use crate::graphql::context::caller;
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::batch_id;
 use crate::store::StoreError;
 use crate::store::onboarding::{self as store, BatchRow};
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Clone, Copy, Default)]
 pub struct OnboardingSubscription;
 
-/// How often the database is asked whether a batch has moved.
+/// How often the database is polled for changes of a batch.
 const WATCH: Duration = Duration::from_millis(500);
 
 #[Subscription]
 impl OnboardingSubscription {
-    /// The batch each time its state or counts change, until it ends.
+    /// Sends the batch at once, and again whenever its state or counts change, until it ends.
     async fn onboarding_batch(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Its id.")] id: ID,
+        #[graphql(desc = "Id of the batch.")] id: ID,
     ) -> Result<impl Stream<Item = Result<OnboardingBatch, FieldError>>, FieldError> {
         let (id, caller) = (batch_id(&id)?, caller(ctx).clone());
         let first = current(&caller, id).await?.ok_or(FieldError::NotFound)?;
@@ -44,11 +45,11 @@ impl OnboardingSubscription {
     }
 }
 
-/// What a follower is told next.
+/// What a subscriber gets next.
 enum Next {
-    /// This.
+    /// This value.
     Say(BatchRow),
-    /// Whatever comes after this.
+    /// The next value that differs from this one.
     After(BatchRow),
 }
 
@@ -56,7 +57,7 @@ async fn current(caller: &Caller, id: i64) -> Result<Option<BatchRow>, StoreErro
     Ok(store::by_ids(&caller.session, &caller.actor, &[id]).await?.remove(&id))
 }
 
-/// Waits until the batch is not what was seen; `None` where it may not be seen any more.
+/// Waits until the batch has changed. `None` if it is out of scope by then.
 async fn changed(caller: &Caller, id: i64, seen: &BatchRow) -> Result<Option<BatchRow>, StoreError> {
     loop {
         tokio::time::sleep(WATCH).await;

@@ -1,4 +1,4 @@
-//! The mutations on the road of an onboarding: at once, or started, approved and stopped.
+//! Mutations in the lifecycle of an onboarding: enroll in one request, or start, approve and cancel.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use crate::actions::approve_onboarding::{self as approving, approve_onboarding};
 use crate::actions::cancel_onboarding::{self as cancelling, cancel_onboarding};
 use crate::actions::onboard_civil_servants::{self as action, onboard_civil_servants};
 use crate::actions::start_onboarding::{self as starting, start_onboarding};
-use crate::graphql::context::{caller, request};
-use crate::graphql::enrollment::{CivilServantCategory, Programme, read_id};
+use crate::graphql::argument::read_id;
+use crate::graphql::context::{caller, request, written};
+use crate::graphql::enrollment::{CivilServantCategory, Programme};
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::{batch_id, employer_id};
 use crate::graphql::problem::{UserError, user_errors};
@@ -19,61 +20,70 @@ use domain::actor::Operation;
 use domain::onboarding as model;
 use domain::problem::Problem;
 
-/// Civil servants to be enrolled.
+/// Terms that all rows of an onboarding share.
 #[derive(InputObject)]
-pub struct OnboardCivilServantsInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each batch, the same for each retry.
-    idempotency_key: Option<String>,
-    /// Their employer: a government body.
+pub struct OnboardingTermsInput {
+    /// Employer of all rows: a government body.
     employer_id: ID,
-    /// The channel that brings them in.
+    /// Code of the channel of the enrollments.
     channel_code: String,
-    /// Where they live.
+    /// Code of the province of residence.
     province_code: String,
-    /// What they are to be covered for.
+    /// Programmes that shall cover them.
     #[graphql(default_with = "vec![Programme::WorkAccident, Programme::Death]")]
     programmes: Vec<Programme>,
-    /// What kind of civil servants.
+    /// Category of government staff.
     #[graphql(default)]
     category: CivilServantCategory,
-    /// First day, where a row has none of its own.
+    /// First day of coverage, for rows without their own.
     starts_on: Date,
-    /// The first contributions were taken with the forms: the enrollments start active.
+    /// Whether the first contributions have been paid. If so, the enrollments start as ACTIVE.
     #[graphql(default)]
     first_contribution_paid: bool,
-    /// The rows: 1 to 10,000.
+}
+
+/// Input of `onboardCivilServants`.
+#[derive(InputObject)]
+pub struct OnboardCivilServantsInput {
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
+    idempotency_key: Option<String>,
+    /// What all rows have in common.
+    #[graphql(flatten)]
+    terms: OnboardingTermsInput,
+    /// The rows, from 1 to 10,000.
     rows: Vec<CivilServantRow>,
-    /// Refuse all rows when one of them is refused.
+    /// Reject all rows if one is rejected.
     #[graphql(default)]
     all_or_nothing: bool,
-    /// Say what would happen, and wait for `approveOnboarding`.
+    /// Only make a plan, which waits for `approveOnboarding`.
     #[graphql(default)]
     plan_only: bool,
 }
 
-/// One civil servant. Weakly typed where the source is a spreadsheet: a bad cell is a problem of its row, not of the
-/// request.
+/// A row with one civil servant. Fields are text as in a spreadsheet: a malformed cell is a problem of its row, not an
+/// error of the request.
 #[derive(InputObject)]
 pub struct CivilServantRow {
     /// Identity number (NIK).
     national_id: String,
     /// Service number (NIP).
     service_number: String,
-    /// Name with its titles (NAMA).
+    /// Full name with titles (NAMA).
     full_name: String,
-    /// Place of birth (TEMPAT LAHIR). Rosters have it; it is not kept.
+    /// Place of birth (TEMPAT LAHIR). Accepted because rosters have it, but not stored.
     birth_place: Option<String>,
-    /// Date of birth: 1978-07-22, 22/07/1978 or a spreadsheet's serial number; never the month first.
+    /// Date of birth: 1978-07-22, 22/07/1978 or a spreadsheet's serial number. The month never comes first.
     birth_date: String,
-    /// L or P, or in words.
+    /// Sex: L or P, or written out.
     sex: String,
     /// Work unit (UNIT KERJA).
     work_unit: Option<String>,
     /// Grade (GOLONGAN).
     grade: Option<String>,
-    /// Rupiah a month: 4250000 or 4.250.000,00.
+    /// Monthly wage in rupiah: 4250000 or 4.250.000,00.
     monthly_wage: Option<String>,
-    /// First day (TMT), where it differs from that of the request.
+    /// First day of coverage (TMT), if it differs from that of the request.
     starts_on: Option<String>,
     /// Telephone number (NO HP).
     phone: Option<String>,
@@ -99,28 +109,28 @@ impl From<CivilServantRow> for model::Row {
     }
 }
 
-/// The batch, or why not.
+/// Result of `onboardCivilServants`.
 #[derive(SimpleObject)]
 pub struct OnboardCivilServantsPayload {
-    /// The batch with the outcome of each row; null where an error refuses the request as a whole.
+    /// The batch with the outcome of each row. Null if an error rejects the request as a whole.
     batch: Option<OnboardingBatch>,
-    /// What refuses the request as a whole. What is wrong with single rows stands with the rows, unless `allOrNothing`
-    /// was asked for.
+    /// Problems that reject the request as a whole. Problems of single rows are on the rows, unless `allOrNothing` is
+    /// set.
     errors: Vec<UserError>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct OnboardingMutation;
 
 #[Object]
 impl OnboardingMutation {
-    /// Enrolls civil servants, up to 10,000 in the request itself. Good rows do not wait for bad ones unless asked to;
-    /// the same rows again enroll nobody twice.
+    /// Enrolls up to 10,000 civil servants whose rows are part of the request. Valid rows are enrolled even if others
+    /// are rejected, unless `allOrNothing` is set. Sending the same rows again enrolls nobody twice.
     async fn onboard_civil_servants(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The rows, and what they have in common.")] input: OnboardCivilServantsInput,
+        #[graphql(desc = "The rows and their common terms.")] input: OnboardCivilServantsInput,
     ) -> Result<OnboardCivilServantsPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key.clone();
@@ -135,16 +145,18 @@ impl OnboardingMutation {
         let done =
             onboard_civil_servants(&caller.database, &caller.actor, today, key.as_deref(), &input, trail)
                 .await?;
-        let batch = written(ctx, done.value.map(|action::Onboarded { batch }| batch)).await?;
+        let batch =
+            written(done.value.map(|action::Onboarded { batch }| batch), |id| OnboardingBatch::load(ctx, id))
+                .await?;
         Ok(OnboardCivilServantsPayload { batch, errors: user_errors(done.problems) })
     }
 
-    /// Begins an onboarding whose rows come in a file of any size: the batch says where to send it (`uploadUrl`). Its rows
-    /// are judged, and the plan waits for somebody else's approval.
+    /// Starts an onboarding from a file of any size. Upload the file to the batch's `uploadUrl`. The rows are checked,
+    /// and the plan waits for approval by another client.
     async fn start_onboarding(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What the rows have in common, and the file.")] input: StartOnboardingInput,
+        #[graphql(desc = "The common terms of the rows, and the file.")] input: StartOnboardingInput,
     ) -> Result<StartOnboardingPayload, FieldError> {
         let caller = caller(ctx);
         caller.demand(Operation::Enroll)?;
@@ -157,17 +169,18 @@ impl OnboardingMutation {
         };
         let done =
             start_onboarding(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input).await?;
-        let batch = written(ctx, done.value.map(|starting::Started { batch }| batch)).await?;
+        let batch =
+            written(done.value.map(|starting::Started { batch }| batch), |id| OnboardingBatch::load(ctx, id))
+                .await?;
         Ok(StartOnboardingPayload { batch, errors: user_errors(done.problems) })
     }
 
-    /// Approves a plan that somebody else has sent: exactly that is applied, in the background. Who would be enrolled by it
-    /// and was enrolled elsewhere since is told so row by row; nobody is enrolled whom the plan has not named.
+    /// Approves a plan that another client submitted. Exactly this plan is applied, in the background. A row whose
+    /// person was enrolled elsewhere in the meantime says so; nobody outside the plan is enrolled.
     async fn approve_onboarding(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The batch, and the digest of the plan that was looked at.")]
-        input: ApproveOnboardingInput,
+        #[graphql(desc = "The batch and the digest of the reviewed plan.")] input: ApproveOnboardingInput,
     ) -> Result<ApproveOnboardingPayload, FieldError> {
         let caller = caller(ctx);
         caller.demand(Operation::ApproveOnboarding)?;
@@ -175,16 +188,19 @@ impl OnboardingMutation {
         let input_of = batch_id(&input.batch_id).map(input_of)?;
         let key = input.idempotency_key.as_deref();
         let done = approve_onboarding(&caller.database, &caller.actor, key, &input_of).await?;
-        let batch = written(ctx, done.value.map(|approving::Approved { batch }| batch)).await?;
+        let batch = written(done.value.map(|approving::Approved { batch }| batch), |id| {
+            OnboardingBatch::load(ctx, id)
+        })
+        .await?;
         Ok(ApproveOnboardingPayload { batch, errors: user_errors(done.problems) })
     }
 
-    /// Stops an onboarding at any moment before its end. What is done stays done and is reported; what is pending is not
-    /// enrolled. For who has sent it, and for approvers.
+    /// Cancels an onboarding before its end. Rows enrolled before stay enrolled and are reported; pending rows are not
+    /// enrolled. For the client that submitted it, and for approvers.
     async fn cancel_onboarding(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The batch, and why.")] input: CancelOnboardingInput,
+        #[graphql(desc = "The batch and the reason.")] input: CancelOnboardingInput,
     ) -> Result<CancelOnboardingPayload, FieldError> {
         let caller = caller(ctx);
         caller.demand(Operation::CancelOnboarding)?;
@@ -192,67 +208,50 @@ impl OnboardingMutation {
         let wanted = cancelling::Input { batch, reason: input.reason };
         let key = input.idempotency_key.as_deref();
         let done = cancel_onboarding(&caller.database, &caller.actor, key, &wanted).await?;
-        let batch = written(ctx, done.value.map(|cancelling::Cancelled { batch }| batch)).await?;
+        let batch = written(done.value.map(|cancelling::Cancelled { batch }| batch), |id| {
+            OnboardingBatch::load(ctx, id)
+        })
+        .await?;
         Ok(CancelOnboardingPayload { batch, errors: user_errors(done.problems) })
     }
 }
 
-/// The batch that was written.
-async fn written(ctx: &Context<'_>, batch: Option<i64>) -> Result<Option<OnboardingBatch>, FieldError> {
-    match batch {
-        Some(batch) => OnboardingBatch::load(ctx, batch).await.map_err(FieldError::of_write),
-        None => Ok(None),
-    }
-}
-
-/// Civil servants who will come in a file.
+/// Input of `startOnboarding`.
 #[derive(InputObject)]
 pub struct StartOnboardingInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each batch, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// Their employer: a government body.
-    employer_id: ID,
-    /// The channel that brings them in.
-    channel_code: String,
-    /// Where they live.
-    province_code: String,
-    /// What they are to be covered for.
-    #[graphql(default_with = "vec![Programme::WorkAccident, Programme::Death]")]
-    programmes: Vec<Programme>,
-    /// What kind of civil servants.
-    #[graphql(default)]
-    category: CivilServantCategory,
-    /// First day, where a row has none of its own.
-    starts_on: Date,
-    /// The first contributions were taken with the forms: the enrollments start active.
-    #[graphql(default)]
-    first_contribution_paid: bool,
+    /// What all rows have in common.
+    #[graphql(flatten)]
+    terms: OnboardingTermsInput,
     /// Name of the file.
     file_name: String,
-    /// Its SHA-256, in hexadecimal digits: another file is refused then.
+    /// SHA-256 of the file in hexadecimal digits. If given, a file with another digest is rejected.
     sha256: Option<String>,
-    /// Refuse all rows when one of them is refused.
+    /// Reject all rows if one is rejected.
     #[graphql(default)]
     all_or_nothing: bool,
-    /// Wait for `approveOnboarding`. False is for administrators and officers.
+    /// Wait for `approveOnboarding`. Only administrators and officers may set it to false.
     #[graphql(default = true)]
     plan_only: bool,
 }
 
 fn read_start(input: StartOnboardingInput) -> Result<starting::Input, Vec<Problem>> {
     let mut problems = Vec::new();
-    let employer = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems);
+    let terms = input.terms;
+    let employer = read_id(Some(terms.employer_id), employer_id, "employerId", &mut problems);
     let Some(employer) = employer else {
         return Err(problems);
     };
     Ok(starting::Input {
         employer,
-        channel_code: input.channel_code,
-        province_code: input.province_code,
-        programmes: input.programmes.into_iter().map(Into::into).collect(),
-        category: input.category.into(),
-        starts_on: input.starts_on.0,
-        first_contribution_paid: input.first_contribution_paid,
+        channel_code: terms.channel_code,
+        province_code: terms.province_code,
+        programmes: terms.programmes.into_iter().map(Into::into).collect(),
+        category: terms.category.into(),
+        starts_on: terms.starts_on.0,
+        first_contribution_paid: terms.first_contribution_paid,
         file_name: input.file_name,
         sha256: input.sha256.map(|digits| digits.to_lowercase()),
         all_or_nothing: input.all_or_nothing,
@@ -261,69 +260,72 @@ fn read_start(input: StartOnboardingInput) -> Result<starting::Input, Vec<Proble
     })
 }
 
-/// The batch that waits for its file, or why not.
+/// Result of `startOnboarding`.
 #[derive(SimpleObject)]
 pub struct StartOnboardingPayload {
-    /// The batch; its `uploadUrl` says where to send the file.
+    /// The batch. Upload the file to its `uploadUrl`. Null if an error rejects the input.
     batch: Option<OnboardingBatch>,
-    /// What refuses it.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// A plan that is approved.
+/// Input of `approveOnboarding`.
 #[derive(InputObject)]
 pub struct ApproveOnboardingInput {
-    /// Makes retrying safe: 16 to 255 characters, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// The batch.
+    /// Id of the batch.
     batch_id: ID,
-    /// Its `planDigest`, as it was when the plan was looked at.
+    /// `planDigest` of the reviewed plan.
     plan_digest: String,
 }
 
-/// The batch that is applied now, or why not.
+/// Result of `approveOnboarding`.
 #[derive(SimpleObject)]
 pub struct ApproveOnboardingPayload {
-    /// The batch; its counts move as rows are enrolled.
+    /// The batch. Its counts change as rows are enrolled. Null if an error rejects the input.
     batch: Option<OnboardingBatch>,
-    /// What refuses the approval.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
-/// An onboarding that is stopped.
+/// Input of `cancelOnboarding`.
 #[derive(InputObject)]
 pub struct CancelOnboardingInput {
-    /// Makes retrying safe: 16 to 255 characters, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// The batch.
+    /// Id of the batch.
     batch_id: ID,
-    /// Why, in 1 to 200 characters; whoever sees the batch sees it.
+    /// Reason, 1 to 200 characters. Visible to everyone who can see the batch.
     reason: String,
 }
 
-/// The batch that was stopped, or why not.
+/// Result of `cancelOnboarding`.
 #[derive(SimpleObject)]
 pub struct CancelOnboardingPayload {
-    /// The batch, with what was done until then.
+    /// The cancelled batch. Null if an error rejects the input.
     batch: Option<OnboardingBatch>,
-    /// What refuses it.
+    /// All problems with the input.
     errors: Vec<UserError>,
 }
 
 fn read(input: OnboardCivilServantsInput) -> Result<action::Input, Vec<Problem>> {
     let mut problems = Vec::new();
-    let employer = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems);
+    let terms = input.terms;
+    let employer = read_id(Some(terms.employer_id), employer_id, "employerId", &mut problems);
     let Some(employer) = employer else {
         return Err(problems);
     };
     Ok(action::Input {
         employer,
-        channel_code: input.channel_code,
-        province_code: input.province_code,
-        programmes: input.programmes.into_iter().map(Into::into).collect(),
-        category: input.category.into(),
-        starts_on: input.starts_on.0,
-        first_contribution_paid: input.first_contribution_paid,
+        channel_code: terms.channel_code,
+        province_code: terms.province_code,
+        programmes: terms.programmes.into_iter().map(Into::into).collect(),
+        category: terms.category.into(),
+        starts_on: terms.starts_on.0,
+        first_contribution_paid: terms.first_contribution_paid,
         rows: Arc::new(input.rows.into_iter().map(model::Row::from).collect()),
         lines: Arc::default(),
         file_name: None,

@@ -1,60 +1,61 @@
-//! Correcting what the registry holds of a person.
+//! The mutation that corrects personal details.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::{Participant, Sex};
 use crate::actions::correct_participant::{self as action, Corrected, correct_participant};
-use crate::graphql::context::{caller, request};
-use crate::graphql::enrollment::read_id;
+use crate::graphql::argument::read_id;
+use crate::graphql::context::{caller, request, written};
 use crate::graphql::error::FieldError;
 use crate::graphql::node_id::participant_id;
 use crate::graphql::problem::{UserError, user_errors};
 use crate::graphql::scalar::Date;
 use domain::actor::Operation;
 
-/// A form that corrects what the registry holds of a person. What is left out stays.
+/// Input of `correctParticipant`. Omitted fields stay as they are.
 #[derive(InputObject)]
 pub struct CorrectParticipantInput {
-    /// Makes retrying safe: 16 to 255 characters, new for each correction, the same for each retry.
+    /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
+    /// retries.
     idempotency_key: Option<String>,
-    /// The person.
+    /// Id of the person.
     participant_id: ID,
-    /// Name with its titles, at most 100 characters.
+    /// Full name with titles, at most 100 characters.
     full_name: Option<String>,
     /// Date of birth.
     birth_date: Option<Date>,
-    /// Sex.
+    /// Sex, as on the identity card.
     sex: Option<Sex>,
-    /// Where the person lives. Figures of the past move along: it was always so.
+    /// Code of the province of residence. Counts of past days change too, as if it had always been so.
     province_code: Option<String>,
-    /// Identity number (NIK): 16 digits. The number before stays the person's, and still finds it.
+    /// Identity number (NIK), 16 digits. The person can still be found by the previous number.
     national_id: Option<String>,
-    /// The channel that was told; your own unless said.
+    /// Code of the channel that was notified (default: your own).
     channel_code: Option<String>,
-    /// Why, in at most 200 characters and without long numbers.
+    /// Reason, at most 200 characters, without long numbers.
     reason: String,
 }
 
-/// The person as it is now, or why nothing was corrected.
+/// Result of `correctParticipant`.
 #[derive(SimpleObject)]
 pub struct CorrectParticipantPayload {
-    /// The person; null where an error refuses the form.
+    /// The person. Null if an error rejects the input.
     participant: Option<Participant>,
-    /// All that is wrong with the form, warnings included.
+    /// All problems with the input, warnings included.
     errors: Vec<UserError>,
 }
 
-/// Root fields.
+/// Root fields of this module.
 #[derive(Default)]
 pub struct ParticipantMutation;
 
 #[Object]
 impl ParticipantMutation {
-    /// Corrects what the registry holds of a person. What it held before stays readable in `Participant.events`.
+    /// Corrects personal details. Previous values remain readable in `Participant.events`.
     async fn correct_participant(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The form.")] input: CorrectParticipantInput,
+        #[graphql(desc = "Input of the mutation.")] input: CorrectParticipantInput,
     ) -> Result<CorrectParticipantPayload, FieldError> {
         let caller = caller(ctx);
         let (key, mut problems) = (input.idempotency_key, Vec::new());
@@ -76,12 +77,8 @@ impl ParticipantMutation {
         let (today, trail) = (caller.today(), &request(ctx).trail);
         let done = correct_participant(&caller.database, &caller.actor, today, key.as_deref(), &input, trail)
             .await?;
-        let participant = match done.value {
-            Some(Corrected { participant }) => {
-                Participant::load(ctx, participant).await.map_err(FieldError::of_write)?
-            }
-            None => None,
-        };
+        let corrected = done.value.map(|Corrected { participant }| participant);
+        let participant = written(corrected, |id| Participant::load(ctx, id)).await?;
         Ok(CorrectParticipantPayload { participant, errors: user_errors(done.problems) })
     }
 }

@@ -1,6 +1,6 @@
-//! What a token says, and whether it may say that.
+//! Verifies signature and claims of a token, and signs the installation's own tokens.
 //!
-//! A token says who somebody is and until when, and nothing more: anything else in it is not read.
+//! Of a verified token only issuer, subject and expiry are used. Roles or scopes in it are not read.
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -10,24 +10,24 @@ use crate::clock::Clock;
 use crate::store::keys::Keys;
 
 /// Issuer and audience of the tokens that this installation signs for itself.
-pub const OURSELVES: &str = "participant-registry";
-/// How they are signed; no provider's token may be signed like that.
+pub const OWN_ISSUER: &str = "participant-registry";
+/// The algorithm of those tokens; a provider's token may not use it.
 pub(super) const OWN_ALGORITHM: Algorithm = Algorithm::HS256;
-/// How far the clocks of two machines may differ.
+/// How far the clocks of two machines may differ, in seconds.
 const LEEWAY_SECONDS: u64 = 30;
-/// How long a token may hold at most: one that never ends cannot be taken back.
+/// The longest lifetime of a token that is accepted, in seconds: a token cannot be revoked by its issuer.
 const LONGEST: i64 = 31 * 86_400;
-/// Bytes of a token at most.
+/// The longest token that is read, in bytes.
 const MAXIMUM_TOKEN: usize = 8 * 1024;
 
-/// What a token has proved.
+/// The claims of a verified token that are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proof {
-    /// Who vouches for it.
+pub struct VerifiedClaims {
+    /// `iss`
     pub issuer: String,
-    /// For whom.
+    /// `sub`
     pub subject: String,
-    /// Until when.
+    /// `exp`
     pub until: DateTime<Utc>,
 }
 
@@ -53,7 +53,7 @@ impl From<f64> for NumericDate {
     }
 }
 
-/// One name or several: a provider's token may be for others too.
+/// One audience or several: a provider's token may be for other services too.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Audience {
@@ -61,21 +61,21 @@ enum Audience {
     Several(Vec<String>),
 }
 
-/// Why a token cannot be made.
+/// Why a token cannot be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It would hold for too long, or not at all.
-    #[error("a token holds for a second at least and 31 days at most")]
+    /// Its lifetime is out of bounds.
+    #[error("the lifetime of a token must be between 1 second and 31 days")]
     Validity,
-    /// The library refused.
+    /// The signature failed.
     #[error("the token cannot be signed")]
     Signature,
 }
 
-/// Signs a token of our own for a subject.
+/// Signs a token of the installation itself for a subject.
 ///
 /// # Errors
-/// It would hold for too long, or the library refused.
+/// See [`TokenError`].
 pub fn issue(
     keys: &Keys,
     subject: &str,
@@ -86,8 +86,8 @@ pub fn issue(
         return Err(TokenError::Validity);
     }
     let claims = Claims {
-        iss: OURSELVES.to_owned(),
-        aud: Audience::One(OURSELVES.to_owned()),
+        iss: OWN_ISSUER.to_owned(),
+        aud: Audience::One(OWN_ISSUER.to_owned()),
         sub: subject.to_owned(),
         iat: Some(NumericDate(nbf)),
         nbf: Some(NumericDate(nbf)),
@@ -97,7 +97,7 @@ pub fn issue(
     jsonwebtoken::encode(&Header::new(OWN_ALGORITHM), &claims, &key).map_err(|_| TokenError::Signature)
 }
 
-/// What a token says of itself, if it is one that may be looked at. Nothing in it is to be trusted yet.
+/// Returns the header of a token, if the token is of a supported kind. Nothing in it can be trusted yet.
 pub(super) fn read_header(token: &str) -> Option<Header> {
     if token.len() > MAXIMUM_TOKEN || token.bytes().filter(|&byte| byte == b'.').count() != 2 {
         return None;
@@ -114,20 +114,20 @@ pub(super) fn read_header(token: &str) -> Option<Header> {
     plain.then_some(header)
 }
 
-/// What one of our own tokens proves.
-pub(super) fn read_own(keys: &Keys, token: &str) -> Option<Proof> {
+/// Verifies a token that this installation has signed.
+pub(super) fn verify_own(keys: &Keys, token: &str) -> Option<VerifiedClaims> {
     let key = DecodingKey::from_secret(keys.token_key());
-    read(token, &key, OWN_ALGORITHM, OURSELVES, OURSELVES)
+    verify(token, &key, OWN_ALGORITHM, OWN_ISSUER, OWN_ISSUER)
 }
 
-/// What a token proves that is signed with this key by this algorithm.
-pub(super) fn read(
+/// Verifies the signature and the claims of a token.
+pub(super) fn verify(
     token: &str,
     key: &DecodingKey,
     algorithm: Algorithm,
     issuer: &str,
     audience: &str,
-) -> Option<Proof> {
+) -> Option<VerifiedClaims> {
     let mut validation = Validation::new(algorithm);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.set_issuer(&[issuer]);
@@ -143,9 +143,9 @@ pub(super) fn read(
         None => Clock::System.system_now().timestamp().min(end),
     };
     let lasts = end.checked_sub(begin)?;
-    // A namesake who is longer than a row of ours is nobody, and need not be looked for.
+    // The column of a client's subject has 255 characters; no longer subject needs to be looked up.
     let named = (1..=255).contains(&claims.sub.len());
-    (named && (0..=LONGEST).contains(&lasts)).then_some(Proof {
+    (named && (0..=LONGEST).contains(&lasts)).then_some(VerifiedClaims {
         issuer: claims.iss,
         subject: claims.sub,
         until,

@@ -1,45 +1,131 @@
-//! Fetches one small document, as plainly as that can be done: one connection, one GET, no redirect followed, a limit
-//! on time and on size.
+//! Fetches the small JSON documents of an identity provider over HTTP.
+//!
+//! A fetch has a deadline and a maximum size, and follows no redirect. It goes over TLS, except to an address on this machine.
 
+use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 
-/// How long all of it may take.
+/// How long a fetch may take, from the name lookup to the last byte.
 const DEADLINE: Duration = Duration::from_secs(3);
-/// Bytes of a document at most.
+/// The largest document that is accepted, in bytes.
 const MAXIMUM_BYTES: usize = 1024 * 1024;
 
-/// Why a document was not fetched.
+/// Why a document could not be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// Nobody answers, or only that something is wrong there: it may be better later.
-    #[error("the identity provider does not answer")]
-    Away,
-    /// Somebody answers something else than the document: the address is wrong.
+    /// The provider does not answer, or answers with a server error. A later attempt may succeed.
+    #[error("the identity provider cannot be reached")]
+    Unavailable,
+    /// The address leads to something else than the document. A later attempt will not help.
     #[error("{0}")]
-    Wrong(&'static str),
+    Unusable(&'static str),
 }
 
-/// How connections over TLS are made.
-#[derive(Clone)]
-pub struct Tls {
-    #[cfg(feature = "tls")]
-    connector: tokio_rustls::TlsConnector,
+/// Why the certificate authorities cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// The given file is not one of certificates.
+    #[error("the file holds no certificates in PEM that can be read")]
+    File,
+    /// The operating system has none.
+    #[error(
+        "this machine has no certificate authorities; install its package `ca-certificates`, or name a file with them"
+    )]
+    NoneInstalled,
 }
 
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tls(..)")
+/// An HTTP client for the documents of an identity provider.
+#[derive(Clone, Debug)]
+pub struct Fetcher {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+}
+
+impl Fetcher {
+    /// A client that trusts the authorities of `ca_file`, or else those of the operating system. OpenSSL's variables
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name others than the system's.
+    ///
+    /// # Errors
+    /// There are no certificates at that place.
+    pub fn new(ca_file: Option<&Path>) -> Result<Self, AuthorityError> {
+        let roots = match ca_file {
+            Some(path) => authorities_of(path)?,
+            None => authorities_of_system()?,
+        };
+        Ok(Self::with_roots(roots))
+    }
+
+    /// A client that trusts no certificate: for addresses on this machine, which need none.
+    pub fn without_tls() -> Self {
+        Self::with_roots(RootCertStore::empty())
+    }
+
+    fn with_roots(roots: RootCertStore) -> Self {
+        let config = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .expect("ring supports the default versions of TLS")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
+        // A fetch every ten minutes does not need a connection that stays open.
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Self { client }
+    }
+
+    /// Fetches a document.
+    ///
+    /// # Errors
+    /// The server does not answer in time, or not with the document.
+    pub async fn fetch(&self, uri: &Uri) -> Result<Bytes, FetchError> {
+        if !is_safe(uri) {
+            return Err(FetchError::Unusable("the address is not https"));
+        }
+        match tokio::time::timeout(DEADLINE, self.get(uri)).await {
+            Ok(fetched) => fetched,
+            Err(_) => Err(unavailable("it did not answer in 3 seconds")),
+        }
+    }
+
+    async fn get(&self, uri: &Uri) -> Result<Bytes, FetchError> {
+        let request = Request::get(uri)
+            .header(header::ACCEPT, "application/json, application/jwk-set+json")
+            .header(header::USER_AGENT, "participant-registry")
+            .body(Empty::new())
+            .map_err(|_| FetchError::Unusable("the address cannot be used in a request"))?;
+        let response = self.client.request(request).await.map_err(|error| unavailable(causes(&error)))?;
+        match response.status() {
+            StatusCode::OK => {}
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                return Err(unavailable(status));
+            }
+            status if status.is_redirection() => {
+                return Err(FetchError::Unusable("the address redirects; give the one that it leads to"));
+            }
+            _ => return Err(FetchError::Unusable("there is no document at the address")),
+        }
+        match Limited::new(response.into_body(), MAXIMUM_BYTES).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(FetchError::Unusable("the document is larger than 1 MiB"))
+            }
+            Err(error) => Err(unavailable(causes(error.as_ref()))),
+        }
     }
 }
 
-/// Is an address encrypted, or does nothing of it leave this machine?
+/// Whether an address is encrypted, or on this machine.
 pub fn is_safe(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let loopback =
@@ -51,150 +137,32 @@ pub fn is_safe(uri: &Uri) -> bool {
     }
 }
 
-/// Fetches a document.
-///
-/// # Errors
-/// Nobody answers in time, or not with the document.
-pub async fn fetch(uri: &Uri, tls: &Tls) -> Result<Bytes, FetchError> {
-    let document = tokio::time::timeout(DEADLINE, fetch_slowly(uri, tls)).await;
-    document.unwrap_or(Err(FetchError::Away))
+/// Logs what the system or TLS says, which tells an operator more than the error does.
+fn unavailable(reason: impl std::fmt::Display) -> FetchError {
+    tracing::warn!(%reason, "a document of the identity provider could not be fetched");
+    FetchError::Unavailable
 }
 
-async fn fetch_slowly(uri: &Uri, tls: &Tls) -> Result<Bytes, FetchError> {
-    if !is_safe(uri) {
-        return Err(FetchError::Wrong("the address is not https"));
-    }
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let encrypted = uri.scheme_str() == Some("https");
-    let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
-    let stream = TcpStream::connect((host, port)).await.map_err(|_| FetchError::Away)?;
-    if encrypted { get(uri, tls.wrap(host, stream).await?).await } else { get(uri, stream).await }
+/// An error and what caused it: hyper's own text is only "client error (Connect)".
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-async fn get<S>(uri: &Uri, stream: S) -> Result<Bytes, FetchError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let away = |_: hyper::Error| FetchError::Away;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(away)?;
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let request = Request::get(path)
-        .header(header::HOST, authority)
-        .header(header::ACCEPT, "application/json, application/jwk-set+json")
-        .header(header::USER_AGENT, "participant-registry")
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|_| FetchError::Wrong("the address cannot be asked"))?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(away)?;
-        match response.status() {
-            StatusCode::OK => {}
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                return Err(FetchError::Away);
-            }
-            status if status.is_redirection() => {
-                return Err(FetchError::Wrong("the address leads elsewhere: give the one that it leads to"));
-            }
-            _ => return Err(FetchError::Wrong("there is nothing at the address")),
-        }
-        let body = Limited::new(response.into_body(), MAXIMUM_BYTES).collect().await;
-        body.map(|body| body.to_bytes()).map_err(|error| match error.is::<hyper::Error>() {
-            true => FetchError::Away,
-            false => FetchError::Wrong("the document is larger than 1 MiB"),
-        })
-    };
-    // The connection works while the answer is waited for, and ends with it.
-    tokio::pin!(exchange);
-    tokio::select! {
-        answer = &mut exchange => answer,
-        _ = connection => exchange.await,
+fn authorities_of(path: &Path) -> Result<RootCertStore, AuthorityError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|_| AuthorityError::File)? {
+        let certificate = certificate.map_err(|_| AuthorityError::File)?;
+        roots.add(certificate).map_err(|_| AuthorityError::File)?;
     }
+    if roots.is_empty() { Err(AuthorityError::File) } else { Ok(roots) }
 }
 
-#[cfg(feature = "tls")]
-mod encrypted {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use tokio::net::TcpStream;
-    use tokio_rustls::client::TlsStream;
-    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-    use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-
-    use super::{FetchError, Tls};
-
-    impl Tls {
-        /// Trusts the authorities of the file, or else those that browsers trust.
-        ///
-        /// # Errors
-        /// The file holds no certificate.
-        pub fn new(authorities: Option<&Path>) -> Result<Self, &'static str> {
-            let mut roots = RootCertStore::empty();
-            match authorities {
-                None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-                Some(path) => {
-                    let unreadable = "the file holds no certificates in PEM that can be read";
-                    for certificate in CertificateDer::pem_file_iter(path).map_err(|_| unreadable)? {
-                        let certificate = certificate.map_err(|_| unreadable)?;
-                        roots.add(certificate).map_err(|_| unreadable)?;
-                    }
-                    if roots.is_empty() {
-                        return Err(unreadable);
-                    }
-                }
-            }
-            let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-            let config = ClientConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .expect("the provider knows the default versions")
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-            Ok(Self { connector: Arc::new(config).into() })
-        }
-
-        pub(super) async fn wrap(
-            &self,
-            host: &str,
-            stream: TcpStream,
-        ) -> Result<TlsStream<TcpStream>, FetchError> {
-            let name = ServerName::try_from(host.to_owned());
-            let name = name.map_err(|_| FetchError::Wrong("the address has no name of a server"))?;
-            // A certificate that is not trusted may be an attack or an omission; either way nobody there answers us.
-            self.connector.connect(name, stream).await.map_err(|_| {
-                tracing::warn!("the connection to the identity provider could not be secured");
-                FetchError::Away
-            })
-        }
-    }
-}
-
-#[cfg(not(feature = "tls"))]
-mod unencrypted {
-    use std::path::Path;
-
-    use tokio::net::TcpStream;
-
-    use super::{FetchError, Tls};
-
-    impl Tls {
-        /// Nothing: this program speaks no TLS.
-        ///
-        /// # Errors
-        /// Authorities are given, and nothing could be done with them.
-        pub fn new(authorities: Option<&Path>) -> Result<Self, &'static str> {
-            match authorities {
-                None => Ok(Self {}),
-                Some(_) => Err("this program was built without TLS: build it with --features tls"),
-            }
-        }
-
-        pub(super) async fn wrap(&self, _: &str, _: TcpStream) -> Result<TcpStream, FetchError> {
-            Err(FetchError::Wrong("this program was built without TLS: build it with --features tls"))
-        }
-    }
+fn authorities_of_system() -> Result<RootCertStore, AuthorityError> {
+    let mut roots = RootCertStore::empty();
+    // A system may hold old certificates that cannot be read any more; the others are used.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() { Err(AuthorityError::NoneInstalled) } else { Ok(roots) }
 }
 
 #[cfg(test)]

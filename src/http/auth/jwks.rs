@@ -1,7 +1,7 @@
-//! The public keys of an identity provider (JSON Web Key Set), and which of them may be used for what.
+//! The public keys of an identity provider (JSON Web Key Set, RFC 7517).
 //!
-//! A key is used only as it says itself: for signatures, by its own algorithm. A key that cannot be used is left out and
-//! spoils nothing; a set without any that can is refused as a whole.
+//! A key is used only as its own parameters allow: for signatures, with its algorithm. Unusable keys are left out. A set
+//! without a usable key is refused.
 
 use std::collections::HashMap;
 use std::str::FromStr as _;
@@ -10,28 +10,28 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
-/// Bits of an RSA modulus: less is too weak, more costs more than a provider needs.
+/// The accepted lengths of an RSA modulus, in bits: shorter ones are too weak, longer ones cost too much to verify.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=4_096;
-/// Keys of a set at most.
+/// The most keys that a set may have.
 const MAXIMUM_KEYS: usize = 100;
-/// Characters of a key's name at most.
+/// The longest `kid`, in bytes.
 pub const MAXIMUM_KEY_ID: usize = 256;
 
-/// Why a set of keys is of no use.
+/// Why a set of keys cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
-    /// Not a set of keys at all.
+    /// It is not a key set.
     #[error("it is not a JSON Web Key Set")]
     Malformed,
-    /// More than a provider has.
+    /// It has more keys than any provider publishes.
     #[error("it has more than 100 keys")]
     TooMany,
-    /// None that fits.
+    /// No key in it can be used.
     #[error("it has no key with a `kid` that can be used with the algorithms allowed")]
     Empty,
 }
 
-/// Keys by name.
+/// Usable keys, by `kid` and algorithm.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet(HashMap<(String, &'static str), DecodingKey>);
 
@@ -40,7 +40,7 @@ struct Document {
     keys: Vec<serde_json::Value>,
 }
 
-/// A key as it is sent; what is not named here is not read.
+/// A key as it is published; other parameters are not read.
 #[derive(Deserialize)]
 struct Key {
     kty: String,
@@ -61,10 +61,10 @@ struct Key {
 }
 
 impl KeySet {
-    /// Reads a set, for these algorithms.
+    /// Parses a set, and keeps the keys for these algorithms.
     ///
     /// # Errors
-    /// It cannot be read, or has no key that can be used.
+    /// See [`KeySetError`].
     pub fn parse(bytes: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
         let document: Document = serde_json::from_slice(bytes).map_err(|_| KeySetError::Malformed)?;
         if document.keys.len() > MAXIMUM_KEYS {
@@ -75,7 +75,7 @@ impl KeySet {
             let Ok(key) = serde_json::from_value::<Key>(key) else { continue };
             for &algorithm in algorithms {
                 if let Some(decoding) = key.usable(algorithm) {
-                    // The first of a name: a later one could be somebody's addition.
+                    // Of two keys with the same name the first one counts.
                     keys.entry((key.kid.clone(), name(algorithm))).or_insert(decoding);
                 }
             }
@@ -83,7 +83,7 @@ impl KeySet {
         if keys.is_empty() { Err(KeySetError::Empty) } else { Ok(Self(keys)) }
     }
 
-    /// The key of a name, for an algorithm.
+    /// Returns the key with this `kid` for an algorithm.
     pub fn find(&self, kid: &str, algorithm: Algorithm) -> Option<&DecodingKey> {
         self.0.get(&(kid.to_owned(), name(algorithm)))
     }
@@ -119,15 +119,15 @@ impl Key {
     }
 }
 
-/// Reads the names of algorithms, with commas between them. Only those with a public key: with a secret one, whoever
-/// has the provider's public key could sign.
+/// Parses a comma-separated list of algorithms. Only those with a public key are accepted: with a symmetric algorithm,
+/// the provider's public key would be taken for a secret that everybody knows.
 pub fn algorithms(text: &str) -> Option<Vec<Algorithm>> {
     let names = text.split(',').map(str::trim);
     let read = |text| Algorithm::from_str(text).ok().filter(|algorithm| !name(*algorithm).is_empty());
     names.map(read).collect()
 }
 
-/// The name of an algorithm with a public key; empty for all others.
+/// The name of an algorithm with a public key, or an empty string for a symmetric one.
 fn name(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::RS256 => "RS256",
@@ -147,7 +147,7 @@ fn bytes(text: &str) -> Option<usize> {
     URL_SAFE_NO_PAD.decode(text).ok().map(|bytes| bytes.len())
 }
 
-/// Significant bits of a number in base64url.
+/// The number of significant bits of a number in base64url.
 fn bits(text: &str) -> Option<usize> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let first = bytes.iter().position(|&byte| byte != 0)?;
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_used_as_it_says_itself() {
+    fn a_key_is_used_only_as_its_parameters_allow() {
         let point = URL_SAFE_NO_PAD.encode([1; 32]);
         let ec = json!({"kty": "EC", "kid": "b", "crv": "P-256", "x": point, "y": point});
         let set = parse(&[rsa(256), ec]).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_set_of_keys_is_refused() {
+    fn a_document_that_is_not_a_key_set_is_refused() {
         for bad in ["", "{}", "[]", "<html>", "{\"keys\": 1}", "{\"keys\": {}}", "{\"keys\": [}"] {
             let refused = KeySet::parse(bad.as_bytes(), BOTH).err();
             assert_eq!(refused, Some(KeySetError::Malformed), "{bad:?}");
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn no_algorithm_with_a_secret_can_be_allowed() {
+    fn a_symmetric_algorithm_cannot_be_allowed() {
         assert_eq!(algorithms("RS256, ES256").as_deref(), Some(BOTH));
         for bad in ["", "HS256", "RS256,HS512", "none", "RS256,", "rs256"] {
             assert_eq!(algorithms(bad), None, "{bad:?}");

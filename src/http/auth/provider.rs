@@ -1,8 +1,8 @@
-//! An identity provider (OpenID Connect): its tokens hold here, and its keys are fetched, kept and renewed.
+//! An identity provider (OpenID Connect), whose tokens are accepted here: its keys are fetched, cached and renewed.
 //!
-//! Keys are fetched every ten minutes. A token that names an unknown key makes the registry look at once, but every half
-//! minute at most, for all tokens together: whoever makes up names of keys makes nobody busy. While the provider is
-//! away its last keys hold, for a day; after that tokens cannot be told from forgeries, and requests get 503.
+//! Keys are fetched every ten minutes. A token that names an unknown key causes a fetch at once, but at most one in 30
+//! seconds for all tokens together, so that invented key names cost nothing. While the provider is unavailable, its last keys
+//! are used for a day. After that tokens cannot be verified, and requests get 503.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,53 +15,53 @@ use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
-use super::NotAdmitted;
-use super::claims::{self, Proof};
-use super::fetch::{FetchError, fetch};
+use super::claims::{self, VerifiedClaims};
+use super::fetch::FetchError;
 use super::jwks::{KeySet, MAXIMUM_KEY_ID};
+use super::refusal::Refusal;
 
-pub use super::fetch::{Tls, is_safe};
+pub use super::fetch::{AuthorityError, Fetcher, is_safe};
 
-/// Bytes of a file with keys at most.
+/// The largest key file that is read, in bytes.
 const MAXIMUM_FILE: u64 = 1024 * 1024;
 
-/// Which provider, and what of it is accepted.
+/// Which provider is trusted, and which of its tokens are accepted.
 #[derive(Clone, Debug)]
 pub struct ProviderSettings {
     /// `iss` of its tokens, to the letter.
     pub issuer: String,
-    /// What its tokens for us have as `aud`.
+    /// The `aud` of its tokens for this registry.
     pub audience: String,
-    /// Where its keys are.
+    /// Where its keys are published.
     pub source: KeySource,
-    /// By what its tokens may be signed; never a secret.
+    /// The signature algorithms that are accepted; only those with public keys.
     pub algorithms: Vec<Algorithm>,
-    /// How connections over TLS are made.
-    pub tls: Tls,
-    /// How often keys are fetched.
+    /// The HTTP client that fetches its documents.
+    pub fetcher: Fetcher,
+    /// When keys are renewed.
     pub timing: Timing,
 }
 
-/// Where the keys of a provider are.
+/// Where the keys of a provider are published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// Where the provider's own description says: `<issuer>/.well-known/openid-configuration`.
+    /// At the `jwks_uri` of the provider's metadata: `<issuer>/.well-known/openid-configuration`.
     Discovery,
     /// At this address.
     Url(Uri),
-    /// In a file, for a network without a way to the provider. Read again like an address, so that keys can be renewed.
+    /// In a file, for a network that does not reach the provider. It is read again as often as an address is fetched.
     File(PathBuf),
 }
 
-/// How often keys are fetched, and how long they hold.
+/// How often keys are fetched, and how long they are used.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Between one fetch and the next.
+    /// The interval of regular fetches.
     pub renewal: Duration,
-    /// Between two fetches for the sake of unknown keys.
+    /// The shortest interval between two fetches that unknown keys cause.
     pub unknown: Duration,
-    /// From the last fetch that succeeded.
-    pub hold: Duration,
+    /// How long keys are used after the last fetch that succeeded.
+    pub lifetime: Duration,
 }
 
 impl Default for Timing {
@@ -69,18 +69,18 @@ impl Default for Timing {
         Self {
             renewal: Duration::from_secs(600),
             unknown: Duration::from_secs(30),
-            hold: Duration::from_secs(86_400),
+            lifetime: Duration::from_secs(86_400),
         }
     }
 }
 
-/// Why a provider cannot be used at all.
+/// Why the settings of a provider cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{setting}: {reason}")]
 pub struct ProviderError {
     /// The setting that is wrong.
     pub setting: &'static str,
-    /// In which way.
+    /// What is wrong with it.
     pub reason: String,
 }
 
@@ -89,13 +89,13 @@ pub struct ProviderError {
 pub struct Provider {
     settings: ProviderSettings,
     keys: ArcSwapOption<Fetched>,
-    /// One at a time fetches; when somebody last did so for the sake of an unknown key.
+    /// Held during a fetch; the time of the last fetch that an unknown key caused.
     fetching: Mutex<Option<Instant>>,
-    /// Tokens with unknown keys that wait for it: while the provider is silent, no more of them keep others out.
+    /// Permits for tokens with unknown keys to wait for a fetch, so that they do not pile up while the provider is silent.
     waiting: Semaphore,
 }
 
-/// Tokens that wait for a fetch at most; the others hear that it cannot be told.
+/// How many tokens may wait for a fetch; further ones get 503.
 const MOST_WAITING: usize = 128;
 
 #[derive(Debug)]
@@ -111,11 +111,11 @@ struct Discovered {
 }
 
 impl Provider {
-    /// Fetches the keys for the first time. A provider that is away is no reason not to start: its keys are fetched
-    /// when it is back.
+    /// Fetches the keys for the first time. A provider that is unavailable does not prevent the start: its keys are fetched
+    /// as soon as it answers.
     ///
     /// # Errors
-    /// What is found where the keys should be is something else.
+    /// The address or file does not hold usable keys.
     pub async fn open(settings: ProviderSettings) -> Result<Arc<Self>, ProviderError> {
         let provider = Self {
             settings,
@@ -125,10 +125,10 @@ impl Provider {
         };
         match provider.renew().await {
             Ok(()) => {}
-            Err(FetchError::Away) => {
-                tracing::error!("the identity provider does not answer: nobody can be let in until it does");
+            Err(FetchError::Unavailable) => {
+                tracing::error!("no client can authenticate until the identity provider answers");
             }
-            Err(FetchError::Wrong(reason)) => {
+            Err(FetchError::Unusable(reason)) => {
                 let setting = match provider.settings.source {
                     KeySource::Discovery => "REGISTRY_OIDC_ISSUER",
                     KeySource::Url(_) => "REGISTRY_OIDC_JWKS_URL",
@@ -140,49 +140,50 @@ impl Provider {
         Ok(Arc::new(provider))
     }
 
-    /// What a token of this provider proves.
+    /// Verifies a token of this provider.
     ///
     /// # Errors
-    /// It does not hold, or that cannot be told because there are no keys.
-    pub(super) async fn verify(&self, token: &str, header: &Header) -> Result<Proof, NotAdmitted> {
+    /// The token is refused, or cannot be checked because there are no keys.
+    pub(super) async fn verify(&self, token: &str, header: &Header) -> Result<VerifiedClaims, Refusal> {
         let kid = header.kid.as_deref().filter(|kid| kid.len() <= MAXIMUM_KEY_ID);
-        let kid = kid.ok_or(NotAdmitted::Unproven)?;
+        let kid = kid.ok_or(Refusal::Unauthenticated)?;
         if !self.settings.algorithms.contains(&header.alg) {
-            return Err(NotAdmitted::Unproven);
+            return Err(Refusal::Unauthenticated);
         }
         let key = self.key(kid, header.alg).await?;
         let ProviderSettings { issuer, audience, .. } = &self.settings;
-        claims::read(token, &key, header.alg, issuer, audience).ok_or(NotAdmitted::Unproven)
+        claims::verify(token, &key, header.alg, issuer, audience).ok_or(Refusal::Unauthenticated)
     }
 
-    /// Fetches the keys again and again.
-    pub(super) async fn follow(&self) {
+    /// Fetches the keys at regular intervals, until it is dropped.
+    pub(super) async fn renew_keys(&self) {
         let Timing { renewal, unknown, .. } = self.settings.timing;
-        let mut pause = if self.held().is_some() { renewal } else { unknown };
+        let mut pause = if self.usable_keys().is_some() { renewal } else { unknown };
         loop {
             tokio::time::sleep(pause).await;
-            let _alone = self.fetching.lock().await;
+            let _fetching = self.fetching.lock().await;
             pause = match self.renew().await {
                 Ok(()) => renewal,
                 Err(error) => {
-                    tracing::warn!(%error, "the identity provider's keys were not renewed; the last ones hold");
+                    tracing::warn!(%error, "the identity provider's keys were not renewed; the last ones are still used");
                     unknown
                 }
             };
         }
     }
 
-    async fn key(&self, kid: &str, algorithm: Algorithm) -> Result<DecodingKey, NotAdmitted> {
-        let find =
-            |fetched: Arc<Fetched>| fetched.keys.find(kid, algorithm).cloned().ok_or(NotAdmitted::Unproven);
-        let before = self.held();
+    async fn key(&self, kid: &str, algorithm: Algorithm) -> Result<DecodingKey, Refusal> {
+        let find = |fetched: Arc<Fetched>| {
+            fetched.keys.find(kid, algorithm).cloned().ok_or(Refusal::Unauthenticated)
+        };
+        let before = self.usable_keys();
         if let Some(Ok(key)) = before.clone().map(find) {
             return Ok(key);
         }
-        let _waiting = self.waiting.try_acquire().map_err(|_full| NotAdmitted::Undecided)?;
+        let _waiting = self.waiting.try_acquire().map_err(|_full| Refusal::Undecided)?;
         let mut last = self.fetching.lock().await;
         let seen = |fetched: &Option<Arc<Fetched>>| fetched.as_ref().map(|fetched| fetched.at);
-        let fetched_meanwhile = seen(&self.held()) != seen(&before);
+        let fetched_meanwhile = seen(&self.usable_keys()) != seen(&before);
         if !fetched_meanwhile && last.is_none_or(|last| last.elapsed() >= self.settings.timing.unknown) {
             *last = Some(Instant::now());
             if let Err(error) = self.renew().await {
@@ -190,51 +191,53 @@ impl Provider {
             }
         }
         drop(last);
-        self.held().map_or(Err(NotAdmitted::Undecided), find)
+        self.usable_keys().map_or(Err(Refusal::Undecided), find)
     }
 
-    /// The keys, if they may still be used.
-    fn held(&self) -> Option<Arc<Fetched>> {
-        self.keys.load_full().filter(|fetched| fetched.at.elapsed() < self.settings.timing.hold)
+    /// The keys, unless they are too old to be used.
+    fn usable_keys(&self) -> Option<Arc<Fetched>> {
+        self.keys.load_full().filter(|fetched| fetched.at.elapsed() < self.settings.timing.lifetime)
     }
 
     async fn renew(&self) -> Result<(), FetchError> {
-        let ProviderSettings { source, tls, algorithms, .. } = &self.settings;
+        let ProviderSettings { source, fetcher, algorithms, .. } = &self.settings;
         let document = match source {
             KeySource::File(path) => read_file(path).await?.into(),
-            KeySource::Url(uri) => fetch(uri, tls).await?,
-            KeySource::Discovery => fetch(&self.discover().await?, tls).await?,
+            KeySource::Url(uri) => fetcher.fetch(uri).await?,
+            KeySource::Discovery => fetcher.fetch(&self.discover().await?).await?,
         };
         let keys = KeySet::parse(&document, algorithms).map_err(|error| {
             tracing::warn!(%error, "the identity provider's keys cannot be used");
-            FetchError::Wrong(
-                "what is there is no set of keys that can be used with REGISTRY_OIDC_ALGORITHMS",
+            FetchError::Unusable(
+                "the document is not a key set with a key for one of REGISTRY_OIDC_ALGORITHMS",
             )
         })?;
         self.keys.store(Some(Arc::new(Fetched { keys, at: Instant::now() })));
         Ok(())
     }
 
-    /// Where the provider says that its keys are.
+    /// Reads the address of the keys from the provider's metadata.
     async fn discover(&self) -> Result<Uri, FetchError> {
         let issuer = self.settings.issuer.trim_end_matches('/');
         let address = format!("{issuer}/.well-known/openid-configuration");
-        let address = address.parse().map_err(|_| FetchError::Wrong("the issuer is no address"))?;
-        let document = fetch(&address, &self.settings.tls).await?;
+        let address = address.parse().map_err(|_| FetchError::Unusable("the issuer is not an address"))?;
+        let document = self.settings.fetcher.fetch(&address).await?;
         let document: Discovered = serde_json::from_slice(&document)
-            .map_err(|_| FetchError::Wrong("what the provider says of itself cannot be read"))?;
+            .map_err(|_| FetchError::Unusable("the provider's metadata cannot be read"))?;
         if document.issuer != self.settings.issuer {
-            return Err(FetchError::Wrong("the provider calls itself otherwise"));
+            return Err(FetchError::Unusable(
+                "the provider's metadata name another issuer; copy it to the letter",
+            ));
         }
         let keys = document.jwks_uri.parse::<Uri>().ok().filter(is_safe);
-        keys.ok_or(FetchError::Wrong("the provider's keys are not at an address with https"))
+        keys.ok_or(FetchError::Unusable("the `jwks_uri` in the provider's metadata is not an https address"))
     }
 }
 
 async fn read_file(path: &std::path::Path) -> Result<Vec<u8>, FetchError> {
-    let unreadable = |_| FetchError::Wrong("the file cannot be read");
+    let unreadable = |_| FetchError::Unusable("the file cannot be read");
     if tokio::fs::metadata(path).await.map_err(unreadable)?.len() > MAXIMUM_FILE {
-        return Err(FetchError::Wrong("the file is larger than 1 MiB"));
+        return Err(FetchError::Unusable("the file is larger than 1 MiB"));
     }
     tokio::fs::read(path).await.map_err(unreadable)
 }

@@ -1,8 +1,8 @@
-//! The rows of a batch that were refused, as CSV in the columns they came in, with what is wrong in a last column.
+//! Reports: the refused rows of a batch as CSV, in the columns of their file and with what is wrong in a last column.
 //!
-//! Who has sent the batch gets back what it sent. Everybody else who sees the batch is told personal data under the rule
-//! that holds everywhere: by who has the right and says for what; else numbers are masked, and what is not known to be
-//! harmless is left out ([`Mask`]).
+//! The client that submitted the batch gets its rows as it sent them. Other clients that may see the batch get personal
+//! data only with the right to read it and a purpose; otherwise numbers are masked, and cells that are not known to be
+//! harmless are left out ([`ReportMask`]).
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -16,11 +16,11 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::{FileEndpoints, FileRequest, FileService, report_name};
 use graphql_front::code::Code;
 use graphql_front::cost::RateLimited;
 use graphql_front::request_id::ClientId;
 
-use super::{Asked, Desk, Inner, report_name};
 use crate::graphql::code::RegistryCode;
 use crate::graphql::node_id::{NodeId, batch_id};
 use crate::http::language;
@@ -35,48 +35,48 @@ use domain::language::Language;
 use domain::onboarding::{OnboardingState, RowOutcome, StagedRow, fields_of_request};
 use domain::problem::Problem;
 use domain::text;
-use roster::{Mask, ReportWriter, named};
+use roster::{ReportMask, ReportWriter, column_name};
 
-/// What is said of a row that nothing is wrong with.
-const fn stopped(language: Language) -> &'static str {
+/// The error of a valid row that the onboarding did not reach.
+const fn not_reached(language: Language) -> &'static str {
     match language {
         Language::English => "The onboarding ended before this row. It was not enrolled.",
         Language::Indonesian => "Pendaftaran berakhir sebelum baris ini. Orang ini tidak didaftarkan.",
     }
 }
 
-pub(super) async fn give(
-    State(Desk(desk)): State<Desk>,
+pub(super) async fn download(
+    State(FileEndpoints(service)): State<FileEndpoints>,
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    let asked = Asked::of(&request);
-    if !asked.actor.may(Operation::ReadOnboarding) {
-        return asked.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden);
+    let context = FileRequest::of(&request);
+    if !context.actor.may(Operation::ReadOnboarding) {
+        return context.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden);
     }
-    let Ok(id) = batch_id(&id) else { return asked.absent() };
-    let session = desk.database.reading(&asked.actor);
-    let batch = match onboarding::by_ids(&session, &asked.actor, &[id]).await {
+    let Ok(id) = batch_id(&id) else { return context.not_found() };
+    let session = service.database.reading(&context.actor);
+    let batch = match onboarding::by_ids(&session, &context.actor, &[id]).await {
         Ok(mut batches) => batches.remove(&id),
-        Err(error) => return asked.failed(&error),
+        Err(error) => return context.failed(&error),
     };
-    let Some(batch) = batch else { return asked.absent() };
+    let Some(batch) = batch else { return context.not_found() };
     if batch.discarded_at.is_some() {
-        return asked.refuse(StatusCode::GONE, RegistryCode::ReportGone);
+        return context.refuse(StatusCode::GONE, RegistryCode::ReportGone);
     }
-    if let Err(refused) = pay(&desk, &asked, &batch) {
+    if let Err(refused) = charge(&service, &context, &batch) {
         return *refused;
     }
     let purpose = request.extensions().get::<Purpose>();
-    let is_own = batch.submitted_by == asked.actor.client;
-    let in_full = is_own || (purpose.is_some() && asked.actor.reads_personal_data());
-    if let Err(error) = put_on_record(&desk.database, &session, &asked, &batch, purpose).await {
-        tracing::error!(request_id = %asked.id, %error, "a report was not given: no entry for it");
-        return asked.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
+    let is_own = batch.submitted_by == context.actor.client;
+    let in_full = is_own || (purpose.is_some() && context.actor.reads_personal_data());
+    if let Err(error) = audit(&service.database, &session, &context, &batch, purpose).await {
+        tracing::error!(request_id = %context.id, %error, "a report was refused: its audit entry could not be written");
+        return context.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
     }
-    let language = language::accepted(&asked.headers);
-    let receive = report_of(Arc::clone(&desk.database), session, batch, (in_full, language));
-    let pieces = stream::unfold(receive, |mut receive| async move { Some((receive.recv().await?, receive)) });
+    let language = language::accepted(&context.headers);
+    let pieces = report_of(Arc::clone(&service.database), session, batch, (in_full, language));
+    let pieces = stream::unfold(pieces, |mut pieces| async move { Some((pieces.recv().await?, pieces)) });
     let name = HeaderValue::try_from(report_name(id)).expect("an id is a header value");
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
@@ -87,12 +87,12 @@ pub(super) async fn give(
     (headers, Body::from_stream(pieces)).into_response()
 }
 
-/// A report costs a point for itself and one for each row, and never more than a client has after a rest.
-fn pay(desk: &Inner, asked: &Asked, batch: &BatchRow) -> Result<(), Box<Response>> {
-    let Some(rate_limiter) = &desk.rate_limiter else { return Ok(()) };
+/// Charges a report to the rate limit: one point, plus one for each row, up to the burst size.
+fn charge(service: &FileService, context: &FileRequest, batch: &BatchRow) -> Result<(), Box<Response>> {
+    let Some(rate_limiter) = &service.rate_limiter else { return Ok(()) };
     let cost = rows_of(batch).unsigned_abs().saturating_add(1).min(rate_limiter.burst());
-    rate_limiter.pay(ClientId(asked.actor.client_id), cost, Instant::now()).map_err(|unpaid| {
-        let mut response = asked.refuse(StatusCode::TOO_MANY_REQUESTS, Code::CostLimitReached);
+    rate_limiter.pay(ClientId(context.actor.client_id), cost, Instant::now()).map_err(|unpaid| {
+        let mut response = context.refuse(StatusCode::TOO_MANY_REQUESTS, Code::CostLimitReached);
         if let RateLimited::Wait(seconds, _) = unpaid {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
@@ -101,11 +101,11 @@ fn pay(desk: &Inner, asked: &Asked, batch: &BatchRow) -> Result<(), Box<Response
     Ok(())
 }
 
-/// Masked or in full: before the first byte leaves it is on record who reads it, of which batch, how many rows and what for.
-async fn put_on_record(
+/// Writes the audit entry before the first byte is sent: who reads which batch, how many rows, and for what purpose.
+async fn audit(
     database: &Database,
     session: &Session,
-    asked: &Asked,
+    context: &FileRequest,
     batch: &BatchRow,
     purpose: Option<&Purpose>,
 ) -> Result<(), StoreError> {
@@ -116,26 +116,26 @@ async fn put_on_record(
             rows_of(batch)
         ),
         purpose: purpose.map(|purpose| purpose.as_str().to_owned()),
-        request_id: asked.id.uuid(),
+        request_id: context.id.uuid(),
     };
-    Trail::new(&database.journal, session, Arc::clone(&asked.actor), about).close_unnamed().await
+    Trail::new(&database.journal, session, Arc::clone(&context.actor), about).close_unnamed().await
 }
 
-/// How many rows a report has; of a batch that is still applied, has so far.
+/// The number of rows of a report; of a batch that is still being applied, so far.
 fn rows_of(batch: &BatchRow) -> i32 {
     batch.rejected + if is_stopped(batch) { batch.pending } else { 0 }
 }
 
-/// Are its pending rows in the report, because they will never be enrolled?
+/// Whether the pending rows belong in the report because they will never be enrolled.
 fn is_stopped(batch: &BatchRow) -> bool {
     match batch.state {
-        // A trial ends with its plan: what is pending would be enrolled.
+        // A plan ends as cancelled; its pending rows would be enrolled.
         OnboardingState::Cancelled => !batch.dry_run,
         state => state == OnboardingState::Failed,
     }
 }
 
-/// The report of a batch that somebody has been shown, piece by piece; the last one is an error where it broke off.
+/// Writes the report of a batch that the session may see, in pieces. If writing fails, the last piece is an error.
 pub fn report_of(
     database: Arc<Database>,
     session: Session,
@@ -146,9 +146,9 @@ pub fn report_of(
     let (send, receive) = mpsc::channel(2);
     tokio::spawn(async move {
         if let Err(error) = report.write(&send).await {
-            tracing::warn!(batch = report.batch.id, %error, "a report broke off");
-            // A report that breaks off must not look like a whole one.
-            let _ = send.send(Err(std::io::Error::other("the report broke off"))).await;
+            tracing::warn!(batch = report.batch.id, %error, "a report failed");
+            // A partial report must not look complete.
+            let _ = send.send(Err(std::io::Error::other("the report failed"))).await;
         }
     });
     receive
@@ -162,41 +162,41 @@ struct Report {
     language: Language,
 }
 
-type Taker = mpsc::Sender<std::io::Result<Bytes>>;
+type PieceSender = mpsc::Sender<std::io::Result<Bytes>>;
 
 impl Report {
-    /// Writes header and rows, chunk by chunk, as fast as somebody takes them.
-    async fn write(self: &Arc<Self>, send: &Taker) -> Result<(), StoreError> {
+    /// Writes the header and the rows, chunk by chunk, as fast as the reader takes them.
+    async fn write(self: &Arc<Self>, send: &PieceSender) -> Result<(), StoreError> {
         let (columns, separator) = staging::form(&self.database.writer, self.batch.id).await?;
         let columns = Arc::new(columns.unwrap_or_else(fields_of_request));
         let separator = separator.bytes().next().unwrap_or(b',');
-        let mut sheet = Sheet::new(&columns, separator, self.in_full)?;
+        let mut sheet = ReportSheet::new(&columns, separator, self.in_full)?;
         let mut next_row = 1;
         while let Some(chunk) = self.next_chunk(next_row).await? {
             next_row = chunk.first_row.saturating_add(1);
             let report = Arc::clone(self);
             let open = move || staging::open(&report.database.keys, report.batch.id, &chunk);
-            let (rows, _) = aside(open).await?;
+            let (rows, _) = in_background(open).await?;
             let (Some(first), Some(last)) = (rows.first(), rows.last()) else { continue };
-            let told =
+            let outcomes =
                 onboarding::reported(&self.session, self.batch.id, (first.number, last.number)).await?;
             let report = Arc::clone(self);
             let names = Arc::clone(&columns);
-            sheet = aside(move || report.write_rows(&rows, told, &names, sheet)).await?;
+            sheet = in_background(move || report.write_rows(&rows, outcomes, &names, sheet)).await?;
             if send.send(Ok(sheet.out.take())).await.is_err() {
-                // Nobody reads on.
+                // The reader has disconnected.
                 return Ok(());
             }
         }
         if retention::is_discarded(&self.database.writer, self.batch.id).await? {
-            return Err(StoreError::Unavailable("its rows were discarded meanwhile".into()));
+            return Err(StoreError::Unavailable("its rows have been discarded".into()));
         }
-        // Who has hung up needs the end no more.
+        // The reader may have disconnected, which does not matter here.
         let _ = send.send(Ok(sheet.finish()?)).await;
         Ok(())
     }
 
-    /// The next chunk with a row that the report is about.
+    /// Returns the next chunk that has rows for the report.
     async fn next_chunk(&self, row: i32) -> Result<Option<SealedChunk>, StoreError> {
         match is_stopped(&self.batch) {
             true => staging::find(&self.database.writer, self.batch.id, row).await,
@@ -207,54 +207,59 @@ impl Report {
     fn write_rows(
         &self,
         rows: &[StagedRow],
-        told: Vec<ReportedRow>,
+        outcomes: Vec<ReportedRow>,
         columns: &[String],
-        mut sheet: Sheet,
-    ) -> Result<Sheet, StoreError> {
-        let told: HashMap<i32, ReportedRow> = told.into_iter().map(|row| (row.number, row)).collect();
+        mut sheet: ReportSheet,
+    ) -> Result<ReportSheet, StoreError> {
+        let outcomes: HashMap<i32, ReportedRow> = outcomes.into_iter().map(|row| (row.number, row)).collect();
         for row in rows {
-            if let Some(error) = self.error(row, &told, columns) {
+            if let Some(error) = self.error(row, &outcomes, columns) {
                 sheet.write(row, &error)?;
             }
         }
         Ok(sheet)
     }
 
-    /// What a row is in the report for; `None`: it is not.
-    fn error(&self, row: &StagedRow, told: &HashMap<i32, ReportedRow>, columns: &[String]) -> Option<String> {
+    /// The error of a row in the report; `None` if the row is not in the report.
+    fn error(
+        &self,
+        row: &StagedRow,
+        outcomes: &HashMap<i32, ReportedRow>,
+        columns: &[String],
+    ) -> Option<String> {
         let is_stopped = is_stopped(&self.batch);
-        match told.get(&row.number) {
+        match outcomes.get(&row.number) {
             Some(ReportedRow { outcome: RowOutcome::Rejected, problems, .. }) => {
                 let problems = problems.as_ref().map(|problems| problems.0.as_slice()).unwrap_or_default();
-                let said = problems.iter().map(|problem| said(problem, columns, self.language));
-                Some(said.collect::<Vec<_>>().join(" | "))
+                let sentences = problems.iter().map(|problem| sentence(problem, columns, self.language));
+                Some(sentences.collect::<Vec<_>>().join(" | "))
             }
             Some(ReportedRow { outcome: RowOutcome::Pending, .. }) | None if is_stopped => {
-                Some(stopped(self.language).to_owned())
+                Some(not_reached(self.language).to_owned())
             }
             _ => None,
         }
     }
 }
 
-/// Does what takes longer, for thousands of rows, than other requests should wait for this thread.
-async fn aside<T: Send + 'static>(
+/// Runs work on thousands of rows on another thread, so that other requests do not wait for it.
+async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(StoreError::Fault("writing a report broke off".into())))
+    done.unwrap_or_else(|_| Err(StoreError::Fault("writing a report was interrupted".into())))
 }
 
-/// A report on its way: in full, or masked.
-struct Sheet {
-    mask: Option<Mask>,
+/// A report that is being written, in full or mcontext.
+struct ReportSheet {
+    mask: Option<ReportMask>,
     writer: ReportWriter<Buffer>,
     out: Buffer,
 }
 
-impl Sheet {
+impl ReportSheet {
     fn new(columns: &[String], separator: u8, in_full: bool) -> Result<Self, StoreError> {
-        let mask = (!in_full).then(|| Mask::of(columns));
+        let mask = (!in_full).then(|| ReportMask::of(columns));
         let columns = mask.as_ref().map_or_else(|| columns.to_vec(), |mask| mask.columns(columns));
         let out = Buffer::default();
         let writer = ReportWriter::new(out.clone(), &columns, separator).map_err(cannot_write)?;
@@ -264,8 +269,7 @@ impl Sheet {
     fn write(&mut self, row: &StagedRow, error: &str) -> Result<(), StoreError> {
         let written = match &self.mask {
             None => self.writer.write(row.cells(), error),
-            // What a message repeats of a file is no identity number, unless a column is called by one.
-            Some(mask) => self.writer.write(&mask.cells(row), &text::without_numbers(error)),
+            Some(mask) => self.writer.write(&mask.cells(row), error),
         };
         written.map_err(cannot_write)
     }
@@ -276,7 +280,7 @@ impl Sheet {
     }
 }
 
-/// What is written and not sent yet: a chunk's rows at most.
+/// What is written and not sent yet: the rows of one chunk, at most.
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
 
@@ -296,18 +300,20 @@ impl Write for Buffer {
     }
 }
 
-/// What is wrong, where by the file's own header, and what to do.
-fn said(problem: &Problem, columns: &[String], language: Language) -> String {
+/// What is wrong, in which column of the file, and what to do.
+fn sentence(problem: &Problem, columns: &[String], language: Language) -> String {
     let field = problem.path.last().map_or("", String::as_str);
-    let (code, column) = (problem.code, named(columns, field).unwrap_or(field));
+    // A column may be named like an identity number. The rest of the sentence is ours, and is never masked.
+    let column = text::without_numbers(column_name(columns, field).unwrap_or(field));
+    let code = problem.code;
     match language {
         Language::English => {
             let hint = problem.hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default();
             format!("{code} at {column}: {}{hint}", problem.message)
         }
         Language::Indonesian => {
-            let said = problem.in_indonesian();
-            format!("{code} pada {column}: {} {}", said.message, said.hint)
+            let translated = problem.in_indonesian();
+            format!("{code} pada {column}: {} {}", translated.message, translated.hint)
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A body on its way to the disk: bounded, hashed, and without a name there, so that nothing is left of it whatever happens.
+//! Spools the body of an upload to disk: limited in size, hashed, and in a file without a name, so that nothing is left
+//! behind even if the process is killed.
 
 use std::fs::OpenOptions;
 use std::io::Seek as _;
@@ -16,82 +17,90 @@ use uuid::Uuid;
 use crate::http::settings::Upload;
 use graphql_front::code::Code;
 
-/// A client has to bring so many bytes before each deadline.
+/// Bytes that a client has to send before each deadline.
 const PROGRESS: u64 = 64 << 10;
 
-/// A file that has arrived, to be read from its beginning.
-pub(super) struct Spooled {
+/// A file that has arrived, positioned at its beginning.
+pub(super) struct SpooledFile {
     pub(super) file: std::fs::File,
     pub(super) sha256: Vec<u8>,
 }
 
-/// Takes a body down.
-pub(super) async fn spool(settings: &Upload, request: Request) -> Result<Spooled, Code> {
+/// Writes a body to disk.
+pub(super) async fn spool(settings: &Upload, request: Request) -> Result<SpooledFile, Code> {
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > settings.limits.bytes) {
         return Err(Code::BodyTooLarge);
     }
-    let mut file = tokio::fs::File::from_std(nameless(&settings.spool).map_err(no_room)?);
+    let mut file = tokio::fs::File::from_std(unnamed_file(&settings.spool).map_err(disk_failed)?);
     let mut chunks = request.into_body().into_data_stream();
-    let (mut hash, mut pace) = (Sha256::new(), Pace::new(settings, Instant::now()));
+    let (mut hash, mut progress) = (Sha256::new(), Progress::new(settings, Instant::now()));
     loop {
-        let next =
-            timeout_at(pace.due(), chunks.try_next()).await.map_err(|_elapsed| Code::RequestTimeout)?;
-        // A body that ends before its length is a broken connection here, and no file.
+        let next = timeout_at(progress.deadline(), chunks.try_next())
+            .await
+            .map_err(|_elapsed| Code::RequestTimeout)?;
+        // A body that ends before its Content-Length is an error here, and not a short file.
         let Some(chunk) = next.map_err(|_| Code::BadRequest)? else { break };
-        pace.add(chunk.len() as u64, Instant::now());
-        if pace.length > settings.limits.bytes {
+        progress.add(chunk.len() as u64, Instant::now());
+        if progress.length > settings.limits.bytes {
             return Err(Code::BodyTooLarge);
         }
         hash.update(&chunk);
-        file.write_all(&chunk).await.map_err(no_room)?;
+        file.write_all(&chunk).await.map_err(disk_failed)?;
     }
-    file.flush().await.map_err(no_room)?;
+    file.flush().await.map_err(disk_failed)?;
     let mut file = file.into_std().await;
-    file.rewind().map_err(no_room)?;
-    Ok(Spooled { file, sha256: hash.finalize().to_vec() })
+    file.rewind().map_err(disk_failed)?;
+    Ok(SpooledFile { file, sha256: hash.finalize().to_vec() })
 }
 
-/// How fast a body has to come: 64 KiB before each deadline, and, on the average since it began, as much as the least rate:
-/// who brings a little at a time would have its place for days.
-struct Pace<'a> {
+/// How fast a body has to arrive: 64 KiB before each deadline, and at the minimum rate on average. Without the average, a
+/// slow client could keep its slot for days.
+struct Progress<'a> {
     settings: &'a Upload,
     began: Instant,
     length: u64,
+    /// The length at which the next deadline begins.
     mark: u64,
-    deadline: Instant,
+    next_deadline: Instant,
 }
 
-impl<'a> Pace<'a> {
+impl<'a> Progress<'a> {
     fn new(settings: &'a Upload, now: Instant) -> Self {
-        Self { settings, began: now, length: 0, mark: PROGRESS, deadline: now + settings.progress_deadline }
+        Self {
+            settings,
+            began: now,
+            length: 0,
+            mark: PROGRESS,
+            next_deadline: now + settings.progress_deadline,
+        }
     }
 
-    /// So many bytes more have come.
+    /// Counts bytes that arrived.
     fn add(&mut self, bytes: u64, now: Instant) {
         self.length += bytes;
         if self.length >= self.mark {
             self.mark = self.length + PROGRESS;
-            self.deadline = now + self.settings.progress_deadline;
+            self.next_deadline = now + self.settings.progress_deadline;
         }
     }
 
-    /// Until when more has to come.
-    fn due(&self) -> Instant {
+    /// When more bytes have to arrive.
+    fn deadline(&self) -> Instant {
         let Upload { progress_deadline, least_rate, .. } = self.settings;
         let earned = Duration::from_secs_f64(self.length as f64 / f64::from(least_rate.get()));
-        self.deadline.min(self.began + *progress_deadline + earned)
+        self.next_deadline.min(self.began + *progress_deadline + earned)
     }
 }
 
-fn no_room(error: std::io::Error) -> Code {
-    tracing::error!(kind = %error.kind(), "a file cannot be kept while it is received: see REGISTRY_SPOOL_DIR");
+fn disk_failed(error: std::io::Error) -> Code {
+    tracing::error!(kind = %error.kind(), "an upload cannot be written to disk: see REGISTRY_SPOOL_DIR");
     Code::Unavailable
 }
 
-/// A new file that nobody else can open, and that is gone with its last user, be that by kill -9.
-fn nameless(folder: &Path) -> std::io::Result<std::fs::File> {
+/// Creates a file without a name. Other users cannot open it, and it disappears when it is closed.
+fn unnamed_file(folder: &Path) -> std::io::Result<std::fs::File> {
     let path = folder.join(format!("registry-{}.upload", Uuid::now_v7()));
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
@@ -108,30 +117,30 @@ mod tests {
 
     use super::*;
 
-    /// After how many seconds somebody is given up who brings so many bytes in each, and never ends.
-    fn given_up(bytes: u64) -> Option<u64> {
-        let rate = NonZeroU32::new(1_000).expect("it is more than none");
+    /// Seconds after which a client that sends this many bytes a second, without end, times out.
+    fn timeout_at_rate(bytes: u64) -> Option<u64> {
+        let rate = NonZeroU32::new(1_000).expect("it is positive");
         let progress_deadline = Duration::from_secs(100);
         let settings = Upload { least_rate: rate, progress_deadline, ..Upload::default() };
         let began = Instant::now();
-        let mut pace = Pace::new(&settings, began);
+        let mut progress = Progress::new(&settings, began);
         (1..=86_400).find(|&second| {
             let now = began + Duration::from_secs(second);
-            let is_late = pace.due() < now;
-            pace.add(bytes, now);
+            let is_late = progress.deadline() < now;
+            progress.add(bytes, now);
             is_late
         })
     }
 
     #[test]
-    fn who_brings_a_little_at_a_time_is_given_up_by_the_average() {
-        // 64 KiB come in 94 of the 100 seconds that they may take; but t seconds are due for 100 + 0.7 t.
-        assert!(given_up(700).is_some_and(|seconds| (330..340).contains(&seconds)));
-        assert_eq!(given_up(10), Some(101), "by the first 64 KiB already");
+    fn a_slow_client_times_out_by_its_average_rate() {
+        // 64 KiB arrive within 94 of the 100 seconds allowed, but after t seconds only 100 + 0.7 t are allowed.
+        assert!(timeout_at_rate(700).is_some_and(|seconds| (330..340).contains(&seconds)));
+        assert_eq!(timeout_at_rate(10), Some(101), "before the first 64 KiB have arrived");
     }
 
     #[test]
-    fn who_keeps_the_average_may_take_as_long_as_the_file_is() {
-        assert_eq!(given_up(1_000), None);
+    fn a_client_at_the_minimum_rate_never_times_out() {
+        assert_eq!(timeout_at_rate(1_000), None);
     }
 }

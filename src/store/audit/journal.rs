@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::{NewEntry, insert_many};
+use super::entry::{NewEntry, insert_many};
 use crate::store::error::StoreError;
 use crate::store::session::Session;
 

@@ -9,30 +9,20 @@ use std::collections::VecDeque;
 use sqlx::PgConnection;
 use tokio::time::timeout;
 
-use super::super::Database;
+use super::chain::{Head, LOCK, hash_of, newest};
 use super::succession::Succession;
+use crate::store::Database;
 use crate::store::error::StoreError;
 use crate::store::keys::evidence_key_id;
 use crate::store::rotation;
 use crate::store::session::Session;
 use domain::actor::Role;
-use domain::audit::{AuditOutcome, Entry, Hash, Leaf, Seal, Statement, Tampering, Walk};
+use domain::audit::{AuditOutcome, ChainCheck, Entry, Hash, Leaf, Seal, Statement, Tampering};
 
 /// Entries of one seal at most; what is left comes with the next one.
 const MOST_ENTRIES: i64 = 10_000;
-/// The lock under which one process at a time seals: "audit" and a number.
-const LOCK: i64 = 0x61_75_64_69_74_01;
 /// Seals read at a time when they are verified.
 const SEALS_AT_A_TIME: i64 = 20;
-
-/// The newest seal: what an installation keeps elsewhere, to find out later that seals were cut off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Its number.
-    pub number: i64,
-    /// Its hash.
-    pub hash: Hash,
-}
 
 /// Seals what can be sealed, and gives the last seal that was made. `None` where there was nothing to do, or where
 /// another process is doing it.
@@ -65,12 +55,6 @@ async fn seal_alone(database: &Database) -> Result<(Option<Head>, bool), StoreEr
     };
     transaction.commit().await?;
     Ok(sealed)
-}
-
-/// Waits for whoever seals, and lets nobody seal until the transaction ends.
-pub(super) async fn lock_until_end(conn: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query!("select pg_advisory_xact_lock($1)", LOCK).execute(conn).await?;
-    Ok(())
 }
 
 async fn is_alone(conn: &mut PgConnection) -> Result<bool, StoreError> {
@@ -113,31 +97,6 @@ async fn write(conn: &mut PgConnection, database: &Database) -> Result<(Option<H
     .execute(conn)
     .await?;
     Ok((Some(Head { number: statement.number, hash }), leaves.len() as i64 == MOST_ENTRIES))
-}
-
-/// Number and hash of the newest seal, and the last entry that it covers.
-pub(super) async fn newest(conn: &mut PgConnection) -> Result<Option<(Head, (i64, i64))>, StoreError> {
-    let row = sqlx::query!(
-        r#"select number, hash, last_transaction::text::bigint as "last_transaction!", last_id
-           from audit_seal order by number desc limit 1"#
-    );
-    let Some(row) = row.fetch_optional(conn).await? else { return Ok(None) };
-    let head = Head { number: row.number, hash: hash_of(&row.hash)? };
-    Ok(Some((head, (row.last_transaction, row.last_id))))
-}
-
-/// The newest seal.
-///
-/// # Errors
-/// The database is away.
-pub async fn head(session: &Session) -> Result<Option<Head>, StoreError> {
-    let row = sqlx::query!("select number, hash from audit_seal order by number desc limit 1");
-    let row = row.fetch_optional(session).await?;
-    row.map(|row| Ok(Head { number: row.number, hash: hash_of(&row.hash)? })).transpose()
-}
-
-pub(super) fn hash_of(bytes: &[u8]) -> Result<Hash, StoreError> {
-    bytes.try_into().map_err(|_| StoreError::Fault("a hash has another length".into()))
 }
 
 /// Entries behind one of them that nothing can be added ahead of, in order: so many at most.
@@ -225,7 +184,7 @@ pub async fn verify(
     let session = &database.control;
     let succession = Succession::read(session, &database.keys).await?;
     let signed = |seal: &Seal| succession.has_signed(seal);
-    let (mut walk, mut sealed, mut seals) = (Walk::default(), 0, VecDeque::new());
+    let (mut walk, mut sealed, mut seals) = (ChainCheck::default(), 0, VecDeque::new());
     loop {
         if seals.is_empty() {
             seals.extend(seals_behind(session, walk.number).await?);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 
-use super::seal::{hash_of, lock_until_end, newest};
+use super::chain::{hash_of, lock_until_end, newest};
 use crate::store::error::StoreError;
 use crate::store::keys::{Keys, evidence_key_id, verify_evidence};
 use crate::store::session::Session;

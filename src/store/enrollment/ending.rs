@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::column;
+use crate::store::array::column;
 use crate::store::error::StoreError;
 use domain::enrollment::EndReason;
 
@@ -37,7 +37,7 @@ pub async fn end_many(conn: &mut PgConnection, ends: &[End]) -> Result<(), Store
         &column(ends, |end| end.participant_id),
         &column(ends, |end| end.enrollment_id),
         &column(ends, |end| end.ends_on),
-        &column(ends, |end| end.reason.as_str()) as &[&str],
+        &column(ends, |end| <&str>::from(end.reason)) as &[&str],
     )
     .execute(conn)
     .await?;

@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
 
+use crate::store::array::column;
 use crate::store::error::StoreError;
-use crate::store::participant::column;
 use domain::actor::Actor;
 use domain::enrollment::{CivilServantCategory, Programme};
 use domain::onboarding::{Counts, OnboardingState, RowOutcome};
@@ -119,7 +119,7 @@ pub async fn insert_rows(conn: &mut PgConnection, batch: i64, rows: &[NewRow]) -
         batch,
         &column(rows, |r| r.number),
         &column(rows, |r| r.line) as &[Option<i32>],
-        &column(rows, |r| r.outcome.as_str()) as &[&str],
+        &column(rows, |r| <&str>::from(r.outcome)) as &[&str],
         &column(rows, |r| r.flagged),
         &column(rows, |r| r.participant_id) as &[Option<i64>],
         &column(rows, |r| r.work_unit.as_deref()) as &[Option<&str>],
@@ -144,7 +144,7 @@ pub async fn decide_rows(conn: &mut PgConnection, batch: i64, rows: &[NewRow]) -
          where r.batch_id = $1 and r.number = u.number and r.outcome = 'PENDING'",
         batch,
         &column(rows, |r| r.number),
-        &column(rows, |r| r.outcome.as_str()) as &[&str],
+        &column(rows, |r| <&str>::from(r.outcome)) as &[&str],
         &column(rows, |r| r.flagged),
         &column(rows, |r| r.participant_id) as &[Option<i64>],
         &problems_of(rows) as &[Option<serde_json::Value>],

@@ -2,7 +2,7 @@
 
 use sqlx::{Postgres, QueryBuilder};
 
-use super::{ORDER, ParticipantFilter, PeopleOf};
+use super::filter::{ORDER, ParticipantFilter, PeopleOf};
 use crate::store::page::{push_any, push_words, words_query};
 use domain::actor::{Actor, Operation};
 use domain::page::Page;

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::column;
+use crate::store::array::column;
 use crate::store::error::StoreError;
 use domain::count::{Counted, Held, standing};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Segment};
 use domain::participant::{ParticipantStatus, Sex};
-use domain::standing::Course;
+use domain::timeline::Timeline;
 
 /// A person who is about to change: what is compared with a form, and what the figures count.
 #[derive(Clone, Debug)]
@@ -81,14 +81,14 @@ pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, P
         .collect();
     for row in enrollments {
         let days = (row.counts_from, row.starts_on, row.ends_on);
-        let course = Course::kept(days, row.paid.as_deref(), row.status);
+        let timeline = Timeline::from_columns(days, row.paid.as_deref(), row.status);
         let held = Held {
             segment: row.segment,
             civil_servant: row.civil_servant,
             employer: row.employer_id,
             association: row.association_id,
             end_reason: row.end_reason,
-            course,
+            timeline,
         };
         if let Some(person) = people.get_mut(&row.participant_id) {
             person.enrollments.insert(row.id, held);
@@ -150,8 +150,8 @@ pub async fn insert_many(conn: &mut PgConnection, people: &[NewParticipant]) -> 
         &column(people, |p| p.employer_id) as &[Option<i64>],
         &column(people, |p| p.association_id) as &[Option<i64>],
         &column(people, |p| p.birth_date),
-        &column(people, |p| p.sex.as_str()) as &[&str],
-        &column(people, |p| p.status.as_str()) as &[&str],
+        &column(people, |p| <&str>::from(p.sex)) as &[&str],
+        &column(people, |p| <&str>::from(p.status)) as &[&str],
         &column(people, |p| p.province_id),
         &column(people, |p| p.full_name.as_str()) as &[&str],
         &column(people, |p| p.name_key.as_str()) as &[&str],
@@ -180,7 +180,7 @@ impl Summary {
     /// As the enrollments have it.
     pub fn of(id: i64, person: &Person) -> Self {
         let mut newest_first = person.enrollments.values().rev();
-        let newest_open = newest_first.find(|held| held.course.status() != EnrollmentStatus::Ended);
+        let newest_open = newest_first.find(|held| held.timeline.status() != EnrollmentStatus::Ended);
         Self {
             id,
             employer_id: newest_open.and_then(|held| held.employer),
@@ -207,7 +207,7 @@ pub async fn summarize_many(conn: &mut PgConnection, changed: &[Summary]) -> Res
         &column(changed, |c| c.id),
         &column(changed, |c| c.employer_id) as &[Option<i64>],
         &column(changed, |c| c.association_id) as &[Option<i64>],
-        &column(changed, |c| c.status.as_str()) as &[&str],
+        &column(changed, |c| <&str>::from(c.status)) as &[&str],
     )
     .execute(conn)
     .await?;

@@ -1,4 +1,4 @@
-//! What is kept beside people and enrollments although it follows from them: does it still?
+//! Checks the columns of people and enrollments that follow from other columns: status, lapse and payer.
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
@@ -8,35 +8,33 @@ use crate::store::participant::{Person, Summary};
 use domain::enrollment::EnrollmentStatus;
 use domain::rule::Rulebook;
 
-use super::Recount;
-
-/// Until when enrollments have lapsed.
+/// Until which day the daily run has let enrollments lapse.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Day {
+pub(super) struct LapsedUntil {
     /// The last day on which anything can have lapsed.
     latest: NaiveDate,
-    /// The last day as of which everything has; `None`: nobody has looked yet.
+    /// The last day for which the run is complete; `None`: it has never run.
     all_until: Option<NaiveDate>,
 }
 
-impl Day {
-    pub(super) async fn of(conn: &mut PgConnection, today: NaiveDate) -> Result<Self, StoreError> {
+impl LapsedUntil {
+    pub(super) async fn read(conn: &mut PgConnection, today: NaiveDate) -> Result<Self, StoreError> {
         let all_until: Option<NaiveDate> =
             sqlx::query_scalar("select max(day) from lapse_run").fetch_one(conn).await?;
         Ok(Self { latest: all_until.unwrap_or(today).max(today), all_until })
     }
 }
 
-/// What is kept of one enrollment.
+/// What an enrollment stores although it follows from its days and months.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kept {
+pub(super) struct StoredEnrollment {
     pub id: i64,
     pub status: EnrollmentStatus,
     pub paid_through: Option<NaiveDate>,
     pub lapses_on: Option<NaiveDate>,
 }
 
-/// So many rows of a channel's people say something else than what they follow from.
+/// Counts rows of a channel's people that contradict what they follow from.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Inconsistencies {
     statuses: i64,
@@ -47,32 +45,32 @@ pub(super) struct Inconsistencies {
 }
 
 impl Inconsistencies {
-    /// Looks at a person, and at what is kept of it and of its enrollments.
-    pub(super) fn look(
+    /// Checks a person and its enrollments.
+    pub(super) fn check(
         &mut self,
         person: &Person,
         summary: &Summary,
-        kept: &[Kept],
-        day: Day,
+        stored: &[StoredEnrollment],
+        lapsed: LapsedUntil,
         rules: &Rulebook,
     ) {
-        for kept in kept {
-            let Some(held) = person.enrollments.get(&kept.id) else { continue };
-            let mut course = held.course.clone();
-            course.has_lapsed = false;
-            let lapses_on = course.lapses_on(held.segment, rules);
-            let is_right = match kept.status {
-                EnrollmentStatus::Inactive => lapses_on.is_some_and(|lapse| lapse <= day.latest),
-                // Whoever is due since the last look is active until the next one.
+        for stored in stored {
+            let Some(held) = person.enrollments.get(&stored.id) else { continue };
+            let mut timeline = held.timeline.clone();
+            timeline.has_lapsed = false;
+            let lapses_on = timeline.lapses_on(held.segment, rules);
+            let is_right = match stored.status {
+                EnrollmentStatus::Inactive => lapses_on.is_some_and(|lapse| lapse <= lapsed.latest),
+                // An enrollment that is due since the last run stays active until the next one.
                 EnrollmentStatus::Active => {
-                    lapses_on.is_some_and(|lapse| day.all_until.is_none_or(|until| lapse > until))
+                    lapses_on.is_some_and(|lapse| lapsed.all_until.is_none_or(|until| lapse > until))
                 }
-                status => status == course.status(),
+                status => status == timeline.status(),
             };
-            let expected = lapses_on.filter(|_| kept.status == EnrollmentStatus::Active);
+            let expected = lapses_on.filter(|_| stored.status == EnrollmentStatus::Active);
             self.statuses += i64::from(!is_right);
-            self.lapses += i64::from(is_right && kept.lapses_on != expected);
-            self.paid_through += i64::from(kept.paid_through != course.paid.through());
+            self.lapses += i64::from(is_right && stored.lapses_on != expected);
+            self.paid_through += i64::from(stored.paid_through != timeline.paid.through());
         }
         let Summary { status, employer_id, association_id, .. } = Summary::of(summary.id, person);
         self.summaries += i64::from(summary.status != status);
@@ -80,15 +78,14 @@ impl Inconsistencies {
             i64::from((summary.employer_id, summary.association_id) != (employer_id, association_id));
     }
 
-    pub(super) fn tell(self, recount: &mut Recount, channel: i64) {
-        for (rows, what) in [
+    /// How many rows are inconsistent, by the kind of inconsistency.
+    pub(super) fn by_kind(self) -> [(i64, &'static str); 5] {
+        [
             (self.statuses, "enrollments with another status than their days and months give"),
             (self.lapses, "enrollments with another day of lapsing than their months give"),
             (self.paid_through, "enrollments with another last day paid for than their months"),
             (self.summaries, "people with another status than their enrollments give"),
             (self.payers, "people with another employer or association than their newest open enrollment"),
-        ] {
-            recount.compare(|| format!("channel {channel}, {what}"), rows, 0);
-        }
+        ]
     }
 }

@@ -13,7 +13,7 @@ use participant_registry::actions::register_client::{self, register_client};
 use participant_registry::clock::Clock;
 use participant_registry::graphql::error::FieldError;
 use participant_registry::graphql::node_id;
-use participant_registry::http::auth::{Authority, OURSELVES, issue};
+use participant_registry::http::auth::{Authority, OWN_ISSUER, issue};
 use participant_registry::http::settings::Settings;
 use participant_registry::http::{Front, open};
 use participant_registry::store::database::PoolSettings;
@@ -61,7 +61,7 @@ impl TokenScope {
     fn name(&self, role: Role) -> String {
         let limits = [&self.employer, &self.association, &self.channel];
         let limits = self.provinces.iter().chain(limits.into_iter().flatten());
-        std::iter::once(role.as_str()).chain(limits.map(String::as_str)).collect::<Vec<_>>().join("-")
+        std::iter::once(<&str>::from(role)).chain(limits.map(String::as_str)).collect::<Vec<_>>().join("-")
     }
 }
 
@@ -123,7 +123,7 @@ impl App {
         let moment: DateTime<Utc> = moment.parse().expect("a moment");
         let front = Front {
             database: Arc::clone(&database),
-            authority: Authority::of_ourselves(),
+            authority: Authority::own_tokens(),
             clock: Clock::Fixed(moment),
             settings: patient(),
             playground: Some(Arc::new(Default::default)),
@@ -151,7 +151,7 @@ impl App {
     pub fn behind(mut self, settings: impl Into<Settings>) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
-            authority: Authority::of_ourselves(),
+            authority: Authority::own_tokens(),
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
             settings: settings.into(),
             playground: None,
@@ -242,7 +242,7 @@ impl App {
     /// A token of a role with a scope: of a client of its own, made when it is asked for first.
     pub async fn token(&self, role: Role, scope: TokenScope) -> String {
         let name = scope.name(role);
-        if self.database.clients.known().by_token(OURSELVES, &name).is_none() {
+        if self.database.clients.known().by_token(OWN_ISSUER, &name).is_none() {
             self.register(&name, role, scope).await;
         }
         self.token_of(&name)
@@ -256,7 +256,7 @@ impl App {
     /// A token of a client that may read personal data, for a purpose.
     pub async fn reader(&self, role: Role, scope: TokenScope) -> String {
         let name = format!("reader-{}", scope.name(role));
-        if self.database.clients.known().by_token(OURSELVES, &name).is_none() {
+        if self.database.clients.known().by_token(OWN_ISSUER, &name).is_none() {
             self.register_with(&name, role, scope, true).await;
         }
         self.token_of(&name)
@@ -273,7 +273,7 @@ impl App {
             id.map(|id| read(&id).expect("an id of this API"))
         };
         let input = register_client::Input {
-            issuer: OURSELVES.to_owned(),
+            issuer: OWN_ISSUER.to_owned(),
             subject: name.to_owned(),
             name: name.to_owned(),
             role,
@@ -392,7 +392,7 @@ impl App {
     /// Counts everybody anew.
     pub async fn recounted(&self) -> recount::Recount {
         let rules = &self.database.reference().rules;
-        recount::recount(&self.database, rules, self.today, |_| ()).await.expect("a recount")
+        recount::recount(self.database.connect_options(), rules, self.today, |_| ()).await.expect("a recount")
     }
 
     /// Adds the deltas to the base, as `serve` does each second.

@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use participant_registry::store::database::apply_migrations;
-use private_postgres::{Cluster, DATA_FOLDER, Durability};
+use participant_registry::store::migration::apply_migrations;
+use private_postgres::{Cluster, ClusterSettings, DATA_FOLDER, Durability};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
@@ -271,7 +271,9 @@ async fn migrate(options: PgConnectOptions) {
 }
 
 async fn start(folder: &Path) -> Cluster {
-    Cluster::start(folder, Durability::Throwaway).await.unwrap_or_else(|error| panic!("{error}"))
+    Cluster::start(folder, ClusterSettings { database: "registry", durability: Durability::Throwaway })
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A prepared cluster, copied for this process.

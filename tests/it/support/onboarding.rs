@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, header};
-use participant_registry::actions::onboarding::worker::{Pace, work};
+use participant_registry::actions::onboarding::worker::{WorkerSettings, work};
 use participant_registry::http::settings::Settings;
 use sha2::{Digest as _, Sha256};
 
@@ -90,7 +90,7 @@ impl Onboardings {
 
     /// One turn of a worker, as short as turns are.
     pub async fn work_once(&self) -> bool {
-        let pace = Pace { turn: std::time::Duration::ZERO, ..Pace::default() };
+        let pace = WorkerSettings { time_slice: std::time::Duration::ZERO, ..WorkerSettings::default() };
         work(&self.app.database, "2014-10-02".parse().unwrap(), pace, None).await.unwrap()
     }
 
@@ -138,7 +138,7 @@ pub fn roster(lines: impl IntoIterator<Item = String>) -> String {
 
 /// SHA-256 as `sha256sum` prints it.
 pub fn sha256(file: &str) -> String {
-    Sha256::digest(file.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(file))
 }
 
 /// Counts that sum, as they have to at every moment.

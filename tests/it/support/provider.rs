@@ -13,7 +13,7 @@ use chrono::Utc;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use participant_registry::http::auth::provider::{
-    KeySource, Provider, ProviderError, ProviderSettings, Timing, Tls,
+    Fetcher, KeySource, Provider, ProviderError, ProviderSettings, Timing,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -154,7 +154,7 @@ impl FakeProvider {
             audience: AUDIENCE.to_owned(),
             source: KeySource::Discovery,
             algorithms: vec![Algorithm::RS256, Algorithm::ES256],
-            tls: Tls::new(None).unwrap(),
+            fetcher: Fetcher::without_tls(),
             timing: Timing::default(),
         }
     }

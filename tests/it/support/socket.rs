@@ -39,7 +39,7 @@ impl Server {
         let address = listener.local_addr().expect("it has an address").to_string();
         let front = Front {
             database: app.database.clone(),
-            authority: Authority::of_ourselves(),
+            authority: Authority::own_tokens(),
             clock: Default::default(),
             settings,
             playground: None,

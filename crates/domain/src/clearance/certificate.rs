@@ -1,32 +1,32 @@
-//! The number under which an answer is kept.
+//! Numbers of clearance certificates.
 
-/// Letters and digits that are not taken for one another: Crockford's 32.
+/// Crockford's base 32: letters and digits that people do not confuse.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// What stands ahead of every number, so that people know what it is.
+/// Prefix of every number, so that people recognise it.
 const PREFIX: &str = "LC";
 
-/// The number of a certificate: 19 random letters (95 bits), which nobody guesses, and a check letter, which finds
-/// every letter that was mistyped.
+/// The number of a certificate: 19 random letters (95 bits), which cannot be guessed, and a check letter, which
+/// detects every single mistyped letter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CertificateNumber(String);
 
 impl CertificateNumber {
-    /// Random letters of a number.
+    /// Number of random letters.
     pub const RANDOM: usize = 19;
 
-    /// The number of so many random bytes, of each of which five bits count.
+    /// Makes a number from random bytes, of which it uses five bits each.
     pub fn from_random(bytes: [u8; Self::RANDOM]) -> Self {
         let mut letters: Vec<u8> = bytes.iter().map(|byte| byte % 32).collect();
         letters.push(check(&letters));
         Self(letters.into_iter().map(|value| char::from(ALPHABET[usize::from(value)])).collect())
     }
 
-    /// Reads a number as people type it: case, hyphens and blanks do not matter, nor does `LC` ahead of it, and O is 0,
-    /// I and L are 1. `None`: it is none, or it was mistyped.
+    /// Reads a number as people type it: case, hyphens, blanks and the prefix `LC` do not matter; O is read as 0, I
+    /// and L as 1. Returns `None` if it is malformed or mistyped.
     pub fn parse(text: &str) -> Option<Self> {
         let is_gap = |c: &char| matches!(c, '-' | '‐' | '–' | ' ' | '\t' | '\u{a0}');
-        // One letter more than any number has is enough to know.
+        // One letter too many is enough to know.
         let letters = text.chars().filter(|c| !is_gap(c)).take(PREFIX.len() + Self::RANDOM + 2);
         let letters: String = letters.map(|c| c.to_ascii_uppercase()).collect();
         let letters = match letters.strip_prefix(PREFIX) {
@@ -39,7 +39,7 @@ impl CertificateNumber {
         is_one.then(|| Self(values.iter().map(|&value| char::from(ALPHABET[usize::from(value)])).collect()))
     }
 
-    /// The twenty letters, as they are kept.
+    /// Returns the twenty letters, as stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shorter_longer_or_of_other_letters_is_none() {
+    fn a_certificate_number_has_exactly_its_letters() {
         let printed = CertificateNumber::from_random([7; 19]).to_string();
         for bad in ["", "LC", "LC-", &printed[..26], &format!("{printed}0"), &printed.replace('7', "U"), "💥"]
         {

@@ -1,15 +1,16 @@
-//! The judge of what becomes of an enrollment: its end, and its going on with another employer.
+//! Changes of an enrollment: its end, its transfer to another employer, and the closing of an employer.
 
 use chrono::NaiveDate;
 
-use super::judge::{judge_age, judge_wage};
-use super::{EndReason, EnrollmentStatus, Terms, judge_terms};
+use super::Terms;
+use super::judge::{judge_age, judge_terms, judge_wage};
 use crate::count::Held;
+use crate::day::first_of_month;
 use crate::problem::{Problem, ProblemCode};
 use crate::rule::Rulebook;
-use crate::standing::first_of_month;
+use crate::vocabulary::{EndReason, EnrollmentStatus};
 
-/// What is wrong with an end, whatever it is the end of.
+/// Checks the end of an enrollment without looking at the enrollment.
 pub fn judge_end_form(on: NaiveDate, reason: EndReason, today: NaiveDate) -> Vec<Problem> {
     let mut problems = Vec::new();
     problems.extend(judge_not_ahead(on, today));
@@ -21,25 +22,25 @@ pub fn judge_end_form(on: NaiveDate, reason: EndReason, today: NaiveDate) -> Vec
     problems
 }
 
-/// What is wrong with an end of that enrollment.
+/// Checks the end of this enrollment.
 pub fn judge_end(held: &Held, on: NaiveDate, reason: EndReason, today: NaiveDate) -> Option<Problem> {
-    if held.course.status() == EnrollmentStatus::Ended {
+    if held.timeline.status() == EnrollmentStatus::Ended {
         return Some(not_open());
     }
-    let earliest = held.course.earliest_end(today);
+    let earliest = held.timeline.earliest_end(today);
     if on < earliest {
         return Some(before_the_start(earliest));
     }
     if reason == EndReason::EnrolledInError && on != earliest {
-        let message = "What should never have been ends on its first day.";
+        let message = "An enrollment in error ends on its first day.";
         let problem = Problem::error(ProblemCode::OutOfRange, "on", message);
-        return Some(problem.hint(format!("Here that is {earliest}.")));
+        return Some(problem.hint(format!("The first day is {earliest}.")));
     }
     None
 }
 
-/// What is wrong with a death that is recorded with that enrollment. It may have ended, for whatever reason and before or
-/// after: its end stays as it was told then, and that the person died is no less true.
+/// Checks a death that is recorded with this enrollment. The enrollment may have ended for another reason before;
+/// that end is kept.
 pub fn judge_death(
     held: &Held,
     on: NaiveDate,
@@ -47,17 +48,16 @@ pub fn judge_death(
     today: NaiveDate,
 ) -> Option<Problem> {
     if let Some(day) = deceased_on {
-        let message =
-            format!("The death of this person, on {day}, is recorded already. Nothing was changed.");
+        let message = format!("The death of this person on {day} is already recorded. Nothing was changed.");
         return Some(Problem::error(ProblemCode::Conflict, "enrollmentId", message).hint(IF_IT_WAS_A_RETRY));
     }
-    let earliest = held.course.earliest_end(today);
-    let earliest = held.course.ends_on.map_or(earliest, |ends_on| ends_on.min(earliest));
+    let earliest = held.timeline.earliest_end(today);
+    let earliest = held.timeline.ends_on.map_or(earliest, |ends_on| ends_on.min(earliest));
     (on < earliest).then(|| before_the_start(earliest))
 }
 
-/// What is wrong with going on with another employer: everything that would be wrong with a new form of the same
-/// person, for the same programmes, on that day. `terms` are those of the enrollment that would begin.
+/// Checks the transfer of an enrollment to another employer, like a new enrollment of the same person in the same
+/// programmes on that day. `terms` are those of the new enrollment.
 pub fn judge_transfer(
     (held, terms): (&Held, &Terms<'_>),
     birth_date: NaiveDate,
@@ -69,19 +69,19 @@ pub fn judge_transfer(
     let mut problems = Vec::new();
     problems.extend(judge_not_ahead(on, today));
     if held.employer.is_none() {
-        let message = "This enrollment is with no employer.";
+        let message = "This enrollment has no employer.";
         let problem = Problem::error(ProblemCode::Conflict, "enrollmentId", message);
         problems.push(problem.hint("End it, and enroll the person with the employer."));
         return problems;
     }
-    if held.employer == terms.employer.map(|employer| employer.id) {
-        let message = "The enrollment is with this employer already. Nothing was changed.";
+    if held.employer == terms.employer.found().map(|employer| employer.id) {
+        let message = "The enrollment is already with this employer. Nothing was changed.";
         problems.push(Problem::error(ProblemCode::Conflict, "employerId", message));
     }
-    if held.course.status() == EnrollmentStatus::Ended {
+    if held.timeline.status() == EnrollmentStatus::Ended {
         problems.push(not_open());
-    } else if on < held.course.starts_on {
-        problems.push(before_the_start(held.course.starts_on));
+    } else if on < held.timeline.starts_on {
+        problems.push(before_the_start(held.timeline.starts_on));
     }
     problems.extend(wage.and_then(judge_wage));
     let judged = judge_terms(terms, rules, today).into_iter();
@@ -89,7 +89,7 @@ pub fn judge_transfer(
     problems
 }
 
-/// The form of a transfer has no programmes, segment and birth date of its own: they are the enrollment's.
+/// Moves a problem to a field of the transfer: programmes, segment and birth date come from the enrollment.
 fn in_transfer(problem: Problem) -> Problem {
     let field = match problem.path.first().map(String::as_str) {
         Some("startsOn") => "on",
@@ -102,16 +102,16 @@ fn in_transfer(problem: Problem) -> Problem {
 fn judge_not_ahead(on: NaiveDate, today: NaiveDate) -> Option<Problem> {
     (on > today).then(|| {
         let problem = Problem::error(ProblemCode::OutOfRange, "on", "This day is in the future.");
-        problem.hint("Record it when it has come. Earlier days are as welcome as today.")
+        problem.hint("Record it on that day or later.")
     })
 }
 
 fn before_the_start(earliest: NaiveDate) -> Problem {
-    let problem = Problem::error(ProblemCode::OutOfRange, "on", "This is before the enrollment begins.");
+    let problem = Problem::error(ProblemCode::OutOfRange, "on", "This day is before the enrollment begins.");
     problem.hint(format!("The earliest day is {earliest}."))
 }
 
-/// The problem of an enrollment that has ended already: somebody else was first, or it was the first try of the same.
+/// Returns the problem of an enrollment that has ended already, through another request or an earlier attempt.
 pub fn not_open() -> Problem {
     let problem = Problem::error(
         ProblemCode::Conflict,
@@ -121,25 +121,24 @@ pub fn not_open() -> Problem {
     problem.hint(IF_IT_WAS_A_RETRY)
 }
 
-const IF_IT_WAS_A_RETRY: &str = "If this was a retry, the first attempt succeeded: read the enrollment. With an idempotencyKey a retry gives the first answer.";
+const IF_IT_WAS_A_RETRY: &str = "If this was a retry, the first attempt succeeded: query the enrollment. With an idempotencyKey, a retry returns the first answer.";
 
-/// The day until which somebody was employed there beyond doubt, by what one enrollment says: it began, it ended, or a
-/// month of it was paid for. `None`: nobody was yet. An employer that closed before would take all of that back, and
-/// with it the figures of those months.
+/// Returns the last day on which one enrollment proves employment: its start, its end or its last paid month. Returns
+/// `None` if it has not begun. An employer that closed earlier would revise the counters of those months.
 pub fn employed_until(held: &Held, today: NaiveDate) -> Option<NaiveDate> {
-    let course = &held.course;
-    match course.ends_on {
-        // One that ended on its first day never was.
-        Some(ends_on) => Some(ends_on).filter(|&ends_on| ends_on > course.starts_on),
-        None if course.starts_on > today => None,
+    let timeline = &held.timeline;
+    match timeline.ends_on {
+        // One that ended on its first day covered no day.
+        Some(ends_on) => Some(ends_on).filter(|&ends_on| ends_on > timeline.starts_on),
+        None if timeline.starts_on > today => None,
         None => {
-            let last_month = course.paid.through().map(first_of_month);
-            Some(last_month.map_or(course.starts_on, |month| month.max(course.starts_on)))
+            let last_month = timeline.paid.through().map(first_of_month);
+            Some(last_month.map_or(timeline.starts_on, |month| month.max(timeline.starts_on)))
         }
     }
 }
 
-/// What is wrong with the day on which an employer closes, where somebody was employed there until another one.
+/// Checks the closing day of an employer against the last day of employment there.
 pub fn judge_closing(on: NaiveDate, employed_until: Option<NaiveDate>) -> Option<Problem> {
     let earliest = employed_until.filter(|&until| on < until)?;
     let message = "People were employed there after this day. Nothing was changed.";
@@ -149,18 +148,18 @@ pub fn judge_closing(on: NaiveDate, employed_until: Option<NaiveDate>) -> Option
     Some(Problem::error(ProblemCode::OutOfRange, "on", message).hint(hint))
 }
 
-/// The problem of an employer that is no more; `None`: it closed at this very moment.
+/// Returns the problem of a closed employer; `None` as the day if it closed concurrently.
 pub fn employer_closed(closed_on: Option<NaiveDate>) -> Problem {
     let since = closed_on.map(|day| format!(" since {day}")).unwrap_or_default();
-    let message = format!("This employer is closed{since}: nobody is employed there any more.");
+    let message = format!("This employer has been closed{since}.");
     Problem::error(ProblemCode::Conflict, "employerId", message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrollment::Segment;
-    use crate::standing::{Course, PaidMonths};
+    use crate::timeline::{PaidMonths, Timeline};
+    use crate::vocabulary::Segment;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -170,9 +169,9 @@ mod tests {
         let starts_on = day(starts_on);
         let counts_from = starts_on.min(day(recorded_on));
         let paid = PaidMonths::default();
-        let course = Course { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
+        let timeline = Timeline { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
         let (segment, employer) = (Segment::WageEarner, Some(7));
-        Held { segment, civil_servant: None, employer, association: None, end_reason: None, course }
+        Held { segment, civil_servant: None, employer, association: None, end_reason: None, timeline }
     }
 
     fn found(problem: Option<Problem>) -> Option<(ProblemCode, String)> {
@@ -195,9 +194,9 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_does_not_end_again() {
+    fn an_ended_enrollment_cannot_end_again() {
         let mut ended = held("2014-11-01", "2014-11-01");
-        ended.course.ends_on = Some(day("2014-11-20"));
+        ended.timeline.ends_on = Some(day("2014-11-20"));
         let again = judge_end(&ended, day("2014-11-20"), EndReason::Resigned, day("2014-12-01"));
         assert_eq!(found(again), Some((ProblemCode::Conflict, "enrollmentId".into())));
     }
@@ -210,7 +209,7 @@ mod tests {
         };
         let mut held = held("2014-11-01", "2014-11-01");
         assert_eq!(death(&held, "2014-11-01", None), None);
-        held.course.ends_on = Some(day("2014-11-20"));
+        held.timeline.ends_on = Some(day("2014-11-20"));
         assert_eq!((death(&held, "2014-11-10", None), death(&held, "2014-12-01", None)), (None, None));
         assert_eq!(death(&held, "2014-10-31", None), Some((ProblemCode::OutOfRange, "on".into())));
         let again = death(&held, "2014-11-25", Some("2014-11-25"));
@@ -218,18 +217,18 @@ mod tests {
     }
 
     #[test]
-    fn an_employer_closes_after_whatever_is_known_of_its_people() {
+    fn an_employer_closes_after_the_last_proof_of_employment() {
         let today = day("2014-12-01");
         let until = |held: &Held| employed_until(held, today).map(|day| day.to_string());
         let mut one = held("2014-10-15", "2014-10-15");
         assert_eq!(until(&one).as_deref(), Some("2014-10-15"));
-        one.course.paid.add(day("2014-10-01"));
+        one.timeline.paid.add(day("2014-10-01"));
         assert_eq!(until(&one).as_deref(), Some("2014-10-15"));
-        one.course.paid.add(day("2014-11-01"));
+        one.timeline.paid.add(day("2014-11-01"));
         assert_eq!(until(&one).as_deref(), Some("2014-11-01"), "somebody worked there in November");
-        one.course.ends_on = Some(day("2014-10-20"));
+        one.timeline.ends_on = Some(day("2014-10-20"));
         assert_eq!(until(&one).as_deref(), Some("2014-10-20"), "an end that was told settles it");
-        one.course.ends_on = Some(day("2014-10-15"));
+        one.timeline.ends_on = Some(day("2014-10-15"));
         assert_eq!((until(&one), until(&held("2014-12-02", "2014-10-15"))), (None, None));
         assert_eq!(judge_closing(today, None), None);
         assert_eq!(judge_closing(today, Some(today)), None);
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_an_error_ends_on_its_first_day_and_one_ahead_as_soon_as_it_counts() {
+    fn an_enrollment_in_error_ends_on_its_first_day_or_as_soon_as_it_counts() {
         let end =
             |held: &Held, on, today| found(judge_end(held, day(on), EndReason::EnrolledInError, day(today)));
         let begun = held("2014-11-01", "2014-10-02");

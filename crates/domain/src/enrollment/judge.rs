@@ -1,46 +1,45 @@
-//! The one judge of forms.
+//! The rules for a new enrollment.
 
 use chrono::{Datelike as _, Months, NaiveDate};
 
-use super::{
-    CivilServant, CivilServantCategory, KnownPerson, NewEnrollment, PersonForm, Programme, Segment, Terms,
-};
-use crate::cell::{LEAST_BELIEVABLE_WAGE, MAX_MONTHLY_WAGE};
-use crate::employer::EmployerKind;
+use super::{CivilServant, KnownPerson, Lookup, NewEnrollment, PersonForm, Terms};
+use crate::cell::{LEAST_BELIEVABLE_WAGE, MAX_MONTHLY_WAGE, is_blank};
 use crate::identity::{self, NationalId, ServiceNumber};
-use crate::participant::{FullName, PhoneNumber, Sex, shares_words};
-use crate::problem::{Problem, ProblemCode, collect, keep, refuses};
+use crate::number::rupiah;
+use crate::participant::{FullName, PhoneNumber, shares_words};
+use crate::problem::{Problem, ProblemCode, Severity, collect, keep, refuses};
 use crate::rule::{ProgrammeRefusal, Rulebook};
-use crate::standing::{Course, PaidMonths};
 use crate::text;
+use crate::timeline::{PaidMonths, Timeline};
+use crate::vocabulary::{CivilServantCategory, EmployerKind, Programme, Segment, Sex};
 
-/// A birth year before it is a slip of the keyboard.
+/// Earliest plausible year of birth.
 const EARLIEST_BIRTH_YEAR: i32 = 1900;
-/// Months ahead of today that an enrollment may start at most: the same day of the next year.
+/// How far ahead an enrollment may start: until the same day of the next year.
 const LATEST_START: Months = Months::new(12);
 
-/// What is wrong with what a whole request has in common, on the day that it is made.
+/// Checks what all people of a request have in common, as of today.
 pub fn judge_terms(terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> Vec<Problem> {
     let mut problems = payer_problems(terms);
-    if !terms.channel.is_open_on(today) {
+    if terms.channel.found().is_some_and(|channel| !channel.is_open_on(today)) {
         problems.push(
-            Problem::error(
-                ProblemCode::ChannelClosed,
-                "channelCode",
-                "Nobody can be enrolled at this channel: it is not open.",
-            )
-            .hint("Choose an open channel: channels(filterBy: {open: true})."),
+            Problem::error(ProblemCode::ChannelClosed, "channelCode", "This channel is not open.")
+                .hint("Choose an open channel: channels(filterBy: {open: true})."),
         );
     }
     if terms.programmes.is_empty() {
-        problems.push(Problem::error(ProblemCode::Required, "programmes", "Name at least one programme."));
+        problems.push(Problem::error(
+            ProblemCode::Required,
+            "programmes",
+            "At least one programme is needed.",
+        ));
     }
     problems.extend(judge_start(terms, rules, terms.starts_on, today));
     problems
 }
 
-/// Judges one person under the terms of the request. All problems come at once; there is a new enrollment exactly
-/// where none of them is an error.
+/// Checks one person under the terms of the request and reports all problems at once. Returns an enrollment exactly
+/// if none of them is an error.
 pub fn judge_person(
     form: PersonForm,
     terms: &Terms<'_>,
@@ -49,10 +48,11 @@ pub fn judge_person(
 ) -> (Option<NewEnrollment>, Vec<Problem>) {
     let mut problems = form.problems;
     let full_name = keep(FullName::parse(&form.full_name, "fullName"), &mut problems);
-    let phone = form.phone.as_deref().filter(|text| !text.trim().is_empty());
-    let phone = phone.and_then(|text| keep(PhoneNumber::parse(text, "phone"), &mut problems));
-    let work_unit = keep(text::label(form.work_unit.as_deref(), 200, "workUnit"), &mut problems).flatten();
-    let grade = keep(text::label(form.grade.as_deref(), 40, "grade"), &mut problems).flatten();
+    let phone = judge_phone(form.phone.as_deref(), &mut problems);
+    let work_unit = text::label(form.work_unit.as_deref(), 200, "workUnit").map_err(left_out);
+    let work_unit = keep(work_unit, &mut problems).flatten();
+    let grade =
+        keep(text::label(form.grade.as_deref(), 40, "grade").map_err(left_out), &mut problems).flatten();
 
     let starts_on = form.starts_on.unwrap_or(terms.starts_on);
     if starts_on != terms.starts_on {
@@ -85,95 +85,94 @@ pub fn judge_person(
     flags.sort_unstable();
     flags.dedup();
     let refused = refuses(&problems);
-    let candidate = match (national_id, full_name, form.birth_date, form.sex) {
-        (Some(national_id), Some(full_name), Some(birth_date), Some(sex)) if !refused => {
-            Some(NewEnrollment {
-                national_id,
-                full_name,
-                birth_date,
-                sex,
-                phone,
-                province: terms.province,
-                segment: terms.segment,
-                programmes: each_once(terms.programmes),
-                channel: terms.channel.id,
-                employer: terms.employer.map(|employer| employer.id),
-                association: terms.association,
-                monthly_wage: form.monthly_wage,
-                course: course(terms, starts_on, rules, today),
-                civil_servant,
-                flags,
-            })
-        }
+    let person = (national_id, full_name, form.birth_date, form.sex);
+    let candidate = match (person, terms.channel, terms.province, terms.employer, terms.association) {
+        (_, _, _, Lookup::Failed, _) | (_, _, _, _, Lookup::Failed) => None,
+        (
+            (Some(national_id), Some(full_name), Some(birth_date), Some(sex)),
+            Lookup::Found(channel),
+            Lookup::Found(province),
+            employer,
+            association,
+        ) if !refused => Some(NewEnrollment {
+            national_id,
+            full_name,
+            birth_date,
+            sex,
+            phone,
+            province,
+            segment: terms.segment,
+            programmes: each_once(terms.programmes),
+            channel: channel.id,
+            employer: employer.found().map(|employer| employer.id),
+            association: association.found(),
+            monthly_wage: form.monthly_wage,
+            timeline: timeline(terms, starts_on, rules, today),
+            civil_servant,
+            flags,
+        }),
         _ => None,
     };
-    debug_assert_eq!(candidate.is_none(), refused, "a form without all four must have been refused for it");
     (candidate, problems)
 }
 
-/// How it stands today: registered until something was paid, with the first contribution active from the start on, and
-/// lapsed where that was long ago.
-fn course(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: NaiveDate) -> Course {
+/// Returns the timeline as of today: registered until a contribution is paid, active from the start with the first
+/// contribution, and lapsed if that was long ago.
+fn timeline(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: NaiveDate) -> Timeline {
     let paid = match terms.first_contribution_paid {
         true => PaidMonths::from_until(starts_on, starts_on),
         false => PaidMonths::default(),
     };
     let counts_from = starts_on.min(today);
-    let mut course = Course { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
-    course.settle(today, terms.segment, rules);
-    course
+    let mut timeline = Timeline { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
+    timeline.settle(today, terms.segment, rules);
+    timeline
 }
 
-/// Is the person of a form the one whom the registry knows under its identity number? Birth date and sex must be
-/// equal, and the names must share words: titles and spelling differ from list to list, people do not.
+/// Returns whether the person of a form is the one registered under the identity number. Birth date and sex must be
+/// equal. The names must share words, because titles and spelling vary between lists.
 pub fn is_same_person(known: &KnownPerson, new: &NewEnrollment, rules: &Rulebook) -> bool {
     known.birth_date == new.birth_date
         && known.sex == new.sex
         && shares_words(&known.name_key, &new.full_name.key(), rules.minimum_shared_words)
 }
 
-/// The problem of a form whose identity number belongs to somebody else in the registry.
+/// Returns the problem of an identity number that belongs to another person in the registry.
 pub fn identity_mismatch(field: &str) -> Problem {
     Problem::error(
         ProblemCode::IdentityMismatch,
         field,
-        "The registry holds this number under other particulars.",
+        "The registry holds this number with other personal data.",
     )
-    .hint("Compare name, birth date and sex with the identity card. If the form is right, ask the agency for a correction.")
+    .hint("Compare name, birth date and sex with the identity card. If they are right, ask the agency for a correction.")
 }
 
 fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
     let needs_employer = matches!(terms.segment, Segment::WageEarner | Segment::Construction);
     let mut problems = Vec::new();
-    if needs_employer && terms.employer.is_none() {
-        problems.push(Problem::error(
-            ProblemCode::Required,
-            "employerId",
-            "This segment is enrolled by an employer.",
-        ));
+    if needs_employer && terms.employer.is_not_named() {
+        problems.push(Problem::error(ProblemCode::Required, "employerId", "This segment needs an employer."));
     }
-    if !needs_employer && terms.employer.is_some() {
+    if !needs_employer && !terms.employer.is_not_named() {
         problems.push(
-            Problem::error(
-                ProblemCode::Conflict,
-                "employerId",
-                "People of this segment have no employer here.",
-            )
-            .hint("Leave employerId out, or choose the segment WAGE_EARNER."),
+            Problem::error(ProblemCode::Conflict, "employerId", "People of this segment have no employer.")
+                .hint("Leave employerId out, or choose the segment WAGE_EARNER."),
         );
     }
-    let closed_on = terms.employer.and_then(|employer| employer.closed_on);
+    let closed_on = terms.employer.found().and_then(|employer| employer.closed_on);
     problems.extend(closed_on.map(|day| super::employer_closed(Some(day))));
     let is_civil_servant =
         terms.civil_servants.is_some_and(|category| category != CivilServantCategory::NonAsn);
-    if is_civil_servant && terms.employer.is_some_and(|employer| employer.kind != EmployerKind::Government) {
+    if is_civil_servant
+        && terms.employer.found().is_some_and(|employer| employer.kind != EmployerKind::Government)
+    {
         problems.push(
             Problem::error(
                 ProblemCode::NotEligible,
                 "employerId",
-                "Civil servants are employed by the state.",
+                "The employer of civil servants must be of the kind GOVERNMENT.",
             )
-            .hint("Choose an employer of the kind GOVERNMENT."),
+            .hint("Choose such an employer, or the category NON_ASN."),
         );
     }
     if is_civil_servant && terms.segment != Segment::WageEarner {
@@ -182,12 +181,12 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
                 .hint("Choose the segment WAGE_EARNER."),
         );
     }
-    if terms.association.is_some() && terms.segment != Segment::SelfEmployed {
+    if !terms.association.is_not_named() && terms.segment != Segment::SelfEmployed {
         problems.push(
             Problem::error(
                 ProblemCode::Conflict,
                 "associationId",
-                "Only self-employed people come through an association.",
+                "Only self-employed people are enrolled through an association.",
             )
             .hint("Leave associationId out, or choose the segment SELF_EMPLOYED."),
         );
@@ -195,14 +194,14 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
     problems
 }
 
-/// The rules that hang on the first day: its own range, the programmes, the eligibility of civil servants.
+/// Checks what depends on the first day: its range, the programmes, the eligibility of civil servants.
 fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today: NaiveDate) -> Vec<Problem> {
     let mut problems = Vec::new();
     if today.checked_add_months(LATEST_START).is_some_and(|latest| starts_on > latest) {
         problems.push(Problem::error(
             ProblemCode::OutOfRange,
             "startsOn",
-            "An enrollment can start a year from today at the latest.",
+            "An enrollment starts within a year from today.",
         ));
     }
     for &programme in &each_once(terms.programmes) {
@@ -258,15 +257,15 @@ fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today:
     problems
 }
 
-/// Programmes that belong together are entered together. That none was named at all is said elsewhere.
+/// Checks that programmes that belong together are entered together. Having none at all is reported elsewhere.
 fn judge_combination(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate) -> Option<Problem> {
     if terms.programmes.is_empty() {
         return None;
     }
     let rule = rules.broken_combination_rule(terms.programmes, terms.segment, starts_on)?;
-    let required: Vec<&str> = rule.required.iter().map(|programme| programme.as_str()).collect();
+    let required: Vec<&str> = rule.required.iter().map(Into::into).collect();
     let (segment, required) = (terms.segment, required.join(" and "));
-    let message = format!("Whoever is enrolled in the segment {segment} is covered for {required} at least.");
+    let message = format!("An enrollment in the segment {segment} needs at least {required}.");
     Some(Problem::error(ProblemCode::Required, "programmes", message).hint(rule.citation.title.clone()))
 }
 
@@ -275,22 +274,23 @@ pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
         Problem::error(
             ProblemCode::OutOfRange,
             "monthlyWage",
-            "A monthly wage is between Rp 1 and Rp 10,000,000,000.",
+            format!("A monthly wage must be between {} and {}.", rupiah(1), rupiah(MAX_MONTHLY_WAGE)),
         )
-        .hint("Whole rupiah a month, or nothing where it is not known.")
+        .hint("Give whole rupiah a month, or nothing if it is unknown.")
     })
 }
 
-/// A wage below every floor: the contributions that are reckoned from it are too low, but the person is covered.
+/// Returns the warning for an implausibly low wage. Contributions would be too low, but the person is covered.
 fn doubt_wage(wage: i64) -> Option<Problem> {
     (wage < LEAST_BELIEVABLE_WAGE).then(|| {
-        let message = "The monthly wage is below Rp 100,000: thousands may be missing.";
+        let least = rupiah(LEAST_BELIEVABLE_WAGE);
+        let message = format!("The monthly wage is below {least}; thousands may be missing.");
         Problem::warning(ProblemCode::OutOfRange, "monthlyWage", message)
-            .hint("Compare it with the list of wages. Write whole rupiah a month: 4250000 or 4.250.000,00.")
+            .hint("Compare it with the payroll. Write whole rupiah a month: 4250000 or 4.250.000,00.")
     })
 }
 
-/// What is wrong with a birth date of anybody.
+/// Checks a birth date.
 pub(crate) fn judge_birth_date(birth_date: NaiveDate, today: NaiveDate) -> Option<Problem> {
     if birth_date > today {
         return Some(Problem::error(
@@ -300,13 +300,13 @@ pub(crate) fn judge_birth_date(birth_date: NaiveDate, today: NaiveDate) -> Optio
         ));
     }
     if birth_date.year() < EARLIEST_BIRTH_YEAR {
-        let message = format!("Nobody who can be enrolled was born before {EARLIEST_BIRTH_YEAR}.");
+        let message = format!("The birth date is before {EARLIEST_BIRTH_YEAR}. Check the year.");
         return Some(Problem::error(ProblemCode::OutOfRange, "birthDate", message));
     }
     None
 }
 
-/// What is wrong with the age of somebody who enters a segment.
+/// Checks the age of a person who enters a segment.
 pub(crate) fn judge_age(
     segment: Segment,
     birth_date: NaiveDate,
@@ -331,6 +331,37 @@ pub(crate) fn judge_age(
     })
 }
 
+/// Reads a telephone number. The field is optional, so a text that cannot be read is left out with a warning.
+fn judge_phone(text: Option<&str>, problems: &mut Vec<Problem>) -> Option<PhoneNumber> {
+    let text = text.filter(|text| !is_blank(text))?;
+    let problem = match PhoneNumber::parse(text, "phone") {
+        Ok(number) => return Some(number),
+        Err(_) if identity::is_damaged_by_spreadsheet(text) => {
+            let message = "A spreadsheet has rounded this telephone number.";
+            Problem::error(ProblemCode::IdentifierDamagedBySpreadsheet, "phone", message)
+                .hint(identity::EXPORT_AS_TEXT)
+        }
+        Err(problem) => problem,
+    };
+    let mut numbers = text.split(['/', ',', ';', '&', '\n']).map(|part| PhoneNumber::parse(part, "phone"));
+    let first = numbers.find_map(Result::ok);
+    problems.push(match first {
+        None => left_out(problem),
+        Some(_) => {
+            let message = "Only the first telephone number of this field is stored.";
+            Problem::warning(ProblemCode::InvalidFormat, "phone", message).hint("Give one number.")
+        }
+    });
+    first
+}
+
+/// Turns the problem of an optional field into the warning that its value is left out.
+fn left_out(problem: Problem) -> Problem {
+    let message = format!("{} It is left out.", problem.message);
+    Problem { severity: Severity::Warning, message, ..problem }
+}
+
+/// Reads a service number. Every civil servant needs one; for other staff of the state it is optional.
 fn judge_service_number(
     text: Option<&str>,
     category: CivilServantCategory,
@@ -339,20 +370,20 @@ fn judge_service_number(
     today: NaiveDate,
     problems: &mut Vec<Problem>,
 ) -> Option<ServiceNumber> {
-    let text = text.filter(|text| !text.trim().is_empty());
-    let Some(text) = text else {
-        // Workers of the state who are not civil servants have none.
-        if category != CivilServantCategory::NonAsn {
-            problems.push(Problem::error(
-                ProblemCode::Required,
-                "serviceNumber",
-                "A civil servant has a service number (NIP).",
-            ));
+    let is_optional = category == CivilServantCategory::NonAsn;
+    let Some(text) = text.filter(|text| !is_blank(text)) else {
+        if !is_optional {
+            let message = "A civil servant needs a service number (NIP).";
+            problems.push(Problem::error(ProblemCode::Required, "serviceNumber", message));
         }
         return None;
     };
     let on_contract = category == CivilServantCategory::Pppk;
     let parsed = ServiceNumber::parse(text, &rules.service_number, on_contract, today, "serviceNumber");
+    let parsed = parsed.map_err(|faults| match is_optional {
+        true => faults.into_iter().map(left_out).collect(),
+        false => faults,
+    });
     let number = collect(parsed, problems)?;
     problems.extend(identity::check_service_number(&number, birth_date, sex, national_id, "serviceNumber"));
     Some(number)

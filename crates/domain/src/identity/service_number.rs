@@ -1,15 +1,15 @@
-//! NIP, the service number of civil servants.
+//! Service numbers (NIP) of civil servants.
 
 use chrono::{Datelike, NaiveDate};
 
 use super::{EXPORT_AS_TEXT, NationalId, Parsed, Shape, date, number};
-use crate::participant::Sex;
 use crate::problem::{Problem, ProblemCode, refuses};
+use crate::vocabulary::Sex;
 
-/// *Nomor Induk Pegawai*, the number of a civil servant since 2007: `YYYYMMDD YYYYMM S NNN`.
+/// *Nomor Induk Pegawai* (NIP), the number of a civil servant since 2007: `YYYYMMDD YYYYMM S NNN`.
 ///
-/// Birth date, month of appointment, sex (1 a man, 2 a woman), serial (BKN regulation 22/2007). The number of
-/// contract staff (PPPK) has a marker where the month would be.
+/// The parts are birth date, month of appointment, sex (1 male, 2 female) and serial (BKN Regulation 22/2007).
+/// Contract staff (PPPK) have a marker in place of the month.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ServiceNumber {
     digits: String,
@@ -17,25 +17,25 @@ pub struct ServiceNumber {
     sex: Sex,
 }
 
-/// What is only recalled about service numbers, and therefore set in table `rule_setting`.
+/// Parameters of the check that have no published source. They are set in table `rule_setting`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceNumberRules {
-    /// Years of age below which nobody is appointed; an earlier appointment is doubted, not refused.
+    /// Minimum age at appointment, in years; an earlier appointment is a warning.
     pub minimum_age_at_appointment: i32,
-    /// What stands in place of the month of appointment for contract staff: `21` and the like.
+    /// Markers in place of the month for contract staff, such as `21`.
     pub contract_markers: Vec<String>,
 }
 
 impl ServiceNumber {
-    /// Reads a number as people and spreadsheets write it. Only those who serve `on_contract` (PPPK) may have a marker
-    /// in place of the month; an ordinary month is taken of them too, as the form of their numbers is only recalled.
+    /// Reads a number as people and spreadsheets write it. Only those who serve `on_contract` (PPPK) may have a
+    /// marker in place of the month. An ordinary month is accepted from them too.
     ///
     /// # Errors
     ///
-    /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET`, `SERVICE_NUMBER_OLD_FORMAT` (the nine digits of before 2007)
-    /// and `SERVICE_NUMBER_MALFORMED` for a text that is no 18 digits, alone. Otherwise all that apply of
-    /// `SERVICE_NUMBER_MALFORMED` (birth date, sex, month of appointment, or an appointment after `today`) and
-    /// `IDENTIFIER_DAMAGED_BY_SPREADSHEET` (serial 000). An appointment below the minimum age is a warning,
+    /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET`, `SERVICE_NUMBER_OLD_FORMAT` (nine digits, before 2007) or
+    /// `SERVICE_NUMBER_MALFORMED` alone, unless the text has 18 digits. Otherwise all that apply of
+    /// `SERVICE_NUMBER_MALFORMED` (birth date, sex, month of appointment, appointment after `today`) and
+    /// `IDENTIFIER_DAMAGED_BY_SPREADSHEET` (serial 000). An appointment below the minimum age is the warning
     /// `SERVICE_NUMBER_MISMATCH`.
     pub fn parse(
         text: &str,
@@ -53,7 +53,7 @@ impl ServiceNumber {
 
         let digits = SHAPE.read(text, field).map_err(|problem| vec![problem])?;
         if digits.len() == 9 {
-            let message = "This is a service number (NIP) of before 2007, of 9 digits; 18 are needed.";
+            let message = "This service number (NIP) has the 9 digits of before 2007; 18 are needed.";
             let hint = "The personnel agency (BKD or BKN) knows the number that replaced it.";
             return Err(vec![Problem::error(ServiceNumberOldFormat, field, message).hint(hint)]);
         }
@@ -63,12 +63,12 @@ impl ServiceNumber {
         let birth_date = date(number(&digits[..4]), number(&digits[4..6]), number(&digits[6..8]))
             .filter(|birth| birth.year() >= 1900 && *birth <= today);
         if birth_date.is_none() {
-            problems.push(malformed("Digits 1 to 8 are no birth date: year, month, day."));
+            problems.push(malformed("Digits 1 to 8 are not a birth date: year, month, day."));
         }
         match (Appointed::read(&digits[8..14], rules, on_contract), birth_date) {
             (Err((message, hint)), _) => problems.push(malformed(message).hint(hint)),
             (Ok(appointed), _) if appointed.is_after(today) => {
-                problems.push(malformed("The appointment in digits 9 to 14 lies in the future."));
+                problems.push(malformed("The month of appointment in digits 9 to 14 is in the future."));
             }
             (Ok(appointed), Some(birth))
                 if appointed.is_below_age(rules.minimum_age_at_appointment, birth) =>
@@ -84,7 +84,7 @@ impl ServiceNumber {
             "1" => Some(Sex::Male),
             "2" => Some(Sex::Female),
             _ => {
-                problems.push(malformed("Digit 15 is neither 1 (a man) nor 2 (a woman)."));
+                problems.push(malformed("Digit 15 must be 1 (male) or 2 (female)."));
                 None
             }
         };
@@ -101,24 +101,24 @@ impl ServiceNumber {
         }
     }
 
-    /// The 18 digits, for encryption and look-up only.
+    /// Returns the 18 digits, for encryption and look-up only.
     pub fn as_str(&self) -> &str {
         &self.digits
     }
 
-    /// The birth date under which the person was appointed.
+    /// Returns the registered birth date.
     pub fn birth_date(&self) -> NaiveDate {
         self.birth_date
     }
 
-    /// The sex under which the person was appointed.
+    /// Returns the registered sex.
     pub fn sex(&self) -> Sex {
         self.sex
     }
 }
 
-/// Compares a number with what is known of its holder: the declared birth date and sex, and the identity number.
-/// Warnings `SERVICE_NUMBER_MISMATCH` at `field`, up to four: which of them agree tells which datum is wrong.
+/// Compares a number with the declared birth date and sex and with the identity number. Returns up to four warnings
+/// `SERVICE_NUMBER_MISMATCH` at `field`; which of them occur shows which datum is wrong.
 pub fn check_service_number(
     number: &ServiceNumber,
     birth_date: Option<NaiveDate>,
@@ -149,17 +149,16 @@ pub fn check_service_number(
 
 redacted_debug!(ServiceNumber);
 
-const NUMBER_IS_KEPT: &str =
-    "Check the letter of appointment. This alone refuses nobody: who is enrolled with it is marked.";
+const NUMBER_IS_KEPT: &str = "Check the letter of appointment. The person is accepted and marked.";
 
-/// When somebody was appointed, in months since year 0. A contract number says only the year, hence a range.
+/// Time of appointment, in months since year 0. A contract number contains only the year, hence a range.
 struct Appointed {
     earliest: i64,
     latest: i64,
 }
 
 impl Appointed {
-    /// Reads digits 9 to 14. The fault comes with what to do about it.
+    /// Reads digits 9 to 14. An error comes with a hint.
     fn read(
         digits: &str,
         rules: &ServiceNumberRules,
@@ -169,7 +168,7 @@ impl Appointed {
         match i64::from(number(month)) {
             month @ 1..=12 => Ok(Self { earliest: year * 12 + month, latest: year * 12 + month }),
             _ if !rules.contract_markers.iter().any(|marker| marker == month) => {
-                let message = "Digits 13 and 14 are no month of appointment.";
+                let message = "Digits 13 and 14 are not a month.";
                 Err((message, "Compare the number with the letter of appointment."))
             }
             _ if on_contract => Ok(Self { earliest: year * 12 + 1, latest: year * 12 + 12 }),

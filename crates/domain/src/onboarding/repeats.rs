@@ -1,50 +1,50 @@
-//! What a row says only beside the others. Rows with one number: the first that breaks no rule counts, the others are
-//! refused and point to it. Few rows of which too many end in 0: each of these is marked.
+//! Checks that need all rows together. Of rows with the same number, the first valid one counts; the others are
+//! refused and point to it. In a short roster where suspiciously many numbers end in 0, each of those is marked.
 //!
-//! A million rows are looked at in some 30 MB: a number is its value, and not a text.
+//! A million rows take some 30 MB, because numbers are stored as integers.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::JudgedRow;
+use super::judged::JudgedRow;
 use crate::enrollment::NewEnrollment;
 use crate::identity::NumberColumn;
 use crate::problem::{Problem, ProblemCode};
 
-/// The numbers of the rows that break no rule, as they come.
+/// The numbers of the valid rows.
 #[derive(Default)]
 pub struct Numbers {
     national_ids: Vec<u64>,
     service_numbers: Vec<u64>,
-    /// Where in its file each row stands.
+    /// Line in the file of each row.
     lines: Vec<i32>,
 }
 
-/// What stands for no number in the place of a row.
+/// Marks a row without a number.
 const NONE: u64 = 0;
-/// What stands for no line in the place of a row.
+/// Marks a row without a line.
 const NO_LINE: i32 = 0;
 
-/// A row that has a number of an earlier row, or a number that is in doubt beside the others; rows are counted from 0.
+/// A row that repeats a number of an earlier row, or whose number is doubtful. Rows are counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeat {
     /// The row.
     pub row: u32,
-    /// The one that has its identity number.
+    /// Earlier row with the same identity number.
     pub national_id: Option<u32>,
-    /// The one that has its service number.
+    /// Earlier row with the same service number.
     pub service_number: Option<u32>,
-    /// The lines of the file at which these two stand.
+    /// Lines in the file of these two.
     #[serde(default)]
     pub lines: [Option<i32>; 2],
-    /// Its identity number ends in 0, as too many of a few do.
+    /// Whether its identity number is one of suspiciously many that end in 0.
     #[serde(default)]
     pub is_doubtful: bool,
 }
 
 impl Numbers {
-    /// Takes down the numbers of a row, counted from 0, that breaks no rule, and the line of the file at which it stands.
+    /// Adds the numbers of a valid row, counted from 0, and its line in the file.
     pub fn add(&mut self, row: u32, line: Option<i32>, candidate: &NewEnrollment) {
         if let Some(line) = line {
             self.lines.resize(self.lines.len().max(row as usize + 1), NO_LINE);
@@ -55,7 +55,7 @@ impl Numbers {
         service_number.iter().for_each(|number| put(&mut self.service_numbers, row, number.as_str()));
     }
 
-    /// The rows that repeat a number, and those in doubt by the identity numbers of all rows; in their order.
+    /// Returns the repeated and doubtful rows, in their order. `column` has the identity numbers of all rows.
     pub fn repeats(self, column: NumberColumn) -> Vec<Repeat> {
         let Self { national_ids, service_numbers, lines } = self;
         let line = |row: Option<u32>| lines.get(row? as usize).copied().filter(|&line| line != NO_LINE);
@@ -78,7 +78,7 @@ impl Numbers {
                 continue;
             }
             repeats.extend(Some(repeat).filter(|repeat| repeat.is_doubtful));
-            // A row that is refused keeps no number from a later one.
+            // A refused row does not make a later row a repetition.
             first_national.entry(national_id).and_modify(|first| *first = Some(row));
             first_service.entry(service_number).and_modify(|first| *first = Some(row));
         }
@@ -86,7 +86,7 @@ impl Numbers {
     }
 }
 
-/// The numbers that stand there more than once, with room for the row that counts.
+/// Returns the numbers that occur more than once, each with room for the row that counts.
 fn doubled(numbers: &[u64]) -> HashMap<u64, Option<u32>> {
     let mut sorted = numbers.to_vec();
     sorted.sort_unstable();
@@ -94,7 +94,7 @@ fn doubled(numbers: &[u64]) -> HashMap<u64, Option<u32>> {
     groups.map(|group| (group[0], None)).collect()
 }
 
-/// A number is digits, at most 18 of them, and never all zeros: its value tells it from every other one.
+/// Numbers have at most 18 digits, not all zero, so that the integer identifies them.
 fn put(numbers: &mut Vec<u64>, row: u32, digits: &str) {
     let row = row as usize;
     if numbers.len() <= row {
@@ -104,7 +104,7 @@ fn put(numbers: &mut Vec<u64>, row: u32, digits: &str) {
 }
 
 impl Repeat {
-    /// Refuses the row, or marks it where it is only in doubt.
+    /// Refuses the row, or marks it if it is only doubtful.
     pub fn mark(&self, row: &mut JudgedRow) {
         let twins = [
             ("nationalId", self.national_id, self.lines[0]),
@@ -133,8 +133,8 @@ impl Repeat {
 
     fn doubt(&self, row: &mut JudgedRow) {
         let code = ProblemCode::IdentifierDamagedBySpreadsheet;
-        let message = "The identity number (NIK) ends in 0, as too many of the few that were sent do: a spreadsheet may \
-                       have rounded it.";
+        let message = "The identity number (NIK) ends in 0, like suspiciously many in this roster: a spreadsheet may have \
+                       rounded it.";
         let hint = "Compare it with the identity card (KTP). Where it is another one, format the column as text, fill it \
                     again from the source, and correct the person.";
         row.problems.push(Problem::warning(code, "nationalId", message).hint(hint));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_refused_keeps_no_number_from_a_later_one() {
+    fn a_refused_row_does_not_make_a_later_one_a_repetition() {
         // Row 1 repeats row 0; row 2 has the service number of row 1, and is the first that has it and counts.
         assert_eq!(repeats(&[(7, 70), (7, 71), (9, 71)]), [(1, Some(0), None)]);
     }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_release_has_kept_is_read() {
+    fn a_repetition_stored_by_an_earlier_release_is_read() {
         let repeat: Repeat =
             serde_json::from_str(r#"{"row":2,"national_id":0,"service_number":null}"#).unwrap();
         assert_eq!((repeat.national_id, repeat.lines, repeat.is_doubtful), (Some(0), [None; 2], false));

@@ -1,45 +1,22 @@
-//! A row on its way: its cells as they came, what each means, and the line.
+//! Rows stored until they have their outcome: the original cells, what each means, and the line.
 
 use serde::{Deserialize, Serialize};
 
-use super::Row;
+use super::row::Row;
 use crate::problem::Problem;
 
-/// The fields of a [`Row`], in the order in which [`StagedRow`] names their cells.
-pub const FIELDS: [&str; 12] = [
-    "nationalId",
-    "serviceNumber",
-    "fullName",
-    "birthPlace",
-    "birthDate",
-    "sex",
-    "workUnit",
-    "grade",
-    "monthlyWage",
-    "startsOn",
-    "phone",
-    "category",
-];
-/// So many of them are fields of the API; the others are in files only.
-const OF_REQUEST: usize = 11;
-
-/// The names of the cells of a row that came in a request.
-pub fn fields_of_request() -> Vec<String> {
-    FIELDS[..OF_REQUEST].iter().map(|&name| name.to_owned()).collect()
-}
-
-/// A row as it is kept until it has its outcome. A field that stands in a cell as it is names that cell and is not kept twice.
+/// A stored row. A field that equals a cell refers to it, so that it is not stored twice.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct StagedRow {
     /// Number of the row, from 1.
     #[serde(rename = "n")]
     pub number: i32,
-    /// Line of the file; `None` where it came in a request.
+    /// Line in the file; `None` for a row of a request.
     #[serde(rename = "l")]
     pub line: Option<i32>,
     #[serde(rename = "c")]
     cells: Vec<String>,
-    /// How many of the cells the file had; the others are fields that stand in none as they are.
+    /// Number of cells from the file; the others hold fields that differ from every cell.
     #[serde(rename = "o")]
     original: usize,
     #[serde(rename = "f")]
@@ -51,7 +28,7 @@ pub struct StagedRow {
 redacted_debug!(StagedRow);
 
 impl StagedRow {
-    /// Keeps a row of a file, with its cells as they came.
+    /// Makes it from a row of a file and its original cells.
     pub fn new(number: i32, line: Option<i32>, row: Row, original: Vec<String>) -> Self {
         let (mut cells, kept) = (original, row.fault);
         let original = cells.len();
@@ -81,7 +58,7 @@ impl StagedRow {
         Self { number, line, cells, original, fields: fields.to_vec(), fault: kept }
     }
 
-    /// Keeps a row of a request: its cells are the fields of the API.
+    /// Makes it from a row of a request, whose cells are its fields.
     pub fn of_request(number: i32, row: Row) -> Self {
         let text = |field: &Option<String>| field.clone().unwrap_or_default();
         let cells = vec![
@@ -100,7 +77,7 @@ impl StagedRow {
         Self::new(number, None, row, cells)
     }
 
-    /// The row as it is judged.
+    /// Returns the row to be judged.
     pub fn row(&self) -> Row {
         let field = |at: usize| {
             self.fields.get(at).copied().flatten().and_then(|cell| self.cells.get(usize::from(cell)).cloned())
@@ -123,12 +100,12 @@ impl StagedRow {
         }
     }
 
-    /// The cells as they came.
+    /// Returns the original cells.
     pub fn cells(&self) -> &[String] {
         &self.cells[..self.original]
     }
 
-    /// Could nothing of it be read? Then no cell is known to be what its column says.
+    /// Returns whether the row could not be read, so that the columns of its cells are unknown.
     pub fn is_unreadable(&self) -> bool {
         self.fault.is_some()
     }
@@ -137,6 +114,7 @@ impl StagedRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::onboarding::fields_of_request;
     use crate::problem::ProblemCode;
 
     fn row() -> Row {
@@ -158,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_and_its_cells_come_back_as_they_were() {
+    fn a_row_and_its_cells_survive_a_round_trip() {
         let staged = StagedRow::new(3, Some(5), row(), cells());
         let json = serde_json::to_vec(&staged).unwrap();
         let again: StagedRow = serde_json::from_slice(&json).unwrap();
@@ -180,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_stands_in_no_cell_as_it_is_is_kept_beside_them() {
+    fn a_field_that_equals_no_cell_is_stored_separately() {
         let mut changed = row();
         changed.birth_date = "2014-11-01".into();
         let staged = StagedRow::new(1, None, changed.clone(), cells());

@@ -1,21 +1,21 @@
-//! What problems say to readers of Indonesian: for each code, which rule it is and what to do.
+//! Problems in Indonesian: for each code, the rule and what to do.
 
 use super::{Problem, ProblemCode};
 
 /// A problem in Indonesian.
 ///
-/// The sentence is that of the code. What only the English message knows (a limit, a day, a rule of law) follows in the
-/// hint, so that nothing is lost.
+/// The message is that of the code. Particulars that only the English message has (a limit, a day, a regulation)
+/// follow in the hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Indonesian {
     /// What is wrong.
     pub message: &'static str,
-    /// What to do, and the particulars in English.
+    /// What to do, followed by the English particulars.
     pub hint: String,
 }
 
 impl Problem {
-    /// The same problem for a reader of Indonesian.
+    /// Returns the problem for readers of Indonesian.
     pub fn in_indonesian(&self) -> Indonesian {
         let (message, advice) = self.code.in_indonesian();
         let mut hint = format!("{advice} Rincian dalam bahasa Inggris: {}", self.message);
@@ -28,7 +28,7 @@ impl Problem {
 }
 
 impl ProblemCode {
-    /// What is wrong, and what to do about it.
+    /// Returns the message and the advice of the code.
     pub const fn in_indonesian(self) -> (&'static str, &'static str) {
         match self {
             Self::Required => ("Isian ini wajib ada dan tidak boleh kosong.", "Lengkapi isian ini."),
@@ -128,12 +128,14 @@ impl ProblemCode {
 mod tests {
     use std::collections::HashSet;
 
+    use strum::VariantArray as _;
+
     use super::*;
 
     #[test]
     fn every_code_says_in_indonesian_which_rule_it_is_and_what_to_do() {
         let mut sentences = HashSet::new();
-        for &code in ProblemCode::ALL {
+        for &code in ProblemCode::VARIANTS {
             let (message, advice) = code.in_indonesian();
             assert!(message.ends_with('.') && advice.ends_with('.'), "{code}");
             assert!(sentences.insert(message) && sentences.insert(advice), "{code} says what another says");
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_english_message_knows_is_not_lost() {
+    fn the_particulars_of_the_english_message_are_kept() {
         let problem =
             Problem::error(ProblemCode::OutOfRange, "wage", "This is more than 100.").hint("See rule 7.");
         let Indonesian { message, hint } = problem.in_indonesian();

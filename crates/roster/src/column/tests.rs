@@ -1,9 +1,14 @@
+use domain::onboarding::Row;
+
+use strum::VariantArray as _;
+
 use super::*;
 
 #[test]
-fn no_name_means_two_columns_and_each_is_written_as_it_is_looked_up() {
-    let seconds = Column::ALL.iter().flat_map(|column| column.second_names().split_whitespace());
-    let names: Vec<&str> = Column::ALL.iter().flat_map(|column| column.names()).chain(seconds).collect();
+fn each_name_means_one_column_and_is_written_as_it_is_looked_up() {
+    let fallbacks = Column::VARIANTS.iter().flat_map(|column| column.fallback_names().split_whitespace());
+    let names: Vec<&str> =
+        Column::VARIANTS.iter().flat_map(|column| column.names()).chain(fallbacks).collect();
     for name in &names {
         assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
         assert!(name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
@@ -12,8 +17,8 @@ fn no_name_means_two_columns_and_each_is_written_as_it_is_looked_up() {
 
 #[test]
 fn every_name_is_found_however_it_is_written() {
-    for &column in Column::ALL {
-        assert_eq!(Column::of(column.as_str()), Some(column));
+    for &column in Column::VARIANTS {
+        assert_eq!(Column::of(column.into()), Some(column));
         for name in column.names() {
             let spread: String = name.chars().flat_map(|c| [c, '_']).collect();
             for written in [name.to_string(), name.to_uppercase(), spread, format!(" {name}. ")] {
@@ -46,7 +51,7 @@ fn the_names_that_rosters_use_are_known() {
 }
 
 #[test]
-fn notes_behind_a_name_and_a_second_name_of_the_same_do_not_matter() {
+fn notes_and_synonyms_after_a_name_do_not_matter() {
     for (written, column) in [
         ("JENIS KELAMIN (L/P)", Column::Sex),
         ("JENIS KELAMIN L/P", Column::Sex),
@@ -86,36 +91,16 @@ fn notes_behind_a_name_and_a_second_name_of_the_same_do_not_matter() {
 }
 
 #[test]
-fn a_second_choice_means_a_column_where_there_is_no_first() {
-    let header = |names: &[&str]| Header::of(names.iter().map(|&name| name.to_owned()).collect());
-    for name in ["PENGHASILAN", "TUNJANGAN", "Tunjangan (Rp)", "TPP"] {
-        let alone = header(&["NIK", name]);
-        assert_eq!((alone.column(1), alone.ignored.len()), (Some(Column::MonthlyWage), 0), "{name}");
-    }
-    for name in ["DINAS", "UNIT ORGANISASI"] {
-        assert_eq!(header(&[name]).column(0), Some(Column::WorkUnit), "{name}");
-    }
-    let both = header(&["TUNJANGAN", "GAJI POKOK"]);
-    assert_eq!((both.column(0), both.column(1)), (None, Some(Column::MonthlyWage)));
-    assert_eq!(both.ignored, ["TUNJANGAN"]);
-    let neither = header(&["NIK", "NIP", "NAMA", "TGL LAHIR", "JK", "TUNJANGAN", "PENGHASILAN"]).judge();
-    assert!(
-        matches!(&neither, Err(RosterError::Columns { doubled, .. }) if doubled[0].names == ["TUNJANGAN", "PENGHASILAN"]),
-        "which of them it is, nobody knows"
-    );
-}
-
-#[test]
 fn the_names_of_the_api_are_known() {
     let row = Row { category: Some("PNS".into()), ..Row::default() };
     let row = serde_json::to_value(row).unwrap();
     let known: Vec<_> = row.as_object().unwrap().keys().map(|name| Column::of(name)).collect();
     assert!(known.iter().all(Option::is_some), "{known:?}");
-    assert_eq!(known.len(), Column::ALL.iter().filter(|column| column.is_read()).count());
+    assert_eq!(known.len(), Column::VARIANTS.iter().filter(|column| column.is_read()).count());
 }
 
 #[test]
-fn a_name_that_means_something_else_is_not_taken() {
+fn a_similar_name_of_another_column_is_unknown() {
     for name in ["NIP LAMA", "TMT CPNS", "TMT GOL", "KODE SKPD", "NAMA IBU", "", "#", "STATUS"] {
         assert_eq!(Column::of(name), None, "{name}");
     }

@@ -1,9 +1,9 @@
 //! Files that are made to do harm, and such as look like it.
 
-use std::io::{self, Write as _};
+use std::io::{self, Seek, SeekFrom, Write as _};
 
-use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
 
 use super::*;
 use domain::problem::ProblemCode;
@@ -16,16 +16,19 @@ fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
     for (name, content) in parts {
         let mut packed = DeflateEncoder::new(Vec::new(), Compression::default());
         packed.write_all(content).unwrap();
-        put(&mut bytes, &mut list, name, &packed.finish().unwrap());
+        let mut checksum = Crc::new();
+        checksum.update(content);
+        put(&mut bytes, &mut list, name, (&packed.finish().unwrap(), checksum.sum()));
     }
     close(bytes, &list, u16::try_from(parts.len()).unwrap())
 }
 
-/// Adds a part that is packed already. It claims to be empty once it is unpacked.
-fn put(bytes: &mut Vec<u8>, list: &mut Vec<u8>, name: &str, packed: &[u8]) {
+/// Adds a part that is packed already, with its checksum. It claims to be empty once it is unpacked.
+fn put(bytes: &mut Vec<u8>, list: &mut Vec<u8>, name: &str, (packed, checksum): (&[u8], u32)) {
     let at = u32::try_from(bytes.len()).unwrap();
     let length = u32::try_from(packed.len()).unwrap();
-    let mut head = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut head = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0];
+    head.extend(checksum.to_le_bytes());
     head.extend(length.to_le_bytes());
     head.extend([0; 4]);
     head.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
@@ -94,7 +97,7 @@ fn a_workbook_by_hand_is_read_and_its_days_are_counted_from_1904() {
         <c><v>40482</v></c><c t=\"e\"><v>#N/A</v></c></row>";
     let roster = read(sheet(row)).unwrap();
     let row = &roster.rows[0];
-    assert_eq!((row.national_id.as_str(), row.full_name.as_str()), ("1.0", "A&ni é"));
+    assert_eq!((row.national_id.as_str(), row.full_name.as_str()), ("1", "A&ni é"));
     assert_eq!(
         (row.birth_date.as_str(), row.sex.as_str(), &roster.lines[..]),
         ("2014-11-01", "#N/A", &[3][..])
@@ -144,10 +147,10 @@ fn a_note_right_of_the_table_is_left_out_of_a_workbook_and_told() {
     let records: Vec<_> = roster.by_ref().map(Result::unwrap).collect();
     assert!(records.iter().all(|record| record.row.fault.is_none() && record.original.len() == 5));
     assert_eq!(records.len(), 3);
-    let warnings = roster.left_out().warnings();
+    let warnings = roster.warnings().problems();
     assert_eq!(
         warnings[0].message,
-        "What stands right of the table was left out, in rows: 3. The first is at N3."
+        "Cells right of the table were left out, in rows: 3. The first is at N3."
     );
 }
 
@@ -251,7 +254,7 @@ fn what_is_packed_as_a_workbook_and_is_none_is_named() {
         assert!(message.contains(what), "{message}");
     }
     let mut crowd = (Vec::new(), Vec::new());
-    (0..2_001).for_each(|_| put(&mut crowd.0, &mut crowd.1, "x", b""));
+    (0..2_001).for_each(|_| put(&mut crowd.0, &mut crowd.1, "x", (b"", 0)));
     refused_as(close(crowd.0, &crowd.1, 2_001), ProblemCode::InvalidFormat);
 }
 
@@ -318,4 +321,100 @@ fn what_cannot_be_seen_stays_in_the_cell_for_the_rules_to_refuse() {
         let problem = domain::text::required(name, 100, "fullName").unwrap_err();
         assert_eq!(problem.code, ProblemCode::InvalidFormat);
     }
+}
+
+#[test]
+fn a_declared_number_of_shared_texts_is_not_trusted() {
+    let cells =
+        |first: usize| (first..first + 5).map(|at| format!("<c t=\"s\"><v>{at}</v></c>")).collect::<String>();
+    let sheet = format!(
+        "<worksheet><sheetData><row>{}</row><row>{}</row></sheetData></worksheet>",
+        cells(0),
+        cells(5)
+    );
+    let texts =
+        NEEDED.split(',').chain(["1", "2", "Ani", "x", "P"]).map(|text| format!("<si><t>{text}</t></si>"));
+    let texts = texts.collect::<String>();
+    for count in ["0", "4000000000000000000", "-1", "x"] {
+        let texts = format!("<sst count=\"{count}\" uniqueCount=\"{count}\">{texts}</sst>");
+        assert_eq!(names(&read(workbook(sheet.as_bytes(), texts.as_bytes())).unwrap()), ["Ani"], "{count}");
+    }
+}
+
+#[test]
+fn a_part_whose_checksum_differs_is_refused() {
+    let whole = sheet("<row><c t=\"str\"><v>x</v></c></row>");
+    let central = whole.windows(4).rposition(|four| four == b"PK\x01\x02").unwrap();
+    let mut changed = whole.clone();
+    changed[central + 16] ^= 1;
+    assert_eq!(
+        refused_as(changed, ProblemCode::InvalidFormat),
+        "The workbook is damaged: the checksum of a part differs."
+    );
+}
+
+/// The same archive with the end of a Zip64 archive: `count` parts, and what that end claims of its own length.
+fn zip64(plain: &[u8], count: u64, length: u64) -> Vec<u8> {
+    let end = plain.windows(4).rposition(|four| four == b"PK\x05\x06").unwrap();
+    let field = |at: usize| u64::from(u32::from_le_bytes(plain[end + at..end + at + 4].try_into().unwrap()));
+    let (size, start) = (field(12), field(16));
+    let record = [
+        &b"PK\x06\x06"[..],
+        &length.to_le_bytes(),
+        &[45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        &count.to_le_bytes(),
+        &count.to_le_bytes(),
+        &size.to_le_bytes(),
+        &start.to_le_bytes(),
+        b"PK\x06\x07\0\0\0\0",
+        &(end as u64).to_le_bytes(),
+        &[1, 0, 0, 0],
+        b"PK\x05\x06\0\0\0\0\xFF\xFF\xFF\xFF",
+        &[0xFF; 8],
+        &[0, 0],
+    ];
+    [&plain[..end], &record.concat()].concat()
+}
+
+#[test]
+fn a_zip64_archive_is_read_and_its_claims_are_not_trusted() {
+    let plain = sheet("<row><c t=\"str\"><v>1</v></c><c/><c t=\"str\"><v>Ani</v></c></row>");
+    assert_eq!(names(&read(zip64(&plain, 5, 44)).unwrap()), ["Ani"]);
+    for (count, length) in
+        [(u64::MAX, 44), (1 << 40, 44), (2_001, 44), (6, 44), (5, u64::MAX), (5, 1 << 40), (5, 0)]
+    {
+        refused_as(zip64(&plain, count, length), ProblemCode::InvalidFormat);
+    }
+}
+
+#[test]
+fn a_formula_with_an_empty_number_was_never_computed() {
+    // As openpyxl writes formulas.
+    let row = "<row><c t=\"str\"><v>1</v></c><c t=\"str\"><v>2</v></c><c><f>A1</f><v></v></c></row>";
+    let fault = read(sheet(row)).unwrap().rows[0].fault.clone().unwrap();
+    assert_eq!(fault.message, "The formula under NAMA was never computed: there is no value.");
+}
+
+#[test]
+fn merged_cells_without_end_are_refused_and_those_of_nobody_are_passed_over() {
+    let person = "<row r=\"2\"><c t=\"str\"><v>1</v></c><c/><c t=\"str\"><v>Ani</v></c></row>";
+    let merged = |ranges: &str| {
+        let header = header();
+        let cells = format!("<mergeCells>{ranges}</mergeCells>");
+        workbook(
+            format!("<worksheet><sheetData>{header}{person}</sheetData>{cells}</worksheet>").as_bytes(),
+            b"<sst/>",
+        )
+    };
+    for ranges in [
+        "<mergeCell ref=\"A2:A1048576\"/>",
+        "<mergeCell ref=\"x\"/>",
+        "<mergeCell/>",
+        "<mergeCell ref=\"ZZ2:ZZ9\"/>",
+    ] {
+        assert_eq!(names(&read(merged(ranges)).unwrap()), ["Ani"], "{ranges}");
+    }
+    let message =
+        refused_as(merged(&"<mergeCell ref=\"A2:A9\"/>".repeat((1 << 18) + 1)), ProblemCode::InvalidFormat);
+    assert_eq!(message, "The workbook is damaged: it has far too many merged cells.");
 }

@@ -2,6 +2,8 @@
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet};
 
+use proptest::prelude::*;
+
 use super::*;
 use domain::identity::NumberColumn;
 use domain::onboarding::judge_numbers;
@@ -49,7 +51,8 @@ fn identity_numbers_that_are_numbers_are_damaged_and_a_column_of_them_stops_the_
     let sheet = workbook.add_worksheet();
     write(sheet, &rows_of(NEEDED));
     let mut expected = Vec::new();
-    let whole: Vec<u64> = csv.rows.iter().filter_map(|row| row.national_id.parse().ok()).take(100).collect();
+    let whole = csv.rows.iter().map(|row| &row.national_id).filter(|number| number.len() == 16);
+    let whole: Vec<u64> = whole.filter_map(|number| number.parse().ok()).take(100).collect();
     for (at, number) in (1..).zip(&whole) {
         // Fifteen digits are kept.
         let rounded = number / 10 * 10;
@@ -121,11 +124,70 @@ fn the_sheet_that_is_closest_to_a_roster_is_told_what_it_lacks() {
     let mut workbook = Workbook::new();
     write(workbook.add_worksheet(), &rows_of("Petunjuk"));
     write(workbook.add_worksheet(), &rows_of("NIP,NAMA,TGL LAHIR,SKPD,OPD\n1,2,3,4,5"));
-    let RosterError::Columns { missing, doubled, .. } = refused(workbook.save_to_buffer().unwrap()) else {
+    let RosterError::Columns { missing, repeated, .. } = refused(workbook.save_to_buffer().unwrap()) else {
         panic!("columns are missing")
     };
     assert_eq!(missing, [Column::NationalId, Column::Sex]);
-    assert_eq!(doubled[0].column, Column::WorkUnit);
+    assert_eq!(repeated[0].column, Column::WorkUnit);
+}
+
+#[test]
+fn a_cell_that_is_merged_over_rows_is_the_value_of_each() {
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet();
+    let (plain, day) = (Format::new(), Format::new().set_num_format("dd/mm/yyyy"));
+    sheet.merge_range(0, 0, 0, 6, "DAFTAR PEGAWAI", &plain).unwrap();
+    // A header of two rows.
+    for (at, name) in (0..).zip("NIK,NIP,NAMA,TGL LAHIR,L/P,SKPD,TMT".split(',')) {
+        sheet.merge_range(1, at, 2, at, name, &plain).unwrap();
+    }
+    for row in 3..6 {
+        for (at, text) in [(0, "1"), (1, "2"), (2, "Ani"), (3, "x"), (4, "P")] {
+            sheet.write_string(row, at, text).unwrap();
+        }
+    }
+    // Both reach below the last person.
+    sheet.merge_range(3, 5, 9, 5, "Dinas Kesehatan", &plain).unwrap();
+    sheet.merge_range(4, 6, 8, 6, "", &day).unwrap();
+    sheet.write_datetime_with_format(4, 6, ExcelDateTime::from_ymd(2014, 12, 1).unwrap(), &day).unwrap();
+    let roster = read(workbook.save_to_buffer().unwrap()).unwrap();
+    let row =
+        |row: &Row| (row.work_unit.clone().unwrap_or_default(), row.starts_on.clone().unwrap_or_default());
+    let [unit, day] = ["Dinas Kesehatan", "2014-12-01"].map(str::to_owned);
+    let expected = [(unit.clone(), String::new()), (unit.clone(), day.clone()), (unit, day)];
+    assert_eq!(roster.rows.iter().map(row).collect::<Vec<_>>(), expected);
+    assert_eq!(roster.originals[2][5..], ["Dinas Kesehatan", "2014-12-01"], "in the report, too");
+}
+
+#[test]
+fn hidden_rows_are_read_with_a_warning() {
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet();
+    write(sheet, &rows_of(&format!("{NEEDED}\n1,2,Ani,x,P\n3,4,Budi,x,L\n5,6,Cici,x,P")));
+    sheet.set_row_hidden(2).unwrap();
+    let mut roster = open(Cursor::new(workbook.save_to_buffer().unwrap()), &Limits::default()).unwrap();
+    assert_eq!(roster.by_ref().count(), 3);
+    let warnings = roster.warnings().problems();
+    assert_eq!(warnings[0].message, "Rows that the sheet hides, as a filter does, were read as well (1): 3.");
+}
+
+#[test]
+fn numbers_that_no_spreadsheet_has_rounded_are_read() {
+    let numbers = [1_671_120_801_811_414_u64, 1_671_124_902_811_421, 1_671_124_902_811_430];
+    let mut workbook = Workbook::new();
+    let sheet = workbook.add_worksheet();
+    write(sheet, &rows_of(NEEDED));
+    for (row, number) in (1..).zip(numbers) {
+        sheet.write_number(row, 0, number as f64).unwrap();
+        sheet.write_number(row, 1, 130_678_901).unwrap();
+        sheet.write_string(row, 2, "Ani").unwrap();
+    }
+    let roster = read(workbook.save_to_buffer().unwrap()).unwrap();
+    assert_eq!(
+        roster.rows.iter().map(|row| row.national_id.clone()).collect::<Vec<_>>(),
+        numbers.map(|n| n.to_string())
+    );
+    assert_eq!(roster.rows[0].service_number, "130678901");
 }
 
 proptest! {

@@ -1,20 +1,22 @@
-//! The cells of a sheet.
+//! The rows and cells of a sheet.
 
 use std::io::Read;
 
 use quick_xml::events::BytesStart;
 
-use super::Book;
+use super::archive::{Unpacked, damaged};
+use super::book::Book;
+use super::merged::MergedRange;
 use super::number::typed;
-use super::xml::{Mark, Name, Xml, XmlError, attribute};
-use crate::archive::{Unpacked, damaged};
-use crate::{Limits, Line, RosterError};
+use super::xml::{Mark, Name, Xml, XmlError, attribute, is_true};
+use crate::table::{NumberCell, TableRow};
+use crate::{Limits, RosterError};
 
 /// The last row and column that a sheet can have.
 const LAST_ROW: i32 = 1 << 20;
 const LAST_COLUMN: usize = 1 << 14;
 
-/// A sheet being read.
+/// A sheet that is being read.
 pub(super) struct Cells<S: Read> {
     xml: Xml<S>,
     /// The row that was read last.
@@ -22,15 +24,15 @@ pub(super) struct Cells<S: Read> {
     is_over: bool,
 }
 
-/// What is known of a cell before its end.
+/// A cell before its end.
 #[derive(Default)]
 struct Cell {
     at: usize,
     kind: Kind,
     format: usize,
     text: String,
-    /// It has a formula, and what that came to.
     is_formula: bool,
+    /// Whether it has an element for a value, even an empty one.
     has_value: bool,
 }
 
@@ -49,16 +51,48 @@ impl<S: Read> Cells<S> {
         Self { xml: Xml::of(part, limits.unpacked_bytes, limits.row_bytes), row: 0, is_over: false }
     }
 
-    /// The next row that the sheet has, with all cells up to its last one.
-    pub(super) fn next(&mut self, book: &Book, limits: &Limits) -> Result<Option<Line>, RosterError> {
-        self.read(book, limits).map_err(|error| match error {
-            XmlError::TooLong => self.row_too_long(limits),
-            XmlError::Refused(error) => error,
+    /// The number of the row that was read last.
+    pub(super) fn row(&self) -> i32 {
+        self.row
+    }
+
+    /// Reads to the end of the sheet, below its rows, and returns the merged ranges.
+    pub(super) fn merged_ranges(
+        mut self,
+        limits: &Limits,
+    ) -> impl Iterator<Item = Result<MergedRange, RosterError>> {
+        let limits = *limits;
+        std::iter::from_fn(move || {
+            self.next_merged_range()
+                .transpose()
+                .map(|range| range.map_err(|error| self.refusal(error, &limits)))
         })
     }
 
-    fn read(&mut self, book: &Book, limits: &Limits) -> Result<Option<Line>, XmlError> {
-        let mut row: Option<Line> = None;
+    fn next_merged_range(&mut self) -> Result<Option<MergedRange>, XmlError> {
+        loop {
+            match self.xml.next()? {
+                Mark::Begin(mark) | Mark::Empty(mark)
+                    if Name::of(mark.local_name().as_ref()) == Name::MergedCells =>
+                {
+                    let range = attribute(&mark, "ref").and_then(|range| MergedRange::parse(&range));
+                    if range.is_some() {
+                        return Ok(range);
+                    }
+                }
+                Mark::Over => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns the next row that the sheet has, with all cells up to its last one.
+    pub(super) fn next(&mut self, book: &Book, limits: &Limits) -> Result<Option<TableRow>, RosterError> {
+        self.read(book, limits).map_err(|error| self.refusal(error, limits))
+    }
+
+    fn read(&mut self, book: &Book, limits: &Limits) -> Result<Option<TableRow>, XmlError> {
+        let mut row: Option<TableRow> = None;
         let mut cell: Option<Cell> = None;
         let (mut is_text, mut is_phonetic, mut bytes, mut next) = (false, false, 0, 0);
         while !self.is_over {
@@ -105,10 +139,11 @@ impl<S: Read> Cells<S> {
                         None => self.row + 1,
                     };
                     if number <= self.row || number > LAST_ROW {
-                        return Err(damaged("its rows are in no order, or there are too many").into());
+                        return Err(damaged("its rows are out of order, or there are too many").into());
                     }
                     self.row = number;
-                    let line = Line { number, ..Line::default() };
+                    let is_hidden = attribute(&mark, "hidden").is_some_and(|value| is_true(&value));
+                    let line = TableRow { number, is_hidden, ..TableRow::default() };
                     if is_empty {
                         return Ok(Some(line));
                     }
@@ -132,13 +167,16 @@ impl<S: Read> Cells<S> {
         Ok(None)
     }
 
-    fn row_too_long(&self, limits: &Limits) -> RosterError {
-        RosterError::RowTooLong { line: self.row.max(1), bytes: limits.row_bytes }
+    fn refusal(&self, error: XmlError, limits: &Limits) -> RosterError {
+        match error {
+            XmlError::TooLong => RosterError::RowTooLong { line: self.row.max(1), bytes: limits.row_bytes },
+            XmlError::Refused(error) => error,
+        }
     }
 }
 
 impl Cell {
-    /// What the mark of a cell says; without a column it stands in the `next` one.
+    /// Reads the tag of a cell. A cell without an address is in the `next` column.
     fn of(mark: &BytesStart<'_>, next: usize) -> Option<Self> {
         let mut cell = Self { at: next, ..Self::default() };
         let mut attributes = mark.attributes();
@@ -163,17 +201,20 @@ impl Cell {
     }
 }
 
-/// Puts a cell into its row, and says how long its text is.
-fn put(row: &mut Line, cell: Cell, book: &Book, limits: &Limits) -> Result<usize, XmlError> {
+/// Puts a cell into its row and returns the length of its text.
+fn put(row: &mut TableRow, cell: Cell, book: &Book, limits: &Limits) -> Result<usize, XmlError> {
     let mut number = None;
+    let is_empty = cell.text.trim().is_empty();
     let text = match cell.kind {
+        // Some writers leave the value of an empty cell empty, whatever its type.
+        _ if is_empty && cell.kind != Kind::Text => String::new(),
         Kind::Shared => {
             let text = cell.text.trim().parse().ok().and_then(|number| book.texts.get(number));
             unescaped(text.ok_or(damaged("a text of it is missing"))?)
         }
         Kind::Number => match cell.text.trim().parse::<f64>() {
             Ok(value) if value.is_finite() => {
-                number = Some(value);
+                number = Some(NumberCell { at: cell.at, value, digits: digits_of(cell.text.trim()) });
                 let is_date = book.date_formats.get(cell.format).copied().unwrap_or_default();
                 let day = if is_date { book.calendar.day(value) } else { None };
                 day.unwrap_or_else(|| typed(value, cell.text.trim()))
@@ -182,29 +223,36 @@ fn put(row: &mut Line, cell: Cell, book: &Book, limits: &Limits) -> Result<usize
         },
         Kind::Truth => if cell.text.trim() == "1" { "TRUE" } else { "FALSE" }.to_owned(),
         Kind::Text => unescaped(&cell.text),
-        Kind::Day => cell.text.trim().trim_end_matches('Z').trim_end_matches(".000").to_owned(),
+        Kind::Day => without_midnight(cell.text.trim()).to_owned(),
     };
     if text.contains('\0') {
         return Err(RosterError::Nul { line: row.number }.into());
     }
-    if cell.is_formula && !cell.has_value {
+    // An empty value is the result of a formula only if it is a text. Others were never computed.
+    if cell.is_formula && (!cell.has_value || (is_empty && cell.kind != Kind::Text)) {
         row.uncomputed.push(cell.at);
     }
     if text.is_empty() {
         return Ok(0);
     }
     if cell.at >= limits.columns {
-        row.beyond = true;
+        row.is_cut = true;
         return Ok(text.len());
     }
     if cell.at < row.cells.len() {
         return Err(damaged("two cells of it are in one place").into());
     }
     row.cells.resize(cell.at, String::new());
-    row.numbers.extend(number.map(|number| (cell.at, number)));
+    row.numbers.extend(number);
     let length = text.len();
     row.cells.push(text);
     Ok(length)
+}
+
+/// The column, from 0, and the row, from 1, of a cell such as `AB12`.
+pub(super) fn address(name: &str) -> Option<(usize, i32)> {
+    let row = name.trim_start_matches(|letter: char| letter.is_ascii_alphabetic() || letter == '$');
+    Some((column(name.trim_start_matches('$'))?, row.parse().ok()?))
 }
 
 /// The column of a cell such as `AB12`, from 0.
@@ -215,7 +263,20 @@ fn column(name: &str) -> Option<usize> {
     number.checked_sub(1)
 }
 
-/// Turns `_x000D_` into the character that XML cannot have.
+/// The digits of a number that is written without a mark or an exponent.
+fn digits_of(written: &str) -> Option<u64> {
+    let is_whole = !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit());
+    written.parse().ok().filter(|_| is_whole)
+}
+
+/// A date without the time of midnight. Other times and time zones stay for the rules to judge.
+fn without_midnight(text: &str) -> &str {
+    let Some((day, time)) = text.split_once('T') else { return text };
+    let is_midnight = time.strip_suffix('Z').unwrap_or(time).bytes().all(|byte| b"0:.".contains(&byte));
+    if is_midnight { day } else { text }
+}
+
+/// Decodes escapes such as `_x000D_` for characters that XML cannot have.
 fn unescaped(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
@@ -244,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_counted_by_their_letters() {
+    fn columns_are_read_from_their_letters() {
         for (name, at) in [("A1", 0), ("Z9", 25), ("AA10", 26), ("xfd1", 16_383)] {
             assert_eq!(column(name), Some(at), "{name}");
         }
@@ -252,7 +313,19 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_cannot_have_is_written_in_another_way() {
+    fn a_date_of_a_cell_loses_midnight_and_keeps_other_times() {
+        for (written, read) in [
+            ("1978-07-22", "1978-07-22"),
+            ("1978-07-22T00:00:00", "1978-07-22"),
+            ("1978-07-22T00:00:00.000Z", "1978-07-22"),
+            ("1978-07-21T17:00:00.000Z", "1978-07-21T17:00:00.000Z"),
+        ] {
+            assert_eq!(without_midnight(written), read);
+        }
+    }
+
+    #[test]
+    fn escapes_of_characters_are_decoded() {
         for (written, text) in [
             ("A_x000D_\nni", "A\r\nni"),
             ("_x0041_", "A"),

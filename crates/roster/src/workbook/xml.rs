@@ -1,44 +1,46 @@
-//! The XML of a workbook's parts, mark by mark, none of them of any length or depth.
+//! The XML of a workbook's parts, tag by tag, with limits on size and depth.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Error, Reader, XmlVersion};
 
+use super::archive::{Excess, Unpacked, damaged};
 use crate::RosterError;
-use crate::archive::{Excess, Unpacked, damaged};
 
-/// How deep marks lie within each other, at most. Those that are read lie five deep.
+/// Elements within each other, at most. Those that are read are five deep.
 const DEPTH: usize = 64;
 
-/// A part being read.
+/// A part that is being read.
 pub(super) struct Xml<S: Read> {
     reader: Reader<Unpacked<S>>,
     buffer: Vec<u8>,
     depth: usize,
-    /// Bytes of a mark or of a text, at most.
+    /// Bytes of a tag or a text, at most.
     allowance: usize,
-    /// What the part may have in all, for people.
+    /// The limit of the part, for people.
     mebibytes: u64,
 }
 
-/// What comes next in a part.
+/// The next piece of a part.
 pub(super) enum Mark<'a> {
     Begin(BytesStart<'a>),
-    /// Begins, and ends at once.
+    /// An element without content.
     Empty(BytesStart<'a>),
-    /// The name without its prefix.
+    /// The end of an element; the name is without its prefix.
     End(Name),
-    Text(std::borrow::Cow<'a, str>),
+    Text(Cow<'a, str>),
     Over,
 }
 
-/// The names that mean something where they end.
+/// The names of the elements that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Cell,
     Formula,
     Item,
+    MergedCells,
     Phonetic,
     Row,
     SheetData,
@@ -53,6 +55,7 @@ impl Name {
             "c" => Self::Cell,
             "f" => Self::Formula,
             "si" => Self::Item,
+            "mergeCell" => Self::MergedCells,
             "rPh" => Self::Phonetic,
             "row" => Self::Row,
             "sheetData" => Self::SheetData,
@@ -71,7 +74,7 @@ impl<S: Read> Xml<S> {
         Self { reader, buffer: Vec::new(), depth: 0, allowance, mebibytes: limit >> 20 }
     }
 
-    /// The next mark that is not a comment or the like.
+    /// Returns the next tag or text. Comments and the like are empty texts.
     pub(super) fn next(&mut self) -> Result<Mark<'_>, XmlError> {
         self.buffer.clear();
         self.reader.get_mut().allow(self.allowance);
@@ -83,7 +86,7 @@ impl<S: Read> Xml<S> {
             Event::Start(mark) => {
                 self.depth += 1;
                 if self.depth > DEPTH {
-                    return Err(damaged("its marks lie within each other without end").into());
+                    return Err(damaged("its elements are nested too deeply").into());
                 }
                 Mark::Begin(mark)
             }
@@ -97,9 +100,10 @@ impl<S: Read> Xml<S> {
             Event::GeneralRef(reference) => {
                 let letter = match reference.resolve_char_ref() {
                     Ok(Some(letter)) => letter,
-                    Ok(None) => named(&reference.into_inner())
-                        .ok_or(damaged("it refers to a letter that nobody knows"))?,
-                    Err(_) => return Err(damaged("it refers to a letter that does not exist").into()),
+                    Ok(None) => {
+                        named(&reference.into_inner()).ok_or(damaged("it refers to an unknown entity"))?
+                    }
+                    Err(_) => return Err(damaged("it refers to a character that does not exist").into()),
                 };
                 Mark::Text(letter.to_string().into())
             }
@@ -112,7 +116,7 @@ impl<S: Read> Xml<S> {
 
 /// Why a part is not read on.
 pub(super) enum XmlError {
-    /// A mark or a text is too long.
+    /// A tag or a text is too long.
     TooLong,
     Refused(RosterError),
 }
@@ -124,7 +128,7 @@ impl From<RosterError> for XmlError {
 }
 
 impl XmlError {
-    /// The refusal of a part in which nobody knows of rows.
+    /// The error for a part that has no rows.
     pub(super) fn refusal(self) -> RosterError {
         match self {
             Self::TooLong => damaged("a text in it is too long"),
@@ -138,16 +142,22 @@ fn refused(error: &Error, mebibytes: u64) -> XmlError {
     match error.get_ref().and_then(|error| error.downcast_ref::<Excess>()) {
         Some(Excess::Allowance) => XmlError::TooLong,
         Some(Excess::Part) => RosterError::Unpacked { mebibytes }.into(),
+        Some(Excess::Checksum) => damaged("the checksum of a part differs").into(),
         None => damaged("it cannot be unpacked").into(),
     }
 }
 
-/// The value of an attribute, whatever the prefix of its name.
+/// Returns the value of an attribute, whatever the prefix of its name.
 pub(super) fn attribute(mark: &BytesStart<'_>, name: &str) -> Option<String> {
     let mut attributes = mark.attributes();
     let mut attributes = attributes.with_checks(false).flatten();
     let found = attributes.find(|attribute| attribute.key.local_name().as_ref() == name)?;
-    found.normalized_value(XmlVersion::Implicit1_0).ok().map(std::borrow::Cow::into_owned)
+    found.normalized_value(XmlVersion::Implicit1_0).ok().map(Cow::into_owned)
+}
+
+/// Whether a value of an attribute means true.
+pub(super) fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "true" | "on")
 }
 
 fn named(entity: &str) -> Option<char> {

@@ -1,0 +1,143 @@
+//! The rulebook: all rules, and the questions that they answer.
+
+use chrono::NaiveDate;
+
+use super::{
+    AgeRule, Citation, CivilServantRule, ClearanceRule, CombinationRule, ContributionRule, GraceRule,
+    ProgrammeRule, RoundingRule,
+};
+use crate::day::age_on;
+use crate::identity::{RegionCodes, ServiceNumberRules};
+use crate::vocabulary::{ChannelKind, CivilServantCategory, Programme, Segment};
+
+/// All rules, as loaded from the database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rulebook {
+    /// Province codes that an identity number may begin with.
+    pub regions: RegionCodes,
+    /// Parameters of the check of service numbers.
+    pub service_number: ServiceNumberRules,
+    /// Minimum number of words that two names of one person share.
+    pub minimum_shared_words: usize,
+    /// Rules of programmes.
+    pub programmes: Vec<ProgrammeRule>,
+    /// Rules of civil servants.
+    pub civil_servants: Vec<CivilServantRule>,
+    /// Age limits.
+    pub ages: Vec<AgeRule>,
+    /// Contribution rates.
+    pub contributions: Vec<ContributionRule>,
+    /// Grace periods.
+    pub graces: Vec<GraceRule>,
+    /// Rules of licence clearance.
+    pub clearances: Vec<ClearanceRule>,
+    /// Licences that can be asked for.
+    pub licences: Vec<Citation>,
+    /// Combinations of programmes.
+    pub combinations: Vec<CombinationRule>,
+    /// Rules of rounding.
+    pub roundings: Vec<RoundingRule>,
+    /// Periods of channel kinds; a kind without a rule always exists.
+    pub channel_kinds: Vec<(ChannelKind, Citation)>,
+}
+
+/// Why a programme cannot be entered on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgrammeRefusal<'a> {
+    /// The programme is not in force; with the rule that comes next, if any.
+    NotInForce(Option<&'a ProgrammeRule>),
+    /// The programme is not open to the segment.
+    NotForSegment(&'a ProgrammeRule),
+}
+
+impl Rulebook {
+    /// Returns the rule by which a programme can be entered on a day in a segment.
+    ///
+    /// # Errors
+    /// The reason why it cannot.
+    pub fn programme(
+        &self,
+        programme: Programme,
+        segment: Segment,
+        day: NaiveDate,
+    ) -> Result<&ProgrammeRule, ProgrammeRefusal<'_>> {
+        let mut rules = self.programmes.iter().filter(|rule| rule.programme == programme);
+        match rules.clone().find(|rule| rule.citation.period.holds_on(day)) {
+            None => Err(ProgrammeRefusal::NotInForce(rules.find(|rule| rule.citation.period.from > day))),
+            Some(rule) if !rule.segments.contains(&segment) => Err(ProgrammeRefusal::NotForSegment(rule)),
+            Some(rule) => Ok(rule),
+        }
+    }
+
+    /// Returns the first day on which any programme could be entered: no record is older.
+    pub fn begins_on(&self) -> Option<NaiveDate> {
+        self.programmes.iter().map(|rule| rule.citation.period.from).min()
+    }
+
+    /// Returns the rule for a category of civil servants on a day. Without a rule nobody of the category can be
+    /// enrolled.
+    pub fn civil_servant(&self, category: CivilServantCategory, day: NaiveDate) -> Option<&CivilServantRule> {
+        self.civil_servants.iter().find(|r| r.category == category && r.citation.period.holds_on(day))
+    }
+
+    /// Returns the grace period after the last paid day. Without a rule there is none.
+    pub fn grace(&self, segment: Segment, paid_through: NaiveDate) -> Option<&GraceRule> {
+        self.graces.iter().find(|r| r.segment == segment && r.citation.period.holds_on(paid_through))
+    }
+
+    /// Returns the age limit that a person violates by entering a segment on a day.
+    pub fn broken_age_rule(
+        &self,
+        segment: Segment,
+        birth_date: NaiveDate,
+        day: NaiveDate,
+    ) -> Option<&AgeRule> {
+        let age = age_on(birth_date, day);
+        self.ages
+            .iter()
+            .filter(|rule| rule.segment == segment && rule.citation.period.holds_on(day))
+            .find(|rule| age < rule.minimum || rule.maximum.is_some_and(|maximum| age > maximum))
+    }
+
+    /// Returns the combination rule that programmes of a segment violate on a day.
+    pub fn broken_combination_rule(
+        &self,
+        programmes: &[Programme],
+        segment: Segment,
+        day: NaiveDate,
+    ) -> Option<&CombinationRule> {
+        self.combinations
+            .iter()
+            .filter(|rule| rule.segment == segment && rule.citation.period.holds_on(day))
+            .find(|rule| rule.required.iter().any(|required| !programmes.contains(required)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::Period;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn pension_is_not_in_force_in_october_2014_and_the_refusal_knows_from_when() {
+        let rule = ProgrammeRule {
+            programme: Programme::Pension,
+            segments: vec![Segment::WageEarner],
+            citation: Citation {
+                code: "JP".into(),
+                title: "Perpres 109/2013".into(),
+                period: Period { from: day("2015-07-01"), until: None },
+            },
+        };
+        let rules = Rulebook { programmes: vec![rule.clone()], ..Rulebook::default() };
+        let refusal = rules.programme(Programme::Pension, Segment::WageEarner, day("2014-10-02"));
+        assert_eq!(refusal, Err(ProgrammeRefusal::NotInForce(Some(&rule))));
+        assert!(rules.programme(Programme::Pension, Segment::WageEarner, day("2015-07-01")).is_ok());
+        let refusal = rules.programme(Programme::Pension, Segment::SelfEmployed, day("2015-07-01"));
+        assert_eq!(refusal, Err(ProgrammeRefusal::NotForSegment(&rule)));
+    }
+}

@@ -1,0 +1,228 @@
+//! The header of a roster: which column means what, and how a row below it is read.
+
+use domain::enrollment::CivilServantCategory;
+use domain::onboarding::Row;
+use domain::problem::{Problem, ProblemCode};
+use strum::VariantArray as _;
+
+use super::cell::{as_typed, is_blank, is_dash, shown, unless_blank};
+use super::{Column, Limits, RosterError, mask};
+
+mod row_kind;
+
+/// The cells that identify a person.
+const NEEDED: [Column; 5] =
+    [Column::NationalId, Column::ServiceNumber, Column::FullName, Column::BirthDate, Column::Sex];
+/// Names of a header that are shown to a person, at most.
+const NAMES_SHOWN: usize = 20;
+
+/// A column that a header has more than once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepeatedColumn {
+    /// What the columns mean.
+    pub column: Column,
+    /// What the header calls them.
+    pub names: Vec<String>,
+}
+
+/// Returns the names in a header that mean nothing here, for a person to read: shortened, and without anything that
+/// is more than a name.
+pub fn ignored_columns(header: &[String]) -> Vec<String> {
+    let ignored = Header::of(header.to_vec()).ignored;
+    ignored.iter().map(|name| mask::label(name)).filter(|name| !name.is_empty()).collect()
+}
+
+/// Returns the name that a header has for a field of the API, such as `TGL LAHIR` for `birthDate`.
+pub fn column_name<'a>(header: &'a [String], field: &str) -> Option<&'a str> {
+    let column = Column::of(field)?;
+    header.iter().map(String::as_str).find(|name| Column::of(name) == Some(column))
+}
+
+/// The columns that a roster of civil servants of a category needs. Only staff who are not civil servants have no NIP.
+pub(super) fn needed(category: CivilServantCategory) -> Vec<Column> {
+    let has_service_number = category != CivilServantCategory::NonAsn;
+    NEEDED.into_iter().filter(|&column| has_service_number || column != Column::ServiceNumber).collect()
+}
+
+/// The row of a roster that names its columns.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    /// The names as they are in the file.
+    pub(super) names: Vec<String>,
+    /// What each of `names` means, if it is known.
+    columns: Vec<Option<Column>>,
+    /// The names of the columns that are not read, for people.
+    pub(super) ignored: Vec<String>,
+    /// The columns without a name right of `NAMA`: names are written over all of them.
+    name_continues: std::ops::Range<usize>,
+}
+
+impl Header {
+    pub(super) fn of(names: Vec<String>) -> Self {
+        let mut columns: Vec<_> = names.iter().map(|name| Column::of(name)).collect();
+        let fallbacks: Vec<_> = names.iter().map(|name| Column::fallback_of(name)).collect();
+        let is_free = |column: Option<Column>| column.filter(|_| !columns.contains(&column));
+        let fallbacks: Vec<_> = fallbacks.into_iter().map(is_free).collect();
+        columns.iter_mut().zip(fallbacks).for_each(|(column, fallback)| *column = column.or(fallback));
+        let unknown = names.iter().zip(&columns).filter(|(name, column)| column.is_none() && !is_blank(name));
+        let ignored = unknown.map(|(name, _)| shown(name)).collect();
+        let mut header = Self { names, columns, ignored, name_continues: 0..0 };
+        header.name_continues = header.continuation_of_name();
+        header
+    }
+
+    /// Where a name goes on: in the columns without a name between `NAMA` and the next column. At the right end of the
+    /// table there is no next column, and cells there may be notes.
+    fn continuation_of_name(&self) -> std::ops::Range<usize> {
+        let Some(name) = self.columns.iter().position(|&column| column == Some(Column::FullName)) else {
+            return 0..0;
+        };
+        let unnamed = self.names[name + 1..].iter().take_while(|name| is_blank(name)).count();
+        if name + 1 + unnamed < self.names.len() { name + 1..name + 1 + unnamed } else { 0..0 }
+    }
+
+    /// Whether the name in a row is written over several columns.
+    pub(super) fn has_divided_name(&self, cells: &[String]) -> bool {
+        let rest = cells.get(self.name_continues.start..).unwrap_or_default();
+        rest.iter().take(self.name_continues.len()).any(|cell| !is_blank(cell))
+    }
+
+    /// The first column without a name in which a row has a cell that is not part of the name.
+    pub(super) fn unnamed_cell(&self, cells: &[String]) -> Option<usize> {
+        let mut unnamed = self.names.iter().zip(cells).enumerate();
+        let found = unnamed.find(|(at, (name, cell))| {
+            is_blank(name) && !is_blank(cell) && !self.name_continues.contains(at)
+        });
+        found.map(|(at, _)| at)
+    }
+
+    /// What the cells of a column mean, if it is known.
+    pub(super) fn column(&self, at: usize) -> Option<Column> {
+        self.columns.get(at).copied().flatten()
+    }
+
+    /// How many columns have a known name.
+    pub(super) fn known(&self) -> usize {
+        self.columns.iter().flatten().count()
+    }
+
+    /// How many columns there are, up to the last one that has a name.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len() - self.names.iter().rev().take_while(|name| is_blank(name)).count()
+    }
+
+    /// Refuses a header that lacks a needed column or has a column more than once, naming all of them at once.
+    pub(super) fn judge(&self, needed: &[Column]) -> Result<(), RosterError> {
+        let is_missing = |&&column: &&Column| self.names_of(column).next().is_none();
+        let missing: Vec<Column> = needed.iter().filter(is_missing).copied().collect();
+        let repeated: Vec<RepeatedColumn> = Column::VARIANTS
+            .iter()
+            .filter(|column| column.is_read())
+            .map(|&column| RepeatedColumn { column, names: self.names_of(column).map(shown).collect() })
+            .filter(|repeated| repeated.names.len() > 1)
+            .collect();
+        if missing.is_empty() && repeated.is_empty() {
+            return Ok(());
+        }
+        let found = self.names.iter().filter(|name| !is_blank(name)).take(NAMES_SHOWN);
+        Err(RosterError::Columns { missing, repeated, found: found.map(|name| shown(name)).collect() })
+    }
+
+    /// Whether an unclosed quotation mark has made the next row part of a cell: the cell has a line break, and as many
+    /// separators as a row.
+    pub(super) fn swallowed_a_row(&self, cells: &[String], separator: u8) -> bool {
+        let separators = |cell: &str| cell.bytes().filter(|&byte| byte == separator).count();
+        let width = self.width();
+        cells.iter().any(|cell| cell.contains(['\n', '\r']) && separators(cell) + 1 >= width)
+    }
+
+    /// The fault of a row with uncomputed formulas in columns that are read: their values are unknown.
+    pub(super) fn uncomputed(&self, cells: &[usize]) -> Option<Problem> {
+        let is_read = |&&at: &&usize| self.column(at).is_some_and(Column::is_read);
+        let names: Vec<String> = cells.iter().filter(is_read).map(|&at| shown(&self.names[at])).collect();
+        if names.is_empty() {
+            return None;
+        }
+        let message =
+            format!("The formula under {} was never computed: there is no value.", names.join(", "));
+        let hint =
+            "Open the workbook in the spreadsheet program and save it again, or export it as “CSV UTF-8”.";
+        Some(Problem::error(ProblemCode::InvalidFormat, "row", message).hint(hint))
+    }
+
+    /// Reads the cells of a row.
+    pub(super) fn row(&self, cells: &[String], limits: &Limits) -> Result<Row, Problem> {
+        let (named, found) = (self.columns.len(), cells.len());
+        if cells.iter().skip(named).any(|cell| !is_blank(cell)) {
+            let message = format!(
+                "The row has {found} cells, but the header has {named}: it is unclear which cell belongs to which column."
+            );
+            let hint =
+                "Put a cell that contains a separator, such as a name with titles, between quotation marks.";
+            return Err(Problem::error(ProblemCode::InvalidFormat, "row", message).hint(hint));
+        }
+        let is_too_long = |&(cell, _): &(&String, _)| cell.len() > limits.field_bytes;
+        if let Some((_, name)) = cells.iter().zip(&self.names).find(is_too_long) {
+            let message =
+                format!("The cell under {} is longer than {} bytes.", shown(name), limits.field_bytes);
+            let hint = "Look for an unclosed quotation mark or a paste that went wrong there.";
+            return Err(Problem::error(ProblemCode::OutOfRange, "row", message).hint(hint));
+        }
+        let mut row = Row::default();
+        for (cell, column) in cells.iter().zip(&self.columns) {
+            let Some(column) = column else { continue };
+            let text = as_typed(cell).to_owned();
+            match column {
+                Column::NationalId => row.national_id = text,
+                // Staff without a NIP have a dash there.
+                Column::ServiceNumber if is_dash(&text) => {}
+                Column::ServiceNumber => row.service_number = text,
+                Column::FullName => row.full_name = self.joined_name(text, cells),
+                Column::BirthDate => row.birth_date = text,
+                Column::Sex => row.sex = text,
+                Column::BirthPlace => row.birth_place = unless_blank(text),
+                Column::WorkUnit => row.work_unit = unless_blank(text),
+                Column::Grade => row.grade = unless_blank(text),
+                Column::MonthlyWage => row.monthly_wage = unless_blank(text),
+                Column::StartsOn => row.starts_on = unless_blank(text),
+                Column::Phone => row.phone = unless_blank(text),
+                Column::Category => row.category = unless_blank(text),
+                Column::Number | Column::Error => {}
+            }
+        }
+        Ok(row)
+    }
+
+    /// The name, with what the columns right of it have of it.
+    fn joined_name(&self, name: String, cells: &[String]) -> String {
+        let rest = cells.iter().take(self.name_continues.end).skip(self.name_continues.start);
+        rest.filter(|cell| !is_blank(cell)).fold(name, |name, cell| format!("{name} {}", as_typed(cell)))
+    }
+
+    fn names_of(&self, column: Column) -> impl Iterator<Item = &str> {
+        let meant = self.names.iter().zip(&self.columns).filter(move |(_, means)| **means == Some(column));
+        meant.map(|(name, _)| name.as_str())
+    }
+}
+
+/// What is wrong with a header, as sentences.
+pub(super) fn complaint(missing: &[Column], repeated: &[RepeatedColumn]) -> String {
+    let mut sentences = Vec::new();
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(Into::into).collect();
+        sentences.push(format!("The header lacks {}.", names.join(", ")));
+    }
+    for RepeatedColumn { column, names } in repeated {
+        sentences.push(format!("It has {column} more than once: {}.", names.join(", ")));
+    }
+    sentences.join(" ")
+}
+
+/// What to do about a header.
+pub(super) fn advice(found: &[String]) -> String {
+    let read_as = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+    format!("The first line has to name each column once. It was read as: {read_as}.")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! What the registry says to an enrollment that breaks no rule by itself, because of what it knows of the person.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::store::keys::Keys;
+use crate::store::participant::Person;
+use domain::actor::Actor;
+use domain::enrollment::{NewEnrollment, Repetition, identity_mismatch, is_same_person};
+use domain::problem::{Problem, ProblemCode};
+use domain::rule::Rulebook;
+
+/// What became of one of them.
+#[derive(Clone, Debug)]
+pub(in crate::actions) enum EnrollOutcome {
+    /// Written.
+    Enrolled { participant: i64, enrollment: i64 },
+    /// The person has this enrollment already, or had it until an end.
+    AlreadyEnrolled { participant: i64, has_ended: bool },
+    /// What the registry knows of the person forbids it.
+    Refused(Problem),
+}
+
+/// Under whose name, with which keys and rules, and within which batch.
+pub(in crate::actions) struct EnrollContext<'a> {
+    pub actor: &'a Actor,
+    pub keys: &'a Keys,
+    pub rules: &'a Rulebook,
+    pub batch: Option<i64>,
+}
+
+/// Decides what is known of a person already decides.
+pub(super) fn compare(
+    (participant, new): (i64, &NewEnrollment),
+    known: &HashMap<i64, Person>,
+    context: &EnrollContext<'_>,
+) -> Option<EnrollOutcome> {
+    let known = known.get(&participant)?;
+    if known.known.as_ref().is_some_and(|person| !is_same_person(person, new, context.rules)) {
+        return Some(EnrollOutcome::Refused(identity_mismatch("nationalId")));
+    }
+    if known.deceased_on.is_some() {
+        let problem = Problem::error(
+            ProblemCode::NotEligible,
+            "nationalId",
+            "The registry knows that this person died.",
+        );
+        return Some(EnrollOutcome::Refused(problem));
+    }
+    // Whoever enrolls must see whom: an officer would be answered with nothing.
+    let provinces = &context.actor.scope.provinces;
+    if !provinces.is_empty() && !provinces.contains(&known.province_id) {
+        let message = "The registry has this person in another province.";
+        let problem = Problem::error(ProblemCode::Conflict, "provinceCode", message);
+        return Some(EnrollOutcome::Refused(problem.hint("Ask the agency for a correction.")));
+    }
+    let again = Repetition::judge(known.enrollments.values(), &new.held())?;
+    Some(EnrollOutcome::AlreadyEnrolled { participant, has_ended: again == Repetition::Ended })
+}
+
+/// Of the forms that name one person, the first that nothing else forbids counts, and the others are refused. Two numbers
+/// are of one person where one was corrected into the other: the former one still finds it.
+pub(super) fn enroll_once<'a>(forms: impl IntoIterator<Item = (i64, &'a mut Option<EnrollOutcome>)>) {
+    let mut people = HashSet::new();
+    for (participant, outcome) in forms {
+        if outcome.is_none() && !people.insert(participant) {
+            *outcome = Some(EnrollOutcome::Refused(named_twice()));
+        }
+    }
+}
+
+fn named_twice() -> Problem {
+    let message = "The registry knows the person of this number by the number of another row too.";
+    Problem::error(ProblemCode::DuplicateInRequest, "nationalId", message)
+        .hint("Keep one row for each person: the one with the number that is in force.")
+}

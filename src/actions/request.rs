@@ -1,0 +1,187 @@
+//! Running a mutation: permission, idempotency key, one transaction, one audit entry.
+//!
+//! An action makes a [`Request`], judges its input, and then calls [`Request::refuse`] with the problems or
+//! [`Request::run`] with its [`Mutation`]. The audit entry for the people who are written is part of the transaction.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::PgConnection;
+use tokio::time::timeout;
+
+use super::idempotency::{judge_key, replay, single_flight, to_stored};
+use super::{ActionError, Done, demand};
+use crate::store::audit::Trail;
+use crate::store::idempotency::{self, KeyOf};
+use crate::store::keys::Keys;
+use crate::store::session::Session;
+use crate::store::{Database, StoreError};
+use domain::actor::{Actor, Operation};
+use domain::problem::Problem;
+
+/// How often a transaction is tried that meets a serialization conflict.
+const ATTEMPTS: u32 = 4;
+
+/// How long a request waits for another one with the same key. It holds a permit that others want.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// A mutation as it was sent, by a caller whose role allows it.
+pub(super) struct Request<'a, I> {
+    session: &'a Session,
+    keys: &'a Keys,
+    actor: &'a Actor,
+    operation: &'static str,
+    key: Option<&'a str>,
+    input: &'a I,
+    trail: Option<&'a Trail>,
+}
+
+/// What a mutation does within its transaction.
+pub(super) trait Mutation: Sync {
+    /// What it did: ids and codes, stored under the key.
+    type Output: Serialize + DeserializeOwned + Send;
+
+    /// Makes the change, or returns the problems that refuse it: then everything is rolled back. May be called again after
+    /// a rollback.
+    fn run(
+        &self,
+        conn: &mut PgConnection,
+    ) -> impl Future<Output = Result<Done<Self::Output>, StoreError>> + Send;
+}
+
+impl<'a, I: Serialize> Request<'a, I> {
+    /// Makes a request for the mutation of this name, which needs this permission. `input` is what the caller sent,
+    /// without the key.
+    ///
+    /// # Errors
+    /// [`ActionError::Forbidden`] if the role does not allow it.
+    pub(super) fn new(
+        database: &'a Database,
+        actor: &'a Actor,
+        (operation, permission): (&'static str, Operation),
+        key: Option<&'a str>,
+        input: &'a I,
+    ) -> Result<Self, ActionError> {
+        demand(actor, permission)?;
+        let (session, keys) = (&database.writer, &database.keys);
+        Ok(Self { session, keys, actor, operation, key, input, trail: None })
+    }
+
+    /// Puts the people whom the mutation writes on record in `trail`.
+    pub(super) fn recorded_in(self, trail: &'a Trail) -> Self {
+        Self { trail: Some(trail), ..self }
+    }
+
+    /// Runs on other connections than the usual ones.
+    pub(super) fn on(self, session: &'a Session) -> Self {
+        Self { session, ..self }
+    }
+
+    /// Answers an input that is refused. If the key has done this before, answers as then: the rules may have changed
+    /// since.
+    pub(super) async fn refuse<T: DeserializeOwned>(
+        &self,
+        problems: Vec<Problem>,
+    ) -> Result<Done<T>, ActionError> {
+        let (Some(key), None) = (self.stored_key(), judge_key(self.key)) else {
+            return Ok(Done::refused(problems));
+        };
+        let fingerprint = self.fingerprint()?;
+        let used = idempotency::find(self.session, &key).await?;
+        match used.filter(|used| used.fingerprint == fingerprint) {
+            Some(used) => Ok(replay(&used, &fingerprint)?),
+            None => Ok(Done::refused(problems)),
+        }
+    }
+
+    /// Runs the mutation in one transaction, once for each key: the same key with the same input gives the first outcome
+    /// again, with another input a problem. Retries serialization conflicts.
+    pub(super) async fn run<M: Mutation>(self, mutation: M) -> Result<Done<M::Output>, ActionError> {
+        if let Some(problem) = judge_key(self.key) {
+            return Ok(Done::refused(vec![problem]));
+        }
+        let (fingerprint, key) = (self.fingerprint()?, self.stored_key());
+        let flight = key.as_ref().map(single_flight);
+        let _alone = match &flight {
+            Some(flight) => Some(timeout(LONGEST_WAIT, flight.lock()).await.map_err(|_| under_way())?),
+            None => None,
+        };
+        let mut attempt = 1;
+        loop {
+            let tried = self.attempt(key.as_ref(), &fingerprint, &mutation);
+            let tried = timeout(self.session.transaction_deadline(), tried).await;
+            match tried.unwrap_or_else(|_elapsed| Err(too_slow())) {
+                Err(StoreError::Contended(code)) if attempt < ATTEMPTS => {
+                    tracing::debug!(code, attempt, "serialization conflict; retrying");
+                    tokio::time::sleep(backoff(attempt)).await;
+                    attempt += 1;
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    async fn attempt<M: Mutation>(
+        &self,
+        key: Option<&KeyOf>,
+        fingerprint: &[u8],
+        mutation: &M,
+    ) -> Result<Done<M::Output>, StoreError> {
+        let mut transaction = self.session.begin().await?;
+        if let Some(key) = key
+            && let Some(used) = idempotency::claim(&mut transaction, key, fingerprint).await?
+        {
+            transaction.rollback().await?;
+            return replay(&used, fingerprint);
+        }
+        let done = mutation.run(&mut transaction).await?;
+        if self.trail.is_none() && !done.subjects.is_empty() {
+            return Err(StoreError::Fault("people would be written without a trail".into()));
+        }
+        let Some(value) = &done.value else {
+            transaction.rollback().await?;
+            self.trail.inspect(|trail| trail.saw(done.subjects.iter().copied()));
+            return Ok(done);
+        };
+        if let Some(key) = key {
+            idempotency::record(&mut transaction, key, &to_stored(value, &done.problems)?).await?;
+        }
+        if let Some(trail) = self.trail {
+            trail.append(&mut transaction, &done.subjects).await?;
+        }
+        transaction.commit().await?;
+        self.trail.inspect(|trail| trail.settle(&done.subjects));
+        Ok(done)
+    }
+
+    /// Digest of the input. What the client may see is not part of it: that can change between an attempt and its retry.
+    fn fingerprint(&self) -> Result<Vec<u8>, StoreError> {
+        let input = serde_json::to_vec(self.input);
+        let input = input.map_err(|_| StoreError::Fault("an input cannot be written".into()))?;
+        Ok(self.keys.fingerprint(&input))
+    }
+
+    /// The key as it is stored: its digest, because people use identity numbers as keys.
+    fn stored_key(&self) -> Option<KeyOf> {
+        let digest = |key: &str| hex::encode(self.keys.fingerprint(key.as_bytes()));
+        let (client, operation) = (self.actor.client.clone(), self.operation);
+        self.key.map(|key| KeyOf { client, operation, key: digest(key) })
+    }
+}
+
+fn under_way() -> StoreError {
+    StoreError::Unavailable("another mutation with this key is still under way".into())
+}
+
+/// The deadline of this side: over a dead network no answer comes from the server.
+fn too_slow() -> StoreError {
+    StoreError::Unavailable("the transaction took too long".into())
+}
+
+/// The pause before the next attempt: longer with each one, with jitter so that two that met do not meet again.
+pub(super) fn backoff(attempt: u32) -> Duration {
+    let mut jitter = [0; 1];
+    getrandom::fill(&mut jitter).expect("the operating system gives random bytes");
+    Duration::from_millis(u64::from(5 * attempt * attempt) + u64::from(jitter[0] % 16))
+}

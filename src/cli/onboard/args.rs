@@ -1,0 +1,203 @@
+//! The arguments of `registry onboard`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use chrono::NaiveDate;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use strum::VariantArray as _;
+
+use super::template_file;
+use crate::config::RosterLimits;
+use crate::graphql::node_id::employer_id;
+use domain::enrollment::{CivilServantCategory, Programme};
+
+/// Wrapped by hand at 80 columns: clap would break the examples.
+const AFTER_HELP: &str = "\
+THE FILE
+  A workbook (XLSX), or CSV separated by commas, semicolons or tabs, in UTF-8,
+  UTF-16 or Windows-1252; the format is detected. One of its first twenty rows
+  names the columns, in any order:
+    needed    NIK, NIP, NAMA, TANGGAL LAHIR, JENIS KELAMIN
+    optional  TEMPAT LAHIR, UNIT KERJA, GOLONGAN, GAJI POKOK, TMT, NO HP
+  The usual variants (NO. KTP, TGL LAHIR, L/P, SKPD, …), English names and the
+  field names of the API are known too. Other columns are ignored. Dates are
+  day, month, year. NIK and NIP have to be text: spreadsheets round numbers that
+  long, and a file with rounded numbers is refused. Empty rows do not count. Of
+  several sheets, exactly one may have such a header.
+
+EXIT CODES
+  0  every row is enrolled, or was enrolled before; of a plan: would be
+  1  some rows were refused, or the onboarding was stopped; the others are
+     enrolled, or of a plan would be: a plan enrolls nobody
+  2  the file or the request was refused as a whole; nobody was enrolled
+  3  the registry cannot be reached, or failed; send the same command again
+
+EXAMPLES
+  An empty roster to fill in, which keeps spreadsheets from rounding numbers:
+    registry onboard --template roster.xlsx
+  What would happen, and what is wrong with which rows:
+    registry onboard roster.csv --employer bTE --channel KW-SUMBAGSEL \\
+      --province 16 --starts-on 2014-11-01 --plan
+  Enroll, and write the refused rows to a file:
+    registry onboard roster.csv --employer bTE --channel KW-SUMBAGSEL \\
+      --province 16 --starts-on 2014-11-01 --report refused.csv
+  The same for the refused rows, once they are corrected:
+    registry onboard refused.csv --employer bTE --channel KW-SUMBAGSEL \\
+      --province 16 --starts-on 2014-11-01";
+
+/// Enroll the civil servants of a roster, thousands at a time.
+///
+/// Each row is judged by itself: valid rows do not wait for invalid ones, and each refused row lists all its problems.
+/// Up to 10,000 rows are written in one transaction, larger files in chunks: run an interrupted command again, and it
+/// continues. A person who already has this enrollment is not enrolled twice.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = AFTER_HELP)]
+pub struct Onboard {
+    #[command(flatten)]
+    pub(super) request: Option<Request>,
+    /// Write an empty roster to this file, .xlsx or .csv, and do nothing else
+    // Not `exclusive`: settings from the environment would count as arguments.
+    #[arg(long, value_name = "FILE", conflicts_with = "Request")]
+    pub(super) template: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) limits: RosterLimits,
+}
+
+/// What to onboard, and on which terms.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Request {
+    /// The roster
+    #[arg(required = false, required_unless_present = "template")]
+    pub(super) file: PathBuf,
+    /// Their employer, a government body: its id in the API, as in `employers { nodes { id name } }`
+    #[arg(long, value_name = "ID", value_parser = parse_employer, required = false, required_unless_present = "template")]
+    pub(super) employer: i64,
+    /// The channel that brings them in, as in `channels { nodes { code name } }`
+    #[arg(long, value_name = "CODE", required = false, required_unless_present = "template")]
+    pub(super) channel: String,
+    /// The province where they live, two digits: 16 is South Sumatra
+    #[arg(long, value_name = "CODE", required = false, required_unless_present = "template")]
+    pub(super) province: String,
+    /// First day for rows without one of their own (TMT): 2014-11-01
+    #[arg(long, value_name = "DATE", value_parser = parse_date, required = false, required_unless_present = "template")]
+    pub(super) starts_on: NaiveDate,
+    /// The programmes that cover them; separate several with commas, or repeat the option
+    #[arg(long = "programme", value_name = "NAME", value_delimiter = ',', ignore_case = true,
+          default_values = ["WORK_ACCIDENT", "DEATH"], value_parser = one_of::<Programme>(Programme::VARIANTS.iter().map(Into::into)))]
+    pub(super) programmes: Vec<Programme>,
+    /// The category of the civil servants
+    #[arg(long, value_name = "NAME", ignore_case = true, default_value = "PNS",
+          value_parser = one_of::<CivilServantCategory>(CivilServantCategory::VARIANTS.iter().map(Into::into)))]
+    pub(super) category: CivilServantCategory,
+    /// The first contributions were collected with the forms: the enrollments start active
+    #[arg(long)]
+    pub(super) first_contribution_paid: bool,
+    /// Enroll nobody if any row is refused
+    #[arg(long)]
+    pub(super) all_or_nothing: bool,
+    /// Show what would happen, and enroll nobody
+    ///
+    /// A file with more than 10,000 rows is staged meanwhile, as a batch that cannot be approved. The rows are discarded
+    /// at the end of the command, or later by the server if the command is interrupted.
+    #[arg(long)]
+    pub(super) plan: bool,
+    /// Write the refused rows to this file, in the columns of the roster and with what is wrong with each
+    ///
+    /// Correct it in a spreadsheet and send it again. Apostrophes keep spreadsheets from rounding long numbers and from
+    /// running cells as formulas; they are removed when the file is read. The file contains identity numbers, and only
+    /// its owner can read it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Also print the outcomes by work unit
+    #[arg(long)]
+    pub(super) by_work_unit: bool,
+    /// Makes retries safe: 16 to 255 characters, the same for each retry of the same request
+    ///
+    /// By default the key is derived from the name and the rows of the file and from the other arguments, with a secret
+    /// of the installation: the same command answers with the same batch again and does not judge its rows again. To
+    /// have them judged again, give a key of your own. A plan needs none: it is made anew each time.
+    #[arg(long, value_name = "KEY")]
+    pub(super) idempotency_key: Option<String>,
+}
+
+fn parse_employer(id: &str) -> Result<i64, &'static str> {
+    employer_id(id).map_err(|_| "this is not the id of an employer that the API gave")
+}
+
+fn parse_date(text: &str) -> Result<NaiveDate, &'static str> {
+    text.parse().map_err(|_| "write it as 2014-11-01 (year, month, day)")
+}
+
+/// Parses a name of a closed list, in any case.
+fn one_of<T>(names: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = strum::ParseError> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.to_uppercase().parse())
+}
+
+impl Onboard {
+    /// Writes the template if the arguments ask for one, which needs no registry.
+    pub fn without_registry(&self) -> Option<ExitCode> {
+        self.template.as_deref().map(template_file::write)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser};
+
+    use super::super::REFUSED;
+    use super::*;
+
+    #[derive(Parser)]
+    struct Registry {
+        #[command(flatten)]
+        onboard: Onboard,
+    }
+
+    const ARGS: &str = "onboard roster.csv --employer bTE --channel C --province 16 --starts-on 2014-11-01";
+
+    fn parse(more: &str) -> Result<Request, clap::Error> {
+        let args = ARGS.split(' ').chain(more.split_whitespace());
+        Registry::try_parse_from(args).map(|registry| registry.onboard.request.unwrap())
+    }
+
+    #[test]
+    fn a_template_needs_no_other_argument_and_a_roster_needs_all() {
+        let parse = |args: &str| Registry::try_parse_from(args.split(' ')).map(|registry| registry.onboard);
+        let args = parse("onboard --template x.csv").unwrap();
+        assert!(args.request.is_none() && args.template.is_some());
+        for bad in ["onboard", "onboard x.csv", "onboard x.csv --template y.csv", "onboard --plan"] {
+            assert_eq!(parse(bad).unwrap_err().exit_code(), i32::from(REFUSED), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_command_is_well_formed_and_its_help_has_the_exit_codes() {
+        Registry::command().debug_assert();
+        assert!(Registry::command().render_long_help().to_string().contains("EXIT CODES"));
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_api() {
+        let args = parse("").unwrap();
+        assert_eq!(args.employer, 1);
+        assert_eq!(args.programmes, [Programme::WorkAccident, Programme::Death]);
+        assert_eq!(args.category, CivilServantCategory::Pns);
+        assert!(!args.first_contribution_paid && !args.all_or_nothing && !args.plan);
+    }
+
+    #[test]
+    fn names_are_read_in_any_case_and_unknown_ones_are_refused() {
+        let args = parse("--category pppk --programme death,OLD_AGE --programme pension").unwrap();
+        assert_eq!(args.category, CivilServantCategory::Pppk);
+        assert_eq!(args.programmes, [Programme::Death, Programme::OldAge, Programme::Pension]);
+        for bad in ["--category ASN", "--programme JKK", "--employer cDE", "--starts-on 01/11/2014"] {
+            let error = parse(bad).unwrap_err();
+            assert_eq!(error.exit_code(), i32::from(REFUSED), "{bad}");
+        }
+    }
+}

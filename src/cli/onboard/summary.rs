@@ -1,0 +1,234 @@
+//! The summary that `registry onboard` prints: counts, a table of problems and a table of work units.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use crate::graphql::node_id::NodeId;
+use domain::number::{grouped, rupiah};
+use domain::onboarding::{Counts, RowOutcome};
+use domain::problem::{Problem, ProblemCode, Severity, refuses};
+
+/// Lines that the table shows for each problem, at most.
+const LINES_SHOWN: usize = 5;
+
+/// A row with problems.
+pub(super) struct ProblemRow {
+    /// The index of the row, from 0.
+    pub(super) row: usize,
+    pub(super) line: i32,
+    pub(super) is_refused: bool,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl ProblemRow {
+    pub(super) fn new(number: i32, line: Option<i32>, outcome: RowOutcome, problems: Vec<Problem>) -> Self {
+        let row = usize::try_from(number - 1).expect("rows are numbered from 1");
+        // Only rows of a request without a file have no line.
+        Self { row, line: line.unwrap_or(number), is_refused: outcome == RowOutcome::Rejected, problems }
+    }
+
+    /// Groups the problems of a refused request by row.
+    pub(super) fn of_problems(problems: Vec<Problem>, lines: &[i32]) -> Vec<Self> {
+        let mut rows: BTreeMap<usize, Vec<Problem>> = BTreeMap::new();
+        for problem in problems {
+            rows.entry(row_of(&problem).unwrap_or_default()).or_default().push(problem);
+        }
+        let problem_row = |(row, problems): (usize, Vec<Problem>)| Self {
+            row,
+            line: lines.get(row).copied().unwrap_or_default(),
+            is_refused: refuses(&problems),
+            problems,
+        };
+        rows.into_iter().map(problem_row).collect()
+    }
+}
+
+/// The index of the row that a problem is about.
+pub(super) fn row_of(problem: &Problem) -> Option<usize> {
+    match problem.path.as_slice() {
+        [rows, row, ..] if rows == "rows" => row.parse().ok(),
+        _ => None,
+    }
+}
+
+/// What a summary is about.
+#[derive(Clone, Copy)]
+pub(super) enum Subject {
+    /// A plan; of a large file, also the batch that has its counts.
+    Plan(Option<i64>),
+    /// A batch of this command, and when it was submitted.
+    Batch(i64, DateTime<Utc>),
+    /// A batch that an earlier command submitted with the same rows.
+    Before(i64, DateTime<Utc>),
+}
+
+/// What became of the roster, or would.
+pub(super) struct Summary {
+    pub(super) subject: Subject,
+    /// Who or what stopped the batch, and why.
+    pub(super) stopped: Option<String>,
+    pub(super) counts: Counts,
+    pub(super) monthly_contributions: i64,
+    pub(super) rows: Vec<ProblemRow>,
+    pub(super) units: Option<Vec<(String, Counts)>>,
+}
+
+impl Summary {
+    /// Whether every row is enrolled, was before, or would be.
+    pub(super) fn is_complete(&self) -> bool {
+        self.counts.rejected == 0 && self.counts.pending == 0
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let batch = |id: &i64| NodeId::Batch(*id).encode();
+        let submitted = |at: &DateTime<Utc>| format!("submitted {}", at.format("%F %T UTC"));
+        match self {
+            Self::Plan(None) => write!(f, "A plan: nobody was enrolled."),
+            Self::Plan(Some(id)) => {
+                write!(
+                    f,
+                    "A plan: nobody was enrolled. Batch {} keeps its counts, but not its rows.",
+                    batch(id).as_str()
+                )
+            }
+            Self::Batch(id, at) => write!(f, "Batch {}, {}", batch(id).as_str(), submitted(at)),
+            Self::Before(id, at) => write!(
+                f,
+                "This file was onboarded before, as batch {}, {}. Nobody was added. The outcome then:",
+                batch(id).as_str(),
+                submitted(at)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.subject)?;
+        if let Some(stopped) = &self.stopped {
+            writeln!(f, "{stopped}")?;
+        }
+        let Counts { received, pending, enrolled, already_enrolled, rejected, flagged } = self.counts;
+        let is_plan = matches!(self.subject, Subject::Plan(_));
+        let mut facts = vec![
+            ("Rows", grouped(received)),
+            (if is_plan { "Would be enrolled" } else { "Enrolled" }, grouped(enrolled)),
+            ("Enrolled before", grouped(already_enrolled)),
+            ("Refused", grouped(rejected)),
+            ("Flagged for review", grouped(flagged)),
+            ("Contributions a month", rupiah(self.monthly_contributions)),
+        ];
+        if pending > 0 {
+            facts.insert(3, ("Not enrolled", grouped(pending)));
+        }
+        let facts: Vec<_> = facts.into_iter().map(|(name, value)| [name.to_owned(), value]).collect();
+        write!(f, "\n{}", table(&facts, [false, true]))?;
+        if !self.rows.is_empty() {
+            write!(f, "\n{}", problem_table(&self.rows))?;
+        }
+        if let Some(units) = &self.units {
+            write!(f, "\n{}", unit_table(units))?;
+        }
+        Ok(())
+    }
+}
+
+/// A table of problems by code: first those that refuse rows, then by how many rows have them.
+pub(super) fn problem_table(rows: &[ProblemRow]) -> String {
+    let mut by_code: BTreeMap<(Severity, ProblemCode), (Vec<i32>, &str)> = BTreeMap::new();
+    for row in rows {
+        for problem in &row.problems {
+            let (lines, _) =
+                by_code.entry((problem.severity, problem.code)).or_insert((Vec::new(), &problem.message));
+            if lines.last() != Some(&row.line) {
+                lines.push(row.line);
+            }
+        }
+    }
+    let mut by_code: Vec<_> = by_code.into_iter().collect();
+    by_code.sort_by_key(|((severity, _), (lines, _))| (*severity, Reverse(lines.len())));
+    let mut table_rows = vec![["Problem", "Severity", "Rows", "Lines", "For example"].map(str::to_owned)];
+    table_rows.extend(by_code.into_iter().map(|((severity, code), (lines, example))| {
+        let shown: Vec<String> = lines.iter().take(LINES_SHOWN).map(i32::to_string).collect();
+        let more = if lines.len() > LINES_SHOWN { ", …" } else { "" };
+        let shown = format!("{}{more}", shown.join(", "));
+        [code.to_string(), severity.to_string(), lines.len().to_string(), shown, example.to_owned()]
+    }));
+    table(&table_rows, [false, false, true, false, false])
+}
+
+fn unit_table(units: &[(String, Counts)]) -> String {
+    let header = ["Work unit", "Rows", "Enrolled", "Before", "Refused", "Flagged"].map(str::to_owned);
+    let mut rows = vec![header];
+    rows.extend(units.iter().map(|(unit, counts)| {
+        let Counts { received, enrolled, already_enrolled, rejected, flagged, .. } = counts;
+        let unit = if unit.is_empty() { "(none)".to_owned() } else { unit.clone() };
+        let [received, enrolled, before, rejected, flagged] =
+            [received, enrolled, already_enrolled, rejected, flagged].map(i32::to_string);
+        [unit, received, enrolled, before, rejected, flagged]
+    }));
+    table(&rows, [false, true, true, true, true, true])
+}
+
+/// Aligns columns, with two spaces between them and numbers to the right.
+fn table<const N: usize>(rows: &[[String; N]], is_number: [bool; N]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in rows {
+        let cells: [String; N] = std::array::from_fn(|at| match is_number[at] {
+            true => format!("{:>width$}", row[at], width = widths[at]),
+            false => format!("{:<width$}", row[at], width = widths[at]),
+        });
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A problem in one line.
+pub(super) fn explained(problem: &Problem) -> String {
+    let Problem { code, path, message, hint, .. } = problem;
+    let field = path.last().map_or("", String::as_str);
+    let hint = hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default();
+    format!("{code} at {field}: {message}{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_counts_rows_and_starts_with_problems_that_refuse() {
+        let doubt = Problem::warning(ProblemCode::ServiceNumberMismatch, "f", "A doubt.");
+        let fault = Problem::error(ProblemCode::ServiceNumberMalformed, "f", "A fault.");
+        let rows = [
+            ProblemRow::new(1, Some(2), RowOutcome::Enrolled, vec![doubt.clone()]),
+            ProblemRow::new(2, Some(3), RowOutcome::Rejected, vec![fault.clone(), fault]),
+            ProblemRow::new(3, Some(5), RowOutcome::Enrolled, vec![doubt]),
+        ];
+        assert_eq!(
+            problem_table(&rows),
+            "Problem                   Severity  Rows  Lines  For example\n\
+             SERVICE_NUMBER_MALFORMED  ERROR        1  3      A fault.\n\
+             SERVICE_NUMBER_MISMATCH   WARNING      2  2, 5   A doubt.\n"
+        );
+    }
+
+    #[test]
+    fn problems_of_a_refused_request_are_grouped_by_row() {
+        let at = |row: &str, problem: Problem| problem.within(&["rows", row]);
+        let fault = Problem::error(ProblemCode::Required, "sex", "Needed.");
+        let doubt = Problem::warning(ProblemCode::ServiceNumberMismatch, "f", "A doubt.");
+        let by_row =
+            ProblemRow::of_problems(vec![at("1", fault), at("0", doubt.clone()), at("1", doubt)], &[2, 4]);
+        let rows: Vec<_> =
+            by_row.iter().map(|row| (row.row, row.line, row.is_refused, row.problems.len())).collect();
+        assert_eq!(rows, [(0, 2, false, 1), (1, 4, true, 2)]);
+    }
+}

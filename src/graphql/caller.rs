@@ -1,0 +1,69 @@
+//! The caller: who asks, and the database session in that name.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use zeroize::Zeroizing;
+
+use super::error::FieldError;
+use crate::clock::Clock;
+use crate::store::Database;
+use crate::store::reference::Reference;
+use crate::store::session::Session;
+use domain::access::{Operation, Purpose};
+use domain::actor::Actor;
+use domain::identity;
+
+/// The caller of a request: shared by its resolvers and loaders.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The database.
+    pub database: Arc<Database>,
+    /// The session that resolvers read through. Row security applies to it.
+    pub session: Session,
+    /// The client, its role and its scope.
+    pub actor: Arc<Actor>,
+    /// Provinces, channels and rules as of the start of the request.
+    pub reference: Arc<Reference>,
+    /// The clock.
+    pub clock: Clock,
+    /// The purpose for which personal data are read, if the request states one.
+    pub purpose: Option<String>,
+}
+
+impl Caller {
+    /// Returns the caller of a new request.
+    pub fn new(database: Arc<Database>, actor: Arc<Actor>, clock: Clock) -> Self {
+        let reference = database.reference();
+        Self { session: database.reading(&actor), database, actor, reference, clock, purpose: None }
+    }
+
+    /// Returns the same caller with a purpose for reading personal data.
+    pub fn for_purpose(self, purpose: Option<&Purpose>) -> Self {
+        Self { purpose: purpose.map(|purpose| purpose.as_str().to_owned()), ..self }
+    }
+
+    /// Returns whether this request may read personal data. All of them or none: an identity number contains a birth date
+    /// and a district, so a masked number next to a birth date would not be masked any more.
+    pub fn reads_personal_data(&self) -> bool {
+        self.purpose.is_some() && self.actor.reads_personal_data()
+    }
+
+    /// Returns an identity or service number as far as it is visible to this request: in full, or its last two digits.
+    pub fn visible_number(&self, number: Zeroizing<String>) -> String {
+        if self.reads_personal_data() { number.to_string() } else { identity::masked(&number) }
+    }
+
+    /// Returns today's date where the agency works.
+    pub fn today(&self) -> NaiveDate {
+        self.clock.today()
+    }
+
+    /// Checks that the caller's role allows an operation.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`.
+    pub fn demand(&self, operation: Operation) -> Result<(), FieldError> {
+        if self.actor.may(operation) { Ok(()) } else { Err(FieldError::Forbidden) }
+    }
+}

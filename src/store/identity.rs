@@ -1,0 +1,68 @@
+//! The database role and scope under which statements run.
+
+use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
+
+use super::array::array_literal;
+use domain::actor::{Actor, Role};
+
+/// Whom PostgreSQL takes a statement to come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) role: &'static str,
+    /// Provinces, employer, association and channels, as the policies read them. Nothing in any: nobody.
+    scope: [String; 4],
+}
+
+impl Identity {
+    /// The registry itself: its writes, its chores and its reference data.
+    pub(super) fn registry() -> Self {
+        Self { role: "registry_writer", scope: Default::default() }
+    }
+
+    /// A reader of the actor's people.
+    pub(super) fn reader(actor: &Actor) -> Self {
+        let scope = &actor.scope;
+        // These see no people and no figures of people that they could be counted from.
+        let sees_nobody = matches!(actor.role, Role::LicensingDesk | Role::Auditor);
+        if scope.is_everything() && !sees_nobody {
+            return Self { role: "registry_reader", scope: Default::default() };
+        }
+        let array = |ids: &mut dyn Iterator<Item = i64>| {
+            let ids: Vec<i64> = ids.collect();
+            if ids.is_empty() { String::new() } else { array_literal(ids) }
+        };
+        let scope = if sees_nobody {
+            Default::default()
+        } else {
+            [
+                array(&mut scope.provinces.iter().map(|&id| id.into())),
+                array(&mut scope.employer.into_iter()),
+                array(&mut scope.association.into_iter()),
+                array(&mut scope.channels.iter().copied()),
+            ]
+        };
+        let set = scope.each_ref().map(|part| !part.is_empty());
+        let role = match set {
+            [true, false, false, false] => "registry_of_provinces",
+            [false, true, false, false] => "registry_of_employer",
+            [false, false, true, false] => "registry_of_association",
+            [false, false, false, true] => "registry_of_channels",
+            _ => "registry_scoped",
+        };
+        Self { role, scope }
+    }
+
+    /// Tells PostgreSQL, and hears whether it takes no writes.
+    pub(super) async fn announce(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let [provinces, employer, association, channels] = &self.scope;
+        let announcement = sqlx::query(
+            "select set_config('role', $1, false), set_config('registry.provinces', $2, false),
+                    set_config('registry.employer', $3, false), set_config('registry.association', $4, false),
+                    set_config('registry.channels', $5, false), current_setting('transaction_read_only') = 'on'",
+        );
+        let row =
+            announcement.bind(self.role).bind(provinces).bind(employer).bind(association).bind(channels);
+        row.fetch_one(connection).await?.try_get(5)
+    }
+}
