@@ -36,7 +36,7 @@ use futures_util::future::{BoxFuture, pending};
 use futures_util::{Sink, StreamExt as _, sink, stream};
 use serde_json::Value as Json;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Duration, Instant, interval_at, sleep_until, timeout};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use self::close::Close;
 use self::conversation::{Conversation, Reaction};
@@ -181,6 +181,7 @@ impl WebSockets {
         let init_deadline = Instant::now() + settings.sockets.init_deadline;
         let ping_interval = settings.sockets.ping_interval;
         let mut pings = interval_at(Instant::now() + ping_interval, ping_interval);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_alive = true;
         loop {
             tokio::select! {
@@ -196,13 +197,6 @@ impl WebSockets {
                 }
                 () = &mut running, if !running_ends => running_ends = true,
                 () = sleep_until(init_deadline), if conversation.awaits_init() => return Some(Close::INIT_TIMEOUT),
-                _ = pings.tick() => {
-                    if !is_alive {
-                        return Some(Close::NO_PONG);
-                    }
-                    is_alive = false;
-                    send(socket, Message::Ping(Default::default())).await?;
-                }
                 frame = socket.next() => {
                     is_alive = true;
                     match frame? {
@@ -218,6 +212,14 @@ impl WebSockets {
                         Ok(Message::Close(_)) => {}
                         Err(error) => return is_too_long(&error).then_some(Close::TOO_LONG),
                     }
+                }
+                // After the client's frames: an answer may wait unread while a long message leaves.
+                _ = pings.tick() => {
+                    if !is_alive {
+                        return Some(Close::NO_PONG);
+                    }
+                    is_alive = false;
+                    send(socket, Message::Ping(Default::default())).await?;
                 }
             }
         }
