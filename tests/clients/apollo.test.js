@@ -24,6 +24,9 @@ import {
   viewer,
 } from './server.js'
 
+// Apollo's link looks for the browser's, which Node has from version 22 on.
+globalThis.WebSocket ??= WebSocket
+
 async function check(link, name) {
   const client = new ApolloClient({ link, cache: new InMemoryCache() })
   assertViewer((await client.query({ query: gql(viewer) })).data)
