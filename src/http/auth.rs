@@ -21,9 +21,10 @@ use chrono::{DateTime, Utc};
 
 use self::claims::VerifiedClaims;
 use self::provider::Provider;
+use super::session;
 use graphql_front::answer::refusal as refuse;
 use graphql_front::code::Code;
-use graphql_front::request_id::{ClientId, RequestId};
+use graphql_front::request_id::RequestId;
 
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
@@ -78,6 +79,21 @@ impl Authority {
         self.admit(database, claims).await
     }
 
+    /// Verifies the token of a request, or of a `connection_init` that stands for one, and finds its client.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub(super) async fn verify_headers(
+        &self,
+        database: &Database,
+        headers: &HeaderMap,
+    ) -> Result<Bearer, Refusal> {
+        match bearer(headers) {
+            Ok(token) => self.verify(database, token).await,
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     async fn admit(&self, database: &Database, claims: VerifiedClaims) -> Result<Bearer, Refusal> {
         let found = database.clients.find(&database.control, &claims.issuer, &claims.subject).await;
         let client = found.map_err(undecided)?.ok_or(Invalid::UnknownClient)?;
@@ -120,15 +136,10 @@ pub async fn authenticate(
     next: Next,
 ) -> Response {
     let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
-    let verified = match bearer(request.headers()) {
-        Ok(token) => authority.verify(&database, token).await,
-        Err(refusal) => Err(refusal),
-    };
-    match verified {
+    match authority.verify_headers(&database, request.headers()).await {
         Ok(bearer) => {
             request.extensions_mut().insert(id);
-            request.extensions_mut().insert(ClientId(bearer.actor.client_id));
-            request.extensions_mut().insert(Arc::new(bearer.actor));
+            request.extensions_mut().extend(session::extensions(bearer, &database));
             next.run(request).await
         }
         Err(refusal) => answer(request.headers(), id, refusal),
@@ -168,7 +179,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
 }
 
 /// Returns the token of `Bearer <token>`, as a header or the first message of a socket carries it.
-pub(super) fn bearer_of(authorization: &str) -> Option<&str> {
+fn bearer_of(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

@@ -13,8 +13,8 @@ pub mod onboarding;
 pub mod playground;
 mod purpose;
 pub mod server;
+mod session;
 pub mod settings;
-pub mod subscription;
 pub mod template;
 
 use std::sync::{Arc, LazyLock};
@@ -27,6 +27,8 @@ use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
 use graphql_front::endpoint::limit_in_flight;
+use graphql_front::streams::Streams;
+use graphql_front::websocket::WebSockets;
 use graphql_front::writes::Writes;
 use graphql_front::{Endpoint, origin};
 
@@ -35,8 +37,8 @@ use self::auth::Authority;
 use self::clearance::Verifier;
 use self::health::Health;
 use self::playground::MakeSettings;
+use self::session::SocketAuthenticator;
 use self::settings::{Connections, Settings};
-use self::subscription::Subscriptions;
 use crate::clock::Clock;
 use crate::store::Database;
 
@@ -61,6 +63,8 @@ pub struct Open {
     pub router: Router,
     /// The running mutations: they outlive their connections, and a server that stops waits for them.
     pub writes: Writes,
+    /// The open WebSockets and event streams, which a server that stops ends.
+    pub streams: Streams,
     /// Readiness, turned off before the server stops.
     pub health: Health,
     /// Limits of the server loop.
@@ -75,7 +79,9 @@ pub fn open(front: Front) -> Open {
     let verifier = Verifier::new(Arc::clone(&database), clock, verification);
     let application = RegistryApplication::new(Arc::clone(&database), clock);
     let endpoint = Endpoint::new(Arc::new(application), graphql);
-    let subscriptions = Subscriptions::new(endpoint.clone(), Arc::clone(&database), authority.clone(), clock);
+    let authenticator = SocketAuthenticator::new(authority.clone(), Arc::clone(&database));
+    let sockets = WebSockets::new(endpoint.clone(), Arc::new(authenticator));
+    let streams = endpoint.streams().clone();
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
     let limiter = Arc::clone(endpoint.limiter());
@@ -92,11 +98,11 @@ pub fn open(front: Front) -> Open {
         .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
         .route_layer(from_fn_with_state(limiter, limit_in_flight))
         .route_layer(from_fn(move |request: Request, next: Next| {
-            let subscriptions = subscriptions.clone();
+            let sockets = sockets.clone();
             async move {
                 // A socket sends its token later, in its first message.
-                match Subscriptions::wants(request.headers()) {
-                    true => subscriptions.upgrade(request).await,
+                match WebSockets::wants(request.headers()) {
+                    true => sockets.upgrade(request).await,
                     false => next.run(request).await,
                 }
             }
@@ -120,7 +126,7 @@ pub fn open(front: Front) -> Open {
         .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here; the API is at /graphql.\n") })
         .layer(from_fn_with_state(origins, origin::share))
         .layer(from_fn(identify::identify));
-    Open { router, writes, health, connections }
+    Open { router, writes, streams, health, connections }
 }
 
 async fn schema_text() -> ([(header::HeaderName, &'static str); 1], &'static str) {

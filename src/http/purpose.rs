@@ -10,7 +10,11 @@ use graphql_front::answer::refusal;
 use graphql_front::code::Code;
 use graphql_front::request_id::RequestId;
 
-const PURPOSE: HeaderName = HeaderName::from_static("x-purpose");
+/// The name of the header.
+pub(super) const NAME: &str = "x-purpose";
+const PURPOSE: HeaderName = HeaderName::from_static(NAME);
+/// What the client learns of a header that is no purpose.
+pub(super) const UNREADABLE: &str = "X-Purpose must be sent once, with 3 to 200 printable characters in UTF-8 that say why personal data is read.";
 
 /// Middleware that gives the next layers the stated [`Purpose`]. A header that is not a purpose refuses the request.
 pub(super) async fn read(mut request: Request, next: Next) -> Response {
@@ -19,8 +23,7 @@ pub(super) async fn read(mut request: Request, next: Next) -> Response {
         Ok(None) => None,
         Err(Unreadable) => {
             let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
-            let message = "X-Purpose must be sent once, with 3 to 200 printable characters in UTF-8 that say why personal data is read.";
-            return refusal(request.headers(), id, Code::BadRequest, message);
+            return refusal(request.headers(), id, Code::BadRequest, UNREADABLE);
         }
     };
     next.run(request).await
@@ -28,9 +31,10 @@ pub(super) async fn read(mut request: Request, next: Next) -> Response {
 
 /// The header is not a purpose.
 #[derive(Debug, PartialEq, Eq)]
-struct Unreadable;
+pub(super) struct Unreadable;
 
-fn stated(headers: &HeaderMap) -> Result<Option<Purpose>, Unreadable> {
+/// Returns the purpose that is stated.
+pub(super) fn stated(headers: &HeaderMap) -> Result<Option<Purpose>, Unreadable> {
     let mut values = headers.get_all(PURPOSE).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| Unreadable)?;

@@ -20,7 +20,7 @@ const MAXIMUM_HEAD: usize = 256 * 1024;
 
 /// Serves until `stop` resolves, and then finishes the running requests within a deadline.
 pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output = ()>) {
-    let Open { router, writes, health, connections } = open;
+    let Open { router, writes, streams, health, connections } = open;
     let builder = builder(connections.head_deadline);
     let (stopping, stopped) = watch::channel(false);
     let permits = Arc::new(Semaphore::new(connections.maximum));
@@ -60,12 +60,14 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
         });
     }
     health.stop();
+    streams.stop();
     drop(listener);
     stopping.send_replace(true);
     let all = u32::try_from(connections.maximum).unwrap_or(u32::MAX);
     let finished = async {
         // Every connection returns its permit when it ends.
         let _ = permits.acquire_many(all).await;
+        streams.finished().await;
         writes.finished().await;
     };
     if tokio::time::timeout(connections.stop_deadline, finished).await.is_err() {

@@ -46,6 +46,11 @@ impl Refused {
         &self.code
     }
 
+    /// Returns the message of the refusal, in English.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Adds what the request would have cost, and when there are points for it.
     pub(crate) fn costing(mut self, cost: Value, retry_after: Option<u64>) -> Self {
         self.extensions.insert("cost".to_owned(), cost);
@@ -94,12 +99,13 @@ pub struct Answer {
 
 impl From<Refused> for Answer {
     fn from(refused: Refused) -> Self {
-        let error = CodedError::new(ServerError::new(refused.message, refused.at), refused.code);
-        let mut headers = HeaderMap::new();
+        let mut error = ServerError::new(refused.message, refused.at);
         if let Some(seconds) = refused.retry_after {
-            headers.insert(header::RETRY_AFTER, seconds.into());
+            // Over HTTP it becomes the header `Retry-After`; other transports have nothing else.
+            error.extensions.get_or_insert_default().set("retryAfter", seconds);
         }
-        Self { errors: vec![error], extensions: refused.extensions, headers, ..Self::default() }
+        let error = CodedError::new(error, refused.code);
+        Self { errors: vec![error], extensions: refused.extensions, ..Self::default() }
     }
 }
 

@@ -271,8 +271,8 @@ impl Code {
                 ("The body did not arrive in time.", "Isi permintaan tidak tiba tepat waktu.")
             }
             Self::SubscriptionOverHttp => (
-                "Subscriptions are served over WebSocket, subprotocol graphql-transport-ws.",
-                "Langganan (subscription) dilayani melalui WebSocket, subprotokol graphql-transport-ws.",
+                "Send subscriptions over WebSocket (graphql-transport-ws), or with Accept: text/event-stream.",
+                "Kirim langganan (subscription) melalui WebSocket (graphql-transport-ws), atau dengan Accept: text/event-stream.",
             ),
             Self::UnsupportedMediaType => (
                 "Send the request as JSON in UTF-8, with `Content-Type: application/json`.",

@@ -33,10 +33,12 @@ use super::cost::RateLimiter;
 use super::documents::PersistedDocuments;
 use super::guard;
 use super::language::Language;
-use super::media::Media;
+use super::media::{EventStream, Media};
 use super::parameters::Parameters;
 use super::request_id::{ClientId, RequestId};
 use super::settings::Settings;
+use super::sse::Answers;
+use super::streams::Streams;
 use super::writes::Writes;
 
 /// Answers GraphQL requests for an application.
@@ -51,6 +53,7 @@ struct Inner {
     /// `None`: there is no rate limit.
     rate_limiter: Option<Arc<RateLimiter>>,
     limiter: Arc<ConcurrencyLimiter>,
+    streams: Streams,
 }
 
 /// How a request came, which decides what it may do.
@@ -60,8 +63,10 @@ pub enum Transport {
     Post,
     /// By GET: queries.
     Get,
-    /// By a WebSocket or a stream of events, which carry several answers: subscriptions too.
+    /// By a WebSocket, or by POST with an event stream as response: subscriptions too.
     Stream,
+    /// By GET with an event stream as response: queries and subscriptions.
+    StreamByGet,
 }
 
 /// What surrounds a request: who sent it, and how its answer is written.
@@ -84,6 +89,7 @@ impl Endpoint {
             documents: PersistedDocuments::new(settings.documents.clone()),
             rate_limiter: RateLimiter::new(settings.cost).map(Arc::new),
             limiter: Arc::new(ConcurrencyLimiter::new(settings.admission)),
+            streams: Streams::new(settings.sockets),
             settings,
         }))
     }
@@ -108,6 +114,11 @@ impl Endpoint {
         &self.0.writes
     }
 
+    /// Returns the open WebSockets and event streams, which a server that stops ends and waits for.
+    pub fn streams(&self) -> &Streams {
+        &self.0.streams
+    }
+
     /// Returns the route for all methods of one path.
     pub fn into_route<S: Clone + Send + Sync + 'static>(self) -> MethodRouter<S> {
         axum::routing::any(move |request: axum::extract::Request| {
@@ -120,26 +131,54 @@ impl Endpoint {
     pub async fn respond(&self, request: axum::extract::Request) -> Response {
         let id = RequestId::of(request.extensions());
         let form = Form::of(request.headers(), id);
-        let answer = match Media::accepted(request.headers()) {
-            Some(_) => self.answer(request, form).await,
-            None => Err(Refused::from(Code::NotAcceptable)),
+        let stream = EventStream::accepted(request.headers());
+        let response = match Media::accepted(request.headers()) {
+            None if stream == EventStream::Never => Err(Refused::from(Code::NotAcceptable)),
+            _ => self.run(request, form, stream).await,
         };
-        answer.unwrap_or_else(Answer::from).into_response(form)
+        response.unwrap_or_else(|refused| Answer::from(refused).into_response(form))
     }
 
-    async fn answer(&self, request: axum::extract::Request, form: Form) -> Result<Answer, Refused> {
+    async fn run(
+        &self,
+        request: axum::extract::Request,
+        form: Form,
+        stream: EventStream,
+    ) -> Result<Response, Refused> {
         let settings = &self.0.settings;
         let (parts, body) = request.into_parts();
+        let is_stream = stream != EventStream::Never;
         let (parameters, transport) = match parts.method {
-            Method::POST => (Parameters::from_body(&parts.headers, body, settings).await?, Transport::Post),
+            Method::POST => {
+                let parameters = Parameters::from_body(&parts.headers, body, settings).await?;
+                (parameters, if is_stream { Transport::Stream } else { Transport::Post })
+            }
             Method::GET | Method::HEAD => {
-                (Parameters::from_url(&parts.uri, &settings.limits)?, Transport::Get)
+                let parameters = Parameters::from_url(&parts.uri, &settings.limits)?;
+                (parameters, if is_stream { Transport::StreamByGet } else { Transport::Get })
             }
             _ => return Err(Refused::from(Code::MethodNotAllowed)),
         };
         let extensions = Arc::new(parts.extensions);
-        let surroundings = Surroundings { id: form.id, language: form.language, extensions };
-        self.start(parameters, transport, surroundings).await?.answer().await
+        let surroundings =
+            Surroundings { id: form.id, language: form.language, extensions: Arc::clone(&extensions) };
+        let started = self.start(parameters, transport, surroundings).await;
+        let is_subscription =
+            started.as_ref().is_ok_and(|started| started.kind() == OperationType::Subscription);
+        if stream != EventStream::Always && !is_subscription {
+            return Ok(started?.answer().await?.into_response(form));
+        }
+        let answers = started.and_then(|started| {
+            let answers = Answers::new(started.answers());
+            if is_subscription { answers.bounded(&self.0.streams, &extensions) } else { Ok(answers) }
+        });
+        match answers {
+            // The protocol sends refusals as events: a browser hides from its page why a response failed.
+            Err(refused) if stream == EventStream::Always => {
+                Ok(Answers::refused(refused).into_response(form))
+            }
+            answers => Ok(answers?.into_response(form)),
+        }
     }
 
     /// Admits a request of any transport: finds its document, checks it against the limits, charges its client, and waits
@@ -178,7 +217,7 @@ impl Endpoint {
             code => Refused::from(code),
         })?;
         // Without this word it is no mutation; where queries would be refused anyway, parsing is saved.
-        let may_write = transport != Transport::Get && text.contains("mutation");
+        let may_write = matches!(transport, Transport::Post | Transport::Stream) && text.contains("mutation");
         if !may_write && limiter.is_full(Class::Read) {
             return Err(Refused::from(Code::Overloaded));
         }
@@ -218,7 +257,9 @@ pub async fn limit_in_flight(
 
 fn refuse_by_transport(kind: OperationType, transport: Transport) -> Result<(), Refused> {
     match (kind, transport) {
-        (OperationType::Mutation, Transport::Get) => Err(Refused::from(Code::MutationByGet)),
+        (OperationType::Mutation, Transport::Get | Transport::StreamByGet) => {
+            Err(Refused::from(Code::MutationByGet))
+        }
         (OperationType::Subscription, Transport::Get | Transport::Post) => {
             Err(Refused::from(Code::SubscriptionOverHttp))
         }

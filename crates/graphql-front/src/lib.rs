@@ -1,4 +1,5 @@
-//! GraphQL over HTTP, for any schema of async-graphql: media types, limits, costs, admission, persisted documents.
+//! GraphQL over HTTP, WebSocket and server-sent events, for any schema of async-graphql: media types, limits, costs,
+//! admission, persisted documents.
 //!
 //! # What it is for
 //!
@@ -6,7 +7,7 @@
 //! the specification "GraphQL over HTTP", refuses what would exhaust the parser, the validator or the database before it
 //! reaches them, limits what one client may spend and how much runs at once, lets mutations outlive their clients, and
 //! answers with a closed list of error [codes](code) in two languages. Each transport leads through the same
-//! [`Endpoint::start`].
+//! [`Endpoint::start`]: single responses, [event streams](media::EventStream), and [WebSockets](websocket::WebSockets).
 //!
 //! # What it never does
 //!
@@ -50,6 +51,9 @@ pub mod origin;
 pub mod parameters;
 pub mod request_id;
 pub mod settings;
+mod sse;
+pub mod streams;
+pub mod websocket;
 pub mod writes;
 
 pub use application::Application;

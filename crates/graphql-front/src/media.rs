@@ -1,4 +1,4 @@
-//! Media types of GraphQL over HTTP: those of requests, and the two of responses.
+//! Media types of GraphQL over HTTP: those of requests, the two of responses, and event streams.
 
 use axum::http::{HeaderMap, header};
 
@@ -30,29 +30,42 @@ impl Media {
     /// Returns the media type that the header `Accept` prefers; `None` where it accepts neither. Of two with the same
     /// quality, one that is named wins over one that a `*` covers. No header means `*/*`.
     pub fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let ranges: Vec<Range> = headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter(|range| !range.trim().is_empty())
-            .map(Range::parse)
-            .collect();
+        Self::preferred(&ranges(headers)).map(|(media, _)| media)
+    }
+
+    fn preferred(ranges: &[Range]) -> Option<(Self, Preference)> {
         if ranges.is_empty() {
-            return Some(Self::GraphqlResponse);
+            return Some((Self::GraphqlResponse, (0, 0)));
         }
         // `max_by_key` keeps the last of equals.
         [Self::Json, Self::GraphqlResponse]
             .into_iter()
-            .filter_map(|media| {
-                let range = ranges
-                    .iter()
-                    .filter(|range| range.covers(media))
-                    .max_by_key(|range| range.precision())?;
-                (range.quality > 0).then_some((media, (range.quality, range.precision())))
-            })
+            .filter_map(|media| preference(ranges, media.name()).map(|preference| (media, preference)))
             .max_by_key(|&(_, preference)| preference)
-            .map(|(media, _)| media)
+    }
+}
+
+/// Which operations are answered by an event stream, by the header `Accept`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventStream {
+    /// None: the client does not name `text/event-stream`.
+    Never,
+    /// Subscriptions, because the client names a media type of single responses too.
+    Subscriptions,
+    /// All, because the client prefers it.
+    Always,
+}
+
+impl EventStream {
+    /// Returns which operations the client wants an event stream for.
+    pub fn accepted(headers: &HeaderMap) -> Self {
+        let ranges = ranges(headers);
+        let named = preference(&ranges, "text/event-stream").filter(|&(_, precision)| precision == NAMED);
+        match (named, Media::preferred(&ranges)) {
+            (None, _) => Self::Never,
+            (Some(stream), Some((_, single))) if single >= stream => Self::Subscriptions,
+            (Some(_), _) => Self::Always,
+        }
     }
 }
 
@@ -84,6 +97,24 @@ pub fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
+/// Returns the entries of `Accept`.
+fn ranges(headers: &HeaderMap) -> Vec<Range> {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges = values.flat_map(|value| value.split(',')).filter(|range| !range.trim().is_empty());
+    ranges.map(Range::parse).collect()
+}
+
+/// Quality and precision of the entry that decides on a media type. A higher one is preferred.
+type Preference = (u16, u8);
+
+/// The precision of an entry that names the media type.
+const NAMED: u8 = 2;
+
+fn preference(ranges: &[Range], name: &str) -> Option<Preference> {
+    let range = ranges.iter().filter(|range| range.covers(name)).max_by_key(|range| range.precision())?;
+    (range.quality > 0).then_some((range.quality, range.precision()))
+}
+
 /// One entry of `Accept`.
 struct Range {
     name: String,
@@ -101,15 +132,16 @@ impl Range {
         Self { name, quality: (quality.unwrap_or(0.0) * 1000.0) as u16 }
     }
 
-    fn covers(&self, media: Media) -> bool {
-        matches!(self.name.as_str(), "*/*" | "application/*") || self.name == media.name()
+    fn covers(&self, name: &str) -> bool {
+        let is_star = self.name.strip_suffix('*').is_some_and(|kind| name.starts_with(kind));
+        self.name == "*/*" || is_star || self.name == name
     }
 
     fn precision(&self) -> u8 {
         match self.name.as_str() {
             "*/*" => 0,
-            "application/*" => 1,
-            _ => 2,
+            name if name.ends_with("/*") => 1,
+            _ => NAMED,
         }
     }
 }
@@ -153,6 +185,28 @@ mod tests {
     fn a_named_type_wins_over_a_star_of_the_same_quality() {
         assert_eq!(accepted("application/json, text/plain, */*"), Some(Media::Json));
         assert_eq!(accepted("*/*, application/json;q=0.9"), Some(Media::GraphqlResponse));
+    }
+
+    #[test]
+    fn an_event_stream_is_for_clients_that_name_it() {
+        let stream = |accept: &'static str| {
+            EventStream::accepted(&HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]))
+        };
+        for never in ["", "*/*", "text/*", "text/event-stream;q=0", "application/json"] {
+            assert_eq!(stream(never), EventStream::Never, "{never}");
+        }
+        for always in
+            ["text/event-stream", "Text/Event-Stream, */*", "text/event-stream, application/json;q=0.9"]
+        {
+            assert_eq!(stream(always), EventStream::Always, "{always}");
+        }
+        for both in [
+            "application/graphql-response+json, application/json, text/event-stream, multipart/mixed",
+            "application/json, text/event-stream;q=0.5",
+        ] {
+            assert_eq!(stream(both), EventStream::Subscriptions, "{both}");
+        }
+        assert_eq!(accepted("text/event-stream"), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct Settings {
     pub cost: Cost,
     /// How many requests run and wait at once.
     pub admission: Admission,
-    /// WebSockets.
+    /// WebSockets and event streams.
     pub sockets: Sockets,
     /// Foreign origins whose pages may use the endpoint.
     pub origins: Origins,
@@ -33,12 +33,12 @@ pub struct Settings {
     pub documents: Documents,
 }
 
-/// Limits of WebSockets.
+/// Limits of WebSockets, and of subscriptions over event streams.
 #[derive(Clone, Copy, Debug)]
 pub struct Sockets {
-    /// Maximum number of open sockets.
+    /// Maximum number of open sockets and event streams.
     pub maximum: usize,
-    /// Maximum number of open sockets of one client.
+    /// Maximum number of open sockets and event streams of one client.
     pub per_client: usize,
     /// Maximum number of concurrent operations on one socket.
     pub operations: usize,
@@ -46,6 +46,8 @@ pub struct Sockets {
     pub init_deadline: Duration,
     /// Maximum length of one message, in bytes.
     pub message_bytes: usize,
+    /// Time between two pings of the server. A client that answers one not before the next one is gone.
+    pub ping_interval: Duration,
 }
 
 impl Default for Settings {
@@ -73,6 +75,8 @@ impl Default for Sockets {
             operations: 20,
             init_deadline: Duration::from_secs(5),
             message_bytes: 64 * 1024,
+            // Below the minute after which proxies close an idle connection.
+            ping_interval: Duration::from_secs(20),
         }
     }
 }

@@ -1,0 +1,163 @@
+//! The open streams of a process: WebSockets and event streams. They outlast the request that opened them, so they have
+//! limits of their own, end when their client loses its rights, and end when the server stops.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, pending};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::code::Code;
+use super::request_id::ClientId;
+use super::settings::Sockets;
+
+/// The open streams of a process.
+#[derive(Clone, Debug)]
+pub struct Streams(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limits: Sockets,
+    permits: Arc<Semaphore>,
+    clients: Arc<Mutex<HashMap<ClientId, usize>>>,
+    stopping: watch::Sender<bool>,
+}
+
+/// The permit of one stream, given back when it is dropped.
+#[derive(Debug)]
+pub struct StreamPermit {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The permit of one client to one stream, given back when it is dropped.
+#[derive(Debug)]
+pub struct ClientPermit {
+    client: ClientId,
+    clients: Arc<Mutex<HashMap<ClientId, usize>>>,
+}
+
+impl Streams {
+    /// Creates the limits, with no stream open.
+    pub fn new(limits: Sockets) -> Self {
+        Self(Arc::new(Inner {
+            limits,
+            permits: Arc::new(Semaphore::new(limits.maximum)),
+            clients: Arc::default(),
+            stopping: watch::Sender::new(false),
+        }))
+    }
+
+    /// Takes a permit for a stream, whoever opens it.
+    ///
+    /// # Errors
+    /// `OVERLOADED`: as many streams are open as the process allows.
+    pub fn open(&self) -> Result<StreamPermit, Code> {
+        let permit = Arc::clone(&self.0.permits).try_acquire_owned();
+        permit.map(|permit| StreamPermit { _permit: permit }).map_err(|_| Code::Overloaded)
+    }
+
+    /// Takes a client's permit for a stream. A request without a client needs none.
+    ///
+    /// # Errors
+    /// `TOO_MANY_SOCKETS`: the client has as many as it may.
+    pub fn open_for(&self, client: Option<ClientId>) -> Result<Option<ClientPermit>, Code> {
+        let Some(client) = client else { return Ok(None) };
+        let clients = &self.0.clients;
+        let mut open = clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(client).or_default();
+        if *count >= self.0.limits.per_client {
+            return Err(Code::TooManySockets);
+        }
+        *count += 1;
+        Ok(Some(ClientPermit { client, clients: Arc::clone(clients) }))
+    }
+
+    /// Ends all streams, now and from now on.
+    pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// Waits until the server stops.
+    pub async fn stopped(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.0.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
+    /// Waits until no stream is open.
+    pub async fn finished(&self) {
+        let all = u32::try_from(self.0.limits.maximum).unwrap_or(u32::MAX);
+        let _ = self.0.permits.acquire_many(all).await;
+    }
+}
+
+impl Drop for ClientPermit {
+    fn drop(&mut self) {
+        let mut open = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.client);
+            }
+        }
+    }
+}
+
+/// Tells when a client loses the right to be answered, for example because its token ends.
+///
+/// The layer that authenticates puts it into the extensions of a request. Without it, a stream may go on for ever.
+#[derive(Clone)]
+pub struct Lease(Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>);
+
+impl Lease {
+    /// Creates a lease from a function whose future resolves when the right is lost. It is called once for each stream.
+    pub fn new(ended: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ended))
+    }
+
+    /// Waits until the right is lost; for ever without a lease.
+    pub(crate) fn ended(lease: Option<&Self>) -> BoxFuture<'static, ()> {
+        lease.map_or_else(|| pending().boxed(), |lease| (lease.0)())
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lease")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn streams(maximum: usize, per_client: usize) -> Streams {
+        Streams::new(Sockets { maximum, per_client, ..Sockets::default() })
+    }
+
+    #[test]
+    fn a_client_has_its_own_limit_and_gets_a_permit_back() {
+        let streams = streams(9, 1);
+        let [one, two] = [ClientId(1), ClientId(2)].map(Some);
+        let first = streams.open_for(one).unwrap();
+        assert_eq!(streams.open_for(one).unwrap_err(), Code::TooManySockets);
+        assert!(streams.open_for(two).is_ok());
+        drop(first);
+        assert!(streams.open_for(one).is_ok());
+        assert!(streams.0.clients.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_stops_waits_for_its_streams() {
+        let streams = streams(1, 1);
+        let open = streams.open().unwrap();
+        assert_eq!(streams.open().unwrap_err(), Code::Overloaded);
+        assert!(streams.finished().now_or_never().is_none());
+        assert!(streams.stopped().now_or_never().is_none());
+        streams.stop();
+        streams.stopped().await;
+        drop(open);
+        streams.finished().await;
+    }
+}
