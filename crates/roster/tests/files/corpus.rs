@@ -32,7 +32,7 @@ fn person(row: Row) -> Person {
 }
 
 #[test]
-fn twelve_rows_are_the_same_whoever_wrote_them() {
+fn twelve_rows_read_the_same_from_each_program() {
     let people = |path: &str| read(path).into_iter().map(person).collect::<Vec<_>>();
     let expected = people("corpus/rows.csv");
     assert_eq!(expected.len(), 12);
