@@ -61,7 +61,7 @@ impl TokenScope {
     fn name(&self, role: Role) -> String {
         let limits = [&self.employer, &self.association, &self.channel];
         let limits = self.provinces.iter().chain(limits.into_iter().flatten());
-        std::iter::once(role.as_str()).chain(limits.map(String::as_str)).collect::<Vec<_>>().join("-")
+        std::iter::once(<&str>::from(role)).chain(limits.map(String::as_str)).collect::<Vec<_>>().join("-")
     }
 }
 
