@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::changing::{self, Change};
 use super::ending::{self, EndContext, Ending};
 use super::request::{Mutation, Request};
-use super::terms::out_of_scope;
+use super::terms::{out_of_scope, province_scope};
 use super::{ActionError, Done};
 use crate::store::audit::Trail;
 use crate::store::{Database, StoreError, employer, enrollment, participant};
@@ -87,14 +87,17 @@ async fn judge(
         Some(row) => {
             let provinces = &actor.scope.provinces;
             if !provinces.is_empty() && !provinces.contains(&row.province_id) {
-                problems.push(out_of_scope("employerId", "employers of your own provinces"));
+                problems.push(out_of_scope(
+                    "employerId",
+                    &format!("employers in {}", province_scope(&database.reference(), actor, today)),
+                ));
             }
             problems.extend(row.closed_on.map(|day| employer_closed(Some(day))));
         }
     }
     // Its people live anywhere.
     if input.end_enrollments && !actor.scope.is_everything() {
-        let problem = out_of_scope("endEnrollments", "people whom you see");
+        let problem = out_of_scope("endEnrollments", "only a part of the people of this employer");
         problems.push(problem.hint("End their enrollments one by one, or ask the head office."));
     }
     Ok(problems)

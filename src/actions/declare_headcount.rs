@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::terms::{self, out_of_scope};
+use super::terms::{self, employer_scope, out_of_scope, province_scope};
 use super::{ActionError, Done, keep};
 use crate::store::employer::{self, EmployerRow};
 use crate::store::{Database, StoreError};
@@ -49,7 +49,7 @@ pub async fn declare_headcount(
         Request::new(database, actor, ("declareHeadcount", Operation::DeclareHeadcounts), key, input)?;
     let mut problems = day::problem_of(input.on, "on", today).into_iter().collect();
     let headcount = keep(Headcount::parse(input.headcount, "headcount"), &mut problems);
-    let found = find(database, actor, input.employer).await?;
+    let found = find(database, actor, today, input.employer).await?;
     if let Some(row) = keep(found, &mut problems) {
         problems.extend(closed_before(row.closed_on, input.on));
     }
@@ -66,16 +66,22 @@ pub async fn declare_headcount(
 async fn find(
     database: &Database,
     actor: &Actor,
+    today: NaiveDate,
     id: i64,
 ) -> Result<Result<EmployerRow, Problem>, StoreError> {
     if actor.role == Role::Partner && actor.scope.employer != Some(id) {
-        return Ok(Err(out_of_scope("employerId", "your own employer")));
+        let scope = match actor.scope.employer {
+            Some(own) => employer_scope(&database.writer, own).await?,
+            None => "no employer".to_owned(),
+        };
+        return Ok(Err(out_of_scope("employerId", &scope)));
     }
     let provinces = &actor.scope.provinces;
     Ok(match employer::by_ids(&database.writer, &[id]).await?.remove(&id) {
         None => Err(terms::no_employer()),
         Some(row) if !provinces.is_empty() && !provinces.contains(&row.province_id) => {
-            Err(out_of_scope("employerId", "employers of your own provinces"))
+            let provinces = province_scope(&database.reference(), actor, today);
+            Err(out_of_scope("employerId", &format!("employers in {provinces}")))
         }
         Some(row) => Ok(row),
     })

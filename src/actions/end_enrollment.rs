@@ -84,10 +84,10 @@ fn judge_rights(actor: &Actor, row: &EnrollmentRow, reason: EndReason) -> Vec<Pr
     let is_own = (employer.is_some() && employer == row.employer_id)
         || (association.is_some() && association == row.association_id);
     if !is_own {
-        problems.push(out_of_scope("enrollmentId", "enrollments with your own employer or association"));
+        problems.push(out_of_scope("enrollmentId", "the enrollments with its own employer or association"));
     }
     if reason == EndReason::Deceased {
-        let problem = out_of_scope("reason", "ends of an employment");
+        let problem = out_of_scope("reason", "ends of an employment, but not deaths");
         problems.push(problem.hint("Tell the agency: it records deaths."));
     }
     problems

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::enrolling::{self, EnrollContext, EnrollOutcome};
 use super::quota::{Told, Watch};
 use super::request::{Mutation, Request};
-use super::terms::{self, Named};
+use super::terms::{self, Asked, Named};
 use super::{ActionError, Done};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
@@ -15,7 +15,7 @@ use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::enrollment::{
-    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, Terms, ended_since, judge_person,
+    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, ended_since, judge_person,
     judge_terms,
 };
 use domain::participant::Sex;
@@ -161,22 +161,15 @@ async fn judge(
         employer: input.employer,
         association: input.association,
     };
-    let found = match terms::look_up(&database.writer, reference, actor, today, named).await? {
-        Ok(found) => found,
-        Err(problems) => return Ok(Err(problems)),
-    };
+    let looked_up = terms::look_up(&database.writer, reference, actor, today, named).await?;
     let civil_servant = input.civil_servant.as_ref();
-    let terms = Terms {
+    let terms = looked_up.terms(Asked {
         segment: input.segment,
         programmes: &input.programmes,
-        channel: &found.channel,
-        employer: found.employer,
-        association: found.association,
-        province: found.province,
         starts_on: input.starts_on,
         first_contribution_paid: input.first_contribution_paid,
         civil_servants: civil_servant.map(|c| c.category),
-    };
+    });
     let form = PersonForm {
         national_id: input.national_id.clone(),
         full_name: input.full_name.clone(),
@@ -190,7 +183,8 @@ async fn judge(
         grade: civil_servant.and_then(|c| c.grade.clone()),
         problems: Vec::new(),
     };
-    let mut problems = judge_terms(&terms, &reference.rules, today);
+    let mut problems = looked_up.problems.clone();
+    problems.extend(judge_terms(&terms, &reference.rules, today));
     let (new, of_person) = judge_person(form, &terms, &reference.rules, today);
     problems.extend(of_person.into_iter().map(in_form));
     Ok(match new {

@@ -13,7 +13,7 @@ use super::onboarding::worker::{self, WorkerSettings};
 use super::onboarding::{Agreed, RowOutcomes, RowPlace, candidates, receive, too_many_open, tried};
 use super::quota::{self, Told, Watch};
 use super::request::{Mutation, Request};
-use super::terms::{self, Named};
+use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, demand};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
@@ -21,7 +21,8 @@ use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
-use domain::enrollment::{CivilServantCategory, Programme};
+use domain::enrollment::{CivilServantCategory, Programme, Segment, judge_terms};
+use domain::number::grouped;
 use domain::onboarding::{
     JudgedRow, MAXIMUM_ROWS, Numbers, OnboardingState, Row, RowOutcome, StagedRow, judge_row, judge_rows,
 };
@@ -194,14 +195,12 @@ async fn judge(
         employer: Some(input.employer),
         association: None,
     };
-    let size = judge_size(input.rows.len());
-    let found = match (terms::look_up(&database.writer, reference, actor, today, named).await?, size) {
-        (Ok(found), None) => found,
-        (Ok(_), Some(size)) => return Ok(Err(vec![size])),
-        (Err(mut problems), size) => {
-            problems.extend(size);
-            return Ok(Err(problems));
-        }
+    let looked_up = terms::look_up(&database.writer, reference, actor, today, named).await?;
+    let mut problems = looked_up.problems.clone();
+    problems.extend(judge_terms(&looked_up.terms(asked(input)), &reference.rules, today));
+    problems.extend(judge_size(input.rows.len()));
+    let (Ok(found), false) = (looked_up.complete(), refuses(&problems)) else {
+        return Ok(Err(problems));
     };
     let agreed = Agreed {
         programmes: input.programmes.clone(),
@@ -210,10 +209,6 @@ async fn judge(
         first_contribution_paid: input.first_contribution_paid,
         found,
     };
-    let problems = agreed.problems(&reference.rules, today);
-    if refuses(&problems) {
-        return Ok(Err(problems));
-    }
     // Ten thousand rows take longer than other requests should wait for this thread.
     let (rows, lines, reference) = (Arc::clone(&input.rows), Arc::clone(&input.lines), Arc::clone(reference));
     let judged = tokio::task::spawn_blocking(move || {
@@ -232,11 +227,26 @@ async fn judge(
     Ok(Ok(Judged { agreed, rows }))
 }
 
+/// What the request asks for besides the records that it names.
+fn asked(input: &Input) -> Asked<'_> {
+    Asked {
+        segment: Segment::WageEarner,
+        programmes: &input.programmes,
+        starts_on: input.starts_on,
+        first_contribution_paid: input.first_contribution_paid,
+        civil_servants: Some(input.category),
+    }
+}
+
 fn judge_size(rows: usize) -> Option<Problem> {
     if rows == 0 {
         Some(Problem::error(ProblemCode::Required, "rows", "There is no row."))
     } else if rows > MAXIMUM_ROWS {
-        let message = format!("{rows} rows are more than the {MAXIMUM_ROWS} that one request can hold.");
+        let message = format!(
+            "The request has {} rows; {} are allowed.",
+            grouped(rows as i64),
+            grouped(MAXIMUM_ROWS as i64)
+        );
         Some(
             Problem::error(ProblemCode::OutOfRange, "rows", message)
                 .hint("Send them in several requests, each with its own key."),

@@ -26,7 +26,7 @@ use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::client::Client;
 use domain::enrollment::{
-    CivilServantCategory, NewEnrollment, Programme, Segment, Terms, ended_since, judge_terms,
+    CivilServantCategory, Lookup, NewEnrollment, Programme, Segment, Terms, ended_since, judge_terms,
 };
 use domain::onboarding::{Counts, JudgedRow, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
@@ -43,15 +43,15 @@ pub(super) struct Agreed {
 }
 
 impl Agreed {
-    /// As the judge of rows takes it.
+    /// The terms by which rows are judged.
     pub(super) fn terms(&self) -> Terms<'_> {
         Terms {
             segment: Segment::WageEarner,
             programmes: &self.programmes,
-            channel: &self.found.channel,
-            employer: self.found.employer,
-            association: None,
-            province: self.found.province,
+            channel: Lookup::Found(&self.found.channel),
+            employer: self.found.employer.into(),
+            association: Lookup::NotNamed,
+            province: Lookup::Found(self.found.province),
             starts_on: self.starts_on,
             first_contribution_paid: self.first_contribution_paid,
             civil_servants: Some(self.category),
@@ -213,7 +213,7 @@ pub(super) async fn authority(
         employer: Some(held.employer_id),
         association: None,
     };
-    let found = match terms::look_up(&database.control, reference, &actor, today, named).await? {
+    let found = match terms::look_up(&database.control, reference, &actor, today, named).await?.complete() {
         Ok(found) => found,
         Err(problems) => return Ok(Err(problems)),
     };

@@ -6,12 +6,12 @@ use sqlx::PgConnection;
 
 use super::onboarding::{Agreed, too_many_open};
 use super::request::{Mutation, Request};
-use super::terms::{self, Named};
+use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, keep};
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
-use domain::enrollment::{CivilServantCategory, Programme};
+use domain::enrollment::{CivilServantCategory, Programme, Segment, judge_terms};
 use domain::onboarding::OnboardingState;
 use domain::problem::{Problem, ProblemCode, refuses};
 use domain::text;
@@ -86,14 +86,9 @@ async fn judge<'a>(
         employer: Some(input.employer),
         association: None,
     };
-    let mut problems = Vec::new();
-    let found = match terms::look_up(&database.writer, &reference, actor, today, named).await? {
-        Ok(found) => Some(found),
-        Err(faults) => {
-            problems.extend(faults);
-            None
-        }
-    };
+    let looked_up = terms::look_up(&database.writer, &reference, actor, today, named).await?;
+    let mut problems = looked_up.problems.clone();
+    problems.extend(judge_terms(&looked_up.terms(asked(input)), &reference.rules, today));
     let file_name = keep(text::required(&input.file_name, 255, "fileName"), &mut problems);
     let sha256 = keep(input.sha256.as_deref().map(parse_sha256).transpose(), &mut problems).flatten();
     if !input.plan_only && !actor.may(Operation::OnboardUnapproved) {
@@ -101,7 +96,9 @@ async fn judge<'a>(
         let problem = Problem::error(ProblemCode::OutOfScope, "planOnly", message);
         problems.push(problem.hint("Leave planOnly true; an approver then looks at the plan."));
     }
-    let (Some(found), Some(file_name)) = (found, file_name) else { return Ok(Err(problems)) };
+    let (Ok(found), Some(file_name), false) = (looked_up.complete(), file_name, refuses(&problems)) else {
+        return Ok(Err(problems));
+    };
     let agreed = Agreed {
         programmes: input.programmes.clone(),
         category: input.category,
@@ -109,12 +106,18 @@ async fn judge<'a>(
         first_contribution_paid: input.first_contribution_paid,
         found,
     };
-    problems.extend(agreed.problems(&reference.rules, today));
-    Ok(if refuses(&problems) {
-        Err(problems)
-    } else {
-        Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256 })
-    })
+    Ok(Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256 }))
+}
+
+/// What the onboarding asks for besides the records that it names.
+fn asked(input: &Input) -> Asked<'_> {
+    Asked {
+        segment: Segment::WageEarner,
+        programmes: &input.programmes,
+        starts_on: input.starts_on,
+        first_contribution_paid: input.first_contribution_paid,
+        civil_servants: Some(input.category),
+    }
 }
 
 fn parse_sha256(text: &str) -> Result<Vec<u8>, Problem> {

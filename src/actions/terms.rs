@@ -3,14 +3,17 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+
 use super::keep;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
 use crate::store::{StoreError, association, employer};
 use domain::actor::Actor;
 use domain::channel::Channel;
-use domain::enrollment::Payer;
+use domain::enrollment::{CivilServantCategory, Lookup, Payer, Programme, Segment, Terms};
 use domain::problem::{Problem, ProblemCode};
+use domain::province::Province;
 
 /// What a request names.
 #[derive(Clone, Copy, Debug)]
@@ -30,56 +33,111 @@ pub(super) struct Found {
     pub association: Option<i64>,
 }
 
-/// Looks everything up in the registry's own `session`, or says what does not exist or is not the actor's to use; all of it
-/// at once.
+/// What the look-ups of a request came to. A failed one hides no problem that can be found without it.
+#[derive(Clone, Debug)]
+pub(super) struct LookedUp {
+    province: Lookup<i16>,
+    channel: Lookup<Arc<Channel>>,
+    employer: Lookup<Payer>,
+    association: Lookup<i64>,
+    /// What does not exist or is outside the actor's scope.
+    pub problems: Vec<Problem>,
+}
+
+/// What a request asks for besides the records that it names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub segment: Segment,
+    pub programmes: &'a [Programme],
+    pub starts_on: NaiveDate,
+    pub first_contribution_paid: bool,
+    pub civil_servants: Option<CivilServantCategory>,
+}
+
+impl LookedUp {
+    /// Returns the terms to judge by.
+    pub(super) fn terms<'a>(&'a self, asked: Asked<'a>) -> Terms<'a> {
+        let channel = match &self.channel {
+            Lookup::Found(channel) => Lookup::Found(channel.as_ref()),
+            Lookup::NotNamed => Lookup::NotNamed,
+            Lookup::Failed => Lookup::Failed,
+        };
+        Terms {
+            segment: asked.segment,
+            programmes: asked.programmes,
+            channel,
+            employer: self.employer,
+            association: self.association,
+            province: self.province,
+            starts_on: asked.starts_on,
+            first_contribution_paid: asked.first_contribution_paid,
+            civil_servants: asked.civil_servants,
+        }
+    }
+
+    /// Returns what was found, or the problems.
+    pub(super) fn complete(self) -> Result<Found, Vec<Problem>> {
+        match (self.province, self.channel) {
+            (Lookup::Found(province), Lookup::Found(channel)) if self.problems.is_empty() => Ok(Found {
+                province,
+                channel,
+                employer: self.employer.found(),
+                association: self.association.found(),
+            }),
+            _ => Err(self.problems),
+        }
+    }
+}
+
+/// Looks up everything that a request names, in the registry's own `session`.
 pub(super) async fn look_up(
     session: &Session,
     reference: &Reference,
     actor: &Actor,
-    today: chrono::NaiveDate,
+    today: NaiveDate,
     named: Named<'_>,
-) -> Result<Result<Found, Vec<Problem>>, StoreError> {
+) -> Result<LookedUp, StoreError> {
     let mut problems = Vec::new();
-    let province = keep(find_province(reference, actor, today, named.province_code), &mut problems);
-    let channel = keep(find_channel(reference, actor, named.channel_code), &mut problems);
-    let employer = match named.employer {
-        None => None,
-        Some(id) => keep(find_employer(session, actor, id).await?, &mut problems),
-    };
-    let association = match named.association {
-        None => None,
-        Some(id) => keep(find_association(session, actor, id).await?, &mut problems),
-    };
-    // A partner enrolls its own people: what it leaves out is not somebody else's.
-    if actor.scope.employer.is_some() && named.employer.is_none() {
-        problems.push(out_of_scope("employerId", "your own employer"));
-    }
-    if actor.scope.association.is_some() && named.association.is_none() {
-        problems.push(out_of_scope("associationId", "your own association"));
-    }
-    Ok(match (province, channel) {
-        (Some(province), Some(channel)) if problems.is_empty() => {
-            Ok(Found { province, channel, employer, association })
+    let province = look(find_province(reference, actor, today, named.province_code), &mut problems);
+    let channel = look(find_channel(reference, actor, named.channel_code), &mut problems);
+    let employer = match (named.employer, actor.scope.employer) {
+        (Some(id), _) => look(find_employer(session, actor, id).await?, &mut problems),
+        (None, None) => Lookup::NotNamed,
+        // A partner enrolls its own people: what it leaves out is not somebody else's.
+        (None, Some(own)) => {
+            problems.push(out_of_scope("employerId", &employer_scope(session, own).await?));
+            Lookup::NotNamed
         }
-        _ => Err(problems),
-    })
+    };
+    let association = match (named.association, actor.scope.association) {
+        (Some(id), _) => look(find_association(session, actor, id).await?, &mut problems),
+        (None, None) => Lookup::NotNamed,
+        (None, Some(own)) => {
+            problems.push(out_of_scope("associationId", &association_scope(session, own).await?));
+            Lookup::NotNamed
+        }
+    };
+    Ok(LookedUp { province, channel, employer, association, problems })
+}
+
+fn look<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Lookup<T> {
+    keep(result, problems).map_or(Lookup::Failed, Lookup::Found)
 }
 
 /// The province of a code, if it exists today and is within the actor's scope.
 pub(super) fn find_province(
     reference: &Reference,
     actor: &Actor,
-    today: chrono::NaiveDate,
+    today: NaiveDate,
     code: &str,
 ) -> Result<i16, Problem> {
     let province = reference.province_by_code(code).filter(|province| province.exists_on(today));
+    let scope = &actor.scope.provinces;
     match province {
         None => Err(Problem::error(ProblemCode::NotFound, "provinceCode", "No province has this code.")
             .hint("Two digits, as the Ministry of Home Affairs numbers them: provinces { code name }.")),
-        Some(province)
-            if !actor.scope.provinces.is_empty() && !actor.scope.provinces.contains(&province.id) =>
-        {
-            Err(out_of_scope("provinceCode", "your own provinces"))
+        Some(province) if !scope.is_empty() && !scope.contains(&province.id) => {
+            Err(out_of_scope("provinceCode", &province_scope(reference, actor, today)))
         }
         Some(province) => Ok(province.id),
     }
@@ -91,11 +149,16 @@ pub(super) fn find_channel(
     actor: &Actor,
     code: &str,
 ) -> Result<Arc<Channel>, Problem> {
+    let scope = &actor.scope.channels;
     match reference.channel_by_code(code) {
         None => Err(Problem::error(ProblemCode::NotFound, "channelCode", "No channel has this code.")
             .hint("Look it up: channels(filterBy: {open: true}) { nodes { code name } }.")),
-        Some(channel) if !actor.scope.channels.is_empty() && !actor.scope.channels.contains(&channel.id) => {
-            Err(out_of_scope("channelCode", "your own channels"))
+        Some(channel) if !scope.is_empty() && !scope.contains(&channel.id) => {
+            // The first one is the client's own, and the others are its children.
+            let own = scope.first().and_then(|&id| reference.channel(id));
+            let scope =
+                own.map_or_else(String::new, |own| format!("the channel {} and its children", own.code));
+            Err(out_of_scope("channelCode", &scope))
         }
         Some(channel) => Ok(Arc::clone(channel)),
     }
@@ -120,8 +183,8 @@ pub(super) async fn find_employer(
     actor: &Actor,
     id: i64,
 ) -> Result<Result<Payer, Problem>, StoreError> {
-    if actor.scope.employer.is_some_and(|own| own != id) {
-        return Ok(Err(out_of_scope("employerId", "your own employer")));
+    if let Some(own) = actor.scope.employer.filter(|&own| own != id) {
+        return Ok(Err(out_of_scope("employerId", &employer_scope(session, own).await?)));
     }
     Ok(match employer::by_ids(session, &[id]).await?.remove(&id) {
         Some(row) => Ok(Payer { id, risk_class: row.risk_class, kind: row.kind, closed_on: row.closed_on }),
@@ -139,8 +202,8 @@ async fn find_association(
     actor: &Actor,
     id: i64,
 ) -> Result<Result<i64, Problem>, StoreError> {
-    if actor.scope.association.is_some_and(|own| own != id) {
-        return Ok(Err(out_of_scope("associationId", "your own association")));
+    if let Some(own) = actor.scope.association.filter(|&own| own != id) {
+        return Ok(Err(out_of_scope("associationId", &association_scope(session, own).await?)));
     }
     Ok(match association::by_ids(session, &[id]).await?.contains_key(&id) {
         true => Ok(id),
@@ -148,7 +211,30 @@ async fn find_association(
     })
 }
 
-/// The problem of what exists and is not the actor's to use.
-pub(super) fn out_of_scope(field: &str, what: &str) -> Problem {
-    Problem::error(ProblemCode::OutOfScope, field, format!("You can do this for {what} only."))
+/// Returns the problem of a record outside the actor's scope, with what the scope is.
+pub(super) fn out_of_scope(field: &str, scope: &str) -> Problem {
+    let message = format!("This is outside the scope of your client: {scope}.");
+    Problem::error(ProblemCode::OutOfScope, field, message).hint("Query viewer for the scope of your client.")
+}
+
+/// Describes the provinces of an actor's scope.
+pub(super) fn province_scope(reference: &Reference, actor: &Actor, today: NaiveDate) -> String {
+    let named = |province: &Arc<Province>| format!("{} {}", province.code, province.edition_on(today).name);
+    let provinces = actor.scope.provinces.iter().filter_map(|&id| reference.province(id));
+    let provinces: Vec<String> = provinces.map(named).collect();
+    match provinces.as_slice() {
+        [one] => format!("the province {one}"),
+        several => format!("the provinces {}", several.join(", ")),
+    }
+}
+
+/// Describes the employer of an actor's scope.
+pub(super) async fn employer_scope(session: &Session, own: i64) -> Result<String, StoreError> {
+    let row = employer::by_ids(session, &[own]).await?.remove(&own);
+    Ok(row.map_or_else(|| "its own employer".to_owned(), |row| format!("the employer {}", row.name)))
+}
+
+async fn association_scope(session: &Session, own: i64) -> Result<String, StoreError> {
+    let row = association::by_ids(session, &[own]).await?.remove(&own);
+    Ok(row.map_or_else(|| "its own association".to_owned(), |row| format!("the association {}", row.name)))
 }

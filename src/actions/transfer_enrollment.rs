@@ -19,7 +19,7 @@ use crate::store::{Database, StoreError, array_literal, employer, enrollment, ev
 use domain::actor::{Actor, Operation};
 use domain::channel::Channel;
 use domain::count::Held;
-use domain::enrollment::{EndReason, Payer, Terms, employer_closed, judge_transfer, not_open};
+use domain::enrollment::{EndReason, Lookup, Payer, Terms, employer_closed, judge_transfer, not_open};
 use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode, refuses};
 
@@ -137,10 +137,10 @@ impl EnrollmentTransfer<'_> {
         let terms = Terms {
             segment: held.segment,
             programmes: &self.row.programmes,
-            channel: self.channel,
-            employer: Some(self.payer),
-            association: None,
-            province: person.province_id,
+            channel: Lookup::Found(self.channel),
+            employer: Lookup::Found(self.payer),
+            association: Lookup::NotNamed,
+            province: Lookup::Found(person.province_id),
             starts_on: self.input.on,
             first_contribution_paid: false,
             civil_servants: held.civil_servant,

@@ -32,7 +32,7 @@ impl Enrolled {
         let counts_from = self.starts_on.min(self.recorded_at.date());
         let paid = self.paid_through.map(|paid| PaidMonths::from_until(self.starts_on.min(paid), paid));
         let paid = paid.map(|paid| paid.bounds());
-        Timeline::kept((counts_from, self.starts_on, self.ends_on), paid.as_deref(), self.status)
+        Timeline::from_columns((counts_from, self.starts_on, self.ends_on), paid.as_deref(), self.status)
     }
 
     /// Ends the enrollment.

@@ -49,13 +49,13 @@ impl LicenceClearance {
 
     /// Name of the company. Null if it is not registered.
     fn employer_name(&self) -> Option<&str> {
-        self.0.employer_name.as_deref().filter(|_| self.0.decision.tells_the_company())
+        self.0.employer_name.as_deref().filter(|_| self.0.decision.discloses_company())
     }
 
     /// Number of workers that the company had declared by the day of the decision, or declared first. Null if it
     /// declared none or is not registered.
     fn declared_headcount(&self) -> Option<i32> {
-        self.0.declared_headcount.filter(|_| self.0.decision.tells_the_company())
+        self.0.declared_headcount.filter(|_| self.0.decision.discloses_company())
     }
 
     /// Number of enrolled workers, each counted once.

@@ -29,7 +29,7 @@ pub struct ParticipantCounts {
 impl ParticipantCounts {
     /// Returns the counts as far as they are visible to an actor.
     pub fn visible_to(actor: &Actor, counts: StatusCounts) -> Self {
-        let visible = |people| int(actor.role.told_figure(people));
+        let visible = |people| int(actor.role.visible_count(people));
         Self {
             total: visible(counts.total),
             registered: visible(counts.registered),

@@ -153,7 +153,7 @@ impl Coverage {
         let segments = self.question.segments.iter();
         let segments = segments.map(|&s| (("segment", s as i16), self.figures.all(&groups_of(&[s]))));
         let cells = provinces.chain(kinds).chain(segments).chain([(("all", 0), self.all())]);
-        let figure = |people: i64| caller.actor.role.told_figure(people);
+        let figure = |people: i64| caller.actor.role.visible_count(people);
         let visible = |counts: StatusCounts| StatusCounts {
             total: figure(counts.total),
             registered: figure(counts.registered),
@@ -239,7 +239,7 @@ impl Coverage {
     fn progress(&self, ctx: &Context<'_>) -> Option<f64> {
         let caller = caller(ctx);
         let target = self.target_of(self.whole(caller))?.0.active;
-        let active = int(caller.actor.role.told_figure(self.all().active));
+        let active = int(caller.actor.role.visible_count(self.all().active));
         Some(f64::from(active) / f64::from(target))
     }
 
@@ -253,7 +253,7 @@ impl Coverage {
         let provinces = self.reference.provinces().iter().filter(|province| {
             self.has(caller, province.id)
                 && (province.exists_on(self.day)
-                    || caller.actor.role.told_figure(counts_in(province.id).total) != 0)
+                    || caller.actor.role.visible_count(counts_in(province.id).total) != 0)
         });
         provinces
             .map(|province| ProvinceCoverage {
@@ -332,7 +332,7 @@ impl Coverage {
         let part = &self.question.part;
         let changes =
             store::changes(&caller.session, &caller.actor, part, (from.0, until), is_active).await?;
-        let visible = |active| int(caller.actor.role.told_figure(active));
+        let visible = |active| int(caller.actor.role.visible_count(active));
         let curve = changes.curve(from.0, until).into_iter();
         Ok(curve.map(|(on, active)| CoveragePoint { on: Date(on), active: visible(active) }).collect())
     }

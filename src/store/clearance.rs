@@ -63,7 +63,10 @@ impl Line {
     fn held(&self) -> Option<(Segment, Timeline)> {
         let days = (self.counts_from?, self.starts_on?, self.ends_on);
         // How it was left says nothing of the day; `Workers` settles it.
-        Some((self.segment?, Timeline::kept(days, self.paid.as_deref(), EnrollmentStatus::Registered)))
+        Some((
+            self.segment?,
+            Timeline::from_columns(days, self.paid.as_deref(), EnrollmentStatus::Registered),
+        ))
     }
 }
 

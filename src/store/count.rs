@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::array::column;
 use super::error::StoreError;
 use super::session::Session;
-use domain::count::{Among, Cell, Deltas};
+use domain::count::{Counter, CounterKind, Deltas};
 use domain::participant::ParticipantStatus;
 use domain::standing::Standing;
 
@@ -151,14 +151,17 @@ pub async fn append(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), Stor
     if deltas.is_empty() {
         return Ok(());
     }
-    let cells: Vec<(&Cell, &i32)> = deltas.iter().collect();
-    let among = |(cell, _): &(&Cell, &i32)| cell.2;
-    let people =
-        |cell: &_| if let Among::People(day, standing) = among(cell) { Some((day, standing)) } else { None };
-    let employer =
-        |cell: &_| if let Among::Employer(id, status) = among(cell) { Some((id, status)) } else { None };
-    let association =
-        |cell: &_| if let Among::Association(id, status) = among(cell) { Some((id, status)) } else { None };
+    let cells: Vec<(&Counter, &i32)> = deltas.iter().collect();
+    let among = |(cell, _): &(&Counter, &i32)| cell.2;
+    let people = |cell: &_| {
+        if let CounterKind::People(day, standing) = among(cell) { Some((day, standing)) } else { None }
+    };
+    let employer = |cell: &_| {
+        if let CounterKind::Employer(id, status) = among(cell) { Some((id, status)) } else { None }
+    };
+    let association = |cell: &_| {
+        if let CounterKind::Association(id, status) = among(cell) { Some((id, status)) } else { None }
+    };
     let status = |cell: &_| employer(cell).or(association(cell)).map(|(_, status)| <&str>::from(status));
     sqlx::query!(
         "insert into count_delta (province_id, channel_id, standing, employer_id, association_id, status, persons,

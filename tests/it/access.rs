@@ -94,6 +94,9 @@ async fn a_partner_enrolls_for_itself_only() {
     for foreign in [person.clone().at(&theirs), person.clone()] {
         let payload = app.enroll_as(&partner, &foreign).await;
         assert_eq!(codes(&payload["errors"]), ["OUT_OF_SCOPE"]);
+        let message = payload["errors"][0]["message"].as_str().unwrap();
+        let own = app.ask_as(&partner, "{ viewer { employer { name } } }", json!({})).await;
+        assert!(message.contains(own["viewer"]["employer"]["name"].as_str().unwrap()), "{message}");
     }
     let payload = app.enroll_as(&partner, &person.at(&mine)).await;
     assert_eq!(payload["errors"], json!([]));
@@ -117,6 +120,8 @@ async fn an_officer_sees_and_enrolls_in_its_provinces_only() {
     assert_eq!((total("15"), total("16")), (json!(1), json!(0)));
     let payload = app.enroll_as(&officer, &Person::new(&channel)).await;
     assert_eq!(codes(&payload["errors"]), ["OUT_OF_SCOPE"]);
+    let message = payload["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("the province 15 Jambi"), "{message}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use domain::actor::Role;
 
-use crate::support::app::codes;
+use crate::support::app::{codes, problems};
 use crate::support::{App, Person, TokenScope, Value, json};
 
 #[tokio::test]
@@ -132,6 +132,28 @@ async fn all_that_is_wrong_is_said_at_once_with_its_path() {
         ("REQUIRED", "programmes"),
     ];
     assert_eq!(found, expected.map(|(code, path)| (code.to_owned(), path.to_owned())));
+    assert_eq!(app.count("select count(*) from identifier").await, 0);
+}
+
+#[tokio::test]
+async fn a_code_that_is_unknown_hides_no_other_problem() {
+    let app = App::new().await;
+    let person = Person::new("NO-SUCH")
+        .with("provinceCode", json!("99"))
+        .with("nationalId", json!("12"))
+        .with("fullName", json!(" "))
+        .with("programmes", json!([]));
+    let payload = app.enroll(&person).await;
+    let mut found = problems(&payload);
+    found.sort_unstable();
+    let expected = [
+        ("NATIONAL_ID_MALFORMED", "nationalId"),
+        ("NOT_FOUND", "channelCode"),
+        ("NOT_FOUND", "provinceCode"),
+        ("REQUIRED", "fullName"),
+        ("REQUIRED", "programmes"),
+    ];
+    assert_eq!(found, expected);
     assert_eq!(app.count("select count(*) from identifier").await, 0);
 }
 

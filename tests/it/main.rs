@@ -32,6 +32,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod matrix;
+mod names;
 mod network;
 mod onboard_command;
 mod onboarding;

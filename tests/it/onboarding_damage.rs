@@ -155,7 +155,7 @@ async fn what_refuses_a_row_is_not_said_beside_its_enrollment_and_a_wage_without
     let onboardings = Onboardings::new(10).await;
     let file = roster([
         line(1).replace("4.250.000,00", "4.250"),
-        line(2).replace(";L;", ";P;").replace("Budi", "\u{202e}"),
+        line(2).replace(";L;", ";P;").replace("Budi", "081234567890"),
     ]);
     let batch = onboardings.sent(json!({"planOnly": false}), &file).await;
     onboardings.work().await;

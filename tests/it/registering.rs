@@ -56,7 +56,7 @@ async fn an_employer_form_is_judged_as_a_whole() {
     let app = App::new().await;
     let payload = register(
         &app,
-        json!({"name": "A\u{202E}B", "taxNumber": "014518697054000", "businessNumber": "12",
+        json!({"name": "A\u{7}B", "taxNumber": "014518697054000", "businessNumber": "12",
         "riskClass": 6, "provinceCode": "99", "declaredHeadcount": -1}),
     )
     .await;

@@ -8,6 +8,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::day;
+use super::number::grouped;
 use super::problem::{Problem, ProblemCode, keep, refuses};
 use super::province::Province;
 use super::text;
@@ -162,7 +163,7 @@ impl Agreement {
     }
 }
 
-/// Returns the agreement that is in force on a day, or else the one nearest to being so. Among equals the newest
+/// Returns the agreement that is in force on a day, or else the one nearest to being so. CounterKind equals the newest
 /// wins.
 pub fn nearest_to_force<A: AsRef<Agreement>>(agreements: &[A], day: NaiveDate) -> Option<&A> {
     agreements.iter().min_by_key(|agreement| {
@@ -232,52 +233,52 @@ fn judge_dates(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem>) {
         refuse(
             ProblemCode::OutOfRange,
             "signedOn",
-            "This day has not come.",
+            "This day is in the future.",
             "Record it as PLANNED until then.",
         );
     }
     if status == Planned && signed_on.is_some() {
         let hint = "Leave the day out, or record it as SIGNED.";
-        refuse(ProblemCode::Conflict, "signedOn", "What is only planned was not signed.", hint);
+        refuse(ProblemCode::Conflict, "signedOn", "A PLANNED agreement has no day of signature.", hint);
     }
     if status == Signed && signed_on.is_none() {
-        refuse(ProblemCode::Required, "signedOn", "It was signed on a day.", "");
+        refuse(ProblemCode::Required, "signedOn", "A SIGNED agreement needs the day of signature.", "");
     }
     if matches!(status, InForce | Suspended | Expired | Terminated) && valid_from.is_none() {
-        refuse(ProblemCode::Required, "validFrom", "It holds, or held, from a day on.", "");
+        refuse(ProblemCode::Required, "validFrom", "An agreement with this status needs its first day.", "");
     }
     if matches!(status, Expired | Terminated) && valid_until.is_none() {
-        refuse(ProblemCode::Required, "validUntil", "It held until a day.", "The last day on which it held.");
+        refuse(ProblemCode::Required, "validUntil", "An agreement with this status needs its last day.", "");
     }
     if valid_from.zip(signed_on).is_some_and(|(from, signed)| from < signed) {
-        refuse(ProblemCode::Conflict, "validFrom", "It cannot hold before it was signed.", "");
+        refuse(ProblemCode::Conflict, "validFrom", "The first day is before the day of signature.", "");
     }
     let after_until = valid_from.or(signed_on).zip(valid_until).is_some_and(|(from, until)| until < from);
     if after_until {
-        refuse(ProblemCode::Conflict, "validUntil", "Its last day is before its first.", "");
+        refuse(ProblemCode::Conflict, "validUntil", "The last day is before the first day.", "");
     }
     if status == InForce && valid_from.is_some_and(|from| today < from) {
-        let hint = "Record it as SIGNED: it is in force by itself when its first day comes.";
-        refuse(ProblemCode::Conflict, "status", "It is not in force yet.", hint);
+        let hint = "Record it as SIGNED; it is in force from its first day on.";
+        refuse(ProblemCode::Conflict, "status", "The agreement is not in force yet.", hint);
     }
     if status == InForce && !after_until && valid_until.is_some_and(|until| until < today) {
         let hint = "Record it as EXPIRED or TERMINATED.";
-        refuse(ProblemCode::Conflict, "status", "It is no longer in force.", hint);
+        refuse(ProblemCode::Conflict, "status", "The agreement is no longer in force.", hint);
     }
     if status == Expired && valid_until.is_some_and(|until| today <= until) {
-        let hint = "It expires by itself when its last day has passed.";
-        refuse(ProblemCode::Conflict, "status", "It has not expired.", hint);
+        let hint = "Record it as IN_FORCE; it expires after its last day.";
+        refuse(ProblemCode::Conflict, "status", "The agreement has not expired yet.", hint);
     }
 }
 
-/// Latest year of any date of an agreement, counted from today.
+/// How far in the future a day of an agreement may be, in years.
 const LONGEST: u32 = 50;
 
 /// Returns the problem of an implausible day.
 fn judge_day(day: NaiveDate, field: &str, today: NaiveDate) -> Option<Problem> {
     let too_late = || {
         let problem = day::too_late(day, field, LONGEST, today)?;
-        Some(problem.hint("Leave the day out where none was agreed."))
+        Some(problem.hint("Leave the day out if none was agreed."))
     };
     day::too_early(day, field).or_else(too_late)
 }
@@ -285,15 +286,15 @@ fn judge_day(day: NaiveDate, field: &str, today: NaiveDate) -> Option<Problem> {
 fn judge_scopes(scopes: &[AgreementScope], problems: &mut Vec<Problem>) {
     if scopes.is_empty() {
         problems.push(
-            Problem::error(ProblemCode::Required, "scopes", "An agreement brings somebody in.")
-                .hint("Name at least one group of workers, or LICENSING."),
+            Problem::error(ProblemCode::Required, "scopes", "An agreement needs at least one scope.")
+                .hint("Give a group of workers, or LICENSING."),
         );
     }
     let mut seen = HashSet::new();
     for (index, scope) in scopes.iter().enumerate() {
         if !seen.insert(scope) {
             let problem =
-                Problem::error(ProblemCode::Conflict, &index.to_string(), "This group is named twice.");
+                Problem::error(ProblemCode::Conflict, &index.to_string(), "This scope is given twice.");
             problems.push(problem.within(&["scopes"]));
         }
     }
@@ -308,38 +309,48 @@ fn judge_commitments(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem
             problems.push(Problem::error(code, field, message).hint(hint).within(&["commitments", &at]));
         };
         if commitment.headcount < 1 {
-            let hint = "Leave the commitment out where nobody was promised.";
-            refuse(ProblemCode::OutOfRange, "headcount", "A commitment is of one person or more.", hint);
+            let hint = "Leave the commitment out if no number was promised.";
+            refuse(ProblemCode::OutOfRange, "headcount", "A commitment must be at least 1 person.", hint);
         }
         if commitment.headcount > MOST {
-            let hint = "The country has fewer people. Were two numbers run together?";
+            let hint = "The country has fewer people. Check the number.";
             refuse(
                 ProblemCode::OutOfRange,
                 "headcount",
-                "A commitment is of 300,000,000 people at most.",
+                &format!("A commitment can be at most {} people.", grouped(MOST)),
                 hint,
             );
         }
         if commitment.scope == AgreementScope::Licensing {
-            let hint = "Name LICENSING among the scopes alone.";
-            refuse(ProblemCode::Conflict, "scope", "Licensing counts companies and no people.", hint);
+            let hint = "Give LICENSING in scopes only.";
+            refuse(
+                ProblemCode::Conflict,
+                "scope",
+                "LICENSING covers companies, and cannot have a headcount.",
+                hint,
+            );
         } else if !terms.scopes.contains(&commitment.scope) {
-            let hint = "Name the group among the scopes too.";
-            refuse(ProblemCode::Conflict, "scope", "The agreement does not bring this group in.", hint);
+            let hint = "Add it to scopes.";
+            refuse(ProblemCode::Conflict, "scope", "The agreement does not cover this scope.", hint);
         }
         if !seen.insert(commitment.scope) {
-            let hint = "One commitment for each group: add the numbers up.";
-            refuse(ProblemCode::Conflict, "scope", "This group was promised twice.", hint);
+            let hint = "Give one commitment for each scope.";
+            refuse(ProblemCode::Conflict, "scope", "There are two commitments for this scope.", hint);
         }
         if commitment.due_on.zip(since).is_some_and(|(due, since)| due < since) {
-            let hint = "The day by which the people are to be enrolled.";
-            refuse(ProblemCode::Conflict, "dueOn", "It is due before the agreement holds.", hint);
+            let hint = "Give the day by which the people are to be enrolled.";
+            refuse(
+                ProblemCode::Conflict,
+                "dueOn",
+                "This day is before the first day of the agreement.",
+                hint,
+            );
         }
         // A terminated agreement keeps the promises that it made for later.
         let until = terms.valid_until.filter(|_| terms.status != AgreementStatus::Terminated);
         if commitment.due_on.zip(until).is_some_and(|(due, until)| until < due) {
-            let hint = "The day by which the people are to be enrolled.";
-            refuse(ProblemCode::Conflict, "dueOn", "It is due after the agreement's last day.", hint);
+            let hint = "Give the day by which the people are to be enrolled.";
+            refuse(ProblemCode::Conflict, "dueOn", "This day is after the last day of the agreement.", hint);
         }
         let bounds = commitment.due_on.and_then(|due| judge_day(due, "dueOn", today));
         problems.extend(bounds.map(|problem| problem.within(&["commitments", &at])));
@@ -347,167 +358,4 @@ fn judge_commitments(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn day(text: &str) -> NaiveDate {
-        text.parse().unwrap()
-    }
-
-    fn terms(status: AgreementStatus, dates: [Option<&str>; 3]) -> Terms {
-        let [signed_on, valid_from, valid_until] = dates.map(|date| date.map(day));
-        Terms {
-            status,
-            signed_on,
-            valid_from,
-            valid_until,
-            scopes: vec![AgreementScope::CivilServants, AgreementScope::Licensing],
-            commitments: Vec::new(),
-            source: "Peraturan Gubernur".to_owned(),
-        }
-    }
-
-    fn province() -> Province {
-        Province {
-            id: 65,
-            code: "65".to_owned(),
-            iso_code: "ID-KU".to_owned(),
-            valid_from: Some(day("2012-11-16")),
-            valid_until: None,
-            predecessor: Some(64),
-            editions: Vec::new(),
-        }
-    }
-
-    fn wrong(terms: Terms) -> Vec<(ProblemCode, String)> {
-        let problems = judge(terms, Some(&province()), day("2014-10-02")).err().unwrap_or_default();
-        problems.into_iter().map(|problem| (problem.code, problem.path.join("."))).collect()
-    }
-
-    #[test]
-    fn what_an_agreement_is_on_a_day_follows_from_its_dates() {
-        use AgreementStatus::*;
-        let dates = [Some("2014-02-01"), Some("2014-03-01"), Some("2014-12-31")];
-        for (stated, days) in [
-            (Signed, [Planned, Signed, InForce, Expired]),
-            (InForce, [Planned, Signed, InForce, Expired]),
-            (Terminated, [Planned, Signed, InForce, Terminated]),
-            (Suspended, [Suspended; 4]),
-            (Planned, [Planned; 4]),
-        ] {
-            let terms = terms(stated, dates);
-            let found =
-                ["2014-01-31", "2014-02-28", "2014-12-31", "2015-01-01"].map(|at| terms.status_on(day(at)));
-            assert_eq!(found, days, "{stated}");
-        }
-        assert_eq!(terms(Signed, [Some("2014-02-01"), None, None]).status_on(day("2020-01-01")), Signed);
-    }
-
-    #[test]
-    fn the_nearest_to_force_is_shown_and_of_equals_the_newest() {
-        use AgreementStatus::*;
-        let agreement = |id, status, from| {
-            let terms = terms(status, [None, from, Some("2014-12-31")]);
-            let state = AgreementState { terms, recorded_at: DateTime::UNIX_EPOCH };
-            std::sync::Arc::new(Agreement { id, number: id.to_string(), province: 65, states: vec![state] })
-        };
-        let all = [
-            agreement(1, Planned, None),
-            agreement(2, InForce, Some("2014-01-01")),
-            agreement(3, InForce, Some("2013-01-01")),
-            agreement(4, Suspended, Some("2014-01-01")),
-        ];
-        let found = |on| nearest_to_force(&all, day(on)).map(|agreement| agreement.id);
-        assert_eq!(
-            (found("2014-10-02"), found("2013-06-01"), found("2015-01-01")),
-            (Some(2), Some(3), Some(4))
-        );
-        assert_eq!(nearest_to_force::<std::sync::Arc<Agreement>>(&[], day("2014-10-02")), None);
-    }
-
-    #[test]
-    fn each_status_has_its_dates_and_they_are_in_order() {
-        use AgreementStatus::*;
-        use ProblemCode::{Conflict, OutOfRange, Required};
-        let at = |code, field: &str| vec![(code, field.to_owned())];
-        let cases = [
-            (Planned, [None, None, None], vec![]),
-            (Planned, [Some("2014-01-01"), None, None], at(Conflict, "signedOn")),
-            (Signed, [None, None, None], at(Required, "signedOn")),
-            (Signed, [Some("2014-10-03"), None, None], at(OutOfRange, "signedOn")),
-            (Signed, [Some("2014-10-02"), Some("2015-01-01"), None], vec![]),
-            (InForce, [Some("2014-01-01"), None, None], at(Required, "validFrom")),
-            (InForce, [None, Some("2014-10-02"), None], vec![]),
-            (InForce, [None, Some("2014-10-03"), None], at(Conflict, "status")),
-            (InForce, [None, Some("2013-01-01"), Some("2013-12-31")], at(Conflict, "status")),
-            (InForce, [Some("2014-02-01"), Some("2014-01-01"), None], at(Conflict, "validFrom")),
-            (InForce, [None, Some("2014-02-01"), Some("2014-01-01")], at(Conflict, "validUntil")),
-            (Expired, [None, Some("2013-02-01"), None], at(Required, "validUntil")),
-            (Expired, [None, Some("2013-02-01"), Some("2014-10-02")], at(Conflict, "status")),
-            (Terminated, [None, Some("2013-02-01"), Some("2014-12-31")], vec![]),
-            (InForce, [None, Some("2012-11-15"), None], at(Conflict, "provinceCode")),
-        ];
-        for (status, dates, expected) in cases {
-            assert_eq!(wrong(terms(status, dates)), expected, "{status} {dates:?}");
-        }
-    }
-
-    #[test]
-    fn days_that_nobody_means_are_refused_and_what_is_due_is_due_within_the_agreement() {
-        use AgreementStatus::{InForce, Signed};
-        use ProblemCode::{Conflict, OutOfRange};
-        let at = |code, field: &str| (code, field.to_owned());
-        let early = wrong(terms(Signed, [Some("0001-01-01"), None, None]));
-        assert!(early.contains(&at(OutOfRange, "signedOn")), "{early:?}");
-        let dates = [Some("2014-01-01"), Some("2014-01-01"), Some("9999-12-31")];
-        assert_eq!(wrong(terms(InForce, dates)), [at(OutOfRange, "validUntil")]);
-        let due = |until, due_on: &str, headcount| {
-            let mut terms = terms(InForce, [None, Some("2014-01-01"), until]);
-            let scope = AgreementScope::CivilServants;
-            terms.commitments = vec![Commitment { scope, headcount, due_on: Some(day(due_on)) }];
-            judge(terms, Some(&province()), day("2014-10-02")).err().unwrap_or_default()
-        };
-        let found = |until, due_on, headcount| -> Vec<_> {
-            due(until, due_on, headcount).iter().map(|p| at(p.code, &p.path.join("."))).collect()
-        };
-        let (code, path) = (Conflict, "commitments.0.dueOn");
-        assert_eq!(found(Some("2015-12-31"), "2016-01-01", 5), [at(code, path)]);
-        assert_eq!(found(Some("2015-12-31"), "2015-12-31", 5), []);
-        let mut ended = terms(AgreementStatus::Terminated, [None, Some("2014-01-01"), Some("2014-09-30")]);
-        let (scope, due_on) = (AgreementScope::CivilServants, Some(day("2014-12-31")));
-        ended.commitments = vec![Commitment { scope, headcount: 5, due_on }];
-        assert_eq!(wrong(ended), [], "terminated before it was due");
-        assert_eq!(found(None, "9999-12-31", 5), [at(OutOfRange, path)]);
-        let too_many = due(None, "2015-01-01", i32::MAX);
-        assert!(too_many[0].message.contains("300,000,000 people at most"), "{}", too_many[0].message);
-    }
-
-    #[test]
-    fn commitments_are_of_people_whom_the_agreement_brings_in() {
-        let promised =
-            |scope, headcount, due_on: Option<&str>| Commitment { scope, headcount, due_on: due_on.map(day) };
-        let mut bad = terms(AgreementStatus::InForce, [None, Some("2014-01-01"), None]);
-        bad.scopes.push(AgreementScope::CivilServants);
-        bad.commitments = vec![
-            promised(AgreementScope::CivilServants, 8_000, Some("2014-12-31")),
-            promised(AgreementScope::CivilServants, 0, Some("2013-12-31")),
-            promised(AgreementScope::FormalWorkers, 1, None),
-            promised(AgreementScope::Licensing, 1, None),
-        ];
-        use ProblemCode::{Conflict, OutOfRange, Required};
-        let expected = [
-            (Conflict, "scopes.2"),
-            (OutOfRange, "commitments.1.headcount"),
-            (Conflict, "commitments.1.scope"),
-            (Conflict, "commitments.1.dueOn"),
-            (Conflict, "commitments.2.scope"),
-            (Conflict, "commitments.3.scope"),
-        ];
-        assert_eq!(wrong(bad), expected.map(|(code, path)| (code, path.to_owned())));
-        let mut empty = terms(AgreementStatus::Planned, [None; 3]);
-        empty.scopes.clear();
-        empty.source = "  ".to_owned();
-        let expected = [(Required, "scopes"), (Required, "source")];
-        assert_eq!(wrong(empty), expected.map(|(code, path)| (code, path.to_owned())));
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 //! A seal covers the entries since the previous seal. It stores a digest of each entry, so that a changed entry can
 //! be named. Its hash covers the digests and the previous hash; its signature covers the hash. Nobody without the key
 //! can forge a seal, and changing one breaks all later ones. Removing the newest seals leaves a valid chain: only a
-//! copy of the last hash, kept elsewhere, shows it (see [`Walk::demand`]).
+//! copy of the last hash, kept elsewhere, shows it (see [`ChainCheck::demand`]).
 
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -201,7 +201,7 @@ impl Tampering {
 
 /// A check of the chain, seal by seal.
 #[derive(Clone, Debug, Default)]
-pub struct Walk {
+pub struct ChainCheck {
     /// Number of the last seal checked.
     pub number: i64,
     /// Its hash; zeros before the first.
@@ -212,7 +212,7 @@ pub struct Walk {
     passed: HashSet<Hash>,
 }
 
-impl Walk {
+impl ChainCheck {
     /// Checks the next seal and returns the leaves of its entries. `signed` verifies the signature with the
     /// installation's key.
     ///

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_demonstration_has_days_of_its_own_and_was_filled_with_older_ones() {
+    fn a_demonstration_is_days_behind_and_its_initial_data_is_older() {
         // Created on 25 November 2026, which is its 2 October 2014.
         let made_on = day("2026-11-25");
         let days_behind = i32::try_from((made_on - day("2014-10-02")).num_days()).unwrap();

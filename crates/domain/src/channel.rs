@@ -160,7 +160,7 @@ mod tests {
     use crate::rule::{Citation, Period};
 
     #[test]
-    fn a_channel_closes_once_after_its_last_enrollment_and_after_those_below_it() {
+    fn a_channel_closes_once_after_its_last_enrollment_and_its_children() {
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
         let today = day("2014-10-02");
         let paths = |on: &str, life: ChannelLife| -> Vec<String> {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_opens_in_its_time_and_not_before_the_one_above_it() {
+    fn a_channel_opens_when_its_kind_exists_and_after_its_parent() {
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
         let title = "PERISAI".to_owned();
         let period = Period { from: day("2016-10-01"), until: None };

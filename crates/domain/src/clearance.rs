@@ -13,6 +13,7 @@ use chrono::NaiveDate;
 
 pub use self::certificate::CertificateNumber;
 use super::language::Language;
+use super::number;
 pub use super::rule::ClearanceRule;
 use super::rule::{Citation, Rulebook};
 use super::timeline::Timeline;
@@ -45,7 +46,7 @@ impl LicenceDecision {
 
     /// Returns whether the answer may include the name of the company and its declared headcount. It may not for a
     /// company that registered nobody, so that the answer is the same as for an unknown one.
-    pub const fn tells_the_company(self) -> bool {
+    pub const fn discloses_company(self) -> bool {
         !matches!(self, Self::NotRegistered)
     }
 }
@@ -268,7 +269,8 @@ impl Rulebook {
 pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language: Language) -> String {
     let workers = company.map(|company| company.workers.clone()).unwrap_or_default();
     let declared = company.and_then(|company| company.declared).unwrap_or_default();
-    let registered = workers.registered;
+    let count = |number: i64| number::in_language(number, language);
+    let (registered, declared) = (count(workers.registered), count(declared.into()));
     match (decision, language) {
         (LicenceDecision::Clear, language) => once_cleared(company, language),
         (LicenceDecision::ClearNoWorkersYet, Language::English) => {
@@ -338,7 +340,9 @@ fn once_cleared(company: Option<&Company>, language: Language) -> String {
 
 /// Describes for whom contributions are due: current workers, former ones, or both.
 fn how_to_pay(workers: &Workers, language: Language) -> String {
-    let Workers { registered, in_arrears, left_in_arrears, .. } = workers;
+    let count = |number: i64| number::in_language(number, language);
+    let (registered, in_arrears) = (count(workers.registered), count(workers.in_arrears));
+    let left_in_arrears = count(workers.left_in_arrears);
     let (here, left) = match language {
         Language::English => (
             format!(
@@ -360,7 +364,7 @@ fn how_to_pay(workers: &Workers, language: Language) -> String {
             ),
         ),
     };
-    let parts = [(*in_arrears > 0).then_some(here), (*left_in_arrears > 0).then_some(left)];
+    let parts = [(workers.in_arrears > 0).then_some(here), (workers.left_in_arrears > 0).then_some(left)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partner_has_a_scope_and_the_others_none_that_they_do_not_use() {
+    fn a_partner_needs_a_scope_and_unused_conditions_are_refused() {
         let nothing = Reach::default();
         let provinces = Reach { provinces: vec![16], ..Reach::default() };
         let employer = Reach { employer: Some(1), ..Reach::default() };

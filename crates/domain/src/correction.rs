@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_correction_says_something_and_why() {
+    fn a_correction_needs_a_value_and_a_reason() {
         let problems = read(Form { reason: " ".into(), ..Form::default() }).err().unwrap();
         let (nothing, why) = ((ProblemCode::Required, "fullName"), (ProblemCode::Required, "reason"));
         assert_eq!(codes(&problems), [why, nothing]);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_is_no_change_and_a_number_is_never_written_down() {
+    fn only_differences_are_recorded_and_never_the_number_itself() {
         let form = Form {
             full_name: Some("Siti  Rahayu".into()),
             birth_date: Some(day("1985-08-03")),

@@ -54,7 +54,7 @@ pub struct Counted<'a> {
 
 /// The kind of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Among {
+pub enum CounterKind {
     /// All people with a standing, each once, from a day on.
     People(NaiveDate, Standing),
     /// People of an employer, by their best status there.
@@ -64,10 +64,10 @@ pub enum Among {
 }
 
 /// One counter: province of residence, channel of the first enrollment, and kind.
-pub type Cell = (i16, i64, Among);
+pub type Counter = (i16, i64, CounterKind);
 
 /// Changes of counters, in people.
-pub type Deltas = BTreeMap<Cell, i32>;
+pub type Deltas = BTreeMap<Counter, i32>;
 
 /// Adds `times` the contribution of a person: 1 for the state after a change, -1 for the state before.
 pub fn add(deltas: &mut Deltas, person: &Counted<'_>, times: i32, rules: &Rulebook) {
@@ -81,9 +81,9 @@ pub fn add(deltas: &mut Deltas, person: &Counted<'_>, times: i32, rules: &Rulebo
     };
     let mut before = None;
     for (day, standing) in standings(person, rules) {
-        count(Among::People(day, standing), 1);
+        count(CounterKind::People(day, standing), 1);
         if let Some(before) = before.replace(standing) {
-            count(Among::People(day, before), -1);
+            count(CounterKind::People(day, before), -1);
         }
     }
     let payer = |of: fn(&Held) -> Option<i64>| {
@@ -95,8 +95,8 @@ pub fn add(deltas: &mut Deltas, person: &Counted<'_>, times: i32, rules: &Rulebo
         }
         payers.into_iter().filter_map(|(payer, held)| Some((payer, best_status(held)?)))
     };
-    payer(|held| held.employer).for_each(|(id, status)| count(Among::Employer(id, status), 1));
-    payer(|held| held.association).for_each(|(id, status)| count(Among::Association(id, status), 1));
+    payer(|held| held.employer).for_each(|(id, status)| count(CounterKind::Employer(id, status), 1));
+    payer(|held| held.association).for_each(|(id, status)| count(CounterKind::Association(id, status), 1));
 }
 
 /// Returns the standing of a person from each day on which it changed.
@@ -150,7 +150,7 @@ mod tests {
         Counted { province: 16, channel: 3, deceased_on: None, held: held.iter().collect() }
     }
 
-    fn difference(before: &Counted<'_>, after: &Counted<'_>) -> Vec<(Among, i32)> {
+    fn difference(before: &Counted<'_>, after: &Counted<'_>) -> Vec<(CounterKind, i32)> {
         let rules = Rulebook::default();
         let mut deltas = Deltas::new();
         add(&mut deltas, after, 1, &rules);
@@ -169,8 +169,8 @@ mod tests {
         assert_eq!(
             difference(&counted(&[]), &counted(&held)),
             [
-                (Among::People(day("2014-11-01"), active), 1),
-                (Among::Employer(7, ParticipantStatus::Active), 1),
+                (CounterKind::People(day("2014-11-01"), active), 1),
+                (CounterKind::Employer(7, ParticipantStatus::Active), 1),
             ]
         );
     }
@@ -181,7 +181,7 @@ mod tests {
         let both = [first.clone(), held(8, "2014-12-01", false)];
         assert_eq!(
             difference(&counted(&[first]), &counted(&both)),
-            [(Among::Employer(8, ParticipantStatus::Registered), 1)]
+            [(CounterKind::Employer(8, ParticipantStatus::Registered), 1)]
         );
     }
 
@@ -193,9 +193,9 @@ mod tests {
         assert_eq!(
             difference(&counted(&[first]), &counted(&both)),
             [
-                (Among::People(day("2014-12-01"), one(WorkerGroup::FormalWorker, active)), 1),
-                (Among::People(day("2014-12-01"), one(WorkerGroup::FormalWorker, registered)), -1),
-                (Among::Employer(8, ParticipantStatus::Active), 1),
+                (CounterKind::People(day("2014-12-01"), one(WorkerGroup::FormalWorker, active)), 1),
+                (CounterKind::People(day("2014-12-01"), one(WorkerGroup::FormalWorker, registered)), -1),
+                (CounterKind::Employer(8, ParticipantStatus::Active), 1),
             ]
         );
     }
@@ -207,15 +207,15 @@ mod tests {
     }
 
     #[test]
-    fn who_moves_takes_the_whole_past_along() {
+    fn a_move_takes_the_whole_history_along() {
         let held = [held(7, "2014-11-01", true)];
         let rules = Rulebook::default();
         let mut deltas = Deltas::new();
         add(&mut deltas, &Counted { province: 31, ..counted(&held) }, 1, &rules);
         add(&mut deltas, &counted(&held), -1, &rules);
         let active = one(WorkerGroup::FormalWorker, EnrollmentStatus::Active);
-        assert_eq!(deltas.get(&(31, 3, Among::People(day("2014-11-01"), active))), Some(&1));
-        assert_eq!(deltas.get(&(16, 3, Among::People(day("2014-11-01"), active))), Some(&-1));
+        assert_eq!(deltas.get(&(31, 3, CounterKind::People(day("2014-11-01"), active))), Some(&1));
+        assert_eq!(deltas.get(&(16, 3, CounterKind::People(day("2014-11-01"), active))), Some(&-1));
     }
 
     #[test]

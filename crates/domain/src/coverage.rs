@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_goes_back_from_what_stands_now() {
+    fn a_curve_is_computed_backwards_from_the_current_value() {
         let months = [("2014-08-01", 5), ("2014-10-01", 3), ("2014-11-01", -1)];
         let changes = MonthChanges {
             now: 20,

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_has_come_and_is_not_older_than_the_republic() {
+    fn a_day_is_not_in_the_future_and_not_before_1945() {
         let today = day("2014-10-02");
         let is_wrong = |text: &str| problem_of(day(text), "on", today).is_some();
         assert_eq!(
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn months_end_where_they_end() {
+    fn the_last_day_of_a_month_is_right_in_leap_years_too() {
         assert_eq!(end_of_month(day("2014-11-01")), day("2014-11-30"));
         assert_eq!(end_of_month(day("2016-02-29")), day("2016-02-29"));
         assert_eq!(end_of_month(day("2014-12-31")), day("2014-12-31"));

@@ -14,19 +14,19 @@ use super::timeline::Timeline;
 pub use super::vocabulary::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use super::vocabulary::{EmployerKind, Sex};
 
-mod again;
 mod change;
 mod judge;
+mod repetition;
 #[cfg(test)]
 mod tests;
 
-pub use again::{Again, ended_since};
 pub use change::{
     employed_until, employer_closed, judge_closing, judge_death, judge_end, judge_end_form, judge_transfer,
     not_open,
 };
 pub use judge::{identity_mismatch, is_same_person, judge_person, judge_terms};
 pub(super) use judge::{judge_age, judge_birth_date};
+pub use repetition::{Repetition, ended_since};
 
 /// The employer that pays for the people of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,38 @@ pub struct Payer {
     pub closed_on: Option<NaiveDate>,
 }
 
+/// The result of looking up what a request names by a code or an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup<T> {
+    /// The request names nothing.
+    NotNamed,
+    /// It exists, and the client may use it.
+    Found(T),
+    /// It does not exist, or the client may not use it. Whoever looked it up reports that; the rules report the rest.
+    Failed,
+}
+
+impl<T> Lookup<T> {
+    /// Returns what was found.
+    pub fn found(self) -> Option<T> {
+        match self {
+            Self::Found(found) => Some(found),
+            Self::NotNamed | Self::Failed => None,
+        }
+    }
+
+    /// Returns whether the request names nothing.
+    pub fn is_not_named(&self) -> bool {
+        matches!(self, Self::NotNamed)
+    }
+}
+
+impl<T> From<Option<T>> for Lookup<T> {
+    fn from(named: Option<T>) -> Self {
+        named.map_or(Self::NotNamed, Self::Found)
+    }
+}
+
 /// What all people of a request have in common.
 #[derive(Clone, Debug)]
 pub struct Terms<'a> {
@@ -49,13 +81,13 @@ pub struct Terms<'a> {
     /// Requested programmes; may repeat.
     pub programmes: &'a [Programme],
     /// Channel that enrolls them.
-    pub channel: &'a Channel,
+    pub channel: Lookup<&'a Channel>,
     /// Employer.
-    pub employer: Option<Payer>,
+    pub employer: Lookup<Payer>,
     /// Association, by internal id.
-    pub association: Option<i64>,
+    pub association: Lookup<i64>,
     /// Province of residence, by internal id.
-    pub province: i16,
+    pub province: Lookup<i16>,
     /// First day, for people without a first day of their own.
     pub starts_on: NaiveDate,
     /// Whether the first contribution was paid together with the enrollment.

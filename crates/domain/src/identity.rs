@@ -15,6 +15,7 @@ use std::ops::Range;
 use chrono::{Datelike, NaiveDate};
 
 use super::problem::{Problem, ProblemCode, refuses};
+use super::text::is_invisible;
 use super::vocabulary::Sex;
 
 mod service_number;
@@ -229,11 +230,13 @@ impl<'a> FromIterator<&'a str> for NumberColumn {
 /// Removes what people put around and between the digits of an identifier: white space, dots, hyphens, zero-width
 /// characters and the leading apostrophe of spreadsheets. Full-width digits become ASCII; everything else stays.
 ///
-/// Look for damage by a spreadsheet before: afterwards `16.0` is `160`.
+/// Check for damage by a spreadsheet before. A `.0` at the end, which a spreadsheet adds to exact
+/// numbers, is removed.
 pub fn clean_digits(text: &str) -> Cow<'_, str> {
-    let is_filler = |c: char| c.is_whitespace() || is_zero_width(c) || matches!(c, '.' | '-');
+    let is_filler = |c: char| c.is_whitespace() || is_invisible(c) || matches!(c, '.' | '-');
     let text = text.trim_matches(is_filler);
     let text = text.strip_prefix('\'').unwrap_or(text);
+    let text = whole_quantity(text).unwrap_or(text);
     if is_digits(text) {
         return Cow::Borrowed(text);
     }
@@ -265,9 +268,8 @@ impl Shape {
     pub(super) fn read(&self, text: &str, field: &str) -> Result<String, Problem> {
         let name = self.name;
         let malformed = |message| Problem::error(self.malformed, field, message);
-        if is_spreadsheet_number(text) {
-            let message =
-                format!("{name} was turned into a quantity by a spreadsheet; its last digits are lost.");
+        if is_damaged_by_spreadsheet(text) {
+            let message = format!("{name} is expected; a spreadsheet has rounded this one to a quantity.");
             let problem = Problem::error(ProblemCode::IdentifierDamagedBySpreadsheet, field, message);
             return Err(problem.hint(EXPORT_AS_TEXT));
         }
@@ -277,7 +279,7 @@ impl Shape {
             return Err(Problem::error(ProblemCode::Required, field, message));
         }
         if !is_digits(&digits) {
-            let problem = malformed(format!("{name} has digits only."));
+            let problem = malformed(format!("{name} has only digits."));
             let has_look_alikes_only = digits.chars().all(|c| c.is_ascii_digit() || "OoIil|".contains(c));
             return Err(if has_look_alikes_only { problem.hint(LOOK_ALIKES) } else { problem });
         }
@@ -287,14 +289,6 @@ impl Shape {
         }
         Ok(digits.into_owned())
     }
-}
-
-/// Returns whether a character is invisible. Such characters come along when text is copied from a page or a message.
-pub(super) fn is_zero_width(c: char) -> bool {
-    const SINGLE: &[char] = &['\u{ad}', '\u{61c}', '\u{180e}', '\u{feff}'];
-    const RANGES: &[std::ops::RangeInclusive<char>] =
-        &['\u{200b}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2060}'..='\u{206f}'];
-    SINGLE.contains(&c) || RANGES.iter().any(|range| range.contains(&c))
 }
 
 redacted_debug!(NationalId);
@@ -307,12 +301,12 @@ const LOOK_ALIKES: &str = "A letter stands where a digit belongs: O for 0, or l 
 const NUMBER_IS_PERMANENT: &str = "Check the identity card (KTP). The number is permanent and is not reissued to \
     match, so the person is accepted and marked.";
 
-/// Returns whether a text is a number as spreadsheets print quantities: `1.67101E+15`, `1,67101E+15`, or with `.0` at
-/// its end.
-fn is_spreadsheet_number(text: &str) -> bool {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || is_zero_width(c)).trim_start_matches('\'');
-    if let Some(whole) = text.strip_suffix(".0").or_else(|| text.strip_suffix(",0")) {
-        return is_digits(whole);
+/// Returns whether a spreadsheet has printed a number as a quantity and lost digits: `1.67101E+15`, `1,67101E+15`, or 16
+/// digits and more with `.0` at the end.
+pub(super) fn is_damaged_by_spreadsheet(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c)).trim_start_matches('\'');
+    if let Some(whole) = whole_quantity(text) {
+        return whole.len() > EXACT_DIGITS;
     }
     let Some((mantissa, exponent)) = text.split_once(['E', 'e']) else {
         return false;
@@ -320,6 +314,15 @@ fn is_spreadsheet_number(text: &str) -> bool {
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
     whole.len() == 1
         && [whole, fraction, exponent.strip_prefix('+').unwrap_or(exponent)].into_iter().all(is_digits)
+}
+
+/// The number of significant digits that spreadsheets keep.
+const EXACT_DIGITS: usize = 15;
+
+/// The digits of a whole number that a spreadsheet has printed with `.0` at the end.
+fn whole_quantity(text: &str) -> Option<&str> {
+    let whole = text.strip_suffix(".0").or_else(|| text.strip_suffix(",0"))?;
+    is_digits(whole).then_some(whole)
 }
 
 fn date(year: u32, month: u32, day: u32) -> Option<NaiveDate> {

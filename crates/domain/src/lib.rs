@@ -2,8 +2,8 @@
 //!
 //! # What it is for
 //!
-//! Whoever enrolls, corrects, transfers or counts people asks this crate whether that is allowed and what follows from it:
-//! a resolver, a command, a worker that applies a roster. All of them get the same answer, because every rule exists once.
+//! Resolvers, commands and workers ask this crate whether an enrollment, a correction or a transfer is allowed, and what
+//! follows from it. All of them get the same answer, because every rule exists once.
 //!
 //! - Text becomes a value or a list of [problems](problem::Problem): [`identity`], [`participant`], [`employer`], [`cell`].
 //! - Forms are judged by the law of a day: [`enrollment`], [`onboarding`], [`correction`], [`agreement`], [`clearance`].
@@ -105,6 +105,7 @@ pub mod enrollment;
 pub mod event;
 pub mod identity;
 pub mod language;
+pub mod number;
 pub mod onboarding;
 pub mod page;
 pub mod participant;

@@ -34,7 +34,7 @@ pub enum OnboardingState {
     Receiving,
     /// Its rows are being judged.
     Validating,
-    /// Waits for somebody else to approve it.
+    /// Waits for the approval of another client.
     AwaitingApproval,
     /// Its valid rows are being written.
     Applying,
@@ -82,7 +82,7 @@ pub struct Counts {
     pub already_enrolled: i32,
     /// Refused.
     pub rejected: i32,
-    /// Rows, among those enrolled now or before, with a warning for somebody to look at.
+    /// Rows, among those enrolled now or before, with a warning to be reviewed.
     pub flagged: i32,
 }
 

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_twenty_rows_unless_said_and_a_hundred_at_most() {
+    fn a_page_has_twenty_rows_by_default_and_a_hundred_at_most() {
         assert_eq!(page(None, None, None, None).map(|p| p.size), Ok(20));
         assert_eq!(page(Some(100), None, None, None).map(|p| p.size), Ok(100));
         assert_eq!(page(Some(0), None, None, None).map(|p| p.size), Ok(0));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn walking_a_list_in_memory_sees_every_row_once_in_both_directions() {
+    fn paging_through_a_list_in_memory_returns_every_row_once_in_both_directions() {
         let list: Vec<_> = (1..=10).map(|id| (Position::of_id(id), id)).collect();
         for direction in [Direction::Ascending, Direction::Descending] {
             let (mut seen, mut after) = (Vec::new(), None::<String>);

@@ -1,7 +1,7 @@
-//! A person in the registry: what is said of them, and the number of their card.
+//! A person: name, telephone number, and the number of the card.
 //!
-//! The numbers that the state gave them are in [`identity`](super::identity); what they are insured for belongs to
-//! their enrollments, as one person may have several at once.
+//! The numbers that the state gave a person are in [`identity`](super::identity). What the person is insured for
+//! belongs to the enrollments, of which one person may have several.
 
 use std::collections::HashSet;
 
@@ -10,22 +10,23 @@ use super::problem::{Problem, ProblemCode};
 use super::text;
 pub use super::vocabulary::{ParticipantStatus, Sex};
 
-/// A person's name as the identity card has it: one field, since many Indonesians have one name and no surname.
+/// The name of a person as on the identity card. It is one field, because many Indonesians have a single name and no
+/// surname.
 ///
-/// Titles may stand before and behind it, as in every list of civil servants; [`key`](Self::key) goes without them.
+/// Titles may precede and follow it, as in lists of civil servants; [`key`](Self::key) omits them.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct FullName(String);
 
 impl FullName {
-    /// The most characters a name has.
+    /// Maximum length in characters.
     pub const MAX_CHARS: usize = 100;
 
-    /// Reads a name; white space and line breaks become single spaces, all else is kept as it was written.
+    /// Reads a name in [normal form](crate::text::fold).
     ///
     /// # Errors
     ///
-    /// `REQUIRED` if nothing is there, `OUT_OF_RANGE` above [`MAX_CHARS`](Self::MAX_CHARS), `INVALID_FORMAT` for
-    /// characters that cannot be seen and for a name without a letter.
+    /// `REQUIRED` if empty, `OUT_OF_RANGE` above [`MAX_CHARS`](Self::MAX_CHARS), `INVALID_FORMAT` for control
+    /// characters, a long number, and a name without a letter.
     pub fn parse(text: &str, field: &str) -> Result<Self, Problem> {
         let name = text::required(text, Self::MAX_CHARS, field)?;
         if !name.chars().any(char::is_alphabetic) {
@@ -34,16 +35,17 @@ impl FullName {
         Ok(Self(name))
     }
 
-    /// The name as it was written.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name for matching and ordering: lower case, without titles and punctuation, never empty.
+    /// Returns the name for matching and ordering: lower case, without titles and punctuation, with all accents.
+    /// Never empty.
     ///
-    /// `Drs. H. Ma'ruf Amin, S.E., M.Si` is `maruf amin`. When in doubt a word stays: behind a name without a comma,
-    /// two letters are a degree only with a dot (`Budi S.E.`), because `Ma` is also a family name. An initial stays
-    /// too: the `M.` of `M. Yusuf` is a name, Muhammad.
+    /// `Drs. H. Ma'ruf Amin, S.E., M.Si` becomes `maruf amin`. In doubt a word stays. Without a comma, two letters
+    /// are a degree only with a dot (`Budi S.E.`), because `Ma` is also a family name. Initials stay: the `M.` of `M.
+    /// Yusuf` is Muhammad.
     pub fn key(&self) -> String {
         let mut words = Vec::new();
         for (at, part) in self.0.split([',', ';']).enumerate() {
@@ -54,7 +56,7 @@ impl FullName {
         while words.len() > 1 && words.last().is_some_and(|word| is_degree(word)) {
             words.pop();
         }
-        // Nothing but titles is a name all the same, and so is one of marks alone, which `name_key` leaves out.
+        // A name of titles alone is a name too, and so is one without any word.
         let keys = [name_key(&words.join(" ")), name_key(&self.0), self.0.to_lowercase()];
         let mut name = keys.iter().find(|key| !key.is_empty()).map_or("", String::as_str);
         while let Some((first, rest)) = name.split_once(' ')
@@ -66,11 +68,11 @@ impl FullName {
     }
 }
 
-/// Could two names be one person's? True when the [keys](FullName::key) are equal or have at least `minimum` words in
-/// common, initials not counted.
+/// Returns whether two names may belong to one person: their [keys](FullName::key) are equal or share at least
+/// `minimum` words, initials not counted.
 ///
-/// A coarse sieve for "this identity number belongs to somebody else altogether": names are shortened, reordered and
-/// misspelled in every list, but seldom beyond the last word.
+/// A coarse check that detects the identity number of another person. Names are shortened, reordered and misspelled in lists,
+/// but seldom beyond the last word.
 pub fn shares_words(key_a: &str, key_b: &str, minimum: usize) -> bool {
     fn words(key: &str) -> HashSet<&str> {
         key.split(' ').filter(|word| word.chars().nth(1).is_some()).collect()
@@ -78,17 +80,17 @@ pub fn shares_words(key_a: &str, key_b: &str, minimum: usize) -> bool {
     key_a == key_b || words(key_a).intersection(&words(key_b)).count() >= minimum
 }
 
-/// A telephone number in Indonesia, kept as `+62` and the national number.
+/// An Indonesian telephone number, stored as `+62` and the national number.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PhoneNumber(String);
 
 impl PhoneNumber {
-    /// Reads `0812…`, `62812…`, `+62 812…`, and `812…`, as a spreadsheet drops the zero and only mobile numbers begin
-    /// with 8. Nine to thirteen digits may follow the country code: loose, since numbering plans change.
+    /// Reads `0812…`, `62812…`, `+62 812…`, and `812…`: spreadsheets drop the zero, and only mobile numbers begin
+    /// with 8. Nine to thirteen digits may follow the country code.
     ///
     /// # Errors
     ///
-    /// `REQUIRED` if nothing is there, otherwise `INVALID_FORMAT`.
+    /// `REQUIRED` if the text is empty, otherwise `INVALID_FORMAT`.
     pub fn parse(text: &str, field: &str) -> Result<Self, Problem> {
         let cleaned = clean_digits(text).replace(['(', ')'], "");
         if cleaned.is_empty() {
@@ -107,32 +109,32 @@ impl PhoneNumber {
                 Ok(Self(format!("+62{digits}")))
             }
             _ => {
-                let message = "This is no Indonesian telephone number.";
+                let message = "This is not an Indonesian telephone number.";
                 let hint = "Write it as 0812 3456 7890 or +62 812 3456 7890.";
                 Err(Problem::error(ProblemCode::InvalidFormat, field, message).hint(hint))
             }
         }
     }
 
-    /// The canonical number, `+62…`.
+    /// Returns the number, `+62…`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// *Nomor KPJ*, the number on the card that this registry issues: ten digits of the internal key and a check digit.
+/// *Nomor KPJ*, the number of the card that this registry issues: ten digits of the internal key and a check digit.
 ///
-/// The check digit is Damm's: it finds every single wrong digit and every swap of two neighbours, which are what
-/// people get wrong when they type. The number says nothing of its holder.
+/// The check digit is that of Damm. It detects every wrong digit and every swap of two neighbours, which are the
+/// common typing errors. The number reveals nothing about its holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CardNumber(i64);
 
 impl CardNumber {
-    /// The number of the participant with this internal key.
+    /// Returns the number of the participant with an internal key.
     ///
     /// # Panics
     ///
-    /// If the key is not positive or has more than ten digits. Neither can be: keys count up from 1, and ten digits are
+    /// If the key is not positive or has more than ten digits. Keys count up from 1, and ten digits suffice for
     /// thirty-five times the people of Indonesia.
     pub fn from_key(key: i64) -> Self {
         assert!(
@@ -142,7 +144,7 @@ impl CardNumber {
         Self(key)
     }
 
-    /// Reads a card number as people write it, and checks it. `None`: it is no card number, or mistyped.
+    /// Reads a card number as people write it. Returns `None` if it is malformed or mistyped.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = clean_digits(text);
         if digits.len() != 11 || !is_digits(&digits) || damm(&digits) != 0 {
@@ -151,7 +153,7 @@ impl CardNumber {
         digits[..10].parse().ok().filter(|&key| key > 0).map(Self)
     }
 
-    /// The internal key.
+    /// Returns the internal key.
     pub fn key(self) -> i64 {
         self.0
     }
@@ -169,41 +171,30 @@ impl std::fmt::Display for CardNumber {
 
 redacted_debug!(FullName, PhoneNumber);
 
-/// Lower case, letters and digits only, one space where anything else stood. Apostrophes and accents written as marks
-/// of their own join what they stand between: `Ma'ruf` is one word. May be empty.
-pub(super) fn name_key(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for c in text.chars().flat_map(char::to_lowercase) {
-        match c {
-            '\'' | '’' | '‘' | '`' | '´' | 'ʼ' | '\u{300}'..='\u{36f}' => {}
-            c if c.is_alphanumeric() => folded.push(c),
-            _ if folded.is_empty() || folded.ends_with(' ') => {}
-            _ => folded.push(' '),
-        }
-    }
-    folded.truncate(folded.trim_end().len());
-    folded
+/// Returns the [words](text::words) of a name, with single spaces between. May be empty.
+pub(super) fn name_key(name: &str) -> String {
+    text::words(name).join(" ")
 }
 
-/// The words by which people are searched: without titles, which are not in the names that are searched, unless
-/// nothing else is left.
-pub fn search_words(text: &str) -> Vec<String> {
-    // `S.E.` is a degree as a whole, and nothing in its letters.
+/// Returns the words of a search for people, without titles unless nothing else is left: the stored names have none.
+pub fn search_words(name: &str) -> Vec<String> {
+    // `S.E.` is a degree as a whole; its letters are none.
     let is_title = |part: &&str| {
         let letters: String =
             part.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
         TITLES_BEFORE.contains(&letters.as_str()) || DEGREES.contains(&letters.as_str())
     };
-    let parts = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
-    let named: Vec<String> = parts.filter(|part| !is_title(part)).flat_map(super::text::words).collect();
-    if named.is_empty() { super::text::words(text) } else { named }
+    let name = text::normalized(name);
+    let parts = name.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
+    let named: Vec<String> = parts.filter(|part| !is_title(part)).flat_map(text::words).collect();
+    if named.is_empty() { text::words(&name) } else { named }
 }
 
-/// Religious, academic and professional titles before a name. `M.`, `R.` and `Rd.` are parts of names.
+/// Religious, academic and professional titles before a name. `M.`, `R.` and `Rd.` belong to names.
 const TITLES_BEFORE: &[&str] =
     &["prof", "dr", "dra", "drs", "drg", "drh", "ir", "h", "hj", "kh", "apt", "ns", "bpk", "sdr", "sdri"];
 
-/// Degrees behind a name, and `alm.`, the late, by their letters.
+/// Degrees after a name, and `alm.`, the late, by their letters.
 #[rustfmt::skip]
 const DEGREES: &[&str] = &[
     "ag", "alm", "almh", "almarhum", "amd", "amdkeb", "amdkep", "amk", "apt", "ba", "be", "bsc", "dr", "ma", "mag",
@@ -212,13 +203,13 @@ const DEGREES: &[&str] = &[
     "spsi", "spt", "ss", "ssi", "ssos", "sst", "sstp", "st", "sthi",
 ];
 
-/// What stands behind a comma: nothing, or only titles (`S. Pd.`, `SE MM`, `Sp.PD-KGEH`)?
+/// Returns whether the part after a comma is empty or has only titles (`S. Pd.`, `SE MM`, `Sp.PD-KGEH`).
 fn is_titles(part: &str) -> bool {
     let is_title = |word: &str| DEGREES.contains(&letters(word).as_str()) || has_inner_dot(word);
     DEGREES.contains(&letters(part).as_str()) || part.split_whitespace().all(is_title)
 }
 
-/// Is the last word of a name a degree, without the help of a comma?
+/// Returns whether the last word of a name is a degree although no comma precedes it.
 fn is_degree(word: &str) -> bool {
     let letters = letters(word);
     (letters.len() > 2 || has_inner_dot(word)) && DEGREES.contains(&letters.as_str())
@@ -232,7 +223,7 @@ fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Damm's check digit of some digits; 0 if they end in the right one.
+/// Returns Damm's check digit of some digits; 0 if they end in the right one.
 fn damm(digits: &str) -> u8 {
     /// A totally anti-symmetric quasigroup of order 10 (H. M. Damm, 2004).
     const TABLE: [[u8; 10]; 10] = [

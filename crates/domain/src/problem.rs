@@ -60,7 +60,7 @@ pub enum ProblemCode {
     ProgrammeNotInForce,
     /// A rule of law excludes the person or the request.
     NotEligible,
-    /// The channel enrolls nobody now.
+    /// The channel is not open.
     ChannelClosed,
     /// The header of a file lacks columns that are needed.
     MissingColumns,

@@ -2,6 +2,7 @@
 
 use chrono::{Datelike as _, NaiveDate};
 
+use super::number::grouped;
 use super::problem::{Problem, ProblemCode, refuses};
 use super::province::Province;
 
@@ -60,8 +61,8 @@ pub fn judge(year: i32, active: i32, province: Option<Option<&Province>>) -> Res
     }
     if !(1..=MOST).contains(&active) {
         let message = match active {
-            ..1 => "A target must be at least 1.",
-            _ => "A target can be at most 300,000,000 people; the country has fewer.",
+            ..1 => "A target must be at least 1 person.".to_owned(),
+            _ => format!("A target can be at most {} people; the country has fewer.", grouped(MOST)),
         };
         problems.push(Problem::error(ProblemCode::OutOfRange, "active", message));
     }
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_target_of_the_year_applies_and_before_it_the_next_one() {
+    fn the_target_of_the_year_applies_or_else_the_next_one() {
         let target = |id, year, province| Target { id, year, active: 1, province };
         let all = [target(1, 2017, None), target(2, 2015, None), target(3, 2016, Some(16))];
         let found =
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_of_somebody_in_a_year_that_its_province_has() {
+    fn a_target_has_a_positive_number_and_a_year_of_its_province() {
         let paths = |year, active, province| -> Vec<String> {
             let problems = judge(year, active, province).err().unwrap_or_default();
             problems.into_iter().map(|problem| problem.path.join(".")).collect()

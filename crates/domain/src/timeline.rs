@@ -94,7 +94,7 @@ pub struct Timeline {
 
 impl Timeline {
     /// Decodes a timeline from its columns in the database.
-    pub fn kept(
+    pub fn from_columns(
         (counts_from, starts_on, ends_on): (NaiveDate, NaiveDate, Option<NaiveDate>),
         paid: Option<&[NaiveDate]>,
         status: EnrollmentStatus,
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_takes_effect_on_the_first_day_that_is_otherwise_than_before() {
+    fn a_change_takes_effect_on_the_first_day_that_differs() {
         let changed = |now: &Timeline, was: &Timeline| {
             now.changed_on(was, SEGMENT, &rules()).map(|day| day.to_string())
         };
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_paid_for_the_month_of_a_transfer_goes_along_and_nothing_earlier() {
+    fn a_transfer_takes_over_paid_months_from_its_own_month_on() {
         let old = timeline("2014-09-01", &["2014-09-01", "2014-10-01", "2014-11-01"]);
         let new = old.going_on(day("2014-10-20"), day("2014-10-20"), SEGMENT, &rules());
         assert_eq!(new.paid.bounds(), [day("2014-10-01"), day("2014-11-30")]);
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ended_holds_until_then_and_what_ended_at_once_never_held() {
+    fn an_enrollment_holds_until_its_end_and_never_if_it_ended_at_once() {
         let mut timeline = timeline("2014-07-01", &[]);
         assert!(timeline.holds_on_or_after(day("2020-01-01")));
         timeline.ends_on = Some(day("2014-09-01"));

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::store::keys::Keys;
 use crate::store::participant::Person;
 use domain::actor::Actor;
-use domain::enrollment::{Again, NewEnrollment, identity_mismatch, is_same_person};
+use domain::enrollment::{NewEnrollment, Repetition, identity_mismatch, is_same_person};
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
 
@@ -53,8 +53,8 @@ pub(super) fn compare(
         let problem = Problem::error(ProblemCode::Conflict, "provinceCode", message);
         return Some(EnrollOutcome::Refused(problem.hint("Ask the agency for a correction.")));
     }
-    let again = Again::judge(known.enrollments.values(), &new.held())?;
-    Some(EnrollOutcome::AlreadyEnrolled { participant, has_ended: again == Again::Ended })
+    let again = Repetition::judge(known.enrollments.values(), &new.held())?;
+    Some(EnrollOutcome::AlreadyEnrolled { participant, has_ended: again == Repetition::Ended })
 }
 
 /// Of the forms that name one person, the first that nothing else forbids counts, and the others are refused. Two numbers

@@ -7,6 +7,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use crate::graphql::node_id::NodeId;
+use domain::number::{grouped, rupiah};
 use domain::onboarding::{Counts, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
 
@@ -113,18 +114,17 @@ impl fmt::Display for Summary {
             writeln!(f, "{stopped}")?;
         }
         let Counts { received, pending, enrolled, already_enrolled, rejected, flagged } = self.counts;
-        let rupiah = format!("Rp {}", dotted(self.monthly_contributions));
         let is_plan = matches!(self.subject, Subject::Plan(_));
         let mut facts = vec![
-            ("Rows", received.to_string()),
-            (if is_plan { "Would be enrolled" } else { "Enrolled" }, enrolled.to_string()),
-            ("Enrolled before", already_enrolled.to_string()),
-            ("Refused", rejected.to_string()),
-            ("Flagged for review", flagged.to_string()),
-            ("Contributions a month", rupiah),
+            ("Rows", grouped(received)),
+            (if is_plan { "Would be enrolled" } else { "Enrolled" }, grouped(enrolled)),
+            ("Enrolled before", grouped(already_enrolled)),
+            ("Refused", grouped(rejected)),
+            ("Flagged for review", grouped(flagged)),
+            ("Contributions a month", rupiah(self.monthly_contributions)),
         ];
         if pending > 0 {
-            facts.insert(3, ("Not enrolled", pending.to_string()));
+            facts.insert(3, ("Not enrolled", grouped(pending)));
         }
         let facts: Vec<_> = facts.into_iter().map(|(name, value)| [name.to_owned(), value]).collect();
         write!(f, "\n{}", table(&facts, [false, true]))?;
@@ -191,14 +191,6 @@ fn table<const N: usize>(rows: &[[String; N]], is_number: [bool; N]) -> String {
     text
 }
 
-/// An amount in the Indonesian form: 4.250.000.
-fn dotted(amount: i64) -> String {
-    let digits = amount.unsigned_abs().to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or_default()).collect();
-    format!("{}{}", if amount < 0 { "-" } else { "" }, groups.join("."))
-}
-
 /// A problem in one line.
 pub(super) fn explained(problem: &Problem) -> String {
     let Problem { code, path, message, hint, .. } = problem;
@@ -210,13 +202,6 @@ pub(super) fn explained(problem: &Problem) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn amounts_are_grouped_with_dots() {
-        for (amount, text) in [(0, "0"), (999, "999"), (1_000, "1.000"), (-1_234_567, "-1.234.567")] {
-            assert_eq!(dotted(amount), text);
-        }
-    }
 
     #[test]
     fn the_table_counts_rows_and_starts_with_problems_that_refuse() {
@@ -240,10 +225,10 @@ mod tests {
         let at = |row: &str, problem: Problem| problem.within(&["rows", row]);
         let fault = Problem::error(ProblemCode::Required, "sex", "Needed.");
         let doubt = Problem::warning(ProblemCode::ServiceNumberMismatch, "f", "A doubt.");
-        let grouped =
+        let by_row =
             ProblemRow::of_problems(vec![at("1", fault), at("0", doubt.clone()), at("1", doubt)], &[2, 4]);
         let rows: Vec<_> =
-            grouped.iter().map(|row| (row.row, row.line, row.is_refused, row.problems.len())).collect();
+            by_row.iter().map(|row| (row.row, row.line, row.is_refused, row.problems.len())).collect();
         assert_eq!(rows, [(0, 2, false, 1), (1, 4, true, 2)]);
     }
 }

@@ -265,8 +265,7 @@ impl ReportSheet {
     fn write(&mut self, row: &StagedRow, error: &str) -> Result<(), StoreError> {
         let written = match &self.mask {
             None => self.writer.write(row.cells(), error),
-            // Messages repeat no cells, but they name columns, and a column may be named like an identity number.
-            Some(mask) => self.writer.write(&mask.cells(row), &text::without_numbers(error)),
+            Some(mask) => self.writer.write(&mask.cells(row), error),
         };
         written.map_err(cannot_write)
     }
@@ -305,7 +304,9 @@ pub fn error_of(problems: &[Problem], columns: &[String], language: Language) ->
 
 fn sentence(problem: &Problem, columns: &[String], language: Language) -> String {
     let field = problem.path.last().map_or("", String::as_str);
-    let (code, column) = (problem.code, column_name(columns, field).unwrap_or(field));
+    // A column may be named like an identity number. The rest of the sentence is ours, and is never masked.
+    let column = text::without_numbers(column_name(columns, field).unwrap_or(field));
+    let code = problem.code;
     match language {
         Language::English => {
             let hint = problem.hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default();

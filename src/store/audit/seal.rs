@@ -17,7 +17,7 @@ use crate::store::keys::evidence_key_id;
 use crate::store::rotation;
 use crate::store::session::Session;
 use domain::actor::Role;
-use domain::audit::{AuditOutcome, Entry, Hash, Leaf, Seal, Statement, Tampering, Walk};
+use domain::audit::{AuditOutcome, ChainCheck, Entry, Hash, Leaf, Seal, Statement, Tampering};
 
 /// Entries of one seal at most; what is left comes with the next one.
 const MOST_ENTRIES: i64 = 10_000;
@@ -184,7 +184,7 @@ pub async fn verify(
     let session = &database.control;
     let succession = Succession::read(session, &database.keys).await?;
     let signed = |seal: &Seal| succession.has_signed(seal);
-    let (mut walk, mut sealed, mut seals) = (Walk::default(), 0, VecDeque::new());
+    let (mut walk, mut sealed, mut seals) = (ChainCheck::default(), 0, VecDeque::new());
     loop {
         if seals.is_empty() {
             seals.extend(seals_behind(session, walk.number).await?);

@@ -81,7 +81,7 @@ pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, P
         .collect();
     for row in enrollments {
         let days = (row.counts_from, row.starts_on, row.ends_on);
-        let timeline = Timeline::kept(days, row.paid.as_deref(), row.status);
+        let timeline = Timeline::from_columns(days, row.paid.as_deref(), row.status);
         let held = Held {
             segment: row.segment,
             civil_servant: row.civil_servant,

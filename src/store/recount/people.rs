@@ -9,7 +9,7 @@ use super::counters::{DailyKey, Payer, PayerCounts};
 use super::inconsistency::{Inconsistencies, LapsedUntil, StoredEnrollment};
 use crate::store::error::StoreError;
 use crate::store::participant::{Person, Summary};
-use domain::count::{Among, Counted, Deltas, Held, add};
+use domain::count::{Counted, CounterKind, Deltas, Held, add};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 use domain::participant::ParticipantStatus;
 use domain::rule::Rulebook;
@@ -72,7 +72,7 @@ impl CursorRow {
 
     fn held(self) -> Held {
         let days = (self.counts_from, self.starts_on, self.ends_on);
-        let timeline = Timeline::kept(days, self.paid.as_deref(), self.status);
+        let timeline = Timeline::from_columns(days, self.paid.as_deref(), self.status);
         Held {
             segment: self.segment,
             civil_servant: self.civil_servant,
@@ -156,12 +156,12 @@ impl PeopleCursor {
         for ((province, _, among), persons) in deltas {
             let persons = i64::from(persons);
             let (payer, id, status) = match among {
-                Among::People(day, standing) => {
+                CounterKind::People(day, standing) => {
                     *days.entry((day, province, standing.bits())).or_default() += persons;
                     continue;
                 }
-                Among::Employer(id, status) => (Payer::Employer, id, status),
-                Among::Association(id, status) => (Payer::Association, id, status),
+                CounterKind::Employer(id, status) => (Payer::Employer, id, status),
+                CounterKind::Association(id, status) => (Payer::Association, id, status),
             };
             *self.payers.entry((payer, id, status)).or_default() += persons;
         }

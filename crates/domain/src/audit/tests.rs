@@ -65,7 +65,7 @@ fn the_first_difference_is_named() {
 }
 
 #[test]
-fn leaves_come_back_as_they_were_written() {
+fn leaves_survive_a_round_trip() {
     let written = Leaf::write_all(&leaves(&[1, -2, i64::MAX]));
     assert_eq!(Leaf::read_all(&written), Some(leaves(&[1, -2, i64::MAX])));
     assert_eq!(Leaf::read_all(&written[..written.len() - 1]), None);
@@ -88,8 +88,8 @@ fn chain(count: i64) -> Vec<Seal> {
     seals
 }
 
-fn walk(seals: &[Seal]) -> Result<Walk, Tampering> {
-    let mut walk = Walk::default();
+fn walk(seals: &[Seal]) -> Result<ChainCheck, Tampering> {
+    let mut walk = ChainCheck::default();
     for seal in seals {
         walk.next(seal, |_| true)?;
     }
@@ -118,12 +118,12 @@ fn a_chain_is_whole_or_its_first_bad_seal_is_named() {
         change(&mut changed[1]);
         assert_eq!(walk(&changed).unwrap_err(), Tampering::SealChanged(2));
     }
-    let forged = Walk::default().next(&whole[0], |_| false);
+    let forged = ChainCheck::default().next(&whole[0], |_| false);
     assert_eq!(forged, Err(Tampering::SealForged(1)));
 }
 
 #[test]
-fn a_head_that_was_kept_shows_that_newer_seals_are_gone() {
+fn a_hash_kept_elsewhere_reveals_removed_seals() {
     let whole = chain(3);
     let head = whole[2].statement.hash();
     assert_eq!(walk(&whole).unwrap().demand(&head), Ok(()));

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shorter_longer_or_of_other_letters_is_none() {
+    fn a_certificate_number_has_exactly_its_letters() {
         let printed = CertificateNumber::from_random([7; 19]).to_string();
         for bad in ["", "LC", "LC-", &printed[..26], &format!("{printed}0"), &printed.replace('7', "U"), "💥"]
         {

@@ -61,7 +61,7 @@ fn every_decision_names_the_licence_and_its_rule() {
 #[test]
 fn an_unknown_company_and_one_that_registered_nobody_are_answered_alike() {
     assert_eq!(verdict(None), verdict(Some(&company(Some(40), 0, 0))));
-    assert!(!Decision::NotRegistered.tells_the_company());
+    assert!(!Decision::NotRegistered.discloses_company());
     for language in [Language::English, Language::Indonesian] {
         let step = |company: Option<&Company>| next_step(Decision::NotRegistered, company, language);
         assert_eq!(step(None), step(Some(&company(Some(40), 0, 0))));
@@ -69,7 +69,7 @@ fn an_unknown_company_and_one_that_registered_nobody_are_answered_alike() {
 }
 
 #[test]
-fn a_new_company_is_not_locked_out_and_without_that_rule_it_is() {
+fn a_new_company_is_cleared_only_by_its_rule() {
     assert_eq!(decision(&company(None, 0, 0)), Decision::ClearNoWorkersYet);
     assert_eq!(decision(&company(Some(0), 0, 0)), Decision::ClearNoWorkersYet);
     assert_eq!(decision(&company(Some(1), 0, 0)), Decision::NotRegistered);
@@ -80,7 +80,7 @@ fn a_new_company_is_not_locked_out_and_without_that_rule_it_is() {
 }
 
 #[test]
-fn the_share_decides_to_the_last_worker() {
+fn the_threshold_is_exact_to_one_worker() {
     for (declared, registered, expected) in [
         (10, 9, Decision::Clear),
         (10, 8, Decision::PartialWorkers),
@@ -97,7 +97,7 @@ fn the_share_decides_to_the_last_worker() {
 }
 
 #[test]
-fn who_is_half_registered_and_in_arrears_is_told_both() {
+fn partial_registration_and_arrears_are_both_reported() {
     let (decision, reasons, _) = verdict(Some(&company(Some(10), 5, 5)));
     assert_eq!(
         (decision, reasons.join(" ").as_str()),
@@ -106,14 +106,14 @@ fn who_is_half_registered_and_in_arrears_is_told_both() {
 }
 
 #[test]
-fn the_sanction_does_not_reach_a_body_of_the_state() {
+fn the_sanction_does_not_apply_to_state_bodies() {
     let state = Company { kind: EmployerKind::Government, ..company(Some(8_000), 0, 0) };
     let (decision, reasons, _) = verdict(Some(&state));
     assert_eq!((decision, reasons.join(" ").as_str()), (Decision::Clear, "SIUP STATE_BODY"));
 }
 
 #[test]
-fn before_there_were_rules_there_is_no_answer() {
+fn without_rules_in_force_there_is_no_answer() {
     let rules = rules();
     assert_eq!(rules.judge_licence(None, &rules.licences[0], day("2013-12-23")), None);
     assert_eq!(rules.licence("siup ", day("2013-12-23")), None);
@@ -137,7 +137,7 @@ fn workers(on: &str, people: &mut [Vec<(Segment, Timeline)>]) -> Workers {
 }
 
 #[test]
-fn arrears_begin_when_the_grace_is_over_also_for_whom_nothing_was_ever_paid() {
+fn arrears_begin_after_the_grace_period_even_if_nothing_was_ever_paid() {
     let mut people = [
         vec![timeline("2014-10-02", None)],
         vec![timeline("2014-09-01", Some(("2014-09-01", "2014-09-30")))],
@@ -151,14 +151,14 @@ fn arrears_begin_when_the_grace_is_over_also_for_whom_nothing_was_ever_paid() {
 }
 
 #[test]
-fn who_has_several_enrollments_is_one_worker_and_active_if_one_of_them_is() {
+fn a_person_with_several_enrollments_is_one_worker_and_active_if_any_is() {
     let paid = timeline("2014-09-01", Some(("2014-09-01", "2014-12-31")));
     let workers = workers("2015-01-15", &mut [vec![timeline("2014-01-01", None), paid]]);
     assert_eq!((workers.registered, workers.active, workers.in_arrears), (1, 1, 0));
 }
 
 #[test]
-fn what_was_paid_later_is_not_told_of_an_earlier_day() {
+fn payments_of_later_months_do_not_count_on_an_earlier_day() {
     let mut people = [vec![timeline("2014-01-01", Some(("2014-01-01", "2014-12-31")))]];
     assert_eq!(workers("2014-03-10", &mut people).paid_through, Some(day("2014-03-31")));
     assert_eq!(workers("2015-02-01", &mut people).paid_through, Some(day("2014-12-31")));
@@ -177,7 +177,7 @@ fn ended(on: &str, (segment, timeline): (Segment, Timeline)) -> (Segment, Timeli
 }
 
 #[test]
-fn ending_an_enrollment_in_arrears_pays_nothing_and_one_that_never_held_owes_nothing() {
+fn ending_an_enrollment_keeps_its_arrears_unless_it_never_held() {
     let paid_once = || timeline("2014-01-15", Some(("2014-01-01", "2014-01-31")));
     let found = |people: &mut [Vec<(Segment, Timeline)>]| {
         let workers = workers("2014-10-02", people);
@@ -200,7 +200,7 @@ fn ending_an_enrollment_in_arrears_pays_nothing_and_one_that_never_held_owes_not
 }
 
 #[test]
-fn a_company_that_had_workers_is_not_new_and_owes_what_it_owed() {
+fn a_company_that_had_workers_is_not_new_and_keeps_its_arrears() {
     let had = |left_in_arrears| {
         let workers = Workers {
             left_in_arrears,

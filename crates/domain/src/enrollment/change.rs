@@ -74,7 +74,7 @@ pub fn judge_transfer(
         problems.push(problem.hint("End it, and enroll the person with the employer."));
         return problems;
     }
-    if held.employer == terms.employer.map(|employer| employer.id) {
+    if held.employer == terms.employer.found().map(|employer| employer.id) {
         let message = "The enrollment is already with this employer. Nothing was changed.";
         problems.push(Problem::error(ProblemCode::Conflict, "employerId", message));
     }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_does_not_end_again() {
+    fn an_ended_enrollment_cannot_end_again() {
         let mut ended = held("2014-11-01", "2014-11-01");
         ended.timeline.ends_on = Some(day("2014-11-20"));
         let again = judge_end(&ended, day("2014-11-20"), EndReason::Resigned, day("2014-12-01"));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_employer_closes_after_whatever_is_known_of_its_people() {
+    fn an_employer_closes_after_the_last_proof_of_employment() {
         let today = day("2014-12-01");
         let until = |held: &Held| employed_until(held, today).map(|day| day.to_string());
         let mut one = held("2014-10-15", "2014-10-15");
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_an_error_ends_on_its_first_day_and_one_ahead_as_soon_as_it_counts() {
+    fn an_enrollment_in_error_ends_on_its_first_day_or_as_soon_as_it_counts() {
         let end =
             |held: &Held, on, today| found(judge_end(held, day(on), EndReason::EnrolledInError, day(today)));
         let begun = held("2014-11-01", "2014-10-02");

@@ -2,11 +2,12 @@
 
 use chrono::{Datelike as _, Months, NaiveDate};
 
-use super::{CivilServant, KnownPerson, NewEnrollment, PersonForm, Terms};
-use crate::cell::{LEAST_BELIEVABLE_WAGE, MAX_MONTHLY_WAGE};
+use super::{CivilServant, KnownPerson, Lookup, NewEnrollment, PersonForm, Terms};
+use crate::cell::{LEAST_BELIEVABLE_WAGE, MAX_MONTHLY_WAGE, is_blank};
 use crate::identity::{self, NationalId, ServiceNumber};
+use crate::number::rupiah;
 use crate::participant::{FullName, PhoneNumber, shares_words};
-use crate::problem::{Problem, ProblemCode, collect, keep, refuses};
+use crate::problem::{Problem, ProblemCode, Severity, collect, keep, refuses};
 use crate::rule::{ProgrammeRefusal, Rulebook};
 use crate::text;
 use crate::timeline::{PaidMonths, Timeline};
@@ -20,7 +21,7 @@ const LATEST_START: Months = Months::new(12);
 /// Checks what all people of a request have in common, as of today.
 pub fn judge_terms(terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> Vec<Problem> {
     let mut problems = payer_problems(terms);
-    if !terms.channel.is_open_on(today) {
+    if terms.channel.found().is_some_and(|channel| !channel.is_open_on(today)) {
         problems.push(
             Problem::error(ProblemCode::ChannelClosed, "channelCode", "This channel is not open.")
                 .hint("Choose an open channel: channels(filterBy: {open: true})."),
@@ -47,10 +48,11 @@ pub fn judge_person(
 ) -> (Option<NewEnrollment>, Vec<Problem>) {
     let mut problems = form.problems;
     let full_name = keep(FullName::parse(&form.full_name, "fullName"), &mut problems);
-    let phone = form.phone.as_deref().filter(|text| !text.trim().is_empty());
-    let phone = phone.and_then(|text| keep(PhoneNumber::parse(text, "phone"), &mut problems));
-    let work_unit = keep(text::label(form.work_unit.as_deref(), 200, "workUnit"), &mut problems).flatten();
-    let grade = keep(text::label(form.grade.as_deref(), 40, "grade"), &mut problems).flatten();
+    let phone = judge_phone(form.phone.as_deref(), &mut problems);
+    let work_unit = text::label(form.work_unit.as_deref(), 200, "workUnit").map_err(left_out);
+    let work_unit = keep(work_unit, &mut problems).flatten();
+    let grade =
+        keep(text::label(form.grade.as_deref(), 40, "grade").map_err(left_out), &mut problems).flatten();
 
     let starts_on = form.starts_on.unwrap_or(terms.starts_on);
     if starts_on != terms.starts_on {
@@ -83,29 +85,34 @@ pub fn judge_person(
     flags.sort_unstable();
     flags.dedup();
     let refused = refuses(&problems);
-    let candidate = match (national_id, full_name, form.birth_date, form.sex) {
-        (Some(national_id), Some(full_name), Some(birth_date), Some(sex)) if !refused => {
-            Some(NewEnrollment {
-                national_id,
-                full_name,
-                birth_date,
-                sex,
-                phone,
-                province: terms.province,
-                segment: terms.segment,
-                programmes: each_once(terms.programmes),
-                channel: terms.channel.id,
-                employer: terms.employer.map(|employer| employer.id),
-                association: terms.association,
-                monthly_wage: form.monthly_wage,
-                timeline: timeline(terms, starts_on, rules, today),
-                civil_servant,
-                flags,
-            })
-        }
+    let person = (national_id, full_name, form.birth_date, form.sex);
+    let candidate = match (person, terms.channel, terms.province, terms.employer, terms.association) {
+        (_, _, _, Lookup::Failed, _) | (_, _, _, _, Lookup::Failed) => None,
+        (
+            (Some(national_id), Some(full_name), Some(birth_date), Some(sex)),
+            Lookup::Found(channel),
+            Lookup::Found(province),
+            employer,
+            association,
+        ) if !refused => Some(NewEnrollment {
+            national_id,
+            full_name,
+            birth_date,
+            sex,
+            phone,
+            province,
+            segment: terms.segment,
+            programmes: each_once(terms.programmes),
+            channel: channel.id,
+            employer: employer.found().map(|employer| employer.id),
+            association: association.found(),
+            monthly_wage: form.monthly_wage,
+            timeline: timeline(terms, starts_on, rules, today),
+            civil_servant,
+            flags,
+        }),
         _ => None,
     };
-    debug_assert_eq!(candidate.is_none(), refused, "a form without all four must have been refused for it");
     (candidate, problems)
 }
 
@@ -143,20 +150,22 @@ pub fn identity_mismatch(field: &str) -> Problem {
 fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
     let needs_employer = matches!(terms.segment, Segment::WageEarner | Segment::Construction);
     let mut problems = Vec::new();
-    if needs_employer && terms.employer.is_none() {
+    if needs_employer && terms.employer.is_not_named() {
         problems.push(Problem::error(ProblemCode::Required, "employerId", "This segment needs an employer."));
     }
-    if !needs_employer && terms.employer.is_some() {
+    if !needs_employer && !terms.employer.is_not_named() {
         problems.push(
             Problem::error(ProblemCode::Conflict, "employerId", "People of this segment have no employer.")
                 .hint("Leave employerId out, or choose the segment WAGE_EARNER."),
         );
     }
-    let closed_on = terms.employer.and_then(|employer| employer.closed_on);
+    let closed_on = terms.employer.found().and_then(|employer| employer.closed_on);
     problems.extend(closed_on.map(|day| super::employer_closed(Some(day))));
     let is_civil_servant =
         terms.civil_servants.is_some_and(|category| category != CivilServantCategory::NonAsn);
-    if is_civil_servant && terms.employer.is_some_and(|employer| employer.kind != EmployerKind::Government) {
+    if is_civil_servant
+        && terms.employer.found().is_some_and(|employer| employer.kind != EmployerKind::Government)
+    {
         problems.push(
             Problem::error(
                 ProblemCode::NotEligible,
@@ -172,7 +181,7 @@ fn payer_problems(terms: &Terms<'_>) -> Vec<Problem> {
                 .hint("Choose the segment WAGE_EARNER."),
         );
     }
-    if terms.association.is_some() && terms.segment != Segment::SelfEmployed {
+    if !terms.association.is_not_named() && terms.segment != Segment::SelfEmployed {
         problems.push(
             Problem::error(
                 ProblemCode::Conflict,
@@ -265,18 +274,19 @@ pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
         Problem::error(
             ProblemCode::OutOfRange,
             "monthlyWage",
-            "A monthly wage is between Rp 1 and Rp 10,000,000,000.",
+            format!("A monthly wage must be between {} and {}.", rupiah(1), rupiah(MAX_MONTHLY_WAGE)),
         )
-        .hint("Whole rupiah a month, or nothing where it is not known.")
+        .hint("Give whole rupiah a month, or nothing if it is unknown.")
     })
 }
 
 /// Returns the warning for an implausibly low wage. Contributions would be too low, but the person is covered.
 fn doubt_wage(wage: i64) -> Option<Problem> {
     (wage < LEAST_BELIEVABLE_WAGE).then(|| {
-        let message = "The monthly wage is below Rp 100,000: thousands may be missing.";
+        let least = rupiah(LEAST_BELIEVABLE_WAGE);
+        let message = format!("The monthly wage is below {least}; thousands may be missing.");
         Problem::warning(ProblemCode::OutOfRange, "monthlyWage", message)
-            .hint("Compare it with the list of wages. Write whole rupiah a month: 4250000 or 4.250.000,00.")
+            .hint("Compare it with the payroll. Write whole rupiah a month: 4250000 or 4.250.000,00.")
     })
 }
 
@@ -321,6 +331,37 @@ pub(crate) fn judge_age(
     })
 }
 
+/// Reads a telephone number. The field is optional, so a text that cannot be read is left out with a warning.
+fn judge_phone(text: Option<&str>, problems: &mut Vec<Problem>) -> Option<PhoneNumber> {
+    let text = text.filter(|text| !is_blank(text))?;
+    let problem = match PhoneNumber::parse(text, "phone") {
+        Ok(number) => return Some(number),
+        Err(_) if identity::is_damaged_by_spreadsheet(text) => {
+            let message = "A spreadsheet has rounded this telephone number.";
+            Problem::error(ProblemCode::IdentifierDamagedBySpreadsheet, "phone", message)
+                .hint(identity::EXPORT_AS_TEXT)
+        }
+        Err(problem) => problem,
+    };
+    let mut numbers = text.split(['/', ',', ';', '&', '\n']).map(|part| PhoneNumber::parse(part, "phone"));
+    let first = numbers.find_map(Result::ok);
+    problems.push(match first {
+        None => left_out(problem),
+        Some(_) => {
+            let message = "Only the first telephone number of this field is stored.";
+            Problem::warning(ProblemCode::InvalidFormat, "phone", message).hint("Give one number.")
+        }
+    });
+    first
+}
+
+/// Turns the problem of an optional field into the warning that its value is left out.
+fn left_out(problem: Problem) -> Problem {
+    let message = format!("{} It is left out.", problem.message);
+    Problem { severity: Severity::Warning, message, ..problem }
+}
+
+/// Reads a service number. Every civil servant needs one; for other staff of the state it is optional.
 fn judge_service_number(
     text: Option<&str>,
     category: CivilServantCategory,
@@ -329,20 +370,20 @@ fn judge_service_number(
     today: NaiveDate,
     problems: &mut Vec<Problem>,
 ) -> Option<ServiceNumber> {
-    let text = text.filter(|text| !text.trim().is_empty());
-    let Some(text) = text else {
-        // State workers who are not civil servants have none.
-        if category != CivilServantCategory::NonAsn {
-            problems.push(Problem::error(
-                ProblemCode::Required,
-                "serviceNumber",
-                "A civil servant needs a service number (NIP).",
-            ));
+    let is_optional = category == CivilServantCategory::NonAsn;
+    let Some(text) = text.filter(|text| !is_blank(text)) else {
+        if !is_optional {
+            let message = "A civil servant needs a service number (NIP).";
+            problems.push(Problem::error(ProblemCode::Required, "serviceNumber", message));
         }
         return None;
     };
     let on_contract = category == CivilServantCategory::Pppk;
     let parsed = ServiceNumber::parse(text, &rules.service_number, on_contract, today, "serviceNumber");
+    let parsed = parsed.map_err(|faults| match is_optional {
+        true => faults.into_iter().map(left_out).collect(),
+        false => faults,
+    });
     let number = collect(parsed, problems)?;
     problems.extend(identity::check_service_number(&number, birth_date, sex, national_id, "serviceNumber"));
     Some(number)

@@ -82,10 +82,10 @@ fn terms(channel: &Channel) -> Terms<'_> {
     Terms {
         segment: Segment::SelfEmployed,
         programmes: &[Programme::WorkAccident],
-        channel,
-        employer: None,
-        association: None,
-        province: 16,
+        channel: Lookup::Found(channel),
+        employer: Lookup::NotNamed,
+        association: Lookup::NotNamed,
+        province: Lookup::Found(16),
         starts_on: day("2014-10-02"),
         first_contribution_paid: false,
         civil_servants: None,
@@ -122,7 +122,7 @@ fn pair(code: ProblemCode, field: &str) -> (ProblemCode, String) {
 }
 
 #[test]
-fn good_terms_and_a_good_form_break_no_rule() {
+fn valid_terms_and_a_valid_form_break_no_rule() {
     let channel = channel();
     assert_eq!(of_terms(&terms(&channel)), []);
     let (new, problems) = of_person(form(), &terms(&channel));
@@ -153,6 +153,7 @@ fn each_segment_has_its_payer() {
         (Segment::SelfEmployed, None, Some(1), vec![]),
         (Segment::MigrantWorker, None, None, vec![]),
     ] {
+        let (employer, association) = (employer.into(), association.into());
         let terms = Terms { segment, employer, association, ..terms(&channel) };
         assert_eq!(of_terms(&terms), expected, "{segment} {employer:?} {association:?}");
     }
@@ -187,7 +188,8 @@ fn programmes_are_judged_on_the_first_day_and_each_once() {
 #[test]
 fn a_row_with_a_first_day_of_its_own_is_judged_by_that_day() {
     let channel = channel();
-    let employer = Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government, closed_on: None });
+    let employer =
+        Lookup::Found(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government, closed_on: None });
     let servants = Terms {
         segment: Segment::WageEarner,
         employer,
@@ -256,11 +258,16 @@ fn a_known_person_is_the_same_by_birth_sex_and_a_word_of_the_name() {
 }
 
 #[test]
-fn all_civil_servants_but_those_who_are_none_have_a_service_number() {
+fn only_staff_who_are_no_civil_servants_may_lack_a_service_number() {
     let channel = channel();
     let servants = Terms {
         segment: Segment::WageEarner,
-        employer: Some(Payer { id: 1, risk_class: 1, kind: EmployerKind::Government, closed_on: None }),
+        employer: Lookup::Found(Payer {
+            id: 1,
+            risk_class: 1,
+            kind: EmployerKind::Government,
+            closed_on: None,
+        }),
         civil_servants: Some(CivilServantCategory::Pns),
         ..terms(&channel)
     };
@@ -291,4 +298,78 @@ fn programmes_that_belong_together_are_entered_together_by_the_rule_of_the_first
     let other = Terms { segment: Segment::MigrantWorker, ..later.clone() };
     assert_eq!(judge_terms(&other, &rules, today), []);
     assert_eq!(judge_terms(&Terms { programmes: &[], ..later }, &rules, today).len(), 1);
+}
+
+#[test]
+fn a_code_that_is_unknown_hides_no_other_problem_and_enrolls_nobody() {
+    let channel = channel();
+    let known = Terms { programmes: &[], segment: Segment::WageEarner, ..terms(&channel) };
+    let form = PersonForm { national_id: "12".into(), full_name: "-".into(), ..form() };
+    let (all, of_form) = (of_terms(&known), of_person(form.clone(), &known).1);
+    assert_eq!(all, [pair(ProblemCode::Required, "employerId"), pair(ProblemCode::Required, "programmes")]);
+    assert_eq!(of_form.len(), 2, "{of_form:?}");
+    let unknown = Terms { province: Lookup::Failed, channel: Lookup::Failed, ..known.clone() };
+    assert_eq!((of_terms(&unknown), of_person(form, &unknown).1), (all.clone(), of_form));
+    // Whether the employer that was named exists is for its look-up to say.
+    let employer = Terms { employer: Lookup::Failed, ..known };
+    assert_eq!(of_terms(&employer), all[1..]);
+    let good = terms(&channel);
+    for terms in [
+        Terms { province: Lookup::Failed, ..good.clone() },
+        Terms { channel: Lookup::Failed, ..good.clone() },
+        Terms { employer: Lookup::Failed, ..good.clone() },
+        Terms { association: Lookup::Failed, ..good.clone() },
+    ] {
+        let (new, problems) = of_person(self::form(), &terms);
+        assert_eq!((new, problems), (None, vec![]));
+    }
+}
+
+#[test]
+fn an_optional_field_refuses_nobody() {
+    let channel = channel();
+    let servants = Terms {
+        segment: Segment::WageEarner,
+        employer: Lookup::Found(Payer {
+            id: 1,
+            risk_class: 1,
+            kind: EmployerKind::Government,
+            closed_on: None,
+        }),
+        civil_servants: Some(CivilServantCategory::NonAsn),
+        ..terms(&channel)
+    };
+    for (phone, stored, warning) in [
+        ("081234567890 / 081398765432", Some("+6281234567890"), Some(ProblemCode::InvalidFormat)),
+        ("tidak ada", None, Some(ProblemCode::InvalidFormat)),
+        ("(0711) 123456", Some("+62711123456"), None),
+        ("0", None, Some(ProblemCode::InvalidFormat)),
+        ("+62-812-3456-7890", Some("+6281234567890"), None),
+        ("8,12346E+11", None, Some(ProblemCode::IdentifierDamagedBySpreadsheet)),
+        ("81234567890.0", Some("+6281234567890"), None),
+        ("-", None, None),
+        (" ", None, None),
+    ] {
+        let form = PersonForm { phone: Some(phone.into()), ..form() };
+        let (new, problems) = of_person(form, &servants);
+        assert_eq!(new.unwrap().phone.as_ref().map(PhoneNumber::as_str), stored, "{phone}");
+        let expected: Vec<_> = warning.map(|code| pair(code, "phone")).into_iter().collect();
+        assert_eq!(problems, expected, "{phone}");
+    }
+    let form = PersonForm {
+        service_number: Some("tidak ada".into()),
+        work_unit: Some("1671010208850001".into()),
+        grade: Some("x".repeat(41)),
+        ..form()
+    };
+    let (new, problems) = judge_person(form, &servants, &rules(), day(TODAY));
+    assert!(problems.iter().all(|problem| problem.message.ends_with("It is left out.")), "{problems:?}");
+    assert_eq!(problems.len(), 3);
+    let expected = CivilServant {
+        service_number: None,
+        category: CivilServantCategory::NonAsn,
+        work_unit: None,
+        grade: None,
+    };
+    assert_eq!(new.unwrap().civil_servant, Some(expected));
 }

@@ -90,7 +90,7 @@ fn all_that_is_wrong_with_a_national_id_is_told_at_once() {
 }
 
 #[test]
-fn an_impossible_regency_or_district_is_only_a_doubt() {
+fn an_impossible_regency_or_district_is_only_a_warning() {
     for text in ["1600010208850001", "1670010208850001", "1671000208850001"] {
         assert!(national_id(text).is_ok());
         assert_eq!(told(national_id(text)), ["national_id_unknown_region"], "{text}");
@@ -98,7 +98,7 @@ fn an_impossible_regency_or_district_is_only_a_doubt() {
 }
 
 #[test]
-fn a_national_id_is_read_through_what_people_put_around_it() {
+fn a_national_id_is_read_with_separators_around_its_digits() {
     for text in [
         " 1671010208850001 ",
         "167101.020885.0001",
@@ -140,7 +140,7 @@ fn a_number_of_another_length_says_how_many_digits_it_has() {
 }
 
 #[test]
-fn a_letter_that_looks_like_a_digit_is_named_and_never_corrected() {
+fn a_letter_that_looks_like_a_digit_is_reported_and_never_corrected() {
     for text in ["1671010208O50001", "l671010208850001", "I671010208850001"] {
         let problem = national_id(text).unwrap_err().remove(0);
         assert_eq!(problem.code, ProblemCode::NationalIdMalformed);
@@ -213,14 +213,14 @@ fn service_numbers_that_cannot_exist_are_refused() {
 }
 
 #[test]
-fn an_appointment_below_the_minimum_age_is_a_doubt() {
+fn an_appointment_below_the_minimum_age_is_a_warning() {
     assert_eq!(told(service_number("198609262004091001")), NOTHING);
     assert_eq!(told(service_number("198609262004081001")), ["service_number_mismatch"]);
     assert_eq!(told(service_number("198609260000011001")), ["service_number_mismatch"]);
 }
 
 #[test]
-fn the_number_of_contract_staff_is_told_by_name() {
+fn the_number_of_contract_staff_is_recognised() {
     let contract = |text| told(service_number_of(true, text));
     let problem = service_number("198609262013211001").unwrap_err().remove(0);
     assert_eq!(problem.code, ProblemCode::ServiceNumberMalformed);
@@ -265,7 +265,7 @@ fn a_rounded_column_is_recognised() {
 }
 
 #[test]
-fn of_a_few_numbers_the_chance_of_so_many_zeros_is_reckoned() {
+fn the_probability_of_zeros_is_exact_for_short_columns() {
     let column = |zeros: usize, all: usize| {
         let ends = (0..all).map(|row| if row < zeros { "1671010208850010" } else { "1671010208850011" });
         ends.collect::<NumberColumn>()

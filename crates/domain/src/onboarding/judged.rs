@@ -27,7 +27,7 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
     let sex = keep(cell::parse_sex(&row.sex, "sex"), &mut problems);
     let wage = row.monthly_wage.as_deref().unwrap_or_default();
     let monthly_wage = keep(cell::parse_wage(wage, "monthlyWage"), &mut problems).flatten();
-    let starts_on = row.starts_on.as_deref().filter(|text| !text.trim().is_empty());
+    let starts_on = row.starts_on.as_deref().filter(|text| !cell::is_blank(text));
     let starts_on = starts_on.and_then(|text| keep(cell::parse_date(text, "startsOn"), &mut problems));
     if let (Some(text), Some(category)) = (&row.category, terms.civil_servants) {
         problems.extend(cell::judge_category(text, category, "category"));
@@ -66,8 +66,8 @@ impl JudgedRow {
         self.problems.retain(|problem| problem.path.first().is_none_or(|at| !fields.contains(&at.as_str())));
         let failed = |field: &&str| {
             let message = "This cell holds a spreadsheet error, such as #N/A or #REF!, instead of a value.";
-            let hint = "Correct the formula in the original list, or type the value, and export it again. Where #### \
-                        stands, widen the column before.";
+            let hint = "Correct the formula in the original list or type the value, and export it again. If it shows \
+                        ####, widen the column first.";
             Problem::error(ProblemCode::InvalidFormat, field, message).hint(hint)
         };
         self.problems.extend(fields.iter().map(failed));

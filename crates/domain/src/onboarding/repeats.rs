@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_refused_keeps_no_number_from_a_later_one() {
+    fn a_refused_row_does_not_make_a_later_one_a_repetition() {
         // Row 1 repeats row 0; row 2 has the service number of row 1, and is the first that has it and counts.
         assert_eq!(repeats(&[(7, 70), (7, 71), (9, 71)]), [(1, Some(0), None)]);
     }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_release_has_kept_is_read() {
+    fn a_repetition_stored_by_an_earlier_release_is_read() {
         let repeat: Repeat =
             serde_json::from_str(r#"{"row":2,"national_id":0,"service_number":null}"#).unwrap();
         assert_eq!((repeat.national_id, repeat.lines, repeat.is_doubtful), (Some(0), [None; 2], false));

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_and_its_cells_come_back_as_they_were() {
+    fn a_row_and_its_cells_survive_a_round_trip() {
         let staged = StagedRow::new(3, Some(5), row(), cells());
         let json = serde_json::to_vec(&staged).unwrap();
         let again: StagedRow = serde_json::from_slice(&json).unwrap();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_stands_in_no_cell_as_it_is_is_kept_beside_them() {
+    fn a_field_that_equals_no_cell_is_stored_separately() {
         let mut changed = row();
         changed.birth_date = "2014-11-01".into();
         let staged = StagedRow::new(1, None, changed.clone(), cells());

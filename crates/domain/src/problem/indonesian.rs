@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_english_message_knows_is_not_lost() {
+    fn the_particulars_of_the_english_message_are_kept() {
         let problem =
             Problem::error(ProblemCode::OutOfRange, "wage", "This is more than 100.").hint("See rule 7.");
         let Indonesian { message, hint } = problem.in_indonesian();

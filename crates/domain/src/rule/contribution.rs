@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_temporary_law_goes_before_the_one_that_it_suspends_and_only_while_it_lasts() {
+    fn a_temporary_law_precedes_the_suspended_one_while_it_lasts() {
         let mut relief = rate(Programme::WorkAccident, Some(1), 2400);
         relief.multiplier_ppm = 10_000;
         relief.citation.period = Period { from: day("2020-08-01"), until: Some(day("2021-01-31")) };

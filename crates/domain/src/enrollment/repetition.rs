@@ -7,7 +7,7 @@ use crate::vocabulary::EndReason;
 /// Why a new enrollment repeats an existing one in the same segment with the same payer. An open enrollment takes
 /// precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Again {
+pub enum Repetition {
     /// The existing enrollment is open.
     Open,
     /// The existing enrollment has ended, but covers some of the same days or had the same first day. A person who
@@ -15,7 +15,7 @@ pub enum Again {
     Ended,
 }
 
-impl Again {
+impl Repetition {
     /// Compares a new enrollment with those of the person. Returns `None` if it repeats none.
     ///
     /// Enrollments that ended as `ENROLLED_IN_ERROR` are ignored.
@@ -79,52 +79,55 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_is_the_same_from_whatever_day() {
+    fn an_open_enrollment_is_repeated_from_any_first_day() {
         let held = [open(7, "2014-07-01")];
         for from in ["2014-06-01", "2014-07-01", "2015-01-01"] {
-            assert_eq!(Again::judge(&held, &open(7, from)), Some(Again::Open));
+            assert_eq!(Repetition::judge(&held, &open(7, from)), Some(Repetition::Open));
         }
-        assert_eq!(Again::judge(&held, &open(8, "2014-07-01")), None);
+        assert_eq!(Repetition::judge(&held, &open(8, "2014-07-01")), None);
         let own = Held { segment: Segment::SelfEmployed, ..open(7, "2014-07-01") };
-        assert_eq!(Again::judge(&held, &own), None);
+        assert_eq!(Repetition::judge(&held, &own), None);
     }
 
     #[test]
-    fn nobody_is_covered_twice_for_days_before_an_end_and_everybody_may_come_back() {
+    fn nobody_is_covered_twice_before_an_end_and_a_return_is_accepted() {
         let held = [ended("2014-07-01", "2014-09-01", EndReason::Resigned)];
         let judged = ["2014-06-30", "2014-07-01", "2014-08-31", "2014-09-01", "2014-12-01"]
-            .map(|from| Again::judge(&held, &open(7, from)));
-        assert_eq!(judged, [Some(Again::Ended), Some(Again::Ended), Some(Again::Ended), None, None]);
+            .map(|from| Repetition::judge(&held, &open(7, from)));
+        assert_eq!(
+            judged,
+            [Some(Repetition::Ended), Some(Repetition::Ended), Some(Repetition::Ended), None, None]
+        );
     }
 
     #[test]
-    fn what_held_on_no_day_stands_in_the_way_only_of_its_own_form() {
+    fn an_enrollment_that_never_held_is_repeated_only_by_its_own_form() {
         let never = [ended("2014-07-01", "2014-07-01", EndReason::Resigned)];
         // Recorded ahead, and withdrawn before it began.
         let withdrawn = [ended("2014-07-01", "2014-06-20", EndReason::Resigned)];
         for held in [&never, &withdrawn] {
-            let judged =
-                ["2014-06-15", "2014-07-01", "2014-07-02"].map(|from| Again::judge(held, &open(7, from)));
-            assert_eq!(judged, [None, Some(Again::Ended), None]);
+            let judged = ["2014-06-15", "2014-07-01", "2014-07-02"]
+                .map(|from| Repetition::judge(held, &open(7, from)));
+            assert_eq!(judged, [None, Some(Repetition::Ended), None]);
         }
     }
 
     #[test]
-    fn an_error_stands_in_nobodys_way() {
+    fn an_enrollment_in_error_repeats_nothing() {
         let held = [ended("2014-07-01", "2014-07-01", EndReason::EnrolledInError)];
-        assert_eq!(Again::judge(&held, &open(7, "2014-07-01")), None);
+        assert_eq!(Repetition::judge(&held, &open(7, "2014-07-01")), None);
     }
 
     #[test]
-    fn of_several_the_one_that_goes_on_counts_first() {
+    fn of_several_enrollments_the_open_one_takes_precedence() {
         let held = [
             ended("2014-07-01", "2014-09-01", EndReason::Resigned),
             ended("2014-10-01", "2014-11-01", EndReason::Resigned),
         ];
-        assert_eq!(Again::judge(&held, &open(7, "2014-08-01")), Some(Again::Ended));
-        assert_eq!(Again::judge(&held, &open(7, "2014-09-15")), Some(Again::Ended));
+        assert_eq!(Repetition::judge(&held, &open(7, "2014-08-01")), Some(Repetition::Ended));
+        assert_eq!(Repetition::judge(&held, &open(7, "2014-09-15")), Some(Repetition::Ended));
         let goes_on = [&held[0], &held[1], &open(7, "2014-12-01")];
-        assert_eq!(Again::judge(goes_on, &open(7, "2014-08-01")), Some(Again::Open));
-        assert_eq!(Again::judge(&held, &open(7, "2014-11-01")), None);
+        assert_eq!(Repetition::judge(goes_on, &open(7, "2014-08-01")), Some(Repetition::Open));
+        assert_eq!(Repetition::judge(&held, &open(7, "2014-11-01")), None);
     }
 }
