@@ -314,16 +314,6 @@ fn a_line_of_500_megabytes_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn what_cannot_be_seen_stays_in_the_cell_for_the_rules_to_refuse() {
-    let roster = roster(&format!("{NEEDED}\n1,2,\u{202e}inA,x,P\n3,4,Bu\u{200b}di,x,L\n"));
-    assert_eq!(names(&roster), ["\u{202e}inA", "Bu\u{200b}di"]);
-    for name in names(&roster) {
-        let problem = domain::text::required(name, 100, "fullName").unwrap_err();
-        assert_eq!(problem.code, ProblemCode::InvalidFormat);
-    }
-}
-
-#[test]
 fn a_declared_number_of_shared_texts_is_not_trusted() {
     let cells =
         |first: usize| (first..first + 5).map(|at| format!("<c t=\"s\"><v>{at}</v></c>")).collect::<String>();
