@@ -1,4 +1,5 @@
-# Sourced by the scripts beside it. Starts servers in a temporary folder and ends them, and nothing else, with the script.
+# Sourced by the other scripts. Starts servers in a temporary folder. When the script ends, it ends these servers and
+# removes the folder.
 # shellcheck shell=bash
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/registry.XXXXXX")
@@ -9,7 +10,7 @@ finish() {
     for pid in ${servers[@]+"${servers[@]}"}; do
         kill "$pid" 2>/dev/null || true
     done
-    # The process may be of another shell, which `wait` cannot wait for.
+    # `wait` cannot wait for processes of another shell, so this polls.
     for pid in ${servers[@]+"${servers[@]}"}; do
         for _ in $(seq 300); do
             kill -0 "$pid" 2>/dev/null || break
@@ -20,7 +21,7 @@ finish() {
 }
 trap finish EXIT
 
-# Waits until the server with this process id says in its log that it serves.
+# Waits until the log of this process contains "serving".
 await_serving() {
     local pid=$1 log=$2
     for _ in $(seq 3000); do
@@ -38,7 +39,7 @@ start_server() {
     "$1" serve --data-dir "$work/data" --listen 127.0.0.1:0 "${@:2}" 2>"$work/server.log" &
     servers+=($!)
     await_serving $! "$work/server.log"
-    # The log may be coloured.
+    # Removes colour codes from the log.
     address=$(sed 's/\x1b\[[0-9;]*m//g' "$work/server.log" | grep -o 'address=[0-9.:]*' | tail -1)
     address=${address#address=}
 }

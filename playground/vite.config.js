@@ -1,31 +1,31 @@
-// Bundles the playground into `dist`, which is committed and embedded in the binary: the page
-// itself is served at `/`, everything else below `/playground/`.
+// Bundles the playground into `dist`, which is committed and embedded in the binary. The server serves the
+// page at `/` and everything else below `/playground/`.
 //
-// Most of this file keeps the bundle small. GraphiQL brings the whole Monaco editor and the whole
-// of prettier; what this page cannot use is left out here, by name, so that an upgrade that moves
-// one of these files fails the build instead of quietly growing it.
+// Most of this file keeps the bundle small: GraphiQL imports all of the Monaco editor and all of prettier.
+// The rules below replace what this page cannot use, by name. An upgrade that moves one of these files fails
+// the build, so that the bundle does not grow unnoticed.
 
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Imports to replace: the module asked for, by whom (end of its path), and what it gets instead. */
+/** Imports to replace: pattern of the imported module, pattern of the importer, replacement. */
 const IN_PAGE = [
-  // The editor with all its contributions -> the editor with those that a GraphQL page uses.
+  // The editor with all contributions: replaced by one with those that a GraphQL page uses.
   [/^monaco-editor\/esm\/vs\/editor\/edcore\.main(\.js)?$/, /monaco-graphql/, here('./src/monaco.js')],
-  // Variables and headers are JSON: no need of a JavaScript parser to put them in order.
+  // Formatting variables and headers, which are JSON, needs no JavaScript parser.
   [/^prettier\/standalone$/, /utility\/jsonc\.js$/, here('./src/prettier-json.js')],
   [/^prettier\/plugins\/estree$/, /utility\/jsonc\.js$/, here('./src/prettier-json.js')],
   [/^prettier\/parser-babel$/, /utility\/jsonc\.js$/, here('./src/prettier-json.js')],
   // The same file under an older name.
   [/^prettier\/parser-graphql$/, /@graphiql\/react/, 'prettier/plugins/graphql'],
-  // Comparing texts side by side: the editor's programming interface offers it, nothing here asks for it.
+  // The diff editor: part of Monaco's API, but unused here.
   [/\/diffEditorWidget\.js$/, /standaloneCodeEditor\.js$/, here('./src/no-diff.js')],
   [/\/multiDiffEditorWidget\.js$/, /standaloneEditor\.js$/, here('./src/no-diff.js')],
 ];
 const IN_WORKERS = [
-  // The worker's own formatter: nothing calls it, "Prettify" runs in the page.
+  // The formatter of the worker: unused, because "Prettify" runs in the page.
   [/^prettier\//, /GraphQLWorker\.js$/, here('./src/prettier-json.js')],
 ];
 
@@ -35,20 +35,20 @@ function replaceImports(rules) {
     name: 'replace-imports',
     enforce: 'pre',
     resolveId(source, importer) {
-      const rule = rules.find(([what, by]) => importer && what.test(source) && by.test(importer));
+      const rule = rules.find(([module, by]) => importer && module.test(source) && by.test(importer));
       unused.delete(rule);
       return rule ? this.resolve(rule[2], importer, { skipSelf: true }) : null;
     },
     buildEnd(error) {
-      // There is a bundle for each worker, and not every rule has to do with each.
+      // Each worker is a bundle of its own that matches only some of the rules.
       if (!error && rules === IN_PAGE && unused.size > 0) {
-        this.error(`no import matched ${[...unused].map(([what]) => what).join(', ')}`);
+        this.error(`no import matched ${[...unused].map(([module]) => module).join(', ')}`);
       }
     },
   };
 }
 
-/** GraphiQL makes the titles of its icons out of the names of functions, which minifying takes away. */
+/** Keeps the titles of icons: GraphiQL derives them from function names, which minification changes. */
 function nameIcons() {
   const id = /@graphiql\/react\/dist\/icons\/index\.js$/;
   return {
@@ -57,7 +57,7 @@ function nameIcons() {
       filter: { id },
       handler(code) {
         const icon = /generateIcon\((Svg\w+)\)/g;
-        if (!icon.test(code)) this.error('the icons of GraphiQL are made in another way now');
+        if (!icon.test(code)) this.error('GraphiQL no longer creates its icons with generateIcon(Svg…): adapt nameIcons');
         return code.replace(icon, "generateIcon(Object.defineProperty($1, 'name', { value: '$1' }))");
       },
     },
@@ -73,12 +73,12 @@ export default defineConfig({
     sourcemap: false,
     license: { fileName: 'licenses.md' },
     modulePreload: { polyfill: false },
-    // The policy allows no data: for scripts and styles; a file each is also easier to account for.
+    // The content security policy allows no data: URLs for scripts and styles.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 4096,
     rolldownOptions: {
       onLog(level, log, handler) {
-        // "use client" of libraries that know server rendering; there is none here.
+        // Libraries mark modules with "use client" for server rendering, which this page does not use.
         if (log.code !== 'MODULE_LEVEL_DIRECTIVE') handler(level, log);
       },
     },

@@ -1,47 +1,47 @@
-//! The one place that asks what time it is. Everybody else takes the time as an argument, so that every rule can be
+//! The clock: the only file that reads the system time. All others take the time as an argument, so that every rule can be
 //! tested on any day.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
 use domain::calendar::jakarta;
 
-/// Tells the time: the system's, or one that a test has fixed.
+/// A source of the current time.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Clock {
-    /// The system's time.
+    /// The system time.
     #[default]
     System,
-    /// The system's time of some days ago: a demonstration lives in October 2014.
+    /// The system time minus some days: the demo starts in October 2014.
     Behind {
-        /// So many days.
+        /// How many days.
         days: i64,
     },
-    /// Always the same moment.
+    /// A fixed time, for tests.
     Fixed(DateTime<Utc>),
 }
 
 impl Clock {
-    /// This moment.
+    /// Returns the current time.
     pub fn now(&self) -> DateTime<Utc> {
         match self {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+            #[expect(clippy::disallowed_methods, reason = "this is the only file that reads the system time")]
             Self::System => Utc::now(),
             Self::Behind { days } => Self::System.now() - chrono::TimeDelta::days(*days),
             Self::Fixed(moment) => *moment,
         }
     }
 
-    /// The same clock, so many days behind; one that a test has fixed stays.
+    /// Sets the system clock back by some days. A fixed clock stays.
     pub fn behind(self, days: i64) -> Self {
         if matches!(self, Self::System) && days > 0 { Self::Behind { days } } else { self }
     }
 
-    /// This moment by the system, whatever a test has fixed: tokens hold in the time of the world.
+    /// Returns the system time, whatever the clock: tokens are valid in real time.
     pub fn system_now(&self) -> DateTime<Utc> {
         Self::System.now()
     }
 
-    /// Today where the agency works.
+    /// Returns today in Jakarta, where the agency works.
     pub fn today(&self) -> NaiveDate {
         self.now().with_timezone(&jakarta()).date_naive()
     }
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_demonstration_lives_some_days_ago() {
+    fn a_demo_clock_is_some_days_behind() {
         let days = (Clock::System.today() - Clock::System.behind(4_000).today()).num_days();
         assert!((3_999..=4_001).contains(&days), "midnight may lie between the two");
         let fixed = Clock::Fixed("2014-10-02T03:00:00Z".parse().unwrap());

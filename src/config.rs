@@ -1,30 +1,39 @@
-//! Settings: one documented struct, from flags or the environment. Absurd values stop the start with a sentence that
-//! names the key, never the value.
+//! Settings, from flags or environment variables.
+//!
+//! Each setting has a default or is named when it is missing, and has bounds. Everything that is wrong is reported at once, by
+//! the name of the variable and without its value.
 
+mod environment;
 mod http;
 mod identity;
+mod key_file;
+mod problems;
+mod quantity;
 mod roster;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use sqlx::postgres::PgConnectOptions;
-use zeroize::Zeroizing;
 
+pub use self::environment::Environment;
 pub use self::http::HttpSettings;
 pub use self::identity::{Identity, Trust};
+pub use self::key_file::{make_key, write_private};
+pub use self::problems::Problems;
+pub use self::quantity::{Days, Seconds};
 pub use self::roster::RosterLimits;
 use crate::store::database::PoolSettings;
-use crate::store::keys::{KeyRing, Keys};
+use crate::store::keys::KeyRing;
 
-/// What every command needs to know.
+/// The settings of every command.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// PostgreSQL 15 or newer, as postgres://user@host/database. Without it a private PostgreSQL is started in the
-    /// data folder.
+    /// PostgreSQL 15 or newer, as postgres://user@host/database. TLS: add ?sslmode=verify-full, and
+    /// &sslrootcert=FILE for an authority of your own. Without this setting, and not in production, a private PostgreSQL
+    /// is started in the data folder.
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
     pub database_url: Option<String>,
 
@@ -32,12 +41,12 @@ pub struct Config {
     #[arg(long, env = "REGISTRY_DATA_DIR", default_value = "./data", global = true)]
     pub data_dir: PathBuf,
 
-    /// File with the installation's key: 64 hexadecimal digits, readable by nobody else. Made when it is missing,
-    /// unless in production. Whoever has it can read identity numbers; whoever loses it cannot find them again.
+    /// File with the installation's key: 64 hexadecimal digits. Default: registry.key in the data folder, made when it is
+    /// missing, except in production. Identity numbers are readable for everybody who has the key, and lost without it.
     #[arg(long, env = "REGISTRY_KEY_FILE", global = true)]
     pub key_file: Option<PathBuf>,
 
-    /// File with the key before that one, while the key is exchanged: see `registry key`.
+    /// File with the previous key, while the key is being exchanged: see `registry key`.
     #[arg(long, env = "REGISTRY_PREVIOUS_KEY_FILE", global = true)]
     pub previous_key_file: Option<PathBuf>,
 
@@ -45,116 +54,123 @@ pub struct Config {
     #[arg(long, env = "REGISTRY_ENV", value_enum, default_value_t = Environment::Development, global = true)]
     pub environment: Environment,
 
-    /// Connections to PostgreSQL for requests: about twice its cores.
+    /// Connections to PostgreSQL for requests: about twice the cores of the database server.
     #[arg(long, env = "REGISTRY_POOL", default_value_t = 6, global = true)]
     pub pool: u32,
 
-    /// Connections to PostgreSQL for what writes thousands of rows: an onboarding takes two where they are free.
+    /// Connections to PostgreSQL for onboardings, which write thousands of rows.
     #[arg(long, env = "REGISTRY_BULK_POOL", default_value_t = 3, global = true)]
     pub bulk_pool: u32,
 
-    /// Connections to PostgreSQL for the registry's own chores: evidence, reference data, figures, health.
+    /// Connections to PostgreSQL for background work: the audit trail, reference data, counters, health.
     #[arg(long, env = "REGISTRY_CONTROL_POOL", default_value_t = 2, global = true)]
     pub control_pool: u32,
 
-    /// Seconds that one statement may take.
-    #[arg(long, env = "REGISTRY_STATEMENT_TIMEOUT", default_value_t = 10, global = true)]
-    pub statement_timeout: u64,
+    /// How long one SQL statement may take.
+    #[arg(long, env = "REGISTRY_STATEMENT_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(10), global = true)]
+    pub statement_timeout: Seconds,
 
-    /// Lookups by identity or card number that may find nobody, for each client in an hour: so many mistakes, and no
-    /// trying out of numbers.
+    /// Lookups by identity or card number that find nobody, for each client in an hour. Further ones are refused, so that
+    /// numbers cannot be guessed.
     #[arg(long, env = "REGISTRY_MISSES_PER_HOUR", default_value_t = 100, global = true)]
     pub misses_per_hour: u32,
 
-    /// Onboardings of one client that have not ended, at most: each keeps its rows on the disk.
+    /// Onboardings of one client that have not ended. Each keeps its rows in the database.
     #[arg(long, env = "REGISTRY_MAX_OPEN_BATCHES", default_value_t = 20, global = true)]
     pub max_open_batches: u32,
 
-    /// Whose tokens hold.
+    /// The issuers whose tokens are accepted.
     #[command(flatten)]
     pub identity: Identity,
-}
-
-/// What an installation is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Environment {
-    /// Trying and building: demonstrations, playground, tokens of its own.
-    Development,
-    /// People's data.
-    Production,
 }
 
 /// Where the API is served.
 #[derive(Args, Clone, Debug)]
 pub struct Listen {
-    /// Address and port.
+    /// Address and port of the server.
     #[arg(long, env = "REGISTRY_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 }
 
+/// What a command needs to open the database.
+#[derive(Debug)]
+pub struct InstallationSettings {
+    /// Sizes and timeouts of the connection pools.
+    pub pools: PoolSettings,
+    /// The keys of the identity numbers.
+    pub keys: KeyRing,
+    /// Where the database is.
+    pub server: DatabaseServer,
+}
+
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub enum DatabaseServer {
+    /// On a server that somebody operates.
+    Given(PgConnectOptions),
+    /// On a private PostgreSQL in this folder.
+    Private(PathBuf),
+}
+
 impl Config {
-    /// How many connections, and how long to wait.
-    ///
-    /// # Errors
-    /// A number that makes no sense.
-    pub fn pools(&self) -> anyhow::Result<PoolSettings> {
-        if !(1..=200).contains(&self.pool) {
-            bail!("REGISTRY_POOL must be between 1 and 200");
-        }
-        if !(1..=50).contains(&self.bulk_pool) {
-            bail!("REGISTRY_BULK_POOL must be between 1 and 50");
-        }
-        if !(1..=20).contains(&self.control_pool) {
-            bail!("REGISTRY_CONTROL_POOL must be between 1 and 20");
-        }
-        if !(1..=600).contains(&self.statement_timeout) {
-            bail!("REGISTRY_STATEMENT_TIMEOUT must be between 1 and 600 seconds");
-        }
-        if !(1..=100_000).contains(&self.misses_per_hour) {
-            bail!("REGISTRY_MISSES_PER_HOUR must be between 1 and 100000");
-        }
-        if !(1..=10_000).contains(&self.max_open_batches) {
-            bail!("REGISTRY_MAX_OPEN_BATCHES must be between 1 and 10000");
-        }
-        Ok(PoolSettings {
-            open_batches: self.max_open_batches,
-            misses_per_hour: self.misses_per_hour,
-            interactive: self.pool,
-            bulk: self.bulk_pool,
-            control: self.control_pool,
-            statement_timeout: Duration::from_secs(self.statement_timeout),
+    /// Reads what is needed to open the database.
+    pub fn installation(&self, problems: &mut Problems) -> Option<InstallationSettings> {
+        let pools = self.pools(problems);
+        let server = problems.ok(self.server());
+        let keys = problems.ok(self.keys());
+        Some(InstallationSettings { pools, keys: keys?, server: server? })
+    }
+
+    /// Reads whose tokens are accepted.
+    pub fn trust(&self, problems: &mut Problems) -> Option<Trust> {
+        self.identity.trust(self.environment, problems)
+    }
+
+    /// Whether this installation holds data of real people.
+    pub fn is_production(&self) -> bool {
+        self.environment == Environment::Production
+    }
+
+    fn pools(&self, problems: &mut Problems) -> PoolSettings {
+        let timeouts = Seconds::of(1)..=Seconds::of(600);
+        PoolSettings {
+            interactive: problems.within("REGISTRY_POOL", self.pool, 1..=200),
+            bulk: problems.within("REGISTRY_BULK_POOL", self.bulk_pool, 1..=50),
+            control: problems.within("REGISTRY_CONTROL_POOL", self.control_pool, 1..=20),
+            statement_timeout: problems
+                .within("REGISTRY_STATEMENT_TIMEOUT", self.statement_timeout, timeouts)
+                .0,
+            misses_per_hour: problems.within("REGISTRY_MISSES_PER_HOUR", self.misses_per_hour, 1..=100_000),
+            open_batches: problems.within("REGISTRY_MAX_OPEN_BATCHES", self.max_open_batches, 1..=10_000),
             ..PoolSettings::default()
-        })
+        }
     }
 
-    /// Whose tokens hold.
-    ///
-    /// # Errors
-    /// A setting is missing, makes no sense, or is not for this environment.
-    pub fn trust(&self) -> anyhow::Result<Trust> {
-        self.identity.trust(self.environment)
+    fn server(&self) -> anyhow::Result<DatabaseServer> {
+        match self.database_url.as_deref().filter(|url| !url.is_empty()) {
+            // The driver's own message could repeat the password.
+            Some(url) => {
+                let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+                let options = url.parse().ok().filter(|_| is_postgres);
+                options.map(DatabaseServer::Given).context(
+                    "DATABASE_URL is not the address of a PostgreSQL, as postgres://user@host/database",
+                )
+            }
+            None if self.is_production() => bail!(
+                "DATABASE_URL is missing: with REGISTRY_ENV=production the registry starts no PostgreSQL of its own"
+            ),
+            None => Ok(DatabaseServer::Private(self.data_dir.join("postgres"))),
+        }
     }
 
-    /// How to reach the database that was given.
+    /// Reads the installation's keys. Makes the newest one where it is missing, except in production.
     ///
     /// # Errors
-    /// The address cannot be read.
-    pub fn database_options(&self) -> anyhow::Result<Option<PgConnectOptions>> {
-        let url = self.database_url.as_deref().filter(|url| !url.is_empty());
-        // The driver's own message could repeat the password.
-        url.map(|url| {
-            url.parse().map_err(|_| anyhow::anyhow!("DATABASE_URL is not an address of PostgreSQL"))
-        })
-        .transpose()
-    }
-
-    /// The installation's keys.
-    ///
-    /// # Errors
-    /// A file cannot be read, made or understood, or is missing in production.
+    /// A file cannot be read or made, or does not hold a key.
     pub fn keys(&self) -> anyhow::Result<KeyRing> {
-        let newest = self.newest_key()?;
-        let previous = self.previous_key_file.as_deref().map(read_key_file).transpose();
+        let newest = self.key_path()?;
+        let newest = key_file::read(&newest).context("REGISTRY_KEY_FILE")?;
+        let previous = self.previous_key_file.as_deref().map(key_file::read).transpose();
         let previous = previous.context("REGISTRY_PREVIOUS_KEY_FILE")?;
         if previous.as_ref().is_some_and(|previous| previous.check() == newest.check()) {
             bail!("REGISTRY_PREVIOUS_KEY_FILE holds the same key as REGISTRY_KEY_FILE");
@@ -162,82 +178,76 @@ impl Config {
         Ok(KeyRing { newest, previous })
     }
 
-    fn newest_key(&self) -> anyhow::Result<Keys> {
+    fn key_path(&self) -> anyhow::Result<PathBuf> {
         let path = self.key_file.clone().unwrap_or_else(|| self.data_dir.join("registry.key"));
-        if !path.exists() {
-            if self.environment == Environment::Production {
-                bail!(
-                    "REGISTRY_KEY_FILE: there is no key at {}; in production it is never made by itself",
-                    path.display()
-                );
-            }
-            make_key(&path).with_context(|| format!("no key can be made at {}", path.display()))?;
+        if path.exists() {
+            return Ok(path);
         }
-        read_key_file(&path)
+        if self.is_production() {
+            let (what, shown) = match self.key_file {
+                None => ("is missing".to_owned(), "FILE".to_owned()),
+                Some(_) => {
+                    (format!("names {0}, which is not there", path.display()), path.display().to_string())
+                }
+            };
+            bail!(
+                "REGISTRY_KEY_FILE {what}: make a key with `registry key new {shown}`, and keep a copy of it in a safe place"
+            );
+        }
+        make_key(&path)
+            .with_context(|| format!("REGISTRY_KEY_FILE: no key can be made at {}", path.display()))?;
+        Ok(path)
     }
-}
-
-fn read_key_file(path: &Path) -> anyhow::Result<Keys> {
-    let text = std::fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.with_context(|| format!("the key at {} cannot be read", path.display()))?;
-    let secret = read_key(text.trim())
-        .with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display()))?;
-    Ok(Keys::derive(&secret))
-}
-
-/// Writes a new key where there is none: to a file beside it first, so that a key is never half there, and linked into
-/// place, so that of two processes that make one both use the same.
-///
-/// # Errors
-/// It cannot be written.
-pub fn make_key(path: &Path) -> anyhow::Result<()> {
-    let mut secret = Zeroizing::new([0; 32]);
-    getrandom::fill(secret.as_mut_slice())
-        .map_err(|_| anyhow::anyhow!("the operating system gave no random bytes"))?;
-    let text: Zeroizing<String> = Zeroizing::new(hex::encode(secret.as_slice()));
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let draft = path.with_extension(format!("{}.draft", std::process::id()));
-    write_private(&draft, text.as_bytes())?;
-    let linked = std::fs::hard_link(&draft, path);
-    std::fs::remove_file(&draft)?;
-    match linked {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
-/// Writes a new file that nobody else can read.
-///
-/// # Errors
-/// It exists, or cannot be written.
-pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn read_key(text: &str) -> anyhow::Result<Zeroizing<[u8; 32]>> {
-    let mut secret = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(text, secret.as_mut_slice()).context("not a key")?;
-    Ok(secret)
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    fn problems(line: &str) -> String {
+        let line = Line::try_parse_from(std::iter::once("registry").chain(line.split_whitespace())).unwrap();
+        let mut problems = Problems::default();
+        let installation = line.config.installation(&mut problems);
+        let trust = line.config.trust(&mut problems);
+        problems.finish(installation.zip(trust)).unwrap_err().to_string()
+    }
+
     #[test]
-    fn a_key_has_sixty_four_hexadecimal_digits() {
-        assert_eq!(read_key(&"0f".repeat(32)).unwrap().as_slice(), [15; 32]);
-        for bad in ["", "0f", &"0g".repeat(32), &"0f".repeat(33), &"é".repeat(32)] {
-            assert!(read_key(bad).is_err(), "{bad:?}");
+    fn production_names_all_missing_settings_at_once() {
+        let missing = problems("--environment production");
+        let mut lines = missing.lines();
+        assert_eq!(lines.next(), Some("4 settings are wrong"));
+        for name in ["DATABASE_URL", "REGISTRY_KEY_FILE", "REGISTRY_OIDC_ISSUER", "REGISTRY_OIDC_AUDIENCE"] {
+            let expected = format!("  {name} is missing: ");
+            assert!(lines.next().is_some_and(|line| line.starts_with(&expected)), "{name}: {missing}");
+        }
+    }
+
+    #[test]
+    fn each_value_out_of_bounds_is_named() {
+        let production =
+            "--environment production --oidc-issuer https://login.example --oidc-audience registry";
+        for (wrong, name) in [
+            ("--pool 0", "REGISTRY_POOL"),
+            ("--bulk-pool 0", "REGISTRY_BULK_POOL"),
+            ("--control-pool 0", "REGISTRY_CONTROL_POOL"),
+            ("--statement-timeout 1d", "REGISTRY_STATEMENT_TIMEOUT"),
+            ("--misses-per-hour 0", "REGISTRY_MISSES_PER_HOUR"),
+            ("--max-open-batches 0", "REGISTRY_MAX_OPEN_BATCHES"),
+            ("--database-url mysql://SECRET", "DATABASE_URL"),
+            ("--key-file /nowhere/key", "REGISTRY_KEY_FILE"),
+        ] {
+            let found = problems(&format!("{production} {wrong}"));
+            assert!(found.lines().any(|line| line.trim().starts_with(name)), "{wrong}: {found}");
+            assert!(!found.contains("SECRET"), "{found}");
         }
     }
 }

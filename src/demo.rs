@@ -1,14 +1,14 @@
-//! A synthetic register of any size, nobody's data: to try the registry in five minutes, and to measure it.
+//! A synthetic register of any size, for trying the registry and measuring it.
 //!
-//! The same seed and size give the same people under the same ids, of whom none exists: names out of lists, identity
-//! numbers of districts that no regency has, tax numbers of a type that no taxpayer is. Organisations say of themselves
-//! that they are examples. It is the register of the evening of 2014-10-01, the day before the story begins.
+//! The same seed and size give the same people with the same ids. None of them exists: names come from lists, identity numbers
+//! have districts that no regency has, tax numbers have a type that no taxpayer has, and organisations are named as examples.
+//! It is the register of the evening of 2014-10-01.
 //!
-//! A load is one transaction, whatever its size: a load that is killed has never been. In it the tables of the people
-//! stand without indexes and foreign keys, which is what makes it fast; they come back before it commits. People are
-//! made by one thread and written by another, a few thousand at a time, so memory does not grow with their number.
+//! A load is one transaction of any size. It drops the indexes and foreign keys of the tables with people, which makes it fast,
+//! and restores them before it commits. One thread makes people and another writes them, a few thousand at a time, so memory
+//! does not grow with their number.
 //!
-//! Nothing of it is reachable from the API. Where it writes past the rules, its tests ask the rules.
+//! The API cannot reach it. It writes without the actions, and its tests check the result against the rules.
 
 use std::sync::Arc;
 
@@ -45,19 +45,19 @@ use days::last_day;
 use people::{Chunk, People};
 use totals::Totals;
 
-/// People in one piece of work.
+/// People made and written at a time.
 const CHUNK: usize = 5_000;
-/// The most people: beyond, the rules that make numbers unique and people young enough no longer hold.
+/// The most people. With more, numbers would no longer be unique.
 const MOST: u64 = 100_000_000;
 
-/// How far a load is.
+/// The progress of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// So many people are written.
+    /// This many people are written.
     People(u64),
-    /// All are written; indexes are built and foreign keys checked.
+    /// All are written. Indexes are built and foreign keys checked.
     Indexing,
-    /// The load is committed; the database takes stock of the tables.
+    /// The load is committed. The database vacuums and analyzes the tables.
     Analyzing,
 }
 
@@ -74,22 +74,22 @@ pub struct DemoSummary {
     pub employers: u64,
     /// Associations.
     pub associations: u64,
-    /// The provincial government of South Sumatra, by internal id: an employer without people. Its 8,000 civil servants
-    /// wait in a file.
+    /// The provincial government of South Sumatra, by internal id: an employer without people. Its 8,000 civil servants are in
+    /// a roster.
     pub south_sumatra_government: i64,
 }
 
 /// Why a synthetic register was not loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DemoError {
-    /// Something is there already.
-    #[error("a synthetic register is loaded into an empty registry only, and this one has entries in {0}")]
+    /// The registry is not empty.
+    #[error("a synthetic register can only be loaded into an empty registry, and this one has rows in {0}")]
     NotEmpty(String),
     /// Too many people.
     #[error("a synthetic register has at most {MOST} people")]
     TooLarge,
     /// The database failed.
-    #[error("the load of the synthetic register broke off: {0}. It is there whole or not at all")]
+    #[error("the synthetic register was not loaded: {0}. Nothing was written")]
     Store(#[from] StoreError),
 }
 
@@ -99,12 +99,8 @@ impl From<sqlx::Error> for DemoError {
     }
 }
 
-/// Loads a synthetic register into an empty registry: all of it or nothing.
-///
-/// Nobody else can read or write people meanwhile.
-///
-/// # Errors
-/// The registry is not empty, the size is absurd, or the database failed.
+/// Loads a synthetic register into an empty registry, completely or not at all. Others can neither read nor write people
+/// meanwhile.
 pub async fn load(
     database: &Arc<Database>,
     size: DemoSize,
@@ -120,22 +116,21 @@ pub async fn load(
     run(&mut conn, "set idle_in_transaction_session_timeout = '1min'; set maintenance_work_mem = '256MB'")
         .await?;
     let mut transaction = conn.begin().await?;
-    // Nobody writes from here on. The first look spared a register in use this lock, the second cannot be overtaken.
+    // From here on others cannot write. The first check spares a register in use this lock; the second one is final.
     run(
         &mut transaction,
         "lock table participant, identifier, channel, employer, association in access exclusive mode",
     )
     .await?;
     refuse_unless_empty(&mut transaction).await?;
-    let taken_off = index::take_off(&mut transaction, PEOPLE_TABLES).await?;
-    // They are empty. Emptied by this very transaction, they take rows that are written frozen: nobody has to visit
-    // twenty million rows again to mark them as old.
+    let dropped = index::drop_all(&mut transaction, PEOPLE_TABLES).await?;
+    // They are empty. After a truncate in the same transaction, rows can be written frozen, so vacuum need not visit them again.
     run(&mut transaction, "truncate identifier, participant, enrollment, participant_event").await?;
     let totals = copy_people(&mut transaction, database, &country, &progress).await?;
     copy_the_rest(&mut transaction, database, &country, &totals).await?;
-    story::tell(&mut transaction).await?;
+    story::insert(&mut transaction).await?;
     progress(Progress::Indexing);
-    taken_off.put_back(&mut transaction).await?;
+    dropped.restore(&mut transaction).await?;
     run(&mut transaction, "analyze participant, enrollment").await?;
     recount::rebuild(&mut transaction, &database.reference().rules).await?;
     advance_sequences(&mut transaction, &country, &totals).await?;
@@ -144,7 +139,7 @@ pub async fn load(
 
     progress(Progress::Analyzing);
     if let Err(error) = run(&mut conn, VACUUM).await.map_err(StoreError::from) {
-        tracing::warn!(%error, "the register is loaded; its statistics are left to autovacuum");
+        tracing::warn!(%error, "the register is loaded; vacuum failed and is left to autovacuum");
     }
     database.refresh_reference().await?;
     Ok(DemoSummary {
@@ -159,7 +154,7 @@ pub async fn load(
 
 const PEOPLE_TABLES: &[&str] = &["identifier", "participant", "enrollment", "participant_event"];
 
-/// The names of the provinces of the atlas, in its order.
+/// Returns the names of the provinces of the atlas, in its order.
 fn province_names(reference: &Reference) -> Result<Vec<String>, StoreError> {
     let name = |area: &Area| {
         let province = reference.province(area.id);
@@ -186,14 +181,14 @@ async fn run(conn: &mut PgConnection, statements: &'static str) -> Result<(), sq
     sqlx::raw_sql(statements).execute(conn).await.map(|_| ())
 }
 
-/// Makes people on a thread of their own and writes them as they come.
+/// Makes people on a blocking thread, and writes them as they come.
 async fn copy_people(
     conn: &mut PgConnection,
     database: &Arc<Database>,
     country: &Arc<Country>,
     progress: &impl Fn(Progress),
 ) -> Result<Totals, DemoError> {
-    // Two finished pieces at most wait to be written.
+    // At most two finished chunks wait to be written.
     let (sender, mut chunks) = mpsc::channel::<Chunk>(2);
     let (keys_of, country) = (Arc::clone(database), Arc::clone(country));
     let making = tokio::task::spawn_blocking(move || make_people(&country, &keys_of, &sender));
@@ -212,7 +207,7 @@ async fn copy_people(
     }
 }
 
-/// Stops early when nobody takes the people any more, because writing them failed.
+/// Makes people. Stops early if writing them failed.
 fn make_people(country: &Country, database: &Database, sender: &mpsc::Sender<Chunk>) -> Totals {
     let (mut totals, rules) = (Totals::default(), database.reference());
     let mut people = People::of(country).peekable();
@@ -228,7 +223,7 @@ fn make_people(country: &Country, database: &Database, sender: &mpsc::Sender<Chu
     totals
 }
 
-/// Channels and payers. After the people, because an employer declares a headcount that goes by them.
+/// Writes channels and payers. After the people, because an employer declares a headcount according to its people.
 async fn copy_the_rest(
     conn: &mut PgConnection,
     database: &Database,
@@ -245,8 +240,7 @@ async fn copy_the_rest(
     Ok(())
 }
 
-/// The next of each is the one after the last that was loaded. Of a sequence that stands at its beginning the first
-/// number is still to be given out.
+/// Advances sequences to the last ids that were loaded. A sequence without rows stays at its beginning.
 async fn advance_sequences(
     conn: &mut PgConnection,
     country: &Country,
@@ -284,14 +278,14 @@ const COPY_CHANNEL: &str = "copy channel (id, code, name, name_key, kind, parent
     registered_at, registered_by) from stdin";
 const COPY_EMPLOYER: &str = "copy employer (id, registered_at, name, name_key, kind, tax_number_index, \
     tax_number_sealed, business_number, risk_class, province_id, declared_headcount, registered_by) from stdin";
-/// Each employer declared when it was registered.
+/// Each employer declares its headcount on the day of its registration.
 const DECLARE_HEADCOUNTS: &str =
     "insert into headcount_declaration (employer_id, headcount, declared_on, declared_by)
     select id, declared_headcount, (registered_at at time zone 'Asia/Jakarta')::date, registered_by
     from employer where declared_headcount is not null order by id";
 const COPY_ASSOCIATION: &str =
     "copy association (id, registered_at, name, name_key, trade, province_id, registered_by) from stdin";
-/// From now on it is the day of the story, and each day of the country brings the next one.
+/// The calendar of the demo starts on 2014-10-02 and advances with the real one.
 const CALENDAR: &str = "update installation set is_demo = true,
     days_behind = greatest(0, (now() at time zone 'Asia/Jakarta')::date - date '2014-10-02')";
 const VACUUM: &str = "vacuum (analyze) identifier, participant, enrollment, participant_event, channel, \

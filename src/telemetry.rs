@@ -1,14 +1,20 @@
-//! Logs: a readable message and fields, to stderr; never personal data.
+//! Logs to stderr: a readable message with fields, and no personal data.
 
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging as `RUST_LOG` says; `info` unless said, and of the database driver only warnings. In production each
-/// line is JSON.
+/// The levels where `RUST_LOG` names none.
+const LEVELS: &str = "info,sqlx=warn";
+
+/// Starts logging with the levels of `RUST_LOG`. The default is `info`, and `warn` for the database driver. With `json`, each
+/// line is a JSON object.
 pub fn start(json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    // The driver logs statements at debug, with their text and never with their values.
+    let wanted = std::env::var("RUST_LOG").ok().filter(|levels| !levels.is_empty());
+    let filter = wanted.as_deref().map(EnvFilter::try_new).transpose();
+    let is_wrong = filter.is_err();
+    let filter = filter.ok().flatten().unwrap_or_else(|| EnvFilter::new(LEVELS));
+    // At `debug`, the driver logs the text of statements, without their values.
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -19,7 +25,10 @@ pub fn start(json: bool) {
     } else {
         subscriber.compact().init();
     }
-    // A panic's own words may repeat what was being worked on; where it happened does not.
+    if is_wrong {
+        tracing::warn!("RUST_LOG cannot be read, and {LEVELS} is used; write it as info,sqlx=warn");
+    }
+    // The message of a panic may hold personal data; its location does not.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic");

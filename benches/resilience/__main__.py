@@ -1,9 +1,9 @@
-"""Attacks a registry server that it starts itself, and says which promises held.
+"""Runs the resilience tests against a registry that it starts, and prints one verdict for each promise.
 
     python3 benches/resilience [--binary target/release/registry] [--only table,kills] [--quick] [--json FILE]
 
-One line a promise on stdout; the exit code is 1 if any was broken. Everything is on 127.0.0.1 and in a temporary
-folder, and only processes that it started are ended.
+The exit code is 1 if a promise is broken. Everything listens on 127.0.0.1 and lies in a temporary folder. The tests
+end only the processes that they started.
 """
 
 import argparse
@@ -22,10 +22,10 @@ import once
 import onboarding
 import overload
 import starting
-from report import Report, note
 from environment import Environment
+from report import Report, note
 
-SIEGES = {
+GROUPS = {
     "table": front_door.table,
     "tokens": identity.tokens,
     "one_key": once.one_key,
@@ -44,37 +44,37 @@ SIEGES = {
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="resilience", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="resilience", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--binary", type=pathlib.Path, default=pathlib.Path("target/release/registry"))
-    parser.add_argument("--only", default=",".join(SIEGES), help="names with commas: " + ", ".join(SIEGES))
+    parser.add_argument("--only", default=",".join(GROUPS), help="comma-separated groups: " + ", ".join(GROUPS))
     parser.add_argument("--quick", action="store_true", help="fewer kills and shorter faults, for CI")
-    parser.add_argument("--json", type=pathlib.Path, help="writes the verdicts here too")
-    parser.add_argument("--keep-log", type=pathlib.Path, help="copies the servers' log here at the end")
+    parser.add_argument("--json", type=pathlib.Path, help="also write the verdicts to this file")
+    parser.add_argument("--keep-log", type=pathlib.Path, help="copy the servers' log to this file at the end")
     given = parser.parse_args()
     given.only = given.only.split(",")
-    unknown = set(given.only) - set(SIEGES)
+    unknown = set(given.only) - set(GROUPS)
     if unknown:
-        parser.error(f"no such resilience: {', '.join(sorted(unknown))}")
+        parser.error(f"unknown groups: {', '.join(sorted(unknown))}; available: {', '.join(GROUPS)}")
     if not given.binary.is_file():
-        parser.error(f"{given.binary}: no such program; build it with `cargo build --release`")
+        parser.error(f"{given.binary} does not exist; build it with `cargo build --release`")
     return given
 
 
-def attack(name: str, environment: Environment, report: Report) -> None:
-    """One resilience on its own servers; one that fails itself is a broken promise, not the end of the others."""
+def run_group(name: str, environment: Environment, report: Report) -> None:
+    """Runs one group on its own servers. An exception counts as a broken promise; the other groups still run."""
     note(f"{name} begins")
-    # A resilience that broke off may have left PostgreSQL as it was in the middle of it.
+    # A group that failed may have left PostgreSQL killed.
     environment.cluster.revive()
     begun, before = time.monotonic(), len(environment.processes)
     try:
-        SIEGES[name](environment, report)
+        GROUPS[name](environment, report)
     except Exception as error:
         traceback.print_exc()
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{pathlib.Path(last.filename).name}:{last.lineno}"
-        report.judge(
-            name, "the resilience itself comes to its end", f"{type(error).__name__} at {where}: {error}"[:300], False
-        )
+        report.judge(name, "the group runs to its end", f"{type(error).__name__} at {where}: {error}"[:300], False)
     finally:
         for process in environment.processes[before:]:
             if process.poll() is None:
@@ -85,13 +85,13 @@ def attack(name: str, environment: Environment, report: Report) -> None:
 
 def main() -> int:
     given = arguments()
-    # So that `finally` is reached when a supervisor ends us.
+    # An exception lets `finally` clean up when a supervisor sends SIGTERM.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     report, environment = Report(), Environment(given.binary, given.quick)
     try:
         environment.prepare()
         for name in given.only:
-            attack(name, environment, report)
+            run_group(name, environment, report)
     finally:
         if given.keep_log and environment.log.exists():
             given.keep_log.write_bytes(environment.log.read_bytes())

@@ -1,56 +1,57 @@
-"""kill -9, of the registry and of PostgreSQL, under writers."""
+"""Kills and stops the registry and PostgreSQL while writers run."""
 
 import random
 import time
 
 import people
+from environment import Environment, Server
 from report import Report, note
-from world import Server, World
 from writers import Callers, audit
 
 WRITERS = 32
-# How long it may take from the moment that a caller looks at the clock until the server has read what it asks.
-SENT = 0.03
+# Seconds that a request takes at most from the caller's clock reading until the server has read it.
+SEND_TIME = 0.03
 
 
-def kills(world: World, report: Report) -> None:
-    times = 5 if world.quick else 50
-    server = world.server()
+def kills(environment: Environment, report: Report) -> None:
+    """Sends kill -9 to the registry, and each third time to PostgreSQL."""
+    times = 5 if environment.quick else 50
+    server = environment.server()
     before = people.total(server.client())
     callers = Callers(server, WRITERS).start()
     slowest = 0.0
     for kill in range(times):
         time.sleep(random.uniform(0.3, 1.0))
-        slowest = max(slowest, kill_once(world, server, of_postgres=kill % 3 == 2))
+        slowest = max(slowest, kill_once(environment, server, of_postgres=kill % 3 == 2))
         if kill % 10 == 9:
             note(f"{kill + 1} kills, {len(callers.acknowledged)} acknowledged")
     answered = callers.finish()
     ledger = audit(server, callers, before)
-    again = sum(one.tries > 1 for one in callers.acknowledged)
+    retried = sum(one.tries > 1 for one in callers.acknowledged)
     report.judge(
         "kills",
-        f"{times} x kill -9 (each third of PostgreSQL) under {WRITERS} writers: 0 lost, 0 double",
-        f"{ledger}; {again} were acknowledged to a retry",
-        ledger.balances and again > 0,
+        f"{times} x kill -9 (each third of PostgreSQL) under {WRITERS} writers: 0 lost, 0 duplicated",
+        f"{ledger}; {retried} were acknowledged to a retry",
+        ledger.balances and retried > 0,
     )
-    told = ", ".join(callers.surprises[:3])
-    who = "all" if answered else "not all"
+    examples = ", ".join(callers.unexpected[:3])
+    writers = "all" if answered else "not all"
     report.judge(
         "kills",
-        "every retry with the same key ends in its enrollment",
-        f"{who} writers were answered; {len(callers.surprises)} with something else {told}",
-        answered and not callers.surprises,
+        "every retry with the same key returns the enrollment",
+        f"{writers} writers were answered; {len(callers.unexpected)} unexpected answers {examples}",
+        answered and not callers.unexpected,
     )
     report.judge("kills", "serves again within 15 s of each restart", f"slowest {slowest:.1f} s", slowest <= 15)
 
 
-def kill_once(world: World, server: Server, of_postgres: bool) -> float:
-    """Kills one of both and starts it again; seconds until the registry is ready."""
+def kill_once(environment: Environment, server: Server, of_postgres: bool) -> float:
+    """Kills one of the two and starts it again. Returns the seconds until the registry is ready."""
     if of_postgres:
-        world.cluster.kill()
-        begun = world.cluster.start()
+        environment.cluster.kill()
+        begun = environment.cluster.start()
         if not server.wait_until_ready(60):
-            raise RuntimeError("the registry does not come back after PostgreSQL has")
+            raise RuntimeError("the registry is not ready although PostgreSQL accepts connections")
     else:
         server.kill()
         begun = time.monotonic()
@@ -58,29 +59,29 @@ def kill_once(world: World, server: Server, of_postgres: bool) -> float:
     return time.monotonic() - begun
 
 
-def sigterm(world: World, report: Report) -> None:
-    """SIGTERM under writers: whoever had asked before is answered, and nothing is lost."""
-    times = 5 if world.quick else 10
-    server = world.server()
+def sigterm(environment: Environment, report: Report) -> None:
+    """Sends SIGTERM under writers: requests that had arrived are answered, and nothing is lost."""
+    times = 5 if environment.quick else 10
+    server = environment.server()
     before = people.total(server.client())
     callers = Callers(server, WRITERS).start()
-    unanswered, under_way, slowest = 0, 0, 0.0
+    unanswered, in_flight, slowest = 0, 0, 0.0
     for _ in range(times):
         time.sleep(random.uniform(1.0, 1.5))
-        told = time.monotonic()
+        signalled = time.monotonic()
         took = server.stop(30)
         ended = time.monotonic()
-        slowest = max(slowest, ended - told if took is None else took)
+        slowest = max(slowest, ended - signalled if took is None else took)
         server.start()
-        # Asked long enough before for the bytes to have arrived: the callers are threads, and take turns.
-        asked = [event for event in callers.between(told - 30, told - SENT) if event.ended > told]
-        under_way += len(asked)
-        unanswered += sum(event.status == 0 for event in asked)
+        # A request that began within SEND_TIME of the signal may not have arrived: the callers share an interpreter.
+        sent = [event for event in callers.between(signalled - 30, signalled - SEND_TIME) if event.ended > signalled]
+        in_flight += len(sent)
+        unanswered += sum(event.status == 0 for event in sent)
     answered = callers.finish()
     ledger = audit(server, callers, before)
     report.judge(
         "sigterm",
-        f"{times} x SIGTERM under {WRITERS} writers: nothing in flight is lost, it ends within 25 s",
-        f"{under_way} were under way, {unanswered} got no answer; {ledger}; slowest end {slowest:.1f} s",
-        under_way > 0 and not unanswered and answered and ledger.balances and slowest <= 25,
+        f"{times} x SIGTERM under {WRITERS} writers: nothing in flight is lost, the process ends within 25 s",
+        f"{in_flight} were in flight, {unanswered} got no answer; {ledger}; slowest end {slowest:.1f} s",
+        in_flight > 0 and not unanswered and answered and ledger.balances and slowest <= 25,
     )

@@ -1,4 +1,4 @@
-"""Where the attacks take place: a temporary folder, a PostgreSQL, the registry's program and its tokens."""
+"""The test environment: a temporary folder, a PostgreSQL, the registry's program and its tokens."""
 
 import base64
 import hashlib
@@ -13,12 +13,12 @@ import tempfile
 import time
 
 from postgres import Cluster, free_port
-from wire import Client
+from http_client import Client
 
 TEMPLATE = "resilience_demo"
-# Clients of the generator of load: what one client may ask is less than what the server can do.
+# Clients of the load generator: the rate limit of one client is below the capacity of the server.
 LOADERS = [f"resilience-loader-{number}" for number in range(1, 9)]
-# What of our own surroundings a server hears: its sizes may be tried, its keys and its database are ours to say.
+# Settings that a server inherits from the caller. The tests set its keys and its database themselves.
 PASSED_ON = ("REGISTRY_POOL", "REGISTRY_BULK_POOL", "REGISTRY_STATEMENT_TIMEOUT")
 PEOPLE = 2_000
 
@@ -27,34 +27,34 @@ class Server:
     """One process of the registry."""
 
     def __init__(self, environment: "Environment", url: str, port: int | None = None) -> None:
-        self._world, self.url = environment, url
+        self._environment, self.url = environment, url
         self.port = port or free_port()
         self._process: subprocess.Popen | None = None
 
     def launch(self, *more: str) -> None:
-        """Starts the process; whether it serves is another question."""
+        """Starts the process and does not wait until it serves."""
         command = [
-            self._world.binary,
+            self._environment.binary,
             "serve",
             *more,
             "--listen",
             f"127.0.0.1:{self.port}",
             "--data-dir",
-            self._world.data,
+            self._environment.data,
             "--database-url",
             self.url,
         ]
-        with self._world.log.open("ab") as log:
+        with self._environment.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self._world.folder, env=self._world.surroundings
+                command, stdout=log, stderr=log, cwd=self._environment.folder, env=self._environment.variables
             )
-        self._world.processes.append(self._process)
+        self._environment.processes.append(self._process)
 
     def start(self, *more: str) -> "Server":
-        """Starts it and waits until it is ready."""
+        """Starts the process and waits until it is ready."""
         self.launch(*more)
         if not self.wait_until_ready(60):
-            raise RuntimeError(f"the registry does not get ready: {self._world.log.read_text()[-800:]}")
+            raise RuntimeError(f"the registry is not ready within 60 s: {self._environment.log.read_text()[-800:]}")
         return self
 
     def wait_until_ready(self, limit: float) -> bool:
@@ -75,7 +75,7 @@ class Server:
 
     @property
     def token(self) -> str:
-        return self._world.token
+        return self._environment.token
 
     @property
     def is_alive(self) -> bool:
@@ -86,12 +86,12 @@ class Server:
         return self._process.pid
 
     def kill(self) -> None:
-        """kill -9."""
+        """Sends SIGKILL and waits for the end."""
         self._process.kill()
         self._process.wait()
 
     def stop(self, limit: float = 30) -> float | None:
-        """SIGTERM; seconds until it has ended, None where it had to be killed."""
+        """Sends SIGTERM. Returns the seconds until the process ended, or None if it had to be killed."""
         begun = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
         try:
@@ -102,33 +102,33 @@ class Server:
         return time.monotonic() - begun
 
     def client(self, timeout: float = 30) -> Client:
-        return Client(self.port, self._world.token, timeout)
+        return Client(self.port, self._environment.token, timeout)
 
     def memory(self, field: str = "VmRSS") -> float:
-        """MiB of memory, now or (`VmHWM`) at its peak since `forget_peak`."""
+        """Returns the memory in MiB: now (`VmRSS`), or the peak since `reset_peak` (`VmHWM`)."""
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith(field):
                 return int(line.split()[1]) / 1024
         raise RuntimeError("the process has no memory")
 
-    def forget_peak(self) -> None:
+    def reset_peak(self) -> None:
         pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
 
 class Environment:
-    """Made once for a run; `close` leaves nothing behind."""
+    """Everything that one run needs. `close` removes all of it."""
 
     def __init__(self, binary: pathlib.Path, quick: bool) -> None:
         self.binary, self.quick = binary.resolve(), quick
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="registry-resilience-"))
-        # PostgreSQL's account has to pass through, not to look inside.
+        # The account of PostgreSQL has to enter subfolders, but not to list this one.
         self.folder.chmod(0o711)
         self.data, self.log = self.folder / "registry", self.folder / "registry.log"
-        ours = ("DATABASE_URL", "RUST_LOG")
-        self.surroundings = {
+        withheld = ("DATABASE_URL", "RUST_LOG")
+        self.variables = {
             name: value
             for name, value in os.environ.items()
-            if name in PASSED_ON or not name.startswith("REGISTRY_") and name not in ours
+            if name in PASSED_ON or not name.startswith("REGISTRY_") and name not in withheld
         }
         self.processes: list[subprocess.Popen] = []
         self.cluster: Cluster | None = None
@@ -137,7 +137,7 @@ class Environment:
         self._copies = 0
 
     def prepare(self) -> None:
-        """A database with people who do not exist, from which each resilience takes a copy, and a token."""
+        """Creates the tokens and the database of invented people that each group copies."""
         self.cluster = Cluster(self.folder)
         self.cluster.start()
         self.cluster.sql(f"create database {TEMPLATE}")
@@ -147,28 +147,28 @@ class Environment:
         server.stop()
 
     def _make_token(self, url: str, name: str) -> str:
-        """A token of a client of that name, who may do everything."""
+        """Returns an administrator's token for a client of that name."""
         command = [self.binary, "token", "--role", "administrator", "--name", name, "--ttl", "2h"]
         command += ["--data-dir", self.data, "--database-url", url]
         made = subprocess.run(
-            command, check=True, capture_output=True, text=True, cwd=self.folder, timeout=60, env=self.surroundings
+            command, check=True, capture_output=True, text=True, cwd=self.folder, timeout=60, env=self.variables
         )
         return made.stdout.strip()
 
     def new_database(self) -> str:
-        """Name of a fresh copy of the demonstration."""
+        """Copies the demonstration and returns the name of the copy."""
         self._copies += 1
         name = f"resilience_{self._copies}"
         self.cluster.copy_database(TEMPLATE, name)
         return name
 
     def server(self, database: str | None = None, through: int | None = None) -> Server:
-        """A server that is ready, on a copy of its own unless said; through a proxy's port where there is one."""
+        """Starts a server on this database (default: a new copy), through the port of a proxy if given."""
         database = database or self.new_database()
         return Server(self, self.cluster.url(database, through)).start()
 
     def sign(self, claims: dict, header: dict | None = None) -> str | None:
-        """A token as the installation itself would sign it (store/keys.rs); None where its key is not to be had."""
+        """Returns a token signed with the installation's own key (store/keys.rs), or None if the key cannot be read."""
         try:
             secret = bytes.fromhex((self.data / "registry.key").read_text().strip())
         except (OSError, ValueError):
@@ -190,7 +190,7 @@ def base64url(value: bytes) -> str:
 
 
 def sign(key: bytes, claims: dict, header: dict | None = None, digest: str = "sha256") -> str:
-    """A JSON Web Token, signed by HMAC."""
+    """Returns a JSON Web Token signed by HMAC."""
     header = header or {"typ": "JWT", "alg": "HS256"}
     text = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
     return f"{text}.{base64url(hmac.new(key, text.encode(), getattr(hashlib, digest)).digest())}"

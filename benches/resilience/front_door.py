@@ -1,4 +1,4 @@
-"""The first table of what the stack does at its defaults, asked of the real server."""
+"""Attacks on the HTTP interface: query bombs, foreign mutations, large bodies, inputs that upset a database."""
 
 import contextlib
 import json
@@ -9,17 +9,17 @@ import time
 import urllib.parse
 
 import people
+from environment import Environment, Server
+from http_client import open_socket, read_head, status_of
 from report import Report, milliseconds
 from sockets import half_open_sockets
-from wire import open_socket, read_head, status_of
-from world import Server, World
 
 REFUSAL_LIMIT = 0.050
 BODY_BYTES = 300 * 1024 * 1024
 BODY_GROWTH_MIB = 64
 ATTEMPTS = 5
-# What PostgreSQL, its driver and Rust say and no client may read.
-TELLTALE = (
+# Fragments of messages of PostgreSQL, its driver and Rust that no answer may contain.
+INTERNAL_TEXTS = (
     b"duplicate key",
     b"violates",
     b"SQLSTATE",
@@ -35,28 +35,28 @@ TELLTALE = (
 )
 
 
-def table(world: World, report: Report) -> None:
-    server = world.server()
+def table(environment: Environment, report: Report) -> None:
+    server = environment.server()
     bombs(server, report)
     foreign_mutations(server, report)
     big_bodies(server, report)
-    telltale_errors(server, report)
-    half_open_sockets(world, server, report)
-    panics = world.log.read_bytes().count(b"panicked")
+    awkward_inputs(server, report)
+    half_open_sockets(environment, server, report)
+    panics = environment.log.read_bytes().count(b"panicked")
     alive = server.is_alive and server.client().ask("{ viewer { name } }").status == 200
     report.judge(
         "table",
-        "afterwards the server lives and no resolver has panicked",
-        f"{'alive' if alive else 'dead'}, {panics} panics in its log",
+        "afterwards the server runs and no resolver has panicked",
+        f"{'running' if alive else 'ended'}, {panics} panics in its log",
         alive and panics == 0,
     )
-    half_a_head_at_stop(server, report)
+    stop_with_partial_head(server, report)
 
 
 def bombs(server: Server, report: Report) -> None:
-    """Rows 1, 2 and 7. The median of five, so that another program's turn on the core is not taken for the guard's."""
+    """Query bombs. The median of five leaves out the time that other programs took from the core."""
     client, medians, wrong = server.client(), {}, []
-    for name, query in texts_of_bombs().items():
+    for name, query in bomb_queries().items():
         answers = [client.ask(query) for _ in range(ATTEMPTS)]
         medians[name] = statistics.median(answer.seconds for answer in answers)
         wrong += {f"{name}: {answer.status} {answer.code}" for answer in answers if not answer.is_refused}
@@ -78,7 +78,7 @@ def bombs(server: Server, report: Report) -> None:
     )
 
 
-def texts_of_bombs() -> dict[str, str]:
+def bomb_queries() -> dict[str, str]:
     def nested(opening: str, closing: str, times: int) -> str:
         return "{ participants(filterBy: " + opening * times + closing * times + ") { totalCount } }"
 
@@ -93,7 +93,7 @@ def texts_of_bombs() -> dict[str, str]:
         "100,000 open [": nested("[", "", 100_000),
         "10,000 nested {": nested("{a:", "}", 10_000),
         "22 doubling fragments": "{ ...F0 } " + doubling + "fragment F22 on Query { viewer { name } }",
-        "a circle of fragments": cycle,
+        "a cycle of fragments": cycle,
         "10,000 aliases": "{ " + " ".join(f"a{i}: viewer {{ name }}" for i in range(10_000)) + " }",
         "1,000 aliases": "{ " + " ".join(f"a{i}: viewer {{ name }}" for i in range(1_000)) + " }",
         "depth 29": "{ " + deep + " }",
@@ -104,13 +104,12 @@ def texts_of_bombs() -> dict[str, str]:
 
 
 def foreign_mutations(server: Server, report: Report) -> None:
-    """Row 3: what a page of somebody else can make a browser send."""
+    """Mutations in the forms that a page of another origin can make a browser send."""
     client = server.client()
     before = people.total(client)
     body = people.enrollment(people.person())
-    given = people.person()
-    literal = ", ".join(f"{name}: {literal_of(name, value)}" for name, value in given.items())
-    by_get = f"mutation {{ enrollParticipant(input: {{ {literal} }}) {{ participant {{ id }} }} }}"
+    literals = ", ".join(f"{name}: {literal_of(name, value)}" for name, value in people.person().items())
+    by_get = f"mutation {{ enrollParticipant(input: {{ {literals} }}) {{ participant {{ id }} }} }}"
     multipart = b'--x\r\ncontent-disposition: form-data; name="operations"\r\n\r\n' + body + b"\r\n--x--\r\n"
     forms = {
         "text/plain": (body, {"content-type": "text/plain"}),
@@ -118,7 +117,7 @@ def foreign_mutations(server: Server, report: Report) -> None:
         "multipart": (multipart, {"content-type": "multipart/form-data; boundary=x"}),
         "no type": (body, {}),
     }
-    # Each on a connection of its own: a server need not read the body of what it refuses, and then closes.
+    # Each needs its own connection: a server may close it after a refusal, without reading the body.
     answers = {name: server.client().send("POST", "/graphql", sent, headers) for name, (sent, headers) in forms.items()}
     answers["GET"] = server.client().send("GET", "/graphql?query=" + urllib.parse.quote(by_get, safe=""))
     wrong = [f"{name}: {answer.status}" for name, answer in answers.items() if not answer.is_refused]
@@ -140,13 +139,13 @@ def literal_of(name: str, value) -> str:
 
 
 def big_bodies(server: Server, report: Report) -> None:
-    """Row 4, with its length said and without."""
+    """Bodies of 300 MB, with and without a content-length."""
     for chunked in (False, True):
-        server.forget_peak()
+        server.reset_peak()
         before = server.memory()
         status, seconds, sent = push_body(server, chunked)
         grown = server.memory("VmHWM") - before
-        form = "chunked, its length not said" if chunked else "its length said"
+        form = "chunked" if chunked else "with content-length"
         report.judge(
             "table",
             f"300 MB of body, {form}: 413 within 1 s, memory grows by < 64 MiB",
@@ -156,7 +155,10 @@ def big_bodies(server: Server, report: Report) -> None:
 
 
 def push_body(server: Server, chunked: bool) -> tuple[int, float, int]:
-    """Sends until somebody answers; seconds count from where the limit is passed for certain: the head, or 8 MiB."""
+    """Sends a body until the server answers. Returns the status, the seconds and the bytes that were sent.
+
+    The time counts from where the body is surely over the limit: from the head, or from 8 MiB of chunks.
+    """
     block = b" " * 65_536
     length = "transfer-encoding: chunked" if chunked else f"content-length: {BODY_BYTES}"
     with contextlib.closing(open_socket(server.port)) as raw:
@@ -189,19 +191,20 @@ def push_body(server: Server, chunked: bool) -> tuple[int, float, int]:
     return status_of(answer[0]), seconds, sent
 
 
-def telltale_errors(server: Server, report: Report) -> None:
-    """Row 8: inputs that make the database complain, if they reach it."""
-    client, told, odd = server.client(), [], []
-    for name, answer in complaints(client):
-        told += [f"{name}: {word.decode()}" for word in TELLTALE if word in answer.body]
-        # An error that was not foreseen says INTERNAL: nothing leaks, but the input should have been judged.
+def awkward_inputs(server: Server, report: Report) -> None:
+    """Inputs that cause errors of the database if they reach it."""
+    client, leaks, internal = server.client(), [], []
+    for name, answer in answers_to_awkward_inputs(client):
+        leaks += [f"{name}: {text.decode()}" for text in INTERNAL_TEXTS if text in answer.body]
+        # INTERNAL leaks nothing, but validation should have caught the input.
         if answer.status in (0, 500) or answer.code == "INTERNAL":
-            odd.append(f"{name}: {answer.status} {answer.code}")
-    report.judge("table", "no answer has a text of the database", "; ".join(told) or "none has", not told)
-    report.judge("table", "no input is answered by INTERNAL", "; ".join(odd) or "none is", not odd)
+            internal.append(f"{name}: {answer.status} {answer.code}")
+    report.judge("table", "no answer has text of the database", "; ".join(leaks) or "none has", not leaks)
+    report.judge("table", "no input is answered with INTERNAL", "; ".join(internal) or "none is", not internal)
 
 
-def complaints(client):
+def answers_to_awkward_inputs(client):
+    """Yields the name of each input and its answer."""
     form = people.person()
     yield "enrolled", client.post(people.enrollment(form))
     yield "enrolled again", client.post(people.enrollment(form))
@@ -242,15 +245,15 @@ def complaints(client):
         yield f"first {first}", client.ask(f"{{ participants(first: {first}) {{ nodes {{ id }} }} }}")
 
 
-def half_a_head_at_stop(server: Server, report: Report) -> None:
-    """Row 6, second half."""
+def stop_with_partial_head(server: Server, report: Report) -> None:
+    """Sends SIGTERM while a client has sent only a part of a request head."""
     with contextlib.closing(open_socket(server.port)) as raw:
         raw.sendall(b"POST /graphql HTTP/1.1\r\nhost: 127.0")
         time.sleep(0.2)
         seconds = server.stop(30)
     report.judge(
         "table",
-        "SIGTERM with half a head open: ends within 25 s",
+        "SIGTERM with a partial request head: ends within 25 s",
         "had to be killed" if seconds is None else f"{seconds:.1f} s",
         seconds is not None and seconds <= 25,
     )

@@ -1,4 +1,4 @@
-"""Forged, stale, misaddressed and malformed tokens."""
+"""Tokens that are forged, expired, malformed or meant for another audience."""
 
 import base64
 import concurrent.futures
@@ -6,76 +6,76 @@ import json
 import time
 from http.client import HTTPConnection
 
+from environment import Environment, Server, base64url, sign
+from http_client import Answer, Client
 from report import Report
-from wire import Answer, Client
-from environment import Server, Environment, base64url, sign
 
-OURSELVES = "participant-registry"
-QUESTION = b'{"query": "{ viewer { name } }"}'
+ISSUER = "participant-registry"
+QUERY = b'{"query": "{ viewer { name } }"}'
 DAY = 86_400
 
 
 def claims(**changes) -> dict:
-    """What a good token says, with changes; a claim that is None is left out."""
+    """Returns the claims of a valid token with these changes. A claim that is None is left out."""
     now = int(time.time())
-    said = {"iss": OURSELVES, "aud": OURSELVES, "sub": "resilience", "iat": now, "nbf": now, "exp": now + 3_600, **changes}
-    return {name: value for name, value in said.items() if value is not None}
+    valid = {"iss": ISSUER, "aud": ISSUER, "sub": "resilience", "iat": now, "nbf": now, "exp": now + 3_600}
+    return {name: value for name, value in (valid | changes).items() if value is not None}
 
 
 def tokens(environment: Environment, report: Report) -> None:
     server = environment.server()
-    known = environment.sign(claims())
+    has_key = environment.sign(claims()) is not None
     headers = {name: f"Bearer {token}" for name, token in forged(environment).items()}
     headers |= malformed(environment.token)
-    if known is not None:
+    if has_key:
         headers |= {name: f"Bearer {token}" for name, token in signed_but_wrong(environment).items()}
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        answers = dict(zip(headers, pool.map(lambda header: show(server, header), headers.values())))
-    answers["none"] = show(server, None)
+        answers = dict(zip(headers, pool.map(lambda header: viewer(server, header), headers.values())))
+    answers["none"] = viewer(server, None)
     answers["two tokens"] = two_tokens(server)
-    let_in = [f"{name}: {answer.status}" for name, answer in answers.items() if answer.status != 401]
-    bodies = {answer.told for answer in answers.values()}
+    accepted = [f"{name}: {answer.status}" for name, answer in answers.items() if answer.status != 401]
+    bodies = {answer.comparable_body for answer in answers.values()}
     report.judge(
         "tokens",
-        "every forged, stale, misaddressed or malformed token: 401",
-        f"{len(answers)} tokens; {'; '.join(let_in) or 'all 401'}",
-        not let_in and len(answers) >= 25,
+        "every forged, expired, malformed or misaddressed token: 401",
+        f"{len(answers)} tokens; {'; '.join(accepted) or 'all 401'}",
+        not accepted and len(answers) >= 25,
     )
-    report.judge("tokens", "one body, byte for byte", f"{len(bodies)} bodies", len(bodies) == 1)
-    good = show(server, f"Bearer {environment.token}").status
-    report.judge("tokens", "a good token holds", f"{good}", good == 200)
-    if known is None:
-        report.skip("tokens", "30 s of skew are accepted, 90 s are not", "the installation's key cannot be read")
+    report.judge("tokens", "all refusals have the same body, byte for byte", f"{len(bodies)} bodies", len(bodies) == 1)
+    good = viewer(server, f"Bearer {environment.token}").status
+    report.judge("tokens", "a valid token is accepted", f"{good}", good == 200)
+    if not has_key:
+        report.skip("tokens", "30 s of clock skew are accepted, 90 s are not", "the installation's key cannot be read")
     else:
         skew(environment, server, report)
-    foreign_page(server, report)
+    foreign_origin(server, report)
 
 
-def show(server: Server, authorization: str | None) -> Answer:
-    """Asks with this header, or with none."""
+def viewer(server: Server, authorization: str | None) -> Answer:
+    """Sends a query with this authorization header, or without one."""
     headers = {"content-type": "application/json"}
     if authorization is not None:
         headers["authorization"] = authorization
     client = Client(server.port, None)
     try:
-        return client.send("POST", "/graphql", QUESTION, headers)
+        return client.send("POST", "/graphql", QUERY, headers)
     finally:
         client.close()
 
 
 def two_tokens(server: Server) -> Answer:
-    """Two headers: which one would a proxy have looked at?"""
+    """Sends two authorization headers. A proxy in front may have checked the other one."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
     connection.putrequest("POST", "/graphql")
     for name, value in (
         ("accept", "application/graphql-response+json"),
         ("content-type", "application/json"),
-        ("content-length", str(len(QUESTION))),
+        ("content-length", str(len(QUERY))),
         ("authorization", f"Bearer {server.token}"),
         ("authorization", f"Bearer {server.token}"),
     ):
         connection.putheader(name, value)
-    connection.endheaders(QUESTION)
+    connection.endheaders(QUERY)
     got = connection.getresponse()
     body = got.read()
     connection.close()
@@ -83,17 +83,18 @@ def two_tokens(server: Server) -> Answer:
 
 
 def forged(environment: Environment) -> dict[str, str]:
-    """Made without the key."""
+    """Returns tokens that are made without the installation's key."""
     header, payload, signature = environment.token.split(".")
-    said = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    other = base64url(json.dumps({**said, "sub": "demo-administrator"}).encode())
+    original = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    other = base64url(json.dumps({**original, "sub": "demo-administrator"}).encode())
     none = base64url(b'{"typ":"JWT","alg":"none"}')
     flipped = signature[:-2] + ("A" if signature[-2] != "A" else "B") + signature[-1]
     public = b"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n"
+    own_key = {"kty": "oct", "k": base64url(b"k" * 32)}
     return {
         "another key": sign(b"\x01" * 32, claims()),
         "an empty key": sign(b"", claims()),
-        "a key in words": sign(b"secret", claims()),
+        "a guessable key": sign(b"secret", claims()),
         "a public key as secret": sign(public, claims()),
         "alg none": f"{none}.{payload}.",
         "alg none, signed": f"{none}.{payload}.{signature}",
@@ -105,18 +106,18 @@ def forged(environment: Environment) -> dict[str, str]:
         "no signature": f"{header}.{payload}.",
         "half a signature": f"{header}.{payload}.{signature[:20]}",
         "a changed signature": f"{header}.{payload}.{flipped}",
-        "brings its key": sign(b"k" * 32, claims(), {"alg": "HS256", "jwk": {"kty": "oct", "k": base64url(b"k" * 32)}}),
-        "says where its key is": sign(b"k" * 32, claims(), {"alg": "HS256", "jku": "http://127.0.0.1:1/keys"}),
+        "its own key (jwk)": sign(b"k" * 32, claims(), {"alg": "HS256", "jwk": own_key}),
+        "the address of its key (jku)": sign(b"k" * 32, claims(), {"alg": "HS256", "jku": "http://127.0.0.1:1/keys"}),
         "a key id that is a path": sign(b"", claims(), {"alg": "HS256", "kid": "../../../dev/null"}),
     }
 
 
 def malformed(token: str) -> dict[str, str]:
-    """Headers that hold no token."""
+    """Returns authorization headers without a valid bearer token."""
     return {
         "empty": "",
-        "a word": "Bearer",
-        "a blank": "Bearer ",
+        "only the scheme": "Bearer",
+        "the scheme and a blank": "Bearer ",
         "no scheme": token,
         "Basic": "Basic YTpi",
         "Token": f"Token {token}",
@@ -135,65 +136,66 @@ def malformed(token: str) -> dict[str, str]:
 
 
 def signed_but_wrong(environment: Environment) -> dict[str, str]:
-    """Made with the installation's own key, as whoever stole it would not need to; each breaks one rule."""
+    """Returns tokens signed with the installation's own key, each of which breaks one rule."""
     now = int(time.time())
     rules = {
-        "over for 90 s": claims(nbf=now - 3_600, exp=now - 90),
-        "over for a day": claims(nbf=now - 2 * DAY, exp=now - DAY),
+        "expired for 90 s": claims(nbf=now - 3_600, exp=now - 90),
+        "expired for a day": claims(nbf=now - 2 * DAY, exp=now - DAY),
         "begins in 90 s": claims(nbf=now + 90, exp=now + 3_600),
-        "never ends": claims(exp=None),
-        "never begins": claims(nbf=None),
-        "holds a year": claims(exp=now + 365 * DAY),
-        "ends before it begins": claims(nbf=now + 20, exp=now),
-        "ends in words": claims(exp="tomorrow"),
-        "ends in 2^63": claims(exp=2**63),
+        "no expiry": claims(exp=None),
+        "valid for a year, without nbf": claims(nbf=None, iat=None, exp=now + 365 * DAY),
+        "valid for a year": claims(exp=now + 365 * DAY),
+        "expires before it begins": claims(nbf=now + 20, exp=now),
+        "expiry in words": claims(exp="tomorrow"),
+        "expiry 2^63": claims(exp=2**63),
         "another issuer": claims(iss="https://evil.example"),
         "no issuer": claims(iss=None),
         "another audience": claims(aud="payroll"),
         "no audience": claims(aud=None),
-        "audiences of others": claims(aud=["a", "b"]),
-        "nobody": claims(sub=None),
-        "an empty name": claims(sub=""),
-        "a stranger": claims(sub="nobody-here"),
-        "a name of 1,000": claims(sub="a" * 1_000),
-        "NUL in the name": claims(sub="resilience\0"),
+        "other audiences": claims(aud=["a", "b"]),
+        "no subject": claims(sub=None),
+        "an empty subject": claims(sub=""),
+        "an unknown subject": claims(sub="nobody-here"),
+        "a subject of 1,000 letters": claims(sub="a" * 1_000),
+        "NUL in the subject": claims(sub="resilience\0"),
     }
-    made = {name: environment.sign(said) for name, said in rules.items()}
+    made = {name: environment.sign(values) for name, values in rules.items()}
     headers = {
-        "a token in a token": {"alg": "HS256", "cty": "JWT"},
-        "critical": {"alg": "HS256", "crit": ["x"], "x": 1},
+        "a nested token (cty)": {"alg": "HS256", "cty": "JWT"},
+        "an unknown critical header": {"alg": "HS256", "crit": ["x"], "x": 1},
         "another type": {"alg": "HS256", "typ": "dpop+jwt"},
     }
     return made | {name: environment.sign(claims(), header) for name, header in headers.items()}
 
 
 def skew(environment: Environment, server: Server, report: Report) -> None:
-    """Two seconds inside the 30 s, because the question takes time too."""
+    """Judges clock skew at 28 s, not at 30 s, because the request takes time too."""
     now = int(time.time())
-    near = {"over for 28 s": claims(nbf=now - 600, exp=now - 28), "begins in 28 s": claims(nbf=now + 28)}
-    far = {"over for 90 s": claims(nbf=now - 600, exp=now - 90), "begins in 90 s": claims(nbf=now + 90)}
-    statuses = {name: show(server, f"Bearer {environment.sign(said)}").status for name, said in (near | far).items()}
+    near = {"expired for 28 s": claims(nbf=now - 600, exp=now - 28), "begins in 28 s": claims(nbf=now + 28)}
+    far = {"expired for 90 s": claims(nbf=now - 600, exp=now - 90), "begins in 90 s": claims(nbf=now + 90)}
+    signed = {name: environment.sign(values) for name, values in (near | far).items()}
+    statuses = {name: viewer(server, f"Bearer {token}").status for name, token in signed.items()}
     held = all(statuses[name] == 200 for name in near) and all(statuses[name] == 401 for name in far)
     report.judge(
         "tokens",
-        "30 s of skew are accepted, 90 s are not",
+        "30 s of clock skew are accepted, 90 s are not",
         ", ".join(f"{name}: {status}" for name, status in statuses.items()),
         held,
     )
 
 
-def foreign_page(server: Server, report: Report) -> None:
-    """A browser asks first, and must hear nothing that lets it go on."""
+def foreign_origin(server: Server, report: Report) -> None:
+    """Sends a preflight and a request of another origin. Neither answer may have a header that lets a browser go on."""
     client = server.client()
-    asked = {
+    preflight = {
         "origin": "https://evil.example",
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization, content-type",
     }
     answers = [
-        client.send("OPTIONS", "/graphql", None, asked),
+        client.send("OPTIONS", "/graphql", None, preflight),
         client.send(
-            "POST", "/graphql", QUESTION, {"origin": "https://evil.example", "content-type": "application/json"}
+            "POST", "/graphql", QUERY, {"origin": "https://evil.example", "content-type": "application/json"}
         ),
     ]
     found = sorted({name for answer in answers for name in answer.headers if name.startswith("access-control-")})

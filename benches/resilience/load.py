@@ -1,4 +1,4 @@
-"""A generator of load: a few processes, each with many connections, raw sockets and prepared bytes."""
+"""A load generator: two processes, each with many raw sockets and requests that are built in advance."""
 
 import dataclasses
 import heapq
@@ -9,10 +9,10 @@ import socket
 import time
 
 import people
-from wire import GRAPHQL
+from http_client import GRAPHQL
 
 PROCESSES = 2
-# People of one process in one round; far more than it can enroll.
+# Person numbers that one process may use in one round: far more than it can enroll.
 BLOCK = 2_000_000
 WRITES = 0.3
 PAUSE_AFTER_BREAK = 0.1
@@ -20,26 +20,26 @@ PAUSE_AFTER_BREAK = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What one round of load is. `interval` is how often one connection asks at most, in seconds; 0: at once again."""
+    """One round of load. A connection sends a request every `interval` seconds at most; 0 means at once."""
 
     port: int
-    # Of several clients; each connection has one of them.
+    # Each connection uses one of these tokens, in turn.
     tokens: list[str]
     connections: int
     seconds: float
     interval: float = 0.0
     first_person: int = 1_000_000
-    # Asked instead of the registry's own questions, to learn what the generator itself can do.
+    # A path to request instead of GraphQL, which measures the limit of the generator itself.
     path: str = ""
 
 
 @dataclasses.dataclass
 class Outcome:
-    """What came of one kind of request."""
+    """The answers to one kind of request: seconds of each that was accepted or refused."""
 
     accepted: list[float] = dataclasses.field(default_factory=list)
     refused: list[float] = dataclasses.field(default_factory=list)
-    # Neither done nor refused as promised: by status, how often.
+    # Answers that were neither, counted by status.
     failed: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
@@ -61,7 +61,7 @@ class Result:
 
 
 class Load:
-    """Runs a plan beside us. Used as `with Load(plan) as load: …; load.result()`."""
+    """Runs a plan in the background. Used as `with Load(plan) as load: …; load.result()`."""
 
     def __init__(self, plan: Plan) -> None:
         context = multiprocessing.get_context("fork")
@@ -86,11 +86,11 @@ class Load:
         return not all(pipe.poll() for pipe in self._pipes)
 
     def result(self) -> Result:
-        """Waits for the end, and adds up."""
+        """Waits for the end and adds up the results of all processes."""
         whole = Result(Outcome(), Outcome(), self._plan.seconds)
         for pipe in self._pipes:
             if not pipe.poll(self._plan.seconds + 60):
-                raise RuntimeError("a generator of load does not end")
+                raise RuntimeError("a process of the load generator does not end")
             for mine, theirs in zip((whole.reads, whole.writes), pipe.recv()):
                 mine.accepted += theirs.accepted
                 mine.refused += theirs.refused
@@ -100,7 +100,7 @@ class Load:
 
 
 def drive(plan: Plan, number: int, pipe) -> None:
-    """The body of one process."""
+    """Runs the connections of one process and sends their outcomes."""
     people.begin_at(plan.first_person + number * BLOCK)
     driver = Driver(plan, plan.connections // PROCESSES)
     driver.run()
@@ -109,34 +109,36 @@ def drive(plan: Plan, number: int, pipe) -> None:
 
 
 class Connection:
-    """One caller: it asks, waits for the answer, and asks again."""
+    """One caller: it sends a request, waits for the answer and sends the next one."""
 
-    __slots__ = ("answer", "begun", "raw", "read", "token", "whole", "writes")
+    __slots__ = ("answer", "begun", "length", "raw", "read", "token", "writes")
 
     def __init__(self, token: str, read: bytes) -> None:
         self.token, self.read = token, read
         self.raw: socket.socket | None = None
         self.answer = bytearray()
-        self.whole = 0
+        self.length = 0
         self.begun = 0.0
         self.writes = False
 
 
 class Driver:
+    """Drives many connections in one thread."""
+
     def __init__(self, plan: Plan, connections: int) -> None:
         self._plan = plan
         self.reads, self.writes = Outcome(), Outcome()
         self._selector = selectors.DefaultSelector()
         self._end = time.monotonic() + plan.seconds
-        # Due at different moments, so that the load does not come in waves.
+        # The connections start at different moments, so that the load does not come in waves.
         now, spread = time.monotonic(), plan.interval or 0.05
         self._due = [(now + random.random() * spread, at, self._connection(at)) for at in range(connections)]
         heapq.heapify(self._due)
-        self._turn = connections
+        self._sequence = connections
 
     def _connection(self, at: int) -> Connection:
         token = self._plan.tokens[at % len(self._plan.tokens)]
-        return Connection(token, self._request(token, people.question(people.READ)))
+        return Connection(token, self._request(token, people.query_body(people.READ)))
 
     def _request(self, token: str, body: bytes) -> bytes:
         plan = self._plan
@@ -151,16 +153,16 @@ class Driver:
     def run(self) -> None:
         while (now := time.monotonic()) < self._end:
             while self._due and self._due[0][0] <= now:
-                self._ask(heapq.heappop(self._due)[2])
+                self._send(heapq.heappop(self._due)[2])
             wait = min(self._due[0][0] if self._due else self._end, self._end) - time.monotonic()
             for key, _ in self._selector.select(max(0.0, wait)):
                 self._receive(key.data)
 
-    def _again(self, connection: Connection, due: float) -> None:
-        self._turn += 1
-        heapq.heappush(self._due, (due, self._turn, connection))
+    def _schedule(self, connection: Connection, due: float) -> None:
+        self._sequence += 1
+        heapq.heappush(self._due, (due, self._sequence, connection))
 
-    def _ask(self, connection: Connection) -> None:
+    def _send(self, connection: Connection) -> None:
         connection.writes = not self._plan.path and random.random() < WRITES
         request = connection.read
         if connection.writes:
@@ -172,7 +174,7 @@ class Driver:
                 connection.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.raw.setblocking(False)
                 self._selector.register(connection.raw, selectors.EVENT_READ, connection)
-            # A request is far smaller than the socket's buffer, which is empty: it goes in whole.
+            # `send` takes the whole request: it is far smaller than the empty buffer of the socket.
             connection.raw.send(request)
         except OSError:
             self._break(connection)
@@ -187,7 +189,7 @@ class Driver:
             return
         answer = connection.answer
         answer += part
-        if not connection.whole:
+        if not connection.length:
             head = answer.find(b"\r\n\r\n")
             if head < 0:
                 return
@@ -195,14 +197,14 @@ class Driver:
             if at < 0:
                 self._break(connection)
                 return
-            connection.whole = head + 4 + int(answer[at + 16 : answer.find(b"\r\n", at)])
-        if len(answer) >= connection.whole:
+            connection.length = head + 4 + int(answer[at + 16 : answer.find(b"\r\n", at)])
+        if len(answer) >= connection.length:
             self._judge(connection)
 
     def _judge(self, connection: Connection) -> None:
         now = time.monotonic()
         answer, seconds = bytes(connection.answer), now - connection.begun
-        connection.answer, connection.whole = bytearray(), 0
+        connection.answer, connection.length = bytearray(), 0
         outcome, status = self.writes if connection.writes else self.reads, answer[9:12]
         done = b'"enrollment":{' if connection.writes else b'"participants":{'
         if status == b"200" and (self._plan.path or done in answer):
@@ -211,15 +213,15 @@ class Driver:
             outcome.refused.append(seconds)
         else:
             self._count_failure(outcome, status.decode())
-        self._again(connection, max(now, connection.begun + self._plan.interval))
+        self._schedule(connection, max(now, connection.begun + self._plan.interval))
 
     def _break(self, connection: Connection) -> None:
         self._count_failure(self.writes if connection.writes else self.reads, "broken")
         if connection.raw is not None:
             self._selector.unregister(connection.raw)
             connection.raw.close()
-        connection.raw, connection.answer, connection.whole = None, bytearray(), 0
-        self._again(connection, time.monotonic() + PAUSE_AFTER_BREAK)
+        connection.raw, connection.answer, connection.length = None, bytearray(), 0
+        self._schedule(connection, time.monotonic() + PAUSE_AFTER_BREAK)
 
     @staticmethod
     def _count_failure(outcome: Outcome, status: str) -> None:

@@ -1,18 +1,19 @@
-"""One idempotency key, many callers."""
+"""One idempotency key that many callers use at once."""
 
 import concurrent.futures
 import threading
 import uuid
 
 import people
+from environment import Environment
 from report import Report, milliseconds
-from world import World
 
 CALLERS = 100
 
 
-def one_key(world: World, report: Report) -> None:
-    server = world.server()
+def one_key(environment: Environment, report: Report) -> None:
+    """Sends one enrollment a hundred times at once."""
+    server = environment.server()
     client = server.client()
     before = people.total(client)
     form, key = people.person(), str(uuid.uuid4())
@@ -21,14 +22,14 @@ def one_key(world: World, report: Report) -> None:
 
     def call(_: int):
         mine = server.client()
-        mine.ask("{ viewer { name } }")  # The connection is open before the others are waited for.
+        mine.ask("{ viewer { name } }")  # Opens the connection before the barrier.
         together.wait(30)
-        return mine.patiently(body)  # The front door may ask some to come again.
+        return mine.post_with_retries(body)  # The concurrency limit may refuse some at first.
 
     with concurrent.futures.ThreadPoolExecutor(CALLERS) as pool:
         answers = list(pool.map(call, range(CALLERS)))
     added = people.total(client) - before
-    bodies = {answer.told for answer in answers}
+    bodies = {answer.comparable_body for answer in answers}
     statuses = sorted({answer.status for answer in answers})
     enrolled = sum(bool(answer.data.get("enrollParticipant", {}).get("enrollment")) for answer in answers)
     slowest = max(answer.seconds for answer in answers)
@@ -43,7 +44,7 @@ def one_key(world: World, report: Report) -> None:
 
 
 def reused(client, form: dict, key: str, report: Report) -> None:
-    """The same key with other inputs, and with the first once more."""
+    """Sends the same key with other inputs."""
     before = people.total(client)
     codes = set()
     for change in (

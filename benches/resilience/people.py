@@ -1,4 +1,4 @@
-"""People who do not exist, each with a number that nobody else has, and what is asked about them."""
+"""Invented people with unique identity numbers, and the GraphQL requests about them."""
 
 import datetime
 import itertools
@@ -12,14 +12,14 @@ READ = """{ participants(first: 10, filterBy: { provinceCode: "16" }) { nodes {
 
 _FIRST_BIRTH = datetime.date(1970, 1, 1)
 _DAYS = 10_000
-# Far from the demonstration's own numbers and the roster's: nobody there was first registered in this district.
+# A district that the demonstration and the roster do not use, so that identity numbers never collide.
 _REGION = "167199"
-# One for each process, and only `begin_at` puts another in its place.
+# The numbers of this process; `begin_at` replaces them.
 _numbers = itertools.count(1)
 
 
 def person() -> dict:
-    """The form of somebody new, without a key."""
+    """Returns the input of an enrollment for a new person, without an idempotency key."""
     number = next(_numbers)
     birth = _FIRST_BIRTH + datetime.timedelta(days=number % _DAYS)
     serial = 1 + number // _DAYS
@@ -39,13 +39,13 @@ def person() -> dict:
 
 
 def begin_at(number: int) -> None:
-    """Goes on from another number, so that two processes never make the same person. Up to 99 million."""
+    """Continues from another number (at most 99 million), so that no two processes make the same person."""
     global _numbers
     _numbers = itertools.count(number)
 
 
 def letters(number: int) -> str:
-    """A word for a number: names have no digits."""
+    """Spells a number in letters, because names have no digits."""
     text = ""
     while number:
         number, rest = divmod(number, 26)
@@ -54,29 +54,29 @@ def letters(number: int) -> str:
 
 
 def enrollment(form: dict, key: str | None = None) -> bytes:
-    """The body that enrolls somebody."""
+    """Returns the request body of an enrollment."""
     named = {**form, "idempotencyKey": key} if key else form
     return json.dumps({"query": ENROLL, "variables": {"input": named}}).encode()
 
 
 def total(client) -> int:
-    """How many people the registry has, by its own word."""
-    answer = client.patiently(question(COUNT))
+    """Returns the number of people that the registry reports."""
+    answer = client.post_with_retries(query_body(COUNT))
     try:
         return answer.data["participants"]["totalCount"]
     except KeyError:
-        raise RuntimeError(f"people cannot be counted: {answer.status} {answer.body[:200]!r}") from None
+        raise RuntimeError(f"totalCount is missing in the answer: {answer.status} {answer.body[:200]!r}") from None
 
 
 LOOKUP = "{{ {} }}"
 
 
 def lookup(at: int, national_id: str) -> str:
-    """One of several questions for a person; they share a request."""
+    """Returns one aliased field that looks a person up; a request holds several."""
     wanted = "cardNumber enrollments(first: 1) { totalCount }"
     return f'p{at}: participant(by: {{ nationalId: "{national_id}" }}) {{ {wanted} }}'
 
 
-def question(query: str) -> bytes:
-    """The body that asks."""
+def query_body(query: str) -> bytes:
+    """Returns the request body of a query."""
     return json.dumps({"query": query}).encode()

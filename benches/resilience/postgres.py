@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own that may be killed, on 127.0.0.1, for one run of the attacks."""
+"""A private PostgreSQL on 127.0.0.1 for one run, which the tests may kill."""
 
 import contextlib
 import glob
@@ -15,26 +15,26 @@ ACCOUNT = "postgres"
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Returns a TCP port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def programs() -> pathlib.Path:
-    """The newest installed PostgreSQL's folder of programs."""
+    """Returns the folder with the programs of the newest installed PostgreSQL."""
     found = glob.glob("/usr/lib/postgresql/*/bin/postgres")
     if found:
         newest = max(found, key=lambda path: int(pathlib.Path(path).parts[-3]))
         return pathlib.Path(newest).parent
     in_path = shutil.which("postgres")
     if in_path is None:
-        raise SystemExit("PostgreSQL's programs are not installed: initdb and postgres are needed")
+        raise SystemExit("initdb and postgres are missing: install PostgreSQL's server programs")
     return pathlib.Path(in_path).resolve().parent
 
 
 class Cluster:
-    """The cluster. As root it runs under the account `postgres`, because PostgreSQL refuses root."""
+    """A PostgreSQL cluster. For root it runs under the account `postgres`, because PostgreSQL refuses root."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.bin = programs()
@@ -43,7 +43,7 @@ class Cluster:
         self.port = free_port()
         self._log = folder / "postgres.log"
         self._process: subprocess.Popen | None = None
-        # The Popen arguments that change the account, where there is one to change from.
+        # Popen arguments that change the account; empty unless root runs the tests.
         self._account = {"user": ACCOUNT, "group": ACCOUNT, "extra_groups": []} if os.geteuid() == 0 else {}
         self._initialise()
 
@@ -56,7 +56,7 @@ class Cluster:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.home, **self._account)
 
     def start(self) -> float:
-        """Starts it and waits until it accepts; says when that was (monotonic seconds)."""
+        """Starts PostgreSQL. Returns the monotonic time at which it accepts connections."""
         command = [
             self.bin / "postgres",
             "-D",
@@ -78,16 +78,16 @@ class Cluster:
         deadline = time.monotonic() + 60
         while subprocess.run(ready).returncode != 0:
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL does not start: {self._log.read_text()[-500:]}")
+                raise RuntimeError(f"PostgreSQL did not start: {self._log.read_text()[-500:]}")
             time.sleep(0.05)
         return time.monotonic()
 
     def kill(self) -> None:
-        """kill -9 of the postmaster and of all that it started, as a machine that loses its power."""
+        """Sends SIGKILL to the postmaster and all of its children, as if the machine lost its power."""
         process = self._process
         if process is None or process.poll() is not None:
             return
-        # Stopped first, so that it starts nobody between the list and the blow.
+        # SIGSTOP first, so that it starts no process between the listing and the kill.
         os.kill(process.pid, signal.SIGSTOP)
         children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         process.kill()
@@ -104,12 +104,12 @@ class Cluster:
             time.sleep(0.01)
 
     def revive(self) -> None:
-        """Starts it where a resilience has left it dead."""
+        """Starts PostgreSQL if a group has left it killed."""
         if self._process is None or self._process.poll() is not None:
             self.start()
 
     def stop(self) -> None:
-        """Ends it for good."""
+        """Ends PostgreSQL."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGQUIT)
             try:
@@ -118,7 +118,7 @@ class Cluster:
                 self.kill()
 
     def sql(self, text: str, database: str = "postgres") -> str:
-        """Runs one statement as the superuser, past the registry; the answer as psql prints it, bare."""
+        """Runs one statement as superuser. Returns the unaligned output of psql."""
         command = [
             self.bin / "psql",
             "-X",
@@ -142,17 +142,17 @@ class Cluster:
         return done.stdout.strip()
 
     def copy_database(self, template: str, name: str) -> None:
-        """A database of its own for a resilience; the template's sessions must be over."""
+        """Replaces a database by a copy of the template, which must have no sessions."""
         self.sql(f"drop database if exists {name} with (force)")
         self.sql(f"create database {name} template {template}")
 
     def url(self, database: str, port: int | None = None) -> str:
-        """As `DATABASE_URL` wants it; by another port where a proxy stands between."""
+        """Returns a `DATABASE_URL`, with another port if a proxy is used."""
         return f"postgres://{ACCOUNT}@127.0.0.1:{port or self.port}/{database}"
 
 
 def is_alive(pid: int) -> bool:
-    """Does the process run? One that nobody has buried yet does not."""
+    """Returns whether the process runs. A zombie does not."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

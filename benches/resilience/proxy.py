@@ -1,4 +1,4 @@
-"""A wire between the registry and PostgreSQL that can go silent."""
+"""A TCP proxy between the registry and PostgreSQL that can go silent."""
 
 import contextlib
 import socket
@@ -8,10 +8,10 @@ CHUNK = 64 * 1024
 
 
 class Proxy:
-    """Passes bytes, or swallows them without a word, as a network does whose cable was pulled.
+    """Passes bytes on, or drops them like a network whose cable was pulled.
 
-    What was connected when the silence began stays mute for ever (its peer has vanished: no end, no reset); whoever
-    connects during the silence is let wait until it ends.
+    Connections that were open when the silence began stay mute forever: without data, end or reset. Connections that
+    are opened during the silence wait until it ends.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -21,30 +21,30 @@ class Proxy:
         self._open = threading.Event()
         self._open.set()
         self._lock = threading.Lock()
-        self._wires: set[Wire] = set()
+        self._links: set[Link] = set()
         self._closed = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def silence(self) -> None:
-        """From now on nothing passes."""
+        """Drops all bytes from now on."""
         self._open.clear()
         with self._lock:
-            for wire in self._wires:
-                wire.mute()
+            for link in self._links:
+                link.mute()
 
-    def speak(self) -> None:
-        """New connections pass again. PostgreSQL finds out that the old ones are dead; the registry is told nothing."""
+    def resume(self) -> None:
+        """Passes new connections. Closes the old ones towards PostgreSQL, but not towards the registry."""
         self._open.set()
         with self._lock:
-            for wire in self._wires:
-                wire.end_of_server_if_mute()
+            for link in self._links:
+                link.close_server_if_mute()
 
     def cut(self) -> None:
-        """Ends all connections at once, on both sides; new ones pass."""
+        """Closes all connections on both sides. New connections pass."""
         with self._lock:
-            wires, self._wires = self._wires, set()
-        for wire in wires:
-            wire.close()
+            links, self._links = self._links, set()
+        for link in links:
+            link.close()
 
     def close(self) -> None:
         self._closed = True
@@ -67,24 +67,24 @@ class Proxy:
         try:
             server = socket.create_connection(self._target, timeout=5)
         except OSError:
-            # PostgreSQL is down: the registry sees what it would see without a proxy.
+            # PostgreSQL is down: the registry sees a closed connection, much as without a proxy.
             client.close()
             return
         server.settimeout(None)
-        wire = Wire(client, server)
+        link = Link(client, server)
         with self._lock:
-            self._wires.add(wire)
+            self._links.add(link)
             if not self._open.is_set():
-                wire.mute()
-        wire.start(self._forget)
+                link.mute()
+        link.start(self._forget)
 
-    def _forget(self, wire: "Wire") -> None:
+    def _forget(self, link: "Link") -> None:
         with self._lock:
-            self._wires.discard(wire)
+            self._links.discard(link)
 
 
-class Wire:
-    """One connection: two sockets and a thread for each direction."""
+class Link:
+    """A proxied connection: two sockets, and a thread for each direction."""
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self._client, self._server = client, server
@@ -99,7 +99,7 @@ class Wire:
     def mute(self) -> None:
         self._mute.set()
 
-    def end_of_server_if_mute(self) -> None:
+    def close_server_if_mute(self) -> None:
         if self._mute.is_set():
             end(self._server)
 
@@ -112,7 +112,7 @@ class Wire:
             while data := source.recv(CHUNK):
                 if not self._mute.is_set():
                     sink.sendall(data)
-        # Neither side hears of the other's end through a wire that is mute; the registry's own end closes both.
+        # A mute connection passes no end on. Only when the registry closes it are both sides closed.
         if not self._mute.is_set() or source is self._client:
             self.close()
             forget(self)

@@ -1,4 +1,4 @@
-"""What was promised, what was measured, and whether it held."""
+"""Verdicts: what was promised, what was measured, and whether the promise holds."""
 
 import dataclasses
 import json
@@ -8,9 +8,9 @@ import sys
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """One promise. `holds` is None where it could not be tried; the measurement says why."""
+    """The verdict on one promise. `holds` is None if it was not tested; `measured` then says why."""
 
-    resilience: str
+    group: str
     promised: str
     measured: str
     holds: bool | None
@@ -21,19 +21,19 @@ class Verdict:
 
 
 class Report:
-    """Collects verdicts and prints each as soon as it is known: a resilience that hangs has said what it knew."""
+    """Collects verdicts. Prints each at once, so that a group that hangs later has reported the earlier ones."""
 
     def __init__(self) -> None:
         self.verdicts: list[Verdict] = []
 
-    def judge(self, resilience: str, promised: str, measured: str, holds: bool | None) -> None:
-        verdict = Verdict(resilience, promised, measured, holds)
+    def judge(self, group: str, promised: str, measured: str, holds: bool | None) -> None:
+        verdict = Verdict(group, promised, measured, holds)
         self.verdicts.append(verdict)
-        print(f"{resilience:<17} {verdict.word:<7} {promised}  |  {measured}", flush=True)
+        print(f"{group:<17} {verdict.word:<7} {promised}  |  {measured}", flush=True)
 
-    def skip(self, resilience: str, promised: str, why: str) -> None:
-        """Says that a promise was not tried. Not tried is not broken, and not kept either."""
-        self.judge(resilience, promised, why, None)
+    def skip(self, group: str, promised: str, why: str) -> None:
+        """Records that a promise was not tested: it counts neither as kept nor as broken."""
+        self.judge(group, promised, why, None)
 
     @property
     def broken(self) -> int:
@@ -45,7 +45,7 @@ class Report:
 
 
 def note(text: str) -> None:
-    """What goes on, for whoever waits; the report itself is on stdout."""
+    """Prints progress to stderr; the report is on stdout."""
     print(f"  .. {text}", file=sys.stderr, flush=True)
 
 
@@ -54,6 +54,6 @@ def milliseconds(seconds: float) -> str:
 
 
 def quantile(values: list[float], part: float) -> float:
-    """The value below which this part of all is; 0 where there are none."""
+    """Returns the value at this part (0.99: p99) of the sorted values, or 0 if there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else 0.0

@@ -1,4 +1,4 @@
-"""Starts that are hard: five at once on nothing, and on a database that takes no writes."""
+"""Difficult starts: five processes at once on an empty database, and one on a read-only database."""
 
 import concurrent.futures
 import secrets
@@ -6,15 +6,15 @@ import time
 import uuid
 
 import people
+from environment import Environment, Server
+from http_client import Answer
 from report import Report
-from wire import Answer
-from environment import Server, Environment
 
 PROCESSES = 5
 
 
 def five(environment: Environment, report: Report) -> None:
-    """They share the installation's key, as five machines of one installation would."""
+    """Starts five processes that share the installation's key, like five machines of one installation."""
     database = "resilience_empty"
     environment.cluster.sql(f"drop database if exists {database} with (force)")
     environment.cluster.sql(f"create database {database}")
@@ -34,7 +34,7 @@ def five(environment: Environment, report: Report) -> None:
     )
     report.judge(
         "five",
-        "five processes start on one empty database together: one migration, none fails",
+        "five processes start on one empty database together: each migration is applied once, none fails",
         f"{sum(ready)} of {PROCESSES} ready after {seconds:.1f} s; {applied} migrations applied, {distinct} of them "
         f"distinct, {failed} failed",
         all(ready) and applied == distinct > 0 and failed == 0,
@@ -42,22 +42,22 @@ def five(environment: Environment, report: Report) -> None:
     ended = [server.stop() for server in servers if server.is_alive]
     report.judge(
         "five",
-        "each of them ends within 25 s of SIGTERM",
+        "each process ends within 25 s of SIGTERM",
         ", ".join("killed" if took is None else f"{took:.1f} s" for took in ended),
         len(ended) == PROCESSES and all(took is not None and took <= 25 for took in ended),
     )
 
 
 def read_only(environment: Environment, report: Report) -> None:
-    """The database turns read-only below a server that runs, as after a failover, and below one that starts."""
+    """Turns the database read-only under a running server, as a failover does, and starts another server on it."""
     database = environment.new_database()
     server = environment.server(database)
-    turn(environment, database, "on")
-    judge_refused(environment, report, "a database that turns read-only", server, database)
+    set_read_only(environment, database, "on")
+    judge_writes(environment, report, "a database that turns read-only", server, database)
     late = Server(environment, environment.cluster.url(database))
     late.launch()
     if late.wait_until_ready(5):
-        judge_refused(environment, report, "a server that starts on it", late, database)
+        judge_writes(environment, report, "a server that starts on it", late, database)
     else:
         report.judge(
             "read_only",
@@ -65,20 +65,20 @@ def read_only(environment: Environment, report: Report) -> None:
             f"it {'hangs' if late.is_alive else 'refuses to start'}",
             not late.is_alive,
         )
-    turn(environment, database, "off")
+    set_read_only(environment, database, "off")
     begun = time.monotonic()
-    ready = server.wait_until_ready(10) and says_ok(enroll(server))
+    ready = server.wait_until_ready(10) and succeeded(enroll(server))
     seconds = time.monotonic() - begun
     report.judge(
         "read_only",
-        "takes writes 5 s after the database does, without a restart",
+        "accepts writes within 5 s of the database, without a restart",
         f"{seconds:.1f} s" if ready else "not within 10 s",
         ready and seconds <= 5,
     )
 
 
-def turn(environment: Environment, database: str, to: str) -> None:
-    """Sessions keep their setting and new ones have the new one, so the old ones are ended."""
+def set_read_only(environment: Environment, database: str, to: str) -> None:
+    """Changes the default of new sessions, and ends the old ones, which keep theirs."""
     environment.cluster.sql(
         f"set default_transaction_read_only = off; alter database {database} set default_transaction_read_only = {to}"
     )
@@ -92,8 +92,8 @@ def enroll(server: Server) -> Answer:
     return server.client().post(people.enrollment(people.person(), str(uuid.uuid4())))
 
 
-def judge_refused(environment: Environment, report: Report, where: str, server: Server, database: str) -> None:
-    """For three seconds: the first answers are those of connections that broke."""
+def judge_writes(environment: Environment, report: Report, where: str, server: Server, database: str) -> None:
+    """Tries writes for three seconds, because the first answers come from broken connections."""
     client = server.client()
     roster = {
         "employerId": "bTE",
@@ -107,7 +107,7 @@ def judge_refused(environment: Environment, report: Report, where: str, server: 
         "kind": "GOVERNMENT",
         "provinceCode": "16",
     }
-    before, said, accepted = people_in(environment, database), set(), []
+    before, answers, accepted = people_in(environment, database), set(), []
     deadline = time.monotonic() + 3
     while time.monotonic() < deadline:
         writes: dict[str, Answer] = {
@@ -116,24 +116,24 @@ def judge_refused(environment: Environment, report: Report, where: str, server: 
             "onboard": client.ask(ONBOARD, {"input": roster}),
             "register an employer": client.ask(EMPLOYER, {"input": employer}),
         }
-        accepted += [name for name, answer in writes.items() if says_ok(answer)]
-        said |= {f"{name}: {answer.status} {answer.code}" for name, answer in writes.items()}
+        accepted += [name for name, answer in writes.items() if succeeded(answer)]
+        answers |= {f"{name}: {answer.status} {answer.code}" for name, answer in writes.items()}
     added = people_in(environment, database) - before
     report.judge(
         "read_only",
         f'{where}: writes refused, never "ok"',
-        f"{', '.join(sorted(said))}; {added} people added",
+        f"{', '.join(sorted(answers))}; {added} people added",
         not accepted and added == 0,
     )
 
 
 def people_in(environment: Environment, database: str) -> int:
-    """Counted past the registry, which may refuse to read too."""
+    """Counts people in the database, because the registry may refuse to read too."""
     return int(environment.cluster.sql("select count(*) from participant", database))
 
 
-def says_ok(answer: Answer) -> bool:
-    """Does a payload hold what would have been written? A refusal has an error's code, or problems of the input."""
+def succeeded(answer: Answer) -> bool:
+    """Returns whether the payload has what the mutation writes. A refusal has errors instead."""
     payload = next(iter(answer.data.values()), None)
     return bool(payload) and any(payload.get(name) for name in ("enrollment", "batch", "employer"))
 

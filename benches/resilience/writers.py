@@ -1,4 +1,4 @@
-"""Callers that go on through a fault: writers that retry with the same key until it is acknowledged, and readers."""
+"""Callers that continue through a fault: readers, and writers that retry until they are acknowledged."""
 
 import dataclasses
 import random
@@ -7,18 +7,18 @@ import time
 import uuid
 
 import people
-from wire import Answer, Client
-from world import Server
+from environment import Server
+from http_client import Answer, Client
 
-# How long a writer or reader waits for one answer: longer than the server's own deadlines, so that the server is
-# seen to give up, and not the caller.
+# Seconds that a caller waits for one answer: longer than the deadlines of the server, so that the server gives up
+# first.
 PATIENCE = 40
 PAUSE = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """One request and what came of it. Times are monotonic seconds."""
+    """A request and its outcome. Times are monotonic seconds."""
 
     begun: float
     ended: float
@@ -35,7 +35,7 @@ class Event:
 
 @dataclasses.dataclass(frozen=True)
 class Acknowledged:
-    """Somebody whom the registry said to have enrolled."""
+    """A person whose enrollment the registry acknowledged."""
 
     national_id: str
     card_number: str
@@ -43,15 +43,15 @@ class Acknowledged:
 
 
 class Callers:
-    """Threads that enroll and read, until `finish`."""
+    """Threads that enroll and read people until `finish`."""
 
     def __init__(self, server: Server, writers: int, readers: int = 0) -> None:
         self._server = server
         self._stop, self._lock = threading.Event(), threading.Lock()
         self.events: list[Event] = []
         self.acknowledged: list[Acknowledged] = []
-        # What no retry may ever be told: the same key and input got another answer than "enrolled".
-        self.surprises: list[str] = []
+        # Errors of payloads: a retry with the same key and input must always return the enrollment.
+        self.unexpected: list[str] = []
         work = [self._write] * writers + [self._read] * readers
         self._threads = [threading.Thread(target=task, daemon=True) for task in work]
 
@@ -61,7 +61,7 @@ class Callers:
         return self
 
     def finish(self, limit: float = 120) -> bool:
-        """Begins nobody new and waits until every writer has its answer; False where one never got it."""
+        """Starts no new requests. Returns whether every caller got its last answer within the limit."""
         self._stop.set()
         deadline = time.monotonic() + limit
         for thread in self._threads:
@@ -69,12 +69,12 @@ class Callers:
         return not any(thread.is_alive() for thread in self._threads)
 
     def rate(self, since: float, until: float) -> float:
-        """Successes a second."""
+        """Returns the successes per second."""
         with self._lock:
             return sum(event.succeeded and since <= event.ended < until for event in self.events) / (until - since)
 
     def between(self, since: float, until: float) -> list[Event]:
-        """What was begun between two moments."""
+        """Returns the requests that began between two moments."""
         with self._lock:
             return [event for event in self.events if since <= event.begun < until]
 
@@ -105,13 +105,13 @@ class Callers:
                 return
             if answer.status == 200 and answer.data.get("enrollParticipant"):
                 with self._lock:
-                    self.surprises.append(str(answer.data["enrollParticipant"].get("errors"))[:200])
+                    self.unexpected.append(str(answer.data["enrollParticipant"].get("errors"))[:200])
                 return
             time.sleep(PAUSE * (0.5 + random.random()))
 
     def _read(self) -> None:
         client = self._server.client(PATIENCE)
-        body = people.question(people.READ)
+        body = people.query_body(people.READ)
         while not self._stop.is_set():
             answer = self._send(client, body, False, lambda answer: "participants" in answer.data)
             if not answer.data:
@@ -120,40 +120,40 @@ class Callers:
 
 
 def card_of(answer: Answer) -> str | None:
-    """The card of the person of an enrollment, if it was acknowledged."""
+    """Returns the card number of the person if the enrollment was acknowledged."""
     payload = answer.data.get("enrollParticipant") or {}
     return payload["participant"]["cardNumber"] if payload.get("enrollment") else None
 
 
 @dataclasses.dataclass(frozen=True)
 class Ledger:
-    """What the registry holds, beside what it had acknowledged."""
+    """What the registry holds, compared with what it acknowledged."""
 
     acknowledged: int
     lost: int
-    double: int
+    duplicated: int
     added: int
 
     @property
     def balances(self) -> bool:
-        return self.lost == 0 and self.double == 0 and self.added == self.acknowledged
+        return self.lost == 0 and self.duplicated == 0 and self.added == self.acknowledged
 
     def __str__(self) -> str:
-        return f"{self.acknowledged} acknowledged, {self.added} added, {self.lost} lost, {self.double} double"
+        return f"{self.acknowledged} acknowledged, {self.added} added, {self.lost} lost, {self.duplicated} duplicated"
 
 
 def audit(server: Server, callers: Callers, before: int) -> Ledger:
-    """Asks for everybody who was acknowledged, by number, and counts all."""
-    client, lost, double = server.client(), 0, 0
+    """Looks up every acknowledged person by identity number, and counts all people."""
+    client, lost, duplicated = server.client(), 0, 0
     cards = [person.card_number for person in callers.acknowledged]
-    double += len(cards) - len(set(cards))
+    duplicated += len(cards) - len(set(cards))
     at_once = 10
     for start in range(0, len(callers.acknowledged), at_once):
         some = callers.acknowledged[start : start + at_once]
         query = people.LOOKUP.format(" ".join(people.lookup(i, one.national_id) for i, one in enumerate(some)))
-        answer = client.patiently(people.question(query))
+        answer = client.post_with_retries(people.query_body(query))
         for i, one in enumerate(some):
             found = answer.data[f"p{i}"]
             lost += found is None or found["cardNumber"] != one.card_number
-            double += found is not None and found["enrollments"]["totalCount"] > 1
-    return Ledger(len(callers.acknowledged), lost, double, people.total(client) - before)
+            duplicated += found is not None and found["enrollments"]["totalCount"] > 1
+    return Ledger(len(callers.acknowledged), lost, duplicated, people.total(client) - before)

@@ -1,5 +1,5 @@
-//! A client of one connection: HTTP/1.1 that stays open, as little of it as the measuring needs, so that the load
-//! costs the machine next to nothing.
+//! An HTTP/1.1 client with one connection that stays open. It does only what the benchmark needs, so that the load
+//! takes little CPU time.
 
 use std::net::SocketAddr;
 
@@ -22,8 +22,8 @@ impl Client {
         Ok(Self { stream, received: Vec::with_capacity(64 * 1024) })
     }
 
-    /// Sends a whole request, and gives the body of its answer if that has no errors.
-    pub async fn ask(&mut self, request: &[u8]) -> anyhow::Result<&[u8]> {
+    /// Sends a whole request and returns the body of the answer. Fails if the answer has errors.
+    pub async fn send(&mut self, request: &[u8]) -> anyhow::Result<&[u8]> {
         self.stream.write_all(request).await?;
         self.received.clear();
         let head = loop {
@@ -37,14 +37,14 @@ impl Client {
             self.receive().await?;
         }
         let (head, body) = self.received.split_at(head);
-        // The errors of an answer come before its data.
+        // Errors come before the data.
         if !head.starts_with(b"HTTP/1.1 200") || !body.starts_with(b"{\"data\":") {
             bail!("the registry answered {}", String::from_utf8_lossy(&body[..body.len().min(500)]));
         }
         Ok(body)
     }
 
-    /// Sends a file, and waits until it is taken.
+    /// Uploads a file and waits until the registry accepts it.
     pub async fn put(&mut self, token: &str, path: &str, file: &[u8]) -> anyhow::Result<()> {
         let head = format!(
             "PUT {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
@@ -56,19 +56,19 @@ impl Client {
         while find(&self.received, b"\r\n\r\n").is_none() {
             self.receive().await?;
         }
-        let said = String::from_utf8_lossy(&self.received).into_owned();
-        ensure!(said.starts_with("HTTP/1.1 200"), "the file is not taken: {said}");
-        let length = content_length(said.as_bytes())?;
-        let end = find(said.as_bytes(), b"\r\n\r\n").unwrap_or_default() + 4 + length;
+        let answer = String::from_utf8_lossy(&self.received).into_owned();
+        ensure!(answer.starts_with("HTTP/1.1 200"), "the registry did not accept the file: {answer}");
+        let length = content_length(answer.as_bytes())?;
+        let end = find(answer.as_bytes(), b"\r\n\r\n").unwrap_or_default() + 4 + length;
         while self.received.len() < end {
             self.receive().await?;
         }
         Ok(())
     }
 
-    /// The same, read.
+    /// Sends a request and returns the `data` of the answer.
     pub async fn data(&mut self, request: &[u8]) -> anyhow::Result<Value> {
-        let mut answer: Value = serde_json::from_slice(self.ask(request).await?)?;
+        let mut answer: Value = serde_json::from_slice(self.send(request).await?)?;
         Ok(answer["data"].take())
     }
 
@@ -78,7 +78,7 @@ impl Client {
     }
 }
 
-/// A request as it goes over the wire.
+/// Returns the bytes of a GraphQL request.
 pub fn request(token: &str, query: &str, variables: &Value) -> Vec<u8> {
     let body = json!({"query": query, "variables": variables}).to_string();
     let length = body.len();
@@ -92,7 +92,7 @@ pub fn request(token: &str, query: &str, variables: &Value) -> Vec<u8> {
 fn content_length(head: &[u8]) -> anyhow::Result<usize> {
     let head = std::str::from_utf8(head)?.to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-    Ok(length.context("an answer does not say how long it is")?.trim().parse()?)
+    Ok(length.context("an answer has no content-length")?.trim().parse()?)
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {

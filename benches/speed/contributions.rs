@@ -1,4 +1,4 @@
-//! C1: a month's contributions of one large employer, into a copy of the register.
+//! C1: records a month's contributions of one large employer, in a copy of the register.
 
 use std::time::Instant;
 
@@ -20,7 +20,8 @@ const RECORD: &str = "mutation Record($employer: ID!, $month: Date!) {
 const LARGE_EMPLOYER: i64 = 1 << 40;
 const PEOPLE: i64 = 100_000;
 
-/// People of other employers, who work for the large one from now on. Its figures are not kept: nobody asks for them.
+/// Selects people of other employers to move to the large one. Its counters are not maintained, because nothing reads
+/// them.
 const HIRE: &str = "
     create table bench.hired as
     select e.participant_id, e.id from enrollment e
@@ -28,8 +29,8 @@ const HIRE: &str = "
       and not exists (select from enrollment o where o.participant_id = e.participant_id and o.id <> e.id)
     order by participant_id limit $1";
 
-/// The rows that a month writes: how each enrollment stands, and an entry of its history.
-const BARE: &str = "
+/// Writes the same rows as the mutation: the state of each enrollment, and an event in its history.
+const UPDATE_AND_INSERT: &str = "
     with paid as (
         update enrollment e set paid = paid, paid_through = $1::date - 1, lapses_on = ($1::date + interval '3 months')::date,
                status = 'ACTIVE'
@@ -38,7 +39,7 @@ const BARE: &str = "
     insert into participant_event (participant_id, enrollment_id, effective_on, kind, recorded_by)
     select participant_id, id, $1, 'CONTRIBUTED', 'bench' from paid";
 
-/// Measures it.
+/// Measures `recordContributions` and the plain statements.
 pub async fn measure(register: &Register, report: &mut Report) -> anyhow::Result<()> {
     let mut connection = register.connect().await?;
     sqlx::query(HIRE).bind(PEOPLE).execute(&mut connection).await?;
@@ -52,19 +53,22 @@ pub async fn measure(register: &Register, report: &mut Report) -> anyhow::Result
     let began = Instant::now();
     let answer = client.data(&record).await?;
     let registry = began.elapsed();
-    ensure!(answer["recordContributions"]["recorded"] == people, "not everybody's is recorded: {answer}");
+    ensure!(
+        answer["recordContributions"]["recorded"] == people,
+        "not all contributions are recorded: {answer}"
+    );
     let began = Instant::now();
     let mut transaction = connection.begin().await?;
-    sqlx::query(BARE).bind(month).execute(&mut *transaction).await?;
+    sqlx::query(UPDATE_AND_INSERT).bind(month).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    let bare = began.elapsed();
+    let plain = began.elapsed();
     report.add(Row {
         part: "C1",
         participants: register.participants,
         what: format!("contributions of {people} people of an employer"),
         registry: format!("{:.2} s", registry.as_secs_f64()),
-        beside: format!("one UPDATE and INSERT: {:.2} s", bare.as_secs_f64()),
-        value: bare.as_secs_f64() / registry.as_secs_f64(),
+        compared_with: format!("one UPDATE and INSERT: {:.2} s", plain.as_secs_f64()),
+        value: plain.as_secs_f64() / registry.as_secs_f64(),
         target: Target::AtLeast(0.3),
     });
     server.stop().await

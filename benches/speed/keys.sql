@@ -1,8 +1,8 @@
--- The keys that pgbench asks for. A program that batches has them from its first statement; pgbench cannot make an
--- array of rows, so they stand ready here: the same keys that the registry finds on its way.
+-- The keys that pgbench looks up. A program that batches gets them from its first statement, but pgbench cannot build
+-- an array from rows. These tables hold the keys that the registry finds while it resolves a request.
 create schema bench;
 
--- The first page of active people of each province, and what its rows lead to.
+-- The first page of active people of each province, and the keys of the related rows.
 create table bench.page as
 select row_number() over () as n, p.id as province_id, page.employers, page.channels, found.provinces
 from province p
@@ -22,7 +22,8 @@ create table bench.employers as
 select n, (n - 1) * 20 as cursor_id, array(select generate_series((n - 1) * 20 + 1, n * 20)) as ids
 from generate_series(1, (select count(*) / 20 from employer)) n;
 
--- Two thousand people with an employer, from all over the register. Last: a register with this table is complete.
+-- Two thousand people with an employer, spread over the register. Created last, because `register.rs` takes this table
+-- as the sign that a database is complete.
 create table bench.person as
 select row_number() over () as n, i.value_index, p.employer_id, p.channel_id, p.national_id,
        array(select e.province_id from employer e where e.id = p.employer_id

@@ -1,4 +1,4 @@
-//! Load: so many connections, each sending its next request when the last one is answered.
+//! The load generator: a number of connections, each of which sends its next request after the last answer.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -10,59 +10,59 @@ use futures_util::future::try_join_all;
 use crate::Plan;
 use crate::client::Client;
 
-/// Gives the request of a number; numbers count up and none comes twice.
+/// Returns the request for a number. Numbers count up and never repeat.
 pub type Requests<'a> = dyn Fn(u64) -> Cow<'a, [u8]> + 'a;
 
-/// What was measured.
+/// The rate and the latencies of a measurement.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Figures {
-    /// Answers a second.
+pub struct Throughput {
+    /// Answers per second.
     pub rate: f64,
-    /// Half of the answers came within.
+    /// Median latency.
     pub p50: Duration,
-    /// All but one in a hundred came within.
+    /// 99th percentile of the latency.
     pub p99: Duration,
-    /// How many answers.
+    /// Number of answers.
     pub answers: usize,
 }
 
-/// These requests again and again.
+/// Repeats these requests in turn.
 pub fn cycle<'a>(requests: &'a [Vec<u8>]) -> impl Fn(u64) -> Cow<'a, [u8]> {
     move |number| {
         Cow::Borrowed(requests[usize::try_from(number).unwrap_or_default() % requests.len()].as_slice())
     }
 }
 
-/// A register's load: to one address, numbered through.
+/// The load on one address. All measurements share one sequence of numbers.
 pub struct Load {
     address: SocketAddr,
     next: Cell<u64>,
 }
 
 impl Load {
-    /// Nothing sent yet.
+    /// Creates a load that has sent nothing yet.
     pub fn to(address: SocketAddr) -> Self {
         Self { address, next: Cell::new(0) }
     }
 
-    /// Warms up, then measures.
+    /// Sends without measuring for the warm-up, then measures.
     pub async fn measure(
         &self,
         plan: Plan,
         connections: u32,
         requests: &Requests<'_>,
-    ) -> anyhow::Result<Figures> {
+    ) -> anyhow::Result<Throughput> {
         self.send_for(plan.warm_up, connections, requests).await?;
         self.send_for(plan.measure, connections, requests).await
     }
 
-    /// Sends for so long, over so many connections.
+    /// Sends requests over this number of connections until the duration is over.
     pub async fn send_for(
         &self,
         duration: Duration,
         connections: u32,
         requests: &Requests<'_>,
-    ) -> anyhow::Result<Figures> {
+    ) -> anyhow::Result<Throughput> {
         let clients = try_join_all((0..connections).map(|_| Client::connect(self.address))).await?;
         let began = Instant::now();
         let sending = clients.into_iter().map(|client| self.send(client, began + duration, requests));
@@ -70,7 +70,7 @@ impl Load {
         let took = began.elapsed();
         times.sort_unstable();
         let percentile = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or_default();
-        Ok(Figures {
+        Ok(Throughput {
             rate: times.len() as f64 / took.as_secs_f64(),
             p50: percentile(50),
             p99: percentile(99),
@@ -91,7 +91,7 @@ impl Load {
             if sent >= until {
                 return Ok(times);
             }
-            client.ask(&request).await?;
+            client.send(&request).await?;
             times.push(sent.elapsed());
         }
     }

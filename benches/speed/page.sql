@@ -1,4 +1,4 @@
--- S1: the four flat statements of a page, as a plain dataloader sends them. One transaction in twenty takes other keys.
+-- S1: the four statements of a page, as a batch loader sends them. One transaction in twenty takes other keys.
 \set turn random(1, 20)
 \if :turn = 1 or :n = 0
 \set n random(1, :sets)

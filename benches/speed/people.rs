@@ -1,5 +1,5 @@
-//! People who are new to a register: each from its number alone, no two alike, and none of them in the synthetic
-//! register or in the roster of South Sumatra, whose identity numbers have other districts.
+//! Invented people to enroll, each made from a number. Their identity numbers are unique, and use districts that neither
+//! the demonstration data nor the roster of South Sumatra uses.
 
 use chrono::{Datelike, Days, NaiveDate};
 use domain::onboarding::Row;
@@ -7,17 +7,18 @@ use participant_registry::demo::{GOVERNMENT_UNIT, SOUTH_SUMATRA_GOVERNMENT};
 use participant_registry::graphql::node_id::NodeId;
 use serde_json::{Value, json};
 
-/// So many birthdays and serials, without a common factor: both together tell nearly ten million people apart.
+/// The numbers of birthdays and serial numbers have no common factor, so that the pair is unique for nearly ten million
+/// people.
 const BIRTHDAYS: u64 = 10_000;
 const SERIALS: u64 = 997;
-/// Companies begin behind the governments of the provinces.
+/// The id of the first company: the lower ids are governments of provinces.
 pub const FIRST_COMPANY: i64 = 39;
 
 const WOMEN: [&str; 8] = ["Siti", "Ani", "Dewi", "Rina", "Fitri", "Lina", "Maya", "Ratna"];
 const MEN: [&str; 8] = ["Agus", "Budi", "Eko", "Heru", "Iwan", "Joko", "Rudi", "Yudi"];
 const FAMILIES: [&str; 8] = ["Rahayu", "Saputra", "Wijaya", "Hidayat", "Lubis", "Siregar", "Utama", "Yusuf"];
 
-/// The person of a number.
+/// The person made from a number.
 struct Person {
     number: u64,
     born: NaiveDate,
@@ -30,7 +31,7 @@ impl Person {
         Self { number, born: FIRST + Days::new(number % BIRTHDAYS), is_woman: number % 2 == 1 }
     }
 
-    /// Birthday and serial tell the person; the districts 41 to 59 tell it from people who are registered already.
+    /// Birthday and serial number identify the person. The districts 41 to 59 keep it apart from registered people.
     fn national_id(&self) -> String {
         let (regency, district) = (1 + self.number % 13, 41 + self.number % 19);
         let day = self.born.day() + if self.is_woman { 40 } else { 0 };
@@ -59,7 +60,7 @@ impl Person {
     }
 }
 
-/// The variables of an `enrollParticipant` at one of the companies up to `last_company`.
+/// Returns the variables of an `enrollParticipant` at one of the companies up to `last_company`.
 pub fn form(number: u64, last_company: i64) -> Value {
     let person = Person::of(number);
     let companies = (last_company - FIRST_COMPANY + 1).unsigned_abs();
@@ -81,7 +82,7 @@ pub fn form(number: u64, last_company: i64) -> Value {
     }})
 }
 
-/// The variables of an `onboardCivilServants` of the people of these numbers.
+/// Returns the variables of an `onboardCivilServants` of the people with these numbers.
 pub fn roster(numbers: std::ops::Range<u64>) -> Value {
     json!({"input": {
         "idempotencyKey": format!("speed-roster-{:020}", numbers.start),
@@ -94,7 +95,7 @@ pub fn roster(numbers: std::ops::Range<u64>) -> Value {
     }})
 }
 
-/// The variables of a `startOnboarding` that needs no approval.
+/// Returns the variables of a `startOnboarding` that needs no approval.
 pub fn start() -> Value {
     json!({"input": {
         "employerId": NodeId::Employer(SOUTH_SUMATRA_GOVERNMENT).encode().to_string(),
@@ -107,7 +108,7 @@ pub fn start() -> Value {
     }})
 }
 
-/// The people of these numbers as a personnel office exports them.
+/// Returns a roster file of the people with these numbers, as a personnel office exports it.
 pub fn file(numbers: std::ops::Range<u64>) -> String {
     let mut text =
         "NO;NIP;NIK;NAMA;TEMPAT LAHIR;TANGGAL LAHIR;JENIS KELAMIN;UNIT KERJA;GOLONGAN;GAJI POKOK;TMT;NO HP\n"

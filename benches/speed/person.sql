@@ -1,4 +1,4 @@
--- S3: one person by identity number, with what it leads to. One transaction in twenty takes another person.
+-- S3: one person by identity number, with its related rows. One transaction in twenty takes another person.
 \set turn random(1, 20)
 \if :turn = 1 or :n = 0
 \set n random(1, :sets)

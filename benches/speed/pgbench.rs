@@ -1,4 +1,4 @@
-//! pgbench: what PostgreSQL can do on this machine when nothing stands before it.
+//! Runs pgbench, which measures the speed of PostgreSQL without the registry.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::register::Register;
 
-/// The program beside the running PostgreSQL, else on the path.
+/// Finds pgbench in the folder of the running PostgreSQL, or else in `PATH`.
 pub async fn find(connection: &mut PgConnection) -> anyhow::Result<PathBuf> {
     let bin: String = sqlx::query_scalar("select setting from pg_config where name = 'BINDIR'")
         .fetch_one(connection)
@@ -18,12 +18,11 @@ pub async fn find(connection: &mut PgConnection) -> anyhow::Result<PathBuf> {
     let mut folders = std::iter::once(PathBuf::from(bin)).chain(std::env::split_paths(&path));
     let program = folders.find_map(|folder| Some(folder.join("pgbench")).filter(|program| program.is_file()));
     program.context(
-        "there is no pgbench to compare with: it comes with PostgreSQL's server or contrib package, or set PG_BIN to a \
-         folder that has it",
+        "pgbench is missing: install PostgreSQL's server or contrib package, or set PG_BIN to a folder that has it",
     )
 }
 
-/// Runs a script of this folder for so long with so many clients, and gives its transactions a second.
+/// Runs a script of this folder with a number of clients, and returns its transactions per second.
 pub async fn run(
     register: &Register,
     script: &str,
@@ -37,7 +36,7 @@ pub async fn run(
         .map_or_else(|| options.get_host().into(), |socket| socket.as_os_str().to_owned());
     let mut pgbench = Command::new(&register.pgbench);
     pgbench.arg("-h").arg(host).args(["-p", &options.get_port().to_string(), "-U", options.get_username()]);
-    // Prepared statements, no vacuum of tables that are not there, a thread for every core but not for every client.
+    // -n: the tables that pgbench would vacuum do not exist. -j: two threads, not one for each client.
     pgbench.args(["-n", "-M", "prepared", "-j", "2", "-c", &clients.to_string()]);
     pgbench.args(["-T", &duration.as_secs().max(1).to_string()]);
     for (name, value) in variables {
@@ -46,10 +45,11 @@ pub async fn run(
     pgbench.env("PGOPTIONS", &register.planning);
     pgbench.arg("-f").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/speed").join(script));
     let output = pgbench.arg(options.get_database().unwrap_or_default()).kill_on_drop(true).output().await?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let output_text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         bail!("pgbench failed with {script}: {}", String::from_utf8_lossy(&output.stderr));
     }
-    let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-    rate.with_context(|| format!("pgbench did not say how fast it was: {said}"))
+    let rate =
+        output_text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+    rate.with_context(|| format!("pgbench printed no rate: {output_text}"))
 }

@@ -1,17 +1,17 @@
-//! What the system says about processes, where it has `/proc`; elsewhere nothing, and the table has gaps.
+//! CPU time and memory of processes, from `/proc`. Systems without it leave these values out of the table.
 
 use std::fs;
 use std::time::Instant;
 
-/// A process, and what runs below it.
+/// A process, by its id.
 #[derive(Clone, Copy, Debug)]
 pub struct Process(pub u32);
 
-/// The unit of CPU time in `/proc`, on every Linux that Rust runs on.
+/// The unit of CPU time in `/proc` on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 impl Process {
-    /// Seconds of CPU that it, its children, and those of them that have ended took so far.
+    /// Returns the CPU seconds of the process and its children, including those that ended.
     pub fn cpu_seconds(self) -> Option<f64> {
         let own = Stat::of(self.0)?;
         let children: u64 =
@@ -19,7 +19,7 @@ impl Process {
         Some((own.ticks + own.ticks_of_ended_children + children) as f64 / TICKS_PER_SECOND)
     }
 
-    /// The most memory that it had at once, in bytes.
+    /// Returns the peak memory in bytes.
     pub fn peak_memory(self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -28,16 +28,16 @@ impl Process {
     }
 }
 
-/// What a measurement costs: CPU of the registry and of PostgreSQL, and of whatever else the machine does meanwhile.
+/// Measures the CPU time of the registry, of PostgreSQL and of everything else on the machine.
 pub struct Meter {
     processes: [Process; 2],
     began: Instant,
-    before: Option<Taken>,
+    before: Option<CpuSeconds>,
 }
 
-/// Seconds of CPU taken so far.
+/// CPU seconds since the start of each process.
 #[derive(Clone, Copy)]
-struct Taken {
+struct CpuSeconds {
     registry: f64,
     postgres: f64,
     load: f64,
@@ -45,39 +45,40 @@ struct Taken {
 }
 
 impl Meter {
-    /// From now on.
+    /// Starts measuring.
     pub fn start(registry: Process, postmaster: Process) -> Self {
         let processes = [registry, postmaster];
-        Self { processes, began: Instant::now(), before: Taken::so_far(processes) }
+        Self { processes, began: Instant::now(), before: CpuSeconds::read(processes) }
     }
 
-    /// Until now, for so many answers. Others are mentioned when they took a tenth of a core.
+    /// Describes the CPU time per answer, and other processes if they took more than a tenth of a core.
     pub fn read(self, answers: usize) -> String {
-        let (Some(before), Some(now)) = (self.before, Taken::so_far(self.processes)) else {
+        let (Some(before), Some(now)) = (self.before, CpuSeconds::read(self.processes)) else {
             return String::new();
         };
-        let each = |taken: fn(&Taken) -> f64| (taken(&now) - taken(&before)) * 1e6 / answers.max(1) as f64;
-        let all = |taken: fn(&Taken) -> f64| taken(&now) - taken(&before);
-        let ours = all(|t| t.registry) + all(|t| t.postgres) + all(|t| t.load);
-        let others = (all(|t| t.machine) - ours) / self.began.elapsed().as_secs_f64();
+        let spent = |of: fn(&CpuSeconds) -> f64| of(&now) - of(&before);
+        let per_answer = |seconds: f64| seconds * 1e6 / answers.max(1) as f64;
+        let (registry, postgres) = (spent(|cpu| cpu.registry), spent(|cpu| cpu.postgres));
+        let benchmark = registry + postgres + spent(|cpu| cpu.load);
+        let others = (spent(|cpu| cpu.machine) - benchmark) / self.began.elapsed().as_secs_f64();
         let mention = if others > 0.1 { format!(", others {others:.1} cores") } else { String::new() };
-        format!(", CPU {:.0} + {:.0} µs{mention}", each(|t| t.registry), each(|t| t.postgres))
+        format!(", CPU {:.0} + {:.0} µs{mention}", per_answer(registry), per_answer(postgres))
     }
 }
 
-impl Taken {
-    fn so_far([registry, postmaster]: [Process; 2]) -> Option<Self> {
+impl CpuSeconds {
+    fn read([registry, postmaster]: [Process; 2]) -> Option<Self> {
         Some(Self {
             registry: registry.cpu_seconds()?,
             postgres: postmaster.cpu_seconds()?,
-            // Its children are the registry and pgbench, which is not running while the registry is measured.
+            // Without children: the registry is counted above, and pgbench does not run at the same time.
             load: Stat::of(std::process::id())?.ticks as f64 / TICKS_PER_SECOND,
             machine: busy_ticks()? as f64 / TICKS_PER_SECOND,
         })
     }
 }
 
-/// What all processes and the kernel took: user, nice, system, interrupts; not idle, not waiting, not stolen.
+/// Returns the busy ticks of all cores: user, nice, system and interrupts, without idle, iowait and steal.
 fn busy_ticks() -> Option<u64> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
@@ -94,7 +95,7 @@ struct Stat {
 impl Stat {
     fn of(id: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        // The name in parentheses may contain anything.
+        // The program's name in parentheses may contain blanks and parentheses.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let field = |at: usize| fields.get(at)?.parse::<u64>().ok();
         Some(Self {

@@ -1,4 +1,4 @@
-//! S1 to S5, S8 and S9: what is read.
+//! S1 to S5, S8 and S9: queries.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use participant_registry::store::keys::NumberKind;
 use serde_json::json;
 
 use crate::client::request;
-use crate::load::{Figures, Load, Requests, cycle};
+use crate::load::{Load, Requests, Throughput, cycle};
 use crate::process::Meter;
 use crate::register::Register;
 use crate::report::{Report, Row, Target, ms, rate};
 use crate::server::Server;
 use crate::{Cli, Part, Plan, pgbench, statements};
 
-/// About 14 kB of answer.
+/// The answer has about 14 kB.
 const PAGE: &str = "query Page($province: String!) {
   participants(first: 50, filterBy: {provinceCode: $province, status: [ACTIVE]}) {
     pageInfo { hasNextPage endCursor }
@@ -40,7 +40,7 @@ const COVERAGE: &str = "{
     bySegment { segment counts { total active } }
   }
 }";
-const WALK: &str = "query Walk($after: String, $field: ParticipantOrderField!) {
+const PEOPLE_PAGE: &str = "query People($after: String, $field: ParticipantOrderField!) {
   participants(first: $FIRST, after: $after, orderBy: {field: $field}) {
     pageInfo { hasNextPage endCursor }
     nodes { id fullName status }
@@ -48,9 +48,9 @@ const WALK: &str = "query Walk($after: String, $field: ParticipantOrderField!) {
 }";
 
 /// Connections of the load.
-const MANY: u32 = 32;
+const CONNECTIONS: u32 = 32;
 
-/// Measures what is wanted of it.
+/// Measures the selected scenarios.
 pub async fn measure(cli: &Cli, register: &Register, report: &mut Report) -> anyhow::Result<()> {
     let reading = Reading { register, plan: cli.plan(), keys: Keys::of(register).await? };
     let pages: Vec<Vec<u8>> = reading
@@ -61,32 +61,33 @@ pub async fn measure(cli: &Cli, register: &Register, report: &mut Report) -> any
         .collect();
     let server = Server::start(register, "warn", &pages[0]).await?;
     let load = Load::to(server.address);
-    if cli.wants(&[Part::S1, Part::S2, Part::S9]) {
+    if cli.includes(&[Part::S1, Part::S2, Part::S9]) {
         reading.pages(cli, (&server, &load), &pages, report).await?;
     }
-    if cli.wants(&[Part::S3]) {
+    if cli.includes(&[Part::S3]) {
         reading.person((&server, &load), report).await?;
     }
-    if cli.wants(&[Part::S4]) {
+    if cli.includes(&[Part::S4]) {
         reading.employers((&server, &load), report).await?;
     }
-    if cli.wants(&[Part::S5]) {
+    if cli.includes(&[Part::S5]) {
         reading.coverage(&load, report).await?;
     }
-    if cli.wants(&[Part::S8]) {
-        reading.walk(&load, report).await?;
+    if cli.includes(&[Part::S8]) {
+        reading.far_page(&load, report).await?;
     }
     server.stop().await
 }
 
-/// Where to look in the register.
+/// The keys that the requests use.
 struct Keys {
     provinces: Vec<String>,
     numbers: Vec<String>,
     employer_pages: i64,
-    /// The last row of page 9,999 in the order of names, and how many rows a page of the walk has.
+    /// Name key and id of the last row of page 9,999 in the order of names.
     by_name: (String, i64),
-    walk_size: u64,
+    /// Rows of a page in S8.
+    page_size: u64,
 }
 
 impl Keys {
@@ -105,15 +106,15 @@ impl Keys {
             |sealed: &Vec<u8>| keys.open(NumberKind::NationalId, sealed).map(|number| number.to_string());
         let employer_pages =
             sqlx::query_scalar("select count(*) from bench.employers").fetch_one(&mut connection).await?;
-        // A small register has ten thousand pages only of a few rows each.
-        let walk_size = (register.participants / 10_000).clamp(1, 50);
+        // In a small register, ten thousand pages have only a few rows each.
+        let page_size = (register.participants / 10_000).clamp(1, 50);
         let by_name =
             sqlx::query_as("select name_key, id from participant order by name_key, id offset $1 limit 1")
-                .bind(i64::try_from(walk_size * 9_999 - 1)?)
+                .bind(i64::try_from(page_size * 9_999 - 1)?)
                 .fetch_one(&mut connection)
                 .await?;
         let numbers = sealed.iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self { provinces, numbers, employer_pages, by_name, walk_size })
+        Ok(Self { provinces, numbers, employer_pages, by_name, page_size })
     }
 }
 
@@ -134,22 +135,22 @@ impl Reading<'_> {
         report: &mut Report,
     ) -> anyhow::Result<()> {
         let cycled = cycle(pages);
-        if cli.wants(&[Part::S2]) {
+        if cli.includes(&[Part::S2]) {
             let one = load.measure(self.plan, 1, &cycled).await?;
             report.add_page(1, self.register.participants, one.p50);
         }
         let sets = i64::try_from(self.keys.provinces.len())?;
         let what = "page of 50, 32 connections";
         let best =
-            self.against((server, load), ("S1", what, 0.8), &cycled, ("page.sql", sets), report).await?;
-        report.add_page(MANY, self.register.participants, best.p50);
-        if cli.wants(&[Part::S9]) {
+            self.compare((server, load), ("S1", what, 0.8), &cycled, ("page.sql", sets), report).await?;
+        report.add_page(CONNECTIONS, self.register.participants, best.p50);
+        if cli.includes(&[Part::S9]) {
             self.memory(server, report);
         }
-        if cli.wants(&[Part::S1]) {
+        if cli.includes(&[Part::S1]) {
             let [alone, busy] = statements::of_a_request(self.register, pages).await?;
             report.add(Row {
-                registry: format!("{alone:.2} with 1 connection, {busy:.2} with {MANY}"),
+                registry: format!("{alone:.2} with 1 connection, {busy:.2} with {CONNECTIONS}"),
                 ..self.row(
                     "S1",
                     "statements of a page",
@@ -163,11 +164,11 @@ impl Reading<'_> {
     }
 
     async fn person(&self, target: Served<'_>, report: &mut Report) -> anyhow::Result<()> {
-        let ask = |number: &String| request(&self.register.token, PERSON, &json!({"number": number}));
-        let requests: Vec<Vec<u8>> = self.keys.numbers.iter().map(ask).collect();
+        let lookup = |number: &String| request(&self.register.token, PERSON, &json!({"number": number}));
+        let requests: Vec<Vec<u8>> = self.keys.numbers.iter().map(lookup).collect();
         let sets = i64::try_from(requests.len())?;
         let what = "one person by number, 32 connections";
-        self.against(target, ("S3", what, 0.85), &cycle(&requests), ("person.sql", sets), report).await?;
+        self.compare(target, ("S3", what, 0.85), &cycle(&requests), ("person.sql", sets), report).await?;
         Ok(())
     }
 
@@ -180,7 +181,7 @@ impl Reading<'_> {
         let (one, twenty) = (pages(1), pages(20));
         let sets = self.keys.employer_pages;
         let what = "20 employers with 10 people each, 32 connections";
-        self.against(target, ("S4", what, 0.7), &cycle(&twenty), ("employers.sql", sets), report).await?;
+        self.compare(target, ("S4", what, 0.7), &cycle(&twenty), ("employers.sql", sets), report).await?;
         let [of_one, _] = statements::of_a_request(self.register, &one).await?;
         let [of_twenty, busy] = statements::of_a_request(self.register, &twenty).await?;
         report.add(Row {
@@ -198,32 +199,32 @@ impl Reading<'_> {
 
     async fn coverage(&self, load: &Load, report: &mut Report) -> anyhow::Result<()> {
         let requests = [request(&self.register.token, COVERAGE, &json!({}))];
-        let figures = load.measure(self.plan, 1, &cycle(&requests)).await?;
+        let throughput = load.measure(self.plan, 1, &cycle(&requests)).await?;
         report.add(Row {
-            registry: format!("p50 {}", ms(figures.p50)),
+            registry: format!("p50 {}", ms(throughput.p50)),
             ..self.row(
                 "S5",
                 "coverage of the country by province and segment, 1 connection",
-                "at most, in ms".into(),
-                figures.p50.as_secs_f64() * 1_000.0,
+                "maximum, in ms".into(),
+                throughput.p50.as_secs_f64() * 1_000.0,
                 Target::AtMost(10.0),
             )
         });
         Ok(())
     }
 
-    async fn walk(&self, load: &Load, report: &mut Report) -> anyhow::Result<()> {
-        let size = self.keys.walk_size;
-        let query = WALK.replace("$FIRST", &size.to_string());
+    async fn far_page(&self, load: &Load, report: &mut Report) -> anyhow::Result<()> {
+        let size = self.keys.page_size;
+        let query = PEOPLE_PAGE.replace("$FIRST", &size.to_string());
         let (name, id) = self.keys.by_name.clone();
-        // The people of a synthetic register have the numbers from 1 on.
+        // The ids of the demonstration's people count from 1.
         let by_id = Position::of_id(i64::try_from(size * 9_999)?).cursor(Order::Id);
         let by_name = Position { key: name, id }.cursor(Order::Name);
         for (field, cursor) in [("REGISTERED_AT", by_id), ("FULL_NAME", by_name)] {
-            let ask = |after: Option<&str>| {
+            let page = |after: Option<&str>| {
                 [request(&self.register.token, &query, &json!({"after": after, "field": field}))]
             };
-            let (first, far) = (ask(None), ask(Some(&cursor)));
+            let (first, far) = (page(None), page(Some(&cursor)));
             let mut times = [Duration::MAX; 2];
             for _ in 0..self.plan.rounds {
                 for (time, requests) in times.iter_mut().zip([&first, &far]) {
@@ -253,7 +254,7 @@ impl Reading<'_> {
                 ..self.row(
                     "S9",
                     "memory of the registry under this load",
-                    "at most, in MB".into(),
+                    "maximum, in MB".into(),
                     megabytes,
                     Target::AtMost(100.0),
                 )
@@ -266,31 +267,31 @@ impl Reading<'_> {
         });
     }
 
-    /// The registry and pgbench by turns, the best of each.
-    async fn against(
+    /// Alternates between the registry and pgbench, and reports the best round of each.
+    async fn compare(
         &self,
         (server, load): Served<'_>,
         (part, what, least): (&'static str, &str, f64),
         requests: &Requests<'_>,
         (script, sets): (&str, i64),
         report: &mut Report,
-    ) -> anyhow::Result<Figures> {
-        let (mut best, mut cost) = (Figures::default(), String::new());
-        let mut bare = (0.0, 0);
+    ) -> anyhow::Result<Throughput> {
+        let (mut best, mut cost) = (Throughput::default(), String::new());
+        let mut plain = (0.0, 0);
         for _ in 0..self.plan.rounds {
-            load.send_for(self.plan.warm_up, MANY, requests).await?;
+            load.send_for(self.plan.warm_up, CONNECTIONS, requests).await?;
             let meter = Meter::start(server.process(), self.register.postmaster);
-            let figures = load.send_for(self.plan.measure, MANY, requests).await?;
-            if figures.rate > best.rate {
-                (best, cost) = (figures, meter.read(figures.answers));
+            let throughput = load.send_for(self.plan.measure, CONNECTIONS, requests).await?;
+            if throughput.rate > best.rate {
+                (best, cost) = (throughput, meter.read(throughput.answers));
             }
-            // PostgreSQL is at its best with few clients; the best of it is what counts.
-            for clients in [8, MANY] {
+            // PostgreSQL is usually faster with few clients, so the better of the two counts.
+            for clients in [8, CONNECTIONS] {
                 let variables = [("sets", sets), ("n", 0)];
                 let rate =
                     pgbench::run(self.register, script, clients, self.plan.measure, &variables).await?;
-                if rate > bare.0 {
-                    bare = (rate, clients);
+                if rate > plain.0 {
+                    plain = (rate, clients);
                 }
             }
         }
@@ -299,16 +300,24 @@ impl Reading<'_> {
             ..self.row(
                 part,
                 what,
-                format!("pgbench -c {}: {:.0}/s", bare.1, bare.0),
-                best.rate / bare.0,
+                format!("pgbench -c {}: {:.0}/s", plain.1, plain.0),
+                best.rate / plain.0,
                 Target::AtLeast(least),
             )
         });
         Ok(best)
     }
 
-    fn row(&self, part: &'static str, what: &str, beside: String, value: f64, target: Target) -> Row {
+    fn row(&self, part: &'static str, what: &str, compared_with: String, value: f64, target: Target) -> Row {
         let participants = self.register.participants;
-        Row { part, participants, what: what.to_owned(), registry: String::new(), beside, value, target }
+        Row {
+            part,
+            participants,
+            what: what.to_owned(),
+            registry: String::new(),
+            compared_with,
+            value,
+            target,
+        }
     }
 }

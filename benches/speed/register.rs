@@ -1,4 +1,4 @@
-//! The registers that are measured: one PostgreSQL below `target/`, a database for each size.
+//! The databases that are measured: one PostgreSQL below `target/`, with a database for each size.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,13 +19,13 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 use crate::pgbench;
 use crate::process::Process;
 
-/// Nobody's data, so anybody may know the key. In hexadecimal it stands in the file that the registry reads.
+/// The installation's key, which the registry reads from a file in hexadecimal. It protects only invented data.
 const SECRET: [u8; 32] = [7; 32];
 
-/// What pgbench draws its keys from, beside the tables of the register.
-const KEYS_OF_PGBENCH: &str = include_str!("keys.sql");
+/// Creates the tables from which pgbench draws its keys.
+const PGBENCH_KEYS: &str = include_str!("keys.sql");
 
-/// The server of all registers.
+/// The PostgreSQL server of all registers.
 pub struct Registers {
     cluster: Cluster,
     folder: PathBuf,
@@ -34,25 +34,25 @@ pub struct Registers {
     pgbench: PathBuf,
 }
 
-/// A register of some size.
+/// A database of one size, and how to reach it.
 pub struct Register {
-    /// Of so many people, when it was loaded.
+    /// People in it when it was loaded.
     pub participants: u64,
-    /// Where the installation's key is, and the log of its registry.
+    /// The folder of the installation's key and of the registry's log.
     pub folder: PathBuf,
-    /// Of somebody who may do everything everywhere.
+    /// An administrator's bearer token.
     pub token: String,
-    /// The PostgreSQL below it.
+    /// The PostgreSQL server process.
     pub postmaster: Process,
-    /// The program to compare with.
+    /// The path of pgbench.
     pub pgbench: PathBuf,
-    /// How the registry wants its statements planned, as `PGOPTIONS`: pgbench gets the same.
+    /// The registry's planner settings as `PGOPTIONS`, so that pgbench uses the same.
     pub planning: String,
     options: PgConnectOptions,
 }
 
 impl Registers {
-    /// Starts PostgreSQL, and looks for pgbench before anything is loaded for nothing.
+    /// Starts PostgreSQL. Fails before any data is loaded if pgbench is missing.
     pub async fn open(folder: &Path, keep: bool) -> anyhow::Result<Self> {
         let folder = folder.join("speed");
         let cluster = Cluster::start(
@@ -66,11 +66,11 @@ impl Registers {
         connection.close().await?;
         let pid_file = fs::read_to_string(folder.join(DATA_FOLDER).join("postmaster.pid"))?;
         let pid = pid_file.lines().next().and_then(|line| line.parse().ok());
-        let postmaster = Process(pid.context("PostgreSQL does not say which process it is")?);
+        let postmaster = Process(pid.context("postmaster.pid has no process id")?);
         Ok(Self { cluster, folder, keep, postmaster, pgbench })
     }
 
-    /// What the figures depend on beside the program.
+    /// Describes the machine and the settings that the results depend on.
     pub async fn machine(&self) -> anyhow::Result<String> {
         let mut connection = connect(&self.cluster.options()).await?;
         let settings: String = sqlx::query_scalar(
@@ -80,13 +80,13 @@ impl Registers {
         .fetch_one(&mut connection)
         .await?;
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let pool = std::env::var("REGISTRY_POOL").unwrap_or_else(|_| "as shipped".to_owned());
+        let pool = std::env::var("REGISTRY_POOL").unwrap_or_else(|_| "default".to_owned());
         Ok(format!(
             "{cores} cores shared by load, registry and PostgreSQL; registry's pool: {pool}; PostgreSQL: {settings}"
         ))
     }
 
-    /// The register of a size; loaded now, unless an earlier run left it.
+    /// Returns the register of a size. Loads it unless an earlier run kept it.
     pub async fn of(&self, participants: u64) -> anyhow::Result<Register> {
         let name = format!("register_{participants}");
         let mut connection = connect(&self.cluster.options()).await?;
@@ -103,17 +103,17 @@ impl Registers {
             .fetch_one(&mut inside)
             .await?;
         if !complete {
-            eprintln!("loading {participants} people who do not exist");
+            eprintln!("loading {participants} invented people");
             let database = register.open().await?;
             demo::load(&database, DemoSize::of(participants), |_| ()).await?;
             database.close().await;
-            sqlx::raw_sql(KEYS_OF_PGBENCH).execute(&mut inside).await?;
+            sqlx::raw_sql(PGBENCH_KEYS).execute(&mut inside).await?;
             run(&mut inside, "checkpoint".to_owned()).await?;
         }
         Ok(register)
     }
 
-    /// A copy to write into.
+    /// Copies a register, for scenarios that write.
     pub async fn copy_of(&self, register: &Register) -> anyhow::Result<Register> {
         let original = register.options.get_database().context("a register has a database")?;
         let name = format!("{original}_copy");
@@ -131,11 +131,11 @@ impl Registers {
         run(&mut connection, format!("drop database {name} with (force)")).await
     }
 
-    /// Stops PostgreSQL, and removes everything unless it is to be kept.
+    /// Stops PostgreSQL, and removes the databases unless `--keep` was given.
     pub async fn close(self) -> anyhow::Result<()> {
         self.cluster.stop().await;
         if !self.keep {
-            // A link, where PostgreSQL runs under an account that may not come here.
+            // The data folder is a link if PostgreSQL runs under an account without access to this folder.
             if let Ok(data) = fs::read_link(self.folder.join(DATA_FOLDER)) {
                 fs::remove_dir_all(data.parent().unwrap_or(&data))?;
             }
@@ -163,7 +163,7 @@ impl Registers {
             scope: register_client::Scope::default(),
             reads_personal_data: false,
         };
-        // A register of a run before has it already, and says so.
+        // The error payload is ignored: a register of an earlier run already has this client.
         register_client(&database, &Actor::command_line(), None, &client).await?;
         let now = Clock::System.now();
         register.token = auth::issue(&database.keys, "speed", (now, now + chrono::Duration::hours(12)))?;
@@ -179,22 +179,22 @@ impl Registers {
 }
 
 impl Register {
-    /// A connection of our own.
+    /// Connects to the database.
     pub async fn connect(&self) -> anyhow::Result<PgConnection> {
         connect(&self.options).await
     }
 
-    /// How pgbench reaches it.
+    /// Returns the connection options, for pgbench.
     pub fn options(&self) -> &PgConnectOptions {
         &self.options
     }
 
-    /// How the registry reaches it.
+    /// Returns the `DATABASE_URL`, for the registry.
     pub fn url(&self) -> String {
         self.options.to_url_lossy().to_string()
     }
 
-    /// The keys that its numbers are kept under.
+    /// Returns the keys under which identity numbers are stored.
     pub fn keys() -> Keys {
         Keys::derive(&SECRET)
     }

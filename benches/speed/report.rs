@@ -1,39 +1,39 @@
-//! The one table at the end.
+//! The table of results.
 
 use std::io::Write as _;
 use std::time::Duration;
 
-use crate::load::Figures;
+use crate::load::Throughput;
 
-/// What is to be reached.
+/// The target of a value.
 #[derive(Clone, Copy, Debug)]
 pub enum Target {
-    /// This or more.
+    /// The value must not be lower.
     AtLeast(f64),
-    /// This or less.
+    /// The value must not be higher.
     AtMost(f64),
 }
 
 /// One line of the table.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The row of the design.
+    /// The scenario, such as S1.
     pub part: &'static str,
     /// People in the register.
     pub participants: u64,
     /// What was measured.
     pub what: String,
-    /// Through the registry.
+    /// The result of the registry.
     pub registry: String,
-    /// What it is compared with.
-    pub beside: String,
-    /// The ratio, or whatever the target is about.
+    /// What it is compared with, and the result of that.
+    pub compared_with: String,
+    /// The value that the target judges, usually a ratio.
     pub value: f64,
-    /// What that should be.
+    /// The target of the value.
     pub target: Target,
 }
 
-/// All lines so far.
+/// The results so far.
 pub struct Report {
     machine: String,
     rows: Vec<Row>,
@@ -41,19 +41,19 @@ pub struct Report {
 }
 
 impl Report {
-    /// Nothing measured yet.
+    /// Creates an empty report.
     pub fn new(machine: String) -> Self {
         Self { machine, rows: Vec::new(), pages: Vec::new() }
     }
 
-    /// Adds a line, and shows it to whoever waits.
+    /// Adds a line and prints it to stderr at once.
     pub fn add(&mut self, row: Row) {
-        let Row { part, participants, what, registry, beside, value, .. } = &row;
-        eprintln!("{part} at {participants}: {what}: {registry}; {beside}; {value:.2}");
+        let Row { part, participants, what, registry, compared_with, value, .. } = &row;
+        eprintln!("{part} at {participants}: {what}: {registry}; {compared_with}; {value:.2}");
         self.rows.push(row);
     }
 
-    /// Keeps how fast the page of S1 was with so many connections and people, to compare the sizes at the end.
+    /// Records the median latency of the page of S1, for the comparison of sizes (S2).
     pub fn add_page(&mut self, connections: u32, participants: u64, p50: Duration) {
         self.pages.push((connections, participants, p50));
     }
@@ -62,7 +62,8 @@ impl Report {
     pub fn print(mut self) -> anyhow::Result<()> {
         self.compare_sizes();
         self.rows.sort_by_key(|row| (row.part, row.participants));
-        let head = ["", "people", "what", "registry", "beside", "value", "target", ""].map(str::to_owned);
+        let head =
+            ["", "people", "what", "registry", "compared with", "value", "target", ""].map(str::to_owned);
         let table: Vec<[String; 8]> = std::iter::once(head).chain(self.rows.iter().map(Row::cells)).collect();
         let widths: Vec<usize> =
             (0..8).map(|at| table.iter().map(|row| row[at].chars().count()).max().unwrap_or(0)).collect();
@@ -73,7 +74,7 @@ impl Report {
                 row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
             writeln!(out, "{}", cells.join("  ").trim_end())?;
         }
-        writeln!(out, "\nNot measured: 20 million people unless asked for, and 1,000,000 rows from a file.")?;
+        writeln!(out, "\nOnly on request: --participants 20000000, and S7 with --file-rows 1000000.")?;
         Ok(())
     }
 
@@ -87,14 +88,14 @@ impl Report {
                 continue;
             };
             if of.len() > 1 {
-                let said: Vec<String> =
+                let sizes: Vec<String> =
                     of.iter().map(|(_, people, p50)| format!("{} at {people}", ms(*p50))).collect();
                 self.rows.push(Row {
                     part: "S2",
                     participants: slowest.1,
                     what: format!("p50 of the page, {connections} connections"),
-                    registry: said.join(", "),
-                    beside: "the slowest to the fastest size".to_owned(),
+                    registry: sizes.join(", "),
+                    compared_with: "the slowest to the fastest size".to_owned(),
                     value: slowest.2.as_secs_f64() / fastest.2.as_secs_f64(),
                     target: Target::AtMost(1.3),
                 });
@@ -114,7 +115,7 @@ impl Row {
             self.participants.to_string(),
             self.what.clone(),
             self.registry.clone(),
-            self.beside.clone(),
+            self.compared_with.clone(),
             format!("{:.2}", self.value),
             target,
             if met { "met" } else { "MISSED" }.to_owned(),
@@ -122,12 +123,12 @@ impl Row {
     }
 }
 
-/// A duration in milliseconds.
+/// Formats a duration in milliseconds.
 pub fn ms(duration: Duration) -> String {
     format!("{:.2} ms", duration.as_secs_f64() * 1_000.0)
 }
 
-/// How many a second, and how fast each.
-pub fn rate(figures: Figures) -> String {
-    format!("{:.0}/s, p50 {}, p99 {}", figures.rate, ms(figures.p50), ms(figures.p99))
+/// Formats the rate and the latencies.
+pub fn rate(throughput: Throughput) -> String {
+    format!("{:.0}/s, p50 {}, p99 {}", throughput.rate, ms(throughput.p50), ms(throughput.p99))
 }

@@ -1,4 +1,4 @@
-//! The program `registry` as it is shipped, serving one database.
+//! A server of the registry on one database.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -13,28 +13,28 @@ use crate::client::Client;
 use crate::process::Process;
 use crate::register::Register;
 
-/// How long a start may take.
+/// The longest time that a start may take.
 const START_DEADLINE: Duration = Duration::from_secs(20);
-/// How long it may take to end after it was asked to: a little more than it gives its own clients.
+/// The longest time to end after SIGTERM: a little more than the registry gives its clients.
 const STOP_DEADLINE: Duration = Duration::from_secs(25);
 
-/// A running registry. Killed when it is dropped.
+/// A running registry. Dropping it kills the process.
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
-    /// What it says.
+    /// The file that its log goes to.
     pub log: PathBuf,
-    /// From its start to the answer of the first query.
+    /// The time from the start to the answer of the first query.
     pub first_answer: Duration,
 }
 
 impl Server {
-    /// Starts it, and waits until it answers `query`. `log` is what it is to say of itself, as `RUST_LOG` has it;
-    /// other settings come from the environment, as for every registry.
+    /// Starts a registry and waits until it answers `query`. `log` is its `RUST_LOG`. It takes other settings from the
+    /// environment.
     pub async fn start(register: &Register, log: &str, query: &[u8]) -> anyhow::Result<Self> {
         let path = register.folder.join("registry.log");
-        // Free a moment ago. Nobody else on this machine should want it within the next few milliseconds.
+        // Another program could take this port before the registry does, but that is unlikely.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let began = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_registry"))
@@ -42,9 +42,9 @@ impl Server {
             .env("DATABASE_URL", register.url())
             .env("REGISTRY_DATA_DIR", &register.folder)
             .env("RUST_LOG", log)
-            // One client asks as fast as it can here, which is what this limit is against.
+            // The rate limit would refuse one client that sends as fast as it can.
             .env("REGISTRY_COST_PER_MINUTE", "0")
-            // Its log is read, and colours would stand between the words.
+            // `statements` searches the log, and colour codes would split the text.
             .env("NO_COLOR", "1")
             .env_remove("REGISTRY_ENV")
             .stdin(Stdio::null())
@@ -52,10 +52,10 @@ impl Server {
             .stderr(File::create(&path)?)
             .kill_on_drop(true)
             .spawn()
-            .context("the program `registry` cannot be started")?;
+            .context("cannot start the program `registry`")?;
         let mut server = Self { child, address, log: path, first_answer: Duration::ZERO };
         server.wait_until_ready(began).await?;
-        Client::connect(address).await?.ask(query).await?;
+        Client::connect(address).await?.send(query).await?;
         server.first_answer = began.elapsed();
         Ok(server)
     }
@@ -75,16 +75,16 @@ impl Server {
         }
     }
 
-    /// Its process.
+    /// Returns the process of the registry.
     pub fn process(&self) -> Process {
-        // It has no number only after somebody waited for its end, which `stop` alone does.
-        Process(self.child.id().expect("a registry that was not stopped has a process number"))
+        // Only `stop` waits for the end, and it takes `self`.
+        Process(self.child.id().expect("a registry that was not stopped has a process id"))
     }
 
-    /// Asks it to stop, and waits for that.
+    /// Sends SIGTERM and waits for the end.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let id = self.process().0.to_string();
-        Command::new("kill").args(["-TERM", &id]).status().await.context("there is no program `kill`")?;
+        Command::new("kill").args(["-TERM", &id]).status().await.context("cannot run the program `kill`")?;
         match tokio::time::timeout(STOP_DEADLINE, self.child.wait()).await {
             Ok(status) => {
                 status?;
@@ -105,6 +105,6 @@ async fn is_ready(address: SocketAddr) -> anyhow::Result<bool> {
 }
 
 fn last_line(log: &Path) -> String {
-    let said = std::fs::read_to_string(log).unwrap_or_default();
-    said.lines().next_back().unwrap_or("it said nothing").to_owned()
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    text.lines().next_back().unwrap_or("its log is empty").to_owned()
 }

@@ -1,5 +1,5 @@
-//! How many statements the registry sends for a request, counted in what its driver logs: under load too, because a
-//! loader that waits for a timer is well behaved in a quiet test and splits its batches in a busy process.
+//! Counts the SQL statements of a request in the driver's log. It counts under load too, because a batch loader that
+//! waits for a timer may split its batches in a busy process.
 
 use std::borrow::Cow;
 
@@ -9,18 +9,18 @@ use crate::client::Client;
 use crate::register::Register;
 use crate::server::Server;
 
-/// Requests that are counted, for each connection.
+/// Counted requests per connection.
 const REQUESTS: usize = 20;
-/// What the driver and the registry ask for on their own account: what an enumeration is, once for each connection,
-/// and whether there are differences of figures to fold, once a second.
+/// Parts of statements that no request causes: the driver looks up enumerations once per connection, and the registry
+/// folds counter deltas once a second.
 const NOT_COUNTED: [&str; 3] = ["pg_type", "pg_catalog", "turn as materialized"];
 
-/// The statements of one request on average, with one connection and with 32.
+/// Returns the average number of statements of a request, with one connection and with 32.
 pub async fn of_a_request(register: &Register, requests: &[Vec<u8>]) -> anyhow::Result<[f64; 2]> {
     let server = Server::start(register, "sqlx::query=debug", &requests[0]).await?;
     let mut counts = [0.0; 2];
     for (count, connections) in counts.iter_mut().zip([1, 32]) {
-        // Each connection to the database prepares first.
+        // Warm-up: each connection to the database prepares its statements first.
         send(&server, connections, requests).await?;
         let before = logged(&server)?;
         send(&server, connections, requests).await?;
@@ -34,7 +34,7 @@ async fn send(server: &Server, connections: usize, requests: &[Vec<u8>]) -> anyh
     let sending = (0..connections).map(async |connection| {
         let mut client = Client::connect(server.address).await?;
         for request in requests.iter().cycle().skip(connection).take(REQUESTS) {
-            client.ask(request).await?;
+            client.send(request).await?;
         }
         anyhow::Ok(())
     });

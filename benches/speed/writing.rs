@@ -1,4 +1,4 @@
-//! S6 and S7: what is written, into a copy of the register.
+//! S6 and S7: enrollments and onboarding, in a copy of the register.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::client::{Client, request};
-use crate::load::{Figures, Load};
+use crate::load::{Load, Throughput};
 use crate::process::Meter;
 use crate::register::Register;
 use crate::report::{Report, Row, Target, rate};
@@ -25,29 +25,29 @@ const ENROLL: &str = "mutation Enroll($input: EnrollParticipantInput!) {
     errors { code severity path }
   }
 }";
-/// The one that the playground shows: it tells the outcome of every row that was refused.
+/// The mutation of the playground, which selects the outcome of each rejected row.
 const ONBOARD: &str = include_str!("../../demo/onboard.graphql");
 
-/// Numbers of people from here on come in rosters, those before one by one.
+/// The first number for people in rosters. Lower ones are for single enrollments.
 const FIRST_OF_ROSTERS: u64 = 5_000_000;
-/// The civil servants of the story.
-const STORY: u64 = 8_000;
-/// Numbers of people from here on come in files.
+/// Rows of the demonstration's roster.
+const ROSTER_ROWS: u64 = 8_000;
+/// The first number for people in files.
 const FIRST_OF_FILES: u64 = 7_000_000;
 const START: &str = "mutation Start($input: StartOnboardingInput!) {
   startOnboarding(input: $input) { batch { uploadUrl } errors { code path message } }
 }";
-/// The most that one request takes, and how many of them.
+/// Rows of one large request, which are the most that the API accepts, and the number of requests.
 const LARGE: (u64, u32) = (10_000, 20);
 
-/// Measures what is wanted of it.
+/// Measures the selected scenarios.
 pub async fn measure(cli: &Cli, register: &Register, report: &mut Report) -> anyhow::Result<()> {
     let viewer = request(&register.token, "{ viewer { name } }", &json!({}));
     let server = Server::start(register, "warn", &viewer).await?;
-    if cli.wants(&[Part::S6]) {
+    if cli.includes(&[Part::S6]) {
         enroll(cli, register, &server, report).await?;
     }
-    if cli.wants(&[Part::S7]) {
+    if cli.includes(&[Part::S7]) {
         onboard(cli, register, &server, report).await?;
         file(cli, register, &server, report).await?;
     }
@@ -61,33 +61,33 @@ async fn enroll(cli: &Cli, register: &Register, server: &Server, report: &mut Re
             .bind(BRANCH)
             .fetch_one(&mut connection)
             .await?;
-    let form = |number| Cow::Owned(request(&register.token, ENROLL, &people::form(number, employers)));
+    let enrollment = |number| Cow::Owned(request(&register.token, ENROLL, &people::form(number, employers)));
     let mut client = Client::connect(server.address).await?;
     let load = Load::to(server.address);
-    // One to see that people are enrolled at all; the load only sees that nothing failed.
-    let tried = client.data(&request(&register.token, ENROLL, &people::form(4_999_999, employers))).await?;
-    ensure!(tried["enrollParticipant"]["participant"].is_object(), "nobody is enrolled: {tried}");
+    // The load checks only that no request fails, so this checks that one enrolls a person.
+    let first = client.data(&request(&register.token, ENROLL, &people::form(4_999_999, employers))).await?;
+    ensure!(first["enrollParticipant"]["participant"].is_object(), "enrollParticipant failed: {first}");
     for connections in [8, 32] {
-        let (mut best, mut cost, mut bare) = (Figures::default(), String::new(), 0.0);
+        let (mut best, mut cost, mut plain) = (Throughput::default(), String::new(), 0.0);
         for _ in 0..cli.rounds {
-            load.send_for(cli.plan().warm_up, connections, &form).await?;
+            load.send_for(cli.plan().warm_up, connections, &enrollment).await?;
             let meter = Meter::start(server.process(), register.postmaster);
-            let figures = load.send_for(cli.plan().measure, connections, &form).await?;
-            if figures.rate > best.rate {
-                (best, cost) = (figures, meter.read(figures.answers));
+            let throughput = load.send_for(cli.plan().measure, connections, &enrollment).await?;
+            if throughput.rate > best.rate {
+                (best, cost) = (throughput, meter.read(throughput.answers));
             }
             let variables = [("channel", channel), ("employers", employers)];
             let rate =
                 pgbench::run(register, "enroll.sql", connections, cli.plan().measure, &variables).await?;
-            bare = rate.max(bare);
+            plain = rate.max(plain);
         }
         report.add(Row {
             part: "S6",
             participants: register.participants,
             what: format!("enrollParticipant, {connections} connections"),
             registry: format!("{}{cost}", rate(best)),
-            beside: format!("pgbench -c {connections}: {bare:.0}/s"),
-            value: best.rate / bare,
+            compared_with: format!("pgbench -c {connections}: {plain:.0}/s"),
+            value: best.rate / plain,
             target: Target::AtLeast(0.7),
         });
     }
@@ -101,10 +101,10 @@ async fn onboard(cli: &Cli, register: &Register, server: &Server, report: &mut R
         copy: register.connect().await?,
         next: FIRST_OF_ROSTERS,
     };
-    onboarding.both(500).await?;
+    onboarding.request(500).await?;
     let mut best = [Duration::MAX; 2];
     for _ in 0..cli.rounds + 1 {
-        for (best, time) in best.iter_mut().zip(onboarding.both(STORY).await?) {
+        for (best, time) in best.iter_mut().zip(onboarding.request(ROSTER_ROWS).await?) {
             *best = time.min(*best);
         }
     }
@@ -114,14 +114,14 @@ async fn onboard(cli: &Cli, register: &Register, server: &Server, report: &mut R
         part: "S7",
         participants: register.participants,
         what: "8,000 civil servants in one request".to_owned(),
-        registry: format!("{:.2} s, {}", seconds[0], per_second(STORY, best[0])),
-        beside: format!("COPY: {:.2} s; in s", seconds[1]),
+        registry: format!("{:.2} s, {}", seconds[0], per_second(ROSTER_ROWS, best[0])),
+        compared_with: format!("COPY: {:.2} s; in s", seconds[1]),
         value: seconds[0],
         target: Target::AtMost(1.0),
     });
     let mut sum = [Duration::ZERO; 2];
     for _ in 0..LARGE.1 {
-        for (sum, time) in sum.iter_mut().zip(onboarding.both(LARGE.0).await?) {
+        for (sum, time) in sum.iter_mut().zip(onboarding.request(LARGE.0).await?) {
             *sum += time;
         }
     }
@@ -131,14 +131,14 @@ async fn onboard(cli: &Cli, register: &Register, server: &Server, report: &mut R
         participants: register.participants,
         what: "200,000 in 20 requests".to_owned(),
         registry: per_second(rows, sum[0]),
-        beside: format!("COPY: {}", per_second(rows, sum[1])),
+        compared_with: format!("COPY: {}", per_second(rows, sum[1])),
         value: sum[1].as_secs_f64() / sum[0].as_secs_f64(),
         target: Target::AtLeast(0.7),
     });
     Ok(())
 }
 
-/// A file, from its first byte to the outcome of its last row, and how much memory that takes.
+/// Measures a file, from its first byte to the outcome of its last row, and the peak memory.
 async fn file(cli: &Cli, register: &Register, server: &Server, report: &mut Report) -> anyhow::Result<()> {
     let mut onboarding = Onboarding {
         register,
@@ -155,20 +155,20 @@ async fn file(cli: &Cli, register: &Register, server: &Server, report: &mut Repo
         participants: register.participants,
         what: format!("{rows} in a file"),
         registry: format!(
-            "{:.0} rows/s (received in {:.1} s, applied in {:.1} s), {} MiB at most",
+            "{:.0} rows/s (received in {:.1} s, applied in {:.1} s), peak {} MiB",
             rows as f64 / all,
             seconds(received),
             seconds(applied),
             server.process().peak_memory().unwrap_or_default() >> 20,
         ),
-        beside: format!("COPY: {:.0} rows/s", rows as f64 / seconds(copied.0)),
+        compared_with: format!("COPY: {:.0} rows/s", rows as f64 / seconds(copied.0)),
         value: seconds(copied.0) / all,
         target: Target::AtLeast(0.7),
     });
     Ok(())
 }
 
-/// Rosters, through the registry and past it.
+/// Onboards people through the registry, and copies the same rows with `COPY`.
 struct Onboarding<'a> {
     register: &'a Register,
     client: Client,
@@ -177,9 +177,9 @@ struct Onboarding<'a> {
 }
 
 impl Onboarding<'_> {
-    /// Onboards so many new people, then copies the very rows that this wrote into the same tables once more, as other
-    /// people. Gives the time of each, both up to the commit.
-    async fn both(&mut self, rows: u64) -> anyhow::Result<[Duration; 2]> {
+    /// Onboards new people in one request. Then copies the rows that this wrote into the same tables, as other people.
+    /// Returns the time of each, up to the commit.
+    async fn request(&mut self, rows: u64) -> anyhow::Result<[Duration; 2]> {
         let numbers = self.next..self.next + rows;
         self.next = numbers.end;
         let batches = "select coalesce(max(id), 0) from onboarding_batch";
@@ -189,13 +189,13 @@ impl Onboarding<'_> {
         let answer = self.client.data(&request).await?;
         let onboarded = began.elapsed();
         let counts = &answer["onboardCivilServants"]["batch"]["counts"];
-        ensure!(counts["enrolled"] == rows, "not everybody is enrolled: {answer}");
+        ensure!(counts["enrolled"] == rows, "not all rows are enrolled: {answer}");
         let batch: i64 = sqlx::query_scalar(batches).fetch_one(&mut self.copy).await?;
         ensure!(batch == before + 1, "a request made {} batches", batch - before);
         Ok([onboarded, self.copy_again(batch).await?])
     }
 
-    /// Onboards so many new people from a file, then copies the rows as [`Self::both`] does. Gives the times of receiving,
+    /// Onboards new people from a file, then copies the rows as [`Self::request`] does. Returns the times of receiving,
     /// applying and copying.
     async fn file(&mut self, rows: u64) -> anyhow::Result<[(Duration, Duration); 2]> {
         let numbers = self.next..self.next + rows;
@@ -203,7 +203,7 @@ impl Onboarding<'_> {
         let start = request(&self.register.token, START, &people::start());
         let answer = self.client.data(&start).await?;
         let url = answer["startOnboarding"]["batch"]["uploadUrl"].as_str();
-        let url = url.with_context(|| format!("no onboarding was started: {answer}"))?.to_owned();
+        let url = url.with_context(|| format!("startOnboarding failed: {answer}"))?.to_owned();
         let file = people::file(numbers);
         let began = Instant::now();
         self.client.put(&self.register.token, &url, file.as_bytes()).await?;
@@ -227,7 +227,7 @@ impl Onboarding<'_> {
     }
 
     async fn copy_again(&mut self, batch: i64) -> anyhow::Result<Duration> {
-        let tables = Shifted::of(&mut self.copy, batch).await?.read(&mut self.copy).await?;
+        let tables = ShiftedRows::of(&mut self.copy, batch).await?.read(&mut self.copy).await?;
         let began = Instant::now();
         let mut transaction = self.copy.begin().await?;
         for (table, rows) in &tables {
@@ -242,16 +242,16 @@ impl Onboarding<'_> {
     }
 }
 
-/// The rows of a batch under other numbers: how far those of people, enrollments and events are away.
-struct Shifted {
+/// The rows of a batch with new ids: how much to add to the ids of people, enrollments and events.
+struct ShiftedRows {
     batch: i64,
     people: (Range<i64>, i64),
     enrollments: i64,
     events: i64,
 }
 
-impl Shifted {
-    /// Takes new numbers for all of them.
+impl ShiftedRows {
+    /// Reserves new ids in the sequences.
     async fn of(connection: &mut PgConnection, batch: i64) -> anyhow::Result<Self> {
         let (first, end): (i64, i64) = sqlx::query_as(
             "select min(participant_id), max(participant_id) + 1 from onboarding_row where batch_id = $1",
@@ -262,7 +262,7 @@ impl Shifted {
         let mut shifts = [0; 3];
         let sequences = ["participant_id_seq", "enrollment_id_seq", "participant_event_id_seq"];
         for (shift, sequence) in shifts.iter_mut().zip(sequences) {
-            // The rows of a batch have the last numbers, as nobody else writes now.
+            // The rows of the batch have the highest ids, because nothing else writes meanwhile.
             *shift = end - first;
             let take = format!("select setval('{sequence}', last_value + $1) from {sequence}");
             sqlx::query(AssertSqlSafe(take)).bind(*shift).execute(&mut *connection).await?;
@@ -274,7 +274,7 @@ impl Shifted {
         Ok(Self { batch, people: (first..end, people), enrollments, events })
     }
 
-    /// Reads the rows, each table with the columns that are written.
+    /// Reads the rows of each table, with the columns to write.
     async fn read(&self, connection: &mut PgConnection) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         let Self { batch, people: (people, shift), enrollments, events } = self;
         let of_people = format!("between {} and {}", people.start, people.end - 1);

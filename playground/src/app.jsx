@@ -1,5 +1,5 @@
-// GraphiQL with the registry's additions: the role menu, the example tabs, the system's colours.
-// The fonts of GraphiQL are left out (0.4 MB); the system's stand in.
+// GraphiQL with the role menu, the example tabs and the colours of the system. System fonts replace those of
+// GraphiQL (0.4 MB).
 
 import 'graphiql/setup-workers/vite';
 import '@graphiql/react/style.css';
@@ -62,8 +62,8 @@ export function mount(element, settings, onFailure) {
 }
 
 /**
- * Chooses whose token is in the headers pane. Each tab of GraphiQL has headers of its own: the
- * tab in front is brought in line when it comes to the front, unless its header is the user's.
+ * The role menu, which sets the token in the headers pane. Each tab has its own headers: a tab gets the
+ * current token when it becomes active, unless the user has entered another one.
  */
 function RoleMenu({ session }) {
   const { tokens, chosen } = useSyncExternalStore(session.subscribe, session.snapshot);
@@ -77,9 +77,9 @@ function RoleMenu({ session }) {
     if (found !== chosen.token && session.handedOut(found)) {
       headerEditor.setValue(withToken(headerEditor.getValue(), chosen.token));
     }
-    const look = () => setInPane(tokenIn(headerEditor.getValue()));
-    look();
-    const subscription = headerEditor.onDidChangeModelContent(look);
+    const update = () => setInPane(tokenIn(headerEditor.getValue()));
+    update();
+    const subscription = headerEditor.onDidChangeModelContent(update);
     return () => subscription.dispose();
   }, [headerEditor, tabId, chosen, session]);
 
@@ -110,13 +110,15 @@ function RoleMenu({ session }) {
   );
 }
 
-/** Offered where an example was closed or changed: it comes back, and nothing else goes. */
+/**
+ * The button that reopens closed or changed examples. It shows only if there are any, and removes nothing.
+ */
 function RestoreExamples({ storage, allThere }) {
-  const offered = useGraphiQL((state) => !allThere(state.tabs));
-  if (!offered) return null;
+  const isOffered = useGraphiQL((state) => !allThere(state.tabs));
+  if (!isOffered) return null;
   const restore = () => {
     forgetClosedExamples(storage);
-    // GraphiQL writes its tabs half a second after a change.
+    // GraphiQL stores its tabs half a second after a change; reload after that.
     setTimeout(() => window.location.reload(), 700);
   };
   return (
@@ -131,7 +133,7 @@ function RestoreExamples({ storage, allThere }) {
   );
 }
 
-/** The page follows the system by CSS; the editors have to be told. */
+/** Switches the editors to the colours of the system. CSS does this for the rest of the page. */
 function FollowSystemTheme() {
   const theme = useGraphiQL((state) => state.theme);
   const { setTheme } = useGraphiQLActions();

@@ -1,11 +1,13 @@
-// Example tabs: the server hands them out, since they name people of the demo register.
+// Merges the example tabs of the server with the tabs that GraphiQL stored on the last visit, before GraphiQL
+// reads them. The server sends the examples because they name people of the demonstration.
 //
-// What GraphiQL stored of the last visit is brought up to date before it reads it:
-// - an example that nobody changed is replaced by what the server says now, or goes with it;
-// - an example that was changed is its author's: it stays, and a newer one comes beside it;
-// - an example that was closed stays closed;
-// - tabs that the user opened are not touched.
-// Examples are told apart by the id of their tab, which GraphiQL keeps.
+// - An example that the user did not change is replaced by the server's current one, or removed with it.
+// - An example that the user changed stays. If the server's example changed too, that one opens in another
+//   tab.
+// - An example that the user closed stays closed.
+// - Tabs that the user opened stay as they are.
+//
+// The id of a tab identifies its example: GraphiQL keeps it.
 
 import { readJson, writeJson } from './storage.js';
 
@@ -13,7 +15,7 @@ const TABS = 'graphiql:tabState';
 const SERVED = 'graphiql:playgroundExamples';
 const MARK = 'example:';
 
-/** Writes the tabs of this visit into `storage`, and says which of them is in front. */
+/** Writes the tabs of this visit into `storage`. Returns the active tab and two helpers. */
 export function prepareTabs(storage, served) {
   const examples = served.map(toTab);
   const stored = readJson(storage, TABS);
@@ -30,12 +32,12 @@ export function prepareTabs(storage, served) {
   return {
     active: state.tabs[state.activeTabIndex],
     keepTitles: titleKeeper(examples),
-    /** Whether every example is among these tabs as the server gave it. */
+    /** Returns whether these tabs include every example, unchanged. */
     allThere: (tabs) => examples.every((it) => tabs.some((tab) => tab.id === it.id && same(tab, it))),
   };
 }
 
-/** At the next load every example is there again; a changed one becomes a tab of the user's own. */
+/** Makes the next load reopen every example. An example that the user changed becomes a tab of their own. */
 export function forgetClosedExamples(storage) {
   storage.removeItem(SERVED);
 }
@@ -60,7 +62,7 @@ function update(stored, last, examples) {
         if (!now) continue;
         kept = now;
       } else if (now && before && same(before, now)) {
-        // Changed by the user, not by the server: it remains this example's tab.
+        // Only the user changed it: it remains the tab of this example.
         kept = { ...tab, title: operationName(tab.query) === now.operationName ? now.title : tab.title };
       } else {
         kept = { ...tab, id: crypto.randomUUID?.() ?? `own:${Math.random()}` };
@@ -71,7 +73,7 @@ function update(stored, last, examples) {
     tabs.push(kept);
   }
 
-  // Each at its place in the server's order: behind the example before it, or in front.
+  // Keeps the server's order: each goes behind the previous example, or to the front.
   examples.forEach((example, index) => {
     if (!missing.has(example.id)) return;
     const earlier = new Set(examples.slice(0, index).map((it) => it.id));
@@ -81,8 +83,8 @@ function update(stored, last, examples) {
 }
 
 /**
- * GraphiQL names a tab after its operation at each change. An example keeps the title that the
- * server gave it for as long as it is about the same operation.
+ * Returns a callback that restores the titles of examples. GraphiQL names a tab after its operation at each
+ * change; an example keeps the server's title while it has the same operation.
  */
 function titleKeeper(examples) {
   const known = byId(examples);
@@ -116,7 +118,7 @@ const same = (one, other) =>
 
 const trimmed = (text) => (text ?? '').trim();
 
-/** The first operation's name, found as GraphiQL finds it. */
+/** Returns the name of the first operation, with GraphiQL's own pattern. */
 function operationName(query) {
   return /^(?!#).*(query|subscription|mutation)\s+([a-zA-Z0-9_]+)/m.exec(query ?? '')?.[2] ?? null;
 }

@@ -1,44 +1,44 @@
-// Sends an operation to `/graphql`, and turns whatever comes back into something that GraphiQL
-// can show: an answer of GraphQL, or a sentence.
+// Sends an operation to `/graphql`. Returns a GraphQL response, or an error message in the shape of one,
+// which GraphiQL can show.
 
 import { getOperationAST, Kind, parse } from 'graphql';
 
 const ENDPOINT = '/graphql';
 
 export function createFetcher(session) {
-  return async function fetcher(asked, { headers = {} } = {}) {
-    const { operation, params } = examine(asked);
+  return async function fetcher(request, { headers = {} } = {}) {
+    const { operation, params } = resolveOperation(request);
     if (operation?.operation === 'subscription') {
-      return sentence(
+      return errorResponse(
         'Subscriptions go through a WebSocket (graphql-transport-ws) at /graphql, which this page does not open. Use another client for this one.',
       );
     }
-    // The schema is read before the headers pane exists.
+    // GraphiQL loads the schema before the headers pane exists.
     const isIntrospection = params.operationName === 'IntrospectionQuery';
     const token = bearer(headers) ?? (isIntrospection ? session.token() : null);
-    const own = isIntrospection && token ? replaced(headers, token) : headers;
+    const sent = isIntrospection && token ? withAuthorization(headers, token) : headers;
 
-    let response = await send(params, own);
+    let response = await send(params, sent);
     if (response.status === 401 && token && session.handedOut(token)) {
-      // Restarted with other keys, or the token ran out: nothing was done yet, so ask once more.
+      // The server restarted with other keys, or the token expired. A 401 runs nothing, so a retry is safe.
       await session.renew();
       const fresh = session.token();
-      if (fresh && fresh !== token) response = await send(params, replaced(own, fresh));
+      if (fresh && fresh !== token) response = await send(params, withAuthorization(sent, fresh));
     }
     return read(response);
   };
 }
 
 /**
- * The operation that will run. Its name may be that of the tab before, where a person switches
- * tabs and runs within a tenth of a second: GraphiQL has not read the query again by then.
+ * Returns the operation to run. The requested name may be that of the previous tab: a user who switches tabs
+ * and runs within a tenth of a second is faster than GraphiQL, which has not parsed the query again by then.
  */
-function examine(params) {
+function resolveOperation(params) {
   let document;
   try {
     document = parse(params.query);
   } catch {
-    return { operation: null, params }; // The server says what is wrong with it.
+    return { operation: null, params }; // The server reports the syntax error.
   }
   const named = getOperationAST(document, params.operationName);
   if (named) return { operation: named, params };
@@ -69,20 +69,20 @@ async function read(response) {
     const answer = JSON.parse(text);
     if (answer !== null && typeof answer === 'object') return answer;
   } catch {
-    // Said below.
+    // Not JSON: reported below.
   }
   const status = `The server answered ${response.status} ${response.statusText}`.trim();
-  return sentence(text ? `${status}: ${text.slice(0, 2000)}` : `${status}.`);
+  return errorResponse(text ? `${status}: ${text.slice(0, 2000)}` : `${status}.`);
 }
 
-const sentence = (message) => ({ errors: [{ message }] });
+const errorResponse = (message) => ({ errors: [{ message }] });
 
 function bearer(headers) {
   const [, value] = Object.entries(headers).find(([name]) => name.toLowerCase() === 'authorization') ?? [];
   return value === undefined ? null : String(value).replace(/^Bearer\s+/i, '');
 }
 
-function replaced(headers, token) {
+function withAuthorization(headers, token) {
   const others = Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization');
   return { ...Object.fromEntries(others), authorization: `Bearer ${token}` };
 }

@@ -1,5 +1,4 @@
-// Starts the page: settings first, then GraphiQL. Whatever goes wrong ends in a sentence, never
-// in a blank page.
+// Starts the page: loads the settings, then GraphiQL. Every failure shows a message instead of a blank page.
 
 import './main.css';
 import { loadSettings } from './settings.js';
@@ -8,7 +7,7 @@ const root = document.getElementById('root');
 
 async function start() {
   const application = import('./app.jsx');
-  application.catch(() => {}); // Awaited below, after the settings: the first sentence is theirs.
+  application.catch(() => {}); // Awaited below, so that a failure of the settings is reported first.
   const settings = await loadSettings();
   let mount;
   try {
@@ -20,12 +19,12 @@ async function start() {
   root.replaceChildren();
   mount(root, settings, (error) => {
     console.error(error);
-    say('The playground stopped because of a fault in the page; the console has the details.');
+    showMessage('The playground stopped because of a fault in the page; the console has the details.');
   });
 }
 
-/** A sentence in place of the page, and a way to try again. */
-function say(sentence) {
+/** Replaces the page by a message and a button that reloads it. */
+function showMessage(text) {
   const message = document.createElement('p');
   message.className = 'message';
   message.setAttribute('role', 'alert');
@@ -33,8 +32,8 @@ function say(sentence) {
   again.type = 'button';
   again.textContent = 'Try again';
   again.addEventListener('click', () => window.location.reload());
-  message.append(sentence, again);
+  message.append(text, again);
   document.body.replaceChildren(message);
 }
 
-start().catch((error) => say(error.message));
+start().catch((error) => showMessage(error.message));

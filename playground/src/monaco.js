@@ -1,7 +1,7 @@
-// The Monaco editor with the contributions that a GraphQL page uses.
+// The Monaco editor with only the contributions that a GraphQL page uses.
 //
-// Stands in for `edcore.main.js`, which has them all (see `vite.config.js`). To bring one back,
-// look up its line in `monaco-editor/esm/vs/editor/editor.all.js` and copy it here.
+// The bundle uses it instead of `edcore.main.js`, which imports all of them (see `vite.config.js`). To
+// restore one, copy its line from `monaco-editor/esm/vs/editor/editor.all.js`.
 
 import 'monaco-editor/esm/vs/editor/browser/coreCommands.js';
 import 'monaco-editor/esm/vs/editor/browser/widget/codeEditor/codeEditorWidget.js';
@@ -33,7 +33,7 @@ import 'monaco-editor/esm/vs/editor/contrib/wordPartOperations/browser/wordPartO
 import 'monaco-editor/esm/vs/editor/contrib/readOnlyMessage/browser/contribution.js';
 import 'monaco-editor/esm/vs/editor/common/standaloneStrings.js';
 import 'monaco-editor/esm/vs/base/browser/ui/codicons/codiconStyles.js';
-// Opening the documentation from a name in the query goes through "find references".
+// A click on a name in the query opens its documentation through "find references".
 import 'monaco-editor/esm/vs/editor/standalone/browser/referenceSearch/standaloneReferenceSearch.js';
 import 'monaco-editor/esm/vs/editor/standalone/browser/quickAccess/standaloneCommandsQuickAccess.js';
 

@@ -1,4 +1,4 @@
-// Stands in for Monaco's side-by-side comparison, which this page never opens (see `vite.config.js`).
+// An empty replacement for Monaco's diff editor, which this page never opens (see `vite.config.js`).
 
 export class DiffEditorWidget {}
 export class MultiDiffEditorWidget {}

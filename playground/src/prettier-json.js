@@ -1,5 +1,5 @@
-// Stands in for prettier where only JSON is to be put in order (see `vite.config.js`).
-// `jsonc-parser`, which GraphiQL has anyway, does it in place, comments included.
+// Replaces prettier where GraphiQL formats only JSON (see `vite.config.js`). It uses `jsonc-parser`, which
+// GraphiQL bundles anyway and which keeps comments.
 
 import { applyEdits, format as edits } from 'jsonc-parser';
 
@@ -8,7 +8,7 @@ export function format(content) {
   return applyEdits(content, edits(content, undefined, options)).trim();
 }
 
-// What the callers look for in a prettier plugin.
+// Callers expect these exports of a prettier plugin.
 export const parsers = {};
 export const printers = {};
 export default { format, parsers, printers };

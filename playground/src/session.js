@@ -1,5 +1,4 @@
-// Who the page is: the role chosen, its token, and the header made of it.
-// Tokens live in memory alone; the browser remembers the role, never the token.
+// The selected role, its token and its authorization header. The browser stores the role but never the token.
 
 import { applyEdits, modify, parse } from 'jsonc-parser';
 import { loadSettings } from './settings.js';
@@ -29,32 +28,32 @@ export function createSession(tokens, storage) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    /** `{ tokens, chosen }`; a new object after each change. */
+    /** Returns `{ tokens, chosen }`: a new object after each change, as `useSyncExternalStore` requires. */
     snapshot: () => state,
     token: () => state.chosen?.token ?? null,
-    /** Whether this token came from the server's settings, now or earlier in this visit. */
+    /** Returns whether the server sent this token during this visit. */
     handedOut: (token) => handedOut.has(token),
     choose(chosen) {
       storage.setItem(ROLE, nameOf(chosen));
       set({ ...state, chosen });
     },
-    /** Fetches tokens anew, for a server that was restarted while the page stayed open. */
+    /** Fetches the tokens again, for a server that restarted while the page was open. */
     async renew() {
       const settings = await loadSettings();
       accept(settings.tokens);
     },
-    /** The text for the headers pane. */
+    /** Returns the text for the headers pane. */
     defaultHeaders: () => (state.chosen ? withToken('', state.chosen.token) : ''),
   };
 }
 
-/** The bearer token in the text of the headers pane, if there is one. */
+/** Returns the bearer token in the text of the headers pane, or null. */
 export function tokenIn(headers) {
   const [, value] = authorization(headers) ?? [];
   return typeof value === 'string' ? (/^Bearer\s+(.*)$/i.exec(value)?.[1] ?? value) : null;
 }
 
-/** The same text with another token; what else it says stays, comments included. */
+/** Replaces the token in the text of the headers pane. Keeps everything else, including comments. */
 export function withToken(headers, token) {
   const [name] = authorization(headers) ?? ['Authorization'];
   const text = isObject(parse(headers)) ? headers : '{}';
@@ -70,5 +69,8 @@ function authorization(headers) {
 
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 
-/** A role may have several tokens (two partners, say): its label tells them apart. */
+/**
+ * Returns the key of a role in the menu. Several tokens may have one role, such as two partners; their labels
+ * differ.
+ */
 export const nameOf = ({ role, label }) => (label && label !== role ? `${role} ${label}` : `${role}`);

@@ -1,9 +1,11 @@
-// What the server tells the page: whether this is the demo, a token for each role, example tabs.
-// A file of its own and not a script in the page, so that the page needs no inline script.
+// Loads the settings of the page: demo mode, a token for each role, and the example tabs. The server serves
+// them as JSON because the content security policy forbids inline scripts.
 
 const PATH = `${import.meta.env.BASE_URL}settings.json`;
 
-/** The settings, in full; otherwise an error whose message can be shown to a person. */
+/**
+ * Returns the settings with all defaults filled in. Throws errors whose messages can be shown to the user.
+ */
 export async function loadSettings() {
   let response;
   try {
@@ -17,20 +19,20 @@ export async function loadSettings() {
     );
   }
   try {
-    return complete(await response.json());
+    return withDefaults(await response.json());
   } catch {
     throw new Error(`The playground's settings cannot be read: ${PATH} is not the JSON expected.`);
   }
 }
 
-function complete(settings) {
+function withDefaults(settings) {
   if (settings === null || typeof settings !== 'object' || Array.isArray(settings)) {
     throw new TypeError('not an object');
   }
   const demo = settings.demo === true;
   return {
     demo,
-    // Outside the demo nobody gets a token from a page, whatever the file says.
+    // Outside the demo, ignore tokens even if the file has some.
     tokens: demo ? list(settings.tokens).filter((it) => typeof it?.token === 'string') : [],
     tabs: list(settings.tabs)
       .filter((it) => typeof it?.query === 'string')
@@ -40,7 +42,7 @@ function complete(settings) {
 
 const list = (value) => (Array.isArray(value) ? value : []);
 
-/** Variables are JSON in a string; an object will do as well. */
+/** Returns variables as text. The server sends JSON in a string; an object is accepted too. */
 function text(variables) {
   if (variables === undefined || variables === null) return '';
   return typeof variables === 'string' ? variables : JSON.stringify(variables, null, 2);

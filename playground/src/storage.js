@@ -1,17 +1,17 @@
-// What the page remembers in the browser, and what it must not.
+// The browser storage of GraphiQL, without what must not be stored.
 //
-// GraphiQL writes `graphiql:*` keys. Here they get a prefix of our own, since a developer's
-// localhost:8080 is shared by many programs. Two kinds of entries do not pass:
-// - the text last edited (`query`, `variables`, `headers`): the tabs have it, and GraphiQL opens
-//   one more tab at each load when this copy and the tabs differ;
-// - headers in the history: they hold tokens, which are stale after a restart and nobody's
-//   business on a shared machine. An entry read from the history gets today's header.
+// GraphiQL writes `graphiql:*` keys. This module adds a prefix, because many programs of a developer share
+// localhost:8080. It drops two kinds of entries:
+// - the text last edited (`query`, `variables`, `headers`): the tabs store it too, and GraphiQL opens one
+//   more tab at each load if the two copies differ;
+// - headers in the history: they hold tokens, which expire and must not stay on a shared machine. An entry
+//   that is read from the history gets the current header.
 
 const PREFIX = 'participant-registry:';
 const UNUSED = new Set(['graphiql:query', 'graphiql:variables', 'graphiql:headers']);
 const HISTORY = new Set(['graphiql:queries', 'graphiql:favorites']);
 
-/** A `Storage` for GraphiQL. `defaultHeaders()` is what an entry of the history is given. */
+/** Returns a `Storage` for GraphiQL. `defaultHeaders()` returns the headers for an entry of the history. */
 export function createStorage(defaultHeaders) {
   const backend = available() ? window.localStorage : memory();
   const keys = () => Object.keys(backend).filter((key) => key.startsWith(PREFIX));
@@ -37,7 +37,7 @@ export function createStorage(defaultHeaders) {
   };
 }
 
-/** A value that this page or GraphiQL stored as JSON; null where there is none that can be read. */
+/** Reads a value that was stored as JSON. Returns null if it is missing or not JSON. */
 export function readJson(storage, key) {
   try {
     return JSON.parse(storage.getItem(key));
@@ -46,7 +46,7 @@ export function readJson(storage, key) {
   }
 }
 
-/** Remembering is a comfort: a full or forbidden storage is no reason to stop. */
+/** Stores a value as JSON. A full or blocked storage only logs a warning: the page works without it. */
 export function writeJson(storage, key, value) {
   try {
     storage.setItem(key, JSON.stringify(value));
@@ -77,7 +77,7 @@ function available() {
   }
 }
 
-/** For as long as the page is open, where the browser keeps nothing. */
+/** Returns a replacement for a blocked localStorage, which lasts while the page is open. */
 function memory() {
   return Object.create({
     getItem(key) {

@@ -1,4 +1,4 @@
-//! Approves the plan of an onboarding: by somebody else than who sent it, and exactly the plan that was looked at.
+//! `approveOnboarding`: approves the plan of a batch. Another client than the sender approves exactly the plan it has seen.
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -11,16 +11,16 @@ use domain::actor::{Actor, Operation};
 use domain::onboarding::OnboardingState;
 use domain::problem::{Problem, ProblemCode};
 
-/// What is asked for.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// The batch, by internal id.
     pub batch: i64,
-    /// The digest of the plan that was looked at, in hexadecimal digits.
+    /// The digest of the plan that the approver has seen, in hexadecimal digits.
     pub plan_digest: String,
 }
 
-/// The batch that is applied from now on.
+/// The batch that was approved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approved {
     /// Its internal id.
@@ -28,9 +28,6 @@ pub struct Approved {
 }
 
 /// Approves a plan.
-///
-/// # Errors
-/// The role may not approve, or the database failed.
 pub async fn approve_onboarding(
     database: &Database,
     actor: &Actor,
@@ -46,7 +43,7 @@ pub async fn approve_onboarding(
     request.run(Approval { actor, input }).await
 }
 
-/// A batch that does not exist, or is none of the actor's.
+/// The problem of a batch that does not exist, or that the actor may not see.
 pub(super) fn absent() -> Problem {
     Problem::error(ProblemCode::NotFound, "batchId", "No batch has this id.")
 }
@@ -65,7 +62,7 @@ impl Mutation for Approval<'_> {
             return Ok(Done::refused(vec![absent()]));
         };
         if locked.submitted_by == self.actor.client {
-            let message = "You have sent this batch yourself: somebody else has to approve it.";
+            let message = "You sent this batch. Another client must approve it.";
             return Ok(Done::refused(vec![Problem::error(ProblemCode::Conflict, "batchId", message)]));
         }
         let is_this_plan = locked.plan_digest.is_some_and(|digest| hexadecimal(&digest) == *plan_digest);
@@ -79,19 +76,19 @@ impl Mutation for Approval<'_> {
                 let problem = Problem::error(ProblemCode::Conflict, "planDigest", message);
                 Ok(Done::refused(vec![problem.hint("Look at the plan, and send its own planDigest.")]))
             }
-            // The same again changes nothing.
+            // A repeated approval changes nothing.
             _ if is_this_plan && locked.approved_by.as_ref() == Some(&self.actor.client) => {
                 Ok(Done::did(Approved { batch: *batch }, Vec::new()))
             }
             state => {
-                let message = format!("This batch is {state}, and waits for no approval.");
+                let message = format!("This batch is {state}: it does not wait for an approval.");
                 Ok(Done::refused(vec![Problem::error(ProblemCode::Conflict, "batchId", message)]))
             }
         }
     }
 }
 
-/// A digest as the API shows it.
+/// Writes a digest as the API shows it.
 pub fn hexadecimal(digest: &[u8]) -> String {
     hex::encode(digest)
 }

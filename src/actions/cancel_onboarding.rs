@@ -1,4 +1,4 @@
-//! Stops an onboarding: what is done stays done, and what is pending is not enrolled.
+//! `cancelOnboarding`: cancels a batch. Enrolled rows stay enrolled; pending rows are not enrolled.
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -12,26 +12,23 @@ use domain::actor::{Actor, Operation};
 use domain::problem::{Problem, ProblemCode};
 use domain::text;
 
-/// What is asked for.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// The batch, by internal id.
     pub batch: i64,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// The batch that was stopped.
+/// The batch that was cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancelled {
     /// Its internal id.
     pub batch: i64,
 }
 
-/// Stops a batch.
-///
-/// # Errors
-/// The role may not, or the database failed.
+/// Cancels a batch.
 pub async fn cancel_onboarding(
     database: &Database,
     actor: &Actor,
@@ -68,15 +65,15 @@ impl Mutation for Cancellation<'_> {
         };
         let client = &self.actor.client;
         if locked.submitted_by != *client && !self.actor.may(Operation::ApproveOnboarding) {
-            let message = "Only who has sent a batch, or may approve it, can stop it.";
+            let message = "Only its sender, or a client that may approve it, can cancel a batch.";
             return Ok(Done::refused(vec![Problem::error(ProblemCode::OutOfScope, "batchId", message)]));
         }
         if locked.cancelled_by.as_ref() == Some(client) {
-            // The same again changes nothing.
+            // A repeated cancellation changes nothing.
             return Ok(Done::did(Cancelled { batch }, Vec::new()));
         }
         if locked.state.is_final() {
-            let message = format!("This batch is {}: there is nothing left to stop.", locked.state);
+            let message = format!("This batch is {}: it cannot be cancelled.", locked.state);
             return Ok(Done::refused(vec![Problem::error(ProblemCode::Conflict, "batchId", message)]));
         }
         writing::cancel(conn, batch, Some(client), &self.reason).await?;

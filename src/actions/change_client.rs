@@ -1,4 +1,4 @@
-//! Changes what a client may do and whom it sees, and disables it.
+//! `changeClient`: changes the rights and the scope of an API client, or disables it.
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -13,23 +13,23 @@ use domain::problem::{Problem, ProblemCode, refuses};
 
 pub use super::client_scope::Scope;
 
-/// The form: what is `None` stays.
+/// The input. A field that is `None` stays as it is.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// Internal id of the client.
     pub client: i64,
     /// What it is to the agency.
     pub role: Option<Role>,
-    /// Whom it sees, all of it.
+    /// The whole new scope.
     pub scope: Option<Scope>,
-    /// May it ask for unmasked numbers, with a purpose?
+    /// May it read unmasked numbers, with a purpose?
     pub reads_personal_data: Option<bool>,
-    /// Shall its tokens be refused?
+    /// Should its tokens be refused?
     pub disabled: Option<bool>,
 }
 
 impl Input {
-    /// A form that changes nothing yet.
+    /// Makes an input that changes nothing.
     pub fn of(client: i64) -> Self {
         Self { client, role: None, scope: None, reads_personal_data: None, disabled: None }
     }
@@ -42,10 +42,7 @@ pub struct Changed {
     pub client: i64,
 }
 
-/// Changes a client. It holds for its next request, and ends its sockets.
-///
-/// # Errors
-/// The role may not manage clients, or the database failed.
+/// Changes a client. The change applies to its next request, and closes its WebSockets.
 pub async fn change_client(
     database: &Database,
     actor: &Actor,
@@ -64,7 +61,7 @@ pub async fn change_client(
         }
     };
     let done = request.run(ClientChange { actor, input, reach }).await?;
-    // Other processes hear of it; this one must not let the client in again.
+    // Other processes are notified. This one must not accept the client any more.
     if done.value.is_some() {
         database.clients.refresh(&database.control).await?;
     }
@@ -81,7 +78,7 @@ impl Mutation for ClientChange<'_> {
     type Output = Changed;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Changed>, StoreError> {
-        // Two administrators who disable each other: the second one finds what the first has done.
+        // Two administrators may disable each other: the second one must see what the first has done.
         client::lock(conn).await?;
         let clients = client::list(&mut *conn).await?;
         let Some(before) = clients.iter().find(|client| client.id == self.input.client) else {
@@ -97,7 +94,7 @@ impl Mutation for ClientChange<'_> {
             reach: self.reach.clone().unwrap_or_else(|| before.reach.clone()),
             disabled: self.input.disabled.unwrap_or(!before.is_enabled()),
         };
-        // Whoever is only disabled is so at once, whatever is wrong with its row.
+        // A client can always be disabled, even if its other columns break a rule.
         let stays = (after.role, &after.reach, after.reads_personal_data)
             == (before.role, &before.reach, before.reads_personal_data);
         let mut problems =
@@ -114,24 +111,24 @@ impl Mutation for ClientChange<'_> {
             role = %after.role,
             reads_personal_data = after.reads_personal_data,
             disabled = after.disabled,
-            "a client is changed"
+            "client changed"
         );
         Ok(Done::did(Changed { client: before.id }, problems))
     }
 }
 
-/// Somebody has to be left who can undo it. The command line can, so it may disable anybody: a stolen token has to
-/// end at once, also the last administrator's.
+/// Refuses to disable the last administrator. The command line may: the token of an administrator may have been stolen, and
+/// the command line can undo it.
 fn judge_last(actor: &Actor, clients: &[Client], before: &Client, after: &Rights) -> Option<Problem> {
     let manages = |client: &Client| client.is_enabled() && client.role.may(Operation::ManageClients);
     let goes = manages(before) && (after.disabled || !after.role.may(Operation::ManageClients));
-    // Whoever another issuer vouches for may be unknown to this installation by now.
+    // Only administrators of the same issuer count: this installation may no longer accept the other one.
     let left =
         clients.iter().any(|other| other.id != before.id && other.issuer == before.issuer && manages(other));
     let by_hand = *actor == Actor::command_line();
     (goes && !left && !by_hand).then(|| {
         let field = if after.disabled { "disabled" } else { "role" };
-        Problem::error(ProblemCode::Conflict, field, "Nobody would be left who can manage clients.")
+        Problem::error(ProblemCode::Conflict, field, "No client would be left that can manage clients.")
             .hint("Register another ADMINISTRATOR of the same issuer first.")
     })
 }

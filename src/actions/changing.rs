@@ -1,7 +1,8 @@
-//! What every change of people has in common: the figures follow, and so does what a person is by its enrollments.
+//! What every change of people has in common: the counters follow, and so do the columns that a person derives from its
+//! enrollments.
 //!
-//! Whoever changes an enrollment locks its people ([`lock`](crate::store::participant::lock)), keeps how they were, changes
-//! the enrollments, and calls [`settle`] with both.
+//! An action that changes an enrollment locks its people ([`lock`](crate::store::participant::lock)), keeps a copy, changes
+//! the enrollments, and calls [`settle`] with both states.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -23,13 +24,13 @@ use domain::timeline::Timeline;
 pub(super) struct Change {
     /// Internal id.
     pub participant: i64,
-    /// How it was; `None`: it is new, and was written as it is.
+    /// The state before; `None` for a new person.
     pub before: Option<Person>,
-    /// How it is.
+    /// The state after.
     pub after: Person,
 }
 
-/// Writes what follows from changes of different people: figures, and status, employer and association of each.
+/// Writes what follows from changes of people: counter deltas, and the status and payers of each person.
 pub(super) async fn settle(
     conn: &mut PgConnection,
     rules: &Rulebook,
@@ -38,7 +39,7 @@ pub(super) async fn settle(
     let (mut deltas, mut summaries) = (Deltas::new(), Vec::new());
     let mut changed = HashSet::with_capacity(changes.len());
     for Change { participant, before, after } in changes {
-        // Each is compared with how it was before all of them: twice the same person would be counted twice.
+        // Each state is compared with the one before: a person who occurs twice would be counted twice.
         if !changed.insert(participant) {
             return Err(StoreError::Fault("a person was changed twice in one step".into()));
         }
@@ -55,18 +56,18 @@ pub(super) async fn settle(
     count::append(conn, &deltas).await
 }
 
-/// What is added to the histories of people, kind by kind.
+/// Events to be added to the histories of people, by kind.
 #[derive(Debug, Default)]
 pub(super) struct History(BTreeMap<EventKind, Vec<NewEvent>>);
 
 impl History {
-    /// Adds an entry.
+    /// Adds an event.
     pub(super) fn add(&mut self, kind: EventKind, event: NewEvent) {
         self.0.entry(kind).or_default().push(event);
     }
 
-    /// Adds the entry of an enrollment that has lapsed or stands up again; `event` makes it of the day. A gap that was
-    /// closed is not in the history any more, so that the day is found by comparing it with what was known before.
+    /// Adds the event of an enrollment that has lapsed or resumed. `event` makes it for the day. A gap that was closed is no
+    /// longer in the timeline, so the day is found by comparing with the timeline before.
     pub(super) fn add_change(
         &mut self,
         was: &Timeline,
@@ -76,7 +77,7 @@ impl History {
     ) {
         use EnrollmentStatus::{Active, Inactive, Registered};
         let kind = match (was.status(), held.timeline.status()) {
-            // The first month that is paid for can be one of long ago.
+            // The first month paid for can be long ago.
             (Active | Registered, Inactive) => EventKind::Lapsed,
             (Inactive, Active) => EventKind::Resumed,
             _ => return,
@@ -86,7 +87,7 @@ impl History {
         }
     }
 
-    /// Writes everything, one statement for each kind.
+    /// Writes all events, with one statement for each kind.
     pub(super) async fn write(&self, conn: &mut PgConnection, actor: &Actor) -> Result<(), StoreError> {
         for (&kind, events) in &self.0 {
             event::insert_many(conn, actor, kind, events).await?;

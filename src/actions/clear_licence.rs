@@ -1,11 +1,11 @@
-//! Answers whether a company may have a licence, and keeps the answer.
+//! `clearLicence`: answers whether a company may have a licence, and stores the answer.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{ActionError, demand};
-use crate::store::clearance::{self, Asked, ClearanceRow, CompanyKey, Found};
+use crate::store::clearance::{self, ClearanceQuestion, ClearanceRow, CompanyKey, FoundCompany};
 use crate::store::keys::NumberKind;
 use crate::store::{Database, StoreError, rotation};
 use domain::actor::{Actor, Operation};
@@ -16,7 +16,7 @@ use domain::language::Language;
 use domain::problem::Problem;
 use domain::rule::{Citation, Rulebook};
 
-/// What a desk asks.
+/// The question.
 #[derive(Clone)]
 pub struct Input {
     /// Tax number (NPWP), as typed.
@@ -34,13 +34,13 @@ domain::redacted_debug!(Input);
 /// Why there is no answer.
 #[derive(Clone, Debug)]
 pub enum Refusal {
-    /// It was not allowed, or the database failed.
+    /// The role does not allow it, or the database failed.
     Action(ActionError),
-    /// The numbers are none that could be asked for.
+    /// The number is malformed or not accepted.
     Number(String),
-    /// The day cannot be asked about.
+    /// The day is not accepted.
     Day(&'static str),
-    /// There is no licence of this code on that day.
+    /// No licence has this code on that day.
     UnknownLicence,
 }
 
@@ -56,27 +56,22 @@ impl From<StoreError> for Refusal {
     }
 }
 
-/// Who asks, when, and in which language.
+/// The caller, the time and the language.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The one who asks.
+    /// The caller.
     pub actor: &'a Actor,
-    /// This moment.
+    /// Now.
     pub now: DateTime<Utc>,
     /// Today where the agency works.
     pub today: NaiveDate,
-    /// Of the words.
+    /// The language of the answer.
     pub language: Language,
-    /// Under which the log speaks of it.
+    /// The request id.
     pub id: Uuid,
 }
 
-/// Answers, and keeps the answer under a new number: nothing is answered that is not kept.
-///
-/// An unknown company costs the same statements as one that is known.
-///
-/// # Errors
-/// The role may not ask, the question makes no sense, or the database failed.
+/// Answers, after storing the answer under a new number. An unknown company takes the same statements as a known one.
 pub async fn clear_licence(
     database: &Database,
     request: Request<'_>,
@@ -88,7 +83,7 @@ pub async fn clear_licence(
     let number = read_number(input, rules)?;
     let day = input.as_of.unwrap_or(request.today);
     if day > request.today {
-        return Err(Refusal::Day("`asOf` is today or a day gone by."));
+        return Err(Refusal::Day("`asOf` must be today or earlier."));
     }
     let licence = rules.licence(&input.licence_type, day).ok_or(Refusal::UnknownLicence)?;
     let found = look_up(database, &number, day, rules).await?;
@@ -97,7 +92,7 @@ pub async fn clear_licence(
         return Err(Refusal::Day("No rule on licences was in force on that day."));
     };
     let workers = company.map(|company| company.workers.clone()).unwrap_or_default();
-    // An answer about a day gone by is as old as that day, so that it cannot stand for one of today.
+    // The validity of an answer about a past day starts on that day, so that it cannot pass for one of today.
     let holds = TimeDelta::days(verdict.valid_days) - (request.today - day);
     let row = ClearanceRow {
         number: new_number().as_str().to_owned(),
@@ -114,7 +109,7 @@ pub async fn clear_licence(
         active_workers: workers.active,
         paid_through: workers.paid_through,
     };
-    let asked = Asked {
+    let asked = ClearanceQuestion {
         by: &request.actor.client,
         role: request.actor.role,
         request_id: request.id,
@@ -127,10 +122,7 @@ pub async fn clear_licence(
     Ok(row)
 }
 
-/// The answer that was given under a number. `None`: there is none.
-///
-/// # Errors
-/// The role may not ask, or the database failed.
+/// Returns the answer that was given under a number.
 pub async fn recall(
     database: &Database,
     actor: &Actor,
@@ -140,7 +132,7 @@ pub async fn recall(
     Ok(clearance::find_by_number(&database.writer, number).await?)
 }
 
-/// The licences that can be asked for on a day.
+/// Returns the licences that exist on a day.
 pub fn licences(database: &Database, day: NaiveDate) -> Vec<Citation> {
     let reference = database.reference();
     let all = reference.rules.licences.iter();
@@ -153,7 +145,7 @@ enum Number {
 }
 
 impl Number {
-    /// A tax number of the old form may be a person's, and says nothing of it; so it is kept as people are told it.
+    /// The number as it is stored. A tax number of the old form may be a person's without showing it, so it is masked.
     fn as_kept(&self) -> String {
         match self {
             Self::Tax(number) => identity::masked(number.as_str()),
@@ -170,10 +162,10 @@ fn read_number(input: &Input, rules: &Rulebook) -> Result<Number, Refusal> {
     match (input.tax_number.as_deref(), input.business_number.as_deref()) {
         (Some(text), None) => {
             let (number, _) = TaxNumber::parse(text, &rules.regions, "taxNumber").map_err(said)?;
-            // By the form of the number alone, whether it is anybody's or not: nobody tries out identity numbers here.
+            // Decided by the form of the number alone, so that nobody can probe identity numbers here.
             if number.is_personal() {
-                let message = "This tax number is a person's identity number (NIK), by which nothing is answered here. \
-                               Ask by the business number (NIB).";
+                let message = "This tax number is a person's identity number (NIK), which is not accepted here. \
+                               Use the business number (NIB).";
                 return Err(Refusal::Number(message.to_owned()));
             }
             Ok(Number::Tax(number))
@@ -181,7 +173,7 @@ fn read_number(input: &Input, rules: &Rulebook) -> Result<Number, Refusal> {
         (None, Some(text)) => BusinessNumber::parse(text, "businessNumber")
             .map(Number::Business)
             .map_err(|problem| said(vec![problem])),
-        _ => Err(Refusal::Number("Ask by exactly one of `taxNumber` and `businessNumber`.".to_owned())),
+        _ => Err(Refusal::Number("Give exactly one of `taxNumber` and `businessNumber`.".to_owned())),
     }
 }
 
@@ -190,14 +182,14 @@ async fn look_up(
     number: &Number,
     day: NaiveDate,
     rules: &Rulebook,
-) -> Result<Option<Found>, StoreError> {
+) -> Result<Option<FoundCompany>, StoreError> {
     let registry = &database.writer;
     match number {
         Number::Tax(number) => {
             let index = database.keys.index(NumberKind::TaxNumber, number.as_str());
             let found = clearance::company_on(registry, CompanyKey::TaxNumber(&index), day, rules).await?;
-            // Under a key that was exchanged nobody is found, and nobody's licence is refused for that.
-            rotation::demand_still_in_force(registry, &database.keys).await?;
+            // With a key that is not in force nobody is found, and that must not refuse a licence.
+            rotation::demand_in_force(registry, &database.keys).await?;
             Ok(found)
         }
         Number::Business(number) => {

@@ -1,4 +1,4 @@
-//! Whom a client shall see, as the form names it, looked up.
+//! Looks up the scope of an API client.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::store::{Database, StoreError, association, employer};
 use domain::client::Reach;
 use domain::problem::{Problem, ProblemCode};
 
-/// Whom a client sees, by codes and ids. Nothing set: the whole country.
+/// The scope of a client, by codes and ids. If nothing is set, the whole country.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Scope {
     /// Codes of provinces of residence. Empty: all.
@@ -19,7 +19,7 @@ pub struct Scope {
     pub channel_code: Option<String>,
 }
 
-/// What a scope means, and what in it does not exist.
+/// Looks up a scope. Returns what was found, and a problem for each name that does not exist.
 pub(super) async fn look_up(database: &Database, scope: &Scope) -> Result<(Reach, Vec<Problem>), StoreError> {
     let reference = database.reference();
     let mut problems = Vec::new();

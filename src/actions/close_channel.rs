@@ -1,4 +1,4 @@
-//! Closes a channel.
+//! `closeChannel`: closes a channel on a day.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -12,12 +12,12 @@ use domain::calendar::Calendar;
 use domain::channel::judge_closing;
 use domain::problem::{Problem, ProblemCode};
 
-/// The form.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// The channel's code.
     pub code: String,
-    /// First day on which nobody can be enrolled there.
+    /// The first day on which nobody can be enrolled there.
     pub on: NaiveDate,
 }
 
@@ -28,10 +28,7 @@ pub struct Closed {
     pub channel: i64,
 }
 
-/// Closes a channel on a day. A day that has not come can be moved; a channel that is closed stays closed.
-///
-/// # Errors
-/// The role may not close channels, or the database failed.
+/// Closes a channel on a day. A future day can be changed; a channel that is closed stays closed.
 pub async fn close_channel(
     database: &Database,
     actor: &Actor,
@@ -48,7 +45,7 @@ pub async fn close_channel(
     };
     let work = ChannelClosing { channel: channel.id, on: input.on, calendar: reference.calendar, today };
     let done = request.run(work).await?;
-    // Other processes hear of it; in this one nobody is enrolled there any more.
+    // Other processes are notified. This one must not enroll anybody there any more.
     if done.value.is_some() {
         database.refresh_reference().await?;
     }

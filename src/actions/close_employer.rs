@@ -1,5 +1,5 @@
-//! Closes an employer: nobody is employed there from a day on. Either nobody is any more, or it ends whatever is open
-//! there, set by set. Whoever enrolls somebody there at the same moment holds it open until that is done, or is told.
+//! `closeEmployer`: closes an employer on a day. Open enrollments must have ended, or the action ends them, chunk by chunk. A
+//! concurrent enrollment holds the employer open until it commits, or is refused.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -16,33 +16,30 @@ use domain::actor::{Actor, Operation};
 use domain::enrollment::{EndReason, EnrollmentStatus, employed_until, employer_closed, judge_closing};
 use domain::problem::{Problem, ProblemCode};
 
-/// People whose enrollments are ended at once.
+/// People whose enrollments are ended by one statement.
 const CHUNK: i64 = 5_000;
 
-/// The form.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// The employer, by internal id.
     pub employer: i64,
     /// The first day on which nobody is employed there.
     pub on: NaiveDate,
-    /// End what is open there?
+    /// Should open enrollments be ended?
     pub end_enrollments: bool,
 }
 
-/// What was closed.
+/// The employer that was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
     /// The employer.
     pub employer: i64,
-    /// So many enrollments ended with it.
+    /// How many enrollments were ended.
     pub ended: i64,
 }
 
-/// Closes an employer, on record in `trail`.
-///
-/// # Errors
-/// The role may not close employers, or the database failed.
+/// Closes an employer. Records the people whose enrollments it ends in `trail`.
 pub async fn close_employer(
     database: &Database,
     actor: &Actor,
@@ -74,7 +71,7 @@ async fn judge(
     let mut problems = Vec::new();
     if input.on > today {
         let problem = Problem::error(ProblemCode::OutOfRange, "on", "This day is in the future.");
-        problems.push(problem.hint("Record it when it has come."));
+        problems.push(problem.hint("Close it on that day or later."));
     }
     // Whether anybody was employed there after that day is judged under the lock.
     if let Some(first) = database.reference().rules.begins_on().filter(|&first| input.on < first) {
@@ -95,7 +92,7 @@ async fn judge(
             problems.extend(row.closed_on.map(|day| employer_closed(Some(day))));
         }
     }
-    // Its people live anywhere.
+    // Its people may live anywhere.
     if input.end_enrollments && !actor.scope.is_everything() {
         let problem = out_of_scope("endEnrollments", "only a part of the people of this employer");
         problems.push(problem.hint("End their enrollments one by one, or ask the head office."));
@@ -115,7 +112,7 @@ impl Mutation for EmployerClosing<'_> {
         let Input { employer, on, end_enrollments } = *self.input;
         employer::lock_for_closing(conn, employer).await?;
         if !employer::close(conn, employer, on).await? {
-            // Somebody else did since it was looked up.
+            // Another request has closed it since it was looked up.
             return Ok(Done::refused(vec![employer_closed(None)]));
         }
         let employed_until = enrollment::employed_until(conn, employer, self.context.today).await?;
@@ -123,7 +120,7 @@ impl Mutation for EmployerClosing<'_> {
             return Ok(Done::refused(vec![problem]));
         }
         if !end_enrollments && !enrollment::people_open_at(conn, employer, 0, 1).await?.is_empty() {
-            let message = "People are employed there still. Nothing was changed.";
+            let message = "People are still employed there. Nothing was changed.";
             let problem = Problem::error(ProblemCode::Conflict, "endEnrollments", message);
             return Ok(Done::refused(vec![
                 problem.hint("Transfer them, or end their enrollments with `endEnrollments: true`."),
@@ -147,7 +144,7 @@ impl Mutation for EmployerClosing<'_> {
 }
 
 impl EmployerClosing<'_> {
-    /// Ends what some people have open there, and gives how much that was.
+    /// Ends the open enrollments of some people there, and returns their number.
     async fn end(&self, conn: &mut PgConnection, ids: &[i64]) -> Result<Result<i64, Problem>, StoreError> {
         let before = participant::lock(conn, ids).await?;
         let (mut endings, mut last) = (Vec::new(), None);
@@ -160,7 +157,7 @@ impl EmployerClosing<'_> {
             let (on, reason) = (self.input.on, EndReason::EmployerClosed);
             endings.extend(open.map(|(&enrollment, _)| Ending { participant, enrollment, on, reason }));
         }
-        // A month may have been paid for, or an enrollment ended, before these people were locked.
+        // A contribution or an end may have been recorded before these people were locked.
         if let Some(problem) = judge_closing(self.input.on, last) {
             return Ok(Err(problem));
         }

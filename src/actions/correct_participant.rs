@@ -1,5 +1,5 @@
-//! Corrects what the registry holds of a person. What it held stays readable in the person's history; a number that is
-//! given up stays claimed, and still finds the person, because cards and lists with it are about for years.
+//! `correctParticipant`: corrects the particulars of a person. Former values stay in the history. A former identity number
+//! stays claimed and still finds the person, because cards and lists with it are in use for years.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -7,13 +7,13 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use super::ending;
-use super::quota::{Told, Watch};
+use super::quota::{MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, keep, terms};
 use crate::store::audit::Trail;
 use crate::store::event::NewCorrection;
 use crate::store::keys::NumberKind;
-use crate::store::participant::{Kept, Person};
+use crate::store::participant::{CorrectedColumns, Person};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError, event, identifier, participant};
 use domain::actor::{Actor, Operation};
@@ -23,7 +23,7 @@ use domain::identity::NationalId;
 use domain::participant::Sex;
 use domain::problem::{Problem, refuses};
 
-/// The form; what is `None` stays.
+/// The input. A field that is `None` stays as it is.
 #[derive(Clone, Serialize)]
 pub struct Input {
     /// The person, by internal id.
@@ -38,25 +38,22 @@ pub struct Input {
     pub province_code: Option<String>,
     /// Identity number (NIK), as typed.
     pub national_id: Option<String>,
-    /// The channel that is told of it.
+    /// The channel that takes the request.
     pub channel_code: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
 domain::redacted_debug!(Input);
 
-/// Who was corrected.
+/// The person who was corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Corrected {
     /// The person.
     pub participant: i64,
 }
 
-/// Corrects a person, on record in `trail`.
-///
-/// # Errors
-/// The role may not correct, the quota of misses is spent, or the database failed.
+/// Corrects a person, recorded in `trail`.
 pub async fn correct_participant(
     database: &Database,
     actor: &Actor,
@@ -75,8 +72,7 @@ pub async fn correct_participant(
     };
     let index = |number: &NationalId| database.keys.index(NumberKind::NationalId, number.as_str());
     let claim = wanted.national_id.as_ref().map(index);
-    let watch = Watch::new(database, actor, 1);
-    let watched = &watch;
+    let misses = MissCounter::new(database, actor, 1);
     let work = ParticipantCorrection {
         database,
         reference: &reference,
@@ -87,16 +83,16 @@ pub async fn correct_participant(
         doubts,
         channel,
         claim,
-        watched,
+        misses: &misses,
     };
     let done = request.run(work).await?;
-    watch.verdict()?;
+    misses.verdict()?;
     Ok(done)
 }
 
 type Judged = (Wanted, Vec<Problem>, Option<i64>);
 
-/// Everything that is wrong with the form, and whether there is such a person for the actor.
+/// Judges the input, and whether the actor sees the person. Returns all problems at once.
 async fn judge(
     database: &Database,
     reference: &Reference,
@@ -107,7 +103,7 @@ async fn judge(
     let mut problems = Vec::new();
     let people = participant::by_ids(&database.reading(actor), actor, &[input.participant]).await?;
     if people.is_empty() {
-        problems.push(nobody());
+        problems.push(not_found());
     }
     let find = |code: &String| terms::find_province(reference, actor, today, code);
     let province = input.province_code.as_ref().map(|code| keep(find(code), &mut problems));
@@ -117,7 +113,7 @@ async fn judge(
         full_name: input.full_name.clone(),
         birth_date: input.birth_date,
         sex: input.sex,
-        // A province that cannot be used is named all the same: it is not that nothing was sent.
+        // A province that was not found still counts as sent.
         province: province.map(|found| found.unwrap_or_default()),
         national_id: input.national_id.clone(),
         reason: input.reason.clone(),
@@ -138,9 +134,9 @@ struct ParticipantCorrection<'a> {
     wanted: Wanted,
     doubts: Vec<Problem>,
     channel: Option<i64>,
-    /// The index of the number that shall be the person's.
+    /// The index of the new identity number.
     claim: Option<Vec<u8>>,
-    watched: &'a Watch<'a>,
+    misses: &'a MissCounter<'a>,
 }
 
 impl Mutation for ParticipantCorrection<'_> {
@@ -148,7 +144,7 @@ impl Mutation for ParticipantCorrection<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Corrected>, StoreError> {
         let id = self.input.participant;
-        // Numbers first and then people, like whoever enrolls.
+        // Numbers first and then people, in the same order as an enrollment, so that there is no deadlock.
         if let Some(index) = &self.claim {
             let owner = identifier::claim_further_national_id(conn, &self.database.keys, index, id).await?;
             if owner != id {
@@ -156,8 +152,8 @@ impl Mutation for ParticipantCorrection<'_> {
             }
         }
         let before = ending::lock_one(conn, self.actor, id).await?;
-        let (Some(before), Some(kept)) = (before, participant::kept(conn, id).await?) else {
-            return Ok(self.refused(vec![nobody()]));
+        let (Some(before), Some(kept)) = (before, participant::corrected_columns(conn, id).await?) else {
+            return Ok(self.refused(vec![not_found()]));
         };
         let held = self.particulars(&before, &kept)?;
         let wanted = self.wanted.apply(&held);
@@ -186,16 +182,17 @@ impl Mutation for ParticipantCorrection<'_> {
 }
 
 impl ParticipantCorrection<'_> {
-    /// The number is somebody else's: that it is registered at all is told, and counted where that one is unseen.
+    /// Refuses a number that belongs to another person. The refusal reveals that the number is registered, so it counts as a
+    /// miss if the actor may not see that person.
     async fn of_another(
         &self,
         conn: &mut PgConnection,
         index: &[u8],
         owner: i64,
     ) -> Result<Done<Corrected>, StoreError> {
-        let told = Told::that_it_is_known(index.to_vec());
-        if self.watched.is_too_much(conn, &told).await? {
-            return Ok(Watch::taken_back().of(vec![owner]));
+        let revealed = Revealed::that_it_is_known(index.to_vec());
+        if self.misses.is_too_much(conn, &revealed).await? {
+            return Ok(MissCounter::rolled_back().of(vec![owner]));
         }
         Ok(self.refused(vec![identity_mismatch("nationalId")]).of(vec![self.input.participant, owner]))
     }
@@ -204,7 +201,7 @@ impl ParticipantCorrection<'_> {
         &self,
         conn: &mut PgConnection,
         (held, wanted): (&Particulars, &Particulars),
-        kept: &Kept,
+        kept: &CorrectedColumns,
         correction: &Correction,
     ) -> Result<(), StoreError> {
         let id = self.input.participant;
@@ -226,16 +223,15 @@ impl ParticipantCorrection<'_> {
         participant::correct(conn, id, wanted, sealed.as_deref().or(kept.national_id.as_deref())).await
     }
 
-    fn particulars(&self, person: &Person, kept: &Kept) -> Result<Particulars, StoreError> {
+    fn particulars(&self, person: &Person, kept: &CorrectedColumns) -> Result<Particulars, StoreError> {
         let known = person.known.as_ref();
-        let known = known.ok_or_else(|| StoreError::Fault("a person who was locked is not known".into()))?;
+        let known = known.ok_or_else(|| StoreError::Fault("a locked person has no particulars".into()))?;
         let open = |sealed| self.database.keys.open(NumberKind::NationalId, sealed);
         let number = kept.national_id.as_deref().map(open).transpose();
         let number = number.map_err(|error| StoreError::Fault(error.to_string()))?;
         let parse = |number: &str| NationalId::parse(number, &self.reference.rules.regions, "nationalId");
         let number = number.map(|number| parse(&number)).transpose();
-        let number =
-            number.map_err(|_| StoreError::Fault("an identity number that is kept is none".into()))?;
+        let number = number.map_err(|_| StoreError::Fault("a stored identity number is malformed".into()))?;
         Ok(Particulars {
             full_name: kept.full_name.clone(),
             name_key: known.name_key.clone(),
@@ -255,6 +251,6 @@ impl ParticipantCorrection<'_> {
     }
 }
 
-fn nobody() -> Problem {
-    ending::not_found("participantId", "There is nobody with this id whom you may see.")
+fn not_found() -> Problem {
+    ending::not_found("participantId", "No participant that you may see has this id.")
 }

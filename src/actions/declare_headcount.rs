@@ -1,5 +1,5 @@
-//! Declares how many workers an employer has, as of a day. Every declaration is kept with its day and with who made it,
-//! because a licence of a past day is judged by what had been declared then.
+//! `declareHeadcount`: declares how many workers an employer has, as of a day. All declarations are stored with their day and
+//! client, because a licence of a past day is judged by the declaration of then.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use domain::employer::Headcount;
 use domain::enrollment::employer_closed;
 use domain::problem::{Problem, ProblemCode};
 
-/// The form.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// The employer, by internal id.
@@ -27,7 +27,7 @@ pub struct Input {
     pub on: NaiveDate,
 }
 
-/// Whose headcount was declared.
+/// The employer whose headcount was declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
     /// The employer.
@@ -35,9 +35,6 @@ pub struct Declared {
 }
 
 /// Declares a headcount.
-///
-/// # Errors
-/// The role may not declare, or the database failed.
 pub async fn declare_headcount(
     database: &Database,
     actor: &Actor,
@@ -62,7 +59,8 @@ pub async fn declare_headcount(
     }
 }
 
-/// The employer, if the actor may speak for it. A partner speaks for its own alone, whether another one exists or not.
+/// Finds an employer for which the actor may declare. A partner may for its own only; whether another one exists makes no
+/// difference.
 async fn find(
     database: &Database,
     actor: &Actor,
@@ -87,7 +85,7 @@ async fn find(
     })
 }
 
-/// A closed employer declares nothing from its last day on; of the days before, what was declared late still counts.
+/// Refuses a declaration as of the day of closing or later. A late declaration as of an earlier day is accepted.
 fn closed_before(closed_on: Option<NaiveDate>, on: NaiveDate) -> Option<Problem> {
     let closed_on = closed_on.filter(|&closed_on| closed_on <= on)?;
     Some(Problem {
@@ -108,7 +106,7 @@ impl Mutation for HeadcountDeclaration<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Declared>, StoreError> {
         let Input { employer, on, .. } = *self.input;
-        // Of two that declare at once the later one is the newer one; and it may have closed since it was looked up.
+        // The lock serializes concurrent declarations. The employer may have closed since it was looked up.
         let closed_on = employer::lock(conn, employer).await?;
         if let Some(problem) = closed_before(closed_on, on) {
             return Ok(Done::refused(vec![problem]));

@@ -1,5 +1,5 @@
-//! Ends an enrollment. A death is a fact of the person: it ends all that are open, and nothing can be added after it. It can
-//! be recorded also where everything has ended: what ended before stays as it was told.
+//! `endEnrollment`: ends an enrollment. A death ends all open enrollments of the person, and nothing can be added after it. It
+//! can also be recorded if all have ended; then they stay as they are.
 
 use std::collections::HashMap;
 
@@ -22,20 +22,20 @@ use domain::enrollment::{EndReason, EnrollmentStatus, judge_death, judge_end, ju
 use domain::event::EventKind;
 use domain::problem::Problem;
 
-/// The form.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// Person and enrollment, by internal id.
     pub enrollment: (i64, i64),
-    /// The first day on which it holds no more.
+    /// The first day on which it is no longer in force.
     pub on: NaiveDate,
-    /// Why.
+    /// The reason.
     pub reason: EndReason,
-    /// The channel that is told of it.
+    /// The channel that takes the request.
     pub channel_code: Option<String>,
 }
 
-/// What was ended.
+/// The enrollment that was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// The person.
@@ -44,10 +44,7 @@ pub struct Ended {
     pub enrollment: i64,
 }
 
-/// Ends an enrollment, on record in `trail`.
-///
-/// # Errors
-/// The role may not end enrollments, or the database failed.
+/// Ends an enrollment, recorded in `trail`.
 pub async fn end_enrollment(
     database: &Database,
     actor: &Actor,
@@ -73,8 +70,8 @@ pub async fn end_enrollment(
     request.run(EnrollmentEnd { context, input }).await
 }
 
-/// A partner ends what it pays for or brought together itself. Who merely takes forms does not; and that somebody died is
-/// for the agency to record, because it ends what others pay for, too.
+/// A partner may end enrollments of its own employer or association. Only the agency records a death, because it ends the
+/// enrollments with other payers too.
 fn judge_rights(actor: &Actor, row: &EnrollmentRow, reason: EndReason) -> Vec<Problem> {
     if actor.role != Role::Partner {
         return Vec::new();
@@ -104,7 +101,7 @@ impl Mutation for EnrollmentEnd<'_> {
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Ended>, StoreError> {
         let (participant, enrollment) = self.input.enrollment;
         let Some(before) = ending::lock_one(conn, self.context.actor, participant).await? else {
-            return Ok(refused(ending::not_found("enrollmentId", "There is no such enrollment any more.")));
+            return Ok(refused(ending::not_found("enrollmentId", "This enrollment no longer exists.")));
         };
         let Input { on, reason, .. } = *self.input;
         let today = self.context.today;
@@ -131,7 +128,7 @@ impl Mutation for EnrollmentEnd<'_> {
 }
 
 impl EnrollmentEnd<'_> {
-    /// The enrollment, and with a death all that are open, if any.
+    /// The enrollment; for a death all open ones.
     fn endings(&self, person: &Person) -> Vec<Ending> {
         let (participant, named) = self.input.enrollment;
         let Input { on, reason, .. } = *self.input;

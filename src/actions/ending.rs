@@ -1,5 +1,4 @@
-//! What all ends of enrollments have in common, by whatever they come: the rows, the histories, and finding and locking
-//! whom they concern.
+//! What all actions that end enrollments have in common: finding and locking people, updating rows and histories.
 
 use std::collections::HashMap;
 
@@ -7,7 +6,7 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::changing::History;
-use crate::store::enrollment::{End, EnrollmentRow};
+use crate::store::enrollment::{EnrollmentEnd, EnrollmentRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
 use crate::store::{Database, StoreError, enrollment};
@@ -17,23 +16,22 @@ use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
 
-/// An enrollment by person and id, if the actor may see it.
+/// Finds an enrollment that the actor may see.
 pub(super) async fn find_enrollment(
     database: &Database,
     actor: &Actor,
     id: (i64, i64),
 ) -> Result<Result<EnrollmentRow, Problem>, StoreError> {
     let found = enrollment::by_ids(&database.reading(actor), actor, &[id]).await?.remove(&id);
-    Ok(found
-        .ok_or_else(|| not_found("enrollmentId", "There is no enrollment with this id that you may see.")))
+    Ok(found.ok_or_else(|| not_found("enrollmentId", "No enrollment that you may see has this id.")))
 }
 
-/// The problem of an id that leads to nobody whom the actor may see.
+/// The problem of an id with nothing that the actor may see.
 pub(super) fn not_found(field: &str, message: &str) -> Problem {
     Problem::error(ProblemCode::NotFound, field, message)
 }
 
-/// A person as it is now, locked, if it still lives where the actor sees people: it may have moved since it was looked up.
+/// Locks a person, if it still lives in the actor's scope: it may have moved since it was looked up.
 pub(super) async fn lock_one(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -44,31 +42,31 @@ pub(super) async fn lock_one(
     Ok(person.filter(|person| provinces.is_empty() || provinces.contains(&person.province_id)))
 }
 
-/// An enrollment that shall end.
+/// An enrollment to be ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ending {
     /// The person.
     pub participant: i64,
     /// The enrollment.
     pub enrollment: i64,
-    /// The day; a later one where the enrollment cannot end that early.
+    /// The day. The enrollment ends later if it cannot end that early.
     pub on: NaiveDate,
-    /// Why.
+    /// The reason.
     pub reason: EndReason,
 }
 
-/// In whose name and by which rules something ends.
+/// The actor, the rules and the day of an end.
 #[derive(Clone, Copy)]
 pub(super) struct EndContext<'a> {
     pub actor: &'a Actor,
     pub rules: &'a Rulebook,
     pub today: NaiveDate,
-    /// The channel that is told of it.
+    /// The channel that takes the request.
     pub channel: Option<i64>,
 }
 
-/// Ends enrollments of people who are locked: in `people`, in the rows and in their histories. What follows from it is
-/// left to [`settle`](super::changing::settle).
+/// Ends enrollments of locked people: in `people`, in the rows and in the histories. Afterwards call
+/// [`settle`](super::changing::settle).
 pub(super) async fn end(
     conn: &mut PgConnection,
     context: EndContext<'_>,
@@ -83,7 +81,7 @@ pub(super) async fn end(
         let ends_on = held.timeline.end(ending.on, context.today, held.segment, context.rules);
         held.end_reason = Some(ending.reason);
         let (participant_id, enrollment_id, reason) = (ending.participant, ending.enrollment, ending.reason);
-        ends.push(End { participant_id, enrollment_id, ends_on, reason });
+        ends.push(EnrollmentEnd { participant_id, enrollment_id, ends_on, reason });
     }
     enrollment::end_many(conn, &ends).await?;
     let mut history = History::default();

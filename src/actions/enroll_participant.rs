@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::enrolling::{self, EnrollContext, EnrollOutcome};
-use super::quota::{Told, Watch};
+use super::quota::{MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::terms::{self, Asked, Named};
 use super::{ActionError, Done};
@@ -103,7 +103,7 @@ pub async fn enroll_participant(
     };
     let context = EnrollContext { actor, keys: &database.keys, rules: &reference.rules, batch: None };
     let index = database.keys.index(NumberKind::NationalId, new.national_id.as_str());
-    let watch = Watch::new(database, actor, 1);
+    let watch = MissCounter::new(database, actor, 1);
     let work = ParticipantEnrollment { context, new, warnings, index, watch: &watch };
     let done = request.run(work).await?;
     watch.verdict()?;
@@ -116,7 +116,7 @@ struct ParticipantEnrollment<'a> {
     warnings: Vec<Problem>,
     /// Under which the identity number is found.
     index: Vec<u8>,
-    watch: &'a Watch<'a>,
+    watch: &'a MissCounter<'a>,
 }
 
 impl Mutation for ParticipantEnrollment<'_> {
@@ -124,9 +124,9 @@ impl Mutation for ParticipantEnrollment<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
         let enrolled = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
-        let told = Told::by(enrolled.outcomes.iter().map(Some), |_| self.index.clone());
-        if self.watch.is_too_much(conn, &told).await? {
-            return Ok(Watch::taken_back().of(enrolled.known));
+        let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), |_| self.index.clone());
+        if self.watch.is_too_much(conn, &revealed).await? {
+            return Ok(MissCounter::rolled_back().of(enrolled.known));
         }
         let done = match enrolled.outcomes.into_iter().next() {
             Some(EnrollOutcome::Enrolled { participant, enrollment }) => {

@@ -1,7 +1,7 @@
 //! Writing enrollments that break no rule: one or thousands, with the same statements.
 //!
-//! Uniqueness is decided by whoever inserts first, never by a look before: the identity number is claimed, people
-//! who were known already are locked, and what remains is written. Each step is one statement for all rows.
+//! The first insert decides uniqueness, never a lookup before it: claim the identity numbers, lock the people who are known
+//! already, and write the rest. Each step is one statement for all rows.
 
 mod foresee;
 mod verdict;
@@ -26,14 +26,14 @@ pub(super) use foresee::foresee;
 pub(super) use verdict::{EnrollContext, EnrollOutcome};
 use verdict::{compare, enroll_once};
 
-/// One of them on its way.
+/// An enrollment that is being written.
 struct Candidate<'a> {
     new: &'a NewEnrollment,
     index: Vec<u8>,
     claim: Claim,
-    /// The index of the service number, where it was claimed just now.
+    /// The index of the service number, if this transaction has claimed it.
     claimed_service_number: Option<Vec<u8>>,
-    /// Decided before anything of it was written, or what was written.
+    /// The outcome, once it is decided.
     outcome: Option<EnrollOutcome>,
 }
 
@@ -47,17 +47,16 @@ impl Candidate<'_> {
     }
 }
 
-/// The outcome of each enrollment, and the people of whom it tells something.
+/// The outcomes, and the people about whom they reveal something.
 pub(super) struct Enrolled {
     pub outcomes: Vec<EnrollOutcome>,
-    /// Who was written and who was known, by internal id.
+    /// People who were written or were known, by internal id.
     pub subjects: Vec<i64>,
-    /// Who was known: of these also a refusal tells that they are registered.
+    /// People who were known: a refusal reveals that they are registered.
     pub known: Vec<i64>,
 }
 
-/// Writes enrollments in one segment with one payer, at most one of each person, and gives the outcome of each, in their
-/// order.
+/// Writes enrollments in one segment with one payer, at most one for each person. Returns the outcomes in the same order.
 pub(super) async fn enroll(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
@@ -66,7 +65,7 @@ pub(super) async fn enroll(
     let mut employers: Vec<i64> = new.iter().filter_map(|new| new.employer).collect();
     employers.dedup();
     if !employer::hold_open(conn, &employers).await?.is_empty() {
-        // It closed after the form was judged; whoever sends the form again is told so.
+        // It closed after the input was judged. The retry judges it again.
         return Err(StoreError::Contended("an employer has closed".into()));
     }
     let mut candidates = claim(conn, context, new).await?;
@@ -93,15 +92,16 @@ pub(super) async fn enroll(
             None => EnrollOutcome::AlreadyEnrolled { participant, has_ended: false },
         });
     }
-    give_back(conn, &candidates).await?;
+    release_unused(conn, &candidates).await?;
 
-    // A new number that is refused after all was given back, and belongs to nobody.
+    // A new number that was refused after all is released, and belongs to nobody.
     let concerned = candidates.iter().filter(|c| c.is_written() || !c.claim.is_new);
     let mut subjects: Vec<i64> = concerned.map(|c| c.claim.participant_id).collect();
-    // Whose service number it is, is told by the refusal.
+    // A refusal reveals the owner of the service number.
     subjects.extend(&owners);
     known_ids.extend(owners);
-    let outcome = |candidate: Candidate<'_>| candidate.outcome.expect("who had none got one above");
+    let outcome =
+        |candidate: Candidate<'_>| candidate.outcome.expect("every candidate has an outcome by now");
     let outcomes = candidates.into_iter().map(outcome).collect();
     Ok(Enrolled { outcomes, subjects, known: known_ids })
 }
@@ -122,8 +122,8 @@ async fn claim<'a>(
     new.iter().zip(indexes).map(candidate).collect()
 }
 
-/// Claims the service numbers of civil servants. A number that belongs to another person refuses its row. Gives the owners
-/// of such numbers.
+/// Claims the service numbers of civil servants. Refuses rows whose number belongs to another person, and returns these
+/// owners.
 async fn claim_service_numbers(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
@@ -158,9 +158,9 @@ async fn claim_service_numbers(
     Ok(others)
 }
 
-/// Gives back what was claimed a moment ago for those who were not written after all: the identity numbers of nobody, and
-/// service numbers that no enrollment carries.
-async fn give_back(conn: &mut PgConnection, candidates: &[Candidate<'_>]) -> Result<(), StoreError> {
+/// Releases numbers that were claimed for candidates who were not written after all: identity numbers without a person, and
+/// service numbers without an enrollment.
+async fn release_unused(conn: &mut PgConnection, candidates: &[Candidate<'_>]) -> Result<(), StoreError> {
     let written = || candidates.iter().filter(|c| c.is_written());
     let people: HashSet<i64> = written().map(|c| c.claim.participant_id).collect();
     let carried: HashSet<&Vec<u8>> = written().filter_map(|c| c.claimed_service_number.as_ref()).collect();
@@ -172,7 +172,7 @@ async fn give_back(conn: &mut PgConnection, candidates: &[Candidate<'_>]) -> Res
     identifier::release(conn, NumberKind::ServiceNumber, &dropped).await
 }
 
-/// Events, figures, and what a further enrollment changes of a person who was known already.
+/// Writes events, counters, and what another enrollment changes of a known person.
 async fn write_consequences(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
@@ -194,11 +194,11 @@ async fn write_consequences(
             effective_on,
         };
         history.add(EventKind::Enrolled, of(new.timeline.starts_on));
-        // A form of long ago, of which only the first month was paid.
+        // A form of long ago may have lapsed already.
         let lapsed_on = new.timeline.lapsed_on(new.segment, context.rules);
         lapsed_on.into_iter().for_each(|day| history.add(EventKind::Lapsed, of(day)));
         let before = known.get(&participant).cloned();
-        // A person is counted where it lives and by the channel that brought it in first.
+        // A new person is counted in the province and channel of the first enrollment.
         let mut after = before.clone().unwrap_or_else(|| Person {
             known: None,
             deceased_on: None,
@@ -222,7 +222,7 @@ fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
         association_id: new.association,
         birth_date: new.birth_date,
         sex: new.sex,
-        status: best_status([new.timeline.status()]).expect("one status has a best"),
+        status: best_status([new.timeline.status()]).expect("one status is the best of one"),
         province_id: new.province,
         full_name: new.full_name.as_str().to_owned(),
         name_key: new.full_name.key(),

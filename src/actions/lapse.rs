@@ -1,4 +1,4 @@
-//! Lets enrollments lapse whose grace is over: once a day, whoever runs it first, whatever the number of processes.
+//! The daily run that lets enrollments lapse when their grace period is over. One of all processes does it.
 
 use std::collections::HashMap;
 
@@ -15,14 +15,11 @@ use domain::actor::Actor;
 use domain::enrollment::EnrollmentStatus;
 use domain::rule::Rulebook;
 
-/// People who are changed in one transaction.
+/// People of one transaction.
 const CHUNK: i64 = 2_000;
 
-/// Lets everything lapse that is due today, and gives how many enrollments did; `None`: it was done today, or another
-/// process is doing it.
-///
-/// # Errors
-/// The database is away. What lapsed until then has lapsed, and the rest will.
+/// Lets all due enrollments lapse, and returns their number. Returns `None` if the run of today is complete, or another process
+/// is doing it. After an error, committed chunks stay, and the next run does the rest.
 pub async fn lapse(database: &Database, today: NaiveDate) -> Result<Option<u64>, StoreError> {
     if lapse_run::is_done(&database.control, today).await? {
         return Ok(None);
@@ -73,7 +70,7 @@ async fn let_lapse(
                 effective_on,
             };
             history.add_change(&was, held, of, rules);
-            // Written also where it has not lapsed after all, because a rule has changed: then it is due another day.
+            // Written even if it has not lapsed, because a rule has changed: then it is due on another day.
             rows.push(TimelineRow::of((participant, id), held, rules));
         }
         changes.push(Change { participant, before: Some(before), after });

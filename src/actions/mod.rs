@@ -1,10 +1,24 @@
-//! Writes: one file for each verb, each with one permission check and one transaction. GraphQL and the command line
-//! call the same functions.
+//! Actions: everything that changes the register. GraphQL and the command line call the same functions.
 //!
-//! An action gives what it did, or the problems that refuse it. It writes all of it or nothing.
+//! # What is here
+//! One file for each mutation, named like it (`enroll_participant.rs`). An action checks the permission, judges its input,
+//! and makes the change in one transaction. It returns [`Done`]: what it did, or the problems that refuse the input. It
+//! writes everything or nothing. Files without a mutation hold what several actions share:
 //!
-//! To add one: a file here that judges its input with `domain`, writes with `store` inside [`once::once`], and is
-//! called from `graphql`.
+//! - `request.rs` runs a mutation: permission, idempotency key, transaction, retries, audit entry.
+//! - `terms.rs` looks up what a form names; `enrolling.rs` writes enrollments; `ending.rs` ends them.
+//! - `changing.rs` updates what follows from a change of people: counters, status, payers.
+//! - [`quota`] limits what a client can learn about people whom it may not see.
+//! - [`onboarding`] is the worker that plans and applies batches; [`lapse`] is the daily run.
+//!
+//! # What is not
+//! No SQL (see `store`), no rule (see the package `domain`), no clock: today is an argument.
+//!
+//! # To add an action
+//! 1. Add its permission to `Operation` in `domain`, if none fits.
+//! 2. Write a file here: an `Input` that can be serialized, a function that makes a [`request::Request`], judges the input
+//!    and calls `refuse` or `run`, and a type that implements [`request::Mutation`]. `set_target.rs` is a short example.
+//! 3. Add the mutation to its noun in `graphql`.
 
 pub mod approve_onboarding;
 pub mod cancel_onboarding;
@@ -41,50 +55,51 @@ use crate::store::StoreError;
 use domain::actor::{Actor, Operation};
 use domain::problem::{Problem, collect, keep, refuses};
 
-/// Why an action did not even begin, or broke off.
+/// Why an action failed. Problems of the input are not errors: they are in [`Done`].
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ActionError {
-    /// The actor's role does not allow it.
+    /// The actor's role does not allow the operation.
     #[error("this role may not do that")]
     Forbidden,
-    /// The client has asked too often for people whom it may not see.
-    #[error("too many numbers of nobody whom this client may see")]
+    /// The client has used up its quota of lookups that find nobody it may see.
+    #[error("quota of misses used up: too many lookups matched nobody this client may see")]
     QuotaSpent {
-        /// Until it may ask again.
+        /// Seconds until the next hour of the quota.
         seconds: i64,
     },
-    /// The database failed; nothing was written.
+    /// The database failed. Nothing was written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What an action came to.
+/// The result of an action.
 #[derive(Clone, Debug)]
 pub struct Done<T> {
-    /// What was done; `None` exactly where a problem refuses the input.
+    /// What was done; `None` if and only if a problem refuses the input.
     pub value: Option<T>,
-    /// Everything that is wrong with the input, warnings included.
+    /// All problems of the input, including warnings.
     pub problems: Vec<Problem>,
-    /// The people whom it wrote, or of whom its outcome tells something, by internal id: they go on record.
+    /// The people whom it wrote, or about whom the result reveals something, by internal id. They are recorded in the audit
+    /// trail.
     pub subjects: Vec<i64>,
-    /// Was it done before, under the same key? Then nothing was done now.
+    /// Is this the result of an earlier request with the same key? Then nothing was done now.
     pub again: bool,
 }
 
 impl<T> Done<T> {
-    /// Done, with these warnings.
+    /// The change was made, with these warnings.
     pub fn did(value: T, warnings: Vec<Problem>) -> Self {
-        debug_assert!(!refuses(&warnings), "what is refused is not done");
+        debug_assert!(!refuses(&warnings), "a change that was made has no refusing problem");
         Self { value: Some(value), problems: warnings, subjects: Vec::new(), again: false }
     }
 
-    /// Refused for these problems.
+    /// The input is refused for these problems.
     pub fn refused(problems: Vec<Problem>) -> Self {
         debug_assert!(refuses(&problems), "a refusal has a reason");
         Self { value: None, problems, subjects: Vec::new(), again: false }
     }
 
-    /// And these are the people whom it concerns.
+    /// Adds the people whom the result concerns.
     fn of(self, subjects: Vec<i64>) -> Self {
         Self { subjects, ..self }
     }

@@ -10,8 +10,8 @@ use sqlx::PgConnection;
 
 use super::enrolling::{self, EnrollContext};
 use super::onboarding::worker::{self, WorkerSettings};
-use super::onboarding::{Agreed, RowOutcomes, RowPlace, candidates, receive, too_many_open, tried};
-use super::quota::{self, Told, Watch};
+use super::onboarding::{Agreed, RowOutcomes, RowPlace, candidates, outcomes_of, receive, too_many_open};
+use super::quota::{self, MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, demand};
@@ -92,7 +92,7 @@ pub async fn onboard_civil_servants(
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,
     };
-    let watch = Watch::new(database, actor, input.rows.len());
+    let watch = MissCounter::new(database, actor, input.rows.len());
     let apply = CivilServantOnboarding {
         database,
         actor,
@@ -127,9 +127,9 @@ impl Mutation for CivilServantOnboarding<'_> {
         if self.input.plan_only {
             return self.stage(conn).await;
         }
-        let Applied { batch, report, subjects, known, told } = self.write(conn).await?;
-        if self.watch.is_too_much(conn, &told).await? {
-            return Ok(Watch::taken_back().of(known));
+        let Applied { batch, report, subjects, known, revealed } = self.write(conn).await?;
+        if self.watch.is_too_much(conn, &revealed).await? {
+            return Ok(MissCounter::rolled_back().of(known));
         }
         Ok(match self.objection(&report) {
             Some(problems) => Done::refused(problems).of(known),
@@ -156,7 +156,7 @@ pub async fn plan(
         Ok(judged) => judged,
         Err(problems) => return Ok(Done::refused(problems)),
     };
-    let watch = Watch::new(database, actor, input.rows.len());
+    let watch = MissCounter::new(database, actor, input.rows.len());
     let apply = CivilServantOnboarding {
         database,
         actor,
@@ -256,13 +256,13 @@ fn judge_size(rows: usize) -> Option<Problem> {
     }
 }
 
-/// What was written, or tried.
+/// What was written, or outcomes_of.
 struct Applied {
     batch: i64,
     report: RowOutcomes,
     subjects: Vec<i64>,
     known: Vec<i64>,
-    told: Told,
+    revealed: Revealed,
 }
 
 /// The writing of a batch.
@@ -272,7 +272,7 @@ struct CivilServantOnboarding<'a> {
     rules: &'a Rulebook,
     input: &'a Input,
     judged: &'a Judged,
-    watch: &'a Watch<'a>,
+    watch: &'a MissCounter<'a>,
     today: NaiveDate,
 }
 
@@ -289,18 +289,18 @@ impl CivilServantOnboarding<'_> {
         };
         let enrolled = enrolling::enroll(conn, &context, &new).await?;
         let keys = &self.database.keys;
-        let told = Told::by(enrolled.outcomes.iter().map(Some), |at| {
+        let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), |at| {
             keys.index(NumberKind::NationalId, new[at].national_id.as_str())
         });
         let rules = (&self.judged.agreed, self.rules);
         let outcomes = enrolled.outcomes.into_iter().map(Some).collect();
-        let report = tried(rules, &self.places(), &self.judged.rows, (&at, &new), outcomes);
+        let report = outcomes_of(rules, &self.places(), &self.judged.rows, (&at, &new), outcomes);
         writing::complete(conn, batch, &report.rows, report.contributions).await?;
         let refused = report.rows.iter().filter(|row| row.outcome == RowOutcome::Rejected);
         let refused = refused.filter_map(|row| self.staged(row.number)).collect();
         // For the report; the others are in their place.
         receive::stage_request(conn, self.database, batch, refused, &[]).await?;
-        Ok(Applied { batch, report, subjects: enrolled.subjects, known: enrolled.known, told })
+        Ok(Applied { batch, report, subjects: enrolled.subjects, known: enrolled.known, revealed })
     }
 
     /// Keeps the rows for a plan, as those of a file are.

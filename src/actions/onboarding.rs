@@ -81,7 +81,7 @@ pub(super) struct RowPlace {
     pub work_unit: Option<String>,
 }
 
-/// Rows that were tried, or foreseen.
+/// Rows that were outcomes_of, or foreseen.
 #[derive(Clone, Debug, Default)]
 pub struct RowOutcomes {
     /// The outcome of each.
@@ -98,9 +98,9 @@ pub(super) fn candidates(judged: &[JudgedRow]) -> (Vec<usize>, Vec<NewEnrollment
     judged.iter().enumerate().filter_map(candidate).unzip()
 }
 
-/// One outcome for every row: for those that broke a rule, and for the [`candidates`], which were tried. `None` of these
+/// One outcome for every row: for those that broke a rule, and for the [`candidates`], which were outcomes_of. `None` of these
 /// would be enrolled.
-pub(super) fn tried(
+pub(super) fn outcomes_of(
     (agreed, rules): (&Agreed, &Rulebook),
     places: &[RowPlace],
     judged: &[JudgedRow],

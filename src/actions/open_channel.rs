@@ -1,4 +1,4 @@
-//! Opens a channel.
+//! `openChannel`: opens a channel.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use domain::employer::OrganisationName;
 use domain::problem::{Problem, ProblemCode, refuses};
 use domain::text;
 
-/// The form.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// The agency's own code.
@@ -24,13 +24,13 @@ pub struct Input {
     pub name: String,
     /// What kind of place it is.
     pub kind: ChannelKind,
-    /// The channel above it.
+    /// The parent channel.
     pub parent_code: Option<String>,
     /// The provinces that it serves.
     pub province_codes: Vec<String>,
-    /// Who runs it, where that is not the agency.
+    /// Who runs it, if not the agency.
     pub operator: Option<String>,
-    /// First day; `None`: open from today on.
+    /// First day; `None` for today.
     pub opened_on: Option<NaiveDate>,
 }
 
@@ -42,9 +42,6 @@ pub struct Opened {
 }
 
 /// Opens a channel.
-///
-/// # Errors
-/// The role may not open channels, or the database failed.
 pub async fn open_channel(
     database: &Database,
     actor: &Actor,
@@ -58,7 +55,7 @@ pub async fn open_channel(
         Err(problems) => return request.refuse(problems).await,
     };
     let done = request.run(ChannelOpening { actor, new }).await?;
-    // Other processes hear of it; this one answers with it.
+    // Other processes are notified. This one answers with it.
     if done.value.is_some() {
         database.refresh_reference().await?;
     }
@@ -77,10 +74,10 @@ impl Mutation for ChannelOpening<'_> {
         if let Some(parent) = self.new.parent_id
             && let Some(closed) = channel::closing_of(conn, parent).await?
         {
-            let message = format!("The channel above it is open until {closed} only.");
+            let message = format!("The parent channel closes on {closed}.");
             return Ok(Done::refused(vec![
                 Problem::error(ProblemCode::ChannelClosed, "parentCode", message)
-                    .hint("Open it below another channel."),
+                    .hint("Choose another parent."),
             ]));
         }
         Ok(match channel::insert(conn, self.actor, &self.new).await? {

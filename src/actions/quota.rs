@@ -1,8 +1,8 @@
-//! The quota of misses: asking by numbers who is registered is a few mistakes an hour, and no more.
+//! The quota of misses: it limits how many numbers a client can probe to learn who is registered.
 //!
-//! A lookup that finds somebody costs nothing. One that finds nobody costs one, whether the person does not exist or is
-//! none of the client's business: both are the same answer. A form that the registry refuses because of a person whom
-//! the client may not see tells it that the number is registered, and costs as much.
+//! A lookup that finds somebody is free. A lookup that finds nobody is a miss, whether the person does not exist or is out of
+//! scope: both have the same answer. A form that is refused because of a person whom the client may not see reveals that the
+//! number is registered, so it is a miss too.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,10 +16,10 @@ use crate::store::{Database, StoreError, participant};
 use domain::actor::Actor;
 use domain::problem::{Problem, ProblemCode};
 
-/// Refuses a client that has spent its quota: before it is told anything.
+/// Refuses a client that has used up its quota. Call it before a lookup.
 ///
 /// # Errors
-/// The quota is spent, or the database is away.
+/// [`ActionError::QuotaSpent`]
 pub async fn demand(database: &Database, actor: &Actor) -> Result<(), ActionError> {
     if actor.client == Actor::COMMAND_LINE {
         return Ok(());
@@ -28,79 +28,79 @@ pub async fn demand(database: &Database, actor: &Actor) -> Result<(), ActionErro
     if spent.misses < database.misses_per_hour { Ok(()) } else { Err(refusal(spent)) }
 }
 
-/// A lookup has found nobody.
+/// Counts a lookup that found nobody.
 ///
 /// # Errors
-/// Others have spent the rest of the quota meanwhile, or the database is away.
+/// [`ActionError::QuotaSpent`] if concurrent lookups have used up the quota.
 pub async fn missed(database: &Database, actor: &Actor) -> Result<(), ActionError> {
     let spent = lookup_miss::add(&database.control, &actor.client, 1).await?;
     if spent.misses <= database.misses_per_hour { Ok(()) } else { Err(refusal(spent)) }
 }
 
-/// The people of whom forms were told something, by the index of their identity numbers.
+/// The people about whom the outcomes of forms reveal something, by the indexes of their identity numbers.
 #[derive(Debug, Default)]
-pub(super) struct Told {
-    /// Whose form does not fit what the registry knows.
+pub(super) struct Revealed {
+    /// Their forms contradict what the registry knows.
     refused: Vec<Vec<u8>>,
-    /// Who has this enrollment already.
+    /// They have this enrollment already.
     enrolled: Vec<Vec<u8>>,
 }
 
-impl Told {
-    /// That the identity number of that index is registered, of somebody else.
+impl Revealed {
+    /// A refusal reveals that the number of this index is registered.
     pub(super) fn that_it_is_known(index: Vec<u8>) -> Self {
         Self { refused: vec![index], enrolled: Vec::new() }
     }
 
-    /// What the outcomes of forms tell, given the index of each; of a form without one nothing is told.
+    /// What the outcomes of forms reveal. A form without an outcome reveals nothing.
     pub(super) fn by<'a>(
         outcomes: impl IntoIterator<Item = Option<&'a EnrollOutcome>>,
         index: impl Fn(usize) -> Vec<u8>,
     ) -> Self {
-        let mut told = Self::default();
+        let mut revealed = Self::default();
         for (at, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
                 None | Some(EnrollOutcome::Enrolled { .. }) => {}
-                Some(EnrollOutcome::AlreadyEnrolled { .. }) => told.enrolled.push(index(at)),
-                Some(EnrollOutcome::Refused(_)) => told.refused.push(index(at)),
+                Some(EnrollOutcome::AlreadyEnrolled { .. }) => revealed.enrolled.push(index(at)),
+                Some(EnrollOutcome::Refused(_)) => revealed.refused.push(index(at)),
             }
         }
-        told
+        revealed
     }
 }
 
-/// Watches what a form, or a batch of forms, tells of people whom its client may not see. Asked within the transaction, before
-/// anything is told; a retry of what was done is told so however much is spent.
-pub(super) struct Watch<'a> {
+/// Counts what a form, or a batch of forms, reveals about people whom its client may not see. It is used within the transaction,
+/// before the answer. A retry of a committed mutation is answered whatever the quota.
+pub(super) struct MissCounter<'a> {
     database: &'a Database,
     actor: &'a Actor,
-    /// Forms of the batch. Some of a roster are in order to fail: two in a hundred are allowed beside the quota.
+    /// Forms of the batch. Some mistakes in a roster are normal: two percent are allowed on top of the quota.
     forms: usize,
     counted: AtomicBool,
     spent: Mutex<Option<Spent>>,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> MissCounter<'a> {
     pub(super) fn new(database: &'a Database, actor: &'a Actor, forms: usize) -> Self {
         Self { database, actor, forms, counted: AtomicBool::new(false), spent: Mutex::default() }
     }
 
-    /// The registry refuses forms, or has them already, because of what it knows of people: those whom the actor may not
-    /// see are counted, once for all attempts. Is that too much? Then all of it has to be taken back and nothing may be
-    /// told.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub(super) async fn is_too_much(&self, conn: &mut PgConnection, told: &Told) -> Result<bool, StoreError> {
+    /// Counts the people whom the actor may not see, once for all attempts of the transaction. Returns whether the quota is
+    /// exceeded: then the transaction must be rolled back, and the answer must reveal nothing.
+    pub(super) async fn is_too_much(
+        &self,
+        conn: &mut PgConnection,
+        revealed: &Revealed,
+    ) -> Result<bool, StoreError> {
         if sees_everything(self.actor) {
             return Ok(false);
         }
         let length = |numbers: &[Vec<u8>]| i64::try_from(numbers.len()).unwrap_or(i64::MAX);
         if self.actor.scope.is_everything() {
-            // It sees these people, and is told numbers and birth dates that it may not read, wrong one by wrong one.
-            return self.count(length(&told.refused)).await;
+            // It sees these people but not their numbers and birth dates, which it could find out by trying.
+            return self.count(length(&revealed.refused)).await;
         }
-        let numbers = [told.refused.as_slice(), &told.enrolled].concat();
+        let numbers = [revealed.refused.as_slice(), &revealed.enrolled].concat();
         if numbers.is_empty() {
             return Ok(false);
         }
@@ -108,10 +108,7 @@ impl<'a> Watch<'a> {
         self.count(length(&numbers).saturating_sub(seen)).await
     }
 
-    /// Counts what tells of somebody unseen.
-    ///
-    /// # Errors
-    /// The database is away.
+    /// Counts misses. Returns whether the quota is exceeded.
     pub(super) async fn count(&self, misses: i64) -> Result<bool, StoreError> {
         let (database, client) = (self.database, &self.actor.client);
         if misses == 0 || sees_everything(self.actor) || self.counted.swap(true, Ordering::Relaxed) {
@@ -122,16 +119,16 @@ impl<'a> Watch<'a> {
         Ok(self.note(spent, spent.misses <= allowed))
     }
 
-    /// What a transaction ends with that has told too much: it is taken back, and [`Self::verdict`] tells why.
-    pub(super) fn taken_back<T>() -> Done<T> {
-        let message = "The quota of misses is spent.";
+    /// The result of a transaction that is rolled back because it would reveal too much. [`Self::verdict`] then returns the error.
+    pub(super) fn rolled_back<T>() -> Done<T> {
+        let message = "The quota of misses is used up.";
         Done::refused(vec![Problem::error(ProblemCode::NotFound, "", message)])
     }
 
-    /// Whether what was done may be told.
+    /// Checks that the answer may be given.
     ///
     /// # Errors
-    /// The quota is spent.
+    /// [`ActionError::QuotaSpent`]
     pub(super) fn verdict(self) -> Result<(), ActionError> {
         match self.spent.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(spent) => Err(refusal(spent)),
@@ -149,7 +146,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Is there nobody, and no number, that forms could tell it of? Then they are told row by row, without a quota.
+/// May the actor see everything that forms could reveal? Then there is no quota.
 pub(super) fn sees_everything(actor: &Actor) -> bool {
     actor.client == Actor::COMMAND_LINE || (actor.scope.is_everything() && actor.reads_personal_data())
 }

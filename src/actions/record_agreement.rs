@@ -1,4 +1,4 @@
-//! Records an agreement with a provincial government, or what has changed of one.
+//! `recordAgreement`: records an agreement with a provincial government, or a new state of one.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,14 @@ use domain::actor::{Actor, Operation};
 use domain::agreement::{AgreementScope, AgreementStatus, Commitment, Terms, judge, parse_number};
 use domain::problem::{Problem, ProblemCode};
 
-/// The form.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// The agreement's number.
     pub number: String,
     /// The province.
     pub province_code: String,
-    /// Where it stands.
+    /// Status.
     pub status: AgreementStatus,
     /// When it was signed.
     pub signed_on: Option<NaiveDate>,
@@ -27,11 +27,11 @@ pub struct Input {
     pub valid_from: Option<NaiveDate>,
     /// Last day.
     pub valid_until: Option<NaiveDate>,
-    /// Whom it brings in.
+    /// The groups that it covers.
     pub scopes: Vec<AgreementScope>,
-    /// How many it promises: the group, how many, by when.
+    /// The commitments: group, headcount, due day.
     pub commitments: Vec<(AgreementScope, i32, Option<NaiveDate>)>,
-    /// Where it can be read.
+    /// The source.
     pub source: String,
 }
 
@@ -42,10 +42,7 @@ pub struct Recorded {
     pub agreement: i64,
 }
 
-/// Records an agreement. A number that is known already gets a further state, unless it says what is known.
-///
-/// # Errors
-/// The role may not record agreements, or the database failed.
+/// Records an agreement. A known number gets another state, unless it is equal to the current one.
 pub async fn record_agreement(
     database: &Database,
     actor: &Actor,
@@ -60,7 +57,7 @@ pub async fn record_agreement(
         Err(problems) => return request.refuse(problems).await,
     };
     let done = request.run(work).await?;
-    // Other processes hear of it; this one answers with it.
+    // Other processes are notified. This one answers with it.
     if done.value.is_some() {
         database.refresh_reference().await?;
     }
@@ -122,7 +119,7 @@ fn judged<'a>(
     let terms = judge(terms, province.map(AsRef::as_ref), today).map_err(|wrong| problems.extend(wrong));
     match (number, province, terms) {
         (Some(number), Some(province), Ok(mut terms)) => {
-            // As they are kept, so that the same agreement is the same, whatever the order.
+            // In the order of the store, so that equal terms compare equal.
             terms.scopes.sort_unstable();
             terms.commitments.sort_unstable_by_key(|commitment| commitment.scope);
             Ok(AgreementRecording { actor, number, province: province.id, terms })

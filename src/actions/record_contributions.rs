@@ -1,7 +1,7 @@
-//! Records that contributions were paid for a month: by an employer or association for all its people, or for the
-//! enrollments named. Set-based, a hundred thousand people in seconds.
+//! `recordContributions`: records the contributions of a month, of an employer, an association, or named enrollments. A hundred
+//! thousand people take seconds.
 //!
-//! A month that is recorded already is left as it is, so sending it again adds nothing, with a key or without.
+//! A month that is recorded already stays as it is, so a repeated request adds nothing, with or without a key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,21 +25,21 @@ use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
 use domain::timeline::Timeline;
 
-/// Enrollments that one request can name.
+/// The most enrollments that one request can name.
 pub const MAXIMUM_NAMED: usize = 10_000;
-/// People who are locked, changed and written at once.
+/// People who are locked and written by one statement.
 const CHUNK: usize = 5_000;
 
-/// What was paid.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// First day of the month.
     pub month: NaiveDate,
-    /// All people of this employer whom the actor sees, by internal id.
+    /// An employer, by internal id: all its people whom the actor sees.
     pub employer: Option<i64>,
-    /// All people of this association whom the actor sees, by internal id.
+    /// An association, by internal id: all its people whom the actor sees.
     pub association: Option<i64>,
-    /// These enrollments, by person and internal id.
+    /// Enrollments, by person and internal id.
     pub enrollments: Option<Vec<EnrollmentKey>>,
 }
 
@@ -48,14 +48,11 @@ pub struct Input {
 pub struct Recorded {
     /// Enrollments for which the month was not recorded before.
     pub recorded: i32,
-    /// Of these, enrollments that were not active and are now.
+    /// Enrollments among them that have become active.
     pub newly_active: i32,
 }
 
-/// Records contributions, on record in `trail`.
-///
-/// # Errors
-/// The role may not, or the database failed.
+/// Records contributions. The people are recorded in `trail`.
 pub async fn record_contributions(
     database: &Database,
     actor: &Actor,
@@ -96,41 +93,41 @@ impl Mutation for ContributionRecording<'_> {
             targets.entry(participant).or_default().push(enrollment);
         }
         let people: Vec<i64> = targets.keys().copied().collect();
-        let mut written = Written::default();
-        // In the order of the ids, so that two of these never wait for each other.
+        let mut progress = Progress::default();
+        // In the order of the ids, so that concurrent requests do not deadlock.
         for ids in people.chunks(CHUNK) {
             let known = participant::lock(conn, ids).await?;
-            written.take(self.record(conn, known, &targets).await?);
-            // Others have their turn on this thread between two thousands.
+            progress.merge(self.record(conn, known, &targets).await?);
+            // Lets other tasks run on this thread.
             tokio::task::yield_now().await;
         }
-        let mut problems = self.objections(&written);
-        if written.due.is_empty() && !self.finds_the_payer(conn).await? {
+        let mut problems = self.objections(&progress);
+        if progress.due.is_empty() && !self.finds_the_payer(conn).await? {
             problems = vec![self.no_payer()];
         }
         if !problems.is_empty() {
             return Ok(Done::refused(problems).of(people));
         }
-        let Written { recorded, newly_active, .. } = written;
+        let Progress { recorded, newly_active, .. } = progress;
         let int = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
         let recorded = Recorded { recorded: int(recorded), newly_active: int(newly_active) };
         Ok(Done::did(recorded, Vec::new()).of(people))
     }
 }
 
-/// What became of the enrollments so far.
+/// The enrollments done so far.
 #[derive(Default)]
-struct Written {
+struct Progress {
     recorded: usize,
     newly_active: usize,
-    /// Those that held on some day of the month.
+    /// Those in force on some day of the month.
     due: BTreeSet<EnrollmentKey>,
-    /// Those that did not, and why.
+    /// The others, with the reason.
     not_due: BTreeMap<EnrollmentKey, Problem>,
 }
 
-impl Written {
-    fn take(&mut self, other: Self) {
+impl Progress {
+    fn merge(&mut self, other: Self) {
         self.recorded += other.recorded;
         self.newly_active += other.newly_active;
         self.due.extend(other.due);
@@ -139,14 +136,14 @@ impl Written {
 }
 
 impl ContributionRecording<'_> {
-    /// Adds the month to the enrollments of some people, who are locked.
+    /// Adds the month to enrollments of locked people.
     async fn record(
         &self,
         conn: &mut PgConnection,
         people: std::collections::HashMap<i64, Person>,
         targets: &BTreeMap<i64, Vec<i64>>,
-    ) -> Result<Written, StoreError> {
-        let mut written = Written::default();
+    ) -> Result<Progress, StoreError> {
+        let mut progress = Progress::default();
         let (mut rows, mut changes) = (Vec::new(), Vec::new());
         let mut history = changing::History::default();
         for (participant, before) in people {
@@ -154,18 +151,18 @@ impl ContributionRecording<'_> {
             for &id in targets.get(&participant).into_iter().flatten() {
                 let Some(held) = after.enrollments.get_mut(&id) else { continue };
                 if let Some(problem) = not_due(&held.timeline, before.deceased_on, self.month) {
-                    written.not_due.insert((participant, id), problem);
+                    progress.not_due.insert((participant, id), problem);
                     continue;
                 }
-                written.due.insert((participant, id));
+                progress.due.insert((participant, id));
                 let was = held.timeline.clone();
                 if !held.timeline.paid.add(self.month) {
                     continue;
                 }
                 held.timeline.settle(self.today, held.segment, self.rules);
-                written.recorded += 1;
+                progress.recorded += 1;
                 let is_active = held.timeline.status() == EnrollmentStatus::Active;
-                written.newly_active += usize::from(is_active && was.status() != EnrollmentStatus::Active);
+                progress.newly_active += usize::from(is_active && was.status() != EnrollmentStatus::Active);
                 let of = |effective_on| NewEvent {
                     participant_id: participant,
                     enrollment_id: Some(id),
@@ -181,10 +178,10 @@ impl ContributionRecording<'_> {
         enrollment::update_timelines(conn, &rows).await?;
         history.write(conn, self.actor).await?;
         changing::settle(conn, self.rules, &changes).await?;
-        Ok(written)
+        Ok(progress)
     }
 
-    /// Is there such a payer for the caller? A partner has its own. Of named enrollments nobody is asked for.
+    /// Does the payer exist for the caller? For a partner only its own does. Named enrollments need no payer.
     async fn finds_the_payer(&self, conn: &mut PgConnection) -> Result<bool, StoreError> {
         let scope = &self.actor.scope;
         let own = [scope.employer, scope.association];
@@ -206,23 +203,23 @@ impl ContributionRecording<'_> {
         Problem::error(ProblemCode::NotFound, field, message)
     }
 
-    /// What the caller has to correct: named enrollments that are not there or were not due, or nobody at all.
-    fn objections(&self, written: &Written) -> Vec<Problem> {
+    /// The problems of the request: named enrollments that do not exist or are not due, or a payer without due enrollments.
+    fn objections(&self, progress: &Progress) -> Vec<Problem> {
         match self.paid_for {
             PaidFor::Named(named) => named
                 .iter()
                 .enumerate()
-                .filter(|(_, key)| !written.due.contains(key))
+                .filter(|(_, key)| !progress.due.contains(key))
                 .map(|(at, key)| {
                     let not_found = || {
                         Problem::error(ProblemCode::NotFound, "enrollmentIds", "No enrollment has this id.")
                     };
-                    let problem = written.not_due.get(key).cloned().unwrap_or_else(not_found);
+                    let problem = progress.not_due.get(key).cloned().unwrap_or_else(not_found);
                     Problem { path: vec!["enrollmentIds".to_owned(), at.to_string()], ..problem }
                 })
                 .collect(),
-            _ if written.due.is_empty() => {
-                let message = "Nobody whom you see was enrolled there in this month.";
+            _ if progress.due.is_empty() => {
+                let message = "Nobody you can see was enrolled there in this month.";
                 let problem = Problem::error(ProblemCode::OutOfRange, "month", message);
                 vec![
                     problem.hint("Contributions are due from the month of the first day to that of the end."),
@@ -233,11 +230,11 @@ impl ContributionRecording<'_> {
     }
 }
 
-/// Why nothing is due for a month. A death is not told of: whoever pays for somebody learns of it by the end of its own
-/// enrollment alone.
+/// The reason why nothing is due for a month. It does not reveal a death: a payer learns of it only by the end of its own
+/// enrollment.
 fn not_due(timeline: &Timeline, deceased_on: Option<NaiveDate>, month: NaiveDate) -> Option<Problem> {
     if timeline.ends_on.is_some_and(|ends_on| ends_on <= timeline.starts_on) {
-        let message = "This enrollment ended before it held for a day: nothing was ever due.";
+        let message = "This enrollment ended on its first day or before: nothing was ever due.";
         return Some(Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message));
     }
     if timeline.starts_on > end_of_month(month) {
@@ -258,7 +255,7 @@ fn judge(input: &Input, today: NaiveDate) -> Result<PaidFor<'_>, Vec<Problem>> {
     let mut problems = Vec::new();
     if input.month.day() != 1 {
         let problem =
-            Problem::error(ProblemCode::InvalidFormat, "month", "A month is named by its first day.");
+            Problem::error(ProblemCode::InvalidFormat, "month", "A month is given by its first day.");
         let first = first_of_month(input.month);
         problems.push(problem.hint(format!("{first} for the month of {}.", input.month)));
     } else if input.month > today {
@@ -274,12 +271,12 @@ fn judge(input: &Input, today: NaiveDate) -> Result<PaidFor<'_>, Vec<Problem>> {
             Some(PaidFor::Named(named))
         }
         (None, None, None) => {
-            let message = "Say for whom: an employer, an association, or enrollments.";
+            let message = "Give an employer, an association or enrollments.";
             problems.push(Problem::error(ProblemCode::Required, "enrollmentIds", message));
             None
         }
         _ => {
-            let message = "An employer, an association or enrollments: one of them.";
+            let message = "Give only one of an employer, an association and enrollments.";
             problems.push(Problem::error(ProblemCode::Conflict, "enrollmentIds", message));
             None
         }
@@ -289,18 +286,18 @@ fn judge(input: &Input, today: NaiveDate) -> Result<PaidFor<'_>, Vec<Problem>> {
 
 fn judge_named(named: &[EnrollmentKey]) -> Vec<Problem> {
     if named.is_empty() {
-        return vec![Problem::error(ProblemCode::Required, "enrollmentIds", "Name at least one enrollment.")];
+        return vec![Problem::error(ProblemCode::Required, "enrollmentIds", "Give at least one enrollment.")];
     }
     if named.len() > MAXIMUM_NAMED {
-        let message = format!("At most {MAXIMUM_NAMED} enrollments can be named at once.");
+        let message = format!("At most {MAXIMUM_NAMED} enrollments are accepted in one request.");
         let problem = Problem::error(ProblemCode::OutOfRange, "enrollmentIds", message);
-        return vec![problem.hint("Send them in several requests, or the whole employer's month.")];
+        return vec![problem.hint("Send them in several requests, or the month of the whole employer.")];
     }
     let mut seen = BTreeSet::new();
     let doubled = named.iter().enumerate().filter(|(_, key)| !seen.insert(**key));
     let problem = |at: usize| Problem {
         path: vec!["enrollmentIds".to_owned(), at.to_string()],
-        ..Problem::error(ProblemCode::DuplicateInRequest, "enrollmentIds", "This enrollment is named twice.")
+        ..Problem::error(ProblemCode::DuplicateInRequest, "enrollmentIds", "This enrollment is given twice.")
     };
     doubled.map(|(at, _)| problem(at)).collect()
 }
@@ -327,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_is_named_and_nobody_twice() {
+    fn enrollments_are_given_and_none_of_them_twice() {
         let of = |employer, enrollments| Input {
             month: day("2014-11-01"),
             employer,

@@ -1,4 +1,4 @@
-//! Registers an association of informal workers.
+//! `registerAssociation`: registers an association of informal workers.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use domain::employer::OrganisationName;
 use domain::problem::{Problem, ProblemCode};
 use domain::text;
 
-/// The form.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// Name.
@@ -31,10 +31,7 @@ pub struct Registered {
     pub association: i64,
 }
 
-/// Registers an association. Within a province a name is taken once.
-///
-/// # Errors
-/// The role may not register associations, or the database failed.
+/// Registers an association. Its name is unique in the province.
 pub async fn register_association(
     database: &Database,
     actor: &Actor,

@@ -1,4 +1,4 @@
-//! Says who may ask, and for whom.
+//! `registerClient`: registers an API client with its role and scope.
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -13,20 +13,20 @@ use domain::problem::{Problem, ProblemCode, refuses};
 
 pub use super::client_scope::Scope;
 
-/// The form.
+/// The input.
 #[derive(Clone, Serialize)]
 pub struct Input {
     /// `iss` of its tokens.
     pub issuer: String,
     /// `sub` of its tokens.
     pub subject: String,
-    /// For people; unique.
+    /// Name; unique.
     pub name: String,
     /// What it is to the agency.
     pub role: Role,
-    /// Whom it sees.
+    /// The people whom it sees.
     pub scope: Scope,
-    /// May it ask for unmasked numbers, with a purpose?
+    /// May it read unmasked numbers, with a purpose?
     pub reads_personal_data: bool,
 }
 
@@ -40,9 +40,6 @@ pub struct Registered {
 }
 
 /// Registers a client.
-///
-/// # Errors
-/// The role may not manage clients, or the database failed.
 pub async fn register_client(
     database: &Database,
     actor: &Actor,
@@ -55,7 +52,7 @@ pub async fn register_client(
         Err(problems) => return request.refuse(problems).await,
     };
     let done = request.run(ClientRegistration { actor, new }).await?;
-    // Other processes hear of it; this one answers with it.
+    // Other processes are notified. This one answers with it.
     if done.value.is_some() {
         database.clients.refresh(&database.control).await?;
     }
@@ -92,7 +89,7 @@ async fn read(database: &Database, input: &Input) -> Result<Result<NewClient, Ve
     let subject = keep(parse_claim(&input.subject, "subject"), &mut problems);
     let name = keep(parse_name(&input.name), &mut problems);
     let (reach, unknown) = client_scope::look_up(database, &input.scope).await?;
-    // What does not exist is missing in the reach; a judgement about that would be about nothing.
+    // A scope with an unknown name is incomplete, and is not judged.
     let judged = unknown.is_empty().then(|| judge(input.role, &reach, input.reads_personal_data));
     problems.extend(unknown.into_iter().chain(judged.unwrap_or_default()));
     Ok(match (issuer, subject, name) {

@@ -1,10 +1,10 @@
-//! Registers an employer.
+//! `registerEmployer`: registers an employer.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::quota::Watch;
+use super::quota::MissCounter;
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, collect, keep, terms};
 use crate::store::employer::{self, NewEmployer};
@@ -14,12 +14,12 @@ use domain::actor::{Actor, Operation};
 use domain::employer::{BusinessNumber, EmployerKind, Headcount, OrganisationName, RiskClass, TaxNumber};
 use domain::problem::{Problem, ProblemCode, refuses};
 
-/// The form.
+/// The input.
 #[derive(Clone, Serialize)]
 pub struct Input {
     /// Name.
     pub name: String,
-    /// What kind of employer.
+    /// Kind of employer.
     pub kind: EmployerKind,
     /// Tax number (NPWP), as typed.
     pub tax_number: Option<String>,
@@ -29,7 +29,7 @@ pub struct Input {
     pub risk_class: i32,
     /// Province.
     pub province_code: String,
-    /// Workers that it says it has.
+    /// The number of workers that it declares.
     pub declared_headcount: Option<i32>,
 }
 
@@ -43,9 +43,6 @@ pub struct Registered {
 }
 
 /// Registers an employer.
-///
-/// # Errors
-/// The role may not register employers, or the database failed.
 pub async fn register_employer(
     database: &Database,
     actor: &Actor,
@@ -58,19 +55,19 @@ pub async fn register_employer(
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,
     };
-    let watch = Watch::new(database, actor, 1);
-    let watched = is_personal.then_some(&watch);
-    let work = EmployerRegistration { actor, keys: &database.keys, today, new, warnings, watch: watched };
+    let misses = MissCounter::new(database, actor, 1);
+    let counted = is_personal.then_some(&misses);
+    let work = EmployerRegistration { actor, keys: &database.keys, today, new, warnings, misses: counted };
     let done = request.run(work).await?;
-    watch.verdict()?;
+    misses.verdict()?;
     Ok(done)
 }
 
-/// A form that breaks no rule.
+/// An input that breaks no rule.
 struct Judged {
     new: NewEmployer,
     warnings: Vec<Problem>,
-    /// Is the tax number a person's identity number? Then a refusal tells that it is known.
+    /// Is the tax number a person's identity number? Then a refusal reveals that it is registered.
     is_personal: bool,
 }
 
@@ -80,7 +77,7 @@ struct EmployerRegistration<'a> {
     today: NaiveDate,
     new: NewEmployer,
     warnings: Vec<Problem>,
-    watch: Option<&'a Watch<'a>>,
+    misses: Option<&'a MissCounter<'a>>,
 }
 
 impl Mutation for EmployerRegistration<'_> {
@@ -88,14 +85,14 @@ impl Mutation for EmployerRegistration<'_> {
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Registered>, StoreError> {
         let inserted = employer::insert(conn, self.actor, &self.new).await?;
-        if let Some(watch) = self.watch.filter(|_| inserted.is_none())
-            && watch.count(1).await?
+        if let Some(misses) = self.misses.filter(|_| inserted.is_none())
+            && misses.count(1).await?
         {
-            return Ok(Watch::taken_back());
+            return Ok(MissCounter::rolled_back());
         }
         if self.new.tax_number.is_some() {
-            // After the row: whoever exchanges the key waits for this transaction, or was before it.
-            rotation::demand_in_force(conn, self.keys).await?;
+            // After the insert: a rotation of the key waits for this transaction, or has committed before.
+            rotation::demand_in_force(&mut *conn, self.keys).await?;
         }
         if let (Some(employer), Some(headcount)) = (inserted, self.new.declared_headcount) {
             employer::declare_headcount(conn, self.actor, employer, headcount, self.today).await?;
@@ -152,8 +149,8 @@ fn judge(
     }
 }
 
-/// Which of its numbers belongs to another employer: of two the business number, which is public. Asks on the connection of the transaction: one that waits for a
-/// second connection while it holds the first can wait for ever.
+/// The problem of a number that belongs to another employer. If both do, it names the business number, which is public. Queries
+/// on the connection of the transaction, because waiting for a second one can deadlock.
 async fn taken(conn: &mut PgConnection, new: &NewEmployer) -> Result<Problem, StoreError> {
     let by_business_number = match &new.business_number {
         Some(number) => employer::find_by_business_number(conn, number).await?.is_some(),

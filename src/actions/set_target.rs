@@ -1,4 +1,4 @@
-//! Sets what is to be reached in a year.
+//! `setTarget`: sets the number of active participants to be reached in a year.
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -10,14 +10,14 @@ use domain::actor::{Actor, Operation};
 use domain::problem::{Problem, ProblemCode};
 use domain::target::judge;
 
-/// The form.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// The year.
     pub year: i32,
     /// How many active participants.
     pub active: i32,
-    /// The province; `None`: the country.
+    /// The province; `None` for the country.
     pub province_code: Option<String>,
 }
 
@@ -28,11 +28,8 @@ pub struct Set {
     pub target: i64,
 }
 
-/// Sets a target. A year has one for the country and one for each province, and it stays: what was reached is told
+/// Sets a target. A year has one for the country and one for each province. It cannot be changed, because results are reported
 /// against it.
-///
-/// # Errors
-/// The role may not set targets, or the database failed.
 pub async fn set_target(
     database: &Database,
     actor: &Actor,
@@ -52,7 +49,7 @@ pub async fn set_target(
         Err(problems) => return request.refuse(problems).await,
     };
     let done = request.run(work).await?;
-    // Other processes hear of it; this one answers with it.
+    // Other processes are notified. This one answers with it.
     if done.value.is_some() {
         database.refresh_reference().await?;
     }
@@ -75,8 +72,8 @@ impl Mutation for TargetSetting<'_> {
         }
         let before = target::find(conn, self.year, self.province).await?.unwrap_or_default();
         let message = format!("{} has a target already: {before} active participants.", self.year);
-        let hint = "A target stays as it was announced, because what was reached is told against it. A mutation that \
-                    is sent again with its idempotencyKey is answered as before.";
+        let hint = "A target cannot be changed, because results are reported against it. A retry with the same \
+                    idempotencyKey gets the first answer again.";
         Ok(Done::refused(vec![Problem::error(ProblemCode::Conflict, "year", message).hint(hint)]))
     }
 }

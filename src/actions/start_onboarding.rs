@@ -162,7 +162,7 @@ impl Mutation for OnboardingStart<'_> {
         };
         let batch = writing::insert(conn, self.actor, &new).await?;
         if self.input.dry_run {
-            writing::only_try(conn, batch).await?;
+            writing::make_dry_run(conn, batch).await?;
         }
         Ok(Done::did(Started { batch }, Vec::new()))
     }

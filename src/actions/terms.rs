@@ -30,7 +30,6 @@ pub(super) struct Found {
     pub province: i16,
     pub channel: Arc<Channel>,
     pub employer: Option<Payer>,
-    pub association: Option<i64>,
 }
 
 /// What the look-ups of a request came to. A failed one hides no problem that can be found without it.
@@ -78,12 +77,9 @@ impl LookedUp {
     /// Returns what was found, or the problems.
     pub(super) fn complete(self) -> Result<Found, Vec<Problem>> {
         match (self.province, self.channel) {
-            (Lookup::Found(province), Lookup::Found(channel)) if self.problems.is_empty() => Ok(Found {
-                province,
-                channel,
-                employer: self.employer.found(),
-                association: self.association.found(),
-            }),
+            (Lookup::Found(province), Lookup::Found(channel)) if self.problems.is_empty() => {
+                Ok(Found { province, channel, employer: self.employer.found() })
+            }
             _ => Err(self.problems),
         }
     }

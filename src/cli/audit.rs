@@ -1,4 +1,4 @@
-//! `registry audit`: who read or changed whose data, and whether the record of it is whole.
+//! `registry audit`: lists who read or changed whose data, and verifies the audit trail.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -17,12 +17,12 @@ use domain::audit::Hash;
 use domain::page::{Direction, Order, Page};
 use domain::participant::CardNumber;
 
-/// The exit code when somebody has tampered with the trail.
+/// The exit code of a trail that was tampered with.
 const TAMPERED: u8 = 1;
-/// Rows fetched at a time.
+/// How many people are fetched by one query.
 const PEOPLE_AT_A_TIME: i64 = 10_000;
 
-/// Asks the audit trail.
+/// The audit trail.
 #[derive(Args, Debug)]
 pub struct Audit {
     #[command(subcommand)]
@@ -31,19 +31,19 @@ pub struct Audit {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Compares every entry with the seal that covers it, and every seal with the one before it.
+    /// Verifies every entry by the seal that covers it, and every seal by the one before it.
     ///
-    /// The exit code is 0 where all is as it was written, 1 where something was edited, deleted, inserted, moved or cut
-    /// off: then the first such entry or seal is named. It is 3 where the registry cannot be reached.
+    /// The exit code is 0 if nothing was changed. It is 1 if an entry or seal was edited, deleted, inserted, moved or cut
+    /// off; the first one is printed. It is 3 if the database cannot be reached.
     Verify {
-        /// A head that was kept outside of the database, as `registry audit head` prints it, or a file that ends with
-        /// one. Without it nobody can tell that the newest seals were cut off together with their entries.
+        /// A head that was stored outside the database, as `registry audit head` prints it, or a file that ends with
+        /// one. Without it, a trail whose newest seals were cut off with their entries looks complete.
         #[arg(long)]
         head: Option<String>,
     },
-    /// Prints number and hash of the newest seal, with a tab between: keep them outside of the database.
+    /// Prints number and hash of the newest seal, separated by a tab. Store them outside the database.
     Head,
-    /// Lists the requests that were shown a person, or wrote it, oldest first.
+    /// Lists the requests that read or changed a person, oldest first.
     WhoSaw {
         /// The person's id in the API, or its card number.
         #[arg(value_name = "ID_OR_CARD_NUMBER", value_parser = person)]
@@ -51,7 +51,7 @@ enum Command {
         #[command(flatten)]
         period: Period,
     },
-    /// Lists the people whom a client was shown or wrote, by card number.
+    /// Lists the people whom a client read or changed, by card number.
     SeenBy {
         /// Name of the client.
         client: String,
@@ -60,10 +60,10 @@ enum Command {
     },
 }
 
-/// From one moment until before another.
+/// A period.
 #[derive(Args, Clone, Copy, Debug)]
 struct Period {
-    /// At this moment or later: 2014-10-02, which begins at midnight in Jakarta, or 2014-10-02T03:00:00Z.
+    /// From this moment on: 2014-10-02, which begins at midnight in Jakarta, or 2014-10-02T03:00:00Z.
     #[arg(long, value_parser = moment)]
     from: Option<DateTime<Utc>>,
     /// Before this moment.
@@ -78,17 +78,18 @@ impl Period {
 }
 
 impl Audit {
-    /// Does it.
+    /// Runs the command.
     ///
     /// # Errors
-    /// The database is away, an argument makes no sense, or stdout is closed.
+    /// The database is unavailable, an argument is wrong, or stdout is closed.
     pub async fn run(self, database: &Database) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Verify { head } => return verify(database, head.as_deref()).await,
             Command::Head => {
                 let head = chain::head(&database.control).await?;
-                let head = head.context("nothing is sealed yet: `registry serve` seals what it records")?;
-                writeln!(std::io::stdout(), "{}\t{}", head.number, hexadecimal(&head.hash))?;
+                let head = head
+                    .context("nothing is sealed yet; `registry serve` seals the entries that it records")?;
+                writeln!(std::io::stdout(), "{}\t{}", head.number, hex::encode(head.hash))?;
             }
             Command::WhoSaw { person, period } => who_saw(database, person, period).await?,
             Command::SeenBy { client, period } => seen_by(database, client, period).await?,
@@ -106,7 +107,7 @@ async fn verify(database: &Database, head: Option<&str>) -> anyhow::Result<ExitC
                 out,
                 "whole: {sealed} entries under {seals} seals; {unsealed} newer ones are not sealed yet"
             )?;
-            writeln!(out, "{seals}\t{}", hexadecimal(&head))?;
+            writeln!(out, "{seals}\t{}", hex::encode(head))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(tampering) => {
@@ -160,12 +161,7 @@ fn text_of(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// A hash as people copy it.
-pub fn hexadecimal(hash: &Hash) -> String {
-    hex::encode(hash)
-}
-
-/// A head, or the last one in a file of them.
+/// Parses a head, or the last one in a file of them.
 fn read_head(text: &str) -> anyhow::Result<Hash> {
     if let Some(head) = last_hash(text) {
         return Ok(head);
@@ -188,7 +184,7 @@ fn last_hash(text: &str) -> Option<Hash> {
 fn person(text: &str) -> Result<i64, &'static str> {
     let card = CardNumber::parse(text).map(CardNumber::key);
     card.or_else(|| participant_id(text).ok())
-        .ok_or("this is neither the id of a participant in the API nor a card number")
+        .ok_or("write the id of a participant in the API, or a card number")
 }
 
 fn moment(text: &str) -> Result<DateTime<Utc>, &'static str> {
@@ -215,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_found_in_what_was_kept() {
+    fn the_last_head_of_a_stored_file_is_found() {
         let (old, new) = ("0a".repeat(32), "ff".repeat(32));
         assert_eq!(last_hash(&format!("1\t{old}\n2\t{new}\n")), Some([255; 32]));
         assert_eq!(last_hash(&old), Some([10; 32]));
@@ -223,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_named_by_card_or_id() {
+    fn a_person_is_named_by_card_number_or_id() {
         let card = CardNumber::from_key(4711).to_string();
         assert_eq!(person(&card), Ok(4711));
         let id = crate::graphql::node_id::NodeId::Participant(4711).encode();

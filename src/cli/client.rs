@@ -1,5 +1,6 @@
-//! `registry client`: who may ask, from the command line. So the first ADMINISTRATOR of an installation is made, and a
-//! stolen token ended while nobody else is there to do it.
+//! `registry client`: registers and disables clients of the API from the command line.
+//!
+//! It registers the first ADMINISTRATOR of an installation, and disables a client whose token was stolen.
 
 use std::io::Write as _;
 
@@ -15,7 +16,7 @@ use crate::store::Database;
 use domain::actor::{Actor, Role};
 use domain::client::Client;
 
-/// What to do with clients.
+/// The clients of the API.
 #[derive(Args, Debug)]
 pub struct Clients {
     #[command(subcommand)]
@@ -24,29 +25,29 @@ pub struct Clients {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Registers a client: whoever brings a token of this issuer for this subject.
+    /// Registers a client: the API accepts the tokens of this issuer for this subject.
     Add {
-        /// `sub` of its tokens, to the letter.
+        /// `sub` of its tokens, character by character.
         #[arg(long)]
         subject: String,
-        /// `iss` of its tokens, to the letter; the configured provider's unless said.
+        /// `iss` of its tokens, character by character. Default: REGISTRY_OIDC_ISSUER.
         #[arg(long)]
         issuer: Option<String>,
-        /// Name of the client; it never changes.
+        /// Name of the client. It cannot be changed.
         #[arg(long)]
         name: String,
         #[command(flatten)]
         rights: RightsArguments,
     },
-    /// Lists all clients, by name: one a line, with tabs between name, role, state, issuer and subject.
+    /// Lists all clients by name, one per line: name, role, state, issuer and subject, separated by tabs.
     List,
-    /// Refuses a client's tokens from now on.
+    /// Refuses the tokens of a client from now on.
     Disable {
         /// Its name.
         #[arg(long)]
         name: String,
     },
-    /// Lets its tokens hold again.
+    /// Accepts the tokens of a disabled client again.
     Enable {
         /// Its name.
         #[arg(long)]
@@ -54,33 +55,36 @@ enum Command {
     },
 }
 
-/// What a client may do and see.
+/// The rights of a client.
 #[derive(Args, Clone, Debug)]
 pub struct RightsArguments {
-    /// What the client is to the agency: ADMINISTRATOR, OFFICER, PARTNER, APPROVER, LICENSING_DESK, ANALYST or AUDITOR.
+    /// Role of the client: ADMINISTRATOR, OFFICER, PARTNER, APPROVER, LICENSING_DESK, ANALYST or AUDITOR.
     #[arg(long, value_parser = role)]
     pub role: Role,
-    /// Only people who live in this province; may be given several times.
+    /// Limits the client to people who live in this province. May be repeated.
     #[arg(long = "province", value_name = "CODE")]
     provinces: Vec<String>,
-    /// Only people of this employer.
+    /// Limits the client to people of this employer.
     #[arg(long, value_name = "ID")]
     employer: Option<String>,
-    /// Only people of this association.
+    /// Limits the client to people of this association.
     #[arg(long, value_name = "ID")]
     association: Option<String>,
-    /// Only people whom this channel, or one below it, brought in.
+    /// Limits the client to people whom this channel, or a channel below it, enrolled.
     #[arg(long, value_name = "CODE")]
     channel: Option<String>,
-    /// May ask for unmasked identity numbers, with a purpose.
+    /// Lets the client read unmasked identity numbers, with a stated purpose.
     #[arg(long)]
     pub reads_personal_data: bool,
 }
 
 impl RightsArguments {
-    /// The scope that they name.
+    /// Returns the scope.
+    ///
+    /// # Errors
+    /// An id is not one of this registry.
     pub fn scope(&self) -> anyhow::Result<Scope> {
-        let wrong = |flag: &'static str| move |_| anyhow::anyhow!("{flag}: this is no id of this registry");
+        let wrong = |flag: &'static str| move |_| anyhow::anyhow!("{flag} is not an id of this registry");
         let employer = self.employer.as_deref().map(node_id::employer_id).transpose();
         let association = self.association.as_deref().map(node_id::association_id).transpose();
         Ok(Scope {
@@ -93,12 +97,16 @@ impl RightsArguments {
 }
 
 impl Clients {
-    /// Does it. `issuer` is the one that clients have unless said otherwise.
-    pub async fn run(self, database: &Database, issuer: &str) -> anyhow::Result<()> {
+    /// Runs the command. `default_issuer` is the issuer of a client that is added without one.
+    ///
+    /// # Errors
+    /// The client cannot be registered or changed, or the database is unavailable.
+    pub async fn run(self, database: &Database, default_issuer: Option<&str>) -> anyhow::Result<()> {
         match self.command {
             Command::Add { subject, issuer: own, name, rights } => {
+                let issuer = own.or_else(|| default_issuer.map(str::to_owned));
                 let input = register_client::Input {
-                    issuer: own.unwrap_or_else(|| issuer.to_owned()),
+                    issuer: issuer.context("--issuer is missing: set it, or REGISTRY_OIDC_ISSUER")?,
                     subject,
                     name,
                     role: rights.role,
@@ -106,7 +114,7 @@ impl Clients {
                     reads_personal_data: rights.reads_personal_data,
                 };
                 done(register_client(database, &Actor::command_line(), None, &input).await)?;
-                tracing::info!("the client is registered");
+                tracing::info!("registered the client");
             }
             Command::List => list(database)?,
             Command::Disable { name } => switch(database, &name, true).await?,
@@ -131,9 +139,9 @@ fn list(database: &Database) -> anyhow::Result<()> {
 async fn switch(database: &Database, name: &str, disabled: bool) -> anyhow::Result<()> {
     let known = database.clients.known();
     let client = known.all().find(|client| client.name == name);
-    let client = client.context("no client has this name: `registry client list` shows them")?;
+    let client = client.context("no client has this name; `registry client list` shows all")?;
     if client.is_enabled() != disabled {
-        tracing::info!("the client is {} already", if disabled { "disabled" } else { "enabled" });
+        tracing::info!("the client was {} already", if disabled { "disabled" } else { "enabled" });
         return Ok(());
     }
     let input = change_client::Input { disabled: Some(disabled), ..change_client::Input::of(client.id) };
@@ -142,7 +150,7 @@ async fn switch(database: &Database, name: &str, disabled: bool) -> anyhow::Resu
     Ok(())
 }
 
-/// What an action did, or its problems as one sentence.
+/// Returns what an action did, or its problems as one error.
 pub fn done<T>(result: Result<Done<T>, ActionError>) -> anyhow::Result<T> {
     let done = result?;
     match done.value {
@@ -169,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_may_be_written_in_small_letters() {
+    fn roles_may_be_written_in_lower_case() {
         assert_eq!(role("licensing-desk"), Ok(Role::LicensingDesk));
         assert!(role("king").is_err());
     }

@@ -1,4 +1,4 @@
-//! `registry demo`: a synthetic register of any size.
+//! `registry demo`: an invented registry of any size.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +9,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::demo::{self, DemoSize, DemoSummary, Progress};
 use crate::store::Database;
 
-/// How many people.
+/// How many people to invent.
 #[derive(Args, Debug)]
 pub struct Demo {
-    /// People. 20,000 take a second; 2,000,000 are for measuring.
+    /// Number of people. 20,000 take a second; 2,000,000 are for measurements.
     #[arg(long, default_value_t = 20_000)]
     participants: u64,
 }
 
 impl Demo {
-    /// Loads it.
+    /// Loads the people.
+    ///
+    /// # Errors
+    /// The registry is not empty, or the database is unavailable.
     pub async fn run(self, database: &Arc<Database>) -> anyhow::Result<()> {
         let summary = load(database, self.participants).await?;
         tracing::info!(
@@ -27,13 +30,16 @@ impl Demo {
             channels = summary.channels,
             employers = summary.employers,
             associations = summary.associations,
-            "loaded people who do not exist"
+            "loaded invented people"
         );
         Ok(())
     }
 }
 
-/// Loads a register of so many people, with a bar where a person watches.
+/// Loads invented people, with a progress bar on a terminal.
+///
+/// # Errors
+/// The registry is not empty, or the database is unavailable.
 pub async fn load(database: &Arc<Database>, participants: u64) -> anyhow::Result<DemoSummary> {
     let style = ProgressStyle::with_template(
         "{bar:40} {human_pos} of {human_len} people, {per_sec}, {eta} left {msg}",
@@ -43,7 +49,7 @@ pub async fn load(database: &Arc<Database>, participants: u64) -> anyhow::Result
     let summary = demo::load(database, DemoSize::of(participants), |progress| match progress {
         Progress::People(people) => bar.set_position(people),
         Progress::Indexing => bar.set_message("building indexes"),
-        Progress::Analyzing => bar.set_message("taking stock"),
+        Progress::Analyzing => bar.set_message("analyzing tables"),
     })
     .await;
     bar.finish_and_clear();

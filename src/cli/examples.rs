@@ -1,4 +1,4 @@
-//! What a newcomer can try in the demonstration: the playground's tabs, and the lines that `serve --demo` prints.
+//! What to try in the demonstration: the tabs of the playground, and the text that `serve --demo` prints.
 
 use std::io::Cursor;
 use std::net::SocketAddr;
@@ -64,7 +64,7 @@ pub fn tabs() -> Vec<Tab> {
     ]
 }
 
-/// What `serve --demo` says can be tried.
+/// The part of the text of `serve --demo` that says what to try.
 pub fn things_to_try(address: SocketAddr, request: &Path) -> String {
     let (request, employer) = (request.display(), south_sumatra_government());
     format!(
@@ -73,7 +73,7 @@ pub fn things_to_try(address: SocketAddr, request: &Path) -> String {
          2. Onboard the 8,000 civil servants of South Sumatra with one mutation, in another terminal:\n         \
          curl -s http://{address}/graphql -H 'content-type: application/json' \\\n           \
          -H \"authorization: Bearer $TOKEN\" --data-binary @{request}\n    \
-         3. Onboard the list as a spreadsheet really leaves it, and see which rows fail and why:\n         \
+         3. Onboard the same list as a real spreadsheet has it, and see which rows fail and why:\n         \
          registry onboard demo/south-sumatra/roster-raw.csv --employer {employer} \\\n           \
          --channel {GOVERNMENT_UNIT} --province 16 --starts-on 2014-11-01 --first-contribution-paid\n\n"
     )
@@ -98,7 +98,7 @@ pub fn south_sumatra_request() -> anyhow::Result<Vec<u8>> {
     Ok(serde_json::to_vec(&json!({"query": ONBOARD, "variables": {"input": input}}))?)
 }
 
-/// What the article reports: South Sumatra promises 8,000 civil servants. Number and days are invented.
+/// The agreement of the article: South Sumatra commits 8,000 civil servants. Number and dates are invented.
 fn agreement() -> serde_json::Value {
     json!({"input": {
         "idempotencyKey": "playground-agree-1",
@@ -113,7 +113,7 @@ fn agreement() -> serde_json::Value {
     }})
 }
 
-/// A good row, three bad ones, and the first one again.
+/// A valid row, three wrong ones, and the first one again.
 fn five_rows() -> serde_json::Value {
     let row = |national_id: &str,
                service_number: &str,

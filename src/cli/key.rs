@@ -1,4 +1,4 @@
-//! `registry key`: the key of the identity numbers. Made with `new`, exchanged with `rotate`.
+//! `registry key`: makes and exchanges the key of the identity numbers.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
-use super::Installation;
+use super::installation::Installation;
 use crate::config::{Config, make_key};
 use crate::store::rotation;
 
-/// What to do with keys.
+/// The key of the identity numbers.
 #[derive(Args, Debug)]
 pub struct Key {
     #[command(subcommand)]
@@ -19,25 +19,26 @@ pub struct Key {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Writes a new key into a file that does not exist yet, readable by nobody else.
+    /// Writes a new key into a file that does not exist yet and that no other account can read.
     New {
         /// The file.
         file: PathBuf,
     },
-    /// Says whether the newest or the previous key is in force.
+    /// Prints whether the newest or the previous key is in use.
     Status,
-    /// Exchanges the previous key (REGISTRY_PREVIOUS_KEY_FILE) for the newest (REGISTRY_KEY_FILE): every identity number,
-    /// service number, tax number and telephone number is found and sealed under it, in one transaction. The servers go
-    /// on reading meanwhile and answer enrollments with 503; then each of them ends, and finds the new key when it is
-    /// started again with the same two settings.
+    /// Exchanges the previous key (REGISTRY_PREVIOUS_KEY_FILE) for the newest (REGISTRY_KEY_FILE).
+    ///
+    /// It encrypts every identity number, service number, tax number and telephone number with the new key, in one
+    /// transaction. Servers still answer queries meanwhile, and answer enrollments with 503. At the end each server ends;
+    /// start it again with the same two settings.
     Rotate,
 }
 
 impl Key {
-    /// Does it.
+    /// Runs the command.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and what to do.
+    /// A key cannot be read or written, or the database is unavailable.
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         match self.command {
             Command::New { file } => new(&file),
@@ -49,7 +50,7 @@ impl Key {
 
 fn new(file: &std::path::Path) -> anyhow::Result<()> {
     if file.exists() {
-        bail!("{} exists; a key is never overwritten", file.display());
+        bail!("{} exists, and a key is never overwritten", file.display());
     }
     make_key(file).with_context(|| format!("no key can be made at {}", file.display()))
 }
@@ -59,8 +60,8 @@ async fn status(config: &Config) -> anyhow::Result<()> {
     let installation = Installation::open(config).await?;
     let is_newest = installation.database.keys.check() == newest.check();
     installation.close().await;
-    let in_force = if is_newest { "the newest key is in force" } else { "the previous key is in force" };
-    writeln!(std::io::stdout(), "{in_force}")?;
+    let in_use = if is_newest { "the newest key is in use" } else { "the previous key is in use" };
+    writeln!(std::io::stdout(), "{in_use}")?;
     Ok(())
 }
 
@@ -68,7 +69,7 @@ async fn rotate(config: &Config) -> anyhow::Result<()> {
     let ring = config.keys()?;
     if ring.previous.is_none() {
         bail!(
-            "REGISTRY_PREVIOUS_KEY_FILE is missing: it names the key in force, REGISTRY_KEY_FILE the new one"
+            "REGISTRY_PREVIOUS_KEY_FILE is missing: it names the key that is in use, and REGISTRY_KEY_FILE the new one"
         );
     }
     let installation = Installation::open(config).await?;
@@ -88,7 +89,7 @@ async fn rotate(config: &Config) -> anyhow::Result<()> {
         enrollments = rotated.enrollments,
         employers = rotated.employers,
         identifiers = rotated.identifiers,
-        "the newest key is in force"
+        "the newest key is in use"
     );
     Ok(())
 }

@@ -14,7 +14,7 @@ use chrono::NaiveDate;
 use crate::actions::ActionError;
 use crate::actions::onboard_civil_servants::{Input, onboard_civil_servants, plan};
 use crate::actions::onboarding::RowOutcomes;
-use crate::config::RosterLimits;
+use crate::config::{Problems, RosterLimits};
 use crate::store::audit::Trail;
 use crate::store::onboarding;
 use crate::store::{Database, StoreError};
@@ -102,7 +102,9 @@ struct Size {
 
 impl Size {
     fn of(limits: &RosterLimits) -> anyhow::Result<Self> {
-        Ok(Self { limits: limits.limits()?, chunk_rows: limits.chunk_rows()? })
+        let mut problems = Problems::default();
+        let (limits, chunk_rows) = (limits.limits(&mut problems), limits.chunk_rows(&mut problems));
+        Ok(problems.finish(Some(Self { limits, chunk_rows }))?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `registry recount`: do the figures that are kept say what counting everybody says?
+//! `registry recount`: compares the maintained counters with a new count of all people.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -9,7 +9,10 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::store::{Database, recount};
 
-/// Counts, and says what differs.
+/// Counts, and prints what differs.
+///
+/// # Errors
+/// The database is unavailable.
 pub async fn run(database: &Database, today: NaiveDate) -> anyhow::Result<ExitCode> {
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {human_pos} people, {per_sec}")?);
@@ -23,12 +26,12 @@ pub async fn run(database: &Database, today: NaiveDate) -> anyhow::Result<ExitCo
     let mut out = std::io::stdout();
     for difference in &found.differences {
         let recount::Difference { figure, kept, counted } = difference;
-        writeln!(out, "{figure}: kept {kept}, counted {counted}")?;
+        writeln!(out, "{figure}: maintained {kept}, counted {counted}")?;
     }
     let (people, figures) = (HumanCount(found.people), HumanCount(found.figures));
     writeln!(
         out,
-        "{people} people counted, {figures} figures compared, {} differ",
+        "{people} people counted, {figures} counters compared, {} differ",
         HumanCount(found.different)
     )?;
     Ok(if found.different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,81 +1,91 @@
-//! `registry token`: a bearer token signed with the installation's own key, for development. The token says who; what
-//! they may do is the row of the client, which is made here too.
+//! `registry token`: a bearer token signed with the installation's own key, for development.
+//!
+//! The token names a client. What the client may do is its row in the database, which is registered here too.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::client::{RightsArguments, done};
 use crate::actions::change_client::{self, change_client};
 use crate::actions::register_client::{self, Scope, register_client};
 use crate::clock::Clock;
+use crate::config::Seconds;
 use crate::http::auth::{self, OWN_ISSUER};
 use crate::store::Database;
 use domain::actor::{Actor, Role};
 use domain::client::{Client, Reach};
 
-/// Whose token, and how long it holds.
+/// The client of the token, and its lifetime.
 #[derive(Args, Debug)]
 pub struct Token {
     #[command(flatten)]
     rights: RightsArguments,
-    /// Name of the client: idempotency keys belong to it, and what it does is recorded under it. `development-` and the
-    /// role unless said, so that one can be asked for of each role.
+    /// Name of the client. Its requests are recorded under it, and its idempotency keys belong to it. Default:
+    /// development- and the role.
     #[arg(long)]
     name: Option<String>,
-    /// Gives the client of this name these rights, where it has others.
+    /// Replaces the rights of an existing client of this name.
     #[arg(long)]
     replace: bool,
-    /// How long it holds: 30m, 1h, 7d.
-    #[arg(long, default_value = "1h", value_parser = duration)]
-    ttl: chrono::Duration,
+    /// Lifetime: 30m, 1h, 7d, at most 31d.
+    #[arg(long, value_name = "DURATION", default_value_t = Seconds::of(3_600))]
+    ttl: Seconds,
 }
 
-/// What a client of our own shall be.
+/// A client of the installation's own issuer, as it should be.
 #[derive(Clone, Debug)]
-pub struct Wanted {
-    /// Name and subject.
+pub struct WantedClient {
+    /// Its name, which is its subject too.
     pub name: String,
-    /// What it is to the agency.
+    /// Its role.
     pub role: Role,
-    /// Whom it sees.
+    /// Whose people it sees.
     pub scope: Scope,
-    /// May it ask for unmasked numbers?
+    /// Whether it may read unmasked numbers.
     pub reads_personal_data: bool,
 }
 
-/// What became of the client.
+/// What `ensure` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ensured {
-    /// It was as wanted.
+    /// The client had these rights already.
     Kept,
-    /// It was made.
+    /// The client was registered.
     Registered,
-    /// It had other rights, or was disabled.
+    /// The client had other rights, or was disabled, and was changed.
     Replaced,
 }
 
 impl Token {
-    /// Sees to the client, and signs its token.
+    /// Registers or changes the client, and signs its token.
+    ///
+    /// # Errors
+    /// The client exists with other rights, or the database is unavailable.
     pub async fn sign(self, database: &Database, clock: Clock) -> anyhow::Result<String> {
-        let wanted = Wanted {
+        let wanted = WantedClient {
             name: self.name.unwrap_or_else(|| format!("development-{}", self.rights.role).to_lowercase()),
             role: self.rights.role,
             scope: self.rights.scope()?,
             reads_personal_data: self.rights.reads_personal_data,
         };
         match ensure(database, &wanted, self.replace).await? {
-            Ensured::Kept => tracing::info!("the client is registered already, with these rights"),
+            Ensured::Kept => tracing::info!("the client exists already, with these rights"),
             Ensured::Registered => tracing::info!("registered the client"),
-            Ensured::Replaced => tracing::info!("gave the client these rights in place of its own"),
+            Ensured::Replaced => tracing::info!("replaced the rights of the client"),
         }
         let now = clock.now();
-        Ok(auth::issue(&database.keys, &wanted.name, (now, now + self.ttl))?)
+        let until = chrono::Duration::from_std(self.ttl.0).ok().and_then(|ttl| now.checked_add_signed(ttl));
+        let until = until.context("--ttl must be between 1s and 31d")?;
+        auth::issue(&database.keys, &wanted.name, (now, until)).context("--ttl")
     }
 }
 
-/// Sees to it that a client of our own is there and has these rights; one that has others is changed only where that is
-/// said.
-pub async fn ensure(database: &Database, wanted: &Wanted, replace: bool) -> anyhow::Result<Ensured> {
+/// Registers a client of the installation's own issuer, unless it exists. One with other rights is changed only if `replace`
+/// is set.
+///
+/// # Errors
+/// The client has other rights, or the database is unavailable.
+pub async fn ensure(database: &Database, wanted: &WantedClient, replace: bool) -> anyhow::Result<Ensured> {
     let actor = Actor::command_line();
     let known = database.clients.known();
     let Some(client) = known.by_token(OWN_ISSUER, &wanted.name) else {
@@ -95,8 +105,8 @@ pub async fn ensure(database: &Database, wanted: &Wanted, replace: bool) -> anyh
     }
     if !replace {
         bail!(
-            "the client of this name is {} now, has another scope or right, or is disabled; `registry client list` \
-             shows it. Give --replace to change it, or another --name",
+            "a client of this name exists as {}, with another role, scope or right, or disabled; `registry client list` \
+             shows it. Use --replace to change it, or another --name",
             client.role
         );
     }
@@ -111,7 +121,7 @@ pub async fn ensure(database: &Database, wanted: &Wanted, replace: bool) -> anyh
     Ok(Ensured::Replaced)
 }
 
-fn is_as_wanted(database: &Database, client: &Client, wanted: &Wanted) -> bool {
+fn is_as_wanted(database: &Database, client: &Client, wanted: &WantedClient) -> bool {
     let reference = database.reference();
     let scope = &wanted.scope;
     let provinces = scope.province_codes.iter();
@@ -132,36 +142,4 @@ fn is_as_wanted(database: &Database, client: &Client, wanted: &Wanted) -> bool {
         && client.role == wanted.role
         && client.reach == reach
         && client.reads_personal_data == wanted.reads_personal_data
-}
-
-fn duration(text: &str) -> Result<chrono::Duration, String> {
-    let wrong = || "a number with s, m, h or d behind it, up to 31d".to_owned();
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let number: i64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    let seconds = number
-        .checked_mul(seconds)
-        .filter(|seconds| (1..=31 * 86_400).contains(seconds))
-        .ok_or_else(wrong)?;
-    Ok(chrono::Duration::seconds(seconds))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_a_unit_and_an_end() {
-        assert_eq!(duration("90s"), Ok(chrono::Duration::seconds(90)));
-        assert_eq!(duration("1h"), Ok(chrono::Duration::hours(1)));
-        for bad in ["", "h", "1", "0h", "-1h", "32d", "9223372036854775807d", "1é"] {
-            assert!(duration(bad).is_err(), "{bad:?}");
-        }
-    }
 }

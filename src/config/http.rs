@@ -1,154 +1,159 @@
-//! Limits of the front http: what an operator may change of [`Settings`].
+//! The limits of the HTTP server that an operator can change: flags, defaults and bounds of [`Settings`].
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{ArgAction, Args};
 
-use super::{Environment, RosterLimits};
-use crate::http::documents::StoredDocuments;
-use crate::http::guard::Limits;
-use crate::http::origin::Origins;
-use crate::http::settings::{
-    Admission, Connections, Cost, Documents, Settings, Sockets, Upload, Verification,
-};
+use super::environment::Environment;
+use super::problems::Problems;
+use super::quantity::{Bytes, Milliseconds, Seconds};
+use super::roster::RosterLimits;
+use graphql_front::admission::Admission;
+use graphql_front::cost::Cost;
+use graphql_front::documents::{Documents, StoredDocuments};
+use graphql_front::guard::Limits;
+use graphql_front::origin::Origins;
+use graphql_front::settings::Sockets;
 
-/// How much the front http takes.
+use crate::graphql::rights::CATALOGUE;
+use crate::http::settings::{Connections, Settings, Upload, Verification};
+
+/// Limits of the HTTP server.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct HttpSettings {
-    /// Connections at once.
+    /// Connections that are open at the same time.
     #[arg(long, env = "REGISTRY_MAX_CONNECTIONS", default_value_t = 2_048)]
     pub max_connections: u64,
-    /// Seconds that a client may take to send the head of a request.
-    #[arg(long, env = "REGISTRY_HEAD_TIMEOUT", default_value_t = 10)]
-    pub head_timeout: u64,
-    /// Bytes that the body of a request may have.
-    #[arg(long, env = "REGISTRY_MAX_BODY", default_value_t = 8 * 1024 * 1024)]
-    pub max_body: u64,
-    /// Seconds that a client may take to send the body of a request.
-    #[arg(long, env = "REGISTRY_BODY_TIMEOUT", default_value_t = 30)]
-    pub body_timeout: u64,
-    /// Seconds after which a query is given up.
-    #[arg(long, env = "REGISTRY_QUERY_TIMEOUT", default_value_t = 10)]
-    pub query_timeout: u64,
-    /// Seconds after which the client of a mutation is told that the outcome is unknown. The mutation goes on.
-    #[arg(long, env = "REGISTRY_MUTATION_TIMEOUT", default_value_t = 30)]
-    pub mutation_timeout: u64,
+    /// How long a client may take to send the head of a request.
+    #[arg(long, env = "REGISTRY_HEAD_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(10))]
+    pub head_timeout: Seconds,
+    /// Largest body of a request.
+    #[arg(long, env = "REGISTRY_MAX_BODY", value_name = "SIZE", default_value_t = Bytes::mib(8))]
+    pub max_body: Bytes,
+    /// How long a client may take to send the body of a request.
+    #[arg(long, env = "REGISTRY_BODY_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(30))]
+    pub body_timeout: Seconds,
+    /// How long a query may run.
+    #[arg(long, env = "REGISTRY_QUERY_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(10))]
+    pub query_timeout: Seconds,
+    /// How long the client of a mutation waits. Then the answer is that the outcome is unknown, and the mutation goes
+    /// on.
+    #[arg(long, env = "REGISTRY_MUTATION_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(30))]
+    pub mutation_timeout: Seconds,
 
-    /// Bytes of a document's text.
-    #[arg(long, env = "REGISTRY_MAX_QUERY", default_value_t = 32 * 1024)]
-    pub max_query: u64,
-    /// Names, numbers, strings and punctuators in a document.
+    /// Largest GraphQL document.
+    #[arg(long, env = "REGISTRY_MAX_QUERY", value_name = "SIZE", default_value_t = Bytes::kib(32))]
+    pub max_query: Bytes,
+    /// Most tokens in a document: names, numbers, strings and punctuators.
     #[arg(long, env = "REGISTRY_MAX_TOKENS", default_value_t = 2_000)]
     pub max_tokens: u64,
-    /// Brackets open at once in a document.
+    /// Most brackets that are open at the same time in a document.
     #[arg(long, env = "REGISTRY_MAX_NESTING", default_value_t = 50)]
     pub max_nesting: u64,
-    /// Fields below fields.
+    /// Deepest nesting of fields.
     #[arg(long, env = "REGISTRY_MAX_DEPTH", default_value_t = 15)]
     pub max_depth: u64,
-    /// Fields of a document, each fragment counted at each use.
+    /// Most fields of a document. A fragment counts at each of its uses.
     #[arg(long, env = "REGISTRY_MAX_FIELDS", default_value_t = 2_000)]
     pub max_fields: u64,
-    /// Aliases of a document, each fragment counted at each use.
+    /// Most aliases of a document. A fragment counts at each of its uses.
     #[arg(long, env = "REGISTRY_MAX_ALIASES", default_value_t = 30)]
     pub max_aliases: u64,
-    /// Directives of a document, each fragment counted at each use.
+    /// Most directives of a document. A fragment counts at each of its uses.
     #[arg(long, env = "REGISTRY_MAX_DIRECTIVES", default_value_t = 50)]
     pub max_directives: u64,
-    /// Objects that an answer may have, by the page sizes asked for.
+    /// Most objects in an answer, computed from the requested page sizes.
     #[arg(long, env = "REGISTRY_MAX_OBJECTS", default_value_t = 50_000)]
     pub max_objects: u64,
 
-    /// Points that one client may spend in a minute: one for each object that it may get. 0: no limit.
+    /// Points that one client may spend in a minute; each object that a query may return costs one. 0: no limit.
     #[arg(long, env = "REGISTRY_COST_PER_MINUTE", default_value_t = 6_000_000)]
     pub cost_per_minute: u64,
-    /// Points that one client may spend at once, after a rest.
+    /// Points that one client may spend at once after a pause.
     #[arg(long, env = "REGISTRY_COST_BURST", default_value_t = 1_000_000)]
     pub cost_burst: u64,
 
-    /// Certificates of licence clearance that may be verified in a minute, by everybody. 0: no limit.
+    /// Certificates of licence clearance that all clients together may verify in a minute. 0: no limit.
     #[arg(long, env = "REGISTRY_VERIFICATIONS_IN_ALL", default_value_t = 600)]
     pub verifications_in_all: u64,
-    /// The same for one address; behind a balancer, which has one address, 0: no limit.
+    /// The same for one address. Set it to 0, no limit, behind a load balancer, which has one address.
     #[arg(long, env = "REGISTRY_VERIFICATIONS_PER_MINUTE", default_value_t = 30)]
     pub verifications_per_minute: u64,
 
-    /// Requests at once, from the head to the answer.
+    /// Requests that are being received, run or answered at the same time.
     #[arg(long, env = "REGISTRY_MAX_IN_FLIGHT", default_value_t = 1_024)]
     pub max_in_flight: u64,
-    /// Queries and mutations that run at once.
+    /// Queries and mutations that run at the same time.
     #[arg(long, env = "REGISTRY_MAX_RUNNING", default_value_t = 32)]
     pub max_running: u64,
-    /// Hundredths of the places to run that queries leave to mutations.
+    /// Percentage of the running requests that is reserved for mutations.
     #[arg(long, env = "REGISTRY_WRITE_SHARE", default_value_t = 20)]
     pub write_share: u64,
-    /// Hundredths of the places to run that mutations leave to queries.
+    /// Percentage of the running requests that is reserved for queries.
     #[arg(long, env = "REGISTRY_READ_SHARE", default_value_t = 70)]
     pub read_share: u64,
-    /// Onboardings that run at once.
+    /// Onboarding requests that run at the same time.
     #[arg(long, env = "REGISTRY_MAX_BULK", default_value_t = 8)]
     pub max_bulk: u64,
-    /// Queries that wait for a place to run. Long, because who waits asks for nothing else meanwhile.
+    /// Queries that may wait to run. It can be long, because a client that waits sends nothing else.
     #[arg(long, env = "REGISTRY_QUEUE", default_value_t = 512)]
     pub queue: u64,
-    /// Milliseconds that a query waits for a place to run.
-    #[arg(long, env = "REGISTRY_QUEUE_WAIT", default_value_t = 75)]
-    pub queue_wait: u64,
-    /// Mutations that wait for a place to run; onboardings wait apart, as many.
+    /// How long a query may wait to run.
+    #[arg(long, env = "REGISTRY_QUEUE_WAIT", value_name = "DURATION", default_value_t = Milliseconds::of(75))]
+    pub queue_wait: Milliseconds,
+    /// Mutations that may wait to run. Onboarding requests wait in a queue of their own of this length.
     #[arg(long, env = "REGISTRY_WRITE_QUEUE", default_value_t = 128)]
     pub write_queue: u64,
-    /// Milliseconds that a mutation waits for a place to run.
-    #[arg(long, env = "REGISTRY_WRITE_QUEUE_WAIT", default_value_t = 1_000)]
-    pub write_queue_wait: u64,
+    /// How long a mutation may wait to run.
+    #[arg(long, env = "REGISTRY_WRITE_QUEUE_WAIT", value_name = "DURATION", default_value_t = Milliseconds::of(1_000))]
+    pub write_queue_wait: Milliseconds,
 
-    /// Sockets at once.
+    /// WebSocket connections that are open at the same time.
     #[arg(long, env = "REGISTRY_MAX_SOCKETS", default_value_t = 1_000)]
     pub max_sockets: u64,
-    /// Sockets at once of one client.
+    /// WebSocket connections of one client that are open at the same time.
     #[arg(long, env = "REGISTRY_MAX_SOCKETS_OF_CLIENT", default_value_t = 100)]
     pub max_sockets_of_client: u64,
-    /// Subscriptions at once on one socket.
+    /// Operations that run at the same time on one WebSocket connection.
     #[arg(long, env = "REGISTRY_MAX_SOCKET_OPERATIONS", default_value_t = 20)]
     pub max_socket_operations: u64,
-    /// Seconds that a socket may take to send its token.
-    #[arg(long, env = "REGISTRY_SOCKET_INIT_TIMEOUT", default_value_t = 5)]
-    pub socket_init_timeout: u64,
+    /// How long a WebSocket client may take to send `connection_init` with its token.
+    #[arg(long, env = "REGISTRY_SOCKET_INIT_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(5))]
+    pub socket_init_timeout: Seconds,
 
-    /// Files that onboardings come in.
+    /// Limits of rosters.
     #[command(flatten)]
     pub rosters: RosterLimits,
-    /// Seconds that a client may take for each 64 KiB of a file that an onboarding comes in.
-    #[arg(long, env = "REGISTRY_UPLOAD_TIMEOUT", default_value_t = 30)]
-    pub upload_timeout: u64,
-    /// Bytes of it that a client has to bring in each second, on the average since it began.
-    #[arg(long, env = "REGISTRY_UPLOAD_RATE", default_value_t = 32 * 1024)]
-    pub upload_rate: u64,
-    /// Such files that are received at once.
+    /// How long a client may take to send each 64 KiB of a roster.
+    #[arg(long, env = "REGISTRY_UPLOAD_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(30))]
+    pub upload_timeout: Seconds,
+    /// Least average rate at which a client sends a roster, in a second.
+    #[arg(long, env = "REGISTRY_UPLOAD_RATE", value_name = "SIZE", default_value_t = Bytes::kib(32))]
+    pub upload_rate: Bytes,
+    /// Rosters that are received at the same time.
     #[arg(long, env = "REGISTRY_MAX_UPLOADS", default_value_t = 4)]
     pub max_uploads: u64,
-    /// Those of one client among them.
+    /// Rosters of one client that are received at the same time.
     #[arg(long, env = "REGISTRY_MAX_UPLOADS_OF_CLIENT", default_value_t = 2)]
     pub max_uploads_of_client: u64,
-    /// Where they lie while they are received, on a disk with room for all of them. Unless said, the folder for temporary
+    /// Folder for rosters while they are received, on a disk with room for all of them. Default: the folder for temporary
     /// files.
     #[arg(long, env = "REGISTRY_SPOOL_DIR", value_name = "FOLDER")]
     pub spool_dir: Option<PathBuf>,
 
-    /// Origins whose pages may ask, with commas: `https://apps.example`. None unless said.
+    /// Origins of web pages that may use the API, separated by commas: `https://apps.example`. Default: none.
     #[arg(long, env = "REGISTRY_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
-    /// May the schema be asked for? Yes unless said, and in production no unless said.
+    /// Whether introspection and /schema.graphql are served. Default: true, in production false.
     #[arg(long, env = "REGISTRY_INTROSPECTION", value_name = "BOOL", action = ArgAction::Set)]
     pub introspection: Option<bool>,
-    /// Manifest of stored documents: a JSON object of SHA-256 to text. Checked at the start.
+    /// Manifest of stored documents: a JSON object from SHA-256 to text. It is checked at the start.
     #[arg(long, env = "REGISTRY_STORED_DOCUMENTS", value_name = "FILE")]
     pub stored_documents: Option<PathBuf>,
-    /// Runs nothing but the stored documents.
+    /// Refuses every document that is not in the manifest.
     #[arg(long, env = "REGISTRY_STORED_DOCUMENTS_ONLY")]
     pub stored_documents_only: bool,
     /// Documents that one client may register by sending them once (automatic persisted queries). 0: none.
@@ -156,142 +161,130 @@ pub struct HttpSettings {
     pub automatic_documents: u64,
 }
 
-/// A number within its bounds, or a sentence that names the key and not the value.
-pub(super) fn within(
-    key: &str,
-    value: u64,
-    bounds: RangeInclusive<u64>,
-    unit: &str,
-) -> anyhow::Result<usize> {
-    if !bounds.contains(&value) {
-        bail!("{key} must be between {} and {}{unit}", bounds.start(), bounds.end());
-    }
-    usize::try_from(value).with_context(|| format!("{key} is too large for this machine"))
-}
-
-fn seconds(key: &str, value: u64, bounds: RangeInclusive<u64>) -> anyhow::Result<Duration> {
-    within(key, value, bounds, " seconds").map(|_| Duration::from_secs(value))
-}
-
 impl HttpSettings {
-    /// The limits, each within what makes sense.
-    ///
-    /// # Errors
-    /// One does not make sense, or the stored documents cannot be served.
-    pub async fn settings(&self, environment: Environment) -> anyhow::Result<Settings> {
-        let limits = self.limits(environment)?;
-        Ok(Settings {
-            connections: self.connections()?,
-            max_body_bytes: within(
-                "REGISTRY_MAX_BODY",
-                self.max_body,
-                64 * 1024..=256 * 1024 * 1024,
-                " bytes",
-            )?,
-            body_deadline: seconds("REGISTRY_BODY_TIMEOUT", self.body_timeout, 1..=600)?,
-            query_deadline: seconds("REGISTRY_QUERY_TIMEOUT", self.query_timeout, 1..=300)?,
-            mutation_deadline: seconds("REGISTRY_MUTATION_TIMEOUT", self.mutation_timeout, 1..=600)?,
-            cost: self.cost()?,
-            admission: self.admission()?,
-            verification: self.verification()?,
-            sockets: self.sockets()?,
-            upload: self.upload()?,
-            origins: self.origins()?,
-            documents: self.documents(&limits).await?,
+    /// Reads the limits.
+    pub async fn settings(&self, environment: Environment, problems: &mut Problems) -> Option<Settings> {
+        let limits = self.limits(environment, problems);
+        let documents = self.documents(&limits, problems).await;
+        let max_body =
+            problems.within("REGISTRY_MAX_BODY", self.max_body, Bytes::kib(64)..=Bytes::mib(256)).0;
+        let seconds = |most| Seconds::of(1)..=Seconds::of(most);
+        let graphql = graphql_front::Settings {
+            max_body_bytes: max_body as usize,
+            body_deadline: problems.within("REGISTRY_BODY_TIMEOUT", self.body_timeout, seconds(600)).0,
+            query_deadline: problems.within("REGISTRY_QUERY_TIMEOUT", self.query_timeout, seconds(300)).0,
+            mutation_deadline: problems
+                .within("REGISTRY_MUTATION_TIMEOUT", self.mutation_timeout, seconds(600))
+                .0,
+            cost: self.cost(problems),
+            admission: self.admission(problems),
+            sockets: self.sockets(problems),
+            origins: problems.ok(self.origins())?,
+            documents: documents?,
             limits,
+        };
+        Some(Settings {
+            connections: self.connections(problems),
+            graphql,
+            verification: self.verification(problems),
+            upload: self.upload(problems)?,
         })
     }
 
-    fn connections(&self) -> anyhow::Result<Connections> {
-        Ok(Connections {
-            maximum: within("REGISTRY_MAX_CONNECTIONS", self.max_connections, 1..=100_000, "")?,
-            head_deadline: seconds("REGISTRY_HEAD_TIMEOUT", self.head_timeout, 1..=60)?,
+    fn connections(&self, problems: &mut Problems) -> Connections {
+        let head = Seconds::of(1)..=Seconds::of(60);
+        Connections {
+            maximum: problems.count("REGISTRY_MAX_CONNECTIONS", self.max_connections, 1..=100_000),
+            head_deadline: problems.within("REGISTRY_HEAD_TIMEOUT", self.head_timeout, head).0,
             ..Settings::default().connections
-        })
+        }
     }
 
-    fn limits(&self, environment: Environment) -> anyhow::Result<Limits> {
-        Ok(Limits {
-            max_query_bytes: within("REGISTRY_MAX_QUERY", self.max_query, 1_024..=256 * 1024, " bytes")?,
-            max_tokens: within("REGISTRY_MAX_TOKENS", self.max_tokens, 100..=20_000, "")?,
+    fn limits(&self, environment: Environment, problems: &mut Problems) -> Limits {
+        let query = Bytes::kib(1)..=Bytes::kib(256);
+        Limits {
+            max_query_bytes: problems.within("REGISTRY_MAX_QUERY", self.max_query, query).0 as usize,
+            max_tokens: problems.count("REGISTRY_MAX_TOKENS", self.max_tokens, 100..=20_000),
             // The parser overflows its stack between 300 and 500.
-            max_nesting: within("REGISTRY_MAX_NESTING", self.max_nesting, 5..=100, "")?,
-            max_depth: within("REGISTRY_MAX_DEPTH", self.max_depth, 3..=30, "")?,
-            max_fields: within("REGISTRY_MAX_FIELDS", self.max_fields, 10..=20_000, "")?,
-            max_aliases: within("REGISTRY_MAX_ALIASES", self.max_aliases, 0..=1_000, "")?,
-            max_directives: within("REGISTRY_MAX_DIRECTIVES", self.max_directives, 0..=1_000, "")?,
-            max_objects: within("REGISTRY_MAX_OBJECTS", self.max_objects, 100..=1_000_000, "")?,
+            max_nesting: problems.count("REGISTRY_MAX_NESTING", self.max_nesting, 5..=100),
+            max_depth: problems.count("REGISTRY_MAX_DEPTH", self.max_depth, 3..=30),
+            max_fields: problems.count("REGISTRY_MAX_FIELDS", self.max_fields, 10..=20_000),
+            max_aliases: problems.count("REGISTRY_MAX_ALIASES", self.max_aliases, 0..=1_000),
+            max_directives: problems.count("REGISTRY_MAX_DIRECTIVES", self.max_directives, 0..=1_000),
+            max_objects: problems.count("REGISTRY_MAX_OBJECTS", self.max_objects, 100..=1_000_000),
             introspection: self.introspection.unwrap_or(environment == Environment::Development),
             ..Limits::default()
-        })
+        }
     }
 
-    fn cost(&self) -> anyhow::Result<Cost> {
+    fn cost(&self, problems: &mut Problems) -> Cost {
         const MOST: u64 = 1_000_000_000;
-        within("REGISTRY_COST_PER_MINUTE", self.cost_per_minute, 0..=MOST, " points")?;
-        within("REGISTRY_COST_BURST", self.cost_burst, 1_000..=MOST, " points")?;
-        Ok(Cost { per_minute: self.cost_per_minute as u32, burst: self.cost_burst as u32 })
+        Cost {
+            per_minute: problems.within("REGISTRY_COST_PER_MINUTE", self.cost_per_minute, 0..=MOST) as u32,
+            burst: problems.within("REGISTRY_COST_BURST", self.cost_burst, 1_000..=MOST) as u32,
+        }
     }
 
-    fn admission(&self) -> anyhow::Result<Admission> {
-        within("REGISTRY_QUEUE_WAIT", self.queue_wait, 0..=5_000, " milliseconds")?;
-        within("REGISTRY_WRITE_QUEUE_WAIT", self.write_queue_wait, 0..=10_000, " milliseconds")?;
-        Ok(Admission {
-            in_flight: within("REGISTRY_MAX_IN_FLIGHT", self.max_in_flight, 1..=100_000, "")?,
-            running: within("REGISTRY_MAX_RUNNING", self.max_running, 2..=10_000, "")?,
-            share_of_writes: within("REGISTRY_WRITE_SHARE", self.write_share, 0..=90, "")?,
-            share_of_reads: within("REGISTRY_READ_SHARE", self.read_share, 0..=90, "")?,
-            bulk: within("REGISTRY_MAX_BULK", self.max_bulk, 1..=1_000, "")?,
-            queue: within("REGISTRY_QUEUE", self.queue, 0..=10_000, "")?,
-            queue_of_writes: within("REGISTRY_WRITE_QUEUE", self.write_queue, 0..=10_000, "")?,
-            wait: Duration::from_millis(self.queue_wait),
-            wait_of_writes: Duration::from_millis(self.write_queue_wait),
-        })
+    fn admission(&self, problems: &mut Problems) -> Admission {
+        let wait = |most| Milliseconds::of(0)..=Milliseconds::of(most);
+        Admission {
+            in_flight: problems.count("REGISTRY_MAX_IN_FLIGHT", self.max_in_flight, 1..=100_000),
+            running: problems.count("REGISTRY_MAX_RUNNING", self.max_running, 2..=10_000),
+            share_of_writes: problems.count("REGISTRY_WRITE_SHARE", self.write_share, 0..=90),
+            share_of_reads: problems.count("REGISTRY_READ_SHARE", self.read_share, 0..=90),
+            bulk: problems.count("REGISTRY_MAX_BULK", self.max_bulk, 1..=1_000),
+            queue: problems.count("REGISTRY_QUEUE", self.queue, 0..=10_000),
+            queue_of_writes: problems.count("REGISTRY_WRITE_QUEUE", self.write_queue, 0..=10_000),
+            wait: problems.within("REGISTRY_QUEUE_WAIT", self.queue_wait, wait(5_000)).0,
+            wait_of_writes: problems
+                .within("REGISTRY_WRITE_QUEUE_WAIT", self.write_queue_wait, wait(10_000))
+                .0,
+        }
     }
 
-    fn verification(&self) -> anyhow::Result<Verification> {
+    fn verification(&self, problems: &mut Problems) -> Verification {
         const MOST: u64 = 1_000_000;
-        within("REGISTRY_VERIFICATIONS_IN_ALL", self.verifications_in_all, 0..=MOST, "")?;
-        within("REGISTRY_VERIFICATIONS_PER_MINUTE", self.verifications_per_minute, 0..=MOST, "")?;
-        Ok(Verification {
-            per_minute: self.verifications_in_all as u32,
-            per_minute_of_peer: self.verifications_per_minute as u32,
-        })
+        let in_all = problems.within("REGISTRY_VERIFICATIONS_IN_ALL", self.verifications_in_all, 0..=MOST);
+        let of_peer =
+            problems.within("REGISTRY_VERIFICATIONS_PER_MINUTE", self.verifications_per_minute, 0..=MOST);
+        Verification { per_minute: in_all as u32, per_minute_of_peer: of_peer as u32 }
     }
 
-    fn sockets(&self) -> anyhow::Result<Sockets> {
-        Ok(Sockets {
-            maximum: within("REGISTRY_MAX_SOCKETS", self.max_sockets, 0..=100_000, "")?,
-            per_client: within(
+    fn sockets(&self, problems: &mut Problems) -> Sockets {
+        let init = Seconds::of(1)..=Seconds::of(60);
+        Sockets {
+            maximum: problems.count("REGISTRY_MAX_SOCKETS", self.max_sockets, 0..=100_000),
+            per_client: problems.count(
                 "REGISTRY_MAX_SOCKETS_OF_CLIENT",
                 self.max_sockets_of_client,
                 1..=100_000,
-                "",
-            )?,
-            operations: within("REGISTRY_MAX_SOCKET_OPERATIONS", self.max_socket_operations, 1..=1_000, "")?,
-            init_deadline: seconds("REGISTRY_SOCKET_INIT_TIMEOUT", self.socket_init_timeout, 1..=60)?,
-            ..Settings::default().sockets
-        })
+            ),
+            operations: problems.count(
+                "REGISTRY_MAX_SOCKET_OPERATIONS",
+                self.max_socket_operations,
+                1..=1_000,
+            ),
+            init_deadline: problems.within("REGISTRY_SOCKET_INIT_TIMEOUT", self.socket_init_timeout, init).0,
+            ..Settings::default().graphql.sockets
+        }
     }
 
-    fn upload(&self) -> anyhow::Result<Upload> {
-        within("REGISTRY_UPLOAD_RATE", self.upload_rate, 1..=1 << 30, " bytes")?;
+    fn upload(&self, problems: &mut Problems) -> Option<Upload> {
+        let progress = Seconds::of(1)..=Seconds::of(600);
+        let rate = problems.within("REGISTRY_UPLOAD_RATE", self.upload_rate, Bytes(1)..=Bytes::gib(1)).0;
         let spool = self.spool_dir.clone().unwrap_or_else(|| Upload::default().spool);
         if !spool.is_dir() {
-            bail!("REGISTRY_SPOOL_DIR: there is no such folder");
+            problems.add("REGISTRY_SPOOL_DIR: there is no such folder");
         }
-        Ok(Upload {
-            limits: self.rosters.limits()?,
-            chunk_rows: self.rosters.chunk_rows()?,
-            progress_deadline: seconds("REGISTRY_UPLOAD_TIMEOUT", self.upload_timeout, 1..=600)?,
-            least_rate: u32::try_from(self.upload_rate)?.try_into()?,
-            at_once: within("REGISTRY_MAX_UPLOADS", self.max_uploads, 1..=100, "")?,
-            at_once_of_client: within(
-                "REGISTRY_MAX_UPLOADS_OF_CLIENT",
-                self.max_uploads_of_client,
-                1..=100,
-                "",
-            )?,
+        let at_once = problems.count("REGISTRY_MAX_UPLOADS", self.max_uploads, 1..=100);
+        let of_client = problems.count("REGISTRY_MAX_UPLOADS_OF_CLIENT", self.max_uploads_of_client, 1..=100);
+        Some(Upload {
+            limits: self.rosters.limits(problems),
+            chunk_rows: self.rosters.chunk_rows(problems),
+            progress_deadline: problems.within("REGISTRY_UPLOAD_TIMEOUT", self.upload_timeout, progress).0,
+            least_rate: u32::try_from(rate).ok()?.try_into().ok()?,
+            at_once,
+            at_once_of_client: of_client,
             spool,
         })
     }
@@ -301,30 +294,30 @@ impl HttpSettings {
         Origins::parse(origins).context("REGISTRY_CORS_ORIGINS")
     }
 
-    async fn documents(&self, limits: &Limits) -> anyhow::Result<Documents> {
-        let stored = match &self.stored_documents {
-            None if self.stored_documents_only => {
-                bail!("REGISTRY_STORED_DOCUMENTS_ONLY: there are none; see REGISTRY_STORED_DOCUMENTS")
+    async fn documents(&self, limits: &Limits, problems: &mut Problems) -> Option<Documents> {
+        let automatic = problems.count("REGISTRY_AUTOMATIC_DOCUMENTS", self.automatic_documents, 0..=10_000);
+        let stored = problems.ok(self.stored_documents(limits).await)?;
+        let stored_only = self.stored_documents_only;
+        Some(Documents { stored, stored_only, automatic, ..Settings::default().graphql.documents })
+    }
+
+    async fn stored_documents(&self, limits: &Limits) -> anyhow::Result<Option<Arc<StoredDocuments>>> {
+        let Some(path) = &self.stored_documents else {
+            if self.stored_documents_only {
+                bail!("REGISTRY_STORED_DOCUMENTS_ONLY needs a manifest: set REGISTRY_STORED_DOCUMENTS");
             }
-            None => None,
-            Some(path) => {
-                let json =
-                    std::fs::read(path).context("REGISTRY_STORED_DOCUMENTS: the file cannot be read")?;
-                let read = StoredDocuments::read(&json, &crate::graphql::schema(), limits).await;
-                Some(Arc::new(read.context("REGISTRY_STORED_DOCUMENTS")?))
-            }
+            return Ok(None);
         };
-        Ok(Documents {
-            stored,
-            stored_only: self.stored_documents_only,
-            automatic: within("REGISTRY_AUTOMATIC_DOCUMENTS", self.automatic_documents, 0..=10_000, "")?,
-            ..Settings::default().documents
-        })
+        let json = std::fs::read(path).context("REGISTRY_STORED_DOCUMENTS: the file cannot be read")?;
+        let read = StoredDocuments::read(&json, &crate::graphql::schema(), &CATALOGUE, limits).await;
+        Ok(Some(Arc::new(read.context("REGISTRY_STORED_DOCUMENTS")?)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::Parser;
 
     use super::*;
@@ -335,34 +328,37 @@ mod tests {
         http: HttpSettings,
     }
 
-    async fn settings(arguments: &[&str], environment: Environment) -> anyhow::Result<Settings> {
+    async fn settings(arguments: &[&str], environment: Environment) -> Result<Settings, Problems> {
         let line = Line::parse_from([&["registry"], arguments].concat());
-        line.http.settings(environment).await
+        let mut problems = Problems::default();
+        let settings = line.http.settings(environment, &mut problems).await;
+        problems.finish(settings)
     }
 
     #[tokio::test]
-    async fn what_is_not_said_is_the_default() {
-        let said = settings(&[], Environment::Development).await.unwrap();
-        assert_eq!(format!("{said:?}"), format!("{:?}", Settings::default()));
+    async fn the_defaults_are_those_of_the_server() {
+        let read = settings(&[], Environment::Development).await.unwrap();
+        assert_eq!(format!("{read:?}"), format!("{:?}", Settings::default()));
     }
 
     #[tokio::test]
-    async fn the_schema_is_not_told_in_production_unless_that_is_said() {
+    async fn introspection_is_off_in_production_unless_it_is_turned_on() {
         use Environment::{Development, Production};
-        for (arguments, environment, told) in [
+        for (arguments, environment, introspection) in [
             (&[][..], Development, true),
             (&[], Production, false),
             (&["--introspection", "true"], Production, true),
             (&["--introspection", "false"], Development, false),
         ] {
-            let limits = settings(arguments, environment).await.unwrap().limits;
-            assert_eq!(limits.introspection, told, "{arguments:?} {environment:?}");
+            let limits = settings(arguments, environment).await.unwrap().graphql.limits;
+            assert_eq!(limits.introspection, introspection, "{arguments:?} {environment:?}");
         }
     }
 
     #[tokio::test]
-    async fn an_absurd_value_is_refused_by_its_key() {
-        for (flag, value, key) in [
+    async fn a_value_out_of_bounds_is_refused_by_the_name_of_its_variable() {
+        let mut all = Vec::new();
+        let wrong = [
             ("--max-connections", "0", "REGISTRY_MAX_CONNECTIONS"),
             ("--head-timeout", "0", "REGISTRY_HEAD_TIMEOUT"),
             ("--max-body", "3", "REGISTRY_MAX_BODY"),
@@ -408,11 +404,35 @@ mod tests {
             ("--cors-origins", "https://apps.example,*", "REGISTRY_CORS_ORIGINS"),
             ("--stored-documents", "/nowhere", "REGISTRY_STORED_DOCUMENTS"),
             ("--automatic-documents", "99999", "REGISTRY_AUTOMATIC_DOCUMENTS"),
-        ] {
+        ];
+        for (flag, value, name) in wrong {
             let error = settings(&[flag, value], Environment::Development).await.expect_err(flag);
-            assert!(error.to_string().starts_with(key), "{flag}: {error}");
+            assert!(error.to_string().starts_with(name), "{flag}: {error}");
+            all.extend([flag, value]);
+        }
+        let error = settings(&all, Environment::Development).await.unwrap_err().to_string();
+        for (_, _, name) in wrong {
+            assert!(error.contains(&format!("\n  {name}")), "{name} is missing in {error}");
         }
         let error = settings(&["--stored-documents-only"], Environment::Development).await.unwrap_err();
         assert!(error.to_string().starts_with("REGISTRY_STORED_DOCUMENTS_ONLY"), "{error}");
+    }
+    #[tokio::test]
+    async fn sizes_and_durations_take_units() {
+        let line = [
+            "--max-body",
+            "10MB",
+            "--queue-wait",
+            "1s",
+            "--write-queue-wait",
+            "250",
+            "--query-timeout",
+            "1m",
+        ];
+        let read = settings(&line, Environment::Development).await.unwrap();
+        assert_eq!(read.graphql.max_body_bytes, 10_000_000);
+        assert_eq!(read.graphql.admission.wait, Duration::from_secs(1));
+        assert_eq!(read.graphql.admission.wait_of_writes, Duration::from_millis(250));
+        assert_eq!(read.graphql.query_deadline, Duration::from_secs(60));
     }
 }

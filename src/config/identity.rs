@@ -1,38 +1,37 @@
-//! Whose tokens hold: settings of the identity provider, and of the installation's own tokens.
+//! Settings of the identity provider, and of the installation's own tokens.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use axum::http::Uri;
 use clap::{ArgAction, Args};
 
-use super::Environment;
+use super::environment::Environment;
+use super::problems::Problems;
 use crate::http::auth::OWN_ISSUER;
 use crate::http::auth::jwks::algorithms;
 use crate::http::auth::provider::{AuthorityError, Fetcher, KeySource, ProviderSettings, Timing, is_safe};
 
-/// Who may vouch for clients.
+/// The issuers whose tokens are accepted.
 #[derive(Args, Clone, Debug)]
 pub struct Identity {
-    /// Issuer of the tokens of an identity provider (OpenID Connect), to the letter: `iss`. An address with https.
+    /// Identity provider (OpenID Connect): the `iss` of its tokens, character by character. An https address.
     #[arg(long, env = "REGISTRY_OIDC_ISSUER", value_name = "URL", global = true)]
     pub oidc_issuer: Option<String>,
 
-    /// What the provider's tokens for this registry have as `aud`.
+    /// The `aud` of the provider's tokens for this registry, or one of them.
     #[arg(long, env = "REGISTRY_OIDC_AUDIENCE", value_name = "NAME", global = true)]
     pub oidc_audience: Option<String>,
 
-    /// Where the provider's keys are (JWKS). Unless said, where its own description says:
-    /// ISSUER/.well-known/openid-configuration.
+    /// Address of the provider's keys (JWKS). Default: the `jwks_uri` of ISSUER/.well-known/openid-configuration.
     #[arg(long, env = "REGISTRY_OIDC_JWKS_URL", value_name = "URL", global = true)]
     pub oidc_jwks_url: Option<String>,
 
-    /// File with the provider's keys, for a network without a way to the provider. Read again every ten minutes.
+    /// File with the provider's keys, for a network that does not reach the provider. It is read again every ten minutes.
     #[arg(long, env = "REGISTRY_OIDC_JWKS_FILE", value_name = "FILE", global = true)]
     pub oidc_jwks_file: Option<PathBuf>,
 
-    /// By what the provider's tokens may be signed, with commas: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384,
-    /// EdDSA.
+    /// Accepted signature algorithms, separated by commas: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA.
     #[arg(
         long,
         env = "REGISTRY_OIDC_ALGORITHMS",
@@ -42,119 +41,134 @@ pub struct Identity {
     )]
     pub oidc_algorithms: String,
 
-    /// File with the certificates (PEM) of the authorities that the provider's certificate is from. Unless said, those
-    /// that browsers trust.
+    /// File with the certificates (PEM) of the authorities that sign the provider's certificate. Default: those of the
+    /// operating system, or of SSL_CERT_FILE.
     #[arg(long, env = "REGISTRY_OIDC_CA_FILE", value_name = "FILE", global = true)]
     pub oidc_ca_file: Option<PathBuf>,
 
-    /// Do tokens hold that are signed with the installation's own key? Yes unless said, and never in production.
+    /// Accept tokens signed with the installation's own key. Default: true, in production always false.
     #[arg(long, env = "REGISTRY_OWN_TOKENS", value_name = "BOOL", action = ArgAction::Set, global = true)]
     pub own_tokens: Option<bool>,
 }
 
-/// Whose tokens hold.
+/// The issuers whose tokens are accepted.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// The installation's own?
+    /// Whether tokens signed with the installation's own key are accepted.
     pub own: bool,
-    /// Those of a provider.
+    /// The identity provider, if there is one.
     pub provider: Option<ProviderSettings>,
 }
 
 impl Identity {
-    /// Whose tokens hold, if the settings make sense.
-    ///
-    /// # Errors
-    /// A sentence that names the setting and not its value.
-    pub fn trust(&self, environment: Environment) -> anyhow::Result<Trust> {
+    /// Reads whose tokens are accepted.
+    pub(super) fn trust(&self, environment: Environment, problems: &mut Problems) -> Option<Trust> {
         let production = environment == Environment::Production;
         if production && self.own_tokens == Some(true) {
-            bail!(
+            problems.add(
                 "REGISTRY_OWN_TOKENS: tokens signed with the installation's own key are for development; unset it, \
-                 because REGISTRY_ENV=production"
-            );
-        }
-        let provider = self.provider()?;
-        if production && provider.is_none() {
-            bail!(
-                "REGISTRY_OIDC_ISSUER is missing: with REGISTRY_ENV=production clients bring tokens of an identity \
-                 provider"
+                 because REGISTRY_ENV=production",
             );
         }
         let own = !production && self.own_tokens.unwrap_or(true);
-        if !own && provider.is_none() {
-            bail!("REGISTRY_OWN_TOKENS: without them and without REGISTRY_OIDC_ISSUER nobody can come in");
+        let provider = self.provider(production, problems)?;
+        if !own && !production && provider.is_none() {
+            problems.add(
+                "REGISTRY_OWN_TOKENS: without own tokens and without REGISTRY_OIDC_ISSUER no client can authenticate",
+            );
         }
-        Ok(Trust { own, provider })
+        Some(Trust { own, provider })
     }
 
-    /// The issuer that clients have unless said otherwise.
-    pub fn issuer(&self) -> &str {
-        given(self.oidc_issuer.as_deref()).unwrap_or(OWN_ISSUER)
+    /// The issuer of a client that is registered without one.
+    pub fn default_issuer(&self, environment: Environment) -> Option<&str> {
+        let own = (environment == Environment::Development).then_some(OWN_ISSUER);
+        given(self.oidc_issuer.as_deref()).or(own)
     }
 
-    fn provider(&self) -> anyhow::Result<Option<ProviderSettings>> {
-        let file = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
-        let (audience, url) = (given(self.oidc_audience.as_deref()), given(self.oidc_jwks_url.as_deref()));
-        let (jwks_file, authorities) = (file(&self.oidc_jwks_file), file(&self.oidc_ca_file));
+    /// Returns `Some(None)` where there is no provider and none is needed.
+    fn provider(&self, needed: bool, problems: &mut Problems) -> Option<Option<ProviderSettings>> {
+        let (audience, jwks_url) =
+            (given(self.oidc_audience.as_deref()), given(self.oidc_jwks_url.as_deref()));
+        let jwks_file = given_path(self.oidc_jwks_file.as_deref());
         let Some(issuer) = given(self.oidc_issuer.as_deref()) else {
-            if audience.is_some() || url.is_some() || jwks_file.is_some() {
-                bail!(
-                    "REGISTRY_OIDC_ISSUER is missing: the other settings of the provider say nothing without it"
+            let others = audience.is_some() || jwks_url.is_some() || jwks_file.is_some();
+            if needed {
+                problems.add(
+                    "REGISTRY_OIDC_ISSUER is missing: with REGISTRY_ENV=production clients use tokens of an identity \
+                     provider",
+                );
+            } else if others {
+                problems.add(
+                    "REGISTRY_OIDC_ISSUER is missing: the other settings of the provider have no effect without it",
                 );
             }
-            return Ok(None);
-        };
-        address(issuer, "REGISTRY_OIDC_ISSUER")?;
-        let Some(audience) = audience else {
-            bail!(
-                "REGISTRY_OIDC_AUDIENCE is missing: without it a token for any other service would hold here"
-            );
-        };
-        let algorithms = algorithms(&self.oidc_algorithms).ok_or_else(|| {
-            anyhow!(
-                "REGISTRY_OIDC_ALGORITHMS: name algorithms with a public key, with commas between them; those with a \
-                 secret (HS256) and none are never accepted from a provider"
-            )
-        })?;
-        let (source, address) = match (url, jwks_file) {
-            (Some(_), Some(_)) => {
-                bail!(
-                    "REGISTRY_OIDC_JWKS_URL and REGISTRY_OIDC_JWKS_FILE: the keys are at one place, give one"
-                )
+            if needed && audience.is_none() {
+                problems.add(NO_AUDIENCE);
             }
-            (Some(url), None) => {
-                let uri = address(url, "REGISTRY_OIDC_JWKS_URL")?;
-                (KeySource::Url(uri), url)
-            }
-            (None, Some(path)) => (KeySource::File(path), ""),
-            (None, None) => (KeySource::Discovery, issuer),
+            return (!needed && !others).then_some(None);
         };
-        let fetcher = match Fetcher::new(authorities.as_deref()) {
-            // Nothing is fetched over TLS.
-            Err(AuthorityError::NoneInstalled) if !address.starts_with("https:") => Fetcher::without_tls(),
-            fetcher => fetcher.map_err(|reason| anyhow!("REGISTRY_OIDC_CA_FILE: {reason}"))?,
+        if audience.is_none() {
+            problems.add(NO_AUDIENCE);
+        }
+        let address = problems.ok(address(issuer, "REGISTRY_OIDC_ISSUER"));
+        let source = problems.ok(source(jwks_url, jwks_file));
+        let algorithms = problems.ok(algorithms(&self.oidc_algorithms).context(
+            "REGISTRY_OIDC_ALGORITHMS: name algorithms with public keys, separated by commas; symmetric ones (HS256) and \
+             none are never accepted from a provider",
+        ));
+        let source = source?;
+        let over_tls = match &source {
+            KeySource::Discovery => address?.scheme_str() == Some("https"),
+            KeySource::Url(url) => url.scheme_str() == Some("https"),
+            KeySource::File(_) => false,
         };
-        Ok(Some(ProviderSettings {
+        let fetcher = problems.ok(self.fetcher(over_tls));
+        Some(Some(ProviderSettings {
             issuer: issuer.to_owned(),
-            audience: audience.to_owned(),
+            audience: audience?.to_owned(),
             source,
-            algorithms,
-            fetcher,
+            algorithms: algorithms?,
+            fetcher: fetcher?,
             timing: Timing::default(),
         }))
     }
+
+    fn fetcher(&self, over_tls: bool) -> anyhow::Result<Fetcher> {
+        match Fetcher::new(given_path(self.oidc_ca_file.as_deref())) {
+            Err(AuthorityError::NoneInstalled) if !over_tls => Ok(Fetcher::without_tls()),
+            fetcher => fetcher.context("REGISTRY_OIDC_CA_FILE"),
+        }
+    }
 }
 
-/// An empty setting is none: that is how files of settings leave one out.
+const NO_AUDIENCE: &str =
+    "REGISTRY_OIDC_AUDIENCE is missing: without it a token for any other service would be accepted here";
+
+fn source(url: Option<&str>, file: Option<&Path>) -> anyhow::Result<KeySource> {
+    match (url, file) {
+        (Some(_), Some(_)) => bail!(
+            "REGISTRY_OIDC_JWKS_URL and REGISTRY_OIDC_JWKS_FILE are both set; the keys are in one place, so unset the other"
+        ),
+        (Some(url), None) => address(url, "REGISTRY_OIDC_JWKS_URL").map(KeySource::Url),
+        (None, Some(path)) => Ok(KeySource::File(path.to_owned())),
+        (None, None) => Ok(KeySource::Discovery),
+    }
+}
+
+/// An empty setting counts as missing: files of settings leave one out in that way.
 fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
+}
+
+fn given_path(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| !path.as_os_str().is_empty())
 }
 
 fn address(text: &str, setting: &str) -> anyhow::Result<Uri> {
     let uri = text.parse::<Uri>().ok().filter(is_safe);
     uri.ok_or_else(|| {
-        anyhow!("{setting}: an address with https is needed; http will do only on this machine itself")
+        anyhow!("{setting} must be an https address; http is accepted only for this machine itself")
     })
 }
 
@@ -172,26 +186,31 @@ mod tests {
 
     fn trust(environment: Environment, line: &str) -> Result<Trust, String> {
         let line = Line::try_parse_from(std::iter::once("registry").chain(line.split_whitespace()));
-        line.unwrap().identity.trust(environment).map_err(|error| error.to_string())
+        let mut problems = Problems::default();
+        let trust = line.unwrap().identity.trust(environment, &mut problems);
+        problems.finish(trust).map_err(|error| error.to_string())
     }
 
     const PROVIDER: &str = "--oidc-issuer http://127.0.0.1:1/realm --oidc-audience registry";
 
     #[test]
-    fn production_needs_a_provider_and_takes_no_tokens_of_its_own() {
+    fn production_needs_a_provider_and_accepts_no_own_tokens() {
         let with = |more: &str| trust(Environment::Production, &format!("{PROVIDER} {more}"));
         assert!(with("").is_ok_and(|trust| !trust.own && trust.provider.is_some()));
         assert!(with("--own-tokens false").is_ok_and(|trust| !trust.own));
         assert!(with("--own-tokens true").unwrap_err().starts_with("REGISTRY_OWN_TOKENS"));
         let refused = trust(Environment::Production, "").unwrap_err();
-        assert!(refused.starts_with("REGISTRY_OIDC_ISSUER"), "{refused}");
+        assert!(
+            refused.contains("  REGISTRY_OIDC_ISSUER") && refused.contains("  REGISTRY_OIDC_AUDIENCE"),
+            "{refused}"
+        );
         let development = trust(Environment::Development, "").unwrap();
         assert!(development.own && development.provider.is_none());
         assert!(trust(Environment::Development, "--own-tokens false").is_err());
     }
 
     #[test]
-    fn each_wrong_setting_is_named_and_its_value_is_not() {
+    fn each_wrong_setting_is_named_without_its_value() {
         for (line, setting) in [
             ("--oidc-audience SECRET", "REGISTRY_OIDC_ISSUER"),
             ("--oidc-issuer http://SECRET.example --oidc-audience a", "REGISTRY_OIDC_ISSUER"),

@@ -1,14 +1,13 @@
-//! The country, roughly: how many people live where, which towns have a branch, which regional office serves them.
+//! Provinces for the generator: population weights, towns with a branch, regional offices.
 //!
-//! Names and capitals of provinces come from the reference data; here is only what a synthetic register needs beside
-//! them. Weights are the census of 2010 in units of 100,000, rounded, for the 34 provinces of 2014: the synthetic register
+//! Names and capitals of provinces come from the reference data. Here is only what a synthetic register needs in addition. Weights are the census of 2010 in units of 100,000, rounded, for the 34 provinces of 2014: the synthetic register
 //! lives in that year.
 
 /// A province as the generator needs it.
 pub(super) struct Area {
     /// Internal id: the number that the code spells.
     pub(super) id: i16,
-    /// How many people live there, in units that only matter beside each other.
+    /// Relative population.
     pub(super) weight: u32,
     /// How many regencies (kabupaten, from 01) and towns (kota, from 71) identity numbers name.
     pub(super) regencies: (u32, u32),

@@ -1,7 +1,7 @@
-//! What happens to people: through whom they are enrolled, what they earn, whether they pay, stop and die.
+//! The enrollments of synthetic people: payer, wage, contributions, end and death.
 //!
-//! About a third of the register does not pay, as in the agency's own (domain facts, 3). Every enrollment breaks none
-//! of the rules in force on its first day: pensions, for instance, do not exist yet.
+//! About a third of the register does not pay, as in the real one. Every enrollment obeys the rules in force on its first day:
+//! pensions, for example, do not exist yet.
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime};
 
@@ -15,9 +15,9 @@ use domain::channel::ChannelKind;
 use domain::day::{age_on, end_of_month};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 
-/// Until when an enrollment is fresh: nothing but registered and active ones.
+/// An enrollment younger than this is registered or active.
 const FRESH_DAYS: i64 = 60;
-/// From when on an enrollment can be in arrears: three months without a contribution, after the first ones.
+/// An enrollment older than this can be in arrears: three months without a contribution.
 const ARREARS_DAYS: i64 = 150;
 /// Three months after this day it is September, and nothing was paid since.
 const ARREARS_SINCE: (i32, u32, u32) = (2014, 5, 31);
@@ -83,8 +83,8 @@ pub(super) fn write(
     (enrollments, died_on)
 }
 
-/// A further enrollment: with another employer, or for work of one's own beside the first. Whoever had left the first
-/// employer has moved to the second.
+/// Adds a second enrollment: with another employer, or as self-employed. A person who had left the first employer has moved to
+/// the second.
 fn enroll_again(country: &Country, area: usize, enrollments: &mut Vec<Enrolled>, random: &mut Random) {
     let [first] = enrollments.as_mut_slice() else {
         return;
@@ -112,7 +112,7 @@ fn enroll_again(country: &Country, area: usize, enrollments: &mut Vec<Enrolled>,
     enrollments.push(second);
 }
 
-/// Whoever stops at 55 or later, when the savings for old age are paid out, has retired.
+/// Makes an end at the age of 55 or later a retirement: then the old-age savings are paid out.
 fn retire(enrolled: &mut Enrolled, birth_date: NaiveDate) {
     let is_old = enrolled.ends_on.is_some_and(|ends_on| age_on(birth_date, ends_on) >= 55);
     if is_old && enrolled.end_reason == Some(EndReason::Resigned) {
@@ -226,7 +226,7 @@ fn set_up_alone(country: &Country, area: usize, enrolled: &mut Enrolled, random:
     ])
 }
 
-/// Where the enrollment stands at the end of September 2014.
+/// Decides the status at the end of September 2014.
 fn settle(enrolled: &mut Enrolled, random: &mut Random) {
     use EnrollmentStatus::{Active, Ended, Inactive, Registered};
     let today = enrolled.recorded_at.date();

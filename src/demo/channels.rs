@@ -31,7 +31,7 @@ pub(super) struct Channels {
 }
 
 impl Channels {
-    /// Opens them all.
+    /// Makes all channels.
     pub(super) fn open() -> Self {
         let mut channels = Self::default();
         for &(code, name, provinces) in REGIONAL_OFFICES {
@@ -217,7 +217,7 @@ impl Town {
     }
 }
 
-/// So many places, over the towns in turn, numbered from 1 in each of them.
+/// Distributes this many places over the towns in turn, numbered from 1 in each town.
 fn spread(towns: &[Town], places: u32) -> impl Iterator<Item = (&Town, usize)> {
     let turns = (1..).flat_map(move |number| towns.iter().map(move |town| (town, number)));
     turns.take(places as usize)

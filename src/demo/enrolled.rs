@@ -27,7 +27,7 @@ pub(super) struct Enrolled {
 }
 
 impl Enrolled {
-    /// How it stands and stood: paid for without a gap, as far as it is paid for.
+    /// Its timeline: paid without gaps up to the last month paid for.
     pub(super) fn timeline(&self) -> Timeline {
         let counts_from = self.starts_on.min(self.recorded_at.date());
         let paid = self.paid_through.map(|paid| PaidMonths::from_until(self.starts_on.min(paid), paid));

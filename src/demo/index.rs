@@ -1,23 +1,22 @@
-//! Indexes, foreign keys and forced row security, taken off before a load and put back after it.
+//! Dropping indexes, foreign keys and forced row security before a load, and restoring them after it.
 //!
-//! A row that is written into a table with six indexes costs several times as much as one that is written without and
-//! sorted into them with all the others. What is taken off is put back from its own definition in the catalogue, so
-//! that a migration can add an index without this file; and in the transaction of the load, so that nobody ever sees
-//! the tables without it.
+//! Inserting into a table with six indexes costs several times as much as building the indexes afterwards. They are restored
+//! from their definitions in the catalogue, so a migration can add one without a change here. All happens in the transaction
+//! of the load, so others never see the tables without them.
 //!
-//! PostgreSQL refuses `COPY … FROM` for a table whose row security applies to the current user. It is forced on the owner
-//! too, and so the owner loads the tables while it is not.
+//! PostgreSQL refuses `COPY … FROM` if row security applies to the current user. Forced row security applies to the owner too,
+//! so it is lifted during the load.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-/// Statements that put indexes, keys and forced row security back.
+/// The statements that restore indexes, keys and forced row security.
 #[derive(Debug)]
-#[must_use = "what was taken off must be put back"]
-pub(super) struct TakenOff(Vec<String>);
+#[must_use = "what was dropped must be restored"]
+pub(super) struct Dropped(Vec<String>);
 
-/// Takes everything off some tables, and the keys of other tables that refer to them.
-pub(super) async fn take_off(conn: &mut PgConnection, tables: &[&str]) -> Result<TakenOff, sqlx::Error> {
-    // In the order in which it must go: what refers to a key before the key.
+/// Drops everything of some tables, and the foreign keys that refer to them.
+pub(super) async fn drop_all(conn: &mut PgConnection, tables: &[&str]) -> Result<Dropped, sqlx::Error> {
+    // In the order in which they can be dropped: a foreign key before the key it refers to.
     let statements: Vec<(String, String)> = sqlx::query_as(
         "select off, back from (
              select case contype when 'f' then 1 else 2 end as place, oid,
@@ -44,12 +43,12 @@ pub(super) async fn take_off(conn: &mut PgConnection, tables: &[&str]) -> Result
     for statement in off {
         run(conn, statement).await?;
     }
-    Ok(TakenOff(back))
+    Ok(Dropped(back))
 }
 
-impl TakenOff {
-    /// Puts everything back.
-    pub(super) async fn put_back(self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+impl Dropped {
+    /// Restores everything.
+    pub(super) async fn restore(self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         for statement in self.0.into_iter().rev() {
             run(conn, statement).await?;
         }
@@ -57,7 +56,7 @@ impl TakenOff {
     }
 }
 
-/// Runs a statement that the database itself has written.
+/// Runs a statement that the database has written.
 async fn run(conn: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(conn).await.map(|_| ())
 }

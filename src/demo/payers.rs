@@ -19,7 +19,7 @@ use domain::participant::Sex;
 pub const SOUTH_SUMATRA_GOVERNMENT: i64 = 1;
 
 const SOUTH_SUMATRA: i16 = 16;
-/// One employer for so many people.
+/// People for each employer.
 const PEOPLE_PER_EMPLOYER: u64 = 80;
 
 /// What the members of an association do: in its name, and in the schema's language.
@@ -60,8 +60,8 @@ pub(super) struct Employers {
 }
 
 impl Employers {
-    /// The employers of so many people: the government of each province, South Sumatra's first; then one company in
-    /// each; then the rest, where the people are.
+    /// Makes the employers for a register of this size: the government of each province, South Sumatra first; then a company in
+    /// each; then the rest by population.
     pub(super) fn register(size: DemoSize, provinces: &[String]) -> Self {
         let count = (size.participants / PEOPLE_PER_EMPLOYER).clamp(200, 50_000);
         let count = usize::try_from(count).expect("at most 50,000");
@@ -114,15 +114,15 @@ impl Employers {
         Some(self.governments[area]).filter(|&id| id != SOUTH_SUMATRA_GOVERNMENT)
     }
 
-    /// An employer of an area: seldom a household, mostly a company, and a few of those have most of the people.
+    /// Picks an employer of an area: mostly a company, seldom a household. A few companies get most of the people.
     pub(super) fn pick(&self, random: &mut Random, area: usize) -> i64 {
         let household = random.percent(3).then(|| random.pick(&self.households[area])).flatten();
         let employer = household.or_else(|| random.pick_skewed(&self.companies[area]));
         *employer.expect("every area has a company")
     }
 
-    /// The rows of `employer`. What they declare goes by the people whom they have; half of them declare more, as
-    /// firms did that registered only a part of their workers.
+    /// The rows of `employer`. The declared headcount is the number of people; half of the employers declare more, like companies
+    /// that registered only a part of their workers.
     pub(super) fn rows(&self, seed: u64, keys: &Keys, totals: &Totals) -> Rows {
         let mut random = Random::new(seed, 2);
         let mut rows = Rows::default();

@@ -1,6 +1,6 @@
-//! People who do not exist, made one after the other, each from the seed and its own number alone.
+//! Synthetic people, each made from the seed and its number alone.
 //!
-//! What they are is decided here; [`super::biography`] decides what happened to them.
+//! Particulars are made here; [`super::biography`] makes the enrollments.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -54,7 +54,7 @@ impl<'a> People<'a> {
         Self { country, areas: atlas::by_weight(), next: 0 }
     }
 
-    /// Goes on with the person after so many.
+    /// Skips this many people.
     #[cfg(test)]
     pub(super) fn starting_at(self, next: u64) -> Self {
         Self { next, ..self }
@@ -93,8 +93,8 @@ impl<'a> People<'a> {
     /// A person of 18 to 58 years on the day of registration, most of them around 38: young enough to enroll again at
     /// the end, at 65.
     ///
-    /// Whoever has the same district and serial as somebody before has another birth date: people of one lap through
-    /// all districts and serials are born on the days of that lap, so no two numbers are equal however many there are.
+    /// No two identity numbers are equal: people with the same district and serial belong to different laps through all
+    /// districts and serials, and the people of a lap have birth dates of that lap only.
     fn birth_date(&self, at: u64, on: NaiveDate, random: &mut Random) -> NaiveDate {
         let laps = i32::try_from(self.country.participants.div_ceil(DISTRICTS.1 * SERIALS).max(1));
         let lap = i32::try_from(at / (DISTRICTS.1 * SERIALS));

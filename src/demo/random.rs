@@ -1,4 +1,4 @@
-//! Chance that repeats itself: the same seed gives the same register on every machine.
+//! A reproducible random number generator: the same seed gives the same register on every machine.
 
 use chrono::{Days, NaiveDate};
 
@@ -36,24 +36,24 @@ impl Random {
         low + self.below(high - low + 1)
     }
 
-    /// True in so many of a hundred cases.
+    /// Returns `true` in this percentage of cases.
     pub(super) fn percent(&mut self, percent: u32) -> bool {
         self.below(100) < percent
     }
 
-    /// One of a list, each as likely as the others; `None` of an empty one.
+    /// Returns an element of a list, all equally likely; `None` if it is empty.
     pub(super) fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
         list.get(self.index(list.len()))
     }
 
-    /// One of a list, the first ones far more often than the last: the way people spread over employers.
+    /// Returns an element of a list, the first ones far more often than the last, as people spread over employers.
     pub(super) fn pick_skewed<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
         let first = self.index(list.len());
         let second = self.index(first + 1);
         list.get(self.index(second + 1))
     }
 
-    /// One of some values, as often as the number beside it says.
+    /// Returns one of some values, with the given weights.
     ///
     /// # Panics
     /// If there is none.

@@ -10,7 +10,7 @@ pub struct DemoSize {
 }
 
 impl DemoSize {
-    /// The usual register of so many people.
+    /// The size with the default seed.
     pub const fn of(participants: u64) -> Self {
         Self { participants, seed: 16 }
     }

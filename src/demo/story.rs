@@ -1,5 +1,5 @@
-//! What the article of 2 October 2014 says, and no more: the target of 2015, and what South Sumatra plans. Which twenty
-//! provinces had signed it does not say, so no other agreement is made up.
+//! The facts of the article of 2 October 2014: the target of 2015, and the plan of South Sumatra. The article does not name
+//! the twenty provinces that had signed, so no other agreement is invented.
 
 use sqlx::PgConnection;
 
@@ -9,8 +9,8 @@ use domain::agreement::{AgreementScope, AgreementStatus, Commitment, Terms};
 
 const SOUTH_SUMATRA: i16 = 16;
 
-/// Writes it into an empty register.
-pub(super) async fn tell(conn: &mut PgConnection) -> Result<(), StoreError> {
+/// Inserts the target and the agreement into an empty register.
+pub(super) async fn insert(conn: &mut PgConnection) -> Result<(), StoreError> {
     let author = Actor { client: "demo".to_owned(), ..Actor::command_line() };
     target::insert(conn, &author, 2015, 20_000_000, None).await?;
     let number = "Sumatera Selatan 2014 (number not published)";

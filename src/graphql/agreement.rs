@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
+use graphql_front::catalogue::Rules;
 
 use super::caller::Caller;
 use super::context::{caller, request};
@@ -11,11 +12,13 @@ use super::count::ParticipantCounts;
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::NodeId;
+use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime};
 use crate::actions::record_agreement::{self as action, record_agreement};
 use crate::store::coverage::among;
+use domain::access::Operation;
 use domain::agreement as model;
 
 /// An agreement as of a day.
@@ -303,3 +306,13 @@ impl AgreementMutation {
         Ok(RecordAgreementPayload { agreement, errors: user_errors(done.problems) })
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadReference, &["Agreement", "AgreementState", "Commitment"]),
+        (Operation::ReadCoverage, &["Commitment.enrolled", "Commitment.active"]),
+        (Operation::ManageAgreements, &["Mutation.recordAgreement", "RecordAgreementPayload"]),
+    ],
+    rules: Rules { lists: &[("Agreement", 20), ("AgreementState", 20), ("Commitment", 20)], ..Rules::NONE },
+};

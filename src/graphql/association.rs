@@ -1,6 +1,8 @@
 //! Associations of informal workers.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use domain::access::Operation;
+use graphql_front::catalogue::Rules;
 
 use super::argument::{OrderDirection, order_of, province_of, words_of};
 use super::caller::Caller;
@@ -10,6 +12,7 @@ use super::count::{ParticipantCounts, counts};
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::{NodeId, association_id};
+use super::noun::Noun;
 use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
 use super::problem::{UserError, user_errors};
 use super::province::Province;
@@ -228,3 +231,23 @@ impl AssociationMutation {
         Ok(RegisterAssociationPayload { association, errors: user_errors(done.problems) })
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (
+            Operation::ReadPayers,
+            &[
+                "Query.association",
+                "Query.associations",
+                "Province.associations",
+                "Association",
+                "AssociationConnection",
+                "AssociationEdge",
+            ],
+        ),
+        (Operation::ReadFigures, &["Association.counts"]),
+        (Operation::RegisterPayers, &["Mutation.registerAssociation", "RegisterAssociationPayload"]),
+    ],
+    rules: Rules::NONE,
+};

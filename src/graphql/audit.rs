@@ -2,11 +2,13 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use chrono::Datelike as _;
+use graphql_front::catalogue::Rules;
 
 use super::connection::{PageArguments, Total};
 use super::context::caller;
 use super::error::FieldError;
 use super::node_id::{NodeId, participant_id};
+use super::noun::Noun;
 use super::scalar::DateTime;
 use super::viewer::Role;
 use crate::store::audit::{self as store, EntryRow};
@@ -147,3 +149,12 @@ impl AuditQuery {
         Ok(AuditEntryConnection::new(slice, &page, Total::Entries(filter)))
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[(
+        Operation::ReadAudit,
+        &["Query.auditEntries", "AuditEntry", "AuditEntryConnection", "AuditEntryEdge"],
+    )],
+    rules: Rules::NONE,
+};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
+use graphql_front::catalogue::Rules;
 
 use super::argument::{OrderDirection, all_of, has_words, order_of, province_of, words_of};
 use super::caller::Caller;
@@ -13,6 +14,7 @@ use super::count::{ParticipantCounts, counts};
 use super::error::FieldError;
 use super::loaders::{load, load_many};
 use super::node_id::NodeId;
+use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::Date;
@@ -428,3 +430,20 @@ impl ChannelMutation {
         Ok(CloseChannelPayload { channel, errors: user_errors(done.problems) })
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (
+            Operation::ReadReference,
+            &["Query.channel", "Query.channels", "Channel", "ChannelConnection", "ChannelEdge"],
+        ),
+        (Operation::ReadFigures, &["Channel.counts", "Channel.ownCounts"]),
+        (Operation::ReadCoverage, &["Channel.lastEnrollmentOn"]),
+        (
+            Operation::ManageChannels,
+            &["Mutation.openChannel", "OpenChannelPayload", "Mutation.closeChannel", "CloseChannelPayload"],
+        ),
+    ],
+    rules: Rules::NONE,
+};

@@ -1,10 +1,13 @@
 //! Licence clearances. They contain counts only, nothing about a single worker.
 
 use async_graphql::{Context, Enum, InputObject, Object};
+use domain::access::Operation;
+use graphql_front::catalogue::Rules;
 
 use super::context::{caller, language, request};
 use super::contribution::RuleCitation;
 use super::error::FieldError;
+use super::noun::Noun;
 use super::scalar::{Date, DateTime, int};
 use crate::actions::clear_licence::{self as action, Refusal, clear_licence, recall};
 use crate::store::clearance::ClearanceRow;
@@ -185,3 +188,19 @@ impl From<Refusal> for FieldError {
         }
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadReference, &["Query.licenceTypes", "RuleCitation"]),
+        (
+            Operation::AskClearance,
+            &["Query.licenceClearance", "Query.licenceClearanceGiven", "LicenceClearance"],
+        ),
+    ],
+    rules: Rules {
+        lists: &[("RuleCitation", 100)],
+        prices: &[("Query.licenceClearance", 500)],
+        ..Rules::NONE
+    },
+};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use graphql_front::catalogue::Rules;
 
 use super::argument::{all_of, has_words, words_of};
 use super::association::Association;
@@ -13,6 +14,7 @@ use super::context::caller;
 use super::employer::Employer;
 use super::error::FieldError;
 use super::node_id::{NodeId, association_id, client_id, employer_id};
+use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::DateTime;
@@ -326,3 +328,22 @@ impl ClientMutation {
         Ok(ChangeClientPayload { client, errors: user_errors(done.problems) })
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[(
+        Operation::ManageClients,
+        &[
+            "Query.client",
+            "Query.clients",
+            "Client",
+            "ClientConnection",
+            "ClientEdge",
+            "Mutation.registerClient",
+            "RegisterClientPayload",
+            "Mutation.changeClient",
+            "ChangeClientPayload",
+        ],
+    )],
+    rules: Rules::NONE,
+};

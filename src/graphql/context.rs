@@ -64,7 +64,10 @@ pub fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
 /// Returns the language of messages. The HTTP layer puts it into the request's data; without it, as over a socket, it is
 /// English.
 pub fn language(ctx: &Context<'_>) -> Language {
-    ctx.data_opt().copied().unwrap_or(Language::English)
+    match ctx.data_opt::<graphql_front::language::Language>() {
+        Some(graphql_front::language::Language::Indonesian) => Language::Indonesian,
+        _ => Language::English,
+    }
 }
 
 /// Loads what a mutation wrote, with the caller's rights of now: a replay shows nothing that is out of scope by then.

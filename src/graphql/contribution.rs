@@ -1,12 +1,14 @@
 //! Contributions: amounts due with their rules, and the mutation that records payments.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use graphql_front::catalogue::Rules;
 
 use super::argument::read_id;
 use super::context::{caller, request};
 use super::enrollment::Programme;
 use super::error::FieldError;
 use super::node_id::{association_id, employer_id, enrollment_id};
+use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah};
 use crate::actions::record_contributions::{self as action, record_contributions};
@@ -151,3 +153,12 @@ fn read(input: RecordContributionsInput) -> Result<action::Input, Vec<Problem>> 
         Err(problems)
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadPersonalData, &["Contribution"]),
+        (Operation::RecordContributions, &["Mutation.recordContributions", "RecordContributionsPayload"]),
+    ],
+    rules: Rules { lists: &[("Contribution", 20)], bulk: &["Mutation.recordContributions"], ..Rules::NONE },
+};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
+use graphql_front::catalogue::Rules;
 use strum::VariantArray as _;
 
 pub use self::follow::CoverageSubscription;
@@ -17,6 +18,8 @@ use super::context::caller;
 use super::count::ParticipantCounts;
 use super::enrollment::Segment;
 use super::error::FieldError;
+use super::noun::Noun;
+use super::province::PROVINCES;
 use super::province::Province;
 use super::scalar::{Date, int};
 use super::target::{ReportedFigure, Target};
@@ -26,6 +29,7 @@ use crate::store::reference::Reference;
 use domain::access::Operation;
 use domain::agreement::AgreementStatus;
 use domain::channel as domain_channel;
+use domain::coverage::LONGEST_CURVE;
 use domain::coverage::is_too_long;
 use domain::enrollment as domain_enrollment;
 use domain::participant::ParticipantStatus;
@@ -410,3 +414,33 @@ impl CoverageQuery {
         Coverage::read(caller, Question::read(caller, filter_by.unwrap_or_default())?).await
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadFigures, &["ParticipantCounts"]),
+        (
+            Operation::ReadCoverage,
+            &[
+                "Query.coverage",
+                "Subscription.coverage",
+                "Coverage",
+                "ProvinceCoverage",
+                "SegmentCoverage",
+                "ChannelKindCoverage",
+                "CoveragePoint",
+            ],
+        ),
+        (Operation::ReadReference, &["ReportedFigure"]),
+    ],
+    rules: Rules {
+        lists: &[
+            ("ProvinceCoverage", PROVINCES),
+            ("SegmentCoverage", 20),
+            ("ChannelKindCoverage", 20),
+            ("CoveragePoint", 12 * LONGEST_CURVE as usize + 1),
+            ("ReportedFigure", 100),
+        ],
+        ..Rules::NONE
+    },
+};

@@ -1,6 +1,7 @@
 //! Employers.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result, SimpleObject};
+use graphql_front::catalogue::Rules;
 
 use super::argument::{OrderDirection, all_of, order_of, province_of, read_id, words_of};
 use super::caller::Caller;
@@ -10,6 +11,7 @@ use super::count::{ParticipantCounts, counts};
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::{NodeId, employer_id};
+use super::noun::Noun;
 use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
 use super::problem::{UserError, user_errors};
 use super::province::Province;
@@ -440,3 +442,32 @@ impl EmployerMutation {
         Ok(CloseEmployerPayload { employer, ended: int(ended), errors })
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (
+            Operation::ReadPayers,
+            &[
+                "Query.employer",
+                "Query.employers",
+                "Province.employers",
+                "Employer",
+                "EmployerConnection",
+                "EmployerEdge",
+            ],
+        ),
+        (Operation::ReadFigures, &["Employer.counts"]),
+        (Operation::DeclareHeadcounts, &["Mutation.declareHeadcount", "DeclareHeadcountPayload"]),
+        (
+            Operation::RegisterPayers,
+            &[
+                "Mutation.closeEmployer",
+                "CloseEmployerPayload",
+                "Mutation.registerEmployer",
+                "RegisterEmployerPayload",
+            ],
+        ),
+    ],
+    rules: Rules { bulk: &["Mutation.closeEmployer"], ..Rules::NONE },
+};

@@ -1,6 +1,7 @@
 //! Enrollments, and the mutation that enrolls a person.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use graphql_front::catalogue::Rules;
 
 use super::argument::{all_of, read_id};
 use super::association::Association;
@@ -11,6 +12,7 @@ use super::employer::Employer;
 use super::error::FieldError;
 use super::loaders::{load, missing};
 use super::node_id::{NodeId, association_id, employer_id};
+use super::noun::Noun;
 use super::onboarding::OnboardingBatch;
 use super::participant::{Participant, Sex};
 use super::problem::{UserError, UserErrorCode, user_errors};
@@ -428,3 +430,15 @@ fn read(input: EnrollParticipantInput) -> Result<action::Input, Vec<Problem>> {
         }),
     })
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadPeople, &["Enrollment", "EnrollmentConnection", "EnrollmentEdge"]),
+        (Operation::ReadPersonalData, &["Enrollment.monthlyWage", "Enrollment.contributions"]),
+        (Operation::Enroll, &["Mutation.enrollParticipant", "EnrollParticipantPayload"]),
+        (Operation::ChangePeople, &["Mutation.transferEnrollment", "TransferEnrollmentPayload"]),
+        (Operation::EndEnrollments, &["Mutation.endEnrollment", "EndEnrollmentPayload"]),
+    ],
+    rules: Rules::NONE,
+};

@@ -4,7 +4,9 @@
 //! code is a fault of the registry: the HTTP layer logs it with the request's id and sends the client only that id.
 
 use async_graphql::{Error, ErrorExtensions as _};
+use graphql_front::code::{Code, ErrorCode};
 
+use super::code::RegistryCode;
 use crate::actions::ActionError;
 use crate::store::StoreError;
 use crate::store::keys::WrongKey;
@@ -86,36 +88,38 @@ impl From<FieldError> for Error {
             FieldError::Quota(seconds) => Some(seconds),
             _ => None,
         };
-        let (code, message) = match error {
-            FieldError::Forbidden => ("FORBIDDEN", "Your role does not allow this.".to_owned()),
-            FieldError::Id => ("BAD_ID", "This is not an id of this API.".to_owned()),
-            FieldError::NotFound => ("NOT_FOUND", "Nothing in your scope has this id.".to_owned()),
-            FieldError::TooManyIds => ("TOO_MANY_IDS", "`ids` takes at most 100 ids.".to_owned()),
-            FieldError::Page(error @ PageError::Size) => ("BAD_PAGE", error.to_string()),
-            FieldError::Page(error @ PageError::Cursor) => ("BAD_CURSOR", error.to_string()),
-            FieldError::Filter(message) => ("BAD_FILTER", message.to_owned()),
-            FieldError::Identifier(message) => ("BAD_IDENTIFIER", message),
-            FieldError::Quota(_) => {
-                let message =
-                    "Too many lookups matched nobody you can see. Try again after the time in Retry-After.";
-                ("QUOTA_EXCEEDED", message.to_owned())
+        let own = |code: RegistryCode| (code.into(), code.sentence().english.to_owned());
+        let (code, message): (ErrorCode, String) = match error {
+            FieldError::Forbidden => own(RegistryCode::Forbidden),
+            FieldError::Id => own(RegistryCode::BadId),
+            FieldError::NotFound => own(RegistryCode::NotFound),
+            FieldError::TooManyIds => own(RegistryCode::TooManyIds),
+            FieldError::Quota(_) => own(RegistryCode::QuotaExceeded),
+            FieldError::Page(error @ PageError::Size) => (RegistryCode::BadPage.into(), error.to_string()),
+            FieldError::Page(error @ PageError::Cursor) => {
+                (RegistryCode::BadCursor.into(), error.to_string())
             }
-            FieldError::UnknownCode(what) => ("UNKNOWN_CODE", format!("No {what} has this code.")),
+            FieldError::Filter(message) => (RegistryCode::BadFilter.into(), message.to_owned()),
+            FieldError::Identifier(message) => (RegistryCode::BadIdentifier.into(), message),
+            FieldError::UnknownCode(what) => {
+                (RegistryCode::UnknownCode.into(), format!("No {what} has this code."))
+            }
             FieldError::Store(error @ (StoreError::Unavailable(_) | StoreError::Contended(_))) => {
                 tracing::warn!(%error, "database unavailable");
-                ("UNAVAILABLE", "The registry cannot reach its database. Try again in a moment.".to_owned())
+                let message = "The registry cannot reach its database. Try again in a moment.";
+                (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Write(error) => {
                 tracing::warn!(%error, "database lost during a mutation");
                 let message = "The registry lost its database, and the outcome is unknown. Send the mutation again with \
                                the same idempotencyKey to learn it.";
-                ("UNAVAILABLE", message.to_owned())
+                (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Store(error) => return Error::new(error.to_string()),
             FieldError::Key(error) => return Error::new(error.to_string()),
         };
         Error::new(message).extend_with(|_, extensions| {
-            extensions.set("code", code);
+            extensions.set("code", code.name);
             if let Some(seconds) = retry_after {
                 extensions.set("retryAfter", seconds);
             }

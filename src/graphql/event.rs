@@ -1,6 +1,8 @@
 //! Events in the history of people.
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
+use domain::access::Operation;
+use graphql_front::catalogue::Rules;
 
 use super::caller::Caller;
 use super::channel::Channel;
@@ -9,6 +11,7 @@ use super::enrollment::Enrollment;
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::NodeId;
+use super::noun::Noun;
 use super::scalar::{Date, DateTime};
 use crate::store::StoreError;
 use crate::store::event::EventRow;
@@ -162,3 +165,15 @@ pub enum ParticipantEventKind {
     /// The person died.
     Died,
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadPeople, &["ParticipantEvent", "ParticipantEventConnection", "ParticipantEventEdge"]),
+        (
+            Operation::ReadPersonalData,
+            &["ParticipantEvent.reason", "ParticipantEvent.changes", "ParticipantChange"],
+        ),
+    ],
+    rules: Rules { lists: &[("ParticipantChange", 20)], ..Rules::NONE },
+};

@@ -3,8 +3,8 @@
 //! Relations go through the loaders of the request (`loaders`), which lists feed ahead of time (`prefetch`). Nothing
 //! here judges an input or writes SQL: that is `actions`, `domain` and `store`.
 //!
-//! To add a field: a method in the noun's `#[Object]` with a sentence for its user, then `cargo run -- schema >
-//! schema.graphql`. A nullable field that can fail is `Option<Result<T>>`, never `Result<Option<T>>`: so an error
+//! To add a field: a method in the noun's `#[Object]` with a sentence for its user, its right in the noun's `NOUN` where it
+//! differs from the type's, then `cargo run -- schema > schema.graphql`. A nullable field that can fail is `Option<Result<T>>`, never `Result<Option<T>>`: so an error
 //! makes that field null, and not everything above it.
 
 #[macro_use]
@@ -18,6 +18,7 @@ pub mod caller;
 pub mod channel;
 pub mod clearance;
 pub mod client;
+pub mod code;
 pub mod context;
 pub mod contribution;
 pub mod count;
@@ -29,6 +30,7 @@ pub mod event;
 pub mod loaders;
 pub mod node;
 pub mod node_id;
+mod noun;
 pub mod onboarding;
 pub mod participant;
 mod prefetch;
@@ -78,23 +80,17 @@ pub struct Mutation(
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(onboarding::OnboardingSubscription, coverage::CoverageSubscription);
 
-pub use rights::Registry;
+/// The schema of the API. It checks no rights: run operations through an endpoint.
+pub type Registry = Schema<Query, Mutation, Subscription>;
 
-/// The API without its table of rights.
-type Bare = Schema<Query, Mutation, Subscription>;
-
-fn bare() -> Bare {
+/// Builds the schema. It has no extension: any, even an empty one, makes each field half as slow again.
+pub fn schema() -> Registry {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .disable_suggestions()
         .finish()
 }
 
-/// Builds the API. No extension on the schema: any, even an empty one, makes each field half as slow again.
-pub fn schema() -> Registry {
-    Registry::new(bare())
-}
-
-/// The schema as text, as `schema.graphql` has it.
+/// Returns the schema as text, as `schema.graphql` has it.
 pub fn sdl() -> String {
-    bare().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
+    schema().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
 }

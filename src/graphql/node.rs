@@ -1,7 +1,10 @@
 //! The `Node` interface: objects with an id.
 
 use async_graphql::{Context, ID, Interface, Object, Result};
+use domain::access::Operation;
+use domain::page::MAXIMUM_SIZE;
 use futures_util::future::try_join_all;
+use graphql_front::catalogue::Rules;
 
 use super::agreement::Agreement;
 use super::association::Association;
@@ -14,6 +17,7 @@ use super::enrollment::Enrollment;
 use super::error::FieldError;
 use super::event::ParticipantEvent;
 use super::node_id::NodeId;
+use super::noun::Noun;
 use super::onboarding::OnboardingBatch;
 use super::participant::Participant;
 use super::province::Province;
@@ -105,3 +109,9 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
         NodeId::Batch(id) => OnboardingBatch::load(ctx, id).await?.map(Node::OnboardingBatch),
     })
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[(Operation::ReadOneself, &["Query.node", "Query.nodes", "Node"])],
+    rules: Rules { lists: &[("Query.nodes", MAXIMUM_SIZE)], ..Rules::NONE },
+};

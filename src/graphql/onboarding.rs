@@ -1,6 +1,10 @@
 //! Onboarding batches of civil servants, and the outcome of each row.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use domain::onboarding::MAXIMUM_WORK_UNITS;
+use domain::problem::ProblemCode;
+use graphql_front::catalogue::Rules;
+use strum::VariantArray as _;
 
 use super::argument::all_of;
 use super::channel::Channel;
@@ -10,6 +14,7 @@ use super::employer::Employer;
 use super::error::FieldError;
 use super::loaders::{TotalOf, load, load_page, missing};
 use super::node_id::{NodeId, batch_id, employer_id};
+use super::noun::Noun;
 use super::participant::Participant;
 use super::prefetch::Relation;
 use super::problem::{UserError, UserErrorCode, user_errors};
@@ -395,3 +400,43 @@ impl OnboardingQuery {
         Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadPeople, &["OnboardingRow.participant"]),
+        (
+            Operation::ReadOnboarding,
+            &[
+                "Query.onboardingBatch",
+                "Query.onboardingBatches",
+                "Subscription.onboardingBatch",
+                "OnboardingBatch",
+                "OnboardingBatchConnection",
+                "OnboardingBatchEdge",
+                "OnboardingCounts",
+                "OnboardingRow",
+                "OnboardingRowConnection",
+                "OnboardingRowEdge",
+                "WorkUnitCounts",
+                "ProblemCount",
+            ],
+        ),
+        (
+            Operation::Enroll,
+            &[
+                "Mutation.onboardCivilServants",
+                "OnboardCivilServantsPayload",
+                "Mutation.startOnboarding",
+                "StartOnboardingPayload",
+            ],
+        ),
+        (Operation::ApproveOnboarding, &["Mutation.approveOnboarding", "ApproveOnboardingPayload"]),
+        (Operation::CancelOnboarding, &["Mutation.cancelOnboarding", "CancelOnboardingPayload"]),
+    ],
+    rules: Rules {
+        lists: &[("WorkUnitCounts", MAXIMUM_WORK_UNITS), ("ProblemCount", ProblemCode::VARIANTS.len())],
+        bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants"],
+        ..Rules::NONE
+    },
+};

@@ -1,6 +1,7 @@
 //! Participants.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result};
+use graphql_front::catalogue::Rules;
 
 use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
 use super::association::Association;
@@ -14,6 +15,7 @@ use super::error::FieldError;
 use super::event::{ParticipantEvent, ParticipantEventConnection};
 use super::loaders::{Nested, TotalOf, load, load_page, missing};
 use super::node_id::{NodeId, association_id, employer_id, participant_id};
+use super::noun::Noun;
 use super::prefetch::{Prefetched, Relation};
 use super::province::Province;
 use super::scalar::{Date, DateTime};
@@ -405,3 +407,29 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
         }
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (
+            Operation::ReadPeople,
+            &[
+                "Query.participant",
+                "Query.participants",
+                "Province.participants",
+                "Employer.participants",
+                "Association.participants",
+                "Participant",
+                "ParticipantConnection",
+                "ParticipantEdge",
+                "CivilServant",
+            ],
+        ),
+        (
+            Operation::ReadPersonalData,
+            &["Participant.nationalId", "Participant.birthDate", "CivilServant.serviceNumber"],
+        ),
+        (Operation::ChangePeople, &["Mutation.correctParticipant", "CorrectParticipantPayload"]),
+    ],
+    rules: Rules::NONE,
+};

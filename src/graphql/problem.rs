@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 
 use async_graphql::{Context, Enum, Object};
+use graphql_front::catalogue::Rules;
 
 use super::context::language;
+use super::noun::Noun;
+use domain::access::Operation;
 use domain::language::Language;
 use domain::problem as model;
 
@@ -74,7 +77,7 @@ pub enum Severity {
 pub enum UserErrorCode {
     /// A required value is empty or missing.
     Required,
-    /// The value cannot be parsed, or contains invisible characters.
+    /// The value cannot be parsed, or contains control characters.
     InvalidFormat,
     /// The value is too small, too large, too early, too late or too long.
     OutOfRange,
@@ -82,7 +85,7 @@ pub enum UserErrorCode {
     NotFound,
     /// The value contradicts the registry's data or another part of the input.
     Conflict,
-    /// It exists, but is outside your scope. The hint says what your scope is.
+    /// It exists, but is outside your scope. The message says what your scope is.
     OutOfScope,
     /// The idempotency key was used with another input. Nothing was changed.
     IdempotencyKeyReused,
@@ -121,3 +124,9 @@ pub enum UserErrorCode {
     /// The file lacks required columns.
     MissingColumns,
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[(Operation::ReadOneself, &["UserError"])],
+    rules: Rules { lists: &[("UserError", 20)], ..Rules::NONE },
+};

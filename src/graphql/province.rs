@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use chrono::NaiveDate;
+use graphql_front::catalogue::Rules;
 
 use super::agreement::{Agreement, AgreementStatus};
 use super::argument::all_of;
@@ -17,11 +18,13 @@ use super::employer::{Employer, EmployerConnection, EmployerFilter};
 use super::error::FieldError;
 use super::loaders::{TotalOf, load_page};
 use super::node_id::NodeId;
+use super::noun::Noun;
 use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
 use super::scalar::Date;
 use crate::store::StoreError;
 use crate::store::count::CountsBy;
 use crate::store::participant::PeopleOf;
+use domain::access::Operation;
 use domain::agreement as domain_agreement;
 use domain::channel as domain_channel;
 use domain::page::{Direction, Order};
@@ -253,3 +256,15 @@ impl ProvinceQuery {
         Ok(provinces.map(|province| Province::on(province, day)).collect())
     }
 }
+
+/// The most provinces that there ever were at one time, with room for the next law.
+pub(super) const PROVINCES: usize = 40;
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadReference, &["Query.province", "Query.provinces", "Province"]),
+        (Operation::ReadFigures, &["Province.counts"]),
+    ],
+    rules: Rules { lists: &[("Province", PROVINCES)], ..Rules::NONE },
+};

@@ -1,11 +1,14 @@
 //! Targets and published figures. They are answered from memory.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use domain::access::Operation;
+use graphql_front::catalogue::Rules;
 
 use super::caller::Caller;
 use super::context::caller;
 use super::error::FieldError;
 use super::node_id::NodeId;
+use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::Date;
@@ -127,3 +130,12 @@ impl TargetMutation {
         Ok(SetTargetPayload { target, errors: user_errors(done.problems) })
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun = Noun {
+    rights: &[
+        (Operation::ReadReference, &["Target"]),
+        (Operation::ManageAgreements, &["Mutation.setTarget", "SetTargetPayload"]),
+    ],
+    rules: Rules::NONE,
+};

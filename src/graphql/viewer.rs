@@ -1,6 +1,8 @@
 //! The viewer: the client that sent the request.
 
 use async_graphql::{Context, Enum, Object, Result};
+use domain::access::Operation;
+use graphql_front::catalogue::Rules;
 
 use super::association::Association;
 use super::caller::Caller;
@@ -8,6 +10,7 @@ use super::channel::Channel;
 use super::context::caller;
 use super::employer::Employer;
 use super::error::FieldError;
+use super::noun::Noun;
 use super::province::Province;
 use domain::actor as model;
 
@@ -87,3 +90,7 @@ impl ViewerQuery {
         Viewer(caller(ctx).clone())
     }
 }
+
+/// The rights and costs of these fields.
+pub(super) const NOUN: Noun =
+    Noun { rights: &[(Operation::ReadOneself, &["Query.viewer", "Viewer"])], rules: Rules::NONE };

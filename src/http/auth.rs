@@ -1,8 +1,9 @@
 //! Authentication by bearer token, signed with the installation's own key (development) or by an identity provider.
 //!
 //! A token says who the client is. What the client may do and whose people it sees is the row of the client in the database.
-//! The answer to every refused token is 401 with one body, whatever is wrong with the token or with the client that it names.
-//! Where the database or the provider is needed and unavailable, the answer is 503.
+//! The answer to every refused token is 401 with one body, whatever is wrong with the token or with the client that it names. Its
+//! header `WWW-Authenticate` tells a missing, an invalid and an expired token apart (RFC 6750). The log has the reason, without the
+//! token. Where the database or the provider is needed and unavailable, the answer is 503.
 
 pub mod claims;
 mod fetch;
@@ -20,14 +21,16 @@ use chrono::{DateTime, Utc};
 
 use self::claims::VerifiedClaims;
 use self::provider::Provider;
-use super::code::Code;
-use super::graphql::{RequestId, refusal as refuse};
+use graphql_front::answer::refusal as refuse;
+use graphql_front::code::Code;
+use graphql_front::request_id::{ClientId, RequestId};
+
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
 use domain::client::Client;
 
 pub use self::claims::{OWN_ISSUER, TokenError, issue};
-pub use self::refusal::Refusal;
+pub use self::refusal::{Invalid, Refusal};
 
 /// The issuers whose tokens are accepted.
 #[derive(Clone, Debug)]
@@ -60,26 +63,27 @@ impl Authority {
     /// Verifies a token and finds its client.
     ///
     /// # Errors
-    /// The token is refused, or cannot be checked now.
+    /// See [`Refusal`].
     pub async fn verify(&self, database: &Database, token: &str) -> Result<Bearer, Refusal> {
-        let header = claims::read_header(token).ok_or(Refusal::Unauthenticated)?;
+        let header = claims::read_header(token)?;
         let claims = match &self.provider {
             // The algorithm decides before any key is looked up, so that a public key is never used as a secret.
-            _ if header.alg == claims::OWN_ALGORITHM => self
-                .own
-                .then(|| claims::verify_own(&database.keys, token))
-                .flatten()
-                .ok_or(Refusal::Unauthenticated)?,
+            _ if header.algorithm()? == claims::OWN_ALGORITHM => match self.own {
+                true => claims::verify_own(&database.keys, token)?,
+                false => return Err(Invalid::OwnToken.into()),
+            },
             Some(provider) => provider.verify(token, &header).await?,
-            None => return Err(Refusal::Unauthenticated),
+            None => return Err(Invalid::NoProvider.into()),
         };
         self.admit(database, claims).await
     }
 
     async fn admit(&self, database: &Database, claims: VerifiedClaims) -> Result<Bearer, Refusal> {
         let found = database.clients.find(&database.control, &claims.issuer, &claims.subject).await;
-        let client =
-            found.map_err(undecided)?.filter(|client| client.is_enabled()).ok_or(Refusal::Unauthenticated)?;
+        let client = found.map_err(undecided)?.ok_or(Invalid::UnknownClient)?;
+        if !client.is_enabled() {
+            return Err(Invalid::DisabledClient.into());
+        }
         let reference = database.reference();
         let channels = client.reach.channel.map(|id| reference.with_descendants(id));
         let actor = client.actor(channels.unwrap_or_default());
@@ -116,32 +120,51 @@ pub async fn authenticate(
     next: Next,
 ) -> Response {
     let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
-    let verdict = match bearer(request.headers()) {
-        Some(token) => authority.verify(&database, token).await,
-        None => Err(Refusal::Unauthenticated),
+    let verified = match bearer(request.headers()) {
+        Ok(token) => authority.verify(&database, token).await,
+        Err(refusal) => Err(refusal),
     };
-    match verdict {
+    match verified {
         Ok(bearer) => {
             request.extensions_mut().insert(id);
+            request.extensions_mut().insert(ClientId(bearer.actor.client_id));
             request.extensions_mut().insert(Arc::new(bearer.actor));
             next.run(request).await
         }
-        Err(Refusal::Unauthenticated) => {
-            let message = "Send a valid token: Authorization: Bearer ….";
-            refuse(request.headers(), id, Code::Unauthenticated, message)
-        }
-        Err(Refusal::Undecided) => {
+        Err(refusal) => answer(request.headers(), id, refusal),
+    }
+}
+
+/// The answer to a request without a valid token: 401, or 503 while that cannot be decided.
+fn answer(headers: &HeaderMap, id: RequestId, refusal: Refusal) -> Response {
+    match refusal {
+        Refusal::Undecided => {
             let message = "Your identity cannot be verified right now. Try again.";
-            refuse(request.headers(), id, Code::Unavailable, message)
+            refuse(headers, id, Code::Unavailable, message)
+        }
+        refusal => {
+            match refusal {
+                // Common: browsers and health checks without a token.
+                Refusal::Missing => tracing::debug!(request_id = %id, reason = %refusal, "not authenticated"),
+                _ => tracing::info!(request_id = %id, reason = %refusal, "not authenticated"),
+            }
+            let message = "Send a valid token: Authorization: Bearer ….";
+            let mut response = refuse(headers, id, Code::Unauthenticated, message);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, refusal.challenge());
+            response
         }
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let token = bearer_of(values.next()?.to_str().ok()?)?;
-    // With two headers, a proxy in front may have checked the other one.
-    values.next().is_none().then_some(token)
+    let Some(value) = values.next() else { return Err(Refusal::Missing) };
+    if values.next().is_some() {
+        // A proxy in front may have checked the other one.
+        return Err(Invalid::SeveralHeaders.into());
+    }
+    // Another scheme, such as Basic, brings no bearer token.
+    value.to_str().ok().and_then(bearer_of).ok_or(Refusal::Missing)
 }
 
 /// Returns the token of `Bearer <token>`, as a header or the first message of a socket carries it.

@@ -1,9 +1,8 @@
-//! `GET /clearance/{number}`: does a certificate clear its company at this moment? For whoever holds the number, without
-//! a login: valid or not, the company's name, and nothing else.
+//! `GET /clearance/{number}`: whether a certificate of licence clearance is valid now. It needs no login. The answer is whether
+//! the certificate is valid and, if so, the name of the company.
 //!
-//! A number that is not known, one that was mistyped, an answer that refused and one whose time is over look alike, and
-//! cost the same statement. A number has 95 random bits, so that trying out leads nowhere; the limits are there so that
-//! trying out does not keep others from asking.
+//! An unknown number, a mistyped one, a refused clearance and an expired one get the same answer from the same SQL statement. A
+//! number has 95 random bits and cannot be guessed. The rate limits ensure that guessing does not affect other clients.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -15,22 +14,26 @@ use axum::response::{Html, IntoResponse as _, Response};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::code::Code;
-use super::cost::{RateLimited, RateLimiter};
-use super::graphql::{RequestId, refusal};
-use super::settings::{Cost, Verification};
-use super::{language, media};
+use graphql_front::answer::refusal;
+use graphql_front::code::Code;
+use graphql_front::cost::{Cost, RateLimited, RateLimiter};
+use graphql_front::media;
+use graphql_front::request_id::RequestId;
+
+use super::language;
+use super::settings::Verification;
 use crate::clock::Clock;
+use crate::graphql::code::RegistryCode;
 use crate::store::{Database, clearance};
 use domain::clearance::CertificateNumber;
 use domain::language::Language;
 
-/// The address that a connection comes from; that of a balancer where there is one before us.
+/// The address that a connection comes from; behind a load balancer, the address of the balancer.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
 impl Peer {
-    /// Whom the limit counts: a network of IPv6 is one client's, with all its addresses.
+    /// The address that the rate limit counts: all addresses of an IPv6 /64 network are one client.
     fn counted(self) -> IpAddr {
         match self.0.to_canonical() {
             IpAddr::V6(address) => {
@@ -42,7 +45,7 @@ impl Peer {
     }
 }
 
-/// What answers.
+/// The state of the endpoint.
 #[derive(Clone)]
 pub struct Verifier {
     database: Arc<Database>,
@@ -52,15 +55,15 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// With nothing asked yet.
+    /// Creates the state, with full rate limits.
     pub fn new(database: Arc<Database>, clock: Clock, limits: Verification) -> Self {
         let cost = |per_minute| Cost { per_minute, burst: per_minute };
         let of_peer = RateLimiter::new(cost(limits.per_minute_of_peer)).map(Arc::new);
         Self { database, clock, of_peer, of_all: RateLimiter::new(cost(limits.per_minute)).map(Arc::new) }
     }
 
-    /// Seconds to wait, where too many have asked. A peer that asks too often is stopped before it takes anything from
-    /// the others.
+    /// Applies the rate limits. The error is the seconds to wait. The limit of the peer comes first, so that a peer that asks
+    /// too often does not use up the limit of all.
     fn admit(&self, peer: Peer, now: Instant) -> Result<(), u64> {
         let seconds = |unpaid| match unpaid {
             RateLimited::Wait(seconds, _) => seconds,
@@ -76,14 +79,14 @@ impl Verifier {
     }
 }
 
-/// What is told.
+/// The answer.
 #[derive(Serialize)]
 struct Verified {
     valid: bool,
     company: Option<String>,
 }
 
-/// Nothing may run, load or be framed: the page is words.
+/// Nothing may run, load or be framed: the page is only text.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
@@ -97,7 +100,7 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
     (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex")),
 ];
 
-/// `GET` and `HEAD`.
+/// Answers `GET` and `HEAD`.
 pub async fn verify(
     State(verifier): State<Verifier>,
     Path(number): Path<String>,
@@ -108,7 +111,7 @@ pub async fn verify(
     let id = id.map_or_else(RequestId::new, |Extension(id)| id);
     let peer = peer.map_or(Peer(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), |Extension(peer)| peer);
     if let Err(seconds) = verifier.admit(peer, Instant::now()) {
-        let code = Code::TooManyRequests;
+        let code = RegistryCode::TooManyRequests;
         let mut response = refusal(&headers, id, code, code.sentence().english);
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         return response;
@@ -129,17 +132,17 @@ fn answer(headers: &HeaderMap, verified: Verified) -> Response {
         return (HEADERS, Json(verified)).into_response();
     }
     let language = language::accepted(headers);
-    let content_language = [(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()))];
+    let content_language = [(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.into()))];
     (HEADERS, content_language, Html(page(language, &verified))).into_response()
 }
 
-/// The same for people: no script, no style, nothing from elsewhere.
+/// The answer as a page for people, without scripts, styles and external resources.
 fn page(language: Language, verified: &Verified) -> String {
     let (title, valid, invalid) = match language {
         Language::English => (
             "Licence clearance",
             "This certificate is valid. The licence may be given to:",
-            "This certificate is not valid: it is not known, it has expired, or the licence was refused.",
+            "This certificate is not valid: it is unknown, it has expired, or the licence was refused.",
         ),
         Language::Indonesian => (
             "Keterangan izin usaha",
@@ -147,14 +150,14 @@ fn page(language: Language, verified: &Verified) -> String {
             "Keterangan ini tidak berlaku: tidak dikenal, sudah kedaluwarsa, atau izinnya ditolak.",
         ),
     };
-    let words = match &verified.company {
+    let text = match &verified.company {
         Some(name) => format!("<p>{valid}</p>\n<p><strong>{}</strong></p>", escaped(name)),
         None => format!("<p>{invalid}</p>"),
     };
     format!(
         "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n</head>\n\
-         <body>\n<h1>{title}</h1>\n{words}\n</body>\n</html>\n"
+         <body>\n<h1>{title}</h1>\n{text}\n</body>\n</html>\n"
     )
 }
 
@@ -178,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_words_on_the_page_and_nothing_else() {
+    fn a_company_name_is_escaped_on_the_page() {
         let name = Some("<script>alert('1')</script> & \"Co\"".to_owned());
         let page = page(Language::Indonesian, &Verified { valid: true, company: name });
         assert!(
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_peer_and_ipv4_stays_what_it_is() {
+    fn an_ipv6_network_is_one_peer_and_an_ipv4_address_is_one() {
         let counted = |address: &str| Peer(address.parse().unwrap()).counted().to_string();
         assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(counted("::ffff:192.0.2.7"), "192.0.2.7");

@@ -1,4 +1,4 @@
-//! What a balancer or supervisor asks: does the process live, and can it serve?
+//! Health checks for a load balancer or supervisor: whether the process lives, and whether it can serve.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,12 +21,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// Of a process that serves from now on.
+    /// The readiness of a process that serves from now on.
     pub fn new(database: Arc<Database>) -> Self {
         Self { database, stopping: Arc::default(), last: Arc::default() }
     }
 
-    /// Does the database answer? Asked once a second at most: nobody needs a token for this question.
+    /// Whether the database answers. It is asked at most once a second, because the endpoint needs no token.
     async fn answers(&self) -> bool {
         let mut last = self.last.lock().await;
         match *last {
@@ -39,7 +39,7 @@ impl Health {
         }
     }
 
-    /// Turns readiness off, before the doors close.
+    /// Turns readiness off, before the server stops accepting connections.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -50,7 +50,7 @@ pub async fn live() -> &'static str {
     "live\n"
 }
 
-/// `/readyz`: the process can serve; 503 while its database is away or it is stopping.
+/// `/readyz`: the process can serve. 503 while its database is unavailable or the process is stopping.
 pub async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
     if health.stopping.load(Ordering::Relaxed) {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
@@ -58,6 +58,6 @@ pub async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
     if health.answers().await {
         (StatusCode::OK, "ready\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the database is away\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable\n")
     }
 }

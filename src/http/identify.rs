@@ -1,4 +1,4 @@
-//! The outermost layer: gives each request its name, and makes an answer of a panic.
+//! The outermost middleware: gives each request an id, and answers a panic.
 
 use std::panic::AssertUnwindSafe;
 
@@ -8,13 +8,14 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
 
-use super::code::Code;
-use super::graphql::{REQUEST_ID, RequestId, refusal};
+use graphql_front::answer::refusal;
+use graphql_front::code::Code;
+use graphql_front::request_id::{REQUEST_ID, RequestId};
 
-/// Names a request before anything else looks at it, and its answer after everything else.
+/// Adds a request id to the request and to its answer.
 ///
-/// A panic ends this request and no other: its client gets a JSON 500 with the name under which the log speaks of it.
-/// What the panic said is with the panic hook, and may hold anything.
+/// A panic ends this request and no other. Its client gets a JSON 500 with the id that is in the log. The message of the
+/// panic is not logged here, because it may hold personal data.
 pub(super) async fn identify(mut request: Request, next: Next) -> Response {
     let id = RequestId::new();
     let headers = request.headers().clone();
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_outside_of_the_endpoint_is_a_500_with_the_requests_name() {
+    async fn a_panic_outside_the_endpoint_is_a_500_with_the_request_id() {
         let router = Router::new()
             .route(
                 "/",

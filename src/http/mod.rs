@@ -1,23 +1,15 @@
-//! The front door: who may come in, what is served where.
+//! The HTTP server: routes, authentication, and what surrounds the GraphQL endpoint.
 //!
-//! Nothing is served without a token except health, whether a certificate of licence clearance is valid, the template of a
-//! roster, the playground's files and the schema's text.
+//! Every route needs a token except health, the verification of certificates of licence clearance, the template of a roster,
+//! the playground's files and the schema's text.
 
-pub mod admission;
-pub mod audited;
+mod application;
 pub mod auth;
 pub mod clearance;
-pub mod code;
-pub mod cost;
-pub mod documents;
-pub mod graphql;
-pub mod guard;
 pub mod health;
 mod identify;
 pub mod language;
-pub mod media;
 pub mod onboarding;
-pub mod origin;
 pub mod playground;
 mod purpose;
 pub mod server;
@@ -34,66 +26,56 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
-use self::audited::{Audited, about};
+use graphql_front::endpoint::limit_in_flight;
+use graphql_front::writes::Writes;
+use graphql_front::{Endpoint, origin};
+
+use self::application::RegistryApplication;
 use self::auth::Authority;
 use self::clearance::Verifier;
-use self::graphql::{Endpoint, Writes};
 use self::health::Health;
 use self::playground::MakeSettings;
 use self::settings::{Connections, Settings};
 use self::subscription::Subscriptions;
 use crate::clock::Clock;
-use crate::graphql::caller::Caller;
-use crate::graphql::context::RequestContext;
 use crate::store::Database;
-use domain::access::Purpose;
-use domain::actor::Actor;
 
-/// What is served, and how.
+/// What the server needs to serve the registry.
 #[derive(Clone)]
 pub struct Front {
     /// The database.
     pub database: Arc<Database>,
-    /// Whose tokens hold.
+    /// Verifies tokens.
     pub authority: Authority,
     /// The time.
     pub clock: Clock,
-    /// Limits of the endpoint.
+    /// Its limits.
     pub settings: Settings,
-    /// The playground; `None`: not served.
+    /// Makes the settings of the playground; `None` where it is not served.
     pub playground: Option<MakeSettings>,
 }
 
-/// The routes, the writes under way and the switch of readiness.
+/// The routes of the server, and what its loop needs to stop it.
 pub struct Open {
     /// All routes.
     pub router: Router,
-    /// Mutations outlive their connections; a server that stops waits for them.
+    /// The running mutations: they outlive their connections, and a server that stops waits for them.
     pub writes: Writes,
-    /// Turned off before the doors close.
+    /// Readiness, turned off before the server stops.
     pub health: Health,
     /// Limits of the server loop.
     pub connections: Connections,
 }
 
-/// Opens the front door.
+/// Builds the routes of the server.
 pub fn open(front: Front) -> Open {
     let Front { database, authority, clock, settings, playground } = front;
-    let of_request = Arc::clone(&database);
-    let schema = Audited::new(crate::graphql::schema());
-    let subscriptions =
-        Subscriptions::new(schema.clone(), Arc::clone(&database), authority.clone(), clock, &settings);
-    let (connections, origins) = (settings.connections, settings.origins.clone());
-    let upload = settings.upload.clone();
-    let introspection = settings.limits.introspection;
-    let verifier = Verifier::new(Arc::clone(&database), clock, settings.verification);
-    let endpoint = Endpoint::new(schema, settings, move |mut request, extensions| {
-        let actor = extensions.get::<Arc<Actor>>().expect("the endpoint stands behind `authenticate`");
-        let caller = Caller::new(Arc::clone(&of_request), Arc::clone(actor), clock);
-        let purpose = extensions.get::<Purpose>();
-        let about = about(&mut request, purpose);
-        request.data(RequestContext::new(caller.for_purpose(purpose), about))
-    });
+    let Settings { connections, graphql, verification, upload } = settings;
+    let (origins, introspection) = (graphql.origins.clone(), graphql.limits.introspection);
+    let verifier = Verifier::new(Arc::clone(&database), clock, verification);
+    let application = RegistryApplication::new(Arc::clone(&database), clock);
+    let endpoint = Endpoint::new(Arc::new(application), graphql);
+    let subscriptions = Subscriptions::new(endpoint.clone(), Arc::clone(&database), authority.clone(), clock);
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
     let limiter = Arc::clone(endpoint.limiter());
@@ -108,11 +90,11 @@ pub fn open(front: Front) -> Open {
         .merge(desk.routes())
         .route_layer(from_fn(purpose::read))
         .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
-        .route_layer(from_fn_with_state(limiter, admission::approach))
+        .route_layer(from_fn_with_state(limiter, limit_in_flight))
         .route_layer(from_fn(move |request: Request, next: Next| {
             let subscriptions = subscriptions.clone();
             async move {
-                // A socket brings its token later, as its first message.
+                // A socket sends its token later, in its first message.
                 match Subscriptions::wants(request.headers()) {
                     true => subscriptions.upgrade(request).await,
                     false => next.run(request).await,

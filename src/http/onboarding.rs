@@ -21,13 +21,17 @@ use serde_json::json;
 use tracing::Instrument as _;
 
 use self::slots::{NoSlot, Superseded, UploadSlot, UploadSlots};
-use super::code::Code;
-use super::cost::RateLimiter;
-use super::graphql::{RequestId, Writes, refusal};
+use graphql_front::answer::refusal;
+use graphql_front::code::{Code, ErrorCode};
+use graphql_front::cost::RateLimiter;
+use graphql_front::request_id::RequestId;
+use graphql_front::writes::Writes;
+
 use super::language;
 use super::settings::Upload;
 use crate::actions::onboarding::receive::{self, Expected, File, Refused};
 use crate::clock::Clock;
+use crate::graphql::code::RegistryCode;
 use crate::graphql::node_id::{NodeId, batch_id};
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
@@ -89,11 +93,17 @@ impl FileRequest {
     }
 
     /// Refuses the request in the form of the API. The status is never 200, because there is no data.
-    fn refuse(&self, status: StatusCode, code: Code) -> Response {
-        self.refuse_with(status, code, code.sentence().english)
+    fn refuse(&self, status: StatusCode, code: impl Into<ErrorCode>) -> Response {
+        let code = code.into();
+        self.refuse_with(status, code, code.sentence.english)
     }
 
-    fn refuse_with(&self, status: StatusCode, code: Code, message: impl Into<Cow<'static, str>>) -> Response {
+    fn refuse_with(
+        &self,
+        status: StatusCode,
+        code: impl Into<ErrorCode>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Response {
         let mut response = refusal(&self.headers, self.id, code, message);
         *response.status_mut() = status;
         response
@@ -110,7 +120,7 @@ impl FileRequest {
             NoSlot::AllTaken => self.refuse(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded),
             NoSlot::ClientLimit => {
                 let message = "This client is uploading as many files as it may at once. Send this one when one of them has arrived.";
-                self.refuse_with(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
+                self.refuse_with(StatusCode::TOO_MANY_REQUESTS, RegistryCode::TooManyRequests, message)
             }
             NoSlot::BeingRead => self.conflict(
                 "The file of this batch has arrived already and is being read.",
@@ -144,7 +154,7 @@ impl FileRequest {
     }
 
     fn not_found(&self) -> Response {
-        self.refuse(StatusCode::NOT_FOUND, Code::NotFound)
+        self.refuse(StatusCode::NOT_FOUND, RegistryCode::NotFound)
     }
 
     /// Returns what is wrong with the file, in the form of the API.
@@ -153,7 +163,7 @@ impl FileRequest {
         let mut response = (status, Json(json!({ "errors": self.translated(problems) }))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str()));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.into()));
         response
     }
 
@@ -316,7 +326,7 @@ async fn stage(
 fn refused_file(context: &FileRequest, refused: &Refused) -> Response {
     match refused {
         Refused::Absent => context.not_found(),
-        Refused::Forbidden => context.refuse(StatusCode::FORBIDDEN, Code::Forbidden),
+        Refused::Forbidden => context.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden),
         Refused::NotYours => {
             let message = "Another client started this batch. Only that client can send its file.";
             let problem = Problem::error(ProblemCode::OutOfScope, "batchId", message);

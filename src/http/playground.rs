@@ -1,4 +1,4 @@
-//! The playground: GraphiQL from our own binary, working without internet.
+//! The playground: GraphiQL, embedded in the program, which works without internet.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use serde::Serialize;
 #[folder = "playground/dist/"]
 struct Bundle;
 
-/// Nothing from elsewhere, and no script in the page itself.
+/// Forbids external resources, and scripts in the page itself.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; script-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
      font-src 'self' data:; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -23,9 +23,9 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// What the page starts with.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Settings {
-    /// A demonstration, with tokens for everybody?
+    /// Whether this is a demonstration, with tokens for everybody.
     pub demo: bool,
-    /// A token for each role; only of a demonstration.
+    /// A token for each role, in a demonstration only.
     pub tokens: Vec<DemoToken>,
     /// Examples.
     pub tabs: Vec<Tab>,

@@ -1,9 +1,9 @@
-//! `/graphql` over WebSocket: subscriptions, and nothing else.
+//! `/graphql` over WebSocket: subscriptions.
 //!
-//! Subprotocol `graphql-transport-ws`. The token comes as `authorization` in the payload of `connection_init`, because
-//! a browser cannot set a header here. A page of an unknown origin is refused, a socket that does not introduce itself
-//! within five seconds is closed, and so is one whose token has ended or whose client was disabled or changed. Queries and mutations are refused: over a
-//! socket a leaving client would cancel them half-way, and HTTP has their limits.
+//! Subprotocol `graphql-transport-ws`. The token comes as `authorization` in the payload of `connection_init`, because a
+//! browser cannot set a header here. A page of an origin that is not allowed is refused. A socket is closed when it sends
+//! no `connection_init` within five seconds, when its token ends, and when its client is disabled or changed. Each
+//! operation starts at the endpoint, as it does over HTTP.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -11,51 +11,48 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Data, Error, ErrorExtensions as _, Executor, Request, Response, ServerError};
+use async_graphql::{Data, Error, ErrorExtensions as _, Executor, Request, Response};
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
 use axum::RequestExt as _;
 use axum::extract::{Request as HttpRequest, WebSocketUpgrade};
-use axum::http::{HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, header};
 use axum::response::{IntoResponse as _, Response as HttpResponse};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use graphql_front::Endpoint;
+use graphql_front::answer::{Answer, Refused, refusal};
+use graphql_front::code::Code;
+use graphql_front::endpoint::{Surroundings, Transport};
+use graphql_front::language::Language;
+use graphql_front::parameters::Parameters;
+use graphql_front::request_id::{ClientId, RequestId};
 use tokio::sync::{Semaphore, watch};
 
-use super::audited::{Audited, about};
 use super::auth::{Authority, Bearer, bearer_of};
-use super::code::Code;
-use super::documents::PersistedDocuments;
-use super::graphql::{RequestId, refusal};
-use super::guard;
-use super::settings::Settings;
 use crate::clock::Clock;
-use crate::graphql::caller::Caller;
-use crate::graphql::context::RequestContext;
 use crate::store::Database;
 use domain::actor::Actor;
 
-/// How often a socket looks whether its client is still what it was.
+/// Interval at which a socket checks whether its client has changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Serves subscriptions.
 #[derive(Clone)]
 pub struct Subscriptions {
-    schema: Audited,
+    endpoint: Endpoint,
     database: Arc<Database>,
     authority: Authority,
     clock: Clock,
-    settings: Arc<Settings>,
-    library: Arc<PersistedDocuments>,
     sockets: Arc<Semaphore>,
     clients: Arc<Mutex<HashMap<i64, usize>>>,
 }
 
-/// A client's right to one socket, given back when it is dropped.
-struct Seat {
+/// A client's permit for one socket, given back when it is dropped.
+struct SocketPermit {
     client: i64,
     clients: Arc<Mutex<HashMap<i64, usize>>>,
 }
 
-impl Seat {
+impl SocketPermit {
     fn take(clients: &Arc<Mutex<HashMap<i64, usize>>>, client: i64, limit: usize) -> Option<Self> {
         let mut taken = clients.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(client).or_default();
@@ -68,7 +65,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for SocketPermit {
     fn drop(&mut self) {
         let mut taken = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = taken.get_mut(&self.client) {
@@ -81,31 +78,23 @@ impl Drop for Seat {
 }
 
 impl Subscriptions {
-    /// Subscriptions of a schema over a database.
-    pub fn new(
-        schema: Audited,
-        database: Arc<Database>,
-        authority: Authority,
-        clock: Clock,
-        settings: &Settings,
-    ) -> Self {
-        let sockets = Arc::new(Semaphore::new(settings.sockets.maximum));
-        let library = Arc::new(PersistedDocuments::new(settings.documents.clone()));
-        let (settings, clients) = (Arc::new(settings.clone()), Arc::default());
-        Self { schema, database, authority, clock, settings, library, sockets, clients }
+    /// Serves the subscriptions of an endpoint.
+    pub fn new(endpoint: Endpoint, database: Arc<Database>, authority: Authority, clock: Clock) -> Self {
+        let sockets = Arc::new(Semaphore::new(endpoint.settings().sockets.maximum));
+        Self { endpoint, database, authority, clock, sockets, clients: Arc::default() }
     }
 
-    /// Is this request one for a socket?
+    /// Returns whether a request wants to open a socket.
     pub fn wants(headers: &HeaderMap) -> bool {
         let upgrade = headers.get(header::UPGRADE).and_then(|value| value.to_str().ok());
         upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
     }
 
-    /// Answers a request for a socket.
+    /// Answers a request that wants to open a socket.
     pub async fn upgrade(&self, mut request: HttpRequest) -> HttpResponse {
-        let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
+        let id = RequestId::of(request.extensions());
         let refuse = |headers: &HeaderMap, code: Code| refusal(headers, id, code, code.sentence().english);
-        if !self.settings.origins.may_open_sockets(request.headers()) {
+        if !self.endpoint.settings().origins.may_open_sockets(request.headers()) {
             return refuse(request.headers(), Code::ForbiddenOrigin);
         }
         let Ok(place) = Arc::clone(&self.sockets).try_acquire_owned() else {
@@ -117,7 +106,7 @@ impl Subscriptions {
         };
         let upgrade = match request.extract_parts::<WebSocketUpgrade>().await {
             Ok(upgrade) => {
-                let bytes = self.settings.sockets.message_bytes;
+                let bytes = self.endpoint.settings().sockets.message_bytes;
                 upgrade.max_message_size(bytes).max_frame_size(bytes)
             }
             Err(rejection) => return rejection.into_response(),
@@ -130,23 +119,23 @@ impl Subscriptions {
     }
 
     async fn serve(self, socket: axum::extract::ws::WebSocket, protocol: GraphQLProtocol) {
-        // Who it is, once that is said.
-        let (introduced, mut introduction) = watch::channel(None::<(Bearer, Seat)>);
-        let (limits, clients) = (self.settings.sockets, Arc::clone(&self.clients));
+        // The client, once it is known.
+        let (introduced, mut introduction) = watch::channel(None::<(Bearer, SocketPermit)>);
+        let (limits, clients) = (self.endpoint.settings().sockets, Arc::clone(&self.clients));
         let (database, clock) = (Arc::clone(&self.database), self.clock);
         let (authority, of_init) = (self.authority.clone(), Arc::clone(&self.database));
         let operations =
-            Operations { subscriptions: self, places: Arc::new(Semaphore::new(limits.operations)) };
+            Operations { endpoint: self.endpoint, permits: Arc::new(Semaphore::new(limits.operations)) };
         let serving = GraphQLWebSocket::new(socket, operations, protocol)
             .on_connection_init(move |payload| async move {
                 let bearer = introduce(&authority, &of_init, &payload)
                     .await
                     .ok_or_else(|| coded(Code::Unauthenticated))?;
-                let seat = Seat::take(&clients, bearer.actor.client_id, limits.per_client);
-                let seat = seat.ok_or_else(|| coded(Code::TooManySockets))?;
+                let permit = SocketPermit::take(&clients, bearer.actor.client_id, limits.per_client);
+                let permit = permit.ok_or_else(|| coded(Code::TooManySockets))?;
                 let mut data = Data::default();
                 data.insert(Arc::new(bearer.actor.clone()));
-                introduced.send_replace(Some((bearer, seat)));
+                introduced.send_replace(Some((bearer, permit)));
                 Ok(data)
             })
             .keepalive_timeout(Duration::from_secs(60))
@@ -155,7 +144,7 @@ impl Subscriptions {
             let introduction = introduction.wait_for(Option::is_some);
             let bearer = match tokio::time::timeout(limits.init_deadline, introduction).await {
                 Ok(Ok(known)) => known.as_ref().map(|(bearer, _)| bearer.clone()),
-                // Never introduced, or refused: then the protocol closes it.
+                // No `connection_init`, or one that was refused: the protocol closes the socket.
                 _ => return,
             };
             let Some(bearer) = bearer else { return };
@@ -171,7 +160,7 @@ impl Subscriptions {
     }
 }
 
-/// Who opens the socket.
+/// Authenticates the client by its `connection_init`.
 async fn introduce(
     authority: &Authority,
     database: &Database,
@@ -185,92 +174,69 @@ fn coded(code: Code) -> Error {
     Error::new(code.sentence().english).extend_with(|_, e| e.set("code", code.as_str()))
 }
 
-/// The operations of one socket, each behind the guard.
+/// The operations of one socket.
 #[derive(Clone)]
 struct Operations {
-    subscriptions: Subscriptions,
-    places: Arc<Semaphore>,
-}
-
-impl Operations {
-    /// Parses the text, and refuses what may not run here.
-    fn admit(&self, request: &mut Request) -> Result<(), ServerError> {
-        let limits = &self.subscriptions.settings.limits;
-        // Nobody registers documents over a socket; whether only stored ones run holds here too.
-        self.subscriptions.library.find(0, None, Some(&request.query)).map_err(of_code)?;
-        let refused = |refusal: guard::Refusal| error(refusal.to_string(), refusal.code());
-        guard::check_text(&request.query, limits).map_err(refused)?;
-        let document = async_graphql::parser::parse_query(&request.query)
-            .map_err(|_| error("The text cannot be parsed.".to_owned(), Code::ParseFailed))?;
-        guard::check_document(&document, &request.variables, limits).map_err(refused)?;
-        if document.operations.iter().any(|(_, operation)| operation.node.ty != OperationType::Subscription) {
-            let message = "Only subscriptions run over a socket; send queries and mutations by POST.";
-            return Err(error(message.to_owned(), Code::BadRequest));
-        }
-        request.set_parsed_query(document);
-        Ok(())
-    }
+    endpoint: Endpoint,
+    permits: Arc<Semaphore>,
 }
 
 #[async_trait::async_trait]
 impl Executor for Operations {
     async fn execute(&self, _: Request) -> Response {
-        Response::from_errors(vec![error(
-            "Only subscriptions run over a socket.".to_owned(),
-            Code::BadRequest,
-        )])
+        response(Answer::from(only_subscriptions()), RequestId::new())
     }
 
-    fn execute_stream(
-        &self,
-        mut request: Request,
-        session: Option<Arc<Data>>,
-    ) -> BoxStream<'static, Response> {
-        let refuse = |error| stream::once(async { Response::from_errors(vec![error]) }).boxed();
+    fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
+        let id = RequestId::new();
+        let refuse =
+            move |refused: Refused| stream::once(async move { response(Answer::from(refused), id) }).boxed();
         let actor = session.as_ref().and_then(|data| data.get(&TypeId::of::<Arc<Actor>>()));
         let Some(actor) = actor.and_then(|actor| actor.downcast_ref::<Arc<Actor>>()) else {
-            return refuse(error("There was no connection_init.".to_owned(), Code::Unauthenticated));
+            return refuse(Refused::new(Code::Unauthenticated, "There was no connection_init."));
         };
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return refuse(of_code(Code::TooManyOperations));
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            return refuse(Refused::from(Code::TooManyOperations));
         };
-        if let Err(error) = self.admit(&mut request) {
-            return refuse(error);
-        }
-        let Subscriptions { schema, database, clock, .. } = &self.subscriptions;
-        let caller = Caller::new(Arc::clone(database), Arc::clone(actor), *clock);
-        let mut request = request.data(RequestId::new());
-        let about = about(&mut request, None);
-        let request = request.data(RequestContext::new(caller, about));
-        let answers = Executor::execute_stream(schema, request, session);
-        answers
-            .map(move |response| {
+        let mut extensions = Extensions::new();
+        extensions.insert(ClientId(actor.client_id));
+        extensions.insert(Arc::clone(actor));
+        let surroundings = Surroundings { id, language: Language::English, extensions: Arc::new(extensions) };
+        let endpoint = self.endpoint.clone();
+        let answers = async move {
+            match endpoint.start(parameters(request), Transport::Stream, surroundings).await {
+                Ok(started) if started.kind() == OperationType::Subscription => started.answers(),
+                Ok(_) => stream::once(async { Answer::from(only_subscriptions()) }).boxed(),
+                Err(refused) => stream::once(async { Answer::from(refused) }).boxed(),
+            }
+        };
+        stream::once(answers)
+            .flatten()
+            .map(move |answer| {
                 // Held until the stream ends.
-                let _ = &place;
-                conceal(response)
+                let _ = &permit;
+                response(answer, id)
             })
             .boxed()
     }
 }
 
-/// An error without a code is ours: said to the log, not to the client.
-fn conceal(mut response: Response) -> Response {
-    for error in &mut response.errors {
-        if error.extensions.as_ref().is_none_or(|extensions| extensions.get("code").is_none()) {
-            let id = RequestId::new();
-            tracing::error!(request_id = %id, "a subscription failed");
-            *error = self::error(format!("Something went wrong on our side ({id})."), Code::Internal);
-        }
-    }
+fn parameters(request: Request) -> Parameters {
+    let Request { query, operation_name, variables, .. } = request;
+    Parameters { query: Some(query), document: None, operation_name, variables }
+}
+
+fn only_subscriptions() -> Refused {
+    Refused::new(
+        Code::BadRequest,
+        "Only subscriptions run over a socket; send queries and mutations by POST.",
+    )
+}
+
+fn response(answer: Answer, id: RequestId) -> Response {
+    let payload = answer.into_payload(Language::English, id);
+    let mut response = Response::new(payload.data.unwrap_or_default());
+    response.errors = payload.errors;
+    response.extensions = payload.extensions;
     response
-}
-
-fn error(message: String, code: Code) -> ServerError {
-    let mut error = ServerError::new(message, None);
-    error.extensions.get_or_insert_default().set("code", code.as_str());
-    error
-}
-
-fn of_code(code: Code) -> ServerError {
-    error(code.sentence().english.to_owned(), code)
 }

@@ -1,4 +1,4 @@
-//! Agreements: read as a whole into the snapshot in [`super::reference`], written as one state after the other.
+//! Agreements: all of them are part of the snapshot in [`super::reference`]; each change adds a state.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,27 +20,27 @@ pub struct Agreements {
 }
 
 impl Agreements {
-    /// Of these agreements, oldest first.
+    /// Indexes agreements, which are given oldest first.
     pub(super) fn new(agreements: Vec<Agreement>) -> Self {
-        let mut book = Self::default();
+        let mut indexed = Self::default();
         for agreement in agreements.into_iter().map(Arc::new) {
-            book.by_province.entry(agreement.province).or_default().push(Arc::clone(&agreement));
-            book.by_id.insert(agreement.id, agreement);
+            indexed.by_province.entry(agreement.province).or_default().push(Arc::clone(&agreement));
+            indexed.by_id.insert(agreement.id, agreement);
         }
-        book
+        indexed
     }
 
-    /// The agreement of an internal id.
+    /// Returns the agreement of an internal id.
     pub fn by_id(&self, id: i64) -> Option<&Arc<Agreement>> {
         self.by_id.get(&id)
     }
 
-    /// The agreements of a province, in the order in which they were first recorded.
+    /// Returns the agreements of a province, in the order in which they were first recorded.
     pub fn of_province(&self, province: i16) -> &[Arc<Agreement>] {
         self.by_province.get(&province).map_or(&[], Vec::as_slice)
     }
 
-    /// The agreement of a province that is in force on a day, or nearest to it.
+    /// Returns the agreement of a province that is in force on a day, or nearest to being so.
     pub fn nearest(&self, province: i16, day: NaiveDate) -> Option<&Arc<Agreement>> {
         nearest_to_force(self.of_province(province), day)
     }
@@ -83,10 +83,7 @@ impl StateRow {
     }
 }
 
-/// All agreements with everything that was recorded of them, or one of them, by number.
-///
-/// # Errors
-/// The database is away.
+/// Reads all agreements with all their states; or only the one of a number.
 pub(super) async fn load<'e>(
     executor: impl Executor<'e, Database = Postgres>,
     number: Option<&str>,
@@ -120,31 +117,22 @@ pub(super) async fn load<'e>(
     Ok(agreements)
 }
 
-/// The agreement of a number, as it stands now; until this transaction ends, nobody else records one.
-///
-/// # Errors
-/// The database is away.
+/// Returns the agreement of a number. Until this transaction ends, no other one records an agreement.
 pub async fn lock(conn: &mut PgConnection, number: &str) -> Result<Option<Agreement>, StoreError> {
-    // They are recorded a few times a year, and a lock on a row that is not there yet is no lock.
+    // An advisory lock for all: the row may not exist yet, and agreements are recorded a few times a year.
     sqlx::query("select pg_advisory_xact_lock(hashtext('participant_registry.agreement'))")
         .execute(&mut *conn)
         .await?;
     Ok(load(conn, Some(number)).await?.pop())
 }
 
-/// Enters a number for a province. Only under [`lock`].
-///
-/// # Errors
-/// The database is away.
+/// Inserts an agreement without a state. Requires [`lock`].
 pub async fn insert(conn: &mut PgConnection, number: &str, province: i16) -> Result<i64, StoreError> {
     let sql = "insert into agreement (number, province_id) values ($1, $2) returning id";
     Ok(sqlx::query_scalar(sql).bind(number).bind(province).fetch_one(conn).await?)
 }
 
-/// Adds what an agreement says from now on. Only under [`lock`].
-///
-/// # Errors
-/// The database is away.
+/// Adds a state to an agreement. Requires [`lock`].
 pub async fn insert_state(
     conn: &mut PgConnection,
     actor: &Actor,

@@ -12,7 +12,7 @@ use domain::actor::Actor;
 use domain::association::NewAssociation;
 use domain::page::{Order, Page, Position, Slice};
 
-/// An association as the registry keeps it.
+/// An association as stored.
 #[derive(Clone, Debug, FromRow)]
 pub struct AssociationRow {
     /// Internal id.
@@ -33,7 +33,7 @@ const COLUMNS: &str = "a.id, a.registered_at, a.name, a.name_key, a.trade, a.pro
 const ORDER: OrderColumns = OrderColumns { id: "a.id", name: "a.name_key" };
 
 impl AssociationRow {
-    /// Where it stands in a list of that page's order.
+    /// The position in a list with the order of `page`.
     pub fn position(&self, page: &Page) -> Position {
         match page.order {
             Order::Id => Position::of_id(self.id),
@@ -42,19 +42,16 @@ impl AssociationRow {
     }
 }
 
-/// Conditions on associations.
+/// Conditions on associations; all that are set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AssociationFilter {
-    /// In this province.
+    /// It is in this province.
     pub province: Option<i16>,
-    /// All these words, or their beginnings, in the name.
+    /// Its name contains words that begin with each of these.
     pub words: Vec<String>,
 }
 
-/// Associations by id.
-///
-/// # Errors
-/// The database is away.
+/// Returns the associations of some ids.
 pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, AssociationRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from association a where "));
     push_ids(&mut sql, "a.id", ids);
@@ -62,19 +59,13 @@ pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Assoc
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// Is there an association of an id?
-///
-/// # Errors
-/// The database is away.
+/// Does an association with this id exist?
 pub async fn exists(conn: &mut PgConnection, id: i64) -> Result<bool, StoreError> {
     let sql = "select exists (select from association where id = $1)";
     Ok(sqlx::query_scalar(sql).bind(id).fetch_one(conn).await?)
 }
 
-/// A page of associations.
-///
-/// # Errors
-/// The database is away.
+/// Returns a page of associations.
 pub async fn list(
     session: &Session,
     filter: &AssociationFilter,
@@ -86,10 +77,7 @@ pub async fn list(
     Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
 }
 
-/// The same page of the associations of several provinces, in one statement.
-///
-/// # Errors
-/// The database is away.
+/// Returns the same page of associations of several provinces, in one statement.
 pub async fn list_of_provinces(
     session: &Session,
     provinces: &[i64],
@@ -103,20 +91,14 @@ pub async fn list_of_provinces(
     .await
 }
 
-/// How many associations there are.
-///
-/// # Errors
-/// The database is away.
+/// Counts associations.
 pub async fn count(session: &Session, filter: &AssociationFilter) -> Result<i64, StoreError> {
     let mut sql = QueryBuilder::new("select count(*)");
     push_source(&mut sql, filter, false);
     Ok(sql.build_query_scalar().fetch_one(session).await?)
 }
 
-/// How many associations each of several provinces has.
-///
-/// # Errors
-/// The database is away.
+/// Counts the associations of several provinces.
 pub async fn count_of_provinces(
     session: &Session,
     provinces: &[i64],
@@ -136,10 +118,7 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &AssociationFilte
     push_words(sql, "a.name_key", &filter.words);
 }
 
-/// Writes an association. `None` where its name is taken in that province.
-///
-/// # Errors
-/// The database is away.
+/// Inserts an association. Returns `None` if its name is taken in the province.
 pub async fn insert(
     conn: &mut PgConnection,
     actor: &Actor,

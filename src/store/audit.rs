@@ -1,7 +1,7 @@
-//! Evidence: who read or changed whose data. Entries and seals are only ever added.
+//! The audit trail: who read or changed whose data. Entries and seals are only ever added.
 //!
-//! [`Trail`] gathers whom a request was shown and puts it on record, [`Journal`] lets requests that end at about the
-//! same time share one statement, [`seal`] closes entries with signatures. Reading is here.
+//! [`Trail`] records the people whom a request has been shown or has written. [`Journal`] writes the entries of requests
+//! that end at about the same time in one statement. [`seal`] covers entries with signatures. Reading entries is here.
 
 pub mod chain;
 mod entry;
@@ -24,7 +24,7 @@ use domain::actor::Role;
 use domain::audit::AuditOutcome;
 use domain::page::{Page, Position, Slice};
 
-/// An entry as auditors read it: how many people, not which.
+/// An entry as auditors read it: how many people, not which ones.
 #[derive(Clone, Debug, FromRow)]
 pub struct EntryRow {
     /// Internal id.
@@ -48,7 +48,7 @@ pub struct EntryRow {
 }
 
 impl EntryRow {
-    /// Where it stands in a list.
+    /// Its position in a list.
     pub fn position(&self) -> Position {
         Position::of_id(self.id)
     }
@@ -60,22 +60,19 @@ const COLUMNS: &str = "select a.id, a.at, a.client, a.role, a.outcome, a.operati
 /// Conditions on entries; all that are set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EntryFilter {
-    /// At this moment or later.
+    /// Entries at this moment or later.
     pub from: Option<DateTime<Utc>>,
-    /// Before this moment.
+    /// Entries before this moment.
     pub until: Option<DateTime<Utc>>,
-    /// Of the client of this name.
+    /// Entries of the client of this name.
     pub client: Option<String>,
-    /// That name this person.
+    /// Entries about this person.
     pub subject: Option<i64>,
-    /// Of requests with this root field.
+    /// Entries of requests with this root field.
     pub operation: Option<String>,
 }
 
-/// A page of entries. For auditors: reads as the registry, since no actor's role may.
-///
-/// # Errors
-/// The database is away.
+/// Returns a page of entries, for auditors. Reads as the registry: no actor's database role may.
 pub async fn list(
     session: &Session,
     filter: &EntryFilter,
@@ -87,20 +84,14 @@ pub async fn list(
     Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
 }
 
-/// How many entries there are.
-///
-/// # Errors
-/// The database is away.
+/// Counts entries.
 pub async fn count(session: &Session, filter: &EntryFilter) -> Result<i64, StoreError> {
     let mut sql = QueryBuilder::new("select count(*)");
     push_source(&mut sql, filter);
     Ok(sql.build_query_scalar().fetch_one(session).await?)
 }
 
-/// The entry of an id.
-///
-/// # Errors
-/// The database is away.
+/// Returns the entry of an id.
 pub async fn find(session: &Session, id: i64) -> Result<Option<EntryRow>, StoreError> {
     let mut sql = QueryBuilder::new(COLUMNS);
     sql.push(" from audit_entry a where a.id = ").push_bind(id);
@@ -131,19 +122,15 @@ fn push_source(sql: &mut QueryBuilder<Postgres>, filter: &EntryFilter) {
 pub struct SeenRow {
     /// The person, by internal id.
     pub subject: i64,
-    /// In how many entries.
+    /// The number of entries.
     pub entries: i64,
-    /// In the first of them.
+    /// The time of the first one.
     pub first_at: DateTime<Utc>,
-    /// In the last of them.
+    /// The time of the last one.
     pub last_at: DateTime<Utc>,
 }
 
-/// The people whom a client saw or changed from one moment until before another, behind one of them, in the order of
-/// id: so many at most.
-///
-/// # Errors
-/// The database is away.
+/// Returns up to `limit` people whom a client saw or changed, in the order of their ids, after the id `behind`.
 pub async fn seen_by(
     session: &Session,
     filter: &EntryFilter,

@@ -1,5 +1,4 @@
-//! Writing channels; they are read from the snapshot in [`super::reference`]. When each last brought somebody in is
-//! asked of the people.
+//! Channels: writing them, and the day of their last enrollment. Reading is in the snapshot in [`super::reference`].
 
 use std::collections::HashMap;
 
@@ -17,13 +16,13 @@ use domain::channel::{ChannelKind, ChannelLife};
 pub struct NewChannel {
     /// The agency's own code.
     pub code: String,
-    /// For people.
+    /// Name.
     pub name: String,
     /// Name, normalised.
     pub name_key: String,
     /// What kind of place it is.
     pub kind: ChannelKind,
-    /// The channel above it.
+    /// The parent channel.
     pub parent_id: Option<i64>,
     /// The provinces that it serves.
     pub provinces: Vec<i16>,
@@ -33,10 +32,7 @@ pub struct NewChannel {
     pub opened_on: Option<NaiveDate>,
 }
 
-/// Writes a channel with its provinces. `None` where its code is taken.
-///
-/// # Errors
-/// The database is away.
+/// Inserts a channel with its provinces. Returns `None` if its code is taken.
 pub async fn insert(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -68,23 +64,17 @@ pub async fn insert(
     Ok(id)
 }
 
-/// The day on which a channel closed or will close. Until this transaction ends, it does not change.
-///
-/// # Errors
-/// The database is away.
+/// Returns the day on which a channel closed or will close, and keeps it from changing until the transaction ends.
 pub async fn closing_of(conn: &mut PgConnection, id: i64) -> Result<Option<NaiveDate>, StoreError> {
     let sql = "select closed_on from channel where id = $1 for share";
     Ok(sqlx::query_scalar(sql).bind(id).fetch_one(conn).await?)
 }
 
-/// What stands in the way of closing a channel. Until this transaction ends, nobody else closes it, or opens one below it.
-///
-/// # Errors
-/// The database is away.
+/// Returns what can prevent closing a channel. Until the transaction ends, no other one closes it or opens a channel below.
 pub async fn lock(conn: &mut PgConnection, id: i64, calendar: Calendar) -> Result<ChannelLife, StoreError> {
     let sql = "select opened_on, closed_on from channel where id = $1 for update";
     let (opened_on, closed_on) = sqlx::query_as(sql).bind(id).fetch_one(&mut *conn).await?;
-    // After the lock, so that it sees whatever was opened below while this waited for it.
+    // After the lock, so that it sees channels that were opened below while this waited.
     let (children, children_closed_on, last_enrollment_at): (_, _, Option<DateTime<Utc>>) = sqlx::query_as(
         "select count(*), case when bool_and(closed_on is not null) then max(closed_on) end,
                 (select p.registered_at from participant p
@@ -98,23 +88,17 @@ pub async fn lock(conn: &mut PgConnection, id: i64, calendar: Calendar) -> Resul
     Ok(ChannelLife { opened_on, closed_on, last_enrollment_on, children_closed_on, children })
 }
 
-/// Closes a channel on a day. Only under [`lock`].
-///
-/// # Errors
-/// The database is away.
+/// Closes a channel on a day. Requires [`lock`].
 pub async fn close(conn: &mut PgConnection, id: i64, on: NaiveDate) -> Result<(), StoreError> {
     sqlx::query("update channel set closed_on = $2 where id = $1").bind(id).bind(on).execute(conn).await?;
     Ok(())
 }
 
-/// The day on which each of some channels last brought in one of the people whom the actor's scope has; those that never
-/// did are absent.
+/// Returns the day of the last first enrollment by each of some channels, of the people in the actor's scope. A channel
+/// without one is absent.
 ///
-/// One look at an index for each channel. Where it brought in nobody of the actor's provinces the figures say so: looking
-/// for one would read all of its people. No person leaves the store, so that figures' readers may ask too.
-///
-/// # Errors
-/// The database is away.
+/// One index lookup for each channel. The counters tell whether a channel has people of the actor's provinces at all;
+/// otherwise the lookup would read all its people. No person leaves the store, so readers of counts may ask too.
 pub async fn last_enrollments(
     session: &Session,
     actor: &Actor,
@@ -122,8 +106,8 @@ pub async fn last_enrollments(
     ids: &[i64],
 ) -> Result<HashMap<i64, NaiveDate>, StoreError> {
     let scope = &actor.scope;
-    let has_figures = !scope.provinces.is_empty() && scope.employer.is_none() && scope.association.is_none();
-    let brought_in = if has_figures { AND_BROUGHT_IN } else { "" };
+    let has_counters = !scope.provinces.is_empty() && scope.employer.is_none() && scope.association.is_none();
+    let brought_in = if has_counters { AND_BROUGHT_IN } else { "" };
     let sql = format!(
         "select c.id, l.registered_at
          from unnest($1::bigint[]) as c(id)
@@ -142,7 +126,7 @@ pub async fn last_enrollments(
     Ok(rows.into_iter().map(|(id, moment)| (id, calendar.day_of(moment))).collect())
 }
 
-/// And it has brought in somebody of these provinces, by the figures.
+/// The channel has people of these provinces, by the counters.
 const AND_BROUGHT_IN: &str = " and (
     exists (select from channel_figure f
             where f.channel_id = c.id and f.province_id = any($2) and f.persons > 0)

@@ -1,7 +1,7 @@
-//! Whether companies may have their licences: the figures behind an answer, and every answer that was given.
+//! Licence clearances: the counts behind an answer, and all answers that were given.
 //!
-//! The figures are read as the registry itself, because they are of all workers of a company, whoever asks; nothing but
-//! counts leaves this file. Answers are only added.
+//! Counts are read as the registry itself, because an answer is about all workers of a company, whoever asks. Only counts
+//! leave this file. Answers are only added.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ use domain::enrollment::{EnrollmentStatus, Segment};
 use domain::rule::{Citation, Period, Rulebook};
 use domain::timeline::Timeline;
 
-/// By what a company is looked for.
+/// The number by which a company is looked up.
 #[derive(Clone, Copy, Debug)]
 pub enum CompanyKey<'a> {
     /// The index of its tax number.
@@ -32,16 +32,16 @@ pub enum CompanyKey<'a> {
 
 /// A company that was found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundCompany {
     /// Internal id.
     pub id: i64,
     /// Name.
     pub name: String,
-    /// How it stood on the day.
+    /// Its state on the day.
     pub company: Company,
 }
 
-/// A company, and some of its workers whose enrollments are alike; or one of those who have several.
+/// A company with one group of workers whose enrollments are alike, or with one worker who has several.
 #[derive(FromRow)]
 struct Line {
     id: i64,
@@ -70,23 +70,20 @@ impl Line {
     }
 }
 
-/// How a company stood on a day. One statement, whether there is such a company or not; one that has closed is none.
+/// Returns the state of a company on a day, in one statement, whether it exists or not. A closed company is not found.
 ///
-/// Workers whose enrollments are alike come as one line, so that a hundred thousand of them are some dozens; who has
-/// several enrollments there comes by name, to be counted once. Those who have left come by the months of their first
-/// and last day: arrears are reckoned in months.
+/// Workers whose enrollments are alike are one row, so a hundred thousand workers are some dozen rows. A worker with
+/// several enrollments is a row of its own, to be counted once. Those who have left are grouped by the months of their
+/// first and last day, because arrears are counted in months.
 ///
-/// What it declares is what had been declared by that day; of days before it declared anything, what it declared first,
-/// so that nobody is answered as without workers by asking about the day before.
-///
-/// # Errors
-/// The database is away.
+/// The declared headcount is the one as of that day. For days before the first declaration it is the first one, so that
+/// asking about an earlier day does not hide workers.
 pub async fn company_on(
     registry: &Session,
     key: CompanyKey<'_>,
     day: NaiveDate,
     rules: &Rulebook,
-) -> Result<Option<Found>, StoreError> {
+) -> Result<Option<FoundCompany>, StoreError> {
     let (tax_number, business_number) = match key {
         CompanyKey::TaxNumber(index) => (Some(index), None),
         CompanyKey::BusinessNumber(number) => (None, Some(number)),
@@ -120,7 +117,7 @@ pub async fn company_on(
     .fetch_all(registry)
     .await?;
     let Some(first) = lines.first() else { return Ok(None) };
-    let mut found = Found {
+    let mut found = FoundCompany {
         id: first.id,
         name: first.name.clone(),
         company: Company {
@@ -144,14 +141,14 @@ pub async fn company_on(
     Ok(Some(found))
 }
 
-/// An answer as it is kept.
+/// An answer as stored.
 #[derive(Clone, Debug, FromRow)]
 pub struct ClearanceRow {
     /// Its number, without hyphens.
     pub number: String,
     /// When it was given.
     pub answered_at: DateTime<Utc>,
-    /// Until when it holds.
+    /// Until when it is valid.
     pub valid_until: DateTime<Utc>,
     /// The day that was asked about.
     pub as_of: NaiveDate,
@@ -159,46 +156,47 @@ pub struct ClearanceRow {
     pub licence_type: String,
     /// The decision.
     pub decision: LicenceDecision,
-    /// By which rules.
+    /// The rules that decided.
     pub reasons: Json<Vec<Citation>>,
     /// What to do next.
     pub next_step: String,
-    /// The company's name, where it is known.
+    /// The company's name, if it is known.
     pub employer_name: Option<String>,
-    /// Workers that it says it has.
+    /// The number of workers that it declares.
     pub declared_headcount: Option<i32>,
-    /// Workers that are registered.
+    /// Registered workers.
     pub registered_workers: i64,
-    /// Of these, active.
+    /// Active workers among them.
     pub active_workers: i64,
-    /// The last day that is paid for.
+    /// The last day paid for.
     pub paid_through: Option<NaiveDate>,
 }
 
-/// What is kept beside an answer, for appeals.
+/// What is stored with an answer, for appeals.
 #[derive(Clone, Debug)]
-pub struct Asked<'a> {
+pub struct ClearanceQuestion<'a> {
     /// Name of the client.
     pub by: &'a str,
     /// Its role.
     pub role: Role,
-    /// Under which the log speaks of it.
+    /// The id of the request.
     pub request_id: Uuid,
-    /// The number that was asked for, as it may be kept.
+    /// The number that was asked for, masked if it could be a person's.
     pub number: &'a str,
-    /// The company, where it is known: also where the answer does not say so.
+    /// The company, if it is known, even if the answer does not say so.
     pub employer: Option<i64>,
     /// Workers in arrears.
     pub workers_in_arrears: i64,
-    /// Workers who have left in arrears.
+    /// Former workers in arrears.
     pub left_in_arrears: i64,
 }
 
-/// Keeps an answer: one statement, which is its own transaction.
-///
-/// # Errors
-/// The database is away; then nothing was answered.
-pub async fn insert(registry: &Session, row: &ClearanceRow, asked: &Asked<'_>) -> Result<(), StoreError> {
+/// Inserts an answer.
+pub async fn insert(
+    registry: &Session,
+    row: &ClearanceRow,
+    asked: &ClearanceQuestion<'_>,
+) -> Result<(), StoreError> {
     sqlx::query(
         "insert into clearance (number, answered_at, valid_until, as_of, asked_by, asked_role, request_id, asked_number,
                                 licence_type, decision, reasons, next_step, employer_id, employer_name,
@@ -231,10 +229,7 @@ pub async fn insert(registry: &Session, row: &ClearanceRow, asked: &Asked<'_>) -
     Ok(())
 }
 
-/// The answer of a number.
-///
-/// # Errors
-/// The database is away.
+/// Returns the answer with this number.
 pub async fn find_by_number(
     registry: &Session,
     number: &CertificateNumber,
@@ -247,11 +242,8 @@ pub async fn find_by_number(
     Ok(row.bind(number.as_str()).fetch_optional(registry).await?)
 }
 
-/// The name of the company that a certificate clears at that moment. `None` where it clears nobody, or not any more,
-/// or is not known, or is no number at all: all of them by the same statement.
-///
-/// # Errors
-/// The database is away.
+/// Returns the name of the company that a certificate clears at this moment. `None` if the number is malformed or unknown,
+/// refused the licence, or has expired: all by the same statement, so that the time tells nothing.
 pub async fn cleared_company(
     registry: &Session,
     number: Option<&CertificateNumber>,
@@ -266,10 +258,7 @@ pub async fn cleared_company(
     Ok(found.filter(|(_, decision, until)| decision.clears() && *until > now).map(|(name, ..)| name))
 }
 
-/// What licences are given or refused for.
-///
-/// # Errors
-/// The database is away.
+/// Reads the rules for clearances.
 pub(super) async fn rules(session: &Session) -> Result<Vec<ClearanceRule>, StoreError> {
     type Row = (ClearanceGround, i16, i16, String, String, NaiveDate, Option<NaiveDate>);
     let rows: Vec<Row> = sqlx::query_as(
@@ -287,10 +276,7 @@ pub(super) async fn rules(session: &Session) -> Result<Vec<ClearanceRule>, Store
     Ok(rows.into_iter().map(rule).collect())
 }
 
-/// The licences that can be asked for.
-///
-/// # Errors
-/// The database is away.
+/// Reads the licences.
 pub(super) async fn licences(session: &Session) -> Result<Vec<Citation>, StoreError> {
     let rows: Vec<(String, String, NaiveDate, Option<NaiveDate>)> =
         sqlx::query_as("select code, title, valid_from, valid_until from licence_rule order by code")

@@ -1,4 +1,4 @@
-//! Clients as rows; requests find them in memory, see [`super::client_cache`].
+//! API clients as stored. Requests find them in memory, in [`super::client_cache`].
 
 use sqlx::PgConnection;
 
@@ -13,9 +13,9 @@ pub struct NewClient {
     pub issuer: String,
     /// `sub` of its tokens.
     pub subject: String,
-    /// For people.
+    /// Name.
     pub name: String,
-    /// What may be changed later.
+    /// What can be changed later.
     pub rights: Rights,
 }
 
@@ -26,18 +26,15 @@ domain::redacted_debug!(NewClient);
 pub struct Rights {
     /// What it is to the agency.
     pub role: Role,
-    /// May it ask for unmasked numbers?
+    /// May it read unmasked numbers?
     pub reads_personal_data: bool,
-    /// Whom it sees.
+    /// The people whom it sees.
     pub reach: Reach,
     /// Are its tokens refused?
     pub disabled: bool,
 }
 
-/// All clients.
-///
-/// # Errors
-/// The database is away.
+/// Returns all clients.
 pub async fn list(executor: impl sqlx::PgExecutor<'_>) -> Result<Vec<Client>, StoreError> {
     let rows = sqlx::query!(
         r#"select id, issuer, subject, name, role as "role: Role", reads_personal_data, province_ids, employer_id,
@@ -67,10 +64,7 @@ pub async fn list(executor: impl sqlx::PgExecutor<'_>) -> Result<Vec<Client>, St
         .collect())
 }
 
-/// Writes a client. `None` where its name, or its issuer with its subject, is taken.
-///
-/// # Errors
-/// The database is away.
+/// Inserts a client. Returns `None` if its name, or its issuer with its subject, is taken.
 pub async fn insert(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -99,10 +93,7 @@ pub async fn insert(
     Ok(id)
 }
 
-/// Gives a client other rights. `false` where there is no such client.
-///
-/// # Errors
-/// The database is away.
+/// Changes the rights of a client. Returns `false` if it does not exist.
 pub async fn change(conn: &mut PgConnection, id: i64, rights: &Rights) -> Result<bool, StoreError> {
     let Rights { role, reads_personal_data, reach, disabled } = rights;
     let changed = sqlx::query!(
@@ -122,11 +113,8 @@ pub async fn change(conn: &mut PgConnection, id: i64, rights: &Rights) -> Result
     Ok(changed.execute(conn).await?.rows_affected() == 1)
 }
 
-/// Lets nobody else change clients until the end of the transaction; reading goes on. What a change may do can depend
-/// on all other clients.
-///
-/// # Errors
-/// The database is away, or somebody else holds it for too long.
+/// Keeps other transactions from changing clients until this one ends; reading goes on. A change can depend on all other
+/// clients.
 pub async fn lock(conn: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query!("lock table client in share row exclusive mode").execute(conn).await?;
     Ok(())

@@ -1,8 +1,8 @@
-//! Clients in memory: no request asks the database who asks.
+//! A cache of all API clients, so that no request queries the database for its caller.
 //!
-//! The book is read as a whole, some thousands of rows, and swapped as a whole when somebody announces a change. Whoever
-//! listens says so with [`ClientCache::heard`]; a book of which nobody has heard for [`STALE_AFTER`] is read again before
-//! it is trusted, so that a client who was disabled is out within seconds also where nobody listens.
+//! The cache holds all clients, some thousand rows, and is replaced as a whole when a change is announced. The listener
+//! confirms with [`ClientCache::heard`] that it is up to date. A cache that was not confirmed for [`STALE_AFTER`] is read
+//! again before use. So a disabled client is refused within seconds, even if no announcement arrives.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use super::error::StoreError;
 use super::session::Session;
 use domain::client::Client;
 
-/// How long a book holds of which nobody has heard.
+/// How long the cache is used without confirmation.
 pub const STALE_AFTER: Duration = Duration::from_secs(4);
-/// How often, at most, a subject who is not in the book makes somebody look into the database.
+/// The least time between two reads that an unknown subject can cause.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// All clients at one moment.
+/// A snapshot of all clients.
 #[derive(Debug, Default)]
 pub struct Clients {
     by_id: HashMap<i64, Arc<Client>>,
@@ -37,35 +37,35 @@ impl Clients {
         }
     }
 
-    /// All of them, in no order.
+    /// Returns all clients, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Client>> {
         self.by_id.values()
     }
 
-    /// The client of an internal id.
+    /// Returns the client of an internal id.
     pub fn by_id(&self, id: i64) -> Option<&Arc<Client>> {
         self.by_id.get(&id)
     }
 
-    /// The client that a token names.
+    /// Returns the client that a token names.
     pub fn by_token(&self, issuer: &str, subject: &str) -> Option<&Arc<Client>> {
         let id = self.by_token.get(&(issuer.to_owned(), subject.to_owned()))?;
         self.by_id.get(id)
     }
 }
 
-/// The clients, kept up to date.
+/// The cache.
 #[derive(Debug)]
 pub struct ClientCache {
     clients: ArcSwap<Clients>,
     opened: Instant,
-    /// Milliseconds from `opened` to the moment of which the book is known to be true.
-    true_at: AtomicU64,
-    /// One at a time reads the book again: an older reading must not replace a newer one.
+    /// Milliseconds from `opened` to the moment for which the cache was last confirmed.
+    confirmed_at: AtomicU64,
+    /// Only one task reads at a time: an older result must not replace a newer one.
     reading: tokio::sync::Mutex<Reading>,
 }
 
-/// What became of the last reading.
+/// The state of the last read.
 #[derive(Debug, Default)]
 struct Reading {
     begun: Option<Instant>,
@@ -73,8 +73,8 @@ struct Reading {
 }
 
 impl Reading {
-    /// Whoever waited while somebody else's reading failed has waited long enough: each of a hundred would otherwise
-    /// try in its turn, and the last one wait for all.
+    /// Returns the error of a read that failed while the caller was waiting. Otherwise a hundred callers would each try in
+    /// turn, and the last one would wait for all.
     fn failed_since(&self, asked: Instant) -> Result<(), StoreError> {
         match &self.failed {
             Some((at, error)) if *at >= asked => Err(error.clone()),
@@ -87,32 +87,29 @@ impl ClientCache {
     /// Reads all clients.
     ///
     /// # Errors
-    /// The database is away, or holds a name that this version does not know.
+    /// The database is unavailable, or holds a name that this version does not know.
     pub async fn open(session: &Session) -> Result<Self, StoreError> {
         let opened = Instant::now();
         let clients = Clients::new(client::list(session).await?);
         Ok(Self {
             clients: ArcSwap::from_pointee(clients),
             opened,
-            true_at: AtomicU64::new(0),
+            confirmed_at: AtomicU64::new(0),
             reading: Default::default(),
         })
     }
 
-    /// The clients as this process knows them; for showing. Who decides by them asks [`Self::current`].
+    /// Returns the cached clients, for display. For access decisions use [`Self::current`].
     pub fn known(&self) -> Arc<Clients> {
         self.clients.load_full()
     }
 
-    /// The clients as they stood at most [`STALE_AFTER`] ago; read again where nobody has heard of them.
-    ///
-    /// # Errors
-    /// The database is away.
+    /// Returns the clients of at most [`STALE_AFTER`] ago. Reads them again if the cache was not confirmed since.
     pub async fn current(&self, session: &Session) -> Result<Arc<Clients>, StoreError> {
         if self.age() > STALE_AFTER {
             let asked = Instant::now();
             let mut last = self.reading.lock().await;
-            // Whoever was first has read for all who waited.
+            // The first one has read for all who waited.
             if self.age() > STALE_AFTER {
                 last.failed_since(asked)?;
                 self.read(session, &mut last).await?;
@@ -121,11 +118,8 @@ impl ClientCache {
         Ok(self.known())
     }
 
-    /// The client that a token with a good signature names. One who is not in the book may have been written this
-    /// moment, so somebody looks, once a second at most.
-    ///
-    /// # Errors
-    /// The database is away.
+    /// Returns the client that a valid token names. An unknown client may have been registered a moment ago, so it causes a
+    /// read, at most once a second.
     pub async fn find(
         &self,
         session: &Session,
@@ -148,16 +142,16 @@ impl ClientCache {
     /// Reads all clients again.
     ///
     /// # Errors
-    /// The database is away; the old book stays, and is not trusted for long.
+    /// The database is unavailable; the old clients stay, and soon need confirmation.
     pub async fn refresh(&self, session: &Session) -> Result<(), StoreError> {
         let mut last = self.reading.lock().await;
         self.read(session, &mut last).await
     }
 
-    /// Says that at `moment` somebody listened and nothing was announced that is not in the book.
+    /// Confirms that the cache holds all changes announced until `moment`.
     pub fn heard(&self, moment: Instant) {
         let moment = moment.saturating_duration_since(self.opened).as_millis();
-        self.true_at.fetch_max(u64::try_from(moment).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.confirmed_at.fetch_max(u64::try_from(moment).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     async fn read(&self, session: &Session, last: &mut Reading) -> Result<(), StoreError> {
@@ -178,7 +172,7 @@ impl ClientCache {
     }
 
     fn age(&self) -> Duration {
-        self.opened.elapsed().saturating_sub(Duration::from_millis(self.true_at.load(Ordering::Relaxed)))
+        self.opened.elapsed().saturating_sub(Duration::from_millis(self.confirmed_at.load(Ordering::Relaxed)))
     }
 }
 
@@ -187,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_waited_for_a_reading_that_failed_does_not_try_in_its_turn() {
+    fn a_caller_who_waited_for_a_read_that_failed_gets_its_error() {
         let before = Instant::now();
         let error = StoreError::Unavailable("away".into());
         let mut reading = Reading::default();

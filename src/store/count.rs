@@ -1,4 +1,4 @@
-//! Figures that are kept: read as base plus deltas, changed by appending deltas, folded in the background.
+//! Maintained counters: read as base plus deltas, changed by appending deltas. A background job folds deltas into the base.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ pub struct StatusCounts {
 }
 
 impl StatusCounts {
-    /// Adds people of a status.
+    /// Adds people with a status.
     pub fn add(&mut self, status: ParticipantStatus, persons: i64) {
         self.total += persons;
         *match status {
@@ -51,12 +51,12 @@ impl std::iter::Sum for StatusCounts {
     }
 }
 
-/// What figures are kept by.
+/// What a counter groups people by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CountsBy {
     /// Province of residence.
     Province,
-    /// Channel of the first enrollment; without those below it.
+    /// Channel of the first enrollment, without the channels below it.
     Channel,
     /// Employer.
     Employer,
@@ -64,16 +64,13 @@ pub enum CountsBy {
     Association,
 }
 
-/// The people of several provinces, channels, employers or associations, in one statement.
-///
-/// # Errors
-/// The database is away.
+/// Returns the counters of several provinces, channels, employers or associations, in one statement.
 pub async fn of(
     session: &Session,
     by: CountsBy,
     ids: &[i64],
 ) -> Result<HashMap<i64, StatusCounts>, StoreError> {
-    // One statement, so that a fold between base and deltas is seen on both sides or on neither.
+    // One statement, so that a concurrent fold is seen in base and deltas, or in neither.
     let sql = match by {
         CountsBy::Province => {
             "select province_id::bigint, standing, sum(persons)::bigint from (
@@ -124,10 +121,7 @@ pub async fn of(
     Ok(counts)
 }
 
-/// All people of the country.
-///
-/// # Errors
-/// The database is away.
+/// Returns the counters of the country.
 pub async fn of_everybody(session: &Session) -> Result<StatusCounts, StoreError> {
     let rows = sqlx::query!(
         r#"select standing as "standing!", sum(persons)::bigint as "persons!" from (
@@ -143,10 +137,7 @@ pub async fn of_everybody(session: &Session) -> Result<StatusCounts, StoreError>
     Ok(counts)
 }
 
-/// Appends differences, in one statement.
-///
-/// # Errors
-/// The database is away.
+/// Appends deltas in one statement.
 pub async fn append(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), StoreError> {
     if deltas.is_empty() {
         return Ok(());
@@ -185,13 +176,9 @@ pub async fn append(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), Stor
     Ok(())
 }
 
-/// Adds the deltas that were committed so far to the base, and gives their number. Does nothing while another process
-/// does it.
-///
-/// # Errors
-/// The database is away.
+/// Folds the committed deltas into the base, and returns their number. Does nothing while another process is folding.
 pub async fn fold(session: &Session) -> Result<u64, StoreError> {
-    // One statement: deltas leave and figures grow at one moment. The lock ends with the statement.
+    // One statement: deltas move to the base atomically. The lock ends with the statement.
     let folded = sqlx::query_scalar!(
         r#"with turn as materialized (
                select pg_try_advisory_xact_lock(hashtext('participant_registry.fold')) as mine

@@ -1,8 +1,7 @@
-//! How far a part of the country has come: kept figures, read as base plus deltas in one statement, now or as of a past
-//! day.
+//! Coverage: counts of people in a part of the country, now or as of a past day, from the maintained counters.
 //!
-//! A past day is what stands now, less what months after its own have changed, less what the rest of its month has. The
-//! scope of the actor stands in each part of a statement; row security says the same below it.
+//! A past day is the current count, less the changes of later months, less the changes of the rest of its month. Each part
+//! of a statement carries the scope of the actor; row security enforces it again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,39 +20,39 @@ use domain::day::first_of_next_month;
 use domain::standing::Standing;
 use domain::vocabulary::WorkerGroup;
 
-/// Which people.
+/// A part of the country.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Part {
-    /// Who live in these provinces. Empty: all.
+    /// People who live in these provinces. Empty: all.
     pub provinces: Vec<i16>,
-    /// Whom these channels first brought in. `None`: all.
+    /// People whose first enrollment these channels made. `None`: all.
     pub channels: Option<Vec<i64>>,
-    /// Whom channels of these kinds first brought in. Empty: all.
+    /// People whose first enrollment channels of these kinds made. Empty: all.
     pub kinds: Vec<ChannelKind>,
 }
 
-/// So many people who are this; of several with the same, their sum.
+/// Numbers of people by standing. A standing may occur several times.
 pub type People = Vec<(Standing, i64)>;
 
-/// So many people who live there, were first brought in by a channel of this kind, and are this.
+/// The number of people of one province, kind of channel and standing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cell {
     /// Province of residence.
     pub province: i16,
-    /// Kind of the channel.
+    /// Kind of the channel of the first enrollment.
     pub kind: ChannelKind,
-    /// What they are.
+    /// Their standing.
     pub standing: Standing,
-    /// How many; fewer than none where a past day is told by what changed since.
+    /// How many. Negative where a past day is derived from later changes.
     pub persons: i64,
 }
 
-/// The people of a part of the country: what is asked of them is a sum over cells.
+/// The cells of a part of the country. Each count is a sum over cells.
 #[derive(Clone, Debug, Default)]
 pub struct Figures(Arc<[Cell]>);
 
 impl Figures {
-    /// The people of some groups by the best status that they have there; each person once.
+    /// Counts people of some groups by their best status there, each person once.
     pub fn all(&self, groups: &[WorkerGroup]) -> StatusCounts {
         self.by(|_| (), groups).remove(&()).unwrap_or_default()
     }
@@ -63,7 +62,7 @@ impl Figures {
         self.by(|cell| cell.province, groups)
     }
 
-    /// The same by kind of the channel that first brought them in.
+    /// The same by kind of the channel of the first enrollment.
     pub fn by_kind(&self, groups: &[WorkerGroup]) -> BTreeMap<ChannelKind, StatusCounts> {
         self.by(|cell| cell.kind, groups)
     }
@@ -79,7 +78,7 @@ impl Figures {
     }
 }
 
-/// The people of some groups by the best status that they have there; each person once.
+/// Counts people of some groups by their best status there, each person once.
 pub fn among<'a>(
     people: impl IntoIterator<Item = &'a (Standing, i64)>,
     groups: &[WorkerGroup],
@@ -93,12 +92,10 @@ pub fn among<'a>(
     counts
 }
 
-/// The people of a part of the country, as of the end of a past day or now: one statement.
+/// Reads the cells of a part of the country, now or as of the end of a past day, in one statement.
 ///
-/// Ten rows of arrays: to group thousands of cells twice would cost the database more than to read them.
-///
-/// # Errors
-/// The database is away.
+/// It returns one row of arrays for each kind of channel: grouping thousands of cells again would cost the database more
+/// than reading them.
 pub async fn figures(
     session: &Session,
     actor: &Actor,
@@ -147,10 +144,7 @@ struct CellsOfKind {
     persons: Vec<i64>,
 }
 
-/// The people of some provinces, by what they are: one statement for all of them.
-///
-/// # Errors
-/// The database is away.
+/// Counts the people of some provinces by standing, in one statement.
 pub async fn workforce(
     session: &Session,
     actor: &Actor,
@@ -164,11 +158,8 @@ pub async fn workforce(
     Ok(people)
 }
 
-/// What a part of the country is now, what each month after a day's has changed, and what has changed after another day
-/// within its month: one statement. `counts` says of whom.
-///
-/// # Errors
-/// The database is away.
+/// Reads the current count of a part of the country, the change of each month after `from`, and the change between `until`
+/// and the end of its month, in one statement. Only standings that `counts` accepts are counted.
 pub async fn changes(
     session: &Session,
     actor: &Actor,
@@ -215,21 +206,20 @@ pub async fn changes(
     Ok(changes)
 }
 
-/// The tables of figures.
+/// The tables of counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Table {
-    /// What stands.
+    /// The current count.
     Now,
-    /// What each day changed.
+    /// The change of each day.
     Days,
-    /// What each month changed.
+    /// The change of each month.
     Months,
-    /// What is not folded into the others yet.
+    /// What is not folded yet.
     Deltas,
 }
 
-/// Where figures of a part are read: by kind of channel where no channel is named, which is the smaller table; else by
-/// channel.
+/// The tables that a part is read from: by kind of channel, which are smaller, unless channels are named.
 struct Source<'a> {
     actor: &'a Actor,
     part: &'a Part,
@@ -244,7 +234,7 @@ impl<'a> Source<'a> {
         Self { actor, part, by_channel, kind: if by_channel { "c.kind" } else { "f.channel_kind" } }
     }
 
-    /// Appends a selection with all conditions of the part and the scope; the caller may add one of the table's own.
+    /// Appends a selection with the conditions of the part and the scope. The caller may add more conditions.
     fn push(&self, sql: &mut QueryBuilder<Postgres>, columns: &str, persons: &str, table: Table) {
         let Self { actor, part, by_channel, kind } = *self;
         let name = match (table, by_channel) {
@@ -271,7 +261,7 @@ impl<'a> Source<'a> {
         let scope = &actor.scope;
         push_any(sql, "f.province_id", &scope.provinces);
         push_any(sql, "f.channel_id", &scope.channels);
-        // What an employer or association has is not kept by province.
+        // Counters of employers and associations have no provinces.
         if !actor.may(Operation::ReadCoverage) || scope.employer.is_some() || scope.association.is_some() {
             sql.push(" and false");
         }

@@ -1,4 +1,4 @@
-//! Figures that somebody follows: read once for all followers who see the same, however many they are.
+//! Coverage subscriptions: counts are read once for all subscribers with the same scope.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,19 +11,19 @@ use super::error::StoreError;
 use super::session::Session;
 use domain::actor::{Actor, Role, Scope};
 
-/// Who sees the same: by role and scope, of the same part and day.
+/// What subscribers must share to see the same counts: role, scope, part and day.
 type Key = (Role, Scope, Part, Option<NaiveDate>);
 
-/// What is followed in this process.
+/// The watches of this process.
 #[derive(Debug, Default)]
 pub struct Watched(Mutex<HashMap<Key, Weak<Watch>>>);
 
-/// The figures that followers of one part share for as long as one of them is left.
+/// The counts that subscribers share, for as long as one of them is left.
 #[derive(Debug, Default)]
 pub struct Watch(tokio::sync::Mutex<Option<(Instant, Figures)>>);
 
 impl Watched {
-    /// The figures of a part, shared with everybody who sees the same.
+    /// Returns the watch of a part, shared with all subscribers who see the same.
     pub fn of(&self, actor: &Actor, part: &Part, as_of: Option<NaiveDate>) -> Arc<Watch> {
         let key = (actor.role, actor.scope.clone(), part.clone(), as_of);
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,10 +38,7 @@ impl Watched {
 }
 
 impl Watch {
-    /// The figures, as they were read by one of the followers at most so long ago.
-    ///
-    /// # Errors
-    /// The database is away.
+    /// Returns the counts, read by one of the subscribers at most `age` ago.
     pub async fn figures(
         &self,
         session: &Session,
@@ -53,7 +50,7 @@ impl Watch {
         if let Some((_, figures)) = read.as_ref().filter(|(at, _)| at.elapsed() < age) {
             return Ok(figures.clone());
         }
-        // Whoever leaves meanwhile leaves it to the next one.
+        // A subscriber who leaves meanwhile cancels the read, and the next one reads.
         let at = Instant::now();
         let figures = figures(session, actor, part, as_of).await?;
         *read = Some((at, figures.clone()));

@@ -1,4 +1,4 @@
-//! The connections, the installation's keys and the reference data, together: what every request needs.
+//! Opening the database, and what every request needs of it: connections, keys, reference data.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,28 +20,26 @@ use super::recount;
 use super::reference::{self, Reference};
 use super::roles;
 use super::rotation;
+use super::server_check;
 use super::session::Session;
 use domain::actor::Actor;
 
-/// The oldest PostgreSQL that will do: 15 brought `unique nulls not distinct`.
-const OLDEST_SERVER: i32 = 150_000;
-
-/// How many connections, how long to wait for one, and how often to look in vain.
+/// The sizes of the pools, their timeouts, and the limits of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
-    /// Connections for requests: about twice the cores of the database.
+    /// Connections for requests: about twice the cores of the database server.
     pub interactive: u32,
     /// Connections for requests that write thousands of rows.
     pub bulk: u32,
-    /// Connections for the registry's own chores: evidence, reference data, figures, health.
+    /// Connections for background jobs: seals, reference data, counters, health.
     pub control: u32,
-    /// How long a request waits for a connection before it is told to come back.
+    /// How long a request waits for a connection.
     pub acquire_timeout: Duration,
-    /// How long one statement may take.
+    /// How long a statement may take.
     pub statement_timeout: Duration,
-    /// Lookups by number in an hour that may find nobody, for each client.
+    /// Lookups by number that may find nobody, for each client and hour.
     pub misses_per_hour: u32,
-    /// Onboardings of one client that have not ended, at most: each keeps its rows on the disk.
+    /// The most onboardings of one client that have not ended. Each keeps its rows on the disk.
     pub open_batches: u32,
 }
 
@@ -62,63 +60,66 @@ impl Default for PoolSettings {
 /// What every request needs of the database.
 #[derive(Debug)]
 pub struct Database {
-    /// The registry's writes for requests.
+    /// For requests, as the registry itself.
     pub writer: Session,
-    /// The same for requests that write thousands of rows, so that these never hold up the others.
+    /// For requests that write thousands of rows, so that they never block the others.
     pub bulk: Session,
-    /// The registry's chores, which go on however busy the rest is.
+    /// For background jobs, which go on under any load.
     pub control: Session,
-    /// Where requests put on record whom they were shown.
+    /// Writes the audit entries of requests.
     pub journal: Journal,
     /// The installation's keys.
     pub keys: Keys,
-    /// Does the login own the tables, or stand above all rights? Then row security is a lock that it could open.
+    /// Does the login own the tables? Then it could turn row security off.
     pub login_is_owner: bool,
-    /// Lookups by number in an hour that may find nobody, for each client.
+    /// Lookups by number that may find nobody, for each client and hour.
     pub misses_per_hour: i64,
-    /// Onboardings of one client that have not ended, at most.
+    /// The most onboardings of one client that have not ended.
     pub open_batches: i64,
     options: PgConnectOptions,
-    /// Who may ask.
+    /// The API clients.
     pub clients: ClientCache,
-    /// Figures that somebody follows.
+    /// Coverage subscriptions.
     pub watched: Watched,
     reference: ArcSwap<Reference>,
-    /// One at a time reads the reference data again: an older reading must not replace a newer one.
+    /// Only one task reads reference data at a time: an older result must not replace a newer one.
     refreshing: tokio::sync::Mutex<()>,
     key_exchanged: watch::Sender<bool>,
 }
 
 impl Database {
-    /// Connects, brings the tables up to date, and reads the reference data.
-    ///
-    /// # Errors
-    /// Away, too old, read-only, of another version, or made with another key.
+    /// Connects, applies the migrations, and reads the reference data.
     pub async fn open(
         options: PgConnectOptions,
         keys: impl Into<KeyRing>,
         settings: PoolSettings,
     ) -> Result<Arc<Self>, OpenError> {
-        let connect = |error: sqlx::Error| OpenError::Connect(error.into());
+        // PgBouncer refuses this parameter of the start, and the default of the server is as exact.
+        let options = options.extra_float_digits(None);
         let session = |size, timeouts: Timeouts| {
-            let options = with_settings(options.clone(), &timeouts);
-            Session::of_registry(Pool::new(options, size, timeouts.acquire), timeouts.statement)
+            let options = options.clone().application_name("participant-registry");
+            let pool = Pool::new(options, timeouts.statements(), size, timeouts.acquire);
+            Session::of_registry(pool, timeouts.statement)
         };
-        let mut connection = pool::connect_for_maintenance(&options).await.map_err(connect)?;
-        inspect(&mut connection).await?;
+        let connection = pool::connect_for_maintenance(&options).await;
+        let mut connection = connection.map_err(|error| OpenError::of_connecting(error, &options))?;
+        server_check::check_sessions(&mut connection, &options).await?;
+        server_check::check_version(&mut connection).await?;
         let login_is_owner = migrate(&mut connection).await?;
         roles::demand(&mut connection).await?;
-        // Whatever became of the farewell, the server notices.
+        // If closing fails, the server notices that the connection is gone.
         let _ = connection.close().await;
         let control = session(settings.control, settings.for_requests());
         let keys = key_in_force(&control, keys.into()).await?;
         let reference = reference::load(&control).await.map_err(OpenError::Reference)?;
-        recount::rebuild_where_due(&control, &options, &reference.rules).await.map_err(OpenError::Figures)?;
+        recount::rebuild_where_due(&control, &options, &reference.rules)
+            .await
+            .map_err(OpenError::Counters)?;
         let clients = ClientCache::open(&control).await.map_err(OpenError::Reference)?;
         let writer = session(settings.interactive, settings.for_requests());
         Ok(Arc::new(Self {
-            // On the connections of the requests: when one of those is found broken, the others are asked before they
-            // are lent, and so an entry does not meet a connection that its request has survived.
+            // On the connections of requests: once one of them is found broken, the others are tested at checkout. So an
+            // entry does not meet the broken connection that its request has survived.
             journal: Journal::new(writer.clone()),
             writer,
             bulk: session(settings.bulk, settings.for_bulk()),
@@ -136,154 +137,125 @@ impl Database {
         }))
     }
 
-    /// What an actor reads, it reads through this: within its scope, also where a statement forgot to say so.
+    /// Makes the session through which an actor reads. Row security restricts it to the scope of the actor.
     pub fn reading(&self, actor: &Actor) -> Session {
         self.writer.of_reader(actor)
     }
 
-    /// A connection under the login itself, without limits: to migrate, and to load a register whole.
-    ///
-    /// # Errors
-    /// The database is away.
+    /// Opens a connection under the login itself, without timeouts: to migrate, or to load a whole register.
     pub async fn maintenance(&self) -> Result<PgConnection, StoreError> {
         Ok(pool::connect_for_maintenance(&self.options).await?)
     }
 
-    /// How to connect to this database.
+    /// Returns the options for connecting to this database.
     pub fn connect_options(&self) -> &PgConnectOptions {
         &self.options
     }
 
-    /// Provinces, channels and rules as they stand now. A request takes them once and keeps them.
+    /// Returns the current reference data. A request takes them once, so that it sees one state.
     pub fn reference(&self) -> Arc<Reference> {
         self.reference.load_full()
     }
 
-    /// Does what was committed survive a crash?
-    ///
-    /// # Errors
-    /// The database is away.
+    /// Does a committed transaction survive a crash of the server?
     pub async fn is_durable(&self) -> Result<bool, StoreError> {
         let settings =
             "select current_setting('fsync') = 'on' and current_setting('synchronous_commit') <> 'off'";
         Ok(sqlx::query_scalar(settings).fetch_one(&self.control).await?)
     }
 
-    /// Days by which the calendar of this register is behind the world's.
-    ///
-    /// # Errors
-    /// The database is away.
+    /// Returns by how many days the calendar of this register is behind.
     pub async fn days_behind(&self) -> Result<i64, StoreError> {
         let days = "select days_behind::bigint from installation";
         Ok(sqlx::query_scalar(days).fetch_one(&self.control).await?)
     }
 
-    /// Lets go of all connections, once they are free.
+    /// Closes all connections, once they are idle.
     pub async fn close(&self) {
         tokio::join!(self.writer.close(), self.bulk.close(), self.control.close());
     }
 
-    /// Reads the reference data again.
-    ///
-    /// # Errors
-    /// The database is away; the old data stay.
+    /// Reads the reference data again. After an error the old data stay.
     pub async fn refresh_reference(&self) -> Result<(), StoreError> {
         let _alone = self.refreshing.lock().await;
         self.reference.store(Arc::new(reference::load(&self.control).await?));
         Ok(())
     }
 
-    /// Waits until another key is in force than the one that this process has: it finds nobody any more.
+    /// Waits until the key of this process is no longer in force: then it cannot find anybody by a number.
     pub async fn key_exchanged(&self) {
         let mut exchanged = self.key_exchanged.subscribe();
         // The sender lives as long as `self`.
         let _ = exchanged.wait_for(|exchanged| *exchanged).await;
     }
 
-    pub(super) async fn look_at_key(&self) -> Result<(), StoreError> {
+    pub(super) async fn check_key(&self) -> Result<(), StoreError> {
         if !rotation::is_in_force(&self.control, &self.keys).await? {
             self.key_exchanged.send_replace(true);
         }
         Ok(())
     }
 
-    /// A connection that hears what is announced.
-    ///
-    /// # Errors
-    /// The database is away.
+    /// Opens a connection that listens for announcements.
     pub(super) async fn listener(&self) -> Result<PgListener, StoreError> {
         let single = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(3));
         Ok(PgListener::connect_with(&single.connect_lazy_with(self.options.clone())).await?)
     }
 }
 
-/// Enters the newest key into an empty database, and finds the one that is in force.
+/// Returns the key that is in force. In an empty database that is the newest one.
 async fn key_in_force(control: &Session, ring: KeyRing) -> Result<Keys, OpenError> {
-    let connect = |error: sqlx::Error| OpenError::Connect(error.into());
-    // Several statements: each sees what another process has committed while the one before waited for it.
+    // Several statements: each sees what another process has committed while the previous one waited.
     sqlx::query("insert into installation (key_check, retry_secret) values ($1, $2) on conflict do nothing")
         .bind(ring.newest.check())
         .bind(ring.newest.retry_secret())
         .execute(control)
-        .await
-        .map_err(connect)?;
-    let check: Vec<u8> =
-        sqlx::query_scalar("select key_check from installation").fetch_one(control).await.map_err(connect)?;
+        .await?;
+    let check: Vec<u8> = sqlx::query_scalar("select key_check from installation").fetch_one(control).await?;
     let mut keys = ring.of_database(&check).ok_or(OpenError::WrongKey)?;
     sqlx::query("update installation set retry_secret = $1 where retry_secret is null and key_check = $2")
         .bind(keys.retry_secret())
         .bind(&check)
         .execute(control)
-        .await
-        .map_err(connect)?;
-    let sealed: Vec<u8> = sqlx::query_scalar("select retry_secret from installation")
-        .fetch_one(control)
-        .await
-        .map_err(connect)?;
+        .await?;
+    let sealed: Vec<u8> =
+        sqlx::query_scalar("select retry_secret from installation").fetch_one(control).await?;
     keys.adopt_retry_secret(&sealed).map_err(|_| OpenError::WrongKey)?;
     Ok(keys)
 }
 
-async fn inspect(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let (version, is_read_only): (i32, bool) = sqlx::query_as(
-        "select current_setting('server_version_num')::integer, current_setting('transaction_read_only') = 'on'",
-    )
-    .fetch_one(connection)
-    .await
-    .map_err(|error| OpenError::Connect(error.into()))?;
-    if version < OLDEST_SERVER {
-        return Err(OpenError::TooOld(format!("{}.{}", version / 10_000, version % 10_000)));
-    }
-    if is_read_only { Err(OpenError::ReadOnly) } else { Ok(()) }
-}
-
-fn with_settings(options: PgConnectOptions, timeouts: &Timeouts) -> PgConnectOptions {
-    options.application_name("participant-registry").options([
-        ("statement_timeout", format!("{}ms", timeouts.statement.as_millis())),
-        ("lock_timeout", format!("{}ms", timeouts.lock.as_millis())),
-        // A statement whose client has hung up ends within a second, and its connection is free again.
-        ("client_connection_check_interval", "1s".to_owned()),
-        ("idle_in_transaction_session_timeout", "5s".to_owned()),
-        // Of one row among twenty million the planner needs no machine code.
-        ("jit", "off".to_owned()),
-        // The register is in memory or on a disk without arms; at the default of 4 a page of a province is read
-        // through the primary key, and nested pages scan all enrollments of an employer.
-        ("random_page_cost", "1.1".to_owned()),
-        // A page of fifty is not worth starting processes for.
-        ("max_parallel_workers_per_gather", "0".to_owned()),
-    ])
-}
-
-/// How long things may take on a connection.
+/// Timeouts of a pool and its connections.
 struct Timeouts {
     acquire: Duration,
     statement: Duration,
     lock: Duration,
 }
 
+impl Timeouts {
+    /// The statements that set up a new connection. Statements and not parameters of the start, which PgBouncer refuses.
+    fn statements(&self) -> String {
+        [
+            ("statement_timeout", self.statement.as_millis().to_string()),
+            ("lock_timeout", self.lock.as_millis().to_string()),
+            // The server ends a statement within a second after its client has disconnected.
+            ("client_connection_check_interval", "1s".to_owned()),
+            ("idle_in_transaction_session_timeout", "5s".to_owned()),
+            // Statements fetch few rows of many millions. Compiling them takes longer than running them.
+            ("jit", "off".to_owned()),
+            // The register is in memory or on a solid-state disk. With the default of 4 the planner reads a page of a
+            // province through the primary key, and scans all enrollments of an employer for nested pages.
+            ("random_page_cost", "1.1".to_owned()),
+            // A page of fifty rows is not worth starting processes for.
+            ("max_parallel_workers_per_gather", "0".to_owned()),
+        ]
+        .map(|(name, value)| format!("set {name} = '{value}';"))
+        .concat()
+    }
+}
+
 impl PoolSettings {
     fn for_requests(&self) -> Timeouts {
-        // What waits for a lock holds a connection that others need.
+        // A request that waits for a lock holds a connection that others need.
         Timeouts {
             acquire: self.acquire_timeout,
             statement: self.statement_timeout,

@@ -1,4 +1,4 @@
-//! Employers.
+//! Employers: reading, registering, declaring, closing.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use domain::actor::Actor;
 use domain::employer::EmployerKind;
 use domain::page::{Order, Page, Position, Slice};
 
-/// An employer as the registry keeps it.
+/// An employer as stored.
 #[derive(Clone, Debug, FromRow)]
 pub struct EmployerRow {
     /// Internal id.
@@ -25,7 +25,7 @@ pub struct EmployerRow {
     pub name_key: String,
     /// What kind of employer it is.
     pub kind: EmployerKind,
-    /// Tax number, sealed.
+    /// Tax number, encrypted.
     pub tax_number_sealed: Option<Vec<u8>>,
     /// Business number.
     pub business_number: Option<String>,
@@ -33,9 +33,9 @@ pub struct EmployerRow {
     pub risk_class: i16,
     /// Province.
     pub province_id: i16,
-    /// Workers that it says it has.
+    /// The number of workers that it declares.
     pub declared_headcount: Option<i32>,
-    /// Since when nobody is employed there any more.
+    /// The first day on which nobody is employed there.
     pub closed_on: Option<NaiveDate>,
 }
 
@@ -44,7 +44,7 @@ const COLUMNS: &str = "e.id, e.registered_at, e.name, e.name_key, e.kind, e.tax_
 const ORDER: OrderColumns = OrderColumns { id: "e.id", name: "e.name_key" };
 
 impl EmployerRow {
-    /// Where it stands in a list of that page's order.
+    /// The position in a list with the order of `page`.
     pub fn position(&self, page: &Page) -> Position {
         match page.order {
             Order::Id => Position::of_id(self.id),
@@ -53,21 +53,18 @@ impl EmployerRow {
     }
 }
 
-/// Conditions on employers.
+/// Conditions on employers; all that are set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EmployerFilter {
-    /// In this province.
+    /// It is in this province.
     pub province: Option<i16>,
-    /// Of one of these kinds.
+    /// It is of one of these kinds.
     pub kinds: Vec<EmployerKind>,
-    /// All these words, or their beginnings, in the name.
+    /// Its name contains words that begin with each of these.
     pub words: Vec<String>,
 }
 
-/// Employers by id.
-///
-/// # Errors
-/// The database is away.
+/// Returns the employers of some ids.
 pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, EmployerRow>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where "));
     push_ids(&mut sql, "e.id", ids);
@@ -75,10 +72,7 @@ pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Emplo
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// The employer of a tax number, by the number's index.
-///
-/// # Errors
-/// The database is away.
+/// Returns the employer of a tax number, given by its index.
 pub async fn find_by_tax_number(
     executor: impl PgExecutor<'_>,
     index: &[u8],
@@ -88,10 +82,7 @@ pub async fn find_by_tax_number(
     Ok(sql.build_query_as().fetch_optional(executor).await?)
 }
 
-/// The employer of a business number.
-///
-/// # Errors
-/// The database is away.
+/// Returns the employer of a business number.
 pub async fn find_by_business_number(
     executor: impl PgExecutor<'_>,
     number: &str,
@@ -101,19 +92,13 @@ pub async fn find_by_business_number(
     Ok(sql.build_query_as().fetch_optional(executor).await?)
 }
 
-/// Is there an employer of an id?
-///
-/// # Errors
-/// The database is away.
+/// Does an employer with this id exist?
 pub async fn exists(conn: &mut PgConnection, id: i64) -> Result<bool, StoreError> {
     let sql = "select exists (select from employer where id = $1)";
     Ok(sqlx::query_scalar(sql).bind(id).fetch_one(conn).await?)
 }
 
-/// A page of employers.
-///
-/// # Errors
-/// The database is away.
+/// Returns a page of employers.
 pub async fn list(
     session: &Session,
     filter: &EmployerFilter,
@@ -125,10 +110,7 @@ pub async fn list(
     Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
 }
 
-/// The same page of the employers of several provinces, in one statement.
-///
-/// # Errors
-/// The database is away.
+/// Returns the same page of employers of several provinces, in one statement.
 pub async fn list_of_provinces(
     session: &Session,
     provinces: &[i64],
@@ -142,20 +124,14 @@ pub async fn list_of_provinces(
     .await
 }
 
-/// How many employers there are.
-///
-/// # Errors
-/// The database is away.
+/// Counts employers.
 pub async fn count(session: &Session, filter: &EmployerFilter) -> Result<i64, StoreError> {
     let mut sql = QueryBuilder::new("select count(*)");
     push_source(&mut sql, filter, false);
     Ok(sql.build_query_scalar().fetch_one(session).await?)
 }
 
-/// How many employers each of several provinces has.
-///
-/// # Errors
-/// The database is away.
+/// Counts the employers of several provinces.
 pub async fn count_of_provinces(
     session: &Session,
     provinces: &[i64],
@@ -185,7 +161,7 @@ pub struct NewEmployer {
     pub name_key: String,
     /// What kind of employer it is.
     pub kind: EmployerKind,
-    /// Tax number, as index and sealed.
+    /// Tax number: index and ciphertext.
     pub tax_number: Option<(Vec<u8>, Vec<u8>)>,
     /// Business number.
     pub business_number: Option<String>,
@@ -193,14 +169,11 @@ pub struct NewEmployer {
     pub risk_class: i16,
     /// Province.
     pub province_id: i16,
-    /// Workers that it says it has.
+    /// The number of workers that it declares.
     pub declared_headcount: Option<i32>,
 }
 
-/// Writes an employer. `None` where its tax or business number is taken.
-///
-/// # Errors
-/// The database is away.
+/// Inserts an employer. Returns `None` if its tax or business number is taken.
 pub async fn insert(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -227,19 +200,13 @@ pub async fn insert(
     Ok(id)
 }
 
-/// Locks the row of an employer until the transaction ends, and tells since when it is closed.
-///
-/// # Errors
-/// The database is away.
+/// Locks an employer until the transaction ends, and returns the day on which it closed.
 pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<Option<NaiveDate>, StoreError> {
     let closed_on = sqlx::query_scalar("select closed_on from employer where id = $1 for no key update");
     Ok(closed_on.bind(id).fetch_one(conn).await?)
 }
 
-/// Adds what an employer declared as of a day; what it says of itself is what the newest day says.
-///
-/// # Errors
-/// The database is away.
+/// Adds a declaration as of a day. The declaration of the newest day is the current one.
 pub async fn declare_headcount(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -259,10 +226,7 @@ pub async fn declare_headcount(
     Ok(())
 }
 
-/// Keeps employers from closing until the transaction ends; gives those that have closed already.
-///
-/// # Errors
-/// The database is away, or one of them is closing for longer than a statement may wait.
+/// Keeps employers from closing until the transaction ends. Returns those that are closed already.
 pub async fn hold_open(conn: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -271,10 +235,7 @@ pub async fn hold_open(conn: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>,
     Ok(closed.fetch_all(conn).await?)
 }
 
-/// Waits until nobody holds an employer open, and keeps all others from it until the transaction ends.
-///
-/// # Errors
-/// The database is away, or somebody holds it for longer than a statement may wait.
+/// Waits until no transaction [holds](hold_open) an employer, and keeps others from holding it until this one ends.
 pub async fn lock_for_closing(conn: &mut PgConnection, id: i64) -> Result<(), StoreError> {
     sqlx::query!("select pg_advisory_xact_lock(hashtext('participant_registry.employer'), hashint8($1))", id)
         .execute(conn)
@@ -282,10 +243,7 @@ pub async fn lock_for_closing(conn: &mut PgConnection, id: i64) -> Result<(), St
     Ok(())
 }
 
-/// Closes an employer. `false`: it is closed already.
-///
-/// # Errors
-/// The database is away.
+/// Closes an employer. Returns `false` if it is closed already.
 pub async fn close(conn: &mut PgConnection, id: i64, on: NaiveDate) -> Result<bool, StoreError> {
     let closed =
         sqlx::query!("update employer set closed_on = $2 where id = $1 and closed_on is null", id, on);

@@ -1,4 +1,4 @@
-//! Enrollments: reading those of people, and writing new ones.
+//! Enrollments: reading, inserting and updating them. Ends are in [`ending`].
 
 use std::collections::HashMap;
 
@@ -20,9 +20,9 @@ use domain::timeline::PaidMonths;
 
 mod ending;
 
-pub use ending::{End, employed_until, end_many, people_open_at};
+pub use ending::{EnrollmentEnd, employed_until, end_many, people_open_at};
 
-/// An enrollment as the registry keeps it.
+/// An enrollment as stored.
 #[derive(Clone, Debug, FromRow)]
 pub struct EnrollmentRow {
     /// The person.
@@ -33,25 +33,25 @@ pub struct EnrollmentRow {
     pub employer_id: Option<i64>,
     /// Association.
     pub association_id: Option<i64>,
-    /// Channel that brought the person in.
+    /// The channel that made the enrollment.
     pub channel_id: i64,
-    /// The batch that it came with.
+    /// The onboarding batch that it came with.
     pub onboarding_batch_id: Option<i64>,
     /// Rupiah.
     pub monthly_wage: Option<i64>,
     /// First day.
     pub starts_on: NaiveDate,
-    /// The first day on which it holds no more.
+    /// The first day on which it is no longer in force.
     pub ends_on: Option<NaiveDate>,
     /// Last day of the last month paid for.
     pub paid_through: Option<NaiveDate>,
     /// Segment.
     pub segment: Segment,
-    /// Where it stands.
+    /// Status.
     pub status: EnrollmentStatus,
     /// Why it ended.
     pub end_reason: Option<EndReason>,
-    /// What kind of civil servant; `None`: not one.
+    /// The category of a civil servant; `None` for others.
     pub civil_servant: Option<CivilServantCategory>,
     /// Province.
     pub province_id: i16,
@@ -59,13 +59,13 @@ pub struct EnrollmentRow {
     pub programmes: Vec<Programme>,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
-    /// Service number, sealed.
+    /// Service number, encrypted.
     pub service_number: Option<Vec<u8>>,
     /// Work unit.
     pub work_unit: Option<String>,
     /// Grade.
     pub grade: Option<String>,
-    /// Codes of the warnings under which it was taken.
+    /// Codes of the warnings with which it was accepted.
     pub flags: Option<Vec<String>>,
 }
 
@@ -76,25 +76,22 @@ const COLUMNS: &str = "e.participant_id, e.id, e.employer_id, e.association_id, 
 const ORDER: OrderColumns = OrderColumns { id: "e.id", name: "e.id" };
 
 impl EnrollmentRow {
-    /// Where it stands in a list.
+    /// The position in a list.
     pub fn position(&self) -> Position {
         Position::of_id(self.id)
     }
 }
 
-/// Conditions on enrollments.
+/// Conditions on enrollments; all that are set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EnrollmentFilter {
-    /// With one of these statuses.
+    /// It has one of these statuses.
     pub statuses: Vec<EnrollmentStatus>,
-    /// In one of these segments.
+    /// It is in one of these segments.
     pub segments: Vec<Segment>,
 }
 
-/// Enrollments by person and id; those whom the actor may not see are absent.
-///
-/// # Errors
-/// The database is away.
+/// Returns enrollments by person and id, without those that the actor may not see.
 pub async fn by_ids(
     session: &Session,
     actor: &Actor,
@@ -103,7 +100,7 @@ pub async fn by_ids(
     let (people, enrollments): (Vec<i64>, Vec<i64>) = ids.iter().copied().unzip();
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from "));
     if let [(person, enrollment)] = *ids {
-        // Planned once, see `push_ids`.
+        // One plan for all executions, as in `push_ids`.
         sql.push("enrollment e join participant p on p.id = e.participant_id where e.participant_id = ");
         sql.push_bind(person).push(" and e.id = ").push_bind(enrollment);
     } else {
@@ -119,10 +116,7 @@ pub async fn by_ids(
     Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
 }
 
-/// The same page of the enrollments of several people, in one statement.
-///
-/// # Errors
-/// The database is away.
+/// Returns the same page of enrollments of several people, in one statement.
 pub async fn list_of(
     session: &Session,
     actor: &Actor,
@@ -139,10 +133,7 @@ pub async fn list_of(
     Ok(slices)
 }
 
-/// How many enrollments each of several people has.
-///
-/// # Errors
-/// The database is away.
+/// Counts the enrollments of several people.
 pub async fn count_of(
     session: &Session,
     actor: &Actor,
@@ -161,8 +152,8 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &E
     push_any(sql, "e.segment", &filter.segments);
 }
 
-/// A partner sees its own enrollments of a person, not those with others; a channel, those of the people whom it
-/// brought in, and of others those that it made.
+/// Appends what an actor may see. A partner sees its own enrollments of a person; a channel all those of people whose first
+/// enrollment it made, and of others those that it made.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     push_scope(sql, actor);
     let channels = &actor.scope.channels;
@@ -179,7 +170,7 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     }
 }
 
-/// The months paid for, as an array literal of PostgreSQL; `None`: none.
+/// Writes the months paid for as an array literal of PostgreSQL; `None` if there are none.
 pub fn paid_literal(paid: &PaidMonths) -> Option<String> {
     paid.through().map(|_| array_literal(paid.bounds()))
 }
@@ -195,13 +186,13 @@ pub struct NewEnrollmentRow {
     pub association_id: Option<i64>,
     /// Channel.
     pub channel_id: i64,
-    /// The batch that it comes with.
+    /// The onboarding batch that it comes with.
     pub onboarding_batch_id: Option<i64>,
     /// Rupiah.
     pub monthly_wage: Option<i64>,
     /// First day.
     pub starts_on: NaiveDate,
-    /// From when it counts.
+    /// The first day on which it is counted.
     pub counts_from: NaiveDate,
     /// The months paid for, as an array literal of PostgreSQL: `{2014-11-01,2014-11-30}`.
     pub paid: Option<String>,
@@ -211,15 +202,15 @@ pub struct NewEnrollmentRow {
     pub lapses_on: Option<NaiveDate>,
     /// Segment.
     pub segment: Segment,
-    /// Where it stands.
+    /// Status.
     pub status: EnrollmentStatus,
-    /// What kind of civil servant.
+    /// The category of a civil servant.
     pub civil_servant: Option<CivilServantCategory>,
     /// Province.
     pub province_id: i16,
     /// Programmes, as an array literal of PostgreSQL: `{WORK_ACCIDENT,DEATH}`.
     pub programmes: String,
-    /// Service number, sealed.
+    /// Service number, encrypted.
     pub service_number: Option<Vec<u8>>,
     /// Work unit.
     pub work_unit: Option<String>,
@@ -229,11 +220,8 @@ pub struct NewEnrollmentRow {
     pub flags: Option<String>,
 }
 
-/// Writes enrollments in one statement, and gives the id of each by its person. One that the person has open
-/// already, in the same segment with the same employer or association, is left out.
-///
-/// # Errors
-/// The database is away.
+/// Inserts enrollments in one statement, and returns the id of each by its person. Leaves out those that the person has open
+/// already in the same segment with the same payer.
 pub async fn insert_many(
     conn: &mut PgConnection,
     enrollments: &[NewEnrollmentRow],
@@ -285,25 +273,22 @@ pub async fn insert_many(
     Ok(rows.into_iter().map(|row| (row.participant_id, row.id)).collect())
 }
 
-/// An enrollment: the person, and its own id.
+/// The key of an enrollment: the person, and its own id.
 pub type EnrollmentKey = (i64, i64);
 
-/// Whose contributions are paid.
+/// Which enrollments a contribution is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PaidFor<'a> {
-    /// Those of all people of an employer.
+    /// All of an employer.
     Employer(i64),
-    /// Those of all people of an association.
+    /// All of an association.
     Association(i64),
-    /// Those of these enrollments.
+    /// These.
     Named(&'a [EnrollmentKey]),
 }
 
-/// The enrollments that contributions are paid for, as far as the actor sees them: of a payer those that held on some day
-/// of the month, in the person's lifetime.
-///
-/// # Errors
-/// The database is away.
+/// Returns the enrollments that a contribution is for and that the actor sees. Of a payer, those in force on some day of the
+/// month, within the person's lifetime.
 pub async fn paid_for(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -333,12 +318,9 @@ pub async fn paid_for(
     Ok(sql.build_query_as().fetch_all(conn).await?)
 }
 
-/// People with an enrollment that lapses on a day or should have before, in the order of their ids.
+/// Returns people with an enrollment that lapses on this day or before, in the order of their ids.
 ///
-/// Takes no actor: it answers to the registry's own writing, never to a caller.
-///
-/// # Errors
-/// The database is away.
+/// Takes no actor, because the result is for a write and never for a caller.
 pub async fn people_to_lapse(
     conn: &mut PgConnection,
     day: NaiveDate,
@@ -354,12 +336,12 @@ pub async fn people_to_lapse(
     Ok(people.fetch_all(conn).await?)
 }
 
-/// How an enrollment stands after it was paid for, lapsed or ended.
+/// The columns of an enrollment that a contribution or a lapse changes.
 #[derive(Clone, Debug)]
 pub struct TimelineRow {
-    /// Which one.
+    /// The enrollment.
     pub key: EnrollmentKey,
-    /// Where it stands.
+    /// Status.
     pub status: EnrollmentStatus,
     /// The months paid for, as an array literal of PostgreSQL.
     pub paid: Option<String>,
@@ -370,7 +352,7 @@ pub struct TimelineRow {
 }
 
 impl TimelineRow {
-    /// As the rules have it.
+    /// Derives them by the rules.
     pub fn of(key: EnrollmentKey, held: &Held, rules: &Rulebook) -> Self {
         let timeline = &held.timeline;
         Self {
@@ -383,10 +365,7 @@ impl TimelineRow {
     }
 }
 
-/// Writes how enrollments stand, in one statement. Their people are locked.
-///
-/// # Errors
-/// The database is away.
+/// Updates these columns in one statement. The people are locked.
 pub async fn update_timelines(conn: &mut PgConnection, rows: &[TimelineRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());

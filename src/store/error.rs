@@ -1,23 +1,24 @@
-//! What can go wrong between the registry and its database, without a word of what was in the rows.
+//! Errors of the database, without personal data.
 //!
-//! PostgreSQL repeats values in its messages and details ("Key (…)=(…) already exists"), so neither is ever kept:
-//! only the SQLSTATE and the name of the constraint.
+//! PostgreSQL repeats values of rows in its messages and details ("Key (…)=(…) already exists"). So an error keeps only the
+//! SQLSTATE and the name of the constraint.
 
 use sqlx::error::DatabaseError;
 
-/// Why a statement failed. Cheap to clone: all waiters of a batch get the same one.
+/// Why a statement failed. Every function of the store that reaches the database can return each of these; its documentation
+/// says only what is special to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The database is away, starting, stopping, full or too slow. The same request can succeed later.
-    #[error("the database is not available ({0})")]
+    /// The database is unreachable, starting, stopping, full or too slow. The same request can succeed later.
+    #[error("database unavailable ({0})")]
     Unavailable(String),
-    /// Two transactions met; nothing was written and the same request can succeed at once.
-    #[error("the transaction met another one ({0})")]
+    /// Two transactions were in conflict. Nothing was written, and the same request can succeed at once.
+    #[error("serialization conflict ({0})")]
     Contended(String),
-    /// A named constraint refused the row.
-    #[error("constraint {0}")]
+    /// A named constraint was violated.
+    #[error("constraint {0} violated")]
     Constraint(String),
-    /// Anything else is ours.
+    /// A defect of the registry.
     #[error("database fault ({0})")]
     Fault(String),
 }

@@ -1,4 +1,4 @@
-//! What happened to people: read newest first, only ever added to.
+//! The history of participants: events, which are only ever added.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use domain::correction::Correction;
 use domain::event::EventKind;
 use domain::page::{Page, Position, Slice};
 
-/// One entry of a person's history.
+/// An event as stored.
 #[derive(Clone, Debug, FromRow)]
 pub struct EventRow {
     /// The person.
@@ -37,14 +37,14 @@ pub struct EventRow {
     pub recorded_by: String,
     /// What was corrected and why.
     pub details: Option<Json<Correction>>,
-    /// The identity number that a correction ended, sealed.
+    /// The identity number that a correction ended, encrypted.
     pub number_before: Option<Vec<u8>>,
-    /// The identity number that took its place, sealed.
+    /// The identity number that replaced it, encrypted.
     pub number_after: Option<Vec<u8>>,
 }
 
 impl EventRow {
-    /// Where it stands in a list.
+    /// The position in a list.
     pub fn position(&self) -> Position {
         Position::of_id(self.id)
     }
@@ -54,17 +54,14 @@ const COLUMNS: &str = "v.participant_id, v.id, v.enrollment_id, v.channel_id, v.
                        v.recorded_by, case when v.kind = 'CORRECTED' then v.details end as details, former.number as number_before, \
                        case when former.number is not null then coalesce(next.number, p.national_id) end as number_after";
 
-/// The number that a correction ended, and the one that was in force until the next such correction.
+/// Joins the number that a correction ended, and the number that replaced it.
 const NUMBERS: &str = " left join former_number former \
                            on v.kind = 'CORRECTED' and former.participant_id = v.participant_id and former.event_id = v.id \
                         left join lateral (select f.number from former_number f \
                             where former.number is not null and f.participant_id = v.participant_id and f.event_id > v.id \
                             order by f.event_id limit 1) next on true";
 
-/// The entries of some persons and ids; those whom the actor may not see are absent.
-///
-/// # Errors
-/// The database is away.
+/// Returns events by person and id, without those that the actor may not see.
 pub async fn by_ids(
     session: &Session,
     actor: &Actor,
@@ -84,10 +81,7 @@ pub async fn by_ids(
     Ok(rows.into_iter().map(|row| ((row.participant_id, row.id), row)).collect())
 }
 
-/// The same page of the histories of several people, in one statement.
-///
-/// # Errors
-/// The database is away.
+/// Returns the same page of events of several people, in one statement.
 pub async fn list_of(
     session: &Session,
     actor: &Actor,
@@ -104,10 +98,7 @@ pub async fn list_of(
     Ok(slices)
 }
 
-/// How many entries each of several people has.
-///
-/// # Errors
-/// The database is away.
+/// Counts the events of several people.
 pub async fn count_of(
     session: &Session,
     actor: &Actor,
@@ -122,9 +113,9 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, more: &'st
     push_visible(sql, actor);
 }
 
-/// A partner sees what happened to its own enrollments, not to those with others; a channel, what happened to the
-/// people whom it brought in, and to others through itself. Of the person as such a partner sees corrections: a death is
-/// told by the end of its own enrollment, and not to whom the person had left before.
+/// Appends what an actor may see. A partner sees events of its own enrollments, and corrections of the person, but no death:
+/// it learns of a death by the end of its own enrollment, and not if the person had left before. A channel sees all events
+/// of people whose first enrollment it made, and of others those that it recorded.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     push_scope(sql, actor);
     let channels = &actor.scope.channels;
@@ -143,23 +134,20 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     }
 }
 
-/// An entry to be written.
+/// An event to be written.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
     /// The person.
     pub participant_id: i64,
-    /// The enrollment that it concerns; `None`: the person as such.
+    /// The enrollment that it concerns; `None` if it concerns the person.
     pub enrollment_id: Option<i64>,
-    /// The channel that records it; `None`: none did.
+    /// The channel that records it, if any.
     pub channel_id: Option<i64>,
     /// When it took effect.
     pub effective_on: NaiveDate,
 }
 
-/// Writes entries of one kind in one statement.
-///
-/// # Errors
-/// The database is away.
+/// Inserts events of one kind in one statement.
 pub async fn insert_many(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -186,12 +174,12 @@ pub async fn insert_many(
     Ok(())
 }
 
-/// The entry of a correction, to be written.
+/// The event of a correction, to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct NewCorrection<'a> {
     /// The person.
     pub participant_id: i64,
-    /// The channel that records it; `None`: none did.
+    /// The channel that records it, if any.
     pub channel_id: Option<i64>,
     /// When it took effect.
     pub effective_on: NaiveDate,
@@ -199,10 +187,7 @@ pub struct NewCorrection<'a> {
     pub correction: &'a Correction,
 }
 
-/// Writes the entry of a correction, and gives its id.
-///
-/// # Errors
-/// The database is away.
+/// Inserts the event of a correction, and returns its id.
 pub async fn insert_correction(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -222,10 +207,7 @@ pub async fn insert_correction(
     Ok(id)
 }
 
-/// Keeps the identity number that a correction ended, sealed as it was.
-///
-/// # Errors
-/// The database is away.
+/// Inserts the identity number that a correction ended, encrypted as it was.
 pub async fn insert_former_number(
     conn: &mut PgConnection,
     participant_id: i64,

@@ -1,4 +1,4 @@
-//! Hears what other processes change, and reads it again: reference data and clients.
+//! Listens for changes that other processes announce, and reloads reference data and clients.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ use sqlx::postgres::{PgListener, PgNotification};
 use super::Database;
 use super::error::StoreError;
 
-/// How long to wait for an announcement before asking whether the connection still answers.
+/// How long to wait for an announcement before testing the connection.
 const LISTENING_FOR: Duration = Duration::from_secs(1);
 
 impl Database {
-    /// Reads the reference data and the clients again whenever another process changed them, for as long as this runs.
+    /// Reloads reference data and clients whenever another process has changed them. Never returns.
     pub async fn follow_reference(self: Arc<Self>) {
         loop {
             if let Err(error) = self.follow_reference_once().await {
@@ -22,41 +22,41 @@ impl Database {
         }
     }
 
-    /// Until the connection is lost: what is announced meanwhile nobody hears, so everything is read at the beginning.
+    /// Listens until the connection is lost. Reloads everything first, because announcements may have been missed.
     async fn follow_reference_once(&self) -> Result<(), StoreError> {
         let mut listener = self.listener().await?;
         listener.eager_reconnect(false);
         listener.listen("reference_changed").await?;
         self.refresh_reference().await?;
         self.clients.refresh(&self.control).await?;
-        self.look_at_key().await?;
+        self.check_key().await?;
         loop {
             match tokio::time::timeout(LISTENING_FOR, listener.try_recv()).await {
-                Ok(Ok(Some(changed))) => self.read_again(&changed).await?,
+                Ok(Ok(Some(changed))) => self.reload(&changed).await?,
                 Ok(Ok(None)) => return Err(StoreError::Unavailable("the listening connection broke".into())),
                 Ok(Err(error)) => return Err(error.into()),
-                Err(_elapsed) => self.listen_to_silence(&mut listener).await?,
+                Err(_elapsed) => self.test_connection(&mut listener).await?,
             }
         }
     }
 
-    /// Nothing was said, or the connection is silently gone. An answer on it comes behind all that was announced before.
-    async fn listen_to_silence(&self, listener: &mut PgListener) -> Result<(), StoreError> {
+    /// Tests a connection on which nothing was announced. Its answer comes after all earlier announcements.
+    async fn test_connection(&self, listener: &mut PgListener) -> Result<(), StoreError> {
         let asked = Instant::now();
         let answer = sqlx::query("select 1").execute(&mut *listener);
         let silent = |_elapsed| StoreError::Unavailable("the listening connection is silent".into());
         tokio::time::timeout(LISTENING_FOR, answer).await.map_err(silent)??;
         while let Some(changed) = listener.next_buffered() {
-            self.read_again(&changed).await?;
+            self.reload(&changed).await?;
         }
         self.clients.heard(asked);
         Ok(())
     }
 
-    async fn read_again(&self, changed: &PgNotification) -> Result<(), StoreError> {
+    async fn reload(&self, changed: &PgNotification) -> Result<(), StoreError> {
         match changed.payload() {
             "client" => self.clients.refresh(&self.control).await,
-            "key" => self.look_at_key().await,
+            "key" => self.check_key().await,
             _ => self.refresh_reference().await,
         }
     }

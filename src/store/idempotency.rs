@@ -1,18 +1,18 @@
-//! What mutations with a key did, so that the same key answers the same again.
+//! Idempotency keys with the outcomes of their mutations.
 
 use sqlx::PgConnection;
 
 use super::error::StoreError;
 use super::session::Session;
 
-/// Whose key it is: a key belongs to one client and one operation.
+/// A key: it belongs to one client and one operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyOf {
     /// The client.
     pub client: String,
     /// The mutation.
     pub operation: &'static str,
-    /// Keyed digest of the key as sent.
+    /// Keyed digest of the key that was sent.
     pub key: String,
 }
 
@@ -25,10 +25,8 @@ pub struct Used {
     pub outcome: serde_json::Value,
 }
 
-/// Claims a key for this transaction; `Some` where it was used before. Waits while another transaction holds it.
-///
-/// # Errors
-/// The database is away.
+/// Claims a key for this transaction. Returns what it was used for, if it was used before. Waits for another transaction that
+/// holds it.
 pub async fn claim(
     conn: &mut PgConnection,
     key: &KeyOf,
@@ -48,14 +46,13 @@ pub async fn claim(
         return Ok(None);
     }
     Ok(Some(
-        find(conn, key).await?.ok_or_else(|| StoreError::Fault("a key that is taken is not there".into()))?,
+        find(conn, key)
+            .await?
+            .ok_or_else(|| StoreError::Fault("a key that is taken does not exist".into()))?,
     ))
 }
 
-/// What a key was used for.
-///
-/// # Errors
-/// The database is away.
+/// Returns what a key was used for.
 pub async fn find(executor: impl sqlx::PgExecutor<'_>, key: &KeyOf) -> Result<Option<Used>, StoreError> {
     let used = sqlx::query_as!(
         Used,
@@ -69,10 +66,7 @@ pub async fn find(executor: impl sqlx::PgExecutor<'_>, key: &KeyOf) -> Result<Op
     Ok(used)
 }
 
-/// Keeps what was done under a key that this transaction claimed.
-///
-/// # Errors
-/// The database is away.
+/// Stores the outcome under a key that this transaction has claimed.
 pub async fn record(
     conn: &mut PgConnection,
     key: &KeyOf,
@@ -90,10 +84,7 @@ pub async fn record(
     Ok(())
 }
 
-/// Forgets keys of over 30 days; after that the natural keys still refuse a duplicate.
-///
-/// # Errors
-/// The database is away.
+/// Deletes keys that are older than 30 days. Natural keys still refuse duplicates after that.
 pub async fn forget_old(session: &Session) -> Result<u64, StoreError> {
     let forgotten = sqlx::query!("delete from idempotency where created_at < now() - interval '30 days'");
     Ok(forgotten.execute(session).await?.rows_affected())

@@ -1,4 +1,4 @@
-//! Who owns a number: the one place where uniqueness of a person lives.
+//! Owners of numbers. The table `identifier` makes a person unique.
 
 use std::collections::HashMap;
 
@@ -8,22 +8,22 @@ use super::error::StoreError;
 use super::keys::{Keys, NumberKind};
 use super::rotation;
 
-/// Whose a claimed number is.
+/// The owner of a claimed number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// The person who owns it.
+    /// The owner.
     pub participant_id: i64,
-    /// Claimed just now, by this transaction: an identity number for a person who is not written yet.
+    /// Did this transaction claim it? Then the person of an identity number is not written yet.
     pub is_new: bool,
 }
 
-/// Claims identity numbers, each for a person of its own whose id is given out here. Numbers that somebody owns
-/// stay whose they are. Whoever claims a number that another transaction is claiming waits for that one to end.
+/// Claims identity numbers, each for a new person id. A number that has an owner keeps it. Waits for other transactions that
+/// are claiming the same numbers.
 ///
-/// Takes no actor: it answers to the registry's own writing, never to a caller.
+/// Takes no actor, because the result is for a write and never for a caller.
 ///
 /// # Errors
-/// The database is away, or the key was exchanged.
+/// [`StoreError::Unavailable`] if the key was exchanged.
 pub async fn claim_national_ids(
     conn: &mut PgConnection,
     keys: &Keys,
@@ -52,20 +52,20 @@ pub async fn claim_national_ids(
     claims.extend(
         owners.into_iter().map(|(index, participant_id)| (index, Claim { participant_id, is_new: false })),
     );
-    // Neither claimed nor owned: this key is not the one in force any more.
+    // Neither claimed nor owned: the key is not in force.
     if indexes.iter().any(|index| !claims.contains_key(index)) {
         return Err(rotation::exchanged());
     }
     Ok(claims)
 }
 
-/// Claims a further identity number for somebody who is in the registry, and says whose it is now. A number that the
-/// person gave up before is in force again.
+/// Claims another identity number for a registered person, and returns its owner. A former number of the person is in force
+/// again.
 ///
-/// Takes no actor: it answers to the registry's own writing, never to a caller.
+/// Takes no actor, because the result is for a write and never for a caller.
 ///
 /// # Errors
-/// The database is away, or the key was exchanged.
+/// [`StoreError::Unavailable`] if the key was exchanged.
 pub async fn claim_further_national_id(
     conn: &mut PgConnection,
     keys: &Keys,
@@ -93,10 +93,7 @@ pub async fn claim_further_national_id(
     }
 }
 
-/// An identity number is in force no more. It stays claimed, and still finds its owner.
-///
-/// # Errors
-/// The database is away.
+/// Supersedes an identity number. It stays claimed, and still finds its owner.
 pub async fn supersede_national_id(conn: &mut PgConnection, index: &[u8]) -> Result<(), StoreError> {
     sqlx::query!(
         "update identifier set superseded_at = now() where kind = 'NATIONAL_ID' and value_index = $1",
@@ -107,12 +104,9 @@ pub async fn supersede_national_id(conn: &mut PgConnection, index: &[u8]) -> Res
     Ok(())
 }
 
-/// Claims service numbers for the people given beside them, and says whose each of them is now.
+/// Claims service numbers for people, and returns the owner of each.
 ///
-/// Takes no actor: it answers to the registry's own writing, never to a caller.
-///
-/// # Errors
-/// The database is away.
+/// Takes no actor, because the result is for a write and never for a caller.
 pub async fn claim_service_numbers(
     conn: &mut PgConnection,
     indexes: &[Vec<u8>],
@@ -143,10 +137,7 @@ pub async fn claim_service_numbers(
     Ok(claims)
 }
 
-/// Gives back numbers that this very transaction claimed, for people or enrollments that will not be written after all.
-///
-/// # Errors
-/// The database is away.
+/// Releases numbers that this transaction has claimed, for people or enrollments that are not written after all.
 pub async fn release(
     conn: &mut PgConnection,
     kind: NumberKind,
@@ -164,12 +155,9 @@ pub async fn release(
     Ok(())
 }
 
-/// Whose numbers of a kind are, where they are somebody's; claims nothing.
+/// Returns the owners of numbers of a kind. Claims nothing.
 ///
-/// Takes no actor: it answers to the registry's own plans, never to a caller.
-///
-/// # Errors
-/// The database is away.
+/// Takes no actor, because the result is for a plan and never for a caller.
 pub async fn owners(
     conn: &mut PgConnection,
     kind: NumberKind,

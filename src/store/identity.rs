@@ -6,33 +6,33 @@ use sqlx::postgres::PgConnection;
 use super::array::array_literal;
 use domain::actor::{Actor, Role};
 
-/// Whom PostgreSQL takes a statement to come from.
+/// A database role, and the scope that row security compares each row with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) role: &'static str,
-    /// Provinces, employer, association and channels, as the policies read them. Nothing in any: nobody.
+    /// Provinces, employer, association and channels, as the policies read them. All empty: no people.
     scope: [String; 4],
 }
 
 impl Identity {
-    /// The registry itself: its writes, its chores and its reference data.
+    /// The identity of the registry itself: for writes, background jobs and reference data.
     pub(super) fn registry() -> Self {
         Self { role: "registry_writer", scope: Default::default() }
     }
 
-    /// A reader of the actor's people.
+    /// The identity of an actor who reads: it sees the people of the scope.
     pub(super) fn reader(actor: &Actor) -> Self {
         let scope = &actor.scope;
-        // These see no people and no figures of people that they could be counted from.
-        let sees_nobody = matches!(actor.role, Role::LicensingDesk | Role::Auditor);
-        if scope.is_everything() && !sees_nobody {
+        // These roles see no people, nor counts of people.
+        let sees_no_people = matches!(actor.role, Role::LicensingDesk | Role::Auditor);
+        if scope.is_everything() && !sees_no_people {
             return Self { role: "registry_reader", scope: Default::default() };
         }
         let array = |ids: &mut dyn Iterator<Item = i64>| {
             let ids: Vec<i64> = ids.collect();
             if ids.is_empty() { String::new() } else { array_literal(ids) }
         };
-        let scope = if sees_nobody {
+        let scope = if sees_no_people {
             Default::default()
         } else {
             [
@@ -53,16 +53,15 @@ impl Identity {
         Self { role, scope }
     }
 
-    /// Tells PostgreSQL, and hears whether it takes no writes.
-    pub(super) async fn announce(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    /// Assumes the role on a connection. Returns whether the server is read-only.
+    pub(super) async fn assume(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let [provinces, employer, association, channels] = &self.scope;
-        let announcement = sqlx::query(
+        let assume = sqlx::query(
             "select set_config('role', $1, false), set_config('registry.provinces', $2, false),
                     set_config('registry.employer', $3, false), set_config('registry.association', $4, false),
                     set_config('registry.channels', $5, false), current_setting('transaction_read_only') = 'on'",
         );
-        let row =
-            announcement.bind(self.role).bind(provinces).bind(employer).bind(association).bind(channels);
+        let row = assume.bind(self.role).bind(provinces).bind(employer).bind(association).bind(channels);
         row.fetch_one(connection).await?.try_get(5)
     }
 }

@@ -1,8 +1,8 @@
-//! The installation's keys: how numbers are found, kept readable, and kept out of a dump.
+//! The installation's keys, for indexing, encrypting and signing.
 //!
-//! One secret of 32 bytes, from which one key for each purpose is derived. A number is found by its HMAC and shown
-//! by decrypting what stands beside it; without the secret a copy of the database holds no identity number, and there
-//! are too few identity numbers for a hash without a key to hide them.
+//! One secret of 32 bytes, from which a key for each purpose is derived. A number is found by its HMAC and stored encrypted
+//! (AES-256-GCM), so a copy of the database without the secret reveals no number. A hash without a key would not do: there
+//! are so few identity numbers that all can be tried.
 
 use aes_gcm::aead::{Aead, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -12,12 +12,12 @@ use sha2::{Digest as _, Sha256};
 use strum::{Display, IntoStaticStr};
 use zeroize::Zeroizing;
 
-/// Bytes of an index: enough that two numbers of twenty million never meet.
+/// Bytes of an index: no collision is to be expected among twenty million numbers.
 const INDEX_BYTES: usize = 16;
 const NONCE_BYTES: usize = 12;
-/// First byte of a sealed number, for the day on which the key or the form changes.
-const FORM: u8 = 1;
-/// As what the secret is sealed by which inputs are compared: as no kind of number.
+/// The first byte of a ciphertext: its version.
+const VERSION: u8 = 1;
+/// The associated data of the encrypted retry secret. It is no kind of number.
 const RETRY_SECRET: &str = "RETRY_SECRET";
 
 /// Kinds of numbers. A number is found and opened only as the kind that it was kept as.
@@ -34,12 +34,12 @@ pub enum NumberKind {
     Phone,
 }
 
-/// The keys that an installation is given: the newest, and the one before it for as long as a rotation needs it.
+/// The keys of an installation: the newest one, and the previous one while a rotation needs it.
 #[derive(Debug)]
 pub struct KeyRing {
-    /// The key that shall be in force.
+    /// The key that should be in force.
     pub newest: Keys,
-    /// The key that may be in force still.
+    /// The key that may still be in force.
     pub previous: Option<Keys>,
 }
 
@@ -50,13 +50,13 @@ impl From<Keys> for KeyRing {
 }
 
 impl KeyRing {
-    /// The key of which this fingerprint stands in the database; `None` where it is a third one.
+    /// Returns the key whose check value is in the database; `None` if it is neither.
     pub fn of_database(self, check: &[u8]) -> Option<Keys> {
         [Some(self.newest), self.previous].into_iter().flatten().find(|keys| keys.check() == check)
     }
 }
 
-/// The derived keys. Neither shown nor printed.
+/// The derived keys. Never printed.
 pub struct Keys {
     index: Zeroizing<[u8; 32]>,
     fingerprint: Zeroizing<[u8; 32]>,
@@ -72,9 +72,9 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-/// A number that was sealed with another key, or changed since.
+/// A ciphertext was made with another key or for another purpose, or was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a sealed number does not open with this installation's key")]
+#[error("an encrypted number cannot be decrypted with this installation's key")]
 pub struct WrongKey;
 
 impl Keys {
@@ -92,34 +92,34 @@ impl Keys {
         }
     }
 
-    /// Under which a number is found: equal numbers have equal indexes, and nothing else can be read from it.
+    /// Returns the index of a number, by which it is found. It reveals only whether two numbers are equal.
     pub fn index(&self, kind: NumberKind, number: &str) -> Vec<u8> {
         mac(&*self.index, &[<&str>::from(kind).as_bytes(), &[0], number.as_bytes()])[..INDEX_BYTES].to_vec()
     }
 
-    /// Makes a number unreadable to everybody without the key.
+    /// Encrypts a number.
     pub fn seal(&self, kind: NumberKind, number: &str) -> Vec<u8> {
         self.seal_bytes(<&str>::from(kind), number.as_bytes())
     }
 
-    /// Makes it readable again.
+    /// Decrypts a number.
     ///
     /// # Errors
-    /// Sealed with another key or as another kind, or changed since.
+    /// [`WrongKey`], also for a number of another kind.
     pub fn open(&self, kind: NumberKind, sealed: &[u8]) -> Result<Zeroizing<String>, WrongKey> {
         let number = self.open_bytes(<&str>::from(kind), sealed)?;
         String::from_utf8(number).map(Zeroizing::new).map_err(|_| WrongKey)
     }
 
-    /// Makes rows of an onboarding unreadable; they open again only as those of this batch that begin with this row.
+    /// Encrypts rows of an onboarding, bound to their batch and first row.
     pub fn seal_rows(&self, batch: i64, first_row: i32, rows: &[u8]) -> Vec<u8> {
         self.seal_bytes(&rows_of(batch, first_row), rows)
     }
 
-    /// Makes them readable again.
+    /// Decrypts rows of an onboarding.
     ///
     /// # Errors
-    /// Sealed with another key or for another place, or changed since.
+    /// [`WrongKey`], also for another batch or first row.
     pub fn open_rows(
         &self,
         batch: i64,
@@ -134,21 +134,21 @@ impl Keys {
         getrandom::fill(&mut nonce).expect("the operating system gives random bytes");
         let payload = Payload { msg: bytes, aad: purpose.as_bytes() };
         let sealed =
-            self.seal.encrypt(&Nonce::from(nonce), payload).expect("what is sealed is shorter than 64 GiB");
-        [&[FORM], nonce.as_slice(), &sealed].concat()
+            self.seal.encrypt(&Nonce::from(nonce), payload).expect("a plaintext is shorter than 64 GiB");
+        [&[VERSION], nonce.as_slice(), &sealed].concat()
     }
 
     fn open_bytes(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, WrongKey> {
-        let (form, rest) = sealed.split_first().ok_or(WrongKey)?;
+        let (version, rest) = sealed.split_first().ok_or(WrongKey)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(WrongKey)?;
-        if *form != FORM {
+        if *version != VERSION {
             return Err(WrongKey);
         }
         let payload = Payload { msg: sealed, aad: purpose.as_bytes() };
         self.seal.decrypt(&Nonce::from(*nonce), payload).map_err(|_| WrongKey)
     }
 
-    /// What inputs are compared by, sealed: it stays the same when the key is exchanged for another.
+    /// Returns the encrypted secret by which inputs are compared. It survives a rotation of the key.
     pub fn retry_secret(&self) -> Vec<u8> {
         self.seal_secret(&self.fingerprint)
     }
@@ -156,7 +156,7 @@ impl Keys {
     /// Compares inputs by the secret of the database from now on.
     ///
     /// # Errors
-    /// It was sealed with another key.
+    /// [`WrongKey`] if it was encrypted with another key.
     pub fn adopt_retry_secret(&mut self, sealed: &[u8]) -> Result<(), WrongKey> {
         self.fingerprint = self.open_secret(sealed)?;
         Ok(())
@@ -171,44 +171,44 @@ impl Keys {
         secret.as_slice().try_into().map(Zeroizing::new).map_err(|_| WrongKey)
     }
 
-    /// Digest of an input, to tell whether a second one is the same. Keyed, because inputs hold identity numbers.
+    /// Returns the keyed digest of an input, to compare it with another. Keyed, because inputs hold identity numbers.
     pub fn fingerprint(&self, input: &[u8]) -> Vec<u8> {
         mac(&*self.fingerprint, &[input]).to_vec()
     }
 
-    /// Signs the bearer tokens that this installation gives out.
+    /// Returns the key that signs the bearer tokens of this installation.
     pub fn token_key(&self) -> &[u8] {
         self.token.as_slice()
     }
 
-    /// Signs the seals of the audit trail (Ed25519).
+    /// Signs a seal of the audit trail (Ed25519).
     pub fn sign_evidence(&self, hash: &[u8; 32]) -> [u8; 64] {
         self.evidence.sign(hash).to_bytes()
     }
 
-    /// By which the seals are verified.
+    /// Returns the public key that verifies the seals.
     pub fn evidence_public_key(&self) -> [u8; 32] {
         self.evidence.verifying_key().to_bytes()
     }
 
-    /// Tells one installation's key from another's, and nothing about it. Stands in the database.
+    /// Returns a value that identifies the key in the database, and reveals nothing about it.
     pub fn check(&self) -> &[u8] {
         &self.check
     }
 }
 
-/// As what rows on their way are sealed.
+/// The associated data of encrypted rows.
 fn rows_of(batch: i64, first_row: i32) -> String {
     format!("ONBOARDING_ROWS {batch} {first_row}")
 }
 
-/// Is this the signature of that hash, by the key with this public half?
+/// Verifies the signature of a hash.
 pub fn verify_evidence(public_key: &[u8; 32], hash: &[u8; 32], signature: &[u8]) -> bool {
     let (key, signature) = (VerifyingKey::from_bytes(public_key), Signature::from_slice(signature));
     key.is_ok_and(|key| signature.is_ok_and(|signature| key.verify_strict(hash, &signature).is_ok()))
 }
 
-/// What a seal names a key by: the beginning of the SHA-256 of its public half.
+/// Returns the id of a signing key: the first bytes of the SHA-256 of its public key.
 pub fn evidence_key_id(public_key: &[u8; 32]) -> [u8; 8] {
     let digest = Sha256::digest(public_key);
     std::array::from_fn(|at| digest[at])
@@ -230,7 +230,7 @@ mod tests {
     const NUMBER: &str = "1671010208850001";
 
     #[test]
-    fn a_sealed_number_opens_with_the_same_key_and_kind_only() {
+    fn a_number_is_decrypted_with_the_same_key_and_kind_only() {
         let (keys, others) = (Keys::derive(&[1; 32]), Keys::derive(&[2; 32]));
         let sealed = keys.seal(NumberKind::NationalId, NUMBER);
         assert_eq!(keys.open(NumberKind::NationalId, &sealed).unwrap().as_str(), NUMBER);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_or_cut_seal_is_refused() {
+    fn a_changed_or_truncated_ciphertext_is_refused() {
         let keys = Keys::derive(&[1; 32]);
         let sealed = keys.seal(NumberKind::NationalId, NUMBER);
         for length in 0..sealed.len() {
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_index_is_stable_and_tells_kinds_apart() {
+    fn the_index_is_stable_and_differs_by_kind() {
         let keys = Keys::derive(&[1; 32]);
         assert_eq!(keys.index(NumberKind::NationalId, NUMBER), keys.index(NumberKind::NationalId, NUMBER));
         assert_ne!(keys.index(NumberKind::NationalId, NUMBER), keys.index(NumberKind::TaxNumber, NUMBER));
@@ -264,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn the_same_number_never_looks_the_same_twice() {
+    fn a_number_is_never_encrypted_to_the_same_bytes_twice() {
         let keys = Keys::derive(&[1; 32]);
         assert_ne!(keys.seal(NumberKind::NationalId, NUMBER), keys.seal(NumberKind::NationalId, NUMBER));
     }
 
     #[test]
-    fn evidence_is_signed_by_one_key_and_for_one_hash() {
+    fn a_signature_is_valid_for_one_key_and_one_hash() {
         let (keys, others) = (Keys::derive(&[1; 32]), Keys::derive(&[2; 32]));
         let signature = keys.sign_evidence(&[3; 32]);
         assert!(verify_evidence(&keys.evidence_public_key(), &[3; 32], &signature));

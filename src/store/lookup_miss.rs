@@ -1,21 +1,18 @@
-//! How often clients have asked by a number for somebody whom they may not see, or who does not exist.
+//! Lookups by number that found nobody whom the client may see, counted for each client and hour.
 
 use super::error::StoreError;
 use super::session::Session;
 
-/// What a client has spent of its quota.
+/// What a client has used of its quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spent {
-    /// Misses in the hour that runs.
+    /// Misses in the current hour.
     pub misses: i64,
     /// Seconds until the next hour begins, at least 1.
     pub seconds_left: i64,
 }
 
-/// What a client has spent.
-///
-/// # Errors
-/// The database is away.
+/// Returns what a client has used.
 pub async fn spent(session: &Session, client: &str) -> Result<Spent, StoreError> {
     let spent = sqlx::query_as!(
         Spent,
@@ -28,10 +25,7 @@ pub async fn spent(session: &Session, client: &str) -> Result<Spent, StoreError>
     Ok(spent.fetch_one(session).await?)
 }
 
-/// Counts some misses, and gives what the client has spent with them. Two at once are both counted.
-///
-/// # Errors
-/// The database is away.
+/// Adds misses, and returns what the client has used with them. Concurrent calls are all counted.
 pub async fn add(session: &Session, client: &str, misses: i64) -> Result<Spent, StoreError> {
     let spent = sqlx::query_as!(
         Spent,

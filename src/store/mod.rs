@@ -1,13 +1,26 @@
-//! What the registry knows, in PostgreSQL: one file for each noun, free functions, set-based statements.
+//! The store: everything that the registry reads from and writes to PostgreSQL.
 //!
-//! Few verbs: `find_by_x`, `by_ids`, `list`, `count`, `insert`, `insert_many`. Not found is `None`. Nothing here
-//! judges an input (see `domain`) or opens a transaction (see `actions`).
+//! # What is here
+//! One file for each noun (`participant.rs`, `employer.rs`, ...), with its row and a few verbs as free functions:
+//! `find_by_x`, `by_ids`, `list`, `count`, `insert`, `insert_many`. A statement works on a set of rows; not found is
+//! `None`. Beside the nouns:
 //!
-//! Every function that touches a person takes the [`Actor`](domain::actor::Actor) and puts its scope into the
-//! statement, so that what an actor may not see is absent, and not merely hidden.
+//! - [`Database`] opens the connections and holds what every request needs.
+//! - [`session`] runs statements under the database role of their caller, on connections of `pool.rs`.
+//! - [`page`] is keyset pagination for all lists; [`count`] and [`coverage`] read the maintained counters.
+//! - [`audit`] is the audit trail; [`keys`] encrypts and indexes numbers, and [`rotation`] exchanges the key.
+//! - [`reference`] and [`client_cache`] keep in memory what almost every request needs.
 //!
-//! To add a noun: a migration, a file here with its row and its verbs, the row's enumerations in `pg_enum!` below,
-//! then `DATABASE_URL=… cargo check` with `SQLX_OFFLINE_DIR=.sqlx` to record its statements.
+//! # What is not
+//! No function here judges an input (see the package `domain`), and none opens a transaction: `actions` does, and passes
+//! its connection. A function that returns people takes the [`Actor`](domain::actor::Actor) and puts its scope into the
+//! statement, so people whom the actor may not see are absent from the result. It also notes the people in the session,
+//! for the audit trail. Errors are [`StoreError`] and carry no personal data.
+//!
+//! # To add a noun
+//! Write a migration in `migrations/`, and a file here with the row (`#[derive(FromRow)]`) and its verbs. Enumerations of
+//! the database are closed lists in `domain`. Then run `.ci/record-sql`, which records the checked statements (`query!`)
+//! in `.sqlx`, and commit them.
 
 pub mod agreement;
 mod array;
@@ -43,6 +56,7 @@ pub mod reference;
 mod roles;
 pub mod rotation;
 mod seen;
+mod server_check;
 pub mod session;
 pub mod target;
 

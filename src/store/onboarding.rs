@@ -1,5 +1,5 @@
-//! Onboarding batches and the outcome of each of their rows: what is read of them. What is written is in [`writing`], the
-//! rows on their way in [`staging`], what workers do in [`lease`], and what ends by age in [`retention`].
+//! Onboarding batches and the outcomes of their rows. Reading is here, writing in [`writing`], staged rows in [`staging`],
+//! the work of workers in [`lease`], and expiry in [`retention`].
 
 pub mod lease;
 pub mod retention;
@@ -20,12 +20,12 @@ use domain::onboarding::{Counts, OnboardingState, RowOutcome};
 use domain::page::{Page, Position, Slice};
 use domain::problem::{Problem, ProblemCode};
 
-/// A batch as the registry keeps it.
+/// A batch as stored.
 #[derive(Clone, Debug, FromRow)]
 pub struct BatchRow {
     /// Internal id.
     pub id: i64,
-    /// How far it is.
+    /// State.
     pub state: OnboardingState,
     /// Employer.
     pub employer_id: i64,
@@ -37,15 +37,15 @@ pub struct BatchRow {
     pub digest: Option<Vec<u8>>,
     /// Rows sent.
     pub received: i32,
-    /// Not decided yet.
+    /// Rows not decided yet.
     pub pending: i32,
-    /// Enrolled.
+    /// Rows enrolled.
     pub enrolled: i32,
-    /// Enrolled before.
+    /// Rows enrolled before.
     pub already_enrolled: i32,
-    /// Refused.
+    /// Rows rejected.
     pub rejected: i32,
-    /// With a warning.
+    /// Rows with a warning.
     pub flagged: i32,
     /// Rupiah a month.
     pub monthly_contributions: i64,
@@ -55,21 +55,21 @@ pub struct BatchRow {
     pub submitted_at: DateTime<Utc>,
     /// When its last row was decided.
     pub finished_at: Option<DateTime<Utc>>,
-    /// Digest of exactly what would be done, once it is planned.
+    /// Digest of the plan, once there is one.
     pub plan_digest: Option<Vec<u8>>,
     /// The client that approved the plan.
     pub approved_by: Option<String>,
-    /// The client that stopped it; `None` where it waited too long.
+    /// The client that cancelled it; `None` if it expired.
     pub cancelled_by: Option<String>,
-    /// Why.
+    /// The reason.
     pub cancel_reason: Option<String>,
-    /// What stopped it as a whole, or, as warnings, what of its file was left out.
+    /// The problems that ended the batch, or warnings about what of its file was left out.
     pub problems: Option<Json<Vec<Problem>>>,
-    /// Was it only tried? Then its plan was its end.
+    /// Is it a dry run? Then it ends with its plan.
     pub dry_run: bool,
-    /// When its rows, as they were sent, were discarded.
+    /// When its rows as sent were discarded.
     pub discarded_at: Option<DateTime<Utc>>,
-    /// The header of its file; `None` where it came in the request, or has not come yet.
+    /// The header of its file; `None` if the rows came in the request, or the file has not come yet.
     pub columns: Option<Vec<String>>,
 }
 
@@ -77,18 +77,18 @@ const COLUMNS: &str = "b.id, b.state, b.employer_id, b.channel_id, b.file_name, 
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
                        b.submitted_by, b.submitted_at, b.finished_at, b.plan_digest, b.approved_by, b.cancelled_by, \
                        b.cancel_reason, b.problems, b.dry_run, b.discarded_at, b.columns";
-/// A plan is told as a whole or not at all: its quota is counted while it is made.
-const IS_TOLD: &str = "exists (select from onboarding_batch b where b.id = r.batch_id \
+/// A plan is visible as a whole or not at all, because its misses are counted while it is made.
+const IS_VISIBLE: &str = "exists (select from onboarding_batch b where b.id = r.batch_id \
                        and b.state not in ('RECEIVING', 'VALIDATING'))";
 const ORDER: OrderColumns = OrderColumns { id: "b.id", name: "b.id" };
 
 impl BatchRow {
-    /// Where it stands in a list.
+    /// The position in a list.
     pub fn position(&self) -> Position {
         Position::of_id(self.id)
     }
 
-    /// What became of its rows.
+    /// Counts of its rows by outcome.
     pub fn counts(&self) -> Counts {
         Counts {
             received: self.received,
@@ -101,19 +101,16 @@ impl BatchRow {
     }
 }
 
-/// Conditions on batches.
+/// Conditions on batches; all that are set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BatchFilter {
-    /// In one of these states.
+    /// It is in one of these states.
     pub states: Vec<OnboardingState>,
-    /// Of this employer.
+    /// It is of this employer.
     pub employer: Option<i64>,
 }
 
-/// Batches by id; those that the actor may not see are absent.
-///
-/// # Errors
-/// The database is away.
+/// Returns the batches of some ids, without those that the actor may not see.
 pub async fn by_ids(
     session: &Session,
     actor: &Actor,
@@ -126,10 +123,7 @@ pub async fn by_ids(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// A page of batches.
-///
-/// # Errors
-/// The database is away.
+/// Returns a page of batches.
 pub async fn list(
     session: &Session,
     actor: &Actor,
@@ -142,10 +136,7 @@ pub async fn list(
     Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
 }
 
-/// How many batches there are.
-///
-/// # Errors
-/// The database is away.
+/// Counts batches.
 pub async fn count(session: &Session, actor: &Actor, filter: &BatchFilter) -> Result<i64, StoreError> {
     let mut sql = QueryBuilder::new("select count(*)");
     push_source(&mut sql, actor, filter);
@@ -161,7 +152,7 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &B
     }
 }
 
-/// A batch is seen by whoever may see people, and lies in the actor's scope as its employer, channel and province do.
+/// Appends what an actor may see: batches whose employer, channel and province are in its scope.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     if !actor.may(Operation::ReadPeople) || actor.scope.association.is_some() {
         sql.push(" and false");
@@ -173,38 +164,35 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     }
 }
 
-/// What became of one row.
+/// A row of a batch with its outcome.
 #[derive(Clone, Debug, FromRow)]
 pub struct OnboardingRowRecord {
     /// The batch.
     pub batch_id: i64,
-    /// From 1, the header not counted.
+    /// The number of the row, from 1, without the header.
     pub number: i32,
-    /// Line of the file; `None` where the rows came in the request.
+    /// Line of the file; `None` if the rows came in the request.
     pub line: Option<i32>,
-    /// What became of it.
+    /// Outcome.
     pub outcome: RowOutcome,
-    /// The person whom it enrolled, or who was enrolled before.
+    /// The person who was enrolled, now or before.
     pub participant_id: Option<i64>,
-    /// What is wrong with it.
+    /// Its problems.
     pub problems: Option<Json<Vec<Problem>>>,
 }
 
-/// Conditions on the rows of a batch.
+/// Conditions on rows of a batch; all that are set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RowFilter {
-    /// With one of these outcomes.
+    /// It has one of these outcomes.
     pub outcomes: Vec<RowOutcome>,
-    /// With one of these problems.
+    /// It has one of these problems.
     pub codes: Vec<ProblemCode>,
-    /// With, or without, a warning that somebody has to look at.
+    /// It has, or has not, a warning that needs attention.
     pub flagged: Option<bool>,
 }
 
-/// The same page of the rows of several batches that the actor has been shown, in one statement.
-///
-/// # Errors
-/// The database is away.
+/// Returns the same page of rows of several batches, in one statement. The caller has checked that the actor may see them.
 pub async fn rows_of(
     session: &Session,
     batches: &[i64],
@@ -221,10 +209,7 @@ pub async fn rows_of(
     Ok(slices)
 }
 
-/// How many rows each of several batches has.
-///
-/// # Errors
-/// The database is away.
+/// Counts the rows of several batches.
 pub async fn count_rows_of(
     session: &Session,
     batches: &[i64],
@@ -234,7 +219,7 @@ pub async fn count_rows_of(
 }
 
 fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &RowFilter) {
-    sql.push(" from onboarding_row r where r.batch_id = k.parent and ").push(IS_TOLD);
+    sql.push(" from onboarding_row r where r.batch_id = k.parent and ").push(IS_VISIBLE);
     push_any(sql, "r.outcome", &filter.outcomes);
     if !filter.codes.is_empty() {
         let codes: Vec<String> = filter.codes.iter().map(ToString::to_string).collect();
@@ -246,25 +231,22 @@ fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &RowFilter) {
     }
 }
 
-/// What became of the rows of the work units of a batch.
+/// Outcomes by work unit of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct WorkUnits {
-    /// How many units there are.
+    /// The number of units.
     pub units: i32,
-    /// The largest of them, the largest first.
+    /// The largest units, the largest first.
     pub largest: Vec<(String, Counts)>,
 }
 
-/// What became of the rows of the work units of several batches: of each batch so many of the largest.
-///
-/// # Errors
-/// The database is away.
+/// Returns the outcomes by work unit of several batches, up to `most` units of each.
 pub async fn by_work_unit(
     session: &Session,
     batches: &[i64],
     most: i64,
 ) -> Result<HashMap<i64, WorkUnits>, StoreError> {
-    // The file names its units, so that there can be as many as it has rows: they are cut before they leave the database.
+    // The file names its units, so there may be as many as rows. The limit is applied in the database.
     let mut sql = QueryBuilder::new(
         "select * from (
              select u.*, (count(*) over of_batch)::integer as units,
@@ -277,7 +259,7 @@ pub async fn by_work_unit(
                           (count(*) filter (where r.flagged))::integer as flagged
                    from onboarding_row r where r.batch_id = any(",
     );
-    sql.push_bind(batches.to_vec()).push(") and ").push(IS_TOLD);
+    sql.push_bind(batches.to_vec()).push(") and ").push(IS_VISIBLE);
     sql.push(" group by 1, 2) u window of_batch as (partition by u.batch_id)) p where place <= ");
     sql.push_bind(most).push(" order by batch_id, place");
     let rows: Vec<UnitRow> = sql.build_query_as().fetch_all(session).await?;
@@ -316,10 +298,7 @@ struct UnitRow {
     flagged: i32,
 }
 
-/// How many rows of several batches have each problem, the most frequent first.
-///
-/// # Errors
-/// The database is away.
+/// Counts the rows of several batches by problem, the most frequent first.
 pub async fn by_problem(
     session: &Session,
     batches: &[i64],
@@ -342,21 +321,18 @@ pub async fn by_problem(
     Ok(problems)
 }
 
-/// What a report says of a row.
+/// A row of a report.
 #[derive(Clone, Debug, FromRow)]
 pub struct ReportedRow {
-    /// From 1.
+    /// The number of the row, from 1.
     pub number: i32,
-    /// What became of it.
+    /// Outcome.
     pub outcome: RowOutcome,
-    /// What is wrong with it.
+    /// Its problems.
     pub problems: Option<Json<Vec<Problem>>>,
 }
 
-/// The rows from one number to another of a batch that the actor has been shown: what became of each that was looked at.
-///
-/// # Errors
-/// The database is away.
+/// Returns the decided rows of a batch in a range of numbers. The caller has checked that the actor may see the batch.
 pub async fn reported(
     session: &Session,
     batch: i64,
@@ -365,6 +341,6 @@ pub async fn reported(
     let mut sql =
         QueryBuilder::new("select r.number, r.outcome, r.problems from onboarding_row r where r.batch_id = ");
     sql.push_bind(batch).push(" and r.number between ").push_bind(first).push(" and ").push_bind(last);
-    sql.push(" and ").push(IS_TOLD);
+    sql.push(" and ").push(IS_VISIBLE);
     Ok(sql.build_query_as().fetch_all(session).await?)
 }

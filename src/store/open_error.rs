@@ -1,29 +1,126 @@
-//! Why the registry refuses to start with a database.
+//! Why the registry refuses to start with a database: the cause, and how to fix it.
+
+use std::io;
+
+use sqlx::postgres::PgConnectOptions;
 
 use super::error::StoreError;
 
-/// Why the registry cannot work with a database at all.
+/// Why the registry cannot work with a database. Messages may quote the server: while a connection is opened it has no
+/// personal data to repeat.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It is away.
-    #[error("PostgreSQL cannot be reached: {0}")]
-    Connect(StoreError),
-    /// It is too old.
+    /// Nothing answers at the address.
+    #[error(
+        "PostgreSQL cannot be reached at {address}: {cause}. Check DATABASE_URL, and that the server is running"
+    )]
+    Unreachable {
+        /// Host and port, or the folder of the socket.
+        address: String,
+        /// The error of the operating system.
+        cause: String,
+    },
+    /// The server is starting, stopping or recovering.
+    #[error("PostgreSQL accepts no connections yet: {0}. Try again in a moment")]
+    NotAccepting(String),
+    /// The password is wrong or missing.
+    #[error(
+        "PostgreSQL refuses the password of the login {login}: correct it in DATABASE_URL, or set it with \
+         `alter role {login} password '...'`"
+    )]
+    WrongPassword {
+        /// The login.
+        login: String,
+    },
+    /// The login does not exist, may not log in, or may not connect from here.
+    #[error(
+        "PostgreSQL refuses the login {login}: {cause}. Create it with `create role {login} login noinherit`, or allow \
+         it in pg_hba.conf"
+    )]
+    LoginRefused {
+        /// The login.
+        login: String,
+        /// What the server says.
+        cause: String,
+    },
+    /// The server accepts the login over TLS only.
+    #[error("PostgreSQL accepts the login {login} over TLS only: add sslmode=require to DATABASE_URL")]
+    TlsRequired {
+        /// The login.
+        login: String,
+    },
+    /// TLS could not be established.
+    #[error(
+        "TLS to PostgreSQL failed: {0}. Check sslmode and sslrootcert in DATABASE_URL, and that the server has `ssl = on`"
+    )]
+    Tls(String),
+    /// The database does not exist.
+    #[error(
+        "the database {0} does not exist: create it with `create database {0} owner ...`, or correct DATABASE_URL"
+    )]
+    NoDatabase(String),
+    /// The login may not connect to the database.
+    #[error(
+        "the login {login} may not connect to the database {database}: \
+         `grant connect on database {database} to {login}`"
+    )]
+    NoConnectRight {
+        /// The login.
+        login: String,
+        /// The database.
+        database: String,
+    },
+    /// The server, the database or the login has no connection left.
+    #[error(
+        "PostgreSQL has no connection left: {0}. Raise max_connections, or the connection limit of the login or the \
+         database, or configure fewer connections"
+    )]
+    TooManyConnections(String),
+    /// Each statement may run on another connection of a pooler.
+    #[error(
+        "DATABASE_URL leads to a connection pooler in transaction mode, such as PgBouncer with pool_mode = transaction: \
+         the registry needs sessions, for roles, row security and locks. Set pool_mode = session, or connect to \
+         PostgreSQL directly"
+    )]
+    TransactionPooling,
+    /// The server refuses the connection for another reason.
+    #[error("PostgreSQL refuses the connection: {message} ({code})")]
+    Refused {
+        /// What the server says.
+        message: String,
+        /// The SQLSTATE.
+        code: String,
+    },
+    /// A statement failed while the database was being opened.
+    #[error("the database could not be opened: {0}")]
+    Statement(StoreError),
+    /// The server is too old.
     #[error("PostgreSQL {0} is too old: 15 or newer is needed")]
     TooOld(String),
-    /// It takes no writes.
-    #[error("PostgreSQL takes no writes: it is a standby, or default_transaction_read_only is on")]
+    /// The server is read-only.
+    #[error("PostgreSQL is read-only: it is a standby, or default_transaction_read_only is on")]
     ReadOnly,
-    /// The login may not take on the roles that the registry works under.
+    /// Roles that the tables refer to do not exist on this server.
     #[error(
-        "the login of DATABASE_URL may not take on the role {0}: grant it, and the others that begin with registry_, \
-         to this login"
+        "the roles {} do not exist on this server. A dump does not contain roles: create them with `{}`, before the dump \
+         is restored", .0.join(", "), creation(.0)
     )]
-    NotGranted(&'static str),
+    RolesMissing(Vec<&'static str>),
+    /// The login may not assume the roles of the registry.
+    #[error(
+        "the login {login} may not assume the role {role}: `grant registry_writer, registry_reader, registry_of_provinces, \
+         registry_of_channels, registry_of_employer, registry_of_association, registry_scoped to {login}`"
+    )]
+    NotGranted {
+        /// The role.
+        role: &'static str,
+        /// The login.
+        login: String,
+    },
     /// The login that migrates may neither create nor grant the roles.
     #[error(
         "the roles that begin with registry_ could not be created and granted: {0}. Migrate under a login with \
-         CREATEROLE, or create them as a superuser: see \"In production\" in the README"
+         CREATEROLE (`alter role ... createrole`)"
     )]
     Roles(StoreError),
     /// The login that migrates inherits a role whose policies would apply to it.
@@ -32,24 +129,126 @@ pub enum OpenError {
          registry_ from this login, and grant it registry_roles instead"
     )]
     Inherited(&'static str),
-    /// Its tables are of an older version, and the login may not change them.
+    /// The tables are of an older version, and the login may not change them.
     #[error(
         "the tables are of another version, and belong to another login: run `registry migrate` as their owner"
     )]
     NotMigrated,
-    /// Its tables are those of another version of the program.
-    #[error("the tables could not be brought up to date: {0}")]
+    /// A migration failed, or the tables are of a newer version of the program.
+    #[error("the tables could not be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// Its numbers are indexed under another key.
+    /// The numbers are indexed under another key.
     #[error(
         "this database belongs to another identity key: with this one, everybody could be enrolled a second time. \
          Use the key file that the database was made with"
     )]
     WrongKey,
-    /// Its figures could not be counted anew after its tables were brought up to date.
-    #[error("the figures could not be counted: {0}")]
-    Figures(StoreError),
-    /// Its reference data cannot be read.
+    /// The maintained counters could not be rebuilt after a migration.
+    #[error("the maintained counters could not be rebuilt: {0}")]
+    Counters(StoreError),
+    /// The reference data cannot be read.
     #[error("the reference data cannot be read: {0}")]
     Reference(StoreError),
+}
+
+/// The statements that create roles.
+fn creation(roles: &[&'static str]) -> String {
+    roles
+        .iter()
+        .map(|role| format!("create role {role} nologin noinherit; "))
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+impl OpenError {
+    /// Names the cause of an error while connecting.
+    pub(super) fn of_connecting(error: sqlx::Error, options: &PgConnectOptions) -> Self {
+        match error {
+            sqlx::Error::Database(error) => {
+                let code = error.code().unwrap_or_default().into_owned();
+                Self::of_code(code, error.message().to_owned(), options)
+            }
+            sqlx::Error::Io(error) => Self::unreachable(&error, options),
+            sqlx::Error::Tls(error) => Self::Tls(error.to_string()),
+            sqlx::Error::Configuration(error) => Self::Tls(error.to_string()),
+            error => Self::Statement(error.into()),
+        }
+    }
+
+    /// Names the cause of an SQLSTATE while connecting.
+    fn of_code(code: String, message: String, options: &PgConnectOptions) -> Self {
+        let login = options.get_username().to_owned();
+        let database = options.get_database().unwrap_or(&login).to_owned();
+        match code.as_str() {
+            "57P03" => Self::NotAccepting(message),
+            "28P01" => Self::WrongPassword { login },
+            "28000" if message.contains("no encryption") => Self::TlsRequired { login },
+            "28000" => Self::LoginRefused { login, cause: message },
+            "3D000" => Self::NoDatabase(database),
+            "42501" => Self::NoConnectRight { login, database },
+            "53300" => Self::TooManyConnections(message),
+            // Prepared statements of one connection meet those of another, or are missing.
+            "42P05" | "26000" => Self::TransactionPooling,
+            _ => Self::Refused { message, code },
+        }
+    }
+
+    fn unreachable(error: &io::Error, options: &PgConnectOptions) -> Self {
+        let address = match options.get_socket() {
+            Some(folder) => folder.display().to_string(),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        };
+        Self::Unreachable { address, cause: error.to_string() }
+    }
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Statement(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(code: &str, said: &str) -> String {
+        let options = PgConnectOptions::new_without_pgpass().username("anna").database("register");
+        OpenError::of_code(code.to_owned(), said.to_owned(), &options).to_string()
+    }
+
+    #[test]
+    fn each_refusal_of_a_connection_names_its_cause_and_the_fix() {
+        for (code, said, expected) in [
+            ("57P03", "the database system is starting up", "starting up. Try again"),
+            ("28P01", "password authentication failed", "alter role anna password"),
+            ("28000", "role \"anna\" does not exist", "create role anna login"),
+            ("28000", "no pg_hba.conf entry for host \"::1\", no encryption", "sslmode=require"),
+            ("3D000", "database \"register\" does not exist", "create database register"),
+            ("42501", "permission denied for database", "grant connect on database register to anna"),
+            ("53300", "sorry, too many clients already", "too many clients already. Raise max_connections"),
+            ("42P05", "prepared statement already exists", "pool_mode = session"),
+            ("26000", "prepared statement does not exist", "pool_mode = session"),
+            (
+                "08P01",
+                "unsupported startup parameter: options",
+                "unsupported startup parameter: options (08P01)",
+            ),
+        ] {
+            let message = message(code, said);
+            assert!(message.contains(expected), "{code}: {message}");
+        }
+    }
+
+    #[test]
+    fn missing_roles_are_named_with_the_statements_that_create_them() {
+        let message = OpenError::RolesMissing(vec!["registry_writer", "registry_reader"]).to_string();
+        let statements =
+            "`create role registry_writer nologin noinherit; create role registry_reader nologin noinherit;`";
+        assert!(
+            message.contains("registry_writer, registry_reader") && message.contains(statements),
+            "{message}"
+        );
+    }
 }

@@ -9,17 +9,17 @@ use super::error::StoreError;
 use super::session::Session;
 use domain::page::{Direction, Order, Page, Slice};
 
-/// Column names of a list's order.
+/// The columns by which a list is ordered.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderColumns {
-    /// Decides between equal keys, and is the whole order of [`Order::Id`].
+    /// Decides between equal keys, and is the only column of [`Order::Id`].
     pub id: &'static str,
     /// The text that [`Order::Name`] orders by.
     pub name: &'static str,
 }
 
-/// Appends to a statement that has a `where` already: only rows behind and ahead of the cursors, in the order of the
-/// page, one more than it holds, so that the page knows whether there is a next one.
+/// Appends conditions, order and limit of a page to a statement with a `where`. The limit is one more than the page size, so
+/// that the page knows whether another one follows.
 pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderColumns) {
     let (behind, ahead) = match page.direction {
         Direction::Ascending => (" > ", " < "),
@@ -44,7 +44,7 @@ pub fn push_page(sql: &mut QueryBuilder<Postgres>, page: &Page, columns: OrderCo
         sql.push(columns.name).push(direction).push(", ");
     }
     sql.push(columns.id).push(direction);
-    // A number and not a parameter: not knowing it the planner expects a tenth of the list, and plans each page anew.
+    // A literal and not a parameter: without its value the planner expects a tenth of the list, and plans each page again.
     sql.push(format!(" limit {}", page.size + 1));
 }
 
@@ -108,8 +108,8 @@ impl<'r, T: FromRow<'r, PgRow>> FromRow<'r, PgRow> for Child<T> {
     }
 }
 
-/// Appends `column = id`, or `column = any(ids)` where there are several. Of an array that it does not know the planner
-/// expects ten; where there is one it would plan the statement anew each time, which takes longer than running it.
+/// Appends `column = id`, or `column = any(ids)` for several. For an array parameter the planner expects ten values. If there
+/// is one, it would plan the statement for each execution, which takes longer than running it.
 pub fn push_ids(sql: &mut QueryBuilder<Postgres>, column: &'static str, ids: &[i64]) {
     match *ids {
         [id] => sql.push(column).push(" = ").push_bind(id),
@@ -117,12 +117,12 @@ pub fn push_ids(sql: &mut QueryBuilder<Postgres>, column: &'static str, ids: &[i
     };
 }
 
-/// A text search for all these words, or their beginnings: `siti rah` finds Rahayu, Siti.
+/// Returns a text search for words that begin with these: `siti rah` finds Rahayu, Siti.
 pub fn words_query(words: &[String]) -> String {
     words.iter().map(|word| format!("{word}:*")).collect::<Vec<_>>().join(" & ")
 }
 
-/// Appends a condition that all words, or their beginnings, stand in a text.
+/// Appends a condition that a text contains words that begin with these.
 pub fn push_words(sql: &mut QueryBuilder<Postgres>, text: &'static str, words: &[String]) {
     if !words.is_empty() {
         sql.push(" and to_tsvector('simple', ").push(text).push(") @@ to_tsquery('simple', ");

@@ -1,4 +1,4 @@
-//! People: reading them one by one and in lists, and writing new ones.
+//! Participants: reading them by id, by number and in lists. Writing is in the files below.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ mod filter;
 mod statement;
 mod writing;
 
-pub use correcting::{Kept, correct, kept, record_death};
+pub use correcting::{CorrectedColumns, correct, corrected_columns, record_death};
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
 pub use statement::push_scope;
@@ -27,10 +27,10 @@ use statement::{
 };
 pub use writing::{NewParticipant, Person, Summary, insert_many, lock, summarize_many};
 
-/// A person as the registry keeps it.
+/// A participant as stored.
 #[derive(Clone, FromRow)]
 pub struct ParticipantRow {
-    /// Internal id; the card number is made of it.
+    /// Internal id, from which the card number is made.
     pub id: i64,
     /// When the person was first enrolled.
     pub registered_at: DateTime<Utc>,
@@ -44,7 +44,7 @@ pub struct ParticipantRow {
     pub birth_date: NaiveDate,
     /// Sex.
     pub sex: Sex,
-    /// The best of the enrollments.
+    /// The best status of the enrollments.
     pub status: ParticipantStatus,
     /// Province of residence.
     pub province_id: i16,
@@ -59,7 +59,7 @@ pub struct ParticipantRow {
 domain::redacted_debug!(ParticipantRow);
 
 impl ParticipantRow {
-    /// Where the person stands in a list of that page's order.
+    /// The position in a list with the order of `page`.
     pub fn position(&self, page: &Page) -> Position {
         match page.order {
             domain::page::Order::Id => Position::of_id(self.id),
@@ -68,10 +68,7 @@ impl ParticipantRow {
     }
 }
 
-/// The people of some ids; those whom the actor may not see are absent.
-///
-/// # Errors
-/// The database is away.
+/// Returns the participants of some ids, without those whom the actor may not see.
 pub async fn by_ids(
     session: &Session,
     actor: &Actor,
@@ -87,10 +84,7 @@ pub async fn by_ids(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// The person who owns the number of that index.
-///
-/// # Errors
-/// The database is away.
+/// Returns the participant who owns a number, given by its index.
 pub async fn find_by_identifier(
     session: &Session,
     actor: &Actor,
@@ -107,10 +101,7 @@ pub async fn find_by_identifier(
     Ok(row)
 }
 
-/// How many of the owners of some identity numbers, given by index, the actor may see.
-///
-/// # Errors
-/// The database is away.
+/// Counts the owners of some identity numbers, given by their indexes, whom the actor may see.
 pub async fn count_by_national_ids(
     executor: impl sqlx::PgExecutor<'_>,
     actor: &Actor,
@@ -123,10 +114,7 @@ pub async fn count_by_national_ids(
     Ok(sql.build_query_scalar().fetch_one(executor).await?)
 }
 
-/// A page of people.
-///
-/// # Errors
-/// The database is away.
+/// Returns a page of participants.
 pub async fn list(
     session: &Session,
     actor: &Actor,
@@ -143,10 +131,7 @@ pub async fn list(
     Ok(slice)
 }
 
-/// The same page of the people of several parents, in one statement.
-///
-/// # Errors
-/// The database is away.
+/// Returns the same page of participants of several parents, in one statement.
 pub async fn list_of(
     session: &Session,
     actor: &Actor,
@@ -164,20 +149,14 @@ pub async fn list_of(
     Ok(slices)
 }
 
-/// How many people there are.
-///
-/// # Errors
-/// The database is away.
+/// Counts participants.
 pub async fn count(session: &Session, actor: &Actor, filter: &ParticipantFilter) -> Result<i64, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {}", count_people(actor, None, filter)));
     push_source(&mut sql, actor, None, filter);
     Ok(sql.build_query_scalar().fetch_one(session).await?)
 }
 
-/// How many people each of several parents has.
-///
-/// # Errors
-/// The database is away.
+/// Counts the participants of several parents.
 pub async fn count_of(
     session: &Session,
     actor: &Actor,
@@ -188,11 +167,8 @@ pub async fn count_of(
     page::count_of(session, parents.1, count, |sql| push_source(sql, actor, Some(parents.0), filter)).await
 }
 
-/// The people of several parents by their status, counted one by one: for an actor who does not see all of them.
-/// Figures are for roles that see no people too.
-///
-/// # Errors
-/// The database is away.
+/// Counts the participants of several parents by status, row by row: for an actor whose scope no maintained counter has.
+/// Also for roles that see counts and no people.
 pub async fn status_counts_of(
     session: &Session,
     actor: &Actor,

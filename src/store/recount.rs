@@ -64,9 +64,6 @@ impl Recount {
 
 /// Counts all people in one snapshot and compares the result with the maintained counters and with what people and
 /// enrollments store about themselves. Calls `progress` with the number of people counted so far.
-///
-/// # Errors
-/// The database is away.
 pub async fn recount(
     options: &PgConnectOptions,
     rules: &Rulebook,
@@ -140,9 +137,6 @@ async fn compare_payers(
 
 /// Rebuilds all maintained counters within the caller's transaction, and locks them until it ends. Returns the number of
 /// people.
-///
-/// # Errors
-/// The database is away.
 pub async fn rebuild(conn: &mut PgConnection, rules: &Rulebook) -> Result<u64, StoreError> {
     sqlx::query("lock table count_delta in share row exclusive mode").execute(&mut *conn).await?;
     for table in ["count_delta", "employer_count", "association_count"].iter().chain(&PEOPLE_COUNTERS) {
@@ -162,9 +156,6 @@ pub async fn rebuild(conn: &mut PgConnection, rules: &Rulebook) -> Result<u64, S
 }
 
 /// Rebuilds the counters if a migration asked for it: it has changed what they count.
-///
-/// # Errors
-/// The database is away.
 pub(super) async fn rebuild_where_due(
     control: &Session,
     options: &PgConnectOptions,

@@ -1,6 +1,6 @@
-//! Reference data: provinces, channels, agreements, targets and rules, read as a whole and kept in memory.
+//! Reference data: an in-memory snapshot of provinces, channels, agreements, targets and rules.
 //!
-//! They are small, change rarely and stand in almost every answer, so no request asks the database for them.
+//! They are small, change rarely and are needed by almost every request, so no request queries the database for them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,60 +30,60 @@ pub struct Reference {
     channels: HashMap<i64, Arc<Channel>>,
     channel_by_code: HashMap<String, i64>,
     children: HashMap<i64, Vec<i64>>,
-    /// What provincial governments have agreed to.
+    /// Agreements with provincial governments.
     pub agreements: Agreements,
-    /// What the agency wants to reach.
+    /// Targets of the agency.
     pub targets: Vec<Target>,
-    /// What others have published, newest first.
+    /// Published figures, newest first.
     pub reported: Vec<ReportedFigure>,
-    /// The rules in force, and those that were.
+    /// Current and past rules.
     pub rules: Rulebook,
-    /// Which day it is in this register.
+    /// The calendar of this register.
     pub calendar: Calendar,
 }
 
 impl Reference {
-    /// All provinces of all times, by code.
+    /// Returns all provinces, current and past, by code.
     pub fn provinces(&self) -> &[Arc<Province>] {
         &self.provinces
     }
 
-    /// The province of an internal id.
+    /// Returns the province of an internal id.
     pub fn province(&self, id: i16) -> Option<&Arc<Province>> {
         self.provinces.binary_search_by_key(&id, |province| province.id).ok().map(|at| &self.provinces[at])
     }
 
-    /// The province of a code.
+    /// Returns the province of a code.
     pub fn province_by_code(&self, code: &str) -> Option<&Arc<Province>> {
         self.provinces.iter().find(|province| province.code == code)
     }
 
-    /// The provinces that were carved out of one, by code.
+    /// Returns the provinces that were split off from one, by code.
     pub fn successors(&self, id: i16) -> impl Iterator<Item = &Arc<Province>> {
         self.provinces.iter().filter(move |province| province.predecessor == Some(id))
     }
 
-    /// All channels, in no order.
+    /// Returns all channels, in no order.
     pub fn channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
         self.channels.values()
     }
 
-    /// The channel of an internal id.
+    /// Returns the channel of an internal id.
     pub fn channel(&self, id: i64) -> Option<&Arc<Channel>> {
         self.channels.get(&id)
     }
 
-    /// The channel of a code.
+    /// Returns the channel of a code.
     pub fn channel_by_code(&self, code: &str) -> Option<&Arc<Channel>> {
         self.channel_by_code.get(code).and_then(|id| self.channels.get(id))
     }
 
-    /// The channels directly below one.
+    /// Returns the channels directly below one.
     pub fn children(&self, id: i64) -> &[i64] {
         self.children.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    /// A channel and all that are below it. Ends, because a parent exists before its children and never changes.
+    /// Returns a channel and all below it. There are no cycles: a parent exists before its children and never changes.
     pub fn with_descendants(&self, id: i64) -> Vec<i64> {
         let mut tree = vec![id];
         let mut next = 0;
@@ -95,10 +95,7 @@ impl Reference {
     }
 }
 
-/// Reads everything.
-///
-/// # Errors
-/// The database is away, or holds a name that this version does not know.
+/// Reads all reference data.
 pub async fn load(session: &Session) -> Result<Reference, StoreError> {
     let (provinces, channels, rules) =
         tokio::try_join!(load_provinces(session), load_channels(session), load_rules(session))?;
@@ -219,7 +216,7 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
     })
 }
 
-/// Rows of the rule tables end with the same four columns.
+/// The last four columns are the same in all rule tables.
 macro_rules! citation {
     ($row:ident) => {
         Citation {

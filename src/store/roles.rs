@@ -1,9 +1,9 @@
-//! The database roles that the registry works under, and how the login that migrates gets them.
+//! The database roles of the registry, and granting them to the login that migrates.
 //!
-//! The policies of a table apply to everybody who inherits the role that they name. Those of the scoped roles read other
-//! tables, whose policies read back. An owner who inherited all of them could not read its own tables: "infinite
-//! recursion detected in policy". So the owner is a member of [`BUNDLE`], a role without `INHERIT`, which is a member of
-//! the others. The owner may take on each of them with `set role`, and their policies do not apply to it before.
+//! A policy applies to every role that inherits the role it names. The policies of the scoped roles read other tables, whose
+//! policies read back, so an owner who inherits all of them cannot read its own tables: "infinite recursion detected in
+//! policy". Therefore the owner is a member of [`BUNDLE`], a role without `INHERIT` that is a member of the others. With
+//! `set role` the owner can assume each of them, and before that their policies do not apply to it.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -21,33 +21,27 @@ const ROLES: [&str; 7] = [
     "registry_scoped",
 ];
 
-/// The role that may take on all others and inherits none.
+/// The role that can assume all others and inherits none.
 const BUNDLE: &str = "registry_roles";
 
-/// The migration that creates the tables' policies, and the roles where they are missing.
+/// The migration that creates the policies, and the roles if they are missing.
 const ROW_SECURITY: i64 = 9;
 
-/// The kind of membership that `set role` demands: until PostgreSQL 15 any.
+/// The kind of membership that `set role` requires: up to PostgreSQL 15 any.
 const MAY_TAKE_ON: &str =
     "case when current_setting('server_version_num')::integer < 160000 then 'member' else 'set' end";
 
-/// Creates the roles that are missing, and grants them to the current user, before the migration that needs them.
-///
-/// # Errors
-/// The current user may neither create nor grant them, or inherits one of them.
+/// Creates the roles that are missing and grants them to the current user, before the migration that needs them.
 pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let connect = |error: sqlx::Error| OpenError::Connect(error.into());
     let has_tables: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
         .fetch_one(&mut *connection)
-        .await
-        .map_err(connect)?;
+        .await?;
     if has_tables {
         let applied: bool =
             sqlx::query_scalar("select exists (select from _sqlx_migrations where version = $1)")
                 .bind(ROW_SECURITY)
                 .fetch_one(&mut *connection)
-                .await
-                .map_err(connect)?;
+                .await?;
         if applied {
             return Ok(());
         }
@@ -58,15 +52,15 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), OpenErr
         let inherits = "select pg_has_role(current_user, $1, 'usage') and not rolsuper
                         from pg_roles where rolname = current_user";
         let inherits = sqlx::query_scalar(inherits).bind(role).fetch_one(&mut *connection).await;
-        if inherits.map_err(connect)? {
+        if inherits? {
             return Err(OpenError::Inherited(role));
         }
     }
     Ok(())
 }
 
-/// Processes that open an empty database together prepare one after the other. Another database of the same server may
-/// be prepared at the same moment.
+/// The lock serializes processes that open an empty database at the same time. Roles belong to the server, so another
+/// database may create them at the same moment.
 fn preparation() -> String {
     let roles = ROLES.join("', '");
     format!(
@@ -96,20 +90,23 @@ fn preparation() -> String {
     )
 }
 
-/// Checks that the current user may take on every role.
-///
-/// # Errors
-/// It may not.
+/// Checks that every role exists, and that the current user can assume it.
 pub(super) async fn demand(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let existing: Vec<String> =
+        sqlx::query_scalar("select rolname::text from pg_roles where starts_with(rolname, 'registry_')")
+            .fetch_all(&mut *connection)
+            .await?;
+    let missing: Vec<&'static str> =
+        ROLES.into_iter().filter(|role| !existing.iter().any(|other| other == role)).collect();
+    if !missing.is_empty() {
+        return Err(OpenError::RolesMissing(missing));
+    }
     for role in ROLES {
         let sql = AssertSqlSafe(format!("select pg_has_role(current_user, $1, {MAY_TAKE_ON})"));
-        let may_take_on: bool = sqlx::query_scalar(sql)
-            .bind(role)
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(|error| OpenError::Connect(error.into()))?;
+        let may_take_on: bool = sqlx::query_scalar(sql).bind(role).fetch_one(&mut *connection).await?;
         if !may_take_on {
-            return Err(OpenError::NotGranted(role));
+            let login = sqlx::query_scalar("select current_user::text").fetch_one(&mut *connection).await?;
+            return Err(OpenError::NotGranted { role, login });
         }
     }
     Ok(())

@@ -1,8 +1,8 @@
-//! Exchanges the identity key: every number is found and sealed under another key from one moment to the next.
+//! Rotation of the identity key: all numbers are re-encrypted and re-indexed under another key, in one transaction.
 //!
-//! One transaction. Reading goes on under the old key until it commits; whoever would write a number waits for it, is
-//! told to come back, and writes under the new key then, because a claim asks in its own statement whether its key is
-//! still the one in force. Nobody can be enrolled twice under two keys.
+//! Reading goes on under the old key until the transaction commits. A writer of a number waits for it, is refused, and
+//! retries under the new key: each claim checks in its own statement that its key is in force. So nobody can be enrolled
+//! twice under two keys.
 
 use sqlx::{Connection as _, PgConnection};
 use zeroize::Zeroizing;
@@ -11,17 +11,17 @@ use super::audit::succession;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys, NumberKind};
 
-/// Rows that are read, changed and written at once.
+/// Rows of one statement.
 const CHUNK: i64 = 5_000;
 
-/// What was changed.
+/// What a rotation changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rotated {
-    /// Claimed numbers that are found under the new key.
+    /// Claimed numbers that were re-indexed.
     pub identifiers: u64,
-    /// People whose numbers are sealed under the new key.
+    /// People whose numbers were re-encrypted.
     pub participants: u64,
-    /// Identity numbers that corrections ended.
+    /// Former identity numbers, which corrections ended.
     pub former_numbers: u64,
     /// Civil servants' enrollments.
     pub enrollments: u64,
@@ -29,18 +29,18 @@ pub struct Rotated {
     pub employers: u64,
 }
 
-/// Why a key is not exchanged. Nothing was changed.
+/// Why a key was not exchanged. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
     /// The database is under the new key already, or under a third one.
     #[error("the key in force is not the previous one: `registry key status` says which is")]
     NotThePrevious,
-    /// A number that cannot be read cannot be found under another key.
-    #[error("{claimed} numbers are claimed, and {readable} of them stand readable beside somebody")]
+    /// A claimed number is stored nowhere in a readable form, and so cannot be re-indexed.
+    #[error("{claimed} numbers are claimed, but only {readable} of them are stored in a readable form")]
     Unreadable {
         /// Numbers that somebody owns.
         claimed: u64,
-        /// Numbers that were found beside their owners.
+        /// Numbers that could be read.
         readable: u64,
     },
     /// A sealed number does not open with the key in force.
@@ -57,7 +57,7 @@ impl From<sqlx::Error> for RotationError {
     }
 }
 
-/// Exchanges the previous key of the ring for its newer one; `progress` hears how many people are done.
+/// Exchanges the previous key of the ring for the newest one. Calls `progress` with the number of people done.
 ///
 /// # Errors
 /// Nothing was changed: the key in force is another one, a number cannot be read, or the database failed.
@@ -70,14 +70,14 @@ pub async fn rotate(
     let new = &ring.newest;
     let mut transaction = connection.begin().await?;
     let conn = &mut *transaction;
-    // The login may not own the tables; whoever writes numbers may exchange their key.
+    // The login may not own the tables. The role that writes numbers may re-encrypt them.
     sqlx::query("set local role registry_writer").execute(&mut *conn).await?;
     let lock = "lock table identifier, participant, former_number, enrollment, employer, onboarding_chunk
                 in share row exclusive mode";
     sqlx::query(lock).execute(&mut *conn).await?;
     let secret = retry_secret(conn, old).await?.ok_or(RotationError::NotThePrevious)?;
     let mut done = Rotated::default();
-    // First: somebody may hold a batch and wait for this exchange, and that is better found out now than at its end.
+    // First, because a transaction may hold a batch and wait for this one: a deadlock shows now and not at the end.
     rotate_repeats(conn, (old, new)).await?;
     rotate_participants(conn, (old, new), &mut done, &mut progress).await?;
     done.former_numbers = rotate_column(conn, (old, new), &FORMER_NUMBERS, &mut done).await?;
@@ -101,9 +101,6 @@ pub async fn rotate(
 }
 
 /// Is this key the one in force?
-///
-/// # Errors
-/// The database is away.
 pub async fn is_in_force(executor: impl sqlx::PgExecutor<'_>, keys: &Keys) -> Result<bool, StoreError> {
     let in_force = sqlx::query_scalar!(
         r#"select exists (select from installation where key_check = $1) as "in_force!""#,
@@ -112,23 +109,16 @@ pub async fn is_in_force(executor: impl sqlx::PgExecutor<'_>, keys: &Keys) -> Re
     Ok(in_force.fetch_one(executor).await?)
 }
 
-/// For whoever has just written a number in this transaction: refuses where the key was exchanged meanwhile.
+/// Checks that the key is still in force. Call it after writing a number in the same transaction, and after a lookup by
+/// number that found nobody: under another key it would find nobody either.
 ///
 /// # Errors
-/// The key is not in force any more, or the database is away.
-pub async fn demand_in_force(conn: &mut PgConnection, keys: &Keys) -> Result<(), StoreError> {
-    if is_in_force(conn, keys).await? { Ok(()) } else { Err(exchanged()) }
+/// [`StoreError::Unavailable`] if the key was exchanged.
+pub async fn demand_in_force(executor: impl sqlx::PgExecutor<'_>, keys: &Keys) -> Result<(), StoreError> {
+    if is_in_force(executor, keys).await? { Ok(()) } else { Err(exchanged()) }
 }
 
-/// The same for whoever has just looked for somebody by a number, and would take nobody found for nobody there.
-///
-/// # Errors
-/// The key is not in force any more, or the database is away.
-pub async fn demand_still_in_force(session: &super::session::Session, keys: &Keys) -> Result<(), StoreError> {
-    if is_in_force(session, keys).await? { Ok(()) } else { Err(exchanged()) }
-}
-
-/// What a writer is told whose key was exchanged: its process ends, and another one answers the retry.
+/// The error of a process whose key was exchanged: it ends, and another process answers the retry.
 pub(super) fn exchanged() -> StoreError {
     StoreError::Unavailable("the identity key was exchanged".into())
 }
@@ -147,7 +137,7 @@ async fn retry_secret(
     }
 }
 
-/// Seals a number under the new key, and says under which indexes it was and will be found.
+/// A number under the new key, with its old and new index.
 struct Renewed {
     sealed: Vec<u8>,
     before: Vec<u8>,
@@ -243,7 +233,7 @@ const TAX_NUMBERS: SealedColumn = SealedColumn {
     kind: NumberKind::TaxNumber,
     is_claimed: false,
     select: "select id, 0::bigint, tax_number_sealed from employer
-             where (id, 0) > ($1, $2) and tax_number_sealed is not null order by id limit $3",
+             where id > $1 and $2 >= 0 and tax_number_sealed is not null order by id limit $3",
     update: "update employer e set tax_number_sealed = u.sealed, tax_number_index = u.value_index
              from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]) as u(id, none, sealed, value_index)
              where e.id = u.id",
@@ -280,7 +270,7 @@ async fn rotate_column(
     }
 }
 
-/// Rows on their way go on under the new key; their digests are of what outlives the exchange.
+/// Re-encrypts staged rows. Their digests use the retry secret, which stays the same.
 async fn rotate_chunks(conn: &mut PgConnection, (old, new): (&Keys, &Keys)) -> Result<(), RotationError> {
     // One at a time: a chunk is as large as thousands of numbers.
     let mut last = (0, 0);
@@ -299,7 +289,7 @@ async fn rotate_chunks(conn: &mut PgConnection, (old, new): (&Keys, &Keys)) -> R
     }
 }
 
-/// So does what is known of repeated rows: whoever writes it has the lock on the chunks first, and so nobody does meanwhile.
+/// Re-encrypts what is known of repeated rows. A writer of it locks the chunks first, so nobody writes it meanwhile.
 async fn rotate_repeats(conn: &mut PgConnection, (old, new): (&Keys, &Keys)) -> Result<(), RotationError> {
     let repeated: Vec<(i64, Vec<u8>)> = sqlx::query_as(
         "select id, repeated from onboarding_batch where repeated is not null for no key update",
@@ -314,7 +304,7 @@ async fn rotate_repeats(conn: &mut PgConnection, (old, new): (&Keys, &Keys)) -> 
     Ok(())
 }
 
-/// A number that several enrollments of one person carry is claimed once, and counted once.
+/// Moves claimed numbers to their new index. A number of several enrollments is claimed once and counted once.
 async fn reindex(
     conn: &mut PgConnection,
     kind: &str,

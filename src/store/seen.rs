@@ -1,19 +1,19 @@
-//! The people whom a request has been shown.
+//! The people whom a request has been shown, until they are in the audit trail.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The people whom somebody was shown through a session. Each store function that gives people notes them here, so that
-/// no resolver can forget to.
+/// The people who were shown through a session. Each store function that returns people notes them here, so no resolver
+/// can forget to.
 #[derive(Default)]
 pub struct Seen(Mutex<People>);
 
 #[derive(Default)]
 struct People {
-    /// Shown, and not on record.
+    /// Shown, and not in the audit trail yet.
     fresh: BTreeSet<i64>,
-    /// On record already.
+    /// In the audit trail already.
     recorded: HashSet<i64>,
 }
 
@@ -24,20 +24,20 @@ impl fmt::Debug for Seen {
 }
 
 impl Seen {
-    /// These people are on their way into an answer.
+    /// Notes people who will be part of an answer.
     pub fn add(&self, ids: impl IntoIterator<Item = i64>) {
         let mut people = self.lock();
         let People { fresh, recorded } = &mut *people;
         fresh.extend(ids.into_iter().filter(|id| !recorded.contains(id)));
     }
 
-    /// Those who are not on record, ascending. Until they [are](Self::settle) they stay so: what could not be written
-    /// has to be tried again before anything of them is told.
+    /// Returns the people who are not in the audit trail yet, ascending. They stay so until [`settle`](Self::settle): an
+    /// entry that could not be written is tried again before the answer leaves.
     pub(super) fn fresh(&self) -> Vec<i64> {
         self.lock().fresh.iter().copied().collect()
     }
 
-    /// These are on record.
+    /// Notes that these people are in the audit trail.
     pub(super) fn settle(&self, ids: &[i64]) {
         let mut people = self.lock();
         people.fresh.retain(|id| ids.binary_search(id).is_err());
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_person_is_put_on_record_once() {
+    fn each_person_is_recorded_once() {
         let seen = Seen::default();
         seen.add([3, 1, 3]);
         assert_eq!(seen.fresh(), [1, 3]);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn who_could_not_be_put_on_record_is_tried_again() {
+    fn a_person_whose_entry_was_not_written_is_tried_again() {
         let seen = Seen::default();
         seen.add([1]);
         assert_eq!(seen.fresh(), [1]);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_written_needs_no_second_entry() {
+    fn a_person_who_was_written_needs_no_second_entry() {
         let seen = Seen::default();
         seen.add([1, 5]);
         seen.settle(&[1, 2]);

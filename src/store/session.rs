@@ -1,8 +1,8 @@
-//! In whose name statements run: the second lock on people's data.
+//! Sessions: statements under a database role, the second protection of people's data.
 //!
-//! The first lock is the scope that every statement on people carries. The second is PostgreSQL's: each use of a
-//! connection takes on a role that owns nothing, and a scope that row security compares each row with
-//! (`migrations/0009_row_security.sql`). A statement that forgot its scope finds nothing that is not its caller's.
+//! The first protection is the scope in every statement on people. The second is row security: each checkout of a
+//! connection assumes a role that owns nothing, and a scope that the policies compare each row with
+//! (`migrations/0009_row_security.sql`). A statement that forgot its scope finds only its caller's people.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -21,14 +21,14 @@ use super::pool::{Pool, PooledConnection};
 use super::seen::Seen;
 use domain::actor::Actor;
 
-/// A door to the database in somebody's name: a statement through it takes a connection for as long as it runs.
+/// Runs statements under one identity. Each statement checks out a connection for as long as it runs.
 #[derive(Clone)]
 pub struct Session {
-    connections: Pool,
+    pool: Pool,
     identity: Arc<Identity>,
-    /// Whom an actor was shown through it. The registry's own sessions show nobody anything.
+    /// The people whom an actor has been shown through it. `None` for the registry itself.
     seen: Option<Arc<Seen>>,
-    /// How long one statement may take, as seen from here: the server's own limit says nothing on a silent network.
+    /// The deadline of a statement on this side. The server's own timeout says nothing over a dead network.
     statement_deadline: Duration,
 }
 
@@ -39,67 +39,61 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// The registry's own.
-    pub(super) fn of_registry(connections: Pool, statement_timeout: Duration) -> Self {
+    /// Makes a session of the registry itself.
+    pub(super) fn of_registry(pool: Pool, statement_timeout: Duration) -> Self {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
-        Self { connections, identity: Arc::new(Identity::registry()), seen: None, statement_deadline }
+        Self { pool, identity: Arc::new(Identity::registry()), seen: None, statement_deadline }
     }
 
-    /// On the same connections, of somebody who reads.
+    /// Makes a session of an actor who reads, on the same connections.
     pub(super) fn of_reader(&self, actor: &Actor) -> Self {
         Self { identity: Arc::new(Identity::reader(actor)), seen: Some(Arc::default()), ..self.clone() }
     }
 
-    /// These people leave the store through this session. Every store function that gives people says so, and the
-    /// request that they go to puts them on record.
+    /// Notes that these people leave the store through this session. Every store function that returns people calls it,
+    /// and the request records them in the audit trail.
     pub(super) fn shows(&self, people: impl IntoIterator<Item = i64>) {
         if let Some(seen) = &self.seen {
             seen.add(people);
         }
     }
 
-    /// Whom it showed; nobody, ever, where it is the registry's own.
+    /// The people whom it has shown. A session of the registry itself shows nobody.
     pub(super) fn seen(&self) -> Arc<Seen> {
         self.seen.clone().unwrap_or_default()
     }
 
     /// Begins a transaction.
-    ///
-    /// # Errors
-    /// The database is away.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        let lent = self.connections.lend(&self.identity).await?;
-        self.begin_on(lent).await
+        let connection = self.pool.acquire(&self.identity).await?;
+        self.begin_on(connection).await
     }
 
-    /// Begins a transaction where a connection is free at this moment.
-    ///
-    /// # Errors
-    /// The database is away.
+    /// Begins a transaction if a connection is free now.
     pub async fn begin_if_free(&self) -> Result<Option<Transaction>, StoreError> {
-        match self.connections.lend_if_free(&self.identity).await? {
-            Some(lent) => self.begin_on(lent).await.map(Some),
+        match self.pool.try_acquire(&self.identity).await? {
+            Some(connection) => self.begin_on(connection).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// Does nobody use its connections, and has nobody for so long?
-    pub fn is_quiet(&self, so_long: Duration) -> bool {
-        self.connections.are_quiet(so_long)
+    /// Is none of its connections in use, and was none asked for within this time?
+    pub fn is_quiet(&self, within: Duration) -> bool {
+        self.pool.is_quiet(within)
     }
 
-    async fn begin_on(&self, mut lent: PooledConnection) -> Result<Transaction, StoreError> {
-        self.within_deadline(sqlx::raw_sql("begin").execute(&mut *lent)).await?;
-        Ok(Transaction(lent))
+    async fn begin_on(&self, mut connection: PooledConnection) -> Result<Transaction, StoreError> {
+        self.within_deadline(sqlx::raw_sql("begin").execute(&mut *connection)).await?;
+        Ok(Transaction(connection))
     }
 
-    /// How long a transaction may take in all.
+    /// The deadline of a whole transaction.
     pub fn transaction_deadline(&self) -> Duration {
         self.statement_deadline * 2
     }
 
     pub(super) async fn close(&self) {
-        self.connections.close().await;
+        self.pool.close().await;
     }
 
     async fn within_deadline<T>(
@@ -125,10 +119,11 @@ impl<'c> Executor<'c> for &'c Session {
         E: 'q + Execute<'q, Postgres>,
     {
         let rows = async move {
-            let mut lent = self.connections.lend(&self.identity).await?;
-            // All of them before the first goes on: a connection does not wait for whoever reads.
-            let rows: Result<Vec<_>, _> = self.within_deadline(lent.fetch_many(query).try_collect()).await;
-            Ok::<_, sqlx::Error>(stream::iter(lent.settle(rows)?.into_iter().map(Ok)))
+            let mut connection = self.pool.acquire(&self.identity).await?;
+            // All rows are read before the first is passed on: a slow reader must not hold a connection.
+            let rows: Result<Vec<_>, _> =
+                self.within_deadline(connection.fetch_many(query).try_collect()).await;
+            Ok::<_, sqlx::Error>(stream::iter(connection.settle(rows)?.into_iter().map(Ok)))
         };
         stream::once(rows).try_flatten().boxed()
     }
@@ -139,9 +134,9 @@ impl<'c> Executor<'c> for &'c Session {
         E: 'q + Execute<'q, Postgres>,
     {
         async move {
-            let mut lent = self.connections.lend(&self.identity).await?;
-            let row = self.within_deadline(lent.fetch_optional(query)).await;
-            lent.settle(row)
+            let mut connection = self.pool.acquire(&self.identity).await?;
+            let row = self.within_deadline(connection.fetch_optional(query)).await;
+            connection.settle(row)
         }
         .boxed()
     }
@@ -155,9 +150,9 @@ impl<'c> Executor<'c> for &'c Session {
         'c: 'e,
     {
         async move {
-            let mut lent = self.connections.lend(&self.identity).await?;
-            let statement = self.within_deadline(lent.prepare_with(sql, parameters)).await;
-            lent.settle(statement)
+            let mut connection = self.pool.acquire(&self.identity).await?;
+            let statement = self.within_deadline(connection.prepare_with(sql, parameters)).await;
+            connection.settle(statement)
         }
         .boxed()
     }
@@ -167,31 +162,28 @@ impl<'c> Executor<'c> for &'c Session {
         'c: 'e,
     {
         async move {
-            let mut lent = self.connections.lend(&self.identity).await?;
-            let described = self.within_deadline(lent.describe(sql)).await;
-            lent.settle(described)
+            let mut connection = self.pool.acquire(&self.identity).await?;
+            let described = self.within_deadline(connection.describe(sql)).await;
+            connection.settle(described)
         }
         .boxed()
     }
 }
 
-/// Statements that are done together or not at all. Dropped, it is undone: its connection closes.
-#[must_use = "what is not committed is undone"]
+/// A transaction. Dropped, it is rolled back: its connection closes.
+#[must_use = "a transaction that is not committed is rolled back"]
 pub struct Transaction(PooledConnection);
 
 impl Transaction {
-    /// Makes it last.
+    /// Commits.
     ///
     /// # Errors
-    /// The database is away: whether it lasts is not known.
+    /// After an error it is not known whether the transaction is committed.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.end("commit").await
     }
 
-    /// Undoes it.
-    ///
-    /// # Errors
-    /// The database is away: then it is undone too.
+    /// Rolls back. After an error the transaction is rolled back too.
     pub async fn rollback(self) -> Result<(), StoreError> {
         self.end("rollback").await
     }

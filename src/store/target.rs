@@ -1,4 +1,4 @@
-//! Targets and reported figures: read as a whole into the snapshot in [`super::reference`].
+//! Targets and published figures: all of them are part of the snapshot in [`super::reference`].
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
@@ -8,10 +8,7 @@ use super::session::Session;
 use domain::actor::Actor;
 use domain::target::{ReportedFigure, Target};
 
-/// All targets, by year.
-///
-/// # Errors
-/// The database is away.
+/// Reads all targets, by year.
 pub(super) async fn load(session: &Session) -> Result<Vec<Target>, StoreError> {
     let sql = "select id, year, active, province_id from target order by year, id";
     let rows: Vec<(i64, i16, i32, Option<i16>)> = sqlx::query_as(sql).fetch_all(session).await?;
@@ -19,10 +16,7 @@ pub(super) async fn load(session: &Session) -> Result<Vec<Target>, StoreError> {
     Ok(rows.into_iter().map(target).collect())
 }
 
-/// All figures that somebody has published, newest first.
-///
-/// # Errors
-/// The database is away.
+/// Reads all published figures, newest first.
 pub(super) async fn load_reported(session: &Session) -> Result<Vec<ReportedFigure>, StoreError> {
     let sql = "select metric, province_id, value, reported_on, source from reported_figure
                order by reported_on desc, metric, province_id nulls first";
@@ -33,10 +27,7 @@ pub(super) async fn load_reported(session: &Session) -> Result<Vec<ReportedFigur
     Ok(rows.into_iter().map(figure).collect())
 }
 
-/// Writes a target, and gives its id. `None` where the year has one already.
-///
-/// # Errors
-/// The database is away.
+/// Inserts a target, and returns its id. Returns `None` if the year has one already.
 pub async fn insert(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -50,10 +41,7 @@ pub async fn insert(
     Ok(insert.fetch_optional(conn).await?)
 }
 
-/// How many active participants are wanted in a year already.
-///
-/// # Errors
-/// The database is away.
+/// Returns the target of a year.
 pub async fn find(
     conn: &mut PgConnection,
     year: i16,

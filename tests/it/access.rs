@@ -1,4 +1,4 @@
-//! Whose people an actor sees, through every path there is so far.
+//! Which people each role and scope sees, through every path.
 
 use domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
@@ -6,8 +6,8 @@ use participant_registry::graphql::node_id::NodeId;
 use crate::support::app::codes;
 use crate::support::{App, Person, Reply, TokenScope, Value, json};
 
-/// Two employers with a person each; one of those people works for both.
-struct Two {
+/// Two employers with one person each. The first person works for both employers.
+struct TwoEmployers {
     app: App,
     mine: String,
     theirs: String,
@@ -15,7 +15,7 @@ struct Two {
     their_person: String,
 }
 
-async fn two() -> Two {
+async fn two_employers() -> TwoEmployers {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (mine, theirs) = (app.employer("Punya Saya").await, app.employer("Punya Orang").await);
@@ -24,12 +24,12 @@ async fn two() -> Two {
     app.enrolled(&both.at(&theirs).with("firstContributionPaid", json!(true))).await;
     let their_person =
         app.enrolled(&Person::new(&channel).at(&theirs).with("fullName", json!("Budi Asing"))).await;
-    Two { app, mine, theirs, my_person, their_person }
+    TwoEmployers { app, mine, theirs, my_person, their_person }
 }
 
 #[tokio::test]
-async fn a_partner_sees_its_own_people_and_nobody_else_through_every_path() {
-    let Two { app, mine, theirs, my_person, their_person } = two().await;
+async fn a_partner_sees_only_its_own_people_through_every_path() {
+    let TwoEmployers { app, mine, theirs, my_person, their_person } = two_employers().await;
     let partner = app.partner(&mine).await;
     let query = "query ($mine: ID!, $theirs: ID!, $my: ID!, $their: ID!) {
         participants { totalCount nodes { id fullName status employer { name } } }
@@ -46,7 +46,7 @@ async fn a_partner_sees_its_own_people_and_nobody_else_through_every_path() {
     let variables = json!({"mine": mine, "theirs": theirs, "my": my_person, "their": their_person});
     let data = app.ask_as(&partner, query, variables).await;
     assert!(!data.to_string().contains("Budi Asing"), "{data}");
-    // That the person also works elsewhere, and that it is paid for there, is not its business.
+    // The partner must not learn that the person also works, and is paid for, elsewhere.
     assert_eq!(
         data["participants"],
         json!({"totalCount": 1, "nodes": [{"id": my_person, "fullName": "Ani Bersama", "status": "REGISTERED",
@@ -55,7 +55,7 @@ async fn a_partner_sees_its_own_people_and_nobody_else_through_every_path() {
     assert_eq!((&data["byStatus"]["totalCount"], &data["byFilter"]["totalCount"]), (&json!(0), &json!(0)));
     assert_eq!((&data["node"], &data["nodes"]), (&json!(null), &json!([{"id": my_person}, null])));
     assert_eq!(data["participant"], json!(null));
-    // Of a person whom it shares with another employer it sees its own enrollment only.
+    // The partner sees only its own enrollment of a person who also works for another employer.
     assert_eq!(
         data["my"],
         json!({"enrollments": {"totalCount": 1, "nodes": [{"employer": {"name": "Punya Saya"}}]}, "events": {"totalCount": 1}})
@@ -70,14 +70,14 @@ async fn a_partner_sees_its_own_people_and_nobody_else_through_every_path() {
 }
 
 #[tokio::test]
-async fn an_absent_person_and_a_foreign_one_look_the_same() {
-    let Two { app, mine, their_person, .. } = two().await;
+async fn a_person_outside_the_scope_looks_like_a_missing_one() {
+    let TwoEmployers { app, mine, their_person, .. } = two_employers().await;
     let partner = app.partner(&mine).await;
     let query = "query ($by: ParticipantKey!) { participant(by: $by) { id } }";
     let foreign = app.post(&partner, query, json!({"by": {"id": their_person}})).await;
     let nobody = app.post(&partner, query, json!({"by": {"nationalId": "1671015505750009"}})).await;
     assert_eq!(foreign.body["data"], json!({"participant": null}));
-    // What was spent before differs, what this costs does not: it is known before anything is looked for.
+    // The remaining budget differs, but the cost does not: it is computed before the lookup.
     let seen = |reply: Reply| {
         let mut body = reply.body;
         body["extensions"]["cost"] = body["extensions"]["cost"]["requested"].take();
@@ -87,8 +87,8 @@ async fn an_absent_person_and_a_foreign_one_look_the_same() {
 }
 
 #[tokio::test]
-async fn a_partner_enrolls_for_itself_only() {
-    let Two { app, mine, theirs, .. } = two().await;
+async fn a_partner_enrolls_only_for_its_own_employer() {
+    let TwoEmployers { app, mine, theirs, .. } = two_employers().await;
     let partner = app.partner(&mine).await;
     let person = Person::new("BR-PLG");
     for foreign in [person.clone().at(&theirs), person.clone()] {
@@ -103,7 +103,7 @@ async fn a_partner_enrolls_for_itself_only() {
 }
 
 #[tokio::test]
-async fn an_officer_sees_and_enrolls_in_its_provinces_only() {
+async fn an_officer_sees_and_enrolls_only_in_its_provinces() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     app.enrolled(&Person::new(&channel)).await;
@@ -125,8 +125,8 @@ async fn an_officer_sees_and_enrolls_in_its_provinces_only() {
 }
 
 #[tokio::test]
-async fn roles_that_see_no_people_see_none_by_any_path() {
-    let Two { app, mine, my_person, .. } = two().await;
+async fn roles_without_access_to_people_see_none_through_any_path() {
+    let TwoEmployers { app, mine, my_person, .. } = two_employers().await;
     for role in [Role::Analyst, Role::Auditor, Role::LicensingDesk] {
         let token = app.token(role, TokenScope::default()).await;
         assert_eq!(app.refused(&token, "{ participants { totalCount } }", json!({})).await, "FORBIDDEN");
@@ -142,7 +142,7 @@ async fn roles_that_see_no_people_see_none_by_any_path() {
 }
 
 #[tokio::test]
-async fn who_may_not_write_is_refused_and_nothing_is_written() {
+async fn a_role_that_may_not_write_is_refused_and_nothing_is_written() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let employer = app.employer("Pabrik").await;
@@ -179,7 +179,7 @@ async fn who_may_not_write_is_refused_and_nothing_is_written() {
             );
         }
     }
-    // A partner enrolls its own people and opens nothing.
+    // A partner enrolls its own people but opens no channels.
     let partner = app.partner(&employer).await;
     for (mutation, input) in &mutations[1..4] {
         assert_eq!(app.refused(&partner, mutation, json!({"v": input})).await, "FORBIDDEN");
@@ -191,7 +191,7 @@ async fn who_may_not_write_is_refused_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_viewer_is_told_who_it_is() {
+async fn the_viewer_field_describes_the_client_and_its_scope() {
     let app = App::new().await;
     let employer = app.employer("Pabrik").await;
     let query = "{ viewer { name role provinces { code } employer { name } association { name } channel { code } mayReadPersonalData } }";
@@ -204,7 +204,7 @@ async fn a_viewer_is_told_who_it_is() {
 }
 
 #[tokio::test]
-async fn a_replay_shows_nothing_that_the_caller_may_not_see_any_more() {
+async fn a_replayed_answer_hides_what_the_caller_may_no_longer_see() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let scope = TokenScope { provinces: vec!["16".to_owned()], ..TokenScope::default() };
@@ -213,7 +213,7 @@ async fn a_replay_shows_nothing_that_the_caller_may_not_see_any_more() {
     let person = Person::new(&channel).with("idempotencyKey", json!("a-key-of-sixteen-or-more"));
     let payload = app.enroll_as(&officer, &person).await;
     assert!(payload["participant"]["id"].is_string());
-    // The same client, moved to another province since.
+    // The administrator moves the client to another province.
     let moved = "mutation ($id: ID!) { changeClient(input: {id: $id, scope: {provinceCodes: [\"15\"]}}) { errors { code } } }";
     let id = NodeId::Client(id).encode();
     assert_eq!(app.ask(moved, json!({"id": *id})).await["changeClient"]["errors"], json!([]));
@@ -221,13 +221,13 @@ async fn a_replay_shows_nothing_that_the_caller_may_not_see_any_more() {
     assert_eq!(payload["participant"], json!(null));
 }
 
-/// A token of a bank, which sees whom its channel has enrolled.
+/// Returns a token of a bank, which sees the people that its channel enrolled.
 async fn bank(app: &App, channel: &str) -> String {
     app.token(Role::Partner, TokenScope { channel: Some(channel.to_owned()), ..TokenScope::default() }).await
 }
 
 #[tokio::test]
-async fn a_bank_is_shown_whom_it_enrolls_also_where_another_channel_was_first() {
+async fn a_bank_sees_a_person_that_it_enrolls_after_another_channel_did() {
     let app = App::new().await;
     let (first, second) = (app.channel("BR-ONE").await, app.channel("BR-TWO").await);
     let employer = app.employer("Pabrik").await;
@@ -249,7 +249,7 @@ async fn a_bank_is_shown_whom_it_enrolls_also_where_another_channel_was_first() 
 }
 
 #[tokio::test]
-async fn a_bank_is_told_of_no_enrollment_that_others_have_made_since() {
+async fn a_bank_does_not_see_later_enrollments_of_other_channels() {
     let app = App::new().await;
     let (first, second) = (app.channel("BR-ONE").await, app.channel("BR-TWO").await);
     let (own, other) = (app.employer("Milik Bank").await, app.employer("Rahasia").await);
@@ -261,12 +261,12 @@ async fn a_bank_is_told_of_no_enrollment_that_others_have_made_since() {
     let paid = person.at(&other).with("firstContributionPaid", json!(true));
     assert_eq!(app.enroll(&paid).await["errors"], json!([]));
     let query = "{ participants { nodes { status employer { name } } } }";
-    let told = app.ask_as(&bank, query, json!({})).await;
+    let answer = app.ask_as(&bank, query, json!({})).await;
     assert_eq!(
-        told["participants"]["nodes"],
+        answer["participants"]["nodes"],
         json!([{"status": "REGISTERED", "employer": {"name": "Milik Bank"}}])
     );
-    // Nor by trying: a filter keeps what it is told.
+    // Filters do not reveal it either.
     for filter in [json!({"status": ["ACTIVE"]}), json!({"employerId": other})] {
         let query = "query ($by: ParticipantFilter) { participants(filterBy: $by) { totalCount } }";
         let found = app.ask_as(&bank, query, json!({"by": filter})).await;
@@ -275,7 +275,7 @@ async fn a_bank_is_told_of_no_enrollment_that_others_have_made_since() {
 }
 
 #[tokio::test]
-async fn two_associations_enroll_one_person_and_see_each_their_own() {
+async fn two_associations_of_one_person_each_see_only_their_own_enrollment() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (sea, onboardings) = (app.association("Nelayan").await, app.association("Ojek").await);
@@ -299,7 +299,7 @@ async fn two_associations_enroll_one_person_and_see_each_their_own() {
 }
 
 #[tokio::test]
-async fn an_officer_is_told_that_a_person_lives_elsewhere_and_nothing_is_written() {
+async fn enrolling_a_resident_of_another_province_is_a_conflict_for_an_officer() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let employer = app.employer("Pabrik").await;
@@ -312,8 +312,8 @@ async fn an_officer_is_told_that_a_person_lives_elsewhere_and_nothing_is_written
 }
 
 #[tokio::test]
-async fn a_foreign_batch_is_absent_by_every_path() {
-    let Two { app, mine, .. } = two().await;
+async fn a_batch_outside_the_scope_looks_missing_through_every_path() {
+    let TwoEmployers { app, mine, .. } = two_employers().await;
     let state = app.government("Pemerintah").await;
     let mutation = "mutation ($employer: ID!, $rows: [CivilServantRow!]!) { onboardCivilServants(input: {employerId: $employer,
         channelCode: \"BR-PLG\", provinceCode: \"16\", startsOn: \"2014-11-01\", rows: $rows}) { batch { id } } }";
@@ -331,8 +331,8 @@ async fn a_foreign_batch_is_absent_by_every_path() {
 }
 
 #[tokio::test]
-async fn all_or_nothing_does_not_say_which_numbers_the_registry_knows() {
-    let Two { app, .. } = two().await;
+async fn a_refused_all_or_nothing_batch_does_not_reveal_registered_numbers() {
+    let TwoEmployers { app, .. } = two_employers().await;
     let state = app.government("Pemerintah").await;
     let stranger = Person::new("BR-PLG")
         .with("nationalId", crate::support::row(2)["nationalId"].clone())
@@ -353,7 +353,7 @@ async fn all_or_nothing_does_not_say_which_numbers_the_registry_knows() {
 }
 
 #[tokio::test]
-async fn the_tax_number_of_a_person_leads_to_nobody_without_the_right() {
+async fn a_personal_tax_number_finds_nothing_without_the_right_to_personal_data() {
     let app = App::new().await;
     let query = "mutation { registerEmployer(input: {name: \"Ibu Rahasia\", kind: INDIVIDUAL,
         taxNumber: \"1671014208850001\", provinceCode: \"16\"}) { employer { id } } }";
@@ -367,20 +367,20 @@ async fn the_tax_number_of_a_person_leads_to_nobody_without_the_right() {
 }
 
 #[tokio::test]
-async fn scoped_figures_are_those_of_the_scope_and_by_the_status_there() {
-    let Two { app, mine, theirs, .. } = two().await;
+async fn scoped_counts_use_the_people_and_statuses_within_the_scope() {
+    let TwoEmployers { app, mine, theirs, .. } = two_employers().await;
     let query = "query ($mine: ID!, $theirs: ID!) { mine: employer(by: {id: $mine}) { counts { total registered active } }
         theirs: employer(by: {id: $theirs}) { counts { total registered active } } province(code: \"16\") { counts { total } } }";
     let variables = json!({"mine": mine, "theirs": theirs});
     let kept = app.ask(query, variables.clone()).await;
     assert_eq!(kept["mine"]["counts"], json!({"total": 1, "registered": 1, "active": 0}));
     assert_eq!(kept["theirs"]["counts"], json!({"total": 2, "registered": 1, "active": 1}));
-    // An officer of the whole province counts one by one what the administrator reads from what is kept.
+    // The officer's counts come from the rows and the administrator's from maintained counters. Both must agree.
     assert_eq!(app.ask_as(&app.officer(&["16"]).await, query, variables.clone()).await, kept);
 }
 
 #[tokio::test]
-async fn an_analyst_is_told_figures_in_steps_of_five_and_none_below() {
+async fn an_analyst_gets_counts_rounded_to_fives_and_none_below_five() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
     for n in 0..7 {
@@ -398,9 +398,9 @@ async fn an_analyst_is_told_figures_in_steps_of_five_and_none_below() {
     assert_eq!((&exact["employer"], &exact["province"]), (&row(7, 2, 5), &row(8, 3, 5)));
     let provinces = TokenScope { provinces: vec!["16".into()], ..TokenScope::default() };
     for scope in [TokenScope::default(), provinces] {
-        let told = app.ask_as(&app.token(Role::Analyst, scope).await, query, variables.clone()).await;
+        let answer = app.ask_as(&app.token(Role::Analyst, scope).await, query, variables.clone()).await;
         let expected = json!({"employer": row(5, 0, 5), "small": row(0, 0, 0), "province": row(5, 0, 5),
             "channel": row(5, 0, 5)});
-        assert_eq!(told, expected);
+        assert_eq!(answer, expected);
     }
 }

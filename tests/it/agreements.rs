@@ -1,4 +1,4 @@
-//! Agreements with provincial governments, targets, and what a province was and became.
+//! Agreements with provincial governments, targets, and the history of provinces.
 
 use domain::actor::Role;
 
@@ -10,7 +10,7 @@ const RECORD: &str = "mutation ($input: RecordAgreementInput!) { recordAgreement
         commitments { scope headcount dueOn } history { status scopes } }
     errors { code path message hint } } }";
 
-/// South Sumatra's, in force since March.
+/// The agreement of South Sumatra, in force since March.
 fn agreement(number: &str) -> Value {
     json!({"number": number, "provinceCode": "16", "status": "IN_FORCE", "signedOn": "2014-02-01",
         "validFrom": "2014-03-01", "scopes": ["LICENSING", "CIVIL_SERVANTS"],
@@ -64,10 +64,10 @@ async fn an_agreement_is_recorded_and_found_at_its_province_and_by_its_id() {
 }
 
 #[tokio::test]
-async fn the_newest_record_of_a_number_counts_and_the_older_ones_stay() {
+async fn the_newest_record_of_an_agreement_counts_and_older_records_remain() {
     let app = App::new().await;
     record(&app, agreement("KS 1/2014")).await;
-    // The same again, in another order: nothing has changed.
+    // The same values in another order change nothing.
     let same = with(agreement("KS  1/2014 "), "scopes", json!(["CIVIL_SERVANTS", "LICENSING"]));
     assert_eq!(record(&app, same).await["agreement"]["history"].as_array().unwrap().len(), 1);
     let wider = with(agreement("KS 1/2014"), "scopes", json!(["CIVIL_SERVANTS", "FORMAL_WORKERS"]));
@@ -86,7 +86,7 @@ async fn the_newest_record_of_a_number_counts_and_the_older_ones_stay() {
 }
 
 #[tokio::test]
-async fn a_number_is_of_one_province() {
+async fn an_agreement_number_belongs_to_one_province() {
     let app = App::new().await;
     record(&app, agreement("KS 1/2014")).await;
     let payload = record(&app, with(agreement("KS 1/2014"), "provinceCode", json!("15"))).await;
@@ -99,7 +99,7 @@ async fn a_number_is_of_one_province() {
 }
 
 #[tokio::test]
-async fn an_agreement_form_is_judged_as_a_whole() {
+async fn all_problems_of_an_agreement_are_reported_together() {
     let app = App::new().await;
     let input = json!({"number": "", "provinceCode": "99", "status": "IN_FORCE", "signedOn": "2014-03-01",
         "validFrom": "2014-02-01", "validUntil": "2014-01-31", "scopes": [], "source": "",
@@ -122,7 +122,7 @@ async fn an_agreement_form_is_judged_as_a_whole() {
 }
 
 #[tokio::test]
-async fn a_province_that_did_not_exist_has_signed_nothing() {
+async fn an_agreement_with_a_province_that_did_not_exist_is_refused() {
     let app = App::on("2023-01-05T03:00:00Z").await;
     let early = with(agreement("KS 1"), "provinceCode", json!("95"));
     assert_eq!(paths(&record(&app, early.clone()).await), ["provinceCode"]);
@@ -132,13 +132,13 @@ async fn a_province_that_did_not_exist_has_signed_nothing() {
 }
 
 #[tokio::test]
-async fn a_recording_that_is_sent_again_is_answered_as_before() {
+async fn a_retried_recording_gets_the_same_answer() {
     let app = App::new().await;
     let keyed = with(agreement("KS 1/2014"), "idempotencyKey", json!("0123456789abcdef"));
     let first = record(&app, keyed.clone()).await;
     let suspended = with(agreement("KS 1/2014"), "status", json!("SUSPENDED"));
     record(&app, suspended).await;
-    // The retry tells of the same agreement, as it stands by now, and does not undo what came after it.
+    // The retry returns the agreement in its current state, and does not undo later changes.
     let retry = record(&app, keyed.clone()).await;
     assert_eq!(retry["agreement"]["id"], first["agreement"]["id"]);
     assert_eq!((&retry["agreement"]["status"], &retry["errors"]), (&json!("SUSPENDED"), &json!([])));
@@ -147,7 +147,7 @@ async fn a_recording_that_is_sent_again_is_answered_as_before() {
 }
 
 #[tokio::test]
-async fn recordings_of_one_number_at_once_are_one_agreement() {
+async fn concurrent_recordings_of_one_number_create_one_agreement() {
     let app = App::new().await;
     app.administrator().await;
     let inputs = (0..16).map(|n| with(agreement("KS 1/2014"), "source", json!(format!("source {n}"))));
@@ -158,7 +158,7 @@ async fn recordings_of_one_number_at_once_are_one_agreement() {
 }
 
 #[tokio::test]
-async fn another_process_hears_of_an_agreement() {
+async fn another_process_learns_of_a_new_agreement() {
     let app = App::new().await;
     app.administrator().await;
     let other = app.second_process().await;
@@ -166,7 +166,7 @@ async fn another_process_hears_of_an_agreement() {
     other.database.refresh_reference().await.unwrap();
     let data = other.ask("{ province(code: \"16\") { agreement { number } } }", json!({})).await;
     assert_eq!(data["province"]["agreement"]["number"], "KS 1/2014");
-    // Which it is told to read by the same channel as all reference data.
+    // A notification tells the other process to read it, as with all reference data.
     let mut listener = sqlx::postgres::PgListener::connect_with(&app.sql).await.unwrap();
     listener.listen("reference_changed").await.unwrap();
     record(&app, agreement("KS 2/2014")).await;
@@ -174,7 +174,7 @@ async fn another_process_hears_of_an_agreement() {
 }
 
 #[tokio::test]
-async fn provinces_are_those_of_a_day_and_those_whose_agreement_stands_like_this() {
+async fn provinces_can_be_filtered_by_day_and_by_agreement_status() {
     let app = App::on("2023-01-05T03:00:00Z").await;
     let input = with(agreement("KS 1"), "validUntil", json!("2014-12-31"));
     record(&app, with(input, "status", json!("EXPIRED"))).await;
@@ -209,7 +209,7 @@ async fn provinces_are_those_of_a_day_and_those_whose_agreement_stands_like_this
 }
 
 #[tokio::test]
-async fn a_code_tells_what_it_became() {
+async fn a_province_code_names_its_predecessor_and_successors() {
     let app = App::new().await;
     let query = "query ($code: String!) { province(code: $code) { predecessor { code } successors { code validFrom } } }";
     let province = async |code: &str| app.ask(query, json!({"code": code})).await["province"].take();
@@ -251,7 +251,7 @@ async fn a_year_has_one_target_for_the_country_and_one_for_each_province() {
 }
 
 #[tokio::test]
-async fn of_targets_set_at_once_one_holds() {
+async fn one_of_two_concurrent_targets_wins() {
     let app = App::new().await;
     app.administrator().await;
     let set = (1..=16).map(|n| target(&app, json!({"year": 2015, "active": n})));
@@ -262,7 +262,7 @@ async fn of_targets_set_at_once_one_holds() {
 }
 
 #[tokio::test]
-async fn administrators_alone_record_agreements_and_set_targets_and_everybody_reads_them() {
+async fn only_administrators_record_agreements_and_targets_and_all_roles_read_them() {
     let app = App::new().await;
     record(&app, agreement("KS 1/2014")).await;
     for role in [Role::Officer, Role::Approver, Role::Analyst, Role::LicensingDesk, Role::Auditor] {

@@ -1,4 +1,4 @@
-//! The audit trail: each request that shows or writes people leaves one entry before its answer leaves, or no answer.
+//! The audit trail: the entry of a request that reads or writes people is written before the answer, or there is none.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -12,7 +12,7 @@ use crate::support::{App, Person, TokenScope, Value, json, row};
 type Entry = (String, String, String, Vec<i64>);
 
 impl App {
-    /// The entries since the last time that somebody asked, in order.
+    /// Returns the entries since the last call, in order.
     pub async fn entries(&self, since: &mut i64) -> Vec<Entry> {
         let rows: Vec<(i64, String, String, String, Vec<i64>)> = sqlx::query_as(
             "select id, client, outcome::text, operation, subjects from audit_entry where id > $1 order by id",
@@ -31,7 +31,7 @@ impl App {
         sqlx::raw_sql(sql).execute(&self.sql).await.unwrap();
     }
 
-    /// Another test's transaction, older than an entry, keeps it from being sealed: PostgreSQL counts transactions of all
+    /// Waits for open transactions of other tests, which delay sealing, because PostgreSQL numbers the transactions of all
     /// databases together.
     pub async fn wait_until_all_can_be_sealed(&self) {
         let all = "select bool_and(transaction < pg_snapshot_xmin(pg_current_snapshot())) from audit_entry";
@@ -39,12 +39,12 @@ impl App {
     }
 }
 
-fn one(outcome: &str, operation: &str, people: &[i64]) -> Vec<Entry> {
+fn entry(outcome: &str, operation: &str, people: &[i64]) -> Vec<Entry> {
     vec![("ADMINISTRATOR".into(), outcome.into(), operation.into(), people.to_vec())]
 }
 
-/// Two people of one employer, by id and by internal id.
-async fn scene() -> (App, [String; 2], [i64; 2]) {
+/// Enrolls two people of one employer. Returns their ids and their database ids.
+async fn two_people() -> (App, [String; 2], [i64; 2]) {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah").await);
     let ids = [
@@ -56,13 +56,13 @@ async fn scene() -> (App, [String; 2], [i64; 2]) {
 }
 
 #[tokio::test]
-async fn each_way_to_people_leaves_one_entry_with_exactly_these_people() {
-    let (app, ids, [a, b]) = scene().await;
+async fn each_query_for_people_writes_one_entry_with_exactly_those_people() {
+    let (app, ids, [a, b]) = two_people().await;
     let mut since = 0;
     app.entries(&mut since).await;
     let card = app.ask("query ($id: ID!) { participant(by: {id: $id}) { cardNumber enrollments { nodes { id } } events { nodes { id } } } }",
         json!({"id": ids[0]})).await;
-    assert_eq!(app.entries(&mut since).await, one("READ", "participant", &[a]));
+    assert_eq!(app.entries(&mut since).await, entry("READ", "participant", &[a]));
     let person = &card["participant"];
     let enrollment = &person["enrollments"]["nodes"][0]["id"];
     let event = &person["events"]["nodes"][0]["id"];
@@ -88,17 +88,17 @@ async fn each_way_to_people_leaves_one_entry_with_exactly_these_people() {
             "provinces viewer",
             &[a],
         ),
-        // Two lists under one name are one list with all that is selected.
+        // GraphQL merges two selections of one field, so the entry has both.
         ("{ participants { totalCount } participants { nodes { id } } }", json!({}), "participants", &[a, b]),
     ] {
         app.ask(query, variables).await;
-        assert_eq!(app.entries(&mut since).await, one("READ", operation, people), "{query}");
+        assert_eq!(app.entries(&mut since).await, entry("READ", operation, people), "{query}");
     }
 }
 
 #[tokio::test]
-async fn figures_and_what_is_not_there_leave_no_entry() {
-    let (app, ..) = scene().await;
+async fn counts_and_missing_records_write_no_entry() {
+    let (app, ..) = two_people().await;
     let mut since = 0;
     app.entries(&mut since).await;
     for query in [
@@ -115,28 +115,28 @@ async fn figures_and_what_is_not_there_leave_no_entry() {
 }
 
 #[tokio::test]
-async fn writing_leaves_one_entry_and_its_payload_none() {
+async fn a_mutation_writes_one_entry_and_its_payload_no_further_one() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let mut since = 0;
     let form = Person::new(&channel).with("idempotencyKey", json!("0123456789abcdef"));
     let id = node_id::participant_id(&app.enrolled(&form).await).unwrap();
-    assert_eq!(app.entries(&mut since).await, one("WRITTEN", "enrollParticipant", &[id]));
-    // The same key again shows the person and writes nothing.
+    assert_eq!(app.entries(&mut since).await, entry("WRITTEN", "enrollParticipant", &[id]));
+    // A replay shows the person and writes nothing.
     app.enrolled(&form).await;
-    assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
-    // A refusal tells that the person is registered.
+    assert_eq!(app.entries(&mut since).await, entry("READ", "enrollParticipant", &[id]));
+    // The refusal reveals that the person is registered.
     let again = form.clone().with("idempotencyKey", Value::Null);
     assert_eq!(app.enroll(&again).await["errors"][0]["code"], "ALREADY_ENROLLED");
-    assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
-    // So does a refusal because of what the registry knows.
+    assert_eq!(app.entries(&mut since).await, entry("READ", "enrollParticipant", &[id]));
+    // So does a refusal that depends on registered data.
     let other = again.with("fullName", json!("Agus Wijaya"));
     assert_eq!(app.enroll(&other).await["errors"][0]["code"], "IDENTITY_MISMATCH");
-    assert_eq!(app.entries(&mut since).await, one("READ", "enrollParticipant", &[id]));
+    assert_eq!(app.entries(&mut since).await, entry("READ", "enrollParticipant", &[id]));
 }
 
 #[tokio::test]
-async fn a_batch_is_one_entry_with_all_its_people() {
+async fn a_batch_writes_one_entry_with_all_its_people() {
     let app = App::new().await;
     let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let query = "mutation ($v: OnboardCivilServantsInput!) { onboardCivilServants(input: $v) { batch { id counts { enrolled }
@@ -147,14 +147,14 @@ async fn a_batch_is_one_entry_with_all_its_people() {
     let data = app.ask(query, json!({"v": input})).await;
     let people: Vec<i64> = sqlx::query_scalar(everybody).fetch_all(&app.sql).await.unwrap();
     assert_eq!(people.len(), 200);
-    assert_eq!(app.entries(&mut since).await, one("WRITTEN", "onboardCivilServants", &people));
+    assert_eq!(app.entries(&mut since).await, entry("WRITTEN", "onboardCivilServants", &people));
     let id = &data["onboardCivilServants"]["batch"]["id"];
     let rows = "query ($id: ID!) { node(id: $id) { ... on OnboardingBatch { rows(first: 2) { nodes { number } } } } }";
     app.ask(rows, json!({"id": id})).await;
     let first = "select participant_id from onboarding_row where number <= 2 order by participant_id";
     let first: Vec<i64> = sqlx::query_scalar(first).fetch_all(&app.sql).await.unwrap();
-    assert_eq!(app.entries(&mut since).await, one("READ", "node", &first));
-    // All or nothing, and one is refused by what only the registry knows: nothing is written, and it told who is known.
+    assert_eq!(app.entries(&mut since).await, entry("READ", "node", &first));
+    // One row is refused because of registered data, so nothing is written. But the answer reveals who is registered.
     let mut mixed = json!([row(1), row(300)]);
     mixed[0]["fullName"] = json!("Agus Wijaya");
     let input = json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-11-01",
@@ -163,12 +163,12 @@ async fn a_batch_is_one_entry_with_all_its_people() {
     assert_eq!(app.count("select count(*) from participant").await, 200);
     let known = "select participant_id from onboarding_row where number = 1";
     let known: Vec<i64> = sqlx::query_scalar(known).fetch_all(&app.sql).await.unwrap();
-    assert_eq!(app.entries(&mut since).await, one("READ", "onboardCivilServants", &known));
+    assert_eq!(app.entries(&mut since).await, entry("READ", "onboardCivilServants", &known));
 }
 
 #[tokio::test]
-async fn an_entry_says_who_what_for_and_which_request() {
-    let (app, ..) = scene().await;
+async fn an_entry_names_the_client_the_purpose_and_the_request() {
+    let (app, ..) = two_people().await;
     let token =
         app.token(Role::Officer, TokenScope { provinces: vec!["16".into()], ..TokenScope::default() }).await;
     let request = Request::post("/graphql")
@@ -185,7 +185,7 @@ async fn an_entry_says_who_what_for_and_which_request() {
     .unwrap();
     let id = reply.headers["x-request-id"].to_str().unwrap().to_owned();
     assert_eq!(entry, ("OFFICER-16".into(), "OFFICER".into(), Some("claim 4711".into()), id));
-    // Of the people it holds ids alone: neither name nor number.
+    // The entry has the ids of people, but neither names nor identity numbers.
     let whole: String = sqlx::query_scalar("select string_agg(a::text, ' ') from audit_entry a")
         .fetch_one(&app.sql)
         .await
@@ -194,8 +194,8 @@ async fn an_entry_says_who_what_for_and_which_request() {
 }
 
 #[tokio::test]
-async fn without_an_entry_there_is_no_answer() {
-    let (app, ids, _) = scene().await;
+async fn a_request_fails_if_its_entry_cannot_be_written() {
+    let (app, ids, _) = two_people().await;
     let token = app.administrator().await;
     let channel = app.channel("BR-TWO").await;
     app.owner("revoke insert on audit_entry from registry_writer").await;
@@ -213,15 +213,15 @@ async fn without_an_entry_there_is_no_answer() {
     let reply = app.post(&token, form, json!({"v": Person::new(&channel).0})).await;
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{}", reply.body);
     assert_eq!(app.count("select count(*) from participant").await, before);
-    // What shows nobody is answered all the same, and so is everything once it is mended.
+    // Queries without people still work. Everything works again after the repair.
     app.ask("{ participants { totalCount } viewer { name } }", json!({})).await;
     app.owner("grant insert (client, role, outcome, operation, purpose, subjects, request_id) on audit_entry to registry_writer").await;
     app.ask(list, json!({})).await;
 }
 
 #[tokio::test]
-async fn entries_and_seals_can_only_be_added() {
-    let (app, ..) = scene().await;
+async fn entries_and_seals_are_append_only() {
+    let (app, ..) = two_people().await;
     let code =
         |error: sqlx::Error| error.as_database_error().and_then(|e| e.code().map(|code| code.into_owned()));
     for table in ["audit_entry", "audit_seal"] {
@@ -242,7 +242,7 @@ async fn entries_and_seals_can_only_be_added() {
             );
         }
     }
-    // Nor does the writer choose when, in which order or by which transaction an entry was made.
+    // The writer cannot set the time, the order or the transaction of an entry either.
     for column in ["id", "at", "transaction"] {
         let insert = format!(
             "insert into audit_entry ({column}, client, role, outcome, operation, subjects, request_id)
@@ -254,12 +254,12 @@ async fn entries_and_seals_can_only_be_added() {
 }
 
 #[tokio::test]
-async fn who_leaves_while_an_entry_is_written_leaves_the_entry() {
-    let (app, _, [a, b]) = scene().await;
+async fn the_entry_of_a_client_that_disconnects_is_still_written() {
+    let (app, _, [a, b]) = two_people().await;
     let mut since = 0;
     app.entries(&mut since).await;
     let token = app.administrator().await;
-    // Held up: the entry is on its way, and the answer waits for it.
+    // A lock delays the entry, and the answer waits for it.
     let mut lock = app.sql.begin().await.unwrap();
     sqlx::raw_sql("lock table audit_entry in exclusive mode").execute(&mut *lock).await.unwrap();
     let mut asked = Box::pin(app.post(&token, "{ participants { nodes { id } } }", json!({})));
@@ -276,15 +276,18 @@ async fn who_leaves_while_an_entry_is_written_leaves_the_entry() {
     }
     drop(asked);
     lock.rollback().await.unwrap();
-    // The writing belongs to no request: the next entry comes behind it.
+    // The write does not end with the request: the next entry follows it.
     app.ask("{ participants(first: 1) { nodes { id } } }", json!({})).await;
     let entries = app.entries(&mut since).await;
-    assert_eq!(entries, [one("READ", "participants", &[a, b]), one("READ", "participants", &[a])].concat());
+    assert_eq!(
+        entries,
+        [entry("READ", "participants", &[a, b]), entry("READ", "participants", &[a])].concat()
+    );
 }
 
 #[tokio::test]
-async fn auditors_page_through_entries_and_see_nobody_in_them() {
-    let (app, ids, _) = scene().await;
+async fn auditors_page_through_entries_without_seeing_personal_data() {
+    let (app, ids, _) = two_people().await;
     let auditor = app.token(Role::Auditor, TokenScope::default()).await;
     app.ask(
         "{ participants { nodes { fullName } } employers { nodes { participants { nodes { id } } } } }",
@@ -335,7 +338,7 @@ async fn auditors_page_through_entries_and_see_nobody_in_them() {
         before,
         "reading the trail is no reading of people"
     );
-    // Nobody else reads it, by no way.
+    // No other role reads the trail through any path.
     for role in [Role::Officer, Role::Approver, Role::Analyst, Role::LicensingDesk] {
         let token = app.token(role, TokenScope::default()).await;
         assert_eq!(app.refused(&token, entries, json!({})).await, "FORBIDDEN", "{role}");
@@ -344,7 +347,7 @@ async fn auditors_page_through_entries_and_see_nobody_in_them() {
 }
 
 #[tokio::test]
-async fn a_page_of_nothing_tells_of_nobody() {
+async fn a_page_of_size_zero_reveals_nothing_and_writes_no_entry() {
     let app = App::new().await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     let before = app.count("select count(*) from audit_entry").await;
@@ -356,7 +359,7 @@ async fn a_page_of_nothing_tells_of_nobody() {
 }
 
 #[tokio::test]
-async fn whose_service_number_was_tried_is_on_record() {
+async fn a_guessed_service_number_is_audited_with_its_owner() {
     let app = App::new().await;
     let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {

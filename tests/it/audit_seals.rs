@@ -1,4 +1,4 @@
-//! Seals: what is done to the audit trail behind the registry's back shows.
+//! Seals reveal every change of the audit trail that bypasses the registry.
 
 use domain::audit::{Hash, Tampering};
 use participant_registry::graphql::node_id;
@@ -11,8 +11,8 @@ use participant_registry::store::rotation::rotate;
 
 use crate::support::{App, Person, json};
 
-/// Two people, and three entries that nobody else's transaction keeps from being sealed.
-async fn scene() -> App {
+/// Enrolls two people. Their three entries can be sealed, because no older transaction is open.
+async fn app_with_entries() -> App {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     app.enrolled(&Person::new(&channel)).await;
@@ -25,7 +25,7 @@ async fn read(app: &App) {
     app.ask("{ participants { nodes { id } } }", json!({})).await;
 }
 
-/// All that there is in one more seal.
+/// Seals all open entries and returns the head.
 async fn seal_all(app: &App) -> Hash {
     app.wait_until_all_can_be_sealed().await;
     seal(&app.database).await.unwrap();
@@ -37,7 +37,7 @@ async fn verified(app: &App, head: Option<&Hash>) -> Result<Verified, Tampering>
     verify(&app.database, head).await.unwrap()
 }
 
-/// What the owner of the database can do, and the registry's own login cannot.
+/// Changes the trail as the owner of the database, which the registry's login cannot, and verifies it.
 async fn tampered(app: &App, change: &'static str) -> Tampering {
     app.owner("alter table audit_entry disable trigger user; alter table audit_seal disable trigger user")
         .await;
@@ -48,8 +48,8 @@ async fn tampered(app: &App, change: &'static str) -> Tampering {
 }
 
 #[tokio::test]
-async fn what_nobody_touched_is_whole() {
-    let app = scene().await;
+async fn an_untouched_trail_verifies() {
+    let app = app_with_entries().await;
     let empty = verified(&app, None).await.unwrap();
     assert_eq!((empty.seals, empty.sealed, empty.unsealed), (0, 0, 3));
     let first = seal_all(&app).await;
@@ -57,26 +57,26 @@ async fn what_nobody_touched_is_whole() {
     let second = seal_all(&app).await;
     let whole = verified(&app, Some(&first)).await.unwrap();
     assert_eq!((whole.sealed, whole.unsealed, whole.head), (4, 0, second));
-    // Nothing new: nothing to seal.
+    // Without new entries there is nothing to seal.
     assert_eq!(seal(&app.database).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn an_edited_entry_is_named() {
+async fn an_edited_entry_is_detected() {
     for change in [
         "update audit_entry set client = 'somebody else' where id = 2",
         "update audit_entry set subjects = '{77}' where id = 2",
         "update audit_entry set purpose = 'x' where id = 2",
         "update audit_entry set at = at - interval '1 microsecond' where id = 2",
     ] {
-        let app = scene().await;
+        let app = app_with_entries().await;
         seal_all(&app).await;
         assert_eq!(tampered(&app, change).await, Tampering::Edited(2));
     }
 }
 
 #[tokio::test]
-async fn a_deleted_an_inserted_and_a_moved_entry_are_named() {
+async fn deleted_inserted_and_moved_entries_are_detected() {
     let insert = "insert into audit_entry (id, transaction, client, role, outcome, operation, subjects, request_id)
         select 100, transaction, client, role, outcome, operation, subjects, request_id from audit_entry where id = 1";
     let swap = "update audit_entry a set client = b.client, outcome = b.outcome, operation = b.operation,
@@ -91,14 +91,14 @@ async fn a_deleted_an_inserted_and_a_moved_entry_are_named() {
         (swap, Tampering::Edited(1)),
         (swap_places, Tampering::Moved(1)),
     ] {
-        let app = scene().await;
+        let app = app_with_entries().await;
         seal_all(&app).await;
         assert_eq!(tampered(&app, change).await, expected, "{change}");
     }
 }
 
 #[tokio::test]
-async fn a_changed_missing_or_foreign_seal_is_named() {
+async fn changed_missing_and_foreign_seals_are_detected() {
     for (change, expected) in [
         (
             "update audit_seal set leaves = set_byte(leaves, 20, get_byte(leaves, 20) # 1) where number = 1",
@@ -112,7 +112,7 @@ async fn a_changed_missing_or_foreign_seal_is_named() {
         ("update audit_seal set key_id = '\\x0000000000000000' where number = 1", Tampering::SealForged(1)),
         ("delete from audit_seal where number = 1", Tampering::SealMissing(1)),
     ] {
-        let app = scene().await;
+        let app = app_with_entries().await;
         seal_all(&app).await;
         read(&app).await;
         seal_all(&app).await;
@@ -122,10 +122,10 @@ async fn a_changed_missing_or_foreign_seal_is_named() {
 }
 
 #[tokio::test]
-async fn a_seal_of_another_key_is_forged() {
-    let app = scene().await;
+async fn a_seal_with_another_key_is_reported_as_forged() {
+    let app = app_with_entries().await;
     seal_all(&app).await;
-    // Whoever owns the database but not the key can make the database take another key, and seal with it.
+    // The owner of the database does not have the key, but can register another one and seal with it.
     app.owner("truncate installation").await;
     let options = app.database_url().parse().unwrap();
     let thief = Database::open(options, Keys::derive(&[9; 32]), PoolSettings::default()).await.unwrap();
@@ -137,11 +137,11 @@ async fn a_seal_of_another_key_is_forged() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_exchanged_vouches_for_its_time_and_no_longer() {
+async fn a_replaced_key_verifies_only_the_seals_of_its_own_time() {
     let after = app_with_two_keys().await;
     let whole = verified(&after, None).await.unwrap();
     assert_eq!((whole.sealed, whole.unsealed), (4, 0));
-    // Nor does anybody else who has it: neither in its own time nor after.
+    // An attacker who has the old key cannot use it, neither for its own time nor later.
     for (change, expected) in [
         ("update audit_key set last_seal = last_seal + 1", Tampering::SealForged(1)),
         ("delete from audit_key", Tampering::SealForged(1)),
@@ -152,13 +152,13 @@ async fn a_key_that_was_exchanged_vouches_for_its_time_and_no_longer() {
     }
 }
 
-/// A trail that two keys have signed.
+/// Returns an app whose trail was sealed with two keys, one after the other.
 async fn app_with_two_keys() -> App {
-    let app = scene().await;
+    let app = app_with_entries().await;
     seal_all(&app).await;
     let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
     rotate(&mut app.database.maintenance().await.unwrap(), &ring(), |_| {}).await.unwrap();
-    // A process with the old key seals no more.
+    // A process with the old key can no longer seal.
     assert!(seal(&app.database).await.is_err());
     let after = app.process_with(ring()).await;
     read(&after).await;
@@ -167,8 +167,8 @@ async fn app_with_two_keys() -> App {
 }
 
 #[tokio::test]
-async fn newest_seals_that_were_cut_off_show_by_a_head_that_was_kept() {
-    let app = scene().await;
+async fn removed_newest_seals_are_detected_with_a_stored_head() {
+    let app = app_with_entries().await;
     let old = seal_all(&app).await;
     read(&app).await;
     let new = seal_all(&app).await;
@@ -179,21 +179,21 @@ async fn newest_seals_that_were_cut_off_show_by_a_head_that_was_kept() {
     )
     .await;
     app.owner("delete from audit_entry where id = 4").await;
-    assert!(verified(&app, None).await.is_ok(), "what is left is right in itself");
+    assert!(verified(&app, None).await.is_ok(), "the rest verifies by itself");
     assert!(verified(&app, Some(&old)).await.is_ok());
     assert!(matches!(verified(&app, Some(&new)).await, Err(Tampering::Truncated(_))));
 }
 
 #[tokio::test]
-async fn a_seal_waits_for_whoever_could_still_add_an_entry_ahead() {
-    let app = scene().await;
+async fn a_seal_waits_for_open_transactions_that_may_add_earlier_entries() {
+    let app = app_with_entries().await;
     seal_all(&app).await;
     let insert = "insert into audit_entry (client, role, outcome, operation, subjects, request_id)
         values ('slow', 'OFFICER', 'READ', 'participants', '{1}', gen_random_uuid())";
     let mut slow = app.sql.begin().await.unwrap();
     sqlx::raw_sql(insert).execute(&mut *slow).await.unwrap();
     read(&app).await;
-    // The new entry is committed, and an older transaction is not at its end.
+    // The new entry is committed, but an older transaction is still open.
     assert_eq!(seal(&app.database).await.unwrap(), None);
     assert_eq!(verified(&app, None).await.unwrap().unsealed, 1);
     slow.commit().await.unwrap();
@@ -204,7 +204,7 @@ async fn a_seal_waits_for_whoever_could_still_add_an_entry_ahead() {
 
 #[tokio::test]
 async fn two_processes_seal_each_entry_once() {
-    let app = scene().await;
+    let app = app_with_entries().await;
     let other = app.second_process().await;
     for _ in 0..10 {
         read(&app).await;
@@ -214,7 +214,7 @@ async fn two_processes_seal_each_entry_once() {
     }
     seal_all(&app).await;
     assert_eq!(verified(&app, None).await.unwrap().sealed, 13);
-    // Whoever finds another at work leaves it to that one.
+    // A process that finds another one sealing skips its turn.
     let mut busy = app.sql.begin().await.unwrap();
     sqlx::raw_sql("select pg_advisory_xact_lock(107156823700481)").execute(&mut *busy).await.unwrap();
     read(&app).await;
@@ -223,18 +223,18 @@ async fn two_processes_seal_each_entry_once() {
 }
 
 #[tokio::test]
-async fn who_saw_and_seen_by_are_answered_to_the_moment() {
+async fn entries_can_be_filtered_by_person_client_and_exact_time() {
     use domain::page::{Direction, Order, Page};
     use participant_registry::store::audit::{self, EntryFilter};
 
-    let app = scene().await;
+    let app = app_with_entries().await;
     let id = app.ask("{ participants(first: 1) { nodes { id } } }", json!({})).await;
     let id = node_id::participant_id(id["participants"]["nodes"][0]["id"].as_str().unwrap()).unwrap();
     let times: Vec<chrono::DateTime<chrono::Utc>> =
         sqlx::query_scalar("select at from audit_entry order by id").fetch_all(&app.sql).await.unwrap();
     let session = &app.database.control;
     let page = Page::parse(Some(100), None, None, None, Order::Id, Direction::Ascending).unwrap();
-    // It was written by the first entry, and read by the third and the fourth.
+    // The first entry wrote this person; the third and fourth read it.
     let who_saw = EntryFilter { subject: Some(id), ..EntryFilter::default() };
     let entries = audit::list(session, &who_saw, &page).await.unwrap().rows;
     assert_eq!(entries.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 3, 4]);

@@ -1,9 +1,9 @@
-//! Input that is none: each has a clear error with a stable code, and says nothing that it should not.
+//! Malformed input: each gets an error with a stable code that reveals nothing.
 
 use crate::support::{App, Person, Value, json};
 
 #[tokio::test]
-async fn malformed_ids_cursors_pages_and_filters_have_codes() {
+async fn malformed_ids_cursors_pages_and_filters_are_refused_with_codes() {
     let app = App::new().await;
     let token = app.administrator().await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
@@ -54,7 +54,7 @@ async fn malformed_ids_cursors_pages_and_filters_have_codes() {
 }
 
 #[tokio::test]
-async fn what_databases_choke_on_is_data_like_any_other() {
+async fn text_that_postgresql_cannot_store_is_refused_or_finds_nothing() {
     let app = App::new().await;
     let token = app.administrator().await;
     let channel = app.channel("BR-PLG").await;
@@ -67,7 +67,7 @@ async fn what_databases_choke_on_is_data_like_any_other() {
             .await;
         assert_eq!(payload["errors"][0]["path"], json!(["civilServant", field]));
     }
-    // Codes and numbers are looked up in memory or by digest; a NUL in them finds nothing.
+    // Codes are looked up in memory and numbers by HMAC, so a NUL never reaches PostgreSQL and finds nothing.
     let payload = app.enroll(&Person::new("BR\0PLG").with("nationalId", json!("16710142\08850001"))).await;
     assert_eq!(payload["errors"][0]["code"], "NOT_FOUND");
     for query in [
@@ -103,7 +103,7 @@ async fn no_message_repeats_an_identity_number() {
 }
 
 #[tokio::test]
-async fn a_number_of_rupiah_beyond_what_json_can_hold_is_refused() {
+async fn an_amount_of_rupiah_beyond_the_range_of_json_numbers_is_refused() {
     let app = App::new().await;
     let token = app.administrator().await;
     let query =

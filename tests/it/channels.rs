@@ -1,4 +1,4 @@
-//! The life of a channel: opened, closed, dormant.
+//! The lifecycle of channels: open, dormant, closed.
 
 use domain::actor::Role;
 
@@ -13,7 +13,7 @@ async fn close(app: &App, code: &str, on: &str) -> Value {
     app.ask(CLOSE, json!({"code": code, "on": on})).await["closeChannel"].take()
 }
 
-/// The only error: its code and field.
+/// Returns code and field of the only error.
 fn refusal(payload: &Value) -> (&str, &str) {
     assert_eq!((codes(&payload["errors"]).len(), &payload["channel"]), (1, &json!(null)), "{payload}");
     let error = &payload["errors"][0];
@@ -27,7 +27,7 @@ async fn below(app: &App, code: &str, parent: &str) -> Value {
     app.ask(query, json!({"code": code, "parent": parent})).await["openChannel"].take()
 }
 
-/// All who were enrolled so far, were so on a day.
+/// Enrolls a person at a channel, as if registered on this day.
 async fn enrolled_on(app: &App, channel: &str, day: &str) {
     app.enrolled(&Person::new(channel)).await;
     let sql = "update participant set registered_at = ($2 || ' 12:00+07')::timestamptz
@@ -37,7 +37,7 @@ async fn enrolled_on(app: &App, channel: &str, day: &str) {
 }
 
 #[tokio::test]
-async fn nobody_is_enrolled_at_a_closed_channel() {
+async fn a_closed_channel_enrolls_nobody() {
     let app = App::new().await;
     app.channel("BR-1").await;
     let payload = close(&app, "BR-1", "2014-10-02").await;
@@ -49,7 +49,7 @@ async fn nobody_is_enrolled_at_a_closed_channel() {
 }
 
 #[tokio::test]
-async fn a_channel_closes_once_and_a_day_to_come_can_be_moved() {
+async fn a_channel_closes_once_but_a_future_closing_day_can_be_moved() {
     let app = App::new().await;
     app.channel("BR-1").await;
     let key = json!({"code": "BR-1", "on": "2014-12-01", "key": "0123456789abcdef"});
@@ -62,7 +62,7 @@ async fn a_channel_closes_once_and_a_day_to_come_can_be_moved() {
 }
 
 #[tokio::test]
-async fn a_channel_does_not_close_before_it_opened_or_last_enrolled_somebody() {
+async fn a_channel_cannot_close_before_its_opening_or_its_last_enrollment() {
     let app = App::new().await;
     app.channel("BR-1").await;
     assert_eq!(refusal(&close(&app, "BR-1", "2009-12-31").await), ("CONFLICT", "on"));
@@ -72,7 +72,7 @@ async fn a_channel_does_not_close_before_it_opened_or_last_enrolled_somebody() {
 }
 
 #[tokio::test]
-async fn a_channel_closes_after_those_below_it_and_nothing_opens_below_one_that_closes() {
+async fn a_channel_closes_after_its_children_and_gets_no_new_ones() {
     let app = App::new().await;
     app.channel("BR-1").await;
     below(&app, "BO-1", "BR-1").await;
@@ -84,7 +84,7 @@ async fn a_channel_closes_after_those_below_it_and_nothing_opens_below_one_that_
 }
 
 #[tokio::test]
-async fn of_closings_at_once_one_wins_and_the_others_are_told() {
+async fn one_of_several_concurrent_closings_wins_and_the_others_conflict() {
     let app = App::new().await;
     app.channel("BR-1").await;
     let closings = (0..8).map(|_| close(&app, "BR-1", "2014-10-02")).collect::<Vec<_>>();
@@ -94,7 +94,7 @@ async fn of_closings_at_once_one_wins_and_the_others_are_told() {
 }
 
 #[tokio::test]
-async fn a_channel_that_closes_and_one_that_opens_below_it_do_not_pass_each_other() {
+async fn closing_a_channel_and_opening_one_below_it_exclude_each_other() {
     let app = App::new().await;
     for n in 0..8 {
         let (parent, child) = (app.channel(&format!("BR-{n}")).await, format!("BO-{n}"));
@@ -106,7 +106,7 @@ async fn a_channel_that_closes_and_one_that_opens_below_it_do_not_pass_each_othe
 }
 
 #[tokio::test]
-async fn closing_is_the_administrators() {
+async fn only_administrators_close_channels() {
     let app = App::new().await;
     app.channel("BR-1").await;
     let token = app.officer(&["16"]).await;
@@ -118,7 +118,7 @@ const DORMANT: &str = "query ($since: Date!) { channels(filterBy: {dormantSince:
     lastEnrollmentOn counts { total } ownCounts { total } } } }";
 
 #[tokio::test]
-async fn dormant_channels_are_open_and_have_brought_in_nobody_since() {
+async fn dormant_channels_are_open_and_have_enrolled_nobody_since_the_day() {
     let app = App::new().await;
     app.channel("BR-1").await;
     for code in ["BO-1", "BO-2", "BO-3"] {
@@ -146,21 +146,21 @@ async fn dormant_channels_are_open_and_have_brought_in_nobody_since() {
 }
 
 #[tokio::test]
-async fn a_register_that_is_behind_the_world_counts_days_by_its_own_calendar() {
+async fn a_demonstration_with_a_shifted_clock_uses_its_own_dates() {
     let app = App::new().await;
     for code in ["BR-1", "BR-2"] {
         app.channel(code).await;
     }
-    // What a demonstration was filled with, and who was enrolled since, on the register's day of the story.
+    // BR-2 has enrollments from the generated data, BR-1 one that was made later on the shifted clock.
     enrolled_on(&app, "BR-2", "2014-09-30").await;
     enrolled_on(&app, "BR-1", "2026-11-25").await;
     let behind = "update installation set created_at = '2026-11-25 08:00+07',
                   days_behind = date '2026-11-25' - date '2014-10-02'";
     sqlx::query(behind).execute(&app.sql).await.unwrap();
     app.database.refresh_reference().await.unwrap();
-    let told = app.ask("{ channels { nodes { code lastEnrollmentOn } } }", json!({})).await;
+    let answer = app.ask("{ channels { nodes { code lastEnrollmentOn } } }", json!({})).await;
     let last = |code: &str, day: &str| json!({"code": code, "lastEnrollmentOn": day});
-    assert_eq!(told["channels"]["nodes"], json!([last("BR-1", "2014-10-02"), last("BR-2", "2014-09-30")]));
+    assert_eq!(answer["channels"]["nodes"], json!([last("BR-1", "2014-10-02"), last("BR-2", "2014-09-30")]));
     let count = async |filter: &str| {
         let query = format!("{{ participants(filterBy: {{{filter}}}) {{ totalCount }} }}");
         app.ask(&query, json!({})).await["participants"]["totalCount"].as_i64().unwrap()
@@ -181,11 +181,11 @@ async fn a_register_that_is_behind_the_world_counts_days_by_its_own_calendar() {
 }
 
 #[tokio::test]
-async fn an_officer_sees_channels_of_its_own_asleep_and_others_do_not_ask() {
+async fn dormancy_counts_only_the_people_that_an_officer_sees() {
     let app = App::new().await;
     app.channel("BR-1").await;
     enrolled_on(&app, "BR-1", "2014-09-30").await;
-    // Nobody whom the officer of Jambi may see was brought in.
+    // The channel enrolled nobody that the officer of Jambi can see.
     let dormant = async |token: &str| {
         app.ask_as(token, DORMANT, json!({"since": "2014-09-01"})).await["channels"]["nodes"]
             .as_array()
@@ -203,6 +203,6 @@ async fn an_officer_sees_channels_of_its_own_asleep_and_others_do_not_ask() {
         assert_eq!(app.refused(&token, query, json!({"since": "2014-09-01"})).await, "FORBIDDEN", "{role}");
     }
     let analyst = app.token(Role::Analyst, TokenScope::default()).await;
-    let told = app.ask_as(&analyst, "{ channels { nodes { lastEnrollmentOn } } }", json!({})).await;
-    assert_eq!(told["channels"]["nodes"], json!([{"lastEnrollmentOn": null}]));
+    let answer = app.ask_as(&analyst, "{ channels { nodes { lastEnrollmentOn } } }", json!({})).await;
+    assert_eq!(answer["channels"]["nodes"], json!([{"lastEnrollmentOn": null}]));
 }

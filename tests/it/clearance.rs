@@ -1,5 +1,4 @@
-//! May this company have its licence, and why not: decisions, days gone by, what a desk is told, and certificates that
-//! anybody can verify.
+//! Licence clearance: decisions for companies, today and on past days, and certificates that anyone can verify.
 
 use std::net::IpAddr;
 
@@ -7,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use domain::actor::Role;
 use participant_registry::http::clearance::Peer;
-use participant_registry::http::graphql::Settings;
+use participant_registry::http::settings::Settings;
 use sqlx::AssertSqlSafe;
 
 use crate::support::statements::sent;
@@ -26,11 +25,11 @@ const RECALL: &str = "query ($number: String!) { licenceClearanceGiven(certifica
 const NIB: &str = "8120013821456";
 const NOBODYS: &str = "8120013821457";
 
-/// A number of no company, in the old form of tax numbers.
+/// A tax number in the old format that belongs to no company.
 const TAX: &str = "01.312.166.0-091.000";
 
 impl App {
-    /// A company with a business number; gives its id.
+    /// Registers a company with a business number. Returns its id.
     async fn company(&self, number: &str, kind: &str, declared: Value) -> String {
         let query = "mutation ($input: RegisterEmployerInput!) { registerEmployer(input: $input) {
             employer { id } errors { message } } }";
@@ -41,7 +40,7 @@ impl App {
         id.unwrap_or_else(|| panic!("not registered: {data}")).to_owned()
     }
 
-    /// Enrolls so many workers, paid for the month of October 2014 or not.
+    /// Enrolls a number of workers, with or without a contribution for October 2014.
     async fn workers(&self, employer: &str, count: usize, paid: bool) {
         for _ in 0..count {
             let person = Person::new("BR-PLG").at(employer);
@@ -93,7 +92,7 @@ fn invalid() -> Value {
 }
 
 #[tokio::test]
-async fn a_company_whose_workers_are_registered_and_paid_for_is_clear() {
+async fn a_company_with_all_workers_registered_and_paid_is_clear() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(3)).await;
@@ -122,7 +121,7 @@ async fn a_company_whose_workers_are_registered_and_paid_for_is_clear() {
 }
 
 #[tokio::test]
-async fn half_registered_is_found_and_the_rule_can_be_changed_without_a_release() {
+async fn partial_registration_is_refused_by_a_rule_that_can_be_edited() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(10)).await;
@@ -130,7 +129,7 @@ async fn half_registered_is_found_and_the_rule_can_be_changed_without_a_release(
     let partial = app.clearance_of(NIB).await;
     assert_eq!(partial["decision"], "PARTIAL_WORKERS");
     assert!(partial["nextStep"].as_str().unwrap().contains("8 of the 10"), "{partial}");
-    assert_eq!(app.verify(&number_of(&partial)).await, invalid(), "a refusal clears nobody");
+    assert_eq!(app.verify(&number_of(&partial)).await, invalid(), "a refusal is no valid certificate");
     app.workers(&employer, 1, true).await;
     assert_eq!(app.clearance_of(NIB).await["decision"], "CLEAR", "nine of ten are enough");
     app.change("update clearance_rule set percent = 100 where code = 'LIC-PARTIAL'").await.unwrap();
@@ -139,7 +138,7 @@ async fn half_registered_is_found_and_the_rule_can_be_changed_without_a_release(
 }
 
 #[tokio::test]
-async fn a_new_company_without_workers_is_not_locked_out_and_one_that_declares_some_is() {
+async fn a_company_without_workers_is_clear_unless_it_declares_some() {
     let app = App::new().await;
     for (number, kind, declared, expected) in [
         ("8120013821401", "COMPANY", json!(null), "CLEAR_NO_WORKERS_YET"),
@@ -157,7 +156,7 @@ async fn a_new_company_without_workers_is_not_locked_out_and_one_that_declares_s
 }
 
 #[tokio::test]
-async fn arrears_begin_when_the_grace_is_over_and_a_day_gone_by_is_answered_as_it_was() {
+async fn arrears_begin_after_the_grace_period_and_past_days_keep_their_decision() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(2)).await;
@@ -165,7 +164,7 @@ async fn arrears_begin_when_the_grace_is_over_and_a_day_gone_by_is_answered_as_i
     app.workers(&employer, 1, false).await;
     let now = app.clearance_of(NIB).await;
     assert_eq!((&now["decision"], &now["activeWorkers"]), (&json!("CLEAR"), &json!(1)));
-    // Nobody has looked for lapses; the day alone decides.
+    // The daily lapse run has not happened: the decision depends on the day alone.
     let later = app.on_the_day("2015-02-01T03:00:00Z").await;
     let late = later.clearance_of(NIB).await;
     assert_eq!((&late["decision"], &late["activeWorkers"]), (&json!("ARREARS"), &json!(0)));
@@ -179,7 +178,7 @@ async fn arrears_begin_when_the_grace_is_over_and_a_day_gone_by_is_answered_as_i
     let earlier = asked("2014-10-05").await;
     assert_eq!((&earlier["decision"], &earlier["asOf"]), (&json!("CLEAR"), &json!("2014-10-05")));
     assert_eq!(earlier["validUntil"], "2014-10-12T03:00:00.000Z");
-    assert_eq!(later.verify(&number_of(&earlier)).await, invalid(), "it cannot stand for an answer of today");
+    assert_eq!(later.verify(&number_of(&earlier)).await, invalid(), "it is no valid certificate today");
     assert_eq!(
         asked("2014-10-01").await["decision"],
         "NOT_REGISTERED",
@@ -202,7 +201,7 @@ async fn a_worker_with_two_enrollments_is_counted_once() {
 }
 
 #[tokio::test]
-async fn a_company_that_has_closed_is_none_from_that_day_on() {
+async fn a_closed_company_is_not_registered_from_its_closing_day() {
     let app = App::new().await;
     let employer = app.company(NIB, "COMPANY", json!(null)).await;
     assert_eq!(app.clearance_of(NIB).await["decision"], "CLEAR_NO_WORKERS_YET");
@@ -216,7 +215,7 @@ async fn a_company_that_has_closed_is_none_from_that_day_on() {
 }
 
 #[tokio::test]
-async fn nobody_gets_a_licence_by_dismissing_everybody() {
+async fn dismissing_all_workers_does_not_clear_arrears() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(null)).await;
@@ -235,11 +234,11 @@ async fn nobody_gets_a_licence_by_dismissing_everybody() {
     assert!(answer["nextStep"].as_str().unwrap().contains("3 of its workers who have left"), "{answer}");
     let (unknown, the_same) = sent(app.clearance_of(NOBODYS)).await;
     assert_eq!(unknown["decision"], "NOT_REGISTERED");
-    assert_eq!(statements, the_same, "known or not, it is looked up alike");
+    assert_eq!(statements, the_same, "known and unknown numbers run the same lookup");
     assert_eq!(app.count("select count(*) from clearance where left_in_arrears = 3").await, 1);
     let day_before = json!({"businessNumber": NIB, "licenceType": "SIUP", "asOf": "2014-10-01"});
     assert_eq!(app.clearance(day_before).await["registeredWorkers"], 3);
-    // Hiring somebody else does not wash it off; paying does.
+    // Hiring another worker does not clear the arrears, but paying does.
     app.workers(&employer, 1, true).await;
     assert_eq!(app.clearance_of(NIB).await["decision"], "ARREARS");
     let pay = "mutation ($input: RecordContributionsInput!) { recordContributions(input: $input) { recorded errors { message } } }";
@@ -249,7 +248,7 @@ async fn nobody_gets_a_licence_by_dismissing_everybody() {
 }
 
 #[tokio::test]
-async fn a_company_that_has_dismissed_everybody_in_time_is_not_new_either() {
+async fn a_company_that_dismissed_all_paid_workers_does_not_count_as_new() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(null)).await;
@@ -257,7 +256,7 @@ async fn a_company_that_has_dismissed_everybody_in_time_is_not_new_either() {
     let (_, enrollment) = app.enrollment(&person.with("firstContributionPaid", json!(true))).await;
     app.end(&enrollment, "2014-10-02", "RESIGNED").await;
     assert_eq!(app.clearance_of(NIB).await["decision"], "NOT_REGISTERED");
-    // One who never held a day was nobody: the company is as new as before.
+    // A void enrollment does not count: the company is still new.
     let other = "8120013821999";
     let employer = app.company(other, "COMPANY", json!(null)).await;
     let (_, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&employer)).await;
@@ -265,7 +264,7 @@ async fn a_company_that_has_dismissed_everybody_in_time_is_not_new_either() {
     assert_eq!(app.clearance_of(other).await["decision"], "CLEAR_NO_WORKERS_YET");
 }
 
-/// An answer without what is its own: its number, and the points that are left.
+/// Returns the answer without its certificate number and remaining budget, which differ in each answer.
 fn common(mut reply: Reply) -> String {
     reply.body["extensions"] = json!(null);
     reply.body["data"]["licenceClearance"]["certificateNumber"] = json!("");
@@ -273,7 +272,7 @@ fn common(mut reply: Reply) -> String {
 }
 
 #[tokio::test]
-async fn an_unknown_company_is_answered_byte_for_byte_as_one_that_registered_nobody() {
+async fn an_unknown_company_and_one_without_workers_get_identical_answers() {
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(40)).await;
     let query = "mutation ($input: RegisterEmployerInput!) { registerEmployer(input: $input) { errors { message } } }";
@@ -281,7 +280,7 @@ async fn an_unknown_company_is_answered_byte_for_byte_as_one_that_registered_nob
         json!({"name": "PT Batu", "taxNumber": TAX, "provinceCode": "16", "declaredHeadcount": 7});
     app.ask(query, json!({"input": known_tax})).await;
     let desk = app.desk().await;
-    // Whatever is done once for each connection is behind us.
+    // Warm-up: each connection prepares its statements once.
     app.clearance_of(NIB).await;
     let ask = async |input: Value| sent(app.post(&desk, ASK, json!({"input": input}))).await;
     for (known, unknown) in [
@@ -302,13 +301,13 @@ async fn an_unknown_company_is_answered_byte_for_byte_as_one_that_registered_nob
         assert_eq!(known_statements, unknown_statements);
         assert!((2..=3).contains(&known_statements.len()), "{known_statements:#?}");
     }
-    // For an appeal both are told apart, by who has the database.
+    // The stored rows still distinguish them, for appeals.
     assert_eq!(app.count("select count(*) from clearance where employer_id is not null").await, 3);
     assert_eq!(app.count("select count(*) from clearance where asked_number like '%9%'").await, 0, "masked");
 }
 
 #[tokio::test]
-async fn the_number_has_to_be_one_and_the_day_and_the_licence_have_to_exist() {
+async fn invalid_numbers_days_and_licence_types_are_refused() {
     let app = App::new().await;
     let desk = app.desk().await;
     for (input, expected) in [
@@ -316,10 +315,10 @@ async fn the_number_has_to_be_one_and_the_day_and_the_licence_have_to_exist() {
         (json!({"businessNumber": NIB, "taxNumber": TAX}), "BAD_IDENTIFIER"),
         (json!({"businessNumber": "12"}), "BAD_IDENTIFIER"),
         (json!({"taxNumber": "01.451.869.7-054.000"}), "BAD_IDENTIFIER"),
-        // A person's identity number, whether anybody has it or not.
+        // An identity number, registered or not.
         (json!({"taxNumber": "1671014208850001"}), "BAD_IDENTIFIER"),
         (json!({"businessNumber": NIB, "licenceType": "FISHING"}), "UNKNOWN_CODE"),
-        // Business numbers came in 2018.
+        // Business numbers exist since 2018.
         (json!({"businessNumber": NIB, "licenceType": "NIB"}), "UNKNOWN_CODE"),
         (json!({"businessNumber": NIB, "asOf": "2014-10-03"}), "BAD_FILTER"),
         (json!({"businessNumber": NIB, "asOf": "2013-12-23"}), "UNKNOWN_CODE"),
@@ -340,7 +339,7 @@ async fn the_number_has_to_be_one_and_the_day_and_the_licence_have_to_exist() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_told_again_to_the_letter_whatever_has_changed_since() {
+async fn a_past_clearance_is_repeated_unchanged() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(4)).await;
@@ -353,9 +352,9 @@ async fn what_was_answered_is_told_again_to_the_letter_whatever_has_changed_sinc
     let later = app.on_the_day("2015-06-01T03:00:00Z").await;
     let desk = later.desk().await;
     let typed = number_of(&answered).replace('-', " ").to_lowercase();
-    let told = later.ask_as(&desk, RECALL, json!({"number": typed})).await;
-    assert_eq!(told["licenceClearanceGiven"], answered);
-    // And asked again, it is another answer.
+    let returned = later.ask_as(&desk, RECALL, json!({"number": typed})).await;
+    assert_eq!(returned["licenceClearanceGiven"], answered);
+    // A new request gets a new answer.
     let again = app.clearance_of(NIB).await;
     assert_eq!(again["decision"], "CLEAR");
     assert_ne!(number_of(&again), number_of(&answered));
@@ -364,12 +363,12 @@ async fn what_was_answered_is_told_again_to_the_letter_whatever_has_changed_sinc
         assert_eq!(later.refused(&desk, RECALL, json!({"number": tampered})).await, "BAD_IDENTIFIER");
     }
     let unknown = domain::clearance::CertificateNumber::from_random([5; 19]).to_string();
-    let told = later.ask_as(&desk, RECALL, json!({"number": unknown})).await;
-    assert_eq!(told["licenceClearanceGiven"], json!(null));
+    let returned = later.ask_as(&desk, RECALL, json!({"number": unknown})).await;
+    assert_eq!(returned["licenceClearanceGiven"], json!(null));
 }
 
 #[tokio::test]
-async fn nobody_changes_an_answer_not_even_the_owner() {
+async fn stored_clearances_cannot_be_changed_even_by_the_table_owner() {
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(null)).await;
     app.clearance_of(NIB).await;
@@ -383,7 +382,7 @@ async fn nobody_changes_an_answer_not_even_the_owner() {
         app.change("rollback").await.unwrap();
     }
     let sql = "begin; set local role registry_reader; select from clearance; commit";
-    assert!(app.change(sql).await.is_err(), "who reads for others does not read answers");
+    assert!(app.change(sql).await.is_err(), "this role may not read stored clearances");
     app.change("rollback").await.unwrap();
     let kept =
         "select count(*) from clearance where asked_by = 'LICENSING_DESK' and asked_role = 'LICENSING_DESK'
@@ -392,7 +391,7 @@ async fn nobody_changes_an_answer_not_even_the_owner() {
 }
 
 #[tokio::test]
-async fn a_desk_may_ask_for_nothing_of_anybody_and_other_roles_may_not_ask() {
+async fn a_licensing_desk_reads_no_people_and_other_roles_ask_for_no_clearance() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.company(NIB, "COMPANY", json!(1)).await;
@@ -418,14 +417,14 @@ async fn a_desk_may_ask_for_nothing_of_anybody_and_other_roles_may_not_ask() {
         assert_eq!(app.refused(token, ASK, input.clone()).await, "FORBIDDEN");
         assert_eq!(app.refused(token, RECALL, json!({"number": "LC"})).await, "FORBIDDEN");
     }
-    // An officer elsewhere is told the same figures as everybody.
+    // An officer of another province gets the same counts.
     let officer = app.officer(&["15"]).await;
-    let told = app.ask_as(&officer, ASK, input).await;
-    assert_eq!(told["licenceClearance"]["registeredWorkers"], 1);
+    let returned = app.ask_as(&officer, ASK, input).await;
+    assert_eq!(returned["licenceClearance"]["registeredWorkers"], 1);
 }
 
 #[tokio::test]
-async fn words_are_in_the_language_of_who_asks_and_stay_so() {
+async fn a_clearance_keeps_the_language_in_which_it_was_given() {
     let app = App::new().await;
     let body = json!({"query": ASK, "variables": {"input": {"businessNumber": NIB, "licenceType": "SIUP"}}});
     let request = Request::post("/graphql")
@@ -436,12 +435,12 @@ async fn words_are_in_the_language_of_who_asks_and_stay_so() {
     let mut reply = app.send(request.unwrap()).await;
     let answered = reply.body["data"]["licenceClearance"].take();
     assert!(answered["nextStep"].as_str().unwrap().starts_with("Perusahaan mendaftarkan"), "{answered}");
-    let told = app.ask(RECALL, json!({"number": number_of(&answered)})).await;
-    assert_eq!(told["licenceClearanceGiven"], answered);
+    let returned = app.ask(RECALL, json!({"number": number_of(&answered)})).await;
+    assert_eq!(returned["licenceClearanceGiven"], answered);
 }
 
 #[tokio::test]
-async fn it_may_be_asked_by_get_and_each_answer_costs_points() {
+async fn a_clearance_can_be_requested_by_get_and_has_a_cost() {
     let app = App::new().await;
     let query = "%7BlicenceClearance(input:%7BbusinessNumber:%228120013821456%22,licenceType:%22SIUP%22%7D)%7Bdecision%7D%7D";
     let request = Request::get(format!("/graphql?query={query}"))
@@ -455,7 +454,7 @@ async fn it_may_be_asked_by_get_and_each_answer_costs_points() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_valid_until_its_time_is_over_and_whatever_is_none_looks_alike() {
+async fn a_certificate_is_valid_until_it_expires_and_all_invalid_ones_look_alike() {
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(null)).await;
     let number = number_of(&app.clearance_of(NIB).await);
@@ -480,7 +479,7 @@ async fn a_certificate_is_valid_until_its_time_is_over_and_whatever_is_none_look
 }
 
 #[tokio::test]
-async fn a_browser_gets_a_page_without_scripts_and_nothing_is_kept_or_shared() {
+async fn a_browser_gets_a_page_without_scripts_that_is_not_cached() {
     let app = App::new().await;
     app.company(NIB, "COMPANY", json!(null)).await;
     let number = number_of(&app.clearance_of(NIB).await);
@@ -510,7 +509,7 @@ async fn a_browser_gets_a_page_without_scripts_and_nothing_is_kept_or_shared() {
 }
 
 #[tokio::test]
-async fn who_tries_out_numbers_is_stopped_and_others_are_not_until_all_together_ask_too_often() {
+async fn certificate_checks_are_limited_per_network_and_in_total() {
     let mut settings = Settings::default();
     settings.verification.per_minute_of_peer = 3;
     settings.verification.per_minute = 5;

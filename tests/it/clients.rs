@@ -1,4 +1,4 @@
-//! Clients: the row says what a token may do, at once and everywhere, and somebody is always left to manage them.
+//! Clients: the row of a client decides what its tokens may do, at once and in every process.
 
 use strum::VariantArray as _;
 
@@ -40,7 +40,7 @@ fn with(mut form: Value, field: &str, value: Value) -> Value {
     form
 }
 
-/// Waits until a token gets this answer, for as long as is promised.
+/// Waits until a token gets this status, within the promised time.
 async fn becomes(app: &App, token: &str, status: StatusCode, within: Duration) {
     let changed = async {
         while app.status_of(token).await != status {
@@ -51,7 +51,7 @@ async fn becomes(app: &App, token: &str, status: StatusCode, within: Duration) {
 }
 
 #[tokio::test]
-async fn what_the_row_says_changes_what_the_same_token_sees() {
+async fn a_changed_client_row_changes_what_its_existing_token_sees() {
     let app = App::new().await;
     let (mine, channel) = (app.employer("Pabrik").await, app.channel("BR-PLG").await);
     app.enrolled(&Person::new(&channel).at(&mine)).await;
@@ -86,19 +86,19 @@ async fn what_the_row_says_changes_what_the_same_token_sees() {
 }
 
 #[tokio::test]
-async fn another_process_hears_of_a_change_within_a_second() {
+async fn another_process_applies_a_client_change_within_a_second() {
     let app = App::new().await;
     let other = app.second_process().await;
     let listening = tokio::spawn(Arc::clone(&other.database).follow_reference());
     let id = app.register("officer", Role::Officer, TokenScope::default()).await;
     let token = app.token_of("officer");
-    // Written by another process this moment: a good token is looked up.
+    // Another process has just written the client: a valid token triggers a lookup.
     becomes(&other, &token, StatusCode::OK, Duration::from_secs(2)).await;
     for (disabled, status) in [(true, StatusCode::UNAUTHORIZED), (false, StatusCode::OK)] {
         change(&app, json!({"id": id_of(id), "disabled": disabled})).await;
         becomes(&other, &token, status, Duration::from_secs(2)).await;
     }
-    // The connection that listens breaks, and is made again.
+    // The LISTEN connection breaks and is opened again.
     let broken = "select pg_terminate_backend(pid) from pg_stat_activity where query ilike '%listen%' and pid <> pg_backend_pid()
         and datname = current_database()";
     sqlx::query(broken).execute(&app.sql).await.unwrap();
@@ -108,7 +108,7 @@ async fn another_process_hears_of_a_change_within_a_second() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_a_client_is_out_within_seconds_all_the_same() {
+async fn a_process_without_notifications_disables_a_client_within_seconds() {
     let app = App::new().await;
     let id = app.register("officer", Role::Officer, TokenScope::default()).await;
     let token = app.token_of("officer");
@@ -116,7 +116,7 @@ async fn where_nobody_listens_a_client_is_out_within_seconds_all_the_same() {
     assert_eq!(other.status_of(&token).await, StatusCode::OK);
     assert_eq!(cut_off.status_of(&token).await, StatusCode::OK);
     change(&app, json!({"id": id_of(id), "disabled": true})).await;
-    // Whoever cannot ask the database either does not guess, and still knows a bad token.
+    // A process that cannot reach the database does not guess, but still recognises a bad token.
     cut_off.database.close().await;
     becomes(&other, &token, StatusCode::UNAUTHORIZED, Duration::from_secs(8)).await;
     becomes(&cut_off, &token, StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(8)).await;
@@ -124,7 +124,7 @@ async fn where_nobody_listens_a_client_is_out_within_seconds_all_the_same() {
 }
 
 #[tokio::test]
-async fn clients_are_for_administrators() {
+async fn only_administrators_manage_clients() {
     let app = App::new().await;
     let id = id_of(app.register("analyst", Role::Analyst, TokenScope::default()).await);
     for &role in Role::VARIANTS.iter().filter(|&&role| role != Role::Administrator) {
@@ -143,7 +143,7 @@ async fn clients_are_for_administrators() {
         ] {
             assert_eq!(app.refused(&token, query, variables).await, "FORBIDDEN", "{role}: {query}");
         }
-        // Absent, as one that does not exist.
+        // The client looks missing.
         let query = "query ($id: ID!) { node(id: $id) { id } }";
         assert_eq!(app.ask_as(&token, query, json!({"id": id})).await, json!({"node": null}), "{role}");
     }
@@ -161,7 +161,7 @@ async fn clients_are_listed_by_name_and_filtered() {
     for (name, role) in [("Bank of the North", "ANALYST"), ("agency", "OFFICER"), ("Desk", "LICENSING_DESK")]
     {
         let payload = register(&app, form(name, role)).await;
-        // A name may have blanks; a subject may not.
+        // A name may contain blanks, but a subject may not.
         if name.contains(' ') {
             assert_eq!(payload["errors"], json!([{"code": "INVALID_FORMAT", "path": ["subject"]}]));
             assert_eq!(
@@ -199,7 +199,7 @@ async fn clients_are_listed_by_name_and_filtered() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_client_is_said_at_once_and_nothing_is_written() {
+async fn all_problems_of_a_client_are_reported_together_and_nothing_is_written() {
     let app = App::new().await;
     let employer = app.employer("Pabrik").await;
     let nobody = NodeId::Employer(999).encode().to_string();
@@ -254,7 +254,7 @@ async fn what_is_wrong_with_a_client_is_said_at_once_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_client_is_registered_and_changed_once_for_each_key() {
+async fn a_client_is_registered_and_changed_once_per_idempotency_key() {
     let app = App::new().await;
     let input = with(form("desk", "LICENSING_DESK"), "idempotencyKey", json!("a-key-of-sixteen-or-more"));
     let first = register(&app, input.clone()).await;
@@ -266,13 +266,13 @@ async fn a_client_is_registered_and_changed_once_for_each_key() {
     let off = json!({"id": id, "disabled": true, "idempotencyKey": "another-key-of-sixteen"});
     assert_eq!(change(&app, off.clone()).await["client"]["disabled"], true);
     change(&app, json!({"id": id, "disabled": false})).await;
-    // The retry of a change that was undone since does not do it again.
+    // The retry of a change that was undone later does not repeat it.
     assert_eq!(change(&app, off).await["client"]["disabled"], false);
     assert_eq!(app.count("select count(*) from client where disabled_at is null").await, 2);
 }
 
 #[tokio::test]
-async fn somebody_is_always_left_who_can_manage_clients() {
+async fn the_last_administrator_cannot_be_disabled() {
     let app = App::new().await;
     app.administrator().await;
     let id = app.ask("{ clients { nodes { id } } }", json!({})).await["clients"]["nodes"][0]["id"].take();
@@ -280,12 +280,12 @@ async fn somebody_is_always_left_who_can_manage_clients() {
         let payload = change(&app, input).await;
         assert_eq!((codes(&payload["errors"]), &payload["client"]), (vec!["CONFLICT"], &json!(null)));
     }
-    // One of another issuer, who may not even be accepted any more, is no help.
+    // An administrator of another issuer does not count: that issuer may no longer be trusted.
     let elsewhere = with(form("elsewhere", "ADMINISTRATOR"), "issuer", json!("https://other.example"));
     assert_eq!(register(&app, elsewhere).await["errors"], json!([]));
     assert_eq!(codes(&change(&app, json!({"id": id, "disabled": true})).await["errors"]), ["CONFLICT"]);
     let second = register(&app, form("second", "ADMINISTRATOR")).await["client"]["id"].take();
-    // Both disable each other at one moment.
+    // Two administrators disable each other concurrently.
     let (first_token, second_token) = (app.administrator().await, app.token_of("second"));
     let disable = |id: &Value| json!({"input": {"id": id, "disabled": true}});
     let (a, b) = tokio::join!(

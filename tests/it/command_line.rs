@@ -1,4 +1,4 @@
-//! The program itself: what it refuses to start with, and clients from the command line.
+//! The program itself: what it refuses to start with, and its commands.
 
 use std::process::Output;
 
@@ -10,13 +10,17 @@ use crate::support::provider::Signer;
 use crate::support::{App, Person, json};
 
 #[test]
-fn production_starts_with_nothing_that_is_missing_weak_or_for_development() {
+fn production_refuses_to_start_with_settings_that_are_missing_weak_or_for_development() {
     let folder = Folder::new("production");
     let keys = folder.write("keys.json", &json!({"keys": [Signer::rsa("key").jwk()]}).to_string());
     let weak = folder.write("weak.json", &json!({"keys": [Signer::weak("key").jwk()]}).to_string());
+    let key = folder.write("key", &"07".repeat(32));
     let good = [
         ("REGISTRY_ENV", "production"),
         ("REGISTRY_LISTEN", "127.0.0.1:0"),
+        // Nothing listens there: the settings are wrong before the database is needed.
+        ("DATABASE_URL", "postgres://login:SECRET@127.0.0.1:1/registry"),
+        ("REGISTRY_KEY_FILE", key.as_str()),
         ("REGISTRY_OIDC_ISSUER", "https://login.example/SECRET"),
         ("REGISTRY_OIDC_AUDIENCE", "registry"),
         ("REGISTRY_OIDC_JWKS_FILE", keys.as_str()),
@@ -36,14 +40,95 @@ fn production_starts_with_nothing_that_is_missing_weak_or_for_development() {
         (&[], &[("REGISTRY_OIDC_ALGORITHMS", "HS256")], "REGISTRY_OIDC_ALGORITHMS"),
         (&[], &[("REGISTRY_OIDC_JWKS_FILE", "/SECRET")], "REGISTRY_OIDC_JWKS_FILE"),
         (&[], &[("REGISTRY_OIDC_JWKS_FILE", weak.as_str())], "REGISTRY_OIDC_JWKS_FILE"),
-        // All that is good, but nobody has made a key.
-        (&[], &[], "REGISTRY_KEY_FILE"),
+        (&[], &[("REGISTRY_KEY_FILE", "")], "REGISTRY_KEY_FILE is missing"),
+        (&[], &[("DATABASE_URL", "")], "DATABASE_URL is missing"),
+        (&[], &[("DATABASE_URL", "SECRET")], "DATABASE_URL"),
+        (&["--listen", "0.0.0.0:0", "--demo"], &[], "REGISTRY_LISTEN"),
     ] {
         let said = refused(arguments, changed);
         assert!(said.contains(named), "{named}: {said}");
     }
     let token = registry(&folder, &["token", "--role", "AUDITOR"], &good);
     assert!(!token.status.success() && token.stdout.is_empty());
+}
+
+#[test]
+fn production_names_everything_that_is_missing_at_once() {
+    let folder = Folder::new("missing");
+    let output =
+        registry(&folder, &["serve"], &[("REGISTRY_ENV", "production"), ("REGISTRY_QUEUE", "99999")]);
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for name in ["DATABASE_URL", "REGISTRY_KEY_FILE", "REGISTRY_OIDC_ISSUER", "REGISTRY_OIDC_AUDIENCE"] {
+        assert!(said.contains(&format!("\n  {name} is missing: ")), "{name}: {said}");
+    }
+    assert!(said.contains("\n  REGISTRY_QUEUE must be between 0 and 10000"), "{said}");
+}
+
+#[test]
+fn production_starts_no_postgresql_of_its_own_and_invents_no_people() {
+    let folder = Folder::new("no-demo");
+    let key = folder.write("key", &"07".repeat(32));
+    let settings = [("REGISTRY_ENV", "production"), ("REGISTRY_KEY_FILE", key.as_str())];
+    for (arguments, reason) in [
+        (&["migrate"][..], "DATABASE_URL is missing"),
+        (&["client", "list"], "DATABASE_URL is missing"),
+        (&["recount"], "DATABASE_URL is missing"),
+        (&["lapse"], "DATABASE_URL is missing"),
+        (&["key", "status"], "DATABASE_URL is missing"),
+        (&["audit", "verify"], "DATABASE_URL is missing"),
+        (&["demo"], "REGISTRY_ENV=production"),
+    ] {
+        let output = registry(&folder, arguments, &settings);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(reason), "{arguments:?}: {said}");
+        assert!(!folder.0.join("data").exists(), "{arguments:?} has made a data folder");
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_refused_by_its_name_and_a_wrong_flag_by_its_own() {
+    let folder = Folder::new("variables");
+    let run = |arguments: &[&str], settings: &[(&str, &str)]| {
+        let output = registry(&folder, arguments, settings);
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = run(
+        &["serve"],
+        &[
+            ("REGISTRY_MAX_BODY", "10SECRETS"),
+            ("REGISTRY_QUERY_TIMEOUT", "SECRET"),
+            ("REGISTRY_POOL", "SECRET"),
+            ("REGISTRY_ENV", "SECRET"),
+            ("REGISTRY_LISTEN", "SECRET"),
+            ("REGISTRY_INTROSPECTION", "SECRET"),
+            ("REGISTRY_OIDC_ISUER", "SECRET"),
+            // An empty one counts as missing.
+            ("REGISTRY_QUEUE_WAIT", ""),
+        ],
+    );
+    assert!(code == 3 && !said.contains("SECRET"), "{said}");
+    for line in [
+        "7 settings are wrong",
+        "REGISTRY_OIDC_ISUER is not a setting; the nearest one is REGISTRY_OIDC_ISSUER",
+        "REGISTRY_MAX_BODY: write a size with a unit, as 512KiB, 8MiB, 10MB or 2GB, or a number of bytes",
+        "REGISTRY_QUERY_TIMEOUT: write a duration with a unit",
+        "REGISTRY_POOL: write a whole number",
+        "REGISTRY_ENV: write one of development, production",
+        "REGISTRY_LISTEN: invalid socket address syntax",
+        "REGISTRY_INTROSPECTION: write one of true, false",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    let (code, said) = run(&["serve", "--max-body", "10 apples"], &[("REGISTRY_MAX_BODY", "10MB")]);
+    assert!(code == 2 && said.contains("--max-body"), "{said}");
+    // A size with a unit is understood: only the other value is wrong.
+    let units = [("REGISTRY_MAX_BODY", "10MB"), ("REGISTRY_BODY_TIMEOUT", "1m"), ("REGISTRY_QUEUE", "99999")];
+    let (code, said) = run(&["serve"], &units);
+    assert!(code == 3 && said.contains("registry: REGISTRY_QUEUE must be between 0 and 10000"), "{said}");
+    // Every command looks at the variables, and help is given all the same.
+    assert_eq!(run(&["schema"], &[("REGISTRY_OIDC_ISUER", "x")]).0, 3);
+    assert_eq!(run(&["--help"], &[("REGISTRY_OIDC_ISUER", "x")]).0, 0);
 }
 
 #[tokio::test]
@@ -83,7 +168,7 @@ async fn production_serves_under_a_login_that_owns_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_comes_with_its_client_and_changes_it_only_where_that_is_said() {
+async fn a_token_registers_its_client_and_changes_it_only_with_replace() {
     let app = App::new().await;
     let folder = Folder::new("token");
     // The key of the tests.
@@ -102,17 +187,17 @@ async fn a_token_comes_with_its_client_and_changes_it_only_where_that_is_said() 
     let officer = token(run(&["token", "--role", "officer", "--province", "16", "--name", "field"]));
     let sixteen = json!({"name": "field", "role": "OFFICER", "provinces": [{"code": "16"}]});
     assert_eq!(role_of(&officer).await, sixteen);
-    // Again the same: nothing to change. Something else: refused, and the client stays what it was.
+    // The same values change nothing. Other values are refused, and the client stays as it was.
     token(run(&["token", "--role", "officer", "--province", "16", "--name", "field"]));
     let other = run(&["token", "--role", "administrator", "--name", "field"]);
     assert!(!other.status.success() && other.stdout.is_empty());
     assert!(String::from_utf8_lossy(&other.stderr).contains("--replace"));
     assert_eq!(role_of(&officer).await, sixteen);
     let administrator = token(run(&["token", "--role", "administrator", "--name", "field", "--replace"]));
-    // Who listens hears of it; nobody does in this test.
+    // Other processes would learn of it by a notification; this test has none.
     app.database.clients.refresh(&app.database.control).await.unwrap();
     assert_eq!(role_of(&administrator).await["role"], "ADMINISTRATOR");
-    // A partner without a scope is refused, as everywhere.
+    // A partner without a scope is refused, as in the API.
     let partner = run(&["token", "--role", "partner", "--name", "bank"]);
     assert!(!partner.status.success() && partner.stdout.is_empty());
 }
@@ -153,7 +238,7 @@ async fn clients_are_added_listed_and_disabled_from_the_command_line() {
     app.database.clients.refresh(&app.database.control).await.unwrap();
     assert_eq!(app.status_of(&token).await, StatusCode::UNAUTHORIZED);
     assert!(run(&["client", "enable", "--name", "Desk"]).0);
-    // The command line may disable the last administrator: a stolen token has to end.
+    // The command line may disable even the last administrator, because its token may be stolen.
     assert!(run(&["client", "disable", "--name", "First"]).0);
     assert!(run(&["client", "list"]).1.contains("First\tADMINISTRATOR\tdisabled"));
     let (found, _, said) = run(&["client", "disable", "--name", "Nobody"]);
@@ -161,7 +246,7 @@ async fn clients_are_added_listed_and_disabled_from_the_command_line() {
 }
 
 #[tokio::test]
-async fn the_audit_trail_is_asked_and_verified_from_the_command_line() {
+async fn the_audit_trail_is_read_and_verified_from_the_command_line() {
     let app = App::new().await;
     let folder = Folder::new("audit");
     let key = folder.write("key", &"07".repeat(32));
@@ -182,7 +267,7 @@ async fn the_audit_trail_is_asked_and_verified_from_the_command_line() {
     let kept = folder.write("head", &head);
     let (code, said) = run(&["verify", "--head", &kept]);
     assert!(code == 0 && said.starts_with("whole: 2 entries under 1 seals; 0 newer"), "{said}");
-    // By id and by card number the same; a period keeps what lies in it.
+    // Id and card number find the same entries; a period limits them.
     let (_, saw) = run(&["who-saw", &id]);
     let lines: Vec<&str> = saw.lines().collect();
     assert_eq!(lines.len(), 3, "{saw}");
@@ -193,7 +278,7 @@ async fn the_audit_trail_is_asked_and_verified_from_the_command_line() {
     let (_, seen) = run(&["seen-by", "ADMINISTRATOR", "--from", "2014-10-02"]);
     assert!(seen.lines().nth(1).unwrap().starts_with(&format!("{card}\t2\t")), "{seen}");
     assert_eq!(run(&["seen-by", "nobody"]).1.lines().count(), 1);
-    // Seals and entries cut off: whole by itself, and not what was kept.
+    // After seals and entries are removed, the rest verifies by itself, but not against the stored head.
     app.owner("alter table audit_entry disable trigger user; alter table audit_seal disable trigger user")
         .await;
     app.owner("delete from audit_seal; delete from audit_entry where id > 1").await;

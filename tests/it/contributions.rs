@@ -1,4 +1,4 @@
-//! Contributions, and what becomes of enrollments for which none is paid any more.
+//! Recording contributions, and the lapse of unpaid enrollments.
 
 use domain::actor::Role;
 use participant_registry::actions::lapse::lapse;
@@ -24,7 +24,7 @@ impl App {
         lapse(&self.database, day.parse().unwrap()).await.expect("the database answers")
     }
 
-    /// The enrollments of a person: id, status, and until when they are paid.
+    /// Returns the enrollments of a person: id, status and paid-through date.
     async fn enrollments(&self, person: &str) -> Vec<(String, String, Value)> {
         let query = "query ($id: ID!) { participant(by: {id: $id}) {
             enrollments(first: 100) { nodes { id status paidThrough } } } }";
@@ -51,7 +51,7 @@ impl App {
 }
 
 #[tokio::test]
-async fn an_employers_month_makes_all_its_people_active_and_again_adds_nothing() {
+async fn recording_an_employers_month_activates_its_people_once() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
     let mut people = Vec::new();
@@ -80,7 +80,7 @@ async fn an_employers_month_makes_all_its_people_active_and_again_adds_nothing()
 }
 
 #[tokio::test]
-async fn what_is_not_paid_lapses_once_a_day_and_stands_up_again_when_it_is() {
+async fn unpaid_enrollments_lapse_in_a_daily_run_and_resume_when_paid() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let paid = Person::new(&channel).with("firstContributionPaid", json!(true));
@@ -89,7 +89,7 @@ async fn what_is_not_paid_lapses_once_a_day_and_stands_up_again_when_it_is() {
     assert_eq!(app.lapsed("2015-01-31").await, Some(0));
     assert_eq!(app.lapsed("2015-01-31").await, None, "once a day");
     assert_eq!(app.lapsed("2015-02-01").await, Some(1));
-    assert_eq!(app.second_process().await.lapsed("2015-02-01").await, None, "whoever comes second");
+    assert_eq!(app.second_process().await.lapsed("2015-02-01").await, None, "one process runs it");
     assert_eq!(app.enrollments(&person).await[0].1, "INACTIVE");
     assert_eq!(app.enrollments(&never_paid).await[0].1, "REGISTERED");
     assert_eq!(app.figures_that_differ().await, 0);
@@ -105,11 +105,11 @@ async fn what_is_not_paid_lapses_once_a_day_and_stands_up_again_when_it_is() {
     );
     assert_eq!(app.figures_that_differ().await, 0);
     let recorded = app.count("select count(*) from audit_entry where operation = 'lapse'").await;
-    assert_eq!(recorded, 1, "who lapsed is on record");
+    assert_eq!(recorded, 1, "lapses are audited");
 }
 
 #[tokio::test]
-async fn what_was_paid_last_long_ago_has_lapsed_although_it_never_was_active_before() {
+async fn an_old_payment_recorded_late_lapses_at_once() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await).with("startsOn", json!("2014-03-15"));
     let id = app.enrolled(&person).await;
@@ -123,11 +123,11 @@ async fn what_was_paid_last_long_ago_has_lapsed_although_it_never_was_active_bef
 }
 
 #[tokio::test]
-async fn what_stands_up_again_does_so_from_the_month_that_was_paid() {
+async fn a_lapsed_enrollment_resumes_from_the_paid_month() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let token = app.administrator().await;
-    // August is within the grace of April: there is no gap any more. September is not.
+    // A payment for August follows within the grace period of April, one for September does not.
     for (month, status) in [("2014-08-01", "ACTIVE"), ("2014-09-01", "ACTIVE")] {
         let paid = Person::new(&channel).with("firstContributionPaid", json!(true));
         let person = app.enrolled(&paid.with("startsOn", json!("2014-04-01"))).await;
@@ -140,26 +140,26 @@ async fn what_stands_up_again_does_so_from_the_month_that_was_paid() {
         assert_eq!(app.events(&person).await, [&resumed, &paid, before[0], before[1]]);
         assert_eq!(app.figures_that_differ().await, 0);
     }
-    // Paid in time but recorded too late for that: it lapses by the day of its last month, whatever came before.
+    // The contribution was recorded late. The lapse date depends only on the last paid month.
     let paid = Person::new(&channel).with("firstContributionPaid", json!(true));
     let person = app.enrolled(&paid).await;
     let enrollment = app.enrollments(&person).await[0].0.clone();
     let later = app.on_the_day(&morning_of("2015-02-10")).await;
     let input = json!({"enrollmentIds": [enrollment], "month": "2015-02-01"});
-    assert_eq!(later.record(&token, input).await["newlyActive"], 0, "nobody has looked since it lapsed");
+    assert_eq!(later.record(&token, input).await["newlyActive"], 0, "the daily run has not happened since");
     assert_eq!(app.events(&person).await, ["CONTRIBUTED 2015-02-01", "ENROLLED 2014-10-02"]);
     assert_eq!(app.lapsed("2015-06-01").await, Some(3));
     assert_eq!(app.events(&person).await[0], "LAPSED 2015-06-01");
 }
 
 #[tokio::test]
-async fn a_month_that_is_recorded_late_changes_the_figures_of_the_days_that_it_belongs_to() {
+async fn a_month_recorded_late_changes_the_counts_of_past_days() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let person = app.enrolled(&Person::new(&channel).with("firstContributionPaid", json!(true))).await;
     app.lapsed("2015-02-01").await;
     app.fold().await;
-    // Active less inactive people on the last day of a month, by the figures of days.
+    // Active minus inactive people on the last day of a month, from the daily counters.
     let active_in_april = "select coalesce(sum(case standing when 1 << 9 then persons end), 0)::bigint
         from channel_figure_day where effective_on <= '2015-04-30'";
     assert_eq!(app.count(active_in_april).await, 0);
@@ -177,7 +177,7 @@ async fn a_month_that_is_recorded_late_changes_the_figures_of_the_days_that_it_b
 }
 
 #[tokio::test]
-async fn what_cannot_be_due_is_refused_with_the_place_and_nothing_is_recorded() {
+async fn contributions_that_cannot_be_due_are_refused_with_a_path() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let employer = app.employer("Pabrik").await;
@@ -221,7 +221,7 @@ async fn what_cannot_be_due_is_refused_with_the_place_and_nothing_is_recorded() 
 }
 
 #[tokio::test]
-async fn a_partner_records_for_its_own_people_and_finds_nobody_elses() {
+async fn a_partner_records_contributions_only_for_its_own_people() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (own, foreign) = (app.employer("Pabrik").await, app.employer("Kebun").await);
@@ -233,7 +233,7 @@ async fn a_partner_records_for_its_own_people_and_finds_nobody_elses() {
     let paid = app.record(&token, json!({"month": month, "employerId": own})).await;
     assert_eq!(paid, json!({"recorded": 1, "newlyActive": 1, "errors": []}));
     let nobody = app.record(&token, json!({"month": month, "employerId": foreign})).await;
-    assert_eq!(codes(&nobody["errors"]), ["NOT_FOUND"], "as an employer that does not exist");
+    assert_eq!(codes(&nobody["errors"]), ["NOT_FOUND"], "like a missing employer");
     let absent = app.record(&token, json!({"month": month, "enrollmentIds": [other]})).await;
     assert_eq!(codes(&absent["errors"]), ["NOT_FOUND"]);
     assert_eq!(app.counts_of_employer(&foreign).await["active"], 0);
@@ -245,7 +245,7 @@ async fn a_partner_records_for_its_own_people_and_finds_nobody_elses() {
 }
 
 #[tokio::test]
-async fn a_person_is_active_if_one_enrollment_is_and_is_counted_once() {
+async fn a_person_with_one_active_enrollment_is_active_and_counted_once() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (first, second) = (app.employer("Pabrik").await, app.employer("Kebun").await);
@@ -266,7 +266,7 @@ async fn a_person_is_active_if_one_enrollment_is_and_is_counted_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_at_once_record_a_month_once() {
+async fn concurrent_recordings_of_a_month_record_it_once() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
     for _ in 0..20 {
@@ -282,7 +282,7 @@ async fn two_at_once_record_a_month_once() {
 }
 
 #[tokio::test]
-async fn a_payer_that_is_unknown_or_anothers_is_not_found_and_one_without_people_has_nobody() {
+async fn an_unknown_or_foreign_payer_is_not_found_and_an_empty_one_records_none() {
     let app = App::new().await;
     let (own, other) = (app.employer("Pabrik").await, app.employer("Kebun").await);
     let association = app.association("Serikat").await;
@@ -315,7 +315,7 @@ async fn a_payer_that_is_unknown_or_anothers_is_not_found_and_one_without_people
 }
 
 #[tokio::test]
-async fn nothing_is_due_for_what_never_held_or_after_a_death() {
+async fn no_contribution_is_due_for_a_void_enrollment_or_after_a_death() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
     let other = app.employer("Kebun").await;

@@ -1,5 +1,4 @@
-//! Corrections: what was wrong stays readable, numbers stay whose they are, and nobody is told more than the field itself
-//! tells.
+//! Corrections: old values stay readable, former numbers stay reserved, and the history reveals no more than the field.
 
 use domain::actor::{Actor, Role, Scope};
 use sqlx::Row as _;
@@ -11,7 +10,7 @@ const HISTORY: &str = "query ($id: ID!) { participant(by: {id: $id}) { nationalI
     kind effectiveOn recordedBy reason channel { code } enrollment { id } changes { field before after } } } } }";
 
 #[tokio::test]
-async fn what_was_corrected_stays_readable_to_whoever_may_read_the_field() {
+async fn old_values_stay_readable_for_roles_that_may_read_the_field() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     let id = app.enrolled(&person).await;
@@ -30,9 +29,9 @@ async fn what_was_corrected_stays_readable_to_whoever_may_read_the_field() {
         json!([{"kind": "CORRECTED", "effectiveOn": "2014-10-02", "recordedBy": "ADMINISTRATOR", "reason": reason,
             "channel": {"code": "BR-PLG"}, "enrollment": null, "changes": changes}])
     };
-    let told = app.ask(HISTORY, json!({"id": id})).await["participant"].take();
+    let answer = app.ask(HISTORY, json!({"id": id})).await["participant"].take();
     assert_eq!(
-        told["events"]["nodes"],
+        answer["events"]["nodes"],
         event(
             json!([{"field": "FULL_NAME", "before": "Siti Rahayu", "after": "Siti Rahayu, S.E."},
                    {"field": "BIRTH_DATE", "before": "1985", "after": "1986"},
@@ -51,7 +50,7 @@ async fn what_was_corrected_stays_readable_to_whoever_may_read_the_field() {
             json!("KTP of 2014")
         )
     );
-    // Neither number stands in the history itself.
+    // The history contains neither number.
     let details: String =
         sqlx::query("select string_agg(details::text, ' ') as details from participant_event")
             .fetch_one(&app.sql)
@@ -63,7 +62,7 @@ async fn what_was_corrected_stays_readable_to_whoever_may_read_the_field() {
 }
 
 #[tokio::test]
-async fn a_number_that_was_corrected_still_finds_the_person_and_belongs_to_nobody_else() {
+async fn a_former_number_still_finds_its_person_and_cannot_be_reused() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let person = Person::new(&channel);
@@ -75,11 +74,11 @@ async fn a_number_that_was_corrected_still_finds_the_person_and_belongs_to_nobod
     for number in [&former, &number] {
         let found = app.ask(by, json!({"number": number})).await;
         assert_eq!(found["participant"], json!({"id": id, "nationalId": "**************93"}));
-        // A form with either is the same person's.
+        // Both numbers identify the same person.
         let again = app.enroll(&person.clone().with("nationalId", number.clone())).await;
         assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
     }
-    // And nobody else can be corrected onto either.
+    // No other person can be corrected to one of them.
     let other = app.enrolled(&Person::new(&channel)).await;
     for number in [&former, &number] {
         let payload = app.correct(&other, json!({"nationalId": number})).await;
@@ -88,7 +87,7 @@ async fn a_number_that_was_corrected_still_finds_the_person_and_belongs_to_nobod
     }
     assert_eq!(app.count("select count(*) from identifier").await, 3);
     assert_eq!(app.count("select count(*) from identifier where superseded_at is not null").await, 1);
-    // It can go back to the number that it had: that one is in force again.
+    // The person can get the former number back.
     assert_eq!(app.correct(&id, json!({"nationalId": former})).await["errors"], json!([]));
     let superseded = "select count(*) from identifier where superseded_at is not null and participant_id = (
         select participant_id from former_number order by event_id limit 1)";
@@ -97,7 +96,7 @@ async fn a_number_that_was_corrected_still_finds_the_person_and_belongs_to_nobod
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_with_a_correction_is_said_at_once_and_nothing_is_written() {
+async fn all_problems_of_a_correction_are_reported_together_and_nothing_is_written() {
     let app = App::new().await;
     let id = app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     let nothing = app.correct(&id, json!({"reason": " "})).await;
@@ -127,7 +126,7 @@ async fn all_that_is_wrong_with_a_correction_is_said_at_once_and_nothing_is_writ
 }
 
 #[tokio::test]
-async fn the_rules_are_asked_again_with_the_values_after_the_correction() {
+async fn rules_are_checked_again_with_the_corrected_values() {
     let app = App::new().await;
     let id = app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     let doubted = app.correct(&id, json!({"birthDate": "1985-08-03", "sex": "MALE"})).await;
@@ -135,8 +134,8 @@ async fn the_rules_are_asked_again_with_the_values_after_the_correction() {
         problems(&doubted),
         [("NATIONAL_ID_BIRTH_MISMATCH", "birthDate"), ("NATIONAL_ID_SEX_MISMATCH", "sex")]
     );
-    assert_eq!(doubted["participant"]["sex"], "MALE", "a doubt refuses nothing");
-    // Whoever was too young cannot hold what is open.
+    assert_eq!(doubted["participant"]["sex"], "MALE", "a warning refuses nothing");
+    // With the corrected birth date, the person was too young for the open enrollment.
     let child = app.correct(&id, json!({"birthDate": "2004-08-02"})).await;
     let codes = problems(&child);
     assert!(codes.contains(&("OUT_OF_RANGE", "birthDate")), "{codes:?}");
@@ -146,7 +145,7 @@ async fn the_rules_are_asked_again_with_the_values_after_the_correction() {
 }
 
 #[tokio::test]
-async fn a_province_that_is_corrected_moves_the_figures_of_all_days() {
+async fn a_corrected_province_moves_the_counts_of_all_days() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await).with("startsOn", json!("2014-09-01"));
     let id = app.enrolled(&person).await;
@@ -155,9 +154,9 @@ async fn a_province_that_is_corrected_moves_the_figures_of_all_days() {
     assert_eq!(payload["participant"]["province"]["code"], "15");
     let counts = "{ here: province(code: \"16\") { counts { total } } there: province(code: \"15\") { counts { total } } }";
     for _ in 0..2 {
-        let told = app.ask(counts, json!({})).await;
+        let answer = app.ask(counts, json!({})).await;
         assert_eq!(
-            (&told["here"]["counts"]["total"], &told["there"]["counts"]["total"]),
+            (&answer["here"]["counts"]["total"], &answer["there"]["counts"]["total"]),
             (&json!(0), &json!(1))
         );
         assert_eq!(app.figures_that_differ().await, 0);
@@ -169,7 +168,7 @@ async fn a_province_that_is_corrected_moves_the_figures_of_all_days() {
 }
 
 #[tokio::test]
-async fn officers_correct_their_own_people_and_move_nobody_into_or_out_of_other_provinces() {
+async fn officers_correct_their_own_people_but_cannot_move_them_across_provinces() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let here = app.enrolled(&Person::new(&channel)).await;
@@ -185,10 +184,10 @@ async fn officers_correct_their_own_people_and_move_nobody_into_or_out_of_other_
     let foreign = app.correct_as(&officer, &there, json!({"provinceCode": "16"})).await;
     let mut absent = app.correct_as(&officer, "cDk5OTk5", json!({"provinceCode": "16"})).await;
     assert_eq!(problems(&foreign), [("NOT_FOUND", "participantId")]);
-    assert_eq!(foreign, absent.take(), "what is foreign looks like what does not exist");
+    assert_eq!(foreign, absent.take(), "an invisible record looks missing");
     let both = app.officer(&["16", "15"]).await;
     assert_eq!(app.correct_as(&both, &there, json!({"provinceCode": "16"})).await["errors"], json!([]));
-    // Whom a partner brings in is the agency's to correct.
+    // Partners cannot correct people that they enroll: the agency does.
     let employer = app.employer("PT Musi").await;
     let partner = app.partner(&employer).await;
     let query = "mutation ($id: ID!) { correctParticipant(input: {participantId: $id, sex: MALE, reason: \"KTP\"}) { errors { code } } }";
@@ -196,7 +195,7 @@ async fn officers_correct_their_own_people_and_move_nobody_into_or_out_of_other_
 }
 
 #[tokio::test]
-async fn a_number_of_somebody_unseen_is_a_miss_of_the_quota_and_goes_on_record() {
+async fn a_correction_to_the_number_of_an_invisible_person_is_a_miss_and_audited() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let here = app.enrolled(&Person::new(&channel)).await;
@@ -209,10 +208,10 @@ async fn a_number_of_somebody_unseen_is_a_miss_of_the_quota_and_goes_on_record()
         [("IDENTITY_MISMATCH", "nationalId")]
     );
     assert_eq!(app.count("select misses from lookup_miss where client = 'OFFICER-16'").await, 1);
-    let told =
+    let answer =
         "select count(*) from audit_entry where client = 'OFFICER-16' and operation = 'correctParticipant'
         and cardinality(subjects) = 2";
-    assert_eq!(app.count(told).await, 1);
+    assert_eq!(app.count(answer).await, 1);
     sqlx::query("update lookup_miss set misses = 100").execute(&app.sql).await.unwrap();
     let query = "mutation ($input: CorrectParticipantInput!) { correctParticipant(input: $input) { errors { code } } }";
     let input = json!({"participantId": here, "reason": "KTP", "nationalId": fields["nationalId"]});
@@ -220,7 +219,7 @@ async fn a_number_of_somebody_unseen_is_a_miss_of_the_quota_and_goes_on_record()
 }
 
 #[tokio::test]
-async fn two_people_are_corrected_onto_one_number_at_one_moment_and_one_of_them_is_told() {
+async fn of_two_concurrent_corrections_to_one_number_one_is_refused() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     for n in 0..8 {
@@ -228,16 +227,16 @@ async fn two_people_are_corrected_onto_one_number_at_one_moment_and_one_of_them_
             (app.enrolled(&Person::new(&channel)).await, app.enrolled(&Person::new(&channel)).await);
         let fields = json!({"nationalId": format!("167101420885980{n}")});
         let (first, second) = tokio::join!(app.correct(&one, fields.clone()), app.correct(&two, fields));
-        let mut told = [problems(&first), problems(&second)];
-        told.sort();
-        assert_eq!(told, [vec![], vec![("IDENTITY_MISMATCH", "nationalId")]]);
+        let mut answer = [problems(&first), problems(&second)];
+        answer.sort();
+        assert_eq!(answer, [vec![], vec![("IDENTITY_MISMATCH", "nationalId")]]);
     }
     assert_eq!(app.count("select count(*) from former_number").await, 8);
     assert_eq!(app.count("select count(*) from identifier").await, 24);
 }
 
 #[tokio::test]
-async fn a_correction_with_a_key_happens_once() {
+async fn a_correction_happens_once_per_idempotency_key() {
     let app = App::new().await;
     let id = app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     let fields = json!({"nationalId": "1671014208859994", "idempotencyKey": "correction-00001"});
@@ -250,7 +249,7 @@ async fn a_correction_with_a_key_happens_once() {
 }
 
 #[tokio::test]
-async fn postgresql_shows_former_numbers_to_nobody_who_may_not_see_the_person() {
+async fn row_security_hides_former_numbers_of_invisible_people() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let employer = app.employer("PT Musi").await;
@@ -281,7 +280,7 @@ async fn postgresql_shows_former_numbers_to_nobody_who_may_not_see_the_person() 
 }
 
 #[tokio::test]
-async fn nobody_is_corrected_to_a_birth_after_its_enrollment_or_its_death() {
+async fn a_birth_date_cannot_be_corrected_past_an_enrollment_or_a_death() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let (id, enrollment) = app.enrollment(&Person::new("BR-PLG").with("startsOn", json!("2014-01-01"))).await;

@@ -1,9 +1,9 @@
-//! Which pages a browser lets read an answer: those of the origins that the operator named, and no others.
+//! CORS: browsers may read answers only on pages of the configured origins.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use participant_registry::http::origin::Origins;
-use participant_registry::http::settings::Settings;
+use graphql_front::Settings;
+use graphql_front::origin::Origins;
 
 use crate::support::{App, Reply};
 
@@ -14,7 +14,7 @@ async fn app() -> App {
     App::new().await.behind(Settings { origins, ..Settings::default() })
 }
 
-/// The headers that a browser looks at.
+/// Returns the CORS headers of a response.
 fn cors(headers: &HeaderMap) -> Vec<&str> {
     headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("access-control-")).collect()
 }
@@ -36,7 +36,7 @@ async fn ask(app: &App, origin: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_page_of_a_named_origin_may_ask_with_a_token_and_read_when_to_come_back() {
+async fn an_allowed_origin_may_send_tokens_and_read_retry_after() {
     let app = app().await;
     let reply = preflight(&app, KNOWN).await;
     assert_eq!(reply.status, StatusCode::NO_CONTENT);
@@ -47,7 +47,7 @@ async fn a_page_of_a_named_origin_may_ask_with_a_token_and_read_when_to_come_bac
         ["authorization", "content-type", "x-purpose"].iter().all(|name| allowed.contains(name)),
         "{allowed}"
     );
-    // Tokens are no cookies: a browser never adds one by itself.
+    // Credentials are not needed: browsers never add bearer tokens by themselves.
     assert!(!reply.headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
 
     let reply = ask(&app, KNOWN).await;
@@ -60,14 +60,14 @@ async fn a_page_of_a_named_origin_may_ask_with_a_token_and_read_when_to_come_bac
     let vary: Vec<_> = reply.headers.get_all(header::VARY).iter().collect();
     assert_eq!(vary, ["accept, accept-language", "origin"]);
 
-    // A refusal too can be read by the page that caused it.
+    // The page can read refusals too.
     let request = Request::post("/graphql").header(header::ORIGIN, KNOWN).body(Body::empty()).unwrap();
     let reply = app.send(request).await;
     assert_eq!((reply.status, cors(&reply.headers).len()), (StatusCode::UNAUTHORIZED, 2));
 }
 
 #[tokio::test]
-async fn to_pages_of_other_origins_no_header_is_sent() {
+async fn other_origins_get_no_cors_headers() {
     let app = app().await;
     for origin in
         ["https://elsewhere.example", "https://apps.example.evil.example", "http://apps.example", "null"]
@@ -77,7 +77,7 @@ async fn to_pages_of_other_origins_no_header_is_sent() {
             assert_ne!(reply.status, StatusCode::NO_CONTENT);
         }
     }
-    // And where none is named, to nobody.
+    // Without configured origins, no page gets headers.
     let app = App::new().await;
     for reply in [preflight(&app, KNOWN).await, ask(&app, KNOWN).await] {
         assert_eq!(cors(&reply.headers), [""; 0]);

@@ -1,4 +1,4 @@
-//! How far the country has come: figures, targets, agreements and curves, for each scope.
+//! Coverage: counts, targets, commitments and trends, for each scope.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use strum::VariantArray as _;
 use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, Value, json, row};
 
-/// A tree of channels, and people of two provinces, three segments and several days. Somebody works twice.
+/// A tree of channels, and people of two provinces, three segments and several days. One person has two enrollments.
 async fn populated() -> App {
     let app = App::new().await;
     let open = "mutation ($input: OpenChannelInput!) { openChannel(input: $input) { errors { code } } }";
@@ -48,7 +48,7 @@ async fn populated() -> App {
 const COUNTS: &str = "query ($filter: CoverageFilter) { coverage(filterBy: $filter) {
     counts { total registered active inactive ended } } }";
 
-/// All and active people of a filter.
+/// Returns the total and active people of a filter.
 async fn people(app: &App, token: &str, filter: Value) -> (i64, i64) {
     let data = app.ask_as(token, COUNTS, json!({"filter": filter})).await;
     let counts = &data["coverage"]["counts"];
@@ -56,10 +56,10 @@ async fn people(app: &App, token: &str, filter: Value) -> (i64, i64) {
 }
 
 #[tokio::test]
-async fn people_are_counted_once_wherever_they_are_looked_for() {
+async fn each_person_is_counted_once_under_every_filter() {
     let app = populated().await;
     let token = app.administrator().await;
-    // What is folded and what is not are read together.
+    // Counts add the folded counters and the pending deltas.
     for folded in [false, true] {
         if folded {
             app.fold().await;
@@ -78,7 +78,7 @@ async fn people_are_counted_once_wherever_they_are_looked_for() {
             (json!({"channelCode": "KW-1", "channelKind": ["BRANCH"]}), (3, 2)),
             (json!({"segment": ["WAGE_EARNER"]}), (5, 0)),
             (json!({"segment": ["SELF_EMPLOYED"]}), (6, 6)),
-            // The one who is both is one, and active.
+            // The person with two segments counts once, as active.
             (json!({"segment": ["SELF_EMPLOYED", "WAGE_EARNER"]}), (10, 6)),
             (json!({"segment": ["CONSTRUCTION"]}), (1, 1)),
         ] {
@@ -89,7 +89,7 @@ async fn people_are_counted_once_wherever_they_are_looked_for() {
 }
 
 #[tokio::test]
-async fn the_parts_of_a_whole_are_told_side_by_side() {
+async fn the_breakdowns_list_every_province_segment_and_channel_kind() {
     let app = populated().await;
     let query = "query ($filter: CoverageFilter) { coverage(filterBy: $filter) {
         byProvince { province { code } counts { total } } bySegment { segment counts { total active } }
@@ -132,7 +132,7 @@ async fn the_parts_of_a_whole_are_told_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_past_day_is_what_it_was_and_the_trend_says_the_same() {
+async fn counts_of_a_past_day_agree_with_the_trend() {
     let app = populated().await;
     let token = app.administrator().await;
     for folded in [false, true] {
@@ -193,7 +193,7 @@ async fn a_past_day_is_what_it_was_and_the_trend_says_the_same() {
 }
 
 #[tokio::test]
-async fn the_target_that_applies_stands_beside_what_was_reached() {
+async fn coverage_returns_the_target_of_the_year_and_the_progress() {
     let app = populated().await;
     let query =
         "query ($filter: CoverageFilter) { coverage(filterBy: $filter) { target { year active } progress
@@ -224,7 +224,7 @@ async fn the_target_that_applies_stands_beside_what_was_reached() {
 }
 
 #[tokio::test]
-async fn provinces_in_force_are_counted_and_published_figures_never_are() {
+async fn provinces_in_force_are_counted_and_published_figures_are_not_mixed_in() {
     let app = App::new().await;
     let record =
         "mutation ($input: RecordAgreementInput!) { recordAgreement(input: $input) { errors { code } } }";
@@ -270,7 +270,7 @@ async fn provinces_in_force_are_counted_and_published_figures_never_are() {
 }
 
 #[tokio::test]
-async fn what_was_promised_is_a_bar_that_fills() {
+async fn commitments_show_how_many_people_are_enrolled_and_active() {
     let app = populated().await;
     let record = "mutation { recordAgreement(input: {number: \"KS 1\", provinceCode: \"16\", status: PLANNED,
         scopes: [CIVIL_SERVANTS, INFORMAL_WORKERS, FORMAL_WORKERS], source: \"a test\", commitments: [
@@ -291,13 +291,13 @@ async fn what_was_promised_is_a_bar_that_fills() {
         app.ask(onboard, json!({"v": input})).await;
     }
     assert_eq!(bars().await, json!([bar("CIVIL_SERVANTS", 8_000, 4, 2), rest[0], rest[1]]));
-    // Who may not see coverage sees what was promised.
+    // Roles that may not read coverage see only the promised headcount.
     let auditor = app.token(Role::Auditor, TokenScope::default()).await;
     assert_eq!(app.refused(&auditor, query, json!({})).await, "FORBIDDEN");
 }
 
 #[tokio::test]
-async fn a_question_that_makes_no_sense_is_refused() {
+async fn invalid_filters_and_periods_are_refused() {
     let app = populated().await;
     let token = app.administrator().await;
     for (filter, code) in [
@@ -318,7 +318,7 @@ async fn a_question_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn everybody_sees_the_part_of_its_scope() {
+async fn coverage_is_limited_to_the_scope_of_the_client() {
     let app = populated().await;
     let officer = app.officer(&["15"]).await;
     let whole = json!({});
@@ -348,7 +348,7 @@ async fn everybody_sees_the_part_of_its_scope() {
 }
 
 #[tokio::test]
-async fn either_lock_alone_shows_the_same_figures() {
+async fn sql_conditions_and_row_security_alone_return_the_same_counts() {
     let app = populated().await;
     let administrator = Actor::command_line();
     let reference = app.database.reference();
@@ -369,7 +369,7 @@ async fn either_lock_alone_shows_the_same_figures() {
                 let part = Part::default();
                 let first = app.database.reading(&administrator);
                 let first = coverage::figures(&first, &scoped, &part, as_of).await.unwrap();
-                // The statements of somebody who sees everything, of the tables that this role reads.
+                // Runs an administrator's statements in a scoped session, so that row security alone applies.
                 let through = app.database.reading(&scoped);
                 let everything = if name == "province" { None } else { Some(all_channels(&app)) };
                 let part = Part { channels: everything, ..part };
@@ -385,7 +385,7 @@ async fn either_lock_alone_shows_the_same_figures() {
 }
 
 #[tokio::test]
-async fn followers_who_see_the_same_share_one_reading() {
+async fn subscribers_with_the_same_scope_share_one_query() {
     let app = populated().await;
     let administrator = Actor::command_line();
     let province = app.database.reference().province_by_code("15").unwrap().id;
@@ -396,7 +396,7 @@ async fn followers_who_see_the_same_share_one_reading() {
     };
     let followers: Vec<_> = [&administrator, &officer].into_iter().cycle().take(32).collect();
     let part = Part::default();
-    // Held, as a follower holds it.
+    // Kept alive, as a subscriber does.
     let watches: Vec<_> = followers.iter().map(|actor| app.database.watched.of(actor, &part, None)).collect();
     let read = followers.iter().zip(&watches).map(|(actor, watch)| {
         let session = app.database.reading(actor);
@@ -416,7 +416,7 @@ fn all_channels(app: &App) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn whatever_is_asked_of_coverage_costs_one_statement_and_a_trend_one_more() {
+async fn coverage_costs_one_statement_and_a_trend_one_more() {
     let app = populated().await;
     let token = app.administrator().await;
     let everything = "counts { total } target { year } progress byProvince { province { name } counts { active } target { active } }
@@ -435,7 +435,7 @@ async fn whatever_is_asked_of_coverage_costs_one_statement_and_a_trend_one_more(
 }
 
 #[tokio::test]
-async fn the_bars_of_all_provinces_cost_as_many_statements_as_those_of_one() {
+async fn commitments_of_all_provinces_cost_as_many_statements_as_of_one() {
     let app = populated().await;
     let token = app.administrator().await;
     let record = "mutation ($n: String!, $province: String!) { recordAgreement(input: {number: $n, provinceCode: $province,

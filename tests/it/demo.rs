@@ -1,11 +1,11 @@
-//! The synthetic register: what is loaded by `COPY` is what the actions would have left.
+//! The demonstration data: `COPY` loads the same rows that mutations would have written.
 
 use participant_registry::demo::{BRANCH, CLOSED_OUTLET, DemoError, DemoSize, GOVERNMENT_UNIT, load};
 use sqlx::PgPool;
 
 use crate::support::App;
 
-/// Present figures that are not what people and enrollments say, counted here without the program's own rules.
+/// Finds counters that disagree with people and enrollments. Counts here without the program's own rules.
 const MISCOUNTED: &str = "
     with best as (
         select e.participant_id, min(case e.status when 'ACTIVE' then 1 when 'REGISTERED' then 2 when 'INACTIVE' then 3
@@ -41,7 +41,7 @@ const MISCOUNTED: &str = "
     select count(*) from ((table counted except (select * from kept where persons <> 0))
                           union all ((select * from kept where persons <> 0) except table counted)) d";
 
-/// Rows that no way through the actions would have left, by what is wrong with them.
+/// Finds rows that no mutation could have written, by the rule that they break.
 const IMPOSSIBLE: &str = "
     select 'deltas' as what, count(*) from count_delta
     union all select 'status', count(*) from participant p
@@ -89,7 +89,7 @@ const IMPOSSIBLE: &str = "
     union all select 'indexes', (select count(*) from pg_index where not indisvalid or not indisready)
         + (select count(*) from pg_constraint where not convalidated)";
 
-/// Every index, constraint and table under forced row security, as the catalogue tells them.
+/// Lists every index, constraint and table with forced row security, from the catalogue.
 const SHAPE: &str = "
     select pg_get_indexdef(indexrelid) from pg_index where indrelid::regclass::text !~ '^pg_'
     union all
@@ -104,7 +104,7 @@ async fn shape(pool: &PgPool) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_loaded_register_is_what_the_actions_would_have_left() {
+async fn a_loaded_demonstration_equals_what_the_mutations_would_have_written() {
     let app = App::under_its_owner().await;
     let pool = &app.sql;
     let before = shape(pool).await;
@@ -112,7 +112,7 @@ async fn a_loaded_register_is_what_the_actions_would_have_left() {
     let summary = load(&app.database, size, |_| ()).await.unwrap();
     assert_eq!(summary.participants, 20_000);
     assert_eq!(shape(pool).await, before, "every index and key is back");
-    assert_eq!(app.count(MISCOUNTED).await, 0, "kept figures and counted ones differ");
+    assert_eq!(app.count(MISCOUNTED).await, 0, "maintained and recounted counters differ");
     assert_eq!(app.figures_that_differ().await, 0);
     let impossible: Vec<(String, i64)> = sqlx::query_as(IMPOSSIBLE).fetch_all(pool).await.unwrap();
     let wrong: Vec<_> = impossible.iter().filter(|(_, rows)| *rows != 0).collect();
@@ -126,7 +126,7 @@ async fn a_loaded_register_is_what_the_actions_would_have_left() {
 }
 
 #[tokio::test]
-async fn what_the_actions_leave_is_recounted_without_a_difference() {
+async fn a_recount_finds_no_difference_after_mutations() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
     let (state, association) = (app.government("Pemerintah").await, app.association("Nelayan").await);
@@ -141,15 +141,15 @@ async fn what_the_actions_leave_is_recounted_without_a_difference() {
         channelCode: \"BR-PLG\", provinceCode: \"16\", startsOn: \"2014-11-01\", rows: $rows}) { errors { code } } }";
     let rows: Vec<_> = (0..30).map(crate::support::row).collect();
     app.ask(query, crate::support::json!({"employer": state, "rows": rows})).await;
-    assert_ne!(app.count(MISCOUNTED).await, 0, "nothing is folded yet");
-    assert_eq!(app.figures_that_differ().await, 0, "a recount adds what is not folded yet");
+    assert_ne!(app.count(MISCOUNTED).await, 0, "the deltas are not folded yet");
+    assert_eq!(app.figures_that_differ().await, 0, "a recount includes the deltas");
     app.fold().await;
     assert_eq!(app.count(MISCOUNTED).await, 0);
     assert_eq!(app.figures_that_differ().await, 0);
 }
 
 #[tokio::test]
-async fn a_recount_finds_what_somebody_changed_and_the_figures_are_made_anew_where_they_are_due() {
+async fn a_recount_finds_changed_counters_and_a_start_rebuilds_them_if_due() {
     let app = App::under_its_owner().await;
     load(&app.database, DemoSize::of(2_000), |_| ()).await.unwrap();
     for (statement, found) in [

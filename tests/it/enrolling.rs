@@ -1,4 +1,4 @@
-//! Enrolling one person: what is taken, what is refused and why, and what races come to.
+//! Enrolling one person: what is accepted, what is refused and why, and races.
 
 use domain::actor::Role;
 
@@ -6,7 +6,7 @@ use crate::support::app::{codes, problems};
 use crate::support::{App, Person, TokenScope, Value, json};
 
 #[tokio::test]
-async fn a_person_is_enrolled_with_card_event_and_counts() {
+async fn an_enrollment_creates_card_event_and_counts() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let person = Person::new(&channel)
@@ -65,7 +65,7 @@ async fn a_known_person_gets_a_further_enrollment_and_is_still_one_person() {
     let (mill, port) = (app.employer("Pabrik Satu").await, app.employer("Pelabuhan Dua").await);
     let person = Person::new(&first);
     let id = app.enrolled(&person).await;
-    // Under another spelling and with a title, as lists have it.
+    // Another spelling and a title, as in real lists.
     let at_mill = person
         .clone()
         .at(&mill)
@@ -91,7 +91,7 @@ async fn a_known_person_gets_a_further_enrollment_and_is_still_one_person() {
 }
 
 #[tokio::test]
-async fn a_known_number_with_other_particulars_is_not_that_person() {
+async fn a_registered_number_with_other_personal_data_is_a_mismatch() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
@@ -105,7 +105,7 @@ async fn a_known_number_with_other_particulars_is_not_that_person() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_said_at_once_with_its_path() {
+async fn all_problems_are_reported_together_with_their_paths() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await)
         .with("nationalId", json!("9971014208850001"))
@@ -136,7 +136,7 @@ async fn all_that_is_wrong_is_said_at_once_with_its_path() {
 }
 
 #[tokio::test]
-async fn a_code_that_is_unknown_hides_no_other_problem() {
+async fn an_unknown_code_does_not_hide_other_problems() {
     let app = App::new().await;
     let person = Person::new("NO-SUCH")
         .with("provinceCode", json!("99"))
@@ -158,7 +158,7 @@ async fn a_code_that_is_unknown_hides_no_other_problem() {
 }
 
 #[tokio::test]
-async fn what_belongs_together_is_enrolled_together_and_the_refusal_cites() {
+async fn programmes_that_require_each_other_are_enforced_with_their_source() {
     let app = App::new().await;
     let alone =
         Person::new(&app.channel("BR-PLG").await).with("programmes", json!(["WORK_ACCIDENT", "OLD_AGE"]));
@@ -179,7 +179,7 @@ async fn what_belongs_together_is_enrolled_together_and_the_refusal_cites() {
 }
 
 #[tokio::test]
-async fn what_is_due_follows_the_law_of_the_first_day_and_of_migrants_is_due_once() {
+async fn contributions_follow_the_law_of_the_first_day_and_migrants_pay_once() {
     let app = App::on("2022-01-03T03:00:00Z").await;
     let channel = app.channel("BR-PLG").await;
     let employer = app.employer("PT Musi").await;
@@ -207,7 +207,7 @@ async fn what_is_due_follows_the_law_of_the_first_day_and_of_migrants_is_due_onc
     ]);
     assert_eq!(due(employed("2020-07-31")).await, normal);
     assert_eq!(due(employed("2021-02-01")).await, normal);
-    // PP 49/2020 left a hundredth.
+    // PP 49/2020 reduced contributions to one percent.
     let end = json!("2021-01-31");
     let relief = json!([
         amount(48, 0, "MONTHLY", "JKK-PU-1-RELIEF", end.clone()),
@@ -220,7 +220,7 @@ async fn what_is_due_follows_the_law_of_the_first_day_and_of_migrants_is_due_onc
         amount(0, 0, "ONCE", "JKM-PMI", always)
     ]);
     assert_eq!(due(migrant).await, once);
-    // Whose income is not known owes what does not depend on it.
+    // Without a known income, only the amounts that do not depend on it are due.
     let own = due(Person::new(&channel)).await;
     assert_eq!(own, json!([amount(0, 6_800, "MONTHLY", "JKM-BPU", Value::Null)]));
 }
@@ -260,7 +260,7 @@ async fn a_civil_servant_is_eligible_in_2014_and_not_in_2016() {
 }
 
 #[tokio::test]
-async fn a_problem_of_a_civil_servant_has_the_path_of_its_object() {
+async fn problems_of_a_civil_servant_have_a_nested_path() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah Provinsi").await);
     let person =
@@ -280,12 +280,12 @@ async fn a_service_number_belongs_to_one_person() {
     let payload = app.enroll(&other).await;
     assert_eq!(codes(&payload["errors"]), ["IDENTITY_MISMATCH"]);
     assert_eq!(payload["errors"][0]["path"], json!(["civilServant", "serviceNumber"]));
-    // Its identity number was not kept: the person can be enrolled under the right service number.
+    // The refused form did not claim the identity number: the person can be enrolled with the right service number.
     app.enrolled(&other.with("civilServant", json!({"serviceNumber": "198508022008012002"}))).await;
 }
 
 #[tokio::test]
-async fn a_closed_channel_and_unknown_codes_are_said_together() {
+async fn a_closed_channel_and_unknown_codes_are_reported_together() {
     let app = App::new().await;
     let channel = app.channel("BR-OLD").await;
     sqlx::query("update channel set closed_on = '2014-01-01' where code = 'BR-OLD'")
@@ -304,7 +304,7 @@ async fn a_closed_channel_and_unknown_codes_are_said_together() {
 }
 
 #[tokio::test]
-async fn two_channels_enroll_one_person_at_one_moment_and_one_of_them_is_told() {
+async fn of_two_concurrent_enrollments_of_one_person_one_is_refused() {
     let app = App::new().await;
     let channels = [app.channel("BR-ONE").await, app.channel("BR-TWO").await];
     for _ in 0..10 {
@@ -326,7 +326,7 @@ async fn two_channels_enroll_one_person_at_one_moment_and_one_of_them_is_told() 
 }
 
 #[tokio::test]
-async fn no_identity_number_stands_in_the_database() {
+async fn the_database_contains_no_plain_identity_number() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah Provinsi").await);
     let service_number = "198508022008012001";
@@ -356,7 +356,7 @@ async fn no_identity_number_stands_in_the_database() {
 }
 
 #[tokio::test]
-async fn who_has_left_is_not_enrolled_again_for_the_same_days() {
+async fn a_person_who_left_cannot_be_enrolled_again_for_the_same_days() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let employer = app.employer("PT Sawit Makmur").await;
@@ -368,16 +368,16 @@ async fn who_has_left_is_not_enrolled_again_for_the_same_days() {
         assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"], "{first_day}");
         assert!(again["errors"][0]["hint"].as_str().unwrap().contains("or later"), "{again}");
     }
-    // It comes back on the day from which the first enrollment holds no more.
+    // The person may return from the end of the first enrollment on, which is exclusive.
     let (_, second) = app.enrollment(&person.clone().with("startsOn", json!("2014-09-01"))).await;
-    // That was a mistake: the enrollment never held, and does not stand in the way of the right one.
+    // An enrollment made in error is void, so it does not block the right one.
     assert_eq!(app.end(&second, "2014-09-01", "ENROLLED_IN_ERROR").await["errors"], json!([]));
     app.enrolled(&person.with("startsOn", json!("2014-09-01"))).await;
     assert_eq!(app.figures_that_differ().await, 0);
 }
 
 #[tokio::test]
-async fn an_enrollment_starts_a_year_ahead_at_the_latest_and_not_a_day_more() {
+async fn an_enrollment_starts_at_most_one_year_ahead() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let from = |day: &str| Person::new("BR-PLG").with("startsOn", json!(day));

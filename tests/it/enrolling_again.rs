@@ -1,4 +1,4 @@
-//! Who comes in again: under a number that was given up, after having left, or by somebody who minds no locks.
+//! People who are enrolled again: under a former number, after leaving, or during a concurrent write.
 
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::rotation::{Rotated, RotationError, rotate};
@@ -14,11 +14,11 @@ const ONBOARD: &str = "mutation ($input: OnboardCivilServantsInput!) { onboardCi
         rows { nodes { outcome participant { id } problems { code severity path message hint } } } }
     errors { code path message } } }";
 
-/// An identity number of the day of birth of [`row`]s 1 to 998.
+/// An identity number with the birth date of [`row`]s 1 to 998.
 const FURTHER: &str = "1671010208609001";
 const ONE_MORE: &str = "1671010208609002";
 
-/// A registry with a branch and a part of the state; gives what all batches have in common.
+/// Creates an app with a branch and a government employer. Returns the common input of all batches.
 async fn scene(app: &App) -> Value {
     let employer = app.government("Pemerintah Provinsi Sumatera Selatan").await;
     let channel = app.channel("BR-PLG").await;
@@ -37,27 +37,27 @@ fn outcomes(batch: &Value) -> Vec<&str> {
     batch["rows"]["nodes"].as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap()).collect()
 }
 
-/// The same person as a row has it, who works on his own account.
+/// Returns the person of a row as self-employed.
 fn of_row(row: &Value) -> Person {
     let person = Person::new("BR-PLG").with("fullName", row["fullName"].clone()).with("sex", json!("MALE"));
     person.with("nationalId", row["nationalId"].clone()).with("birthDate", row["birthDate"].clone())
 }
 
-/// A row with another identity number.
+/// Returns the row with another identity number.
 fn under(row: &Value, number: &str) -> Value {
     let mut row = row.clone();
     row["nationalId"] = json!(number);
     row
 }
 
-/// A row with the service number of another one.
+/// Returns the row with the service number of another one.
 fn with_service_number_of(row: &Value, other: &Value) -> Value {
     let mut row = row.clone();
     row["serviceNumber"] = other["serviceNumber"].clone();
     row
 }
 
-/// Exchanges the key: that finds a number which stands beside nobody.
+/// Rotates the key, which would find an identifier without a person.
 async fn exchange(app: &App) -> Result<Rotated, RotationError> {
     let ring = KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
     let mut connection = app.database.maintenance().await.unwrap();
@@ -89,20 +89,20 @@ async fn a_person_under_the_former_and_the_new_number_in_one_request_is_enrolled
     let counts = app.ask(counts, json!({"id": terms["employerId"]})).await;
     assert_eq!(counts["employer"]["counts"], json!({"total": 2, "registered": 2}));
     assert_eq!(app.figures_that_differ().await, 0);
-    // The service numbers of the rows that were not written belong to nobody, and stop no exchange of the key.
+    // Refused rows leave no service numbers behind that would stop a key rotation.
     assert_eq!(app.count(SERVICE_NUMBERS).await, 2);
     assert_eq!(exchange(&app).await.unwrap().identifiers, 6);
 }
 
 #[tokio::test]
-async fn where_the_first_of_two_rows_of_a_person_is_refused_the_second_is_tried() {
+async fn if_the_first_row_of_a_person_is_refused_the_second_is_tried() {
     let app = App::new().await;
     let terms = scene(&app).await;
     let (old, stranger) = (row(1), row(2));
     onboard(&app, &terms, std::slice::from_ref(&stranger)).await;
     let id = app.enrolled(&of_row(&old)).await;
     assert_eq!(app.correct(&id, json!({"nationalId": FURTHER})).await["errors"], json!([]));
-    // The service number of somebody else, though under the right identity number.
+    // The right identity number, but another person's service number.
     let first = with_service_number_of(&under(&old, FURTHER), &stranger);
     let batch = onboard(&app, &terms, &[first, old]).await;
     assert_eq!(outcomes(&batch), ["REJECTED", "ENROLLED"]);
@@ -112,7 +112,7 @@ async fn where_the_first_of_two_rows_of_a_person_is_refused_the_second_is_tried(
 }
 
 #[tokio::test]
-async fn a_plan_and_its_application_agree_on_a_person_under_two_numbers() {
+async fn a_plan_and_its_application_agree_about_a_person_with_two_numbers() {
     let onboardings = Onboardings::new(1_000).await;
     let old = row(1);
     let id = onboardings.app.enrolled(&of_row(&old)).await;
@@ -157,11 +157,11 @@ async fn a_person_under_two_numbers_in_two_chunks_is_enrolled_once_and_named_by_
 }
 
 #[tokio::test]
-async fn an_enrollment_that_somebody_writes_at_the_same_moment_leaves_no_number_behind() {
+async fn a_row_that_loses_a_race_leaves_no_identifier_behind() {
     let app = App::new().await;
     let terms = scene(&app).await;
     app.enrolled(&of_row(&row(1))).await;
-    // Somebody who minds no locks, as the owner of the database may.
+    // The owner of the database writes without taking the registry's locks.
     let mut other = app.sql.begin().await.unwrap();
     let insert = "insert into enrollment (participant_id, employer_id, channel_id, starts_on, counts_from, segment, status,
                                           province_id, programmes)
@@ -198,7 +198,7 @@ async fn transfer(app: &App, enrollment: &str, employer: &str, on: &str) -> Valu
     app.ask(query, json!({"input": input})).await["transferEnrollment"].take()
 }
 
-/// The enrollment of a row's person with the employer of a batch.
+/// Returns the enrollment of a row's person with the employer of the batch.
 async fn enrollment_of(app: &App, row: &Value, terms: &Value) -> String {
     let query = "query ($number: String!) { participant(by: {nationalId: $number}) { enrollments { nodes { id employer { id } } } } }";
     let found = app.ask(query, json!({"number": row["nationalId"]})).await;
@@ -208,26 +208,26 @@ async fn enrollment_of(app: &App, row: &Value, terms: &Value) -> String {
 }
 
 #[tokio::test]
-async fn the_same_rows_again_enroll_nobody_who_has_left_since() {
+async fn repeated_rows_do_not_enroll_people_who_have_left() {
     let app = App::new().await;
     let terms = scene(&app).await;
     let rows = [row(1), row(2), row(3), row(4), row(5)];
     onboard(&app, &terms, &rows).await;
     for (row, on, reason) in [
         (&rows[0], "2014-10-02", "RESIGNED"),
-        // Never came: it held on no day, and is the same enrollment all the same.
+        // The person never started work. The void enrollment still counts as the same one.
         (&rows[1], "2014-10-01", "RESIGNED"),
         (&rows[2], "2014-10-01", "ENROLLED_IN_ERROR"),
     ] {
         let enrollment = enrollment_of(&app, row, &terms).await;
         assert_eq!(app.end(&enrollment, on, reason).await["errors"], json!([]));
     }
-    // The roster named the wrong part of the state.
+    // The roster named the wrong government employer.
     let elsewhere = app.government("Pemerintah Kota Palembang").await;
     let enrollment = enrollment_of(&app, &rows[4], &terms).await;
     assert_eq!(transfer(&app, &enrollment, &elsewhere, "2014-10-01").await["errors"], json!([]));
     let again = onboard(&app, &terms, &rows).await;
-    // What was an error never was, and may be sent as it is right.
+    // Void enrollments do not block a corrected roster.
     assert_eq!(
         outcomes(&again),
         ["ALREADY_ENROLLED", "ALREADY_ENROLLED", "ENROLLED", "ALREADY_ENROLLED", "ALREADY_ENROLLED"]
@@ -245,7 +245,7 @@ async fn the_same_rows_again_enroll_nobody_who_has_left_since() {
 }
 
 #[tokio::test]
-async fn a_plan_finds_those_who_have_left_since() {
+async fn a_plan_recognises_people_who_have_left() {
     let onboardings = Onboardings::new(2).await;
     let file = roster((1..=3).map(line));
     let direct = json!({"planOnly": false, "startsOn": "2014-10-01"});
@@ -258,14 +258,14 @@ async fn a_plan_finds_those_who_have_left_since() {
     let plan = onboardings.look(&again).await;
     assert_eq!((sums(&plan["counts"]), &plan["counts"]["flagged"]), ([3, 0, 0, 3, 0], &json!(1)));
     assert_eq!(plan["byProblem"], json!([{"code": "ALREADY_ENROLLED", "rows": 1}]));
-    // Whoever has come back since has a first day of the new employment.
+    // A person who returns has a later first day.
     let back = onboardings.sent(json!({"startsOn": "2014-10-02"}), &file).await;
     onboardings.work().await;
     assert_eq!(sums(&onboardings.look(&back).await["counts"]), [3, 1, 0, 2, 0]);
 }
 
 #[tokio::test]
-async fn nobody_is_enrolled_twice_with_one_employer_for_the_same_days() {
+async fn one_employer_cannot_enroll_a_person_twice_for_the_same_days() {
     let app = App::on(DECEMBER).await;
     let (channel, musi, ogan) =
         (app.channel("BR-PLG").await, app.employer("PT Musi").await, app.employer("PT Ogan").await);
@@ -276,7 +276,7 @@ async fn nobody_is_enrolled_twice_with_one_employer_for_the_same_days() {
     for (day, expected) in [
         ("2014-07-01", ("ALREADY_ENROLLED", "startsOn")),
         ("2014-08-31", ("ALREADY_ENROLLED", "startsOn")),
-        // July and August would be paid twice.
+        // July and August would be covered twice.
         ("2014-06-30", ("ALREADY_ENROLLED", "startsOn")),
     ] {
         let payload = app.enroll(&from(day)).await;
@@ -285,10 +285,10 @@ async fn nobody_is_enrolled_twice_with_one_employer_for_the_same_days() {
         assert!(payload["errors"][0]["hint"].as_str().unwrap().contains("or later"), "{payload}");
     }
     assert_eq!(app.count("select count(*) from enrollment").await, 1);
-    // With others, and on one's own account, the same days are no double ones.
+    // Other employers and self-employment may cover the same days.
     assert_eq!(app.enrolled(&who.clone().at(&ogan)).await, id);
     assert_eq!(app.enrolled(&who).await, id);
-    // Whoever left comes back, from the day of the end on.
+    // A person who left may return from the end on, which is exclusive.
     assert_eq!(app.enrolled(&from("2014-09-01")).await, id);
     let open = app.enroll(&from("2014-11-01")).await;
     assert_eq!(problems(&open), [("ALREADY_ENROLLED", "nationalId")]);
@@ -296,7 +296,7 @@ async fn nobody_is_enrolled_twice_with_one_employer_for_the_same_days() {
 }
 
 #[tokio::test]
-async fn what_was_enrolled_in_error_is_enrolled_as_it_is_right() {
+async fn an_enrollment_made_in_error_can_be_repeated_correctly() {
     let app = App::on(DECEMBER).await;
     let (channel, musi) = (app.channel("BR-PLG").await, app.employer("PT Musi").await);
     let person = Person::new(&channel).at(&musi).with("monthlyWage", json!(100));
@@ -307,7 +307,7 @@ async fn what_was_enrolled_in_error_is_enrolled_as_it_is_right() {
 }
 
 #[tokio::test]
-async fn of_the_same_form_twice_at_one_moment_after_an_end_neither_is_written() {
+async fn enrolling_again_during_an_end_is_refused() {
     let app = App::on(DECEMBER).await;
     let (channel, musi) = (app.channel("BR-PLG").await, app.employer("PT Musi").await);
     for _ in 0..6 {
@@ -316,7 +316,7 @@ async fn of_the_same_form_twice_at_one_moment_after_an_end_neither_is_written() 
         let (ended, again) =
             tokio::join!(app.end(&enrollment, "2014-11-15", "RESIGNED"), app.enroll(&person));
         assert_eq!(ended["errors"], json!([]));
-        // Before the end or after it: told so either way.
+        // The answer is the same before and after the end.
         assert_eq!(problems(&again)[0].0, "ALREADY_ENROLLED");
     }
     assert_eq!(app.count("select count(*) from enrollment").await, 6);
@@ -324,7 +324,7 @@ async fn of_the_same_form_twice_at_one_moment_after_an_end_neither_is_written() 
 }
 
 #[tokio::test]
-async fn a_transfer_goes_to_no_employer_where_the_same_days_are_covered() {
+async fn a_transfer_is_refused_if_the_new_employer_covers_the_same_days() {
     let app = App::on(DECEMBER).await;
     let (channel, musi, ogan) =
         (app.channel("BR-PLG").await, app.employer("PT Musi").await, app.employer("PT Ogan").await);
@@ -341,7 +341,7 @@ async fn a_transfer_goes_to_no_employer_where_the_same_days_are_covered() {
     }
     let begun = transfer(&app, &at_musi, &ogan, "2014-10-01").await;
     assert_eq!(begun["errors"], json!([]));
-    // A transfer on the first day is taken back by another one: what it ended held on no day.
+    // Another transfer reverses one on the first day, because the ended enrollment covered no day.
     let begun = begun["enrollment"]["id"].as_str().unwrap();
     let there = transfer(&app, begun, &musi, "2014-10-01").await;
     assert_eq!(there["errors"], json!([]));

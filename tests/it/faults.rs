@@ -1,4 +1,4 @@
-//! What happens when the database is away, or another process is there too.
+//! An unavailable database, failing statements, and several processes on one database.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::support::cluster::fresh_database;
 use crate::support::{App, Person, json};
 
 #[tokio::test]
-async fn a_database_that_is_away_is_said_with_503_and_without_a_word_of_its_own() {
+async fn an_unavailable_database_is_a_503_without_database_messages() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     let token = app.administrator().await;
@@ -45,7 +45,7 @@ async fn a_database_that_is_away_is_said_with_503_and_without_a_word_of_its_own(
             (&json!("UNAVAILABLE"), &json!(message))
         );
     }
-    // What is in memory is still served.
+    // Data in memory is still served.
     assert_eq!(app.ask("{ provinces { code } }", json!({})).await["provinces"].as_array().unwrap().len(), 34);
     let ready = app.send(Request::get("/readyz").body(Body::empty()).unwrap()).await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -54,7 +54,7 @@ async fn a_database_that_is_away_is_said_with_503_and_without_a_word_of_its_own(
 }
 
 #[tokio::test]
-async fn a_fault_of_ours_is_told_by_its_id_alone() {
+async fn an_internal_error_reveals_only_its_request_id() {
     let app = App::new().await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     sqlx::query("alter table participant rename column sex to gender").execute(&app.sql).await.unwrap();
@@ -68,7 +68,7 @@ async fn a_fault_of_ours_is_told_by_its_id_alone() {
 }
 
 #[tokio::test]
-async fn a_lost_enrollment_leaves_nothing_behind() {
+async fn a_failed_enrollment_leaves_nothing_behind() {
     let app = App::new().await;
     let person =
         Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!("a-key-of-sixteen-or-more"));
@@ -129,7 +129,7 @@ async fn a_process_with_another_key_refuses_to_open_the_database() {
 }
 
 #[tokio::test]
-async fn a_channel_that_one_process_opens_is_known_to_the_other() {
+async fn another_process_learns_of_a_new_channel() {
     let fresh = fresh_database().await;
     let open = || {
         Database::open(
@@ -160,7 +160,7 @@ async fn connect(options: &sqlx::postgres::PgConnectOptions) -> sqlx::PgConnecti
 }
 
 #[tokio::test]
-async fn whether_nobody_asks_is_known_so_that_files_go_faster_then() {
+async fn the_pool_reports_when_no_connection_is_in_use() {
     let app = App::new().await;
     let writer = &app.database.writer;
     let (now, an_hour) = (std::time::Duration::ZERO, std::time::Duration::from_secs(3_600));

@@ -1,4 +1,4 @@
-//! The front door: tokens, statuses, bombs. What the endpoint makes of single requests is tested beside its code.
+//! The HTTP endpoint as a whole: query bombs, the playground, the roster template. Unit tests cover single requests.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -6,7 +6,7 @@ use axum::http::{Request, StatusCode, header};
 use crate::support::{App, json};
 
 #[tokio::test]
-async fn bombs_are_refused_and_the_next_request_is_answered() {
+async fn query_bombs_are_refused_and_the_next_request_is_answered() {
     let app = App::new().await;
     let token = app.administrator().await;
     let nested = format!("{{ node(id: {}1{}) {{ id }} }}", "[".repeat(2_000), "]".repeat(2_000));
@@ -44,7 +44,7 @@ async fn bombs_are_refused_and_the_next_request_is_answered() {
 }
 
 #[tokio::test]
-async fn the_playground_needs_no_token_and_names_no_other_host() {
+async fn the_playground_needs_no_token_and_loads_nothing_from_other_hosts() {
     let app = App::new().await;
     let get = |path: &'static str| {
         let app = &app;
@@ -55,7 +55,7 @@ async fn the_playground_needs_no_token_and_names_no_other_host() {
     assert!(
         page.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'self'")
     );
-    // The icon names the language that it is written in.
+    // The inline icon contains the SVG namespace, which is not loaded.
     let html = page.body.as_str().unwrap().replace("http://www.w3.org/2000/svg", "");
     assert!(
         html.contains("/playground/assets/") && !html.contains("http://") && !html.contains("https://"),
@@ -70,7 +70,7 @@ async fn the_playground_needs_no_token_and_names_no_other_host() {
 }
 
 #[tokio::test]
-async fn the_template_of_a_roster_needs_no_token_and_comes_as_a_file() {
+async fn the_roster_template_downloads_without_a_token() {
     let app = App::new().await;
     for (extension, kind) in [
         ("csv", "text/csv; charset=utf-8"),

@@ -1,4 +1,4 @@
-//! How many workers an employer says it has: who may say so, of which day, and what a licence makes of it.
+//! Declared headcounts: who may declare them, for which day, and their effect on licence clearance.
 
 use domain::actor::Role;
 
@@ -39,14 +39,14 @@ impl App {
         data["registerEmployer"]["employer"]["id"].as_str().unwrap_or_else(|| panic!("{data}")).to_owned()
     }
 
-    /// Somebody who was enrolled with this first contribution, or none; gives the enrollment.
+    /// Enrolls a worker with or without a first contribution. Returns the enrollment.
     async fn worker(&self, employer: &str, starts_on: &str, paid: bool) -> String {
         let person = Person::new("BR-PLG").at(employer).with("startsOn", json!(starts_on));
         self.enrollment(&person.with("firstContributionPaid", json!(paid))).await.1
     }
 }
 
-/// The codes and paths of a payload's errors.
+/// Returns the codes and paths of the errors in a payload.
 fn problems(payload: &Value) -> Vec<(&str, String)> {
     let text =
         |value: &Value| value.as_array().unwrap().iter().map(|p| p.as_str().unwrap().to_owned()).collect();
@@ -61,7 +61,7 @@ fn problems(payload: &Value) -> Vec<(&str, String)> {
 }
 
 #[tokio::test]
-async fn half_registered_is_found_when_it_is_declared_later_and_days_gone_by_stay_as_declared() {
+async fn a_later_declaration_reveals_partial_registration_and_past_days_keep_theirs() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.with_number(NIB, json!(null)).await;
@@ -78,10 +78,10 @@ async fn half_registered_is_found_when_it_is_declared_later_and_days_gone_by_sta
     assert!(partial["nextStep"].as_str().unwrap().contains("4 of the 10"), "{partial}");
     let before = app.licence(NIB, Some("2014-09-30")).await;
     assert_eq!((&before["decision"], &before["declaredHeadcount"]), (&json!("CLEAR"), &json!(4)));
-    // What is said of an earlier day later on changes those days, and not what counts now.
+    // A later declaration for an earlier day changes those days, but not today.
     assert_eq!(app.declared(&employer, 5, "2014-09-15").await, 10);
     assert_eq!(app.licence(NIB, Some("2014-09-20")).await["decision"], "PARTIAL_WORKERS");
-    // The next step can be followed; of one day the last word counts.
+    // The employer follows the next step. The last declaration for a day counts.
     assert_eq!(app.declared(&employer, 3, "2014-10-01").await, 3);
     assert_eq!(app.licence(NIB, None).await["decision"], "CLEAR");
     let kept =
@@ -93,7 +93,7 @@ async fn half_registered_is_found_when_it_is_declared_later_and_days_gone_by_sta
 }
 
 #[tokio::test]
-async fn who_asks_about_the_day_before_gets_no_licence_of_a_company_without_workers() {
+async fn asking_for_the_day_before_the_declaration_gives_no_clearance() {
     let app = App::new().await;
     let employer = app.with_number(NIB, json!(null)).await;
     assert_eq!(app.licence(NIB, None).await["decision"], "CLEAR_NO_WORKERS_YET");
@@ -104,10 +104,10 @@ async fn who_asks_about_the_day_before_gets_no_licence_of_a_company_without_work
 }
 
 #[tokio::test]
-async fn a_company_without_workers_any_more_is_cleared_once_it_says_so() {
+async fn a_company_whose_workers_have_left_is_clear_after_declaring_none() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
-    // What was declared before the last one left says nothing of the time after.
+    // A declaration made before the last worker left does not cover the time after.
     let employer = app.with_number(NIB, json!(0)).await;
     let enrollment = app.worker(&employer, "2014-09-01", true).await;
     let later = app.on_the_day("2014-10-04T03:00:00Z").await;
@@ -115,7 +115,7 @@ async fn a_company_without_workers_any_more_is_cleared_once_it_says_so() {
     let refused = later.licence(NIB, None).await;
     assert_eq!(refused["decision"], "NOT_REGISTERED");
     assert!(refused["nextStep"].as_str().unwrap().contains("none any more, it declares that"), "{refused}");
-    assert_eq!(refused, later.licence("8120013821000", None).await, "as if nobody knew it");
+    assert_eq!(refused, later.licence("8120013821000", None).await, "like an unknown company");
     later.declared(&employer, 0, "2014-10-04").await;
     let cleared = later.licence(NIB, None).await;
     assert_eq!(cleared["decision"], "CLEAR");
@@ -123,7 +123,7 @@ async fn a_company_without_workers_any_more_is_cleared_once_it_says_so() {
 }
 
 #[tokio::test]
-async fn before_anything_is_paid_a_company_is_cleared_by_the_grace_and_told_so() {
+async fn an_unpaid_company_is_clear_during_the_grace_period_with_a_notice() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let employer = app.with_number(NIB, json!(1)).await;
@@ -137,7 +137,7 @@ async fn before_anything_is_paid_a_company_is_cleared_by_the_grace_and_told_so()
 }
 
 #[tokio::test]
-async fn an_employer_speaks_for_itself_and_an_officer_for_those_of_its_provinces() {
+async fn employers_declare_for_themselves_and_officers_for_their_provinces() {
     let app = App::new().await;
     app.channel("BR-PLG").await;
     let (own, other) = (app.employer("PT Satu").await, app.employer("PT Dua").await);
@@ -166,7 +166,7 @@ async fn an_employer_speaks_for_itself_and_an_officer_for_those_of_its_provinces
 }
 
 #[tokio::test]
-async fn what_cannot_be_declared_is_refused_with_its_path_and_a_retry_is_told_the_same() {
+async fn invalid_declarations_have_paths_and_a_retry_gets_the_same_answer() {
     let app = App::new().await;
     let employer = app.with_number(NIB, json!(3)).await;
     let administrator = app.administrator().await;

@@ -1,4 +1,4 @@
-//! Daring to retry: a key makes a mutation happen once.
+//! Idempotency keys: a mutation with a key happens once, however often it is sent.
 
 use futures_util::future::join_all;
 
@@ -8,7 +8,7 @@ use crate::support::{App, Person, json, row};
 const KEY: &str = "0b7c6b52-2f0e-4e47-9f5b-5d3b1b0a7a11";
 
 #[tokio::test]
-async fn the_same_key_answers_the_same_again() {
+async fn the_same_key_returns_the_same_answer() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!(KEY));
     let first = app.enroll(&person).await;
@@ -39,7 +39,7 @@ async fn the_same_key_with_another_input_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_hundred_callers_with_one_key_make_one_row_and_get_one_answer() {
+async fn a_hundred_callers_with_one_key_write_one_row_and_get_one_answer() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!(KEY));
     let answers = join_all((0..100).map(|_| app.enroll(&person))).await;
@@ -62,7 +62,7 @@ async fn a_key_belongs_to_one_client_and_one_operation() {
 }
 
 #[tokio::test]
-async fn a_refused_input_spends_no_key() {
+async fn a_refused_input_does_not_use_up_its_key() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let person = Person::new(&channel).with("idempotencyKey", json!(KEY));
@@ -83,7 +83,7 @@ async fn a_malformed_key_is_a_problem_with_a_path() {
 }
 
 #[tokio::test]
-async fn every_mutation_takes_a_key() {
+async fn every_mutation_accepts_an_idempotency_key() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah").await);
     let rows = json!([row(1), row(2)]);
@@ -108,20 +108,20 @@ async fn every_mutation_takes_a_key() {
 }
 
 #[tokio::test]
-async fn a_retry_is_told_what_happened_although_the_rules_have_changed_since() {
+async fn a_retry_gets_the_first_answer_although_the_rules_have_changed() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!(KEY));
     let first = app.enroll(&person).await;
     sqlx::query("update channel set closed_on = '2014-01-01'").execute(&app.sql).await.unwrap();
     app.database.refresh_reference().await.unwrap();
     assert_eq!(app.enroll(&person).await, first);
-    // Another input under the key is judged by the rules of today.
+    // Another input with this key is judged by today's rules.
     let other = person.with("fullName", json!("Siti Rahayu Dua"));
     assert_eq!(codes(&app.enroll(&other).await["errors"]), ["CHANNEL_CLOSED"]);
 }
 
 #[tokio::test]
-async fn one_key_through_two_processes_makes_one_row() {
+async fn one_key_through_two_processes_writes_one_row() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!(KEY));
     let other = app.second_process().await;
@@ -138,7 +138,7 @@ async fn one_key_through_two_processes_makes_one_row() {
 }
 
 #[tokio::test]
-async fn an_identity_number_used_as_a_key_is_not_kept() {
+async fn an_identity_number_used_as_a_key_is_not_stored() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     let number = person.0["nationalId"].clone();

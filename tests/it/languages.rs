@@ -1,4 +1,4 @@
-//! What people read is in their language; codes, paths and statuses are the same in both.
+//! Messages are in the language of the caller; codes, paths and statuses do not depend on it.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -18,15 +18,15 @@ async fn post_in(app: &App, language: &str, query: &str, variables: Value) -> Re
 }
 
 #[tokio::test]
-async fn problems_are_told_in_the_readers_language() {
+async fn problems_are_in_the_language_of_the_caller() {
     let app = App::new().await;
     let input = json!({"input": {"name": "", "provinceCode": "16"}});
-    let mut told = Vec::new();
+    let mut answer = Vec::new();
     for language in ["en", "id-ID,id;q=0.9,en;q=0.8"] {
         let reply = post_in(&app, language, REGISTER, input.clone()).await;
-        told.push(reply.body["data"]["registerEmployer"]["errors"][0].clone());
+        answer.push(reply.body["data"]["registerEmployer"]["errors"][0].clone());
     }
-    let (english, indonesian) = (&told[0], &told[1]);
+    let (english, indonesian) = (&answer[0], &answer[1]);
     assert_eq!((&english["code"], &english["path"]), (&indonesian["code"], &indonesian["path"]));
     assert_eq!(indonesian["message"], "Isian ini wajib ada dan tidak boleh kosong.");
     let hint = indonesian["hint"].as_str().unwrap();
@@ -35,7 +35,7 @@ async fn problems_are_told_in_the_readers_language() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_in_the_readers_language_before_and_after_the_token() {
+async fn refusals_before_and_after_authentication_are_in_the_language_of_the_caller() {
     let app = App::new().await;
     let reply = post_in(&app, "id", "{ nothing }", json!({})).await;
     let error = &reply.body["errors"][0];
@@ -55,7 +55,7 @@ async fn refusals_are_told_in_the_readers_language_before_and_after_the_token() 
 }
 
 #[tokio::test]
-async fn every_answer_has_a_name_even_where_there_is_nothing() {
+async fn every_response_has_a_request_id_even_a_404() {
     let app = App::new().await;
     for path in ["/elsewhere", "/livez", "/schema.graphql", "/graphql"] {
         let reply = app.send(Request::get(path).body(Body::empty()).unwrap()).await;

@@ -1,73 +1,116 @@
-//! Imports point one way: domain <- store <- actions <- graphql <- http <- cli.
+//! The layers of the workspace: which packages and folders may import which, and that no files import each other in a
+//! circle.
 
+mod imports;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Each layer, and what its sources must not name.
-const FORBIDDEN: &[(&str, &[&str])] = &[
-    (
-        "domain",
-        &[
-            "crate::store",
-            "crate::actions",
-            "crate::graphql",
-            "crate::http",
-            "crate::cli",
-            "crate::clock",
-            "sqlx",
-            "async_graphql",
-            "axum",
-            ".await",
-            "async fn",
-            "Utc::now",
-            "Local::now",
-            "SystemTime",
-        ],
-    ),
-    ("store", &["crate::actions", "crate::graphql", "crate::http", "crate::cli", "async_graphql", "axum"]),
-    (
-        "actions",
-        &["crate::graphql", "crate::http", "crate::cli", "async_graphql", "axum", "query!", "sqlx::query"],
-    ),
-    ("graphql", &["crate::http", "crate::cli", "axum", "query!", "sqlx::query", "QueryBuilder"]),
-    ("http", &["crate::cli", "query!"]),
-    ("demo", &["crate::graphql", "crate::http", "crate::cli", "crate::actions"]),
-    ("roster", &["crate::store", "crate::actions", "crate::graphql", "crate::http", "crate::cli", "sqlx"]),
+use self::imports::{Sources, code_of};
+
+/// The packages of the workspace, with those that each may depend on.
+const PACKAGES: &[(&str, &[&str])] =
+    &[("domain", &[]), ("graphql-front", &[]), ("private-postgres", &[]), ("roster", &["domain"])];
+
+/// The modules of the registry, with those that each may import.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("clock", &[]),
+    ("telemetry", &[]),
+    ("store", &["clock"]),
+    ("actions", &["store", "clock"]),
+    ("graphql", &["actions", "store", "clock"]),
+    ("http", &["graphql", "actions", "store", "clock"]),
+    ("demo", &["store", "clock"]),
+    ("config", &["http", "graphql", "store"]),
+    ("cli", &["config", "demo", "http", "graphql", "actions", "store", "clock", "telemetry"]),
 ];
 
-fn sources(path: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(path) else { return };
-    for entry in entries {
-        let path = entry.expect("a folder of sources can be read").path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
+/// What the sources of a layer must not name, beyond the modules that it may not import.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    (
+        "crates/domain/src",
+        &["async_graphql", "axum", "tokio", ".await", "async fn", "Utc::now", "Local::now", "SystemTime"],
+    ),
+    ("crates/roster/src", &["sqlx", "async_graphql", "axum"]),
+    ("crates/graphql-front/src", &["sqlx", "domain::"]),
+    ("src/store", &["async_graphql", "axum", "graphql_front"]),
+    ("src/actions", &["async_graphql", "axum", "graphql_front", "query!", "sqlx::query"]),
+    ("src/graphql", &["axum", "query!", "sqlx::query", "QueryBuilder"]),
+    ("src/http", &["query!"]),
+];
 
-/// A source without its comments and its tests: those may name anything.
-fn code(text: &str) -> String {
-    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 #[test]
-fn each_layer_names_only_what_is_below_it() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+fn packages_depend_only_on_those_below_them() {
     let mut wrong = Vec::new();
-    for (layer, words) in FORBIDDEN {
-        let mut files = Vec::new();
-        sources(&root.join(layer), &mut files);
-        let single = root.join(format!("{layer}.rs"));
-        files.extend(single.exists().then_some(single));
-        files.retain(|file| !file.ends_with("tests.rs") && !file.iter().any(|part| part == "tests"));
-        assert!(!files.is_empty(), "the layer {layer} has no sources");
-        for file in files {
-            let code = code(&std::fs::read_to_string(&file).expect("a source can be read"));
-            let names = words.iter().filter(|word| code.contains(*word));
-            wrong.extend(names.map(|word| format!("{} names {word}", file.display())));
+    let known: BTreeSet<_> = PACKAGES.iter().map(|&(name, _)| name).collect();
+    for entry in std::fs::read_dir(root().join("crates")).expect("a folder") {
+        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+        assert!(known.contains(name.as_str()), "the package {name} has no layer");
+    }
+    for (name, below) in PACKAGES {
+        let manifest = std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml"));
+        for line in manifest.expect("a manifest").lines() {
+            let dependency = line.split(['.', ' ', '=']).next().unwrap_or_default();
+            let is_ours = known.contains(dependency) || dependency == "participant-registry";
+            if is_ours && !below.contains(&dependency) {
+                wrong.push(format!("{name} depends on {dependency}"));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_layer_imports_only_what_is_below_it() {
+    let sources = Sources::read(&root().join("src"));
+    let below: BTreeMap<_, _> = LAYERS.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (file, targets) in sources.imports() {
+        let Some(layer) = file.first().filter(|layer| *layer != "main") else { continue };
+        let below = below.get(layer.as_str());
+        let below = below.unwrap_or_else(|| panic!("the module {layer} has no layer"));
+        let mut outside = targets.iter().filter_map(|target| target.first());
+        let outside = outside.find(|target| *target != layer && !below.contains(&target.as_str()));
+        wrong.extend(outside.map(|target| format!("{} imports {target}", file.join("/"))));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_layer_names_only_what_it_may() {
+    let mut wrong = Vec::new();
+    for (layer, words) in FORBIDDEN {
+        let files = imports::files(&root().join(layer));
+        assert!(!files.is_empty(), "the layer {layer} has no sources");
+        for file in files {
+            let code = code_of(&file);
+            let names = words.iter().filter(|word| code.contains(*word));
+            wrong.extend(names.map(|word| format!("{} names {word}", shown(&file))));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn shown(file: &Path) -> String {
+    file.strip_prefix(root()).unwrap_or(file).display().to_string()
+}
+
+/// A file and the files of its own folder are one unit: a part may import its whole. The types of a GraphQL schema refer to
+/// each other, so their files do too.
+#[test]
+fn no_files_import_each_other_in_a_circle_but_those_of_the_graphql_types() {
+    let packages = PACKAGES.iter().map(|(name, _)| format!("crates/{name}/src"));
+    for folder in packages.chain(["src".to_owned()]) {
+        let circles = Sources::read(&root().join(&folder)).circles();
+        let wrong: Vec<_> = circles
+            .iter()
+            .filter(|circle| folder != "src" || !circle.iter().all(|file| file[0] == "graphql"))
+            .map(|circle| circle.iter().map(|file| file.join("/")).collect::<Vec<_>>().join(", "))
+            .collect();
+        assert!(wrong.is_empty(), "{folder}: these files import each other:\n{}", wrong.join("\n"));
+    }
 }

@@ -1,4 +1,4 @@
-//! How enrollments end: by hand, by a death, with their employer; who may end them, and what the figures say after it.
+//! The end of enrollments by a mutation, a death or the closing of an employer: who may end them, and the counts after.
 
 use domain::actor::{Actor, Role, Scope};
 use participant_registry::graphql::node_id;
@@ -7,7 +7,7 @@ use crate::support::app::{codes, problems};
 use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, Value, json};
 
-/// Two months into the story.
+/// Two months after the day on which most tests run.
 const DECEMBER: &str = "2014-12-01T03:00:00Z";
 
 const LIFE: &str = "query ($id: ID!) { participant(by: {id: $id}) { cardNumber status employer { name }
@@ -23,7 +23,7 @@ fn list(values: &Value, field: &str) -> Vec<String> {
     values["nodes"].as_array().unwrap().iter().map(text).collect()
 }
 
-/// What the province of Palembang counts: all, active, registered, inactive and ended.
+/// Returns the counts of South Sumatra: total, active, registered, inactive and ended.
 async fn counts(app: &App) -> [i64; 5] {
     let query = "{ province(code: \"16\") { counts { total active registered inactive ended } } }";
     let counts = app.ask(query, json!({})).await["province"]["counts"].take();
@@ -35,7 +35,7 @@ fn paid(person: Person) -> Person {
 }
 
 #[tokio::test]
-async fn an_enrollment_ends_on_a_day_and_the_history_says_by_whom_and_when() {
+async fn an_enrollment_ends_on_a_day_and_its_history_names_client_and_time() {
     let app = App::on(DECEMBER).await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("PT Musi").await);
     app.channel("BR-LHT").await;
@@ -60,12 +60,12 @@ async fn an_enrollment_ends_on_a_day_and_the_history_says_by_whom_and_when() {
     let of_day = "select coalesce(sum(persons), 0)::bigint from count_delta where effective_on = '2014-11-15' and persons > 0";
     assert_eq!(app.count(of_day).await, 1, "it counts from the day on which it took effect");
     assert_eq!(app.figures_that_differ().await, 0);
-    // Whoever left can come back.
+    // A person who left can return.
     app.enrolled(&Person::new(&channel).at(&employer)).await;
 }
 
 #[tokio::test]
-async fn what_cannot_end_so_is_refused_with_its_path() {
+async fn invalid_ends_are_refused_with_their_path() {
     let app = App::on(DECEMBER).await;
     let (_, enrollment) = app.enrollment(&Person::new(&app.channel("BR-PLG").await)).await;
     let refused = |on: &'static str, reason: &'static str| {
@@ -93,7 +93,7 @@ async fn what_cannot_end_so_is_refused_with_its_path() {
 }
 
 #[tokio::test]
-async fn an_enrollment_that_lies_ahead_can_be_withdrawn_before_it_begins() {
+async fn a_future_enrollment_can_be_withdrawn_before_it_begins() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await).with("startsOn", json!("2014-11-01"));
     let (_, enrollment) = app.enrollment(&person).await;
@@ -106,12 +106,12 @@ async fn an_enrollment_that_lies_ahead_can_be_withdrawn_before_it_begins() {
 }
 
 #[tokio::test]
-async fn people_are_counted_and_not_enrollments_and_one_active_enrollment_makes_a_person_active() {
+async fn counts_count_people_and_one_active_enrollment_makes_a_person_active() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
     let who = paid(Person::new(&channel));
-    // Self-employed, and a wage earner twice beside it.
+    // One self-employed enrollment and two as a wage earner.
     let (person, of_her_own) = app.enrollment(&who).await;
     let (_, at_musi) = app.enrollment(&who.clone().at(&musi)).await;
     let (_, at_ogan) =
@@ -132,7 +132,7 @@ async fn people_are_counted_and_not_enrollments_and_one_active_enrollment_makes_
 }
 
 #[tokio::test]
-async fn a_death_ends_all_that_is_open_and_nothing_can_be_added_after_it() {
+async fn a_death_ends_all_open_enrollments_and_prevents_new_ones() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     let musi = app.employer("PT Musi").await;
@@ -148,7 +148,7 @@ async fn a_death_ends_all_that_is_open_and_nothing_can_be_added_after_it() {
     let found = life(&app, &person).await;
     assert_eq!(list(&found["enrollments"], "status"), ["ENDED"; 3]);
     assert_eq!(list(&found["enrollments"], "endReason"), ["DECEASED"; 3]);
-    // What was recorded after that day and was to begin later ends as soon as it counts.
+    // A future enrollment that was recorded after the death ends on the day on which it would begin.
     assert_eq!(list(&found["enrollments"], "endsOn"), ["2014-12-01", "2014-11-20", "2014-11-20"]);
     let kinds = list(&found["events"], "kind");
     assert_eq!(kinds, ["DIED", "ENDED", "ENDED", "ENDED", "ENROLLED", "ENROLLED", "ENROLLED"]);
@@ -164,7 +164,7 @@ async fn a_death_ends_all_that_is_open_and_nothing_can_be_added_after_it() {
 }
 
 #[tokio::test]
-async fn a_death_is_recorded_of_somebody_whose_enrollments_have_ended() {
+async fn a_death_can_be_recorded_after_all_enrollments_have_ended() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
@@ -174,7 +174,7 @@ async fn a_death_is_recorded_of_somebody_whose_enrollments_have_ended() {
         assert_eq!(app.end(&enrollment, "2014-11-01", "RESIGNED").await["errors"], json!([]));
         let early = app.end(&enrollment, "2014-10-01", "DECEASED").await;
         assert_eq!(problems(&early), [("OUT_OF_RANGE", "on")]);
-        // Its former employer may not record it, and is told the same whether the person lives or not.
+        // The former employer may not record it, and gets the same answer whether the person lives or not.
         let input = json!({"enrollmentId": enrollment, "on": died_on, "reason": "DECEASED"});
         let partner = app.partner(&musi).await;
         let untold = app.end_as(&partner, input.clone()).await;
@@ -182,7 +182,7 @@ async fn a_death_is_recorded_of_somebody_whose_enrollments_have_ended() {
         assert_eq!(payload["errors"], json!([]));
         let ended = json!({"id": enrollment, "status": "ENDED", "startsOn": "2014-10-02", "endsOn": "2014-11-01",
             "endReason": "RESIGNED", "participant": {"status": "DECEASED", "employer": null}});
-        assert_eq!(payload["enrollment"], ended, "the end that was told stays");
+        assert_eq!(payload["enrollment"], ended, "the recorded end stays");
         assert_eq!(problems(&untold), [("OUT_OF_SCOPE", "reason")]);
         assert_eq!(app.end_as(&partner, input).await, untold);
         let resigns = json!({"enrollmentId": enrollment, "on": "2014-11-20", "reason": "RESIGNED"});
@@ -206,7 +206,7 @@ async fn a_death_is_recorded_of_somebody_whose_enrollments_have_ended() {
 }
 
 #[tokio::test]
-async fn a_death_that_is_told_with_a_former_enrollment_ends_what_is_open() {
+async fn a_death_recorded_on_a_former_enrollment_ends_the_open_ones() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     let who = Person::new(&channel);
@@ -222,7 +222,7 @@ async fn a_death_that_is_told_with_a_former_enrollment_ends_what_is_open() {
 }
 
 #[tokio::test]
-async fn a_payer_is_told_of_a_death_by_the_end_of_its_own_enrollment() {
+async fn a_payer_learns_of_a_death_only_through_its_own_enrollment() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
@@ -238,7 +238,7 @@ async fn a_payer_is_told_of_a_death_by_the_end_of_its_own_enrollment() {
         let (reasons, kinds) = (list(&found["enrollments"], "endReason"), list(&found["events"], "kind"));
         assert_eq!((found["status"].clone(), json!(reasons), json!(kinds)), expected);
     }
-    // The second lock says so, too.
+    // Row security agrees.
     for (employer, events) in [(&musi, 2), (&ogan, 2)] {
         let employer = node_id::employer_id(employer).ok();
         let actor = Actor { scope: Scope { employer, ..Scope::default() }, ..Actor::command_line() };
@@ -250,7 +250,7 @@ async fn a_payer_is_told_of_a_death_by_the_end_of_its_own_enrollment() {
 }
 
 #[tokio::test]
-async fn a_partner_ends_what_is_its_own_and_no_more() {
+async fn a_partner_ends_only_its_own_enrollments() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     let (musi, ogan) = (app.employer("PT Musi").await, app.employer("PT Ogan").await);
@@ -264,14 +264,14 @@ async fn a_partner_ends_what_is_its_own_and_no_more() {
     assert_eq!(foreign, app.end_as(&partner, end("ZTk5OTkuMQ", "RESIGNED")).await);
     let death = app.end_as(&partner, end(&at_musi, "DECEASED")).await;
     assert_eq!(problems(&death), [("OUT_OF_SCOPE", "reason")]);
-    // A bank takes forms; it does not end what they began.
+    // A bank enrolls people but may not end their enrollments.
     let bank = app.token(Role::Partner, TokenScope { channel: Some(channel), ..TokenScope::default() }).await;
     assert_eq!(
         problems(&app.end_as(&bank, end(&at_musi, "RESIGNED")).await),
         [("OUT_OF_SCOPE", "enrollmentId")]
     );
     let own = app.end_as(&partner, end(&at_musi, "RESIGNED")).await;
-    // It is told of its own enrollment: the person goes on elsewhere.
+    // The partner sees the end of its own enrollment; the person still works elsewhere.
     assert_eq!((&own["errors"], &own["enrollment"]["participant"]["status"]), (&json!([]), &json!("ENDED")));
     assert_eq!(counts(&app).await, [1, 0, 1, 0, 0]);
     let jambi = app.officer(&["15"]).await;
@@ -286,7 +286,7 @@ async fn a_partner_ends_what_is_its_own_and_no_more() {
 }
 
 #[tokio::test]
-async fn an_end_with_a_key_is_told_again_and_goes_on_record_once() {
+async fn a_retried_end_gets_the_same_answer_and_one_audit_entry() {
     let app = App::on(DECEMBER).await;
     let (_, enrollment) = app.enrollment(&Person::new(&app.channel("BR-PLG").await)).await;
     let input = json!({"enrollmentId": enrollment, "on": "2014-11-20", "reason": "RETIRED",
@@ -302,7 +302,7 @@ async fn an_end_with_a_key_is_told_again_and_goes_on_record_once() {
 }
 
 #[tokio::test]
-async fn two_end_one_enrollment_at_one_moment_and_one_of_them_is_told() {
+async fn of_two_concurrent_ends_of_one_enrollment_one_is_refused() {
     let app = App::on(DECEMBER).await;
     let channel = app.channel("BR-PLG").await;
     for _ in 0..8 {
@@ -311,9 +311,9 @@ async fn two_end_one_enrollment_at_one_moment_and_one_of_them_is_told() {
             app.end(&enrollment, "2014-11-20", "RESIGNED"),
             app.end(&enrollment, "2014-11-21", "RETIRED")
         );
-        let mut told = [problems(&ends.0), problems(&ends.1)];
-        told.sort();
-        assert_eq!(told, [vec![], vec![("CONFLICT", "enrollmentId")]]);
+        let mut answer = [problems(&ends.0), problems(&ends.1)];
+        answer.sort();
+        assert_eq!(answer, [vec![], vec![("CONFLICT", "enrollmentId")]]);
     }
     assert_eq!(app.count("select count(*) from participant_event where kind = 'ENDED'").await, 8);
     assert_eq!(app.figures_that_differ().await, 0);
@@ -328,7 +328,7 @@ async fn close(app: &App, token: &str, employer: &str, on: &str, end: bool) -> V
 }
 
 #[tokio::test]
-async fn an_employer_closes_when_nobody_is_employed_there_or_ends_what_is_open() {
+async fn an_employer_closes_without_open_enrollments_or_ends_them() {
     let app = App::on(DECEMBER).await;
     let token = app.administrator().await;
     let (channel, musi, ogan) =
@@ -337,7 +337,7 @@ async fn an_employer_closes_when_nobody_is_employed_there_or_ends_what_is_open()
     let (twice, _) = app.enrollment(&who.clone().at(&musi)).await;
     app.enrollment(&who.at(&ogan)).await;
     app.enrollment(&Person::new(&channel).at(&musi)).await;
-    // What is to begin later ends as if it had never been.
+    // A future enrollment becomes void.
     app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-12-10"))).await;
     assert_eq!(problems(&close(&app, &token, &musi, "2014-12-02", true).await), [("OUT_OF_RANGE", "on")]);
     assert_eq!(
@@ -358,7 +358,7 @@ async fn an_employer_closes_when_nobody_is_employed_there_or_ends_what_is_open()
     assert_eq!(problems(&close(&app, &token, &musi, "2014-11-21", true).await), [("CONFLICT", "employerId")]);
     let late = app.enroll(&Person::new(&channel).at(&musi)).await;
     assert_eq!(problems(&late), [("CONFLICT", "employerId")]);
-    // With a key the retry of a closing is told what happened, though the employer is closed by now.
+    // A retry with the key returns the first answer although the employer is closed now.
     let empty = app.employer("PT Kosong").await;
     let input = json!({"employerId": empty, "on": "2014-11-20", "idempotencyKey": "closing-of-kosong"});
     let first = app.ask_as(&token, CLOSE, json!({"input": input})).await;
@@ -369,7 +369,7 @@ async fn an_employer_closes_when_nobody_is_employed_there_or_ends_what_is_open()
 const TREND: &str = "{ coverage { trend(from: \"2014-06-30\", until: \"2014-10-02\") { on active } } }";
 
 #[tokio::test]
-async fn an_employer_does_not_close_before_what_is_known_of_its_people() {
+async fn an_employer_cannot_close_before_the_last_recorded_day_of_its_people() {
     let app = App::new().await;
     let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
     let musi = app.employer("PT Musi").await;
@@ -391,7 +391,7 @@ async fn an_employer_does_not_close_before_what_is_known_of_its_people() {
         );
         payload["errors"][0]["hint"].as_str().unwrap().to_owned()
     };
-    // Before there was anything to be enrolled in; before they began; and before the last month that was paid for.
+    // Before the programmes existed, before the enrollments began, and before the last paid month.
     assert!(refused("0001-01-01", true).await.contains("1993-02-27"));
     for (on, end) in [("2014-06-30", true), ("2014-07-01", true), ("2014-08-31", false)] {
         assert!(refused(on, end).await.contains("2014-09-01"), "{on}");
@@ -399,7 +399,7 @@ async fn an_employer_does_not_close_before_what_is_known_of_its_people() {
     assert_eq!(app.count("select count(*) from enrollment where ends_on is null").await, 3);
     assert_eq!(app.count("select count(*) from employer where closed_on is null").await, 1);
     assert_eq!(app.ask(TREND, json!({})).await, before);
-    // Somebody who began later was enrolled in error, and somebody left.
+    // A later enrollment was made in error, and another person left.
     let (_, error) =
         app.enrollment(&Person::new(&channel).at(&musi).with("startsOn", json!("2014-09-20"))).await;
     assert!(refused("2014-09-15", true).await.contains("2014-09-20"));
@@ -414,7 +414,7 @@ async fn an_employer_does_not_close_before_what_is_known_of_its_people() {
 }
 
 #[tokio::test]
-async fn a_closing_and_a_death_cost_as_many_statements_for_one_as_for_many() {
+async fn closings_and_deaths_cost_the_same_statements_for_one_and_for_many() {
     let app = App::on(DECEMBER).await;
     let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
     let mut spent = Vec::new();
@@ -444,7 +444,7 @@ async fn a_closing_and_a_death_cost_as_many_statements_for_one_as_for_many() {
 }
 
 #[tokio::test]
-async fn an_officer_closes_employers_of_its_own_provinces_and_ends_nobody_whom_it_does_not_see() {
+async fn an_officer_closes_employers_of_its_provinces_but_ends_only_visible_enrollments() {
     let app = App::on(DECEMBER).await;
     let musi = app.employer("PT Musi").await;
     let (south, jambi) = (app.officer(&["16"]).await, app.officer(&["15"]).await);
@@ -460,7 +460,7 @@ async fn an_officer_closes_employers_of_its_own_provinces_and_ends_nobody_whom_i
 }
 
 #[tokio::test]
-async fn nobody_is_left_with_an_employer_that_closes_at_the_same_moment() {
+async fn a_closing_employer_keeps_no_concurrently_enrolled_person() {
     let app = App::on(DECEMBER).await;
     let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
     let query =
@@ -475,7 +475,7 @@ async fn nobody_is_left_with_an_employer_that_closes_at_the_same_moment() {
         );
         assert_eq!(closed["errors"], json!([]));
         for reply in enrolled {
-            // Enrolled and ended, refused, or told to come back: then it is refused.
+            // Allowed outcomes: enrolled and ended, refused, or a conflict whose retry is refused.
             let code = &reply.body["errors"][0]["extensions"]["code"];
             assert!(
                 reply.body["data"]["enrollParticipant"].is_object() || code == "UNAVAILABLE",

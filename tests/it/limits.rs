@@ -1,12 +1,14 @@
-//! What a client may spend, how much runs at once, and what is refused when there is more.
+//! The rate limit by cost, the concurrency limit, and their refusals.
 
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use domain::actor::Role;
 use futures_util::future::join_all;
-use participant_registry::http::guard::Limits;
-use participant_registry::http::settings::{Admission, Cost, Settings};
+use graphql_front::Settings;
+use graphql_front::admission::Admission;
+use graphql_front::cost::Cost;
+use graphql_front::guard::Limits;
 
 use crate::support::{App, Person, TokenScope, json};
 
@@ -21,34 +23,34 @@ fn admission(change: impl FnOnce(&mut Admission)) -> Settings {
 }
 
 #[tokio::test]
-async fn an_answer_tells_what_it_cost_and_a_spent_client_is_told_when_to_come_back() {
-    // A point in six seconds: none comes back during the test.
+async fn answers_report_their_cost_and_a_refused_client_gets_retry_after() {
+    // The budget refills one point in six seconds, so none during the test.
     let cost = Cost { per_minute: 10, burst: 30 };
     let app = App::new().await.behind(Settings { cost, ..Settings::default() });
     let token = app.administrator().await;
     let page = "{ employers(first: 10) { nodes { name } } }";
     let reply = app.post(&token, page, json!({})).await;
-    let told = json!({"requested": 21, "left": 9, "burst": 30, "perMinute": 10, "fullIn": 126});
-    assert_eq!((reply.status, &reply.body["extensions"]["cost"]), (StatusCode::OK, &told));
+    let answer = json!({"requested": 21, "left": 9, "burst": 30, "perMinute": 10, "fullIn": 126});
+    assert_eq!((reply.status, &reply.body["extensions"]["cost"]), (StatusCode::OK, &answer));
 
     let reply = app.post(&token, page, json!({})).await;
     assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
     let error = &reply.body["errors"][0]["extensions"];
     assert_eq!((&error["code"], &error["retryable"]), (&json!("COST_LIMIT_REACHED"), &json!(true)));
-    // Twelve points are missing; a moment may have passed.
+    // Twelve points are missing; some time may have passed.
     let seconds: u64 = reply.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
     assert!((60..=72).contains(&seconds), "{seconds}");
     assert_eq!(reply.body["extensions"]["cost"]["left"], 9);
     assert!(reply.body.get("data").is_none());
 
-    // What is cheaper is still answered, and another client has its own points.
+    // A cheaper query is still answered, and another client has its own budget.
     assert_eq!(app.post(&token, "{ viewer { name } }", json!({})).await.status, StatusCode::OK);
     let other = app.token(Role::Officer, TokenScope::default()).await;
     assert_eq!(app.post(&other, page, json!({})).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn what_nobody_can_ever_pay_is_refused_by_a_code_of_its_own() {
+async fn a_query_above_the_maximum_cost_has_its_own_code() {
     let cost = Cost { per_minute: 10, burst: 30 };
     let app = App::new().await.behind(Settings { cost, ..Settings::default() });
     let token = app.administrator().await;
@@ -60,7 +62,7 @@ async fn what_nobody_can_ever_pay_is_refused_by_a_code_of_its_own() {
 }
 
 #[tokio::test]
-async fn where_points_are_not_counted_nothing_is_said_of_them() {
+async fn without_a_rate_limit_answers_report_no_cost() {
     let cost = Cost { per_minute: 0, burst: 1_000 };
     let app = App::new().await.behind(Settings { cost, ..Settings::default() });
     let reply = app.post(&app.administrator().await, "{ viewer { role } }", json!({})).await;
@@ -68,13 +70,13 @@ async fn where_points_are_not_counted_nothing_is_said_of_them() {
 }
 
 #[tokio::test]
-async fn a_flood_of_queries_is_refused_at_once_and_a_mutation_still_runs() {
+async fn excess_queries_are_refused_at_once_while_a_mutation_still_runs() {
     let app = App::new().await.behind(admission(|admission| {
-        // One place for queries, one that is kept for mutations.
+        // One permit for queries, and one reserved for mutations.
         (admission.running, admission.share_of_writes, admission.queue) = (2, 50, 0);
     }));
     let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
-    // A lock that the query waits for, so that it holds the only place of queries.
+    // The query waits for this lock, so that it holds the only permit for queries.
     let mut lock = app.sql.begin().await.unwrap();
     sqlx::query("lock table employer in access exclusive mode").execute(&mut *lock).await.unwrap();
     let query = "{ employers { nodes { name } } }";
@@ -91,14 +93,14 @@ async fn a_flood_of_queries_is_refused_at_once_and_a_mutation_still_runs() {
         assert_eq!(reply.body["data"]["enrollParticipant"]["errors"], json!([]), "{}", reply.body);
         lock.rollback().await.unwrap();
     };
-    // In this order: the first query holds the place before the others are sent.
+    // The first query must hold the permit before the others are sent.
     let (held, ()) = tokio::join!(held, others);
     assert_eq!(held.status, StatusCode::OK, "{}", held.body);
     assert_eq!(app.post(&token, query, json!({})).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn more_than_may_be_under_way_are_refused_before_their_token_is_looked_at() {
+async fn excess_requests_are_refused_before_authentication() {
     let app = App::new().await.behind(admission(|admission| admission.in_flight = 1));
     let token = app.administrator().await;
     let mut lock = app.sql.begin().await.unwrap();
@@ -117,7 +119,7 @@ async fn more_than_may_be_under_way_are_refused_before_their_token_is_looked_at(
 }
 
 #[tokio::test]
-async fn the_schema_is_told_only_where_that_is_allowed() {
+async fn introspection_works_only_if_allowed() {
     let limits = Limits { introspection: false, ..Limits::default() };
     let app = App::new().await.behind(Settings { limits, ..Settings::default() });
     let token = app.administrator().await;

@@ -1,11 +1,11 @@
-//! What the program writes about its work holds nobody's data and no secret, at any level.
+//! Logs contain no personal data and no secrets at any level.
 
 use crate::support::builders::row;
 use crate::support::program::Program;
 use crate::support::{App, Person, Value, json};
 
 #[tokio::test]
-async fn no_number_name_date_token_or_key_is_in_the_log_at_any_level() {
+async fn the_log_has_no_personal_data_tokens_or_keys_at_any_level() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let government = app.government("South Sumatra").await;
@@ -50,7 +50,7 @@ async fn no_number_name_date_token_or_key_is_in_the_log_at_any_level() {
              Connection: close\r\n\r\n"
         )),
     ];
-    // They were really worked on.
+    // The requests did run.
     assert!(answers[0].contains(r#""errors":[]"#), "{}", answers[0]);
     assert!(answers[1].contains("ALREADY_ENROLLED"), "{}", answers[1]);
     assert!(answers[4].contains("Zubaidah"), "{}", answers[4]);

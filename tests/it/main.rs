@@ -1,7 +1,7 @@
-//! Tests from outside: GraphQL in, JSON out, over the real router and a real PostgreSQL.
+//! Integration tests: GraphQL requests to the real router over a real PostgreSQL.
 //!
-//! One binary: one link, one throw-away cluster for all of it, a database of its own for each test.
-#![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
+//! One binary links once. All tests share one temporary cluster, and each test has its own database.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod support;
 
@@ -41,7 +41,9 @@ mod onboarding_files;
 mod onboarding_lifecycle;
 mod onboarding_retention;
 mod onboarding_workers;
+mod opening;
 mod personal_data;
+mod production;
 mod provider;
 mod quota;
 mod reading;
@@ -56,4 +58,6 @@ mod server;
 mod statements;
 mod stored_documents;
 mod subscription;
+mod tls;
+mod token_formats;
 mod transferring;

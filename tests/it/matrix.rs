@@ -1,6 +1,6 @@
-//! Isolation: each role with each kind of scope, through each path, in a country of two halves. Nobody of one half is told
-//! one name, number or id of the other, not even by who has the right to personal data and says why; and what is foreign
-//! is answered byte for byte as what does not exist, for the same statements.
+//! Isolation: each role, with each kind of scope, through each path, in a country of two halves. A client of one
+//! half never sees a name, number or id of the other, even with the right to personal data and a purpose. Invisible and
+//! missing records have identical answers and run the same statements.
 
 use domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
@@ -8,7 +8,7 @@ use participant_registry::graphql::node_id::NodeId;
 use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, Value, json, row};
 
-/// What belongs to one half: by its ids and codes, and what must never be told outside of it.
+/// One half: its ids and codes, and the texts that must never appear outside of it.
 #[derive(Clone, Debug, Default)]
 struct Half {
     province: &'static str,
@@ -18,7 +18,7 @@ struct Half {
     association: String,
     state: String,
     batch: String,
-    /// The ids of its people, their enrollments and their events.
+    /// Ids of its people, their enrollments and their events.
     ids: Vec<String>,
     cards: Vec<String>,
     national_ids: Vec<String>,
@@ -65,7 +65,7 @@ async fn half(app: &App, province: &'static str, word: &str, rows: [u32; 2]) -> 
 }
 
 impl Half {
-    /// Notes what the administrator is told of its people.
+    /// Records the personal data that an administrator sees.
     async fn remember(&mut self, app: &App, word: &str) {
         let query = "query ($province: String!) { participants(filterBy: {provinceCode: $province}) { edges { cursor node {
             id cardNumber enrollments { nodes { id } } events { nodes { id } } } } } }";
@@ -88,7 +88,7 @@ impl Half {
         self.secrets.extend(secrets);
     }
 
-    /// Everybody whose scope lies within it.
+    /// Returns clients of all roles whose scope lies within this half.
     async fn viewers(&self, app: &App) -> Vec<(String, String)> {
         let none = TokenScope::default;
         let provinces = || TokenScope { provinces: vec![self.province.to_owned()], ..none() };
@@ -122,7 +122,7 @@ async fn country() -> (App, Half, Half) {
     (app, south, jambi)
 }
 
-/// Every path from everything to people, with the ids of the other half at hand.
+/// Queries for every path to people, with the ids of the other half.
 const PATHS: &str = "query ($ids: [ID!]!, $id: ID!, $nik: String!, $card: String!, $employer: ID!, $association: ID!,
     $state: ID!, $province: String!, $tree: String!, $leaf: String!, $batch: ID!, $cursor: String!, $word: String!) {
   node(id: $id) { ...x } nodes(ids: $ids) { ...x }
@@ -157,7 +157,7 @@ fragment x on Node { id ... on Participant { ...p } ... on Enrollment { id parti
   ... on ParticipantEvent { id enrollment { id } } ... on OnboardingBatch { ...r } }";
 
 #[tokio::test]
-async fn nobody_is_told_anything_of_the_other_half_by_any_path() {
+async fn no_client_sees_anything_of_the_other_half_through_any_path() {
     let (app, south, jambi) = country().await;
     for (own, foreign, word) in [(&south, &jambi, "kenanga"), (&jambi, &south, "mawar")] {
         let variables = json!({"ids": foreign.ids, "id": foreign.ids[0], "nik": foreign.national_ids[0],
@@ -170,8 +170,8 @@ async fn nobody_is_told_anything_of_the_other_half_by_any_path() {
             let data = &reply.body["data"];
             let text = data.to_string();
             for secret in &foreign.secrets {
-                // The cursor that was sent in comes back from nowhere; whatever is told of people is theirs.
-                assert!(!text.contains(secret.as_str()), "{who} is told {secret}");
+                // The query contains a cursor of the other half, which no answer may repeat.
+                assert!(!text.contains(secret.as_str()), "{who} sees {secret}");
             }
             for (path, figure) in [
                 ("employer", "counts"),
@@ -186,7 +186,7 @@ async fn nobody_is_told_anything_of_the_other_half_by_any_path() {
             for list in ["byName", "byEmployer", "byAssociation", "byProvince", "byChannel", "batchesOf"] {
                 assert_eq!(data[list]["totalCount"], 0, "{who}: {list}");
             }
-            // The test would pass on empty answers: everybody sees somebody of its own.
+            // Guards against empty answers: each client must see some of its own people.
             assert_ne!(data["all"]["totalCount"], 0, "{who} sees nobody at all");
             assert!(own.secrets.iter().any(|secret| text.contains(secret.as_str())), "{who}: {text}");
         }
@@ -194,7 +194,7 @@ async fn nobody_is_told_anything_of_the_other_half_by_any_path() {
 }
 
 #[tokio::test]
-async fn foreign_looks_like_absent_byte_for_byte_and_statement_for_statement() {
+async fn invisible_and_missing_records_have_identical_answers_and_statements() {
     let (app, south, jambi) = country().await;
     let node = "query ($id: ID!) { node(id: $id) { id } nodes(ids: [$id]) { id } }";
     let batch =
@@ -226,7 +226,7 @@ async fn foreign_looks_like_absent_byte_for_byte_and_statement_for_statement() {
 }
 
 #[tokio::test]
-async fn somebody_elses_key_replays_nothing() {
+async fn the_idempotency_key_of_another_client_replays_nothing() {
     let (app, south, jambi) = country().await;
     let person = Person::new(&jambi.leaf)
         .with("provinceCode", json!("15"))

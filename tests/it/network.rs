@@ -1,4 +1,4 @@
-//! What happens when the wire to PostgreSQL is cut, falls silent or leads to a server that takes no writes.
+//! Faults of the connection to PostgreSQL: closed, silent, or to a read-only server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::support::cluster::fresh_database;
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::{App, Person, json};
 
-/// A registry behind a wire, with little patience.
-async fn behind_a_wire() -> (App, Proxy) {
+/// Returns an app that reaches PostgreSQL through a proxy, with short timeouts.
+async fn app_behind_proxy() -> (App, Proxy) {
     let fresh = fresh_database().await;
     let proxy = Proxy::before(&fresh.options).await;
     let settings = PoolSettings {
@@ -35,20 +35,20 @@ const PEOPLE: &str = "{ participants { nodes { fullName } } }";
 const ENROLL: &str = "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) {
     participant { id } errors { code } } }";
 
-/// Asks until the registry serves again; the bound only ends a test that has failed.
+/// Polls until the registry serves again. The limit only ends a failed test.
 async fn recovered(app: &App, token: &str) {
     let serves = async { while app.post(token, PEOPLE, json!({})).await.status != StatusCode::OK {} };
     tokio::time::timeout(Duration::from_secs(30), serves).await.expect("the registry serves again");
 }
 
 #[tokio::test]
-async fn a_silent_network_takes_no_place_for_ever() {
-    let (app, proxy) = behind_a_wire().await;
+async fn a_silent_network_does_not_hold_permits_forever() {
+    let (app, proxy) = app_behind_proxy().await;
     let token = app.administrator().await;
     for _ in 0..3 {
         recovered(&app, &token).await;
         proxy.set(Mode::Silent);
-        // More than there are connections: some wait for an answer that never comes, some for a place.
+        // More requests than connections: some wait for an answer, the others for a connection.
         let replies = join_all((0..8).map(|_| app.post(&token, PEOPLE, json!({})))).await;
         for reply in replies {
             assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -56,15 +56,15 @@ async fn a_silent_network_takes_no_place_for_ever() {
         }
         proxy.set(Mode::Pass);
         recovered(&app, &token).await;
-        // All places are there again: as many at once as there were.
+        // All permits are back: as many requests can run at once as before.
         let replies = join_all((0..8).map(|_| app.post(&token, PEOPLE, json!({})))).await;
         assert!(replies.iter().all(|reply| reply.status == StatusCode::OK));
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_costs_one_answer_at_most() {
-    let (app, proxy) = behind_a_wire().await;
+async fn a_closed_connection_fails_at_most_one_request() {
+    let (app, proxy) = app_behind_proxy().await;
     let token = app.administrator().await;
     recovered(&app, &token).await;
     proxy.set(Mode::Cut);
@@ -76,8 +76,8 @@ async fn a_connection_that_is_cut_costs_one_answer_at_most() {
 }
 
 #[tokio::test]
-async fn a_cut_in_the_middle_of_the_commit_is_told_and_the_retry_tells_the_truth() {
-    let (app, proxy) = behind_a_wire().await;
+async fn a_connection_lost_during_commit_is_an_error_and_a_retry_returns_the_outcome() {
+    let (app, proxy) = app_behind_proxy().await;
     let token = app.administrator().await;
     let person =
         Person::new(&app.channel("BR-PLG").await).with("idempotencyKey", json!("one-enrollment-one-key")).0;
@@ -88,16 +88,16 @@ async fn a_cut_in_the_middle_of_the_commit_is_told_and_the_retry_tells_the_truth
     assert!(message.contains("outcome is unknown") && message.contains("idempotencyKey"), "{message}");
     assert_eq!(proxy.mode(), Mode::Cut, "the commit was seen");
     proxy.set(Mode::Pass);
-    let told = app.ask(ENROLL, json!({"v": person})).await;
-    assert!(told["enrollParticipant"]["participant"]["id"].is_string(), "{told}");
-    assert_eq!(told["enrollParticipant"]["errors"], json!([]));
+    let answer = app.ask(ENROLL, json!({"v": person})).await;
+    assert!(answer["enrollParticipant"]["participant"]["id"].is_string(), "{answer}");
+    assert_eq!(answer["enrollParticipant"]["errors"], json!([]));
     assert_eq!(app.count("select count(*) from enrollment").await, 1);
 }
 
 #[tokio::test]
-async fn a_use_that_is_given_up_leaves_no_transaction_behind() {
-    let (app, _proxy) = behind_a_wire().await;
-    // Given up after each possible number of steps, with a connection at hand and without one.
+async fn a_cancelled_checkout_leaves_no_open_transaction() {
+    let (app, _proxy) = app_behind_proxy().await;
+    // Cancels after each possible number of polls, with and without an idle connection.
     for steps in 0..40 {
         if steps % 2 == 0 {
             app.database.writer.begin().await.unwrap().rollback().await.unwrap();
@@ -107,7 +107,7 @@ async fn a_use_that_is_given_up_leaves_no_transaction_behind() {
             if futures_util::poll!(begin.as_mut()).is_ready() {
                 break;
             }
-            // So often the runtime looks whether anything has arrived.
+            // Lets the runtime poll for I/O events.
             for _ in 0..64 {
                 tokio::task::yield_now().await;
             }
@@ -121,7 +121,7 @@ async fn a_use_that_is_given_up_leaves_no_transaction_behind() {
                     where datname = current_database() and pid <> pg_backend_pid() and state like 'idle in transaction%'";
         while app.count(open).await > 0 {}
     };
-    // The bound only ends a test that has failed; it is shorter than the server's own limit on idle transactions.
+    // The limit only ends a failed test. It is shorter than the server's timeout of idle transactions.
     tokio::time::timeout(Duration::from_secs(4), ended).await.expect("no transaction stays open");
     let backends = "select count(*) from pg_stat_activity
                     where datname = current_database() and application_name = 'participant-registry'";
@@ -129,8 +129,8 @@ async fn a_use_that_is_given_up_leaves_no_transaction_behind() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
-    let (app, _proxy) = behind_a_wire().await;
+async fn a_read_only_server_is_unavailable_until_it_accepts_writes() {
+    let (app, _proxy) = app_behind_proxy().await;
     let token = app.administrator().await;
     let person = Person::new(&app.channel("BR-PLG").await).0;
     let name: String =
@@ -154,7 +154,7 @@ async fn a_server_that_takes_no_writes_is_refused_until_it_does() {
 }
 
 #[tokio::test]
-async fn nothing_opens_on_a_server_that_takes_no_writes() {
+async fn the_registry_does_not_start_on_a_read_only_server() {
     let fresh = fresh_database().await;
     let options = fresh.options.clone().options([("default_transaction_read_only", "on")]);
     let opened = Database::open(options, Keys::derive(&[7; 32]), PoolSettings::default()).await;
@@ -162,8 +162,8 @@ async fn nothing_opens_on_a_server_that_takes_no_writes() {
 }
 
 #[tokio::test]
-async fn all_backends_are_ended_again_and_again_and_nothing_is_lost() {
-    let (app, _proxy) = behind_a_wire().await;
+async fn terminating_all_sessions_repeatedly_loses_nothing() {
+    let (app, _proxy) = app_behind_proxy().await;
     let app = Arc::new(app);
     let channel = app.channel("BR-PLG").await;
     let token = app.administrator().await;

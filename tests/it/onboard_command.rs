@@ -1,4 +1,4 @@
-//! `registry onboard`: what it says and does at the terminal, and what is left when it is killed.
+//! `registry onboard`: its output, its exit codes, and the state after a kill.
 
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use crate::support::onboarding::{Onboardings, line, roster};
 use crate::support::program::{Folder, command, registry};
 use crate::support::{TokenScope, json};
 
-/// A registry, and a terminal beside it.
+/// A registry, and a folder in which commands run.
 struct Terminal {
     onboardings: Onboardings,
     folder: Folder,
     channel: String,
 }
 
-/// What a command has said, and how it ended.
+/// The output and the exit code of a command.
 struct Said {
     code: i32,
     out: String,
@@ -34,7 +34,7 @@ impl From<Output> for Said {
 }
 
 impl Said {
-    /// It ended with this code, and these words are in what it said, wherever.
+    /// Checks the exit code, and that the output contains these texts.
     #[track_caller]
     fn assert(&self, code: i32, words: &[&str]) {
         let Self { out, err, .. } = self;
@@ -77,30 +77,30 @@ impl Terminal {
         self.run_with(file, more, &[])
     }
 
-    /// Begins a command, and kills it as soon as there is something of this.
+    /// Starts a command and kills it as soon as this table has rows.
     async fn kill_when(&self, mut command: std::process::Command, there_is: &'static str) {
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.wait_until(&mut process, there_is).await;
         process.kill().unwrap();
         process.wait().unwrap();
-        // As if its lease had ended.
+        // Ends its lease.
         sqlx::query("update onboarding_batch set leased_until = now() - interval '1 second'")
             .execute(&self.onboardings.app.sql)
             .await
             .unwrap();
     }
 
-    /// Waits until a process has made something of this.
+    /// Waits until this table has rows.
     async fn wait_until(&self, process: &mut Child, there_is: &'static str) {
         let began = Instant::now();
         while self.onboardings.app.count(there_is).await == 0 {
             assert!(process.try_wait().unwrap().is_none(), "it ended before {there_is}");
-            // The bound only ends a test that has failed.
-            assert!(began.elapsed() < Duration::from_secs(120), "it never came to {there_is}");
+            // The limit only ends a failed test.
+            assert!(began.elapsed() < Duration::from_secs(120), "no rows within two minutes: {there_is}");
         }
     }
 
-    async fn hours_go_by(&self, hours: i32) {
+    async fn age_batch(&self, hours: i32) {
         let sql = "update onboarding_batch set submitted_at = submitted_at - make_interval(hours => $1),
                        finished_at = finished_at - make_interval(hours => $1)";
         sqlx::query(sql).bind(hours).execute(&self.onboardings.app.sql).await.unwrap();
@@ -110,7 +110,7 @@ impl Terminal {
         self.onboardings.app.count("select count(*) from participant").await
     }
 
-    /// The only batch: its id and its state.
+    /// Returns id and state of the only batch.
     async fn batch(&self) -> (String, String) {
         let sql = "select id, state::text from onboarding_batch";
         let (id, state): (i64, String) =
@@ -118,8 +118,8 @@ impl Terminal {
         (NodeId::Batch(id).encode().to_string(), state)
     }
 
-    /// Nobody can approve the only batch, whatever an approver sends.
-    async fn assert_not_to_be_approved(&self) {
+    /// Checks that the only batch cannot be approved.
+    async fn assert_cannot_be_approved(&self) {
         let sql = "select coalesce(encode(plan_digest, 'hex'), '00') from onboarding_batch";
         let digest: String = sqlx::query_scalar(sql).fetch_one(&self.onboardings.app.sql).await.unwrap();
         let approver = self.onboardings.app.token(Role::Approver, TokenScope::default()).await;
@@ -131,7 +131,7 @@ impl Terminal {
 }
 
 #[tokio::test]
-async fn the_exit_code_and_the_words_tell_how_it_went() {
+async fn the_exit_code_and_the_output_report_the_outcome() {
     let terminal = Terminal::new("onboard-codes").await;
     let bad = line(3).replace(";L;", ";x;");
     let good = terminal.file("good.csv", (1..=3).map(line));
@@ -156,7 +156,7 @@ async fn the_exit_code_and_the_words_tell_how_it_went() {
 }
 
 #[tokio::test]
-async fn the_same_file_again_is_said_to_have_been_onboarded_before() {
+async fn a_repeated_file_is_reported_as_already_onboarded() {
     let terminal = Terminal::new("onboard-again").await;
     let file = terminal.file("roster.csv", (1..=3).map(line));
     let first = terminal.run(&file, &[]);
@@ -172,7 +172,7 @@ async fn the_same_file_again_is_said_to_have_been_onboarded_before() {
 }
 
 #[tokio::test]
-async fn what_is_no_roster_is_refused_in_one_sentence() {
+async fn a_file_that_is_not_a_roster_is_refused_in_one_sentence() {
     let terminal = Terminal::new("onboard-none").await;
     let empty = terminal.folder.write("empty.csv", "");
     let folder = terminal.folder.0.display().to_string();
@@ -189,7 +189,7 @@ async fn what_is_no_roster_is_refused_in_one_sentence() {
 }
 
 #[tokio::test]
-async fn the_limits_of_files_are_those_of_the_settings() {
+async fn file_limits_come_from_the_settings() {
     let terminal = Terminal::new("onboard-limits").await;
     let file = terminal.file("roster.csv", (1..=30).map(line));
     for (setting, value, words) in [
@@ -202,7 +202,7 @@ async fn the_limits_of_files_are_those_of_the_settings() {
     }
     assert_eq!(terminal.people().await, 0);
     terminal.run_with(&file, &[], &[("REGISTRY_MAX_ROSTER_ROWS", "30")]).assert(0, &["Batch "]);
-    // A template needs none of it, and is not disturbed by settings.
+    // `template` needs none of these settings.
     let template = terminal.folder.0.join("template.csv").display().to_string();
     let settings = [("DATABASE_URL", "postgres://nowhere"), ("REGISTRY_MAX_ROSTER_ROWS", "30")];
     let made: Said = registry(&terminal.folder, &["onboard", "--template", &template], &settings).into();
@@ -210,7 +210,7 @@ async fn the_limits_of_files_are_those_of_the_settings() {
 }
 
 #[tokio::test]
-async fn a_file_of_more_rows_than_a_request_holds_is_planned_and_onboarded_by_the_same_command() {
+async fn a_file_larger_than_one_request_is_planned_and_onboarded_by_one_command() {
     let terminal = Terminal::new("onboard-large").await;
     let app = &terminal.onboardings.app;
     let bad = line(7).replace(";L;", ";x;");
@@ -222,7 +222,7 @@ async fn a_file_of_more_rows_than_a_request_holds_is_planned_and_onboarded_by_th
     assert!(!plan.err.contains("Enrolling"), "{}", plan.err);
     assert_eq!(std::fs::read_to_string(&report).unwrap().lines().count(), 3);
     assert_eq!(terminal.people().await, 0);
-    // What is left of it says what it was, holds none of the rows, and is nothing to be approved.
+    // The batch remains without rows and cannot be approved.
     let (id, state) = terminal.batch().await;
     assert_eq!((state.as_str(), app.count("select count(*) from onboarding_chunk").await), ("CANCELLED", 0));
     assert!(plan.out.contains(&id), "{}", plan.out);
@@ -231,14 +231,14 @@ async fn a_file_of_more_rows_than_a_request_holds_is_planned_and_onboarded_by_th
     let reason = left["cancelReason"].as_str().unwrap();
     assert!(reason.contains("only tried") && reason.contains("nobody was enrolled"), "{left}");
     assert_eq!(left["reportUrl"], json!(null));
-    terminal.assert_not_to_be_approved().await;
+    terminal.assert_cannot_be_approved().await;
 
     let done = terminal.run(&file, &["--report", &report]);
     done.assert(1, &["Batch ", "DUPLICATE_IN_REQUEST", "Enrolling"]);
     assert_eq!(terminal.people().await, 10_050);
     let refused = std::fs::read_to_string(&report).unwrap();
     assert_eq!(refused.lines().count(), 3, "{refused}");
-    // The same command again is the same batch, and says so.
+    // Repeating the command continues the same batch and says so.
     let again = terminal.run(&file, &[]);
     again.assert(1, &["This file was onboarded before, as batch", "Nobody was added"]);
     assert_eq!(again.out.lines().skip(1).collect::<Vec<_>>(), done.out.lines().skip(1).collect::<Vec<_>>());
@@ -246,45 +246,45 @@ async fn a_file_of_more_rows_than_a_request_holds_is_planned_and_onboarded_by_th
 }
 
 #[tokio::test]
-async fn a_plan_that_is_killed_in_the_middle_enrolls_nobody_whoever_goes_on() {
+async fn a_plan_killed_halfway_enrolls_nobody() {
     let terminal = Terminal::new("onboard-killed").await;
     let file = terminal.file("roster.csv", (1..=10_050).map(line));
     let command = terminal.command(&file, &["--plan"], &[("REGISTRY_CHUNK_ROWS", "50")]);
     let planning = "select count(*) from onboarding_batch where state = 'VALIDATING' and next_row > 1";
     terminal.kill_when(command, planning).await;
     assert_eq!(terminal.batch().await.1, "VALIDATING");
-    // A server's worker finds it.
+    // A worker of a server takes it over.
     terminal.onboardings.work().await;
     assert_eq!(terminal.batch().await.1, "CANCELLED");
-    terminal.assert_not_to_be_approved().await;
-    // The rows that it has staged are discarded by the servers' chore.
+    terminal.assert_cannot_be_approved().await;
+    // The periodic cleanup of a server discards the staged rows.
     let tidied = async || tidy(&terminal.onboardings.app.database, Keeps::default()).await.unwrap();
     assert_eq!(tidied().await, Tidied::default());
-    terminal.hours_go_by(2).await;
+    terminal.age_batch(2).await;
     assert_eq!(tidied().await, Tidied { ended: 0, discarded: 1 });
     assert_eq!(terminal.onboardings.app.count("select count(*) from onboarding_chunk").await, 0);
 }
 
 #[tokio::test]
-async fn a_plan_that_is_killed_while_its_rows_are_staged_is_cleaned_up() {
+async fn a_plan_killed_while_staging_is_cleaned_up() {
     let terminal = Terminal::new("onboard-staging").await;
     let file = terminal.file("roster.csv", (1..=10_050).map(line));
     let command = terminal.command(&file, &["--plan"], &[("REGISTRY_CHUNK_ROWS", "50")]);
     let staging = "select count(*) from onboarding_chunk";
     terminal.kill_when(command, staging).await;
     assert_eq!(terminal.batch().await.1, "RECEIVING");
-    terminal.assert_not_to_be_approved().await;
-    terminal.hours_go_by(25).await;
+    terminal.assert_cannot_be_approved().await;
+    terminal.age_batch(25).await;
     let tidied = tidy(&terminal.onboardings.app.database, Keeps::default()).await.unwrap();
     assert_eq!(tidied, Tidied { ended: 1, discarded: 0 });
     assert_eq!(terminal.batch().await.1, "CANCELLED");
     assert_eq!(terminal.onboardings.app.count(staging).await, 0);
-    // The next one is not held up by what was left.
+    // The leftovers do not block the next command.
     terminal.run(&file, &["--plan"]).assert(0, &["A plan: nobody was enrolled.", "10050"]);
 }
 
 #[tokio::test]
-async fn a_plan_whose_report_cannot_be_written_leaves_none_of_its_rows() {
+async fn a_plan_whose_report_cannot_be_written_leaves_no_rows() {
     let terminal = Terminal::new("onboard-unwritten").await;
     let file = terminal.file("roster.csv", (1..=10_050).map(line));
     let folder = terminal.folder.0.join("reports");
@@ -297,5 +297,5 @@ async fn a_plan_whose_report_cannot_be_written_leaves_none_of_its_rows() {
     Said::from(process.wait_with_output().unwrap()).assert(3, &["the report cannot be written"]);
     assert_eq!(terminal.batch().await.1, "CANCELLED");
     assert_eq!(terminal.onboardings.app.count("select count(*) from onboarding_chunk").await, 0);
-    terminal.assert_not_to_be_approved().await;
+    terminal.assert_cannot_be_approved().await;
 }

@@ -1,4 +1,4 @@
-//! Onboarding civil servants: the 8,000 of South Sumatra, clean and as a spreadsheet really leaves them.
+//! Onboarding civil servants in one request: the clean and the raw roster of South Sumatra.
 
 use std::collections::HashMap;
 
@@ -33,7 +33,7 @@ fn counts(received: i32, enrolled: i32, already: i32, rejected: i32, flagged: i3
 }
 
 #[tokio::test]
-async fn the_clean_roster_enrolls_8000_and_again_nobody() {
+async fn the_clean_roster_enrolls_8000_people_once() {
     let app = App::new().await;
     let mut input = input(&app, roster::clean()).await;
     input["idempotencyKey"] = json!("south-sumatra-2014-11");
@@ -70,13 +70,13 @@ async fn the_clean_roster_enrolls_8000_and_again_nobody() {
 }
 
 #[tokio::test]
-async fn the_raw_roster_has_the_outcome_of_the_manifest_row_by_row() {
+async fn each_row_of_the_raw_roster_has_the_outcome_of_the_manifest() {
     let app = App::new().await;
     let mut input = input(&app, roster::raw()).await;
     input["firstContributionPaid"] = json!(true);
     let payload = onboard(&app, &input).await;
     assert_eq!(payload["batch"]["counts"], counts(8_168, 8_072, 0, 96, 24));
-    // At least 0.54 % of the lowest allowance of two million for each of them.
+    // At least 0.54 % of the lowest wage, two million rupiah, for each person.
     assert!(payload["batch"]["monthlyContributions"].as_i64().unwrap() > 8_072 * 10_260);
 
     let manifest = roster::manifest();
@@ -133,7 +133,7 @@ async fn the_raw_roster_has_the_outcome_of_the_manifest_row_by_row() {
 }
 
 #[tokio::test]
-async fn one_row_has_all_its_problems_at_once() {
+async fn all_problems_of_a_row_are_reported_together() {
     let app = App::new().await;
     let bad = json!({"nationalId": "12", "serviceNumber": "131110468", "fullName": "", "birthDate": "31/02/1975",
                      "sex": "x", "monthlyWage": "dua juta", "startsOn": "soon", "phone": "none"});
@@ -151,7 +151,7 @@ async fn one_row_has_all_its_problems_at_once() {
 }
 
 #[tokio::test]
-async fn all_or_nothing_refuses_all_and_writes_nothing() {
+async fn all_or_nothing_with_one_bad_row_writes_nothing() {
     let app = App::new().await;
     let mut bad = row(2);
     bad["birthDate"] = json!("");
@@ -180,7 +180,7 @@ async fn all_or_nothing_refuses_all_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn all_or_nothing_also_minds_what_only_the_registry_knows() {
+async fn all_or_nothing_also_checks_the_rows_against_registered_people() {
     let app = App::new().await;
     let mut input = input(&app, json!([row(1), row(2)])).await;
     let stranger = Person::new("BR-PLG")
@@ -198,7 +198,7 @@ async fn all_or_nothing_also_minds_what_only_the_registry_knows() {
 }
 
 #[tokio::test]
-async fn a_column_that_a_spreadsheet_rounded_stops_the_request() {
+async fn a_column_rounded_by_a_spreadsheet_stops_the_request() {
     let app = App::new().await;
     let rows: Vec<Value> = (1..=40)
         .map(|n| {
@@ -214,7 +214,7 @@ async fn a_column_that_a_spreadsheet_rounded_stops_the_request() {
 }
 
 #[tokio::test]
-async fn no_row_and_too_many_rows_are_refused() {
+async fn empty_and_oversized_requests_are_refused() {
     let app = App::new().await;
     let mut input = input(&app, json!([])).await;
     assert_eq!(codes(&onboard(&app, &input).await["errors"]), ["REQUIRED"]);
@@ -226,7 +226,7 @@ async fn no_row_and_too_many_rows_are_refused() {
 }
 
 #[tokio::test]
-async fn a_category_that_is_not_eligible_is_refused_once_and_not_row_by_row() {
+async fn an_ineligible_category_is_refused_once_for_the_whole_request() {
     let app = App::new().await;
     let mut input = input(&app, json!([row(1), row(2)])).await;
     input["startsOn"] = json!("2015-07-01");
@@ -236,7 +236,7 @@ async fn a_category_that_is_not_eligible_is_refused_once_and_not_row_by_row() {
 }
 
 #[tokio::test]
-async fn two_batches_with_the_same_people_at_one_moment_enroll_each_person_once() {
+async fn concurrent_batches_with_the_same_people_enroll_each_person_once() {
     let app = App::new().await;
     let forward: Vec<Value> = (0..300).map(row).collect();
     let backward: Vec<Value> = forward.iter().rev().cloned().collect();
@@ -251,7 +251,7 @@ async fn two_batches_with_the_same_people_at_one_moment_enroll_each_person_once(
 }
 
 #[tokio::test]
-async fn one_person_under_a_former_and_a_present_number_is_enrolled_once() {
+async fn a_person_listed_under_a_former_and_a_current_number_is_enrolled_once() {
     for plan_only in [false, true] {
         let app = App::new().await;
         let (former, mut present) = (row(1), row(1));
@@ -279,7 +279,7 @@ async fn one_person_under_a_former_and_a_present_number_is_enrolled_once() {
         let batch = app.ask(look, json!({"id": payload["batch"]["id"]})).await["onboardingBatch"].take();
         assert_eq!(batch["counts"], expected, "{payload}");
         assert_eq!(batch["byProblem"], json!([{"code": "DUPLICATE_IN_REQUEST", "rows": 1}]));
-        // One of them as self-employed, and each of its numbers stands at an enrollment.
+        // One of the people is self-employed. Both of its numbers are in use.
         let written = if plan_only { 1 } else { 2 };
         assert_eq!(app.count("select count(*) from enrollment").await, written);
         assert_eq!(

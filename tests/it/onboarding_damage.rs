@@ -1,5 +1,4 @@
-//! What a spreadsheet does to a roster on its way: nobody is enrolled under what it made up, and the clerk is told where to
-//! look.
+//! Damage that spreadsheets do to rosters: damaged values enroll nobody, and problems name the line.
 
 use crate::support::onboarding::{HEADER, Onboardings, line, roster, sums};
 use crate::support::{Value, json};
@@ -13,7 +12,7 @@ async fn rows(onboardings: &Onboardings, batch: &str) -> Value {
     onboardings.app.ask_as(&onboardings.sender, ROWS, json!({"id": batch})).await["onboardingBatch"].take()
 }
 
-/// A line whose identity number was kept to 15 digits.
+/// Returns a line whose identity number is rounded to 15 digits.
 fn rounded(n: u32) -> String {
     let mut cells: Vec<String> = line(n * 10).split(';').map(str::to_owned).collect();
     cells[2] = format!("{}0", &cells[2][..15]);
@@ -21,7 +20,7 @@ fn rounded(n: u32) -> String {
 }
 
 #[tokio::test]
-async fn few_numbers_that_a_spreadsheet_cut_are_no_one_elses() {
+async fn many_rounded_numbers_stop_a_file_and_a_few_are_flagged() {
     let onboardings = Onboardings::new(4).await;
     for rows in [6, 19] {
         let batch = onboardings.start(json!({"planOnly": false})).await;
@@ -30,7 +29,7 @@ async fn few_numbers_that_a_spreadsheet_cut_are_no_one_elses() {
         assert_eq!(reply.body["errors"][0]["code"], "IDENTIFIER_DAMAGED_BY_SPREADSHEET");
     }
     assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
-    // Of two or three of them chance may be the reason: they are taken, and marked.
+    // Two or three such numbers may be a coincidence: they are enrolled and flagged.
     let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=3).map(rounded))).await;
     onboardings.work().await;
     let found = rows(&onboardings, &batch).await;
@@ -45,7 +44,7 @@ async fn few_numbers_that_a_spreadsheet_cut_are_no_one_elses() {
 }
 
 #[tokio::test]
-async fn the_error_of_a_formula_is_no_name_and_no_work_unit() {
+async fn formula_errors_are_not_accepted_as_names_or_work_units() {
     let onboardings = Onboardings::new(10).await;
     let file = roster([
         line(1),
@@ -67,9 +66,9 @@ async fn the_error_of_a_formula_is_no_name_and_no_work_unit() {
 }
 
 #[tokio::test]
-async fn a_repeated_number_points_to_the_line_at_which_its_twin_stands() {
+async fn a_repeated_number_names_the_line_of_its_first_use() {
     let onboardings = Onboardings::new(2).await;
-    // Two titles and an empty line above, so that lines are not rows.
+    // Two titles and an empty line, so that line numbers differ from row numbers.
     let file = format!("DAFTAR PNS\n\n{}", roster([line(1), line(2), String::new(), line(3), line(2)]));
     let batch = onboardings.sent(json!({"planOnly": false}), &file).await;
     onboardings.work().await;
@@ -80,7 +79,7 @@ async fn a_repeated_number_points_to_the_line_at_which_its_twin_stands() {
 }
 
 #[tokio::test]
-async fn a_column_that_is_not_read_is_named_where_the_file_goes_in_and_where_its_plan_is_looked_at() {
+async fn ignored_columns_are_named_in_the_upload_answer_and_in_the_plan() {
     let onboardings = Onboardings::new(10).await;
     let header = format!("{};ESELON;Kode SKPD", HEADER.replace("GAJI POKOK", "BESARAN"));
     let batch = onboardings.start(json!({})).await;
@@ -91,7 +90,7 @@ async fn a_column_that_is_not_read_is_named_where_the_file_goes_in_and_where_its
     let plan = rows(&onboardings, &batch).await;
     assert_eq!((&plan["state"], &plan["ignoredColumns"]), (&json!("AWAITING_APPROVAL"), &ignored));
 
-    // A wage and a work unit by other names are read.
+    // Other names of the wage and work unit columns are recognised.
     let header = HEADER.replace("GAJI POKOK", "PENGHASILAN").replace("UNIT KERJA", "Unit Kerja / SKPD");
     let batch = onboardings.sent(json!({"planOnly": false}), &format!("{header}\n{}\n", line(1))).await;
     onboardings.work().await;
@@ -105,7 +104,7 @@ async fn a_column_that_is_not_read_is_named_where_the_file_goes_in_and_where_its
 }
 
 #[tokio::test]
-async fn a_row_of_another_category_than_the_batch_is_refused() {
+async fn a_row_of_another_category_than_its_batch_is_refused() {
     let onboardings = Onboardings::new(10).await;
     let rows_of =
         [("PNS", 1), ("CPNS", 2), ("", 3), ("Aktif", 4)].map(|(word, n)| format!("{};{word}", line(n)));
@@ -123,7 +122,7 @@ async fn a_row_of_another_category_than_the_batch_is_refused() {
 }
 
 #[tokio::test]
-async fn lines_that_are_no_people_do_not_stop_a_file_and_are_told_with_its_plan() {
+async fn lines_without_people_are_skipped_and_reported() {
     let onboardings = Onboardings::new(10).await;
     let file = roster([
         "(1);(2);(3);(4);(5);(6);(7);(8)".to_owned(),
@@ -140,10 +139,10 @@ async fn lines_that_are_no_people_do_not_stop_a_file_and_are_told_with_its_plan(
     onboardings.work().await;
     let plan = rows(&onboardings, &batch).await;
     assert_eq!((&plan["state"], &plan["counts"]["rejected"]), (&json!("AWAITING_APPROVAL"), &json!(0)));
-    let told =
+    let answer =
         json!([{"code": "INVALID_FORMAT", "severity": "WARNING", "path": ["file"], "message": message}]);
-    assert_eq!(plan["problems"], told);
-    // Whoever is without a number could be somebody: that row stays, and stops a file of all or nothing.
+    assert_eq!(plan["problems"], answer);
+    // A line without a number may still be a person, so it counts as a row and stops an all-or-nothing file.
     let batch =
         onboardings.sent(json!({"allOrNothing": true}), &roster([line(1), "2;;;Budi;;;;".to_owned()])).await;
     onboardings.work().await;
@@ -151,7 +150,7 @@ async fn lines_that_are_no_people_do_not_stop_a_file_and_are_told_with_its_plan(
 }
 
 #[tokio::test]
-async fn what_refuses_a_row_is_not_said_beside_its_enrollment_and_a_wage_without_its_thousands_is_marked() {
+async fn enrolled_rows_carry_no_rejecting_problems_and_implausible_wages_are_flagged() {
     let onboardings = Onboardings::new(10).await;
     let file = roster([
         line(1).replace("4.250.000,00", "4.250"),

@@ -1,11 +1,11 @@
-//! Files over HTTP: what is refused and leaves nothing behind, and the report of what was refused.
+//! Uploads over HTTP: refusals, which leave nothing behind, and reports of rejected rows.
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode, header};
 use domain::actor::Role;
 use futures_util::stream::{self, StreamExt as _};
-use participant_registry::http::graphql::Settings;
-use participant_registry::http::settings::Cost;
+use graphql_front::cost::Cost;
+use participant_registry::http::settings::Settings;
 use participant_registry::store::database::PoolSettings;
 use roster::Limits;
 
@@ -21,7 +21,7 @@ fn assert_refused(reply: &Reply, status: u16, code: &str) {
     assert!(reply.headers.contains_key("x-request-id"));
 }
 
-/// Nothing is left of a file that was refused, and its batch still waits.
+/// Checks that a refused file left nothing behind and that its batch still waits.
 async fn assert_nothing_left(onboardings: &Onboardings, batch: &str) {
     assert_eq!(onboardings.app.count("select count(*) from onboarding_chunk").await, 0);
     let found = onboardings.look(batch).await;
@@ -29,7 +29,7 @@ async fn assert_nothing_left(onboardings: &Onboardings, batch: &str) {
 }
 
 #[tokio::test]
-async fn a_file_that_is_refused_says_why_leaves_nothing_behind_and_can_be_sent_again() {
+async fn a_refused_file_has_a_reason_leaves_nothing_and_can_be_sent_again() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
     let many: Vec<String> = (1..=40).map(|n| line(n * 10)).collect();
@@ -60,7 +60,7 @@ async fn a_file_that_is_refused_says_why_leaves_nothing_behind_and_can_be_sent_a
         (StatusCode::OK, &json!({"batch": batch, "rows": 7, "ignoredColumns": [], "warnings": []}))
     );
     assert_eq!(onboardings.app.count("select count(*) from onboarding_chunk").await, 3);
-    // Who has lost the answer sends the same file again, and has it; it waits for no other one.
+    // A client that lost the answer sends the same file again and gets it. Another file is refused.
     let again = onboardings.put(&batch, roster((1..=7).map(line))).await;
     assert_eq!((again.status, &again.body), (reply.status, &reply.body));
     let other = onboardings.put(&batch, roster([line(9)])).await;
@@ -70,7 +70,7 @@ async fn a_file_that_is_refused_says_why_leaves_nothing_behind_and_can_be_sent_a
 }
 
 #[tokio::test]
-async fn another_file_than_the_announced_one_is_refused() {
+async fn a_file_with_another_digest_than_announced_is_refused() {
     let onboardings = Onboardings::new(3).await;
     let (file, other) = (roster([line(1)]), roster([line(2)]));
     let mut input = onboardings.input();
@@ -83,7 +83,7 @@ async fn another_file_than_the_announced_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_beyond_the_limits_is_refused_before_all_of_it_has_come() {
+async fn a_file_over_the_limit_is_refused_before_it_is_complete() {
     let onboardings = Onboardings::new(3).await;
     let mut settings = Settings::default();
     settings.upload.limits = Limits { bytes: 400, rows: 3, ..Limits::default() };
@@ -104,7 +104,7 @@ async fn a_file_beyond_the_limits_is_refused_before_all_of_it_has_come() {
     assert_nothing_left(&onboardings, &batch).await;
 }
 
-/// A body of which nothing more comes, and a word when the first of it is taken.
+/// Returns a body that stalls after its first bytes, and a signal that they were read.
 fn hanging() -> (Body, tokio::sync::oneshot::Receiver<()>) {
     let (send, taken) = tokio::sync::oneshot::channel();
     let first = stream::once(async move {
@@ -115,7 +115,7 @@ fn hanging() -> (Body, tokio::sync::oneshot::Receiver<()>) {
 }
 
 #[tokio::test]
-async fn who_tries_again_after_a_broken_connection_does_not_wait_for_the_dead_one() {
+async fn a_retry_does_not_wait_for_a_dead_upload() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
     let (body, taken) = hanging();
@@ -131,7 +131,7 @@ async fn who_tries_again_after_a_broken_connection_does_not_wait_for_the_dead_on
 }
 
 #[tokio::test]
-async fn one_client_with_slow_connections_does_not_keep_others_out() {
+async fn slow_uploads_of_one_client_do_not_block_others() {
     let onboardings = Onboardings::new(3).await;
     let officer = Onboardings {
         sender: onboardings.app.officer(&["16"]).await,
@@ -155,26 +155,26 @@ async fn one_client_with_slow_connections_does_not_keep_others_out() {
         let reply = onboardings.put(&batch, roster((1..=7).map(line))).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
     };
-    // The slow ones never end by themselves.
+    // The slow uploads never end by themselves.
     tokio::select! {
         _ = onboardings.put_as(&slow, &mine[0], one) => panic!("it hangs"),
         _ = onboardings.put_as(&slow, &mine[1], two) => panic!("it hangs"),
         () = others => {}
     }
-    // Who has hung up gives the place back.
+    // Disconnecting releases the permit.
     let reply = onboardings.put_as(&slow, &mine[2], roster([line(9)])).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
 }
 
 #[tokio::test]
-async fn what_is_foreign_is_absent_and_a_file_is_its_senders() {
+async fn a_foreign_batch_looks_missing_and_only_its_sender_uploads() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
     let foreign = onboardings.app.officer(&["15"]).await;
     let nowhere = "YjE5OTk5";
     for (token, status, code) in [
         (&foreign, 404, "NOT_FOUND"),
-        // Who sees it is told whose it is, and who may not send files at all, that.
+        // A client that sees the batch learns that it is not its own. A role that may not upload learns that.
         (&onboardings.app.officer(&["16"]).await, 403, "OUT_OF_SCOPE"),
         (&onboardings.app.token(Role::Approver, TokenScope::default()).await, 403, "FORBIDDEN"),
         (&"nobody".to_owned(), 401, "UNAUTHENTICATED"),
@@ -203,7 +203,7 @@ async fn what_is_foreign_is_absent_and_a_file_is_its_senders() {
 }
 
 #[tokio::test]
-async fn the_report_has_the_rows_that_were_refused_in_the_columns_they_came_in() {
+async fn the_report_has_the_rejected_rows_in_their_original_columns() {
     let onboardings = Onboardings::new(2).await;
     let formula = line(2).replace("Budi Santoso", "=HYPERLINK(1)").replace(";L;", ";x;");
     let batch =
@@ -230,7 +230,7 @@ async fn the_report_has_the_rows_that_were_refused_in_the_columns_they_came_in()
     assert_eq!(reply.headers["content-language"], "id");
     assert!(reply.body.as_str().unwrap().contains("INVALID_FORMAT pada JENIS KELAMIN: "), "{}", reply.body);
 
-    // Somebody else of the same scope: numbers, birth date and wage are for who has the right and says why.
+    // For another client of the same scope, personal data needs the right and a purpose.
     let approver = onboardings.app.token(Role::Approver, TokenScope::default()).await;
     let masked = onboardings.report(&approver, &batch, None).await.body.as_str().unwrap().to_owned();
     let nik = crate::support::row(2)["nationalId"].as_str().unwrap().to_owned();
@@ -242,7 +242,7 @@ async fn the_report_has_the_rows_that_were_refused_in_the_columns_they_came_in()
     assert!(!onboardings.report(&reader, &batch, None).await.body.as_str().unwrap().contains(&nik));
     let with_purpose = onboardings.report(&reader, &batch, Some("Koreksi data")).await;
     assert!(with_purpose.body.as_str().unwrap().contains(&nik));
-    // What is in it can be corrected and sent again.
+    // The report can be corrected and uploaded again.
     let corrected = text.replace(";x;", ";L;").replace("'=HYPERLINK(1)", "Budi Santoso");
     let again = onboardings.sent(json!({"planOnly": false}), &corrected).await;
     onboardings.work().await;
@@ -251,7 +251,7 @@ async fn the_report_has_the_rows_that_were_refused_in_the_columns_they_came_in()
 }
 
 #[tokio::test]
-async fn what_else_a_roster_brings_along_is_told_to_nobody_without_the_right() {
+async fn unknown_columns_are_masked_without_the_right_to_personal_data() {
     let onboardings = Onboardings::new(2).await;
     let header = format!("{HEADER};NO KK;NPWP;ALAMAT;NO HP 2;1671010101010008");
     let extra = "1671010101010007;1671010208850001;Jl. Merdeka 5;081234567890;x";
@@ -272,7 +272,7 @@ async fn what_else_a_roster_brings_along_is_told_to_nobody_without_the_right() {
 }
 
 #[tokio::test]
-async fn each_reading_of_a_report_is_on_record_with_its_purpose_or_is_not_given() {
+async fn each_download_of_a_report_is_audited_with_its_purpose() {
     let onboardings = Onboardings::new(2).await;
     let app = &onboardings.app;
     let rows = (1..=5).map(|n| if n > 2 { line(n).replace(";L;", ";x;") } else { line(n) });
@@ -297,7 +297,7 @@ async fn each_reading_of_a_report_is_on_record_with_its_purpose_or_is_not_given(
         let id = reply.headers["x-request-id"].to_str().unwrap().to_owned();
         assert_eq!(found, (client.to_owned(), purpose.map(str::to_owned), id));
     }
-    // Auditors find them by what was done, and by the batch.
+    // Auditors find the entries by operation and by batch.
     let auditor = app.token(Role::Auditor, TokenScope::default()).await;
     let query =
         "query ($word: String!) { auditEntries(filterBy: {operation: $word}) { nodes { actor subjects } } }";
@@ -305,7 +305,7 @@ async fn each_reading_of_a_report_is_on_record_with_its_purpose_or_is_not_given(
         let found = app.ask_as(&auditor, query, json!({"word": word})).await;
         assert_eq!(found["auditEntries"]["nodes"].as_array().unwrap().len(), 3, "{word}");
     }
-    // Who may not see it leaves no entry, and where there is no entry there is no report.
+    // A client that may not see the report writes no entry. Without an entry there is no report.
     let foreign = app.officer(&["15"]).await;
     assert_refused(&onboardings.report(&foreign, &batch, None).await, 404, "NOT_FOUND");
     assert_eq!(app.entries(&mut since).await, []);
@@ -317,30 +317,33 @@ async fn each_reading_of_a_report_is_on_record_with_its_purpose_or_is_not_given(
 }
 
 #[tokio::test]
-async fn a_report_costs_what_it_holds_and_opens_only_what_it_tells() {
+async fn a_report_costs_by_its_rows_and_decrypts_only_needed_chunks() {
     let onboardings = Onboardings::new(2).await;
     let rows = (1..=8).map(|n| if n < 4 { line(n) } else { line(n).replace(";L;", ";x;") });
     let batch = onboardings.sent(json!({}), &roster(rows)).await;
     onboardings.work().await;
-    // A plan keeps all chunks; the first has no row for the report, and could not be opened.
+    // A plan stores all chunks. The first one has no rejected row, and is made unreadable.
     let spoilt = "update onboarding_chunk set sealed = '\\x00' where first_row = 1";
     onboardings.app.owner(spoilt).await;
-    // A point in six seconds: none comes back during the test.
-    let with = |burst| Settings { cost: Cost { per_minute: 10, burst }, ..Settings::default() };
+    // The budget refills one point in six seconds, so none during the test.
+    let with = |burst| {
+        let cost = Cost { per_minute: 10, burst };
+        graphql_front::Settings { cost, ..Default::default() }
+    };
     let onboardings = Onboardings { app: onboardings.app.behind(with(10)), ..onboardings };
     let report = onboardings.report(&onboardings.sender, &batch, None).await;
     assert_eq!(report.body.as_str().unwrap().lines().count(), 6, "{}", report.body);
     let spent = onboardings.report(&onboardings.sender, &batch, None).await;
     assert_refused(&spent, 429, "COST_LIMIT_REACHED");
     assert!(spent.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 1);
-    // One that is larger than all points of a client costs all of them.
+    // A report that costs more than the whole budget costs the whole budget.
     let onboardings = Onboardings { app: onboardings.app.behind(with(3)), ..onboardings };
     assert_eq!(onboardings.report(&onboardings.sender, &batch, None).await.status, 200);
     assert_refused(&onboardings.report(&onboardings.sender, &batch, None).await, 429, "COST_LIMIT_REACHED");
 }
 
 #[tokio::test]
-async fn a_client_has_so_many_onboardings_that_have_not_ended() {
+async fn the_number_of_open_onboardings_per_client_is_limited() {
     let onboardings = Onboardings::new(3).await;
     let pools = PoolSettings { open_batches: 2, ..PoolSettings::default() };
     let app = onboardings.app.process_within(pools).await;
@@ -359,7 +362,7 @@ async fn a_client_has_so_many_onboardings_that_have_not_ended() {
     let error = &refused["onboardCivilServants"]["errors"][0];
     assert_eq!((&error["code"], &error["path"]), (&json!("CONFLICT"), &json!(["rows"])));
     assert!(error["hint"].as_str().unwrap().contains("cancelOnboarding"), "{error}");
-    // Another client has its own; and what has ended makes room, under the key that was refused.
+    // Another client has its own limit. An ended batch makes room, even for the refused key.
     let other = Onboardings {
         sender: onboardings.app.officer(&["16"]).await,
         employer: onboardings.employer.clone(),
@@ -372,7 +375,7 @@ async fn a_client_has_so_many_onboardings_that_have_not_ended() {
 }
 
 #[tokio::test]
-async fn the_same_key_is_the_same_batch() {
+async fn the_same_key_returns_the_same_batch() {
     let onboardings = Onboardings::new(3).await;
     let mut input = onboardings.input();
     input["idempotencyKey"] = json!("start-onboarding-1");

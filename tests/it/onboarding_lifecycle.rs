@@ -1,4 +1,4 @@
-//! Plan, approve, apply: an onboarding whose rows come in a file, from the start to its end.
+//! The lifecycle of an onboarding: plan, approve, apply.
 
 use domain::actor::Role;
 
@@ -13,13 +13,13 @@ async fn approver(onboardings: &Onboardings) -> String {
 }
 
 #[tokio::test]
-async fn a_file_is_planned_approved_by_somebody_else_and_applied_exactly_so() {
+async fn a_file_is_planned_approved_by_another_client_and_applied_as_planned() {
     let onboardings = Onboardings::new(1_000).await;
     let batch = onboardings.sent(json!({"firstContributionPaid": true}), RAW).await;
     let received = onboardings.look(&batch).await;
     assert_eq!((&received["state"], &received["planDigest"]), (&json!("VALIDATING"), &json!(null)));
     assert_eq!(sums(&received["counts"]), [8_168, 8_168, 0, 0, 0]);
-    assert_eq!(received["rows"]["totalCount"], 0, "nothing of a plan is told before it is whole");
+    assert_eq!(received["rows"]["totalCount"], 0, "an incomplete plan shows nothing");
 
     onboardings.work().await;
     let plan = onboardings.look(&batch).await;
@@ -27,7 +27,7 @@ async fn a_file_is_planned_approved_by_somebody_else_and_applied_exactly_so() {
     assert_eq!(sums(&plan["counts"]), [8_168, 8_072, 0, 0, 96]);
     assert_eq!((&plan["counts"]["flagged"], &plan["rows"]["totalCount"]), (&json!(24), &json!(8_168)));
     assert!(plan["monthlyContributions"].as_i64().unwrap() > 8_072 * 10_260);
-    assert_eq!(onboardings.app.count("select count(*) from participant").await, 0, "a plan writes nobody");
+    assert_eq!(onboardings.app.count("select count(*) from participant").await, 0, "a plan enrolls nobody");
 
     let digest = plan["planDigest"].as_str().unwrap();
     let approver = approver(&onboardings).await;
@@ -45,7 +45,7 @@ async fn a_file_is_planned_approved_by_somebody_else_and_applied_exactly_so() {
         (&approved["batch"]["state"], &approved["batch"]["approvedBy"]),
         (&json!("APPLYING"), &json!("APPROVER"))
     );
-    // Again the same: nothing to change.
+    // Repeating it changes nothing.
     assert_eq!(onboardings.approve(&approver, &batch, digest).await, approved);
 
     onboardings.work().await;
@@ -58,7 +58,7 @@ async fn a_file_is_planned_approved_by_somebody_else_and_applied_exactly_so() {
         onboardings.app.count("select count(*) from onboarding_row where outcome = 'PENDING'").await,
         0
     );
-    // Of the rows on their way only those that were refused are kept, and none can be read.
+    // Only the rejected rows are still stored, encrypted.
     assert_eq!(onboardings.app.count("select count(*) from onboarding_chunk").await, 9);
     assert!(
         onboardings.app.count("select sum(length(sealed))::bigint from onboarding_chunk").await < 96 * 600
@@ -76,7 +76,7 @@ async fn a_file_is_planned_approved_by_somebody_else_and_applied_exactly_so() {
 }
 
 #[tokio::test]
-async fn a_plan_names_what_the_registry_knows_and_what_changed_since_is_said_row_by_row() {
+async fn a_plan_names_registered_people_and_later_changes_are_reported_per_row() {
     let onboardings = Onboardings::new(2).await;
     let app = &onboardings.app;
     let stranger = |n: u32| {
@@ -96,7 +96,7 @@ async fn a_plan_names_what_the_registry_knows_and_what_changed_since_is_said_row
                             {"code": "INVALID_FORMAT", "rows": 1}]);
     assert_eq!(plan["byProblem"], by_problem);
 
-    // Meanwhile somebody else is found under the number of row 3, and the stranger of row 2 is gone: row 2 stays refused.
+    // Meanwhile another person gets the number of row 3, and the one of row 2 is gone. Row 2 stays rejected.
     app.enrolled(&stranger(3)).await;
     sqlx::raw_sql("delete from identifier where participant_id = (select min(id) from participant)")
         .execute(&app.sql)
@@ -115,7 +115,7 @@ async fn a_plan_names_what_the_registry_knows_and_what_changed_since_is_said_row
 }
 
 #[tokio::test]
-async fn who_is_trusted_with_it_does_without_approval_and_a_partner_is_not() {
+async fn administrators_onboard_without_approval_but_partners_do_not() {
     let onboardings = Onboardings::new(10).await;
     let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=25).map(line))).await;
     assert_eq!(onboardings.look(&batch).await["state"], "APPLYING");
@@ -149,10 +149,10 @@ async fn who_is_trusted_with_it_does_without_approval_and_a_partner_is_not() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_stopped_in_the_middle_keeps_what_is_done_and_enrolls_nobody_more() {
+async fn a_cancelled_batch_keeps_its_enrollments_and_adds_none() {
     let onboardings = Onboardings::new(5).await;
     let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=20).map(line))).await;
-    // Somebody waits, so that the worker comes back after each chunk.
+    // Another batch waits, so that the worker yields after each chunk.
     let officer = Onboardings {
         sender: onboardings.app.officer(&["16"]).await,
         employer: onboardings.employer.clone(),
@@ -178,19 +178,19 @@ async fn a_batch_that_is_stopped_in_the_middle_keeps_what_is_done_and_enrolls_no
     onboardings.work().await;
     assert_eq!(sums(&onboardings.look(&batch).await["counts"]), before);
     assert_eq!(onboardings.app.count("select count(*) from participant").await, before[2]);
-    // Again the same; and an ended batch is not stopped by somebody else.
+    // Repeating it changes nothing, and another client cannot cancel an ended batch.
     assert_eq!(onboardings.cancel(&onboardings.sender, &batch).await["errors"], json!([]));
     assert_eq!(
         codes(&onboardings.cancel(&approver(&onboardings).await, &batch).await["errors"]),
         ["CONFLICT"]
     );
-    // The rest is in the report, to be sent again.
+    // The report has the remaining rows, to be sent again.
     let report = onboardings.report(&onboardings.sender, &batch, None).await.body;
     assert_eq!(report.as_str().unwrap().lines().count() as i64, 1 + before[1], "{report}");
 }
 
 #[tokio::test]
-async fn a_plan_that_an_approver_declines_is_stopped() {
+async fn a_plan_cancelled_by_an_approver_stops() {
     let onboardings = Onboardings::new(5).await;
     let batch = onboardings.sent(json!({}), &roster([line(1)])).await;
     onboardings.work().await;
@@ -204,7 +204,7 @@ async fn a_plan_that_an_approver_declines_is_stopped() {
 }
 
 #[tokio::test]
-async fn rows_of_a_request_take_the_same_road_when_they_wait_for_approval() {
+async fn rows_of_a_request_can_be_planned_and_approved_like_a_file() {
     let onboardings = Onboardings::new(5).await;
     let onboard = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) {
         batch { id state planDigest reportUrl counts { received pending enrolled alreadyEnrolled rejected } } errors { code } } }";
@@ -226,7 +226,7 @@ async fn rows_of_a_request_take_the_same_road_when_they_wait_for_approval() {
     assert_eq!(approved["errors"], json!([]));
     onboardings.work().await;
     assert_eq!(sums(&onboardings.look(id).await["counts"]), [4, 0, 2, 0, 2]);
-    // Without a plan they are applied before the answer, and what was refused is in the report as well.
+    // Without a plan they are applied before the answer. Rejected rows are in the report as well.
     input["planOnly"] = json!(false);
     input["idempotencyKey"] = json!("inline-now-000001");
     let payload = ask(&input).await;
@@ -245,7 +245,7 @@ async fn rows_of_a_request_take_the_same_road_when_they_wait_for_approval() {
 }
 
 #[tokio::test]
-async fn all_or_nothing_is_a_plan_that_refuses_or_all_of_it() {
+async fn all_or_nothing_applies_the_whole_plan_or_none_of_it() {
     let onboardings = Onboardings::new(3).await;
     let bad = line(4).replace(";L;", ";x;");
     let file = roster((1..=3).map(line).chain([bad]).chain((5..=8).map(line)));
@@ -262,7 +262,7 @@ async fn all_or_nothing_is_a_plan_that_refuses_or_all_of_it() {
     let done = onboardings.look(&good).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [8, 0, 8, 0, 0]));
 
-    // Planned good, and refused when it is applied: nothing stays.
+    // A row that was valid in the plan is rejected on application, so nothing stays.
     let late = onboardings.sent(json!({"allOrNothing": true}), &roster((20..=26).map(line))).await;
     onboardings.work().await;
     let plan = onboardings.look(&late).await;
@@ -281,11 +281,11 @@ async fn all_or_nothing_is_a_plan_that_refuses_or_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_file_with_a_work_unit_for_each_row_is_told_by_its_largest_units() {
+async fn a_batch_lists_only_its_largest_work_units() {
     let onboardings = Onboardings::new(10).await;
     let batch = onboardings.sent(json!({}), &roster([line(1)])).await;
     onboardings.work().await;
-    // As many units as rows, but for one with three rows and one with two; nobody has to judge them for this.
+    // One work unit per row, except one with three rows and one with two. The rows are inserted directly.
     onboardings.app
         .owner(
             "insert into onboarding_row (batch_id, number, line, outcome, flagged, work_unit)
@@ -298,7 +298,7 @@ async fn a_file_with_a_work_unit_for_each_row_is_told_by_its_largest_units() {
     let reply = onboardings.app.post(&onboardings.sender, query, json!({"id": batch})).await.body;
     let found = &reply["data"]["onboardingBatch"];
     let units = found["byWorkUnit"].as_array().unwrap();
-    // 1,200 rows; three and two of them are of one unit each.
+    // 1,200 rows, of which three share one unit and two another.
     assert_eq!((units.len(), &found["workUnits"]), (500, &json!(1_197)));
     let unit =
         |name: &str, rows: i32| json!({"workUnit": name, "counts": {"received": rows, "pending": rows}});
@@ -306,7 +306,7 @@ async fn a_file_with_a_work_unit_for_each_row_is_told_by_its_largest_units() {
     assert_eq!((&units[2], &units[3]), (&unit("Dinas Kesehatan", 1), &unit("Unit 10", 1)));
     let cost = &reply["extensions"]["cost"]["requested"];
     assert!(cost.as_i64().unwrap() > 1_000, "{cost}");
-    // Sixty batches with five hundred units each are more than one answer holds.
+    // Sixty batches with five hundred units each exceed the maximum cost.
     let many = "{ onboardingBatches(first: 60) { nodes { byWorkUnit { counts { received } } } } }";
     assert_eq!(onboardings.app.refused(&onboardings.sender, many, json!({})).await, "QUERY_TOO_COMPLEX");
 }

@@ -1,4 +1,4 @@
-//! What nobody waits for any more ends, and rows as they were sent are not kept for ever.
+//! Retention: abandoned batches expire, and the rows as they were sent are deleted after some time.
 
 use domain::actor::Role;
 use participant_registry::actions::onboarding::retention::{Keeps, Tidied, tidy};
@@ -7,8 +7,8 @@ use sqlx::AssertSqlSafe;
 use crate::support::onboarding::{Onboardings, line, roster, sums};
 use crate::support::{TokenScope, json};
 
-/// As if so many days had gone by since everything that the batches know of.
-async fn days_go_by(onboardings: &Onboardings, days: u32) {
+/// Moves all times of batches back by a number of days.
+async fn age_batches(onboardings: &Onboardings, days: u32) {
     let sql = format!(
         "update onboarding_batch set submitted_at = submitted_at - interval '{days} days',
              served_at = served_at - interval '{days} days', finished_at = finished_at - interval '{days} days'"
@@ -16,13 +16,13 @@ async fn days_go_by(onboardings: &Onboardings, days: u32) {
     sqlx::query(AssertSqlSafe(sql)).execute(&onboardings.app.sql).await.unwrap();
 }
 
-async fn tidied(onboardings: &Onboardings) -> (u64, u64) {
+async fn tidy_counts(onboardings: &Onboardings) -> (u64, u64) {
     let Tidied { ended, discarded } = tidy(&onboardings.app.database, Keeps::default()).await.unwrap();
     (ended, discarded)
 }
 
-/// A batch of two rows that is completed, one of them refused.
-async fn completed(onboardings: &Onboardings) -> String {
+/// Completes a batch of two rows, one of them rejected.
+async fn completed_batch(onboardings: &Onboardings) -> String {
     let bad = line(2).replace(";L;", ";x;");
     let batch = onboardings.sent(json!({"planOnly": false}), &roster([line(1), bad, line(1)])).await;
     onboardings.work().await;
@@ -30,21 +30,21 @@ async fn completed(onboardings: &Onboardings) -> String {
 }
 
 #[tokio::test]
-async fn the_rows_of_a_batch_that_has_ended_are_discarded_after_their_time_and_what_became_of_them_stays() {
+async fn the_rows_of_an_ended_batch_expire_but_their_outcomes_remain() {
     let onboardings = Onboardings::new(1).await;
-    let batch = completed(&onboardings).await;
+    let batch = completed_batch(&onboardings).await;
     let cancelled = onboardings.sent(json!({}), &roster([line(7), line(8)])).await;
     onboardings.work().await;
     onboardings.cancel(&onboardings.sender, &cancelled).await;
     let chunks = "select count(*) from onboarding_chunk";
     assert_eq!(onboardings.app.count(chunks).await, 4);
-    days_go_by(&onboardings, 89).await;
-    assert_eq!((tidied(&onboardings).await, onboardings.app.count(chunks).await), ((0, 0), 4));
+    age_batches(&onboardings, 89).await;
+    assert_eq!((tidy_counts(&onboardings).await, onboardings.app.count(chunks).await), ((0, 0), 4));
     let before = onboardings.look(&batch).await;
     assert!(before["reportUrl"].is_string());
 
-    days_go_by(&onboardings, 2).await;
-    assert_eq!((tidied(&onboardings).await, onboardings.app.count(chunks).await), ((0, 2), 0));
+    age_batches(&onboardings, 2).await;
+    assert_eq!((tidy_counts(&onboardings).await, onboardings.app.count(chunks).await), ((0, 2), 0));
     assert_eq!(
         onboardings.app.count("select count(*) from onboarding_batch where repeated is not null").await,
         0
@@ -58,31 +58,31 @@ async fn the_rows_of_a_batch_that_has_ended_are_discarded_after_their_time_and_w
         assert_eq!((gone.status.as_u16(), &error["extensions"]["code"]), (410, &json!("REPORT_GONE")));
         assert!(error["message"].as_str().unwrap().contains("not kept any more"), "{error}");
     }
-    // Who may not see the batch is not told that there was one.
+    // For a client that may not see the batch, it looks missing.
     let foreign = onboardings.app.officer(&["15"]).await;
     assert_eq!(onboardings.report(&foreign, &batch, None).await.status, 404);
-    assert_eq!(tidied(&onboardings).await, (0, 0), "it is done once");
+    assert_eq!(tidy_counts(&onboardings).await, (0, 0), "it is done once");
 }
 
 #[tokio::test]
-async fn a_batch_that_waits_too_long_for_its_file_or_its_approval_is_ended_by_the_registry() {
+async fn a_batch_without_file_or_approval_expires() {
     let onboardings = Onboardings::new(2).await;
     let fileless = onboardings.start(json!({})).await;
     let unapproved = onboardings.sent(json!({}), &roster((1..=3).map(line))).await;
     onboardings.work().await;
-    days_go_by(&onboardings, 29).await;
+    age_batches(&onboardings, 29).await;
     let young = onboardings.start(json!({})).await;
     let digest = onboardings.look(&unapproved).await["planDigest"].as_str().unwrap().to_owned();
-    assert_eq!(tidied(&onboardings).await, (0, 0));
-    days_go_by(&onboardings, 2).await;
-    assert_eq!(tidied(&onboardings).await, (2, 0));
+    assert_eq!(tidy_counts(&onboardings).await, (0, 0));
+    age_batches(&onboardings, 2).await;
+    assert_eq!(tidy_counts(&onboardings).await, (2, 0));
 
-    let told = "query ($id: ID!) { onboardingBatch(id: $id) { state cancelledBy cancelReason } }";
+    let answer = "query ($id: ID!) { onboardingBatch(id: $id) { state cancelledBy cancelReason } }";
     for (batch, words) in [(&fileless, "file did not come"), (&unapproved, "Nobody approved")] {
-        let told = onboardings.app.ask(told, json!({"id": batch})).await["onboardingBatch"].take();
-        assert_eq!((&told["state"], &told["cancelledBy"]), (&json!("CANCELLED"), &json!(null)));
-        let reason = told["cancelReason"].as_str().unwrap();
-        assert!(reason.contains(words) && reason.contains("30 days"), "{told}");
+        let answer = onboardings.app.ask(answer, json!({"id": batch})).await["onboardingBatch"].take();
+        assert_eq!((&answer["state"], &answer["cancelledBy"]), (&json!("CANCELLED"), &json!(null)));
+        let reason = answer["cancelReason"].as_str().unwrap();
+        assert!(reason.contains(words) && reason.contains("30 days"), "{answer}");
     }
     assert_eq!(onboardings.look(&young).await["state"], "RECEIVING");
     assert_eq!(sums(&onboardings.look(&unapproved).await["counts"]), [3, 3, 0, 0, 0]);
@@ -92,13 +92,13 @@ async fn a_batch_that_waits_too_long_for_its_file_or_its_approval_is_ended_by_th
     assert_eq!(onboardings.put(&fileless, roster([line(1)])).await.status, 409);
     onboardings.work().await;
     assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
-    // Its rows can still be fetched and sent again, for as long as those of others.
+    // Its rows can still be downloaded and sent again, for as long as those of other batches.
     let report = onboardings.report(&onboardings.sender, &unapproved, None).await.body;
     assert_eq!(report.as_str().unwrap().lines().count(), 4, "{report}");
 }
 
 #[tokio::test]
-async fn the_table_holds_no_trial_that_somebody_could_approve() {
+async fn the_table_rejects_a_dry_run_that_could_be_approved() {
     let onboardings = Onboardings::new(2).await;
     onboardings.start(json!({})).await;
     sqlx::query("update onboarding_batch set dry_run = true").execute(&onboardings.app.sql).await.unwrap();

@@ -1,4 +1,4 @@
-//! Workers: leases, fences, fairness, and a server that is killed while it works.
+//! Workers of onboarding: leases, fencing, fairness, and kills.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,8 +20,8 @@ use crate::support::{App, Person, TokenScope, json, row};
 
 const LEASE: Duration = Duration::from_secs(60);
 
-/// As if the worker that has the lease had been silent for so long that it ended.
-async fn expire(onboardings: &Onboardings) {
+/// Expires the lease, as if its worker had been silent.
+async fn expire_lease(onboardings: &Onboardings) {
     sqlx::query("update onboarding_batch set leased_until = now() - interval '1 second' where leased_until is not null")
         .execute(&onboardings.app.sql)
         .await
@@ -29,16 +29,16 @@ async fn expire(onboardings: &Onboardings) {
 }
 
 #[tokio::test]
-async fn a_worker_that_was_thought_dead_and_wakes_up_writes_nothing() {
+async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
     let onboardings = Onboardings::new(5).await;
     onboardings.sent(json!({"planOnly": false}), &roster((1..=12).map(line))).await;
     let database = &onboardings.app.database;
     let first = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
-    assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None, "somebody is at it");
-    expire(&onboardings).await;
+    assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None, "it is leased");
+    expire_lease(&onboardings).await;
     let second = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
     assert!(second.id == first.id && second.epoch > first.epoch);
-    // The first one wakes up: its fence does not open, neither before nor after the second has written.
+    // The first worker resumes. Its fence is refused both before and after the second one has written.
     let holds = async |lease| {
         let mut transaction = database.bulk.begin().await.unwrap();
         let holds = lease::fence(&mut transaction, lease, 1).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_worker_that_was_thought_dead_and_wakes_up_writes_nothing() {
         None,
         "nor does it let go for the second"
     );
-    // Of one checkpoint there is one chunk.
+    // Each checkpoint is taken once.
     sqlx::query("update onboarding_batch set next_row = 6").execute(&onboardings.app.sql).await.unwrap();
     assert!(!holds(second).await);
     sqlx::query("update onboarding_batch set next_row = 1").execute(&onboardings.app.sql).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_worker_that_was_thought_dead_and_wakes_up_writes_nothing() {
     assert_eq!(onboardings.app.count("select count(*) from participant").await, 12);
 }
 
-/// Somebody claims the number of a row and does not say whether it stays: whoever enrolls that row waits.
+/// Claims the number of a row in an open transaction, so that enrolling that row waits.
 async fn hold_up<'a>(onboardings: &'a Onboardings, n: u32) -> sqlx::Transaction<'a, sqlx::Postgres> {
     let number = row(n)["nationalId"].as_str().unwrap().to_owned();
     let index = onboardings.app.database.keys.index(NumberKind::NationalId, &number);
@@ -75,7 +75,7 @@ async fn hold_up<'a>(onboardings: &'a Onboardings, n: u32) -> sqlx::Transaction<
     transaction
 }
 
-/// Until when the only batch is leased.
+/// Returns the end of the lease of the only batch.
 async fn leased_until(conn: &mut sqlx::PgConnection) -> Option<chrono::DateTime<chrono::Utc>> {
     sqlx::query_scalar("select leased_until from onboarding_batch where state = 'APPLYING'")
         .fetch_optional(conn)
@@ -85,7 +85,7 @@ async fn leased_until(conn: &mut sqlx::PgConnection) -> Option<chrono::DateTime<
 }
 
 #[tokio::test]
-async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
+async fn a_chunk_that_outlasts_its_lease_stays_with_its_worker() {
     for all_or_nothing in [false, true] {
         let onboardings = Onboardings::new(5).await;
         let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
@@ -95,7 +95,7 @@ async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
         let pace = WorkerSettings { lease: Duration::from_secs(3), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
         let watch = async {
-            // It is renewed while the chunk waits, for longer than it would hold by itself.
+            // The lease is renewed while the chunk waits for longer than one lease.
             let (mut last, mut renewals) = (None, 0);
             while renewals < 5 {
                 assert!(began.elapsed() < Duration::from_secs(60), "renewed {renewals} times");
@@ -109,7 +109,7 @@ async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
             }
             holding.rollback().await.unwrap();
         };
-        // What is all or nothing is planned first.
+        // All-or-nothing batches are planned first.
         let working = async { while work(database, today, pace, None).await.unwrap() {} };
         tokio::join!(working, watch);
         let done = onboardings.look(&batch).await;
@@ -118,7 +118,7 @@ async fn a_chunk_that_takes_longer_than_a_lease_is_no_other_workers() {
 }
 
 #[tokio::test]
-async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
+async fn a_worker_without_its_lease_stops_and_releases_its_locks() {
     for all_or_nothing in [false, true] {
         let onboardings = Onboardings::new(5).await;
         let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
@@ -128,10 +128,10 @@ async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
         let pace = WorkerSettings { lease: Duration::from_millis(300), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
         let takes = async {
-            // Another worker has it, and that is lasting, as soon as the first one is at a chunk.
+            // Another worker takes the lease for good while the first one is working on a chunk.
             let mut taken = 0;
             while taken == 0 {
-                assert!(began.elapsed() < Duration::from_secs(60), "nobody is at it");
+                assert!(began.elapsed() < Duration::from_secs(60), "no worker takes the lease");
                 let sql =
                     "update onboarding_batch set epoch = epoch + 1, leased_until = now() + interval '1 hour'
                            where state = 'APPLYING' and leased_until is not null";
@@ -139,17 +139,17 @@ async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
                 tokio::task::yield_now().await;
             }
         };
-        // It ends though what it waits for does not.
+        // The worker ends although the row lock is still held.
         let working = async { while work(database, today, pace, None).await.unwrap() {} };
         tokio::join!(working, takes);
         let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
         while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut *holding).await.unwrap() > 0 {
-            assert!(began.elapsed() < Duration::from_secs(60), "somebody still waits for the number");
+            assert!(began.elapsed() < Duration::from_secs(60), "a session still waits for the number");
             tokio::task::yield_now().await;
         }
         holding.rollback().await.unwrap();
         assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
-        expire(&onboardings).await;
+        expire_lease(&onboardings).await;
         onboardings.work().await;
         let done = onboardings.look(&batch).await;
         assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [12, 0, 12, 0, 0]));
@@ -157,7 +157,7 @@ async fn a_worker_that_has_lost_its_lease_lets_go_of_what_it_holds() {
 }
 
 #[tokio::test]
-async fn two_servers_share_the_batches_and_never_a_row() {
+async fn two_servers_share_batches_but_never_a_row() {
     let onboardings = Onboardings::new(7).await;
     let other = onboardings.app.second_process().await;
     let mut batches = vec![onboardings.sent(json!({"planOnly": false}), &roster((1..=60).map(line))).await];
@@ -166,7 +166,7 @@ async fn two_servers_share_the_batches_and_never_a_row() {
         employer: onboardings.employer.clone(),
         app: onboardings.app,
     };
-    // Some of the same people, from somebody else.
+    // Another client sends some of the same people.
     batches.push(officer.sent(json!({"planOnly": false}), &roster((40..=100).map(line))).await);
     let onboardings = Onboardings { sender: officer.app.administrator().await, ..officer };
     let serve = async |app: &App| {
@@ -186,7 +186,7 @@ async fn two_servers_share_the_batches_and_never_a_row() {
 }
 
 #[tokio::test]
-async fn one_batch_of_each_client_runs_and_who_waits_longest_is_next() {
+async fn one_batch_per_client_runs_and_the_longest_waiting_is_next() {
     let onboardings = Onboardings::new(5).await;
     let large = onboardings.sent(json!({"planOnly": false}), &roster((1..=40).map(line))).await;
     let second = onboardings.sent(json!({"planOnly": false}), &roster((41..=42).map(line))).await;
@@ -206,7 +206,7 @@ async fn one_batch_of_each_client_runs_and_who_waits_longest_is_next() {
     lease::release(&database.control, taken).await.unwrap();
     lease::release(&database.control, others).await.unwrap();
 
-    // A turn of the large one, and the others have theirs before it goes on; every poll sums and nothing goes back.
+    // The other batches get their turns between those of the large one. Counts always sum and never go back.
     let (mut last, mut polls) = ([0; 5], 0);
     while onboardings.work_once().await {
         let found = onboardings.look(&large).await;
@@ -229,7 +229,7 @@ async fn one_batch_of_each_client_runs_and_who_waits_longest_is_next() {
 }
 
 #[tokio::test]
-async fn the_batch_of_a_client_that_may_not_enroll_any_more_stops() {
+async fn the_batch_of_a_client_without_the_right_to_enroll_stops() {
     let onboardings = Onboardings::new(5).await;
     let partner = onboardings.app.partner(&onboardings.employer).await;
     let onboardings = Onboardings { sender: partner, ..onboardings };
@@ -255,7 +255,7 @@ async fn the_batch_of_a_client_that_may_not_enroll_any_more_stops() {
 }
 
 #[tokio::test]
-async fn a_plan_that_would_tell_too_much_of_others_is_taken_back_untold() {
+async fn a_plan_that_would_reveal_too_many_other_people_is_discarded() {
     let onboardings = Onboardings::new(4).await;
     for n in 1..=9 {
         let stranger = Person::new("BR-PLG")
@@ -286,7 +286,7 @@ async fn a_plan_that_would_tell_too_much_of_others_is_taken_back_untold() {
 }
 
 #[tokio::test]
-async fn rows_on_their_way_go_on_under_a_new_key() {
+async fn pending_rows_continue_after_a_key_rotation() {
     let onboardings = Onboardings::new(5).await;
     let batch = onboardings.sent(json!({}), &roster((1..=8).map(line).chain([line(1)]))).await;
     onboardings.work().await;
@@ -318,7 +318,7 @@ async fn rows_on_their_way_go_on_under_a_new_key() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_is_sent_again() {
+async fn a_file_received_during_a_key_rotation_is_readable_or_refused() {
     let onboardings = Onboardings::new(5).await;
     let (first, second) = (onboardings.start(json!({})).await, onboardings.start(json!({})).await);
     let [first, second] = [first, second].map(|id| batch_id(&id).unwrap());
@@ -339,7 +339,7 @@ async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_
         (batch, epoch)
     };
     let (first, second) = (begin(first).await, begin(second).await);
-    // What is known of repeated rows is written, sealed under the old key, and not committed when the exchange begins.
+    // The rotation begins while the chunks are written, encrypted with the old key, but not committed.
     let mut transaction = database.bulk.begin().await.unwrap();
     assert!(staging::finish(&mut transaction, &database.keys, first, &received()).await.unwrap());
     let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
@@ -347,7 +347,7 @@ async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_
     let exchange = tokio::spawn(async move { rotate(&mut connection, &ring(), |_| {}).await });
     let waits = "select count(*) from pg_locks where not granted and relation = 'onboarding_chunk'::regclass";
     while onboardings.app.count(waits).await == 0 {
-        assert!(!exchange.is_finished(), "it waits for whoever receives a file");
+        assert!(!exchange.is_finished(), "the rotation waits for uploads");
     }
     transaction.commit().await.unwrap();
     exchange.await.unwrap().unwrap();
@@ -358,14 +358,14 @@ async fn a_file_that_is_received_while_the_key_is_exchanged_opens_afterwards_or_
         .unwrap();
     assert!(staging::open_repeats(&Keys::derive(&[9; 32]), first.0, &sealed).is_ok());
 
-    // Who comes after the exchange with what was sealed before it is told so, and writes nothing.
+    // A process that encrypted before the rotation and writes after it is refused.
     let mut transaction = database.bulk.begin().await.unwrap();
     let late = staging::finish(&mut transaction, &database.keys, second, &received()).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_again_and_again_ends_with_one_outcome_for_every_row() {
+async fn repeated_kills_end_with_one_outcome_per_row() {
     let onboardings = Onboardings::new(25).await;
     let folder = std::env::temp_dir().join(format!("registry-killed-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -390,7 +390,7 @@ async fn a_server_that_is_killed_again_and_again_ends_with_one_outcome_for_every
             move || Program::serve(&settings.each_ref().map(|(name, value)| (*name, value.as_str())))
         });
         let program = program.await.unwrap();
-        // Each server does something, and most are killed in the middle of it.
+        // Each server makes progress, and most are killed in the middle of a chunk.
         let enrolled = loop {
             let found = onboardings.look(&batch).await;
             let counts = sums(&found["counts"]);
@@ -408,8 +408,8 @@ async fn a_server_that_is_killed_again_and_again_ends_with_one_outcome_for_every
             break;
         }
     }
-    // Whatever is left is done by whoever comes.
-    expire(&onboardings).await;
+    // The next worker does the rest.
+    expire_lease(&onboardings).await;
     onboardings.work().await;
     let done = onboardings.look(&batch).await;
     let all = i64::from(rows);

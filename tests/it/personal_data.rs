@@ -1,4 +1,4 @@
-//! Numbers, birth dates and wages: all of them or none, by role, right and stated purpose.
+//! Identity numbers, birth dates and wages: all visible or none, by role, right and purpose.
 
 use axum::http::StatusCode;
 use domain::actor::Role;
@@ -8,8 +8,8 @@ use crate::support::{App, Person, TokenScope, Value, json, row};
 const QUERY: &str = "{ viewer { mayReadPersonalData } participants { nodes { nationalId birthDate birthYear
     enrollments { nodes { monthlyWage contributions { worker } civilServant { serviceNumber } } } } } }";
 
-/// A civil servant with a wage, and the id of its employer.
-async fn one() -> (App, String) {
+/// Enrolls a civil servant with a wage. Returns the app and the id of the employer.
+async fn civil_servant() -> (App, String) {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah").await);
     let row = row(25);
@@ -50,8 +50,8 @@ fn scope_of(role: Role, employer: &str) -> TokenScope {
 }
 
 #[tokio::test]
-async fn they_are_told_to_who_has_the_right_and_says_why() {
-    let (app, employer) = one().await;
+async fn personal_data_needs_the_right_and_a_purpose() {
+    let (app, employer) = civil_servant().await;
     for role in [Role::Administrator, Role::Officer, Role::Partner] {
         let scope = scope_of(role, &employer);
         let (plain, reader) = (app.token(role, scope.clone()).await, app.reader(role, scope).await);
@@ -69,15 +69,15 @@ async fn they_are_told_to_who_has_the_right_and_says_why() {
 }
 
 #[tokio::test]
-async fn an_approver_sees_people_without_them_whatever_it_says() {
-    let (app, _) = one().await;
+async fn an_approver_never_sees_personal_data() {
+    let (app, _) = civil_servant().await;
     let approver = app.token(Role::Approver, TokenScope::default()).await;
     let reply = app.post_for(b"to approve", &approver, QUERY, json!({})).await;
     assert_eq!(reply.body["data"]["participants"]["nodes"], json!([masked()]));
 }
 
 #[tokio::test]
-async fn a_purpose_that_cannot_be_kept_on_record_refuses_the_request() {
+async fn an_invalid_purpose_refuses_the_request() {
     let app = App::new().await;
     let reader = app.reader(Role::Administrator, TokenScope::default()).await;
     for bad in [&b"ab"[..], b"", b" ", b"\xff\xfe\xfd\xfc", b"about 1671014208850001", &[b'x'; 201]] {

@@ -1,4 +1,4 @@
-//! The keys of an identity provider: renewed, kept while it is away, and never fetched because somebody makes up names.
+//! The keys of an identity provider: refreshed, kept while it is down, and not fetched for each unknown key id.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::support::{App, json};
 
 const SUBJECT: &str = "payroll";
 
-/// A registry that trusts a provider, and knows one of its clients.
+/// Returns a registry that trusts a provider and has one of its clients.
 async fn trusting(provider: Arc<Provider>, issuer: &str) -> App {
     let app = App::new().await.trusting(Authority::new(false, Some(provider)));
     let input = Input {
@@ -32,19 +32,19 @@ async fn trusting(provider: Arc<Provider>, issuer: &str) -> App {
 }
 
 #[tokio::test]
-async fn a_new_key_is_found_and_made_up_names_make_nobody_busy() {
+async fn a_new_key_is_fetched_once_and_unknown_key_ids_are_throttled() {
     let (old, new) = (Signer::rsa("2014-09"), Signer::other_rsa("2014-10"));
     let fake = FakeProvider::start(Published::Keys(vec![old.jwk()])).await;
     let app = trusting(fake.open().await.unwrap(), fake.issuer()).await;
     assert_eq!(app.status_of(&old.sign(&fake.claims(SUBJECT))).await, StatusCode::OK);
     assert_eq!(fake.asked(), 1);
-    // The keys change. Everybody with a new token comes at once: one of them fetches for all.
+    // The keys change. Many clients with new tokens arrive at once, and one fetch serves all.
     fake.publish(Published::Keys(vec![new.jwk()]));
     let token = new.sign(&fake.claims(SUBJECT));
     let answers = join_all((0..20).map(|_| app.status_of(&token))).await;
     assert!(answers.iter().all(|&status| status == StatusCode::OK), "{answers:?}");
     assert_eq!(fake.asked(), 2);
-    // The old key is gone with that.
+    // The old key is no longer valid.
     assert_eq!(app.status_of(&old.sign(&fake.claims(SUBJECT))).await, StatusCode::UNAUTHORIZED);
     let made_up: Vec<String> =
         (0..100).map(|n| Signer::rsa(&format!("made-up-{n}")).sign(&fake.claims(SUBJECT))).collect();
@@ -55,7 +55,7 @@ async fn a_new_key_is_found_and_made_up_names_make_nobody_busy() {
 }
 
 #[tokio::test]
-async fn a_hundred_made_up_names_cost_one_fetch() {
+async fn a_hundred_unknown_key_ids_cause_one_fetch() {
     let key = Signer::rsa("key");
     let fake = FakeProvider::start(Published::Keys(vec![key.jwk()])).await;
     let app = trusting(fake.open().await.unwrap(), fake.issuer()).await;
@@ -67,7 +67,7 @@ async fn a_hundred_made_up_names_cost_one_fetch() {
 }
 
 #[tokio::test]
-async fn the_last_keys_hold_while_the_provider_is_away_or_talks_nonsense() {
+async fn the_last_keys_stay_valid_while_the_provider_fails() {
     let key = Signer::rsa("key");
     let fake = FakeProvider::start(Published::Keys(vec![key.jwk()])).await;
     let impatient = Timing { unknown: Duration::ZERO, ..Timing::default() };
@@ -99,7 +99,7 @@ async fn the_last_keys_hold_while_the_provider_is_away_or_talks_nonsense() {
 }
 
 #[tokio::test]
-async fn keys_of_a_provider_that_is_away_for_too_long_do_not_hold() {
+async fn keys_expire_if_the_provider_is_away_for_too_long() {
     let key = Signer::rsa("key");
     let fake = FakeProvider::start(Published::Keys(vec![key.jwk()])).await;
     let brief = Timing { lifetime: Duration::ZERO, ..Timing::default() };
@@ -110,7 +110,7 @@ async fn keys_of_a_provider_that_is_away_for_too_long_do_not_hold() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_away_at_the_start_is_found_when_it_is_back() {
+async fn a_provider_that_is_down_at_startup_is_used_once_it_is_back() {
     let key = Signer::ec("key");
     let fake = FakeProvider::start(Published::Status(500)).await;
     let app = trusting(fake.open().await.unwrap(), fake.issuer()).await;
@@ -120,7 +120,7 @@ async fn a_provider_that_is_away_at_the_start_is_found_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn keys_are_renewed_in_their_turn() {
+async fn keys_are_refreshed_periodically() {
     let (old, new) = (Signer::rsa("key"), Signer::other_rsa("key"));
     let fake = FakeProvider::start(Published::Keys(vec![old.jwk()])).await;
     let often = Timing { renewal: Duration::from_millis(10), ..Timing::default() };
@@ -128,7 +128,7 @@ async fn keys_are_renewed_in_their_turn() {
     let opened = Provider::open(settings).await.unwrap();
     let app = trusting(Arc::clone(&opened), fake.issuer()).await;
     tokio::spawn(Authority::new(false, Some(opened)).renew_keys());
-    // The same name for another key: no token tells of it.
+    // Another key with the same id: no token triggers a fetch.
     fake.publish(Published::Keys(vec![new.jwk()]));
     let (before, after) = (old.sign(&fake.claims(SUBJECT)), new.sign(&fake.claims(SUBJECT)));
     let renewed = async {
@@ -141,7 +141,7 @@ async fn keys_are_renewed_in_their_turn() {
 }
 
 #[tokio::test]
-async fn a_wrong_place_for_the_keys_stops_the_start() {
+async fn an_invalid_key_location_stops_the_start() {
     let fake = FakeProvider::start(Published::Keys(vec![Signer::weak("key").jwk()])).await;
     let issuer = fake.issuer().to_owned();
     let keys = format!("{issuer}/keys");
@@ -167,7 +167,7 @@ async fn a_wrong_place_for_the_keys_stops_the_start() {
 }
 
 #[tokio::test]
-async fn keys_can_be_in_a_file() {
+async fn keys_can_come_from_a_file() {
     let key = Signer::rsa("key");
     let path = std::env::temp_dir().join(format!("registry-keys-{}.json", std::process::id()));
     std::fs::write(&path, json!({"keys": [key.jwk()]}).to_string()).unwrap();

@@ -1,4 +1,4 @@
-//! Trying out numbers: so many misses an hour, counted in the database.
+//! The quota of lookups that match nobody: a number of misses per hour, counted in the database.
 
 use axum::http::{StatusCode, header};
 use domain::actor::Role;
@@ -13,7 +13,7 @@ async fn ask(app: &App, token: &str, national_id: &str) -> Reply {
     app.post(token, BY, json!({"by": {"nationalId": national_id}})).await
 }
 
-/// As if the client had asked in vain so many times in this hour.
+/// Records a number of misses of the client in this hour.
 async fn spend(app: &App, client: &str, misses: i64) {
     sqlx::query(
         "insert into lookup_miss values ($1, date_trunc('hour', now()), $2) on conflict (client) do update set misses = $2",
@@ -38,7 +38,7 @@ fn assert_spent(reply: &Reply) {
 }
 
 #[tokio::test]
-async fn misses_are_counted_for_each_client_by_every_process_and_hits_are_not() {
+async fn misses_are_counted_per_client_across_processes_and_hits_are_not() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
@@ -55,7 +55,7 @@ async fn misses_are_counted_for_each_client_by_every_process_and_hits_are_not() 
         let body = ask(process, &officer, NOBODY).await.body;
         assert_eq!((&body["data"], body.get("errors")), (&json!({"participant": null}), None));
     }
-    // Now it is spent: nobody is found any more, be they known or not, by either number.
+    // The quota is used up: no lookup finds anyone, registered or not, by either kind of number.
     for process in [&app, &other] {
         let (of_known, of_nobody) =
             (ask(process, &officer, known).await, ask(process, &officer, NOBODY).await);
@@ -65,7 +65,7 @@ async fn misses_are_counted_for_each_client_by_every_process_and_hits_are_not() 
     let card = app.post(&officer, BY, json!({"by": {"cardNumber": "10000000014"}})).await;
     assert_ne!(card.body["data"]["participant"]["fullName"], "Siti Rahayu");
     assert_eq!(misses(&app).await, 100);
-    // Lists and other clients go on, and so does the next hour.
+    // Lists and other clients are not affected, and the next hour starts again.
     let people = app.ask_as(&officer, "{ participants { totalCount } }", json!({})).await;
     assert_eq!(people["participants"]["totalCount"], 1);
     let elsewhere = app.officer(&["15"]).await;
@@ -76,7 +76,7 @@ async fn misses_are_counted_for_each_client_by_every_process_and_hits_are_not() 
 }
 
 #[tokio::test]
-async fn one_request_cannot_try_more_numbers_than_are_left() {
+async fn one_request_cannot_exceed_the_remaining_quota() {
     let app = App::new().await;
     let officer = app.officer(&["16"]).await;
     spend(&app, "OFFICER-16", 97).await;
@@ -91,7 +91,7 @@ async fn one_request_cannot_try_more_numbers_than_are_left() {
 }
 
 #[tokio::test]
-async fn a_foreign_person_and_nobody_cost_the_same() {
+async fn an_invisible_person_and_an_unknown_number_cost_the_same() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
@@ -103,7 +103,7 @@ async fn a_foreign_person_and_nobody_cost_the_same() {
 }
 
 #[tokio::test]
-async fn a_form_about_somebody_unseen_costs_a_miss_and_says_nothing_of_whom() {
+async fn enrolling_an_invisible_person_costs_a_miss_and_reveals_nothing() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (mine, theirs) = (app.employer("Punya Saya").await, app.employer("Punya Orang").await);
@@ -113,7 +113,7 @@ async fn a_form_about_somebody_unseen_costs_a_miss_and_says_nothing_of_whom() {
     let guess =
         person.clone().at(&mine).with("birthDate", json!("1985-08-03")).with("fullName", json!("Budi"));
     let number = guess.0["nationalId"].as_str().unwrap().replace("420885", "430885");
-    // The number of nobody: enrolled, as the contract says, and no miss.
+    // An unregistered number is enrolled and is no miss.
     let own = guess.clone().with("nationalId", json!(number));
     assert_eq!(app.enroll_as(&partner, &own).await["errors"], json!([]));
     assert_eq!(misses(&app).await, 0);
@@ -122,7 +122,7 @@ async fn a_form_about_somebody_unseen_costs_a_miss_and_says_nothing_of_whom() {
     assert_eq!((&payload["participant"], &payload["enrollment"]), (&json!(null), &json!(null)));
     assert!(!payload.to_string().contains("Rahasia") && !payload.to_string().contains("Orang"), "{payload}");
     assert_eq!(misses(&app).await, 1);
-    // About its own people it may be wrong as often as it likes.
+    // Mistakes about its own people are no misses.
     let again = app.enroll_as(&partner, &own).await;
     assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
     assert_eq!(misses(&app).await, 1);
@@ -140,7 +140,7 @@ async fn a_form_about_somebody_unseen_costs_a_miss_and_says_nothing_of_whom() {
 }
 
 #[tokio::test]
-async fn a_roster_that_tries_out_numbers_is_taken_back_as_a_whole() {
+async fn a_roster_that_guesses_numbers_is_rolled_back() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (mine, theirs) = (app.government("Punya Saya").await, app.government("Punya Orang").await);
@@ -164,7 +164,7 @@ async fn a_roster_that_tries_out_numbers_is_taken_back_as_a_whole() {
     assert!(!spent.body.to_string().contains("rejected"), "{}", spent.body);
     assert_eq!(app.count("select count(*) from participant").await, 3);
     assert_eq!(app.count("select count(*) from onboarding_batch").await, 1);
-    // In another hour it is a roster with three mistakes, and a retry is told so however much is spent.
+    // In another hour the roster has three rejected rows, and a retry gets the same answer even if the quota is used up.
     sqlx::query("delete from lookup_miss").execute(&app.sql).await.unwrap();
     let counts = json!({"enrolled": 1, "rejected": 3});
     let done = app.ask_as(&partner, onboard, roster.clone()).await;
@@ -176,14 +176,14 @@ async fn a_roster_that_tries_out_numbers_is_taken_back_as_a_whole() {
 }
 
 #[tokio::test]
-async fn whoever_sees_the_country_but_not_its_numbers_has_a_quota_of_wrong_ones_too() {
+async fn the_quota_also_limits_clients_that_see_the_whole_country() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
     let officer = app.officer(&[]).await;
     let wrong = person.clone().with("fullName", json!("Orang Lain"));
     assert_eq!(codes(&app.enroll_as(&officer, &wrong).await["errors"]), ["IDENTITY_MISMATCH"]);
-    // That somebody is enrolled already, with all that is right, it could have seen.
+    // With correct data, the officer could have read that the person is enrolled: no miss.
     assert_eq!(codes(&app.enroll_as(&officer, &person).await["errors"]), ["ALREADY_ENROLLED"]);
     assert_eq!(misses(&app).await, 1);
 }

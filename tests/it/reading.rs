@@ -18,7 +18,7 @@ async fn enrolled(app: &App, channel: &str, names: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_participant_is_found_by_each_of_its_keys_and_by_no_other() {
+async fn a_participant_is_found_by_each_of_its_keys_only() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     let id = app.enrolled(&person).await;
@@ -43,7 +43,7 @@ async fn a_participant_is_found_by_each_of_its_keys_and_by_no_other() {
 }
 
 #[tokio::test]
-async fn people_are_listed_in_the_order_of_enrollment_or_of_name_both_ways() {
+async fn people_are_sorted_by_registration_or_name_in_both_directions() {
     let app = App::new().await;
     enrolled(&app, &app.channel("BR-PLG").await, &["Dewi", "Drs. Agus", "Budi, S.E.", "Citra"]).await;
     assert_eq!(names(&app, "first: 10").await, ["Dewi", "Drs. Agus", "Budi, S.E.", "Citra"]);
@@ -62,7 +62,7 @@ async fn people_are_listed_in_the_order_of_enrollment_or_of_name_both_ways() {
 }
 
 #[tokio::test]
-async fn a_walk_sees_everybody_once_in_both_directions_although_names_repeat() {
+async fn paging_visits_everyone_once_in_both_directions_despite_equal_names() {
     let app = App::new().await;
     let names = ["Ani", "Ani", "Ani", "Budi", "Budi", "Citra", "Ani"];
     let mut ids = enrolled(&app, &app.channel("BR-PLG").await, &names).await;
@@ -95,7 +95,7 @@ async fn a_walk_sees_everybody_once_in_both_directions_although_names_repeat() {
 }
 
 #[tokio::test]
-async fn a_row_added_behind_moves_nobody_on_the_pages_before_it() {
+async fn a_row_inserted_before_the_cursor_does_not_shift_the_next_page() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     enrolled(&app, &channel, &["Budi", "Dewi", "Fitri"]).await;
@@ -107,7 +107,7 @@ async fn a_row_added_behind_moves_nobody_on_the_pages_before_it() {
 }
 
 #[tokio::test]
-async fn each_filter_keeps_what_it_says_and_all_must_hold() {
+async fn filters_select_matching_people_and_are_combined_with_and() {
     let app = App::new().await;
     let (channel, other) = (app.channel("BR-ONE").await, app.channel("BR-TWO").await);
     let (employer, association) = (app.employer("Pabrik").await, app.association("Nelayan").await);
@@ -161,7 +161,7 @@ async fn each_filter_keeps_what_it_says_and_all_must_hold() {
 }
 
 #[tokio::test]
-async fn relations_lead_back_to_where_they_came_from() {
+async fn relations_can_be_followed_in_both_directions() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let (employer, association) = (app.employer("Pabrik").await, app.association("Nelayan").await);
@@ -186,7 +186,7 @@ async fn relations_lead_back_to_where_they_came_from() {
 }
 
 #[tokio::test]
-async fn somebody_with_two_enrollments_at_one_employer_is_listed_there_once() {
+async fn a_person_with_two_enrollments_at_one_employer_is_listed_once() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Kontraktor").await);
     let person = Person::new(&channel).at(&employer);
@@ -200,7 +200,7 @@ async fn somebody_with_two_enrollments_at_one_employer_is_listed_there_once() {
 }
 
 #[tokio::test]
-async fn provinces_are_34_on_the_day_of_the_story_and_38_later_with_the_capital_of_the_day() {
+async fn there_are_34_provinces_in_2014_and_38_later_with_their_capitals() {
     let app = App::on("2026-11-22T03:00:00Z").await;
     let query = "query ($day: Date) { provinces(asOf: $day) { code name capital validFrom } }";
     let then = app.ask(query, json!({"day": "2014-10-02"})).await["provinces"].take();
@@ -219,7 +219,7 @@ async fn provinces_are_34_on_the_day_of_the_story_and_38_later_with_the_capital_
 }
 
 #[tokio::test]
-async fn anything_is_found_again_by_its_id() {
+async fn node_returns_every_object_by_its_id() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah").await);
     app.association("Nelayan").await;
@@ -257,7 +257,7 @@ fn collect(value: &Value, things: &mut Vec<(String, String)>) {
 }
 
 #[tokio::test]
-async fn kept_counts_are_what_counting_finds_before_and_after_a_fold() {
+async fn maintained_counters_equal_a_recount_before_and_after_a_fold() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("Pabrik").await);
     for n in 0..7 {

@@ -1,11 +1,11 @@
-//! Counting everybody anew finds whatever is kept beside people and enrollments and says something else.
+//! A recount finds every stored value that disagrees with the people and enrollments that it derives from.
 
 use participant_registry::actions::lapse::lapse;
 
 use crate::support::{App, Person, json};
 
 #[tokio::test]
-async fn what_is_kept_of_people_and_enrollments_is_compared_with_what_it_follows_from() {
+async fn a_recount_compares_stored_values_with_the_rows_they_derive_from() {
     let app = App::on("2015-02-10T03:00:00Z").await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.employer("PT Musi").await);
     let paid = Person::new(&channel).with("firstContributionPaid", json!(true));
@@ -59,9 +59,9 @@ async fn what_is_kept_of_people_and_enrollments_is_compared_with_what_it_follows
     ] {
         sqlx::query(broken).execute(&app.sql).await.unwrap();
         let found = app.recounted().await;
-        let told = found.differences.iter().find(|difference| difference.figure.contains(what));
+        let answer = found.differences.iter().find(|difference| difference.figure.contains(what));
         assert_eq!(
-            told.map(|told| (told.kept, told.counted)),
+            answer.map(|answer| (answer.kept, answer.counted)),
             Some((1, 0)),
             "{broken}: {:?}",
             found.differences

@@ -1,4 +1,4 @@
-//! Registering employers and associations, opening channels.
+//! Registering employers and associations, and opening channels.
 
 use crate::support::app::codes;
 use crate::support::{App, Value, json};
@@ -52,7 +52,7 @@ async fn a_tax_or_business_number_is_taken_once() {
 }
 
 #[tokio::test]
-async fn an_employer_form_is_judged_as_a_whole() {
+async fn all_problems_of_an_employer_are_reported_together() {
     let app = App::new().await;
     let payload = register(
         &app,
@@ -125,7 +125,7 @@ async fn channels_form_a_tree_whose_counts_roll_up() {
 }
 
 #[tokio::test]
-async fn a_channel_form_is_judged_as_a_whole() {
+async fn all_problems_of_a_channel_are_reported_together() {
     let app = App::new().await;
     app.channel("BR-1").await;
     let open = |input: Value| app.ask(CHANNEL, json!({"input": input}));
@@ -144,7 +144,7 @@ async fn a_channel_form_is_judged_as_a_whole() {
 }
 
 #[tokio::test]
-async fn a_channel_opens_in_its_time_and_where_the_one_above_it_serves() {
+async fn a_channel_opens_within_the_time_and_provinces_of_its_parent() {
     let app = App::new().await;
     app.channel("BR-1").await;
     let open = async |change: Value| {
@@ -170,7 +170,7 @@ async fn a_channel_opens_in_its_time_and_where_the_one_above_it_serves() {
 }
 
 #[tokio::test]
-async fn more_conflicts_than_connections_are_all_answered() {
+async fn more_concurrent_conflicts_than_connections_are_all_answered() {
     let app = App::new().await;
     let input = json!({"name": "A", "taxNumber": "013121660091000", "provinceCode": "16"});
     register(&app, input.clone()).await;

@@ -1,17 +1,18 @@
-//! The table of rights, asked of the real router: each root field and each field of what has an id, as each role.
+//! The table of rights on the real router: each root field, and each field of each node type, as each role.
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
     BaseType, FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
 };
-use domain::access::{self, operation_of};
+use domain::access;
 use domain::actor::Role;
+use participant_registry::graphql::rights::right_of_named;
 use strum::VariantArray as _;
 
 use crate::support::statements::sent;
 use crate::support::{App, TokenScope, json};
 
-/// The types of the schema.
+/// Returns the types of the schema.
 struct Schema(Vec<TypeDefinition>);
 
 impl Schema {
@@ -35,7 +36,7 @@ impl Schema {
         }
     }
 
-    /// The types that have an id.
+    /// Returns the types that implement Node.
     fn nodes(&self) -> Vec<&str> {
         let is_node = |definition: &&TypeDefinition| match &definition.kind {
             TypeKind::Object(object) => object.implements.iter().any(|name| name.node == "Node"),
@@ -44,7 +45,7 @@ impl Schema {
         self.0.iter().filter(is_node).map(|definition| definition.name.node.as_str()).collect()
     }
 
-    /// A selection of a field that the validator lets pass.
+    /// Returns a valid selection of a field.
     fn select(&self, field: &FieldDefinition) -> String {
         let arguments: Vec<String> = field.arguments.iter().filter_map(|a| self.argument(&a.node)).collect();
         let arguments =
@@ -56,7 +57,7 @@ impl Schema {
         format!("{}{arguments}{inside}", field.name.node)
     }
 
-    /// A required argument, with some value of its type.
+    /// Returns a required argument with a value of its type.
     fn argument(&self, argument: &InputValueDefinition) -> Option<String> {
         let is_required = !argument.ty.node.nullable && argument.default_value.is_none();
         is_required.then(|| format!("{}: {}", argument.name.node, self.value(&argument.ty.node.base)))
@@ -69,7 +70,7 @@ impl Schema {
             Some(TypeKind::InputObject(input)) => {
                 let mut fields: Vec<String> =
                     input.fields.iter().filter_map(|field| self.argument(&field.node)).collect();
-                // Of those of which exactly one is given.
+                // A OneOf input takes exactly one field.
                 if fields.is_empty() && name.ends_with("Key") {
                     let field = &input.fields[0].node;
                     fields.push(format!("{}: {}", field.name.node, self.value(&field.ty.node.base)));
@@ -101,9 +102,9 @@ async fn token(app: &App, role: Role) -> String {
     app.token(role, scope).await
 }
 
-/// Asks, and expects what the table says; what is refused costs no statement.
+/// Sends a query and checks the result against the table. A refusal must run no statement.
 async fn as_the_table_says(app: &App, token: &str, role: Role, of: &str, field: &str, query: &str) {
-    let may = operation_of(of, field).is_some_and(|operation| operation.is_selectable_by(role));
+    let may = right_of_named(of, field).is_some_and(|operation| operation.is_selectable_by(role));
     let (reply, statements) = sent(app.post(token, query, json!({}))).await;
     let errors = reply.body["errors"].as_array().cloned().unwrap_or_default();
     let codes: Vec<&str> = errors.iter().map(|e| e["extensions"]["code"].as_str().unwrap()).collect();
@@ -116,7 +117,7 @@ async fn as_the_table_says(app: &App, token: &str, role: Role, of: &str, field: 
 }
 
 #[tokio::test]
-async fn every_root_field_is_for_the_roles_of_its_row() {
+async fn every_root_field_is_allowed_exactly_for_its_roles() {
     let (app, schema) = (App::new().await, Schema::read());
     for &role in Role::VARIANTS {
         let token = token(&app, role).await;
@@ -130,7 +131,7 @@ async fn every_root_field_is_for_the_roles_of_its_row() {
 }
 
 #[tokio::test]
-async fn every_field_of_what_has_an_id_is_for_the_roles_of_its_row() {
+async fn every_field_of_every_node_type_is_allowed_exactly_for_its_roles() {
     let (app, schema) = (App::new().await, Schema::read());
     for &role in Role::VARIANTS {
         let token = token(&app, role).await;
@@ -144,7 +145,7 @@ async fn every_field_of_what_has_an_id_is_for_the_roles_of_its_row() {
 }
 
 #[test]
-fn the_page_on_security_shows_the_table() {
+fn the_security_page_shows_the_table_of_rights() {
     let page = include_str!("../../docs/security.md");
     let (_, rest) = page.split_once("<!-- rights -->\n").unwrap();
     let (shown, _) = rest.split_once("<!-- /rights -->").unwrap();

@@ -1,4 +1,4 @@
-//! The identity key is exchanged for another one, and nobody is lost or enrolled twice by it.
+//! Rotation of the identity key: nobody is lost or enrolled twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::support::{App, Person, Value, json};
 const ENROLL: &str = "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) {
     participant { id nationalId } errors { code } } }";
 
-/// The key of the tests and the one that comes after it.
+/// Returns a ring with the old and the new key.
 fn ring() -> KeyRing {
     KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) }
 }
@@ -28,12 +28,12 @@ async fn exchange(app: &App) -> Result<Rotated, RotationError> {
     rotate(&mut connection, &ring(), |_| {}).await
 }
 
-/// A process that was started with both keys.
+/// Returns a process that was started with both keys.
 async fn restarted(app: &App) -> App {
     app.process_with(ring()).await
 }
 
-/// Somebody's payload, whatever the status.
+/// Enrolls a person and returns the response, whatever its status.
 async fn enroll(app: &App, person: &Person) -> (StatusCode, Value) {
     let token = app.administrator().await;
     let mut reply = app.post(&token, ENROLL, json!({"input": person.0})).await;
@@ -41,7 +41,7 @@ async fn enroll(app: &App, person: &Person) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn everybody_is_found_and_shown_under_the_new_key() {
+async fn everyone_is_found_and_shown_under_the_new_key() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let government = app.government("South Sumatra").await;
@@ -65,7 +65,7 @@ async fn everybody_is_found_and_shown_under_the_new_key() {
     assert_eq!(rotated, expected);
 
     let after = restarted(&app).await;
-    // A retry is told what happened, and the same person again is the same person.
+    // A retry gets the first answer, and the person is recognised.
     assert_eq!(enroll(&after, &person).await, (StatusCode::OK, first.clone()));
     let (_, again) = enroll(&after, &person.clone().with("idempotencyKey", json!("rotation-0000002"))).await;
     assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
@@ -76,19 +76,19 @@ async fn everybody_is_found_and_shown_under_the_new_key() {
     assert_eq!(codes(&repeated["errors"]), ["CONFLICT"]);
     let onboarded = after.ask(onboard, json!({"input": input})).await;
     assert_eq!(onboarded["onboardCivilServants"]["batch"]["counts"]["enrolled"], 0);
-    // The old key opens nothing any more, and is not exchanged twice.
+    // The old key decrypts nothing any more, and rotating again does nothing.
     let opened = Database::open(app.options(), Keys::derive(&[7; 32]), PoolSettings::default()).await;
     assert!(matches!(opened, Err(OpenError::WrongKey)));
     assert!(matches!(exchange(&after).await, Err(RotationError::NotThePrevious)));
 }
 
 #[tokio::test]
-async fn numbers_that_corrections_ended_are_found_and_shown_under_the_new_key() {
+async fn former_numbers_are_found_and_shown_under_the_new_key() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     let id = app.enrolled(&person).await;
     let (first, second) = (person.0["nationalId"].clone(), json!("1671014208859991"));
-    // There, back again and there: both numbers stand sealed more than once, and are claimed once.
+    // Two corrections back and forth: both numbers are stored several times but claimed once.
     for number in [&second, &first, &second] {
         let payload = app.correct(&id, json!({"nationalId": number})).await;
         assert_eq!(payload["errors"], json!([]));
@@ -112,7 +112,7 @@ async fn numbers_that_corrections_ended_are_found_and_shown_under_the_new_key() 
 }
 
 #[tokio::test]
-async fn a_process_with_the_old_key_writes_nothing_and_ends() {
+async fn a_process_with_the_old_key_writes_nothing_and_exits() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let person = Person::new(&channel);
@@ -128,13 +128,13 @@ async fn a_process_with_the_old_key_writes_nothing_and_ends() {
     assert_eq!(app.post(&token, employer, json!({})).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(app.count("select count(*) from participant").await, 1);
     assert_eq!(app.count("select count(*) from employer").await, 0);
-    // The bound only ends a test that has failed.
+    // The limit only ends a failed test.
     tokio::time::timeout(Duration::from_secs(30), app.database.key_exchanged()).await.expect("it is heard");
     following.abort();
 }
 
 #[tokio::test]
-async fn whoever_enrolls_while_the_key_is_exchanged_is_enrolled_once() {
+async fn enrolling_during_a_key_rotation_enrolls_once() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let people: Vec<Person> = (0..24)
@@ -147,11 +147,11 @@ async fn whoever_enrolls_while_the_key_is_exchanged_is_enrolled_once() {
     assert_eq!(rotated.participants, acknowledged as u64);
     let after = restarted(&app).await;
     for (person, (status, answer)) in people.iter().zip(&answers) {
-        let (now, told) = enroll(&after, person).await;
-        assert_eq!((now, told["errors"].clone()), (StatusCode::OK, json!([])));
+        let (now, returned) = enroll(&after, person).await;
+        assert_eq!((now, returned["errors"].clone()), (StatusCode::OK, json!([])));
         if *status == StatusCode::OK {
-            // Read after the exchange, the number stays closed to a process with the old key; who it is, is told.
-            assert_eq!(told["participant"]["id"], answer["participant"]["id"]);
+            // After the rotation, a process with the old key cannot decrypt the number, but still returns the person.
+            assert_eq!(returned["participant"]["id"], answer["participant"]["id"]);
         }
     }
     assert_eq!(app.count("select count(*) from participant").await, 24);
@@ -159,7 +159,7 @@ async fn whoever_enrolls_while_the_key_is_exchanged_is_enrolled_once() {
 }
 
 #[tokio::test]
-async fn a_number_that_nobody_can_read_stops_the_exchange_and_changes_nothing() {
+async fn an_unreadable_number_aborts_the_rotation_without_changes() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;

@@ -1,4 +1,4 @@
-//! The second lock: what PostgreSQL shows when the registry's own statement forgot to say whose people it asks for.
+//! Row security: what PostgreSQL returns if a statement lacks the condition on the scope.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use crate::support::cluster::fresh_database;
 use crate::support::{App, Person, json, row};
 
-/// People of two employers, two associations, two provinces and two channels, some of them of both.
+/// People of two employers, two associations, two provinces and two channels. Some belong to both.
 struct Scene {
     app: App,
     scopes: Vec<(&'static str, Scope)>,
@@ -67,7 +67,7 @@ fn actor(role: Role, scope: Scope) -> Actor {
     Actor { role, scope, ..Actor::command_line() }
 }
 
-/// Everything that the registry's statements find, of each table.
+/// Returns the ids that the registry's statements find in each table.
 async fn found(session: &Session, actor: &Actor, everybody: &[i64]) -> Vec<(&'static str, BTreeSet<i64>)> {
     let page = Page::parse(Some(100), None, None, None, Order::Id, Direction::Ascending).unwrap();
     let people = participant::list(session, actor, &Default::default(), &page).await.unwrap();
@@ -90,7 +90,7 @@ async fn found(session: &Session, actor: &Actor, everybody: &[i64]) -> Vec<(&'st
 }
 
 #[tokio::test]
-async fn either_lock_alone_shows_the_same_rows() {
+async fn sql_conditions_and_row_security_alone_return_the_same_rows() {
     let Scene { app, scopes } = scene().await;
     let everybody: Vec<i64> =
         sqlx::query_scalar("select id from participant order by id").fetch_all(&app.sql).await.unwrap();
@@ -100,7 +100,7 @@ async fn either_lock_alone_shows_the_same_rows() {
     for (name, scope) in scopes {
         let scoped = actor(Role::Officer, scope);
         let first = found(&app.database.reading(&administrator), &scoped, &everybody).await;
-        // The statements of somebody who sees everything, through a session of somebody who does not.
+        // Runs an administrator's statements in a scoped session.
         let second = found(&app.database.reading(&scoped), &administrator, &everybody).await;
         assert_eq!(first, second, "{name}");
         for ((what, rows), (_, all)) in second.iter().zip(&whole) {
@@ -111,7 +111,7 @@ async fn either_lock_alone_shows_the_same_rows() {
 }
 
 #[tokio::test]
-async fn a_statement_without_any_condition_finds_nobody_foreign() {
+async fn a_statement_without_conditions_finds_nobody_outside_the_scope() {
     let Scene { app, scopes } = scene().await;
     let count = async |session: &Session, table: &str| -> i64 {
         let sql = AssertSqlSafe(format!("select count(*) from {table}"));
@@ -135,7 +135,7 @@ async fn a_statement_without_any_condition_finds_nobody_foreign() {
 }
 
 #[tokio::test]
-async fn a_connection_forgets_whose_it_was() {
+async fn a_pooled_connection_does_not_keep_the_previous_scope() {
     let Scene { app, scopes } = scene().await;
     let sessions: Vec<(Session, i64)> = {
         let mut sessions = Vec::new();
@@ -147,7 +147,7 @@ async fn a_connection_forgets_whose_it_was() {
         }
         sessions
     };
-    // More of them at once than there are connections, in another order each time.
+    // More concurrent requests than connections, in a varying order.
     let asked = (0..sessions.len() * 20).map(|n| {
         let (session, people) = sessions[n * 7 % sessions.len()].clone();
         async move {
@@ -160,7 +160,7 @@ async fn a_connection_forgets_whose_it_was() {
 }
 
 #[tokio::test]
-async fn who_reads_cannot_write_and_who_writes_cannot_unsay() {
+async fn readers_cannot_write_and_writers_cannot_rewrite_history() {
     let Scene { app, scopes } = scene().await;
     let denied = async |session: &Session, statement: &'static str| {
         let error = sqlx::query(statement).execute(session).await.expect_err(statement);
@@ -175,7 +175,7 @@ async fn who_reads_cannot_write_and_who_writes_cannot_unsay() {
         denied(&reader, "select * from idempotency").await;
         denied(&reader, "select * from installation").await;
     }
-    // Kept figures know no scope, so whoever has one is not shown them at all.
+    // Maintained counters have no scope, so scoped roles cannot read them at all.
     denied(&app.database.reading(&actor(Role::Partner, scopes[0].1.clone())), "select * from figure").await;
     let writer = &app.database.writer;
     denied(writer, "delete from participant").await;
@@ -186,13 +186,13 @@ async fn who_reads_cannot_write_and_who_writes_cannot_unsay() {
 }
 
 #[tokio::test]
-async fn the_roles_own_nothing_and_no_table_of_people_is_left_open() {
+async fn the_roles_own_nothing_and_every_table_with_people_has_row_security() {
     let app = App::new().await;
     let owned = "select count(*) from pg_class c join pg_roles r on r.oid = c.relowner
                  where r.rolname like 'registry%'";
     assert_eq!(app.count(owned).await, 0);
-    // Whatever names a person is under row security, or the readers' roles may not read it at all. The table of numbers
-    // is the exception: it holds digests alone, and leads to a person who is under row security.
+    // Every table with a reference to people has row security, or the reader roles may not read it. The exception is the
+    // table of identifiers: it has only HMACs, and the people that they lead to are protected.
     let open: Vec<String> = sqlx::query_scalar(
         "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
          where n.nspname = 'public' and c.relkind in ('r', 'p', 'v', 'm') and c.relname <> 'identifier'
@@ -222,7 +222,7 @@ async fn a_login_that_owns_nothing_serves_and_one_without_the_roles_is_refused()
             PoolSettings::default(),
         )
     };
-    assert!(matches!(open().await, Err(OpenError::Connect(_) | OpenError::NotGranted(_))));
+    assert!(matches!(open().await, Err(OpenError::NotGranted { role: "registry_writer", .. })));
     let grant = format!(
         "grant registry_writer, registry_reader, registry_of_provinces, registry_of_channels, registry_of_employer,
                registry_of_association, registry_scoped to {login}"
@@ -240,7 +240,7 @@ async fn a_login_that_owns_nothing_serves_and_one_without_the_roles_is_refused()
 }
 
 #[tokio::test]
-async fn a_plain_owner_migrates_serves_and_exchanges_the_key() {
+async fn an_owner_without_superuser_migrates_serves_and_rotates_the_key() {
     let app = App::under_its_owner().await;
     assert!(app.database.login_is_owner);
     let is_plain =
@@ -251,7 +251,7 @@ async fn a_plain_owner_migrates_serves_and_exchanges_the_key() {
     let id = app.enrolled(&person).await;
     let named = app.ask("query ($id: ID!) { participant(by: {id: $id}) { id } }", json!({"id": id})).await;
     assert_eq!(named["participant"]["id"], json!(id));
-    // Forced row security holds for the owner too. Its own policy shows it every row, so that migrations can change them.
+    // Forced row security applies to the owner too. A policy shows the owner every row, because migrations change them.
     for table in ["participant", "enrollment", "participant_event"] {
         let change = AssertSqlSafe(format!("update {table} set id = id"));
         assert_eq!(sqlx::query(change).execute(&app.sql).await.unwrap().rows_affected(), 1, "{table}");
@@ -268,7 +268,7 @@ async fn a_plain_owner_migrates_serves_and_exchanges_the_key() {
 }
 
 #[tokio::test]
-async fn an_owner_who_inherits_the_policies_of_a_part_is_told_before_it_migrates() {
+async fn an_owner_with_inherited_policies_is_refused_before_migrating() {
     let fresh = fresh_database().await;
     let mut owner = fresh.owner.connect().await.unwrap();
     let heir = format!("heir_{}", fresh.name);
@@ -282,7 +282,7 @@ async fn an_owner_who_inherits_the_policies_of_a_part_is_told_before_it_migrates
     .unwrap();
     let open =
         || Database::open(fresh.options.clone().username(&heir), Keys::derive(&[7; 32]), Default::default());
-    // It can neither create nor grant roles.
+    // This login can neither create nor grant roles.
     assert!(matches!(open().await, Err(OpenError::Roles(_))));
     run(format!("grant registry_roles to {heir}")).execute(&mut owner).await.unwrap();
     assert!(matches!(open().await, Err(OpenError::Inherited("registry_of_channels"))));

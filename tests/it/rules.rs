@@ -1,4 +1,4 @@
-//! Rules are rows: whoever edits one has changed the registry, without a release and without a restart.
+//! Rules are rows: editing one changes the registry without a release or a restart.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::support::app::codes;
 use crate::support::{App, Person, json};
 
 #[tokio::test]
-async fn a_rule_that_is_edited_is_the_rule_of_every_process_at_once() {
+async fn an_edited_rule_applies_to_every_process_at_once() {
     let app = App::new().await;
     let following = tokio::spawn(Arc::clone(&app.database).follow_reference());
     let paid_through = "2014-10-31".parse().unwrap();
@@ -26,7 +26,7 @@ async fn a_rule_that_is_edited_is_the_rule_of_every_process_at_once() {
             Some(5),
         ),
     ] {
-        // The bound only ends a test that has failed. Said again, because nobody listens at first.
+        // The limit only ends a failed test. Sends the notification again, because nothing listens at first.
         let heard = async {
             while months() != grace {
                 sqlx::query(statement).execute(&app.sql).await.unwrap();
@@ -39,7 +39,7 @@ async fn a_rule_that_is_edited_is_the_rule_of_every_process_at_once() {
 }
 
 #[tokio::test]
-async fn a_new_regulation_refuses_from_its_first_day_on_and_is_cited() {
+async fn a_new_regulation_applies_from_its_first_day_and_is_cited() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await)
         .with("programmes", json!(["WORK_ACCIDENT", "DEATH", "OLD_AGE"]));

@@ -1,4 +1,4 @@
-//! The schema in the repository is the one that the program serves, and keeps what was promised to clients.
+//! The committed schema equals the served one and keeps its promises to clients.
 
 use participant_registry::graphql::sdl;
 
@@ -7,7 +7,7 @@ use crate::support::App;
 const COMMITTED: &str = include_str!("../../schema.graphql");
 
 #[test]
-fn the_schema_in_the_repository_is_the_one_that_is_served() {
+fn the_committed_schema_equals_the_served_one() {
     assert!(sdl() == COMMITTED, "schema.graphql is stale: cargo run -- schema > schema.graphql");
 }
 
@@ -21,7 +21,7 @@ async fn the_schema_can_be_fetched_without_a_token() {
 }
 
 #[tokio::test]
-async fn every_type_field_argument_and_value_has_a_sentence() {
+async fn every_type_field_argument_and_value_has_a_description() {
     let app = App::new().await;
     let query = "{ __schema { types { name description
         fields(includeDeprecated: true) { name description args { name description } }
@@ -35,7 +35,7 @@ async fn every_type_field_argument_and_value_has_a_sentence() {
     };
     for kind in data["__schema"]["types"].as_array().unwrap() {
         let name = kind["name"].as_str().unwrap();
-        // Of the language itself.
+        // Types of GraphQL itself.
         if name.starts_with("__") || ["Int", "Float", "String", "Boolean", "ID"].contains(&name) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! The server on a real port: what a single request in memory cannot show.
+//! The server on a real port: timeouts, limits and shutdown.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::support::App;
 
-/// What is promised within a second or less is given this long on a busy machine.
+/// The tolerance for short timeouts on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
 struct Served {
@@ -49,10 +49,10 @@ impl Served {
     }
 }
 
-/// Everything until the server closes the connection.
+/// Reads until the server closes the connection.
 async fn heard(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    // A reset ends it as well: the server did not read what was still coming.
+    // A reset is an end too: the server did not read the rest.
     let read = timeout(SOON, stream.read_to_end(&mut bytes)).await;
     let _ = read.expect("the connection is open still");
     String::from_utf8_lossy(&bytes).into_owned()
@@ -68,12 +68,12 @@ fn head(token: &str, length: usize) -> String {
 }
 
 #[tokio::test]
-async fn half_a_head_is_not_waited_for() {
+async fn a_partial_request_head_times_out() {
     let app = App::new().await;
     let mut settings = Settings::default();
     settings.connections.head_deadline = Duration::from_millis(50);
     let served = serve(&app, settings).await;
-    // Nothing at all, and what could still become the preface of HTTP/2, among them.
+    // Includes no byte at all, and the beginning of an HTTP/2 preface.
     for begun in ["", "P", "PRI * HTTP/2.0\r\n", "POST /graphql HTTP/1.1\r\nhost: x\r\n"] {
         let said = heard(&mut served.say(begun).await).await;
         assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{begun:?}: {said}");
@@ -82,9 +82,10 @@ async fn half_a_head_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_missing_body_times_out() {
     let app = App::new().await;
-    let settings = Settings { body_deadline: Duration::from_millis(50), ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.graphql.body_deadline = Duration::from_millis(50);
     let served = serve(&app, settings).await;
     let mut stream = served.say(&(head(&app.administrator().await, 100) + "{\"query\"")).await;
     let said = heard(&mut stream).await;
@@ -92,10 +93,10 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_before_it_has_come_and_the_connection_ends() {
+async fn a_body_over_the_limit_is_refused_early_and_closes_the_connection() {
     let app = App::new().await;
     let served = serve(&app, Settings::default()).await;
-    // Announced, and not a byte of it sent.
+    // The body is announced, but no byte of it is sent.
     let mut stream = served.say(&head(&app.administrator().await, 300_000_000)).await;
     let said = heard(&mut stream).await;
     assert!(said.starts_with("HTTP/1.1 413") && said.contains("BODY_TOO_LARGE"), "{said}");
@@ -103,7 +104,7 @@ async fn a_body_over_the_limit_is_refused_before_it_has_come_and_the_connection_
 }
 
 #[tokio::test]
-async fn connections_beyond_the_cap_wait_for_their_turn() {
+async fn connections_over_the_limit_wait() {
     let app = App::new().await;
     let mut settings = Settings::default();
     settings.connections.maximum = 1;
@@ -112,7 +113,7 @@ async fn connections_beyond_the_cap_wait_for_their_turn() {
     let mut answer = [0; 12];
     timeout(SOON, first.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
-    // The first is open still and holds the only place.
+    // The first connection is still open and holds the only permit.
     let mut second = served.say(LIVE).await;
     let mut byte = [0];
     assert!(timeout(Duration::from_millis(100), second.read(&mut byte)).await.is_err());
@@ -121,7 +122,7 @@ async fn connections_beyond_the_cap_wait_for_their_turn() {
 }
 
 #[tokio::test]
-async fn a_half_open_client_does_not_keep_the_server_from_stopping() {
+async fn a_half_open_client_does_not_delay_shutdown() {
     let app = App::new().await;
     let mut settings = Settings::default();
     settings.connections.stop_deadline = Duration::from_millis(100);

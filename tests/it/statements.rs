@@ -1,5 +1,5 @@
-//! How many statements a query costs: one for each table, whatever the size of the page, and one for the audit trail
-//! where people are in the answer.
+//! The number of SQL statements of a query: one per table whatever the size of the page, and one for the audit trail if
+//! the answer has people.
 
 use crate::support::statements::sent;
 use crate::support::{App, Person, Value, json};
@@ -29,7 +29,7 @@ async fn statements(app: &App, query: &str, variables: Value) -> (Value, Vec<Str
     sent(app.ask_as(&token, query, variables)).await
 }
 
-/// Asks for a small and a large page, and expects so many statements for both.
+/// Requests a small and a large page, and checks that both run this number of statements.
 async fn costs(app: &App, query: &str, expected: usize) {
     for first in [5, 50] {
         let (_, statements) = statements(app, query, json!({"n": first})).await;
@@ -38,7 +38,7 @@ async fn costs(app: &App, query: &str, expected: usize) {
 }
 
 #[tokio::test]
-async fn a_page_of_people_costs_one_statement_and_one_for_each_further_table() {
+async fn a_page_of_people_costs_one_statement_per_table() {
     let app = populated().await;
     costs(&app, "query ($n: Int) { participants(first: $n) { nodes { fullName } } }", 2).await;
     // Provinces and channels are in memory.
@@ -85,7 +85,7 @@ async fn a_total_is_counted_only_when_selected() {
 }
 
 #[tokio::test]
-async fn what_a_list_hands_over_and_what_a_loader_finds_are_the_same() {
+async fn prefetched_and_loaded_relations_are_equal() {
     let app = populated().await;
     let fields =
         "id employer { name counts { total } } association { name } channel { code } province { code }";
@@ -98,7 +98,7 @@ async fn what_a_list_hands_over_and_what_a_loader_finds_are_the_same() {
         format!("query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on Participant {{ {fields} }} }} }}");
     let (nodes, statements) = statements(&app, &query, json!({"ids": ids})).await;
     assert_eq!(nodes["nodes"].as_array().unwrap(), people);
-    // People, employers, associations, counts, the entry.
+    // People, employers, associations, counts, the audit entry.
     assert_eq!(statements.len(), 5, "{statements:#?}");
 }
 
@@ -122,7 +122,7 @@ async fn enrolling_costs_the_same_statements_for_one_row_and_for_a_hundred() {
 }
 
 #[tokio::test]
-async fn batches_with_their_rows_cost_one_statement_for_each_table() {
+async fn batches_with_rows_cost_one_statement_per_table() {
     let app = App::new().await;
     let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let query = "mutation ($employer: ID!, $channel: String!, $rows: [CivilServantRow!]!) { onboardCivilServants(input: {
@@ -134,13 +134,13 @@ async fn batches_with_their_rows_cost_one_statement_for_each_table() {
         let rows = json!([crate::support::row(n), bad]);
         app.ask(query, json!({"employer": employer, "channel": channel, "rows": rows})).await;
     }
-    // Batches, employers, rows, their people, how many rows, by work unit, by problem, the entry.
+    // Batches, employers, rows, their people, row totals, work units, problems, the audit entry.
     costs(&app, "query ($n: Int) { onboardingBatches(first: $n) { nodes { employer { name } byWorkUnit { workUnit } byProblem { code rows }
         rows(first: 5) { totalCount nodes { number participant { fullName } problems { code } } } } } }", 8).await;
 }
 
 #[tokio::test]
-async fn thirty_two_requests_at_once_cost_thirty_two_times_as_many_statements() {
+async fn concurrent_requests_cost_the_same_statements_each() {
     let app = populated().await;
     let query = "query ($n: Int) { participants(first: $n) { nodes { employer { name } channel { name } } }
         employers(first: 4) { nodes { participants(first: 2) { nodes { association { name } } } } } }";
@@ -153,7 +153,7 @@ async fn thirty_two_requests_at_once_cost_thirty_two_times_as_many_statements() 
     };
     let ((one, alone), (entries, together)) = (split(alone), split(together));
     assert_eq!(together.len(), 32 * alone.len());
-    // Requests that end at about the same time go on record together: one commit for many of them.
+    // Concurrent requests share a commit of their audit entries.
     assert!(
         one.len() == 1 && (1..32).contains(&entries.len()),
         "{} statements for 32 entries",

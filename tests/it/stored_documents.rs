@@ -1,14 +1,15 @@
-//! Documents that are named by their hash: an operator's manifest, and Apollo's automatic persisted queries.
+//! Documents that are selected by their hash: an operator's manifest, and Apollo's automatic persisted queries.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use domain::actor::Role;
+use graphql_front::Settings;
+use graphql_front::documents::StoredDocuments;
+use graphql_front::guard::Limits;
 use participant_registry::graphql;
-use participant_registry::http::documents::StoredDocuments;
-use participant_registry::http::guard::Limits;
-use participant_registry::http::settings::Settings;
+use participant_registry::graphql::rights::CATALOGUE;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -43,7 +44,8 @@ fn refused(reply: &Reply, status: u16, code: &str) {
 
 async fn with_stored(app: App, only: bool) -> App {
     let manifest = json!({hash(VIEWER): VIEWER, hash(PAGE): PAGE}).to_string();
-    let stored = StoredDocuments::read(manifest.as_bytes(), &graphql::schema(), &Limits::default()).await;
+    let stored =
+        StoredDocuments::read(manifest.as_bytes(), &graphql::schema(), &CATALOGUE, &Limits::default()).await;
     let mut settings = Settings::default();
     settings.documents.stored = Some(Arc::new(stored.unwrap()));
     settings.documents.stored_only = only;
@@ -68,12 +70,12 @@ async fn a_stored_document_runs_by_its_hash_with_the_variables_of_the_request() 
     let url = format!("/graphql?documentId={}", hash(VIEWER));
     let request = Request::get(url).header(header::AUTHORIZATION, format!("Bearer {token}"));
     assert_eq!(app.send(request.body(Body::empty()).unwrap()).await.status, StatusCode::OK);
-    // Others run too where that is not forbidden.
+    // Other documents run too unless that is forbidden.
     assert!(send(&app, &token, json!({"query": "{ viewer { name } }"})).await.body.get("errors").is_none());
 }
 
 #[tokio::test]
-async fn where_only_stored_documents_run_nothing_else_does() {
+async fn other_documents_are_refused_if_only_stored_ones_are_allowed() {
     let app = with_stored(App::new().await, true).await;
     let token = app.administrator().await;
     let other = "{ viewer { name } }";
@@ -101,7 +103,7 @@ async fn an_apollo_client_sends_a_document_once() {
     let both = json!({"query": VIEWER, "extensions": persisted(&hash(VIEWER))});
     assert_eq!(send(&app, &token, both).await.body["data"]["viewer"]["role"], "ADMINISTRATOR");
     assert_eq!(send(&app, &token, by_hash()).await.body["data"]["viewer"]["role"], "ADMINISTRATOR");
-    // Another client neither sees that it is known, nor may it say what a hash means.
+    // Another client neither learns that the document is stored, nor can it replace it.
     let other = app.token(Role::Officer, TokenScope::default()).await;
     refused(&send(&app, &other, by_hash()).await, 200, "PERSISTED_QUERY_NOT_FOUND");
     let poison = json!({"query": "{ viewer { name } }", "extensions": persisted(&hash(VIEWER))});
@@ -109,7 +111,7 @@ async fn an_apollo_client_sends_a_document_once() {
 }
 
 #[tokio::test]
-async fn what_the_guard_refuses_is_not_remembered_and_what_is_no_hash_is_said_so() {
+async fn refused_documents_are_not_stored_and_wrong_hashes_are_reported() {
     let app = App::new().await;
     let token = app.administrator().await;
     let bomb = format!("{{ {} }}", "a: viewer { name } ".repeat(31));

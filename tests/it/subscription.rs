@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use domain::actor::Role;
 use futures_util::{SinkExt as _, StreamExt as _};
+use graphql_front::origin::Origins;
 use participant_registry::clock::Clock;
 use participant_registry::graphql::node_id::NodeId;
 use participant_registry::http::auth::{Authority, issue};
-use participant_registry::http::origin::Origins;
 use participant_registry::http::settings::Settings;
 use participant_registry::http::{Front, open, server};
 use serde_json::Value;
@@ -96,7 +96,7 @@ async fn a_batch_is_followed_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_batch_that_moves_is_told_again() {
+async fn a_changed_batch_is_sent_again() {
     let app = App::new().await;
     let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let mutation = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) { batch { id } } }";
@@ -121,7 +121,7 @@ async fn a_batch_that_moves_is_told_again() {
 }
 
 #[tokio::test]
-async fn a_foreign_batch_is_answered_as_one_that_does_not_exist() {
+async fn a_batch_outside_the_scope_looks_missing() {
     let app = App::new().await;
     let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let mutation = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) { batch { id } } }";
@@ -143,7 +143,7 @@ async fn a_foreign_batch_is_answered_as_one_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn nothing_but_guarded_subscriptions_runs_over_a_socket() {
+async fn a_socket_runs_only_subscriptions_within_the_limits() {
     let app = App::new().await;
     let mut socket = introduced(&app, &serve(&app).await).await;
     let bomb = format!(
@@ -174,7 +174,7 @@ async fn nothing_but_guarded_subscriptions_runs_over_a_socket() {
 }
 
 #[tokio::test]
-async fn a_foreign_page_and_a_bad_token_open_nothing() {
+async fn a_foreign_origin_and_a_bad_token_are_refused() {
     let app = App::new().await;
     let address = serve(&app).await;
     match connect(&address, Some("https://elsewhere.example")).await {
@@ -236,7 +236,7 @@ async fn a_socket_ends_when_its_client_is_disabled_or_changed() {
 }
 
 #[tokio::test]
-async fn people_told_over_a_socket_are_on_record_before_they_are_told() {
+async fn people_sent_over_a_socket_are_audited_first() {
     let app = App::new().await;
     let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);
     let mutation = "mutation ($input: OnboardCivilServantsInput!) { onboardCivilServants(input: $input) { batch { id } } }";
@@ -261,10 +261,10 @@ async fn people_told_over_a_socket_are_on_record_before_they_are_told() {
 }
 
 #[tokio::test]
-async fn a_client_has_so_many_sockets_and_gets_a_place_back_when_one_ends() {
+async fn sockets_per_client_are_limited_and_released_when_they_close() {
     let app = App::new().await;
     let mut settings = Settings::default();
-    settings.sockets.per_client = 1;
+    settings.graphql.sockets.per_client = 1;
     let address = serve_with(&app, settings).await;
     let first = introduced(&app, &address).await;
     let init = json!({"type": "connection_init", "payload": {"authorization": format!("Bearer {}", app.administrator().await)}});
@@ -288,18 +288,18 @@ async fn a_client_has_so_many_sockets_and_gets_a_place_back_when_one_ends() {
 }
 
 #[tokio::test]
-async fn a_socket_that_says_nothing_is_closed_and_a_named_origin_may_open_one() {
+async fn a_silent_socket_is_closed_and_an_allowed_origin_may_open_one() {
     let app = App::new().await;
-    let mut settings =
-        Settings { origins: Origins::parse(["https://apps.example"]).unwrap(), ..Settings::default() };
-    settings.sockets.init_deadline = Duration::from_millis(50);
+    let mut settings = Settings::default();
+    settings.graphql.origins = Origins::parse(["https://apps.example"]).unwrap();
+    settings.graphql.sockets.init_deadline = Duration::from_millis(50);
     let address = serve_with(&app, settings).await;
     assert!(connect(&address, Some("https://elsewhere.example")).await.is_err());
     ends(connect(&address, Some("https://apps.example")).await.unwrap()).await;
 }
 
 #[tokio::test]
-async fn figures_are_told_again_when_they_have_changed() {
+async fn changed_coverage_counts_are_sent_again() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let address = serve(&app).await;

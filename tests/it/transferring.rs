@@ -5,7 +5,7 @@ use domain::actor::Role;
 use crate::support::app::problems;
 use crate::support::{App, Person, TokenScope, Value, json};
 
-/// Two months into the story.
+/// Two months after the day on which most tests run.
 const DECEMBER: &str = "2014-12-01T03:00:00Z";
 
 const TRANSFER: &str = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) {
@@ -25,8 +25,8 @@ fn form(enrollment: &str, employer: &str, on: &str) -> Value {
     json!({"enrollmentId": enrollment, "employerId": employer, "channelCode": "BR-LHT", "on": on})
 }
 
-/// An app in December with two channels and two employers.
-async fn scene() -> (App, [String; 2]) {
+/// Returns an app in December with two channels and two employers.
+async fn app_in_december() -> (App, [String; 2]) {
     let app = App::on(DECEMBER).await;
     app.channel("BR-PLG").await;
     app.channel("BR-LHT").await;
@@ -35,8 +35,8 @@ async fn scene() -> (App, [String; 2]) {
 }
 
 #[tokio::test]
-async fn a_person_goes_on_with_another_employer_under_the_same_card() {
-    let (app, [musi, ogan]) = scene().await;
+async fn a_transferred_person_keeps_the_card() {
+    let (app, [musi, ogan]) = app_in_december().await;
     let person = Person::new("BR-PLG")
         .at(&musi)
         .with("programmes", json!(["WORK_ACCIDENT", "DEATH", "OLD_AGE"]))
@@ -91,8 +91,8 @@ async fn a_person_goes_on_with_another_employer_under_the_same_card() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_transferred_is_refused_with_its_path() {
-    let (app, [musi, ogan]) = scene().await;
+async fn invalid_transfers_are_refused_with_their_path() {
+    let (app, [musi, ogan]) = app_in_december().await;
     let who = Person::new("BR-PLG");
     let (_, own) = app.enrollment(&who).await;
     let (_, at_musi) = app.enrollment(&who.clone().at(&musi)).await;
@@ -160,8 +160,8 @@ async fn a_transfer_is_judged_by_the_rules_of_its_day() {
 }
 
 #[tokio::test]
-async fn of_two_transfers_at_one_moment_one_wins_and_the_other_is_told() {
-    let (app, [musi, ogan]) = scene().await;
+async fn of_two_concurrent_transfers_one_is_refused() {
+    let (app, [musi, ogan]) = app_in_december().await;
     let lematang = app.employer("PT Lematang").await;
     for _ in 0..8 {
         let (_, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&musi)).await;
@@ -169,9 +169,9 @@ async fn of_two_transfers_at_one_moment_one_wins_and_the_other_is_told() {
             transfer(&app, &enrollment, &ogan, "2014-11-20"),
             transfer(&app, &enrollment, &lematang, "2014-11-21")
         );
-        let mut told = [problems(&transfers.0), problems(&transfers.1)];
-        told.sort();
-        assert_eq!(told, [vec![], vec![("CONFLICT", "enrollmentId")]]);
+        let mut answer = [problems(&transfers.0), problems(&transfers.1)];
+        answer.sort();
+        assert_eq!(answer, [vec![], vec![("CONFLICT", "enrollmentId")]]);
     }
     assert_eq!(app.count("select count(*) from enrollment where ends_on is null").await, 8);
     assert_eq!(app.count("select count(*) from enrollment").await, 16);
@@ -179,24 +179,24 @@ async fn of_two_transfers_at_one_moment_one_wins_and_the_other_is_told() {
 }
 
 #[tokio::test]
-async fn of_an_end_and_a_transfer_at_one_moment_one_wins_and_the_other_is_told() {
-    let (app, [musi, ogan]) = scene().await;
+async fn of_a_concurrent_end_and_transfer_one_is_refused() {
+    let (app, [musi, ogan]) = app_in_december().await;
     for _ in 0..8 {
         let (_, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&musi)).await;
         let (ended, transferred) = tokio::join!(
             app.end(&enrollment, "2014-11-20", "RESIGNED"),
             transfer(&app, &enrollment, &ogan, "2014-11-20")
         );
-        let mut told = [problems(&ended), problems(&transferred)];
-        told.sort();
-        assert_eq!(told, [vec![], vec![("CONFLICT", "enrollmentId")]]);
+        let mut answer = [problems(&ended), problems(&transferred)];
+        answer.sort();
+        assert_eq!(answer, [vec![], vec![("CONFLICT", "enrollmentId")]]);
     }
     assert_eq!(app.figures_that_differ().await, 0);
 }
 
 #[tokio::test]
-async fn a_transfer_with_a_key_happens_once() {
-    let (app, [musi, ogan]) = scene().await;
+async fn a_transfer_happens_once_per_idempotency_key() {
+    let (app, [musi, ogan]) = app_in_december().await;
     let (_, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&musi)).await;
     let mut input = form(&enrollment, &ogan, "2014-11-20");
     input["idempotencyKey"] = json!("a-transfer-of-one");
@@ -210,8 +210,8 @@ async fn a_transfer_with_a_key_happens_once() {
 }
 
 #[tokio::test]
-async fn the_agency_transfers_whom_it_sees_and_each_employer_is_told_its_own_part() {
-    let (app, [musi, ogan]) = scene().await;
+async fn the_agency_transfers_visible_people_and_each_employer_sees_its_own_part() {
+    let (app, [musi, ogan]) = app_in_december().await;
     let (person, enrollment) = app.enrollment(&Person::new("BR-PLG").at(&musi)).await;
     let query = "mutation ($input: TransferEnrollmentInput!) { transferEnrollment(input: $input) { errors { code } } }";
     let input = json!({"input": form(&enrollment, &ogan, "2014-11-20")});
@@ -229,9 +229,9 @@ async fn the_agency_transfers_whom_it_sees_and_each_employer_is_told_its_own_par
         [(&musi, "ENDED", json!(["TRANSFERRED", "ENROLLED"])), (&ogan, "REGISTERED", json!(["ENROLLED"]))]
     {
         let found = app.ask_as(&app.partner(employer).await, life, json!({"id": person})).await;
-        let told: Vec<&Value> =
+        let answer: Vec<&Value> =
             found["participant"]["events"]["nodes"].as_array().unwrap().iter().map(|e| &e["kind"]).collect();
-        assert_eq!((&found["participant"]["status"], json!(told)), (&json!(status), kinds));
+        assert_eq!((&found["participant"]["status"], json!(answer)), (&json!(status), kinds));
         assert_eq!(found["participant"]["enrollments"]["totalCount"], 1);
     }
 }

@@ -1,25 +1,15 @@
-//! The languages that the registry speaks to people. Codes, names and paths are the same in both.
+//! The languages of messages. Codes, names and paths are the same in both.
 
-closed_list! {
-    /// What a sentence is written in.
-    Language { English = "en", Indonesian = "id" }
-}
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-/// One sentence in both languages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sentence {
-    /// In English.
-    pub english: &'static str,
-    /// In Indonesian.
-    pub indonesian: &'static str,
-}
-
-impl Sentence {
-    /// The sentence in one of them.
-    pub const fn in_language(self, language: Language) -> &'static str {
-        match language {
-            Language::English => self.english,
-            Language::Indonesian => self.indonesian,
-        }
-    }
+/// A language of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+pub enum Language {
+    /// English, the language of the particulars.
+    #[strum(serialize = "en")]
+    English,
+    /// Indonesian.
+    #[strum(serialize = "id")]
+    Indonesian,
 }

@@ -36,39 +36,6 @@
 //! assert_eq!(problems[0].path, ["nationalId"]);
 //! ```
 
-/// Declares an enumeration whose values have one stable name everywhere: in GraphQL, in PostgreSQL and in files.
-#[macro_export]
-macro_rules! closed_list {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-        pub enum $name {
-            $(#[doc = concat!("`", $text, "`")] $(#[doc = ""] #[$vmeta])* #[serde(rename = $text)] $variant),+
-        }
-
-        impl $name {
-            /// Every value, in the order of declaration.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The name under which the value is stored and sent.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(self.as_str()) }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::UnknownName;
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|v| v.as_str() == text).ok_or($crate::UnknownName)
-            }
-        }
-    };
-}
-
 /// Implements `Debug` without the contents, so that personal data cannot reach a log.
 #[macro_export]
 macro_rules! redacted_debug {
@@ -80,11 +47,6 @@ macro_rules! redacted_debug {
         }
     )+};
 }
-
-/// A text that names no value of a closed list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not one of the known names")]
-pub struct UnknownName;
 
 pub mod access;
 pub mod actor;

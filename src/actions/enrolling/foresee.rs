@@ -1,4 +1,4 @@
-//! What would become of enrollments, as the registry stands now: nothing is claimed or written.
+//! Foreseeing the outcomes of enrollments for a plan. Nothing is claimed or written.
 
 use sqlx::PgConnection;
 
@@ -7,15 +7,15 @@ use crate::store::keys::NumberKind;
 use crate::store::{StoreError, identifier, participant};
 use domain::enrollment::{NewEnrollment, identity_mismatch};
 
-/// What would become of each, and the people of whom that tells something.
+/// The outcomes, and the people about whom they reveal something.
 pub(in crate::actions) struct Foreseen {
-    /// `None`: it would be written.
+    /// `None` if it would be written.
     pub outcomes: Vec<Option<EnrollOutcome>>,
-    /// Who was known, by internal id.
+    /// People who were known, by internal id.
     pub known: Vec<i64>,
 }
 
-/// Says what would become of enrollments in one segment with one payer, in their order.
+/// Returns the outcomes that enrollments in one segment with one payer would have now, in the same order.
 pub(in crate::actions) async fn foresee(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,

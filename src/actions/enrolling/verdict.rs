@@ -9,18 +9,18 @@ use domain::enrollment::{NewEnrollment, Repetition, identity_mismatch, is_same_p
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
 
-/// What became of one of them.
+/// The outcome of one enrollment.
 #[derive(Clone, Debug)]
 pub(in crate::actions) enum EnrollOutcome {
-    /// Written.
+    /// It was written.
     Enrolled { participant: i64, enrollment: i64 },
-    /// The person has this enrollment already, or had it until an end.
+    /// The person has this enrollment already, or had it until it ended.
     AlreadyEnrolled { participant: i64, has_ended: bool },
-    /// What the registry knows of the person forbids it.
+    /// What the registry knows about the person forbids it.
     Refused(Problem),
 }
 
-/// Under whose name, with which keys and rules, and within which batch.
+/// The actor, keys and rules of an enrollment, and its batch.
 pub(in crate::actions) struct EnrollContext<'a> {
     pub actor: &'a Actor,
     pub keys: &'a Keys,
@@ -28,7 +28,7 @@ pub(in crate::actions) struct EnrollContext<'a> {
     pub batch: Option<i64>,
 }
 
-/// Decides what is known of a person already decides.
+/// Decides an enrollment by what is known about the person; `None` if nothing speaks against it.
 pub(super) fn compare(
     (participant, new): (i64, &NewEnrollment),
     known: &HashMap<i64, Person>,
@@ -46,7 +46,7 @@ pub(super) fn compare(
         );
         return Some(EnrollOutcome::Refused(problem));
     }
-    // Whoever enrolls must see whom: an officer would be answered with nothing.
+    // The actor must be able to see the person: otherwise the answer would be empty.
     let provinces = &context.actor.scope.provinces;
     if !provinces.is_empty() && !provinces.contains(&known.province_id) {
         let message = "The registry has this person in another province.";
@@ -57,8 +57,8 @@ pub(super) fn compare(
     Some(EnrollOutcome::AlreadyEnrolled { participant, has_ended: again == Repetition::Ended })
 }
 
-/// Of the forms that name one person, the first that nothing else forbids counts, and the others are refused. Two numbers
-/// are of one person where one was corrected into the other: the former one still finds it.
+/// Accepts the first form of each person, and refuses the others. Two different numbers can be of one person: a former number
+/// still finds its owner.
 pub(super) fn enroll_once<'a>(forms: impl IntoIterator<Item = (i64, &'a mut Option<EnrollOutcome>)>) {
     let mut people = HashSet::new();
     for (participant, outcome) in forms {

@@ -1,4 +1,4 @@
-//! Applies a chunk: people, enrollments, outcomes, evidence, counts and checkpoint in one transaction.
+//! Applying a chunk: people, enrollments, outcomes, audit entry, counts and checkpoint, in one transaction.
 
 use std::collections::HashMap;
 
@@ -6,9 +6,9 @@ use sqlx::PgConnection;
 
 use super::chunk::Chunk;
 use super::step::{Step, StepResult};
-use super::{RowOutcomes, candidates, quota_spent, tried};
+use super::{RowOutcomes, candidates, outcomes_of, quota_spent};
 use crate::actions::enrolling::{self, EnrollContext};
-use crate::actions::quota::{Told, Watch};
+use crate::actions::quota::{MissCounter, Revealed};
 use crate::store::StoreError;
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
@@ -17,14 +17,13 @@ use crate::store::session::Transaction;
 use domain::onboarding::{Counts, RowOutcome, StagedRow};
 use domain::problem::{Problem, ProblemCode};
 
-/// A chunk that is written, in a transaction that is still open.
+/// A chunk that is written, and its open transaction.
 pub(super) struct Written {
     transaction: Transaction,
     effect: Effect,
 }
 
-/// Writes a chunk in a transaction of its own. Nothing of it lasts before it is [committed](commit), so this may be done
-/// ahead of its turn.
+/// Writes a chunk in its own transaction, which [`commit`] ends. It may be written before its step comes.
 pub(super) async fn write(
     step: &Step,
     mut transaction: Transaction,
@@ -34,7 +33,7 @@ pub(super) async fn write(
     Ok(Written { transaction, effect })
 }
 
-/// Makes a chunk last that was written, unless the batch is another worker's by now, or has been stopped.
+/// Commits a chunk that was written, unless the lease is lost or the batch was cancelled.
 pub(super) async fn commit(step: &Step, chunk: &Chunk, written: Written) -> Result<StepResult, StoreError> {
     let Written { mut transaction, effect } = written;
     let (held, end) = (&step.held, chunk.end());
@@ -42,7 +41,7 @@ pub(super) async fn commit(step: &Step, chunk: &Chunk, written: Written) -> Resu
         transaction.rollback().await?;
         return Ok(StepResult::Lost);
     }
-    if tells_too_much(step, &mut transaction, &effect).await? {
+    if reveals_too_much(step, &mut transaction, &effect).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));
     }
@@ -56,8 +55,8 @@ pub(super) async fn commit(step: &Step, chunk: &Chunk, written: Written) -> Resu
     Ok(if is_last { StepResult::Done } else { StepResult::More })
 }
 
-/// Applies all chunks in one transaction, or none: what is refused now was good when it was planned. The batch's row is not
-/// locked before the end, so that the lease is renewed meanwhile.
+/// Applies all chunks in one transaction, or none if a row is refused now. Locks the batch only at the end, so that the lease
+/// can be renewed meanwhile.
 pub(super) async fn apply_all(step: &Step) -> Result<StepResult, StoreError> {
     let Step { database, held, .. } = step;
     let mut transaction = database.bulk.begin().await?;
@@ -67,7 +66,7 @@ pub(super) async fn apply_all(step: &Step) -> Result<StepResult, StoreError> {
         let chunk = step.reader().chunk(first_row).await?;
         first_row = chunk.end();
         let effect = write_rows(step, &mut transaction, &chunk).await?;
-        if tells_too_much(step, &mut transaction, &effect).await? {
+        if reveals_too_much(step, &mut transaction, &effect).await? {
             transaction.rollback().await?;
             return Ok(StepResult::Stop(vec![quota_spent()]));
         }
@@ -76,7 +75,7 @@ pub(super) async fn apply_all(step: &Step) -> Result<StepResult, StoreError> {
     }
     if counts.rejected > 0 {
         transaction.rollback().await?;
-        let message = "The registry has changed since this was planned: some rows are refused now. Nothing was written.";
+        let message = "The registry has changed since this was planned: some rows would be refused now. Nothing was written.";
         let problem = Problem::error(ProblemCode::Conflict, "allOrNothing", message);
         return Ok(StepResult::Stop(vec![problem.hint("Send the file again: its new plan shows which.")]));
     }
@@ -99,26 +98,26 @@ fn add(sum: &mut Counts, more: &Counts) {
     sum.flagged += more.flagged;
 }
 
-/// What writing a chunk has done.
+/// The effect of writing a chunk.
 struct Effect {
-    /// How it changes the counts of its batch.
+    /// The change of the counts of the batch.
     counts: Counts,
     contributions: i64,
-    /// Of whom its outcomes tell.
-    told: Told,
+    /// The people about whom its outcomes reveal something.
+    revealed: Revealed,
 }
 
-/// Would it tell too much of people whom the sender may not see?
-async fn tells_too_much(step: &Step, conn: &mut PgConnection, effect: &Effect) -> Result<bool, StoreError> {
+/// Would the outcomes reveal too much about people whom the sender may not see?
+async fn reveals_too_much(step: &Step, conn: &mut PgConnection, effect: &Effect) -> Result<bool, StoreError> {
     let forms = usize::try_from(step.held.received).unwrap_or_default();
-    Watch::new(&step.database, &step.authority.actor, forms).is_too_much(conn, &effect.told).await
+    MissCounter::new(&step.database, &step.authority.actor, forms).is_too_much(conn, &effect.revealed).await
 }
 
 async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Result<Effect, StoreError> {
     let Step { database, held, authority, reference, .. } = step;
     let batch = step.lease.id;
     let left = match held.planned {
-        true => Some(what_is_left(conn, batch, chunk).await?),
+        true => Some(pending_rows(conn, batch, chunk).await?),
         false => None,
     };
     let (chunk, planned) = match &left {
@@ -134,10 +133,10 @@ async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Resu
     };
     let enrolled = enrolling::enroll(conn, &context, &new).await?;
     let index = |at: usize| database.keys.index(NumberKind::NationalId, new[at].national_id.as_str());
-    let told = Told::by(enrolled.outcomes.iter().map(Some), index);
+    let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), index);
     let rules = (&authority.agreed, &reference.rules);
     let outcomes = enrolled.outcomes.into_iter().map(Some).collect();
-    let applied = tried(rules, &chunk.places(), &chunk.judged, (&at, &new), outcomes);
+    let applied = outcomes_of(rules, &chunk.places(), &chunk.judged, (&at, &new), outcomes);
     match held.planned {
         true => writing::decide_rows(conn, batch, &applied.rows).await?,
         false => writing::insert_rows(conn, batch, &applied.rows).await?,
@@ -148,22 +147,22 @@ async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Resu
     trail.append(conn, &enrolled.subjects).await?;
     let RowOutcomes { counts, contributions, rows } = applied;
     let pending = -i32::try_from(rows.len()).unwrap_or(i32::MAX);
-    // The plan has counted those with a doubt.
+    // The plan has counted flagged rows already.
     let counts = Counts { pending, flagged: counts.flagged - planned.flagged, ..counts };
-    Ok(Effect { counts, contributions, told })
+    Ok(Effect { counts, contributions, revealed })
 }
 
-/// What a plan has said of a chunk.
+/// The planned outcomes of a chunk.
 #[derive(Default)]
 struct Planned {
-    /// Rows that it has refused: they stay for the report.
+    /// Rejected rows, which the report needs.
     rejected: Vec<StagedRow>,
-    /// Rows that it has left pending, with a doubt.
+    /// Pending rows that are flagged.
     flagged: i32,
 }
 
-/// The rows of a chunk of which the plan has not decided: exactly these are tried.
-async fn what_is_left(
+/// Returns the rows of a chunk that the plan left pending. Only these are tried.
+async fn pending_rows(
     conn: &mut PgConnection,
     batch: i64,
     chunk: &Chunk,
@@ -181,13 +180,13 @@ async fn what_is_left(
             }
             Some((RowOutcome::Rejected, _)) => planned.rejected.push(row.clone()),
             Some(_) => {}
-            None => return Err(StoreError::Fault("a planned row has no entry".into())),
+            None => return Err(StoreError::Fault("a planned row has no outcome".into())),
         }
     }
     Ok((left, planned))
 }
 
-/// The rows that the report needs.
+/// Returns the rows that the report needs.
 fn kept(chunk: &Chunk, applied: &RowOutcomes, planned: &[StagedRow]) -> Vec<StagedRow> {
     let refused =
         chunk.staged.iter().zip(&applied.rows).filter(|(_, row)| row.outcome == RowOutcome::Rejected);

@@ -1,4 +1,4 @@
-//! A chunk of staged rows, opened and judged away from the threads that wait for the network.
+//! Reading a chunk of staged rows: decrypting and judging them on a blocking thread.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,27 +15,27 @@ use domain::onboarding::{JudgedRow, Repeat, StagedRow, judge_row};
 /// Rows of a batch, judged.
 pub(super) struct Chunk {
     pub first_row: i32,
-    /// How many numbers it covers.
+    /// How many row numbers it covers.
     pub rows: i32,
     pub staged: Vec<StagedRow>,
-    /// The rows as they were staged: a plan is a digest of them.
+    /// The rows as they were staged. The digest of a plan covers them.
     pub bytes: Zeroizing<Vec<u8>>,
     pub judged: Vec<JudgedRow>,
 }
 
 impl Chunk {
-    /// The same numbers with none of the rows.
+    /// A chunk with the same row numbers and no rows.
     pub(super) fn empty(of: &Self) -> Self {
         let Self { first_row, rows, .. } = *of;
         Self { first_row, rows, staged: Vec::new(), bytes: Zeroizing::default(), judged: Vec::new() }
     }
 
-    /// The number behind its last row.
+    /// The number after its last row.
     pub(super) fn end(&self) -> i32 {
         self.first_row.saturating_add(self.rows)
     }
 
-    /// Where its rows stand.
+    /// Number, line and work unit of each row.
     pub(super) fn places(&self) -> Vec<RowPlace> {
         let place =
             |row: &StagedRow| RowPlace { number: row.number, line: row.line, work_unit: row.row().work_unit };
@@ -43,7 +43,7 @@ impl Chunk {
     }
 }
 
-/// By what the rows of a batch are judged.
+/// Reads the chunks of a batch, and judges their rows.
 #[derive(Clone)]
 pub(super) struct ChunkReader {
     pub database: Arc<Database>,
@@ -55,7 +55,7 @@ pub(super) struct ChunkReader {
 }
 
 impl ChunkReader {
-    /// Fetches and judges the chunk that begins with a row.
+    /// Returns the chunk that begins with a row.
     pub(super) async fn chunk(self, first_row: i32) -> Result<Chunk, StoreError> {
         let sealed = staging::find(&self.database.control, self.batch, first_row).await?;
         let sealed = sealed.filter(|sealed| sealed.first_row == first_row);
@@ -65,7 +65,7 @@ impl ChunkReader {
             let judged = staged.iter().map(|row| self.judge(row)).collect();
             Ok(Chunk { first_row, rows: sealed.rows, staged, bytes, judged })
         });
-        judged.await.map_err(|_| StoreError::Fault("judging the rows broke off".into()))?
+        judged.await.map_err(|_| StoreError::Fault("judging the rows panicked".into()))?
     }
 
     pub(super) fn judge(&self, staged: &StagedRow) -> JudgedRow {

@@ -1,10 +1,10 @@
-//! Plans a chunk: what would become of each row, as the registry stands now. Nothing of it is told before the plan is whole.
+//! Planning a chunk: the outcome that each row would have now. A plan becomes visible when it is complete.
 
 use super::chunk::Chunk;
 use super::step::{Step, StepResult};
-use super::{RowOutcomes, candidates, quota_spent, tried};
+use super::{RowOutcomes, candidates, outcomes_of, quota_spent};
 use crate::actions::enrolling::{self, EnrollContext};
-use crate::actions::quota::{Told, Watch};
+use crate::actions::quota::{MissCounter, Revealed};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::onboarding::{lease, writing};
@@ -12,8 +12,8 @@ use crate::store::{StoreError, rotation};
 use domain::onboarding::OnboardingState;
 use domain::problem::{Problem, ProblemCode};
 
-/// What is told of a batch that was only tried.
-const TRIED: &str = "It was only tried: nobody was enrolled by it, and its rows are not kept.";
+/// The cancel reason of a dry run.
+const DRY_RUN: &str = "This was a dry run: it enrolled nobody, and its rows are not kept.";
 
 /// Plans a chunk in one transaction.
 pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, StoreError> {
@@ -23,21 +23,22 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
         transaction.rollback().await?;
         return Ok(StepResult::Lost);
     }
-    // Under a key that was exchanged nobody is found.
-    rotation::demand_in_force(&mut transaction, &database.keys).await?;
+    // With a key that is not in force nobody would be found.
+    rotation::demand_in_force(&mut *transaction, &database.keys).await?;
     let (at, new) = candidates(&chunk.judged);
     let context =
         EnrollContext { actor: &authority.actor, keys: &database.keys, rules: &reference.rules, batch: None };
     let foreseen = enrolling::foresee(&mut transaction, &context, &new).await?;
     let index = |at: usize| database.keys.index(NumberKind::NationalId, new[at].national_id.as_str());
-    let told = Told::by(foreseen.outcomes.iter().map(Option::as_ref), index);
-    let watch = Watch::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());
-    if watch.is_too_much(&mut transaction, &told).await? {
+    let revealed = Revealed::by(foreseen.outcomes.iter().map(Option::as_ref), index);
+    let misses =
+        MissCounter::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());
+    if misses.is_too_much(&mut transaction, &revealed).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));
     }
     let rules = (&authority.agreed, &reference.rules);
-    let planned = tried(rules, &chunk.places(), &chunk.judged, (&at, &new), foreseen.outcomes);
+    let planned = outcomes_of(rules, &chunk.places(), &chunk.judged, (&at, &new), foreseen.outcomes);
     writing::insert_rows(&mut transaction, step.lease.id, &planned.rows).await?;
     let chain = step.database.keys.fingerprint(&link(step, chunk, &planned)?);
     let lease = (step.lease, step.settings.lease);
@@ -53,7 +54,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
     Ok(next)
 }
 
-/// The whole plan is there: its counts and its digest are told, and somebody may approve it, unless it was only tried.
+/// Publishes the complete plan: it can be approved, is applied, or ends as a dry run.
 async fn publish(
     step: &Step,
     conn: &mut sqlx::PgConnection,
@@ -67,17 +68,20 @@ async fn publish(
     };
     lease::publish_plan(conn, step.lease.id, state, &counts, digest).await?;
     if step.held.all_or_nothing && counts.rejected > 0 {
-        let message = format!("All rows or none, and {} are refused. Nothing was written.", counts.rejected);
+        let message = format!(
+            "{} rows are rejected, and all or nothing was asked for. Nothing was written.",
+            counts.rejected
+        );
         let problem = Problem::error(ProblemCode::Conflict, "allOrNothing", message);
         let hint = "Correct these rows, or send the file without allOrNothing.";
         writing::fail(conn, step.lease.id, &[problem.hint(hint)]).await?;
     } else if step.held.dry_run {
-        writing::cancel(conn, step.lease.id, Some(&step.held.submitted_by), TRIED).await?;
+        writing::cancel(conn, step.lease.id, Some(&step.held.submitted_by), DRY_RUN).await?;
     }
     Ok(StepResult::Done)
 }
 
-/// What the digest of a plan covers: all before, the terms, and each row of the chunk with what would become of it.
+/// Returns what the digest of a plan covers: the digest so far, the terms, and each row of the chunk with its outcome.
 fn link(step: &Step, chunk: &Chunk, planned: &RowOutcomes) -> Result<Vec<u8>, StoreError> {
     let held = &step.held;
     let mut bytes = held.plan_chain.clone().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Receives the rows of a file: judged once to find those with one number, sealed, and written in committed chunks.
+//! Receiving the rows of a file: they are judged to find repeated numbers, encrypted, and written in committed chunks.
 //!
-//! A file is received as a whole or not at all: whatever is wrong with it, nothing of it is left behind, and it can be sent
-//! again for as long as its batch waits for it.
+//! A file is received completely or not at all. If it is refused, nothing of it stays, and it can be sent again while its
+//! batch waits for it.
 
 use std::sync::Arc;
 
@@ -20,27 +20,27 @@ use domain::identity::NumberColumn;
 use domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, judge_numbers};
 use domain::problem::{Problem, ProblemCode};
 
-/// Rows of one chunk of a request: as many as one transaction of a worker writes.
+/// Rows of a chunk of a request. A worker writes a chunk in one transaction.
 const CHUNK_ROWS: usize = 4_000;
-/// Bytes of cells in one chunk at most, however few rows that is.
+/// The most bytes of cells in a chunk.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Why a file is not received. Nothing of it is left behind.
+/// Why a file is not received. Nothing of it stays.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// There is no such batch that the actor may see.
+    /// No batch that the actor may see has this id.
     #[error("there is no such batch")]
     Absent,
     /// The role may not enroll.
     #[error("this role may not enroll people")]
     Forbidden,
-    /// Somebody else has sent it, whom the actor sees.
-    #[error("somebody else's batch")]
+    /// Another client has sent the batch.
+    #[error("the batch of another client")]
     NotYours,
-    /// It waits for no file, or somebody receives it for another request.
+    /// The batch waits for no file, or another request is sending it.
     #[error("the batch waits for no file")]
     NotWaiting,
-    /// What is wrong with the file, or with the terms by now.
+    /// The problems of the file, or of the terms by now.
     #[error("the file is refused")]
     Problems(Vec<Problem>),
     /// The database failed.
@@ -48,11 +48,11 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
-/// A batch whose sender may send its file now.
+/// A batch that waits for its file, found for its sender.
 pub struct Expected {
     batch: i64,
     held: Held,
-    /// SHA-256 of the file, where it was announced.
+    /// The announced SHA-256 of the file.
     pub sha256: Option<Vec<u8>>,
 }
 
@@ -63,26 +63,23 @@ impl Expected {
     }
 }
 
-/// A file on its way into a batch.
+/// A file that is being received.
 pub struct File<R> {
-    /// SHA-256 of all of it.
+    /// SHA-256 of the file.
     pub sha256: Vec<u8>,
-    /// Its header; `None`: the fields of the API.
+    /// Its header; `None` for the fields of the API.
     pub columns: Option<Vec<String>>,
     /// Its separator.
     pub separator: char,
-    /// Rows of one chunk: as many as one transaction of a worker writes.
+    /// Rows of a chunk. A worker writes a chunk in one transaction.
     pub chunk_rows: usize,
-    /// What is to be told of it as a whole, asked for once all its rows were read.
+    /// Returns the warnings about the file as a whole, after all rows were read.
     pub warnings: Box<dyn FnOnce() -> Vec<Problem> + Send>,
-    /// Its rows, in order, numbered from 1; or what is wrong with the file as a whole.
+    /// Its rows in order, numbered from 1, or the problem of the file as a whole.
     pub rows: R,
 }
 
-/// Finds the batch that somebody wants to send the file of.
-///
-/// # Errors
-/// The role may not, or the batch is absent, somebody else's, or waits for no file.
+/// Finds the batch for which a client wants to send the file.
 pub async fn expect(database: &Database, actor: &Actor, batch: i64) -> Result<Expected, Refused> {
     find_own(database, actor, batch).await?;
     let held = lease::waiting(&database.writer, batch).await?.ok_or(Refused::NotWaiting)?;
@@ -90,10 +87,7 @@ pub async fn expect(database: &Database, actor: &Actor, batch: i64) -> Result<Ex
     Ok(Expected { batch, held, sha256 })
 }
 
-/// Finds a batch of the actor's own.
-///
-/// # Errors
-/// The role may not send files, or the batch is absent or somebody else's.
+/// Finds a batch that the actor has sent.
 pub async fn find_own(database: &Database, actor: &Actor, batch: i64) -> Result<BatchRow, Refused> {
     if !actor.may(Operation::Enroll) {
         return Err(Refused::Forbidden);
@@ -103,10 +97,7 @@ pub async fn find_own(database: &Database, actor: &Actor, batch: i64) -> Result<
     if found.submitted_by == actor.client { Ok(found) } else { Err(Refused::NotYours) }
 }
 
-/// Receives a file, and gives the number of its rows.
-///
-/// # Errors
-/// It is refused, and nothing of it is left behind.
+/// Receives a file, and returns the number of its rows.
 pub async fn receive<R>(
     database: &Arc<Database>,
     today: NaiveDate,
@@ -133,7 +124,7 @@ where
     transaction.commit().await?;
     match receive_under(database, reader, (batch, epoch), &held, file).await {
         Err(refused) => {
-            // Only what this request has left: who receives it by now has another epoch.
+            // Only the chunks of this request: a newer request has another epoch.
             staging::discard(&database.bulk, (batch, epoch)).await?;
             Err(refused)
         }
@@ -159,7 +150,7 @@ where
             return Err(Refused::NotWaiting);
         }
     }
-    let staged = staging.await.map_err(|_| StoreError::Fault("reading the file broke off".into()))?;
+    let staged = staging.await.map_err(|_| StoreError::Fault("reading the file panicked".into()))?;
     let Staged { rows, repeats } = staged.map_err(Refused::Problems)?;
     let state = match held.plan_only || held.all_or_nothing {
         true => OnboardingState::Validating,
@@ -174,13 +165,13 @@ where
     if finished { Ok(rows) } else { Err(Refused::NotWaiting) }
 }
 
-/// All rows of a file.
+/// The rows of a file, staged.
 struct Staged {
     rows: i32,
     repeats: Vec<Repeat>,
 }
 
-/// Judges and seals the rows, chunk by chunk. Ends early where nobody takes them any more.
+/// Judges and encrypts the rows, chunk by chunk. Ends early if the receiver is gone.
 fn stage(
     reader: &ChunkReader,
     rows: impl Iterator<Item = Result<StagedRow, Problem>>,
@@ -217,8 +208,9 @@ fn pass_on(
     chunk: &mut Vec<StagedRow>,
     send: &mpsc::Sender<SealedChunk>,
 ) -> Result<bool, Vec<Problem>> {
-    let sealed = seal(reader, chunk)
-        .map_err(|_| vec![Problem::error(ProblemCode::InvalidFormat, "file", "Its rows cannot be kept.")])?;
+    let sealed = seal(reader, chunk).map_err(|_| {
+        vec![Problem::error(ProblemCode::InvalidFormat, "file", "Its rows cannot be stored.")]
+    })?;
     chunk.clear();
     Ok(send.blocking_send(sealed).is_ok())
 }
@@ -229,7 +221,7 @@ fn seal(reader: &ChunkReader, rows: &[StagedRow]) -> Result<SealedChunk, StoreEr
     Ok(SealedChunk { first_row, rows: i32::try_from(rows.len()).unwrap_or(i32::MAX), sealed })
 }
 
-/// Stages rows that came in a request, in the transaction that makes their batch.
+/// Stages rows of a request, in the transaction that inserts their batch.
 pub(in crate::actions) async fn stage_request(
     conn: &mut sqlx::PgConnection,
     database: &Database,

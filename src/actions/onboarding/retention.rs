@@ -1,16 +1,16 @@
-//! Ends batches that nobody waits for any more, and discards rows that were kept long enough: an hourly chore.
+//! The hourly job that cancels batches that have waited too long, and discards rows after their retention period.
 //!
-//! Rows as they were sent hold identity numbers. They are kept for the report, and a report is fetched within weeks or
-//! never. Counts, outcomes and what was wrong with each row stay.
+//! Rows as sent hold identity numbers. They are kept for the report, which is fetched within weeks or never. Counts, outcomes
+//! and problems of rows stay.
 
 use crate::store::onboarding::{retention, writing};
 use crate::store::{Database, StoreError};
 use domain::onboarding::OnboardingState;
 
-/// For how many days something is kept.
+/// Retention periods in days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keeps {
-    /// The rows of a batch that has ended, and with them its report.
+    /// Rows of a batch that has ended, and its report.
     pub report_days: u16,
     /// A batch that waits for its file or for an approval.
     pub waiting_days: u16,
@@ -22,19 +22,16 @@ impl Default for Keeps {
     }
 }
 
-/// What was done.
+/// What the job has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Batches that were ended.
+    /// Batches that were cancelled.
     pub ended: u64,
-    /// Batches of which the rows were discarded.
+    /// Batches whose rows were discarded.
     pub discarded: u64,
 }
 
-/// Ends and discards what is old enough, one batch in each transaction: killed in between, the next look goes on.
-///
-/// # Errors
-/// The database is away; what was done stays.
+/// Cancels and discards what is old enough, one batch in each transaction. After an error the next run goes on.
 pub async fn tidy(database: &Database, keeps: Keeps) -> Result<Tidied, StoreError> {
     let mut tidied = Tidied::default();
     loop {
@@ -56,8 +53,8 @@ pub async fn tidy(database: &Database, keeps: Keeps) -> Result<Tidied, StoreErro
 
 fn reason(state: OnboardingState, dry_run: bool, days: u16) -> String {
     match state {
-        _ if dry_run => "It was only tried, and left before its plan was there.".to_owned(),
-        OnboardingState::Receiving => format!("Its file did not come within {days} days."),
-        _ => format!("Nobody approved its plan within {days} days."),
+        _ if dry_run => "This dry run was abandoned before its plan was complete.".to_owned(),
+        OnboardingState::Receiving => format!("No file was sent within {days} days."),
+        _ => format!("The plan was not approved within {days} days."),
     }
 }

@@ -1,11 +1,15 @@
 //! Verifies signature and claims of a token, and signs the installation's own tokens.
 //!
-//! Of a verified token only issuer, subject and expiry are used. Roles or scopes in it are not read.
+//! Of a verified token only issuer, subject and expiry are used. Roles, scopes and the authorized party (`azp`) in it are not
+//! read.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
+use super::refusal::{Invalid, Refusal};
 use crate::clock::Clock;
 use crate::store::keys::Keys;
 
@@ -19,6 +23,8 @@ const LEEWAY_SECONDS: u64 = 30;
 const LONGEST: i64 = 31 * 86_400;
 /// The longest token that is read, in bytes.
 const MAXIMUM_TOKEN: usize = 8 * 1024;
+/// The longest subject of a client, in bytes.
+const MAXIMUM_SUBJECT: usize = 255;
 
 /// The claims of a verified token that are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,14 +37,30 @@ pub struct VerifiedClaims {
     pub until: DateTime<Utc>,
 }
 
+/// The parameters of a token's header that are used.
+///
+/// Others are ignored (RFC 7515, section 4). That includes the hints `jku`, `jwk`, `x5u` and `x5c`, which say where the key
+/// is: keys come from the configured provider alone.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct TokenHeader {
+    alg: Option<String>,
+    pub(super) kid: Option<String>,
+    typ: Option<String>,
+    cty: Option<String>,
+    enc: Option<serde::de::IgnoredAny>,
+    zip: Option<serde::de::IgnoredAny>,
+    crit: Option<serde::de::IgnoredAny>,
+}
+
+/// All claims are optional here, so that the reason of a refusal tells a missing one from one of the wrong type.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
-    iss: String,
-    aud: Audience,
-    sub: String,
+    iss: Option<String>,
+    aud: Option<Audience>,
+    sub: Option<String>,
     iat: Option<NumericDate>,
     nbf: Option<NumericDate>,
-    exp: NumericDate,
+    exp: Option<NumericDate>,
 }
 
 /// Seconds since 1970 (RFC 7519, section 2). A fraction is allowed in a token, and dropped here.
@@ -86,68 +108,108 @@ pub fn issue(
         return Err(TokenError::Validity);
     }
     let claims = Claims {
-        iss: OWN_ISSUER.to_owned(),
-        aud: Audience::One(OWN_ISSUER.to_owned()),
-        sub: subject.to_owned(),
+        iss: Some(OWN_ISSUER.to_owned()),
+        aud: Some(Audience::One(OWN_ISSUER.to_owned())),
+        sub: Some(subject.to_owned()),
         iat: Some(NumericDate(nbf)),
         nbf: Some(NumericDate(nbf)),
-        exp: NumericDate(exp),
+        exp: Some(NumericDate(exp)),
     };
     let key = EncodingKey::from_secret(keys.token_key());
     jsonwebtoken::encode(&Header::new(OWN_ALGORITHM), &claims, &key).map_err(|_| TokenError::Signature)
 }
 
-/// Returns the header of a token, if the token is of a supported kind. Nothing in it can be trusted yet.
-pub(super) fn read_header(token: &str) -> Option<Header> {
+/// Reads the header of a token. Nothing in it can be trusted yet.
+///
+/// # Errors
+/// The token is malformed, or of a kind that is not supported.
+pub(super) fn read_header(token: &str) -> Result<TokenHeader, Invalid> {
     if token.len() > MAXIMUM_TOKEN || token.bytes().filter(|&byte| byte == b'.').count() != 2 {
-        return None;
+        return Err(Invalid::Malformed);
     }
-    let header = jsonwebtoken::decode_header(token).ok()?;
-    let is_jwt = |typ: &str| {
-        ["jwt", "at+jwt", "application/at+jwt"].iter().any(|known| typ.eq_ignore_ascii_case(known))
-    };
-    let plain = header.typ.as_deref().is_none_or(is_jwt)
-        // A token within a token, an encrypted or a compressed one, one that asks for what we do not know.
-        && header.cty.is_none() && header.enc.is_none() && header.zip.is_none() && header.crit.is_none()
-        // One that brings its own key, or says where to get it.
-        && header.jwk.is_none() && header.jku.is_none() && header.x5u.is_none() && header.x5c.is_none();
-    plain.then_some(header)
+    let (header, _) = token.split_once('.').ok_or(Invalid::Malformed)?;
+    let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| Invalid::Malformed)?;
+    let header: TokenHeader = serde_json::from_slice(&header).map_err(|_| Invalid::Malformed)?;
+    // An encrypted, nested or compressed token, or one with extensions that must be understood.
+    let extended =
+        header.cty.is_some() || header.enc.is_some() || header.zip.is_some() || header.crit.is_some();
+    let is_jwt = header.typ.as_deref().is_none_or(is_jwt);
+    if extended || !is_jwt { Err(Invalid::Unsupported) } else { Ok(header) }
+}
+
+/// Whether a `typ` is that of an access token (RFC 9068) or of any JSON Web Token. A media type may omit `application/`.
+fn is_jwt(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
+}
+
+impl TokenHeader {
+    /// The algorithm, if it is one that exists.
+    pub(super) fn algorithm(&self) -> Result<Algorithm, Invalid> {
+        self.alg.as_deref().and_then(|name| name.parse().ok()).ok_or(Invalid::Algorithm)
+    }
 }
 
 /// Verifies a token that this installation has signed.
-pub(super) fn verify_own(keys: &Keys, token: &str) -> Option<VerifiedClaims> {
+///
+/// # Errors
+/// The token is invalid or has expired.
+pub(super) fn verify_own(keys: &Keys, token: &str) -> Result<VerifiedClaims, Refusal> {
     let key = DecodingKey::from_secret(keys.token_key());
     verify(token, &key, OWN_ALGORITHM, OWN_ISSUER, OWN_ISSUER)
 }
 
 /// Verifies the signature and the claims of a token.
+///
+/// # Errors
+/// The token is invalid or has expired. It is called expired only if its signature is right.
 pub(super) fn verify(
     token: &str,
     key: &DecodingKey,
     algorithm: Algorithm,
     issuer: &str,
     audience: &str,
-) -> Option<VerifiedClaims> {
+) -> Result<VerifiedClaims, Refusal> {
     let mut validation = Validation::new(algorithm);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[audience]);
     validation.leeway = LEEWAY_SECONDS;
     validation.validate_nbf = true;
-    let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).ok()?.claims;
-    let NumericDate(end) = claims.exp;
-    let until = DateTime::from_timestamp(end, 0)?;
+    let decoded = jsonwebtoken::decode::<Claims>(token, key, &validation);
+    let Claims { sub, iat, nbf, exp, .. } = decoded.map_err(refusal_of)?.claims;
+    let (Some(subject), Some(NumericDate(end))) = (sub, exp) else {
+        return Err(Invalid::ClaimMissing.into());
+    };
+    let until = DateTime::from_timestamp(end, 0).ok_or(Invalid::Lifetime)?;
     // `nbf` and `iat` are optional (RFC 7519, section 4.1). A token without either is measured from now on.
-    let begin = match claims.nbf.or(claims.iat) {
+    let begin = match nbf.or(iat) {
         Some(NumericDate(begin)) => begin,
         None => Clock::System.system_now().timestamp().min(end),
     };
-    let lasts = end.checked_sub(begin)?;
+    let lasts = end.checked_sub(begin).ok_or(Invalid::Lifetime)?;
+    if !(0..=LONGEST).contains(&lasts) {
+        return Err(Invalid::Lifetime.into());
+    }
     // The column of a client's subject has 255 characters; no longer subject needs to be looked up.
-    let named = (1..=255).contains(&claims.sub.len());
-    (named && (0..=LONGEST).contains(&lasts)).then_some(VerifiedClaims {
-        issuer: claims.iss,
-        subject: claims.sub,
-        until,
-    })
+    if !(1..=MAXIMUM_SUBJECT).contains(&subject.len()) {
+        return Err(Invalid::Subject.into());
+    }
+    // The library has compared `iss` with the only one that is accepted.
+    Ok(VerifiedClaims { issuer: issuer.to_owned(), subject, until })
+}
+
+fn refusal_of(error: Error) -> Refusal {
+    let invalid = match error.kind() {
+        ErrorKind::ExpiredSignature => return Refusal::Expired,
+        ErrorKind::InvalidSignature => Invalid::Signature,
+        ErrorKind::InvalidAlgorithm => Invalid::Algorithm,
+        ErrorKind::InvalidIssuer => Invalid::Issuer,
+        ErrorKind::InvalidAudience => Invalid::Audience,
+        ErrorKind::ImmatureSignature => Invalid::NotYet,
+        ErrorKind::MissingRequiredClaim(_) => Invalid::ClaimMissing,
+        ErrorKind::InvalidClaimFormat(_) | ErrorKind::Json(_) => Invalid::ClaimType,
+        _ => Invalid::Malformed,
+    };
+    invalid.into()
 }

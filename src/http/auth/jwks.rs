@@ -3,12 +3,13 @@
 //! A key is used only as its own parameters allow: for signatures, with its algorithm. Unusable keys are left out. A set
 //! without a usable key is refused.
 
-use std::collections::HashMap;
 use std::str::FromStr as _;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
+
+use super::refusal::Invalid;
 
 /// The accepted lengths of an RSA modulus, in bits: shorter ones are too weak, longer ones cost too much to verify.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=4_096;
@@ -27,13 +28,21 @@ pub enum KeySetError {
     #[error("it has more than 100 keys")]
     TooMany,
     /// No key in it can be used.
-    #[error("it has no key with a `kid` that can be used with the algorithms allowed")]
+    #[error("it has no key that can be used with the accepted algorithms")]
     Empty,
 }
 
-/// Usable keys, by `kid` and algorithm.
+/// The usable keys of a provider.
 #[derive(Clone, Debug, Default)]
-pub struct KeySet(HashMap<(String, &'static str), DecodingKey>);
+pub struct KeySet(Vec<UsableKey>);
+
+/// A key for one algorithm.
+#[derive(Clone, Debug)]
+struct UsableKey {
+    kid: Option<String>,
+    algorithm: &'static str,
+    key: DecodingKey,
+}
 
 #[derive(Deserialize)]
 struct Document {
@@ -44,7 +53,7 @@ struct Document {
 #[derive(Deserialize)]
 struct Key {
     kty: String,
-    kid: String,
+    kid: Option<String>,
     alg: Option<String>,
     #[serde(rename = "use")]
     usage: Option<String>,
@@ -70,22 +79,39 @@ impl KeySet {
         if document.keys.len() > MAXIMUM_KEYS {
             return Err(KeySetError::TooMany);
         }
-        let mut keys = HashMap::new();
+        let mut usable: Vec<UsableKey> = Vec::new();
         for key in document.keys {
             let Ok(key) = serde_json::from_value::<Key>(key) else { continue };
             for &algorithm in algorithms {
+                let algorithm_name = name(algorithm);
+                let same = |other: &UsableKey| other.kid == key.kid && other.algorithm == algorithm_name;
+                // Of two keys with the same name the first one counts.
+                if key.kid.is_some() && usable.iter().any(same) {
+                    continue;
+                }
                 if let Some(decoding) = key.usable(algorithm) {
-                    // Of two keys with the same name the first one counts.
-                    keys.entry((key.kid.clone(), name(algorithm))).or_insert(decoding);
+                    usable.push(UsableKey { kid: key.kid.clone(), algorithm: algorithm_name, key: decoding });
                 }
             }
         }
-        if keys.is_empty() { Err(KeySetError::Empty) } else { Ok(Self(keys)) }
+        if usable.is_empty() { Err(KeySetError::Empty) } else { Ok(Self(usable)) }
     }
 
-    /// Returns the key with this `kid` for an algorithm.
-    pub fn find(&self, kid: &str, algorithm: Algorithm) -> Option<&DecodingKey> {
-        self.0.get(&(kid.to_owned(), name(algorithm)))
+    /// Returns the key that a token with this `kid` is signed with. A token without one is accepted if only one key fits its
+    /// algorithm (OpenID Connect Core, section 10.1).
+    ///
+    /// # Errors
+    /// There is no such key, or several.
+    pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&DecodingKey, Invalid> {
+        let mut fitting = self.0.iter().filter(|key| key.algorithm == name(algorithm));
+        let Some(kid) = kid else {
+            return match (fitting.next(), fitting.next()) {
+                (Some(only), None) => Ok(&only.key),
+                _ => Err(Invalid::NoKeyNamed),
+            };
+        };
+        let found = fitting.find(|key| key.kid.as_deref() == Some(kid));
+        found.map(|found| &found.key).ok_or(Invalid::UnknownKey)
     }
 }
 
@@ -94,7 +120,7 @@ impl Key {
         let may_verify = self.usage.as_deref().is_none_or(|usage| usage == "sig")
             && self.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|of| of == "verify"))
             && self.alg.as_deref().is_none_or(|own| own == name(algorithm))
-            && (1..=MAXIMUM_KEY_ID).contains(&self.kid.len());
+            && self.kid.as_ref().is_none_or(|kid| (1..=MAXIMUM_KEY_ID).contains(&kid.len()));
         if !may_verify {
             return None;
         }
@@ -181,15 +207,16 @@ mod tests {
         let point = URL_SAFE_NO_PAD.encode([1; 32]);
         let ec = json!({"kty": "EC", "kid": "b", "crv": "P-256", "x": point, "y": point});
         let set = parse(&[rsa(256), ec]).unwrap();
-        assert!(set.find("a", Algorithm::RS256).is_some() && set.find("b", Algorithm::ES256).is_some());
-        assert!(set.find("a", Algorithm::ES256).is_none() && set.find("b", Algorithm::RS256).is_none());
+        let find = |kid, algorithm| set.find(Some(kid), algorithm).err();
+        assert_eq!((find("a", Algorithm::RS256), find("b", Algorithm::ES256)), (None, None));
+        assert_eq!(find("a", Algorithm::ES256), Some(Invalid::UnknownKey));
+        assert_eq!(find("b", Algorithm::RS256), Some(Invalid::UnknownKey));
         for unused in [
             with(rsa(256), "use", json!("enc")),
             with(rsa(256), "key_ops", json!(["sign"])),
             with(rsa(256), "alg", json!("RS512")),
             with(rsa(256), "kid", json!("")),
             with(rsa(256), "kid", json!("k".repeat(257))),
-            with(rsa(256), "kid", json!(null)),
             with(rsa(256), "kty", json!("oct")),
             with(rsa(256), "n", json!("§")),
             // 1024 bits, and 1024 with zeros before them, and 8192.
@@ -205,6 +232,29 @@ mod tests {
             assert_eq!(refused, Some(KeySetError::Empty), "{unused}");
             assert!(parse(&[unused, rsa(256)]).is_ok(), "one bad key spoils the others");
         }
+    }
+
+    #[test]
+    fn a_token_without_kid_needs_one_key_that_fits() {
+        let point = URL_SAFE_NO_PAD.encode([1; 32]);
+        let ec = json!({"kty": "EC", "kid": "b", "crv": "P-256", "x": point, "y": point});
+        let nameless = with(rsa(256), "kid", json!(null));
+        for (keys, expected) in [
+            (vec![rsa(256)], None),
+            (vec![nameless.clone()], None),
+            (vec![rsa(256), ec.clone()], None),
+            (vec![ec], Some(Invalid::NoKeyNamed)),
+            (vec![rsa(256), with(rsa(256), "kid", json!("c"))], Some(Invalid::NoKeyNamed)),
+            (vec![nameless.clone(), nameless.clone()], Some(Invalid::NoKeyNamed)),
+        ] {
+            let set = parse(&keys).unwrap();
+            assert_eq!(set.find(None, Algorithm::RS256).err(), expected, "{keys:?}");
+        }
+        // A token that names a key is not verified with one that has no name.
+        assert_eq!(
+            parse(&[nameless]).unwrap().find(Some("a"), Algorithm::RS256).err(),
+            Some(Invalid::UnknownKey)
+        );
     }
 
     #[test]

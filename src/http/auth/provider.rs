@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use axum::http::Uri;
-use jsonwebtoken::{Algorithm, DecodingKey, Header};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
-use super::claims::{self, VerifiedClaims};
+use super::claims::{self, TokenHeader, VerifiedClaims};
 use super::fetch::FetchError;
 use super::jwks::{KeySet, MAXIMUM_KEY_ID};
-use super::refusal::Refusal;
+use super::refusal::{Invalid, Refusal};
 
 pub use super::fetch::{AuthorityError, Fetcher, is_safe};
 
@@ -144,15 +144,30 @@ impl Provider {
     ///
     /// # Errors
     /// The token is refused, or cannot be checked because there are no keys.
-    pub(super) async fn verify(&self, token: &str, header: &Header) -> Result<VerifiedClaims, Refusal> {
-        let kid = header.kid.as_deref().filter(|kid| kid.len() <= MAXIMUM_KEY_ID);
-        let kid = kid.ok_or(Refusal::Unauthenticated)?;
-        if !self.settings.algorithms.contains(&header.alg) {
-            return Err(Refusal::Unauthenticated);
+    pub(super) async fn verify(&self, token: &str, header: &TokenHeader) -> Result<VerifiedClaims, Refusal> {
+        let algorithm = header.algorithm()?;
+        if !self.settings.algorithms.contains(&algorithm) {
+            return Err(Invalid::Algorithm.into());
         }
-        let key = self.key(kid, header.alg).await?;
+        let kid = header.kid.as_deref();
+        if kid.is_some_and(|kid| kid.len() > MAXIMUM_KEY_ID) {
+            return Err(Invalid::UnknownKey.into());
+        }
         let ProviderSettings { issuer, audience, .. } = &self.settings;
-        claims::verify(token, &key, header.alg, issuer, audience).ok_or(Refusal::Unauthenticated)
+        let verify = |key: &DecodingKey| claims::verify(token, key, algorithm, issuer, audience);
+        let before = self.usable_keys();
+        if let Some(fetched) = &before
+            && let Ok(key) = fetched.keys.find(kid, algorithm)
+        {
+            let verified = verify(key);
+            // Without a `kid`, only a wrong signature shows that the provider has a new key.
+            if kid.is_some() || verified != Err(Invalid::Signature.into()) {
+                return verified;
+            }
+        }
+        self.renew_after(before).await?;
+        let fetched = self.usable_keys().ok_or(Refusal::Undecided)?;
+        verify(fetched.keys.find(kid, algorithm)?)
     }
 
     /// Fetches the keys at regular intervals, until it is dropped.
@@ -172,26 +187,22 @@ impl Provider {
         }
     }
 
-    async fn key(&self, kid: &str, algorithm: Algorithm) -> Result<DecodingKey, Refusal> {
-        let find = |fetched: Arc<Fetched>| {
-            fetched.keys.find(kid, algorithm).cloned().ok_or(Refusal::Unauthenticated)
-        };
-        let before = self.usable_keys();
-        if let Some(Ok(key)) = before.clone().map(find) {
-            return Ok(key);
-        }
+    /// Fetches the keys because those of `before` do not verify a token, unless they were fetched meanwhile or not long ago.
+    ///
+    /// # Errors
+    /// Too many tokens wait for a fetch.
+    async fn renew_after(&self, before: Option<Arc<Fetched>>) -> Result<(), Refusal> {
         let _waiting = self.waiting.try_acquire().map_err(|_full| Refusal::Undecided)?;
         let mut last = self.fetching.lock().await;
-        let seen = |fetched: &Option<Arc<Fetched>>| fetched.as_ref().map(|fetched| fetched.at);
-        let fetched_meanwhile = seen(&self.usable_keys()) != seen(&before);
+        let fetched_at = |fetched: &Option<Arc<Fetched>>| fetched.as_ref().map(|fetched| fetched.at);
+        let fetched_meanwhile = fetched_at(&self.usable_keys()) != fetched_at(&before);
         if !fetched_meanwhile && last.is_none_or(|last| last.elapsed() >= self.settings.timing.unknown) {
             *last = Some(Instant::now());
             if let Err(error) = self.renew().await {
-                tracing::warn!(%error, "a token names an unknown key, and the provider's keys were not renewed");
+                tracing::warn!(%error, "a token has an unknown key, and the provider's keys were not renewed");
             }
         }
-        drop(last);
-        self.usable_keys().map_or(Err(Refusal::Undecided), find)
+        Ok(())
     }
 
     /// The keys, unless they are too old to be used.

@@ -17,9 +17,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{FileEndpoints, FileRequest, FileService, report_name};
+use graphql_front::code::Code;
+use graphql_front::cost::RateLimited;
+use graphql_front::request_id::ClientId;
+
+use crate::graphql::code::RegistryCode;
 use crate::graphql::node_id::{NodeId, batch_id};
-use crate::http::code::Code;
-use crate::http::cost::RateLimited;
 use crate::http::language;
 use crate::store::audit::{About, Trail};
 use crate::store::onboarding::staging::{self, SealedChunk};
@@ -49,7 +52,7 @@ pub(super) async fn download(
 ) -> Response {
     let context = FileRequest::of(&request);
     if !context.actor.may(Operation::ReadOnboarding) {
-        return context.refuse(StatusCode::FORBIDDEN, Code::Forbidden);
+        return context.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden);
     }
     let Ok(id) = batch_id(&id) else { return context.not_found() };
     let session = service.database.reading(&context.actor);
@@ -59,7 +62,7 @@ pub(super) async fn download(
     };
     let Some(batch) = batch else { return context.not_found() };
     if batch.discarded_at.is_some() {
-        return context.refuse(StatusCode::GONE, Code::ReportGone);
+        return context.refuse(StatusCode::GONE, RegistryCode::ReportGone);
     }
     if let Err(refused) = charge(&service, &context, &batch) {
         return *refused;
@@ -78,7 +81,7 @@ pub(super) async fn download(
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
         (header::CONTENT_DISPOSITION, name),
-        (header::CONTENT_LANGUAGE, HeaderValue::from_static(language.as_str())),
+        (header::CONTENT_LANGUAGE, HeaderValue::from_static(language.into())),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     (headers, Body::from_stream(pieces)).into_response()
@@ -88,7 +91,7 @@ pub(super) async fn download(
 fn charge(service: &FileService, context: &FileRequest, batch: &BatchRow) -> Result<(), Box<Response>> {
     let Some(rate_limiter) = &service.rate_limiter else { return Ok(()) };
     let cost = rows_of(batch).unsigned_abs().saturating_add(1).min(rate_limiter.burst());
-    rate_limiter.pay(context.actor.client_id, cost, Instant::now()).map_err(|unpaid| {
+    rate_limiter.pay(ClientId(context.actor.client_id), cost, Instant::now()).map_err(|unpaid| {
         let mut response = context.refuse(StatusCode::TOO_MANY_REQUESTS, Code::CostLimitReached);
         if let RateLimited::Wait(seconds, _) = unpaid {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -14,8 +14,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::http::code::Code;
 use crate::http::settings::Upload;
+use graphql_front::code::Code;
 
 /// Bytes that a client has to send before each deadline.
 const PROGRESS: u64 = 64 << 10;

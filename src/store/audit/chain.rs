@@ -6,10 +6,10 @@ use crate::store::error::StoreError;
 use crate::store::session::Session;
 use domain::audit::Hash;
 
-/// The lock under which one process at a time seals: "audit" and a number.
+/// The advisory lock under which one process at a time seals: "audit" and a number.
 pub(super) const LOCK: i64 = 0x61_75_64_69_74_01;
 
-/// The newest seal: what an installation keeps elsewhere, to find out later that seals were cut off.
+/// The newest seal. An installation keeps it elsewhere, to detect later that seals were cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Its number.
@@ -18,13 +18,13 @@ pub struct Head {
     pub hash: Hash,
 }
 
-/// Waits for whoever seals, and lets nobody seal until the transaction ends.
+/// Waits for the process that seals, and keeps all others from sealing until the transaction ends.
 pub(super) async fn lock_until_end(conn: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query!("select pg_advisory_xact_lock($1)", LOCK).execute(conn).await?;
     Ok(())
 }
 
-/// Number and hash of the newest seal, and the last entry that it covers.
+/// Returns the newest seal, and the last entry that it covers.
 pub(super) async fn newest(conn: &mut PgConnection) -> Result<Option<(Head, (i64, i64))>, StoreError> {
     let row = sqlx::query!(
         r#"select number, hash, last_transaction::text::bigint as "last_transaction!", last_id
@@ -35,10 +35,7 @@ pub(super) async fn newest(conn: &mut PgConnection) -> Result<Option<(Head, (i64
     Ok(Some((head, (row.last_transaction, row.last_id))))
 }
 
-/// The newest seal.
-///
-/// # Errors
-/// The database is away.
+/// Returns the newest seal.
 pub async fn head(session: &Session) -> Result<Option<Head>, StoreError> {
     let row = sqlx::query!("select number, hash from audit_seal order by number desc limit 1");
     let row = row.fetch_optional(session).await?;

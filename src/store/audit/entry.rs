@@ -27,10 +27,10 @@ pub struct NewEntry {
     pub request_id: Uuid,
 }
 
-/// Writes entries, in one statement.
+/// Writes entries in one statement.
 ///
 /// # Errors
-/// The database is away, or takes no entries: then what they speak of must not be answered.
+/// After an error the request that they are about must not be answered.
 pub async fn insert_many(executor: impl PgExecutor<'_>, entries: &[NewEntry]) -> Result<(), StoreError> {
     // An array of arrays has equal lengths in PostgreSQL, so each list of people travels as a text.
     let subjects = column(entries, |entry| array_literal(&entry.subjects));
@@ -52,10 +52,10 @@ pub async fn insert_many(executor: impl PgExecutor<'_>, entries: &[NewEntry]) ->
     .await
     .map_err(|error| match StoreError::from(error) {
         error @ (StoreError::Unavailable(_) | StoreError::Contended(_)) => error,
-        // Whatever it is, the request may be sent again once it is mended, and nothing is answered until then.
+        // The request may be retried once the cause is fixed. Until then nothing is answered.
         error => {
-            tracing::error!(%error, "the audit trail takes no entries");
-            StoreError::Unavailable("the audit trail takes no entries".into())
+            tracing::error!(%error, "audit entries cannot be written");
+            StoreError::Unavailable("audit entries cannot be written".into())
         }
     })?;
     Ok(())

@@ -1,8 +1,8 @@
-//! Requests that end at about the same time share one statement and one commit.
+//! Group commit of audit entries: requests that end at about the same time share one statement.
 //!
-//! Whoever comes while nothing is being written writes at once and waits for nobody; whoever comes meanwhile is written
-//! with all others that did, by the next statement. So a lone request pays one short insert, and a busy server one commit
-//! for many requests. The writing belongs to no request: a client that leaves takes no entry with it.
+//! An entry that comes while nothing is being written is written at once. Entries that come meanwhile are written together
+//! by the next statement. So a single request costs one short insert, and a busy server one commit for many requests. A
+//! task of its own writes, so a client that disconnects does not cancel an entry.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,12 +13,12 @@ use super::entry::{NewEntry, insert_many};
 use crate::store::error::StoreError;
 use crate::store::session::Session;
 
-/// Entries of one statement at most.
+/// The most entries of one statement.
 const MOST_ENTRIES: usize = 500;
-/// People of one statement, about: an entry with more of them goes alone.
+/// About the most people of one statement. An entry with more people is written alone.
 const MOST_SUBJECTS: usize = 100_000;
 
-/// Writes entries as they come, many at a time where many come.
+/// Writes entries, many at a time under load.
 #[derive(Clone)]
 pub struct Journal(Arc<Shared>);
 
@@ -30,7 +30,7 @@ struct Shared {
 #[derive(Default)]
 struct Waiting {
     entries: Vec<(NewEntry, Written)>,
-    /// Is somebody writing?
+    /// Is a task writing?
     busy: bool,
 }
 
@@ -43,15 +43,12 @@ impl fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Writes through this session, in the registry's own name.
+    /// Makes a journal that writes through this session of the registry.
     pub fn new(session: Session) -> Self {
         Self(Arc::new(Shared { session, waiting: Mutex::default() }))
     }
 
-    /// Puts an entry on record, and comes back when it is committed.
-    ///
-    /// # Errors
-    /// The database takes no entry.
+    /// Writes an entry, and returns when it is committed.
     pub async fn record(&self, entry: NewEntry) -> Result<(), StoreError> {
         let (written, outcome) = oneshot::channel();
         let begins = {
@@ -62,7 +59,9 @@ impl Journal {
         if begins {
             tokio::spawn(write_all(Writer { shared: Arc::clone(&self.0), is_done: false }));
         }
-        outcome.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the audit trail broke off".into())))
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("writing audit entries was interrupted".into())))
     }
 }
 
@@ -71,7 +70,7 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the next statement writes; nothing: whoever writes is done.
+    /// Takes the entries of the next statement. None: the task is done.
     fn next(&self) -> Vec<(NewEntry, Written)> {
         let mut waiting = self.lock();
         let mut subjects = 0;
@@ -86,7 +85,7 @@ impl Shared {
     }
 }
 
-/// Whoever writes. Gone before the end, it leaves nobody waiting: they hear that their entries are not written.
+/// The task that writes. If it is dropped early, those who wait learn that their entries are not written.
 struct Writer {
     shared: Arc<Shared>,
     is_done: bool,
@@ -110,7 +109,7 @@ async fn write_all(mut writer: Writer) {
         let (entries, written): (Vec<NewEntry>, Vec<Written>) = batch.into_iter().unzip();
         let outcome = insert_many(&writer.shared.session, &entries).await;
         for written in written {
-            // Whoever has left does not hear it; the entry stands all the same.
+            // The request may have been cancelled. Its entry is written all the same.
             let _ = written.send(outcome.clone());
         }
     }

@@ -1,8 +1,7 @@
-//! Seals: entries are closed in the background, and no request waits for it.
+//! Seals: a background job signs entries, and no request waits for it.
 //!
-//! Hashing each entry into the next one while requests wait for it would let one request write at a time. So entries are
-//! appended as they come, and a seal covers those that nobody can add to any more: all that were written by transactions
-//! older than every running one.
+//! If each entry were hashed into the next one, only one request could write at a time. So entries are appended freely, and
+//! a seal covers those among which no further entry can appear: all by transactions older than every running one.
 
 use std::collections::VecDeque;
 
@@ -19,16 +18,13 @@ use crate::store::session::Session;
 use domain::actor::Role;
 use domain::audit::{AuditOutcome, ChainCheck, Entry, Hash, Leaf, Seal, Statement, Tampering};
 
-/// Entries of one seal at most; what is left comes with the next one.
+/// The most entries of one seal. The rest is covered by the next one.
 const MOST_ENTRIES: i64 = 10_000;
 /// Seals read at a time when they are verified.
 const SEALS_AT_A_TIME: i64 = 20;
 
-/// Seals what can be sealed, and gives the last seal that was made. `None` where there was nothing to do, or where
-/// another process is doing it.
-///
-/// # Errors
-/// The database is away.
+/// Seals what can be sealed, and returns the last seal that was made. `None` if there was nothing to seal, or another
+/// process is sealing.
 pub async fn seal(database: &Database) -> Result<Option<Head>, StoreError> {
     let mut made = None;
     while let (Some(head), is_full) = seal_once(database).await? {
@@ -40,9 +36,9 @@ pub async fn seal(database: &Database) -> Result<Option<Head>, StoreError> {
     Ok(made)
 }
 
-/// One seal, and whether there may be more entries than it could hold.
+/// Makes one seal. Says whether there may be more entries than it holds.
 async fn seal_once(database: &Database) -> Result<(Option<Head>, bool), StoreError> {
-    // On a silent network nobody says that a transaction is over.
+    // The deadline of this side: over a dead network no answer comes from the server.
     let sealed = timeout(database.control.transaction_deadline(), seal_alone(database)).await;
     sealed.unwrap_or_else(|_elapsed| Err(StoreError::Unavailable("a seal took too long".into())))
 }
@@ -63,8 +59,8 @@ async fn is_alone(conn: &mut PgConnection) -> Result<bool, StoreError> {
 }
 
 async fn write(conn: &mut PgConnection, database: &Database) -> Result<(Option<Head>, bool), StoreError> {
-    // Whoever exchanges the key holds the lock until the other one is in force.
-    rotation::demand_in_force(conn, &database.keys).await?;
+    // A rotation of the key holds the lock until the new key is in force.
+    rotation::demand_in_force(&mut *conn, &database.keys).await?;
     let last = newest(&mut *conn).await?;
     let (number, previous, behind) =
         last.map_or((0, [0; 32], (0, 0)), |(head, last)| (head.number, head.hash, last));
@@ -99,10 +95,10 @@ async fn write(conn: &mut PgConnection, database: &Database) -> Result<(Option<H
     Ok((Some(Head { number: statement.number, hash }), leaves.len() as i64 == MOST_ENTRIES))
 }
 
-/// Entries behind one of them that nothing can be added ahead of, in order: so many at most.
+/// Returns entries after `behind`, before which no further entry can appear, in order, up to the size of a seal.
 ///
-/// A transaction takes its number before its entries get their ids, and numbers grow; so whoever is still running stands
-/// behind all of these.
+/// A transaction gets its number before its entries get their ids, and numbers grow. So the entries of a running
+/// transaction come after all of these.
 async fn final_entries(conn: &mut PgConnection, behind: (i64, i64)) -> Result<Vec<Entry>, StoreError> {
     let rows = sqlx::query_as!(
         EntryColumns,
@@ -118,7 +114,7 @@ async fn final_entries(conn: &mut PgConnection, behind: (i64, i64)) -> Result<Ve
     Ok(rows.fetch_all(conn).await?.into_iter().map(Entry::from).collect())
 }
 
-/// The entries behind one of them up to another, in order: what a seal should cover.
+/// Returns the entries after `behind` up to `to`, in order: those that a seal should cover.
 async fn entries_between(
     session: &Session,
     behind: (i64, i64),
@@ -160,23 +156,23 @@ impl From<EntryColumns> for Entry {
     }
 }
 
-/// What a trail without a fault holds.
+/// The result of a verification without a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// How many seals.
+    /// The number of seals.
     pub seals: i64,
-    /// How many entries they cover.
+    /// The number of entries that they cover.
     pub sealed: u64,
-    /// How many entries are too new to be sealed: nothing shows yet what is done to these.
+    /// The number of entries that are not sealed yet. A change of these cannot be detected.
     pub unsealed: i64,
-    /// Hash of the newest seal; zeros where there is none.
+    /// The hash of the newest seal; zeros if there is none.
     pub head: Hash,
 }
 
-/// Reads the whole trail and compares it with its seals. `head` is one that was kept elsewhere.
+/// Reads the whole trail and compares it with its seals, and with a `head` that was kept elsewhere.
 ///
 /// # Errors
-/// The database is away. The inner error is the first fault of the trail.
+/// The database is unavailable. The inner error is the first fault of the trail.
 pub async fn verify(
     database: &Database,
     head: Option<&Hash>,

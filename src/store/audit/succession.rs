@@ -1,5 +1,5 @@
-//! Which keys have signed the trail. A key that takes over signs for the one before it: so far its seals hold, and the
-//! last of them has this hash. Whoever has an old key can therefore neither add seals to its time nor change them.
+//! The succession of signing keys. A new key endorses the previous one: up to which seal it signed, and the hash of that
+//! seal. So the owner of an old key can neither add seals nor change them.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::store::keys::{Keys, evidence_key_id, verify_evidence};
 use crate::store::session::Session;
 use domain::audit::{Hash, Seal};
 
-/// A key that signs no more.
+/// A key that no longer signs.
 struct Retired {
     public_key: Hash,
     last_seal: i64,
@@ -22,17 +22,14 @@ struct Retired {
 }
 
 impl Retired {
-    /// What the key that took over signs.
+    /// The statement that the next key signs.
     fn statement(&self) -> Hash {
         let parts = [self.public_key.as_slice(), &self.last_seal.to_be_bytes(), &self.last_hash];
         Sha256::digest([b"audit key".as_slice(), &parts.concat()].concat()).into()
     }
 }
 
-/// Hands the trail over to another key, within the transaction that exchanges the keys. Nobody seals until it ends.
-///
-/// # Errors
-/// The database is away.
+/// Hands the trail over to another key, within the transaction that rotates the keys. No process seals until it ends.
 pub async fn hand_over(conn: &mut PgConnection, old: &Keys, new: &Keys) -> Result<(), StoreError> {
     lock_until_end(conn).await?;
     let (last_seal, last_hash) =
@@ -58,14 +55,14 @@ pub async fn hand_over(conn: &mut PgConnection, old: &Keys, new: &Keys) -> Resul
     Ok(())
 }
 
-/// All keys whose seals hold.
+/// All keys whose seals are valid.
 pub(super) struct Succession {
     in_force: Hash,
     retired: HashMap<[u8; 8], Retired>,
 }
 
 impl Succession {
-    /// Reads the retired keys, and keeps those for whom a later one has signed, up to the key in force.
+    /// Reads the retired keys, and keeps those that a later key has endorsed, up to the key in force.
     pub(super) async fn read(session: &Session, keys: &Keys) -> Result<Self, StoreError> {
         let rows =
             sqlx::query!("select public_key, last_seal, last_hash, endorsed_by, endorsement from audit_key");
@@ -92,7 +89,7 @@ impl Succession {
         Ok(Self { in_force, retired })
     }
 
-    /// Is a seal signed by the key in force, or by an earlier one in its time?
+    /// Is a seal signed by the key in force, or by a retired key before it was retired?
     pub(super) fn has_signed(&self, seal: &Seal) -> bool {
         let hash = seal.statement.hash();
         let signed = |key: &Hash| verify_evidence(key, &hash, &seal.signature);

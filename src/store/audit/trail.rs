@@ -1,4 +1,4 @@
-//! Whom a request was shown, and that this is on record before its answer leaves.
+//! The trail of a request: its audit entries are written before its answer leaves.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use crate::store::session::Session;
 use domain::actor::Actor;
 use domain::audit::AuditOutcome;
 
-/// What a request is, for the record.
+/// What an audit entry says about a request.
 #[derive(Clone, Debug)]
 pub struct About {
-    /// Its root fields, with blanks between.
+    /// Its root fields, separated by spaces.
     pub operation: String,
-    /// What for, as the client said.
+    /// The purpose that the client gave.
     pub purpose: Option<String>,
     /// Its id.
     pub request_id: Uuid,
 }
 
-/// What one request leaves on record: one entry for those it wrote, in their transaction, and one for those it was shown
-/// beyond them, before its answer leaves.
+/// The audit entries of one request: one for the people whom it wrote, in the same transaction, and one for the others whom
+/// it was shown, before its answer leaves.
 #[derive(Debug)]
 pub struct Trail {
     client: Arc<Actor>,
@@ -37,26 +37,23 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// The trail of a request that reads through this session.
+    /// Makes the trail of a request that reads through this session.
     pub fn new(journal: &Journal, reading: &Session, actor: Arc<Actor>, about: About) -> Self {
         Self { client: actor, about, seen: reading.seen(), journal: journal.clone() }
     }
 
-    /// The trail of a command that does what this field of the API does.
+    /// Makes the trail of a command that does the same as this field of the API.
     pub fn of_command(database: &Database, actor: &Actor, operation: &str) -> Self {
         let about = About { operation: operation.to_owned(), purpose: None, request_id: Uuid::now_v7() };
         Self::new(&database.journal, &database.reading(actor), Arc::new(actor.clone()), about)
     }
 
-    /// The answer will tell something of these people: that they are registered, perhaps.
+    /// Notes people about whom the answer reveals something, for example that they are registered.
     pub fn saw(&self, ids: impl IntoIterator<Item = i64>) {
         self.seen.add(ids);
     }
 
-    /// Puts on record that these people are written, within the transaction that writes them.
-    ///
-    /// # Errors
-    /// The database takes no entry: then nothing may be written.
+    /// Writes the entry of people who are written, within the same transaction.
     pub async fn append(&self, conn: &mut PgConnection, subjects: &[i64]) -> Result<(), StoreError> {
         let subjects: BTreeSet<i64> = subjects.iter().copied().collect();
         if subjects.is_empty() {
@@ -66,17 +63,14 @@ impl Trail {
         insert_many(conn, &[entry]).await
     }
 
-    /// That transaction was committed: these are on record, and their payload needs no second entry.
+    /// Notes that this transaction was committed: the payload needs no second entry for these people.
     pub fn settle(&self, subjects: &[i64]) {
         let mut subjects = subjects.to_vec();
         subjects.sort_unstable();
         self.seen.settle(&subjects);
     }
 
-    /// Puts on record whom the request was shown. No answer leaves before this has come back.
-    ///
-    /// # Errors
-    /// The database takes no entry: then the answer must not leave.
+    /// Writes the entry of people whom the request was shown. The answer leaves only after this has returned `Ok`.
     pub async fn close(&self) -> Result<(), StoreError> {
         let subjects = self.seen.fresh();
         if subjects.is_empty() {
@@ -87,11 +81,8 @@ impl Trail {
         Ok(())
     }
 
-    /// Puts on record that the request reads what was sent of people, of whom the registry knows none by an id; those whom it
-    /// does know go along. Nothing is told before this has come back.
-    ///
-    /// # Errors
-    /// The database takes no entry: then nothing may be told.
+    /// Writes an entry even if the request was shown nobody with an id: it reads rows as they were sent, about people who may
+    /// not be registered. The answer leaves only after this has returned `Ok`.
     pub async fn close_unnamed(&self) -> Result<(), StoreError> {
         let subjects = self.seen.fresh();
         self.journal.record(self.entry(AuditOutcome::Read, subjects.clone())).await?;

@@ -1,4 +1,4 @@
-//! Ends of enrollments, and whose there are at an employer to end.
+//! Ends of enrollments, and the open ones of an employer.
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
@@ -7,24 +7,21 @@ use crate::store::array::column;
 use crate::store::error::StoreError;
 use domain::enrollment::EndReason;
 
-/// The end of an enrollment, to be written.
+/// The end of an enrollment.
 #[derive(Clone, Copy, Debug)]
-pub struct End {
+pub struct EnrollmentEnd {
     /// The person.
     pub participant_id: i64,
     /// The enrollment.
     pub enrollment_id: i64,
-    /// The first day on which it holds no more.
+    /// The first day on which it is no longer in force.
     pub ends_on: NaiveDate,
     /// Why.
     pub reason: EndReason,
 }
 
-/// Ends enrollments of people who were locked, in one statement.
-///
-/// # Errors
-/// The database is away.
-pub async fn end_many(conn: &mut PgConnection, ends: &[End]) -> Result<(), StoreError> {
+/// Ends enrollments of locked people, in one statement.
+pub async fn end_many(conn: &mut PgConnection, ends: &[EnrollmentEnd]) -> Result<(), StoreError> {
     if ends.is_empty() {
         return Ok(());
     }
@@ -44,13 +41,10 @@ pub async fn end_many(conn: &mut PgConnection, ends: &[End]) -> Result<(), Store
     Ok(())
 }
 
-/// The last of the days until which somebody was employed at an employer:
-/// [`employed_until`](domain::enrollment::employed_until) of all enrollments there, in one statement.
+/// Returns the last day until which somebody was employed at an employer: the greatest
+/// [`employed_until`](domain::enrollment::employed_until) of all enrollments there.
 ///
-/// Takes no actor: it answers to the registry's own writing, never to a caller.
-///
-/// # Errors
-/// The database is away.
+/// Takes no actor, because the result is for a write and never for a caller.
 pub async fn employed_until(
     conn: &mut PgConnection,
     employer: i64,
@@ -63,12 +57,9 @@ pub async fn employed_until(
     Ok(sqlx::query_scalar(sql).bind(employer).bind(today).fetch_one(conn).await?)
 }
 
-/// The next people with an open enrollment at an employer, in the order of id: so many at most, behind a person.
+/// Returns up to `at_most` people with an open enrollment at an employer, in the order of their ids, after `behind`.
 ///
-/// Takes no actor: it answers to the registry's own writing, never to a caller.
-///
-/// # Errors
-/// The database is away.
+/// Takes no actor, because the result is for a write and never for a caller.
 pub async fn people_open_at(
     conn: &mut PgConnection,
     employer: i64,

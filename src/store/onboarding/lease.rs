@@ -1,5 +1,5 @@
-//! Which worker is at which batch. A lease ends by the database's clock, and what is written is fenced by the epoch under
-//! which the lease was given: a worker that was thought dead and wakes up writes nothing.
+//! Leases of workers on batches. A lease expires by the database's clock. Writes are fenced by the epoch of the lease, so a
+//! worker that was thought dead and wakes up writes nothing.
 
 use std::time::Duration;
 
@@ -11,27 +11,24 @@ use crate::store::session::Session;
 use domain::enrollment::{CivilServantCategory, Programme};
 use domain::onboarding::{Counts, OnboardingState, RowOutcome};
 
-/// A worker's right to a batch.
+/// A lease on a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
 pub struct Lease {
     /// The batch.
     pub id: i64,
-    /// Under which it writes.
+    /// The epoch that fences its writes.
     pub epoch: i64,
 }
 
-/// Takes the batch that has waited longest and that nobody is at; `only` this one, where that is said. Of each client the
-/// oldest and no other: at most one of each runs.
-///
-/// # Errors
-/// The database is away.
+/// Takes a lease on the batch that has waited longest; on the batch `only`, if given. At most one batch of each client is
+/// worked on: its oldest.
 pub async fn take(
     session: &Session,
-    holds: Duration,
+    valid_for: Duration,
     only: Option<i64>,
 ) -> Result<Option<Lease>, StoreError> {
     let mut transaction = session.begin().await?;
-    // One at a time looks, so that two do not begin with two batches of one client.
+    // One worker at a time chooses, so that two do not begin with two batches of one client.
     let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.onboarding'))";
     sqlx::query(turn).execute(&mut *transaction).await?;
     let sql = "update onboarding_batch b
@@ -46,16 +43,13 @@ pub async fn take(
                            and (o.id < w.id or o.leased_until >= clock_timestamp()))
                    order by w.served_at nulls first, w.id limit 1 for no key update skip locked)
                returning b.id, b.epoch";
-    let lease = sqlx::query_as(sql).bind(milliseconds(holds)).bind(only);
+    let lease = sqlx::query_as(sql).bind(milliseconds(valid_for)).bind(only);
     let lease = lease.fetch_optional(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(lease)
 }
 
-/// Lets go of a batch before the lease ends.
-///
-/// # Errors
-/// The database is away: then the lease ends by itself.
+/// Releases a lease before it expires.
 pub async fn release(session: &Session, lease: Lease) -> Result<(), StoreError> {
     let sql = "update onboarding_batch set leased_until = null, served_at = clock_timestamp()
                where id = $1 and epoch = $2";
@@ -63,13 +57,9 @@ pub async fn release(session: &Session, lease: Lease) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Holds on to a batch while somebody works at it. `false`: the lease is lost, or the batch has ended. Never waits: a
-/// worker's own transaction has the row locked while it plans, and while it makes a chunk last; nobody else takes it then.
-/// What was let go meanwhile stays so.
-///
-/// # Errors
-/// The database is away.
-pub async fn renew(session: &Session, lease: Lease, holds: Duration) -> Result<bool, StoreError> {
+/// Renews a lease. Returns `false` if it is lost or the batch has ended. Never waits: the worker's own transaction may have
+/// locked the row, and then nobody else can take it. A lease that was released meanwhile stays released.
+pub async fn renew(session: &Session, lease: Lease, valid_for: Duration) -> Result<bool, StoreError> {
     let sql = "with held as (
                    select id from onboarding_batch
                    where id = $1 and epoch = $2 and state in ('VALIDATING', 'APPLYING')),
@@ -79,14 +69,11 @@ pub async fn renew(session: &Session, lease: Lease, holds: Duration) -> Result<b
                                where b.epoch = $2 and b.state in ('VALIDATING', 'APPLYING') and b.leased_until is not null
                                for no key update of b skip locked))
                select exists (select from held)";
-    let renew = sqlx::query_scalar(sql).bind(lease.id).bind(lease.epoch).bind(milliseconds(holds));
+    let renew = sqlx::query_scalar(sql).bind(lease.id).bind(lease.epoch).bind(milliseconds(valid_for));
     Ok(renew.fetch_one(session).await?)
 }
 
-/// Does a batch of somebody else wait for a worker?
-///
-/// # Errors
-/// The database is away.
+/// Does a batch of another client wait for a worker?
 pub async fn others_wait(session: &Session, lease: Lease) -> Result<bool, StoreError> {
     let sql = "select exists (
                    select from onboarding_batch w
@@ -96,10 +83,10 @@ pub async fn others_wait(session: &Session, lease: Lease) -> Result<bool, StoreE
     Ok(sqlx::query_scalar(sql).bind(lease.id).fetch_one(session).await?)
 }
 
-/// A batch as a worker needs it.
+/// A leased batch, as a worker needs it.
 #[derive(Clone, Debug, FromRow)]
 pub struct Held {
-    /// How far it is.
+    /// State.
     pub state: OnboardingState,
     /// Employer.
     pub employer_id: i64,
@@ -109,31 +96,31 @@ pub struct Held {
     pub province_id: i16,
     /// Programmes.
     pub programmes: Vec<Programme>,
-    /// What kind of civil servants.
+    /// Category of the civil servants.
     pub category: CivilServantCategory,
     /// First day.
     pub starts_on: NaiveDate,
-    /// Was the first contribution taken with the forms?
+    /// Was the first contribution paid with the forms?
     pub first_contribution_paid: bool,
-    /// Refuse all when one is refused?
+    /// Are all rows refused if one is?
     pub all_or_nothing: bool,
-    /// Does it wait for approval?
+    /// Does it need an approval?
     pub plan_only: bool,
-    /// Is it only tried? Then its plan is its end.
+    /// Is it a dry run? Then it ends with its plan.
     pub dry_run: bool,
-    /// Has each of its rows an entry, since it was planned?
+    /// Is it planned? Then each of its rows has an outcome.
     pub planned: bool,
     /// Rows.
     pub received: i32,
-    /// Who sent it.
+    /// The client that sent it.
     pub submitted_by: String,
-    /// Who approved it.
+    /// The client that approved it.
     pub approved_by: Option<String>,
-    /// The first row that is not done.
+    /// The checkpoint: the first row that is not done.
     pub next_row: i32,
     /// The digest of the plan so far.
     pub plan_chain: Option<Vec<u8>>,
-    /// Rows that repeat a number, sealed.
+    /// Rows that repeat a number, encrypted.
     pub repeated: Option<Vec<u8>>,
 }
 
@@ -141,10 +128,7 @@ const COLUMNS: &str = "state, employer_id, channel_id, province_id, programmes, 
                        all_or_nothing, plan_only, dry_run, planned, received, submitted_by, approved_by, next_row, plan_chain, \
                        repeated";
 
-/// The batch of a lease; `None` where the lease is lost, or the batch has ended.
-///
-/// # Errors
-/// The database is away.
+/// Returns the batch of a lease; `None` if the lease is lost or the batch has ended.
 pub async fn look(session: &Session, lease: Lease) -> Result<Option<Held>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch where id = "));
     sql.push_bind(lease.id).push(" and epoch = ").push_bind(lease.epoch);
@@ -152,21 +136,15 @@ pub async fn look(session: &Session, lease: Lease) -> Result<Option<Held>, Store
     Ok(sql.build_query_as().fetch_optional(session).await?)
 }
 
-/// A batch that waits for its file. Takes no actor: whoever asks has been shown the batch.
-///
-/// # Errors
-/// The database is away.
+/// Returns a batch that waits for its file. Takes no actor: the caller has checked that the actor may see the batch.
 pub async fn waiting(session: &Session, batch: i64) -> Result<Option<Held>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch where id = "));
     sql.push_bind(batch).push(" and state = 'RECEIVING'");
     Ok(sql.build_query_as().fetch_optional(session).await?)
 }
 
-/// Locks the batch of a lease for this transaction, if the lease still is that, and the checkpoint is where the worker
-/// believes. What is written after this is written by nobody else.
-///
-/// # Errors
-/// The database is away.
+/// Locks the batch of a lease for this transaction. Returns `false` if the lease is lost or the checkpoint has moved. After
+/// `true` no other worker can write.
 pub async fn fence(conn: &mut PgConnection, lease: Lease, next_row: i32) -> Result<bool, StoreError> {
     let sql = "select id from onboarding_batch
                where id = $1 and epoch = $2 and next_row = $3 and state in ('VALIDATING', 'APPLYING')
@@ -176,13 +154,10 @@ pub async fn fence(conn: &mut PgConnection, lease: Lease, next_row: i32) -> Resu
     Ok(held.is_some())
 }
 
-/// How far a plan is, and what it comes to so far.
-///
-/// # Errors
-/// The database is away.
+/// Moves the checkpoint of a plan.
 pub async fn checkpoint_plan(
     conn: &mut PgConnection,
-    (lease, holds): (Lease, Duration),
+    (lease, valid_for): (Lease, Duration),
     next_row: i32,
     chain: &[u8],
     contributions: i64,
@@ -192,14 +167,11 @@ pub async fn checkpoint_plan(
                    leased_until = clock_timestamp() + $5 * interval '1 millisecond'
                where id = $1";
     let update = sqlx::query(sql).bind(lease.id).bind(next_row).bind(chain).bind(contributions);
-    update.bind(milliseconds(holds)).execute(conn).await?;
+    update.bind(milliseconds(valid_for)).execute(conn).await?;
     Ok(())
 }
 
-/// How many rows of a plan have each outcome.
-///
-/// # Errors
-/// The database is away.
+/// Counts the rows of a plan by outcome.
 pub async fn count(conn: &mut PgConnection, batch: i64) -> Result<Counts, StoreError> {
     let sql = "select count(*)::integer, (count(*) filter (where outcome = 'PENDING'))::integer,
                       (count(*) filter (where outcome = 'ALREADY_ENROLLED'))::integer,
@@ -211,10 +183,7 @@ pub async fn count(conn: &mut PgConnection, batch: i64) -> Result<Counts, StoreE
     Ok(Counts { received, pending, enrolled: 0, already_enrolled, rejected, flagged })
 }
 
-/// Publishes a plan: its counts and its digest, and where the batch goes from here.
-///
-/// # Errors
-/// The database is away.
+/// Publishes a plan: its counts, its digest and the next state of the batch.
 pub async fn publish_plan(
     conn: &mut PgConnection,
     batch: i64,
@@ -233,13 +202,10 @@ pub async fn publish_plan(
     Ok(())
 }
 
-/// How far a batch is applied, with what the chunk has changed of its counts. The last chunk completes it.
-///
-/// # Errors
-/// The database is away.
+/// Moves the checkpoint of a batch that is applied, and adds the counts of the chunk.
 pub async fn checkpoint_apply(
     conn: &mut PgConnection,
-    (lease, holds): (Lease, Duration),
+    (lease, valid_for): (Lease, Duration),
     next_row: i32,
     change: &Counts,
     contributions: i64,
@@ -252,14 +218,11 @@ pub async fn checkpoint_apply(
                where id = $1";
     let update = sqlx::query(sql).bind(lease.id).bind(next_row).bind(change.pending).bind(change.enrolled);
     let update = update.bind(change.already_enrolled).bind(change.rejected).bind(change.flagged);
-    update.bind(contributions).bind(milliseconds(holds)).execute(conn).await?;
+    update.bind(contributions).bind(milliseconds(valid_for)).execute(conn).await?;
     Ok(())
 }
 
-/// Ends a batch of which every row has its outcome.
-///
-/// # Errors
-/// The database is away.
+/// Completes a batch: every row has its outcome.
 pub async fn complete(conn: &mut PgConnection, batch: i64) -> Result<(), StoreError> {
     let sql = "update onboarding_batch
                set state = 'COMPLETED', finished_at = clock_timestamp(), leased_until = null where id = $1";
@@ -267,10 +230,7 @@ pub async fn complete(conn: &mut PgConnection, batch: i64) -> Result<(), StoreEr
     Ok(())
 }
 
-/// What a plan has said of the rows from one number to another: their outcome, and whether somebody has to look at them.
-///
-/// # Errors
-/// The database is away.
+/// Returns the planned outcomes of rows in a range of numbers, and whether they are flagged.
 pub async fn planned(
     conn: &mut PgConnection,
     batch: i64,
@@ -280,6 +240,6 @@ pub async fn planned(
     Ok(sqlx::query_as(sql).bind(batch).bind(first).bind(last).fetch_all(conn).await?)
 }
 
-fn milliseconds(holds: Duration) -> i64 {
-    i64::try_from(holds.as_millis()).unwrap_or(i64::MAX)
+fn milliseconds(valid_for: Duration) -> i64 {
+    i64::try_from(valid_for.as_millis()).unwrap_or(i64::MAX)
 }

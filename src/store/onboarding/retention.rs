@@ -1,4 +1,4 @@
-//! Batches that nobody waits for any more, and rows that were kept long enough. Ages are by the database's clock.
+//! Expiry of waiting batches, and of rows as they were sent. Ages are by the database's clock.
 
 use sqlx::PgConnection;
 
@@ -6,11 +6,8 @@ use crate::store::error::StoreError;
 use crate::store::session::Session;
 use domain::onboarding::OnboardingState;
 
-/// Locks the oldest batch that has waited for its file or its approval for so many days, or whose planner is gone since
-/// yesterday; says how far it is, and whether it was only tried. What somebody is at is passed over.
-///
-/// # Errors
-/// The database is away.
+/// Locks the oldest batch that has waited for its file or approval for this many days, or the dry run that was left a day ago.
+/// Returns its state, and whether it is a dry run. Skips batches that a transaction holds.
 pub async fn lock_overdue(
     conn: &mut PgConnection,
     days: u16,
@@ -24,11 +21,8 @@ pub async fn lock_overdue(
     Ok(sqlx::query_as(sql).bind(i32::from(days)).fetch_optional(conn).await?)
 }
 
-/// Discards the rows, as they were sent, of one batch that ended so many days ago, or that was only tried and ended an
-/// hour ago; its counts and outcomes stay. `None`: there is none.
-///
-/// # Errors
-/// The database is away.
+/// Discards the rows as sent of one batch that ended this many days ago, or of a dry run that ended an hour ago. Its counts and
+/// outcomes stay. Returns `None` if there is none.
 pub async fn discard_one(session: &Session, days: u16) -> Result<Option<i64>, StoreError> {
     let sql = "with old as (
                    select id from onboarding_batch
@@ -44,10 +38,8 @@ pub async fn discard_one(session: &Session, days: u16) -> Result<Option<i64>, St
     Ok(sqlx::query_scalar(sql).bind(i32::from(days)).fetch_optional(session).await?)
 }
 
-/// Discards at once the rows of a batch that was only tried. Takes no actor: whoever asks has tried it.
-///
-/// # Errors
-/// The database is away; then the hourly chore does it.
+/// Discards the rows of a dry run at once. Takes no actor: the caller has made the dry run. After an error the hourly job does
+/// it.
 pub async fn discard_tried(session: &Session, batch: i64) -> Result<(), StoreError> {
     let sql = "with tried as (
                    select id from onboarding_batch
@@ -61,10 +53,7 @@ pub async fn discard_tried(session: &Session, batch: i64) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Are the rows of a batch gone?
-///
-/// # Errors
-/// The database is away.
+/// Are the rows of a batch discarded?
 pub async fn is_discarded(session: &Session, batch: i64) -> Result<bool, StoreError> {
     let sql = "select discarded_at is not null from onboarding_batch where id = $1";
     Ok(sqlx::query_scalar(sql).bind(batch).fetch_one(session).await?)

@@ -1,6 +1,6 @@
-//! Rows on their way: sealed chunks between the file and the outcome of each row.
+//! Staged rows: encrypted chunks between the file and the outcome of each row.
 //!
-//! A chunk is a list of [`StagedRow`]s as JSON under one seal, bound to its batch and first row: it opens nowhere else.
+//! A chunk is a list of [`StagedRow`]s as JSON, encrypted and bound to its batch and first row.
 
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection};
@@ -13,48 +13,39 @@ use crate::store::session::Session;
 use domain::onboarding::{OnboardingState, Repeat, StagedRow};
 use domain::problem::Problem;
 
-/// A chunk, sealed.
+/// An encrypted chunk.
 #[derive(Clone, Debug, FromRow)]
 pub struct SealedChunk {
     /// Number of its first row, from 1.
     pub first_row: i32,
-    /// How many numbers it covers.
+    /// How many row numbers it covers.
     pub rows: i32,
-    /// The rows.
+    /// The encrypted rows.
     pub sealed: Vec<u8>,
 }
 
-/// Seals rows of a batch.
-///
-/// # Errors
-/// They cannot be written as JSON, which is a fault.
+/// Encrypts rows of a batch.
 pub fn seal(keys: &Keys, batch: i64, first_row: i32, rows: &[StagedRow]) -> Result<Vec<u8>, StoreError> {
     let json = serde_json::to_vec(rows).map_err(|_| StoreError::Fault("rows cannot be written".into()))?;
     let json = Zeroizing::new(json);
     Ok(keys.seal_rows(batch, first_row, &json))
 }
 
-/// Opens the rows of a chunk, and gives their bytes as well: a plan is a digest of them.
-///
-/// # Errors
-/// They were sealed with another key, for another place, or changed since.
+/// Decrypts the rows of a chunk. Returns the plaintext as well, because the digest of a plan covers it.
 pub fn open(
     keys: &Keys,
     batch: i64,
     chunk: &SealedChunk,
 ) -> Result<(Vec<StagedRow>, Zeroizing<Vec<u8>>), StoreError> {
     let json = keys.open_rows(batch, chunk.first_row, &chunk.sealed);
-    let json = json.map_err(|_| StoreError::Fault("staged rows do not open".into()))?;
+    let json = json.map_err(|_| StoreError::Fault("staged rows cannot be decrypted".into()))?;
     let rows = serde_json::from_slice(&json);
     let rows = rows.map_err(|_| StoreError::Fault("staged rows cannot be read".into()))?;
     Ok((rows, json))
 }
 
-/// Begins to receive a file: what came of an earlier try is forgotten, and who is still at one writes nothing more. `None`
-/// where the batch waits for no file.
-///
-/// # Errors
-/// The database is away.
+/// Begins to receive a file, and returns the epoch. Deletes the chunks of an earlier attempt, and fences it. Returns `None` if
+/// the batch waits for no file.
 pub async fn begin(conn: &mut PgConnection, batch: i64) -> Result<Option<i64>, StoreError> {
     let sql =
         "update onboarding_batch set epoch = epoch + 1 where id = $1 and state = 'RECEIVING' returning epoch";
@@ -65,11 +56,11 @@ pub async fn begin(conn: &mut PgConnection, batch: i64) -> Result<Option<i64>, S
     Ok(epoch)
 }
 
-/// Writes a chunk of the file that is received under an epoch. `false` where somebody else receives it by now, or it was
+/// Inserts a chunk that was received under an epoch. Returns `false` if another request receives the file now, or the batch was
 /// cancelled.
 ///
 /// # Errors
-/// The database is away, or the key was exchanged.
+/// [`StoreError::Unavailable`] if the key was exchanged.
 pub async fn insert_chunk(
     session: &Session,
     keys: &Keys,
@@ -90,10 +81,10 @@ pub async fn insert_chunk(
     Ok(written.rows_affected() == 1)
 }
 
-/// Writes chunks of rows that came in a request, in the transaction that makes their batch.
+/// Inserts a chunk of rows that came in a request, in the transaction that makes their batch.
 ///
 /// # Errors
-/// The database is away, or the key was exchanged.
+/// [`StoreError::Unavailable`] if the key was exchanged.
 pub async fn insert_of_request(
     conn: &mut PgConnection,
     keys: &Keys,
@@ -103,40 +94,41 @@ pub async fn insert_of_request(
     let sql = "insert into onboarding_chunk (batch_id, first_row, rows, sealed) values ($1, $2, $3, $4)";
     let insert = sqlx::query(sql).bind(batch).bind(chunk.first_row).bind(chunk.rows).bind(&chunk.sealed);
     insert.execute(&mut *conn).await?;
-    rotation::demand_in_force(conn, keys).await
+    rotation::demand_in_force(&mut *conn, keys).await
 }
 
-/// What is known of a file once all of it is staged.
+/// A file that is staged completely.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// Where the batch goes from here.
+    /// The next state of the batch.
     pub state: OnboardingState,
-    /// How many rows.
+    /// The number of rows.
     pub rows: i32,
     /// Keyed digest of the file.
     pub digest: Vec<u8>,
-    /// Its header; `None`: the fields of the API.
+    /// Its header; `None` for the fields of the API.
     pub columns: Option<Vec<String>>,
     /// Its separator.
     pub separator: char,
-    /// Rows that repeat a number of an earlier one, sealed.
+    /// Rows that repeat a number of an earlier row, encrypted.
     pub repeated: Option<Vec<u8>>,
-    /// What is to be told of the file as a whole.
+    /// Warnings about the file as a whole.
     pub warnings: Vec<Problem>,
 }
 
-/// Ends receiving: from here on a worker has it. `false` where somebody else receives it by now, or it was cancelled.
+/// Ends receiving: the batch now waits for a worker. Returns `false` if another request receives the file now, or the batch was
+/// cancelled.
 ///
 /// # Errors
-/// The database is away, or the key was exchanged since the repeated rows were sealed.
+/// [`StoreError::Unavailable`] if the key was exchanged.
 pub async fn finish(
     conn: &mut PgConnection,
     keys: &Keys,
     (batch, epoch): (i64, i64),
     received: &Received,
 ) -> Result<bool, StoreError> {
-    // An exchange of the key waits for whoever has this lock, or this waits for the exchange: else it would pass over what is
-    // sealed here and not committed yet.
+    // A rotation of the key and this transaction wait for each other's lock. Otherwise the rotation would not see what is
+    // encrypted here and not committed yet.
     sqlx::query("lock table onboarding_chunk in row exclusive mode").execute(&mut *conn).await?;
     let sql = "update onboarding_batch
                set state = $3, received = $4, pending = $4, digest = $5, columns = $6, separator = $7, repeated = $8,
@@ -147,14 +139,11 @@ pub async fn finish(
     let warnings = (!received.warnings.is_empty()).then_some(Json(&received.warnings));
     let update = update.bind(&received.repeated).bind(warnings);
     let updated = update.execute(&mut *conn).await?.rows_affected();
-    rotation::demand_in_force(conn, keys).await?;
+    rotation::demand_in_force(&mut *conn, keys).await?;
     Ok(updated == 1)
 }
 
-/// Seals what is known of repeated rows: it tells which rows have one number.
-///
-/// # Errors
-/// It cannot be written as JSON, which is a fault.
+/// Encrypts the list of repeated rows: it reveals which rows have the same number.
 pub fn seal_repeats(keys: &Keys, batch: i64, repeats: &[Repeat]) -> Result<Option<Vec<u8>>, StoreError> {
     if repeats.is_empty() {
         return Ok(None);
@@ -164,20 +153,14 @@ pub fn seal_repeats(keys: &Keys, batch: i64, repeats: &[Repeat]) -> Result<Optio
     Ok(Some(keys.seal_rows(batch, 0, &json)))
 }
 
-/// Opens it again.
-///
-/// # Errors
-/// It was sealed with another key, for another batch, or changed since.
+/// Decrypts the list of repeated rows.
 pub fn open_repeats(keys: &Keys, batch: i64, sealed: &[u8]) -> Result<Vec<Repeat>, StoreError> {
     let json = keys.open_rows(batch, 0, sealed);
-    let json = json.map_err(|_| StoreError::Fault("staged rows do not open".into()))?;
+    let json = json.map_err(|_| StoreError::Fault("staged rows cannot be decrypted".into()))?;
     serde_json::from_slice(&json).map_err(|_| StoreError::Fault("repeats cannot be read".into()))
 }
 
-/// The chunk that a row is in, or the next one behind it.
-///
-/// # Errors
-/// The database is away.
+/// Returns the first chunk that begins at a row or after it.
 pub async fn find(
     executor: impl sqlx::PgExecutor<'_>,
     batch: i64,
@@ -188,17 +171,13 @@ pub async fn find(
     Ok(sqlx::query_as(sql).bind(batch).bind(row).fetch_optional(executor).await?)
 }
 
-/// The same, of chunks with a row that was refused. Before a plan is applied all its chunks are there, however few of their rows
-/// a report is about.
-///
-/// # Errors
-/// The database is away.
+/// The same for chunks with a rejected row. Before a plan is applied all chunks exist, and few of them may concern a report.
 pub async fn find_rejected(
     executor: impl sqlx::PgExecutor<'_>,
     batch: i64,
     row: i32,
 ) -> Result<Option<SealedChunk>, StoreError> {
-    // A chunk goes as far as the next one begins: of a request only the rows that were refused are in it, with gaps.
+    // A chunk extends to the next one. For rows of a request it holds only the rejected ones, with gaps.
     let sql = "select c.first_row, c.rows, c.sealed from onboarding_chunk c
                cross join lateral (select coalesce(min(n.first_row), 2147483647) as first_row from onboarding_chunk n
                                    where n.batch_id = $1 and n.first_row > c.first_row) next
@@ -210,10 +189,7 @@ pub async fn find_rejected(
     Ok(sqlx::query_as(sql).bind(batch).bind(row).fetch_optional(executor).await?)
 }
 
-/// Keeps of a chunk only the rows that a report needs; a chunk of which nothing is kept goes.
-///
-/// # Errors
-/// The database is away, or rows cannot be sealed.
+/// Reduces a chunk to the rows that a report needs. Deletes it if there are none.
 pub async fn keep_only(
     conn: &mut PgConnection,
     keys: &Keys,
@@ -228,33 +204,24 @@ pub async fn keep_only(
         let sealed = seal(keys, batch, first_row, kept)?;
         let sql = "update onboarding_chunk set sealed = $3 where batch_id = $1 and first_row = $2";
         sqlx::query(sql).bind(batch).bind(first_row).bind(sealed).execute(&mut *conn).await?;
-        rotation::demand_in_force(conn, keys).await?;
+        rotation::demand_in_force(&mut *conn, keys).await?;
     }
     Ok(())
 }
 
-/// The form in which a file came: its header, `None` for the fields of the API, and its separator.
-///
-/// # Errors
-/// The database is away.
+/// Returns the format of a file: its header, `None` for the fields of the API, and its separator.
 pub async fn form(session: &Session, batch: i64) -> Result<(Option<Vec<String>>, String), StoreError> {
     let sql = "select columns, separator from onboarding_batch where id = $1";
     Ok(sqlx::query_as(sql).bind(batch).fetch_one(session).await?)
 }
 
-/// SHA-256 of the file that a batch waits for, where its sender has announced it.
-///
-/// # Errors
-/// The database is away.
+/// Returns the announced SHA-256 of the file that a batch waits for.
 pub async fn announced(session: &Session, batch: i64) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "select sha256 from onboarding_batch where id = $1";
     Ok(sqlx::query_scalar(sql).bind(batch).fetch_one(session).await?)
 }
 
-/// Forgets what was received under an epoch, if nobody else receives the file by now.
-///
-/// # Errors
-/// The database is away; whoever sends the file again begins anew.
+/// Deletes what was received under an epoch, unless another request receives the file now.
 pub async fn discard(session: &Session, (batch, epoch): (i64, i64)) -> Result<(), StoreError> {
     let sql = "with held as (
                    select id from onboarding_batch

@@ -1,4 +1,4 @@
-//! What is written of batches and of the outcomes of their rows.
+//! Writing batches and the outcomes of their rows.
 
 use chrono::NaiveDate;
 use sqlx::types::Json;
@@ -22,33 +22,30 @@ pub struct NewBatch<'a> {
     pub province_id: i16,
     /// Programmes.
     pub programmes: &'a [Programme],
-    /// What kind of civil servants.
+    /// Category of the civil servants.
     pub category: CivilServantCategory,
     /// First day.
     pub starts_on: NaiveDate,
-    /// Was the first contribution taken with the forms?
+    /// Was the first contribution paid with the forms?
     pub first_contribution_paid: bool,
-    /// Would one refused row have refused all?
+    /// Are all rows refused if one is?
     pub all_or_nothing: bool,
     /// Name of the file that it came in.
     pub file_name: Option<&'a str>,
-    /// Keyed digest of the rows; `None` where the file is still to come.
+    /// Keyed digest of the rows; `None` if the file is still to come.
     pub digest: Option<Vec<u8>>,
     /// Rows.
     pub received: i32,
-    /// Where it begins.
+    /// First state.
     pub state: OnboardingState,
-    /// Does it wait for somebody else's approval?
+    /// Does it need the approval of another client?
     pub plan_only: bool,
-    /// SHA-256 of the file that is to come, where its sender has announced it.
+    /// The announced SHA-256 of the file that is to come.
     pub sha256: Option<Vec<u8>>,
 }
 
-/// How many batches of a client have not ended. Until the transaction ends no other one of that client is counted, so that two
-/// at once do not both take the last place.
-///
-/// # Errors
-/// The database is away.
+/// Counts the batches of a client that have not ended. Locks the count until the transaction ends, so that two concurrent
+/// requests do not both take the last place.
 pub async fn count_open(conn: &mut PgConnection, client: &str) -> Result<i64, StoreError> {
     let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.open_batches'), hashtext($1))";
     sqlx::query(turn).bind(client).execute(&mut *conn).await?;
@@ -56,10 +53,7 @@ pub async fn count_open(conn: &mut PgConnection, client: &str) -> Result<i64, St
     Ok(sqlx::query_scalar(sql).bind(client).fetch_one(conn).await?)
 }
 
-/// Opens a batch, all rows pending.
-///
-/// # Errors
-/// The database is away.
+/// Inserts a batch with all rows pending.
 pub async fn insert(conn: &mut PgConnection, actor: &Actor, new: &NewBatch<'_>) -> Result<i64, StoreError> {
     let id = sqlx::query_scalar!(
         "insert into onboarding_batch (state, employer_id, channel_id, province_id, programmes, category, starts_on,
@@ -90,26 +84,23 @@ pub async fn insert(conn: &mut PgConnection, actor: &Actor, new: &NewBatch<'_>) 
 /// The outcome of a row, to be written.
 #[derive(Clone, Debug)]
 pub struct NewRow {
-    /// From 1, the header not counted.
+    /// The number of the row, from 1, without the header.
     pub number: i32,
-    /// Line of the file; `None` where the rows came in the request.
+    /// Line of the file; `None` if the rows came in the request.
     pub line: Option<i32>,
-    /// What became of it.
+    /// Outcome.
     pub outcome: RowOutcome,
-    /// Has it a warning that somebody has to look at?
+    /// Has it a warning that needs attention?
     pub flagged: bool,
     /// The person.
     pub participant_id: Option<i64>,
     /// Work unit.
     pub work_unit: Option<String>,
-    /// What is wrong with it.
+    /// Its problems.
     pub problems: Vec<Problem>,
 }
 
-/// Writes the outcomes of rows that had none.
-///
-/// # Errors
-/// The database is away.
+/// Inserts the outcomes of rows.
 pub async fn insert_rows(conn: &mut PgConnection, batch: i64, rows: &[NewRow]) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into onboarding_row (batch_id, number, line, outcome, flagged, participant_id, work_unit, problems)
@@ -130,10 +121,7 @@ pub async fn insert_rows(conn: &mut PgConnection, batch: i64, rows: &[NewRow]) -
     Ok(())
 }
 
-/// Gives rows that a plan left pending their outcome.
-///
-/// # Errors
-/// The database is away.
+/// Updates the outcomes of rows that a plan left pending.
 pub async fn decide_rows(conn: &mut PgConnection, batch: i64, rows: &[NewRow]) -> Result<(), StoreError> {
     sqlx::query!(
         "update onboarding_row r
@@ -158,10 +146,7 @@ fn problems_of(rows: &[NewRow]) -> Vec<Option<serde_json::Value>> {
     rows.iter().map(|row| (!row.problems.is_empty()).then(|| serde_json::json!(row.problems))).collect()
 }
 
-/// Writes the outcomes of all rows, and closes the batch with their counts.
-///
-/// # Errors
-/// The database is away.
+/// Inserts the outcomes of all rows, and completes the batch.
 pub async fn complete(
     conn: &mut PgConnection,
     batch: i64,
@@ -190,80 +175,63 @@ pub async fn complete(
     Ok(())
 }
 
-/// A batch that somebody wants to change, locked until the transaction ends.
+/// A batch that is locked to be changed.
 #[derive(Clone, Debug, FromRow)]
-pub struct Locked {
-    /// How far it is.
+pub struct LockedBatch {
+    /// State.
     pub state: OnboardingState,
-    /// Who sent it.
+    /// The client that sent it.
     pub submitted_by: String,
-    /// Who approved it.
+    /// The client that approved it.
     pub approved_by: Option<String>,
-    /// Who stopped it.
+    /// The client that cancelled it.
     pub cancelled_by: Option<String>,
-    /// Digest of exactly what would be done.
+    /// Digest of the plan.
     pub plan_digest: Option<Vec<u8>>,
 }
 
-/// Locks a batch. Takes no actor: whoever asks has been shown the batch.
-///
-/// # Errors
-/// The database is away, or a worker is at a chunk of it for too long.
-pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<Option<Locked>, StoreError> {
+/// Locks a batch until the transaction ends. Takes no actor: the caller has checked that the actor may see the batch.
+pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<Option<LockedBatch>, StoreError> {
     let sql = "select state, submitted_by, approved_by, cancelled_by, plan_digest
                from onboarding_batch where id = $1 for no key update";
     Ok(sqlx::query_as(sql).bind(id).fetch_optional(conn).await?)
 }
 
-/// Keeps which rows of a request repeat a number, sealed.
-///
-/// # Errors
-/// The database is away.
+/// Stores the encrypted list of rows of a request that repeat a number.
 pub async fn keep_repeats(conn: &mut PgConnection, batch: i64, repeated: &[u8]) -> Result<(), StoreError> {
     let sql = "update onboarding_batch set repeated = $2 where id = $1";
     sqlx::query(sql).bind(batch).bind(repeated).execute(conn).await?;
     Ok(())
 }
 
-/// Lets workers begin with what was approved.
-///
-/// # Errors
-/// The database is away.
+/// Approves a batch: workers may apply it.
 pub async fn approve(conn: &mut PgConnection, id: i64, approver: &str) -> Result<(), StoreError> {
     let sql = "update onboarding_batch
                set state = 'APPLYING', approved_by = $2, next_row = 1, epoch = epoch + 1, leased_until = null,
-                   -- From here on of those who are enrolled, and not of those who would be.
                    monthly_contributions = 0
                where id = $1 and state = 'AWAITING_APPROVAL'";
     sqlx::query(sql).bind(id).bind(approver).execute(conn).await?;
     Ok(())
 }
 
-/// Makes a new batch one that is only tried: its plan is its end, and nobody can approve it.
-///
-/// # Errors
-/// The database is away.
-pub async fn only_try(conn: &mut PgConnection, id: i64) -> Result<(), StoreError> {
+/// Makes a new batch a dry run: it ends with its plan, and nobody can approve it.
+pub async fn make_dry_run(conn: &mut PgConnection, id: i64) -> Result<(), StoreError> {
     sqlx::query("update onboarding_batch set dry_run = true where id = $1").bind(id).execute(conn).await?;
     Ok(())
 }
 
-/// Stops a batch, in the name of a client or of nobody; what is pending stays so. A worker that is at it writes nothing
-/// more.
-///
-/// # Errors
-/// The database is away.
+/// Cancels a batch, by a client or because it expired. Pending rows stay pending. Its worker writes nothing more.
 pub async fn cancel(
     conn: &mut PgConnection,
     id: i64,
     client: Option<&str>,
     reason: &str,
 ) -> Result<(), StoreError> {
-    // Half a file is none.
+    // An incomplete file is discarded.
     let sql = "delete from onboarding_chunk c using onboarding_batch b
                where c.batch_id = $1 and b.id = $1 and b.state = 'RECEIVING'";
     sqlx::query(sql).bind(id).execute(&mut *conn).await?;
-    // What was judged of a plan that nobody has been told is nobody's.
+    // An unfinished plan was never visible, and is discarded.
     let sql = "delete from onboarding_row r using onboarding_batch b
                where r.batch_id = $1 and b.id = $1 and b.state = 'VALIDATING'";
     sqlx::query(sql).bind(id).execute(&mut *conn).await?;
@@ -276,10 +244,7 @@ pub async fn cancel(
     Ok(())
 }
 
-/// Ends a batch that cannot go on, and says why. What is pending stays so, and a plan that nobody was told is taken back.
-///
-/// # Errors
-/// The database is away.
+/// Ends a batch that cannot go on, with the reason. Pending rows stay pending, and an unfinished plan is discarded.
 pub async fn fail(conn: &mut PgConnection, id: i64, problems: &[Problem]) -> Result<(), StoreError> {
     let sql = "delete from onboarding_row r using onboarding_batch b
                where r.batch_id = $1 and b.id = $1 and b.state = 'VALIDATING'";

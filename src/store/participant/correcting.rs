@@ -1,4 +1,4 @@
-//! Changing what stands of a person itself. Whoever does so has locked the person before.
+//! Corrections of a participant. The caller has locked the participant before.
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
@@ -7,31 +7,29 @@ use crate::store::error::StoreError;
 use domain::correction::Particulars;
 use domain::participant::Sex;
 
-/// What [`lock`](super::lock) leaves out, because nobody else needs it.
-pub struct Kept {
+/// The columns that only a correction needs, and [`lock`](super::lock) leaves out.
+pub struct CorrectedColumns {
     /// Name.
     pub full_name: String,
     /// Identity number, sealed.
     pub national_id: Option<Vec<u8>>,
 }
 
-domain::redacted_debug!(Kept);
+domain::redacted_debug!(CorrectedColumns);
 
-/// Name and number of a person who was locked; `None` where there is none.
+/// Returns name and number of a locked participant.
 ///
-/// Takes no actor: it answers to the registry's own writing, never to a caller.
-///
-/// # Errors
-/// The database is away.
-pub async fn kept(conn: &mut PgConnection, id: i64) -> Result<Option<Kept>, StoreError> {
-    let kept = sqlx::query_as!(Kept, "select full_name, national_id from participant where id = $1", id);
-    Ok(kept.fetch_optional(conn).await?)
+/// Takes no actor, because the result is for a write and never for a caller.
+pub async fn corrected_columns(
+    conn: &mut PgConnection,
+    id: i64,
+) -> Result<Option<CorrectedColumns>, StoreError> {
+    let columns =
+        sqlx::query_as!(CorrectedColumns, "select full_name, national_id from participant where id = $1", id);
+    Ok(columns.fetch_optional(conn).await?)
 }
 
-/// Writes corrected particulars; the number is the one of `national_id`, sealed, whatever `after` says.
-///
-/// # Errors
-/// The database is away.
+/// Writes corrected particulars, with the number of `national_id`, which is sealed.
 pub async fn correct(
     conn: &mut PgConnection,
     id: i64,
@@ -55,10 +53,7 @@ pub async fn correct(
     Ok(())
 }
 
-/// Writes down the day of death.
-///
-/// # Errors
-/// The database is away.
+/// Records the day of death.
 pub async fn record_death(conn: &mut PgConnection, id: i64, on: NaiveDate) -> Result<(), StoreError> {
     sqlx::query!("update participant set deceased_on = $2 where id = $1", id, on).execute(conn).await?;
     Ok(())

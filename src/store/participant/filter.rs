@@ -8,38 +8,38 @@ use domain::participant::ParticipantStatus;
 
 pub(super) const ORDER: OrderColumns = OrderColumns { id: "p.id", name: "p.name_key" };
 
-/// Conditions on people; all that are set must hold.
+/// Conditions on participants; all that are set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ParticipantFilter {
-    /// Living in this province.
+    /// They live in this province.
     pub province: Option<i16>,
-    /// With an enrollment, open or ended, at this employer.
+    /// They have an enrollment, open or ended, at this employer.
     pub employer: Option<i64>,
-    /// With an enrollment, open or ended, through this association.
+    /// They have an enrollment, open or ended, through this association.
     pub association: Option<i64>,
-    /// Brought in by one of these channels.
+    /// One of these channels made their first enrollment.
     pub channels: Vec<i64>,
-    /// With an enrollment in one of these segments.
+    /// They have an enrollment in one of these segments.
     pub segments: Vec<Segment>,
-    /// With one of these statuses.
+    /// They have one of these statuses.
     pub statuses: Vec<ParticipantStatus>,
-    /// All these words, or their beginnings, in the name.
+    /// Their name contains words that begin with each of these.
     pub words: Vec<String>,
-    /// Registered at this moment or later.
+    /// They were registered at this moment or later.
     pub registered_from: Option<DateTime<Utc>>,
-    /// Registered before this moment.
+    /// They were registered before this moment.
     pub registered_before: Option<DateTime<Utc>>,
 }
 
-/// Something that has people.
+/// A parent of participants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeopleOf {
-    /// The people who live in a province.
+    /// A province: those who live there.
     Province,
-    /// The people with an enrollment at an employer.
+    /// An employer: those with an enrollment there.
     Employer,
-    /// The people with an enrollment through an association.
+    /// An association: those with an enrollment through it.
     Association,
-    /// The people whom a channel brought in, without those below it.
+    /// A channel: those whose first enrollment it made, without the channels below it.
     Channel,
 }

@@ -1,4 +1,4 @@
-//! The pieces that statements on people are put together from: whose they are, what is told of them, in which order.
+//! The parts of statements on participants: source, scope, filter, visible columns.
 
 use sqlx::{Postgres, QueryBuilder};
 
@@ -7,14 +7,14 @@ use crate::store::page::{push_any, push_words, words_query};
 use domain::actor::{Actor, Operation};
 use domain::page::Page;
 
-/// A partner that is an employer or an association: its own enrollments of a person are all that it is told of.
+/// The payer of a partner, as column and id. Such a partner sees only its own enrollments of a person.
 pub(super) fn own(actor: &Actor) -> Option<(&'static str, i64)> {
     let scope = &actor.scope;
     let own = [("employer_id", scope.employer), ("association_id", scope.association)];
     own.into_iter().find_map(|(column, id)| Some((column, id?)))
 }
 
-/// Appends the columns of [`super::ParticipantRow`], as far as they are the actor's to know.
+/// Appends the columns of [`super::ParticipantRow`], restricted to what the actor may see.
 pub(super) fn push_columns(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     sql.push("p.id, p.registered_at, p.channel_id, ");
     match own(actor) {
@@ -49,7 +49,7 @@ pub(super) fn push_columns(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     sql.push(" as status, p.province_id, p.full_name, p.name_key, p.national_id");
 }
 
-/// Appends a person's status: the best that it has, or has with the partner or by the channel that asks.
+/// Appends the best status of a person; for a partner or channel, the best of the enrollments that it sees.
 pub(super) fn push_status(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     match own(actor) {
         None if actor.scope.channels.is_empty() => {
@@ -72,7 +72,7 @@ pub(super) fn push_status(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
 const BEST_FIRST: &str =
     " order by array_position('{ACTIVE,REGISTERED,INACTIVE,ENDED}'::enrollment_status[], s.status) limit 1)";
 
-/// Appends the best status that a person has with a payer; of `k.parent` where none is given.
+/// Appends the best status of a person with a payer; with `k.parent`, if none is given.
 pub(super) fn push_status_within(sql: &mut QueryBuilder<Postgres>, column: &'static str, id: Option<i64>) {
     sql.push(
         "(select s.status::text::participant_status from enrollment s where s.participant_id = p.id and s.",
@@ -85,8 +85,8 @@ pub(super) fn push_status_within(sql: &mut QueryBuilder<Postgres>, column: &'sta
     sql.push(BEST_FIRST);
 }
 
-/// Restricts a statement that has a `where` to the people `p` whom an actor may see. A role that sees no people sees
-/// none, whatever else the statement says.
+/// Restricts a statement with a `where` to the participants `p` whom an actor may see. A role without the permission sees
+/// none.
 pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     if !actor.may(Operation::ReadPeople) {
         sql.push(" and false");
@@ -94,20 +94,20 @@ pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     push_territory(sql, actor, None);
 }
 
-/// The people of an actor's scope, whatever its role; `through` has seen to some of it already.
+/// Appends the scope of an actor, except for what `through` already restricts.
 fn push_territory(sql: &mut QueryBuilder<Postgres>, actor: &Actor, through: Option<&Through>) {
     let scope = &actor.scope;
     push_any(sql, "p.province_id", &scope.provinces);
     if !scope.channels.is_empty() && !matches!(through, Some(Through::Channels(_))) {
-        // Whom it brought in first has an enrollment by it, as has whom it has enrolled since.
+        // The channel of the first enrollment is among those of all enrollments.
         sql.push(
             " and exists (select from enrollment s where s.participant_id = p.id and s.channel_id = any(",
         );
         sql.push_bind(scope.channels.clone()).push("))");
     }
-    let seen_to = if through.is_some() { own(actor).map(|(column, _)| column) } else { None };
+    let restricted = if through.is_some() { own(actor).map(|(column, _)| column) } else { None };
     for (column, id) in [("employer_id", scope.employer), ("association_id", scope.association)] {
-        if let Some(id) = id.filter(|_| seen_to != Some(column)) {
+        if let Some(id) = id.filter(|_| restricted != Some(column)) {
             sql.push(" and exists (select from enrollment s where s.participant_id = p.id and s.")
                 .push(column);
             sql.push(" = ").push_bind(id).push(")");
@@ -115,8 +115,8 @@ fn push_territory(sql: &mut QueryBuilder<Postgres>, actor: &Actor, through: Opti
     }
 }
 
-/// Appends a condition on an enrollment `alias` of a person `p`: only the partner's own; of a channel, those that it made,
-/// and all of whom it brought in first.
+/// Appends a condition on an enrollment `alias` of a person `p`: that the actor may see it. A partner sees its own; a channel
+/// those that it made, and all of a person whose first enrollment it made.
 fn push_own(sql: &mut QueryBuilder<Postgres>, actor: &Actor, alias: &'static str) {
     let channels = &actor.scope.channels;
     if let Some((column, id)) = own(actor) {
@@ -135,8 +135,8 @@ fn push_enrolled(sql: &mut QueryBuilder<Postgres>, actor: &Actor, column: &'stat
     sql.push(")");
 }
 
-/// Appends a condition on the words of a name. Of provinces the index is asked by a function: under row security it
-/// serves no statement, and a province has millions of people, which a payer or channel has not.
+/// Appends a condition on the words of a name. For province scopes the query uses the index through a function, because row
+/// security keeps the planner from using it, and a province has millions of people. Other scopes are small.
 fn push_names(sql: &mut QueryBuilder<Postgres>, actor: &Actor, words: &[String]) {
     if actor.scope.provinces.is_empty() || words.is_empty() {
         return push_words(sql, "p.name_key", words);
@@ -145,14 +145,14 @@ fn push_names(sql: &mut QueryBuilder<Postgres>, actor: &Actor, words: &[String])
     sql.push_bind(words_query(words)).push("))))");
 }
 
-/// By which enrollments people are found, where they are: the index (whose, person) gives them in order, and a payer or
-/// channel has few of all people. One person may be found twice.
+/// The enrollments through which people are found, for payers and channels: the index (payer, person) returns them in order,
+/// and they are few. A person may be found twice.
 enum Through {
-    /// Those with `k.parent`, by this column.
+    /// Those of `k.parent`, in this column.
     Parent(&'static str),
-    /// Those with one payer, by this column.
+    /// Those of one payer, in this column.
     Payer(&'static str, i64),
-    /// Those by one of these channels.
+    /// Those that one of these channels made.
     Channels(Vec<i64>),
 }
 
@@ -192,7 +192,7 @@ pub(super) fn count_people(
     if Through::of(actor, parent, filter).is_some() { "count(distinct p.id)" } else { "count(*)" }
 }
 
-/// Each person once, in the order of the page: a walk along the index that stops with the page.
+/// A `distinct` in the order of the page: the scan of the index stops at the end of the page.
 pub(super) fn distinct(
     actor: &Actor,
     parent: Option<PeopleOf>,
@@ -206,9 +206,9 @@ pub(super) fn distinct(
     }
 }
 
-/// Appends `from … where …`: everybody, or those of `k.parent`, whom the actor may see and the filter keeps.
+/// Appends `from … where …`: all participants, or those of `k.parent`, that the actor may see and the filter keeps.
 ///
-/// Whoever selects people that are found [through](Through) their enrollments selects each [once](distinct).
+/// People who are found [through](Through) enrollments need a [`distinct`].
 pub(super) fn push_source(
     sql: &mut QueryBuilder<Postgres>,
     actor: &Actor,
@@ -221,7 +221,7 @@ pub(super) fn push_source(
     }
 }
 
-/// As [`push_source`], for figures: without asking whether the role sees people.
+/// As [`push_source`], for counts: also for roles that see counts and no people.
 pub(super) fn push_rows(
     sql: &mut QueryBuilder<Postgres>,
     actor: &Actor,
@@ -244,9 +244,9 @@ pub(super) fn push_rows(
         push_own(sql, actor, "e");
     }
     push_territory(sql, actor, through.as_ref());
-    let seen_to = if let Some(Through::Payer(column, id)) = through { Some((column, id)) } else { None };
+    let restricted = if let Some(Through::Payer(column, id)) = through { Some((column, id)) } else { None };
     for (column, id) in [("employer_id", filter.employer), ("association_id", filter.association)] {
-        if let Some(id) = id.filter(|&id| seen_to != Some((column, id))) {
+        if let Some(id) = id.filter(|&id| restricted != Some((column, id))) {
             push_enrolled(sql, actor, column, id);
         }
     }

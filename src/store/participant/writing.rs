@@ -1,4 +1,4 @@
-//! Writing people, and locking those who are written to.
+//! Locking and writing participants.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,12 +12,12 @@ use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Know
 use domain::participant::{ParticipantStatus, Sex};
 use domain::timeline::Timeline;
 
-/// A person who is about to change: what is compared with a form, and what the figures count.
+/// A locked person: what is compared with a form, and what the counters count.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// What is compared with a form; `None` of a person who is new.
+    /// What is compared with a form; `None` for a new person.
     pub known: Option<KnownPerson>,
-    /// The day of death: nothing can be added after it.
+    /// The day of death. Nothing can be added after it.
     pub deceased_on: Option<NaiveDate>,
     /// Province of residence.
     pub province_id: i16,
@@ -28,7 +28,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// What figures see of the person.
+    /// What the counters count.
     pub fn counted(&self) -> Counted<'_> {
         Counted {
             province: self.province_id,
@@ -39,12 +39,9 @@ impl Person {
     }
 }
 
-/// The people of some ids with all their enrollments, locked in the order of id until the transaction ends.
+/// Locks people in the order of their ids until the transaction ends, and returns them with all their enrollments.
 ///
-/// Takes no actor: it answers to the registry's own writing, never to a caller.
-///
-/// # Errors
-/// The database is away.
+/// Takes no actor, because the result is for a write and never for a caller.
 pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Person>, StoreError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -100,7 +97,7 @@ pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, P
 /// A person to be written.
 #[derive(Clone)]
 pub struct NewParticipant {
-    /// The id under which the identity number was claimed.
+    /// The id for which the identity number was claimed.
     pub id: i64,
     /// Channel of the first enrollment.
     pub channel_id: i64,
@@ -120,18 +117,15 @@ pub struct NewParticipant {
     pub full_name: String,
     /// Name, normalised.
     pub name_key: String,
-    /// Identity number, sealed.
+    /// Identity number, encrypted.
     pub national_id: Vec<u8>,
-    /// Telephone number, sealed.
+    /// Telephone number, encrypted.
     pub phone: Option<Vec<u8>>,
 }
 
 domain::redacted_debug!(NewParticipant);
 
-/// Writes new people, in one statement.
-///
-/// # Errors
-/// The database is away.
+/// Inserts people in one statement.
 pub async fn insert_many(conn: &mut PgConnection, people: &[NewParticipant]) -> Result<(), StoreError> {
     if people.is_empty() {
         return Ok(());
@@ -163,7 +157,7 @@ pub async fn insert_many(conn: &mut PgConnection, people: &[NewParticipant]) -> 
     Ok(())
 }
 
-/// What of a person follows from the enrollments: employer and association of the newest open one, and the best status.
+/// The columns of a person that follow from the enrollments: payers of the newest open one, and the best status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// The person.
@@ -177,7 +171,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// As the enrollments have it.
+    /// Derives them from the enrollments.
     pub fn of(id: i64, person: &Person) -> Self {
         let mut newest_first = person.enrollments.values().rev();
         let newest_open = newest_first.find(|held| held.timeline.status() != EnrollmentStatus::Ended);
@@ -190,10 +184,7 @@ impl Summary {
     }
 }
 
-/// Writes what follows from enrollments that were changed.
-///
-/// # Errors
-/// The database is away.
+/// Updates these columns of people whose enrollments have changed.
 pub async fn summarize_many(conn: &mut PgConnection, changed: &[Summary]) -> Result<(), StoreError> {
     if changed.is_empty() {
         return Ok(());

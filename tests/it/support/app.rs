@@ -1,4 +1,4 @@
-//! The registry as a client sees it, over a database of its own.
+//! A registry for one test, with its own database, and the requests of its clients.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use participant_registry::clock::Clock;
 use participant_registry::graphql::error::FieldError;
 use participant_registry::graphql::node_id;
 use participant_registry::http::auth::{Authority, OWN_ISSUER, issue};
-use participant_registry::http::graphql::Settings;
+use participant_registry::http::settings::Settings;
 use participant_registry::http::{Front, open};
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
@@ -26,24 +26,24 @@ use tower::ServiceExt as _;
 
 use super::cluster::{TestDatabase, create_login, fresh_database};
 
-/// The day of the story: Thursday, 2 October 2014.
+/// The moment at which most tests run: Thursday, 2 October 2014, 10:00 in Jakarta.
 pub const TODAY: &str = "2014-10-02T03:00:00Z";
 
-/// A registry with nothing in it but provinces and rules.
+/// A registry that holds only provinces and rules.
 pub struct App {
     /// The database behind it.
     pub database: Arc<Database>,
     /// The routes.
     pub router: Router,
-    /// The day on which it lives.
+    /// The day that is today for it.
     pub today: NaiveDate,
-    /// The database as its owner sees it, past all locks.
+    /// The database under its owner, whom row security does not bind.
     pub sql: PgPool,
-    // Dropped last: the database goes with it.
+    // Dropped last, because that drops the database.
     _database: Arc<TestDatabase>,
 }
 
-/// Whose people a client of a test sees, by what the API calls them.
+/// The scope of a client, by codes and ids of the API.
 #[derive(Clone, Debug, Default)]
 pub struct TokenScope {
     /// Codes of provinces.
@@ -57,7 +57,7 @@ pub struct TokenScope {
 }
 
 impl TokenScope {
-    /// The name of the client of this role and scope: the role, and what it is limited to.
+    /// Returns the name of the client with this role and scope, such as `PARTNER-bTE`.
     fn name(&self, role: Role) -> String {
         let limits = [&self.employer, &self.association, &self.channel];
         let limits = self.provinces.iter().chain(limits.into_iter().flatten());
@@ -65,29 +65,32 @@ impl TokenScope {
     }
 }
 
-/// A login of a test; roles belong to the whole cluster, so it is dropped by hand.
+/// A login of a test. Roles belong to the whole cluster, so it is dropped explicitly.
 pub struct Login {
     pub name: String,
     sql: PgPool,
 }
 
 impl Login {
-    /// Takes it away again.
+    /// Drops the login.
     pub async fn drop(self) {
         let sql = format!("drop role {}", self.name);
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.sql).await.expect("nobody uses it any more");
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&self.sql)
+            .await
+            .expect("no session uses the login any more");
     }
 }
 
-/// The front door as it is, where who waits for a place waits: no test depends on the machine's speed.
+/// The default settings, except that requests wait a minute for a permit: no test depends on the speed of the machine.
 fn patient() -> Settings {
     let mut settings = Settings::default();
-    settings.admission.wait = Duration::from_secs(60);
-    settings.admission.wait_of_writes = Duration::from_secs(60);
+    settings.graphql.admission.wait = Duration::from_secs(60);
+    settings.graphql.admission.wait_of_writes = Duration::from_secs(60);
     settings
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
@@ -96,12 +99,12 @@ pub struct Reply {
 }
 
 impl App {
-    /// On the day of the story.
+    /// Creates an app on [`TODAY`].
     pub async fn new() -> Self {
         Self::on(TODAY).await
     }
 
-    /// On the day of the story, under the owner of the tables: to load a register whole.
+    /// Creates an app that connects as the owner of the tables, which loading a demonstration needs.
     pub async fn under_its_owner() -> Self {
         let fresh = fresh_database().await;
         let owner = fresh.owner.clone();
@@ -109,7 +112,7 @@ impl App {
         Self::over(database.expect("the database opens"), TODAY, fresh)
     }
 
-    /// On another day.
+    /// Creates an app on another day.
     pub async fn on(moment: &str) -> Self {
         let fresh = fresh_database().await;
         let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
@@ -118,7 +121,7 @@ impl App {
         Self::over(database, moment, fresh)
     }
 
-    /// Over a database that is open already.
+    /// Creates an app on an open database.
     pub fn over(database: Arc<Database>, moment: &str, fresh: impl Into<Arc<TestDatabase>>) -> Self {
         let moment: DateTime<Utc> = moment.parse().expect("a moment");
         let front = Front {
@@ -134,7 +137,7 @@ impl App {
         Self { database, router: open(front).router, today, sql, _database: fresh }
     }
 
-    /// The same registry, where others vouch for clients.
+    /// The same registry, which accepts the tokens of other issuers.
     pub fn trusting(mut self, authority: Authority) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
@@ -147,20 +150,20 @@ impl App {
         self
     }
 
-    /// The same registry behind a door with other limits.
-    pub fn behind(mut self, settings: Settings) -> Self {
+    /// The same registry with other HTTP settings.
+    pub fn behind(mut self, settings: impl Into<Settings>) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
             authority: Authority::own_tokens(),
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
-            settings,
+            settings: settings.into(),
             playground: None,
         };
         self.router = open(front).router;
         self
     }
 
-    /// A login that owns nothing and may take on the roles of the registry.
+    /// Creates a login that owns nothing and may take on the roles of the registry.
     pub async fn login(&self) -> Login {
         let name = format!("login_{}", self._database.name);
         let sql = create_login(&name);
@@ -168,22 +171,22 @@ impl App {
         Login { name, sql: self.sql.clone() }
     }
 
-    /// How its database is reached.
+    /// How to connect to its database.
     pub fn options(&self) -> PgConnectOptions {
         self._database.options.clone()
     }
 
-    /// The address of its database, for another program.
+    /// Returns the `DATABASE_URL`, for another process.
     pub fn database_url(&self) -> String {
         self.database_url_of(self._database.options.get_username())
     }
 
-    /// The same for the owner of the tables.
+    /// Returns the `DATABASE_URL` of the owner of the tables.
     pub fn owner_url(&self) -> String {
         self.database_url_of(self._database.owner.get_username())
     }
 
-    /// The same for another login.
+    /// Returns the `DATABASE_URL` of another login.
     pub fn database_url_of(&self, login: &str) -> String {
         let options = &self._database.options;
         let socket = options.get_socket().expect("the cluster of the tests has a socket");
@@ -195,7 +198,7 @@ impl App {
         )
     }
 
-    /// Asks who somebody is: status and body, byte by byte, the request's own id left out.
+    /// Sends `viewer` with these headers. Returns status and body byte by byte, without the request id.
     pub async fn answer_to(&self, authorization: &[&str]) -> (StatusCode, Vec<u8>) {
         let mut request = Request::post("/graphql").header(header::CONTENT_TYPE, "application/json");
         for value in authorization {
@@ -209,37 +212,37 @@ impl App {
         (parts.status, String::from_utf8_lossy(&body).replace(id, "").into_bytes())
     }
 
-    /// The status of an answer to a token.
+    /// Returns the status of the answer to a token.
     pub async fn status_of(&self, token: &str) -> StatusCode {
         self.answer_to(&[&format!("Bearer {token}")]).await.0
     }
 
-    /// Another process on the same database.
+    /// Opens the same database as another process would.
     pub async fn second_process(&self) -> Self {
         self.process_with(Keys::derive(&[7; 32])).await
     }
 
-    /// Another process on the same database, on another day.
+    /// Opens the same database as another process would, on another day.
     pub async fn on_the_day(&self, moment: &str) -> Self {
         let other = self.second_process().await;
         Self::over(other.database, moment, Arc::clone(&self._database))
     }
 
-    /// Another process on the same database, with these keys.
+    /// Opens the same database as another process would, with these keys.
     pub async fn process_with(&self, keys: impl Into<KeyRing>) -> Self {
         let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
         let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
         Self::over(database, TODAY, Arc::clone(&self._database))
     }
 
-    /// Another process on the same database, with other limits.
+    /// Opens the same database as another process would, with other pool settings.
     pub async fn process_within(&self, pools: PoolSettings) -> Self {
         let keys = Keys::derive(&[7; 32]);
         let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
         Self::over(database, TODAY, Arc::clone(&self._database))
     }
 
-    /// A token of a role with a scope: of a client of its own, made when it is asked for first.
+    /// A token of a role with a scope. Each has a client of its own, which is registered at the first call.
     pub async fn token(&self, role: Role, scope: TokenScope) -> String {
         let name = scope.name(role);
         if self.database.clients.known().by_token(OWN_ISSUER, &name).is_none() {
@@ -248,12 +251,12 @@ impl App {
         self.token_of(&name)
     }
 
-    /// Registers a client of our own issuer, and gives its id.
+    /// Registers a client for own tokens. Returns its database id.
     pub async fn register(&self, name: &str, role: Role, scope: TokenScope) -> i64 {
         self.register_with(name, role, scope, false).await
     }
 
-    /// A token of a client that may read personal data, for a purpose.
+    /// Returns a token of a client with the right to personal data.
     pub async fn reader(&self, role: Role, scope: TokenScope) -> String {
         let name = format!("reader-{}", scope.name(role));
         if self.database.clients.known().by_token(OWN_ISSUER, &name).is_none() {
@@ -290,25 +293,25 @@ impl App {
         done.value.unwrap_or_else(|| panic!("no client: {:?}", done.problems)).client
     }
 
-    /// A token for a subject, whether there is such a client or not.
+    /// Returns a token for a subject, even if there is no such client.
     pub fn token_of(&self, subject: &str) -> String {
         #[expect(clippy::disallowed_methods, reason = "a token holds in the system's time")]
         let now = Utc::now();
         issue(&self.database.keys, subject, (now, now + chrono::Duration::hours(1))).expect("a token")
     }
 
-    /// A token of somebody who may do everything everywhere.
+    /// A token of an administrator.
     pub async fn administrator(&self) -> String {
         self.token(Role::Administrator, TokenScope::default()).await
     }
 
-    /// A token of an officer of some provinces.
+    /// Returns a token of an officer of these provinces.
     pub async fn officer(&self, provinces: &[&str]) -> String {
         let provinces = provinces.iter().map(|code| (*code).to_owned()).collect();
         self.token(Role::Officer, TokenScope { provinces, ..TokenScope::default() }).await
     }
 
-    /// A token of an employer's own payroll.
+    /// Returns a token of a partner with this employer as scope.
     pub async fn partner(&self, employer: &str) -> String {
         let scope = TokenScope { employer: Some(employer.to_owned()), ..TokenScope::default() };
         self.token(Role::Partner, scope).await
@@ -345,14 +348,14 @@ impl App {
         self.send(request.expect("a request")).await
     }
 
-    /// Asks as administrator, and gives the data of an answer without errors.
+    /// Sends a query as administrator. Returns its data, and panics on errors.
     #[track_caller]
     pub fn ask(&self, query: &str, variables: Value) -> impl Future<Output = Value> {
         let place = std::panic::Location::caller();
         async move { self.data(self.administrator().await, query, variables, place).await }
     }
 
-    /// Asks with a token, and gives the data of an answer without errors.
+    /// Sends a query with a token. Returns its data, and panics on errors.
     #[track_caller]
     pub fn ask_as(&self, token: &str, query: &str, variables: Value) -> impl Future<Output = Value> {
         self.data(token.to_owned(), query, variables, std::panic::Location::caller())
@@ -370,7 +373,7 @@ impl App {
         reply.body["data"].take()
     }
 
-    /// Asks with a token, and gives the code of the only error.
+    /// Sends a query with a token. Returns the code of its only error.
     pub async fn refused(&self, token: &str, query: &str, variables: Value) -> String {
         let reply = self.post(token, query, variables).await;
         let errors = reply.body["errors"].as_array().unwrap_or_else(|| panic!("no errors in {}", reply.body));
@@ -378,36 +381,35 @@ impl App {
         errors[0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code in {errors:?}")).to_owned()
     }
 
-    /// Counts rows, for what the API does not show.
+    /// Runs a counting statement as the owner, for data that the API does not show.
     pub async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.sql).await.expect("a count")
     }
 
-    /// Counts everybody anew, and gives how many kept figures say something else, or rows something else than they follow
-    /// from.
+    /// Runs a recount. Returns how many maintained counters and stored values disagree with it.
     pub async fn figures_that_differ(&self) -> u64 {
         self.recounted().await.different
     }
 
-    /// Counts everybody anew.
+    /// Runs a recount.
     pub async fn recounted(&self) -> recount::Recount {
         let rules = &self.database.reference().rules;
         recount::recount(self.database.connect_options(), rules, self.today, |_| ()).await.expect("a recount")
     }
 
-    /// Adds the deltas to the base, as `serve` does each second.
+    /// Folds the counter deltas, as `serve` does each second.
     pub async fn fold(&self) {
         count::fold(&self.database.control).await.expect("a fold");
     }
 }
 
-/// Code and first step of the path of each user error in a payload.
+/// Returns the code and the first path segment of each user error in a payload.
 pub fn problems(payload: &Value) -> Vec<(&str, &str)> {
     let errors = payload["errors"].as_array().expect("a list of errors");
     errors.iter().map(|e| (e["code"].as_str().unwrap(), e["path"][0].as_str().unwrap_or_default())).collect()
 }
 
-/// The codes of the user errors in a payload.
+/// Returns the codes of user errors.
 pub fn codes(errors: &Value) -> Vec<&str> {
     errors
         .as_array()

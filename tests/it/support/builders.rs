@@ -1,4 +1,4 @@
-//! Things that tests are about, made in one line.
+//! Builders of people, channels and employers.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::App;
 
-/// Somebody who can be enrolled; never the same one twice.
+/// The input of an enrollment that breaks no rule. Each one has another identity number.
 #[derive(Clone, Debug)]
 pub struct Person(pub Value);
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
 impl Person {
-    /// A self-employed woman of Palembang, born on 1985-08-02.
+    /// Creates a self-employed woman of Palembang, born on 1985-08-02.
     pub fn new(channel: &str) -> Self {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         Self(json!({
@@ -29,19 +29,19 @@ impl Person {
         }))
     }
 
-    /// The same person, working for an employer.
+    /// Returns the person as a wage earner of an employer.
     pub fn at(self, employer: &str) -> Self {
         self.with("segment", json!("WAGE_EARNER")).with("employerId", json!(employer))
     }
 
-    /// With another value in a field.
+    /// Replaces the value of a field.
     pub fn with(mut self, field: &str, value: Value) -> Self {
         self.0[field] = value;
         self
     }
 }
 
-/// A row of a roster with numbers of its own.
+/// Returns a row of a roster. Each `n` has unique numbers.
 pub fn row(n: u32) -> Value {
     let (year, serial) = (60 + n / 999, 1 + n % 999);
     json!({
@@ -65,23 +65,23 @@ const CORRECT: &str = "mutation ($input: CorrectParticipantInput!) { correctPart
     errors { code severity path message hint } } }";
 
 impl App {
-    /// Enrolls somebody as administrator, and gives the payload.
+    /// Enrolls a person as administrator, and returns the payload.
     pub async fn enroll(&self, person: &Person) -> Value {
         self.enroll_as(&self.administrator().await, person).await
     }
 
-    /// Enrolls somebody, and gives the payload.
+    /// Enrolls a person, and returns the payload.
     pub async fn enroll_as(&self, token: &str, person: &Person) -> Value {
         self.ask_as(token, ENROLL, json!({"input": person.0})).await["enrollParticipant"].take()
     }
 
-    /// Enrolls somebody who breaks no rule, and gives the id.
+    /// Enrolls a person, and returns the id.
     pub async fn enrolled(&self, person: &Person) -> String {
         let payload = self.enroll(person).await;
         payload["participant"]["id"].as_str().unwrap_or_else(|| panic!("not enrolled: {payload}")).to_owned()
     }
 
-    /// Enrolls somebody who breaks no rule, and gives the ids of person and enrollment.
+    /// Enrolls a person, and returns the ids of the participant and the enrollment.
     pub async fn enrollment(&self, person: &Person) -> (String, String) {
         let payload = self.enroll(person).await;
         let id = |noun: &str| {
@@ -90,30 +90,30 @@ impl App {
         (id("participant"), id("enrollment"))
     }
 
-    /// Ends an enrollment as administrator, and gives the payload.
+    /// Ends an enrollment as administrator, and returns the payload.
     pub async fn end(&self, id: &str, on: &str, reason: &str) -> Value {
         self.end_as(&self.administrator().await, json!({"enrollmentId": id, "on": on, "reason": reason}))
             .await
     }
 
-    /// Ends an enrollment, and gives the payload.
+    /// Ends an enrollment, and returns the payload.
     pub async fn end_as(&self, token: &str, input: Value) -> Value {
         self.ask_as(token, END, json!({"input": input})).await["endEnrollment"].take()
     }
 
-    /// Corrects a person as administrator, for a reason, and gives the payload.
+    /// Corrects a person as administrator, for a reason, and returns the payload.
     pub async fn correct(&self, id: &str, fields: Value) -> Value {
         self.correct_as(&self.administrator().await, id, fields).await
     }
 
-    /// Corrects a person, for a reason unless the fields have one, and gives the payload.
+    /// Corrects a person, for a reason unless the fields have one, and returns the payload.
     pub async fn correct_as(&self, token: &str, id: &str, fields: Value) -> Value {
         let mut input = json!({"participantId": id, "reason": "As the identity card has it"});
         input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         self.ask_as(token, CORRECT, json!({"input": input})).await["correctParticipant"].take()
     }
 
-    /// An open branch that serves South Sumatra and Jambi; gives its code.
+    /// Opens a branch that serves South Sumatra and Jambi. Returns its code.
     pub async fn channel(&self, code: &str) -> String {
         let query = "mutation ($code: String!) { openChannel(input: {code: $code, name: $code, kind: BRANCH,
             provinceCodes: [\"16\", \"15\"], openedOn: \"2010-01-01\"}) { channel { code } errors { code message } } }";
@@ -124,12 +124,12 @@ impl App {
             .to_owned()
     }
 
-    /// A company in South Sumatra; gives its id.
+    /// Registers a company in South Sumatra. Returns its id.
     pub async fn employer(&self, name: &str) -> String {
         self.employer_of(name, "COMPANY").await
     }
 
-    /// A part of the state in South Sumatra; gives its id.
+    /// Registers a government employer in South Sumatra. Returns its id.
     pub async fn government(&self, name: &str) -> String {
         self.employer_of(name, "GOVERNMENT").await
     }
@@ -142,7 +142,7 @@ impl App {
         id.unwrap_or_else(|| panic!("not registered: {data}")).to_owned()
     }
 
-    /// An association in South Sumatra; gives its id.
+    /// Registers an association in South Sumatra. Returns its id.
     pub async fn association(&self, name: &str) -> String {
         let query = "mutation ($name: String!) { registerAssociation(input: {name: $name, trade: \"fishing\",
             provinceCode: \"16\"}) { association { id } errors { code message } } }";

@@ -1,4 +1,4 @@
-//! A database for each test, and nothing to start before `cargo test`.
+//! Creates a database for each test. Nothing has to be started before `cargo test`.
 //!
 //! A test process starts a throw-away PostgreSQL of its own, which ends with it. Its data folder is a copy of
 //! a prepared one, with the template database already in it, which is made once for each build of the test
@@ -29,24 +29,24 @@ use private_postgres::{Cluster, ClusterSettings, DATA_FOLDER, Durability};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-/// Where clusters of test runs are: in the build folder, so that `cargo clean` takes them.
+/// The folder of test clusters: in the build folder, so that `cargo clean` removes it.
 const CLUSTERS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/postgres");
 
-/// The names of our databases on a server that others use too begin so.
+/// The prefix of our databases on a shared server.
 const PREFIX: &str = "registry_test_";
 
-/// The login that owns the databases of our own server: no superuser.
+/// The login that owns the databases on our own server. It is not a superuser.
 const OWNER: &str = "plain_owner";
 
-/// The login that serves them: it owns nothing.
+/// The login of the registry, which owns nothing.
 const LOGIN: &str = "plain_login";
 
 /// An empty database with the schema, for one test.
 #[derive(Debug)]
 pub struct TestDatabase {
-    /// How the registry connects to it.
+    /// Options to connect as the registry.
     pub options: PgConnectOptions,
-    /// The same as the owner of its tables.
+    /// Options to connect as the owner of the tables.
     pub owner: PgConnectOptions,
     /// Its name.
     pub name: String,
@@ -54,18 +54,18 @@ pub struct TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        // Dropping it in PostgreSQL takes a runtime, and this one ends: the next test does it.
+        // Dropping a database needs a runtime, and this test's runtime ends. The next test drops it.
         FINISHED.lock().unwrap().push(std::mem::take(&mut self.name));
     }
 }
 
-/// Databases of tests that are over.
+/// Databases of finished tests.
 static FINISHED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// A database that no other test uses, with the schema and nothing but what migrations put into it.
+/// Creates a migrated database for one test.
 pub async fn fresh_database() -> TestDatabase {
     static SERVER: tokio::sync::OnceCell<Server> = tokio::sync::OnceCell::const_new();
-    /// A template may have no session while it is copied, not even one that copies it as well.
+    /// PostgreSQL copies a template only if it has no other session, not even one that copies it too.
     static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -83,17 +83,17 @@ pub async fn fresh_database() -> TestDatabase {
     TestDatabase { options: server.login.clone().database(&name), owner, name }
 }
 
-/// The server that the tests of this process use.
+/// The PostgreSQL server of this process's tests.
 struct Server {
-    /// How to connect, to a database that is nobody's, as somebody who creates databases.
+    /// How to connect as a superuser, to a database that no test uses.
     options: PgConnectOptions,
-    /// The same as the owner of the databases.
+    /// Options to connect as the owner of the databases.
     owner: PgConnectOptions,
-    /// The same as the login that serves.
+    /// Options to connect as the registry.
     login: PgConnectOptions,
-    /// The database that tests get copies of.
+    /// The template database.
     template: String,
-    /// What the names of this run's databases begin with.
+    /// The prefix of this run's databases.
     run: String,
     /// Copying files is three times as fast as copying through the log, but only where nothing waits for the
     /// disk.
@@ -101,7 +101,7 @@ struct Server {
     _ours: Option<Ours>,
 }
 
-/// A server of this process alone. Both end with the process.
+/// A server of this process alone, which ends with the process.
 struct Ours {
     /// PostgreSQL gets the death signal.
     _cluster: Cluster,
@@ -117,7 +117,7 @@ impl Server {
         }
     }
 
-    /// Here the template is the database that comes with the cluster.
+    /// Starts a private server. The prepared cluster already contains the template.
     async fn ours() -> Server {
         let prepared = prepare().await;
         let Copy { folder, in_use, complete } = copy_of(prepared).await;
@@ -137,7 +137,7 @@ impl Server {
         }
     }
 
-    /// On a server that outlives us, and that other test processes use.
+    /// Uses a shared server, which outlives this process.
     async fn theirs(options: PgConnectOptions) -> Server {
         let mut connection = connect(&options).await;
         let template = make_template(&mut connection, &options).await;
@@ -156,7 +156,7 @@ impl Server {
         let owner = owner.get_username();
         let create =
             format!("CREATE DATABASE {name} OWNER \"{owner}\" TEMPLATE {template} STRATEGY {strategy}");
-        // On a server that is shared, another test process may be copying.
+        // On a shared server, another test process may be copying.
         let mut refused = None;
         for _ in 0..100 {
             match sqlx::query(AssertSqlSafe(create.clone())).execute(&mut *connection).await {
@@ -176,8 +176,8 @@ fn template_is_in_use(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55006")
 }
 
-/// Makes the template where it is missing. It gets its name when it is complete, and no two processes make it
-/// at once.
+/// Creates the template if it is missing. It gets its name once complete. A lock prevents two processes from creating it at
+/// once.
 async fn make_template(connection: &mut PgConnection, options: &PgConnectOptions) -> String {
     let template = format!("registry_template_{}", build());
     let unfinished = format!("{template}_new");
@@ -198,8 +198,8 @@ async fn make_template(connection: &mut PgConnection, options: &PgConnectOptions
     template
 }
 
-/// Drops what ended runs left behind: databases that are ten minutes old, by their names, and have no
-/// session; and all templates but the last few.
+/// Drops leftovers of ended runs: databases without a session that are ten minutes old by their names, and all but the
+/// newest templates.
 async fn drop_forgotten(connection: &mut PgConnection, minute: i64) {
     let idle = "SELECT datname FROM pg_database d WHERE starts_with(datname, $1) \
                 AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)";
@@ -218,7 +218,7 @@ async fn drop_forgotten(connection: &mut PgConnection, minute: i64) {
     }
 }
 
-/// The stopped cluster that this build's tests start from: made when it is missing.
+/// Returns the prepared, stopped cluster of this build, and creates it if it is missing.
 async fn prepare() -> PathBuf {
     fs::create_dir_all(CLUSTERS).unwrap();
     let prepared = Path::new(CLUSTERS).join(format!("prepared-{}", build()));
@@ -237,10 +237,10 @@ async fn prepare() -> PathBuf {
     prepared
 }
 
-/// Gives the database of a cluster of our own its plain owner, its schema, and the login that serves.
+/// Sets up the database of a private cluster: owner, schema and the registry's login.
 async fn make_plain_template(cluster: &Cluster) {
     let mut superuser = connect(&cluster.options()).await;
-    // To watch and to end the registry's sessions is what tests do, and nothing that the registry needs.
+    // Tests watch and end sessions of the registry. The registry itself does not need these rights.
     let owner = format!(
         "CREATE ROLE {OWNER} LOGIN CREATEROLE; GRANT pg_read_all_stats, pg_signal_backend TO {OWNER};
          ALTER DATABASE registry OWNER TO {OWNER}"
@@ -254,7 +254,7 @@ async fn make_plain_template(cluster: &Cluster) {
     owner.close().await.unwrap();
 }
 
-/// Creates a login that serves, as the README says.
+/// Returns the SQL that creates a login for the registry, as in the README.
 pub fn create_login(name: &str) -> String {
     format!(
         "create role {name} login noinherit;
@@ -263,7 +263,7 @@ pub fn create_login(name: &str) -> String {
     )
 }
 
-/// Gives the template its schema. No connection may stay: a template that is in use cannot be copied.
+/// Migrates the template. Closes all connections, because a template in use cannot be copied.
 async fn migrate(options: PgConnectOptions) {
     let mut connection = connect(&options).await;
     apply_migrations(&mut connection).await.unwrap();
@@ -280,15 +280,15 @@ async fn start(folder: &Path) -> Cluster {
 struct Copy {
     folder: PathBuf,
     in_use: File,
-    /// The database is in it.
+    /// Whether the copy has the data.
     complete: bool,
 }
 
-/// Copies a prepared cluster, and removes what earlier processes left behind.
+/// Copies the prepared cluster, and removes leftovers of earlier processes.
 async fn copy_of(prepared: PathBuf) -> Copy {
     let copy = move || {
         remove_former("run-");
-        // It is locked before it has the name of a run: a run without a lock is one that has ended.
+        // Locked before it gets its final name, because a folder of that name without a lock counts as abandoned.
         let beginning = Path::new(CLUSTERS).join(format!("beginning-{}", std::process::id()));
         remove(&beginning);
         fs::create_dir(&beginning)?;
@@ -298,11 +298,11 @@ async fn copy_of(prepared: PathBuf) -> Copy {
         remove(&folder);
         fs::rename(&beginning, &folder)?;
 
-        // A build that comes now may not remove what we copy.
+        // The lock keeps another build from removing the copied files.
         let reading = open_lock(&prepared.join("in-use"));
         reading.lock_shared()?;
         let data = prepared.join(DATA_FOLDER);
-        // A link where root may not use its own account: then this process makes a cluster of its own.
+        // For root the data may be elsewhere, behind a link. Then this process creates a cluster of its own.
         let complete = !data.is_symlink();
         if complete {
             copy(&data, &folder.join(DATA_FOLDER))?;
@@ -312,7 +312,7 @@ async fn copy_of(prepared: PathBuf) -> Copy {
     blocking(copy).await.unwrap_or_else(|error| panic!("the prepared cluster cannot be copied: {error}"))
 }
 
-/// Removes the folders that nobody uses any more.
+/// Removes the folders of ended processes.
 fn remove_former(prefix: &str) {
     for entry in fs::read_dir(CLUSTERS).into_iter().flatten().flatten() {
         let folder = entry.path();
@@ -331,7 +331,7 @@ fn open_lock(path: &Path) -> File {
     opened.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// As far as possible: where PostgreSQL is still ending, the next run gets the rest.
+/// Removes a folder as far as possible. If PostgreSQL is still stopping, the next run removes the rest.
 fn remove(folder: &Path) {
     // Where root may not use its own account, the data are elsewhere.
     if let Ok(data) = fs::read_link(folder.join(DATA_FOLDER))

@@ -1,14 +1,16 @@
-//! What tests are written with: an app, roles as values, people that can be enrolled.
+//! Helpers of the integration tests: an app, clients of each role, people to enroll.
 
 pub mod app;
 pub mod builders;
 pub mod cluster;
 pub mod onboarding;
+pub mod pooler;
 pub mod program;
 pub mod provider;
 pub mod proxy;
 pub mod roster;
 pub mod statements;
+pub mod tls;
 
 pub use app::{App, Reply, TokenScope};
 pub use builders::{Person, row};

@@ -1,9 +1,9 @@
-//! An onboarding from a file, step by step.
+//! Steps of an onboarding from a file.
 
 use axum::body::Body;
 use axum::http::{Request, header};
 use participant_registry::actions::onboarding::worker::{WorkerSettings, work};
-use participant_registry::http::graphql::Settings;
+use participant_registry::http::settings::Settings;
 use sha2::{Digest as _, Sha256};
 
 use super::{App, Reply, Value, json};
@@ -26,12 +26,12 @@ const LOOK: &str = "query ($id: ID!) { onboardingBatch(id: $id) { state planDige
 pub struct Onboardings {
     pub app: App,
     pub employer: String,
-    /// Bearer of the client that sends files.
+    /// Token of the client that sends files.
     pub sender: String,
 }
 
 impl Onboardings {
-    /// With chunks of so many rows; an administrator sends the files.
+    /// Creates an app with this chunk size. An administrator sends the files.
     pub async fn new(chunk_rows: usize) -> Self {
         let mut settings = Settings::default();
         settings.upload.chunk_rows = chunk_rows;
@@ -42,7 +42,7 @@ impl Onboardings {
         Self { app, employer, sender }
     }
 
-    /// What a batch is begun with.
+    /// Returns the default input of `startOnboarding`.
     pub fn input(&self) -> Value {
         json!({"employerId": self.employer, "channelCode": "BR-PLG", "provinceCode": "16", "startsOn": "2014-11-01",
                "fileName": "roster.csv"})
@@ -52,7 +52,7 @@ impl Onboardings {
         self.app.ask_as(&self.sender, START, json!({"input": input})).await["startOnboarding"].take()
     }
 
-    /// Begins a batch with these fields changed, and gives its id.
+    /// Starts a batch with these fields changed. Returns its id.
     pub async fn start(&self, changed: Value) -> String {
         let mut input = self.input();
         for (field, value) in changed.as_object().unwrap() {
@@ -63,7 +63,7 @@ impl Onboardings {
         payload["batch"]["id"].as_str().unwrap().to_owned()
     }
 
-    /// Sends a file with a token.
+    /// Uploads a file with a token.
     pub async fn put_as(&self, token: &str, batch: &str, file: impl Into<Body>) -> Reply {
         let request = Request::put(format!("/onboarding/{batch}/file"))
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
@@ -75,7 +75,7 @@ impl Onboardings {
         self.put_as(&self.sender, batch, file).await
     }
 
-    /// Begins a batch and sends its file.
+    /// Starts a batch and uploads its file.
     pub async fn sent(&self, changed: Value, file: &str) -> String {
         let batch = self.start(changed).await;
         let reply = self.put(&batch, file.to_owned()).await;
@@ -83,12 +83,12 @@ impl Onboardings {
         batch
     }
 
-    /// Works until there is nothing to do.
+    /// Runs the worker until there is nothing to do.
     pub async fn work(&self) {
         while self.work_once().await {}
     }
 
-    /// One turn of a worker, as short as turns are.
+    /// Runs one time slice of a worker, as short as possible.
     pub async fn work_once(&self) -> bool {
         let pace = WorkerSettings { time_slice: std::time::Duration::ZERO, ..WorkerSettings::default() };
         work(&self.app.database, "2014-10-02".parse().unwrap(), pace, None).await.unwrap()
@@ -112,7 +112,7 @@ impl Onboardings {
         self.app.ask_as(token, CANCEL, json!({"input": input})).await["cancelOnboarding"].take()
     }
 
-    /// The report of a batch, with a token and perhaps a purpose.
+    /// Downloads the report of a batch.
     pub async fn report(&self, token: &str, batch: &str, purpose: Option<&str>) -> Reply {
         let mut request = Request::get(format!("/onboarding/{batch}/report.csv"))
             .header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -123,7 +123,7 @@ impl Onboardings {
     }
 }
 
-/// The row of a roster that breaks no rule.
+/// Returns a valid line of a roster.
 pub fn line(n: u32) -> String {
     let row = super::row(n);
     let cell = |field: &str| row[field].as_str().unwrap().to_owned();
@@ -131,17 +131,17 @@ pub fn line(n: u32) -> String {
     format!("{n};{nip};{nik};Budi Santoso;{born};L;Dinas Kesehatan;4.250.000,00")
 }
 
-/// A roster of these rows.
+/// Returns a roster of these lines.
 pub fn roster(lines: impl IntoIterator<Item = String>) -> String {
     std::iter::once(HEADER.to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-/// SHA-256 as `sha256sum` prints it.
+/// Returns the SHA-256 digest in hexadecimal.
 pub fn sha256(file: &str) -> String {
     hex::encode(Sha256::digest(file))
 }
 
-/// Counts that sum, as they have to at every moment.
+/// Returns the counts after checking their sum.
 #[track_caller]
 pub fn sums(counts: &Value) -> [i64; 5] {
     let [received, pending, enrolled, already, rejected] =

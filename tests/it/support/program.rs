@@ -1,4 +1,4 @@
-//! The program itself, as a process.
+//! The registry program as a process.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// A server in a process of its own, and what it writes into its log.
+/// A server process and its log.
 pub struct Program {
     process: Child,
     address: String,
@@ -17,7 +17,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Serves with these settings and no others; until it says where.
+    /// Serves with these settings and no others. Returns when it accepts requests.
     pub fn serve(settings: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
             .arg("serve")
@@ -33,7 +33,7 @@ impl Program {
             while lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
                 if let Some(at) = line.find("127.0.0.1:") {
                     let end = line[at..].find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':')));
-                    // Nobody waits for a second address.
+                    // The receiver takes the first address only.
                     let _ = send.send(line[at..end.map_or(line.len(), |end| at + end)].to_owned());
                 }
                 all.push_str(&line);
@@ -41,7 +41,7 @@ impl Program {
             }
             all
         });
-        // The bound only ends a test that has failed.
+        // The timeout only ends a test that has failed.
         match receive.recv_timeout(Duration::from_secs(60)) {
             Ok(address) => Self { process, address, reading },
             Err(_) => {
@@ -51,7 +51,7 @@ impl Program {
         }
     }
 
-    /// Posts a query, and gives the answer as it came.
+    /// Posts a query, and returns the whole HTTP answer.
     pub fn ask(&self, token: &str, query: &str, variables: Value) -> String {
         let body = json!({"query": query, "variables": variables}).to_string();
         self.send(&format!(
@@ -61,7 +61,7 @@ impl Program {
         ))
     }
 
-    /// Sends a whole request, and gives the answer as it came.
+    /// Sends a whole request, and returns the whole HTTP answer.
     pub fn send(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
@@ -70,13 +70,13 @@ impl Program {
         answer
     }
 
-    /// kill -9.
+    /// Kills it with SIGKILL.
     pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Stops it, and gives all that it has written.
+    /// Stops it, and returns its log.
     pub fn stop(mut self) -> String {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
@@ -85,7 +85,7 @@ impl Program {
     }
 }
 
-/// A folder of a test's own, gone with it.
+/// A folder of one test, removed when it is dropped.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
@@ -95,7 +95,7 @@ impl Folder {
         Self(path)
     }
 
-    /// Writes a file, and gives its path.
+    /// Writes a file, and returns its path.
     pub fn write(&self, name: &str, text: &str) -> String {
         let path = self.0.join(name);
         std::fs::write(&path, text).unwrap();
@@ -109,7 +109,7 @@ impl Drop for Folder {
     }
 }
 
-/// A command with these settings and no others.
+/// A command with these settings and no other variables.
 pub fn command(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_registry"));
     command.args(arguments).env_clear().env("REGISTRY_DATA_DIR", folder.0.join("data"));

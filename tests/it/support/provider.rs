@@ -1,4 +1,4 @@
-//! An identity provider on this machine, which counts how often it is asked, and keys to sign with.
+//! An identity provider on this machine, which counts requests for its keys, and keys to sign tokens with.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,6 +7,7 @@ use axum::Router;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::serve::Listener;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::Utc;
@@ -19,10 +20,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
+use super::tls::TlsListener;
+
 /// What its tokens for the registry have as `aud`.
 pub const AUDIENCE: &str = "registry-of-the-test";
 
-/// A key with a name.
+/// A key with a `kid`.
 #[derive(Clone)]
 pub struct Signer {
     pub kid: String,
@@ -39,7 +42,7 @@ impl Signer {
         Self::of(kid, include_str!("../keys/rsa_two.pem"))
     }
 
-    /// Of 1024 bits.
+    /// A key of 1024 bits, which is too short.
     pub fn weak(kid: &str) -> Self {
         Self::of(kid, include_str!("../keys/rsa_weak.pem"))
     }
@@ -54,7 +57,7 @@ impl Signer {
         Self { kid: kid.to_owned(), algorithm: Algorithm::RS256, key }
     }
 
-    /// The public half, as a provider publishes it.
+    /// Returns the public key as a JWK.
     pub fn jwk(&self) -> Value {
         let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a public key");
         let mut jwk = serde_json::to_value(jwk).expect("a JSON Web Key");
@@ -63,7 +66,7 @@ impl Signer {
         jwk
     }
 
-    /// The header of its tokens.
+    /// Returns the header of its tokens.
     pub fn header(&self) -> Header {
         Header { kid: Some(self.kid.clone()), ..Header::new(self.algorithm) }
     }
@@ -77,20 +80,20 @@ impl Signer {
     }
 }
 
-/// What stands between the lines that begin with dashes.
+/// Decodes the content of a PEM file.
 fn der(pem: &str) -> Vec<u8> {
     let text: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     STANDARD.decode(text).expect("a key as PEM")
 }
 
-/// Seconds from now, by the system: tokens hold in its time.
+/// The Unix time this many seconds from now, by the clock of the system.
 pub fn seconds_from_now(seconds: i64) -> i64 {
     #[expect(clippy::disallowed_methods, reason = "a token holds in the system's time")]
     let now = Utc::now();
     now.timestamp() + seconds
 }
 
-/// A provider.
+/// A provider that answers with what the test publishes.
 pub struct FakeProvider {
     address: String,
     published: Arc<Mutex<Published>>,
@@ -98,7 +101,7 @@ pub struct FakeProvider {
     serving: AbortHandle,
 }
 
-/// What it answers where its keys are.
+/// The answer at the address of its keys.
 #[derive(Clone)]
 pub enum Published {
     Keys(Vec<Value>),
@@ -111,14 +114,28 @@ impl FakeProvider {
     pub async fn start(published: Published) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
+        Self::serve(listener, address, "", published)
+    }
+
+    /// Serves below a path, with a certificate that [`super::tls::authority`] has signed.
+    pub async fn start_over_tls(published: Published, path: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("https://localhost:{}{path}", listener.local_addr().unwrap().port());
+        Self::serve(TlsListener::new(listener), address, path, published)
+    }
+
+    fn serve<L: Listener>(listener: L, address: String, path: &str, published: Published) -> Self
+    where
+        L::Addr: std::fmt::Debug,
+    {
         let asked = Arc::new(AtomicUsize::new(0));
         let published = Arc::new(Mutex::new(published));
         let (counter, answer, own) = (Arc::clone(&asked), Arc::clone(&published), address.clone());
         let description = json!({"issuer": own, "jwks_uri": format!("{own}/keys")}).to_string();
         let routes = Router::new()
-            .route("/.well-known/openid-configuration", get(move || async { description }))
+            .route(&format!("{path}/.well-known/openid-configuration"), get(move || async { description }))
             .route(
-                "/keys",
+                &format!("{path}/keys"),
                 get(move || async move {
                     counter.fetch_add(1, Ordering::SeqCst);
                     let published = answer.lock().unwrap().clone();
@@ -133,17 +150,17 @@ impl FakeProvider {
         &self.address
     }
 
-    /// Publishes something else from now on.
+    /// Changes the answer.
     pub fn publish(&self, published: Published) {
         *self.published.lock().unwrap() = published;
     }
 
-    /// How often it was asked for its keys.
+    /// How often its keys were fetched.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Nobody answers any more.
+    /// Stops answering.
     pub fn leave(&self) {
         self.serving.abort();
     }
@@ -159,17 +176,22 @@ impl FakeProvider {
         }
     }
 
+    /// The address of its keys.
+    pub fn keys_url(&self) -> KeySource {
+        KeySource::Url(format!("{}/keys", self.address).parse().unwrap())
+    }
+
     pub async fn open(&self) -> Result<Arc<Provider>, ProviderError> {
         Provider::open(self.settings()).await
     }
 
-    /// As its address says, and not its description.
+    /// Opens it with the keys at this address.
     pub async fn open_at(&self, address: &str) -> Result<Arc<Provider>, ProviderError> {
         let source = KeySource::Url(address.parse::<Uri>().unwrap());
         Provider::open(ProviderSettings { source, ..self.settings() }).await
     }
 
-    /// What a good token of this provider says.
+    /// The claims of a valid token of this provider.
     pub fn claims(&self, subject: &str) -> Value {
         json!({"iss": self.address, "aud": AUDIENCE, "sub": subject, "iat": seconds_from_now(-600),
                "nbf": seconds_from_now(-600), "exp": seconds_from_now(3_600)})

@@ -1,4 +1,4 @@
-//! A wire between the registry and PostgreSQL that a test can cut, hold and silence.
+//! A proxy between the registry and PostgreSQL that a test can cut or silence.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,20 +10,20 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What the wire does.
+/// What the proxy does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Carries everything.
+    /// Forwards everything.
     Pass,
-    /// Carries nothing and says nothing: a network that is gone without a word. Connections are accepted, too.
+    /// Forwards nothing and closes nothing, as a silent network. Connections are still accepted.
     Silent,
-    /// Closes what is open and what is opened.
+    /// Closes open and new connections.
     Cut,
-    /// Carries what the registry says up to and with a word, and closes before the answer.
+    /// Forwards what the registry sends up to and with this text, and closes before the answer.
     CutAfter(&'static str),
 }
 
-/// The wire; gone when it is dropped.
+/// A proxy. It ends when it is dropped.
 pub struct Proxy {
     mode: Arc<watch::Sender<Mode>>,
     folder: PathBuf,
@@ -40,10 +40,10 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// In front of a server.
+    /// Starts a proxy in front of a server.
     pub async fn before(options: &PgConnectOptions) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        // Short: the path of a socket has a hundred bytes.
+        // Short, because socket paths are limited to about a hundred bytes.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("registry-wire-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -60,17 +60,17 @@ impl Proxy {
         Self { mode, folder, accepting, options }
     }
 
-    /// How to connect through it.
+    /// Returns the options to connect through the proxy.
     pub fn options(&self) -> PgConnectOptions {
         self.options.clone()
     }
 
-    /// Changes what it does.
+    /// Changes the mode.
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
 
-    /// What it does now.
+    /// Returns the current mode.
     pub fn mode(&self) -> Mode {
         *self.mode.borrow()
     }
@@ -111,7 +111,7 @@ async fn both(
             }
         }) => {}
         () = pump(from_server, to_client, &mode, |_| {
-            // The server has done what it was asked, and nobody hears of it.
+            // The server has executed the statement, and its answer is lost.
             if *cut.lock().unwrap() {
                 mode.send_replace(Mode::Cut);
             }
@@ -135,7 +135,7 @@ async fn pump(
         let Ok(1..) = read else { return };
         let heard = &bytes[..read.unwrap()];
         hear(heard);
-        // What is on the wire when it falls silent is lost with the connection; it is carried when the wire speaks again.
+        // Data that arrives while silent is held back, and forwarded if the proxy passes again.
         let passes = modes.wait_for(|mode| *mode != Mode::Silent).await.map(|mode| *mode != Mode::Cut);
         if !matches!(passes, Ok(true)) || to.write_all(heard).await.is_err() {
             return;

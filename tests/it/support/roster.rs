@@ -10,12 +10,12 @@ pub fn clean() -> Value {
     rows(include_bytes!("../../../demo/south-sumatra/roster.csv"))
 }
 
-/// The same people as a spreadsheet really leaves them, with 168 planted problems.
+/// The same people as in a real spreadsheet, with 168 planted problems.
 pub fn raw() -> Value {
     rows(include_bytes!("../../../demo/south-sumatra/roster-raw.csv"))
 }
 
-/// What is wrong with the raw roster, and what must become of it.
+/// The planted problems of the raw roster and the expected outcomes.
 pub fn manifest() -> Value {
     serde_json::from_slice(include_bytes!("../../../demo/south-sumatra/manifest.json"))
         .expect("the manifest is JSON")

@@ -1,7 +1,7 @@
-//! Counts the statements that the registry sends to its database.
+//! Records the statements that the registry sends to its database.
 //!
-//! The driver logs each of them. One subscriber hears all of them and keeps those of threads that listen; a test's
-//! runtime has one thread, so what a test hears is what it has caused.
+//! The driver logs each of them. One subscriber receives all, and records those of threads that ask for it. The runtime of a test
+//! has one thread, so that a test records its own statements only.
 
 use std::cell::RefCell;
 use std::sync::Once;
@@ -13,7 +13,7 @@ thread_local! {
     static HEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// Runs something, and gives the statements that it sent.
+/// Runs something, and returns the statements that it sent.
 pub async fn sent<T>(work: impl Future<Output = T>) -> (T, Vec<String>) {
     static LISTENER: Once = Once::new();
     LISTENER.call_once(|| {
@@ -44,8 +44,8 @@ impl Subscriber for Listener {
     fn event(&self, event: &Event<'_>) {
         let mut statement = Statement(None);
         event.record(&mut statement);
-        // Once for each connection the driver asks what an enumeration is, and a connection that was somebody else's is
-        // told whose it is now; that is not of the query's making.
+        // These are not of the request: the driver looks up enumerations once for each connection, and a connection gets the
+        // session settings of its new user.
         let incidental = ["pg_type", "pg_catalog", "set_config"];
         let statement = statement.0.filter(|text| !incidental.iter().any(|part| text.contains(part)));
         HEARD.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.extend(statement.clone())));

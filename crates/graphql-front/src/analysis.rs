@@ -1,0 +1,325 @@
+//! The analysis of a parsed query before anything of it runs: one walk over the document.
+//!
+//! The walk measures the document as it is once its fragments are spread, without spreading them: each fragment is
+//! visited once, and its measure added wherever it is used. On the way it notes which fields each operation selects, its
+//! root fields, and where arguments stand. [`Analysis::operation`] then chooses the operation that will run.
+
+mod measure;
+mod operation;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+
+use async_graphql::parser::types::{
+    Directive, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
+};
+use async_graphql::{Name, Pos, Positioned, ServerError, Value, Variables};
+
+use super::catalogue::{Catalogue, FieldId, Length, PageSizes, TypeId};
+use super::guard::{Limits, MAX_LEVELS, Refusal};
+use measure::Introspection;
+
+pub use measure::Measure;
+pub use operation::Operation;
+
+/// What is known of a document whose size is within the limits.
+#[derive(Debug)]
+pub struct Analysis<'a> {
+    measure: Measure,
+    arguments: HashSet<Pos>,
+    operations: Vec<(Option<&'a Name>, &'a OperationDefinition, Definition<'a>)>,
+    fragments: HashMap<&'a str, Definition<'a>>,
+}
+
+/// What an operation or a fragment selects by itself, without the fragments that it spreads.
+#[derive(Debug, Default)]
+struct Definition<'a> {
+    /// The fields at the top.
+    roots: Vec<(&'a Field, Option<FieldId>)>,
+    /// The fragments spread at the top.
+    root_spreads: Vec<&'a str>,
+    /// All fields that the schema knows, and where they are selected.
+    selected: Vec<(FieldId, Pos)>,
+    /// All fragments.
+    spreads: Vec<&'a str>,
+}
+
+impl<'a> Analysis<'a> {
+    /// Analyses a document.
+    ///
+    /// All operations count towards the limits, and no fragment may be unused, because the validator works through all of
+    /// them.
+    ///
+    /// # Errors
+    /// It exceeds the limits, or its fragments are missing, unused or contain themselves.
+    pub fn of(
+        document: &'a ExecutableDocument,
+        variables: &'a Variables,
+        catalogue: &'a Catalogue,
+        limits: &Limits,
+    ) -> Result<Self, Refusal> {
+        let mut walk = Walk {
+            document,
+            catalogue,
+            variables,
+            weights: weights(document, variables),
+            // The position of an argument that was left out.
+            arguments: HashSet::from([Pos::default()]),
+            measured: HashMap::with_capacity(document.fragments.len()),
+            fragments: HashMap::with_capacity(document.fragments.len()),
+        };
+        let mut measure = Measure::default();
+        let mut operations = Vec::new();
+        for (name, operation) in document.operations.iter() {
+            let (operation, mut definition) = (&operation.node, Definition::default());
+            let top = Place { of: catalogue.root(operation.ty), is_top: true, level: 0 };
+            measure = measure.and(walk.selection_set(&operation.selection_set.node, top, &mut definition)?);
+            measure = measure.and(walk.directives(&operation.directives));
+            for variable in &operation.variable_definitions {
+                measure = measure.and(walk.directives(&variable.node.directives));
+            }
+            operations.push((name, operation, definition));
+        }
+        measure.check(limits)?;
+        if let Some(name) = document.fragments.keys().find(|name| !walk.fragments.contains_key(name.as_str()))
+        {
+            return Err(Refusal::UnusedFragment { name: name.to_string() });
+        }
+        let Walk { arguments, fragments, .. } = walk;
+        Ok(Self { measure, arguments, operations, fragments })
+    }
+
+    /// Returns the size of the document.
+    pub const fn measure(&self) -> &Measure {
+        &self.measure
+    }
+
+    /// Returns the positions of all arguments.
+    pub(crate) fn into_arguments(self) -> ArgumentPositions {
+        ArgumentPositions(self.arguments)
+    }
+}
+
+/// Where the arguments of a query stand.
+///
+/// async-graphql reads custom scalars only when their field runs, so a wrong date looks like a resolver's error. But such
+/// an error points at the argument, or at nothing where the argument was left out; a resolver's error points at the
+/// field.
+#[derive(Debug)]
+pub(crate) struct ArgumentPositions(HashSet<Pos>);
+
+impl ArgumentPositions {
+    pub(crate) fn are_to_blame_for(&self, error: &ServerError) -> bool {
+        error.locations.first().is_some_and(|at| self.0.contains(at))
+    }
+}
+
+/// Where a selection set stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The type whose fields it selects; `None`: the schema has none here, and the validator will say so.
+    of: Option<TypeId>,
+    /// Whether its fields are at the top of their operation or fragment.
+    is_top: bool,
+    /// Selection sets around it, those of fragments included.
+    level: usize,
+}
+
+/// Returns the memory of the arguments of a field or directive. A macro, because the type of a value that may hold
+/// variables has no name outside of async-graphql's crates.
+macro_rules! argument_bytes {
+    ($walk:expr, $arguments:expr) => {{
+        let mut bytes = 0_usize;
+        for (_, value) in $arguments {
+            let Ok(literal) = value.node.clone().into_const_with(|name| {
+                bytes = bytes.saturating_add($walk.weights.get(name.as_str()).copied().unwrap_or(0));
+                Ok::<_, Infallible>(Value::Null)
+            });
+            bytes = bytes.saturating_add(weight(&literal));
+        }
+        bytes
+    }};
+}
+
+struct Walk<'a> {
+    document: &'a ExecutableDocument,
+    catalogue: &'a Catalogue,
+    variables: &'a Variables,
+    /// The memory of each variable.
+    weights: HashMap<&'a str, usize>,
+    arguments: HashSet<Pos>,
+    /// `None` while a fragment is being measured: a spread that meets it then is inside of it.
+    measured: HashMap<&'a str, Option<Measure>>,
+    fragments: HashMap<&'a str, Definition<'a>>,
+}
+
+impl<'a> Walk<'a> {
+    /// Measures a selection set. The recursion ends at [`MAX_LEVELS`], through fragments too.
+    fn selection_set(
+        &mut self,
+        set: &'a SelectionSet,
+        place: Place,
+        definition: &mut Definition<'a>,
+    ) -> Result<Measure, Refusal> {
+        if place.level > MAX_LEVELS {
+            return Err(Refusal::TooDeep { what: "selections and fragments", limit: MAX_LEVELS });
+        }
+        let below = Place { level: place.level + 1, ..place };
+        let mut sum = Measure::default();
+        for selection in &set.items {
+            sum = sum.and(match &selection.node {
+                Selection::Field(field) => self.field(&field.node, place, definition)?,
+                Selection::InlineFragment(fragment) => {
+                    let condition = fragment.node.type_condition.as_ref();
+                    let of = match condition {
+                        Some(condition) => self.catalogue.type_named(&condition.node.on.node),
+                        None => place.of,
+                    };
+                    let set = &fragment.node.selection_set.node;
+                    let inside = self.selection_set(set, Place { of, ..below }, definition)?;
+                    inside.one_level_up().and(self.directives(&fragment.node.directives))
+                }
+                Selection::FragmentSpread(spread) => {
+                    let name = spread.node.fragment_name.node.as_str();
+                    definition.spreads.push(name);
+                    if place.is_top {
+                        definition.root_spreads.push(name);
+                    }
+                    let inside = self.fragment(name, below.level)?;
+                    inside.one_level_up().and(self.directives(&spread.node.directives))
+                }
+            });
+        }
+        Ok(sum)
+    }
+
+    /// Measures a fragment, the first time that it is met.
+    fn fragment(&mut self, name: &'a str, level: usize) -> Result<Measure, Refusal> {
+        match self.measured.get(name) {
+            Some(Some(measure)) => return Ok(*measure),
+            Some(None) => return Err(Refusal::FragmentCycle { name: name.to_owned() }),
+            None => {}
+        }
+        let unknown = || Refusal::UnknownFragment { name: name.to_owned() };
+        let fragment = &self.document.fragments.get(name).ok_or_else(unknown)?.node;
+        self.measured.insert(name, None);
+        let of = self.catalogue.type_named(&fragment.type_condition.node.on.node);
+        let mut definition = Definition::default();
+        let place = Place { of, is_top: true, level };
+        let inside = self.selection_set(&fragment.selection_set.node, place, &mut definition)?;
+        let measure = inside.and(self.directives(&fragment.directives));
+        self.measured.insert(name, Some(measure));
+        self.fragments.insert(name, definition);
+        Ok(measure)
+    }
+
+    fn field(
+        &mut self,
+        field: &'a Field,
+        place: Place,
+        definition: &mut Definition<'a>,
+    ) -> Result<Measure, Refusal> {
+        let name = field.name.node.as_str();
+        let id = place.of.and_then(|of| self.catalogue.field(of, name));
+        definition.selected.extend(id.map(|id| (id, field.name.pos)));
+        if place.is_top {
+            definition.roots.push((field, id));
+        }
+        self.arguments.extend(field.arguments.iter().map(|(_, value)| value.pos));
+        let known = id.map(|id| self.catalogue.get(id));
+        let is_leaf = field.selection_set.node.items.is_empty();
+        let inside = if is_leaf {
+            Measure::default()
+        } else {
+            let of = known.and_then(|known| known.gives);
+            let below = Place { of, is_top: false, level: place.level + 1 };
+            self.selection_set(&field.selection_set.node, below, definition)?.one_level_up()
+        };
+        let mut measure = inside.and(self.directives(&field.directives));
+        measure.fields = measure.fields.saturating_add(1);
+        measure.aliases = measure.aliases.saturating_add(usize::from(field.alias.is_some()));
+        let bytes = argument_bytes!(self, &field.arguments);
+        measure.argument_bytes = measure.argument_bytes.saturating_add(bytes);
+        if !is_leaf {
+            let length = known.map_or(1, |known| self.length(field, known.length));
+            measure.objects = measure.objects.saturating_add(1).saturating_mul(length);
+            measure.price = measure.price.saturating_mul(length);
+        }
+        measure.price = measure.price.saturating_add(known.map_or(0, |known| known.price));
+        Ok(one_field_deeper(name, measure))
+    }
+
+    /// Returns how many objects a field gives at most.
+    fn length(&self, field: &Field, length: Length) -> usize {
+        let PageSizes { default, maximum } = match length {
+            Length::AtMost(bound) => return bound,
+            Length::Page(sizes) => sizes,
+        };
+        let size = ["first", "last"].into_iter().find_map(|name| field.get_argument(name));
+        size.map_or(default, |size| {
+            let Ok(size) = size.node.clone().into_const_with(|name| {
+                Ok::<_, Infallible>(self.variables.get(&name).cloned().unwrap_or(Value::Null))
+            });
+            let size = match size {
+                Value::Number(size) => size.as_u64().and_then(|size| usize::try_from(size).ok()),
+                // The variable's default or none, which is the field's: taken for the largest.
+                _ => None,
+            };
+            size.map_or(maximum, |size| size.clamp(1, maximum))
+        })
+    }
+
+    fn directives(&self, directives: &[Positioned<Directive>]) -> Measure {
+        let mut measure = Measure { directives: directives.len(), ..Measure::default() };
+        for directive in directives {
+            let bytes = argument_bytes!(self, &directive.node.arguments);
+            measure.argument_bytes = measure.argument_bytes.saturating_add(bytes);
+        }
+        measure
+    }
+}
+
+/// Counts a field into the depth, or into that of introspection.
+fn one_field_deeper(name: &str, mut measure: Measure) -> Measure {
+    match name {
+        "__schema" | "__type" => {
+            measure.introspection =
+                Introspection { roots: 1, depth: measure.depth + 1, lists: measure.lists };
+            measure.depth = 1;
+        }
+        "types" | "fields" | "inputFields" | "interfaces" | "possibleTypes" => {
+            measure.lists += 1;
+            measure.depth += 1;
+        }
+        _ => measure.depth += 1,
+    }
+    measure
+}
+
+/// Returns the memory of each variable: what was sent, or the default, whichever is larger.
+fn weights<'a>(document: &'a ExecutableDocument, variables: &'a Variables) -> HashMap<&'a str, usize> {
+    let mut weights: HashMap<_, _> =
+        variables.iter().map(|(name, value)| (name.as_str(), weight(value))).collect();
+    let definitions =
+        document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
+    for definition in definitions {
+        if let Some(default) = &definition.node.default_value {
+            let known = weights.entry(definition.node.name.node.as_str()).or_default();
+            *known = (*known).max(weight(&default.node));
+        }
+    }
+    weights
+}
+
+/// Returns the memory of a value in bytes, roughly. The guards of text and JSON bound its recursion.
+fn weight(value: &Value) -> usize {
+    let content = match value {
+        Value::String(text) => text.len(),
+        Value::List(items) => items.iter().map(weight).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + weight(value)).sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + content
+}

@@ -1,0 +1,41 @@
+//! What the front needs from the application that it serves.
+
+use std::sync::Arc;
+
+use async_graphql::{Request, Response};
+use axum::http::Extensions;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+
+use super::analysis::Operation;
+use super::catalogue::Catalogue;
+use super::code::ErrorCode;
+
+/// An operation that was admitted and is about to run.
+#[derive(Debug)]
+pub struct Call {
+    /// The parsed request. Its data hold the [`RequestId`](super::request_id::RequestId) and the
+    /// [`Language`](super::language::Language).
+    pub request: Request,
+    /// The operation.
+    pub operation: Operation,
+    /// What the layers before the endpoint know of the request, such as who sent it.
+    pub extensions: Arc<Extensions>,
+}
+
+/// An API that an endpoint serves: a schema, and what surrounds each execution of it, such as rights and an audit trail.
+///
+/// Futures and streams are boxed so that the endpoint is compiled here, once, and not with every schema.
+pub trait Application: Send + Sync + 'static {
+    /// Returns the fields of the schema.
+    fn catalogue(&self) -> &Catalogue;
+
+    /// Finds one of the application's own error codes by its name.
+    fn code(&self, name: &str) -> Option<ErrorCode>;
+
+    /// Runs a query or a mutation.
+    fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response>;
+
+    /// Runs a subscription.
+    fn subscribe(self: Arc<Self>, call: Call) -> BoxStream<'static, Response>;
+}

@@ -1,0 +1,64 @@
+//! The charge for a request, as `extensions.cost` of its response shows it:
+//!
+//! ```json
+//! {"requested": 211, "left": 999789, "burst": 1000000, "perMinute": 6000000, "fullIn": 1}
+//! ```
+//!
+//! `requested`: points of this request. `left`: points that the client has now. `burst`: points that it has at most.
+//! `perMinute`: points that come back in a minute. `fullIn`: seconds until it has all of them, if it sends nothing.
+
+use async_graphql::Value;
+use async_graphql::value;
+use tokio::time::Instant;
+
+use super::answer::{Answer, Refused};
+use super::code::Code;
+use super::cost::{Balance, RateLimited, RateLimiter};
+use super::request_id::ClientId;
+
+/// The charge for a request; `None` where there is no rate limit.
+#[derive(Debug)]
+pub(crate) struct Charge(Option<Value>);
+
+impl Charge {
+    /// Takes the points from the client.
+    pub(crate) fn pay(
+        rate_limiter: Option<&RateLimiter>,
+        client: Option<ClientId>,
+        cost: u32,
+    ) -> Result<Self, Refused> {
+        let (Some(rate_limiter), Some(client)) = (rate_limiter, client) else { return Ok(Self(None)) };
+        match rate_limiter.pay(client, cost, Instant::now()) {
+            Ok(balance) => Ok(Self(Some(shown(cost, balance)))),
+            Err(RateLimited::Wait(seconds, balance)) => {
+                Err(Refused::from(Code::CostLimitReached).costing(shown(cost, balance), Some(seconds)))
+            }
+            Err(RateLimited::Never(balance)) => {
+                let message = format!(
+                    "The request costs {cost} points, and a client has {} at most. Request smaller pages.",
+                    balance.burst
+                );
+                Err(Refused::new(Code::CostTooHigh, message).costing(shown(cost, balance), None))
+            }
+        }
+    }
+
+    /// Shows the charge in an answer.
+    pub(crate) fn attach_to(self, mut answer: Answer) -> Answer {
+        if let Some(shown) = self.0 {
+            answer.extend("cost", shown);
+        }
+        answer
+    }
+}
+
+fn shown(cost: u32, balance: Balance) -> Value {
+    let Balance { left, burst, per_minute, full_in } = balance;
+    value!({
+        "requested": cost,
+        "left": left,
+        "burst": burst,
+        "perMinute": per_minute,
+        "fullIn": full_in,
+    })
+}

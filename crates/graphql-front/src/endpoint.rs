@@ -1,0 +1,345 @@
+//! The endpoint: admits the requests of every transport, runs them, and answers those of HTTP.
+//!
+//! async-graphql's own handler answers 200 to everything, reads a body of any size and runs mutations that a form of a
+//! foreign page posts; this one follows the specification "GraphQL over HTTP". Every transport leads through
+//! [`Endpoint::start`], which finds the document, checks it, charges its client and waits for a permit; what it returns
+//! runs the operation.
+
+#[cfg(test)]
+mod tests;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use async_graphql::Request;
+use async_graphql::parser::types::OperationType;
+use axum::extract::State;
+use axum::http::{Extensions, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+use axum::routing::MethodRouter;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
+
+use super::admission::{Class, ConcurrencyLimiter, Overloaded, Permit};
+use super::analysis::{Analysis, ArgumentPositions, Measure, Operation};
+use super::answer::{Answer, Form, Refused, refusal};
+use super::application::{Application, Call};
+use super::charge::Charge;
+use super::code::Code;
+use super::cost::RateLimiter;
+use super::documents::PersistedDocuments;
+use super::guard;
+use super::language::Language;
+use super::media::Media;
+use super::parameters::Parameters;
+use super::request_id::{ClientId, RequestId};
+use super::settings::Settings;
+use super::writes::Writes;
+
+/// Answers GraphQL requests for an application.
+#[derive(Clone)]
+pub struct Endpoint(Arc<Inner>);
+
+struct Inner {
+    application: Arc<dyn Application>,
+    settings: Settings,
+    writes: Writes,
+    documents: PersistedDocuments,
+    /// `None`: there is no rate limit.
+    rate_limiter: Option<Arc<RateLimiter>>,
+    limiter: Arc<ConcurrencyLimiter>,
+}
+
+/// How a request came, which decides what it may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// By POST: queries and mutations.
+    Post,
+    /// By GET: queries.
+    Get,
+    /// By a WebSocket or a stream of events, which carry several answers: subscriptions too.
+    Stream,
+}
+
+/// What surrounds a request: who sent it, and how its answer is written.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The id of the request.
+    pub id: RequestId,
+    /// The language of its error messages.
+    pub language: Language,
+    /// What the layers before the endpoint know of it: its [`ClientId`], and what the application put there.
+    pub extensions: Arc<Extensions>,
+}
+
+impl Endpoint {
+    /// Creates the endpoint of an application.
+    pub fn new(application: Arc<dyn Application>, settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            application,
+            writes: Writes::default(),
+            documents: PersistedDocuments::new(settings.documents.clone()),
+            rate_limiter: RateLimiter::new(settings.cost).map(Arc::new),
+            limiter: Arc::new(ConcurrencyLimiter::new(settings.admission)),
+            settings,
+        }))
+    }
+
+    /// Returns the limits.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Returns the permits to run, for the layer [`limit_in_flight`].
+    pub fn limiter(&self) -> &Arc<ConcurrencyLimiter> {
+        &self.0.limiter
+    }
+
+    /// Returns the rate limiter, for other routes; `None` where there is no rate limit.
+    pub fn rate_limiter(&self) -> Option<Arc<RateLimiter>> {
+        self.0.rate_limiter.clone()
+    }
+
+    /// Returns the running mutations, which a server that stops waits for.
+    pub fn writes(&self) -> &Writes {
+        &self.0.writes
+    }
+
+    /// Returns the route for all methods of one path.
+    pub fn into_route<S: Clone + Send + Sync + 'static>(self) -> MethodRouter<S> {
+        axum::routing::any(move |request: axum::extract::Request| {
+            let endpoint = self.clone();
+            async move { endpoint.respond(request).await }
+        })
+    }
+
+    /// Answers one request over HTTP.
+    pub async fn respond(&self, request: axum::extract::Request) -> Response {
+        let id = RequestId::of(request.extensions());
+        let form = Form::of(request.headers(), id);
+        let answer = match Media::accepted(request.headers()) {
+            Some(_) => self.answer(request, form).await,
+            None => Err(Refused::from(Code::NotAcceptable)),
+        };
+        answer.unwrap_or_else(Answer::from).into_response(form)
+    }
+
+    async fn answer(&self, request: axum::extract::Request, form: Form) -> Result<Answer, Refused> {
+        let settings = &self.0.settings;
+        let (parts, body) = request.into_parts();
+        let (parameters, transport) = match parts.method {
+            Method::POST => (Parameters::from_body(&parts.headers, body, settings).await?, Transport::Post),
+            Method::GET | Method::HEAD => {
+                (Parameters::from_url(&parts.uri, &settings.limits)?, Transport::Get)
+            }
+            _ => return Err(Refused::from(Code::MethodNotAllowed)),
+        };
+        let extensions = Arc::new(parts.extensions);
+        let surroundings = Surroundings { id: form.id, language: form.language, extensions };
+        self.start(parameters, transport, surroundings).await?.answer().await
+    }
+
+    /// Admits a request of any transport: finds its document, checks it against the limits, charges its client, and waits
+    /// for a permit to run.
+    ///
+    /// # Errors
+    /// The request may not run, or not now. Nothing of it ran.
+    pub async fn start(
+        &self,
+        parameters: Parameters,
+        transport: Transport,
+        surroundings: Surroundings,
+    ) -> Result<Started, Refused> {
+        let client = surroundings.extensions.get::<ClientId>().copied();
+        let checked = self.check(parameters, transport, client)?;
+        refuse_by_transport(checked.operation.kind, transport)?;
+        let charge = Charge::pay(self.0.rate_limiter.as_deref(), client, checked.measure.cost())?;
+        let permit = self.0.limiter.enter(checked.operation.class).await;
+        let permit = permit.map_err(|Overloaded| Refused::from(Code::Overloaded))?;
+        Ok(Started { inner: Arc::clone(&self.0), checked, charge, permit, surroundings })
+    }
+
+    /// Finds the document, parses it, once, and refuses what may not run.
+    fn check(
+        &self,
+        parameters: Parameters,
+        transport: Transport,
+        client: Option<ClientId>,
+    ) -> Result<Checked, Refused> {
+        let Parameters { query, document: hash, operation_name, variables } = parameters;
+        let Inner { documents, limiter, settings, application, .. } = &*self.0;
+        let text = documents.find(client, hash, query.as_deref()).map_err(|code| match code {
+            Code::BadRequest => {
+                Refused::new(code, "The request has no `query`, a string with GraphQL in it.")
+            }
+            code => Refused::from(code),
+        })?;
+        // Without this word it is no mutation; where queries would be refused anyway, parsing is saved.
+        let may_write = transport != Transport::Get && text.contains("mutation");
+        if !may_write && limiter.is_full(Class::Read) {
+            return Err(Refused::from(Code::Overloaded));
+        }
+        guard::check_text(&text, &settings.limits)?;
+        let document = async_graphql::parser::parse_query(&text)?;
+        let catalogue = application.catalogue();
+        let analysis = Analysis::of(&document, &variables, catalogue, &settings.limits)?;
+        if let (Some(hash), Some(_)) = (hash, query) {
+            documents.remember(client, hash, &text, Instant::now());
+        }
+        let operation = analysis.operation(operation_name.as_deref(), &variables, catalogue)?;
+        let (measure, arguments) = (*analysis.measure(), analysis.into_arguments());
+        let mut request = Request::new(&*text).variables(variables);
+        request.operation_name = operation_name;
+        request.set_parsed_query(document);
+        Ok(Checked { request, operation, arguments, measure })
+    }
+}
+
+/// Middleware that stands before authentication: where too much is in flight, it refuses a request before it costs
+/// anything.
+pub async fn limit_in_flight(
+    State(limiter): State<Arc<ConcurrencyLimiter>>,
+    request: axum::extract::Request,
+    next: Next,
+) -> Response {
+    // A GET is a query; of a POST that is known only once its text is there.
+    let is_hopeless = request.method() == Method::GET && limiter.is_full(Class::Read);
+    match limiter.approach() {
+        Ok(_permit) if !is_hopeless => next.run(request).await,
+        _ => {
+            let id = RequestId::of(request.extensions());
+            refusal(request.headers(), id, Code::Overloaded, Code::Overloaded.sentence().english)
+        }
+    }
+}
+
+fn refuse_by_transport(kind: OperationType, transport: Transport) -> Result<(), Refused> {
+    match (kind, transport) {
+        (OperationType::Mutation, Transport::Get) => Err(Refused::from(Code::MutationByGet)),
+        (OperationType::Subscription, Transport::Get | Transport::Post) => {
+            Err(Refused::from(Code::SubscriptionOverHttp))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A request that passed the checks.
+struct Checked {
+    request: Request,
+    operation: Operation,
+    arguments: ArgumentPositions,
+    measure: Measure,
+}
+
+/// A request that was admitted and paid for, with a permit to run.
+pub struct Started {
+    inner: Arc<Inner>,
+    checked: Checked,
+    charge: Charge,
+    permit: Permit,
+    surroundings: Surroundings,
+}
+
+impl Started {
+    /// Returns whether it is a query, a mutation or a subscription.
+    pub const fn kind(&self) -> OperationType {
+        self.checked.operation.kind
+    }
+
+    /// Runs a query or a mutation within its deadline.
+    ///
+    /// A query ends when this future is dropped. A mutation does not: half of it may be on its way to the database, and a
+    /// client that leaves must find all of it or nothing.
+    ///
+    /// # Errors
+    /// The deadline passed.
+    pub async fn answer(self) -> Result<Answer, Refused> {
+        let (kind, id) = (self.kind(), self.surroundings.id);
+        let Self { inner, checked, charge, permit, surroundings } = self;
+        let Checked { request, operation, arguments, .. } = checked;
+        let application = Arc::clone(&inner.application);
+        let work = async move {
+            // A mutation keeps its permit until it is done, even if its client has left.
+            let _permit = permit;
+            let execution = Arc::clone(&application).execute(call(request, operation, surroundings));
+            match AssertUnwindSafe(execution).catch_unwind().await {
+                Ok(response) => Answer::executed(response, &arguments, id, |name| application.code(name)),
+                Err(_panic) => Answer::panicked(id),
+            }
+        };
+        let answer = match kind {
+            OperationType::Mutation => inner.finish_write(work, id).await?,
+            OperationType::Query | OperationType::Subscription => inner.finish_query(work, id).await?,
+        };
+        Ok(charge.attach_to(answer))
+    }
+
+    /// Runs an operation of any kind: a subscription has an answer for each event, and the others have one.
+    pub fn answers(self) -> BoxStream<'static, Answer> {
+        if self.kind() != OperationType::Subscription {
+            return stream::once(self.answer().map(|answer| answer.unwrap_or_else(Answer::from))).boxed();
+        }
+        let Self { inner, checked, charge, permit, surroundings } = self;
+        let Checked { request, operation, arguments, .. } = checked;
+        let (application, id) = (Arc::clone(&inner.application), surroundings.id);
+        let events = Arc::clone(&application).subscribe(call(request, operation, surroundings));
+        // Its permit was to start; the limits of its transport bound how many go on.
+        drop(permit);
+        let mut charge = Some(charge);
+        AssertUnwindSafe(events)
+            .catch_unwind()
+            .map(move |event| {
+                let answer = match event {
+                    Ok(response) => Answer::executed(response, &arguments, id, |name| application.code(name)),
+                    Err(_panic) => Answer::panicked(id),
+                };
+                match charge.take() {
+                    Some(charge) => charge.attach_to(answer),
+                    None => answer,
+                }
+            })
+            .boxed()
+    }
+}
+
+fn call(request: Request, operation: Operation, surroundings: Surroundings) -> Call {
+    let Surroundings { id, language, extensions } = surroundings;
+    Call { request: request.data(id).data(language), operation, extensions }
+}
+
+const UNKNOWN_OUTCOME: &str = "The outcome is unknown: the mutation may still complete. \
+     Send it again with the same idempotencyKey to learn it.";
+
+impl Inner {
+    async fn finish_write(
+        &self,
+        work: impl Future<Output = Answer> + Send + 'static,
+        id: RequestId,
+    ) -> Result<Answer, Refused> {
+        let work = self.writes.enter(work).instrument(tracing::Span::current());
+        match timeout(self.settings.mutation_deadline, tokio::spawn(work)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            // The task catches its panics and is never aborted, except when the runtime stops.
+            Ok(Err(_stopped)) => Err(Refused::new(Code::Unavailable, UNKNOWN_OUTCOME)),
+            Err(_elapsed) => {
+                tracing::warn!(request_id = %id, "a mutation goes on beyond its deadline");
+                Err(Refused::new(Code::DeadlineExceeded, UNKNOWN_OUTCOME))
+            }
+        }
+    }
+
+    async fn finish_query(
+        &self,
+        work: impl Future<Output = Answer> + Send,
+        id: RequestId,
+    ) -> Result<Answer, Refused> {
+        timeout(self.settings.query_deadline, work).await.map_err(|_elapsed| {
+            tracing::warn!(request_id = %id, "a query was given up at its deadline");
+            let message = "The query took too long and was given up. Request less at a time.";
+            Refused::new(Code::DeadlineExceeded, message)
+        })
+    }
+}

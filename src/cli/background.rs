@@ -1,0 +1,125 @@
+//! The work that `registry serve` does in the background, beside the requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::actions::lapse::lapse;
+use crate::actions::onboarding::retention::{Keeps, Tidied, tidy};
+use crate::actions::onboarding::worker::{self, WorkerSettings};
+use crate::clock::Clock;
+use crate::http::auth::Authority;
+use crate::store::audit::seal;
+use crate::store::{Database, StoreError, count, idempotency};
+
+/// What is done in the background, and how often.
+pub struct Background {
+    /// The interval of audit seals.
+    pub between_seals: Duration,
+    /// How long onboardings are kept.
+    pub keeps: Keeps,
+    /// How many workers process onboardings.
+    pub workers: u64,
+    /// How a worker processes onboardings.
+    pub worker: WorkerSettings,
+}
+
+impl Background {
+    /// Starts all tasks. They run until they are aborted, and what they have not committed is done again by the next process.
+    pub fn start(
+        &self,
+        database: &Arc<Database>,
+        authority: &Authority,
+        clock: Clock,
+    ) -> Vec<JoinHandle<()>> {
+        let Self { between_seals, keeps, workers, worker } = *self;
+        let of_database = || Arc::clone(database);
+        let (second, minute, hour) =
+            (Duration::from_secs(1), Duration::from_secs(60), Duration::from_secs(3_600));
+        let mut tasks = vec![
+            // After the first run of a day this is one cheap query.
+            tokio::spawn(repeat(minute, of_database(), async move |database: &Database| {
+                let_lapse(database, clock).await
+            })),
+            tokio::spawn(repeat(between_seals, of_database(), seal_audit_trail)),
+            tokio::spawn(repeat(second, of_database(), async |database: &Database| {
+                count::fold(&database.control).await.map(|_| ())
+            })),
+            tokio::spawn(repeat(hour, of_database(), async |database: &Database| {
+                idempotency::forget_old(&database.control).await.map(|_| ())
+            })),
+            tokio::spawn(repeat(hour, of_database(), async move |database: &Database| {
+                tidy_onboardings(database, keeps).await
+            })),
+            tokio::spawn(authority.clone().renew_keys()),
+            tokio::spawn(of_database().follow_reference()),
+        ];
+        let processing = (0..workers).map(|_| process_onboardings(Arc::clone(database), clock, worker));
+        tasks.extend(processing.map(tokio::spawn));
+        tasks
+    }
+}
+
+/// How long a worker waits after it found no work, or no database.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// Plans and applies onboardings, whichever process has received them.
+async fn process_onboardings(database: Arc<Database>, clock: Clock, settings: WorkerSettings) {
+    loop {
+        match worker::work(&database, clock.today(), settings, None).await {
+            Ok(true) => {}
+            Ok(false) | Err(_) => tokio::time::sleep(IDLE).await,
+        }
+    }
+}
+
+async fn tidy_onboardings(database: &Database, keeps: Keeps) -> Result<(), StoreError> {
+    let Tidied { ended, discarded } = tidy(database, keeps).await?;
+    if ended + discarded > 0 {
+        tracing::info!(
+            ended,
+            discarded,
+            "cancelled onboardings that waited too long, and discarded old rows"
+        );
+    }
+    Ok(())
+}
+
+async fn let_lapse(database: &Database, clock: Clock) -> Result<(), StoreError> {
+    if let Some(lapsed) = lapse(database, clock.today()).await? {
+        tracing::info!(lapsed, "enrollments lapsed whose grace period is over");
+    }
+    Ok(())
+}
+
+/// Logs the head of the seals too. A copy of the log outside the database then shows whether seals were cut off later.
+async fn seal_audit_trail(database: &Database) -> Result<(), StoreError> {
+    match seal::seal(database).await {
+        Ok(Some(head)) => {
+            tracing::info!(seal = head.number, head = hex::encode(head.hash), "sealed the audit trail");
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(error) => {
+            tracing::warn!(%error, "the audit trail was not sealed; the next attempt follows");
+            Err(error)
+        }
+    }
+}
+
+/// Runs a task at an interval. A task that fails is run again at its next turn.
+async fn repeat(
+    every: Duration,
+    database: Arc<Database>,
+    task: impl AsyncFn(&Database) -> Result<(), StoreError>,
+) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = task(&database).await {
+            tracing::debug!(%error, "a background task failed and will run again");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The command line: commands and the settings that all of them have.
+
+use clap::{Parser, Subcommand};
+
+use super::{audit, client, demo, key, onboard, serve, token};
+use crate::config::Config;
+
+/// A GraphQL registry of the people whom a national employment social-security agency covers.
+///
+/// Start with `registry serve --demo`. It starts a private PostgreSQL, fills it with invented people, and prints what to
+/// try.
+#[derive(Parser, Debug)]
+#[command(version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub config: Config,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Serves the API, the playground and health checks.
+    Serve(Box<serve::Serve>),
+    /// Migrates the database to the schema of this version.
+    Migrate,
+    /// Prints the schema of the API.
+    Schema,
+    /// Fills an empty registry with invented people, for development and measurements.
+    Demo(demo::Demo),
+    /// Prints a bearer token signed with the installation's own key, for development.
+    Token(token::Token),
+    /// Registers, lists, disables and enables the clients of the API.
+    Client(client::Clients),
+    /// Makes, shows and exchanges the key of the identity numbers.
+    Key(key::Key),
+    /// Lists who read or changed whose data, and verifies the audit trail.
+    Audit(audit::Audit),
+    /// Onboards the civil servants of a roster file.
+    Onboard(onboard::Onboard),
+    /// Lets enrollments lapse whose grace period is over. `registry serve` does the same once a day.
+    Lapse,
+    /// Recounts all people and compares the result with the maintained counters. Exit code 1 if they differ.
+    Recount,
+}

@@ -1,0 +1,79 @@
+//! Opens the database of an installation, and the private PostgreSQL below it if there is one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use chrono::NaiveDate;
+use private_postgres::{Cluster, ClusterSettings, Durability};
+
+use crate::clock::Clock;
+use crate::config::{Config, DatabaseServer, InstallationSettings, Problems};
+use crate::store::Database;
+
+/// An open database.
+pub struct Installation {
+    /// The database.
+    pub database: Arc<Database>,
+    /// Whether its server is a private PostgreSQL.
+    pub is_private: bool,
+    cluster: Option<Cluster>,
+}
+
+impl Installation {
+    /// Opens the database that the settings name.
+    ///
+    /// # Errors
+    /// Settings are wrong, or the database cannot be used.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let mut problems = Problems::default();
+        let settings = config.installation(&mut problems);
+        Self::open_with(problems.finish(settings)?).await
+    }
+
+    /// The same with settings that were read already.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn open_with(settings: InstallationSettings) -> anyhow::Result<Self> {
+        let InstallationSettings { pools, keys, server } = settings;
+        let (options, cluster) = match server {
+            DatabaseServer::Given(options) => (options, None),
+            DatabaseServer::Private(folder) => {
+                let cluster = start_postgres(&folder).await?;
+                (cluster.options(), Some(cluster))
+            }
+        };
+        let database =
+            Database::open(options, keys, pools).await.context("the registry cannot use its database")?;
+        if !database.is_durable().await? {
+            tracing::warn!(
+                "PostgreSQL runs without fsync or synchronous_commit: a crash can lose acknowledged writes"
+            );
+        }
+        Ok(Self { database, is_private: cluster.is_some(), cluster })
+    }
+
+    /// The day that is today for this database: a demonstration lives in the past.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn today(&self, clock: Clock) -> anyhow::Result<NaiveDate> {
+        Ok(clock.behind(self.database.days_behind().await?).today())
+    }
+
+    /// Closes the connections, and stops the private PostgreSQL.
+    pub async fn close(self) {
+        self.database.close().await;
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await;
+        }
+    }
+}
+
+async fn start_postgres(folder: &Path) -> anyhow::Result<Cluster> {
+    let settings = ClusterSettings { database: "registry", durability: Durability::Durable };
+    Cluster::start(folder, settings).await.context(
+        "the private PostgreSQL could not be started (REGISTRY_DATA_DIR is its folder; DATABASE_URL names another server)",
+    )
+}
