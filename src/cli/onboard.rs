@@ -133,7 +133,7 @@ async fn onboard(
     actor: &Actor,
     today: NaiveDate,
 ) -> Result<Summary, Failure> {
-    let loaded = LoadedRoster::read(&args.file, &size.limits).await?;
+    let loaded = LoadedRoster::read(&args.file, args.category, &size.limits).await?;
     // Created before anybody is enrolled, so that a report that cannot be written stops the command.
     let report = args.report.as_deref().map(|path| ReportFile::create(path, &args.file)).transpose()?;
     let Some(mut roster) = loaded else {

@@ -7,7 +7,7 @@ mod report;
 mod slots;
 mod spool;
 
-pub use report::report_of;
+pub use report::{error_of, report_of};
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl FileRequest {
         }
     }
 
-    /// Refuses the request, as the API does; with this status, because here a refusal has no data beside it.
+    /// Refuses the request in the form of the API. The status is never 200, because there is no data.
     fn refuse(&self, status: StatusCode, code: impl Into<ErrorCode>) -> Response {
         let code = code.into();
         self.refuse_with(status, code, code.sentence.english)
@@ -200,6 +200,11 @@ async fn upload(
     request: Request,
 ) -> Response {
     let context = FileRequest::of(&request);
+    if request.headers().contains_key(header::CONTENT_RANGE) {
+        let message = "Content-Range is not supported: this would be a part of a file, and it would be read as all of \
+                       it. Send the whole file in one request (curl: without -C and --continue-at).";
+        return context.refuse_with(StatusCode::BAD_REQUEST, Code::BadRequest, message);
+    }
     match receive_file(&service, &context, &id, request).await {
         Ok(ReceivedFile { rows, ignored_columns, warnings }) => {
             let warnings = context.translated(&warnings);
@@ -298,8 +303,8 @@ async fn stage(
     expected: Expected,
     spooled: spool::SpooledFile,
 ) -> Result<ReceivedFile, Refused> {
-    let limits = service.settings.limits;
-    let opened = tokio::task::spawn_blocking(move || roster::open(spooled.file, &limits));
+    let (category, limits) = (expected.category(), service.settings.limits);
+    let opened = tokio::task::spawn_blocking(move || roster::open_for(category, spooled.file, &limits));
     let opened = opened.await.map_err(|_| StoreError::Fault("reading the file was interrupted".into()))?;
     let roster = opened.map_err(|error| Refused::Problems(vec![error.problem()]))?;
     let (ignored_columns, warnings) = (roster.ignored_columns().to_vec(), roster.warnings());

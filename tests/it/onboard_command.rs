@@ -143,7 +143,11 @@ async fn the_exit_code_and_the_output_report_the_outcome() {
     terminal.run(&good, &["--plan"]).assert(0, &["A plan: nobody was enrolled."]);
     terminal.run(&mixed, &["--all-or-nothing"]).assert(2, &["Nobody was enrolled", "INVALID_FORMAT"]);
     assert_eq!(terminal.people().await, 0);
-    terminal.run(&mixed, &[]).assert(1, &["Batch ", "INVALID_FORMAT"]);
+    let report = terminal.folder.0.join("refused.csv").display().to_string();
+    terminal.run(&mixed, &["--report", &report]).assert(1, &["Batch ", "INVALID_FORMAT"]);
+    // Its errors name the columns of the file, as the report over HTTP does.
+    let report = std::fs::read_to_string(&report).unwrap();
+    assert!(report.contains("INVALID_FORMAT at JENIS KELAMIN: "), "{report}");
     terminal.run(&good, &[]).assert(0, &["Batch ", "Enrolled before"]);
     assert_eq!(terminal.people().await, 4);
     terminal.run(&good, &["--channel", "NOWHERE"]).assert(2, &["error: "]);

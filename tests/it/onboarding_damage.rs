@@ -164,3 +164,92 @@ async fn enrolled_rows_carry_no_rejecting_problems_and_implausible_wages_are_fla
     assert_eq!((&wage["code"], &wage["severity"]), (&json!("OUT_OF_RANGE"), &json!("WARNING")));
     assert!(!found["rows"]["nodes"][1].to_string().contains("enrolled all the same"), "{found}");
 }
+
+/// Onboards a file of `crates/roster/tests/field` and returns its outcome and the names of the people, in order.
+async fn onboarded(onboardings: &Onboardings, name: &str) -> (Value, Vec<String>) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/roster/tests/field");
+    let batch = onboardings.start(json!({"planOnly": false})).await;
+    let reply = onboardings.put(&batch, std::fs::read(format!("{folder}/{name}")).unwrap()).await;
+    assert_eq!(reply.status, 200, "{name}: {}", reply.body);
+    onboardings.work().await;
+    let sql = "select full_name from participant order by id";
+    let names = sqlx::query_scalar(sql).fetch_all(&onboardings.app.sql).await.unwrap();
+    (rows(onboardings, &batch).await, names)
+}
+
+#[tokio::test]
+async fn dates_with_the_names_of_months_are_read_and_ambiguous_ones_are_refused() {
+    let onboardings = Onboardings::new(10).await;
+    let (found, names) = onboarded(&onboardings, "months.csv").await;
+    assert_eq!(found["counts"], json!({"enrolled": 4, "rejected": 2, "flagged": 0}), "{found}");
+    assert_eq!(names.len(), 4);
+    let born = "select string_agg(birth_date::text, ' ' order by birth_date) from participant";
+    let born: String = sqlx::query_scalar(born).fetch_one(&onboardings.app.sql).await.unwrap();
+    assert_eq!(born, "1985-05-20 1985-06-21 1985-07-22 1985-08-23");
+    let refused: Vec<&Value> = found["rows"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["outcome"] == "REJECTED")
+        .collect();
+    assert_eq!(refused.iter().map(|row| row["line"].as_i64().unwrap()).collect::<Vec<_>>(), [6, 7]);
+}
+
+#[tokio::test]
+async fn what_is_no_telephone_number_refuses_nobody() {
+    let onboardings = Onboardings::new(10).await;
+    let (found, names) = onboarded(&onboardings, "phones.csv").await;
+    assert_eq!(
+        (&found["counts"]["enrolled"], &found["counts"]["rejected"]),
+        (&json!(6), &json!(0)),
+        "{found}"
+    );
+    assert_eq!(names.len(), 6);
+    // Tidak ada means that there is none; the last one has lost its digits, and that is reported.
+    let last = &found["rows"]["nodes"][5]["problems"][0];
+    assert_eq!(
+        (&last["severity"], &last["path"]),
+        (&json!("WARNING"), &json!(["rows", "5", "phone"])),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn characters_that_cannot_be_seen_are_not_part_of_a_name() {
+    let onboardings = Onboardings::new(10).await;
+    let (found, names) = onboarded(&onboardings, "unseen.csv").await;
+    assert_eq!(
+        (&found["counts"]["enrolled"], &found["counts"]["rejected"]),
+        (&json!(5), &json!(0)),
+        "{found}"
+    );
+    let expected = [
+        "Cakrajaya Ujipraja",
+        "Intansari Cobawati",
+        "Bagaskara Contohadi",
+        "Melatisari Sampelia",
+        "Tegarwan Tesmana",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn people_are_enrolled_as_the_sheet_shows_them() {
+    let onboardings = Onboardings::new(10).await;
+    let (found, names) = onboarded(&onboardings, "two-columns.csv").await;
+    assert_eq!(names, ["Wulandayu Rekayani", "Cakrajaya Fiktifan"]);
+    let warning = "NAMA has a second column without a name. Its cells were joined to the names (2): 2, 3.";
+    assert_eq!(found["problems"][0]["message"], warning, "{found}");
+    for (name, people) in
+        [("merged.xlsx", 4), ("date1904-x15.xlsx", 3), ("a-empty-v.xlsx", 2), ("a-dot-slash.xlsx", 2)]
+    {
+        let (found, _) = onboarded(&onboardings, name).await;
+        assert_eq!(
+            (&found["counts"]["enrolled"], &found["problems"]),
+            (&json!(people), &json!([])),
+            "{name}: {found}"
+        );
+    }
+    let late = "select count(*) from enrollment where starts_on = '2014-12-01'";
+    assert_eq!(onboardings.app.count(late).await, 4, "the merged first day is that of all four");
+}

@@ -65,7 +65,7 @@ async fn a_refused_file_has_a_reason_leaves_nothing_and_can_be_sent_again() {
     assert_eq!((again.status, &again.body), (reply.status, &reply.body));
     let other = onboardings.put(&batch, roster([line(9)])).await;
     assert_refused(&other, 409, "CONFLICT");
-    assert!(other.body.to_string().contains("it is another one"), "{}", other.body);
+    assert!(other.body.to_string().contains("already has another file"), "{}", other.body);
     assert_eq!(onboardings.look(&batch).await["counts"]["received"], 7);
 }
 
@@ -391,4 +391,56 @@ async fn the_same_key_returns_the_same_batch() {
     input["provinceCode"] = json!("99");
     let all = onboardings.start_with(&input).await;
     assert_eq!(codes(&all["errors"]), ["NOT_FOUND", "REQUIRED"]);
+}
+
+#[tokio::test]
+async fn a_part_of_a_file_is_not_taken_for_all_of_it() {
+    let onboardings = Onboardings::new(3).await;
+    let batch = onboardings.start(json!({})).await;
+    // What `curl -C 100` sends.
+    let request = Request::put(format!("/onboarding/{batch}/file"))
+        .header(header::AUTHORIZATION, format!("Bearer {}", onboardings.sender))
+        .header(header::CONTENT_RANGE, "bytes 100-199/200")
+        .body(Body::from(roster([line(1)])));
+    let reply = onboardings.app.send(request.unwrap()).await;
+    assert_refused(&reply, 400, "BAD_REQUEST");
+    assert!(reply.body.to_string().contains("Send the whole file in one request"), "{}", reply.body);
+    assert_nothing_left(&onboardings, &batch).await;
+    assert_eq!(onboardings.put(&batch, roster([line(1)])).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_picture_is_told_that_it_is_no_roster() {
+    let onboardings = Onboardings::new(3).await;
+    let batch = onboardings.start(json!({})).await;
+    let picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0".to_vec();
+    let reply = onboardings.put(&batch, picture).await;
+    assert_refused(&reply, 422, "INVALID_FORMAT");
+    let message = "The file is a picture (PNG). A roster is CSV or a workbook (XLSX).";
+    assert_eq!(reply.body["errors"][0]["message"], message);
+    assert_nothing_left(&onboardings, &batch).await;
+}
+
+#[tokio::test]
+async fn staff_who_are_not_civil_servants_are_onboarded_without_service_numbers() {
+    let onboardings = Onboardings::new(3).await;
+    let file = |name: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/roster/tests/field");
+        std::fs::read_to_string(format!("{folder}/{name}")).unwrap()
+    };
+    let staff = json!({"category": "NON_ASN", "planOnly": false});
+    for (name, people) in [("honorer.csv", 3), ("honorer-dash.csv", 6)] {
+        let batch = onboardings.sent(staff.clone(), &file(name)).await;
+        onboardings.work().await;
+        let found = onboardings.look(&batch).await;
+        assert_eq!(
+            (&found["counts"]["enrolled"], &found["byProblem"]),
+            (&json!(3), &json!([])),
+            "{name}: {found}"
+        );
+        assert_eq!(onboardings.app.count("select count(*) from participant").await, people);
+    }
+    let batch = onboardings.start(json!({})).await;
+    let refused = onboardings.put(&batch, file("honorer.csv")).await;
+    assert_refused(&refused, 422, "MISSING_COLUMNS");
 }

@@ -1,6 +1,11 @@
 //! Cells as people and spreadsheets fill them in.
 
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
+
 use super::report;
+
+/// The time zones of Indonesia: WIB, WITA and WIT, in hours east of Greenwich.
+const ZONES: [i32; 3] = [7, 8, 9];
 
 /// Characters of a column's name that are shown to a person.
 const NAME_LENGTH_SHOWN: usize = 40;
@@ -23,6 +28,16 @@ pub(super) fn is_dash(text: &str) -> bool {
     !is_blank(text) && text.chars().all(|c| matches!(c, '-' | '–' | '—') || is_unseen(c))
 }
 
+/// The day of a point in time that is midnight in its own time zone or in one of Indonesia, as programs write a date:
+/// `1978-07-21T17:00:00.000Z` is the 22nd in Jakarta.
+pub(super) fn day_of_instant(text: &str) -> Option<NaiveDate> {
+    let instant = DateTime::parse_from_rfc3339(text.trim()).ok()?;
+    let zones = ZONES.into_iter().filter_map(|hours| FixedOffset::east_opt(hours * 3_600));
+    let local = zones.map(|zone| instant.with_timezone(&zone).naive_local());
+    let mut local = std::iter::once(instant.naive_local()).chain(local);
+    local.find(|time| time.time() == NaiveTime::MIN).map(|time| time.date())
+}
+
 /// Whether a cell has nothing in it that can be seen.
 pub(super) fn is_blank(text: &str) -> bool {
     text.chars().all(is_unseen)
@@ -36,4 +51,25 @@ fn is_unseen(c: char) -> bool {
 pub(super) fn shown(name: &str) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     name.trim().chars().take(NAME_LENGTH_SHOWN).map(printable).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn midnight_in_another_time_zone_is_a_day() {
+        for (text, day) in [
+            ("1978-07-21T17:00:00.000Z", Some("1978-07-22")),
+            ("1978-07-21T16:00:00Z", Some("1978-07-22")),
+            ("1978-07-21T15:00:00+00:00", Some("1978-07-22")),
+            ("1978-07-22T00:00:00+07:00", Some("1978-07-22")),
+            ("1978-07-22T00:00:00.000Z", Some("1978-07-22")),
+            ("1978-07-21T18:00:00Z", None),
+            ("1978-07-21T17:00:00", None),
+            ("1978-07-22", None),
+        ] {
+            assert_eq!(day_of_instant(text), day.map(|day| day.parse().unwrap()), "{text}");
+        }
+    }
 }

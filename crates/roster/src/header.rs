@@ -5,7 +5,7 @@ use domain::onboarding::Row;
 use domain::problem::{Problem, ProblemCode};
 use strum::VariantArray as _;
 
-use super::cell::{as_typed, is_blank, is_dash, shown, unless_blank};
+use super::cell::{as_typed, day_of_instant, is_blank, is_dash, shown, unless_blank};
 use super::{Column, Limits, RosterError, mask};
 
 mod row_kind;
@@ -85,6 +85,12 @@ impl Header {
     pub(super) fn has_divided_name(&self, cells: &[String]) -> bool {
         let rest = cells.get(self.name_continues.start..).unwrap_or_default();
         rest.iter().take(self.name_continues.len()).any(|cell| !is_blank(cell))
+    }
+
+    /// Whether a date in a row has a time zone.
+    pub(super) fn has_zoned_date(&self, cells: &[String]) -> bool {
+        let is_date = |at| matches!(self.column(at), Some(Column::BirthDate | Column::StartsOn));
+        cells.iter().enumerate().any(|(at, cell)| is_date(at) && day_of_instant(cell).is_some())
     }
 
     /// The first column without a name in which a row has a cell that is not part of the name.
@@ -178,13 +184,13 @@ impl Header {
                 Column::ServiceNumber if is_dash(&text) => {}
                 Column::ServiceNumber => row.service_number = text,
                 Column::FullName => row.full_name = self.joined_name(text, cells),
-                Column::BirthDate => row.birth_date = text,
+                Column::BirthDate => row.birth_date = as_day(text),
                 Column::Sex => row.sex = text,
                 Column::BirthPlace => row.birth_place = unless_blank(text),
                 Column::WorkUnit => row.work_unit = unless_blank(text),
                 Column::Grade => row.grade = unless_blank(text),
                 Column::MonthlyWage => row.monthly_wage = unless_blank(text),
-                Column::StartsOn => row.starts_on = unless_blank(text),
+                Column::StartsOn => row.starts_on = unless_blank(text).map(as_day),
                 Column::Phone => row.phone = unless_blank(text),
                 Column::Category => row.category = unless_blank(text),
                 Column::Number | Column::Error => {}
@@ -203,6 +209,11 @@ impl Header {
         let meant = self.names.iter().zip(&self.columns).filter(move |(_, means)| **means == Some(column));
         meant.map(|(name, _)| name.as_str())
     }
+}
+
+/// A date, as the day that it is in Indonesia where it has a time zone.
+fn as_day(text: String) -> String {
+    day_of_instant(&text).map_or(text, |day| day.to_string())
 }
 
 /// What is wrong with a header, as sentences.

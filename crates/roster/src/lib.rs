@@ -26,7 +26,8 @@
 //!   date. This crate refuses a file only where it cannot tell rows or columns apart with certainty, because a guess
 //!   would give one person the particulars of another.
 //! - It does not hold the file in memory. It reads one row at a time, and each measure of a file has a limit
-//!   ([`Limits`]), because files may be huge, broken or hostile.
+//!   ([`Limits`]), because files may be huge, broken or hostile. Of a workbook it also holds the texts that cells share,
+//!   16 MiB at most, and its merged ranges.
 //! - It does not drop or change in silence what a person sees in the sheet. What it leaves out, it reports
 //!   ([`FileWarnings`]).
 //!

@@ -201,6 +201,9 @@ impl Roster {
         if self.header.has_divided_name(cells) {
             self.warnings.joined(line);
         }
+        if self.header.has_zoned_date(cells) {
+            self.warnings.zoned(line);
+        }
         if let Some(at) = self.header.unnamed_cell(cells) {
             self.warnings.unnamed(at, line);
         }

@@ -19,6 +19,7 @@ struct Found {
     left_out: Lines,
     hidden: Lines,
     joined: Lines,
+    zoned: Lines,
     unnamed: Lines,
     unnamed_column: Option<usize>,
     right_of_table: u64,
@@ -48,6 +49,11 @@ impl FileWarnings {
         self.note(|found| found.joined.add(line));
     }
 
+    /// Notes a row with a date that has a time zone.
+    pub(super) fn zoned(&self, line: i32) {
+        self.note(|found| found.zoned.add(line));
+    }
+
     /// Notes a row with a cell in a column without a name.
     pub(super) fn unnamed(&self, column: usize, line: i32) {
         self.note(|found| {
@@ -75,8 +81,8 @@ impl FileWarnings {
     /// Returns the warnings about the rows that were read so far.
     pub fn problems(&self) -> Vec<Problem> {
         let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Found { left_out, hidden, joined, unnamed, unnamed_column, right_of_table, right_of_table_at } =
-            &*found;
+        let Found { left_out, hidden, joined, zoned, unnamed, .. } = &*found;
+        let Found { unnamed_column, right_of_table, right_of_table_at, .. } = &*found;
         let warning = |count: u64, message: String, hint| {
             let problem = Problem::warning(ProblemCode::InvalidFormat, "file", message).hint(hint);
             (count > 0).then_some(problem)
@@ -97,6 +103,11 @@ impl FileWarnings {
                 joined.count,
                 format!("NAMA has a second column without a name. Its cells were joined to the names {joined}."),
                 "If it is not a part of the name, give the column a name of its own and send the file again.",
+            ),
+            warning(
+                zoned.count,
+                format!("Dates with a time zone were read as the day that they are in Indonesia {zoned}."),
+                "Compare them with the original list. To be certain, write dates without a time: 1978-07-22.",
             ),
             warning(
                 unnamed.count,

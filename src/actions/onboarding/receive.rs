@@ -15,6 +15,7 @@ use crate::store::onboarding::staging::{self, Received, SealedChunk};
 use crate::store::onboarding::{self, BatchRow, writing};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
+use domain::enrollment::CivilServantCategory;
 use domain::identity::NumberColumn;
 use domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, judge_numbers};
 use domain::problem::{Problem, ProblemCode};
@@ -53,6 +54,13 @@ pub struct Expected {
     held: Held,
     /// The announced SHA-256 of the file.
     pub sha256: Option<Vec<u8>>,
+}
+
+impl Expected {
+    /// The category of the civil servants, which decides the columns that the file needs.
+    pub fn category(&self) -> CivilServantCategory {
+        self.held.category
+    }
 }
 
 /// A file that is being received.

@@ -19,7 +19,7 @@ THE FILE
   A workbook (XLSX), or CSV separated by commas, semicolons or tabs, in UTF-8,
   UTF-16 or Windows-1252; the format is detected. One of its first twenty rows
   names the columns, in any order:
-    needed    NIK, NIP, NAMA, TANGGAL LAHIR, JENIS KELAMIN
+    needed    NIK, NAMA, TANGGAL LAHIR, JENIS KELAMIN, and NIP unless NON_ASN
     optional  TEMPAT LAHIR, UNIT KERJA, GOLONGAN, GAJI POKOK, TMT, NO HP
   The usual variants (NO. KTP, TGL LAHIR, L/P, SKPD, …), English names and the
   field names of the API are known too. Other columns are ignored. Dates are

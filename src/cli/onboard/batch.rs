@@ -155,7 +155,8 @@ async fn start(
         Err(Refused::NotWaiting) => return received_before(database, actor, batch).await,
         Err(refused) => return Err(failure_of(refused)),
     };
-    let opened = tokio::task::spawn_blocking(move || roster::open(file, &size.limits)).await;
+    let category = args.category;
+    let opened = tokio::task::spawn_blocking(move || roster::open_for(category, file, &size.limits)).await;
     let opened = opened.map_err(|error| Failure::Local(error.into()))?;
     let roster = opened.map_err(|error| Failure::Refused(vec![error.problem()]))?;
     let (ignored, warnings) = (roster.ignored_columns().join(", "), roster.warnings());

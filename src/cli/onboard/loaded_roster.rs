@@ -7,6 +7,7 @@ use std::path::Path;
 use super::Failure;
 use super::progress::{reading_bar, tell};
 use super::summary::explained;
+use domain::enrollment::CivilServantCategory;
 use domain::onboarding::{MAXIMUM_ROWS, Row};
 use domain::problem::{Problem, ProblemCode};
 use roster::{self, Limits, Roster, RosterError};
@@ -23,7 +24,11 @@ pub(super) struct LoadedRoster {
 
 impl LoadedRoster {
     /// Reads a file and shows the progress. Returns `None` if it has more rows than fit into one request.
-    pub(super) async fn read(path: &Path, limits: &Limits) -> Result<Option<Self>, Failure> {
+    pub(super) async fn read(
+        path: &Path,
+        category: CivilServantCategory,
+        limits: &Limits,
+    ) -> Result<Option<Self>, Failure> {
         require_file(path)?;
         let file = path.to_owned();
         let bar = reading_bar(path);
@@ -31,7 +36,7 @@ impl LoadedRoster {
         let limits = *limits;
         let reading = tokio::task::spawn_blocking(move || {
             let limits = Limits { rows: at_once, ..limits };
-            let mut roster = roster::open(bar.wrap_read(File::open(file)?), &limits)?;
+            let mut roster = roster::open_for(category, bar.wrap_read(File::open(file)?), &limits)?;
             let loaded = Self::of(&mut roster);
             bar.finish_and_clear();
             Ok((loaded?, roster))

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use super::loaded_roster::LoadedRoster;
-use super::summary::{ProblemRow, explained};
+use super::summary::ProblemRow;
+use crate::http::onboarding::error_of;
+use domain::language::Language;
 use domain::problem::{Problem, ProblemCode};
 use roster::ReportWriter;
 
@@ -51,7 +53,7 @@ impl ReportFile {
         let mut report = ReportWriter::new(out, &roster.columns, roster.separator)?;
         for row in rows.iter().filter(|row| row.is_refused) {
             let Some(original) = roster.originals.get(row.row) else { continue };
-            report.write(original, &row.problems.iter().map(explained).collect::<Vec<_>>().join(" | "))?;
+            report.write(original, &error_of(&row.problems, &roster.columns, Language::English))?;
         }
         io::Write::flush(&mut report.finish()?)?;
         fs::rename(&self.part, &self.path)

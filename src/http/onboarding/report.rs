@@ -231,8 +231,7 @@ impl Report {
         match outcomes.get(&row.number) {
             Some(ReportedRow { outcome: RowOutcome::Rejected, problems, .. }) => {
                 let problems = problems.as_ref().map(|problems| problems.0.as_slice()).unwrap_or_default();
-                let sentences = problems.iter().map(|problem| sentence(problem, columns, self.language));
-                Some(sentences.collect::<Vec<_>>().join(" | "))
+                Some(error_of(problems, columns, self.language))
             }
             Some(ReportedRow { outcome: RowOutcome::Pending, .. }) | None if is_stopped => {
                 Some(not_reached(self.language).to_owned())
@@ -300,7 +299,12 @@ impl Write for Buffer {
     }
 }
 
-/// What is wrong, in which column of the file, and what to do.
+/// The error of a refused row: all that is wrong, in which columns of the file, and what to do.
+pub fn error_of(problems: &[Problem], columns: &[String], language: Language) -> String {
+    let sentences = problems.iter().map(|problem| sentence(problem, columns, language));
+    sentences.collect::<Vec<_>>().join(" | ")
+}
+
 fn sentence(problem: &Problem, columns: &[String], language: Language) -> String {
     let field = problem.path.last().map_or("", String::as_str);
     // A column may be named like an identity number. The rest of the sentence is ours, and is never masked.

@@ -7,7 +7,7 @@ use crate::cell::is_blank;
 /// Words with which a row of totals begins.
 const TOTALS: [&str; 4] = ["JUMLAH", "JML", "TOTAL", "SUBTOTAL"];
 /// Words with which the signatures below a table begin: "Acknowledged by", "The head of ...".
-const SIGNATURES: [&str; 16] = [
+const SIGNATURES: [&str; 15] = [
     "BUPATI",
     "DIBUAT",
     "DIKETAHUI",
@@ -23,8 +23,9 @@ const SIGNATURES: [&str; 16] = [
     "PLT",
     "SEKRETARIS",
     "WALIKOTA",
-    "YANG",
 ];
+/// The same after `YANG`, which alone may be a name.
+const SIGNATURES_OF_TWO_WORDS: [&str; 4] = ["BERTANDA", "MEMBUAT", "MENERIMA", "MENYATAKAN"];
 /// The beginnings of the months' names, in Indonesian and English.
 const MONTHS: [&str; 17] = [
     "JAN", "FEB", "MAR", "APR", "MEI", "MAY", "JUN", "JUL", "AGU", "AUG", "SEP", "OKT", "OCT", "NOV", "NOP",
@@ -110,6 +111,9 @@ fn is_signature(cell: &str) -> bool {
     let is_number = |word: &String| word.bytes().all(|byte| byte.is_ascii_digit());
     match words.split_first() {
         Some((first, rest)) if first == "NIP" => !rest.is_empty() && rest.iter().all(is_number),
+        Some((first, rest)) if first == "YANG" => {
+            rest.first().is_some_and(|second| SIGNATURES_OF_TWO_WORDS.contains(&second.as_str()))
+        }
         Some((first, _)) => SIGNATURES.contains(&first.as_str()),
         None => false,
     }

@@ -270,11 +270,12 @@ fn people_below_a_signature_are_read() {
         let rows = format!("1,1,2,Ani,x,P,\n,Mengetahui,,,,,\n{person}\n");
         assert_eq!(left_out(&format!("{header}\n{rows}")).0.len(), 2, "{person}");
     }
+    assert_eq!(left_out(&format!("{header}\n1,1,2,Ani,x,P,\n,,,Yang Sari,,,\n")).0, ["Ani", "Yang Sari"]);
     let born = "1,1671010208850001,,Ani,\"Palembang, 25 Oktober 1985\",P,";
     assert_eq!(
         left_out(&format!("{header}\n{born}\n{born}\n")).0.len(),
         2,
-        "it says where somebody was born"
+        "a place of birth is not a signature"
     );
 }
 
@@ -311,4 +312,14 @@ fn only_staff_who_are_not_civil_servants_have_no_column_for_the_service_number()
     let row = roster.next().unwrap().unwrap().row;
     assert_eq!((row.full_name.as_str(), row.service_number.as_str()), ("Ani", ""));
     assert_eq!(self::roster(&format!("{NEEDED}\n1,-,Ani,x,P\n")).rows[0].service_number, "");
+}
+
+#[test]
+fn a_date_with_a_time_zone_is_the_day_in_indonesia_with_a_warning() {
+    let file = "NIK,NIP,NAMA,TGL LAHIR,L/P,TMT\n1,2,Ani,1978-07-21T17:00:00.000Z,P,2014-11-01\n3,4,Budi,1978-07-21 17:00,L,\n";
+    let rows = roster(file).rows;
+    let days: Vec<&str> = rows.iter().map(|row| row.birth_date.as_str()).collect();
+    assert_eq!(days, ["1978-07-22", "1978-07-21 17:00"], "without a zone the rules refuse it");
+    let warnings = left_out(file).1;
+    assert_eq!(warnings, ["Dates with a time zone were read as the day that they are in Indonesia (1): 2."]);
 }

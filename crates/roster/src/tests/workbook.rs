@@ -1,4 +1,4 @@
-//! Workbooks as another program writes them.
+//! Workbooks written by `rust_xlsxwriter`.
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet};
 
@@ -33,7 +33,7 @@ fn workbook_of(rows: &[Vec<String>]) -> Vec<u8> {
 }
 
 #[test]
-fn the_raw_roster_is_the_same_as_a_workbook_with_all_that_is_planted_in_it() {
+fn the_raw_roster_of_the_demo_reads_the_same_as_csv_and_as_a_workbook() {
     let csv = read(RAW).unwrap();
     let mut rows = vec![open(Cursor::new(RAW), &Limits::default()).unwrap().columns().to_vec()];
     rows.extend(csv.originals.iter().cloned());
@@ -45,7 +45,7 @@ fn the_raw_roster_is_the_same_as_a_workbook_with_all_that_is_planted_in_it() {
 }
 
 #[test]
-fn identity_numbers_that_are_numbers_are_damaged_and_a_column_of_them_stops_the_file() {
+fn rounded_identity_numbers_are_marked_and_a_column_of_them_refuses_the_file() {
     let csv = read(RAW).unwrap();
     let mut workbook = Workbook::new();
     let sheet = workbook.add_worksheet();
@@ -65,7 +65,7 @@ fn identity_numbers_that_are_numbers_are_damaged_and_a_column_of_them_stops_the_
     let numbers: Vec<&str> = roster.rows.iter().map(|row| row.national_id.as_str()).collect();
     assert_eq!(numbers, expected);
     assert!(roster.rows.iter().all(|row| row.service_number.ends_with(".0")));
-    // In the report as well: sent again, it must not pass for a number that somebody has corrected.
+    // In the report as well: sent again, it must not look like a corrected number.
     assert_eq!(roster.originals[0][0], expected[0]);
     let problem = judge_numbers(numbers.into_iter().collect::<NumberColumn>(), "file").unwrap_err();
     assert_eq!(problem.code, ProblemCode::IdentifierDamagedBySpreadsheet);
@@ -91,7 +91,7 @@ fn days_and_amounts_are_read_as_they_were_typed() {
 }
 
 #[test]
-fn titles_that_are_merged_may_stand_above_the_header() {
+fn merged_titles_may_be_above_the_header() {
     let mut workbook = Workbook::new();
     let sheet = workbook.add_worksheet();
     let bold = Format::new().set_bold();
@@ -106,7 +106,7 @@ fn titles_that_are_merged_may_stand_above_the_header() {
 }
 
 #[test]
-fn one_sheet_that_can_be_seen_is_the_roster() {
+fn the_one_visible_sheet_with_a_header_is_the_roster() {
     let people = rows_of(&format!("{NEEDED}\n1,2,Ani,x,P"));
     let mut workbook = Workbook::new();
     write(workbook.add_worksheet(), &rows_of("Petunjuk\nNIK,Enam belas angka"));
@@ -120,7 +120,7 @@ fn one_sheet_that_can_be_seen_is_the_roster() {
 }
 
 #[test]
-fn the_sheet_that_is_closest_to_a_roster_is_told_what_it_lacks() {
+fn the_error_is_about_the_sheet_that_is_closest_to_a_roster() {
     let mut workbook = Workbook::new();
     write(workbook.add_worksheet(), &rows_of("Petunjuk"));
     write(workbook.add_worksheet(), &rows_of("NIP,NAMA,TGL LAHIR,SKPD,OPD\n1,2,3,4,5"));
@@ -194,7 +194,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn cells_come_out_as_they_went_in(
+    fn cells_are_read_as_they_were_written(
         cells in proptest::collection::vec(proptest::collection::vec("[a-c\"é< &>_x0D\n]{0,10}", 5), 1..6),
     ) {
         let mut rows = rows_of(NEEDED);

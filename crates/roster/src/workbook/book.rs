@@ -134,7 +134,7 @@ fn date_formats(archive: &mut Archive, part: &str) -> Result<Vec<bool>, RosterEr
 /// Calls `visit` for each element of a small part, with its path from the root, such as `workbook/sheets/sheet`.
 ///
 /// Excel repeats names of elements in its extensions: a 1904 workbook of Excel 2013 has `x15:workbookPr` below `extLst`.
-/// The path tells them apart. Names in the namespace of the root stand in it without their prefix, others with it.
+/// The path tells them apart: it has names in the namespace of the root without their prefix, others with it.
 fn each_element(
     archive: &mut Archive,
     part: &str,

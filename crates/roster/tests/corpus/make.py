@@ -87,7 +87,7 @@ TRANSITIONAL = ("http://schemas.openxmlformats.org/spreadsheetml/2006/main", "ht
 STRICT = ("http://purl.oclc.org/ooxml/spreadsheetml/main", "http://purl.oclc.org/ooxml/officeDocument/relationships")
 
 
-def by_hand(name, cell, texts=None, names=TRANSITIONAL, prefix="", properties=""):
+def by_hand(name, cell, texts=None, names=TRANSITIONAL, prefix="", properties="", zip64=False):
     """Writes a workbook part by part. `cell` returns the XML of a cell; `texts` collects shared texts."""
     main, relations = names
     declaration = f'xmlns:{prefix[:-1]}="{main}"' if prefix else f'xmlns="{main}"'
@@ -114,7 +114,10 @@ def by_hand(name, cell, texts=None, names=TRANSITIONAL, prefix="", properties=""
         parts["xl/sharedStrings.xml"] = f'<{prefix}sst {declaration} count="{len(texts)}" uniqueCount="{len(texts)}">{items}</{prefix}sst>'
     with zipfile.ZipFile(HERE / name, "w", zipfile.ZIP_DEFLATED) as archive:
         for part, text in parts.items():
-            archive.writestr(zipfile.ZipInfo(part, (2014, 10, 2, 0, 0, 0)), text, zipfile.ZIP_DEFLATED)
+            entry = zipfile.ZipInfo(part, (2014, 10, 2, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(entry, "w", force_zip64=zip64) as out:
+                out.write(text.encode())
 
 
 def dialect(prefix="", shared=False, decimals=False, iso_dates=False, from_1904=False):
@@ -151,6 +154,7 @@ def main():
     by_hand("poi-shared.xlsx", *dialect(shared=True, decimals=True))
     by_hand("poi-inline.xlsx", *dialect(decimals=True))
     by_hand("open-xml-sdk.xlsx", *dialect(prefix="x:", shared=True), prefix="x:")
+    by_hand("poi-zip64.xlsx", *dialect(decimals=True), zip64=True)
     by_hand("strict.xlsx", *dialect(shared=True, iso_dates=True), names=STRICT)
     by_hand("strict-1904.xlsx", *dialect(from_1904=True), names=STRICT, properties='<workbookPr date1904="true"/>')
 

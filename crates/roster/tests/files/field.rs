@@ -77,3 +77,49 @@ fn staff_who_are_not_civil_servants_need_no_service_number() {
     let refused = read_for(Pns, "field/honorer.csv").unwrap_err();
     assert!(matches!(refused, RosterError::Columns { missing, .. } if missing == [Column::ServiceNumber]));
 }
+
+#[test]
+fn months_have_names_and_two_digits_are_no_year() {
+    let born: Vec<_> = read("field/months.csv").iter().map(|row| parse_date(&row.birth_date, "")).collect();
+    let days: Vec<NaiveDate> = born.iter().filter_map(|day| day.as_ref().ok().copied()).collect();
+    assert_eq!(days, ["1985-05-20", "1985-06-21", "1985-07-22", "1985-08-23"].map(day));
+    let refused = born.into_iter().filter_map(|day| Some(day.err()?.message)).collect::<Vec<_>>();
+    assert_eq!(
+        refused,
+        ["The year has only two digits.", "The cell contains \"Palembang\" in addition to a date."]
+    );
+}
+
+#[test]
+fn characters_that_cannot_be_seen_stay_in_the_cell_and_are_no_part_of_the_name() {
+    let rows = read("field/unseen.csv");
+    let expected = [
+        "Cakrajaya Ujipraja",
+        "Intansari Cobawati",
+        "Bagaskara Contohadi",
+        "Melatisari Sampelia",
+        "Tegarwan Tesmana",
+    ];
+    for (row, name) in rows.iter().zip(expected) {
+        assert_ne!(row.full_name, name);
+        assert_eq!(domain::text::required(&row.full_name, 100, "").as_deref(), Ok(name));
+        let digits: String = row.national_id.chars().filter(char::is_ascii_digit).collect();
+        assert_eq!(digits.len(), 16);
+    }
+    assert_eq!(rows.len(), 5);
+}
+
+#[test]
+fn what_is_no_telephone_number_is_handed_on_as_it_is() {
+    let rows = read("field/phones.csv");
+    let phones: Vec<&str> = rows.iter().map(|row| row.phone.as_deref().unwrap_or_default()).collect();
+    let expected = [
+        "081234567890 / 081398765432",
+        "tidak ada",
+        "(0711) 123456",
+        "0",
+        "+62-812-3456-7890",
+        "8,12346E+11",
+    ];
+    assert_eq!(phones, expected);
+}
