@@ -107,7 +107,7 @@ pub struct InstallationSettings {
 #[derive(Clone, Debug)]
 pub enum DatabaseServer {
     /// On a server that somebody operates.
-    Given(PgConnectOptions),
+    Given(Box<PgConnectOptions>),
     /// On a private PostgreSQL in this folder.
     Private(PathBuf),
 }
@@ -152,7 +152,7 @@ impl Config {
             Some(url) => {
                 let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
                 let options = url.parse().ok().filter(|_| is_postgres);
-                options.map(DatabaseServer::Given).context(
+                options.map(|options| DatabaseServer::Given(Box::new(options))).context(
                     "DATABASE_URL is not the address of a PostgreSQL, as postgres://user@host/database",
                 )
             }

@@ -10,7 +10,7 @@ use crate::store::channel::{self, NewChannel};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
-use domain::channel::{ChannelKind, judge_opening, judge_parent, judge_province, parse_code};
+use domain::channel::{Channel, ChannelKind, judge_opening, judge_parent, judge_province, parse_code};
 use domain::employer::OrganisationName;
 use domain::problem::{Problem, ProblemCode, refuses};
 use domain::text;
@@ -118,26 +118,7 @@ fn judge(
     problems.extend(judge_parent(input.kind, parent.map(|parent| parent.kind)));
     let (opened_on, parent) = (input.opened_on.unwrap_or(today), parent.map(AsRef::as_ref));
     problems.extend(judge_opening(opened_on, input.kind, parent, &reference.rules, today));
-    let mut provinces = Vec::new();
-    for (index, code) in input.province_codes.iter().enumerate() {
-        let found = terms::find_province(reference, actor, today, code);
-        match found.and_then(|province| judge_province(province, parent).map_or(Ok(province), Err)) {
-            Ok(province) => provinces.push(province),
-            Err(problem) => {
-                let path = vec!["provinceCodes".to_owned(), index.to_string()];
-                problems.push(Problem { path, ..problem });
-            }
-        }
-    }
-    provinces.sort_unstable();
-    provinces.dedup();
-    if input.province_codes.is_empty() {
-        problems.push(Problem::error(
-            ProblemCode::Required,
-            "provinceCodes",
-            "A channel serves at least one province.",
-        ));
-    }
+    let provinces = judge_provinces((reference, actor, today), &input.province_codes, parent, &mut problems);
     match (code, name) {
         (Some(code), Some(name)) if !refuses(&problems) => Ok(NewChannel {
             code,
@@ -151,4 +132,34 @@ fn judge(
         }),
         _ => Err(problems),
     }
+}
+
+/// Finds the provinces that the channel serves, each once.
+fn judge_provinces(
+    (reference, actor, today): (&Reference, &Actor, NaiveDate),
+    codes: &[String],
+    parent: Option<&Channel>,
+    problems: &mut Vec<Problem>,
+) -> Vec<i16> {
+    let mut provinces = Vec::new();
+    for (index, code) in codes.iter().enumerate() {
+        let found = terms::find_province(reference, actor, today, code);
+        match found.and_then(|province| judge_province(province, parent).map_or(Ok(province), Err)) {
+            Ok(province) => provinces.push(province),
+            Err(problem) => {
+                let path = vec!["provinceCodes".to_owned(), index.to_string()];
+                problems.push(Problem { path, ..problem });
+            }
+        }
+    }
+    provinces.sort_unstable();
+    provinces.dedup();
+    if codes.is_empty() {
+        problems.push(Problem::error(
+            ProblemCode::Required,
+            "provinceCodes",
+            "A channel serves at least one province.",
+        ));
+    }
+    provinces
 }

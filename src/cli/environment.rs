@@ -48,6 +48,8 @@ fn parse_from(
     let mut ignored: BTreeSet<OsString> = empty.map(|(name, _)| name.clone()).collect();
     loop {
         let mut command = without(Cli::command(), &ignored);
+        // Arguments of subcommands are named in messages, and only a built one knows its values.
+        command.build();
         let error = match command.try_get_matches_from_mut(&arguments) {
             Ok(matches) => {
                 let cli = Cli::from_arg_matches(&matches).map_err(Error::CommandLine)?;

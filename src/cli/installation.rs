@@ -38,7 +38,7 @@ impl Installation {
     pub async fn open_with(settings: InstallationSettings) -> anyhow::Result<Self> {
         let InstallationSettings { pools, keys, server } = settings;
         let (options, cluster) = match server {
-            DatabaseServer::Given(options) => (options, None),
+            DatabaseServer::Given(options) => (*options, None),
             DatabaseServer::Private(folder) => {
                 let cluster = start_postgres(&folder).await?;
                 (cluster.options(), Some(cluster))

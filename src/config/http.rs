@@ -166,6 +166,9 @@ impl HttpSettings {
     pub async fn settings(&self, environment: Environment, problems: &mut Problems) -> Option<Settings> {
         let limits = self.limits(environment, problems);
         let documents = self.documents(&limits, problems).await;
+        // All of them before the first that is missing ends this, so that every problem is reported.
+        let (connections, verification) = (self.connections(problems), self.verification(problems));
+        let (upload, origins) = (self.upload(problems), problems.ok(self.origins()));
         let max_body =
             problems.within("REGISTRY_MAX_BODY", self.max_body, Bytes::kib(64)..=Bytes::mib(256)).0;
         let seconds = |most| Seconds::of(1)..=Seconds::of(most);
@@ -179,16 +182,11 @@ impl HttpSettings {
             cost: self.cost(problems),
             admission: self.admission(problems),
             sockets: self.sockets(problems),
-            origins: problems.ok(self.origins())?,
+            origins: origins?,
             documents: documents?,
             limits,
         };
-        Some(Settings {
-            connections: self.connections(problems),
-            graphql,
-            verification: self.verification(problems),
-            upload: self.upload(problems)?,
-        })
+        Some(Settings { connections, graphql, verification, upload: upload? })
     }
 
     fn connections(&self, problems: &mut Problems) -> Connections {

@@ -47,7 +47,7 @@ impl FromStr for Bytes {
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-        let unit = units.into_iter().find(|(bits, _)| self.0 != 0 && self.0 % (1 << bits) == 0);
+        let unit = units.into_iter().find(|(bits, _)| self.0 != 0 && self.0.is_multiple_of(1 << bits));
         match unit {
             Some((bits, unit)) => write!(f, "{}{unit}", self.0 >> bits),
             None => write!(f, "{}B", self.0),
@@ -102,7 +102,7 @@ impl<const MILLISECONDS: u64> fmt::Display for Span<MILLISECONDS> {
         // The library writes 90 days as "2months 29days 3h ...".
         let seconds = self.0.as_secs();
         match self.0.subsec_nanos() {
-            0 if seconds != 0 && seconds % 86_400 == 0 => write!(f, "{}d", seconds / 86_400),
+            0 if seconds != 0 && seconds.is_multiple_of(86_400) => write!(f, "{}d", seconds / 86_400),
             _ => humantime::format_duration(self.0).fmt(f),
         }
     }

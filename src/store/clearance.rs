@@ -117,19 +117,24 @@ pub async fn company_on(
     .fetch_all(registry)
     .await?;
     let Some(first) = lines.first() else { return Ok(None) };
-    let mut found = FoundCompany {
+    let found = FoundCompany {
         id: first.id,
         name: first.name.clone(),
         company: Company {
             kind: first.kind,
             declared: first.declared_headcount,
             declared_on: first.declared_on,
-            workers: Workers::default(),
+            workers: count_workers(&lines, day, rules),
         },
     };
-    let workers = &mut found.company.workers;
+    Ok(Some(found))
+}
+
+/// Counts the workers of a company on a day, each once.
+fn count_workers(lines: &[Line], day: NaiveDate, rules: &Rulebook) -> Workers {
+    let mut workers = Workers::default();
     let mut several: HashMap<i64, Vec<(Segment, Timeline)>> = HashMap::new();
-    for line in &lines {
+    for line in lines {
         workers.last_left_on = workers.last_left_on.max(line.last_left_on);
         match (line.held(), line.person) {
             (Some(held), Some(person)) => several.entry(person).or_default().push(held),
@@ -138,7 +143,7 @@ pub async fn company_on(
         }
     }
     several.values_mut().for_each(|held| workers.add(held, 1, day, rules));
-    Ok(Some(found))
+    workers
 }
 
 /// An answer as stored.

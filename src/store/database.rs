@@ -98,13 +98,14 @@ impl Database {
         let options = options.extra_float_digits(None);
         let session = |size, timeouts: Timeouts| {
             let options = options.clone().application_name("participant-registry");
-            let pool = Pool::new(options, timeouts.statements(), size, timeouts.acquire);
+            let pool = Pool::new(options, timeouts.statement(), size, timeouts.acquire);
             Session::of_registry(pool, timeouts.statement)
         };
         let connection = pool::connect_for_maintenance(&options).await;
         let mut connection = connection.map_err(|error| OpenError::of_connecting(error, &options))?;
         server_check::check_sessions(&mut connection, &options).await?;
         server_check::check_version(&mut connection).await?;
+        server_check::check_limits(&mut connection, settings.connections()).await?;
         let login_is_owner = migrate(&mut connection).await?;
         roles::demand(&mut connection).await?;
         // If closing fails, the server notices that the connection is gone.
@@ -232,9 +233,9 @@ struct Timeouts {
 }
 
 impl Timeouts {
-    /// The statements that set up a new connection. Statements and not parameters of the start, which PgBouncer refuses.
-    fn statements(&self) -> String {
-        [
+    /// The statement that sets up a new connection. A statement and not parameters of the start, which PgBouncer refuses.
+    fn statement(&self) -> String {
+        let settings = [
             ("statement_timeout", self.statement.as_millis().to_string()),
             ("lock_timeout", self.lock.as_millis().to_string()),
             // The server ends a statement within a second after its client has disconnected.
@@ -247,13 +248,18 @@ impl Timeouts {
             ("random_page_cost", "1.1".to_owned()),
             // A page of fifty rows is not worth starting processes for.
             ("max_parallel_workers_per_gather", "0".to_owned()),
-        ]
-        .map(|(name, value)| format!("set {name} = '{value}';"))
-        .concat()
+        ];
+        let settings = settings.map(|(name, value)| format!("set_config('{name}', '{value}', false)"));
+        format!("select {}", settings.join(", "))
     }
 }
 
 impl PoolSettings {
+    /// The most connections: those of the pools, and one that listens for announcements.
+    fn connections(&self) -> u32 {
+        self.interactive + self.bulk + self.control + 1
+    }
+
     fn for_requests(&self) -> Timeouts {
         // A request that waits for a lock holds a connection that others need.
         Timeouts {

@@ -76,6 +76,19 @@ pub enum OpenError {
          database, or configure fewer connections"
     )]
     TooManyConnections(String),
+    /// The limits allow fewer connections than the registry is configured for.
+    #[error(
+        "the registry is configured for {needed} connections, and {limit_of} allows {limit}: raise it, or lower \
+         REGISTRY_POOL"
+    )]
+    TooFewConnections {
+        /// Connections of all pools, and one that listens.
+        needed: u32,
+        /// The lowest limit.
+        limit: u32,
+        /// Whose limit that is.
+        limit_of: String,
+    },
     /// Each statement may run on another connection of a pooler.
     #[error(
         "DATABASE_URL leads to a connection pooler in transaction mode, such as PgBouncer with pool_mode = transaction: \

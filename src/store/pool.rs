@@ -46,7 +46,7 @@ pub(super) struct Pool(Arc<Shared>);
 
 struct Shared {
     options: PgConnectOptions,
-    /// The statements that set up a new connection.
+    /// The statement that sets up a new connection.
     setup: String,
     size: u32,
     acquire_timeout: Duration,
@@ -198,7 +198,11 @@ impl Shared {
 /// Opens a connection for maintenance, outside of a pool and without timeouts: a migration takes as long as it takes, and
 /// waits for another process's migration.
 pub(super) async fn connect_for_maintenance(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    connect_and_set_up(options, "set statement_timeout = 0; set lock_timeout = 0").await
+    connect_and_set_up(
+        options,
+        "select set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)",
+    )
+    .await
 }
 
 async fn connect_and_set_up(options: &PgConnectOptions, setup: &str) -> Result<PgConnection, sqlx::Error> {

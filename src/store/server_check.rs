@@ -23,6 +23,24 @@ pub(super) async fn check_version(connection: &mut PgConnection) -> Result<(), O
     if is_read_only { Err(OpenError::ReadOnly) } else { Ok(()) }
 }
 
+/// Checks that the limits of server, login and database allow the connections that the registry is configured for.
+pub(super) async fn check_limits(connection: &mut PgConnection, needed: u32) -> Result<(), OpenError> {
+    let (limit, source): (i32, String) = sqlx::query_as(
+        "select max, source from (
+             select current_setting('max_connections')::integer, 'max_connections'
+             union all select rolconnlimit, 'the connection limit of the login' from pg_roles where rolname = current_user
+             union all select datconnlimit, 'the connection limit of the database'
+                       from pg_database where datname = current_database()) l (max, source)
+         where max >= 0 order by max limit 1",
+    )
+    .fetch_one(connection)
+    .await?;
+    match u32::try_from(limit) {
+        Ok(limit) if limit < needed => Err(OpenError::TooFewConnections { needed, limit, limit_of: source }),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a pooler in transaction mode: there each transaction may have another server process.
 ///
 /// A second connection holds a server process in a transaction. If it is the process of the first connection, or if the

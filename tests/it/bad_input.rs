@@ -65,7 +65,11 @@ async fn text_that_postgresql_cannot_store_is_refused_or_finds_nothing() {
         let payload = app
             .enroll(&Person::new(&channel).at(&app.government("A").await).with("civilServant", servant))
             .await;
-        assert_eq!(payload["errors"][0]["path"], json!(["civilServant", field]));
+        let errors = payload["errors"].as_array().unwrap();
+        assert!(
+            errors.iter().any(|error| error["path"] == json!(["civilServant", field])),
+            "{field}: {payload}"
+        );
     }
     // Codes are looked up in memory and numbers by HMAC, so a NUL never reaches PostgreSQL and finds nothing.
     let payload = app.enroll(&Person::new("BR\0PLG").with("nationalId", json!("16710142\08850001"))).await;

@@ -133,7 +133,7 @@ fn refused(house: &House) -> Vec<(&'static str, String, Refusal)> {
         ("alg none", format!("{unsigned}.{claims}."), Invalid::Algorithm.into()),
         ("alg none with a signature", format!("{unsigned}.{claims}.{signature}"), Invalid::Algorithm.into()),
         ("no signature", format!("{header}.{claims}."), Invalid::Signature.into()),
-        ("signature cut short", good[..good.len() - 8].to_owned(), Invalid::Signature.into()),
+        ("signature cut short", good[..good.len() - 8].to_owned(), Invalid::Malformed.into()),
         ("signature too long", format!("{good}AAAA"), Invalid::Signature.into()),
         ("signature padded", format!("{good}="), Invalid::Malformed.into()),
         (

@@ -218,7 +218,7 @@ async fn a_file_larger_than_one_request_is_planned_and_onboarded_by_one_command(
     let report = terminal.folder.0.join("refused.csv").display().to_string();
 
     let plan = terminal.run(&file, &["--plan", "--report", &report]);
-    plan.assert(1, &["A plan: nobody was enrolled.", "10050", "Planning"]);
+    plan.assert(1, &["A plan: nobody was enrolled.", "10,050", "Planning"]);
     assert!(!plan.err.contains("Enrolling"), "{}", plan.err);
     assert_eq!(std::fs::read_to_string(&report).unwrap().lines().count(), 3);
     assert_eq!(terminal.people().await, 0);
@@ -229,7 +229,7 @@ async fn a_file_larger_than_one_request_is_planned_and_onboarded_by_one_command(
     let left = "{ onboardingBatches { nodes { state cancelReason reportUrl counts { pending rejected } } } }";
     let left = app.ask(left, json!({})).await["onboardingBatches"]["nodes"][0].take();
     let reason = left["cancelReason"].as_str().unwrap();
-    assert!(reason.contains("only tried") && reason.contains("nobody was enrolled"), "{left}");
+    assert!(reason.contains("dry run") && reason.contains("enrolled nobody"), "{left}");
     assert_eq!(left["reportUrl"], json!(null));
     terminal.assert_cannot_be_approved().await;
 
@@ -280,7 +280,7 @@ async fn a_plan_killed_while_staging_is_cleaned_up() {
     assert_eq!(terminal.batch().await.1, "CANCELLED");
     assert_eq!(terminal.onboardings.app.count(staging).await, 0);
     // The leftovers do not block the next command.
-    terminal.run(&file, &["--plan"]).assert(0, &["A plan: nobody was enrolled.", "10050"]);
+    terminal.run(&file, &["--plan"]).assert(0, &["A plan: nobody was enrolled.", "10,050"]);
 }
 
 #[tokio::test]

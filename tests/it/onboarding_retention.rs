@@ -56,7 +56,7 @@ async fn the_rows_of_an_ended_batch_expire_but_their_outcomes_remain() {
         let gone = onboardings.report(&onboardings.sender, batch, None).await;
         let error = &gone.body["errors"][0];
         assert_eq!((gone.status.as_u16(), &error["extensions"]["code"]), (410, &json!("REPORT_GONE")));
-        assert!(error["message"].as_str().unwrap().contains("not kept any more"), "{error}");
+        assert!(error["message"].as_str().unwrap().contains("no longer kept"), "{error}");
     }
     // For a client that may not see the batch, it looks missing.
     let foreign = onboardings.app.officer(&["15"]).await;
@@ -78,7 +78,7 @@ async fn a_batch_without_file_or_approval_expires() {
     assert_eq!(tidy_counts(&onboardings).await, (2, 0));
 
     let answer = "query ($id: ID!) { onboardingBatch(id: $id) { state cancelledBy cancelReason } }";
-    for (batch, words) in [(&fileless, "file did not come"), (&unapproved, "Nobody approved")] {
+    for (batch, words) in [(&fileless, "No file was sent"), (&unapproved, "The plan was not approved")] {
         let answer = onboardings.app.ask(answer, json!({"id": batch})).await["onboardingBatch"].take();
         assert_eq!((&answer["state"], &answer["cancelledBy"]), (&json!("CANCELLED"), &json!(null)));
         let reason = answer["cancelReason"].as_str().unwrap();

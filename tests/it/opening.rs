@@ -68,6 +68,10 @@ async fn a_login_that_is_refused_is_named_with_what_it_lacks() {
     let (error, message) = refusal(options.clone()).await;
     assert!(matches!(error, OpenError::TooManyConnections(_)), "{message}");
 
+    change(format!("alter role {login} connection limit 5")).await;
+    let (error, message) = refusal(options.clone()).await;
+    assert!(matches!(error, OpenError::TooFewConnections { needed: 12, limit: 5, .. }), "{message}");
+
     let name = &fresh.name;
     change(format!("alter role {login} connection limit -1; revoke connect on database {name} from public"))
         .await;
@@ -83,7 +87,7 @@ async fn a_login_that_is_refused_is_named_with_what_it_lacks() {
 
     change(format!("grant registry_reader to {login}")).await;
     open(options).await.expect("it lacks nothing now").close().await;
-    change(format!("drop owned by {login}; drop role {login}")).await;
+    change(format!("revoke connect on database {name} from {login}; drop role {login}")).await;
 }
 
 #[tokio::test]
@@ -115,7 +119,7 @@ async fn a_wrong_password_is_not_an_unreachable_server() {
     assert!(matches!(error, OpenError::WrongPassword { .. }), "{error:?}");
     assert!(error.to_string().contains(&format!("alter role {login} password")), "{error}");
     open(options.password("right")).await.expect("the right password opens").close().await;
-    run(&fresh.owner, format!("drop owned by {login}; drop role {login}")).await;
+    run(&fresh.owner, format!("drop role {login}")).await;
 }
 
 async fn refusal_or_none(options: PgConnectOptions) -> Option<OpenError> {

@@ -28,6 +28,13 @@ const MAX_REFUSAL_ERRORS: usize = 20;
 pub struct Refused {
     code: ErrorCode,
     message: Cow<'static, str>,
+    /// Apart, because most refusals have none and every result that can be one is as large as it.
+    details: Box<Details>,
+}
+
+/// What some refusals say besides code and message.
+#[derive(Debug, Default)]
+struct Details {
     at: Option<Pos>,
     extensions: BTreeMap<String, Value>,
     /// Seconds until a retry makes sense, where that is known.
@@ -38,7 +45,7 @@ impl Refused {
     /// Refuses a request by a code, with a message of its own.
     pub fn new(code: impl Into<ErrorCode>, message: impl Into<Cow<'static, str>>) -> Self {
         let (code, message) = (code.into(), message.into());
-        Self { code, message, at: None, extensions: BTreeMap::new(), retry_after: None }
+        Self { code, message, details: Box::default() }
     }
 
     /// Returns the code of the refusal.
@@ -53,8 +60,9 @@ impl Refused {
 
     /// Adds what the request would have cost, and when there are points for it.
     pub(crate) fn costing(mut self, cost: Value, retry_after: Option<u64>) -> Self {
-        self.extensions.insert("cost".to_owned(), cost);
-        Self { retry_after, ..self }
+        self.details.extensions.insert("cost".to_owned(), cost);
+        self.details.retry_after = retry_after;
+        self
     }
 }
 
@@ -83,7 +91,9 @@ impl From<async_graphql::parser::Error> for Refused {
             }
             other => format!("Syntax error: {other}"),
         };
-        Self { at, ..Self::new(Code::ParseFailed, message) }
+        let mut refused = Self::new(Code::ParseFailed, message);
+        refused.details.at = at;
+        refused
     }
 }
 
@@ -99,13 +109,13 @@ pub struct Answer {
 
 impl From<Refused> for Answer {
     fn from(refused: Refused) -> Self {
-        let mut error = ServerError::new(refused.message, refused.at);
-        if let Some(seconds) = refused.retry_after {
+        let mut error = ServerError::new(refused.message, refused.details.at);
+        if let Some(seconds) = refused.details.retry_after {
             // Over HTTP it becomes the header `Retry-After`; other transports have nothing else.
             error.extensions.get_or_insert_default().set("retryAfter", seconds);
         }
         let error = CodedError::new(error, refused.code);
-        Self { errors: vec![error], extensions: refused.extensions, ..Self::default() }
+        Self { errors: vec![error], extensions: refused.details.extensions, ..Self::default() }
     }
 }
 

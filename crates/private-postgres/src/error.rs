@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::programs::OLDEST;
+use super::settings::OLDEST;
 
 /// Why PostgreSQL could not be started.
 #[derive(Debug, thiserror::Error)]

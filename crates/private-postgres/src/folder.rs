@@ -11,10 +11,7 @@ use super::PostgresError;
 use super::postmaster::Postmaster;
 use super::process::{Account, RunAs, Signal, command, our_uid, unprivileged_account};
 use super::programs::Programs;
-use super::settings::PORT;
-
-/// The name of the database's own folder, in the data folder.
-pub const DATA_FOLDER: &str = "cluster";
+use super::settings::{DATA_FOLDER, PORT};
 
 /// The longest path of a socket, in bytes, without the NUL at its end.
 const SOCKET_PATH: usize = if cfg!(target_os = "macos") { 103 } else { 107 };

@@ -61,7 +61,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{oneshot, watch};
 
 pub use error::PostgresError;
-pub use folder::DATA_FOLDER;
+pub use settings::DATA_FOLDER;
 
 /// What to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

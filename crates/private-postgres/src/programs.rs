@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 use super::PostgresError;
-
-/// The oldest supported release.
-pub(super) const OLDEST: u32 = 15;
+use super::settings::OLDEST;
 
 /// The folder in the data folder into which the programs are fetched when the machine has none.
 pub(super) const VENDORED: &str = "postgresql";

@@ -8,6 +8,12 @@ use std::path::Path;
 
 use super::{ClusterSettings, Durability};
 
+/// The name of the database's own folder, in the data folder.
+pub const DATA_FOLDER: &str = "cluster";
+
+/// The oldest supported release.
+pub(super) const OLDEST: u32 = 15;
+
 /// Part of the name of the socket. PostgreSQL does not listen on a port.
 pub(super) const PORT: u16 = 5432;
 

@@ -55,9 +55,14 @@ impl Pooler {
             users.display()
         );
         fs::write(&settings, text).unwrap();
-        let mut command = Command::new(program);
+        // It refuses to run as root. PostgreSQL of root runs in a user namespace, and so does this.
+        let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+        let mut command = if is_root { Command::new("unshare") } else { Command::new(&program) };
+        if is_root {
+            command.args(["--user", "--map-user=1000", "--map-group=1000"]).arg(&program);
+        }
         command.arg(&settings).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // It refuses to run as root, and the socket belongs to the account of PostgreSQL.
+        // The socket belongs to the account of PostgreSQL.
         if let Ok(owner) = fs::metadata(&host)
             && fs::metadata(&folder).unwrap().uid() != owner.uid()
         {

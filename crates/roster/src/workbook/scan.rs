@@ -73,7 +73,7 @@ impl Digits {
 
 /// Whether a number cannot be the result of rounding to fifteen digits, as Excel does, or to a floating-point number.
 fn is_unrounded(number: u64) -> bool {
-    number % 10 != 0 && (number <= KEPT_BY_MOST || number as f64 as u64 != number)
+    !number.is_multiple_of(10) && (number <= KEPT_BY_MOST || number as f64 as u64 != number)
 }
 
 #[cfg(test)]
