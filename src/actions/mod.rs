@@ -16,8 +16,8 @@
 //!
 //! # To add an action
 //! 1. Add its permission to `Operation` in `domain`, if none fits.
-//! 2. Write a file here: an `Input` that can be serialized, a function that makes a [`request::Request`], judges the input
-//!    and calls `refuse` or `run`, and a type that implements [`request::Mutation`]. `set_target.rs` is a short example.
+//! 2. Write a file here: an `Input` that can be serialized, a function that makes a `request::Request`, judges the input
+//!    and calls `refuse` or `run`, and a type that implements `request::Mutation`. `set_target.rs` is a short example.
 //! 3. Add the mutation to its noun in `graphql`.
 
 pub mod approve_onboarding;

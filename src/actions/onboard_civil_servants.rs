@@ -138,8 +138,8 @@ impl Mutation for CivilServantOnboarding<'_> {
     }
 }
 
-/// Says what onboarding would do, by doing it and taking it back: nothing is written. Whom it tells something of is noted
-/// in `trail`, for whoever shows the report to put on record before.
+/// Returns what onboarding would do, by doing it and rolling it back: nothing is written. The people whom the report tells
+/// something of are noted in `trail`; the caller writes the audit entry before it shows the report.
 ///
 /// # Errors
 /// The role may not enroll, or the database failed.

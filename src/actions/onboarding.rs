@@ -126,7 +126,7 @@ pub(super) fn outcomes_of(
                 row.outcome = RowOutcome::AlreadyEnrolled;
                 row.participant_id = Some(participant);
                 if has_ended {
-                    // Somebody has to look: a roster that names whoever has left is old, or the person has come back.
+                    // The row is flagged: either the roster is old, or the person has come back.
                     let doubt = Problem { severity: Severity::Warning, ..ended_since() };
                     row.problems.push(doubt.within(&["rows", &(row.number - 1).to_string()]));
                     row.flagged = true;
@@ -228,8 +228,8 @@ pub(super) async fn authority(
     Ok(if refuses(&problems) { Err(problems) } else { Ok(Authority { actor, agreed }) })
 }
 
-/// What refuses one more batch of a client that has as many as it may have, because each that has not ended keeps its rows on the
-/// disk. The command line has whoever runs it to look after that.
+/// Returns the problem of one more batch for a client that has as many open ones as it may have: each keeps its rows on the
+/// disk. The command line has no such limit.
 pub(super) async fn too_many_open(
     conn: &mut PgConnection,
     database: &Database,

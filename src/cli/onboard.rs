@@ -246,7 +246,7 @@ async fn enroll(
     Ok(Summary { subject, stopped: None, counts, monthly_contributions, rows, units })
 }
 
-/// Returns the outcomes of a batch by work unit. All units are shown: whoever runs the command has the file.
+/// Returns the outcomes of a batch by work unit. All units are shown, because the person who runs the command has the file.
 async fn units_of(database: &Database, batch: i64) -> Result<Option<Vec<(String, Counts)>>, StoreError> {
     let units = onboarding::by_work_unit(&database.writer, &[batch], i64::MAX).await?.remove(&batch);
     Ok(units.map(|units| units.largest))

@@ -12,26 +12,32 @@ pub mod provider;
 mod refusal;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 
 use self::claims::VerifiedClaims;
 use self::provider::Provider;
-use super::session;
 use graphql_front::answer::refusal as refuse;
 use graphql_front::code::Code;
-use graphql_front::request_id::RequestId;
+use graphql_front::request_id::{ClientId, RequestId};
+use graphql_front::streams::Lease;
 
+use crate::clock::Clock;
 use crate::store::{Database, StoreError};
 use domain::actor::Actor;
 use domain::client::Client;
 
 pub use self::claims::{OWN_ISSUER, TokenError, issue};
 pub use self::refusal::{Invalid, Refusal};
+
+/// Interval at which a stream checks whether its client has changed.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The issuers whose tokens are accepted.
 #[derive(Clone, Debug)]
@@ -139,10 +145,32 @@ pub async fn authenticate(
     match authority.verify_headers(&database, request.headers()).await {
         Ok(bearer) => {
             request.extensions_mut().insert(id);
-            request.extensions_mut().extend(session::extensions(bearer, &database));
+            request.extensions_mut().extend(extensions(bearer, &database));
             next.run(request).await
         }
         Err(refusal) => answer(request.headers(), id, refusal),
+    }
+}
+
+/// Returns what the layers after authentication know of a client: its [`Actor`](domain::actor::Actor), its [`ClientId`], and
+/// its [`Lease`].
+pub(super) fn extensions(bearer: Bearer, database: &Arc<Database>) -> Extensions {
+    let mut extensions = Extensions::new();
+    extensions.insert(ClientId(bearer.actor.client_id));
+    extensions.insert(Arc::new(bearer.actor.clone()));
+    let (bearer, database) = (Arc::new(bearer), Arc::clone(database));
+    extensions.insert(Lease::new(move || ended(Arc::clone(&bearer), Arc::clone(&database)).boxed()));
+    extensions
+}
+
+/// Waits until a token expires, or its client is no longer what it was.
+async fn ended(bearer: Arc<Bearer>, database: Arc<Database>) {
+    loop {
+        let left = (bearer.until - Clock::System.now()).to_std().unwrap_or_default();
+        if left.is_zero() || !bearer.is_current(&database).await {
+            return;
+        }
+        tokio::time::sleep(left.min(CHECK_INTERVAL)).await;
     }
 }
 

@@ -4,46 +4,17 @@
 //! token expires, and when its client is disabled or changed; so does a stream of events.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::{Extensions, HeaderMap};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use graphql_front::answer::Refused;
 use graphql_front::code::Code;
-use graphql_front::request_id::ClientId;
-use graphql_front::streams::Lease;
 use graphql_front::websocket::Authenticator;
 
-use super::auth::{Authority, Bearer, Refusal};
+use super::auth::{Authority, Refusal, extensions};
 use super::purpose;
-use crate::clock::Clock;
 use crate::store::Database;
-
-/// Interval at which a stream checks whether its client has changed.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Returns what the layers after authentication know of a client: its [`Actor`](domain::actor::Actor), its [`ClientId`], and
-/// its [`Lease`].
-pub(super) fn extensions(bearer: Bearer, database: &Arc<Database>) -> Extensions {
-    let mut extensions = Extensions::new();
-    extensions.insert(ClientId(bearer.actor.client_id));
-    extensions.insert(Arc::new(bearer.actor.clone()));
-    let (bearer, database) = (Arc::new(bearer), Arc::clone(database));
-    extensions.insert(Lease::new(move || ended(Arc::clone(&bearer), Arc::clone(&database)).boxed()));
-    extensions
-}
-
-/// Waits until a token expires, or its client is no longer what it was.
-async fn ended(bearer: Arc<Bearer>, database: Arc<Database>) {
-    loop {
-        let left = (bearer.until - Clock::System.now()).to_std().unwrap_or_default();
-        if left.is_zero() || !bearer.is_current(&database).await {
-            return;
-        }
-        tokio::time::sleep(left.min(CHECK_INTERVAL)).await;
-    }
-}
 
 /// Authenticates the clients of WebSockets.
 pub(super) struct SocketAuthenticator {

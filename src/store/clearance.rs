@@ -1,7 +1,7 @@
 //! Licence clearances: the counts behind an answer, and all answers that were given.
 //!
-//! Counts are read as the registry itself, because an answer is about all workers of a company, whoever asks. Only counts
-//! leave this file. Answers are only added.
+//! Counts are read as the registry itself, because an answer is about all workers of a company, regardless of the scope of
+//! the client. Only counts leave this file. Answers are only added.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Enrollments: reading, inserting and updating them. Ends are in [`ending`].
+//! Enrollments: reading, inserting and updating them. Ends are in `ending.rs`.
 
 use std::collections::HashMap;
 

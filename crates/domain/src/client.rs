@@ -81,7 +81,7 @@ impl Client {
 /// Checks scope and rights against the role. The database has the same constraints.
 ///
 /// A partner must have a condition, since none means the whole country. Conditions that the role does not use are
-/// refused instead of ignored, because whoever sets one relies on it.
+/// refused instead of ignored, because the person who sets one relies on it.
 pub fn judge(role: Role, reach: &Reach, reads_personal_data: bool) -> Vec<Problem> {
     let at = |field: &str| Problem::error(ProblemCode::Conflict, field, "").within(&["scope"]);
     let mut problems = Vec::new();

@@ -48,7 +48,7 @@ pub enum Lookup<T> {
     NotNamed,
     /// It exists, and the client may use it.
     Found(T),
-    /// It does not exist, or the client may not use it. Whoever looked it up reports that; the rules report the rest.
+    /// It does not exist, or the client may not use it. The look-up reports that; the rules report the rest.
     Failed,
 }
 

@@ -49,7 +49,7 @@ impl Streams {
         }))
     }
 
-    /// Takes a permit for a stream, whoever opens it.
+    /// Takes a permit for a stream of any client.
     ///
     /// # Errors
     /// `OVERLOADED`: as many streams are open as the process allows.

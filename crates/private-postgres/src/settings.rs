@@ -82,7 +82,7 @@ pub(super) fn arguments(data: &Path, sockets: &Path, cluster: ClusterSettings) -
     arguments
 }
 
-/// The arguments for `initdb`. Whoever can open the socket may connect: access is limited by the folder around it.
+/// The arguments for `initdb`. Every account that can open the socket may connect: the folder around it limits access.
 pub(super) fn initdb_arguments(data: &Path, durability: Durability) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["-D".into(), data.into()];
     arguments.extend(

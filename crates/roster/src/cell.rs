@@ -2,18 +2,23 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
 
-use super::report;
-
 /// The time zones of Indonesia: WIB, WITA and WIT, in hours east of Greenwich.
 const ZONES: [i32; 3] = [7, 8, 9];
 
 /// Characters of a column's name that are shown to a person.
 const NAME_LENGTH_SHOWN: usize = 40;
 
+/// Some spreadsheets take the text after one of these for the beginning of a cell.
+pub(super) const CUTS: [char; 3] = ['\t', '\r', '\n'];
+
+/// A spreadsheet takes a cell that begins with one of these for a formula, which could do harm. Some accept the wide
+/// forms of East Asian keyboards too.
+pub(super) const FORMULA_MARKS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
 /// The text of a cell without the marks that keep spreadsheets from changing it: the apostrophe that a
 /// [report](super::ReportWriter) puts before formulas, and the `="…"` that people put around long numbers.
 pub(super) fn as_typed(cell: &str) -> &str {
-    let cell = cell.strip_prefix('\'').filter(|rest| report::is_formula(rest)).unwrap_or(cell);
+    let cell = cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell);
     let guarded = cell.trim().strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
     guarded.filter(|text| !text.contains('"')).unwrap_or(cell)
 }
@@ -51,6 +56,15 @@ fn is_unseen(c: char) -> bool {
 pub(super) fn shown(name: &str) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     name.trim().chars().take(NAME_LENGTH_SHOWN).map(printable).collect()
+}
+
+/// Whether a spreadsheet might take a cell for a formula. Some ignore blanks before it.
+pub(super) fn is_formula(cell: &str) -> bool {
+    let is_unseen =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
+    let text = cell.trim_start_matches(is_unseen);
+    let blanks = &cell[..cell.len() - text.len()];
+    blanks.contains(CUTS) || text.starts_with(FORMULA_MARKS)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use csv_core::{ReadRecordResult, ReaderBuilder};
 use encoding_rs::Encoding;
 
 use super::header::Header;
-use super::reader::Source;
+use super::source::Source;
 use super::table::{TableRow, find_header};
 use super::{Column, Limits, RosterError};
 

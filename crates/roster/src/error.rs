@@ -5,9 +5,17 @@ use std::io;
 use domain::problem::{Problem, ProblemCode};
 
 use super::Column;
-use super::header::{self, RepeatedColumn};
 
 pub(super) const SAVE_AS_CSV: &str = "Open it in the spreadsheet and save it as “CSV UTF-8”.";
+
+/// A column that a header has more than once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepeatedColumn {
+    /// What the columns mean.
+    pub column: Column,
+    /// What the header calls them.
+    pub names: Vec<String>,
+}
 
 /// Why a file is refused as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +107,7 @@ pub enum RosterError {
         names: Vec<String>,
     },
     /// Needed columns are missing, or columns are repeated.
-    #[error("{}", header::complaint(missing, repeated))]
+    #[error("{}", complaint(missing, repeated))]
     Columns {
         /// All that are missing.
         missing: Vec<Column>,
@@ -159,7 +167,7 @@ impl RosterError {
                             it twice.";
                 (ProblemCode::InvalidFormat, Some(hint.to_owned()))
             }
-            Self::Columns { found, .. } => (ProblemCode::MissingColumns, Some(header::advice(found))),
+            Self::Columns { found, .. } => (ProblemCode::MissingColumns, Some(advice(found))),
         };
         let problem = Problem::error(code, "file", self.to_string());
         match hint {
@@ -176,4 +184,23 @@ fn size(bytes: u64) -> String {
         1.. if bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
         _ => format!("{bytes} bytes"),
     }
+}
+
+/// What is wrong with a header, as sentences.
+fn complaint(missing: &[Column], repeated: &[RepeatedColumn]) -> String {
+    let mut sentences = Vec::new();
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(Into::into).collect();
+        sentences.push(format!("The header lacks {}.", names.join(", ")));
+    }
+    for RepeatedColumn { column, names } in repeated {
+        sentences.push(format!("It has {column} more than once: {}.", names.join(", ")));
+    }
+    sentences.join(" ")
+}
+
+/// What to do about a header.
+fn advice(found: &[String]) -> String {
+    let read_as = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+    format!("The first line has to name each column once. It was read as: {read_as}.")
 }

@@ -6,6 +6,7 @@ use domain::problem::{Problem, ProblemCode};
 use strum::VariantArray as _;
 
 use super::cell::{as_typed, day_of_instant, is_blank, is_dash, shown, unless_blank};
+use super::error::RepeatedColumn;
 use super::{Column, Limits, RosterError, mask};
 
 mod row_kind;
@@ -15,15 +16,6 @@ const NEEDED: [Column; 5] =
     [Column::NationalId, Column::ServiceNumber, Column::FullName, Column::BirthDate, Column::Sex];
 /// Names of a header that are shown to a person, at most.
 const NAMES_SHOWN: usize = 20;
-
-/// A column that a header has more than once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RepeatedColumn {
-    /// What the columns mean.
-    pub column: Column,
-    /// What the header calls them.
-    pub names: Vec<String>,
-}
 
 /// Returns the names in a header that mean nothing here, for a person to read: shortened, and without anything that
 /// is more than a name.
@@ -214,25 +206,6 @@ impl Header {
 /// A date, as the day that it is in Indonesia where it has a time zone.
 fn as_day(text: String) -> String {
     day_of_instant(&text).map_or(text, |day| day.to_string())
-}
-
-/// What is wrong with a header, as sentences.
-pub(super) fn complaint(missing: &[Column], repeated: &[RepeatedColumn]) -> String {
-    let mut sentences = Vec::new();
-    if !missing.is_empty() {
-        let names: Vec<&str> = missing.iter().map(Into::into).collect();
-        sentences.push(format!("The header lacks {}.", names.join(", ")));
-    }
-    for RepeatedColumn { column, names } in repeated {
-        sentences.push(format!("It has {column} more than once: {}.", names.join(", ")));
-    }
-    sentences.join(" ")
-}
-
-/// What to do about a header.
-pub(super) fn advice(found: &[String]) -> String {
-    let read_as = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
-    format!("The first line has to name each column once. It was read as: {read_as}.")
 }
 
 #[cfg(test)]

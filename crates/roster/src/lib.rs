@@ -55,18 +55,20 @@ mod limits;
 mod mask;
 mod reader;
 mod report;
+mod source;
 mod table;
 pub mod template;
 mod warnings;
 mod workbook;
 
 pub use column::Column;
-pub use error::RosterError;
-pub use header::{RepeatedColumn, column_name, ignored_columns};
+pub use error::{RepeatedColumn, RosterError};
+pub use header::{column_name, ignored_columns};
 pub use limits::Limits;
 pub use mask::ReportMask;
-pub use reader::{Record, Roster, Source, open, open_for};
+pub use reader::{Record, Roster, open, open_for};
 pub use report::ReportWriter;
+pub use source::Source;
 pub use warnings::FileWarnings;
 
 #[cfg(test)]

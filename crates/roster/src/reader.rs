@@ -1,12 +1,13 @@
 //! Reads a file from its header to its last row.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::SeekFrom;
 
 use domain::enrollment::CivilServantCategory;
 use domain::onboarding::Row;
 
 use super::format::{self, Format};
 use super::header::{self, Header};
+use super::source::Source;
 use super::table::{NumberCell, TableRow};
 use super::{Column, FileWarnings, Limits, RosterError, cell, delimited, workbook};
 
@@ -47,11 +48,6 @@ pub struct Roster {
     is_below_signature: bool,
     is_over: bool,
 }
-
-/// What a roster can be read from. It is read from its beginning more than once.
-pub trait Source: Read + Seek + Send {}
-
-impl<T: Read + Seek + Send> Source for T {}
 
 enum Table {
     Text(Box<delimited::Records>),

@@ -3,12 +3,8 @@
 use std::io::{self, Write};
 
 use super::Column;
+use super::cell::is_formula;
 
-/// A spreadsheet takes a cell that begins with one of these for a formula, which could do harm. Some accept the wide
-/// forms of East Asian keyboards too.
-const FORMULA_MARKS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-/// Some spreadsheets take the text after one of these for the beginning of a cell.
-const CUTS: [char; 3] = ['\t', '\r', '\n'];
 /// A spreadsheet rounds or reformats numbers with this many digits.
 const DIGITS_AT_RISK: usize = 12;
 /// Spreadsheets recognize UTF-8 by this mark.
@@ -62,15 +58,6 @@ impl<W: Write> ReportWriter<W> {
     pub fn finish(self) -> io::Result<W> {
         self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
     }
-}
-
-/// Whether a spreadsheet might take a cell for a formula. Some ignore blanks before it.
-pub(super) fn is_formula(cell: &str) -> bool {
-    let is_unseen =
-        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
-    let text = cell.trim_start_matches(is_unseen);
-    let blanks = &cell[..cell.len() - text.len()];
-    blanks.contains(CUTS) || text.starts_with(FORMULA_MARKS)
 }
 
 /// A cell in a form that spreadsheets do not change.
@@ -130,7 +117,7 @@ mod tests {
 
     #[test]
     fn formulas_and_long_numbers_are_guarded() {
-        for mark in super::FORMULA_MARKS.into_iter().chain(super::CUTS) {
+        for mark in crate::cell::FORMULA_MARKS.into_iter().chain(crate::cell::CUTS) {
             for blanks in ["", " ", "\u{a0} ", "\u{feff}", "\t", "\n"] {
                 assert_eq!(harmless(&format!("{blanks}{mark}1+1")), format!("'{blanks}{mark}1+1"));
             }

@@ -11,7 +11,7 @@
 
 use super::cell::shown;
 use super::header::Header;
-use super::reader::Source;
+use super::source::Source;
 use super::table::{TableRow, find_header};
 use super::{Column, Limits, RosterError};
 

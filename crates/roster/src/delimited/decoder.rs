@@ -12,7 +12,7 @@ use std::io::{self, SeekFrom};
 
 use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use crate::reader::Source;
+use crate::source::Source;
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 << 10;

@@ -13,7 +13,7 @@ use zip::read::{Config, HasZipMetadata as _, ZipFileEntry};
 use zip::unstable::read::ZipIterable;
 
 use crate::RosterError;
-use crate::reader::Source;
+use crate::source::Source;
 
 /// Parts of an archive, at most. An ordinary workbook has fifteen.
 const PARTS: usize = 2_000;
