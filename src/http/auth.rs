@@ -152,7 +152,7 @@ pub async fn authenticate(
     }
 }
 
-/// Returns what the layers after authentication know of a client: its [`Actor`](domain::actor::Actor), its [`ClientId`], and
+/// Returns what the layers after authentication know of a client: its [`Actor`], its [`ClientId`], and
 /// its [`Lease`].
 pub(super) fn extensions(bearer: Bearer, database: &Arc<Database>) -> Extensions {
     let mut extensions = Extensions::new();

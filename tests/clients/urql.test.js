@@ -60,6 +60,8 @@ test('over WebSocket', async () => {
   const socket = createSocket({
     url: socketUrl,
     webSocketImpl: WebSocket,
+    // One socket for all operations, as a front end keeps it, and not one for each.
+    lazy: false,
     retryAttempts: 0,
     connectionParams: { authorization },
   })
