@@ -16,7 +16,7 @@
 //! | the server finds out whether the client is there | closes idle clients with 3008 |
 //!
 //! `conversation` stands between: it checks what the client says, gives the loop numbers in place of the client's ids, and
-//! translates what the loop says. [`serve`] adds what time decides: deadlines, pings, and the end of the client's rights.
+//! translates what the loop says. `serve` adds what time decides: deadlines, pings, and the end of the client's rights.
 
 mod close;
 mod conversation;
