@@ -1,4 +1,4 @@
-//! What ends a socket by and by: no `connection_init`, no answers to pings, lost rights, a server that stops; and what it
+//! What ends a socket over time: no `connection_init`, no answers to pings, lost rights, a server that stops; and what it
 //! takes from the limits until then.
 
 use std::time::Duration;
@@ -17,17 +17,20 @@ fn settings(change: impl FnOnce(&mut graphql_front::settings::Sockets)) -> Setti
 
 #[tokio::test]
 async fn a_socket_without_init_is_closed_with_4408() {
-    let server = Server::with(settings(|sockets| sockets.init_deadline = Duration::from_millis(50))).await;
+    // Long enough for a client on a busy machine to introduce itself.
+    let deadline = Duration::from_millis(500);
+    let server = Server::with(settings(|sockets| sockets.init_deadline = deadline)).await;
     let mut socket = server.socket().await;
     assert_eq!(socket.closed().await, (4408, "Connection initialisation timeout".to_owned()));
     let mut socket = server.connected().await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // The deadline has passed for this one too, and it stays.
+    tokio::time::sleep(deadline + Duration::from_millis(100)).await;
     socket.is_quiet().await;
 }
 
 #[tokio::test]
 async fn an_idle_client_stays_for_as_long_as_it_answers_pings() {
-    let interval = Duration::from_millis(50);
+    let interval = Duration::from_millis(250);
     let server = Server::with(settings(|sockets| sockets.ping_interval = interval)).await;
     let mut socket = server.connected().await;
     // Reading answers the pings.
@@ -39,6 +42,7 @@ async fn an_idle_client_stays_for_as_long_as_it_answers_pings() {
     });
     assert!(quiet.await.is_err());
     socket.is_quiet().await;
+    // Nothing is read for some intervals, so no ping is answered.
     tokio::time::sleep(interval * 4).await;
     assert_eq!(socket.closed().await, (1001, "No answer to pings".to_owned()));
 }
