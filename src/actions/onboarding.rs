@@ -26,7 +26,8 @@ use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::client::Client;
 use domain::enrollment::{
-    CivilServantCategory, Lookup, NewEnrollment, Programme, Segment, Terms, ended_since, judge_terms,
+    CivilServantCategory, Lookup, NewEnrollment, Programme, Segment, Terms, employer_closed, ended_since,
+    judge_terms,
 };
 use domain::onboarding::{Counts, JudgedRow, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
@@ -81,7 +82,7 @@ pub(super) struct RowPlace {
     pub work_unit: Option<String>,
 }
 
-/// Rows that were outcomes_of, or foreseen.
+/// Rows that were decided, or foreseen.
 #[derive(Clone, Debug, Default)]
 pub struct RowOutcomes {
     /// The outcome of each.
@@ -98,8 +99,8 @@ pub(super) fn candidates(judged: &[JudgedRow]) -> (Vec<usize>, Vec<NewEnrollment
     judged.iter().enumerate().filter_map(candidate).unzip()
 }
 
-/// One outcome for every row: for those that broke a rule, and for the [`candidates`], which were outcomes_of. `None` of these
-/// would be enrolled.
+/// Returns one outcome for every row: for those that broke a rule, and for the [`candidates`]. A candidate without an outcome was
+/// only foreseen, and would be enrolled.
 pub(super) fn outcomes_of(
     (agreed, rules): (&Agreed, &Rulebook),
     places: &[RowPlace],
@@ -132,16 +133,19 @@ pub(super) fn outcomes_of(
                     row.flagged = true;
                 }
             }
-            Some(EnrollOutcome::Refused(problem)) => {
-                row.flagged = false;
-                let index = (row.number - 1).to_string();
-                row.problems.push(problem.within(&["rows", &index]));
-            }
+            Some(EnrollOutcome::Refused(problem)) => refuse(row, problem),
+            Some(EnrollOutcome::EmployerClosed) => refuse(row, employer_closed(None)),
         }
     }
     let mut counts = Counts::default();
     rows.iter().for_each(|row| counts.add(row.outcome, row.flagged));
     RowOutcomes { rows, counts, contributions }
+}
+
+fn refuse(row: &mut NewRow, problem: Problem) {
+    row.flagged = false;
+    let index = (row.number - 1).to_string();
+    row.problems.push(problem.within(&["rows", &index]));
 }
 
 fn rejected(place: &RowPlace, row: &JudgedRow) -> NewRow {
@@ -198,9 +202,9 @@ pub(super) async fn authority(
         let message = "The client that sent this may not enroll people any more.";
         return Ok(Err(vec![Problem::error(ProblemCode::OutOfScope, "", message)]));
     };
-    let needs_approval = !held.plan_only && !actor.may(Operation::OnboardUnapproved);
-    if needs_approval && held.approved_by.is_none() {
-        let message = "The client that sent this may not do without approval any more.";
+    let is_unapproved = !held.plan_only && held.approved_by.is_none();
+    if is_unapproved && !actor.may(Operation::OnboardUnapproved) {
+        let message = "The client that sent this may no longer onboard without approval.";
         return Ok(Err(vec![Problem::error(ProblemCode::OutOfScope, "planOnly", message)]));
     }
     let (province, channel) = (reference.province(held.province_id), reference.channel(held.channel_id));

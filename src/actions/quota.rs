@@ -60,7 +60,7 @@ impl Revealed {
         let mut revealed = Self::default();
         for (at, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
-                None | Some(EnrollOutcome::Enrolled { .. }) => {}
+                None | Some(EnrollOutcome::Enrolled { .. } | EnrollOutcome::EmployerClosed) => {}
                 Some(EnrollOutcome::AlreadyEnrolled { .. }) => revealed.enrolled.push(index(at)),
                 Some(EnrollOutcome::Refused(_)) => revealed.refused.push(index(at)),
             }

@@ -18,7 +18,6 @@ use graphql_front::catalogue::Catalogue;
 use graphql_front::code::{Code, ErrorCode};
 use graphql_front::request_id::RequestId;
 
-use super::language;
 use crate::clock::Clock;
 use crate::graphql::caller::Caller;
 use crate::graphql::code::RegistryCode;
@@ -52,15 +51,12 @@ impl RegistryApplication {
 
     /// Gives an operation its context, and checks the rights of its caller.
     fn open(&self, call: Call) -> Opened {
-        let Call { mut request, operation, extensions } = call;
+        let Call { request, operation, extensions } = call;
         let actor = extensions.get::<Arc<Actor>>().expect("every transport authenticates before it starts");
         let caller = Caller::new(Arc::clone(&self.database), Arc::clone(actor), self.clock);
         let purpose = extensions.get::<Purpose>();
         let refused = rights::refuse(&operation.fields, actor.role);
         let about = about(&request.data, &operation, purpose);
-        if let Some(&spoken) = find(&request.data) {
-            request = request.data(language::of(spoken));
-        }
         let context = RequestContext::new(caller.for_purpose(purpose), about);
         let trail = Arc::clone(&context.trail);
         Opened { request: request.data(context), trail, refused }

@@ -19,6 +19,7 @@ mod correcting;
 mod cors;
 mod coverage;
 mod demo;
+mod documents;
 mod enrolling;
 mod enrolling_again;
 mod faults;

@@ -82,7 +82,7 @@ impl Purpose {
     }
 }
 
-/// The table as the README shows it: a row for each operation, a column for each role.
+/// Returns the table of `docs/security.md`: a row for each operation, a column for each role.
 pub fn markdown() -> String {
     let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
     let with = |first, rest: &dyn Fn(Role) -> &'static str| {
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn roles_that_see_no_people_get_multiples_of_five() {
-        let told = |figures: [i64; 6]| figures.map(|figure| Role::Analyst.visible_count(figure));
-        assert_eq!(told([0, 1, 4, 5, 9, 20_000_003]), [0, 0, 0, 5, 5, 20_000_000]);
+        let shown = |figures: [i64; 6]| figures.map(|figure| Role::Analyst.visible_count(figure));
+        assert_eq!(shown([0, 1, 4, 5, 9, 20_000_003]), [0, 0, 0, 5, 5, 20_000_000]);
         assert_eq!(Role::Approver.visible_count(3), 3);
     }
 

@@ -1,7 +1,7 @@
 //! The actor of a request: the client, its role and the people that it may see.
 //!
-//! Every store function that touches a person takes an [`Actor`], so a query without an access check does not
-//! compile.
+//! Store functions whose result reaches a caller take the [`Actor`] and put its scope into the statement. Functions that
+//! only serve a write lock people without it, and say so.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub struct Scope {
     pub employer: Option<i64>,
     /// Only people enrolled through this association.
     pub association: Option<i64>,
-    /// Only people enrolled first at one of these channels, descendants included by the caller. Empty: all.
+    /// Only people with an enrollment made by one of these channels. The caller has added their descendants. Empty: all.
     pub channels: Vec<i64>,
 }
 

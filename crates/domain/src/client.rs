@@ -21,7 +21,7 @@ pub struct Reach {
     pub employer: Option<i64>,
     /// Only people enrolled through this association.
     pub association: Option<i64>,
-    /// Only people enrolled first at this channel or a descendant of it.
+    /// Only people with an enrollment made by this channel or a descendant of it.
     pub channel: Option<i64>,
 }
 

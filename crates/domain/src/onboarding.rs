@@ -42,7 +42,7 @@ pub enum OnboardingState {
     Completed,
     /// Was stopped; rows that were not applied by then never will be.
     Cancelled,
-    /// Stopped by a fault of its file as a whole.
+    /// Stopped, because it could not go on; the problems of the batch say why.
     Failed,
 }
 

@@ -104,7 +104,7 @@ pub struct Held {
     pub first_contribution_paid: bool,
     /// Are all rows refused if one is?
     pub all_or_nothing: bool,
-    /// Does it need an approval?
+    /// Was it sent to wait for an approval after its plan?
     pub plan_only: bool,
     /// Is it a dry run? Then it ends with its plan.
     pub dry_run: bool,
