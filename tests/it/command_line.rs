@@ -110,7 +110,7 @@ fn a_wrong_variable_is_refused_by_its_name_and_a_wrong_flag_by_its_own() {
     assert!(code == 3 && !said.contains("SECRET"), "{said}");
     for line in [
         "7 settings are wrong",
-        "REGISTRY_OIDC_ISUER is not a setting; the nearest one is REGISTRY_OIDC_ISSUER",
+        "REGISTRY_OIDC_ISUER is not a setting; did you mean REGISTRY_OIDC_ISSUER?",
         "REGISTRY_MAX_BODY: write a size with a unit, as 512KiB, 8MiB, 10MB or 2GB, or a number of bytes",
         "REGISTRY_QUERY_TIMEOUT: write a duration with a unit",
         "REGISTRY_POOL: write a whole number",
@@ -266,7 +266,7 @@ async fn the_audit_trail_is_read_and_verified_from_the_command_line() {
     assert!(code == 0 && head.starts_with("1\t"), "{head}");
     let kept = folder.write("head", &head);
     let (code, said) = run(&["verify", "--head", &kept]);
-    assert!(code == 0 && said.starts_with("whole: 2 entries under 1 seals; 0 newer"), "{said}");
+    assert!(code == 0 && said.starts_with("intact: 2 entries under 1 seals; 0 newer"), "{said}");
     // Id and card number find the same entries; a period limits them.
     let (_, saw) = run(&["who-saw", &id]);
     let lines: Vec<&str> = saw.lines().collect();
