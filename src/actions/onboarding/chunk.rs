@@ -74,7 +74,7 @@ impl ChunkReader {
         if let Some(repeat) = self.repeats.get(&index).filter(|_| row.candidate.is_some()) {
             repeat.mark(&mut row);
         }
-        row.stand_at(index as usize);
+        row.set_index(index as usize);
         row
     }
 }
