@@ -10,7 +10,7 @@ use crate::support::{App, Person, TokenScope, Value, json};
 const RECORD: &str = "mutation ($input: RecordContributionsInput!) { recordContributions(input: $input) {
     recorded newlyActive errors { code path } } }";
 
-/// The first of these days are those of the story; a moment at ten in the morning in Jakarta.
+/// Returns ten in the morning of a day in Jakarta.
 fn morning_of(day: &str) -> String {
     format!("{day}T03:00:00Z")
 }
@@ -172,7 +172,7 @@ async fn a_month_recorded_late_changes_the_counts_of_past_days() {
     }
     app.fold().await;
     assert_eq!(app.enrollments(&person).await[0].1, "INACTIVE", "too long ago to be active today");
-    assert_eq!(app.count(active_in_april).await, 1, "it was paid for until May");
+    assert_eq!(app.count(active_in_april).await, 1, "it was paid until May");
     assert_eq!(later.figures_that_differ().await, 0);
 }
 

@@ -396,7 +396,7 @@ async fn subscribers_with_the_same_scope_share_one_query() {
     };
     let followers: Vec<_> = [&administrator, &officer].into_iter().cycle().take(32).collect();
     let part = Part::default();
-    // Kept alive, as a subscriber does.
+    // Kept alive, as a subscriber keeps it.
     let watches: Vec<_> = followers.iter().map(|actor| app.database.watched.of(actor, &part, None)).collect();
     let read = followers.iter().zip(&watches).map(|(actor, watch)| {
         let session = app.database.reading(actor);

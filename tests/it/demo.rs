@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use crate::support::App;
 
-/// Finds counters that disagree with people and enrollments. Counts here without the program's own rules.
+/// Counts counters that differ from people and enrollments, without the program's own rules.
 const MISCOUNTED: &str = "
     with best as (
         select e.participant_id, min(case e.status when 'ACTIVE' then 1 when 'REGISTERED' then 2 when 'INACTIVE' then 3
@@ -41,7 +41,7 @@ const MISCOUNTED: &str = "
     select count(*) from ((table counted except (select * from kept where persons <> 0))
                           union all ((select * from kept where persons <> 0) except table counted)) d";
 
-/// Finds rows that no mutation could have written, by the rule that they break.
+/// Counts rows that no mutation could have written, by the rule that they violate.
 const IMPOSSIBLE: &str = "
     select 'deltas' as what, count(*) from count_delta
     union all select 'status', count(*) from participant p
@@ -111,7 +111,7 @@ async fn a_loaded_demonstration_equals_what_the_mutations_would_have_written() {
     let size = DemoSize::of(20_000);
     let summary = load(&app.database, size, |_| ()).await.unwrap();
     assert_eq!(summary.participants, 20_000);
-    assert_eq!(shape(pool).await, before, "every index and key is back");
+    assert_eq!(shape(pool).await, before, "every index and key is restored");
     assert_eq!(app.count(MISCOUNTED).await, 0, "maintained and recounted counters differ");
     assert_eq!(app.figures_that_differ().await, 0);
     let impossible: Vec<(String, i64)> = sqlx::query_as(IMPOSSIBLE).fetch_all(pool).await.unwrap();

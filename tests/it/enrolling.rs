@@ -349,7 +349,7 @@ async fn the_database_contains_no_plain_identity_number() {
         let rows: String = sqlx::query_scalar(sql).fetch_one(&app.sql).await.unwrap();
         dump.push_str(&rows);
     }
-    assert!(dump.contains("Siti Rahayu"), "the dump holds the rows");
+    assert!(dump.contains("Siti Rahayu"), "the dump contains the rows");
     for number in [person.0["nationalId"].as_str().unwrap(), service_number, "81234567890"] {
         assert!(!dump.contains(number));
     }

@@ -19,7 +19,7 @@ const FURTHER: &str = "1671010208609001";
 const ONE_MORE: &str = "1671010208609002";
 
 /// Creates an app with a branch and a government employer. Returns the common input of all batches.
-async fn scene(app: &App) -> Value {
+async fn batch_terms(app: &App) -> Value {
     let employer = app.government("Pemerintah Provinsi Sumatera Selatan").await;
     let channel = app.channel("BR-PLG").await;
     json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-10-01"})
@@ -57,8 +57,8 @@ fn with_service_number_of(row: &Value, other: &Value) -> Value {
     row
 }
 
-/// Rotates the key, which would find an identifier without a person.
-async fn exchange(app: &App) -> Result<Rotated, RotationError> {
+/// Rotates the key, which fails if an identifier has no person.
+async fn rotate_key(app: &App) -> Result<Rotated, RotationError> {
     let ring = KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
     let mut connection = app.database.maintenance().await.unwrap();
     rotate(&mut connection, &ring, |_| {}).await
@@ -69,7 +69,7 @@ const SERVICE_NUMBERS: &str = "select count(*) from identifier where kind = 'SER
 #[tokio::test]
 async fn a_person_under_the_former_and_the_new_number_in_one_request_is_enrolled_once() {
     let app = App::new().await;
-    let terms = scene(&app).await;
+    let terms = batch_terms(&app).await;
     let old = row(1);
     let id = app.enrolled(&of_row(&old)).await;
     for number in [FURTHER, ONE_MORE] {
@@ -91,13 +91,13 @@ async fn a_person_under_the_former_and_the_new_number_in_one_request_is_enrolled
     assert_eq!(app.figures_that_differ().await, 0);
     // Refused rows leave no service numbers behind that would stop a key rotation.
     assert_eq!(app.count(SERVICE_NUMBERS).await, 2);
-    assert_eq!(exchange(&app).await.unwrap().identifiers, 6);
+    assert_eq!(rotate_key(&app).await.unwrap().identifiers, 6);
 }
 
 #[tokio::test]
 async fn if_the_first_row_of_a_person_is_refused_the_second_is_tried() {
     let app = App::new().await;
-    let terms = scene(&app).await;
+    let terms = batch_terms(&app).await;
     let (old, stranger) = (row(1), row(2));
     onboard(&app, &terms, std::slice::from_ref(&stranger)).await;
     let id = app.enrolled(&of_row(&old)).await;
@@ -108,7 +108,7 @@ async fn if_the_first_row_of_a_person_is_refused_the_second_is_tried() {
     assert_eq!(outcomes(&batch), ["REJECTED", "ENROLLED"]);
     assert_eq!(batch["rows"]["nodes"][0]["problems"][0]["path"], json!(["rows", "0", "serviceNumber"]));
     assert_eq!(app.figures_that_differ().await, 0);
-    assert_eq!(exchange(&app).await.unwrap().participants, 2);
+    assert_eq!(rotate_key(&app).await.unwrap().participants, 2);
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn a_person_under_two_numbers_in_two_chunks_is_enrolled_once_and_named_by_
 #[tokio::test]
 async fn a_row_that_loses_a_race_leaves_no_identifier_behind() {
     let app = App::new().await;
-    let terms = scene(&app).await;
+    let terms = batch_terms(&app).await;
     app.enrolled(&of_row(&row(1))).await;
     // The owner of the database writes without taking the registry's locks.
     let mut other = app.sql.begin().await.unwrap();
@@ -187,7 +187,7 @@ async fn a_row_that_loses_a_race_leaves_no_identifier_behind() {
     assert_eq!(outcomes(&batch), ["ALREADY_ENROLLED"]);
     assert_eq!(app.count(SERVICE_NUMBERS).await, 0);
     assert_eq!(app.count("select count(*) from participant_event where kind = 'ENROLLED'").await, 1);
-    assert_eq!(exchange(&app).await.unwrap().identifiers, 1);
+    assert_eq!(rotate_key(&app).await.unwrap().identifiers, 1);
 }
 
 async fn transfer(app: &App, enrollment: &str, employer: &str, on: &str) -> Value {
@@ -210,7 +210,7 @@ async fn enrollment_of(app: &App, row: &Value, terms: &Value) -> String {
 #[tokio::test]
 async fn repeated_rows_do_not_enroll_people_who_have_left() {
     let app = App::new().await;
-    let terms = scene(&app).await;
+    let terms = batch_terms(&app).await;
     let rows = [row(1), row(2), row(3), row(4), row(5)];
     onboard(&app, &terms, &rows).await;
     for (row, on, reason) in [
@@ -239,7 +239,7 @@ async fn repeated_rows_do_not_enroll_people_who_have_left() {
         (&json!("ALREADY_ENROLLED"), &json!("WARNING"), &json!(["rows", "0", "startsOn"]))
     );
     assert!(said["hint"].as_str().unwrap().contains("or later"), "{said}");
-    assert_eq!(again["rows"]["nodes"][3]["problems"], json!([]), "it goes on");
+    assert_eq!(again["rows"]["nodes"][3]["problems"], json!([]), "it continues");
     assert_eq!(app.count("select count(*) from enrollment").await, 7);
     assert_eq!(app.figures_that_differ().await, 0);
 }

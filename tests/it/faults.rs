@@ -147,10 +147,10 @@ async fn another_process_learns_of_a_new_channel() {
             tokio::task::yield_now().await;
         }
     };
-    // The bound only ends a test that has failed.
+    // The timeout only ends a failed test.
     tokio::time::timeout(std::time::Duration::from_secs(30), heard)
         .await
-        .expect("the other process hears of it");
+        .expect("the other process is notified");
     following.abort();
 }
 

@@ -81,7 +81,7 @@ async fn a_later_declaration_reveals_partial_registration_and_past_days_keep_the
     // A later declaration for an earlier day changes those days, but not today.
     assert_eq!(app.declared(&employer, 5, "2014-09-15").await, 10);
     assert_eq!(app.licence(NIB, Some("2014-09-20")).await["decision"], "PARTIAL_WORKERS");
-    // The employer follows the next step. The last declaration for a day counts.
+    // The employer follows the advice of `nextStep`. The last declaration for a day counts.
     assert_eq!(app.declared(&employer, 3, "2014-10-01").await, 3);
     assert_eq!(app.licence(NIB, None).await["decision"], "CLEAR");
     let kept =
@@ -93,7 +93,7 @@ async fn a_later_declaration_reveals_partial_registration_and_past_days_keep_the
 }
 
 #[tokio::test]
-async fn asking_for_the_day_before_the_declaration_gives_no_clearance() {
+async fn a_clearance_for_the_day_before_the_declaration_is_refused() {
     let app = App::new().await;
     let employer = app.with_number(NIB, json!(null)).await;
     assert_eq!(app.licence(NIB, None).await["decision"], "CLEAR_NO_WORKERS_YET");

@@ -196,7 +196,7 @@ async fn dates_with_the_names_of_months_are_read_and_ambiguous_ones_are_refused(
 }
 
 #[tokio::test]
-async fn what_is_no_telephone_number_refuses_nobody() {
+async fn an_invalid_telephone_number_does_not_refuse_a_row() {
     let onboardings = Onboardings::new(10).await;
     let (found, names) = onboarded(&onboardings, "phones.csv").await;
     assert_eq!(
@@ -205,7 +205,7 @@ async fn what_is_no_telephone_number_refuses_nobody() {
         "{found}"
     );
     assert_eq!(names.len(), 6);
-    // Tidak ada means that there is none; the last one has lost its digits, and that is reported.
+    // "Tidak ada" means "none". The last number has lost its digits, and that is reported.
     let last = &found["rows"]["nodes"][5]["problems"][0];
     assert_eq!(
         (&last["severity"], &last["path"]),
@@ -215,7 +215,7 @@ async fn what_is_no_telephone_number_refuses_nobody() {
 }
 
 #[tokio::test]
-async fn characters_that_cannot_be_seen_are_not_part_of_a_name() {
+async fn invisible_characters_are_not_part_of_a_name() {
     let onboardings = Onboardings::new(10).await;
     let (found, names) = onboarded(&onboardings, "unseen.csv").await;
     assert_eq!(
@@ -251,5 +251,5 @@ async fn people_are_enrolled_as_the_sheet_shows_them() {
         );
     }
     let late = "select count(*) from enrollment where starts_on = '2014-12-01'";
-    assert_eq!(onboardings.app.count(late).await, 4, "the merged first day is that of all four");
+    assert_eq!(onboardings.app.count(late).await, 4, "all four have the merged first day");
 }

@@ -394,10 +394,10 @@ async fn the_same_key_returns_the_same_batch() {
 }
 
 #[tokio::test]
-async fn a_part_of_a_file_is_not_taken_for_all_of_it() {
+async fn a_partial_upload_is_refused() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
-    // What `curl -C 100` sends.
+    // The request that `curl -C 100` sends.
     let request = Request::put(format!("/onboarding/{batch}/file"))
         .header(header::AUTHORIZATION, format!("Bearer {}", onboardings.sender))
         .header(header::CONTENT_RANGE, "bytes 100-199/200")
@@ -410,7 +410,7 @@ async fn a_part_of_a_file_is_not_taken_for_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_picture_is_told_that_it_is_no_roster() {
+async fn a_picture_is_refused_as_a_picture() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
     let picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0".to_vec();

@@ -131,7 +131,7 @@ async fn administrators_onboard_without_approval_but_partners_do_not() {
     assert_eq!(
         onboardings.app.count("select count(*) from onboarding_chunk").await,
         0,
-        "nothing is kept of who is enrolled"
+        "the list of enrolled people is not stored"
     );
 
     let partner = onboardings.app.partner(&onboardings.employer).await;

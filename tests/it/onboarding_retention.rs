@@ -1,4 +1,4 @@
-//! Retention: abandoned batches expire, and the rows as they were sent are deleted after some time.
+//! Retention: abandoned batches expire, and staged rows are deleted after some time.
 
 use domain::actor::Role;
 use participant_registry::actions::onboarding::retention::{Keeps, Tidied, tidy};
@@ -61,7 +61,7 @@ async fn the_rows_of_an_ended_batch_expire_but_their_outcomes_remain() {
     // For a client that may not see the batch, it looks missing.
     let foreign = onboardings.app.officer(&["15"]).await;
     assert_eq!(onboardings.report(&foreign, &batch, None).await.status, 404);
-    assert_eq!(tidy_counts(&onboardings).await, (0, 0), "it is done once");
+    assert_eq!(tidy_counts(&onboardings).await, (0, 0), "the job does it once");
 }
 
 #[tokio::test]

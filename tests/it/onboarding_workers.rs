@@ -34,7 +34,7 @@ async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
     onboardings.sent(json!({"planOnly": false}), &roster((1..=12).map(line))).await;
     let database = &onboardings.app.database;
     let first = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
-    assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None, "it is leased");
+    assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None, "it has a lease");
     expire_lease(&onboardings).await;
     let second = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
     assert!(second.id == first.id && second.epoch > first.epoch);
@@ -51,7 +51,7 @@ async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
     assert_eq!(
         lease::take(&database.control, LEASE, None).await.unwrap(),
         None,
-        "nor does it let go for the second"
+        "nor does it release the lease of the second"
     );
     // Each checkpoint is taken once.
     sqlx::query("update onboarding_batch set next_row = 6").execute(&onboardings.app.sql).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
 }
 
 /// Claims the number of a row in an open transaction, so that enrolling that row waits.
-async fn hold_up<'a>(onboardings: &'a Onboardings, n: u32) -> sqlx::Transaction<'a, sqlx::Postgres> {
+async fn block_row<'a>(onboardings: &'a Onboardings, n: u32) -> sqlx::Transaction<'a, sqlx::Postgres> {
     let number = row(n)["nationalId"].as_str().unwrap().to_owned();
     let index = onboardings.app.database.keys.index(NumberKind::NationalId, &number);
     let mut transaction = onboardings.app.sql.begin().await.unwrap();
@@ -90,7 +90,7 @@ async fn a_chunk_that_outlasts_its_lease_stays_with_its_worker() {
         let onboardings = Onboardings::new(5).await;
         let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
         let batch = onboardings.sent(input, &roster((1..=12).map(line))).await;
-        let mut holding = hold_up(&onboardings, 3).await;
+        let mut holding = block_row(&onboardings, 3).await;
         let (database, today) = (&onboardings.app.database, "2014-10-02".parse().unwrap());
         let pace = WorkerSettings { lease: Duration::from_secs(3), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
@@ -123,7 +123,7 @@ async fn a_worker_without_its_lease_stops_and_releases_its_locks() {
         let onboardings = Onboardings::new(5).await;
         let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
         let batch = onboardings.sent(input, &roster((1..=12).map(line))).await;
-        let mut holding = hold_up(&onboardings, 3).await;
+        let mut holding = block_row(&onboardings, 3).await;
         let (database, today) = (&onboardings.app.database, "2014-10-02".parse().unwrap());
         let pace = WorkerSettings { lease: Duration::from_millis(300), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
@@ -217,7 +217,7 @@ async fn one_batch_per_client_runs_and_the_longest_waiting_is_next() {
             assert_eq!(
                 onboardings.look(&second).await["state"],
                 "APPLYING",
-                "behind the first one of its client"
+                "after the first one of its client"
             );
         }
         if counts[1] > 0 && polls > 3 {
@@ -344,13 +344,13 @@ async fn a_file_received_during_a_key_rotation_is_readable_or_refused() {
     assert!(staging::finish(&mut transaction, &database.keys, first, &received()).await.unwrap());
     let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
     let mut connection = database.maintenance().await.unwrap();
-    let exchange = tokio::spawn(async move { rotate(&mut connection, &ring(), |_| {}).await });
+    let rotation = tokio::spawn(async move { rotate(&mut connection, &ring(), |_| {}).await });
     let waits = "select count(*) from pg_locks where not granted and relation = 'onboarding_chunk'::regclass";
     while onboardings.app.count(waits).await == 0 {
-        assert!(!exchange.is_finished(), "the rotation waits for uploads");
+        assert!(!rotation.is_finished(), "the rotation waits for uploads");
     }
     transaction.commit().await.unwrap();
-    exchange.await.unwrap().unwrap();
+    rotation.await.unwrap().unwrap();
     let sealed: Vec<u8> = sqlx::query_scalar("select repeated from onboarding_batch where id = $1")
         .bind(first.0)
         .fetch_one(&onboardings.app.sql)

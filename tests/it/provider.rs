@@ -1,4 +1,5 @@
-//! The keys of an identity provider: refreshed, kept while it is down, and not fetched for each unknown key id.
+//! The keys of an identity provider. They are refreshed, kept while the provider is down, and not fetched for each
+//! unknown key id.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +91,7 @@ async fn the_last_keys_stay_valid_while_the_provider_fails() {
     {
         fake.publish(published);
         assert_eq!(app.status_of(&unknown).await, StatusCode::UNAUTHORIZED);
-        assert_eq!(fake.asked(), asked + 2, "it was asked, and no redirect was followed");
+        assert_eq!(fake.asked(), asked + 2, "the keys were fetched, and no redirect was followed");
         assert_eq!(app.status_of(&token).await, StatusCode::OK);
     }
     fake.leave();

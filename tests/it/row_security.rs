@@ -1,4 +1,4 @@
-//! Row security: what PostgreSQL returns if a statement lacks the condition on the scope.
+//! Row security: the rows that PostgreSQL returns if a statement lacks the condition on the scope.
 
 use std::collections::BTreeSet;
 
@@ -228,7 +228,7 @@ async fn a_login_that_owns_nothing_serves_and_one_without_the_roles_is_refused()
                registry_of_association, registry_scoped to {login}"
     );
     run(grant).execute(&mut owner).await.unwrap();
-    let database = open().await.expect("it is granted what it needs");
+    let database = open().await.expect("the login has the roles that it needs");
     assert!(!database.login_is_owner);
     let app = App::over(database, crate::support::app::TODAY, fresh);
     let person = Person::new(&app.channel("BR-PLG").await);

@@ -70,7 +70,7 @@ async fn a_stored_document_runs_by_its_hash_with_the_variables_of_the_request() 
     let url = format!("/graphql?documentId={}", hash(VIEWER));
     let request = Request::get(url).header(header::AUTHORIZATION, format!("Bearer {token}"));
     assert_eq!(app.send(request.body(Body::empty()).unwrap()).await.status, StatusCode::OK);
-    // Other documents run too unless that is forbidden.
+    // Other documents run too, unless they are forbidden.
     assert!(send(&app, &token, json!({"query": "{ viewer { name } }"})).await.body.get("errors").is_none());
 }
 

@@ -84,7 +84,7 @@ async fn a_transferred_person_keeps_the_card() {
     assert_eq!(
         counts["branch"]["counts"],
         json!({"total": 1, "active": 1}),
-        "who brought it in never changes"
+        "the channel of the first enrollment never changes"
     );
     assert_eq!(counts["other"]["counts"], json!({"total": 0}));
     assert_eq!(app.figures_that_differ().await, 0);

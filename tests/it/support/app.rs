@@ -35,9 +35,9 @@ pub struct App {
     pub database: Arc<Database>,
     /// The routes.
     pub router: Router,
-    /// The day that is today for it.
+    /// Its current day.
     pub today: NaiveDate,
-    /// The database under its owner, whom row security does not bind.
+    /// A connection as the owner of the tables, to whom row security does not apply.
     pub sql: PgPool,
     // Dropped last, because that drops the database.
     _database: Arc<TestDatabase>,
@@ -65,7 +65,7 @@ impl TokenScope {
     }
 }
 
-/// A login of a test. Roles belong to the whole cluster, so it is dropped explicitly.
+/// A login of a test. Logins belong to the whole cluster, so it must be dropped explicitly.
 pub struct Login {
     pub name: String,
     sql: PgPool,
@@ -82,8 +82,9 @@ impl Login {
     }
 }
 
-/// The default settings, except that requests wait a minute for a permit: no test depends on the speed of the machine.
-fn patient() -> Settings {
+/// Returns the default settings, except that requests wait up to a minute for a permit, so that no test depends on the
+/// speed of the machine.
+fn patient_settings() -> Settings {
     let mut settings = Settings::default();
     settings.graphql.admission.wait = Duration::from_secs(60);
     settings.graphql.admission.wait_of_writes = Duration::from_secs(60);
@@ -121,14 +122,14 @@ impl App {
         Self::over(database, moment, fresh)
     }
 
-    /// Creates an app on an open database.
+    /// Creates an app with an open database.
     pub fn over(database: Arc<Database>, moment: &str, fresh: impl Into<Arc<TestDatabase>>) -> Self {
         let moment: DateTime<Utc> = moment.parse().expect("a moment");
         let front = Front {
             database: Arc::clone(&database),
             authority: Authority::own_tokens(),
             clock: Clock::Fixed(moment),
-            settings: patient(),
+            settings: patient_settings(),
             playground: Some(Arc::new(Default::default)),
         };
         let fresh = fresh.into();
@@ -137,20 +138,20 @@ impl App {
         Self { database, router: open(front).router, today, sql, _database: fresh }
     }
 
-    /// The same registry, which accepts the tokens of other issuers.
+    /// Returns the same registry, which accepts the tokens of other issuers.
     pub fn trusting(mut self, authority: Authority) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
             authority,
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
-            settings: patient(),
+            settings: patient_settings(),
             playground: None,
         };
         self.router = open(front).router;
         self
     }
 
-    /// The same registry with other HTTP settings.
+    /// Returns the same registry with other HTTP settings.
     pub fn behind(mut self, settings: impl Into<Settings>) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
@@ -171,7 +172,7 @@ impl App {
         Login { name, sql: self.sql.clone() }
     }
 
-    /// How to connect to its database.
+    /// Returns the options to connect to its database.
     pub fn options(&self) -> PgConnectOptions {
         self._database.options.clone()
     }
@@ -242,7 +243,7 @@ impl App {
         Self::over(database, TODAY, Arc::clone(&self._database))
     }
 
-    /// A token of a role with a scope. Each has a client of its own, which is registered at the first call.
+    /// Returns a token of a role with a scope. Each pair has its own client, which is registered at the first call.
     pub async fn token(&self, role: Role, scope: TokenScope) -> String {
         let name = scope.name(role);
         if self.database.clients.known().by_token(OWN_ISSUER, &name).is_none() {
@@ -295,12 +296,12 @@ impl App {
 
     /// Returns a token for a subject, even if there is no such client.
     pub fn token_of(&self, subject: &str) -> String {
-        #[expect(clippy::disallowed_methods, reason = "a token holds in the system's time")]
+        #[expect(clippy::disallowed_methods, reason = "the validity of a token depends on the system's time")]
         let now = Utc::now();
         issue(&self.database.keys, subject, (now, now + chrono::Duration::hours(1))).expect("a token")
     }
 
-    /// A token of an administrator.
+    /// Returns a token of an administrator.
     pub async fn administrator(&self) -> String {
         self.token(Role::Administrator, TokenScope::default()).await
     }
@@ -386,7 +387,7 @@ impl App {
         sqlx::query_scalar(sql).fetch_one(&self.sql).await.expect("a count")
     }
 
-    /// Runs a recount. Returns how many maintained counters and stored values disagree with it.
+    /// Runs a recount. Returns the number of maintained counters and stored values that differ from it.
     pub async fn figures_that_differ(&self) -> u64 {
         self.recounted().await.different
     }

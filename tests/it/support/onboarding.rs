@@ -75,7 +75,7 @@ impl Onboardings {
         self.put_as(&self.sender, batch, file).await
     }
 
-    /// Starts a batch and uploads its file.
+    /// Starts a batch and uploads its file. Returns its id.
     pub async fn sent(&self, changed: Value, file: &str) -> String {
         let batch = self.start(changed).await;
         let reply = self.put(&batch, file.to_owned()).await;
@@ -83,7 +83,7 @@ impl Onboardings {
         batch
     }
 
-    /// Runs the worker until there is nothing to do.
+    /// Runs the worker until no batch waits.
     pub async fn work(&self) {
         while self.work_once().await {}
     }

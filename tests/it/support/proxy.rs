@@ -19,7 +19,7 @@ pub enum Mode {
     Silent,
     /// Closes open and new connections.
     Cut,
-    /// Forwards what the registry sends up to and with this text, and closes before the answer.
+    /// Forwards what the registry sends, up to and including this text, and closes the connection before the answer.
     CutAfter(&'static str),
 }
 
