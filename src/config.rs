@@ -42,7 +42,7 @@ pub struct Config {
     pub data_dir: PathBuf,
 
     /// File with the installation's key: 64 hexadecimal digits. Default: registry.key in the data folder, created when
-    /// it is missing, except in production. Whoever has the key can read identity numbers; without the key they are
+    /// it is missing, except in production. Anyone who has the key can read identity numbers; without the key they are
     /// lost.
     #[arg(long, env = "REGISTRY_KEY_FILE", global = true)]
     pub key_file: Option<PathBuf>,
@@ -93,7 +93,7 @@ pub struct Listen {
     pub listen: SocketAddr,
 }
 
-/// What a command needs to open the database.
+/// The settings that a command needs to open the database.
 #[derive(Debug)]
 pub struct InstallationSettings {
     /// Sizes and timeouts of the connection pools.
@@ -127,7 +127,7 @@ impl Config {
         self.identity.trust(self.environment, problems)
     }
 
-    /// Whether this installation holds data of real people.
+    /// Whether this installation is for data of real people.
     pub fn is_production(&self) -> bool {
         self.environment == Environment::Production
     }

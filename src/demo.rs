@@ -61,7 +61,7 @@ pub enum Progress {
     Analyzing,
 }
 
-/// What was loaded.
+/// The result of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DemoSummary {
     /// People.

@@ -99,7 +99,7 @@ pub(super) async fn look_up(
     let employer = match (named.employer, actor.scope.employer) {
         (Some(id), _) => look(find_employer(session, actor, id).await?, &mut problems),
         (None, None) => Lookup::NotNamed,
-        // If a partner names no employer or association, its own applies.
+        // A partner enrolls only its own people, so it must name its employer.
         (None, Some(own)) => {
             problems.push(out_of_scope("employerId", &employer_scope(session, own).await?));
             Lookup::NotNamed

@@ -3,7 +3,7 @@
 //! The reference data have the names of provinces. The weights are the population of the census of 2010 in units of
 //! 100,000, rounded, for the 34 provinces of 2014, the year of the synthetic register.
 
-/// What the generator needs to know about a province.
+/// A province, with the data that the generator needs.
 pub(super) struct Area {
     /// Internal id, equal to the province code.
     pub(super) id: i16,

@@ -188,7 +188,7 @@ impl Channels {
             opened_on: Some(day((1995, 1, 2))),
             closed_on: None,
         });
-        self.all.last_mut().expect("it was pushed a moment ago")
+        self.all.last_mut().expect("a channel was just added")
     }
 
     fn index_by_area(&mut self) {

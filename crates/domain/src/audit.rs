@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::vocabulary::Role;
 
-/// What a request did with the people that its entry names.
+/// Whether a request read or changed the people in its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -66,7 +66,7 @@ impl ClearanceGround {
 /// The facts about a company on a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Company {
-    /// What kind of employer it is.
+    /// Kind of employer.
     pub kind: EmployerKind,
     /// Declared headcount: the last one declared by that day, or else the first ever.
     pub declared: Option<i32>,
@@ -338,7 +338,7 @@ fn after_clearance(company: Option<&Company>, language: Language) -> String {
     if parts.is_empty() { complete.to_owned() } else { format!("{given} {}", parts.join(" ")) }
 }
 
-/// Describes for whom contributions are due: current workers, former ones, or both.
+/// Describes the workers for whom contributions are due: current ones, former ones, or both.
 fn how_to_pay(workers: &Workers, language: Language) -> String {
     let count = |number: i64| number::in_language(number, language);
     let (registered, in_arrears) = (count(workers.registered), count(workers.in_arrears));

@@ -1,4 +1,4 @@
-//! What one person contributes to the counters that the registry maintains.
+//! The contribution of one person to the counters that the registry maintains.
 //!
 //! The counters count people, not enrollments. A person with two employers counts once for the country, once as a
 //! wage earner and once for each employer. The contribution follows from the enrollments and their

@@ -73,7 +73,7 @@ impl<T> From<Option<T>> for Lookup<T> {
     }
 }
 
-/// What all people of a request have in common.
+/// The common terms of all people in a request.
 #[derive(Clone, Debug)]
 pub struct Terms<'a> {
     /// Segment.

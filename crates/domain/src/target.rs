@@ -22,7 +22,7 @@ pub struct Target {
 /// A published number. It is shown next to the counters and never added to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportedFigure {
-    /// What was counted or promised.
+    /// The counted or promised quantity.
     pub metric: String,
     /// Province; `None`: the whole country.
     pub province: Option<i16>,

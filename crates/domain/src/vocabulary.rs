@@ -78,7 +78,7 @@ pub enum EndReason {
     MovedAbroad,
     /// The employer closed.
     EmployerClosed,
-    /// The enrollment goes on with another employer.
+    /// The enrollment continues with another employer.
     Transferred,
     /// The enrollment was a mistake; it counts on no day.
     EnrolledInError,

@@ -138,8 +138,8 @@ async fn run(command: &mut Command) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said =
+    let printed =
         String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr });
-    let reason = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    let reason = printed.lines().rev().map(str::trim).find(|line| !line.is_empty());
     Err(reason.map_or_else(|| output.status.to_string(), str::to_owned))
 }

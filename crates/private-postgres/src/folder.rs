@@ -19,7 +19,7 @@ const SOCKET_PATH: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
 /// Size in bytes above which the log is rotated.
 const LOG_LIMIT: u64 = 8 << 20;
 
-/// Creates the data folder where it is missing. Returns an absolute path, because PostgreSQL changes its working folder.
+/// Creates the data folder if it is missing. Returns an absolute path, because PostgreSQL changes its working folder.
 pub(super) fn open(folder: &Path) -> Result<PathBuf, PostgresError> {
     let make = || {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -144,7 +144,7 @@ impl Layout {
         line.unwrap_or("its log is empty").trim().to_owned()
     }
 
-    /// Links the database into the data folder, where it is stored elsewhere.
+    /// Links the database into the data folder if it is stored elsewhere.
     pub(super) fn link_from(&self, folder: &Path) -> Result<(), PostgresError> {
         let link = folder.join(DATA_FOLDER);
         if self.home == folder || link.symlink_metadata().is_ok() {

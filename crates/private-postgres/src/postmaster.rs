@@ -96,7 +96,7 @@ impl OrphanWatch {
                 self.stopping_since.get_or_insert_with(Instant::now).elapsed() > patience
             }
             PostmasterState::Starting | PostmasterState::Ready => {
-                *self = Leftovers::default();
+                *self = OrphanWatch::default();
                 false
             }
         };

@@ -14,7 +14,7 @@ pub(super) struct TableRow {
     /// The line at which it begins; in a workbook, the row of the sheet.
     pub(super) number: i32,
     pub(super) cells: Vec<String>,
-    /// In a workbook: the cells that hold a number.
+    /// In a workbook: the cells with a number.
     pub(super) numbers: Vec<NumberCell>,
     /// In a workbook: the values of merged cells above that extend into this row, with their columns.
     pub(super) merged: Vec<(usize, String, Option<NumberCell>)>,
@@ -22,7 +22,7 @@ pub(super) struct TableRow {
     pub(super) is_hidden: bool,
     /// In a workbook: whether there are cells beyond [`Limits::columns`](super::Limits::columns).
     pub(super) is_cut: bool,
-    /// In a workbook: the cells that hold a formula without a computed result.
+    /// In a workbook: the cells with a formula that has no computed result.
     pub(super) uncomputed: Vec<usize>,
 }
 

@@ -65,7 +65,7 @@ pub struct Onboard {
     pub(super) limits: RosterLimits,
 }
 
-/// What to onboard, and under which terms.
+/// The roster to onboard, and its terms.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Request {
     /// The roster
@@ -117,7 +117,7 @@ pub(super) struct Request {
     ///
     /// By default the key is derived from the name and the rows of the file and from the other arguments, with a secret
     /// of the installation: the same command answers with the same batch again and does not judge its rows again. To
-    /// have them judged again, give a key of your own. A plan needs none: it is made anew each time.
+    /// have them judged again, pass another key. A plan needs no key, because each one is a new request.
     #[arg(long, value_name = "KEY")]
     pub(super) idempotency_key: Option<String>,
 }

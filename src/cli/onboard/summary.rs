@@ -54,7 +54,7 @@ pub(super) fn row_of(problem: &Problem) -> Option<usize> {
     }
 }
 
-/// What a summary is about.
+/// The subject of a summary.
 #[derive(Clone, Copy)]
 pub(super) enum Subject {
     /// A plan. For a large file, it has a batch with the counts.

@@ -190,9 +190,9 @@ mod tests {
         assert_eq!(repeats[0].lines, [Some(3), Some(5)]);
         let mut row = JudgedRow { problems: Vec::new(), candidate: None };
         repeats[0].mark(&mut row);
-        let said: Vec<&str> = row.problems.iter().map(|problem| problem.message.as_str()).collect();
+        let messages: Vec<&str> = row.problems.iter().map(|problem| problem.message.as_str()).collect();
         let line = |line: i32| format!("Line {line} of the file has the same number.");
-        assert_eq!(said, [line(3), line(5)]);
+        assert_eq!(messages, [line(3), line(5)]);
     }
 
     #[test]
