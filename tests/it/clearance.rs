@@ -166,7 +166,7 @@ async fn arrears_begin_after_the_grace_period_and_past_days_keep_their_decision(
     let now = app.clearance_of(NIB).await;
     assert_eq!((&now["decision"], &now["activeWorkers"]), (&json!("CLEAR"), &json!(1)));
     // The daily lapse run has not happened: the decision depends on the day alone.
-    let later = app.on_the_day("2015-02-01T03:00:00Z").await;
+    let later = app.second_process_on("2015-02-01T03:00:00Z").await;
     let late = later.clearance_of(NIB).await;
     assert_eq!((&late["decision"], &late["activeWorkers"]), (&json!("ARREARS"), &json!(0)));
     assert_eq!((&late["registeredWorkers"], &late["paidThrough"]), (&json!(2), &json!("2014-10-31")));
@@ -346,7 +346,7 @@ async fn a_past_clearance_is_repeated_unchanged() {
     app.workers(&employer, 2, true).await;
     app.change("update clearance_rule set title = 'another', percent = 10").await.unwrap_err();
     app.change("update clearance_rule set title = 'another'").await.unwrap();
-    let later = app.on_the_day("2015-06-01T03:00:00Z").await;
+    let later = app.second_process_on("2015-06-01T03:00:00Z").await;
     let desk = later.desk().await;
     let typed = number_of(&answered).replace('-', " ").to_lowercase();
     let returned = later.ask_as(&desk, RECALL, json!({"number": typed})).await;

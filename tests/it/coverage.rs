@@ -85,7 +85,7 @@ async fn each_person_is_counted_once_under_every_filter() {
             assert_eq!(people(&app, &token, filter.clone()).await, expected, "{filter}, folded: {folded}");
         }
     }
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -378,7 +378,7 @@ async fn sql_conditions_and_row_security_alone_return_the_same_counts() {
                     (figures.by_province(WorkerGroup::VARIANTS), figures.by_kind(WorkerGroup::VARIANTS))
                 };
                 assert_eq!(shown(&first), shown(&second), "{name} as of {as_of:?}, folded: {folded}");
-                assert!(first.all(WorkerGroup::VARIANTS).total > 0, "{name} sees somebody");
+                assert!(first.all(WorkerGroup::VARIANTS).total > 0, "{name} sees people");
             }
         }
     }

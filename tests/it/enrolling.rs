@@ -373,7 +373,7 @@ async fn a_person_who_left_cannot_be_enrolled_again_for_the_same_days() {
     // An enrollment made in error is void, so it does not block the right one.
     assert_eq!(app.end(&second, "2014-09-01", "ENROLLED_IN_ERROR").await["errors"], json!([]));
     app.enrolled(&person.with("startsOn", json!("2014-09-01"))).await;
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ impl TwoIssuers {
         let provider = FakeProvider::start(Published::Keys(vec![rsa.jwk(), ec.jwk()])).await;
         let opened = provider.open().await.unwrap();
         let authority = Authority::new(true, Some(opened));
-        let app = App::new().await.trusting(authority.clone());
+        let app = App::new().await.with_authority(authority.clone());
         let issuers = Self { authority, app, provider, rsa, ec };
         for (issuer, subject, name, role) in [
             (issuers.provider.issuer(), OPERATOR, "The operator", "ADMINISTRATOR"),
@@ -424,11 +424,11 @@ async fn valid_tokens_are_accepted() {
 async fn own_tokens_are_accepted_only_if_they_are_enabled() {
     let issuers = TwoIssuers::new().await;
     let opened = issuers.provider.open().await.unwrap();
-    let app = issuers.app.trusting(Authority::new(false, Some(opened)));
+    let app = issuers.app.with_authority(Authority::new(false, Some(opened)));
     assert_eq!(app.status_of(&app.token_of("ours")).await, StatusCode::UNAUTHORIZED);
     let token = issuers.rsa.sign(&issuers.provider.claims(OPERATOR));
     assert_eq!(app.status_of(&token).await, StatusCode::OK);
-    let app = app.trusting(Authority::own_tokens());
+    let app = app.with_authority(Authority::own_tokens());
     assert_eq!(app.status_of(&token).await, StatusCode::UNAUTHORIZED);
     assert_eq!(app.status_of(&app.token_of("ours")).await, StatusCode::OK);
 }

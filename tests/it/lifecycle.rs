@@ -59,7 +59,7 @@ async fn an_enrollment_ends_on_a_day_and_its_history_names_client_and_time() {
     assert_eq!(counts(&app).await, [1, 0, 0, 0, 1]);
     let of_day = "select coalesce(sum(persons), 0)::bigint from count_delta where effective_on = '2014-11-15' and persons > 0";
     assert_eq!(app.count(of_day).await, 1, "it counts from the day of its effect");
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
     // A person who left can return.
     app.enrolled(&Person::new(&channel).at(&employer)).await;
 }
@@ -89,7 +89,7 @@ async fn invalid_ends_are_refused_with_their_path() {
     assert_eq!(codes(&app.end(&enrollment, "2014-10-02", "ENROLLED_IN_ERROR").await["errors"]), [""; 0]);
     assert_eq!(refused("2014-11-01", "RESIGNED").await, "CONFLICT enrollmentId");
     assert_eq!(app.count("select count(*) from participant_event where kind = 'ENDED'").await, 1);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_future_enrollment_can_be_withdrawn_before_it_begins() {
     let payload = app.end(&enrollment, "2014-10-02", "ENROLLED_IN_ERROR").await;
     assert_eq!((&payload["errors"], &payload["enrollment"]["endsOn"]), (&json!([]), &json!("2014-10-02")));
     assert_eq!(counts(&app).await, [1, 0, 0, 0, 1]);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn counts_count_people_and_one_active_enrollment_makes_a_person_active() {
         let payload = app.end(enrollment, "2014-11-20", "RESIGNED").await;
         assert_eq!(payload["enrollment"]["participant"]["status"], status);
         assert_eq!(counts(&app).await, counted);
-        assert_eq!(app.figures_that_differ().await, 0);
+        assert_eq!(app.differing_counters().await, 0);
     }
 }
 
@@ -155,7 +155,7 @@ async fn a_death_ends_all_open_enrollments_and_prevents_new_ones() {
     let died = &found["events"]["nodes"][0];
     assert_eq!((&died["effectiveOn"], &died["enrollment"]), (&json!("2014-11-20"), &Value::Null));
     assert_eq!(counts(&app).await, [1, 0, 0, 0, 1]);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
     let again = app.enroll(&who.at(&app.employer("PT Lematang").await)).await;
     assert_eq!(codes(&again["errors"]), ["NOT_ELIGIBLE"]);
     let twice = app.end(&self_employed, "2014-11-21", "DECEASED").await;
@@ -194,7 +194,7 @@ async fn a_death_can_be_recorded_after_all_enrollments_have_ended() {
         let kinds = list(&seen["events"], "kind");
         assert_eq!((&seen["status"], json!(kinds)), (&json!("ENDED"), json!(["ENDED", "ENROLLED"])));
         assert_eq!(counts(&app).await, figures);
-        assert_eq!(app.figures_that_differ().await, 0);
+        assert_eq!(app.differing_counters().await, 0);
         let deceased = "select coalesce(sum(persons), 0)::bigint from count_delta
             where effective_on = '2014-11-15' and standing & (1 << 18) <> 0";
         assert_eq!(app.count(deceased).await, 1, "from the day of the death on");
@@ -218,7 +218,7 @@ async fn a_death_recorded_on_a_former_enrollment_ends_the_open_ones() {
     let ends = [list(&found["enrollments"], "endsOn"), list(&found["enrollments"], "endReason")];
     assert_eq!(json!(ends), json!([["2014-11-20", "2014-11-01"], ["DECEASED", "RESIGNED"]]));
     assert_eq!(counts(&app).await, [1, 0, 0, 0, 1]);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -316,7 +316,7 @@ async fn of_two_concurrent_ends_of_one_enrollment_one_is_refused() {
         assert_eq!(answer, [vec![], vec![("CONFLICT", "enrollmentId")]]);
     }
     assert_eq!(app.count("select count(*) from participant_event where kind = 'ENDED'").await, 8);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 const CLOSE: &str = "mutation ($input: CloseEmployerInput!) { closeEmployer(input: $input) {
@@ -358,7 +358,7 @@ async fn an_employer_closes_without_open_enrollments_or_ends_them() {
         "a person who also works elsewhere stays enrolled there"
     );
     assert_eq!(counts(&app).await, [3, 1, 0, 0, 2]);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
     assert_eq!(problems(&close(&app, &token, &musi, "2014-11-21", true).await), [("CONFLICT", "employerId")]);
     let late = app.enroll(&Person::new(&channel).at(&musi)).await;
     assert_eq!(problems(&late), [("CONFLICT", "employerId")]);
@@ -414,7 +414,7 @@ async fn an_employer_cannot_close_before_the_last_recorded_day_of_its_people() {
     assert!(refused("2014-09-17", true).await.contains("2014-09-18"));
     let closed = close(&app, &token, &musi, "2014-09-18", true).await;
     assert_eq!((&closed["errors"], &closed["ended"]), (&json!([]), &json!(3)));
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -491,5 +491,5 @@ async fn a_closing_employer_keeps_no_concurrently_enrolled_person() {
     let left = "select count(*) from enrollment e join employer m on m.id = e.employer_id
         where m.closed_on is not null and e.ends_on is null";
     assert_eq!(app.count(left).await, 0);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }

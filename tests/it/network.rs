@@ -19,7 +19,7 @@ use crate::support::{App, Person, json};
 /// Returns an app that reaches PostgreSQL through a proxy, with short timeouts.
 async fn app_behind_proxy() -> (App, Proxy) {
     let fresh = fresh_database().await;
-    let proxy = Proxy::before(&fresh.options).await;
+    let proxy = Proxy::in_front_of(&fresh.options).await;
     let settings = PoolSettings {
         interactive: 3,
         bulk: 1,
@@ -28,7 +28,7 @@ async fn app_behind_proxy() -> (App, Proxy) {
         ..PoolSettings::default()
     };
     let database = Database::open(proxy.options(), Keys::derive(&[7; 32]), settings).await.unwrap();
-    (App::over(database, TODAY, fresh), proxy)
+    (App::with_database(database, TODAY, fresh), proxy)
 }
 
 const PEOPLE: &str = "{ participants { nodes { fullName } } }";

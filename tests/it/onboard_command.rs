@@ -40,7 +40,7 @@ impl CommandResult {
         let Self { out, err, .. } = self;
         assert_eq!(self.code, code, "{out}{err}");
         for words in words {
-            assert!(out.contains(words) || err.contains(words), "not said: {words}\n{out}{err}");
+            assert!(out.contains(words) || err.contains(words), "not printed: {words}\n{out}{err}");
         }
     }
 }

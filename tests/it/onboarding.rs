@@ -288,6 +288,6 @@ async fn a_person_listed_under_a_former_and_a_current_number_is_enrolled_once() 
         );
         let claimed = "select count(*) from identifier where kind = 'SERVICE_NUMBER'";
         assert_eq!(app.count(claimed).await, written - 1);
-        assert_eq!(app.figures_that_differ().await, 0);
+        assert_eq!(app.differing_counters().await, 0);
     }
 }

@@ -139,7 +139,7 @@ async fn pgbouncer_in_session_mode_serves() {
     let database = open(pooler.options()).await.expect("session mode works");
     let limit = sqlx::query_scalar::<_, String>("select current_setting('statement_timeout')");
     assert_eq!(limit.fetch_one(&database.writer).await.unwrap(), "10s", "a connection has its timeouts");
-    let app = App::over(database, TODAY, fresh);
+    let app = App::with_database(database, TODAY, fresh);
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     assert_eq!(app.ask("{ participants { totalCount } }", json!({})).await["participants"]["totalCount"], 1);
     let (error, message) = refusal(pooler.options().ssl_mode(PgSslMode::Require)).await;

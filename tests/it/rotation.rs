@@ -30,7 +30,7 @@ async fn rotate_key(app: &App) -> Result<Rotated, RotationError> {
 
 /// Returns a process that was started with both keys.
 async fn restarted(app: &App) -> App {
-    app.process_with(ring()).await
+    app.second_process_with_keys(ring()).await
 }
 
 /// Enrolls a person and returns the response, whatever its status.

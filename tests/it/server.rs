@@ -75,8 +75,8 @@ async fn a_partial_request_head_times_out() {
     let served = serve(&app, settings).await;
     // Includes no byte at all, and the beginning of an HTTP/2 preface.
     for begun in ["", "P", "PRI * HTTP/2.0\r\n", "POST /graphql HTTP/1.1\r\nhost: x\r\n"] {
-        let said = read_to_end(&mut served.connect_and_send(begun).await).await;
-        assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{begun:?}: {said}");
+        let answer = read_to_end(&mut served.connect_and_send(begun).await).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{begun:?}: {answer}");
     }
     assert!(read_to_end(&mut served.connect_and_send(LIVE).await).await.ends_with("live\n"));
 }
@@ -88,8 +88,8 @@ async fn a_missing_body_times_out() {
     settings.graphql.body_deadline = Duration::from_millis(50);
     let served = serve(&app, settings).await;
     let mut stream = served.connect_and_send(&(head(&app.administrator().await, 100) + "{\"query\"")).await;
-    let said = read_to_end(&mut stream).await;
-    assert!(said.starts_with("HTTP/1.1 408") && said.contains("REQUEST_TIMEOUT"), "{said}");
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("REQUEST_TIMEOUT"), "{answer}");
 }
 
 #[tokio::test]
@@ -98,9 +98,9 @@ async fn a_body_over_the_limit_is_refused_early_and_closes_the_connection() {
     let served = serve(&app, Settings::default()).await;
     // The body is announced, but no byte of it is sent.
     let mut stream = served.connect_and_send(&head(&app.administrator().await, 300_000_000)).await;
-    let said = read_to_end(&mut stream).await;
-    assert!(said.starts_with("HTTP/1.1 413") && said.contains("BODY_TOO_LARGE"), "{said}");
-    assert!(said.contains("connection: close"), "{said}");
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("BODY_TOO_LARGE"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn with_stored(app: App, only: bool) -> App {
     let mut settings = Settings::default();
     settings.documents.stored = Some(Arc::new(stored.unwrap()));
     settings.documents.stored_only = only;
-    app.behind(settings)
+    app.with_settings(settings)
 }
 
 #[tokio::test]

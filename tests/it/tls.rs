@@ -56,12 +56,12 @@ async fn the_provider_is_reached_over_tls_by_an_authority_in_a_file() {
         Authority::new(false, Some(Provider::open(settings).await.unwrap()))
     };
     let trusted = open(Fetcher::new(Some(&authority())).unwrap()).await;
-    let app = App::new().await.trusting(trusted);
+    let app = App::new().await.with_authority(trusted);
     let token = key.sign(&fake.claims("nobody"));
     // The signature was verified, and only the client is unknown.
     assert_eq!(app.status_of(&token).await, StatusCode::UNAUTHORIZED);
     // A provider of another authority is not trusted: its keys are not used.
-    let app = app.trusting(open(Fetcher::without_tls()).await);
+    let app = app.with_authority(open(Fetcher::without_tls()).await);
     assert_eq!(app.status_of(&token).await, StatusCode::SERVICE_UNAVAILABLE);
 }
 

@@ -36,7 +36,7 @@ impl Trusting {
             ..fake.settings()
         };
         let authority = Authority::new(false, Some(Provider::open(settings).await.unwrap()));
-        let app = App::new().await.trusting(authority.clone());
+        let app = App::new().await.with_authority(authority.clone());
         let input = Input {
             issuer: issuer.to_owned(),
             subject: subject.to_owned(),
@@ -195,7 +195,7 @@ async fn okta() {
 
 /// https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload and
 /// https://cloud.google.com/docs/authentication/get-id-token: Google's access tokens are opaque, so a service calls another one
-/// with an ID token. `aud` is what the caller asked for; of a service account `azp` and `sub` are its unique id.
+/// with an ID token. `aud` is the audience that the caller requested; for a service account `azp` and `sub` are its unique id.
 #[tokio::test]
 async fn google() {
     let issuer = "https://accounts.google.com";

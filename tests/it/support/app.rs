@@ -29,7 +29,7 @@ use super::cluster::{TestDatabase, create_login, fresh_database};
 /// The moment at which most tests run: Thursday, 2 October 2014, 10:00 in Jakarta.
 pub const TODAY: &str = "2014-10-02T03:00:00Z";
 
-/// A registry that holds only provinces and rules.
+/// A registry with only provinces and rules.
 pub struct App {
     /// The database behind it.
     pub database: Arc<Database>,
@@ -110,7 +110,7 @@ impl App {
         let fresh = fresh_database().await;
         let owner = fresh.owner.clone();
         let database = Database::open(owner, Keys::derive(&[7; 32]), PoolSettings::default()).await;
-        Self::over(database.expect("the database opens"), TODAY, fresh)
+        Self::with_database(database.expect("the database opens"), TODAY, fresh)
     }
 
     /// Creates an app on another day.
@@ -119,11 +119,11 @@ impl App {
         let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
         let keys = Keys::derive(&[7; 32]);
         let database = Database::open(fresh.options.clone(), keys, pools).await.expect("the database opens");
-        Self::over(database, moment, fresh)
+        Self::with_database(database, moment, fresh)
     }
 
     /// Creates an app with an open database.
-    pub fn over(database: Arc<Database>, moment: &str, fresh: impl Into<Arc<TestDatabase>>) -> Self {
+    pub fn with_database(database: Arc<Database>, moment: &str, fresh: impl Into<Arc<TestDatabase>>) -> Self {
         let moment: DateTime<Utc> = moment.parse().expect("a moment");
         let front = Front {
             database: Arc::clone(&database),
@@ -139,7 +139,7 @@ impl App {
     }
 
     /// Returns the same registry, which accepts the tokens of other issuers.
-    pub fn trusting(mut self, authority: Authority) -> Self {
+    pub fn with_authority(mut self, authority: Authority) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
             authority,
@@ -152,7 +152,7 @@ impl App {
     }
 
     /// Returns the same registry with other HTTP settings.
-    pub fn behind(mut self, settings: impl Into<Settings>) -> Self {
+    pub fn with_settings(mut self, settings: impl Into<Settings>) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
             authority: Authority::own_tokens(),
@@ -220,27 +220,27 @@ impl App {
 
     /// Opens the same database as another process would.
     pub async fn second_process(&self) -> Self {
-        self.process_with(Keys::derive(&[7; 32])).await
+        self.second_process_with_keys(Keys::derive(&[7; 32])).await
     }
 
     /// Opens the same database as another process would, on another day.
-    pub async fn on_the_day(&self, moment: &str) -> Self {
+    pub async fn second_process_on(&self, moment: &str) -> Self {
         let other = self.second_process().await;
-        Self::over(other.database, moment, Arc::clone(&self._database))
+        Self::with_database(other.database, moment, Arc::clone(&self._database))
     }
 
     /// Opens the same database as another process would, with these keys.
-    pub async fn process_with(&self, keys: impl Into<KeyRing>) -> Self {
+    pub async fn second_process_with_keys(&self, keys: impl Into<KeyRing>) -> Self {
         let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
         let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
-        Self::over(database, TODAY, Arc::clone(&self._database))
+        Self::with_database(database, TODAY, Arc::clone(&self._database))
     }
 
     /// Opens the same database as another process would, with other pool settings.
-    pub async fn process_within(&self, pools: PoolSettings) -> Self {
+    pub async fn second_process_with_pools(&self, pools: PoolSettings) -> Self {
         let keys = Keys::derive(&[7; 32]);
         let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
-        Self::over(database, TODAY, Arc::clone(&self._database))
+        Self::with_database(database, TODAY, Arc::clone(&self._database))
     }
 
     /// Returns a token of a role with a scope. Each pair has its own client, which is registered at the first call.
@@ -388,12 +388,12 @@ impl App {
     }
 
     /// Runs a recount. Returns the number of maintained counters and stored values that differ from it.
-    pub async fn figures_that_differ(&self) -> u64 {
-        self.recounted().await.different
+    pub async fn differing_counters(&self) -> u64 {
+        self.recount().await.different
     }
 
     /// Runs a recount.
-    pub async fn recounted(&self) -> recount::Recount {
+    pub async fn recount(&self) -> recount::Recount {
         let rules = &self.database.reference().rules;
         recount::recount(self.database.connect_options(), rules, self.today, |_| ()).await.expect("a recount")
     }

@@ -156,12 +156,12 @@ impl FakeProvider {
     }
 
     /// Returns how often its keys were fetched.
-    pub fn asked(&self) -> usize {
+    pub fn fetch_count(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
     /// Stops answering.
-    pub fn leave(&self) {
+    pub fn stop(&self) {
         self.serving.abort();
     }
 
