@@ -139,8 +139,10 @@ impl Serve {
     async fn check(&self, config: &Config) -> Result<Checked, Problems> {
         let mut problems = Problems::default();
         if self.demo && config.is_production() {
-            problems
-                .add("--demo gives tokens to everybody who opens its page; it does not run with REGISTRY_ENV=production");
+            problems.add(
+                "--demo gives tokens to everybody who opens its page; it does not run with \
+                 REGISTRY_ENV=production",
+            );
         }
         if self.demo && !self.listen.listen.ip().is_loopback() {
             problems.add(
@@ -149,8 +151,10 @@ impl Serve {
         }
         let trust = config.trust(&mut problems);
         if self.demo && !config.is_production() && trust.as_ref().is_some_and(|trust| !trust.own) {
-            problems
-                .add("REGISTRY_OWN_TOKENS: --demo needs tokens signed with the installation's own key; do not turn them off");
+            problems.add(
+                "REGISTRY_OWN_TOKENS: --demo needs tokens signed with the installation's own key; do not turn \
+                 them off",
+            );
         }
         let background = self.background(&mut problems);
         let http = self.http.settings(config.environment, &mut problems).await;

@@ -195,7 +195,8 @@ async fn okta() {
 
 /// https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload and
 /// https://cloud.google.com/docs/authentication/get-id-token: Google's access tokens are opaque, so a service calls another one
-/// with an ID token. `aud` is the audience that the caller requested; for a service account `azp` and `sub` are its unique id.
+/// with an ID token. `aud` is the audience that the caller requested; for a service account `azp` and `sub` are its
+/// unique id.
 #[tokio::test]
 async fn google() {
     let issuer = "https://accounts.google.com";

@@ -224,7 +224,10 @@ fn choose_account(
             "neither a user namespace ({refused}) nor a folder for another account ({error}) is available"
         ),
     })?;
-    tracing::info!(folder = %home.display(), "no user namespace is available ({refused}); another account owns the files");
+    tracing::info!(
+        folder = %home.display(),
+        "no user namespace is available ({refused}); another account owns the files"
+    );
     Ok((RunAs::Account(account), home))
 }
 

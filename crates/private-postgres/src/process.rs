@@ -81,10 +81,10 @@ pub(super) fn unprivileged_account() -> Option<Account> {
 /// Returns a command for a program of PostgreSQL.
 ///
 /// - It inherits `lock`, and so do its own children: the data folder stays locked until the last of them has ended,
-/// even if this process is killed first. A process that gets the lock therefore knows that no other one writes into the
-/// folder.
+///   even if this process is killed first. A process that gets the lock therefore knows that no other one writes into
+///   the folder.
 /// - It gets `on_parent_death` when the *thread* that spawns it ends (Linux). That is why the supervisor has its own
-/// thread.
+///   thread.
 /// - It has its own process group: Ctrl-C at the terminal goes to this process alone, which may have requests to finish.
 /// - It does not get the caller's `PG…` variables.
 pub(super) fn command(
