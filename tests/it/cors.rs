@@ -11,7 +11,7 @@ const KNOWN: &str = "https://apps.example";
 
 async fn app() -> App {
     let origins = Origins::parse([KNOWN, "http://localhost:3000"]).unwrap();
-    App::new().await.behind(Settings { origins, ..Settings::default() })
+    App::new().await.with_settings(Settings { origins, ..Settings::default() })
 }
 
 /// Returns the CORS headers of a response.

@@ -376,7 +376,7 @@ async fn the_database_contains_no_plain_identity_number() {
         let rows: String = sqlx::query_scalar(sql).fetch_one(&app.sql).await.unwrap();
         dump.push_str(&rows);
     }
-    assert!(dump.contains("Siti Rahayu"), "the dump holds the rows");
+    assert!(dump.contains("Siti Rahayu"), "the dump contains the rows");
     for number in [person.0["nationalId"].as_str().unwrap(), service_number, "81234567890"] {
         assert!(!dump.contains(number));
     }
@@ -400,7 +400,7 @@ async fn a_person_who_left_cannot_be_enrolled_again_for_the_same_days() {
     // An enrollment made in error is void, so it does not block the right one.
     assert_eq!(app.end(&second, "2014-09-01", "ENROLLED_IN_ERROR").await["errors"], json!([]));
     app.enrolled(&person.with("startsOn", json!("2014-09-01"))).await;
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]

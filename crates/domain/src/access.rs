@@ -1,9 +1,9 @@
-//! Who may do what: the roles of each right.
+//! Rights, and the roles that have them.
 //!
-//! [`Operation`] is a verb on a group of fields, and [`Operation::roles`] says which roles have it. Which fields of the API
-//! need it is declared beside them.
+//! [`Operation`] is a verb on a group of fields, and [`Operation::roles`] returns the roles that have it. Each field of
+//! the API declares which operation it needs.
 //!
-//! Whose records a client sees is decided by its [scope](super::actor::Scope), in every statement.
+//! The [scope](super::actor::Scope) of a client decides whose records it sees. Every statement applies it.
 
 use strum::VariantArray as _;
 
@@ -49,7 +49,7 @@ impl Role {
     }
 }
 
-/// Step of the numbers that roles without access to people get.
+/// Numbers are rounded down to multiples of this for roles that see no people.
 const STEP: i64 = 5;
 
 impl Role {
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn roles_that_see_no_people_get_multiples_of_five() {
-        let shown = |figures: [i64; 6]| figures.map(|figure| Role::Analyst.visible_count(figure));
-        assert_eq!(shown([0, 1, 4, 5, 9, 20_000_003]), [0, 0, 0, 5, 5, 20_000_000]);
+        let visible = |figures: [i64; 6]| figures.map(|figure| Role::Analyst.visible_count(figure));
+        assert_eq!(visible([0, 1, 4, 5, 9, 20_000_003]), [0, 0, 0, 5, 5, 20_000_000]);
         assert_eq!(Role::Approver.visible_count(3), 3);
     }
 

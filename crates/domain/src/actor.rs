@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::vocabulary::{Operation, Role};
 
-/// The people that an actor may see. All conditions that are set must hold; without any, the scope is the whole
-/// country.
+/// The people that an actor may see. A person must meet all conditions that are set. Without conditions, the scope is
+/// the whole country.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Scope {
@@ -23,13 +23,13 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Returns whether no condition is set, so that everybody is visible.
+    /// Returns whether the scope has no condition, so that everybody is visible.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A client on whose behalf something is read or written.
+/// The client that reads or writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// Name of the client. It is unique and never reused, and idempotency keys belong to it.
