@@ -134,7 +134,7 @@ impl HttpSettings {
         let documents = self.documents(&limits, problems).await;
         // All of them before the first that is missing ends this, so that every problem is reported.
         let (connections, verification) = (self.connections(problems), self.verification(problems));
-        let (upload, origins) = (self.upload(problems), problems.ok(self.origins()));
+        let (upload, origins) = (self.upload(problems), problems.ok(self.origins(environment)));
         let max_body =
             problems.within("REGISTRY_MAX_BODY", self.max_body, Bytes::kib(64)..=Bytes::mib(256)).0;
         let seconds = |most| Seconds::of(1)..=Seconds::of(most);
@@ -217,9 +217,14 @@ impl HttpSettings {
         })
     }
 
-    fn origins(&self) -> anyhow::Result<Origins> {
+    fn origins(&self, environment: Environment) -> anyhow::Result<Origins> {
         let origins = self.cors_origins.iter().map(String::as_str).filter(|origin| !origin.is_empty());
-        Origins::parse(origins).context("REGISTRY_CORS_ORIGINS")
+        let origins =
+            Origins::parse(origins).context("REGISTRY_CORS_ORIGINS")?.named("REGISTRY_CORS_ORIGINS");
+        Ok(match environment {
+            Environment::Development => origins.and_localhost(),
+            Environment::Production => origins,
+        })
     }
 
     async fn documents(&self, limits: &Limits, problems: &mut Problems) -> Option<Documents> {
@@ -265,8 +270,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_defaults_are_those_of_the_server() {
+        let read = settings(&[], Environment::Production).await.unwrap();
+        let mut expected = Settings::default();
+        expected.graphql.limits.introspection = false;
+        expected.graphql.origins = Origins::default().named("REGISTRY_CORS_ORIGINS");
+        assert_eq!(format!("{read:?}"), format!("{expected:?}"));
         let read = settings(&[], Environment::Development).await.unwrap();
-        assert_eq!(format!("{read:?}"), format!("{:?}", Settings::default()));
+        expected.graphql.limits.introspection = true;
+        expected.graphql.origins = expected.graphql.origins.and_localhost();
+        assert_eq!(format!("{read:?}"), format!("{expected:?}"));
     }
 
     #[tokio::test]
