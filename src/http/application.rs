@@ -47,9 +47,10 @@ struct Opened {
 }
 
 impl RegistryApplication {
-    /// Creates the application.
-    pub fn new(database: Arc<Database>, clock: Clock) -> Self {
-        Self { schema: graphql::schema(), database, clock }
+    /// Creates the application. Where clients may read the schema, errors suggest names of it.
+    pub fn new(database: Arc<Database>, clock: Clock, introspection: bool) -> Self {
+        let schema = if introspection { graphql::schema_with_suggestions() } else { graphql::schema() };
+        Self { schema, database, clock }
     }
 
     /// Gives an operation its context, and checks the rights of its caller.
