@@ -9,6 +9,7 @@ pub mod clearance;
 pub mod health;
 mod identify;
 pub mod language;
+mod message;
 pub mod onboarding;
 pub mod playground;
 mod purpose;
