@@ -24,6 +24,7 @@ mod enrolling_again;
 mod faults;
 mod front_door;
 mod headcount;
+mod http;
 mod idempotency;
 mod identity;
 mod languages;

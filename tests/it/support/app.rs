@@ -332,6 +332,7 @@ impl App {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let request = Request::post("/graphql")
             .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/graphql-response+json")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .body(Body::from(body));
         self.send(request.expect("a request")).await
@@ -342,6 +343,7 @@ impl App {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let request = Request::post("/graphql")
             .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/graphql-response+json")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header("x-purpose", purpose)
             .body(Body::from(body));
