@@ -7,9 +7,11 @@ mod environment;
 mod http;
 mod identity;
 mod key_file;
+mod load;
 mod problems;
 mod quantity;
 mod roster;
+mod sockets;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

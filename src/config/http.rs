@@ -7,15 +7,15 @@ use anyhow::{Context as _, bail};
 use clap::{ArgAction, Args};
 
 use super::environment::Environment;
+use super::load::LoadSettings;
 use super::problems::Problems;
-use super::quantity::{Bytes, Milliseconds, Seconds};
+use super::quantity::{Bytes, Seconds};
 use super::roster::RosterLimits;
-use graphql_front::admission::Admission;
+use super::sockets::SocketSettings;
 use graphql_front::cost::Cost;
 use graphql_front::documents::{Documents, StoredDocuments};
 use graphql_front::guard::Limits;
 use graphql_front::origin::Origins;
-use graphql_front::settings::Sockets;
 
 use crate::graphql::rights::CATALOGUE;
 use crate::http::settings::{Connections, Settings, Upload, Verification};
@@ -85,47 +85,12 @@ pub struct HttpSettings {
     #[arg(long, env = "REGISTRY_VERIFICATIONS_PER_MINUTE", default_value_t = 30)]
     pub verifications_per_minute: u64,
 
-    /// Maximum number of requests in progress: being received, run or answered.
-    #[arg(long, env = "REGISTRY_MAX_IN_FLIGHT", default_value_t = 1_024)]
-    pub max_in_flight: u64,
-    /// Maximum number of queries and mutations that run at the same time.
-    #[arg(long, env = "REGISTRY_MAX_RUNNING", default_value_t = 32)]
-    pub max_running: u64,
-    /// Percentage of the running requests that is reserved for mutations.
-    #[arg(long, env = "REGISTRY_WRITE_SHARE", default_value_t = 20)]
-    pub write_share: u64,
-    /// Percentage of the running requests that is reserved for queries.
-    #[arg(long, env = "REGISTRY_READ_SHARE", default_value_t = 70)]
-    pub read_share: u64,
-    /// Maximum number of onboarding requests that run at the same time.
-    #[arg(long, env = "REGISTRY_MAX_BULK", default_value_t = 8)]
-    pub max_bulk: u64,
-    /// Maximum number of queries that wait to run. The queue may be long, because a waiting client sends no further
-    /// queries.
-    #[arg(long, env = "REGISTRY_QUEUE", default_value_t = 512)]
-    pub queue: u64,
-    /// How long a query may wait to run.
-    #[arg(long, env = "REGISTRY_QUEUE_WAIT", value_name = "DURATION", default_value_t = Milliseconds::of(75))]
-    pub queue_wait: Milliseconds,
-    /// Maximum number of mutations that wait to run. Onboarding requests have a queue of their own with the same limit.
-    #[arg(long, env = "REGISTRY_WRITE_QUEUE", default_value_t = 128)]
-    pub write_queue: u64,
-    /// How long a mutation may wait to run.
-    #[arg(long, env = "REGISTRY_WRITE_QUEUE_WAIT", value_name = "DURATION", default_value_t = Milliseconds::of(1_000))]
-    pub write_queue_wait: Milliseconds,
-
-    /// Maximum number of open WebSocket connections.
-    #[arg(long, env = "REGISTRY_MAX_SOCKETS", default_value_t = 1_000)]
-    pub max_sockets: u64,
-    /// Maximum number of open WebSocket connections per client.
-    #[arg(long, env = "REGISTRY_MAX_SOCKETS_OF_CLIENT", default_value_t = 100)]
-    pub max_sockets_of_client: u64,
-    /// Maximum number of operations that run at the same time on one WebSocket connection.
-    #[arg(long, env = "REGISTRY_MAX_SOCKET_OPERATIONS", default_value_t = 20)]
-    pub max_socket_operations: u64,
-    /// How long a WebSocket client may take to send `connection_init` with its token.
-    #[arg(long, env = "REGISTRY_SOCKET_INIT_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(5))]
-    pub socket_init_timeout: Seconds,
+    /// The concurrency limits.
+    #[command(flatten)]
+    pub load: LoadSettings,
+    /// The limits of WebSockets.
+    #[command(flatten)]
+    pub sockets: SocketSettings,
 
     /// Limits of rosters.
     #[command(flatten)]
@@ -172,7 +137,7 @@ impl HttpSettings {
         let documents = self.documents(&limits, problems).await;
         // All groups are read before the first `?` returns, so that every problem is reported.
         let (connections, verification) = (self.connections(problems), self.verification(problems));
-        let (upload, origins) = (self.upload(problems), problems.ok(self.origins()));
+        let (upload, origins) = (self.upload(problems), problems.ok(self.origins(environment)));
         let max_body =
             problems.within("REGISTRY_MAX_BODY", self.max_body, Bytes::kib(64)..=Bytes::mib(256)).0;
         let seconds = |most| Seconds::of(1)..=Seconds::of(most);
@@ -184,8 +149,8 @@ impl HttpSettings {
                 .within("REGISTRY_MUTATION_TIMEOUT", self.mutation_timeout, seconds(600))
                 .0,
             cost: self.cost(problems),
-            admission: self.admission(problems),
-            sockets: self.sockets(problems),
+            admission: self.load.admission(problems),
+            sockets: self.sockets.sockets(problems),
             origins: origins?,
             documents: documents?,
             limits,
@@ -227,48 +192,12 @@ impl HttpSettings {
         }
     }
 
-    fn admission(&self, problems: &mut Problems) -> Admission {
-        let wait = |most| Milliseconds::of(0)..=Milliseconds::of(most);
-        Admission {
-            in_flight: problems.count("REGISTRY_MAX_IN_FLIGHT", self.max_in_flight, 1..=100_000),
-            running: problems.count("REGISTRY_MAX_RUNNING", self.max_running, 2..=10_000),
-            share_of_writes: problems.count("REGISTRY_WRITE_SHARE", self.write_share, 0..=90),
-            share_of_reads: problems.count("REGISTRY_READ_SHARE", self.read_share, 0..=90),
-            bulk: problems.count("REGISTRY_MAX_BULK", self.max_bulk, 1..=1_000),
-            queue: problems.count("REGISTRY_QUEUE", self.queue, 0..=10_000),
-            queue_of_writes: problems.count("REGISTRY_WRITE_QUEUE", self.write_queue, 0..=10_000),
-            wait: problems.within("REGISTRY_QUEUE_WAIT", self.queue_wait, wait(5_000)).0,
-            wait_of_writes: problems
-                .within("REGISTRY_WRITE_QUEUE_WAIT", self.write_queue_wait, wait(10_000))
-                .0,
-        }
-    }
-
     fn verification(&self, problems: &mut Problems) -> Verification {
         const MOST: u64 = 1_000_000;
         let in_all = problems.within("REGISTRY_VERIFICATIONS_IN_ALL", self.verifications_in_all, 0..=MOST);
         let of_peer =
             problems.within("REGISTRY_VERIFICATIONS_PER_MINUTE", self.verifications_per_minute, 0..=MOST);
         Verification { per_minute: in_all as u32, per_minute_of_peer: of_peer as u32 }
-    }
-
-    fn sockets(&self, problems: &mut Problems) -> Sockets {
-        let init = Seconds::of(1)..=Seconds::of(60);
-        Sockets {
-            maximum: problems.count("REGISTRY_MAX_SOCKETS", self.max_sockets, 0..=100_000),
-            per_client: problems.count(
-                "REGISTRY_MAX_SOCKETS_OF_CLIENT",
-                self.max_sockets_of_client,
-                1..=100_000,
-            ),
-            operations: problems.count(
-                "REGISTRY_MAX_SOCKET_OPERATIONS",
-                self.max_socket_operations,
-                1..=1_000,
-            ),
-            init_deadline: problems.within("REGISTRY_SOCKET_INIT_TIMEOUT", self.socket_init_timeout, init).0,
-            ..Settings::default().graphql.sockets
-        }
     }
 
     fn upload(&self, problems: &mut Problems) -> Option<Upload> {
@@ -291,9 +220,14 @@ impl HttpSettings {
         })
     }
 
-    fn origins(&self) -> anyhow::Result<Origins> {
+    fn origins(&self, environment: Environment) -> anyhow::Result<Origins> {
         let origins = self.cors_origins.iter().map(String::as_str).filter(|origin| !origin.is_empty());
-        Origins::parse(origins).context("REGISTRY_CORS_ORIGINS")
+        let origins =
+            Origins::parse(origins).context("REGISTRY_CORS_ORIGINS")?.named("REGISTRY_CORS_ORIGINS");
+        Ok(match environment {
+            Environment::Development => origins.and_localhost(),
+            Environment::Production => origins,
+        })
     }
 
     async fn documents(&self, limits: &Limits, problems: &mut Problems) -> Option<Documents> {
@@ -339,8 +273,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_defaults_are_those_of_the_server() {
+        let read = settings(&[], Environment::Production).await.unwrap();
+        let mut expected = Settings::default();
+        expected.graphql.limits.introspection = false;
+        expected.graphql.origins = Origins::default().named("REGISTRY_CORS_ORIGINS");
+        assert_eq!(format!("{read:?}"), format!("{expected:?}"));
         let read = settings(&[], Environment::Development).await.unwrap();
-        assert_eq!(format!("{read:?}"), format!("{:?}", Settings::default()));
+        expected.graphql.limits.introspection = true;
+        expected.graphql.origins = expected.graphql.origins.and_localhost();
+        assert_eq!(format!("{read:?}"), format!("{expected:?}"));
     }
 
     #[tokio::test]
@@ -388,10 +329,14 @@ mod tests {
             ("--queue-wait", "99999", "REGISTRY_QUEUE_WAIT"),
             ("--write-queue", "99999", "REGISTRY_WRITE_QUEUE"),
             ("--write-queue-wait", "99999", "REGISTRY_WRITE_QUEUE_WAIT"),
+            ("--queue-target", "9s", "REGISTRY_QUEUE_TARGET"),
+            ("--queue-interval", "0", "REGISTRY_QUEUE_INTERVAL"),
             ("--max-sockets", "999999", "REGISTRY_MAX_SOCKETS"),
             ("--max-sockets-of-client", "0", "REGISTRY_MAX_SOCKETS_OF_CLIENT"),
             ("--max-socket-operations", "0", "REGISTRY_MAX_SOCKET_OPERATIONS"),
             ("--socket-init-timeout", "0", "REGISTRY_SOCKET_INIT_TIMEOUT"),
+            ("--socket-ping-interval", "0", "REGISTRY_SOCKET_PING_INTERVAL"),
+            ("--max-socket-message", "1", "REGISTRY_MAX_SOCKET_MESSAGE"),
             ("--max-upload", "1", "REGISTRY_MAX_UPLOAD"),
             ("--max-roster-rows", "0", "REGISTRY_MAX_ROSTER_ROWS"),
             ("--max-roster-row", "1", "REGISTRY_MAX_ROSTER_ROW"),
@@ -419,6 +364,7 @@ mod tests {
         let error = settings(&["--stored-documents-only"], Environment::Development).await.unwrap_err();
         assert!(error.to_string().starts_with("REGISTRY_STORED_DOCUMENTS_ONLY"), "{error}");
     }
+
     #[tokio::test]
     async fn sizes_and_durations_take_units() {
         let line = [
@@ -430,11 +376,20 @@ mod tests {
             "250",
             "--query-timeout",
             "1m",
+            "--queue-target",
+            "20",
+            "--max-socket-message",
+            "1MiB",
+            "--socket-ping-interval",
+            "1m",
         ];
         let read = settings(&line, Environment::Development).await.unwrap();
         assert_eq!(read.graphql.max_body_bytes, 10_000_000);
         assert_eq!(read.graphql.admission.wait, Duration::from_secs(1));
         assert_eq!(read.graphql.admission.wait_of_writes, Duration::from_millis(250));
         assert_eq!(read.graphql.query_deadline, Duration::from_secs(60));
+        assert_eq!(read.graphql.admission.target, Duration::from_millis(20));
+        assert_eq!(read.graphql.sockets.message_bytes, 1 << 20);
+        assert_eq!(read.graphql.sockets.ping_interval, Duration::from_secs(60));
     }
 }

@@ -25,6 +25,7 @@ mod enrolling;
 mod enrolling_again;
 mod faults;
 mod headcount;
+mod http;
 mod idempotency;
 mod identity;
 mod languages;

@@ -61,6 +61,8 @@ async fn misses_are_counted_per_client_across_processes_and_hits_are_not() {
             (ask(process, &officer, known).await, ask(process, &officer, NOBODY).await);
         assert_spent(&of_known);
         assert_spent(&of_nobody);
+        assert_eq!([of_known.status, of_nobody.status], [StatusCode::TOO_MANY_REQUESTS; 2]);
+        assert_eq!(of_known.body["data"], json!(null));
     }
     let card = app.post(&officer, BY, json!({"by": {"cardNumber": "10000000014"}})).await;
     assert_ne!(card.body["data"]["participant"]["fullName"], "Siti Rahayu");

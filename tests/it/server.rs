@@ -82,6 +82,45 @@ async fn a_partial_request_head_times_out() {
 }
 
 #[tokio::test]
+async fn a_request_has_exactly_one_host_header() {
+    let app = App::new().await;
+    let served = serve(&app, Settings::default()).await;
+    for (request, status) in [
+        ("GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nhost: a\r\nHost: a\r\nconnection: close\r\n\r\n", 400),
+        ("POST /graphql HTTP/1.1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", 400),
+        (LIVE, 200),
+        // HTTP/1.0 needs none, as health checks of some load balancers send none.
+        ("GET /livez HTTP/1.0\r\n\r\n", 200),
+    ] {
+        let said = heard(&mut served.say(request).await).await;
+        assert_eq!(said[9..12].parse(), Ok(status), "{request:?}: {said}");
+        assert_eq!(said.contains("exactly one Host header"), status == 400, "{request:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_forbids_sniffing() {
+    let app = App::new().await;
+    let served = serve(&app, Settings::default()).await;
+    for (path, status) in [
+        ("/livez", 200),
+        ("/graphql", 401),
+        ("/nothing", 404),
+        ("/schema.graphql", 200),
+        ("/onboarding/template.csv", 200),
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let said = heard(&mut served.say(&request).await).await;
+        assert_eq!(said[9..12].parse(), Ok(status), "{path}: {said}");
+        assert!(said.contains("\r\nx-content-type-options: nosniff\r\n"), "{path}: {said}");
+    }
+    let said = heard(&mut served.say("GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n").await).await;
+    assert!(said.contains("\r\nx-content-type-options: nosniff\r\n"), "{said}");
+}
+
+#[tokio::test]
 async fn a_missing_body_times_out() {
     let app = App::new().await;
     let mut settings = Settings::default();

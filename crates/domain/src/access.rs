@@ -7,6 +7,7 @@
 
 use strum::VariantArray as _;
 
+use super::problem::{Problem, ProblemCode};
 use super::text;
 pub use super::vocabulary::Operation;
 use super::vocabulary::Role;
@@ -69,11 +70,20 @@ impl Role {
 pub struct Purpose(String);
 
 impl Purpose {
-    /// Reads a purpose and trims it. Returns `None` if it is too short or too long, has unprintable characters, or
-    /// contains an identity number, which must not enter the audit trail.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text::required(text, 200, "purpose").ok()?;
-        (text.chars().count() >= 3).then_some(Self(text))
+    /// Reads a purpose and trims it.
+    ///
+    /// # Errors
+    /// It is too short or too long, has control characters, or contains an identity number, which must not enter the
+    /// audit trail.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let text = text::required(text, 200, "purpose")?;
+        match text.chars().count() {
+            3.. => Ok(Self(text)),
+            length => {
+                let message = format!("This text has {length} characters; at least 3 are needed.");
+                Err(Problem::error(ProblemCode::OutOfRange, "purpose", message))
+            }
+        }
     }
 
     /// Returns the text.
@@ -117,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_purpose_is_a_few_printable_words() {
-        let parse = |text: &str| Purpose::parse(text).map(|purpose| purpose.as_str().to_owned());
+        let parse = |text: &str| Purpose::parse(text).ok().map(|purpose| purpose.as_str().to_owned());
         assert_eq!(parse("  Klaim JKK 17 é "), Some("Klaim JKK 17 é".to_owned()));
         assert_eq!(parse("abc\u{202E}"), Some("abc".to_owned()));
         assert_eq!(parse(&"x".repeat(200)).map(|purpose| purpose.len()), Some(200));

@@ -333,6 +333,7 @@ impl App {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let request = Request::post("/graphql")
             .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/graphql-response+json")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .body(Body::from(body));
         self.send(request.expect("a request")).await
@@ -343,6 +344,7 @@ impl App {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let request = Request::post("/graphql")
             .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/graphql-response+json")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header("x-purpose", purpose)
             .body(Body::from(body));
