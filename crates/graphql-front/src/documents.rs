@@ -16,6 +16,7 @@ use super::analysis::Analysis;
 use super::catalogue::Catalogue;
 use super::code::Code;
 use super::guard::{Limits, check_text};
+use super::numbers;
 use super::request_id::ClientId;
 
 /// The SHA-256 of a document's text.
@@ -114,7 +115,8 @@ async fn check<E: Executor>(
     // No operation can have this name, so the schema validates the document and then runs nothing of it.
     const NO_OPERATION: &str = "-";
     check_text(text, limits).map_err(|refusal| refusal.to_string())?;
-    let document = async_graphql::parser::parse_query(text).map_err(|error| error.to_string())?;
+    let mut document = async_graphql::parser::parse_query(text).map_err(|error| error.to_string())?;
+    numbers::make_whole(&mut document);
     Analysis::of(&document, &Variables::default(), catalogue, limits)
         .map_err(|refusal| refusal.to_string())?;
     let mut request = Request::new(text).operation_name(NO_OPERATION);
