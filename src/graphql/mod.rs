@@ -27,6 +27,7 @@ pub mod employer;
 pub mod enrollment;
 pub mod error;
 pub mod event;
+mod input;
 pub mod loaders;
 pub mod node;
 pub mod node_id;
@@ -40,8 +41,9 @@ pub mod rights;
 pub mod scalar;
 pub mod target;
 pub mod viewer;
+mod withholding;
 
-use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
@@ -85,12 +87,21 @@ pub type Registry = Schema<Query, Mutation, Subscription>;
 
 /// Builds the schema. It has no extension: any, even an empty one, makes each field half as slow again.
 pub fn schema() -> Registry {
+    builder().disable_suggestions().finish()
+}
+
+/// Builds the schema that [withholds](withholding) what the caller may not read.
+pub fn schema_that_withholds() -> Registry {
+    builder().disable_suggestions().extension(withholding::Withholding).finish()
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .disable_suggestions()
-        .finish()
 }
 
 /// Returns the schema as text, as `schema.graphql` has it.
 pub fn sdl() -> String {
-    schema().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
+    schema().sdl_with_options(
+        SDLExportOptions::new().include_specified_by().sorted_fields().sorted_arguments().sorted_enum_items(),
+    )
 }

@@ -33,21 +33,25 @@ use domain::actor::Actor;
 /// The registry's schema over a database.
 pub struct RegistryApplication {
     schema: Registry,
+    /// The same schema, for requests that select fields which their caller may not read.
+    withholding: Registry,
     database: Arc<Database>,
     clock: Clock,
 }
 
-/// One operation with the caller's context, and whether the caller may run it.
+/// One operation with the caller's context, whether the caller may run it, and whether something is withheld from it.
 struct Opened {
     request: Request,
     trail: Arc<Trail>,
     refused: Option<ServerError>,
+    withholds: bool,
 }
 
 impl RegistryApplication {
     /// Creates the application.
     pub fn new(database: Arc<Database>, clock: Clock) -> Self {
-        Self { schema: graphql::schema(), database, clock }
+        let withholding = graphql::schema_that_withholds();
+        Self { schema: graphql::schema(), withholding, database, clock }
     }
 
     /// Gives an operation its context, and checks the rights of its caller.
@@ -56,14 +60,19 @@ impl RegistryApplication {
         let actor = extensions.get::<Arc<Actor>>().expect("every transport authenticates before it starts");
         let caller = Caller::new(Arc::clone(&self.database), Arc::clone(actor), self.clock);
         let purpose = extensions.get::<Purpose>();
-        let refused = rights::refuse(&operation.fields, actor.role);
+        let refused = rights::refuse(operation.kind, &operation.fields, actor.role);
+        let withholds = rights::withholds(&operation.fields, actor.role);
         let about = about(&request.data, &operation, purpose);
         if let Some(&spoken) = find(&request.data) {
             request = request.data(language::of(spoken));
         }
         let context = RequestContext::new(caller.for_purpose(purpose), about);
         let trail = Arc::clone(&context.trail);
-        Opened { request: request.data(context), trail, refused }
+        Opened { request: request.data(context), trail, refused, withholds }
+    }
+
+    fn schema(&self, withholds: bool) -> &Registry {
+        if withholds { &self.withholding } else { &self.schema }
     }
 }
 
@@ -77,11 +86,11 @@ impl Application for RegistryApplication {
     }
 
     fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response> {
-        let Opened { request, trail, refused } = self.open(call);
+        let Opened { request, trail, refused, withholds } = self.open(call);
         async move {
             let response = match refused {
                 Some(error) => Response::from_errors(vec![error]),
-                None => self.schema.execute(request).await,
+                None => self.schema(withholds).execute(request).await,
             };
             recorded(&trail, response).await
         }
@@ -89,10 +98,10 @@ impl Application for RegistryApplication {
     }
 
     fn subscribe(self: Arc<Self>, call: Call) -> BoxStream<'static, Response> {
-        let Opened { request, trail, refused } = self.open(call);
+        let Opened { request, trail, refused, withholds } = self.open(call);
         let events = match refused {
             Some(error) => stream::once(async { Response::from_errors(vec![error]) }).boxed(),
-            None => self.schema.execute_stream(request).boxed(),
+            None => self.schema(withholds).execute_stream(request).boxed(),
         };
         events
             .then(move |response| {
