@@ -63,5 +63,6 @@ mod subscription;
 mod tls;
 mod token_formats;
 mod transferring;
+mod upgrade;
 mod websocket;
 mod withholding;
