@@ -8,7 +8,7 @@ use super::enrolling::{self, EnrollContext, EnrollOutcome};
 use super::quota::{MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::terms::{self, Asked, Named};
-use super::{ActionError, Done};
+use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::reference::Reference;
@@ -28,8 +28,8 @@ pub struct Input {
     pub national_id: String,
     /// Name, as typed.
     pub full_name: String,
-    /// Date of birth.
-    pub birth_date: NaiveDate,
+    /// Date of birth; `None` if it is malformed.
+    pub birth_date: Option<NaiveDate>,
     /// Sex.
     pub sex: Sex,
     /// Province of residence.
@@ -90,11 +90,11 @@ pub async fn enroll_participant(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Enrolled>, ActionError> {
-    let request = Request::new(database, actor, ("enrollParticipant", Operation::Enroll), key, input)?
+    let request = Request::new(database, actor, ("enrollParticipant", Operation::Enroll), submission, input)?
         .recorded_in(trail);
     let reference = database.reference();
     let (new, warnings) = match judge(database, &reference, actor, today, input).await? {
@@ -174,7 +174,7 @@ async fn judge(
     let form = PersonForm {
         national_id: input.national_id.clone(),
         full_name: input.full_name.clone(),
-        birth_date: Some(input.birth_date),
+        birth_date: input.birth_date,
         sex: Some(input.sex),
         phone: input.phone.clone(),
         monthly_wage: input.monthly_wage,

@@ -18,6 +18,7 @@ use super::context::caller;
 use super::count::ParticipantCounts;
 use super::enrollment::Segment;
 use super::error::FieldError;
+use super::input::Lenient;
 use super::noun::Noun;
 use super::province::PROVINCES;
 use super::province::Province;
@@ -50,7 +51,7 @@ pub struct CoverageFilter {
     /// Enrolled in these segments. Each person counts once, with the best status in any of them.
     segment: Option<Vec<Segment>>,
     /// As of the end of this day (default: now). Facts recorded late count on the days to which they belong.
-    as_of: Option<Date>,
+    as_of: Option<Lenient<Date>>,
 }
 
 /// A filter, read and checked.
@@ -64,7 +65,7 @@ struct Question {
 
 impl Question {
     fn read(caller: &Caller, filter: CoverageFilter) -> Result<Self, FieldError> {
-        let as_of = filter.as_of.map(|day| day.0);
+        let as_of = filter.as_of.map(|day| day.argument("filterBy.asOf")).transpose()?;
         if as_of.is_some_and(|day| caller.today() < day) {
             return Err(FieldError::Filter("`asOf` must not be in the future."));
         }
@@ -316,28 +317,30 @@ impl Coverage {
     async fn trend(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Day in the first month. The first point is the end of that month.")] from: Date,
+        #[graphql(desc = "Day in the first month. The first point is the end of that month.")] from: Lenient<
+            Date,
+        >,
         #[graphql(desc = "Last day, at most 20 years later. The trend ends with the day of the coverage.")]
-        until: Date,
+        until: Lenient<Date>,
     ) -> Result<Vec<CoveragePoint>, FieldError> {
-        if until.0 < from.0 {
+        let (from, until) = (from.argument("from")?, until.argument("until")?);
+        if until < from {
             return Err(FieldError::Filter("`until` must not be before `from`."));
         }
-        if is_too_long(from.0, until.0) {
+        if is_too_long(from, until) {
             return Err(FieldError::Filter("A trend covers at most 20 years: move `from` or `until`."));
         }
-        let until = until.0.min(self.day);
-        if until < from.0 {
+        let until = until.min(self.day);
+        if until < from {
             return Ok(Vec::new());
         }
         let caller = caller(ctx);
         let groups = &self.question.groups;
         let is_active = |standing: Standing| standing.among(groups) == Some(ParticipantStatus::Active);
         let part = &self.question.part;
-        let changes =
-            store::changes(&caller.session, &caller.actor, part, (from.0, until), is_active).await?;
+        let changes = store::changes(&caller.session, &caller.actor, part, (from, until), is_active).await?;
         let visible = |active| int(caller.actor.role.visible_count(active));
-        let curve = changes.curve(from.0, until).into_iter();
+        let curve = changes.curve(from, until).into_iter();
         Ok(curve.map(|(on, active)| CoveragePoint { on: Date(on), active: visible(active) }).collect())
     }
 
@@ -409,9 +412,12 @@ impl CoverageQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Counts only people who match this filter.")] filter_by: Option<CoverageFilter>,
-    ) -> Result<Coverage, FieldError> {
+    ) -> Option<Result<Coverage, FieldError>> {
         let caller = caller(ctx);
-        Coverage::read(caller, Question::read(caller, filter_by.unwrap_or_default())?).await
+        match Question::read(caller, filter_by.unwrap_or_default()) {
+            Ok(question) => Some(Coverage::read(caller, question).await),
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use graphql_front::catalogue::Rules;
 use strum::VariantArray as _;
 
 use super::argument::all_of;
+use super::caller::Caller;
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, shown};
 use super::context::{caller, request};
@@ -144,18 +145,15 @@ impl OnboardingBatch {
         Ok(problems.into_iter().map(|(code, rows)| ProblemCount { code: code.into(), rows }).collect())
     }
 
-    /// Monthly contributions of the rows that the plan would enroll; after approval, of those enrolled. 0 if these are
-    /// fewer than five people or their number still grows, unless you may read personal data and state a purpose:
-    /// otherwise a wage could be computed from the amount due on it.
-    fn monthly_contributions(&self, ctx: &Context<'_>) -> Rupiah {
+    /// Monthly contributions of the rows that the plan would enroll; after approval, of those enrolled. Null if these are
+    /// fewer than five people or their number still grows, unless you may read personal data and state a purpose
+    /// (`X-Purpose`): otherwise a wage could be computed from the amount due on it.
+    fn monthly_contributions(&self, ctx: &Context<'_>) -> Option<Rupiah> {
         let (counts, state) = (self.0.counts(), self.0.state);
         let few = counts.enrolled + counts.pending < 5;
         let grows = !state.is_final() && state != model::OnboardingState::AwaitingApproval;
-        Rupiah(if (few || grows) && !caller(ctx).reads_personal_data() {
-            0
-        } else {
-            self.0.monthly_contributions
-        })
+        let is_visible = !(few || grows) || caller(ctx).reads_personal_data();
+        is_visible.then_some(Rupiah(self.0.monthly_contributions))
     }
 
     /// Digest of the plan. The approver sends it back with `approveOnboarding`. Null until the plan is complete.
@@ -420,19 +418,26 @@ impl OnboardingQuery {
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<
             OnboardingBatchFilter,
         >,
-    ) -> Result<OnboardingBatchConnection, FieldError> {
-        let caller = caller(ctx);
-        caller.demand(Operation::ReadOnboarding)?;
-        let page = PageArguments { first, after, last, before }.newest_first()?;
-        let filter = filter_by.unwrap_or_default();
-        let filter = store::BatchFilter {
-            states: all_of(filter.state)?,
-            employer: filter.employer_id.map(|id| employer_id(&id)).transpose()?,
-        };
-        let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
-        let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
-        Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
+    ) -> Option<Result<OnboardingBatchConnection, FieldError>> {
+        let arguments = PageArguments { first, after, last, before };
+        Some(list(caller(ctx), &arguments, filter_by.unwrap_or_default()).await)
     }
+}
+
+async fn list(
+    caller: &Caller,
+    arguments: &PageArguments,
+    filter: OnboardingBatchFilter,
+) -> Result<OnboardingBatchConnection, FieldError> {
+    caller.demand(Operation::ReadOnboarding)?;
+    let page = arguments.newest_first()?;
+    let filter = store::BatchFilter {
+        states: all_of(filter.state)?,
+        employer: filter.employer_id.map(|id| employer_id(&id)).transpose()?,
+    };
+    let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
+    let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
+    Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
 }
 
 /// The rights and costs of these fields.

@@ -291,9 +291,16 @@ async fn commitments_show_how_many_people_are_enrolled_and_active() {
         app.ask(onboard, json!({"v": input})).await;
     }
     assert_eq!(bars().await, json!([bar("CIVIL_SERVANTS", 8_000, 4, 2), rest[0], rest[1]]));
-    // Roles that may not read coverage see only the promised headcount.
+    // A role that may not read coverage sees what was promised, and which right the rest needs.
     let auditor = app.token(Role::Auditor, TokenScope::default()).await;
-    assert_eq!(app.refused(&auditor, query, json!({})).await, "FORBIDDEN");
+    let reply = app.post(&auditor, query, json!({})).await;
+    let promised = json!({"scope": "CIVIL_SERVANTS", "headcount": 8_000, "enrolled": null, "active": null});
+    assert_eq!(reply.body["data"]["province"]["agreement"]["commitments"][0], promised);
+    let errors = reply.body["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 6, "two fields of three commitments");
+    let enrolled = errors.iter().find(|error| error["path"][4] == "enrolled").unwrap();
+    assert_eq!(enrolled["extensions"]["code"], "FORBIDDEN");
+    assert_eq!(enrolled["message"], "AUDITOR may not read `Commitment.enrolled` (needs \"read coverage\").");
 }
 
 #[tokio::test]

@@ -62,6 +62,8 @@ pub struct Field {
     pub of: String,
     /// Its name.
     pub name: String,
+    /// Whether it may be null: then an error of it leaves its object as it is.
+    pub is_nullable: bool,
     pub(crate) gives: Option<TypeId>,
     pub(crate) length: Length,
     pub(crate) price: usize,
@@ -143,12 +145,32 @@ impl Catalogue {
         &self.fields
     }
 
+    /// Returns the indices of all fields, in the order of [`fields`](Self::fields).
+    pub fn ids(&self) -> impl Iterator<Item = FieldId> {
+        (0..self.fields.len()).map(FieldId)
+    }
+
     /// Returns whether the schema has such a type or field, by `Type` or `Type.field`.
     pub fn has(&self, name: &str) -> bool {
         match name.split_once('.') {
             Some((of, field)) => self.type_named(of).is_some_and(|of| self.field(of, field).is_some()),
             None => self.types.contains_key(name),
         }
+    }
+
+    /// Finds a field by its type and its name.
+    pub fn find(&self, of: &str, name: &str) -> Option<FieldId> {
+        self.field(self.type_named(of)?, name)
+    }
+
+    /// Returns the fields of the type that a field gives, in the order of the schema: none if that is a scalar or an
+    /// enumeration.
+    pub fn fields_below(&self, field: FieldId) -> Vec<FieldId> {
+        let members = self.get(field).gives.map(|of| &self.members[of.0]);
+        let mut fields: Vec<FieldId> =
+            members.into_iter().flat_map(|members| members.values().copied()).collect();
+        fields.sort_unstable();
+        fields
     }
 
     pub(crate) fn root(&self, kind: OperationType) -> Option<TypeId> {
@@ -168,7 +190,8 @@ impl Catalogue {
         self.members[of.0].get(name).copied()
     }
 
-    pub(crate) fn get(&self, id: FieldId) -> &Field {
+    /// Returns a field of this catalogue.
+    pub fn get(&self, id: FieldId) -> &Field {
         &self.fields[id.0]
     }
 }
@@ -227,7 +250,8 @@ impl Reading {
         };
         let price = self.rules.prices.get(full.as_str()).copied().unwrap_or(0);
         let is_bulk = self.rules.bulk.contains(&full.as_str());
-        Field { of: of.to_owned(), name, gives, length, price, is_bulk }
+        let is_nullable = definition.ty.node.nullable;
+        Field { of: of.to_owned(), name, is_nullable, gives, length, price, is_bulk }
     }
 
     fn bound(&mut self, full: &str, item: &str) -> Length {

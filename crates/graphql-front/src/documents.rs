@@ -16,6 +16,7 @@ use super::analysis::Analysis;
 use super::catalogue::Catalogue;
 use super::code::Code;
 use super::guard::{Limits, check_text};
+use super::numbers;
 use super::request_id::ClientId;
 use super::typename::show_directives;
 
@@ -116,6 +117,7 @@ async fn check<E: Executor>(
     const NO_OPERATION: &str = "-";
     check_text(text, limits).map_err(|refusal| refusal.to_string())?;
     let mut document = async_graphql::parser::parse_query(text).map_err(|error| error.to_string())?;
+    numbers::make_whole(&mut document);
     Analysis::of(&document, &Variables::default(), catalogue, limits)
         .map_err(|refusal| refusal.to_string())?;
     show_directives(&mut document);

@@ -34,6 +34,7 @@ use super::documents::PersistedDocuments;
 use super::guard;
 use super::language::Language;
 use super::media::{EventStream, Media};
+use super::numbers;
 use super::parameters::Parameters;
 use super::request_id::{ClientId, RequestId};
 use super::settings::Settings;
@@ -224,6 +225,8 @@ impl Endpoint {
         }
         guard::check_text(&text, &settings.limits)?;
         let mut document = async_graphql::parser::parse_query(&text)?;
+        numbers::make_whole(&mut document);
+        let variables = numbers::with_whole_numbers(variables);
         let catalogue = application.catalogue();
         let analysis = Analysis::of(&document, &variables, catalogue, &settings.limits)?;
         if let (Some(hash), Some(_)) = (hash, query) {

@@ -47,6 +47,7 @@ pub mod endpoint;
 pub mod guard;
 pub mod language;
 pub mod media;
+mod numbers;
 pub mod origin;
 pub mod parameters;
 pub mod request_id;

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::actor::{Actor, Role};
 use http_body_util::BodyExt as _;
+use participant_registry::actions::Submission;
 use participant_registry::actions::register_client::{self, register_client};
 use participant_registry::clock::Clock;
 use participant_registry::graphql::error::FieldError;
@@ -289,7 +290,8 @@ impl App {
             },
             reads_personal_data,
         };
-        let done = register_client(&self.database, &Actor::command_line(), None, &input).await;
+        let done =
+            register_client(&self.database, &Actor::command_line(), Submission::default(), &input).await;
         let done = done.expect("the database answers");
         done.value.unwrap_or_else(|| panic!("no client: {:?}", done.problems)).client
     }
