@@ -313,6 +313,7 @@ export const english = {
   'field.monthlyWage': 'Monthly wage',
   'field.startsOn': 'First day of coverage',
   'field.phone': 'Telephone',
+  'field.category': 'Kind of staff, compared and not stored',
   'field.number': 'Running number, not stored',
   'field.error': 'Error of a report, not read',
 

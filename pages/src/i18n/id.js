@@ -313,6 +313,7 @@ export const indonesian = {
   'field.monthlyWage': 'Gaji per bulan',
   'field.startsOn': 'Hari pertama perlindungan',
   'field.phone': 'Telepon',
+  'field.category': 'Jenis pegawai, dibandingkan dan tidak disimpan',
   'field.number': 'Nomor urut, tidak disimpan',
   'field.error': 'Keterangan laporan, tidak dibaca',
 
