@@ -158,7 +158,7 @@ function Languages({ language, onLanguage, label }) {
           type="button"
           lang={code}
           title={name}
-          aria-label={name}
+          aria-label={`${code.toUpperCase()}: ${name}`}
           aria-pressed={language === code}
           onClick={() => onLanguage(code)}
         >

@@ -20,7 +20,8 @@ export function Agreements({ picture, day, name: file }) {
       ]);
     }),
   });
-  const note = t('agreements.note', { inForce: format.number(picture.provincesInForce), all: format.number(picture.provincesInAll) });
+  // One province alone is no ratio.
+  const note = picture.provincesInAll > 1 && t('agreements.note', { inForce: format.number(picture.provincesInForce), all: format.number(picture.provincesInAll) });
   return (
     <Section id="agreements" title={t('agreements.title')} note={note} csv={csv} class="agreements">
       {day !== null && agreements.length > 0 && <Notice>{t('agreements.today')}</Notice>}

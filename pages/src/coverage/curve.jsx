@@ -80,14 +80,14 @@ function Plot({ points, target, year, label }) {
   const box = useRef(null);
   const data = JSON.stringify([points, target]);
   useEffect(() => {
-    const options = optionsOf({ t, format, year, width: box.current.clientWidth, hasTarget: target !== null });
+    const element = box.current;
+    const options = optionsOf({ t, format, year, width: element.clientWidth, hasTarget: target !== null });
     const days = points.map(({ on }) => Date.parse(`${on}T00:00:00Z`) / 1000);
     const series = [days, points.map(({ active }) => active)];
     if (target !== null) series.push(days.map(() => target));
-    const plot = new uPlot(options, series, box.current);
-    plot.setLegend({ idx: days.length - 1 });
-    const observer = new ResizeObserver(() => plot.setSize({ width: box.current.clientWidth, height: HEIGHT }));
-    observer.observe(box.current);
+    const plot = new uPlot(options, series, element);
+    const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
+    observer.observe(element);
     return () => {
       observer.disconnect();
       plot.destroy();
@@ -116,6 +116,8 @@ function optionsOf({ t, format, year, width, hasTarget }) {
     height: HEIGHT,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
     cursor: { y: false, drag: { x: false, y: false } },
+    // While nothing is pointed at, the legend shows the last day.
+    hooks: { ready: [showLast], setCursor: [(plot) => plot.cursor.idx === null && showLast(plot)] },
     scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.08)] } },
     axes: [
       { ...axis, values: (_, splits) => splits.map((it) => format.month(toDay(it))), space: 70 },
@@ -127,4 +129,8 @@ function optionsOf({ t, format, year, width, hasTarget }) {
       ...(hasTarget ? [target] : []),
     ],
   };
+}
+
+function showLast(plot) {
+  plot.setLegend({ idx: plot.data[0].length - 1 }, false);
 }

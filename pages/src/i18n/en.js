@@ -282,6 +282,7 @@ export const english = {
   'metric.PROVINCES_TO_BE_UNDER_AGREEMENT': 'Provinces to be under agreement',
   'metric.PROVINCES_UNDER_AGREEMENT': 'Provinces under agreement',
   'metric.TARGET_ACTIVE_PARTICIPANTS_2015': 'Target: active participants in 2015',
+  'metric.CIVIL_SERVANTS_PLANNED': 'Civil servants to be enrolled',
   'metric.ACTIVE_PARTICIPANTS': 'Active participants',
 
   'state.APPLYING': 'Enrolling',

@@ -282,6 +282,7 @@ export const indonesian = {
   'metric.PROVINCES_TO_BE_UNDER_AGREEMENT': 'Provinsi yang akan diajak bekerja sama',
   'metric.PROVINCES_UNDER_AGREEMENT': 'Provinsi yang bekerja sama',
   'metric.TARGET_ACTIVE_PARTICIPANTS_2015': 'Target: peserta aktif pada 2015',
+  'metric.CIVIL_SERVANTS_PLANNED': 'Pegawai negeri sipil yang akan didaftarkan',
   'metric.ACTIVE_PARTICIPANTS': 'Peserta aktif',
 
   'state.APPLYING': 'Sedang didaftarkan',
