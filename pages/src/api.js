@@ -52,36 +52,48 @@ export function createApi(session, language, t) {
       return Object.values(data)[0];
     },
     /**
-     * Follows a subscription until the returned function is called. `onState` hears `live` or `lost`. A connection that
-     * breaks is opened again, with a new token where the old one has expired.
+     * Follows a subscription, and runs a query after each of its events, until the returned function is called. Both are
+     * `[document, variables]`. The subscription says that something has changed, and the query says what: a server may
+     * read the relations of an object once for a whole subscription.
+     *
+     * `onState` hears `live` or `lost`. A connection that breaks is opened again, with a new token where the old one has
+     * expired.
      */
-    follow(query, variables, { onData, onState, onError }) {
-      const request = { query, variables, operationName: operationName(query) };
+    follow([subscription, watched], [document, variables], { onData, onState, onError }) {
+      const request = { query: subscription, variables: watched, operationName: operationName(subscription) };
       const url = new URL('/graphql', window.location.origin).href;
       const client = createClient({ url, headers, retryAttempts: 0 });
-      let isOver = false;
+      const end = new AbortController();
       let failures = 0;
+      const refresh = oneAtATime(async () => {
+        try {
+          const data = await run(document, variables, end.signal);
+          onState('live');
+          onData(data);
+        } catch (error) {
+          if (!end.signal.aborted) onError(error);
+        }
+      });
       const sink = {
         next(answer) {
           failures = 0;
-          onState('live');
           if (answer.errors?.length) onError(toError(answer.errors[0], t));
-          else onData(answer.data);
+          else refresh();
         },
         async error(cause) {
-          if (isOver) return;
+          if (end.signal.aborted) return;
           onState('lost');
           const isRefused = cause?.response?.status === 401;
           if (isRefused && !(await session.renew())) return onError(new ApiError({ message: t('error.signedOut') }));
           failures += 1;
           await new Promise((done) => setTimeout(done, Math.min(500 * 2 ** failures, 15_000)));
-          if (!isOver) client.subscribe(request, sink);
+          if (!end.signal.aborted) client.subscribe(request, sink);
         },
         complete() {},
       };
       client.subscribe(request, sink);
       return () => {
-        isOver = true;
+        end.abort();
         client.dispose();
       };
     },
@@ -93,6 +105,22 @@ export function createApi(session, language, t) {
       if (!response.ok) refuseErrors(await readJson(response), response, t);
       return response.text();
     },
+  };
+}
+
+/** Runs work when it is asked for. Whatever is asked for meanwhile is one more run afterwards. */
+function oneAtATime(work) {
+  let isRunning = false;
+  let isAskedAgain = false;
+  return async () => {
+    isAskedAgain = true;
+    if (isRunning) return;
+    isRunning = true;
+    while (isAskedAgain) {
+      isAskedAgain = false;
+      await work();
+    }
+    isRunning = false;
   };
 }
 

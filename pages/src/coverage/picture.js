@@ -1,7 +1,7 @@
 // The figures of a coverage page: followed live, or as of the end of a past day.
 
 import { useEffect, useState } from 'preact/hooks';
-import { COVERAGE_ON, FOLLOW_COVERAGE } from '../documents/coverage.js';
+import { COVERAGE, COVERAGE_CHANGED } from '../documents/coverage.js';
 import { usePage } from '../i18n/index.js';
 import { navigate, useAddress } from '../router.js';
 
@@ -31,13 +31,13 @@ export function useCoverage(filter) {
     if (day !== null) {
       const abort = new AbortController();
       const variables = { filter: { ...filter, asOf: day }, ...months() };
-      api.query(COVERAGE_ON, variables, abort.signal).then(
+      api.query(COVERAGE, variables, abort.signal).then(
         ({ coverage }) => change({ picture: coverage, state: 'past', error: null }),
         (error) => abort.signal.aborted || change({ error }),
       );
       return () => abort.abort();
     }
-    return api.follow(FOLLOW_COVERAGE, { filter, ...months() }, {
+    return api.follow([COVERAGE_CHANGED, { filter }], [COVERAGE, { filter, ...months() }], {
       onData({ coverage }) {
         setCalendar(calendarOf(coverage));
         change({ picture: coverage, error: null });
@@ -50,7 +50,7 @@ export function useCoverage(filter) {
   // A page that opens on a past day has to learn what today is.
   useEffect(() => {
     if (day === null || calendar) return;
-    api.query(COVERAGE_ON, { filter, ...months() }).then(
+    api.query(COVERAGE, { filter, ...months() }).then(
       ({ coverage }) => setCalendar(calendarOf(coverage)),
       (error) => setShown((before) => ({ ...before, error })),
     );

@@ -28,16 +28,15 @@ fragment Picture on Coverage {
 }
 ${COUNTS}`;
 
-/** The coverage now, again after each change. */
-export const FOLLOW_COVERAGE = `
-subscription FollowCoverage($filter: CoverageFilter, $from: Date!, $until: Date!) {
-  coverage(filterBy: $filter) { ...Picture }
-}
-${PICTURE}`;
+/** Says when the coverage has changed. */
+export const COVERAGE_CHANGED = `
+subscription CoverageChanged($filter: CoverageFilter) {
+  coverage(filterBy: $filter) { counts { active } }
+}`;
 
-/** The coverage at the end of a past day. */
-export const COVERAGE_ON = `
-query CoverageOn($filter: CoverageFilter, $from: Date!, $until: Date!) {
+/** The coverage now, or at the end of the day `asOf` of the filter. */
+export const COVERAGE = `
+query Coverage($filter: CoverageFilter, $from: Date!, $until: Date!) {
   coverage(filterBy: $filter) { ...Picture }
 }
 ${PICTURE}`;

@@ -16,9 +16,14 @@ fragment Batch on OnboardingBatch {
 }
 ${COUNTS}`;
 
-/** A batch, again after each change until it ends. */
-export const FOLLOW_BATCH = `
-subscription FollowBatch($id: ID!) {
+/** Says when a batch has changed, until it ends. */
+export const BATCH_CHANGED = `
+subscription BatchChanged($id: ID!) {
+  onboardingBatch(id: $id) { state }
+}`;
+
+export const BATCH_NOW = `
+query Batch($id: ID!) {
   onboardingBatch(id: $id) { ...Batch }
 }
 ${BATCH}`;

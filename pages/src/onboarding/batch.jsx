@@ -1,7 +1,7 @@
 // `/onboarding/{id}`: one batch from its file to its report.
 
 import { useEffect, useState } from 'preact/hooks';
-import { FOLLOW_BATCH } from '../documents/onboarding.js';
+import { BATCH_CHANGED, BATCH_NOW } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
 import { Link, Loading, Notice, PageHead } from '../ui/parts.jsx';
 import { Approval } from './approval.jsx';
@@ -20,7 +20,7 @@ export function BatchPage({ argument: id }) {
   const [isLost, setLost] = useState(false);
   useEffect(
     () =>
-      api.follow(FOLLOW_BATCH, { id }, {
+      api.follow([BATCH_CHANGED, { id }], [BATCH_NOW, { id }], {
         onData: ({ onboardingBatch }) => setBatch(onboardingBatch),
         onState: (state) => setLost(state === 'lost'),
         onError: setError,

@@ -86,12 +86,17 @@ function useReport(batch, isWanted) {
       } while (after);
       const [header, ...rows] = readCsv(await api.download(batch.reportUrl));
       if (rows.length !== numbers.length) return null;
-      return { header: header.slice(0, -1), rows: new Map(rows.map((row, index) => [numbers[index], row.slice(0, -1)])) };
+      // The last column says what is wrong.
+      const cells = (row) => row.slice(0, -1).map(unquoted);
+      return { header: cells(header), rows: new Map(rows.map((row, index) => [numbers[index], cells(row)])) };
     },
     [api, batch.id, batch.state, batch.counts.rejected, isWanted],
   );
   return data;
 }
+
+/** Reports begin long numbers with an apostrophe, so that spreadsheets keep them as text. */
+const unquoted = (cell) => cell.replace(/^'/, '');
 
 function Rows({ batch, filter, report, edits, onEdit }) {
   const { t, api } = usePage();
