@@ -124,7 +124,7 @@ function Rows({ batch, filter, report, edits, onEdit }) {
                 {t('rows.line')}
               </th>
               <th scope="col">{t('rows.column')}</th>
-              <th scope="col">{t('rows.cell')}</th>
+              {report && <th scope="col">{t('rows.cell')}</th>}
               <th scope="col">{t('rows.problem')}</th>
             </tr>
           </thead>
@@ -164,20 +164,20 @@ function Problem({ row, problem, columns, report, edits, onEdit }) {
         {format.number(line)}
       </th>
       <td>{title}</td>
-      <td>
-        {sent === undefined ? (
-          '–'
-        ) : onEdit && isRefusal ? (
-          <input
-            class="cell"
-            aria-label={t('rows.edit', { column: title, line })}
-            value={edits[row.number]?.[column] ?? sent}
-            onChange={(event) => onEdit(row.number, column, event.currentTarget.value)}
-          />
-        ) : (
-          <code>{sent}</code>
-        )}
-      </td>
+      {report && (
+        <td>
+          {sent !== undefined && onEdit && isRefusal ? (
+            <input
+              class="cell"
+              aria-label={t('rows.edit', { column: title, line })}
+              value={edits[row.number]?.[column] ?? sent}
+              onChange={(event) => onEdit(row.number, column, event.currentTarget.value)}
+            />
+          ) : (
+            <code>{sent}</code>
+          )}
+        </td>
+      )}
       <td>
         <b>{name('problem', problem.code)}</b>
         <br />
