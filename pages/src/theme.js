@@ -31,4 +31,9 @@ function show() {
 }
 
 system.addEventListener('change', show);
+// Paper is light.
+window.addEventListener('beforeprint', () => {
+  document.documentElement.dataset.theme = 'light';
+});
+window.addEventListener('afterprint', show);
 show();

@@ -81,14 +81,24 @@ function Plot({ points, target, year, label }) {
   const data = JSON.stringify([points, target]);
   useEffect(() => {
     const element = box.current;
-    const options = optionsOf({ t, format, year, width: element.clientWidth, hasTarget: target !== null });
     const days = points.map(({ on }) => Date.parse(`${on}T00:00:00Z`) / 1000);
     const series = [days, points.map(({ active }) => active)];
     if (target !== null) series.push(days.map(() => target));
-    const plot = new uPlot(options, series, element);
+    let plot;
+    // The colours are part of the drawing, and printing changes them.
+    const draw = () => {
+      plot?.destroy();
+      const options = optionsOf({ t, format, year, width: element.clientWidth, hasTarget: target !== null });
+      plot = new uPlot(options, series, element);
+    };
+    draw();
+    window.addEventListener('beforeprint', draw);
+    window.addEventListener('afterprint', draw);
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
     observer.observe(element);
     return () => {
+      window.removeEventListener('beforeprint', draw);
+      window.removeEventListener('afterprint', draw);
       observer.disconnect();
       plot.destroy();
     };

@@ -40,8 +40,8 @@ export function CoveragePage() {
 
 /** Title, day, and the messages of a page of figures. */
 export function CoverageFrame({ coverage, title, note, back, children }) {
-  const { t, viewer } = usePage();
-  const { picture, error } = coverage;
+  const { t, viewer, format } = usePage();
+  const { picture, error, day, today } = coverage;
   if (error?.code === 'FORBIDDEN') {
     return (
       <>
@@ -54,7 +54,7 @@ export function CoverageFrame({ coverage, title, note, back, children }) {
   }
   return (
     <>
-      <PageHead title={title} note={note} back={back}>
+      <PageHead title={title} note={today && <>{note} · {format.day(day ?? today)}</>} back={back}>
         <DayChoice {...coverage} />
       </PageHead>
       {viewer.role === 'ANALYST' && <Notice>{t('coverage.fives')}</Notice>}
