@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { createApi } from './api.js';
-import { VIEWER } from './documents/coverage.js';
+import { VIEWER, VIEWER_EMPLOYER } from './documents/coverage.js';
 import { PageContext, LANGUAGES, chosenLanguage, chooseLanguage, formats, naming, translator } from './i18n/index.js';
 import { navigate, useAddress } from './router.js';
 import { SignIn } from './sign-in.jsx';
@@ -59,7 +59,7 @@ function SignedIn({ page, address, onLanguage }) {
   const [viewer, setViewer] = useState(null);
   const [failure, setFailure] = useState(null);
   useEffect(() => {
-    page.api.query(VIEWER).then((data) => setViewer(data.viewer), setFailure);
+    readViewer(page.api).then(setViewer, setFailure);
   }, [page]);
   const path = address.split('?')[0];
   const route = ROUTES.find(([pattern]) => pattern.test(path));
@@ -76,6 +76,12 @@ function SignedIn({ page, address, onLanguage }) {
       </Frame>
     </PageContext.Provider>
   );
+}
+
+async function readViewer(api) {
+  const { viewer } = await api.query(VIEWER);
+  if (viewer.role !== 'PARTNER') return { ...viewer, employer: null };
+  return { ...viewer, ...(await api.query(VIEWER_EMPLOYER)).viewer };
 }
 
 function Frame({ page, section, language, onLanguage, children }) {

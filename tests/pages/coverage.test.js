@@ -124,7 +124,7 @@ test('pages of provinces and channels are reached by keyboard', () =>
     page.assertSound()
   }))
 
-test('an analyst is told of the steps of five, and a partner that it may not read coverage', () =>
+test('an analyst is told of the steps of five, and other roles what they may not read', () =>
   withBrowser(async (browser) => {
     const analyst = await open(browser, '/coverage', { role: 'ANALYST' })
     await ready(analyst)
@@ -133,4 +133,10 @@ test('an analyst is told of the steps of five, and a partner that it may not rea
     analyst.assertSound()
     const partner = await open(browser, '/coverage', { role: 'PARTNER' })
     await partner.getByText('Your role may not read coverage.').waitFor()
+    for (const role of ['LICENSING_DESK', 'AUDITOR']) {
+      const other = await open(browser, '/coverage', { role })
+      await other.getByText('Your role may not read coverage.').waitFor()
+      await other.getByRole('link', { name: 'Onboarding' }).first().click()
+      await other.getByText('Your role may not read onboardings.').waitFor()
+    }
   }))

@@ -84,11 +84,11 @@ ${CHANNELS}`;
 
 export const VIEWER = `
 query Viewer {
-  viewer {
-    name role mayReadPersonalData
-    provinces { code name nameEn }
-    employer { id name province { code } }
-    association { name }
-    channel { code name }
-  }
+  viewer { name role provinces { code name nameEn } channel { code name } }
+}`;
+
+/** The employer of a partner, which not every role may read. */
+export const VIEWER_EMPLOYER = `
+query ViewerEmployer {
+  viewer { employer { id name province { code } } }
 }`;
