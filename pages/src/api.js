@@ -98,7 +98,14 @@ export function createApi(session, language, t) {
       };
     },
     /** Sends a file, and reports the sent part as a number from 0 to 1. Returns the answer as JSON. */
-    upload: (address, file, onProgress) => upload(address, file, headers(), onProgress, t),
+    async upload(address, file, onProgress) {
+      try {
+        return await upload(address, file, headers(), onProgress, t);
+      } catch (error) {
+        if (error.code !== 'UNAUTHENTICATED' || !(await session.renew())) throw error;
+        return upload(address, file, headers(), onProgress, t);
+      }
+    },
     /** Fetches a file as text. */
     async download(address) {
       const response = await send(address, { headers: {} });

@@ -89,11 +89,10 @@ export function stored(key) {
   }
 }
 
-/** Stores a value, or forgets it where storage is blocked. */
+/** Stores a value. Where storage is blocked, it is forgotten. */
 export function keep(key, value) {
   try {
-    if (value === null) window.localStorage.removeItem(key);
-    else window.localStorage.setItem(key, value);
+    window.localStorage.setItem(key, value);
   } catch {
     // The page works without storage.
   }

@@ -50,6 +50,17 @@ query BatchRows($id: ID!, $filter: OnboardingRowFilter!, $after: String) {
   }
 }`;
 
+/** Which rows were refused, in the order of the file. */
+export const REFUSED_ROWS = `
+query RefusedRows($id: ID!, $after: String) {
+  onboardingBatch(id: $id) {
+    rows(first: 100, after: $after, filterBy: { outcome: [REJECTED] }) {
+      pageInfo { hasNextPage endCursor }
+      nodes { number }
+    }
+  }
+}`;
+
 export const WORK_UNITS = `
 query BatchWorkUnits($id: ID!) {
   onboardingBatch(id: $id) { byWorkUnit { workUnit counts { ...RowCounts } } }

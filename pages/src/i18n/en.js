@@ -167,6 +167,7 @@ export const english = {
   'batches.sent': 'Sent',
   'batches.request': 'Rows of a request',
 
+  'batch.unknown': 'There is no such batch, or it is outside your scope.',
   'batch.by': 'sent by {name}, {at}',
   'batch.done': '{enrolled} people were enrolled by {at}.',
   'batch.approvedBy': 'Approved by {name}.',

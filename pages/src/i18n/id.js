@@ -167,6 +167,7 @@ export const indonesian = {
   'batches.sent': 'Dikirim',
   'batches.request': 'Baris dari permintaan',
 
+  'batch.unknown': 'Pendaftaran ini tidak ada, atau di luar lingkup Anda.',
   'batch.by': 'dikirim oleh {name}, {at}',
   'batch.done': '{enrolled} orang didaftarkan sampai {at}.',
   'batch.approvedBy': 'Disetujui oleh {name}.',

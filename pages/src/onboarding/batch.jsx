@@ -1,6 +1,7 @@
 // `/onboarding/{id}`: one batch from its file to its report.
 
 import { useEffect, useState } from 'preact/hooks';
+import { ApiError } from '../api.js';
 import { BATCH_CHANGED, BATCH_NOW } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
 import { Link, Loading, Notice, PageHead } from '../ui/parts.jsx';
@@ -21,7 +22,10 @@ export function BatchPage({ argument: id }) {
   useEffect(
     () =>
       api.follow([BATCH_CHANGED, { id }], [BATCH_NOW, { id }], {
-        onData: ({ onboardingBatch }) => setBatch(onboardingBatch),
+        onData({ onboardingBatch }) {
+          setBatch(onboardingBatch);
+          setError(onboardingBatch ? null : new ApiError({ message: t('batch.unknown') }));
+        },
         onState: (state) => setLost(state === 'lost'),
         onError: setError,
       }),

@@ -2,14 +2,14 @@
 // cells here, or drop a corrected file.
 
 import { useState } from 'preact/hooks';
-import { ROWS } from '../documents/onboarding.js';
+import { REFUSED_ROWS, ROWS } from '../documents/onboarding.js';
 import { usePage } from '../i18n/index.js';
 import { readCsv, saveFile } from '../ui/csv.js';
 import { Loading, More, Notice, Section, useLoad } from '../ui/parts.jsx';
 import { Again } from './again.jsx';
 
 /** Reports up to this many rows are shown in the page. Larger ones are downloaded. */
-const MOST_CELLS = 5_000;
+const MOST_CELLS = 2_000;
 
 export function ProblemRows({ batch, isOwn }) {
   const { t, api, name, format } = usePage();
@@ -19,7 +19,7 @@ export function ProblemRows({ batch, isOwn }) {
   const [edits, setEdits] = useState({});
   const { rejected, flagged } = batch.counts;
   const filter = { ...(isFlagged ? { flagged: true } : { outcome: ['REJECTED'] }), ...(code ? { code: [code] } : {}) };
-  const report = useReport(batch, isOwn && rejected > 0 && rejected <= MOST_CELLS);
+  const report = useReport(batch, isOwn && batch.state !== 'APPLYING' && rejected > 0 && rejected <= MOST_CELLS);
   if (rejected === 0 && flagged === 0) return null;
 
   const download = async () => {
@@ -80,7 +80,7 @@ function useReport(batch, isWanted) {
       const numbers = [];
       let after = null;
       do {
-        const { onboardingBatch } = await api.query(ROWS, { id: batch.id, filter: { outcome: ['REJECTED'] }, after }, signal);
+        const { onboardingBatch } = await api.query(REFUSED_ROWS, { id: batch.id, after }, signal);
         numbers.push(...onboardingBatch.rows.nodes.map(({ number }) => number));
         after = onboardingBatch.rows.pageInfo.hasNextPage ? onboardingBatch.rows.pageInfo.endCursor : null;
       } while (after);

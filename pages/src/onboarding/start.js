@@ -4,7 +4,9 @@ import { START } from '../documents/onboarding.js';
 import { navigate } from '../router.js';
 import { keep, stored } from '../session.js';
 
-const TERMS = 'participant-registry:terms:';
+const TERMS = 'participant-registry:terms';
+/** Batches whose terms the browser remembers. */
+const REMEMBERED = 20;
 
 /** Files that were dropped and not sent yet, by batch. A reload of the page loses them. */
 const waiting = new Map();
@@ -24,13 +26,21 @@ export async function start(api, terms, file, key) {
   const { batch, errors } = await api.mutate(START, input);
   if (!batch) return errors;
   waiting.set(batch.id, file);
-  keep(TERMS + batch.id, JSON.stringify(terms));
+  keep(TERMS, JSON.stringify([...remembered(), [batch.id, terms]].slice(-REMEMBERED)));
   navigate(`/onboarding/${batch.id}`);
   return [];
 }
 
 /** Returns the terms under which this browser started a batch, or null. They hold no personal data. */
 export function termsOf(batch) {
-  const terms = stored(TERMS + batch);
-  return terms === null ? null : JSON.parse(terms);
+  return remembered().findLast(([id]) => id === batch)?.[1] ?? null;
+}
+
+function remembered() {
+  try {
+    const found = JSON.parse(stored(TERMS));
+    return Array.isArray(found) ? found : [];
+  } catch {
+    return [];
+  }
 }

@@ -100,18 +100,24 @@ export function Loading() {
   );
 }
 
-/** The title of the browser tab and the heading of the page, which gets the focus after a change of the page. */
+let isFirstPage = true;
+
+/** The title of the browser tab and the heading of the page, which gets the focus when another page is opened. */
 export function PageHead({ title, note, back, children }) {
   const { t } = usePage();
   const heading = useRef(null);
   useEffect(() => {
     document.title = `${title} – ${t('shell.name')}`;
   }, [title, t]);
+  useEffect(() => {
+    if (!isFirstPage) heading.current.focus({ preventScroll: true });
+    isFirstPage = false;
+  }, []);
   return (
     <header class="page-head">
       <div>
         {back}
-        <h1 ref={heading}>{title}</h1>
+        <h1 ref={heading} tabIndex={-1}>{title}</h1>
         {note && <p class="note">{note}</p>}
       </div>
       {children}
