@@ -50,6 +50,12 @@ impl Session {
         Self { identity: Arc::new(Identity::reader(actor)), seen: Some(Arc::default()), ..self.clone() }
     }
 
+    /// Makes a session with the same identity and connections that has `size` permits of its own: it does not wait for
+    /// others.
+    pub(super) fn lane(&self, size: u32) -> Self {
+        Self { pool: self.pool.lane(size), ..self.clone() }
+    }
+
     /// Notes that these people leave the store through this session. Every store function that returns people calls it,
     /// and the request records them in the audit trail.
     pub(super) fn shows(&self, people: impl IntoIterator<Item = i64>) {

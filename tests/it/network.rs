@@ -125,7 +125,8 @@ async fn a_cancelled_checkout_leaves_no_open_transaction() {
     tokio::time::timeout(Duration::from_secs(4), ended).await.expect("no transaction stays open");
     let backends = "select count(*) from pg_stat_activity
                     where datname = current_database() and application_name = 'participant-registry'";
-    assert!(app.count(backends).await <= 3 + 1 + 2, "never more than configured");
+    // As many as may be in use, as many under other roles, and one for audit entries; bulk; control.
+    assert!(app.count(backends).await <= (2 * 3 + 1) + 1 + 2, "never more than configured");
 }
 
 #[tokio::test]
