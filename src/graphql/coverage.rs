@@ -132,7 +132,8 @@ impl Coverage {
     async fn read(caller: &Caller, question: Question) -> Result<Self, FieldError> {
         caller.demand(Operation::ReadCoverage)?;
         let past = question.past(caller);
-        let figures = store::figures(&caller.session, &caller.actor, &question.part, past).await?;
+        let Caller { database, session, actor, .. } = caller;
+        let figures = store::figures(database, (session, actor), &question.part, past).await?;
         Ok(Self::of(caller, question, figures))
     }
 

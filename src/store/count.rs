@@ -39,14 +39,21 @@ impl StatusCounts {
     }
 }
 
+impl std::ops::AddAssign for StatusCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.total += other.total;
+        self.registered += other.registered;
+        self.active += other.active;
+        self.inactive += other.inactive;
+        self.ended += other.ended;
+    }
+}
+
 impl std::iter::Sum for StatusCounts {
     fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), |a, b| Self {
-            total: a.total + b.total,
-            registered: a.registered + b.registered,
-            active: a.active + b.active,
-            inactive: a.inactive + b.inactive,
-            ended: a.ended + b.ended,
+        counts.fold(Self::default(), |mut sum, counts| {
+            sum += counts;
+            sum
         })
     }
 }
@@ -184,6 +191,9 @@ pub async fn fold(session: &Session) -> Result<u64, StoreError> {
                select pg_try_advisory_xact_lock(hashtext('participant_registry.fold')) as mine
            ), moved as (
                delete from count_delta where (select mine from turn) returning *
+           ), exchanged as (
+               update figure_version set version = gen_random_uuid()
+               where exists (select from moved where standing is not null)
            ), people as (
                select channel_id, province_id, standing, effective_on, sum(persons) as persons
                from moved where standing is not null group by 1, 2, 3, 4

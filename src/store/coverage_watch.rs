@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::NaiveDate;
 
 use super::coverage::{Figures, Part, figures};
+use super::database::Database;
 use super::error::StoreError;
 use super::session::Session;
 use domain::actor::{Actor, Role, Scope};
@@ -41,8 +42,8 @@ impl Watch {
     /// Returns the counts, read by one of the subscribers at most `age` ago.
     pub async fn figures(
         &self,
-        session: &Session,
-        actor: &Actor,
+        database: &Database,
+        (session, actor): (&Session, &Actor),
         (part, as_of): (&Part, Option<NaiveDate>),
         age: Duration,
     ) -> Result<Figures, StoreError> {
@@ -52,7 +53,7 @@ impl Watch {
         }
         // A subscriber who leaves meanwhile cancels the read, and the next one reads.
         let at = Instant::now();
-        let figures = figures(session, actor, part, as_of).await?;
+        let figures = figures(database, (session, actor), part, as_of).await?;
         *read = Some((at, figures.clone()));
         Ok(figures)
     }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::audit::Journal;
 use super::client_cache::ClientCache;
+use super::coverage::Country;
 use super::coverage_watch::Watched;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
@@ -83,6 +84,8 @@ pub struct Database {
     options: PgConnectOptions,
     /// The API clients.
     pub clients: ClientCache,
+    /// The counters of the country, in memory.
+    pub country: Country,
     /// Coverage subscriptions.
     pub watched: Watched,
     reference: ArcSwap<Reference>,
@@ -136,6 +139,7 @@ impl Database {
             open_batches: settings.open_batches.into(),
             options,
             clients,
+            country: Country::default(),
             watched: Watched::default(),
             reference: ArcSwap::from_pointee(reference),
             refreshing: Default::default(),

@@ -1,4 +1,4 @@
-//! Listens for changes that other processes announce, and reloads reference data and clients.
+//! Listens for changes that other processes announce, and reloads reference data, clients and figures.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ impl Database {
     async fn follow_reference_once(&self) -> Result<(), StoreError> {
         let mut listener = self.listener().await?;
         listener.eager_reconnect(false);
-        listener.listen("reference_changed").await?;
+        listener.listen_all(["reference_changed", "figures_folded"]).await?;
         self.refresh_reference().await?;
         self.clients.refresh(&self.control).await?;
         self.check_key().await?;
@@ -54,6 +54,9 @@ impl Database {
     }
 
     async fn reload(&self, changed: &PgNotification) -> Result<(), StoreError> {
+        if changed.channel() == "figures_folded" {
+            return self.country.refresh(&self.control).await;
+        }
         match changed.payload() {
             "client" => self.clients.refresh(&self.control).await,
             "key" => self.check_key().await,

@@ -368,12 +368,13 @@ async fn sql_conditions_and_row_security_alone_return_the_same_counts() {
             for as_of in [None, day] {
                 let part = Part::default();
                 let first = app.database.reading(&administrator);
-                let first = coverage::figures(&first, &scoped, &part, as_of).await.unwrap();
+                let first = coverage::figures(&app.database, (&first, &scoped), &part, as_of).await.unwrap();
                 // Runs an administrator's statements in a scoped session, so that row security alone applies.
                 let through = app.database.reading(&scoped);
                 let everything = if name == "province" { None } else { Some(all_channels(&app)) };
                 let part = Part { channels: everything, ..part };
-                let second = coverage::figures(&through, &administrator, &part, as_of).await.unwrap();
+                let second =
+                    coverage::figures(&app.database, (&through, &administrator), &part, as_of).await.unwrap();
                 let shown = |figures: &Figures| {
                     (figures.by_province(WorkerGroup::VARIANTS), figures.by_kind(WorkerGroup::VARIANTS))
                 };
@@ -449,4 +450,24 @@ async fn commitments_of_all_provinces_cost_as_many_statements_as_of_one() {
         let (_, statements) = sent(app.ask_as(&token, query, json!({}))).await;
         assert_eq!(statements.len(), 1, "{statements:#?}");
     }
+}
+
+#[tokio::test]
+async fn figures_in_memory_are_exact_at_every_commit_of_another_process() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let other = app.second_process().await;
+    let token = other.administrator().await;
+    for n in 1..=6 {
+        app.enrolled(&Person::new(&channel)).await;
+        assert_eq!(people(&other, &token, json!({})).await.0, n, "deltas");
+        if n % 2 == 0 {
+            app.fold().await;
+            assert_eq!(people(&other, &token, json!({})).await.0, n, "another base");
+            assert_eq!(people(&other, &token, json!({"provinceCode": "16"})).await.0, n);
+            assert_eq!(people(&other, &token, json!({"provinceCode": "31"})).await.0, 0);
+        }
+    }
+    let (_, statements) = sent(other.ask_as(&token, COUNTS, json!({"filter": {}}))).await;
+    assert_eq!(statements.len(), 1, "{statements:#?}");
 }

@@ -76,8 +76,9 @@ async fn changed(caller: &Caller, watch: &mut Arc<Watch>, seen: &Coverage) -> Re
         // The day that was today when the subscription began may be over.
         let past = question.past(caller);
         *watch = caller.database.watched.of(&caller.actor, &question.part, past);
-        let figures =
-            watch.figures(&caller.session, &caller.actor, (&question.part, past), FRESH_ENOUGH).await?;
+        let figures = watch
+            .figures(&caller.database, (&caller.session, &caller.actor), (&question.part, past), FRESH_ENOUGH)
+            .await?;
         let coverage = Coverage::of(caller, question, figures);
         if coverage.visible(caller) != seen.visible(caller)
             || coverage.day != seen.day
