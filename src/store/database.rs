@@ -12,6 +12,7 @@ use super::audit::Journal;
 use super::client_cache::ClientCache;
 use super::coverage::Country;
 use super::coverage_watch::Watched;
+use super::employer_cache::EmployerCache;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
 use super::migration::migrate;
@@ -103,10 +104,11 @@ impl Database {
     ) -> Result<Arc<Self>, OpenError> {
         // PgBouncer refuses this parameter of the start, and the default of the server is as exact.
         let options = options.extra_float_digits(None);
+        let employers = Arc::new(EmployerCache::default());
         let session = |size, timeouts: Timeouts| {
             let options = options.clone().application_name("participant-registry");
             let pool = Pool::new(options, timeouts.statement(), size, timeouts.acquire);
-            Session::of_registry(pool, timeouts.statement)
+            Session::of_registry(pool, timeouts.statement, Arc::clone(&employers))
         };
         let connection = pool::connect_for_maintenance(&options).await;
         let mut connection = connection.map_err(|error| OpenError::of_connecting(error, &options))?;

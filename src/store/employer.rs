@@ -64,12 +64,18 @@ pub struct EmployerFilter {
     pub words: Vec<String>,
 }
 
-/// Returns the employers of some ids.
+/// Returns the employers of some ids. Those in the cache are not read again.
 pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, EmployerRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where "));
-    push_ids(&mut sql, "e.id", ids);
-    let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(session).await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    let mut found = session.employers().find(ids);
+    if !found.missing.is_empty() {
+        let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where "));
+        push_ids(&mut sql, "e.id", &found.missing);
+        let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(session).await?;
+        let rows: HashMap<i64, EmployerRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+        session.employers().keep(&rows, &found);
+        found.rows.extend(rows);
+    }
+    Ok(found.rows)
 }
 
 /// Returns the employer of a tax number, given by its index.

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgListener, PgNotification};
 use super::Database;
 use super::error::StoreError;
 
-/// How long to wait for an announcement before testing the connection.
+/// How often to test the connection.
 const LISTENING_FOR: Duration = Duration::from_secs(1);
 
 impl Database {
@@ -30,17 +30,24 @@ impl Database {
         self.refresh_reference().await?;
         self.clients.refresh(&self.control).await?;
         self.check_key().await?;
+        self.control.employers().clear();
+        let mut tested = Instant::now();
+        self.control.employers().heard(tested);
         loop {
-            match tokio::time::timeout(LISTENING_FOR, listener.try_recv()).await {
+            let due = (tested + LISTENING_FOR).saturating_duration_since(Instant::now());
+            match tokio::time::timeout(due, listener.try_recv()).await {
                 Ok(Ok(Some(changed))) => self.reload(&changed).await?,
                 Ok(Ok(None)) => return Err(StoreError::Unavailable("the listening connection broke".into())),
                 Ok(Err(error)) => return Err(error.into()),
-                Err(_elapsed) => self.test_connection(&mut listener).await?,
+                Err(_elapsed) => {
+                    self.test_connection(&mut listener).await?;
+                    tested = Instant::now();
+                }
             }
         }
     }
 
-    /// Tests a connection on which nothing was announced. Its answer comes after all earlier announcements.
+    /// Tests the connection. Its answer comes after all earlier announcements.
     async fn test_connection(&self, listener: &mut PgListener) -> Result<(), StoreError> {
         let asked = Instant::now();
         let answer = sqlx::query("select 1").execute(&mut *listener);
@@ -50,6 +57,7 @@ impl Database {
             self.reload(&changed).await?;
         }
         self.clients.heard(asked);
+        self.control.employers().heard(asked);
         Ok(())
     }
 
@@ -60,6 +68,10 @@ impl Database {
         match changed.payload() {
             "client" => self.clients.refresh(&self.control).await,
             "key" => self.check_key().await,
+            "employer" => {
+                self.control.employers().clear();
+                Ok(())
+            }
             _ => self.refresh_reference().await,
         }
     }

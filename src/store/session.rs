@@ -15,6 +15,7 @@ use sqlx::postgres::{PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo
 use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
 use tokio::time::timeout;
 
+use super::employer_cache::EmployerCache;
 use super::error::StoreError;
 use super::identity::Identity;
 use super::pool::{Pool, PooledConnection};
@@ -28,6 +29,8 @@ pub struct Session {
     identity: Arc<Identity>,
     /// The people whom an actor has been shown through it. `None` for the registry itself.
     seen: Option<Arc<Seen>>,
+    /// The employers that were read through any session of the database.
+    employers: Arc<EmployerCache>,
     /// The deadline of a statement on this side. The server's own timeout says nothing over a dead network.
     statement_deadline: Duration,
 }
@@ -40,9 +43,19 @@ impl fmt::Debug for Session {
 
 impl Session {
     /// Makes a session of the registry itself.
-    pub(super) fn of_registry(pool: Pool, statement_timeout: Duration) -> Self {
+    pub(super) fn of_registry(
+        pool: Pool,
+        statement_timeout: Duration,
+        employers: Arc<EmployerCache>,
+    ) -> Self {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
-        Self { pool, identity: Arc::new(Identity::registry()), seen: None, statement_deadline }
+        let identity = Arc::new(Identity::registry());
+        Self { pool, identity, seen: None, employers, statement_deadline }
+    }
+
+    /// The employers in memory.
+    pub fn employers(&self) -> &EmployerCache {
+        &self.employers
     }
 
     /// Makes a session of an actor who reads, on the same connections.
