@@ -17,6 +17,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+pub use entry::NewEntry;
 pub use journal::Journal;
 pub use trail::{About, Trail};
 

@@ -81,7 +81,8 @@ struct Entry {
     identity: Option<Arc<Identity>>,
     opened: Instant,
     used: Instant,
-    _slot: OwnedSemaphorePermit,
+    /// Makes room for another connection when this one is closed.
+    slot: OwnedSemaphorePermit,
 }
 
 /// What a checkout begins with.
@@ -173,7 +174,7 @@ impl Pool {
                 Taken::Slot(slot) => {
                     let connection = self.connect(deadline).await?;
                     let now = Instant::now();
-                    let entry = Entry { connection, identity: None, opened: now, used: now, _slot: slot };
+                    let entry = Entry { connection, identity: None, opened: now, used: now, slot };
                     let mut connection = self.checked_out(entry, permit);
                     connection.assume(identity).await?;
                     return Ok(connection);
@@ -355,7 +356,7 @@ impl Drop for PooledConnection {
         // Without a runtime the socket just closes, and the server notices.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                let Entry { connection, _slot: slot, .. } = entry;
+                let Entry { connection, slot, .. } = entry;
                 let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
                 // Before the permit: whoever gets that finds a slot.
                 drop(slot);

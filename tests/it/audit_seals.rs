@@ -180,7 +180,7 @@ async fn removed_newest_seals_are_detected_with_a_stored_head() {
         "delete from audit_seal where hash = (select hash from audit_seal order by number desc limit 1)",
     )
     .await;
-    app.owner("delete from audit_entry where id = 4").await;
+    app.owner("delete from audit_entry where id = 4; truncate audit_segment, audit_posting").await;
     assert!(verified(&app, None).await.is_ok(), "the rest verifies by itself");
     assert!(verified(&app, Some(&old)).await.is_ok());
     assert!(matches!(verified(&app, Some(&new)).await, Err(Tampering::Truncated(_))));

@@ -401,9 +401,10 @@ async fn subscribers_with_the_same_scope_share_one_query() {
     let watches: Vec<_> = followers.iter().map(|actor| app.database.watched.of(actor, &part, None)).collect();
     let read = followers.iter().zip(&watches).map(|(actor, watch)| {
         let session = app.database.reading(actor);
-        let part = &part;
+        let (database, part) = (&app.database, &part);
         async move {
-            let figures = watch.figures(&session, actor, (part, None), Duration::from_secs(3_600)).await;
+            let figures =
+                watch.figures(database, (&session, actor), (part, None), Duration::from_secs(3_600)).await;
             figures.unwrap().all(WorkerGroup::VARIANTS).total
         }
     });

@@ -130,6 +130,9 @@ async fn write_segment(
 ) -> Result<(), StoreError> {
     let segment = "insert into audit_segment (first_seal, last_seal, pairs) values ($1, $2, $3)";
     sqlx::query(segment).bind(first_seal).bind(last_seal).bind(pairs).execute(&mut *conn).await?;
+    // What a segment that was deleted by hand has left.
+    let left = "delete from audit_posting where first_seal between $1 and $2";
+    sqlx::query(left).bind(first_seal).bind(last_seal).execute(&mut *conn).await?;
     let postings = "insert into audit_posting (first_seal, first_subject, postings)
                     select $1, u.first_subject, u.postings from unnest($2::bigint[], $3::bytea[]) u(first_subject, postings)";
     let subjects: Vec<i64> = blocks.iter().map(|block| block.first_subject).collect();
@@ -213,6 +216,11 @@ impl IndexCheck {
             "select first_subject, postings from audit_posting where first_seal = $1 order by first_subject";
         let stored: Vec<(i64, Vec<u8>)> = sqlx::query_as(stored).bind(first_seal).fetch_all(session).await?;
         Ok(stored.into_iter().map(|(first_subject, bytes)| Block { first_subject, bytes }).eq(expected))
+    }
+
+    /// Is a segment left that claims to cover seals after the last one?
+    pub(super) fn claims_more(&self) -> bool {
+        !self.segments.is_empty()
     }
 
     /// Lets the index be extended again.

@@ -221,6 +221,9 @@ async fn verify_seals(
     if let Some(Err(tampering)) = head.map(|head| walk.demand(head)) {
         return Ok(Err(tampering));
     }
+    if index.claims_more() {
+        return Ok(Err(Tampering::IndexChanged(walk.number)));
+    }
     let unsealed = unsealed_behind(session, walk.last).await?;
     Ok(Ok(Verified { seals: walk.number, sealed, unsealed, head: walk.hash }))
 }
