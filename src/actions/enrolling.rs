@@ -129,7 +129,8 @@ pub(super) async fn enroll(
     Ok(Enrolled { outcomes, subjects, known: known_ids })
 }
 
-/// Enrolls those who are new to the registry, and finds the owners of the other numbers.
+/// Enrolls those who are new to the registry, and finds the owners of the other numbers. Refuses enrollments whose employer has
+/// closed since the input was judged.
 async fn claim<'a>(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
@@ -137,20 +138,17 @@ async fn claim<'a>(
 ) -> Result<Vec<Candidate<'a>>, StoreError> {
     let forms: Vec<Newcomer> = new.iter().map(|new| newcomer(new, context)).collect();
     let arrived = enroll_newcomers(&mut *conn, (context.actor, context.keys), &forms, None).await?;
-    if arrived.iter().any(|arrival| arrival.is_closed) {
-        // It closed after the input was judged. The retry judges it again.
-        return Err(StoreError::Contended("an employer has closed".into()));
-    }
     let others = forms.iter().zip(&arrived).filter(|(_, arrival)| !arrival.is_claimed);
     let others: Vec<Vec<u8>> = others.map(|(form, _)| form.index.clone()).collect();
     let claims = identifier::claim_national_ids(conn, context.keys, &others).await?;
     let candidate = |((new, form), arrival): ((&'a NewEnrollment, Newcomer), &Arrival)| {
-        let Arrival { participant_id, enrollment_id, is_claimed, is_written, .. } = *arrival;
+        let Arrival { participant_id, enrollment_id, is_claimed, is_written, is_closed } = *arrival;
         let claimed = is_claimed.then_some(Claim { participant_id, is_new: true });
         let claim = claimed.or_else(|| claims.get(&form.index).copied());
         let claim = claim.ok_or_else(|| StoreError::Fault("a claimed number has no owner".into()))?;
-        let outcome = is_written
-            .then_some(EnrollOutcome::Enrolled { participant: participant_id, enrollment: enrollment_id });
+        let written = EnrollOutcome::Enrolled { participant: participant_id, enrollment: enrollment_id };
+        let closed = is_closed.then_some(EnrollOutcome::EmployerClosed);
+        let outcome = is_written.then_some(written).or(closed);
         Ok(Candidate { new, index: form.index, claim, claimed_service_number: None, outcome })
     };
     new.iter().zip(forms).zip(&arrived).map(candidate).collect()

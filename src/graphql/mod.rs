@@ -41,7 +41,7 @@ pub mod scalar;
 pub mod target;
 pub mod viewer;
 
-use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
@@ -85,9 +85,16 @@ pub type Registry = Schema<Query, Mutation, Subscription>;
 
 /// Builds the schema. It has no extension: any, even an empty one, makes each field half as slow again.
 pub fn schema() -> Registry {
+    builder().disable_suggestions().finish()
+}
+
+/// Builds the schema with errors that suggest the names of fields and arguments ("Did you mean ...?").
+pub fn schema_with_suggestions() -> Registry {
+    builder().finish()
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .disable_suggestions()
-        .finish()
 }
 
 /// Returns the schema as text, as `schema.graphql` has it.

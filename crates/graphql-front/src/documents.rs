@@ -17,6 +17,7 @@ use super::catalogue::Catalogue;
 use super::code::Code;
 use super::guard::{Limits, check_text};
 use super::request_id::ClientId;
+use super::typename::show_directives;
 
 /// The SHA-256 of a document's text.
 pub type Hash = [u8; 32];
@@ -114,9 +115,10 @@ async fn check<E: Executor>(
     // No operation can have this name, so the schema validates the document and then runs nothing of it.
     const NO_OPERATION: &str = "-";
     check_text(text, limits).map_err(|refusal| refusal.to_string())?;
-    let document = async_graphql::parser::parse_query(text).map_err(|error| error.to_string())?;
+    let mut document = async_graphql::parser::parse_query(text).map_err(|error| error.to_string())?;
     Analysis::of(&document, &Variables::default(), catalogue, limits)
         .map_err(|refusal| refusal.to_string())?;
+    show_directives(&mut document);
     let mut request = Request::new(text).operation_name(NO_OPERATION);
     request.set_parsed_query(document);
     let errors = schema.execute(request).await.errors;

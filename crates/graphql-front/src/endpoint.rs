@@ -39,6 +39,7 @@ use super::request_id::{ClientId, RequestId};
 use super::settings::Settings;
 use super::sse::Answers;
 use super::streams::Streams;
+use super::typename;
 use super::writes::Writes;
 
 /// Answers GraphQL requests for an application.
@@ -222,7 +223,7 @@ impl Endpoint {
             return Err(Refused::from(Code::Overloaded));
         }
         guard::check_text(&text, &settings.limits)?;
-        let document = async_graphql::parser::parse_query(&text)?;
+        let mut document = async_graphql::parser::parse_query(&text)?;
         let catalogue = application.catalogue();
         let analysis = Analysis::of(&document, &variables, catalogue, &settings.limits)?;
         if let (Some(hash), Some(_)) = (hash, query) {
@@ -230,6 +231,7 @@ impl Endpoint {
         }
         let operation = analysis.operation(operation_name.as_deref(), &variables, catalogue)?;
         let (measure, arguments) = (*analysis.measure(), analysis.into_arguments());
+        typename::show_directives(&mut document);
         let mut request = Request::new(&*text).variables(variables);
         request.operation_name = operation_name;
         request.set_parsed_query(document);

@@ -49,7 +49,7 @@ pub struct Arrival {
     pub is_claimed: bool,
     /// Were the person and the enrollment written? Not if the service number belongs to somebody else.
     pub is_written: bool,
-    /// Has an employer closed? Then nothing was written.
+    /// Has the employer closed? Then nothing was written.
     pub is_closed: bool,
 }
 
@@ -189,13 +189,15 @@ with form as materialized (
     from form f where $46::text is not null and (select is_begun from begun)
     on conflict do nothing returning key
 ), held as materialized (
-    select exists (select from registry_hold_employers($41)) as is_closed
+    select array(select registry_hold_employers($41)) as closed
     where (select is_begun from begun) and ($46::text is null or exists (select from key))
 ), claimed as (
     insert into identifier (kind, value_index, participant_id)
     select 'NATIONAL_ID', f.value_index, f.participant_id
-    from (select value_index, participant_id from form order by value_index) f
-    where not (select is_closed from held) and exists (select from installation where key_check = $42)
+    from (select value_index, participant_id from form
+          where employer_id is null or employer_id <> all ((select closed from held)::bigint[])
+          order by value_index) f
+    where exists (select from held) and exists (select from installation where key_check = $42)
     on conflict do nothing returning participant_id
 ), claimed_service as (
     insert into identifier (kind, value_index, participant_id)
@@ -242,7 +244,7 @@ with form as materialized (
     where $44 and people.subjects is not null
 )
 select f.participant_id, f.enrollment_id, c.participant_id is not null as is_claimed,
-       n.participant_id is not null as is_written, coalesce((select is_closed from held), false) as is_closed,
+       n.participant_id is not null as is_written, coalesce(f.employer_id = any ((select closed from held)::bigint[]), false) as is_closed,
        -- What a whole mutation has begun and cannot complete is rolled back.
        case when $44 and n.participant_id is null and (select is_begun from begun) then registry_give_up() end as gave_up
 from form f left join claimed c using (participant_id) left join newcomer n using (participant_id)
