@@ -133,7 +133,8 @@ impl Coverage {
         caller.demand(Operation::ReadCoverage)?;
         let past = question.past(caller);
         let Caller { database, session, actor, .. } = caller;
-        let figures = store::figures(database, (session, actor), &question.part, past).await?;
+        let source = (&database.country, &*caller.reference);
+        let figures = store::figures(source, (session, actor), &question.part, past).await?;
         Ok(Self::of(caller, question, figures))
     }
 

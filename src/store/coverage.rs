@@ -15,9 +15,9 @@ use sqlx::{FromRow, Postgres, QueryBuilder};
 use self::country::Base;
 pub use self::country::Country;
 use super::count::StatusCounts;
-use super::database::Database;
 use super::error::StoreError;
 use super::page::push_any;
+use super::reference::Reference;
 use super::session::Session;
 use domain::actor::{Actor, Operation};
 use domain::channel::ChannelKind;
@@ -124,15 +124,14 @@ pub fn among<'a>(
 
 /// Returns the figures of a part of the country, now or as of the end of a past day, with one statement.
 pub async fn figures(
-    database: &Database,
+    (country, reference): (&Country, &Reference),
     (session, actor): (&Session, &Actor),
     part: &Part,
     as_of: Option<NaiveDate>,
 ) -> Result<Figures, StoreError> {
     let sees_everything = session.reads_everything() && actor.scope.is_everything();
     if sees_everything && actor.may(Operation::ReadCoverage) && part.channels.is_none() && as_of.is_none() {
-        let reference = database.reference();
-        if let Some(figures) = database.country.figures(session, &reference, part).await? {
+        if let Some(figures) = country.figures(session, reference, part).await? {
             return Ok(figures);
         }
     }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 
-use super::coverage::{Figures, Part, figures};
-use super::database::Database;
+use super::coverage::{Country, Figures, Part, figures};
 use super::error::StoreError;
+use super::reference::Reference;
 use super::session::Session;
 use domain::actor::{Actor, Role, Scope};
 
@@ -42,7 +42,7 @@ impl Watch {
     /// Returns the counts that one of the subscribers has read, at most `age` ago.
     pub async fn figures(
         &self,
-        database: &Database,
+        source: (&Country, &Reference),
         (session, actor): (&Session, &Actor),
         (part, as_of): (&Part, Option<NaiveDate>),
         age: Duration,
@@ -53,7 +53,7 @@ impl Watch {
         }
         // A subscriber that leaves cancels its read, and the next subscriber reads.
         let at = Instant::now();
-        let figures = figures(database, (session, actor), part, as_of).await?;
+        let figures = figures(source, (session, actor), part, as_of).await?;
         *read = Some((at, figures.clone()));
         Ok(figures)
     }

@@ -12,7 +12,7 @@ use super::audit::Journal;
 use super::client_cache::ClientCache;
 use super::coverage::Country;
 use super::coverage_watch::Watched;
-use super::employer_cache::EmployerCache;
+use super::employer::EmployerCache;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
 use super::migration::migrate;

@@ -12,6 +12,10 @@ use domain::actor::Actor;
 use domain::employer::EmployerKind;
 use domain::page::{Order, Page, Position, Slice};
 
+mod cache;
+
+pub use cache::EmployerCache;
+
 /// An employer as stored.
 #[derive(Clone, Debug, FromRow)]
 pub struct EmployerRow {

@@ -15,7 +15,7 @@ use sqlx::postgres::{PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo
 use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
 use tokio::time::timeout;
 
-use super::employer_cache::EmployerCache;
+use super::employer::EmployerCache;
 use super::error::StoreError;
 use super::identity::Identity;
 use super::pool::{Pool, PooledConnection};

@@ -367,14 +367,15 @@ async fn sql_conditions_and_row_security_alone_return_the_same_counts() {
             let scoped = Actor { role: Role::Officer, scope, ..Actor::command_line() };
             for as_of in [None, day] {
                 let part = Part::default();
+                let source = (&app.database.country, &*reference);
                 let first = app.database.reading(&administrator);
-                let first = coverage::figures(&app.database, (&first, &scoped), &part, as_of).await.unwrap();
+                let first = coverage::figures(source, (&first, &scoped), &part, as_of).await.unwrap();
                 // Runs an administrator's statements in a scoped session, so that row security alone applies.
                 let through = app.database.reading(&scoped);
                 let everything = if name == "province" { None } else { Some(all_channels(&app)) };
                 let part = Part { channels: everything, ..part };
                 let second =
-                    coverage::figures(&app.database, (&through, &administrator), &part, as_of).await.unwrap();
+                    coverage::figures(source, (&through, &administrator), &part, as_of).await.unwrap();
                 let shown = |figures: &Figures| {
                     (figures.by_province(WorkerGroup::VARIANTS), figures.by_kind(WorkerGroup::VARIANTS))
                 };
@@ -399,12 +400,13 @@ async fn subscribers_with_the_same_scope_share_one_query() {
     let part = Part::default();
     // Kept alive, as a subscriber keeps it.
     let watches: Vec<_> = followers.iter().map(|actor| app.database.watched.of(actor, &part, None)).collect();
+    let reference = app.database.reference();
     let read = followers.iter().zip(&watches).map(|(actor, watch)| {
         let session = app.database.reading(actor);
-        let (database, part) = (&app.database, &part);
+        let (source, part) = ((&app.database.country, &*reference), &part);
         async move {
             let figures =
-                watch.figures(database, (&session, actor), (part, None), Duration::from_secs(3_600)).await;
+                watch.figures(source, (&session, actor), (part, None), Duration::from_secs(3_600)).await;
             figures.unwrap().all(WorkerGroup::VARIANTS).total
         }
     });

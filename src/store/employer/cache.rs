@@ -5,11 +5,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::client_cache::STALE_AFTER;
-use super::employer::EmployerRow;
+use super::EmployerRow;
 
+/// How long the cache is used without confirmation, as that of the clients.
+const STALE_AFTER: Duration = Duration::from_secs(4);
 /// The most employers. A full cache is emptied: those that are in demand come back.
 const MOST: usize = 10_000;
 
@@ -28,14 +29,14 @@ struct Cached {
 
 /// What the cache has of some employers.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(in crate::store) struct Found {
     pub rows: HashMap<i64, EmployerRow>,
     pub missing: Vec<i64>,
     generation: u64,
 }
 
 impl EmployerCache {
-    pub(super) fn find(&self, ids: &[i64]) -> Found {
+    pub(in crate::store) fn find(&self, ids: &[i64]) -> Found {
         let cached = self.lock();
         let is_current = cached.confirmed.is_some_and(|moment| moment.elapsed() < STALE_AFTER);
         let (mut rows, mut missing) = (HashMap::with_capacity(ids.len()), Vec::new());
@@ -49,7 +50,7 @@ impl EmployerCache {
     }
 
     /// Keeps rows that were read after a [search](Self::find), unless something has changed since.
-    pub(super) fn keep(&self, rows: &HashMap<i64, EmployerRow>, searched: &Found) {
+    pub(in crate::store) fn keep(&self, rows: &HashMap<i64, EmployerRow>, searched: &Found) {
         let mut cached = self.lock();
         if cached.generation != searched.generation || cached.confirmed.is_none() {
             return;
@@ -67,14 +68,14 @@ impl EmployerCache {
         cached.generation += 1;
     }
 
-    pub(super) fn clear(&self) {
+    pub(in crate::store) fn clear(&self) {
         let mut cached = self.lock();
         cached.rows.clear();
         cached.generation += 1;
     }
 
     /// Confirms that the cache knows of all changes that were announced until `moment`.
-    pub(super) fn heard(&self, moment: Instant) {
+    pub(in crate::store) fn heard(&self, moment: Instant) {
         self.lock().confirmed = Some(moment);
     }
 
