@@ -146,6 +146,7 @@ impl<'a, I: Serialize> Request<'a, I> {
         fingerprint: &[u8],
         mutation: &M,
     ) -> Result<Done<M::Output>, StoreError> {
+        // This commits by itself. A mutation that is only tried, and rolled back whatever comes out, must not take this way.
         if let Some(trail) = self.trail {
             let record = Record { key: key.map(|key| (key, fingerprint)), trail };
             if let Some(done) = mutation.run_whole(self.session, &record).await? {
