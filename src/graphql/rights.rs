@@ -115,7 +115,7 @@ mod tests {
     fn refused(text: &str, name: Option<&str>, role: Role) -> bool {
         let (document, variables) = (parse_query(text).unwrap(), Variables::default());
         let analysis = Analysis::of(&document, &variables, &CATALOGUE, &Limits::default()).unwrap();
-        let operation = analysis.operation(name, &variables, &CATALOGUE).unwrap();
+        let operation = analysis.operation(name, &variables).unwrap();
         refuse(&operation.fields, role).is_some()
     }
 

@@ -16,6 +16,7 @@ use graphql_front::analysis::Operation;
 use graphql_front::application::{Application, Call};
 use graphql_front::catalogue::Catalogue;
 use graphql_front::code::{Code, ErrorCode};
+use graphql_front::parsed::{OnceValidated, ParsedDocument};
 use graphql_front::request_id::RequestId;
 
 use super::language;
@@ -32,7 +33,7 @@ use domain::actor::Actor;
 
 /// The registry's schema over a database.
 pub struct RegistryApplication {
-    schema: Registry,
+    schema: OnceValidated<Registry>,
     database: Arc<Database>,
     clock: Clock,
 }
@@ -40,6 +41,7 @@ pub struct RegistryApplication {
 /// One operation with the caller's context, and whether the caller may run it.
 struct Opened {
     request: Request,
+    document: Arc<ParsedDocument>,
     trail: Arc<Trail>,
     refused: Option<ServerError>,
 }
@@ -47,12 +49,13 @@ struct Opened {
 impl RegistryApplication {
     /// Creates the application.
     pub fn new(database: Arc<Database>, clock: Clock) -> Self {
-        Self { schema: graphql::schema(), database, clock }
+        let schema = OnceValidated::new(graphql::schema(), graphql::trusting_schema());
+        Self { schema, database, clock }
     }
 
     /// Gives an operation its context, and checks the rights of its caller.
     fn open(&self, call: Call) -> Opened {
-        let Call { mut request, operation, extensions } = call;
+        let Call { mut request, document, operation, extensions } = call;
         let actor = extensions.get::<Arc<Actor>>().expect("every transport authenticates before it starts");
         let caller = Caller::new(Arc::clone(&self.database), Arc::clone(actor), self.clock);
         let purpose = extensions.get::<Purpose>();
@@ -63,7 +66,7 @@ impl RegistryApplication {
         }
         let context = RequestContext::new(caller.for_purpose(purpose), about);
         let trail = Arc::clone(&context.trail);
-        Opened { request: request.data(context), trail, refused }
+        Opened { request: request.data(context), document, trail, refused }
     }
 }
 
@@ -77,11 +80,11 @@ impl Application for RegistryApplication {
     }
 
     fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response> {
-        let Opened { request, trail, refused } = self.open(call);
+        let Opened { request, document, trail, refused } = self.open(call);
         async move {
             let response = match refused {
                 Some(error) => Response::from_errors(vec![error]),
-                None => self.schema.execute(request).await,
+                None => self.schema.execute(request, &document, &CATALOGUE).await,
             };
             recorded(&trail, response).await
         }
@@ -89,10 +92,10 @@ impl Application for RegistryApplication {
     }
 
     fn subscribe(self: Arc<Self>, call: Call) -> BoxStream<'static, Response> {
-        let Opened { request, trail, refused } = self.open(call);
+        let Opened { request, trail, refused, .. } = self.open(call);
         let events = match refused {
             Some(error) => stream::once(async { Response::from_errors(vec![error]) }).boxed(),
-            None => self.schema.execute_stream(request).boxed(),
+            None => self.schema.strict().execute_stream(request).boxed(),
         };
         events
             .then(move |response| {

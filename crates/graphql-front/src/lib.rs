@@ -49,6 +49,8 @@ pub mod language;
 pub mod media;
 pub mod origin;
 pub mod parameters;
+pub mod parsed;
+pub mod recent;
 pub mod request_id;
 pub mod settings;
 mod sse;
