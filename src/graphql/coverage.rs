@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
+use rows::Rows;
 use strum::VariantArray as _;
 
 pub use self::follow::CoverageSubscription;
@@ -249,7 +250,7 @@ impl Coverage {
 
     /// Coverage by province, in the order of codes: provinces that exist on the day, and others in which participants
     /// live.
-    fn by_province(&self, ctx: &Context<'_>) -> Vec<ProvinceCoverage> {
+    fn by_province(&self, ctx: &Context<'_>) -> Rows<ProvinceCoverage> {
         let caller = caller(ctx);
         let counts = self.figures.by_province(&self.question.groups);
         let counts_in = |id| counts.get(&id).copied().unwrap_or_default();
@@ -269,7 +270,7 @@ impl Coverage {
     }
 
     /// Coverage by segment. People in two segments count in both, so the sum can exceed `counts`.
-    fn by_segment(&self, ctx: &Context<'_>) -> Vec<SegmentCoverage> {
+    fn by_segment(&self, ctx: &Context<'_>) -> Rows<SegmentCoverage> {
         let actor = &caller(ctx).actor;
         let of = |segment: domain_enrollment::Segment| SegmentCoverage {
             segment: segment.into(),
@@ -279,7 +280,7 @@ impl Coverage {
     }
 
     /// Coverage by kind of channel.
-    fn by_channel_kind(&self, ctx: &Context<'_>) -> Vec<ChannelKindCoverage> {
+    fn by_channel_kind(&self, ctx: &Context<'_>) -> Rows<ChannelKindCoverage> {
         let caller = caller(ctx);
         let asked = &self.question.part.kinds;
         let counts = self.figures.by_kind(&self.question.groups);
@@ -319,7 +320,7 @@ impl Coverage {
         #[graphql(desc = "Day in the first month. The first point is the end of that month.")] from: Date,
         #[graphql(desc = "Last day, at most 20 years later. The trend ends with the day of the coverage.")]
         until: Date,
-    ) -> Result<Vec<CoveragePoint>, FieldError> {
+    ) -> Result<Rows<CoveragePoint>, FieldError> {
         if until.0 < from.0 {
             return Err(FieldError::Filter("`until` must not be before `from`."));
         }
@@ -328,7 +329,7 @@ impl Coverage {
         }
         let until = until.0.min(self.day);
         if until < from.0 {
-            return Ok(Vec::new());
+            return Ok(Rows::default());
         }
         let caller = caller(ctx);
         let groups = &self.question.groups;
@@ -343,11 +344,11 @@ impl Coverage {
 
     /// Figures that others published about the country, or about the province of the filter, up to the day, newest
     /// first.
-    fn reported(&self, ctx: &Context<'_>) -> Vec<ReportedFigure> {
+    fn reported(&self, ctx: &Context<'_>) -> Rows<ReportedFigure> {
         let of = match self.whole(caller(ctx)) {
             Whole::Country => None,
             Whole::Province(id) => Some(id),
-            Whole::None => return Vec::new(),
+            Whole::None => return Rows::default(),
         };
         let reported = self.reference.reported.iter();
         reported
@@ -359,7 +360,7 @@ impl Coverage {
 }
 
 /// Coverage of a province.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct ProvinceCoverage {
     /// The province.
     province: Province,
@@ -370,7 +371,7 @@ pub struct ProvinceCoverage {
 }
 
 /// Coverage of a segment.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct SegmentCoverage {
     /// The segment.
     segment: Segment,
@@ -379,7 +380,7 @@ pub struct SegmentCoverage {
 }
 
 /// Coverage of a kind of channel.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct ChannelKindCoverage {
     /// Kind of channel.
     kind: ChannelKind,
@@ -390,7 +391,7 @@ pub struct ChannelKindCoverage {
 }
 
 /// A point of a trend.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct CoveragePoint {
     /// Day, as of its end.
     on: Date,

@@ -50,6 +50,7 @@ impl OnboardingBatch {
 }
 
 /// An onboarding batch: civil servants who were submitted together, and the outcome of each row.
+#[rows::row]
 #[Object]
 impl OnboardingBatch {
     /// Opaque, stable id.
@@ -237,7 +238,7 @@ pub enum OnboardingState {
 }
 
 /// Number of rows by outcome. At any time `received = pending + enrolled + alreadyEnrolled + rejected`.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct OnboardingCounts {
     /// Number of rows received.
     received: i32,
@@ -270,6 +271,7 @@ pub struct OnboardingRow {
 connection!(OnboardingRowConnection, OnboardingRowEdge, OnboardingRow, "rows", "row");
 
 /// A row of an onboarding batch, with its outcome.
+#[rows::row]
 #[Object]
 impl OnboardingRow {
     /// Number of the row, from 1, without the header.
@@ -314,7 +316,7 @@ pub enum RowOutcome {
 }
 
 /// Number of rows of a work unit by outcome.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct WorkUnitCounts {
     /// Work unit (SKPD, OPD). Empty for rows without one.
     work_unit: String,
@@ -323,7 +325,7 @@ pub struct WorkUnitCounts {
 }
 
 /// Number of rows with a problem.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct ProblemCount {
     /// Code of the problem.
     code: UserErrorCode,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
+use rows::Rows;
 
 use super::agreement::{Agreement, AgreementStatus};
 use super::argument::all_of;
@@ -68,6 +69,7 @@ impl Province {
 }
 
 /// A province.
+#[rows::row]
 #[Object]
 impl Province {
     /// Opaque, stable id.
@@ -240,7 +242,7 @@ impl ProvinceQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Day for which provinces are listed (default: today).")] as_of: Option<Date>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ProvinceFilter>,
-    ) -> Result<Vec<Province>, FieldError> {
+    ) -> Result<Rows<Province>, FieldError> {
         let caller = caller(ctx);
         let day = as_of.map_or_else(|| caller.today(), |day| day.0);
         let statuses: Vec<domain_agreement::AgreementStatus> =
