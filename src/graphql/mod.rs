@@ -87,16 +87,21 @@ pub type Registry = Schema<Query, Mutation, Subscription>;
 
 /// Builds the schema. It has no extension: any, even an empty one, makes each field half as slow again.
 pub fn schema() -> Registry {
+    builder().disable_suggestions().finish()
+}
+
+/// Builds the schema with errors that suggest the names of fields and arguments ("Did you mean ...?").
+pub fn schema_with_suggestions() -> Registry {
     builder().finish()
 }
 
-/// Builds the same schema for documents that were validated before.
+/// Builds the schema for documents that were validated before.
 pub fn trusting_schema() -> Registry {
     builder().validation_mode(ValidationMode::Fast).finish()
 }
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query::default(), Mutation::default(), Subscription::default()).disable_suggestions()
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
 }
 
 /// Returns the schema as text, as `schema.graphql` has it.

@@ -1,4 +1,4 @@
-//! The table of rights on the real router: each root field, and each field of each node type, as each role.
+//! The table of rights, checked with the real router: each root field, and each field of each node type, as each role.
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
@@ -103,7 +103,7 @@ async fn token(app: &App, role: Role) -> String {
 }
 
 /// Sends a query and checks the result against the table. A refusal must run no statement.
-async fn as_the_table_says(app: &App, token: &str, role: Role, of: &str, field: &str, query: &str) {
+async fn assert_as_in_table(app: &App, token: &str, role: Role, of: &str, field: &str, query: &str) {
     let may = right_of_named(of, field).is_some_and(|operation| operation.is_selectable_by(role));
     let (reply, statements) = sent(app.post(token, query, json!({}))).await;
     let errors = reply.body["errors"].as_array().cloned().unwrap_or_default();
@@ -124,7 +124,7 @@ async fn every_root_field_is_allowed_exactly_for_its_roles() {
         for (root, verb) in [("Query", "query"), ("Mutation", "mutation")] {
             for field in schema.fields(root) {
                 let query = format!("{verb} {{ {} }}", schema.select(field));
-                as_the_table_says(&app, &token, role, root, &field.name.node, &query).await;
+                assert_as_in_table(&app, &token, role, root, &field.name.node, &query).await;
             }
         }
     }
@@ -138,7 +138,7 @@ async fn every_field_of_every_node_type_is_allowed_exactly_for_its_roles() {
         for of in schema.nodes() {
             for field in schema.fields(of) {
                 let query = format!("{{ node(id: \"x\") {{ ... on {of} {{ {} }} }} }}", schema.select(field));
-                as_the_table_says(&app, &token, role, of, &field.name.node, &query).await;
+                assert_as_in_table(&app, &token, role, of, &field.name.node, &query).await;
             }
         }
     }

@@ -18,6 +18,7 @@ use super::code::Code;
 use super::guard::{Limits, check_text};
 use super::parsed::validate;
 use super::request_id::ClientId;
+use super::typename::show_directives;
 
 /// The SHA-256 of a document's text.
 pub type Hash = [u8; 32];
@@ -113,9 +114,10 @@ async fn check<E: Executor>(
     limits: &Limits,
 ) -> Result<(), String> {
     check_text(text, limits).map_err(|refusal| refusal.to_string())?;
-    let document = async_graphql::parser::parse_query(text).map_err(|error| error.to_string())?;
+    let mut document = async_graphql::parser::parse_query(text).map_err(|error| error.to_string())?;
     Analysis::of(&document, &Variables::default(), catalogue, limits)
         .map_err(|refusal| refusal.to_string())?;
+    show_directives(&mut document);
     let fault = validate(schema, document).await.into_iter().next();
     fault.map_or(Ok(()), |fault| Err(fault.message))
 }

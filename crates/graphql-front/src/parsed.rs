@@ -19,6 +19,7 @@ use async_graphql::{Executor, Name, Positioned, Request, Response, ServerError, 
 use super::analysis::{Analysis, Measure};
 use super::catalogue::{Catalogue, TypeId};
 use super::guard::{Limits, Refusal};
+use super::typename::show_directives;
 
 /// The longest texts that are kept, together, in bytes. A parsed document takes some forty times its text.
 pub(crate) const KEPT_BYTES: usize = 256 * 1024;
@@ -42,12 +43,13 @@ impl ParsedDocument {
     /// # Errors
     /// See [`Analysis::of`].
     pub(crate) fn new(
-        document: ExecutableDocument,
+        mut document: ExecutableDocument,
         variables: &Variables,
         catalogue: &Catalogue,
         limits: &Limits,
     ) -> Result<Self, Refusal> {
         let analysis = Analysis::of(&document, variables, catalogue, limits)?;
+        show_directives(&mut document);
         let arguments = Arguments::of(&document, catalogue);
         Ok(Self { document, analysis, arguments, is_validated: AtomicBool::new(false) })
     }

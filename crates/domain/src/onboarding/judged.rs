@@ -54,18 +54,20 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
 }
 
 impl JudgedRow {
-    /// Puts the index of the row, from 0, in front of the paths.
-    pub fn stand_at(&mut self, index: usize) {
+    /// Prefixes the paths with the index of the row, from 0.
+    pub fn set_index(&mut self, index: usize) {
         let index = index.to_string();
         self.problems =
             std::mem::take(&mut self.problems).into_iter().map(|p| p.within(&["rows", &index])).collect();
     }
 
-    /// Refuses the row for cells with a failed formula, in place of all other problems of those cells.
+    /// Refuses the row because of cells with a failed formula. Their problems replace all other problems of those
+    /// cells.
     fn with_failed_cells(mut self, fields: &[&str]) -> Self {
         self.problems.retain(|problem| problem.path.first().is_none_or(|at| !fields.contains(&at.as_str())));
         let failed = |field: &&str| {
-            let message = "This cell holds a spreadsheet error, such as #N/A or #REF!, instead of a value.";
+            let message =
+                "This cell contains a spreadsheet error, such as #N/A or #REF!, instead of a value.";
             let hint = "Correct the formula in the original list or type the value, and export it again. If it shows \
                         ####, widen the column first.";
             Problem::error(ProblemCode::InvalidFormat, field, message).hint(hint)
