@@ -131,10 +131,10 @@ impl Asking {
             Arc::new(actor),
             Clock::Fixed(TODAY.parse().unwrap()),
         );
-        let purpose = Purpose::parse("comparison of answers");
+        let purpose = Purpose::parse("comparison of answers").unwrap();
         let about = About { operation: "test".to_owned(), purpose: None, request_id: uuid::Uuid::now_v7() };
         let mut request =
-            Request::new(query).data(RequestContext::new(caller.for_purpose(purpose.as_ref()), about));
+            Request::new(query).data(RequestContext::new(caller.for_purpose(Some(&purpose)), about));
         if one_by_one {
             request = request.data(OneByOne);
         }
