@@ -47,6 +47,7 @@ impl Agreement {
 
 /// A cooperation agreement with a provincial government: which groups of workers it covers and how many people it
 /// promises.
+#[rows::row]
 #[Object]
 impl Agreement {
     /// Opaque, stable id.
@@ -109,7 +110,7 @@ impl Agreement {
 }
 
 /// A recorded state of an agreement.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct AgreementState {
     /// Status as recorded.
     status: AgreementStatus,
@@ -158,6 +159,7 @@ impl Commitment {
 }
 
 /// A number of people promised for one group, such as South Sumatra's 8,000 civil servants.
+#[rows::row]
 #[Object]
 impl Commitment {
     /// Group of workers.

@@ -48,6 +48,7 @@ impl Association {
 }
 
 /// An association of informal workers (paguyuban, wadah), formed by and for people outside an employment relation.
+#[rows::row]
 #[Object]
 impl Association {
     /// Opaque, stable id.

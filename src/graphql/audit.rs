@@ -36,6 +36,7 @@ impl AuditEntry {
 }
 
 /// An entry of the audit trail: one request that read or changed people's data. Entries cannot be changed or removed.
+#[rows::row]
 #[Object]
 impl AuditEntry {
     /// Opaque, stable id.

@@ -48,6 +48,7 @@ impl Channel {
 }
 
 /// A channel (kanal) through which people enroll, such as a regional office, a branch, a bank outlet or a portal.
+#[rows::row]
 #[Object]
 impl Channel {
     /// Opaque, stable id.

@@ -48,6 +48,7 @@ impl Client {
 }
 
 /// An API client. Its tokens identify it; this record defines its role and scope.
+#[rows::row]
 #[Object]
 impl Client {
     /// Opaque, stable id.

@@ -17,7 +17,7 @@ use domain::access::Operation;
 use domain::rule;
 
 /// A contribution due for one programme.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct Contribution {
     /// The programme.
     programme: Programme,
@@ -53,7 +53,7 @@ pub enum ContributionFrequency {
 }
 
 /// A citation of the rule behind an amount or a decision.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct RuleCitation {
     /// Stable code of the rule.
     code: String,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
+use rows::Rows;
 use strum::VariantArray as _;
 
 pub use self::follow::CoverageSubscription;
@@ -252,7 +253,7 @@ impl Coverage {
 
     /// Coverage by province, in the order of codes: provinces that exist on the day, and others in which participants
     /// live.
-    fn by_province(&self, ctx: &Context<'_>) -> Vec<ProvinceCoverage> {
+    fn by_province(&self, ctx: &Context<'_>) -> Rows<ProvinceCoverage> {
         let caller = caller(ctx);
         let counts = self.figures.by_province(&self.question.groups);
         let counts_in = |id| counts.get(&id).copied().unwrap_or_default();
@@ -272,7 +273,7 @@ impl Coverage {
     }
 
     /// Coverage by segment. People in two segments count in both, so the sum can exceed `counts`.
-    fn by_segment(&self, ctx: &Context<'_>) -> Vec<SegmentCoverage> {
+    fn by_segment(&self, ctx: &Context<'_>) -> Rows<SegmentCoverage> {
         let actor = &caller(ctx).actor;
         let of = |segment: domain_enrollment::Segment| SegmentCoverage {
             segment: segment.into(),
@@ -282,7 +283,7 @@ impl Coverage {
     }
 
     /// Coverage by kind of channel.
-    fn by_channel_kind(&self, ctx: &Context<'_>) -> Vec<ChannelKindCoverage> {
+    fn by_channel_kind(&self, ctx: &Context<'_>) -> Rows<ChannelKindCoverage> {
         let caller = caller(ctx);
         let asked = &self.question.part.kinds;
         let counts = self.figures.by_kind(&self.question.groups);
@@ -324,7 +325,7 @@ impl Coverage {
         >,
         #[graphql(desc = "Last day, at most 20 years later. The trend ends with the day of the coverage.")]
         until: Lenient<Date>,
-    ) -> Result<Vec<CoveragePoint>, FieldError> {
+    ) -> Result<Rows<CoveragePoint>, FieldError> {
         let (from, until) = (from.argument("from")?, until.argument("until")?);
         if until < from {
             return Err(FieldError::Filter("`until` must not be before `from`."));
@@ -334,7 +335,7 @@ impl Coverage {
         }
         let until = until.min(self.day);
         if until < from {
-            return Ok(Vec::new());
+            return Ok(Rows::default());
         }
         let caller = caller(ctx);
         let groups = &self.question.groups;
@@ -348,11 +349,11 @@ impl Coverage {
 
     /// Figures that others published about the country, or about the province of the filter, up to the day, newest
     /// first.
-    fn reported(&self, ctx: &Context<'_>) -> Vec<ReportedFigure> {
+    fn reported(&self, ctx: &Context<'_>) -> Rows<ReportedFigure> {
         let of = match self.whole(caller(ctx)) {
             Whole::Country => None,
             Whole::Province(id) => Some(id),
-            Whole::None => return Vec::new(),
+            Whole::None => return Rows::default(),
         };
         let reported = self.reference.reported.iter();
         reported
@@ -364,7 +365,7 @@ impl Coverage {
 }
 
 /// Coverage of a province.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct ProvinceCoverage {
     /// The province.
     province: Province,
@@ -375,7 +376,7 @@ pub struct ProvinceCoverage {
 }
 
 /// Coverage of a segment.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct SegmentCoverage {
     /// The segment.
     segment: Segment,
@@ -384,7 +385,7 @@ pub struct SegmentCoverage {
 }
 
 /// Coverage of a kind of channel.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct ChannelKindCoverage {
     /// Kind of channel.
     kind: ChannelKind,
@@ -395,7 +396,7 @@ pub struct ChannelKindCoverage {
 }
 
 /// A point of a trend.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct CoveragePoint {
     /// Day, as of its end.
     on: Date,

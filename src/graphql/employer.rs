@@ -53,6 +53,7 @@ impl Employer {
 }
 
 /// An employer (pemberi kerja).
+#[rows::row]
 #[Object]
 impl Employer {
     /// Opaque, stable id.

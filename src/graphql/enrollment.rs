@@ -63,6 +63,7 @@ impl Enrollment {
 }
 
 /// An enrollment: the programmes that cover a person, the employer or association behind it, and its period.
+#[rows::row]
 #[Object]
 impl Enrollment {
     /// Opaque, stable id.
@@ -276,7 +277,7 @@ pub enum CivilServantCategory {
 }
 
 /// Civil-service details of a person.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct CivilServant {
     /// Service number (NIP). Masked like the identity number.
     service_number: Option<String>,

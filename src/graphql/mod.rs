@@ -43,7 +43,9 @@ pub mod target;
 pub mod viewer;
 mod withholding;
 
-use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{
+    MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
+};
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
@@ -94,6 +96,11 @@ pub fn schema() -> Registry {
 /// Builds the schema with errors that suggest the names of fields and arguments ("Did you mean ...?").
 pub fn schema_with_suggestions() -> Registry {
     builder(true).finish()
+}
+
+/// Builds the schema for documents that were validated before.
+pub fn trusting_schema() -> Registry {
+    builder(false).validation_mode(ValidationMode::Fast).finish()
 }
 
 /// Builds the schema that [withholds](withholding) what the caller may not read.

@@ -51,6 +51,7 @@ impl OnboardingBatch {
 }
 
 /// An onboarding batch: civil servants who were submitted together, and the outcome of each row.
+#[rows::row]
 #[Object]
 impl OnboardingBatch {
     /// Opaque, stable id.
@@ -246,7 +247,7 @@ pub enum OnboardingState {
 }
 
 /// Number of rows by outcome. At any time `received = pending + enrolled + alreadyEnrolled + rejected`.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct OnboardingCounts {
     /// Number of rows received.
     received: i32,
@@ -308,6 +309,7 @@ impl OnboardingRow {
 }
 
 /// A row of an onboarding batch, with its outcome.
+#[rows::row]
 #[Object]
 impl OnboardingRow {
     /// Opaque, stable id.
@@ -370,7 +372,7 @@ pub struct OnboardingColumn {
 }
 
 /// Number of rows of a work unit by outcome.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct WorkUnitCounts {
     /// Work unit (SKPD, OPD). Empty for rows without one.
     work_unit: String,
@@ -379,7 +381,7 @@ pub struct WorkUnitCounts {
 }
 
 /// Number of rows with a problem.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct ProblemCount {
     /// Code of the problem.
     code: UserErrorCode,

@@ -67,6 +67,7 @@ impl Participant {
 }
 
 /// A participant (peserta): a person whom the agency covers or has covered.
+#[rows::row]
 #[Object]
 impl Participant {
     /// Opaque, stable id.

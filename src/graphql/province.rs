@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
+use rows::Rows;
 
 use super::agreement::{Agreement, AgreementStatus};
 use super::argument::all_of;
@@ -67,6 +68,7 @@ impl Province {
 }
 
 /// A province.
+#[rows::row]
 #[Object]
 impl Province {
     /// Opaque, stable id.
@@ -231,7 +233,7 @@ impl ProvinceQuery {
             Lenient<Date>,
         >,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ProvinceFilter>,
-    ) -> Result<Vec<Province>, FieldError> {
+    ) -> Result<Rows<Province>, FieldError> {
         let caller = caller(ctx);
         let as_of = as_of.map(|day| day.argument("asOf")).transpose()?;
         let day = as_of.unwrap_or_else(|| caller.today());

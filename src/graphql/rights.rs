@@ -153,8 +153,8 @@ mod tests {
     fn fields_of(text: &str, name: Option<&str>) -> (OperationType, Vec<(FieldId, Pos)>) {
         let (document, variables) = (parse_query(text).unwrap(), Variables::default());
         let analysis = Analysis::of(&document, &variables, &CATALOGUE, &Limits::default()).unwrap();
-        let operation = analysis.operation(name, &variables, &CATALOGUE).unwrap();
-        (operation.kind, operation.fields)
+        let operation = analysis.operation(name, &variables).unwrap();
+        (operation.kind, operation.fields.clone())
     }
 
     fn refused(text: &str, name: Option<&str>, role: Role) -> bool {

@@ -31,6 +31,7 @@ impl Target {
 }
 
 /// Target: the number of active participants to reach in a year.
+#[rows::row]
 #[Object]
 impl Target {
     /// Opaque, stable id.
@@ -58,6 +59,7 @@ impl Target {
 pub struct ReportedFigure(pub model::ReportedFigure);
 
 /// A figure published by others. It is shown next to the registry's own counts and never mixed with them.
+#[rows::row]
 #[Object]
 impl ReportedFigure {
     /// What the figure counts, such as `PROVINCES_UNDER_AGREEMENT` or `ACTIVE_PARTICIPANTS`.

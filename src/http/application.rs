@@ -16,7 +16,10 @@ use graphql_front::analysis::Operation;
 use graphql_front::application::{Application, Call};
 use graphql_front::catalogue::Catalogue;
 use graphql_front::code::{Code, ErrorCode};
+use graphql_front::parsed::{OnceValidated, ParsedDocument};
 use graphql_front::request_id::RequestId;
+
+use rows::OneByOne;
 
 use super::purpose;
 use crate::clock::Clock;
@@ -32,7 +35,7 @@ use domain::actor::Actor;
 
 /// The registry's schema over a database.
 pub struct RegistryApplication {
-    schema: Registry,
+    schema: OnceValidated<Registry>,
     /// The same schema, for requests that select fields which their caller may not read.
     withholding: Registry,
     database: Arc<Database>,
@@ -42,6 +45,7 @@ pub struct RegistryApplication {
 /// One operation with the caller's context, whether the caller may run it, and whether something is withheld from it.
 struct Opened {
     request: Request,
+    document: Arc<ParsedDocument>,
     trail: Arc<Trail>,
     refused: Option<ServerError>,
     /// Why the stated purpose has no effect.
@@ -53,14 +57,15 @@ struct Opened {
 impl RegistryApplication {
     /// Creates the application. Where clients may read the schema, errors suggest names of it.
     pub fn new(database: Arc<Database>, clock: Clock, introspection: bool) -> Self {
-        let build = if introspection { graphql::schema_with_suggestions } else { graphql::schema };
+        let strict = if introspection { graphql::schema_with_suggestions() } else { graphql::schema() };
+        let schema = OnceValidated::new(strict, graphql::trusting_schema());
         let withholding = graphql::schema_that_withholds(introspection);
-        Self { schema: build(), withholding, database, clock }
+        Self { schema, withholding, database, clock }
     }
 
     /// Gives an operation its context, and checks the rights of its caller.
     fn open(&self, call: Call) -> Opened {
-        let Call { request, operation, extensions } = call;
+        let Call { request, document, operation, extensions } = call;
         let actor = extensions.get::<Arc<Actor>>().expect("every transport authenticates before it starts");
         let caller = Caller::new(Arc::clone(&self.database), Arc::clone(actor), self.clock);
         let stated = extensions.get::<Purpose>();
@@ -70,11 +75,12 @@ impl RegistryApplication {
         let context = RequestContext::new(caller.for_purpose(stated), about);
         let trail = Arc::clone(&context.trail);
         let ignored_purpose = purpose::ignored(stated, actor).map(|reason| value!({ "ignored": reason }));
-        Opened { request: request.data(context), trail, refused, ignored_purpose, withholds }
-    }
-
-    fn schema(&self, withholds: bool) -> &Registry {
-        if withholds { &self.withholding } else { &self.schema }
+        let mut request = request.data(context);
+        if withholds {
+            // Rendered lists do not call the extension that withholds fields.
+            request = request.data(OneByOne);
+        }
+        Opened { request, document, trail, refused, ignored_purpose, withholds }
     }
 }
 
@@ -88,11 +94,12 @@ impl Application for RegistryApplication {
     }
 
     fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response> {
-        let Opened { request, trail, refused, ignored_purpose, withholds } = self.open(call);
+        let Opened { request, document, trail, refused, ignored_purpose, withholds } = self.open(call);
         async move {
             let response = match refused {
                 Some(error) => Response::from_errors(vec![error]),
-                None => self.schema(withholds).execute(request).await,
+                None if withholds => self.withholding.execute(request).await,
+                None => self.schema.execute(request, &document, &CATALOGUE).await,
             };
             noting(recorded(&trail, response).await, ignored_purpose)
         }
@@ -100,10 +107,11 @@ impl Application for RegistryApplication {
     }
 
     fn subscribe(self: Arc<Self>, call: Call) -> BoxStream<'static, Response> {
-        let Opened { request, trail, refused, ignored_purpose, withholds } = self.open(call);
+        let Opened { request, trail, refused, ignored_purpose, withholds, .. } = self.open(call);
         let events = match refused {
             Some(error) => stream::once(async { Response::from_errors(vec![error]) }).boxed(),
-            None => self.schema(withholds).execute_stream(request).boxed(),
+            None if withholds => self.withholding.execute_stream(request).boxed(),
+            None => self.schema.strict().execute_stream(request).boxed(),
         };
         events
             .then(move |response| {

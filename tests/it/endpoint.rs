@@ -97,7 +97,7 @@ async fn the_web_pages_are_one_document_that_loads_nothing_from_other_hosts() {
     assert_eq!(settings.body, json!({"tokens": [], "provider": null, "playground": false}));
     assert_eq!(get("/pages/assets/..%2findex.html".to_owned()).await.status, StatusCode::NOT_FOUND);
     // Without pages, certificates still have their style and their script.
-    let without = App::new().await.behind(Settings::default());
+    let without = App::new().await.with_settings(Settings::default());
     let certificate = Request::get("/clearance/LC").header(header::ACCEPT, "text/html").body(Body::empty());
     let certificate = without.send(certificate.unwrap()).await;
     let script = certificate.body.as_str().unwrap().split('"').find(|part| part.ends_with(".js")).unwrap();

@@ -52,6 +52,7 @@ mod quota;
 mod reading;
 mod recount;
 mod registering;
+mod rendering;
 mod rights;
 mod rotation;
 mod row_security;

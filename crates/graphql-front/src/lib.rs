@@ -50,6 +50,8 @@ pub mod media;
 mod numbers;
 pub mod origin;
 pub mod parameters;
+pub mod parsed;
+pub mod recent;
 pub mod request_id;
 pub mod settings;
 mod sse;
