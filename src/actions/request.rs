@@ -158,8 +158,9 @@ impl<'a, I: Serialize> Request<'a, I> {
         fingerprint: &[u8],
         mutation: &M,
     ) -> Result<Done<M::Output>, StoreError> {
-        // This commits by itself. A mutation that is only tried, and rolled back whatever comes out, must not take this way.
-        if let Some(trail) = self.trail {
+        let is_malformed = !self.submission.malformed.is_empty();
+        // This commits by itself: not with malformed fields, which are tried and rolled back.
+        if let Some(trail) = self.trail.filter(|_| !is_malformed) {
             let record = Record { key: key.map(|key| (key, fingerprint)), trail };
             if let Some(done) = mutation.run_whole(self.session, &record).await? {
                 trail.settle(&done.subjects);
@@ -167,7 +168,6 @@ impl<'a, I: Serialize> Request<'a, I> {
             }
         }
         let mut transaction = self.session.begin().await?;
-        let is_malformed = !self.submission.malformed.is_empty();
         if let Some(key) = key.filter(|_| !is_malformed)
             && let Some(used) = idempotency::claim(&mut transaction, key, fingerprint).await?
         {

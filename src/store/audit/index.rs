@@ -7,6 +7,7 @@
 //! entries.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
@@ -22,16 +23,21 @@ const LOCK: i64 = 0x61_75_64_69_74_02;
 /// About the most pairs of a merged segment.
 const MOST_PAIRS: i64 = 1 << 19;
 
-/// Indexes the seals that no segment covers, one in each transaction. Does nothing while another process does so.
+/// How long one call indexes. After an update there may be a hundred thousand seals to index, and sealing must go on.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Indexes the seals that no segment covers, one in each transaction, for a few seconds at most. Does nothing while another
+/// process does so.
 pub(super) async fn extend(database: &Database) -> Result<(), StoreError> {
-    let deadline = database.control.transaction_deadline();
-    loop {
+    let (deadline, began) = (database.control.transaction_deadline(), Instant::now());
+    while began.elapsed() < LONGEST {
         let step = timeout(deadline, extend_once(&database.control)).await;
         let slow = |_elapsed| StoreError::Unavailable("indexing a seal took too long".into());
         if !step.map_err(slow)?? {
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }
 
 /// Indexes the next seal. Returns `false` if there is none.

@@ -91,7 +91,19 @@ pub async fn enroll_newcomers(
         .bind(entry.map(|entry| entry.operation.as_str()))
         .bind(entry.and_then(|entry| entry.purpose.as_deref()))
         .bind(entry.map(|entry| entry.request_id));
-    Ok(statement.fetch_all(executor).await?)
+    statement.fetch_all(executor).await.map_err(of_statement)
+}
+
+/// Maps the error of the statement. It holds the insert of audit entries, so a missing permission shows in all of its uses.
+fn of_statement(error: sqlx::Error) -> StoreError {
+    match StoreError::from(error) {
+        // The request may be retried once the cause is fixed. Until then nothing is answered.
+        StoreError::Fault(code) if code == "42501" => {
+            tracing::error!("the login may not write enrollments with their audit entries");
+            StoreError::Unavailable("audit entries cannot be written".into())
+        }
+        error => error,
+    }
 }
 
 type Statement<'a> = QueryAs<'a, Postgres, Arrival, PgArguments>;
