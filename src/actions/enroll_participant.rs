@@ -15,8 +15,8 @@ use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::enrollment::{
-    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, ended_since, judge_person,
-    judge_terms,
+    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, employer_closed, ended_since,
+    judge_person, judge_terms,
 };
 use domain::participant::Sex;
 use domain::problem::{Problem, ProblemCode, refuses};
@@ -65,7 +65,7 @@ pub struct CivilServantInput {
     pub service_number: String,
     /// Category.
     pub category: CivilServantCategory,
-    /// ParticipantEnrollment unit.
+    /// Work unit.
     pub work_unit: Option<String>,
     /// Grade.
     pub grade: Option<String>,
@@ -135,6 +135,7 @@ impl Mutation for ParticipantEnrollment<'_> {
             Some(EnrollOutcome::AlreadyEnrolled { has_ended: true, .. }) => self.refused(ended_since()),
             Some(EnrollOutcome::AlreadyEnrolled { .. }) => self.refused(already_enrolled()),
             Some(EnrollOutcome::Refused(problem)) => self.refused(in_form(problem)),
+            Some(EnrollOutcome::EmployerClosed) => self.refused(employer_closed(None)),
             None => return Err(StoreError::Fault("an enrollment has no outcome".into())),
         };
         let subjects = if done.value.is_some() { enrolled.subjects } else { enrolled.known };

@@ -64,16 +64,14 @@ pub(super) async fn enroll(
 ) -> Result<Enrolled, StoreError> {
     let mut employers: Vec<i64> = new.iter().filter_map(|new| new.employer).collect();
     employers.dedup();
-    if !employer::hold_open(conn, &employers).await?.is_empty() {
-        // It closed after the input was judged. The retry judges it again.
-        return Err(StoreError::Contended("an employer has closed".into()));
-    }
+    let closed = employer::hold_open(conn, &employers).await?;
     let mut candidates = claim(conn, context, new).await?;
     let mut known_ids: Vec<i64> =
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
     let known = participant::lock(conn, &known_ids).await?;
     for candidate in &mut candidates {
-        candidate.outcome = compare((candidate.claim.participant_id, candidate.new), &known, context);
+        candidate.outcome = refuse_closed(candidate.new, &closed)
+            .or_else(|| compare((candidate.claim.participant_id, candidate.new), &known, context));
     }
     let owners = claim_service_numbers(conn, context, &mut candidates).await?;
     enroll_once(candidates.iter_mut().map(|c| (c.claim.participant_id, &mut c.outcome)));
@@ -104,6 +102,12 @@ pub(super) async fn enroll(
         |candidate: Candidate<'_>| candidate.outcome.expect("every candidate has an outcome by now");
     let outcomes = candidates.into_iter().map(outcome).collect();
     Ok(Enrolled { outcomes, subjects, known: known_ids })
+}
+
+/// Refuses an enrollment whose employer has closed since the input was judged.
+fn refuse_closed(new: &NewEnrollment, closed: &[i64]) -> Option<EnrollOutcome> {
+    let is_closed = new.employer.is_some_and(|employer| closed.contains(&employer));
+    is_closed.then_some(EnrollOutcome::EmployerClosed)
 }
 
 async fn claim<'a>(

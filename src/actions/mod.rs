@@ -72,7 +72,7 @@ pub enum ActionError {
         /// Seconds until the next hour of the quota.
         seconds: i64,
     },
-    /// The database failed. Nothing was written.
+    /// The database failed. Unless the transaction lost to another one ([`StoreError::Contended`]), the outcome is unknown.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

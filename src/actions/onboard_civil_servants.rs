@@ -257,7 +257,7 @@ fn judge_size(rows: usize) -> Option<Problem> {
     }
 }
 
-/// What was written, or outcomes_of.
+/// What was written, or foreseen.
 struct Applied {
     batch: i64,
     report: RowOutcomes,

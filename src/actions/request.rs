@@ -1,7 +1,7 @@
-//! Running a mutation: permission, idempotency key, one transaction, one audit entry.
+//! Runs a mutation: permission, idempotency key, one transaction, one audit entry.
 //!
 //! An action makes a [`Request`], judges its input, and then calls [`Request::refuse`] with the problems or
-//! [`Request::run`] with its [`Mutation`]. The audit entry for the people who are written is part of the transaction.
+//! [`Request::run`] with its [`Mutation`]. The audit entry for the changed people is part of the transaction.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::problem::Problem;
 
-/// How often a transaction is tried that meets a serialization conflict.
+/// Maximum number of attempts of a transaction with serialization conflicts.
 const ATTEMPTS: u32 = 4;
 
-/// How long a request waits for another one with the same key. It holds a permit that others want.
+/// How long a request waits for another one with the same key. While it waits, it occupies a permit.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// A mutation as it was sent, by a caller whose role allows it.
+/// A mutation that was requested by a caller whose role permits it.
 pub(super) struct Request<'a, I> {
     session: &'a Session,
     keys: &'a Keys,
@@ -39,13 +39,13 @@ pub(super) struct Request<'a, I> {
     is_tried: bool,
 }
 
-/// What a mutation does within its transaction.
+/// The part of a mutation that runs within its transaction.
 pub(super) trait Mutation: Sync {
-    /// What it did: ids and codes, stored under the key.
+    /// Its result: ids and codes, stored under the key.
     type Output: Serialize + DeserializeOwned + Send;
 
-    /// Makes the change, or returns the problems that refuse it: then everything is rolled back. May be called again after
-    /// a rollback.
+    /// Makes the change, or returns the problems that refuse it. In that case everything is rolled back. It may be
+    /// called again after a rollback.
     fn run(
         &self,
         conn: &mut PgConnection,
@@ -53,7 +53,7 @@ pub(super) trait Mutation: Sync {
 }
 
 impl<'a, I: Serialize> Request<'a, I> {
-    /// Makes a request for the mutation of this name, which needs this permission. `input` is what the caller sent,
+    /// Returns a request for the mutation of this name, which needs this permission. `input` is the input of the caller
     /// without the key.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl<'a, I: Serialize> Request<'a, I> {
         Ok(Self { session, keys, actor, operation, submission, input, trail: None, is_tried: true })
     }
 
-    /// Puts the people whom the mutation writes on record in `trail`.
+    /// Records the people that the mutation changes in `trail`.
     pub(super) fn recorded_in(self, trail: &'a Trail) -> Self {
         Self { trail: Some(trail), ..self }
     }
@@ -81,8 +81,8 @@ impl<'a, I: Serialize> Request<'a, I> {
         Self { session, is_tried: false, ..self }
     }
 
-    /// Answers an input that is refused. If the key has done this before, answers as then: the rules may have changed
-    /// since.
+    /// Returns the answer to an input that is refused. If the key was used with this input before, it returns the first
+    /// answer, because the rules may have changed since.
     pub(super) async fn refuse<T: DeserializeOwned>(
         &self,
         problems: Vec<Problem>,
@@ -101,8 +101,8 @@ impl<'a, I: Serialize> Request<'a, I> {
         }
     }
 
-    /// Runs the mutation in one transaction, once for each key: the same key with the same input gives the first outcome
-    /// again, with another input a problem. Retries serialization conflicts.
+    /// Runs the mutation in one transaction, once for each key. The same key returns the first outcome again for the
+    /// same input, and a problem for another input. Retries serialization conflicts.
     ///
     /// With malformed fields it writes nothing. It runs all the same, to find the problems that show only in the transaction.
     pub(super) async fn run<M: Mutation>(self, mutation: M) -> Result<Done<M::Output>, ActionError> {
@@ -180,14 +180,15 @@ impl<'a, I: Serialize> Request<'a, I> {
         malformed.iter().cloned().chain(judge_key(self.submission.key)).chain(others).collect()
     }
 
-    /// Digest of the input. What the client may see is not part of it: that can change between an attempt and its retry.
+    /// Returns the digest of the input. The scope of the client is not part of it, because it can change between an
+    /// attempt and its retry.
     fn fingerprint(&self) -> Result<Vec<u8>, StoreError> {
         let input = serde_json::to_vec(self.input);
         let input = input.map_err(|_| StoreError::Fault("an input cannot be written".into()))?;
         Ok(self.keys.fingerprint(&input))
     }
 
-    /// The key as it is stored: its digest, because people use identity numbers as keys.
+    /// Returns the key as it is stored: its digest, because people use identity numbers as keys.
     fn stored_key(&self) -> Option<KeyOf> {
         let digest = |key: &str| hex::encode(self.keys.fingerprint(key.as_bytes()));
         let (client, operation) = (self.actor.client.clone(), self.operation);
@@ -199,12 +200,14 @@ fn under_way() -> StoreError {
     StoreError::Unavailable("another mutation with this key is still under way".into())
 }
 
-/// The deadline of this side: over a dead network no answer comes from the server.
+/// Returns the error of a transaction over its deadline. This process has a deadline of its own, because over a dead
+/// network the server sends no answer.
 fn too_slow() -> StoreError {
     StoreError::Unavailable("the transaction took too long".into())
 }
 
-/// The pause before the next attempt: longer with each one, with jitter so that two that met do not meet again.
+/// Returns the pause before the next attempt. It grows with each attempt, and jitter prevents the same two transactions
+/// from colliding again.
 pub(super) fn backoff(attempt: u32) -> Duration {
     let mut jitter = [0; 1];
     getrandom::fill(&mut jitter).expect("the operating system gives random bytes");

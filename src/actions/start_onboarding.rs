@@ -41,8 +41,8 @@ pub struct Input {
     pub all_or_nothing: bool,
     /// Say what would happen, and wait for somebody else's approval.
     pub plan_only: bool,
-    /// Say what would happen, and end there: nobody can approve it. A trial has no key, so that this is none of its
-    /// digest.
+    /// Say what would happen, and end there: nobody can approve it. Not part of the fingerprint, because a dry run has no
+    /// idempotency key.
     #[serde(skip)]
     pub dry_run: bool,
 }

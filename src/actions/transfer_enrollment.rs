@@ -163,7 +163,7 @@ impl EnrollmentTransfer<'_> {
     /// The enrollment that begins.
     fn held(&self, old: &Held) -> Held {
         let (on, today) = (self.input.on, self.context.today);
-        let timeline = old.timeline.going_on(on, today, old.segment, self.context.rules);
+        let timeline = old.timeline.continued(on, today, old.segment, self.context.rules);
         let employer = Some(self.input.employer);
         Held { employer, association: None, end_reason: None, timeline, ..old.clone() }
     }

@@ -22,7 +22,7 @@ use crate::http::settings::Settings;
 use crate::http::{Front, open, server};
 use crate::store::Database;
 
-/// How the API is served.
+/// The arguments of `registry serve`.
 #[derive(Args, Debug)]
 pub struct Serve {
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub struct Serve {
     #[arg(long, default_value_t = 20_000, requires = "demo")]
     demo_participants: u64,
 
-    /// Serves no playground. In production there is none anyway.
+    /// Turns off the playground. It is always off in production.
     #[arg(long, env = "REGISTRY_NO_PLAYGROUND")]
     no_playground: bool,
 
@@ -48,7 +48,7 @@ pub struct Serve {
     #[arg(long, env = "REGISTRY_ONBOARDING_WORKERS", default_value_t = 1)]
     onboarding_workers: u64,
 
-    /// How long a worker of onboardings may be silent, before another process takes its work over.
+    /// How long an onboarding worker may go without renewing its lease, before another process takes its work over.
     #[arg(long, env = "REGISTRY_ONBOARDING_LEASE", value_name = "DURATION", default_value_t = Seconds::of(8))]
     onboarding_lease: Seconds,
 
@@ -64,7 +64,7 @@ pub struct Serve {
     http: HttpSettings,
 }
 
-/// Everything that `serve` reads from flags and environment.
+/// The settings of `serve`, read from flags and environment.
 struct Checked {
     installation: InstallationSettings,
     trust: Trust,
@@ -73,7 +73,7 @@ struct Checked {
 }
 
 impl Serve {
-    /// Serves until a signal to stop.
+    /// Serves until a signal to stop arrives.
     ///
     /// # Errors
     /// Settings are wrong, the port is taken, or the database cannot be used.
@@ -84,7 +84,7 @@ impl Serve {
             None => None,
         };
         let authority = Authority::new(trust.own, provider);
-        // The port first, because this is quick to find out.
+        // The port is bound before the database is opened, because a port that is in use shows at once.
         let listener = TcpListener::bind(self.listen.listen).await;
         let listener =
             listener.with_context(|| format!("REGISTRY_LISTEN: {} cannot be used", self.listen.listen))?;
@@ -127,28 +127,34 @@ impl Serve {
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         installation.close().await;
         if exchanged.into_inner() {
-            bail!("the identity key was exchanged for another one: start again with it as REGISTRY_KEY_FILE");
+            bail!(
+                "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
+            );
         }
         tracing::info!("stopped");
         Ok(())
     }
 
-    /// Reads all settings, and reports everything that is wrong at once.
+    /// Reads all settings, and reports all problems at once.
     async fn check(&self, config: &Config) -> Result<Checked, Problems> {
         let mut problems = Problems::default();
         if self.demo && config.is_production() {
-            problems
-                .add("--demo publishes tokens for everybody, and REGISTRY_ENV=production is for real people");
+            problems.add(
+                "--demo gives tokens to everybody who opens its page; it does not run with \
+                 REGISTRY_ENV=production",
+            );
         }
         if self.demo && !self.listen.listen.ip().is_loopback() {
             problems.add(
-                "REGISTRY_LISTEN: --demo publishes tokens for everybody, so it listens on this machine only",
+                "REGISTRY_LISTEN: --demo gives tokens to everybody who opens its page; listen on a loopback address",
             );
         }
         let trust = config.trust(&mut problems);
         if self.demo && !config.is_production() && trust.as_ref().is_some_and(|trust| !trust.own) {
-            problems
-                .add("REGISTRY_OWN_TOKENS: --demo uses the installation's own tokens; do not turn them off");
+            problems.add(
+                "REGISTRY_OWN_TOKENS: --demo needs tokens signed with the installation's own key; do not turn \
+                 them off",
+            );
         }
         let background = self.background(&mut problems);
         let http = self.http.settings(config.environment, &mut problems).await;
@@ -183,7 +189,7 @@ impl Serve {
         }
     }
 
-    /// What the playground starts with. Tokens are signed anew at each visit.
+    /// Returns the settings of the playground. Each visit gets newly signed tokens.
     fn playground_settings(&self, database: &Arc<Database>, clock: Clock) -> MakeSettings {
         let (database, demo) = (Arc::clone(database), self.demo);
         Arc::new(move || playground::Settings {

@@ -61,8 +61,8 @@ pub fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
     &request(ctx).caller
 }
 
-/// Returns the language of messages. The HTTP layer puts it into the request's data; without it, as over a socket, it is
-/// English.
+/// Returns the language of messages, which every transport puts into the request's data. A test of the bare schema, which has
+/// none, gets English.
 pub fn language(ctx: &Context<'_>) -> Language {
     match ctx.data_opt::<graphql_front::language::Language>() {
         Some(graphql_front::language::Language::Indonesian) => Language::Indonesian,

@@ -133,9 +133,9 @@ impl From<FieldError> for Error {
                 (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Write(error) => {
-                tracing::warn!(%error, "database lost during a mutation");
-                let message = "The registry lost its database, and the outcome is unknown. Send the mutation again with \
-                               the same idempotencyKey to learn it.";
+                tracing::warn!(%error, "the outcome of a mutation is unknown");
+                let message = "It is unknown whether the mutation was done: the database was lost or busy. Send it again \
+                               with the same idempotencyKey to find out.";
                 (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Store(error) => return Error::new(error.to_string()),

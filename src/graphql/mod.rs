@@ -90,9 +90,15 @@ pub fn schema() -> Registry {
     builder().disable_suggestions().finish()
 }
 
+/// Builds the schema with errors that suggest the names of fields and arguments ("Did you mean ...?").
+pub fn schema_with_suggestions() -> Registry {
+    builder().finish()
+}
+
 /// Builds the schema that [withholds](withholding) what the caller may not read.
-pub fn schema_that_withholds() -> Registry {
-    builder().disable_suggestions().extension(withholding::Withholding).finish()
+pub fn schema_that_withholds(suggests: bool) -> Registry {
+    let builder = builder().extension(withholding::Withholding);
+    if suggests { builder.finish() } else { builder.disable_suggestions().finish() }
 }
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {

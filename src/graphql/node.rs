@@ -17,17 +17,13 @@ use super::error::FieldError;
 use super::event::ParticipantEvent;
 use super::node_id::NodeId;
 use super::noun::Noun;
-use super::onboarding::OnboardingBatch;
+use super::onboarding::{OnboardingBatch, OnboardingRow};
 use super::participant::Participant;
 use super::province::Province;
 use super::target::Target;
 use domain::access::Operation;
 
 /// An object with an id.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for the length of one resolver, never in a list of many"
-)]
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Opaque, stable id. Business keys are separate fields."))]
 pub enum Node {
@@ -55,6 +51,8 @@ pub enum Node {
     AuditEntry(AuditEntry),
     /// An onboarding batch.
     OnboardingBatch(OnboardingBatch),
+    /// A row of an onboarding batch.
+    OnboardingRow(OnboardingRow),
 }
 
 /// Maximum number of ids per field.
@@ -112,6 +110,7 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
         NodeId::Client(id) => Client::find(caller, id).map(Node::Client),
         NodeId::AuditEntry(id) => AuditEntry::load(ctx, id).await?.map(Node::AuditEntry),
         NodeId::Batch(id) => OnboardingBatch::load(ctx, id).await?.map(Node::OnboardingBatch),
+        NodeId::Row(batch, number) => OnboardingRow::load(ctx, batch, number).await?.map(Node::OnboardingRow),
     })
 }
 
@@ -125,7 +124,7 @@ fn right_of(id: NodeId) -> Operation {
         }
         NodeId::Client(_) => Operation::ManageClients,
         NodeId::AuditEntry(_) => Operation::ReadAudit,
-        NodeId::Batch(_) => Operation::ReadOnboarding,
+        NodeId::Batch(_) | NodeId::Row(..) => Operation::ReadOnboarding,
     }
 }
 

@@ -25,7 +25,7 @@ use crate::store::StoreError;
 use crate::store::onboarding::{self as store, BatchRow, RowFilter};
 use domain::actor::Operation;
 use domain::onboarding as model;
-use domain::page::{Direction, Order, Position};
+use domain::page::{Direction, Order, Page, Position};
 use roster::ignored_columns;
 
 mod follow;
@@ -267,9 +267,43 @@ pub struct OnboardingRow {
 
 connection!(OnboardingRowConnection, OnboardingRowEdge, OnboardingRow, "rows", "row");
 
+impl OnboardingRow {
+    /// Loads a row of a batch, if the batch is in the caller's scope.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn load(ctx: &Context<'_>, batch: i64, number: i64) -> Result<Option<Self>, FieldError> {
+        if OnboardingBatch::load(ctx, batch).await?.is_none() {
+            return Ok(None);
+        }
+        let page = Page {
+            size: 1,
+            backward: false,
+            after: number.checked_sub(1).map(Position::of_id),
+            before: None,
+            order: Order::Id,
+            direction: Direction::Ascending,
+        };
+        let slice = load_page(&request(ctx).loaders.row_pages, batch, RowFilter::default(), &page).await?;
+        let Some(row) = slice.rows.into_iter().find(|row| i64::from(row.number) == number) else {
+            return Ok(None);
+        };
+        let participant = match row.participant_id {
+            Some(id) => Participant::load(ctx, id).await?,
+            None => None,
+        };
+        Ok(Some(Self { row, participant }))
+    }
+}
+
 /// A row of an onboarding batch, with its outcome.
 #[Object]
 impl OnboardingRow {
+    /// Opaque, stable id.
+    pub(super) async fn id(&self) -> ID {
+        NodeId::Row(self.row.batch_id, self.row.number.into()).encode()
+    }
+
     /// Number of the row, from 1, without the header.
     fn number(&self) -> i32 {
         self.row.number

@@ -7,7 +7,7 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
-use async_graphql::{Data, Request, Response, ServerError};
+use async_graphql::{Data, Request, Response, ServerError, Value, value};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -18,7 +18,7 @@ use graphql_front::catalogue::Catalogue;
 use graphql_front::code::{Code, ErrorCode};
 use graphql_front::request_id::RequestId;
 
-use super::language;
+use super::purpose;
 use crate::clock::Clock;
 use crate::graphql::caller::Caller;
 use crate::graphql::code::RegistryCode;
@@ -45,30 +45,30 @@ struct Opened {
     trail: Arc<Trail>,
     refused: Option<ServerError>,
     withholds: bool,
+    /// Why the stated purpose has no effect.
+    ignored_purpose: Option<Value>,
 }
 
 impl RegistryApplication {
-    /// Creates the application.
-    pub fn new(database: Arc<Database>, clock: Clock) -> Self {
-        let withholding = graphql::schema_that_withholds();
-        Self { schema: graphql::schema(), withholding, database, clock }
+    /// Creates the application. Where clients may read the schema, errors suggest names of it.
+    pub fn new(database: Arc<Database>, clock: Clock, introspection: bool) -> Self {
+        let schema = if introspection { graphql::schema_with_suggestions() } else { graphql::schema() };
+        Self { schema, withholding: graphql::schema_that_withholds(introspection), database, clock }
     }
 
     /// Gives an operation its context, and checks the rights of its caller.
     fn open(&self, call: Call) -> Opened {
-        let Call { mut request, operation, extensions } = call;
+        let Call { request, operation, extensions } = call;
         let actor = extensions.get::<Arc<Actor>>().expect("every transport authenticates before it starts");
         let caller = Caller::new(Arc::clone(&self.database), Arc::clone(actor), self.clock);
-        let purpose = extensions.get::<Purpose>();
+        let stated = extensions.get::<Purpose>();
         let refused = rights::refuse(operation.kind, &operation.fields, actor.role);
         let withholds = rights::withholds(&operation.fields, actor.role);
-        let about = about(&request.data, &operation, purpose);
-        if let Some(&spoken) = find(&request.data) {
-            request = request.data(language::of(spoken));
-        }
-        let context = RequestContext::new(caller.for_purpose(purpose), about);
+        let about = about(&request.data, &operation, stated);
+        let context = RequestContext::new(caller.for_purpose(stated), about);
         let trail = Arc::clone(&context.trail);
-        Opened { request: request.data(context), trail, refused, withholds }
+        let ignored_purpose = purpose::ignored(stated, actor).map(|reason| value!({ "ignored": reason }));
+        Opened { request: request.data(context), trail, refused, withholds, ignored_purpose }
     }
 
     fn schema(&self, withholds: bool) -> &Registry {
@@ -86,27 +86,27 @@ impl Application for RegistryApplication {
     }
 
     fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response> {
-        let Opened { request, trail, refused, withholds } = self.open(call);
+        let Opened { request, trail, refused, withholds, ignored_purpose } = self.open(call);
         async move {
             let response = match refused {
                 Some(error) => Response::from_errors(vec![error]),
                 None => self.schema(withholds).execute(request).await,
             };
-            recorded(&trail, response).await
+            noting(recorded(&trail, response).await, ignored_purpose)
         }
         .boxed()
     }
 
     fn subscribe(self: Arc<Self>, call: Call) -> BoxStream<'static, Response> {
-        let Opened { request, trail, refused, withholds } = self.open(call);
+        let Opened { request, trail, refused, withholds, ignored_purpose } = self.open(call);
         let events = match refused {
             Some(error) => stream::once(async { Response::from_errors(vec![error]) }).boxed(),
             None => self.schema(withholds).execute_stream(request).boxed(),
         };
         events
             .then(move |response| {
-                let trail = Arc::clone(&trail);
-                async move { recorded(&trail, response).await }
+                let (trail, ignored_purpose) = (Arc::clone(&trail), ignored_purpose.clone());
+                async move { noting(recorded(&trail, response).await, ignored_purpose) }
             })
             .boxed()
     }
@@ -123,6 +123,14 @@ fn about(data: &Data, operation: &Operation, purpose: Option<&Purpose>) -> About
         operation: operation.root_fields.join(" "),
         purpose: purpose.map(|purpose| purpose.as_str().to_owned()),
         request_id: id.uuid(),
+    }
+}
+
+/// Adds to the extensions of a response why the purpose had no effect.
+fn noting(response: Response, ignored_purpose: Option<Value>) -> Response {
+    match ignored_purpose {
+        Some(ignored) => response.extension("purpose", ignored),
+        None => response,
     }
 }
 

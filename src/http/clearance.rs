@@ -1,5 +1,5 @@
-//! `GET /clearance/{number}`: whether a certificate of licence clearance is valid now. It needs no login. The answer is whether
-//! the certificate is valid and, if so, the name of the company.
+//! `GET /clearance/{number}`: verifies a licence clearance certificate. It needs no login. The answer is whether the
+//! certificate is valid now and, if so, the name of the company.
 //!
 //! An unknown number, a mistyped one, a refused clearance and an expired one get the same answer from the same SQL statement. A
 //! number has 95 random bits and cannot be guessed. The rate limits ensure that guessing does not affect other clients.
@@ -28,12 +28,12 @@ use crate::store::{Database, clearance};
 use domain::clearance::CertificateNumber;
 use domain::language::Language;
 
-/// The address that a connection comes from; behind a load balancer, the address of the balancer.
+/// The address that a connection comes from. Behind a load balancer, it is the address of the balancer.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
 impl Peer {
-    /// The address that the rate limit counts: all addresses of an IPv6 /64 network are one client.
+    /// Returns the address that the rate limit counts. All addresses of an IPv6 /64 network count as one client.
     fn counted(self) -> IpAddr {
         match self.0.to_canonical() {
             IpAddr::V6(address) => {
@@ -45,7 +45,7 @@ impl Peer {
     }
 }
 
-/// The state of the endpoint.
+/// The state of the endpoint: the database and the rate limits.
 #[derive(Clone)]
 pub struct Verifier {
     database: Arc<Database>,
@@ -62,8 +62,8 @@ impl Verifier {
         Self { database, clock, of_peer, of_all: RateLimiter::new(cost(limits.per_minute)).map(Arc::new) }
     }
 
-    /// Applies the rate limits. The error is the seconds to wait. The limit of the peer comes first, so that a peer that asks
-    /// too often does not use up the limit of all.
+    /// Applies the rate limits. The error is the number of seconds to wait. The limit of the address comes first, so
+    /// that one address cannot use up the limit of all.
     fn admit(&self, peer: Peer, now: Instant) -> Result<(), u64> {
         let seconds = |unpaid| match unpaid {
             RateLimited::Wait(seconds, _) => seconds,
@@ -79,14 +79,14 @@ impl Verifier {
     }
 }
 
-/// The answer.
+/// The answer as JSON.
 #[derive(Serialize)]
 struct Verified {
     valid: bool,
     company: Option<String>,
 }
 
-/// Nothing may run, load or be framed: the page is only text.
+/// The page is only text: it may not run or load anything, and no other page may frame it.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
@@ -136,7 +136,7 @@ fn answer(headers: &HeaderMap, verified: Verified) -> Response {
     (HEADERS, content_language, Html(page(language, &verified))).into_response()
 }
 
-/// The answer as a page for people, without scripts, styles and external resources.
+/// Returns the answer as a page for people, without scripts, styles and external resources.
 fn page(language: Language, verified: &Verified) -> String {
     let (title, valid, invalid) = match language {
         Language::English => (

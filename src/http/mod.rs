@@ -9,6 +9,7 @@ pub mod clearance;
 pub mod health;
 mod identify;
 pub mod language;
+mod message;
 pub mod onboarding;
 pub mod playground;
 mod purpose;
@@ -77,7 +78,7 @@ pub fn open(front: Front) -> Open {
     let Settings { connections, graphql, verification, upload } = settings;
     let (origins, introspection) = (graphql.origins.clone(), graphql.limits.introspection);
     let verifier = Verifier::new(Arc::clone(&database), clock, verification);
-    let application = RegistryApplication::new(Arc::clone(&database), clock);
+    let application = RegistryApplication::new(Arc::clone(&database), clock, introspection);
     let endpoint = Endpoint::new(Arc::new(application), graphql);
     let authenticator = SocketAuthenticator::new(authority.clone(), Arc::clone(&database));
     let sockets = WebSockets::new(endpoint.clone(), Arc::new(authenticator));

@@ -40,7 +40,7 @@ impl Database {
         }
     }
 
-    /// Tests a connection on which nothing was announced. Its answer comes after all earlier announcements.
+    /// Tests a connection that has announced nothing. The answer comes after all earlier announcements.
     async fn test_connection(&self, listener: &mut PgListener) -> Result<(), StoreError> {
         let asked = Instant::now();
         let answer = sqlx::query("select 1").execute(&mut *listener);

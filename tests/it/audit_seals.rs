@@ -160,7 +160,7 @@ async fn app_with_two_keys() -> App {
     rotate(&mut app.database.maintenance().await.unwrap(), &ring(), |_| {}).await.unwrap();
     // A process with the old key can no longer seal.
     assert!(seal(&app.database).await.is_err());
-    let after = app.process_with(ring()).await;
+    let after = app.second_process_with_keys(ring()).await;
     read(&after).await;
     seal_all(&after).await;
     after

@@ -85,7 +85,7 @@ async fn each_person_is_counted_once_under_every_filter() {
             assert_eq!(people(&app, &token, filter.clone()).await, expected, "{filter}, folded: {folded}");
         }
     }
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -385,7 +385,7 @@ async fn sql_conditions_and_row_security_alone_return_the_same_counts() {
                     (figures.by_province(WorkerGroup::VARIANTS), figures.by_kind(WorkerGroup::VARIANTS))
                 };
                 assert_eq!(shown(&first), shown(&second), "{name} as of {as_of:?}, folded: {folded}");
-                assert!(first.all(WorkerGroup::VARIANTS).total > 0, "{name} sees somebody");
+                assert!(first.all(WorkerGroup::VARIANTS).total > 0, "{name} sees people");
             }
         }
     }
@@ -403,7 +403,7 @@ async fn subscribers_with_the_same_scope_share_one_query() {
     };
     let followers: Vec<_> = [&administrator, &officer].into_iter().cycle().take(32).collect();
     let part = Part::default();
-    // Kept alive, as a subscriber does.
+    // Kept alive, as a subscriber keeps it.
     let watches: Vec<_> = followers.iter().map(|actor| app.database.watched.of(actor, &part, None)).collect();
     let read = followers.iter().zip(&watches).map(|(actor, watch)| {
         let session = app.database.reading(actor);

@@ -352,6 +352,33 @@ async fn of_two_concurrent_enrollments_of_one_person_one_is_refused() {
 }
 
 #[tokio::test]
+async fn an_employer_that_closes_after_the_form_was_judged_refuses_it() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let form = Person::new(&channel).at(&app.employer("PT Musi").await).with("monthlyWage", json!(3_000_000));
+    let mut closing = app.sql.begin().await.unwrap();
+    let close =
+        "select pg_advisory_xact_lock(hashtext('participant_registry.employer'), hashint8(id)) from employer;
+                 update employer set closed_on = '2014-10-01'";
+    sqlx::raw_sql(close).execute(&mut *closing).await.unwrap();
+    let mut enrolling = Box::pin(app.enroll(&form));
+    let waiting = "select exists (select from pg_locks where locktype = 'advisory' and not granted
+                   and database = (select oid from pg_database where datname = current_database()))";
+    loop {
+        tokio::select! {
+            payload = &mut enrolling => panic!("it did not wait for the closing: {payload}"),
+            () = tokio::task::yield_now() => {}
+        }
+        if sqlx::query_scalar::<_, bool>(waiting).fetch_one(&mut *closing).await.unwrap() {
+            break;
+        }
+    }
+    closing.commit().await.unwrap();
+    assert_eq!(problems(&enrolling.await), [("CONFLICT", "employerId")]);
+    assert_eq!(app.count("select count(*) from identifier").await, 0, "the claimed number was released");
+}
+
+#[tokio::test]
 async fn the_database_contains_no_plain_identity_number() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah Provinsi").await);
@@ -375,7 +402,7 @@ async fn the_database_contains_no_plain_identity_number() {
         let rows: String = sqlx::query_scalar(sql).fetch_one(&app.sql).await.unwrap();
         dump.push_str(&rows);
     }
-    assert!(dump.contains("Siti Rahayu"), "the dump holds the rows");
+    assert!(dump.contains("Siti Rahayu"), "the dump contains the rows");
     for number in [person.0["nationalId"].as_str().unwrap(), service_number, "81234567890"] {
         assert!(!dump.contains(number));
     }
@@ -399,7 +426,7 @@ async fn a_person_who_left_cannot_be_enrolled_again_for_the_same_days() {
     // An enrollment made in error is void, so it does not block the right one.
     assert_eq!(app.end(&second, "2014-09-01", "ENROLLED_IN_ERROR").await["errors"], json!([]));
     app.enrolled(&person.with("startsOn", json!("2014-09-01"))).await;
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]

@@ -63,8 +63,8 @@ async fn an_internal_error_reveals_only_its_request_id() {
     let error = &reply.body["errors"][0];
     assert_eq!(error["extensions"]["code"], "INTERNAL");
     assert_eq!(error["extensions"]["requestId"].as_str(), reply.headers["x-request-id"].to_str().ok());
-    let said = error["message"].as_str().unwrap();
-    assert!(!said.contains("sex") && !said.contains("column"), "{said}");
+    let message = error["message"].as_str().unwrap();
+    assert!(!message.contains("sex") && !message.contains("column"), "{message}");
 }
 
 #[tokio::test]
@@ -140,17 +140,17 @@ async fn another_process_learns_of_a_new_channel() {
     };
     let (one, two) = (open().await.unwrap(), open().await.unwrap());
     let following = tokio::spawn(Arc::clone(&two).follow_reference());
-    let app = App::over(one, TODAY, fresh);
+    let app = App::with_database(one, TODAY, fresh);
     app.channel("BR-NEW").await;
     let heard = async {
         while two.reference().channel_by_code("BR-NEW").is_none() {
             tokio::task::yield_now().await;
         }
     };
-    // The bound only ends a test that has failed.
+    // The timeout only ends a failed test.
     tokio::time::timeout(std::time::Duration::from_secs(30), heard)
         .await
-        .expect("the other process hears of it");
+        .expect("the other process is notified");
     following.abort();
 }
 

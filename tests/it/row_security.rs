@@ -1,4 +1,4 @@
-//! Row security: what PostgreSQL returns if a statement lacks the condition on the scope.
+//! Row security: the rows that PostgreSQL returns if a statement lacks the condition on the scope.
 
 use std::collections::BTreeSet;
 
@@ -106,7 +106,7 @@ async fn sql_conditions_and_row_security_alone_return_the_same_rows() {
         for ((what, rows), (_, all)) in second.iter().zip(&whole) {
             assert!(rows.len() < all.len(), "{name} sees all {what}");
         }
-        assert!(!second[0].1.is_empty(), "{name} sees somebody");
+        assert!(!second[0].1.is_empty(), "{name} sees people");
     }
 }
 
@@ -228,9 +228,9 @@ async fn a_login_that_owns_nothing_serves_and_one_without_the_roles_is_refused()
                registry_of_association, registry_scoped to {login}"
     );
     run(grant).execute(&mut owner).await.unwrap();
-    let database = open().await.expect("it is granted what it needs");
+    let database = open().await.expect("the login has the roles that it needs");
     assert!(!database.login_is_owner);
-    let app = App::over(database, crate::support::app::TODAY, fresh);
+    let app = App::with_database(database, crate::support::app::TODAY, fresh);
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
     assert_eq!(app.ask("{ participants { totalCount } }", json!({})).await["participants"]["totalCount"], 1);
@@ -257,7 +257,7 @@ async fn an_owner_without_superuser_migrates_serves_and_rotates_the_key() {
         assert_eq!(sqlx::query(change).execute(&app.sql).await.unwrap().rows_affected(), 1, "{table}");
     }
     app.fold().await;
-    let recounted = app.recounted().await;
+    let recounted = app.recount().await;
     assert_eq!((recounted.people, recounted.different), (1, 0));
     app.wait_until_all_can_be_sealed().await;
     seal(&app.database).await.unwrap().expect("a seal");

@@ -84,10 +84,10 @@ async fn a_transferred_person_keeps_the_card() {
     assert_eq!(
         counts["branch"]["counts"],
         json!({"total": 1, "active": 1}),
-        "who brought it in never changes"
+        "the channel of the first enrollment never changes"
     );
     assert_eq!(counts["other"]["counts"], json!({"total": 0}));
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn a_transfer_is_judged_by_the_rules_of_its_day() {
     let found = app.ask(number, json!({"id": in_time["enrollment"]["id"]})).await;
     let expected = json!({"serviceNumber": "****************01", "category": "PNS"});
     assert_eq!(found["node"]["civilServant"], expected);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn of_two_concurrent_transfers_one_is_refused() {
     }
     assert_eq!(app.count("select count(*) from enrollment where ends_on is null").await, 8);
     assert_eq!(app.count("select count(*) from enrollment").await, 16);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn of_a_concurrent_end_and_transfer_one_is_refused() {
         answer.sort();
         assert_eq!(answer, [vec![], vec![("CONFLICT", "enrollmentId")]]);
     }
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]

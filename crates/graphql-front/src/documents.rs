@@ -18,6 +18,7 @@ use super::code::Code;
 use super::guard::{Limits, check_text};
 use super::numbers;
 use super::request_id::ClientId;
+use super::typename::show_directives;
 
 /// The SHA-256 of a document's text.
 pub type Hash = [u8; 32];
@@ -119,6 +120,7 @@ async fn check<E: Executor>(
     numbers::make_whole(&mut document);
     Analysis::of(&document, &Variables::default(), catalogue, limits)
         .map_err(|refusal| refusal.to_string())?;
+    show_directives(&mut document);
     let mut request = Request::new(text).operation_name(NO_OPERATION);
     request.set_parsed_query(document);
     let errors = schema.execute(request).await.errors;

@@ -40,6 +40,7 @@ use super::request_id::{ClientId, RequestId};
 use super::settings::Settings;
 use super::sse::Answers;
 use super::streams::Streams;
+use super::typename;
 use super::writes::Writes;
 
 /// Answers GraphQL requests for an application.
@@ -233,6 +234,7 @@ impl Endpoint {
         }
         let operation = analysis.operation(operation_name.as_deref(), &variables, catalogue)?;
         let (measure, arguments) = (*analysis.measure(), analysis.into_arguments());
+        typename::show_directives(&mut document);
         let mut request = Request::new(&*text).variables(variables);
         request.operation_name = operation_name;
         request.set_parsed_query(document);

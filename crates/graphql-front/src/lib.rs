@@ -54,6 +54,7 @@ pub mod request_id;
 pub mod settings;
 mod sse;
 pub mod streams;
+mod typename;
 pub mod websocket;
 pub mod writes;
 

@@ -249,7 +249,7 @@ async fn in_background<T: Send + 'static>(
     done.unwrap_or_else(|_| Err(StoreError::Fault("writing a report was interrupted".into())))
 }
 
-/// A report that is being written, in full or mcontext.
+/// A report that is being written, in full or masked.
 struct ReportSheet {
     mask: Option<ReportMask>,
     writer: ReportWriter<Buffer>,

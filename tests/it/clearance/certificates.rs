@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode, header};
 use participant_registry::http::settings::Settings;
 
-use super::{NIB, NOBODYS, invalid, number_of};
+use super::{NIB, UNKNOWN_NIB, invalid, number_of};
 use crate::support::statements::sent;
 use crate::support::{App, json};
 
@@ -15,7 +15,7 @@ async fn a_certificate_is_valid_until_it_expires_and_all_invalid_ones_look_alike
     let valid = json!({"valid": true, "company": "PT Sawit & Karet"});
     assert_eq!(app.verify(&number).await, valid);
     assert_eq!(app.verify(&number.to_lowercase()).await, valid);
-    let refused = number_of(&app.clearance_of(NOBODYS).await);
+    let refused = number_of(&app.clearance_of(UNKNOWN_NIB).await);
     let unknown = domain::clearance::CertificateNumber::from_random([5; 19]).to_string();
     let last = if number.ends_with('0') { "1" } else { "0" };
     let tampered = format!("{}{last}", &number[..26]);
@@ -26,9 +26,9 @@ async fn a_certificate_is_valid_until_it_expires_and_all_invalid_ones_look_alike
     }
     let (_, statements) = sent(app.verify(&number)).await;
     assert_eq!(statements.len(), 1);
-    let last_moment = app.on_the_day("2014-10-09T02:59:59Z").await;
+    let last_moment = app.second_process_on("2014-10-09T02:59:59Z").await;
     assert_eq!(last_moment.verify(&number).await, valid);
-    let over = app.on_the_day("2014-10-09T03:00:00Z").await;
+    let over = app.second_process_on("2014-10-09T03:00:00Z").await;
     assert_eq!(over.verify(&number).await, invalid());
 }
 
@@ -67,7 +67,7 @@ async fn certificate_checks_are_limited_per_network_and_in_total() {
     let mut settings = Settings::default();
     settings.verification.per_minute_of_peer = 3;
     settings.verification.per_minute = 5;
-    let app = App::new().await.behind(settings);
+    let app = App::new().await.with_settings(settings);
     let ask = |peer: &'static str| app.verify_as(Method::GET, "LC", &[("accept-language", "id")], peer);
     for _ in 0..3 {
         assert_eq!(ask("2001:db8::1").await.status, StatusCode::OK);

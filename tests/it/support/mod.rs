@@ -1,4 +1,4 @@
-//! Helpers of the integration tests: an app, clients of each role, people to enroll.
+//! Helpers of the integration tests.
 
 pub mod app;
 pub mod builders;

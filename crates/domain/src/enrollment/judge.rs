@@ -38,8 +38,8 @@ pub fn judge_terms(terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> Vec
     problems
 }
 
-/// Checks one person under the terms of the request and reports all problems at once. Returns an enrollment exactly
-/// if none of them is an error.
+/// Checks one person under the terms of the request and reports all problems at once. Returns an enrollment if and only
+/// if no problem is an error.
 pub fn judge_person(
     form: PersonForm,
     terms: &Terms<'_>,
@@ -59,7 +59,7 @@ pub fn judge_person(
     if starts_on != terms.starts_on {
         problems.extend(judge_start(terms, rules, starts_on, today));
     }
-    problems.extend(form.monthly_wage.and_then(|wage| judge_wage(wage).or_else(|| doubt_wage(wage))));
+    problems.extend(form.monthly_wage.and_then(|wage| judge_wage(wage).or_else(|| warn_about_wage(wage))));
     let national_id = NationalId::parse(&form.national_id, &rules.regions, "nationalId");
     let national_id = collect(national_id, &mut problems);
     if let (Some(number), Some(birth_date), Some(sex)) = (&national_id, form.birth_date, form.sex) {
@@ -117,8 +117,8 @@ pub fn judge_person(
     (candidate, problems)
 }
 
-/// Returns the timeline as of today: registered until a contribution is paid, active from the start with the first
-/// contribution, and lapsed if that was long ago.
+/// Returns the timeline as of today. The enrollment is registered until a contribution is paid. With the first
+/// contribution it is active from the start, or lapsed if the start was long ago.
 fn timeline(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: NaiveDate) -> Timeline {
     let paid = match terms.first_contribution_paid {
         true => PaidMonths::from_until(starts_on, starts_on),
@@ -131,7 +131,7 @@ fn timeline(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: Na
 }
 
 /// Returns whether the person of a form is the one registered under the identity number. Birth date and sex must be
-/// equal. The names must share words, because titles and spelling vary between lists.
+/// equal, and the names must share words, because titles and spelling vary between lists.
 pub fn is_same_person(known: &KnownPerson, new: &NewEnrollment, rules: &Rulebook) -> bool {
     known.birth_date == new.birth_date
         && known.sex == new.sex
@@ -143,7 +143,7 @@ pub fn identity_mismatch(field: &str) -> Problem {
     Problem::error(
         ProblemCode::IdentityMismatch,
         field,
-        "The registry holds this number with other personal data.",
+        "This number is registered with other personal data.",
     )
     .hint("Compare name, birth date and sex with the identity card. If they are right, ask the agency for a correction.")
 }
@@ -258,7 +258,7 @@ fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today:
     problems
 }
 
-/// Checks that programmes that belong together are entered together. Having none at all is reported elsewhere.
+/// Checks that programmes that belong together are entered together. An empty list is reported elsewhere.
 fn judge_combination(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate) -> Option<Problem> {
     if terms.programmes.is_empty() {
         return None;
@@ -282,7 +282,7 @@ pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
 }
 
 /// Returns the warning for an implausibly low wage. Contributions would be too low, but the person is covered.
-fn doubt_wage(wage: i64) -> Option<Problem> {
+fn warn_about_wage(wage: i64) -> Option<Problem> {
     (wage < LEAST_BELIEVABLE_WAGE).then(|| {
         let least = rupiah(LEAST_BELIEVABLE_WAGE);
         let message = format!("The monthly wage is below {least}; thousands may be missing.");
@@ -332,7 +332,7 @@ pub(crate) fn judge_age(
     })
 }
 
-/// Reads a telephone number. The field is optional, so a text that cannot be read is left out with a warning.
+/// Parses a telephone number. The field is optional, so a number that cannot be read is left out with a warning.
 fn judge_phone(text: Option<&str>, problems: &mut Vec<Problem>) -> Option<PhoneNumber> {
     let text = text.filter(|text| !is_blank(text))?;
     let problem = match PhoneNumber::parse(text, "phone") {
@@ -356,7 +356,7 @@ fn judge_phone(text: Option<&str>, problems: &mut Vec<Problem>) -> Option<PhoneN
     first
 }
 
-/// Reads a service number. Every civil servant needs one; for other staff of the state it is optional.
+/// Parses a service number. Civil servants need one; for other staff of the state it is optional.
 fn judge_service_number(
     text: Option<&str>,
     category: CivilServantCategory,

@@ -66,14 +66,15 @@ fn failed_cell(field: &str) -> Problem {
 }
 
 impl JudgedRow {
-    /// Puts the index of the row, from 0, in front of the paths.
-    pub fn stand_at(&mut self, index: usize) {
+    /// Prefixes the paths with the index of the row, from 0.
+    pub fn set_index(&mut self, index: usize) {
         let index = index.to_string();
         self.problems =
             std::mem::take(&mut self.problems).into_iter().map(|p| p.within(&["rows", &index])).collect();
     }
 
-    /// Refuses the row for needed cells with a failed formula, in place of all other problems of those cells.
+    /// Refuses the row because of needed cells with a failed formula. Their problems replace all other problems of those
+    /// cells.
     fn with_failed_cells(mut self, fields: &[&str]) -> Self {
         self.problems.retain(|problem| problem.path.first().is_none_or(|at| !fields.contains(&at.as_str())));
         self.problems.extend(fields.iter().map(|field| failed_cell(field)));

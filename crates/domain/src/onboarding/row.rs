@@ -57,11 +57,11 @@ pub const FIELDS: [&str; 12] = [
     "category",
 ];
 /// The number of fields that a request has; the others occur in files only.
-const OF_REQUEST: usize = 11;
+const REQUEST_FIELDS: usize = 11;
 
 /// Returns the names of the cells of a row of a request.
 pub fn fields_of_request() -> Vec<String> {
-    FIELDS[..OF_REQUEST].iter().map(|&name| name.to_owned()).collect()
+    FIELDS[..REQUEST_FIELDS].iter().map(|&name| name.to_owned()).collect()
 }
 
 /// Returns whether a row is enrolled without this field. A first day (`startsOn`) may be missing, but one that cannot be read
@@ -87,7 +87,7 @@ impl Row {
         row
     }
 
-    /// Returns the fields that hold a spreadsheet error.
+    /// Returns the fields that contain a spreadsheet error.
     pub(super) fn failed_cells(&self) -> Vec<&'static str> {
         let texts = [
             Some(&self.national_id),
@@ -115,7 +115,7 @@ mod tests {
     use crate::enrollment::PersonForm;
 
     #[test]
-    fn a_row_shows_nothing_of_itself_in_a_log() {
+    fn a_row_is_redacted_in_a_log() {
         let row = Row { national_id: "1671010208850001".into(), full_name: "Budi".into(), ..Row::default() };
         let form = PersonForm { national_id: row.national_id.clone(), ..PersonForm::default() };
         assert_eq!(format!("{row:?} {form:?}"), "Row(redacted) PersonForm(redacted)");

@@ -14,7 +14,7 @@ fn a_fallback_name_counts_only_where_no_other_column_is_meant() {
     assert_eq!((both.column(0), both.column(1)), (None, Some(Column::MonthlyWage)));
     assert_eq!(both.ignored, ["TUNJANGAN"]);
     let neither =
-        header(&["NIK", "NIP", "NAMA", "TGL LAHIR", "JK", "TUNJANGAN", "PENGHASILAN"]).judge(&NEEDED);
+        header(&["NIK", "NIP", "NAMA", "TGL LAHIR", "JK", "TUNJANGAN", "PENGHASILAN"]).judge(&REQUIRED);
     assert!(
         matches!(&neither, Err(RosterError::Columns { repeated, .. }) if repeated[0].names == ["TUNJANGAN", "PENGHASILAN"]),
         "two fallback names are ambiguous"
