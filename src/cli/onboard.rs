@@ -84,6 +84,7 @@ pub async fn run(
         Err(Failure::Action(ActionError::Forbidden { .. })) => {
             ("This client's role may not enroll people.".to_owned(), REFUSED)
         }
+        Err(Failure::Action(error @ ActionError::QuotaSpent { .. })) => (format!("{error}."), REFUSED),
         Err(Failure::Action(ActionError::Store(error))) => {
             (format!("The registry failed: {error}. Send the same command again."), UNREACHABLE)
         }
