@@ -60,7 +60,9 @@ pub async fn close_employer(
     }
     let channel = actor.scope.channels.first().copied();
     let context = EndContext { actor, rules: &reference.rules, today, channel };
-    request.run(EmployerClosing { context, input }).await
+    let done = request.run(EmployerClosing { context, input }).await;
+    database.writer.employers().forget(input.employer);
+    done
 }
 
 async fn judge(

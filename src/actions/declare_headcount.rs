@@ -53,7 +53,9 @@ pub async fn declare_headcount(
     match headcount {
         Some(headcount) if problems.is_empty() => {
             let work = HeadcountDeclaration { actor, input, headcount };
-            request.run(work).await
+            let done = request.run(work).await;
+            database.writer.employers().forget(input.employer);
+            done
         }
         _ => request.refuse(problems).await,
     }

@@ -50,6 +50,24 @@ pub(super) trait Mutation: Sync {
         &self,
         conn: &mut PgConnection,
     ) -> impl Future<Output = Result<Done<Self::Output>, StoreError>> + Send;
+
+    /// Makes the change with its key, outcome and audit entry in one statement. Returns `None` if the change needs more than
+    /// one: then nothing was written.
+    fn run_whole(
+        &self,
+        _session: &Session,
+        _record: &Record<'_>,
+    ) -> impl Future<Output = Result<Option<Done<Self::Output>>, StoreError>> + Send {
+        std::future::ready(Ok(None))
+    }
+}
+
+/// What a mutation writes beside its change.
+pub(super) struct Record<'a> {
+    /// The idempotency key, and the digest of the input.
+    pub key: Option<(&'a KeyOf, &'a [u8])>,
+    /// The trail that has its audit entry.
+    pub trail: &'a Trail,
 }
 
 impl<'a, I: Serialize> Request<'a, I> {
@@ -140,6 +158,14 @@ impl<'a, I: Serialize> Request<'a, I> {
         fingerprint: &[u8],
         mutation: &M,
     ) -> Result<Done<M::Output>, StoreError> {
+        // This commits by itself. A mutation that is only tried, and rolled back whatever comes out, must not take this way.
+        if let Some(trail) = self.trail {
+            let record = Record { key: key.map(|key| (key, fingerprint)), trail };
+            if let Some(done) = mutation.run_whole(self.session, &record).await? {
+                trail.settle(&done.subjects);
+                return Ok(done);
+            }
+        }
         let mut transaction = self.session.begin().await?;
         let is_malformed = !self.submission.malformed.is_empty();
         if let Some(key) = key.filter(|_| !is_malformed)

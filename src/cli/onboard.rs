@@ -81,10 +81,9 @@ pub async fn run(
             print(&problem_table(&rows))?;
             ("Nobody was enrolled: --all-or-nothing is set, and some rows are refused.".to_owned(), REFUSED)
         }
-        Err(Failure::Action(ActionError::Forbidden { .. })) => {
-            ("This client's role may not enroll people.".to_owned(), REFUSED)
+        Err(Failure::Action(error @ (ActionError::Forbidden { .. } | ActionError::QuotaSpent { .. }))) => {
+            (format!("{error}."), REFUSED)
         }
-        Err(Failure::Action(error @ ActionError::QuotaSpent { .. })) => (format!("{error}."), REFUSED),
         Err(Failure::Action(ActionError::Store(error))) => {
             (format!("The registry failed: {error}. Send the same command again."), UNREACHABLE)
         }

@@ -133,7 +133,9 @@ impl Coverage {
     async fn read(caller: &Caller, question: Question) -> Result<Self, FieldError> {
         caller.demand(Operation::ReadCoverage)?;
         let past = question.past(caller);
-        let figures = store::figures(&caller.session, &caller.actor, &question.part, past).await?;
+        let Caller { database, session, actor, .. } = caller;
+        let source = (&database.country, &*caller.reference);
+        let figures = store::figures(source, (session, actor), &question.part, past).await?;
         Ok(Self::of(caller, question, figures))
     }
 

@@ -394,9 +394,13 @@ impl EnrollmentMutation {
         let Some(action::Enrolled { participant, enrollment }) = done.value else {
             return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors });
         };
+        // What was written is read back only if it is selected.
+        let is_selected = |field| ctx.look_ahead().field(field).exists();
+        let enrollment = is_selected("enrollment").then_some((participant, enrollment));
+        let participant = is_selected("participant").then_some(participant);
         let (participant, enrollment) = tokio::try_join!(
-            written(Some(participant), |id| Participant::load(ctx, id)),
-            written(Some((participant, enrollment)), |(person, id)| Enrollment::load(ctx, person, id))
+            written(participant, |id| Participant::load(ctx, id)),
+            written(enrollment, |(person, id)| Enrollment::load(ctx, person, id))
         )?;
         Ok(EnrollParticipantPayload { participant, enrollment, errors })
     }

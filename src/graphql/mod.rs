@@ -85,24 +85,25 @@ pub struct Subscription(onboarding::OnboardingSubscription, coverage::CoverageSu
 /// The schema of the API. It checks no rights: run operations through an endpoint.
 pub type Registry = Schema<Query, Mutation, Subscription>;
 
-/// Builds the schema. It has no extension: any, even an empty one, makes each field half as slow again.
+/// Builds the schema. It has no extension: any, even an empty one, makes each field half as slow again. Its errors suggest no
+/// names.
 pub fn schema() -> Registry {
-    builder().disable_suggestions().finish()
+    builder(false).finish()
 }
 
 /// Builds the schema with errors that suggest the names of fields and arguments ("Did you mean ...?").
 pub fn schema_with_suggestions() -> Registry {
-    builder().finish()
+    builder(true).finish()
 }
 
 /// Builds the schema that [withholds](withholding) what the caller may not read.
 pub fn schema_that_withholds(suggests: bool) -> Registry {
-    let builder = builder().extension(withholding::Withholding);
-    if suggests { builder.finish() } else { builder.disable_suggestions().finish() }
+    builder(suggests).extension(withholding::Withholding).finish()
 }
 
-fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+fn builder(suggests: bool) -> SchemaBuilder<Query, Mutation, Subscription> {
+    let builder = Schema::build(Query::default(), Mutation::default(), Subscription::default());
+    if suggests { builder } else { builder.disable_suggestions() }
 }
 
 /// Returns the schema as text, as `schema.graphql` has it.

@@ -26,7 +26,7 @@ use crate::store::onboarding::{self as store, BatchRow, RowFilter};
 use domain::actor::Operation;
 use domain::onboarding as model;
 use domain::page::{Direction, Order, Page, Position};
-use roster::ignored_columns;
+use roster::{ignored_columns, understood_columns};
 
 mod follow;
 mod lifecycle;
@@ -82,6 +82,17 @@ impl OnboardingBatch {
     /// is among them, rename it and upload the file again.
     fn ignored_columns(&self) -> Vec<String> {
         self.0.columns.as_deref().map(ignored_columns).unwrap_or_default()
+    }
+
+    /// Columns of the file in their order, as they were understood: the first 200. Empty until the file is uploaded, and if the rows
+    /// were part of the request.
+    fn columns(&self) -> Vec<OnboardingColumn> {
+        let columns = self.0.columns.as_deref().map(understood_columns).unwrap_or_default();
+        let column = |(name, meaning): (String, Option<roster::Column>)| OnboardingColumn {
+            name,
+            field: meaning.map(|column| column.field().to_owned()),
+        };
+        columns.into_iter().take(SHOWN_COLUMNS).map(column).collect()
     }
 
     /// Keyed digest of the file or rows. The same file has the same digest, which reveals nothing about its contents.
@@ -345,6 +356,19 @@ pub enum RowOutcome {
     Rejected,
 }
 
+/// Columns of a file that are shown, at most. Rosters have a dozen.
+const SHOWN_COLUMNS: usize = 200;
+
+/// A column of an uploaded file.
+#[derive(SimpleObject)]
+pub struct OnboardingColumn {
+    /// Name of the column in the file. Empty if it has none, or if it looks like data.
+    name: String,
+    /// What the column was read as: a field of `CivilServantRow`, `category`, `number` (a running number) or `error` (of
+    /// an earlier report). Null if it was not recognized, so nothing in it was read.
+    field: Option<String>,
+}
+
 /// Number of rows of a work unit by outcome.
 #[derive(SimpleObject)]
 pub struct WorkUnitCounts {
@@ -453,6 +477,7 @@ pub(super) const NOUN: Noun = Noun {
                 "OnboardingBatch",
                 "OnboardingBatchConnection",
                 "OnboardingBatchEdge",
+                "OnboardingColumn",
                 "OnboardingCounts",
                 "OnboardingRow",
                 "OnboardingRowConnection",
@@ -474,7 +499,11 @@ pub(super) const NOUN: Noun = Noun {
         (Operation::CancelOnboarding, &["Mutation.cancelOnboarding", "CancelOnboardingPayload"]),
     ],
     rules: Rules {
-        lists: &[("WorkUnitCounts", MAXIMUM_WORK_UNITS), ("ProblemCount", ProblemCode::VARIANTS.len())],
+        lists: &[
+            ("WorkUnitCounts", MAXIMUM_WORK_UNITS),
+            ("ProblemCount", ProblemCode::VARIANTS.len()),
+            ("OnboardingColumn", SHOWN_COLUMNS),
+        ],
         bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants"],
         ..Rules::NONE
     },

@@ -44,16 +44,18 @@ struct Opened {
     request: Request,
     trail: Arc<Trail>,
     refused: Option<ServerError>,
-    withholds: bool,
     /// Why the stated purpose has no effect.
     ignored_purpose: Option<Value>,
+    /// Whether the role may not read some of the fields, so that the schema must withhold them.
+    withholds: bool,
 }
 
 impl RegistryApplication {
     /// Creates the application. Where clients may read the schema, errors suggest names of it.
     pub fn new(database: Arc<Database>, clock: Clock, introspection: bool) -> Self {
-        let schema = if introspection { graphql::schema_with_suggestions() } else { graphql::schema() };
-        Self { schema, withholding: graphql::schema_that_withholds(introspection), database, clock }
+        let build = if introspection { graphql::schema_with_suggestions } else { graphql::schema };
+        let withholding = graphql::schema_that_withholds(introspection);
+        Self { schema: build(), withholding, database, clock }
     }
 
     /// Gives an operation its context, and checks the rights of its caller.
@@ -68,7 +70,7 @@ impl RegistryApplication {
         let context = RequestContext::new(caller.for_purpose(stated), about);
         let trail = Arc::clone(&context.trail);
         let ignored_purpose = purpose::ignored(stated, actor).map(|reason| value!({ "ignored": reason }));
-        Opened { request: request.data(context), trail, refused, withholds, ignored_purpose }
+        Opened { request: request.data(context), trail, refused, ignored_purpose, withholds }
     }
 
     fn schema(&self, withholds: bool) -> &Registry {
@@ -86,7 +88,7 @@ impl Application for RegistryApplication {
     }
 
     fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response> {
-        let Opened { request, trail, refused, withholds, ignored_purpose } = self.open(call);
+        let Opened { request, trail, refused, ignored_purpose, withholds } = self.open(call);
         async move {
             let response = match refused {
                 Some(error) => Response::from_errors(vec![error]),
@@ -98,7 +100,7 @@ impl Application for RegistryApplication {
     }
 
     fn subscribe(self: Arc<Self>, call: Call) -> BoxStream<'static, Response> {
-        let Opened { request, trail, refused, withholds, ignored_purpose } = self.open(call);
+        let Opened { request, trail, refused, ignored_purpose, withholds } = self.open(call);
         let events = match refused {
             Some(error) => stream::once(async { Response::from_errors(vec![error]) }).boxed(),
             None => self.schema(withholds).execute_stream(request).boxed(),

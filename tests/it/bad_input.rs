@@ -218,7 +218,7 @@ async fn whole_floats_are_integers_in_variables_and_literals() {
 async fn the_viewer_says_what_day_it_is_for_the_registry() {
     let app = App::new().await;
     assert_eq!(app.ask("{ viewer { today } }", json!({})).await, json!({"viewer": {"today": "2014-10-02"}}));
-    let later = app.on_the_day("2014-10-02T17:00:00Z").await;
+    let later = app.second_process_on("2014-10-02T17:00:00Z").await;
     assert_eq!(
         later.ask("{ viewer { today } }", json!({})).await["viewer"]["today"],
         "2014-10-03",

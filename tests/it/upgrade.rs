@@ -73,7 +73,7 @@ async fn number(connection: &mut PgConnection, sql: &'static str) -> i64 {
 async fn opened(database: TestDatabase) -> App {
     let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
     let open = Database::open(database.options.clone(), Keys::derive(&[7; 32]), pools).await.unwrap();
-    App::over(open, TODAY, database)
+    App::with_database(open, TODAY, database)
 }
 
 /// Enrolls people of both kinds of payers, with and without a payment, in two provinces.
@@ -126,7 +126,7 @@ async fn a_database_of_the_last_release_is_updated_by_its_plain_owner() {
     assert_eq!(number(&mut owner, people).await, 12);
     drop(owner);
     let app = opened(database).await;
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
     let query = "{ participants(filterBy: {name: \"muñtari\"}) { nodes { fullName } }
         employers(filterBy: {name: \"meláti\"}) { nodes { name participants { totalCount } } }
         associations(filterBy: {name: \"meláti\"}) { nodes { name counts { total } } } coverage { counts { total active } } }";
@@ -139,7 +139,7 @@ async fn a_database_of_the_last_release_is_updated_by_its_plain_owner() {
     );
     // It goes on: the next person gets the next numbers.
     app.enrolled(&Person::new("BR-PLG")).await;
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -151,5 +151,5 @@ async fn a_superuser_is_not_needed_from_zero_either() {
     drop(owner);
     let app = opened(database).await;
     app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }

@@ -21,7 +21,7 @@ async fn country() -> (App, Arguments, Vec<(&'static str, String)>) {
     settings.graphql.cost.per_minute = 0;
     let app = App::under_its_owner().await;
     load(&app.database, DemoSize::of(2_000), |_| ()).await.unwrap();
-    let app = app.behind(settings);
+    let app = app.with_settings(settings);
     let set = "mutation { setTarget(input: {year: 2014, active: 5}) { errors { code } } }";
     app.ask(set, json!({})).await;
     let state = app.government("Pemerintah Baru").await;

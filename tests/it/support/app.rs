@@ -15,6 +15,7 @@ use participant_registry::clock::Clock;
 use participant_registry::graphql::error::FieldError;
 use participant_registry::graphql::node_id;
 use participant_registry::http::auth::{Authority, OWN_ISSUER, issue};
+use participant_registry::http::pages::Pages;
 use participant_registry::http::settings::Settings;
 use participant_registry::http::{Front, open};
 use participant_registry::store::database::PoolSettings;
@@ -132,6 +133,7 @@ impl App {
             clock: Clock::Fixed(moment),
             settings: patient_settings(),
             playground: Some(Arc::new(Default::default)),
+            pages: Some(Pages::new(None, Arc::new(Default::default))),
         };
         let fresh = fresh.into();
         let sql = PgPoolOptions::new().max_connections(1).connect_lazy_with(fresh.owner.clone());
@@ -147,6 +149,7 @@ impl App {
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
             settings: patient_settings(),
             playground: None,
+            pages: None,
         };
         self.router = open(front).router;
         self
@@ -160,6 +163,7 @@ impl App {
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
             settings: settings.into(),
             playground: None,
+            pages: None,
         };
         self.router = open(front).router;
         self

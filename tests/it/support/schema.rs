@@ -38,21 +38,8 @@ impl Schema {
         }
     }
 
-    pub fn is_object(&self, name: &str) -> bool {
-        matches!(self.kind(name), Some(TypeKind::Object(_)))
-    }
-
     pub fn is_enum(&self, name: &str) -> bool {
         matches!(self.kind(name), Some(TypeKind::Enum(_)))
-    }
-
-    /// Returns the types that implement Node.
-    pub fn nodes(&self) -> Vec<&str> {
-        let is_node = |definition: &&TypeDefinition| match &definition.kind {
-            TypeKind::Object(object) => object.implements.iter().any(|name| name.node == "Node"),
-            _ => false,
-        };
-        self.0.iter().filter(is_node).map(|definition| definition.name.node.as_str()).collect()
     }
 
     /// Returns a valid selection of a field.
