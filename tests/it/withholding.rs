@@ -35,7 +35,7 @@ async fn country() -> (App, Arguments, Vec<(&'static str, String)>) {
     app.ask(onboard, json!({"employer": state, "rows": [served, bad]})).await;
     let ids = "{ participants(first: 1) { nodes { id enrollments(first: 1) { nodes { id } } events(first: 1) { nodes { id } } } }
         employers(first: 1, filterBy: {kind: [COMPANY]}) { nodes { id } } associations(first: 1) { nodes { id } }
-        clients(first: 1) { nodes { id } } onboardingBatches(first: 1) { nodes { id } } auditEntries(first: 1) { nodes { id } }
+        clients(first: 1) { nodes { id } } onboardingBatches(first: 1) { nodes { id rows(first: 1) { nodes { id } } } } auditEntries(first: 1) { nodes { id } }
         provinces { id agreement { id } } channels(first: 1) { nodes { id } } coverage { target { id } } }";
     let found = app.ask(ids, json!({})).await;
     let id = |pointer: &str| {
@@ -52,6 +52,7 @@ async fn country() -> (App, Arguments, Vec<(&'static str, String)>) {
         ("Association", id("/associations/nodes/0/id")),
         ("Client", id("/clients/nodes/0/id")),
         ("OnboardingBatch", id("/onboardingBatches/nodes/0/id")),
+        ("OnboardingRow", id("/onboardingBatches/nodes/0/rows/nodes/0/id")),
         ("AuditEntry", id("/auditEntries/nodes/0/id")),
         ("Province", id("/provinces/0/id")),
         ("Agreement", agreement.expect("a province has an agreement").to_owned()),
