@@ -70,7 +70,7 @@ async fn an_allowed_origin_may_send_tokens_and_read_retry_after() {
 #[tokio::test]
 async fn pages_of_this_machine_may_use_the_api_where_that_is_set() {
     let origins = Origins::default().and_localhost();
-    let app = App::new().await.behind(Settings { origins, ..Settings::default() });
+    let app = App::new().await.with_settings(Settings { origins, ..Settings::default() });
     for origin in ["http://localhost:5173", "http://127.0.0.1:8080", "http://[::1]:3000"] {
         assert_eq!(preflight(&app, origin).await.status, StatusCode::NO_CONTENT, "{origin}");
         let reply = ask(&app, origin).await;

@@ -71,7 +71,7 @@ async fn a_compressed_roster_is_refused_and_the_batch_still_waits_for_its_file()
     let reply = onboardings.app.send(request.unwrap()).await;
     assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{}", reply.body);
     assert_eq!(reply.headers[header::ACCEPT_ENCODING], "identity");
-    assert_eq!(onboardings.put(&batch, roster([line(1)])).await.status, StatusCode::OK);
+    assert_eq!(onboardings.upload(&batch, roster([line(1)])).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn names_are_suggested_where_clients_may_read_the_schema() {
     assert!(message.contains("viewer"), "{message}");
 
     let limits = Limits { introspection: false, ..Limits::default() };
-    let app = app.behind(Settings { limits, ..Settings::default() });
+    let app = app.with_settings(Settings { limits, ..Settings::default() });
     let reply = app.post(&app.administrator().await, query, json!({})).await;
     let message = reply.body["errors"][0]["message"].as_str().unwrap();
     assert!(!message.contains("viewer"), "{message}");
@@ -109,7 +109,7 @@ async fn names_are_suggested_where_clients_may_read_the_schema() {
 async fn a_row_of_a_batch_is_found_by_its_id_within_the_scope() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
-    assert_eq!(onboardings.put(&batch, roster((1..=4).map(line))).await.status, StatusCode::OK);
+    assert_eq!(onboardings.upload(&batch, roster((1..=4).map(line))).await.status, StatusCode::OK);
     onboardings.work().await;
     let app = &onboardings.app;
     let list =
