@@ -94,7 +94,7 @@ async fn a_request_has_exactly_one_host_header() {
         // HTTP/1.0 needs none, as health checks of some load balancers send none.
         ("GET /livez HTTP/1.0\r\n\r\n", 200),
     ] {
-        let said = heard(&mut served.say(request).await).await;
+        let said = read_to_end(&mut served.connect_and_send(request).await).await;
         assert_eq!(said[9..12].parse(), Ok(status), "{request:?}: {said}");
         assert_eq!(said.contains("exactly one Host header"), status == 400, "{request:?}: {said}");
     }
@@ -112,11 +112,13 @@ async fn every_answer_forbids_sniffing() {
         ("/onboarding/template.csv", 200),
     ] {
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        let said = heard(&mut served.say(&request).await).await;
+        let said = read_to_end(&mut served.connect_and_send(&request).await).await;
         assert_eq!(said[9..12].parse(), Ok(status), "{path}: {said}");
         assert!(said.contains("\r\nx-content-type-options: nosniff\r\n"), "{path}: {said}");
     }
-    let said = heard(&mut served.say("GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n").await).await;
+    let said =
+        read_to_end(&mut served.connect_and_send("GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n").await)
+            .await;
     assert!(said.contains("\r\nx-content-type-options: nosniff\r\n"), "{said}");
 }
 

@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn formulas_and_long_numbers_are_guarded() {
-        for mark in crate::cell::FORMULA_MARKS.into_iter().chain(crate::cell::CUTS) {
+        for mark in crate::cell::FORMULA_MARKS.into_iter().chain(crate::cell::CELL_BREAKS) {
             for blanks in ["", " ", "\u{a0} ", "\u{feff}", "\t", "\n"] {
                 assert_eq!(guarded(&format!("{blanks}{mark}1+1")), format!("'{blanks}{mark}1+1"));
             }

@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode, header};
 use participant_registry::http::settings::Settings;
 
-use super::{NIB, NOBODYS, invalid, number_of};
+use super::{NIB, UNKNOWN_NIB, invalid, number_of};
 use crate::support::statements::sent;
 use crate::support::{App, json};
 
@@ -15,7 +15,7 @@ async fn a_certificate_is_valid_until_it_expires_and_all_invalid_ones_look_alike
     let valid = json!({"valid": true, "company": "PT Sawit & Karet"});
     assert_eq!(app.verify(&number).await, valid);
     assert_eq!(app.verify(&number.to_lowercase()).await, valid);
-    let refused = number_of(&app.clearance_of(NOBODYS).await);
+    let refused = number_of(&app.clearance_of(UNKNOWN_NIB).await);
     let unknown = domain::clearance::CertificateNumber::from_random([5; 19]).to_string();
     let last = if number.ends_with('0') { "1" } else { "0" };
     let tampered = format!("{}{last}", &number[..26]);
