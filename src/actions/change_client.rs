@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, client_scope};
+use super::{ActionError, Done, Submission, client_scope};
 use crate::store::client::{self, Rights};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation, Role};
@@ -46,10 +46,11 @@ pub struct Changed {
 pub async fn change_client(
     database: &Database,
     actor: &Actor,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Changed>, ActionError> {
-    let request = Request::new(database, actor, ("changeClient", Operation::ManageClients), key, input)?;
+    let request =
+        Request::new(database, actor, ("changeClient", Operation::ManageClients), submission, input)?;
     let reach = match &input.scope {
         None => None,
         Some(scope) => {

@@ -9,7 +9,7 @@ use super::changing::{self, Change};
 use super::ending::{self, EndContext, Ending};
 use super::request::{Mutation, Request};
 use super::terms::{out_of_scope, province_scope};
-use super::{ActionError, Done};
+use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
 use crate::store::{Database, StoreError, employer, enrollment, participant};
 use domain::actor::{Actor, Operation};
@@ -44,14 +44,15 @@ pub async fn close_employer(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Closed>, ActionError> {
     // The bulk connections are used, because thousands of people may work there.
-    let request = Request::new(database, actor, ("closeEmployer", Operation::RegisterPayers), key, input)?
-        .recorded_in(trail)
-        .on(&database.bulk);
+    let request =
+        Request::new(database, actor, ("closeEmployer", Operation::RegisterPayers), submission, input)?
+            .recorded_in(trail)
+            .on(&database.bulk);
     let reference = database.reference();
     let problems = judge(database, actor, today, input).await?;
     if !problems.is_empty() {
@@ -59,7 +60,9 @@ pub async fn close_employer(
     }
     let channel = actor.scope.channels.first().copied();
     let context = EndContext { actor, rules: &reference.rules, today, channel };
-    request.run(EmployerClosing { context, input }).await
+    let done = request.run(EmployerClosing { context, input }).await;
+    database.writer.employers().forget(input.employer);
+    done
 }
 
 async fn judge(

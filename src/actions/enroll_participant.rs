@@ -5,13 +5,16 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::enrolling::{self, EnrollContext, EnrollOutcome};
+use super::idempotency::to_stored;
 use super::quota::{MissCounter, Revealed};
-use super::request::{Mutation, Request};
+use super::request::{Mutation, Record, Request};
 use super::terms::{self, Asked, Named};
-use super::{ActionError, Done};
+use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
+use crate::store::enrollment::Whole;
 use crate::store::keys::NumberKind;
 use crate::store::reference::Reference;
+use crate::store::session::Session;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::enrollment::{
@@ -28,8 +31,8 @@ pub struct Input {
     pub national_id: String,
     /// Name, as typed.
     pub full_name: String,
-    /// Date of birth.
-    pub birth_date: NaiveDate,
+    /// Date of birth; `None` if it is malformed.
+    pub birth_date: Option<NaiveDate>,
     /// Sex.
     pub sex: Sex,
     /// Province of residence.
@@ -90,11 +93,11 @@ pub async fn enroll_participant(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Enrolled>, ActionError> {
-    let request = Request::new(database, actor, ("enrollParticipant", Operation::Enroll), key, input)?
+    let request = Request::new(database, actor, ("enrollParticipant", Operation::Enroll), submission, input)?
         .recorded_in(trail);
     let reference = database.reference();
     let (new, warnings) = match judge(database, &reference, actor, today, input).await? {
@@ -121,6 +124,20 @@ struct ParticipantEnrollment<'a> {
 
 impl Mutation for ParticipantEnrollment<'_> {
     type Output = Enrolled;
+
+    async fn run_whole(
+        &self,
+        session: &Session,
+        record: &Record<'_>,
+    ) -> Result<Option<Done<Enrolled>>, StoreError> {
+        let outcome = to_stored(&(), &self.warnings)?;
+        let key = record.key.map(|(key, fingerprint)| (key, fingerprint, outcome));
+        let whole = Whole { key, entry: record.trail.of_written() };
+        let enrolled = enrolling::enroll_newcomer(session, &self.context, &self.new, &whole).await?;
+        Ok(enrolled.map(|(participant, enrollment)| {
+            Done::did(Enrolled { participant, enrollment }, self.warnings.clone()).of(vec![participant])
+        }))
+    }
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
         let enrolled = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
@@ -174,7 +191,7 @@ async fn judge(
     let form = PersonForm {
         national_id: input.national_id.clone(),
         full_name: input.full_name.clone(),
-        birth_date: Some(input.birth_date),
+        birth_date: input.birth_date,
         sex: Some(input.sex),
         phone: input.phone.clone(),
         monthly_wage: input.monthly_wage,

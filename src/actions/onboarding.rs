@@ -149,6 +149,7 @@ fn refuse(row: &mut NewRow, problem: Problem) {
 }
 
 fn rejected(place: &RowPlace, row: &JudgedRow) -> NewRow {
+    let unit = place.work_unit.as_deref().filter(|unit| !domain::cell::is_spreadsheet_error(unit));
     NewRow {
         number: place.number,
         line: place.line,
@@ -156,7 +157,7 @@ fn rejected(place: &RowPlace, row: &JudgedRow) -> NewRow {
         flagged: false,
         participant_id: None,
         // For a row that is not enrolled, only a readable work unit is stored.
-        work_unit: domain::text::label(place.work_unit.as_deref(), 200, "workUnit").ok().flatten(),
+        work_unit: domain::text::label(unit, 200, "workUnit").ok().flatten(),
         problems: row.problems.clone(),
     }
 }

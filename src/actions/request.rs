@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use super::idempotency::{judge_key, replay, single_flight, to_stored};
-use super::{ActionError, Done, demand};
+use super::{ActionError, Done, Submission, demand};
 use crate::store::audit::Trail;
 use crate::store::idempotency::{self, KeyOf};
 use crate::store::keys::Keys;
@@ -32,9 +32,11 @@ pub(super) struct Request<'a, I> {
     keys: &'a Keys,
     actor: &'a Actor,
     operation: &'static str,
-    key: Option<&'a str>,
+    submission: Submission<'a>,
     input: &'a I,
     trail: Option<&'a Trail>,
+    /// Does it run, and roll back, with malformed fields?
+    is_tried: bool,
 }
 
 /// The part of a mutation that runs within its transaction.
@@ -48,6 +50,24 @@ pub(super) trait Mutation: Sync {
         &self,
         conn: &mut PgConnection,
     ) -> impl Future<Output = Result<Done<Self::Output>, StoreError>> + Send;
+
+    /// Makes the change with its key, outcome and audit entry in one statement. Returns `None` if the change needs more than
+    /// one: then nothing was written.
+    fn run_whole(
+        &self,
+        _session: &Session,
+        _record: &Record<'_>,
+    ) -> impl Future<Output = Result<Option<Done<Self::Output>>, StoreError>> + Send {
+        std::future::ready(Ok(None))
+    }
+}
+
+/// What a mutation writes beside its change.
+pub(super) struct Record<'a> {
+    /// The idempotency key, and the digest of the input.
+    pub key: Option<(&'a KeyOf, &'a [u8])>,
+    /// The trail that has its audit entry.
+    pub trail: &'a Trail,
 }
 
 impl<'a, I: Serialize> Request<'a, I> {
@@ -60,12 +80,12 @@ impl<'a, I: Serialize> Request<'a, I> {
         database: &'a Database,
         actor: &'a Actor,
         (operation, permission): (&'static str, Operation),
-        key: Option<&'a str>,
+        submission: Submission<'a>,
         input: &'a I,
     ) -> Result<Self, ActionError> {
         demand(actor, permission)?;
         let (session, keys) = (&database.writer, &database.keys);
-        Ok(Self { session, keys, actor, operation, key, input, trail: None })
+        Ok(Self { session, keys, actor, operation, submission, input, trail: None, is_tried: true })
     }
 
     /// Records the people that the mutation changes in `trail`.
@@ -73,9 +93,10 @@ impl<'a, I: Serialize> Request<'a, I> {
         Self { trail: Some(trail), ..self }
     }
 
-    /// Uses another session than the default one.
+    /// Runs on the connections for long work. With malformed fields it does not run at all: it might write thousands of rows
+    /// for nothing.
     pub(super) fn on(self, session: &'a Session) -> Self {
-        Self { session, ..self }
+        Self { session, is_tried: false, ..self }
     }
 
     /// Returns the answer to an input that is refused. If the key was used with this input before, it returns the first
@@ -84,7 +105,10 @@ impl<'a, I: Serialize> Request<'a, I> {
         &self,
         problems: Vec<Problem>,
     ) -> Result<Done<T>, ActionError> {
-        let (Some(key), None) = (self.stored_key(), judge_key(self.key)) else {
+        if !self.submission.malformed.is_empty() {
+            return Ok(Done::refused(self.with_malformed(problems)));
+        }
+        let (Some(key), None) = (self.stored_key(), judge_key(self.submission.key)) else {
             return Ok(Done::refused(problems));
         };
         let fingerprint = self.fingerprint()?;
@@ -97,8 +121,14 @@ impl<'a, I: Serialize> Request<'a, I> {
 
     /// Runs the mutation in one transaction, once for each key. The same key returns the first outcome again for the
     /// same input, and a problem for another input. Retries serialization conflicts.
+    ///
+    /// With malformed fields it writes nothing. It runs all the same, to find the problems that show only in the transaction.
     pub(super) async fn run<M: Mutation>(self, mutation: M) -> Result<Done<M::Output>, ActionError> {
-        if let Some(problem) = judge_key(self.key) {
+        let malformed = self.submission.malformed;
+        if !(malformed.is_empty() || self.is_tried) {
+            return Ok(Done::refused(self.with_malformed(Vec::new())));
+        }
+        if let Some(problem) = judge_key(self.submission.key).filter(|_| malformed.is_empty()) {
             return Ok(Done::refused(vec![problem]));
         }
         let (fingerprint, key) = (self.fingerprint()?, self.stored_key());
@@ -128,14 +158,26 @@ impl<'a, I: Serialize> Request<'a, I> {
         fingerprint: &[u8],
         mutation: &M,
     ) -> Result<Done<M::Output>, StoreError> {
+        // This commits by itself. A mutation that is only tried, and rolled back whatever comes out, must not take this way.
+        if let Some(trail) = self.trail {
+            let record = Record { key: key.map(|key| (key, fingerprint)), trail };
+            if let Some(done) = mutation.run_whole(self.session, &record).await? {
+                trail.settle(&done.subjects);
+                return Ok(done);
+            }
+        }
         let mut transaction = self.session.begin().await?;
-        if let Some(key) = key
+        let is_malformed = !self.submission.malformed.is_empty();
+        if let Some(key) = key.filter(|_| !is_malformed)
             && let Some(used) = idempotency::claim(&mut transaction, key, fingerprint).await?
         {
             transaction.rollback().await?;
             return replay(&used, fingerprint);
         }
-        let done = mutation.run(&mut transaction).await?;
+        let mut done = mutation.run(&mut transaction).await?;
+        if is_malformed {
+            done = Done::refused(self.with_malformed(done.problems)).of(done.subjects);
+        }
         if self.trail.is_none() && !done.subjects.is_empty() {
             return Err(StoreError::Fault("people would be written without a trail".into()));
         }
@@ -155,6 +197,15 @@ impl<'a, I: Serialize> Request<'a, I> {
         Ok(done)
     }
 
+    /// Puts the problems of malformed fields, and of the key, in front of the others. Leaves out those at the path of a
+    /// malformed field: they are about the default in its place.
+    fn with_malformed(&self, problems: Vec<Problem>) -> Vec<Problem> {
+        let malformed = self.submission.malformed;
+        let is_of_default = |problem: &Problem| malformed.iter().any(|m| problem.path.starts_with(&m.path));
+        let others = problems.into_iter().filter(|problem| !is_of_default(problem));
+        malformed.iter().cloned().chain(judge_key(self.submission.key)).chain(others).collect()
+    }
+
     /// Returns the digest of the input. The scope of the client is not part of it, because it can change between an
     /// attempt and its retry.
     fn fingerprint(&self) -> Result<Vec<u8>, StoreError> {
@@ -167,7 +218,7 @@ impl<'a, I: Serialize> Request<'a, I> {
     fn stored_key(&self) -> Option<KeyOf> {
         let digest = |key: &str| hex::encode(self.keys.fingerprint(key.as_bytes()));
         let (client, operation) = (self.actor.client.clone(), self.operation);
-        self.key.map(|key| KeyOf { client, operation, key: digest(key) })
+        self.submission.key.map(|key| KeyOf { client, operation, key: digest(key) })
     }
 }
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::onboarding::{Agreed, too_many_open};
 use super::request::{Mutation, Request};
 use super::terms::{self, Asked, Named};
-use super::{ActionError, Done, keep};
+use super::{ActionError, Done, Submission, keep};
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
@@ -62,10 +62,10 @@ pub async fn start_onboarding(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Started>, ActionError> {
-    let request = Request::new(database, actor, ("startOnboarding", Operation::Enroll), key, input)?;
+    let request = Request::new(database, actor, ("startOnboarding", Operation::Enroll), submission, input)?;
     let work = match judge(database, actor, today, input).await? {
         Ok(work) => work,
         Err(problems) => return request.refuse(problems).await,

@@ -10,7 +10,7 @@ use strum::VariantArray as _;
 
 use crate::actions::change_client::{self, change_client};
 use crate::actions::register_client::{self, Scope, register_client};
-use crate::actions::{ActionError, Done};
+use crate::actions::{ActionError, Done, Submission};
 use crate::graphql::node_id;
 use crate::store::Database;
 use domain::actor::{Actor, Role};
@@ -113,7 +113,7 @@ impl Clients {
                     scope: rights.scope()?,
                     reads_personal_data: rights.reads_personal_data,
                 };
-                done(register_client(database, &Actor::command_line(), None, &input).await)?;
+                done(register_client(database, &Actor::command_line(), Submission::default(), &input).await)?;
                 tracing::info!("registered the client");
             }
             Command::List => list(database)?,
@@ -145,7 +145,7 @@ async fn set_disabled(database: &Database, name: &str, disabled: bool) -> anyhow
         return Ok(());
     }
     let input = change_client::Input { disabled: Some(disabled), ..change_client::Input::of(client.id) };
-    done(change_client(database, &Actor::command_line(), None, &input).await)?;
+    done(change_client(database, &Actor::command_line(), Submission::default(), &input).await)?;
     tracing::info!("the client is {} now", if disabled { "disabled" } else { "enabled" });
     Ok(())
 }

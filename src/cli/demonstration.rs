@@ -61,6 +61,7 @@ pub async fn welcome(
     let request = write_request(data_dir).await?;
     let mut text = format!(
         "\n  Participant registry, with invented people.\n\n  \
+         coverage     http://{address}/coverage\n  onboarding   http://{address}/onboarding\n  \
          playground   http://{address}/\n  API          http://{address}/graphql\n  \
          schema       http://{address}/schema.graphql\n\n  Tokens for {TOKEN_HOURS} hours:\n"
     );

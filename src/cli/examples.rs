@@ -31,6 +31,7 @@ pub fn tabs() -> Vec<Tab> {
     };
     vec![
         tab("Coverage", include_str!("../../demo/coverage.graphql"), json!({"asOf": "2014-10-02"})),
+        tab("Live", include_str!("../../demo/live.graphql"), json!(null)),
         tab("Agree", include_str!("../../demo/agree.graphql"), agreement()),
         tab("Agreements", include_str!("../../demo/agreements.graphql"), json!(null)),
         tab("SouthSumatra", include_str!("../../demo/province.graphql"), json!({"code": "16"})),

@@ -81,10 +81,9 @@ pub async fn run(
             print(&problem_table(&rows))?;
             ("Nobody was enrolled: --all-or-nothing is set, and some rows are refused.".to_owned(), REFUSED)
         }
-        Err(Failure::Action(ActionError::Forbidden)) => {
-            ("This client's role may not enroll people.".to_owned(), REFUSED)
+        Err(Failure::Action(error @ (ActionError::Forbidden { .. } | ActionError::QuotaSpent { .. }))) => {
+            (format!("{error}."), REFUSED)
         }
-        Err(Failure::Action(error @ ActionError::QuotaSpent { .. })) => (format!("{error}."), REFUSED),
         Err(Failure::Action(ActionError::Store(error))) => {
             (format!("The registry failed: {error}. Send the same command again."), UNREACHABLE)
         }
@@ -225,7 +224,9 @@ async fn enroll(
     };
     let what =
         format!("Checking {} rows, then enrolling the valid ones in one transaction", input.rows.len());
-    let done = step(what, onboard_civil_servants(database, actor, today, Some(&key), input, trail)).await?;
+    let done =
+        step(what, onboard_civil_servants(database, actor, today, Some(key.as_str()).into(), input, trail))
+            .await?;
     let again = done.again;
     let id = done.value.ok_or(Failure::Refused(done.problems))?.batch;
     let outcomes = async {

@@ -1,4 +1,4 @@
-//! `registry serve`: the API, the playground and health checks, until a signal.
+//! `registry serve`: the API, the pages, the playground and health checks, until a signal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,9 +14,13 @@ use super::{demonstration, examples};
 use crate::actions::onboarding::retention::Keeps;
 use crate::actions::onboarding::worker::WorkerSettings;
 use crate::clock::Clock;
-use crate::config::{Config, Days, HttpSettings, InstallationSettings, Listen, Problems, Seconds, Trust};
+use crate::config::{
+    Config, Days, HttpSettings, InstallationSettings, Listen, PagesSettings, Problems, Seconds, ServedPages,
+    Trust,
+};
 use crate::http::auth::Authority;
 use crate::http::auth::provider::Provider;
+use crate::http::pages::{self, Pages};
 use crate::http::playground::{self, MakeSettings};
 use crate::http::settings::Settings;
 use crate::http::{Front, open, server};
@@ -61,6 +65,9 @@ pub struct Serve {
     waiting_days: Days,
 
     #[command(flatten)]
+    pages: PagesSettings,
+
+    #[command(flatten)]
     http: HttpSettings,
 }
 
@@ -69,6 +76,7 @@ struct Checked {
     installation: InstallationSettings,
     trust: Trust,
     background: Background,
+    pages: ServedPages,
     http: Settings,
 }
 
@@ -78,7 +86,7 @@ impl Serve {
     /// # Errors
     /// Settings are wrong, the port is taken, or the database cannot be used.
     pub async fn run(self, config: &Config, clock: Clock) -> anyhow::Result<()> {
-        let Checked { installation, trust, background, http } = self.check(config).await?;
+        let Checked { installation, trust, background, pages, http } = self.check(config).await?;
         let provider = match trust.provider {
             Some(settings) => Some(Provider::open(settings).await?),
             None => None,
@@ -109,13 +117,16 @@ impl Serve {
             clock,
             settings: http,
             playground: playground.then(|| self.playground_settings(&database, clock)),
+            pages: self.pages(&pages, playground, &database, clock),
         };
+        let has_pages = front.pages.is_some();
         let address = listener.local_addr()?;
         if self.demo {
             demonstration::welcome(&database, clock, &config.data_dir, address).await?;
         }
         let page = if playground { ", playground at /" } else { "" };
-        tracing::info!(%address, "serving: API at /graphql{page}, schema at /schema.graphql");
+        let coverage = if has_pages { ", pages at /coverage and /onboarding" } else { "" };
+        tracing::info!(%address, "serving: API at /graphql{page}{coverage}, schema at /schema.graphql");
         let (stop, exchanged) = (stop_signal()?, AtomicBool::new(false));
         let stop = async {
             tokio::select! {
@@ -156,6 +167,7 @@ impl Serve {
                  them off",
             );
         }
+        let pages = self.pages.served(trust.as_ref(), config.environment, &mut problems);
         let background = self.background(&mut problems);
         let http = self.http.settings(config.environment, &mut problems).await;
         let installation = config.installation(&mut problems);
@@ -163,6 +175,7 @@ impl Serve {
             installation,
             trust,
             background,
+            pages,
             http,
         });
         problems.finish(checked)
@@ -187,6 +200,29 @@ impl Serve {
             workers: problems.within("REGISTRY_ONBOARDING_WORKERS", self.onboarding_workers, 0..=16),
             worker: WorkerSettings { lease, ..WorkerSettings::default() },
         }
+    }
+
+    /// Returns the web pages. They hand out the tokens of a demonstration only where the playground does too.
+    fn pages(
+        &self,
+        served: &ServedPages,
+        playground: bool,
+        database: &Arc<Database>,
+        clock: Clock,
+    ) -> Option<Pages> {
+        let provider = match served {
+            ServedPages::None => return None,
+            ServedPages::WithToken => None,
+            ServedPages::WithProvider(sign_in) => Some(sign_in.clone()),
+        };
+        let (database, sign_in) = (Arc::clone(database), provider.clone());
+        let has_tokens = self.demo && playground && provider.is_none();
+        let settings = move || pages::Settings {
+            tokens: if has_tokens { demonstration::tokens(&database, clock) } else { Vec::new() },
+            provider: provider.clone(),
+            playground,
+        };
+        Some(Pages::new(sign_in.as_ref(), Arc::new(settings)))
     }
 
     /// Returns the settings of the playground. Each visit gets newly signed tokens.

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::client::{RightsArguments, done};
+use crate::actions::Submission;
 use crate::actions::change_client::{self, change_client};
 use crate::actions::register_client::{self, Scope, register_client};
 use crate::clock::Clock;
@@ -98,7 +99,7 @@ pub async fn ensure(database: &Database, wanted: &WantedClient, replace: bool) -
             scope: wanted.scope.clone(),
             reads_personal_data: wanted.reads_personal_data,
         };
-        done(register_client(database, &actor, None, &input).await)?;
+        done(register_client(database, &actor, Submission::default(), &input).await)?;
         return Ok(Ensured::Registered);
     };
     if is_as_wanted(database, client, wanted) {
@@ -118,7 +119,7 @@ pub async fn ensure(database: &Database, wanted: &WantedClient, replace: bool) -
         reads_personal_data: Some(wanted.reads_personal_data),
         disabled: Some(false),
     };
-    done(change_client(database, &actor, None, &input).await)?;
+    done(change_client(database, &actor, Submission::default(), &input).await)?;
     Ok(Ensured::Replaced)
 }
 

@@ -16,7 +16,7 @@ use domain::language::Language;
 /// The state of one request. Loaders live as long as the request, so no answer is shared between callers.
 pub struct RequestContext {
     /// The caller of the request.
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// Batched access to everything that relations lead to.
     pub loaders: Loaders,
     /// Serializes lookups by number: otherwise one request could try hundreds before the first miss is counted.
@@ -29,6 +29,7 @@ impl RequestContext {
     /// Returns the context of a new request.
     pub fn new(caller: Caller, about: About) -> Self {
         let trail = Trail::new(&caller.database.journal, &caller.session, Arc::clone(&caller.actor), about);
+        let caller = Arc::new(caller);
         Self { loaders: Loaders::new(&caller), caller, lookups: Mutex::default(), trail: Arc::new(trail) }
     }
 
@@ -40,7 +41,7 @@ impl RequestContext {
         &self,
         lookup: impl Future<Output = Result<Option<T>, FieldError>>,
     ) -> Result<Option<T>, FieldError> {
-        let Caller { database, actor, .. } = &self.caller;
+        let Caller { database, actor, .. } = &*self.caller;
         let _turn = self.lookups.lock().await;
         quota::demand(database, actor).await?;
         let found = lookup.await?;

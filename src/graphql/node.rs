@@ -1,7 +1,6 @@
 //! The `Node` interface: objects with an id.
 
 use async_graphql::{Context, ID, Interface, Object, Result};
-use domain::access::Operation;
 use domain::page::MAXIMUM_SIZE;
 use futures_util::future::try_join_all;
 use graphql_front::catalogue::Rules;
@@ -22,6 +21,7 @@ use super::onboarding::{OnboardingBatch, OnboardingRow};
 use super::participant::Participant;
 use super::province::Province;
 use super::target::Target;
+use domain::access::Operation;
 
 /// An object with an id.
 #[derive(Interface)]
@@ -88,7 +88,12 @@ impl NodeQuery {
 
 async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
     let caller = caller(ctx);
-    Ok(match NodeId::decode(id)? {
+    let id = NodeId::decode(id)?;
+    // As with a row out of scope: it looks like an id without an object.
+    if !caller.actor.may(right_of(id)) {
+        return Ok(None);
+    }
+    Ok(match id {
         NodeId::Participant(id) => Participant::load(ctx, id).await?.map(Node::Participant),
         NodeId::Enrollment(participant, id) => {
             Enrollment::load(ctx, participant, id).await?.map(Node::Enrollment)
@@ -107,6 +112,20 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
         NodeId::Batch(id) => OnboardingBatch::load(ctx, id).await?.map(Node::OnboardingBatch),
         NodeId::Row(batch, number) => OnboardingRow::load(ctx, batch, number).await?.map(Node::OnboardingRow),
     })
+}
+
+/// Returns the right that an object's fields need.
+fn right_of(id: NodeId) -> Operation {
+    match id {
+        NodeId::Participant(_) | NodeId::Enrollment(..) | NodeId::Event(..) => Operation::ReadPeople,
+        NodeId::Employer(_) | NodeId::Association(_) => Operation::ReadPayers,
+        NodeId::Province(_) | NodeId::Channel(_) | NodeId::Agreement(_) | NodeId::Target(_) => {
+            Operation::ReadReference
+        }
+        NodeId::Client(_) => Operation::ManageClients,
+        NodeId::AuditEntry(_) => Operation::ReadAudit,
+        NodeId::Batch(_) | NodeId::Row(..) => Operation::ReadOnboarding,
+    }
 }
 
 /// The rights and costs of these fields.

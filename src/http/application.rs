@@ -16,7 +16,10 @@ use graphql_front::analysis::Operation;
 use graphql_front::application::{Application, Call};
 use graphql_front::catalogue::Catalogue;
 use graphql_front::code::{Code, ErrorCode};
+use graphql_front::parsed::{OnceValidated, ParsedDocument};
 use graphql_front::request_id::RequestId;
+
+use rows::OneByOne;
 
 use super::purpose;
 use crate::clock::Clock;
@@ -32,39 +35,52 @@ use domain::actor::Actor;
 
 /// The registry's schema over a database.
 pub struct RegistryApplication {
-    schema: Registry,
+    schema: OnceValidated<Registry>,
+    /// The same schema, for requests that select fields which their caller may not read.
+    withholding: Registry,
     database: Arc<Database>,
     clock: Clock,
 }
 
-/// One operation with the caller's context, and whether the caller may run it.
+/// One operation with the caller's context, whether the caller may run it, and whether something is withheld from it.
 struct Opened {
     request: Request,
+    document: Arc<ParsedDocument>,
     trail: Arc<Trail>,
     refused: Option<ServerError>,
     /// Why the stated purpose has no effect.
     ignored_purpose: Option<Value>,
+    /// Whether the role may not read some of the fields, so that the schema must withhold them.
+    withholds: bool,
 }
 
 impl RegistryApplication {
     /// Creates the application. Where clients may read the schema, errors suggest names of it.
     pub fn new(database: Arc<Database>, clock: Clock, introspection: bool) -> Self {
-        let schema = if introspection { graphql::schema_with_suggestions() } else { graphql::schema() };
-        Self { schema, database, clock }
+        let strict = if introspection { graphql::schema_with_suggestions() } else { graphql::schema() };
+        let schema = OnceValidated::new(strict, graphql::trusting_schema());
+        let withholding = graphql::schema_that_withholds(introspection);
+        Self { schema, withholding, database, clock }
     }
 
     /// Gives an operation its context, and checks the rights of its caller.
     fn open(&self, call: Call) -> Opened {
-        let Call { request, operation, extensions } = call;
+        let Call { request, document, operation, extensions } = call;
         let actor = extensions.get::<Arc<Actor>>().expect("every transport authenticates before it starts");
         let caller = Caller::new(Arc::clone(&self.database), Arc::clone(actor), self.clock);
         let stated = extensions.get::<Purpose>();
-        let refused = rights::refuse(&operation.fields, actor.role);
+        let refused = rights::refuse(operation.kind, &operation.fields, actor.role);
+        let withholds = rights::withholds(&operation.fields, actor.role);
         let about = about(&request.data, &operation, stated);
         let context = RequestContext::new(caller.for_purpose(stated), about);
         let trail = Arc::clone(&context.trail);
         let ignored_purpose = purpose::ignored(stated, actor).map(|reason| value!({ "ignored": reason }));
-        Opened { request: request.data(context), trail, refused, ignored_purpose }
+        let mut request = request.data(context);
+        if withholds {
+            // Rendered lists do not call the extension that withholds fields.
+            request = request.data(OneByOne);
+        }
+        Opened { request, document, trail, refused, ignored_purpose, withholds }
     }
 }
 
@@ -78,11 +94,12 @@ impl Application for RegistryApplication {
     }
 
     fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response> {
-        let Opened { request, trail, refused, ignored_purpose } = self.open(call);
+        let Opened { request, document, trail, refused, ignored_purpose, withholds } = self.open(call);
         async move {
             let response = match refused {
                 Some(error) => Response::from_errors(vec![error]),
-                None => self.schema.execute(request).await,
+                None if withholds => self.withholding.execute(request).await,
+                None => self.schema.execute(request, &document, &CATALOGUE).await,
             };
             noting(recorded(&trail, response).await, ignored_purpose)
         }
@@ -90,10 +107,11 @@ impl Application for RegistryApplication {
     }
 
     fn subscribe(self: Arc<Self>, call: Call) -> BoxStream<'static, Response> {
-        let Opened { request, trail, refused, ignored_purpose } = self.open(call);
+        let Opened { request, trail, refused, ignored_purpose, withholds, .. } = self.open(call);
         let events = match refused {
             Some(error) => stream::once(async { Response::from_errors(vec![error]) }).boxed(),
-            None => self.schema.execute_stream(request).boxed(),
+            None if withholds => self.withholding.execute_stream(request).boxed(),
+            None => self.schema.strict().execute_stream(request).boxed(),
         };
         events
             .then(move |response| {

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use axum::extract::Request;
-use axum::http::HeaderValue;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
@@ -18,23 +18,35 @@ use graphql_front::request_id::{REQUEST_ID, RequestId};
 /// panic is not logged here, because it may hold personal data.
 pub(super) async fn identify(mut request: Request, next: Next) -> Response {
     let id = RequestId::new();
-    let headers = request.headers().clone();
+    let form = form_of(request.headers());
     request.extensions_mut().insert(id);
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_panic| {
         tracing::error!(request_id = %id, "a request panicked");
-        refusal(&headers, id, Code::Internal, Code::Internal.sentence().english)
+        refusal(&form, id, Code::Internal, Code::Internal.sentence().english)
     });
-    let value = HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
-    response.headers_mut().insert(REQUEST_ID, value);
+    let id = || HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
+    response.headers_mut().entry(REQUEST_ID).or_insert_with(id);
     response
+}
+
+/// Returns the headers of a request by which the form of its answer is chosen. Few requests panic, so the others are not
+/// copied.
+fn form_of(headers: &HeaderMap) -> HeaderMap {
+    let mut form = HeaderMap::new();
+    for name in [header::ACCEPT, header::ACCEPT_LANGUAGE] {
+        for value in headers.get_all(&name) {
+            form.append(name.clone(), value.clone());
+        }
+    }
+    form
 }
 
 #[cfg(test)]
 mod tests {
     use axum::Router;
     use axum::body::Body;
-    use axum::http::{StatusCode, header};
+    use axum::http::StatusCode;
     use axum::middleware::from_fn;
     use axum::routing::get;
     use serde_json::Value;

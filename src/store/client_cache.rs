@@ -25,16 +25,19 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Clients {
     by_id: HashMap<i64, Arc<Client>>,
-    by_token: HashMap<(String, String), i64>,
+    /// By issuer and subject of the token.
+    by_token: HashMap<String, HashMap<String, i64>>,
 }
 
 impl Clients {
     fn new(clients: Vec<Client>) -> Self {
-        let token = |client: &Client| ((client.issuer.clone(), client.subject.clone()), client.id);
-        Self {
-            by_token: clients.iter().map(token).collect(),
-            by_id: clients.into_iter().map(|client| (client.id, Arc::new(client))).collect(),
+        let mut by_token: HashMap<String, HashMap<String, i64>> = HashMap::new();
+        for client in &clients {
+            let of_issuer = by_token.entry(client.issuer.clone()).or_default();
+            of_issuer.insert(client.subject.clone(), client.id);
         }
+        let by_id = clients.into_iter().map(|client| (client.id, Arc::new(client))).collect();
+        Self { by_id, by_token }
     }
 
     /// Returns all clients, in no order.
@@ -49,7 +52,7 @@ impl Clients {
 
     /// Returns the client that a token names.
     pub fn by_token(&self, issuer: &str, subject: &str) -> Option<&Arc<Client>> {
-        let id = self.by_token.get(&(issuer.to_owned(), subject.to_owned()))?;
+        let id = self.by_token.get(issuer)?.get(subject)?;
         self.by_id.get(id)
     }
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 
-use super::coverage::{Figures, Part, figures};
+use super::coverage::{Country, Figures, Part, figures};
 use super::error::StoreError;
+use super::reference::Reference;
 use super::session::Session;
 use domain::actor::{Actor, Role, Scope};
 
@@ -41,8 +42,8 @@ impl Watch {
     /// Returns the counts that one of the subscribers has read, at most `age` ago.
     pub async fn figures(
         &self,
-        session: &Session,
-        actor: &Actor,
+        source: (&Country, &Reference),
+        (session, actor): (&Session, &Actor),
         (part, as_of): (&Part, Option<NaiveDate>),
         age: Duration,
     ) -> Result<Figures, StoreError> {
@@ -52,7 +53,7 @@ impl Watch {
         }
         // A subscriber that leaves cancels its read, and the next subscriber reads.
         let at = Instant::now();
-        let figures = figures(session, actor, part, as_of).await?;
+        let figures = figures(source, (session, actor), part, as_of).await?;
         *read = Some((at, figures.clone()));
         Ok(figures)
     }

@@ -19,8 +19,10 @@ use domain::rule::Rulebook;
 use domain::timeline::PaidMonths;
 
 mod ending;
+mod newcomers;
 
 pub use ending::{EnrollmentEnd, employed_until, end_many, people_open_at};
+pub use newcomers::{Arrival, Newcomer, Whole, enroll_newcomers};
 
 /// An enrollment as stored.
 #[derive(Clone, Debug, FromRow)]

@@ -9,7 +9,7 @@
 //! - [`session`] runs statements under the database role of their caller, on connections of `pool.rs`.
 //! - [`page`] is keyset pagination for all lists; [`count`] and [`coverage`] read the maintained counters.
 //! - [`audit`] is the audit trail; [`keys`] encrypts and indexes numbers, and [`rotation`] exchanges the key.
-//! - [`mod@reference`] and [`client_cache`] keep in memory what almost every request needs.
+//! - [`mod@reference`], [`client_cache`] and [`employer::EmployerCache`] keep in memory what almost every request needs.
 //!
 //! # What is not
 //! No function here judges an input (see the package `domain`), and actions open the transactions of their writes and

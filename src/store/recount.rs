@@ -152,6 +152,7 @@ pub async fn rebuild(conn: &mut PgConnection, rules: &Rulebook) -> Result<u64, S
     }
     write_payers(conn, &people.payers).await?;
     sqlx::query("update installation set figures_due = false").execute(&mut *conn).await?;
+    sqlx::query("update figure_version set version = gen_random_uuid()").execute(&mut *conn).await?;
     Ok(people.count)
 }
 

@@ -1,7 +1,9 @@
-//! The HTTP endpoint as a whole: query bombs, the playground, the roster template. Unit tests cover single requests.
+//! The HTTP endpoint as a whole: query bombs, the playground, the web pages, the roster template. Unit tests cover single requests.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+
+use participant_registry::http::settings::Settings;
 
 use crate::support::{App, json};
 
@@ -67,6 +69,42 @@ async fn the_playground_needs_no_token_and_loads_nothing_from_other_hosts() {
     assert_eq!(get("/playground/assets/..%2findex.html").await.status, StatusCode::NOT_FOUND);
     assert_eq!(get("/elsewhere").await.status, StatusCode::NOT_FOUND);
     assert_eq!((get("/livez").await.status, get("/readyz").await.status), (StatusCode::OK, StatusCode::OK));
+}
+
+#[tokio::test]
+async fn the_web_pages_are_one_document_that_loads_nothing_from_other_hosts() {
+    let app = App::new().await;
+    let get = |path: String| {
+        let app = &app;
+        async move { app.send(Request::get(path).body(Body::empty()).unwrap()).await }
+    };
+    let page = get("/coverage".to_owned()).await;
+    assert_eq!(page.status, StatusCode::OK);
+    let policy = page.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+    let html = page.body.as_str().unwrap();
+    assert!(!html.contains("http://") && !html.contains("https://"), "{html}");
+    for address in ["/coverage/province/16", "/onboarding", "/onboarding/b1", "/signed-in"] {
+        let other = get(address.to_owned()).await;
+        assert_eq!((other.status, &other.body), (StatusCode::OK, &page.body), "{address}");
+    }
+    for part in html.split('"').filter(|part| part.starts_with("/pages/assets/")) {
+        let asset = get(part.to_owned()).await;
+        assert_eq!(asset.status, StatusCode::OK, "{part}");
+        assert!(asset.headers[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"), "{part}");
+    }
+    let settings = get("/pages/settings.json".to_owned()).await;
+    assert_eq!(settings.body, json!({"tokens": [], "provider": null, "playground": false}));
+    assert_eq!(get("/pages/assets/..%2findex.html".to_owned()).await.status, StatusCode::NOT_FOUND);
+    // Without pages, certificates still have their style and their script.
+    let without = App::new().await.with_settings(Settings::default());
+    let certificate = Request::get("/clearance/LC").header(header::ACCEPT, "text/html").body(Body::empty());
+    let certificate = without.send(certificate.unwrap()).await;
+    let script = certificate.body.as_str().unwrap().split('"').find(|part| part.ends_with(".js")).unwrap();
+    let script = without.send(Request::get(script).body(Body::empty()).unwrap()).await;
+    assert_eq!(script.status, StatusCode::OK);
+    let none = without.send(Request::get("/coverage").body(Body::empty()).unwrap()).await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

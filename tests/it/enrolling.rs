@@ -158,6 +158,32 @@ async fn an_unknown_code_does_not_hide_other_problems() {
 }
 
 #[tokio::test]
+async fn an_unknown_employer_hides_no_other_problem_and_is_not_missing() {
+    let app = App::new().await;
+    let unknown = app.employer("PT Musi").await;
+    let forget = "alter table headcount_declaration disable trigger user; delete from headcount_declaration;
+                  delete from employer";
+    sqlx::raw_sql(forget).execute(&app.sql).await.unwrap();
+    let person = Person::new("NO-SUCH")
+        .at(&unknown)
+        .with("monthlyWage", json!(-5))
+        .with("startsOn", json!("2016-01-01"));
+    let payload = app.enroll(&person).await;
+    let mut found = problems(&payload);
+    found.sort_unstable();
+    let expected = [
+        ("NOT_FOUND", "channelCode"),
+        ("NOT_FOUND", "employerId"),
+        ("OUT_OF_RANGE", "monthlyWage"),
+        ("OUT_OF_RANGE", "startsOn"),
+    ];
+    for problem in expected {
+        assert!(found.contains(&problem), "{problem:?}: {found:?}");
+    }
+    assert!(!found.contains(&("REQUIRED", "employerId")), "it was given: {found:?}");
+}
+
+#[tokio::test]
 async fn programmes_that_require_each_other_are_enforced_with_their_source() {
     let app = App::new().await;
     let alone =

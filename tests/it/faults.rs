@@ -12,6 +12,7 @@ use participant_registry::store::open_error::OpenError;
 
 use crate::support::app::TODAY;
 use crate::support::cluster::fresh_database;
+use crate::support::statements::sent;
 use crate::support::{App, Person, json};
 
 #[tokio::test]
@@ -151,6 +152,34 @@ async fn another_process_learns_of_a_new_channel() {
     tokio::time::timeout(std::time::Duration::from_secs(30), heard)
         .await
         .expect("the other process is notified");
+    following.abort();
+}
+
+#[tokio::test]
+async fn a_cached_employer_is_read_again_when_another_process_has_changed_it() {
+    let app = App::new().await;
+    let employer = app.employer("Satu").await;
+    let other = app.second_process().await;
+    let following = tokio::spawn(Arc::clone(&other.database).follow_reference());
+    let query = "query ($id: ID!) { node(id: $id) { ... on Employer { declaredHeadcount } } }";
+    let token = other.administrator().await;
+    let read = async || sent(other.ask_as(&token, query, json!({"id": employer}))).await;
+    let declare = "mutation ($v: DeclareHeadcountInput!) { declareHeadcount(input: $v) { errors { code } } }";
+    let input = json!({"employerId": employer, "headcount": 77, "on": "2014-10-01"});
+    let heard = async {
+        // Once the process listens, the next read needs no statement.
+        while !read().await.1.is_empty() {}
+        assert_eq!(app.ask(declare, json!({"v": input})).await["declareHeadcount"]["errors"], json!([]));
+        while read().await.0["node"]["declaredHeadcount"] != json!(77) {}
+    };
+    // The bound only ends a test that has failed.
+    tokio::time::timeout(std::time::Duration::from_secs(30), heard)
+        .await
+        .expect("the other process hears of it");
+    // The process that changes an employer needs no announcement.
+    let input = json!({"employerId": employer, "headcount": 78, "on": "2014-10-02"});
+    other.ask(declare, json!({"v": input})).await;
+    assert_eq!(read().await.0["node"]["declaredHeadcount"], json!(78));
     following.abort();
 }
 

@@ -9,8 +9,14 @@ use std::path::{Path, PathBuf};
 use self::imports::{Sources, code_of};
 
 /// The packages of the workspace, with those that each may depend on.
-const PACKAGES: &[(&str, &[&str])] =
-    &[("domain", &[]), ("graphql-front", &[]), ("private-postgres", &[]), ("roster", &["domain"])];
+const PACKAGES: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("graphql-front", &[]),
+    ("private-postgres", &[]),
+    ("roster", &["domain"]),
+    ("rows", &["rows-macros"]),
+    ("rows-macros", &[]),
+];
 
 /// The modules of the registry, with those that each may import.
 const LAYERS: &[(&str, &[&str])] = &[

@@ -53,18 +53,32 @@ async fn formula_errors_are_not_accepted_as_names_or_work_units() {
         line(2).replace("Budi Santoso", "#REF!"),
         line(3).replace("Dinas Kesehatan", "#N/A"),
         line(4).replace("4.250.000,00", "#VALUE!"),
+        line(5).replace("4.250.000,00", "empat juta"),
+        line(6).replace("4.250.000,00", "-1"),
     ]);
     let batch = onboardings.start_and_upload(json!({"planOnly": false}), &file).await;
     onboardings.work().await;
     let found = rows(&onboardings, &batch).await;
-    assert_eq!(found["counts"], json!({"enrolled": 1, "rejected": 3, "flagged": 0}), "{found}");
-    let fields = ["fullName", "workUnit", "monthlyWage"];
-    for ((row, field), index) in found["rows"]["nodes"].as_array().unwrap()[1..].iter().zip(fields).zip(1..) {
+    assert_eq!(found["counts"], json!({"enrolled": 5, "rejected": 1, "flagged": 4}), "{found}");
+    let expected = [
+        ("fullName", "INVALID_FORMAT", "instead of a value."),
+        ("workUnit", "INVALID_FORMAT", "instead of a value. It is left out."),
+        ("monthlyWage", "INVALID_FORMAT", "instead of a value. It is left out."),
+        ("monthlyWage", "INVALID_FORMAT", "This is not an amount of rupiah. It is left out."),
+        ("monthlyWage", "OUT_OF_RANGE", "000. It is left out."),
+    ];
+    let rows = found["rows"]["nodes"].as_array().unwrap();
+    for ((row, (field, code, message)), index) in rows[1..].iter().zip(expected).zip(1..) {
         assert_eq!(row["problems"].as_array().unwrap().len(), 1, "{row}");
-        assert_eq!(row["problems"][0]["code"], "INVALID_FORMAT");
-        assert_eq!(row["problems"][0]["path"], json!(["rows", index.to_string(), field]));
-        assert!(row["problems"][0]["hint"].as_str().unwrap().contains("formula"), "{row}");
+        let problem = &row["problems"][0];
+        assert_eq!(
+            (&problem["code"], &problem["path"]),
+            (&json!(code), &json!(["rows", index.to_string(), field]))
+        );
+        assert!(problem["message"].as_str().unwrap().ends_with(message), "{row}");
     }
+    let stored = "select count(*) from enrollment where monthly_wage is null or work_unit is null";
+    assert_eq!(onboardings.app.count(stored).await, 4);
 }
 
 #[tokio::test]

@@ -67,6 +67,10 @@ async fn a_refused_file_has_a_reason_leaves_nothing_and_can_be_sent_again() {
     assert_refused(&other, 409, "CONFLICT");
     assert!(other.body.to_string().contains("already has another file"), "{}", other.body);
     assert_eq!(onboardings.fetch(&batch).await["counts"]["received"], 7);
+    let columns = "query ($id: ID!) { onboardingBatch(id: $id) { columns { name field } } }";
+    let data = onboardings.app.ask(columns, json!({"id": batch})).await;
+    let columns = data["onboardingBatch"]["columns"].as_array().unwrap();
+    assert!(columns.contains(&json!({"name": "NIK", "field": "nationalId"})), "{columns:?}");
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ fn masked() -> Value {
         format!("{}{}", "*".repeat(number.len() - 2), &number[number.len() - 2..])
     };
     json!({"nationalId": number("nationalId"), "birthDate": null, "birthYear": 1960, "enrollments": {"nodes": [{
-        "monthlyWage": null, "contributions": [], "civilServant": {"serviceNumber": number("serviceNumber")}}]}})
+        "monthlyWage": null, "contributions": null, "civilServant": {"serviceNumber": number("serviceNumber")}}]}})
 }
 
 fn scope_of(role: Role, employer: &str) -> TokenScope {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use domain::actor::{Actor, Role};
 use futures_util::future::join_all;
+use participant_registry::actions::Submission;
 use participant_registry::actions::register_client::{Input, Scope, register_client};
 use participant_registry::http::auth::Authority;
 use participant_registry::http::auth::provider::{KeySource, Provider, ProviderSettings, Timing};
@@ -27,7 +28,8 @@ async fn trusting(provider: Arc<Provider>, issuer: &str) -> App {
         scope: Scope::default(),
         reads_personal_data: false,
     };
-    let done = register_client(&app.database, &Actor::command_line(), None, &input).await.unwrap();
+    let done =
+        register_client(&app.database, &Actor::command_line(), Submission::default(), &input).await.unwrap();
     assert!(done.value.is_some(), "{:?}", done.problems);
     app
 }

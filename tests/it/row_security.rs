@@ -160,6 +160,38 @@ async fn a_pooled_connection_does_not_keep_the_previous_scope() {
 }
 
 #[tokio::test]
+async fn roles_that_alternate_keep_a_connection_each() {
+    let Scene { app, scopes } = scene().await;
+    let process = async |session: &Session| -> i32 {
+        sqlx::query_scalar("select pg_backend_pid()").fetch_one(session).await.unwrap()
+    };
+    let other = app.second_process().await;
+    let sessions = [
+        other.database.writer.clone(),
+        other.database.reading(&actor(Role::Administrator, Scope::default())),
+        other.database.reading(&actor(Role::Officer, scopes[0].1.clone())),
+    ];
+    // While the first ones are in use, each opens its own.
+    let mut held = Vec::new();
+    for session in &sessions {
+        held.push(session.begin().await.unwrap());
+    }
+    for transaction in held {
+        transaction.rollback().await.unwrap();
+    }
+    let mut processes = Vec::new();
+    for session in &sessions {
+        processes.push(process(session).await);
+    }
+    for _ in 0..5 {
+        for (session, kept) in sessions.iter().zip(&processes) {
+            assert_eq!(process(session).await, *kept);
+        }
+    }
+    assert_eq!(processes.iter().collect::<BTreeSet<_>>().len(), 3);
+}
+
+#[tokio::test]
 async fn readers_cannot_write_and_writers_cannot_rewrite_history() {
     let Scene { app, scopes } = scene().await;
     let denied = async |session: &Session, statement: &'static str| {

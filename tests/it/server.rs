@@ -32,6 +32,7 @@ async fn serve(app: &App, settings: Settings) -> Served {
         clock: Clock::System,
         settings,
         playground: None,
+        pages: None,
     };
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(server::serve(listener, open(front), async {

@@ -5,6 +5,7 @@
 
 use domain::actor::{Actor, Role};
 use jsonwebtoken::{Algorithm, Header};
+use participant_registry::actions::Submission;
 use participant_registry::actions::register_client::{Input, Scope, register_client};
 use participant_registry::http::auth::provider::{Provider, ProviderSettings};
 use participant_registry::http::auth::{Authority, Invalid, Refusal};
@@ -45,7 +46,9 @@ impl Trusting {
             scope: Scope::default(),
             reads_personal_data: false,
         };
-        let done = register_client(&app.database, &Actor::command_line(), None, &input).await.unwrap();
+        let done = register_client(&app.database, &Actor::command_line(), Submission::default(), &input)
+            .await
+            .unwrap();
         assert!(done.value.is_some(), "{:?}", done.problems);
         Self { app, authority, key }
     }

@@ -105,7 +105,10 @@ async fn invalid_transfers_are_refused_with_their_path() {
         (form(&at_musi, &ogan, "2014-11-20"), vec![("ALREADY_ENROLLED", "employerId")]),
         (form(&at_musi, &lematang, "2014-11-20"), vec![("CONFLICT", "employerId")]),
         (form(&own, &musi, "2014-11-20"), vec![("CONFLICT", "enrollmentId")]),
-        (form("ZTk5OTkuMQ", "nonsense", "2014-11-20"), vec![("INVALID_FORMAT", "employerId")]),
+        (
+            form("ZTk5OTkuMQ", "nonsense", "2014-11-20"),
+            vec![("INVALID_FORMAT", "employerId"), ("NOT_FOUND", "enrollmentId")],
+        ),
         (form("ZTk5OTkuMQ", &ogan, "2014-11-20"), vec![("NOT_FOUND", "enrollmentId")]),
     ];
     for (input, expected) in cases {
@@ -113,6 +116,17 @@ async fn invalid_transfers_are_refused_with_their_path() {
         assert_eq!(problems(&payload), expected, "{input}");
         assert_eq!((&payload["ended"], &payload["enrollment"]), (&Value::Null, &Value::Null));
     }
+    let mut nowhere = form(&at_musi, &ogan, "2015-01-01");
+    nowhere["channelCode"] = json!("BR-NONE");
+    nowhere["monthlyWage"] = json!(-1);
+    let payload = transfer_as(&app, &app.administrator().await, nowhere).await;
+    let expected = [
+        ("NOT_FOUND", "channelCode"),
+        ("OUT_OF_RANGE", "on"),
+        ("OUT_OF_RANGE", "monthlyWage"),
+        ("ALREADY_ENROLLED", "employerId"),
+    ];
+    assert_eq!(problems(&payload), expected, "an unknown channel hides no other problem");
     app.end(&at_ogan, "2014-11-20", "RESIGNED").await;
     let mut wrong = form(&at_musi, &ogan, "2014-10-01");
     wrong["monthlyWage"] = json!(-1);

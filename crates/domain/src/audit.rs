@@ -177,6 +177,11 @@ pub enum Tampering {
     /// The signature was not made with this installation's key.
     #[error("seal {0} is not signed with this installation's key")]
     SealForged(i64),
+    /// The index by which the entries about a person are found has others than the entries of this seal.
+    #[error(
+        "the index of people differs from the entries up to seal {0}: a list of who saw a person may be incomplete"
+    )]
+    IndexChanged(i64),
     /// The hash from outside the database is not part of the chain.
     #[error(
         "the given head is not part of this chain, which ends with seal {0}: newer seals were removed or replaced"

@@ -122,6 +122,12 @@ impl Problem {
         self
     }
 
+    /// Turns the problem of an optional field into the warning that its value is left out.
+    pub fn left_out(self) -> Self {
+        let message = format!("{} It is left out.", self.message);
+        Self { severity: Severity::Warning, message, ..self }
+    }
+
     /// Returns whether it refuses the input.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

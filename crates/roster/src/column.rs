@@ -189,6 +189,26 @@ impl Column {
         alone(name).or_else(|| together(&['(', ')', '[', ']'])).or_else(|| together(&['/']))
     }
 
+    /// Returns the name of the column in the API.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::NationalId => "nationalId",
+            Self::ServiceNumber => "serviceNumber",
+            Self::FullName => "fullName",
+            Self::BirthPlace => "birthPlace",
+            Self::BirthDate => "birthDate",
+            Self::Sex => "sex",
+            Self::WorkUnit => "workUnit",
+            Self::Grade => "grade",
+            Self::MonthlyWage => "monthlyWage",
+            Self::StartsOn => "startsOn",
+            Self::Phone => "phone",
+            Self::Category => "category",
+            Self::Number => "number",
+            Self::Error => "error",
+        }
+    }
+
     /// Returns whether the column has data of the person.
     pub(super) const fn is_read(self) -> bool {
         !matches!(self, Self::Number | Self::Error)

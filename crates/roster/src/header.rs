@@ -23,6 +23,13 @@ pub fn ignored_columns(header: &[String]) -> Vec<String> {
     ignored.iter().map(|name| mask::label(name)).filter(|name| !name.is_empty()).collect()
 }
 
+/// Returns what each column of a header means, for a person to compare with the file: its name, shortened and without
+/// anything that is more than a name, and its meaning if it has one.
+pub fn understood_columns(header: &[String]) -> Vec<(String, Option<Column>)> {
+    let columns = Header::of(header.to_vec()).columns;
+    header.iter().map(|name| mask::label(name)).zip(columns).collect()
+}
+
 /// Returns the name that a header has for a field of the API, such as `TGL LAHIR` for `birthDate`.
 pub fn column_name<'a>(header: &'a [String], field: &str) -> Option<&'a str> {
     let column = Column::of(field)?;

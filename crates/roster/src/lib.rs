@@ -63,7 +63,7 @@ mod workbook;
 
 pub use column::Column;
 pub use error::{RepeatedColumn, RosterError};
-pub use header::{column_name, ignored_columns};
+pub use header::{column_name, ignored_columns, understood_columns};
 pub use limits::Limits;
 pub use mask::ReportMask;
 pub use reader::{Record, Roster, open, open_for};

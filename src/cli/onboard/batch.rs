@@ -26,6 +26,7 @@ use crate::graphql::node_id::NodeId;
 use crate::http::onboarding::{report_of, staged};
 use crate::store::onboarding::{self, BatchRow, retention};
 use crate::store::{Database, StoreError};
+use domain::access::Operation;
 use domain::actor::Actor;
 use domain::language::Language;
 use domain::onboarding::{Counts, OnboardingState};
@@ -149,12 +150,12 @@ async fn start(
         (None, false) => Some(key_of(database, &input)?),
     };
     let Done { value, problems, .. } =
-        start_onboarding(database, actor, today, key.as_deref(), &input).await?;
+        start_onboarding(database, actor, today, key.as_deref().into(), &input).await?;
     let Started { batch } = value.ok_or(Failure::Refused(problems))?;
     let expected = match receive::expect(database, actor, batch).await {
         Ok(expected) => expected,
         Err(Refused::NotWaiting) => return received_before(database, actor, batch).await,
-        Err(refused) => return Err(failure_of(refused)),
+        Err(refused) => return Err(failure_of(actor, refused)),
     };
     let category = args.category;
     let opened = tokio::task::spawn_blocking(move || roster::open_for(category, file, &size.limits)).await;
@@ -173,7 +174,9 @@ async fn start(
         rows: roster.map(staged),
     };
     let receiving = receive::receive(database, today, expected, file);
-    let rows = step("Checking and staging its rows".to_owned(), receiving).await.map_err(failure_of)?;
+    let rows = step("Checking and staging its rows".to_owned(), receiving)
+        .await
+        .map_err(|refused| failure_of(actor, refused))?;
     tell(&format!("Read {rows} rows."));
     if !ignored.is_empty() {
         tell(&format!("Ignored columns: {ignored}."));
@@ -270,11 +273,13 @@ fn unreadable(error: std::io::Error) -> Failure {
     Failure::Refused(vec![problem])
 }
 
-fn failure_of(refused: Refused) -> Failure {
+fn failure_of(actor: &Actor, refused: Refused) -> Failure {
     match refused {
         Refused::Problems(problems) => Failure::Refused(problems),
         Refused::Store(error) => Failure::Action(error.into()),
-        Refused::Forbidden => Failure::Action(ActionError::Forbidden),
+        Refused::Forbidden => {
+            Failure::Action(ActionError::Forbidden { role: actor.role, operation: Operation::Enroll })
+        }
         refused @ (Refused::Absent | Refused::NotYours | Refused::NotWaiting) => {
             let problem = Problem::error(
                 ProblemCode::Conflict,

@@ -9,11 +9,13 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::actor::{Actor, Role};
 use http_body_util::BodyExt as _;
+use participant_registry::actions::Submission;
 use participant_registry::actions::register_client::{self, register_client};
 use participant_registry::clock::Clock;
 use participant_registry::graphql::error::FieldError;
 use participant_registry::graphql::node_id;
 use participant_registry::http::auth::{Authority, OWN_ISSUER, issue};
+use participant_registry::http::pages::Pages;
 use participant_registry::http::settings::Settings;
 use participant_registry::http::{Front, open};
 use participant_registry::store::database::PoolSettings;
@@ -131,6 +133,7 @@ impl App {
             clock: Clock::Fixed(moment),
             settings: patient_settings(),
             playground: Some(Arc::new(Default::default)),
+            pages: Some(Pages::new(None, Arc::new(Default::default))),
         };
         let fresh = fresh.into();
         let sql = PgPoolOptions::new().max_connections(1).connect_lazy_with(fresh.owner.clone());
@@ -146,6 +149,7 @@ impl App {
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
             settings: patient_settings(),
             playground: None,
+            pages: None,
         };
         self.router = open(front).router;
         self
@@ -159,6 +163,7 @@ impl App {
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
             settings: settings.into(),
             playground: None,
+            pages: None,
         };
         self.router = open(front).router;
         self
@@ -289,7 +294,8 @@ impl App {
             },
             reads_personal_data,
         };
-        let done = register_client(&self.database, &Actor::command_line(), None, &input).await;
+        let done =
+            register_client(&self.database, &Actor::command_line(), Submission::default(), &input).await;
         let done = done.expect("the database answers");
         done.value.unwrap_or_else(|| panic!("no client: {:?}", done.problems)).client
     }

@@ -64,6 +64,15 @@ static FINISHED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Creates a migrated database for one test.
 pub async fn fresh_database() -> TestDatabase {
+    database_like(None).await
+}
+
+/// Creates a database for one test that has an owner and no tables.
+pub async fn empty_database() -> TestDatabase {
+    database_like(Some("template1")).await
+}
+
+async fn database_like(template: Option<&str>) -> TestDatabase {
     static SERVER: tokio::sync::OnceCell<Server> = tokio::sync::OnceCell::const_new();
     /// PostgreSQL copies a template only if no other session uses it, not even one that also copies it.
     static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -77,7 +86,7 @@ pub async fn fresh_database() -> TestDatabase {
         drop_database(&mut connection, &name).await;
     }
     let name = format!("{}{}_{}", server.run, std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    server.copy_template(&mut connection, &name).await;
+    server.copy_template(&mut connection, template.unwrap_or(&server.template), &name).await;
     connection.close().await.unwrap();
     let owner = server.owner.clone().database(&name);
     TestDatabase { options: server.login.clone().database(&name), owner, name }
@@ -151,8 +160,8 @@ impl Server {
         Server { options, owner, login, template, run: format!("{PREFIX}{minute}_"), strategy, _ours: None }
     }
 
-    async fn copy_template(&self, connection: &mut PgConnection, name: &str) {
-        let Server { template, strategy, owner, .. } = self;
+    async fn copy_template(&self, connection: &mut PgConnection, template: &str, name: &str) {
+        let Server { strategy, owner, .. } = self;
         let owner = owner.get_username();
         let create =
             format!("CREATE DATABASE {name} OWNER \"{owner}\" TEMPLATE {template} STRATEGY {strategy}");

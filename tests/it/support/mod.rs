@@ -9,6 +9,7 @@ pub mod program;
 pub mod provider;
 pub mod proxy;
 pub mod roster;
+pub mod schema;
 pub mod socket;
 pub mod statements;
 pub mod tls;

@@ -43,6 +43,7 @@ impl Server {
             clock: Default::default(),
             settings,
             playground: None,
+            pages: None,
         };
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };

@@ -7,7 +7,7 @@ use crate::cell::{LEAST_BELIEVABLE_WAGE, MAX_MONTHLY_WAGE, is_blank};
 use crate::identity::{self, NationalId, ServiceNumber};
 use crate::number::rupiah;
 use crate::participant::{FullName, PhoneNumber, shares_words};
-use crate::problem::{Problem, ProblemCode, Severity, collect, keep, refuses};
+use crate::problem::{Problem, ProblemCode, collect, keep, refuses};
 use crate::rule::{ProgrammeRefusal, Rulebook};
 use crate::text;
 use crate::timeline::{PaidMonths, Timeline};
@@ -49,10 +49,11 @@ pub fn judge_person(
     let mut problems = form.problems;
     let full_name = keep(FullName::parse(&form.full_name, "fullName"), &mut problems);
     let phone = judge_phone(form.phone.as_deref(), &mut problems);
-    let work_unit = text::label(form.work_unit.as_deref(), 200, "workUnit").map_err(left_out);
+    let work_unit = text::label(form.work_unit.as_deref(), 200, "workUnit").map_err(Problem::left_out);
     let work_unit = keep(work_unit, &mut problems).flatten();
     let grade =
-        keep(text::label(form.grade.as_deref(), 40, "grade").map_err(left_out), &mut problems).flatten();
+        keep(text::label(form.grade.as_deref(), 40, "grade").map_err(Problem::left_out), &mut problems)
+            .flatten();
 
     let starts_on = form.starts_on.unwrap_or(terms.starts_on);
     if starts_on != terms.starts_on {
@@ -346,19 +347,13 @@ fn judge_phone(text: Option<&str>, problems: &mut Vec<Problem>) -> Option<PhoneN
     let mut numbers = text.split(['/', ',', ';', '&', '\n']).map(|part| PhoneNumber::parse(part, "phone"));
     let first = numbers.find_map(Result::ok);
     problems.push(match first {
-        None => left_out(problem),
+        None => problem.left_out(),
         Some(_) => {
             let message = "Only the first telephone number of this field is stored.";
             Problem::warning(ProblemCode::InvalidFormat, "phone", message).hint("Give one number.")
         }
     });
     first
-}
-
-/// Turns the problem of an optional field into the warning that its value is left out.
-fn left_out(problem: Problem) -> Problem {
-    let message = format!("{} It is left out.", problem.message);
-    Problem { severity: Severity::Warning, message, ..problem }
 }
 
 /// Parses a service number. Civil servants need one; for other staff of the state it is optional.
@@ -381,7 +376,7 @@ fn judge_service_number(
     let on_contract = category == CivilServantCategory::Pppk;
     let parsed = ServiceNumber::parse(text, &rules.service_number, on_contract, today, "serviceNumber");
     let parsed = parsed.map_err(|faults| match is_optional {
-        true => faults.into_iter().map(left_out).collect(),
+        true => faults.into_iter().map(Problem::left_out).collect(),
         false => faults,
     });
     let number = collect(parsed, problems)?;

@@ -64,7 +64,29 @@ pub fn fields_of_request() -> Vec<String> {
     FIELDS[..REQUEST_FIELDS].iter().map(|&name| name.to_owned()).collect()
 }
 
+/// Returns whether a row is enrolled without this field. A first day (`startsOn`) may be missing, but one that cannot be read
+/// is not optional: the person would be covered from another day than the roster says.
+pub(super) fn is_optional(field: &str) -> bool {
+    ["birthPlace", "workUnit", "grade", "monthlyWage", "phone", "category"].contains(&field)
+}
+
 impl Row {
+    /// Returns the row without some of its optional fields.
+    pub(super) fn without(&self, fields: &[&str]) -> Self {
+        let mut row = self.clone();
+        for (field, text) in [
+            ("birthPlace", &mut row.birth_place),
+            ("workUnit", &mut row.work_unit),
+            ("grade", &mut row.grade),
+            ("monthlyWage", &mut row.monthly_wage),
+            ("phone", &mut row.phone),
+            ("category", &mut row.category),
+        ] {
+            text.take_if(|_| fields.contains(&field));
+        }
+        row
+    }
+
     /// Returns the fields that contain a spreadsheet error.
     pub(super) fn failed_cells(&self) -> Vec<&'static str> {
         let texts = [
