@@ -21,6 +21,7 @@ import identity
 import once
 import onboarding
 import overload
+import restore
 import starting
 from environment import Environment
 from report import Report, note
@@ -40,6 +41,7 @@ GROUPS = {
     "large_file_kills": files.large_file_kills,
     "five": starting.five,
     "read_only": starting.read_only,
+    "restore": restore.restore,
 }
 
 

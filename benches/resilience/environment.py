@@ -143,10 +143,10 @@ class Environment:
         self.cluster.sql(f"create database {TEMPLATE}")
         server = Server(self, self.cluster.url(TEMPLATE))
         server.start("--demo", "--demo-participants", str(PEOPLE))
-        self.token, *self.tokens = (self._make_token(server.url, name) for name in ["resilience", *LOADERS])
+        self.token, *self.tokens = (self.make_token(server.url, name) for name in ["resilience", *LOADERS])
         server.stop()
 
-    def _make_token(self, url: str, name: str) -> str:
+    def make_token(self, url: str, name: str) -> str:
         """Returns an administrator's token for a client of that name."""
         command = [self.binary, "token", "--role", "administrator", "--name", name, "--ttl", "2h"]
         command += ["--data-dir", self.data, "--database-url", url]

@@ -36,22 +36,58 @@ def programs() -> pathlib.Path:
 class Cluster:
     """A PostgreSQL cluster. For root it runs under the account `postgres`, because PostgreSQL refuses root."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, name: str = "cluster", copy_of: pathlib.Path | None = None) -> None:
+        """Makes a cluster below the folder: an empty one, or a copy of a base backup."""
         self.bin = programs()
-        self.home = folder / "cluster"
+        self.home = folder / name
         self.data = self.home / "data"
         self.port = free_port()
-        self._log = folder / "postgres.log"
+        self._log = folder / f"postgres-{name}.log"
         self._process: subprocess.Popen | None = None
         # Popen arguments that change the account; empty unless root runs the tests.
         self._account = {"user": ACCOUNT, "group": ACCOUNT, "extra_groups": []} if os.geteuid() == 0 else {}
-        self._initialise()
+        self.own(self.home)
+        if copy_of is None:
+            self._initialise()
+        else:
+            self._run("cp", "-a", copy_of, self.data)
 
-    def _initialise(self) -> None:
-        self.home.mkdir()
+    def own(self, folder: pathlib.Path) -> None:
+        """Makes a folder for PostgreSQL."""
+        folder.mkdir(mode=0o700)
         if self._account:
             account = pwd.getpwnam(ACCOUNT)
-            os.chown(self.home, account.pw_uid, account.pw_gid)
+            os.chown(folder, account.pw_uid, account.pw_gid)
+
+    def _run(self, *command: str | pathlib.Path) -> None:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.home, timeout=300, **self._account)
+
+    def configure(self, **settings: str) -> None:
+        """Adds settings, before the start."""
+        with (self.data / "postgresql.auto.conf").open("a") as file:
+            for name, value in settings.items():
+                quoted = value.replace("'", "''")
+                file.write(f"{name} = '{quoted}'\n")
+
+    def base_backup(self, folder: pathlib.Path) -> float:
+        """Takes a base backup. Returns the seconds that it took."""
+        begun = time.monotonic()
+        self.own(folder)
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", ACCOUNT]
+        self._run(self.bin / "pg_basebackup", *where, "-D", folder, "-X", "stream", "-c", "fast")
+        return time.monotonic() - begun
+
+    def recover(self) -> None:
+        """Starts as a restore, and waits until it takes writes."""
+        self._run("touch", self.data / "recovery.signal")
+        self.start()
+        deadline = time.monotonic() + 120
+        while self.sql("select pg_is_in_recovery()") != "f":
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the restore does not end: {self._log.read_text()[-500:]}")
+            time.sleep(0.1)
+
+    def _initialise(self) -> None:
         command = [self.bin / "initdb", "-D", self.data, "-U", ACCOUNT, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self.home, **self._account)
 

@@ -40,6 +40,8 @@ class Acknowledged:
     national_id: str
     card_number: str
     tries: int
+    # When the answer came, as monotonic seconds.
+    at: float
 
 
 class Callers:
@@ -48,6 +50,7 @@ class Callers:
     def __init__(self, server: Server, writers: int, readers: int = 0) -> None:
         self._server = server
         self._stop, self._lock = threading.Event(), threading.Lock()
+        self._abandoned = threading.Event()
         self.events: list[Event] = []
         self.acknowledged: list[Acknowledged] = []
         # Errors of payloads: a retry with the same key and input must always return the enrollment.
@@ -67,6 +70,11 @@ class Callers:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
+
+    def abandon(self) -> None:
+        """Starts no new requests, and waits for nobody: the server is gone for good."""
+        self._stop.set()
+        self._abandoned.set()
 
     def rate(self, since: float, until: float) -> float:
         """Returns the successes per second."""
@@ -95,13 +103,13 @@ class Callers:
 
     def _until_acknowledged(self, client: Client, form: dict, body: bytes) -> None:
         tries = 0
-        while True:
+        while not self._abandoned.is_set():
             tries += 1
             answer = self._send(client, body, True, lambda answer: card_of(answer) is not None)
             card = card_of(answer)
             if card is not None:
                 with self._lock:
-                    self.acknowledged.append(Acknowledged(form["nationalId"], card, tries))
+                    self.acknowledged.append(Acknowledged(form["nationalId"], card, tries, time.monotonic()))
                 return
             if answer.status == 200 and answer.data.get("enrollParticipant"):
                 with self._lock:
