@@ -238,7 +238,7 @@ async fn repeated_rows_do_not_enroll_people_who_have_left() {
         (&problem["code"], &problem["severity"], &problem["path"]),
         (&json!("ALREADY_ENROLLED"), &json!("WARNING"), &json!(["rows", "0", "startsOn"]))
     );
-    assert!(problem["hint"].as_str().unwrap().contains("or later"), "{problem}");
+    assert!(problem["hint"].as_str().unwrap().contains("not before the day"), "{problem}");
     assert_eq!(again["rows"]["nodes"][3]["problems"], json!([]), "it continues");
     assert_eq!(app.count("select count(*) from enrollment").await, 7);
     assert_eq!(app.differing_counters().await, 0);
@@ -282,7 +282,7 @@ async fn one_employer_cannot_enroll_a_person_twice_for_the_same_days() {
         let payload = app.enroll(&from(day)).await;
         assert_eq!(problems(&payload), [expected], "{day}");
         assert_eq!(payload["enrollment"], Value::Null);
-        assert!(payload["errors"][0]["hint"].as_str().unwrap().contains("or later"), "{payload}");
+        assert!(payload["errors"][0]["hint"].as_str().unwrap().contains("not before the day"), "{payload}");
     }
     assert_eq!(app.count("select count(*) from enrollment").await, 1);
     // Other employers and self-employment may cover the same days.

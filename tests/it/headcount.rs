@@ -114,7 +114,7 @@ async fn a_company_whose_workers_have_left_is_clear_after_declaring_none() {
     assert_eq!(later.end(&enrollment, "2014-10-04", "RESIGNED").await["errors"], json!([]));
     let refused = later.licence(NIB, None).await;
     assert_eq!(refused["decision"], "NOT_REGISTERED");
-    assert!(refused["nextStep"].as_str().unwrap().contains("none any more, it declares that"), "{refused}");
+    assert!(refused["nextStep"].as_str().unwrap().contains("without workers declares that"), "{refused}");
     assert_eq!(refused, later.licence("8120013821000", None).await, "like an unknown company");
     later.declared(&employer, 0, "2014-10-04").await;
     let cleared = later.licence(NIB, None).await;
@@ -131,7 +131,7 @@ async fn an_unpaid_company_is_clear_during_the_grace_period_with_a_notice() {
     let new = app.licence(NIB, None).await;
     assert_eq!(new["decision"], "CLEAR");
     assert_eq!(new["reasons"], json!([{"code": "SIUP"}, {"code": "LIC-CLEARED"}, {"code": "GRACE-PU"}]));
-    assert!(new["nextStep"].as_str().unwrap().contains("No contribution is paid"), "{new}");
+    assert!(new["nextStep"].as_str().unwrap().contains("No contribution has been paid"), "{new}");
     let later = app.second_process_on("2015-01-01T03:00:00Z").await;
     assert_eq!(later.licence(NIB, None).await["decision"], "ARREARS", "October to December are unpaid");
 }
