@@ -88,7 +88,7 @@ async fn a_connection_lost_during_commit_is_an_error_and_a_retry_returns_the_out
     let lost = app.post(&token, ENROLL, json!({"v": person})).await;
     assert_eq!(lost.status, StatusCode::SERVICE_UNAVAILABLE);
     let message = lost.body["errors"][0]["message"].as_str().unwrap();
-    assert!(message.contains("outcome is unknown") && message.contains("idempotencyKey"), "{message}");
+    assert!(message.contains("It is unknown whether") && message.contains("idempotencyKey"), "{message}");
     assert_eq!(proxy.mode(), Mode::Cut, "the proxy has seen the commit");
     proxy.set(Mode::Pass);
     let answer = app.ask(ENROLL, json!({"v": person})).await;

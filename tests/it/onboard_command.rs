@@ -164,7 +164,7 @@ async fn a_repeated_file_is_reported_as_already_onboarded() {
     assert!(!first.out.contains("before, as batch"), "{}", first.out);
     let (id, _) = terminal.batch().await;
     let again = terminal.run(&file, &[]);
-    again.assert(0, &["This file was onboarded before, as batch", &id, "Nobody was added", "submitted 20"]);
+    again.assert(0, &["This file was already onboarded, as batch", &id, "Nobody was added", "submitted 20"]);
     // The outcome is reported again.
     assert_eq!(again.out.lines().skip(1).collect::<Vec<_>>(), first.out.lines().skip(1).collect::<Vec<_>>());
     assert_eq!(terminal.people().await, 3);
@@ -241,7 +241,7 @@ async fn a_file_larger_than_one_request_is_planned_and_onboarded_by_one_command(
     assert_eq!(refused.lines().count(), 3, "{refused}");
     // Repeating the command continues the same batch and says so.
     let again = terminal.run(&file, &[]);
-    again.assert(1, &["This file was onboarded before, as batch", "Nobody was added"]);
+    again.assert(1, &["This file was already onboarded, as batch", "Nobody was added"]);
     assert_eq!(again.out.lines().skip(1).collect::<Vec<_>>(), done.out.lines().skip(1).collect::<Vec<_>>());
     assert_eq!(app.count("select count(*) from onboarding_batch where state = 'COMPLETED'").await, 1);
 }

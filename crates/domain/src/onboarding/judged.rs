@@ -31,9 +31,7 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
     let birth_date = keep(cell::parse_date(&row.birth_date, "birthDate"), &mut problems);
     let sex = keep(cell::parse_sex(&row.sex, "sex"), &mut problems);
     let wage = row.monthly_wage.as_deref().unwrap_or_default();
-    // A roster need not have wages, so one that cannot be read refuses nobody.
-    let wage = cell::parse_wage(wage, "monthlyWage").map_err(Problem::left_out);
-    let monthly_wage = keep(wage, &mut problems).flatten();
+    let monthly_wage = keep(cell::parse_wage(wage, "monthlyWage"), &mut problems).flatten();
     let starts_on = row.starts_on.as_deref().filter(|text| !cell::is_blank(text));
     let starts_on = starts_on.and_then(|text| keep(cell::parse_date(text, "startsOn"), &mut problems));
     if let (Some(text), Some(category)) = (&row.category, terms.civil_servants) {

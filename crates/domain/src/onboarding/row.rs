@@ -64,10 +64,10 @@ pub fn fields_of_request() -> Vec<String> {
     FIELDS[..REQUEST_FIELDS].iter().map(|&name| name.to_owned()).collect()
 }
 
-/// Returns whether a row is enrolled without this field. A first day (`startsOn`) may be missing, but one that cannot be read
-/// is not optional: the person would be covered from another day than the roster says.
+/// Returns whether a row is enrolled without the value of this field, if it cannot be read. A first day and a wage may be missing,
+/// but an unreadable one refuses the row: cover and contributions would be others than the roster says.
 pub(super) fn is_optional(field: &str) -> bool {
-    ["birthPlace", "workUnit", "grade", "monthlyWage", "phone", "category"].contains(&field)
+    ["birthPlace", "workUnit", "grade", "phone", "category"].contains(&field)
 }
 
 impl Row {
@@ -78,7 +78,6 @@ impl Row {
             ("birthPlace", &mut row.birth_place),
             ("workUnit", &mut row.work_unit),
             ("grade", &mut row.grade),
-            ("monthlyWage", &mut row.monthly_wage),
             ("phone", &mut row.phone),
             ("category", &mut row.category),
         ] {
