@@ -78,8 +78,8 @@ async fn excess_queries_are_refused_at_once_while_a_mutation_still_runs() {
     let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
     // The query waits for this lock, so that it holds the only permit for queries.
     let mut lock = app.sql.begin().await.unwrap();
-    sqlx::query("lock table employer in access exclusive mode").execute(&mut *lock).await.unwrap();
-    let query = "{ employers { nodes { name } } }";
+    sqlx::query("lock table onboarding_batch in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let query = "{ onboardingBatches { nodes { id } } }";
     let held = app.post(&token, query, json!({}));
     let others = async {
         let refused = join_all((0..10).map(|_| app.post(&token, query, json!({})))).await;
