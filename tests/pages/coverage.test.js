@@ -43,6 +43,7 @@ test('the sums on the page are those of the API', () =>
     assert.equal(await page.figure('provinces-active'), sum(coverage.byProvince))
     assert.equal(await page.figure('provinces-active'), coverage.counts.active)
     assert.equal(await page.figure('kinds-active'), sum(coverage.byChannelKind))
+    await page.locator('.map path').first().waitFor()
     assert.equal(await page.locator('.map path').count(), 34)
     page.assertSound()
   }))

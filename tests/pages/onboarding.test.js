@@ -86,8 +86,8 @@ test('the 8,000 are onboarded, corrected and counted', () =>
     // The sender corrects a cell in the page.
     await become(page, partner)
     await state(page, 'COMPLETED')
-    const wage = manifest.problems.find(({ kind }) => kind === 'wage_negative')
-    await page.getByLabel(`${wage.column} in line ${wage.line}`, { exact: true }).fill('3.405.000,00')
+    const day = manifest.problems.find(({ kind }) => kind === 'birth_date_impossible')
+    await page.getByLabel(`${day.column} in line ${day.line}`, { exact: true }).fill('28/02/1975')
     await page.keyboard.press('Tab')
     await page.getByRole('button', { name: 'Send 1 corrected rows' }).click()
     await page.waitForURL((address) => !address.pathname.endsWith(batch))
