@@ -138,7 +138,9 @@ impl Asking {
         if one_by_one {
             request = request.data(OneByOne);
         }
-        let response = self.schema.execute(request).await;
+        let mut response = self.schema.execute(request).await;
+        // Root fields are resolved side by side, so the order of their errors is that of their ends.
+        response.errors.sort_by_key(|error| format!("{:?}", error.path.first()));
         serde_json::to_string(&response).unwrap()
     }
 }
