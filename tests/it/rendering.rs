@@ -139,8 +139,8 @@ impl Asking {
             request = request.data(OneByOne);
         }
         let mut response = self.schema.execute(request).await;
-        // Root fields are resolved side by side, so the order of their errors is that of their ends.
-        response.errors.sort_by_key(|error| format!("{:?}", error.path.first()));
+        // Fields that wait are resolved side by side, so the order of their errors is that of their ends.
+        response.errors.sort_by_key(|error| format!("{:?}", error.path));
         serde_json::to_string(&response).unwrap()
     }
 }

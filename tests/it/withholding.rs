@@ -10,7 +10,7 @@ use strum::VariantArray as _;
 
 use crate::rights::{lacks, token};
 use crate::support::schema::{Schema, base};
-use crate::support::{App, TokenScope, Value, json, row};
+use crate::support::{App, Person, TokenScope, Value, json, row};
 
 /// Arguments of fields that need some, or that reach more with them.
 type Arguments = HashMap<&'static str, String>;
@@ -187,7 +187,11 @@ impl Country<'_> {
             let gives = base(&field.ty.node);
             let below = match self.schema.kind(gives) {
                 Some(TypeKind::Object(_)) if levels == 0 => continue,
-                Some(TypeKind::Object(_)) => Some(self.everything(gives, levels - 1)),
+                Some(TypeKind::Object(_)) => match self.everything(gives, levels - 1) {
+                    // A type of objects alone; its fields have ways of their own.
+                    below if below.fields.is_empty() => continue,
+                    below => Some(below),
+                },
                 Some(TypeKind::Interface(_)) => continue,
                 _ => None,
             };
@@ -298,7 +302,7 @@ async fn no_field_that_a_role_may_not_read_has_a_value_and_each_says_which_right
 #[tokio::test]
 async fn what_a_role_may_read_is_answered_beside_what_it_may_not() {
     let app = App::new().await;
-    app.channel("BR-PLG").await;
+    app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     let auditor = app.token(Role::Auditor, TokenScope::default()).await;
     let query = "{ province(code: \"16\") { name people: counts { total } ... on Province { participants { totalCount } } }
         auditEntries { nodes { operation } } }";
