@@ -130,10 +130,10 @@ pub async fn figures(
     as_of: Option<NaiveDate>,
 ) -> Result<Figures, StoreError> {
     let sees_everything = session.reads_everything() && actor.scope.is_everything();
-    if sees_everything && actor.may(Operation::ReadCoverage) && part.channels.is_none() && as_of.is_none() {
-        if let Some(figures) = country.figures(session, reference, part).await? {
-            return Ok(figures);
-        }
+    let is_in_memory =
+        sees_everything && actor.may(Operation::ReadCoverage) && part.channels.is_none() && as_of.is_none();
+    if is_in_memory && let Some(figures) = country.figures(session, reference, part).await? {
+        return Ok(figures);
     }
     Ok(Figures { base: None, cells: read_cells(session, actor, part, as_of).await?.into() })
 }

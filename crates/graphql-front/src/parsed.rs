@@ -160,10 +160,13 @@ struct Argument {
 enum Given {
     /// The whole argument is one variable.
     Variable(Name),
-    /// A list or an object; the function puts the variables in. `None`: one has no value, and then the validator does not
-    /// look at the argument.
-    Inside(Box<dyn Fn(&Variables) -> Option<Value> + Send + Sync>),
+    /// A list or an object with variables in it.
+    Inside(Box<PutVariables>),
 }
+
+/// Puts the variables into a list or an object. `None`: one of them has no value, and then the validator does not look at the
+/// argument.
+type PutVariables = dyn Fn(&Variables) -> Option<Value> + Send + Sync;
 
 impl Argument {
     fn accepts(&self, variables: &Variables, catalogue: &Catalogue) -> bool {

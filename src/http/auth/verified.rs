@@ -24,9 +24,12 @@ pub(super) enum KeysOf {
     Provider(Instant),
 }
 
+/// A verified token: its claims, and the keys that verified it.
+type Verified = (Arc<VerifiedClaims>, KeysOf);
+
 /// The claims of verified tokens, by the hash of the token.
 #[derive(Clone)]
-pub(super) struct VerifiedTokens(Arc<Recent<[u8; 32], (Arc<VerifiedClaims>, KeysOf)>>);
+pub(super) struct VerifiedTokens(Arc<Recent<[u8; 32], Verified>>);
 
 impl Default for VerifiedTokens {
     fn default() -> Self {
