@@ -7,6 +7,7 @@ mod support;
 
 mod access;
 mod agreements;
+mod allocations;
 mod audit;
 mod audit_seals;
 mod bad_input;

@@ -81,8 +81,12 @@ impl ParsedDocument {
         !self.arguments.hold_data
     }
 
-    /// Whether the validator would find nothing wrong with the values of these variables.
+    /// Whether the validator would find nothing wrong with the values of these variables. Introspection is left to it: the
+    /// other schema may differ in what it tells of itself.
     fn accepts(&self, variables: &Variables, catalogue: &Catalogue) -> bool {
+        if self.analysis.measure().introspects() {
+            return false;
+        }
         let Some(arguments) = &self.arguments.with_variables else { return false };
         arguments.iter().all(|argument| argument.accepts(variables, catalogue))
     }
@@ -99,7 +103,7 @@ pub struct OnceValidated<E> {
 
 impl<E: Executor> OnceValidated<E> {
     /// Creates it from a schema that validates strictly and one with
-    /// [`ValidationMode::Fast`](async_graphql::ValidationMode::Fast), which are alike otherwise.
+    /// [`ValidationMode::Fast`](async_graphql::ValidationMode::Fast). A valid document must have the same answer in both.
     pub const fn new(strict: E, trusting: E) -> Self {
         Self { strict, trusting }
     }

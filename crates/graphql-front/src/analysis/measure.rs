@@ -53,6 +53,11 @@ impl Measure {
         u32::try_from(parts.into_iter().fold(0, usize::saturating_add)).unwrap_or(u32::MAX)
     }
 
+    /// Returns whether it asks the schema about itself.
+    pub(crate) const fn introspects(&self) -> bool {
+        self.introspection.roots > 0
+    }
+
     /// Returns the size of two parts of one selection set.
     pub(super) fn and(self, other: Self) -> Self {
         Self {

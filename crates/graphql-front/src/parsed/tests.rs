@@ -119,6 +119,7 @@ async fn a_valid_document_runs_without_the_validator_where_its_variables_fit() {
     for (text, sent) in [
         ("query($v: NaiveDate) { schema day(of: $v) }", value!({ "v": "2014-10-01" })),
         ("query($v: Int) { schema number(of: $v) }", value!({ "v": -3 })),
+        ("{ schema __type(name: \"Query\") { name } }", value!({})),
     ] {
         assert_eq!(ran(text, sent).await, Value::from("strict"), "{text}");
     }
