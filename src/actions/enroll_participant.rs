@@ -14,7 +14,6 @@ use crate::store::audit::Trail;
 use crate::store::enrollment::Whole;
 use crate::store::keys::NumberKind;
 use crate::store::reference::Reference;
-use crate::store::session::Session;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::enrollment::{
@@ -107,13 +106,14 @@ pub async fn enroll_participant(
     let context = EnrollContext { actor, keys: &database.keys, rules: &reference.rules, batch: None };
     let index = database.keys.index(NumberKind::NationalId, new.national_id.as_str());
     let watch = MissCounter::new(database, actor, 1);
-    let work = ParticipantEnrollment { context, new, warnings, index, watch: &watch };
+    let work = ParticipantEnrollment { database, context, new, warnings, index, watch: &watch };
     let done = request.run(work).await?;
     watch.verdict()?;
     Ok(done)
 }
 
 struct ParticipantEnrollment<'a> {
+    database: &'a Database,
     context: EnrollContext<'a>,
     new: NewEnrollment,
     warnings: Vec<Problem>,
@@ -125,15 +125,12 @@ struct ParticipantEnrollment<'a> {
 impl Mutation for ParticipantEnrollment<'_> {
     type Output = Enrolled;
 
-    async fn run_whole(
-        &self,
-        session: &Session,
-        record: &Record<'_>,
-    ) -> Result<Option<Done<Enrolled>>, StoreError> {
+    async fn run_whole(&self, record: &Record<'_>) -> Result<Option<Done<Enrolled>>, StoreError> {
         let outcome = to_stored(&(), &self.warnings)?;
-        let key = record.key.map(|(key, fingerprint)| (key, fingerprint, outcome));
-        let whole = Whole { key, entry: record.trail.of_written() };
-        let enrolled = enrolling::enroll_newcomer(session, &self.context, &self.new, &whole).await?;
+        let key = record.key.map(|(key, fingerprint)| (key.clone(), fingerprint.to_vec(), outcome));
+        let form = enrolling::newcomer(&self.new, &self.context);
+        let whole = Whole { form, key, entry: record.trail.of_written() };
+        let enrolled = self.database.newcomers.enroll(whole).await?;
         Ok(enrolled.map(|(participant, enrollment)| {
             Done::did(Enrolled { participant, enrollment }, self.warnings.clone()).of(vec![participant])
         }))

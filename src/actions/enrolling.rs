@@ -14,12 +14,11 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change, History};
 use crate::store::array_literal;
-use crate::store::enrollment::{Arrival, NewEnrollmentRow, Newcomer, Whole, enroll_newcomers, paid_literal};
+use crate::store::enrollment::{Arrival, NewEnrollmentRow, Newcomer, enroll_newcomers, paid_literal};
 use crate::store::event::NewEvent;
 use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::participant::{NewParticipant, Person};
-use crate::store::session::Session;
 use crate::store::{StoreError, enrollment, identifier, participant};
 use domain::count::{self, Counted, Deltas};
 use domain::enrollment::{NewEnrollment, identity_mismatch};
@@ -59,27 +58,6 @@ pub(super) struct Enrolled {
     pub subjects: Vec<i64>,
     /// People who were known: a refusal reveals that they are registered.
     pub known: Vec<i64>,
-}
-
-/// Enrolls somebody whom the registry does not know, with everything that belongs to the mutation, in one statement. Returns
-/// the person and the enrollment, or `None` if that needs more than one statement: then nothing was written.
-pub(super) async fn enroll_newcomer(
-    session: &Session,
-    context: &EnrollContext<'_>,
-    new: &NewEnrollment,
-    whole: &Whole<'_>,
-) -> Result<Option<(i64, i64)>, StoreError> {
-    let forms = [newcomer(new, context)];
-    let arrived = enroll_newcomers(session, (context.actor, context.keys), &forms, Some(whole)).await;
-    match arrived {
-        Ok(arrived) => Ok(arrived
-            .first()
-            .filter(|arrival| arrival.is_written)
-            .map(|arrival| (arrival.participant_id, arrival.enrollment_id))),
-        // Somebody was faster, or something cannot be written: several statements tell what.
-        Err(StoreError::GivenUp | StoreError::Constraint(_) | StoreError::Fault(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Writes enrollments in one segment with one payer, at most one for each person. Returns the outcomes in the same order.
@@ -137,7 +115,7 @@ async fn claim<'a>(
     new: &'a [NewEnrollment],
 ) -> Result<Vec<Candidate<'a>>, StoreError> {
     let forms: Vec<Newcomer> = new.iter().map(|new| newcomer(new, context)).collect();
-    let arrived = enroll_newcomers(&mut *conn, (context.actor, context.keys), &forms, None).await?;
+    let arrived = enroll_newcomers(conn, (context.actor, context.keys), &forms).await?;
     let others = forms.iter().zip(&arrived).filter(|(_, arrival)| !arrival.is_claimed);
     let others: Vec<Vec<u8>> = others.map(|(form, _)| form.index.clone()).collect();
     let claims = identifier::claim_national_ids(conn, context.keys, &others).await?;
@@ -243,7 +221,7 @@ async fn write_consequences(
 }
 
 /// Returns what is written of somebody who is new to the registry.
-fn newcomer(new: &NewEnrollment, context: &EnrollContext<'_>) -> Newcomer {
+pub(super) fn newcomer(new: &NewEnrollment, context: &EnrollContext<'_>) -> Newcomer {
     let service_number = new.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
     let index = |kind, number: &str| context.keys.index(kind, number);
     let held = new.held();

@@ -55,7 +55,6 @@ pub(super) trait Mutation: Sync {
     /// one: then nothing was written.
     fn run_whole(
         &self,
-        _session: &Session,
         _record: &Record<'_>,
     ) -> impl Future<Output = Result<Option<Done<Self::Output>>, StoreError>> + Send {
         std::future::ready(Ok(None))
@@ -162,7 +161,7 @@ impl<'a, I: Serialize> Request<'a, I> {
         // This commits by itself: not with malformed fields, which are tried and rolled back.
         if let Some(trail) = self.trail.filter(|_| !is_malformed) {
             let record = Record { key: key.map(|key| (key, fingerprint)), trail };
-            if let Some(done) = mutation.run_whole(self.session, &record).await? {
+            if let Some(done) = mutation.run_whole(&record).await? {
                 trail.settle(&done.subjects);
                 return Ok(done);
             }

@@ -13,6 +13,7 @@ use super::client_cache::ClientCache;
 use super::coverage::Country;
 use super::coverage_watch::Watched;
 use super::employer::EmployerCache;
+use super::enrollment::NewcomerQueue;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
 use super::migration::migrate;
@@ -74,6 +75,8 @@ pub struct Database {
     pub control: Session,
     /// Writes the audit entries of requests.
     pub journal: Journal,
+    /// Enrolls people who are new to the registry.
+    pub newcomers: NewcomerQueue,
     /// The installation's keys.
     pub keys: Keys,
     /// Does the login own the tables? Then it could turn row security off.
@@ -132,6 +135,7 @@ impl Database {
             // entry does not meet the broken connection that its request has survived. It has a permit of its own, because
             // the entries of many requests wait for it.
             journal: Journal::new(writer.lane(JOURNAL_PERMITS)),
+            newcomers: NewcomerQueue::new(writer.clone(), &keys),
             writer,
             bulk: session(settings.bulk, settings.for_bulk()),
             control,

@@ -22,7 +22,7 @@ mod ending;
 mod newcomers;
 
 pub use ending::{EnrollmentEnd, employed_until, end_many, people_open_at};
-pub use newcomers::{Arrival, Newcomer, Whole, enroll_newcomers};
+pub use newcomers::{Arrival, Newcomer, NewcomerQueue, Whole, enroll_newcomers};
 
 /// An enrollment as stored.
 #[derive(Clone, Debug, FromRow)]

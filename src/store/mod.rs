@@ -39,6 +39,7 @@ pub mod enrollment;
 pub mod error;
 pub mod event;
 mod follow;
+mod group_commit;
 pub mod idempotency;
 pub mod identifier;
 mod identity;

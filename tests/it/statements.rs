@@ -128,6 +128,52 @@ async fn somebody_new_is_enrolled_by_one_statement() {
 }
 
 #[tokio::test]
+async fn concurrent_forms_share_a_statement_and_each_has_its_own_outcome() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let known = Person::new(&channel);
+    app.enrolled(&known).await;
+    let token = app.administrator().await;
+    let query = "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) { errors { code } } }";
+    // Every fourth form is of somebody who is enrolled, and two forms are of one person.
+    let twin = Person::new(&channel);
+    let forms: Vec<Person> = (0..32)
+        .map(|n| match n {
+            _ if n % 4 == 0 => known.clone(),
+            5 | 6 => twin.clone(),
+            _ => Person::new(&channel),
+        })
+        .map(|person| person.with("idempotencyKey", Value::Null))
+        .collect();
+    let keyed = forms.iter().enumerate().map(|(n, person)| {
+        let person = person.clone().with("idempotencyKey", json!(format!("the-key-of-form-number-{n}")));
+        app.ask_as(&token, query, json!({"v": person.0}))
+    });
+    let (answers, sent) = sent(futures_util::future::join_all(keyed)).await;
+    let refused: Vec<usize> = (0..32)
+        .filter(|&n| answers[n]["enrollParticipant"]["errors"][0]["code"] == "ALREADY_ENROLLED")
+        .collect();
+    let (of_known, others): (Vec<usize>, Vec<usize>) = refused.iter().partition(|&n| n % 4 == 0);
+    assert_eq!(of_known, (0..32).step_by(4).collect::<Vec<_>>());
+    assert!(others == [5] || others == [6], "{others:?}");
+    let enrolled = 32 - refused.len() as i64;
+    assert_eq!(
+        app.count("select count(*) from idempotency where operation = 'enrollParticipant'").await,
+        enrolled
+    );
+    for table in ["participant", "enrollment", "identifier"] {
+        let rows = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
+        let rows: i64 = sqlx::query_scalar(rows).fetch_one(&app.sql).await.unwrap();
+        assert_eq!(rows, enrolled + 1, "{table}");
+    }
+    assert_eq!(app.count("select count(*) from audit_entry where outcome = 'WRITTEN'").await, enrolled + 1);
+    let of_newcomers = sent.iter().filter(|statement| statement.starts_with("with form as")).count();
+    // A form of somebody who is known takes the statement once more, in its own transaction.
+    assert!(of_newcomers < 23 + refused.len(), "{of_newcomers} statements for 32 forms");
+    assert_eq!(app.differing_counters().await, 0);
+}
+
+#[tokio::test]
 async fn enrolling_costs_the_same_statements_for_one_row_and_for_a_hundred() {
     let app = App::new().await;
     let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);

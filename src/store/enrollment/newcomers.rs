@@ -2,10 +2,14 @@
 //! events and counter deltas.
 //!
 //! A form whose number is registered is left out, and the caller compares it with the person. The same statement can also do
-//! everything else that a mutation writes, if it enrolls newcomers alone: see [`Whole`].
+//! everything else that mutations write, if they enroll newcomers alone: see [`Whole`]. Such mutations that come at about the
+//! same time share a transaction, each with its own key and outcome: see [`NewcomerQueue`].
+
+use std::collections::HashSet;
+use std::fmt;
 
 use chrono::NaiveDate;
-use sqlx::postgres::{PgArguments, PgExecutor};
+use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres};
 
@@ -14,9 +18,11 @@ use crate::store::array::column;
 use crate::store::audit::NewEntry;
 use crate::store::count::DeltaColumns;
 use crate::store::error::StoreError;
+use crate::store::group_commit::{Group, GroupCommit};
 use crate::store::idempotency::KeyOf;
 use crate::store::keys::Keys;
 use crate::store::participant::NewParticipant;
+use crate::store::session::Session;
 use domain::actor::Actor;
 use domain::count::Deltas;
 use domain::event::EventKind;
@@ -53,45 +59,101 @@ pub struct Arrival {
     pub is_closed: bool,
 }
 
-/// A mutation that the statement does as a whole, in a transaction of its own: with its idempotency key, its outcome and its
-/// audit entry. It writes either all of it or nothing.
-#[derive(Debug)]
-pub struct Whole<'a> {
+impl Arrival {
+    /// The person and the enrollment, if they were written.
+    fn written(&self) -> Option<(i64, i64)> {
+        self.is_written.then_some((self.participant_id, self.enrollment_id))
+    }
+}
+
+/// A mutation that the statement does as a whole: one form with its idempotency key, its outcome and its audit entry. Either
+/// all of it is written or nothing.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// The form.
+    pub form: Newcomer,
     /// The key, the digest of the input, and the outcome without its value, which are the ids.
-    pub key: Option<(&'a KeyOf, &'a [u8], serde_json::Value)>,
-    /// The entry, without its people.
+    pub key: Option<(KeyOf, Vec<u8>, serde_json::Value)>,
+    /// The entry, without its person.
     pub entry: NewEntry,
+}
+
+/// The most mutations of one statement.
+const MOST_TOGETHER: usize = 64;
+
+/// Writes whole mutations, many at a time under load.
+pub struct NewcomerQueue(GroupCommit<Wholes>);
+
+struct Wholes {
+    session: Session,
+    key_check: Vec<u8>,
+}
+
+impl fmt::Debug for NewcomerQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewcomerQueue(..)")
+    }
+}
+
+impl NewcomerQueue {
+    /// Makes a queue that writes through this session of the registry.
+    pub(in crate::store) fn new(session: Session, keys: &Keys) -> Self {
+        Self(GroupCommit::new(Wholes { session, key_check: keys.check().to_vec() }))
+    }
+
+    /// Writes a mutation. Returns the person and the enrollment, or `None` if the form needs several statements: then nothing
+    /// of it was written.
+    pub async fn enroll(&self, whole: Whole) -> Result<Option<(i64, i64)>, StoreError> {
+        self.0.write(whole).await
+    }
+}
+
+impl Group for Wholes {
+    type Item = Whole;
+    type Outcome = Option<(i64, i64)>;
+
+    /// Forms with the same number or key do not share a statement: the second one has to find the first one written.
+    fn size<'a>(wholes: impl Iterator<Item = &'a Whole>) -> usize {
+        let (mut numbers, mut keys) = (HashSet::new(), HashSet::new());
+        let is_other = |whole: &&'a Whole| {
+            let form = &whole.form;
+            [Some(&form.index), form.service_index.as_ref()]
+                .into_iter()
+                .flatten()
+                .all(|index| numbers.insert(index))
+                && whole.key.as_ref().is_none_or(|(key, ..)| keys.insert(key))
+        };
+        wholes.take(MOST_TOGETHER).take_while(is_other).count()
+    }
+
+    async fn write(&self, wholes: Vec<Whole>) -> Vec<Result<Self::Outcome, StoreError>> {
+        let forms: Vec<&Newcomer> = wholes.iter().map(|whole| &whole.form).collect();
+        let clients: Vec<&str> = wholes.iter().map(|whole| whole.entry.client.as_str()).collect();
+        let statement = bind_forms(sqlx::query_as(STATEMENT), &forms);
+        let statement = bind_mutations(statement, &self.key_check, &clients, Some(&wholes));
+        match statement.fetch_all(&self.session).await.map_err(of_statement) {
+            Ok(arrivals) => arrivals.iter().map(|arrival| Ok(arrival.written())).collect(),
+            // Somebody was faster with one of them, or one of them cannot be written: each finds out by itself.
+            Err(StoreError::GivenUp | StoreError::Constraint(_) | StoreError::Fault(_)) => {
+                vec![Ok(None); wholes.len()]
+            }
+            Err(error) => vec![Err(error); wholes.len()],
+        }
+    }
 }
 
 /// Enrolls the newcomers among some forms, each with another number, and returns what became of each form, in order.
 pub async fn enroll_newcomers(
-    executor: impl PgExecutor<'_>,
+    conn: &mut PgConnection,
     (actor, keys): (&Actor, &Keys),
     forms: &[Newcomer],
-    whole: Option<&Whole<'_>>,
 ) -> Result<Vec<Arrival>, StoreError> {
+    let forms: Vec<&Newcomer> = forms.iter().collect();
+    let clients = vec![actor.client.as_str(); forms.len()];
     // A plan for any number of rows would join thousands of them as if they were ten.
-    let statement = bind_forms(sqlx::query_as(STATEMENT).persistent(forms.len() == 1), forms);
-    let statement = bind_consequences(statement, forms);
-    let mut employers: Vec<i64> = forms.iter().filter_map(|form| form.enrollment.employer_id).collect();
-    employers.sort_unstable();
-    employers.dedup();
-    let key = whole.and_then(|whole| whole.key.as_ref());
-    let entry = whole.map(|whole| &whole.entry);
-    let statement = statement
-        .bind(employers)
-        .bind(keys.check())
-        .bind(&actor.client)
-        .bind(whole.is_some())
-        .bind(key.map(|(key, ..)| key.operation))
-        .bind(key.map(|(key, ..)| key.key.as_str()))
-        .bind(key.map(|(_, fingerprint, _)| *fingerprint))
-        .bind(key.map(|(.., outcome)| outcome))
-        .bind(entry.map(|entry| <&str>::from(entry.role)))
-        .bind(entry.map(|entry| entry.operation.as_str()))
-        .bind(entry.and_then(|entry| entry.purpose.as_deref()))
-        .bind(entry.map(|entry| entry.request_id));
-    statement.fetch_all(executor).await.map_err(of_statement)
+    let statement = bind_forms(sqlx::query_as(STATEMENT).persistent(false), &forms);
+    let statement = bind_mutations(statement, keys.check(), &clients, None);
+    statement.fetch_all(conn).await.map_err(of_statement)
 }
 
 /// Maps the error of the statement. It holds the insert of audit entries, so a missing permission shows in all of its uses.
@@ -108,8 +170,8 @@ fn of_statement(error: sqlx::Error) -> StoreError {
 
 type Statement<'a> = QueryAs<'a, Postgres, Arrival, PgArguments>;
 
-fn bind_forms<'a>(statement: Statement<'a>, forms: &'a [Newcomer]) -> Statement<'a> {
-    statement
+fn bind_forms<'a>(statement: Statement<'a>, forms: &[&'a Newcomer]) -> Statement<'a> {
+    let statement = statement
         .bind(column(forms, |f| f.index.as_slice()))
         .bind(column(forms, |f| f.service_index.as_deref()))
         .bind(column(forms, |f| f.person.channel_id))
@@ -137,12 +199,13 @@ fn bind_forms<'a>(statement: Statement<'a>, forms: &'a [Newcomer]) -> Statement<
         .bind(column(forms, |f| f.enrollment.flags.as_deref()))
         .bind(column(forms, |f| f.enrollment.counts_from))
         .bind(column(forms, |f| f.enrollment.paid.as_deref()))
-        .bind(column(forms, |f| f.enrollment.lapses_on))
+        .bind(column(forms, |f| f.enrollment.lapses_on));
+    bind_consequences(statement, forms)
 }
 
 /// Binds events and deltas, each with the number of its form, from 1.
-fn bind_consequences<'a>(statement: Statement<'a>, forms: &'a [Newcomer]) -> Statement<'a> {
-    let numbered = || (1_i64..).zip(forms);
+fn bind_consequences<'a>(statement: Statement<'a>, forms: &[&Newcomer]) -> Statement<'a> {
+    let numbered = || (1_i64..).zip(forms.iter().copied());
     let (mut of_event, mut kinds, mut days) = (Vec::new(), Vec::new(), Vec::new());
     for (number, form) in numbered() {
         for &(kind, day) in &form.events {
@@ -173,43 +236,75 @@ fn bind_consequences<'a>(statement: Statement<'a>, forms: &'a [Newcomer]) -> Sta
         .bind(deltas.days)
 }
 
-/// The order of locks is that of a transaction with several statements: key, employers, identity numbers in their order,
-/// service numbers in theirs. A whole mutation first looks whether a number is registered, so that it seldom has to give up
-/// what it has begun.
+/// Binds who writes, and of whole mutations what belongs to them beside the form.
+fn bind_mutations<'a>(
+    statement: Statement<'a>,
+    key_check: &'a [u8],
+    clients: &[&'a str],
+    wholes: Option<&'a [Whole]>,
+) -> Statement<'a> {
+    let key = |whole: &'a Whole| whole.key.as_ref();
+    let wholes_or_none = wholes.unwrap_or_default();
+    statement
+        .bind(key_check)
+        .bind(clients.to_vec())
+        .bind(wholes.is_some())
+        .bind(column(wholes_or_none, |w| key(w).map(|(key, ..)| key.operation)))
+        .bind(column(wholes_or_none, |w| key(w).map(|(key, ..)| key.key.as_str())))
+        .bind(column(wholes_or_none, |w| key(w).map(|(_, fingerprint, _)| fingerprint.as_slice())))
+        .bind(column(wholes_or_none, |w| key(w).map(|(.., outcome)| outcome)))
+        .bind(column(wholes_or_none, |w| <&str>::from(w.entry.role)))
+        .bind(column(wholes_or_none, |w| w.entry.operation.as_str()))
+        .bind(column(wholes_or_none, |w| w.entry.purpose.as_deref()))
+        .bind(column(wholes_or_none, |w| w.entry.request_id))
+}
+
+/// The order of locks is that of a transaction with several statements: keys, employers, identity numbers in their order,
+/// service numbers in theirs. Whole mutations look first whether their numbers are registered, so that they seldom have to
+/// give up what they have begun.
 const STATEMENT: &str = "
 with form as materialized (
     select u.*, nextval('participant_id_seq') as participant_id, nextval('enrollment_id_seq') as enrollment_id
     from unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::date[], $7::text[], $8::text[],
                 $9::smallint[], $10::text[], $11::text[], $12::bytea[], $13::bytea[], $14::bigint[], $15::bigint[],
                 $16::date[], $17::date[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bytea[],
-                $23::text[], $24::text[], $25::text[], $26::date[], $27::text[], $28::date[])
+                $23::text[], $24::text[], $25::text[], $26::date[], $27::text[], $28::date[], $42::text[])
          with ordinality
          as u(value_index, service_index, channel_id, employer_id, association_id, birth_date, sex, person_status,
               province_id, full_name, name_key, national_id, phone, batch_id, monthly_wage, starts_on, paid_through,
               segment, status, civil_servant, programmes, service_number, work_unit, grade, flags, counts_from, paid,
-              lapses_on, number)
-), begun as materialized (
-    select not $44 or not (
-        exists (select from form f join identifier i on i.kind = 'NATIONAL_ID' and i.value_index = f.value_index)
-        or exists (select from form f join identifier i on i.kind = 'SERVICE_NUMBER' and i.value_index = f.service_index))
-        as is_begun
+              lapses_on, client, number)
+), whole as materialized (
+    select u.* from unnest($44::text[], $45::text[], $46::bytea[], $47::jsonb[], $48::text[], $49::text[], $50::text[],
+                           $51::uuid[]) with ordinality
+         as u(operation, key, fingerprint, outcome, role, entry_operation, purpose, request_id, number)
+), free as materialized (
+    select f.number from form f
+    where $43 and not exists (select from identifier i where i.kind = 'NATIONAL_ID' and i.value_index = f.value_index)
+      and not exists (select from identifier i where i.kind = 'SERVICE_NUMBER' and i.value_index = f.service_index)
 ), key as (
     insert into idempotency (client, operation, key, fingerprint, outcome)
-    select $43, $45, $46, $47,
-           $48::jsonb || jsonb_build_object('value', jsonb_build_object(
+    select f.client, w.operation, w.key, w.fingerprint,
+           w.outcome || jsonb_build_object('value', jsonb_build_object(
                'participant', f.participant_id, 'enrollment', f.enrollment_id))
-    from form f where $46::text is not null and (select is_begun from begun)
-    on conflict do nothing returning key
+    from whole w join form f using (number) join free using (number) where w.key is not null
+    order by f.client, w.operation, w.key
+    on conflict do nothing returning client, operation, key
+), begun as materialized (
+    select f.number from form f where not $43
+    union all
+    select f.number from free join form f using (number) join whole w using (number)
+    where w.key is null or (f.client, w.operation, w.key) in (select client, operation, key from key)
 ), held as materialized (
-    select array(select registry_hold_employers($41)) as closed
-    where (select is_begun from begun) and ($46::text is null or exists (select from key))
+    select array(select registry_hold_employers(array(
+        select f.employer_id from form f join begun using (number) where f.employer_id is not null))) as closed
 ), claimed as (
     insert into identifier (kind, value_index, participant_id)
     select 'NATIONAL_ID', f.value_index, f.participant_id
-    from (select value_index, participant_id from form
+    from (select value_index, participant_id from form join begun using (number)
           where employer_id is null or employer_id <> all ((select closed from held)::bigint[])
           order by value_index) f
-    where exists (select from held) and exists (select from installation where key_check = $42)
+    where exists (select from installation where key_check = $41)
     on conflict do nothing returning participant_id
 ), claimed_service as (
     insert into identifier (kind, value_index, participant_id)
@@ -236,7 +331,7 @@ with form as materialized (
     from newcomer order by participant_id
 ), happened as (
     insert into participant_event (participant_id, enrollment_id, channel_id, effective_on, kind, recorded_by)
-    select n.participant_id, n.enrollment_id, n.channel_id, v.effective_on, v.kind::participant_event_kind, $43
+    select n.participant_id, n.enrollment_id, n.channel_id, v.effective_on, v.kind::participant_event_kind, n.client
     from unnest($29::bigint[], $30::text[], $31::date[]) with ordinality as v(number, kind, effective_on, place)
     join newcomer n using (number) order by v.place
 ), counted as (
@@ -251,13 +346,13 @@ with form as materialized (
     having sum(d.persons) <> 0
 ), recorded as (
     insert into audit_entry (client, role, outcome, operation, purpose, subjects, request_id)
-    select $43, $49::client_role, 'WRITTEN', $50, $51, people.subjects, $52
-    from (select array_agg(participant_id order by participant_id) as subjects from newcomer) people
-    where $44 and people.subjects is not null
+    select n.client, w.role::client_role, 'WRITTEN', w.entry_operation, w.purpose, array[n.participant_id], w.request_id
+    from newcomer n join whole w using (number)
 )
 select f.participant_id, f.enrollment_id, c.participant_id is not null as is_claimed,
        n.participant_id is not null as is_written, coalesce(f.employer_id = any ((select closed from held)::bigint[]), false) as is_closed,
-       -- What a whole mutation has begun and cannot complete is rolled back.
-       case when $44 and n.participant_id is null and (select is_begun from begun) then registry_give_up() end as gave_up
-from form f left join claimed c using (participant_id) left join newcomer n using (participant_id)
+       -- What a whole mutation has begun and cannot complete is rolled back, with all that share the statement.
+       case when $43 and b.number is not null and n.number is null then registry_give_up() end as gave_up
+from form f left join begun b using (number) left join claimed c using (participant_id)
+     left join newcomer n on n.number = f.number
 order by f.number";

@@ -1,0 +1,124 @@
+//! Group commit: what comes while something is being written is written together by the next statement.
+//!
+//! An item that comes while nothing is being written is written at once. So a single request costs one short statement, and a
+//! busy server one commit for many requests. A task of its own writes, so a client that disconnects does not cancel an item.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::error::StoreError;
+
+/// What is written together.
+pub(super) trait Group: Send + Sync + 'static {
+    /// What one request writes.
+    type Item: Send + 'static;
+    /// What it learns.
+    type Outcome: Send + 'static;
+
+    /// Returns how many of the items that wait the next statement writes.
+    fn size<'a>(items: impl Iterator<Item = &'a Self::Item>) -> usize;
+
+    /// Writes items, and returns the outcome of each, in order.
+    fn write(
+        &self,
+        items: Vec<Self::Item>,
+    ) -> impl Future<Output = Vec<Result<Self::Outcome, StoreError>>> + Send;
+}
+
+/// A queue of items that one task writes.
+pub(super) struct GroupCommit<G: Group>(Arc<Shared<G>>);
+
+struct Shared<G: Group> {
+    group: G,
+    waiting: Mutex<Waiting<G>>,
+}
+
+struct Waiting<G: Group> {
+    items: Vec<(G::Item, Written<G>)>,
+    /// Is a task writing?
+    busy: bool,
+}
+
+type Written<G> = oneshot::Sender<Result<<G as Group>::Outcome, StoreError>>;
+
+impl<G: Group> Clone for GroupCommit<G> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<G: Group> Default for Waiting<G> {
+    fn default() -> Self {
+        Self { items: Vec::new(), busy: false }
+    }
+}
+
+impl<G: Group> GroupCommit<G> {
+    pub(super) fn new(group: G) -> Self {
+        Self(Arc::new(Shared { group, waiting: Mutex::default() }))
+    }
+
+    pub(super) fn group(&self) -> &G {
+        &self.0.group
+    }
+
+    /// Writes an item, and returns when it is committed.
+    pub(super) async fn write(&self, item: G::Item) -> Result<G::Outcome, StoreError> {
+        let (written, outcome) = oneshot::channel();
+        let begins = {
+            let mut waiting = self.0.lock();
+            waiting.items.push((item, written));
+            !std::mem::replace(&mut waiting.busy, true)
+        };
+        if begins {
+            tokio::spawn(write_all(Writer { shared: Arc::clone(&self.0), is_done: false }));
+        }
+        outcome.await.unwrap_or_else(|_| Err(StoreError::Unavailable("writing was interrupted".into())))
+    }
+}
+
+impl<G: Group> Shared<G> {
+    fn lock(&self) -> MutexGuard<'_, Waiting<G>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the items of the next statement. None: the task is done.
+    fn next(&self) -> Vec<(G::Item, Written<G>)> {
+        let mut waiting = self.lock();
+        let size = G::size(waiting.items.iter().map(|(item, _)| item));
+        let size = size.max(1).min(waiting.items.len());
+        waiting.busy = size > 0;
+        waiting.items.drain(..size).collect()
+    }
+}
+
+/// The task that writes. If it is dropped early, those who wait learn that their items are not written.
+struct Writer<G: Group> {
+    shared: Arc<Shared<G>>,
+    is_done: bool,
+}
+
+impl<G: Group> Drop for Writer<G> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            *self.shared.lock() = Waiting::default();
+        }
+    }
+}
+
+async fn write_all<G: Group>(mut writer: Writer<G>) {
+    loop {
+        let batch = writer.shared.next();
+        if batch.is_empty() {
+            writer.is_done = true;
+            return;
+        }
+        let (items, written): (Vec<G::Item>, Vec<Written<G>>) = batch.into_iter().unzip();
+        let outcomes = writer.shared.group.write(items).await;
+        for (written, outcome) in written.into_iter().zip(outcomes) {
+            // The request may have been cancelled. Its item is written all the same.
+            let _ = written.send(outcome);
+        }
+    }
+}
