@@ -19,6 +19,7 @@ type Arguments = HashMap<&'static str, String>;
 async fn country() -> (App, Arguments, Vec<(&'static str, String)>) {
     let mut settings = Settings::default();
     settings.graphql.cost.per_minute = 0;
+    settings.graphql.limits.max_objects = 1_000_000;
     let app = App::under_its_owner().await;
     load(&app.database, DemoSize::of(2_000), |_| ()).await.unwrap();
     let app = app.with_settings(settings);
