@@ -1,5 +1,6 @@
 //! `registry serve`: the API, the playground and health checks, until a signal.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -72,6 +73,11 @@ struct Checked {
     http: Settings,
 }
 
+/// What a login that owns the tables is told in production.
+pub(super) const OWNER_SERVES: &str = "DATABASE_URL: in production the registry serves under a login that does not own its \
+     tables, because row security does not bind their owner. Use the owner's login for `registry migrate` alone; see \
+     docs/operating.md";
+
 impl Serve {
     /// Serves until a signal to stop.
     ///
@@ -88,26 +94,29 @@ impl Serve {
         let listener = TcpListener::bind(self.listen.listen).await;
         let listener =
             listener.with_context(|| format!("REGISTRY_LISTEN: {} cannot be used", self.listen.listen))?;
+        let metrics = match self.listen.metrics_listen {
+            Some(address) => {
+                let listener = TcpListener::bind(address).await;
+                Some(listener.with_context(|| format!("REGISTRY_METRICS_LISTEN: {address} cannot be used"))?)
+            }
+            None => None,
+        };
         let installation = Installation::open_with(installation).await?;
         let database = Arc::clone(&installation.database);
         if config.is_production() && !installation.is_private && database.login_is_owner {
-            bail!(
-                "DATABASE_URL: in production the registry serves under a login that does not own its tables, because row \
-                 security does not bind their owner. Use the owner's login for `registry migrate` alone; see \
-                 docs/operating.md"
-            );
+            bail!(OWNER_SERVES);
         }
         if self.demo {
             demonstration::prepare(&database, self.demo_participants).await?;
         }
         let clock = clock.behind(database.days_behind().await?);
-        let tasks = background.start(&database, &authority, clock);
+        let mut tasks = background.start(&database, &authority, clock);
         let playground = !self.no_playground && !config.is_production();
         let front = Front {
             database: Arc::clone(&database),
             authority,
             clock,
-            settings: http,
+            settings: Settings { metrics: metrics.is_some(), ..http },
             playground: playground.then(|| self.playground_settings(&database, clock)),
         };
         let address = listener.local_addr()?;
@@ -123,7 +132,13 @@ impl Serve {
                 () = database.key_exchanged() => exchanged.store(true, Ordering::Relaxed),
             }
         };
-        server::serve(listener, open(front), stop).await;
+        let mut open = open(front);
+        if let (Some(listener), Some(sources)) = (metrics, open.metrics.take()) {
+            let address = listener.local_addr()?;
+            tracing::info!(%address, "serving: metrics at /metrics");
+            tasks.push(tokio::spawn(sources.serve(listener)));
+        }
+        server::serve(listener, open, stop).await;
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         installation.close().await;
         if exchanged.into_inner() {
@@ -136,6 +151,28 @@ impl Serve {
     /// Reads all settings, and reports everything that is wrong at once.
     async fn check(&self, config: &Config) -> Result<Checked, Problems> {
         let mut problems = Problems::default();
+        let settings = self.settings(config, &mut problems).await;
+        let installation = config.installation(&mut problems);
+        let checked = settings.zip(installation).map(|((trust, background, http), installation)| Checked {
+            installation,
+            trust,
+            background,
+            http,
+        });
+        problems.finish(checked)
+    }
+
+    /// Returns the address to listen on.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.listen.listen
+    }
+
+    /// Reads all settings but those of the database and the keys.
+    pub(super) async fn settings(
+        &self,
+        config: &Config,
+        problems: &mut Problems,
+    ) -> Option<(Trust, Background, Settings)> {
         if self.demo && config.is_production() {
             problems
                 .add("--demo publishes tokens for everybody, and REGISTRY_ENV=production is for real people");
@@ -145,21 +182,14 @@ impl Serve {
                 "REGISTRY_LISTEN: --demo publishes tokens for everybody, so it listens on this machine only",
             );
         }
-        let trust = config.trust(&mut problems);
+        let trust = config.trust(problems);
         if self.demo && !config.is_production() && trust.as_ref().is_some_and(|trust| !trust.own) {
             problems
                 .add("REGISTRY_OWN_TOKENS: --demo uses the installation's own tokens; do not turn them off");
         }
-        let background = self.background(&mut problems);
-        let http = self.http.settings(config.environment, &mut problems).await;
-        let installation = config.installation(&mut problems);
-        let checked = trust.zip(http).zip(installation).map(|((trust, http), installation)| Checked {
-            installation,
-            trust,
-            background,
-            http,
-        });
-        problems.finish(checked)
+        let background = self.background(problems);
+        let http = self.http.settings(config.environment, problems).await;
+        trust.zip(http).map(|(trust, http)| (trust, background, http))
     }
 
     fn background(&self, problems: &mut Problems) -> Background {

@@ -14,6 +14,11 @@ impl Problems {
         self.0.push(problem.into());
     }
 
+    /// Returns the problems that were added.
+    pub fn list(&self) -> &[String] {
+        &self.0
+    }
+
     /// Returns a value, or adds its error.
     pub fn ok<T>(&mut self, result: anyhow::Result<T>) -> Option<T> {
         result.map_err(|error| self.add(format!("{error:#}"))).ok()

@@ -27,6 +27,7 @@ pub mod employer;
 pub mod enrollment;
 pub mod error;
 pub mod event;
+pub mod export;
 pub mod loaders;
 pub mod node;
 pub mod node_id;
@@ -58,6 +59,7 @@ pub struct Query(
     audit::AuditQuery,
     onboarding::OnboardingQuery,
     clearance::ClearanceQuery,
+    export::ExportQuery,
 );
 
 /// Everything that can be changed.

@@ -17,8 +17,10 @@ use graphql_front::application::{Application, Call};
 use graphql_front::catalogue::Catalogue;
 use graphql_front::code::{Code, ErrorCode};
 use graphql_front::request_id::RequestId;
+use tokio::time::Instant;
 
 use super::language;
+use super::metrics::{Metrics, class_name};
 use crate::clock::Clock;
 use crate::graphql::caller::Caller;
 use crate::graphql::code::RegistryCode;
@@ -35,6 +37,8 @@ pub struct RegistryApplication {
     schema: Registry,
     database: Arc<Database>,
     clock: Clock,
+    /// `None` where nobody reads them.
+    metrics: Option<Metrics>,
 }
 
 /// One operation with the caller's context, and whether the caller may run it.
@@ -46,8 +50,15 @@ struct Opened {
 
 impl RegistryApplication {
     /// Creates the application.
-    pub fn new(database: Arc<Database>, clock: Clock) -> Self {
-        Self { schema: graphql::schema(), database, clock }
+    pub fn new(database: Arc<Database>, clock: Clock, metrics: Option<Metrics>) -> Self {
+        Self { schema: graphql::schema(), database, clock, metrics }
+    }
+
+    /// Returns the name and the class of an operation for metrics, where somebody reads them.
+    fn label(&self, call: &mut Call) -> Option<(String, &'static str)> {
+        let metrics = self.metrics.as_ref()?;
+        let class = class_name(call.operation.class);
+        Some((metrics.name_of(&mut call.request).to_owned(), class))
     }
 
     /// Gives an operation its context, and checks the rights of its caller.
@@ -76,14 +87,20 @@ impl Application for RegistryApplication {
         RegistryCode::find(name)
     }
 
-    fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response> {
+    fn execute(self: Arc<Self>, mut call: Call) -> BoxFuture<'static, Response> {
+        let since = Instant::now();
+        let label = self.label(&mut call);
         let Opened { request, trail, refused } = self.open(call);
         async move {
             let response = match refused {
                 Some(error) => Response::from_errors(vec![error]),
                 None => self.schema.execute(request).await,
             };
-            recorded(&trail, response).await
+            let response = recorded(&trail, response).await;
+            if let (Some(metrics), Some((name, class))) = (&self.metrics, &label) {
+                metrics.operation(name, *class, &response, since);
+            }
+            response
         }
         .boxed()
     }

@@ -4,7 +4,7 @@
 //! An unknown number, a mistyped one, a refused clearance and an expired one get the same answer from the same SQL statement. A
 //! number has 95 random bits and cannot be guessed. The rate limits ensure that guessing does not affect other clients.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::Json;
@@ -21,29 +21,13 @@ use graphql_front::media;
 use graphql_front::request_id::RequestId;
 
 use super::language;
+pub use super::peer::Peer;
 use super::settings::Verification;
 use crate::clock::Clock;
 use crate::graphql::code::RegistryCode;
 use crate::store::{Database, clearance};
 use domain::clearance::CertificateNumber;
 use domain::language::Language;
-
-/// The address that a connection comes from; behind a load balancer, the address of the balancer.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
-
-impl Peer {
-    /// The address that the rate limit counts: all addresses of an IPv6 /64 network are one client.
-    fn counted(self) -> IpAddr {
-        match self.0.to_canonical() {
-            IpAddr::V6(address) => {
-                let network = u128::from(address) & !u128::from(u64::MAX);
-                IpAddr::V6(Ipv6Addr::from(network))
-            }
-            address => address,
-        }
-    }
-}
 
 /// The state of the endpoint.
 #[derive(Clone)]
@@ -189,13 +173,5 @@ mod tests {
             "{page}"
         );
         assert!(page.contains("lang=\"id\"") && !page.contains("<script"));
-    }
-
-    #[test]
-    fn an_ipv6_network_is_one_peer_and_an_ipv4_address_is_one() {
-        let counted = |address: &str| Peer(address.parse().unwrap()).counted().to_string();
-        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(counted("::ffff:192.0.2.7"), "192.0.2.7");
-        assert_eq!(counted("192.0.2.7"), "192.0.2.7");
     }
 }

@@ -21,7 +21,7 @@ use super::reference::{self, Reference};
 use super::roles;
 use super::rotation;
 use super::server_check;
-use super::session::Session;
+use super::session::{PoolUse, Session};
 use domain::actor::Actor;
 
 /// The sizes of the pools, their timeouts, and the limits of a client.
@@ -33,6 +33,8 @@ pub struct PoolSettings {
     pub bulk: u32,
     /// Connections for background jobs: seals, reference data, counters, health.
     pub control: u32,
+    /// Connections for exports: as many run at once.
+    pub exports: u32,
     /// How long a request waits for a connection.
     pub acquire_timeout: Duration,
     /// How long a statement may take.
@@ -49,6 +51,7 @@ impl Default for PoolSettings {
             interactive: 6,
             bulk: 3,
             control: 2,
+            exports: 2,
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_secs(10),
             misses_per_hour: 100,
@@ -66,6 +69,8 @@ pub struct Database {
     pub bulk: Session,
     /// For background jobs, which go on under any load.
     pub control: Session,
+    /// For exports, which hold a connection for minutes.
+    pub(super) exports: Session,
     /// Writes the audit entries of requests.
     pub journal: Journal,
     /// The installation's keys.
@@ -124,6 +129,7 @@ impl Database {
             journal: Journal::new(writer.clone()),
             writer,
             bulk: session(settings.bulk, settings.for_bulk()),
+            exports: session(settings.exports, settings.for_bulk()),
             control,
             keys,
             login_is_owner,
@@ -136,6 +142,16 @@ impl Database {
             refreshing: Default::default(),
             key_exchanged: watch::Sender::default(),
         }))
+    }
+
+    /// Returns how the pools are used, by name.
+    pub fn pools(&self) -> [(&'static str, PoolUse); 4] {
+        [
+            ("requests", self.writer.usage()),
+            ("bulk", self.bulk.usage()),
+            ("background", self.control.usage()),
+            ("exports", self.exports.usage()),
+        ]
     }
 
     /// Makes the session through which an actor reads. Row security restricts it to the scope of the actor.
@@ -173,7 +189,7 @@ impl Database {
 
     /// Closes all connections, once they are idle.
     pub async fn close(&self) {
-        tokio::join!(self.writer.close(), self.bulk.close(), self.control.close());
+        tokio::join!(self.writer.close(), self.bulk.close(), self.control.close(), self.exports.close());
     }
 
     /// Reads the reference data again. After an error the old data stay.
@@ -256,8 +272,8 @@ impl Timeouts {
 
 impl PoolSettings {
     /// The most connections: those of the pools, and one that listens for announcements.
-    fn connections(&self) -> u32 {
-        self.interactive + self.bulk + self.control + 1
+    pub(super) fn connections(&self) -> u32 {
+        self.interactive + self.bulk + self.control + self.exports + 1
     }
 
     fn for_requests(&self) -> Timeouts {

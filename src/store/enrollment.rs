@@ -19,8 +19,12 @@ use domain::rule::Rulebook;
 use domain::timeline::PaidMonths;
 
 mod ending;
+mod exporting;
 
 pub use ending::{EnrollmentEnd, employed_until, end_many, people_open_at};
+pub use exporting::{
+    EnrollmentSelection, ExportedEnrollment, push_all, push_count, push_count_of_programmes,
+};
 
 /// An enrollment as stored.
 #[derive(Clone, Debug, FromRow)]

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -21,6 +22,19 @@ use super::pool::{Pool, PooledConnection};
 use super::seen::Seen;
 use domain::actor::Actor;
 
+/// How the connections of a pool are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// The most connections.
+    pub limit: u32,
+    /// Connections that are checked out.
+    pub in_use: u32,
+    /// Open connections that are not.
+    pub idle: u32,
+    /// Statements that were sent.
+    pub statements: u64,
+}
+
 /// Runs statements under one identity. Each statement checks out a connection for as long as it runs.
 #[derive(Clone)]
 pub struct Session {
@@ -30,6 +44,8 @@ pub struct Session {
     seen: Option<Arc<Seen>>,
     /// The deadline of a statement on this side. The server's own timeout says nothing over a dead network.
     statement_deadline: Duration,
+    /// Statements that were sent on these connections.
+    statements: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Session {
@@ -42,7 +58,13 @@ impl Session {
     /// Makes a session of the registry itself.
     pub(super) fn of_registry(pool: Pool, statement_timeout: Duration) -> Self {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
-        Self { pool, identity: Arc::new(Identity::registry()), seen: None, statement_deadline }
+        Self {
+            pool,
+            identity: Arc::new(Identity::registry()),
+            seen: None,
+            statement_deadline,
+            statements: Arc::default(),
+        }
     }
 
     /// Makes a session of an actor who reads, on the same connections.
@@ -87,6 +109,13 @@ impl Session {
         Ok(Transaction(connection))
     }
 
+    /// How its connections are used, and the number of statements that were sent on them. Those within a transaction are
+    /// not counted, but for its `begin`.
+    pub(super) fn usage(&self) -> PoolUse {
+        let (limit, in_use, idle) = self.pool.usage();
+        PoolUse { limit, in_use, idle, statements: self.statements.load(Ordering::Relaxed) }
+    }
+
     /// The deadline of a whole transaction.
     pub fn transaction_deadline(&self) -> Duration {
         self.statement_deadline * 2
@@ -96,10 +125,11 @@ impl Session {
         self.pool.close().await;
     }
 
-    async fn within_deadline<T>(
+    pub(super) async fn within_deadline<T>(
         &self,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
         match timeout(self.statement_deadline, work).await {
             Ok(result) => result,
             Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),

@@ -21,6 +21,7 @@ mod coverage;
 mod demo;
 mod enrolling;
 mod enrolling_again;
+mod exports;
 mod faults;
 mod front_door;
 mod headcount;

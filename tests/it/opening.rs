@@ -70,7 +70,7 @@ async fn a_login_that_is_refused_is_named_with_what_it_lacks() {
 
     change(format!("alter role {login} connection limit 5")).await;
     let (error, message) = refusal(options.clone()).await;
-    assert!(matches!(error, OpenError::TooFewConnections { needed: 12, limit: 5, .. }), "{message}");
+    assert!(matches!(error, OpenError::TooFewConnections { needed: 14, limit: 5, .. }), "{message}");
 
     let name = &fresh.name;
     change(format!("alter role {login} connection limit -1; revoke connect on database {name} from public"))

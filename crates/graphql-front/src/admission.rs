@@ -74,9 +74,29 @@ pub struct Permit {
     _permits: [Option<OwnedSemaphorePermit>; 2],
 }
 
+/// How many requests run and wait now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Requests between head and answer.
+    pub in_flight: usize,
+    /// Queries and mutations that run.
+    pub running: usize,
+    /// Bulk mutations that run.
+    pub bulk: usize,
+    waiting: [usize; 3],
+}
+
+impl Load {
+    /// Returns how many operations of a class wait for a permit.
+    pub const fn waiting(&self, class: Class) -> usize {
+        self.waiting[class as usize]
+    }
+}
+
 /// The permits of this process.
 #[derive(Debug)]
 pub struct ConcurrencyLimiter {
+    settings: Admission,
     in_flight: Arc<Semaphore>,
     reads: Queue,
     writes: Queue,
@@ -106,6 +126,7 @@ impl ConcurrencyLimiter {
         let Admission { queue, queue_of_writes, wait, wait_of_writes, .. } = settings;
         let running = permits(settings.running);
         Self {
+            settings,
             in_flight: Arc::new(Semaphore::new(settings.in_flight)),
             reads: queue_of_class([all_but(settings.share_of_writes), running.clone()], queue, wait),
             writes: queue_of_class(
@@ -114,6 +135,21 @@ impl ConcurrencyLimiter {
                 wait_of_writes,
             ),
             bulk: queue_of_class([None, permits(settings.bulk)], queue_of_writes, wait_of_writes),
+        }
+    }
+
+    /// Returns how many requests run and wait now.
+    pub fn load(&self) -> Load {
+        let Admission { in_flight, running, bulk, .. } = self.settings;
+        let used = |of: usize, free: &Semaphore| of.saturating_sub(free.available_permits());
+        // The second permits of reads and writes are those that both share.
+        let used_of = |of: usize, queue: &Queue| queue.permits[1].as_ref().map_or(0, |free| used(of, free));
+        let waiting = |queue: &Queue| queue.waiting.load(Ordering::Relaxed);
+        Load {
+            in_flight: used(in_flight, &self.in_flight),
+            running: used_of(running, &self.reads),
+            bulk: used_of(bulk, &self.bulk),
+            waiting: [waiting(&self.reads), waiting(&self.writes), waiting(&self.bulk)],
         }
     }
 
@@ -262,6 +298,8 @@ mod tests {
         let mut first = Box::pin(limiter.enter(Class::Bulk));
         let mut second = Box::pin(limiter.enter(Class::Bulk));
         assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        let load = limiter.load();
+        assert_eq!((load.bulk, load.waiting(Class::Bulk), load.waiting(Class::Read)), (1, 2, 0));
         // A third is refused without waiting.
         assert!(limiter.is_full(Class::Bulk) && !limiter.is_full(Class::Read));
         assert_eq!(
@@ -279,6 +317,7 @@ mod tests {
         let limiter = ConcurrencyLimiter::new(SETTINGS);
         let permits: Vec<_> = (0..3).map(|_| limiter.approach().expect("there is room")).collect();
         assert_eq!(limiter.approach().err(), Some(Overloaded));
+        assert_eq!(limiter.load().in_flight, 3);
         drop(permits);
         assert!(limiter.approach().is_ok());
     }
