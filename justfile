@@ -49,6 +49,11 @@ examples:
     cargo build
     .ci/examples
 
+# The web pages and the playground in Chromium, with pictures in target/pages
+pages:
+    cargo build
+    .ci/pages
+
 # The first minute of README.md, word for word
 readme:
     cargo build

@@ -1,15 +1,18 @@
 //! Settings, from flags or environment variables.
 //!
-//! Each setting has a default or is named when it is missing, and has bounds. Everything that is wrong is reported at once, by
-//! the name of the variable and without its value.
+//! Each setting has bounds and a default; one without a default is required. All problems are reported at once, by the
+//! name of the variable and without its value.
 
 mod environment;
 mod http;
 mod identity;
 mod key_file;
+mod load;
+mod pages;
 mod problems;
 mod quantity;
 mod roster;
+mod sockets;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +25,7 @@ pub use self::environment::Environment;
 pub use self::http::HttpSettings;
 pub use self::identity::{Identity, Trust};
 pub use self::key_file::{make_key, write_private};
+pub use self::pages::{PagesSettings, ServedPages};
 pub use self::problems::Problems;
 pub use self::quantity::{Days, Seconds};
 pub use self::roster::RosterLimits;
@@ -47,8 +51,9 @@ pub struct Config {
     )]
     pub data_dir: PathBuf,
 
-    /// File with the installation's key: 64 hexadecimal digits. Default: registry.key in the data folder, made when it is
-    /// missing, except in production. Identity numbers are readable for everybody who has the key, and lost without it.
+    /// File with the installation's key: 64 hexadecimal digits. Default: registry.key in the data folder, created when
+    /// it is missing, except in production. Anyone who has the key can read identity numbers; without the key they are
+    /// lost.
     #[arg(long, env = "REGISTRY_KEY_FILE", global = true, help_heading = "Installation")]
     pub key_file: Option<PathBuf>,
 
@@ -56,7 +61,7 @@ pub struct Config {
     #[arg(long, env = "REGISTRY_PREVIOUS_KEY_FILE", global = true, help_heading = "Installation")]
     pub previous_key_file: Option<PathBuf>,
 
-    /// What the installation is for.
+    /// Purpose of the installation.
     #[arg(long, env = "REGISTRY_ENV", value_enum, default_value_t = Environment::Development, global = true, help_heading = "Installation")]
     pub environment: Environment,
 
@@ -112,7 +117,7 @@ pub struct Config {
     #[arg(long, env = "REGISTRY_STATEMENT_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(10), global = true, help_heading = "Database connections and quotas", hide_short_help = true)]
     pub statement_timeout: Seconds,
 
-    /// Lookups by identity or card number that find nobody, for each client in an hour. Further ones are refused, so that
+    /// Lookups by identity or card number that match nobody, per client and hour. Further ones are refused, so that
     /// numbers cannot be guessed.
     #[arg(
         long,
@@ -124,7 +129,7 @@ pub struct Config {
     )]
     pub misses_per_hour: u32,
 
-    /// Onboardings of one client that have not ended. Each keeps its rows in the database.
+    /// Maximum number of unfinished onboardings per client. Each keeps its rows in the database.
     #[arg(
         long,
         env = "REGISTRY_MAX_OPEN_BATCHES",
@@ -162,7 +167,7 @@ pub struct Listen {
     pub metrics_listen: Option<SocketAddr>,
 }
 
-/// What a command needs to open the database.
+/// The settings that a command needs to open the database.
 #[derive(Debug)]
 pub struct InstallationSettings {
     /// Sizes and timeouts of the connection pools.
@@ -176,21 +181,21 @@ pub struct InstallationSettings {
 /// Where the database is.
 #[derive(Clone, Debug)]
 pub enum DatabaseServer {
-    /// On a server that somebody operates.
+    /// A server that the operator runs.
     Given(Box<PgConnectOptions>),
-    /// On a private PostgreSQL in this folder.
+    /// A private PostgreSQL in this folder.
     Private(PathBuf),
 }
 
 impl Config {
-    /// Reads what is needed to open the database.
+    /// Returns what is needed to open the database.
     pub fn installation(&self, problems: &mut Problems) -> Option<InstallationSettings> {
         let (pools, server) = self.database(problems);
         let keys = problems.ok(self.keys());
         Some(InstallationSettings { pools, keys: keys?, server: server? })
     }
 
-    /// Reads where the database is, and how many connections it gets.
+    /// Returns where the database is, and how many connections it gets.
     pub fn database(&self, problems: &mut Problems) -> (PoolSettings, Option<DatabaseServer>) {
         (self.pools(problems), problems.ok(self.server()))
     }
@@ -208,7 +213,7 @@ impl Config {
         files.filter(|path| path.exists()).collect()
     }
 
-    /// Reads whose tokens are accepted.
+    /// Returns the issuers whose tokens are accepted.
     pub fn trust(&self, problems: &mut Problems) -> Option<Trust> {
         self.identity.trust(self.environment, problems)
     }
@@ -218,7 +223,7 @@ impl Config {
         self.log_format.map_or(self.is_production(), |format| format == LogFormat::Json)
     }
 
-    /// Whether this installation holds data of real people.
+    /// Whether this installation is for data of real people.
     pub fn is_production(&self) -> bool {
         self.environment == Environment::Production
     }
@@ -246,20 +251,20 @@ impl Config {
                 let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
                 let options = url.parse().ok().filter(|_| is_postgres);
                 options.map(|options| DatabaseServer::Given(Box::new(options))).context(
-                    "DATABASE_URL is not the address of a PostgreSQL, as postgres://user@host/database",
+                    "DATABASE_URL is not a PostgreSQL address; write it as postgres://user@host/database",
                 )
             }
             None if self.is_production() => bail!(
-                "DATABASE_URL is missing: with REGISTRY_ENV=production the registry starts no PostgreSQL of its own"
+                "DATABASE_URL is missing: with REGISTRY_ENV=production the registry starts no private PostgreSQL"
             ),
             None => Ok(DatabaseServer::Private(self.data_dir.join("postgres"))),
         }
     }
 
-    /// Reads the installation's keys. Makes the newest one where it is missing, except in production.
+    /// Reads the installation's keys. Creates the newest one if it is missing, except in production.
     ///
     /// # Errors
-    /// A file cannot be read or made, or does not hold a key.
+    /// A file cannot be read or created, or contains no key.
     pub fn keys(&self) -> anyhow::Result<KeyRing> {
         let newest = self.key_path()?;
         let newest = key_file::read(&newest).context("REGISTRY_KEY_FILE")?;
@@ -280,15 +285,15 @@ impl Config {
             let (what, shown) = match self.key_file {
                 None => ("is missing".to_owned(), "FILE".to_owned()),
                 Some(_) => {
-                    (format!("names {0}, which is not there", path.display()), path.display().to_string())
+                    (format!("names {0}, which does not exist", path.display()), path.display().to_string())
                 }
             };
             bail!(
-                "REGISTRY_KEY_FILE {what}: make a key with `registry key new {shown}`, and keep a copy of it in a safe place"
+                "REGISTRY_KEY_FILE {what}: create a key with `registry key new {shown}`, and keep a copy of it in a safe place"
             );
         }
         make_key(&path)
-            .with_context(|| format!("REGISTRY_KEY_FILE: no key can be made at {}", path.display()))?;
+            .with_context(|| format!("REGISTRY_KEY_FILE: cannot create a key at {}", path.display()))?;
         Ok(path)
     }
 }

@@ -1,14 +1,14 @@
-//! A synthetic register of any size, for trying the registry and measuring it.
+//! A synthetic register of any size, for trying and measuring the registry.
 //!
-//! The same seed and size give the same people with the same ids. None of them exists: names come from lists, identity numbers
-//! have districts that no regency has, tax numbers have a type that no taxpayer has, and organisations are named as examples.
-//! It is the register of the evening of 2014-10-01.
+//! The same seed and size give the same people with the same ids. None of them exists: names come from lists, identity
+//! numbers have districts that no regency has, tax numbers have a type that no taxpayer has, and organisations are
+//! named as examples. The register shows the state on the evening of 2014-10-01.
 //!
-//! A load is one transaction of any size. It drops the indexes and foreign keys of the tables with people, which makes it fast,
-//! and restores them before it commits. One thread makes people and another writes them, a few thousand at a time, so memory
-//! does not grow with their number.
+//! A load of any size is one transaction. It drops the indexes and foreign keys of the tables with people, which makes
+//! it fast, and restores them before it commits. One thread makes people and another writes them, a few thousand at a
+//! time, so memory does not grow with their number.
 //!
-//! The API cannot reach it. It writes without the actions, and its tests check the result against the rules.
+//! The API cannot start a load. A load writes without the actions, so its tests check the result against the rules.
 
 use std::sync::Arc;
 
@@ -45,23 +45,23 @@ use days::last_day;
 use people::{Chunk, People};
 use totals::Totals;
 
-/// People made and written at a time.
+/// Number of people that are made and written at a time.
 const CHUNK: usize = 5_000;
-/// The most people. With more, numbers would no longer be unique.
-const MOST: u64 = 100_000_000;
+/// Maximum number of people. With more, identity numbers would repeat.
+const MAXIMUM: u64 = 100_000_000;
 
 /// The progress of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// This many people are written.
+    /// Number of people written so far.
     People(u64),
-    /// All are written. Indexes are built and foreign keys checked.
+    /// All people are written. Indexes are built and foreign keys checked.
     Indexing,
     /// The load is committed. The database vacuums and analyzes the tables.
     Analyzing,
 }
 
-/// What was loaded.
+/// The result of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DemoSummary {
     /// People.
@@ -74,19 +74,19 @@ pub struct DemoSummary {
     pub employers: u64,
     /// Associations.
     pub associations: u64,
-    /// The provincial government of South Sumatra, by internal id: an employer without people. Its 8,000 civil servants are in
-    /// a roster.
+    /// Internal id of the provincial government of South Sumatra: an employer without people. Its 8,000 civil servants
+    /// are in a roster file.
     pub south_sumatra_government: i64,
 }
 
-/// Why a synthetic register was not loaded.
+/// An error of [`load`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DemoError {
     /// The registry is not empty.
     #[error("a synthetic register can only be loaded into an empty registry, and this one has rows in {0}")]
     NotEmpty(String),
     /// Too many people.
-    #[error("a synthetic register has at most {MOST} people")]
+    #[error("a synthetic register has at most {MAXIMUM} people")]
     TooLarge,
     /// The database failed.
     #[error("the synthetic register was not loaded: {0}. Nothing was written")]
@@ -99,14 +99,14 @@ impl From<sqlx::Error> for DemoError {
     }
 }
 
-/// Loads a synthetic register into an empty registry, completely or not at all. Others can neither read nor write people
+/// Loads a synthetic register into an empty registry, completely or not at all. Nobody else can read or write people
 /// meanwhile.
 pub async fn load(
     database: &Arc<Database>,
     size: DemoSize,
     progress: impl Fn(Progress),
 ) -> Result<DemoSummary, DemoError> {
-    if size.participants > MOST {
+    if size.participants > MAXIMUM {
         return Err(DemoError::TooLarge);
     }
     let mut conn = database.maintenance().await?;
@@ -116,7 +116,7 @@ pub async fn load(
     run(&mut conn, "set idle_in_transaction_session_timeout = '1min'; set maintenance_work_mem = '256MB'")
         .await?;
     let mut transaction = conn.begin().await?;
-    // From here on others cannot write. The first check spares a register in use this lock; the second one is final.
+    // From here on nobody else can write. The check above spares a registry in use the lock; the check below decides.
     run(
         &mut transaction,
         "lock table participant, identifier, channel, employer, association in access exclusive mode",
@@ -124,10 +124,11 @@ pub async fn load(
     .await?;
     refuse_unless_empty(&mut transaction).await?;
     let dropped = index::drop_all(&mut transaction, PEOPLE_TABLES).await?;
-    // They are empty. After a truncate in the same transaction, rows can be written frozen, so vacuum need not visit them again.
+    // The tables are empty. After a truncate in the same transaction, `copy ... with (freeze)` is allowed, and vacuum
+    // need not visit the rows again.
     run(&mut transaction, "truncate identifier, participant, enrollment, participant_event").await?;
     let totals = copy_people(&mut transaction, database, &country, &progress).await?;
-    copy_the_rest(&mut transaction, database, &country, &totals).await?;
+    copy_channels_and_payers(&mut transaction, database, &country, &totals).await?;
     story::insert(&mut transaction).await?;
     progress(Progress::Indexing);
     dropped.restore(&mut transaction).await?;
@@ -139,7 +140,7 @@ pub async fn load(
 
     progress(Progress::Analyzing);
     if let Err(error) = run(&mut conn, VACUUM).await.map_err(StoreError::from) {
-        tracing::warn!(%error, "the register is loaded; vacuum failed and is left to autovacuum");
+        tracing::warn!(%error, "the register is loaded, but vacuum failed; autovacuum will do it");
     }
     database.refresh_reference().await?;
     Ok(DemoSummary {
@@ -181,7 +182,7 @@ async fn run(conn: &mut PgConnection, statements: &'static str) -> Result<(), sq
     sqlx::raw_sql(statements).execute(conn).await.map(|_| ())
 }
 
-/// Makes people on a blocking thread, and writes them as they come.
+/// Makes people on a blocking thread, and writes them chunk by chunk.
 async fn copy_people(
     conn: &mut PgConnection,
     database: &Arc<Database>,
@@ -207,7 +208,7 @@ async fn copy_people(
     }
 }
 
-/// Makes people. Stops early if writing them failed.
+/// Makes people, and stops early if writing them failed.
 fn make_people(country: &Country, database: &Database, sender: &mpsc::Sender<Chunk>) -> Totals {
     let (mut totals, rules) = (Totals::default(), database.reference());
     let mut people = People::of(country).peekable();
@@ -223,8 +224,9 @@ fn make_people(country: &Country, database: &Database, sender: &mpsc::Sender<Chu
     totals
 }
 
-/// Writes channels and payers. After the people, because an employer declares a headcount according to its people.
-async fn copy_the_rest(
+/// Writes channels, employers and associations. They come after the people, because the declared headcount of an
+/// employer depends on its people.
+async fn copy_channels_and_payers(
     conn: &mut PgConnection,
     database: &Database,
     country: &Country,
@@ -285,7 +287,7 @@ const DECLARE_HEADCOUNTS: &str =
     from employer where declared_headcount is not null order by id";
 const COPY_ASSOCIATION: &str =
     "copy association (id, registered_at, name, name_key, trade, province_id, registered_by) from stdin";
-/// The calendar of the demo starts on 2014-10-02 and advances with the real one.
+/// The calendar of the demonstration starts on 2014-10-02 and advances with the real one.
 const CALENDAR: &str = "update installation set is_demo = true,
     days_behind = greatest(0, (now() at time zone 'Asia/Jakarta')::date - date '2014-10-02')";
 const VACUUM: &str = "vacuum (analyze) identifier, participant, enrollment, participant_event, channel, \

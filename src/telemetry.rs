@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-/// The levels where `RUST_LOG` names none.
+/// The levels if `RUST_LOG` is not set.
 const LEVELS: &str = "info,sqlx=warn";
 
 /// Starts logging with the levels of `RUST_LOG`. The default is `info`, and `warn` for the database driver. With `json`, each
@@ -28,7 +28,7 @@ pub fn start(json: bool) {
     if is_wrong {
         tracing::warn!("RUST_LOG cannot be read, and {LEVELS} is used; write it as info,sqlx=warn");
     }
-    // The message of a panic may hold personal data; its location does not.
+    // Only the location is logged, because the message of a panic may contain personal data.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic");

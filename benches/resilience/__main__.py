@@ -16,7 +16,7 @@ import traceback
 import crashes
 import database_faults
 import files
-import front_door
+import http_attacks
 import identity
 import once
 import onboarding
@@ -27,7 +27,7 @@ from environment import Environment
 from report import Report, note
 
 GROUPS = {
-    "table": front_door.table,
+    "table": http_attacks.table,
     "tokens": identity.tokens,
     "one_key": once.one_key,
     "kills": crashes.kills,

@@ -31,6 +31,9 @@ class Plan:
     first_person: int = 1_000_000
     # A path to request instead of GraphQL, which measures the limit of the generator itself.
     path: str = ""
+    # What reads ask, and the share of writes.
+    read: str = people.READ
+    writes: float = WRITES
 
 
 @dataclasses.dataclass
@@ -138,7 +141,7 @@ class Driver:
 
     def _connection(self, at: int) -> Connection:
         token = self._plan.tokens[at % len(self._plan.tokens)]
-        return Connection(token, self._request(token, people.query_body(people.READ)))
+        return Connection(token, self._request(token, people.query_body(self._plan.read)))
 
     def _request(self, token: str, body: bytes) -> bytes:
         plan = self._plan
@@ -163,7 +166,7 @@ class Driver:
         heapq.heappush(self._due, (due, self._sequence, connection))
 
     def _send(self, connection: Connection) -> None:
-        connection.writes = not self._plan.path and random.random() < WRITES
+        connection.writes = not self._plan.path and random.random() < self._plan.writes
         request = connection.read
         if connection.writes:
             request = self._request(connection.token, people.enrollment(people.person()))

@@ -3,11 +3,14 @@
 import os
 import time
 
+import people
 from environment import Environment, Server
 from load import BLOCK, PROCESSES, Load, Plan, Result
 from report import Report, milliseconds, note, quantile
 
 CONNECTIONS = 32
+# Connections of an ordinary load, each of which waits for its answer.
+ORDINARY = 64
 # The defaults of the pool settings. Three more sessions: two of the control pool and the one that runs LISTEN.
 POOLS = {"REGISTRY_POOL": 6, "REGISTRY_BULK_POOL": 2}
 OTHER_SESSIONS = 3
@@ -23,9 +26,11 @@ SLACK_MIB = 64
 
 
 def overload(environment: Environment, report: Report) -> None:
-    """Measures the capacity with 32 connections, then offers ten times as much."""
+    """Measures ordinary load, then the capacity with 32 connections, then offers ten times as much."""
     short, long = (4, 10) if environment.quick else (10, 60)
     server = environment.server()
+    ordinary = Plan(server.port, environment.tokens, ORDINARY, short, read=people.EMPLOYERS, writes=0)
+    judge_ordinary_load(report, run(ordinary))
     limit = run(Plan(server.port, environment.tokens, CONNECTIONS * TIMES, 3, path="/livez")).goodput
     run(Plan(server.port, environment.tokens, CONNECTIONS, 2))  # Warm-up: prepares statements and opens sessions.
     usual = run(Plan(server.port, environment.tokens, CONNECTIONS, short, first_person=people_of(1)))
@@ -48,6 +53,17 @@ def overload(environment: Environment, report: Report) -> None:
         "afterwards the rate is at least half of the rate before",
         f"{after.goodput:.0f} a second, {usual.goodput:.0f} before",
         after.goodput >= usual.goodput / 2,
+    )
+
+
+def judge_ordinary_load(report: Report, result: Result) -> None:
+    reads = result.reads
+    report.judge(
+        "overload",
+        f"{ORDINARY} connections that ask for 20 employers with 10 people each: none is refused",
+        f"{len(reads.accepted)} answered, p99 {milliseconds(quantile(reads.accepted, 0.99))}; "
+        f"{len(reads.refused)} refused; other failures: {reads.failed or 'none'}",
+        bool(reads.accepted) and not reads.refused and not reads.failed,
     )
 
 

@@ -10,6 +10,10 @@ COUNT = "{ participants(first: 1) { totalCount } }"
 READ = """{ participants(first: 10, filterBy: { provinceCode: "16" }) { nodes {
   cardNumber fullName employer { name } channel { name } } } }"""
 
+# Employers with some of their people each, and the number of all of them: a heavier question.
+EMPLOYERS = """{ employers(first: 20) { nodes { id name province { name } participants(first: 10) {
+  totalCount nodes { id cardNumber fullName } } } } }"""
+
 _FIRST_BIRTH = datetime.date(1970, 1, 1)
 _DAYS = 10_000
 # A district that the demonstration and the roster do not use, so that identity numbers never collide.

@@ -14,7 +14,7 @@ use crate::report::{Report, Row, Target, ms, rate};
 use crate::server::Server;
 use crate::{Cli, Part, Plan, pgbench, statements};
 
-/// The answer has about 14 kB.
+/// A page of people; its answer has about 14 kB.
 const PAGE: &str = "query Page($province: String!) {
   participants(first: 50, filterBy: {provinceCode: $province, status: [ACTIVE]}) {
     pageInfo { hasNextPage endCursor }

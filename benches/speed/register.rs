@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use domain::actor::{Actor, Role};
+use participant_registry::actions::Submission;
 use participant_registry::actions::register_client::{self, register_client};
 use participant_registry::clock::Clock;
 use participant_registry::demo::{self, DemoSize};
@@ -164,7 +165,7 @@ impl Registers {
             reads_personal_data: false,
         };
         // The error payload is ignored: a register of an earlier run already has this client.
-        register_client(&database, &Actor::command_line(), None, &client).await?;
+        register_client(&database, &Actor::command_line(), Submission::default(), &client).await?;
         let now = Clock::System.now();
         register.token = auth::issue(&database.keys, "speed", (now, now + chrono::Duration::hours(12)))?;
         register.planning = sqlx::query_scalar(

@@ -57,6 +57,7 @@ export function mount(element, settings, onFailure) {
         </div>
       </GraphiQL.Logo>
       <FollowSystemTheme />
+      <WrapLines />
     </GraphiQL>,
   );
 }
@@ -131,6 +132,19 @@ function RestoreExamples({ storage, allThere }) {
       Restore examples
     </button>
   );
+}
+
+/** Wraps long lines, so that no comment is cut. */
+function WrapLines() {
+  const queryEditor = useGraphiQL((state) => state.queryEditor);
+  const variableEditor = useGraphiQL((state) => state.variableEditor);
+  const headerEditor = useGraphiQL((state) => state.headerEditor);
+  useEffect(() => {
+    for (const editor of [queryEditor, variableEditor, headerEditor]) {
+      editor?.updateOptions({ wordWrap: 'on', wrappingIndent: 'indent' });
+    }
+  }, [queryEditor, variableEditor, headerEditor]);
+  return null;
 }
 
 /** Switches the editors to the colours of the system. CSS does this for the rest of the page. */

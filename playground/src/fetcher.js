@@ -1,18 +1,16 @@
 // Sends an operation to `/graphql`. Returns a GraphQL response, or an error message in the shape of one,
-// which GraphiQL can show.
+// which GraphiQL can show. A subscription has several responses, which come as an event stream.
 
 import { getOperationAST, Kind, parse } from 'graphql';
+import { createClient } from 'graphql-sse';
+import { START_PAGE } from './start-page.js';
 
 const ENDPOINT = '/graphql';
 
 export function createFetcher(session) {
   return async function fetcher(request, { headers = {} } = {}) {
     const { operation, params } = resolveOperation(request);
-    if (operation?.operation === 'subscription') {
-      return errorResponse(
-        'Subscriptions go through a WebSocket (graphql-transport-ws) at /graphql, which this page does not open. Use another client for this one.',
-      );
-    }
+    if (operation?.operation === 'subscription') return follow(params, headers, session);
     // GraphiQL loads the schema before the headers pane exists.
     const isIntrospection = params.operationName === 'IntrospectionQuery';
     const token = bearer(headers) ?? (isIntrospection ? session.token() : null);
@@ -25,8 +23,35 @@ export function createFetcher(session) {
       const fresh = session.token();
       if (fresh && fresh !== token) response = await send(params, withAuthorization(sent, fresh));
     }
-    return read(response);
+    const answer = await read(response);
+    if (isIntrospection && answer.data?.__schema) answer.data.__schema.description = START_PAGE;
+    return answer;
   };
+}
+
+/** Yields the responses of a subscription. GraphiQL ends the iteration when its user stops the operation. */
+async function* follow(params, headers, session) {
+  const url = new URL(ENDPOINT, window.location.origin).href;
+  const token = bearer(headers);
+  let sent = headers;
+  for (const isRetry of [false, true]) {
+    const client = createClient({ url, headers: sent, retryAttempts: 0 });
+    try {
+      yield* client.iterate(params);
+      return;
+    } catch (error) {
+      const response = error?.response;
+      if (!response) throw new Error('The server ended the stream. Run the subscription again.');
+      if (isRetry || response.status !== 401 || !session.handedOut(token)) {
+        yield read(response);
+        return;
+      }
+      await session.renew();
+      sent = withAuthorization(headers, session.token());
+    } finally {
+      client.dispose();
+    }
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::{ActionError, Done};
+use super::{ActionError, Done, Submission};
 use crate::store::onboarding::writing;
 use crate::store::{Database, StoreError, onboarding};
 use domain::actor::{Actor, Operation};
@@ -31,14 +31,19 @@ pub struct Approved {
 pub async fn approve_onboarding(
     database: &Database,
     actor: &Actor,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Approved>, ActionError> {
-    let request =
-        Request::new(database, actor, ("approveOnboarding", Operation::ApproveOnboarding), key, input)?;
+    let request = Request::new(
+        database,
+        actor,
+        ("approveOnboarding", Operation::ApproveOnboarding),
+        submission,
+        input,
+    )?;
     let seen = onboarding::by_ids(&database.reading(actor), actor, &[input.batch]).await?;
     if !seen.contains_key(&input.batch) {
-        return Ok(Done::refused(vec![absent()]));
+        return request.refuse(vec![absent()]).await;
     }
     request.run(Approval { actor, input }).await
 }

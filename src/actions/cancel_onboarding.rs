@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::approve_onboarding::absent;
 use super::request::{Mutation, Request};
-use super::{ActionError, Done};
+use super::{ActionError, Done, Submission, keep};
 use crate::store::onboarding::writing;
 use crate::store::{Database, StoreError, onboarding};
 use domain::actor::{Actor, Operation};
@@ -32,19 +32,20 @@ pub struct Cancelled {
 pub async fn cancel_onboarding(
     database: &Database,
     actor: &Actor,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Cancelled>, ActionError> {
     let request =
-        Request::new(database, actor, ("cancelOnboarding", Operation::CancelOnboarding), key, input)?;
-    let reason = match text::required(&input.reason, 200, "reason") {
-        Ok(reason) => reason,
-        Err(problem) => return Ok(Done::refused(vec![problem])),
-    };
+        Request::new(database, actor, ("cancelOnboarding", Operation::CancelOnboarding), submission, input)?;
+    let mut problems = Vec::new();
+    let reason = keep(text::required(&input.reason, 200, "reason"), &mut problems);
     let seen = onboarding::by_ids(&database.reading(actor), actor, &[input.batch]).await?;
     if !seen.contains_key(&input.batch) {
-        return Ok(Done::refused(vec![absent()]));
+        problems.push(absent());
     }
+    let Some(reason) = reason.filter(|_| problems.is_empty()) else {
+        return request.refuse(problems).await;
+    };
     // A worker may hold the batch for the length of a chunk: the connections for long work wait for that.
     request.on(&database.bulk).run(Cancellation { actor, batch: input.batch, reason }).await
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, client_scope};
+use super::{ActionError, Done, Submission, client_scope};
 use crate::store::client::{self, Rights};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation, Role};
@@ -18,38 +18,39 @@ pub use super::client_scope::Scope;
 pub struct Input {
     /// Internal id of the client.
     pub client: i64,
-    /// What it is to the agency.
+    /// The new role.
     pub role: Option<Role>,
-    /// The whole new scope.
+    /// The new scope, as a whole.
     pub scope: Option<Scope>,
-    /// May it read unmasked numbers, with a purpose?
+    /// Whether it may read unmasked numbers, with a purpose.
     pub reads_personal_data: Option<bool>,
-    /// Should its tokens be refused?
+    /// Whether its tokens are refused.
     pub disabled: Option<bool>,
 }
 
 impl Input {
-    /// Makes an input that changes nothing.
+    /// Returns an input that changes nothing.
     pub fn of(client: i64) -> Self {
         Self { client, role: None, scope: None, reads_personal_data: None, disabled: None }
     }
 }
 
-/// The client that was changed.
+/// The changed client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
     /// Its internal id.
     pub client: i64,
 }
 
-/// Changes a client. The change applies to its next request, and closes its WebSockets.
+/// Changes a client. The change applies from its next request on, and closes its WebSockets.
 pub async fn change_client(
     database: &Database,
     actor: &Actor,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Changed>, ActionError> {
-    let request = Request::new(database, actor, ("changeClient", Operation::ManageClients), key, input)?;
+    let request =
+        Request::new(database, actor, ("changeClient", Operation::ManageClients), submission, input)?;
     let reach = match &input.scope {
         None => None,
         Some(scope) => {
@@ -61,7 +62,7 @@ pub async fn change_client(
         }
     };
     let done = request.run(ClientChange { actor, input, reach }).await?;
-    // Other processes are notified. This one must not accept the client any more.
+    // Other processes are notified. This process must refuse the client at once.
     if done.value.is_some() {
         database.clients.refresh(&database.control).await?;
     }
@@ -78,7 +79,7 @@ impl Mutation for ClientChange<'_> {
     type Output = Changed;
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Changed>, StoreError> {
-        // Two administrators may disable each other: the second one must see what the first has done.
+        // If two administrators disable each other, the second one must see the change of the first.
         client::lock(conn).await?;
         let clients = client::list(&mut *conn).await?;
         let Some(before) = clients.iter().find(|client| client.id == self.input.client) else {
@@ -94,7 +95,7 @@ impl Mutation for ClientChange<'_> {
             reach: self.reach.clone().unwrap_or_else(|| before.reach.clone()),
             disabled: self.input.disabled.unwrap_or(!before.is_enabled()),
         };
-        // A client can always be disabled, even if its other columns break a rule.
+        // A client can always be disabled, even if its other columns violate a rule.
         let stays = (after.role, &after.reach, after.reads_personal_data)
             == (before.role, &before.reach, before.reads_personal_data);
         let mut problems =
@@ -117,12 +118,12 @@ impl Mutation for ClientChange<'_> {
     }
 }
 
-/// Refuses to disable the last administrator. The command line may: the token of an administrator may have been stolen, and
-/// the command line can undo it.
+/// Returns a problem if the change disables the last administrator. The command line may do that, because the token of
+/// an administrator may have been stolen, and the command line can undo it.
 fn judge_last(actor: &Actor, clients: &[Client], before: &Client, after: &Rights) -> Option<Problem> {
     let manages = |client: &Client| client.is_enabled() && client.role.may(Operation::ManageClients);
     let goes = manages(before) && (after.disabled || !after.role.may(Operation::ManageClients));
-    // Only administrators of the same issuer count: this installation may no longer accept the other one.
+    // Only administrators of the same issuer count, because this installation may no longer accept other issuers.
     let left =
         clients.iter().any(|other| other.id != before.id && other.issuer == before.issuer && manages(other));
     let by_hand = *actor == Actor::command_line();

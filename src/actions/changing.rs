@@ -1,5 +1,5 @@
-//! What every change of people has in common: the counters follow, and so do the columns that a person derives from its
-//! enrollments.
+//! The common part of all changes of people. It updates the counters, and the columns of a person that are derived from
+//! the enrollments.
 //!
 //! An action that changes an enrollment locks its people ([`lock`](crate::store::participant::lock)), keeps a copy, changes
 //! the enrollments, and calls [`settle`] with both states.
@@ -19,18 +19,18 @@ use domain::event::EventKind;
 use domain::rule::Rulebook;
 use domain::timeline::Timeline;
 
-/// A person who changed.
+/// A changed person.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     /// Internal id.
     pub participant: i64,
-    /// The state before; `None` for a new person.
+    /// The state before, or `None` for a new person.
     pub before: Option<Person>,
     /// The state after.
     pub after: Person,
 }
 
-/// Writes what follows from changes of people: counter deltas, and the status and payers of each person.
+/// Writes the consequences of changes of people: counter deltas, and the status and payers of each person.
 pub(super) async fn settle(
     conn: &mut PgConnection,
     rules: &Rulebook,
@@ -39,7 +39,7 @@ pub(super) async fn settle(
     let (mut deltas, mut summaries) = (Deltas::new(), Vec::new());
     let mut changed = HashSet::with_capacity(changes.len());
     for Change { participant, before, after } in changes {
-        // Each state is compared with the one before: a person who occurs twice would be counted twice.
+        // A person who occurs twice would be counted twice, because each change is compared with its own state before.
         if !changed.insert(participant) {
             return Err(StoreError::Fault("a person was changed twice in one step".into()));
         }
@@ -56,7 +56,7 @@ pub(super) async fn settle(
     count::append(conn, &deltas).await
 }
 
-/// Events to be added to the histories of people, by kind.
+/// Events for the histories of people, by kind.
 #[derive(Debug, Default)]
 pub(super) struct History(BTreeMap<EventKind, Vec<NewEvent>>);
 
@@ -66,8 +66,8 @@ impl History {
         self.0.entry(kind).or_default().push(event);
     }
 
-    /// Adds the event of an enrollment that has lapsed or resumed. `event` makes it for the day. A gap that was closed is no
-    /// longer in the timeline, so the day is found by comparing with the timeline before.
+    /// Adds the event of an enrollment that has lapsed or resumed. `event` makes it for a day. The day is found by
+    /// comparing both timelines, because a gap that was closed is no longer in the new one.
     pub(super) fn add_change(
         &mut self,
         was: &Timeline,
@@ -77,7 +77,7 @@ impl History {
     ) {
         use EnrollmentStatus::{Active, Inactive, Registered};
         let kind = match (was.status(), held.timeline.status()) {
-            // The first month paid for can be long ago.
+            // The first paid month may be long ago.
             (Active | Registered, Inactive) => EventKind::Lapsed,
             (Inactive, Active) => EventKind::Resumed,
             _ => return,

@@ -16,7 +16,7 @@ use domain::language::Language;
 use domain::problem::Problem;
 use domain::rule::{Citation, Rulebook};
 
-/// The question.
+/// The input.
 #[derive(Clone)]
 pub struct Input {
     /// Tax number (NPWP), as typed.
@@ -25,13 +25,13 @@ pub struct Input {
     pub business_number: Option<String>,
     /// Code of the licence.
     pub licence_type: String,
-    /// The day asked about; `None`: today.
+    /// The day for which the clearance is requested, or `None` for today.
     pub as_of: Option<NaiveDate>,
 }
 
 domain::redacted_debug!(Input);
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Clone, Debug)]
 pub enum Refusal {
     /// The role does not allow it, or the database failed.
@@ -61,9 +61,9 @@ impl From<StoreError> for Refusal {
 pub struct Request<'a> {
     /// The caller.
     pub actor: &'a Actor,
-    /// Now.
+    /// The current time.
     pub now: DateTime<Utc>,
-    /// Today where the agency works.
+    /// The current day in the agency's time zone.
     pub today: NaiveDate,
     /// The language of the answer.
     pub language: Language,
@@ -71,7 +71,8 @@ pub struct Request<'a> {
     pub id: Uuid,
 }
 
-/// Answers, after storing the answer under a new number. An unknown company takes the same statements as a known one.
+/// Answers a request, after storing the answer under a new number. An unknown company takes the same statements as a
+/// known one.
 pub async fn clear_licence(
     database: &Database,
     request: Request<'_>,
@@ -92,7 +93,7 @@ pub async fn clear_licence(
         return Err(Refusal::Day("No rule on licences was in force on that day."));
     };
     let workers = company.map(|company| company.workers.clone()).unwrap_or_default();
-    // The validity of an answer about a past day starts on that day, so that it cannot pass for one of today.
+    // The validity of an answer about a past day starts on that day, so that it does not look like an answer of today.
     let holds = TimeDelta::days(verdict.valid_days) - (request.today - day);
     let row = ClearanceRow {
         number: new_number().as_str().to_owned(),
@@ -122,7 +123,7 @@ pub async fn clear_licence(
     Ok(row)
 }
 
-/// Returns the answer that was given under a number.
+/// Returns the stored answer with a number.
 pub async fn recall(
     database: &Database,
     actor: &Actor,
@@ -145,7 +146,8 @@ enum Number {
 }
 
 impl Number {
-    /// The number as it is stored. A tax number of the old form may be a person's without showing it, so it is masked.
+    /// Returns the number as it is stored. A tax number of the old form is masked, because it may belong to a person
+    /// without showing it.
     fn as_kept(&self) -> String {
         match self {
             Self::Tax(number) => identity::masked(number.as_str()),
@@ -162,7 +164,7 @@ fn read_number(input: &Input, rules: &Rulebook) -> Result<Number, Refusal> {
     match (input.tax_number.as_deref(), input.business_number.as_deref()) {
         (Some(text), None) => {
             let (number, _) = TaxNumber::parse(text, &rules.regions, "taxNumber").map_err(said)?;
-            // Decided by the form of the number alone, so that nobody can probe identity numbers here.
+            // Only the form of the number decides, so that nobody can probe identity numbers here.
             if number.is_personal() {
                 let message = "This tax number is a person's identity number (NIK), which is not accepted here. \
                                Use the business number (NIB).";
@@ -188,7 +190,7 @@ async fn look_up(
         Number::Tax(number) => {
             let index = database.keys.index(NumberKind::TaxNumber, number.as_str());
             let found = clearance::company_on(registry, CompanyKey::TaxNumber(&index), day, rules).await?;
-            // With a key that is not in force nobody is found, and that must not refuse a licence.
+            // With a key that is not in force nobody is found. That must not refuse a licence.
             rotation::demand_in_force(registry, &database.keys).await?;
             Ok(found)
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::{ActionError, Done};
+use super::{ActionError, Done, Submission};
 use crate::store::{Database, StoreError, channel};
 use domain::actor::{Actor, Operation};
 use domain::calendar::Calendar;
@@ -33,10 +33,11 @@ pub async fn close_channel(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Closed>, ActionError> {
-    let request = Request::new(database, actor, ("closeChannel", Operation::ManageChannels), key, input)?;
+    let request =
+        Request::new(database, actor, ("closeChannel", Operation::ManageChannels), submission, input)?;
     let reference = database.reference();
     let Some(channel) = reference.channel_by_code(&input.code) else {
         let problem = Problem::error(ProblemCode::NotFound, "code", "No channel has this code.")

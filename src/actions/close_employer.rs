@@ -1,5 +1,5 @@
-//! `closeEmployer`: closes an employer on a day. Open enrollments must have ended, or the action ends them, chunk by chunk. A
-//! concurrent enrollment holds the employer open until it commits, or is refused.
+//! `closeEmployer`: closes an employer on a day. Open enrollments must have ended, or the action ends them, chunk by
+//! chunk. A concurrent enrollment either commits before the employer closes, or is refused.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,14 @@ use super::changing::{self, Change};
 use super::ending::{self, EndContext, Ending};
 use super::request::{Mutation, Request};
 use super::terms::{out_of_scope, province_scope};
-use super::{ActionError, Done};
+use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
 use crate::store::{Database, StoreError, employer, enrollment, participant};
 use domain::actor::{Actor, Operation};
 use domain::enrollment::{EndReason, EnrollmentStatus, employed_until, employer_closed, judge_closing};
 use domain::problem::{Problem, ProblemCode};
 
-/// People whose enrollments are ended by one statement.
+/// Number of people whose enrollments one statement ends.
 const CHUNK: i64 = 5_000;
 
 /// The input.
@@ -26,16 +26,16 @@ pub struct Input {
     pub employer: i64,
     /// The first day on which nobody is employed there.
     pub on: NaiveDate,
-    /// Should open enrollments be ended?
+    /// Whether open enrollments are ended.
     pub end_enrollments: bool,
 }
 
-/// The employer that was closed.
+/// The closed employer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
     /// The employer.
     pub employer: i64,
-    /// How many enrollments were ended.
+    /// Number of enrollments that were ended.
     pub ended: i64,
 }
 
@@ -44,14 +44,15 @@ pub async fn close_employer(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Closed>, ActionError> {
-    // Thousands of people may work there.
-    let request = Request::new(database, actor, ("closeEmployer", Operation::RegisterPayers), key, input)?
-        .recorded_in(trail)
-        .on(&database.bulk);
+    // The bulk connections are used, because thousands of people may work there.
+    let request =
+        Request::new(database, actor, ("closeEmployer", Operation::RegisterPayers), submission, input)?
+            .recorded_in(trail)
+            .on(&database.bulk);
     let reference = database.reference();
     let problems = judge(database, actor, today, input).await?;
     if !problems.is_empty() {
@@ -59,7 +60,9 @@ pub async fn close_employer(
     }
     let channel = actor.scope.channels.first().copied();
     let context = EndContext { actor, rules: &reference.rules, today, channel };
-    request.run(EmployerClosing { context, input }).await
+    let done = request.run(EmployerClosing { context, input }).await;
+    database.writer.employers().forget(input.employer);
+    done
 }
 
 async fn judge(
@@ -73,7 +76,7 @@ async fn judge(
         let problem = Problem::error(ProblemCode::OutOfRange, "on", "This day is in the future.");
         problems.push(problem.hint("Close it on that day or later."));
     }
-    // Whether anybody was employed there after that day is judged under the lock.
+    // The check that nobody was employed there after that day needs the lock, and follows below.
     if let Some(first) = database.reference().rules.begins_on().filter(|&first| input.on < first) {
         let problem =
             Problem::error(ProblemCode::OutOfRange, "on", "Nobody was enrolled anywhere yet on this day.");
@@ -92,7 +95,7 @@ async fn judge(
             problems.extend(row.closed_on.map(|day| employer_closed(Some(day))));
         }
     }
-    // Its people may live anywhere.
+    // Its people may live in any province.
     if input.end_enrollments && !actor.scope.is_everything() {
         let problem = out_of_scope("endEnrollments", "only a part of the people of this employer");
         problems.push(problem.hint("End their enrollments one by one, or ask the head office."));
@@ -112,7 +115,7 @@ impl Mutation for EmployerClosing<'_> {
         let Input { employer, on, end_enrollments } = *self.input;
         employer::lock_for_closing(conn, employer).await?;
         if !employer::close(conn, employer, on).await? {
-            // Another request has closed it since it was looked up.
+            // Another request has closed the employer after it was looked up.
             return Ok(Done::refused(vec![employer_closed(None)]));
         }
         let employed_until = enrollment::employed_until(conn, employer, self.context.today).await?;
@@ -144,7 +147,7 @@ impl Mutation for EmployerClosing<'_> {
 }
 
 impl EmployerClosing<'_> {
-    /// Ends the open enrollments of some people there, and returns their number.
+    /// Ends the open enrollments of some people at the employer, and returns their number.
     async fn end(&self, conn: &mut PgConnection, ids: &[i64]) -> Result<Result<i64, Problem>, StoreError> {
         let before = participant::lock(conn, ids).await?;
         let (mut endings, mut last) = (Vec::new(), None);

@@ -9,7 +9,7 @@ use super::changing::{self, Change};
 use super::ending;
 use super::quota::{MissCounter, Revealed};
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, keep, terms};
+use super::{ActionError, Done, Submission, keep, terms};
 use crate::store::audit::Trail;
 use crate::store::event::NewCorrection;
 use crate::store::keys::NumberKind;
@@ -58,12 +58,13 @@ pub async fn correct_participant(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Corrected>, ActionError> {
-    let request = Request::new(database, actor, ("correctParticipant", Operation::ChangePeople), key, input)?
-        .recorded_in(trail);
+    let request =
+        Request::new(database, actor, ("correctParticipant", Operation::ChangePeople), submission, input)?
+            .recorded_in(trail);
     let reference = database.reference();
     let judged = judge(database, &reference, actor, today, input).await?;
     let (wanted, doubts, channel) = match judged {

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
 use super::terms::{self, employer_scope, out_of_scope, province_scope};
-use super::{ActionError, Done, keep};
+use super::{ActionError, Done, Submission, keep};
 use crate::store::employer::{self, EmployerRow};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation, Role};
@@ -39,11 +39,11 @@ pub async fn declare_headcount(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Declared>, ActionError> {
     let request =
-        Request::new(database, actor, ("declareHeadcount", Operation::DeclareHeadcounts), key, input)?;
+        Request::new(database, actor, ("declareHeadcount", Operation::DeclareHeadcounts), submission, input)?;
     let mut problems = day::problem_of(input.on, "on", today).into_iter().collect();
     let headcount = keep(Headcount::parse(input.headcount, "headcount"), &mut problems);
     let found = find(database, actor, today, input.employer).await?;
@@ -53,7 +53,9 @@ pub async fn declare_headcount(
     match headcount {
         Some(headcount) if problems.is_empty() => {
             let work = HeadcountDeclaration { actor, input, headcount };
-            request.run(work).await
+            let done = request.run(work).await;
+            database.writer.employers().forget(input.employer);
+            done
         }
         _ => request.refuse(problems).await,
     }

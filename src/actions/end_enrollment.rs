@@ -11,7 +11,7 @@ use super::changing::{self, Change};
 use super::ending::{self, EndContext, Ending};
 use super::request::{Mutation, Request};
 use super::terms::{self, out_of_scope};
-use super::{ActionError, Done, keep};
+use super::{ActionError, Done, Submission, keep};
 use crate::store::audit::Trail;
 use crate::store::enrollment::EnrollmentRow;
 use crate::store::event::NewEvent;
@@ -49,12 +49,13 @@ pub async fn end_enrollment(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Ended>, ActionError> {
-    let request = Request::new(database, actor, ("endEnrollment", Operation::EndEnrollments), key, input)?
-        .recorded_in(trail);
+    let request =
+        Request::new(database, actor, ("endEnrollment", Operation::EndEnrollments), submission, input)?
+            .recorded_in(trail);
     let reference = database.reference();
     let mut problems = judge_end_form(input.on, input.reason, today);
     let channel = terms::service_channel(&reference, actor, input.channel_code.as_deref());

@@ -1,4 +1,4 @@
-//! What all actions that end enrollments have in common: finding and locking people, updating rows and histories.
+//! The common part of all actions that end enrollments: finding and locking people, updating rows and histories.
 
 use std::collections::HashMap;
 
@@ -26,12 +26,12 @@ pub(super) async fn find_enrollment(
     Ok(found.ok_or_else(|| not_found("enrollmentId", "No enrollment that you may see has this id.")))
 }
 
-/// The problem of an id with nothing that the actor may see.
+/// Returns the problem of an id without a record that the actor may see.
 pub(super) fn not_found(field: &str, message: &str) -> Problem {
     Problem::error(ProblemCode::NotFound, field, message)
 }
 
-/// Locks a person, if it still lives in the actor's scope: it may have moved since it was looked up.
+/// Locks a person who still lives in the actor's scope. The person may have moved since the look-up.
 pub(super) async fn lock_one(
     conn: &mut PgConnection,
     actor: &Actor,
@@ -49,7 +49,7 @@ pub(super) struct Ending {
     pub participant: i64,
     /// The enrollment.
     pub enrollment: i64,
-    /// The day. The enrollment ends later if it cannot end that early.
+    /// The day of the end. The enrollment ends later if it cannot end that early.
     pub on: NaiveDate,
     /// The reason.
     pub reason: EndReason,
@@ -61,11 +61,11 @@ pub(super) struct EndContext<'a> {
     pub actor: &'a Actor,
     pub rules: &'a Rulebook,
     pub today: NaiveDate,
-    /// The channel that takes the request.
+    /// The channel of the request.
     pub channel: Option<i64>,
 }
 
-/// Ends enrollments of locked people: in `people`, in the rows and in the histories. Afterwards call
+/// Ends enrollments of locked people: in `people`, in the rows and in the histories. The caller then calls
 /// [`settle`](super::changing::settle).
 pub(super) async fn end(
     conn: &mut PgConnection,

@@ -5,18 +5,21 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::enrolling::{self, EnrollContext, EnrollOutcome};
+use super::idempotency::to_stored;
 use super::quota::{MissCounter, Revealed};
-use super::request::{Mutation, Request};
+use super::request::{Mutation, Record, Request};
 use super::terms::{self, Asked, Named};
-use super::{ActionError, Done};
+use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
+use crate::store::enrollment::Whole;
 use crate::store::keys::NumberKind;
 use crate::store::reference::Reference;
+use crate::store::session::Session;
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::enrollment::{
-    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, ended_since, judge_person,
-    judge_terms,
+    CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, employer_closed, ended_since,
+    judge_person, judge_terms,
 };
 use domain::participant::Sex;
 use domain::problem::{Problem, ProblemCode, refuses};
@@ -28,8 +31,8 @@ pub struct Input {
     pub national_id: String,
     /// Name, as typed.
     pub full_name: String,
-    /// Date of birth.
-    pub birth_date: NaiveDate,
+    /// Date of birth; `None` if it is malformed.
+    pub birth_date: Option<NaiveDate>,
     /// Sex.
     pub sex: Sex,
     /// Province of residence.
@@ -65,7 +68,7 @@ pub struct CivilServantInput {
     pub service_number: String,
     /// Category.
     pub category: CivilServantCategory,
-    /// ParticipantEnrollment unit.
+    /// Work unit.
     pub work_unit: Option<String>,
     /// Grade.
     pub grade: Option<String>,
@@ -90,11 +93,11 @@ pub async fn enroll_participant(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Enrolled>, ActionError> {
-    let request = Request::new(database, actor, ("enrollParticipant", Operation::Enroll), key, input)?
+    let request = Request::new(database, actor, ("enrollParticipant", Operation::Enroll), submission, input)?
         .recorded_in(trail);
     let reference = database.reference();
     let (new, warnings) = match judge(database, &reference, actor, today, input).await? {
@@ -122,6 +125,20 @@ struct ParticipantEnrollment<'a> {
 impl Mutation for ParticipantEnrollment<'_> {
     type Output = Enrolled;
 
+    async fn run_whole(
+        &self,
+        session: &Session,
+        record: &Record<'_>,
+    ) -> Result<Option<Done<Enrolled>>, StoreError> {
+        let outcome = to_stored(&(), &self.warnings)?;
+        let key = record.key.map(|(key, fingerprint)| (key, fingerprint, outcome));
+        let whole = Whole { key, entry: record.trail.of_written() };
+        let enrolled = enrolling::enroll_newcomer(session, &self.context, &self.new, &whole).await?;
+        Ok(enrolled.map(|(participant, enrollment)| {
+            Done::did(Enrolled { participant, enrollment }, self.warnings.clone()).of(vec![participant])
+        }))
+    }
+
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
         let enrolled = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
         let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), |_| self.index.clone());
@@ -135,6 +152,7 @@ impl Mutation for ParticipantEnrollment<'_> {
             Some(EnrollOutcome::AlreadyEnrolled { has_ended: true, .. }) => self.refused(ended_since()),
             Some(EnrollOutcome::AlreadyEnrolled { .. }) => self.refused(already_enrolled()),
             Some(EnrollOutcome::Refused(problem)) => self.refused(in_form(problem)),
+            Some(EnrollOutcome::EmployerClosed) => self.refused(employer_closed(None)),
             None => return Err(StoreError::Fault("an enrollment has no outcome".into())),
         };
         let subjects = if done.value.is_some() { enrolled.subjects } else { enrolled.known };
@@ -173,7 +191,7 @@ async fn judge(
     let form = PersonForm {
         national_id: input.national_id.clone(),
         full_name: input.full_name.clone(),
-        birth_date: Some(input.birth_date),
+        birth_date: input.birth_date,
         sex: Some(input.sex),
         phone: input.phone.clone(),
         monthly_wage: input.monthly_wage,

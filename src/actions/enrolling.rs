@@ -1,25 +1,30 @@
 //! Writing enrollments that break no rule: one or thousands, with the same statements.
 //!
-//! The first insert decides uniqueness, never a lookup before it: claim the identity numbers, lock the people who are known
-//! already, and write the rest. Each step is one statement for all rows.
+//! The first insert decides uniqueness, never a lookup before it. One statement claims the identity numbers that are free and
+//! writes these people with everything that belongs to them. Forms whose number is registered are compared with its owner,
+//! who is locked, and are written next. Each step is one statement for all rows.
 
 mod foresee;
 mod verdict;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::changing::{self, Change, History};
 use crate::store::array_literal;
-use crate::store::enrollment::{NewEnrollmentRow, paid_literal};
+use crate::store::enrollment::{Arrival, NewEnrollmentRow, Newcomer, Whole, enroll_newcomers, paid_literal};
 use crate::store::event::NewEvent;
 use crate::store::identifier::Claim;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::participant::{NewParticipant, Person};
-use crate::store::{StoreError, employer, enrollment, identifier, participant};
+use crate::store::session::Session;
+use crate::store::{StoreError, enrollment, identifier, participant};
+use domain::count::{self, Counted, Deltas};
 use domain::enrollment::{NewEnrollment, identity_mismatch};
 use domain::event::EventKind;
+use domain::rule::Rulebook;
 use domain::standing::best_status;
 
 pub(super) use foresee::foresee;
@@ -56,33 +61,51 @@ pub(super) struct Enrolled {
     pub known: Vec<i64>,
 }
 
+/// Enrolls somebody whom the registry does not know, with everything that belongs to the mutation, in one statement. Returns
+/// the person and the enrollment, or `None` if that needs more than one statement: then nothing was written.
+pub(super) async fn enroll_newcomer(
+    session: &Session,
+    context: &EnrollContext<'_>,
+    new: &NewEnrollment,
+    whole: &Whole<'_>,
+) -> Result<Option<(i64, i64)>, StoreError> {
+    let forms = [newcomer(new, context)];
+    let arrived = enroll_newcomers(session, (context.actor, context.keys), &forms, Some(whole)).await;
+    match arrived {
+        Ok(arrived) => Ok(arrived
+            .first()
+            .filter(|arrival| arrival.is_written)
+            .map(|arrival| (arrival.participant_id, arrival.enrollment_id))),
+        // Somebody was faster, or something cannot be written: several statements tell what.
+        Err(StoreError::GivenUp | StoreError::Constraint(_) | StoreError::Fault(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Writes enrollments in one segment with one payer, at most one for each person. Returns the outcomes in the same order.
 pub(super) async fn enroll(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
     new: &[NewEnrollment],
 ) -> Result<Enrolled, StoreError> {
-    let mut employers: Vec<i64> = new.iter().filter_map(|new| new.employer).collect();
-    employers.dedup();
-    if !employer::hold_open(conn, &employers).await?.is_empty() {
-        // It closed after the input was judged. The retry judges it again.
-        return Err(StoreError::Contended("an employer has closed".into()));
-    }
     let mut candidates = claim(conn, context, new).await?;
     let mut known_ids: Vec<i64> =
         candidates.iter().filter(|c| !c.claim.is_new).map(|c| c.claim.participant_id).collect();
     let known = participant::lock(conn, &known_ids).await?;
-    for candidate in &mut candidates {
+    for candidate in candidates.iter_mut().filter(|c| c.is_open()) {
         candidate.outcome = compare((candidate.claim.participant_id, candidate.new), &known, context);
     }
     let owners = claim_service_numbers(conn, context, &mut candidates).await?;
     enroll_once(candidates.iter_mut().map(|c| (c.claim.participant_id, &mut c.outcome)));
 
     let open: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.is_open()).collect();
-    let people: Vec<_> =
-        open.iter().filter(|c| c.claim.is_new).map(|c| new_participant(c, context.keys)).collect();
+    let people: Vec<_> = open
+        .iter()
+        .filter(|c| c.claim.is_new)
+        .map(|c| new_participant(c.claim.participant_id, c.new, context.keys))
+        .collect();
     participant::insert_many(conn, &people).await?;
-    let rows: Vec<_> = open.iter().map(|c| new_enrollment(c, context)).collect();
+    let rows: Vec<_> = open.iter().map(|c| new_enrollment(c.claim.participant_id, c.new, context)).collect();
     let enrollments = enrollment::insert_many(conn, &rows).await?;
     write_consequences(conn, context, &open, &known, &enrollments).await?;
     for candidate in candidates.iter_mut().filter(|c| c.is_open()) {
@@ -106,20 +129,29 @@ pub(super) async fn enroll(
     Ok(Enrolled { outcomes, subjects, known: known_ids })
 }
 
+/// Enrolls those who are new to the registry, and finds the owners of the other numbers. Refuses enrollments whose employer has
+/// closed since the input was judged.
 async fn claim<'a>(
     conn: &mut PgConnection,
     context: &EnrollContext<'_>,
     new: &'a [NewEnrollment],
 ) -> Result<Vec<Candidate<'a>>, StoreError> {
-    let index = |new: &NewEnrollment| context.keys.index(NumberKind::NationalId, new.national_id.as_str());
-    let indexes: Vec<Vec<u8>> = new.iter().map(index).collect();
-    let claims = identifier::claim_national_ids(conn, context.keys, &indexes).await?;
-    let candidate = |(new, index): (&'a NewEnrollment, Vec<u8>)| {
-        let claim = claims.get(&index).copied();
+    let forms: Vec<Newcomer> = new.iter().map(|new| newcomer(new, context)).collect();
+    let arrived = enroll_newcomers(&mut *conn, (context.actor, context.keys), &forms, None).await?;
+    let others = forms.iter().zip(&arrived).filter(|(_, arrival)| !arrival.is_claimed);
+    let others: Vec<Vec<u8>> = others.map(|(form, _)| form.index.clone()).collect();
+    let claims = identifier::claim_national_ids(conn, context.keys, &others).await?;
+    let candidate = |((new, form), arrival): ((&'a NewEnrollment, Newcomer), &Arrival)| {
+        let Arrival { participant_id, enrollment_id, is_claimed, is_written, is_closed } = *arrival;
+        let claimed = is_claimed.then_some(Claim { participant_id, is_new: true });
+        let claim = claimed.or_else(|| claims.get(&form.index).copied());
         let claim = claim.ok_or_else(|| StoreError::Fault("a claimed number has no owner".into()))?;
-        Ok(Candidate { new, index, claim, claimed_service_number: None, outcome: None })
+        let written = EnrollOutcome::Enrolled { participant: participant_id, enrollment: enrollment_id };
+        let closed = is_closed.then_some(EnrollOutcome::EmployerClosed);
+        let outcome = is_written.then_some(written).or(closed);
+        Ok(Candidate { new, index: form.index, claim, claimed_service_number: None, outcome })
     };
-    new.iter().zip(indexes).map(candidate).collect()
+    new.iter().zip(forms).zip(&arrived).map(candidate).collect()
 }
 
 /// Claims the service numbers of civil servants. Refuses rows whose number belongs to another person, and returns these
@@ -193,10 +225,7 @@ async fn write_consequences(
             channel_id: Some(new.channel),
             effective_on,
         };
-        history.add(EventKind::Enrolled, of(new.timeline.starts_on));
-        // A form of long ago may have lapsed already.
-        let lapsed_on = new.timeline.lapsed_on(new.segment, context.rules);
-        lapsed_on.into_iter().for_each(|day| history.add(EventKind::Lapsed, of(day)));
+        events(new, context.rules).for_each(|(kind, day)| history.add(kind, of(day)));
         let before = known.get(&participant).cloned();
         // A new person is counted in the province and channel of the first enrollment.
         let mut after = before.clone().unwrap_or_else(|| Person {
@@ -213,10 +242,35 @@ async fn write_consequences(
     changing::settle(conn, context.rules, &changes).await
 }
 
-fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
-    let new = candidate.new;
+/// Returns what is written of somebody who is new to the registry.
+fn newcomer(new: &NewEnrollment, context: &EnrollContext<'_>) -> Newcomer {
+    let service_number = new.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
+    let index = |kind, number: &str| context.keys.index(kind, number);
+    let held = new.held();
+    let counted =
+        Counted { province: new.province, channel: new.channel, deceased_on: None, held: vec![&held] };
+    let mut deltas = Deltas::new();
+    count::add(&mut deltas, &counted, 1, context.rules);
+    Newcomer {
+        index: index(NumberKind::NationalId, new.national_id.as_str()),
+        service_index: service_number.map(|number| index(NumberKind::ServiceNumber, number.as_str())),
+        person: new_participant(0, new, context.keys),
+        enrollment: new_enrollment(0, new, context),
+        events: events(new, context.rules).collect(),
+        deltas,
+    }
+}
+
+/// What happened by an enrollment. A form of long ago may have lapsed already.
+fn events(new: &NewEnrollment, rules: &Rulebook) -> impl Iterator<Item = (EventKind, NaiveDate)> + use<> {
+    let lapsed_on = new.timeline.lapsed_on(new.segment, rules);
+    let enrolled = (EventKind::Enrolled, new.timeline.starts_on);
+    [enrolled].into_iter().chain(lapsed_on.map(|day| (EventKind::Lapsed, day)))
+}
+
+fn new_participant(id: i64, new: &NewEnrollment, keys: &Keys) -> NewParticipant {
     NewParticipant {
-        id: candidate.claim.participant_id,
+        id,
         channel_id: new.channel,
         employer_id: new.employer,
         association_id: new.association,
@@ -231,13 +285,12 @@ fn new_participant(candidate: &Candidate<'_>, keys: &Keys) -> NewParticipant {
     }
 }
 
-fn new_enrollment(candidate: &Candidate<'_>, context: &EnrollContext<'_>) -> NewEnrollmentRow {
-    let new = candidate.new;
+fn new_enrollment(participant: i64, new: &NewEnrollment, context: &EnrollContext<'_>) -> NewEnrollmentRow {
     let timeline = &new.timeline;
     let civil_servant = new.civil_servant.as_ref();
     let service_number = civil_servant.and_then(|c| c.service_number.as_ref());
     NewEnrollmentRow {
-        participant_id: candidate.claim.participant_id,
+        participant_id: participant,
         employer_id: new.employer,
         association_id: new.association,
         channel_id: new.channel,

@@ -1,4 +1,4 @@
-//! The daily run that lets enrollments lapse when their grace period is over. One of all processes does it.
+//! The daily run that lets enrollments lapse when their grace period is over. One process of the installation does it.
 
 use std::collections::HashMap;
 
@@ -15,11 +15,11 @@ use domain::actor::Actor;
 use domain::enrollment::EnrollmentStatus;
 use domain::rule::Rulebook;
 
-/// People of one transaction.
+/// Number of people in one transaction.
 const CHUNK: i64 = 2_000;
 
-/// Lets all due enrollments lapse, and returns their number. Returns `None` if the run of today is complete, or another process
-/// is doing it. After an error, committed chunks stay, and the next run does the rest.
+/// Lets all due enrollments lapse, and returns their number. Returns `None` if the run of today is complete, or another
+/// process is doing it. After an error, committed chunks stay, and the next run does the rest.
 pub async fn lapse(database: &Database, today: NaiveDate) -> Result<Option<u64>, StoreError> {
     if lapse_run::is_done(&database.control, today).await? {
         return Ok(None);
@@ -70,7 +70,7 @@ async fn let_lapse(
                 effective_on,
             };
             history.add_change(&was, held, of, rules);
-            // Written even if it has not lapsed, because a rule has changed: then it is due on another day.
+            // Written even if the enrollment has not lapsed: then a rule has changed, and it is due on another day.
             rows.push(TimelineRow::of((participant, id), held, rules));
         }
         changes.push(Change { participant, before: Some(before), after });

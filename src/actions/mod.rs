@@ -52,24 +52,45 @@ mod terms;
 pub mod transfer_enrollment;
 
 use crate::store::StoreError;
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Operation, Role};
 use domain::problem::{Problem, collect, keep, refuses};
 
 /// Why an action failed. Problems of the input are not errors: they are in [`Done`].
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ActionError {
     /// The actor's role does not allow the operation.
-    #[error("this role may not do that")]
-    Forbidden,
+    #[error("{role} may not {operation}")]
+    Forbidden {
+        /// The role.
+        role: Role,
+        /// The right that it lacks.
+        operation: Operation,
+    },
     /// The client has used up its quota of lookups that find nobody it may see.
     #[error("quota of misses used up: too many lookups matched nobody this client may see")]
     QuotaSpent {
         /// Seconds until the next hour of the quota.
         seconds: i64,
     },
-    /// The database failed. Nothing was written.
+    /// The database failed. Unless the transaction lost to another one ([`StoreError::Contended`]), the outcome is unknown.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// How the input of a mutation was submitted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Submission<'a> {
+    /// The idempotency key.
+    pub key: Option<&'a str>,
+    /// Problems of malformed fields. The input has defaults in their place, so the action never writes: it reports these
+    /// problems beside all others, except for those that it finds at the same paths.
+    pub malformed: &'a [Problem],
+}
+
+impl<'a> From<Option<&'a str>> for Submission<'a> {
+    fn from(key: Option<&'a str>) -> Self {
+        Self { key, malformed: &[] }
+    }
 }
 
 /// The result of an action.
@@ -106,5 +127,5 @@ impl<T> Done<T> {
 }
 
 fn demand(actor: &Actor, operation: Operation) -> Result<(), ActionError> {
-    if actor.may(operation) { Ok(()) } else { Err(ActionError::Forbidden) }
+    if actor.may(operation) { Ok(()) } else { Err(ActionError::Forbidden { role: actor.role, operation }) }
 }

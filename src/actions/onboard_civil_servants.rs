@@ -14,7 +14,7 @@ use super::onboarding::{Agreed, RowOutcomes, RowPlace, candidates, outcomes_of, 
 use super::quota::{self, MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::terms::{self, Asked, Named};
-use super::{ActionError, Done, demand};
+use super::{ActionError, Done, Submission, demand};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::onboarding::writing::{self, NewBatch};
@@ -80,13 +80,14 @@ pub async fn onboard_civil_servants(
     database: &Arc<Database>,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Onboarded>, ActionError> {
-    let request = Request::new(database, actor, ("onboardCivilServants", Operation::Enroll), key, input)?
-        .recorded_in(trail)
-        .on(&database.bulk);
+    let request =
+        Request::new(database, actor, ("onboardCivilServants", Operation::Enroll), submission, input)?
+            .recorded_in(trail)
+            .on(&database.bulk);
     let reference = database.reference();
     let judged = match judge(database, &reference, actor, today, input).await? {
         Ok(judged) => judged,
@@ -256,7 +257,7 @@ fn judge_size(rows: usize) -> Option<Problem> {
     }
 }
 
-/// What was written, or outcomes_of.
+/// What was written, or foreseen.
 struct Applied {
     batch: i64,
     report: RowOutcomes,

@@ -1,7 +1,7 @@
-//! The road that every onboarding takes: what its rows have in common, what became of each, and what is told of it.
+//! The common part of all onboardings: the terms of a batch, the outcomes of its rows, and its problems.
 //!
-//! Rows are [received](receive) and staged, a [worker] plans them, somebody else approves, a worker applies. Rows that came
-//! in a request and need no approval are applied at once, by the same functions.
+//! Rows are [received](receive) and staged. A [worker] plans them, another client approves the plan, and a worker
+//! applies it. The rows of a request that needs no approval are applied at once, by the same functions.
 
 mod applying;
 mod chunk;
@@ -26,13 +26,14 @@ use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::client::Client;
 use domain::enrollment::{
-    CivilServantCategory, Lookup, NewEnrollment, Programme, Segment, Terms, ended_since, judge_terms,
+    CivilServantCategory, Lookup, NewEnrollment, Programme, Segment, Terms, employer_closed, ended_since,
+    judge_terms,
 };
 use domain::onboarding::{Counts, JudgedRow, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
 use domain::rule::Rulebook;
 
-/// What the rows of an onboarding have in common, found good.
+/// The valid common terms of the rows of an onboarding.
 #[derive(Clone, Debug)]
 pub(super) struct Agreed {
     pub programmes: Vec<Programme>,
@@ -43,7 +44,7 @@ pub(super) struct Agreed {
 }
 
 impl Agreed {
-    /// The terms by which rows are judged.
+    /// Returns the terms by which rows are judged.
     pub(super) fn terms(&self) -> Terms<'_> {
         Terms {
             segment: Segment::WageEarner,
@@ -58,12 +59,12 @@ impl Agreed {
         }
     }
 
-    /// What is wrong with it today.
+    /// Returns the problems of the terms as of today.
     pub(super) fn problems(&self, rules: &Rulebook, today: NaiveDate) -> Vec<Problem> {
         judge_terms(&self.terms(), rules, today)
     }
 
-    /// What is due each month for one of them.
+    /// Returns the monthly contributions for one of the people.
     fn contributions(&self, rules: &Rulebook, new: &NewEnrollment) -> i64 {
         let risk_class = self.found.employer.map_or(1, |employer| employer.risk_class);
         let wage = new.monthly_wage.unwrap_or_default();
@@ -72,34 +73,34 @@ impl Agreed {
     }
 }
 
-/// Where a row stands.
+/// The place of a row in its file.
 #[derive(Clone, Debug)]
 pub(super) struct RowPlace {
-    /// From 1.
+    /// Number of the row, from 1.
     pub number: i32,
     pub line: Option<i32>,
     pub work_unit: Option<String>,
 }
 
-/// Rows that were outcomes_of, or foreseen.
+/// The outcomes of rows that were applied or planned.
 #[derive(Clone, Debug, Default)]
 pub struct RowOutcomes {
-    /// The outcome of each.
+    /// The outcome of each row.
     pub rows: Vec<NewRow>,
-    /// How many of each outcome.
+    /// Number of rows by outcome.
     pub counts: Counts,
-    /// Due each month for those who are enrolled, or would be.
+    /// Monthly contributions for the people who are enrolled, or would be.
     pub contributions: i64,
 }
 
-/// The rows that break no rule, with their places among all.
+/// Returns the rows that violate no rule, with their indexes among all rows.
 pub(super) fn candidates(judged: &[JudgedRow]) -> (Vec<usize>, Vec<NewEnrollment>) {
     let candidate = |(at, row): (usize, &JudgedRow)| Some((at, row.candidate.clone()?));
     judged.iter().enumerate().filter_map(candidate).unzip()
 }
 
-/// One outcome for every row: for those that broke a rule, and for the [`candidates`], which were outcomes_of. `None` of these
-/// would be enrolled.
+/// Returns an outcome for every row: for those that violate a rule, and for the [`candidates`] with their results. A
+/// result of `None` means that the person would be enrolled.
 pub(super) fn outcomes_of(
     (agreed, rules): (&Agreed, &Rulebook),
     places: &[RowPlace],
@@ -132,11 +133,8 @@ pub(super) fn outcomes_of(
                     row.flagged = true;
                 }
             }
-            Some(EnrollOutcome::Refused(problem)) => {
-                row.flagged = false;
-                let index = (row.number - 1).to_string();
-                row.problems.push(problem.within(&["rows", &index]));
-            }
+            Some(EnrollOutcome::Refused(problem)) => refuse(row, problem),
+            Some(EnrollOutcome::EmployerClosed) => refuse(row, employer_closed(None)),
         }
     }
     let mut counts = Counts::default();
@@ -144,20 +142,27 @@ pub(super) fn outcomes_of(
     RowOutcomes { rows, counts, contributions }
 }
 
+fn refuse(row: &mut NewRow, problem: Problem) {
+    row.flagged = false;
+    let index = (row.number - 1).to_string();
+    row.problems.push(problem.within(&["rows", &index]));
+}
+
 fn rejected(place: &RowPlace, row: &JudgedRow) -> NewRow {
+    let unit = place.work_unit.as_deref().filter(|unit| !domain::cell::is_spreadsheet_error(unit));
     NewRow {
         number: place.number,
         line: place.line,
         outcome: RowOutcome::Rejected,
         flagged: false,
         participant_id: None,
-        // Of a row that is not enrolled only a readable work unit is worth keeping.
-        work_unit: domain::text::label(place.work_unit.as_deref(), 200, "workUnit").ok().flatten(),
+        // For a row that is not enrolled, only a readable work unit is stored.
+        work_unit: domain::text::label(unit, 200, "workUnit").ok().flatten(),
         problems: row.problems.clone(),
     }
 }
 
-/// Who sent a batch, as that client stands now; `None` where it may not enroll any more.
+/// Returns the client that sent a batch with its current rights, or `None` if it may no longer enroll.
 pub(super) async fn submitter(
     database: &Database,
     reference: &Reference,
@@ -170,7 +175,8 @@ pub(super) async fn submitter(
     let is_it = |client: &&Arc<Client>| client.name == name && client.is_enabled();
     let mut client = clients.all().find(is_it).cloned();
     if client.is_none() {
-        // Registered or enabled a moment ago, perhaps, and a batch is not stopped for what this process has not heard.
+        // The client may have been registered or enabled a moment ago. The batch must not stop because this process has
+        // not heard of it yet.
         database.clients.refresh(&database.control).await?;
         client = database.clients.known().all().find(is_it).cloned();
     }
@@ -181,13 +187,14 @@ pub(super) async fn submitter(
     Ok(actor.filter(|actor| actor.may(Operation::Enroll)))
 }
 
-/// In whose name a batch is worked at, and under which terms: both looked up anew, because weeks can lie between.
+/// The client and the terms of a batch. They are looked up before each step, because weeks may have passed since the
+/// batch was sent.
 pub(super) struct Authority {
     pub actor: Actor,
     pub agreed: Agreed,
 }
 
-/// Looks up who sent a batch and whether its terms still hold.
+/// Looks up the client that sent a batch, and checks that its terms are still valid.
 pub(super) async fn authority(
     database: &Database,
     reference: &Arc<Reference>,
@@ -198,9 +205,9 @@ pub(super) async fn authority(
         let message = "The client that sent this may not enroll people any more.";
         return Ok(Err(vec![Problem::error(ProblemCode::OutOfScope, "", message)]));
     };
-    let needs_approval = !held.plan_only && !actor.may(Operation::OnboardUnapproved);
-    if needs_approval && held.approved_by.is_none() {
-        let message = "The client that sent this may not do without approval any more.";
+    let is_unapproved = !held.plan_only && held.approved_by.is_none();
+    if is_unapproved && !actor.may(Operation::OnboardUnapproved) {
+        let message = "The client that sent this may no longer onboard without approval.";
         return Ok(Err(vec![Problem::error(ProblemCode::OutOfScope, "planOnly", message)]));
     }
     let (province, channel) = (reference.province(held.province_id), reference.channel(held.channel_id));
@@ -228,8 +235,8 @@ pub(super) async fn authority(
     Ok(if refuses(&problems) { Err(problems) } else { Ok(Authority { actor, agreed }) })
 }
 
-/// Returns the problem of one more batch for a client that has as many open ones as it may have: each keeps its rows on the
-/// disk. The command line has no such limit.
+/// Returns the problem of another batch for a client that has reached its limit of open batches. Each batch keeps its
+/// rows on the disk. The command line has no such limit.
 pub(super) async fn too_many_open(
     conn: &mut PgConnection,
     database: &Database,
@@ -246,7 +253,7 @@ pub(super) async fn too_many_open(
     Ok(Some(Problem::error(ProblemCode::Conflict, field, message).hint(hint)))
 }
 
-/// What stops a batch that tells too much of people whom its sender may not see.
+/// Returns the problem of a batch that would reveal too much about people whom its sender may not see.
 pub(super) fn quota_spent() -> Problem {
     let message =
         "Too many of its numbers are of people whom the sender may not see: the quota of misses is spent.";

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, keep, terms};
+use super::{ActionError, Done, Submission, keep, terms};
 use crate::store::channel::{self, NewChannel};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
@@ -46,10 +46,11 @@ pub async fn open_channel(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Opened>, ActionError> {
-    let request = Request::new(database, actor, ("openChannel", Operation::ManageChannels), key, input)?;
+    let request =
+        Request::new(database, actor, ("openChannel", Operation::ManageChannels), submission, input)?;
     let new = match judge(&database.reference(), actor, today, input) {
         Ok(new) => new,
         Err(problems) => return request.refuse(problems).await,

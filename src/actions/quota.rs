@@ -1,8 +1,8 @@
-//! The quota of misses: it limits how many numbers a client can probe to learn who is registered.
+//! The quota of misses. It limits how many numbers a client can probe to learn who is registered.
 //!
-//! A lookup that finds somebody is free. A lookup that finds nobody is a miss, whether the person does not exist or is out of
-//! scope: both have the same answer. A form that is refused because of a person whom the client may not see reveals that the
-//! number is registered, so it is a miss too.
+//! A lookup that finds a person is free. A lookup that finds nobody is a miss. The person may not exist or may be out
+//! of scope: both have the same answer. A form that is refused because of a person outside the client's scope reveals
+//! that the number is registered, so it is a miss too.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ use crate::store::{Database, StoreError, participant};
 use domain::actor::Actor;
 use domain::problem::{Problem, ProblemCode};
 
-/// Refuses a client that has used up its quota. Call it before a lookup.
+/// Returns an error if the client has used up its quota. Call it before a lookup.
 ///
 /// # Errors
 /// [`ActionError::QuotaSpent`]
@@ -37,22 +37,22 @@ pub async fn missed(database: &Database, actor: &Actor) -> Result<(), ActionErro
     if spent.misses <= database.misses_per_hour { Ok(()) } else { Err(refusal(spent)) }
 }
 
-/// The people about whom the outcomes of forms reveal something, by the indexes of their identity numbers.
+/// The people that the outcomes of forms reveal, by the indexes of their identity numbers.
 #[derive(Debug, Default)]
 pub(super) struct Revealed {
-    /// Their forms contradict what the registry knows.
+    /// People whose forms contradict their registered data.
     refused: Vec<Vec<u8>>,
-    /// They have this enrollment already.
+    /// People who already have this enrollment.
     enrolled: Vec<Vec<u8>>,
 }
 
 impl Revealed {
-    /// A refusal reveals that the number of this index is registered.
+    /// Returns what a refusal reveals: the number of this index is registered.
     pub(super) fn that_it_is_known(index: Vec<u8>) -> Self {
         Self { refused: vec![index], enrolled: Vec::new() }
     }
 
-    /// What the outcomes of forms reveal. A form without an outcome reveals nothing.
+    /// Returns what the outcomes of forms reveal. A form without an outcome reveals nothing.
     pub(super) fn by<'a>(
         outcomes: impl IntoIterator<Item = Option<&'a EnrollOutcome>>,
         index: impl Fn(usize) -> Vec<u8>,
@@ -60,7 +60,7 @@ impl Revealed {
         let mut revealed = Self::default();
         for (at, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
-                None | Some(EnrollOutcome::Enrolled { .. }) => {}
+                None | Some(EnrollOutcome::Enrolled { .. } | EnrollOutcome::EmployerClosed) => {}
                 Some(EnrollOutcome::AlreadyEnrolled { .. }) => revealed.enrolled.push(index(at)),
                 Some(EnrollOutcome::Refused(_)) => revealed.refused.push(index(at)),
             }
@@ -69,12 +69,12 @@ impl Revealed {
     }
 }
 
-/// Counts what a form, or a batch of forms, reveals about people whom its client may not see. It is used within the transaction,
-/// before the answer. A retry of a committed mutation is answered whatever the quota.
+/// Counts the people outside the client's scope that a form, or a batch of forms, reveals. It is used within the
+/// transaction, before the answer. A retry of a committed mutation is answered whatever the quota.
 pub(super) struct MissCounter<'a> {
     database: &'a Database,
     actor: &'a Actor,
-    /// Forms of the batch. Some mistakes in a roster are normal: two percent are allowed on top of the quota.
+    /// Number of forms. Some mistakes in a roster are normal, so two percent are allowed on top of the quota.
     forms: usize,
     counted: AtomicBool,
     spent: Mutex<Option<Spent>>,
@@ -85,8 +85,8 @@ impl<'a> MissCounter<'a> {
         Self { database, actor, forms, counted: AtomicBool::new(false), spent: Mutex::default() }
     }
 
-    /// Counts the people whom the actor may not see, once for all attempts of the transaction. Returns whether the quota is
-    /// exceeded: then the transaction must be rolled back, and the answer must reveal nothing.
+    /// Counts the revealed people that the actor may not see, once for all attempts of the transaction. Returns whether
+    /// the quota is exceeded. In that case the transaction must be rolled back, and the answer must reveal nothing.
     pub(super) async fn is_too_much(
         &self,
         conn: &mut PgConnection,
@@ -97,7 +97,7 @@ impl<'a> MissCounter<'a> {
         }
         let length = |numbers: &[Vec<u8>]| i64::try_from(numbers.len()).unwrap_or(i64::MAX);
         if self.actor.scope.is_everything() {
-            // It sees these people but not their numbers and birth dates, which it could find out by trying.
+            // The actor sees these people, but not their numbers and birth dates. It could find those out by trying.
             return self.count(length(&revealed.refused)).await;
         }
         let numbers = [revealed.refused.as_slice(), &revealed.enrolled].concat();
@@ -119,13 +119,14 @@ impl<'a> MissCounter<'a> {
         Ok(self.note(spent, spent.misses <= allowed))
     }
 
-    /// The result of a transaction that is rolled back because it would reveal too much. [`Self::verdict`] then returns the error.
+    /// Returns the result of a transaction that is rolled back because it would reveal too much. [`Self::verdict`] then
+    /// returns the error.
     pub(super) fn rolled_back<T>() -> Done<T> {
         let message = "The quota of misses is used up.";
         Done::refused(vec![Problem::error(ProblemCode::NotFound, "", message)])
     }
 
-    /// Checks that the answer may be given.
+    /// Returns an error if the answer would reveal too much.
     ///
     /// # Errors
     /// [`ActionError::QuotaSpent`]
@@ -146,7 +147,7 @@ impl<'a> MissCounter<'a> {
     }
 }
 
-/// May the actor see everything that forms could reveal? Then there is no quota.
+/// Returns whether the actor may see everything that forms could reveal. Then there is no quota.
 pub(super) fn sees_everything(actor: &Actor) -> bool {
     actor.client == Actor::COMMAND_LINE || (actor.scope.is_everything() && actor.reads_personal_data())
 }

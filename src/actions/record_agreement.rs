@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, keep};
+use super::{ActionError, Done, Submission, keep};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError, agreement};
 use domain::actor::{Actor, Operation};
@@ -47,11 +47,11 @@ pub async fn record_agreement(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Recorded>, ActionError> {
     let request =
-        Request::new(database, actor, ("recordAgreement", Operation::ManageAgreements), key, input)?;
+        Request::new(database, actor, ("recordAgreement", Operation::ManageAgreements), submission, input)?;
     let work = match judged(&database.reference(), actor, today, input) {
         Ok(work) => work,
         Err(problems) => return request.refuse(problems).await,

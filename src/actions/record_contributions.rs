@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use super::changing::{self, Change};
 use super::request::{Mutation, Request};
-use super::{ActionError, Done};
+use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
 use crate::store::enrollment::{self, EnrollmentKey, PaidFor, TimelineRow};
 use crate::store::event::NewEvent;
@@ -57,13 +57,18 @@ pub async fn record_contributions(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Recorded>, ActionError> {
-    let request =
-        Request::new(database, actor, ("recordContributions", Operation::RecordContributions), key, input)?
-            .recorded_in(trail);
+    let request = Request::new(
+        database,
+        actor,
+        ("recordContributions", Operation::RecordContributions),
+        submission,
+        input,
+    )?
+    .recorded_in(trail);
     // An employer may have a hundred thousand people.
     let request = if input.enrollments.is_some() { request } else { request.on(&database.bulk) };
     let paid_for = match judge(input, today) {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, keep, terms};
+use super::{ActionError, Done, Submission, keep, terms};
 use crate::store::{Database, StoreError, association};
 use domain::actor::{Actor, Operation};
 use domain::association::NewAssociation;
@@ -36,11 +36,11 @@ pub async fn register_association(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
     let request =
-        Request::new(database, actor, ("registerAssociation", Operation::RegisterPayers), key, input)?;
+        Request::new(database, actor, ("registerAssociation", Operation::RegisterPayers), submission, input)?;
     let mut problems = Vec::new();
     let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);
     let trade = keep(text::required(&input.trade, 100, "trade"), &mut problems);

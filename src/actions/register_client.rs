@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, client_scope, keep};
+use super::{ActionError, Done, Submission, client_scope, keep};
 use crate::store::client::{self, NewClient, Rights};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation, Role};
@@ -43,10 +43,11 @@ pub struct Registered {
 pub async fn register_client(
     database: &Database,
     actor: &Actor,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
-    let request = Request::new(database, actor, ("registerClient", Operation::ManageClients), key, input)?;
+    let request =
+        Request::new(database, actor, ("registerClient", Operation::ManageClients), submission, input)?;
     let new = match read(database, input).await? {
         Ok(new) => new,
         Err(problems) => return request.refuse(problems).await,

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::quota::MissCounter;
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, collect, keep, terms};
+use super::{ActionError, Done, Submission, collect, keep, terms};
 use crate::store::employer::{self, NewEmployer};
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::{Database, StoreError, rotation};
@@ -47,10 +47,11 @@ pub async fn register_employer(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
-    let request = Request::new(database, actor, ("registerEmployer", Operation::RegisterPayers), key, input)?;
+    let request =
+        Request::new(database, actor, ("registerEmployer", Operation::RegisterPayers), submission, input)?;
     let Judged { new, warnings, is_personal } = match judge(database, actor, today, input) {
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,

@@ -1,7 +1,7 @@
-//! Running a mutation: permission, idempotency key, one transaction, one audit entry.
+//! Runs a mutation: permission, idempotency key, one transaction, one audit entry.
 //!
 //! An action makes a [`Request`], judges its input, and then calls [`Request::refuse`] with the problems or
-//! [`Request::run`] with its [`Mutation`]. The audit entry for the people who are written is part of the transaction.
+//! [`Request::run`] with its [`Mutation`]. The audit entry for the changed people is part of the transaction.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use super::idempotency::{judge_key, replay, single_flight, to_stored};
-use super::{ActionError, Done, demand};
+use super::{ActionError, Done, Submission, demand};
 use crate::store::audit::Trail;
 use crate::store::idempotency::{self, KeyOf};
 use crate::store::keys::Keys;
@@ -20,38 +20,58 @@ use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
 use domain::problem::Problem;
 
-/// How often a transaction is tried that meets a serialization conflict.
+/// Maximum number of attempts of a transaction with serialization conflicts.
 const ATTEMPTS: u32 = 4;
 
-/// How long a request waits for another one with the same key. It holds a permit that others want.
+/// How long a request waits for another one with the same key. While it waits, it occupies a permit.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// A mutation as it was sent, by a caller whose role allows it.
+/// A mutation that was requested by a caller whose role permits it.
 pub(super) struct Request<'a, I> {
     session: &'a Session,
     keys: &'a Keys,
     actor: &'a Actor,
     operation: &'static str,
-    key: Option<&'a str>,
+    submission: Submission<'a>,
     input: &'a I,
     trail: Option<&'a Trail>,
+    /// Does it run, and roll back, with malformed fields?
+    is_tried: bool,
 }
 
-/// What a mutation does within its transaction.
+/// The part of a mutation that runs within its transaction.
 pub(super) trait Mutation: Sync {
-    /// What it did: ids and codes, stored under the key.
+    /// Its result: ids and codes, stored under the key.
     type Output: Serialize + DeserializeOwned + Send;
 
-    /// Makes the change, or returns the problems that refuse it: then everything is rolled back. May be called again after
-    /// a rollback.
+    /// Makes the change, or returns the problems that refuse it. In that case everything is rolled back. It may be
+    /// called again after a rollback.
     fn run(
         &self,
         conn: &mut PgConnection,
     ) -> impl Future<Output = Result<Done<Self::Output>, StoreError>> + Send;
+
+    /// Makes the change with its key, outcome and audit entry in one statement. Returns `None` if the change needs more than
+    /// one: then nothing was written.
+    fn run_whole(
+        &self,
+        _session: &Session,
+        _record: &Record<'_>,
+    ) -> impl Future<Output = Result<Option<Done<Self::Output>>, StoreError>> + Send {
+        std::future::ready(Ok(None))
+    }
+}
+
+/// What a mutation writes beside its change.
+pub(super) struct Record<'a> {
+    /// The idempotency key, and the digest of the input.
+    pub key: Option<(&'a KeyOf, &'a [u8])>,
+    /// The trail that has its audit entry.
+    pub trail: &'a Trail,
 }
 
 impl<'a, I: Serialize> Request<'a, I> {
-    /// Makes a request for the mutation of this name, which needs this permission. `input` is what the caller sent,
+    /// Returns a request for the mutation of this name, which needs this permission. `input` is the input of the caller
     /// without the key.
     ///
     /// # Errors
@@ -60,31 +80,35 @@ impl<'a, I: Serialize> Request<'a, I> {
         database: &'a Database,
         actor: &'a Actor,
         (operation, permission): (&'static str, Operation),
-        key: Option<&'a str>,
+        submission: Submission<'a>,
         input: &'a I,
     ) -> Result<Self, ActionError> {
         demand(actor, permission)?;
         let (session, keys) = (&database.writer, &database.keys);
-        Ok(Self { session, keys, actor, operation, key, input, trail: None })
+        Ok(Self { session, keys, actor, operation, submission, input, trail: None, is_tried: true })
     }
 
-    /// Puts the people whom the mutation writes on record in `trail`.
+    /// Records the people that the mutation changes in `trail`.
     pub(super) fn recorded_in(self, trail: &'a Trail) -> Self {
         Self { trail: Some(trail), ..self }
     }
 
-    /// Runs on other connections than the usual ones.
+    /// Runs on the connections for long work. With malformed fields it does not run at all: it might write thousands of rows
+    /// for nothing.
     pub(super) fn on(self, session: &'a Session) -> Self {
-        Self { session, ..self }
+        Self { session, is_tried: false, ..self }
     }
 
-    /// Answers an input that is refused. If the key has done this before, answers as then: the rules may have changed
-    /// since.
+    /// Returns the answer to an input that is refused. If the key was used with this input before, it returns the first
+    /// answer, because the rules may have changed since.
     pub(super) async fn refuse<T: DeserializeOwned>(
         &self,
         problems: Vec<Problem>,
     ) -> Result<Done<T>, ActionError> {
-        let (Some(key), None) = (self.stored_key(), judge_key(self.key)) else {
+        if !self.submission.malformed.is_empty() {
+            return Ok(Done::refused(self.with_malformed(problems)));
+        }
+        let (Some(key), None) = (self.stored_key(), judge_key(self.submission.key)) else {
             return Ok(Done::refused(problems));
         };
         let fingerprint = self.fingerprint()?;
@@ -95,10 +119,16 @@ impl<'a, I: Serialize> Request<'a, I> {
         }
     }
 
-    /// Runs the mutation in one transaction, once for each key: the same key with the same input gives the first outcome
-    /// again, with another input a problem. Retries serialization conflicts.
+    /// Runs the mutation in one transaction, once for each key. The same key returns the first outcome again for the
+    /// same input, and a problem for another input. Retries serialization conflicts.
+    ///
+    /// With malformed fields it writes nothing. It runs all the same, to find the problems that show only in the transaction.
     pub(super) async fn run<M: Mutation>(self, mutation: M) -> Result<Done<M::Output>, ActionError> {
-        if let Some(problem) = judge_key(self.key) {
+        let malformed = self.submission.malformed;
+        if !(malformed.is_empty() || self.is_tried) {
+            return Ok(Done::refused(self.with_malformed(Vec::new())));
+        }
+        if let Some(problem) = judge_key(self.submission.key).filter(|_| malformed.is_empty()) {
             return Ok(Done::refused(vec![problem]));
         }
         let (fingerprint, key) = (self.fingerprint()?, self.stored_key());
@@ -128,14 +158,26 @@ impl<'a, I: Serialize> Request<'a, I> {
         fingerprint: &[u8],
         mutation: &M,
     ) -> Result<Done<M::Output>, StoreError> {
+        let is_malformed = !self.submission.malformed.is_empty();
+        // This commits by itself: not with malformed fields, which are tried and rolled back.
+        if let Some(trail) = self.trail.filter(|_| !is_malformed) {
+            let record = Record { key: key.map(|key| (key, fingerprint)), trail };
+            if let Some(done) = mutation.run_whole(self.session, &record).await? {
+                trail.settle(&done.subjects);
+                return Ok(done);
+            }
+        }
         let mut transaction = self.session.begin().await?;
-        if let Some(key) = key
+        if let Some(key) = key.filter(|_| !is_malformed)
             && let Some(used) = idempotency::claim(&mut transaction, key, fingerprint).await?
         {
             transaction.rollback().await?;
             return replay(&used, fingerprint);
         }
-        let done = mutation.run(&mut transaction).await?;
+        let mut done = mutation.run(&mut transaction).await?;
+        if is_malformed {
+            done = Done::refused(self.with_malformed(done.problems)).of(done.subjects);
+        }
         if self.trail.is_none() && !done.subjects.is_empty() {
             return Err(StoreError::Fault("people would be written without a trail".into()));
         }
@@ -155,18 +197,28 @@ impl<'a, I: Serialize> Request<'a, I> {
         Ok(done)
     }
 
-    /// Digest of the input. What the client may see is not part of it: that can change between an attempt and its retry.
+    /// Puts the problems of malformed fields, and of the key, in front of the others. Leaves out those at the path of a
+    /// malformed field: they are about the default in its place.
+    fn with_malformed(&self, problems: Vec<Problem>) -> Vec<Problem> {
+        let malformed = self.submission.malformed;
+        let is_of_default = |problem: &Problem| malformed.iter().any(|m| problem.path.starts_with(&m.path));
+        let others = problems.into_iter().filter(|problem| !is_of_default(problem));
+        malformed.iter().cloned().chain(judge_key(self.submission.key)).chain(others).collect()
+    }
+
+    /// Returns the digest of the input. The scope of the client is not part of it, because it can change between an
+    /// attempt and its retry.
     fn fingerprint(&self) -> Result<Vec<u8>, StoreError> {
         let input = serde_json::to_vec(self.input);
         let input = input.map_err(|_| StoreError::Fault("an input cannot be written".into()))?;
         Ok(self.keys.fingerprint(&input))
     }
 
-    /// The key as it is stored: its digest, because people use identity numbers as keys.
+    /// Returns the key as it is stored: its digest, because people use identity numbers as keys.
     fn stored_key(&self) -> Option<KeyOf> {
         let digest = |key: &str| hex::encode(self.keys.fingerprint(key.as_bytes()));
         let (client, operation) = (self.actor.client.clone(), self.operation);
-        self.key.map(|key| KeyOf { client, operation, key: digest(key) })
+        self.submission.key.map(|key| KeyOf { client, operation, key: digest(key) })
     }
 }
 
@@ -174,12 +226,14 @@ fn under_way() -> StoreError {
     StoreError::Unavailable("another mutation with this key is still under way".into())
 }
 
-/// The deadline of this side: over a dead network no answer comes from the server.
+/// Returns the error of a transaction over its deadline. This process has a deadline of its own, because over a dead
+/// network the server sends no answer.
 fn too_slow() -> StoreError {
     StoreError::Unavailable("the transaction took too long".into())
 }
 
-/// The pause before the next attempt: longer with each one, with jitter so that two that met do not meet again.
+/// Returns the pause before the next attempt. It grows with each attempt, and jitter prevents the same two transactions
+/// from colliding again.
 pub(super) fn backoff(attempt: u32) -> Duration {
     let mut jitter = [0; 1];
     getrandom::fill(&mut jitter).expect("the operating system gives random bytes");

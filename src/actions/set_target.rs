@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::request::{Mutation, Request};
-use super::{ActionError, Done};
+use super::{ActionError, Done, Submission};
 use crate::store::{Database, StoreError, target};
 use domain::actor::{Actor, Operation};
 use domain::problem::{Problem, ProblemCode};
@@ -33,10 +33,11 @@ pub struct Set {
 pub async fn set_target(
     database: &Database,
     actor: &Actor,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Set>, ActionError> {
-    let request = Request::new(database, actor, ("setTarget", Operation::ManageAgreements), key, input)?;
+    let request =
+        Request::new(database, actor, ("setTarget", Operation::ManageAgreements), submission, input)?;
     let reference = database.reference();
     let province = input.province_code.as_ref().map(|code| reference.province_by_code(code));
     let work = match judge(input.year, input.active, province.map(|found| found.map(AsRef::as_ref))) {

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::onboarding::{Agreed, too_many_open};
 use super::request::{Mutation, Request};
 use super::terms::{self, Asked, Named};
-use super::{ActionError, Done, keep};
+use super::{ActionError, Done, Submission, keep};
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Operation};
@@ -41,8 +41,8 @@ pub struct Input {
     pub all_or_nothing: bool,
     /// Say what would happen, and wait for somebody else's approval.
     pub plan_only: bool,
-    /// Say what would happen, and end there: nobody can approve it. A trial has no key, so that this is none of its
-    /// digest.
+    /// Say what would happen, and end there: nobody can approve it. Not part of the fingerprint, because a dry run has no
+    /// idempotency key.
     #[serde(skip)]
     pub dry_run: bool,
 }
@@ -62,10 +62,10 @@ pub async fn start_onboarding(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Started>, ActionError> {
-    let request = Request::new(database, actor, ("startOnboarding", Operation::Enroll), key, input)?;
+    let request = Request::new(database, actor, ("startOnboarding", Operation::Enroll), submission, input)?;
     let work = match judge(database, actor, today, input).await? {
         Ok(work) => work,
         Err(problems) => return request.refuse(problems).await,

@@ -1,5 +1,5 @@
-//! What a request to enroll names by code or id, looked up: channel, province, employer, association, each within
-//! the actor's scope.
+//! Looks up the records that a request to enroll names by code or id: channel, province, employer, association. Each
+//! must be within the actor's scope.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use domain::enrollment::{CivilServantCategory, Lookup, Payer, Programme, Segment
 use domain::problem::{Problem, ProblemCode};
 use domain::province::Province;
 
-/// What a request names.
+/// The codes and ids that a request names.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Named<'a> {
     pub province_code: &'a str,
@@ -24,7 +24,7 @@ pub(super) struct Named<'a> {
     pub association: Option<i64>,
 }
 
-/// What it means.
+/// The records that they refer to.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub province: i16,
@@ -32,18 +32,18 @@ pub(super) struct Found {
     pub employer: Option<Payer>,
 }
 
-/// What the look-ups of a request came to. A failed one hides no problem that can be found without it.
+/// The results of the look-ups of a request. A failed look-up hides no problem that can be found without it.
 #[derive(Clone, Debug)]
 pub(super) struct LookedUp {
     province: Lookup<i16>,
     channel: Lookup<Arc<Channel>>,
     employer: Lookup<Payer>,
     association: Lookup<i64>,
-    /// What does not exist or is outside the actor's scope.
+    /// The problems of records that do not exist or are outside the actor's scope.
     pub problems: Vec<Problem>,
 }
 
-/// What a request asks for besides the records that it names.
+/// The other terms of a request, besides the records that it names.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     pub segment: Segment,
@@ -54,7 +54,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl LookedUp {
-    /// Returns the terms to judge by.
+    /// Returns the terms by which people are judged.
     pub(super) fn terms<'a>(&'a self, asked: Asked<'a>) -> Terms<'a> {
         let channel = match &self.channel {
             Lookup::Found(channel) => Lookup::Found(channel.as_ref()),
@@ -74,7 +74,7 @@ impl LookedUp {
         }
     }
 
-    /// Returns what was found, or the problems.
+    /// Returns the records, or the problems.
     pub(super) fn complete(self) -> Result<Found, Vec<Problem>> {
         match (self.province, self.channel) {
             (Lookup::Found(province), Lookup::Found(channel)) if self.problems.is_empty() => {
@@ -85,7 +85,7 @@ impl LookedUp {
     }
 }
 
-/// Looks up everything that a request names, in the registry's own `session`.
+/// Looks up all records that a request names, in the registry's own `session`.
 pub(super) async fn look_up(
     session: &Session,
     reference: &Reference,
@@ -99,7 +99,7 @@ pub(super) async fn look_up(
     let employer = match (named.employer, actor.scope.employer) {
         (Some(id), _) => look(find_employer(session, actor, id).await?, &mut problems),
         (None, None) => Lookup::NotNamed,
-        // A partner enrolls its own people: what it leaves out is not somebody else's.
+        // A partner enrolls only its own people, so it must name its employer.
         (None, Some(own)) => {
             problems.push(out_of_scope("employerId", &employer_scope(session, own).await?));
             Lookup::NotNamed
@@ -120,7 +120,7 @@ fn look<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Lookup<T>
     keep(result, problems).map_or(Lookup::Failed, Lookup::Found)
 }
 
-/// The province of a code, if it exists today and is within the actor's scope.
+/// Returns the province with a code, if it exists today and is within the actor's scope.
 pub(super) fn find_province(
     reference: &Reference,
     actor: &Actor,
@@ -139,7 +139,7 @@ pub(super) fn find_province(
     }
 }
 
-/// The channel of a code, if it is within the actor's scope.
+/// Returns the channel with a code, if it is within the actor's scope.
 pub(super) fn find_channel(
     reference: &Reference,
     actor: &Actor,
@@ -150,7 +150,7 @@ pub(super) fn find_channel(
         None => Err(Problem::error(ProblemCode::NotFound, "channelCode", "No channel has this code.")
             .hint("Look it up: channels(filterBy: {open: true}) { nodes { code name } }.")),
         Some(channel) if !scope.is_empty() && !scope.contains(&channel.id) => {
-            // The first one is the client's own, and the others are its children.
+            // The first channel is the client's own, and the others are its descendants.
             let own = scope.first().and_then(|&id| reference.channel(id));
             let scope =
                 own.map_or_else(String::new, |own| format!("the channel {} and its children", own.code));
@@ -160,8 +160,7 @@ pub(super) fn find_channel(
     }
 }
 
-/// The channel that takes a request about somebody who is enrolled: the one that is named, or the client's own; `None`:
-/// none did.
+/// Returns the channel of a request about an enrolled person: the one that is named, or the client's own, or `None`.
 pub(super) fn service_channel(
     reference: &Reference,
     actor: &Actor,
@@ -173,7 +172,7 @@ pub(super) fn service_channel(
     }
 }
 
-/// The employer of an id, if it is within the actor's scope.
+/// Returns the employer with an id, if it is within the actor's scope.
 pub(super) async fn find_employer(
     session: &Session,
     actor: &Actor,
@@ -188,7 +187,7 @@ pub(super) async fn find_employer(
     })
 }
 
-/// The problem of an id that no employer has.
+/// Returns the problem of an id that no employer has.
 pub(super) fn no_employer() -> Problem {
     Problem::error(ProblemCode::NotFound, "employerId", "No employer has this id.")
 }
@@ -207,7 +206,7 @@ async fn find_association(
     })
 }
 
-/// Returns the problem of a record outside the actor's scope, with what the scope is.
+/// Returns the problem of a record outside the actor's scope. It describes the scope.
 pub(super) fn out_of_scope(field: &str, scope: &str) -> Problem {
     let message = format!("This is outside the scope of your client: {scope}.");
     Problem::error(ProblemCode::OutOfScope, field, message).hint("Query viewer for the scope of your client.")

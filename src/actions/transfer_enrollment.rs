@@ -1,5 +1,5 @@
-//! Lets an enrollment go on with another employer: the end of one and the beginning of another, in one transaction. The
-//! person, the number on the card and the channel that brought it in stay what they are.
+//! `transferEnrollment`: continues an enrollment with another employer. One enrollment ends and another begins, in one
+//! transaction. The person, the card number and the channel of the first enrollment stay the same.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use super::changing::{self, Change};
 use super::ending::{self, EndContext, Ending};
 use super::request::{Mutation, Request};
-use super::{ActionError, Done, keep, terms};
+use super::{ActionError, Done, Submission, keep, terms};
 use crate::store::audit::Trail;
 use crate::store::enrollment::{EnrollmentRow, NewEnrollmentRow, paid_literal};
 use crate::store::event::NewEvent;
@@ -23,22 +23,22 @@ use domain::enrollment::{EndReason, Lookup, Payer, Terms, employer_closed, judge
 use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode, refuses};
 
-/// The form.
+/// The input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
     /// Person and enrollment, by internal id.
     pub enrollment: (i64, i64),
     /// The new employer, by internal id.
     pub employer: i64,
-    /// Channel that takes the form.
+    /// The channel that takes the form.
     pub channel_code: String,
-    /// First day with the new employer, and the first one on which the old enrollment holds no more.
+    /// The first day with the new employer, on which the old enrollment is no longer in force.
     pub on: NaiveDate,
     /// Rupiah a month.
     pub monthly_wage: Option<i64>,
 }
 
-/// What became of it.
+/// The enrollments that ended and began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transferred {
     /// The person.
@@ -49,40 +49,42 @@ pub struct Transferred {
     pub enrollment: i64,
 }
 
-/// Transfers an enrollment, on record in `trail`.
-///
-/// # Errors
-/// The role may not transfer, or the database failed.
+/// Transfers an enrollment, recorded in `trail`.
 pub async fn transfer_enrollment(
     database: &Database,
     actor: &Actor,
     today: NaiveDate,
-    key: Option<&str>,
+    submission: Submission<'_>,
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Transferred>, ActionError> {
-    let request = Request::new(database, actor, ("transferEnrollment", Operation::ChangePeople), key, input)?
-        .recorded_in(trail);
+    let request =
+        Request::new(database, actor, ("transferEnrollment", Operation::ChangePeople), submission, input)?
+            .recorded_in(trail);
     let reference = database.reference();
     let mut problems = Vec::new();
     let channel = keep(terms::find_channel(&reference, actor, &input.channel_code), &mut problems);
     let payer = keep(terms::find_employer(&database.writer, actor, input.employer).await?, &mut problems);
     let row = keep(ending::find_enrollment(database, actor, input.enrollment).await?, &mut problems);
-    let (Some(channel), Some(payer), Some(row)) = (channel, payer, row) else {
+    let Some(row) = row else {
         return request.refuse(problems).await;
     };
-    let context = EndContext { actor, rules: &reference.rules, today, channel: Some(channel.id) };
-    let work = EnrollmentTransfer { context, input, row: &row, channel: &channel, payer };
-    request.run(work).await
+    let channel = channel.as_deref();
+    let context =
+        EndContext { actor, rules: &reference.rules, today, channel: channel.map(|channel| channel.id) };
+    request.run(EnrollmentTransfer { context, input, row: &row, channel, payer, problems }).await
 }
 
 struct EnrollmentTransfer<'a> {
     context: EndContext<'a>,
     input: &'a Input,
-    /// The enrollment as it was looked up: what of it never changes.
+    /// The enrollment as it was looked up. Only its immutable columns are used.
     row: &'a EnrollmentRow,
-    channel: &'a Channel,
-    payer: Payer,
+    channel: Option<&'a Channel>,
+    payer: Option<Payer>,
+    /// Problems of the channel and the employer that were not found. The rest is judged all the same, so that the caller
+    /// learns everything at once.
+    problems: Vec<Problem>,
 }
 
 impl Mutation for EnrollmentTransfer<'_> {
@@ -91,32 +93,32 @@ impl Mutation for EnrollmentTransfer<'_> {
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Transferred>, StoreError> {
         let (participant, ended) = self.input.enrollment;
         let closed = employer::hold_open(conn, &[self.input.employer]).await?;
-        if !closed.is_empty() && self.payer.closed_on.is_none() {
+        if !closed.is_empty() && self.payer.is_some_and(|payer| payer.closed_on.is_none()) {
             // It closed since it was looked up.
             return Ok(Done::refused(vec![employer_closed(None)]));
         }
         let Some(before) = ending::lock_one(conn, self.context.actor, participant).await? else {
-            let message = "There is no such enrollment any more.";
+            let message = "This enrollment no longer exists.";
             return Ok(Done::refused(vec![ending::not_found("enrollmentId", message)]));
         };
-        let problems = self.judge(&before);
-        if refuses(&problems) {
+        let problems = [self.problems.clone(), self.judge(&before)].concat();
+        let Some(channel) = self.channel.filter(|_| !refuses(&problems)) else {
             return Ok(Done::refused(problems).of(vec![participant]));
-        }
+        };
         let mut people = HashMap::from([(participant, before.clone())]);
         let reason = EndReason::Transferred;
         let ending = Ending { participant, enrollment: ended, on: self.input.on, reason };
         ending::end(conn, self.context, &mut people, &[ending]).await?;
         let mut after = people.remove(&participant).expect("it was put there a moment ago");
         let held = self.held(&before.enrollments[&ended]);
-        let begun = enrollment::insert_many(conn, &[self.new_row(&before, &held)]).await?;
+        let begun = enrollment::insert_many(conn, &[self.new_row(&before, &held, channel)]).await?;
         let Some(&enrollment) = begun.get(&participant) else {
             return Ok(Done::refused(vec![already_enrolled()]).of(vec![participant]));
         };
         let event = NewEvent {
             participant_id: participant,
             enrollment_id: Some(enrollment),
-            channel_id: Some(self.channel.id),
+            channel_id: Some(channel.id),
             effective_on: self.input.on,
         };
         event::insert_many(conn, self.context.actor, EventKind::Enrolled, &[event]).await?;
@@ -128,7 +130,7 @@ impl Mutation for EnrollmentTransfer<'_> {
 }
 
 impl EnrollmentTransfer<'_> {
-    /// Everything that is wrong, with the person as it is now.
+    /// Judges the transfer with the locked person.
     fn judge(&self, person: &Person) -> Vec<Problem> {
         let (Some(held), Some(known)) = (person.enrollments.get(&self.input.enrollment.1), &person.known)
         else {
@@ -137,8 +139,8 @@ impl EnrollmentTransfer<'_> {
         let terms = Terms {
             segment: held.segment,
             programmes: &self.row.programmes,
-            channel: Lookup::Found(self.channel),
-            employer: Lookup::Found(self.payer),
+            channel: self.channel.map_or(Lookup::Failed, Lookup::Found),
+            employer: self.payer.map_or(Lookup::Failed, Lookup::Found),
             association: Lookup::NotNamed,
             province: Lookup::Found(person.province_id),
             starts_on: self.input.on,
@@ -158,21 +160,21 @@ impl EnrollmentTransfer<'_> {
         problems
     }
 
-    /// The enrollment that begins, as figures see it.
+    /// The enrollment that begins.
     fn held(&self, old: &Held) -> Held {
         let (on, today) = (self.input.on, self.context.today);
-        let timeline = old.timeline.going_on(on, today, old.segment, self.context.rules);
+        let timeline = old.timeline.continued(on, today, old.segment, self.context.rules);
         let employer = Some(self.input.employer);
         Held { employer, association: None, end_reason: None, timeline, ..old.clone() }
     }
 
-    fn new_row(&self, person: &Person, held: &Held) -> NewEnrollmentRow {
+    fn new_row(&self, person: &Person, held: &Held, channel: &Channel) -> NewEnrollmentRow {
         let (row, timeline) = (self.row, &held.timeline);
         NewEnrollmentRow {
             participant_id: row.participant_id,
             employer_id: held.employer,
             association_id: None,
-            channel_id: self.channel.id,
+            channel_id: channel.id,
             onboarding_batch_id: None,
             monthly_wage: self.input.monthly_wage,
             starts_on: timeline.starts_on,
@@ -195,9 +197,9 @@ impl EnrollmentTransfer<'_> {
 
 fn already_enrolled() -> Problem {
     let message =
-        "The person has an enrollment with this employer on that day or later already. Nothing was changed.";
+        "The person already has an enrollment with this employer on this day or later. Nothing was changed.";
     let problem = Problem::error(ProblemCode::AlreadyEnrolled, "employerId", message);
     problem.hint(
-        "Where the other one is open, end this enrollment instead; where it has ended, transfer on that day or later.",
+        "If the other one is open, end this enrollment instead. If it has ended, transfer on the day of its end or later.",
     )
 }

@@ -17,9 +17,9 @@ use domain::audit::Hash;
 use domain::page::{Direction, Order, Page};
 use domain::participant::CardNumber;
 
-/// The exit code of a trail that was tampered with.
+/// The exit code if the trail was tampered with.
 const TAMPERED: u8 = 1;
-/// How many people are fetched by one query.
+/// The number of people in one query.
 const PEOPLE_AT_A_TIME: i64 = 10_000;
 
 /// The audit trail.
@@ -31,17 +31,17 @@ pub struct Audit {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Verifies every entry by the seal that covers it, and every seal by the one before it.
+    /// Verifies every entry against the seal that covers it, and every seal against the one before it.
     ///
-    /// The exit code is 0 if nothing was changed. It is 1 if an entry or seal was edited, deleted, inserted, moved or cut
-    /// off; the first one is printed. It is 3 if the database cannot be reached.
+    /// The exit code is 0 if the trail is intact. It is 1 if an entry or seal was edited, deleted, inserted, moved or
+    /// cut off; the first one is printed. It is 3 if the database cannot be reached.
     Verify {
-        /// A head that was stored outside the database, as `registry audit head` prints it, or a file that ends with
-        /// one. Without it, a trail whose newest seals were cut off with their entries looks complete.
+        /// A head that was stored outside the database: as `registry audit head` prints it, or a file that ends with
+        /// one. Without a head, the command cannot see that the newest seals were cut off together with their entries.
         #[arg(long)]
         head: Option<String>,
     },
-    /// Prints number and hash of the newest seal, separated by a tab. Store them outside the database.
+    /// Prints the number and the hash of the newest seal, separated by a tab. Store them outside the database.
     Head,
     /// Lists the requests that read or changed a person, oldest first.
     WhoSaw {
@@ -87,8 +87,9 @@ impl Audit {
             Command::Verify { head } => return verify(database, head.as_deref()).await,
             Command::Head => {
                 let head = chain::head(&database.control).await?;
-                let head = head
-                    .context("nothing is sealed yet; `registry serve` seals the entries that it records")?;
+                let head = head.context(
+                    "the audit trail has no seal yet; `registry serve` seals the entries that it records",
+                )?;
                 writeln!(std::io::stdout(), "{}\t{}", head.number, hex::encode(head.hash))?;
             }
             Command::WhoSaw { person, period } => who_saw(database, person, period).await?,
@@ -105,7 +106,7 @@ async fn verify(database: &Database, head: Option<&str>) -> anyhow::Result<ExitC
         Ok(Verified { seals, sealed, unsealed, head }) => {
             writeln!(
                 out,
-                "whole: {sealed} entries under {seals} seals; {unsealed} newer ones are not sealed yet"
+                "intact: {sealed} entries under {seals} seals; {unsealed} newer ones are not sealed yet"
             )?;
             writeln!(out, "{seals}\t{}", hex::encode(head))?;
             Ok(ExitCode::SUCCESS)
@@ -143,15 +144,15 @@ async fn seen_by(database: &Database, client: String, period: Period) -> anyhow:
     let filter = EntryFilter { client: Some(client), ..period.filter() };
     let mut out = std::io::stdout().lock();
     writeln!(out, "card number\trequests\tfirst\tlast")?;
-    let mut behind = 0;
+    let mut after = 0;
     loop {
-        let rows = audit::seen_by(&database.control, &filter, behind, PEOPLE_AT_A_TIME).await?;
+        let rows = audit::seen_by(&database.control, &filter, after, PEOPLE_AT_A_TIME).await?;
         for row in &rows {
             let card = CardNumber::from_key(row.subject);
             writeln!(out, "{card}\t{}\t{}\t{}", row.entries, text_of(row.first_at), text_of(row.last_at))?;
         }
         match rows.last() {
-            Some(last) => behind = last.subject,
+            Some(last) => after = last.subject,
             None => return Ok(()),
         }
     }
@@ -166,11 +167,11 @@ fn read_head(text: &str) -> anyhow::Result<Hash> {
     if let Some(head) = last_hash(text) {
         return Ok(head);
     }
-    let kept = std::fs::read_to_string(Path::new(text))
-        .context("--head: neither a hash nor a file that can be read")?;
-    match last_hash(&kept) {
+    let stored = std::fs::read_to_string(Path::new(text))
+        .context("--head is neither a hash nor a file that can be read")?;
+    match last_hash(&stored) {
         Some(head) => Ok(head),
-        None => bail!("--head: there is no hash of 64 hexadecimal digits in this file"),
+        None => bail!("--head: this file contains no hash of 64 hexadecimal digits"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The work that `registry serve` does in the background, beside the requests.
+//! The background tasks of `registry serve`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use crate::http::auth::Authority;
 use crate::store::audit::seal;
 use crate::store::{Database, StoreError, count, idempotency};
 
-/// What is done in the background, and how often.
+/// The background tasks and their intervals.
 pub struct Background {
     /// The interval of audit seals.
     pub between_seals: Duration,
-    /// How long onboardings are kept.
+    /// How long onboardings are kept before they are cancelled or their rows discarded.
     pub keeps: Keeps,
-    /// How many workers process onboardings.
+    /// The number of workers that process onboardings.
     pub workers: u64,
-    /// How a worker processes onboardings.
+    /// The settings of each worker.
     pub worker: WorkerSettings,
 }
 
 impl Background {
-    /// Starts all tasks. They run until they are aborted, and what they have not committed is done again by the next process.
+    /// Starts all tasks. They run until they are aborted. The next process repeats work that was not committed by then.
     pub fn start(
         &self,
         database: &Arc<Database>,
@@ -40,7 +40,7 @@ impl Background {
         let mut tasks = vec![
             // After the first run of a day this is one cheap query.
             tokio::spawn(repeat(minute, of_database(), async move |database: &Database| {
-                let_lapse(database, clock).await
+                lapse_enrollments(database, clock).await
             })),
             tokio::spawn(repeat(between_seals, of_database(), seal_audit_trail)),
             tokio::spawn(repeat(second, of_database(), async |database: &Database| {
@@ -61,10 +61,10 @@ impl Background {
     }
 }
 
-/// How long a worker waits after it found no work, or no database.
+/// How long a worker waits after it found no work or the database was unavailable.
 const IDLE: Duration = Duration::from_millis(500);
 
-/// Plans and applies onboardings, whichever process has received them.
+/// Plans and applies onboardings, including those that other processes received.
 async fn process_onboardings(database: Arc<Database>, clock: Clock, settings: WorkerSettings) {
     loop {
         match worker::work(&database, clock.today(), settings, None).await {
@@ -86,14 +86,15 @@ async fn tidy_onboardings(database: &Database, keeps: Keeps) -> Result<(), Store
     Ok(())
 }
 
-async fn let_lapse(database: &Database, clock: Clock) -> Result<(), StoreError> {
+async fn lapse_enrollments(database: &Database, clock: Clock) -> Result<(), StoreError> {
     if let Some(lapsed) = lapse(database, clock.today()).await? {
-        tracing::info!(lapsed, "enrollments lapsed whose grace period is over");
+        tracing::info!(lapsed, "lapsed the enrollments whose grace period is over");
     }
     Ok(())
 }
 
-/// Logs the head of the seals too. A copy of the log outside the database then shows whether seals were cut off later.
+/// Seals the audit trail and logs its head. A copy of the log outside the database shows whether seals are cut off
+/// later.
 async fn seal_audit_trail(database: &Database) -> Result<(), StoreError> {
     match seal::seal(database).await {
         Ok(Some(head)) => {
@@ -102,13 +103,13 @@ async fn seal_audit_trail(database: &Database) -> Result<(), StoreError> {
         }
         Ok(None) => Ok(()),
         Err(error) => {
-            tracing::warn!(%error, "the audit trail was not sealed; the next attempt follows");
+            tracing::warn!(%error, "could not seal the audit trail; will try again at the next interval");
             Err(error)
         }
     }
 }
 
-/// Runs a task at an interval. A task that fails is run again at its next turn.
+/// Runs a task at an interval. A task that fails runs again at the next one.
 async fn repeat(
     every: Duration,
     database: Arc<Database>,

@@ -10,7 +10,7 @@ use strum::VariantArray as _;
 
 use crate::actions::change_client::{self, change_client};
 use crate::actions::register_client::{self, Scope, register_client};
-use crate::actions::{ActionError, Done};
+use crate::actions::{ActionError, Done, Submission};
 use crate::graphql::node_id;
 use crate::store::Database;
 use domain::actor::{Actor, Role};
@@ -27,10 +27,10 @@ pub struct Clients {
 enum Command {
     /// Registers a client: the API accepts the tokens of this issuer for this subject.
     Add {
-        /// `sub` of its tokens, character by character.
+        /// The `sub` of its tokens, exactly as the issuer writes it.
         #[arg(long)]
         subject: String,
-        /// `iss` of its tokens, character by character. Default: REGISTRY_OIDC_ISSUER.
+        /// The `iss` of its tokens, exactly as the issuer writes it. Default: REGISTRY_OIDC_ISSUER.
         #[arg(long)]
         issuer: Option<String>,
         /// Name of the client. It cannot be changed.
@@ -43,13 +43,13 @@ enum Command {
     List,
     /// Refuses the tokens of a client from now on.
     Disable {
-        /// Its name.
+        /// Name of the client.
         #[arg(long)]
         name: String,
     },
     /// Accepts the tokens of a disabled client again.
     Enable {
-        /// Its name.
+        /// Name of the client.
         #[arg(long)]
         name: String,
     },
@@ -82,7 +82,7 @@ impl RightsArguments {
     /// Returns the scope.
     ///
     /// # Errors
-    /// An id is not one of this registry.
+    /// An id does not come from this registry.
     pub fn scope(&self) -> anyhow::Result<Scope> {
         let wrong = |flag: &'static str| move |_| anyhow::anyhow!("{flag} is not an id of this registry");
         let employer = self.employer.as_deref().map(node_id::employer_id).transpose();
@@ -113,12 +113,12 @@ impl Clients {
                     scope: rights.scope()?,
                     reads_personal_data: rights.reads_personal_data,
                 };
-                done(register_client(database, &Actor::command_line(), None, &input).await)?;
+                done(register_client(database, &Actor::command_line(), Submission::default(), &input).await)?;
                 tracing::info!("registered the client");
             }
             Command::List => list(database)?,
-            Command::Disable { name } => switch(database, &name, true).await?,
-            Command::Enable { name } => switch(database, &name, false).await?,
+            Command::Disable { name } => set_disabled(database, &name, true).await?,
+            Command::Enable { name } => set_disabled(database, &name, false).await?,
         }
         Ok(())
     }
@@ -155,7 +155,7 @@ fn table(rows: &[[String; 5]]) -> Vec<String> {
     all().map(line).collect()
 }
 
-async fn switch(database: &Database, name: &str, disabled: bool) -> anyhow::Result<()> {
+async fn set_disabled(database: &Database, name: &str, disabled: bool) -> anyhow::Result<()> {
     let known = database.clients.known();
     let client = known.all().find(|client| client.name == name);
     let client = client.context("no client has this name; `registry client list` shows all")?;
@@ -164,12 +164,12 @@ async fn switch(database: &Database, name: &str, disabled: bool) -> anyhow::Resu
         return Ok(());
     }
     let input = change_client::Input { disabled: Some(disabled), ..change_client::Input::of(client.id) };
-    done(change_client(database, &Actor::command_line(), None, &input).await)?;
+    done(change_client(database, &Actor::command_line(), Submission::default(), &input).await)?;
     tracing::info!("the client is {} now", if disabled { "disabled" } else { "enabled" });
     Ok(())
 }
 
-/// Returns what an action did, or its problems as one error.
+/// Returns the value of an action, or its problems as one error.
 pub fn done<T>(result: Result<Done<T>, ActionError>) -> anyhow::Result<T> {
     let done = result?;
     match done.value {
@@ -187,7 +187,7 @@ pub fn done<T>(result: Result<Done<T>, ActionError>) -> anyhow::Result<T> {
 fn role(text: &str) -> Result<Role, String> {
     text.to_uppercase().replace('-', "_").parse().map_err(|_| {
         let names: Vec<&str> = Role::VARIANTS.iter().map(Into::into).collect();
-        format!("one of {}", names.join(", "))
+        format!("write one of {}", names.join(", "))
     })
 }
 

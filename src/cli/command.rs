@@ -1,4 +1,4 @@
-//! The command line: commands and the settings that all of them have.
+//! The commands, and the settings that all of them share.
 
 use clap::{Parser, Subcommand};
 
@@ -7,8 +7,8 @@ use crate::config::Config;
 
 /// A GraphQL registry of the people whom a national employment social-security agency covers.
 ///
-/// Start with `registry serve --demo`. It starts a private PostgreSQL, fills it with invented people, and prints what to
-/// try.
+/// Start with `registry serve --demo`. It starts a private PostgreSQL, fills it with invented people, and prints
+/// examples to try.
 #[derive(Parser, Debug)]
 #[command(version, propagate_version = true)]
 pub struct Cli {
@@ -18,7 +18,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What to do.
+/// A command of the program.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Serves the API, the playground and health checks.
@@ -41,13 +41,13 @@ pub enum Command {
     Token(token::Token),
     /// Registers, lists, disables and enables the clients of the API.
     Client(client::Clients),
-    /// Makes, shows and exchanges the key of the identity numbers.
+    /// Creates and rotates the key that encrypts identity numbers, and shows which one is in use.
     Key(key::Key),
     /// Lists who read or changed whose data, and verifies the audit trail.
     Audit(audit::Audit),
     /// Onboards the civil servants of a roster file.
     Onboard(onboard::Onboard),
-    /// Lets enrollments lapse whose grace period is over. `registry serve` does the same once a day.
+    /// Lapses the enrollments whose grace period is over. `registry serve` does the same once a day.
     Lapse,
     /// Recounts all people and compares the result with the maintained counters. Exit code 1 if they differ.
     Recount,

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::demo::{self, DemoSize, DemoSummary, Progress};
 use crate::store::Database;
 
-/// How many people to invent.
+/// The size of the invented registry.
 #[derive(Args, Debug)]
 pub struct Demo {
     /// Number of people. 20,000 take a second; 2,000,000 are for measurements.

@@ -1,4 +1,4 @@
-//! `registry serve --demo`: an invented registry, a client for each role, and what to try.
+//! `registry serve --demo`: an invented registry, a client for each role, and examples to try.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -25,7 +25,8 @@ const TOKEN_HOURS: i64 = 24;
 /// Fills an empty registry, and registers the clients of the demonstration.
 ///
 /// # Errors
-/// The registry holds people of another origin. The tokens of a demonstration are for everybody who opens its page.
+/// The registry contains data that the demonstration did not create. The demonstration gives tokens to everybody who
+/// opens its page.
 pub async fn prepare(database: &Arc<Database>, participants: u64) -> anyhow::Result<()> {
     let (filled, is_demo): (bool, bool) = sqlx::query_as(
         "select exists (select from employer) or exists (select from participant), is_demo from installation",
@@ -33,7 +34,9 @@ pub async fn prepare(database: &Arc<Database>, participants: u64) -> anyhow::Res
     .fetch_one(&database.writer)
     .await?;
     if filled && !is_demo {
-        bail!("--demo: this registry holds people who are not of the demonstration; serve it without --demo");
+        bail!(
+            "--demo: this registry contains data that the demonstration did not create; serve it without --demo"
+        );
     }
     if !filled {
         let summary = demo::load(database, participants).await?;
@@ -45,7 +48,7 @@ pub async fn prepare(database: &Arc<Database>, participants: u64) -> anyhow::Res
     Ok(())
 }
 
-/// Prints where the demonstration is served, its tokens, and what to try.
+/// Prints the addresses and tokens of the demonstration, and examples to try.
 ///
 /// # Errors
 /// stderr or the data folder cannot be written.
@@ -58,6 +61,7 @@ pub async fn welcome(
     let request = write_request(data_dir).await?;
     let mut text = format!(
         "\n  Participant registry, with invented people.\n\n  \
+         coverage     http://{address}/coverage\n  onboarding   http://{address}/onboarding\n  \
          playground   http://{address}/\n  API          http://{address}/graphql\n  \
          schema       http://{address}/schema.graphql\n\n  Tokens for {TOKEN_HOURS} hours:\n"
     );
@@ -80,7 +84,7 @@ pub fn tokens(database: &Database, clock: Clock) -> Vec<DemoToken> {
     clients().into_iter().filter_map(sign).collect()
 }
 
-/// Writes the roster of South Sumatra as one request of the API, for those who want to send it.
+/// Writes a file with the roster of South Sumatra as one request, which one of the printed examples sends.
 async fn write_request(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let path = data_dir.join("south-sumatra.json");
     let _ = std::fs::remove_file(&path);
@@ -89,8 +93,8 @@ async fn write_request(data_dir: &Path) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// A client for each role, with its label in the playground. The partner sees the people of South Sumatra's government, the
-/// officer those of the province.
+/// Returns a client for each role, with its label in the playground. The partner sees the people of South Sumatra's
+/// government, the officer those of the province.
 fn clients() -> Vec<(&'static str, WantedClient)> {
     let of_role = |&role: &Role| {
         let (label, scope) = match role {

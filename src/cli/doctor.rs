@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::serve::Serve;
+use super::serve::{Serve, ServeSettings};
 use crate::config::{Config, DatabaseServer, Problems, Trust};
 use crate::http::auth::provider::{Provider, ProviderSettings};
 use crate::store::examination::{Finding, Level, examine};
@@ -52,7 +52,7 @@ impl Doctor {
             found.push(Finding::new(Level::Ok, "key file", text));
         }
         found.push(port(self.serve.address()).await);
-        if let Some((trust, _, http)) = settings {
+        if let Some(ServeSettings { trust, http, .. }) = settings {
             found.push(spool(&http.upload.spool));
             found.push(provider(trust).await);
         }

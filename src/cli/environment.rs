@@ -1,4 +1,4 @@
-//! Reads the command line and the environment, and reports every variable that is wrong.
+//! Reads the command line and the environment, and reports all variables that are wrong.
 
 use std::collections::BTreeSet;
 use std::error::Error as _;
@@ -12,11 +12,11 @@ use clap::{Arg, Command, CommandFactory, FromArgMatches as _};
 use super::command::Cli;
 use crate::config::Problems;
 
-/// What the names of this program's variables begin with.
+/// The prefix of this program's variables.
 const PREFIX: &str = "REGISTRY_";
 
-/// Parses the arguments and the environment of this process. Ends the process after `--help` and `--version`, and where the
-/// command line itself is wrong.
+/// Parses the arguments and the environment of this process. Ends the process after `--help` and `--version`, and if
+/// the command line itself is wrong.
 ///
 /// # Errors
 /// A variable is misspelt, or its value cannot be read.
@@ -35,7 +35,7 @@ enum Error {
     CommandLine(clap::Error),
 }
 
-/// `variables` must be those of the process, because clap reads them there.
+/// Parses arguments and variables. `variables` must be those of the process, because clap reads the values there.
 fn parse_from(
     arguments: impl Iterator<Item = OsString>,
     variables: impl Iterator<Item = (OsString, OsString)>,
@@ -43,12 +43,12 @@ fn parse_from(
     let arguments: Vec<OsString> = arguments.collect();
     let variables: Vec<(OsString, OsString)> = variables.collect();
     let mut problems = misspelt(&names(&Cli::command()), &variables);
-    // An empty variable counts as missing: files of settings leave one out in that way.
+    // An empty variable counts as missing: an environment file unsets a variable by leaving it empty.
     let empty = variables.iter().filter(|(_, value)| value.is_empty());
     let mut ignored: BTreeSet<OsString> = empty.map(|(name, _)| name.clone()).collect();
     loop {
         let mut command = without(Cli::command(), &ignored);
-        // Arguments of subcommands are named in messages, and only a built one knows its values.
+        // Messages name arguments of subcommands, and clap knows their value names only after `build`.
         command.build();
         let error = match command.try_get_matches_from_mut(&arguments) {
             Ok(matches) => {
@@ -57,8 +57,8 @@ fn parse_from(
             }
             Err(error) => error,
         };
-        // A value of a variable is reported by the name of the variable, and the others are read without it. A value of
-        // the command line stays wrong without the variable, and is clap's to report.
+        // A wrong variable is reported by its name, and parsing continues without it. A wrong argument of the command
+        // line is still wrong without the variable; clap reports it.
         match wrong_variable(&command, &error) {
             Some(name) if ignored.insert(name.clone()) && variables.iter().any(|(set, _)| *set == name) => {
                 problems.add(format!("{}: {}", name.display(), reason(&error)));
@@ -68,14 +68,14 @@ fn parse_from(
     }
 }
 
-/// All variables that set arguments of a command or of its subcommands.
+/// Returns the variables that set arguments of a command or of its subcommands.
 fn names(command: &Command) -> BTreeSet<String> {
     let own = command.get_arguments().filter_map(Arg::get_env);
     let own = own.map(|name| name.to_string_lossy().into_owned());
     own.chain(command.get_subcommands().flat_map(names)).collect()
 }
 
-/// The same command, which does not read some variables.
+/// Returns the command without some of its variables.
 fn without(command: Command, ignored: &BTreeSet<OsString>) -> Command {
     let is_ignored = |name: &OsStr| ignored.contains(name);
     command
@@ -86,7 +86,7 @@ fn without(command: Command, ignored: &BTreeSet<OsString>) -> Command {
         .mut_subcommands(|command| without(command, ignored))
 }
 
-/// The variable of the argument that an error is about.
+/// Returns the variable of the argument that an error is about.
 fn wrong_variable(command: &Command, error: &clap::Error) -> Option<OsString> {
     let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else { return None };
     fn find(command: &Command, wrong: &str) -> Option<OsString> {
@@ -97,7 +97,7 @@ fn wrong_variable(command: &Command, error: &clap::Error) -> Option<OsString> {
     find(command, wrong)
 }
 
-/// Why a value cannot be read, without the value.
+/// Returns why a value cannot be read, without the value.
 fn reason(error: &clap::Error) -> String {
     if let Some(ContextValue::Strings(allowed)) = error.get(ContextKind::ValidValue)
         && !allowed.is_empty()
@@ -111,25 +111,26 @@ fn reason(error: &clap::Error) -> String {
     }
 }
 
-/// Variables that look like settings and are none, each with the nearest one.
+/// Reports variables that look like settings but are none, each with the most similar setting.
 fn misspelt(known: &BTreeSet<String>, variables: &[(OsString, OsString)]) -> Problems {
     let mut problems = Problems::default();
     for (name, value) in variables {
         let name = name.to_string_lossy();
-        if !name.starts_with(PREFIX) || known.contains(&*name) || is_service_of_a_container(&name, value) {
+        if !name.starts_with(PREFIX) || known.contains(&*name) || is_service_address(&name, value) {
             continue;
         }
         let distance = |known: &&String| strsim::damerau_levenshtein(known, &name);
         if let Some(nearest) = known.iter().filter(|known| known.starts_with(PREFIX)).min_by_key(distance) {
-            problems.add(format!("{name} is not a setting; the nearest one is {nearest}"));
+            problems.add(format!("{name} is not a setting; did you mean {nearest}?"));
         }
     }
     problems
 }
 
-/// Kubernetes and Docker give a container the addresses of the services beside it. Those of a service `registry` begin like
-/// settings: `REGISTRY_SERVICE_HOST`, `REGISTRY_PORT=tcp://...`, `REGISTRY_PORT_8080_TCP_ADDR`.
-fn is_service_of_a_container(name: &str, value: &OsStr) -> bool {
+/// Whether Kubernetes or Docker has set this variable to tell a container where a service is. The variables of a
+/// service `registry` look like settings: `REGISTRY_SERVICE_HOST`, `REGISTRY_PORT=tcp://...`,
+/// `REGISTRY_PORT_8080_TCP_ADDR`.
+fn is_service_address(name: &str, value: &OsStr) -> bool {
     let value = value.to_string_lossy();
     let is_address = value.starts_with("tcp://") || value.starts_with("udp://");
     name.starts_with("REGISTRY_SERVICE_HOST")
@@ -162,7 +163,7 @@ mod tests {
             ("REGISTRY_PORT", "REGISTRY_POOL"),
             ("REGISTRY_CHUNK_ROW", "REGISTRY_CHUNK_ROWS"),
         ] {
-            let expected = format!("{wrong} is not a setting; the nearest one is {nearest}");
+            let expected = format!("{wrong} is not a setting; did you mean {nearest}?");
             assert_eq!(misspelt_among(&[(wrong, "SECRET")]), expected);
         }
     }
@@ -173,7 +174,7 @@ mod tests {
             misspelt_among(&[("REGISTRY_MAX_BODY", "1"), ("DATABASE_URI", ""), ("HOME", "/root")]),
             ""
         );
-        // What Kubernetes gives a pod beside a service of the name `registry`.
+        // Kubernetes sets these in each pod if there is a service named `registry`.
         assert_eq!(
             misspelt_among(&[
                 ("REGISTRY_SERVICE_HOST", "10.0.0.11"),

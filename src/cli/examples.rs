@@ -1,4 +1,4 @@
-//! What to try in the demonstration: the tabs of the playground, and the text that `serve --demo` prints.
+//! Examples for the demonstration: the tabs of the playground, and the text that `serve --demo` prints.
 
 use std::io::Cursor;
 use std::net::SocketAddr;
@@ -17,12 +17,12 @@ const ROSTER: &[u8] = include_bytes!("../../demo/south-sumatra/roster.csv");
 
 const ONBOARD: &str = include_str!("../../demo/onboard.graphql");
 
-/// Id of the provincial government of South Sumatra in the demonstration.
+/// Returns the id of the provincial government of South Sumatra in the demonstration.
 pub fn south_sumatra_government() -> String {
     NodeId::Employer(SOUTH_SUMATRA_GOVERNMENT).encode().to_string()
 }
 
-/// The example tabs.
+/// Returns the tabs of the playground.
 pub fn tabs() -> Vec<Tab> {
     let tab = |title, query: &str, variables: serde_json::Value| Tab {
         title,
@@ -31,6 +31,7 @@ pub fn tabs() -> Vec<Tab> {
     };
     vec![
         tab("Coverage", include_str!("../../demo/coverage.graphql"), json!({"asOf": "2014-10-02"})),
+        tab("Live", include_str!("../../demo/live.graphql"), json!(null)),
         tab("Agree", include_str!("../../demo/agree.graphql"), agreement()),
         tab("Agreements", include_str!("../../demo/agreements.graphql"), json!(null)),
         tab("SouthSumatra", include_str!("../../demo/province.graphql"), json!({"code": "16"})),
@@ -64,7 +65,7 @@ pub fn tabs() -> Vec<Tab> {
     ]
 }
 
-/// The part of the text of `serve --demo` that says what to try.
+/// Returns the part of the text of `serve --demo` that lists examples to try.
 pub fn things_to_try(address: SocketAddr, request: &Path) -> String {
     let (request, employer) = (request.display(), south_sumatra_government());
     format!(
@@ -79,13 +80,13 @@ pub fn things_to_try(address: SocketAddr, request: &Path) -> String {
     )
 }
 
-/// The roster of South Sumatra as the body of one request.
+/// Returns the roster of South Sumatra as the body of one request.
 pub fn south_sumatra_request() -> anyhow::Result<Vec<u8>> {
     let rows = roster::open(Cursor::new(ROSTER), &Limits::default())
         .and_then(|roster| {
             roster.map(|record| record.map(|record| record.row)).collect::<Result<Vec<_>, _>>()
         })
-        .context("the roster in the program cannot be read")?;
+        .context("the roster that is built into the program cannot be read")?;
     let input = json!({
         "idempotencyKey": "south-sumatra-2014-11",
         "employerId": south_sumatra_government(),
@@ -98,7 +99,8 @@ pub fn south_sumatra_request() -> anyhow::Result<Vec<u8>> {
     Ok(serde_json::to_vec(&json!({"query": ONBOARD, "variables": {"input": input}}))?)
 }
 
-/// The agreement of the article: South Sumatra commits 8,000 civil servants. Number and dates are invented.
+/// Returns an agreement after a newspaper article of 2 October 2014: South Sumatra commits 8,000 civil servants. Number
+/// and dates are invented.
 fn agreement() -> serde_json::Value {
     json!({"input": {
         "idempotencyKey": "playground-agree-1",
@@ -113,7 +115,7 @@ fn agreement() -> serde_json::Value {
     }})
 }
 
-/// A valid row, three wrong ones, and the first one again.
+/// Returns rows of a request: a valid row, three invalid ones, and the first one again.
 fn five_rows() -> serde_json::Value {
     let row = |national_id: &str,
                service_number: &str,

@@ -1,4 +1,4 @@
-//! Opens the database of an installation, and the private PostgreSQL below it if there is one.
+//! Opens the database of an installation, and starts its private PostgreSQL if it has one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl Installation {
         Self::open_with(problems.finish(settings)?).await
     }
 
-    /// The same with settings that were read already.
+    /// Opens the database with settings that were read before.
     ///
     /// # Errors
     /// The database cannot be used.
@@ -54,7 +54,7 @@ impl Installation {
         Ok(Self { database, is_private: cluster.is_some(), cluster })
     }
 
-    /// The day that is today for this database: a demonstration lives in the past.
+    /// Returns the current day of this registry. A demonstration lives in the past.
     ///
     /// # Errors
     /// The database is unavailable.
@@ -74,6 +74,6 @@ impl Installation {
 async fn start_postgres(folder: &Path) -> anyhow::Result<Cluster> {
     let settings = ClusterSettings { database: "registry", durability: Durability::Durable };
     Cluster::start(folder, settings).await.context(
-        "the private PostgreSQL could not be started (REGISTRY_DATA_DIR is its folder; DATABASE_URL names another server)",
+        "the private PostgreSQL could not be started; REGISTRY_DATA_DIR sets its folder, DATABASE_URL names another server",
     )
 }

@@ -1,4 +1,4 @@
-//! `registry key`: makes and exchanges the key of the identity numbers.
+//! `registry key`: creates and rotates the key that encrypts identity numbers.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::installation::Installation;
 use crate::config::{Config, make_key};
 use crate::store::rotation;
 
-/// The key of the identity numbers.
+/// The key that encrypts identity numbers.
 #[derive(Args, Debug)]
 pub struct Key {
     #[command(subcommand)]
@@ -26,10 +26,10 @@ enum Command {
     },
     /// Prints whether the newest or the previous key is in use.
     Status,
-    /// Exchanges the previous key (REGISTRY_PREVIOUS_KEY_FILE) for the newest (REGISTRY_KEY_FILE).
+    /// Replaces the previous key (REGISTRY_PREVIOUS_KEY_FILE) with the newest (REGISTRY_KEY_FILE).
     ///
     /// It encrypts every identity number, service number, tax number and telephone number with the new key, in one
-    /// transaction. Servers still answer queries meanwhile, and answer enrollments with 503. At the end each server ends;
+    /// transaction. Meanwhile servers answer queries, and answer enrollments with 503. At the end each server stops;
     /// start it again with the same two settings.
     Rotate,
 }
@@ -50,9 +50,9 @@ impl Key {
 
 fn new(file: &std::path::Path) -> anyhow::Result<()> {
     if file.exists() {
-        bail!("{} exists, and a key is never overwritten", file.display());
+        bail!("{} exists already, and a key is never overwritten; name a new file", file.display());
     }
-    make_key(file).with_context(|| format!("no key can be made at {}", file.display()))
+    make_key(file).with_context(|| format!("cannot create a key at {}", file.display()))
 }
 
 async fn status(config: &Config) -> anyhow::Result<()> {
@@ -69,7 +69,7 @@ async fn rotate(config: &Config) -> anyhow::Result<()> {
     let ring = config.keys()?;
     if ring.previous.is_none() {
         bail!(
-            "REGISTRY_PREVIOUS_KEY_FILE is missing: it names the key that is in use, and REGISTRY_KEY_FILE the new one"
+            "REGISTRY_PREVIOUS_KEY_FILE is missing: set it to the key that is in use, and REGISTRY_KEY_FILE to the new one"
         );
     }
     let installation = Installation::open(config).await?;
@@ -82,7 +82,7 @@ async fn rotate(config: &Config) -> anyhow::Result<()> {
     .await;
     bar.finish_and_clear();
     installation.close().await;
-    let rotated = rotated.context("the key was not exchanged, and nothing was changed")?;
+    let rotated = rotated.context("the key was not rotated, and no data was changed")?;
     tracing::info!(
         participants = rotated.participants,
         former_numbers = rotated.former_numbers,

@@ -33,8 +33,8 @@ use domain::actor::Actor;
 
 /// Runs the program with the arguments of this process.
 ///
-/// An async function is compiled where it is polled. Polled here, the registry is compiled once, with the library; polled
-/// in `main`, the program would compile it a second time.
+/// It is here and not in `main.rs`, because an async function is compiled where it is polled. The program would
+/// otherwise compile the registry a second time.
 pub fn main() -> ExitCode {
     let ran = environment::parse().map_err(anyhow::Error::from).and_then(|cli| {
         telemetry::start(cli.config.logs_json());
@@ -56,11 +56,11 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Key(key) => key.run(&config).await?,
         Command::Generate(generate) => generate.run(Cli::command())?,
         Command::Demo(_) if config.is_production() => {
-            bail!("`registry demo` invents people, and REGISTRY_ENV=production is for real ones")
+            bail!("`registry demo` invents people; it does not run with REGISTRY_ENV=production")
         }
-        Command::Token(_) if !own_tokens(&config)? => bail!(
-            "tokens signed with the installation's own key are not accepted here: see REGISTRY_OWN_TOKENS"
-        ),
+        Command::Token(_) if !own_tokens(&config)? => {
+            bail!("this installation does not accept tokens signed with its own key: see REGISTRY_OWN_TOKENS")
+        }
         Command::Onboard(onboard) => {
             if let Some(code) = onboard.without_registry() {
                 return Ok(code);
@@ -81,7 +81,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs a command that needs nothing but an open database.
+/// Runs a command that needs only an open database.
 async fn run_with(
     command: Command,
     config: &Config,
@@ -91,7 +91,7 @@ async fn run_with(
     let database = &installation.database;
     let mut out = std::io::stdout();
     match command {
-        // Opening the database has migrated it.
+        // Opening the database has already migrated it.
         Command::Migrate => tracing::info!("the database has the schema of this version"),
         Command::Demo(demo) => demo.run(database).await?,
         Command::Token(token) => writeln!(out, "{}", token.sign(database, clock).await?)?,
@@ -103,7 +103,7 @@ async fn run_with(
             let today = installation.today(clock).await?;
             match lapse(database, today).await? {
                 Some(lapsed) => writeln!(out, "{lapsed} enrollments lapsed")?,
-                None => writeln!(out, "already done on {today}")?,
+                None => writeln!(out, "enrollments have already lapsed for {today}")?,
             }
         }
         Command::Recount => return recount::run(database, installation.today(clock).await?).await,
@@ -113,7 +113,7 @@ async fn run_with(
         | Command::Doctor(_)
         | Command::Key(_)
         | Command::Onboard(_) => {
-            unreachable!("`run` handles the commands that open no database or open it by themselves")
+            unreachable!("`run` handles the commands that open no database, or open it themselves")
         }
     }
     Ok(ExitCode::SUCCESS)

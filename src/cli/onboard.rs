@@ -1,7 +1,8 @@
 //! `registry onboard`: enrolls the people of a roster file, with the functions behind the mutations of the API.
 //!
-//! A file that fits into one request goes the way of `onboardCivilServants` (this module); a larger one goes the way of
-//! `startOnboarding` ([`batch`]). Progress goes to stderr, the outcome to stdout, and the exit code says how it went.
+//! This module enrolls a file that fits into one request, as the mutation `onboardCivilServants` does. [`batch`]
+//! enrolls a larger one, as `startOnboarding` does. Progress goes to stderr and the outcome to stdout. The exit code
+//! says whether all rows are enrolled.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -52,7 +53,7 @@ pub const UNREACHABLE: u8 = 3;
 ///
 /// # Errors
 /// The outcome cannot be written to stdout or to the report file. The enrollments stay, and the same command reports
-/// them again. The exit code for it must not be 1, which has another meaning: use [`UNREACHABLE`].
+/// them again. The exit code must then be [`UNREACHABLE`], because 1 says that rows were refused.
 pub async fn run(
     args: Onboard,
     database: &Arc<Database>,
@@ -78,12 +79,11 @@ pub async fn run(
         }
         Err(Failure::RowsRefused(rows)) => {
             print(&problem_table(&rows))?;
-            ("Nobody was enrolled: all rows or none was requested, and some are refused.".to_owned(), REFUSED)
+            ("Nobody was enrolled: --all-or-nothing is set, and some rows are refused.".to_owned(), REFUSED)
         }
-        Err(Failure::Action(ActionError::Forbidden)) => {
-            ("This role may not enroll people.".to_owned(), REFUSED)
+        Err(Failure::Action(error @ (ActionError::Forbidden { .. } | ActionError::QuotaSpent { .. }))) => {
+            (format!("{error}."), REFUSED)
         }
-        Err(Failure::Action(error @ ActionError::QuotaSpent { .. })) => (format!("{error}."), REFUSED),
         Err(Failure::Action(ActionError::Store(error))) => {
             (format!("The registry failed: {error}. Send the same command again."), UNREACHABLE)
         }
@@ -93,7 +93,7 @@ pub async fn run(
     Ok(ExitCode::from(code))
 }
 
-/// How large a roster may be, and how many of its rows go into one transaction.
+/// The limits of a roster, and the number of its rows in one transaction.
 #[derive(Clone, Copy)]
 struct Size {
     limits: Limits,
@@ -108,7 +108,7 @@ impl Size {
     }
 }
 
-/// Why there is no summary.
+/// The reason why there is no summary.
 enum Failure {
     /// The file or the request is refused as a whole.
     Refused(Vec<Problem>),
@@ -134,7 +134,7 @@ async fn onboard(
     today: NaiveDate,
 ) -> Result<Summary, Failure> {
     let loaded = LoadedRoster::read(&args.file, args.category, &size.limits).await?;
-    // Created before anybody is enrolled, so that a report that cannot be written stops the command.
+    // The file is created first, so that a report that cannot be written stops the command before it enrolls anybody.
     let report = args.report.as_deref().map(|path| ReportFile::create(path, &args.file)).transpose()?;
     let Some(mut roster) = loaded else {
         return batch::onboard(args, size, database, actor, today, report).await;
@@ -145,7 +145,7 @@ async fn onboard(
         true => plan_rows(args, database, actor, today, &input, &trail).await,
         false => enroll(args, database, actor, today, &input, &trail).await,
     };
-    // The outcome may reveal that a person was registered already: audit it before printing.
+    // The outcome may reveal that a person was registered already, so it is audited before it is printed.
     trail.close().await?;
     let mut outcome = match outcome {
         Err(Failure::Refused(problems)) if problems.iter().any(|problem| row_of(problem).is_some()) => {
@@ -159,7 +159,7 @@ async fn onboard(
         Err(_) => return outcome,
     };
     if let Some(report) = report {
-        report.keep(&roster, rows).context("the report cannot be written").map_err(Failure::Local)?;
+        report.write(&roster, rows).context("the report cannot be written").map_err(Failure::Local)?;
     }
     outcome
 }
@@ -224,7 +224,9 @@ async fn enroll(
     };
     let what =
         format!("Checking {} rows, then enrolling the valid ones in one transaction", input.rows.len());
-    let done = step(what, onboard_civil_servants(database, actor, today, Some(&key), input, trail)).await?;
+    let done =
+        step(what, onboard_civil_servants(database, actor, today, Some(key.as_str()).into(), input, trail))
+            .await?;
     let again = done.again;
     let id = done.value.ok_or(Failure::Refused(done.problems))?.batch;
     let outcomes = async {
@@ -240,7 +242,7 @@ async fn enroll(
     let (rows, batch, units) = step("Reading the outcome".to_owned(), outcomes).await?;
     let (counts, monthly_contributions) = (batch.counts(), batch.monthly_contributions);
     let subject = match again {
-        true => Subject::Before(batch.id, batch.submitted_at),
+        true => Subject::EarlierBatch(batch.id, batch.submitted_at),
         false => Subject::Batch(batch.id, batch.submitted_at),
     };
     Ok(Summary { subject, stopped: None, counts, monthly_contributions, rows, units })
@@ -252,7 +254,7 @@ async fn units_of(database: &Database, batch: i64) -> Result<Option<Vec<(String,
     Ok(units.map(|units| units.largest))
 }
 
-/// Derives the idempotency key of a request. Equal requests have equal keys, which reveal nothing of the request.
+/// Derives the idempotency key of a request. Equal requests get equal keys. A key reveals nothing about its request.
 fn key_of(database: &Arc<Database>, input: &impl serde::Serialize) -> Result<String, StoreError> {
     let input =
         serde_json::to_vec(input).map_err(|_| StoreError::Fault("an input cannot be serialized".into()))?;
@@ -260,7 +262,7 @@ fn key_of(database: &Arc<Database>, input: &impl serde::Serialize) -> Result<Str
     Ok(format!("onboard-{}", hex::encode(digest)))
 }
 
-/// Writes the outcome to stdout. A script that has read enough may have closed it.
+/// Writes the outcome to stdout. A closed pipe is no error: `registry onboard ... | head` closes it early.
 fn print(text: &str) -> anyhow::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

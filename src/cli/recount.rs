@@ -9,7 +9,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::store::{Database, recount};
 
-/// Counts, and prints what differs.
+/// Counts all people, and prints each counter that differs.
 ///
 /// # Errors
 /// The database is unavailable.

@@ -1,4 +1,4 @@
-//! `registry serve`: the API, the playground and health checks, until a signal.
+//! `registry serve`: the API, the pages, the playground and health checks, until a signal.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,15 +15,19 @@ use super::{demonstration, examples};
 use crate::actions::onboarding::retention::Keeps;
 use crate::actions::onboarding::worker::WorkerSettings;
 use crate::clock::Clock;
-use crate::config::{Config, Days, HttpSettings, InstallationSettings, Listen, Problems, Seconds, Trust};
+use crate::config::{
+    Config, Days, HttpSettings, InstallationSettings, Listen, PagesSettings, Problems, Seconds, ServedPages,
+    Trust,
+};
 use crate::http::auth::Authority;
 use crate::http::auth::provider::Provider;
+use crate::http::pages::{self, Pages};
 use crate::http::playground::{self, MakeSettings};
 use crate::http::settings::Settings;
 use crate::http::{Front, open, server};
 use crate::store::Database;
 
-/// How the API is served.
+/// The arguments of `registry serve`.
 #[derive(Args, Debug)]
 pub struct Serve {
     #[command(flatten)]
@@ -37,7 +41,7 @@ pub struct Serve {
     #[arg(long, default_value_t = 20_000, requires = "demo")]
     demo_participants: u64,
 
-    /// Serves no playground. In production there is none anyway.
+    /// Turns off the playground. It is always off in production.
     #[arg(long, env = "REGISTRY_NO_PLAYGROUND")]
     no_playground: bool,
 
@@ -49,7 +53,7 @@ pub struct Serve {
     #[arg(long, env = "REGISTRY_ONBOARDING_WORKERS", default_value_t = 1)]
     onboarding_workers: u64,
 
-    /// How long a worker of onboardings may be silent, before another process takes its work over.
+    /// How long an onboarding worker may go without renewing its lease, before another process takes its work over.
     #[arg(long, env = "REGISTRY_ONBOARDING_LEASE", value_name = "DURATION", default_value_t = Seconds::of(8))]
     onboarding_lease: Seconds,
 
@@ -62,15 +66,18 @@ pub struct Serve {
     waiting_days: Days,
 
     #[command(flatten)]
+    pages: PagesSettings,
+
+    #[command(flatten)]
     http: HttpSettings,
 }
 
-/// Everything that `serve` reads from flags and environment.
-struct Checked {
-    installation: InstallationSettings,
-    trust: Trust,
+/// The settings of `serve` from flags and environment, but for those of the database and the keys.
+pub(super) struct ServeSettings {
+    pub(super) trust: Trust,
     background: Background,
-    http: Settings,
+    pages: ServedPages,
+    pub(super) http: Settings,
 }
 
 /// What a login that owns the tables is told in production.
@@ -79,18 +86,19 @@ pub(super) const OWNER_SERVES: &str = "DATABASE_URL: in production the registry 
      docs/operating.md";
 
 impl Serve {
-    /// Serves until a signal to stop.
+    /// Serves until a signal to stop arrives.
     ///
     /// # Errors
     /// Settings are wrong, the port is taken, or the database cannot be used.
     pub async fn run(self, config: &Config, clock: Clock) -> anyhow::Result<()> {
-        let Checked { installation, trust, background, http } = self.check(config).await?;
+        let (settings, installation) = self.check(config).await?;
+        let ServeSettings { trust, background, pages, http } = settings;
         let provider = match trust.provider {
             Some(settings) => Some(Provider::open(settings).await?),
             None => None,
         };
         let authority = Authority::new(trust.own, provider);
-        // The port first, because this is quick to find out.
+        // The port is bound before the database is opened, because a port that is in use shows at once.
         let listener = TcpListener::bind(self.listen.listen).await;
         let listener =
             listener.with_context(|| format!("REGISTRY_LISTEN: {} cannot be used", self.listen.listen))?;
@@ -118,13 +126,16 @@ impl Serve {
             clock,
             settings: Settings { metrics: metrics.is_some(), ..http },
             playground: playground.then(|| self.playground_settings(&database, clock)),
+            pages: self.pages(&pages, playground, &database, clock),
         };
+        let has_pages = front.pages.is_some();
         let address = listener.local_addr()?;
         if self.demo {
             demonstration::welcome(&database, clock, &config.data_dir, address).await?;
         }
         let page = if playground { ", playground at /" } else { "" };
-        tracing::info!(%address, "serving: API at /graphql{page}, schema at /schema.graphql");
+        let coverage = if has_pages { ", pages at /coverage and /onboarding" } else { "" };
+        tracing::info!(%address, "serving: API at /graphql{page}{coverage}, schema at /schema.graphql");
         let (stop, exchanged) = (stop_signal()?, AtomicBool::new(false));
         let stop = async {
             tokio::select! {
@@ -142,24 +153,20 @@ impl Serve {
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         installation.close().await;
         if exchanged.into_inner() {
-            bail!("the identity key was exchanged for another one: start again with it as REGISTRY_KEY_FILE");
+            bail!(
+                "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
+            );
         }
         tracing::info!("stopped");
         Ok(())
     }
 
-    /// Reads all settings, and reports everything that is wrong at once.
-    async fn check(&self, config: &Config) -> Result<Checked, Problems> {
+    /// Reads all settings, and reports all problems at once.
+    async fn check(&self, config: &Config) -> Result<(ServeSettings, InstallationSettings), Problems> {
         let mut problems = Problems::default();
         let settings = self.settings(config, &mut problems).await;
         let installation = config.installation(&mut problems);
-        let checked = settings.zip(installation).map(|((trust, background, http), installation)| Checked {
-            installation,
-            trust,
-            background,
-            http,
-        });
-        problems.finish(checked)
+        problems.finish(settings.zip(installation))
     }
 
     /// Returns the address to listen on.
@@ -168,28 +175,30 @@ impl Serve {
     }
 
     /// Reads all settings but those of the database and the keys.
-    pub(super) async fn settings(
-        &self,
-        config: &Config,
-        problems: &mut Problems,
-    ) -> Option<(Trust, Background, Settings)> {
+    pub(super) async fn settings(&self, config: &Config, problems: &mut Problems) -> Option<ServeSettings> {
         if self.demo && config.is_production() {
-            problems
-                .add("--demo publishes tokens for everybody, and REGISTRY_ENV=production is for real people");
+            problems.add(
+                "--demo gives tokens to everybody who opens its page; it does not run with \
+                 REGISTRY_ENV=production",
+            );
         }
         if self.demo && !self.listen.listen.ip().is_loopback() {
             problems.add(
-                "REGISTRY_LISTEN: --demo publishes tokens for everybody, so it listens on this machine only",
+                "REGISTRY_LISTEN: --demo gives tokens to everybody who opens its page; listen on a loopback address",
             );
         }
         let trust = config.trust(problems);
         if self.demo && !config.is_production() && trust.as_ref().is_some_and(|trust| !trust.own) {
-            problems
-                .add("REGISTRY_OWN_TOKENS: --demo uses the installation's own tokens; do not turn them off");
+            problems.add(
+                "REGISTRY_OWN_TOKENS: --demo needs tokens signed with the installation's own key; do not turn \
+                 them off",
+            );
         }
+        let pages = self.pages.served(trust.as_ref(), config.environment, problems);
         let background = self.background(problems);
         let http = self.http.settings(config.environment, problems).await;
-        trust.zip(http).map(|(trust, http)| (trust, background, http))
+        let (trust, http) = trust.zip(http)?;
+        Some(ServeSettings { trust, background, pages, http })
     }
 
     fn background(&self, problems: &mut Problems) -> Background {
@@ -213,7 +222,30 @@ impl Serve {
         }
     }
 
-    /// What the playground starts with. Tokens are signed anew at each visit.
+    /// Returns the web pages. They hand out the tokens of a demonstration only where the playground does too.
+    fn pages(
+        &self,
+        served: &ServedPages,
+        playground: bool,
+        database: &Arc<Database>,
+        clock: Clock,
+    ) -> Option<Pages> {
+        let provider = match served {
+            ServedPages::None => return None,
+            ServedPages::WithToken => None,
+            ServedPages::WithProvider(sign_in) => Some(sign_in.clone()),
+        };
+        let (database, sign_in) = (Arc::clone(database), provider.clone());
+        let has_tokens = self.demo && playground && provider.is_none();
+        let settings = move || pages::Settings {
+            tokens: if has_tokens { demonstration::tokens(&database, clock) } else { Vec::new() },
+            provider: provider.clone(),
+            playground,
+        };
+        Some(Pages::new(sign_in.as_ref(), Arc::new(settings)))
+    }
+
+    /// Returns the settings of the playground. Each visit gets newly signed tokens.
     fn playground_settings(&self, database: &Arc<Database>, clock: Clock) -> MakeSettings {
         let (database, demo) = (Arc::clone(database), self.demo);
         Arc::new(move || playground::Settings {

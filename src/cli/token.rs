@@ -1,11 +1,13 @@
 //! `registry token`: a bearer token signed with the installation's own key, for development.
 //!
-//! The token names a client. What the client may do is its row in the database, which is registered here too.
+//! The token names a client. The rights of the client are in the database; the command registers the client there if it
+//! is missing.
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::client::{RightsArguments, done};
+use crate::actions::Submission;
 use crate::actions::change_client::{self, change_client};
 use crate::actions::register_client::{self, Scope, register_client};
 use crate::clock::Clock;
@@ -32,20 +34,20 @@ pub struct Token {
     ttl: Seconds,
 }
 
-/// A client of the installation's own issuer, as it should be.
+/// The wanted state of a client of the installation's own issuer.
 #[derive(Clone, Debug)]
 pub struct WantedClient {
-    /// Its name, which is its subject too.
+    /// Its name, and the subject of its tokens.
     pub name: String,
     /// Its role.
     pub role: Role,
-    /// Whose people it sees.
+    /// The people whom it may see.
     pub scope: Scope,
     /// Whether it may read unmasked numbers.
     pub reads_personal_data: bool,
 }
 
-/// What `ensure` did.
+/// The outcome of [`ensure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ensured {
     /// The client had these rights already.
@@ -108,8 +110,8 @@ fn may(wanted: &WantedClient) -> String {
     format!("the token may see {people}{numbers}")
 }
 
-/// Registers a client of the installation's own issuer, unless it exists. One with other rights is changed only if `replace`
-/// is set.
+/// Registers a client of the installation's own issuer, unless it exists. Changes a client with other rights only if
+/// `replace` is set.
 ///
 /// # Errors
 /// The client has other rights, or the database is unavailable.
@@ -125,7 +127,7 @@ pub async fn ensure(database: &Database, wanted: &WantedClient, replace: bool) -
             scope: wanted.scope.clone(),
             reads_personal_data: wanted.reads_personal_data,
         };
-        done(register_client(database, &actor, None, &input).await)?;
+        done(register_client(database, &actor, Submission::default(), &input).await)?;
         return Ok(Ensured::Registered);
     };
     if is_as_wanted(database, client, wanted) {
@@ -133,7 +135,7 @@ pub async fn ensure(database: &Database, wanted: &WantedClient, replace: bool) -
     }
     if !replace {
         bail!(
-            "a client of this name exists as {}, with another role, scope or right, or disabled; `registry client list` \
+            "a client of this name exists as {}, but is disabled or has another role, scope or right; `registry client list` \
              shows it. Use --replace to change it, or another --name",
             client.role
         );
@@ -145,7 +147,7 @@ pub async fn ensure(database: &Database, wanted: &WantedClient, replace: bool) -
         reads_personal_data: Some(wanted.reads_personal_data),
         disabled: Some(false),
     };
-    done(change_client(database, &actor, None, &input).await)?;
+    done(change_client(database, &actor, Submission::default(), &input).await)?;
     Ok(Ensured::Replaced)
 }
 

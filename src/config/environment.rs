@@ -1,12 +1,12 @@
-//! What an installation is for: development or production.
+//! The purpose of an installation: development or production.
 
 use clap::ValueEnum;
 
-/// What an installation is for.
+/// The purpose of an installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Environment {
-    /// Trying and building: with demonstration, playground and tokens of its own.
+    /// For development and trials: with the demonstration, the playground and tokens of the installation's own key.
     Development,
-    /// Data of real people.
+    /// For data of real people.
     Production,
 }

@@ -7,15 +7,15 @@ use anyhow::{Context as _, bail};
 use clap::{ArgAction, Args};
 
 use super::environment::Environment;
+use super::load::LoadSettings;
 use super::problems::Problems;
-use super::quantity::{Bytes, Milliseconds, Seconds};
+use super::quantity::{Bytes, Seconds};
 use super::roster::RosterLimits;
-use graphql_front::admission::Admission;
+use super::sockets::SocketSettings;
 use graphql_front::cost::Cost;
 use graphql_front::documents::{Documents, StoredDocuments};
 use graphql_front::guard::Limits;
 use graphql_front::origin::Origins;
-use graphql_front::settings::Sockets;
 
 use crate::graphql::rights::CATALOGUE;
 use crate::http::peer::TrustedProxies;
@@ -26,13 +26,13 @@ use crate::http::tls::server_config;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct HttpSettings {
-    /// Connections that are open at the same time.
+    /// Maximum number of open connections.
     #[arg(long, env = "REGISTRY_MAX_CONNECTIONS", default_value_t = 2_048)]
     pub max_connections: u64,
     /// How long a client may take to send the head of a request.
     #[arg(long, env = "REGISTRY_HEAD_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(10))]
     pub head_timeout: Seconds,
-    /// Largest body of a request.
+    /// Maximum size of a request body.
     #[arg(long, env = "REGISTRY_MAX_BODY", value_name = "SIZE", default_value_t = Bytes::mib(8))]
     pub max_body: Bytes,
     /// How long a client may take to send the body of a request.
@@ -41,90 +41,58 @@ pub struct HttpSettings {
     /// How long a query may run.
     #[arg(long, env = "REGISTRY_QUERY_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(10))]
     pub query_timeout: Seconds,
-    /// How long the client of a mutation waits. Then the answer is that the outcome is unknown, and the mutation goes
-    /// on.
+    /// How long a client waits for a mutation. After that the answer says that the outcome is unknown, and the mutation
+    /// continues.
     #[arg(long, env = "REGISTRY_MUTATION_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(30))]
     pub mutation_timeout: Seconds,
 
-    /// Largest GraphQL document.
+    /// Maximum size of a GraphQL document.
     #[arg(long, env = "REGISTRY_MAX_QUERY", value_name = "SIZE", default_value_t = Bytes::kib(32))]
     pub max_query: Bytes,
-    /// Most tokens in a document: names, numbers, strings and punctuators.
+    /// Maximum number of tokens in a document: names, numbers, strings and punctuators.
     #[arg(long, env = "REGISTRY_MAX_TOKENS", default_value_t = 2_000)]
     pub max_tokens: u64,
-    /// Most brackets that are open at the same time in a document.
+    /// Maximum number of brackets in a document that are open at the same time.
     #[arg(long, env = "REGISTRY_MAX_NESTING", default_value_t = 50)]
     pub max_nesting: u64,
-    /// Deepest nesting of fields.
+    /// Maximum depth of nested fields.
     #[arg(long, env = "REGISTRY_MAX_DEPTH", default_value_t = 15)]
     pub max_depth: u64,
-    /// Most fields of a document. A fragment counts at each of its uses.
+    /// Maximum number of fields in a document. A fragment counts at each use.
     #[arg(long, env = "REGISTRY_MAX_FIELDS", default_value_t = 2_000)]
     pub max_fields: u64,
-    /// Most aliases of a document. A fragment counts at each of its uses.
+    /// Maximum number of aliases in a document. A fragment counts at each use.
     #[arg(long, env = "REGISTRY_MAX_ALIASES", default_value_t = 30)]
     pub max_aliases: u64,
-    /// Most directives of a document. A fragment counts at each of its uses.
+    /// Maximum number of directives in a document. A fragment counts at each use.
     #[arg(long, env = "REGISTRY_MAX_DIRECTIVES", default_value_t = 50)]
     pub max_directives: u64,
-    /// Most objects in an answer, computed from the requested page sizes.
+    /// Maximum number of objects in an answer, computed from the requested page sizes.
     #[arg(long, env = "REGISTRY_MAX_OBJECTS", default_value_t = 50_000)]
     pub max_objects: u64,
 
-    /// Points that one client may spend in a minute; each object that a query may return costs one. 0: no limit.
+    /// Cost that one client may spend per minute, in points. Each object that a query may return costs one point. 0: no
+    /// limit.
     #[arg(long, env = "REGISTRY_COST_PER_MINUTE", default_value_t = 6_000_000)]
     pub cost_per_minute: u64,
-    /// Points that one client may spend at once after a pause.
+    /// Cost that one client may spend at once after a pause, in points.
     #[arg(long, env = "REGISTRY_COST_BURST", default_value_t = 1_000_000)]
     pub cost_burst: u64,
 
-    /// Certificates of licence clearance that all clients together may verify in a minute. 0: no limit.
+    /// Licence clearance certificates that all clients together may verify per minute. 0: no limit.
     #[arg(long, env = "REGISTRY_VERIFICATIONS_IN_ALL", default_value_t = 600)]
     pub verifications_in_all: u64,
-    /// The same for one address. Set it to 0, no limit, behind a load balancer, which has one address.
+    /// Licence clearance certificates that one address may verify per minute. 0: no limit. Use 0 behind a load
+    /// balancer, where all clients have its address.
     #[arg(long, env = "REGISTRY_VERIFICATIONS_PER_MINUTE", default_value_t = 30)]
     pub verifications_per_minute: u64,
 
-    /// Requests that are being received, run or answered at the same time.
-    #[arg(long, env = "REGISTRY_MAX_IN_FLIGHT", default_value_t = 1_024)]
-    pub max_in_flight: u64,
-    /// Queries and mutations that run at the same time.
-    #[arg(long, env = "REGISTRY_MAX_RUNNING", default_value_t = 32)]
-    pub max_running: u64,
-    /// Percentage of the running requests that is reserved for mutations.
-    #[arg(long, env = "REGISTRY_WRITE_SHARE", default_value_t = 20)]
-    pub write_share: u64,
-    /// Percentage of the running requests that is reserved for queries.
-    #[arg(long, env = "REGISTRY_READ_SHARE", default_value_t = 70)]
-    pub read_share: u64,
-    /// Onboarding requests that run at the same time.
-    #[arg(long, env = "REGISTRY_MAX_BULK", default_value_t = 8)]
-    pub max_bulk: u64,
-    /// Queries that may wait to run. It can be long, because a client that waits sends nothing else.
-    #[arg(long, env = "REGISTRY_QUEUE", default_value_t = 512)]
-    pub queue: u64,
-    /// How long a query may wait to run.
-    #[arg(long, env = "REGISTRY_QUEUE_WAIT", value_name = "DURATION", default_value_t = Milliseconds::of(75))]
-    pub queue_wait: Milliseconds,
-    /// Mutations that may wait to run. Onboarding requests wait in a queue of their own of this length.
-    #[arg(long, env = "REGISTRY_WRITE_QUEUE", default_value_t = 128)]
-    pub write_queue: u64,
-    /// How long a mutation may wait to run.
-    #[arg(long, env = "REGISTRY_WRITE_QUEUE_WAIT", value_name = "DURATION", default_value_t = Milliseconds::of(1_000))]
-    pub write_queue_wait: Milliseconds,
-
-    /// WebSocket connections that are open at the same time.
-    #[arg(long, env = "REGISTRY_MAX_SOCKETS", default_value_t = 1_000)]
-    pub max_sockets: u64,
-    /// WebSocket connections of one client that are open at the same time.
-    #[arg(long, env = "REGISTRY_MAX_SOCKETS_OF_CLIENT", default_value_t = 100)]
-    pub max_sockets_of_client: u64,
-    /// Operations that run at the same time on one WebSocket connection.
-    #[arg(long, env = "REGISTRY_MAX_SOCKET_OPERATIONS", default_value_t = 20)]
-    pub max_socket_operations: u64,
-    /// How long a WebSocket client may take to send `connection_init` with its token.
-    #[arg(long, env = "REGISTRY_SOCKET_INIT_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(5))]
-    pub socket_init_timeout: Seconds,
+    /// The concurrency limits.
+    #[command(flatten)]
+    pub load: LoadSettings,
+    /// The limits of WebSockets.
+    #[command(flatten)]
+    pub sockets: SocketSettings,
 
     /// Limits of rosters.
     #[command(flatten)]
@@ -132,18 +100,17 @@ pub struct HttpSettings {
     /// How long a client may take to send each 64 KiB of a roster.
     #[arg(long, env = "REGISTRY_UPLOAD_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(30))]
     pub upload_timeout: Seconds,
-    /// Least average rate at which a client sends a roster, in a second.
+    /// Minimum average rate at which a client must send a roster, per second.
     #[arg(long, env = "REGISTRY_UPLOAD_RATE", value_name = "SIZE", default_value_t = Bytes::kib(32))]
     pub upload_rate: Bytes,
-    /// Rosters that are received at the same time.
+    /// Maximum number of rosters that are received at the same time.
     #[arg(long, env = "REGISTRY_MAX_UPLOADS", default_value_t = 4)]
     pub max_uploads: u64,
-    /// Rosters of one client that are received at the same time.
+    /// Maximum number of rosters of one client that are received at the same time.
     #[arg(long, env = "REGISTRY_MAX_UPLOADS_OF_CLIENT", default_value_t = 2)]
     pub max_uploads_of_client: u64,
-    /// Folder for rosters while they are received and workbooks while they are made, on a disk with room for all of
-    /// them. Default: the folder for temporary
-    /// files.
+    /// Folder for rosters while they are received and workbooks while they are made. Its disk needs room for all of them.
+    /// Default: the folder for temporary files.
     #[arg(long, env = "REGISTRY_SPOOL_DIR", value_name = "FOLDER")]
     pub spool_dir: Option<PathBuf>,
 
@@ -172,25 +139,26 @@ pub struct HttpSettings {
     /// Whether introspection and /schema.graphql are served. Default: true, in production false.
     #[arg(long, env = "REGISTRY_INTROSPECTION", value_name = "BOOL", action = ArgAction::Set)]
     pub introspection: Option<bool>,
-    /// Manifest of stored documents: a JSON object from SHA-256 to text. It is checked at the start.
+    /// Manifest of stored documents: a JSON object that maps SHA-256 to text. It is checked at the start.
     #[arg(long, env = "REGISTRY_STORED_DOCUMENTS", value_name = "FILE")]
     pub stored_documents: Option<PathBuf>,
     /// Refuses every document that is not in the manifest.
     #[arg(long, env = "REGISTRY_STORED_DOCUMENTS_ONLY")]
     pub stored_documents_only: bool,
-    /// Documents that one client may register by sending them once (automatic persisted queries). 0: none.
+    /// Maximum number of documents per client that are registered by sending them once (automatic persisted queries).
+    /// 0: none.
     #[arg(long, env = "REGISTRY_AUTOMATIC_DOCUMENTS", default_value_t = 100)]
     pub automatic_documents: u64,
 }
 
 impl HttpSettings {
-    /// Reads the limits.
+    /// Returns the settings of the server, and adds a problem for each value that is wrong.
     pub async fn settings(&self, environment: Environment, problems: &mut Problems) -> Option<Settings> {
         let limits = self.limits(environment, problems);
         let documents = self.documents(&limits, problems).await;
-        // All of them before the first that is missing ends this, so that every problem is reported.
+        // All groups are read before the first `?` returns, so that every problem is reported.
         let (connections, verification) = (self.connections(problems), self.verification(problems));
-        let (upload, origins) = (self.upload(problems), problems.ok(self.origins()));
+        let (upload, origins) = (self.upload(problems), problems.ok(self.origins(environment)));
         let (proxies, tls) = (problems.ok(self.proxies()), problems.ok(self.tls()));
         let max_body =
             problems.within("REGISTRY_MAX_BODY", self.max_body, Bytes::kib(64)..=Bytes::mib(256)).0;
@@ -207,8 +175,8 @@ impl HttpSettings {
                 .within("REGISTRY_MUTATION_TIMEOUT", self.mutation_timeout, seconds(600))
                 .0,
             cost: self.cost(problems),
-            admission: self.admission(problems),
-            sockets: self.sockets(problems),
+            admission: self.load.admission(problems),
+            sockets: self.sockets.sockets(problems),
             origins: origins?,
             documents: documents?,
             limits,
@@ -240,7 +208,7 @@ impl HttpSettings {
         Limits {
             max_query_bytes: problems.within("REGISTRY_MAX_QUERY", self.max_query, query).0 as usize,
             max_tokens: problems.count("REGISTRY_MAX_TOKENS", self.max_tokens, 100..=20_000),
-            // The parser overflows its stack between 300 and 500.
+            // The parser overflows its stack at a depth between 300 and 500.
             max_nesting: problems.count("REGISTRY_MAX_NESTING", self.max_nesting, 5..=100),
             max_depth: problems.count("REGISTRY_MAX_DEPTH", self.max_depth, 3..=30),
             max_fields: problems.count("REGISTRY_MAX_FIELDS", self.max_fields, 10..=20_000),
@@ -260,48 +228,12 @@ impl HttpSettings {
         }
     }
 
-    fn admission(&self, problems: &mut Problems) -> Admission {
-        let wait = |most| Milliseconds::of(0)..=Milliseconds::of(most);
-        Admission {
-            in_flight: problems.count("REGISTRY_MAX_IN_FLIGHT", self.max_in_flight, 1..=100_000),
-            running: problems.count("REGISTRY_MAX_RUNNING", self.max_running, 2..=10_000),
-            share_of_writes: problems.count("REGISTRY_WRITE_SHARE", self.write_share, 0..=90),
-            share_of_reads: problems.count("REGISTRY_READ_SHARE", self.read_share, 0..=90),
-            bulk: problems.count("REGISTRY_MAX_BULK", self.max_bulk, 1..=1_000),
-            queue: problems.count("REGISTRY_QUEUE", self.queue, 0..=10_000),
-            queue_of_writes: problems.count("REGISTRY_WRITE_QUEUE", self.write_queue, 0..=10_000),
-            wait: problems.within("REGISTRY_QUEUE_WAIT", self.queue_wait, wait(5_000)).0,
-            wait_of_writes: problems
-                .within("REGISTRY_WRITE_QUEUE_WAIT", self.write_queue_wait, wait(10_000))
-                .0,
-        }
-    }
-
     fn verification(&self, problems: &mut Problems) -> Verification {
         const MOST: u64 = 1_000_000;
         let in_all = problems.within("REGISTRY_VERIFICATIONS_IN_ALL", self.verifications_in_all, 0..=MOST);
         let of_peer =
             problems.within("REGISTRY_VERIFICATIONS_PER_MINUTE", self.verifications_per_minute, 0..=MOST);
         Verification { per_minute: in_all as u32, per_minute_of_peer: of_peer as u32 }
-    }
-
-    fn sockets(&self, problems: &mut Problems) -> Sockets {
-        let init = Seconds::of(1)..=Seconds::of(60);
-        Sockets {
-            maximum: problems.count("REGISTRY_MAX_SOCKETS", self.max_sockets, 0..=100_000),
-            per_client: problems.count(
-                "REGISTRY_MAX_SOCKETS_OF_CLIENT",
-                self.max_sockets_of_client,
-                1..=100_000,
-            ),
-            operations: problems.count(
-                "REGISTRY_MAX_SOCKET_OPERATIONS",
-                self.max_socket_operations,
-                1..=1_000,
-            ),
-            init_deadline: problems.within("REGISTRY_SOCKET_INIT_TIMEOUT", self.socket_init_timeout, init).0,
-            ..Settings::default().graphql.sockets
-        }
     }
 
     fn upload(&self, problems: &mut Problems) -> Option<Upload> {
@@ -343,9 +275,14 @@ impl HttpSettings {
         })
     }
 
-    fn origins(&self) -> anyhow::Result<Origins> {
+    fn origins(&self, environment: Environment) -> anyhow::Result<Origins> {
         let origins = self.cors_origins.iter().map(String::as_str).filter(|origin| !origin.is_empty());
-        Origins::parse(origins).context("REGISTRY_CORS_ORIGINS")
+        let origins =
+            Origins::parse(origins).context("REGISTRY_CORS_ORIGINS")?.named("REGISTRY_CORS_ORIGINS");
+        Ok(match environment {
+            Environment::Development => origins.and_localhost(),
+            Environment::Production => origins,
+        })
     }
 
     async fn documents(&self, limits: &Limits, problems: &mut Problems) -> Option<Documents> {
@@ -391,8 +328,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_defaults_are_those_of_the_server() {
+        let read = settings(&[], Environment::Production).await.unwrap();
+        let mut expected = Settings::default();
+        expected.graphql.limits.introspection = false;
+        expected.graphql.origins = Origins::default().named("REGISTRY_CORS_ORIGINS");
+        assert_eq!(format!("{read:?}"), format!("{expected:?}"));
         let read = settings(&[], Environment::Development).await.unwrap();
-        assert_eq!(format!("{read:?}"), format!("{:?}", Settings::default()));
+        expected.graphql.limits.introspection = true;
+        expected.graphql.origins = expected.graphql.origins.and_localhost();
+        assert_eq!(format!("{read:?}"), format!("{expected:?}"));
     }
 
     #[tokio::test]
@@ -443,10 +387,14 @@ mod tests {
             ("--queue-wait", "99999", "REGISTRY_QUEUE_WAIT"),
             ("--write-queue", "99999", "REGISTRY_WRITE_QUEUE"),
             ("--write-queue-wait", "99999", "REGISTRY_WRITE_QUEUE_WAIT"),
+            ("--queue-target", "9s", "REGISTRY_QUEUE_TARGET"),
+            ("--queue-interval", "0", "REGISTRY_QUEUE_INTERVAL"),
             ("--max-sockets", "999999", "REGISTRY_MAX_SOCKETS"),
             ("--max-sockets-of-client", "0", "REGISTRY_MAX_SOCKETS_OF_CLIENT"),
             ("--max-socket-operations", "0", "REGISTRY_MAX_SOCKET_OPERATIONS"),
             ("--socket-init-timeout", "0", "REGISTRY_SOCKET_INIT_TIMEOUT"),
+            ("--socket-ping-interval", "0", "REGISTRY_SOCKET_PING_INTERVAL"),
+            ("--max-socket-message", "1", "REGISTRY_MAX_SOCKET_MESSAGE"),
             ("--max-upload", "1", "REGISTRY_MAX_UPLOAD"),
             ("--max-roster-rows", "0", "REGISTRY_MAX_ROSTER_ROWS"),
             ("--max-roster-row", "1", "REGISTRY_MAX_ROSTER_ROW"),
@@ -474,6 +422,7 @@ mod tests {
         let error = settings(&["--stored-documents-only"], Environment::Development).await.unwrap_err();
         assert!(error.to_string().starts_with("REGISTRY_STORED_DOCUMENTS_ONLY"), "{error}");
     }
+
     #[tokio::test]
     async fn sizes_and_durations_take_units() {
         let line = [
@@ -485,11 +434,20 @@ mod tests {
             "250",
             "--query-timeout",
             "1m",
+            "--queue-target",
+            "20",
+            "--max-socket-message",
+            "1MiB",
+            "--socket-ping-interval",
+            "1m",
         ];
         let read = settings(&line, Environment::Development).await.unwrap();
         assert_eq!(read.graphql.max_body_bytes, 10_000_000);
         assert_eq!(read.graphql.admission.wait, Duration::from_secs(1));
         assert_eq!(read.graphql.admission.wait_of_writes, Duration::from_millis(250));
         assert_eq!(read.graphql.query_deadline, Duration::from_secs(60));
+        assert_eq!(read.graphql.admission.target, Duration::from_millis(20));
+        assert_eq!(read.graphql.sockets.message_bytes, 1 << 20);
+        assert_eq!(read.graphql.sockets.ping_interval, Duration::from_secs(60));
     }
 }

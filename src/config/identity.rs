@@ -15,7 +15,7 @@ use crate::http::auth::provider::{AuthorityError, Fetcher, KeySource, ProviderSe
 /// The issuers whose tokens are accepted.
 #[derive(Args, Clone, Debug)]
 pub struct Identity {
-    /// Identity provider (OpenID Connect): the `iss` of its tokens, character by character. An https address.
+    /// Issuer of the identity provider (OpenID Connect): an https address, exactly as in the `iss` of its tokens.
     #[arg(
         long,
         env = "REGISTRY_OIDC_ISSUER",
@@ -26,7 +26,7 @@ pub struct Identity {
     )]
     pub oidc_issuer: Option<String>,
 
-    /// The `aud` of the provider's tokens for this registry, or one of them.
+    /// The `aud` of the provider's tokens for this registry, or one of several.
     #[arg(
         long,
         env = "REGISTRY_OIDC_AUDIENCE",
@@ -48,7 +48,7 @@ pub struct Identity {
     )]
     pub oidc_jwks_url: Option<String>,
 
-    /// File with the provider's keys, for a network that does not reach the provider. It is read again every ten minutes.
+    /// File with the provider's keys, for a network without access to the provider. It is read again every ten minutes.
     #[arg(
         long,
         env = "REGISTRY_OIDC_JWKS_FILE",
@@ -98,7 +98,7 @@ pub struct Trust {
 }
 
 impl Identity {
-    /// Reads whose tokens are accepted.
+    /// Returns the issuers whose tokens are accepted.
     pub(super) fn trust(&self, environment: Environment, problems: &mut Problems) -> Option<Trust> {
         let production = environment == Environment::Production;
         if production && self.own_tokens == Some(true) {
@@ -117,13 +117,13 @@ impl Identity {
         Some(Trust { own, provider })
     }
 
-    /// The issuer of a client that is registered without one.
+    /// Returns the issuer for a client that is registered without one.
     pub fn default_issuer(&self, environment: Environment) -> Option<&str> {
         let own = (environment == Environment::Development).then_some(OWN_ISSUER);
         given(self.oidc_issuer.as_deref()).or(own)
     }
 
-    /// Returns `Some(None)` where there is no provider and none is needed.
+    /// Returns the settings of the provider, or `Some(None)` if there is no provider and none is needed.
     fn provider(&self, needed: bool, problems: &mut Problems) -> Option<Option<ProviderSettings>> {
         let (audience, jwks_url) =
             (given(self.oidc_audience.as_deref()), given(self.oidc_jwks_url.as_deref()));
@@ -184,16 +184,16 @@ const NO_AUDIENCE: &str =
 
 fn source(url: Option<&str>, file: Option<&Path>) -> anyhow::Result<KeySource> {
     match (url, file) {
-        (Some(_), Some(_)) => bail!(
-            "REGISTRY_OIDC_JWKS_URL and REGISTRY_OIDC_JWKS_FILE are both set; the keys are in one place, so unset the other"
-        ),
+        (Some(_), Some(_)) => {
+            bail!("REGISTRY_OIDC_JWKS_URL and REGISTRY_OIDC_JWKS_FILE are both set; unset one of them")
+        }
         (Some(url), None) => address(url, "REGISTRY_OIDC_JWKS_URL").map(KeySource::Url),
         (None, Some(path)) => Ok(KeySource::File(path.to_owned())),
         (None, None) => Ok(KeySource::Discovery),
     }
 }
 
-/// An empty setting counts as missing: files of settings leave one out in that way.
+/// Returns a setting, or `None` if it is empty: an environment file unsets a variable by leaving it empty.
 fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }

@@ -1,4 +1,4 @@
-//! The file with the installation's key: 64 hexadecimal digits that only its owner can read.
+//! The key file of an installation: 64 hexadecimal digits that only the owner of the file can read.
 
 use std::path::Path;
 
@@ -7,31 +7,31 @@ use zeroize::Zeroizing;
 
 use crate::store::keys::Keys;
 
-/// Reads a key.
+/// Reads a key file.
 ///
 /// # Errors
-/// The file cannot be read, or does not hold a key.
+/// The file cannot be read, or contains no key.
 pub(super) fn read(path: &Path) -> anyhow::Result<Keys> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
     let text = text.with_context(|| format!("the key at {} cannot be read", path.display()))?;
-    // The cause would repeat a character of the file.
+    // The cause is dropped, because its message quotes a character of the file.
     let secret = parse(text.trim())
         .ok()
-        .with_context(|| format!("{} does not hold 64 hexadecimal digits", path.display()))?;
+        .with_context(|| format!("{} does not contain 64 hexadecimal digits", path.display()))?;
     Ok(Keys::derive(&secret))
 }
 
 /// Writes a new key, unless the file exists.
 ///
-/// The key is written to another file first and linked into place. So there is never half a key, and two processes that
-/// make one at the same time use the same.
+/// The key is written to a draft file, which is then linked to the path. So the file never contains half a key, and two
+/// processes that start at the same time use the same key.
 ///
 /// # Errors
 /// The file cannot be written.
 pub fn make_key(path: &Path) -> anyhow::Result<()> {
     let mut secret = Zeroizing::new([0; 32]);
     getrandom::fill(secret.as_mut_slice())
-        .map_err(|_| anyhow::anyhow!("the operating system gave no random bytes"))?;
+        .map_err(|_| anyhow::anyhow!("the operating system returned no random bytes"))?;
     let text = Zeroizing::new(hex::encode(secret.as_slice()));
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;

@@ -1,10 +1,11 @@
-//! Collects everything that is wrong with the settings, so that one start reports all of it.
+//! Collects the problems of all settings, so that one start reports all of them.
 
 use std::error::Error;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// What is wrong with the settings: a sentence each, which begins with the name of the variable and never holds a value.
+/// The problems of the settings. Each is a sentence that begins with the name of a variable and never contains its
+/// value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<String>);
 
@@ -19,12 +20,12 @@ impl Problems {
         &self.0
     }
 
-    /// Returns a value, or adds its error.
+    /// Returns the value, or adds the error as a problem.
     pub fn ok<T>(&mut self, result: anyhow::Result<T>) -> Option<T> {
         result.map_err(|error| self.add(format!("{error:#}"))).ok()
     }
 
-    /// Returns a value, and adds a problem if it is out of bounds.
+    /// Returns the value, and adds a problem if it is out of bounds.
     pub fn within<T: PartialOrd + fmt::Display>(
         &mut self,
         name: &str,
@@ -37,7 +38,7 @@ impl Problems {
         value
     }
 
-    /// The same for a number that is used as a length.
+    /// Returns the number as a length, and adds a problem if it is out of bounds.
     pub fn count(&mut self, name: &str, value: u64, bounds: RangeInclusive<u64>) -> usize {
         let value = self.within(name, value, bounds);
         usize::try_from(value).unwrap_or_else(|_| {

@@ -27,7 +27,7 @@ impl Bytes {
     }
 }
 
-/// Why a text is not a size.
+/// The error for a text that is not a size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write a size with a unit, as 512KiB, 8MiB, 10MB or 2GB, or a number of bytes")]
 pub struct NotBytes;
@@ -43,7 +43,7 @@ impl FromStr for Bytes {
     }
 }
 
-/// Exactly, with the largest unit that divides it.
+/// Prints the exact size, in the largest unit that divides it.
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
@@ -55,25 +55,25 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// A duration: `500ms`, `10s`, `5m`, `2h` or `7d`. A number alone counts units of `MILLISECONDS`.
+/// A duration: `500ms`, `10s`, `5m`, `2h` or `7d`. A number without a unit counts multiples of `MILLISECONDS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span<const MILLISECONDS: u64>(pub Duration);
 
-/// A duration; a number alone is seconds.
+/// A duration. A number without a unit is in seconds.
 pub type Seconds = Span<1_000>;
-/// A duration; a number alone is milliseconds.
+/// A duration. A number without a unit is in milliseconds.
 pub type Milliseconds = Span<1>;
-/// A duration; a number alone is days.
+/// A duration. A number without a unit is in days.
 pub type Days = Span<86_400_000>;
 
 impl<const MILLISECONDS: u64> Span<MILLISECONDS> {
-    /// A number of its units.
+    /// Returns a duration of this many units.
     pub const fn of(number: u64) -> Self {
         Self(Duration::from_millis(number.saturating_mul(MILLISECONDS)))
     }
 }
 
-/// Why a text is not a duration.
+/// The error for a text that is not a duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write a duration with a unit, as 500ms, 10s, 5m, 2h or 7d, or a number of {0}")]
 pub struct NotDuration(&'static str);
@@ -99,7 +99,7 @@ impl<const MILLISECONDS: u64> FromStr for Span<MILLISECONDS> {
 
 impl<const MILLISECONDS: u64> fmt::Display for Span<MILLISECONDS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The library writes 90 days as "2months 29days 3h ...".
+        // `humantime` writes 90 days as "2months 29days 3h ...".
         let seconds = self.0.as_secs();
         match self.0.subsec_nanos() {
             0 if seconds != 0 && seconds.is_multiple_of(86_400) => write!(f, "{}d", seconds / 86_400),

@@ -1,4 +1,4 @@
-//! How large a roster may be, over HTTP and on the command line.
+//! Limits of rosters, for uploads over HTTP and for files on the command line.
 
 use clap::Args;
 
@@ -9,28 +9,28 @@ use super::quantity::Bytes;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct RosterLimits {
-    /// Largest file with a roster.
+    /// Maximum size of a roster file.
     #[arg(long, env = "REGISTRY_MAX_UPLOAD", value_name = "SIZE", default_value_t = Bytes::gib(2))]
     pub max_upload: Bytes,
-    /// Most rows of a roster.
+    /// Maximum number of rows in a roster.
     #[arg(long, env = "REGISTRY_MAX_ROSTER_ROWS", default_value_t = 2_000_000)]
     pub max_roster_rows: u64,
-    /// Largest row of a roster. A larger one is a quotation mark that was never closed.
+    /// Maximum size of a row in a roster. A larger row usually has a quotation mark that was never closed.
     #[arg(long, env = "REGISTRY_MAX_ROSTER_ROW", value_name = "SIZE", default_value_t = Bytes::kib(64))]
     pub max_roster_row: Bytes,
-    /// Largest cell of a roster. A row with a larger one is rejected.
+    /// Maximum size of a cell in a roster. A row with a larger cell is rejected.
     #[arg(long, env = "REGISTRY_MAX_ROSTER_CELL", value_name = "SIZE", default_value_t = Bytes::kib(4))]
     pub max_roster_cell: Bytes,
-    /// Most columns of a roster.
+    /// Maximum number of columns in a roster.
     #[arg(long, env = "REGISTRY_MAX_ROSTER_COLUMNS", default_value_t = 200)]
     pub max_roster_columns: u64,
-    /// Rows of a roster that are staged, planned and applied in one transaction.
+    /// Number of rows of a roster that are staged, planned and applied in one transaction.
     #[arg(long, env = "REGISTRY_CHUNK_ROWS", default_value_t = 2_000)]
     pub chunk_rows: u64,
 }
 
 impl RosterLimits {
-    /// Reads how much of a file is accepted.
+    /// Returns the limits for the roster reader.
     pub fn limits(&self, problems: &mut Problems) -> ::roster::Limits {
         let text = Bytes(128)..=Bytes::mib(16);
         let file = Bytes::kib(1)..=Bytes::gib(1024);
@@ -45,7 +45,7 @@ impl RosterLimits {
         }
     }
 
-    /// Reads how many rows one transaction covers.
+    /// Returns the number of rows in one transaction.
     pub fn chunk_rows(&self, problems: &mut Problems) -> usize {
         problems.count("REGISTRY_CHUNK_ROWS", self.chunk_rows, 1..=20_000)
     }

@@ -1,21 +1,21 @@
-//! Provinces for the generator: population weights, towns with a branch, regional offices.
+//! Provinces for the generator: population weights, regional offices, and towns with a branch.
 //!
-//! Names and capitals of provinces come from the reference data. Here is only what a synthetic register needs in addition. Weights are the census of 2010 in units of 100,000, rounded, for the 34 provinces of 2014: the synthetic register
-//! lives in that year.
+//! The reference data have the names of provinces. The weights are the population of the census of 2010 in units of
+//! 100,000, rounded, for the 34 provinces of 2014, the year of the synthetic register.
 
-/// A province as the generator needs it.
+/// A province, with the data that the generator needs.
 pub(super) struct Area {
-    /// Internal id: the number that the code spells.
+    /// Internal id, equal to the province code.
     pub(super) id: i16,
     /// Relative population.
     pub(super) weight: u32,
-    /// How many regencies (kabupaten, from 01) and towns (kota, from 71) identity numbers name.
+    /// How many regencies (kabupaten, numbered from 01) and towns (kota, numbered from 71) identity numbers use.
     pub(super) regencies: (u32, u32),
-    /// Towns with a branch, the main one first: the three letters of its code, and its name.
+    /// Towns with a branch: the three letters of the branch's code, and the name. The main town is first.
     pub(super) towns: &'static [(&'static str, &'static str)],
 }
 
-/// A regional office (Kanwil): its code, its name, its provinces. Its seat is where the first of them has its branch.
+/// A regional office (Kanwil): its code, its name, and its provinces.
 pub(super) const REGIONAL_OFFICES: &[(&str, &str, &[i16])] = &[
     ("KW-SUMBAGUT", "Sumbagut", &[12, 11]),
     ("KW-SUMBARRIAU", "Sumbarriau", &[14, 13, 21]),
@@ -78,7 +78,7 @@ const fn area(
     Area { id, weight, regencies, towns }
 }
 
-/// Every province, each as often as its weight says.
+/// Returns the indexes of all provinces, each repeated according to its weight.
 pub(super) fn by_weight() -> Vec<usize> {
     AREAS.iter().enumerate().flat_map(|(at, area)| std::iter::repeat_n(at, area.weight as usize)).collect()
 }

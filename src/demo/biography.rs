@@ -1,7 +1,7 @@
 //! The enrollments of synthetic people: payer, wage, contributions, end and death.
 //!
-//! About a third of the register does not pay, as in the real one. Every enrollment obeys the rules in force on its first day:
-//! pensions, for example, do not exist yet.
+//! About a third of the enrollments are not paid, as in the real register. Every enrollment obeys the rules in force on
+//! its first day: pensions, for example, do not exist yet.
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime};
 
@@ -15,11 +15,12 @@ use domain::channel::ChannelKind;
 use domain::day::{age_on, end_of_month};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 
-/// An enrollment younger than this is registered or active.
+/// An enrollment younger than this number of days is registered or active.
 const FRESH_DAYS: i64 = 60;
-/// An enrollment older than this can be in arrears: three months without a contribution.
+/// An enrollment older than this number of days can be in arrears: three months without a contribution.
 const ARREARS_DAYS: i64 = 150;
-/// Three months after this day it is September, and nothing was paid since.
+/// The last day up to which an enrollment in arrears can be paid. By the end of September 2014 it is more than three
+/// months old.
 const ARREARS_SINCE: (i32, u32, u32) = (2014, 5, 31);
 
 const WORK_UNITS: &[&str] = &[
@@ -44,7 +45,8 @@ pub(super) struct Country {
 }
 
 impl Country {
-    /// Channels and payers of a register of that size; the provinces by name, in the order of the atlas.
+    /// Makes the channels, employers and associations of a register. `provinces` has the names of provinces in the
+    /// order of the atlas.
     pub(super) fn of(size: DemoSize, provinces: &[String]) -> Self {
         Self {
             seed: size.seed,
@@ -56,9 +58,9 @@ impl Country {
     }
 }
 
-/// The enrollments of a person who comes in at that moment and was born on that day, and the day of death of the few
-/// who died.
-pub(super) fn write(
+/// Returns the enrollments of a person, and the day of death of the few who died. The person registers at the given
+/// moment and was born on the given day.
+pub(super) fn invent(
     country: &Country,
     area: usize,
     (registered_at, birth_date): (NaiveDateTime, NaiveDate),
@@ -83,8 +85,8 @@ pub(super) fn write(
     (enrollments, died_on)
 }
 
-/// Adds a second enrollment: with another employer, or as self-employed. A person who had left the first employer has moved to
-/// the second.
+/// Adds a second enrollment, with another employer or as self-employed. If the first one has ended and both are of the
+/// same segment, the person was transferred.
 fn enroll_again(country: &Country, area: usize, enrollments: &mut Vec<Enrolled>, random: &mut Random) {
     let [first] = enrollments.as_mut_slice() else {
         return;
@@ -112,7 +114,7 @@ fn enroll_again(country: &Country, area: usize, enrollments: &mut Vec<Enrolled>,
     enrollments.push(second);
 }
 
-/// Makes an end at the age of 55 or later a retirement: then the old-age savings are paid out.
+/// Turns a resignation at the age of 55 or later into a retirement: from that age old-age savings are paid out.
 fn retire(enrolled: &mut Enrolled, birth_date: NaiveDate) {
     let is_old = enrolled.ends_on.is_some_and(|ends_on| age_on(birth_date, ends_on) >= 55);
     if is_old && enrolled.end_reason == Some(EndReason::Resigned) {
@@ -120,7 +122,8 @@ fn retire(enrolled: &mut Enrolled, birth_date: NaiveDate) {
     }
 }
 
-/// Closes what is open, from the day of death on; `None` if there is no day left to die on.
+/// Lets a person die on a random day, and ends the open enrollments. Returns the day, or `None` if the register has no
+/// day left.
 fn die(enrollments: &mut [Enrolled], random: &mut Random) -> Option<NaiveDate> {
     let last_seen = enrollments.iter().map(|enrolled| {
         let recorded_on = enrolled.recorded_at.date();
@@ -160,7 +163,7 @@ fn enroll(
     };
     let kind = match segment {
         Segment::WageEarner => employ(country, area, &mut enrolled, random),
-        Segment::SelfEmployed => set_up_alone(country, area, &mut enrolled, random),
+        Segment::SelfEmployed => employ_oneself(country, area, &mut enrolled, random),
         Segment::Construction => {
             enrolled.employer = Some(country.employers.pick(random, area));
             enrolled.monthly_wage = Some(wage(random, 1_500_000, 200));
@@ -178,7 +181,8 @@ fn enroll(
     enrolled
 }
 
-/// A job: with a company or household, or as one of the people who work for a province without being civil servants.
+/// Gives the enrollment a job: with a company or household, or with a provincial government for people who are not
+/// civil servants. Returns the kind of channel.
 fn employ(country: &Country, area: usize, enrolled: &mut Enrolled, random: &mut Random) -> ChannelKind {
     // Employers report a month's new people together, and late.
     enrolled.starts_on = enrolled.starts_on.with_day(1).unwrap_or(enrolled.starts_on);
@@ -203,8 +207,13 @@ fn employ(country: &Country, area: usize, enrolled: &mut Enrolled, random: &mut 
     ])
 }
 
-/// Work of one's own, with an association or alone.
-fn set_up_alone(country: &Country, area: usize, enrolled: &mut Enrolled, random: &mut Random) -> ChannelKind {
+/// Makes the enrollment self-employed, with or without an association. Returns the kind of channel.
+fn employ_oneself(
+    country: &Country,
+    area: usize,
+    enrolled: &mut Enrolled,
+    random: &mut Random,
+) -> ChannelKind {
     enrolled.monthly_wage = Some(wage(random, 1_000_000, 100));
     if random.percent(35) {
         enrolled.programmes = "{WORK_ACCIDENT,DEATH,OLD_AGE}";
@@ -263,7 +272,7 @@ fn settle(enrolled: &mut Enrolled, random: &mut Random) {
     }
 }
 
-/// Rupiah a month, from a minimum on, in steps of 10,000: most near it, a few at a multiple.
+/// Returns a monthly wage in rupiah, in steps of 10,000. Most are near the minimum, a few are a multiple of it.
 fn wage(random: &mut Random, minimum: i64, steps: u32) -> i64 {
     let spread = random.weighted(&[(1, 80), (4, 17), (20, 3)]);
     minimum + 10_000 * i64::from(random.below(steps * spread))

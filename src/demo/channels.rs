@@ -11,19 +11,19 @@ use super::names;
 use super::random::Random;
 use domain::channel::{Channel, ChannelKind};
 
-/// The personnel agency of South Sumatra, through which its civil servants come.
+/// Code of the personnel agency of South Sumatra, which enrolls its civil servants.
 pub const GOVERNMENT_UNIT: &str = "GU-SUMSEL";
-/// The branch in Palembang.
+/// Code of the branch in Palembang.
 pub const BRANCH: &str = "BR-PLG";
-/// A bank outlet in Palembang that was closed on 2014-01-01, to see a refusal.
+/// Code of a bank outlet in Palembang that was closed on 2014-01-01, to show a refusal.
 pub const CLOSED_OUTLET: &str = "BO-PLG-099";
 
-/// The town of South Sumatra's branch, and whose branch the government unit is below.
+/// Code of the town whose branch is the parent of the government unit.
 const PALEMBANG: &str = "PLG";
 /// The day on which kiosks and the application for telephones were launched.
 const LAUNCH: (i32, u32, u32) = (2014, 8, 21);
 
-/// All channels, and which of them serve an area.
+/// All channels, with an index by area and kind.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
     all: Vec<Channel>,
@@ -50,12 +50,13 @@ impl Channels {
         channels
     }
 
-    /// How many there are.
+    /// Returns the number of channels.
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// A channel of that kind that serves an area and is open on a day; a branch where the first choice is not.
+    /// Returns a channel of the given kind that serves an area and is open on a day. Returns a branch if the chosen
+    /// channel is not open.
     pub(super) fn pick(&self, random: &mut Random, area: usize, kind: ChannelKind, on: NaiveDate) -> i64 {
         let mut pick = |kind| {
             let at = random.pick(self.of_area.get(&(area, kind))?)?;
@@ -67,7 +68,7 @@ impl Channels {
             .id
     }
 
-    /// The rows of `channel` and of `channel_province`.
+    /// Returns the rows of `channel` and of `channel_province`.
     pub(super) fn rows(&self) -> (Rows, Rows) {
         let (mut channels, mut provinces) = (Rows::default(), Rows::default());
         for channel in &self.all {
@@ -92,7 +93,7 @@ impl Channels {
         (channels, provinces)
     }
 
-    /// The branches of an area and what is below them: the more, the more people live there.
+    /// Adds the branches of an area and the channels below them, in numbers that follow its population.
     fn open_in(&mut self, area: &Area) {
         let mut random = Random::new(0, area.id.unsigned_abs().into());
         let office =
@@ -187,7 +188,7 @@ impl Channels {
             opened_on: Some(day((1995, 1, 2))),
             closed_on: None,
         });
-        self.all.last_mut().expect("it was pushed a moment ago")
+        self.all.last_mut().expect("a channel was just added")
     }
 
     fn index_by_area(&mut self) {
@@ -217,7 +218,7 @@ impl Town {
     }
 }
 
-/// Distributes this many places over the towns in turn, numbered from 1 in each town.
+/// Distributes places over the towns in turn, numbered from 1 in each town.
 fn spread(towns: &[Town], places: u32) -> impl Iterator<Item = (&Town, usize)> {
     let turns = (1..).flat_map(move |number| towns.iter().map(move |town| (town, number)));
     turns.take(places as usize)
@@ -234,7 +235,7 @@ mod tests {
     use domain::channel::parse_code;
 
     #[test]
-    fn there_are_about_a_thousand_and_each_has_a_code_of_its_own() {
+    fn there_are_about_a_thousand_channels_with_unique_codes() {
         let channels = Channels::open();
         assert!((950..1_200).contains(&channels.len()), "{}", channels.len());
         let codes: BTreeSet<_> = channels.all.iter().map(|channel| &channel.code).collect();
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_is_below_one_that_serves_its_provinces() {
+    fn the_parent_of_a_channel_serves_its_provinces() {
         let channels = Channels::open();
         let parent = |channel: &Channel| {
             let id = channel.parent?;
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_comes_in_at_a_closed_channel() {
+    fn a_picked_channel_is_open_and_serves_the_area() {
         let channels = Channels::open();
         let mut random = Random::new(1, 1);
         for (area, on) in (0..AREAS.len()).zip(first_day().iter_days().step_by(60)) {

@@ -1,16 +1,16 @@
-//! Rows as `COPY … FROM STDIN` reads them: text, one line a row, values between tabs.
+//! Rows in the text format of `COPY … FROM STDIN`: one line a row, values between tabs.
 //!
-//! Text and not the binary form: a row can be read in a failing test, and enumerations, dates and arrays need no type
-//! numbers of one database.
+//! The text format is used instead of the binary one, because rows are readable in a failing test, and because
+//! enumerations, dates and arrays need no type numbers, which differ between databases.
 
 use std::fmt::Display;
 use std::io::Write as _;
 
 use sqlx::PgConnection;
 
-/// The client that recorded every row, in the histories.
+/// The client that the histories name as the author of every row.
 pub(super) const RECORDED_BY: &str = "demo";
-/// Bytes given to the driver at once: it copies them into a buffer of its own.
+/// Number of bytes that are passed to the driver at once: it copies them into a buffer of its own.
 const PIECE: usize = 256 * 1024;
 
 /// Rows of one table.
@@ -34,7 +34,7 @@ impl Rows {
     }
 }
 
-/// A row that is being written, value by value in the order of the statement's columns.
+/// A row that is being written, value by value, in the order of the statement's columns.
 #[must_use = "a row that is not ended runs into the next one"]
 pub(super) struct Row<'a> {
     rows: &'a mut Vec<u8>,
@@ -42,14 +42,14 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// A number, date or name of a closed list: nothing that has to be escaped.
+    /// Writes a number, a date or a name of an enumeration: a value that needs no escaping.
     pub(super) fn value(mut self, value: impl Display) -> Self {
         self.separate();
         write!(self.rows, "{value}").expect("a vector takes all bytes");
         self
     }
 
-    /// The same, or null.
+    /// Writes a value that needs no escaping, or null.
     pub(super) fn optional(self, value: Option<impl Display>) -> Self {
         match value {
             Some(value) => self.value(value),
@@ -57,7 +57,7 @@ impl Row<'_> {
         }
     }
 
-    /// Any text.
+    /// Writes a text, escaped.
     pub(super) fn text(mut self, text: &str) -> Self {
         self.separate();
         for byte in text.bytes() {
@@ -72,7 +72,7 @@ impl Row<'_> {
         self
     }
 
-    /// Bytes.
+    /// Writes bytes, in hexadecimal.
     pub(super) fn bytes(mut self, bytes: &[u8]) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         self.separate();

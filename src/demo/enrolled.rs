@@ -27,7 +27,7 @@ pub(super) struct Enrolled {
 }
 
 impl Enrolled {
-    /// Its timeline: paid without gaps up to the last month paid for.
+    /// Returns its timeline, paid without gaps up to the last paid month.
     pub(super) fn timeline(&self) -> Timeline {
         let counts_from = self.starts_on.min(self.recorded_at.date());
         let paid = self.paid_through.map(|paid| PaidMonths::from_until(self.starts_on.min(paid), paid));
@@ -40,7 +40,7 @@ impl Enrolled {
         self.status = EnrollmentStatus::Ended;
         self.ends_on = Some(on);
         self.end_reason = Some(reason);
-        // What lapsed before stays unpaid.
+        // An enrollment in arrears is not paid by its end.
         self.paid_through = self.paid_through.map(|paid| paid.min(end_of_month(on)));
     }
 }

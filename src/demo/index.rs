@@ -1,8 +1,8 @@
-//! Dropping indexes, foreign keys and forced row security before a load, and restoring them after it.
+//! Drops indexes, foreign keys and forced row security before a load, and restores them after it.
 //!
-//! Inserting into a table with six indexes costs several times as much as building the indexes afterwards. They are restored
-//! from their definitions in the catalogue, so a migration can add one without a change here. All happens in the transaction
-//! of the load, so others never see the tables without them.
+//! Inserting into a table with six indexes takes several times as long as building the indexes afterwards. They are
+//! restored from their definitions in the catalogue, so a migration can add an index without a change here. All of this
+//! happens in the transaction of the load, so nobody sees the tables without them.
 //!
 //! PostgreSQL refuses `COPY … FROM` if row security applies to the current user. Forced row security applies to the owner too,
 //! so it is lifted during the load.
@@ -14,9 +14,9 @@ use sqlx::{AssertSqlSafe, PgConnection};
 #[must_use = "what was dropped must be restored"]
 pub(super) struct Dropped(Vec<String>);
 
-/// Drops everything of some tables, and the foreign keys that refer to them.
+/// Drops the indexes, keys and forced row security of some tables, and the foreign keys that refer to them.
 pub(super) async fn drop_all(conn: &mut PgConnection, tables: &[&str]) -> Result<Dropped, sqlx::Error> {
-    // In the order in which they can be dropped: a foreign key before the key it refers to.
+    // In the order in which they can be dropped: a foreign key before the key that it refers to.
     let statements: Vec<(String, String)> = sqlx::query_as(
         "select off, back from (
              select case contype when 'f' then 1 else 2 end as place, oid,
@@ -56,7 +56,7 @@ impl Dropped {
     }
 }
 
-/// Runs a statement that the database has written.
+/// Runs a statement that the database itself has composed.
 async fn run(conn: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(conn).await.map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! Names of people and organisations who do not exist, out of the commonest words for them.
+//! Invented names of people and organisations, made of common words.
 
 use super::random::Random;
 use domain::employer::OrganisationName;
@@ -34,12 +34,12 @@ const FAMILY: &[&str] = &[
 ];
 const TITLES: &[&str] = &[", S.E.", ", S.Pd.", ", S.H.", ", S.Kep.", ", S.T.", ", A.Md.", ", S.H., M.Si."];
 
-const FIRMS: &[&str] = &[
+const COMPANY_FIRST_WORDS: &[&str] = &[
     "Anugerah", "Bahari", "Bina", "Cahaya", "Cipta", "Citra", "Duta", "Gema", "Graha", "Indo", "Karya",
     "Kencana", "Mega", "Mitra", "Multi", "Nusa", "Panca", "Prima", "Putra", "Sarana", "Sentosa", "Sinar",
     "Sumber", "Surya", "Tirta", "Tri", "Tunas", "Wahana",
 ];
-const OF_FIRMS: &[&str] = &[
+const COMPANY_SECOND_WORDS: &[&str] = &[
     "Abadi",
     "Agung",
     "Bersama",
@@ -63,7 +63,7 @@ const OF_FIRMS: &[&str] = &[
     "Wijaya",
 ];
 
-/// The name of a person, one word to four; one in twenty with a degree.
+/// Returns the name of a person, of one to four words. One in twenty has a degree.
 pub(super) fn person(random: &mut Random, sex: Sex) -> String {
     let given = match sex {
         Sex::Male => MEN,
@@ -71,7 +71,7 @@ pub(super) fn person(random: &mut Random, sex: Sex) -> String {
     };
     let mut name = String::with_capacity(40);
     name.push_str(word(random, given));
-    // Many Indonesians have one name; nobody is called `M.` alone.
+    // Many Indonesians have a single name. `M.` is short for Muhammad and needs another one.
     let family = if random.percent(6) && !name.ends_with('.') { 0 } else { random.between(1, 2) };
     for _ in 0..family {
         let word = word(random, FAMILY);
@@ -86,18 +86,22 @@ pub(super) fn person(random: &mut Random, sex: Sex) -> String {
     name
 }
 
-/// The name of a company in a town, marked as an example: out of such words real ones are made too.
+/// Returns the name of a company in a town. It is marked as an example, because real companies use the same words.
 pub(super) fn company(random: &mut Random, town: &str) -> String {
     let form = random.weighted(&[("PT", 70), ("CV", 25), ("UD", 5)]);
-    format!("{form} {} {} {town} (contoh)", word(random, FIRMS), word(random, OF_FIRMS))
+    format!(
+        "{form} {} {} {town} (contoh)",
+        word(random, COMPANY_FIRST_WORDS),
+        word(random, COMPANY_SECOND_WORDS)
+    )
 }
 
-/// What the registry makes of a person's name.
+/// Parses the name of a person as the registry does.
 pub(super) fn full_name(text: &str) -> FullName {
     FullName::parse(text, "fullName").expect("the words of the lists are names")
 }
 
-/// What the registry makes of the name of an employer, association or channel: name and key.
+/// Parses the name of an employer, association or channel as the registry does. Returns the name and its search key.
 pub(super) fn organisation(text: &str) -> (String, String) {
     let name = OrganisationName::parse(text, "name").expect("the words of the lists are names");
     (name.as_str().to_owned(), name.key())

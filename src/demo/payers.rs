@@ -14,15 +14,15 @@ use domain::employer::{EmployerKind, TaxNumber};
 use domain::identity::RegionCodes;
 use domain::participant::Sex;
 
-/// Internal id of the provincial government of South Sumatra, in a synthetic register of any size. It has nobody yet:
-/// its 8,000 civil servants wait in a file.
+/// Internal id of the provincial government of South Sumatra, in a synthetic register of any size. It has no people:
+/// its 8,000 civil servants are in a roster file.
 pub const SOUTH_SUMATRA_GOVERNMENT: i64 = 1;
 
 const SOUTH_SUMATRA: i16 = 16;
-/// People for each employer.
+/// Average number of people per employer.
 const PEOPLE_PER_EMPLOYER: u64 = 80;
 
-/// What the members of an association do: in its name, and in the schema's language.
+/// Trades of associations: the Indonesian words in the name, and the English value of the column `trade`.
 const TRADES: &[(&str, &str)] = &[
     ("Nelayan", "fishing"),
     ("Pedagang Pasar", "market trade"),
@@ -45,7 +45,7 @@ struct Employer {
     risk_class: u8,
     area: usize,
     registered_on: NaiveDate,
-    /// NIB; one employer in ten has been given one since.
+    /// Whether it has a business number (NIB), as one employer in ten does.
     has_business_number: bool,
 }
 
@@ -53,15 +53,15 @@ struct Employer {
 #[derive(Debug)]
 pub(super) struct Employers {
     all: Vec<Employer>,
-    /// By area, as the two others.
+    /// Ids by area, as in the next two fields.
     governments: Vec<i64>,
     companies: Vec<Vec<i64>>,
     households: Vec<Vec<i64>>,
 }
 
 impl Employers {
-    /// Makes the employers for a register of this size: the government of each province, South Sumatra first; then a company in
-    /// each; then the rest by population.
+    /// Makes the employers for a register of this size: first the government of each province, South Sumatra's before
+    /// the others, then a company in each province, then the rest by population.
     pub(super) fn register(size: DemoSize, provinces: &[String]) -> Self {
         let count = (size.participants / PEOPLE_PER_EMPLOYER).clamp(200, 50_000);
         let count = usize::try_from(count).expect("at most 50,000");
@@ -72,13 +72,13 @@ impl Employers {
             companies: vec![Vec::new(); AREAS.len()],
             households: vec![Vec::new(); AREAS.len()],
         };
-        let (theirs, others): (Vec<_>, Vec<_>) =
+        let (south_sumatra, others): (Vec<_>, Vec<_>) =
             (0..AREAS.len()).partition(|&area| AREAS[area].id == SOUTH_SUMATRA);
-        for area in theirs.into_iter().chain(others) {
+        for area in south_sumatra.into_iter().chain(others) {
             employers.governments[area] = employers.add(Employer {
                 name: format!("Pemerintah Provinsi {} (contoh)", provinces[area]),
                 kind: EmployerKind::Government,
-                // Services of the state are in the lowest class: PP 44/2015, annex I.
+                // Government services are in the lowest class: PP 44/2015, annex I.
                 risk_class: 1,
                 area,
                 registered_on: day((1996, 1, 2)),
@@ -88,7 +88,7 @@ impl Employers {
         let areas = atlas::by_weight();
         let rest = count - employers.all.len();
         for at in 0..rest {
-            // In the order of their ids, over the ten years before the first person.
+            // Employers register in the order of their ids, in the ten years before the first person.
             let registered_on = first_day() - Days::new(3_650 * (rest - at) as u64 / rest as u64);
             if at < AREAS.len() {
                 employers.add_company(&mut random, at, registered_on);
@@ -104,12 +104,12 @@ impl Employers {
         employers
     }
 
-    /// How many there are.
+    /// Returns the number of employers.
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// The government of an area; none of South Sumatra, whose people are still to come.
+    /// Returns the government of an area. South Sumatra has none here, because its people are not enrolled yet.
     pub(super) fn government(&self, area: usize) -> Option<i64> {
         Some(self.governments[area]).filter(|&id| id != SOUTH_SUMATRA_GOVERNMENT)
     }
@@ -121,8 +121,8 @@ impl Employers {
         *employer.expect("every area has a company")
     }
 
-    /// The rows of `employer`. The declared headcount is the number of people; half of the employers declare more, like companies
-    /// that registered only a part of their workers.
+    /// Returns the rows of `employer`. Half of the employers declare the number of their people. The others declare
+    /// more, like companies that registered only some of their workers.
     pub(super) fn rows(&self, seed: u64, keys: &Keys, totals: &Totals) -> Rows {
         let mut random = Random::new(seed, 2);
         let mut rows = Rows::default();
@@ -189,17 +189,19 @@ fn town(random: &mut Random, area: usize) -> &'static str {
     town
 }
 
-/// The tax number of a company, in a synthetic register of any size: the first employer after the governments of the
-/// provinces.
+/// Returns the tax number of a company, the same in a synthetic register of any size. The company is the first employer
+/// after the governments of the provinces.
 pub fn company_tax_number() -> String {
     tax_number(AREAS.len() as i64 + 1).as_str().to_owned()
 }
 
-/// A tax number that nobody has: no type of taxpayer has the number 99.
+/// Returns a tax number that nobody has: 99 is no type of taxpayer.
 fn tax_number(employer: i64) -> TaxNumber {
-    let book = RegionCodes::default();
+    let codes = RegionCodes::default();
     (0..10)
-        .find_map(|check| TaxNumber::parse(&format!("99{employer:06}{check}999000"), &book, "taxNumber").ok())
+        .find_map(|check| {
+            TaxNumber::parse(&format!("99{employer:06}{check}999000"), &codes, "taxNumber").ok()
+        })
         .expect("one of ten check digits is right")
         .0
 }
@@ -220,11 +222,11 @@ pub(super) struct Associations {
 }
 
 impl Associations {
-    /// Registers them: one in every province, more where there are more people.
+    /// Makes the associations: at least two in every province, and more where more people live.
     pub(super) fn register() -> Self {
         let mut associations = Self { all: Vec::new(), of_area: vec![Vec::new(); AREAS.len()] };
         for (at, area) in AREAS.iter().enumerate() {
-            // Trades and towns in turn: no pair comes twice before all have come.
+            // Trades and towns alternate, so that no pair repeats before all were used.
             let towns = area.towns.iter().cycle();
             let places = TRADES.iter().cycle().zip(towns);
             for ((title, trade), (_, town)) in places.take(2 + area.weight as usize / 18) {
@@ -240,17 +242,17 @@ impl Associations {
         associations
     }
 
-    /// How many there are.
+    /// Returns the number of associations.
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// An association of an area.
+    /// Returns an association of an area.
     pub(super) fn pick(&self, random: &mut Random, area: usize) -> i64 {
         *random.pick(&self.of_area[area]).expect("every area has an association")
     }
 
-    /// The rows of `association`.
+    /// Returns the rows of `association`.
     pub(super) fn rows(&self) -> Rows {
         let mut rows = Rows::default();
         for (id, association) in (1_i64..).zip(&self.all) {

@@ -1,6 +1,6 @@
-//! Synthetic people, each made from the seed and its number alone.
+//! Synthetic people. Each is made from the seed and the person's number alone.
 //!
-//! Particulars are made here; [`super::biography`] makes the enrollments.
+//! This module makes the particulars; [`super::biography`] makes the enrollments.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -19,14 +19,14 @@ use domain::participant::{ParticipantStatus, PhoneNumber, Sex};
 use domain::rule::Rulebook;
 use domain::standing::best_status;
 
-/// Streams of chance below this one belong to channels and payers.
+/// The first random stream for people. Lower streams are for channels and payers.
 const FIRST_STREAM: u64 = 1_000;
-/// The first district of an invented identity number, and how many there are: no regency has so many districts, so
-/// nobody holds such a number, and none is in the roster of South Sumatra.
+/// The first district of an invented identity number, and the number of districts. No regency has so many districts, so
+/// nobody has such a number. The roster of South Sumatra does not use them either.
 const DISTRICTS: (u64, u64) = (60, 40);
 const SERIALS: u64 = 9_999;
 
-/// A person, with everything that happened to them.
+/// A person with their enrollments.
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) id: i64,
@@ -42,7 +42,7 @@ pub(super) struct Person {
     pub(super) died_on: Option<NaiveDate>,
 }
 
-/// Makes people in the order of their ids, which is that of their registration.
+/// An iterator that makes people in the order of their ids, which is also that of their registration.
 pub(super) struct People<'a> {
     country: &'a Country,
     areas: Vec<usize>,
@@ -67,10 +67,10 @@ impl<'a> People<'a> {
         let area = self.draw_area(&mut random);
         let sex = random.weighted(&[(Sex::Male, 58), (Sex::Female, 42)]);
         let birth_date = self.birth_date(at, registered_at.date(), &mut random);
-        // One in eight was registered in a province other than that of residence, and keeps the number.
+        // About one in eight has moved to another province and kept the number.
         let birthplace = if random.percent(12) { self.draw_area(&mut random) } else { area };
         let (enrollments, died_on) =
-            biography::write(country, area, (registered_at, birth_date), &mut random);
+            biography::invent(country, area, (registered_at, birth_date), &mut random);
         Person {
             id: i64::try_from(at + 1).expect("a synthetic register is far smaller"),
             registered_at,
@@ -79,7 +79,7 @@ impl<'a> People<'a> {
             birth_date,
             national_id: national_id(at, &AREAS[birthplace], birth_date, sex, &mut random),
             full_name: names::person(&mut random, sex),
-            // No operator has the prefix 0840, as far as is recalled.
+            // No known operator uses the prefix 0840.
             phone: random.percent(60).then(|| format!("0840{:08}", random.below(100_000_000))),
             enrollments,
             died_on,
@@ -90,11 +90,11 @@ impl<'a> People<'a> {
         *random.pick(&self.areas).expect("there are provinces")
     }
 
-    /// A person of 18 to 58 years on the day of registration, most of them around 38: young enough to enroll again at
-    /// the end, at 65.
+    /// Returns the birth date of a person who is 18 to 58 years old on the day of registration, and most likely around
+    /// 38. At the end of the register such a person is at most 65 and can still enroll again.
     ///
-    /// No two identity numbers are equal: people with the same district and serial belong to different laps through all
-    /// districts and serials, and the people of a lap have birth dates of that lap only.
+    /// The date keeps identity numbers unique. People with the same district and serial belong to different laps
+    /// through all districts and serials, and each lap has birth dates of its own.
     fn birth_date(&self, at: u64, on: NaiveDate, random: &mut Random) -> NaiveDate {
         let laps = i32::try_from(self.country.participants.div_ceil(DISTRICTS.1 * SERIALS).max(1));
         let lap = i32::try_from(at / (DISTRICTS.1 * SERIALS));
@@ -118,14 +118,15 @@ impl Iterator for People<'_> {
     }
 }
 
-/// When a person was registered: on working days, more of them each year, in the order of their numbers.
+/// Returns when a person was registered: on a working day, in the order of the people's numbers, with more people each
+/// year.
 fn registration(at: u64, of: u64, random: &mut Random) -> NaiveDateTime {
     const MORNING: NaiveTime = NaiveTime::from_hms_opt(8, 0, 0).expect("eight in the morning is a time");
     const SECONDS_OPEN: f64 = 8.0 * 3_600.0;
     let days = (last_day() - first_day()).num_days() + 1;
     let working_days = days / 7 * 5 + (days % 7).min(5);
-    // The root grows ever more slowly: the same number of people takes ever less time. Each has a slot of that time,
-    // and comes at some moment of it. A square root is exact to the last bit on every machine.
+    // Because of the square root, the same number of people takes less time each year. Each person has a slot of that
+    // time and registers at a random moment in it. A square root has exactly the same bits on every machine.
     let within = (at as f64 + f64::from(random.below(1_000)) / 1_000.0) / of as f64;
     let open = within.sqrt() * working_days as f64;
     let (day, seconds) = (open.floor() as u64, (open.fract() * SECONDS_OPEN) as i64);
@@ -134,7 +135,8 @@ fn registration(at: u64, of: u64, random: &mut Random) -> NaiveDateTime {
 }
 
 fn national_id(at: u64, area: &Area, birth_date: NaiveDate, sex: Sex, random: &mut Random) -> String {
-    // Neighbours in the register are far apart in districts and serials: the step shares no factor with their number.
+    // Neighbours in the register have distant districts and serials. The step is coprime to the number of places, so
+    // each place is used once per lap.
     let place = at.wrapping_mul(7_919) % (DISTRICTS.1 * SERIALS);
     let (district, serial) = (DISTRICTS.0 + place / SERIALS, 1 + place % SERIALS);
     let (regencies, towns) = area.regencies;
@@ -146,7 +148,7 @@ fn national_id(at: u64, area: &Area, birth_date: NaiveDate, sex: Sex, random: &m
     format!("{province:02}{regency:02}{district:02}{day:02}{month:02}{year:02}{serial:04}")
 }
 
-/// Rows of some people, table by table.
+/// Rows of some people, by table.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     /// How many people.
@@ -158,7 +160,7 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// Adds a person to the rows, and to the sums.
+    /// Adds a person to the rows and to the totals.
     pub(super) fn add(&mut self, person: &Person, keys: &Keys, rules: &Rulebook, totals: &mut Totals) {
         let province = AREAS[person.area].id;
         let first = person.enrollments.first().expect("a person has an enrollment");
@@ -259,7 +261,8 @@ struct Event {
     kind: EventKind,
 }
 
-/// A person's history in the order in which it was recorded; enrollments are numbered from `first_enrollment`.
+/// Returns the history of a person in the order in which it was recorded. Enrollments are numbered from
+/// `first_enrollment`.
 fn events(person: &Person, first_enrollment: i64) -> Vec<Event> {
     let evening_of = |day: NaiveDate| day.and_hms_opt(16, 30, 0).expect("half past four is a time");
     let mut events = Vec::with_capacity(3);
@@ -294,7 +297,7 @@ fn events(person: &Person, first_enrollment: i64) -> Vec<Event> {
     events
 }
 
-/// A moment on the agency's clocks, as PostgreSQL reads it.
+/// Returns a moment in the agency's time zone, as PostgreSQL reads it.
 fn moment(at: NaiveDateTime) -> impl std::fmt::Display {
     /// `2014-10-01 08:00:00+07`.
     struct Moment(NaiveDateTime);

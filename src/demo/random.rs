@@ -4,13 +4,13 @@ use chrono::{Days, NaiveDate};
 
 use super::days::day;
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): eight bytes of state, and good enough for invented people. Nothing here
-/// keeps a secret.
+/// SplitMix64 (Steele, Lea and Flood, 2014): eight bytes of state, and good enough for invented people. It is not for
+/// secrets.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
 impl Random {
-    /// The `stream`-th sequence of a seed. What is drawn from one never moves another.
+    /// Returns the `stream`-th sequence of a seed. Sequences do not affect each other.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut seeded = Self(seed);
         Self(seeded.next() ^ stream.wrapping_mul(0xD1B5_4A32_D192_ED03))
@@ -24,14 +24,14 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`; 0 where there is none.
+    /// Returns a number below `bound`, or 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: u32) -> u32 {
-        // The high bits, scaled: no division, and a bias of less than one in 2³² · bound.
+        // Scaling the high bits needs no division, and its bias is less than one in 2³² · bound.
         let scaled = (self.next() >> 32) * u64::from(bound);
         u32::try_from(scaled >> 32).expect("a product of two 32-bit numbers has 32 high bits")
     }
 
-    /// A number from `low` to `high`, both included.
+    /// Returns a number from `low` to `high`, both included.
     pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
         low + self.below(high - low + 1)
     }
@@ -41,22 +41,23 @@ impl Random {
         self.below(100) < percent
     }
 
-    /// Returns an element of a list, all equally likely; `None` if it is empty.
+    /// Returns an element of a list, all equally likely, or `None` if the list is empty.
     pub(super) fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
         list.get(self.index(list.len()))
     }
 
-    /// Returns an element of a list, the first ones far more often than the last, as people spread over employers.
+    /// Returns an element of a list. The first ones are far more likely than the last, as large employers are among
+    /// real ones.
     pub(super) fn pick_skewed<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
         let first = self.index(list.len());
         let second = self.index(first + 1);
         list.get(self.index(second + 1))
     }
 
-    /// Returns one of some values, with the given weights.
+    /// Returns one of the values, with the given weights.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there are no values.
     pub(super) fn weighted<T: Copy>(&mut self, values: &[(T, u32)]) -> T {
         let mut at = self.below(values.iter().map(|(_, weight)| weight).sum());
         for &(value, weight) in values {
@@ -68,13 +69,13 @@ impl Random {
         panic!("a number below the sum of the weights falls on one of them")
     }
 
-    /// A day of some years, both included.
+    /// Returns a day between two years, both included.
     pub(super) fn day_of_years(&mut self, first: i32, last: i32) -> NaiveDate {
         let (from, until) = (day((first, 1, 1)), day((last, 12, 31)));
         self.day_between(from, until)
     }
 
-    /// A day from `first` to `last`, both included; `first` where `last` is before it.
+    /// Returns a day from `first` to `last`, both included. Returns `first` if `last` is before it.
     pub(super) fn day_between(&mut self, first: NaiveDate, last: NaiveDate) -> NaiveDate {
         let days = u32::try_from((last - first).num_days()).unwrap_or(0);
         first + Days::new(self.below(days + 1).into())

@@ -1,16 +1,16 @@
 //! The size of a synthetic register.
 
-/// How large a register, and which of them.
+/// The size and the seed of a synthetic register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DemoSize {
-    /// How many people. None is a register too: channels, employers and associations without people.
+    /// The number of people. With 0, the register has only channels, employers and associations.
     pub participants: u64,
-    /// Which register of that size.
+    /// The seed of the random numbers.
     pub seed: u64,
 }
 
 impl DemoSize {
-    /// The size with the default seed.
+    /// Returns this size with the default seed.
     pub const fn of(participants: u64) -> Self {
         Self { participants, seed: 16 }
     }

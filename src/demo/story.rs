@@ -1,5 +1,5 @@
-//! The facts of the article of 2 October 2014: the target of 2015, and the plan of South Sumatra. The article does not name
-//! the twenty provinces that had signed, so no other agreement is invented.
+//! Facts of a newspaper article of 2 October 2014: the target of 2015, and the plan of South Sumatra. The article does
+//! not name the twenty provinces that had signed, so the register has no other agreement.
 
 use sqlx::PgConnection;
 

@@ -1,4 +1,4 @@
-//! Synthetic people break no rule, and what is loaded of them is what writing them one by one would have left.
+//! Synthetic people obey the rules.
 
 use std::collections::HashSet;
 
@@ -32,7 +32,7 @@ fn no_two_people_share_a_number_in_any_lap() {
 }
 
 #[test]
-fn identity_numbers_are_well_formed_and_nobodys() {
+fn identity_numbers_are_well_formed_and_belong_to_nobody() {
     let book = RegionCodes::new(AREAS.iter().map(|area| area.id.to_string()));
     for person in People::of(&country(3_000)) {
         let (number, doubts) = NationalId::parse(&person.national_id, &book, "nationalId").unwrap();
@@ -43,7 +43,7 @@ fn identity_numbers_are_well_formed_and_nobodys() {
 }
 
 #[test]
-fn people_come_in_the_order_of_their_ids_on_working_days_before_the_story() {
+fn people_register_in_the_order_of_their_ids_on_working_days() {
     use chrono::Datelike;
     let moments: Vec<_> = People::of(&country(20_000)).map(|person| person.registered_at).collect();
     assert!(moments.is_sorted());
@@ -52,7 +52,7 @@ fn people_come_in_the_order_of_their_ids_on_working_days_before_the_story() {
 }
 
 #[test]
-fn a_third_does_not_pay_and_south_sumatra_waits_for_its_civil_servants() {
+fn a_third_does_not_pay_and_the_government_of_south_sumatra_has_no_people() {
     let people: Vec<_> = People::of(&country(20_000)).collect();
     let enrollments = || people.iter().flat_map(|person| &person.enrollments);
     let active = enrollments().filter(|e| e.status == EnrollmentStatus::Active).count();

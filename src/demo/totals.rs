@@ -4,19 +4,19 @@ use std::collections::HashMap;
 
 use super::enrolled::Enrolled;
 
-/// Sums over the people so far.
+/// Totals over the people made so far.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     /// People with an open enrollment at an employer.
     open: HashMap<i64, i64>,
-    /// Enrollments so far: the last one's internal id.
+    /// Number of enrollments so far, which is the internal id of the last one.
     pub(super) enrollments: i64,
-    /// Events so far: the last one's internal id.
+    /// Number of events so far, which is the internal id of the last one.
     pub(super) events: i64,
 }
 
 impl Totals {
-    /// Adds a person; no two enrollments of one are at the same employer.
+    /// Adds the enrollments of a person, each with another employer.
     pub(super) fn add(&mut self, enrollments: &[Enrolled]) {
         for enrolled in enrollments.iter().filter(|enrolled| enrolled.ends_on.is_none()) {
             if let Some(employer) = enrolled.employer {
@@ -25,7 +25,7 @@ impl Totals {
         }
     }
 
-    /// The people whom an employer has now: those who left are not among them.
+    /// Returns the number of people with an open enrollment at an employer.
     pub(super) fn people_of_employer(&self, employer: i64) -> i64 {
         self.open.get(&employer).copied().unwrap_or_default()
     }

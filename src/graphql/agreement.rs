@@ -10,6 +10,7 @@ use super::caller::Caller;
 use super::context::{caller, request};
 use super::count::ParticipantCounts;
 use super::error::FieldError;
+use super::input::{InputReader, Lenient};
 use super::loaders::load;
 use super::node_id::NodeId;
 use super::noun::Noun;
@@ -46,6 +47,7 @@ impl Agreement {
 
 /// A cooperation agreement with a provincial government: which groups of workers it covers and how many people it
 /// promises.
+#[rows::row]
 #[Object]
 impl Agreement {
     /// Opaque, stable id.
@@ -108,7 +110,7 @@ impl Agreement {
 }
 
 /// A recorded state of an agreement.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct AgreementState {
     /// Status as recorded.
     status: AgreementStatus,
@@ -157,6 +159,7 @@ impl Commitment {
 }
 
 /// A number of people promised for one group, such as South Sumatra's 8,000 civil servants.
+#[rows::row]
 #[Object]
 impl Commitment {
     /// Group of workers.
@@ -176,13 +179,13 @@ impl Commitment {
 
     /// Number of people of the province with an enrollment in this group, open or ended, as of today. Only people in
     /// your scope are counted.
-    async fn enrolled(&self, ctx: &Context<'_>) -> Result<i32, FieldError> {
-        Ok(self.counts(ctx).await?.total)
+    async fn enrolled(&self, ctx: &Context<'_>) -> Option<Result<i32, FieldError>> {
+        Some(self.counts(ctx).await.map(|counts| counts.total))
     }
 
     /// Number of these people who are active in this group today.
-    async fn active(&self, ctx: &Context<'_>) -> Result<i32, FieldError> {
-        Ok(self.counts(ctx).await?.active)
+    async fn active(&self, ctx: &Context<'_>) -> Option<Result<i32, FieldError>> {
+        Some(self.counts(ctx).await.map(|counts| counts.active))
     }
 }
 
@@ -228,9 +231,9 @@ pub struct CommitmentInput {
     /// Group of workers: one of the agreement's scopes, except LICENSING.
     scope: AgreementScope,
     /// Number of people, from 1 to 300,000,000.
-    headcount: i32,
+    headcount: Lenient<i32>,
     /// Day by which they are to be enrolled: while the agreement is valid, and at most 50 years from today.
-    due_on: Option<Date>,
+    due_on: Option<Lenient<Date>>,
 }
 
 /// Input of `recordAgreement`.
@@ -246,11 +249,11 @@ pub struct RecordAgreementInput {
     /// Status of the agreement.
     status: AgreementStatus,
     /// Day of signature.
-    signed_on: Option<Date>,
+    signed_on: Option<Lenient<Date>>,
     /// First day of validity.
-    valid_from: Option<Date>,
+    valid_from: Option<Lenient<Date>>,
     /// Last day of validity. Omit it if the agreement is valid until further notice.
-    valid_until: Option<Date>,
+    valid_until: Option<Lenient<Date>>,
     /// Groups of workers that it covers: at least one, each once.
     scopes: Vec<AgreementScope>,
     /// Promised numbers of people: at most one commitment per group.
@@ -282,28 +285,36 @@ impl AgreementMutation {
         #[graphql(desc = "Input of the mutation.")] input: RecordAgreementInput,
     ) -> Result<RecordAgreementPayload, FieldError> {
         let caller = caller(ctx);
-        let key = input.idempotency_key;
-        let commitments = input.commitments.into_iter();
-        let input = action::Input {
-            number: input.number,
-            province_code: input.province_code,
-            status: input.status.into(),
-            signed_on: input.signed_on.map(|day| day.0),
-            valid_from: input.valid_from.map(|day| day.0),
-            valid_until: input.valid_until.map(|day| day.0),
-            scopes: input.scopes.into_iter().map(Into::into).collect(),
-            commitments: commitments
-                .map(|c| (c.scope.into(), c.headcount, c.due_on.map(|day| day.0)))
-                .collect(),
-            source: input.source,
-        };
+        let (key, mut reader) = (input.idempotency_key.clone(), InputReader::default());
+        let input = read(input, &mut reader);
+        let submission = reader.submission(key.as_deref());
         let done =
-            record_agreement(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input).await?;
+            record_agreement(&caller.database, &caller.actor, caller.today(), submission, &input).await?;
         let reference = caller.database.reference();
         let agreement =
             done.value.and_then(|recorded| reference.agreements.by_id(recorded.agreement).cloned());
         let agreement = agreement.map(|agreement| Agreement { agreement, day: caller.today() });
         Ok(RecordAgreementPayload { agreement, errors: user_errors(done.problems) })
+    }
+}
+
+fn read(input: RecordAgreementInput, reader: &mut InputReader) -> action::Input {
+    let mut commitments = Vec::with_capacity(input.commitments.len());
+    for (at, promised) in input.commitments.into_iter().enumerate() {
+        let headcount = reader.scalar(promised.headcount, &format!("commitments.{at}.headcount"));
+        let due_on = promised.due_on.and_then(|day| reader.scalar(day, &format!("commitments.{at}.dueOn")));
+        commitments.push((promised.scope.into(), headcount.unwrap_or_default(), due_on));
+    }
+    action::Input {
+        number: input.number,
+        province_code: input.province_code,
+        status: input.status.into(),
+        signed_on: input.signed_on.and_then(|day| reader.scalar(day, "signedOn")),
+        valid_from: input.valid_from.and_then(|day| reader.scalar(day, "validFrom")),
+        valid_until: input.valid_until.and_then(|day| reader.scalar(day, "validUntil")),
+        scopes: input.scopes.into_iter().map(Into::into).collect(),
+        commitments,
+        source: input.source,
     }
 }
 

@@ -1,11 +1,10 @@
-//! Arguments that several fields share: ids, codes, lists, words and orders.
+//! Arguments that several fields share: codes, lists, words and orders.
 
-use async_graphql::{Enum, ID};
+use async_graphql::Enum;
 
 use super::caller::Caller;
 use super::error::FieldError;
 use domain::page::{Direction, Order};
-use domain::problem::{Problem, ProblemCode};
 use domain::text;
 
 /// Direction of a list's order.
@@ -83,24 +82,4 @@ pub fn has_words(name_key: &str, words: &[String]) -> bool {
     }
     let name = text::words(name_key);
     words.iter().all(|word| name.iter().any(|part| part.starts_with(word)))
-}
-
-/// Reads an id inside an input. A malformed id is a problem that the caller can correct.
-pub fn read_id<T>(
-    id: Option<ID>,
-    of: fn(&str) -> Result<T, FieldError>,
-    field: &str,
-    problems: &mut Vec<Problem>,
-) -> Option<T> {
-    let id = id?;
-    of(&id)
-        .map_err(|_| {
-            let problem = Problem::error(
-                ProblemCode::InvalidFormat,
-                field,
-                "This is not an id of the right kind of object.",
-            );
-            problems.push(problem.hint("Use an `id` exactly as this API returned it."));
-        })
-        .ok()
 }

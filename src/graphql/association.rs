@@ -1,7 +1,6 @@
 //! Associations of informal workers.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
-use domain::access::Operation;
 use graphql_front::catalogue::Rules;
 
 use super::argument::{OrderDirection, order_of, province_of, words_of};
@@ -10,19 +9,21 @@ use super::connection::{PageArguments, Total};
 use super::context::{caller, request, written};
 use super::count::{ParticipantCounts, counts};
 use super::error::FieldError;
-use super::loaders::load;
+use super::loaders::{TotalOf, load, load_page};
 use super::node_id::{NodeId, association_id};
 use super::noun::Noun;
 use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::DateTime;
+use crate::actions::Submission;
 use crate::actions::register_association::{self as action, register_association};
 use crate::store::StoreError;
 use crate::store::association::{self as store, AssociationRow};
 use crate::store::count::CountsBy;
 use crate::store::participant::PeopleOf;
-use domain::page::Order;
+use domain::access::Operation;
+use domain::page::{Direction, Order};
 use domain::text;
 
 /// An association of informal workers.
@@ -47,6 +48,7 @@ impl Association {
 }
 
 /// An association of informal workers (paguyuban, wadah), formed by and for people outside an employment relation.
+#[rows::row]
 #[Object]
 impl Association {
     /// Opaque, stable id.
@@ -78,9 +80,9 @@ impl Association {
         #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
-    ) -> Result<ParticipantConnection, FieldError> {
+    ) -> Option<Result<ParticipantConnection, FieldError>> {
         let arguments = PageArguments { first, after, last, before };
-        people_of(ctx, PeopleOf::Association, self.0.id, arguments, filter_by).await
+        Some(people_of(ctx, PeopleOf::Association, self.0.id, arguments, filter_by).await)
     }
 
     /// Number of its people by status. Each person counts once, with the best status of their enrollments here.
@@ -173,15 +175,44 @@ impl AssociationQuery {
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<AssociationFilter>,
         #[graphql(desc = "Order of the items.")] order_by: Option<AssociationOrder>,
-    ) -> Result<AssociationConnection, FieldError> {
-        let caller = caller(ctx);
-        let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
-        let page = PageArguments { first, after, last, before }.page(order, direction)?;
-        let filter = filter_by.unwrap_or_default().read(caller)?;
-        let slice = store::list(&caller.session, &filter, &page).await?;
-        let slice = slice.map(|row| (row.position(&page), Association(row)));
-        Ok(AssociationConnection::new(slice, &page, Total::Associations(filter)))
+    ) -> Option<Result<AssociationConnection, FieldError>> {
+        let arguments = PageArguments { first, after, last, before };
+        Some(list(ctx, arguments, filter_by, order_by).await)
     }
+}
+
+async fn list(
+    ctx: &Context<'_>,
+    arguments: PageArguments,
+    filter_by: Option<AssociationFilter>,
+    order_by: Option<AssociationOrder>,
+) -> Result<AssociationConnection, FieldError> {
+    let caller = caller(ctx);
+    let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
+    let page = arguments.page(order, direction)?;
+    let filter = filter_by.unwrap_or_default().read(caller)?;
+    let slice = store::list(&caller.session, &filter, &page).await?;
+    let slice = slice.map(|row| (row.position(&page), Association(row)));
+    Ok(AssociationConnection::new(slice, &page, Total::Associations(filter)))
+}
+
+/// Returns a page of the associations of a province, in the order of registration.
+///
+/// # Errors
+/// A malformed argument, or the database is unavailable.
+pub async fn associations_of_province(
+    ctx: &Context<'_>,
+    province: i16,
+    arguments: PageArguments,
+    filter_by: Option<AssociationFilter>,
+) -> Result<AssociationConnection, FieldError> {
+    let (caller, parent) = (caller(ctx), i64::from(province));
+    let page = arguments.page(Order::Id, Direction::Ascending)?;
+    let filter = filter_by.unwrap_or_default().read(caller)?;
+    let total = Total::Nested(TotalOf::Associations(parent, filter.clone()));
+    let slice = load_page(&request(ctx).loaders.association_pages, parent, filter, &page).await?;
+    let slice = slice.map(|row| (row.position(&page), Association(row)));
+    Ok(AssociationConnection::new(slice, &page, total))
 }
 
 /// Input of `registerAssociation`.
@@ -221,11 +252,11 @@ impl AssociationMutation {
     ) -> Result<RegisterAssociationPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key;
+        let submission = Submission::from(key.as_deref());
         let input =
             action::Input { name: input.name, trade: input.trade, province_code: input.province_code };
         let done =
-            register_association(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input)
-                .await?;
+            register_association(&caller.database, &caller.actor, caller.today(), submission, &input).await?;
         let registered = done.value.map(|action::Registered { association }| association);
         let association = written(registered, |id| Association::load(ctx, id)).await?;
         Ok(RegisterAssociationPayload { association, errors: user_errors(done.problems) })

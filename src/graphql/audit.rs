@@ -4,9 +4,11 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use chrono::Datelike as _;
 use graphql_front::catalogue::Rules;
 
+use super::caller::Caller;
 use super::connection::{PageArguments, Total};
 use super::context::caller;
 use super::error::FieldError;
+use super::input::Lenient;
 use super::node_id::{NodeId, participant_id};
 use super::noun::Noun;
 use super::scalar::DateTime;
@@ -34,6 +36,7 @@ impl AuditEntry {
 }
 
 /// An entry of the audit trail: one request that read or changed people's data. Entries cannot be changed or removed.
+#[rows::row]
 #[Object]
 impl AuditEntry {
     /// Opaque, stable id.
@@ -87,9 +90,9 @@ impl AuditEntry {
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct AuditFilter {
     /// At or after this time.
-    from: Option<DateTime>,
+    from: Option<Lenient<DateTime>>,
     /// Before this time.
-    until: Option<DateTime>,
+    until: Option<Lenient<DateTime>>,
     /// By the client with this name.
     actor: Option<String>,
     /// About this participant.
@@ -104,9 +107,11 @@ impl AuditFilter {
     /// # Errors
     /// `BAD_ID` or `BAD_FILTER`.
     fn read(self) -> Result<store::EntryFilter, FieldError> {
-        for moment in [self.from, self.until].into_iter().flatten() {
+        let from = self.from.map(|moment| moment.argument("filterBy.from")).transpose()?;
+        let until = self.until.map(|moment| moment.argument("filterBy.until")).transpose()?;
+        for moment in [from, until].into_iter().flatten() {
             // The years of PostgreSQL end before those of chrono.
-            if !(1..=9999).contains(&moment.0.year()) {
+            if !(1..=9999).contains(&moment.year()) {
                 return Err(FieldError::Filter("`from` and `until` must be between the years 1 and 9999."));
             }
         }
@@ -114,8 +119,8 @@ impl AuditFilter {
             return Err(FieldError::Filter("`actor` and `operation` must not contain a null character."));
         }
         Ok(store::EntryFilter {
-            from: self.from.map(|moment| moment.0),
-            until: self.until.map(|moment| moment.0),
+            from,
+            until,
             client: self.actor,
             subject: self.participant_id.map(|id| participant_id(&id)).transpose()?,
             operation: self.operation,
@@ -138,16 +143,24 @@ impl AuditQuery {
         #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<AuditFilter>,
-    ) -> Result<AuditEntryConnection, FieldError> {
-        let caller = caller(ctx);
-        caller.demand(Operation::ReadAudit)?;
-        let page = PageArguments { first, after, last, before }.newest_first()?;
-        let filter = filter_by.unwrap_or_default().read()?;
-        // Not through the pool `control`: the trail is long, and everything else depends on those connections.
-        let slice = store::list(&caller.database.bulk, &filter, &page).await?;
-        let slice = slice.map(|row| (row.position(), AuditEntry(row)));
-        Ok(AuditEntryConnection::new(slice, &page, Total::Entries(filter)))
+    ) -> Option<Result<AuditEntryConnection, FieldError>> {
+        let arguments = PageArguments { first, after, last, before };
+        Some(list(caller(ctx), &arguments, filter_by.unwrap_or_default()).await)
     }
+}
+
+async fn list(
+    caller: &Caller,
+    arguments: &PageArguments,
+    filter: AuditFilter,
+) -> Result<AuditEntryConnection, FieldError> {
+    caller.demand(Operation::ReadAudit)?;
+    let page = arguments.newest_first()?;
+    let filter = filter.read()?;
+    // Not through the pool `control`: the trail is long, and everything else depends on those connections.
+    let slice = store::list(&caller.database.bulk, &filter, &page).await?;
+    let slice = slice.map(|row| (row.position(), AuditEntry(row)));
+    Ok(AuditEntryConnection::new(slice, &page, Total::Entries(filter)))
 }
 
 /// The rights and costs of these fields.

@@ -59,11 +59,15 @@ impl Caller {
         self.clock.today()
     }
 
-    /// Checks that the caller's role allows an operation.
+    /// Checks that the caller's role has a right.
     ///
     /// # Errors
     /// `FORBIDDEN`.
     pub fn demand(&self, operation: Operation) -> Result<(), FieldError> {
-        if self.actor.may(operation) { Ok(()) } else { Err(FieldError::Forbidden) }
+        let role = self.actor.role;
+        match self.actor.may(operation) {
+            true => Ok(()),
+            false => Err(FieldError::Forbidden { role, operation, field: None }),
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::connection::{PageArguments, Total};
 use super::context::{caller, request};
 use super::count::{ParticipantCounts, counts};
 use super::error::FieldError;
+use super::input::{InputReader, Lenient};
 use super::loaders::{load, load_many};
 use super::node_id::NodeId;
 use super::noun::Noun;
@@ -47,6 +48,7 @@ impl Channel {
 }
 
 /// A channel (kanal) through which people enroll, such as a regional office, a branch, a bank outlet or a portal.
+#[rows::row]
 #[Object]
 impl Channel {
     /// Opaque, stable id.
@@ -114,14 +116,15 @@ impl Channel {
     }
 
     /// Number of people first enrolled through this channel or a channel below it.
-    async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
-        counts(ctx, CountsBy::Channel, self.0.id).await
+    async fn counts(&self, ctx: &Context<'_>) -> Option<Result<ParticipantCounts, FieldError>> {
+        Some(counts(ctx, CountsBy::Channel, self.0.id).await)
     }
 
     /// Number of people first enrolled through this channel itself, without the channels below it.
-    async fn own_counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
-        let counts = load(&request(ctx).loaders.own_counts, self.0.id).await?.unwrap_or_default();
-        Ok(ParticipantCounts::visible_to(&caller(ctx).actor, counts))
+    async fn own_counts(&self, ctx: &Context<'_>) -> Option<Result<ParticipantCounts, FieldError>> {
+        let counts = load(&request(ctx).loaders.own_counts, self.0.id).await;
+        let visible = |counts| ParticipantCounts::visible_to(&caller(ctx).actor, counts);
+        Some(counts.map(|counts| visible(counts.unwrap_or_default())).map_err(FieldError::from))
     }
 
     /// Day of the last first-time enrollment through this channel itself, among people in your scope. Null if there was
@@ -176,7 +179,7 @@ pub struct ChannelFilter {
     /// Dormant since this day: open then and today, without a first-time enrollment of a person in your scope in
     /// between. Only channels that serve your provinces, or are yours, match. For roles that may read people and
     /// coverage.
-    dormant_since: Option<Date>,
+    dormant_since: Option<Lenient<Date>>,
     /// Name contains all these words or beginnings of words, in any order.
     name: Option<String>,
 }
@@ -255,7 +258,8 @@ pub async fn channels_page(
     };
     let mut channels: Vec<_> = caller.reference.channels().filter(|channel| kept(channel)).collect();
     if let Some(since) = filter.dormant_since {
-        keep_dormant(ctx, &mut channels, since.0).await?;
+        let since = since.argument("filterBy.dormantSince")?;
+        keep_dormant(ctx, &mut channels, since).await?;
     }
     let mut list: Vec<(Position, (Position, Channel))> = channels
         .into_iter()
@@ -352,7 +356,7 @@ pub struct OpenChannelInput {
     /// Bank or organization that operates it. Null if the agency does.
     operator: Option<String>,
     /// First day of operation (default: today). At most a year from today, and not before the channel above it opens.
-    opened_on: Option<Date>,
+    opened_on: Option<Lenient<Date>>,
 }
 
 /// Result of the mutation.
@@ -373,7 +377,7 @@ pub struct CloseChannelInput {
     /// The agency's code of the channel.
     code: String,
     /// First day on which it no longer accepts enrollments. A future day can be changed by closing the channel again.
-    on: Date,
+    on: Lenient<Date>,
 }
 
 /// Result of the mutation.
@@ -398,18 +402,18 @@ impl ChannelMutation {
         #[graphql(desc = "Input of the mutation.")] input: OpenChannelInput,
     ) -> Result<OpenChannelPayload, FieldError> {
         let caller = caller(ctx);
-        let key = input.idempotency_key;
-        let input = action::Input {
+        let mut reader = InputReader::default();
+        let wanted = action::Input {
             code: input.code,
             name: input.name,
             kind: input.kind.into(),
             parent_code: input.parent_code,
             province_codes: input.province_codes,
             operator: input.operator,
-            opened_on: input.opened_on.map(|day| day.0),
+            opened_on: input.opened_on.and_then(|day| reader.scalar(day, "openedOn")),
         };
-        let done =
-            open_channel(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input).await?;
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done = open_channel(&caller.database, &caller.actor, caller.today(), submission, &wanted).await?;
         let channel = done.value.map(|opened| Channel::find(caller, opened.channel)).transpose()?;
         Ok(OpenChannelPayload { channel, errors: user_errors(done.problems) })
     }
@@ -421,10 +425,11 @@ impl ChannelMutation {
         #[graphql(desc = "Input of the mutation.")] input: CloseChannelInput,
     ) -> Result<CloseChannelPayload, FieldError> {
         let caller = caller(ctx);
-        let key = input.idempotency_key;
-        let input = closing::Input { code: input.code, on: input.on.0 };
-        let done =
-            close_channel(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input).await?;
+        let (today, mut reader) = (caller.today(), InputReader::default());
+        let on = reader.scalar(input.on, "on").unwrap_or(today);
+        let wanted = closing::Input { code: input.code, on };
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done = close_channel(&caller.database, &caller.actor, today, submission, &wanted).await?;
         let reference = caller.database.reference();
         let channel = done.value.and_then(|closed| reference.channel(closed.channel).cloned()).map(Channel);
         Ok(CloseChannelPayload { channel, errors: user_errors(done.problems) })

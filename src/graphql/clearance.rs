@@ -1,16 +1,17 @@
 //! Licence clearances. They contain counts only, nothing about a single worker.
 
 use async_graphql::{Context, Enum, InputObject, Object};
-use domain::access::Operation;
 use graphql_front::catalogue::Rules;
 
 use super::context::{caller, language, request};
 use super::contribution::RuleCitation;
 use super::error::FieldError;
+use super::input::Lenient;
 use super::noun::Noun;
 use super::scalar::{Date, DateTime, int};
 use crate::actions::clear_licence::{self as action, Refusal, clear_licence, recall};
 use crate::store::clearance::ClearanceRow;
+use domain::access::Operation;
 use domain::clearance::{self as model, CertificateNumber};
 
 /// Input of `licenceClearance`: a company, by exactly one of the two numbers, and a type of licence.
@@ -24,7 +25,7 @@ pub struct LicenceClearanceInput {
     licence_type: String,
     /// Day for which the clearance is decided (default: today), not in the future. An answer for a past day expires as
     /// if it had been given on that day.
-    as_of: Option<Date>,
+    as_of: Option<Lenient<Date>>,
 }
 
 /// Decision whether a company may receive a licence, with reasons. It contains counts only, nothing about a single
@@ -135,24 +136,8 @@ impl ClearanceQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The company and the licence.")] input: LicenceClearanceInput,
-    ) -> Result<LicenceClearance, FieldError> {
-        // This query writes, even by GET: it stores the answer, which only its client knows of and no other answer
-        // depends on. So repeating it does no harm, and its cost bounds how often that happens.
-        let caller = caller(ctx);
-        let question = action::Request {
-            actor: &caller.actor,
-            now: caller.clock.now(),
-            today: caller.today(),
-            language: language(ctx),
-            id: request(ctx).trail.request_id(),
-        };
-        let input = action::Input {
-            tax_number: input.tax_number,
-            business_number: input.business_number,
-            licence_type: input.licence_type,
-            as_of: input.as_of.map(|day| day.0),
-        };
-        Ok(LicenceClearance(clear_licence(&caller.database, question, &input).await?))
+    ) -> Option<Result<LicenceClearance, FieldError>> {
+        Some(clear(ctx, input).await)
     }
 
     /// Returns the stored answer with a certificate number, unchanged, or null if there is none.
@@ -176,6 +161,27 @@ impl ClearanceQuery {
         let caller = caller(ctx);
         action::licences(&caller.database, caller.today()).into_iter().map(RuleCitation::from).collect()
     }
+}
+
+async fn clear(ctx: &Context<'_>, input: LicenceClearanceInput) -> Result<LicenceClearance, FieldError> {
+    let caller = caller(ctx);
+    // This query writes, even by GET: it stores the answer, which only its client knows of and no other answer depends
+    // on. So repeating it does no harm, and its cost bounds how often that happens.
+    let question = action::Request {
+        actor: &caller.actor,
+        now: caller.clock.now(),
+        today: caller.today(),
+        language: language(ctx),
+        id: request(ctx).trail.request_id(),
+    };
+    let as_of = input.as_of.map(|day| day.argument("input.asOf")).transpose()?;
+    let input = action::Input {
+        tax_number: input.tax_number,
+        business_number: input.business_number,
+        licence_type: input.licence_type,
+        as_of,
+    };
+    Ok(LicenceClearance(clear_licence(&caller.database, question, &input).await?))
 }
 
 impl From<Refusal> for FieldError {

@@ -13,6 +13,7 @@ use super::connection::{PageArguments, Total};
 use super::context::caller;
 use super::employer::Employer;
 use super::error::FieldError;
+use super::input::InputReader;
 use super::node_id::{NodeId, association_id, client_id, employer_id};
 use super::noun::Noun;
 use super::problem::{UserError, user_errors};
@@ -47,6 +48,7 @@ impl Client {
 }
 
 /// An API client. Its tokens identify it; this record defines its role and scope.
+#[rows::row]
 #[Object]
 impl Client {
     /// Opaque, stable id.
@@ -167,32 +169,38 @@ impl ClientQuery {
         #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ClientFilter>,
-    ) -> Result<ClientConnection, FieldError> {
-        let caller = caller(ctx);
-        caller.demand(Operation::ManageClients)?;
-        let page = PageArguments { first, after, last, before }.page(Order::Name, Direction::Ascending)?;
-        let filter = filter_by.unwrap_or_default();
-        let roles: Vec<actor::Role> = all_of(filter.role)?;
-        let words = words_of(filter.name, text::words)?;
-        let kept = |client: &model::Client| {
-            (roles.is_empty() || roles.contains(&client.role))
-                && filter.disabled.is_none_or(|disabled| client.is_enabled() != disabled)
-                && filter.issuer.as_ref().is_none_or(|issuer| client.issuer == *issuer)
-                && has_words(&client.name, &words)
-        };
-        let known = caller.database.clients.known();
-        let mut list: Vec<(Position, (Position, Client))> = known
-            .all()
-            .filter(|client| kept(client))
-            .map(|client| {
-                let position = Position { key: client.name.to_lowercase(), id: client.id };
-                (position.clone(), (position, Client(Arc::clone(client))))
-            })
-            .collect();
-        list.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let total = Total::Known(list.len());
-        Ok(ClientConnection::new(page.of(list), &page, total))
+    ) -> Option<Result<ClientConnection, FieldError>> {
+        Some(list(caller(ctx), &PageArguments { first, after, last, before }, filter_by.unwrap_or_default()))
     }
+}
+
+fn list(
+    caller: &Caller,
+    arguments: &PageArguments,
+    filter: ClientFilter,
+) -> Result<ClientConnection, FieldError> {
+    caller.demand(Operation::ManageClients)?;
+    let page = arguments.page(Order::Name, Direction::Ascending)?;
+    let roles: Vec<actor::Role> = all_of(filter.role)?;
+    let words = words_of(filter.name, text::words)?;
+    let kept = |client: &model::Client| {
+        (roles.is_empty() || roles.contains(&client.role))
+            && filter.disabled.is_none_or(|disabled| client.is_enabled() != disabled)
+            && filter.issuer.as_ref().is_none_or(|issuer| client.issuer == *issuer)
+            && has_words(&client.name, &words)
+    };
+    let known = caller.database.clients.known();
+    let mut list: Vec<(Position, (Position, Client))> = known
+        .all()
+        .filter(|client| kept(client))
+        .map(|client| {
+            let position = Position { key: client.name.to_lowercase(), id: client.id };
+            (position.clone(), (position, Client(Arc::clone(client))))
+        })
+        .collect();
+    list.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let total = Total::Known(list.len());
+    Ok(ClientConnection::new(page.of(list), &page, total))
 }
 
 /// Scope of a client: the people whom it sees must match all given conditions. Without conditions it sees the whole
@@ -211,13 +219,14 @@ pub struct ClientScopeInput {
 }
 
 impl ClientScopeInput {
-    fn read(self) -> Result<registering::Scope, FieldError> {
-        Ok(registering::Scope {
+    fn read(self, reader: &mut InputReader) -> registering::Scope {
+        let association = self.association_id;
+        registering::Scope {
             province_codes: self.province_codes.unwrap_or_default(),
-            employer: self.employer_id.map(|id| employer_id(&id)).transpose()?,
-            association: self.association_id.map(|id| association_id(&id)).transpose()?,
+            employer: self.employer_id.map(|id| reader.id(id, employer_id, "scope.employerId")),
+            association: association.map(|id| reader.id(id, association_id, "scope.associationId")),
             channel_code: self.channel_code,
-        })
+        }
     }
 }
 
@@ -290,18 +299,17 @@ impl ClientMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Input of the mutation.")] input: RegisterClientInput,
     ) -> Result<RegisterClientPayload, FieldError> {
-        let caller = caller(ctx);
-        caller.demand(Operation::ManageClients)?;
-        let key = input.idempotency_key;
-        let input = registering::Input {
+        let (caller, mut reader) = (caller(ctx), InputReader::default());
+        let wanted = registering::Input {
             issuer: input.issuer,
             subject: input.subject,
             name: input.name,
             role: input.role.into(),
-            scope: input.scope.map(ClientScopeInput::read).transpose()?.unwrap_or_default(),
+            scope: input.scope.map(|scope| scope.read(&mut reader)).unwrap_or_default(),
             reads_personal_data: input.reads_personal_data,
         };
-        let done = register_client(&caller.database, &caller.actor, key.as_deref(), &input).await?;
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done = register_client(&caller.database, &caller.actor, submission, &wanted).await?;
         let client = done.value.map(|registered| Client::written(caller, registered.client)).transpose()?;
         Ok(RegisterClientPayload { client, errors: user_errors(done.problems) })
     }
@@ -313,17 +321,16 @@ impl ClientMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Input of the mutation.")] input: ChangeClientInput,
     ) -> Result<ChangeClientPayload, FieldError> {
-        let caller = caller(ctx);
-        caller.demand(Operation::ManageClients)?;
-        let key = input.idempotency_key;
-        let input = changing::Input {
-            client: client_id(&input.id)?,
+        let (caller, mut reader) = (caller(ctx), InputReader::default());
+        let wanted = changing::Input {
+            client: reader.id(input.id, client_id, "id"),
             role: input.role.map(Into::into),
-            scope: input.scope.map(ClientScopeInput::read).transpose()?,
+            scope: input.scope.map(|scope| scope.read(&mut reader)),
             reads_personal_data: input.reads_personal_data,
             disabled: input.disabled,
         };
-        let done = change_client(&caller.database, &caller.actor, key.as_deref(), &input).await?;
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done = change_client(&caller.database, &caller.actor, submission, &wanted).await?;
         let client = done.value.map(|changed| Client::written(caller, changed.client)).transpose()?;
         Ok(ChangeClientPayload { client, errors: user_errors(done.problems) })
     }

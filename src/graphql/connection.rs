@@ -19,7 +19,7 @@ use crate::store::participant::{self, ParticipantFilter, PeopleOf};
 use domain::page::{Direction, Order, Page};
 
 /// Position of a page in its list.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct PageInfo {
     /// Whether there are items after this page.
     pub has_next_page: bool,
@@ -209,13 +209,13 @@ macro_rules! connection {
         #[async_graphql::Object]
         impl $connection {
             #[doc = concat!("The ", $many, " with their cursors.")]
-            fn edges(&self) -> Vec<$edge<'_>> {
+            fn edges(&self) -> ::rows::Rows<$edge<'_>> {
                 let edge = |(position, node)| $edge { position, order: self.order, node };
                 self.rows.iter().map(|(position, node)| edge((position, node))).collect()
             }
 
             #[doc = concat!("The ", $many, " without their cursors.")]
-            fn nodes(&self) -> Vec<&$node> {
+            fn nodes(&self) -> ::rows::Rows<&$node> {
                 self.rows.iter().map(|(_, node)| node).collect()
             }
 
@@ -242,6 +242,7 @@ macro_rules! connection {
         }
 
         #[doc = concat!("One of the ", $many, " of a page, with its cursor.")]
+        #[rows::row]
         #[async_graphql::Object]
         impl<'a> $edge<'a> {
             /// Cursor of this item. Pass it as `after` or `before` to continue from here.

@@ -16,7 +16,7 @@ use domain::language::Language;
 /// The state of one request. Loaders live as long as the request, so no answer is shared between callers.
 pub struct RequestContext {
     /// The caller of the request.
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// Batched access to everything that relations lead to.
     pub loaders: Loaders,
     /// Serializes lookups by number: otherwise one request could try hundreds before the first miss is counted.
@@ -29,6 +29,7 @@ impl RequestContext {
     /// Returns the context of a new request.
     pub fn new(caller: Caller, about: About) -> Self {
         let trail = Trail::new(&caller.database.journal, &caller.session, Arc::clone(&caller.actor), about);
+        let caller = Arc::new(caller);
         Self { loaders: Loaders::new(&caller), caller, lookups: Mutex::default(), trail: Arc::new(trail) }
     }
 
@@ -40,7 +41,7 @@ impl RequestContext {
         &self,
         lookup: impl Future<Output = Result<Option<T>, FieldError>>,
     ) -> Result<Option<T>, FieldError> {
-        let Caller { database, actor, .. } = &self.caller;
+        let Caller { database, actor, .. } = &*self.caller;
         let _turn = self.lookups.lock().await;
         quota::demand(database, actor).await?;
         let found = lookup.await?;
@@ -61,8 +62,8 @@ pub fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
     &request(ctx).caller
 }
 
-/// Returns the language of messages. The HTTP layer puts it into the request's data; without it, as over a socket, it is
-/// English.
+/// Returns the language of messages, which every transport puts into the request's data. A test of the bare schema, which has
+/// none, gets English.
 pub fn language(ctx: &Context<'_>) -> Language {
     match ctx.data_opt::<graphql_front::language::Language>() {
         Some(graphql_front::language::Language::Indonesian) => Language::Indonesian,

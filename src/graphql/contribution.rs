@@ -1,23 +1,23 @@
 //! Contributions: amounts due with their rules, and the mutation that records payments.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
 
-use super::argument::read_id;
 use super::context::{caller, request};
 use super::enrollment::Programme;
 use super::error::FieldError;
+use super::input::{InputReader, Lenient};
 use super::node_id::{association_id, employer_id, enrollment_id};
 use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah};
 use crate::actions::record_contributions::{self as action, record_contributions};
-use domain::actor::Operation;
-use domain::problem::Problem;
+use domain::access::Operation;
 use domain::rule;
 
 /// A contribution due for one programme.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct Contribution {
     /// The programme.
     programme: Programme,
@@ -53,7 +53,7 @@ pub enum ContributionFrequency {
 }
 
 /// A citation of the rule behind an amount or a decision.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct RuleCitation {
     /// Stable code of the rule.
     code: String,
@@ -79,7 +79,7 @@ pub struct RecordContributionsInput {
     /// retries.
     idempotency_key: Option<String>,
     /// First day of the month.
-    month: Date,
+    month: Lenient<Date>,
     /// Records the month for all people in your scope who were enrolled at this employer on any day of the month.
     employer_id: Option<ID>,
     /// Records the month for all people in your scope who were enrolled through this association on any day of the
@@ -116,41 +116,26 @@ impl ContributionMutation {
         #[graphql(desc = "The month and the people.")] input: RecordContributionsInput,
     ) -> Result<RecordContributionsPayload, FieldError> {
         let caller = caller(ctx);
-        let key = input.idempotency_key.clone();
-        let input = match read(input) {
-            Ok(input) => input,
-            Err(problems) => {
-                caller.demand(Operation::RecordContributions)?;
-                let errors = user_errors(problems);
-                return Ok(RecordContributionsPayload { recorded: 0, newly_active: 0, errors });
-            }
-        };
         let (today, trail) = (caller.today(), &request(ctx).trail);
+        let (key, mut reader) = (input.idempotency_key.clone(), InputReader::default());
+        let input = read(input, today, &mut reader);
+        let submission = reader.submission(key.as_deref());
         let done =
-            record_contributions(&caller.database, &caller.actor, today, key.as_deref(), &input, trail)
-                .await?;
+            record_contributions(&caller.database, &caller.actor, today, submission, &input, trail).await?;
         let action::Recorded { recorded, newly_active } = done.value.unwrap_or_default();
         Ok(RecordContributionsPayload { recorded, newly_active, errors: user_errors(done.problems) })
     }
 }
 
-fn read(input: RecordContributionsInput) -> Result<action::Input, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let employer = read_id(input.employer_id, employer_id, "employerId", &mut problems);
-    let association = read_id(input.association_id, association_id, "associationId", &mut problems);
-    let enrollments = input.enrollment_ids.map(|ids| {
-        let read = |(at, id): (usize, ID)| {
-            let mut wrong = Vec::new();
-            let key = read_id(Some(id), enrollment_id, &at.to_string(), &mut wrong);
-            problems.extend(wrong.into_iter().map(|problem| problem.within(&["enrollmentIds"])));
-            key
-        };
-        ids.into_iter().enumerate().filter_map(read).collect()
-    });
-    if problems.is_empty() {
-        Ok(action::Input { month: input.month.0, employer, association, enrollments })
-    } else {
-        Err(problems)
+fn read(input: RecordContributionsInput, today: NaiveDate, reader: &mut InputReader) -> action::Input {
+    action::Input {
+        month: reader.scalar(input.month, "month").unwrap_or(today),
+        employer: input.employer_id.map(|id| reader.id(id, employer_id, "employerId")),
+        association: input.association_id.map(|id| reader.id(id, association_id, "associationId")),
+        enrollments: input.enrollment_ids.map(|ids| {
+            let ids = ids.into_iter().enumerate();
+            ids.map(|(at, id)| reader.id(id, enrollment_id, &format!("enrollmentIds.{at}"))).collect()
+        }),
     }
 }
 

@@ -12,7 +12,7 @@ use domain::actor::Actor;
 /// Number of people by status. Roles that may read counts but not people see multiples of five: each number is rounded
 /// down by itself, so 0 means up to four people. People enrolled ahead of their first day count from the day on which
 /// the enrollment was recorded.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct ParticipantCounts {
     /// All people, each counted once.
     pub total: i32,

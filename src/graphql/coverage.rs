@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
+use rows::Rows;
 use strum::VariantArray as _;
 
 pub use self::follow::CoverageSubscription;
@@ -18,6 +19,7 @@ use super::context::caller;
 use super::count::ParticipantCounts;
 use super::enrollment::Segment;
 use super::error::FieldError;
+use super::input::Lenient;
 use super::noun::Noun;
 use super::province::PROVINCES;
 use super::province::Province;
@@ -50,7 +52,7 @@ pub struct CoverageFilter {
     /// Enrolled in these segments. Each person counts once, with the best status in any of them.
     segment: Option<Vec<Segment>>,
     /// As of the end of this day (default: now). Facts recorded late count on the days to which they belong.
-    as_of: Option<Date>,
+    as_of: Option<Lenient<Date>>,
 }
 
 /// A filter, read and checked.
@@ -64,7 +66,7 @@ struct Question {
 
 impl Question {
     fn read(caller: &Caller, filter: CoverageFilter) -> Result<Self, FieldError> {
-        let as_of = filter.as_of.map(|day| day.0);
+        let as_of = filter.as_of.map(|day| day.argument("filterBy.asOf")).transpose()?;
         if as_of.is_some_and(|day| caller.today() < day) {
             return Err(FieldError::Filter("`asOf` must not be in the future."));
         }
@@ -132,7 +134,9 @@ impl Coverage {
     async fn read(caller: &Caller, question: Question) -> Result<Self, FieldError> {
         caller.demand(Operation::ReadCoverage)?;
         let past = question.past(caller);
-        let figures = store::figures(&caller.session, &caller.actor, &question.part, past).await?;
+        let Caller { database, session, actor, .. } = caller;
+        let source = (&database.country, &*caller.reference);
+        let figures = store::figures(source, (session, actor), &question.part, past).await?;
         Ok(Self::of(caller, question, figures))
     }
 
@@ -249,7 +253,7 @@ impl Coverage {
 
     /// Coverage by province, in the order of codes: provinces that exist on the day, and others in which participants
     /// live.
-    fn by_province(&self, ctx: &Context<'_>) -> Vec<ProvinceCoverage> {
+    fn by_province(&self, ctx: &Context<'_>) -> Rows<ProvinceCoverage> {
         let caller = caller(ctx);
         let counts = self.figures.by_province(&self.question.groups);
         let counts_in = |id| counts.get(&id).copied().unwrap_or_default();
@@ -269,7 +273,7 @@ impl Coverage {
     }
 
     /// Coverage by segment. People in two segments count in both, so the sum can exceed `counts`.
-    fn by_segment(&self, ctx: &Context<'_>) -> Vec<SegmentCoverage> {
+    fn by_segment(&self, ctx: &Context<'_>) -> Rows<SegmentCoverage> {
         let actor = &caller(ctx).actor;
         let of = |segment: domain_enrollment::Segment| SegmentCoverage {
             segment: segment.into(),
@@ -279,7 +283,7 @@ impl Coverage {
     }
 
     /// Coverage by kind of channel.
-    fn by_channel_kind(&self, ctx: &Context<'_>) -> Vec<ChannelKindCoverage> {
+    fn by_channel_kind(&self, ctx: &Context<'_>) -> Rows<ChannelKindCoverage> {
         let caller = caller(ctx);
         let asked = &self.question.part.kinds;
         let counts = self.figures.by_kind(&self.question.groups);
@@ -316,38 +320,40 @@ impl Coverage {
     async fn trend(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Day in the first month. The first point is the end of that month.")] from: Date,
+        #[graphql(desc = "Day in the first month. The first point is the end of that month.")] from: Lenient<
+            Date,
+        >,
         #[graphql(desc = "Last day, at most 20 years later. The trend ends with the day of the coverage.")]
-        until: Date,
-    ) -> Result<Vec<CoveragePoint>, FieldError> {
-        if until.0 < from.0 {
+        until: Lenient<Date>,
+    ) -> Result<Rows<CoveragePoint>, FieldError> {
+        let (from, until) = (from.argument("from")?, until.argument("until")?);
+        if until < from {
             return Err(FieldError::Filter("`until` must not be before `from`."));
         }
-        if is_too_long(from.0, until.0) {
+        if is_too_long(from, until) {
             return Err(FieldError::Filter("A trend covers at most 20 years: move `from` or `until`."));
         }
-        let until = until.0.min(self.day);
-        if until < from.0 {
-            return Ok(Vec::new());
+        let until = until.min(self.day);
+        if until < from {
+            return Ok(Rows::default());
         }
         let caller = caller(ctx);
         let groups = &self.question.groups;
         let is_active = |standing: Standing| standing.among(groups) == Some(ParticipantStatus::Active);
         let part = &self.question.part;
-        let changes =
-            store::changes(&caller.session, &caller.actor, part, (from.0, until), is_active).await?;
+        let changes = store::changes(&caller.session, &caller.actor, part, (from, until), is_active).await?;
         let visible = |active| int(caller.actor.role.visible_count(active));
-        let curve = changes.curve(from.0, until).into_iter();
+        let curve = changes.curve(from, until).into_iter();
         Ok(curve.map(|(on, active)| CoveragePoint { on: Date(on), active: visible(active) }).collect())
     }
 
     /// Figures that others published about the country, or about the province of the filter, up to the day, newest
     /// first.
-    fn reported(&self, ctx: &Context<'_>) -> Vec<ReportedFigure> {
+    fn reported(&self, ctx: &Context<'_>) -> Rows<ReportedFigure> {
         let of = match self.whole(caller(ctx)) {
             Whole::Country => None,
             Whole::Province(id) => Some(id),
-            Whole::None => return Vec::new(),
+            Whole::None => return Rows::default(),
         };
         let reported = self.reference.reported.iter();
         reported
@@ -359,7 +365,7 @@ impl Coverage {
 }
 
 /// Coverage of a province.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct ProvinceCoverage {
     /// The province.
     province: Province,
@@ -370,7 +376,7 @@ pub struct ProvinceCoverage {
 }
 
 /// Coverage of a segment.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct SegmentCoverage {
     /// The segment.
     segment: Segment,
@@ -379,7 +385,7 @@ pub struct SegmentCoverage {
 }
 
 /// Coverage of a kind of channel.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct ChannelKindCoverage {
     /// Kind of channel.
     kind: ChannelKind,
@@ -390,7 +396,7 @@ pub struct ChannelKindCoverage {
 }
 
 /// A point of a trend.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct CoveragePoint {
     /// Day, as of its end.
     on: Date,
@@ -409,9 +415,12 @@ impl CoverageQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Counts only people who match this filter.")] filter_by: Option<CoverageFilter>,
-    ) -> Result<Coverage, FieldError> {
+    ) -> Option<Result<Coverage, FieldError>> {
         let caller = caller(ctx);
-        Coverage::read(caller, Question::read(caller, filter_by.unwrap_or_default())?).await
+        match Question::read(caller, filter_by.unwrap_or_default()) {
+            Ok(question) => Some(Coverage::read(caller, question).await),
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 

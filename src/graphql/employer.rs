@@ -3,13 +3,14 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result, SimpleObject};
 use graphql_front::catalogue::Rules;
 
-use super::argument::{OrderDirection, all_of, order_of, province_of, read_id, words_of};
+use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
 use super::caller::Caller;
 use super::connection::{PageArguments, Total};
 use super::context::{caller, request, written};
 use super::count::{ParticipantCounts, counts};
 use super::error::FieldError;
-use super::loaders::load;
+use super::input::{InputReader, Lenient};
+use super::loaders::{TotalOf, load, load_page};
 use super::node_id::{NodeId, employer_id};
 use super::noun::Noun;
 use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
@@ -27,7 +28,7 @@ use crate::store::participant::PeopleOf;
 use domain::actor::Operation;
 use domain::employer::{self as model, BusinessNumber, TaxNumber};
 use domain::identity;
-use domain::page::Order;
+use domain::page::{Direction, Order};
 use domain::text;
 
 /// An employer.
@@ -52,6 +53,7 @@ impl Employer {
 }
 
 /// An employer (pemberi kerja).
+#[rows::row]
 #[Object]
 impl Employer {
     /// Opaque, stable id.
@@ -104,9 +106,9 @@ impl Employer {
         #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
-    ) -> Result<ParticipantConnection, FieldError> {
+    ) -> Option<Result<ParticipantConnection, FieldError>> {
         let arguments = PageArguments { first, after, last, before };
-        people_of(ctx, PeopleOf::Employer, self.0.id, arguments, filter_by).await
+        Some(people_of(ctx, PeopleOf::Employer, self.0.id, arguments, filter_by).await)
     }
 
     /// Number of its people by status. Each person counts once, with the best status of their enrollments here.
@@ -151,6 +153,25 @@ pub enum EmployerKind {
     Government,
     /// A natural person.
     Individual,
+}
+
+/// Returns a page of the employers of a province, in the order of registration.
+///
+/// # Errors
+/// A malformed argument, or the database is unavailable.
+pub async fn employers_of_province(
+    ctx: &Context<'_>,
+    province: i16,
+    arguments: PageArguments,
+    filter_by: Option<EmployerFilter>,
+) -> Result<EmployerConnection, FieldError> {
+    let (caller, parent) = (caller(ctx), i64::from(province));
+    let page = arguments.page(Order::Id, Direction::Ascending)?;
+    let filter = filter_by.unwrap_or_default().read(caller)?;
+    let total = Total::Nested(TotalOf::Employers(parent, filter.clone()));
+    let slice = load_page(&request(ctx).loaders.employer_pages, parent, filter, &page).await?;
+    let slice = slice.map(|row| (row.position(&page), Employer(row)));
+    Ok(EmployerConnection::new(slice, &page, total))
 }
 
 /// A key of an employer. Exactly one field must be set.
@@ -243,15 +264,25 @@ impl EmployerQuery {
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<EmployerFilter>,
         #[graphql(desc = "Order of the items.")] order_by: Option<EmployerOrder>,
-    ) -> Result<EmployerConnection, FieldError> {
-        let caller = caller(ctx);
-        let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
-        let page = PageArguments { first, after, last, before }.page(order, direction)?;
-        let filter = filter_by.unwrap_or_default().read(caller)?;
-        let slice = store::list(&caller.session, &filter, &page).await?;
-        let slice = slice.map(|row| (row.position(&page), Employer(row)));
-        Ok(EmployerConnection::new(slice, &page, Total::Employers(filter)))
+    ) -> Option<Result<EmployerConnection, FieldError>> {
+        let arguments = PageArguments { first, after, last, before };
+        Some(list(ctx, arguments, filter_by, order_by).await)
     }
+}
+
+async fn list(
+    ctx: &Context<'_>,
+    arguments: PageArguments,
+    filter_by: Option<EmployerFilter>,
+    order_by: Option<EmployerOrder>,
+) -> Result<EmployerConnection, FieldError> {
+    let caller = caller(ctx);
+    let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
+    let page = arguments.page(order, direction)?;
+    let filter = filter_by.unwrap_or_default().read(caller)?;
+    let slice = store::list(&caller.session, &filter, &page).await?;
+    let slice = slice.map(|row| (row.position(&page), Employer(row)));
+    Ok(EmployerConnection::new(slice, &page, Total::Employers(filter)))
 }
 
 async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, FieldError> {
@@ -302,12 +333,12 @@ pub struct RegisterEmployerInput {
     /// Business number (NIB), 13 digits.
     business_number: Option<String>,
     /// Work-accident risk class, 1 to 5.
-    #[graphql(default = 1)]
-    risk_class: i32,
+    #[graphql(default_with = "Lenient::Value(1)")]
+    risk_class: Lenient<i32>,
     /// Province in which it is based.
     province_code: String,
     /// Number of workers that it declares as of today. Later declarations are made by `declareHeadcount`.
-    declared_headcount: Option<i32>,
+    declared_headcount: Option<Lenient<i32>>,
 }
 
 /// Result of `registerEmployer`.
@@ -328,10 +359,10 @@ pub struct DeclareHeadcountInput {
     /// Id of the employer.
     employer_id: ID,
     /// Number of its workers, registered or not. 0 if it has none.
-    headcount: i32,
+    headcount: Lenient<i32>,
     /// Day of the declaration, not in the future. The declaration of the newest day is in effect; for the same day, the
     /// last one.
-    on: Date,
+    on: Lenient<Date>,
 }
 
 /// Result of `declareHeadcount`.
@@ -353,7 +384,7 @@ pub struct CloseEmployerInput {
     employer_id: ID,
     /// First day on which it employs nobody, not in the future. It must not precede what is recorded about its people:
     /// first days and paid months of open enrollments, and ends of ended ones.
-    on: Date,
+    on: Lenient<Date>,
     /// True: ends open enrollments with the reason EMPLOYER_CLOSED, and cancels those that begin later. False: the
     /// employer can only be closed if it has no open enrollments.
     #[graphql(default)]
@@ -383,19 +414,20 @@ impl EmployerMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Input of the mutation.")] input: RegisterEmployerInput,
     ) -> Result<RegisterEmployerPayload, FieldError> {
-        let caller = caller(ctx);
-        let key = input.idempotency_key;
-        let input = action::Input {
+        let (caller, mut reader) = (caller(ctx), InputReader::default());
+        let declared = input.declared_headcount;
+        let wanted = action::Input {
             name: input.name,
             kind: input.kind.into(),
             tax_number: input.tax_number,
             business_number: input.business_number,
-            risk_class: input.risk_class,
+            risk_class: reader.scalar(input.risk_class, "riskClass").unwrap_or_default(),
             province_code: input.province_code,
-            declared_headcount: input.declared_headcount,
+            declared_headcount: declared.and_then(|people| reader.scalar(people, "declaredHeadcount")),
         };
-        let done = register_employer(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input)
-            .await?;
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done =
+            register_employer(&caller.database, &caller.actor, caller.today(), submission, &wanted).await?;
         let registered = done.value.map(|action::Registered { employer }| employer);
         let employer = written(registered, |id| Employer::load(ctx, id)).await?;
         Ok(RegisterEmployerPayload { employer, errors: user_errors(done.problems) })
@@ -409,15 +441,14 @@ impl EmployerMutation {
         #[graphql(desc = "Input of the mutation.")] input: DeclareHeadcountInput,
     ) -> Result<DeclareHeadcountPayload, FieldError> {
         let caller = caller(ctx);
-        let (key, mut problems) = (input.idempotency_key, Vec::new());
-        let Some(employer) = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems)
-        else {
-            caller.demand(Operation::DeclareHeadcounts)?;
-            return Ok(DeclareHeadcountPayload { employer: None, errors: user_errors(problems) });
+        let (today, mut reader) = (caller.today(), InputReader::default());
+        let wanted = declare_headcount::Input {
+            employer: reader.id(input.employer_id, employer_id, "employerId"),
+            headcount: reader.scalar(input.headcount, "headcount").unwrap_or_default(),
+            on: reader.scalar(input.on, "on").unwrap_or(today),
         };
-        let input = declare_headcount::Input { employer, headcount: input.headcount, on: input.on.0 };
-        let done = declare_headcount(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input)
-            .await?;
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done = declare_headcount(&caller.database, &caller.actor, today, submission, &wanted).await?;
         let declared = done.value.map(|Declared { employer }| employer);
         let employer = written(declared, |id| Employer::load(ctx, id)).await?;
         Ok(DeclareHeadcountPayload { employer, errors: user_errors(done.problems) })
@@ -430,17 +461,15 @@ impl EmployerMutation {
         #[graphql(desc = "Input of the mutation.")] input: CloseEmployerInput,
     ) -> Result<CloseEmployerPayload, FieldError> {
         let caller = caller(ctx);
-        let (key, mut problems) = (input.idempotency_key, Vec::new());
-        let Some(employer) = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems)
-        else {
-            caller.demand(Operation::RegisterPayers)?;
-            return Ok(CloseEmployerPayload { employer: None, ended: 0, errors: user_errors(problems) });
-        };
-        let input =
-            close_employer::Input { employer, on: input.on.0, end_enrollments: input.end_enrollments };
         let (today, trail) = (caller.today(), &request(ctx).trail);
-        let done =
-            close_employer(&caller.database, &caller.actor, today, key.as_deref(), &input, trail).await?;
+        let mut reader = InputReader::default();
+        let wanted = close_employer::Input {
+            employer: reader.id(input.employer_id, employer_id, "employerId"),
+            on: reader.scalar(input.on, "on").unwrap_or(today),
+            end_enrollments: input.end_enrollments,
+        };
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done = close_employer(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let errors = user_errors(done.problems);
         let Some(Closed { employer, ended }) = done.value else {
             return Ok(CloseEmployerPayload { employer: None, ended: 0, errors });

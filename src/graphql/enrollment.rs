@@ -1,15 +1,17 @@
 //! Enrollments, and the mutation that enrolls a person.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
 
-use super::argument::{all_of, read_id};
+use super::argument::all_of;
 use super::association::Association;
 use super::channel::Channel;
 use super::context::{caller, request, written};
 use super::contribution::Contribution;
 use super::employer::Employer;
 use super::error::FieldError;
+use super::input::{InputReader, Lenient};
 use super::loaders::{load, missing};
 use super::node_id::{NodeId, association_id, employer_id};
 use super::noun::Noun;
@@ -22,9 +24,9 @@ use crate::actions::enroll_participant::{self as action, enroll_participant};
 use crate::store::StoreError;
 use crate::store::enrollment::{self as store, EnrollmentRow};
 use crate::store::keys::NumberKind;
-use domain::actor::Operation;
+use domain::access::Operation;
 use domain::enrollment as model;
-use domain::problem::{Problem, ProblemCode};
+use domain::problem::ProblemCode;
 
 mod change;
 
@@ -61,6 +63,7 @@ impl Enrollment {
 }
 
 /// An enrollment: the programmes that cover a person, the employer or association behind it, and its period.
+#[rows::row]
 #[Object]
 impl Enrollment {
     /// Opaque, stable id.
@@ -129,25 +132,15 @@ impl Enrollment {
         self.row.monthly_wage.map(Rupiah).filter(|_| caller(ctx).reads_personal_data())
     }
 
-    /// Contributions due per programme, with the rule behind each amount, as of the first day. Without a known wage,
-    /// only contributions that do not depend on it. Empty if you may not read wages. Programmes without a contribution
-    /// rule are left out: those of CONSTRUCTION, which depend on the value of the contract, and JOB_LOSS.
-    async fn contributions(&self, ctx: &Context<'_>) -> Result<Vec<Contribution>, FieldError> {
-        let caller = caller(ctx);
-        if !caller.reads_personal_data() {
-            return Ok(Vec::new());
+    /// Contributions due per programme, with the rule behind each amount, as of the first day. Without a known wage, only
+    /// contributions that do not depend on it. Null unless the client may read personal data and states a purpose
+    /// (`X-Purpose`). Programmes without a contribution rule are left out: those of CONSTRUCTION, which depend on the value
+    /// of the contract, and JOB_LOSS.
+    async fn contributions(&self, ctx: &Context<'_>) -> Option<Result<Vec<Contribution>, FieldError>> {
+        if !caller(ctx).reads_personal_data() {
+            return None;
         }
-        let (row, rules) = (&self.row, &caller.reference.rules);
-        let Some(wage) = row.monthly_wage else {
-            let due = rules.flat_contributions(&row.programmes, row.segment, row.starts_on);
-            return Ok(due.into_iter().map(Contribution::from).collect());
-        };
-        let risk_class = match self.row.employer_id {
-            Some(id) => load(&request(ctx).loaders.employers, id).await?.ok_or_else(missing)?.risk_class,
-            None => 1,
-        };
-        let due = rules.contributions(&row.programmes, row.segment, risk_class, wage, row.starts_on);
-        Ok(due.into_iter().map(Contribution::from).collect())
+        Some(self.contributions_due(ctx).await)
     }
 
     /// First day of coverage.
@@ -179,6 +172,22 @@ impl Enrollment {
     fn flags(&self) -> Vec<UserErrorCode> {
         let flags = self.row.flags.iter().flatten();
         flags.filter_map(|flag| flag.parse::<ProblemCode>().ok()).map(UserErrorCode::from).collect()
+    }
+}
+
+impl Enrollment {
+    async fn contributions_due(&self, ctx: &Context<'_>) -> Result<Vec<Contribution>, FieldError> {
+        let (row, rules) = (&self.row, &caller(ctx).reference.rules);
+        let Some(wage) = row.monthly_wage else {
+            let due = rules.flat_contributions(&row.programmes, row.segment, row.starts_on);
+            return Ok(due.into_iter().map(Contribution::from).collect());
+        };
+        let risk_class = match self.row.employer_id {
+            Some(id) => load(&request(ctx).loaders.employers, id).await?.ok_or_else(missing)?.risk_class,
+            None => 1,
+        };
+        let due = rules.contributions(&row.programmes, row.segment, risk_class, wage, row.starts_on);
+        Ok(due.into_iter().map(Contribution::from).collect())
     }
 }
 
@@ -268,7 +277,7 @@ pub enum CivilServantCategory {
 }
 
 /// Civil-service details of a person.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct CivilServant {
     /// Service number (NIP). Masked like the identity number.
     service_number: Option<String>,
@@ -310,7 +319,7 @@ pub struct EnrollParticipantInput {
     /// Full name with titles, at most 100 characters.
     full_name: String,
     /// Date of birth.
-    birth_date: Date,
+    birth_date: Lenient<Date>,
     /// Sex, as on the identity card.
     sex: Sex,
     /// Code of the province of residence.
@@ -326,9 +335,9 @@ pub struct EnrollParticipantInput {
     /// Association, for self-employed people who enroll through one.
     association_id: Option<ID>,
     /// Monthly wage in rupiah.
-    monthly_wage: Option<Rupiah>,
+    monthly_wage: Option<Lenient<Rupiah>>,
     /// First day of coverage.
-    starts_on: Date,
+    starts_on: Lenient<Date>,
     /// Whether the first contribution has been paid. If so, the enrollment starts as ACTIVE.
     #[graphql(default)]
     first_contribution_paid: bool,
@@ -376,50 +385,42 @@ impl EnrollmentMutation {
         #[graphql(desc = "Input of the mutation.")] input: EnrollParticipantInput,
     ) -> Result<EnrollParticipantPayload, FieldError> {
         let caller = caller(ctx);
-        let key = input.idempotency_key.clone();
-        let input = match read(input) {
-            Ok(input) => input,
-            Err(problems) => {
-                caller.demand(Operation::Enroll)?;
-                let errors = user_errors(problems);
-                return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors });
-            }
-        };
         let (today, trail) = (caller.today(), &request(ctx).trail);
+        let (key, mut reader) = (input.idempotency_key.clone(), InputReader::default());
+        let input = read(input, today, &mut reader);
+        let submission = reader.submission(key.as_deref());
         let done =
-            enroll_participant(&caller.database, &caller.actor, today, key.as_deref(), &input, trail).await?;
+            enroll_participant(&caller.database, &caller.actor, today, submission, &input, trail).await?;
         let errors = user_errors(done.problems);
         let Some(action::Enrolled { participant, enrollment }) = done.value else {
             return Ok(EnrollParticipantPayload { participant: None, enrollment: None, errors });
         };
+        // What was written is read back only if it is selected.
+        let is_selected = |field| ctx.look_ahead().field(field).exists();
+        let enrollment = is_selected("enrollment").then_some((participant, enrollment));
+        let participant = is_selected("participant").then_some(participant);
         let (participant, enrollment) = tokio::try_join!(
-            written(Some(participant), |id| Participant::load(ctx, id)),
-            written(Some((participant, enrollment)), |(person, id)| Enrollment::load(ctx, person, id))
+            written(participant, |id| Participant::load(ctx, id)),
+            written(enrollment, |(person, id)| Enrollment::load(ctx, person, id))
         )?;
         Ok(EnrollParticipantPayload { participant, enrollment, errors })
     }
 }
 
-fn read(input: EnrollParticipantInput) -> Result<action::Input, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let employer = read_id(input.employer_id, employer_id, "employerId", &mut problems);
-    let association = read_id(input.association_id, association_id, "associationId", &mut problems);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    Ok(action::Input {
+fn read(input: EnrollParticipantInput, today: NaiveDate, reader: &mut InputReader) -> action::Input {
+    action::Input {
         national_id: input.national_id,
         full_name: input.full_name,
-        birth_date: input.birth_date.0,
+        birth_date: reader.scalar(input.birth_date, "birthDate"),
         sex: input.sex.into(),
         province_code: input.province_code,
         segment: input.segment.into(),
         programmes: input.programmes.into_iter().map(Into::into).collect(),
         channel_code: input.channel_code,
-        employer,
-        association,
-        monthly_wage: input.monthly_wage.map(|wage| wage.0),
-        starts_on: input.starts_on.0,
+        employer: input.employer_id.map(|id| reader.id(id, employer_id, "employerId")),
+        association: input.association_id.map(|id| reader.id(id, association_id, "associationId")),
+        monthly_wage: input.monthly_wage.and_then(|wage| reader.scalar(wage, "monthlyWage")),
+        starts_on: reader.scalar(input.starts_on, "startsOn").unwrap_or(today),
         first_contribution_paid: input.first_contribution_paid,
         phone: input.phone,
         civil_servant: input.civil_servant.map(|civil_servant| action::CivilServantInput {
@@ -428,7 +429,7 @@ fn read(input: EnrollParticipantInput) -> Result<action::Input, Vec<Problem>> {
             work_unit: civil_servant.work_unit,
             grade: civil_servant.grade,
         }),
-    })
+    }
 }
 
 /// The rights and costs of these fields.

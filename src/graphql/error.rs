@@ -10,6 +10,8 @@ use super::code::RegistryCode;
 use crate::actions::ActionError;
 use crate::store::StoreError;
 use crate::store::keys::WrongKey;
+use domain::access::Operation;
+use domain::actor::Role;
 use domain::page::PageError;
 
 /// Error of a whole field. Each variant is a code that clients may match on.
@@ -19,7 +21,14 @@ use domain::page::PageError;
 #[derive(Clone, Debug)]
 pub enum FieldError {
     /// `FORBIDDEN`
-    Forbidden,
+    Forbidden {
+        /// The caller's role.
+        role: Role,
+        /// The right that it lacks.
+        operation: Operation,
+        /// The field that needs it, as `Type.field`. `None`: the mutation as a whole.
+        field: Option<String>,
+    },
     /// `BAD_ID`
     Id,
     /// `NOT_FOUND`
@@ -30,6 +39,13 @@ pub enum FieldError {
     Page(PageError),
     /// `BAD_FILTER`
     Filter(&'static str),
+    /// `BAD_FILTER`, of a malformed argument.
+    Argument {
+        /// Its path: `filterBy.asOf`.
+        path: &'static str,
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// `BAD_IDENTIFIER`
     Identifier(String),
     /// `QUOTA_EXCEEDED`, with the seconds after which lookups are possible again.
@@ -65,7 +81,7 @@ impl From<WrongKey> for FieldError {
 impl From<ActionError> for FieldError {
     fn from(error: ActionError) -> Self {
         match error {
-            ActionError::Forbidden => Self::Forbidden,
+            ActionError::Forbidden { role, operation } => Self::Forbidden { role, operation, field: None },
             ActionError::QuotaSpent { seconds } => Self::Quota(seconds),
             ActionError::Store(error) => Self::of_write(error),
         }
@@ -88,9 +104,15 @@ impl From<FieldError> for Error {
             FieldError::Quota(seconds) => Some(seconds),
             _ => None,
         };
+        let argument = match error {
+            FieldError::Argument { path, .. } => Some(path),
+            _ => None,
+        };
         let own = |code: RegistryCode| (code.into(), code.sentence().english.to_owned());
         let (code, message): (ErrorCode, String) = match error {
-            FieldError::Forbidden => own(RegistryCode::Forbidden),
+            FieldError::Forbidden { role, operation, field } => {
+                (RegistryCode::Forbidden.into(), forbidden(role, operation, field))
+            }
             FieldError::Id => own(RegistryCode::BadId),
             FieldError::NotFound => own(RegistryCode::NotFound),
             FieldError::TooManyIds => own(RegistryCode::TooManyIds),
@@ -100,6 +122,7 @@ impl From<FieldError> for Error {
                 (RegistryCode::BadCursor.into(), error.to_string())
             }
             FieldError::Filter(message) => (RegistryCode::BadFilter.into(), message.to_owned()),
+            FieldError::Argument { message, .. } => (RegistryCode::BadFilter.into(), message),
             FieldError::Identifier(message) => (RegistryCode::BadIdentifier.into(), message),
             FieldError::UnknownCode(what) => {
                 (RegistryCode::UnknownCode.into(), format!("No {what} has this code."))
@@ -110,9 +133,9 @@ impl From<FieldError> for Error {
                 (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Write(error) => {
-                tracing::warn!(%error, "database lost during a mutation");
-                let message = "The registry lost its database, and the outcome is unknown. Send the mutation again with \
-                               the same idempotencyKey to learn it.";
+                tracing::warn!(%error, "the outcome of a mutation is unknown");
+                let message = "It is unknown whether the mutation was done: the database was lost or busy. Send it again \
+                               with the same idempotencyKey to find out.";
                 (Code::Unavailable.into(), message.to_owned())
             }
             FieldError::Store(error) => return Error::new(error.to_string()),
@@ -120,9 +143,20 @@ impl From<FieldError> for Error {
         };
         Error::new(message).extend_with(|_, extensions| {
             extensions.set("code", code.name);
+            if let Some(path) = argument {
+                extensions.set("argument", path);
+            }
             if let Some(seconds) = retry_after {
                 extensions.set("retryAfter", seconds);
             }
         })
+    }
+}
+
+/// Says what a role lacks, and which field needs it.
+fn forbidden(role: Role, operation: Operation, field: Option<String>) -> String {
+    match field {
+        Some(field) => format!("{role} may not read `{field}` (needs \"{operation}\")."),
+        None => format!("{role} may not {operation}."),
     }
 }

@@ -41,6 +41,7 @@ impl ParticipantEvent {
 }
 
 /// An event in the history of a person: what took effect when, and by whom and through which channel it was recorded.
+#[rows::row]
 #[Object]
 impl ParticipantEvent {
     /// Opaque, stable id.
@@ -118,7 +119,7 @@ impl ParticipantEvent {
 }
 
 /// One corrected value.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct ParticipantChange {
     /// Corrected field.
     field: CorrectedParticipantField,

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
+use std::sync::Arc;
 
 pub use batch::{LoaderOf, load, load_many};
 use chrono::NaiveDate;
@@ -92,7 +93,7 @@ pub struct Loaders {
 
 impl Loaders {
     /// Returns the loaders of a new request.
-    pub fn new(caller: &Caller) -> Self {
+    pub fn new(caller: &Arc<Caller>) -> Self {
         Self {
             participants: LoaderOf::new(caller),
             enrollments: LoaderOf::new(caller),

@@ -28,6 +28,7 @@ pub mod enrollment;
 pub mod error;
 pub mod event;
 pub mod export;
+mod input;
 pub mod loaders;
 pub mod node;
 pub mod node_id;
@@ -41,8 +42,11 @@ pub mod rights;
 pub mod scalar;
 pub mod target;
 pub mod viewer;
+mod withholding;
 
-use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
+use async_graphql::{
+    MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
+};
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
@@ -85,14 +89,35 @@ pub struct Subscription(onboarding::OnboardingSubscription, coverage::CoverageSu
 /// The schema of the API. It checks no rights: run operations through an endpoint.
 pub type Registry = Schema<Query, Mutation, Subscription>;
 
-/// Builds the schema. It has no extension: any, even an empty one, makes each field half as slow again.
+/// Builds the schema. It has no extension: any, even an empty one, makes each field half as slow again. Its errors suggest no
+/// names.
 pub fn schema() -> Registry {
-    Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .disable_suggestions()
-        .finish()
+    builder(false).finish()
+}
+
+/// Builds the schema with errors that suggest the names of fields and arguments ("Did you mean ...?").
+pub fn schema_with_suggestions() -> Registry {
+    builder(true).finish()
+}
+
+/// Builds the schema for documents that were validated before.
+pub fn trusting_schema() -> Registry {
+    builder(false).validation_mode(ValidationMode::Fast).finish()
+}
+
+/// Builds the schema that [withholds](withholding) what the caller may not read.
+pub fn schema_that_withholds(suggests: bool) -> Registry {
+    builder(suggests).extension(withholding::Withholding).finish()
+}
+
+fn builder(suggests: bool) -> SchemaBuilder<Query, Mutation, Subscription> {
+    let builder = Schema::build(Query::default(), Mutation::default(), Subscription::default());
+    if suggests { builder } else { builder.disable_suggestions() }
 }
 
 /// Returns the schema as text, as `schema.graphql` has it.
 pub fn sdl() -> String {
-    schema().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
+    schema().sdl_with_options(
+        SDLExportOptions::new().include_specified_by().sorted_fields().sorted_arguments().sorted_enum_items(),
+    )
 }

@@ -32,6 +32,8 @@ pub enum NodeId {
     AuditEntry(i64),
     /// An onboarding batch.
     Batch(i64),
+    /// A row of an onboarding batch.
+    Row(i64, i64),
 }
 
 impl NodeId {
@@ -50,6 +52,7 @@ impl NodeId {
             Self::Client(id) => format!("k{id}"),
             Self::AuditEntry(id) => format!("u{id}"),
             Self::Batch(id) => format!("b{id}"),
+            Self::Row(batch, number) => format!("w{batch}.{number}"),
         };
         ID(URL_SAFE_NO_PAD.encode(text))
     }
@@ -80,6 +83,7 @@ impl NodeId {
             'k' => rest.parse().ok().map(Self::Client),
             'u' => rest.parse().ok().map(Self::AuditEntry),
             'b' => rest.parse().ok().map(Self::Batch),
+            'w' => pair().map(|(batch, number)| Self::Row(batch, number)),
             _ => None,
         }
     }
@@ -132,7 +136,7 @@ mod tests {
         fn ids_come_back_as_what_they_stand_for(a: i64, b: i64, c: i16) {
             for id in [NodeId::Participant(a), NodeId::Enrollment(a, b), NodeId::Event(a, b), NodeId::Employer(a),
                        NodeId::Association(a), NodeId::Province(c), NodeId::Channel(a), NodeId::Client(a), NodeId::AuditEntry(a),
-                       NodeId::Agreement(a), NodeId::Target(a), NodeId::Batch(a)] {
+                       NodeId::Agreement(a), NodeId::Target(a), NodeId::Batch(a), NodeId::Row(a, b)] {
                 prop_assert_eq!(NodeId::decode(&id.encode()).ok(), Some(id));
             }
         }

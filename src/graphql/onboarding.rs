@@ -7,6 +7,7 @@ use graphql_front::catalogue::Rules;
 use strum::VariantArray as _;
 
 use super::argument::all_of;
+use super::caller::Caller;
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, shown};
 use super::context::{caller, request};
@@ -24,8 +25,8 @@ use crate::store::StoreError;
 use crate::store::onboarding::{self as store, BatchRow, RowFilter};
 use domain::actor::Operation;
 use domain::onboarding as model;
-use domain::page::{Direction, Order, Position};
-use roster::ignored_columns;
+use domain::page::{Direction, Order, Page, Position};
+use roster::{ignored_columns, understood_columns};
 
 mod follow;
 mod lifecycle;
@@ -50,6 +51,7 @@ impl OnboardingBatch {
 }
 
 /// An onboarding batch: civil servants who were submitted together, and the outcome of each row.
+#[rows::row]
 #[Object]
 impl OnboardingBatch {
     /// Opaque, stable id.
@@ -81,6 +83,17 @@ impl OnboardingBatch {
     /// is among them, rename it and upload the file again.
     fn ignored_columns(&self) -> Vec<String> {
         self.0.columns.as_deref().map(ignored_columns).unwrap_or_default()
+    }
+
+    /// Columns of the file in their order, as they were understood: the first 200. Empty until the file is uploaded, and if the rows
+    /// were part of the request.
+    fn columns(&self) -> Vec<OnboardingColumn> {
+        let columns = self.0.columns.as_deref().map(understood_columns).unwrap_or_default();
+        let column = |(name, meaning): (String, Option<roster::Column>)| OnboardingColumn {
+            name,
+            field: meaning.map(|column| column.field().to_owned()),
+        };
+        columns.into_iter().take(SHOWN_COLUMNS).map(column).collect()
     }
 
     /// Keyed digest of the file or rows. The same file has the same digest, which reveals nothing about its contents.
@@ -144,18 +157,15 @@ impl OnboardingBatch {
         Ok(problems.into_iter().map(|(code, rows)| ProblemCount { code: code.into(), rows }).collect())
     }
 
-    /// Monthly contributions of the rows that the plan would enroll; after approval, of those enrolled. 0 if these are
-    /// fewer than five people or their number still grows, unless you may read personal data and state a purpose:
-    /// otherwise a wage could be computed from the amount due on it.
-    fn monthly_contributions(&self, ctx: &Context<'_>) -> Rupiah {
+    /// Monthly contributions of the rows that the plan would enroll; after approval, of those enrolled. Null if these are
+    /// fewer than five people or their number still grows, unless you may read personal data and state a purpose
+    /// (`X-Purpose`): otherwise a wage could be computed from the amount due on it.
+    fn monthly_contributions(&self, ctx: &Context<'_>) -> Option<Rupiah> {
         let (counts, state) = (self.0.counts(), self.0.state);
         let few = counts.enrolled + counts.pending < 5;
         let grows = !state.is_final() && state != model::OnboardingState::AwaitingApproval;
-        Rupiah(if (few || grows) && !caller(ctx).reads_personal_data() {
-            0
-        } else {
-            self.0.monthly_contributions
-        })
+        let is_visible = !(few || grows) || caller(ctx).reads_personal_data();
+        is_visible.then_some(Rupiah(self.0.monthly_contributions))
     }
 
     /// Digest of the plan. The approver sends it back with `approveOnboarding`. Null until the plan is complete.
@@ -237,7 +247,7 @@ pub enum OnboardingState {
 }
 
 /// Number of rows by outcome. At any time `received = pending + enrolled + alreadyEnrolled + rejected`.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct OnboardingCounts {
     /// Number of rows received.
     received: i32,
@@ -269,9 +279,44 @@ pub struct OnboardingRow {
 
 connection!(OnboardingRowConnection, OnboardingRowEdge, OnboardingRow, "rows", "row");
 
+impl OnboardingRow {
+    /// Loads a row of a batch, if the batch is in the caller's scope.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn load(ctx: &Context<'_>, batch: i64, number: i64) -> Result<Option<Self>, FieldError> {
+        if OnboardingBatch::load(ctx, batch).await?.is_none() {
+            return Ok(None);
+        }
+        let page = Page {
+            size: 1,
+            backward: false,
+            after: number.checked_sub(1).map(Position::of_id),
+            before: None,
+            order: Order::Id,
+            direction: Direction::Ascending,
+        };
+        let slice = load_page(&request(ctx).loaders.row_pages, batch, RowFilter::default(), &page).await?;
+        let Some(row) = slice.rows.into_iter().find(|row| i64::from(row.number) == number) else {
+            return Ok(None);
+        };
+        let participant = match row.participant_id {
+            Some(id) => Participant::load(ctx, id).await?,
+            None => None,
+        };
+        Ok(Some(Self { row, participant }))
+    }
+}
+
 /// A row of an onboarding batch, with its outcome.
+#[rows::row]
 #[Object]
 impl OnboardingRow {
+    /// Opaque, stable id.
+    pub(super) async fn id(&self) -> ID {
+        NodeId::Row(self.row.batch_id, self.row.number.into()).encode()
+    }
+
     /// Number of the row, from 1, without the header.
     fn number(&self) -> i32 {
         self.row.number
@@ -313,8 +358,21 @@ pub enum RowOutcome {
     Rejected,
 }
 
-/// Number of rows of a work unit by outcome.
+/// Columns of a file that are shown, at most. Rosters have a dozen.
+const SHOWN_COLUMNS: usize = 200;
+
+/// A column of an uploaded file.
 #[derive(SimpleObject)]
+pub struct OnboardingColumn {
+    /// Name of the column in the file. Empty if it has none, or if it looks like data.
+    name: String,
+    /// What the column was read as: a field of `CivilServantRow`, `category`, `number` (a running number) or `error` (of
+    /// an earlier report). Null if it was not recognized, so nothing in it was read.
+    field: Option<String>,
+}
+
+/// Number of rows of a work unit by outcome.
+#[derive(SimpleObject, rows::Row)]
 pub struct WorkUnitCounts {
     /// Work unit (SKPD, OPD). Empty for rows without one.
     work_unit: String,
@@ -323,7 +381,7 @@ pub struct WorkUnitCounts {
 }
 
 /// Number of rows with a problem.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, rows::Row)]
 pub struct ProblemCount {
     /// Code of the problem.
     code: UserErrorCode,
@@ -386,19 +444,26 @@ impl OnboardingQuery {
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<
             OnboardingBatchFilter,
         >,
-    ) -> Result<OnboardingBatchConnection, FieldError> {
-        let caller = caller(ctx);
-        caller.demand(Operation::ReadOnboarding)?;
-        let page = PageArguments { first, after, last, before }.newest_first()?;
-        let filter = filter_by.unwrap_or_default();
-        let filter = store::BatchFilter {
-            states: all_of(filter.state)?,
-            employer: filter.employer_id.map(|id| employer_id(&id)).transpose()?,
-        };
-        let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
-        let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
-        Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
+    ) -> Option<Result<OnboardingBatchConnection, FieldError>> {
+        let arguments = PageArguments { first, after, last, before };
+        Some(list(caller(ctx), &arguments, filter_by.unwrap_or_default()).await)
     }
+}
+
+async fn list(
+    caller: &Caller,
+    arguments: &PageArguments,
+    filter: OnboardingBatchFilter,
+) -> Result<OnboardingBatchConnection, FieldError> {
+    caller.demand(Operation::ReadOnboarding)?;
+    let page = arguments.newest_first()?;
+    let filter = store::BatchFilter {
+        states: all_of(filter.state)?,
+        employer: filter.employer_id.map(|id| employer_id(&id)).transpose()?,
+    };
+    let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
+    let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
+    Ok(OnboardingBatchConnection::new(slice, &page, Total::Batches(filter)))
 }
 
 /// The rights and costs of these fields.
@@ -414,6 +479,7 @@ pub(super) const NOUN: Noun = Noun {
                 "OnboardingBatch",
                 "OnboardingBatchConnection",
                 "OnboardingBatchEdge",
+                "OnboardingColumn",
                 "OnboardingCounts",
                 "OnboardingRow",
                 "OnboardingRowConnection",
@@ -435,7 +501,11 @@ pub(super) const NOUN: Noun = Noun {
         (Operation::CancelOnboarding, &["Mutation.cancelOnboarding", "CancelOnboardingPayload"]),
     ],
     rules: Rules {
-        lists: &[("WorkUnitCounts", MAXIMUM_WORK_UNITS), ("ProblemCount", ProblemCode::VARIANTS.len())],
+        lists: &[
+            ("WorkUnitCounts", MAXIMUM_WORK_UNITS),
+            ("ProblemCount", ProblemCode::VARIANTS.len()),
+            ("OnboardingColumn", SHOWN_COLUMNS),
+        ],
         bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants"],
         ..Rules::NONE
     },

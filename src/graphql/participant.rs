@@ -13,6 +13,7 @@ use super::employer::Employer;
 use super::enrollment::{Enrollment, EnrollmentConnection, EnrollmentFilter, Segment};
 use super::error::FieldError;
 use super::event::{ParticipantEvent, ParticipantEventConnection};
+use super::input::Lenient;
 use super::loaders::{Nested, TotalOf, load, load_page, missing};
 use super::node_id::{NodeId, association_id, employer_id, participant_id};
 use super::noun::Noun;
@@ -66,6 +67,7 @@ impl Participant {
 }
 
 /// A participant (peserta): a person whom the agency covers or has covered.
+#[rows::row]
 #[Object]
 impl Participant {
     /// Opaque, stable id.
@@ -236,9 +238,9 @@ pub struct ParticipantFilter {
     /// Name contains all these words or beginnings of words, in any order, such as `siti rah`.
     name: Option<String>,
     /// First enrolled on this day or later (Western Indonesia Time).
-    enrolled_from: Option<Date>,
+    enrolled_from: Option<Lenient<Date>>,
     /// First enrolled on this day or earlier (Western Indonesia Time).
-    enrolled_until: Option<Date>,
+    enrolled_until: Option<Lenient<Date>>,
 }
 
 impl ParticipantFilter {
@@ -256,6 +258,8 @@ impl ParticipantFilter {
             }
         };
         let calendar = caller.reference.calendar;
+        let from = self.enrolled_from.map(|day| day.argument("filterBy.enrolledFrom")).transpose()?;
+        let until = self.enrolled_until.map(|day| day.argument("filterBy.enrolledUntil")).transpose()?;
         Ok(store::ParticipantFilter {
             province: province_of(caller, self.province_code)?,
             employer: self.employer_id.map(|id| employer_id(&id)).transpose()?,
@@ -264,11 +268,8 @@ impl ParticipantFilter {
             segments: all_of(self.segment)?,
             statuses: all_of(self.status)?,
             words: words_of(self.name, model::search_words)?,
-            registered_from: self.enrolled_from.map(|day| calendar.begin_of(day.0)),
-            registered_before: self
-                .enrolled_until
-                .and_then(|day| day.0.succ_opt())
-                .map(|day| calendar.begin_of(day)),
+            registered_from: from.map(|day| calendar.begin_of(day)),
+            registered_before: until.and_then(|day| day.succ_opt()).map(|day| calendar.begin_of(day)),
         })
     }
 }
@@ -368,16 +369,26 @@ impl ParticipantQuery {
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
         #[graphql(desc = "Order of the items.")] order_by: Option<ParticipantOrder>,
-    ) -> Result<ParticipantConnection, FieldError> {
-        let caller = caller(ctx);
-        caller.demand(Operation::ReadPeople)?;
-        let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
-        let page = shown(ctx, PageArguments { first, after, last, before }.page(order, direction)?);
-        let filter = filter_by.unwrap_or_default().read(caller)?;
-        let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
-        let slice = with_relations(ctx, slice, &page).await?;
-        Ok(ParticipantConnection::new(slice, &page, Total::People(filter)))
+    ) -> Option<Result<ParticipantConnection, FieldError>> {
+        let arguments = PageArguments { first, after, last, before };
+        Some(list(ctx, arguments, filter_by, order_by).await)
     }
+}
+
+async fn list(
+    ctx: &Context<'_>,
+    arguments: PageArguments,
+    filter_by: Option<ParticipantFilter>,
+    order_by: Option<ParticipantOrder>,
+) -> Result<ParticipantConnection, FieldError> {
+    let caller = caller(ctx);
+    caller.demand(Operation::ReadPeople)?;
+    let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
+    let page = shown(ctx, arguments.page(order, direction)?);
+    let filter = filter_by.unwrap_or_default().read(caller)?;
+    let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
+    let slice = with_relations(ctx, slice, &page).await?;
+    Ok(ParticipantConnection::new(slice, &page, Total::People(filter)))
 }
 
 async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participant>, FieldError> {

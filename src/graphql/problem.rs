@@ -26,6 +26,7 @@ pub fn user_errors(problems: Vec<model::Problem>) -> Vec<UserError> {
 }
 
 /// A problem with the input that the caller can correct.
+#[rows::row]
 #[Object]
 impl UserError {
     /// Kind of problem. Programs should match on this.

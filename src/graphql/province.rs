@@ -5,18 +5,19 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, Object, Result};
 use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
+use rows::Rows;
 
 use super::agreement::{Agreement, AgreementStatus};
 use super::argument::all_of;
-use super::association::{Association, AssociationConnection, AssociationFilter};
+use super::association::{AssociationConnection, AssociationFilter, associations_of_province};
 use super::caller::Caller;
 use super::channel::{ChannelConnection, ChannelFilter, channels_page};
-use super::connection::{PageArguments, Total};
-use super::context::{caller, request};
+use super::connection::PageArguments;
+use super::context::caller;
 use super::count::{ParticipantCounts, counts};
-use super::employer::{Employer, EmployerConnection, EmployerFilter};
+use super::employer::{EmployerConnection, EmployerFilter, employers_of_province};
 use super::error::FieldError;
-use super::loaders::{TotalOf, load_page};
+use super::input::Lenient;
 use super::node_id::NodeId;
 use super::noun::Noun;
 use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
@@ -27,7 +28,6 @@ use crate::store::participant::PeopleOf;
 use domain::access::Operation;
 use domain::agreement as domain_agreement;
 use domain::channel as domain_channel;
-use domain::page::{Direction, Order};
 use domain::province as model;
 
 /// A province as of a day.
@@ -68,6 +68,7 @@ impl Province {
 }
 
 /// A province.
+#[rows::row]
 #[Object]
 impl Province {
     /// Opaque, stable id.
@@ -136,8 +137,8 @@ impl Province {
     }
 
     /// Number of residents by status.
-    async fn counts(&self, ctx: &Context<'_>) -> Result<ParticipantCounts, FieldError> {
-        counts(ctx, CountsBy::Province, self.province.id.into()).await
+    async fn counts(&self, ctx: &Context<'_>) -> Option<Result<ParticipantCounts, FieldError>> {
+        Some(counts(ctx, CountsBy::Province, self.province.id.into()).await)
     }
 
     /// Participants who live here, in the order of their first enrollment.
@@ -149,9 +150,9 @@ impl Province {
         #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
-    ) -> Result<ParticipantConnection, FieldError> {
-        let id = self.province.id.into();
-        people_of(ctx, PeopleOf::Province, id, PageArguments { first, after, last, before }, filter_by).await
+    ) -> Option<Result<ParticipantConnection, FieldError>> {
+        let (id, arguments) = (self.province.id.into(), PageArguments { first, after, last, before });
+        Some(people_of(ctx, PeopleOf::Province, id, arguments, filter_by).await)
     }
 
     /// Employers based here, in the order of registration.
@@ -163,14 +164,9 @@ impl Province {
         #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<EmployerFilter>,
-    ) -> Result<EmployerConnection, FieldError> {
-        let page = PageArguments { first, after, last, before }.page(Order::Id, Direction::Ascending)?;
-        let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
-        let parent = self.province.id.into();
-        let total = Total::Nested(TotalOf::Employers(parent, filter.clone()));
-        let slice = load_page(&request(ctx).loaders.employer_pages, parent, filter, &page).await?;
-        let slice = slice.map(|row| (row.position(&page), Employer::new(row)));
-        Ok(EmployerConnection::new(slice, &page, total))
+    ) -> Option<Result<EmployerConnection, FieldError>> {
+        let arguments = PageArguments { first, after, last, before };
+        Some(employers_of_province(ctx, self.province.id, arguments, filter_by).await)
     }
 
     /// Associations based here, in the order of registration.
@@ -182,14 +178,9 @@ impl Province {
         #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<AssociationFilter>,
-    ) -> Result<AssociationConnection, FieldError> {
-        let page = PageArguments { first, after, last, before }.page(Order::Id, Direction::Ascending)?;
-        let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
-        let parent = self.province.id.into();
-        let total = Total::Nested(TotalOf::Associations(parent, filter.clone()));
-        let slice = load_page(&request(ctx).loaders.association_pages, parent, filter, &page).await?;
-        let slice = slice.map(|row| (row.position(&page), Association::new(row)));
-        Ok(AssociationConnection::new(slice, &page, total))
+    ) -> Option<Result<AssociationConnection, FieldError>> {
+        let arguments = PageArguments { first, after, last, before };
+        Some(associations_of_province(ctx, self.province.id, arguments, filter_by).await)
     }
 
     /// Channels that serve the province, by code.
@@ -238,11 +229,14 @@ impl ProvinceQuery {
     fn provinces(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Day for which provinces are listed (default: today).")] as_of: Option<Date>,
+        #[graphql(desc = "Day for which provinces are listed (default: today).")] as_of: Option<
+            Lenient<Date>,
+        >,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ProvinceFilter>,
-    ) -> Result<Vec<Province>, FieldError> {
+    ) -> Result<Rows<Province>, FieldError> {
         let caller = caller(ctx);
-        let day = as_of.map_or_else(|| caller.today(), |day| day.0);
+        let as_of = as_of.map(|day| day.argument("asOf")).transpose()?;
+        let day = as_of.unwrap_or_else(|| caller.today());
         let statuses: Vec<domain_agreement::AgreementStatus> =
             all_of(filter_by.unwrap_or_default().agreement_status)?;
         let status = |p: &model::Province| {

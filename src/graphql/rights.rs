@@ -2,13 +2,18 @@
 //!
 //! A field without a right, a list without a bound and a rule that names nothing are errors when the table is built. The
 //! check of a request looks at the fields that it selects, and at nothing in the database, so its answer never depends on
-//! data. Resolvers and actions check again where they read or write people.
+//! data.
+//!
+//! A mutation or subscription that a role may not run is refused as a whole ([`refuse`]). In everything else, a field that
+//! the role may not read is [withheld](super::withholding).
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Error, Pos, ServerError};
 use graphql_front::catalogue::{Catalogue, CatalogueError, FieldId, PageSizes, Rules};
+use strum::VariantArray as _;
 
 use super::error::FieldError;
 use super::noun::Noun;
@@ -85,23 +90,56 @@ fn rights_of<'a>(
     if problems.is_empty() { Ok(rights) } else { Err(CatalogueError(problems)) }
 }
 
+/// The right that each role lacks to read each field, in the order of the catalogue.
+static LACKING: LazyLock<Vec<HashMap<Role, Operation>>> = LazyLock::new(|| {
+    let lacking = |field: FieldId| {
+        let roles = Role::VARIANTS.iter();
+        roles.filter_map(|&role| Some((role, right_that_lacks(field, role)?))).collect()
+    };
+    CATALOGUE.ids().map(lacking).collect()
+});
+
+fn right_that_lacks(field: FieldId, role: Role) -> Option<Operation> {
+    let closed = |field: FieldId| Some(right_of(field)).filter(|right| !right.is_selectable_by(role));
+    // A role that may read nothing of an object may not ask for it either.
+    let mut below = CATALOGUE.fields_below(field).into_iter().map(closed);
+    closed(field).or_else(|| below.next()?.filter(|_| below.all(|right| right.is_some())))
+}
+
 /// Returns the right that a field needs.
 pub fn right_of(field: FieldId) -> Operation {
     RIGHTS[field.index()]
 }
 
-/// Returns the right that a field needs, by its name; `None` where the schema has no such field.
-pub fn right_of_named(of: &str, field: &str) -> Option<Operation> {
-    let mut fields = CATALOGUE.fields().iter();
-    let index = fields.position(|known| known.of == of && known.name == field)?;
-    Some(RIGHTS[index])
+/// Returns the right that a role lacks to read a field, or `None` if it may read it.
+///
+/// A field needs its own right, and one to read at least one field of the object that it gives.
+pub fn lacking(field: FieldId, role: Role) -> Option<Operation> {
+    LACKING[field.index()].get(&role).copied()
 }
 
-/// Refuses fields that a role may not select, at the position of the first one.
-pub fn refuse(fields: &[(FieldId, Pos)], role: Role) -> Option<ServerError> {
-    let mut refused = fields.iter().filter(|&&(field, _)| !right_of(field).is_selectable_by(role));
-    let &(_, at) = refused.next()?;
-    Some(Error::from(FieldError::Forbidden).into_server_error(at))
+/// Returns whether a role may not read one of these fields.
+pub fn withholds(fields: &[(FieldId, Pos)], role: Role) -> bool {
+    fields.iter().any(|&(field, _)| lacking(field, role).is_some())
+}
+
+/// Returns the error of the first field for which an operation may not run at all: the role may not run a mutation or a
+/// subscription, or it may not read a result of a mutation that cannot be null.
+pub fn refuse(kind: OperationType, fields: &[(FieldId, Pos)], role: Role) -> Option<ServerError> {
+    fields.iter().find_map(|&(field, at)| {
+        let operation = lacking(field, role)?;
+        let known = CATALOGUE.get(field);
+        let is_root = ["Mutation", "Subscription"].contains(&known.of.as_str());
+        let refuses = is_root || (kind == OperationType::Mutation && !known.is_nullable);
+        let field = (known.of != "Mutation").then_some(field);
+        refuses.then(|| forbidden(role, operation, field).into_server_error(at))
+    })
+}
+
+/// Returns the error of a field that a role may not read; `None`: of a mutation as a whole.
+pub fn forbidden(role: Role, operation: Operation, field: Option<FieldId>) -> Error {
+    let field = field.map(|field| CATALOGUE.get(field).to_string());
+    FieldError::Forbidden { role, operation, field }.into()
 }
 
 #[cfg(test)]
@@ -113,11 +151,23 @@ mod tests {
 
     use super::*;
 
-    fn refused(text: &str, name: Option<&str>, role: Role) -> bool {
+    fn fields_of(text: &str, name: Option<&str>) -> (OperationType, Vec<(FieldId, Pos)>) {
         let (document, variables) = (parse_query(text).unwrap(), Variables::default());
         let analysis = Analysis::of(&document, &variables, &CATALOGUE, &Limits::default()).unwrap();
-        let operation = analysis.operation(name, &variables, &CATALOGUE).unwrap();
-        refuse(&operation.fields, role).is_some()
+        let operation = analysis.operation(name, &variables).unwrap();
+        (operation.kind, operation.fields.clone())
+    }
+
+    fn refused(text: &str, name: Option<&str>, role: Role) -> bool {
+        let (kind, fields) = fields_of(text, name);
+        refuse(kind, &fields, role).is_some()
+    }
+
+    fn withheld(text: &str, role: Role) -> Vec<String> {
+        let fields = fields_of(text, None).1.into_iter().filter(|&(field, _)| lacking(field, role).is_some());
+        let mut names: Vec<String> = fields.map(|(field, _)| CATALOGUE.get(field).to_string()).collect();
+        names.sort_unstable();
+        names
     }
 
     #[test]
@@ -144,37 +194,76 @@ mod tests {
 
     #[test]
     fn the_right_of_a_field_goes_before_that_of_its_type() {
-        assert_eq!(right_of_named("Participant", "fullName"), Some(Operation::ReadPeople));
-        assert_eq!(right_of_named("Participant", "birthDate"), Some(Operation::ReadPersonalData));
-        assert_eq!(right_of_named("Mutation", "dropEverything"), None);
+        let right = |of, name| CATALOGUE.find(of, name).map(right_of);
+        assert_eq!(right("Participant", "fullName"), Some(Operation::ReadPeople));
+        assert_eq!(right("Participant", "birthDate"), Some(Operation::ReadPersonalData));
+        assert_eq!(right("Mutation", "dropEverything"), None);
     }
 
     #[test]
-    fn a_refused_field_is_found_wherever_it_stands() {
+    fn a_field_that_gives_an_object_needs_a_right_to_read_something_of_it() {
+        let lacks = |role, of, name| lacking(CATALOGUE.find(of, name).unwrap(), role);
+        assert_eq!(lacks(Role::Auditor, "Viewer", "employer"), Some(Operation::ReadPayers));
+        assert_eq!(lacks(Role::Analyst, "Employer", "participants"), Some(Operation::ReadPeople));
+        assert_eq!(lacks(Role::Partner, "Employer", "participants"), None);
+        assert_eq!(lacks(Role::Auditor, "Query", "node"), None);
+    }
+
+    #[test]
+    fn mutations_and_subscriptions_that_a_role_may_not_run_are_refused() {
         for text in [
-            "{ a: viewer { name } b: participants { totalCount } }",
-            "{ ... { ... on Query { participants { totalCount } } } }",
-            "{ ...a } fragment a on Query { ...b } fragment b on Query { node(id: 1) { ...c } }
-             fragment c on Participant { id }",
-            "{ node(id: 1) { ... on Enrollment { id } } }",
-            "{ province(code: 1) { participants { totalCount } } }",
             "mutation { registerClient(input: {}) { errors { code } } }",
-            "query a { viewer { name } } query b { participants { totalCount } }",
+            "mutation { ...m } fragment m on Mutation { ... { setTarget(input: {}) { errors { code } } } }",
+            "subscription { onboardingBatch(id: 1) { state } }",
+            "query a { viewer { name } } mutation b { setTarget(input: {}) { errors { code } } }",
         ] {
-            let name = text.contains("query b").then_some("b");
+            let name = text.contains("mutation b").then_some("b");
             assert!(refused(text, name, Role::Analyst), "{text}");
+            assert!(!refused(text, name, Role::Administrator), "{text}");
         }
-        let two = "query a { viewer { name } } query b { participants { totalCount } }";
+        let two = "query a { viewer { name } } mutation b { setTarget(input: {}) { errors { code } } }";
         assert!(!refused(two, Some("a"), Role::Analyst));
-        assert!(!refused(
-            "{ __schema { types { name } } provinces { counts { total } } }",
-            None,
-            Role::Analyst
-        ));
-        assert!(
-            !refused("{ participants { nodes { birthDate } } }", None, Role::Approver),
-            "null, not refused"
-        );
+    }
+
+    #[test]
+    fn fields_of_queries_are_withheld_wherever_they_stand() {
+        for (text, expected) in [
+            (
+                "{ viewer { name } participants { totalCount } }",
+                vec!["ParticipantConnection.totalCount", "Query.participants"],
+            ),
+            (
+                "{ ... { ... on Query { clients { totalCount } } } }",
+                vec!["ClientConnection.totalCount", "Query.clients"],
+            ),
+            ("{ node(id: 1) { ...c } } fragment c on Enrollment { id }", vec!["Enrollment.id"]),
+            (
+                "{ provinces { counts { total } participants { pageInfo { hasNextPage } } } }",
+                vec!["ParticipantConnection.pageInfo", "Province.participants"],
+            ),
+            ("{ __schema { types { name } } }", vec![]),
+        ] {
+            assert!(!refused(text, None, Role::Analyst), "{text}");
+            assert_eq!(withheld(text, Role::Analyst), expected, "{text}");
+        }
+        let masked = "{ participants { nodes { birthDate } } }";
+        assert_eq!(withheld(masked, Role::Approver), [""; 0], "it is null, without an error");
+    }
+
+    #[test]
+    fn a_type_that_a_role_may_read_in_part_has_null_for_the_rest() {
+        for &role in Role::VARIANTS {
+            for id in CATALOGUE.ids() {
+                let field = CATALOGUE.get(id);
+                let is_root = field.of == "Mutation" || field.of == "Subscription";
+                let of_type = CATALOGUE.ids().filter(|&other| CATALOGUE.get(other).of == field.of);
+                let is_open = of_type.into_iter().any(|other| right_of(other).is_selectable_by(role));
+                assert!(
+                    is_root || !is_open || lacking(id, role).is_none() || field.is_nullable,
+                    "{role} may not read {field}, which cannot be null"
+                );
+            }
+        }
     }
 
     #[test]

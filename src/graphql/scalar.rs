@@ -3,12 +3,14 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{Datelike as _, NaiveDate, SecondsFormat, Utc};
 
+use super::input::Described;
+
 /// A date, as in `2014-10-02`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Date(pub NaiveDate);
 
 /// A date, as in `2014-10-02`.
-#[Scalar]
+#[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339#section-5.6")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
@@ -29,6 +31,16 @@ impl ScalarType for Date {
     }
 }
 
+impl Described for Date {
+    type Plain = NaiveDate;
+    const KIND: &'static str = "a date of the calendar";
+    const FORM: &'static str = "it as year, month and day, such as 1985-03-15";
+
+    fn plain(self) -> NaiveDate {
+        self.0
+    }
+}
+
 impl From<NaiveDate> for Date {
     fn from(day: NaiveDate) -> Self {
         Self(day)
@@ -40,7 +52,7 @@ impl From<NaiveDate> for Date {
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
 /// A time in UTC, as in `2014-10-02T03:00:00.000Z`.
-#[Scalar]
+#[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339#section-5.6")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
@@ -57,6 +69,16 @@ impl ScalarType for DateTime {
     }
 }
 
+impl Described for DateTime {
+    type Plain = chrono::DateTime<Utc>;
+    const KIND: &'static str = "a time";
+    const FORM: &'static str = "it with its offset, such as 2014-10-02T03:00:00Z";
+
+    fn plain(self) -> chrono::DateTime<Utc> {
+        self.0
+    }
+}
+
 impl From<chrono::DateTime<Utc>> for DateTime {
     fn from(moment: chrono::DateTime<Utc>) -> Self {
         Self(moment)
@@ -70,7 +92,7 @@ pub struct Rupiah(pub i64);
 const LARGEST_RUPIAH: i64 = 1 << 53;
 
 /// An amount in whole rupiah: a JSON integer within ±2^53.
-#[Scalar]
+#[Scalar(specified_by_url = "https://www.rfc-editor.org/rfc/rfc7493#section-2.2")]
 impl ScalarType for Rupiah {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
@@ -84,6 +106,16 @@ impl ScalarType for Rupiah {
 
     fn to_value(&self) -> Value {
         Value::Number(self.0.into())
+    }
+}
+
+impl Described for Rupiah {
+    type Plain = i64;
+    const KIND: &'static str = "an amount in rupiah";
+    const FORM: &'static str = "a whole number without quotes, such as 4250000";
+
+    fn plain(self) -> i64 {
+        self.0
     }
 }
 

@@ -7,6 +7,7 @@ use graphql_front::catalogue::Rules;
 use super::caller::Caller;
 use super::context::caller;
 use super::error::FieldError;
+use super::input::{InputReader, Lenient};
 use super::node_id::NodeId;
 use super::noun::Noun;
 use super::problem::{UserError, user_errors};
@@ -30,6 +31,7 @@ impl Target {
 }
 
 /// Target: the number of active participants to reach in a year.
+#[rows::row]
 #[Object]
 impl Target {
     /// Opaque, stable id.
@@ -57,6 +59,7 @@ impl Target {
 pub struct ReportedFigure(pub model::ReportedFigure);
 
 /// A figure published by others. It is shown next to the registry's own counts and never mixed with them.
+#[rows::row]
 #[Object]
 impl ReportedFigure {
     /// What the figure counts, such as `PROVINCES_UNDER_AGREEMENT` or `ACTIVE_PARTICIPANTS`.
@@ -92,9 +95,9 @@ pub struct SetTargetInput {
     /// retries.
     idempotency_key: Option<String>,
     /// Year of the target, from 2000 to 2100.
-    year: i32,
+    year: Lenient<i32>,
     /// Number of active participants to reach, at least 1.
-    active: i32,
+    active: Lenient<i32>,
     /// Code of the province. Omit it for the whole country.
     province_code: Option<String>,
 }
@@ -122,10 +125,14 @@ impl TargetMutation {
         #[graphql(desc = "Input of the mutation.")] input: SetTargetInput,
     ) -> Result<SetTargetPayload, FieldError> {
         let caller = caller(ctx);
-        let key = input.idempotency_key;
-        let input =
-            action::Input { year: input.year, active: input.active, province_code: input.province_code };
-        let done = set_target(&caller.database, &caller.actor, key.as_deref(), &input).await?;
+        let mut reader = InputReader::default();
+        let wanted = action::Input {
+            year: reader.scalar(input.year, "year").unwrap_or_default(),
+            active: reader.scalar(input.active, "active").unwrap_or_default(),
+            province_code: input.province_code,
+        };
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done = set_target(&caller.database, &caller.actor, submission, &wanted).await?;
         let target = done.value.and_then(|set| Target::find(caller, set.target));
         Ok(SetTargetPayload { target, errors: user_errors(done.problems) })
     }

@@ -1,7 +1,6 @@
 //! The viewer: the client that sent the request.
 
 use async_graphql::{Context, Enum, Object, Result};
-use domain::access::Operation;
 use graphql_front::catalogue::Rules;
 
 use super::association::Association;
@@ -12,6 +11,8 @@ use super::employer::Employer;
 use super::error::FieldError;
 use super::noun::Noun;
 use super::province::Province;
+use super::scalar::Date;
+use domain::access::Operation;
 use domain::actor as model;
 
 /// The caller of the request.
@@ -50,6 +51,11 @@ impl Viewer {
     /// Scope: only people first enrolled through this channel or a channel below it. Null: no restriction.
     fn channel(&self) -> Option<Result<Channel, FieldError>> {
         Some(Channel::find(&self.0, *self.0.actor.scope.channels.first()?))
+    }
+
+    /// The registry's today: the date in Jakarta. That of a demonstration is in 2014.
+    fn today(&self) -> Date {
+        self.0.today().into()
     }
 
     /// Whether the client may read personal data (full identity numbers, birth dates, wages) if it states a purpose

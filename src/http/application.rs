@@ -7,7 +7,7 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
-use async_graphql::{Data, Request, Response, ServerError};
+use async_graphql::{Data, Request, Response, ServerError, Value, value};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -16,11 +16,14 @@ use graphql_front::analysis::Operation;
 use graphql_front::application::{Application, Call};
 use graphql_front::catalogue::Catalogue;
 use graphql_front::code::{Code, ErrorCode};
+use graphql_front::parsed::{OnceValidated, ParsedDocument};
 use graphql_front::request_id::RequestId;
 use tokio::time::Instant;
 
-use super::language;
+use rows::OneByOne;
+
 use super::metrics::{Metrics, class_name};
+use super::purpose;
 use crate::clock::Clock;
 use crate::graphql::caller::Caller;
 use crate::graphql::code::RegistryCode;
@@ -34,47 +37,61 @@ use domain::actor::Actor;
 
 /// The registry's schema over a database.
 pub struct RegistryApplication {
-    schema: Registry,
+    schema: OnceValidated<Registry>,
+    /// The same schema, for requests that select fields which their caller may not read.
+    withholding: Registry,
     database: Arc<Database>,
     clock: Clock,
     /// `None` where nobody reads them.
     metrics: Option<Metrics>,
 }
 
-/// One operation with the caller's context, and whether the caller may run it.
+/// One operation with the caller's context, whether the caller may run it, and whether something is withheld from it.
 struct Opened {
     request: Request,
+    document: Arc<ParsedDocument>,
     trail: Arc<Trail>,
     refused: Option<ServerError>,
+    /// Why the stated purpose has no effect.
+    ignored_purpose: Option<Value>,
+    /// Whether the role may not read some of the fields, so that the schema must withhold them.
+    withholds: bool,
 }
 
 impl RegistryApplication {
-    /// Creates the application.
-    pub fn new(database: Arc<Database>, clock: Clock, metrics: Option<Metrics>) -> Self {
-        Self { schema: graphql::schema(), database, clock, metrics }
+    /// Creates the application. Where clients may read the schema, errors suggest names of it.
+    pub fn new(database: Arc<Database>, clock: Clock, introspection: bool, metrics: Option<Metrics>) -> Self {
+        let strict = if introspection { graphql::schema_with_suggestions() } else { graphql::schema() };
+        let schema = OnceValidated::new(strict, graphql::trusting_schema());
+        let withholding = graphql::schema_that_withholds(introspection);
+        Self { schema, withholding, database, clock, metrics }
     }
 
     /// Returns the name and the class of an operation for metrics, where somebody reads them.
-    fn label(&self, call: &mut Call) -> Option<(String, &'static str)> {
+    fn label(&self, call: &Call) -> Option<(String, &'static str)> {
         let metrics = self.metrics.as_ref()?;
-        let class = class_name(call.operation.class);
-        Some((metrics.name_of(&mut call.request).to_owned(), class))
+        let name = call.request.operation_name.as_deref().or_else(|| call.document.only_operation());
+        Some((metrics.name_of(name).to_owned(), class_name(call.operation.class)))
     }
 
     /// Gives an operation its context, and checks the rights of its caller.
     fn open(&self, call: Call) -> Opened {
-        let Call { mut request, operation, extensions } = call;
+        let Call { request, document, operation, extensions } = call;
         let actor = extensions.get::<Arc<Actor>>().expect("every transport authenticates before it starts");
         let caller = Caller::new(Arc::clone(&self.database), Arc::clone(actor), self.clock);
-        let purpose = extensions.get::<Purpose>();
-        let refused = rights::refuse(&operation.fields, actor.role);
-        let about = about(&request.data, &operation, purpose);
-        if let Some(&spoken) = find(&request.data) {
-            request = request.data(language::of(spoken));
-        }
-        let context = RequestContext::new(caller.for_purpose(purpose), about);
+        let stated = extensions.get::<Purpose>();
+        let refused = rights::refuse(operation.kind, &operation.fields, actor.role);
+        let withholds = rights::withholds(&operation.fields, actor.role);
+        let about = about(&request.data, &operation, stated);
+        let context = RequestContext::new(caller.for_purpose(stated), about);
         let trail = Arc::clone(&context.trail);
-        Opened { request: request.data(context), trail, refused }
+        let ignored_purpose = purpose::ignored(stated, actor).map(|reason| value!({ "ignored": reason }));
+        let mut request = request.data(context);
+        if withholds {
+            // Rendered lists do not call the extension that withholds fields.
+            request = request.data(OneByOne);
+        }
+        Opened { request, document, trail, refused, ignored_purpose, withholds }
     }
 }
 
@@ -87,34 +104,35 @@ impl Application for RegistryApplication {
         RegistryCode::find(name)
     }
 
-    fn execute(self: Arc<Self>, mut call: Call) -> BoxFuture<'static, Response> {
-        let since = Instant::now();
-        let label = self.label(&mut call);
-        let Opened { request, trail, refused } = self.open(call);
+    fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response> {
+        let (since, label) = (Instant::now(), self.label(&call));
+        let Opened { request, document, trail, refused, ignored_purpose, withholds } = self.open(call);
         async move {
             let response = match refused {
                 Some(error) => Response::from_errors(vec![error]),
-                None => self.schema.execute(request).await,
+                None if withholds => self.withholding.execute(request).await,
+                None => self.schema.execute(request, &document, &CATALOGUE).await,
             };
             let response = recorded(&trail, response).await;
             if let (Some(metrics), Some((name, class))) = (&self.metrics, &label) {
-                metrics.operation(name, *class, &response, since);
+                metrics.operation(name, class, &response, since);
             }
-            response
+            noting(response, ignored_purpose)
         }
         .boxed()
     }
 
     fn subscribe(self: Arc<Self>, call: Call) -> BoxStream<'static, Response> {
-        let Opened { request, trail, refused } = self.open(call);
+        let Opened { request, trail, refused, ignored_purpose, withholds, .. } = self.open(call);
         let events = match refused {
             Some(error) => stream::once(async { Response::from_errors(vec![error]) }).boxed(),
-            None => self.schema.execute_stream(request).boxed(),
+            None if withholds => self.withholding.execute_stream(request).boxed(),
+            None => self.schema.strict().execute_stream(request).boxed(),
         };
         events
             .then(move |response| {
-                let trail = Arc::clone(&trail);
-                async move { recorded(&trail, response).await }
+                let (trail, ignored_purpose) = (Arc::clone(&trail), ignored_purpose.clone());
+                async move { noting(recorded(&trail, response).await, ignored_purpose) }
             })
             .boxed()
     }
@@ -131,6 +149,14 @@ fn about(data: &Data, operation: &Operation, purpose: Option<&Purpose>) -> About
         operation: operation.root_fields.join(" "),
         purpose: purpose.map(|purpose| purpose.as_str().to_owned()),
         request_id: id.uuid(),
+    }
+}
+
+/// Adds to the extensions of a response why the purpose had no effect.
+fn noting(response: Response, ignored_purpose: Option<Value>) -> Response {
+    match ignored_purpose {
+        Some(ignored) => response.extension("purpose", ignored),
+        None => response,
     }
 }
 

@@ -10,6 +10,7 @@ mod fetch;
 pub mod jwks;
 pub mod provider;
 mod refusal;
+mod verified;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use futures_util::FutureExt as _;
 
 use self::claims::VerifiedClaims;
 use self::provider::Provider;
+use self::verified::{KeysOf, VerifiedTokens, hash_of};
 use graphql_front::answer::refusal as refuse;
 use graphql_front::code::Code;
 use graphql_front::request_id::{ClientId, RequestId};
@@ -44,13 +46,14 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Authority {
     own: bool,
     provider: Option<Arc<Provider>>,
+    verified: VerifiedTokens,
 }
 
 /// A client whose token was accepted.
 #[derive(Clone, Debug)]
 pub struct Bearer {
     /// The client, with its rights.
-    pub actor: Actor,
+    pub actor: Arc<Actor>,
     /// When the token expires.
     pub until: DateTime<Utc>,
     client: Arc<Client>,
@@ -59,7 +62,7 @@ pub struct Bearer {
 impl Authority {
     /// Accepts the tokens of an identity provider, and those of the installation itself if `own` is set.
     pub fn new(own: bool, provider: Option<Arc<Provider>>) -> Self {
-        Self { own, provider }
+        Self { own, provider, verified: VerifiedTokens::default() }
     }
 
     /// Accepts only tokens signed with the installation's own key: for development.
@@ -72,17 +75,38 @@ impl Authority {
     /// # Errors
     /// See [`Refusal`].
     pub async fn verify(&self, database: &Database, token: &str) -> Result<Bearer, Refusal> {
+        let keys_at = || self.provider.as_ref().and_then(|provider| provider.keys_at());
+        let before = keys_at();
+        let hash = (token.len() <= claims::MAXIMUM_TOKEN).then(|| hash_of(database.keys.token_key(), token));
+        if let Some(claims) = hash.and_then(|hash| self.verified.find(&hash, before)) {
+            return self.admit(database, &claims).await;
+        }
+        let (claims, is_own) = self.read(database, token).await?;
+        let claims = Arc::new(claims);
+        let keys = match before {
+            _ if is_own => Some(KeysOf::Installation),
+            // With keys that were fetched meanwhile it is not known which of them verified the token.
+            Some(at) if keys_at() == before => Some(KeysOf::Provider(at)),
+            _ => None,
+        };
+        if let (Some(hash), Some(keys)) = (hash, keys) {
+            self.verified.keep(hash, &claims, keys);
+        }
+        self.admit(database, &claims).await
+    }
+
+    /// Verifies a token by its signature, and tells whether the installation has signed it.
+    async fn read(&self, database: &Database, token: &str) -> Result<(VerifiedClaims, bool), Refusal> {
         let header = claims::read_header(token)?;
-        let claims = match &self.provider {
+        match &self.provider {
             // The algorithm decides before any key is looked up, so that a public key is never used as a secret.
             _ if header.algorithm()? == claims::OWN_ALGORITHM => match self.own {
-                true => claims::verify_own(&database.keys, token)?,
-                false => return Err(Invalid::OwnToken.into()),
+                true => Ok((claims::verify_own(&database.keys, token)?, true)),
+                false => Err(Invalid::OwnToken.into()),
             },
-            Some(provider) => provider.verify(token, &header).await?,
-            None => return Err(Invalid::NoProvider.into()),
-        };
-        self.admit(database, claims).await
+            Some(provider) => Ok((provider.verify(token, &header).await?, false)),
+            None => Err(Invalid::NoProvider.into()),
+        }
     }
 
     /// Verifies the token of a request, or of a `connection_init` that stands for one, and finds its client.
@@ -100,7 +124,7 @@ impl Authority {
         }
     }
 
-    async fn admit(&self, database: &Database, claims: VerifiedClaims) -> Result<Bearer, Refusal> {
+    async fn admit(&self, database: &Database, claims: &VerifiedClaims) -> Result<Bearer, Refusal> {
         let found = database.clients.find(&database.control, &claims.issuer, &claims.subject).await;
         let client = found.map_err(undecided)?.ok_or(Invalid::UnknownClient)?;
         if !client.is_enabled() {
@@ -108,7 +132,7 @@ impl Authority {
         }
         let reference = database.reference();
         let channels = client.reach.channel.map(|id| reference.with_descendants(id));
-        let actor = client.actor(channels.unwrap_or_default());
+        let actor = Arc::new(client.actor(channels.unwrap_or_default()));
         Ok(Bearer { actor, until: claims.until, client })
     }
 
@@ -157,7 +181,7 @@ pub async fn authenticate(
 pub(super) fn extensions(bearer: Bearer, database: &Arc<Database>) -> Extensions {
     let mut extensions = Extensions::new();
     extensions.insert(ClientId(bearer.actor.client_id));
-    extensions.insert(Arc::new(bearer.actor.clone()));
+    extensions.insert(Arc::clone(&bearer.actor));
     let (bearer, database) = (Arc::new(bearer), Arc::clone(database));
     extensions.insert(Lease::new(move || ended(Arc::clone(&bearer), Arc::clone(&database)).boxed()));
     extensions

@@ -1,8 +1,11 @@
-//! `GET /clearance/{number}`: whether a certificate of licence clearance is valid now. It needs no login. The answer is whether
-//! the certificate is valid and, if so, the name of the company.
+//! `GET /clearance/{number}`: verifies a licence clearance certificate. It needs no login. The answer is whether the
+//! certificate is valid now and, if so, the company, the licence, and from when until when: JSON for programs, and a page for
+//! people.
 //!
 //! An unknown number, a mistyped one, a refused clearance and an expired one get the same answer from the same SQL statement. A
 //! number has 95 random bits and cannot be guessed. The rate limits ensure that guessing does not affect other clients.
+
+mod page;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -11,6 +14,7 @@ use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{Html, IntoResponse as _, Response};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -23,13 +27,14 @@ use graphql_front::request_id::RequestId;
 use super::language;
 pub use super::peer::Peer;
 use super::settings::Verification;
+use crate::actions::clear_licence::licences;
 use crate::clock::Clock;
 use crate::graphql::code::RegistryCode;
-use crate::store::{Database, clearance};
+use crate::store::Database;
+use crate::store::clearance::{self, Certificate};
 use domain::clearance::CertificateNumber;
-use domain::language::Language;
 
-/// The state of the endpoint.
+/// The state of the endpoint: the database and the rate limits.
 #[derive(Clone)]
 pub struct Verifier {
     database: Arc<Database>,
@@ -46,8 +51,8 @@ impl Verifier {
         Self { database, clock, of_peer, of_all: RateLimiter::new(cost(limits.per_minute)).map(Arc::new) }
     }
 
-    /// Applies the rate limits. The error is the seconds to wait. The limit of the peer comes first, so that a peer that asks
-    /// too often does not use up the limit of all.
+    /// Applies the rate limits. The error is the number of seconds to wait. The limit of the address comes first, so
+    /// that one address cannot use up the limit of all.
     fn admit(&self, peer: Peer, now: Instant) -> Result<(), u64> {
         let seconds = |unpaid| match unpaid {
             RateLimited::Wait(seconds, _) => seconds,
@@ -63,16 +68,33 @@ impl Verifier {
     }
 }
 
-/// The answer.
-#[derive(Serialize)]
-struct Verified {
+/// The answer as JSON. All fields but `valid` are null for a certificate that is not valid.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Verified<'a> {
     valid: bool,
-    company: Option<String>,
+    company: Option<&'a str>,
+    licence_type: Option<&'a str>,
+    valid_from: Option<DateTime<Utc>>,
+    valid_until: Option<DateTime<Utc>>,
 }
 
-/// Nothing may run, load or be framed: the page is only text.
+impl<'a> From<&'a Certificate> for Verified<'a> {
+    fn from(certificate: &'a Certificate) -> Self {
+        Self {
+            valid: true,
+            company: Some(&certificate.company),
+            licence_type: Some(&certificate.licence_type),
+            valid_from: Some(certificate.answered_at),
+            valid_until: Some(certificate.valid_until),
+        }
+    }
+}
+
+/// The page loads its own style, and the script that draws its QR code.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; \
+     base-uri 'none'; form-action 'none'",
 );
 
 const HEADERS: [(HeaderName, HeaderValue); 6] = [
@@ -102,8 +124,8 @@ pub async fn verify(
     }
     let number = CertificateNumber::parse(&number);
     let now = verifier.clock.now();
-    match clearance::cleared_company(&verifier.database.writer, number.as_ref(), now).await {
-        Ok(name) => answer(&headers, Verified { valid: name.is_some(), company: name }),
+    match clearance::valid_certificate(&verifier.database.writer, number.as_ref(), now).await {
+        Ok(found) => verifier.answer(&headers, number.as_ref(), found.as_ref()),
         Err(error) => {
             tracing::warn!(request_id = %id, %error, "a certificate could not be verified");
             refusal(&headers, id, Code::Unavailable, Code::Unavailable.sentence().english)
@@ -111,67 +133,30 @@ pub async fn verify(
     }
 }
 
-fn answer(headers: &HeaderMap, verified: Verified) -> Response {
-    if !media::wants_page(headers) {
-        return (HEADERS, Json(verified)).into_response();
-    }
-    let language = language::accepted(headers);
-    let content_language = [(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.into()))];
-    (HEADERS, content_language, Html(page(language, &verified))).into_response()
-}
-
-/// The answer as a page for people, without scripts, styles and external resources.
-fn page(language: Language, verified: &Verified) -> String {
-    let (title, valid, invalid) = match language {
-        Language::English => (
-            "Licence clearance",
-            "This certificate is valid. The licence may be given to:",
-            "This certificate is not valid: it is unknown, it has expired, or the licence was refused.",
-        ),
-        Language::Indonesian => (
-            "Keterangan izin usaha",
-            "Keterangan ini berlaku. Izin dapat diberikan kepada:",
-            "Keterangan ini tidak berlaku: tidak dikenal, sudah kedaluwarsa, atau izinnya ditolak.",
-        ),
-    };
-    let text = match &verified.company {
-        Some(name) => format!("<p>{valid}</p>\n<p><strong>{}</strong></p>", escaped(name)),
-        None => format!("<p>{invalid}</p>"),
-    };
-    format!(
-        "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n</head>\n\
-         <body>\n<h1>{title}</h1>\n{text}\n</body>\n</html>\n"
-    )
-}
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
+impl Verifier {
+    /// Answers a program in JSON and a browser with a page.
+    fn answer(
+        &self,
+        headers: &HeaderMap,
+        number: Option<&CertificateNumber>,
+        found: Option<&Certificate>,
+    ) -> Response {
+        if !media::wants_page(headers) {
+            return (HEADERS, Json(found.map(Verified::from).unwrap_or_default())).into_response();
         }
+        let language = language::accepted(headers);
+        let shown = found.zip(number).map(|(certificate, number)| page::Shown {
+            number: number.to_string(),
+            licence: self.title_of(&certificate.licence_type),
+            certificate,
+        });
+        let content_language = [(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.into()))];
+        (HEADERS, content_language, Html(page::page(language, shown.as_ref()))).into_response()
     }
-    escaped
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_company_name_is_escaped_on_the_page() {
-        let name = Some("<script>alert('1')</script> & \"Co\"".to_owned());
-        let page = page(Language::Indonesian, &Verified { valid: true, company: name });
-        assert!(
-            page.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;Co&quot;"),
-            "{page}"
-        );
-        assert!(page.contains("lang=\"id\"") && !page.contains("<script"));
+    /// The title of a licence that can be asked for today.
+    fn title_of(&self, licence: &str) -> Option<String> {
+        let mut licences = licences(&self.database, self.clock.today()).into_iter();
+        licences.find(|citation| citation.code == licence).map(|citation| citation.title)
     }
 }

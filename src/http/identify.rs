@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
@@ -21,28 +21,53 @@ use super::route::Route;
 /// A panic ends this request and no other. Its client gets a JSON 500 with the id that is in the log. The message of the
 /// panic is not logged here, because it may hold personal data.
 ///
-/// With `logs`, each request leaves a line in the log: no id, name or number of its address, but the trace id of its caller,
-/// so that the trace is found by the request id.
+/// With `logs`, each request leaves a line in the log.
 pub(super) async fn identify(State(logs): State<bool>, mut request: Request, next: Next) -> Response {
-    let (id, since) = (RequestId::new(), Instant::now());
-    let (headers, method) = (request.headers().clone(), request.method().clone());
-    let (route, peer) = (Route::of(request.uri().path()), request.extensions().get::<Peer>().copied());
+    let id = RequestId::new();
+    let form = form_of(request.headers());
+    let line = logs.then(|| LogLine::of(&request));
     request.extensions_mut().insert(id);
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_panic| {
         tracing::error!(request_id = %id, "a request panicked");
-        refusal(&headers, id, Code::Internal, Code::Internal.sentence().english)
+        refusal(&form, id, Code::Internal, Code::Internal.sentence().english)
     });
-    let value = HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
-    response.headers_mut().insert(REQUEST_ID, value);
-    if logs {
+    let value = || HeaderValue::try_from(id.to_string()).expect("a UUID is a header value");
+    response.headers_mut().entry(REQUEST_ID).or_insert_with(value);
+    if let Some(line) = line {
+        line.write(id, &response);
+    }
+    response
+}
+
+/// What the log says about a request: no id, name or number of its address, but the trace id of its caller, so that the
+/// trace is found by the request id.
+struct LogLine {
+    since: Instant,
+    method: Method,
+    route: Route,
+    peer: Option<Peer>,
+    trace_id: Option<String>,
+}
+
+impl LogLine {
+    fn of(request: &Request) -> Self {
+        Self {
+            since: Instant::now(),
+            method: request.method().clone(),
+            route: Route::of(request.uri().path()),
+            peer: request.extensions().get().copied(),
+            trace_id: trace_id(request.headers()).map(str::to_owned),
+        }
+    }
+
+    fn write(self, id: RequestId, response: &Response) {
+        let Self { since, method, route, peer, trace_id } = self;
         let (route, status) = (<&str>::from(route), response.status().as_u16());
         let milliseconds = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let trace_id = trace_id(&headers);
         let peer = peer.map(|Peer(address)| tracing::field::display(address));
         tracing::info!(request_id = %id, trace_id, %method, route, status, milliseconds, peer, "request");
     }
-    response
 }
 
 /// The trace id of `traceparent` (W3C Trace Context): 32 hexadecimal digits, not all zero.
@@ -57,11 +82,23 @@ fn trace_id(headers: &HeaderMap) -> Option<&str> {
     (is_valid && is_hex(trace, 32) && trace.bytes().any(|byte| byte != b'0')).then_some(trace)
 }
 
+/// Returns the headers of a request by which the form of its answer is chosen. Few requests panic, so the others are not
+/// copied.
+fn form_of(headers: &HeaderMap) -> HeaderMap {
+    let mut form = HeaderMap::new();
+    for name in [header::ACCEPT, header::ACCEPT_LANGUAGE] {
+        for value in headers.get_all(&name) {
+            form.append(name.clone(), value.clone());
+        }
+    }
+    form
+}
+
 #[cfg(test)]
 mod tests {
     use axum::Router;
     use axum::body::Body;
-    use axum::http::{StatusCode, header};
+    use axum::http::StatusCode;
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use serde_json::Value;

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Request as Operation, Response as Answer, Value};
+use async_graphql::{Response as Answer, Value};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -74,15 +74,8 @@ impl Metrics {
     }
 
     /// Returns the label of an operation: its name, if it is one of a stored document.
-    pub(super) fn name_of(&self, operation: &mut Operation) -> &str {
-        let only = |operation: &mut Operation| {
-            let document = operation.parsed_query().ok()?;
-            let mut operations = document.operations.iter();
-            let (name, _) = operations.next()?;
-            name.map(ToString::to_string).filter(|_| operations.next().is_none())
-        };
-        let name = operation.operation_name.clone().or_else(|| only(operation));
-        name.and_then(|name| self.0.operations.get(&name)).map_or("other", String::as_str)
+    pub(super) fn name_of(&self, name: Option<&str>) -> &str {
+        name.and_then(|name| self.0.operations.get(name)).map_or("other", String::as_str)
     }
 
     /// Records an operation that ran.

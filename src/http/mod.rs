@@ -1,17 +1,20 @@
 //! The HTTP server: routes, authentication, and what surrounds the GraphQL endpoint.
 //!
 //! Every route needs a token except health, the verification of certificates of licence clearance, the template of a roster,
-//! the playground's files and the schema's text.
+//! the files of the playground and of the web pages, and the schema's text.
 
 mod application;
 pub mod auth;
+mod bundle;
 pub mod clearance;
 mod export;
 pub mod health;
 mod identify;
 pub mod language;
+mod message;
 pub mod metrics;
 pub mod onboarding;
+pub mod pages;
 pub mod peer;
 pub mod playground;
 mod purpose;
@@ -42,6 +45,7 @@ use self::auth::Authority;
 use self::clearance::Verifier;
 use self::health::Health;
 use self::metrics::{Metrics, Sources};
+use self::pages::Pages;
 use self::playground::MakeSettings;
 use self::session::SocketAuthenticator;
 use self::settings::{Connections, Settings};
@@ -61,6 +65,8 @@ pub struct Front {
     pub settings: Settings,
     /// Makes the settings of the playground; `None` where it is not served.
     pub playground: Option<MakeSettings>,
+    /// The web pages; `None` where they are not served.
+    pub pages: Option<Pages>,
 }
 
 /// The routes of the server, and what its loop needs to stop it.
@@ -83,14 +89,14 @@ pub struct Open {
 
 /// Builds the routes of the server.
 pub fn open(front: Front) -> Open {
-    let Front { database, authority, clock, settings, playground } = front;
+    let Front { database, authority, clock, settings, playground, pages } = front;
     let Settings { connections, graphql, verification, upload, export, proxies, logs_requests, metrics, tls } =
         settings;
     let stored = graphql.documents.stored.as_ref();
     let metrics = metrics.then(|| Metrics::new(stored.map(|stored| stored.operations()).unwrap_or_default()));
     let (origins, introspection) = (graphql.origins.clone(), graphql.limits.introspection);
     let verifier = Verifier::new(Arc::clone(&database), clock, verification);
-    let application = RegistryApplication::new(Arc::clone(&database), clock, metrics.clone());
+    let application = RegistryApplication::new(Arc::clone(&database), clock, introspection, metrics.clone());
     let endpoint = Endpoint::new(Arc::new(application), graphql);
     let authenticator = SocketAuthenticator::new(authority.clone(), Arc::clone(&database));
     let sockets = WebSockets::new(endpoint.clone(), Arc::new(authenticator));
@@ -140,13 +146,15 @@ pub fn open(front: Front) -> Open {
         router = router.route("/schema.graphql", get(schema_text));
     }
     if let Some(make_settings) = playground {
-        let pages = Router::new()
+        let playground = Router::new()
             .route("/", get(playground::page))
             .route("/playground/assets/{*path}", get(playground::asset))
             .route("/playground/settings.json", get(playground::settings).with_state(make_settings))
             .layer(CompressionLayer::new());
-        router = router.merge(pages);
+        router = router.merge(playground);
     }
+    let pages = pages.map_or_else(Router::new, Pages::routes).merge(pages::assets());
+    let router = router.merge(pages.layer(CompressionLayer::new()));
     let router = router
         .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here; the API is at /graphql.\n") })
         .layer(from_fn_with_state(origins, origin::share));

@@ -25,6 +25,7 @@ use self::slots::{NoSlot, Superseded, UploadSlot, UploadSlots};
 use graphql_front::answer::refusal;
 use graphql_front::code::{Code, ErrorCode};
 use graphql_front::cost::{RateLimited, RateLimiter};
+use graphql_front::media;
 use graphql_front::request_id::{ClientId, RequestId};
 use graphql_front::writes::Writes;
 
@@ -219,6 +220,10 @@ async fn upload(
         let message = "Content-Range is not supported: this would be a part of a file, and it would be read as all of \
                        it. Send the whole file in one request (curl: without -C and --continue-at).";
         return context.refuse_with(StatusCode::BAD_REQUEST, Code::BadRequest, message);
+    }
+    if media::is_encoded(request.headers()) {
+        let code = Code::UnsupportedMediaType;
+        return context.refuse_with(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, media::NOT_DECODED);
     }
     match receive_file(&service, &context, &id, request).await {
         Ok(ReceivedFile { rows, ignored_columns, warnings }) => {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 use serde::Serialize;
+
+use super::bundle::{self, Caching};
 
 /// The bundle, built from `playground/` (see its README).
 #[derive(RustEmbed)]
@@ -58,30 +60,15 @@ pub type MakeSettings = Arc<dyn Fn() -> Settings + Send + Sync>;
 
 /// `/`: the page.
 pub async fn page() -> Response {
-    serve("index.html", "no-cache")
+    bundle::answer(Bundle::get("index.html"), Caching::Never, POLICY)
 }
 
 /// `/playground/assets/…`: scripts and styles; their names change with their content.
 pub async fn asset(Path(path): Path<String>) -> Response {
-    serve(&format!("assets/{path}"), "public, max-age=31536000, immutable")
+    bundle::answer(Bundle::get(&format!("assets/{path}")), Caching::ForGood, POLICY)
 }
 
 /// `/playground/settings.json`
 pub async fn settings(State(make): State<MakeSettings>) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(make())).into_response()
-}
-
-fn serve(path: &str, caching: &'static str) -> Response {
-    let Some(file) = Bundle::get(path) else {
-        return (StatusCode::NOT_FOUND, "There is no such page.\n").into_response();
-    };
-    let kind = file.metadata.mimetype().to_owned();
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::try_from(kind).unwrap_or(HeaderValue::from_static("text/plain"))),
-        (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    ];
-    (headers, file.data.into_owned()).into_response()
 }

@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use domain::access::Purpose;
+use domain::access::{Operation, Purpose};
+use domain::actor::Actor;
 use graphql_front::answer::refusal;
 use graphql_front::code::Code;
 use graphql_front::request_id::RequestId;
@@ -13,32 +14,44 @@ use graphql_front::request_id::RequestId;
 /// The name of the header.
 pub(super) const NAME: &str = "x-purpose";
 const PURPOSE: HeaderName = HeaderName::from_static(NAME);
-/// What the client learns of a header that is no purpose.
-pub(super) const UNREADABLE: &str = "X-Purpose must be sent once, with 3 to 200 printable characters in UTF-8 that say why personal data is read.";
-
 /// Middleware that gives the next layers the stated [`Purpose`]. A header that is not a purpose refuses the request.
 pub(super) async fn read(mut request: Request, next: Next) -> Response {
     match stated(request.headers()) {
         Ok(Some(purpose)) => request.extensions_mut().insert(purpose),
         Ok(None) => None,
-        Err(Unreadable) => {
-            let id = request.extensions().get().copied().unwrap_or_else(RequestId::new);
-            return refusal(request.headers(), id, Code::BadRequest, UNREADABLE);
+        Err(NoPurpose(reason)) => {
+            let id = RequestId::of(request.extensions());
+            return refusal(request.headers(), id, Code::BadRequest, reason);
         }
     };
     next.run(request).await
 }
 
-/// The header is not a purpose.
+/// The header is not a purpose: what is wrong with it, and what is right.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unreadable;
+pub(super) struct NoPurpose(pub(super) String);
 
 /// Returns the purpose that is stated.
-pub(super) fn stated(headers: &HeaderMap) -> Result<Option<Purpose>, Unreadable> {
+pub(super) fn stated(headers: &HeaderMap) -> Result<Option<Purpose>, NoPurpose> {
+    let no_purpose = |reason: &str| {
+        let rule =
+            "Say in 3 to 200 printable characters why personal data is read, without identity numbers.";
+        NoPurpose(format!("X-Purpose: {reason} {rule}"))
+    };
     let mut values = headers.get_all(PURPOSE).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| Unreadable)?;
-    // With two headers it is unclear which one goes on record.
-    let purpose = Purpose::parse(text).filter(|_| values.next().is_none());
-    purpose.map(Some).ok_or(Unreadable)
+    if values.next().is_some() {
+        return Err(no_purpose("The header was sent twice, so it is unclear which one to record."));
+    }
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| no_purpose("This text is not UTF-8."))?;
+    Purpose::parse(text).map(Some).map_err(|problem| no_purpose(&problem.message))
+}
+
+/// Returns why a stated purpose changes nothing: the actor does not see personal data even with one.
+pub(super) fn ignored(purpose: Option<&Purpose>, actor: &Actor) -> Option<String> {
+    purpose.filter(|_| !actor.reads_personal_data())?;
+    Some(match actor.may(Operation::ReadPersonalData) {
+        true => "X-Purpose has no effect: this client is not registered with readsPersonalData.".to_owned(),
+        false => format!("X-Purpose has no effect: {} may not read personal data.", actor.role),
+    })
 }

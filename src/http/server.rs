@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::middleware::AddExtension;
+use axum::middleware::{AddExtension, from_fn, map_response};
 use axum::{Extension, Router};
 use hyper::server::conn::http1::{Builder, UpgradeableConnection};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -14,8 +14,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Layer as _;
 
-use super::Open;
 use super::peer::Peer;
+use super::{Open, message};
 
 /// The largest head of a request, in bytes: it may hold a query, percent-encoded in three times its length.
 const MAXIMUM_HEAD: usize = 256 * 1024;
@@ -24,6 +24,8 @@ const MAXIMUM_HEAD: usize = 256 * 1024;
 pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output = ()>) {
     let Open { router, writes, streams, health, connections, tls, .. } = open;
     let tls = tls.map(TlsAcceptor::from);
+    let router =
+        router.layer(from_fn(message::require_one_host)).layer(map_response(message::without_sniffing));
     let builder = builder(connections.head_deadline);
     let (stopping, stopped) = watch::channel(false);
     let permits = Arc::new(Semaphore::new(connections.maximum));

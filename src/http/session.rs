@@ -51,7 +51,7 @@ impl Authenticator for SocketAuthenticator {
             match purpose::stated(&headers) {
                 Ok(Some(purpose)) => drop(extensions.insert(purpose)),
                 Ok(None) => {}
-                Err(purpose::Unreadable) => return Err(Refused::new(Code::BadRequest, purpose::UNREADABLE)),
+                Err(purpose::NoPurpose(reason)) => return Err(Refused::new(Code::BadRequest, reason)),
             }
             Ok(extensions)
         }

@@ -1,11 +1,14 @@
 //! The audit trail: who read or changed whose data. Entries and seals are only ever added.
 //!
 //! [`Trail`] records the people whom a request has been shown or has written. [`Journal`] writes the entries of requests
-//! that end at about the same time in one statement. [`seal`] covers entries with signatures. Reading entries is here.
+//! that end at about the same time in one statement. [`seal`] covers entries with signatures, and `index` finds the entries
+//! about a person. Reading entries is here.
 
 pub mod chain;
 mod entry;
+mod index;
 mod journal;
+mod postings;
 pub mod seal;
 pub mod succession;
 mod trail;
@@ -14,6 +17,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+pub use entry::NewEntry;
 pub use journal::Journal;
 pub use trail::{About, Trail};
 
@@ -79,7 +83,7 @@ pub async fn list(
     page: &Page,
 ) -> Result<Slice<EntryRow>, StoreError> {
     let mut sql = QueryBuilder::new(COLUMNS);
-    push_source(&mut sql, filter);
+    push_source(&mut sql, filter, about(session, filter).await?);
     push_page(&mut sql, page, OrderColumns { id: "a.id", name: "a.id" });
     Ok(page.cut(sql.build_query_as().fetch_all(session).await?))
 }
@@ -87,7 +91,7 @@ pub async fn list(
 /// Counts entries.
 pub async fn count(session: &Session, filter: &EntryFilter) -> Result<i64, StoreError> {
     let mut sql = QueryBuilder::new("select count(*)");
-    push_source(&mut sql, filter);
+    push_source(&mut sql, filter, about(session, filter).await?);
     Ok(sql.build_query_scalar().fetch_one(session).await?)
 }
 
@@ -98,7 +102,15 @@ pub async fn find(session: &Session, id: i64) -> Result<Option<EntryRow>, StoreE
     Ok(sql.build_query_as().fetch_optional(session).await?)
 }
 
-fn push_source(sql: &mut QueryBuilder<Postgres>, filter: &EntryFilter) {
+/// Returns the ids of the entries about the person of a filter; `None` if it names nobody.
+async fn about(session: &Session, filter: &EntryFilter) -> Result<Option<Vec<i64>>, StoreError> {
+    match filter.subject {
+        Some(person) => index::find_entries_about(session, person).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn push_source(sql: &mut QueryBuilder<Postgres>, filter: &EntryFilter, about: Option<Vec<i64>>) {
     sql.push(" from audit_entry a where true");
     if let Some(from) = filter.from {
         sql.push(" and a.at >= ").push_bind(from);
@@ -109,8 +121,8 @@ fn push_source(sql: &mut QueryBuilder<Postgres>, filter: &EntryFilter) {
     if let Some(client) = &filter.client {
         sql.push(" and a.client = ").push_bind(client.clone());
     }
-    if let Some(subject) = filter.subject {
-        sql.push(" and a.subjects @> ").push_bind(vec![subject]);
+    if let Some(entries) = about {
+        sql.push(" and a.id = any(").push_bind(entries).push(")");
     }
     if let Some(operation) = &filter.operation {
         sql.push(" and ").push_bind(operation.clone()).push(" = any(string_to_array(a.operation, ' '))");
@@ -141,7 +153,7 @@ pub async fn seen_by(
         "select s.subject, count(*) as entries, min(s.at) as first_at, max(s.at) as last_at \
          from (select a.at, unnest(a.subjects) as subject",
     );
-    push_source(&mut sql, filter);
+    push_source(&mut sql, filter, about(session, filter).await?);
     sql.push(") s where s.subject > ").push_bind(behind);
     sql.push(" group by s.subject order by s.subject limit ").push_bind(limit);
     Ok(sql.build_query_as().fetch_all(session).await?)

@@ -247,20 +247,36 @@ pub async fn find_by_number(
     Ok(row.bind(number.as_str()).fetch_optional(registry).await?)
 }
 
-/// Returns the name of the company that a certificate clears at this moment. `None` if the number is malformed or unknown,
+/// What a valid certificate says.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Certificate {
+    /// Name of the company.
+    pub company: String,
+    /// Code of the licence.
+    pub licence_type: String,
+    /// When the answer was given.
+    pub answered_at: DateTime<Utc>,
+    /// Until when it is valid.
+    pub valid_until: DateTime<Utc>,
+    /// The decision, which clears the company.
+    decision: LicenceDecision,
+}
+
+/// Returns what a certificate says at this moment. `None` if the number is malformed or unknown,
 /// refused the licence, or has expired: all by the same statement, so that the time tells nothing.
-pub async fn cleared_company(
+pub async fn valid_certificate(
     registry: &Session,
     number: Option<&CertificateNumber>,
     now: DateTime<Utc>,
-) -> Result<Option<String>, StoreError> {
-    let found: Option<(String, LicenceDecision, DateTime<Utc>)> = sqlx::query_as(
-        "select coalesce(employer_name, ''), decision, valid_until from clearance where number = $1",
+) -> Result<Option<Certificate>, StoreError> {
+    let found: Option<Certificate> = sqlx::query_as(
+        "select coalesce(employer_name, '') as company, licence_type, answered_at, valid_until, decision
+         from clearance where number = $1",
     )
     .bind(number.map(CertificateNumber::as_str))
     .fetch_optional(registry)
     .await?;
-    Ok(found.filter(|(_, decision, until)| decision.clears() && *until > now).map(|(name, ..)| name))
+    Ok(found.filter(|it| it.decision.clears() && it.valid_until > now))
 }
 
 /// Reads the rules for clearances.

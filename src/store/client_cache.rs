@@ -1,8 +1,8 @@
 //! A cache of all API clients, so that no request queries the database for its caller.
 //!
-//! The cache holds all clients, some thousand rows, and is replaced as a whole when a change is announced. The listener
-//! confirms with [`ClientCache::heard`] that it is up to date. A cache that was not confirmed for [`STALE_AFTER`] is read
-//! again before use. So a disabled client is refused within seconds, even if no announcement arrives.
+//! The cache has all clients, a few thousand rows. It is replaced as a whole when a change is announced. The listener
+//! confirms with [`ClientCache::heard`] that the cache is up to date. A cache without confirmation for [`STALE_AFTER`]
+//! is read again before use. So a disabled client is refused within seconds, even if no announcement arrives.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,23 +18,26 @@ use domain::client::Client;
 
 /// How long the cache is used without confirmation.
 pub const STALE_AFTER: Duration = Duration::from_secs(4);
-/// The least time between two reads that an unknown subject can cause.
+/// Minimum time between two reads that unknown subjects cause.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A snapshot of all clients.
 #[derive(Debug, Default)]
 pub struct Clients {
     by_id: HashMap<i64, Arc<Client>>,
-    by_token: HashMap<(String, String), i64>,
+    /// By issuer and subject of the token.
+    by_token: HashMap<String, HashMap<String, i64>>,
 }
 
 impl Clients {
     fn new(clients: Vec<Client>) -> Self {
-        let token = |client: &Client| ((client.issuer.clone(), client.subject.clone()), client.id);
-        Self {
-            by_token: clients.iter().map(token).collect(),
-            by_id: clients.into_iter().map(|client| (client.id, Arc::new(client))).collect(),
+        let mut by_token: HashMap<String, HashMap<String, i64>> = HashMap::new();
+        for client in &clients {
+            let of_issuer = by_token.entry(client.issuer.clone()).or_default();
+            of_issuer.insert(client.subject.clone(), client.id);
         }
+        let by_id = clients.into_iter().map(|client| (client.id, Arc::new(client))).collect();
+        Self { by_id, by_token }
     }
 
     /// Returns all clients, in no order.
@@ -42,14 +45,14 @@ impl Clients {
         self.by_id.values()
     }
 
-    /// Returns the client of an internal id.
+    /// Returns the client with an internal id.
     pub fn by_id(&self, id: i64) -> Option<&Arc<Client>> {
         self.by_id.get(&id)
     }
 
     /// Returns the client that a token names.
     pub fn by_token(&self, issuer: &str, subject: &str) -> Option<&Arc<Client>> {
-        let id = self.by_token.get(&(issuer.to_owned(), subject.to_owned()))?;
+        let id = self.by_token.get(issuer)?.get(subject)?;
         self.by_id.get(id)
     }
 }
@@ -59,9 +62,9 @@ impl Clients {
 pub struct ClientCache {
     clients: ArcSwap<Clients>,
     opened: Instant,
-    /// Milliseconds from `opened` to the moment for which the cache was last confirmed.
+    /// Milliseconds from `opened` to the moment of the last confirmation.
     confirmed_at: AtomicU64,
-    /// Only one task reads at a time: an older result must not replace a newer one.
+    /// Only one task reads at a time, so that an older result never replaces a newer one.
     reading: tokio::sync::Mutex<Reading>,
 }
 
@@ -73,8 +76,8 @@ struct Reading {
 }
 
 impl Reading {
-    /// Returns the error of a read that failed while the caller was waiting. Otherwise a hundred callers would each try in
-    /// turn, and the last one would wait for all.
+    /// Returns the error of a read that failed while the caller was waiting. Otherwise a hundred callers would repeat
+    /// the read one after the other, and the last one would wait for all.
     fn failed_since(&self, asked: Instant) -> Result<(), StoreError> {
         match &self.failed {
             Some((at, error)) if *at >= asked => Err(error.clone()),
@@ -87,7 +90,7 @@ impl ClientCache {
     /// Reads all clients.
     ///
     /// # Errors
-    /// The database is unavailable, or holds a name that this version does not know.
+    /// The database is unavailable, or contains a name that this version does not know.
     pub async fn open(session: &Session) -> Result<Self, StoreError> {
         let opened = Instant::now();
         let clients = Clients::new(client::list(session).await?);
@@ -104,12 +107,12 @@ impl ClientCache {
         self.clients.load_full()
     }
 
-    /// Returns the clients of at most [`STALE_AFTER`] ago. Reads them again if the cache was not confirmed since.
+    /// Returns the clients as of at most [`STALE_AFTER`] ago. Reads them again if the cache was not confirmed since.
     pub async fn current(&self, session: &Session) -> Result<Arc<Clients>, StoreError> {
         if self.age() > STALE_AFTER {
             let asked = Instant::now();
             let mut last = self.reading.lock().await;
-            // The first one has read for all who waited.
+            // The first caller may have read for all that waited.
             if self.age() > STALE_AFTER {
                 last.failed_since(asked)?;
                 self.read(session, &mut last).await?;
@@ -118,8 +121,8 @@ impl ClientCache {
         Ok(self.known())
     }
 
-    /// Returns the client that a valid token names. An unknown client may have been registered a moment ago, so it causes a
-    /// read, at most once a second.
+    /// Returns the client that a valid token names. An unknown client may have been registered a moment ago, so it
+    /// causes a read, at most once a second.
     pub async fn find(
         &self,
         session: &Session,
@@ -142,20 +145,20 @@ impl ClientCache {
     /// Reads all clients again.
     ///
     /// # Errors
-    /// The database is unavailable; the old clients stay, and soon need confirmation.
+    /// The database is unavailable. The old clients stay and become stale.
     pub async fn refresh(&self, session: &Session) -> Result<(), StoreError> {
         let mut last = self.reading.lock().await;
         self.read(session, &mut last).await
     }
 
-    /// Confirms that the cache holds all changes announced until `moment`.
+    /// Confirms that the cache includes all changes announced until `moment`.
     pub fn heard(&self, moment: Instant) {
         let moment = moment.saturating_duration_since(self.opened).as_millis();
         self.confirmed_at.fetch_max(u64::try_from(moment).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     async fn read(&self, session: &Session, last: &mut Reading) -> Result<(), StoreError> {
-        // What is committed after this moment may be missing.
+        // Changes that are committed after this moment may be missing.
         let moment = Instant::now();
         last.begun = Some(moment);
         match client::list(session).await {

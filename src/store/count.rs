@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::array::column;
 use super::error::StoreError;
 use super::session::Session;
 use domain::count::{Counter, CounterKind, Deltas};
@@ -39,14 +39,21 @@ impl StatusCounts {
     }
 }
 
+impl std::ops::AddAssign for StatusCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.total += other.total;
+        self.registered += other.registered;
+        self.active += other.active;
+        self.inactive += other.inactive;
+        self.ended += other.ended;
+    }
+}
+
 impl std::iter::Sum for StatusCounts {
     fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), |a, b| Self {
-            total: a.total + b.total,
-            registered: a.registered + b.registered,
-            active: a.active + b.active,
-            inactive: a.inactive + b.inactive,
-            ended: a.ended + b.ended,
+        counts.fold(Self::default(), |mut sum, counts| {
+            sum += counts;
+            sum
         })
     }
 }
@@ -137,23 +144,43 @@ pub async fn of_everybody(session: &Session) -> Result<StatusCounts, StoreError>
     Ok(counts)
 }
 
+/// Deltas as columns of `count_delta`, for `unnest`.
+#[derive(Debug, Default)]
+pub(super) struct DeltaColumns {
+    pub provinces: Vec<i16>,
+    pub channels: Vec<i64>,
+    pub standings: Vec<Option<i32>>,
+    pub employers: Vec<Option<i64>>,
+    pub associations: Vec<Option<i64>>,
+    pub statuses: Vec<Option<&'static str>>,
+    pub persons: Vec<i32>,
+    pub days: Vec<Option<NaiveDate>>,
+}
+
+impl DeltaColumns {
+    pub(super) fn push(&mut self, &(province, channel, kind): &Counter, persons: i32) {
+        let people = if let CounterKind::People(day, standing) = kind { Some((day, standing)) } else { None };
+        let employer = if let CounterKind::Employer(id, status) = kind { Some((id, status)) } else { None };
+        let association =
+            if let CounterKind::Association(id, status) = kind { Some((id, status)) } else { None };
+        self.provinces.push(province);
+        self.channels.push(channel);
+        self.standings.push(people.map(|(_, standing)| standing.bits()));
+        self.employers.push(employer.map(|(id, _)| id));
+        self.associations.push(association.map(|(id, _)| id));
+        self.statuses.push(employer.or(association).map(|(_, status)| status.into()));
+        self.persons.push(persons);
+        self.days.push(people.map(|(day, _)| day));
+    }
+}
+
 /// Appends deltas in one statement.
 pub async fn append(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), StoreError> {
     if deltas.is_empty() {
         return Ok(());
     }
-    let cells: Vec<(&Counter, &i32)> = deltas.iter().collect();
-    let among = |(cell, _): &(&Counter, &i32)| cell.2;
-    let people = |cell: &_| {
-        if let CounterKind::People(day, standing) = among(cell) { Some((day, standing)) } else { None }
-    };
-    let employer = |cell: &_| {
-        if let CounterKind::Employer(id, status) = among(cell) { Some((id, status)) } else { None }
-    };
-    let association = |cell: &_| {
-        if let CounterKind::Association(id, status) = among(cell) { Some((id, status)) } else { None }
-    };
-    let status = |cell: &_| employer(cell).or(association(cell)).map(|(_, status)| <&str>::from(status));
+    let mut columns = DeltaColumns::default();
+    deltas.iter().for_each(|(counter, &persons)| columns.push(counter, persons));
     sqlx::query!(
         "insert into count_delta (province_id, channel_id, standing, employer_id, association_id, status, persons,
                                   effective_on)
@@ -162,14 +189,14 @@ pub async fn append(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), Stor
          from unnest($1::smallint[], $2::bigint[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[], $7::integer[],
                      $8::date[])
               as u(province_id, channel_id, standing, employer_id, association_id, status, persons, effective_on)",
-        &column(&cells, |(cell, _)| cell.0),
-        &column(&cells, |(cell, _)| cell.1),
-        &column(&cells, |cell| people(cell).map(|(_, standing)| standing.bits())) as &[Option<i32>],
-        &column(&cells, |cell| employer(cell).map(|(id, _)| id)) as &[Option<i64>],
-        &column(&cells, |cell| association(cell).map(|(id, _)| id)) as &[Option<i64>],
-        &column(&cells, status) as &[Option<&str>],
-        &column(&cells, |(_, persons)| **persons),
-        &column(&cells, |cell| people(cell).map(|(day, _)| day)) as &[Option<chrono::NaiveDate>],
+        &columns.provinces,
+        &columns.channels,
+        &columns.standings as &[Option<i32>],
+        &columns.employers as &[Option<i64>],
+        &columns.associations as &[Option<i64>],
+        &columns.statuses as &[Option<&str>],
+        &columns.persons,
+        &columns.days as &[Option<NaiveDate>],
     )
     .execute(conn)
     .await?;
@@ -184,6 +211,9 @@ pub async fn fold(session: &Session) -> Result<u64, StoreError> {
                select pg_try_advisory_xact_lock(hashtext('participant_registry.fold')) as mine
            ), moved as (
                delete from count_delta where (select mine from turn) returning *
+           ), exchanged as (
+               update figure_version set version = gen_random_uuid()
+               where exists (select from moved where standing is not null)
            ), people as (
                select channel_id, province_id, standing, effective_on, sum(persons) as persons
                from moved where standing is not null group by 1, 2, 3, 4

@@ -1,4 +1,4 @@
-//! Coverage subscriptions: counts are read once for all subscribers with the same scope.
+//! Shared reads for coverage subscriptions: counts are read once for all subscribers with the same scope.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -6,24 +6,25 @@ use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 
-use super::coverage::{Figures, Part, figures};
+use super::coverage::{Country, Figures, Part, figures};
 use super::error::StoreError;
+use super::reference::Reference;
 use super::session::Session;
 use domain::actor::{Actor, Role, Scope};
 
-/// What subscribers must share to see the same counts: role, scope, part and day.
+/// The properties that subscribers share if they see the same counts: role, scope, part and day.
 type Key = (Role, Scope, Part, Option<NaiveDate>);
 
-/// The watches of this process.
+/// The watches of this process, by key.
 #[derive(Debug, Default)]
 pub struct Watched(Mutex<HashMap<Key, Weak<Watch>>>);
 
-/// The counts that subscribers share, for as long as one of them is left.
+/// The counts that subscribers share. A watch exists as long as one of its subscribers.
 #[derive(Debug, Default)]
 pub struct Watch(tokio::sync::Mutex<Option<(Instant, Figures)>>);
 
 impl Watched {
-    /// Returns the watch of a part, shared with all subscribers who see the same.
+    /// Returns the watch of a part. All subscribers with the same key share it.
     pub fn of(&self, actor: &Actor, part: &Part, as_of: Option<NaiveDate>) -> Arc<Watch> {
         let key = (actor.role, actor.scope.clone(), part.clone(), as_of);
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,11 +39,11 @@ impl Watched {
 }
 
 impl Watch {
-    /// Returns the counts, read by one of the subscribers at most `age` ago.
+    /// Returns the counts that one of the subscribers has read, at most `age` ago.
     pub async fn figures(
         &self,
-        session: &Session,
-        actor: &Actor,
+        source: (&Country, &Reference),
+        (session, actor): (&Session, &Actor),
         (part, as_of): (&Part, Option<NaiveDate>),
         age: Duration,
     ) -> Result<Figures, StoreError> {
@@ -50,9 +51,9 @@ impl Watch {
         if let Some((_, figures)) = read.as_ref().filter(|(at, _)| at.elapsed() < age) {
             return Ok(figures.clone());
         }
-        // A subscriber who leaves meanwhile cancels the read, and the next one reads.
+        // A subscriber that leaves cancels its read, and the next subscriber reads.
         let at = Instant::now();
-        let figures = figures(session, actor, part, as_of).await?;
+        let figures = figures(source, (session, actor), part, as_of).await?;
         *read = Some((at, figures.clone()));
         Ok(figures)
     }

@@ -10,7 +10,9 @@ use tokio::sync::watch;
 
 use super::audit::Journal;
 use super::client_cache::ClientCache;
+use super::coverage::Country;
 use super::coverage_watch::Watched;
+use super::employer::EmployerCache;
 use super::error::StoreError;
 use super::keys::{KeyRing, Keys};
 use super::migration::migrate;
@@ -24,10 +26,14 @@ use super::server_check;
 use super::session::{PoolUse, Session};
 use domain::actor::Actor;
 
+/// Connections that write audit entries at once. All entries that come meanwhile share the next statement.
+const JOURNAL_PERMITS: u32 = 1;
+
 /// The sizes of the pools, their timeouts, and the limits of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
-    /// Connections for requests: about twice the cores of the database server.
+    /// Connections for requests that are in use at once: about twice the cores of the database server. Up to as many more
+    /// stay open under other database roles.
     pub interactive: u32,
     /// Connections for requests that write thousands of rows.
     pub bulk: u32,
@@ -84,6 +90,8 @@ pub struct Database {
     options: PgConnectOptions,
     /// The API clients.
     pub clients: ClientCache,
+    /// The counters of the country, in memory.
+    pub country: Country,
     /// Coverage subscriptions.
     pub watched: Watched,
     reference: ArcSwap<Reference>,
@@ -101,10 +109,11 @@ impl Database {
     ) -> Result<Arc<Self>, OpenError> {
         // PgBouncer refuses this parameter of the start, and the default of the server is as exact.
         let options = options.extra_float_digits(None);
+        let employers = Arc::new(EmployerCache::default());
         let session = |size, timeouts: Timeouts| {
             let options = options.clone().application_name("participant-registry");
             let pool = Pool::new(options, timeouts.statement(), size, timeouts.acquire);
-            Session::of_registry(pool, timeouts.statement)
+            Session::of_registry(pool, timeouts.statement, Arc::clone(&employers))
         };
         let connection = pool::connect_for_maintenance(&options).await;
         let mut connection = connection.map_err(|error| OpenError::of_connecting(error, &options))?;
@@ -125,8 +134,9 @@ impl Database {
         let writer = session(settings.interactive, settings.for_requests());
         Ok(Arc::new(Self {
             // On the connections of requests: once one of them is found broken, the others are tested at checkout. So an
-            // entry does not meet the broken connection that its request has survived.
-            journal: Journal::new(writer.clone()),
+            // entry does not meet the broken connection that its request has survived. It has a permit of its own, because
+            // the entries of many requests wait for it.
+            journal: Journal::new(writer.lane(JOURNAL_PERMITS)),
             writer,
             bulk: session(settings.bulk, settings.for_bulk()),
             exports: session(settings.exports, settings.for_bulk()),
@@ -137,6 +147,7 @@ impl Database {
             open_batches: settings.open_batches.into(),
             options,
             clients,
+            country: Country::default(),
             watched: Watched::default(),
             reference: ArcSwap::from_pointee(reference),
             refreshing: Default::default(),
@@ -189,7 +200,11 @@ impl Database {
 
     /// Closes all connections, once they are idle.
     pub async fn close(&self) {
-        tokio::join!(self.writer.close(), self.bulk.close(), self.control.close(), self.exports.close());
+        let of_requests = async {
+            self.writer.close().await;
+            self.journal.close().await;
+        };
+        tokio::join!(of_requests, self.bulk.close(), self.control.close(), self.exports.close());
     }
 
     /// Reads the reference data again. After an error the old data stay.
@@ -271,9 +286,11 @@ impl Timeouts {
 }
 
 impl PoolSettings {
-    /// The most connections: those of the pools, and one that listens for announcements.
+    /// The most connections: those of the pools, and one that listens for announcements. The pools of background jobs and
+    /// of requests that write thousands of rows have one identity each, so they open no more than may be in use.
     pub(super) fn connections(&self) -> u32 {
-        self.interactive + self.bulk + self.control + self.exports + 1
+        let of_callers = Pool::most_open(self.interactive) + Pool::most_open(self.exports);
+        of_callers + JOURNAL_PERMITS + self.bulk + self.control + 1
     }
 
     fn for_requests(&self) -> Timeouts {

@@ -12,6 +12,10 @@ use domain::actor::Actor;
 use domain::employer::EmployerKind;
 use domain::page::{Order, Page, Position, Slice};
 
+mod cache;
+
+pub use cache::EmployerCache;
+
 /// An employer as stored.
 #[derive(Clone, Debug, FromRow)]
 pub struct EmployerRow {
@@ -64,12 +68,18 @@ pub struct EmployerFilter {
     pub words: Vec<String>,
 }
 
-/// Returns the employers of some ids.
+/// Returns the employers of some ids. Those in the cache are not read again.
 pub async fn by_ids(session: &Session, ids: &[i64]) -> Result<HashMap<i64, EmployerRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where "));
-    push_ids(&mut sql, "e.id", ids);
-    let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(session).await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    let mut found = session.employers().find(ids);
+    if !found.missing.is_empty() {
+        let mut sql = QueryBuilder::new(format!("select {COLUMNS} from employer e where "));
+        push_ids(&mut sql, "e.id", &found.missing);
+        let rows: Vec<EmployerRow> = sql.build_query_as().fetch_all(session).await?;
+        let rows: HashMap<i64, EmployerRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+        session.employers().keep(&rows, &found);
+        found.rows.extend(rows);
+    }
+    Ok(found.rows)
 }
 
 /// Returns the employer of a tax number, given by its index.

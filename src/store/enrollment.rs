@@ -20,11 +20,13 @@ use domain::timeline::PaidMonths;
 
 mod ending;
 mod exporting;
+mod newcomers;
 
 pub use ending::{EnrollmentEnd, employed_until, end_many, people_open_at};
 pub use exporting::{
     EnrollmentSelection, ExportedEnrollment, push_all, push_count, push_count_of_programmes,
 };
+pub use newcomers::{Arrival, Newcomer, Whole, enroll_newcomers};
 
 /// An enrollment as stored.
 #[derive(Clone, Debug, FromRow)]

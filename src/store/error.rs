@@ -15,6 +15,9 @@ pub enum StoreError {
     /// Two transactions were in conflict. Nothing was written, and the same request can succeed at once.
     #[error("serialization conflict ({0})")]
     Contended(String),
+    /// A statement could not complete what it had begun. Nothing was written; several statements can do the same.
+    #[error("a statement gave up")]
+    GivenUp,
     /// A named constraint was violated.
     #[error("constraint {0} violated")]
     Constraint(String),
@@ -49,6 +52,7 @@ fn of_database(error: &dyn DatabaseError) -> StoreError {
     }
     match code.as_str() {
         "40001" | "40P01" => StoreError::Contended(code),
+        "RG001" => StoreError::GivenUp,
         // Connection lost, resources used up, operator intervention (shutdown, starting, statement timeout),
         // lock not available, read-only server.
         "55P03" | "25006" => StoreError::Unavailable(code),

@@ -1,4 +1,4 @@
-//! Listens for changes that other processes announce, and reloads reference data and clients.
+//! Listens for changes that other processes announce, and reloads reference data, clients and figures.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use sqlx::postgres::{PgListener, PgNotification};
 use super::Database;
 use super::error::StoreError;
 
-/// How long to wait for an announcement before testing the connection.
+/// How often to test the connection.
 const LISTENING_FOR: Duration = Duration::from_secs(1);
 
 impl Database {
@@ -26,21 +26,28 @@ impl Database {
     async fn follow_reference_once(&self) -> Result<(), StoreError> {
         let mut listener = self.listener().await?;
         listener.eager_reconnect(false);
-        listener.listen("reference_changed").await?;
+        listener.listen_all(["reference_changed", "figures_folded"]).await?;
         self.refresh_reference().await?;
         self.clients.refresh(&self.control).await?;
         self.check_key().await?;
+        self.control.employers().clear();
+        let mut tested = Instant::now();
+        self.control.employers().heard(tested);
         loop {
-            match tokio::time::timeout(LISTENING_FOR, listener.try_recv()).await {
+            let due = (tested + LISTENING_FOR).saturating_duration_since(Instant::now());
+            match tokio::time::timeout(due, listener.try_recv()).await {
                 Ok(Ok(Some(changed))) => self.reload(&changed).await?,
                 Ok(Ok(None)) => return Err(StoreError::Unavailable("the listening connection broke".into())),
                 Ok(Err(error)) => return Err(error.into()),
-                Err(_elapsed) => self.test_connection(&mut listener).await?,
+                Err(_elapsed) => {
+                    self.test_connection(&mut listener).await?;
+                    tested = Instant::now();
+                }
             }
         }
     }
 
-    /// Tests a connection on which nothing was announced. Its answer comes after all earlier announcements.
+    /// Tests the connection. Its answer comes after all earlier announcements.
     async fn test_connection(&self, listener: &mut PgListener) -> Result<(), StoreError> {
         let asked = Instant::now();
         let answer = sqlx::query("select 1").execute(&mut *listener);
@@ -50,13 +57,21 @@ impl Database {
             self.reload(&changed).await?;
         }
         self.clients.heard(asked);
+        self.control.employers().heard(asked);
         Ok(())
     }
 
     async fn reload(&self, changed: &PgNotification) -> Result<(), StoreError> {
+        if changed.channel() == "figures_folded" {
+            return self.country.refresh(&self.control).await;
+        }
         match changed.payload() {
             "client" => self.clients.refresh(&self.control).await,
             "key" => self.check_key().await,
+            "employer" => {
+                self.control.employers().clear();
+                Ok(())
+            }
             _ => self.refresh_reference().await,
         }
     }

@@ -1,4 +1,4 @@
-//! Owners of numbers. The table `identifier` makes a person unique.
+//! The owners of official numbers. The table `identifier` ensures that a number belongs to one person.
 
 use std::collections::HashMap;
 
@@ -13,23 +13,26 @@ use super::rotation;
 pub struct Claim {
     /// The owner.
     pub participant_id: i64,
-    /// Did this transaction claim it? Then the person of an identity number is not written yet.
+    /// Whether this transaction has claimed the number. Then the person of an identity number is not written yet.
     pub is_new: bool,
 }
 
-/// Claims identity numbers, each for a new person id. A number that has an owner keeps it. Waits for other transactions that
-/// are claiming the same numbers.
+/// Claims identity numbers, each for a new person id. A number that already has an owner keeps it. Waits for other
+/// transactions that claim the same numbers.
 ///
 /// Takes no actor, because the result is for a write and never for a caller.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if the key was exchanged.
+/// [`StoreError::Unavailable`] if the key was rotated.
 pub async fn claim_national_ids(
     conn: &mut PgConnection,
     keys: &Keys,
     indexes: &[Vec<u8>],
 ) -> Result<HashMap<Vec<u8>, Claim>, StoreError> {
-    // In the order of the key, so that two transactions never wait for each other.
+    if indexes.is_empty() {
+        return Ok(HashMap::new());
+    }
+    // In the order of the index, so that two transactions never wait for each other.
     let claimed = sqlx::query!(
         "insert into identifier (kind, value_index, participant_id)
          select 'NATIONAL_ID', u.value_index, nextval('participant_id_seq')
@@ -52,20 +55,20 @@ pub async fn claim_national_ids(
     claims.extend(
         owners.into_iter().map(|(index, participant_id)| (index, Claim { participant_id, is_new: false })),
     );
-    // Neither claimed nor owned: the key is not in force.
+    // A number that is neither claimed nor owned means that the key is not in force.
     if indexes.iter().any(|index| !claims.contains_key(index)) {
         return Err(rotation::exchanged());
     }
     Ok(claims)
 }
 
-/// Claims another identity number for a registered person, and returns its owner. A former number of the person is in force
-/// again.
+/// Claims another identity number for a registered person, and returns its owner. If it is a former number of the
+/// person, it becomes valid again.
 ///
 /// Takes no actor, because the result is for a write and never for a caller.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if the key was exchanged.
+/// [`StoreError::Unavailable`] if the key was rotated.
 pub async fn claim_further_national_id(
     conn: &mut PgConnection,
     keys: &Keys,
@@ -93,7 +96,7 @@ pub async fn claim_further_national_id(
     }
 }
 
-/// Supersedes an identity number. It stays claimed, and still finds its owner.
+/// Marks an identity number as superseded. It stays claimed, and a look-up still finds its owner.
 pub async fn supersede_national_id(conn: &mut PgConnection, index: &[u8]) -> Result<(), StoreError> {
     sqlx::query!(
         "update identifier set superseded_at = now() where kind = 'NATIONAL_ID' and value_index = $1",
@@ -137,7 +140,7 @@ pub async fn claim_service_numbers(
     Ok(claims)
 }
 
-/// Releases numbers that this transaction has claimed, for people or enrollments that are not written after all.
+/// Releases numbers that this transaction has claimed for people or enrollments that are not written after all.
 pub async fn release(
     conn: &mut PgConnection,
     kind: NumberKind,
@@ -155,7 +158,7 @@ pub async fn release(
     Ok(())
 }
 
-/// Returns the owners of numbers of a kind. Claims nothing.
+/// Returns the owners of numbers of a kind, without claiming any.
 ///
 /// Takes no actor, because the result is for a plan and never for a caller.
 pub async fn owners(

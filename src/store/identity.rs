@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
 use super::array::array_literal;
-use domain::actor::{Actor, Role};
+use domain::actor::{Actor, Operation};
 
 /// A database role, and the scope that row security compares each row with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Identity {
     pub(super) fn reader(actor: &Actor) -> Self {
         let scope = &actor.scope;
         // These roles see no people, nor counts of people.
-        let sees_no_people = matches!(actor.role, Role::LicensingDesk | Role::Auditor);
+        let sees_no_people = !actor.may(Operation::ReadPeople) && !actor.may(Operation::ReadFigures);
         if scope.is_everything() && !sees_no_people {
             return Self { role: "registry_reader", scope: Default::default() };
         }
@@ -51,6 +51,11 @@ impl Identity {
             _ => "registry_scoped",
         };
         Self { role, scope }
+    }
+
+    /// Does row security show it everything?
+    pub(super) fn reads_everything(&self) -> bool {
+        matches!(self.role, "registry_writer" | "registry_reader")
     }
 
     /// Assumes the role on a connection. Returns whether the server is read-only.

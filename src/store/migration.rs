@@ -1,4 +1,4 @@
-//! The migrations, which are part of the program, and applying them.
+//! The migrations, which are compiled into the program, and the functions that apply them.
 
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::postgres::PgConnection;
@@ -9,14 +9,14 @@ use super::roles;
 /// All migrations, compiled into the program.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// Applies the missing migrations, under the login that owns the tables or will own them.
+/// Applies the missing migrations. The login owns the tables, or will own them.
 pub async fn apply_migrations(connection: &mut PgConnection) -> Result<(), OpenError> {
     roles::prepare(connection).await?;
     Ok(MIGRATIONS.run(connection).await?)
 }
 
-/// Applies the missing migrations if the login owns the tables, and returns whether it does. Another login needs tables that
-/// are up to date.
+/// Applies the missing migrations if the login owns the tables, and returns whether it does. Another login can only use
+/// tables that are up to date.
 pub(super) async fn migrate(connection: &mut PgConnection) -> Result<bool, OpenError> {
     let is_owner: Option<bool> = sqlx::query_scalar(
         "select pg_has_role(current_user, relowner, 'usage') from pg_class where oid = to_regclass('_sqlx_migrations')",

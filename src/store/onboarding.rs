@@ -1,5 +1,5 @@
-//! Onboarding batches and the outcomes of their rows. Reading is here, writing in [`writing`], staged rows in [`staging`],
-//! the work of workers in [`lease`], and expiry in [`retention`].
+//! Onboarding batches and the outcomes of their rows. This module reads them, [`writing`] writes them. [`staging`] has
+//! staged rows, [`lease`] the leases of workers, and [`retention`] the expiry.
 
 pub mod lease;
 pub mod retention;
@@ -20,7 +20,7 @@ use domain::onboarding::{Counts, OnboardingState, RowOutcome};
 use domain::page::{Page, Position, Slice};
 use domain::problem::{Problem, ProblemCode};
 
-/// A batch as stored.
+/// A stored batch.
 #[derive(Clone, Debug, FromRow)]
 pub struct BatchRow {
     /// Internal id.
@@ -31,13 +31,13 @@ pub struct BatchRow {
     pub employer_id: i64,
     /// Channel.
     pub channel_id: i64,
-    /// Name of the file that it came in.
+    /// Name of its file.
     pub file_name: Option<String>,
-    /// Keyed digest of the file or of the rows; `None` until they are there.
+    /// Keyed digest of the file or of the rows, or `None` until they are received.
     pub digest: Option<Vec<u8>>,
-    /// Rows sent.
+    /// Number of rows.
     pub received: i32,
-    /// Rows not decided yet.
+    /// Rows without an outcome.
     pub pending: i32,
     /// Rows enrolled.
     pub enrolled: i32,
@@ -47,7 +47,7 @@ pub struct BatchRow {
     pub rejected: i32,
     /// Rows with a warning.
     pub flagged: i32,
-    /// Rupiah a month.
+    /// Contributions per month, in rupiah.
     pub monthly_contributions: i64,
     /// The client that sent it.
     pub submitted_by: String,
@@ -55,21 +55,21 @@ pub struct BatchRow {
     pub submitted_at: DateTime<Utc>,
     /// When its last row was decided.
     pub finished_at: Option<DateTime<Utc>>,
-    /// Digest of the plan, once there is one.
+    /// Digest of the plan, if it is planned.
     pub plan_digest: Option<Vec<u8>>,
     /// The client that approved the plan.
     pub approved_by: Option<String>,
-    /// The client that cancelled it; `None` if it expired.
+    /// The client that cancelled it, or `None` if it expired.
     pub cancelled_by: Option<String>,
-    /// The reason.
+    /// The reason of the cancellation.
     pub cancel_reason: Option<String>,
-    /// The problems that ended the batch, or warnings about what of its file was left out.
+    /// The problems that ended the batch, or warnings about parts of its file that were left out.
     pub problems: Option<Json<Vec<Problem>>>,
-    /// Is it a dry run? Then it ends with its plan.
+    /// Whether it is a dry run, which ends with its plan.
     pub dry_run: bool,
-    /// When its rows as sent were discarded.
+    /// When its staged rows were discarded.
     pub discarded_at: Option<DateTime<Utc>>,
-    /// The header of its file; `None` if the rows came in the request, or the file has not come yet.
+    /// The header of its file, or `None` if the rows came in the request or the file is not received yet.
     pub columns: Option<Vec<String>>,
 }
 
@@ -77,18 +77,18 @@ const COLUMNS: &str = "b.id, b.state, b.employer_id, b.channel_id, b.file_name, 
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
                        b.submitted_by, b.submitted_at, b.finished_at, b.plan_digest, b.approved_by, b.cancelled_by, \
                        b.cancel_reason, b.problems, b.dry_run, b.discarded_at, b.columns";
-/// A plan is visible as a whole or not at all, because its misses are counted while it is made.
+/// A plan is visible only when it is complete, because its misses are counted while it is made.
 const IS_VISIBLE: &str = "exists (select from onboarding_batch b where b.id = r.batch_id \
                        and b.state not in ('RECEIVING', 'VALIDATING'))";
 const ORDER: OrderColumns = OrderColumns { id: "b.id", name: "b.id" };
 
 impl BatchRow {
-    /// The position in a list.
+    /// Returns the position in a list.
     pub fn position(&self) -> Position {
         Position::of_id(self.id)
     }
 
-    /// Counts of its rows by outcome.
+    /// Returns the counts of its rows by outcome.
     pub fn counts(&self) -> Counts {
         Counts {
             received: self.received,
@@ -101,16 +101,16 @@ impl BatchRow {
     }
 }
 
-/// Conditions on batches; all that are set must hold.
+/// A filter for batches. All conditions that are set must be met.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BatchFilter {
-    /// It is in one of these states.
+    /// Its state is one of these.
     pub states: Vec<OnboardingState>,
-    /// It is of this employer.
+    /// It belongs to this employer.
     pub employer: Option<i64>,
 }
 
-/// Returns the batches of some ids, without those that the actor may not see.
+/// Returns the batches with these ids, except those that the actor may not see.
 pub async fn by_ids(
     session: &Session,
     actor: &Actor,
@@ -152,7 +152,8 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &B
     }
 }
 
-/// Appends what an actor may see: batches whose employer, channel and province are in its scope.
+/// Restricts a statement to the batches that an actor may see: those whose employer, channel and province are in its
+/// scope.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
     if !actor.may(Operation::ReadPeople) || actor.scope.association.is_some() {
         sql.push(" and false");
@@ -171,24 +172,24 @@ pub struct OnboardingRowRecord {
     pub batch_id: i64,
     /// The number of the row, from 1, without the header.
     pub number: i32,
-    /// Line of the file; `None` if the rows came in the request.
+    /// Line in the file, or `None` if the rows came in the request.
     pub line: Option<i32>,
     /// Outcome.
     pub outcome: RowOutcome,
-    /// The person who was enrolled, now or before.
+    /// The enrolled person, if the person was enrolled now or before.
     pub participant_id: Option<i64>,
     /// Its problems.
     pub problems: Option<Json<Vec<Problem>>>,
 }
 
-/// Conditions on rows of a batch; all that are set must hold.
+/// A filter for rows of a batch. All conditions that are set must be met.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RowFilter {
     /// It has one of these outcomes.
     pub outcomes: Vec<RowOutcome>,
     /// It has one of these problems.
     pub codes: Vec<ProblemCode>,
-    /// It has, or has not, a warning that needs attention.
+    /// Whether it has a warning that needs attention.
     pub flagged: Option<bool>,
 }
 
@@ -240,13 +241,13 @@ pub struct WorkUnits {
     pub largest: Vec<(String, Counts)>,
 }
 
-/// Returns the outcomes by work unit of several batches, up to `most` units of each.
+/// Returns the outcomes by work unit of several batches, with at most `most` units of each.
 pub async fn by_work_unit(
     session: &Session,
     batches: &[i64],
     most: i64,
 ) -> Result<HashMap<i64, WorkUnits>, StoreError> {
-    // The file names its units, so there may be as many as rows. The limit is applied in the database.
+    // The limit is applied in the database, because a file may name as many units as it has rows.
     let mut sql = QueryBuilder::new(
         "select * from (
              select u.*, (count(*) over of_batch)::integer as units,

@@ -1,4 +1,4 @@
-//! Why the registry refuses to start with a database: the cause, and how to fix it.
+//! Errors of opening a database. Each message says the cause and how to remove it.
 
 use std::io;
 
@@ -6,11 +6,11 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::error::StoreError;
 
-/// Why the registry cannot work with a database. Messages may quote the server: while a connection is opened it has no
-/// personal data to repeat.
+/// An error of opening a database. Messages may quote the server, because it cannot repeat personal data while a
+/// connection is opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Nothing answers at the address.
+    /// No server answers at the address.
     #[error(
         "PostgreSQL cannot be reached at {address}: {cause}. Check DATABASE_URL, and that the server is running"
     )]
@@ -40,7 +40,7 @@ pub enum OpenError {
     LoginRefused {
         /// The login.
         login: String,
-        /// What the server says.
+        /// The message of the server.
         cause: String,
     },
     /// The server accepts the login over TLS only.
@@ -82,14 +82,14 @@ pub enum OpenError {
          REGISTRY_POOL"
     )]
     TooFewConnections {
-        /// Connections of all pools, and one that listens.
+        /// Number of connections of all pools, and one for announcements.
         needed: u32,
         /// The lowest limit.
         limit: u32,
-        /// Whose limit that is.
+        /// The owner of that limit: the server, the database or the login.
         limit_of: String,
     },
-    /// Each statement may run on another connection of a pooler.
+    /// A connection pooler runs each transaction on another connection.
     #[error(
         "DATABASE_URL leads to a connection pooler in transaction mode, such as PgBouncer with pool_mode = transaction: \
          the registry needs sessions, for roles, row security and locks. Set pool_mode = session, or connect to \
@@ -99,7 +99,7 @@ pub enum OpenError {
     /// The server refuses the connection for another reason.
     #[error("PostgreSQL refuses the connection: {message} ({code})")]
     Refused {
-        /// What the server says.
+        /// The message of the server.
         message: String,
         /// The SQLSTATE.
         code: String,
@@ -164,7 +164,7 @@ pub enum OpenError {
     Reference(StoreError),
 }
 
-/// The statements that create roles.
+/// Returns the statements that create roles.
 fn creation(roles: &[&'static str]) -> String {
     roles
         .iter()
@@ -175,7 +175,7 @@ fn creation(roles: &[&'static str]) -> String {
 }
 
 impl OpenError {
-    /// Names the cause of an error while connecting.
+    /// Returns the error for a failure while connecting.
     pub(super) fn of_connecting(error: sqlx::Error, options: &PgConnectOptions) -> Self {
         match error {
             sqlx::Error::Database(error) => {
@@ -189,7 +189,7 @@ impl OpenError {
         }
     }
 
-    /// Names the cause of an SQLSTATE while connecting.
+    /// Returns the error for an SQLSTATE while connecting.
     fn of_code(code: String, message: String, options: &PgConnectOptions) -> Self {
         let login = options.get_username().to_owned();
         let database = options.get_database().unwrap_or(&login).to_owned();
@@ -201,7 +201,7 @@ impl OpenError {
             "3D000" => Self::NoDatabase(database),
             "42501" => Self::NoConnectRight { login, database },
             "53300" => Self::TooManyConnections(message),
-            // Prepared statements of one connection meet those of another, or are missing.
+            // The prepared statements of different connections collide, or are missing.
             "42P05" | "26000" => Self::TransactionPooling,
             _ => Self::Refused { message, code },
         }

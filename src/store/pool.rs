@@ -13,8 +13,13 @@
 //! in `before_acquire`.
 //!
 //! Here a connection returns to the pool only after a complete use. After any other it is closed, and its permit is
-//! returned within a second. The statement that sets the role also tests the connection, so a checkout costs one round
-//! trip at most.
+//! returned within a second.
+//!
+//! # Checkouts without a round trip
+//! The statement that sets the role also tests the connection. A connection that was used just now under the same role
+//! and scope needs neither, so it is not taken for another role while the pool may open one more: a pool opens up to
+//! twice as many connections as may be in use at once. [`Pool::lane`] reserves permits for one purpose on the same
+//! connections.
 
 use std::fmt;
 use std::io;
@@ -42,20 +47,27 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A pool of connections with the same settings, opened on demand.
 #[derive(Clone)]
-pub(super) struct Pool(Arc<Shared>);
+pub(super) struct Pool {
+    shared: Arc<Shared>,
+    /// One for each connection that may be in use at once.
+    permits: Arc<Semaphore>,
+    size: u32,
+}
 
 struct Shared {
     options: PgConnectOptions,
     /// The statement that sets up a new connection.
     setup: String,
-    size: u32,
     acquire_timeout: Duration,
-    permits: Arc<Semaphore>,
+    /// One for each connection that may be open at once. There are more than permits, so whoever has a permit finds an
+    /// idle connection or a slot.
+    slots: Arc<Semaphore>,
     idle: Mutex<Idle>,
 }
 
 #[derive(Default)]
 struct Idle {
+    /// The one used last is the last one.
     connections: Vec<Entry>,
     /// When a connection was last found broken. Those that were used before are tested at checkout.
     suspected: Option<Instant>,
@@ -69,31 +81,55 @@ struct Entry {
     identity: Option<Arc<Identity>>,
     opened: Instant,
     used: Instant,
+    /// Makes room for another connection when this one is closed.
+    slot: OwnedSemaphorePermit,
+}
+
+/// What a checkout begins with.
+enum Taken {
+    /// A connection that needs no test: it was used just now under the same identity.
+    Trusted(Entry),
+    /// A connection that has to assume the identity, which tests it.
+    Idle(Entry),
+    /// Leave to open a connection.
+    Slot(OwnedSemaphorePermit),
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("size", &self.0.size).finish_non_exhaustive()
+        f.debug_struct("Pool").field("size", &self.size).finish_non_exhaustive()
     }
 }
 
 impl Pool {
-    /// Makes a pool of at most `size` connections. Each new one runs `setup`.
+    /// Makes a pool of at most `size` connections in use. Each new connection runs `setup`.
     pub(super) fn new(
         options: PgConnectOptions,
         setup: String,
         size: u32,
         acquire_timeout: Duration,
     ) -> Self {
-        let permits = Arc::new(Semaphore::new(size as usize));
-        Self(Arc::new(Shared { options, setup, size, acquire_timeout, permits, idle: Mutex::default() }))
+        let slots = Arc::new(Semaphore::new(Self::most_open(size) as usize));
+        let shared = Shared { options, setup, acquire_timeout, slots, idle: Mutex::default() };
+        Self { shared: Arc::new(shared), permits: Arc::new(Semaphore::new(size as usize)), size }
+    }
+
+    /// The most connections that a pool of this size has open.
+    pub(super) fn most_open(size: u32) -> u32 {
+        size * 2
+    }
+
+    /// Makes a pool with `size` permits of its own on the same connections. It does not wait for those who wait here.
+    pub(super) fn lane(&self, size: u32) -> Self {
+        self.shared.slots.add_permits(size as usize);
+        Self { shared: Arc::clone(&self.shared), permits: Arc::new(Semaphore::new(size as usize)), size }
     }
 
     /// Checks out a connection under an identity. Waits for a permit.
     pub(super) async fn acquire(&self, identity: &Arc<Identity>) -> Result<PooledConnection, sqlx::Error> {
-        self.0.idle().asked = Some(Instant::now());
-        let deadline = Instant::now() + self.0.acquire_timeout;
-        let permit = timeout_at(deadline, Arc::clone(&self.0.permits).acquire_owned()).await;
+        self.shared.idle().asked = Some(Instant::now());
+        let deadline = Instant::now() + self.shared.acquire_timeout;
+        let permit = timeout_at(deadline, Arc::clone(&self.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         self.check_out(permit, deadline, identity).await
     }
@@ -103,8 +139,8 @@ impl Pool {
         &self,
         identity: &Arc<Identity>,
     ) -> Result<Option<PooledConnection>, sqlx::Error> {
-        let deadline = Instant::now() + self.0.acquire_timeout;
-        match Arc::clone(&self.0.permits).try_acquire_owned() {
+        let deadline = Instant::now() + self.shared.acquire_timeout;
+        match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => self.check_out(permit, deadline, identity).await.map(Some),
             Err(TryAcquireError::NoPermits) => Ok(None),
             Err(TryAcquireError::Closed) => Err(sqlx::Error::PoolClosed),
@@ -113,15 +149,15 @@ impl Pool {
 
     /// Returns how many connections there may be, how many are in use, and how many are idle.
     pub(super) fn usage(&self) -> (u32, u32, u32) {
-        let free = u32::try_from(self.0.permits.available_permits()).unwrap_or(u32::MAX);
-        let idle = u32::try_from(self.0.idle().connections.len()).unwrap_or(u32::MAX);
-        (self.0.size, self.0.size.saturating_sub(free), idle)
+        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        let idle = u32::try_from(self.shared.idle().connections.len()).unwrap_or(u32::MAX);
+        (self.size, self.size.saturating_sub(free), idle)
     }
 
     /// Is no connection in use, and was none asked for within this time?
     pub(super) fn is_quiet(&self, within: Duration) -> bool {
-        let lately = self.0.idle().asked.is_some_and(|asked| asked.elapsed() < within);
-        !lately && self.0.permits.available_permits() == self.0.size as usize
+        let lately = self.shared.idle().asked.is_some_and(|asked| asked.elapsed() < within);
+        !lately && self.permits.available_permits() == self.size as usize
     }
 
     /// Reuses an idle connection that works, or opens one.
@@ -131,31 +167,38 @@ impl Pool {
         deadline: Instant,
         identity: &Arc<Identity>,
     ) -> Result<PooledConnection, sqlx::Error> {
-        while let Some((entry, trusted)) = self.0.take(identity) {
-            let mut connection = self.checked_out(entry, permit);
-            if trusted || connection.assume(identity).await.is_ok() {
-                return Ok(connection);
+        loop {
+            match self.shared.take(identity).ok_or(sqlx::Error::PoolClosed)? {
+                Taken::Trusted(entry) => return Ok(self.checked_out(entry, permit)),
+                Taken::Idle(entry) => {
+                    let mut connection = self.checked_out(entry, permit);
+                    if connection.assume(identity).await.is_ok() {
+                        return Ok(connection);
+                    }
+                    self.shared.suspect();
+                    permit = connection.discard();
+                }
+                Taken::Slot(slot) => {
+                    let connection = self.connect(deadline).await?;
+                    let now = Instant::now();
+                    let entry = Entry { connection, identity: None, opened: now, used: now, slot };
+                    let mut connection = self.checked_out(entry, permit);
+                    connection.assume(identity).await?;
+                    return Ok(connection);
+                }
             }
-            self.0.suspect();
-            permit = connection.discard();
         }
-        let now = Instant::now();
-        let connection = self.connect(deadline).await?;
-        let mut connection =
-            self.checked_out(Entry { connection, identity: None, opened: now, used: now }, permit);
-        connection.assume(identity).await?;
-        Ok(connection)
     }
 
     fn checked_out(&self, entry: Entry, permit: OwnedSemaphorePermit) -> PooledConnection {
-        PooledConnection { entry: Some(entry), permit: Some(permit), home: Arc::clone(&self.0) }
+        PooledConnection { entry: Some(entry), permit: Some(permit), home: Arc::clone(&self.shared) }
     }
 
     /// Opens a connection, and waits for a server that is starting until the deadline.
     async fn connect(&self, deadline: Instant) -> Result<PgConnection, sqlx::Error> {
         loop {
-            let refused = match timeout_at(deadline, connect_and_set_up(&self.0.options, &self.0.setup)).await
-            {
+            let Shared { options, setup, .. } = &*self.shared;
+            let refused = match timeout_at(deadline, connect_and_set_up(options, setup)).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) if is_starting(&error) => error,
                 Ok(Err(error)) => return Err(error),
@@ -170,10 +213,11 @@ impl Pool {
 
     /// Closes all connections, once they are idle or after five seconds.
     pub(super) async fn close(&self) {
-        let all = timeout(Duration::from_secs(5), self.0.permits.acquire_many(self.0.size)).await;
-        self.0.permits.close();
+        let all = timeout(Duration::from_secs(5), self.permits.acquire_many(self.size)).await;
+        self.permits.close();
+        self.shared.slots.close();
         drop(all);
-        let idle = std::mem::take(&mut self.0.idle().connections);
+        let idle = std::mem::take(&mut self.shared.idle().connections);
         for entry in idle {
             let _ = timeout(CLOSE_TIMEOUT, entry.connection.close()).await;
         }
@@ -185,16 +229,30 @@ impl Shared {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the idle connection that was used last under the identity, or else the one that was used last. Says whether
-    /// it needs no test.
-    fn take(&self, identity: &Arc<Identity>) -> Option<(Entry, bool)> {
+    /// Takes an idle connection, or leave to open one. `None`: the pool is closed.
+    fn take(&self, identity: &Arc<Identity>) -> Option<Taken> {
         let mut idle = self.idle();
-        let same = |entry: &Entry| entry.identity.as_ref() == Some(identity);
-        let at = idle.connections.iter().rposition(same).or(idle.connections.len().checked_sub(1))?;
-        let entry = idle.connections.remove(at);
-        let suspected = idle.suspected.is_some_and(|moment| entry.used <= moment);
-        let trusted = !suspected && same(&entry) && entry.used.elapsed() < TRUSTED;
-        Some((entry, trusted))
+        let suspected = idle.suspected;
+        let is_trusted = |entry: &Entry| {
+            suspected.is_none_or(|moment| entry.used > moment) && entry.used.elapsed() < TRUSTED
+        };
+        let is_own = |entry: &Entry| entry.identity.as_ref() == Some(identity);
+        let connections = &mut idle.connections;
+        if let Some(at) = connections.iter().rposition(is_own) {
+            let entry = connections.remove(at);
+            return Some(if is_trusted(&entry) { Taken::Trusted(entry) } else { Taken::Idle(entry) });
+        }
+        // One that has to be tested anyway assumes another identity at no cost.
+        if let Some(at) = connections.iter().position(|entry| !is_trusted(entry)) {
+            return Some(Taken::Idle(connections.remove(at)));
+        }
+        match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(slot) => Some(Taken::Slot(slot)),
+            Err(TryAcquireError::NoPermits) if !connections.is_empty() => {
+                Some(Taken::Idle(connections.remove(0)))
+            }
+            Err(_) => None,
+        }
     }
 
     fn suspect(&self) {
@@ -252,7 +310,7 @@ impl PooledConnection {
     /// Returns the connection to the pool after a complete use.
     fn give_back(mut self) {
         let Some(mut entry) = self.entry.take() else { return };
-        if entry.opened.elapsed() > LIFETIME || self.home.permits.is_closed() {
+        if entry.opened.elapsed() > LIFETIME || self.home.slots.is_closed() {
             self.entry = Some(entry);
             return;
         }
@@ -305,7 +363,10 @@ impl Drop for PooledConnection {
         // Without a runtime the socket just closes, and the server notices.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                let _ = timeout(CLOSE_TIMEOUT, entry.connection.close()).await;
+                let Entry { connection, slot, .. } = entry;
+                let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
+                // Before the permit: whoever gets that finds a slot.
+                drop(slot);
                 drop(permit);
             });
         }

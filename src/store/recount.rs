@@ -1,6 +1,6 @@
-//! Counts all people again, from people and enrollments alone, to check the maintained counters or to rebuild them.
+//! Counts all people again, only from people and enrollments, to check the maintained counters or to rebuild them.
 //!
-//! A cursor reads people channel by channel, so memory does not grow with the register. Only counts leave this module.
+//! A cursor reads people channel by channel, so memory does not grow with the register. Other modules get only counts.
 
 mod counters;
 mod inconsistency;
@@ -23,30 +23,30 @@ use super::pool::connect_for_maintenance;
 use super::session::Session;
 use domain::rule::Rulebook;
 
-/// Differences that a recount lists one by one.
+/// Maximum number of differences that a recount lists one by one.
 const LISTED: usize = 100;
 
-/// The result of a recount: how much was compared, and which maintained counters differ.
+/// The result of a recount: the number of counters compared, and those that differ.
 #[derive(Clone, Debug, Default)]
 pub struct Recount {
-    /// People.
+    /// Number of people counted.
     pub people: u64,
-    /// Counters that were compared.
+    /// Number of counters compared.
     pub figures: u64,
-    /// Counters that differ.
+    /// Number of counters that differ.
     pub different: u64,
-    /// The first hundred of them.
+    /// The first hundred differences.
     pub differences: Vec<Difference>,
 }
 
 /// A maintained counter that differs from the count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The counter.
+    /// Name of the counter.
     pub figure: String,
     /// Its maintained value.
     pub kept: i64,
-    /// What was counted.
+    /// The value of the new count.
     pub counted: i64,
 }
 
@@ -62,8 +62,8 @@ impl Recount {
     }
 }
 
-/// Counts all people in one snapshot and compares the result with the maintained counters and with what people and
-/// enrollments store about themselves. Calls `progress` with the number of people counted so far.
+/// Counts all people in one snapshot. Compares the result with the maintained counters, and with the columns that
+/// people and enrollments derive from others. Calls `progress` with the number of people counted so far.
 pub async fn recount(
     options: &PgConnectOptions,
     rules: &Rulebook,
@@ -92,7 +92,7 @@ pub async fn recount(
     Ok(recount)
 }
 
-/// Compares the daily counters channel by channel, and returns the people of each payer as they were counted.
+/// Compares the daily counters channel by channel, and returns the new counts of all payers.
 async fn compare_channels(
     conn: &mut PgConnection,
     recount: &mut Recount,
@@ -112,7 +112,7 @@ async fn compare_channels(
         compare_days(recount, channel, stored_days(conn, channel).await?, counted);
         progress(people.count);
     }
-    // Channels with counters and without people.
+    // Channels that have counters but no people.
     for channel in not_seen {
         compare_days(recount, channel, stored_days(conn, channel).await?, HashMap::new());
     }
@@ -135,8 +135,8 @@ async fn compare_payers(
     Ok(())
 }
 
-/// Rebuilds all maintained counters within the caller's transaction, and locks them until it ends. Returns the number of
-/// people.
+/// Rebuilds all maintained counters within the caller's transaction, and locks them until it ends. Returns the number
+/// of people.
 pub async fn rebuild(conn: &mut PgConnection, rules: &Rulebook) -> Result<u64, StoreError> {
     sqlx::query("lock table count_delta in share row exclusive mode").execute(&mut *conn).await?;
     for table in ["count_delta", "employer_count", "association_count"].iter().chain(&PEOPLE_COUNTERS) {
@@ -152,10 +152,11 @@ pub async fn rebuild(conn: &mut PgConnection, rules: &Rulebook) -> Result<u64, S
     }
     write_payers(conn, &people.payers).await?;
     sqlx::query("update installation set figures_due = false").execute(&mut *conn).await?;
+    sqlx::query("update figure_version set version = gen_random_uuid()").execute(&mut *conn).await?;
     Ok(people.count)
 }
 
-/// Rebuilds the counters if a migration asked for it: it has changed what they count.
+/// Rebuilds the counters if a migration has changed their definition and requested it.
 pub(super) async fn rebuild_where_due(
     control: &Session,
     options: &PgConnectOptions,
@@ -168,7 +169,7 @@ pub(super) async fn rebuild_where_due(
     let mut connection = connect_for_maintenance(options).await?;
     let mut transaction = connection.begin().await?;
     sqlx::query("set local role registry_writer").execute(&mut *transaction).await?;
-    // Another process may have done it while this one waited for the lock.
+    // Another process may have rebuilt them while this one waited for the lock.
     sqlx::query("lock table count_delta in share row exclusive mode").execute(&mut *transaction).await?;
     if sqlx::query_scalar::<_, bool>(is_due).fetch_one(&mut *transaction).await? {
         let people = rebuild(&mut transaction, rules).await?;

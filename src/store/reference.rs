@@ -1,6 +1,7 @@
 //! Reference data: an in-memory snapshot of provinces, channels, agreements, targets and rules.
 //!
-//! They are small, change rarely and are needed by almost every request, so no request queries the database for them.
+//! The data are small, rarely change, and are needed by almost every request. With the snapshot, no request queries the
+//! database for them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub struct Reference {
     pub reported: Vec<ReportedFigure>,
     /// Current and past rules.
     pub rules: Rulebook,
-    /// The calendar of this register.
+    /// The calendar of this registry.
     pub calendar: Calendar,
 }
 
@@ -48,12 +49,12 @@ impl Reference {
         &self.provinces
     }
 
-    /// Returns the province of an internal id.
+    /// Returns the province with an internal id.
     pub fn province(&self, id: i16) -> Option<&Arc<Province>> {
         self.provinces.binary_search_by_key(&id, |province| province.id).ok().map(|at| &self.provinces[at])
     }
 
-    /// Returns the province of a code.
+    /// Returns the province with a code.
     pub fn province_by_code(&self, code: &str) -> Option<&Arc<Province>> {
         self.provinces.iter().find(|province| province.code == code)
     }
@@ -68,12 +69,12 @@ impl Reference {
         self.channels.values()
     }
 
-    /// Returns the channel of an internal id.
+    /// Returns the channel with an internal id.
     pub fn channel(&self, id: i64) -> Option<&Arc<Channel>> {
         self.channels.get(&id)
     }
 
-    /// Returns the channel of a code.
+    /// Returns the channel with a code.
     pub fn channel_by_code(&self, code: &str) -> Option<&Arc<Channel>> {
         self.channel_by_code.get(code).and_then(|id| self.channels.get(id))
     }
@@ -83,7 +84,8 @@ impl Reference {
         self.children.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns a channel and all below it. There are no cycles: a parent exists before its children and never changes.
+    /// Returns a channel and all its descendants. There are no cycles: a parent exists before its children and never
+    /// changes.
     pub fn with_descendants(&self, id: i64) -> Vec<i64> {
         let mut tree = vec![id];
         let mut next = 0;
@@ -216,7 +218,7 @@ async fn load_rules(session: &Session) -> Result<Rulebook, StoreError> {
     })
 }
 
-/// The last four columns are the same in all rule tables.
+/// Makes a citation of the last four columns, which all rule tables share.
 macro_rules! citation {
     ($row:ident) => {
         Citation {

@@ -16,6 +16,7 @@ use sqlx::postgres::{PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo
 use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
 use tokio::time::timeout;
 
+use super::employer::EmployerCache;
 use super::error::StoreError;
 use super::identity::Identity;
 use super::pool::{Pool, PooledConnection};
@@ -42,6 +43,8 @@ pub struct Session {
     identity: Arc<Identity>,
     /// The people whom an actor has been shown through it. `None` for the registry itself.
     seen: Option<Arc<Seen>>,
+    /// The employers that were read through any session of the database.
+    employers: Arc<EmployerCache>,
     /// The deadline of a statement on this side. The server's own timeout says nothing over a dead network.
     statement_deadline: Duration,
     /// Statements that were sent on these connections.
@@ -56,20 +59,36 @@ impl fmt::Debug for Session {
 
 impl Session {
     /// Makes a session of the registry itself.
-    pub(super) fn of_registry(pool: Pool, statement_timeout: Duration) -> Self {
+    pub(super) fn of_registry(
+        pool: Pool,
+        statement_timeout: Duration,
+        employers: Arc<EmployerCache>,
+    ) -> Self {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
-        Self {
-            pool,
-            identity: Arc::new(Identity::registry()),
-            seen: None,
-            statement_deadline,
-            statements: Arc::default(),
-        }
+        let identity = Arc::new(Identity::registry());
+        let statements = Arc::default();
+        Self { pool, identity, seen: None, employers, statement_deadline, statements }
+    }
+
+    /// The employers in memory.
+    pub fn employers(&self) -> &EmployerCache {
+        &self.employers
     }
 
     /// Makes a session of an actor who reads, on the same connections.
     pub(super) fn of_reader(&self, actor: &Actor) -> Self {
         Self { identity: Arc::new(Identity::reader(actor)), seen: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// Makes a session with the same identity and connections that has `size` permits of its own: it does not wait for
+    /// others.
+    pub(super) fn lane(&self, size: u32) -> Self {
+        Self { pool: self.pool.lane(size), ..self.clone() }
+    }
+
+    /// Does row security show it all people and counters?
+    pub(super) fn reads_everything(&self) -> bool {
+        self.identity.reads_everything()
     }
 
     /// Notes that these people leave the store through this session. Every store function that returns people calls it,

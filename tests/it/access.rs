@@ -46,7 +46,7 @@ async fn a_partner_sees_only_its_own_people_through_every_path() {
     let variables = json!({"mine": mine, "theirs": theirs, "my": my_person, "their": their_person});
     let data = app.ask_as(&partner, query, variables).await;
     assert!(!data.to_string().contains("Budi Asing"), "{data}");
-    // The partner must not learn that the person also works, and is paid for, elsewhere.
+    // The partner must not learn that the person also works elsewhere, with paid contributions.
     assert_eq!(
         data["participants"],
         json!({"totalCount": 1, "nodes": [{"id": my_person, "fullName": "Ani Bersama", "status": "REGISTERED",

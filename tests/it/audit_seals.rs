@@ -1,10 +1,12 @@
 //! Seals reveal every change of the audit trail that bypasses the registry.
 
 use domain::audit::{Hash, Tampering};
+use domain::page::{Direction, Order, Page};
 use participant_registry::graphql::node_id;
 use participant_registry::store::Database;
 use participant_registry::store::audit::chain::head;
 use participant_registry::store::audit::seal::{Verified, seal, verify};
+use participant_registry::store::audit::{self, EntryFilter};
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::rotation::rotate;
@@ -160,7 +162,7 @@ async fn app_with_two_keys() -> App {
     rotate(&mut app.database.maintenance().await.unwrap(), &ring(), |_| {}).await.unwrap();
     // A process with the old key can no longer seal.
     assert!(seal(&app.database).await.is_err());
-    let after = app.process_with(ring()).await;
+    let after = app.second_process_with_keys(ring()).await;
     read(&after).await;
     seal_all(&after).await;
     after
@@ -178,7 +180,7 @@ async fn removed_newest_seals_are_detected_with_a_stored_head() {
         "delete from audit_seal where hash = (select hash from audit_seal order by number desc limit 1)",
     )
     .await;
-    app.owner("delete from audit_entry where id = 4").await;
+    app.owner("delete from audit_entry where id = 4; truncate audit_segment, audit_posting").await;
     assert!(verified(&app, None).await.is_ok(), "the rest verifies by itself");
     assert!(verified(&app, Some(&old)).await.is_ok());
     assert!(matches!(verified(&app, Some(&new)).await, Err(Tampering::Truncated(_))));
@@ -200,6 +202,73 @@ async fn a_seal_waits_for_open_transactions_that_may_add_earlier_entries() {
     assert_eq!(verified(&app, None).await.unwrap().unsealed, 2);
     seal_all(&app).await;
     assert_eq!(verified(&app, None).await.unwrap().sealed, 5);
+}
+
+/// Returns the ids of the entries about the person who was enrolled first.
+async fn about_the_first(app: &App) -> Vec<i64> {
+    let id = app.count("select min(id) from participant").await;
+    let filter = EntryFilter { subject: Some(id), ..EntryFilter::default() };
+    let page = Page::parse(Some(100), None, None, None, Order::Id, Direction::Ascending).unwrap();
+    let entries = audit::list(&app.database.control, &filter, &page).await.unwrap().rows;
+    entries.iter().map(|row| row.id).collect()
+}
+
+#[tokio::test]
+async fn entries_about_a_person_are_found_before_and_after_they_are_sealed() {
+    let app = app_with_entries().await;
+    assert_eq!(about_the_first(&app).await, [1, 3]);
+    seal_all(&app).await;
+    assert_eq!(about_the_first(&app).await, [1, 3]);
+    // Some are sealed and some are not, and segments were merged.
+    for entries in [4, 5, 6, 7] {
+        read(&app).await;
+        assert_eq!(about_the_first(&app).await.last(), Some(&entries));
+        seal_all(&app).await;
+    }
+    assert_eq!(about_the_first(&app).await, [1, 3, 4, 5, 6, 7]);
+    assert_eq!(app.count("select max(last_seal) from audit_segment").await, 5);
+    assert!(app.count("select count(*) from audit_segment").await < 4);
+    let segments = "select sum(last_seal - first_seal + 1)::bigint from audit_segment";
+    assert_eq!(app.count(segments).await, 5);
+}
+
+#[tokio::test]
+async fn a_changed_index_of_people_is_detected_and_can_be_built_again() {
+    for change in [
+        "delete from audit_posting",
+        "update audit_posting set postings = set_byte(postings, 0, get_byte(postings, 0) + 1)",
+        "update audit_posting set first_subject = first_subject + 1",
+        "update audit_segment set first_seal = first_seal + 1",
+        "update audit_segment set last_seal = last_seal + 1",
+    ] {
+        let app = app_with_entries().await;
+        seal_all(&app).await;
+        read(&app).await;
+        seal_all(&app).await;
+        app.owner(change).await;
+        assert!(matches!(verified(&app, None).await, Err(Tampering::IndexChanged(_))), "{change}");
+        app.owner("truncate audit_segment, audit_posting").await;
+        seal(&app.database).await.unwrap();
+        assert!(verified(&app, None).await.is_ok(), "{change}");
+        assert_eq!(about_the_first(&app).await, [1, 3, 4]);
+    }
+}
+
+#[tokio::test]
+async fn entries_of_an_earlier_version_are_indexed_and_its_index_is_dropped() {
+    let app = app_with_entries().await;
+    seal_all(&app).await;
+    read(&app).await;
+    seal_all(&app).await;
+    // The state after the migration: nothing is indexed, and every entry is in the index of before.
+    app.owner("truncate audit_segment, audit_posting").await;
+    app.owner("create index audit_entry_by_subject on audit_entry using gin (subjects)").await;
+    assert_eq!(about_the_first(&app).await, [1, 3, 4]);
+    seal(&app.database).await.unwrap();
+    let dropped = "select count(*) from pg_class where relname = 'audit_entry_by_subject'";
+    assert_eq!(app.count(dropped).await, 0);
+    assert_eq!(app.count("select max(last_seal) from audit_segment").await, 2);
+    assert_eq!(about_the_first(&app).await, [1, 3, 4]);
 }
 
 #[tokio::test]
@@ -224,9 +293,6 @@ async fn two_processes_seal_each_entry_once() {
 
 #[tokio::test]
 async fn entries_can_be_filtered_by_person_client_and_exact_time() {
-    use domain::page::{Direction, Order, Page};
-    use participant_registry::store::audit::{self, EntryFilter};
-
     let app = app_with_entries().await;
     let id = app.ask("{ participants(first: 1) { nodes { id } } }", json!({})).await;
     let id = node_id::participant_id(id["participants"]["nodes"][0]["id"].as_str().unwrap()).unwrap();

@@ -1,5 +1,6 @@
 //! Malformed input: each gets an error with a stable code that reveals nothing.
 
+use crate::support::app::problems;
 use crate::support::{App, Person, Value, json};
 
 #[tokio::test]
@@ -33,15 +34,15 @@ async fn malformed_ids_cursors_pages_and_filters_are_refused_with_codes() {
         ("{ participants(filterBy: {status: []}) { totalCount } }".to_owned(), "BAD_FILTER"),
         ("{ employer(by: {businessNumber: \"12\"}) { id } }".to_owned(), "BAD_IDENTIFIER"),
         ("{ employer(by: {taxNumber: \"014518697054000\"}) { id } }".to_owned(), "BAD_IDENTIFIER"),
-        ("{ provinces(asOf: \"2014-02-30\") { code } }".to_owned(), "BAD_USER_INPUT"),
-        ("{ participants(filterBy: {enrolledFrom: \"today\"}) { totalCount } }".to_owned(), "BAD_USER_INPUT"),
+        ("{ provinces(asOf: \"2014-02-30\") { code } }".to_owned(), "BAD_FILTER"),
+        ("{ participants(filterBy: {enrolledFrom: \"today\"}) { totalCount } }".to_owned(), "BAD_FILTER"),
         (
             "{ participants(filterBy: {enrolledFrom: \"-9999-1-01\"}) { totalCount } }".to_owned(),
-            "BAD_USER_INPUT",
+            "BAD_FILTER",
         ),
         (
             "{ participants(filterBy: {enrolledFrom: \" 2014-1-01\"}) { totalCount } }".to_owned(),
-            "BAD_USER_INPUT",
+            "BAD_FILTER",
         ),
     ] {
         assert_eq!(app.refused(&token, &query, json!({})).await, code, "{query}");
@@ -107,14 +108,120 @@ async fn no_message_repeats_an_identity_number() {
 }
 
 #[tokio::test]
-async fn an_amount_of_rupiah_beyond_the_range_of_json_numbers_is_refused() {
+async fn an_amount_that_is_none_is_a_problem_of_its_field() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    for wage in [json!(9_007_199_254_740_993_i64), json!(1.5), json!("2000000"), json!(true)] {
+        let payload = app.enroll(&Person::new(&channel).with("monthlyWage", wage.clone())).await;
+        assert_eq!(problems(&payload), [("INVALID_FORMAT", "monthlyWage")], "{wage}");
+    }
+}
+
+#[tokio::test]
+async fn malformed_scalars_are_reported_with_their_paths_beside_all_other_problems() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let person = Person::new(&channel)
+        .with("birthDate", json!("15/03/1985"))
+        .with("startsOn", json!(20_141_002))
+        .with("nationalId", json!("12"))
+        .with("fullName", json!(""))
+        .with("employerId", json!("x"))
+        .with("idempotencyKey", json!("short"));
+    let payload = app.enroll(&person).await;
+    let mut found = problems(&payload);
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [
+            ("INVALID_FORMAT", "birthDate"),
+            ("INVALID_FORMAT", "employerId"),
+            ("INVALID_FORMAT", "idempotencyKey"),
+            ("INVALID_FORMAT", "startsOn"),
+            ("NATIONAL_ID_MALFORMED", "nationalId"),
+            ("REQUIRED", "fullName"),
+        ]
+    );
+    let errors = payload["errors"].as_array().unwrap();
+    let birth_date = errors.iter().find(|error| error["path"] == json!(["birthDate"])).unwrap();
+    assert_eq!(birth_date["message"], "This is not a date of the calendar.");
+    assert_eq!(birth_date["hint"], "Write it as year, month and day, such as 1985-03-15.");
+    assert!(!payload.to_string().contains("15/03"), "{payload}");
+    assert_eq!(app.count("select count(*) from participant").await, 0);
+}
+
+#[tokio::test]
+async fn a_malformed_scalar_in_a_list_has_its_place_in_the_path() {
+    let app = App::new().await;
+    let record = "mutation ($input: RecordAgreementInput!) { recordAgreement(input: $input) { errors { code path } } }";
+    let input = json!({"number": "KS 1", "provinceCode": "16", "status": "PLANNED", "signedOn": "soon",
+        "scopes": ["CIVIL_SERVANTS"], "source": "a test",
+        "commitments": [{"scope": "CIVIL_SERVANTS", "headcount": 8_000, "dueOn": "2014-13-01"}]});
+    let errors = app.ask(record, json!({"input": input})).await["recordAgreement"]["errors"].take();
+    assert_eq!(
+        errors,
+        json!([{"code": "INVALID_FORMAT", "path": ["commitments", "0", "dueOn"]},
+               {"code": "INVALID_FORMAT", "path": ["signedOn"]}])
+    );
+}
+
+#[tokio::test]
+async fn a_malformed_argument_of_a_query_is_named_and_the_rest_is_answered() {
     let app = App::new().await;
     let token = app.administrator().await;
     let query =
-        "mutation ($input: EnrollParticipantInput!) { enrollParticipant(input: $input) { errors { code } } }";
-    for wage in [json!(9_007_199_254_740_993_i64), json!(1.5), json!("2000000")] {
-        let input = Person::new("BR-PLG").with("monthlyWage", wage).0;
-        let code = app.refused(&token, query, json!({"input": input})).await;
-        assert!(["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"].contains(&code.as_str()), "{code}");
+        "query ($day: Date) { viewer { name } participants(filterBy: {enrolledUntil: $day}) { totalCount } }";
+    let reply = app.post(&token, query, json!({"day": "31-12-2014"})).await;
+    assert_eq!(reply.body["data"], json!({"viewer": {"name": "ADMINISTRATOR"}, "participants": null}));
+    let error = &reply.body["errors"][0];
+    assert_eq!(
+        (&error["path"], &error["extensions"]["code"]),
+        (&json!(["participants"]), &json!("BAD_FILTER"))
+    );
+    assert_eq!(error["extensions"]["argument"], "filterBy.enrolledUntil");
+    assert!(
+        error["message"].as_str().unwrap().starts_with("`filterBy.enrolledUntil` is not a date"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn whole_floats_are_integers_in_variables_and_literals() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let payload = app.enroll(&Person::new(&channel).with("monthlyWage", json!(2_000_000.0))).await;
+    assert_eq!(payload["errors"], json!([]));
+    let page = "query ($n: Int!) { provinces { code } channels(first: $n) { nodes { code } } }";
+    let data = app.ask(page, json!({"n": 1.0})).await;
+    assert_eq!(data["channels"]["nodes"].as_array().unwrap().len(), 1);
+    for (literal, found) in [("1.0", 1), ("1e0", 1)] {
+        let page = format!("{{ channels(first: {literal}) {{ nodes {{ code }} }} }}");
+        assert_eq!(app.ask(&page, json!({})).await["channels"]["nodes"].as_array().unwrap().len(), found);
     }
+    let default = "query ($n: Int! = 1.0) { channels(first: $n) { nodes { code } } }";
+    assert_eq!(app.ask(default, json!({})).await["channels"]["nodes"].as_array().unwrap().len(), 1);
+    let wage = "mutation { enrollParticipant(input: {INPUT monthlyWage: 2.5e6}) { errors { code } enrollment { id } } }";
+    let person = Person::new(&channel);
+    let fields = person.0.as_object().unwrap().iter().map(|(name, value)| {
+        let quoted = value.to_string();
+        let is_enum = ["sex", "segment", "programmes"].contains(&name.as_str());
+        format!("{name}: {},", if is_enum { quoted.replace('"', "") } else { quoted })
+    });
+    let wage = wage.replace("INPUT", &fields.collect::<String>());
+    assert_eq!(app.ask(&wage, json!({})).await["enrollParticipant"]["errors"], json!([]));
+    assert_eq!(app.count("select max(monthly_wage) from enrollment").await, 2_500_000);
+    let token = app.administrator().await;
+    assert_ne!(app.post(&token, page, json!({"n": 1.5})).await.body.get("errors"), None);
+}
+
+#[tokio::test]
+async fn the_viewer_says_what_day_it_is_for_the_registry() {
+    let app = App::new().await;
+    assert_eq!(app.ask("{ viewer { today } }", json!({})).await, json!({"viewer": {"today": "2014-10-02"}}));
+    let later = app.second_process_on("2014-10-02T17:00:00Z").await;
+    assert_eq!(
+        later.ask("{ viewer { today } }", json!({})).await["viewer"]["today"],
+        "2014-10-03",
+        "in Jakarta"
+    );
 }

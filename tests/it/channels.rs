@@ -20,7 +20,7 @@ fn refusal(payload: &Value) -> (&str, &str) {
     (error["code"].as_str().unwrap(), error["path"][0].as_str().unwrap())
 }
 
-async fn below(app: &App, code: &str, parent: &str) -> Value {
+async fn open_below(app: &App, code: &str, parent: &str) -> Value {
     let query = "mutation ($code: String!, $parent: String!) { openChannel(input: {code: $code, name: $code,
         kind: BANK_OUTLET, parentCode: $parent, provinceCodes: [\"16\"], openedOn: \"2010-01-01\"}) {
         channel { code } errors { code path } } }";
@@ -75,12 +75,12 @@ async fn a_channel_cannot_close_before_its_opening_or_its_last_enrollment() {
 async fn a_channel_closes_after_its_children_and_gets_no_new_ones() {
     let app = App::new().await;
     app.channel("BR-1").await;
-    below(&app, "BO-1", "BR-1").await;
+    open_below(&app, "BO-1", "BR-1").await;
     assert_eq!(refusal(&close(&app, "BR-1", "2014-12-01").await), ("CONFLICT", "code"));
     close(&app, "BO-1", "2014-12-01").await;
     assert_eq!(refusal(&close(&app, "BR-1", "2014-11-30").await), ("CONFLICT", "code"));
     assert_eq!(close(&app, "BR-1", "2014-12-01").await["errors"], json!([]));
-    assert_eq!(refusal(&below(&app, "BO-2", "BR-1").await), ("CHANNEL_CLOSED", "parentCode"));
+    assert_eq!(refusal(&open_below(&app, "BO-2", "BR-1").await), ("CHANNEL_CLOSED", "parentCode"));
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn closing_a_channel_and_opening_one_below_it_exclude_each_other() {
     for n in 0..8 {
         let (parent, child) = (app.channel(&format!("BR-{n}")).await, format!("BO-{n}"));
         let (closed, opened) =
-            futures_util::join!(close(&app, &parent, "2014-10-02"), below(&app, &child, &parent));
+            futures_util::join!(close(&app, &parent, "2014-10-02"), open_below(&app, &child, &parent));
         let refused = [&closed, &opened].map(|payload| usize::from(payload["errors"] != json!([])));
         assert_eq!(refused[0] + refused[1], 1, "{closed} {opened}");
     }
@@ -122,7 +122,7 @@ async fn dormant_channels_are_open_and_have_enrolled_nobody_since_the_day() {
     let app = App::new().await;
     app.channel("BR-1").await;
     for code in ["BO-1", "BO-2", "BO-3"] {
-        below(&app, code, "BR-1").await;
+        open_below(&app, code, "BR-1").await;
     }
     enrolled_on(&app, "BO-1", "2014-03-31").await;
     enrolled_on(&app, "BO-2", "2014-09-30").await;

@@ -24,7 +24,7 @@ const RECALL: &str = "query ($number: String!) { licenceClearanceGiven(certifica
         certificateNumber }";
 
 const NIB: &str = "8120013821456";
-const NOBODYS: &str = "8120013821457";
+const UNKNOWN_NIB: &str = "8120013821457";
 
 /// A tax number in the old format that belongs to no company.
 const TAX: &str = "01.312.166.0-091.000";
@@ -88,8 +88,14 @@ fn number_of(clearance: &Value) -> String {
     clearance["certificateNumber"].as_str().unwrap_or_else(|| panic!("no number: {clearance}")).to_owned()
 }
 
+/// The certificate of the tests' company, given on the day of the tests.
+fn valid() -> Value {
+    json!({"valid": true, "company": "PT Sawit & Karet", "licenceType": "SIUP",
+        "validFrom": "2014-10-02T03:00:00Z", "validUntil": "2014-10-09T03:00:00Z"})
+}
+
 fn invalid() -> Value {
-    json!({"valid": false, "company": null})
+    json!({"valid": false, "company": null, "licenceType": null, "validFrom": null, "validUntil": null})
 }
 
 #[tokio::test]
@@ -118,7 +124,7 @@ async fn a_company_with_all_workers_registered_and_paid_is_clear() {
     ] {
         assert_eq!(clearance[field], expected, "{field}");
     }
-    assert_eq!(app.verify(&number).await, json!({"valid": true, "company": "PT Sawit & Karet"}));
+    assert_eq!(app.verify(&number).await, valid());
 }
 
 #[tokio::test]
@@ -130,7 +136,7 @@ async fn partial_registration_is_refused_by_a_rule_that_can_be_edited() {
     let partial = app.clearance_of(NIB).await;
     assert_eq!(partial["decision"], "PARTIAL_WORKERS");
     assert!(partial["nextStep"].as_str().unwrap().contains("8 of the 10"), "{partial}");
-    assert_eq!(app.verify(&number_of(&partial)).await, invalid(), "a refusal is no valid certificate");
+    assert_eq!(app.verify(&number_of(&partial)).await, invalid(), "a refusal is not a valid certificate");
     app.workers(&employer, 1, true).await;
     assert_eq!(app.clearance_of(NIB).await["decision"], "CLEAR", "nine of ten are enough");
     app.change("update clearance_rule set percent = 100 where code = 'LIC-PARTIAL'").await.unwrap();
@@ -166,7 +172,7 @@ async fn arrears_begin_after_the_grace_period_and_past_days_keep_their_decision(
     let now = app.clearance_of(NIB).await;
     assert_eq!((&now["decision"], &now["activeWorkers"]), (&json!("CLEAR"), &json!(1)));
     // The daily lapse run has not happened: the decision depends on the day alone.
-    let later = app.on_the_day("2015-02-01T03:00:00Z").await;
+    let later = app.second_process_on("2015-02-01T03:00:00Z").await;
     let late = later.clearance_of(NIB).await;
     assert_eq!((&late["decision"], &late["activeWorkers"]), (&json!("ARREARS"), &json!(0)));
     assert_eq!((&late["registeredWorkers"], &late["paidThrough"]), (&json!(2), &json!("2014-10-31")));
@@ -179,7 +185,7 @@ async fn arrears_begin_after_the_grace_period_and_past_days_keep_their_decision(
     let earlier = asked("2014-10-05").await;
     assert_eq!((&earlier["decision"], &earlier["asOf"]), (&json!("CLEAR"), &json!("2014-10-05")));
     assert_eq!(earlier["validUntil"], "2014-10-12T03:00:00.000Z");
-    assert_eq!(later.verify(&number_of(&earlier)).await, invalid(), "it is no valid certificate today");
+    assert_eq!(later.verify(&number_of(&earlier)).await, invalid(), "it is not a valid certificate today");
     assert_eq!(
         asked("2014-10-01").await["decision"],
         "NOT_REGISTERED",
@@ -233,7 +239,7 @@ async fn dismissing_all_workers_does_not_clear_arrears() {
     let (answer, statements) = sent(app.clearance_of(NIB)).await;
     assert_eq!((&answer["decision"], &answer["registeredWorkers"]), (&json!("ARREARS"), &json!(0)));
     assert!(answer["nextStep"].as_str().unwrap().contains("3 of its workers who have left"), "{answer}");
-    let (unknown, the_same) = sent(app.clearance_of(NOBODYS)).await;
+    let (unknown, the_same) = sent(app.clearance_of(UNKNOWN_NIB)).await;
     assert_eq!(unknown["decision"], "NOT_REGISTERED");
     assert_eq!(statements, the_same, "known and unknown numbers run the same lookup");
     assert_eq!(app.count("select count(*) from clearance where left_in_arrears = 3").await, 1);
@@ -285,7 +291,7 @@ async fn an_unknown_company_and_one_without_workers_get_identical_answers() {
     app.clearance_of(NIB).await;
     let ask = async |input: Value| sent(app.post(&desk, ASK, json!({"input": input}))).await;
     for (known, unknown) in [
-        (json!({"businessNumber": NIB}), json!({"businessNumber": NOBODYS})),
+        (json!({"businessNumber": NIB}), json!({"businessNumber": UNKNOWN_NIB})),
         (json!({"taxNumber": TAX}), json!({"taxNumber": "02.433.917.8-011.000"})),
     ] {
         let with_type = |mut input: Value| {
@@ -328,11 +334,7 @@ async fn invalid_numbers_days_and_licence_types_are_refused() {
         whole.as_object_mut().unwrap().extend(input.as_object().unwrap().clone());
         assert_eq!(app.refused(&desk, ASK, json!({"input": whole})).await, expected, "{input}");
     }
-    assert_eq!(
-        app.count("select count(*) from clearance").await,
-        0,
-        "a question that is refused is not kept"
-    );
+    assert_eq!(app.count("select count(*) from clearance").await, 0, "a refused request is not stored");
     let types = app.ask_as(&desk, "{ licenceTypes { code title } }", json!({})).await;
     let codes: Vec<&Value> =
         types["licenceTypes"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
@@ -350,7 +352,7 @@ async fn a_past_clearance_is_repeated_unchanged() {
     app.workers(&employer, 2, true).await;
     app.change("update clearance_rule set title = 'another', percent = 10").await.unwrap_err();
     app.change("update clearance_rule set title = 'another'").await.unwrap();
-    let later = app.on_the_day("2015-06-01T03:00:00Z").await;
+    let later = app.second_process_on("2015-06-01T03:00:00Z").await;
     let desk = later.desk().await;
     let typed = number_of(&answered).replace('-', " ").to_lowercase();
     let returned = later.ask_as(&desk, RECALL, json!({"number": typed})).await;

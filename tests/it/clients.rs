@@ -41,7 +41,7 @@ fn with(mut form: Value, field: &str, value: Value) -> Value {
 }
 
 /// Waits until a token gets this status, within the promised time.
-async fn becomes(app: &App, token: &str, status: StatusCode, within: Duration) {
+async fn wait_for_status(app: &App, token: &str, status: StatusCode, within: Duration) {
     let changed = async {
         while app.status_of(token).await != status {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -93,17 +93,17 @@ async fn another_process_applies_a_client_change_within_a_second() {
     let id = app.register("officer", Role::Officer, TokenScope::default()).await;
     let token = app.token_of("officer");
     // Another process has just written the client: a valid token triggers a lookup.
-    becomes(&other, &token, StatusCode::OK, Duration::from_secs(2)).await;
+    wait_for_status(&other, &token, StatusCode::OK, Duration::from_secs(2)).await;
     for (disabled, status) in [(true, StatusCode::UNAUTHORIZED), (false, StatusCode::OK)] {
         change(&app, json!({"id": id_of(id), "disabled": disabled})).await;
-        becomes(&other, &token, status, Duration::from_secs(2)).await;
+        wait_for_status(&other, &token, status, Duration::from_secs(2)).await;
     }
     // The LISTEN connection breaks and is opened again.
     let broken = "select pg_terminate_backend(pid) from pg_stat_activity where query ilike '%listen%' and pid <> pg_backend_pid()
         and datname = current_database()";
     sqlx::query(broken).execute(&app.sql).await.unwrap();
     change(&app, json!({"id": id_of(id), "disabled": true})).await;
-    becomes(&other, &token, StatusCode::UNAUTHORIZED, Duration::from_secs(6)).await;
+    wait_for_status(&other, &token, StatusCode::UNAUTHORIZED, Duration::from_secs(6)).await;
     listening.abort();
 }
 
@@ -118,8 +118,8 @@ async fn a_process_without_notifications_disables_a_client_within_seconds() {
     change(&app, json!({"id": id_of(id), "disabled": true})).await;
     // A process that cannot reach the database does not guess, but still recognises a bad token.
     cut_off.database.close().await;
-    becomes(&other, &token, StatusCode::UNAUTHORIZED, Duration::from_secs(8)).await;
-    becomes(&cut_off, &token, StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(8)).await;
+    wait_for_status(&other, &token, StatusCode::UNAUTHORIZED, Duration::from_secs(8)).await;
+    wait_for_status(&cut_off, &token, StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(8)).await;
     assert_eq!(cut_off.status_of("nonsense").await, StatusCode::UNAUTHORIZED);
 }
 

@@ -1,4 +1,4 @@
-//! The program itself: what it refuses to start with, and its commands.
+//! The program itself: the settings that it refuses, and its commands.
 
 use std::process::Output;
 
@@ -18,7 +18,7 @@ fn production_refuses_to_start_with_settings_that_are_missing_weak_or_for_develo
     let good = [
         ("REGISTRY_ENV", "production"),
         ("REGISTRY_LISTEN", "127.0.0.1:0"),
-        // Nothing listens there: the settings are wrong before the database is needed.
+        // No server listens there: the settings are refused before the database is needed.
         ("DATABASE_URL", "postgres://login:SECRET@127.0.0.1:1/registry"),
         ("REGISTRY_KEY_FILE", key.as_str()),
         ("REGISTRY_OIDC_ISSUER", "https://login.example/SECRET"),
@@ -28,9 +28,9 @@ fn production_refuses_to_start_with_settings_that_are_missing_weak_or_for_develo
     let refused = |arguments: &[&str], changed: &[(&str, &str)]| {
         let output = registry(&folder, &[&["serve"], arguments].concat(), &[&good[..], changed].concat());
         assert!(!output.status.success(), "{arguments:?} {changed:?}");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(!said.contains("SECRET"), "{said}");
-        said
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(!printed.contains("SECRET"), "{printed}");
+        printed
     };
     for (arguments, changed, named) in [
         (&["--demo"][..], &[][..], "--demo"),
@@ -45,8 +45,8 @@ fn production_refuses_to_start_with_settings_that_are_missing_weak_or_for_develo
         (&[], &[("DATABASE_URL", "SECRET")], "DATABASE_URL"),
         (&["--listen", "0.0.0.0:0", "--demo"], &[], "REGISTRY_LISTEN"),
     ] {
-        let said = refused(arguments, changed);
-        assert!(said.contains(named), "{named}: {said}");
+        let printed = refused(arguments, changed);
+        assert!(printed.contains(named), "{named}: {printed}");
     }
     let token = registry(&folder, &["token", "--role", "AUDITOR"], &good);
     assert!(!token.status.success() && token.stdout.is_empty());
@@ -58,15 +58,15 @@ fn production_names_everything_that_is_missing_at_once() {
     let output =
         registry(&folder, &["serve"], &[("REGISTRY_ENV", "production"), ("REGISTRY_QUEUE", "99999")]);
     assert_eq!(output.status.code(), Some(3));
-    let said = String::from_utf8(output.stderr).unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
     for name in ["DATABASE_URL", "REGISTRY_KEY_FILE", "REGISTRY_OIDC_ISSUER", "REGISTRY_OIDC_AUDIENCE"] {
-        assert!(said.contains(&format!("\n  {name} is missing: ")), "{name}: {said}");
+        assert!(printed.contains(&format!("\n  {name} is missing: ")), "{name}: {printed}");
     }
-    assert!(said.contains("\n  REGISTRY_QUEUE must be between 0 and 10000"), "{said}");
+    assert!(printed.contains("\n  REGISTRY_QUEUE must be between 0 and 10000"), "{printed}");
 }
 
 #[test]
-fn production_starts_no_postgresql_of_its_own_and_invents_no_people() {
+fn production_starts_no_private_postgresql_and_loads_no_invented_people() {
     let folder = Folder::new("no-demo");
     let key = folder.write("key", &"07".repeat(32));
     let settings = [("REGISTRY_ENV", "production"), ("REGISTRY_KEY_FILE", key.as_str())];
@@ -80,8 +80,8 @@ fn production_starts_no_postgresql_of_its_own_and_invents_no_people() {
         (&["demo"], "REGISTRY_ENV=production"),
     ] {
         let output = registry(&folder, arguments, &settings);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains(reason), "{arguments:?}: {said}");
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && printed.contains(reason), "{arguments:?}: {printed}");
         assert!(!folder.0.join("data").exists(), "{arguments:?} has made a data folder");
     }
 }
@@ -93,7 +93,7 @@ fn a_wrong_variable_is_refused_by_its_name_and_a_wrong_flag_by_its_own() {
         let output = registry(&folder, arguments, settings);
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     };
-    let (code, said) = run(
+    let (code, printed) = run(
         &["serve"],
         &[
             ("REGISTRY_MAX_BODY", "10SECRETS"),
@@ -103,14 +103,14 @@ fn a_wrong_variable_is_refused_by_its_name_and_a_wrong_flag_by_its_own() {
             ("REGISTRY_LISTEN", "SECRET"),
             ("REGISTRY_INTROSPECTION", "SECRET"),
             ("REGISTRY_OIDC_ISUER", "SECRET"),
-            // An empty one counts as missing.
+            // An empty variable counts as missing.
             ("REGISTRY_QUEUE_WAIT", ""),
         ],
     );
-    assert!(code == 3 && !said.contains("SECRET"), "{said}");
+    assert!(code == 3 && !printed.contains("SECRET"), "{printed}");
     for line in [
         "7 settings are wrong",
-        "REGISTRY_OIDC_ISUER is not a setting; the nearest one is REGISTRY_OIDC_ISSUER",
+        "REGISTRY_OIDC_ISUER is not a setting; did you mean REGISTRY_OIDC_ISSUER?",
         "REGISTRY_MAX_BODY: write a size with a unit, as 512KiB, 8MiB, 10MB or 2GB, or a number of bytes",
         "REGISTRY_QUERY_TIMEOUT: write a duration with a unit",
         "REGISTRY_POOL: write a whole number",
@@ -118,15 +118,18 @@ fn a_wrong_variable_is_refused_by_its_name_and_a_wrong_flag_by_its_own() {
         "REGISTRY_LISTEN: invalid socket address syntax",
         "REGISTRY_INTROSPECTION: write one of true, false",
     ] {
-        assert!(said.contains(line), "{line}: {said}");
+        assert!(printed.contains(line), "{line}: {printed}");
     }
-    let (code, said) = run(&["serve", "--max-body", "10 apples"], &[("REGISTRY_MAX_BODY", "10MB")]);
-    assert!(code == 2 && said.contains("--max-body"), "{said}");
+    let (code, printed) = run(&["serve", "--max-body", "10 apples"], &[("REGISTRY_MAX_BODY", "10MB")]);
+    assert!(code == 2 && printed.contains("--max-body"), "{printed}");
     // A size with a unit is understood: only the other value is wrong.
     let units = [("REGISTRY_MAX_BODY", "10MB"), ("REGISTRY_BODY_TIMEOUT", "1m"), ("REGISTRY_QUEUE", "99999")];
-    let (code, said) = run(&["serve"], &units);
-    assert!(code == 3 && said.contains("registry: REGISTRY_QUEUE must be between 0 and 10000"), "{said}");
-    // Every command looks at the variables, and help is given all the same.
+    let (code, printed) = run(&["serve"], &units);
+    assert!(
+        code == 3 && printed.contains("registry: REGISTRY_QUEUE must be between 0 and 10000"),
+        "{printed}"
+    );
+    // Every command checks the variables, but help works anyway.
     assert_eq!(run(&["schema"], &[("REGISTRY_OIDC_ISUER", "x")]).0, 3);
     assert_eq!(run(&["--help"], &[("REGISTRY_OIDC_ISUER", "x")]).0, 0);
 }
@@ -151,8 +154,8 @@ async fn production_serves_under_a_login_that_owns_nothing() {
     let owner = settings(&app.owner_url());
     let owner: Vec<(&str, &str)> = owner.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let refused = registry(&folder, &["serve"], &owner);
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("DATABASE_URL: in production"), "{said}");
+    let printed = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && printed.contains("DATABASE_URL: in production"), "{printed}");
 
     let login = app.login().await;
     let url = app.database_url_of(&login.name);
@@ -194,7 +197,7 @@ async fn a_token_registers_its_client_and_changes_it_only_with_replace() {
     assert!(String::from_utf8_lossy(&other.stderr).contains("--replace"));
     assert_eq!(role_of(&officer).await, sixteen);
     let administrator = token(run(&["token", "--role", "administrator", "--name", "field", "--replace"]));
-    // Other processes would learn of it by a notification; this test has none.
+    // Other processes get a notification of the change; this test does not listen.
     app.database.clients.refresh(&app.database.control).await.unwrap();
     assert_eq!(role_of(&administrator).await["role"], "ADMINISTRATOR");
     // A partner without a scope is refused, as in the API.
@@ -217,13 +220,13 @@ async fn clients_are_added_listed_and_disabled_from_the_command_line() {
     ];
     let run = |arguments: &[&str]| {
         let output = registry(&folder, arguments, &settings);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.success(), String::from_utf8(output.stdout).unwrap(), said)
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap(), printed)
     };
     let add = ["client", "add", "--subject", "auth0|1", "--name", "First", "--role", "administrator"];
     assert!(run(&add).0);
-    let (added, _, said) = run(&add);
-    assert!(!added && said.contains("registered already"), "{said}");
+    let (added, _, printed) = run(&add);
+    assert!(!added && printed.contains("registered already"), "{printed}");
     let ours = ["client", "add", "--issuer", "participant-registry", "--subject", "desk", "--name", "Desk"];
     assert!(run(&[&ours[..], &["--role", "licensing-desk"]].concat()).0);
     let (_, listed, _) = run(&["client", "list"]);
@@ -241,8 +244,8 @@ async fn clients_are_added_listed_and_disabled_from_the_command_line() {
     // The command line may disable even the last administrator, because its token may be stolen.
     assert!(run(&["client", "disable", "--name", "First"]).0);
     assert!(run(&["client", "list"]).1.contains("First\tADMINISTRATOR\tdisabled"));
-    let (found, _, said) = run(&["client", "disable", "--name", "Nobody"]);
-    assert!(!found && said.contains("client list"), "{said}");
+    let (found, _, printed) = run(&["client", "disable", "--name", "Nobody"]);
+    assert!(!found && printed.contains("client list"), "{printed}");
 }
 
 #[tokio::test]
@@ -265,8 +268,8 @@ async fn the_audit_trail_is_read_and_verified_from_the_command_line() {
     let (code, head) = run(&["head"]);
     assert!(code == 0 && head.starts_with("1\t"), "{head}");
     let kept = folder.write("head", &head);
-    let (code, said) = run(&["verify", "--head", &kept]);
-    assert!(code == 0 && said.starts_with("whole: 2 entries under 1 seals; 0 newer"), "{said}");
+    let (code, printed) = run(&["verify", "--head", &kept]);
+    assert!(code == 0 && printed.starts_with("intact: 2 entries under 1 seals; 0 newer"), "{printed}");
     // Id and card number find the same entries; a period limits them.
     let (_, saw) = run(&["who-saw", &id]);
     let lines: Vec<&str> = saw.lines().collect();
@@ -281,9 +284,12 @@ async fn the_audit_trail_is_read_and_verified_from_the_command_line() {
     // After seals and entries are removed, the rest verifies by itself, but not against the stored head.
     app.owner("alter table audit_entry disable trigger user; alter table audit_seal disable trigger user")
         .await;
-    app.owner("delete from audit_seal; delete from audit_entry where id > 1").await;
+    app.owner(
+        "delete from audit_seal; delete from audit_entry where id > 1; truncate audit_segment, audit_posting",
+    )
+    .await;
     assert_eq!(run(&["verify"]).0, 0);
-    let (code, said) = run(&["verify", "--head", &kept]);
-    assert!(code == 1 && said.starts_with("TAMPERED: the given head"), "{said}");
+    let (code, printed) = run(&["verify", "--head", &kept]);
+    assert!(code == 1 && printed.starts_with("TAMPERED: the given head"), "{printed}");
     assert_eq!(run(&["verify", "--head", "nowhere"]).0, 3);
 }

@@ -10,7 +10,7 @@ use crate::support::{App, Person, TokenScope, Value, json};
 const RECORD: &str = "mutation ($input: RecordContributionsInput!) { recordContributions(input: $input) {
     recorded newlyActive errors { code path } } }";
 
-/// The first of these days are those of the story; a moment at ten in the morning in Jakarta.
+/// Returns ten in the morning of a day in Jakarta.
 fn morning_of(day: &str) -> String {
     format!("{day}T03:00:00Z")
 }
@@ -74,9 +74,9 @@ async fn recording_an_employers_month_activates_its_people_once() {
     assert_eq!(app.events(&people[0]).await, ["CONTRIBUTED 2014-10-02", "ENROLLED 2014-10-02"]);
     let counts = app.counts_of_employer(&employer).await;
     assert_eq!(counts, json!({"total": 4, "registered": 0, "active": 4, "inactive": 0}));
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
     app.fold().await;
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -92,9 +92,9 @@ async fn unpaid_enrollments_lapse_in_a_daily_run_and_resume_when_paid() {
     assert_eq!(app.second_process().await.lapsed("2015-02-01").await, None, "one process runs it");
     assert_eq!(app.enrollments(&person).await[0].1, "INACTIVE");
     assert_eq!(app.enrollments(&never_paid).await[0].1, "REGISTERED");
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 
-    let later = app.on_the_day(&morning_of("2015-03-10")).await;
+    let later = app.second_process_on(&morning_of("2015-03-10")).await;
     let enrollment = app.enrollments(&person).await[0].0.clone();
     let token = app.administrator().await;
     let paid = later.record(&token, json!({"enrollmentIds": [enrollment], "month": "2015-03-01"})).await;
@@ -103,7 +103,7 @@ async fn unpaid_enrollments_lapse_in_a_daily_run_and_resume_when_paid() {
         app.events(&person).await,
         ["RESUMED 2015-03-01", "CONTRIBUTED 2015-03-01", "LAPSED 2015-02-01", "ENROLLED 2014-10-02"]
     );
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
     let recorded = app.count("select count(*) from audit_entry where operation = 'lapse'").await;
     assert_eq!(recorded, 1, "lapses are audited");
 }
@@ -119,7 +119,7 @@ async fn an_old_payment_recorded_late_lapses_at_once() {
     app.record(&token, json!({"enrollmentIds": [enrollment], "month": "2014-04-01"})).await;
     let expected = ["LAPSED 2014-08-01", "CONTRIBUTED 2014-04-01", "ENROLLED 2014-03-15"];
     assert_eq!(app.events(&id).await, expected);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -138,13 +138,13 @@ async fn a_lapsed_enrollment_resumes_from_the_paid_month() {
         let (resumed, paid) = (format!("RESUMED {month}"), format!("CONTRIBUTED {month}"));
         let before = ["LAPSED 2014-08-01", "ENROLLED 2014-04-01"];
         assert_eq!(app.events(&person).await, [&resumed, &paid, before[0], before[1]]);
-        assert_eq!(app.figures_that_differ().await, 0);
+        assert_eq!(app.differing_counters().await, 0);
     }
     // The contribution was recorded late. The lapse date depends only on the last paid month.
     let paid = Person::new(&channel).with("firstContributionPaid", json!(true));
     let person = app.enrolled(&paid).await;
     let enrollment = app.enrollments(&person).await[0].0.clone();
-    let later = app.on_the_day(&morning_of("2015-02-10")).await;
+    let later = app.second_process_on(&morning_of("2015-02-10")).await;
     let input = json!({"enrollmentIds": [enrollment], "month": "2015-02-01"});
     assert_eq!(later.record(&token, input).await["newlyActive"], 0, "the daily run has not happened since");
     assert_eq!(app.events(&person).await, ["CONTRIBUTED 2015-02-01", "ENROLLED 2014-10-02"]);
@@ -163,7 +163,7 @@ async fn a_month_recorded_late_changes_the_counts_of_past_days() {
     let active_in_april = "select coalesce(sum(case standing when 1 << 9 then persons end), 0)::bigint
         from channel_figure_day where effective_on <= '2015-04-30'";
     assert_eq!(app.count(active_in_april).await, 0);
-    let later = app.on_the_day(&morning_of("2015-06-10")).await;
+    let later = app.second_process_on(&morning_of("2015-06-10")).await;
     let enrollment = app.enrollments(&person).await[0].0.clone();
     let token = app.administrator().await;
     for month in ["2015-01-01", "2015-02-01"] {
@@ -172,8 +172,8 @@ async fn a_month_recorded_late_changes_the_counts_of_past_days() {
     }
     app.fold().await;
     assert_eq!(app.enrollments(&person).await[0].1, "INACTIVE", "too long ago to be active today");
-    assert_eq!(app.count(active_in_april).await, 1, "it was paid for until May");
-    assert_eq!(later.figures_that_differ().await, 0);
+    assert_eq!(app.count(active_in_april).await, 1, "it was paid until May");
+    assert_eq!(later.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn a_person_with_one_active_enrollment_is_active_and_counted_once() {
     assert_eq!(data["participant"]["status"], "ACTIVE");
     assert_eq!(data["participant"]["province"]["counts"], json!({"total": 1, "registered": 0, "active": 1}));
     assert_eq!(app.counts_of_employer(&first).await["registered"], 1);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,7 +278,7 @@ async fn concurrent_recordings_of_a_month_record_it_once() {
     let recorded = [&one, &two].map(|answer| answer["recorded"].as_i64().unwrap());
     assert_eq!(recorded.iter().sum::<i64>(), 20, "{one} {two}");
     assert_eq!(app.count("select count(*) from participant_event where kind = 'CONTRIBUTED'").await, 20);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -346,5 +346,5 @@ async fn no_contribution_is_due_for_a_void_enrollment_or_after_a_death() {
         (&json!(1), &json!([])),
         "the month of the death is due"
     );
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }

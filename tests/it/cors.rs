@@ -5,13 +5,14 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use graphql_front::Settings;
 use graphql_front::origin::Origins;
 
+use crate::support::program::{Folder, Program};
 use crate::support::{App, Reply};
 
 const KNOWN: &str = "https://apps.example";
 
 async fn app() -> App {
     let origins = Origins::parse([KNOWN, "http://localhost:3000"]).unwrap();
-    App::new().await.behind(Settings { origins, ..Settings::default() })
+    App::new().await.with_settings(Settings { origins, ..Settings::default() })
 }
 
 /// Returns the CORS headers of a response.
@@ -64,6 +65,44 @@ async fn an_allowed_origin_may_send_tokens_and_read_retry_after() {
     let request = Request::post("/graphql").header(header::ORIGIN, KNOWN).body(Body::empty()).unwrap();
     let reply = app.send(request).await;
     assert_eq!((reply.status, cors(&reply.headers).len()), (StatusCode::UNAUTHORIZED, 2));
+}
+
+#[tokio::test]
+async fn pages_of_this_machine_may_use_the_api_where_that_is_set() {
+    let origins = Origins::default().and_localhost();
+    let app = App::new().await.with_settings(Settings { origins, ..Settings::default() });
+    for origin in ["http://localhost:5173", "http://127.0.0.1:8080", "http://[::1]:3000"] {
+        assert_eq!(preflight(&app, origin).await.status, StatusCode::NO_CONTENT, "{origin}");
+        let reply = ask(&app, origin).await;
+        assert_eq!(reply.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], origin);
+    }
+    for reply in [preflight(&app, KNOWN).await, ask(&app, "http://localhost.evil.example").await] {
+        assert_eq!(cors(&reply.headers), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn in_development_a_refused_origin_is_logged_with_the_setting_that_would_allow_it() {
+    let app = App::new().await;
+    let folder = Folder::new("cors");
+    let server = Program::serve(&[
+        ("DATABASE_URL", &app.database_url()),
+        ("REGISTRY_KEY_FILE", &folder.write("key", &"07".repeat(32))),
+        ("REGISTRY_LISTEN", "127.0.0.1:0"),
+    ]);
+    let get = |origin: &str| {
+        server.send(&format!(
+            "GET /livez HTTP/1.1\r\nHost: registry\r\nOrigin: {origin}\r\nConnection: close\r\n\r\n"
+        ))
+    };
+    let allowed = get("http://localhost:5173");
+    assert!(allowed.contains("access-control-allow-origin: http://localhost:5173\r\n"), "{allowed}");
+    for origin in [KNOWN, KNOWN, "null", "http://registry"] {
+        assert!(!get(origin).contains("access-control-allow-origin"), "{origin}");
+    }
+    let log = server.stop();
+    assert_eq!(log.matches(&format!("REGISTRY_CORS_ORIGINS={KNOWN} would allow them")).count(), 1, "{log}");
+    assert_eq!(log.matches("cannot use the API").count(), 1, "{log}");
 }
 
 #[tokio::test]

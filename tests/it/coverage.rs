@@ -85,7 +85,7 @@ async fn each_person_is_counted_once_under_every_filter() {
             assert_eq!(people(&app, &token, filter.clone()).await, expected, "{filter}, folded: {folded}");
         }
     }
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -291,9 +291,16 @@ async fn commitments_show_how_many_people_are_enrolled_and_active() {
         app.ask(onboard, json!({"v": input})).await;
     }
     assert_eq!(bars().await, json!([bar("CIVIL_SERVANTS", 8_000, 4, 2), rest[0], rest[1]]));
-    // Roles that may not read coverage see only the promised headcount.
+    // A role that may not read coverage sees what was promised, and which right the rest needs.
     let auditor = app.token(Role::Auditor, TokenScope::default()).await;
-    assert_eq!(app.refused(&auditor, query, json!({})).await, "FORBIDDEN");
+    let reply = app.post(&auditor, query, json!({})).await;
+    let promised = json!({"scope": "CIVIL_SERVANTS", "headcount": 8_000, "enrolled": null, "active": null});
+    assert_eq!(reply.body["data"]["province"]["agreement"]["commitments"][0], promised);
+    let errors = reply.body["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 6, "two fields of three commitments");
+    let enrolled = errors.iter().find(|error| error["path"][4] == "enrolled").unwrap();
+    assert_eq!(enrolled["extensions"]["code"], "FORBIDDEN");
+    assert_eq!(enrolled["message"], "AUDITOR may not read `Commitment.enrolled` (needs \"read coverage\").");
 }
 
 #[tokio::test]
@@ -367,18 +374,20 @@ async fn sql_conditions_and_row_security_alone_return_the_same_counts() {
             let scoped = Actor { role: Role::Officer, scope, ..Actor::command_line() };
             for as_of in [None, day] {
                 let part = Part::default();
+                let source = (&app.database.country, &*reference);
                 let first = app.database.reading(&administrator);
-                let first = coverage::figures(&first, &scoped, &part, as_of).await.unwrap();
+                let first = coverage::figures(source, (&first, &scoped), &part, as_of).await.unwrap();
                 // Runs an administrator's statements in a scoped session, so that row security alone applies.
                 let through = app.database.reading(&scoped);
                 let everything = if name == "province" { None } else { Some(all_channels(&app)) };
                 let part = Part { channels: everything, ..part };
-                let second = coverage::figures(&through, &administrator, &part, as_of).await.unwrap();
+                let second =
+                    coverage::figures(source, (&through, &administrator), &part, as_of).await.unwrap();
                 let shown = |figures: &Figures| {
                     (figures.by_province(WorkerGroup::VARIANTS), figures.by_kind(WorkerGroup::VARIANTS))
                 };
                 assert_eq!(shown(&first), shown(&second), "{name} as of {as_of:?}, folded: {folded}");
-                assert!(first.all(WorkerGroup::VARIANTS).total > 0, "{name} sees somebody");
+                assert!(first.all(WorkerGroup::VARIANTS).total > 0, "{name} sees people");
             }
         }
     }
@@ -396,13 +405,15 @@ async fn subscribers_with_the_same_scope_share_one_query() {
     };
     let followers: Vec<_> = [&administrator, &officer].into_iter().cycle().take(32).collect();
     let part = Part::default();
-    // Kept alive, as a subscriber does.
+    // Kept alive, as a subscriber keeps it.
     let watches: Vec<_> = followers.iter().map(|actor| app.database.watched.of(actor, &part, None)).collect();
+    let reference = app.database.reference();
     let read = followers.iter().zip(&watches).map(|(actor, watch)| {
         let session = app.database.reading(actor);
-        let part = &part;
+        let (source, part) = ((&app.database.country, &*reference), &part);
         async move {
-            let figures = watch.figures(&session, actor, (part, None), Duration::from_secs(3_600)).await;
+            let figures =
+                watch.figures(source, (&session, actor), (part, None), Duration::from_secs(3_600)).await;
             figures.unwrap().all(WorkerGroup::VARIANTS).total
         }
     });
@@ -449,4 +460,24 @@ async fn commitments_of_all_provinces_cost_as_many_statements_as_of_one() {
         let (_, statements) = sent(app.ask_as(&token, query, json!({}))).await;
         assert_eq!(statements.len(), 1, "{statements:#?}");
     }
+}
+
+#[tokio::test]
+async fn figures_in_memory_are_exact_at_every_commit_of_another_process() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let other = app.second_process().await;
+    let token = other.administrator().await;
+    for n in 1..=6 {
+        app.enrolled(&Person::new(&channel)).await;
+        assert_eq!(people(&other, &token, json!({})).await.0, n, "deltas");
+        if n % 2 == 0 {
+            app.fold().await;
+            assert_eq!(people(&other, &token, json!({})).await.0, n, "another base");
+            assert_eq!(people(&other, &token, json!({"provinceCode": "16"})).await.0, n);
+            assert_eq!(people(&other, &token, json!({"provinceCode": "31"})).await.0, 0);
+        }
+    }
+    let (_, statements) = sent(other.ask_as(&token, COUNTS, json!({"filter": {}}))).await;
+    assert_eq!(statements.len(), 1, "{statements:#?}");
 }

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use crate::support::App;
 
-/// Finds counters that disagree with people and enrollments. Counts here without the program's own rules.
+/// Counts counters that differ from people and enrollments, without the program's own rules.
 const MISCOUNTED: &str = "
     with best as (
         select e.participant_id, min(case e.status when 'ACTIVE' then 1 when 'REGISTERED' then 2 when 'INACTIVE' then 3
@@ -41,7 +41,7 @@ const MISCOUNTED: &str = "
     select count(*) from ((table counted except (select * from kept where persons <> 0))
                           union all ((select * from kept where persons <> 0) except table counted)) d";
 
-/// Finds rows that no mutation could have written, by the rule that they break.
+/// Counts rows that no mutation could have written, by the rule that they violate.
 const IMPOSSIBLE: &str = "
     select 'deltas' as what, count(*) from count_delta
     union all select 'status', count(*) from participant p
@@ -111,9 +111,9 @@ async fn a_loaded_demonstration_equals_what_the_mutations_would_have_written() {
     let size = DemoSize::of(20_000);
     let summary = load(&app.database, size, |_| ()).await.unwrap();
     assert_eq!(summary.participants, 20_000);
-    assert_eq!(shape(pool).await, before, "every index and key is back");
+    assert_eq!(shape(pool).await, before, "every index and key is restored");
     assert_eq!(app.count(MISCOUNTED).await, 0, "maintained and recounted counters differ");
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
     let impossible: Vec<(String, i64)> = sqlx::query_as(IMPOSSIBLE).fetch_all(pool).await.unwrap();
     let wrong: Vec<_> = impossible.iter().filter(|(_, rows)| *rows != 0).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
@@ -142,10 +142,10 @@ async fn a_recount_finds_no_difference_after_mutations() {
     let rows: Vec<_> = (0..30).map(crate::support::row).collect();
     app.ask(query, crate::support::json!({"employer": state, "rows": rows})).await;
     assert_ne!(app.count(MISCOUNTED).await, 0, "the deltas are not folded yet");
-    assert_eq!(app.figures_that_differ().await, 0, "a recount includes the deltas");
+    assert_eq!(app.differing_counters().await, 0, "a recount includes the deltas");
     app.fold().await;
     assert_eq!(app.count(MISCOUNTED).await, 0);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -157,12 +157,12 @@ async fn a_recount_finds_changed_counters_and_a_start_rebuilds_them_if_due() {
         ("update employer_count set persons = persons - 1 where employer_id = 40", 1),
         ("delete from channel_figure_day where channel_id = (select min(channel_id) from channel_figure)", 2),
     ] {
-        let before = app.figures_that_differ().await;
+        let before = app.differing_counters().await;
         sqlx::query(statement).execute(&app.sql).await.unwrap();
-        assert!(app.figures_that_differ().await >= before + found, "{statement}");
+        assert!(app.differing_counters().await >= before + found, "{statement}");
     }
     sqlx::query("update installation set figures_due = true").execute(&app.sql).await.unwrap();
     app.second_process().await;
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
     assert_eq!(app.count("select count(*) from installation where figures_due").await, 0);
 }

@@ -158,6 +158,32 @@ async fn an_unknown_code_does_not_hide_other_problems() {
 }
 
 #[tokio::test]
+async fn an_unknown_employer_hides_no_other_problem_and_is_not_missing() {
+    let app = App::new().await;
+    let unknown = app.employer("PT Musi").await;
+    let forget = "alter table headcount_declaration disable trigger user; delete from headcount_declaration;
+                  delete from employer";
+    sqlx::raw_sql(forget).execute(&app.sql).await.unwrap();
+    let person = Person::new("NO-SUCH")
+        .at(&unknown)
+        .with("monthlyWage", json!(-5))
+        .with("startsOn", json!("2016-01-01"));
+    let payload = app.enroll(&person).await;
+    let mut found = problems(&payload);
+    found.sort_unstable();
+    let expected = [
+        ("NOT_FOUND", "channelCode"),
+        ("NOT_FOUND", "employerId"),
+        ("OUT_OF_RANGE", "monthlyWage"),
+        ("OUT_OF_RANGE", "startsOn"),
+    ];
+    for problem in expected {
+        assert!(found.contains(&problem), "{problem:?}: {found:?}");
+    }
+    assert!(!found.contains(&("REQUIRED", "employerId")), "it was given: {found:?}");
+}
+
+#[tokio::test]
 async fn programmes_that_require_each_other_are_enforced_with_their_source() {
     let app = App::new().await;
     let alone =
@@ -298,7 +324,7 @@ async fn a_closed_channel_and_unknown_codes_are_reported_together() {
     let nowhere =
         Person::new("BR-NONE").with("provinceCode", json!("93")).with("employerId", json!("bm9wZQ"));
     let payload = app.enroll(&nowhere).await;
-    assert_eq!(codes(&payload["errors"]), ["INVALID_FORMAT"]);
+    assert_eq!(codes(&payload["errors"]), ["INVALID_FORMAT", "NOT_FOUND", "NOT_FOUND"]);
     let payload = app.enroll(&Person::new("BR-NONE").with("provinceCode", json!("93"))).await;
     assert_eq!(codes(&payload["errors"]), ["NOT_FOUND", "NOT_FOUND"], "South Papua does not exist in 2014");
 }
@@ -326,6 +352,33 @@ async fn of_two_concurrent_enrollments_of_one_person_one_is_refused() {
 }
 
 #[tokio::test]
+async fn an_employer_that_closes_after_the_form_was_judged_refuses_it() {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let form = Person::new(&channel).at(&app.employer("PT Musi").await).with("monthlyWage", json!(3_000_000));
+    let mut closing = app.sql.begin().await.unwrap();
+    let close =
+        "select pg_advisory_xact_lock(hashtext('participant_registry.employer'), hashint8(id)) from employer;
+                 update employer set closed_on = '2014-10-01'";
+    sqlx::raw_sql(close).execute(&mut *closing).await.unwrap();
+    let mut enrolling = Box::pin(app.enroll(&form));
+    let waiting = "select exists (select from pg_locks where locktype = 'advisory' and not granted
+                   and database = (select oid from pg_database where datname = current_database()))";
+    loop {
+        tokio::select! {
+            payload = &mut enrolling => panic!("it did not wait for the closing: {payload}"),
+            () = tokio::task::yield_now() => {}
+        }
+        if sqlx::query_scalar::<_, bool>(waiting).fetch_one(&mut *closing).await.unwrap() {
+            break;
+        }
+    }
+    closing.commit().await.unwrap();
+    assert_eq!(problems(&enrolling.await), [("CONFLICT", "employerId")]);
+    assert_eq!(app.count("select count(*) from identifier").await, 0, "the claimed number was released");
+}
+
+#[tokio::test]
 async fn the_database_contains_no_plain_identity_number() {
     let app = App::new().await;
     let (channel, employer) = (app.channel("BR-PLG").await, app.government("Pemerintah Provinsi").await);
@@ -349,7 +402,7 @@ async fn the_database_contains_no_plain_identity_number() {
         let rows: String = sqlx::query_scalar(sql).fetch_one(&app.sql).await.unwrap();
         dump.push_str(&rows);
     }
-    assert!(dump.contains("Siti Rahayu"), "the dump holds the rows");
+    assert!(dump.contains("Siti Rahayu"), "the dump contains the rows");
     for number in [person.0["nationalId"].as_str().unwrap(), service_number, "81234567890"] {
         assert!(!dump.contains(number));
     }
@@ -366,14 +419,14 @@ async fn a_person_who_left_cannot_be_enrolled_again_for_the_same_days() {
     for first_day in ["2014-07-01", "2014-06-01", "2014-08-31"] {
         let again = app.enroll(&person.clone().with("startsOn", json!(first_day))).await;
         assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"], "{first_day}");
-        assert!(again["errors"][0]["hint"].as_str().unwrap().contains("or later"), "{again}");
+        assert!(again["errors"][0]["hint"].as_str().unwrap().contains("not before the day"), "{again}");
     }
     // The person may return from the end of the first enrollment on, which is exclusive.
     let (_, second) = app.enrollment(&person.clone().with("startsOn", json!("2014-09-01"))).await;
     // An enrollment made in error is void, so it does not block the right one.
     assert_eq!(app.end(&second, "2014-09-01", "ENROLLED_IN_ERROR").await["errors"], json!([]));
     app.enrolled(&person.with("startsOn", json!("2014-09-01"))).await;
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]

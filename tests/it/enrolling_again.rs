@@ -19,7 +19,7 @@ const FURTHER: &str = "1671010208609001";
 const ONE_MORE: &str = "1671010208609002";
 
 /// Creates an app with a branch and a government employer. Returns the common input of all batches.
-async fn scene(app: &App) -> Value {
+async fn batch_terms(app: &App) -> Value {
     let employer = app.government("Pemerintah Provinsi Sumatera Selatan").await;
     let channel = app.channel("BR-PLG").await;
     json!({"employerId": employer, "channelCode": channel, "provinceCode": "16", "startsOn": "2014-10-01"})
@@ -57,8 +57,8 @@ fn with_service_number_of(row: &Value, other: &Value) -> Value {
     row
 }
 
-/// Rotates the key, which would find an identifier without a person.
-async fn exchange(app: &App) -> Result<Rotated, RotationError> {
+/// Rotates the key, which fails if an identifier has no person.
+async fn rotate_key(app: &App) -> Result<Rotated, RotationError> {
     let ring = KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
     let mut connection = app.database.maintenance().await.unwrap();
     rotate(&mut connection, &ring, |_| {}).await
@@ -69,7 +69,7 @@ const SERVICE_NUMBERS: &str = "select count(*) from identifier where kind = 'SER
 #[tokio::test]
 async fn a_person_under_the_former_and_the_new_number_in_one_request_is_enrolled_once() {
     let app = App::new().await;
-    let terms = scene(&app).await;
+    let terms = batch_terms(&app).await;
     let old = row(1);
     let id = app.enrolled(&of_row(&old)).await;
     for number in [FURTHER, ONE_MORE] {
@@ -88,16 +88,16 @@ async fn a_person_under_the_former_and_the_new_number_in_one_request_is_enrolled
     let counts = "query ($id: ID!) { employer(by: {id: $id}) { counts { total registered } } }";
     let counts = app.ask(counts, json!({"id": terms["employerId"]})).await;
     assert_eq!(counts["employer"]["counts"], json!({"total": 2, "registered": 2}));
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
     // Refused rows leave no service numbers behind that would stop a key rotation.
     assert_eq!(app.count(SERVICE_NUMBERS).await, 2);
-    assert_eq!(exchange(&app).await.unwrap().identifiers, 6);
+    assert_eq!(rotate_key(&app).await.unwrap().identifiers, 6);
 }
 
 #[tokio::test]
 async fn if_the_first_row_of_a_person_is_refused_the_second_is_tried() {
     let app = App::new().await;
-    let terms = scene(&app).await;
+    let terms = batch_terms(&app).await;
     let (old, stranger) = (row(1), row(2));
     onboard(&app, &terms, std::slice::from_ref(&stranger)).await;
     let id = app.enrolled(&of_row(&old)).await;
@@ -107,8 +107,8 @@ async fn if_the_first_row_of_a_person_is_refused_the_second_is_tried() {
     let batch = onboard(&app, &terms, &[first, old]).await;
     assert_eq!(outcomes(&batch), ["REJECTED", "ENROLLED"]);
     assert_eq!(batch["rows"]["nodes"][0]["problems"][0]["path"], json!(["rows", "0", "serviceNumber"]));
-    assert_eq!(app.figures_that_differ().await, 0);
-    assert_eq!(exchange(&app).await.unwrap().participants, 2);
+    assert_eq!(app.differing_counters().await, 0);
+    assert_eq!(rotate_key(&app).await.unwrap().participants, 2);
 }
 
 #[tokio::test]
@@ -123,18 +123,18 @@ async fn a_plan_and_its_application_agree_about_a_person_with_two_numbers() {
     };
     let former = line(&old, old["nationalId"].as_str().unwrap());
     let file = [HEADER.to_owned(), former, line(&row(2), FURTHER)].join("\n");
-    let batch = onboardings.sent(json!({}), &file).await;
+    let batch = onboardings.start_and_upload(json!({}), &file).await;
     onboardings.work().await;
-    let plan = onboardings.look(&batch).await;
+    let plan = onboardings.fetch(&batch).await;
     assert_eq!(sums(&plan["counts"]), [2, 1, 0, 0, 1]);
     let approver = onboardings.app.token(domain::actor::Role::Approver, Default::default());
     let digest = plan["planDigest"].as_str().unwrap();
     assert_eq!(onboardings.approve(&approver.await, &batch, digest).await["errors"], json!([]));
     onboardings.work().await;
-    let done = onboardings.look(&batch).await;
+    let done = onboardings.fetch(&batch).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [2, 0, 1, 0, 1]));
     assert_eq!(done["monthlyContributions"], plan["monthlyContributions"]);
-    assert_eq!(onboardings.app.figures_that_differ().await, 0);
+    assert_eq!(onboardings.app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -144,22 +144,22 @@ async fn a_person_under_two_numbers_in_two_chunks_is_enrolled_once_and_named_by_
     assert_eq!(onboardings.app.correct(&id, json!({"nationalId": FURTHER})).await["errors"], json!([]));
     let former = line(1);
     let present = line(2).replace(row(2)["nationalId"].as_str().unwrap(), FURTHER);
-    let batch = onboardings.sent(json!({"planOnly": false}), &roster([former, present])).await;
+    let batch = onboardings.start_and_upload(json!({"planOnly": false}), &roster([former, present])).await;
     onboardings.work().await;
-    let done = onboardings.look(&batch).await;
+    let done = onboardings.fetch(&batch).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [2, 0, 1, 1, 0]));
     let query = "query ($id: ID!) { onboardingBatch(id: $id) { rows { nodes { participant { id } } } } }";
     let rows = onboardings.app.ask(query, json!({"id": batch})).await["onboardingBatch"]["rows"].take();
     let named = json!({"participant": {"id": id}});
     assert_eq!(rows["nodes"], json!([named, named]));
-    assert_eq!(onboardings.app.figures_that_differ().await, 0);
+    assert_eq!(onboardings.app.differing_counters().await, 0);
     assert_eq!(onboardings.app.count(SERVICE_NUMBERS).await, 1);
 }
 
 #[tokio::test]
 async fn a_row_that_loses_a_race_leaves_no_identifier_behind() {
     let app = App::new().await;
-    let terms = scene(&app).await;
+    let terms = batch_terms(&app).await;
     app.enrolled(&of_row(&row(1))).await;
     // The owner of the database writes without taking the registry's locks.
     let mut other = app.sql.begin().await.unwrap();
@@ -187,7 +187,7 @@ async fn a_row_that_loses_a_race_leaves_no_identifier_behind() {
     assert_eq!(outcomes(&batch), ["ALREADY_ENROLLED"]);
     assert_eq!(app.count(SERVICE_NUMBERS).await, 0);
     assert_eq!(app.count("select count(*) from participant_event where kind = 'ENROLLED'").await, 1);
-    assert_eq!(exchange(&app).await.unwrap().identifiers, 1);
+    assert_eq!(rotate_key(&app).await.unwrap().identifiers, 1);
 }
 
 async fn transfer(app: &App, enrollment: &str, employer: &str, on: &str) -> Value {
@@ -210,7 +210,7 @@ async fn enrollment_of(app: &App, row: &Value, terms: &Value) -> String {
 #[tokio::test]
 async fn repeated_rows_do_not_enroll_people_who_have_left() {
     let app = App::new().await;
-    let terms = scene(&app).await;
+    let terms = batch_terms(&app).await;
     let rows = [row(1), row(2), row(3), row(4), row(5)];
     onboard(&app, &terms, &rows).await;
     for (row, on, reason) in [
@@ -233,15 +233,15 @@ async fn repeated_rows_do_not_enroll_people_who_have_left() {
         ["ALREADY_ENROLLED", "ALREADY_ENROLLED", "ENROLLED", "ALREADY_ENROLLED", "ALREADY_ENROLLED"]
     );
     assert_eq!(again["counts"], json!({"enrolled": 1, "alreadyEnrolled": 4, "rejected": 0, "flagged": 3}));
-    let said = &again["rows"]["nodes"][0]["problems"][0];
+    let problem = &again["rows"]["nodes"][0]["problems"][0];
     assert_eq!(
-        (&said["code"], &said["severity"], &said["path"]),
+        (&problem["code"], &problem["severity"], &problem["path"]),
         (&json!("ALREADY_ENROLLED"), &json!("WARNING"), &json!(["rows", "0", "startsOn"]))
     );
-    assert!(said["hint"].as_str().unwrap().contains("or later"), "{said}");
-    assert_eq!(again["rows"]["nodes"][3]["problems"], json!([]), "it goes on");
+    assert!(problem["hint"].as_str().unwrap().contains("not before the day"), "{problem}");
+    assert_eq!(again["rows"]["nodes"][3]["problems"], json!([]), "it continues");
     assert_eq!(app.count("select count(*) from enrollment").await, 7);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -249,19 +249,19 @@ async fn a_plan_recognises_people_who_have_left() {
     let onboardings = Onboardings::new(2).await;
     let file = roster((1..=3).map(line));
     let direct = json!({"planOnly": false, "startsOn": "2014-10-01"});
-    onboardings.sent(direct, &file).await;
+    onboardings.start_and_upload(direct, &file).await;
     onboardings.work().await;
     let enrollment = enrollment_of(&onboardings.app, &row(2), &onboardings.input()).await;
     assert_eq!(onboardings.app.end(&enrollment, "2014-10-02", "RESIGNED").await["errors"], json!([]));
-    let again = onboardings.sent(json!({"startsOn": "2014-10-01"}), &file).await;
+    let again = onboardings.start_and_upload(json!({"startsOn": "2014-10-01"}), &file).await;
     onboardings.work().await;
-    let plan = onboardings.look(&again).await;
+    let plan = onboardings.fetch(&again).await;
     assert_eq!((sums(&plan["counts"]), &plan["counts"]["flagged"]), ([3, 0, 0, 3, 0], &json!(1)));
     assert_eq!(plan["byProblem"], json!([{"code": "ALREADY_ENROLLED", "rows": 1}]));
     // A person who returns has a later first day.
-    let back = onboardings.sent(json!({"startsOn": "2014-10-02"}), &file).await;
+    let back = onboardings.start_and_upload(json!({"startsOn": "2014-10-02"}), &file).await;
     onboardings.work().await;
-    assert_eq!(sums(&onboardings.look(&back).await["counts"]), [3, 1, 0, 2, 0]);
+    assert_eq!(sums(&onboardings.fetch(&back).await["counts"]), [3, 1, 0, 2, 0]);
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn one_employer_cannot_enroll_a_person_twice_for_the_same_days() {
         let payload = app.enroll(&from(day)).await;
         assert_eq!(problems(&payload), [expected], "{day}");
         assert_eq!(payload["enrollment"], Value::Null);
-        assert!(payload["errors"][0]["hint"].as_str().unwrap().contains("or later"), "{payload}");
+        assert!(payload["errors"][0]["hint"].as_str().unwrap().contains("not before the day"), "{payload}");
     }
     assert_eq!(app.count("select count(*) from enrollment").await, 1);
     // Other employers and self-employment may cover the same days.
@@ -292,7 +292,7 @@ async fn one_employer_cannot_enroll_a_person_twice_for_the_same_days() {
     assert_eq!(app.enrolled(&from("2014-09-01")).await, id);
     let open = app.enroll(&from("2014-11-01")).await;
     assert_eq!(problems(&open), [("ALREADY_ENROLLED", "nationalId")]);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -303,7 +303,7 @@ async fn an_enrollment_made_in_error_can_be_repeated_correctly() {
     let (id, enrollment) = app.enrollment(&person).await;
     assert_eq!(app.end(&enrollment, "2014-10-02", "ENROLLED_IN_ERROR").await["errors"], json!([]));
     assert_eq!(app.enrolled(&person.with("monthlyWage", json!(4_000_000))).await, id);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -320,7 +320,7 @@ async fn enrolling_again_during_an_end_is_refused() {
         assert_eq!(problems(&again)[0].0, "ALREADY_ENROLLED");
     }
     assert_eq!(app.count("select count(*) from enrollment").await, 6);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -347,5 +347,5 @@ async fn a_transfer_is_refused_if_the_new_employer_covers_the_same_days() {
     assert_eq!(there["errors"], json!([]));
     let back = transfer(&app, there["enrollment"]["id"].as_str().unwrap(), &ogan, "2014-10-01").await;
     assert_eq!(back["errors"], json!([]));
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }

@@ -278,7 +278,7 @@ async fn a_workbook_has_a_length_and_a_digest_and_needs_the_disk() {
     }
     let mut settings = Settings::default();
     settings.upload.spool = "/nowhere/at/all".into();
-    let app = app.behind(settings);
+    let app = app.with_settings(settings);
     for path in ["/export/participants.xlsx", "/export/coverage.xlsx"] {
         Download::of(&app, &token, path, None).await.assert_refused(503, "UNAVAILABLE", "");
     }
@@ -293,7 +293,7 @@ async fn a_row_costs_a_point() {
     let mut settings = Settings::default();
     // Two exports of three rows and one of coverage are more than there are.
     settings.graphql.cost = Cost { per_minute: 1, burst: 7 };
-    let app = app.behind(settings);
+    let app = app.with_settings(settings);
     assert_eq!(Download::of(&app, &token, "/export/participants.csv", None).await.rows().len(), 3);
     let second = Download::of(&app, &token, "/export/participants.csv", None).await;
     second.assert_refused(429, "COST_LIMIT_REACHED", "");
@@ -332,7 +332,7 @@ async fn a_snapshot_does_not_see_what_is_written_after_it() {
 #[tokio::test]
 async fn exports_beyond_the_pool_and_a_second_one_of_a_client_are_refused() {
     let (app, _) = app_with_people().await;
-    let app = app.process_within(PoolSettings { exports: 1, ..PoolSettings::default() }).await;
+    let app = app.second_process_with_pools(PoolSettings { exports: 1, ..PoolSettings::default() }).await;
     let (token, other) = (app.administrator().await, app.officer(&["16"]).await);
     let path = "/export/participants.csv";
     let mut lock = app.sql.begin().await.unwrap();

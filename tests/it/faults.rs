@@ -12,6 +12,7 @@ use participant_registry::store::open_error::OpenError;
 
 use crate::support::app::TODAY;
 use crate::support::cluster::fresh_database;
+use crate::support::statements::sent;
 use crate::support::{App, Person, json};
 
 #[tokio::test]
@@ -31,8 +32,8 @@ async fn an_unavailable_database_is_a_503_without_database_messages() {
         (
             mutation,
             json!({"v": person.0}),
-            "The registry lost its database, and the outcome is unknown. Send the mutation again with the same \
-             idempotencyKey to learn it.",
+            "It is unknown whether the mutation was done: the database was lost or busy. Send it again with the same \
+             idempotencyKey to find out.",
         ),
     ];
     for (query, variables, message) in queries {
@@ -56,15 +57,16 @@ async fn an_unavailable_database_is_a_503_without_database_messages() {
 #[tokio::test]
 async fn an_internal_error_reveals_only_its_request_id() {
     let app = App::new().await;
-    app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
+    let id = app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
     sqlx::query("alter table participant rename column sex to gender").execute(&app.sql).await.unwrap();
-    let reply = app.post(&app.administrator().await, "{ participants { nodes { id } } }", json!({})).await;
+    let query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    let reply = app.post(&app.administrator().await, query, json!({"ids": [id]})).await;
     assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
     let error = &reply.body["errors"][0];
     assert_eq!(error["extensions"]["code"], "INTERNAL");
     assert_eq!(error["extensions"]["requestId"].as_str(), reply.headers["x-request-id"].to_str().ok());
-    let said = error["message"].as_str().unwrap();
-    assert!(!said.contains("sex") && !said.contains("column"), "{said}");
+    let message = error["message"].as_str().unwrap();
+    assert!(!message.contains("sex") && !message.contains("column"), "{message}");
 }
 
 #[tokio::test]
@@ -140,17 +142,45 @@ async fn another_process_learns_of_a_new_channel() {
     };
     let (one, two) = (open().await.unwrap(), open().await.unwrap());
     let following = tokio::spawn(Arc::clone(&two).follow_reference());
-    let app = App::over(one, TODAY, fresh);
+    let app = App::with_database(one, TODAY, fresh);
     app.channel("BR-NEW").await;
     let heard = async {
         while two.reference().channel_by_code("BR-NEW").is_none() {
             tokio::task::yield_now().await;
         }
     };
+    // The timeout only ends a failed test.
+    tokio::time::timeout(std::time::Duration::from_secs(30), heard)
+        .await
+        .expect("the other process is notified");
+    following.abort();
+}
+
+#[tokio::test]
+async fn a_cached_employer_is_read_again_when_another_process_has_changed_it() {
+    let app = App::new().await;
+    let employer = app.employer("Satu").await;
+    let other = app.second_process().await;
+    let following = tokio::spawn(Arc::clone(&other.database).follow_reference());
+    let query = "query ($id: ID!) { node(id: $id) { ... on Employer { declaredHeadcount } } }";
+    let token = other.administrator().await;
+    let read = async || sent(other.ask_as(&token, query, json!({"id": employer}))).await;
+    let declare = "mutation ($v: DeclareHeadcountInput!) { declareHeadcount(input: $v) { errors { code } } }";
+    let input = json!({"employerId": employer, "headcount": 77, "on": "2014-10-01"});
+    let heard = async {
+        // Once the process listens, the next read needs no statement.
+        while !read().await.1.is_empty() {}
+        assert_eq!(app.ask(declare, json!({"v": input})).await["declareHeadcount"]["errors"], json!([]));
+        while read().await.0["node"]["declaredHeadcount"] != json!(77) {}
+    };
     // The bound only ends a test that has failed.
     tokio::time::timeout(std::time::Duration::from_secs(30), heard)
         .await
         .expect("the other process hears of it");
+    // The process that changes an employer needs no announcement.
+    let input = json!({"employerId": employer, "headcount": 78, "on": "2014-10-02"});
+    other.ask(declare, json!({"v": input})).await;
+    assert_eq!(read().await.0["node"]["declaredHeadcount"], json!(78));
     following.abort();
 }
 

@@ -81,7 +81,7 @@ async fn a_later_declaration_reveals_partial_registration_and_past_days_keep_the
     // A later declaration for an earlier day changes those days, but not today.
     assert_eq!(app.declared(&employer, 5, "2014-09-15").await, 10);
     assert_eq!(app.licence(NIB, Some("2014-09-20")).await["decision"], "PARTIAL_WORKERS");
-    // The employer follows the next step. The last declaration for a day counts.
+    // The employer follows the advice of `nextStep`. The last declaration for a day counts.
     assert_eq!(app.declared(&employer, 3, "2014-10-01").await, 3);
     assert_eq!(app.licence(NIB, None).await["decision"], "CLEAR");
     let kept =
@@ -93,7 +93,7 @@ async fn a_later_declaration_reveals_partial_registration_and_past_days_keep_the
 }
 
 #[tokio::test]
-async fn asking_for_the_day_before_the_declaration_gives_no_clearance() {
+async fn a_clearance_for_the_day_before_the_declaration_is_refused() {
     let app = App::new().await;
     let employer = app.with_number(NIB, json!(null)).await;
     assert_eq!(app.licence(NIB, None).await["decision"], "CLEAR_NO_WORKERS_YET");
@@ -110,11 +110,11 @@ async fn a_company_whose_workers_have_left_is_clear_after_declaring_none() {
     // A declaration made before the last worker left does not cover the time after.
     let employer = app.with_number(NIB, json!(0)).await;
     let enrollment = app.worker(&employer, "2014-09-01", true).await;
-    let later = app.on_the_day("2014-10-04T03:00:00Z").await;
+    let later = app.second_process_on("2014-10-04T03:00:00Z").await;
     assert_eq!(later.end(&enrollment, "2014-10-04", "RESIGNED").await["errors"], json!([]));
     let refused = later.licence(NIB, None).await;
     assert_eq!(refused["decision"], "NOT_REGISTERED");
-    assert!(refused["nextStep"].as_str().unwrap().contains("none any more, it declares that"), "{refused}");
+    assert!(refused["nextStep"].as_str().unwrap().contains("without workers declares that"), "{refused}");
     assert_eq!(refused, later.licence("8120013821000", None).await, "like an unknown company");
     later.declared(&employer, 0, "2014-10-04").await;
     let cleared = later.licence(NIB, None).await;
@@ -131,8 +131,8 @@ async fn an_unpaid_company_is_clear_during_the_grace_period_with_a_notice() {
     let new = app.licence(NIB, None).await;
     assert_eq!(new["decision"], "CLEAR");
     assert_eq!(new["reasons"], json!([{"code": "SIUP"}, {"code": "LIC-CLEARED"}, {"code": "GRACE-PU"}]));
-    assert!(new["nextStep"].as_str().unwrap().contains("No contribution is paid"), "{new}");
-    let later = app.on_the_day("2015-01-01T03:00:00Z").await;
+    assert!(new["nextStep"].as_str().unwrap().contains("No contribution has been paid"), "{new}");
+    let later = app.second_process_on("2015-01-01T03:00:00Z").await;
     assert_eq!(later.licence(NIB, None).await["decision"], "ARREARS", "October to December are unpaid");
 }
 
@@ -142,21 +142,21 @@ async fn employers_declare_for_themselves_and_officers_for_their_provinces() {
     app.channel("BR-PLG").await;
     let (own, other) = (app.employer("PT Satu").await, app.employer("PT Dua").await);
     let partner = app.partner(&own).await;
-    let said = app.declare_as(&partner, &own, 7, "2014-10-02").await;
-    assert_eq!((&said["employer"]["declaredHeadcount"], &said["errors"]), (&json!(7), &json!([])));
+    let payload = app.declare_as(&partner, &own, 7, "2014-10-02").await;
+    assert_eq!((&payload["employer"]["declaredHeadcount"], &payload["errors"]), (&json!(7), &json!([])));
     let association = app.association("Serikat Nelayan").await;
     let scope = TokenScope { association: Some(association), ..TokenScope::default() };
     let association = app.token(Role::Partner, scope).await;
     let scope = TokenScope { channel: Some("BR-PLG".to_owned()), ..TokenScope::default() };
     let bank = app.token(Role::Partner, scope).await;
     for (who, token) in [("another", &partner), ("an association", &association), ("a bank", &bank)] {
-        let said = app.declare_as(token, &other, 7, "2014-10-02").await;
-        assert_eq!(problems(&said), [("OUT_OF_SCOPE", "employerId".to_owned())], "{who}");
+        let payload = app.declare_as(token, &other, 7, "2014-10-02").await;
+        assert_eq!(problems(&payload), [("OUT_OF_SCOPE", "employerId".to_owned())], "{who}");
     }
-    let said = app.declare_as(&app.officer(&["16"]).await, &other, 7, "2014-10-02").await;
-    assert_eq!(said["errors"], json!([]));
-    let said = app.declare_as(&app.officer(&["15"]).await, &other, 7, "2014-10-02").await;
-    assert_eq!(problems(&said), [("OUT_OF_SCOPE", "employerId".to_owned())]);
+    let payload = app.declare_as(&app.officer(&["16"]).await, &other, 7, "2014-10-02").await;
+    assert_eq!(payload["errors"], json!([]));
+    let payload = app.declare_as(&app.officer(&["15"]).await, &other, 7, "2014-10-02").await;
+    assert_eq!(problems(&payload), [("OUT_OF_SCOPE", "employerId".to_owned())]);
     for role in [Role::Approver, Role::LicensingDesk, Role::Analyst, Role::Auditor] {
         let input = json!({"input": {"employerId": own, "headcount": 1, "on": "2014-10-02"}});
         let token = app.token(role, TokenScope::default()).await;
@@ -178,27 +178,27 @@ async fn invalid_declarations_have_paths_and_a_retry_gets_the_same_answer() {
         (1, "9999-12-31", "on"),
         (1, "1945-08-16", "on"),
     ] {
-        let said = app.declare_as(&administrator, &employer, headcount, on).await;
-        assert_eq!(problems(&said), [("OUT_OF_RANGE", expected.to_owned())], "{headcount} {on}");
-        assert_eq!(said["employer"], json!(null));
+        let payload = app.declare_as(&administrator, &employer, headcount, on).await;
+        assert_eq!(problems(&payload), [("OUT_OF_RANGE", expected.to_owned())], "{headcount} {on}");
+        assert_eq!(payload["employer"], json!(null));
     }
     let nobody = participant_registry::graphql::node_id::NodeId::Employer(999).encode().to_string();
-    let said = app.declare_as(&administrator, &nobody, 1, "2014-10-02").await;
-    assert_eq!(problems(&said), [("NOT_FOUND", "employerId".to_owned())]);
+    let payload = app.declare_as(&administrator, &nobody, 1, "2014-10-02").await;
+    assert_eq!(problems(&payload), [("NOT_FOUND", "employerId".to_owned())]);
     let keyed = |headcount: i32| {
         json!({"input": {"idempotencyKey": "headcount-of-2014-10", "employerId": employer, "headcount": headcount,
             "on": "2014-10-01"}})
     };
     for _ in 0..2 {
-        let said = app.ask(DECLARE, keyed(5)).await;
-        assert_eq!(said["declareHeadcount"]["errors"], json!([]));
+        let payload = app.ask(DECLARE, keyed(5)).await;
+        assert_eq!(payload["declareHeadcount"]["errors"], json!([]));
     }
-    let said = app.ask(DECLARE, keyed(6)).await;
-    assert_eq!(problems(&said["declareHeadcount"])[0].0, "IDEMPOTENCY_KEY_REUSED");
+    let payload = app.ask(DECLARE, keyed(6)).await;
+    assert_eq!(problems(&payload["declareHeadcount"])[0].0, "IDEMPOTENCY_KEY_REUSED");
     assert_eq!(app.count("select count(*) from headcount_declaration").await, 2);
     let closed = app.ask(close, json!({"input": {"employerId": employer, "on": "2014-10-02"}})).await;
     assert_eq!(closed["closeEmployer"]["errors"], json!([]));
-    let said = app.declare_as(&administrator, &employer, 1, "2014-10-02").await;
-    assert_eq!(problems(&said), [("CONFLICT", "on".to_owned())]);
+    let payload = app.declare_as(&administrator, &employer, 1, "2014-10-02").await;
+    assert_eq!(problems(&payload), [("CONFLICT", "on".to_owned())]);
     assert_eq!(app.declare_as(&administrator, &employer, 1, "2014-10-01").await["errors"], json!([]));
 }

@@ -11,6 +11,7 @@ const REGISTER: &str = "mutation ($input: RegisterEmployerInput!) { registerEmpl
 async fn post_in(app: &App, language: &str, query: &str, variables: Value) -> Reply {
     let request = Request::post("/graphql")
         .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/graphql-response+json")
         .header(header::ACCEPT_LANGUAGE, language)
         .header(header::AUTHORIZATION, format!("Bearer {}", app.administrator().await));
     let body = json!({"query": query, "variables": variables}).to_string();

@@ -26,7 +26,7 @@ fn admission(change: impl FnOnce(&mut Admission)) -> Settings {
 async fn answers_report_their_cost_and_a_refused_client_gets_retry_after() {
     // The budget refills one point in six seconds, so none during the test.
     let cost = Cost { per_minute: 10, burst: 30 };
-    let app = App::new().await.behind(Settings { cost, ..Settings::default() });
+    let app = App::new().await.with_settings(Settings { cost, ..Settings::default() });
     let token = app.administrator().await;
     let page = "{ employers(first: 10) { nodes { name } } }";
     let reply = app.post(&token, page, json!({})).await;
@@ -52,7 +52,7 @@ async fn answers_report_their_cost_and_a_refused_client_gets_retry_after() {
 #[tokio::test]
 async fn a_query_above_the_maximum_cost_has_its_own_code() {
     let cost = Cost { per_minute: 10, burst: 30 };
-    let app = App::new().await.behind(Settings { cost, ..Settings::default() });
+    let app = App::new().await.with_settings(Settings { cost, ..Settings::default() });
     let token = app.administrator().await;
     let reply = app.post(&token, "{ employers(first: 20) { nodes { name } } }", json!({})).await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
@@ -64,22 +64,22 @@ async fn a_query_above_the_maximum_cost_has_its_own_code() {
 #[tokio::test]
 async fn without_a_rate_limit_answers_report_no_cost() {
     let cost = Cost { per_minute: 0, burst: 1_000 };
-    let app = App::new().await.behind(Settings { cost, ..Settings::default() });
+    let app = App::new().await.with_settings(Settings { cost, ..Settings::default() });
     let reply = app.post(&app.administrator().await, "{ viewer { role } }", json!({})).await;
     assert_eq!(reply.body, json!({"data": {"viewer": {"role": "ADMINISTRATOR"}}}));
 }
 
 #[tokio::test]
 async fn excess_queries_are_refused_at_once_while_a_mutation_still_runs() {
-    let app = App::new().await.behind(admission(|admission| {
+    let app = App::new().await.with_settings(admission(|admission| {
         // One permit for queries, and one reserved for mutations.
         (admission.running, admission.share_of_writes, admission.queue) = (2, 50, 0);
     }));
     let (token, channel) = (app.administrator().await, app.channel("BR-PLG").await);
     // The query waits for this lock, so that it holds the only permit for queries.
     let mut lock = app.sql.begin().await.unwrap();
-    sqlx::query("lock table employer in access exclusive mode").execute(&mut *lock).await.unwrap();
-    let query = "{ employers { nodes { name } } }";
+    sqlx::query("lock table onboarding_batch in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let query = "{ onboardingBatches { nodes { id } } }";
     let held = app.post(&token, query, json!({}));
     let others = async {
         let refused = join_all((0..10).map(|_| app.post(&token, query, json!({})))).await;
@@ -101,7 +101,7 @@ async fn excess_queries_are_refused_at_once_while_a_mutation_still_runs() {
 
 #[tokio::test]
 async fn excess_requests_are_refused_before_authentication() {
-    let app = App::new().await.behind(admission(|admission| admission.in_flight = 1));
+    let app = App::new().await.with_settings(admission(|admission| admission.in_flight = 1));
     let token = app.administrator().await;
     let mut lock = app.sql.begin().await.unwrap();
     sqlx::query("lock table employer in access exclusive mode").execute(&mut *lock).await.unwrap();
@@ -121,7 +121,7 @@ async fn excess_requests_are_refused_before_authentication() {
 #[tokio::test]
 async fn introspection_works_only_if_allowed() {
     let limits = Limits { introspection: false, ..Limits::default() };
-    let app = App::new().await.behind(Settings { limits, ..Settings::default() });
+    let app = App::new().await.with_settings(Settings { limits, ..Settings::default() });
     let token = app.administrator().await;
     for query in [
         "{ __schema { types { name } } }",

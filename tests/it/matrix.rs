@@ -1,5 +1,5 @@
-//! Isolation: each role, with each kind of scope, through each path, in a country of two halves. A client of one
-//! half never sees a name, number or id of the other, even with the right to personal data and a purpose. Invisible and
+//! Isolation: each role, with each kind of scope, through each path, in a country of two halves. A client of one half
+//! never sees a name, number or id of the other half, even with the right to personal data and a purpose. Invisible and
 //! missing records have identical answers and run the same statements.
 
 use domain::actor::Role;

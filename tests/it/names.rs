@@ -1,4 +1,4 @@
-//! Names have one form, whatever form they are typed, stored or searched in.
+//! Names have one normal form, in whatever form they are typed, stored or searched.
 
 use crate::support::{App, Person, Value, json};
 
@@ -27,7 +27,7 @@ async fn a_name_is_found_in_either_form() {
 }
 
 #[tokio::test]
-async fn names_that_an_earlier_release_stored_are_brought_into_the_form() {
+async fn names_stored_by_an_earlier_release_are_normalized() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     for name in ["Siti Rahayu", "Renelina Muntari"] {
@@ -35,7 +35,7 @@ async fn names_that_an_earlier_release_stored_are_brought_into_the_form() {
     }
     app.employer("PT Melati").await;
     app.association("Paguyuban Melati").await;
-    // As it was: the name as typed, and its key without the accents.
+    // The rows of an earlier release: the name as typed, and its key without accents.
     for (table, column, name) in [
         ("participant", "full_name", "Drs. Rene\u{301}lina MUN\u{303}TARI, S.E."),
         ("employer", "name", "PT Mela\u{301}ti"),

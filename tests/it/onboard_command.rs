@@ -20,27 +20,27 @@ struct Terminal {
 }
 
 /// The output and the exit code of a command.
-struct Said {
+struct CommandResult {
     code: i32,
     out: String,
     err: String,
 }
 
-impl From<Output> for Said {
+impl From<Output> for CommandResult {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
     }
 }
 
-impl Said {
+impl CommandResult {
     /// Checks the exit code, and that the output contains these texts.
     #[track_caller]
     fn assert(&self, code: i32, words: &[&str]) {
         let Self { out, err, .. } = self;
         assert_eq!(self.code, code, "{out}{err}");
         for words in words {
-            assert!(out.contains(words) || err.contains(words), "not said: {words}\n{out}{err}");
+            assert!(out.contains(words) || err.contains(words), "not printed: {words}\n{out}{err}");
         }
     }
 }
@@ -69,11 +69,11 @@ impl Terminal {
         command(&self.folder, &arguments, &[&all[..], settings].concat())
     }
 
-    fn run_with(&self, file: &str, more: &[&str], settings: &[(&str, &str)]) -> Said {
+    fn run_with(&self, file: &str, more: &[&str], settings: &[(&str, &str)]) -> CommandResult {
         self.command(file, more, settings).output().expect("the program starts").into()
     }
 
-    fn run(&self, file: &str, more: &[&str]) -> Said {
+    fn run(&self, file: &str, more: &[&str]) -> CommandResult {
         self.run_with(file, more, &[])
     }
 
@@ -83,7 +83,7 @@ impl Terminal {
         self.wait_until(&mut process, there_is).await;
         process.kill().unwrap();
         process.wait().unwrap();
-        // Ends its lease.
+        // This ends the lease of the killed command.
         sqlx::query("update onboarding_batch set leased_until = now() - interval '1 second'")
             .execute(&self.onboardings.app.sql)
             .await
@@ -164,7 +164,7 @@ async fn a_repeated_file_is_reported_as_already_onboarded() {
     assert!(!first.out.contains("before, as batch"), "{}", first.out);
     let (id, _) = terminal.batch().await;
     let again = terminal.run(&file, &[]);
-    again.assert(0, &["This file was onboarded before, as batch", &id, "Nobody was added", "submitted 20"]);
+    again.assert(0, &["This file was already onboarded, as batch", &id, "Nobody was added", "submitted 20"]);
     // The outcome is reported again.
     assert_eq!(again.out.lines().skip(1).collect::<Vec<_>>(), first.out.lines().skip(1).collect::<Vec<_>>());
     assert_eq!(terminal.people().await, 3);
@@ -205,7 +205,8 @@ async fn file_limits_come_from_the_settings() {
     // `template` needs none of these settings.
     let template = terminal.folder.0.join("template.csv").display().to_string();
     let settings = [("DATABASE_URL", "postgres://nowhere"), ("REGISTRY_MAX_ROSTER_ROWS", "30")];
-    let made: Said = registry(&terminal.folder, &["onboard", "--template", &template], &settings).into();
+    let made: CommandResult =
+        registry(&terminal.folder, &["onboard", "--template", &template], &settings).into();
     made.assert(0, &["Wrote an empty roster to"]);
 }
 
@@ -240,7 +241,7 @@ async fn a_file_larger_than_one_request_is_planned_and_onboarded_by_one_command(
     assert_eq!(refused.lines().count(), 3, "{refused}");
     // Repeating the command continues the same batch and says so.
     let again = terminal.run(&file, &[]);
-    again.assert(1, &["This file was onboarded before, as batch", "Nobody was added"]);
+    again.assert(1, &["This file was already onboarded, as batch", "Nobody was added"]);
     assert_eq!(again.out.lines().skip(1).collect::<Vec<_>>(), done.out.lines().skip(1).collect::<Vec<_>>());
     assert_eq!(app.count("select count(*) from onboarding_batch where state = 'COMPLETED'").await, 1);
 }
@@ -294,7 +295,7 @@ async fn a_plan_whose_report_cannot_be_written_leaves_no_rows() {
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     terminal.wait_until(&mut process, "select count(*) from onboarding_batch").await;
     std::fs::remove_dir_all(&folder).unwrap();
-    Said::from(process.wait_with_output().unwrap()).assert(3, &["the report cannot be written"]);
+    CommandResult::from(process.wait_with_output().unwrap()).assert(3, &["the report cannot be written"]);
     assert_eq!(terminal.batch().await.1, "CANCELLED");
     assert_eq!(terminal.onboardings.app.count("select count(*) from onboarding_chunk").await, 0);
     terminal.assert_cannot_be_approved().await;

@@ -43,7 +43,7 @@ async fn the_clean_roster_enrolls_8000_people_once() {
     assert_eq!(first["batch"]["state"], "COMPLETED");
     assert_eq!(first["batch"]["byProblem"], json!([]));
     assert_eq!(app.count("select count(*) from participant").await, 8_000);
-    assert_eq!(onboard(&app, &input).await, first, "the same key answers the same");
+    assert_eq!(onboard(&app, &input).await, first, "the same key returns the same answer");
 
     input["idempotencyKey"] = json!("south-sumatra-2014-12");
     let again = onboard(&app, &input).await;
@@ -288,6 +288,6 @@ async fn a_person_listed_under_a_former_and_a_current_number_is_enrolled_once() 
         );
         let claimed = "select count(*) from identifier where kind = 'SERVICE_NUMBER'";
         assert_eq!(app.count(claimed).await, written - 1);
-        assert_eq!(app.figures_that_differ().await, 0);
+        assert_eq!(app.differing_counters().await, 0);
     }
 }

@@ -24,7 +24,7 @@ fn assert_refused(reply: &Reply, status: u16, code: &str) {
 /// Checks that a refused file left nothing behind and that its batch still waits.
 async fn assert_nothing_left(onboardings: &Onboardings, batch: &str) {
     assert_eq!(onboardings.app.count("select count(*) from onboarding_chunk").await, 0);
-    let found = onboardings.look(batch).await;
+    let found = onboardings.fetch(batch).await;
     assert_eq!((&found["state"], &found["counts"]["received"]), (&json!("RECEIVING"), &json!(0)));
 }
 
@@ -48,25 +48,29 @@ async fn a_refused_file_has_a_reason_leaves_nothing_and_can_be_sent_again() {
         (roster(rounded), "IDENTIFIER_DAMAGED_BY_SPREADSHEET"),
         (broken, "INVALID_FORMAT"),
     ] {
-        assert_refused(&onboardings.put(&batch, file).await, 422, code);
+        assert_refused(&onboardings.upload(&batch, file).await, 422, code);
         assert_nothing_left(&onboardings, &batch).await;
     }
     let gzip: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0";
-    assert_refused(&onboardings.put(&batch, gzip).await, 422, "INVALID_FORMAT");
+    assert_refused(&onboardings.upload(&batch, gzip).await, 422, "INVALID_FORMAT");
     assert_nothing_left(&onboardings, &batch).await;
-    let reply = onboardings.put(&batch, roster((1..=7).map(line))).await;
+    let reply = onboardings.upload(&batch, roster((1..=7).map(line))).await;
     assert_eq!(
         (reply.status, &reply.body),
         (StatusCode::OK, &json!({"batch": batch, "rows": 7, "ignoredColumns": [], "warnings": []}))
     );
     assert_eq!(onboardings.app.count("select count(*) from onboarding_chunk").await, 3);
     // A client that lost the answer sends the same file again and gets it. Another file is refused.
-    let again = onboardings.put(&batch, roster((1..=7).map(line))).await;
+    let again = onboardings.upload(&batch, roster((1..=7).map(line))).await;
     assert_eq!((again.status, &again.body), (reply.status, &reply.body));
-    let other = onboardings.put(&batch, roster([line(9)])).await;
+    let other = onboardings.upload(&batch, roster([line(9)])).await;
     assert_refused(&other, 409, "CONFLICT");
     assert!(other.body.to_string().contains("already has another file"), "{}", other.body);
-    assert_eq!(onboardings.look(&batch).await["counts"]["received"], 7);
+    assert_eq!(onboardings.fetch(&batch).await["counts"]["received"], 7);
+    let columns = "query ($id: ID!) { onboardingBatch(id: $id) { columns { name field } } }";
+    let data = onboardings.app.ask(columns, json!({"id": batch})).await;
+    let columns = data["onboardingBatch"]["columns"].as_array().unwrap();
+    assert!(columns.contains(&json!({"name": "NIK", "field": "nationalId"})), "{columns:?}");
 }
 
 #[tokio::test]
@@ -77,9 +81,9 @@ async fn a_file_with_another_digest_than_announced_is_refused() {
     input["sha256"] = json!("12");
     assert_eq!(codes(&onboardings.start_with(&input).await["errors"]), ["INVALID_FORMAT"]);
     let batch = onboardings.start(json!({"sha256": sha256(&file).to_uppercase()})).await;
-    assert_refused(&onboardings.put(&batch, other).await, 422, "CONFLICT");
+    assert_refused(&onboardings.upload(&batch, other).await, 422, "CONFLICT");
     assert_nothing_left(&onboardings, &batch).await;
-    assert_eq!(onboardings.put(&batch, file).await.status, 200);
+    assert_eq!(onboardings.upload(&batch, file).await.status, 200);
 }
 
 #[tokio::test]
@@ -88,19 +92,19 @@ async fn a_file_over_the_limit_is_refused_before_it_is_complete() {
     let mut settings = Settings::default();
     settings.upload.limits = Limits { bytes: 400, rows: 3, ..Limits::default() };
     settings.upload.progress_deadline = std::time::Duration::from_millis(200);
-    let onboardings = Onboardings { app: onboardings.app.behind(settings), ..onboardings };
+    let onboardings = Onboardings { app: onboardings.app.with_settings(settings), ..onboardings };
     let batch = onboardings.start(json!({})).await;
-    let large = onboardings.put(&batch, "x".repeat(401)).await;
+    let large = onboardings.upload(&batch, "x".repeat(401)).await;
     assert_refused(&large, 413, "BODY_TOO_LARGE");
     assert!(large.body.to_string().contains("larger than 400 bytes. Split it"), "{}", large.body);
     let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(b"x;")));
-    assert_refused(&onboardings.put(&batch, Body::from_stream(endless)).await, 413, "BODY_TOO_LARGE");
+    assert_refused(&onboardings.upload(&batch, Body::from_stream(endless)).await, 413, "BODY_TOO_LARGE");
     let silent = stream::pending::<Result<Bytes, std::io::Error>>();
-    assert_refused(&onboardings.put(&batch, Body::from_stream(silent)).await, 408, "REQUEST_TIMEOUT");
+    assert_refused(&onboardings.upload(&batch, Body::from_stream(silent)).await, 408, "REQUEST_TIMEOUT");
     let cut = stream::iter([Ok(Bytes::from_static(b"NIK;")), Err(std::io::Error::other("cut"))]);
-    assert_refused(&onboardings.put(&batch, Body::from_stream(cut)).await, 400, "BAD_REQUEST");
+    assert_refused(&onboardings.upload(&batch, Body::from_stream(cut)).await, 400, "BAD_REQUEST");
     let short = |n: u32| line(n).replace(";Dinas Kesehatan;4.250.000,00", ";;");
-    assert_refused(&onboardings.put(&batch, roster((1..=4).map(short))).await, 422, "OUT_OF_RANGE");
+    assert_refused(&onboardings.upload(&batch, roster((1..=4).map(short))).await, 422, "OUT_OF_RANGE");
     assert_nothing_left(&onboardings, &batch).await;
 }
 
@@ -119,15 +123,15 @@ async fn a_retry_does_not_wait_for_a_dead_upload() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
     let (body, taken) = hanging();
-    let dead = onboardings.put(&batch, body);
+    let dead = onboardings.upload(&batch, body);
     let again = async {
         taken.await.unwrap();
-        onboardings.put(&batch, roster((1..=7).map(line))).await
+        onboardings.upload(&batch, roster((1..=7).map(line))).await
     };
     let (dead, again) = tokio::join!(dead, again);
     assert_eq!((again.status, &again.body["rows"]), (StatusCode::OK, &json!(7)), "{}", again.body);
     assert_refused(&dead, 409, "CONFLICT");
-    assert_eq!(onboardings.look(&batch).await["counts"]["received"], 7);
+    assert_eq!(onboardings.fetch(&batch).await["counts"]["received"], 7);
 }
 
 #[tokio::test]
@@ -148,21 +152,21 @@ async fn slow_uploads_of_one_client_do_not_block_others() {
         first.await.unwrap();
         second.await.unwrap();
         assert_refused(
-            &onboardings.put_as(&slow, &mine[2], roster([line(1)])).await,
+            &onboardings.upload_as(&slow, &mine[2], roster([line(1)])).await,
             429,
             "TOO_MANY_REQUESTS",
         );
-        let reply = onboardings.put(&batch, roster((1..=7).map(line))).await;
+        let reply = onboardings.upload(&batch, roster((1..=7).map(line))).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
     };
     // The slow uploads never end by themselves.
     tokio::select! {
-        _ = onboardings.put_as(&slow, &mine[0], one) => panic!("it hangs"),
-        _ = onboardings.put_as(&slow, &mine[1], two) => panic!("it hangs"),
+        _ = onboardings.upload_as(&slow, &mine[0], one) => panic!("it hangs"),
+        _ = onboardings.upload_as(&slow, &mine[1], two) => panic!("it hangs"),
         () = others => {}
     }
     // Disconnecting releases the permit.
-    let reply = onboardings.put_as(&slow, &mine[2], roster([line(9)])).await;
+    let reply = onboardings.upload_as(&slow, &mine[2], roster([line(9)])).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
 }
 
@@ -179,21 +183,21 @@ async fn a_foreign_batch_looks_missing_and_only_its_sender_uploads() {
         (&onboardings.app.token(Role::Approver, TokenScope::default()).await, 403, "FORBIDDEN"),
         (&"nobody".to_owned(), 401, "UNAUTHENTICATED"),
     ] {
-        assert_refused(&onboardings.put_as(token, &batch, roster([line(1)])).await, status, code);
+        assert_refused(&onboardings.upload_as(token, &batch, roster([line(1)])).await, status, code);
     }
     let of = |reply: Reply| {
         let mut body = reply.body;
         body["errors"][0]["extensions"]["requestId"] = json!(null);
         (reply.status, body)
     };
-    let absent = of(onboardings.put_as(&foreign, nowhere, "x").await);
-    assert_eq!(of(onboardings.put_as(&foreign, &batch, "x").await), absent);
-    assert_eq!(of(onboardings.put_as(&foreign, "no-id", "x").await), absent);
+    let absent = of(onboardings.upload_as(&foreign, nowhere, "x").await);
+    assert_eq!(of(onboardings.upload_as(&foreign, &batch, "x").await), absent);
+    assert_eq!(of(onboardings.upload_as(&foreign, "no-id", "x").await), absent);
     assert_eq!(
         of(onboardings.report(&foreign, &batch, None).await),
         of(onboardings.report(&foreign, nowhere, None).await)
     );
-    assert_eq!(onboardings.look_as(&foreign, &batch).await, json!(null));
+    assert_eq!(onboardings.fetch_as(&foreign, &batch).await, json!(null));
     assert_eq!(codes(&onboardings.cancel(&foreign, &batch).await["errors"]), ["NOT_FOUND"]);
     let jambi = TokenScope { provinces: vec!["15".to_owned()], ..TokenScope::default() };
     let approver = onboardings.app.token(Role::Approver, jambi).await;
@@ -206,9 +210,10 @@ async fn a_foreign_batch_looks_missing_and_only_its_sender_uploads() {
 async fn the_report_has_the_rejected_rows_in_their_original_columns() {
     let onboardings = Onboardings::new(2).await;
     let formula = line(2).replace("Budi Santoso", "=HYPERLINK(1)").replace(";L;", ";x;");
-    let batch =
-        onboardings.sent(json!({"planOnly": false}), &roster([line(1), formula, line(3), line(1)])).await;
-    assert_eq!(onboardings.look(&batch).await["reportUrl"], format!("/onboarding/{batch}/report.csv"));
+    let batch = onboardings
+        .start_and_upload(json!({"planOnly": false}), &roster([line(1), formula, line(3), line(1)]))
+        .await;
+    assert_eq!(onboardings.fetch(&batch).await["reportUrl"], format!("/onboarding/{batch}/report.csv"));
     onboardings.work().await;
     let reply = onboardings.report(&onboardings.sender, &batch, None).await;
     assert_eq!(reply.headers["content-type"], "text/csv; charset=utf-8");
@@ -244,9 +249,9 @@ async fn the_report_has_the_rejected_rows_in_their_original_columns() {
     assert!(with_purpose.body.as_str().unwrap().contains(&nik));
     // The report can be corrected and uploaded again.
     let corrected = text.replace(";x;", ";L;").replace("'=HYPERLINK(1)", "Budi Santoso");
-    let again = onboardings.sent(json!({"planOnly": false}), &corrected).await;
+    let again = onboardings.start_and_upload(json!({"planOnly": false}), &corrected).await;
     onboardings.work().await;
-    let counts: Value = onboardings.look(&again).await["counts"].take();
+    let counts: Value = onboardings.fetch(&again).await["counts"].take();
     assert_eq!((&counts["enrolled"], &counts["alreadyEnrolled"]), (&json!(1), &json!(1)), "{counts}");
 }
 
@@ -258,7 +263,7 @@ async fn unknown_columns_are_masked_without_the_right_to_personal_data() {
     let rows = [2, 3].map(|n| format!("{};{extra}", line(n).replace(";L;", ";x;")));
     let long = format!("{};{extra};one cell too many", line(4));
     let file = [&[header][..], &rows, &[long]].concat().join("\n");
-    let batch = onboardings.sent(json!({"planOnly": false}), &file).await;
+    let batch = onboardings.start_and_upload(json!({"planOnly": false}), &file).await;
     onboardings.work().await;
     let own = onboardings.report(&onboardings.sender, &batch, None).await.body.as_str().unwrap().to_owned();
     assert!(own.contains("1671010101010007") && own.contains("Jl. Merdeka 5"), "{own}");
@@ -276,7 +281,7 @@ async fn each_download_of_a_report_is_audited_with_its_purpose() {
     let onboardings = Onboardings::new(2).await;
     let app = &onboardings.app;
     let rows = (1..=5).map(|n| if n > 2 { line(n).replace(";L;", ";x;") } else { line(n) });
-    let batch = onboardings.sent(json!({"planOnly": false}), &roster(rows)).await;
+    let batch = onboardings.start_and_upload(json!({"planOnly": false}), &roster(rows)).await;
     onboardings.work().await;
     let reader = app.reader(Role::Officer, TokenScope::default()).await;
     let approver = app.token(Role::Approver, TokenScope::default()).await;
@@ -320,7 +325,7 @@ async fn each_download_of_a_report_is_audited_with_its_purpose() {
 async fn a_report_costs_by_its_rows_and_decrypts_only_needed_chunks() {
     let onboardings = Onboardings::new(2).await;
     let rows = (1..=8).map(|n| if n < 4 { line(n) } else { line(n).replace(";L;", ";x;") });
-    let batch = onboardings.sent(json!({}), &roster(rows)).await;
+    let batch = onboardings.start_and_upload(json!({}), &roster(rows)).await;
     onboardings.work().await;
     // A plan stores all chunks. The first one has no rejected row, and is made unreadable.
     let spoilt = "update onboarding_chunk set sealed = '\\x00' where first_row = 1";
@@ -330,14 +335,14 @@ async fn a_report_costs_by_its_rows_and_decrypts_only_needed_chunks() {
         let cost = Cost { per_minute: 10, burst };
         graphql_front::Settings { cost, ..Default::default() }
     };
-    let onboardings = Onboardings { app: onboardings.app.behind(with(10)), ..onboardings };
+    let onboardings = Onboardings { app: onboardings.app.with_settings(with(10)), ..onboardings };
     let report = onboardings.report(&onboardings.sender, &batch, None).await;
     assert_eq!(report.body.as_str().unwrap().lines().count(), 6, "{}", report.body);
     let spent = onboardings.report(&onboardings.sender, &batch, None).await;
     assert_refused(&spent, 429, "COST_LIMIT_REACHED");
     assert!(spent.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 1);
     // A report that costs more than the whole budget costs the whole budget.
-    let onboardings = Onboardings { app: onboardings.app.behind(with(3)), ..onboardings };
+    let onboardings = Onboardings { app: onboardings.app.with_settings(with(3)), ..onboardings };
     assert_eq!(onboardings.report(&onboardings.sender, &batch, None).await.status, 200);
     assert_refused(&onboardings.report(&onboardings.sender, &batch, None).await, 429, "COST_LIMIT_REACHED");
 }
@@ -346,7 +351,7 @@ async fn a_report_costs_by_its_rows_and_decrypts_only_needed_chunks() {
 async fn the_number_of_open_onboardings_per_client_is_limited() {
     let onboardings = Onboardings::new(3).await;
     let pools = PoolSettings { open_batches: 2, ..PoolSettings::default() };
-    let app = onboardings.app.process_within(pools).await;
+    let app = onboardings.app.second_process_with_pools(pools).await;
     let onboardings = Onboardings { app, ..onboardings };
     let (first, _second) = (onboardings.start(json!({})).await, onboardings.start(json!({})).await);
     let mut input = onboardings.input();
@@ -394,10 +399,10 @@ async fn the_same_key_returns_the_same_batch() {
 }
 
 #[tokio::test]
-async fn a_part_of_a_file_is_not_taken_for_all_of_it() {
+async fn a_partial_upload_is_refused() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
-    // What `curl -C 100` sends.
+    // The request that `curl -C 100` sends.
     let request = Request::put(format!("/onboarding/{batch}/file"))
         .header(header::AUTHORIZATION, format!("Bearer {}", onboardings.sender))
         .header(header::CONTENT_RANGE, "bytes 100-199/200")
@@ -406,15 +411,15 @@ async fn a_part_of_a_file_is_not_taken_for_all_of_it() {
     assert_refused(&reply, 400, "BAD_REQUEST");
     assert!(reply.body.to_string().contains("Send the whole file in one request"), "{}", reply.body);
     assert_nothing_left(&onboardings, &batch).await;
-    assert_eq!(onboardings.put(&batch, roster([line(1)])).await.status, 200);
+    assert_eq!(onboardings.upload(&batch, roster([line(1)])).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_picture_is_told_that_it_is_no_roster() {
+async fn a_picture_is_refused_as_a_picture() {
     let onboardings = Onboardings::new(3).await;
     let batch = onboardings.start(json!({})).await;
     let picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0".to_vec();
-    let reply = onboardings.put(&batch, picture).await;
+    let reply = onboardings.upload(&batch, picture).await;
     assert_refused(&reply, 422, "INVALID_FORMAT");
     let message = "The file is a picture (PNG). A roster is CSV or a workbook (XLSX).";
     assert_eq!(reply.body["errors"][0]["message"], message);
@@ -430,9 +435,9 @@ async fn staff_who_are_not_civil_servants_are_onboarded_without_service_numbers(
     };
     let staff = json!({"category": "NON_ASN", "planOnly": false});
     for (name, people) in [("honorer.csv", 3), ("honorer-dash.csv", 6)] {
-        let batch = onboardings.sent(staff.clone(), &file(name)).await;
+        let batch = onboardings.start_and_upload(staff.clone(), &file(name)).await;
         onboardings.work().await;
-        let found = onboardings.look(&batch).await;
+        let found = onboardings.fetch(&batch).await;
         assert_eq!(
             (&found["counts"]["enrolled"], &found["byProblem"]),
             (&json!(3), &json!([])),
@@ -441,6 +446,6 @@ async fn staff_who_are_not_civil_servants_are_onboarded_without_service_numbers(
         assert_eq!(onboardings.app.count("select count(*) from participant").await, people);
     }
     let batch = onboardings.start(json!({})).await;
-    let refused = onboardings.put(&batch, file("honorer.csv")).await;
+    let refused = onboardings.upload(&batch, file("honorer.csv")).await;
     assert_refused(&refused, 422, "MISSING_COLUMNS");
 }

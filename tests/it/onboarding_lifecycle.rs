@@ -15,14 +15,14 @@ async fn approver(onboardings: &Onboardings) -> String {
 #[tokio::test]
 async fn a_file_is_planned_approved_by_another_client_and_applied_as_planned() {
     let onboardings = Onboardings::new(1_000).await;
-    let batch = onboardings.sent(json!({"firstContributionPaid": true}), RAW).await;
-    let received = onboardings.look(&batch).await;
+    let batch = onboardings.start_and_upload(json!({"firstContributionPaid": true}), RAW).await;
+    let received = onboardings.fetch(&batch).await;
     assert_eq!((&received["state"], &received["planDigest"]), (&json!("VALIDATING"), &json!(null)));
     assert_eq!(sums(&received["counts"]), [8_168, 8_168, 0, 0, 0]);
     assert_eq!(received["rows"]["totalCount"], 0, "an incomplete plan shows nothing");
 
     onboardings.work().await;
-    let plan = onboardings.look(&batch).await;
+    let plan = onboardings.fetch(&batch).await;
     assert_eq!(plan["state"], "AWAITING_APPROVAL");
     assert_eq!(sums(&plan["counts"]), [8_168, 8_072, 0, 0, 96]);
     assert_eq!((&plan["counts"]["flagged"], &plan["rows"]["totalCount"]), (&json!(24), &json!(8_168)));
@@ -38,7 +38,7 @@ async fn a_file_is_planned_approved_by_another_client_and_applied_as_planned() {
         (codes(&other["errors"]), &other["errors"][0]["path"]),
         (vec!["CONFLICT"], &json!(["planDigest"]))
     );
-    assert_eq!(onboardings.look(&batch).await["state"], "AWAITING_APPROVAL");
+    assert_eq!(onboardings.fetch(&batch).await["state"], "AWAITING_APPROVAL");
     let approved = onboardings.approve(&approver, &batch, digest).await;
     assert_eq!(approved["errors"], json!([]));
     assert_eq!(
@@ -49,7 +49,7 @@ async fn a_file_is_planned_approved_by_another_client_and_applied_as_planned() {
     assert_eq!(onboardings.approve(&approver, &batch, digest).await, approved);
 
     onboardings.work().await;
-    let done = onboardings.look(&batch).await;
+    let done = onboardings.fetch(&batch).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [8_168, 0, 8_072, 0, 96]));
     assert_eq!(done["monthlyContributions"], plan["monthlyContributions"]);
     assert_eq!(done["counts"]["flagged"], 24);
@@ -66,10 +66,10 @@ async fn a_file_is_planned_approved_by_another_client_and_applied_as_planned() {
     let names = "select count(*) from onboarding_chunk where position('Dinas'::bytea in sealed) > 0";
     assert_eq!(onboardings.app.count(names).await, 0);
 
-    let again = onboardings.sent(json!({"firstContributionPaid": true}), RAW).await;
+    let again = onboardings.start_and_upload(json!({"firstContributionPaid": true}), RAW).await;
     onboardings.work().await;
     assert_eq!(
-        sums(&onboardings.look(&again).await["counts"]),
+        sums(&onboardings.fetch(&again).await["counts"]),
         [8_168, 0, 0, 8_072, 96],
         "planned as enrolled before"
     );
@@ -88,9 +88,10 @@ async fn a_plan_names_registered_people_and_later_changes_are_reported_per_row()
     };
     app.enrolled(&stranger(2)).await;
     let bad = line(4).replace(";L;", ";x;");
-    let batch = onboardings.sent(json!({}), &roster([line(1), line(2), line(3), bad, line(1)])).await;
+    let batch =
+        onboardings.start_and_upload(json!({}), &roster([line(1), line(2), line(3), bad, line(1)])).await;
     onboardings.work().await;
-    let plan = onboardings.look(&batch).await;
+    let plan = onboardings.fetch(&batch).await;
     assert_eq!(sums(&plan["counts"]), [5, 2, 0, 0, 3]);
     let by_problem = json!([{"code": "DUPLICATE_IN_REQUEST", "rows": 1}, {"code": "IDENTITY_MISMATCH", "rows": 1},
                             {"code": "INVALID_FORMAT", "rows": 1}]);
@@ -105,7 +106,7 @@ async fn a_plan_names_registered_people_and_later_changes_are_reported_per_row()
     let digest = plan["planDigest"].as_str().unwrap();
     assert_eq!(onboardings.approve(&approver(&onboardings).await, &batch, digest).await["errors"], json!([]));
     onboardings.work().await;
-    let done = onboardings.look(&batch).await;
+    let done = onboardings.fetch(&batch).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [5, 0, 1, 0, 4]));
     assert_eq!(
         app.count("select count(*) from onboarding_row where number = 3 and outcome = 'REJECTED'").await,
@@ -117,10 +118,10 @@ async fn a_plan_names_registered_people_and_later_changes_are_reported_per_row()
 #[tokio::test]
 async fn administrators_onboard_without_approval_but_partners_do_not() {
     let onboardings = Onboardings::new(10).await;
-    let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=25).map(line))).await;
-    assert_eq!(onboardings.look(&batch).await["state"], "APPLYING");
+    let batch = onboardings.start_and_upload(json!({"planOnly": false}), &roster((1..=25).map(line))).await;
+    assert_eq!(onboardings.fetch(&batch).await["state"], "APPLYING");
     onboardings.work().await;
-    let done = onboardings.look(&batch).await;
+    let done = onboardings.fetch(&batch).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [25, 0, 25, 0, 0]));
     let unit =
         json!([{"workUnit": "Dinas Kesehatan", "counts": {"received": 25, "pending": 0, "enrolled": 25}}]);
@@ -131,7 +132,7 @@ async fn administrators_onboard_without_approval_but_partners_do_not() {
     assert_eq!(
         onboardings.app.count("select count(*) from onboarding_chunk").await,
         0,
-        "nothing is kept of who is enrolled"
+        "the list of enrolled people is not stored"
     );
 
     let partner = onboardings.app.partner(&onboardings.employer).await;
@@ -143,25 +144,25 @@ async fn administrators_onboard_without_approval_but_partners_do_not() {
         (codes(&refused["errors"]), &refused["errors"][0]["path"]),
         (vec!["OUT_OF_SCOPE"], &json!(["planOnly"]))
     );
-    let batch = onboardings.sent(json!({}), &roster([line(30)])).await;
+    let batch = onboardings.start_and_upload(json!({}), &roster([line(30)])).await;
     onboardings.work().await;
-    assert_eq!(onboardings.look(&batch).await["state"], "AWAITING_APPROVAL");
+    assert_eq!(onboardings.fetch(&batch).await["state"], "AWAITING_APPROVAL");
 }
 
 #[tokio::test]
 async fn a_cancelled_batch_keeps_its_enrollments_and_adds_none() {
     let onboardings = Onboardings::new(5).await;
-    let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=20).map(line))).await;
+    let batch = onboardings.start_and_upload(json!({"planOnly": false}), &roster((1..=20).map(line))).await;
     // Another batch waits, so that the worker yields after each chunk.
     let officer = Onboardings {
         sender: onboardings.app.officer(&["16"]).await,
         employer: onboardings.employer.clone(),
         app: onboardings.app,
     };
-    officer.sent(json!({}), &roster([line(90)])).await;
+    officer.start_and_upload(json!({}), &roster([line(90)])).await;
     let onboardings = Onboardings { sender: officer.app.administrator().await, ..officer };
     assert!(onboardings.work_once().await && onboardings.work_once().await);
-    let before = sums(&onboardings.look(&batch).await["counts"]);
+    let before = sums(&onboardings.fetch(&batch).await["counts"]);
     assert!(before[1] > 0 && before[2] > 0, "in the middle: {before:?}");
 
     let other = onboardings.app.officer(&["16"]).await;
@@ -176,7 +177,7 @@ async fn a_cancelled_batch_keeps_its_enrollments_and_adds_none() {
         (&json!("ADMINISTRATOR"), &json!("Salah berkas"))
     );
     onboardings.work().await;
-    assert_eq!(sums(&onboardings.look(&batch).await["counts"]), before);
+    assert_eq!(sums(&onboardings.fetch(&batch).await["counts"]), before);
     assert_eq!(onboardings.app.count("select count(*) from participant").await, before[2]);
     // Repeating it changes nothing, and another client cannot cancel an ended batch.
     assert_eq!(onboardings.cancel(&onboardings.sender, &batch).await["errors"], json!([]));
@@ -192,9 +193,9 @@ async fn a_cancelled_batch_keeps_its_enrollments_and_adds_none() {
 #[tokio::test]
 async fn a_plan_cancelled_by_an_approver_stops() {
     let onboardings = Onboardings::new(5).await;
-    let batch = onboardings.sent(json!({}), &roster([line(1)])).await;
+    let batch = onboardings.start_and_upload(json!({}), &roster([line(1)])).await;
     onboardings.work().await;
-    let plan = onboardings.look(&batch).await;
+    let plan = onboardings.fetch(&batch).await;
     let approver = approver(&onboardings).await;
     assert_eq!(onboardings.cancel(&approver, &batch).await["batch"]["cancelledBy"], "APPROVER");
     let late = onboardings.approve(&approver, &batch, plan["planDigest"].as_str().unwrap()).await;
@@ -225,7 +226,7 @@ async fn rows_of_a_request_can_be_planned_and_approved_like_a_file() {
         onboardings.approve(&approver(&onboardings).await, id, batch["planDigest"].as_str().unwrap()).await;
     assert_eq!(approved["errors"], json!([]));
     onboardings.work().await;
-    assert_eq!(sums(&onboardings.look(id).await["counts"]), [4, 0, 2, 0, 2]);
+    assert_eq!(sums(&onboardings.fetch(id).await["counts"]), [4, 0, 2, 0, 2]);
     // Without a plan they are applied before the answer. Rejected rows are in the report as well.
     input["planOnly"] = json!(false);
     input["idempotencyKey"] = json!("inline-now-000001");
@@ -249,23 +250,25 @@ async fn all_or_nothing_applies_the_whole_plan_or_none_of_it() {
     let onboardings = Onboardings::new(3).await;
     let bad = line(4).replace(";L;", ";x;");
     let file = roster((1..=3).map(line).chain([bad]).chain((5..=8).map(line)));
-    let batch = onboardings.sent(json!({"planOnly": false, "allOrNothing": true}), &file).await;
+    let batch = onboardings.start_and_upload(json!({"planOnly": false, "allOrNothing": true}), &file).await;
     onboardings.work().await;
-    let failed = onboardings.look(&batch).await;
+    let failed = onboardings.fetch(&batch).await;
     assert_eq!((&failed["state"], sums(&failed["counts"])), (&json!("FAILED"), [8, 7, 0, 0, 1]));
     assert_eq!(failed["problems"], json!([{"code": "CONFLICT", "path": ["allOrNothing"]}]));
     assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
 
-    let good =
-        onboardings.sent(json!({"planOnly": false, "allOrNothing": true}), &roster((1..=8).map(line))).await;
+    let good = onboardings
+        .start_and_upload(json!({"planOnly": false, "allOrNothing": true}), &roster((1..=8).map(line)))
+        .await;
     onboardings.work().await;
-    let done = onboardings.look(&good).await;
+    let done = onboardings.fetch(&good).await;
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [8, 0, 8, 0, 0]));
 
     // A row that was valid in the plan is rejected on application, so nothing stays.
-    let late = onboardings.sent(json!({"allOrNothing": true}), &roster((20..=26).map(line))).await;
+    let late =
+        onboardings.start_and_upload(json!({"allOrNothing": true}), &roster((20..=26).map(line))).await;
     onboardings.work().await;
-    let plan = onboardings.look(&late).await;
+    let plan = onboardings.fetch(&late).await;
     let stranger = Person::new("BR-PLG")
         .with("nationalId", row(26)["nationalId"].clone())
         .with("birthDate", json!("1960-08-02"))
@@ -275,7 +278,7 @@ async fn all_or_nothing_applies_the_whole_plan_or_none_of_it() {
     let before = onboardings.app.count("select count(*) from participant").await;
     onboardings.approve(&approver(&onboardings).await, &late, plan["planDigest"].as_str().unwrap()).await;
     onboardings.work().await;
-    let failed = onboardings.look(&late).await;
+    let failed = onboardings.fetch(&late).await;
     assert_eq!((&failed["state"], sums(&failed["counts"])), (&json!("FAILED"), [7, 7, 0, 0, 0]));
     assert_eq!(onboardings.app.count("select count(*) from participant").await, before);
 }
@@ -283,7 +286,7 @@ async fn all_or_nothing_applies_the_whole_plan_or_none_of_it() {
 #[tokio::test]
 async fn a_batch_lists_only_its_largest_work_units() {
     let onboardings = Onboardings::new(10).await;
-    let batch = onboardings.sent(json!({}), &roster([line(1)])).await;
+    let batch = onboardings.start_and_upload(json!({}), &roster([line(1)])).await;
     onboardings.work().await;
     // One work unit per row, except one with three rows and one with two. The rows are inserted directly.
     onboardings.app

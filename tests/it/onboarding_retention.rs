@@ -1,4 +1,4 @@
-//! Retention: abandoned batches expire, and the rows as they were sent are deleted after some time.
+//! Retention: abandoned batches expire, and staged rows are deleted after some time.
 
 use domain::actor::Role;
 use participant_registry::actions::onboarding::retention::{Keeps, Tidied, tidy};
@@ -24,7 +24,8 @@ async fn tidy_counts(onboardings: &Onboardings) -> (u64, u64) {
 /// Completes a batch of two rows, one of them rejected.
 async fn completed_batch(onboardings: &Onboardings) -> String {
     let bad = line(2).replace(";L;", ";x;");
-    let batch = onboardings.sent(json!({"planOnly": false}), &roster([line(1), bad, line(1)])).await;
+    let batch =
+        onboardings.start_and_upload(json!({"planOnly": false}), &roster([line(1), bad, line(1)])).await;
     onboardings.work().await;
     batch
 }
@@ -33,14 +34,14 @@ async fn completed_batch(onboardings: &Onboardings) -> String {
 async fn the_rows_of_an_ended_batch_expire_but_their_outcomes_remain() {
     let onboardings = Onboardings::new(1).await;
     let batch = completed_batch(&onboardings).await;
-    let cancelled = onboardings.sent(json!({}), &roster([line(7), line(8)])).await;
+    let cancelled = onboardings.start_and_upload(json!({}), &roster([line(7), line(8)])).await;
     onboardings.work().await;
     onboardings.cancel(&onboardings.sender, &cancelled).await;
     let chunks = "select count(*) from onboarding_chunk";
     assert_eq!(onboardings.app.count(chunks).await, 4);
     age_batches(&onboardings, 89).await;
     assert_eq!((tidy_counts(&onboardings).await, onboardings.app.count(chunks).await), ((0, 0), 4));
-    let before = onboardings.look(&batch).await;
+    let before = onboardings.fetch(&batch).await;
     assert!(before["reportUrl"].is_string());
 
     age_batches(&onboardings, 2).await;
@@ -51,7 +52,7 @@ async fn the_rows_of_an_ended_batch_expire_but_their_outcomes_remain() {
     );
     let mut expected = before;
     expected["reportUrl"] = json!(null);
-    assert_eq!(onboardings.look(&batch).await, expected, "counts, outcomes and problems stay");
+    assert_eq!(onboardings.fetch(&batch).await, expected, "counts, outcomes and problems stay");
     for batch in [&batch, &cancelled] {
         let gone = onboardings.report(&onboardings.sender, batch, None).await;
         let error = &gone.body["errors"][0];
@@ -61,18 +62,18 @@ async fn the_rows_of_an_ended_batch_expire_but_their_outcomes_remain() {
     // For a client that may not see the batch, it looks missing.
     let foreign = onboardings.app.officer(&["15"]).await;
     assert_eq!(onboardings.report(&foreign, &batch, None).await.status, 404);
-    assert_eq!(tidy_counts(&onboardings).await, (0, 0), "it is done once");
+    assert_eq!(tidy_counts(&onboardings).await, (0, 0), "the job does it once");
 }
 
 #[tokio::test]
 async fn a_batch_without_file_or_approval_expires() {
     let onboardings = Onboardings::new(2).await;
     let fileless = onboardings.start(json!({})).await;
-    let unapproved = onboardings.sent(json!({}), &roster((1..=3).map(line))).await;
+    let unapproved = onboardings.start_and_upload(json!({}), &roster((1..=3).map(line))).await;
     onboardings.work().await;
     age_batches(&onboardings, 29).await;
     let young = onboardings.start(json!({})).await;
-    let digest = onboardings.look(&unapproved).await["planDigest"].as_str().unwrap().to_owned();
+    let digest = onboardings.fetch(&unapproved).await["planDigest"].as_str().unwrap().to_owned();
     assert_eq!(tidy_counts(&onboardings).await, (0, 0));
     age_batches(&onboardings, 2).await;
     assert_eq!(tidy_counts(&onboardings).await, (2, 0));
@@ -84,12 +85,12 @@ async fn a_batch_without_file_or_approval_expires() {
         let reason = answer["cancelReason"].as_str().unwrap();
         assert!(reason.contains(words) && reason.contains("30 days"), "{answer}");
     }
-    assert_eq!(onboardings.look(&young).await["state"], "RECEIVING");
-    assert_eq!(sums(&onboardings.look(&unapproved).await["counts"]), [3, 3, 0, 0, 0]);
+    assert_eq!(onboardings.fetch(&young).await["state"], "RECEIVING");
+    assert_eq!(sums(&onboardings.fetch(&unapproved).await["counts"]), [3, 3, 0, 0, 0]);
     let approver = onboardings.app.token(Role::Approver, TokenScope::default()).await;
     let late = onboardings.approve(&approver, &unapproved, &digest).await;
     assert_eq!(crate::support::app::codes(&late["errors"]), ["CONFLICT"]);
-    assert_eq!(onboardings.put(&fileless, roster([line(1)])).await.status, 409);
+    assert_eq!(onboardings.upload(&fileless, roster([line(1)])).await.status, 409);
     onboardings.work().await;
     assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
     // Its rows can still be downloaded and sent again, for as long as those of other batches.

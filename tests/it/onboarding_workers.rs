@@ -31,10 +31,10 @@ async fn expire_lease(onboardings: &Onboardings) {
 #[tokio::test]
 async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
     let onboardings = Onboardings::new(5).await;
-    onboardings.sent(json!({"planOnly": false}), &roster((1..=12).map(line))).await;
+    onboardings.start_and_upload(json!({"planOnly": false}), &roster((1..=12).map(line))).await;
     let database = &onboardings.app.database;
     let first = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
-    assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None, "it is leased");
+    assert_eq!(lease::take(&database.control, LEASE, None).await.unwrap(), None, "it has a lease");
     expire_lease(&onboardings).await;
     let second = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
     assert!(second.id == first.id && second.epoch > first.epoch);
@@ -51,7 +51,7 @@ async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
     assert_eq!(
         lease::take(&database.control, LEASE, None).await.unwrap(),
         None,
-        "nor does it let go for the second"
+        "nor does it release the lease of the second"
     );
     // Each checkpoint is taken once.
     sqlx::query("update onboarding_batch set next_row = 6").execute(&onboardings.app.sql).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_worker_that_resumes_after_losing_its_lease_writes_nothing() {
 }
 
 /// Claims the number of a row in an open transaction, so that enrolling that row waits.
-async fn hold_up<'a>(onboardings: &'a Onboardings, n: u32) -> sqlx::Transaction<'a, sqlx::Postgres> {
+async fn block_row<'a>(onboardings: &'a Onboardings, n: u32) -> sqlx::Transaction<'a, sqlx::Postgres> {
     let number = row(n)["nationalId"].as_str().unwrap().to_owned();
     let index = onboardings.app.database.keys.index(NumberKind::NationalId, &number);
     let mut transaction = onboardings.app.sql.begin().await.unwrap();
@@ -89,8 +89,8 @@ async fn a_chunk_that_outlasts_its_lease_stays_with_its_worker() {
     for all_or_nothing in [false, true] {
         let onboardings = Onboardings::new(5).await;
         let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
-        let batch = onboardings.sent(input, &roster((1..=12).map(line))).await;
-        let mut holding = hold_up(&onboardings, 3).await;
+        let batch = onboardings.start_and_upload(input, &roster((1..=12).map(line))).await;
+        let mut holding = block_row(&onboardings, 3).await;
         let (database, today) = (&onboardings.app.database, "2014-10-02".parse().unwrap());
         let pace = WorkerSettings { lease: Duration::from_secs(3), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
@@ -112,7 +112,7 @@ async fn a_chunk_that_outlasts_its_lease_stays_with_its_worker() {
         // All-or-nothing batches are planned first.
         let working = async { while work(database, today, pace, None).await.unwrap() {} };
         tokio::join!(working, watch);
-        let done = onboardings.look(&batch).await;
+        let done = onboardings.fetch(&batch).await;
         assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [12, 0, 12, 0, 0]));
     }
 }
@@ -122,8 +122,8 @@ async fn a_worker_without_its_lease_stops_and_releases_its_locks() {
     for all_or_nothing in [false, true] {
         let onboardings = Onboardings::new(5).await;
         let input = json!({"planOnly": false, "allOrNothing": all_or_nothing});
-        let batch = onboardings.sent(input, &roster((1..=12).map(line))).await;
-        let mut holding = hold_up(&onboardings, 3).await;
+        let batch = onboardings.start_and_upload(input, &roster((1..=12).map(line))).await;
+        let mut holding = block_row(&onboardings, 3).await;
         let (database, today) = (&onboardings.app.database, "2014-10-02".parse().unwrap());
         let pace = WorkerSettings { lease: Duration::from_millis(300), time_slice: Duration::from_secs(60) };
         let began = Instant::now();
@@ -151,7 +151,7 @@ async fn a_worker_without_its_lease_stops_and_releases_its_locks() {
         assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
         expire_lease(&onboardings).await;
         onboardings.work().await;
-        let done = onboardings.look(&batch).await;
+        let done = onboardings.fetch(&batch).await;
         assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [12, 0, 12, 0, 0]));
     }
 }
@@ -160,14 +160,15 @@ async fn a_worker_without_its_lease_stops_and_releases_its_locks() {
 async fn two_servers_share_batches_but_never_a_row() {
     let onboardings = Onboardings::new(7).await;
     let other = onboardings.app.second_process().await;
-    let mut batches = vec![onboardings.sent(json!({"planOnly": false}), &roster((1..=60).map(line))).await];
+    let mut batches =
+        vec![onboardings.start_and_upload(json!({"planOnly": false}), &roster((1..=60).map(line))).await];
     let officer = Onboardings {
         sender: onboardings.app.officer(&["16"]).await,
         employer: onboardings.employer.clone(),
         app: onboardings.app,
     };
     // Another client sends some of the same people.
-    batches.push(officer.sent(json!({"planOnly": false}), &roster((40..=100).map(line))).await);
+    batches.push(officer.start_and_upload(json!({"planOnly": false}), &roster((40..=100).map(line))).await);
     let onboardings = Onboardings { sender: officer.app.administrator().await, ..officer };
     let serve = async |app: &App| {
         let pace = WorkerSettings { time_slice: Duration::ZERO, ..WorkerSettings::default() };
@@ -177,7 +178,7 @@ async fn two_servers_share_batches_but_never_a_row() {
     onboardings.work().await;
     let mut enrolled = 0;
     for batch in &batches {
-        let found = onboardings.look(batch).await;
+        let found = onboardings.fetch(batch).await;
         assert_eq!(found["state"], "COMPLETED", "{found}");
         enrolled += sums(&found["counts"])[2];
     }
@@ -188,14 +189,14 @@ async fn two_servers_share_batches_but_never_a_row() {
 #[tokio::test]
 async fn one_batch_per_client_runs_and_the_longest_waiting_is_next() {
     let onboardings = Onboardings::new(5).await;
-    let large = onboardings.sent(json!({"planOnly": false}), &roster((1..=40).map(line))).await;
-    let second = onboardings.sent(json!({"planOnly": false}), &roster((41..=42).map(line))).await;
+    let large = onboardings.start_and_upload(json!({"planOnly": false}), &roster((1..=40).map(line))).await;
+    let second = onboardings.start_and_upload(json!({"planOnly": false}), &roster((41..=42).map(line))).await;
     let officer = Onboardings {
         sender: onboardings.app.officer(&["16"]).await,
         employer: onboardings.employer.clone(),
         app: onboardings.app,
     };
-    let small = officer.sent(json!({"planOnly": false}), &roster((50..=51).map(line))).await;
+    let small = officer.start_and_upload(json!({"planOnly": false}), &roster((50..=51).map(line))).await;
     let onboardings = Onboardings { sender: officer.app.administrator().await, ..officer };
     let database = &onboardings.app.database;
     let taken = lease::take(&database.control, LEASE, None).await.unwrap().unwrap();
@@ -209,23 +210,23 @@ async fn one_batch_per_client_runs_and_the_longest_waiting_is_next() {
     // The other batches get their turns between those of the large one. Counts always sum and never go back.
     let (mut last, mut polls) = ([0; 5], 0);
     while onboardings.work_once().await {
-        let found = onboardings.look(&large).await;
+        let found = onboardings.fetch(&large).await;
         let counts = sums(&found["counts"]);
         assert!(counts[2] >= last[2] && (polls == 0 || counts[1] <= last[1]), "{last:?} {counts:?}");
         (last, polls) = (counts, polls + 1);
         if counts[1] > 0 {
             assert_eq!(
-                onboardings.look(&second).await["state"],
+                onboardings.fetch(&second).await["state"],
                 "APPLYING",
-                "behind the first one of its client"
+                "after the first one of its client"
             );
         }
         if counts[1] > 0 && polls > 3 {
-            assert_eq!(onboardings.look(&small).await["state"], "COMPLETED");
+            assert_eq!(onboardings.fetch(&small).await["state"], "COMPLETED");
         }
     }
     assert_eq!(last[2], 40);
-    assert_eq!(onboardings.look(&second).await["state"], "COMPLETED");
+    assert_eq!(onboardings.fetch(&second).await["state"], "COMPLETED");
 }
 
 #[tokio::test]
@@ -233,10 +234,10 @@ async fn the_batch_of_a_client_without_the_right_to_enroll_stops() {
     let onboardings = Onboardings::new(5).await;
     let partner = onboardings.app.partner(&onboardings.employer).await;
     let onboardings = Onboardings { sender: partner, ..onboardings };
-    let batch = onboardings.sent(json!({}), &roster((1..=3).map(line))).await;
+    let batch = onboardings.start_and_upload(json!({}), &roster((1..=3).map(line))).await;
     onboardings.work().await;
     let administrator = onboardings.app.administrator().await;
-    let plan = onboardings.look_as(&administrator, &batch).await;
+    let plan = onboardings.fetch_as(&administrator, &batch).await;
     let approver = onboardings.app.token(Role::Approver, TokenScope::default()).await;
     assert_eq!(
         onboardings.approve(&approver, &batch, plan["planDigest"].as_str().unwrap()).await["errors"],
@@ -248,7 +249,7 @@ async fn the_batch_of_a_client_without_the_right_to_enroll_stops() {
         .unwrap();
     onboardings.app.database.clients.refresh(&onboardings.app.database.control).await.unwrap();
     onboardings.work().await;
-    let failed = onboardings.look_as(&administrator, &batch).await;
+    let failed = onboardings.fetch_as(&administrator, &batch).await;
     assert_eq!((&failed["state"], sums(&failed["counts"])), (&json!("FAILED"), [3, 3, 0, 0, 0]));
     assert_eq!(codes(&failed["problems"]), ["OUT_OF_SCOPE"]);
     assert_eq!(onboardings.app.count("select count(*) from participant").await, 0);
@@ -276,9 +277,9 @@ async fn a_plan_that_would_reveal_too_many_other_people_is_discarded() {
         .await
         .unwrap();
     let onboardings = Onboardings { sender: partner, ..onboardings };
-    let batch = onboardings.sent(json!({}), &roster((1..=12).map(line))).await;
+    let batch = onboardings.start_and_upload(json!({}), &roster((1..=12).map(line))).await;
     onboardings.work().await;
-    let failed = onboardings.look(&batch).await;
+    let failed = onboardings.fetch(&batch).await;
     assert_eq!((&failed["state"], sums(&failed["counts"])), (&json!("FAILED"), [12, 12, 0, 0, 0]));
     assert_eq!((&failed["rows"]["totalCount"], &failed["byProblem"]), (&json!(0), &json!([])));
     let report = onboardings.report(&onboardings.sender, &batch, None).await.body;
@@ -288,16 +289,16 @@ async fn a_plan_that_would_reveal_too_many_other_people_is_discarded() {
 #[tokio::test]
 async fn pending_rows_continue_after_a_key_rotation() {
     let onboardings = Onboardings::new(5).await;
-    let batch = onboardings.sent(json!({}), &roster((1..=8).map(line).chain([line(1)]))).await;
+    let batch = onboardings.start_and_upload(json!({}), &roster((1..=8).map(line).chain([line(1)]))).await;
     onboardings.work().await;
-    let plan = onboardings.look(&batch).await;
+    let plan = onboardings.fetch(&batch).await;
     let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
     let mut connection = onboardings.app.database.maintenance().await.unwrap();
     rotate(&mut connection, &ring(), |_| {}).await.unwrap();
     let employer = onboardings.employer.clone();
-    let app = onboardings.app.process_with(ring()).await;
+    let app = onboardings.app.second_process_with_keys(ring()).await;
     let onboardings = Onboardings { sender: app.administrator().await, app, employer };
-    let again = onboardings.look(&batch).await;
+    let again = onboardings.fetch(&batch).await;
     assert_eq!(again["planDigest"], plan["planDigest"]);
     let approver = onboardings.app.token(Role::Approver, TokenScope::default()).await;
     assert_eq!(
@@ -305,7 +306,7 @@ async fn pending_rows_continue_after_a_key_rotation() {
         json!([])
     );
     onboardings.work().await;
-    assert_eq!(sums(&onboardings.look(&batch).await["counts"]), [9, 0, 8, 0, 1]);
+    assert_eq!(sums(&onboardings.fetch(&batch).await["counts"]), [9, 0, 8, 0, 1]);
     assert!(
         onboardings
             .report(&onboardings.sender, &batch, None)
@@ -344,13 +345,13 @@ async fn a_file_received_during_a_key_rotation_is_readable_or_refused() {
     assert!(staging::finish(&mut transaction, &database.keys, first, &received()).await.unwrap());
     let ring = || KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) };
     let mut connection = database.maintenance().await.unwrap();
-    let exchange = tokio::spawn(async move { rotate(&mut connection, &ring(), |_| {}).await });
+    let rotation = tokio::spawn(async move { rotate(&mut connection, &ring(), |_| {}).await });
     let waits = "select count(*) from pg_locks where not granted and relation = 'onboarding_chunk'::regclass";
     while onboardings.app.count(waits).await == 0 {
-        assert!(!exchange.is_finished(), "the rotation waits for uploads");
+        assert!(!rotation.is_finished(), "the rotation waits for uploads");
     }
     transaction.commit().await.unwrap();
-    exchange.await.unwrap().unwrap();
+    rotation.await.unwrap().unwrap();
     let sealed: Vec<u8> = sqlx::query_scalar("select repeated from onboarding_batch where id = $1")
         .bind(first.0)
         .fetch_one(&onboardings.app.sql)
@@ -372,7 +373,7 @@ async fn repeated_kills_end_with_one_outcome_per_row() {
     let (key, data) = (folder.join("key"), folder.join("data"));
     std::fs::write(&key, "07".repeat(32)).unwrap();
     let rows = 1_000;
-    let batch = onboardings.sent(json!({"planOnly": false}), &roster((1..=rows).map(line))).await;
+    let batch = onboardings.start_and_upload(json!({"planOnly": false}), &roster((1..=rows).map(line))).await;
     let (url, key, data) =
         (onboardings.app.database_url(), key.display().to_string(), data.display().to_string());
     let settings = [
@@ -392,7 +393,7 @@ async fn repeated_kills_end_with_one_outcome_per_row() {
         let program = program.await.unwrap();
         // Each server makes progress, and most are killed in the middle of a chunk.
         let enrolled = loop {
-            let found = onboardings.look(&batch).await;
+            let found = onboardings.fetch(&batch).await;
             let counts = sums(&found["counts"]);
             assert!(counts[2] >= last, "progress went back: {counts:?}, {last}");
             if counts[2] > last || found["state"] == "COMPLETED" {
@@ -411,7 +412,7 @@ async fn repeated_kills_end_with_one_outcome_per_row() {
     // The next worker does the rest.
     expire_lease(&onboardings).await;
     onboardings.work().await;
-    let done = onboardings.look(&batch).await;
+    let done = onboardings.fetch(&batch).await;
     let all = i64::from(rows);
     assert_eq!((&done["state"], sums(&done["counts"])), (&json!("COMPLETED"), [all, 0, all, 0, 0]));
     let outcomes = "select count(*) from onboarding_row where outcome = 'ENROLLED'";

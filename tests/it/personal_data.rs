@@ -38,7 +38,7 @@ fn masked() -> Value {
         format!("{}{}", "*".repeat(number.len() - 2), &number[number.len() - 2..])
     };
     json!({"nationalId": number("nationalId"), "birthDate": null, "birthYear": 1960, "enrollments": {"nodes": [{
-        "monthlyWage": null, "contributions": [], "civilServant": {"serviceNumber": number("serviceNumber")}}]}})
+        "monthlyWage": null, "contributions": null, "civilServant": {"serviceNumber": number("serviceNumber")}}]}})
 }
 
 fn scope_of(role: Role, employer: &str) -> TokenScope {
@@ -64,6 +64,9 @@ async fn personal_data_needs_the_right_and_a_purpose() {
             let data = &reply.body["data"];
             assert_eq!(data["participants"]["nodes"], json!([expected]), "{role} {case}");
             assert_eq!(data["viewer"]["mayReadPersonalData"], json!(may), "{role} {case}");
+            let reason = "X-Purpose has no effect: this client is not registered with readsPersonalData.";
+            let ignored = (!may).then(|| json!({"ignored": reason}));
+            assert_eq!(reply.body["extensions"].get("purpose"), ignored.as_ref(), "{role} {case}");
         }
     }
 }
@@ -74,17 +77,28 @@ async fn an_approver_never_sees_personal_data() {
     let approver = app.token(Role::Approver, TokenScope::default()).await;
     let reply = app.post_for(b"to approve", &approver, QUERY, json!({})).await;
     assert_eq!(reply.body["data"]["participants"]["nodes"], json!([masked()]));
+    let reason = "X-Purpose has no effect: APPROVER may not read personal data.";
+    assert_eq!(reply.body["extensions"]["purpose"], json!({"ignored": reason}));
 }
 
 #[tokio::test]
 async fn an_invalid_purpose_refuses_the_request() {
     let app = App::new().await;
     let reader = app.reader(Role::Administrator, TokenScope::default()).await;
-    for bad in [&b"ab"[..], b"", b" ", b"\xff\xfe\xfd\xfc", b"about 1671014208850001", &[b'x'; 201]] {
+    for (bad, reason) in [
+        (&b"ab"[..], "has 2 characters; at least 3"),
+        (b"", "must not be empty"),
+        (b" ", "must not be empty"),
+        (b"\xff\xfe\xfd\xfc", "not UTF-8"),
+        (b"about 1671014208850001", "contains a long number"),
+        (&[b'x'; 201], "has 201 characters; 200 are allowed"),
+    ] {
         let reply = app.post_for(bad, &reader, "{ viewer { name } }", json!({})).await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{bad:?}");
         assert_eq!(reply.body["errors"][0]["extensions"]["code"], "BAD_REQUEST", "{bad:?}");
         assert!(reply.headers.contains_key("x-request-id"));
+        let message = reply.body["errors"][0]["message"].as_str().unwrap();
+        assert!(message.starts_with("X-Purpose: ") && message.contains(reason), "{message}");
     }
     let good = app.post_for("pensiun é".as_bytes(), &reader, "{ viewer { role } }", json!({})).await;
     assert_eq!(good.body["data"], json!({"viewer": {"role": "ADMINISTRATOR"}}));

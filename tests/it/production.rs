@@ -1,8 +1,9 @@
-//! The steps of docs/operating.md, as they are printed there, with the program itself: from an empty PostgreSQL to the first
-//! enrollment, and again after an update.
+//! The steps of docs/operating.md exactly as printed there, with the program itself: from an empty PostgreSQL to the
+//! first enrollment, and again after an update.
 //!
-//! PostgreSQL asks for the passwords of the page, the provider speaks TLS and changes its keys. Only what belongs to another
-//! machine is replaced: the folder `/etc/registry`, the ports, the provider's address, and the date of the first enrollment.
+//! PostgreSQL requires the passwords of the page. The provider uses TLS and changes its keys. The test replaces only
+//! parts of another machine: the folder `/etc/registry`, the ports, the provider's address, and the date of the first
+//! enrollment.
 
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -19,20 +20,20 @@ use crate::support::{Value, json};
 
 const PAGE: &str = include_str!("../../docs/operating.md");
 
-/// A block of code of the page.
+/// A code block of the page.
 #[derive(Debug)]
 struct Block {
     language: &'static str,
     text: &'static str,
 }
 
-/// The blocks of a step, in their order.
+/// Returns the code blocks of a step, in order.
 fn step(number: u32) -> Vec<Block> {
     let heading = format!("\n### {number}. ");
     let (_, after) = PAGE.split_once(&heading).unwrap_or_else(|| panic!("no step {number}"));
     let text = &after[..after.find("\n##").unwrap_or(after.len())];
     let mut parts = text.split("```");
-    // What is before a fence is prose, and what is behind it code until the next one.
+    // The text before the first fence is prose. Each fence begins a block of code.
     parts.next();
     let code = parts.step_by(2);
     code.map(|code| {
@@ -42,7 +43,7 @@ fn step(number: u32) -> Vec<Block> {
     .collect()
 }
 
-/// The only block of a step in a language.
+/// Returns the only block of a step in a language.
 fn block(number: u32, language: &str) -> &'static str {
     let mut found = step(number).into_iter().filter(|block| block.language == language);
     let only = found.next().unwrap_or_else(|| panic!("step {number} has no {language}")).text;
@@ -64,7 +65,7 @@ impl Host {
         let settings = ClusterSettings { database: "operator", durability: Durability::Throwaway };
         let data = folder.0.join("postgres");
         let cluster = Cluster::start(&data, settings).await.unwrap();
-        // As on a real server: only its operator needs no password.
+        // As on a real server, only its operator needs no password.
         let rules = "local all postgres trust\nlocal all all scram-sha-256\n";
         std::fs::write(data.join(DATA_FOLDER).join("pg_hba.conf"), rules).unwrap();
         let mut operator = cluster.options().connect().await.unwrap();
@@ -79,8 +80,8 @@ impl Host {
         Self { folder, cluster, port, provider }
     }
 
-    /// The text as it is on this host.
-    fn here(&self, text: &str) -> String {
+    /// Returns a text with the paths and ports of this host.
+    fn localized(&self, text: &str) -> String {
         let etc = self.folder.0.join("etc").display().to_string();
         text.replace("/etc/registry", &etc)
             .replace("@localhost/", &format!("@localhost:{}/", self.port.number))
@@ -88,18 +89,18 @@ impl Host {
             .replace("127.0.0.1:8080", "127.0.0.1:0")
     }
 
-    /// Pastes a block into a terminal.
+    /// Runs a block in a shell.
     async fn paste(&self, text: &str) -> Output {
         let path = format!("{}:{}", self.folder.0.join("bin").display(), std::env::var("PATH").unwrap());
         let mut shell = Command::new("bash");
-        shell.args(["-euo", "pipefail", "-c", &self.here(text)]).current_dir(&self.folder.0).env_clear();
-        // An agency's own authority is one of its operating system.
+        shell.args(["-euo", "pipefail", "-c", &self.localized(text)]).current_dir(&self.folder.0).env_clear();
+        // The operating system trusts the agency's own authority.
         shell.env("PATH", path).env("SSL_CERT_FILE", authority());
         tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap()
     }
 
-    /// Pastes a block that succeeds, and returns what it prints.
-    async fn succeeds(&self, text: &str) -> String {
+    /// Runs a block that must succeed, and returns its output.
+    async fn run_ok(&self, text: &str) -> String {
         let output = self.paste(text).await;
         assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
@@ -108,7 +109,7 @@ impl Host {
     /// Runs a block in `psql`.
     async fn sql(&self, options: PgConnectOptions, text: &str) {
         let mut connection = options.connect().await.unwrap();
-        // One by one: a database is not created in a transaction.
+        // The statements run one by one, because a database cannot be created in a transaction.
         for statement in text.split_inclusive(";\n") {
             let ran = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await;
             ran.unwrap_or_else(|error| panic!("{statement}: {error}"));
@@ -116,9 +117,9 @@ impl Host {
         connection.close().await.unwrap();
     }
 
-    /// The address in a block of settings or commands that begins like this.
+    /// Returns the address in a block of settings or commands that begins with this text.
     fn database(&self, text: &str, beginning: &str) -> PgConnectOptions {
-        let text = self.here(text);
+        let text = self.localized(text);
         let at = text.find(beginning).unwrap_or_else(|| panic!("no {beginning} in {text}"));
         let url: String = text[at..].chars().take_while(|c| !c.is_whitespace() && *c != '\'').collect();
         url.parse().unwrap()
@@ -150,7 +151,7 @@ impl Host {
     }
 }
 
-/// Page and schema name the first employer alike, and the date is today's.
+/// Returns the document of the first enrollment, with today's date.
 fn enroll() -> String {
     let today = DateTime::from_timestamp(seconds_from_now(0), 0).unwrap().date_naive();
     let document = step(9).into_iter().filter(|block| block.language == "graphql").nth(1).unwrap().text;
@@ -183,15 +184,15 @@ async fn production_is_set_up_as_the_page_says_and_works_after_an_update() {
 
     // 2 to 5: owner and database, key, tables, login.
     host.sql(host.cluster.options(), block(2, "sql")).await;
-    host.succeeds(block(3, "sh")).await;
+    host.run_ok(block(3, "sh")).await;
     let migrate = block(4, "sh");
-    host.succeeds(migrate).await;
+    host.run_ok(migrate).await;
     host.sql(host.database(migrate, "postgres://registry_owner"), block(5, "sql")).await;
 
     // 6 and 7: settings, and the first client.
     let file = host.folder.0.join("etc/registry.env");
-    std::fs::write(&file, host.here(block(6, "text"))).unwrap();
-    let listed = host.succeeds(block(7, "sh")).await;
+    std::fs::write(&file, host.localized(block(6, "text"))).unwrap();
+    let listed = host.run_ok(block(7, "sh")).await;
     let issuer = host.provider.issuer();
     assert!(
         listed.contains(&format!("Head office\tADMINISTRATOR\tenabled\t{issuer}\t{subject}")),
@@ -223,7 +224,7 @@ async fn production_is_set_up_as_the_page_says_and_works_after_an_update() {
     assert!(!log.contains("3171014208850001") && !log.contains("Siti"), "{log}");
 
     // An update: migrate again as the owner, restart the server.
-    host.succeeds(migrate).await;
+    host.run_ok(migrate).await;
     let served = Arc::new(host.serve().await);
     assert_eq!(host.ask(&served, &renewed.sign(&claims()), people).await, expected);
     stop(served).await;
@@ -235,12 +236,12 @@ async fn an_administrator_can_create_the_roles_for_an_owner_without_createrole()
     let host = Host::new("production-roles", vec![Signer::rsa("key").jwk()]).await;
     let create = block(2, "sql").replace(" createrole", "");
     host.sql(host.cluster.options(), &create).await;
-    host.succeeds(block(3, "sh")).await;
+    host.run_ok(block(3, "sh")).await;
     let migrate = block(4, "sh");
     let refused = host.paste(migrate).await;
     assert!(!refused.status.success());
     host.sql(host.cluster.options(), block(4, "sql")).await;
-    host.succeeds(migrate).await;
+    host.run_ok(migrate).await;
     host.cluster.stop().await;
 }
 

@@ -1,4 +1,5 @@
-//! The keys of an identity provider: refreshed, kept while it is down, and not fetched for each unknown key id.
+//! The keys of an identity provider. They are refreshed, kept while the provider is down, and not fetched for each
+//! unknown key id.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +7,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use domain::actor::{Actor, Role};
 use futures_util::future::join_all;
+use participant_registry::actions::Submission;
 use participant_registry::actions::register_client::{Input, Scope, register_client};
 use participant_registry::http::auth::Authority;
 use participant_registry::http::auth::provider::{KeySource, Provider, ProviderSettings, Timing};
@@ -17,7 +19,7 @@ const SUBJECT: &str = "payroll";
 
 /// Returns a registry that trusts a provider and has one of its clients.
 async fn trusting(provider: Arc<Provider>, issuer: &str) -> App {
-    let app = App::new().await.trusting(Authority::new(false, Some(provider)));
+    let app = App::new().await.with_authority(Authority::new(false, Some(provider)));
     let input = Input {
         issuer: issuer.to_owned(),
         subject: SUBJECT.to_owned(),
@@ -26,7 +28,8 @@ async fn trusting(provider: Arc<Provider>, issuer: &str) -> App {
         scope: Scope::default(),
         reads_personal_data: false,
     };
-    let done = register_client(&app.database, &Actor::command_line(), None, &input).await.unwrap();
+    let done =
+        register_client(&app.database, &Actor::command_line(), Submission::default(), &input).await.unwrap();
     assert!(done.value.is_some(), "{:?}", done.problems);
     app
 }
@@ -37,20 +40,20 @@ async fn a_new_key_is_fetched_once_and_unknown_key_ids_are_throttled() {
     let fake = FakeProvider::start(Published::Keys(vec![old.jwk()])).await;
     let app = trusting(fake.open().await.unwrap(), fake.issuer()).await;
     assert_eq!(app.status_of(&old.sign(&fake.claims(SUBJECT))).await, StatusCode::OK);
-    assert_eq!(fake.asked(), 1);
+    assert_eq!(fake.fetch_count(), 1);
     // The keys change. Many clients with new tokens arrive at once, and one fetch serves all.
     fake.publish(Published::Keys(vec![new.jwk()]));
     let token = new.sign(&fake.claims(SUBJECT));
     let answers = join_all((0..20).map(|_| app.status_of(&token))).await;
     assert!(answers.iter().all(|&status| status == StatusCode::OK), "{answers:?}");
-    assert_eq!(fake.asked(), 2);
+    assert_eq!(fake.fetch_count(), 2);
     // The old key is no longer valid.
     assert_eq!(app.status_of(&old.sign(&fake.claims(SUBJECT))).await, StatusCode::UNAUTHORIZED);
     let made_up: Vec<String> =
         (0..100).map(|n| Signer::rsa(&format!("made-up-{n}")).sign(&fake.claims(SUBJECT))).collect();
     let answers = join_all(made_up.iter().map(|token| app.status_of(token))).await;
     assert!(answers.iter().all(|&status| status == StatusCode::UNAUTHORIZED));
-    assert_eq!(fake.asked(), 2);
+    assert_eq!(fake.fetch_count(), 2);
     assert_eq!(app.status_of(&token).await, StatusCode::OK);
 }
 
@@ -63,7 +66,7 @@ async fn a_hundred_unknown_key_ids_cause_one_fetch() {
         (0..100).map(|n| Signer::other_rsa(&format!("made-up-{n}")).sign(&fake.claims(SUBJECT))).collect();
     let answers = join_all(made_up.iter().map(|token| app.status_of(token))).await;
     assert!(answers.iter().all(|&status| status == StatusCode::UNAUTHORIZED));
-    assert_eq!(fake.asked(), 2);
+    assert_eq!(fake.fetch_count(), 2);
 }
 
 #[tokio::test]
@@ -90,10 +93,10 @@ async fn the_last_keys_stay_valid_while_the_provider_fails() {
     {
         fake.publish(published);
         assert_eq!(app.status_of(&unknown).await, StatusCode::UNAUTHORIZED);
-        assert_eq!(fake.asked(), asked + 2, "it was asked, and no redirect was followed");
+        assert_eq!(fake.fetch_count(), asked + 2, "the keys were fetched, and no redirect was followed");
         assert_eq!(app.status_of(&token).await, StatusCode::OK);
     }
-    fake.leave();
+    fake.stop();
     assert_eq!(app.status_of(&unknown).await, StatusCode::UNAUTHORIZED);
     assert_eq!(app.status_of(&token).await, StatusCode::OK);
 }
@@ -176,5 +179,5 @@ async fn keys_can_come_from_a_file() {
     let app = trusting(Provider::open(settings).await.unwrap(), fake.issuer()).await;
     std::fs::remove_file(path).unwrap();
     assert_eq!(app.status_of(&key.sign(&fake.claims(SUBJECT))).await, StatusCode::OK);
-    assert_eq!(fake.asked(), 0);
+    assert_eq!(fake.fetch_count(), 0);
 }

@@ -55,12 +55,14 @@ async fn misses_are_counted_per_client_across_processes_and_hits_are_not() {
         let body = ask(process, &officer, NOBODY).await.body;
         assert_eq!((&body["data"], body.get("errors")), (&json!({"participant": null}), None));
     }
-    // The quota is used up: no lookup finds anyone, registered or not, by either kind of number.
+    // The quota is used up: no lookup finds anybody, registered or not, by either kind of number.
     for process in [&app, &other] {
         let (of_known, of_nobody) =
             (ask(process, &officer, known).await, ask(process, &officer, NOBODY).await);
         assert_spent(&of_known);
         assert_spent(&of_nobody);
+        assert_eq!([of_known.status, of_nobody.status], [StatusCode::TOO_MANY_REQUESTS; 2]);
+        assert_eq!(of_known.body["data"], json!(null));
     }
     let card = app.post(&officer, BY, json!({"by": {"cardNumber": "10000000014"}})).await;
     assert_ne!(card.body["data"]["participant"]["fullName"], "Siti Rahayu");
@@ -113,7 +115,7 @@ async fn enrolling_an_invisible_person_costs_a_miss_and_reveals_nothing() {
     let guess =
         person.clone().at(&mine).with("birthDate", json!("1985-08-03")).with("fullName", json!("Budi"));
     let number = guess.0["nationalId"].as_str().unwrap().replace("420885", "430885");
-    // An unregistered number is enrolled and is no miss.
+    // An unregistered number is enrolled, which is not a miss.
     let own = guess.clone().with("nationalId", json!(number));
     assert_eq!(app.enroll_as(&partner, &own).await["errors"], json!([]));
     assert_eq!(misses(&app).await, 0);
@@ -122,7 +124,7 @@ async fn enrolling_an_invisible_person_costs_a_miss_and_reveals_nothing() {
     assert_eq!((&payload["participant"], &payload["enrollment"]), (&json!(null), &json!(null)));
     assert!(!payload.to_string().contains("Rahasia") && !payload.to_string().contains("Orang"), "{payload}");
     assert_eq!(misses(&app).await, 1);
-    // Mistakes about its own people are no misses.
+    // Mistakes about its own people are not misses.
     let again = app.enroll_as(&partner, &own).await;
     assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);
     assert_eq!(misses(&app).await, 1);

@@ -16,9 +16,9 @@ async fn a_recount_compares_stored_values_with_the_rows_they_derive_from() {
     app.enrolled(&Person::new(&channel)).await;
     let (_, left) = app.enrollment(&Person::new(&channel).at(&employer)).await;
     app.end(&left, "2015-01-20", "RESIGNED").await;
-    assert_eq!(app.recounted().await.differences, []);
+    assert_eq!(app.recount().await.differences, []);
     assert_eq!(lapse(&app.database, app.today).await.unwrap(), Some(0));
-    for (broken, mended, what) in [
+    for (broken, repaired, what) in [
         (
             "update enrollment set status = 'INACTIVE', lapses_on = null where starts_on = '2015-01-15'",
             "update enrollment set status = 'ACTIVE', lapses_on = '2015-05-01' where starts_on = '2015-01-15'",
@@ -58,7 +58,7 @@ async fn a_recount_compares_stored_values_with_the_rows_they_derive_from() {
         ),
     ] {
         sqlx::query(broken).execute(&app.sql).await.unwrap();
-        let found = app.recounted().await;
+        let found = app.recount().await;
         let answer = found.differences.iter().find(|difference| difference.figure.contains(what));
         assert_eq!(
             answer.map(|answer| (answer.kept, answer.counted)),
@@ -66,7 +66,7 @@ async fn a_recount_compares_stored_values_with_the_rows_they_derive_from() {
             "{broken}: {:?}",
             found.differences
         );
-        sqlx::query(mended).execute(&app.sql).await.unwrap();
-        assert_eq!(app.recounted().await.differences, [], "{mended}");
+        sqlx::query(repaired).execute(&app.sql).await.unwrap();
+        assert_eq!(app.recount().await.differences, [], "{repaired}");
     }
 }

@@ -1,4 +1,4 @@
-//! Rotation of the identity key: nobody is lost or enrolled twice.
+//! Rotation of the identity key: no person is lost or enrolled twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,14 +23,14 @@ fn ring() -> KeyRing {
     KeyRing { newest: Keys::derive(&[9; 32]), previous: Some(Keys::derive(&[7; 32])) }
 }
 
-async fn exchange(app: &App) -> Result<Rotated, RotationError> {
+async fn rotate_key(app: &App) -> Result<Rotated, RotationError> {
     let mut connection = app.database.maintenance().await.unwrap();
     rotate(&mut connection, &ring(), |_| {}).await
 }
 
 /// Returns a process that was started with both keys.
 async fn restarted(app: &App) -> App {
-    app.process_with(ring()).await
+    app.second_process_with_keys(ring()).await
 }
 
 /// Enrolls a person and returns the response, whatever its status.
@@ -59,7 +59,7 @@ async fn everyone_is_found_and_shown_under_the_new_key() {
         taxNumber: \"1671014208850001\"}) { employer { id } errors { code message } } }";
     assert_eq!(app.ask(employer, json!({})).await["registerEmployer"]["errors"], json!([]));
 
-    let rotated = exchange(&app).await.unwrap();
+    let rotated = rotate_key(&app).await.unwrap();
     let expected =
         Rotated { identifiers: 5, participants: 3, former_numbers: 0, enrollments: 2, employers: 1 };
     assert_eq!(rotated, expected);
@@ -76,10 +76,10 @@ async fn everyone_is_found_and_shown_under_the_new_key() {
     assert_eq!(codes(&repeated["errors"]), ["CONFLICT"]);
     let onboarded = after.ask(onboard, json!({"input": input})).await;
     assert_eq!(onboarded["onboardCivilServants"]["batch"]["counts"]["enrolled"], 0);
-    // The old key decrypts nothing any more, and rotating again does nothing.
+    // The old key can no longer decrypt anything, and a second rotation changes nothing.
     let opened = Database::open(app.options(), Keys::derive(&[7; 32]), PoolSettings::default()).await;
     assert!(matches!(opened, Err(OpenError::WrongKey)));
-    assert!(matches!(exchange(&after).await, Err(RotationError::NotThePrevious)));
+    assert!(matches!(rotate_key(&after).await, Err(RotationError::NotThePrevious)));
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn former_numbers_are_found_and_shown_under_the_new_key() {
         let payload = app.correct(&id, json!({"nationalId": number})).await;
         assert_eq!(payload["errors"], json!([]));
     }
-    let rotated = exchange(&app).await.unwrap();
+    let rotated = rotate_key(&app).await.unwrap();
     assert_eq!((rotated.identifiers, rotated.participants, rotated.former_numbers), (2, 1, 3));
     let after = restarted(&app).await;
     let found = "query ($number: String!) { participant(by: {nationalId: $number}) { id nationalId
@@ -118,7 +118,7 @@ async fn a_process_with_the_old_key_writes_nothing_and_exits() {
     let person = Person::new(&channel);
     app.enrolled(&person).await;
     let following = tokio::spawn(Arc::clone(&app.database).follow_reference());
-    exchange(&app).await.unwrap();
+    rotate_key(&app).await.unwrap();
     for person in [person, Person::new(&channel)] {
         assert_eq!(enroll(&app, &person).await.0, StatusCode::SERVICE_UNAVAILABLE);
     }
@@ -129,7 +129,9 @@ async fn a_process_with_the_old_key_writes_nothing_and_exits() {
     assert_eq!(app.count("select count(*) from participant").await, 1);
     assert_eq!(app.count("select count(*) from employer").await, 0);
     // The limit only ends a failed test.
-    tokio::time::timeout(Duration::from_secs(30), app.database.key_exchanged()).await.expect("it is heard");
+    tokio::time::timeout(Duration::from_secs(30), app.database.key_exchanged())
+        .await
+        .expect("the process is notified");
     following.abort();
 }
 
@@ -141,7 +143,7 @@ async fn enrolling_during_a_key_rotation_enrolls_once() {
         .map(|n| Person::new(&channel).with("idempotencyKey", json!(format!("rotation-{n:08}"))))
         .collect();
     let writing = join_all(people.iter().map(|person| enroll(&app, person)));
-    let (answers, rotated) = tokio::join!(writing, exchange(&app));
+    let (answers, rotated) = tokio::join!(writing, rotate_key(&app));
     let rotated = rotated.unwrap();
     let acknowledged = answers.iter().filter(|(status, _)| *status == StatusCode::OK).count();
     assert_eq!(rotated.participants, acknowledged as u64);
@@ -166,7 +168,7 @@ async fn an_unreadable_number_aborts_the_rotation_without_changes() {
     let orphan =
         "insert into identifier (kind, value_index, participant_id) values ('NATIONAL_ID', '\\x00', 1)";
     sqlx::query(orphan).execute(&app.sql).await.unwrap();
-    let refused = exchange(&app).await;
+    let refused = rotate_key(&app).await;
     assert!(matches!(refused, Err(RotationError::Unreadable { claimed: 2, readable: 1 })), "{refused:?}");
     let (_, again) = enroll(&app, &person).await;
     assert_eq!(codes(&again["errors"]), ["ALREADY_ENROLLED"]);

@@ -1,4 +1,4 @@
-//! Row security: what PostgreSQL returns if a statement lacks the condition on the scope.
+//! Row security: the rows that PostgreSQL returns if a statement lacks the condition on the scope.
 
 use std::collections::BTreeSet;
 
@@ -106,7 +106,7 @@ async fn sql_conditions_and_row_security_alone_return_the_same_rows() {
         for ((what, rows), (_, all)) in second.iter().zip(&whole) {
             assert!(rows.len() < all.len(), "{name} sees all {what}");
         }
-        assert!(!second[0].1.is_empty(), "{name} sees somebody");
+        assert!(!second[0].1.is_empty(), "{name} sees people");
     }
 }
 
@@ -157,6 +157,38 @@ async fn a_pooled_connection_does_not_keep_the_previous_scope() {
         }
     });
     futures_util::future::join_all(asked).await;
+}
+
+#[tokio::test]
+async fn roles_that_alternate_keep_a_connection_each() {
+    let Scene { app, scopes } = scene().await;
+    let process = async |session: &Session| -> i32 {
+        sqlx::query_scalar("select pg_backend_pid()").fetch_one(session).await.unwrap()
+    };
+    let other = app.second_process().await;
+    let sessions = [
+        other.database.writer.clone(),
+        other.database.reading(&actor(Role::Administrator, Scope::default())),
+        other.database.reading(&actor(Role::Officer, scopes[0].1.clone())),
+    ];
+    // While the first ones are in use, each opens its own.
+    let mut held = Vec::new();
+    for session in &sessions {
+        held.push(session.begin().await.unwrap());
+    }
+    for transaction in held {
+        transaction.rollback().await.unwrap();
+    }
+    let mut processes = Vec::new();
+    for session in &sessions {
+        processes.push(process(session).await);
+    }
+    for _ in 0..5 {
+        for (session, kept) in sessions.iter().zip(&processes) {
+            assert_eq!(process(session).await, *kept);
+        }
+    }
+    assert_eq!(processes.iter().collect::<BTreeSet<_>>().len(), 3);
 }
 
 #[tokio::test]
@@ -228,9 +260,9 @@ async fn a_login_that_owns_nothing_serves_and_one_without_the_roles_is_refused()
                registry_of_association, registry_scoped to {login}"
     );
     run(grant).execute(&mut owner).await.unwrap();
-    let database = open().await.expect("it is granted what it needs");
+    let database = open().await.expect("the login has the roles that it needs");
     assert!(!database.login_is_owner);
-    let app = App::over(database, crate::support::app::TODAY, fresh);
+    let app = App::with_database(database, crate::support::app::TODAY, fresh);
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
     assert_eq!(app.ask("{ participants { totalCount } }", json!({})).await["participants"]["totalCount"], 1);
@@ -257,7 +289,7 @@ async fn an_owner_without_superuser_migrates_serves_and_rotates_the_key() {
         assert_eq!(sqlx::query(change).execute(&app.sql).await.unwrap().rows_affected(), 1, "{table}");
     }
     app.fold().await;
-    let recounted = app.recounted().await;
+    let recounted = app.recount().await;
     assert_eq!((recounted.people, recounted.different), (1, 0));
     app.wait_until_all_can_be_sealed().await;
     seal(&app.database).await.unwrap().expect("a seal");

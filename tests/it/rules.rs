@@ -26,14 +26,15 @@ async fn an_edited_rule_applies_to_every_process_at_once() {
             Some(5),
         ),
     ] {
-        // The limit only ends a failed test. Sends the notification again, because nothing listens at first.
+        // The timeout only ends a failed test. The test sends the notification again, because at first the process may
+        // not listen yet.
         let heard = async {
             while months() != grace {
                 sqlx::query(statement).execute(&app.sql).await.unwrap();
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), heard).await.expect("the rule is heard of");
+        tokio::time::timeout(Duration::from_secs(30), heard).await.expect("the process is notified of the rule");
     }
     following.abort();
 }

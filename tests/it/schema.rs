@@ -17,7 +17,10 @@ async fn the_schema_can_be_fetched_without_a_token() {
     let request = axum::http::Request::get("/schema.graphql").body(axum::body::Body::empty()).unwrap();
     let reply = app.send(request).await;
     assert_eq!(reply.status, 200);
-    assert!(reply.body.as_str() == Some(COMMITTED), "it is not the one in the repository");
+    assert!(
+        reply.body.as_str() == Some(COMMITTED),
+        "the served schema differs from the one in the repository"
+    );
 }
 
 #[tokio::test]

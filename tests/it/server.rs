@@ -32,6 +32,7 @@ async fn serve(app: &App, settings: Settings) -> Served {
         clock: Clock::System,
         settings,
         playground: None,
+        pages: None,
     };
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(server::serve(listener, open(front), async {
@@ -42,7 +43,7 @@ async fn serve(app: &App, settings: Settings) -> Served {
 
 impl Served {
     /// Opens a connection and sends some bytes.
-    async fn say(&self, bytes: &str) -> TcpStream {
+    async fn connect_and_send(&self, bytes: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
         stream.write_all(bytes.as_bytes()).await.unwrap();
         stream
@@ -50,11 +51,11 @@ impl Served {
 }
 
 /// Reads until the server closes the connection.
-async fn heard(stream: &mut TcpStream) -> String {
+async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     // A reset is an end too: the server did not read the rest.
     let read = timeout(SOON, stream.read_to_end(&mut bytes)).await;
-    let _ = read.expect("the connection is open still");
+    let _ = read.expect("the connection is still open");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -75,10 +76,51 @@ async fn a_partial_request_head_times_out() {
     let served = serve(&app, settings).await;
     // Includes no byte at all, and the beginning of an HTTP/2 preface.
     for begun in ["", "P", "PRI * HTTP/2.0\r\n", "POST /graphql HTTP/1.1\r\nhost: x\r\n"] {
-        let said = heard(&mut served.say(begun).await).await;
-        assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{begun:?}: {said}");
+        let answer = read_to_end(&mut served.connect_and_send(begun).await).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{begun:?}: {answer}");
     }
-    assert!(heard(&mut served.say(LIVE).await).await.ends_with("live\n"));
+    assert!(read_to_end(&mut served.connect_and_send(LIVE).await).await.ends_with("live\n"));
+}
+
+#[tokio::test]
+async fn a_request_has_exactly_one_host_header() {
+    let app = App::new().await;
+    let served = serve(&app, Settings::default()).await;
+    for (request, status) in [
+        ("GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nhost: a\r\nHost: a\r\nconnection: close\r\n\r\n", 400),
+        ("POST /graphql HTTP/1.1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", 400),
+        (LIVE, 200),
+        // HTTP/1.0 needs none, as health checks of some load balancers send none.
+        ("GET /livez HTTP/1.0\r\n\r\n", 200),
+    ] {
+        let said = read_to_end(&mut served.connect_and_send(request).await).await;
+        assert_eq!(said[9..12].parse(), Ok(status), "{request:?}: {said}");
+        assert_eq!(said.contains("exactly one Host header"), status == 400, "{request:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_forbids_sniffing() {
+    let app = App::new().await;
+    let served = serve(&app, Settings::default()).await;
+    for (path, status) in [
+        ("/livez", 200),
+        ("/graphql", 401),
+        ("/nothing", 404),
+        ("/schema.graphql", 200),
+        ("/onboarding/template.csv", 200),
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let said = read_to_end(&mut served.connect_and_send(&request).await).await;
+        assert_eq!(said[9..12].parse(), Ok(status), "{path}: {said}");
+        assert!(said.contains("\r\nx-content-type-options: nosniff\r\n"), "{path}: {said}");
+    }
+    let said =
+        read_to_end(&mut served.connect_and_send("GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n").await)
+            .await;
+    assert!(said.contains("\r\nx-content-type-options: nosniff\r\n"), "{said}");
 }
 
 #[tokio::test]
@@ -87,9 +129,9 @@ async fn a_missing_body_times_out() {
     let mut settings = Settings::default();
     settings.graphql.body_deadline = Duration::from_millis(50);
     let served = serve(&app, settings).await;
-    let mut stream = served.say(&(head(&app.administrator().await, 100) + "{\"query\"")).await;
-    let said = heard(&mut stream).await;
-    assert!(said.starts_with("HTTP/1.1 408") && said.contains("REQUEST_TIMEOUT"), "{said}");
+    let mut stream = served.connect_and_send(&(head(&app.administrator().await, 100) + "{\"query\"")).await;
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("REQUEST_TIMEOUT"), "{answer}");
 }
 
 #[tokio::test]
@@ -97,10 +139,10 @@ async fn a_body_over_the_limit_is_refused_early_and_closes_the_connection() {
     let app = App::new().await;
     let served = serve(&app, Settings::default()).await;
     // The body is announced, but no byte of it is sent.
-    let mut stream = served.say(&head(&app.administrator().await, 300_000_000)).await;
-    let said = heard(&mut stream).await;
-    assert!(said.starts_with("HTTP/1.1 413") && said.contains("BODY_TOO_LARGE"), "{said}");
-    assert!(said.contains("connection: close"), "{said}");
+    let mut stream = served.connect_and_send(&head(&app.administrator().await, 300_000_000)).await;
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("BODY_TOO_LARGE"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
 }
 
 #[tokio::test]
@@ -109,16 +151,16 @@ async fn connections_over_the_limit_wait() {
     let mut settings = Settings::default();
     settings.connections.maximum = 1;
     let served = serve(&app, settings).await;
-    let mut first = served.say("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut first = served.connect_and_send("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
     let mut answer = [0; 12];
     timeout(SOON, first.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
     // The first connection is still open and holds the only permit.
-    let mut second = served.say(LIVE).await;
+    let mut second = served.connect_and_send(LIVE).await;
     let mut byte = [0];
     assert!(timeout(Duration::from_millis(100), second.read(&mut byte)).await.is_err());
     drop(first);
-    assert!(heard(&mut second).await.ends_with("live\n"));
+    assert!(read_to_end(&mut second).await.ends_with("live\n"));
 }
 
 #[tokio::test]
@@ -127,8 +169,8 @@ async fn a_half_open_client_does_not_delay_shutdown() {
     let mut settings = Settings::default();
     settings.connections.stop_deadline = Duration::from_millis(100);
     let mut served = serve(&app, settings).await;
-    let half = served.say("POST /graphql HTTP/1.1\r\nhost").await;
-    assert!(heard(&mut served.say(LIVE).await).await.ends_with("live\n"));
+    let half = served.connect_and_send("POST /graphql HTTP/1.1\r\nhost").await;
+    assert!(read_to_end(&mut served.connect_and_send(LIVE).await).await.ends_with("live\n"));
     served.stop.take().unwrap().send(()).unwrap();
     timeout(SOON, served.server).await.expect("it stops").unwrap();
     assert!(TcpStream::connect(&served.address).await.is_err());

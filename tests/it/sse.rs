@@ -1,5 +1,4 @@
-//! Streams of events: what `graphql-sse` clients get from the registry. The protocol itself is tested in
-//! `crates/graphql-front`.
+//! Event streams, as `graphql-sse` clients use them. The tests of `crates/graphql-front` cover the protocol itself.
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::{Request, header};
@@ -32,7 +31,7 @@ async fn post(app: &App, token: &str, purpose: &str, query: &str) -> Events {
 }
 
 impl Events {
-    /// The payload of the next `next`; null at `complete`; `None` where the stream was broken off.
+    /// Returns the payload of the next `next` event, null for `complete`, or `None` if the stream was closed early.
     async fn next(&mut self) -> Option<Value> {
         loop {
             let Some((event, rest)) = self.text.split_once("\n\n") else {
@@ -75,7 +74,7 @@ async fn a_stream_has_the_rights_the_purpose_and_the_language_of_its_request() {
 }
 
 #[tokio::test]
-async fn figures_are_followed() {
+async fn a_stream_sends_changed_figures() {
     let app = App::new().await;
     let channel = app.channel("BR-PLG").await;
     let token = app.administrator().await;

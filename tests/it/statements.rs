@@ -103,6 +103,31 @@ async fn prefetched_and_loaded_relations_are_equal() {
 }
 
 #[tokio::test]
+async fn somebody_new_is_enrolled_by_one_statement() {
+    let app = App::new().await;
+    let (employer, channel) = (app.employer("Satu").await, app.channel("BR-PLG").await);
+    let query = "mutation ($v: EnrollParticipantInput!) { enrollParticipant(input: $v) { errors { code } } }";
+    let enroll = async |person: &Person| {
+        let (data, sent) = statements(&app, query, json!({"v": person.0})).await;
+        (data["enrollParticipant"]["errors"].clone(), sent)
+    };
+    let person =
+        Person::new(&channel).at(&employer).with("idempotencyKey", json!("one-person-one-statement"));
+    let (errors, sent) = enroll(&person).await;
+    assert_eq!((errors, sent.len()), (json!([]), 2), "the employer; the enrollment: {sent:#?}");
+    assert_eq!(app.count("select count(*) from audit_entry where outcome = 'WRITTEN'").await, 1);
+    // A retry is answered by its key, and another form with this key is refused.
+    assert_eq!(enroll(&person).await.0, json!([]));
+    let other = Person::new(&channel).with("idempotencyKey", json!("one-person-one-statement"));
+    assert_eq!(enroll(&other).await.0[0]["code"], "IDEMPOTENCY_KEY_REUSED");
+    for table in ["participant", "enrollment", "participant_event", "identifier", "idempotency"] {
+        let rows = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
+        let rows: i64 = sqlx::query_scalar(rows).fetch_one(&app.sql).await.unwrap();
+        assert_eq!(rows, 1, "{table}");
+    }
+}
+
+#[tokio::test]
 async fn enrolling_costs_the_same_statements_for_one_row_and_for_a_hundred() {
     let app = App::new().await;
     let (employer, channel) = (app.government("Pemerintah").await, app.channel("BR-PLG").await);

@@ -49,7 +49,7 @@ async fn with_stored(app: App, only: bool) -> App {
     let mut settings = Settings::default();
     settings.documents.stored = Some(Arc::new(stored.unwrap()));
     settings.documents.stored_only = only;
-    app.behind(settings)
+    app.with_settings(settings)
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_stored_document_runs_by_its_hash_with_the_variables_of_the_request() 
     let url = format!("/graphql?documentId={}", hash(VIEWER));
     let request = Request::get(url).header(header::AUTHORIZATION, format!("Bearer {token}"));
     assert_eq!(app.send(request.body(Body::empty()).unwrap()).await.status, StatusCode::OK);
-    // Other documents run too unless that is forbidden.
+    // Other documents run too, unless they are forbidden.
     assert!(send(&app, &token, json!({"query": "{ viewer { name } }"})).await.body.get("errors").is_none());
 }
 

@@ -1,4 +1,4 @@
-//! Subscriptions: onboardings and figures that are followed over a real socket.
+//! Subscriptions to onboardings and figures over a real socket.
 
 use domain::actor::Role;
 use participant_registry::graphql::node_id::NodeId;
@@ -35,7 +35,7 @@ async fn a_batch_is_followed_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_batch_that_moves_is_sent_again() {
+async fn a_batch_is_sent_again_when_it_changes() {
     let (app, batch) = with_batch(1).await;
     let set = async |sql: &'static str| sqlx::query(sql).execute(&app.sql).await.unwrap();
     set("update onboarding_batch set state = 'APPLYING', enrolled = 0, pending = 1").await;
@@ -52,7 +52,7 @@ async fn a_batch_that_moves_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_foreign_batch_is_answered_as_one_that_does_not_exist() {
+async fn a_foreign_batch_looks_missing() {
     let (app, batch) = with_batch(1).await;
     let server = Server::new(&app).await;
     let mut socket = server.connect(&app.officer(&["15"]).await).await;
@@ -62,7 +62,7 @@ async fn a_foreign_batch_is_answered_as_one_that_does_not_exist() {
             "subscription ($id: ID!) { onboardingBatch(id: $id) { id submittedBy rows { totalCount } } }";
         let mut answer = socket.ask(query, json!({"id": id})).await;
         assert_eq!(answer["errors"][0]["extensions"]["code"], "NOT_FOUND", "{answer}");
-        // Ids of requests and what is left of the points differ by chance.
+        // Request ids and the remaining budget differ by chance.
         answer["errors"][0]["extensions"]["requestId"].take();
         answer["extensions"].take();
         answers.push(answer);
@@ -71,7 +71,7 @@ async fn a_foreign_batch_is_answered_as_one_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn people_are_on_record_before_they_are_sent() {
+async fn the_audit_entry_is_written_before_people_are_sent() {
     let (app, batch) = with_batch(1).await;
     let server = Server::new(&app).await;
     let mut socket = server.connect(&app.administrator().await).await;
@@ -104,7 +104,7 @@ async fn figures_are_sent_again_when_they_have_changed() {
     assert_eq!(socket.data().await["coverage"], json!({"counts": {"total": 0}, "target": null}));
     app.enrolled(&Person::new(&channel)).await;
     assert_eq!(socket.data().await["coverage"], json!({"counts": {"total": 1}, "target": null}));
-    // A fold changes nothing that is sent, and a person of another province nothing of this one.
+    // A fold changes no visible count, and a person of another province changes none of this province.
     app.fold().await;
     app.enrolled(&Person::new(&channel).with("provinceCode", json!("15"))).await;
     let set =

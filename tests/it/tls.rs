@@ -24,7 +24,7 @@ async fn postgresql_is_reached_over_tls_by_an_authority_in_a_file() {
     let file = authority().display().to_string();
     let list = async |url: String, variable: Option<(&'static str, String)>| {
         let (key, folder) = (key.clone(), folder.0.clone());
-        // The port is served by this runtime, so that the program is waited for elsewhere.
+        // This runtime serves the port, so another thread waits for the program.
         tokio::task::spawn_blocking(move || {
             let mut settings = vec![("DATABASE_URL", url.as_str()), ("REGISTRY_KEY_FILE", key.as_str())];
             settings.extend(variable.as_ref().map(|(name, value)| (*name, value.as_str())));
@@ -37,7 +37,7 @@ async fn postgresql_is_reached_over_tls_by_an_authority_in_a_file() {
     let verified = url(&encrypted, &format!("sslmode=verify-full&sslrootcert={file}"));
     let listed = list(verified, None).await;
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
-    // The authority may as well be one of the operating system.
+    // The authority may also be one of the operating system.
     let of_system = list(url(&encrypted, "sslmode=verify-full"), Some(("SSL_CERT_FILE", file.clone()))).await;
     assert!(of_system.status.success(), "{}", String::from_utf8_lossy(&of_system.stderr));
     let unknown = list(url(&encrypted, "sslmode=verify-full"), None).await;
@@ -56,12 +56,12 @@ async fn the_provider_is_reached_over_tls_by_an_authority_in_a_file() {
         Authority::new(false, Some(Provider::open(settings).await.unwrap()))
     };
     let trusted = open(Fetcher::new(Some(&authority())).unwrap()).await;
-    let app = App::new().await.trusting(trusted);
+    let app = App::new().await.with_authority(trusted);
     let token = key.sign(&fake.claims("nobody"));
     // The signature was verified, and only the client is unknown.
     assert_eq!(app.status_of(&token).await, StatusCode::UNAUTHORIZED);
-    // To another authority the provider is nobody: its keys are not used.
-    let app = app.trusting(open(Fetcher::without_tls()).await);
+    // A provider of another authority is not trusted: its keys are not used.
+    let app = app.with_authority(open(Fetcher::without_tls()).await);
     assert_eq!(app.status_of(&token).await, StatusCode::SERVICE_UNAVAILABLE);
 }
 

@@ -1,10 +1,11 @@
 //! The default access tokens of common identity providers, with the claims and headers that their documentation shows.
 //!
-//! Each test needs nothing but the settings that an operator copies from the provider: issuer, audience, and where the keys
-//! are. Values that a provider makes up itself are invented.
+//! Each test uses only the settings that an operator copies from the provider: issuer, audience, and the location of
+//! the keys. Values that a provider generates are invented.
 
 use domain::actor::{Actor, Role};
 use jsonwebtoken::{Algorithm, Header};
+use participant_registry::actions::Submission;
 use participant_registry::actions::register_client::{Input, Scope, register_client};
 use participant_registry::http::auth::provider::{Provider, ProviderSettings};
 use participant_registry::http::auth::{Authority, Invalid, Refusal};
@@ -26,7 +27,7 @@ impl Trusting {
         published.as_object_mut().unwrap().remove("alg");
         published.as_object_mut().unwrap().extend(jwk.as_object().unwrap().clone());
         let fake = FakeProvider::start(Published::Keys(vec![published])).await;
-        // The issuer has an address that is not of this machine, so the keys have their own.
+        // The address of the issuer is not on this machine, so the keys have another address.
         let source = fake.keys_url();
         let settings = ProviderSettings {
             issuer: issuer.to_owned(),
@@ -36,7 +37,7 @@ impl Trusting {
             ..fake.settings()
         };
         let authority = Authority::new(false, Some(Provider::open(settings).await.unwrap()));
-        let app = App::new().await.trusting(authority.clone());
+        let app = App::new().await.with_authority(authority.clone());
         let input = Input {
             issuer: issuer.to_owned(),
             subject: subject.to_owned(),
@@ -45,7 +46,9 @@ impl Trusting {
             scope: Scope::default(),
             reads_personal_data: false,
         };
-        let done = register_client(&app.database, &Actor::command_line(), None, &input).await.unwrap();
+        let done = register_client(&app.database, &Actor::command_line(), Submission::default(), &input)
+            .await
+            .unwrap();
         assert!(done.value.is_some(), "{:?}", done.problems);
         Self { app, authority, key }
     }
@@ -195,7 +198,8 @@ async fn okta() {
 
 /// https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload and
 /// https://cloud.google.com/docs/authentication/get-id-token: Google's access tokens are opaque, so a service calls another one
-/// with an ID token. `aud` is what the caller asked for; of a service account `azp` and `sub` are its unique id.
+/// with an ID token. `aud` is the audience that the caller requested; for a service account `azp` and `sub` are its
+/// unique id.
 #[tokio::test]
 async fn google() {
     let issuer = "https://accounts.google.com";

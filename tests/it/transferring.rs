@@ -84,10 +84,10 @@ async fn a_transferred_person_keeps_the_card() {
     assert_eq!(
         counts["branch"]["counts"],
         json!({"total": 1, "active": 1}),
-        "who brought it in never changes"
+        "the channel of the first enrollment never changes"
     );
     assert_eq!(counts["other"]["counts"], json!({"total": 0}));
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -105,7 +105,10 @@ async fn invalid_transfers_are_refused_with_their_path() {
         (form(&at_musi, &ogan, "2014-11-20"), vec![("ALREADY_ENROLLED", "employerId")]),
         (form(&at_musi, &lematang, "2014-11-20"), vec![("CONFLICT", "employerId")]),
         (form(&own, &musi, "2014-11-20"), vec![("CONFLICT", "enrollmentId")]),
-        (form("ZTk5OTkuMQ", "nonsense", "2014-11-20"), vec![("INVALID_FORMAT", "employerId")]),
+        (
+            form("ZTk5OTkuMQ", "nonsense", "2014-11-20"),
+            vec![("INVALID_FORMAT", "employerId"), ("NOT_FOUND", "enrollmentId")],
+        ),
         (form("ZTk5OTkuMQ", &ogan, "2014-11-20"), vec![("NOT_FOUND", "enrollmentId")]),
     ];
     for (input, expected) in cases {
@@ -113,6 +116,17 @@ async fn invalid_transfers_are_refused_with_their_path() {
         assert_eq!(problems(&payload), expected, "{input}");
         assert_eq!((&payload["ended"], &payload["enrollment"]), (&Value::Null, &Value::Null));
     }
+    let mut nowhere = form(&at_musi, &ogan, "2015-01-01");
+    nowhere["channelCode"] = json!("BR-NONE");
+    nowhere["monthlyWage"] = json!(-1);
+    let payload = transfer_as(&app, &app.administrator().await, nowhere).await;
+    let expected = [
+        ("NOT_FOUND", "channelCode"),
+        ("OUT_OF_RANGE", "on"),
+        ("OUT_OF_RANGE", "monthlyWage"),
+        ("ALREADY_ENROLLED", "employerId"),
+    ];
+    assert_eq!(problems(&payload), expected, "an unknown channel hides no other problem");
     app.end(&at_ogan, "2014-11-20", "RESIGNED").await;
     let mut wrong = form(&at_musi, &ogan, "2014-10-01");
     wrong["monthlyWage"] = json!(-1);
@@ -156,7 +170,7 @@ async fn a_transfer_is_judged_by_the_rules_of_its_day() {
     let found = app.ask(number, json!({"id": in_time["enrollment"]["id"]})).await;
     let expected = json!({"serviceNumber": "****************01", "category": "PNS"});
     assert_eq!(found["node"]["civilServant"], expected);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -175,7 +189,7 @@ async fn of_two_concurrent_transfers_one_is_refused() {
     }
     assert_eq!(app.count("select count(*) from enrollment where ends_on is null").await, 8);
     assert_eq!(app.count("select count(*) from enrollment").await, 16);
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]
@@ -191,7 +205,7 @@ async fn of_a_concurrent_end_and_transfer_one_is_refused() {
         answer.sort();
         assert_eq!(answer, [vec![], vec![("CONFLICT", "enrollmentId")]]);
     }
-    assert_eq!(app.figures_that_differ().await, 0);
+    assert_eq!(app.differing_counters().await, 0);
 }
 
 #[tokio::test]

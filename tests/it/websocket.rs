@@ -1,5 +1,5 @@
-//! WebSockets: the API that HTTP serves, with the same rights, records, languages and codes. The protocol itself is tested in
-//! `crates/graphql-front`.
+//! WebSockets: the same API as over HTTP, with the same rights, audit entries, languages and codes. The tests of
+//! `crates/graphql-front` cover the protocol itself.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn an_operation_is_answered_as_over_http() {
             assert_eq!(error["extensions"]["code"], expected["extensions"]["code"], "{query}");
             assert!(error["extensions"]["requestId"].is_string(), "{error}");
         }
-        // `error` is a list of errors, and has no place for costs.
+        // An `error` message is a list of errors and cannot contain costs.
         if over_socket.get("data").is_some() {
             let [cost, expected] =
                 [&over_socket, &over_http].map(|body| &body["extensions"]["cost"]["requested"]);
@@ -60,12 +60,12 @@ async fn an_operation_is_answered_as_over_http() {
 }
 
 #[tokio::test]
-async fn a_mutation_is_done_once_even_if_its_client_leaves() {
+async fn a_mutation_runs_once_even_if_its_client_leaves() {
     let app = App::new().await;
     let variables = json!({"key": "0190c5a0-0000-7000-8000-000000000001"});
     let server = Server::new(&app).await;
     let token = app.administrator().await;
-    // The mutation has begun and waits for this lock, so its client leaves in the middle.
+    // The mutation has begun and waits for this lock, so its client leaves while it runs.
     let mut lock = app.sql.begin().await.unwrap();
     sqlx::query("lock table employer in share mode").execute(&mut *lock).await.unwrap();
     let mut socket = server.connect(&token).await;
@@ -85,7 +85,7 @@ async fn a_mutation_is_done_once_even_if_its_client_leaves() {
 }
 
 #[tokio::test]
-async fn personal_data_are_shown_for_a_purpose_which_is_on_record() {
+async fn personal_data_need_a_purpose_that_is_recorded() {
     let app = App::new().await;
     let person = Person::new(&app.channel("BR-PLG").await);
     app.enrolled(&person).await;
@@ -135,7 +135,7 @@ async fn problems_and_refusals_are_in_the_language_of_the_connection() {
 }
 
 #[tokio::test]
-async fn a_foreign_page_and_a_bad_token_open_nothing() {
+async fn a_foreign_page_or_a_bad_token_opens_no_socket() {
     let app = App::new().await;
     let graphql = graphql_front::Settings {
         origins: Origins::parse(["https://apps.example"]).unwrap(),
@@ -202,7 +202,7 @@ async fn a_client_has_a_limit_of_sockets() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_tells_its_sockets() {
+async fn a_stopping_server_closes_its_sockets() {
     let app = App::new().await;
     let server = Server::new(&app).await;
     let mut socket = server.connect(&app.administrator().await).await;

@@ -1,12 +1,13 @@
-//! Who may do what: the roles of each right.
+//! Rights, and the roles that have them.
 //!
-//! [`Operation`] is a verb on a group of fields, and [`Operation::roles`] says which roles have it. Which fields of the API
-//! need it is declared beside them.
+//! [`Operation`] is a verb on a group of fields, and [`Operation::roles`] returns the roles that have it. Each field of
+//! the API declares which operation it needs.
 //!
-//! Whose records a client sees is decided by its [scope](super::actor::Scope), in every statement.
+//! The [scope](super::actor::Scope) of a client decides whose records it sees. Every statement applies it.
 
 use strum::VariantArray as _;
 
+use super::problem::{Problem, ProblemCode};
 use super::text;
 pub use super::vocabulary::Operation;
 use super::vocabulary::Role;
@@ -49,7 +50,7 @@ impl Role {
     }
 }
 
-/// Step of the numbers that roles without access to people get.
+/// Numbers are rounded down to multiples of this for roles that see no people.
 const STEP: i64 = 5;
 
 impl Role {
@@ -69,11 +70,20 @@ impl Role {
 pub struct Purpose(String);
 
 impl Purpose {
-    /// Reads a purpose and trims it. Returns `None` if it is too short or too long, has unprintable characters, or
-    /// contains an identity number, which must not enter the audit trail.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text::required(text, 200, "purpose").ok()?;
-        (text.chars().count() >= 3).then_some(Self(text))
+    /// Reads a purpose and trims it.
+    ///
+    /// # Errors
+    /// It is too short or too long, has control characters, or contains an identity number, which must not enter the
+    /// audit trail.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let text = text::required(text, 200, "purpose")?;
+        match text.chars().count() {
+            3.. => Ok(Self(text)),
+            length => {
+                let message = format!("This text has {length} characters; at least 3 are needed.");
+                Err(Problem::error(ProblemCode::OutOfRange, "purpose", message))
+            }
+        }
     }
 
     /// Returns the text.
@@ -82,7 +92,7 @@ impl Purpose {
     }
 }
 
-/// The table as the README shows it: a row for each operation, a column for each role.
+/// Returns the table of `docs/security.md`: a row for each operation, a column for each role.
 pub fn markdown() -> String {
     let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
     let with = |first, rest: &dyn Fn(Role) -> &'static str| {
@@ -110,14 +120,14 @@ mod tests {
 
     #[test]
     fn roles_that_see_no_people_get_multiples_of_five() {
-        let told = |figures: [i64; 6]| figures.map(|figure| Role::Analyst.visible_count(figure));
-        assert_eq!(told([0, 1, 4, 5, 9, 20_000_003]), [0, 0, 0, 5, 5, 20_000_000]);
+        let visible = |figures: [i64; 6]| figures.map(|figure| Role::Analyst.visible_count(figure));
+        assert_eq!(visible([0, 1, 4, 5, 9, 20_000_003]), [0, 0, 0, 5, 5, 20_000_000]);
         assert_eq!(Role::Approver.visible_count(3), 3);
     }
 
     #[test]
     fn a_purpose_is_a_few_printable_words() {
-        let parse = |text: &str| Purpose::parse(text).map(|purpose| purpose.as_str().to_owned());
+        let parse = |text: &str| Purpose::parse(text).ok().map(|purpose| purpose.as_str().to_owned());
         assert_eq!(parse("  Klaim JKK 17 é "), Some("Klaim JKK 17 é".to_owned()));
         assert_eq!(parse("abc\u{202E}"), Some("abc".to_owned()));
         assert_eq!(parse(&"x".repeat(200)).map(|purpose| purpose.len()), Some(200));

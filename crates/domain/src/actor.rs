@@ -1,14 +1,14 @@
 //! The actor of a request: the client, its role and the people that it may see.
 //!
-//! Every store function that touches a person takes an [`Actor`], so a query without an access check does not
-//! compile.
+//! Store functions whose result reaches a caller take the [`Actor`] and put its scope into the statement. Functions that
+//! only serve a write lock people without it, and say so.
 
 use serde::{Deserialize, Serialize};
 
 pub use super::vocabulary::{Operation, Role};
 
-/// The people that an actor may see. All conditions that are set must hold; without any, the scope is the whole
-/// country.
+/// The people that an actor may see. A person must meet all conditions that are set. Without conditions, the scope is
+/// the whole country.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Scope {
@@ -18,18 +18,18 @@ pub struct Scope {
     pub employer: Option<i64>,
     /// Only people enrolled through this association.
     pub association: Option<i64>,
-    /// Only people enrolled first at one of these channels, descendants included by the caller. Empty: all.
+    /// Only people with an enrollment made by one of these channels. The caller has added their descendants. Empty: all.
     pub channels: Vec<i64>,
 }
 
 impl Scope {
-    /// Returns whether no condition is set, so that everybody is visible.
+    /// Returns whether the scope has no condition, so that everybody is visible.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A client on whose behalf something is read or written.
+/// The client that reads or writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// Name of the client. It is unique and never reused, and idempotency keys belong to it.

@@ -26,11 +26,11 @@ pub enum AgreementStatus {
     Signed,
     /// In force.
     InForce,
-    /// Does not apply for the time being.
+    /// Suspended: it does not apply at the moment.
     Suspended,
     /// Its last day is over.
     Expired,
-    /// Ended ahead of its time.
+    /// Ended before its last day.
     Terminated,
 }
 
@@ -102,7 +102,7 @@ pub struct Terms {
     pub signed_on: Option<NaiveDate>,
     /// First day.
     pub valid_from: Option<NaiveDate>,
-    /// Last day; `None`: until further notice.
+    /// Last day, or `None` until further notice.
     pub valid_until: Option<NaiveDate>,
     /// Scopes that it covers.
     pub scopes: Vec<AgreementScope>,
@@ -163,8 +163,8 @@ impl Agreement {
     }
 }
 
-/// Returns the agreement that is in force on a day, or else the one nearest to being so. CounterKind equals the newest
-/// wins.
+/// Returns the agreement that is in force on a day, or else the one that is nearest to being in force. Among equals,
+/// the newest wins.
 pub fn nearest_to_force<A: AsRef<Agreement>>(agreements: &[A], day: NaiveDate) -> Option<&A> {
     agreements.iter().min_by_key(|agreement| {
         let agreement = agreement.as_ref();
@@ -182,8 +182,8 @@ pub fn parse_number(number: &str) -> Result<String, Problem> {
     text::required(number, 64, "number")
 }
 
-/// Upper limit of a promised headcount: more people than the country has.
-const MOST: i32 = 300_000_000;
+/// Maximum of a promised headcount: more people than the country has.
+const MAXIMUM_HEADCOUNT: i32 = 300_000_000;
 
 /// Checks the terms of an agreement with a province against today.
 ///
@@ -271,13 +271,13 @@ fn judge_dates(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem>) {
     }
 }
 
-/// How far in the future a day of an agreement may be, in years.
-const LONGEST: u32 = 50;
+/// Maximum number of years that a day of an agreement may be in the future.
+const MAXIMUM_YEARS_AHEAD: u32 = 50;
 
 /// Returns the problem of an implausible day.
 fn judge_day(day: NaiveDate, field: &str, today: NaiveDate) -> Option<Problem> {
     let too_late = || {
-        let problem = day::too_late(day, field, LONGEST, today)?;
+        let problem = day::too_late(day, field, MAXIMUM_YEARS_AHEAD, today)?;
         Some(problem.hint("Leave the day out if none was agreed."))
     };
     day::too_early(day, field).or_else(too_late)
@@ -312,12 +312,12 @@ fn judge_commitments(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem
             let hint = "Leave the commitment out if no number was promised.";
             refuse(ProblemCode::OutOfRange, "headcount", "A commitment must be at least 1 person.", hint);
         }
-        if commitment.headcount > MOST {
+        if commitment.headcount > MAXIMUM_HEADCOUNT {
             let hint = "The country has fewer people. Check the number.";
             refuse(
                 ProblemCode::OutOfRange,
                 "headcount",
-                &format!("A commitment can be at most {} people.", grouped(MOST)),
+                &format!("A commitment can be at most {} people.", grouped(MAXIMUM_HEADCOUNT)),
                 hint,
             );
         }
@@ -346,7 +346,7 @@ fn judge_commitments(terms: &Terms, today: NaiveDate, problems: &mut Vec<Problem
                 hint,
             );
         }
-        // A terminated agreement keeps the promises that it made for later.
+        // A terminated agreement keeps commitments that were due later.
         let until = terms.valid_until.filter(|_| terms.status != AgreementStatus::Terminated);
         if commitment.due_on.zip(until).is_some_and(|(due, until)| until < due) {
             let hint = "Give the day by which the people are to be enrolled.";

@@ -1,9 +1,9 @@
-//! The tamper-evident audit trail: entries, seals and the check of both.
+//! The tamper-evident audit trail: entries, seals, and the verification of both.
 //!
-//! A seal covers the entries since the previous seal. It stores a digest of each entry, so that a changed entry can
-//! be named. Its hash covers the digests and the previous hash; its signature covers the hash. Nobody without the key
-//! can forge a seal, and changing one breaks all later ones. Removing the newest seals leaves a valid chain: only a
-//! copy of the last hash, kept elsewhere, shows it (see [`ChainCheck::demand`]).
+//! A seal covers the entries since the previous seal. It stores a digest of each entry, so that verification can name a
+//! changed entry. Its hash covers the digests and the previous hash, and its signature covers the hash. Nobody without
+//! the key can forge a seal, and a changed seal breaks all later ones. Removing the newest seals leaves a valid chain:
+//! only a copy of the last hash outside the database reveals that (see [`ChainCheck::demand`]).
 
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::vocabulary::Role;
 
-/// What a request did with the people that its entry names.
+/// Whether a request read or changed the people in its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -177,7 +177,12 @@ pub enum Tampering {
     /// The signature was not made with this installation's key.
     #[error("seal {0} is not signed with this installation's key")]
     SealForged(i64),
-    /// The hash that was kept elsewhere is not part of the chain.
+    /// The index by which the entries about a person are found has others than the entries of this seal.
+    #[error(
+        "the index of people differs from the entries up to seal {0}: a list of who saw a person may be incomplete"
+    )]
+    IndexChanged(i64),
+    /// The hash from outside the database is not part of the chain.
     #[error(
         "the given head is not part of this chain, which ends with seal {0}: newer seals were removed or replaced"
     )]
@@ -199,7 +204,7 @@ impl Tampering {
     }
 }
 
-/// A check of the chain, seal by seal.
+/// A verification of the chain, seal by seal.
 #[derive(Clone, Debug, Default)]
 pub struct ChainCheck {
     /// Number of the last seal checked.
@@ -236,7 +241,7 @@ impl ChainCheck {
         Ok(leaves)
     }
 
-    /// Checks that a hash that was kept elsewhere belongs to a checked seal.
+    /// Checks that a hash from outside the database belongs to a checked seal.
     ///
     /// # Errors
     /// [`Tampering::Truncated`]: the newest seals were removed.

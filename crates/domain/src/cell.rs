@@ -1,6 +1,6 @@
-//! The cells of a roster: text in which people and spreadsheets write dates, amounts and the like.
+//! Parses the cells of a roster: text in which people and spreadsheets write dates, amounts and the like.
 //!
-//! Only text that can be read in one way is read. A date never has the month first, and an amount is never guessed.
+//! Text with more than one meaning is refused. The month of a date is never first, and no amount is guessed.
 
 use super::identity::is_digits;
 use super::number::rupiah;
@@ -12,15 +12,15 @@ mod date;
 
 pub use date::parse_date;
 
-/// Highest monthly wage, in rupiah. It is far above the best-paid director, and catches amounts with a few zeros too many
-/// before contributions are computed from them.
+/// Maximum monthly wage, in rupiah. It is far above the wage of the best-paid director, and catches amounts with a few
+/// zeros too many before contributions are computed from them.
 pub const MAX_MONTHLY_WAGE: i64 = 10_000_000_000;
 
-/// Lowest believable monthly wage, in rupiah. It is far below the minimum wage of any province, and catches amounts that
-/// have lost their thousands (`4.250`).
+/// Lowest believable monthly wage, in rupiah. It is far below the minimum wage of any province, and catches amounts
+/// that have lost their thousands (`4.250`).
 pub const LEAST_BELIEVABLE_WAGE: i64 = 100_000;
 
-/// Returns whether a cell is empty or holds only marks, such as the `-` by which people write that there is nothing.
+/// Returns whether a cell is empty or contains only marks, such as the `-` that people write for an empty value.
 pub fn is_blank(text: &str) -> bool {
     !text.chars().any(char::is_alphanumeric)
 }
@@ -49,7 +49,7 @@ pub fn parse_wage(text: &str, field: &str) -> Result<Option<i64>, Problem> {
     if fraction.bytes().any(|digit| digit != b'0') {
         return Err(invalid("A wage must be in whole rupiah."));
     }
-    // Too many digits are an amount too, and out of range.
+    // A number with too many digits is an amount, but out of range.
     let wage = whole.parse().unwrap_or(i64::MAX);
     if is_negative || !(1..=MAX_MONTHLY_WAGE).contains(&wage) {
         let message =
@@ -62,7 +62,7 @@ pub fn parse_wage(text: &str, field: &str) -> Result<Option<i64>, Problem> {
 /// Reads a sex: `L` and `P` (*laki-laki*, *perempuan*) as in rosters, these words, and `M` and `F` with theirs. Case does
 /// not matter.
 ///
-/// `W` (*wanita*) is not read: where it is used, `P` means *pria*, a man.
+/// `W` (*wanita*) is refused: where it is used, `P` means *pria*, a man.
 ///
 /// # Errors
 ///
@@ -83,12 +83,12 @@ pub fn parse_sex(text: &str, field: &str) -> Result<Sex, Problem> {
     }
 }
 
-/// Compares the category in a row with the category of the whole onboarding. Another category is an error, because other
-/// rules apply to it; an unknown word is a warning.
+/// Compares the category in a row with the category of the whole onboarding. Another category is an error, because
+/// other rules apply to it. An unknown word is a warning.
 pub fn judge_category(text: &str, of_all: CivilServantCategory, field: &str) -> Option<Problem> {
     use CivilServantCategory::{Cpns, NonAsn, Pns, Pppk};
     let letters = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
-    let said: &[CivilServantCategory] = match letters.collect::<String>().as_str() {
+    let meant: &[CivilServantCategory] = match letters.collect::<String>().as_str() {
         "" => return None,
         "asn" => &[Pns, Cpns, Pppk],
         "pns" | "pnsd" | "pnsdaerah" | "pnspusat" | "pegawainegerisipil" => &[Pns],
@@ -103,15 +103,15 @@ pub fn judge_category(text: &str, of_all: CivilServantCategory, field: &str) -> 
             return Some(problem.hint("Write PNS, CPNS, PPPK or NON ASN."));
         }
     };
-    (!said.contains(&of_all)).then(|| {
-        let message = format!("The row has the category {}, but this onboarding is for {of_all}.", said[0]);
+    (!meant.contains(&of_all)).then(|| {
+        let message = format!("The row has the category {}, but this onboarding is for {of_all}.", meant[0]);
         let hint = "Onboard each category separately, or correct the cell.";
         Problem::error(ProblemCode::NotEligible, field, message).hint(hint)
     })
 }
 
-/// Returns whether a cell holds a spreadsheet error (`#N/A`, `#REF!`, `Err:502`) or the `####` of a column that is too
-/// narrow.
+/// Returns whether a cell contains a spreadsheet error (`#N/A`, `#REF!`, `Err:502`) or the `####` of a column that is
+/// too narrow.
 ///
 /// The list of errors grows with each release, and some spreadsheets translate them. All begin with `#`, and most end in
 /// `!` or `?`.
@@ -128,7 +128,7 @@ pub fn is_spreadsheet_error(text: &str) -> bool {
         || matches!(word, "N/A" | "NV" | "N/D" | "GETTING_DATA")
 }
 
-/// Returns the visible content of a cell, trimmed and without the apostrophe by which spreadsheets mark text.
+/// Returns the visible content of a cell, trimmed and without the apostrophe that spreadsheets put before text.
 fn bare(text: &str) -> String {
     let text = normalized(text);
     let text = text.trim();
@@ -147,8 +147,8 @@ fn without_currency(text: &str) -> (bool, &str) {
         Some(code) => text[code.len()..].trim_start_matches('.').trim_start(),
         None => text,
     };
-    let (behind, text) = if before { (false, text) } else { unsigned(text) };
-    (before || behind, text.strip_suffix(",-").or_else(|| text.strip_suffix(".-")).unwrap_or(text))
+    let (after, text) = if before { (false, text) } else { unsigned(text) };
+    (before || after, text.strip_suffix(",-").or_else(|| text.strip_suffix(".-")).unwrap_or(text))
 }
 
 /// Returns the digits before and after the decimal mark.
@@ -157,9 +157,9 @@ fn split_amount(text: &str) -> Option<(String, &str)> {
     let Some((at, last)) = text.char_indices().rfind(|&(_, c)| is_mark(c)) else {
         return is_digits(text).then(|| (text.to_owned(), ""));
     };
-    let (before, behind) = (&text[..at], &text[at + 1..]);
-    if matches!(behind.len(), 1 | 2) && is_digits(behind) && !before.contains(last) {
-        return Some((ungrouped(before)?, behind));
+    let (before, after) = (&text[..at], &text[at + 1..]);
+    if matches!(after.len(), 1 | 2) && is_digits(after) && !before.contains(last) {
+        return Some((ungrouped(before)?, after));
     }
     Some((ungrouped(text)?, ""))
 }

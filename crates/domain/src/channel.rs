@@ -24,7 +24,7 @@ pub struct Channel {
     pub parent: Option<i64>,
     /// Provinces that it serves. A regional office may serve several.
     pub provinces: Vec<i16>,
-    /// Bank or body that operates it; `None`: the agency.
+    /// Bank or body that operates it, or `None` for the agency.
     pub operator: Option<String>,
     /// First day.
     pub opened_on: Option<NaiveDate>,
@@ -74,7 +74,7 @@ pub fn judge_parent(kind: ChannelKind, parent: Option<ChannelKind>) -> Option<Pr
     (!fits).then(|| Problem::error(ProblemCode::Conflict, "parentCode", message))
 }
 
-/// How far in the future an opening may be recorded, in years.
+/// Maximum number of years that an opening may be recorded ahead.
 const LATEST_OPENING: u32 = 1;
 
 /// Checks the opening day of a channel: it must be plausible, not before the opening of the parent, and at a time
@@ -98,7 +98,7 @@ pub fn judge_opening(
     if let Some(&rule) = of_kind.peek()
         && !of_kind.any(|rule| rule.period.holds_on(on))
     {
-        let message = format!("There are no channels of the kind {kind} on {on}.");
+        let message = format!("Channels of the kind {kind} do not exist on {on}.");
         let hint = format!("{}, in force from {}.", rule.title, rule.period.from);
         problems.push(Problem::error(ProblemCode::NotEligible, "kind", message).hint(hint));
     }
@@ -114,16 +114,16 @@ pub fn judge_province(province: i16, parent: Option<&Channel>) -> Option<Problem
     })
 }
 
-/// The facts that decide whether a channel can be closed.
+/// The facts that decide whether a channel may be closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChannelLife {
     /// First day.
     pub opened_on: Option<NaiveDate>,
-    /// First day on which it is closed, if that is recorded.
+    /// First day on which it is closed, if it is recorded.
     pub closed_on: Option<NaiveDate>,
     /// Day of the last enrollment there.
     pub last_enrollment_on: Option<NaiveDate>,
-    /// Latest closing day of its direct children; `None` if one of them has none.
+    /// Latest closing day of its direct children, or `None` if one of them has none.
     pub children_closed_on: Option<NaiveDate>,
     /// Number of direct children.
     pub children: i64,

@@ -1,6 +1,6 @@
 //! Licence clearance: whether a company that registers its workers may be given a licence.
 //!
-//! Government Regulation 86/2013 lets the state refuse public services to employers that do not register their
+//! Under Government Regulation 86/2013 the state may refuse public services to employers that do not register their
 //! workers. The grounds of refusal and their thresholds are dated rules: see [`ClearanceRule`].
 
 mod certificate;
@@ -34,7 +34,7 @@ pub enum LicenceDecision {
     NotRegistered,
     /// Only part of the declared workers are registered.
     PartialWorkers,
-    /// Contributions are overdue beyond the grace period, for current workers or for some who left.
+    /// Contributions are overdue beyond the grace period, for current or former workers.
     Arrears,
 }
 
@@ -44,8 +44,8 @@ impl LicenceDecision {
         matches!(self, Self::Clear | Self::ClearNoWorkersYet)
     }
 
-    /// Returns whether the answer may include the name of the company and its declared headcount. It may not for a
-    /// company that registered nobody, so that the answer is the same as for an unknown one.
+    /// Returns whether the answer may include the company's name and declared headcount. For a company that registered
+    /// nobody it may not, so that its answer equals that of an unknown company.
     pub const fn discloses_company(self) -> bool {
         !matches!(self, Self::NotRegistered)
     }
@@ -66,7 +66,7 @@ impl ClearanceGround {
 /// The facts about a company on a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Company {
-    /// What kind of employer it is.
+    /// Kind of employer.
     pub kind: EmployerKind,
     /// Declared headcount: the last one declared by that day, or else the first ever.
     pub declared: Option<i32>,
@@ -81,15 +81,15 @@ pub struct Company {
 pub struct Workers {
     /// Workers with an open enrollment.
     pub registered: i64,
-    /// Of these, paid for within the grace period.
+    /// Those of them whose contributions are paid within the grace period.
     pub active: i64,
-    /// Of these, unpaid beyond the grace period.
+    /// Those of them whose contributions are overdue beyond the grace period.
     pub in_arrears: i64,
-    /// Latest day that is paid for, over all of them.
+    /// Latest paid day, over all of them.
     pub paid_through: Option<NaiveDate>,
-    /// Workers who left in arrears. Ending an enrollment does not settle what is due.
+    /// Workers who left in arrears. The end of an enrollment does not settle its arrears.
     pub left_in_arrears: i64,
-    /// End of the latest ended enrollment; `None` if none that lasted a day has ended.
+    /// End of the latest ended enrollment, or `None` if no enrollment that lasted a day has ended.
     pub last_left_on: Option<NaiveDate>,
     /// Segments of those in arrears, including those who left.
     pub segments_in_arrears: BTreeSet<Segment>,
@@ -98,8 +98,8 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Adds `people` workers with these enrollments at the company, all begun by that day. Enrollments that ended on
-    /// their first day are ignored.
+    /// Adds `people` workers with these enrollments at the company, all of which began by that day. Enrollments that
+    /// ended on their first day are ignored.
     pub fn add(&mut self, held: &mut [(Segment, Timeline)], people: i64, day: NaiveDate, rules: &Rulebook) {
         let mut is_active = false;
         let (mut open, mut late, mut owed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -108,7 +108,7 @@ impl Workers {
             let segment = *segment;
             match timeline.ends_on.filter(|&ends_on| ends_on <= day) {
                 None => {
-                    // Judged by the day alone, not by when the status was last updated.
+                    // The day alone decides, not when the status was last updated.
                     timeline.settle(day, segment, rules);
                     open.insert(segment);
                     is_active |= timeline.status_on(day, segment, rules) == Some(EnrollmentStatus::Active);
@@ -172,7 +172,7 @@ pub struct Verdict {
 }
 
 impl Rulebook {
-    /// Returns the licence with a code that can be asked for on a day.
+    /// Returns the licence with this code, if clearance for it is possible on a day.
     pub fn licence(&self, code: &str, day: NaiveDate) -> Option<&Citation> {
         let code = code.trim().to_ascii_uppercase();
         self.licences.iter().find(|licence| licence.code == code && licence.period.holds_on(day))
@@ -191,7 +191,7 @@ impl Rulebook {
         let grounds = self.grounds(company, day);
         let rules = grounds.iter().filter_map(|&ground| rule(ground));
         let valid_days = rules.clone().map(|rule| rule.valid_days).min();
-        let graces = self.graces_behind(company, &grounds, day);
+        let graces = self.grace_citations(company, &grounds, day);
         let reasons = std::iter::once(licence).chain(rules.map(|rule| &rule.citation)).chain(graces);
         Some(Verdict {
             decision: grounds[0].decision(),
@@ -200,9 +200,9 @@ impl Rulebook {
         })
     }
 
-    /// Returns the grace rules that a decision rests on: those that are over, for arrears; those still running, for a
-    /// company cleared before its first payment.
-    fn graces_behind(
+    /// Returns the grace rules that a decision rests on: for arrears those that are over, for a company that is cleared
+    /// before its first payment those that are still running.
+    fn grace_citations(
         &self,
         company: Option<&Company>,
         grounds: &[ClearanceGround],
@@ -217,7 +217,7 @@ impl Rulebook {
         segments.into_iter().flatten().filter_map(grace).collect()
     }
 
-    /// Returns the grounds, the deciding one first; never empty.
+    /// Returns the grounds, the deciding one first. The list is never empty.
     fn grounds(&self, company: Option<&Company>, day: NaiveDate) -> Vec<ClearanceGround> {
         use ClearanceGround::{Arrears, Cleared, NoWorkersYet, NotRegistered, PartialWorkers, StateBody};
         let rule = |ground| self.clearance_rule(ground, day);
@@ -235,16 +235,16 @@ impl Rulebook {
             rule(Arrears).is_some_and(|rule| late.saturating_mul(100) > all.saturating_mul(rule.percent));
         if workers.registered == 0 {
             let may_have_none = declared == 0 && rule(NoWorkersYet).is_some();
-            // A company that had workers is not new. It must declare that it has none left, after the last one left.
-            let nobody = match workers.last_left_on {
+            // A company that had workers is not new. After the last one left, it must declare that it has none.
+            let without_workers = match workers.last_left_on {
                 None if may_have_none => NoWorkersYet,
                 Some(left) if may_have_none && declared_on.is_some_and(|on| left <= on) => Cleared,
                 _ => NotRegistered,
             };
-            return match (is_late, nobody) {
+            return match (is_late, without_workers) {
                 (true, NotRegistered) => vec![Arrears, NotRegistered],
                 (true, _) => vec![Arrears],
-                (false, nobody) => vec![nobody],
+                (false, without_workers) => vec![without_workers],
             };
         }
         let is_partial = rule(PartialWorkers)
@@ -265,17 +265,17 @@ impl Rulebook {
     }
 }
 
-/// Returns what the company can do next, for people.
+/// Returns what the company can do next, as a text for people.
 pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language: Language) -> String {
     let workers = company.map(|company| company.workers.clone()).unwrap_or_default();
     let declared = company.and_then(|company| company.declared).unwrap_or_default();
     let count = |number: i64| number::in_language(number, language);
     let (registered, declared) = (count(workers.registered), count(declared.into()));
     match (decision, language) {
-        (LicenceDecision::Clear, language) => once_cleared(company, language),
+        (LicenceDecision::Clear, language) => after_clearance(company, language),
         (LicenceDecision::ClearNoWorkersYet, Language::English) => {
-            "The licence may be given. The company registers its workers, and declares how many it has, when it takes on \
-             the first."
+            "The licence may be given. The company registers its workers, and declares how many it has, when it hires \
+             the first one."
                 .to_owned()
         }
         (LicenceDecision::ClearNoWorkersYet, Language::Indonesian) => {
@@ -284,8 +284,8 @@ pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language:
                 .to_owned()
         }
         (LicenceDecision::NotRegistered, Language::English) => {
-            "The company registers itself and its workers at a branch of the agency, or online; if it has none, or none \
-             any more, it declares that there. Was the number typed correctly?"
+            "Check the number. A company registers itself and its workers at a branch of the agency, or online. A company \
+             without workers declares that there."
                 .to_owned()
         }
         (LicenceDecision::NotRegistered, Language::Indonesian) => {
@@ -306,19 +306,19 @@ pub fn next_step(decision: LicenceDecision, company: Option<&Company>, language:
 }
 
 /// Describes what is still missing although the licence may be given.
-fn once_cleared(company: Option<&Company>, language: Language) -> String {
+fn after_clearance(company: Option<&Company>, language: Language) -> String {
     let is_private = company.is_some_and(|company| company.kind != EmployerKind::Government);
     let Workers { registered, active, .. } =
         company.map(|company| company.workers.clone()).unwrap_or_default();
-    let has_not_said = is_private && company.is_some_and(|company| company.declared.is_none());
-    let (nothing, given, unpaid, unsaid, none) = match language {
+    let has_not_declared = is_private && company.is_some_and(|company| company.declared.is_none());
+    let (complete, given, unpaid, undeclared, no_workers) = match language {
         Language::English => (
-            "Nothing: the licence may be given.",
+            "Nothing is left to do: the licence may be given.",
             "The licence may be given.",
-            "No contribution is paid for any of the workers yet: the company pays before their grace is over.",
-            "The company has not declared how many workers it has: it does so at a branch of the agency, or online.",
-            "The company has declared that it has no workers any more: it registers them, and declares how many it has, \
-             when it takes on the next.",
+            "No contribution has been paid for any worker yet: the company pays before the grace period ends.",
+            "The company has not declared how many workers it has: it declares that at a branch of the agency, or online.",
+            "The company has declared that it has no workers any more: it registers its workers, and declares how many it has, \
+             when it hires the next one.",
         ),
         Language::Indonesian => (
             "Tidak ada: izin dapat diberikan.",
@@ -331,14 +331,14 @@ fn once_cleared(company: Option<&Company>, language: Language) -> String {
     };
     let parts = [
         (is_private && registered > 0 && active == 0).then_some(unpaid),
-        (has_not_said && registered > 0).then_some(unsaid),
-        (is_private && registered == 0).then_some(none),
+        (has_not_declared && registered > 0).then_some(undeclared),
+        (is_private && registered == 0).then_some(no_workers),
     ];
     let parts: Vec<&str> = parts.into_iter().flatten().collect();
-    if parts.is_empty() { nothing.to_owned() } else { format!("{given} {}", parts.join(" ")) }
+    if parts.is_empty() { complete.to_owned() } else { format!("{given} {}", parts.join(" ")) }
 }
 
-/// Describes for whom contributions are due: current workers, former ones, or both.
+/// Describes the workers for whom contributions are due: current ones, former ones, or both.
 fn how_to_pay(workers: &Workers, language: Language) -> String {
     let count = |number: i64| number::in_language(number, language);
     let (registered, in_arrears) = (count(workers.registered), count(workers.in_arrears));

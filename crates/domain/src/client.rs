@@ -1,4 +1,4 @@
-//! Clients of the API. A token identifies one; the registry knows its role and the people that it may see.
+//! Clients of the API. A token identifies a client. The registry stores its role and scope.
 
 use chrono::{DateTime, Utc};
 
@@ -21,7 +21,7 @@ pub struct Reach {
     pub employer: Option<i64>,
     /// Only people enrolled through this association.
     pub association: Option<i64>,
-    /// Only people enrolled first at this channel or a descendant of it.
+    /// Only people with an enrollment made by this channel or a descendant of it.
     pub channel: Option<i64>,
 }
 
@@ -114,7 +114,7 @@ pub fn judge(role: Role, reach: &Reach, reads_personal_data: bool) -> Vec<Proble
     problems
 }
 
-/// Reads the name of a client.
+/// Parses the name of a client.
 ///
 /// # Errors
 /// `REQUIRED`, `INVALID_FORMAT` or `OUT_OF_RANGE`; `CONFLICT` for the reserved name of the command line.
@@ -127,7 +127,7 @@ pub fn parse_name(text: &str) -> Result<String, Problem> {
     Ok(name)
 }
 
-/// Reads an issuer or a subject. Nothing is trimmed or folded, because tokens are compared with it exactly.
+/// Parses an issuer or a subject. Nothing is trimmed or folded, because tokens are compared with it exactly.
 ///
 /// # Errors
 /// `REQUIRED`, `OUT_OF_RANGE`, or `INVALID_FORMAT` for white space and unprintable characters.
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn personal_data_are_read_by_the_roles_that_have_them() {
+    fn only_roles_with_the_right_may_read_personal_data() {
         for &role in Role::VARIANTS {
             let refused = !judge(role, &Reach { employer: Some(1), ..Reach::default() }, true)
                 .iter()
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_kept_to_the_letter() {
+    fn claims_are_stored_exactly() {
         assert_eq!(parse_claim("auth0|6fAb", "subject").as_deref(), Ok("auth0|6fAb"));
         for bad in ["", " a", "a b", "a\0", "é", "a\u{200B}"] {
             assert!(parse_claim(bad, "subject").is_err(), "{bad:?}");

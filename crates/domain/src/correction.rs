@@ -111,7 +111,7 @@ redacted_debug!(Change, Correction, Form, Wanted, Particulars);
 /// Parses a correction and returns it with its warnings.
 ///
 /// # Errors
-/// All problems that do not depend on whom it corrects.
+/// All problems that do not depend on the person.
 pub fn read(form: Form, rules: &Rulebook, today: NaiveDate) -> Result<(Wanted, Vec<Problem>), Vec<Problem>> {
     let mut problems = Vec::new();
     let full_name = form.full_name.map(|text| keep(FullName::parse(&text, "fullName"), &mut problems));
@@ -120,13 +120,13 @@ pub fn read(form: Form, rules: &Rulebook, today: NaiveDate) -> Result<(Wanted, V
         .map(|text| collect(NationalId::parse(&text, &rules.regions, "nationalId"), &mut problems));
     problems.extend(form.birth_date.and_then(|birth_date| judge_birth_date(birth_date, today)));
     let reason = keep(text::required(&form.reason, 200, "reason"), &mut problems);
-    let is_nothing = full_name.is_none()
+    let is_empty = full_name.is_none()
         && national_id.is_none()
         && form.birth_date.is_none()
         && form.sex.is_none()
         && form.province.is_none();
-    if is_nothing {
-        let problem = Problem::error(ProblemCode::Required, "fullName", "Nothing to correct was sent.");
+    if is_empty {
+        let problem = Problem::error(ProblemCode::Required, "fullName", "There is nothing to correct.");
         problems.push(
             problem.hint("Send at least one of fullName, birthDate, sex, provinceCode and nationalId."),
         );
@@ -180,9 +180,9 @@ pub fn changes(
 
 /// Returns the problem of a correction that changes nothing.
 pub fn nothing_changes() -> Problem {
-    let message = "The registry holds these values already. Nothing was changed.";
+    let message = "These values are already recorded. Nothing was changed.";
     let problem = Problem { path: Vec::new(), ..Problem::error(ProblemCode::Conflict, "", message) };
-    problem.hint("If this was a retry, the first attempt succeeded. With an idempotencyKey a retry gives the first answer.")
+    problem.hint("If this was a retry, the first attempt succeeded. With an idempotencyKey, a retry returns the first answer.")
 }
 
 /// Checks the corrected data by the rules: number against birth date and sex, and the age at the start of each open
@@ -200,7 +200,7 @@ pub fn judge(
     if let Some(number) = after.national_id.as_ref().filter(|_| !is_same_identity) {
         let (birth_date, sex) = (after.birth_date, after.sex);
         let doubts = identity::check_against_person(number, birth_date, sex, "birthDate", "sex");
-        problems.extend(doubts.into_iter().map(|problem| problem.hint(CORRECTED_ALL_THE_SAME)));
+        problems.extend(doubts.into_iter().map(|problem| problem.hint(CORRECTION_IS_RECORDED)));
     }
     if let Some(problem) = judge_life(before, after, enrollments, deceased_on) {
         problems.push(problem);
@@ -216,11 +216,11 @@ pub fn judge(
     problems
 }
 
-const CORRECTED_ALL_THE_SAME: &str = "Check the identity card (KTP). The number is permanent and is not reissued to \
-    match, so the correction is recorded all the same.";
+const CORRECTION_IS_RECORDED: &str = "Check the identity card (KTP). The number is permanent and is not reissued to \
+    match, so the correction is recorded anyway.";
 
-/// Returns the problem of a birth date after an enrollment or the death. Enrollments that ended on their first day do
-/// not count.
+/// Returns the problem of a birth date after an enrollment or the death. Enrollments that ended on their first day are
+/// ignored.
 fn judge_life(
     before: &Particulars,
     after: &Particulars,
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_born_after_an_enrollment_or_a_death() {
+    fn a_birth_date_after_an_enrollment_or_a_death_is_refused() {
         let held = |starts_on: &str, ends_on: Option<&str>| Held {
             segment: Segment::SelfEmployed,
             civil_servant: None,
@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(
             judged("2011-01-01", vec![held("2010-01-01", Some("2010-01-01"))], None),
             [],
-            "never held"
+            "it covered no day"
         );
         assert_eq!(judged("2013-05-02", vec![], Some("2013-05-01")), refused);
         assert_eq!(judged("2013-05-01", vec![], Some("2013-05-01")), []);

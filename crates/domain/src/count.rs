@@ -1,4 +1,4 @@
-//! What one person contributes to the counters that the registry maintains.
+//! The contribution of one person to the counters that the registry maintains.
 //!
 //! The counters count people, not enrollments. A person with two employers counts once for the country, once as a
 //! wage earner and once for each employer. The contribution follows from the enrollments and their
@@ -71,10 +71,10 @@ pub type Deltas = BTreeMap<Counter, i32>;
 
 /// Adds `times` the contribution of a person: 1 for the state after a change, -1 for the state before.
 pub fn add(deltas: &mut Deltas, person: &Counted<'_>, times: i32, rules: &Rulebook) {
-    let mut count = |among, persons: i32| {
-        let cell = (person.province, person.channel, among);
+    let mut count = |kind, people: i32| {
+        let cell = (person.province, person.channel, kind);
         let sum = deltas.entry(cell).or_default();
-        *sum += persons * times;
+        *sum += people * times;
         if *sum == 0 {
             deltas.remove(&cell);
         }
@@ -136,7 +136,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Employed from a day on, and paid for in the first month or not at all.
+    /// Returns an enrollment from a day on, with the first month paid or none.
     fn held(employer: i64, from: &str, is_paid: bool) -> Held {
         let starts_on = day(from);
         let paid = if is_paid { PaidMonths::from_until(starts_on, starts_on) } else { PaidMonths::default() };
@@ -155,7 +155,7 @@ mod tests {
         let mut deltas = Deltas::new();
         add(&mut deltas, after, 1, &rules);
         add(&mut deltas, before, -1, &rules);
-        deltas.into_iter().map(|((_, _, among), persons)| (among, persons)).collect()
+        deltas.into_iter().map(|((_, _, kind), people)| (kind, people)).collect()
     }
 
     fn one(group: WorkerGroup, status: EnrollmentStatus) -> Standing {
@@ -201,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_changed_is_no_difference() {
+    fn an_unchanged_person_changes_no_counter() {
         let same = [held(7, "2014-11-01", true)];
         assert_eq!(difference(&counted(&same), &counted(&same)), []);
     }
 
     #[test]
-    fn a_move_takes_the_whole_history_along() {
+    fn a_move_to_another_province_moves_the_whole_history() {
         let held = [held(7, "2014-11-01", true)];
         let rules = Rulebook::default();
         let mut deltas = Deltas::new();

@@ -7,8 +7,7 @@ use super::problem::{Problem, ProblemCode};
 /// Earliest plausible day, 17 August 1945: nothing registered here is older than the republic.
 pub const EARLIEST: NaiveDate = NaiveDate::from_ymd_opt(1945, 8, 17).expect("it is in the calendar");
 
-/// Returns the problem of a day on which something is said to have happened: it must not be in the future or before
-/// [`EARLIEST`].
+/// Returns the problem of the day of an event: it must not be in the future or before [`EARLIEST`].
 pub fn problem_of(day: NaiveDate, field: &str, today: NaiveDate) -> Option<Problem> {
     if day > today {
         let problem = Problem::error(ProblemCode::OutOfRange, field, "This day is in the future.");

@@ -1,6 +1,6 @@
-//! Employers: their names, the numbers that the state gave them, risk class and headcount.
+//! Employers: their names, official numbers, risk class and headcount.
 //!
-//! The tax number of a natural person is their identity number, and is protected like one.
+//! The tax number of a natural person is their identity number, and needs the same protection.
 
 use super::identity::{EXPORT_AS_TEXT, NationalId, Parsed, RegionCodes, Shape};
 use super::participant::name_key;
@@ -16,7 +16,7 @@ impl OrganisationName {
     /// Maximum length in characters.
     pub const MAX_CHARS: usize = 200;
 
-    /// Reads a name in [normal form](crate::text::fold).
+    /// Parses a name into [normal form](crate::text::fold).
     ///
     /// # Errors
     /// `REQUIRED` if empty, `OUT_OF_RANGE` above [`MAX_CHARS`](Self::MAX_CHARS), `INVALID_FORMAT` for control
@@ -50,12 +50,12 @@ impl OrganisationName {
 pub struct TaxNumber(String);
 
 impl TaxNumber {
-    /// Reads a number of 15 or 16 digits and returns 16. `book` serves to check the numbers of persons.
+    /// Parses a number of 15 or 16 digits and returns 16. `regions` are needed to check the numbers of persons.
     ///
     /// # Errors
     /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET` or `TAX_NUMBER_MALFORMED`. For the number of a person, all
     /// errors of the identity number under this code; its warnings stay warnings.
-    pub fn parse(text: &str, book: &RegionCodes, field: &str) -> Parsed<Self> {
+    pub fn parse(text: &str, regions: &RegionCodes, field: &str) -> Parsed<Self> {
         const SHAPE: Shape = Shape {
             name: "A tax number (NPWP)",
             lengths: &[16, 15],
@@ -66,14 +66,14 @@ impl TaxNumber {
         let digits = SHAPE.read(text, field).map_err(|problem| vec![problem])?;
         let sixteen = if digits.len() == 15 { format!("0{digits}") } else { digits };
         if !sixteen.starts_with('0') {
-            return match NationalId::parse(&sixteen, book, field) {
+            return match NationalId::parse(&sixteen, regions, field) {
                 Ok((_, doubts)) => Ok((Self(sixteen), doubts.into_iter().map(as_tax_problem).collect())),
                 Err(problems) => Err(problems.into_iter().map(as_tax_problem).collect()),
             };
         }
         let (checked, _office_and_branch) = sixteen.split_at(10);
         if checked.bytes().all(|digit| digit == b'0') {
-            let message = "Zeros stand for a missing tax number (NPWP); they are none.";
+            let message = "A tax number (NPWP) of zeros means that there is none.";
             return Err(vec![malformed(message).hint("Leave the field empty if there is no number.")]);
         }
         if luhn(checked) != 0 {
@@ -90,8 +90,8 @@ impl TaxNumber {
         &self.0
     }
 
-    /// Returns whether it is an identity number and must be protected like one. A number of the former form may
-    /// belong to a person too, which cannot be told from it.
+    /// Returns whether it is an identity number and must be protected like one. A number of the former form may also
+    /// belong to a person, but its digits do not show that.
     pub fn is_personal(&self) -> bool {
         !self.0.starts_with('0')
     }
@@ -102,7 +102,7 @@ impl TaxNumber {
 pub struct BusinessNumber(String);
 
 impl BusinessNumber {
-    /// Reads a number as people and spreadsheets write it.
+    /// Parses a number as people and spreadsheets write it.
     ///
     /// # Errors
     /// `REQUIRED`, `IDENTIFIER_DAMAGED_BY_SPREADSHEET`, or `BUSINESS_NUMBER_MALFORMED` unless it has 13 digits.
@@ -134,7 +134,7 @@ impl RiskClass {
         if (1..=5).contains(&class) {
             return Ok(Self(class));
         }
-        Err(Problem::error(ProblemCode::OutOfRange, field, "Classes of risk go from 1 to 5."))
+        Err(Problem::error(ProblemCode::OutOfRange, field, "The risk class must be between 1 and 5."))
     }
 
     /// Returns the number, 1 to 5.
@@ -156,7 +156,7 @@ impl Headcount {
         if count >= 0 {
             return Ok(Self(count));
         }
-        Err(Problem::error(ProblemCode::OutOfRange, field, "A headcount is 0 or more."))
+        Err(Problem::error(ProblemCode::OutOfRange, field, "A headcount must be 0 or more."))
     }
 
     /// Returns the count.
@@ -167,7 +167,8 @@ impl Headcount {
 
 redacted_debug!(TaxNumber);
 
-/// Turns a problem of an identity number into one of a tax number, for callers who may not know that it is one.
+/// Turns a problem of an identity number into one of a tax number, because the caller may not know that they are the
+/// same.
 fn as_tax_problem(problem: Problem) -> Problem {
     if problem.code == ProblemCode::IdentifierDamagedBySpreadsheet {
         return problem.hint(EXPORT_AS_TEXT);
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_are_no_tax_number() {
+    fn a_tax_number_of_zeros_is_refused() {
         assert_eq!(code_of(tax_number("00.000.000.0-000.000")), ProblemCode::TaxNumberMalformed);
     }
 
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tax_number_does_not_show_itself_in_a_log() {
+    fn a_tax_number_is_redacted_in_a_log() {
         assert_eq!(format!("{:?}", tax_number("1671010208850001").unwrap().0), "TaxNumber(redacted)");
     }
 

@@ -1,7 +1,7 @@
 //! Enrollments: what a person is covered for, through whom and from when.
 //!
-//! [`judge_terms`] checks what all people of a request have in common, [`judge_person`] one person under those terms.
-//! A single enrollment and each row of a roster go through the same two functions.
+//! [`judge_terms`] checks what all people of a request have in common. [`judge_person`] checks one person under those
+//! terms. A single enrollment and each row of a roster go through the same two functions.
 
 use chrono::NaiveDate;
 
@@ -37,7 +37,7 @@ pub struct Payer {
     pub risk_class: i16,
     /// Kind of employer.
     pub kind: EmployerKind,
-    /// Day since which it is closed.
+    /// First day on which it is closed.
     pub closed_on: Option<NaiveDate>,
 }
 
@@ -48,7 +48,7 @@ pub enum Lookup<T> {
     NotNamed,
     /// It exists, and the client may use it.
     Found(T),
-    /// It does not exist, or the client may not use it. The look-up reports that; the rules report the rest.
+    /// It does not exist, or the client may not use it. The look-up has reported that problem already.
     Failed,
 }
 
@@ -73,7 +73,7 @@ impl<T> From<Option<T>> for Lookup<T> {
     }
 }
 
-/// What all people of a request have in common.
+/// The common terms of all people in a request.
 #[derive(Clone, Debug)]
 pub struct Terms<'a> {
     /// Segment.
@@ -92,7 +92,7 @@ pub struct Terms<'a> {
     pub starts_on: NaiveDate,
     /// Whether the first contribution was paid together with the enrollment.
     pub first_contribution_paid: bool,
-    /// Category of civil servants; `None`: they are none.
+    /// Category of the civil servants, or `None` for other people.
     pub civil_servants: Option<CivilServantCategory>,
 }
 

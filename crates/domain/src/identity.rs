@@ -1,12 +1,11 @@
-//! The numbers by which the state knows a person: NIK, the identity number, and NIP, the service number of civil
-//! servants.
+//! Official numbers of a person: NIK, the identity number, and NIP, the service number of civil servants.
 //!
-//! Neither has a check digit, so this module checks what the digits mean: a region, a birth date, a sex, a serial. A
+//! Neither has a check digit, so this module checks the parts of the number: a region, a birth date, a sex, a serial. A
 //! number that cannot exist is an error. A number that disagrees with the declared data is a warning: the state never
-//! reissues a number to match a birth date, so refusing it would lock real people out. Whether a number was issued at
-//! all is for the civil registry to say.
+//! reissues a number to match a birth date, so refusing it would lock real people out. Only the civil registry knows
+//! whether a number was issued.
 //!
-//! Values do not show their digits in `{:?}`, and no message repeats a number.
+//! `{:?}` does not show the digits of a value, and no message repeats a number.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -33,9 +32,9 @@ pub type Parsed<T> = Result<(T, Vec<Problem>), Vec<Problem>>;
 pub struct NationalId(String);
 
 impl NationalId {
-    /// Reads a number as people and spreadsheets write it.
+    /// Parses a number as people and spreadsheets write it.
     ///
-    /// `book` has the province codes of all editions, because a number outlives the province that issued it.
+    /// `regions` has the province codes of all editions, because a number outlives the province that issued it.
     ///
     /// # Errors
     ///
@@ -43,14 +42,14 @@ impl NationalId {
     /// digits. Otherwise all that apply of `NATIONAL_ID_UNKNOWN_REGION` (province; an impossible regency or district
     /// is only a warning), `NATIONAL_ID_MALFORMED` (birth date) and `IDENTIFIER_DAMAGED_BY_SPREADSHEET` (serial
     /// 0000).
-    pub fn parse(text: &str, book: &RegionCodes, field: &str) -> Parsed<Self> {
+    pub fn parse(text: &str, regions: &RegionCodes, field: &str) -> Parsed<Self> {
         use ProblemCode::{IdentifierDamagedBySpreadsheet, NationalIdMalformed, NationalIdUnknownRegion};
         const SHAPE: Shape =
             Shape { name: "An identity number (NIK)", lengths: &[16], malformed: NationalIdMalformed };
 
         let id = Self(SHAPE.read(text, field).map_err(|problem| vec![problem])?);
         let mut problems = Vec::new();
-        if !book.contains(id.province_code()) {
+        if !regions.contains(id.province_code()) {
             let message = "The first two digits are not the code of any present or past province.";
             problems.push(Problem::error(NationalIdUnknownRegion, field, message).hint(COMPARE_WITH_CARD));
         }
@@ -160,10 +159,10 @@ impl RegionCodes {
 
 /// Statistics of a column of identity numbers, which show whether a spreadsheet rounded it.
 ///
-/// A spreadsheet keeps 15 significant digits, so a rounded number of 16 digits ends in 0. One such number proves
-/// nothing: a tenth of all correct ones end in 0. The column [looks rounded](Self::looks_rounded) if the zeros are
-/// more than twice that share *and* six standard deviations above it (11 of 20; 46 of 200). Chance alone does that in
-/// a few files of a million. Then no row can be trusted, not even those that end in another digit.
+/// A spreadsheet keeps 15 significant digits, so a rounded number of 16 digits ends in 0. A single such number proves
+/// nothing: a tenth of all correct numbers end in 0. The column [looks rounded](Self::looks_rounded) if the zeros are
+/// more than twice that share *and* six standard deviations above it (11 of 20; 46 of 200). By chance alone that
+/// happens in a few of a million files. Then no row can be trusted, not even those that end in another digit.
 ///
 /// Below 20 numbers the probability is computed exactly. The column looks rounded below one in a million (6 of 6, 7
 /// of 8, 11 of 19). Below one in a hundred (2 of 2, 3 of 5) it [is doubtful](Self::is_doubtful): the file is
@@ -177,7 +176,7 @@ pub struct NumberColumn {
 impl NumberColumn {
     /// Adds a number.
     pub fn add(&mut self, number: &str) {
-        // A numeric cell of a workbook is as rounded as the others.
+        // A numeric cell of a workbook ends in `.0`, and its digits count as well.
         let number = number.strip_suffix(".0").unwrap_or(number);
         let number = clean_digits(number);
         if number.len() == 16 && is_digits(&number) {
@@ -201,8 +200,8 @@ impl NumberColumn {
         self.all < FEW && self.happens_once_in(100) && !self.looks_rounded()
     }
 
-    /// Returns whether correct numbers would have so many zeros in at most one of `files` files. Exact: counts, of
-    /// the 10^all possible last digits, those with as many zeros or more.
+    /// Returns whether correct numbers would have so many zeros in at most one of `files` files. The result is exact:
+    /// it counts, of the 10^all possible last digits, those with at least as many zeros.
     fn happens_once_in(self, files: u128) -> bool {
         let Self { all, zeros } = self;
         let (mut ways, mut choices) = (0, 1);
@@ -227,11 +226,11 @@ impl<'a> FromIterator<&'a str> for NumberColumn {
     }
 }
 
-/// Removes what people put around and between the digits of an identifier: white space, dots, hyphens, zero-width
-/// characters and the leading apostrophe of spreadsheets. Full-width digits become ASCII; everything else stays.
+/// Removes everything that people put around and between the digits of an identifier: white space, dots, hyphens,
+/// zero-width characters and the leading apostrophe of spreadsheets. Full-width digits become ASCII. All other
+/// characters stay.
 ///
-/// Check for damage by a spreadsheet before. A `.0` at the end, which a spreadsheet adds to exact
-/// numbers, is removed.
+/// Check for damage by a spreadsheet first. A final `.0`, which a spreadsheet adds to exact numbers, is removed.
 pub fn clean_digits(text: &str) -> Cow<'_, str> {
     let is_filler = |c: char| c.is_whitespace() || is_invisible(c) || matches!(c, '.' | '-');
     let text = text.trim_matches(is_filler);
@@ -253,7 +252,7 @@ pub fn masked(number: &str) -> String {
     number.chars().enumerate().map(|(at, c)| if at < covered { '*' } else { c }).collect()
 }
 
-/// The written form of an identifier: a number of digits and nothing else.
+/// The form of an identifier: a number of digits and no other characters.
 pub(super) struct Shape {
     /// Name with its article, as it begins a sentence: `A business number (NIB)`.
     pub(super) name: &'static str,
@@ -319,7 +318,7 @@ pub(super) fn is_damaged_by_spreadsheet(text: &str) -> bool {
 /// The number of significant digits that spreadsheets keep.
 const EXACT_DIGITS: usize = 15;
 
-/// The digits of a whole number that a spreadsheet has printed with `.0` at the end.
+/// Returns the digits of a whole number that a spreadsheet has printed with a final `.0`.
 fn whole_quantity(text: &str) -> Option<&str> {
     let whole = text.strip_suffix(".0").or_else(|| text.strip_suffix(",0"))?;
     is_digits(whole).then_some(whole)

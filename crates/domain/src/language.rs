@@ -6,7 +6,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
 pub enum Language {
-    /// English, the language of the particulars.
+    /// English. Some details of problems exist in English only.
     #[strum(serialize = "en")]
     English,
     /// Indonesian.

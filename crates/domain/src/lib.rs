@@ -2,14 +2,14 @@
 //!
 //! # What it is for
 //!
-//! Resolvers, commands and workers ask this crate whether an enrollment, a correction or a transfer is allowed, and what
-//! follows from it. All of them get the same answer, because every rule exists once.
+//! Resolvers, commands and workers use this crate to decide whether an enrollment, a correction or a transfer is
+//! allowed, and what follows from it. Every rule exists once, so all of them get the same answer.
 //!
 //! - Text becomes a value or a list of [problems](problem::Problem): [`identity`], [`participant`], [`employer`], [`cell`].
 //! - Forms are judged by the law of a day: [`enrollment`], [`onboarding`], [`correction`], [`agreement`], [`clearance`].
 //! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`].
 //! - Rights and scopes say who may do what: [`access`], [`actor`], [`client`].
-//! - The closed lists that several rules share are in [`vocabulary`].
+//! - [`vocabulary`] has the enumerations that several rules share.
 //!
 //! # What it never does
 //!

@@ -1,4 +1,4 @@
-//! Numbers as messages show them: in English `10,000` and `Rp 100,000`, in Indonesian `10.000`.
+//! Formats numbers for messages: in English `10,000` and `Rp 100,000`, in Indonesian `10.000`.
 
 use super::language::Language;
 

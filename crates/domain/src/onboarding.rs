@@ -21,7 +21,7 @@ pub use staged::StagedRow;
 /// Maximum number of rows of one request. Longer rosters are uploaded as files.
 pub const MAXIMUM_ROWS: usize = 10_000;
 
-/// Maximum number of work units in the summary of a batch, the largest first: a file could name one for each row.
+/// Maximum number of work units in the summary of a batch; the largest are shown. A file could name one for each row.
 pub const MAXIMUM_WORK_UNITS: usize = 500;
 
 /// State of a batch.
@@ -40,9 +40,9 @@ pub enum OnboardingState {
     Applying,
     /// Every row has its outcome.
     Completed,
-    /// Was stopped; rows that were not applied by then never will be.
+    /// Was stopped. Rows that were not applied by then are never applied.
     Cancelled,
-    /// Stopped by a fault of its file as a whole.
+    /// Stopped, because it could not go on; the problems of the batch say why.
     Failed,
 }
 
@@ -105,8 +105,8 @@ impl Counts {
     }
 }
 
-/// Judges all rows of a request, by themselves and against each other. `lines` has their lines in the file, and is
-/// empty for rows of a request.
+/// Judges all rows of a request, each by itself and against the others. `lines` has their lines in the file, and is
+/// empty for rows without a file.
 ///
 /// # Errors
 /// The problem that stops the whole request: a spreadsheet has rounded the column of identity numbers, so every row
@@ -128,7 +128,7 @@ pub fn judge_rows(
     for repeat in numbers.repeats(column) {
         repeat.mark(&mut judged[repeat.row as usize]);
     }
-    judged.iter_mut().enumerate().for_each(|(index, row)| row.stand_at(index));
+    judged.iter_mut().enumerate().for_each(|(index, row)| row.set_index(index));
     Ok(judged)
 }
 

@@ -1,7 +1,7 @@
 //! Keyset pagination.
 //!
-//! A cursor names the last row seen, not an offset. Page 10,000 costs as much as page 1, and rows added in the
-//! meantime shift nothing.
+//! A cursor names the last row seen, not an offset. Page 10,000 costs as much as page 1, and rows that are added in the
+//! meantime do not shift the pages.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -108,9 +108,9 @@ impl Page {
         (self.direction == Direction::Descending) != self.backward
     }
 
-    /// Turns the fetched rows (one more than the page, in the order of fetching) into the page in list order, with
-    /// whether more rows precede and follow. A page of size 0 says nothing about further rows, so that it discloses
-    /// no row without an access record.
+    /// Returns the page in list order, from rows that were fetched (one more than the page, in the order of fetching).
+    /// It also says whether more rows precede and follow. A page of size 0 says nothing about further rows, so that it
+    /// discloses no row without an access record.
     pub fn cut<T>(&self, mut fetched: Vec<T>) -> Slice<T> {
         let more = self.size > 0 && fetched.len() > self.size;
         fetched.truncate(self.size);
@@ -124,14 +124,14 @@ impl Page {
 
     /// Returns the page of a complete list in memory, given in ascending order.
     pub fn of<T>(&self, ascending: Vec<(Position, T)>) -> Slice<T> {
-        let behind = |a: &Position, b: &Position| match self.direction {
+        let is_after = |a: &Position, b: &Position| match self.direction {
             Direction::Ascending => a > b,
             Direction::Descending => a < b,
         };
         let mut rows: Vec<T> = ascending
             .into_iter()
-            .filter(|(at, _)| self.after.as_ref().is_none_or(|after| behind(at, after)))
-            .filter(|(at, _)| self.before.as_ref().is_none_or(|before| behind(before, at)))
+            .filter(|(at, _)| self.after.as_ref().is_none_or(|after| is_after(at, after)))
+            .filter(|(at, _)| self.before.as_ref().is_none_or(|before| is_after(before, at)))
             .map(|(_, row)| row)
             .collect();
         if self.fetch_descending() {

@@ -1,7 +1,7 @@
 //! A person: name, telephone number, and the number of the card.
 //!
-//! The numbers that the state gave a person are in [`identity`](super::identity). What the person is insured for
-//! belongs to the enrollments, of which one person may have several.
+//! The official numbers of a person are in [`identity`](super::identity). The insurance of a person is in the
+//! enrollments, of which one person may have several.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ impl FullName {
     /// Maximum length in characters.
     pub const MAX_CHARS: usize = 100;
 
-    /// Reads a name in [normal form](crate::text::fold).
+    /// Parses a name into [normal form](crate::text::fold).
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl FullName {
         while words.len() > 1 && words.last().is_some_and(|word| is_degree(word)) {
             words.pop();
         }
-        // A name of titles alone is a name too, and so is one without any word.
+        // A name that consists of titles is a name too, and so is one without any word.
         let keys = [name_key(&words.join(" ")), name_key(&self.0), self.0.to_lowercase()];
         let mut name = keys.iter().find(|key| !key.is_empty()).map_or("", String::as_str);
         while let Some((first, rest)) = name.split_once(' ')
@@ -71,8 +71,8 @@ impl FullName {
 /// Returns whether two names may belong to one person: their [keys](FullName::key) are equal or share at least
 /// `minimum` words, initials not counted.
 ///
-/// A coarse check that detects the identity number of another person. Names are shortened, reordered and misspelled in lists,
-/// but seldom beyond the last word.
+/// This coarse check detects the identity number of another person. Names in lists are shortened, reordered and
+/// misspelled, but seldom beyond the last word.
 pub fn shares_words(key_a: &str, key_b: &str, minimum: usize) -> bool {
     fn words(key: &str) -> HashSet<&str> {
         key.split(' ').filter(|word| word.chars().nth(1).is_some()).collect()
@@ -85,8 +85,8 @@ pub fn shares_words(key_a: &str, key_b: &str, minimum: usize) -> bool {
 pub struct PhoneNumber(String);
 
 impl PhoneNumber {
-    /// Reads `0812…`, `62812…`, `+62 812…`, and `812…`: spreadsheets drop the zero, and only mobile numbers begin
-    /// with 8. Nine to thirteen digits may follow the country code.
+    /// Parses `0812…`, `62812…`, `+62 812…`, and `812…`: spreadsheets drop the zero, and only mobile numbers begin with
+    /// 8. Nine to thirteen digits may follow the country code.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl CardNumber {
         Self(key)
     }
 
-    /// Reads a card number as people write it. Returns `None` if it is malformed or mistyped.
+    /// Parses a card number as people write it. Returns `None` if it is malformed or mistyped.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = clean_digits(text);
         if digits.len() != 11 || !is_digits(&digits) || damm(&digits) != 0 {
@@ -171,12 +171,13 @@ impl std::fmt::Display for CardNumber {
 
 redacted_debug!(FullName, PhoneNumber);
 
-/// Returns the [words](text::words) of a name, with single spaces between. May be empty.
+/// Returns the [words](text::words) of a name, joined by single spaces. It may be empty.
 pub(super) fn name_key(name: &str) -> String {
     text::words(name).join(" ")
 }
 
-/// Returns the words of a search for people, without titles unless nothing else is left: the stored names have none.
+/// Returns the words of a search for people, without titles, because stored names have none. If only titles are left,
+/// it returns them.
 pub fn search_words(name: &str) -> Vec<String> {
     // `S.E.` is a degree as a whole; its letters are none.
     let is_title = |part: &&str| {

@@ -1,9 +1,9 @@
-//! The closed lists as PostgreSQL knows them: an enumeration type for each, with the same names.
+//! The PostgreSQL types of the enumerations. Each has the same names as its enumeration.
 //!
-//! The traits are sqlx's and the types are ours, so the two meet here and nowhere else. A list that comes into the
-//! database gets a line at the end of this file.
+//! The implementations are in this crate because of Rust's orphan rule. To store another enumeration, add a line at the
+//! end of this file.
 
-/// Lets an enumeration stand in statements as the PostgreSQL type of the same names.
+/// Implements the traits that sqlx needs to bind and decode an enumeration as the PostgreSQL type with the same names.
 macro_rules! pg_enum {
     ($($rust:ty => $name:literal, $array:literal;)+) => {$(
         impl sqlx::Type<sqlx::Postgres> for $rust {

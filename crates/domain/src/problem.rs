@@ -18,7 +18,7 @@ pub use self::indonesian::Indonesian;
 pub enum ProblemCode {
     /// Something that is needed is missing.
     Required,
-    /// The text cannot be read as what it should be.
+    /// The text does not have the required format.
     InvalidFormat,
     /// The value is beyond a limit.
     OutOfRange,
@@ -54,7 +54,7 @@ pub enum ProblemCode {
     DuplicateInRequest,
     /// The person has, or had, this enrollment.
     AlreadyEnrolled,
-    /// The registry holds the number with other personal data.
+    /// The number is registered with other personal data.
     IdentityMismatch,
     /// The programme cannot be entered on that day.
     ProgrammeNotInForce,
@@ -116,10 +116,16 @@ impl Problem {
         self
     }
 
-    /// Puts keys in front of the path: `["birthDate"]` within `["rows", "17"]`.
+    /// Prefixes the path with keys: `["birthDate"]` within `["rows", "17"]`.
     pub fn within(mut self, outer: &[&str]) -> Self {
         self.path.splice(0..0, outer.iter().map(|&key| key.to_owned()));
         self
+    }
+
+    /// Turns the problem of an optional field into the warning that its value is left out.
+    pub fn left_out(self) -> Self {
+        let message = format!("{} It is left out.", self.message);
+        Self { severity: Severity::Warning, message, ..self }
     }
 
     /// Returns whether it refuses the input.

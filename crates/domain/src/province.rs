@@ -11,9 +11,9 @@ pub struct Province {
     pub code: String,
     /// ISO 3166-2 code, such as `ID-SS`.
     pub iso_code: String,
-    /// First day; `None`: older than anything registered here.
+    /// First day, or `None` if it is older than anything registered here.
     pub valid_from: Option<NaiveDate>,
-    /// Last day; `None`: exists today.
+    /// Last day, or `None` if it exists today.
     pub valid_until: Option<NaiveDate>,
     /// Province that it was split from.
     pub predecessor: Option<i16>,
@@ -30,7 +30,7 @@ pub struct ProvinceEdition {
     pub name_en: String,
     /// Capital.
     pub capital: String,
-    /// Last day; `None`: holds today.
+    /// Last day, or `None` for the current edition.
     pub valid_until: Option<NaiveDate>,
 }
 

@@ -1,7 +1,7 @@
 //! Dated rules of law: programmes, civil servants, ages, contributions, grace periods, clearances.
 //!
-//! The rules are rows of the database (table `programme_rule` and others), so that a new regulation is an insert and
-//! not a release. [`Rulebook`] holds all of them and answers questions about a day.
+//! The rules are rows of the database (table `programme_rule` and others), so a new regulation needs an insert, not a
+//! release. [`Rulebook`] has all of them and answers questions about a day.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};

@@ -22,7 +22,7 @@ pub struct Target {
 /// A published number. It is shown next to the counters and never added to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportedFigure {
-    /// What was counted or promised.
+    /// The counted or promised quantity.
     pub metric: String,
     /// Province; `None`: the whole country.
     pub province: Option<i16>,
@@ -43,7 +43,7 @@ pub fn applying(targets: &[Target], province: Option<i16>, day: NaiveDate) -> Op
 }
 
 /// Upper limit of a target: more people than the country has.
-const MOST: i32 = 300_000_000;
+const MAXIMUM: i32 = 300_000_000;
 
 /// Checks a target and returns its year. `province` is the result of looking up the given code, if one was given.
 ///
@@ -59,10 +59,10 @@ pub fn judge(year: i32, active: i32, province: Option<Option<&Province>>) -> Res
             "The year must be between 2000 and 2100.",
         ));
     }
-    if !(1..=MOST).contains(&active) {
+    if !(1..=MAXIMUM).contains(&active) {
         let message = match active {
             ..1 => "A target must be at least 1 person.".to_owned(),
-            _ => format!("A target can be at most {} people; the country has fewer.", grouped(MOST)),
+            _ => format!("A target can be at most {} people; the country has fewer.", grouped(MAXIMUM)),
         };
         problems.push(Problem::error(ProblemCode::OutOfRange, "active", message));
     }
@@ -113,7 +113,7 @@ mod tests {
         };
         assert_eq!(judge(2015, 20_000_000, None), Ok(2015));
         assert_eq!(paths(1999, 0, Some(None)), ["year", "active", "provinceCode"]);
-        assert_eq!(paths(70_000, MOST + 1, None), ["year", "active"]);
+        assert_eq!(paths(70_000, MAXIMUM + 1, None), ["year", "active"]);
         let too_many = judge(2015, i32::MAX, None).unwrap_err();
         assert!(too_many[0].message.contains("at most 300,000,000 people"), "{}", too_many[0].message);
         let highland = Province {

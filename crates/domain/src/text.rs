@@ -1,7 +1,7 @@
-//! Free text that people type, in one normal form: what is kept of it, and what is refused.
+//! Normalizes free text, and refuses text that must not be stored.
 //!
-//! Text that looks the same is the same here: it is in Unicode normalization form C, has single spaces, and has no
-//! characters that cannot be seen. Accents and other marks are kept, because they are part of a name.
+//! Texts that look the same become equal: Unicode normalization form C, single spaces, and no invisible characters.
+//! Accents and other marks stay, because they are part of a name.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -21,7 +21,7 @@ pub fn fold(text: &str, maximum: usize, field: &str) -> Result<String, Problem> 
         return Err(Problem::error(ProblemCode::InvalidFormat, field, message)
             .hint("Type the text again instead of copying it."));
     }
-    if holds_a_number(&text) {
+    if contains_number(&text) {
         return Err(Problem::error(ProblemCode::InvalidFormat, field, "This text contains a long number.")
             .hint("Put identity, service and telephone numbers into their own columns."));
     }
@@ -52,11 +52,11 @@ pub fn required(text: &str, maximum: usize, field: &str) -> Result<String, Probl
         .ok_or_else(|| Problem::error(ProblemCode::Required, field, "This must not be empty."))
 }
 
-/// Returns the words of a name or a search, in lower case and normal form. What is stored for searching and what is
-/// searched go through this one function.
+/// Returns the words of a name or a search, in lower case and normal form. The stored search text and the search itself
+/// are made by this function.
 ///
-/// A word has letters, digits and marks only, so that nothing in it has a meaning for the query language of the
-/// database. An apostrophe joins what it stands between: `Ma'ruf` is one word.
+/// A word has only letters, digits and marks, so that it has no special meaning in the query language of the database.
+/// An apostrophe joins the letters on both sides: `Ma'ruf` is one word.
 pub fn words(text: &str) -> Vec<String> {
     let joined = visible(text).filter(|c| !matches!(c, '\'' | '’' | '‘' | '`' | '´' | 'ʼ'));
     let folded: String = joined.nfc().flat_map(char::to_lowercase).nfc().collect();
@@ -73,11 +73,12 @@ fn visible(text: &str) -> impl Iterator<Item = char> {
     text.chars().filter(|&c| !is_invisible(c))
 }
 
-/// Returns a text with stars for every number that [`fold`] would refuse. For values that a message quotes.
+/// Returns a text with stars in place of every number that [`fold`] would refuse. It is for values that a message
+/// quotes.
 pub fn without_numbers(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
-    for run in text.split_inclusive(|c: char| !is_of_a_number(c)) {
-        match holds_a_number(run) {
+    for run in text.split_inclusive(|c: char| !belongs_to_number(c)) {
+        match contains_number(run) {
             true => masked.extend(run.chars().map(|c| if c.is_ascii_digit() { '*' } else { c })),
             false => masked.push_str(run),
         }
@@ -85,17 +86,17 @@ pub fn without_numbers(text: &str) -> String {
     masked
 }
 
-/// Returns whether a text has nine digits or more in a row: an identifier, which would be stored readable here.
-fn holds_a_number(text: &str) -> bool {
-    let runs = text.split(|c: char| !is_of_a_number(c));
+/// Returns whether a text has nine digits or more in a row: an identifier, which would be stored unencrypted.
+fn contains_number(text: &str) -> bool {
+    let runs = text.split(|c: char| !belongs_to_number(c));
     runs.map(|run| run.bytes().filter(u8::is_ascii_digit).count()).any(|digits| digits >= 9)
 }
 
-fn is_of_a_number(c: char) -> bool {
+fn belongs_to_number(c: char) -> bool {
     c.is_ascii_digit() || matches!(c, '.' | '-' | ' ')
 }
 
-/// Returns whether a character shows nothing: zero-width and direction marks, soft hyphens, fillers, tags. Such
+/// Returns whether a character is invisible: zero-width and direction marks, soft hyphens, fillers, tags. Such
 /// characters come along when text is copied from a page or a message.
 ///
 /// These are the code points with the property `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt, Unicode 16),
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_number_is_no_text() {
+    fn a_text_with_an_identity_number_is_refused() {
         for text in [
             "1671010208850001",
             "NIK 16710102.0885.0001",
@@ -192,7 +193,7 @@ mod tests {
         assert!(words("'; -- ").is_empty());
     }
 
-    /// Text as people and their programs may write it: letters with marks in both forms, and what cannot be seen.
+    /// Returns text as people and programs may write it: letters with marks in both forms, and invisible characters.
     fn typed() -> impl Strategy<Value = String> {
         let letter = prop_oneof![
             any::<char>(),

@@ -84,7 +84,7 @@ pub struct Timeline {
     pub counts_from: NaiveDate,
     /// First day.
     pub starts_on: NaiveDate,
-    /// First day on which it no longer holds.
+    /// First day that it no longer covers.
     pub ends_on: Option<NaiveDate>,
     /// Paid months.
     pub paid: PaidMonths,
@@ -165,7 +165,7 @@ impl Timeline {
         match self.status_on(day, segment, rules) {
             Some(EnrollmentStatus::Inactive) => true,
             Some(EnrollmentStatus::Registered) => {
-                // As if the month before the first one had been paid.
+                // The grace period counts from the month before the first one.
                 let before = first_of_month(self.starts_on).pred_opt().unwrap_or(self.starts_on);
                 lapse_after(before, segment, rules) <= day
             }
@@ -173,14 +173,15 @@ impl Timeline {
         }
     }
 
-    /// Updates `has_lapsed` to a day: it lapses when the grace period is over, and resumes when it was paid since.
+    /// Updates `has_lapsed` as of a day. An enrollment lapses when the grace period is over, and resumes when a later
+    /// month is paid.
     pub fn settle(&mut self, today: NaiveDate, segment: Segment, rules: &Rulebook) {
         let until = self.ends_on.map_or(today, |ends_on| ends_on.min(today));
         let lapse = self.paid.through().map(|last| lapse_after(last, segment, rules));
         self.has_lapsed = lapse.is_some_and(|lapse| lapse <= until);
     }
 
-    /// Returns whether it holds on a day or a later one. One that ended on its first day never holds.
+    /// Returns whether it covers a day or a later one. An enrollment that ended on its first day covers none.
     pub fn holds_on_or_after(&self, day: NaiveDate) -> bool {
         self.ends_on.is_none_or(|end| self.starts_on < end && day < end)
     }
@@ -191,7 +192,7 @@ impl Timeline {
         if self.starts_on <= today { self.starts_on } else { self.counts_from }
     }
 
-    /// Ends it on a day, or on the earliest possible one after that. Returns the end.
+    /// Ends it on a day, or on the earliest possible day if that is later. Returns the end.
     pub fn end(&mut self, on: NaiveDate, today: NaiveDate, segment: Segment, rules: &Rulebook) -> NaiveDate {
         let ends_on = on.max(self.earliest_end(today));
         self.ends_on = Some(ends_on);
@@ -201,7 +202,7 @@ impl Timeline {
 
     /// Returns the timeline of the enrollment that continues this one with another employer. It takes over the paid
     /// months from the month of that day on.
-    pub fn going_on(&self, on: NaiveDate, today: NaiveDate, segment: Segment, rules: &Rulebook) -> Self {
+    pub fn continued(&self, on: NaiveDate, today: NaiveDate, segment: Segment, rules: &Rulebook) -> Self {
         let paid = self.paid.since(on);
         let mut timeline = Self { counts_from: on, starts_on: on, ends_on: None, paid, has_lapsed: false };
         timeline.settle(today, segment, rules);
@@ -220,7 +221,7 @@ fn status_in(history: &[(NaiveDate, EnrollmentStatus)], day: NaiveDate) -> Optio
     history.iter().rev().find(|&&(from, _)| from <= day).map(|&(_, status)| status)
 }
 
-/// Returns the first day on which it is no longer active after the last paid day.
+/// Returns the first day on which an enrollment paid through a day is no longer active.
 fn lapse_after(paid_through: NaiveDate, segment: Segment, rules: &Rulebook) -> NaiveDate {
     let grace = rules.grace(segment, paid_through).map_or(0, |rule| rule.months);
     let next_month = first_of_month(paid_through).checked_add_months(Months::new(1 + grace));
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn months_are_kept_in_runs_whatever_their_order() {
+    fn months_are_stored_in_runs_in_whatever_order_they_are_added() {
         let bounds = |months: &[&str]| timeline("2014-10-01", months).paid.bounds();
         let run = |first, last| vec![day(first), day(last)];
         assert_eq!(bounds(&["2014-11-17", "2014-10-01", "2014-12-31"]), run("2014-10-01", "2014-12-31"));
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_paid_is_registered_and_the_first_month_makes_active_from_the_start() {
+    fn an_unpaid_enrollment_is_registered_and_the_first_month_makes_it_active_from_the_start() {
         assert_eq!(history(&timeline("2014-11-17", &[])), [("2014-11-17".into(), Registered)]);
         assert_eq!(history(&timeline("2014-11-17", &["2014-11-01"])), [("2014-11-17".into(), Active)]);
         let later = timeline("2014-11-17", &["2015-01-01"]);
@@ -325,7 +326,7 @@ mod tests {
             paid.paid.add(day(month));
             settled(paid, "2014-10-02")
         };
-        // Within the grace, so that there is no gap any more; and behind a gap that stays.
+        // A payment within the grace period closes the gap; a later one leaves it.
         assert_eq!(history(&paid("2014-08-01")).len(), 1);
         assert_eq!(changed(&paid("2014-08-01"), &lapsed).as_deref(), Some("2014-08-01"));
         assert_eq!(changed(&paid("2014-09-01"), &lapsed).as_deref(), Some("2014-09-01"));
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_ends_everything_after_it() {
+    fn an_end_replaces_everything_after_it() {
         let mut ended = timeline("2014-11-01", &["2014-11-01"]);
         ended.ends_on = Some(day("2015-01-15"));
         let ended = settled(ended, "2016-01-01");
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_on_the_first_day_leaves_nothing_but_the_end() {
+    fn an_end_on_the_first_day_leaves_only_the_end() {
         let mut never = timeline("2014-11-01", &["2014-11-01"]);
         never.ends_on = Some(day("2014-11-01"));
         assert_eq!(history(&never), [("2014-11-01".into(), Ended)]);
@@ -362,10 +363,10 @@ mod tests {
     #[test]
     fn a_transfer_takes_over_paid_months_from_its_own_month_on() {
         let old = timeline("2014-09-01", &["2014-09-01", "2014-10-01", "2014-11-01"]);
-        let new = old.going_on(day("2014-10-20"), day("2014-10-20"), SEGMENT, &rules());
+        let new = old.continued(day("2014-10-20"), day("2014-10-20"), SEGMENT, &rules());
         assert_eq!(new.paid.bounds(), [day("2014-10-01"), day("2014-11-30")]);
         assert_eq!(history(&new), [("2014-10-20".into(), Active)]);
-        let new = old.going_on(day("2014-12-02"), day("2014-12-02"), SEGMENT, &rules());
+        let new = old.continued(day("2014-12-02"), day("2014-12-02"), SEGMENT, &rules());
         assert_eq!(history(&new), [("2014-12-02".into(), Registered)]);
     }
 
@@ -381,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn an_enrollment_holds_until_its_end_and_never_if_it_ended_at_once() {
+    fn an_enrollment_covers_days_until_its_end_and_none_if_it_ended_at_once() {
         let mut timeline = timeline("2014-07-01", &[]);
         assert!(timeline.holds_on_or_after(day("2020-01-01")));
         timeline.ends_on = Some(day("2014-09-01"));

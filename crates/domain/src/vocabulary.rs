@@ -1,11 +1,12 @@
-//! The closed lists that several rules share: what people, payers, channels and clients can be.
+//! The enumerations that several rules share: what people, payers, channels and clients can be.
 //!
-//! This module stands below all rules and imports nothing. A list that only one concept uses stays with that concept.
+//! All rules may import this module, and it imports none of them. An enumeration that only one concept uses is in the
+//! module of that concept.
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-/// Segment: the part of the law under which a person works.
+/// Segment: the kind of work, which decides the part of the law that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -77,7 +78,7 @@ pub enum EndReason {
     MovedAbroad,
     /// The employer closed.
     EmployerClosed,
-    /// The enrollment goes on with another employer.
+    /// The enrollment continues with another employer.
     Transferred,
     /// The enrollment was a mistake; it counts on no day.
     EnrolledInError,
@@ -199,7 +200,7 @@ pub enum ChannelKind {
 pub enum ClearanceGround {
     /// Workers are registered and paid for.
     Cleared,
-    /// A state body, which the sanction does not reach.
+    /// A state body, to which the sanction does not apply.
     StateBody,
     /// The company has no workers yet.
     NoWorkersYet,
@@ -237,7 +238,7 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
 pub enum Operation {
-    /// See oneself and the problems of what one sent.
+    /// See its own client, and the problems of its own requests.
     #[strum(serialize = "read oneself")]
     ReadOneself,
     /// See provinces, channels, agreements, targets and the rules in force.
@@ -271,7 +272,7 @@ pub enum Operation {
     /// Approve batches that another client submitted.
     #[strum(serialize = "approve onboardings")]
     ApproveOnboarding,
-    /// Cancel a batch: one's own, or any batch for roles that may approve it.
+    /// Cancel a batch: its own, or any batch for roles that may approve it.
     #[strum(serialize = "stop onboardings")]
     CancelOnboarding,
     /// Record contributions.

@@ -1,18 +1,24 @@
 //! The concurrency limiter: how many requests run at once, and how long others wait.
 //!
-//! Work beyond what the database can do at once only waits, and a client that waits too long gives up. So a request needs
-//! a permit to run; there is a short queue for permits, and the rest is refused at once.
+//! Work beyond what the database can do at once only waits, so a request needs a permit to run. There are three classes.
+//! *Reads* and *writes* share their permits, and each leaves a share to the other: a flood of queries never keeps mutations
+//! out, nor the reverse. *Bulk* writes have a few permits of their own. A request holds its permit until its answer is
+//! made; a mutation whose client has left, until it is done.
 //!
-//! There are three classes. *Reads* and *writes* share their permits, and each leaves a share to the other: a flood of
-//! queries never keeps mutations out, nor the reverse. *Bulk* writes have a few permits of their own. A request holds its
-//! permit until its answer is made; a mutation whose client has left, until it is done.
+//! Requests without a permit wait in a queue. Its [`Discipline`] tells a burst from an overload by the delay over an
+//! interval, as CoDel does. A burst waits. In an overload, a request that would wait for too long is refused on arrival,
+//! while a refusal is cheap and its client still has time to go elsewhere.
 
-use std::sync::Arc;
+mod discipline;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+
+use discipline::{Discipline, Terms};
 
 /// How many requests run and wait at once.
 #[derive(Clone, Copy, Debug)]
@@ -31,10 +37,15 @@ pub struct Admission {
     pub queue: usize,
     /// Mutations of one class that wait for a permit: a hundred that are sent with one key all get its answer.
     pub queue_of_writes: usize,
-    /// How long a query waits for a permit.
+    /// The longest that a query waits for a permit.
     pub wait: Duration,
-    /// How long a mutation waits for a permit: its client would only have to send it again.
+    /// The longest that a mutation waits for a permit: its client would only have to send it again.
     pub wait_of_writes: Duration,
+    /// A wait that is no sign of overload.
+    pub target: Duration,
+    /// The time in which every wait has to be longer than the target, until a queue refuses requests. Then it admits those
+    /// that would wait for half of the longest wait at most.
+    pub interval: Duration,
 }
 
 impl Default for Admission {
@@ -45,10 +56,12 @@ impl Default for Admission {
             share_of_writes: 20,
             share_of_reads: 70,
             bulk: 8,
-            queue: 512,
+            queue: 256,
             queue_of_writes: 128,
-            wait: Duration::from_millis(75),
+            wait: Duration::from_secs(1),
             wait_of_writes: Duration::from_secs(1),
+            target: Duration::from_millis(50),
+            interval: Duration::from_millis(200),
         }
     }
 }
@@ -71,7 +84,8 @@ pub struct Overloaded;
 /// The permit of a request to run, given back when it is dropped.
 #[derive(Debug)]
 pub struct Permit {
-    _permits: [Option<OwnedSemaphorePermit>; 2],
+    _parts: [Option<OwnedSemaphorePermit>; 2],
+    _present: Option<Present>,
 }
 
 /// How many requests run and wait now.
@@ -106,50 +120,52 @@ pub struct ConcurrencyLimiter {
 /// The queue of one class.
 #[derive(Debug)]
 struct Queue {
-    /// Acquired in this order, by all classes the same.
-    permits: [Option<Arc<Semaphore>>; 2],
-    waiting: AtomicUsize,
-    queue: usize,
-    wait: Duration,
+    /// What a permit is made of, acquired in this order by all classes.
+    parts: [Option<Arc<Semaphore>>; 2],
+    /// How many run at once.
+    permits: usize,
+    /// Requests that run or wait.
+    present: Arc<AtomicUsize>,
+    longest: usize,
+    longest_wait: Duration,
+    discipline: Mutex<Discipline>,
 }
 
 impl ConcurrencyLimiter {
     /// Creates a limiter with all permits free.
     pub fn new(settings: Admission) -> Self {
-        let permits = |count| Some(Arc::new(Semaphore::new(count)));
+        let semaphore = |count| Some(Arc::new(Semaphore::new(count)));
         let all_but = |share: usize| {
             let kept = (settings.running * share).div_ceil(100);
-            permits(settings.running.saturating_sub(kept).max(1))
+            settings.running.saturating_sub(kept).max(1)
         };
-        let queue_of_class =
-            |permits, queue, wait| Queue { permits, waiting: AtomicUsize::new(0), queue, wait };
-        let Admission { queue, queue_of_writes, wait, wait_of_writes, .. } = settings;
-        let running = permits(settings.running);
+        let queue = |parts, permits: usize, longest, longest_wait| {
+            let Admission { target, interval, .. } = settings;
+            // Whoever waits for two turns of all permits waits as long as two answers take, however slow they are.
+            let terms = Terms { target, interval, longest_wait, short: permits * 2 };
+            Queue::new(parts, permits, longest, terms)
+        };
+        let running = semaphore(settings.running);
+        let [reads, writes] = [settings.share_of_writes, settings.share_of_reads].map(all_but);
+        let Admission { wait, wait_of_writes, queue_of_writes, bulk, .. } = settings;
         Self {
             settings,
             in_flight: Arc::new(Semaphore::new(settings.in_flight)),
-            reads: queue_of_class([all_but(settings.share_of_writes), running.clone()], queue, wait),
-            writes: queue_of_class(
-                [all_but(settings.share_of_reads), running],
-                queue_of_writes,
-                wait_of_writes,
-            ),
-            bulk: queue_of_class([None, permits(settings.bulk)], queue_of_writes, wait_of_writes),
+            reads: queue([semaphore(reads), running.clone()], reads, settings.queue, wait),
+            writes: queue([semaphore(writes), running], writes, queue_of_writes, wait_of_writes),
+            bulk: queue([None, semaphore(bulk)], bulk, queue_of_writes, wait_of_writes),
         }
     }
 
     /// Returns how many requests run and wait now.
     pub fn load(&self) -> Load {
-        let Admission { in_flight, running, bulk, .. } = self.settings;
         let used = |of: usize, free: &Semaphore| of.saturating_sub(free.available_permits());
-        // The second permits of reads and writes are those that both share.
-        let used_of = |of: usize, queue: &Queue| queue.permits[1].as_ref().map_or(0, |free| used(of, free));
-        let waiting = |queue: &Queue| queue.waiting.load(Ordering::Relaxed);
+        let shared = self.reads.parts[1].as_deref();
         Load {
-            in_flight: used(in_flight, &self.in_flight),
-            running: used_of(running, &self.reads),
-            bulk: used_of(bulk, &self.bulk),
-            waiting: [waiting(&self.reads), waiting(&self.writes), waiting(&self.bulk)],
+            in_flight: used(self.settings.in_flight, &self.in_flight),
+            running: shared.map_or(0, |free| used(self.settings.running, free)),
+            bulk: self.bulk.running(),
+            waiting: [&self.reads, &self.writes, &self.bulk].map(Queue::waiting),
         }
     }
 
@@ -159,31 +175,24 @@ impl ConcurrencyLimiter {
     /// Too many requests are in flight.
     pub fn approach(&self) -> Result<Permit, Overloaded> {
         let permit = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| Overloaded)?;
-        Ok(Permit { _permits: [Some(permit), None] })
+        Ok(Permit { _parts: [Some(permit), None], _present: None })
     }
 
     /// Returns whether a request of this class would be refused now, without parsing it first: parsing is the most
     /// expensive part of a refusal.
     pub fn is_full(&self, class: Class) -> bool {
-        let queue_of_class = self.queue_of_class(class);
-        queue_of_class.waiting.load(Ordering::Relaxed) >= queue_of_class.queue
-            && queue_of_class.try_enter().is_none()
+        self.queue(class).is_full()
     }
 
     /// Waits for a permit.
     ///
     /// # Errors
-    /// None came free in time, or too many requests wait already.
+    /// The wait would be or was too long, or too many requests wait already.
     pub async fn enter(&self, class: Class) -> Result<Permit, Overloaded> {
-        let queue_of_class = self.queue_of_class(class);
-        if let Some(permit) = queue_of_class.try_enter() {
-            return Ok(permit);
-        }
-        let _waiting = Waiting::begin(&queue_of_class.waiting, queue_of_class.queue)?;
-        timeout(queue_of_class.wait, queue_of_class.enter()).await.map_err(|_elapsed| Overloaded)
+        self.queue(class).enter().await
     }
 
-    const fn queue_of_class(&self, class: Class) -> &Queue {
+    const fn queue(&self, class: Class) -> &Queue {
         match class {
             Class::Read => &self.reads,
             Class::Write => &self.writes,
@@ -193,39 +202,91 @@ impl ConcurrencyLimiter {
 }
 
 impl Queue {
-    fn try_enter(&self) -> Option<Permit> {
-        let mut permits = [None, None];
-        for (permit, permits) in permits.iter_mut().zip(&self.permits) {
-            if let Some(permits) = permits {
-                *permit = Some(Arc::clone(permits).try_acquire_owned().ok()?);
-            }
-        }
-        Some(Permit { _permits: permits })
+    /// How many of its requests run.
+    fn running(&self) -> usize {
+        let first = self.parts.iter().flatten().next();
+        first.map_or(0, |free| self.permits.saturating_sub(free.available_permits()))
     }
 
-    async fn enter(&self) -> Permit {
-        let mut permits = [None, None];
-        for (permit, permits) in permits.iter_mut().zip(&self.permits) {
-            if let Some(permits) = permits {
-                *permit = Some(Arc::clone(permits).acquire_owned().await.expect("it is never closed"));
-            }
-        }
-        Permit { _permits: permits }
+    /// How many of its requests wait. Beside requests that come and go, this is about right.
+    fn waiting(&self) -> usize {
+        self.present.load(Ordering::Relaxed).saturating_sub(self.running())
     }
-}
 
-/// The permit of one request in a queue, given back when it is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
+    fn new(parts: [Option<Arc<Semaphore>>; 2], permits: usize, longest: usize, terms: Terms) -> Self {
+        let (present, longest_wait) = (Arc::default(), terms.longest_wait);
+        let discipline = Mutex::new(Discipline::new(terms, Instant::now()));
+        Self { parts, permits, present, longest, longest_wait, discipline }
+    }
 
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize, limit: usize) -> Result<Self, Overloaded> {
+    fn is_full(&self) -> bool {
+        !self.admits(self.present.load(Ordering::Relaxed), Instant::now()) && self.try_acquire().is_none()
+    }
+
+    async fn enter(&self) -> Result<Permit, Overloaded> {
+        let arrived = Instant::now();
         // Counted first: two at one moment cannot take the last place in the queue.
-        let waiting = Self(count);
-        if count.fetch_add(1, Ordering::Relaxed) >= limit { Err(Overloaded) } else { Ok(waiting) }
+        let (present, others) = Present::begin(&self.present);
+        if let Some(parts) = self.try_acquire() {
+            self.discipline().leave(Duration::ZERO, arrived);
+            return Ok(Permit { _parts: parts, _present: Some(present) });
+        }
+        if !self.admits(others, arrived) {
+            return Err(Overloaded);
+        }
+        let parts = timeout(self.longest_wait, self.acquire()).await.map_err(|_elapsed| Overloaded)?;
+        let now = Instant::now();
+        self.discipline().leave(now - arrived, now);
+        Ok(Permit { _parts: parts, _present: Some(present) })
+    }
+
+    /// Returns whether a request may wait for a permit where so many others are present.
+    ///
+    /// Those that wait are computed. If they were counted, those that have got a permit and do not know it yet would count
+    /// too: as many as leave at one moment.
+    fn admits(&self, others: usize, now: Instant) -> bool {
+        let waiting = others.saturating_sub(self.permits);
+        waiting < self.longest && self.discipline().admits(waiting, now)
+    }
+
+    fn try_acquire(&self) -> Option<[Option<OwnedSemaphorePermit>; 2]> {
+        let mut acquired = [None, None];
+        for (part, semaphore) in acquired.iter_mut().zip(&self.parts) {
+            if let Some(semaphore) = semaphore {
+                *part = Some(Arc::clone(semaphore).try_acquire_owned().ok()?);
+            }
+        }
+        Some(acquired)
+    }
+
+    async fn acquire(&self) -> [Option<OwnedSemaphorePermit>; 2] {
+        let mut acquired = [None, None];
+        for (part, semaphore) in acquired.iter_mut().zip(&self.parts) {
+            if let Some(semaphore) = semaphore {
+                *part = Some(Arc::clone(semaphore).acquire_owned().await.expect("it is never closed"));
+            }
+        }
+        acquired
+    }
+
+    fn discipline(&self) -> MutexGuard<'_, Discipline> {
+        // Nothing panics under the lock, so a poisoned one holds whole numbers.
+        self.discipline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Waiting<'_> {
+/// Counts a request that runs or waits, until it is dropped, also if its client leaves.
+#[derive(Debug)]
+struct Present(Arc<AtomicUsize>);
+
+impl Present {
+    /// Counts a request. Returns how many others there are.
+    fn begin(count: &Arc<AtomicUsize>) -> (Self, usize) {
+        (Self(Arc::clone(count)), count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Drop for Present {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -249,6 +310,8 @@ mod tests {
         // A refusal comes at once, and what waits waits until the test lets it in.
         wait: Duration::ZERO,
         wait_of_writes: Duration::ZERO,
+        target: Duration::from_millis(50),
+        interval: Duration::from_millis(200),
     };
     const PATIENT: Admission = Admission {
         wait: Duration::from_secs(3_600),
@@ -320,5 +383,69 @@ mod tests {
         assert_eq!(limiter.load().in_flight, 3);
         drop(permits);
         assert!(limiter.approach().is_ok());
+    }
+
+    /// Sends requests from connections that each wait for their answer before they send again, for ten seconds. Returns the
+    /// times of those that were answered and of those that were refused.
+    async fn load(
+        limiter: &ConcurrencyLimiter,
+        connections: usize,
+        answer_takes: Duration,
+    ) -> [Vec<Duration>; 2] {
+        let end = Instant::now() + Duration::from_secs(10);
+        let connection = async || {
+            let (mut answered, mut refused) = (Vec::new(), Vec::new());
+            while Instant::now() < end {
+                let sent = Instant::now();
+                match limiter.enter(Class::Read).await {
+                    Ok(permit) => {
+                        tokio::time::sleep(answer_takes).await;
+                        drop(permit);
+                        answered.push(sent.elapsed());
+                    }
+                    Err(Overloaded) => {
+                        refused.push(sent.elapsed());
+                        // Another request comes from another client.
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                }
+            }
+            (answered, refused)
+        };
+        let all = join_all((0..connections).map(|_| connection())).await;
+        let (answered, refused): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+        [answered, refused].map(|times| {
+            let mut times = times.concat();
+            times.sort_unstable();
+            times
+        })
+    }
+
+    fn p99(times: &[Duration]) -> Duration {
+        times[(times.len() - 1) * 99 / 100]
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_wait_for_their_answers_are_not_refused_however_slow_these_are() {
+        for answer_takes in [5, 50, 400].map(Duration::from_millis) {
+            let limiter = ConcurrencyLimiter::new(Admission::default());
+            // 25 run at a time, so that the others always find a queue.
+            let [answered, refused] = load(&limiter, 64, answer_takes).await;
+            assert!(refused.is_empty(), "{} of {}: {answer_takes:?}", refused.len(), answered.len());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn under_ten_times_the_load_the_work_goes_on_and_refusals_are_quick() {
+        let (limiter, answer_takes) =
+            (ConcurrencyLimiter::new(Admission::default()), Duration::from_millis(50));
+        let [usual, _] = load(&limiter, 64, answer_takes).await;
+        let [answered, refused] = load(&limiter, 640, answer_takes).await;
+        assert!(answered.len() >= usual.len() * 8 / 10, "{} of {}", answered.len(), usual.len());
+        assert!(p99(&answered) <= Duration::from_secs(1), "{:?}", p99(&answered));
+        assert!(refused.len() > answered.len() && p99(&refused) <= Duration::from_millis(100));
+        // It ends with the load.
+        let [_, refused] = load(&limiter, 64, answer_takes).await;
+        assert!(refused.is_empty(), "{}", refused.len());
     }
 }

@@ -11,6 +11,7 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use async_graphql::parser::types::{
     Directive, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
@@ -23,14 +24,16 @@ use measure::Introspection;
 
 pub use measure::Measure;
 pub use operation::Operation;
+use operation::{Candidate, Spread};
 
 /// What is known of a document whose size is within the limits.
 #[derive(Debug)]
-pub struct Analysis<'a> {
+pub struct Analysis {
     measure: Measure,
-    arguments: HashSet<Pos>,
-    operations: Vec<(Option<&'a Name>, &'a OperationDefinition, Definition<'a>)>,
-    fragments: HashMap<&'a str, Definition<'a>>,
+    /// Whether the size depends on the variables of the request.
+    uses_variables: bool,
+    arguments: Arc<ArgumentPositions>,
+    operations: Vec<Candidate>,
 }
 
 /// What an operation or a fragment selects by itself, without the fragments that it spreads.
@@ -46,7 +49,7 @@ struct Definition<'a> {
     spreads: Vec<&'a str>,
 }
 
-impl<'a> Analysis<'a> {
+impl Analysis {
     /// Analyses a document.
     ///
     /// All operations count towards the limits, and no fragment may be unused, because the validator works through all of
@@ -55,50 +58,56 @@ impl<'a> Analysis<'a> {
     /// # Errors
     /// It exceeds the limits, or its fragments are missing, unused or contain themselves.
     pub fn of(
-        document: &'a ExecutableDocument,
-        variables: &'a Variables,
-        catalogue: &'a Catalogue,
+        document: &ExecutableDocument,
+        variables: &Variables,
+        catalogue: &Catalogue,
         limits: &Limits,
     ) -> Result<Self, Refusal> {
-        let mut walk = Walk {
-            document,
-            catalogue,
-            variables,
-            weights: weights(document, variables),
-            // The position of an argument that was left out.
-            arguments: HashSet::from([Pos::default()]),
-            measured: HashMap::with_capacity(document.fragments.len()),
-            fragments: HashMap::with_capacity(document.fragments.len()),
-        };
-        let mut measure = Measure::default();
-        let mut operations = Vec::new();
-        for (name, operation) in document.operations.iter() {
-            let (operation, mut definition) = (&operation.node, Definition::default());
-            let top = Place { of: catalogue.root(operation.ty), is_top: true, level: 0 };
-            measure = measure.and(walk.selection_set(&operation.selection_set.node, top, &mut definition)?);
-            measure = measure.and(walk.directives(&operation.directives));
-            for variable in &operation.variable_definitions {
-                measure = measure.and(walk.directives(&variable.node.directives));
-            }
-            operations.push((name, operation, definition));
-        }
+        let mut walk = Walk::new(document, variables, catalogue);
+        let (measure, definitions) = walk.operations()?;
         measure.check(limits)?;
-        if let Some(name) = document.fragments.keys().find(|name| !walk.fragments.contains_key(name.as_str()))
-        {
+        let Walk { arguments, fragments, uses_variables, .. } = walk;
+        if let Some(name) = document.fragments.keys().find(|name| !fragments.contains_key(name.as_str())) {
             return Err(Refusal::UnusedFragment { name: name.to_string() });
         }
-        let Walk { arguments, fragments, .. } = walk;
-        Ok(Self { measure, arguments, operations, fragments })
+        let candidates = definitions.into_iter().map(|(name, operation, definition)| {
+            Candidate::new(
+                name,
+                operation,
+                &Spread { definition: &definition, fragments: &fragments },
+                catalogue,
+            )
+        });
+        let operations = candidates.collect();
+        Ok(Self { measure, uses_variables, arguments: Arc::new(ArgumentPositions(arguments)), operations })
     }
 
-    /// Returns the size of the document.
+    /// Returns the size of the document with the variables that it was analysed with.
     pub const fn measure(&self) -> &Measure {
         &self.measure
     }
 
+    /// Returns the size of the same document with other variables.
+    ///
+    /// # Errors
+    /// It exceeds the limits.
+    pub fn measure_with(
+        &self,
+        document: &ExecutableDocument,
+        variables: &Variables,
+        catalogue: &Catalogue,
+        limits: &Limits,
+    ) -> Result<Measure, Refusal> {
+        if !self.uses_variables {
+            return Ok(self.measure);
+        }
+        let (measure, _) = Walk::new(document, variables, catalogue).operations()?;
+        measure.check(limits).map(|()| measure)
+    }
+
     /// Returns the positions of all arguments.
-    pub(crate) fn into_arguments(self) -> ArgumentPositions {
-        ArgumentPositions(self.arguments)
+    pub(crate) fn arguments(&self) -> &Arc<ArgumentPositions> {
+        &self.arguments
     }
 }
 
@@ -134,6 +143,7 @@ macro_rules! argument_bytes {
         let mut bytes = 0_usize;
         for (_, value) in $arguments {
             let Ok(literal) = value.node.clone().into_const_with(|name| {
+                $walk.uses_variables = true;
                 bytes = bytes.saturating_add($walk.weights.get(name.as_str()).copied().unwrap_or(0));
                 Ok::<_, Infallible>(Value::Null)
             });
@@ -149,13 +159,48 @@ struct Walk<'a> {
     variables: &'a Variables,
     /// The memory of each variable.
     weights: HashMap<&'a str, usize>,
+    uses_variables: bool,
     arguments: HashSet<Pos>,
     /// `None` while a fragment is being measured: a spread that meets it then is inside of it.
     measured: HashMap<&'a str, Option<Measure>>,
     fragments: HashMap<&'a str, Definition<'a>>,
 }
 
+/// The operations of a document by name, with what each selects.
+type Definitions<'a> = Vec<(Option<&'a Name>, &'a OperationDefinition, Definition<'a>)>;
+
 impl<'a> Walk<'a> {
+    fn new(document: &'a ExecutableDocument, variables: &'a Variables, catalogue: &'a Catalogue) -> Self {
+        Self {
+            document,
+            catalogue,
+            variables,
+            weights: weights(document, variables),
+            uses_variables: false,
+            // The position of an argument that was left out.
+            arguments: HashSet::from([Pos::default()]),
+            measured: HashMap::with_capacity(document.fragments.len()),
+            fragments: HashMap::with_capacity(document.fragments.len()),
+        }
+    }
+
+    /// Measures all operations together.
+    fn operations(&mut self) -> Result<(Measure, Definitions<'a>), Refusal> {
+        let mut measure = Measure::default();
+        let mut operations = Vec::new();
+        for (name, operation) in self.document.operations.iter() {
+            let (operation, mut definition) = (&operation.node, Definition::default());
+            let top = Place { of: self.catalogue.root(operation.ty), is_top: true, level: 0 };
+            measure = measure.and(self.selection_set(&operation.selection_set.node, top, &mut definition)?);
+            measure = measure.and(self.directives(&operation.directives));
+            for variable in &operation.variable_definitions {
+                measure = measure.and(self.directives(&variable.node.directives));
+            }
+            operations.push((name, operation, definition));
+        }
+        Ok((measure, operations))
+    }
+
     /// Measures a selection set. The recursion ends at [`MAX_LEVELS`], through fragments too.
     fn selection_set(
         &mut self,
@@ -228,7 +273,8 @@ impl<'a> Walk<'a> {
             definition.roots.push((field, id));
         }
         self.arguments.extend(field.arguments.iter().map(|(_, value)| value.pos));
-        let known = id.map(|id| self.catalogue.get(id));
+        let catalogue = self.catalogue;
+        let known = id.map(|id| catalogue.get(id));
         let is_leaf = field.selection_set.node.items.is_empty();
         let inside = if is_leaf {
             Measure::default()
@@ -252,7 +298,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns how many objects a field gives at most.
-    fn length(&self, field: &Field, length: Length) -> usize {
+    fn length(&mut self, field: &Field, length: Length) -> usize {
         let PageSizes { default, maximum } = match length {
             Length::AtMost(bound) => return bound,
             Length::Page(sizes) => sizes,
@@ -260,6 +306,7 @@ impl<'a> Walk<'a> {
         let size = ["first", "last"].into_iter().find_map(|name| field.get_argument(name));
         size.map_or(default, |size| {
             let Ok(size) = size.node.clone().into_const_with(|name| {
+                self.uses_variables = true;
                 Ok::<_, Infallible>(self.variables.get(&name).cloned().unwrap_or(Value::Null))
             });
             let size = match size {
@@ -271,7 +318,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    fn directives(&self, directives: &[Positioned<Directive>]) -> Measure {
+    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Measure {
         let mut measure = Measure { directives: directives.len(), ..Measure::default() };
         for directive in directives {
             let bytes = argument_bytes!(self, &directive.node.arguments);

@@ -197,11 +197,32 @@ impl Answer {
         Payload { errors, data: self.data, extensions: self.extensions }
     }
 
+    /// Returns whether every field failed, and may succeed in a moment: the answer is then a refusal in fact.
+    fn is_refused_in_fact(&self) -> bool {
+        let failed = |name: &str| {
+            self.errors.iter().any(|CodedError { error, code }| {
+                let field = error.path.first();
+                matches!(field, Some(PathSegment::Field(field)) if field == name)
+                    && code.is_some_and(|code| code.retryable)
+            })
+        };
+        match &self.data {
+            Some(Value::Object(fields)) if !fields.is_empty() => {
+                fields.iter().all(|(name, value)| *value == Value::Null && failed(name))
+            }
+            _ => false,
+        }
+    }
+
     /// Returns the response over HTTP.
-    pub(crate) fn into_response(self, form: Form) -> Response {
+    pub(crate) fn into_response(mut self, form: Form) -> Response {
         let media = form.media;
         let mut response = Response::new(Body::empty());
         response.headers_mut().clone_from(&self.headers);
+        if self.is_refused_in_fact() {
+            // So that the status may say it: with data it has to be 200.
+            self.data = Some(Value::Null);
+        }
         if matches!(self.data, None | Some(Value::Null)) {
             // Of several, the gravest.
             let codes = self.errors.iter().filter_map(|error| error.code);

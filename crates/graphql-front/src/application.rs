@@ -10,6 +10,7 @@ use futures_util::stream::BoxStream;
 use super::analysis::Operation;
 use super::catalogue::Catalogue;
 use super::code::ErrorCode;
+use super::parsed::ParsedDocument;
 
 /// An operation that was admitted and is about to run.
 #[derive(Debug)]
@@ -17,8 +18,10 @@ pub struct Call {
     /// The parsed request. Its data hold the [`RequestId`](super::request_id::RequestId) and the
     /// [`Language`](super::language::Language).
     pub request: Request,
+    /// The document of the request, which may have run before with other variables.
+    pub document: Arc<ParsedDocument>,
     /// The operation.
-    pub operation: Operation,
+    pub operation: Arc<Operation>,
     /// What the layers before the endpoint know of the request, such as who sent it.
     pub extensions: Arc<Extensions>,
 }

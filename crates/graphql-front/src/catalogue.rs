@@ -4,6 +4,8 @@
 //! types. It cannot be built as long as a list of objects has no bound, so that no query can multiply an answer by a list
 //! that nobody thought of.
 
+mod inputs;
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -11,6 +13,8 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
     BaseType, FieldDefinition, OperationType, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
 };
+
+pub(crate) use inputs::Inputs;
 
 /// What an application declares about its fields, for the front to charge and queue them right.
 ///
@@ -62,10 +66,21 @@ pub struct Field {
     pub of: String,
     /// Its name.
     pub name: String,
+    /// Whether it may be null: then an error of it leaves its object as it is.
+    pub is_nullable: bool,
     pub(crate) gives: Option<TypeId>,
     pub(crate) length: Length,
     pub(crate) price: usize,
     pub(crate) is_bulk: bool,
+    /// The types of its arguments, by name.
+    arguments: Vec<(String, Type)>,
+}
+
+impl Field {
+    /// Returns the type of an argument.
+    pub(crate) fn argument(&self, name: &str) -> Option<&Type> {
+        self.arguments.iter().find(|(known, _)| known == name).map(|(_, kind)| kind)
+    }
 }
 
 impl fmt::Display for Field {
@@ -92,6 +107,7 @@ pub struct Catalogue {
     members: Vec<HashMap<String, FieldId>>,
     /// Names of the root types of queries, mutations and subscriptions.
     roots: [String; 3],
+    inputs: Inputs,
 }
 
 /// A schema whose lists are not all bounded, or rules that do not fit it.
@@ -107,7 +123,7 @@ impl Catalogue {
     pub fn new(sdl: &str, pages: PageSizes, rules: &[Rules]) -> Result<Self, CatalogueError> {
         let schema = parse_schema(sdl).map_err(|error| CatalogueError(vec![error.to_string()]))?;
         let mut roots = ["Query", "Mutation", "Subscription"].map(str::to_owned);
-        let mut definitions = Vec::new();
+        let (mut definitions, mut inputs) = (Vec::new(), Inputs::default());
         for definition in schema.definitions {
             match definition {
                 TypeSystemDefinition::Schema(schema) => {
@@ -117,6 +133,7 @@ impl Catalogue {
                     }
                 }
                 TypeSystemDefinition::Type(definition) => {
+                    inputs.add(&definition.node);
                     let fields = fields_of(&definition.node);
                     definitions.extend(fields.map(|fields| (definition.node.name.node.to_string(), fields)));
                 }
@@ -124,7 +141,8 @@ impl Catalogue {
             }
         }
         let types = definitions.iter().enumerate().map(|(index, (name, _))| (name.clone(), TypeId(index)));
-        let mut catalogue = Self { fields: Vec::new(), types: types.collect(), members: Vec::new(), roots };
+        let types = types.collect();
+        let mut catalogue = Self { fields: Vec::new(), types, members: Vec::new(), roots, inputs };
         let mut reading = Reading { pages, rules: Declared::of(rules), problems: Vec::new() };
         for (of, fields) in definitions {
             let mut members = HashMap::with_capacity(fields.len());
@@ -143,12 +161,32 @@ impl Catalogue {
         &self.fields
     }
 
+    /// Returns the indices of all fields, in the order of [`fields`](Self::fields).
+    pub fn ids(&self) -> impl Iterator<Item = FieldId> {
+        (0..self.fields.len()).map(FieldId)
+    }
+
     /// Returns whether the schema has such a type or field, by `Type` or `Type.field`.
     pub fn has(&self, name: &str) -> bool {
         match name.split_once('.') {
             Some((of, field)) => self.type_named(of).is_some_and(|of| self.field(of, field).is_some()),
             None => self.types.contains_key(name),
         }
+    }
+
+    /// Finds a field by its type and its name.
+    pub fn find(&self, of: &str, name: &str) -> Option<FieldId> {
+        self.field(self.type_named(of)?, name)
+    }
+
+    /// Returns the fields of the type that a field gives, in the order of the schema: none if that is a scalar or an
+    /// enumeration.
+    pub fn fields_below(&self, field: FieldId) -> Vec<FieldId> {
+        let members = self.get(field).gives.map(|of| &self.members[of.0]);
+        let mut fields: Vec<FieldId> =
+            members.into_iter().flat_map(|members| members.values().copied()).collect();
+        fields.sort_unstable();
+        fields
     }
 
     pub(crate) fn root(&self, kind: OperationType) -> Option<TypeId> {
@@ -168,8 +206,13 @@ impl Catalogue {
         self.members[of.0].get(name).copied()
     }
 
-    pub(crate) fn get(&self, id: FieldId) -> &Field {
+    /// Returns a field of this catalogue.
+    pub fn get(&self, id: FieldId) -> &Field {
         &self.fields[id.0]
+    }
+
+    pub(crate) const fn inputs(&self) -> &Inputs {
+        &self.inputs
     }
 }
 
@@ -227,7 +270,20 @@ impl Reading {
         };
         let price = self.rules.prices.get(full.as_str()).copied().unwrap_or(0);
         let is_bulk = self.rules.bulk.contains(&full.as_str());
-        Field { of: of.to_owned(), name, gives, length, price, is_bulk }
+        let is_nullable = definition.ty.node.nullable;
+        let arguments = definition.arguments.iter();
+        let arguments =
+            arguments.map(|argument| (argument.node.name.node.to_string(), argument.node.ty.node.clone()));
+        Field {
+            of: of.to_owned(),
+            name,
+            is_nullable,
+            gives,
+            length,
+            price,
+            is_bulk,
+            arguments: arguments.collect(),
+        }
     }
 
     fn bound(&mut self, full: &str, item: &str) -> Length {

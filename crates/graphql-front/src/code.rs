@@ -61,6 +61,9 @@ impl ErrorCode {
             (Some(Code::BodyTooLarge | Code::RequestTimeout), _) => {
                 Some((header::CONNECTION, HeaderValue::from_static("close")))
             }
+            (Some(Code::UnsupportedMediaType), _) => {
+                Some((header::ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+            }
             (_, Status::Http(StatusCode::UNAUTHORIZED)) => {
                 Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
             }

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_graphql::{Executor, Request, Variables};
+use async_graphql::{Executor, Variables};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
@@ -16,7 +16,10 @@ use super::analysis::Analysis;
 use super::catalogue::Catalogue;
 use super::code::Code;
 use super::guard::{Limits, check_text};
+use super::numbers;
+use super::parsed::validate;
 use super::request_id::ClientId;
+use super::typename::show_directives;
 
 /// The SHA-256 of a document's text.
 pub type Hash = [u8; 32];
@@ -124,16 +127,13 @@ async fn check<E: Executor>(
     catalogue: &Catalogue,
     limits: &Limits,
 ) -> Result<(), String> {
-    // No operation can have this name, so the schema validates the document and then runs nothing of it.
-    const NO_OPERATION: &str = "-";
     check_text(text, limits).map_err(|refusal| refusal.to_string())?;
-    let document = async_graphql::parser::parse_query(text).map_err(|error| error.to_string())?;
+    let mut document = async_graphql::parser::parse_query(text).map_err(|error| error.to_string())?;
+    numbers::make_whole(&mut document);
     Analysis::of(&document, &Variables::default(), catalogue, limits)
         .map_err(|refusal| refusal.to_string())?;
-    let mut request = Request::new(text).operation_name(NO_OPERATION);
-    request.set_parsed_query(document);
-    let errors = schema.execute(request).await.errors;
-    let fault = errors.into_iter().find(|error| !error.message.starts_with("Unknown operation named"));
+    show_directives(&mut document);
+    let fault = validate(schema, document).await.into_iter().next();
     fault.map_or(Ok(()), |fault| Err(fault.message))
 }
 

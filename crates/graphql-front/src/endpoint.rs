@@ -11,8 +11,8 @@ mod tests;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use async_graphql::Request;
 use async_graphql::parser::types::OperationType;
+use async_graphql::{Request, Variables};
 use axum::extract::State;
 use axum::http::{Extensions, Method};
 use axum::middleware::Next;
@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
 use super::admission::{Class, ConcurrencyLimiter, Overloaded, Permit};
-use super::analysis::{Analysis, ArgumentPositions, Measure, Operation};
+use super::analysis::{Measure, Operation};
 use super::answer::{Answer, Form, Refused, refusal};
 use super::application::{Application, Call};
 use super::charge::Charge;
@@ -34,7 +34,10 @@ use super::documents::PersistedDocuments;
 use super::guard;
 use super::language::Language;
 use super::media::{EventStream, Media};
+use super::numbers;
 use super::parameters::Parameters;
+use super::parsed::{KEPT_BYTES, ParsedDocument};
+use super::recent::Recent;
 use super::request_id::{ClientId, RequestId};
 use super::settings::Settings;
 use super::sse::Answers;
@@ -50,6 +53,8 @@ struct Inner {
     settings: Settings,
     writes: Writes,
     documents: PersistedDocuments,
+    /// The documents of any client that were parsed lately, by their text.
+    parsed: Recent<Arc<str>, Arc<ParsedDocument>>,
     /// `None`: there is no rate limit.
     rate_limiter: Option<Arc<RateLimiter>>,
     limiter: Arc<ConcurrencyLimiter>,
@@ -87,6 +92,7 @@ impl Endpoint {
             application,
             writes: Writes::default(),
             documents: PersistedDocuments::new(settings.documents.clone()),
+            parsed: Recent::new(KEPT_BYTES),
             rate_limiter: RateLimiter::new(settings.cost).map(Arc::new),
             limiter: Arc::new(ConcurrencyLimiter::new(settings.admission)),
             streams: Streams::new(settings.sockets),
@@ -201,7 +207,7 @@ impl Endpoint {
         Ok(Started { inner: Arc::clone(&self.0), checked, charge, permit, surroundings })
     }
 
-    /// Finds the document, parses it, once, and refuses what may not run.
+    /// Finds the document, and refuses what may not run.
     fn check(
         &self,
         parameters: Parameters,
@@ -209,7 +215,7 @@ impl Endpoint {
         client: Option<ClientId>,
     ) -> Result<Checked, Refused> {
         let Parameters { query, document: hash, operation_name, variables } = parameters;
-        let Inner { documents, limiter, settings, application, .. } = &*self.0;
+        let Inner { documents, limiter, .. } = &*self.0;
         let text = documents.find(client, hash, query.as_deref()).map_err(|code| match code {
             Code::BadRequest => {
                 Refused::new(code, "The request has no `query`, a string with GraphQL in it.")
@@ -221,19 +227,40 @@ impl Endpoint {
         if !may_write && limiter.is_full(Class::Read) {
             return Err(Refused::from(Code::Overloaded));
         }
-        guard::check_text(&text, &settings.limits)?;
-        let document = async_graphql::parser::parse_query(&text)?;
-        let catalogue = application.catalogue();
-        let analysis = Analysis::of(&document, &variables, catalogue, &settings.limits)?;
+        let variables = numbers::with_whole_numbers(variables);
+        let (document, measure) = self.understand(&text, &variables)?;
         if let (Some(hash), Some(_)) = (hash, query) {
             documents.remember(client, hash, &text, Instant::now());
         }
-        let operation = analysis.operation(operation_name.as_deref(), &variables, catalogue)?;
-        let (measure, arguments) = (*analysis.measure(), analysis.into_arguments());
-        let mut request = Request::new(&*text).variables(variables);
+        let operation = document.analysis().operation(operation_name.as_deref(), &variables)?;
+        // Only extensions of a schema would read the text again.
+        let mut request = Request::new("").variables(variables);
         request.operation_name = operation_name;
-        request.set_parsed_query(document);
-        Ok(Checked { request, operation, arguments, measure })
+        request.set_parsed_query(document.document().clone());
+        Ok(Checked { request, document, operation, measure })
+    }
+
+    /// Returns the parsed document of a text, and its size with these variables.
+    fn understand(
+        &self,
+        text: &Arc<str>,
+        variables: &Variables,
+    ) -> Result<(Arc<ParsedDocument>, Measure), Refused> {
+        let Inner { parsed, settings, application, .. } = &*self.0;
+        let (catalogue, limits) = (application.catalogue(), &settings.limits);
+        if let Some(known) = parsed.get(&**text) {
+            let measure = known.measure(variables, catalogue, limits)?;
+            return Ok((known, measure));
+        }
+        guard::check_text(text, limits)?;
+        let mut document = async_graphql::parser::parse_query(text)?;
+        numbers::make_whole(&mut document);
+        let document = Arc::new(ParsedDocument::new(document, variables, catalogue, limits)?);
+        if document.may_be_kept() {
+            parsed.insert(Arc::clone(text), Arc::clone(&document), text.len());
+        }
+        let measure = *document.analysis().measure();
+        Ok((document, measure))
     }
 }
 
@@ -270,8 +297,8 @@ fn refuse_by_transport(kind: OperationType, transport: Transport) -> Result<(), 
 /// A request that passed the checks.
 struct Checked {
     request: Request,
-    operation: Operation,
-    arguments: ArgumentPositions,
+    document: Arc<ParsedDocument>,
+    operation: Arc<Operation>,
     measure: Measure,
 }
 
@@ -286,7 +313,7 @@ pub struct Started {
 
 impl Started {
     /// Returns whether it is a query, a mutation or a subscription.
-    pub const fn kind(&self) -> OperationType {
+    pub fn kind(&self) -> OperationType {
         self.checked.operation.kind
     }
 
@@ -300,12 +327,14 @@ impl Started {
     pub async fn answer(self) -> Result<Answer, Refused> {
         let (kind, id) = (self.kind(), self.surroundings.id);
         let Self { inner, checked, charge, permit, surroundings } = self;
-        let Checked { request, operation, arguments, .. } = checked;
+        let Checked { request, document, operation, .. } = checked;
+        let arguments = Arc::clone(document.analysis().arguments());
         let application = Arc::clone(&inner.application);
         let work = async move {
             // A mutation keeps its permit until it is done, even if its client has left.
             let _permit = permit;
-            let execution = Arc::clone(&application).execute(call(request, operation, surroundings));
+            let execution =
+                Arc::clone(&application).execute(call(request, (document, operation), surroundings));
             match AssertUnwindSafe(execution).catch_unwind().await {
                 Ok(response) => Answer::executed(response, &arguments, id, |name| application.code(name)),
                 Err(_panic) => Answer::panicked(id),
@@ -324,9 +353,10 @@ impl Started {
             return stream::once(self.answer().map(|answer| answer.unwrap_or_else(Answer::from))).boxed();
         }
         let Self { inner, checked, charge, permit, surroundings } = self;
-        let Checked { request, operation, arguments, .. } = checked;
+        let Checked { request, document, operation, .. } = checked;
+        let arguments = Arc::clone(document.analysis().arguments());
         let (application, id) = (Arc::clone(&inner.application), surroundings.id);
-        let events = Arc::clone(&application).subscribe(call(request, operation, surroundings));
+        let events = Arc::clone(&application).subscribe(call(request, (document, operation), surroundings));
         // Its permit was to start; the limits of its transport bound how many go on.
         drop(permit);
         let mut charge = Some(charge);
@@ -346,9 +376,13 @@ impl Started {
     }
 }
 
-fn call(request: Request, operation: Operation, surroundings: Surroundings) -> Call {
+fn call(
+    request: Request,
+    (document, operation): (Arc<ParsedDocument>, Arc<Operation>),
+    surroundings: Surroundings,
+) -> Call {
     let Surroundings { id, language, extensions } = surroundings;
-    Call { request: request.data(id).data(language), operation, extensions }
+    Call { request: request.data(id).data(language), document, operation, extensions }
 }
 
 const UNKNOWN_OUTCOME: &str = "The outcome is unknown: the mutation may still complete. \

@@ -47,12 +47,16 @@ pub mod endpoint;
 pub mod guard;
 pub mod language;
 pub mod media;
+mod numbers;
 pub mod origin;
 pub mod parameters;
+pub mod parsed;
+pub mod recent;
 pub mod request_id;
 pub mod settings;
 mod sse;
 pub mod streams;
+mod typename;
 pub mod websocket;
 pub mod writes;
 

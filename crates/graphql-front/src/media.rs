@@ -1,6 +1,6 @@
 //! Media types of GraphQL over HTTP: those of requests, the two of responses, and event streams.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 
 /// The media type of a response. The bytes are the same; the status of a refused query differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,21 +27,24 @@ impl Media {
         }
     }
 
-    /// Returns the media type that the header `Accept` prefers; `None` where it accepts neither. Of two with the same
-    /// quality, one that is named wins over one that a `*` covers. No header means `*/*`.
+    /// Returns the media type that the header `Accept` prefers; `None` where it accepts neither.
+    ///
+    /// Of two with the same quality, one that is named wins over one that a `*` covers. Where none is named, or there is
+    /// no header, it is `application/json`: a client that knows the other one names it.
     pub fn accepted(headers: &HeaderMap) -> Option<Self> {
         Self::preferred(&ranges(headers)).map(|(media, _)| media)
     }
 
     fn preferred(ranges: &[Range]) -> Option<(Self, Preference)> {
         if ranges.is_empty() {
-            return Some((Self::GraphqlResponse, (0, 0)));
+            return Some((Self::Json, (0, 0)));
         }
-        // `max_by_key` keeps the last of equals.
-        [Self::Json, Self::GraphqlResponse]
+        [Self::GraphqlResponse, Self::Json]
             .into_iter()
             .filter_map(|media| preference(ranges, media.name()).map(|preference| (media, preference)))
-            .max_by_key(|&(_, preference)| preference)
+            .max_by_key(|&(media, (quality, precision))| {
+                (quality, precision, (precision == NAMED) == (media == Self::GraphqlResponse))
+            })
     }
 }
 
@@ -97,6 +100,19 @@ pub fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
+/// Why a body with a content coding is refused.
+pub const NOT_DECODED: &str = "Send the body without Content-Encoding: compressed bodies are not read.";
+
+/// Returns whether the body has a content coding, such as gzip.
+pub fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+    let mut codings = codings.flat_map(|codings| codings.split(|&byte| byte == b','));
+    codings.any(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
+}
+
 /// Returns the entries of `Accept`.
 fn ranges(headers: &HeaderMap) -> Vec<Range> {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
@@ -149,7 +165,6 @@ impl Range {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     fn accepted(accept: &'static str) -> Option<Media> {
         Media::accepted(&HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]))
@@ -160,10 +175,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_preference_the_response_is_a_graphql_response() {
-        assert_eq!(Media::accepted(&HeaderMap::new()), Some(Media::GraphqlResponse));
+    fn without_a_preference_the_response_is_json() {
+        assert_eq!(Media::accepted(&HeaderMap::new()), Some(Media::Json));
         for accept in ["", "*/*", "application/*", "text/html, */*;q=0.1"] {
-            assert_eq!(accepted(accept), Some(Media::GraphqlResponse), "{accept}");
+            assert_eq!(accepted(accept), Some(Media::Json), "{accept}");
         }
     }
 

@@ -61,6 +61,9 @@ impl Parameters {
         body: Body,
         settings: &Settings,
     ) -> Result<Self, Refused> {
+        if media::is_encoded(headers) {
+            return Err(Refused::new(Code::UnsupportedMediaType, media::NOT_DECODED));
+        }
         if !media::is_json(headers) {
             return Err(Refused::from(Code::UnsupportedMediaType));
         }
@@ -75,6 +78,8 @@ impl Parameters {
     /// # Errors
     /// It is no JSON object of this shape.
     pub fn from_json(json: &[u8], what: &str, limits: &Limits) -> Result<Self, Refused> {
+        // Some clients write a byte order mark, which RFC 8259 section 8.1 allows to ignore.
+        let json = json.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(json);
         // Serde would also take an array for a struct, member by member.
         if json.trim_ascii_start().starts_with(b"[") {
             return Err(Refused::from(Code::BatchNotSupported));

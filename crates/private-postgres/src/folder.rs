@@ -1,4 +1,4 @@
-//! The data folder: where its parts are, and which account owns them.
+//! The data folder: the paths of its parts, and the account that owns them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -13,13 +13,13 @@ use super::process::{Account, RunAs, Signal, command, our_uid, unprivileged_acco
 use super::programs::Programs;
 use super::settings::{DATA_FOLDER, PORT};
 
-/// The longest path of a socket, in bytes, without the NUL at its end.
+/// Maximum length of a socket's path in bytes, without the final NUL.
 const SOCKET_PATH: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
 
-/// The log is rotated when it is larger than this, in bytes.
+/// Size in bytes above which the log is rotated.
 const LOG_LIMIT: u64 = 8 << 20;
 
-/// Creates the data folder where it is missing. Returns an absolute path, because PostgreSQL changes its working folder.
+/// Creates the data folder if it is missing. Returns an absolute path, because PostgreSQL changes its working folder.
 pub(super) fn open(folder: &Path) -> Result<PathBuf, PostgresError> {
     let make = || {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -40,15 +40,15 @@ pub(super) fn open_lock(folder: &Path) -> Result<File, PostgresError> {
     options.open(&path).map_err(PostgresError::folder(path))
 }
 
-/// The release that made the database in this folder, if there is one.
+/// Returns the release that created the database in this folder, if there is one.
 pub(super) fn made_by(data: &Path) -> Option<u32> {
     fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
 }
 
-/// Where the parts of a cluster are, and the account that it runs under.
+/// The paths of a cluster, and the account that it runs under.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
-    /// The database, the sockets and what else belongs to the account that PostgreSQL runs under.
+pub(super) struct Layout {
+    /// The folder of everything that belongs to PostgreSQL's account, such as the database and the sockets.
     pub(super) home: PathBuf,
     pub(super) data: PathBuf,
     pub(super) sockets: PathBuf,
@@ -56,31 +56,31 @@ pub(super) struct Place {
     pub(super) run_as: RunAs,
 }
 
-impl Place {
-    /// Decides which account PostgreSQL runs under, and with that where its files are. `sockets` is given when other
-    /// processes know the folder already.
-    pub(super) fn settle(
+impl Layout {
+    /// Decides which account PostgreSQL runs under, and therefore where its files are. `sockets` is the folder of the
+    /// socket if other processes already use it.
+    pub(super) fn decide(
         folder: &Path,
         lock: &File,
         programs: &Programs,
         sockets: Option<&Path>,
-    ) -> Result<Place, PostgresError> {
-        let (run_as, home) = settle_account(folder, lock, programs)?;
+    ) -> Result<Layout, PostgresError> {
+        let (run_as, home) = choose_account(folder, lock, programs)?;
         let sockets = match sockets {
             Some(sockets) => sockets.to_owned(),
             None => socket_folder(&home, &std::env::temp_dir())?,
         };
         let log = folder.join("postgres.log");
-        let place = Place { data: home.join(DATA_FOLDER), home, sockets, log, run_as };
-        // The owner of the folder may come back without being root.
-        place.give(&lock_path(folder))?;
-        Ok(place)
+        let layout = Layout { data: home.join(DATA_FOLDER), home, sockets, log, run_as };
+        // A later process may run without root, under the account that owns the folder.
+        layout.give_to_account(&lock_path(folder))?;
+        Ok(layout)
     }
 
     /// Creates a folder that only PostgreSQL's account may enter, or restricts an existing one to it.
     pub(super) fn make_private(&self, path: &Path) -> Result<(), PostgresError> {
         match DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => return self.give(path),
+            Ok(()) => return self.give_to_account(path),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(PostgresError::folder(path)(error)),
         }
@@ -97,11 +97,11 @@ impl Place {
             });
         }
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(PostgresError::folder(path))?;
-        self.give(path)
+        self.give_to_account(path)
     }
 
-    /// Gives a file to PostgreSQL's account, where that is not ours.
-    fn give(&self, path: &Path) -> Result<(), PostgresError> {
+    /// Makes PostgreSQL's account the owner of a file, unless it is the account of this process.
+    fn give_to_account(&self, path: &Path) -> Result<(), PostgresError> {
         match self.run_as {
             RunAs::Account(Account { uid, gid }) => {
                 chown(path, Some(uid), Some(gid)).map_err(PostgresError::folder(path))
@@ -115,12 +115,12 @@ impl Place {
         let mut options = OpenOptions::new();
         let log = options.create(true).append(true).mode(0o600).open(&self.log);
         let log = log.map_err(PostgresError::folder(&self.log))?;
-        self.give(&self.log)?;
+        self.give_to_account(&self.log)?;
         Ok(log)
     }
 
-    /// Rotates the log when it is large: by a copy, because PostgreSQL keeps its file open.
-    pub(super) fn bound_log(&self) -> io::Result<()> {
+    /// Rotates the log if it is large. It is copied, because PostgreSQL keeps its file open.
+    pub(super) fn rotate_large_log(&self) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(&self.log)?;
         if file.metadata()?.len() > LOG_LIMIT {
             fs::copy(&self.log, self.log.with_extension("log.1"))?;
@@ -129,8 +129,8 @@ impl Place {
         Ok(())
     }
 
-    /// The line of the log, from the byte `from` on, that says why PostgreSQL ended.
-    pub(super) fn last_words(&self, from: u64) -> String {
+    /// Returns the line of the log, after the byte `from`, that says why PostgreSQL ended.
+    pub(super) fn reason_in_log(&self, from: u64) -> String {
         let read = || {
             let mut log = File::open(&self.log)?;
             log.seek(SeekFrom::Start(from))?;
@@ -144,7 +144,7 @@ impl Place {
         line.unwrap_or("its log is empty").trim().to_owned()
     }
 
-    /// Links the database into the data folder, where it is stored elsewhere.
+    /// Links the database into the data folder if it is stored elsewhere.
     pub(super) fn link_from(&self, folder: &Path) -> Result<(), PostgresError> {
         let link = folder.join(DATA_FOLDER);
         if self.home == folder || link.symlink_metadata().is_ok() {
@@ -155,7 +155,7 @@ impl Place {
 
     /// Removes stale files of a killed PostgreSQL that would prevent the next start.
     ///
-    /// Only for the owner of a lock that was just taken: the lock says that no process of this PostgreSQL is left.
+    /// Only the process that has just got the lock may call this: then no process of the old PostgreSQL is left.
     /// PostgreSQL removes stale files by itself, unless another process has its old process id. That is common in
     /// containers, where ids are small and start again.
     pub(super) fn remove_stale_files(&self) -> Result<(), PostgresError> {
@@ -180,8 +180,8 @@ impl Place {
     }
 }
 
-/// Decides which account PostgreSQL runs under, and where that account can write: PostgreSQL refuses to run as root.
-fn settle_account(
+/// Chooses an account for PostgreSQL, which refuses to run as root, and a folder where that account can write.
+fn choose_account(
     folder: &Path,
     lock: &File,
     programs: &Programs,
@@ -214,21 +214,24 @@ fn settle_account(
     };
     if existing.is_some() {
         let reason = format!(
-            "the database in {} is root's, but no user namespace can be had: {refused}",
+            "the database in {} belongs to root, but no user namespace is available: {refused}",
             link.display()
         );
         return Err(PostgresError::Root { reason });
     }
     let home = home_of(account, folder).map_err(|error| PostgresError::Root {
         reason: format!(
-            "no user namespace can be had ({refused}), nor a folder for another account ({error})"
+            "neither a user namespace ({refused}) nor a folder for another account ({error}) is available"
         ),
     })?;
-    tracing::info!(folder = %home.display(), "no user namespace ({refused}): the files belong to another account");
+    tracing::info!(
+        folder = %home.display(),
+        "no user namespace is available ({refused}); another account owns the files"
+    );
     Ok((RunAs::Account(account), home))
 }
 
-/// Checks that PostgreSQL can run in a user namespace, by asking for its version there.
+/// Checks that PostgreSQL can run in a user namespace, by running `postgres --version` there.
 fn try_namespace(account: Account, lock: &File, programs: &Programs) -> io::Result<()> {
     if cfg!(not(target_os = "linux")) {
         return Err(io::Error::from(ErrorKind::Unsupported));
@@ -238,7 +241,7 @@ fn try_namespace(account: Account, lock: &File, programs: &Programs) -> io::Resu
     if output.status.success() { Ok(()) } else { Err(io::Error::other(output.status.to_string())) }
 }
 
-/// A folder that another account can reach, for a data folder that it perhaps cannot reach.
+/// Creates a folder that another account can reach, because it may not be able to reach the data folder.
 fn home_of(account: Account, folder: &Path) -> io::Result<PathBuf> {
     let name = short_name(folder);
     let make = |home: PathBuf| {
@@ -249,7 +252,7 @@ fn home_of(account: Account, folder: &Path) -> io::Result<PathBuf> {
         }
         let found = fs::symlink_metadata(&home)?;
         if !found.is_dir() || ![0, account.uid].contains(&found.uid()) {
-            return Err(io::Error::other(format!("{} belongs to somebody else", home.display())));
+            return Err(io::Error::other(format!("{} belongs to another account", home.display())));
         }
         chown(&home, Some(account.uid), Some(account.gid))?;
         Ok(home)
@@ -258,7 +261,7 @@ fn home_of(account: Account, folder: &Path) -> io::Result<PathBuf> {
         .or_else(|_| make(std::env::temp_dir().join(format!("private-postgres-{name}"))))
 }
 
-/// The folder for the socket: next to the data, or in the temporary folder when the path would be too long.
+/// Returns the folder for the socket: next to the data, or in the temporary folder if the path would be too long.
 fn socket_folder(home: &Path, temporary: &Path) -> Result<PathBuf, PostgresError> {
     let fits = |folder: &Path| folder.join(format!(".s.PGSQL.{PORT}")).as_os_str().len() <= SOCKET_PATH;
     let next_to_data = home.join("sockets");
@@ -269,7 +272,7 @@ fn socket_folder(home: &Path, temporary: &Path) -> Result<PathBuf, PostgresError
         .ok_or(PostgresError::Sockets { path: elsewhere, reason: "its path is too long" })
 }
 
-/// A short name for a path, the same in every process and release.
+/// Returns a short name for a path, the same in every process and release.
 fn short_name(path: &Path) -> String {
     let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
     hex::encode(&digest[..8])

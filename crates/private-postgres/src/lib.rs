@@ -63,10 +63,10 @@ use tokio::sync::{oneshot, watch};
 pub use error::PostgresError;
 pub use settings::DATA_FOLDER;
 
-/// What to start.
+/// The settings of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClusterSettings {
-    /// The database that is created in the cluster. Sessions and log lines carry its name.
+    /// The database that is created in the cluster. Sessions and log lines have its name.
     pub database: &'static str,
     /// Whether data survive a crash.
     pub durability: Durability,
@@ -88,12 +88,12 @@ pub enum State {
     Up,
     /// It died and is being restarted, on the same socket.
     Down,
-    /// It was stopped, or its owner was and no other process took over.
+    /// It was stopped, or its owner has ended and no other process took over.
     Stopped,
 }
 
-/// A running PostgreSQL. [Stop](Cluster::stop) it at the end. A cluster that is dropped is stopped as well, and blocks
-/// its thread until then.
+/// A running PostgreSQL. [Stop](Cluster::stop) it at the end. Dropping a cluster stops it as well, and blocks the
+/// thread until it has stopped.
 #[derive(Debug)]
 pub struct Cluster {
     options: PgConnectOptions,
@@ -104,10 +104,10 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts PostgreSQL in `folder`, or connects to the one that runs there. The folder is created where it is missing.
+    /// Starts PostgreSQL in `folder`, or connects to the one that runs there. The folder is created if it is missing.
     ///
-    /// Returns when PostgreSQL answers: after about a second where the database has to be created first. Where the
-    /// programs have to be fetched it takes longer, and the log says so.
+    /// Returns when PostgreSQL answers. That takes about a second if the database has to be created. It takes longer if
+    /// the programs have to be fetched, and the log says so.
     pub async fn start(folder: &Path, settings: ClusterSettings) -> Result<Cluster, PostgresError> {
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = oneshot::channel();
@@ -117,22 +117,22 @@ impl Cluster {
         Ok(Cluster { options, state, stop: Some(stop), supervisor })
     }
 
-    /// How to connect: as PostgreSQL's superuser, to the database of the settings. The options stay valid when PostgreSQL
-    /// is restarted, so that a connection pool recovers.
+    /// Returns the options of a connection, as PostgreSQL's superuser, to the database of the settings. They stay valid
+    /// when PostgreSQL is restarted, so that a connection pool recovers.
     pub fn options(&self) -> PgConnectOptions {
         self.options.clone()
     }
 
-    /// The state of PostgreSQL, now and from now on.
+    /// Returns a channel with the current state of PostgreSQL and all later ones.
     pub fn state(&self) -> watch::Receiver<State> {
         self.state.clone()
     }
 
-    /// Stops PostgreSQL if this process owns it, and waits until it has ended: by a fast shutdown first, by a kill if that
-    /// takes too long. Open sessions are ended.
+    /// Stops PostgreSQL if this process owns it, and waits until it has ended. It tries a fast shutdown, and kills
+    /// PostgreSQL if that takes too long. Open sessions are ended.
     pub async fn stop(mut self) {
         self.stop = None;
-        // An error means that the supervisor has ended, which is the same.
+        // An error means that the supervisor has already ended.
         let _ = self.state.wait_for(|state| *state == State::Stopped).await;
     }
 }
@@ -140,8 +140,8 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.stop = None;
-        let asked = Instant::now();
-        while !self.supervisor.is_finished() && asked.elapsed() < supervisor::STOPPED_WITHIN {
+        let dropped_at = Instant::now();
+        while !self.supervisor.is_finished() && dropped_at.elapsed() < supervisor::STOPPED_WITHIN {
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -1,4 +1,5 @@
-//! Reads `postmaster.pid`, the file in which PostgreSQL publishes its state, and ends what a killed PostgreSQL left.
+//! Reads `postmaster.pid`, the file in which PostgreSQL publishes its state, and ends processes that a killed
+//! PostgreSQL left.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -29,7 +30,7 @@ impl Postmaster {
         Postmaster::parse(&fs::read_to_string(data.join("postmaster.pid")).ok()?)
     }
 
-    /// One line each: process, data folder, start, port, socket folder, address, shared memory, state.
+    /// Parses the file. Its lines are process, data folder, start, port, socket folder, address, shared memory, state.
     fn parse(text: &str) -> Option<Postmaster> {
         let mut lines = text.lines();
         let pid = lines.next()?.trim().parse().ok()?;
@@ -42,8 +43,8 @@ impl Postmaster {
         Some(Postmaster { pid, sockets, state })
     }
 
-    /// Whether the process id belongs to something else than a PostgreSQL that runs in this folder: to another process,
-    /// or to a zombie. When in doubt, no.
+    /// Returns whether the process id belongs to a zombie, or to another process than a PostgreSQL in this folder.
+    /// Returns `false` if that is uncertain.
     pub(super) fn process_id_is_reused(&self, data: &Path) -> bool {
         // The working folder of PostgreSQL is its data folder; a zombie has none.
         match fs::read_link(self.process().join("cwd")) {
@@ -52,7 +53,7 @@ impl Postmaster {
         }
     }
 
-    /// Whether no process has this id any more. On a system without /proc, no.
+    /// Returns whether no process has this id any more. Returns `false` on a system without /proc.
     fn is_dead(&self) -> bool {
         let gone = |error: io::Error| error.kind() == ErrorKind::NotFound;
         Path::new("/proc/self").exists() && fs::read_link(self.process().join("cwd")).is_err_and(gone)
@@ -63,20 +64,20 @@ impl Postmaster {
     }
 }
 
-/// Watches a PostgreSQL whose owner was killed, while this process waits for the lock.
+/// Watches the PostgreSQL of an owner that was killed, while this process waits for the lock.
 ///
-/// That PostgreSQL gets the death signal. But it may be dead itself, with sessions that still compute, or it may
+/// That PostgreSQL gets the death signal. But it may have died already and left sessions that still compute, or it may
 /// hang: a fast shutdown while PostgreSQL 15 recovers from the crash of a session never ends.
 #[derive(Debug, Default)]
-pub(super) struct Leftovers {
+pub(super) struct OrphanWatch {
     stopping_since: Option<Instant>,
-    last_hurried: Option<Instant>,
+    last_signal: Option<Instant>,
 }
 
-impl Leftovers {
-    /// Ends what is left if it does not end by itself in time. A living owner would do the same.
-    pub(super) fn hurry(&mut self, folder: &Path, patience: Duration) {
-        if self.last_hurried.is_some_and(|last| last.elapsed() < patience / 2) {
+impl OrphanWatch {
+    /// Ends the processes that do not end by themselves in time. A living owner would do the same.
+    pub(super) fn end_overdue(&mut self, folder: &Path, patience: Duration) {
+        if self.last_signal.is_some_and(|last| last.elapsed() < patience / 2) {
             return;
         }
         let Ok(data) = folder.join(DATA_FOLDER).canonicalize() else {
@@ -87,7 +88,7 @@ impl Leftovers {
         };
         let overdue = match found.state {
             _ if found.is_dead() => {
-                // Its owner may be restarting it right now; then the file changes in a moment.
+                // If its owner is restarting it right now, the file changes in a moment.
                 std::thread::sleep(Duration::from_millis(200));
                 Postmaster::read(&data) == Some(found)
             }
@@ -95,14 +96,14 @@ impl Leftovers {
                 self.stopping_since.get_or_insert_with(Instant::now).elapsed() > patience
             }
             PostmasterState::Starting | PostmasterState::Ready => {
-                *self = Leftovers::default();
+                *self = OrphanWatch::default();
                 false
             }
         };
         if overdue {
-            let signal = if self.last_hurried.is_none() { Signal::Quit } else { Signal::Kill };
+            let signal = if self.last_signal.is_none() { Signal::Quit } else { Signal::Kill };
             end_all(&data, signal);
-            self.last_hurried = Some(Instant::now());
+            self.last_signal = Some(Instant::now());
         }
     }
 }

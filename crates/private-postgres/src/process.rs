@@ -1,7 +1,7 @@
-//! Starts the programs of PostgreSQL: with an inherited lock, under an account that they accept, and so that they end
-//! with this process. Sends them signals.
+//! Starts the programs of PostgreSQL and sends them signals. They inherit the lock, run under an account that they
+//! accept, and end with this process.
 //!
-//! All `unsafe` code of the package is in this file: what happens between `fork` and `exec`, and system calls that the
+//! All `unsafe` code of the package is in this file: the code between `fork` and `exec`, and system calls that the
 //! standard library does not offer.
 
 use std::fs::File;
@@ -18,10 +18,10 @@ use tokio::process::Child;
 pub(super) enum RunAs {
     /// The account of this process.
     Ourselves,
-    /// This process is root: a user namespace, in which root has another user id. The files stay root's, so that this
-    /// works below a home folder that no other account may enter.
+    /// A user namespace in which root has another user id, if this process is root. The files still belong to root, so
+    /// this works below a home folder that no other account may enter.
     Namespace(Account),
-    /// This process is root: another account, to which the files are given.
+    /// Another account, if this process is root. It becomes the owner of the files.
     Account(Account),
 }
 
@@ -54,7 +54,7 @@ impl Signal {
     }
 }
 
-/// The user id of this process.
+/// Returns the user id of this process.
 pub(super) fn our_uid() -> u32 {
     #[expect(unsafe_code, reason = "the standard library does not offer it")]
     // SAFETY: takes nothing, touches no memory, cannot fail.
@@ -63,7 +63,7 @@ pub(super) fn our_uid() -> u32 {
     }
 }
 
-/// An account of this machine that PostgreSQL can run under. It needs a name, because `initdb` looks it up.
+/// Returns an account of this machine that PostgreSQL can run under. It needs a name, because `initdb` looks it up.
 pub(super) fn unprivileged_account() -> Option<Account> {
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let find = |wanted: &str| {
@@ -81,17 +81,17 @@ pub(super) fn unprivileged_account() -> Option<Account> {
 /// Returns a command for a program of PostgreSQL.
 ///
 /// - It inherits `lock`, and so do its own children: the data folder stays locked until the last of them has ended,
-///   even when this process is killed first. So a process that gets the lock knows that no other one writes into
+///   even if this process is killed first. A process that gets the lock therefore knows that no other one writes into
 ///   the folder.
-/// - It gets `at_our_death` when the *thread* that spawns it ends (Linux). That is why the supervisor has a thread of
-///   its own.
+/// - It gets `on_parent_death` when the *thread* that spawns it ends (Linux). That is why the supervisor has its own
+///   thread.
 /// - It has its own process group: Ctrl-C at the terminal goes to this process alone, which may have requests to finish.
 /// - It does not get the caller's `PG…` variables.
 pub(super) fn command(
     program: &Path,
     run_as: RunAs,
     lock: &File,
-    at_our_death: Signal,
+    on_parent_death: Signal,
 ) -> io::Result<Command> {
     let mut command = Command::new(program);
     command.process_group(0).env("LC_ALL", "C");
@@ -108,7 +108,7 @@ pub(super) fn command(
     #[cfg(target_os = "linux")]
     let (namespace, parent) = (linux::Namespace::new(run_as), std::process::id());
     #[cfg(not(target_os = "linux"))]
-    let _ = at_our_death;
+    let _ = on_parent_death;
     #[expect(unsafe_code, reason = "what a child does between fork and exec")]
     // SAFETY: the closure runs in the forked child, where only async-signal-safe calls are allowed: it makes
     // system calls on values that were made before the fork, and neither allocates nor locks.
@@ -120,8 +120,8 @@ pub(super) fn command(
                 if let Some(namespace) = &namespace {
                     namespace.enter()?;
                 }
-                // After the namespace and the account: a change of credentials forgets the death signal.
-                linux::end_with_parent(parent, at_our_death)?;
+                // After the namespace and the account, because a change of credentials clears the death signal.
+                linux::end_with_parent(parent, on_parent_death)?;
             }
             Ok(())
         });
@@ -129,20 +129,20 @@ pub(super) fn command(
     Ok(command)
 }
 
-/// Replaces the death signal where the kernel has none: a shell that waits until this process's end of a pipe closes,
-/// which happens however this process ends. On Linux it does nothing.
+/// Replaces the death signal on systems without it. A shell waits until this process's end of a pipe closes, which
+/// happens however this process ends. On Linux it does nothing.
 #[derive(Debug)]
 pub(super) struct DeathWatch(Option<ChildStdin>);
 
 impl DeathWatch {
-    /// Sends `signal` to `child` when this process ends. To be dropped as soon as the child has ended.
-    pub(super) fn over(child: &Child, signal: Signal) -> io::Result<DeathWatch> {
+    /// Sends `signal` to `child` when this process ends. Drop it as soon as the child has ended.
+    pub(super) fn start(child: &Child, signal: Signal) -> io::Result<DeathWatch> {
         let Some(pid) = child.id().filter(|_| cfg!(not(target_os = "linux"))) else {
             return Ok(DeathWatch(None));
         };
-        let order = format!("read -r _ || kill -{} {pid}", signal.number());
+        let script = format!("read -r _ || kill -{} {pid}", signal.number());
         let mut shell = Command::new("/bin/sh");
-        shell.arg("-c").arg(order).process_group(0);
+        shell.arg("-c").arg(script).process_group(0);
         let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let pipe = shell.stdin.take();
         // Reaps the shell.
@@ -154,7 +154,7 @@ impl DeathWatch {
 impl Drop for DeathWatch {
     fn drop(&mut self) {
         if let Some(pipe) = &mut self.0 {
-            // A line ends the shell without a signal. An error means that it has ended already.
+            // A line of input ends the shell without a signal. An error means that the shell has already ended.
             let _ = pipe.write_all(b"\n");
         }
     }
@@ -169,14 +169,14 @@ pub(super) fn send(child: &Child, signal: Signal) {
 }
 
 /// Ends every process of PostgreSQL whose working folder is this data folder: sessions that a killed PostgreSQL left. A
-/// session that computes would end only when it is done, and until then prevents the start of a new PostgreSQL.
+/// session that computes would end only when it is done, and would prevent the start of a new PostgreSQL until then.
 #[cfg(target_os = "linux")]
 pub(super) fn end_all(data: &Path, signal: Signal) {
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        // All of PostgreSQL's processes work in the data folder; a shell may, too.
+        // All processes of PostgreSQL have the data folder as working folder; a shell may have it, too.
         let works_there = std::fs::read_link(entry.path().join("cwd")).is_ok_and(|folder| folder == data);
         if works_there
             && std::fs::read_link(entry.path().join("exe")).is_ok_and(|program| is_postgres(&program))
@@ -187,12 +187,13 @@ pub(super) fn end_all(data: &Path, signal: Signal) {
     }
 }
 
-/// Does nothing: without /proc, the sessions of a data folder cannot be found. They end by themselves, as soon as they
-/// wait for something.
+/// Does nothing: without /proc, the sessions of a data folder cannot be found. They end by themselves when they next
+/// wait for input.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn end_all(_: &Path, _: Signal) {}
 
-/// Also true when the program file was replaced meanwhile: then the kernel adds " (deleted)" to its name.
+/// Returns whether a program is PostgreSQL. If its file was replaced meanwhile, the kernel adds " (deleted)" to the
+/// name.
 #[cfg(target_os = "linux")]
 fn is_postgres(program: &Path) -> bool {
     program.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"postgres"))
@@ -236,7 +237,7 @@ mod linux {
     use std::ffi::CStr;
     use std::io;
 
-    /// A user namespace to enter, its tables written out beforehand, because the child may not allocate.
+    /// A user namespace to enter. Its tables are prepared beforehand, because the child may not allocate.
     pub(super) struct Namespace {
         uid_map: String,
         gid_map: String,
@@ -257,14 +258,14 @@ mod linux {
             if result == -1 {
                 return Err(io::Error::last_os_error());
             }
-            // The kernel wants `setgroups` given up before groups are mapped.
+            // The kernel requires that `setgroups` is denied before groups are mapped.
             write(c"/proc/self/setgroups", b"deny")?;
             write(c"/proc/self/gid_map", self.gid_map.as_bytes())?;
             write(c"/proc/self/uid_map", self.uid_map.as_bytes())
         }
     }
 
-    /// Asks the kernel for a signal to this process when the thread that forked it ends.
+    /// Asks the kernel to send a signal to this process when the thread that forked it ends.
     pub(super) fn end_with_parent(parent: u32, signal: Signal) -> io::Result<()> {
         #[expect(unsafe_code, reason = "the standard library does not offer it")]
         // SAFETY: sets one number of the calling process.

@@ -10,10 +10,10 @@ use tokio::process::Command;
 use super::PostgresError;
 use super::settings::OLDEST;
 
-/// The folder in the data folder into which the programs are fetched when the machine has none.
+/// The subfolder of the data folder for fetched programs, if the machine has none.
 pub(super) const VENDORED: &str = "postgresql";
 
-/// A folder with `initdb` and `postgres`, of one release.
+/// A folder with `initdb` and `postgres`, and their release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Programs {
     pub(super) bin: PathBuf,
@@ -30,8 +30,8 @@ impl Programs {
     }
 }
 
-/// Returns the programs to use, or `None` when the machine has no suitable ones. `made_by` is the release that made an
-/// existing database: no other release can read it.
+/// Returns the programs to use, or `None` if the machine has no suitable ones. `made_by` is the release that created an
+/// existing database, which no other release can read.
 pub(super) async fn find(folder: &Path, made_by: Option<u32>) -> Result<Option<Programs>, PostgresError> {
     if let Some(bin) = std::env::var_os("PG_BIN").filter(|bin| !bin.is_empty()).map(PathBuf::from) {
         let major = version(&bin).await.ok_or_else(|| PostgresError::PgBin { bin: bin.clone() })?;
@@ -39,8 +39,8 @@ pub(super) async fn find(folder: &Path, made_by: Option<u32>) -> Result<Option<P
         return Ok(Some(Programs { bin, major }));
     }
     let mut refused = None;
-    for place in [Place::Path, Place::Configured, Place::Installed, Place::Vendored] {
-        for bin in place.folders(folder).await {
+    for origin in [Origin::Path, Origin::Configured, Origin::Installed, Origin::Vendored] {
+        for bin in origin.folders(folder).await {
             let Some(major) = version(&bin).await else {
                 continue;
             };
@@ -66,34 +66,34 @@ fn suits(bin: &Path, found: u32, made_by: Option<u32>) -> Result<(), PostgresErr
     }
 }
 
-/// Where to look, the most deliberate choice first.
+/// Where to look for programs, the most deliberate choice first.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum Origin {
     Path,
-    /// Where `pg_config` says.
+    /// The folder that `pg_config` prints.
     Configured,
     Installed,
     Vendored,
 }
 
-impl Place {
+impl Origin {
     async fn folders(self, folder: &Path) -> Vec<PathBuf> {
         match self {
-            Place::Path => {
+            Origin::Path => {
                 let path = std::env::var_os("PATH").unwrap_or_default();
                 std::env::split_paths(&path).filter(|bin| bin.is_absolute()).collect()
             }
-            Place::Configured => {
+            Origin::Configured => {
                 let bin = output_of(Path::new("pg_config"), "--bindir").await;
                 bin.map(|bin| PathBuf::from(bin.trim())).into_iter().collect()
             }
-            Place::Installed => installed(),
-            Place::Vendored => vendored(folder),
+            Origin::Installed => installed(),
+            Origin::Vendored => vendored(folder),
         }
     }
 }
 
-/// The folders in which distributions install several releases side by side, the newest first.
+/// Returns the folders in which distributions install several releases side by side, the newest first.
 fn installed() -> Vec<PathBuf> {
     const PLACES: [(&str, &str); 6] = [
         ("/usr/lib/postgresql", ""),          // Debian, Ubuntu
@@ -117,7 +117,7 @@ fn installed() -> Vec<PathBuf> {
     found.into_iter().rev().map(|(_, bin)| bin).collect()
 }
 
-/// The folders named `bin` below `folder/postgresql`: a package may hold more than one release.
+/// Returns the folders named `bin` below `folder/postgresql`: a package may contain more than one release.
 fn vendored(folder: &Path) -> Vec<PathBuf> {
     fn collect(folder: &Path, depth: u8, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -139,7 +139,7 @@ fn vendored(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The release of the programs in a folder, or `None` when there are none that run.
+/// Returns the release of the programs in a folder, or `None` if there are none that run.
 async fn version(bin: &Path) -> Option<u32> {
     if !bin.join("initdb").is_file() || !bin.join("postgres").is_file() {
         return None;

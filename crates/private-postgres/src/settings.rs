@@ -1,14 +1,14 @@
 //! The settings that PostgreSQL is started with.
 //!
-//! They are given on the command line, where neither a file nor `ALTER SYSTEM` overrides them: a newer version of
-//! this package brings its newer settings along.
+//! They are passed on the command line, where neither a file nor `ALTER SYSTEM` overrides them. A newer version of this
+//! package therefore applies its newer settings.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use super::{ClusterSettings, Durability};
 
-/// The name of the database's own folder, in the data folder.
+/// The name of the database's folder in the data folder.
 pub const DATA_FOLDER: &str = "cluster";
 
 /// The oldest supported release.
@@ -18,7 +18,7 @@ pub(super) const OLDEST: u32 = 15;
 pub(super) const PORT: u16 = 5432;
 
 const ALWAYS: &[&str] = &[
-    // It is reached only through the socket, and the socket only by its owner.
+    // Clients connect through the socket only, and only its owner can open the socket.
     "listen_addresses=",
     "unix_socket_permissions=0700",
     "timezone=UTC",
@@ -65,7 +65,7 @@ const THROWAWAY: &[&str] = &[
     "max_connections=300",
 ];
 
-/// The arguments for `postgres`.
+/// Returns the arguments for `postgres`.
 pub(super) fn arguments(data: &Path, sockets: &Path, cluster: ClusterSettings) -> Vec<OsString> {
     let mut sockets_setting = OsString::from("unix_socket_directories=");
     sockets_setting.push(list_item(sockets));
@@ -82,7 +82,8 @@ pub(super) fn arguments(data: &Path, sockets: &Path, cluster: ClusterSettings) -
     arguments
 }
 
-/// The arguments for `initdb`. Every account that can open the socket may connect: the folder around it limits access.
+/// Returns the arguments for `initdb`. Every account that can open the socket may connect: the folder around it limits
+/// access.
 pub(super) fn initdb_arguments(data: &Path, durability: Durability) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["-D".into(), data.into()];
     arguments.extend(
@@ -112,7 +113,7 @@ pub(super) fn initdb_arguments(data: &Path, durability: Durability) -> Vec<OsStr
     arguments
 }
 
-/// A path as one item of a comma-separated setting: in quotes, inner quotes doubled.
+/// Returns a path as one item of a comma-separated setting: in quotes, inner quotes doubled.
 fn list_item(path: &Path) -> OsString {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let mut quoted = vec![b'"'];

@@ -1,4 +1,4 @@
-//! The thread that owns PostgreSQL: it starts it, restarts it when it dies, and stops it.
+//! The thread that owns PostgreSQL. It starts PostgreSQL, restarts it when it dies, and stops it.
 //!
 //! It is a thread with a runtime of its own for two reasons. The kernel sends the death signal of a child when
 //! the *thread* that forked it ends, so that thread must not be a worker which a runtime may retire. And a
@@ -18,14 +18,14 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::fetch::fetch;
-use super::folder::{self, Place};
-use super::postmaster::{Leftovers, Postmaster, PostmasterState};
+use super::folder::{self, Layout};
+use super::postmaster::{OrphanWatch, Postmaster, PostmasterState};
 use super::process::{DeathWatch, Signal, command, end_all, send, sync_file_system};
 use super::programs::{self, Programs};
 use super::settings;
 use super::{ClusterSettings, DATA_FOLDER, Durability, PostgresError, State};
 
-/// How long a stop may take, kill included.
+/// Maximum duration of a stop, a kill included.
 pub(super) const STOPPED_WITHIN: Duration = Duration::from_secs(15);
 const STOPPING: [(Signal, Duration); 3] = [
     (Signal::Interrupt, Duration::from_secs(10)),
@@ -33,17 +33,17 @@ const STOPPING: [(Signal, Duration); 3] = [
     (Signal::Kill, Duration::from_secs(1)),
 ];
 
-/// How long to wait until a PostgreSQL that we started answers: it may have gigabytes of log to recover from.
+/// How long to wait until a PostgreSQL that this process started answers. It may have gigabytes of log to recover from.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(600);
 /// How long to wait for the PostgreSQL of another process, or for that process to end.
 const SHARED_WITHIN: Duration = Duration::from_secs(120);
-/// How often a process that waits for the lock tries to take it.
-const TAKEN_OVER_WITHIN: Duration = Duration::from_millis(250);
-/// The pause between the death of PostgreSQL and the first restart; doubled after each restart that fails.
+/// How often a process that waits for the lock tries to get it.
+const LOCK_INTERVAL: Duration = Duration::from_millis(250);
+/// The pause between the death of PostgreSQL and the first restart. It doubles after each restart that fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A PostgreSQL that ran this long did not fail because of its start.
-const STEADY: Duration = Duration::from_secs(5);
+/// A PostgreSQL that ran this long did not die because of its start.
+const STABLE_AFTER: Duration = Duration::from_secs(5);
 
 type Ready = oneshot::Sender<Result<PgConnectOptions, PostgresError>>;
 
@@ -92,18 +92,18 @@ async fn supervise(
             Some(ref mut server) => {
                 let status = tokio::select! {
                     _ = &mut stop => break,
-                    status = server.ended() => status,
+                    status = server.wait_until_ended() => status,
                 };
-                let log = server.place.log.display();
+                let log = server.layout.log.display();
                 tracing::error!(status, %log, "PostgreSQL died; restarting it");
-                if server.started.elapsed() > STEADY {
+                if server.started.elapsed() > STABLE_AFTER {
                     pause = FIRST_PAUSE;
                 }
             }
             None => {
                 tokio::select! {
                     _ = &mut stop => break,
-                    () = claim.own() => {}
+                    () = claim.wait_for_lock() => {}
                 }
                 tracing::info!("the process that ran PostgreSQL has ended; starting PostgreSQL in this one");
             }
@@ -112,7 +112,7 @@ async fn supervise(
         let fresh = server.take().is_none();
         server = tokio::select! {
             _ = &mut stop => break,
-            server = claim.start_at_last(fresh, &mut pause) => Some(server),
+            server = claim.start_with_retries(fresh, &mut pause) => Some(server),
         };
         state.send_replace(State::Up);
         tracing::info!("PostgreSQL is up again");
@@ -122,13 +122,13 @@ async fn supervise(
     }
 }
 
-/// This process's claim to the cluster of a data folder, as its owner or waiting to become it.
+/// The cluster of a data folder as this process uses it: as its owner, or waiting to become the owner.
 struct Claim {
     folder: PathBuf,
     cluster: ClusterSettings,
     /// Locked by the owner.
     lock: File,
-    /// Where PostgreSQL listens, whichever process runs it. It never changes, because pools know it.
+    /// The folder of the socket, whichever process runs PostgreSQL. It never changes, because connection pools use it.
     sockets: PathBuf,
 }
 
@@ -138,16 +138,16 @@ impl Claim {
         let folder = folder::open(folder)?;
         let lock = folder::open_lock(&folder)?;
         let began = Instant::now();
-        let mut leftovers = Leftovers::default();
-        let mut patient = false;
+        let mut orphans = OrphanWatch::default();
+        let mut is_logged = false;
         loop {
             if try_lock(&lock, &folder)? {
                 let server = Server::start(&folder, cluster, &lock, None, true).await?;
-                let sockets = server.place.sockets.clone();
+                let sockets = server.layout.sockets.clone();
                 tracing::info!(folder = %folder.display(), elapsed = ?began.elapsed(), "PostgreSQL is up");
                 return Ok((Claim { folder, cluster, lock, sockets }, Some(server)));
             }
-            if let Some(sockets) = answering(&folder, cluster.database).await {
+            if let Some(sockets) = find_running(&folder, cluster.database).await {
                 tracing::info!(folder = %folder.display(), "using the PostgreSQL that another process runs");
                 return Ok((Claim { folder, cluster, lock, sockets }, None));
             }
@@ -155,9 +155,9 @@ impl Claim {
                 let lock = folder::lock_path(&folder);
                 return Err(PostgresError::Held { lock, seconds: SHARED_WITHIN.as_secs() });
             }
-            leftovers.hurry(&folder, STOPPING[0].1);
-            if !patient && began.elapsed() > Duration::from_secs(1) {
-                patient = true;
+            orphans.end_overdue(&folder, STOPPING[0].1);
+            if !is_logged && began.elapsed() > Duration::from_secs(1) {
+                is_logged = true;
                 tracing::info!("waiting for another process to start or stop PostgreSQL");
             }
             sleep(Duration::from_millis(25)).await;
@@ -165,21 +165,21 @@ impl Claim {
     }
 
     /// Waits until this process has the lock.
-    async fn own(&self) {
-        let mut leftovers = Leftovers::default();
+    async fn wait_for_lock(&self) {
+        let mut orphans = OrphanWatch::default();
         loop {
             match try_lock(&self.lock, &self.folder) {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(error) => tracing::warn!("{error}"),
             }
-            leftovers.hurry(&self.folder, STOPPING[0].1);
-            sleep(TAKEN_OVER_WITHIN).await;
+            orphans.end_overdue(&self.folder, STOPPING[0].1);
+            sleep(LOCK_INTERVAL).await;
         }
     }
 
     /// Starts PostgreSQL, and retries until it runs.
-    async fn start_at_last(&self, fresh: bool, pause: &mut Duration) -> Server {
+    async fn start_with_retries(&self, fresh: bool, pause: &mut Duration) -> Server {
         let mut failures = 0_u32;
         loop {
             let fresh = fresh && failures == 0;
@@ -187,7 +187,7 @@ impl Claim {
                 sleep(*pause).await;
                 *pause = (*pause * 2).min(LONGEST_PAUSE);
                 if let Ok(data) = self.folder.join(DATA_FOLDER).canonicalize() {
-                    // Sessions that compute react to the first signal; only those that hang need the second.
+                    // Sessions that compute react to the first signal. Only those that hang need the second.
                     end_all(&data, if failures < 2 { Signal::Quit } else { Signal::Kill });
                 }
             }
@@ -204,14 +204,14 @@ impl Claim {
 /// A PostgreSQL that is a child of this process.
 struct Server {
     child: Child,
-    place: Place,
+    layout: Layout,
     started: Instant,
     _watch: DeathWatch,
 }
 
 impl Server {
-    /// Starts PostgreSQL and waits until it answers. Fetches the programs and makes the database where they are
-    /// missing. Only the owner of the lock may call it, with `fresh` when it has just got the lock.
+    /// Starts PostgreSQL and waits until it answers. Fetches the programs and creates the database if they are missing.
+    /// Only the owner of the lock may call it, with `fresh` if it has just got the lock.
     async fn start(
         folder: &Path,
         cluster: ClusterSettings,
@@ -221,66 +221,69 @@ impl Server {
     ) -> Result<Server, PostgresError> {
         let made_by = folder::made_by(&folder.join(DATA_FOLDER));
         let programs = find_or_fetch(folder, made_by).await?;
-        let place = Place::settle(folder, lock, &programs, sockets)?;
-        if folder::made_by(&place.data).is_none() {
-            initdb(&place, &programs, cluster.durability, lock).await?;
+        let layout = Layout::decide(folder, lock, &programs, sockets)?;
+        if folder::made_by(&layout.data).is_none() {
+            initdb(&layout, &programs, cluster.durability, lock).await?;
         }
-        place.link_from(folder)?;
-        place.make_private(&place.sockets)?;
+        layout.link_from(folder)?;
+        layout.make_private(&layout.sockets)?;
         if fresh {
-            place.remove_stale_files()?;
+            layout.remove_stale_files()?;
         }
 
-        let log = place.open_log()?;
-        let _ = place.bound_log();
+        let log = layout.open_log()?;
+        let _ = layout.rotate_large_log();
         let from = log.metadata().map_or(0, |log| log.len());
         let program = programs.postgres();
-        let at_our_death = match cluster.durability {
+        let on_parent_death = match cluster.durability {
             Durability::Durable => Signal::Interrupt,
             Durability::Throwaway => Signal::Quit,
         };
         let spawn = || {
-            let mut command = command(&program, place.run_as, lock, at_our_death)?;
-            command.args(settings::arguments(&place.data, &place.sockets, cluster));
-            command.current_dir(&place.home).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+            let mut command = command(&program, layout.run_as, lock, on_parent_death)?;
+            command.args(settings::arguments(&layout.data, &layout.sockets, cluster));
+            command.current_dir(&layout.home).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
             let child = Command::from(command).spawn()?;
-            let watch = DeathWatch::over(&child, at_our_death)?;
+            let watch = DeathWatch::start(&child, on_parent_death)?;
             Ok((child, watch))
         };
         let (child, watch) = spawn().map_err(|source| PostgresError::Program { program, source })?;
-        let mut server = Server { child, place, started: Instant::now(), _watch: watch };
-        server.answers(from, cluster.database).await?;
+        let mut server = Server { child, layout, started: Instant::now(), _watch: watch };
+        server.wait_until_ready(from, cluster.database).await?;
         Ok(server)
     }
 
-    /// Waits until PostgreSQL answers, and creates the database where it is missing.
-    async fn answers(&mut self, log_from: u64, database: &str) -> Result<(), PostgresError> {
-        let mut patient = false;
+    /// Waits until PostgreSQL answers, and creates the database if it is missing.
+    async fn wait_until_ready(&mut self, log_from: u64, database: &str) -> Result<(), PostgresError> {
+        let mut is_logged = false;
         loop {
             if let Ok(Some(_)) = self.child.try_wait() {
-                let said = self.place.last_words(log_from);
-                return Err(PostgresError::Ended { said, log: self.place.log.clone() });
+                let said = self.layout.reason_in_log(log_from);
+                return Err(PostgresError::Ended { said, log: self.layout.log.clone() });
             }
-            // The file may be left from an earlier PostgreSQL.
+            // An earlier PostgreSQL may have left the file.
             let postmaster =
-                Postmaster::read(&self.place.data).filter(|found| Some(found.pid) == self.child.id());
+                Postmaster::read(&self.layout.data).filter(|found| Some(found.pid) == self.child.id());
             if postmaster.is_some_and(|found| found.state == PostmasterState::Ready) {
-                return Ok(create_database(&self.place.sockets, database).await?);
+                return Ok(create_database(&self.layout.sockets, database).await?);
             }
             let waited = self.started.elapsed();
             if waited > RECOVERED_WITHIN {
-                return Err(PostgresError::Silent { seconds: waited.as_secs(), log: self.place.log.clone() });
+                return Err(PostgresError::Silent {
+                    seconds: waited.as_secs(),
+                    log: self.layout.log.clone(),
+                });
             }
-            if !patient && waited > Duration::from_secs(2) {
-                patient = true;
-                tracing::info!(log = %self.place.log.display(), "PostgreSQL is recovering from a crash");
+            if !is_logged && waited > Duration::from_secs(2) {
+                is_logged = true;
+                tracing::info!(log = %self.layout.log.display(), "PostgreSQL is recovering from a crash");
             }
-            sleep(Duration::from_millis(if patient { 100 } else { 5 })).await;
+            sleep(Duration::from_millis(if is_logged { 100 } else { 5 })).await;
         }
     }
 
-    /// Waits until PostgreSQL has ended, and bounds the size of its log meanwhile.
-    async fn ended(&mut self) -> String {
+    /// Waits until PostgreSQL has ended, and limits the size of its log meanwhile.
+    async fn wait_until_ended(&mut self) -> String {
         loop {
             match timeout(Duration::from_secs(60), self.child.wait()).await {
                 Ok(status) => {
@@ -288,8 +291,8 @@ impl Server {
                         .map_or_else(|error| error.to_string(), |status: ExitStatus| status.to_string());
                 }
                 Err(_) => {
-                    if let Err(error) = self.place.bound_log() {
-                        tracing::warn!("PostgreSQL's log cannot be put aside: {error}");
+                    if let Err(error) = self.layout.rotate_large_log() {
+                        tracing::warn!("PostgreSQL's log cannot be rotated: {error}");
                     }
                 }
             }
@@ -302,7 +305,7 @@ impl Server {
             if timeout(patience, self.child.wait()).await.is_ok() {
                 if signal == Signal::Kill {
                     // A killed PostgreSQL cannot end its children.
-                    end_all(&self.place.data, signal);
+                    end_all(&self.layout.data, signal);
                 }
                 return;
             }
@@ -312,7 +315,7 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// For a start that was abandoned.
+    /// Stops a PostgreSQL whose start was abandoned.
     fn drop(&mut self) {
         send(&self.child, Signal::Interrupt);
     }
@@ -327,42 +330,41 @@ async fn find_or_fetch(folder: &Path, made_by: Option<u32>) -> Result<Programs, 
     programs::find(folder, made_by).await?.ok_or_else(|| PostgresError::NotFound { tried: tried() })
 }
 
-/// Makes the database in a folder next to its final place and renames that, so that a kill in the middle leaves
-/// no half-made database.
+/// Creates the database in another folder and renames it, so that a kill in the middle leaves no half-made database.
 async fn initdb(
-    place: &Place,
+    layout: &Layout,
     programs: &Programs,
     durability: Durability,
     lock: &File,
 ) -> Result<(), PostgresError> {
-    tracing::info!(folder = %place.data.display(), "making a database with PostgreSQL {}", programs.major);
-    let unfinished = place.home.join(format!("{DATA_FOLDER}.new"));
+    tracing::info!(folder = %layout.data.display(), "creating a database with PostgreSQL {}", programs.major);
+    let unfinished = layout.home.join(format!("{DATA_FOLDER}.new"));
     if unfinished.exists() {
         std::fs::remove_dir_all(&unfinished).map_err(PostgresError::folder(&unfinished))?;
     }
-    place.make_private(&unfinished)?;
+    layout.make_private(&unfinished)?;
     let program = programs.initdb();
     let run = async {
-        let mut command = command(&program, place.run_as, lock, Signal::Terminate)?;
+        let mut command = command(&program, layout.run_as, lock, Signal::Terminate)?;
         command.args(settings::initdb_arguments(&unfinished, durability));
-        command.current_dir(&place.home).stdin(Stdio::null());
+        command.current_dir(&layout.home).stdin(Stdio::null());
         Command::from(command).kill_on_drop(true).output().await
     };
     let output = run.await.map_err(|source| PostgresError::Program { program: program.clone(), source })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
-        return Err(PostgresError::Initdb { data: place.data.clone(), said });
+        return Err(PostgresError::Initdb { data: layout.data.clone(), said });
     }
     let rename = || {
-        let home = File::open(&place.home)?;
+        let home = File::open(&layout.home)?;
         if durability == Durability::Durable {
             sync_file_system(&home)?;
         }
-        std::fs::rename(&unfinished, &place.data)?;
+        std::fs::rename(&unfinished, &layout.data)?;
         // The new name itself has to reach the disk.
         home.sync_all()
     };
-    rename().map_err(PostgresError::folder(&place.data))
+    rename().map_err(PostgresError::folder(&layout.data))
 }
 
 fn options(sockets: &Path, database: &str) -> PgConnectOptions {
@@ -375,15 +377,15 @@ fn options(sockets: &Path, database: &str) -> PgConnectOptions {
         .application_name(database)
 }
 
-/// The socket folder of a PostgreSQL that another process runs in this folder, once the database is there.
-async fn answering(folder: &Path, database: &str) -> Option<PathBuf> {
+/// Returns the socket folder of a PostgreSQL that another process runs in this folder, once the database exists.
+async fn find_running(folder: &Path, database: &str) -> Option<PathBuf> {
     let ready = |found: &Postmaster| found.state == PostmasterState::Ready;
     let sockets = Postmaster::read(&folder.join(DATA_FOLDER)).filter(ready)?.sockets;
-    let asked = async {
+    let check = async {
         let mut connection = connect(&sockets).await?;
         has_database(&mut connection, database).await
     };
-    let answer = timeout(Duration::from_secs(5), asked).await;
+    let answer = timeout(Duration::from_secs(5), check).await;
     matches!(answer, Ok(Ok(true))).then_some(sockets)
 }
 

@@ -1,5 +1,5 @@
-//! How fast a roster is read, and in how much memory. Without arguments: a CSV file of a million rows, and a workbook
-//! of a hundred thousand. With the names of files: those, whatever they are.
+//! Measures how fast and in how much memory a roster is read. Without arguments, it reads a CSV file of a million rows
+//! and a workbook of a hundred thousand. With file names, it reads those files.
 //!
 //! `cargo bench --bench roster [-- FILE…]`
 
@@ -104,8 +104,8 @@ fn measure(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The most memory that this process has had. For a file that was written before, that is its writing: measure such
-/// files by their names.
+/// Returns the peak memory of this process. For generated files it includes their writing, so measure existing files by
+/// their names.
 fn peak() -> Option<String> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     Some(status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().to_owned())

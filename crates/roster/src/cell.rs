@@ -1,21 +1,21 @@
-//! Cells as people and spreadsheets fill them in.
+//! Text of cells, as people and spreadsheets write it.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
 
 /// The time zones of Indonesia: WIB, WITA and WIT, in hours east of Greenwich.
 const ZONES: [i32; 3] = [7, 8, 9];
 
-/// Characters of a column's name that are shown to a person.
+/// Maximum number of characters of a column's name that are shown to a person.
 const NAME_LENGTH_SHOWN: usize = 40;
 
-/// Some spreadsheets take the text after one of these for the beginning of a cell.
-pub(super) const CUTS: [char; 3] = ['\t', '\r', '\n'];
+/// Some spreadsheets treat the text after one of these as the beginning of a cell.
+pub(super) const CELL_BREAKS: [char; 3] = ['\t', '\r', '\n'];
 
-/// A spreadsheet takes a cell that begins with one of these for a formula, which could do harm. Some accept the wide
+/// A spreadsheet treats a cell that begins with one of these as a formula, which could do harm. Some accept the wide
 /// forms of East Asian keyboards too.
 pub(super) const FORMULA_MARKS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
-/// The text of a cell without the marks that keep spreadsheets from changing it: the apostrophe that a
+/// Returns the text of a cell without the marks that keep spreadsheets from changing it: the apostrophe that a
 /// [report](super::ReportWriter) puts before formulas, and the `="…"` that people put around long numbers.
 pub(super) fn as_typed(cell: &str) -> &str {
     let cell = cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell);
@@ -23,18 +23,18 @@ pub(super) fn as_typed(cell: &str) -> &str {
     guarded.filter(|text| !text.contains('"')).unwrap_or(cell)
 }
 
-/// The text of an optional cell. A dash means that the cell is empty.
+/// Returns the text of an optional cell. A dash means that the cell is empty.
 pub(super) fn unless_blank(text: String) -> Option<String> {
     Some(text).filter(|text| !is_blank(text) && !is_dash(text))
 }
 
-/// Whether a cell has a dash in the place of a value.
+/// Returns whether a cell has a dash in place of a value.
 pub(super) fn is_dash(text: &str) -> bool {
-    !is_blank(text) && text.chars().all(|c| matches!(c, '-' | '–' | '—') || is_unseen(c))
+    !is_blank(text) && text.chars().all(|c| matches!(c, '-' | '–' | '—') || is_invisible(c))
 }
 
-/// The day of a point in time that is midnight in its own time zone or in one of Indonesia, as programs write a date:
-/// `1978-07-21T17:00:00.000Z` is the 22nd in Jakarta.
+/// Returns the day of an instant that is midnight in its own time zone or in one of Indonesia, which is how programs
+/// write a date: `1978-07-21T17:00:00.000Z` is the 22nd in Jakarta.
 pub(super) fn day_of_instant(text: &str) -> Option<NaiveDate> {
     let instant = DateTime::parse_from_rfc3339(text.trim()).ok()?;
     let zones = ZONES.into_iter().filter_map(|hours| FixedOffset::east_opt(hours * 3_600));
@@ -43,28 +43,28 @@ pub(super) fn day_of_instant(text: &str) -> Option<NaiveDate> {
     local.find(|time| time.time() == NaiveTime::MIN).map(|time| time.date())
 }
 
-/// Whether a cell has nothing in it that can be seen.
+/// Returns whether a cell has no visible character.
 pub(super) fn is_blank(text: &str) -> bool {
-    text.chars().all(is_unseen)
+    text.chars().all(is_invisible)
 }
 
-fn is_unseen(c: char) -> bool {
+fn is_invisible(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 
-/// A name from a file, safe to print on a terminal.
+/// Returns a name from a file, shortened and safe to print on a terminal.
 pub(super) fn shown(name: &str) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     name.trim().chars().take(NAME_LENGTH_SHOWN).map(printable).collect()
 }
 
-/// Whether a spreadsheet might take a cell for a formula. Some ignore blanks before it.
+/// Returns whether a spreadsheet might treat a cell as a formula. Some ignore blanks before it.
 pub(super) fn is_formula(cell: &str) -> bool {
-    let is_unseen =
+    let is_invisible =
         |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
-    let text = cell.trim_start_matches(is_unseen);
+    let text = cell.trim_start_matches(is_invisible);
     let blanks = &cell[..cell.len() - text.len()];
-    blanks.contains(CUTS) || text.starts_with(FORMULA_MARKS)
+    blanks.contains(CELL_BREAKS) || text.starts_with(FORMULA_MARKS)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The columns of a roster, and the many names under which offices write them.
+//! The columns of a roster, and the many names that offices give them.
 
 use strum::{Display, IntoStaticStr, VariantArray};
 
@@ -47,7 +47,7 @@ pub enum Column {
     /// The running number. It is ignored: rows are counted.
     #[strum(serialize = "NO")]
     Number,
-    /// What was wrong with the row in an earlier report. It is ignored.
+    /// The problems of the row in an earlier report. It is ignored.
     #[strum(serialize = "ERROR")]
     Error,
 }
@@ -90,12 +90,12 @@ const NOTES: [&str; 34] = [
     "text",
     "formatteks",
 ];
-/// Notes after one name, at most.
+/// Maximum number of notes after one name.
 const NOTES_AT_ONCE: usize = 3;
 
 impl Column {
-    /// The Indonesian and English names of the column and its name in the API: letters and digits only, in lower
-    /// case.
+    /// Returns the Indonesian and English names of the column and its name in the API: letters and digits only, in
+    /// lower case.
     ///
     /// Only unambiguous names are listed. `TMT CPNS` and `TMT GOLONGAN` are other dates than `TMT`, `NIP LAMA` is
     /// another number than `NIP`, and `KODE SKPD` is not the name of a work unit.
@@ -146,8 +146,8 @@ impl Column {
         names.split(' ')
     }
 
-    /// Names that mean the column only if no other column of the header does. Next to `GAJI POKOK`, `TUNJANGAN` is an
-    /// allowance that is not read; alone, it is the amount on which contributions are paid.
+    /// Returns names that mean the column only if no other column of the header does. Next to `GAJI POKOK`, `TUNJANGAN`
+    /// is an allowance that is not read; alone, it is the amount on which contributions are paid.
     fn fallback_names(self) -> &'static str {
         match self {
             Self::WorkUnit => "dinas dinasinstansi unitorganisasi namaunitorganisasi department",
@@ -189,7 +189,27 @@ impl Column {
         alone(name).or_else(|| together(&['(', ')', '[', ']'])).or_else(|| together(&['/']))
     }
 
-    /// Whether the column says something about the person.
+    /// Returns the name of the column in the API.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::NationalId => "nationalId",
+            Self::ServiceNumber => "serviceNumber",
+            Self::FullName => "fullName",
+            Self::BirthPlace => "birthPlace",
+            Self::BirthDate => "birthDate",
+            Self::Sex => "sex",
+            Self::WorkUnit => "workUnit",
+            Self::Grade => "grade",
+            Self::MonthlyWage => "monthlyWage",
+            Self::StartsOn => "startsOn",
+            Self::Phone => "phone",
+            Self::Category => "category",
+            Self::Number => "number",
+            Self::Error => "error",
+        }
+    }
+
+    /// Returns whether the column has data of the person.
     pub(super) const fn is_read(self) -> bool {
         !matches!(self, Self::Number | Self::Error)
     }

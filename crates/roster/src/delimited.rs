@@ -24,7 +24,7 @@ pub(super) struct Records {
     text: Decoder,
     parser: csv_core::Reader,
     limits: Limits,
-    /// Decoded text; the parser has read it up to `at`.
+    /// Decoded text. The parser has read it up to `at`.
     chunk: Vec<u8>,
     at: usize,
     /// The line of the next byte.
@@ -32,7 +32,7 @@ pub(super) struct Records {
     /// Whether the last byte was `\r`, which may be half of a line end.
     after_return: bool,
     pub(super) empty_lines: u64,
-    /// The text of the cells of a row, and where each ends.
+    /// The text of the cells of a row, and the end of each cell in it.
     cells: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -54,7 +54,7 @@ pub(super) fn open(
                 best = Some((separator, header));
             }
             Ok(_) => {}
-            // A row with too many columns is too long with every other separator: report the columns.
+            // With every other separator, a row with too many columns is too long. The columns are the better message.
             Err(error) if failed.is_none() || matches!(error, RosterError::TooManyColumns { .. }) => {
                 failed = Some(error);
             }
@@ -72,7 +72,7 @@ pub(super) fn open(
     Ok((records, header, separator))
 }
 
-/// The separator that the first line of a file announces: Excel writes and reads `sep=;`.
+/// Returns the separator that the first line of a file announces. Excel writes and reads `sep=;`.
 fn announced_separator(
     source: &mut Box<dyn Source>,
     encoding: &'static Encoding,
@@ -111,7 +111,7 @@ impl Records {
             after_return: false,
             empty_lines: 0,
             cells: vec![0; limits.row_bytes],
-            // Cells beyond the last column are empty, or the row's fault.
+            // One more than allowed, so that a row with too many columns is detected.
             ends: vec![0; limits.columns + 1],
         })
     }
@@ -131,7 +131,7 @@ impl Records {
                 self.parser.read_record(input, &mut self.cells[written..], &mut self.ends[ended..]);
             (read, written, ended) = (read + taken, written + text, ended + ends);
             if !is_end {
-                self.pass(taken)?;
+                self.advance(taken)?;
             }
             let is_too_long = read > self.limits.row_bytes;
             match result {
@@ -165,14 +165,14 @@ impl Records {
     fn skip_empty_lines(&mut self) -> Result<bool, RosterError> {
         // The `\n` of a `\r\n` after the row before is not a line.
         if self.after_return && self.has_more()? && self.chunk[self.at] == b'\n' {
-            self.pass(1)?;
+            self.advance(1)?;
         }
         let before = self.line;
         while self.has_more()? {
             let rest = &self.chunk[self.at..];
             let breaks = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             let is_all = breaks == rest.len();
-            self.pass(breaks)?;
+            self.advance(breaks)?;
             if !is_all {
                 break;
             }
@@ -198,8 +198,8 @@ impl Records {
         Ok(!self.chunk.is_empty())
     }
 
-    /// Passes over bytes and counts their line ends: `\n`, `\r\n`, or `\r` alone.
-    fn pass(&mut self, bytes: usize) -> Result<(), RosterError> {
+    /// Advances over bytes and counts their line ends: `\n`, `\r\n`, or `\r` alone.
+    fn advance(&mut self, bytes: usize) -> Result<(), RosterError> {
         let read = &self.chunk[self.at..self.at + bytes];
         for &byte in read {
             match byte {

@@ -1,4 +1,4 @@
-//! Why a file is refused as a whole, and what its sender can do.
+//! Errors that refuse a file as a whole, with advice for its sender.
 
 use std::io;
 
@@ -11,13 +11,13 @@ pub(super) const SAVE_AS_CSV: &str = "Open it in the spreadsheet and save it as 
 /// A column that a header has more than once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepeatedColumn {
-    /// What the columns mean.
+    /// The column that they mean.
     pub column: Column,
-    /// What the header calls them.
+    /// Their names in the header.
     pub names: Vec<String>,
 }
 
-/// Why a file is refused as a whole.
+/// An error that refuses a file as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum RosterError {
     /// Reading failed.
@@ -106,12 +106,12 @@ pub enum RosterError {
         /// Their names.
         names: Vec<String>,
     },
-    /// Needed columns are missing, or columns are repeated.
-    #[error("{}", complaint(missing, repeated))]
+    /// Required columns are missing, or columns are repeated.
+    #[error("{}", header_problem(missing, repeated))]
     Columns {
-        /// All that are missing.
+        /// All missing columns.
         missing: Vec<Column>,
-        /// All that the header has more than once.
+        /// All repeated columns.
         repeated: Vec<RepeatedColumn>,
         /// The names in the header.
         found: Vec<String>,
@@ -125,7 +125,7 @@ impl RosterError {
             Self::Empty => (
                 ProblemCode::Required,
                 Some(
-                    "Open it in the spreadsheet, see that the people are in it, and save it again."
+                    "Open it in the spreadsheet, check that it contains the people, and save it again."
                         .to_owned(),
                 ),
             ),
@@ -167,7 +167,7 @@ impl RosterError {
                             it twice.";
                 (ProblemCode::InvalidFormat, Some(hint.to_owned()))
             }
-            Self::Columns { found, .. } => (ProblemCode::MissingColumns, Some(advice(found))),
+            Self::Columns { found, .. } => (ProblemCode::MissingColumns, Some(header_hint(found))),
         };
         let problem = Problem::error(code, "file", self.to_string());
         match hint {
@@ -177,7 +177,7 @@ impl RosterError {
     }
 }
 
-/// A size in the largest unit that gives a whole number.
+/// Formats a size in the largest unit that gives a whole number.
 fn size(bytes: u64) -> String {
     match bytes {
         1.. if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
@@ -186,8 +186,8 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// What is wrong with a header, as sentences.
-fn complaint(missing: &[Column], repeated: &[RepeatedColumn]) -> String {
+/// Describes the problems of a header in sentences.
+fn header_problem(missing: &[Column], repeated: &[RepeatedColumn]) -> String {
     let mut sentences = Vec::new();
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().map(Into::into).collect();
@@ -199,8 +199,8 @@ fn complaint(missing: &[Column], repeated: &[RepeatedColumn]) -> String {
     sentences.join(" ")
 }
 
-/// What to do about a header.
-fn advice(found: &[String]) -> String {
+/// Says how to correct a header.
+fn header_hint(found: &[String]) -> String {
     let read_as = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
-    format!("The first line has to name each column once. It was read as: {read_as}.")
+    format!("The first line must name each column once. It was read as: {read_as}.")
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
 
-use super::report::{BYTE_ORDER_MARK, harmless};
+use super::report::{BYTE_ORDER_MARK, guarded};
 
 /// A cell of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl<W: Write> CsvTable<W> {
         for cell in row {
             match cell {
                 Cell::Empty => self.writer.write_field("")?,
-                Cell::Text(text) => self.writer.write_field(&*harmless(text))?,
+                Cell::Text(text) => self.writer.write_field(&*guarded(text))?,
                 Cell::Number(number) => self.writer.write_field(number.to_string())?,
             }
         }

@@ -1,11 +1,11 @@
-//! Detects what a file is by its first bytes. File names are not trusted.
+//! Detects the format of a file by its first bytes. File names are not trusted.
 
 use std::io::{Read, SeekFrom};
 
 use super::error::SAVE_AS_CSV;
 use super::{RosterError, Source};
 
-/// Files that are no tables: their first bytes, what they are, and what to do.
+/// Formats that are not tables: their first bytes, what they are, and what to do.
 const FOREIGN: [(&[u8], &str, &str); 12] = [
     (b"\x89PNG", "a picture (PNG)", SEND_THE_LIST),
     (b"\xFF\xD8\xFF", "a picture (JPEG)", SEND_THE_LIST),
@@ -45,7 +45,7 @@ pub(super) fn of(file: &mut impl Source) -> Result<Format, RosterError> {
     if let Some(&(_, what, hint)) = FOREIGN.iter().find(|(begin, ..)| text.starts_with(begin)) {
         return Err(RosterError::Format { what, hint });
     }
-    // Two of them are no letter of UTF-16 either.
+    // Two NUL bytes are not a letter in UTF-16 either.
     if begin.starts_with(b"\0\0") {
         return Err(RosterError::Format { what: "not text", hint: SAVE_AS_CSV });
     }

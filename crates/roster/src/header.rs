@@ -1,4 +1,4 @@
-//! The header of a roster: which column means what, and how a row below it is read.
+//! The header of a roster: the meaning of its columns, and how a row below it is read.
 
 use domain::enrollment::CivilServantCategory;
 use domain::onboarding::Row;
@@ -12,16 +12,22 @@ use super::{Column, Limits, RosterError, mask};
 mod row_kind;
 
 /// The cells that identify a person.
-const NEEDED: [Column; 5] =
+const REQUIRED: [Column; 5] =
     [Column::NationalId, Column::ServiceNumber, Column::FullName, Column::BirthDate, Column::Sex];
-/// Names of a header that are shown to a person, at most.
+/// Maximum number of names of a header that are shown to a person.
 const NAMES_SHOWN: usize = 20;
 
-/// Returns the names in a header that mean nothing here, for a person to read: shortened, and without anything that
-/// is more than a name.
+/// Returns the names of the columns that are not read, for a person: shortened, and only if they contain no data.
 pub fn ignored_columns(header: &[String]) -> Vec<String> {
     let ignored = Header::of(header.to_vec()).ignored;
     ignored.iter().map(|name| mask::label(name)).filter(|name| !name.is_empty()).collect()
+}
+
+/// Returns what each column of a header means, for a person to compare with the file: its name, shortened and without
+/// anything that is more than a name, and its meaning if it has one.
+pub fn understood_columns(header: &[String]) -> Vec<(String, Option<Column>)> {
+    let columns = Header::of(header.to_vec()).columns;
+    header.iter().map(|name| mask::label(name)).zip(columns).collect()
 }
 
 /// Returns the name that a header has for a field of the API, such as `TGL LAHIR` for `birthDate`.
@@ -30,10 +36,11 @@ pub fn column_name<'a>(header: &'a [String], field: &str) -> Option<&'a str> {
     header.iter().map(String::as_str).find(|name| Column::of(name) == Some(column))
 }
 
-/// The columns that a roster of civil servants of a category needs. Only staff who are not civil servants have no NIP.
-pub(super) fn needed(category: CivilServantCategory) -> Vec<Column> {
+/// Returns the columns that a roster of civil servants of a category needs. Only staff who are not civil servants have
+/// no NIP.
+pub(super) fn required(category: CivilServantCategory) -> Vec<Column> {
     let has_service_number = category != CivilServantCategory::NonAsn;
-    NEEDED.into_iter().filter(|&column| has_service_number || column != Column::ServiceNumber).collect()
+    REQUIRED.into_iter().filter(|&column| has_service_number || column != Column::ServiceNumber).collect()
 }
 
 /// The row of a roster that names its columns.
@@ -41,11 +48,11 @@ pub(super) fn needed(category: CivilServantCategory) -> Vec<Column> {
 pub(super) struct Header {
     /// The names as they are in the file.
     pub(super) names: Vec<String>,
-    /// What each of `names` means, if it is known.
+    /// The column that each of `names` means, if it is known.
     columns: Vec<Option<Column>>,
     /// The names of the columns that are not read, for people.
     pub(super) ignored: Vec<String>,
-    /// The columns without a name right of `NAMA`: names are written over all of them.
+    /// The columns without a name right of `NAMA`: names may extend over them.
     name_continues: std::ops::Range<usize>,
 }
 
@@ -63,8 +70,8 @@ impl Header {
         header
     }
 
-    /// Where a name goes on: in the columns without a name between `NAMA` and the next column. At the right end of the
-    /// table there is no next column, and cells there may be notes.
+    /// Returns the columns over which a name may extend: those without a name between `NAMA` and the next column. At
+    /// the right end of the table there is no next column, and cells there may be notes.
     fn continuation_of_name(&self) -> std::ops::Range<usize> {
         let Some(name) = self.columns.iter().position(|&column| column == Some(Column::FullName)) else {
             return 0..0;
@@ -73,19 +80,19 @@ impl Header {
         if name + 1 + unnamed < self.names.len() { name + 1..name + 1 + unnamed } else { 0..0 }
     }
 
-    /// Whether the name in a row is written over several columns.
+    /// Returns whether the name in a row extends over several columns.
     pub(super) fn has_divided_name(&self, cells: &[String]) -> bool {
         let rest = cells.get(self.name_continues.start..).unwrap_or_default();
         rest.iter().take(self.name_continues.len()).any(|cell| !is_blank(cell))
     }
 
-    /// Whether a date in a row has a time zone.
+    /// Returns whether a date in a row has a time zone.
     pub(super) fn has_zoned_date(&self, cells: &[String]) -> bool {
         let is_date = |at| matches!(self.column(at), Some(Column::BirthDate | Column::StartsOn));
         cells.iter().enumerate().any(|(at, cell)| is_date(at) && day_of_instant(cell).is_some())
     }
 
-    /// The first column without a name in which a row has a cell that is not part of the name.
+    /// Returns the first column without a name in which a row has a cell that is not part of the name.
     pub(super) fn unnamed_cell(&self, cells: &[String]) -> Option<usize> {
         let mut unnamed = self.names.iter().zip(cells).enumerate();
         let found = unnamed.find(|(at, (name, cell))| {
@@ -94,25 +101,25 @@ impl Header {
         found.map(|(at, _)| at)
     }
 
-    /// What the cells of a column mean, if it is known.
+    /// Returns the meaning of a column, if it is known.
     pub(super) fn column(&self, at: usize) -> Option<Column> {
         self.columns.get(at).copied().flatten()
     }
 
-    /// How many columns have a known name.
+    /// Returns the number of columns with a known name.
     pub(super) fn known(&self) -> usize {
         self.columns.iter().flatten().count()
     }
 
-    /// How many columns there are, up to the last one that has a name.
+    /// Returns the number of columns, up to the last one that has a name.
     pub(super) fn width(&self) -> usize {
         self.columns.len() - self.names.iter().rev().take_while(|name| is_blank(name)).count()
     }
 
-    /// Refuses a header that lacks a needed column or has a column more than once, naming all of them at once.
-    pub(super) fn judge(&self, needed: &[Column]) -> Result<(), RosterError> {
+    /// Refuses a header with missing or repeated columns, and names all of them at once.
+    pub(super) fn judge(&self, required: &[Column]) -> Result<(), RosterError> {
         let is_missing = |&&column: &&Column| self.names_of(column).next().is_none();
-        let missing: Vec<Column> = needed.iter().filter(is_missing).copied().collect();
+        let missing: Vec<Column> = required.iter().filter(is_missing).copied().collect();
         let repeated: Vec<RepeatedColumn> = Column::VARIANTS
             .iter()
             .filter(|column| column.is_read())
@@ -126,15 +133,15 @@ impl Header {
         Err(RosterError::Columns { missing, repeated, found: found.map(|name| shown(name)).collect() })
     }
 
-    /// Whether an unclosed quotation mark has made the next row part of a cell: the cell has a line break, and as many
-    /// separators as a row.
+    /// Returns whether an unclosed quotation mark has made the next row part of a cell: the cell has a line break, and
+    /// as many separators as a row.
     pub(super) fn swallowed_a_row(&self, cells: &[String], separator: u8) -> bool {
         let separators = |cell: &str| cell.bytes().filter(|&byte| byte == separator).count();
         let width = self.width();
         cells.iter().any(|cell| cell.contains(['\n', '\r']) && separators(cell) + 1 >= width)
     }
 
-    /// The fault of a row with uncomputed formulas in columns that are read: their values are unknown.
+    /// Returns the problem of a row with uncomputed formulas in columns that are read: their values are unknown.
     pub(super) fn uncomputed(&self, cells: &[usize]) -> Option<Problem> {
         let is_read = |&&at: &&usize| self.column(at).is_some_and(Column::is_read);
         let names: Vec<String> = cells.iter().filter(is_read).map(|&at| shown(&self.names[at])).collect();
@@ -191,7 +198,7 @@ impl Header {
         Ok(row)
     }
 
-    /// The name, with what the columns right of it have of it.
+    /// Returns the name, joined with its parts in the columns right of it.
     fn joined_name(&self, name: String, cells: &[String]) -> String {
         let rest = cells.iter().take(self.name_continues.end).skip(self.name_continues.start);
         rest.filter(|cell| !is_blank(cell)).fold(name, |name, cell| format!("{name} {}", as_typed(cell)))
@@ -203,7 +210,7 @@ impl Header {
     }
 }
 
-/// A date, as the day that it is in Indonesia where it has a time zone.
+/// Returns a date. If it has a time zone, it returns the day in Indonesia.
 fn as_day(text: String) -> String {
     day_of_instant(&text).map_or(text, |day| day.to_string())
 }

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! # What it never does
-//! - It does not judge cells. Each cell is handed over as text, and `domain::onboarding` decides whether a date is a
+//! - It does not judge cells. Each cell is returned as text, and `domain::onboarding` decides whether a date is a
 //!   date. This crate refuses a file only where it cannot tell rows or columns apart with certainty, because a guess
 //!   would give one person the particulars of another.
 //! - It does not hold the file in memory. It reads one row at a time, and each measure of a file has a limit
@@ -65,7 +65,7 @@ mod workbook;
 pub use column::Column;
 pub use error::{RepeatedColumn, RosterError};
 pub use export::{Cell, CsvTable, WorkbookTable};
-pub use header::{column_name, ignored_columns};
+pub use header::{column_name, ignored_columns, understood_columns};
 pub use limits::Limits;
 pub use mask::ReportMask;
 pub use reader::{Record, Roster, open, open_for};

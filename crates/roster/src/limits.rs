@@ -1,4 +1,4 @@
-/// How much of a file is read. A file beyond a limit is refused.
+/// The limits of a file. A file beyond a limit is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the file (default 512 MiB).

@@ -1,7 +1,7 @@
 //! Masks the rows of a report for readers who may not see personal data.
 //!
-//! Such a reader sees the columns that the API shows them too, and of those only the cells that look like what belongs
-//! in the column. Other columns of a roster (family cards, tax numbers, addresses) are shown to its sender alone.
+//! Such a reader sees the columns that the API shows them too. Of those they see only cells whose content fits the
+//! column. Only the sender sees other columns of a roster (family cards, tax numbers, addresses).
 
 use super::Column;
 use domain::cell;
@@ -10,12 +10,12 @@ use domain::onboarding::StagedRow;
 use domain::participant::FullName;
 use domain::text;
 
-/// Digits of a running number, at most. A longer one is another number.
+/// Maximum number of digits of a running number. A longer one is another number.
 const RUNNING_NUMBER: usize = 8;
-/// Digits of an identity or service number, at least. A shorter one may be a date or a house number.
+/// Minimum number of digits of an identity or service number. A shorter one may be a date or a house number.
 const NUMBER_DIGITS: usize = 9;
 const LABEL_LENGTH: usize = 200;
-/// Digits of a grade, at most: `III/a`, `3 c`, `13`.
+/// Maximum number of digits of a grade: `III/a`, `3 c`, `13`.
 const GRADE_DIGITS: usize = 2;
 
 /// Masks the rows of a file, by its header.
@@ -45,7 +45,7 @@ impl ReportMask {
     }
 }
 
-/// The visible part of a cell: nothing, unless the cell looks like what belongs in its column.
+/// Returns the visible part of a cell. It is empty unless the content fits the column.
 fn visible_cell(column: Column, cell: &str) -> String {
     let kept = |is_harmless: bool| if is_harmless { cell.to_owned() } else { String::new() };
     let digits = cell.bytes().filter(u8::is_ascii_digit).count();
@@ -69,7 +69,7 @@ fn visible_cell(column: Column, cell: &str) -> String {
     }
 }
 
-/// A text that is a name: nothing is left of an identifier, a date or an amount.
+/// Returns a text that is a name, or an empty text if it contains an identifier, a date or an amount.
 pub(super) fn label(cell: &str) -> String {
     let is_amount = matches!(cell::parse_wage(cell, ""), Ok(Some(_)));
     let is_name = !is_amount && cell::parse_date(cell, "").is_err() && cell.chars().any(char::is_alphabetic);

@@ -13,13 +13,13 @@ use super::{Column, FileWarnings, Limits, RosterError, cell, delimited, workbook
 
 /// The separator of a report about a workbook. Spreadsheets with decimal commas, as in Indonesia, expect it.
 pub(super) const WORKBOOK_SEPARATOR: u8 = b';';
-/// Numbers that a spreadsheet may mean as a day: from 1927 to 2119.
+/// Numbers that may be a day in a spreadsheet: from 1927 to 2119.
 const DAY_NUMBERS: std::ops::Range<f64> = 10_000.0..80_000.0;
 
-/// Whole numbers below it are kept by every spreadsheet: they have fifteen digits.
-pub(super) const KEPT_BY_ALL: u64 = 1_000_000_000_000_000;
+/// Every spreadsheet keeps whole numbers below this limit exactly: they have at most fifteen digits.
+pub(super) const EXACT_BELOW: u64 = 1_000_000_000_000_000;
 
-/// One person, as the file has them.
+/// One person of a file.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The number of the person in the file, from 1.
@@ -27,13 +27,13 @@ pub struct Record {
     /// The line at which the row begins, from 1. Empty lines and line breaks within quotes count. In a workbook, the
     /// row of the sheet.
     pub line: i32,
-    /// The cells that are read, as text, or why the row cannot be read.
+    /// The cells that are read, as text, or the reason why the row cannot be read.
     pub row: Row,
     /// All cells as they are in the file, for the report.
     pub original: Vec<String>,
 }
 
-/// A roster whose header is read; iterating over it reads its rows.
+/// A roster whose header has been read. Iterating over it reads its rows.
 ///
 /// After the first error there are no more rows.
 pub struct Roster {
@@ -74,14 +74,14 @@ pub fn open_for(
     if file.seek(SeekFrom::End(0))? > limits.bytes {
         return Err(RosterError::TooLarge { bytes: limits.bytes });
     }
-    let needed = header::needed(category);
+    let required = header::required(category);
     let (table, header, separator) = match format::of(&mut file)? {
         Format::Text => {
-            let (records, header, separator) = delimited::open(Box::new(file), limits, &needed)?;
+            let (records, header, separator) = delimited::open(Box::new(file), limits, &required)?;
             (Table::Text(Box::new(records)), header, separator)
         }
         Format::Workbook => {
-            let (rows, header) = workbook::open(Box::new(file), limits, &needed)?;
+            let (rows, header) = workbook::open(Box::new(file), limits, &required)?;
             (Table::Workbook(Box::new(rows)), header, WORKBOOK_SEPARATOR)
         }
     };
@@ -99,22 +99,22 @@ pub fn open_for(
 }
 
 impl Roster {
-    /// The names of the columns, as they are in the file.
+    /// Returns the names of the columns as they are in the file.
     pub fn columns(&self) -> &[String] {
         &self.header.names
     }
 
-    /// The separator for a report: that of the file, or `;` for a workbook.
+    /// Returns the separator for a report: that of the file, or `;` for a workbook.
     pub fn separator(&self) -> u8 {
         self.separator
     }
 
-    /// The names of the columns that are not read, shortened for a person.
+    /// Returns the names of the columns that are not read, shortened for a person.
     pub fn ignored_columns(&self) -> &[String] {
         &self.header.ignored
     }
 
-    /// Empty rows that were passed over so far. They are not counted as people.
+    /// Returns the number of empty rows that were skipped so far. They are not counted as people.
     pub fn empty_rows(&self) -> u64 {
         self.empty_rows
             + match &self.table {
@@ -123,12 +123,12 @@ impl Roster {
             }
     }
 
-    /// The warnings about the file, which are complete once the last row is read.
+    /// Returns the warnings about the file. They are complete once the last row is read.
     pub fn warnings(&self) -> FileWarnings {
         self.warnings.clone()
     }
 
-    /// Removes the cells right of the table in a workbook. Its cells have addresses, so this shifts nothing.
+    /// Removes the cells right of the table in a workbook. Cells of a workbook have addresses, so no other cell moves.
     fn cut(&self, row: &mut TableRow) {
         let width = self.header.width();
         let beyond = row.cells.iter().enumerate().skip(width).find(|(_, cell)| !cell::is_blank(cell));
@@ -152,12 +152,12 @@ impl Roster {
                 self.cut(&mut row);
             }
             let uncomputed = self.header.uncomputed(&row.uncomputed);
-            // Before merged cells are filled in: a range may reach below the last person.
+            // Checked before merged cells are filled in, because a range may extend below the last person.
             if uncomputed.is_none() && self.header.is_empty_row(&row.cells) {
                 self.empty_rows += 1;
                 continue;
             }
-            row.uncover();
+            row.fill_merged();
             let TableRow { number: line, mut cells, numbers, is_hidden, .. } = row;
             if uncomputed.is_none() && self.is_not_a_person(&cells) {
                 self.warnings.left_out(line);
@@ -189,7 +189,7 @@ impl Roster {
         is_of_signatures || self.header.is_not_a_person(cells, self.people == 0)
     }
 
-    /// Notes what of a person's row is not as the sheet shows it.
+    /// Records warnings for what is read differently from how the sheet shows it.
     fn warn(&self, line: i32, cells: &[String], is_hidden: bool) {
         if is_hidden {
             self.warnings.hidden(line);
@@ -205,15 +205,15 @@ impl Roster {
         }
     }
 
-    /// Writes a number of a workbook into its cell as what it means in its column.
+    /// Replaces a number of a workbook with its meaning in the column.
     fn restore(&self, cell: &mut String, number: NumberCell) {
         let Table::Workbook(rows) = &self.table else { return };
         let NumberCell { at, value, digits } = number;
         match self.header.column(at) {
             Some(Column::NationalId | Column::ServiceNumber) => {
-                let exact = digits.filter(|&digits| digits < KEPT_BY_ALL || rows.is_exact(at));
-                // Other numbers are rounded. The `.0` marks them as such, in the report as well: bare digits would look
-                // like a number that a person has corrected.
+                let exact = digits.filter(|&digits| digits < EXACT_BELOW || rows.is_exact(at));
+                // Other numbers are rounded. The final `.0` marks them as such, also in the report: bare digits would
+                // look like a number that a person has corrected.
                 *cell = exact.map_or_else(|| format!("{value:.0}.0"), |digits| digits.to_string());
             }
             Some(Column::BirthDate | Column::StartsOn) if DAY_NUMBERS.contains(&value) => {

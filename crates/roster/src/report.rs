@@ -8,11 +8,11 @@ use super::cell::is_formula;
 
 /// A spreadsheet rounds or reformats numbers with this many digits.
 const DIGITS_AT_RISK: usize = 12;
-/// Spreadsheets recognize UTF-8 by this mark.
+/// Spreadsheets recognise UTF-8 by this mark.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Writes rows as CSV with the separator and the header of their file, and what is wrong with each in a last column
-/// `error`. It omits the `error` column of an earlier report and holds one row in memory.
+/// Writes rows as CSV with the separator and the header of their file, and the problems of each in a last column
+/// `error`. It omits the `error` column of an earlier report and keeps one row in memory.
 ///
 /// Reports are safe to open in a spreadsheet: an apostrophe precedes cells that would be formulas and numbers that
 /// would lose digits. Reading a report as a roster removes it again.
@@ -35,11 +35,11 @@ impl<W: Write> ReportWriter<W> {
         let is_kept = |&at: &usize| Column::of(&columns[at]) != Some(Column::Error);
         let kept: Vec<usize> = (0..columns.len()).filter(is_kept).collect();
         let names = kept.iter().map(|&at| columns[at].as_str());
-        writer.write_record(names.chain(["error"]).map(|name| harmless(name).into_owned()))?;
+        writer.write_record(names.chain(["error"]).map(|name| guarded(name).into_owned()))?;
         Ok(Self { writer, columns: columns.len(), kept })
     }
 
-    /// Writes a row as it is in the file ([`Record::original`](super::Record::original)), and what is wrong with it.
+    /// Writes a row as it is in the file ([`Record::original`](super::Record::original)), and its problems.
     ///
     /// # Errors
     /// Writing to `out` failed.
@@ -49,7 +49,7 @@ impl<W: Write> ReportWriter<W> {
         // Cells without a column stay beyond the last column, so that the row is refused again until it is corrected.
         let beyond = original.iter().skip(self.columns).map(String::as_str);
         self.writer
-            .write_record(cells.chain([error]).chain(beyond).map(|cell| harmless(cell).into_owned()))?;
+            .write_record(cells.chain([error]).chain(beyond).map(|cell| guarded(cell).into_owned()))?;
         Ok(())
     }
 
@@ -62,8 +62,9 @@ impl<W: Write> ReportWriter<W> {
     }
 }
 
-/// A cell in a form that spreadsheets do not change: an apostrophe precedes formulas and numbers that would lose digits.
-pub(super) fn harmless(cell: &str) -> Cow<'_, str> {
+/// Returns a cell in a form that spreadsheets do not change: an apostrophe precedes formulas and numbers that would lose
+/// digits.
+pub(super) fn guarded(cell: &str) -> Cow<'_, str> {
     let is_number = !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
     let is_at_risk = is_number && (cell.len() >= DIGITS_AT_RISK || cell.starts_with('0'));
     if is_at_risk || is_formula(cell) { format!("'{cell}").into() } else { cell.into() }
@@ -73,7 +74,7 @@ pub(super) fn harmless(cell: &str) -> Cow<'_, str> {
 mod tests {
     use std::io::Cursor;
 
-    use super::{ReportWriter, harmless};
+    use super::{ReportWriter, guarded};
     use crate::{Limits, Record, Roster, open};
 
     const HEADER: &str = "NIK;NIP;NAMA;TANGGAL LAHIR;JENIS KELAMIN;ESELON";
@@ -118,15 +119,15 @@ mod tests {
 
     #[test]
     fn formulas_and_long_numbers_are_guarded() {
-        for mark in crate::cell::FORMULA_MARKS.into_iter().chain(crate::cell::CUTS) {
+        for mark in crate::cell::FORMULA_MARKS.into_iter().chain(crate::cell::CELL_BREAKS) {
             for blanks in ["", " ", "\u{a0} ", "\u{feff}", "\t", "\n"] {
-                assert_eq!(harmless(&format!("{blanks}{mark}1+1")), format!("'{blanks}{mark}1+1"));
+                assert_eq!(guarded(&format!("{blanks}{mark}1+1")), format!("'{blanks}{mark}1+1"));
             }
         }
-        assert_eq!(harmless("1671086207787320"), "'1671086207787320");
-        assert_eq!(harmless("089542622025"), "'089542622025");
+        assert_eq!(guarded("1671086207787320"), "'1671086207787320");
+        assert_eq!(guarded("089542622025"), "'089542622025");
         for cell in ["", "4250000", "Ani", "'1671086207787320", "3.5"] {
-            assert_eq!(harmless(cell), cell);
+            assert_eq!(guarded(cell), cell);
         }
     }
 

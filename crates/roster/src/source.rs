@@ -1,8 +1,8 @@
-//! Where a roster comes from.
+//! The input of a roster.
 
 use std::io::{Read, Seek};
 
-/// What a roster can be read from. It is read from its beginning more than once.
+/// An input from which a roster can be read. It is read from its beginning more than once.
 pub trait Source: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> Source for T {}

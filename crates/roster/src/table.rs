@@ -1,11 +1,11 @@
-//! What text files and workbooks have in common: rows of cells, and a header among the first of them.
+//! The parts that text files and workbooks have in common: rows of cells, and a header among the first of them.
 
 use super::RosterError;
 use super::header::Header;
 
-/// Rows that are searched for the header.
+/// Number of rows that are searched for the header.
 const HEADER_WITHIN: usize = 20;
-/// Known columns that make a row the header.
+/// Number of known columns that make a row the header.
 const HEADER_COLUMNS: usize = 3;
 
 /// A row of the table, the header included.
@@ -14,15 +14,15 @@ pub(super) struct TableRow {
     /// The line at which it begins; in a workbook, the row of the sheet.
     pub(super) number: i32,
     pub(super) cells: Vec<String>,
-    /// In a workbook: the cells that hold a number.
+    /// In a workbook: the cells with a number.
     pub(super) numbers: Vec<NumberCell>,
-    /// In a workbook: the values of merged cells above that cover cells of this row, with their columns.
-    pub(super) covered: Vec<(usize, String, Option<NumberCell>)>,
+    /// In a workbook: the values of merged cells above that extend into this row, with their columns.
+    pub(super) merged: Vec<(usize, String, Option<NumberCell>)>,
     /// In a workbook: whether the row is hidden, for example by a filter.
     pub(super) is_hidden: bool,
     /// In a workbook: whether there are cells beyond [`Limits::columns`](super::Limits::columns).
     pub(super) is_cut: bool,
-    /// In a workbook: the cells that hold a formula without a computed result.
+    /// In a workbook: the cells with a formula that has no computed result.
     pub(super) uncomputed: Vec<usize>,
 }
 
@@ -37,9 +37,9 @@ pub(super) struct NumberCell {
 }
 
 impl TableRow {
-    /// Puts the values of merged cells into the cells that they cover, as the sheet shows them.
-    pub(super) fn uncover(&mut self) {
-        for (at, text, number) in std::mem::take(&mut self.covered) {
+    /// Copies the values of merged cells into the cells that they cover, as the sheet shows them.
+    pub(super) fn fill_merged(&mut self) {
+        for (at, text, number) in std::mem::take(&mut self.merged) {
             if self.cells.len() <= at {
                 self.cells.resize(at + 1, String::new());
             }
@@ -52,7 +52,7 @@ impl TableRow {
 
 /// Finds the header among the first rows of a table and leaves the table at the row below it.
 ///
-/// Where no row is a header, the row that names most columns is returned, so that the caller can say what it lacks.
+/// If no row is a header, it returns the row that names most columns, so that the caller can say what is missing.
 pub(super) fn find_header(
     columns: usize,
     mut next: impl FnMut() -> Result<Option<TableRow>, RosterError>,
@@ -60,7 +60,7 @@ pub(super) fn find_header(
     let mut best: Option<Header> = None;
     for _ in 0..HEADER_WITHIN {
         let row = match next() {
-            // A file that is no roster should be refused for its header, not for a broken row further down.
+            // A file that is not a roster should be refused for its header, not for a broken row further down.
             Err(_) if best.is_some() => break,
             row => row?,
         };

@@ -13,7 +13,7 @@ use super::reader::WORKBOOK_SEPARATOR;
 /// The last row of a sheet, counted from 0.
 const LAST_ROW: u32 = (1 << 20) - 1;
 
-/// The columns: width, whether they hold only text, and the guide for people.
+/// The columns: width, whether they accept only text, and the guide for people.
 const COLUMNS: [(Column, f64, bool, &str); 11] = [
     (
         Column::NationalId,

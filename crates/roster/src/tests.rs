@@ -18,8 +18,8 @@ const HEADER: &str =
     "NO,NIP,NIK,NAMA,TEMPAT LAHIR,TANGGAL LAHIR,JENIS KELAMIN,UNIT KERJA,GOLONGAN,GAJI POKOK,TMT,NO HP";
 const NEEDED: &str = "NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN";
 
-/// A roster that was read to its end.
-struct Whole {
+/// The content of a roster that was read to its end.
+struct Content {
     rows: Vec<Row>,
     lines: Vec<i32>,
     originals: Vec<Vec<String>>,
@@ -27,7 +27,7 @@ struct Whole {
     empty_rows: u64,
 }
 
-fn read_within(bytes: impl AsRef<[u8]>, limits: &Limits) -> Result<Whole, RosterError> {
+fn read_within(bytes: impl AsRef<[u8]>, limits: &Limits) -> Result<Content, RosterError> {
     let mut roster = open(Cursor::new(bytes.as_ref().to_vec()), limits)?;
     let records = roster.by_ref().collect::<Result<Vec<_>, _>>()?;
     assert!(records.iter().zip(1..).all(|(record, number)| record.number == number));
@@ -35,15 +35,15 @@ fn read_within(bytes: impl AsRef<[u8]>, limits: &Limits) -> Result<Whole, Roster
     let originals = records.iter().map(|record| record.original.clone()).collect();
     let rows = records.into_iter().map(|record| record.row).collect();
     let ignored_columns = roster.ignored_columns().to_vec();
-    Ok(Whole { rows, lines, originals, ignored_columns, empty_rows: roster.empty_rows() })
+    Ok(Content { rows, lines, originals, ignored_columns, empty_rows: roster.empty_rows() })
 }
 
-fn read(bytes: impl AsRef<[u8]>) -> Result<Whole, RosterError> {
+fn read(bytes: impl AsRef<[u8]>) -> Result<Content, RosterError> {
     read_within(bytes, &Limits::default())
 }
 
 #[track_caller]
-fn roster(text: &str) -> Whole {
+fn roster(text: &str) -> Content {
     read(text).unwrap()
 }
 
@@ -52,7 +52,7 @@ fn refused(bytes: impl AsRef<[u8]>) -> RosterError {
     read(bytes).err().expect("the file is refused")
 }
 
-fn names(roster: &Whole) -> Vec<&str> {
+fn names(roster: &Content) -> Vec<&str> {
     roster.rows.iter().map(|row| row.full_name.as_str()).collect()
 }
 
@@ -60,7 +60,7 @@ fn utf_16(text: &str) -> Vec<u8> {
     format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// A text in each of the encodings that are read.
+/// Returns a text in one of the encodings that are read.
 fn encoded(text: &str, encoding: usize) -> Vec<u8> {
     match encoding {
         0 => text.into(),

@@ -1,11 +1,11 @@
-//! What a reader leaves out of a file or changes in it: reported with the batch, so that nothing happens in silence.
+//! Warnings about what the reader left out of a file or changed in it. They are reported with the batch.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::problem::{Problem, ProblemCode};
 
-/// Lines that a warning names, at most.
+/// Maximum number of lines that a warning names.
 const LINES_SHOWN: usize = 10;
 
 /// Warnings about a file as a whole, collected while it is read.
@@ -26,7 +26,7 @@ struct Found {
     right_of_table_at: Option<String>,
 }
 
-/// Lines of a file: how many, and the first of them.
+/// Lines of a file: their number, and the first of them.
 #[derive(Debug, Default)]
 struct Lines {
     count: u64,
@@ -39,7 +39,7 @@ impl FileWarnings {
         self.note(|found| found.left_out.add(line));
     }
 
-    /// Notes a person in a row that the sheet does not show.
+    /// Notes a person in a hidden row.
     pub(super) fn hidden(&self, line: i32) {
         self.note(|found| found.hidden.add(line));
     }
@@ -62,8 +62,8 @@ impl FileWarnings {
         });
     }
 
-    /// Notes a row of a workbook with cells right of the table. `first` is the column of the first of them, unless it
-    /// is beyond the columns that are read.
+    /// Notes a row of a workbook with cells right of the table. `first` is the column of the first of them, or `None`
+    /// if it is beyond the columns that are read.
     pub(super) fn right_of_table(&self, first: Option<usize>, row: i32) {
         self.note(|found| {
             found.right_of_table += 1;
@@ -97,7 +97,7 @@ impl FileWarnings {
             warning(
                 hidden.count,
                 format!("Rows that the sheet hides, as a filter does, were read as well {hidden}."),
-                "If these people are not meant, delete their rows and send the file again.",
+                "If these people do not belong to the roster, delete their rows and send the file again.",
             ),
             warning(
                 joined.count,
@@ -150,7 +150,7 @@ impl fmt::Display for Lines {
     }
 }
 
-/// The letters of a column that is counted from 0: `A`, `Z`, `AA`.
+/// Returns the letters of a column that is counted from 0: `A`, `Z`, `AA`.
 fn letters(at: usize) -> String {
     let mut letters = Vec::new();
     let mut left = at + 1;

@@ -4,9 +4,9 @@
 //! is refused, because it is unclear which one is meant. Cells are read as they were typed: a number without its
 //! format, a date as a date, a formula as its last result, a cell that is merged over several rows as the value of each.
 //!
-//! `calamine` reads workbooks too, but not within limits: it reserves memory for as many shared texts as a file
+//! `calamine` reads workbooks too, but not within limits. It reserves memory for as many shared texts as a file
 //! declares, which ends the process for a file of 6 KB (see the test
-//! `a_declared_number_of_shared_texts_is_not_trusted`), it reads texts of any length, and it passes over hidden rows and
+//! `a_declared_number_of_shared_texts_is_not_trusted`). It reads texts of any length, and skips hidden rows and
 //! relationships such as `./worksheets/sheet1.xml`.
 
 use super::cell::shown;
@@ -44,17 +44,17 @@ impl Rows {
     pub(super) fn next(&mut self) -> Result<Option<TableRow>, RosterError> {
         let mut row = self.cells.next(&self.book, &self.limits)?;
         if let Some(row) = &mut row {
-            self.merged.cover(row);
+            self.merged.apply(row);
         }
         Ok(row)
     }
 
-    /// The date that a number means in a column of dates.
+    /// Returns the date that a number means in a column of dates.
     pub(super) fn day(&self, number: f64) -> Option<String> {
         self.book.calendar.day(number)
     }
 
-    /// Whether the numbers of a column have all the digits that were typed.
+    /// Returns whether the numbers of a column have all the digits that were typed.
     pub(super) fn is_exact(&self, column: usize) -> bool {
         self.exact.get(column).copied().unwrap_or_default()
     }
@@ -67,7 +67,7 @@ pub(super) fn open(
     needed: &[Column],
 ) -> Result<(Rows, Header), RosterError> {
     let mut archive = Archive::open(source)?;
-    refuse_others(&archive)?;
+    refuse_other_formats(&archive)?;
     let (sheets, book) = read_book(&mut archive, limits)?;
     let (sheet, header) = find_sheet(&mut archive, &sheets, &book, limits, needed)?;
     let scanned = Cells::of(archive.part(&sheet.part, limits.unpacked_bytes)?, limits);
@@ -114,8 +114,8 @@ fn find_sheet<'a>(
     }
 }
 
-/// Refuses files that are packed like workbooks and are none.
-fn refuse_others(archive: &Archive) -> Result<(), RosterError> {
+/// Refuses archives that are not workbooks, such as text documents.
+fn refuse_other_formats(archive: &Archive) -> Result<(), RosterError> {
     let save = "Open it in the spreadsheet and save it as “Excel Workbook (XLSX)” or as “CSV UTF-8”.";
     let kinds = [
         ("xl/workbook.bin", "a binary workbook (XLSB)", save),

@@ -1,6 +1,6 @@
-//! Files that real programs and offices write, each with what is right for it. All people in them are invented.
+//! Files as real programs and offices write them, with the expected content of each. All people in them are invented.
 
-#![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::fs::File;
 use std::path::Path;
@@ -14,7 +14,7 @@ mod corpus;
 #[path = "files/field.rs"]
 mod field;
 
-/// The rows of a file, and the messages of its warnings.
+/// Returns the rows of a file, and the messages of its warnings.
 fn read_for(category: CivilServantCategory, path: &str) -> Result<(Vec<Row>, Vec<String>), RosterError> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path);
     let mut roster =
@@ -23,7 +23,7 @@ fn read_for(category: CivilServantCategory, path: &str) -> Result<(Vec<Row>, Vec
     Ok((rows, roster.warnings().problems().into_iter().map(|problem| problem.message).collect()))
 }
 
-/// The rows of a file that has no warnings.
+/// Returns the rows of a file that has no warnings.
 #[track_caller]
 fn read(path: &str) -> Vec<Row> {
     let (rows, warnings) = read_for(CivilServantCategory::Pns, path).expect("it can be read");

@@ -33,7 +33,7 @@ const ParticipantTotal = graphql(`
 `)
 
 /** A participant as a row of the list shows it. */
-export type ListedParticipant = ParticipantPageQuery['participants']['nodes'][number]
+export type ListedParticipant = NonNullable<ParticipantPageQuery['participants']>['nodes'][number]
 
 /** Yields the pages of a filter, each fetched when it is asked for. */
 export async function* participantPages(
@@ -44,6 +44,8 @@ export async function* participantPages(
   let after: string | null = null
   for (;;) {
     const { participants }: ParticipantPageQuery = await execute(registry, ParticipantPage, { filterBy, first, after })
+    // Null comes with an error, which `execute` throws: a role may not read people.
+    if (!participants) return
     yield participants.nodes
     if (!participants.pageInfo.hasNextPage) return
     after = participants.pageInfo.endCursor ?? null
@@ -52,5 +54,5 @@ export async function* participantPages(
 
 /** Counts the participants of a filter. A query of its own: counting is work that a page does not need. */
 export async function countParticipants(registry: Registry, filterBy: ParticipantFilter): Promise<number> {
-  return (await execute(registry, ParticipantTotal, { filterBy })).participants.totalCount
+  return (await execute(registry, ParticipantTotal, { filterBy })).participants?.totalCount ?? 0
 }

@@ -18,6 +18,8 @@ pub(in crate::actions) enum EnrollOutcome {
     AlreadyEnrolled { participant: i64, has_ended: bool },
     /// What the registry knows about the person forbids it.
     Refused(Problem),
+    /// The employer has closed since the form was judged. This reveals nothing about the person.
+    EmployerClosed,
 }
 
 /// The actor, keys and rules of an enrollment, and its batch.

@@ -1,4 +1,4 @@
-//! Applying a chunk: people, enrollments, outcomes, audit entry, counts and checkpoint, in one transaction.
+//! Applies a chunk: people, enrollments, outcomes, audit entry, counts and checkpoint, in one transaction.
 
 use std::collections::HashMap;
 
@@ -17,13 +17,13 @@ use crate::store::session::Transaction;
 use domain::onboarding::{Counts, RowOutcome, StagedRow};
 use domain::problem::{Problem, ProblemCode};
 
-/// A chunk that is written, and its open transaction.
+/// A written chunk, and its open transaction.
 pub(super) struct Written {
     transaction: Transaction,
     effect: Effect,
 }
 
-/// Writes a chunk in its own transaction, which [`commit`] ends. It may be written before its step comes.
+/// Writes a chunk in its own transaction, which [`commit`] ends. A chunk may be written before its step.
 pub(super) async fn write(
     step: &Step,
     mut transaction: Transaction,
@@ -33,7 +33,7 @@ pub(super) async fn write(
     Ok(Written { transaction, effect })
 }
 
-/// Commits a chunk that was written, unless the lease is lost or the batch was cancelled.
+/// Commits a written chunk, unless the lease is lost or the batch was cancelled.
 pub(super) async fn commit(step: &Step, chunk: &Chunk, written: Written) -> Result<StepResult, StoreError> {
     let Written { mut transaction, effect } = written;
     let (held, end) = (&step.held, chunk.end());
@@ -55,8 +55,8 @@ pub(super) async fn commit(step: &Step, chunk: &Chunk, written: Written) -> Resu
     Ok(if is_last { StepResult::Done } else { StepResult::More })
 }
 
-/// Applies all chunks in one transaction, or none if a row is refused now. Locks the batch only at the end, so that the lease
-/// can be renewed meanwhile.
+/// Applies all chunks in one transaction, or none if a row is now refused. Locks the batch only at the end, so that the
+/// lease can be renewed meanwhile.
 pub(super) async fn apply_all(step: &Step) -> Result<StepResult, StoreError> {
     let Step { database, held, .. } = step;
     let mut transaction = database.bulk.begin().await?;
@@ -103,11 +103,11 @@ struct Effect {
     /// The change of the counts of the batch.
     counts: Counts,
     contributions: i64,
-    /// The people about whom its outcomes reveal something.
+    /// The people that its outcomes reveal.
     revealed: Revealed,
 }
 
-/// Would the outcomes reveal too much about people whom the sender may not see?
+/// Returns whether the outcomes would reveal too much about people whom the sender may not see.
 async fn reveals_too_much(step: &Step, conn: &mut PgConnection, effect: &Effect) -> Result<bool, StoreError> {
     let forms = usize::try_from(step.held.received).unwrap_or_default();
     MissCounter::new(&step.database, &step.authority.actor, forms).is_too_much(conn, &effect.revealed).await
@@ -147,7 +147,7 @@ async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Resu
     trail.append(conn, &enrolled.subjects).await?;
     let RowOutcomes { counts, contributions, rows } = applied;
     let pending = -i32::try_from(rows.len()).unwrap_or(i32::MAX);
-    // The plan has counted flagged rows already.
+    // The plan has already counted flagged rows.
     let counts = Counts { pending, flagged: counts.flagged - planned.flagged, ..counts };
     Ok(Effect { counts, contributions, revealed })
 }
@@ -161,7 +161,7 @@ struct Planned {
     flagged: i32,
 }
 
-/// Returns the rows of a chunk that the plan left pending. Only these are tried.
+/// Returns the rows of a chunk that the plan left pending. Only these are applied.
 async fn pending_rows(
     conn: &mut PgConnection,
     batch: i64,

@@ -1,4 +1,4 @@
-//! Reading a chunk of staged rows: decrypting and judging them on a blocking thread.
+//! Reads a chunk of staged rows: decrypts and judges them on a blocking thread.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
 use domain::onboarding::{JudgedRow, Repeat, StagedRow, judge_row};
 
-/// Rows of a batch, judged.
+/// The judged rows of a chunk.
 pub(super) struct Chunk {
     pub first_row: i32,
-    /// How many row numbers it covers.
+    /// Number of row numbers that it covers.
     pub rows: i32,
     pub staged: Vec<StagedRow>,
     /// The rows as they were staged. The digest of a plan covers them.
@@ -24,18 +24,18 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// A chunk with the same row numbers and no rows.
+    /// Returns a chunk with the same row numbers and no rows.
     pub(super) fn empty(of: &Self) -> Self {
         let Self { first_row, rows, .. } = *of;
         Self { first_row, rows, staged: Vec::new(), bytes: Zeroizing::default(), judged: Vec::new() }
     }
 
-    /// The number after its last row.
+    /// Returns the number after its last row.
     pub(super) fn end(&self) -> i32 {
         self.first_row.saturating_add(self.rows)
     }
 
-    /// Number, line and work unit of each row.
+    /// Returns number, line and work unit of each row.
     pub(super) fn places(&self) -> Vec<RowPlace> {
         let place =
             |row: &StagedRow| RowPlace { number: row.number, line: row.line, work_unit: row.row().work_unit };
@@ -74,7 +74,7 @@ impl ChunkReader {
         if let Some(repeat) = self.repeats.get(&index).filter(|_| row.candidate.is_some()) {
             repeat.mark(&mut row);
         }
-        row.stand_at(index as usize);
+        row.set_index(index as usize);
         row
     }
 }

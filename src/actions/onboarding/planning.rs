@@ -1,4 +1,4 @@
-//! Planning a chunk: the outcome that each row would have now. A plan becomes visible when it is complete.
+//! Plans a chunk: determines the outcome that each row would have now. A plan becomes visible when it is complete.
 
 use super::chunk::Chunk;
 use super::step::{Step, StepResult};
@@ -23,7 +23,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
         transaction.rollback().await?;
         return Ok(StepResult::Lost);
     }
-    // With a key that is not in force nobody would be found.
+    // With a key that is not in force, nobody would be found.
     rotation::demand_in_force(&mut *transaction, &database.keys).await?;
     let (at, new) = candidates(&chunk.judged);
     let context =
@@ -54,7 +54,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
     Ok(next)
 }
 
-/// Publishes the complete plan: it can be approved, is applied, or ends as a dry run.
+/// Publishes the complete plan. It then waits for approval, is applied, or ends as a dry run.
 async fn publish(
     step: &Step,
     conn: &mut sqlx::PgConnection,
@@ -81,7 +81,8 @@ async fn publish(
     Ok(StepResult::Done)
 }
 
-/// Returns what the digest of a plan covers: the digest so far, the terms, and each row of the chunk with its outcome.
+/// Returns the bytes that the digest of a plan covers: the digest so far, the terms, and each row of the chunk with its
+/// outcome.
 fn link(step: &Step, chunk: &Chunk, planned: &RowOutcomes) -> Result<Vec<u8>, StoreError> {
     let held = &step.held;
     let mut bytes = held.plan_chain.clone().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Receiving the rows of a file: they are judged to find repeated numbers, encrypted, and written in committed chunks.
+//! Receives the rows of a file. They are judged to find repeated numbers, encrypted, and written in committed chunks.
 //!
-//! A file is received completely or not at all. If it is refused, nothing of it stays, and it can be sent again while its
-//! batch waits for it.
+//! A file is received completely or not at all. If it is refused, none of its rows stay, and it can be sent again while
+//! its batch waits for it.
 
 use std::sync::Arc;
 
@@ -20,12 +20,12 @@ use domain::identity::NumberColumn;
 use domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, judge_numbers};
 use domain::problem::{Problem, ProblemCode};
 
-/// Rows of a chunk of a request. A worker writes a chunk in one transaction.
+/// Number of rows in a chunk of a request. A worker writes a chunk in one transaction.
 const CHUNK_ROWS: usize = 4_000;
-/// The most bytes of cells in a chunk.
+/// Maximum number of bytes of cells in a chunk.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Why a file is not received. Nothing of it stays.
+/// The reason why a file is not received. None of its rows stay.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// No batch that the actor may see has this id.
@@ -37,10 +37,10 @@ pub enum Refused {
     /// Another client has sent the batch.
     #[error("the batch of another client")]
     NotYours,
-    /// The batch waits for no file, or another request is sending it.
+    /// The batch does not wait for a file, or another request is sending it.
     #[error("the batch waits for no file")]
     NotWaiting,
-    /// The problems of the file, or of the terms by now.
+    /// The problems of the file, or of the terms as of today.
     #[error("the file is refused")]
     Problems(Vec<Problem>),
     /// The database failed.
@@ -48,7 +48,7 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
-/// A batch that waits for its file, found for its sender.
+/// A batch that waits for its file. It belongs to the client that sends the file.
 pub struct Expected {
     batch: i64,
     held: Held,
@@ -57,7 +57,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// The category of the civil servants, which decides the columns that the file needs.
+    /// Returns the category of the civil servants, which decides the columns that the file needs.
     pub fn category(&self) -> CivilServantCategory {
         self.held.category
     }
@@ -67,11 +67,11 @@ impl Expected {
 pub struct File<R> {
     /// SHA-256 of the file.
     pub sha256: Vec<u8>,
-    /// Its header; `None` for the fields of the API.
+    /// Its header, or `None` for the fields of the API.
     pub columns: Option<Vec<String>>,
     /// Its separator.
     pub separator: char,
-    /// Rows of a chunk. A worker writes a chunk in one transaction.
+    /// Number of rows in a chunk. A worker writes a chunk in one transaction.
     pub chunk_rows: usize,
     /// Returns the warnings about the file as a whole, after all rows were read.
     pub warnings: Box<dyn FnOnce() -> Vec<Problem> + Send>,
@@ -124,7 +124,7 @@ where
     transaction.commit().await?;
     match receive_under(database, reader, (batch, epoch), &held, file).await {
         Err(refused) => {
-            // Only the chunks of this request: a newer request has another epoch.
+            // This deletes only the chunks of this request: a newer request has another epoch.
             staging::discard(&database.bulk, (batch, epoch)).await?;
             Err(refused)
         }
@@ -165,7 +165,7 @@ where
     if finished { Ok(rows) } else { Err(Refused::NotWaiting) }
 }
 
-/// The rows of a file, staged.
+/// The result of staging the rows of a file.
 struct Staged {
     rows: i32,
     repeats: Vec<Repeat>,

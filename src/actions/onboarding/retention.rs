@@ -1,7 +1,7 @@
 //! The hourly job that cancels batches that have waited too long, and discards rows after their retention period.
 //!
-//! Rows as sent hold identity numbers. They are kept for the report, which is fetched within weeks or never. Counts, outcomes
-//! and problems of rows stay.
+//! Staged rows contain identity numbers. They are kept for the report, which clients fetch within weeks or never.
+//! Counts, outcomes and problems of rows stay.
 
 use crate::store::onboarding::{retention, writing};
 use crate::store::{Database, StoreError};
@@ -10,9 +10,9 @@ use domain::onboarding::OnboardingState;
 /// Retention periods in days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keeps {
-    /// Rows of a batch that has ended, and its report.
+    /// Days after which the rows of an ended batch are discarded, and its report with them.
     pub report_days: u16,
-    /// A batch that waits for its file or for an approval.
+    /// Days after which a batch that waits for its file or for an approval is cancelled.
     pub waiting_days: u16,
 }
 
@@ -22,16 +22,17 @@ impl Default for Keeps {
     }
 }
 
-/// What the job has done.
+/// The result of the job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Batches that were cancelled.
+    /// Number of cancelled batches.
     pub ended: u64,
-    /// Batches whose rows were discarded.
+    /// Number of batches whose rows were discarded.
     pub discarded: u64,
 }
 
-/// Cancels and discards what is old enough, one batch in each transaction. After an error the next run goes on.
+/// Cancels batches and discards rows whose time is over, one batch in each transaction. After an error the next run
+/// continues.
 pub async fn tidy(database: &Database, keeps: Keeps) -> Result<Tidied, StoreError> {
     let mut tidied = Tidied::default();
     loop {

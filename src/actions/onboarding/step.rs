@@ -1,4 +1,4 @@
-//! A step of a worker: one chunk of a batch to be planned or applied, and what comes after it.
+//! A step of a worker: the plan or the application of one chunk, and its result.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::store::reference::Reference;
 use domain::onboarding::Repeat;
 use domain::problem::Problem;
 
-/// How long a worker holds a batch.
+/// The durations for which a worker keeps a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerSettings {
-    /// How long a lease is valid without being renewed. The batch of a worker that died waits as long as this.
+    /// How long a lease is valid without being renewed. The batch of a dead worker waits as long.
     pub lease: Duration,
-    /// How long a worker stays with one batch while another client's batch waits.
+    /// How long a worker continues with one batch while a batch of another client waits.
     pub time_slice: Duration,
 }
 
@@ -29,7 +29,7 @@ impl Default for WorkerSettings {
     }
 }
 
-/// One chunk to be planned or applied: of which batch, under whose authority, as of which day.
+/// One chunk to plan or apply, with its batch, its authority and its day.
 pub(super) struct Step {
     pub database: Arc<Database>,
     pub reference: Arc<Reference>,
@@ -42,7 +42,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// Reads and judges the chunks of this batch.
+    /// Returns a reader for the chunks of this batch.
     pub(super) fn reader(&self) -> ChunkReader {
         ChunkReader {
             database: Arc::clone(&self.database),
@@ -55,14 +55,14 @@ impl Step {
     }
 }
 
-/// What comes after a step.
+/// The result of a step.
 pub(super) enum StepResult {
-    /// Another chunk of this batch.
+    /// The batch has another chunk.
     More,
-    /// Nothing: the batch waits for somebody, or has ended.
+    /// The batch waits for an approval, or has ended.
     Done,
     /// Nothing was written: another worker has the batch, or it was cancelled.
     Lost,
-    /// The batch cannot go on, for these problems.
+    /// The batch cannot continue, because of these problems.
     Stop(Vec<Problem>),
 }

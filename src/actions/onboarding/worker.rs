@@ -1,8 +1,9 @@
-//! The onboarding worker: takes the batch that has waited longest and plans or applies it, chunk by chunk.
+//! The onboarding worker. It takes the batch that has waited longest, and plans or applies it, chunk by chunk.
 //!
-//! Any number of processes work side by side. A worker holds a lease on its batch, by the database's clock, and renews it
-//! while it works. Each chunk is one transaction that checks the lease and moves the checkpoint before it commits. So a
-//! worker may die at any moment: once its lease has expired, another worker goes on after the last committed chunk.
+//! Any number of processes can run workers. A worker has a lease on its batch, measured by the database's clock, and
+//! renews it while it works. Each chunk is one transaction that checks the lease and moves the checkpoint before it
+//! commits. So a worker may die at any moment: once its lease has expired, another worker continues after the last
+//! committed chunk.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,13 +22,13 @@ use crate::store::{Database, StoreError};
 use domain::onboarding::{OnboardingState, Repeat};
 use domain::problem::Problem;
 
-/// How often a chunk is tried that meets a serialization conflict.
+/// Maximum number of attempts of a chunk with serialization conflicts.
 const ATTEMPTS: u32 = 4;
 
-/// Works on one batch for a time slice; on the batch `only`, if given. Returns `false` if no batch waits for a worker.
+/// Processes one batch for a time slice, or the batch `only`. Returns `false` if no batch waits for a worker.
 ///
 /// # Errors
-/// The database is unavailable. What was committed stays, and the rest is done later.
+/// The database is unavailable. Committed chunks stay, and the rest is done later.
 pub async fn work(
     database: &Arc<Database>,
     today: NaiveDate,
@@ -36,7 +37,8 @@ pub async fn work(
 ) -> Result<bool, StoreError> {
     let Some(lease) = lease::take(&database.control, settings.lease, only).await? else { return Ok(false) };
     let renewal = Task::spawn(renew(Arc::clone(database), lease, settings.lease));
-    // When the lease is lost, the open transaction is dropped, and with it the locks that the next worker waits for.
+    // If the lease is lost, the open transaction is dropped, and its locks with it, because the next worker waits for
+    // them.
     let worked = tokio::select! {
         worked = work_under(database, today, settings, lease) => worked,
         lost = renewal.join() => lost,
@@ -45,15 +47,16 @@ pub async fn work(
         Ok(()) => Ok(true),
         Err(error) => {
             tracing::warn!(batch = lease.id, %error, "an onboarding was interrupted; it will be retried");
-            // So that the next worker need not wait until the lease expires. If the database is unavailable, it expires.
+            // The release spares the next worker the wait until the lease expires. If the database is unavailable, the
+            // lease expires.
             let _ = lease::release(&database.control, lease).await;
             Err(error)
         }
     }
 }
 
-/// Renews a lease until it is lost: another worker has it, the batch has ended, or the database has been unavailable for
-/// as long as the lease is valid.
+/// Renews a lease until it is lost: another worker has it, the batch has ended, or the database has been unavailable
+/// for as long as the lease is valid.
 async fn renew(database: Arc<Database>, lease: Lease, valid_for: Duration) -> Result<(), StoreError> {
     let mut renewed = Instant::now();
     loop {
@@ -68,7 +71,7 @@ async fn renew(database: Arc<Database>, lease: Lease, valid_for: Duration) -> Re
     }
 }
 
-/// Works chunk by chunk until the batch has ended, or its time slice is over and another client's batch waits.
+/// Processes chunk by chunk until the batch has ended, or its time slice is over and a batch of another client waits.
 async fn work_under(
     database: &Arc<Database>,
     today: NaiveDate,
@@ -110,7 +113,7 @@ fn repeats_of(database: &Database, lease: Lease, held: &Held) -> Result<HashMap<
     Ok(repeats.into_iter().map(|repeat| (repeat.row, repeat)).collect())
 }
 
-/// Plans or applies the chunk of a step. Writes nothing ahead after the last step of a time slice.
+/// Plans or applies the chunk of a step. After the last step of a time slice, it writes no chunk ahead.
 async fn run(step: &Arc<Step>, ahead: &mut WriteAhead, is_last: bool) -> Result<StepResult, StoreError> {
     let mut attempt = 1;
     loop {
@@ -137,7 +140,7 @@ async fn apply(step: &Arc<Step>, ahead: &mut WriteAhead, alone: bool) -> Result<
     applying::commit(step, &chunk, writing.join().await?).await
 }
 
-/// Ends a batch that cannot go on, unless the lease is lost.
+/// Ends a batch that cannot continue, unless the lease is lost.
 async fn stop(
     database: &Database,
     lease: Lease,

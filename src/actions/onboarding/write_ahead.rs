@@ -1,10 +1,10 @@
 //! Write-ahead: while one chunk commits, the next one is written and the one after that is read and judged.
 //!
-//! PostgreSQL and the registry work at the same time, and nobody waits for a commit. The next chunk is written ahead only
-//! while no other request is running, because readers notice a second writer.
+//! PostgreSQL and the registry work at the same time, and the worker does not wait for a commit. The next chunk is
+//! written ahead only while no other request is running, because a second writer slows down readers.
 //!
-//! Chunks commit in their order. A chunk that was written ahead commits only when its step comes. If it cannot commit as
-//! it was written, its transaction is dropped and its rows stay as they were.
+//! Chunks commit in their order. A chunk that was written ahead commits only in its own step. If it can no longer
+//! commit unchanged, its transaction is dropped and its rows stay as they were.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::step::Step;
 use crate::store::StoreError;
 use crate::store::session::Transaction;
 
-/// A chunk is written ahead if no request has used the interactive connections for this long.
+/// A chunk is written ahead only if no request has used the interactive connections for this long.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// The chunks after the current one.
@@ -41,14 +41,14 @@ pub(super) struct Writing {
 }
 
 impl WriteAhead {
-    /// Returns the chunk of this step, and begins to read the next one.
+    /// Returns the chunk of this step, and starts to read the next one.
     pub(super) async fn chunk(&mut self, step: &Step) -> Result<Chunk, StoreError> {
         let chunk = self.read(step, step.held.next_row).await?;
         self.read_next(step, &chunk);
         Ok(chunk)
     }
 
-    /// Returns the chunk of this step while it is being written. Unless `alone`, begins to write the next one, if a
+    /// Returns the chunk of this step while it is being written. Unless `alone`, starts to write the next one, if a
     /// connection is free and no request is running.
     pub(super) async fn writing(&mut self, step: &Arc<Step>, alone: bool) -> Result<Writing, StoreError> {
         let current = match self.writing.take().filter(|ahead| ahead.is_still_right(step)) {
@@ -77,7 +77,7 @@ impl WriteAhead {
         Ok(current)
     }
 
-    /// Drops what was written ahead: its transaction may hold locks that others wait for.
+    /// Drops the chunk that was written ahead, because its transaction may have locks that others wait for.
     pub(super) fn drop_written(&mut self) {
         self.writing = None;
     }
@@ -111,7 +111,7 @@ impl Writing {
         self.task.join().await
     }
 
-    /// Is this the chunk of `step`, written under the same authority?
+    /// Returns whether this is the chunk of `step`, written under the same authority.
     fn is_still_right(&self, step: &Step) -> bool {
         self.chunk.first_row == step.held.next_row && self.step.authority.actor == step.authority.actor
     }

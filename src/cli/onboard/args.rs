@@ -13,7 +13,7 @@ use crate::config::RosterLimits;
 use crate::graphql::node_id::employer_id;
 use domain::enrollment::{CivilServantCategory, Programme};
 
-/// Wrapped by hand at 80 columns: clap would break the examples.
+/// Wrapped by hand at 80 columns, because clap would break the examples.
 const AFTER_HELP: &str = "\
 THE FILE
   A workbook (XLSX), or CSV separated by commas, semicolons or tabs, in UTF-8,
@@ -65,7 +65,7 @@ pub struct Onboard {
     pub(super) limits: RosterLimits,
 }
 
-/// What to onboard, and on which terms.
+/// The roster to onboard, and its terms.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Request {
     /// The roster
@@ -117,20 +117,20 @@ pub(super) struct Request {
     ///
     /// By default the key is derived from the name and the rows of the file and from the other arguments, with a secret
     /// of the installation: the same command answers with the same batch again and does not judge its rows again. To
-    /// have them judged again, give a key of your own. A plan needs none: it is made anew each time.
+    /// have them judged again, pass another key. A plan needs no key, because each one is a new request.
     #[arg(long, value_name = "KEY")]
     pub(super) idempotency_key: Option<String>,
 }
 
 fn parse_employer(id: &str) -> Result<i64, &'static str> {
-    employer_id(id).map_err(|_| "this is not the id of an employer that the API gave")
+    employer_id(id).map_err(|_| "this is not the id of an employer; copy the id from the API")
 }
 
 fn parse_date(text: &str) -> Result<NaiveDate, &'static str> {
     text.parse().map_err(|_| "write it as 2014-11-01 (year, month, day)")
 }
 
-/// Parses a name of a closed list, in any case.
+/// Returns a parser for the names of an enum, in upper or lower case.
 fn one_of<T>(names: impl Iterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = strum::ParseError> + Clone + Send + Sync + 'static,
@@ -139,7 +139,7 @@ where
 }
 
 impl Onboard {
-    /// Writes the template if the arguments ask for one, which needs no registry.
+    /// Writes the template if the arguments name one. This needs no registry.
     pub fn without_registry(&self) -> Option<ExitCode> {
         self.template.as_deref().map(template_file::write)
     }

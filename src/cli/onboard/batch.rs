@@ -1,7 +1,8 @@
-//! Files with more rows than fit into one request: staged as a batch, then planned or applied in chunks.
+//! Onboards files with more rows than fit into one request. They are staged as a batch, then planned or applied in
+//! chunks.
 //!
-//! The functions are those behind uploads over HTTP. The command works on its batch itself; if a server already does, it
-//! only follows the progress.
+//! The functions are the same as for uploads over HTTP. The command processes its batch itself. If a server already
+//! does, the command only follows the progress.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -25,6 +26,7 @@ use crate::graphql::node_id::NodeId;
 use crate::http::onboarding::{report_of, staged};
 use crate::store::onboarding::{self, BatchRow, retention};
 use crate::store::{Database, StoreError};
+use domain::access::Operation;
 use domain::actor::Actor;
 use domain::language::Language;
 use domain::onboarding::{Counts, OnboardingState};
@@ -48,13 +50,13 @@ pub(super) async fn onboard(
     bar.finish_and_clear();
     let summary = summarize(args, database, ended?, ended_before, report).await;
     if args.plan {
-        // If the command is interrupted before, a server discards the rows later.
+        // If the command is interrupted before this line, a server discards the rows later.
         retention::discard_tried(&database.bulk, id).await?;
     }
     summary
 }
 
-/// Reports a batch that has ended.
+/// Returns the summary of a batch that has ended, and writes its report.
 async fn summarize(
     args: &Request,
     database: &Arc<Database>,
@@ -74,14 +76,14 @@ async fn summarize(
                 batch.clone(),
                 (true, Language::English),
             );
-            let kept = report.keep_pieces(pieces).await.context("the report cannot be written");
+            let kept = report.write_pieces(pieces).await.context("the report cannot be written");
             kept.map_err(Failure::Local)?;
         }
         None => {}
     }
     let subject = match (args.plan, ended_before) {
         (true, _) => Subject::Plan(Some(batch.id)),
-        (false, true) => Subject::Before(batch.id, batch.submitted_at),
+        (false, true) => Subject::EarlierBatch(batch.id, batch.submitted_at),
         (false, false) => Subject::Batch(batch.id, batch.submitted_at),
     };
     let stopped = match batch.state {
@@ -105,7 +107,7 @@ async fn summarize(
     Ok(Summary { subject, stopped, counts, monthly_contributions, rows, units })
 }
 
-const ANEW: &str = "To onboard the file anew, give a key of your own with --idempotency-key.";
+const ONBOARD_AGAIN: &str = "To onboard the file again, pass a new key with --idempotency-key.";
 
 fn failed(batch: &BatchRow, subject: Subject, ended_before: bool) -> Failure {
     if batch.enrolled > 0 {
@@ -116,7 +118,7 @@ fn failed(batch: &BatchRow, subject: Subject, ended_before: bool) -> Failure {
         ));
     }
     if ended_before {
-        tell(ANEW);
+        tell(ONBOARD_AGAIN);
     }
     Failure::Refused(batch.problems.clone().map(|problems| problems.0).unwrap_or_default())
 }
@@ -124,11 +126,11 @@ fn failed(batch: &BatchRow, subject: Subject, ended_before: bool) -> Failure {
 fn stopped_by(batch: &BatchRow, ended_before: bool) -> String {
     let who = batch.cancelled_by.as_deref().unwrap_or("the registry");
     let why = batch.cancel_reason.as_deref().unwrap_or_default();
-    let anew = if ended_before { format!(" {ANEW}") } else { String::new() };
-    format!("Stopped by {who}: {why}{anew}")
+    let hint = if ended_before { format!(" {ONBOARD_AGAIN}") } else { String::new() };
+    format!("Stopped by {who}: {why}{hint}")
 }
 
-/// Starts the batch and stages its rows. Returns its id and whether an earlier command had brought it to its end.
+/// Starts the batch and stages its rows. Returns its id, and whether an earlier command completed it.
 async fn start(
     args: &Request,
     size: Size,
@@ -142,18 +144,18 @@ async fn start(
     let (file, sha256) = hashed.map_err(|error| Failure::Local(error.into()))?.map_err(unreadable)?;
     let input = input_of(args, &sha256);
     let key = match (&args.idempotency_key, args.plan) {
-        // A plan is made anew each time.
+        // Each plan is a new request.
         (_, true) => None,
         (Some(key), false) => Some(key.clone()),
         (None, false) => Some(key_of(database, &input)?),
     };
     let Done { value, problems, .. } =
-        start_onboarding(database, actor, today, key.as_deref(), &input).await?;
+        start_onboarding(database, actor, today, key.as_deref().into(), &input).await?;
     let Started { batch } = value.ok_or(Failure::Refused(problems))?;
     let expected = match receive::expect(database, actor, batch).await {
         Ok(expected) => expected,
         Err(Refused::NotWaiting) => return received_before(database, actor, batch).await,
-        Err(refused) => return Err(failure_of(refused)),
+        Err(refused) => return Err(failure_of(actor, refused)),
     };
     let category = args.category;
     let opened = tokio::task::spawn_blocking(move || roster::open_for(category, file, &size.limits)).await;
@@ -172,7 +174,9 @@ async fn start(
         rows: roster.map(staged),
     };
     let receiving = receive::receive(database, today, expected, file);
-    let rows = step("Checking and staging its rows".to_owned(), receiving).await.map_err(failure_of)?;
+    let rows = step("Checking and staging its rows".to_owned(), receiving)
+        .await
+        .map_err(|refused| failure_of(actor, refused))?;
     tell(&format!("Read {rows} rows."));
     if !ignored.is_empty() {
         tell(&format!("Ignored columns: {ignored}."));
@@ -210,7 +214,7 @@ fn input_of(args: &Request, sha256: &[u8]) -> Input {
     }
 }
 
-/// Works on the batch, or follows the progress of another worker, until it has ended or its plan is complete.
+/// Processes the batch, or follows the progress of another worker, until the batch has ended or its plan is complete.
 async fn follow(
     database: &Arc<Database>,
     actor: &Actor,
@@ -223,8 +227,8 @@ async fn follow(
         let database = Arc::clone(database);
         async move {
             loop {
-                // The worker takes any batch: an older one of the command line comes before this one. Another worker may
-                // have it, or the database may be unavailable for a moment: try again in both cases.
+                // The worker takes the oldest batch of the command line first, which may be another one. If another
+                // worker has the batch, or the database is unavailable for a moment, it tries again.
                 if !matches!(work(&database, today, settings, None).await, Ok(true)) {
                     tokio::time::sleep(POLL).await;
                 }
@@ -269,11 +273,13 @@ fn unreadable(error: std::io::Error) -> Failure {
     Failure::Refused(vec![problem])
 }
 
-fn failure_of(refused: Refused) -> Failure {
+fn failure_of(actor: &Actor, refused: Refused) -> Failure {
     match refused {
         Refused::Problems(problems) => Failure::Refused(problems),
         Refused::Store(error) => Failure::Action(error.into()),
-        Refused::Forbidden => Failure::Action(ActionError::Forbidden),
+        Refused::Forbidden => {
+            Failure::Action(ActionError::Forbidden { role: actor.role, operation: Operation::Enroll })
+        }
         refused @ (Refused::Absent | Refused::NotYours | Refused::NotWaiting) => {
             let problem = Problem::error(
                 ProblemCode::Conflict,

@@ -12,7 +12,7 @@ use domain::onboarding::{MAXIMUM_ROWS, Row};
 use domain::problem::{Problem, ProblemCode};
 use roster::{self, Limits, Roster, RosterError};
 
-/// A roster that fits into one request.
+/// A roster in memory, small enough for one request.
 pub(super) struct LoadedRoster {
     pub(super) rows: Vec<Row>,
     pub(super) lines: Vec<i32>,
@@ -23,7 +23,7 @@ pub(super) struct LoadedRoster {
 }
 
 impl LoadedRoster {
-    /// Reads a file and shows the progress. Returns `None` if it has more rows than fit into one request.
+    /// Reads a file and shows the progress. Returns `None` if the file has more rows than fit into one request.
     pub(super) async fn read(
         path: &Path,
         category: CivilServantCategory,
@@ -49,7 +49,7 @@ impl LoadedRoster {
         };
         tell(&format!("Read {} rows.", loaded.rows.len()));
         if roster.empty_rows() > 0 {
-            tell(&format!("Passed over {} empty rows.", roster.empty_rows()));
+            tell(&format!("Skipped {} empty rows.", roster.empty_rows()));
         }
         if !roster.ignored_columns().is_empty() {
             tell(&format!("Ignored columns: {}.", roster.ignored_columns().join(", ")));

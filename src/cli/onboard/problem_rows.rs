@@ -9,9 +9,9 @@ use crate::store::{Database, StoreError};
 use domain::onboarding::RowOutcome;
 use domain::page::{Direction, Order, Page, Position};
 
-/// Rows fetched at a time.
+/// Number of rows in one query.
 const PAGE: usize = 1_000;
-/// Rows in the table of problems, at most: they are held in memory.
+/// Maximum number of rows in the table of problems, which is held in memory.
 const MAXIMUM_ROWS: usize = 50_000;
 
 /// Returns the refused and the flagged rows of a batch, in the order of the file.

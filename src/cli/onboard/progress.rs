@@ -1,4 +1,4 @@
-//! What a person sees on stderr while the command runs: progress on a terminal, lines elsewhere.
+//! Progress on stderr: bars on a terminal, lines elsewhere.
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -9,12 +9,12 @@ use indicatif::{HumanCount, ProgressBar, ProgressFinish, ProgressState, Progress
 
 const TICK: Duration = Duration::from_millis(100);
 
-/// Writes a line to stderr. It may be closed, which does not matter.
+/// Writes a line to stderr. Does nothing if stderr is closed.
 pub(super) fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Runs a piece of work behind a spinner, and says how long it took.
+/// Runs a future behind a spinner, and prints how long it took.
 pub(super) async fn step<T>(what: String, work: impl Future<Output = T>) -> T {
     let started = Instant::now();
     let style = style("{spinner} {msg} {elapsed}");
@@ -26,7 +26,7 @@ pub(super) async fn step<T>(what: String, work: impl Future<Output = T>) -> T {
     outcome
 }
 
-/// A bar for reading a file, with the rate and the time left.
+/// Returns a bar for reading a file, with the rate and the remaining time.
 pub(super) fn reading_bar(path: &Path) -> ProgressBar {
     let length = std::fs::metadata(path).map_or(0, |file| file.len());
     let what = format!("Reading {}", path.display());
@@ -38,7 +38,7 @@ pub(super) fn reading_bar(path: &Path) -> ProgressBar {
     bar
 }
 
-/// A bar for the rows of a batch, with the rate and the time left.
+/// Returns a bar for the rows of a batch, with the rate and the remaining time.
 pub(super) fn row_bar(what: &'static str) -> ProgressBar {
     let style = style("{msg} {wide_bar} {human_pos}/{human_len}  {rate}/s  {eta} left");
     let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {

@@ -12,8 +12,8 @@ use domain::language::Language;
 use domain::problem::{Problem, ProblemCode};
 use roster::ReportWriter;
 
-/// A report that is being written. It gets its name only when it is complete, so that it never replaces an older file
-/// with half a report.
+/// A report that is being written. It gets its name only when it is complete, so that half a report never replaces an
+/// older file.
 pub(super) struct ReportFile {
     path: PathBuf,
     part: PathBuf,
@@ -41,14 +41,14 @@ impl ReportFile {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        // A part that an interrupted run left behind may be readable to others. A new file is not.
+        // Other accounts may be able to read a part that an interrupted run left behind. They cannot read a new file.
         let _ = fs::remove_file(&part);
         let file = options.open(&part).map_err(|error| refuse(error.to_string()))?;
         Ok(Self { path: path.to_owned(), part: part.into(), file })
     }
 
-    /// Writes the refused rows and gives the report its name.
-    pub(super) fn keep(self, roster: &LoadedRoster, rows: &[ProblemRow]) -> io::Result<()> {
+    /// Writes the refused rows, and gives the report its name.
+    pub(super) fn write(self, roster: &LoadedRoster, rows: &[ProblemRow]) -> io::Result<()> {
         let out = io::BufWriter::new(&self.file);
         let mut report = ReportWriter::new(out, &roster.columns, roster.separator)?;
         for row in rows.iter().filter(|row| row.is_refused) {
@@ -61,8 +61,8 @@ impl ReportFile {
 }
 
 impl ReportFile {
-    /// Writes a report that arrives in pieces and gives it its name.
-    pub(super) async fn keep_pieces(
+    /// Writes a report that arrives in pieces, and gives it its name.
+    pub(super) async fn write_pieces(
         self,
         mut pieces: tokio::sync::mpsc::Receiver<io::Result<axum::body::Bytes>>,
     ) -> io::Result<()> {
@@ -100,7 +100,7 @@ mod tests {
         let create = || ReportFile::create(&report, &roster).unwrap_or_else(|_| panic!("it can be written"));
         drop(create());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        create().keep(&LoadedRoster::of_text(text), &[]).unwrap();
+        create().write(&LoadedRoster::of_text(text), &[]).unwrap();
         assert_eq!(
             fs::read_to_string(&report).unwrap(),
             "\u{feff}NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,error\n"

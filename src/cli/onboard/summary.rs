@@ -11,7 +11,7 @@ use domain::number::{grouped, rupiah};
 use domain::onboarding::{Counts, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
 
-/// Lines that the table shows for each problem, at most.
+/// Maximum number of lines that the table shows for each problem.
 const LINES_SHOWN: usize = 5;
 
 /// A row with problems.
@@ -46,7 +46,7 @@ impl ProblemRow {
     }
 }
 
-/// The index of the row that a problem is about.
+/// Returns the index of the row that a problem is about.
 pub(super) fn row_of(problem: &Problem) -> Option<usize> {
     match problem.path.as_slice() {
         [rows, row, ..] if rows == "rows" => row.parse().ok(),
@@ -54,21 +54,21 @@ pub(super) fn row_of(problem: &Problem) -> Option<usize> {
     }
 }
 
-/// What a summary is about.
+/// The subject of a summary.
 #[derive(Clone, Copy)]
 pub(super) enum Subject {
-    /// A plan; of a large file, also the batch that has its counts.
+    /// A plan. For a large file, it has a batch with the counts.
     Plan(Option<i64>),
     /// A batch of this command, and when it was submitted.
     Batch(i64, DateTime<Utc>),
     /// A batch that an earlier command submitted with the same rows.
-    Before(i64, DateTime<Utc>),
+    EarlierBatch(i64, DateTime<Utc>),
 }
 
-/// What became of the roster, or would.
+/// The outcome of a roster, or of its plan.
 pub(super) struct Summary {
     pub(super) subject: Subject,
-    /// Who or what stopped the batch, and why.
+    /// Who stopped the batch, and why.
     pub(super) stopped: Option<String>,
     pub(super) counts: Counts,
     pub(super) monthly_contributions: i64,
@@ -77,7 +77,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// Whether every row is enrolled, was before, or would be.
+    /// Whether every row is enrolled, was enrolled before, or would be.
     pub(super) fn is_complete(&self) -> bool {
         self.counts.rejected == 0 && self.counts.pending == 0
     }
@@ -97,9 +97,9 @@ impl fmt::Display for Subject {
                 )
             }
             Self::Batch(id, at) => write!(f, "Batch {}, {}", batch(id).as_str(), submitted(at)),
-            Self::Before(id, at) => write!(
+            Self::EarlierBatch(id, at) => write!(
                 f,
-                "This file was onboarded before, as batch {}, {}. Nobody was added. The outcome then:",
+                "This file was already onboarded, as batch {}, {}. Nobody was added now. The outcome of that batch:",
                 batch(id).as_str(),
                 submitted(at)
             ),
@@ -138,7 +138,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A table of problems by code: first those that refuse rows, then by how many rows have them.
+/// Returns a table of problems by code. Those that refuse rows come first, then those that most rows have.
 pub(super) fn problem_table(rows: &[ProblemRow]) -> String {
     let mut by_code: BTreeMap<(Severity, ProblemCode), (Vec<i32>, &str)> = BTreeMap::new();
     for row in rows {
@@ -175,7 +175,7 @@ fn unit_table(units: &[(String, Counts)]) -> String {
     table(&rows, [false, true, true, true, true, true])
 }
 
-/// Aligns columns, with two spaces between them and numbers to the right.
+/// Aligns columns, with two spaces between them and numbers on the right.
 fn table<const N: usize>(rows: &[[String; N]], is_number: [bool; N]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: [usize; N] = std::array::from_fn(width);
@@ -191,7 +191,7 @@ fn table<const N: usize>(rows: &[[String; N]], is_number: [bool; N]) -> String {
     text
 }
 
-/// A problem in one line.
+/// Returns a problem as one line.
 pub(super) fn explained(problem: &Problem) -> String {
     let Problem { code, path, message, hint, .. } = problem;
     let field = path.last().map_or("", String::as_str);

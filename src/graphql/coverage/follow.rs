@@ -75,9 +75,16 @@ async fn changed(caller: &Caller, watch: &mut Arc<Watch>, seen: &Coverage) -> Re
         let question = seen.question.clone();
         // The day that was today when the subscription began may be over.
         let past = question.past(caller);
+        let reference = caller.database.reference();
         *watch = caller.database.watched.of(&caller.actor, &question.part, past);
-        let figures =
-            watch.figures(&caller.session, &caller.actor, (&question.part, past), FRESH_ENOUGH).await?;
+        let figures = watch
+            .figures(
+                (&caller.database.country, &reference),
+                (&caller.session, &caller.actor),
+                (&question.part, past),
+                FRESH_ENOUGH,
+            )
+            .await?;
         let coverage = Coverage::of(caller, question, figures);
         if coverage.visible(caller) != seen.visible(caller)
             || coverage.day != seen.day

@@ -5,13 +5,12 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use super::{EndReason, Enrollment};
 use crate::actions::end_enrollment::{self, Ended, end_enrollment};
 use crate::actions::transfer_enrollment::{self, Transferred, transfer_enrollment};
-use crate::graphql::argument::read_id;
 use crate::graphql::context::{caller, request, written};
 use crate::graphql::error::FieldError;
+use crate::graphql::input::{InputReader, Lenient};
 use crate::graphql::node_id::{employer_id, enrollment_id};
 use crate::graphql::problem::{UserError, user_errors};
 use crate::graphql::scalar::{Date, Rupiah};
-use domain::actor::Operation;
 
 /// Input of `endEnrollment`.
 #[derive(InputObject)]
@@ -23,7 +22,7 @@ pub struct EndEnrollmentInput {
     enrollment_id: ID,
     /// First day without coverage: not before the enrollment's first day and not in the future. For a death, the day of
     /// death; for an enrollment in error, its first day.
-    on: Date,
+    on: Lenient<Date>,
     /// Reason of the end. DECEASED concerns the person: it ends all open enrollments, and can be recorded with an
     /// enrollment that has ended, which stays as it is. For TRANSFERRED use `transferEnrollment`.
     reason: EndReason,
@@ -53,9 +52,9 @@ pub struct TransferEnrollmentInput {
     /// Code of the channel that takes the enrollment.
     channel_code: String,
     /// First day with the new employer: not before the enrollment's first day and not in the future.
-    on: Date,
+    on: Lenient<Date>,
     /// Monthly wage in rupiah at the new employer.
-    monthly_wage: Option<Rupiah>,
+    monthly_wage: Option<Lenient<Rupiah>>,
 }
 
 /// Result of `transferEnrollment`.
@@ -83,17 +82,16 @@ impl EnrollmentChangeMutation {
         #[graphql(desc = "Input of the mutation.")] input: EndEnrollmentInput,
     ) -> Result<EndEnrollmentPayload, FieldError> {
         let caller = caller(ctx);
-        let (key, mut problems) = (input.idempotency_key, Vec::new());
-        let id = read_id(Some(input.enrollment_id), enrollment_id, "enrollmentId", &mut problems);
-        let Some(enrollment) = id else {
-            caller.demand(Operation::EndEnrollments)?;
-            return Ok(EndEnrollmentPayload { enrollment: None, errors: user_errors(problems) });
-        };
-        let (on, reason, channel_code) = (input.on.0, input.reason.into(), input.channel_code);
-        let input = end_enrollment::Input { enrollment, on, reason, channel_code };
         let (today, trail) = (caller.today(), &request(ctx).trail);
-        let done =
-            end_enrollment(&caller.database, &caller.actor, today, key.as_deref(), &input, trail).await?;
+        let mut reader = InputReader::default();
+        let wanted = end_enrollment::Input {
+            enrollment: reader.id(input.enrollment_id, enrollment_id, "enrollmentId"),
+            on: reader.scalar(input.on, "on").unwrap_or(today),
+            reason: input.reason.into(),
+            channel_code: input.channel_code,
+        };
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done = end_enrollment(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let ended = done.value.map(|Ended { participant, enrollment }| (participant, enrollment));
         let enrollment = written(ended, |(person, id)| Enrollment::load(ctx, person, id)).await?;
         Ok(EndEnrollmentPayload { enrollment, errors: user_errors(done.problems) })
@@ -107,24 +105,18 @@ impl EnrollmentChangeMutation {
         #[graphql(desc = "Input of the mutation.")] input: TransferEnrollmentInput,
     ) -> Result<TransferEnrollmentPayload, FieldError> {
         let caller = caller(ctx);
-        let (key, mut problems) = (input.idempotency_key, Vec::new());
-        let enrollment = read_id(Some(input.enrollment_id), enrollment_id, "enrollmentId", &mut problems);
-        let employer = read_id(Some(input.employer_id), employer_id, "employerId", &mut problems);
-        let (Some(enrollment), Some(employer)) = (enrollment, employer) else {
-            caller.demand(Operation::ChangePeople)?;
-            let errors = user_errors(problems);
-            return Ok(TransferEnrollmentPayload { ended: None, enrollment: None, errors });
-        };
-        let input = transfer_enrollment::Input {
-            enrollment,
-            employer,
-            channel_code: input.channel_code,
-            on: input.on.0,
-            monthly_wage: input.monthly_wage.map(|wage| wage.0),
-        };
         let (today, trail) = (caller.today(), &request(ctx).trail);
-        let done = transfer_enrollment(&caller.database, &caller.actor, today, key.as_deref(), &input, trail)
-            .await?;
+        let mut reader = InputReader::default();
+        let wanted = transfer_enrollment::Input {
+            enrollment: reader.id(input.enrollment_id, enrollment_id, "enrollmentId"),
+            employer: reader.id(input.employer_id, employer_id, "employerId"),
+            channel_code: input.channel_code,
+            on: reader.scalar(input.on, "on").unwrap_or(today),
+            monthly_wage: input.monthly_wage.and_then(|wage| reader.scalar(wage, "monthlyWage")),
+        };
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done =
+            transfer_enrollment(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let errors = user_errors(done.problems);
         let Some(Transferred { participant, ended, enrollment }) = done.value else {
             return Ok(TransferEnrollmentPayload { ended: None, enrollment: None, errors });

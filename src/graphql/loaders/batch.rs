@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use ::dataloader::BatchFn;
 use ::dataloader::cached::Loader;
@@ -20,7 +20,15 @@ use crate::store::StoreError;
 /// for its lock. Both split batches: forty lists that get their rows one after the other ask for the next table over
 /// more turns than any fixed number. So this loader collects keys until a few turns in a row have brought no new one;
 /// then one task fetches for all, and the others are woken together.
+///
+/// A request has a loader for each source and uses few of them, so a loader allocates nothing until its first key.
 pub struct LoaderOf<S: Source> {
+    caller: Arc<Caller>,
+    used: OnceLock<Box<Used<S>>>,
+}
+
+/// What a loader has from its first key on.
+struct Used<S: Source> {
     batches: Loader<S::Key, Answer<S>, Batch<S>>,
     gathering: Mutex<Arc<Gathering<S::Key>>>,
 }
@@ -48,12 +56,20 @@ const MOST_TURNS: usize = 1_000;
 
 impl<S: Source> LoaderOf<S> {
     /// Returns a loader for one request.
-    pub(super) fn new(caller: &Caller) -> Self {
-        let batch = Batch { caller: caller.clone(), source: std::marker::PhantomData };
-        let batches = Loader::new(batch).with_max_batch_size(10_000).with_yield_count(0);
-        Self { batches, gathering: Mutex::default() }
+    pub(super) fn new(caller: &Arc<Caller>) -> Self {
+        Self { caller: Arc::clone(caller), used: OnceLock::new() }
     }
 
+    fn used(&self) -> &Used<S> {
+        self.used.get_or_init(|| {
+            let batch = Batch { caller: Arc::clone(&self.caller), source: std::marker::PhantomData };
+            let batches = Loader::new(batch).with_max_batch_size(10_000).with_yield_count(0);
+            Box::new(Used { batches, gathering: Mutex::default() })
+        })
+    }
+}
+
+impl<S: Source> Used<S> {
     /// Fetches keys together with all others that are requested at about the same time.
     async fn fetch(&self, keys: &[S::Key]) {
         let gathering = self.join(keys);
@@ -116,7 +132,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Adapts a source to the crate `dataloader`. Its batch function cannot fail, so each value carries the fault; and
 /// every key gets a value, because a key without one would be fetched again.
 pub struct Batch<S> {
-    caller: Caller,
+    caller: Arc<Caller>,
     source: std::marker::PhantomData<fn() -> S>,
 }
 
@@ -149,6 +165,7 @@ type Answers<S> = Result<HashMap<<S as Source>::Key, <S as Source>::Value>, Stor
 /// The batch failed.
 pub fn load_many<S: Source>(loader: &LoaderOf<S>, keys: Vec<S::Key>) -> BoxFuture<'_, Answers<S>> {
     Box::pin(async move {
+        let loader = loader.used();
         loader.fetch(&keys).await;
         let answers = match loader.batches.try_load_many(keys.clone()).await {
             Ok(answers) => answers,

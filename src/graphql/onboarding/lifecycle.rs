@@ -3,22 +3,21 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use chrono::NaiveDate;
 
 use super::OnboardingBatch;
 use crate::actions::approve_onboarding::{self as approving, approve_onboarding};
 use crate::actions::cancel_onboarding::{self as cancelling, cancel_onboarding};
 use crate::actions::onboard_civil_servants::{self as action, onboard_civil_servants};
 use crate::actions::start_onboarding::{self as starting, start_onboarding};
-use crate::graphql::argument::read_id;
 use crate::graphql::context::{caller, request, written};
 use crate::graphql::enrollment::{CivilServantCategory, Programme};
 use crate::graphql::error::FieldError;
+use crate::graphql::input::{InputReader, Lenient};
 use crate::graphql::node_id::{batch_id, employer_id};
 use crate::graphql::problem::{UserError, user_errors};
 use crate::graphql::scalar::Date;
-use domain::actor::Operation;
 use domain::onboarding as model;
-use domain::problem::Problem;
 
 /// Terms that all rows of an onboarding share.
 #[derive(InputObject)]
@@ -36,7 +35,7 @@ pub struct OnboardingTermsInput {
     #[graphql(default)]
     category: CivilServantCategory,
     /// First day of coverage, for rows without their own.
-    starts_on: Date,
+    starts_on: Lenient<Date>,
     /// Whether the first contributions have been paid. If so, the enrollments start as ACTIVE.
     #[graphql(default)]
     first_contribution_paid: bool,
@@ -133,18 +132,12 @@ impl OnboardingMutation {
         #[graphql(desc = "The rows and their common terms.")] input: OnboardCivilServantsInput,
     ) -> Result<OnboardCivilServantsPayload, FieldError> {
         let caller = caller(ctx);
-        let key = input.idempotency_key.clone();
-        let input = match read(input) {
-            Ok(input) => input,
-            Err(problems) => {
-                caller.demand(Operation::Enroll)?;
-                return Ok(OnboardCivilServantsPayload { batch: None, errors: user_errors(problems) });
-            }
-        };
         let (today, trail) = (caller.today(), &request(ctx).trail);
+        let (key, mut reader) = (input.idempotency_key.clone(), InputReader::default());
+        let input = read(input, today, &mut reader);
+        let submission = reader.submission(key.as_deref());
         let done =
-            onboard_civil_servants(&caller.database, &caller.actor, today, key.as_deref(), &input, trail)
-                .await?;
+            onboard_civil_servants(&caller.database, &caller.actor, today, submission, &input, trail).await?;
         let batch =
             written(done.value.map(|action::Onboarded { batch }| batch), |id| OnboardingBatch::load(ctx, id))
                 .await?;
@@ -159,16 +152,11 @@ impl OnboardingMutation {
         #[graphql(desc = "The common terms of the rows, and the file.")] input: StartOnboardingInput,
     ) -> Result<StartOnboardingPayload, FieldError> {
         let caller = caller(ctx);
-        caller.demand(Operation::Enroll)?;
-        let key = input.idempotency_key.clone();
-        let input = match read_start(input) {
-            Ok(input) => input,
-            Err(problems) => {
-                return Ok(StartOnboardingPayload { batch: None, errors: user_errors(problems) });
-            }
-        };
+        let (key, mut reader) = (input.idempotency_key.clone(), InputReader::default());
+        let input = read_start(input, caller.today(), &mut reader);
+        let submission = reader.submission(key.as_deref());
         let done =
-            start_onboarding(&caller.database, &caller.actor, caller.today(), key.as_deref(), &input).await?;
+            start_onboarding(&caller.database, &caller.actor, caller.today(), submission, &input).await?;
         let batch =
             written(done.value.map(|starting::Started { batch }| batch), |id| OnboardingBatch::load(ctx, id))
                 .await?;
@@ -182,12 +170,13 @@ impl OnboardingMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The batch and the digest of the reviewed plan.")] input: ApproveOnboardingInput,
     ) -> Result<ApproveOnboardingPayload, FieldError> {
-        let caller = caller(ctx);
-        caller.demand(Operation::ApproveOnboarding)?;
-        let input_of = |batch| approving::Input { batch, plan_digest: input.plan_digest.to_lowercase() };
-        let input_of = batch_id(&input.batch_id).map(input_of)?;
-        let key = input.idempotency_key.as_deref();
-        let done = approve_onboarding(&caller.database, &caller.actor, key, &input_of).await?;
+        let (caller, mut reader) = (caller(ctx), InputReader::default());
+        let wanted = approving::Input {
+            batch: reader.id(input.batch_id, batch_id, "batchId"),
+            plan_digest: input.plan_digest.to_lowercase(),
+        };
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done = approve_onboarding(&caller.database, &caller.actor, submission, &wanted).await?;
         let batch = written(done.value.map(|approving::Approved { batch }| batch), |id| {
             OnboardingBatch::load(ctx, id)
         })
@@ -202,12 +191,11 @@ impl OnboardingMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The batch and the reason.")] input: CancelOnboardingInput,
     ) -> Result<CancelOnboardingPayload, FieldError> {
-        let caller = caller(ctx);
-        caller.demand(Operation::CancelOnboarding)?;
-        let batch = batch_id(&input.batch_id)?;
+        let (caller, mut reader) = (caller(ctx), InputReader::default());
+        let batch = reader.id(input.batch_id, batch_id, "batchId");
         let wanted = cancelling::Input { batch, reason: input.reason };
-        let key = input.idempotency_key.as_deref();
-        let done = cancel_onboarding(&caller.database, &caller.actor, key, &wanted).await?;
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done = cancel_onboarding(&caller.database, &caller.actor, submission, &wanted).await?;
         let batch = written(done.value.map(|cancelling::Cancelled { batch }| batch), |id| {
             OnboardingBatch::load(ctx, id)
         })
@@ -237,27 +225,22 @@ pub struct StartOnboardingInput {
     plan_only: bool,
 }
 
-fn read_start(input: StartOnboardingInput) -> Result<starting::Input, Vec<Problem>> {
-    let mut problems = Vec::new();
+fn read_start(input: StartOnboardingInput, today: NaiveDate, reader: &mut InputReader) -> starting::Input {
     let terms = input.terms;
-    let employer = read_id(Some(terms.employer_id), employer_id, "employerId", &mut problems);
-    let Some(employer) = employer else {
-        return Err(problems);
-    };
-    Ok(starting::Input {
-        employer,
+    starting::Input {
+        employer: reader.id(terms.employer_id, employer_id, "employerId"),
         channel_code: terms.channel_code,
         province_code: terms.province_code,
         programmes: terms.programmes.into_iter().map(Into::into).collect(),
         category: terms.category.into(),
-        starts_on: terms.starts_on.0,
+        starts_on: reader.scalar(terms.starts_on, "startsOn").unwrap_or(today),
         first_contribution_paid: terms.first_contribution_paid,
         file_name: input.file_name,
         sha256: input.sha256.map(|digits| digits.to_lowercase()),
         all_or_nothing: input.all_or_nothing,
         plan_only: input.plan_only,
         dry_run: false,
-    })
+    }
 }
 
 /// Result of `startOnboarding`.
@@ -311,25 +294,20 @@ pub struct CancelOnboardingPayload {
     errors: Vec<UserError>,
 }
 
-fn read(input: OnboardCivilServantsInput) -> Result<action::Input, Vec<Problem>> {
-    let mut problems = Vec::new();
+fn read(input: OnboardCivilServantsInput, today: NaiveDate, reader: &mut InputReader) -> action::Input {
     let terms = input.terms;
-    let employer = read_id(Some(terms.employer_id), employer_id, "employerId", &mut problems);
-    let Some(employer) = employer else {
-        return Err(problems);
-    };
-    Ok(action::Input {
-        employer,
+    action::Input {
+        employer: reader.id(terms.employer_id, employer_id, "employerId"),
         channel_code: terms.channel_code,
         province_code: terms.province_code,
         programmes: terms.programmes.into_iter().map(Into::into).collect(),
         category: terms.category.into(),
-        starts_on: terms.starts_on.0,
+        starts_on: reader.scalar(terms.starts_on, "startsOn").unwrap_or(today),
         first_contribution_paid: terms.first_contribution_paid,
         rows: Arc::new(input.rows.into_iter().map(model::Row::from).collect()),
         lines: Arc::default(),
         file_name: None,
         all_or_nothing: input.all_or_nothing,
         plan_only: input.plan_only,
-    })
+    }
 }

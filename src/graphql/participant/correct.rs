@@ -4,13 +4,12 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::{Participant, Sex};
 use crate::actions::correct_participant::{self as action, Corrected, correct_participant};
-use crate::graphql::argument::read_id;
 use crate::graphql::context::{caller, request, written};
 use crate::graphql::error::FieldError;
+use crate::graphql::input::{InputReader, Lenient};
 use crate::graphql::node_id::participant_id;
 use crate::graphql::problem::{UserError, user_errors};
 use crate::graphql::scalar::Date;
-use domain::actor::Operation;
 
 /// Input of `correctParticipant`. Omitted fields stay as they are.
 #[derive(InputObject)]
@@ -23,7 +22,7 @@ pub struct CorrectParticipantInput {
     /// Full name with titles, at most 100 characters.
     full_name: Option<String>,
     /// Date of birth.
-    birth_date: Option<Date>,
+    birth_date: Option<Lenient<Date>>,
     /// Sex, as on the identity card.
     sex: Option<Sex>,
     /// Code of the province of residence. Counts of past days change too, as if it had always been so.
@@ -58,25 +57,21 @@ impl ParticipantMutation {
         #[graphql(desc = "Input of the mutation.")] input: CorrectParticipantInput,
     ) -> Result<CorrectParticipantPayload, FieldError> {
         let caller = caller(ctx);
-        let (key, mut problems) = (input.idempotency_key, Vec::new());
-        let id = read_id(Some(input.participant_id), participant_id, "participantId", &mut problems);
-        let Some(participant) = id else {
-            caller.demand(Operation::ChangePeople)?;
-            return Ok(CorrectParticipantPayload { participant: None, errors: user_errors(problems) });
-        };
-        let input = action::Input {
-            participant,
+        let (today, trail) = (caller.today(), &request(ctx).trail);
+        let mut reader = InputReader::default();
+        let wanted = action::Input {
+            participant: reader.id(input.participant_id, participant_id, "participantId"),
             full_name: input.full_name,
-            birth_date: input.birth_date.map(|day| day.0),
+            birth_date: input.birth_date.and_then(|day| reader.scalar(day, "birthDate")),
             sex: input.sex.map(Into::into),
             province_code: input.province_code,
             national_id: input.national_id,
             channel_code: input.channel_code,
             reason: input.reason,
         };
-        let (today, trail) = (caller.today(), &request(ctx).trail);
-        let done = correct_participant(&caller.database, &caller.actor, today, key.as_deref(), &input, trail)
-            .await?;
+        let submission = reader.submission(input.idempotency_key.as_deref());
+        let done =
+            correct_participant(&caller.database, &caller.actor, today, submission, &wanted, trail).await?;
         let corrected = done.value.map(|Corrected { participant }| participant);
         let participant = written(corrected, |id| Participant::load(ctx, id)).await?;
         Ok(CorrectParticipantPayload { participant, errors: user_errors(done.problems) })

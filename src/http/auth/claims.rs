@@ -22,7 +22,7 @@ const LEEWAY_SECONDS: u64 = 30;
 /// The longest lifetime of a token that is accepted, in seconds: a token cannot be revoked by its issuer.
 const LONGEST: i64 = 31 * 86_400;
 /// The longest token that is read, in bytes.
-const MAXIMUM_TOKEN: usize = 8 * 1024;
+pub(super) const MAXIMUM_TOKEN: usize = 8 * 1024;
 /// The longest subject of a client, in bytes.
 const MAXIMUM_SUBJECT: usize = 255;
 
@@ -35,6 +35,14 @@ pub struct VerifiedClaims {
     pub subject: String,
     /// `exp`
     pub until: DateTime<Utc>,
+}
+
+impl VerifiedClaims {
+    /// Whether the token has expired since it was verified.
+    pub(super) fn have_expired(&self) -> bool {
+        let leeway = chrono::Duration::seconds(LEEWAY_SECONDS.cast_signed());
+        self.until + leeway < Clock::System.system_now()
+    }
 }
 
 /// The parameters of a token's header that are used.

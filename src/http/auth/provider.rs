@@ -210,6 +210,11 @@ impl Provider {
         Ok(())
     }
 
+    /// Returns when the keys were fetched, unless they are too old to be used.
+    pub(super) fn keys_at(&self) -> Option<Instant> {
+        self.usable_keys().map(|fetched| fetched.at)
+    }
+
     /// The keys, unless they are too old to be used.
     fn usable_keys(&self) -> Option<Arc<Fetched>> {
         self.keys.load_full().filter(|fetched| fetched.at.elapsed() < self.settings.timing.lifetime)

@@ -48,6 +48,11 @@ impl Journal {
         Self(Arc::new(Shared { session, waiting: Mutex::default() }))
     }
 
+    /// Closes its connections, once they are idle.
+    pub(in crate::store) async fn close(&self) {
+        self.0.session.close().await;
+    }
+
     /// Writes an entry, and returns when it is committed.
     pub async fn record(&self, entry: NewEntry) -> Result<(), StoreError> {
         let (written, outcome) = oneshot::channel();

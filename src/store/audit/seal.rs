@@ -1,7 +1,8 @@
 //! Seals: a background job signs entries, and no request waits for it.
 //!
 //! If each entry were hashed into the next one, only one request could write at a time. So entries are appended freely, and
-//! a seal covers those among which no further entry can appear: all by transactions older than every running one.
+//! a seal covers those among which no further entry can appear: all by transactions older than every running one. The
+//! [index](super::index) of the people whom entries name follows the seals.
 
 use std::collections::VecDeque;
 
@@ -9,6 +10,7 @@ use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use super::chain::{Head, LOCK, hash_of, newest};
+use super::index::{self, IndexCheck};
 use super::succession::Succession;
 use crate::store::Database;
 use crate::store::error::StoreError;
@@ -23,8 +25,8 @@ const MOST_ENTRIES: i64 = 10_000;
 /// Seals read at a time when they are verified.
 const SEALS_AT_A_TIME: i64 = 20;
 
-/// Seals what can be sealed, and returns the last seal that was made. `None` if there was nothing to seal, or another
-/// process is sealing.
+/// Seals what can be sealed and indexes it. Returns the last seal that was made, or `None` if there was nothing to seal or
+/// another process is sealing.
 pub async fn seal(database: &Database) -> Result<Option<Head>, StoreError> {
     let mut made = None;
     while let (Some(head), is_full) = seal_once(database).await? {
@@ -32,6 +34,10 @@ pub async fn seal(database: &Database) -> Result<Option<Head>, StoreError> {
         if !is_full {
             break;
         }
+    }
+    if let Err(error) = index::extend(database).await {
+        // Entries that are not indexed are found by a scan, and the seals are made.
+        tracing::warn!(%error, "audit entries were not indexed by person; the next attempt follows");
     }
     Ok(made)
 }
@@ -169,7 +175,7 @@ pub struct Verified {
     pub head: Hash,
 }
 
-/// Reads the whole trail and compares it with its seals, and with a `head` that was kept elsewhere.
+/// Reads the whole trail and compares it with its seals, with the index of people, and with a `head` that was kept elsewhere.
 ///
 /// # Errors
 /// The database is unavailable. The inner error is the first fault of the trail.
@@ -179,6 +185,17 @@ pub async fn verify(
 ) -> Result<Result<Verified, Tampering>, StoreError> {
     let session = &database.control;
     let succession = Succession::read(session, &database.keys).await?;
+    let mut index = IndexCheck::begin(database).await?;
+    let verified = verify_seals(session, (&succession, head), &mut index).await;
+    index.end().await;
+    verified
+}
+
+async fn verify_seals(
+    session: &Session,
+    (succession, head): (&Succession, Option<&Hash>),
+    index: &mut IndexCheck,
+) -> Result<Result<Verified, Tampering>, StoreError> {
     let signed = |seal: &Seal| succession.has_signed(seal);
     let (mut walk, mut sealed, mut seals) = (ChainCheck::default(), 0, VecDeque::new());
     loop {
@@ -191,15 +208,21 @@ pub async fn verify(
             Ok(leaves) => leaves,
             Err(tampering) => return Ok(Err(tampering)),
         };
-        let found: Vec<Leaf> =
-            entries_between(session, behind, walk.last).await?.iter().map(Entry::leaf).collect();
+        let entries = entries_between(session, behind, walk.last).await?;
+        let found: Vec<Leaf> = entries.iter().map(Entry::leaf).collect();
         if let Some(tampering) = Tampering::between(&leaves, &found) {
             return Ok(Err(tampering));
+        }
+        if !index.add(session, walk.number, &entries).await? {
+            return Ok(Err(Tampering::IndexChanged(walk.number)));
         }
         sealed += found.len() as u64;
     }
     if let Some(Err(tampering)) = head.map(|head| walk.demand(head)) {
         return Ok(Err(tampering));
+    }
+    if index.claims_more() {
+        return Ok(Err(Tampering::IndexChanged(walk.number)));
     }
     let unsealed = unsealed_behind(session, walk.last).await?;
     Ok(Ok(Verified { seals: walk.number, sealed, unsealed, head: walk.hash }))

@@ -63,6 +63,11 @@ impl Trail {
         insert_many(conn, &[entry]).await
     }
 
+    /// Returns the entry of people who are written, without the people: for a statement that writes both.
+    pub(crate) fn of_written(&self) -> NewEntry {
+        self.entry(AuditOutcome::Written, Vec::new())
+    }
+
     /// Notes that this transaction was committed: the payload needs no second entry for these people.
     pub fn settle(&self, subjects: &[i64]) {
         let mut subjects = subjects.to_vec();

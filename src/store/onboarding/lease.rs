@@ -1,5 +1,5 @@
-//! Leases of workers on batches. A lease expires by the database's clock. Writes are fenced by the epoch of the lease, so a
-//! worker that was thought dead and wakes up writes nothing.
+//! Leases of workers on batches. A lease expires by the database's clock. The epoch of the lease fences writes: a
+//! worker that was considered dead and wakes up cannot write.
 
 use std::time::Duration;
 
@@ -20,15 +20,15 @@ pub struct Lease {
     pub epoch: i64,
 }
 
-/// Takes a lease on the batch that has waited longest; on the batch `only`, if given. At most one batch of each client is
-/// worked on: its oldest.
+/// Takes a lease on the batch that has waited longest, or on the batch `only`. Only the oldest batch of each client is
+/// processed at a time.
 pub async fn take(
     session: &Session,
     valid_for: Duration,
     only: Option<i64>,
 ) -> Result<Option<Lease>, StoreError> {
     let mut transaction = session.begin().await?;
-    // One worker at a time chooses, so that two do not begin with two batches of one client.
+    // Only one worker at a time chooses a batch, so that two workers never process two batches of one client.
     let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.onboarding'))";
     sqlx::query(turn).execute(&mut *transaction).await?;
     let sql = "update onboarding_batch b
@@ -57,8 +57,8 @@ pub async fn release(session: &Session, lease: Lease) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Renews a lease. Returns `false` if it is lost or the batch has ended. Never waits: the worker's own transaction may have
-/// locked the row, and then nobody else can take it. A lease that was released meanwhile stays released.
+/// Renews a lease. Returns `false` if it is lost or the batch has ended. It never waits: if the worker's own
+/// transaction has locked the row, nobody else can take the lease. A lease that was released meanwhile stays released.
 pub async fn renew(session: &Session, lease: Lease, valid_for: Duration) -> Result<bool, StoreError> {
     let sql = "with held as (
                    select id from onboarding_batch
@@ -73,7 +73,7 @@ pub async fn renew(session: &Session, lease: Lease, valid_for: Duration) -> Resu
     Ok(renew.fetch_one(session).await?)
 }
 
-/// Does a batch of another client wait for a worker?
+/// Returns whether a batch of another client waits for a worker.
 pub async fn others_wait(session: &Session, lease: Lease) -> Result<bool, StoreError> {
     let sql = "select exists (
                    select from onboarding_batch w
@@ -83,7 +83,7 @@ pub async fn others_wait(session: &Session, lease: Lease) -> Result<bool, StoreE
     Ok(sqlx::query_scalar(sql).bind(lease.id).fetch_one(session).await?)
 }
 
-/// A leased batch, as a worker needs it.
+/// A leased batch, with the columns that a worker needs.
 #[derive(Clone, Debug, FromRow)]
 pub struct Held {
     /// State.
@@ -100,23 +100,23 @@ pub struct Held {
     pub category: CivilServantCategory,
     /// First day.
     pub starts_on: NaiveDate,
-    /// Was the first contribution paid with the forms?
+    /// Whether the first contribution was paid with the forms.
     pub first_contribution_paid: bool,
-    /// Are all rows refused if one is?
+    /// Whether one refused row refuses all rows.
     pub all_or_nothing: bool,
-    /// Does it need an approval?
+    /// Whether it was sent to wait for an approval after its plan.
     pub plan_only: bool,
-    /// Is it a dry run? Then it ends with its plan.
+    /// Whether it is a dry run, which ends with its plan.
     pub dry_run: bool,
-    /// Is it planned? Then each of its rows has an outcome.
+    /// Whether it is planned: each of its rows has an outcome.
     pub planned: bool,
-    /// Rows.
+    /// Number of rows.
     pub received: i32,
     /// The client that sent it.
     pub submitted_by: String,
     /// The client that approved it.
     pub approved_by: Option<String>,
-    /// The checkpoint: the first row that is not done.
+    /// The checkpoint: the first unfinished row.
     pub next_row: i32,
     /// The digest of the plan so far.
     pub plan_chain: Option<Vec<u8>>,
@@ -128,7 +128,7 @@ const COLUMNS: &str = "state, employer_id, channel_id, province_id, programmes, 
                        all_or_nothing, plan_only, dry_run, planned, received, submitted_by, approved_by, next_row, plan_chain, \
                        repeated";
 
-/// Returns the batch of a lease; `None` if the lease is lost or the batch has ended.
+/// Returns the batch of a lease, or `None` if the lease is lost or the batch has ended.
 pub async fn look(session: &Session, lease: Lease) -> Result<Option<Held>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch where id = "));
     sql.push_bind(lease.id).push(" and epoch = ").push_bind(lease.epoch);
@@ -143,8 +143,8 @@ pub async fn waiting(session: &Session, batch: i64) -> Result<Option<Held>, Stor
     Ok(sql.build_query_as().fetch_optional(session).await?)
 }
 
-/// Locks the batch of a lease for this transaction. Returns `false` if the lease is lost or the checkpoint has moved. After
-/// `true` no other worker can write.
+/// Locks the batch of a lease for this transaction. Returns `false` if the lease is lost or the checkpoint has moved.
+/// After `true`, no other worker can write.
 pub async fn fence(conn: &mut PgConnection, lease: Lease, next_row: i32) -> Result<bool, StoreError> {
     let sql = "select id from onboarding_batch
                where id = $1 and epoch = $2 and next_row = $3 and state in ('VALIDATING', 'APPLYING')

@@ -1,4 +1,4 @@
-//! Expiry of waiting batches, and of rows as they were sent. Ages are by the database's clock.
+//! Expiry of waiting batches and of staged rows. Ages are measured by the database's clock.
 
 use sqlx::PgConnection;
 
@@ -6,8 +6,8 @@ use crate::store::error::StoreError;
 use crate::store::session::Session;
 use domain::onboarding::OnboardingState;
 
-/// Locks the oldest batch that has waited for its file or approval for this many days, or the dry run that was left a day ago.
-/// Returns its state, and whether it is a dry run. Skips batches that a transaction holds.
+/// Locks the oldest batch that has waited this many days for its file or approval, or a dry run that was abandoned a
+/// day ago. Returns its state, and whether it is a dry run. Skips batches that a transaction has locked.
 pub async fn lock_overdue(
     conn: &mut PgConnection,
     days: u16,
@@ -21,8 +21,8 @@ pub async fn lock_overdue(
     Ok(sqlx::query_as(sql).bind(i32::from(days)).fetch_optional(conn).await?)
 }
 
-/// Discards the rows as sent of one batch that ended this many days ago, or of a dry run that ended an hour ago. Its counts and
-/// outcomes stay. Returns `None` if there is none.
+/// Discards the staged rows of one batch that ended this many days ago, or of a dry run that ended an hour ago. Its
+/// counts and outcomes stay. Returns `None` if there is no such batch.
 pub async fn discard_one(session: &Session, days: u16) -> Result<Option<i64>, StoreError> {
     let sql = "with old as (
                    select id from onboarding_batch
@@ -38,8 +38,8 @@ pub async fn discard_one(session: &Session, days: u16) -> Result<Option<i64>, St
     Ok(sqlx::query_scalar(sql).bind(i32::from(days)).fetch_optional(session).await?)
 }
 
-/// Discards the rows of a dry run at once. Takes no actor: the caller has made the dry run. After an error the hourly job does
-/// it.
+/// Discards the rows of a dry run at once. Takes no actor, because the caller has made the dry run. After an error the
+/// hourly job discards them.
 pub async fn discard_tried(session: &Session, batch: i64) -> Result<(), StoreError> {
     let sql = "with tried as (
                    select id from onboarding_batch
@@ -53,7 +53,7 @@ pub async fn discard_tried(session: &Session, batch: i64) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Are the rows of a batch discarded?
+/// Returns whether the rows of a batch are discarded.
 pub async fn is_discarded(session: &Session, batch: i64) -> Result<bool, StoreError> {
     let sql = "select discarded_at is not null from onboarding_batch where id = $1";
     Ok(sqlx::query_scalar(sql).bind(batch).fetch_one(session).await?)

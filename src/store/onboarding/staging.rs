@@ -1,4 +1,4 @@
-//! Staged rows: encrypted chunks between the file and the outcome of each row.
+//! Staged rows: encrypted chunks of rows, stored from the receipt of a file until each row has an outcome.
 //!
 //! A chunk is a list of [`StagedRow`]s as JSON, encrypted and bound to its batch and first row.
 
@@ -18,7 +18,7 @@ use domain::problem::Problem;
 pub struct SealedChunk {
     /// Number of its first row, from 1.
     pub first_row: i32,
-    /// How many row numbers it covers.
+    /// Number of row numbers that it covers.
     pub rows: i32,
     /// The encrypted rows.
     pub sealed: Vec<u8>,
@@ -44,8 +44,8 @@ pub fn open(
     Ok((rows, json))
 }
 
-/// Begins to receive a file, and returns the epoch. Deletes the chunks of an earlier attempt, and fences it. Returns `None` if
-/// the batch waits for no file.
+/// Begins to receive a file, and returns the epoch. Deletes and fences an earlier attempt. Returns `None` if the batch
+/// does not wait for a file.
 pub async fn begin(conn: &mut PgConnection, batch: i64) -> Result<Option<i64>, StoreError> {
     let sql =
         "update onboarding_batch set epoch = epoch + 1 where id = $1 and state = 'RECEIVING' returning epoch";
@@ -56,11 +56,11 @@ pub async fn begin(conn: &mut PgConnection, batch: i64) -> Result<Option<i64>, S
     Ok(epoch)
 }
 
-/// Inserts a chunk that was received under an epoch. Returns `false` if another request receives the file now, or the batch was
-/// cancelled.
+/// Inserts a chunk that was received under an epoch. Returns `false` if another request now receives the file, or the
+/// batch was cancelled.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if the key was exchanged.
+/// [`StoreError::Unavailable`] if the key was rotated.
 pub async fn insert_chunk(
     session: &Session,
     keys: &Keys,
@@ -84,7 +84,7 @@ pub async fn insert_chunk(
 /// Inserts a chunk of rows that came in a request, in the transaction that makes their batch.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if the key was exchanged.
+/// [`StoreError::Unavailable`] if the key was rotated.
 pub async fn insert_of_request(
     conn: &mut PgConnection,
     keys: &Keys,
@@ -106,7 +106,7 @@ pub struct Received {
     pub rows: i32,
     /// Keyed digest of the file.
     pub digest: Vec<u8>,
-    /// Its header; `None` for the fields of the API.
+    /// Its header, or `None` for the fields of the API.
     pub columns: Option<Vec<String>>,
     /// Its separator.
     pub separator: char,
@@ -116,19 +116,19 @@ pub struct Received {
     pub warnings: Vec<Problem>,
 }
 
-/// Ends receiving: the batch now waits for a worker. Returns `false` if another request receives the file now, or the batch was
-/// cancelled.
+/// Completes the receipt: the batch now waits for a worker. Returns `false` if another request now receives the file,
+/// or the batch was cancelled.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if the key was exchanged.
+/// [`StoreError::Unavailable`] if the key was rotated.
 pub async fn finish(
     conn: &mut PgConnection,
     keys: &Keys,
     (batch, epoch): (i64, i64),
     received: &Received,
 ) -> Result<bool, StoreError> {
-    // A rotation of the key and this transaction wait for each other's lock. Otherwise the rotation would not see what is
-    // encrypted here and not committed yet.
+    // A key rotation waits for this lock, and this transaction for that of a rotation. Otherwise the rotation would
+    // miss rows that are encrypted here and not committed yet.
     sqlx::query("lock table onboarding_chunk in row exclusive mode").execute(&mut *conn).await?;
     let sql = "update onboarding_batch
                set state = $3, received = $4, pending = $4, digest = $5, columns = $6, separator = $7, repeated = $8,
@@ -143,7 +143,7 @@ pub async fn finish(
     Ok(updated == 1)
 }
 
-/// Encrypts the list of repeated rows: it reveals which rows have the same number.
+/// Encrypts the list of repeated rows, because it reveals which rows have the same number.
 pub fn seal_repeats(keys: &Keys, batch: i64, repeats: &[Repeat]) -> Result<Option<Vec<u8>>, StoreError> {
     if repeats.is_empty() {
         return Ok(None);
@@ -171,13 +171,14 @@ pub async fn find(
     Ok(sqlx::query_as(sql).bind(batch).bind(row).fetch_optional(executor).await?)
 }
 
-/// The same for chunks with a rejected row. Before a plan is applied all chunks exist, and few of them may concern a report.
+/// Returns the first chunk with a rejected row that begins at a row or after it. Before a plan is applied all chunks
+/// exist, and a report may need only a few.
 pub async fn find_rejected(
     executor: impl sqlx::PgExecutor<'_>,
     batch: i64,
     row: i32,
 ) -> Result<Option<SealedChunk>, StoreError> {
-    // A chunk extends to the next one. For rows of a request it holds only the rejected ones, with gaps.
+    // A chunk extends to the next one. A chunk of a request has only rejected rows, with gaps.
     let sql = "select c.first_row, c.rows, c.sealed from onboarding_chunk c
                cross join lateral (select coalesce(min(n.first_row), 2147483647) as first_row from onboarding_chunk n
                                    where n.batch_id = $1 and n.first_row > c.first_row) next
@@ -209,7 +210,7 @@ pub async fn keep_only(
     Ok(())
 }
 
-/// Returns the format of a file: its header, `None` for the fields of the API, and its separator.
+/// Returns the format of a file: its header, or `None` for the fields of the API, and its separator.
 pub async fn form(session: &Session, batch: i64) -> Result<(Option<Vec<String>>, String), StoreError> {
     let sql = "select columns, separator from onboarding_batch where id = $1";
     Ok(sqlx::query_as(sql).bind(batch).fetch_one(session).await?)
@@ -221,7 +222,7 @@ pub async fn announced(session: &Session, batch: i64) -> Result<Option<Vec<u8>>,
     Ok(sqlx::query_scalar(sql).bind(batch).fetch_one(session).await?)
 }
 
-/// Deletes what was received under an epoch, unless another request receives the file now.
+/// Deletes the chunks that were received under an epoch, unless another request now receives the file.
 pub async fn discard(session: &Session, (batch, epoch): (i64, i64)) -> Result<(), StoreError> {
     let sql = "with held as (
                    select id from onboarding_batch

@@ -1,4 +1,4 @@
-//! Writing batches and the outcomes of their rows.
+//! Writes batches and the outcomes of their rows.
 
 use chrono::NaiveDate;
 use sqlx::types::Json;
@@ -26,26 +26,26 @@ pub struct NewBatch<'a> {
     pub category: CivilServantCategory,
     /// First day.
     pub starts_on: NaiveDate,
-    /// Was the first contribution paid with the forms?
+    /// Whether the first contribution was paid with the forms.
     pub first_contribution_paid: bool,
-    /// Are all rows refused if one is?
+    /// Whether one refused row refuses all rows.
     pub all_or_nothing: bool,
-    /// Name of the file that it came in.
+    /// Name of its file.
     pub file_name: Option<&'a str>,
-    /// Keyed digest of the rows; `None` if the file is still to come.
+    /// Keyed digest of the rows, or `None` if the file is not received yet.
     pub digest: Option<Vec<u8>>,
-    /// Rows.
+    /// Number of rows.
     pub received: i32,
-    /// First state.
+    /// Initial state.
     pub state: OnboardingState,
-    /// Does it need the approval of another client?
+    /// Whether it needs the approval of another client.
     pub plan_only: bool,
-    /// The announced SHA-256 of the file that is to come.
+    /// The announced SHA-256 of the file.
     pub sha256: Option<Vec<u8>>,
 }
 
-/// Counts the batches of a client that have not ended. Locks the count until the transaction ends, so that two concurrent
-/// requests do not both take the last place.
+/// Counts the unfinished batches of a client. Locks the count until the transaction ends, so that two concurrent
+/// requests cannot exceed the limit together.
 pub async fn count_open(conn: &mut PgConnection, client: &str) -> Result<i64, StoreError> {
     let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.open_batches'), hashtext($1))";
     sqlx::query(turn).bind(client).execute(&mut *conn).await?;
@@ -86,11 +86,11 @@ pub async fn insert(conn: &mut PgConnection, actor: &Actor, new: &NewBatch<'_>) 
 pub struct NewRow {
     /// The number of the row, from 1, without the header.
     pub number: i32,
-    /// Line of the file; `None` if the rows came in the request.
+    /// Line in the file, or `None` if the rows came in the request.
     pub line: Option<i32>,
     /// Outcome.
     pub outcome: RowOutcome,
-    /// Has it a warning that needs attention?
+    /// Whether it has a warning that needs attention.
     pub flagged: bool,
     /// The person.
     pub participant_id: Option<i64>,
@@ -175,7 +175,7 @@ pub async fn complete(
     Ok(())
 }
 
-/// A batch that is locked to be changed.
+/// A batch that is locked for a change.
 #[derive(Clone, Debug, FromRow)]
 pub struct LockedBatch {
     /// State.
@@ -204,7 +204,7 @@ pub async fn keep_repeats(conn: &mut PgConnection, batch: i64, repeated: &[u8]) 
     Ok(())
 }
 
-/// Approves a batch: workers may apply it.
+/// Approves a batch, so that workers may apply it.
 pub async fn approve(conn: &mut PgConnection, id: i64, approver: &str) -> Result<(), StoreError> {
     let sql = "update onboarding_batch
                set state = 'APPLYING', approved_by = $2, next_row = 1, epoch = epoch + 1, leased_until = null,
@@ -220,7 +220,8 @@ pub async fn make_dry_run(conn: &mut PgConnection, id: i64) -> Result<(), StoreE
     Ok(())
 }
 
-/// Cancels a batch, by a client or because it expired. Pending rows stay pending. Its worker writes nothing more.
+/// Cancels a batch, by a client or because it expired. Pending rows stay pending, and its worker can write nothing
+/// more.
 pub async fn cancel(
     conn: &mut PgConnection,
     id: i64,
@@ -244,7 +245,7 @@ pub async fn cancel(
     Ok(())
 }
 
-/// Ends a batch that cannot go on, with the reason. Pending rows stay pending, and an unfinished plan is discarded.
+/// Ends a batch that cannot continue, with the reason. Pending rows stay pending, and an unfinished plan is discarded.
 pub async fn fail(conn: &mut PgConnection, id: i64, problems: &[Problem]) -> Result<(), StoreError> {
     let sql = "delete from onboarding_row r using onboarding_batch b
                where r.batch_id = $1 and b.id = $1 and b.state = 'VALIDATING'";

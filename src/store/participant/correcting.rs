@@ -7,11 +7,11 @@ use crate::store::error::StoreError;
 use domain::correction::Particulars;
 use domain::participant::Sex;
 
-/// The columns that only a correction needs, and [`lock`](super::lock) leaves out.
+/// The columns that only a correction needs. [`lock`](super::lock) does not read them.
 pub struct CorrectedColumns {
     /// Name.
     pub full_name: String,
-    /// Identity number, sealed.
+    /// Identity number, encrypted.
     pub national_id: Option<Vec<u8>>,
 }
 
@@ -29,7 +29,7 @@ pub async fn corrected_columns(
     Ok(columns.fetch_optional(conn).await?)
 }
 
-/// Writes corrected particulars, with the number of `national_id`, which is sealed.
+/// Writes corrected particulars. `national_id` is encrypted.
 pub async fn correct(
     conn: &mut PgConnection,
     id: i64,

@@ -1,4 +1,4 @@
-//! Which people a list holds, and in which order.
+//! The filter and the order of a list of people.
 
 use chrono::{DateTime, Utc};
 
@@ -8,7 +8,7 @@ use domain::participant::ParticipantStatus;
 
 pub(super) const ORDER: OrderColumns = OrderColumns { id: "p.id", name: "p.name_key" };
 
-/// Conditions on participants; all that are set must hold.
+/// A filter for participants. All conditions that are set must be met.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ParticipantFilter {
     /// They live in this province.
@@ -17,7 +17,7 @@ pub struct ParticipantFilter {
     pub employer: Option<i64>,
     /// They have an enrollment, open or ended, through this association.
     pub association: Option<i64>,
-    /// One of these channels made their first enrollment.
+    /// Their first enrollment was made by one of these channels.
     pub channels: Vec<i64>,
     /// They have an enrollment in one of these segments.
     pub segments: Vec<Segment>,
@@ -34,12 +34,12 @@ pub struct ParticipantFilter {
 /// A parent of participants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeopleOf {
-    /// A province: those who live there.
+    /// A province: people who live there.
     Province,
-    /// An employer: those with an enrollment there.
+    /// An employer: people with an enrollment there.
     Employer,
-    /// An association: those with an enrollment through it.
+    /// An association: people with an enrollment through it.
     Association,
-    /// A channel: those whose first enrollment it made, without the channels below it.
+    /// A channel: people whose first enrollment it made, without those of the channels below it.
     Channel,
 }

@@ -7,7 +7,7 @@ use crate::store::page::{push_any, push_words, words_query};
 use domain::actor::{Actor, Operation};
 use domain::page::Order;
 
-/// The payer of a partner, as column and id. Such a partner sees only its own enrollments of a person.
+/// Returns the payer of a partner, as column and id. Such a partner sees only its own enrollments of a person.
 pub(super) fn own(actor: &Actor) -> Option<(&'static str, i64)> {
     let scope = &actor.scope;
     let own = [("employer_id", scope.employer), ("association_id", scope.association)];
@@ -49,7 +49,7 @@ pub(super) fn push_columns(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     sql.push(" as status, p.province_id, p.full_name, p.name_key, p.national_id");
 }
 
-/// Appends the best status of a person; for a partner or channel, the best of the enrollments that it sees.
+/// Appends the best status of a person. For a partner or channel, it is the best of the enrollments that it sees.
 pub(super) fn push_status(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     match own(actor) {
         None if actor.scope.channels.is_empty() => {
@@ -68,11 +68,11 @@ pub(super) fn push_status(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     }
 }
 
-/// The best status of some enrollments `s`.
+/// The end of a statement that returns the best status of some enrollments `s`.
 const BEST_FIRST: &str =
     " order by array_position('{ACTIVE,REGISTERED,INACTIVE,ENDED}'::enrollment_status[], s.status) limit 1)";
 
-/// Appends the best status of a person with a payer; with `k.parent`, if none is given.
+/// Appends the best status of a person with a payer, or with `k.parent` if none is given.
 pub(super) fn push_status_within(sql: &mut QueryBuilder<Postgres>, column: &'static str, id: Option<i64>) {
     sql.push(
         "(select s.status::text::participant_status from enrollment s where s.participant_id = p.id and s.",
@@ -85,8 +85,8 @@ pub(super) fn push_status_within(sql: &mut QueryBuilder<Postgres>, column: &'sta
     sql.push(BEST_FIRST);
 }
 
-/// Restricts a statement with a `where` to the participants `p` whom an actor may see. A role without the permission sees
-/// none.
+/// Restricts a statement that has a `where` to the participants `p` that an actor may see. A role without the
+/// permission sees none.
 pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     if !actor.may(Operation::ReadPeople) {
         sql.push(" and false");
@@ -94,12 +94,12 @@ pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
     push_territory(sql, actor, None);
 }
 
-/// Appends the scope of an actor, except for what `through` already restricts.
+/// Appends the scope of an actor, except for the part that `through` already restricts.
 fn push_territory(sql: &mut QueryBuilder<Postgres>, actor: &Actor, through: Option<&Through>) {
     let scope = &actor.scope;
     push_any(sql, "p.province_id", &scope.provinces);
     if !scope.channels.is_empty() && !matches!(through, Some(Through::Channels(_))) {
-        // The channel of the first enrollment is among those of all enrollments.
+        // The channel of the first enrollment is one of the channels of all enrollments.
         sql.push(
             " and exists (select from enrollment s where s.participant_id = p.id and s.channel_id = any(",
         );
@@ -115,8 +115,8 @@ fn push_territory(sql: &mut QueryBuilder<Postgres>, actor: &Actor, through: Opti
     }
 }
 
-/// Appends a condition on an enrollment `alias` of a person `p`: that the actor may see it. A partner sees its own; a channel
-/// those that it made, and all of a person whose first enrollment it made.
+/// Appends the condition that the actor may see an enrollment `alias` of a person `p`. A partner sees its own. A
+/// channel sees those that it made, and all enrollments of a person whose first one it made.
 fn push_own(sql: &mut QueryBuilder<Postgres>, actor: &Actor, alias: &'static str) {
     let channels = &actor.scope.channels;
     if let Some((column, id)) = own(actor) {
@@ -145,14 +145,14 @@ fn push_names(sql: &mut QueryBuilder<Postgres>, actor: &Actor, words: &[String])
     sql.push_bind(words_query(words)).push("))))");
 }
 
-/// The enrollments through which people are found, for payers and channels: the index (payer, person) returns them in order,
-/// and they are few. A person may be found twice.
+/// The enrollments through which the people of payers and channels are found. They are few, and the index (payer,
+/// person) returns them in order. A person may be found twice.
 enum Through {
-    /// Those of `k.parent`, in this column.
+    /// The enrollments with `k.parent` in this column.
     Parent(&'static str),
-    /// Those of one payer, in this column.
+    /// The enrollments with one payer in this column.
     Payer(&'static str, i64),
-    /// Those that one of these channels made.
+    /// The enrollments that one of these channels made.
     Channels(Vec<i64>),
 }
 
@@ -192,7 +192,7 @@ pub(super) fn count_people(
     if Through::of(actor, parent, filter).is_some() { "count(distinct p.id)" } else { "count(*)" }
 }
 
-/// A `distinct` in the order of the page: the scan of the index stops at the end of the page.
+/// Returns a `distinct` in the order of the page, so that the index scan stops at the end of the page.
 pub(super) fn distinct(
     actor: &Actor,
     parent: Option<PeopleOf>,
@@ -206,7 +206,8 @@ pub(super) fn distinct(
     }
 }
 
-/// Appends `from … where …`: all participants, or those of `k.parent`, that the actor may see and the filter keeps.
+/// Appends `from … where …` for the participants, or those of `k.parent`, that the actor may see and the filter
+/// selects.
 ///
 /// People who are found [through](Through) enrollments need a [`distinct`].
 pub(super) fn push_source(
@@ -221,7 +222,7 @@ pub(super) fn push_source(
     }
 }
 
-/// As [`push_source`], for counts: also for roles that see counts and no people.
+/// Appends the same as [`push_source`] for counts, which roles that see no people may read too.
 pub(super) fn push_rows(
     sql: &mut QueryBuilder<Postgres>,
     actor: &Actor,

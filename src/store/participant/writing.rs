@@ -1,4 +1,4 @@
-//! Locking and writing participants.
+//! Locks and writes participants.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,12 +12,12 @@ use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Know
 use domain::participant::{ParticipantStatus, Sex};
 use domain::timeline::Timeline;
 
-/// A locked person: what is compared with a form, and what the counters count.
+/// A locked person, with the data that forms are compared with and that counters depend on.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// What is compared with a form; `None` for a new person.
+    /// The data that forms are compared with, or `None` for a new person.
     pub known: Option<KnownPerson>,
-    /// The day of death. Nothing can be added after it.
+    /// The day of death. No enrollment may start after it.
     pub deceased_on: Option<NaiveDate>,
     /// Province of residence.
     pub province_id: i16,
@@ -28,7 +28,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// What the counters count.
+    /// Returns the facts that counters depend on.
     pub fn counted(&self) -> Counted<'_> {
         Counted {
             province: self.province_id,
@@ -157,7 +157,8 @@ pub async fn insert_many(conn: &mut PgConnection, people: &[NewParticipant]) -> 
     Ok(())
 }
 
-/// The columns of a person that follow from the enrollments: payers of the newest open one, and the best status.
+/// The columns of a person that are derived from the enrollments: the payers of the newest open one, and the best
+/// status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// The person.

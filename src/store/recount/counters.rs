@@ -1,4 +1,4 @@
-//! Reading and writing the maintained counters as a whole.
+//! Reads and writes all maintained counters.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,7 +19,7 @@ pub(super) enum Payer {
     Association,
 }
 
-/// The channels with daily counters.
+/// Returns the channels with daily counters.
 pub(super) async fn stored_channels(conn: &mut PgConnection) -> Result<BTreeSet<i64>, StoreError> {
     let channels: Vec<i64> = sqlx::query_scalar(
         "select channel_id from channel_figure_day union select channel_id from count_delta where standing is not null",
@@ -29,7 +29,7 @@ pub(super) async fn stored_channels(conn: &mut PgConnection) -> Result<BTreeSet<
     Ok(channels.into_iter().collect())
 }
 
-/// The daily counters of a channel: base plus deltas.
+/// Returns the daily counters of a channel: base plus deltas.
 pub(super) async fn stored_days(
     conn: &mut PgConnection,
     channel: i64,
@@ -51,7 +51,7 @@ pub(super) async fn stored_days(
         .collect())
 }
 
-/// The counters of all payers: base plus deltas.
+/// Returns the counters of all payers: base plus deltas.
 pub(super) async fn stored_payers(
     conn: &mut PgConnection,
 ) -> Result<Vec<(Payer, i64, ParticipantStatus, i64)>, StoreError> {
@@ -122,7 +122,7 @@ pub(super) async fn write_payers(conn: &mut PgConnection, payers: &PayerCounts) 
 pub(super) const PEOPLE_COUNTERS: [&str; 6] =
     ["figure", "figure_day", "figure_month", "channel_figure", "channel_figure_day", "channel_figure_month"];
 
-/// Derives the other tables with counters of people: each is a sum of `channel_figure_day`.
+/// The statements that derive the other tables with counters of people. Each is a sum of `channel_figure_day`.
 pub(super) const SUM_STATEMENTS: [&str; 5] = [
     "insert into channel_figure (channel_id, province_id, standing, persons)
      select channel_id, province_id, standing, sum(persons) from channel_figure_day
@@ -141,8 +141,8 @@ pub(super) const SUM_STATEMENTS: [&str; 5] = [
      group by 1, 2, 3 having sum(persons) <> 0",
 ];
 
-/// Counts the keys of each table whose value is not the sum of `channel_figure_day`. A counter of zero may have a row or
-/// none.
+/// The statements that count, for each table, the keys whose value is not the sum of `channel_figure_day`. A counter of
+/// zero may have a row or none.
 pub(super) const SUM_CHECKS: [(&str, &str); 5] = [
     (
         "channel_figure",

@@ -1,4 +1,4 @@
-//! Checks the columns of people and enrollments that follow from other columns: status, lapse and payer.
+//! Checks the columns of people and enrollments that are derived from other columns: status, lapse and payer.
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
@@ -8,12 +8,12 @@ use crate::store::participant::{Person, Summary};
 use domain::enrollment::EnrollmentStatus;
 use domain::rule::Rulebook;
 
-/// Until which day the daily run has let enrollments lapse.
+/// The days up to which the daily run has let enrollments lapse.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LapsedUntil {
-    /// The last day on which anything can have lapsed.
+    /// The last day on which an enrollment can have lapsed.
     latest: NaiveDate,
-    /// The last day for which the run is complete; `None`: it has never run.
+    /// The last day for which the run is complete, or `None` if it has never run.
     all_until: Option<NaiveDate>,
 }
 
@@ -25,7 +25,7 @@ impl LapsedUntil {
     }
 }
 
-/// What an enrollment stores although it follows from its days and months.
+/// The stored columns of an enrollment that follow from its days and months.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StoredEnrollment {
     pub id: i64,
@@ -34,7 +34,7 @@ pub(super) struct StoredEnrollment {
     pub lapses_on: Option<NaiveDate>,
 }
 
-/// Counts rows of a channel's people that contradict what they follow from.
+/// Counts of inconsistent rows among the people of a channel.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Inconsistencies {
     statuses: i64,
@@ -61,7 +61,7 @@ impl Inconsistencies {
             let lapses_on = timeline.lapses_on(held.segment, rules);
             let is_right = match stored.status {
                 EnrollmentStatus::Inactive => lapses_on.is_some_and(|lapse| lapse <= lapsed.latest),
-                // An enrollment that is due since the last run stays active until the next one.
+                // An enrollment that became due after the last run stays active until the next one.
                 EnrollmentStatus::Active => {
                     lapses_on.is_some_and(|lapse| lapsed.all_until.is_none_or(|until| lapse > until))
                 }
@@ -78,7 +78,7 @@ impl Inconsistencies {
             i64::from((summary.employer_id, summary.association_id) != (employer_id, association_id));
     }
 
-    /// How many rows are inconsistent, by the kind of inconsistency.
+    /// Returns the number of inconsistent rows by the kind of inconsistency.
     pub(super) fn by_kind(self) -> [(i64, &'static str); 5] {
         [
             (self.statuses, "enrollments with another status than their days and months give"),

@@ -1,4 +1,4 @@
-//! Reading all people with their enrollments, channel by channel, and counting them.
+//! Reads all people with their enrollments, channel by channel, and counts them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -52,7 +52,7 @@ struct CursorRow {
     person_association_id: Option<i64>,
 }
 
-/// The people of a channel, counted.
+/// The counts of a channel's people.
 pub(super) struct ChannelPeople {
     pub(super) id: i64,
     pub(super) counted: HashMap<DailyKey, i64>,
@@ -109,7 +109,8 @@ impl PeopleCursor {
         Ok(self.rows.next())
     }
 
-    /// Counts the people of the next channel. Checks what is stored about them too, if `lapsed_until` is given.
+    /// Counts the people of the next channel. If `lapsed_until` is given, it also checks the columns that are derived
+    /// from others.
     pub(super) async fn next_channel(
         &mut self,
         conn: &mut PgConnection,

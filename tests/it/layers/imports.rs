@@ -1,18 +1,18 @@
-//! Which file imports which, as the `use` declarations of the sources say.
+//! Finds the imports of each file by the `use` declarations of the sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// A module, as the segments of its path in its package; the root is empty.
+/// A module, as the segments of its path in its package. The root is empty.
 pub type Module = Vec<String>;
 
 /// The modules of one package.
 pub struct Sources {
     code: BTreeMap<Module, String>,
-    /// Names that a module takes from another one: where they come from.
+    /// Names that a module imports from another one, with their origins.
     names: BTreeMap<(Module, String), Vec<String>>,
-    /// Paths from the root of the package that a module writes out in its code.
-    written_out: BTreeMap<Module, Vec<Vec<String>>>,
+    /// Paths from the root of the package in the code of a module.
+    inline_paths: BTreeMap<Module, Vec<Vec<String>>>,
 }
 
 /// Returns all sources below a folder or of a single file, except those of tests.
@@ -36,7 +36,7 @@ pub fn files(path: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Returns a source without its comments and its tests, which may name anything.
+/// Returns a source without comments and tests, which may contain any name.
 pub fn code_of(file: &Path) -> String {
     let text = std::fs::read_to_string(file).expect("a source can be read");
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
@@ -57,7 +57,7 @@ impl Sources {
             code.insert(module, code_of(&file));
         }
         assert!(!code.is_empty(), "{} has no sources", folder.display());
-        let (mut names, mut written_out) = (BTreeMap::new(), BTreeMap::new());
+        let (mut names, mut inline_paths) = (BTreeMap::new(), BTreeMap::new());
         for (module, code) in &code {
             let (paths, rest) = uses(code);
             for path in paths {
@@ -67,18 +67,18 @@ impl Sources {
             }
             let is_outside = |c: char| !c.is_alphanumeric() && c != '_' && c != ':';
             let paths = rest.split(is_outside).filter(|word| word.starts_with("crate::"));
-            written_out.insert(module.clone(), paths.map(segments).collect());
+            inline_paths.insert(module.clone(), paths.map(segments).collect());
         }
-        Self { code, names, written_out }
+        Self { code, names, inline_paths }
     }
 
     /// Returns the modules that each module imports.
     pub fn imports(&self) -> BTreeMap<Module, BTreeSet<Module>> {
         let mut imports = BTreeMap::new();
         for module in self.code.keys() {
-            let written_out = self.written_out[module].iter();
+            let inline_paths = self.inline_paths[module].iter();
             let mut targets: BTreeSet<_> =
-                written_out.filter_map(|path| self.resolve(module, path, 0)).collect();
+                inline_paths.filter_map(|path| self.resolve(module, path, 0)).collect();
             targets.remove(module);
             for ((of, _), path) in self.names.range((module.clone(), String::new())..) {
                 if of != module {
@@ -91,7 +91,7 @@ impl Sources {
         imports
     }
 
-    /// Finds the module that a path leads to, through what modules on the way take from others.
+    /// Finds the module of a path. Modules on the path may re-export names of others.
     fn resolve(&self, from: &Module, path: &[String], depth: usize) -> Option<Module> {
         let (first, mut rest) = path.split_first()?;
         let mut module = match first.as_str() {
@@ -168,7 +168,7 @@ fn segments(path: &str) -> Vec<String> {
     path.split("::").map(|segment| segment.trim().to_owned()).filter(|segment| !segment.is_empty()).collect()
 }
 
-/// Returns the paths of all `use` declarations, those in braces each for itself, and the code without them.
+/// Returns the paths of all `use` declarations, with braces expanded, and the code without the declarations.
 fn uses(code: &str) -> (Vec<String>, String) {
     let (mut paths, mut rest) = (Vec::new(), String::new());
     let mut lines = code.lines();

@@ -9,11 +9,13 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::actor::{Actor, Role};
 use http_body_util::BodyExt as _;
+use participant_registry::actions::Submission;
 use participant_registry::actions::register_client::{self, register_client};
 use participant_registry::clock::Clock;
 use participant_registry::graphql::error::FieldError;
 use participant_registry::graphql::node_id;
 use participant_registry::http::auth::{Authority, OWN_ISSUER, issue};
+use participant_registry::http::pages::Pages;
 use participant_registry::http::settings::Settings;
 use participant_registry::http::{Front, open};
 use participant_registry::store::database::PoolSettings;
@@ -29,15 +31,15 @@ use super::cluster::{TestDatabase, create_login, fresh_database};
 /// The moment at which most tests run: Thursday, 2 October 2014, 10:00 in Jakarta.
 pub const TODAY: &str = "2014-10-02T03:00:00Z";
 
-/// A registry that holds only provinces and rules.
+/// A registry with only provinces and rules.
 pub struct App {
     /// The database behind it.
     pub database: Arc<Database>,
     /// The routes.
     pub router: Router,
-    /// The day that is today for it.
+    /// Its current day.
     pub today: NaiveDate,
-    /// The database under its owner, whom row security does not bind.
+    /// A connection as the owner of the tables, to whom row security does not apply.
     pub sql: PgPool,
     // Dropped last, because that drops the database.
     _database: Arc<TestDatabase>,
@@ -65,7 +67,7 @@ impl TokenScope {
     }
 }
 
-/// A login of a test. Roles belong to the whole cluster, so it is dropped explicitly.
+/// A login of a test. Logins belong to the whole cluster, so it must be dropped explicitly.
 pub struct Login {
     pub name: String,
     sql: PgPool,
@@ -82,8 +84,9 @@ impl Login {
     }
 }
 
-/// The default settings, except that requests wait a minute for a permit: no test depends on the speed of the machine.
-fn patient() -> Settings {
+/// Returns the default settings, except that requests wait up to a minute for a permit, so that no test depends on the
+/// speed of the machine.
+fn patient_settings() -> Settings {
     let mut settings = Settings::default();
     settings.graphql.admission.wait = Duration::from_secs(60);
     settings.graphql.admission.wait_of_writes = Duration::from_secs(60);
@@ -109,7 +112,7 @@ impl App {
         let fresh = fresh_database().await;
         let owner = fresh.owner.clone();
         let database = Database::open(owner, Keys::derive(&[7; 32]), PoolSettings::default()).await;
-        Self::over(database.expect("the database opens"), TODAY, fresh)
+        Self::with_database(database.expect("the database opens"), TODAY, fresh)
     }
 
     /// Creates an app on another day.
@@ -118,18 +121,19 @@ impl App {
         let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
         let keys = Keys::derive(&[7; 32]);
         let database = Database::open(fresh.options.clone(), keys, pools).await.expect("the database opens");
-        Self::over(database, moment, fresh)
+        Self::with_database(database, moment, fresh)
     }
 
-    /// Creates an app on an open database.
-    pub fn over(database: Arc<Database>, moment: &str, fresh: impl Into<Arc<TestDatabase>>) -> Self {
+    /// Creates an app with an open database.
+    pub fn with_database(database: Arc<Database>, moment: &str, fresh: impl Into<Arc<TestDatabase>>) -> Self {
         let moment: DateTime<Utc> = moment.parse().expect("a moment");
         let front = Front {
             database: Arc::clone(&database),
             authority: Authority::own_tokens(),
             clock: Clock::Fixed(moment),
-            settings: patient(),
+            settings: patient_settings(),
             playground: Some(Arc::new(Default::default)),
+            pages: Some(Pages::new(None, Arc::new(Default::default))),
         };
         let fresh = fresh.into();
         let sql = PgPoolOptions::new().max_connections(1).connect_lazy_with(fresh.owner.clone());
@@ -137,27 +141,29 @@ impl App {
         Self { database, router: open(front).router, today, sql, _database: fresh }
     }
 
-    /// The same registry, which accepts the tokens of other issuers.
-    pub fn trusting(mut self, authority: Authority) -> Self {
+    /// Returns the same registry, which accepts the tokens of other issuers.
+    pub fn with_authority(mut self, authority: Authority) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
             authority,
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
-            settings: patient(),
+            settings: patient_settings(),
             playground: None,
+            pages: None,
         };
         self.router = open(front).router;
         self
     }
 
-    /// The same registry with other HTTP settings.
-    pub fn behind(mut self, settings: impl Into<Settings>) -> Self {
+    /// Returns the same registry with other HTTP settings.
+    pub fn with_settings(mut self, settings: impl Into<Settings>) -> Self {
         let front = Front {
             database: Arc::clone(&self.database),
             authority: Authority::own_tokens(),
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
             settings: settings.into(),
             playground: None,
+            pages: None,
         };
         self.router = open(front).router;
         self
@@ -171,7 +177,7 @@ impl App {
         Login { name, sql: self.sql.clone() }
     }
 
-    /// How to connect to its database.
+    /// Returns the options to connect to its database.
     pub fn options(&self) -> PgConnectOptions {
         self._database.options.clone()
     }
@@ -219,30 +225,30 @@ impl App {
 
     /// Opens the same database as another process would.
     pub async fn second_process(&self) -> Self {
-        self.process_with(Keys::derive(&[7; 32])).await
+        self.second_process_with_keys(Keys::derive(&[7; 32])).await
     }
 
     /// Opens the same database as another process would, on another day.
-    pub async fn on_the_day(&self, moment: &str) -> Self {
+    pub async fn second_process_on(&self, moment: &str) -> Self {
         let other = self.second_process().await;
-        Self::over(other.database, moment, Arc::clone(&self._database))
+        Self::with_database(other.database, moment, Arc::clone(&self._database))
     }
 
     /// Opens the same database as another process would, with these keys.
-    pub async fn process_with(&self, keys: impl Into<KeyRing>) -> Self {
+    pub async fn second_process_with_keys(&self, keys: impl Into<KeyRing>) -> Self {
         let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
         let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
-        Self::over(database, TODAY, Arc::clone(&self._database))
+        Self::with_database(database, TODAY, Arc::clone(&self._database))
     }
 
     /// Opens the same database as another process would, with other pool settings.
-    pub async fn process_within(&self, pools: PoolSettings) -> Self {
+    pub async fn second_process_with_pools(&self, pools: PoolSettings) -> Self {
         let keys = Keys::derive(&[7; 32]);
         let database = Database::open(self.options(), keys, pools).await.expect("the database opens");
-        Self::over(database, TODAY, Arc::clone(&self._database))
+        Self::with_database(database, TODAY, Arc::clone(&self._database))
     }
 
-    /// A token of a role with a scope. Each has a client of its own, which is registered at the first call.
+    /// Returns a token of a role with a scope. Each pair has its own client, which is registered at the first call.
     pub async fn token(&self, role: Role, scope: TokenScope) -> String {
         let name = scope.name(role);
         if self.database.clients.known().by_token(OWN_ISSUER, &name).is_none() {
@@ -288,19 +294,20 @@ impl App {
             },
             reads_personal_data,
         };
-        let done = register_client(&self.database, &Actor::command_line(), None, &input).await;
+        let done =
+            register_client(&self.database, &Actor::command_line(), Submission::default(), &input).await;
         let done = done.expect("the database answers");
         done.value.unwrap_or_else(|| panic!("no client: {:?}", done.problems)).client
     }
 
     /// Returns a token for a subject, even if there is no such client.
     pub fn token_of(&self, subject: &str) -> String {
-        #[expect(clippy::disallowed_methods, reason = "a token holds in the system's time")]
+        #[expect(clippy::disallowed_methods, reason = "the validity of a token depends on the system's time")]
         let now = Utc::now();
         issue(&self.database.keys, subject, (now, now + chrono::Duration::hours(1))).expect("a token")
     }
 
-    /// A token of an administrator.
+    /// Returns a token of an administrator.
     pub async fn administrator(&self) -> String {
         self.token(Role::Administrator, TokenScope::default()).await
     }
@@ -332,6 +339,7 @@ impl App {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let request = Request::post("/graphql")
             .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/graphql-response+json")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .body(Body::from(body));
         self.send(request.expect("a request")).await
@@ -342,6 +350,7 @@ impl App {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let request = Request::post("/graphql")
             .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/graphql-response+json")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header("x-purpose", purpose)
             .body(Body::from(body));
@@ -386,13 +395,13 @@ impl App {
         sqlx::query_scalar(sql).fetch_one(&self.sql).await.expect("a count")
     }
 
-    /// Runs a recount. Returns how many maintained counters and stored values disagree with it.
-    pub async fn figures_that_differ(&self) -> u64 {
-        self.recounted().await.different
+    /// Runs a recount. Returns the number of maintained counters and stored values that differ from it.
+    pub async fn differing_counters(&self) -> u64 {
+        self.recount().await.different
     }
 
     /// Runs a recount.
-    pub async fn recounted(&self) -> recount::Recount {
+    pub async fn recount(&self) -> recount::Recount {
         let rules = &self.database.reference().rules;
         recount::recount(self.database.connect_options(), rules, self.today, |_| ()).await.expect("a recount")
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::App;
 
-/// The input of an enrollment that breaks no rule. Each one has another identity number.
+/// The input of a valid enrollment. Each one has another identity number.
 #[derive(Clone, Debug)]
 pub struct Person(pub Value);
 

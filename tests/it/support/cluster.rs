@@ -1,18 +1,18 @@
 //! Creates a database for each test. Nothing has to be started before `cargo test`.
 //!
-//! A test process starts a throw-away PostgreSQL of its own, which ends with it. Its data folder is a copy of
-//! a prepared one, with the template database already in it, which is made once for each build of the test
-//! binary: so a run starts in a quarter of a second, and a process for each test (`cargo nextest`) is no
-//! worse than one for all. A test's database is then a copy of the template.
+//! A test process starts its own temporary PostgreSQL, which ends with the process. Its data folder is a copy of a
+//! prepared one that already contains the template database. The prepared one is made once for each build of the test
+//! binary, so a run starts in a quarter of a second, even with a process for each test (`cargo nextest`). The database
+//! of a test is a copy of the template.
 //!
-//! No test of the registry runs as superuser: the template is migrated under a plain owner, as the README's production
-//! steps do, and a test's registry serves under a login that owns nothing.
+//! No test of the registry runs as superuser. A plain owner migrates the template, as in the production steps of
+//! docs/operating.md, and the registry of a test uses a login that owns nothing.
 //!
-//! With `TEST_DATABASE_URL` that server is used instead, under the account of the address for everything; it needs
+//! With `TEST_DATABASE_URL`, the tests use that server and the account of the address for everything. The account needs
 //! `CREATEDB` and `CREATEROLE`.
 //!
-//! Each `#[tokio::test]` has a runtime of its own. So nothing that belongs to a runtime is kept between
-//! tests: a connection is made where it is used, and what is kept (the cluster, locks) belongs to none.
+//! Each `#[tokio::test]` has its own runtime. Therefore nothing that belongs to a runtime outlives a test: connections
+//! are opened where they are used, and the cluster and the locks belong to no runtime.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot have its database ends here")]
 
@@ -32,10 +32,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 /// The folder of test clusters: in the build folder, so that `cargo clean` removes it.
 const CLUSTERS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/postgres");
 
-/// The prefix of our databases on a shared server.
+/// The prefix of the databases of tests on a shared server.
 const PREFIX: &str = "registry_test_";
 
-/// The login that owns the databases on our own server. It is not a superuser.
+/// The login that owns the databases on the private server. It is not a superuser.
 const OWNER: &str = "plain_owner";
 
 /// The login of the registry, which owns nothing.
@@ -54,7 +54,7 @@ pub struct TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        // Dropping a database needs a runtime, and this test's runtime ends. The next test drops it.
+        // Dropping a database needs a runtime, and the runtime of this test ends. The next test drops the database.
         FINISHED.lock().unwrap().push(std::mem::take(&mut self.name));
     }
 }
@@ -64,8 +64,17 @@ static FINISHED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Creates a migrated database for one test.
 pub async fn fresh_database() -> TestDatabase {
+    database_like(None).await
+}
+
+/// Creates a database for one test that has an owner and no tables.
+pub async fn empty_database() -> TestDatabase {
+    database_like(Some("template1")).await
+}
+
+async fn database_like(template: Option<&str>) -> TestDatabase {
     static SERVER: tokio::sync::OnceCell<Server> = tokio::sync::OnceCell::const_new();
-    /// PostgreSQL copies a template only if it has no other session, not even one that copies it too.
+    /// PostgreSQL copies a template only if no other session uses it, not even one that also copies it.
     static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -77,7 +86,7 @@ pub async fn fresh_database() -> TestDatabase {
         drop_database(&mut connection, &name).await;
     }
     let name = format!("{}{}_{}", server.run, std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    server.copy_template(&mut connection, &name).await;
+    server.copy_template(&mut connection, template.unwrap_or(&server.template), &name).await;
     connection.close().await.unwrap();
     let owner = server.owner.clone().database(&name);
     TestDatabase { options: server.login.clone().database(&name), owner, name }
@@ -85,7 +94,7 @@ pub async fn fresh_database() -> TestDatabase {
 
 /// The PostgreSQL server of this process's tests.
 struct Server {
-    /// How to connect as a superuser, to a database that no test uses.
+    /// Options to connect as a superuser, to a database that no test uses.
     options: PgConnectOptions,
     /// Options to connect as the owner of the databases.
     owner: PgConnectOptions,
@@ -95,14 +104,14 @@ struct Server {
     template: String,
     /// The prefix of this run's databases.
     run: String,
-    /// Copying files is three times as fast as copying through the log, but only where nothing waits for the
+    /// Copying files is three times as fast as copying through the log, but only if the server does not wait for the
     /// disk.
     strategy: &'static str,
-    _ours: Option<Ours>,
+    _ours: Option<PrivateServer>,
 }
 
-/// A server of this process alone, which ends with the process.
-struct Ours {
+/// A server that belongs to this process and ends with it.
+struct PrivateServer {
     /// PostgreSQL gets the death signal.
     _cluster: Cluster,
     /// Locked while its folder is in use.
@@ -112,13 +121,13 @@ struct Ours {
 impl Server {
     async fn start() -> Server {
         match std::env::var("TEST_DATABASE_URL") {
-            Ok(url) => Server::theirs(url.parse().expect("the address of a PostgreSQL")).await,
-            Err(_) => Server::ours().await,
+            Ok(url) => Server::shared(url.parse().expect("the address of a PostgreSQL")).await,
+            Err(_) => Server::private().await,
         }
     }
 
     /// Starts a private server. The prepared cluster already contains the template.
-    async fn ours() -> Server {
+    async fn private() -> Server {
         let prepared = prepare().await;
         let Copy { folder, in_use, complete } = copy_of(prepared).await;
         let cluster = start(&folder).await;
@@ -133,26 +142,26 @@ impl Server {
             template: "registry".to_owned(),
             run: PREFIX.to_owned(),
             strategy: "file_copy",
-            _ours: Some(Ours { _cluster: cluster, _in_use: in_use }),
+            _ours: Some(PrivateServer { _cluster: cluster, _in_use: in_use }),
         }
     }
 
     /// Uses a shared server, which outlives this process.
-    async fn theirs(options: PgConnectOptions) -> Server {
+    async fn shared(options: PgConnectOptions) -> Server {
         let mut connection = connect(&options).await;
         let template = make_template(&mut connection, &options).await;
         let settings = "SELECT current_setting('fsync') = 'off', extract(epoch FROM now())::bigint / 60";
         let (no_fsync, minute): (bool, i64) =
             sqlx::query_as(settings).fetch_one(&mut connection).await.unwrap();
-        drop_forgotten(&mut connection, minute).await;
+        drop_leftovers(&mut connection, minute).await;
         connection.close().await.unwrap();
         let strategy = if no_fsync { "file_copy" } else { "wal_log" };
         let (owner, login) = (options.clone(), options.clone());
         Server { options, owner, login, template, run: format!("{PREFIX}{minute}_"), strategy, _ours: None }
     }
 
-    async fn copy_template(&self, connection: &mut PgConnection, name: &str) {
-        let Server { template, strategy, owner, .. } = self;
+    async fn copy_template(&self, connection: &mut PgConnection, template: &str, name: &str) {
+        let Server { strategy, owner, .. } = self;
         let owner = owner.get_username();
         let create =
             format!("CREATE DATABASE {name} OWNER \"{owner}\" TEMPLATE {template} STRATEGY {strategy}");
@@ -198,9 +207,9 @@ async fn make_template(connection: &mut PgConnection, options: &PgConnectOptions
     template
 }
 
-/// Drops leftovers of ended runs: databases without a session that are ten minutes old by their names, and all but the
-/// newest templates.
-async fn drop_forgotten(connection: &mut PgConnection, minute: i64) {
+/// Drops leftovers of ended runs: databases without a session whose names are ten minutes old, and all but the newest
+/// templates.
+async fn drop_leftovers(connection: &mut PgConnection, minute: i64) {
     let idle = "SELECT datname FROM pg_database d WHERE starts_with(datname, $1) \
                 AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)";
     let names: Vec<String> = sqlx::query_scalar(idle).bind(PREFIX).fetch_all(&mut *connection).await.unwrap();
@@ -333,7 +342,7 @@ fn open_lock(path: &Path) -> File {
 
 /// Removes a folder as far as possible. If PostgreSQL is still stopping, the next run removes the rest.
 fn remove(folder: &Path) {
-    // Where root may not use its own account, the data are elsewhere.
+    // If root cannot run PostgreSQL in its own account, the data are elsewhere.
     if let Ok(data) = fs::read_link(folder.join(DATA_FOLDER))
         && let Some(home) = data.parent()
     {
@@ -357,7 +366,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What the template depends on: this binary, which contains the migrations, and the choice of PostgreSQL.
+/// Returns the inputs of the template: this binary, which contains the migrations, and the choice of PostgreSQL.
 fn build() -> String {
     let mut hasher = DefaultHasher::new();
     let binary = std::env::current_exe().unwrap();

@@ -1,4 +1,4 @@
-//! Helpers of the integration tests: an app, clients of each role, people to enroll.
+//! Helpers of the integration tests.
 
 pub mod app;
 pub mod builders;
@@ -9,6 +9,7 @@ pub mod program;
 pub mod provider;
 pub mod proxy;
 pub mod roster;
+pub mod schema;
 pub mod socket;
 pub mod statements;
 pub mod tls;

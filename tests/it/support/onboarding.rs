@@ -35,7 +35,7 @@ impl Onboardings {
     pub async fn new(chunk_rows: usize) -> Self {
         let mut settings = Settings::default();
         settings.upload.chunk_rows = chunk_rows;
-        let app = App::new().await.behind(settings);
+        let app = App::new().await.with_settings(settings);
         let employer = app.government("Pemerintah Provinsi Sumatera Selatan").await;
         app.channel("BR-PLG").await;
         let sender = app.administrator().await;
@@ -64,26 +64,26 @@ impl Onboardings {
     }
 
     /// Uploads a file with a token.
-    pub async fn put_as(&self, token: &str, batch: &str, file: impl Into<Body>) -> Reply {
+    pub async fn upload_as(&self, token: &str, batch: &str, file: impl Into<Body>) -> Reply {
         let request = Request::put(format!("/onboarding/{batch}/file"))
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .body(file.into());
         self.app.send(request.unwrap()).await
     }
 
-    pub async fn put(&self, batch: &str, file: impl Into<Body>) -> Reply {
-        self.put_as(&self.sender, batch, file).await
+    pub async fn upload(&self, batch: &str, file: impl Into<Body>) -> Reply {
+        self.upload_as(&self.sender, batch, file).await
     }
 
-    /// Starts a batch and uploads its file.
-    pub async fn sent(&self, changed: Value, file: &str) -> String {
+    /// Starts a batch and uploads its file. Returns its id.
+    pub async fn start_and_upload(&self, changed: Value, file: &str) -> String {
         let batch = self.start(changed).await;
-        let reply = self.put(&batch, file.to_owned()).await;
+        let reply = self.upload(&batch, file.to_owned()).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
         batch
     }
 
-    /// Runs the worker until there is nothing to do.
+    /// Runs the worker until no batch waits.
     pub async fn work(&self) {
         while self.work_once().await {}
     }
@@ -94,11 +94,11 @@ impl Onboardings {
         work(&self.app.database, "2014-10-02".parse().unwrap(), pace, None).await.unwrap()
     }
 
-    pub async fn look(&self, batch: &str) -> Value {
-        self.look_as(&self.sender, batch).await
+    pub async fn fetch(&self, batch: &str) -> Value {
+        self.fetch_as(&self.sender, batch).await
     }
 
-    pub async fn look_as(&self, token: &str, batch: &str) -> Value {
+    pub async fn fetch_as(&self, token: &str, batch: &str) -> Value {
         self.app.ask_as(token, LOOK, json!({"id": batch})).await["onboardingBatch"].take()
     }
 

@@ -28,8 +28,8 @@ impl Drop for Pooler {
 }
 
 impl Pooler {
-    /// Starts PgBouncer with this `pool_mode`. Returns `None`, and says so, where it is not installed; continuous
-    /// integration installs it.
+    /// Starts PgBouncer with this `pool_mode`. Returns `None`, and prints a note, if PgBouncer is not installed.
+    /// Continuous integration installs it.
     pub async fn start(server: &PgConnectOptions, pool_mode: &str) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let Some(program) = program() else {
@@ -55,7 +55,7 @@ impl Pooler {
             users.display()
         );
         fs::write(&settings, text).unwrap();
-        // It refuses to run as root. PostgreSQL of root runs in a user namespace, and so does this.
+        // PgBouncer refuses to run as root. For root, PostgreSQL runs in a user namespace, and so does PgBouncer.
         let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
         let mut command = if is_root { Command::new("unshare") } else { Command::new(&program) };
         if is_root {
@@ -81,7 +81,7 @@ impl Pooler {
         Some(pooler)
     }
 
-    /// How to connect through it.
+    /// Returns the options to connect through it.
     pub fn options(&self) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")

@@ -1,4 +1,4 @@
-//! An identity provider on this machine, which counts requests for its keys, and keys to sign tokens with.
+//! An identity provider on this machine, which counts requests for its keys, and keys to sign tokens.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ use tokio::task::AbortHandle;
 
 use super::tls::TlsListener;
 
-/// What its tokens for the registry have as `aud`.
+/// The `aud` of its tokens for the registry.
 pub const AUDIENCE: &str = "registry-of-the-test";
 
 /// A key with a `kid`.
@@ -86,14 +86,14 @@ fn der(pem: &str) -> Vec<u8> {
     STANDARD.decode(text).expect("a key as PEM")
 }
 
-/// The Unix time this many seconds from now, by the clock of the system.
+/// Returns the Unix time this many seconds from now, by the system clock.
 pub fn seconds_from_now(seconds: i64) -> i64 {
     #[expect(clippy::disallowed_methods, reason = "a token holds in the system's time")]
     let now = Utc::now();
     now.timestamp() + seconds
 }
 
-/// A provider that answers with what the test publishes.
+/// A provider that returns what the test publishes.
 pub struct FakeProvider {
     address: String,
     published: Arc<Mutex<Published>>,
@@ -155,13 +155,13 @@ impl FakeProvider {
         *self.published.lock().unwrap() = published;
     }
 
-    /// How often its keys were fetched.
-    pub fn asked(&self) -> usize {
+    /// Returns how often its keys were fetched.
+    pub fn fetch_count(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
     /// Stops answering.
-    pub fn leave(&self) {
+    pub fn stop(&self) {
         self.serving.abort();
     }
 
@@ -176,7 +176,7 @@ impl FakeProvider {
         }
     }
 
-    /// The address of its keys.
+    /// Returns the address of its keys.
     pub fn keys_url(&self) -> KeySource {
         KeySource::Url(format!("{}/keys", self.address).parse().unwrap())
     }
@@ -185,13 +185,13 @@ impl FakeProvider {
         Provider::open(self.settings()).await
     }
 
-    /// Opens it with the keys at this address.
+    /// Opens the provider with the keys at this address.
     pub async fn open_at(&self, address: &str) -> Result<Arc<Provider>, ProviderError> {
         let source = KeySource::Url(address.parse::<Uri>().unwrap());
         Provider::open(ProviderSettings { source, ..self.settings() }).await
     }
 
-    /// The claims of a valid token of this provider.
+    /// Returns the claims of a valid token of this provider.
     pub fn claims(&self, subject: &str) -> Value {
         json!({"iss": self.address, "aud": AUDIENCE, "sub": subject, "iat": seconds_from_now(-600),
                "nbf": seconds_from_now(-600), "exp": seconds_from_now(3_600)})

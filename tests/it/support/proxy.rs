@@ -10,7 +10,7 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What the proxy does.
+/// The behaviour of the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Forwards everything.
@@ -19,7 +19,7 @@ pub enum Mode {
     Silent,
     /// Closes open and new connections.
     Cut,
-    /// Forwards what the registry sends up to and with this text, and closes before the answer.
+    /// Forwards what the registry sends, up to and including this text, and closes the connection before the answer.
     CutAfter(&'static str),
 }
 
@@ -41,7 +41,7 @@ impl Drop for Proxy {
 
 impl Proxy {
     /// Starts a proxy in front of a server.
-    pub async fn before(options: &PgConnectOptions) -> Self {
+    pub async fn in_front_of(options: &PgConnectOptions) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         // Short, because socket paths are limited to about a hundred bytes.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -5,17 +5,17 @@ use std::io::Cursor;
 use roster::{self, Limits};
 use serde_json::{Value, json};
 
-/// The 8,000 clean rows.
+/// Returns the 8,000 clean rows.
 pub fn clean() -> Value {
     rows(include_bytes!("../../../demo/south-sumatra/roster.csv"))
 }
 
-/// The same people as in a real spreadsheet, with 168 planted problems.
+/// Returns the same people as a real spreadsheet would have them, with 168 planted problems.
 pub fn raw() -> Value {
     rows(include_bytes!("../../../demo/south-sumatra/roster-raw.csv"))
 }
 
-/// The planted problems of the raw roster and the expected outcomes.
+/// Returns the planted problems of the raw roster and the expected outcomes.
 pub fn manifest() -> Value {
     serde_json::from_slice(include_bytes!("../../../demo/south-sumatra/manifest.json"))
         .expect("the manifest is JSON")

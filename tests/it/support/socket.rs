@@ -15,10 +15,10 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::App;
 
-/// Ends a test that would wait for ever. It is also the time that a socket may outlast its token.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Ends a test that would wait forever. It is also the time that a socket may outlive its token.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A server on a port of its own, for as long as this lives.
+/// A server on its own port. It stops when it is dropped.
 pub struct Server {
     pub address: String,
     _stop: oneshot::Sender<()>,
@@ -43,6 +43,7 @@ impl Server {
             clock: Default::default(),
             settings,
             playground: None,
+            pages: None,
         };
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
@@ -82,7 +83,7 @@ impl Server {
     }
 }
 
-/// The payload of `connection_init` for the bearer of a token.
+/// Returns the payload of `connection_init` for a token.
 pub fn init(token: &str) -> Value {
     json!({"authorization": format!("Bearer {token}")})
 }
@@ -97,7 +98,7 @@ impl Socket {
         self.send(json!({"type": "subscribe", "id": id, "payload": payload})).await;
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub async fn next(&mut self) -> Value {
         loop {
             match in_time(self.0.next()).await {
@@ -108,7 +109,7 @@ impl Socket {
         }
     }
 
-    /// The data of the next message, a `next`, without errors.
+    /// Returns the data of the next message, which must be a `next` without errors.
     pub async fn data(&mut self) -> Value {
         let mut message = self.next().await;
         assert_eq!(message["type"], "next", "{message}");
@@ -116,7 +117,7 @@ impl Socket {
         message["payload"]["data"].take()
     }
 
-    /// The payload of an operation with one result.
+    /// Runs an operation with one result, and returns its payload.
     pub async fn ask(&mut self, query: &str, variables: Value) -> Value {
         self.subscribe("once", query, variables).await;
         let mut message = self.next().await;
@@ -126,7 +127,7 @@ impl Socket {
         message["payload"].take()
     }
 
-    /// The code and the reason of the end, before which nothing is said.
+    /// Returns the code and the reason of the end, before which there must be no other message.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
             match in_time(self.0.next()).await {
@@ -140,7 +141,7 @@ impl Socket {
     }
 }
 
-/// What comes in time.
+/// Awaits a future, and panics if it takes longer than [`TIMEOUT`].
 pub async fn in_time<F: Future>(work: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, work).await.expect("in time")
+    tokio::time::timeout(TIMEOUT, work).await.expect("in time")
 }

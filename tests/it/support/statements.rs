@@ -1,7 +1,7 @@
 //! Records the statements that the registry sends to its database.
 //!
-//! The driver logs each of them. One subscriber receives all, and records those of threads that ask for it. The runtime of a test
-//! has one thread, so that a test records its own statements only.
+//! The driver logs each statement. One subscriber receives all of them, and records those of threads that request it.
+//! The runtime of a test has one thread, so a test records only its own statements.
 
 use std::cell::RefCell;
 use std::sync::Once;
@@ -10,18 +10,18 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 thread_local! {
-    static HEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    static RECORDED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// Runs something, and returns the statements that it sent.
+/// Awaits a future, and returns the statements that it sent.
 pub async fn sent<T>(work: impl Future<Output = T>) -> (T, Vec<String>) {
     static LISTENER: Once = Once::new();
     LISTENER.call_once(|| {
         tracing::subscriber::set_global_default(Listener).expect("no test has another subscriber")
     });
-    HEARD.set(Some(Vec::new()));
+    RECORDED.set(Some(Vec::new()));
     let result = work.await;
-    (result, HEARD.take().unwrap_or_default())
+    (result, RECORDED.take().unwrap_or_default())
 }
 
 struct Listener;
@@ -44,11 +44,11 @@ impl Subscriber for Listener {
     fn event(&self, event: &Event<'_>) {
         let mut statement = Statement(None);
         event.record(&mut statement);
-        // These are not of the request: the driver looks up enumerations once for each connection, and a connection gets the
-        // session settings of its new user.
+        // These do not belong to the request. The driver looks up enumerations once for each connection, and a
+        // connection gets the session settings of its new user.
         let incidental = ["pg_type", "pg_catalog", "set_config"];
         let statement = statement.0.filter(|text| !incidental.iter().any(|part| text.contains(part)));
-        HEARD.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.extend(statement.clone())));
+        RECORDED.with_borrow_mut(|heard| heard.iter_mut().for_each(|heard| heard.extend(statement.clone())));
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

@@ -1,4 +1,4 @@
-//! TLS on this machine, with a certificate of the tests' own authority; and PostgreSQL over TCP.
+//! TLS on this machine, with a certificate of the tests' own authority, and PostgreSQL over TCP.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// The certificate of the authority that has signed the server's certificate.
+/// Returns the certificate of the authority that has signed the server's certificate.
 pub fn authority() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/keys/authority.pem"))
 }
@@ -51,7 +51,7 @@ impl axum::serve::Listener for TlsListener {
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
         loop {
             let Ok((stream, address)) = self.tcp.accept().await else { continue };
-            // A client that does not trust the authority breaks off here.
+            // A client that does not trust the authority breaks the connection here.
             if let Ok(stream) = self.acceptor.accept(stream).await {
                 return (stream, address);
             }
@@ -63,7 +63,7 @@ impl axum::serve::Listener for TlsListener {
     }
 }
 
-/// A port of this machine that leads to a PostgreSQL on a socket.
+/// A port of this machine that forwards to a PostgreSQL on a socket.
 pub struct PostgresPort {
     /// The port.
     pub number: u16,
@@ -77,7 +77,7 @@ impl Drop for PostgresPort {
 }
 
 impl PostgresPort {
-    /// A port that speaks TLS if `tls` is set, and refuses it otherwise.
+    /// Opens a port that accepts TLS if `tls` is set, and refuses it otherwise.
     pub async fn open(server: &PgConnectOptions, tls: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let number = listener.local_addr().unwrap().port();
@@ -94,7 +94,7 @@ impl PostgresPort {
     }
 }
 
-/// PostgreSQL refuses TLS on a socket by itself. To offer it, the request for it is answered here.
+/// Forwards a connection. PostgreSQL does not offer TLS on a socket, so this function answers the request for it.
 async fn forward(mut client: TcpStream, server: UnixStream, acceptor: Option<TlsAcceptor>) {
     const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
     let Some(acceptor) = acceptor else { return carry(client, server).await };
@@ -110,6 +110,6 @@ async fn forward(mut client: TcpStream, server: UnixStream, acceptor: Option<Tls
 }
 
 async fn carry(mut client: impl AsyncRead + AsyncWrite + Unpin, mut server: UnixStream) {
-    // An error is the end of the connection, like any other.
+    // An error ends the connection like any other end.
     let _ = copy_bidirectional(&mut client, &mut server).await;
 }

@@ -1,4 +1,4 @@
-//! What seals show.
+//! Tests of seals and of the chain.
 
 use super::*;
 
@@ -23,26 +23,26 @@ fn leaves(ids: &[i64]) -> Vec<Leaf> {
 
 #[test]
 fn every_part_of_an_entry_is_in_its_digest() {
-    let whole = entry(1);
+    let intact = entry(1);
     let changed = [
-        Entry { transaction: 701, ..whole.clone() },
-        Entry { id: 2, ..whole.clone() },
-        Entry { at: whole.at + chrono::Duration::microseconds(1), ..whole.clone() },
-        Entry { client: "desk".into(), ..whole.clone() },
-        Entry { role: Role::Partner, ..whole.clone() },
-        Entry { outcome: AuditOutcome::Written, ..whole.clone() },
-        Entry { operation: "participant".into(), ..whole.clone() },
-        Entry { purpose: Some(String::new()), ..whole.clone() },
-        Entry { subjects: vec![1], ..whole.clone() },
-        Entry { subjects: vec![2, 1], ..whole.clone() },
-        Entry { request_id: Uuid::max(), ..whole.clone() },
-        // The same letters, divided otherwise.
-        Entry { client: "Deskp".into(), operation: "articipants".into(), ..whole.clone() },
+        Entry { transaction: 701, ..intact.clone() },
+        Entry { id: 2, ..intact.clone() },
+        Entry { at: intact.at + chrono::Duration::microseconds(1), ..intact.clone() },
+        Entry { client: "desk".into(), ..intact.clone() },
+        Entry { role: Role::Partner, ..intact.clone() },
+        Entry { outcome: AuditOutcome::Written, ..intact.clone() },
+        Entry { operation: "participant".into(), ..intact.clone() },
+        Entry { purpose: Some(String::new()), ..intact.clone() },
+        Entry { subjects: vec![1], ..intact.clone() },
+        Entry { subjects: vec![2, 1], ..intact.clone() },
+        Entry { request_id: Uuid::max(), ..intact.clone() },
+        // The same letters, divided differently between two fields.
+        Entry { client: "Deskp".into(), operation: "articipants".into(), ..intact.clone() },
     ];
     for other in changed {
-        assert_ne!(whole.leaf().digest, other.leaf().digest, "{other:?}");
+        assert_ne!(intact.leaf().digest, other.leaf().digest, "{other:?}");
     }
-    assert_eq!(whole.leaf(), whole.clone().leaf());
+    assert_eq!(intact.leaf(), intact.clone().leaf());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn leaves_survive_a_round_trip() {
     assert_eq!(Leaf::read_all(&written[..written.len() - 1]), None);
 }
 
-/// A chain of seals; who signs does not matter here.
+/// Returns a chain of seals without signatures.
 fn chain(count: i64) -> Vec<Seal> {
     let mut seals: Vec<Seal> = Vec::new();
     for number in 1..=count {
@@ -88,44 +88,44 @@ fn chain(count: i64) -> Vec<Seal> {
     seals
 }
 
-fn walk(seals: &[Seal]) -> Result<ChainCheck, Tampering> {
-    let mut walk = ChainCheck::default();
+fn check(seals: &[Seal]) -> Result<ChainCheck, Tampering> {
+    let mut check = ChainCheck::default();
     for seal in seals {
-        walk.next(seal, |_| true)?;
+        check.next(seal, |_| true)?;
     }
-    Ok(walk)
+    Ok(check)
 }
 
 #[test]
-fn a_chain_is_whole_or_its_first_bad_seal_is_named() {
-    let whole = chain(3);
-    assert!(walk(&whole).is_ok());
-    assert_eq!(walk(&whole[1..]).unwrap_err(), Tampering::SealMissing(1));
-    assert_eq!(walk(&[whole[0].clone(), whole[2].clone()]).unwrap_err(), Tampering::SealMissing(2));
+fn a_chain_is_intact_or_its_first_bad_seal_is_named() {
+    let intact = chain(3);
+    assert!(check(&intact).is_ok());
+    assert_eq!(check(&intact[1..]).unwrap_err(), Tampering::SealMissing(1));
+    assert_eq!(check(&[intact[0].clone(), intact[2].clone()]).unwrap_err(), Tampering::SealMissing(2));
     for change in [
         (|seal: &mut Seal| seal.statement.leaves[9] ^= 1) as fn(&mut Seal),
         |seal| seal.statement.last.1 = 9,
         |seal| seal.statement.sealed_at += chrono::Duration::seconds(1),
         |seal| seal.hash[0] ^= 1,
         |seal| seal.statement.previous[0] ^= 1,
-        // Made right in itself again: it does not continue the one before.
+        // Consistent in itself, but it does not continue the previous seal.
         |seal| {
             seal.statement.previous = [7; 32];
             seal.hash = seal.statement.hash().to_vec();
         },
     ] {
-        let mut changed = whole.clone();
+        let mut changed = intact.clone();
         change(&mut changed[1]);
-        assert_eq!(walk(&changed).unwrap_err(), Tampering::SealChanged(2));
+        assert_eq!(check(&changed).unwrap_err(), Tampering::SealChanged(2));
     }
-    let forged = ChainCheck::default().next(&whole[0], |_| false);
+    let forged = ChainCheck::default().next(&intact[0], |_| false);
     assert_eq!(forged, Err(Tampering::SealForged(1)));
 }
 
 #[test]
-fn a_hash_kept_elsewhere_reveals_removed_seals() {
-    let whole = chain(3);
-    let head = whole[2].statement.hash();
-    assert_eq!(walk(&whole).unwrap().demand(&head), Ok(()));
-    assert_eq!(walk(&whole[..2]).unwrap().demand(&head), Err(Tampering::Truncated(2)));
+fn a_hash_from_outside_the_database_reveals_removed_seals() {
+    let intact = chain(3);
+    let head = intact[2].statement.hash();
+    assert_eq!(check(&intact).unwrap().demand(&head), Ok(()));
+    assert_eq!(check(&intact[..2]).unwrap().demand(&head), Err(Tampering::Truncated(2)));
 }

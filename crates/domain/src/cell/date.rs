@@ -6,11 +6,12 @@ use super::bare;
 use crate::problem::{Problem, ProblemCode};
 use crate::text::without_numbers;
 
-/// Reads a date: `2014-11-01`, `01/11/2014`, `1-11-2014`, `01.11.2014`, `1 November 2014`, `01-Nov-2014`, or the number
-/// by which a spreadsheet stores a day (41944).
+/// Parses a date: `2014-11-01`, `01/11/2014`, `1-11-2014`, `01.11.2014`, `1 November 2014`, `01-Nov-2014`, or the
+/// number that a spreadsheet stores for a day (41944).
 ///
-/// A date in digits has the day first unless the year is; the month is never first. Months have their Indonesian or
-/// English names, whole or abbreviated. The year has four digits. A time of midnight, which spreadsheets add, is dropped.
+/// A date in digits has the day first, unless the year is first; the month is never first. Months have their Indonesian
+/// or English names, whole or abbreviated. The year has four digits. A time of midnight, which spreadsheets add, is
+/// dropped.
 ///
 /// # Errors
 ///
@@ -63,7 +64,7 @@ enum Written {
 }
 
 impl Written {
-    /// Reads the forms with three parts; `None` for any other text.
+    /// Parses the forms with three parts. Returns `None` for any other text.
     fn read(text: &str) -> Option<Self> {
         in_digits(text).or_else(|| with_named_month(text))
     }
@@ -82,7 +83,7 @@ impl Written {
     }
 }
 
-/// Day, month and year in digits, with one kind of mark between them; or year, month and day.
+/// Parses day, month and year in digits, with one kind of mark between them, or year, month and day.
 fn in_digits(text: &str) -> Option<Written> {
     let text = text.replace(['–', '‑', '−'], "-");
     let mark = ['/', '-', '.'].into_iter().find(|&mark| text.contains(mark)).unwrap_or(' ');
@@ -95,7 +96,7 @@ fn in_digits(text: &str) -> Option<Written> {
     Written::of(year, month.parse().ok()?, day)
 }
 
-/// A day, a year and the name of a month, in any order: each is known by what it looks like.
+/// Parses a day, a year and the name of a month, in any order. Their forms differ.
 fn with_named_month(text: &str) -> Option<Written> {
     let mut parts: Vec<&str> = Vec::new();
     for part in text.split(|c: char| c.is_whitespace() || matches!(c, '-' | '–' | '‑' | '/' | '.' | ','))
@@ -116,7 +117,7 @@ fn with_named_month(text: &str) -> Option<Written> {
     Written::of(year, month, day)
 }
 
-/// The number of a month by its name in Indonesian or English, as spreadsheets and people shorten it.
+/// Returns the number of a month by its name in Indonesian or English, whole or abbreviated.
 fn month_named(name: &str) -> Option<u32> {
     const NAMES: [&[&str]; 12] = [
         &["jan", "januari", "january"],
@@ -136,7 +137,8 @@ fn month_named(name: &str) -> Option<u32> {
     (1..).zip(NAMES).find(|(_, names)| names.contains(&name.as_str())).map(|(month, _)| month)
 }
 
-/// What surrounds the date that a text contains, without its long numbers; `None` if it contains none.
+/// Returns the words around the date that a text contains, with long numbers masked. Returns `None` if the text
+/// contains no date.
 fn words_around(text: &str) -> Option<String> {
     const MAXIMUM: usize = 40;
     if let Some((day, time)) = text.split_once('T')
@@ -164,8 +166,8 @@ fn without_midnight(text: &str) -> &str {
     if is_midnight { day.trim_end() } else { text }
 }
 
-/// The day that a spreadsheet stores as a number, in days since 1899-12-30. Numbers for days before 1927 and after 2118
-/// are not read, because they are more likely a year or an amount.
+/// Parses the number that a spreadsheet stores for a day: days since 1899-12-30. Numbers for days before 1927 and after
+/// 2118 are refused, because they are more likely a year or an amount.
 fn spreadsheet_day(text: &str) -> Option<NaiveDate> {
     let days = text.strip_suffix(".0").unwrap_or(text);
     let days: u64 = if is_number(days, 5) { days.parse().ok()? } else { return None };
@@ -239,7 +241,7 @@ mod tests {
         ] {
             assert_eq!(parse_date(text, "f"), Ok(date), "{text}");
         }
-        // The names of each month in both languages, from the calendar and not from the table of this file.
+        // The names come from `chrono`, not from the table of this file.
         for month in 1..=12 {
             let english = day(1985, month, 9).format("9 %B 1985").to_string();
             assert_eq!(parse_date(&english, "f"), Ok(day(1985, month, 9)), "{english}");
@@ -273,7 +275,7 @@ mod tests {
             let problem = refused(text, ProblemCode::InvalidFormat);
             assert!(problem.message.contains(&format!("\"{words}\"")), "{text}: {}", problem.message);
         }
-        // Midnight in Jakarta, as a program elsewhere writes it: the day depends on who reads it.
+        // Midnight in Jakarta, as another program writes it. Its day depends on the time zone of the reader.
         let problem = refused("1985-08-01T17:00:00Z", ProblemCode::InvalidFormat);
         assert!(problem.message.contains("\"17:00:00Z\""), "{}", problem.message);
     }

@@ -6,8 +6,8 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Prefix of every number, so that people recognise it.
 const PREFIX: &str = "LC";
 
-/// The number of a certificate: 19 random letters (95 bits), which cannot be guessed, and a check letter, which
-/// detects every single mistyped letter.
+/// The number of a certificate: 19 random letters (95 bits), which cannot be guessed, and a check letter, which detects
+/// any single wrong letter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CertificateNumber(String);
 
@@ -15,18 +15,18 @@ impl CertificateNumber {
     /// Number of random letters.
     pub const RANDOM: usize = 19;
 
-    /// Makes a number from random bytes, of which it uses five bits each.
+    /// Makes a number from random bytes, using five bits of each.
     pub fn from_random(bytes: [u8; Self::RANDOM]) -> Self {
         let mut letters: Vec<u8> = bytes.iter().map(|byte| byte % 32).collect();
         letters.push(check(&letters));
         Self(letters.into_iter().map(|value| char::from(ALPHABET[usize::from(value)])).collect())
     }
 
-    /// Reads a number as people type it: case, hyphens, blanks and the prefix `LC` do not matter; O is read as 0, I
+    /// Parses a number as people type it: case, hyphens, blanks and the prefix `LC` do not matter; O is read as 0, I
     /// and L as 1. Returns `None` if it is malformed or mistyped.
     pub fn parse(text: &str) -> Option<Self> {
         let is_gap = |c: &char| matches!(c, '-' | '‐' | '–' | ' ' | '\t' | '\u{a0}');
-        // One letter too many is enough to know.
+        // One letter too many is enough to refuse the text.
         let letters = text.chars().filter(|c| !is_gap(c)).take(PREFIX.len() + Self::RANDOM + 2);
         let letters: String = letters.map(|c| c.to_ascii_uppercase()).collect();
         let letters = match letters.strip_prefix(PREFIX) {

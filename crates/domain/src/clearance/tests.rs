@@ -59,7 +59,7 @@ fn every_decision_names_the_licence_and_its_rule() {
 }
 
 #[test]
-fn an_unknown_company_and_one_that_registered_nobody_are_answered_alike() {
+fn an_unknown_company_and_one_without_registered_workers_get_the_same_answer() {
     assert_eq!(verdict(None), verdict(Some(&company(Some(40), 0, 0))));
     assert!(!Decision::NotRegistered.discloses_company());
     for language in [Language::English, Language::Indonesian] {
@@ -177,7 +177,7 @@ fn ended(on: &str, (segment, timeline): (Segment, Timeline)) -> (Segment, Timeli
 }
 
 #[test]
-fn ending_an_enrollment_keeps_its_arrears_unless_it_never_held() {
+fn ending_an_enrollment_keeps_its_arrears_unless_it_covered_no_day() {
     let paid_once = || timeline("2014-01-15", Some(("2014-01-01", "2014-01-31")));
     let found = |people: &mut [Vec<(Segment, Timeline)>]| {
         let workers = workers("2014-10-02", people);
@@ -186,13 +186,14 @@ fn ending_an_enrollment_keeps_its_arrears_unless_it_never_held() {
     let left = |on| Some(day(on));
     assert_eq!(found(&mut [vec![paid_once()]]), (1, 1, 0, None));
     assert_eq!(found(&mut [vec![ended("2014-10-02", paid_once())]]), (0, 0, 1, left("2014-10-02")));
-    // Within the grace, or paid to the end, or never paid for: it is the last day that counts.
+    // Only the last day counts: within the grace period, paid to the end, or never paid.
     assert_eq!(found(&mut [vec![ended("2014-05-01", paid_once())]]), (0, 0, 0, left("2014-05-01")));
     assert_eq!(found(&mut [vec![ended("2014-05-02", paid_once())]]), (0, 0, 1, left("2014-05-02")));
     assert_eq!(found(&mut [vec![ended("2014-04-02", timeline("2014-01-01", None))]]).2, 1);
     assert_eq!(found(&mut [vec![ended("2014-01-15", paid_once())]]), (0, 0, 0, None));
     assert_eq!(found(&mut [vec![ended("2014-10-03", paid_once())]]), (1, 1, 0, None), "not yet");
-    // Enrolled again, what was due is still due; and who was active by another enrollment was not in arrears.
+    // A new enrollment does not settle the arrears of the old one. A worker with another active enrollment was not in
+    // arrears.
     let again = vec![ended("2014-09-01", paid_once()), timeline("2014-09-01", None)];
     assert_eq!(found(&mut [again]), (1, 0, 1, left("2014-09-01")));
     let other = timeline("2014-01-01", Some(("2014-01-01", "2014-10-31")));
@@ -210,13 +211,17 @@ fn a_company_that_had_workers_is_not_new_and_keeps_its_arrears() {
         };
         Company { workers, ..company(None, 0, 0) }
     };
-    assert_eq!(verdict(Some(&had(0))), verdict(None), "it is answered as one that registered nobody");
+    assert_eq!(
+        verdict(Some(&had(0))),
+        verdict(None),
+        "the answer is that of a company that registered nobody"
+    );
     let (decision, reasons, _) = verdict(Some(&had(3)));
     assert_eq!(
         (decision, reasons.join(" ").as_str()),
         (Decision::Arrears, "SIUP ARREARS NOT_REGISTERED GRACE")
     );
-    // One new worker does not wash it off.
+    // A new worker does not remove the arrears.
     let mut one = had(3);
     (one.workers.registered, one.workers.active) = (1, 1);
     assert_eq!(verdict(Some(&one)).0, Decision::Arrears);

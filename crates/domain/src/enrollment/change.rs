@@ -10,10 +10,10 @@ use crate::problem::{Problem, ProblemCode};
 use crate::rule::Rulebook;
 use crate::vocabulary::{EndReason, EnrollmentStatus};
 
-/// Checks the end of an enrollment without looking at the enrollment.
+/// Checks the form for an end, independent of the enrollment.
 pub fn judge_end_form(on: NaiveDate, reason: EndReason, today: NaiveDate) -> Vec<Problem> {
     let mut problems = Vec::new();
-    problems.extend(judge_not_ahead(on, today));
+    problems.extend(judge_not_in_future(on, today));
     if reason == EndReason::Transferred {
         let message = "A transfer is the end of one enrollment and the beginning of another.";
         let problem = Problem::error(ProblemCode::Conflict, "reason", message);
@@ -22,7 +22,7 @@ pub fn judge_end_form(on: NaiveDate, reason: EndReason, today: NaiveDate) -> Vec
     problems
 }
 
-/// Checks the end of this enrollment.
+/// Checks the end of an enrollment.
 pub fn judge_end(held: &Held, on: NaiveDate, reason: EndReason, today: NaiveDate) -> Option<Problem> {
     if held.timeline.status() == EnrollmentStatus::Ended {
         return Some(not_open());
@@ -39,8 +39,8 @@ pub fn judge_end(held: &Held, on: NaiveDate, reason: EndReason, today: NaiveDate
     None
 }
 
-/// Checks a death that is recorded with this enrollment. The enrollment may have ended for another reason before;
-/// that end is kept.
+/// Checks a death that is recorded with an enrollment. An enrollment that ended earlier for another reason keeps that
+/// end.
 pub fn judge_death(
     held: &Held,
     on: NaiveDate,
@@ -67,7 +67,7 @@ pub fn judge_transfer(
 ) -> Vec<Problem> {
     let on = terms.starts_on;
     let mut problems = Vec::new();
-    problems.extend(judge_not_ahead(on, today));
+    problems.extend(judge_not_in_future(on, today));
     if held.employer.is_none() {
         let message = "This enrollment has no employer.";
         let problem = Problem::error(ProblemCode::Conflict, "enrollmentId", message);
@@ -99,7 +99,7 @@ fn in_transfer(problem: Problem) -> Problem {
     Problem { path: vec![field.to_owned()], ..problem }
 }
 
-fn judge_not_ahead(on: NaiveDate, today: NaiveDate) -> Option<Problem> {
+fn judge_not_in_future(on: NaiveDate, today: NaiveDate) -> Option<Problem> {
     (on > today).then(|| {
         let problem = Problem::error(ProblemCode::OutOfRange, "on", "This day is in the future.");
         problem.hint("Record it on that day or later.")
@@ -128,7 +128,7 @@ const IF_IT_WAS_A_RETRY: &str = "If this was a retry, the first attempt succeede
 pub fn employed_until(held: &Held, today: NaiveDate) -> Option<NaiveDate> {
     let timeline = &held.timeline;
     match timeline.ends_on {
-        // One that ended on its first day covered no day.
+        // An enrollment that ended on its first day covered no day.
         Some(ends_on) => Some(ends_on).filter(|&ends_on| ends_on > timeline.starts_on),
         None if timeline.starts_on > today => None,
         None => {
@@ -225,9 +225,9 @@ mod tests {
         one.timeline.paid.add(day("2014-10-01"));
         assert_eq!(until(&one).as_deref(), Some("2014-10-15"));
         one.timeline.paid.add(day("2014-11-01"));
-        assert_eq!(until(&one).as_deref(), Some("2014-11-01"), "somebody worked there in November");
+        assert_eq!(until(&one).as_deref(), Some("2014-11-01"), "a person worked there in November");
         one.timeline.ends_on = Some(day("2014-10-20"));
-        assert_eq!(until(&one).as_deref(), Some("2014-10-20"), "an end that was told settles it");
+        assert_eq!(until(&one).as_deref(), Some("2014-10-20"), "a recorded end decides");
         one.timeline.ends_on = Some(day("2014-10-15"));
         assert_eq!((until(&one), until(&held("2014-12-02", "2014-10-15"))), (None, None));
         assert_eq!(judge_closing(today, None), None);

@@ -7,7 +7,7 @@ use crate::cell::{LEAST_BELIEVABLE_WAGE, MAX_MONTHLY_WAGE, is_blank};
 use crate::identity::{self, NationalId, ServiceNumber};
 use crate::number::rupiah;
 use crate::participant::{FullName, PhoneNumber, shares_words};
-use crate::problem::{Problem, ProblemCode, Severity, collect, keep, refuses};
+use crate::problem::{Problem, ProblemCode, collect, keep, refuses};
 use crate::rule::{ProgrammeRefusal, Rulebook};
 use crate::text;
 use crate::timeline::{PaidMonths, Timeline};
@@ -38,8 +38,8 @@ pub fn judge_terms(terms: &Terms<'_>, rules: &Rulebook, today: NaiveDate) -> Vec
     problems
 }
 
-/// Checks one person under the terms of the request and reports all problems at once. Returns an enrollment exactly
-/// if none of them is an error.
+/// Checks one person under the terms of the request and reports all problems at once. Returns an enrollment if and only
+/// if no problem is an error.
 pub fn judge_person(
     form: PersonForm,
     terms: &Terms<'_>,
@@ -49,16 +49,17 @@ pub fn judge_person(
     let mut problems = form.problems;
     let full_name = keep(FullName::parse(&form.full_name, "fullName"), &mut problems);
     let phone = judge_phone(form.phone.as_deref(), &mut problems);
-    let work_unit = text::label(form.work_unit.as_deref(), 200, "workUnit").map_err(left_out);
+    let work_unit = text::label(form.work_unit.as_deref(), 200, "workUnit").map_err(Problem::left_out);
     let work_unit = keep(work_unit, &mut problems).flatten();
     let grade =
-        keep(text::label(form.grade.as_deref(), 40, "grade").map_err(left_out), &mut problems).flatten();
+        keep(text::label(form.grade.as_deref(), 40, "grade").map_err(Problem::left_out), &mut problems)
+            .flatten();
 
     let starts_on = form.starts_on.unwrap_or(terms.starts_on);
     if starts_on != terms.starts_on {
         problems.extend(judge_start(terms, rules, starts_on, today));
     }
-    problems.extend(form.monthly_wage.and_then(|wage| judge_wage(wage).or_else(|| doubt_wage(wage))));
+    problems.extend(form.monthly_wage.and_then(|wage| judge_wage(wage).or_else(|| warn_about_wage(wage))));
     let national_id = NationalId::parse(&form.national_id, &rules.regions, "nationalId");
     let national_id = collect(national_id, &mut problems);
     if let (Some(number), Some(birth_date), Some(sex)) = (&national_id, form.birth_date, form.sex) {
@@ -116,8 +117,8 @@ pub fn judge_person(
     (candidate, problems)
 }
 
-/// Returns the timeline as of today: registered until a contribution is paid, active from the start with the first
-/// contribution, and lapsed if that was long ago.
+/// Returns the timeline as of today. The enrollment is registered until a contribution is paid. With the first
+/// contribution it is active from the start, or lapsed if the start was long ago.
 fn timeline(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: NaiveDate) -> Timeline {
     let paid = match terms.first_contribution_paid {
         true => PaidMonths::from_until(starts_on, starts_on),
@@ -130,7 +131,7 @@ fn timeline(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: Na
 }
 
 /// Returns whether the person of a form is the one registered under the identity number. Birth date and sex must be
-/// equal. The names must share words, because titles and spelling vary between lists.
+/// equal, and the names must share words, because titles and spelling vary between lists.
 pub fn is_same_person(known: &KnownPerson, new: &NewEnrollment, rules: &Rulebook) -> bool {
     known.birth_date == new.birth_date
         && known.sex == new.sex
@@ -142,7 +143,7 @@ pub fn identity_mismatch(field: &str) -> Problem {
     Problem::error(
         ProblemCode::IdentityMismatch,
         field,
-        "The registry holds this number with other personal data.",
+        "This number is registered with other personal data.",
     )
     .hint("Compare name, birth date and sex with the identity card. If they are right, ask the agency for a correction.")
 }
@@ -257,7 +258,7 @@ fn judge_start(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate, today:
     problems
 }
 
-/// Checks that programmes that belong together are entered together. Having none at all is reported elsewhere.
+/// Checks that programmes that belong together are entered together. An empty list is reported elsewhere.
 fn judge_combination(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate) -> Option<Problem> {
     if terms.programmes.is_empty() {
         return None;
@@ -281,7 +282,7 @@ pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
 }
 
 /// Returns the warning for an implausibly low wage. Contributions would be too low, but the person is covered.
-fn doubt_wage(wage: i64) -> Option<Problem> {
+fn warn_about_wage(wage: i64) -> Option<Problem> {
     (wage < LEAST_BELIEVABLE_WAGE).then(|| {
         let least = rupiah(LEAST_BELIEVABLE_WAGE);
         let message = format!("The monthly wage is below {least}; thousands may be missing.");
@@ -331,7 +332,7 @@ pub(crate) fn judge_age(
     })
 }
 
-/// Reads a telephone number. The field is optional, so a text that cannot be read is left out with a warning.
+/// Parses a telephone number. The field is optional, so a number that cannot be read is left out with a warning.
 fn judge_phone(text: Option<&str>, problems: &mut Vec<Problem>) -> Option<PhoneNumber> {
     let text = text.filter(|text| !is_blank(text))?;
     let problem = match PhoneNumber::parse(text, "phone") {
@@ -346,7 +347,7 @@ fn judge_phone(text: Option<&str>, problems: &mut Vec<Problem>) -> Option<PhoneN
     let mut numbers = text.split(['/', ',', ';', '&', '\n']).map(|part| PhoneNumber::parse(part, "phone"));
     let first = numbers.find_map(Result::ok);
     problems.push(match first {
-        None => left_out(problem),
+        None => problem.left_out(),
         Some(_) => {
             let message = "Only the first telephone number of this field is stored.";
             Problem::warning(ProblemCode::InvalidFormat, "phone", message).hint("Give one number.")
@@ -355,13 +356,7 @@ fn judge_phone(text: Option<&str>, problems: &mut Vec<Problem>) -> Option<PhoneN
     first
 }
 
-/// Turns the problem of an optional field into the warning that its value is left out.
-fn left_out(problem: Problem) -> Problem {
-    let message = format!("{} It is left out.", problem.message);
-    Problem { severity: Severity::Warning, message, ..problem }
-}
-
-/// Reads a service number. Every civil servant needs one; for other staff of the state it is optional.
+/// Parses a service number. Civil servants need one; for other staff of the state it is optional.
 fn judge_service_number(
     text: Option<&str>,
     category: CivilServantCategory,
@@ -381,7 +376,7 @@ fn judge_service_number(
     let on_contract = category == CivilServantCategory::Pppk;
     let parsed = ServiceNumber::parse(text, &rules.service_number, on_contract, today, "serviceNumber");
     let parsed = parsed.map_err(|faults| match is_optional {
-        true => faults.into_iter().map(left_out).collect(),
+        true => faults.into_iter().map(Problem::left_out).collect(),
         false => faults,
     });
     let number = collect(parsed, problems)?;

@@ -1,4 +1,4 @@
-//! Repeated enrollments: whether a new enrollment repeats one that the person has or had.
+//! Repeated enrollments: detects a new enrollment that repeats one that the person has or had.
 
 use crate::count::Held;
 use crate::problem::{Problem, ProblemCode};
@@ -29,7 +29,7 @@ impl Repetition {
         };
         let judge = |held: &Held| match held.timeline.ends_on {
             None => Some(Self::Open),
-            // This includes one that ended on its first day: it covered no day, but this form had asked for it.
+            // This includes an enrollment that ended on its first day: it covered no day, but this form requested it.
             Some(_) if held.timeline.starts_on == day => Some(Self::Ended),
             Some(_) => held.timeline.holds_on_or_after(day).then_some(Self::Ended),
         };
@@ -37,12 +37,12 @@ impl Repetition {
     }
 }
 
-/// Returns the problem of a form for an enrollment that has ended since.
+/// Returns the problem of a form for an enrollment that has ended in the meantime.
 pub fn ended_since() -> Problem {
     let message = "The person had this enrollment, and it has ended. Nothing was changed.";
     Problem::error(ProblemCode::AlreadyEnrolled, "startsOn", message).hint(
-        "If the person has come back, give the day of the return: after the earlier first day, and on the day on which the \
-         earlier enrollment ended or later.",
+        "If the person has come back, give the day of the return: later than the earlier first day, and not before the day on \
+         which the earlier enrollment ended.",
     )
 }
 
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_covered_twice_before_an_end_and_a_return_is_accepted() {
+    fn an_overlap_is_a_repetition_and_a_return_is_accepted() {
         let held = [ended("2014-07-01", "2014-09-01", EndReason::Resigned)];
         let judged = ["2014-06-30", "2014-07-01", "2014-08-31", "2014-09-01", "2014-12-01"]
             .map(|from| Repetition::judge(&held, &open(7, from)));
@@ -101,11 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn an_enrollment_that_never_held_is_repeated_only_by_its_own_form() {
-        let never = [ended("2014-07-01", "2014-07-01", EndReason::Resigned)];
+    fn an_enrollment_that_covered_no_day_is_repeated_only_by_its_own_form() {
+        let ended_at_once = [ended("2014-07-01", "2014-07-01", EndReason::Resigned)];
         // Recorded ahead, and withdrawn before it began.
         let withdrawn = [ended("2014-07-01", "2014-06-20", EndReason::Resigned)];
-        for held in [&never, &withdrawn] {
+        for held in [&ended_at_once, &withdrawn] {
             let judged = ["2014-06-15", "2014-07-01", "2014-07-02"]
                 .map(|from| Repetition::judge(held, &open(7, from)));
             assert_eq!(judged, [None, Some(Repetition::Ended), None]);

@@ -1,4 +1,4 @@
-//! The judge of forms, on rules made for the test.
+//! Tests of the rules for enrollments, with a rulebook made for them.
 
 use strum::VariantArray as _;
 
@@ -294,14 +294,14 @@ fn programmes_that_belong_together_are_entered_together_by_the_rule_of_the_first
         [(ProblemCode::Required, "programmes")]
     );
     assert_eq!(problems[0].hint.as_deref(), Some("PP 1/2014"));
-    // Another segment has rules of its own, and an empty list is refused as such alone.
+    // Another segment has its own rules, and an empty list has only its own problem.
     let other = Terms { segment: Segment::MigrantWorker, ..later.clone() };
     assert_eq!(judge_terms(&other, &rules, today), []);
     assert_eq!(judge_terms(&Terms { programmes: &[], ..later }, &rules, today).len(), 1);
 }
 
 #[test]
-fn a_code_that_is_unknown_hides_no_other_problem_and_enrolls_nobody() {
+fn an_unknown_code_hides_no_other_problem_and_enrolls_nobody() {
     let channel = channel();
     let known = Terms { programmes: &[], segment: Segment::WageEarner, ..terms(&channel) };
     let form = PersonForm { national_id: "12".into(), full_name: "-".into(), ..form() };
@@ -310,7 +310,7 @@ fn a_code_that_is_unknown_hides_no_other_problem_and_enrolls_nobody() {
     assert_eq!(of_form.len(), 2, "{of_form:?}");
     let unknown = Terms { province: Lookup::Failed, channel: Lookup::Failed, ..known.clone() };
     assert_eq!((of_terms(&unknown), of_person(form, &unknown).1), (all.clone(), of_form));
-    // Whether the employer that was named exists is for its look-up to say.
+    // The look-up itself reports an employer that does not exist.
     let employer = Terms { employer: Lookup::Failed, ..known };
     assert_eq!(of_terms(&employer), all[1..]);
     let good = terms(&channel);
@@ -326,7 +326,7 @@ fn a_code_that_is_unknown_hides_no_other_problem_and_enrolls_nobody() {
 }
 
 #[test]
-fn an_optional_field_refuses_nobody() {
+fn an_optional_field_never_refuses_a_person() {
     let channel = channel();
     let servants = Terms {
         segment: Segment::WageEarner,

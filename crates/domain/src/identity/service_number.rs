@@ -17,7 +17,7 @@ pub struct ServiceNumber {
     sex: Sex,
 }
 
-/// Parameters of the check that have no published source. They are set in table `rule_setting`.
+/// Parameters of the check that have no published source. They are in table `rule_setting`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceNumberRules {
     /// Minimum age at appointment, in years; an earlier appointment is a warning.
@@ -27,8 +27,8 @@ pub struct ServiceNumberRules {
 }
 
 impl ServiceNumber {
-    /// Reads a number as people and spreadsheets write it. Only those who serve `on_contract` (PPPK) may have a
-    /// marker in place of the month. An ordinary month is accepted from them too.
+    /// Parses a number as people and spreadsheets write it. Only contract staff (PPPK, `on_contract`) may have a marker
+    /// in place of the month; they may also have an ordinary month.
     ///
     /// # Errors
     ///
@@ -53,7 +53,8 @@ impl ServiceNumber {
 
         let digits = SHAPE.read(text, field).map_err(|problem| vec![problem])?;
         if digits.len() == 9 {
-            let message = "This service number (NIP) has the 9 digits of before 2007; 18 are needed.";
+            let message =
+                "This service number (NIP) has the 9 digits of the form before 2007; 18 are needed.";
             let hint = "The personnel agency (BKD or BKN) knows the number that replaced it.";
             return Err(vec![Problem::error(ServiceNumberOldFormat, field, message).hint(hint)]);
         }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn book() -> RegionCodes {
+fn regions() -> RegionCodes {
     RegionCodes::new(["16", "54", "65", "91"])
 }
 
@@ -11,14 +11,14 @@ fn day(year: i32, month: u32, day: u32) -> NaiveDate {
 }
 
 fn national_id(text: &str) -> Parsed<NationalId> {
-    NationalId::parse(text, &book(), "nationalId")
+    NationalId::parse(text, &regions(), "nationalId")
 }
 
 fn rules() -> ServiceNumberRules {
     ServiceNumberRules { minimum_age_at_appointment: 18, contract_markers: vec!["21".to_owned()] }
 }
 
-/// As of the day of the story.
+/// Parses as of 2 October 2014.
 fn service_number_of(on_contract: bool, text: &str) -> Parsed<ServiceNumber> {
     ServiceNumber::parse(text, &rules(), on_contract, day(2014, 10, 2), "serviceNumber")
 }
@@ -27,19 +27,19 @@ fn service_number(text: &str) -> Parsed<ServiceNumber> {
     service_number_of(false, text)
 }
 
-/// The problems as `CODE` for errors and `code` for warnings, in order.
-fn told<T>(parsed: Parsed<T>) -> Vec<String> {
+/// Returns the codes of the problems in order, in capitals for errors and in lower case for warnings.
+fn codes<T>(parsed: Parsed<T>) -> Vec<String> {
     let problems = match parsed {
         Ok((_, doubts)) => doubts,
         Err(problems) => problems,
     };
-    let tell = |p: Problem| {
+    let code = |p: Problem| {
         if p.is_error() { p.code.to_string() } else { p.code.to_string().to_lowercase() }
     };
-    problems.into_iter().map(tell).collect()
+    problems.into_iter().map(code).collect()
 }
 
-const NOTHING: &[&str] = &[];
+const NO_PROBLEM: &[&str] = &[];
 
 #[test]
 fn well_formed_national_ids_are_accepted() {
@@ -72,14 +72,14 @@ fn national_ids_that_cannot_exist_are_refused() {
         ("9971011708450001", "NATIONAL_ID_UNKNOWN_REGION"),
     ] {
         assert!(national_id(text).is_err());
-        assert_eq!(told(national_id(text)), [code], "{text}");
+        assert_eq!(codes(national_id(text)), [code], "{text}");
     }
 }
 
 #[test]
-fn all_that_is_wrong_with_a_national_id_is_told_at_once() {
+fn all_problems_of_a_national_id_are_reported_at_once() {
     assert_eq!(
-        told(national_id("9970003213850000")),
+        codes(national_id("9970003213850000")),
         [
             "NATIONAL_ID_UNKNOWN_REGION",
             "national_id_unknown_region",
@@ -93,7 +93,7 @@ fn all_that_is_wrong_with_a_national_id_is_told_at_once() {
 fn an_impossible_regency_or_district_is_only_a_warning() {
     for text in ["1600010208850001", "1670010208850001", "1671000208850001"] {
         assert!(national_id(text).is_ok());
-        assert_eq!(told(national_id(text)), ["national_id_unknown_region"], "{text}");
+        assert_eq!(codes(national_id(text)), ["national_id_unknown_region"], "{text}");
     }
 }
 
@@ -123,8 +123,8 @@ fn damage_by_a_spreadsheet_is_named() {
         "1671010208850001.0",
         "1671010208850001,0",
     ] {
-        assert_eq!(told(national_id(text)), ["IDENTIFIER_DAMAGED_BY_SPREADSHEET"], "{text}");
-        assert_eq!(told(service_number(text)), ["IDENTIFIER_DAMAGED_BY_SPREADSHEET"], "{text}");
+        assert_eq!(codes(national_id(text)), ["IDENTIFIER_DAMAGED_BY_SPREADSHEET"], "{text}");
+        assert_eq!(codes(service_number(text)), ["IDENTIFIER_DAMAGED_BY_SPREADSHEET"], "{text}");
     }
 }
 
@@ -136,7 +136,7 @@ fn a_number_of_another_length_says_how_many_digits_it_has() {
         let message = &problems[0].message;
         assert!(message.contains("16 digits") && message.contains(&text.len().to_string()), "{message}");
     }
-    assert_eq!(told(national_id(" ' ")), ["REQUIRED"]);
+    assert_eq!(codes(national_id(" ' ")), ["REQUIRED"]);
 }
 
 #[test]
@@ -156,9 +156,9 @@ fn a_national_id_that_disagrees_with_its_holder_is_marked_not_refused() {
     assert_eq!(check(day(1985, 8, 2), Sex::Female), []);
     let problems = check(day(1985, 8, 3), Sex::Male);
     assert!(!refuses(&problems));
-    let told: Vec<_> = problems.iter().map(|p| (p.code, p.path[0].as_str())).collect();
+    let codes: Vec<_> = problems.iter().map(|p| (p.code, p.path[0].as_str())).collect();
     assert_eq!(
-        told,
+        codes,
         [(ProblemCode::NationalIdBirthMismatch, "birthDate"), (ProblemCode::NationalIdSexMismatch, "sex")]
     );
     assert!(problems.iter().all(|p| p.hint.as_ref().unwrap().contains("permanent")));
@@ -201,10 +201,10 @@ fn service_numbers_that_cannot_exist_are_refused() {
         ("", "REQUIRED"),
     ] {
         assert!(service_number(text).is_err(), "{text}");
-        assert!(told(service_number(text)).contains(&code.to_owned()), "{text}");
+        assert!(codes(service_number(text)).contains(&code.to_owned()), "{text}");
     }
     assert_eq!(
-        told(service_number("198602302013133000")),
+        codes(service_number("198602302013133000")),
         ["SERVICE_NUMBER_MALFORMED"; 3]
             .into_iter()
             .chain(["IDENTIFIER_DAMAGED_BY_SPREADSHEET"])
@@ -214,19 +214,19 @@ fn service_numbers_that_cannot_exist_are_refused() {
 
 #[test]
 fn an_appointment_below_the_minimum_age_is_a_warning() {
-    assert_eq!(told(service_number("198609262004091001")), NOTHING);
-    assert_eq!(told(service_number("198609262004081001")), ["service_number_mismatch"]);
-    assert_eq!(told(service_number("198609260000011001")), ["service_number_mismatch"]);
+    assert_eq!(codes(service_number("198609262004091001")), NO_PROBLEM);
+    assert_eq!(codes(service_number("198609262004081001")), ["service_number_mismatch"]);
+    assert_eq!(codes(service_number("198609260000011001")), ["service_number_mismatch"]);
 }
 
 #[test]
 fn the_number_of_contract_staff_is_recognised() {
-    let contract = |text| told(service_number_of(true, text));
+    let contract = |text| codes(service_number_of(true, text));
     let problem = service_number("198609262013211001").unwrap_err().remove(0);
     assert_eq!(problem.code, ProblemCode::ServiceNumberMalformed);
     assert!(problem.message.contains("PPPK") && problem.hint.unwrap().contains("PPPK"));
-    assert_eq!(contract("198609262013211001"), NOTHING);
-    assert_eq!(contract("198609262014211001"), NOTHING);
+    assert_eq!(contract("198609262013211001"), NO_PROBLEM);
+    assert_eq!(contract("198609262014211001"), NO_PROBLEM);
     assert_eq!(contract("198609262015211001"), ["SERVICE_NUMBER_MALFORMED"]);
     assert_eq!(contract("198609262013221001"), ["SERVICE_NUMBER_MALFORMED"]);
     assert_eq!(contract("198609262003211001"), ["service_number_mismatch"]);
@@ -278,21 +278,21 @@ fn the_probability_of_zeros_is_exact_for_short_columns() {
         assert!(!column(zeros, all).looks_rounded(), "{zeros} of {all}");
         assert!(column(zeros, all).is_doubtful(), "{zeros} of {all}");
     }
-    // What is honest: one alone, a tenth, and a little more; and an ordinary file is never in doubt.
+    // Correct columns: one zero alone, a tenth of zeros, and slightly more. An ordinary file is never doubtful.
     for (zeros, all) in [(0, 0), (0, 1), (1, 1), (1, 2), (2, 10), (4, 19), (0, 19), (5, 20)] {
         assert!(!column(zeros, all).looks_rounded() && !column(zeros, all).is_doubtful(), "{zeros} of {all}");
     }
 }
 
 #[test]
-fn numbers_do_not_show_themselves_in_logs_and_messages() {
+fn numbers_are_redacted_in_logs_and_messages() {
     let (id, number) =
         (national_id("1671010208850041").unwrap().0, service_number("198609262013051001").unwrap().0);
     assert_eq!(format!("{id:?} {number:?}"), "NationalId(redacted) ServiceNumber(redacted)");
     assert_eq!(masked(id.as_str()), "**************41");
 }
 
-/// Digits with anything around and between them that people write.
+/// Returns digits with arbitrary separators around and between them.
 fn noisy(digits: &'static str) -> impl Strategy<Value = String> {
     let noise = prop::collection::vec("[ .\u{a0}\u{200b}-]{0,2}", digits.len());
     noise.prop_map(|noise| noise.iter().zip(digits.chars()).flat_map(|(n, d)| n.chars().chain([d])).collect())

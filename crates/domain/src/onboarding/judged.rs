@@ -1,8 +1,10 @@
 //! The judgement of one row of a roster.
 
+use std::borrow::Cow;
+
 use chrono::NaiveDate;
 
-use super::row::Row;
+use super::row::{Row, is_optional};
 use crate::cell;
 use crate::enrollment::{NewEnrollment, PersonForm, Terms, judge_person};
 use crate::problem::{Problem, ProblemCode, keep};
@@ -22,7 +24,10 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
     if let Some(fault) = &row.fault {
         return JudgedRow { problems: vec![fault.clone()], candidate: None };
     }
-    let mut problems = Vec::new();
+    let (optional, needed): (Vec<_>, Vec<_>) =
+        row.failed_cells().into_iter().partition(|field| is_optional(field));
+    let mut problems: Vec<Problem> = optional.iter().map(|field| failed_cell(field).left_out()).collect();
+    let row = if optional.is_empty() { Cow::Borrowed(row) } else { Cow::Owned(row.without(&optional)) };
     let birth_date = keep(cell::parse_date(&row.birth_date, "birthDate"), &mut problems);
     let sex = keep(cell::parse_sex(&row.sex, "sex"), &mut problems);
     let wage = row.monthly_wage.as_deref().unwrap_or_default();
@@ -47,30 +52,30 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
     };
     let (candidate, problems) = judge_person(form, terms, rules, today);
     let judged = JudgedRow { problems, candidate };
-    match row.failed_cells() {
-        failed if failed.is_empty() => judged,
-        failed => judged.with_failed_cells(&failed),
-    }
+    if needed.is_empty() { judged } else { judged.with_failed_cells(&needed) }
+}
+
+/// The problem of a cell with a failed formula.
+fn failed_cell(field: &str) -> Problem {
+    let message = "This cell holds a spreadsheet error, such as #N/A or #REF!, instead of a value.";
+    let hint = "Correct the formula in the original list or type the value, and export it again. If it shows ####, widen \
+                the column first.";
+    Problem::error(ProblemCode::InvalidFormat, field, message).hint(hint)
 }
 
 impl JudgedRow {
-    /// Puts the index of the row, from 0, in front of the paths.
-    pub fn stand_at(&mut self, index: usize) {
+    /// Prefixes the paths with the index of the row, from 0.
+    pub fn set_index(&mut self, index: usize) {
         let index = index.to_string();
         self.problems =
             std::mem::take(&mut self.problems).into_iter().map(|p| p.within(&["rows", &index])).collect();
     }
 
-    /// Refuses the row for cells with a failed formula, in place of all other problems of those cells.
+    /// Refuses the row because of needed cells with a failed formula. Their problems replace all other problems of those
+    /// cells.
     fn with_failed_cells(mut self, fields: &[&str]) -> Self {
         self.problems.retain(|problem| problem.path.first().is_none_or(|at| !fields.contains(&at.as_str())));
-        let failed = |field: &&str| {
-            let message = "This cell holds a spreadsheet error, such as #N/A or #REF!, instead of a value.";
-            let hint = "Correct the formula in the original list or type the value, and export it again. If it shows \
-                        ####, widen the column first.";
-            Problem::error(ProblemCode::InvalidFormat, field, message).hint(hint)
-        };
-        self.problems.extend(fields.iter().map(failed));
+        self.problems.extend(fields.iter().map(|field| failed_cell(field)));
         self.candidate = None;
         self
     }

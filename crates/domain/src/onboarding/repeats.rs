@@ -1,5 +1,6 @@
-//! Checks that need all rows together. Of rows with the same number, the first valid one counts; the others are
-//! refused and point to it. In a short roster where suspiciously many numbers end in 0, each of those is marked.
+//! Checks that need all rows together. Of several rows with the same number, the first valid one is accepted; the
+//! others are refused and point to it. In a short roster where suspiciously many numbers end in 0, each of those is
+//! marked.
 //!
 //! A million rows take some 30 MB, because numbers are stored as integers.
 
@@ -21,9 +22,9 @@ pub struct Numbers {
     lines: Vec<i32>,
 }
 
-/// Marks a row without a number.
+/// The value for a row without a number.
 const NONE: u64 = 0;
-/// Marks a row without a line.
+/// The value for a row without a line.
 const NO_LINE: i32 = 0;
 
 /// A row that repeats a number of an earlier row, or whose number is doubtful. Rows are counted from 0.
@@ -86,7 +87,7 @@ impl Numbers {
     }
 }
 
-/// Returns the numbers that occur more than once, each with room for the row that counts.
+/// Returns the numbers that occur more than once, each with a slot for the first valid row.
 fn doubled(numbers: &[u64]) -> HashMap<u64, Option<u32>> {
     let mut sorted = numbers.to_vec();
     sorted.sort_unstable();
@@ -94,7 +95,7 @@ fn doubled(numbers: &[u64]) -> HashMap<u64, Option<u32>> {
     groups.map(|group| (group[0], None)).collect()
 }
 
-/// Numbers have at most 18 digits, not all zero, so that the integer identifies them.
+/// Stores a number as an integer. The integer identifies it, because numbers have at most 18 digits, not all zero.
 fn put(numbers: &mut Vec<u64>, row: u32, digits: &str) {
     let row = row as usize;
     if numbers.len() <= row {
@@ -150,7 +151,7 @@ impl Repeat {
 mod tests {
     use super::*;
 
-    /// Of rows with these identity and service numbers; 0: none.
+    /// Returns the repeats among rows with these identity and service numbers. 0 means no number.
     fn repeats(rows: &[(u64, u64)]) -> Vec<(u32, Option<u32>, Option<u32>)> {
         let (national_ids, service_numbers) = rows.iter().copied().unzip();
         let found =
@@ -182,16 +183,16 @@ mod tests {
         let numbers = Numbers {
             national_ids: vec![7, 8, 7],
             service_numbers: vec![70, 71, 71],
-            // A title and a header stand above them.
+            // A title and a header are above them.
             lines: vec![3, 5, 6],
         };
         let repeats = numbers.repeats(NumberColumn::default());
         assert_eq!(repeats[0].lines, [Some(3), Some(5)]);
         let mut row = JudgedRow { problems: Vec::new(), candidate: None };
         repeats[0].mark(&mut row);
-        let said: Vec<&str> = row.problems.iter().map(|problem| problem.message.as_str()).collect();
+        let messages: Vec<&str> = row.problems.iter().map(|problem| problem.message.as_str()).collect();
         let line = |line: i32| format!("Line {line} of the file has the same number.");
-        assert_eq!(said, [line(3), line(5)]);
+        assert_eq!(messages, [line(3), line(5)]);
     }
 
     #[test]

@@ -57,15 +57,36 @@ pub const FIELDS: [&str; 12] = [
     "category",
 ];
 /// The number of fields that a request has; the others occur in files only.
-const OF_REQUEST: usize = 11;
+const REQUEST_FIELDS: usize = 11;
 
 /// Returns the names of the cells of a row of a request.
 pub fn fields_of_request() -> Vec<String> {
-    FIELDS[..OF_REQUEST].iter().map(|&name| name.to_owned()).collect()
+    FIELDS[..REQUEST_FIELDS].iter().map(|&name| name.to_owned()).collect()
+}
+
+/// Returns whether a row is enrolled without the value of this field, if it cannot be read. A first day and a wage may be missing,
+/// but an unreadable one refuses the row: cover and contributions would be others than the roster says.
+pub(super) fn is_optional(field: &str) -> bool {
+    ["birthPlace", "workUnit", "grade", "phone", "category"].contains(&field)
 }
 
 impl Row {
-    /// Returns the fields that hold a spreadsheet error.
+    /// Returns the row without some of its optional fields.
+    pub(super) fn without(&self, fields: &[&str]) -> Self {
+        let mut row = self.clone();
+        for (field, text) in [
+            ("birthPlace", &mut row.birth_place),
+            ("workUnit", &mut row.work_unit),
+            ("grade", &mut row.grade),
+            ("phone", &mut row.phone),
+            ("category", &mut row.category),
+        ] {
+            text.take_if(|_| fields.contains(&field));
+        }
+        row
+    }
+
+    /// Returns the fields that contain a spreadsheet error.
     pub(super) fn failed_cells(&self) -> Vec<&'static str> {
         let texts = [
             Some(&self.national_id),
@@ -93,7 +114,7 @@ mod tests {
     use crate::enrollment::PersonForm;
 
     #[test]
-    fn a_row_shows_nothing_of_itself_in_a_log() {
+    fn a_row_is_redacted_in_a_log() {
         let row = Row { national_id: "1671010208850001".into(), full_name: "Budi".into(), ..Row::default() };
         let form = PersonForm { national_id: row.national_id.clone(), ..PersonForm::default() };
         assert_eq!(format!("{row:?} {form:?}"), "Row(redacted) PersonForm(redacted)");

@@ -1,4 +1,4 @@
-//! Rows stored until they have their outcome: the original cells, what each means, and the line.
+//! Rows that are stored until they have an outcome: the original cells, the field of each, and the line.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ redacted_debug!(StagedRow);
 impl StagedRow {
     /// Makes it from a row of a file and its original cells.
     pub fn new(number: i32, line: Option<i32>, row: Row, original: Vec<String>) -> Self {
-        let (mut cells, kept) = (original, row.fault);
+        let (mut cells, fault) = (original, row.fault);
         let original = cells.len();
         let fields = [
             Some(row.national_id),
@@ -55,7 +55,7 @@ impl StagedRow {
             });
             u16::try_from(at).ok()
         });
-        Self { number, line, cells, original, fields: fields.to_vec(), fault: kept }
+        Self { number, line, cells, original, fields: fields.to_vec(), fault }
     }
 
     /// Makes it from a row of a request, whose cells are its fields.
@@ -146,7 +146,7 @@ mod tests {
             (again.number, again.line, format!("{again:?}").as_str()),
             (3, Some(5), "StagedRow(redacted)")
         );
-        assert_eq!(String::from_utf8(json).unwrap().matches("1671010208850001").count(), 1, "kept once");
+        assert_eq!(String::from_utf8(json).unwrap().matches("1671010208850001").count(), 1, "stored once");
     }
 
     #[test]

@@ -11,7 +11,7 @@ fn name_fault(text: &str) -> ProblemCode {
 }
 
 #[test]
-fn only_the_white_space_of_a_name_changes() {
+fn a_name_changes_only_in_its_white_space() {
     assert_eq!(name("  Nur \"Ayu\"\r\n Siti\u{a0}Rahayu; alm. ").as_str(), "Nur \"Ayu\" Siti Rahayu; alm.");
     assert_eq!(name("Drs. H. Ma'ruf,\tS.E.").as_str(), "Drs. H. Ma'ruf, S.E.");
     assert_eq!(name("X").as_str(), "X");
@@ -109,7 +109,7 @@ fn a_telephone_number_from_elsewhere_or_too_short_is_refused() {
 }
 
 #[test]
-fn names_and_telephone_numbers_do_not_show_themselves_in_a_log() {
+fn names_and_telephone_numbers_are_redacted_in_a_log() {
     let shown =
         format!("{:?} {:?}", name("Ani Lestari"), PhoneNumber::parse("081234567890", "phone").unwrap());
     assert_eq!(shown, "FullName(redacted) PhoneNumber(redacted)");

@@ -138,7 +138,10 @@ mod tests {
         for &code in ProblemCode::VARIANTS {
             let (message, advice) = code.in_indonesian();
             assert!(message.ends_with('.') && advice.ends_with('.'), "{code}");
-            assert!(sentences.insert(message) && sentences.insert(advice), "{code} says what another says");
+            assert!(
+                sentences.insert(message) && sentences.insert(advice),
+                "{code} repeats a sentence of another code"
+            );
         }
     }
 

@@ -31,13 +31,13 @@ pub struct Rulebook {
     pub graces: Vec<GraceRule>,
     /// Rules of licence clearance.
     pub clearances: Vec<ClearanceRule>,
-    /// Licences that can be asked for.
+    /// Licences for which clearance is possible.
     pub licences: Vec<Citation>,
     /// Combinations of programmes.
     pub combinations: Vec<CombinationRule>,
     /// Rules of rounding.
     pub roundings: Vec<RoundingRule>,
-    /// Periods of channel kinds; a kind without a rule always exists.
+    /// Periods of channel kinds. A kind without a rule exists always.
     pub channel_kinds: Vec<(ChannelKind, Citation)>,
 }
 

@@ -1,9 +1,10 @@
 //! The operation of a document that a request means.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use async_graphql::parser::types::{Field, OperationDefinition, OperationType};
-use async_graphql::{Pos, Value, Variables};
+use async_graphql::{Name, Pos, Value, Variables};
 
 use super::{Analysis, Definition};
 use crate::admission::Class;
@@ -23,55 +24,118 @@ pub struct Operation {
     pub fields: Vec<(FieldId, Pos)>,
 }
 
-impl Analysis<'_> {
+/// An operation of a document, which a request may mean.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    name: Option<Name>,
+    required: Vec<Required>,
+    /// Or why it never runs.
+    operation: Result<Arc<Operation>, Refusal>,
+}
+
+/// A variable that needs a value.
+#[derive(Debug)]
+struct Required {
+    name: Name,
+    kind: String,
+    has_default: bool,
+}
+
+/// A definition with the fragments that it may spread.
+pub(super) struct Spread<'b, 'a> {
+    pub(super) definition: &'b Definition<'a>,
+    pub(super) fragments: &'b HashMap<&'a str, Definition<'a>>,
+}
+
+impl Candidate {
+    pub(super) fn new(
+        name: Option<&Name>,
+        operation: &OperationDefinition,
+        spread: &Spread<'_, '_>,
+        catalogue: &Catalogue,
+    ) -> Self {
+        let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
+        let required =
+            definitions.filter(|definition| !definition.var_type.node.nullable).map(|definition| {
+                let default = definition.default_value.as_ref();
+                Required {
+                    name: definition.name.node.clone(),
+                    kind: definition.var_type.node.to_string(),
+                    has_default: default.is_some_and(|default| default.node != Value::Null),
+                }
+            });
+        Self {
+            name: name.cloned(),
+            required: required.collect(),
+            operation: spread.operation(operation.ty, catalogue),
+        }
+    }
+
+    /// Refuses an operation with a required variable that has no value. async-graphql notices it only when a field reads
+    /// the variable: it would refuse the second field of a mutation after the first has been written.
+    fn require(&self, variables: &Variables) -> Result<(), Refusal> {
+        let missing = self.required.iter().find(|required| match variables.get(&required.name) {
+            Some(value) => *value == Value::Null,
+            None => !required.has_default,
+        });
+        match missing {
+            None => Ok(()),
+            Some(Required { name, kind, .. }) => {
+                Err(Refusal::MissingVariable { name: name.to_string(), kind: kind.clone() })
+            }
+        }
+    }
+}
+
+impl Analysis {
     /// Chooses the operation that a request means, as `GetOperation` of the specification does.
     ///
     /// # Errors
     /// There is none of this name, or several and no name; a variable without a value; or a mutation with two root fields
     /// of one response name. The specification merges such fields; async-graphql runs each and merges the answers, so
     /// that one record would be written twice.
-    pub fn operation(
-        &self,
-        name: Option<&str>,
-        variables: &Variables,
-        catalogue: &Catalogue,
-    ) -> Result<Operation, Refusal> {
-        let (operation, definition) = self.choose(name)?;
-        require_variables(operation, variables)?;
-        let roots = self.roots(definition);
-        if operation.ty == OperationType::Mutation {
+    pub fn operation(&self, name: Option<&str>, variables: &Variables) -> Result<Arc<Operation>, Refusal> {
+        let candidate = self.choose(name)?;
+        candidate.require(variables)?;
+        candidate.operation.clone()
+    }
+
+    fn choose(&self, name: Option<&str>) -> Result<&Candidate, Refusal> {
+        match (name, self.operations.as_slice()) {
+            (None, [only]) => Ok(only),
+            (None, _) => Err(Refusal::OperationNameRequired),
+            (Some(name), operations) => operations
+                .iter()
+                .find(|candidate| candidate.name.as_ref().is_some_and(|known| known == name))
+                .ok_or_else(|| Refusal::OperationNotFound { name: name.to_owned() }),
+        }
+    }
+}
+
+impl<'a> Spread<'_, 'a> {
+    fn operation(&self, kind: OperationType, catalogue: &Catalogue) -> Result<Arc<Operation>, Refusal> {
+        let roots = self.roots();
+        if kind == OperationType::Mutation {
             refuse_repeated(&roots)?;
         }
         let is_bulk = roots.iter().filter_map(|(_, id)| *id).any(|id| catalogue.get(id).is_bulk);
         let names: BTreeSet<&str> = roots.iter().map(|(field, _)| field.name.node.as_str()).collect();
-        Ok(Operation {
-            kind: operation.ty,
-            class: match operation.ty {
+        Ok(Arc::new(Operation {
+            kind,
+            class: match kind {
                 OperationType::Mutation if is_bulk => Class::Bulk,
                 OperationType::Mutation => Class::Write,
                 OperationType::Query | OperationType::Subscription => Class::Read,
             },
             root_fields: names.into_iter().map(str::to_owned).collect(),
-            fields: self.selected(definition),
-        })
-    }
-
-    fn choose(&self, name: Option<&str>) -> Result<(&OperationDefinition, &Definition<'_>), Refusal> {
-        let found = match (name, self.operations.as_slice()) {
-            (None, [only]) => only,
-            (None, _) => return Err(Refusal::OperationNameRequired),
-            (Some(name), operations) => operations
-                .iter()
-                .find(|(known, _, _)| known.is_some_and(|known| known == name))
-                .ok_or_else(|| Refusal::OperationNotFound { name: name.to_owned() })?,
-        };
-        Ok((found.1, &found.2))
+            fields: self.selected(),
+        }))
     }
 
     /// Returns the root fields, those of a fragment as often as it is spread. The limit of fields bounds them.
-    fn roots<'b>(&'b self, definition: &'b Definition<'b>) -> Vec<(&'b Field, Option<FieldId>)> {
+    fn roots(&self) -> Vec<(&'a Field, Option<FieldId>)> {
         let mut roots = Vec::new();
-        let mut open = vec![definition];
+        let mut open = vec![self.definition];
         while let Some(definition) = open.pop() {
             roots.extend(&definition.roots);
             open.extend(definition.root_spreads.iter().filter_map(|name| self.fragments.get(name)));
@@ -80,10 +144,10 @@ impl Analysis<'_> {
     }
 
     /// Returns the fields of the definition and of every fragment that it leads to.
-    fn selected(&self, definition: &Definition<'_>) -> Vec<(FieldId, Pos)> {
-        let mut selected = definition.selected.clone();
+    fn selected(&self) -> Vec<(FieldId, Pos)> {
+        let mut selected = self.definition.selected.clone();
         let mut seen = HashSet::new();
-        let mut open = vec![definition];
+        let mut open = vec![self.definition];
         while let Some(definition) = open.pop() {
             for &name in &definition.spreads {
                 if let Some(fragment) = self.fragments.get(name).filter(|_| seen.insert(name)) {
@@ -105,22 +169,4 @@ fn refuse_repeated(roots: &[(&Field, Option<FieldId>)]) -> Result<(), Refusal> {
         }
     }
     Ok(())
-}
-
-/// Refuses an operation with a required variable that has no value. async-graphql notices it only when a field reads the
-/// variable: it would refuse the second field of a mutation after the first has been written.
-fn require_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), Refusal> {
-    let missing =
-        operation.variable_definitions.iter().map(|definition| &definition.node).find(|definition| {
-            let default = definition.default_value.as_ref().map(|value| &value.node);
-            let value = variables.get(&definition.name.node).or(default);
-            !definition.var_type.node.nullable && matches!(value, None | Some(Value::Null))
-        });
-    match missing {
-        None => Ok(()),
-        Some(definition) => Err(Refusal::MissingVariable {
-            name: definition.name.node.to_string(),
-            kind: definition.var_type.node.to_string(),
-        }),
-    }
 }

@@ -34,10 +34,10 @@ fn measure_with(query: &str, variables: Value) -> Result<Measure, Refusal> {
     measure_within(query, variables, &Limits::default())
 }
 
-fn operation(query: &str, name: Option<&str>) -> Result<Operation, Refusal> {
+fn operation(query: &str, name: Option<&str>) -> Result<Arc<Operation>, Refusal> {
     let (document, variables) = (parse_query(query).expect(query), Variables::default());
     let analysis = Analysis::of(&document, &variables, &CATALOGUE, &Limits::default())?;
-    analysis.operation(name, &variables, &CATALOGUE)
+    analysis.operation(name, &variables)
 }
 
 fn measure(query: &str) -> Result<Measure, Refusal> {
@@ -241,10 +241,32 @@ fn an_operation_selects_its_own_fields_and_those_of_its_fragments() {
     let mut selected: Vec<_> = operation(text, Some("A"))
         .unwrap()
         .fields
-        .into_iter()
-        .map(|(id, at)| (CATALOGUE.get(id).to_string(), at.line))
+        .iter()
+        .map(|&(id, at)| (CATALOGUE.get(id).to_string(), at.line))
         .collect();
     selected.sort();
     let expected = [("Deed.id", 2), ("Query.deed", 2), ("Query.viewer", 1), ("Viewer.name", 1)];
     assert_eq!(selected, expected.map(|(name, line)| (name.to_owned(), line)));
+}
+
+#[test]
+fn a_document_is_measured_again_where_its_size_depends_on_variables() {
+    let again = |query: &str, sent: Value| {
+        let document = parse_query(query).unwrap();
+        let first = Analysis::of(&document, &Variables::default(), &CATALOGUE, &Limits::default()).unwrap();
+        let sent = Variables::from_value(sent);
+        let measured = first.measure_with(&document, &sent, &CATALOGUE, &Limits::default());
+        let anew = Analysis::of(&document, &sent, &CATALOGUE, &Limits::default());
+        assert_eq!(measured, anew.map(|analysis| *analysis.measure()), "{query}");
+        measured.map(|measure| measure.cost())
+    };
+    let page = "query($n: Int) {people(first: $n) {nodes {name}}}";
+    assert_eq!(again(page, value!({ "n": 3 })), Ok(1 + 3 * 2));
+    assert_eq!(again(page, value!({})), Ok(1 + 100 * 2));
+    assert_eq!(again("{people(first: 3) {nodes {name}}}", value!({ "n": 5 })), Ok(1 + 3 * 2));
+    let long = "x".repeat(70_000_000);
+    for query in ["query($v: String) {a(b: $v)}", "{a @include(if: $v)}"] {
+        let refused = again(query, value!({ "v": long.as_str() })).unwrap_err();
+        assert_eq!(refused.code().as_str(), "QUERY_TOO_COMPLEX");
+    }
 }

@@ -191,7 +191,11 @@ fn server() -> Server {
 }
 
 fn post(body: impl Into<Body>) -> HttpRequest<Body> {
-    HttpRequest::post("/graphql").header(CONTENT_TYPE, JSON).body(body.into()).unwrap()
+    HttpRequest::post("/graphql")
+        .header(CONTENT_TYPE, JSON)
+        .header(ACCEPT, GRAPHQL)
+        .body(body.into())
+        .unwrap()
 }
 
 fn query(query: &str) -> HttpRequest<Body> {
@@ -204,7 +208,7 @@ fn accepting(accept: &'static str, mut request: HttpRequest<Body>) -> HttpReques
 }
 
 fn get(parameters: &str) -> HttpRequest<Body> {
-    HttpRequest::get(format!("/graphql?{parameters}")).body(Body::empty()).unwrap()
+    HttpRequest::get(format!("/graphql?{parameters}")).header(ACCEPT, GRAPHQL).body(Body::empty()).unwrap()
 }
 
 impl Server {
@@ -386,4 +390,52 @@ async fn a_query_that_is_not_one_is_400_or_for_older_clients_200_and_has_no_data
 async fn a_subscription_by_post_or_get_is_refused() {
     refused(outcome(query("subscription{x}")).await, 400, "SUBSCRIPTION_OVER_HTTP");
     refused(outcome(get("query=subscription%7Bx%7D")).await, 400, "SUBSCRIPTION_OVER_HTTP");
+}
+
+#[tokio::test]
+async fn a_client_that_names_no_media_type_gets_json() {
+    for accept in [None, Some("*/*")] {
+        let mut request = query("{nothing}");
+        request.headers_mut().remove(ACCEPT);
+        if let Some(accept) = accept {
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
+        }
+        let got = server().send(request).await;
+        assert_eq!((got.status.as_u16(), got.code()), (200, "GRAPHQL_VALIDATION_FAILED"));
+        assert_eq!(got.headers[CONTENT_TYPE], format!("{JSON}; charset=utf-8"));
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_the_body_is_ignored() {
+    let got = server().send(post("\u{feff}{\"query\":\"{hello}\"}")).await;
+    assert_eq!(got.body, json!({"data": {"hello": "hello"}}));
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_with_the_coding_that_is_read() {
+    for (coding, status) in [("gzip", 415), ("br", 415), ("identity", 200)] {
+        let mut request = query("{hello}");
+        request.headers_mut().insert("content-encoding", HeaderValue::from_static(coding));
+        let got = server().send(request).await;
+        assert_eq!(got.status.as_u16(), status, "{coding}");
+        if status == 415 {
+            assert_eq!((got.code(), got.header("accept-encoding")), ("UNSUPPORTED_MEDIA_TYPE", "identity"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_variable_that_only_a_directive_of_typename_uses_is_used() {
+    let asked = |query: &str, on: bool| post(json!({"query": query, "variables": {"v": on}}).to_string());
+    let text = "query Q($v: Boolean!) { a: __typename @include(if: $v) hello }";
+    assert_eq!(server().send(asked(text, true)).await.body["data"], json!({"a": "Query", "hello": "hello"}));
+    assert_eq!(server().send(asked(text, false)).await.body["data"], json!({"hello": "hello"}));
+    let in_fragment = "query Q($v: Boolean!) { ...F } fragment F on Query { __typename @skip(if: $v) hello }";
+    assert_eq!(server().send(asked(in_fragment, true)).await.body["data"], json!({"hello": "hello"}));
+    // What was passed over before is looked at now.
+    let unknown = server().send(query("{ __typename @nothing }")).await;
+    assert_eq!(unknown.code(), "GRAPHQL_VALIDATION_FAILED");
+    let unused = server().send(query("query Q($v: Boolean) { hello }")).await;
+    assert_eq!(unused.code(), "GRAPHQL_VALIDATION_FAILED");
 }

@@ -5,7 +5,7 @@
 //! well-formed UTF-8, the file is UTF-8, and if not, Windows-1252, the default of many spreadsheets.
 //!
 //! Malformed text further down is an error and is never replaced, because a guessed letter would change a name. In
-//! Windows-1252 every byte is a letter, so letters of UTF-8 are looked for there (`Ã©` for `é`): a file that was
+//! Windows-1252 every byte is a letter, so the decoder looks for letters of UTF-8 in it (`Ã©` for `é`). A file that was
 //! concatenated from both encodings is refused at the first such line.
 
 use std::io::{self, SeekFrom};
@@ -28,7 +28,7 @@ pub(super) struct Decoder {
     output: Vec<u8>,
     is_over: bool,
     is_malformed: bool,
-    /// Looks for letters of UTF-8 in a file of another encoding.
+    /// Finds letters of UTF-8 in a file of another encoding.
     utf_8_finder: Utf8Finder,
     /// Whether `utf_8_finder` found a letter after `rest`.
     is_mixed: bool,
@@ -61,7 +61,7 @@ pub(super) fn encoding_of(source: &mut dyn Source) -> io::Result<&'static Encodi
     if let Some((encoding, _)) = Encoding::for_bom(&chunk[..length]) {
         return Ok(encoding);
     }
-    // The first letter of a header is of ASCII: half of its UTF-16 is zero.
+    // The first letter of a header is ASCII, and half of it in UTF-16 is zero.
     match &chunk[..length] {
         [1..=0xFF, 0, ..] => return Ok(UTF_16LE),
         [0, 1..=0xFF, ..] => return Ok(UTF_16BE),
@@ -114,7 +114,7 @@ impl Decoder {
         self.source
     }
 
-    /// The name of the encoding, for people.
+    /// Returns the name of the encoding, for people.
     pub(super) fn encoding(&self) -> &'static str {
         self.encoding.name()
     }

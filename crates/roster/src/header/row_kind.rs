@@ -1,12 +1,12 @@
-//! Which rows below the header are not people.
+//! Detects rows below the header that are not people.
 
-use super::{Header, NEEDED};
+use super::{Header, REQUIRED};
 use crate::Column;
 use crate::cell::is_blank;
 
-/// Words with which a row of totals begins.
+/// First words of a row of totals.
 const TOTALS: [&str; 4] = ["JUMLAH", "JML", "TOTAL", "SUBTOTAL"];
-/// Words with which the signatures below a table begin: "Acknowledged by", "The head of ...".
+/// First words of the signatures below a table: "Acknowledged by", "The head of ...".
 const SIGNATURES: [&str; 15] = [
     "BUPATI",
     "DIBUAT",
@@ -24,53 +24,53 @@ const SIGNATURES: [&str; 15] = [
     "SEKRETARIS",
     "WALIKOTA",
 ];
-/// The same after `YANG`, which alone may be a name.
+/// Second words of signatures after `YANG`, which alone may be a name.
 const SIGNATURES_OF_TWO_WORDS: [&str; 4] = ["BERTANDA", "MEMBUAT", "MENERIMA", "MENYATAKAN"];
-/// The beginnings of the months' names, in Indonesian and English.
+/// The first three letters of the months' names, in Indonesian and English.
 const MONTHS: [&str; 17] = [
     "JAN", "FEB", "MAR", "APR", "MEI", "MAY", "JUN", "JUL", "AGU", "AUG", "SEP", "OKT", "OCT", "NOV", "NOP",
     "DES", "DEC",
 ];
-/// Digits of an identity or service number, at least.
+/// Minimum number of digits of an identity or service number.
 const NUMBER_DIGITS: usize = 9;
-/// Needed cells that make a row a person, even one without a number.
+/// Number of required cells that make a row a person, even one without a number.
 const CELLS_OF_A_PERSON: usize = 3;
 
 impl Header {
-    /// Whether a row has no content but, perhaps, a running number.
+    /// Returns whether a row has no content, except perhaps a running number.
     pub(crate) fn is_empty_row(&self, cells: &[String]) -> bool {
         cells.iter().enumerate().all(|(at, cell)| is_blank(cell) || self.column(at) == Some(Column::Number))
     }
 
-    /// Whether a row certainly is not a person: column numbers right below the header, a total, or a line with only a
-    /// work unit or columns that are not read.
+    /// Returns whether a row certainly is not a person: column numbers right below the header, a total, or a line with
+    /// only a work unit or columns that are not read.
     pub(crate) fn is_not_a_person(&self, cells: &[String], is_first: bool) -> bool {
         let is_wide = cells.iter().skip(self.columns.len()).any(|cell| !is_blank(cell));
         !is_wide && ((is_first && numbers_columns(cells)) || self.is_total(cells) || self.is_title(cells))
     }
 
-    /// Whether a row begins the signatures below a table: place and date, or who acknowledges the list.
+    /// Returns whether a row begins the signatures below a table: place and date, or who acknowledges the list.
     pub(crate) fn begins_signatures(&self, cells: &[String]) -> bool {
         self.may_be_of_signatures(cells)
             && cells.iter().any(|cell| is_place_and_date(cell) || is_signature(cell))
     }
 
-    /// Whether a row below the first signature may belong to the signatures: it has no running number, no number of a
-    /// person in its column, and few of the cells of a person.
+    /// Returns whether a row below the first signature may belong to the signatures: it has no running number, no
+    /// number of a person in its column, and few of the required cells.
     pub(crate) fn may_be_of_signatures(&self, cells: &[String]) -> bool {
         let digits = |cell: &String| cell.bytes().filter(u8::is_ascii_digit).count();
-        let mut needed = 0;
+        let mut required = 0;
         for (at, cell) in cells.iter().enumerate() {
             match self.column(at) {
                 Some(Column::Number) if digits(cell) > 0 => return false,
                 Some(Column::NationalId) if digits(cell) >= NUMBER_DIGITS && !is_signature(cell) => {
                     return false;
                 }
-                Some(column) if NEEDED.contains(&column) && !is_blank(cell) => needed += 1,
+                Some(column) if REQUIRED.contains(&column) && !is_blank(cell) => required += 1,
                 _ => {}
             }
         }
-        needed < CELLS_OF_A_PERSON
+        required < CELLS_OF_A_PERSON
     }
 
     fn is_total(&self, cells: &[String]) -> bool {
@@ -81,12 +81,12 @@ impl Header {
             Some("SUB" | "GRAND") => words.get(1).is_some_and(|word| word == "TOTAL"),
             _ => false,
         };
-        // Total Siregar Hasibuan is a person: there are people with any name.
+        // "Total Siregar Hasibuan" is a person: such names exist.
         let is_name = self.column(at) == Some(Column::FullName) && words.len() > 2;
         let identifies = |(place, cell): (usize, &String)| {
             place != at
                 && !is_blank(cell)
-                && self.column(place).is_some_and(|column| NEEDED.contains(&column))
+                && self.column(place).is_some_and(|column| REQUIRED.contains(&column))
         };
         is_total && !is_name && !cells.iter().enumerate().any(identifies)
     }
@@ -105,7 +105,7 @@ fn words_of(cell: &str) -> Vec<String> {
     words.map(str::to_uppercase).collect()
 }
 
-/// Whether a cell is the first line of a signature, or the service number in its last one.
+/// Returns whether a cell is the first line of a signature, or the service number in its last line.
 fn is_signature(cell: &str) -> bool {
     let words = words_of(cell);
     let is_number = |word: &String| word.bytes().all(|byte| byte.is_ascii_digit());
@@ -119,7 +119,7 @@ fn is_signature(cell: &str) -> bool {
     }
 }
 
-/// Whether a cell is a place and a date: `Palembang, 1 Oktober 2014`, perhaps with dots for the day.
+/// Returns whether a cell is a place and a date: `Palembang, 1 Oktober 2014`, perhaps with dots for the day.
 fn is_place_and_date(cell: &str) -> bool {
     let Some((place, date)) = cell.rsplit_once(',') else { return false };
     let words = words_of(date);
@@ -128,7 +128,7 @@ fn is_place_and_date(cell: &str) -> bool {
     !is_blank(place) && words.len() <= 3 && words.last().is_some_and(is_year) && words.iter().any(is_month)
 }
 
-/// Whether the cells count the columns, `1 2 3` or `(1) (2) (3)`, as many offices do below the header.
+/// Returns whether the cells number the columns, `1 2 3` or `(1) (2) (3)`, as many offices do below the header.
 fn numbers_columns(cells: &[String]) -> bool {
     let number = |cell: &String| {
         let bare = cell.trim_matches(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '[' | ']' | '.'));
@@ -136,6 +136,8 @@ fn numbers_columns(cells: &[String]) -> bool {
     };
     let numbers: Option<Vec<u16>> = cells.iter().filter(|cell| !is_blank(cell)).map(number).collect();
     numbers.is_some_and(|numbers| {
-        numbers.len() >= NEEDED.len() && numbers[0] <= 1 && numbers.windows(2).all(|two| two[1] == two[0] + 1)
+        numbers.len() >= REQUIRED.len()
+            && numbers[0] <= 1
+            && numbers.windows(2).all(|two| two[1] == two[0] + 1)
     })
 }

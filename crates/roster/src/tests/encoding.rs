@@ -1,4 +1,4 @@
-//! Encodings of text files, and files that are no text.
+//! Encodings of text files, and files that are not text.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn a_byte_order_mark_is_not_part_of_the_first_name() {
 
 #[test]
 fn letters_and_line_ends_across_chunks_are_read() {
-    // Pieces of 64 KiB, whose border goes through each byte of a letter and of a line end.
+    // The border between two pieces of 64 KiB goes through each byte of a letter and of a line end.
     for at in 65_520..65_545_usize {
         let row = "1,2,Ani,x,P\r\n";
         let mut text = format!("{NEEDED}\r\n{}", row.repeat(5_400));
@@ -95,7 +95,7 @@ fn files_of_other_formats_are_named() {
 
 #[test]
 fn utf_16_with_tabs_is_read_with_and_without_its_mark() {
-    // “Unicode text” of Excel, and what other programs make of it.
+    // The “Unicode text” of Excel, and variants that other programs write.
     let text = format!("{}\r\n1\t2\tRenée\tx\tP\r\n", NEEDED.replace(',', "\t"));
     let (little, big): (Vec<u8>, Vec<u8>) = (
         text.encode_utf16().flat_map(u16::to_le_bytes).collect(),

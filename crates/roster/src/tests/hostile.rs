@@ -1,4 +1,4 @@
-//! Workbooks made by hand: peculiar, broken, and hostile ones.
+//! Handmade workbooks: unusual, broken, and hostile ones.
 
 use std::io::{self, Seek, SeekFrom, Write as _};
 
@@ -10,7 +10,7 @@ use domain::problem::ProblemCode;
 
 const SHEET: &str = "xl/worksheets/sheet1.xml";
 
-/// A zip archive of these parts.
+/// Returns a zip archive of these parts.
 fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let (mut bytes, mut list) = (Vec::new(), Vec::new());
     for (name, content) in parts {
@@ -23,7 +23,7 @@ fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
     close(bytes, &list, u16::try_from(parts.len()).unwrap())
 }
 
-/// Adds a part that is packed already, with its checksum. It claims to be empty once it is unpacked.
+/// Adds a compressed part with its checksum. It declares a size of 0 after decompression.
 fn put(bytes: &mut Vec<u8>, list: &mut Vec<u8>, name: &str, (packed, checksum): (&[u8], u32)) {
     let at = u32::try_from(bytes.len()).unwrap();
     let length = u32::try_from(packed.len()).unwrap();
@@ -52,12 +52,12 @@ const ROOT: &str = r#"<Relationships><Relationship Id="m" Type="x/officeDocument
 const RELATIONS: &str = r#"<Relationships><Relationship Id="a" Type="x/worksheet" Target="worksheets/sheet1.xml"/>
     <Relationship Id="b" Type="x/sharedStrings" Target="sharedStrings.xml"/></Relationships>"#;
 
-/// A workbook of one sheet, with the cells of the rows in it.
+/// Returns a workbook with one sheet.
 fn workbook(sheet: &[u8], texts: &[u8]) -> Vec<u8> {
     workbook_of(MAIN, sheet, texts)
 }
 
-/// The same with another main part.
+/// Returns a workbook with one sheet and another main part.
 fn workbook_of(main: &str, sheet: &[u8], texts: &[u8]) -> Vec<u8> {
     archive(&[
         ("_rels/.rels", ROOT.as_bytes()),
@@ -73,12 +73,12 @@ fn header() -> String {
     format!("<row>{}</row>", cells.collect::<String>())
 }
 
-/// A sheet with rows below its header.
+/// Returns a workbook whose sheet has rows below its header.
 fn sheet(below: &str) -> Vec<u8> {
     sheet_of("", below)
 }
 
-/// A sheet with more cells in its header row, and rows below it.
+/// Returns a workbook whose sheet has more cells in its header row, and rows below it.
 fn sheet_of(right: &str, below: &str) -> Vec<u8> {
     let header = header().replace("</row>", &format!("{right}</row>"));
     workbook(format!("<worksheet><sheetData>{header}{below}</sheetData></worksheet>").as_bytes(), b"<sst/>")
@@ -124,7 +124,7 @@ fn an_extension_of_excel_does_not_change_the_calendar() {
         |main: &str| read(workbook_of(main, sheet.as_bytes(), b"<sst/>")).unwrap().rows[0].birth_date.clone();
     for main in EXTENDED {
         assert_eq!(birth_date(main), "1972-04-08");
-        // The extension cannot switch it on either.
+        // The extension does not turn it on either.
         let from_1900 = main.replace(" date1904=\"1\"", "").replace("chartTrackingRefBase", "date1904");
         assert_eq!(birth_date(&from_1900), "1968-04-07");
     }
@@ -161,7 +161,7 @@ fn a_formula_that_was_never_computed_is_a_fault_and_not_an_empty_cell() {
     let formula = "<c><f>1+1</f></c>";
     let rows = [
         five.replace(&text("Ani"), formula),
-        // Nothing but formulas is not nothing.
+        // A row of only formulas is not empty.
         formula.repeat(5),
         // One with an empty text as its result, and one in a column that is not read.
         five.replace(&text("Ani"), "<c t=\"str\"><f>A1</f><v></v></c>"),
@@ -190,7 +190,7 @@ fn a_formula_that_was_never_computed_is_a_fault_and_not_an_empty_cell() {
 #[test]
 fn a_workbook_that_unpacks_without_end_is_refused() {
     let limits = Limits { unpacked_bytes: 4 << 20, ..Limits::default() };
-    // Blanks in one text, rows of nothing, comments: each claims to be of no size.
+    // Blanks in one text, empty rows, comments: each declares a size of 0.
     for (below, code) in [
         (" ".repeat(8 << 20), ProblemCode::InvalidFormat),
         ("<!-- -->".repeat(1 << 20), ProblemCode::OutOfRange),
@@ -265,7 +265,7 @@ fn a_gzip_file_is_named() {
     assert!(refused_as(packed.finish().unwrap(), ProblemCode::InvalidFormat).contains("gzip"));
 }
 
-/// A file of any size that takes no room: a beginning, and one byte without end.
+/// A file of any size that needs no memory: a beginning, and then one byte repeated.
 struct Endless {
     begin: Vec<u8>,
     at: u64,
@@ -343,7 +343,8 @@ fn a_part_whose_checksum_differs_is_refused() {
     );
 }
 
-/// The same archive with the end of a Zip64 archive: `count` parts, and what that end claims of its own length.
+/// Returns the archive with the end of a Zip64 archive. `count` is its number of parts, `length` the length that the
+/// end declares for itself.
 fn zip64(plain: &[u8], count: u64, length: u64) -> Vec<u8> {
     let end = plain.windows(4).rposition(|four| four == b"PK\x05\x06").unwrap();
     let field = |at: usize| u64::from(u32::from_le_bytes(plain[end + at..end + at + 4].try_into().unwrap()));
@@ -406,5 +407,5 @@ fn too_many_merged_cells_are_refused_and_irrelevant_ones_are_ignored() {
     }
     let message =
         refused_as(merged(&"<mergeCell ref=\"A2:A9\"/>".repeat((1 << 18) + 1)), ProblemCode::InvalidFormat);
-    assert_eq!(message, "The workbook is damaged: it has far too many merged cells.");
+    assert_eq!(message, "The workbook is damaged: it has too many merged cells.");
 }

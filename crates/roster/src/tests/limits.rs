@@ -41,7 +41,7 @@ fn a_row_above_the_size_limit_is_refused() {
 }
 
 #[test]
-fn a_row_with_a_long_cell_is_a_fault_and_the_others_are_read() {
+fn a_row_with_a_long_cell_is_refused_and_the_others_are_read() {
     let long = "y".repeat(10_000);
     let roster = roster(&format!("{NEEDED}\n1,2,{long},x,P\n3,4,Budi,x,L\n"));
     let fault = roster.rows[0].fault.as_ref().unwrap();

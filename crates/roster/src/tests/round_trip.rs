@@ -1,4 +1,4 @@
-//! Text files of every form give back what was written.
+//! Round trips: text files of every form are read as they were written.
 
 use proptest::prelude::*;
 

@@ -99,13 +99,13 @@ fn lines_are_counted_by_every_kind_of_line_end_also_within_quotes() {
 }
 
 #[test]
-fn empty_rows_are_passed_over_and_line_numbers_stay_right() {
+fn empty_rows_are_skipped_and_line_numbers_stay_right() {
     for end in ["\n", "\r\n", "\r"] {
         let text =
             ["", NEEDED, "", "1,2,Ani,x,P", "", ",,,,", "  ", "3,4,Budi,x,L", ",,,,", "", ""].join(end);
         let roster = roster(&text);
         assert_eq!((names(&roster), &roster.lines), (vec!["Ani", "Budi"], &vec![4, 8]), "{end:?}");
-        // One above the header, five between and below the rows, and the last line end is none.
+        // One above the header, six below it; the last line end begins no row.
         assert_eq!(roster.empty_rows, 7, "{end:?}");
     }
 }
@@ -174,13 +174,13 @@ fn left_out(text: &str) -> (Vec<String>, Vec<String>) {
 }
 
 #[test]
-fn guards_against_spreadsheets_and_dashes_for_nothing_are_understood() {
+fn spreadsheet_guards_and_dashes_in_empty_cells_are_understood() {
     let file = format!("{NEEDED},GAJI POKOK,TMT,NO HP\n=\"16710102\",\"=\"\"1978\"\"\",Ani,x,P,-,—, - \n");
     let row = &roster(&file).rows[0];
     assert_eq!((row.national_id.as_str(), row.service_number.as_str()), ("16710102", "1978"));
     assert_eq!((&row.monthly_wage, &row.starts_on, &row.phone), (&None, &None, &None));
     let dash = roster(&format!("{NEEDED}\n1,2,-,x,P\n"));
-    assert_eq!(names(&dash), ["-"], "where something is needed, a dash is not nothing");
+    assert_eq!(names(&dash), ["-"], "in a required column, a dash is a value");
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_short_row_has_empty_cells() {
 }
 
 #[test]
-fn a_row_with_too_many_cells_is_a_fault_and_is_not_read() {
+fn a_row_with_too_many_cells_is_refused_and_not_read() {
     let roster = roster(&format!("{NEEDED}\n1,2,Ani,x,P\n1,2,Budi, S.E.,x,L\n3,4,Cici,x,P,,\n"));
     assert_eq!(names(&roster), ["Ani", "", "Cici"]);
     let faults: Vec<_> =
@@ -301,7 +301,7 @@ fn a_name_over_two_columns_is_joined_and_other_columns_without_a_name_are_report
 }
 
 #[test]
-fn only_staff_who_are_not_civil_servants_have_no_column_for_the_service_number() {
+fn only_staff_who_are_not_civil_servants_need_no_column_for_the_service_number() {
     use domain::enrollment::CivilServantCategory::{Cpns, NonAsn, Pns, Pppk};
     let file = "NIK,NAMA,TANGGAL LAHIR,JENIS KELAMIN\n1,Ani,x,P\n";
     for category in [Pns, Cpns, Pppk] {

@@ -65,7 +65,7 @@ fn rounded_identity_numbers_are_marked_and_a_column_of_them_refuses_the_file() {
     let numbers: Vec<&str> = roster.rows.iter().map(|row| row.national_id.as_str()).collect();
     assert_eq!(numbers, expected);
     assert!(roster.rows.iter().all(|row| row.service_number.ends_with(".0")));
-    // In the report as well: sent again, it must not look like a corrected number.
+    // The report has it too: sent again, it must not look like a corrected number.
     assert_eq!(roster.originals[0][0], expected[0]);
     let problem = judge_numbers(numbers.into_iter().collect::<NumberColumn>(), "file").unwrap_err();
     assert_eq!(problem.code, ProblemCode::IdentifierDamagedBySpreadsheet);
@@ -146,7 +146,7 @@ fn a_cell_that_is_merged_over_rows_is_the_value_of_each() {
             sheet.write_string(row, at, text).unwrap();
         }
     }
-    // Both reach below the last person.
+    // Both ranges extend below the last person.
     sheet.merge_range(3, 5, 9, 5, "Dinas Kesehatan", &plain).unwrap();
     sheet.merge_range(4, 6, 8, 6, "", &day).unwrap();
     sheet.write_datetime_with_format(4, 6, ExcelDateTime::from_ymd(2014, 12, 1).unwrap(), &day).unwrap();

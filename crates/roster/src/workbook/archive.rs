@@ -1,4 +1,4 @@
-//! The zip archive of a workbook, with a limit on everything that it declares.
+//! The zip archive of a workbook, with limits on everything that it declares.
 //!
 //! `zip` reads the directory, Zip64 included, one entry at a time. This module limits how much of a file the directory
 //! takes, does not trust declared sizes, counts bytes while a part is unpacked, and compares the checksum at its end:
@@ -15,9 +15,9 @@ use zip::unstable::read::ZipIterable;
 use crate::RosterError;
 use crate::source::Source;
 
-/// Parts of an archive, at most. An ordinary workbook has fifteen.
+/// Maximum number of parts in an archive. An ordinary workbook has fifteen.
 const PARTS: usize = 2_000;
-/// Bytes that are read to find and list the parts, at most.
+/// Maximum number of bytes that are read to find and list the parts.
 const DIRECTORY: usize = 2 << 20;
 
 /// An archive and the list of its parts.
@@ -39,7 +39,7 @@ impl Archive {
         let mut directory =
             ZipIterable::try_new(metered, config).map_err(|_| damaged("its end is missing"))?;
         if directory.len() > PARTS {
-            return Err(damaged("it has far too many parts"));
+            return Err(damaged("it has too many parts"));
         }
         let entries = directory.files().map_err(|_| damaged("the list of its parts is broken"))?;
         let parts = entries.map(|entry| {
@@ -65,7 +65,7 @@ impl Archive {
         Unpacked::open(&mut *self.source, &self.parts[at].entry, limit)
     }
 
-    /// Opens the last part that is read.
+    /// Opens a part as [`part`](Self::part) does, and consumes the archive.
     pub(super) fn into_part(self, name: &str, limit: u64) -> Result<Unpacked<Box<dyn Source>>, RosterError> {
         let at = self.find(name)?;
         Unpacked::open(self.source, &self.parts[at].entry, limit)
@@ -73,7 +73,7 @@ impl Archive {
 
     fn find(&self, name: &str) -> Result<usize, RosterError> {
         let at = self.parts.iter().position(|part| part.name.eq_ignore_ascii_case(name));
-        at.ok_or(damaged("a part of it is missing"))
+        at.ok_or(damaged("a part is missing"))
     }
 }
 
@@ -121,7 +121,7 @@ enum Packed<S: Read> {
     Deflated(DeflateDecoder<Take<S>>),
 }
 
-/// Why a part is not read on.
+/// The reason why reading a part stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Excess {
     #[error("the part is too large")]
@@ -141,13 +141,13 @@ impl<S: Read + Seek> Unpacked<S> {
             });
         }
         let start = entry.get_metadata().data_start(&mut source);
-        let start = start.map_err(|_| damaged("a part of it is not where it should be"))?;
+        let start = start.map_err(|_| damaged("a part is not at its declared position"))?;
         source.seek(SeekFrom::Start(start))?;
         let packed = source.take(entry.compressed_size());
         let packed = match entry.compression() {
             CompressionMethod::Stored => Packed::Stored(packed),
             CompressionMethod::Deflated => Packed::Deflated(DeflateDecoder::new(packed)),
-            _ => return Err(damaged("it is packed in a way that workbooks are not")),
+            _ => return Err(damaged("a part has an unsupported compression method")),
         };
         Ok(Self {
             bytes: BufReader::with_capacity(32 << 10, packed),

@@ -1,4 +1,4 @@
-//! What the sheets of a workbook share: their list, the texts, the calendar and the formats of cells.
+//! The data that all sheets of a workbook share: their list, the texts, the calendar and the formats of cells.
 
 use quick_xml::events::BytesStart;
 
@@ -8,13 +8,13 @@ use super::shared_strings::SharedStrings;
 use super::xml::{Mark, Xml, XmlError, attribute, is_true};
 use crate::{Limits, RosterError};
 
-/// Bytes of each part that describes the workbook, at most.
+/// Maximum size in bytes of each part that describes the workbook.
 const SMALL: u64 = 8 << 20;
-/// Bytes of a tag in such a part, at most.
+/// Maximum size in bytes of a tag in such a part.
 const SMALL_MARK: usize = 64 << 10;
-/// Sheets, at most.
+/// Maximum number of sheets.
 const SHEETS: usize = 100;
-/// Cell formats, at most.
+/// Maximum number of cell formats.
 const FORMATS: usize = 1 << 16;
 
 /// A visible sheet.
@@ -23,7 +23,7 @@ pub(super) struct Sheet {
     pub(super) part: String,
 }
 
-/// What the sheets of a workbook share.
+/// The data that all sheets of a workbook share.
 pub(super) struct Book {
     pub(super) texts: SharedStrings,
     pub(super) calendar: Calendar,
@@ -31,7 +31,7 @@ pub(super) struct Book {
     pub(super) date_formats: Vec<bool>,
 }
 
-/// Reads what the sheets of a workbook share, and the list of the visible ones.
+/// Reads the shared data of a workbook, and the list of its visible sheets.
 pub(super) fn read_book(archive: &mut Archive, limits: &Limits) -> Result<(Vec<Sheet>, Book), RosterError> {
     let relations = relations(archive, "_rels/.rels", "")?;
     let main = relations.iter().find(|relation| relation.kind == "officeDocument");
@@ -64,7 +64,7 @@ pub(super) fn read_book(archive: &mut Archive, limits: &Limits) -> Result<(Vec<S
         Some(part) => date_formats(archive, part)?,
         None => Vec::new(),
     };
-    // Some writers announce shared texts and have none, because all cells are inline.
+    // Some programs announce shared texts but write none, because all cells are inline.
     let texts = match part_of("sharedStrings").filter(|part| archive.has(part)) {
         Some(part) => {
             let unpacked = archive.part(part, limits.unpacked_bytes)?;
@@ -90,7 +90,7 @@ fn relations(archive: &mut Archive, part: &str, prefix: &str) -> Result<Vec<Rela
             let kind = of("Type").rsplit('/').next().unwrap_or_default().to_owned();
             relations.push(Relation { id: of("Id"), kind, part: resolved(prefix, &of("Target")) });
         }
-        if relations.len() > SHEETS * 10 { Err(damaged("it has far too many parts")) } else { Ok(()) }
+        if relations.len() > SHEETS * 10 { Err(damaged("it has too many parts")) } else { Ok(()) }
     })?;
     Ok(relations)
 }
@@ -126,7 +126,7 @@ fn date_formats(archive: &mut Archive, part: &str) -> Result<Vec<bool>, RosterEr
             _ => {}
         }
         let is_too_many = codes.len() > FORMATS / 64 || formats.len() > FORMATS;
-        if is_too_many { Err(damaged("it has far too many formats")) } else { Ok(()) }
+        if is_too_many { Err(damaged("it has too many formats")) } else { Ok(()) }
     })?;
     Ok(formats)
 }

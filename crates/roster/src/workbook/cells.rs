@@ -24,7 +24,7 @@ pub(super) struct Cells<S: Read> {
     is_over: bool,
 }
 
-/// A cell before its end.
+/// A cell that is being read.
 #[derive(Default)]
 struct Cell {
     at: usize,
@@ -51,7 +51,7 @@ impl<S: Read> Cells<S> {
         Self { xml: Xml::of(part, limits.unpacked_bytes, limits.row_bytes), row: 0, is_over: false }
     }
 
-    /// The number of the row that was read last.
+    /// Returns the number of the row that was read last.
     pub(super) fn row(&self) -> i32 {
         self.row
     }
@@ -110,7 +110,7 @@ impl<S: Read> Cells<S> {
                 }
                 Mark::End(Name::Cell) => {
                     if let (Some(row), Some(cell)) = (&mut row, cell.take()) {
-                        bytes += put(row, cell, book, limits)?;
+                        bytes += add_cell(row, cell, book, limits)?;
                         if bytes > limits.row_bytes {
                             return Err(XmlError::TooLong);
                         }
@@ -150,7 +150,7 @@ impl<S: Read> Cells<S> {
                     (row, bytes, next) = (Some(line), 0, 0);
                 }
                 Name::Cell => {
-                    let begun = Cell::of(&mark, next).ok_or(damaged("a cell of it is in no column"))?;
+                    let begun = Cell::of(&mark, next).ok_or(damaged("a cell has no valid address"))?;
                     next = begun.at + 1;
                     cell = (!is_empty).then_some(begun);
                 }
@@ -201,16 +201,16 @@ impl Cell {
     }
 }
 
-/// Puts a cell into its row and returns the length of its text.
-fn put(row: &mut TableRow, cell: Cell, book: &Book, limits: &Limits) -> Result<usize, XmlError> {
+/// Adds a cell to its row and returns the length of its text.
+fn add_cell(row: &mut TableRow, cell: Cell, book: &Book, limits: &Limits) -> Result<usize, XmlError> {
     let mut number = None;
     let is_empty = cell.text.trim().is_empty();
     let text = match cell.kind {
-        // Some writers leave the value of an empty cell empty, whatever its type.
+        // Some programs leave the value of an empty cell empty, whatever its type.
         _ if is_empty && cell.kind != Kind::Text => String::new(),
         Kind::Shared => {
             let text = cell.text.trim().parse().ok().and_then(|number| book.texts.get(number));
-            unescaped(text.ok_or(damaged("a text of it is missing"))?)
+            unescaped(text.ok_or(damaged("a shared text is missing"))?)
         }
         Kind::Number => match cell.text.trim().parse::<f64>() {
             Ok(value) if value.is_finite() => {
@@ -240,7 +240,7 @@ fn put(row: &mut TableRow, cell: Cell, book: &Book, limits: &Limits) -> Result<u
         return Ok(text.len());
     }
     if cell.at < row.cells.len() {
-        return Err(damaged("two cells of it are in one place").into());
+        return Err(damaged("two cells have the same address").into());
     }
     row.cells.resize(cell.at, String::new());
     row.numbers.extend(number);
@@ -249,13 +249,13 @@ fn put(row: &mut TableRow, cell: Cell, book: &Book, limits: &Limits) -> Result<u
     Ok(length)
 }
 
-/// The column, from 0, and the row, from 1, of a cell such as `AB12`.
+/// Parses the address of a cell such as `AB12`. Returns the column, from 0, and the row, from 1.
 pub(super) fn address(name: &str) -> Option<(usize, i32)> {
     let row = name.trim_start_matches(|letter: char| letter.is_ascii_alphabetic() || letter == '$');
     Some((column(name.trim_start_matches('$'))?, row.parse().ok()?))
 }
 
-/// The column of a cell such as `AB12`, from 0.
+/// Parses the column of an address such as `AB12`, from 0.
 fn column(name: &str) -> Option<usize> {
     let letters = name.bytes().take_while(u8::is_ascii_alphabetic).take(4);
     let number =
@@ -263,13 +263,13 @@ fn column(name: &str) -> Option<usize> {
     number.checked_sub(1)
 }
 
-/// The digits of a number that is written without a mark or an exponent.
+/// Returns the digits of a number that is written without a mark or an exponent.
 fn digits_of(written: &str) -> Option<u64> {
     let is_whole = !written.is_empty() && written.bytes().all(|byte| byte.is_ascii_digit());
     written.parse().ok().filter(|_| is_whole)
 }
 
-/// A date without the time of midnight. Other times and time zones stay for the rules to judge.
+/// Returns a date without the time of midnight. Other times and time zones stay for the rules to judge.
 fn without_midnight(text: &str) -> &str {
     let Some((day, time)) = text.split_once('T') else { return text };
     let is_midnight = time.strip_suffix('Z').unwrap_or(time).bytes().all(|byte| b"0:.".contains(&byte));

@@ -4,7 +4,7 @@ use super::archive::damaged;
 use crate::RosterError;
 use crate::table::{NumberCell, TableRow};
 
-/// Merged ranges, at most.
+/// Maximum number of merged ranges.
 const RANGES: usize = 1 << 18;
 
 /// A range of merged cells. Its value is in its first column; rows are counted from 1, as in the sheet.
@@ -16,7 +16,7 @@ pub(super) struct MergedRange {
 }
 
 impl MergedRange {
-    /// Reads a reference such as `H2:H5`. A range of one row is none: it hides nothing from other rows.
+    /// Parses a reference such as `H2:H5`. Returns `None` for a range within one row, because it affects no other row.
     pub(super) fn parse(reference: &str) -> Option<Self> {
         let (first, last) = reference.split_once(':')?;
         let (column, first_row) = super::cells::address(first)?;
@@ -49,24 +49,24 @@ impl MergedCells {
                 ahead.push(range);
             }
             if ahead.len() > RANGES {
-                return Err(damaged("it has far too many merged cells"));
+                return Err(damaged("it has too many merged cells"));
             }
         }
         ahead.sort_unstable_by_key(|range| std::cmp::Reverse(range.first_row));
         Ok(Self { ahead, reached: Vec::new() })
     }
 
-    /// Notes in a row which of its cells are covered by a merged cell above, and takes the values of those that begin
-    /// in it.
-    pub(super) fn cover(&mut self, row: &mut TableRow) {
+    /// Adds to a row the values of merged cells above that extend into it, and takes the values of ranges that begin in
+    /// it.
+    pub(super) fn apply(&mut self, row: &mut TableRow) {
         self.reached.retain(|(range, ..)| range.last_row >= row.number);
-        row.covered.extend(
+        row.merged.extend(
             self.reached
                 .iter()
                 .map(|(range, text, number)| (usize::from(range.column), text.clone(), *number)),
         );
         while let Some(range) = self.ahead.pop_if(|range| range.first_row <= row.number) {
-            // A row that the sheet does not have has no value to hand down.
+            // If the sheet lacks the first row of a range, the range has no value.
             if range.first_row < row.number {
                 continue;
             }

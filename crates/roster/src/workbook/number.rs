@@ -2,7 +2,7 @@
 
 use chrono::{Days, NaiveDate, TimeDelta};
 
-/// Does a number format show a day? Built-in ones by their id, others by what they are made of.
+/// Returns whether a number format shows a day: a built-in format by its id, another by its code.
 pub(super) fn is_date_format(id: u32, code: Option<&str>) -> bool {
     let Some(code) = code else { return matches!(id, 14..=17 | 22 | 27..=36 | 50..=58) };
     let (mut letters, mut is_quoted, mut is_bracketed) = (code.chars(), false, false);
@@ -20,7 +20,7 @@ pub(super) fn is_date_format(id: u32, code: Option<&str>) -> bool {
     false
 }
 
-/// The days of a workbook.
+/// The calendar of a workbook.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Calendar {
     /// Days are counted from 1904, as on old Macintoshes, and not from 1900.
@@ -28,7 +28,7 @@ pub(super) struct Calendar {
 }
 
 impl Calendar {
-    /// The day of a number, `2014-11-01`, with a time of day that is not midnight.
+    /// Returns the day of a number, `2014-11-01`, followed by the time of day unless it is midnight.
     pub(super) fn day(self, number: f64) -> Option<String> {
         if !(0.0..2_958_466.0).contains(&number) {
             return None;
@@ -36,7 +36,7 @@ impl Calendar {
         let whole = number.floor() as u64;
         let (year, month, first) = match self {
             Self { from_1904: true } => (1904, 1, 1),
-            // There is a 29 February 1900 in this calendar, which the world did not have.
+            // This calendar has a 29 February 1900, which did not exist.
             Self { from_1904: false } if whole < 60 => (1899, 12, 31),
             Self { from_1904: false } => (1899, 12, 30),
         };
@@ -47,8 +47,8 @@ impl Calendar {
     }
 }
 
-/// A quantity as it would be typed: spreadsheets write 4250000 as `4.25E6` at times, and as 4249999.9999999995 where
-/// it was computed.
+/// Returns a quantity as it would be typed. Spreadsheets may write 4250000 as `4.25E6`, or as 4249999.9999999995 if it
+/// was computed.
 pub(super) fn typed(number: f64, written: &str) -> String {
     let whole = number.round();
     if (number - whole).abs() < 1e-6 && whole.abs() < 1e18 {

@@ -1,4 +1,4 @@
-//! Reads a sheet once before its rows are read, for what only its end or all its rows can tell.
+//! Scans a sheet before its rows are read, for facts that need its end or all its rows.
 
 use std::io::Read;
 
@@ -6,14 +6,14 @@ use super::book::Book;
 use super::cells::Cells;
 use super::merged::MergedCells;
 use crate::header::Header;
-use crate::reader::KEPT_BY_ALL;
+use crate::reader::EXACT_BELOW;
 use crate::table::{TableRow, find_header};
 use crate::{Column, Limits, RosterError};
 
-/// Whole numbers up to it are kept by programs that compute with floating-point numbers.
-const KEPT_BY_MOST: u64 = 1 << 53;
+/// Programs that compute with floating-point numbers keep whole numbers up to this one exactly.
+const EXACT_IN_FLOATS: u64 = 1 << 53;
 
-/// What is known of a sheet before its first row is read.
+/// The facts about a sheet that are known before its first row is read.
 pub(super) struct Scan {
     pub(super) merged: MergedCells,
     /// For each column, whether its numbers have all the digits that were typed.
@@ -21,7 +21,7 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Reads a sheet to its end. Merged cells are listed below its rows, and its checksum is known then, too.
+    /// Reads a sheet to its end. The list of merged cells is below its rows, and its checksum is verified there, too.
     pub(super) fn of<S: Read>(
         mut cells: Cells<S>,
         header: &Header,
@@ -49,7 +49,7 @@ fn count(row: &TableRow, header: &Header, digits: &mut [Digits]) {
     }
 }
 
-/// Counts the long numbers of a column: those with a last digit that rounding would have lost, and others.
+/// Counts the long numbers of a column: those whose last digits rounding would have lost, and others.
 #[derive(Clone, Copy, Default)]
 struct Digits {
     kept: u32,
@@ -59,21 +59,22 @@ struct Digits {
 impl Digits {
     fn add(&mut self, number: u64) {
         match number {
-            0..KEPT_BY_ALL => {}
+            0..EXACT_BELOW => {}
             number if is_unrounded(number) => self.kept = self.kept.saturating_add(1),
             _ => self.unknown = self.unknown.saturating_add(1),
         }
     }
 
-    /// A tenth of all numbers ends in 0 by chance. A program that rounds does so with all of them.
+    /// A tenth of all numbers end in 0 by chance, but a program that rounds makes all of them end in 0.
     fn are_exact(self) -> bool {
         self.kept > 0 && self.unknown / 2 <= self.kept
     }
 }
 
-/// Whether a number cannot be the result of rounding to fifteen digits, as Excel does, or to a floating-point number.
+/// Returns whether a number cannot be the result of rounding to fifteen digits, as Excel does, or to a floating-point
+/// number.
 fn is_unrounded(number: u64) -> bool {
-    !number.is_multiple_of(10) && (number <= KEPT_BY_MOST || number as f64 as u64 != number)
+    !number.is_multiple_of(10) && (number <= EXACT_IN_FLOATS || number as f64 as u64 != number)
 }
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
-//! The texts that the cells of a workbook share. All of them have to be in memory, so they are packed closely.
+//! The texts that the cells of a workbook share. All of them must be in memory, so they are stored compactly.
 
 use std::io::Read;
 
 use super::xml::{Mark, Name, Xml, XmlError};
 use crate::RosterError;
 
-/// Bytes of all texts, at most: enough for rosters of 200,000 people.
+/// Maximum size in bytes of all texts: enough for rosters of 200,000 people.
 const BYTES: usize = 16 << 20;
-/// Texts, at most. The number that the file declares is not used.
+/// Maximum number of texts. The number that the file declares is not used.
 const COUNT: usize = 2 << 20;
 
 /// The shared texts, by their number.
 #[derive(Default)]
 pub(super) struct SharedStrings {
     text: String,
-    /// Where each text ends in `text`.
+    /// The end of each text in `text`.
     ends: Vec<u32>,
 }
 

@@ -9,7 +9,7 @@ use quick_xml::{Error, Reader, XmlVersion};
 use super::archive::{Excess, Unpacked, damaged};
 use crate::RosterError;
 
-/// Elements within each other, at most. Those that are read are five deep.
+/// Maximum depth of elements. Those that are read are five deep.
 const DEPTH: usize = 64;
 
 /// A part that is being read.
@@ -17,13 +17,13 @@ pub(super) struct Xml<S: Read> {
     reader: Reader<Unpacked<S>>,
     buffer: Vec<u8>,
     depth: usize,
-    /// Bytes of a tag or a text, at most.
+    /// Maximum size in bytes of a tag or a text.
     allowance: usize,
     /// The limit of the part, for people.
     mebibytes: u64,
 }
 
-/// The next piece of a part.
+/// A token of a part.
 pub(super) enum Mark<'a> {
     Begin(BytesStart<'a>),
     /// An element without content.
@@ -108,13 +108,13 @@ impl<S: Read> Xml<S> {
                 Mark::Text(letter.to_string().into())
             }
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => Mark::Text("".into()),
-            Event::Eof if self.depth > 0 => return Err(damaged("a part of it is cut off").into()),
+            Event::Eof if self.depth > 0 => return Err(damaged("a part is cut off").into()),
             Event::Eof => Mark::Over,
         })
     }
 }
 
-/// Why a part is not read on.
+/// The reason why reading a part stopped.
 pub(super) enum XmlError {
     /// A tag or a text is too long.
     TooLong,
@@ -128,10 +128,10 @@ impl From<RosterError> for XmlError {
 }
 
 impl XmlError {
-    /// The error for a part that has no rows.
+    /// Returns the error for a part that has no rows.
     pub(super) fn refusal(self) -> RosterError {
         match self {
-            Self::TooLong => damaged("a text in it is too long"),
+            Self::TooLong => damaged("it contains a text that is too long"),
             Self::Refused(error) => error,
         }
     }
@@ -155,7 +155,7 @@ pub(super) fn attribute(mark: &BytesStart<'_>, name: &str) -> Option<String> {
     found.normalized_value(XmlVersion::Implicit1_0).ok().map(Cow::into_owned)
 }
 
-/// Whether a value of an attribute means true.
+/// Returns whether the value of an attribute means true.
 pub(super) fn is_true(value: &str) -> bool {
     matches!(value, "1" | "true" | "on")
 }

@@ -6,7 +6,7 @@ use domain::onboarding::Row;
 
 use super::read;
 
-/// What a row says, however its file writes it.
+/// The content of a row, independent of the format of its file.
 #[derive(Debug, PartialEq)]
 struct Person {
     texts: [String; 5],
@@ -41,7 +41,7 @@ fn twelve_rows_read_the_same_from_each_program() {
     let names =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let workbooks: Vec<String> = names.filter(|name| name.ends_with(".xlsx")).collect();
-    assert_eq!(workbooks.len(), 17, "none of the files is missing");
+    assert_eq!(workbooks.len(), 17, "no file is missing");
     for name in workbooks {
         assert_eq!(people(&format!("corpus/{name}")), expected, "{name}");
     }

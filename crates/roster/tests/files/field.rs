@@ -1,4 +1,4 @@
-//! Files that offices have sent. Each has a peculiarity, and its people are read all the same.
+//! Files as offices send them. Each has a peculiarity, and its people are read nevertheless.
 
 use chrono::NaiveDate;
 use domain::cell::parse_date;
@@ -79,7 +79,7 @@ fn staff_who_are_not_civil_servants_need_no_service_number() {
 }
 
 #[test]
-fn months_have_names_and_two_digits_are_no_year() {
+fn months_may_have_names_and_a_year_of_two_digits_is_refused() {
     let born: Vec<_> = read("field/months.csv").iter().map(|row| parse_date(&row.birth_date, "")).collect();
     let days: Vec<NaiveDate> = born.iter().filter_map(|day| day.as_ref().ok().copied()).collect();
     assert_eq!(days, ["1985-05-20", "1985-06-21", "1985-07-22", "1985-08-23"].map(day));
@@ -91,7 +91,7 @@ fn months_have_names_and_two_digits_are_no_year() {
 }
 
 #[test]
-fn characters_that_cannot_be_seen_stay_in_the_cell_and_are_no_part_of_the_name() {
+fn invisible_characters_stay_in_the_cell_but_not_in_the_name() {
     let rows = read("field/unseen.csv");
     let expected = [
         "Cakrajaya Ujipraja",
@@ -110,7 +110,7 @@ fn characters_that_cannot_be_seen_stay_in_the_cell_and_are_no_part_of_the_name()
 }
 
 #[test]
-fn what_is_no_telephone_number_is_handed_on_as_it_is() {
+fn a_text_that_is_not_a_telephone_number_is_passed_on_unchanged() {
     let rows = read("field/phones.csv");
     let phones: Vec<&str> = rows.iter().map(|row| row.phone.as_deref().unwrap_or_default()).collect();
     let expected = [

@@ -1,0 +1,95 @@
+//! The input types of a schema, by which the values of variables are judged.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::Value;
+use async_graphql::parser::types::{BaseType, InputObjectType, Type, TypeDefinition, TypeKind};
+
+/// The enums and input objects of a schema, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Inputs(HashMap<String, Input>);
+
+#[derive(Debug)]
+enum Input {
+    Enum(HashSet<String>),
+    Object {
+        fields: HashMap<String, InputField>,
+        /// Exactly one field must be given.
+        is_oneof: bool,
+    },
+}
+
+#[derive(Debug)]
+struct InputField {
+    kind: Type,
+    is_required: bool,
+}
+
+impl Inputs {
+    /// Adds a type, if it is an enum or an input object.
+    pub(super) fn add(&mut self, definition: &TypeDefinition) {
+        let input = match &definition.kind {
+            TypeKind::Enum(kind) => {
+                Input::Enum(kind.values.iter().map(|value| value.node.value.node.to_string()).collect())
+            }
+            TypeKind::InputObject(object) => Input::Object {
+                fields: fields(object),
+                is_oneof: definition.directives.iter().any(|directive| directive.node.name.node == "oneOf"),
+            },
+            _ => return,
+        };
+        self.0.insert(definition.name.node.to_string(), input);
+    }
+
+    /// Whether async-graphql's validator certainly accepts a value for a type.
+    ///
+    /// It is no where this is not known: a scalar of the application may judge its values itself, and the text of a schema
+    /// does not say how.
+    pub(crate) fn accept(&self, kind: &Type, value: &Value) -> bool {
+        match (&kind.base, value) {
+            (_, Value::Null) => kind.nullable,
+            (BaseType::List(item), Value::List(values)) => {
+                values.iter().all(|value| self.accept(item, value))
+            }
+            // One value stands for a list of it.
+            (BaseType::List(item), value) => self.accept(item, value),
+            (BaseType::Named(name), value) => self.accept_named(name, value),
+        }
+    }
+
+    fn accept_named(&self, name: &str, value: &Value) -> bool {
+        match (name, value) {
+            ("String" | "ID", value) => matches!(value, Value::String(_)),
+            ("Boolean", value) => matches!(value, Value::Boolean(_)),
+            // The schema's text does not say whether a negative number is accepted.
+            ("Int", Value::Number(number)) => {
+                number.as_u64().is_some_and(|number| i32::try_from(number).is_ok())
+            }
+            (name, value) => match (self.0.get(name), value) {
+                (Some(Input::Enum(values)), Value::String(value)) => values.contains(value),
+                (Some(Input::Enum(values)), Value::Enum(value)) => values.contains(value.as_str()),
+                (Some(Input::Object { fields, is_oneof }), Value::Object(given)) => {
+                    let is_one = !is_oneof || (given.len() == 1 && given.values().all(|v| *v != Value::Null));
+                    let is_known = given.iter().all(|(name, value)| {
+                        fields.get(name.as_str()).is_some_and(|field| self.accept(&field.kind, value))
+                    });
+                    let is_complete = fields
+                        .iter()
+                        .all(|(name, field)| !field.is_required || given.contains_key(name.as_str()));
+                    is_one && is_known && is_complete
+                }
+                _ => false,
+            },
+        }
+    }
+}
+
+fn fields(object: &InputObjectType) -> HashMap<String, InputField> {
+    let field = object.fields.iter().map(|field| {
+        let field = &field.node;
+        let kind = field.ty.node.clone();
+        let is_required = !kind.nullable && field.default_value.is_none();
+        (field.name.node.to_string(), InputField { kind, is_required })
+    });
+    field.collect()
+}

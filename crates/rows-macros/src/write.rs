@@ -1,0 +1,203 @@
+//! The implementation of `rows::Row`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Generics, Type};
+
+use crate::fields::{Field, Source};
+use crate::shape::{Leaf, Shape};
+
+/// Writes the implementation for a type with these fields.
+pub(crate) fn row(ty: &Type, generics: &Generics, fields: &[Field<'_>]) -> TokenStream {
+    let (parameters, _, bounds) = generics.split_for_impl();
+    let ways = fields.iter().enumerate().map(|(index, field)| way(index, field));
+    let functions = fields.iter().enumerate().filter_map(|(index, field)| at_once(index, field));
+    let futures = fields.iter().enumerate().map(|(index, field)| in_time(index, field));
+    quote! {
+        #[doc(hidden)]
+        #[allow(clippy::all, unused_variables)]
+        const _: () = {
+            use ::rows::{EnumLeaf as _, ObjectLeaf as _, OtherLeaf as _, ScalarLeaf as _};
+
+            impl #parameters ::rows::Row for #ty #bounds {
+                fn way<'plan>(name: &str, below: ::rows::Below<'plan>) -> ::rows::Way<'plan> {
+                    match name {
+                        #(#ways)*
+                        _ => ::rows::Way::Ordinary,
+                    }
+                }
+
+                fn at_once(
+                    &self,
+                    index: usize,
+                    ctx: &::rows::async_graphql::Context<'_>,
+                    below: &::rows::Plan<'_>,
+                ) -> ::rows::async_graphql::ServerResult<::rows::async_graphql::Value> {
+                    match index {
+                        #(#functions)*
+                        _ => ::std::unreachable!("no plan has this field here"),
+                    }
+                }
+
+                fn in_time<'plan>(
+                    &'plan self,
+                    index: usize,
+                    ctx: ::rows::async_graphql::Context<'plan>,
+                    below: &'plan ::rows::Plan<'plan>,
+                ) -> ::rows::Rendered<'plan> {
+                    match index {
+                        #(#futures)*
+                        _ => ::std::unreachable!("no plan has this field here"),
+                    }
+                }
+            }
+        };
+    }
+}
+
+fn way(index: usize, field: &Field<'_>) -> TokenStream {
+    let (name, ty) = (&field.name, field.shape.leaf().ty);
+    let way = match field.source {
+        Source::Async(_) => quote!(of_async),
+        _ => quote!(of_function),
+    };
+    quote! {
+        #name => ::rows::Way::#way(#index, (&&&&::rows::Leaf::<#ty>::NEW).plan(below)),
+    }
+}
+
+/// Writes how a field that waits for nothing is rendered.
+fn at_once(index: usize, field: &Field<'_>) -> Option<TokenStream> {
+    let rendered = match &field.source {
+        Source::Function(name) => {
+            let rendered = render(&field.shape, Held::Owned, Speed::AtOnce);
+            quote!({ let value = self.#name(ctx); ::rows::within(ctx, #rendered) })
+        }
+        Source::Ready(name) => {
+            let rendered = render(of_async(&field.shape), Held::Owned, Speed::AtOnce);
+            quote! {
+                match ::rows::ready(self.#name(ctx)) {
+                    ::std::result::Result::Ok(value) => #rendered,
+                    ::std::result::Result::Err(error) => ::std::result::Result::Err(::rows::failed(ctx, error)),
+                }
+            }
+        }
+        Source::Member(name) => {
+            let rendered = render(&field.shape, Held::Borrowed, Speed::AtOnce);
+            quote!({ let value = &self.#name; ::rows::within(ctx, #rendered) })
+        }
+        Source::Async(_) => return None,
+    };
+    Some(quote!(#index => #rendered,))
+}
+
+/// Writes how a field is rendered that waits itself, or has something below it that does.
+fn in_time(index: usize, field: &Field<'_>) -> TokenStream {
+    let rendered = match &field.source {
+        Source::Function(name) => {
+            let rendered = render(&field.shape, Held::Owned, Speed::InTime);
+            quote!(let value = self.#name(ctx); let rendered = ::rows::within(ctx, #rendered);)
+        }
+        Source::Member(name) => {
+            let rendered = render(&field.shape, Held::Borrowed, Speed::InTime);
+            quote!(let value = &self.#name; let rendered = ::rows::within(ctx, #rendered);)
+        }
+        // What is below an `async` field keeps its own path in its errors: so does async-graphql.
+        Source::Ready(name) | Source::Async(name) => {
+            let rendered = render(of_async(&field.shape), Held::Owned, Speed::InTime);
+            quote! {
+                let rendered = match self.#name(ctx).await {
+                    ::std::result::Result::Ok(value) => #rendered,
+                    ::std::result::Result::Err(error) => ::std::result::Result::Err(::rows::failed(ctx, error)),
+                };
+            }
+        }
+    };
+    quote! {
+        #index => ::std::boxed::Box::pin(async move {
+            let ctx = &ctx;
+            #rendered
+            rendered
+        }),
+    }
+}
+
+/// Returns the shape of what an `async` method gives when it succeeds: `#[Object]` makes each return a `Result`.
+fn of_async<'b, 'a>(shape: &'b Shape<'a>) -> &'b Shape<'a> {
+    match shape {
+        Shape::Fallible(inner) => inner,
+        shape => shape,
+    }
+}
+
+/// Whether the variable `value` holds a value or a reference to it.
+#[derive(Clone, Copy, PartialEq)]
+enum Held {
+    Owned,
+    Borrowed,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Speed {
+    AtOnce,
+    InTime,
+}
+
+/// Writes an expression that renders the variable `value`.
+fn render(shape: &Shape<'_>, held: Held, speed: Speed) -> TokenStream {
+    match shape {
+        Shape::Leaf(leaf) => {
+            let value = match (held, leaf.is_reference) {
+                (Held::Owned, false) => quote!(&value),
+                (Held::Owned, true) | (Held::Borrowed, false) => quote!(value),
+                (Held::Borrowed, true) => quote!(*value),
+            };
+            call(leaf, (&quote!(at_once), &quote!(in_time)), &value, speed)
+        }
+        Shape::List(leaf) => {
+            let values = match leaf.is_reference {
+                false => quote!(value.iter()),
+                true => quote!(value.iter().copied()),
+            };
+            call(leaf, (&quote!(list), &quote!(list_in_time)), &values, speed)
+        }
+        Shape::Nullable(inner) => {
+            let rendered = render(inner, held, speed);
+            quote! {
+                match value {
+                    ::std::option::Option::None => ::std::result::Result::Ok(::rows::async_graphql::Value::Null),
+                    ::std::option::Option::Some(value) => ::rows::nullable(ctx, #rendered),
+                }
+            }
+        }
+        Shape::Fallible(inner) => {
+            let rendered = render(inner, held, speed);
+            quote! {
+                match value {
+                    ::std::result::Result::Ok(value) => #rendered,
+                    ::std::result::Result::Err(error) => ::std::result::Result::Err(::rows::failed(ctx, error)),
+                }
+            }
+        }
+    }
+}
+
+fn call(
+    leaf: &Leaf<'_>,
+    (at_once, in_time): (&TokenStream, &TokenStream),
+    value: &TokenStream,
+    speed: Speed,
+) -> TokenStream {
+    let ty = leaf.ty;
+    let now = quote!((&&&&::rows::Leaf::<#ty>::NEW).#at_once(#value, ctx, below));
+    match speed {
+        Speed::AtOnce => now,
+        Speed::InTime => quote! {
+            if below.waits() {
+                (&&&&::rows::Leaf::<#ty>::NEW).#in_time(#value, ctx, below).await
+            } else {
+                #now
+            }
+        },
+    }
+}

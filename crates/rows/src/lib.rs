@@ -1,0 +1,46 @@
+//! Lists of GraphQL objects that are rendered row after row instead of resolved field by field.
+//!
+//! # What it is for
+//!
+//! async-graphql resolves each field of each row by itself: a boxed future, a copy of the context, a name and an entry of a
+//! map. Most fields of a row are plain functions of it and need none of that. [`Rows`] reads the selection below a list once
+//! for the whole list, calls these functions row after row, and builds the values at once. A field that has to wait is
+//! polled where it stands, and only if it is not ready do the others go on without it; a field with arguments is resolved
+//! the ordinary way.
+//!
+//! # What it never does
+//!
+//! It changes no answer. Values, null propagation, errors, their paths and their order are those of async-graphql, which
+//! `tests/alike.rs` compares on generated queries.
+//!
+//! # How to use it
+//!
+//! Put [`macro@row`] above `#[Object]`, or derive [`macro@Row`] beside `SimpleObject`, and return [`Rows`] where there was
+//! a `Vec`:
+//!
+//! ```ignore
+//! #[rows::row]
+//! #[Object]
+//! impl Town {
+//!     fn name(&self) -> &str { &self.name }
+//! }
+//!
+//! fn towns(&self) -> Rows<Town> { self.towns.clone().into() }
+//! ```
+//!
+//! Whoever adds a field to `Town` declares it as ever.
+
+mod leaf;
+mod list;
+mod merge;
+mod plan;
+mod render;
+
+pub use leaf::{EnumLeaf, Leaf, ObjectLeaf, OtherLeaf, ScalarLeaf};
+pub use list::{OneByOne, Rows};
+pub use plan::{Below, Plan, Rendered, Row, Way};
+pub use render::{failed, nullable, ready, within};
+pub use rows_macros::{Row, row};
+
+#[doc(hidden)]
+pub use async_graphql;

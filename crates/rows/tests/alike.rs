@@ -1,0 +1,289 @@
+//! Rendered answers are those of async-graphql, byte for byte: generated queries run both ways.
+
+use std::sync::Arc;
+
+use async_graphql::{
+    Context, EmptyMutation, EmptySubscription, Enum, ID, Interface, Object, Request, Schema, SimpleObject,
+};
+use rows::{OneByOne, Row, Rows, row};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+enum Kind {
+    City,
+    Village,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Town(usize);
+
+#[derive(Clone, Copy, Debug)]
+struct Person(usize);
+
+#[derive(SimpleObject, Row)]
+struct Part {
+    name: String,
+    size: Option<i32>,
+    mayor: Person,
+    towns: Vec<Town>,
+    #[graphql(name = "renamed")]
+    other: bool,
+}
+
+/// What has an id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID"))]
+enum Node {
+    Town(Town),
+    Person(Person),
+}
+
+#[derive(Clone, Debug)]
+struct Failure(Arc<str>);
+
+impl From<Failure> for async_graphql::Error {
+    fn from(failure: Failure) -> Self {
+        async_graphql::ErrorExtensions::extend_with(Self::new(&*failure.0), |_, error| {
+            error.set("code", "FAILED")
+        })
+    }
+}
+
+fn fails<T>(does: bool, value: T) -> Result<T, Failure> {
+    if does { Err(Failure("it failed".into())) } else { Ok(value) }
+}
+
+#[row]
+#[Object]
+impl Town {
+    async fn id(&self) -> ID {
+        ID(format!("t{}", self.0))
+    }
+    fn name(&self) -> String {
+        format!("Town {} \"é\"", self.0)
+    }
+    fn motto(&self) -> &str {
+        "one\ntwo"
+    }
+    fn kind(&self) -> Kind {
+        if self.0.is_multiple_of(2) { Kind::City } else { Kind::Village }
+    }
+    fn kinds(&self) -> Vec<Kind> {
+        vec![Kind::City, Kind::Village]
+    }
+    fn tags(&self, ctx: &Context<'_>) -> Vec<String> {
+        vec![ctx.item.node.name.node.to_string(), self.0.to_string()]
+    }
+    fn nothing(&self) -> Option<i32> {
+        None
+    }
+    fn size(&self) -> Result<i32, Failure> {
+        fails(self.0 == 5, 7)
+    }
+    fn note(&self) -> Option<Result<&str, Failure>> {
+        (self.0 != 1).then(|| fails(self.0 == 2, "note"))
+    }
+    fn mayor(&self) -> Person {
+        Person(self.0)
+    }
+    fn clerk(&self, _ctx: &Context<'_>) -> Option<Result<Person, Failure>> {
+        Some(fails(self.0 == 3, Person(self.0 + 100)))
+    }
+    fn near(&self) -> Vec<Town> {
+        (0..self.0 % 3).map(Town).collect()
+    }
+    fn parts(&self) -> Rows<Part> {
+        let part = |n: usize| Part {
+            name: n.to_string(),
+            size: (n != 1).then_some(3),
+            mayor: Person(n),
+            towns: vec![Town(n), Town(4)],
+            other: true,
+        };
+        (0..2).map(part).collect()
+    }
+    /// Waits, and longer in some towns than in others.
+    async fn doctor(&self) -> Option<Result<Person, Failure>> {
+        for _ in 0..self.0 % 3 {
+            tokio::task::yield_now().await;
+        }
+        (self.0 != 2).then(|| fails(self.0 == 4, Person(self.0)))
+    }
+    async fn judge(&self) -> Result<Person, Failure> {
+        if self.0 == 1 {
+            tokio::task::yield_now().await;
+        }
+        fails(self.0 == 6, Person(self.0))
+    }
+    async fn people(&self, first: Option<usize>) -> Rows<Person> {
+        (0..first.unwrap_or(1)).map(Person).collect()
+    }
+}
+
+#[row]
+#[Object]
+impl Person {
+    async fn id(&self) -> ID {
+        ID(format!("p{}", self.0))
+    }
+    fn name(&self) -> Option<String> {
+        (self.0 != 4).then(|| "Siti".to_owned())
+    }
+    fn home(&self) -> Town {
+        Town(self.0 % 4)
+    }
+    fn age(&self) -> Result<i32, Failure> {
+        fails(self.0 == 7, 30)
+    }
+    async fn friend(&self) -> Person {
+        tokio::task::yield_now().await;
+        Person(self.0 / 2)
+    }
+}
+
+struct Query;
+
+#[Object]
+impl Query {
+    async fn towns(&self, count: usize) -> Rows<Town> {
+        (0..count).map(Town).collect()
+    }
+    async fn maybe(&self, count: usize) -> Option<Rows<Town>> {
+        Some((0..count).map(Town).collect())
+    }
+    async fn nodes(&self) -> Vec<Node> {
+        vec![Node::Town(Town(1)), Node::Person(Person(7))]
+    }
+}
+
+type Tested = Schema<Query, EmptyMutation, EmptySubscription>;
+
+fn schema() -> Tested {
+    Schema::build(Query, EmptyMutation, EmptySubscription).finish()
+}
+
+async fn both(schema: &Tested, query: &str) -> (String, String) {
+    let rendered = schema.execute(Request::new(query)).await;
+    let resolved = schema.execute(Request::new(query).data(OneByOne)).await;
+    let json = |response| serde_json_text(&response);
+    (json(rendered), json(resolved))
+}
+
+fn serde_json_text(response: &async_graphql::Response) -> String {
+    format!("{} {:?}", response.data, response.errors)
+}
+
+/// Numbers that are the same in each run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % limit
+    }
+
+    fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        all[self.below(all.len())]
+    }
+}
+
+const SCALARS: [(&str, &[&str]); 3] = [
+    ("Town", &["id", "name", "motto", "kind", "kinds", "tags", "nothing", "size", "note", "__typename"]),
+    ("Person", &["id", "name", "age", "__typename"]),
+    ("Part", &["name", "size", "renamed", "__typename"]),
+];
+
+const OBJECTS: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "Town",
+        &[
+            ("mayor", "Person"),
+            ("clerk", "Person"),
+            ("near", "Town"),
+            ("parts", "Part"),
+            ("doctor", "Person"),
+            ("judge", "Person"),
+            ("people(first: 2)", "Person"),
+            ("people", "Person"),
+        ],
+    ),
+    ("Person", &[("home", "Town"), ("friend", "Person")]),
+    ("Part", &[("mayor", "Person"), ("towns", "Town")]),
+];
+
+/// Writes a selection of a type: fields, aliases that may meet, fragments, conditions.
+fn selection(numbers: &mut Numbers, of: &str, depth: usize) -> String {
+    let scalars = SCALARS.iter().find(|(name, _)| *name == of).expect(of).1;
+    let objects = OBJECTS.iter().find(|(name, _)| *name == of).expect(of).1;
+    let mut written = String::from("{ ");
+    for _ in 0..1 + numbers.below(5) {
+        let alias = ["", "", "", "a: ", "b: "][numbers.below(5)];
+        let condition = numbers.of(&["", "", "", " @include(if: true)", " @skip(if: true)"]);
+        let field = match numbers.below(7) {
+            0..3 => format!("{}{condition}", numbers.of(scalars)),
+            3..6 if depth > 0 => {
+                let (name, gives) = objects[numbers.below(objects.len())];
+                // The same field under different names must not meet another one with other arguments.
+                format!("{name}{condition} {}", selection(numbers, gives, depth - 1))
+            }
+            _ => {
+                let on = numbers.of(&["", "on Town", "on Person", "on Part", "on Node"]);
+                let is_possible = on.is_empty() || on.ends_with(of) || (on == "on Node" && of != "Part");
+                let set = match on {
+                    "on Node" if is_possible => "{ id }".to_owned(),
+                    _ => selection(numbers, of, depth.saturating_sub(1)),
+                };
+                let on = if is_possible { on } else { "" };
+                written.push_str(&format!("... {on}{condition} {set} "));
+                continue;
+            }
+        };
+        written.push_str(&format!("{alias}{field} "));
+    }
+    written + "}"
+}
+
+#[tokio::test]
+async fn generated_queries_have_the_same_answer_both_ways() {
+    let (schema, mut numbers) = (schema(), Numbers(2014));
+    let (mut compared, mut failed) = (0, 0);
+    while compared < 2_000 {
+        let root = numbers.of(&["towns", "maybe"]);
+        let count = numbers.below(8);
+        let query = format!("{{ {root}(count: {count}) {} }}", selection(&mut numbers, "Town", 3));
+        let (rendered, resolved) = both(&schema, &query).await;
+        assert_eq!(rendered, resolved, "{query}");
+        // Some do not pass the validator, because aliases meet.
+        if rendered.contains("Town") || rendered.contains("FAILED") {
+            compared += 1;
+            failed += usize::from(rendered.contains("FAILED"));
+        }
+    }
+    assert!((200..1_800).contains(&failed), "{failed} of {compared} queries failed in part");
+}
+
+#[tokio::test]
+async fn fragments_conditions_and_fields_that_meet_are_spread_once_for_the_list() {
+    let schema = schema();
+    let query = "query { towns(count: 3) { ...F near { name } a: mayor { id } ... on Node { id } __typename } }
+        fragment F on Town { id near { id kind } a: mayor { name home { name } } ... @skip(if: true) { motto } }";
+    let (rendered, resolved) = both(&schema, query).await;
+    assert_eq!(rendered, resolved);
+    assert!(rendered.contains("near: [{id: \"t0\", kind: CITY, name: \"Town 0"), "{rendered}");
+    assert!(!rendered.contains("motto"));
+}
+
+#[tokio::test]
+async fn an_error_takes_away_as_much_as_it_must_and_has_its_path() {
+    let schema = schema();
+    for (query, data) in [
+        ("{ towns(count: 6) { size } }", "null"),
+        ("{ maybe(count: 6) { size } }", "{maybe: null}"),
+        ("{ maybe(count: 5) { doctor { name } judge { age } } }", "{maybe: [{doctor:"),
+        ("{ maybe(count: 8) { judge { age } } }", "{maybe: null}"),
+        ("{ maybe(count: 8) { clerk { age home { name } } } }", "{maybe: [{clerk: {age: 30,"),
+    ] {
+        let (rendered, resolved) = both(&schema, query).await;
+        assert_eq!(rendered, resolved, "{query}");
+        assert!(rendered.starts_with(data) && rendered.contains("it failed"), "{query}: {rendered}");
+    }
+}

@@ -1,0 +1,174 @@
+// The public GraphQL API, over `fetch`, event streams, and the two addresses for files.
+
+import { createClient } from 'graphql-sse';
+
+/** A refusal of the API: its code and the message for the user. */
+export class ApiError extends Error {
+  constructor({ message, code = null, hint = null, requestId = null }) {
+    super(message);
+    Object.assign(this, { code, hint, requestId });
+  }
+}
+
+/** Creates the API in the name of a session. Messages are in `language`. */
+export function createApi(session, language, t) {
+  const headers = () => ({
+    authorization: `Bearer ${session.snapshot().token}`,
+    'accept-language': language,
+  });
+
+  /** Sends a request again with a new token, once, if the first one was not accepted. */
+  async function send(address, init) {
+    const attempt = async () => {
+      try {
+        return await fetch(address, { ...init, headers: { ...headers(), ...init.headers } });
+      } catch (error) {
+        if (error.name === 'AbortError') throw error;
+        throw new ApiError({ code: 'OFFLINE', message: t('error.offline') });
+      }
+    };
+    const response = await attempt();
+    return response.status === 401 && (await session.renew()) ? attempt() : response;
+  }
+
+  async function run(query, variables, signal) {
+    const response = await send('/graphql', {
+      method: 'POST',
+      headers: { accept: 'application/graphql-response+json', 'content-type': 'application/json' },
+      body: JSON.stringify({ query, variables, operationName: operationName(query) }),
+      signal,
+    });
+    const answer = await readJson(response);
+    refuseErrors(answer, response, t);
+    return answer.data;
+  }
+
+  return {
+    /** Runs a query and returns its data. */
+    query: run,
+    /** Runs a mutation with one root field. Returns its payload with the `errors` about the input. */
+    async mutate(document, input) {
+      const data = await run(document, { input });
+      return Object.values(data)[0];
+    },
+    /**
+     * Follows a subscription, and runs a query after each of its events, until the returned function is called. Both are
+     * `[document, variables]`. The subscription says that something has changed, and the query says what: a server may
+     * read the relations of an object once for a whole subscription.
+     *
+     * `onState` hears `live` or `lost`. A connection that breaks is opened again, with a new token where the old one has
+     * expired.
+     */
+    follow([subscription, watched], [document, variables], { onData, onState, onError }) {
+      const request = { query: subscription, variables: watched, operationName: operationName(subscription) };
+      const url = new URL('/graphql', window.location.origin).href;
+      const client = createClient({ url, headers, retryAttempts: 0 });
+      const end = new AbortController();
+      let failures = 0;
+      const refresh = oneAtATime(async () => {
+        try {
+          const data = await run(document, variables, end.signal);
+          onState('live');
+          onData(data);
+        } catch (error) {
+          if (!end.signal.aborted) onError(error);
+        }
+      });
+      const sink = {
+        next(answer) {
+          failures = 0;
+          if (answer.errors?.length) onError(toError(answer.errors[0], t));
+          else refresh();
+        },
+        async error(cause) {
+          if (end.signal.aborted) return;
+          onState('lost');
+          const isRefused = cause?.response?.status === 401;
+          if (isRefused && !(await session.renew())) return onError(new ApiError({ message: t('error.signedOut') }));
+          failures += 1;
+          await new Promise((done) => setTimeout(done, Math.min(500 * 2 ** failures, 15_000)));
+          if (!end.signal.aborted) client.subscribe(request, sink);
+        },
+        complete() {},
+      };
+      client.subscribe(request, sink);
+      return () => {
+        end.abort();
+        client.dispose();
+      };
+    },
+    /** Sends a file, and reports the sent part as a number from 0 to 1. Returns the answer as JSON. */
+    async upload(address, file, onProgress) {
+      try {
+        return await upload(address, file, headers(), onProgress, t);
+      } catch (error) {
+        if (error.code !== 'UNAUTHENTICATED' || !(await session.renew())) throw error;
+        return upload(address, file, headers(), onProgress, t);
+      }
+    },
+    /** Fetches a file as text. */
+    async download(address) {
+      const response = await send(address, { headers: {} });
+      if (!response.ok) refuseErrors(await readJson(response), response, t);
+      return response.text();
+    },
+  };
+}
+
+/** Runs work when it is asked for. Whatever is asked for meanwhile is one more run afterwards. */
+function oneAtATime(work) {
+  let isRunning = false;
+  let isAskedAgain = false;
+  return async () => {
+    isAskedAgain = true;
+    if (isRunning) return;
+    isRunning = true;
+    while (isAskedAgain) {
+      isAskedAgain = false;
+      await work();
+    }
+    isRunning = false;
+  };
+}
+
+/** `fetch` does not report the progress of a body, so this uses `XMLHttpRequest`. */
+function upload(address, file, headers, onProgress, t) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('PUT', address);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    request.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0);
+    request.onerror = () => reject(new ApiError({ code: 'OFFLINE', message: t('error.offline') }));
+    request.onload = () => {
+      const answer = parsed(request.responseText);
+      if (request.status === 200) resolve(answer);
+      else reject(Object.assign(toError(answer?.errors?.[0], t), { problems: answer?.errors ?? [] }));
+    };
+    request.send(file);
+  });
+}
+
+function refuseErrors(answer, response, t) {
+  if (answer?.errors?.length) throw toError(answer.errors[0], t);
+  if (!response.ok || !answer) {
+    throw new ApiError({ message: t('error.status', { status: response.status }) });
+  }
+}
+
+function toError(error, t) {
+  if (!error) return new ApiError({ message: t('error.unknown') });
+  const { code, requestId } = error.extensions ?? error;
+  return new ApiError({ message: error.message, code, hint: error.hint, requestId });
+}
+
+const readJson = async (response) => parsed(await response.text());
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+const operationName = (document) => /(?:query|mutation|subscription)\s+(\w+)/.exec(document)[1];

@@ -1,0 +1,96 @@
+// The documents of the onboarding pages.
+
+const COUNTS = `fragment RowCounts on OnboardingCounts { received pending enrolled alreadyEnrolled rejected flagged }`;
+
+const BATCH = `
+fragment Batch on OnboardingBatch {
+  id state fileName submittedAt submittedBy approvedBy cancelledBy cancelReason finishedAt
+  counts { ...RowCounts }
+  columns { name field }
+  byProblem { code rows }
+  workUnits
+  monthlyContributions planDigest uploadUrl reportUrl
+  problems { code severity message hint }
+  employer { id name }
+  channel { code name }
+}
+${COUNTS}`;
+
+/** Says when a batch has changed, until it ends. */
+export const BATCH_CHANGED = `
+subscription BatchChanged($id: ID!) {
+  onboardingBatch(id: $id) { state }
+}`;
+
+export const BATCH_NOW = `
+query Batch($id: ID!) {
+  onboardingBatch(id: $id) { ...Batch }
+}
+${BATCH}`;
+
+export const BATCHES = `
+query Batches($after: String) {
+  onboardingBatches(first: 20, after: $after) {
+    totalCount
+    pageInfo { hasNextPage endCursor }
+    nodes { id state fileName submittedAt submittedBy employer { name } counts { ...RowCounts } }
+  }
+}
+${COUNTS}`;
+
+/** Rows with problems, in the order of the file. */
+export const ROWS = `
+query BatchRows($id: ID!, $filter: OnboardingRowFilter!, $after: String) {
+  onboardingBatch(id: $id) {
+    rows(first: 50, after: $after, filterBy: $filter) {
+      totalCount
+      pageInfo { hasNextPage endCursor }
+      nodes { number line outcome problems { code severity path message hint } }
+    }
+  }
+}`;
+
+/** Which rows were refused, in the order of the file. */
+export const REFUSED_ROWS = `
+query RefusedRows($id: ID!, $after: String) {
+  onboardingBatch(id: $id) {
+    rows(first: 100, after: $after, filterBy: { outcome: [REJECTED] }) {
+      pageInfo { hasNextPage endCursor }
+      nodes { number }
+    }
+  }
+}`;
+
+export const WORK_UNITS = `
+query BatchWorkUnits($id: ID!) {
+  onboardingBatch(id: $id) { byWorkUnit { workUnit counts { ...RowCounts } } }
+}
+${COUNTS}`;
+
+/** What the form offers. */
+export const PROVINCES = `query Provinces { provinces { code name nameEn } }`;
+
+export const PAYERS_AND_CHANNELS = `
+query PayersAndChannels($province: String!) {
+  employers(first: 100, filterBy: { kind: [GOVERNMENT], provinceCode: $province }, orderBy: { field: NAME }) {
+    nodes { id name }
+  }
+  channels(first: 100, filterBy: { provinceCode: $province, open: true, kind: [GOVERNMENT_UNIT, BRANCH, REGIONAL_OFFICE] }) {
+    nodes { code name kind }
+  }
+}`;
+
+export const START = `
+mutation Start($input: StartOnboardingInput!) {
+  startOnboarding(input: $input) { batch { id uploadUrl } errors { code path message hint } }
+}`;
+
+export const APPROVE = `
+mutation Approve($input: ApproveOnboardingInput!) {
+  approveOnboarding(input: $input) { batch { id state } errors { code path message hint } }
+}`;
+
+export const CANCEL = `
+mutation Cancel($input: CancelOnboardingInput!) {
+  cancelOnboarding(input: $input) { batch { id state } errors { code path message hint } }
+}`;

@@ -1,0 +1,97 @@
+// The approval of a plan by another person, and its end without one.
+
+import { useState } from 'preact/hooks';
+import { APPROVE, CANCEL } from '../documents/onboarding.js';
+import { usePage } from '../i18n/index.js';
+import { Section } from '../ui/parts.jsx';
+import { ProblemList } from './form.jsx';
+
+const APPROVERS = ['ADMINISTRATOR', 'APPROVER'];
+
+export function Approval({ batch, isOwn }) {
+  const { t, api, viewer, format } = usePage();
+  const [problems, setProblems] = useState([]);
+  const [isBusy, setBusy] = useState(false);
+  const run = async (document, input) => {
+    setBusy(true);
+    try {
+      const { errors } = await api.mutate(document, { batchId: batch.id, idempotencyKey: crypto.randomUUID(), ...input });
+      setProblems(errors);
+    } catch (error) {
+      setProblems([error]);
+    }
+    setBusy(false);
+  };
+  const mayApprove = APPROVERS.includes(viewer.role) && !isOwn;
+  return (
+    <Section id="approval" title={t('approval.title')} class="approval">
+      {mayApprove ? (
+        <>
+          <p>{t('approval.check', { rows: format.number(batch.counts.pending) })}</p>
+          <button
+            type="button"
+            class="button button-primary"
+            disabled={isBusy}
+            onClick={() => run(APPROVE, { planDigest: batch.planDigest })}
+          >
+            {t('approval.approve', { rows: format.number(batch.counts.pending) })}
+          </button>
+        </>
+      ) : (
+        <>
+          <p>{isOwn ? t('approval.own') : t('approval.role')}</p>
+          <Address />
+        </>
+      )}
+      <p class="note digest">
+        {t('approval.digest')} <code>{batch.planDigest}</code>
+      </p>
+      <ProblemList problems={problems} />
+      <Cancel isBusy={isBusy} onCancel={(reason) => run(CANCEL, { reason })} />
+    </Section>
+  );
+}
+
+/** The address of this page, for the person who approves. */
+function Address() {
+  const { t } = usePage();
+  const [isCopied, setCopied] = useState(false);
+  const address = window.location.href;
+  const copy = async () => {
+    await navigator.clipboard.writeText(address);
+    setCopied(true);
+  };
+  return (
+    <p class="address">
+      <code>{address}</code>
+      {navigator.clipboard && (
+        <button type="button" class="button" onClick={copy}>
+          {isCopied ? t('approval.copied') : t('approval.copy')}
+        </button>
+      )}
+    </p>
+  );
+}
+
+export function Cancel({ isBusy, onCancel }) {
+  const { t } = usePage();
+  const [reason, setReason] = useState('');
+  const submit = (event) => {
+    event.preventDefault();
+    onCancel(reason);
+  };
+  return (
+    <details class="cancel">
+      <summary>{t('cancel.title')}</summary>
+      <form onSubmit={submit}>
+        <label class="field">
+          <span>{t('cancel.reason')}</span>
+          <input required maxLength={200} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />
+        </label>
+        <button type="submit" class="button" disabled={isBusy}>
+          {t('cancel.button')}
+        </button>
+      </form>
+    </details>
+  );
+}

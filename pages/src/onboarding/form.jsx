@@ -1,0 +1,162 @@
+// The form of a new onboarding: where, who pays, from when, and the file.
+
+import { useEffect, useState } from 'preact/hooks';
+import { PAYERS_AND_CHANNELS, PROVINCES } from '../documents/onboarding.js';
+import { usePage } from '../i18n/index.js';
+import { Notice, Section, useLoad } from '../ui/parts.jsx';
+import { DropField } from './drop.jsx';
+import { start } from './start.js';
+
+const CATEGORIES = ['PNS', 'CPNS', 'PPPK', 'NON_ASN'];
+const PROGRAMMES = ['WORK_ACCIDENT', 'DEATH', 'OLD_AGE', 'PENSION'];
+
+export function StartForm() {
+  const { t, api, name, viewer, language } = usePage();
+  const [province, setProvince] = useState(viewer.employer?.province.code ?? viewer.provinces[0]?.code ?? '');
+  const [employer, setEmployer] = useState(viewer.employer?.id ?? '');
+  const [channel, setChannel] = useState('');
+  const [startsOn, setStartsOn] = useState('');
+  const [category, setCategory] = useState('PNS');
+  const [programmes, setProgrammes] = useState(['WORK_ACCIDENT', 'DEATH']);
+  const [isPaid, setPaid] = useState(false);
+  const [allOrNothing, setAllOrNothing] = useState(false);
+  const [file, setFile] = useState(null);
+  const [key, setKey] = useState(() => crypto.randomUUID());
+  const [isSending, setSending] = useState(false);
+  const [problems, setProblems] = useState([]);
+
+  const provinces = useLoad((signal) => api.query(PROVINCES, {}, signal), [api]);
+  const choices = useLoad(
+    async (signal) => (province ? api.query(PAYERS_AND_CHANNELS, { province }, signal) : null),
+    [api, province],
+  );
+  const employers = viewer.employer ? [viewer.employer] : (choices.data?.employers.nodes ?? []);
+  const channels = viewer.channel ? [viewer.channel] : (choices.data?.channels.nodes ?? []);
+  useEffect(() => {
+    if (!choices.data) return;
+    const unit = channels.find(({ kind }) => kind === 'GOVERNMENT_UNIT') ?? channels[0];
+    setChannel(unit?.code ?? '');
+    setEmployer(employers[0]?.id ?? '');
+  }, [choices.data]);
+
+  const offered = viewer.provinces.length > 0 ? viewer.provinces : (provinces.data?.provinces ?? []);
+  const submit = async (event) => {
+    event.preventDefault();
+    setSending(true);
+    const terms = {
+      employerId: employer, channelCode: channel, provinceCode: province, startsOn, category, programmes,
+      firstContributionPaid: isPaid, allOrNothing,
+    };
+    try {
+      setProblems(await start(api, terms, file, key));
+      // The registry remembers a key that succeeded, so another intention needs another key.
+      setKey(crypto.randomUUID());
+    } catch (error) {
+      setProblems([error]);
+    }
+    setSending(false);
+  };
+  const toggle = (programme) =>
+    setProgrammes((before) => (before.includes(programme) ? before.filter((it) => it !== programme) : [...before, programme]));
+  const isReady = file && employer && channel && startsOn && programmes.length > 0;
+
+  return (
+    <Section id="start" title={t('form.title')} class="start-form">
+      <form onSubmit={submit}>
+        <DropField label={t('drop.label')} hint={t('drop.hint')} file={file} onFile={setFile} disabled={isSending} />
+        <p class="note">
+          {t('form.template')} <a href="/onboarding/template.xlsx">XLSX</a> · <a href="/onboarding/template.csv">CSV</a>
+        </p>
+        <div class="fields">
+          <Choice
+            label={t('form.province')}
+            value={province}
+            onChange={setProvince}
+            choices={offered.map((it) => [it.code, language === 'id' ? it.name : it.nameEn])}
+          />
+          <Choice label={t('form.employer')} value={employer} onChange={setEmployer} choices={employers.map((it) => [it.id, it.name])} />
+          <Choice label={t('form.channel')} value={channel} onChange={setChannel} choices={channels.map((it) => [it.code, it.name])} />
+          <label class="field">
+            <span>{t('form.startsOn')}</span>
+            <input type="date" required value={startsOn} onChange={(event) => setStartsOn(event.currentTarget.value)} />
+            <small>{t('form.startsOnNote')}</small>
+          </label>
+          <Choice
+            label={t('form.category')}
+            value={category}
+            onChange={setCategory}
+            choices={CATEGORIES.map((it) => [it, name('category', it)])}
+          />
+          <fieldset class="field">
+            <legend>{t('form.programmes')}</legend>
+            {PROGRAMMES.map((it) => (
+              <Check key={it} checked={programmes.includes(it)} onChange={() => toggle(it)}>
+                {name('programme', it)}
+              </Check>
+            ))}
+          </fieldset>
+          <fieldset class="field">
+            <legend>{t('form.options')}</legend>
+            <Check checked={isPaid} onChange={() => setPaid(!isPaid)}>
+              {t('form.paid')}
+            </Check>
+            <Check checked={allOrNothing} onChange={() => setAllOrNothing(!allOrNothing)}>
+              {t('form.allOrNothing')}
+            </Check>
+          </fieldset>
+        </div>
+        {choices.error && <Notice kind="error">{choices.error.message}</Notice>}
+        <ProblemList problems={problems} />
+        <p class="form-end">
+          <button type="submit" class="button button-primary" disabled={!isReady || isSending}>
+            {t('form.send')}
+          </button>
+          <span class="note">{t('form.planFirst')}</span>
+        </p>
+      </form>
+    </Section>
+  );
+}
+
+function Choice({ label, value, onChange, choices }) {
+  const { t } = usePage();
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <select required value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+        <option value="" disabled>
+          {t('form.choose')}
+        </option>
+        {choices.map(([key, text]) => (
+          <option key={key} value={key}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+export function Check({ checked, onChange, children }) {
+  return (
+    <label class="check">
+      <input type="checkbox" checked={checked} onChange={onChange} /> <span>{children}</span>
+    </label>
+  );
+}
+
+/** Problems of the API, with what to do about each. */
+export function ProblemList({ problems }) {
+  if (problems.length === 0) return null;
+  return (
+    <Notice kind="error">
+      <ul>
+        {problems.map((problem, index) => (
+          <li key={index}>
+            {problem.message} {problem.hint && <span class="hint">{problem.hint}</span>}
+          </li>
+        ))}
+      </ul>
+    </Notice>
+  );
+}

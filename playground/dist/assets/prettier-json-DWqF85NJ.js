@@ -1,2 +1,0 @@
-import{n as e,r as t}from"./app-BrjU8omJ.js";function n(n){return e(n,t(n,void 0,{insertSpaces:!0,tabSize:2,eol:`
-`})).trim()}var r={},i={},a={format:n,parsers:r,printers:i};export{a as default,n as format,r as parsers,i as printers};

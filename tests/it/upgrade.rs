@@ -1,0 +1,155 @@
+//! The update of a database that the last release made, by a plain owner, whom row security binds.
+
+use participant_registry::store::Database;
+use participant_registry::store::database::PoolSettings;
+use participant_registry::store::keys::Keys;
+use participant_registry::store::migration::{MIGRATIONS, apply_migrations};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
+
+use crate::support::app::TODAY;
+use crate::support::cluster::{TestDatabase, empty_database};
+use crate::support::{App, Person, json};
+
+/// The last migration of release 0.1.0.
+const LAST_RELEASE: i64 = 25;
+
+/// What a registry holds of its people, so that a table comes after those that it refers to.
+const TABLES: [&str; 19] = [
+    "channel",
+    "channel_province",
+    "employer",
+    "association",
+    "headcount_declaration",
+    "client",
+    "participant",
+    "identifier",
+    "enrollment",
+    "participant_event",
+    "count_delta",
+    "figure",
+    "figure_day",
+    "figure_month",
+    "channel_figure",
+    "channel_figure_day",
+    "channel_figure_month",
+    "employer_count",
+    "association_count",
+];
+
+/// Copies what a registry holds into a database of another release: the columns that both have.
+async fn copy(from: &App, to: &mut PgConnection) {
+    for table in TABLES {
+        let columns = "select array_agg(quote_ident(column_name)) from information_schema.columns
+                       where table_schema = 'public' and table_name = $1 and is_generated = 'NEVER'";
+        let here: Vec<String> = sqlx::query_scalar(columns).bind(table).fetch_one(&from.sql).await.unwrap();
+        let there: Vec<String> = sqlx::query_scalar(columns).bind(table).fetch_one(&mut *to).await.unwrap();
+        let both: Vec<&str> = there.iter().filter(|name| here.contains(name)).map(String::as_str).collect();
+        let (both, rows) =
+            (both.join(", "), format!("select coalesce(json_agg(t), '[]')::text from {table} t"));
+        let rows: String = sqlx::query_scalar(AssertSqlSafe(rows)).fetch_one(&from.sql).await.unwrap();
+        let insert = format!(
+            "insert into {table} ({both}) overriding system value
+             select {both} from json_populate_recordset(null::{table}, $1::json)"
+        );
+        sqlx::query(AssertSqlSafe(insert)).bind(rows).execute(&mut *to).await.unwrap();
+    }
+    let sequences = "select sequencename::text, last_value from pg_sequences where last_value is not null";
+    let sequences: Vec<(String, i64)> = sqlx::query_as(sequences).fetch_all(&from.sql).await.unwrap();
+    for (name, last) in sequences {
+        sqlx::query("select setval(to_regclass($1), $2) where to_regclass($1) is not null")
+            .bind(name)
+            .bind(last)
+            .execute(&mut *to)
+            .await
+            .unwrap();
+    }
+}
+
+async fn number(connection: &mut PgConnection, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(connection).await.unwrap()
+}
+
+/// Opens the registry on a database.
+async fn opened(database: TestDatabase) -> App {
+    let pools = PoolSettings { interactive: 4, bulk: 4, ..PoolSettings::default() };
+    let open = Database::open(database.options.clone(), Keys::derive(&[7; 32]), pools).await.unwrap();
+    App::with_database(open, TODAY, database)
+}
+
+/// Enrolls people of both kinds of payers, with and without a payment, in two provinces.
+async fn registry() -> App {
+    let app = App::new().await;
+    let channel = app.channel("BR-PLG").await;
+    let (employer, association) =
+        (app.employer("PT Melati").await, app.association("Paguyuban Melati").await);
+    for n in 0..12 {
+        let name = if n == 0 { "Renelina Muntari" } else { "Siti Rahayu" };
+        let person = Person::new(&channel)
+            .with("fullName", json!(name))
+            .with("provinceCode", json!(if n % 3 == 0 { "15" } else { "16" }))
+            .with("firstContributionPaid", json!(n % 2 == 0));
+        let person =
+            if n % 2 == 0 { person.at(&employer) } else { person.with("associationId", json!(association)) };
+        app.enrolled(&person).await;
+    }
+    app.fold().await;
+    app
+}
+
+#[tokio::test]
+async fn a_database_of_the_last_release_is_updated_by_its_plain_owner() {
+    let former = registry().await;
+    let database = empty_database().await;
+    let mut owner = database.owner.connect().await.unwrap();
+    let bound =
+        "select count(*) from pg_roles where rolname = current_user and not rolsuper and not rolbypassrls";
+    assert_eq!(number(&mut owner, bound).await, 1, "row security binds the owner");
+    MIGRATIONS.run_to(LAST_RELEASE, &mut owner).await.unwrap();
+    copy(&former, &mut owner).await;
+    // As the last release stored them: names as typed, and their keys without the accents.
+    for update in [
+        "update participant set full_name = E'Rene\\u0301lina Mun\\u0303tari' where name_key = 'renelina muntari'",
+        "update employer set name = E'PT Mela\\u0301ti'",
+        "update association set name = E'Paguyuban Mela\\u0301ti'",
+    ] {
+        assert_eq!(sqlx::query(update).execute(&mut owner).await.unwrap().rows_affected(), 1, "{update}");
+    }
+    let people = "select count(*) from participant";
+    assert_eq!(number(&mut owner, people).await, 12);
+
+    apply_migrations(&mut owner).await.unwrap();
+
+    let other_form = "select (select count(*) from participant where full_name is not nfc normalized)
+                      + (select count(*) from employer where name is not nfc normalized)
+                      + (select count(*) from association where name is not nfc normalized)";
+    assert_eq!(number(&mut owner, other_form).await, 0);
+    assert_eq!(number(&mut owner, people).await, 12);
+    drop(owner);
+    let app = opened(database).await;
+    assert_eq!(app.differing_counters().await, 0);
+    let query = "{ participants(filterBy: {name: \"muñtari\"}) { nodes { fullName } }
+        employers(filterBy: {name: \"meláti\"}) { nodes { name participants { totalCount } } }
+        associations(filterBy: {name: \"meláti\"}) { nodes { name counts { total } } } coverage { counts { total active } } }";
+    assert_eq!(
+        app.ask(query, json!({})).await,
+        json!({"participants": {"nodes": [{"fullName": "Renélina Muñtari"}]},
+               "employers": {"nodes": [{"name": "PT Meláti", "participants": {"totalCount": 6}}]},
+               "associations": {"nodes": [{"name": "Paguyuban Meláti", "counts": {"total": 6}}]},
+               "coverage": {"counts": {"total": 12, "active": 6}}})
+    );
+    // It goes on: the next person gets the next numbers.
+    app.enrolled(&Person::new("BR-PLG")).await;
+    assert_eq!(app.differing_counters().await, 0);
+}
+
+#[tokio::test]
+async fn a_superuser_is_not_needed_from_zero_either() {
+    let database = empty_database().await;
+    let mut owner = database.owner.connect().await.unwrap();
+    apply_migrations(&mut owner).await.unwrap();
+    apply_migrations(&mut owner).await.unwrap();
+    drop(owner);
+    let app = opened(database).await;
+    app.enrolled(&Person::new(&app.channel("BR-PLG").await)).await;
+    assert_eq!(app.differing_counters().await, 0);
+}
