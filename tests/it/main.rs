@@ -46,6 +46,7 @@ mod onboarding_lifecycle;
 mod onboarding_retention;
 mod onboarding_workers;
 mod opening;
+mod operating;
 mod personal_data;
 mod production;
 mod provider;

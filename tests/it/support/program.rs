@@ -17,7 +17,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Serves with these settings and no others. Returns when it accepts requests.
+    /// Starts a server with only these settings. Returns when it accepts requests.
     pub fn serve(settings: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
             .arg("serve")
@@ -49,6 +49,11 @@ impl Program {
                 panic!("it does not serve: {}", reading.join().unwrap_or_default())
             }
         }
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Posts a query, and returns the whole HTTP answer.
@@ -109,7 +114,7 @@ impl Drop for Folder {
     }
 }
 
-/// A command with these settings and no other variables.
+/// Returns a command with only these settings.
 pub fn command(folder: &Folder, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_registry"));
     command.args(arguments).env_clear().env("REGISTRY_DATA_DIR", folder.0.join("data"));
