@@ -38,55 +38,120 @@ pub struct Config {
     /// PostgreSQL 15 or newer, as postgres://user@host/database. TLS: add ?sslmode=verify-full, and
     /// &sslrootcert=FILE for an authority of your own. Without this setting, and not in production, a private PostgreSQL
     /// is started in the data folder.
-    #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
+    #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true, help_heading = "Installation")]
     pub database_url: Option<String>,
 
     /// Folder of the private PostgreSQL and of the installation's key.
-    #[arg(long, env = "REGISTRY_DATA_DIR", default_value = "./data", global = true)]
+    #[arg(
+        long,
+        env = "REGISTRY_DATA_DIR",
+        default_value = "./data",
+        global = true,
+        help_heading = "Installation"
+    )]
     pub data_dir: PathBuf,
 
     /// File with the installation's key: 64 hexadecimal digits. Default: registry.key in the data folder, created when
     /// it is missing, except in production. Anyone who has the key can read identity numbers; without the key they are
     /// lost.
-    #[arg(long, env = "REGISTRY_KEY_FILE", global = true)]
+    #[arg(long, env = "REGISTRY_KEY_FILE", global = true, help_heading = "Installation")]
     pub key_file: Option<PathBuf>,
 
     /// File with the previous key, while the key is being exchanged: see `registry key`.
-    #[arg(long, env = "REGISTRY_PREVIOUS_KEY_FILE", global = true)]
+    #[arg(long, env = "REGISTRY_PREVIOUS_KEY_FILE", global = true, help_heading = "Installation")]
     pub previous_key_file: Option<PathBuf>,
 
     /// Purpose of the installation.
-    #[arg(long, env = "REGISTRY_ENV", value_enum, default_value_t = Environment::Development, global = true)]
+    #[arg(long, env = "REGISTRY_ENV", value_enum, default_value_t = Environment::Development, global = true, help_heading = "Installation")]
     pub environment: Environment,
 
+    /// Form of the log. Default: json in production, text otherwise.
+    #[arg(long, env = "REGISTRY_LOG_FORMAT", value_enum, global = true, help_heading = "Installation")]
+    pub log_format: Option<LogFormat>,
+
     /// Connections to PostgreSQL for requests: about twice the cores of the database server.
-    #[arg(long, env = "REGISTRY_POOL", default_value_t = 6, global = true)]
+    #[arg(
+        long,
+        env = "REGISTRY_POOL",
+        default_value_t = 6,
+        global = true,
+        help_heading = "Database connections and quotas",
+        hide_short_help = true
+    )]
     pub pool: u32,
 
     /// Connections to PostgreSQL for onboardings, which write thousands of rows.
-    #[arg(long, env = "REGISTRY_BULK_POOL", default_value_t = 3, global = true)]
+    #[arg(
+        long,
+        env = "REGISTRY_BULK_POOL",
+        default_value_t = 3,
+        global = true,
+        help_heading = "Database connections and quotas",
+        hide_short_help = true
+    )]
     pub bulk_pool: u32,
 
     /// Connections to PostgreSQL for background work: the audit trail, reference data, counters, health.
-    #[arg(long, env = "REGISTRY_CONTROL_POOL", default_value_t = 2, global = true)]
+    #[arg(
+        long,
+        env = "REGISTRY_CONTROL_POOL",
+        default_value_t = 2,
+        global = true,
+        help_heading = "Database connections and quotas",
+        hide_short_help = true
+    )]
     pub control_pool: u32,
 
+    /// Connections to PostgreSQL for exports: as many run at the same time.
+    #[arg(
+        long,
+        env = "REGISTRY_EXPORT_POOL",
+        default_value_t = 2,
+        global = true,
+        help_heading = "Database connections and quotas",
+        hide_short_help = true
+    )]
+    pub export_pool: u32,
+
     /// How long one SQL statement may take.
-    #[arg(long, env = "REGISTRY_STATEMENT_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(10), global = true)]
+    #[arg(long, env = "REGISTRY_STATEMENT_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(10), global = true, help_heading = "Database connections and quotas", hide_short_help = true)]
     pub statement_timeout: Seconds,
 
     /// Lookups by identity or card number that match nobody, per client and hour. Further ones are refused, so that
     /// numbers cannot be guessed.
-    #[arg(long, env = "REGISTRY_MISSES_PER_HOUR", default_value_t = 100, global = true)]
+    #[arg(
+        long,
+        env = "REGISTRY_MISSES_PER_HOUR",
+        default_value_t = 100,
+        global = true,
+        help_heading = "Database connections and quotas",
+        hide_short_help = true
+    )]
     pub misses_per_hour: u32,
 
     /// Maximum number of unfinished onboardings per client. Each keeps its rows in the database.
-    #[arg(long, env = "REGISTRY_MAX_OPEN_BATCHES", default_value_t = 20, global = true)]
+    #[arg(
+        long,
+        env = "REGISTRY_MAX_OPEN_BATCHES",
+        default_value_t = 20,
+        global = true,
+        help_heading = "Database connections and quotas",
+        hide_short_help = true
+    )]
     pub max_open_batches: u32,
 
     /// The issuers whose tokens are accepted.
     #[command(flatten)]
     pub identity: Identity,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// A JSON object a line, for programs.
+    Json,
+    /// A line of text, for people.
+    Text,
 }
 
 /// Where the API is served.
@@ -95,6 +160,11 @@ pub struct Listen {
     /// Address and port of the server.
     #[arg(long, env = "REGISTRY_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+
+    /// Address and port at which Prometheus reads /metrics. It needs no token and has no limits, so only the monitoring
+    /// should reach it. Default: no metrics.
+    #[arg(long, env = "REGISTRY_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// The settings that a command needs to open the database.
@@ -120,15 +190,37 @@ pub enum DatabaseServer {
 impl Config {
     /// Returns what is needed to open the database.
     pub fn installation(&self, problems: &mut Problems) -> Option<InstallationSettings> {
-        let pools = self.pools(problems);
-        let server = problems.ok(self.server());
+        let (pools, server) = self.database(problems);
         let keys = problems.ok(self.keys());
         Some(InstallationSettings { pools, keys: keys?, server: server? })
+    }
+
+    /// Returns where the database is, and how many connections it gets.
+    pub fn database(&self, problems: &mut Problems) -> (PoolSettings, Option<DatabaseServer>) {
+        (self.pools(problems), problems.ok(self.server()))
+    }
+
+    /// Returns the path of the key, if `keys` would make it because it is missing.
+    pub fn key_to_be_made(&self) -> Option<PathBuf> {
+        let path = self.key_file.clone().unwrap_or_else(|| self.data_dir.join("registry.key"));
+        (!self.is_production() && !path.exists()).then_some(path)
+    }
+
+    /// Returns the paths of the keys that are there.
+    pub fn key_files(&self) -> Vec<PathBuf> {
+        let newest = self.key_file.clone().unwrap_or_else(|| self.data_dir.join("registry.key"));
+        let files = std::iter::once(newest).chain(self.previous_key_file.clone());
+        files.filter(|path| path.exists()).collect()
     }
 
     /// Returns the issuers whose tokens are accepted.
     pub fn trust(&self, problems: &mut Problems) -> Option<Trust> {
         self.identity.trust(self.environment, problems)
+    }
+
+    /// Whether each line of the log is a JSON object.
+    pub fn logs_json(&self) -> bool {
+        self.log_format.map_or(self.is_production(), |format| format == LogFormat::Json)
     }
 
     /// Whether this installation is for data of real people.
@@ -142,6 +234,7 @@ impl Config {
             interactive: problems.within("REGISTRY_POOL", self.pool, 1..=200),
             bulk: problems.within("REGISTRY_BULK_POOL", self.bulk_pool, 1..=50),
             control: problems.within("REGISTRY_CONTROL_POOL", self.control_pool, 1..=20),
+            exports: problems.within("REGISTRY_EXPORT_POOL", self.export_pool, 1..=20),
             statement_timeout: problems
                 .within("REGISTRY_STATEMENT_TIMEOUT", self.statement_timeout, timeouts)
                 .0,
@@ -244,6 +337,7 @@ mod tests {
             ("--pool 0", "REGISTRY_POOL"),
             ("--bulk-pool 0", "REGISTRY_BULK_POOL"),
             ("--control-pool 0", "REGISTRY_CONTROL_POOL"),
+            ("--export-pool 0", "REGISTRY_EXPORT_POOL"),
             ("--statement-timeout 1d", "REGISTRY_STATEMENT_TIMEOUT"),
             ("--misses-per-hour 0", "REGISTRY_MISSES_PER_HOUR"),
             ("--max-open-batches 0", "REGISTRY_MAX_OPEN_BATCHES"),

@@ -2,7 +2,7 @@
 //!
 //! It registers the first ADMINISTRATOR of an installation, and disables a client whose token was stolen.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
@@ -39,7 +39,7 @@ enum Command {
         #[command(flatten)]
         rights: RightsArguments,
     },
-    /// Lists all clients by name, one per line: name, role, state, issuer and subject, separated by tabs.
+    /// Lists all clients by name: on a terminal as a table, otherwise one per line, separated by tabs.
     List,
     /// Refuses the tokens of a client from now on.
     Disable {
@@ -128,12 +128,31 @@ fn list(database: &Database) -> anyhow::Result<()> {
     let known = database.clients.known();
     let mut clients: Vec<&Client> = known.all().map(AsRef::as_ref).collect();
     clients.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    let mut out = std::io::stdout().lock();
-    for Client { name, role, issuer, subject, disabled_at, .. } in clients {
+    let cells = |client: &Client| {
+        let Client { name, role, issuer, subject, disabled_at, .. } = client;
         let state = if disabled_at.is_some() { "disabled" } else { "enabled" };
-        writeln!(out, "{name}\t{role}\t{state}\t{issuer}\t{subject}")?;
-    }
+        [name.clone(), role.to_string(), state.to_owned(), issuer.clone(), subject.clone()]
+    };
+    let rows: Vec<[String; 5]> = clients.into_iter().map(cells).collect();
+    let mut out = std::io::stdout().lock();
+    // Scripts read the lines without a header, as they did before there was one.
+    let lines =
+        if out.is_terminal() { table(&rows) } else { rows.iter().map(|row| row.join("\t")).collect() };
+    lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     Ok(())
+}
+
+/// Lays rows out in columns, below a header.
+fn table(rows: &[[String; 5]]) -> Vec<String> {
+    let header = ["NAME", "ROLE", "STATE", "ISSUER", "SUBJECT"].map(str::to_owned);
+    let all = || std::iter::once(&header).chain(rows);
+    let width = |at: usize| all().map(|row| row[at].chars().count()).max().unwrap_or_default();
+    let widths: [usize; 5] = std::array::from_fn(width);
+    let line = |row: &[String; 5]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    all().map(line).collect()
 }
 
 async fn set_disabled(database: &Database, name: &str, disabled: bool) -> anyhow::Result<()> {
@@ -175,6 +194,19 @@ fn role(text: &str) -> Result<Role, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_has_a_header_and_columns_as_wide_as_their_cells() {
+        let row =
+            ["Kantor Pusat", "ADMINISTRATOR", "enabled", "https://login.example", "a|1"].map(str::to_owned);
+        assert_eq!(
+            table(&[row]),
+            [
+                "NAME          ROLE           STATE    ISSUER                 SUBJECT",
+                "Kantor Pusat  ADMINISTRATOR  enabled  https://login.example  a|1",
+            ]
+        );
+    }
 
     #[test]
     fn roles_may_be_written_in_lower_case() {

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{audit, client, demo, key, onboard, serve, token};
+use super::{audit, client, demo, doctor, generate, key, onboard, serve, token};
 use crate::config::Config;
 
 /// A GraphQL registry of the people whom a national employment social-security agency covers.
@@ -23,10 +23,18 @@ pub struct Cli {
 pub enum Command {
     /// Serves the API, the playground and health checks.
     Serve(Box<serve::Serve>),
+    /// Says what is wrong with settings, key, database and identity provider, and how to mend it. Changes nothing.
+    ///
+    /// It reads the settings of `serve` and prints a line for each check: ok, warning or error. Exit code 1 if there are
+    /// errors.
+    Doctor(Box<doctor::Doctor>),
     /// Migrates the database to the schema of this version.
     Migrate,
     /// Prints the schema of the API.
     Schema,
+    /// Writes manual pages and shell completions, for packages.
+    #[command(hide = true)]
+    Generate(generate::Generate),
     /// Fills an empty registry with invented people, for development and measurements.
     Demo(demo::Demo),
     /// Prints a bearer token signed with the installation's own key, for development.

@@ -6,8 +6,10 @@ mod client;
 mod command;
 mod demo;
 mod demonstration;
+mod doctor;
 mod environment;
 mod examples;
+mod generate;
 mod installation;
 mod key;
 mod onboard;
@@ -19,6 +21,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use clap::CommandFactory as _;
 
 use self::command::{Cli, Command};
 use self::installation::Installation;
@@ -34,7 +37,7 @@ use domain::actor::Actor;
 /// otherwise compile the registry a second time.
 pub fn main() -> ExitCode {
     let ran = environment::parse().map_err(anyhow::Error::from).and_then(|cli| {
-        telemetry::start(cli.config.is_production());
+        telemetry::start(cli.config.logs_json());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(run(cli))
     });
@@ -49,7 +52,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Schema => std::io::stdout().write_all(crate::graphql::sdl().as_bytes())?,
         Command::Serve(serve) => serve.run(&config, clock).await?,
+        Command::Doctor(doctor) => return doctor.run(&config).await,
         Command::Key(key) => key.run(&config).await?,
+        Command::Generate(generate) => generate.run(Cli::command())?,
         Command::Demo(_) if config.is_production() => {
             bail!("`registry demo` invents people; it does not run with REGISTRY_ENV=production")
         }
@@ -102,7 +107,12 @@ async fn run_with(
             }
         }
         Command::Recount => return recount::run(database, installation.today(clock).await?).await,
-        Command::Schema | Command::Serve(_) | Command::Key(_) | Command::Onboard(_) => {
+        Command::Schema
+        | Command::Generate(_)
+        | Command::Serve(_)
+        | Command::Doctor(_)
+        | Command::Key(_)
+        | Command::Onboard(_) => {
             unreachable!("`run` handles the commands that open no database, or open it themselves")
         }
     }

@@ -1,5 +1,6 @@
 //! `registry serve`: the API, the pages, the playground and health checks, until a signal.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -71,14 +72,18 @@ pub struct Serve {
     http: HttpSettings,
 }
 
-/// The settings of `serve`, read from flags and environment.
-struct Checked {
-    installation: InstallationSettings,
-    trust: Trust,
+/// The settings of `serve` from flags and environment, but for those of the database and the keys.
+pub(super) struct ServeSettings {
+    pub(super) trust: Trust,
     background: Background,
     pages: ServedPages,
-    http: Settings,
+    pub(super) http: Settings,
 }
+
+/// What a login that owns the tables is told in production.
+pub(super) const OWNER_SERVES: &str = "DATABASE_URL: in production the registry serves under a login that does not own its \
+     tables, because row security does not bind their owner. Use the owner's login for `registry migrate` alone; see \
+     docs/operating.md";
 
 impl Serve {
     /// Serves until a signal to stop arrives.
@@ -86,7 +91,8 @@ impl Serve {
     /// # Errors
     /// Settings are wrong, the port is taken, or the database cannot be used.
     pub async fn run(self, config: &Config, clock: Clock) -> anyhow::Result<()> {
-        let Checked { installation, trust, background, pages, http } = self.check(config).await?;
+        let (settings, installation) = self.check(config).await?;
+        let ServeSettings { trust, background, pages, http } = settings;
         let provider = match trust.provider {
             Some(settings) => Some(Provider::open(settings).await?),
             None => None,
@@ -96,26 +102,29 @@ impl Serve {
         let listener = TcpListener::bind(self.listen.listen).await;
         let listener =
             listener.with_context(|| format!("REGISTRY_LISTEN: {} cannot be used", self.listen.listen))?;
+        let metrics = match self.listen.metrics_listen {
+            Some(address) => {
+                let listener = TcpListener::bind(address).await;
+                Some(listener.with_context(|| format!("REGISTRY_METRICS_LISTEN: {address} cannot be used"))?)
+            }
+            None => None,
+        };
         let installation = Installation::open_with(installation).await?;
         let database = Arc::clone(&installation.database);
         if config.is_production() && !installation.is_private && database.login_is_owner {
-            bail!(
-                "DATABASE_URL: in production the registry serves under a login that does not own its tables, because row \
-                 security does not bind their owner. Use the owner's login for `registry migrate` alone; see \
-                 docs/operating.md"
-            );
+            bail!(OWNER_SERVES);
         }
         if self.demo {
             demonstration::prepare(&database, self.demo_participants).await?;
         }
         let clock = clock.behind(database.days_behind().await?);
-        let tasks = background.start(&database, &authority, clock);
+        let mut tasks = background.start(&database, &authority, clock);
         let playground = !self.no_playground && !config.is_production();
         let front = Front {
             database: Arc::clone(&database),
             authority,
             clock,
-            settings: http,
+            settings: Settings { metrics: metrics.is_some(), ..http },
             playground: playground.then(|| self.playground_settings(&database, clock)),
             pages: self.pages(&pages, playground, &database, clock),
         };
@@ -134,7 +143,13 @@ impl Serve {
                 () = database.key_exchanged() => exchanged.store(true, Ordering::Relaxed),
             }
         };
-        server::serve(listener, open(front), stop).await;
+        let mut open = open(front);
+        if let (Some(listener), Some(sources)) = (metrics, open.metrics.take()) {
+            let address = listener.local_addr()?;
+            tracing::info!(%address, "serving: metrics at /metrics");
+            tasks.push(tokio::spawn(sources.serve(listener)));
+        }
+        server::serve(listener, open, stop).await;
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         installation.close().await;
         if exchanged.into_inner() {
@@ -147,8 +162,20 @@ impl Serve {
     }
 
     /// Reads all settings, and reports all problems at once.
-    async fn check(&self, config: &Config) -> Result<Checked, Problems> {
+    async fn check(&self, config: &Config) -> Result<(ServeSettings, InstallationSettings), Problems> {
         let mut problems = Problems::default();
+        let settings = self.settings(config, &mut problems).await;
+        let installation = config.installation(&mut problems);
+        problems.finish(settings.zip(installation))
+    }
+
+    /// Returns the address to listen on.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.listen.listen
+    }
+
+    /// Reads all settings but those of the database and the keys.
+    pub(super) async fn settings(&self, config: &Config, problems: &mut Problems) -> Option<ServeSettings> {
         if self.demo && config.is_production() {
             problems.add(
                 "--demo gives tokens to everybody who opens its page; it does not run with \
@@ -160,25 +187,18 @@ impl Serve {
                 "REGISTRY_LISTEN: --demo gives tokens to everybody who opens its page; listen on a loopback address",
             );
         }
-        let trust = config.trust(&mut problems);
+        let trust = config.trust(problems);
         if self.demo && !config.is_production() && trust.as_ref().is_some_and(|trust| !trust.own) {
             problems.add(
                 "REGISTRY_OWN_TOKENS: --demo needs tokens signed with the installation's own key; do not turn \
                  them off",
             );
         }
-        let pages = self.pages.served(trust.as_ref(), config.environment, &mut problems);
-        let background = self.background(&mut problems);
-        let http = self.http.settings(config.environment, &mut problems).await;
-        let installation = config.installation(&mut problems);
-        let checked = trust.zip(http).zip(installation).map(|((trust, http), installation)| Checked {
-            installation,
-            trust,
-            background,
-            pages,
-            http,
-        });
-        problems.finish(checked)
+        let pages = self.pages.served(trust.as_ref(), config.environment, problems);
+        let background = self.background(problems);
+        let http = self.http.settings(config.environment, problems).await;
+        let (trust, http) = trust.zip(http)?;
+        Some(ServeSettings { trust, background, pages, http })
     }
 
     fn background(&self, problems: &mut Problems) -> Background {

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Seconds;
 use crate::http::auth::{self, OWN_ISSUER};
 use crate::store::Database;
-use domain::actor::{Actor, Role};
+use domain::actor::{Actor, Operation, Role};
 use domain::client::{Client, Reach};
 
 /// The client of the token, and its lifetime.
@@ -75,11 +75,39 @@ impl Token {
             Ensured::Registered => tracing::info!("registered the client"),
             Ensured::Replaced => tracing::info!("replaced the rights of the client"),
         }
+        tracing::info!("{}", may(&wanted));
         let now = clock.now();
         let until = chrono::Duration::from_std(self.ttl.0).ok().and_then(|ttl| now.checked_add_signed(ttl));
         let until = until.context("--ttl must be between 1s and 31d")?;
         auth::issue(&database.keys, &wanted.name, (now, until)).context("--ttl")
     }
+}
+
+/// Says what a token may see.
+fn may(wanted: &WantedClient) -> String {
+    let WantedClient { role, scope, reads_personal_data, .. } = wanted;
+    let Scope { province_codes, employer, association, channel_code } = scope;
+    let mut within = Vec::new();
+    if !province_codes.is_empty() {
+        within.push(format!("in the provinces {}", province_codes.join(", ")));
+    }
+    within.extend(employer.map(|_| "of one employer".to_owned()));
+    within.extend(association.map(|_| "of one association".to_owned()));
+    within.extend(channel_code.as_ref().map(|code| format!("enrolled through {code} or below")));
+    let people = match (role.may(Operation::ReadPeople), within.as_slice()) {
+        (false, _) => "no people".to_owned(),
+        (true, []) => "people of the whole country".to_owned(),
+        (true, within) => format!("people {}", within.join(", ")),
+    };
+    let numbers = match (
+        *reads_personal_data && role.may(Operation::ReadPersonalData),
+        role.may(Operation::ReadPeople),
+    ) {
+        (true, _) => ", with their numbers if a request states a purpose (X-Purpose)",
+        (false, true) => ", their numbers masked",
+        (false, false) => "",
+    };
+    format!("the token may see {people}{numbers}")
 }
 
 /// Registers a client of the installation's own issuer, unless it exists. Changes a client with other rights only if
@@ -144,4 +172,26 @@ fn is_as_wanted(database: &Database, client: &Client, wanted: &WantedClient) -> 
         && client.role == wanted.role
         && client.reach == reach
         && client.reads_personal_data == wanted.reads_personal_data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_says_what_it_may_see() {
+        let client = |role, scope, reads_personal_data| {
+            may(&WantedClient { name: String::new(), role, scope, reads_personal_data })
+        };
+        assert_eq!(
+            client(Role::Administrator, Scope::default(), true),
+            "the token may see people of the whole country, with their numbers if a request states a purpose (X-Purpose)"
+        );
+        let scope = Scope { province_codes: vec!["16".into(), "15".into()], ..Scope::default() };
+        assert_eq!(
+            client(Role::Officer, scope, false),
+            "the token may see people in the provinces 16, 15, their numbers masked"
+        );
+        assert_eq!(client(Role::Analyst, Scope::default(), true), "the token may see no people");
+    }
 }

@@ -18,7 +18,9 @@ use graphql_front::guard::Limits;
 use graphql_front::origin::Origins;
 
 use crate::graphql::rights::CATALOGUE;
-use crate::http::settings::{Connections, Settings, Upload, Verification};
+use crate::http::peer::TrustedProxies;
+use crate::http::settings::{Connections, Export, Settings, Upload, Verification};
+use crate::http::tls::server_config;
 
 /// Limits of the HTTP server.
 #[derive(Args, Clone, Debug)]
@@ -107,10 +109,29 @@ pub struct HttpSettings {
     /// Maximum number of rosters of one client that are received at the same time.
     #[arg(long, env = "REGISTRY_MAX_UPLOADS_OF_CLIENT", default_value_t = 2)]
     pub max_uploads_of_client: u64,
-    /// Folder for rosters while they are received. Its disk needs room for all of them. Default: the folder for
-    /// temporary files.
+    /// Folder for rosters while they are received and workbooks while they are made. Its disk needs room for all of them.
+    /// Default: the folder for temporary files.
     #[arg(long, env = "REGISTRY_SPOOL_DIR", value_name = "FOLDER")]
     pub spool_dir: Option<PathBuf>,
+
+    /// How long an export may take, from its first row to its last.
+    #[arg(long, env = "REGISTRY_EXPORT_TIMEOUT", value_name = "DURATION", default_value_t = Seconds::of(600))]
+    pub export_timeout: Seconds,
+
+    /// File with the server's certificate and those of its authorities, in PEM: the server then speaks TLS alone. Read at
+    /// the start, so restart the server after the certificate is renewed.
+    #[arg(long, env = "REGISTRY_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// File with the key of the certificate, in PEM.
+    #[arg(long, env = "REGISTRY_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Addresses and networks of proxies whose X-Forwarded-For is believed, separated by commas: `10.0.0.0/8,::1`.
+    /// Default: none.
+    #[arg(long, env = "REGISTRY_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
+    pub trusted_proxies: Vec<String>,
+    /// Whether each request leaves a line in the log, with route, status, duration, request id and trace id.
+    #[arg(long, env = "REGISTRY_REQUEST_LOG", value_name = "BOOL", action = ArgAction::Set, default_value_t = false)]
+    pub request_log: bool,
 
     /// Origins of web pages that may use the API, separated by commas: `https://apps.example`. Default: none.
     #[arg(long, env = "REGISTRY_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
@@ -138,9 +159,14 @@ impl HttpSettings {
         // All groups are read before the first `?` returns, so that every problem is reported.
         let (connections, verification) = (self.connections(problems), self.verification(problems));
         let (upload, origins) = (self.upload(problems), problems.ok(self.origins(environment)));
+        let (proxies, tls) = (problems.ok(self.proxies()), problems.ok(self.tls()));
         let max_body =
             problems.within("REGISTRY_MAX_BODY", self.max_body, Bytes::kib(64)..=Bytes::mib(256)).0;
         let seconds = |most| Seconds::of(1)..=Seconds::of(most);
+        let export = Export {
+            deadline: problems.within("REGISTRY_EXPORT_TIMEOUT", self.export_timeout, seconds(86_400)).0,
+            ..Export::default()
+        };
         let graphql = graphql_front::Settings {
             max_body_bytes: max_body as usize,
             body_deadline: problems.within("REGISTRY_BODY_TIMEOUT", self.body_timeout, seconds(600)).0,
@@ -155,7 +181,17 @@ impl HttpSettings {
             documents: documents?,
             limits,
         };
-        Some(Settings { connections, graphql, verification, upload: upload? })
+        Some(Settings {
+            connections,
+            graphql,
+            verification,
+            upload: upload?,
+            export,
+            proxies: proxies?,
+            logs_requests: self.request_log,
+            metrics: false,
+            tls: tls?,
+        })
     }
 
     fn connections(&self, problems: &mut Problems) -> Connections {
@@ -217,6 +253,25 @@ impl HttpSettings {
             at_once,
             at_once_of_client: of_client,
             spool,
+        })
+    }
+
+    fn tls(&self) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (None, None) => Ok(None),
+            (Some(certificates), Some(key)) => Ok(Some(server_config(certificates, key)?)),
+            (Some(_), None) => bail!("REGISTRY_TLS_KEY is missing: REGISTRY_TLS_CERT needs its key"),
+            (None, Some(_)) => bail!("REGISTRY_TLS_CERT is missing: REGISTRY_TLS_KEY needs its certificate"),
+        }
+    }
+
+    fn proxies(&self) -> anyhow::Result<TrustedProxies> {
+        let networks =
+            self.trusted_proxies.iter().map(|network| network.trim()).filter(|text| !text.is_empty());
+        TrustedProxies::parse(networks).map_err(|_| {
+            anyhow::anyhow!(
+                "REGISTRY_TRUSTED_PROXIES: write addresses and networks, as 10.0.0.7,10.0.0.0/8,::1"
+            )
         })
     }
 
@@ -303,6 +358,9 @@ mod tests {
         let mut all = Vec::new();
         let wrong = [
             ("--max-connections", "0", "REGISTRY_MAX_CONNECTIONS"),
+            ("--export-timeout", "0", "REGISTRY_EXPORT_TIMEOUT"),
+            ("--trusted-proxies", "10.0.0.0/33", "REGISTRY_TRUSTED_PROXIES"),
+            ("--tls-cert", "/nowhere", "REGISTRY_TLS_KEY"),
             ("--head-timeout", "0", "REGISTRY_HEAD_TIMEOUT"),
             ("--max-body", "3", "REGISTRY_MAX_BODY"),
             ("--body-timeout", "99999", "REGISTRY_BODY_TIMEOUT"),

@@ -16,19 +16,47 @@ use crate::http::auth::provider::{AuthorityError, Fetcher, KeySource, ProviderSe
 #[derive(Args, Clone, Debug)]
 pub struct Identity {
     /// Issuer of the identity provider (OpenID Connect): an https address, exactly as in the `iss` of its tokens.
-    #[arg(long, env = "REGISTRY_OIDC_ISSUER", value_name = "URL", global = true)]
+    #[arg(
+        long,
+        env = "REGISTRY_OIDC_ISSUER",
+        value_name = "URL",
+        global = true,
+        help_heading = "Identity provider",
+        hide_short_help = true
+    )]
     pub oidc_issuer: Option<String>,
 
     /// The `aud` of the provider's tokens for this registry, or one of several.
-    #[arg(long, env = "REGISTRY_OIDC_AUDIENCE", value_name = "NAME", global = true)]
+    #[arg(
+        long,
+        env = "REGISTRY_OIDC_AUDIENCE",
+        value_name = "NAME",
+        global = true,
+        help_heading = "Identity provider",
+        hide_short_help = true
+    )]
     pub oidc_audience: Option<String>,
 
     /// Address of the provider's keys (JWKS). Default: the `jwks_uri` of ISSUER/.well-known/openid-configuration.
-    #[arg(long, env = "REGISTRY_OIDC_JWKS_URL", value_name = "URL", global = true)]
+    #[arg(
+        long,
+        env = "REGISTRY_OIDC_JWKS_URL",
+        value_name = "URL",
+        global = true,
+        help_heading = "Identity provider",
+        hide_short_help = true
+    )]
     pub oidc_jwks_url: Option<String>,
 
     /// File with the provider's keys, for a network without access to the provider. It is read again every ten minutes.
-    #[arg(long, env = "REGISTRY_OIDC_JWKS_FILE", value_name = "FILE", global = true)]
+    #[arg(
+        long,
+        env = "REGISTRY_OIDC_JWKS_FILE",
+        value_name = "FILE",
+        global = true,
+        help_heading = "Identity provider",
+        hide_short_help = true
+    )]
     pub oidc_jwks_file: Option<PathBuf>,
 
     /// Accepted signature algorithms, separated by commas: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA.
@@ -37,17 +65,26 @@ pub struct Identity {
         env = "REGISTRY_OIDC_ALGORITHMS",
         value_name = "NAMES",
         default_value = "RS256,ES256",
-        global = true
+        global = true,
+        help_heading = "Identity provider",
+        hide_short_help = true
     )]
     pub oidc_algorithms: String,
 
     /// File with the certificates (PEM) of the authorities that sign the provider's certificate. Default: those of the
     /// operating system, or of SSL_CERT_FILE.
-    #[arg(long, env = "REGISTRY_OIDC_CA_FILE", value_name = "FILE", global = true)]
+    #[arg(
+        long,
+        env = "REGISTRY_OIDC_CA_FILE",
+        value_name = "FILE",
+        global = true,
+        help_heading = "Identity provider",
+        hide_short_help = true
+    )]
     pub oidc_ca_file: Option<PathBuf>,
 
     /// Accept tokens signed with the installation's own key. Default: true, in production always false.
-    #[arg(long, env = "REGISTRY_OWN_TOKENS", value_name = "BOOL", action = ArgAction::Set, global = true)]
+    #[arg(long, env = "REGISTRY_OWN_TOKENS", value_name = "BOOL", action = ArgAction::Set, global = true, help_heading = "Identity provider", hide_short_help = true)]
     pub own_tokens: Option<bool>,
 }
 

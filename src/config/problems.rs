@@ -15,6 +15,11 @@ impl Problems {
         self.0.push(problem.into());
     }
 
+    /// Returns the problems that were added.
+    pub fn list(&self) -> &[String] {
+        &self.0
+    }
+
     /// Returns the value, or adds the error as a problem.
     pub fn ok<T>(&mut self, result: anyhow::Result<T>) -> Option<T> {
         result.map_err(|error| self.add(format!("{error:#}"))).ok()

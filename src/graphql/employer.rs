@@ -23,7 +23,7 @@ use crate::actions::register_employer::{self as action, register_employer};
 use crate::store::StoreError;
 use crate::store::count::CountsBy;
 use crate::store::employer::{self as store, EmployerRow};
-use crate::store::keys::NumberKind;
+use crate::store::keys::{NumberKind, WrongKey};
 use crate::store::participant::PeopleOf;
 use domain::actor::Operation;
 use domain::employer::{self as model, BusinessNumber, TaxNumber};
@@ -74,15 +74,7 @@ impl Employer {
     /// Tax number (NPWP) in the form with 16 digits. Masked if it is a person's identity number. Null if you are
     /// another employer.
     fn tax_number(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
-        let is_foreign = caller(ctx).actor.scope.employer.is_some_and(|own| own != self.0.id);
-        let sealed = self.0.tax_number_sealed.as_deref().filter(|_| !is_foreign)?;
-        let number = caller(ctx).database.keys.open(NumberKind::TaxNumber, sealed);
-        // Since 2022 the tax number of a resident person is the identity number, which never begins with 0.
-        let is_person = self.0.kind == model::EmployerKind::Individual;
-        let show = |number: &str| {
-            if number.starts_with('0') && !is_person { number.to_owned() } else { identity::masked(number) }
-        };
-        Some(number.map(|number| show(&number)).map_err(FieldError::from))
+        Some(visible_tax_number(caller(ctx), &self.0)?.map_err(FieldError::from))
     }
 
     /// Business number (NIB), 13 digits. Companies have one since 2018.
@@ -133,6 +125,21 @@ impl Employer {
     fn registered_at(&self) -> DateTime {
         self.0.registered_at.into()
     }
+}
+
+/// Returns the tax number of an employer as far as it is visible to a caller.
+///
+/// # Errors
+/// It is encrypted with another key.
+pub fn visible_tax_number(caller: &Caller, row: &EmployerRow) -> Option<Result<String, WrongKey>> {
+    let is_foreign = caller.actor.scope.employer.is_some_and(|own| own != row.id);
+    let sealed = row.tax_number_sealed.as_deref().filter(|_| !is_foreign)?;
+    // Since 2022 the tax number of a resident person is the identity number, which never begins with 0.
+    let is_person = row.kind == model::EmployerKind::Individual;
+    let show = |number: &str| {
+        if number.starts_with('0') && !is_person { number.to_owned() } else { identity::masked(number) }
+    };
+    Some(caller.database.keys.open(NumberKind::TaxNumber, sealed).map(|number| show(&number)))
 }
 
 /// Kind of employer.

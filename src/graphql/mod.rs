@@ -27,6 +27,7 @@ pub mod employer;
 pub mod enrollment;
 pub mod error;
 pub mod event;
+pub mod export;
 mod input;
 pub mod loaders;
 pub mod node;
@@ -62,6 +63,7 @@ pub struct Query(
     audit::AuditQuery,
     onboarding::OnboardingQuery,
     clearance::ClearanceQuery,
+    export::ExportQuery,
 );
 
 /// Everything that can be changed.

@@ -19,7 +19,7 @@ use super::error::FieldError;
 use super::noun::Noun;
 use super::{
     agreement, association, audit, channel, clearance, client, connection, contribution, coverage, employer,
-    enrollment, event, node, onboarding, participant, problem, province, sdl, target, viewer,
+    enrollment, event, export, node, onboarding, participant, problem, province, sdl, target, viewer,
 };
 use domain::access::Operation;
 use domain::actor::Role;
@@ -38,6 +38,7 @@ const NOUNS: &[Noun] = &[
     employer::NOUN,
     enrollment::NOUN,
     event::NOUN,
+    export::NOUN,
     node::NOUN,
     onboarding::NOUN,
     participant::NOUN,

@@ -18,9 +18,11 @@ use graphql_front::catalogue::Catalogue;
 use graphql_front::code::{Code, ErrorCode};
 use graphql_front::parsed::{OnceValidated, ParsedDocument};
 use graphql_front::request_id::RequestId;
+use tokio::time::Instant;
 
 use rows::OneByOne;
 
+use super::metrics::{Metrics, class_name};
 use super::purpose;
 use crate::clock::Clock;
 use crate::graphql::caller::Caller;
@@ -40,6 +42,8 @@ pub struct RegistryApplication {
     withholding: Registry,
     database: Arc<Database>,
     clock: Clock,
+    /// `None` where nobody reads them.
+    metrics: Option<Metrics>,
 }
 
 /// One operation with the caller's context, whether the caller may run it, and whether something is withheld from it.
@@ -56,11 +60,18 @@ struct Opened {
 
 impl RegistryApplication {
     /// Creates the application. Where clients may read the schema, errors suggest names of it.
-    pub fn new(database: Arc<Database>, clock: Clock, introspection: bool) -> Self {
+    pub fn new(database: Arc<Database>, clock: Clock, introspection: bool, metrics: Option<Metrics>) -> Self {
         let strict = if introspection { graphql::schema_with_suggestions() } else { graphql::schema() };
         let schema = OnceValidated::new(strict, graphql::trusting_schema());
         let withholding = graphql::schema_that_withholds(introspection);
-        Self { schema, withholding, database, clock }
+        Self { schema, withholding, database, clock, metrics }
+    }
+
+    /// Returns the name and the class of an operation for metrics, where somebody reads them.
+    fn label(&self, call: &Call) -> Option<(String, &'static str)> {
+        let metrics = self.metrics.as_ref()?;
+        let name = call.request.operation_name.as_deref().or_else(|| call.document.only_operation());
+        Some((metrics.name_of(name).to_owned(), class_name(call.operation.class)))
     }
 
     /// Gives an operation its context, and checks the rights of its caller.
@@ -94,6 +105,7 @@ impl Application for RegistryApplication {
     }
 
     fn execute(self: Arc<Self>, call: Call) -> BoxFuture<'static, Response> {
+        let (since, label) = (Instant::now(), self.label(&call));
         let Opened { request, document, trail, refused, ignored_purpose, withholds } = self.open(call);
         async move {
             let response = match refused {
@@ -101,7 +113,11 @@ impl Application for RegistryApplication {
                 None if withholds => self.withholding.execute(request).await,
                 None => self.schema.execute(request, &document, &CATALOGUE).await,
             };
-            noting(recorded(&trail, response).await, ignored_purpose)
+            let response = recorded(&trail, response).await;
+            if let (Some(metrics), Some((name, class))) = (&self.metrics, &label) {
+                metrics.operation(name, class, &response, since);
+            }
+            noting(response, ignored_purpose)
         }
         .boxed()
     }

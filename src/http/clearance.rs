@@ -7,7 +7,7 @@
 
 mod page;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::Json;
@@ -25,6 +25,7 @@ use graphql_front::media;
 use graphql_front::request_id::RequestId;
 
 use super::language;
+pub use super::peer::Peer;
 use super::settings::Verification;
 use crate::actions::clear_licence::licences;
 use crate::clock::Clock;
@@ -32,23 +33,6 @@ use crate::graphql::code::RegistryCode;
 use crate::store::Database;
 use crate::store::clearance::{self, Certificate};
 use domain::clearance::CertificateNumber;
-
-/// The address that a connection comes from. Behind a load balancer, it is the address of the balancer.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
-
-impl Peer {
-    /// Returns the address that the rate limit counts. All addresses of an IPv6 /64 network count as one client.
-    fn counted(self) -> IpAddr {
-        match self.0.to_canonical() {
-            IpAddr::V6(address) => {
-                let network = u128::from(address) & !u128::from(u64::MAX);
-                IpAddr::V6(Ipv6Addr::from(network))
-            }
-            address => address,
-        }
-    }
-}
 
 /// The state of the endpoint: the database and the rate limits.
 #[derive(Clone)]
@@ -174,18 +158,5 @@ impl Verifier {
     fn title_of(&self, licence: &str) -> Option<String> {
         let mut licences = licences(&self.database, self.clock.today()).into_iter();
         licences.find(|citation| citation.code == licence).map(|citation| citation.title)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_network_is_one_peer_and_an_ipv4_address_is_one() {
-        let counted = |address: &str| Peer(address.parse().unwrap()).counted().to_string();
-        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(counted("::ffff:192.0.2.7"), "192.0.2.7");
-        assert_eq!(counted("192.0.2.7"), "192.0.2.7");
     }
 }

@@ -7,18 +7,23 @@ mod application;
 pub mod auth;
 mod bundle;
 pub mod clearance;
+mod export;
 pub mod health;
 mod identify;
 pub mod language;
 mod message;
+pub mod metrics;
 pub mod onboarding;
 pub mod pages;
+pub mod peer;
 pub mod playground;
 mod purpose;
+mod route;
 pub mod server;
 mod session;
 pub mod settings;
 pub mod template;
+pub mod tls;
 
 use std::sync::{Arc, LazyLock};
 
@@ -39,6 +44,7 @@ use self::application::RegistryApplication;
 use self::auth::Authority;
 use self::clearance::Verifier;
 use self::health::Health;
+use self::metrics::{Metrics, Sources};
 use self::pages::Pages;
 use self::playground::MakeSettings;
 use self::session::SocketAuthenticator;
@@ -75,15 +81,22 @@ pub struct Open {
     pub health: Health,
     /// Limits of the server loop.
     pub connections: Connections,
+    /// TLS of the server's own, if it has any.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Where metrics are read from; `None` if none are recorded.
+    pub metrics: Option<Sources>,
 }
 
 /// Builds the routes of the server.
 pub fn open(front: Front) -> Open {
     let Front { database, authority, clock, settings, playground, pages } = front;
-    let Settings { connections, graphql, verification, upload } = settings;
+    let Settings { connections, graphql, verification, upload, export, proxies, logs_requests, metrics, tls } =
+        settings;
+    let stored = graphql.documents.stored.as_ref();
+    let metrics = metrics.then(|| Metrics::new(stored.map(|stored| stored.operations()).unwrap_or_default()));
     let (origins, introspection) = (graphql.origins.clone(), graphql.limits.introspection);
     let verifier = Verifier::new(Arc::clone(&database), clock, verification);
-    let application = RegistryApplication::new(Arc::clone(&database), clock, introspection);
+    let application = RegistryApplication::new(Arc::clone(&database), clock, introspection, metrics.clone());
     let endpoint = Endpoint::new(Arc::new(application), graphql);
     let authenticator = SocketAuthenticator::new(authority.clone(), Arc::clone(&database));
     let sockets = WebSockets::new(endpoint.clone(), Arc::new(authenticator));
@@ -91,15 +104,27 @@ pub fn open(front: Front) -> Open {
     let writes = endpoint.writes().clone();
     let health = Health::new(Arc::clone(&database));
     let limiter = Arc::clone(endpoint.limiter());
+    let exports = export::ExportEndpoint::new(
+        Arc::clone(&database),
+        clock,
+        (export, upload.spool.clone()),
+        endpoint.rate_limiter(),
+    );
     let desk = onboarding::FileEndpoints::new(
         Arc::clone(&database),
         clock,
         upload,
         (writes.clone(), endpoint.rate_limiter()),
     );
+    let sources = metrics.map(|metrics| Sources {
+        metrics,
+        endpoint: endpoint.clone(),
+        database: Arc::clone(&database),
+    });
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
         .merge(desk.routes())
+        .merge(exports.routes())
         .route_layer(from_fn(purpose::read))
         .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
         .route_layer(from_fn_with_state(limiter, limit_in_flight))
@@ -132,9 +157,23 @@ pub fn open(front: Front) -> Open {
     let router = router.merge(pages.layer(CompressionLayer::new()));
     let router = router
         .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here; the API is at /graphql.\n") })
-        .layer(from_fn_with_state(origins, origin::share))
-        .layer(from_fn(identify::identify));
-    Open { router, writes, streams, health, connections }
+        .layer(from_fn_with_state(origins, origin::share));
+    let router = match &sources {
+        Some(sources) => router.layer(from_fn_with_state(sources.metrics.clone(), metrics::observe)),
+        None => router,
+    };
+    let router = router
+        .layer(from_fn_with_state(logs_requests, identify::identify))
+        .layer(from_fn_with_state(proxies, peer::resolve));
+    Open { router, writes, streams, health, connections, tls, metrics: sources }
+}
+
+/// Checks that files can be made in the folder for rosters and workbooks. Leaves nothing there.
+///
+/// # Errors
+/// None can be made.
+pub fn can_spool(folder: &std::path::Path) -> std::io::Result<()> {
+    onboarding::spool::unnamed_file(folder).map(|_| ())
 }
 
 async fn schema_text() -> ([(header::HeaderName, &'static str); 1], &'static str) {

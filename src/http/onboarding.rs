@@ -5,7 +5,7 @@
 
 mod report;
 mod slots;
-mod spool;
+pub(super) mod spool;
 
 pub use report::{error_of, report_of};
 
@@ -18,14 +18,15 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde_json::json;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use self::slots::{NoSlot, Superseded, UploadSlot, UploadSlots};
 use graphql_front::answer::refusal;
 use graphql_front::code::{Code, ErrorCode};
-use graphql_front::cost::RateLimiter;
+use graphql_front::cost::{RateLimited, RateLimiter};
 use graphql_front::media;
-use graphql_front::request_id::RequestId;
+use graphql_front::request_id::{ClientId, RequestId};
 use graphql_front::writes::Writes;
 
 use super::language;
@@ -78,13 +79,13 @@ impl FileEndpoints {
 
 /// A request for a file: its id, who sends it, and the headers that decide the form of the response.
 pub(super) struct FileRequest {
-    id: RequestId,
-    actor: Arc<Actor>,
-    headers: HeaderMap,
+    pub(super) id: RequestId,
+    pub(super) actor: Arc<Actor>,
+    pub(super) headers: HeaderMap,
 }
 
 impl FileRequest {
-    fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &Request) -> Self {
         let extensions = request.extensions();
         Self {
             id: extensions.get().copied().unwrap_or_else(RequestId::new),
@@ -94,12 +95,12 @@ impl FileRequest {
     }
 
     /// Refuses the request in the form of the API. The status is never 200, because there is no data.
-    fn refuse(&self, status: StatusCode, code: impl Into<ErrorCode>) -> Response {
+    pub(super) fn refuse(&self, status: StatusCode, code: impl Into<ErrorCode>) -> Response {
         let code = code.into();
         self.refuse_with(status, code, code.sentence.english)
     }
 
-    fn refuse_with(
+    pub(super) fn refuse_with(
         &self,
         status: StatusCode,
         code: impl Into<ErrorCode>,
@@ -108,6 +109,20 @@ impl FileRequest {
         let mut response = refusal(&self.headers, self.id, code, message);
         *response.status_mut() = status;
         response
+    }
+
+    /// Charges rows of a file to the rate limit: one point, plus one for each row, up to the burst size.
+    pub(super) fn pay(&self, rate_limiter: Option<&RateLimiter>, rows: u64) -> Result<(), Box<Response>> {
+        let Some(rate_limiter) = rate_limiter else { return Ok(()) };
+        let cost = u32::try_from(rows.saturating_add(1)).unwrap_or(u32::MAX).min(rate_limiter.burst());
+        rate_limiter.pay(ClientId(self.actor.client_id), cost, Instant::now()).map_err(|unpaid| {
+            let mut response = self.refuse(StatusCode::TOO_MANY_REQUESTS, Code::CostLimitReached);
+            if let RateLimited::Wait(seconds, _) = unpaid {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+            Box::new(response)
+        })?;
+        Ok(())
     }
 
     /// Refuses an upload because of the state of its batch.
@@ -181,7 +196,7 @@ impl FileRequest {
         problems.iter().map(translate).collect()
     }
 
-    fn failed(&self, error: &StoreError) -> Response {
+    pub(super) fn failed(&self, error: &StoreError) -> Response {
         match error {
             StoreError::Unavailable(_) | StoreError::Contended(_) => {
                 tracing::warn!(request_id = %self.id, %error, "database unavailable for a file request");

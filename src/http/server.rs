@@ -8,11 +8,13 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1::{Builder, UpgradeableConnection};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 use tower::Layer as _;
 
-use super::clearance::Peer;
+use super::peer::Peer;
 use super::{Open, message};
 
 /// The largest head of a request, in bytes: it may hold a query, percent-encoded in three times its length.
@@ -20,7 +22,8 @@ const MAXIMUM_HEAD: usize = 256 * 1024;
 
 /// Serves until `stop` resolves, and then finishes the running requests within a deadline.
 pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output = ()>) {
-    let Open { router, writes, streams, health, connections } = open;
+    let Open { router, writes, streams, health, connections, tls, .. } = open;
+    let tls = tls.map(TlsAcceptor::from);
     let router =
         router.layer(from_fn(message::require_one_host)).layer(map_response(message::without_sniffing));
     let builder = builder(connections.head_deadline);
@@ -45,7 +48,7 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
         // An answer is sent at once, not when the segment is full.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(Extension(peer).layer(router.clone()));
-        let (builder, mut stopped) = (builder.clone(), stopped.clone());
+        let (builder, mut stopped, tls) = (builder.clone(), stopped.clone(), tls.clone());
         tokio::spawn(async move {
             // Hyper's deadline of a head begins with its first byte, so that byte has its own deadline.
             let mut first = [0];
@@ -54,9 +57,20 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
                 // No request has begun on this connection.
                 _ = stopped.wait_for(|stopped| *stopped) => return,
             };
-            if matches!(begun, Ok(Ok(1..))) {
-                let connection = builder.serve_connection(TokioIo::new(stream), service);
-                finish(connection.with_upgrades(), stopped).await;
+            match (begun, tls) {
+                (Ok(Ok(1..)), None) => {
+                    let connection = builder.serve_connection(TokioIo::new(stream), service);
+                    finish(connection.with_upgrades(), stopped).await;
+                }
+                (Ok(Ok(1..)), Some(tls)) => {
+                    // A client that does not trust the certificate breaks off, which is no event here.
+                    let shaken = tokio::time::timeout(connections.head_deadline, tls.accept(stream)).await;
+                    if let Ok(Ok(stream)) = shaken {
+                        let connection = builder.serve_connection(TokioIo::new(stream), service);
+                        finish(connection.with_upgrades(), stopped).await;
+                    }
+                }
+                _ => {}
             }
             drop(permit);
         });
@@ -78,10 +92,12 @@ pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output =
 }
 
 /// Serves a connection to its end. Once the server stops, only until the running request is answered.
-async fn finish(
-    connection: UpgradeableConnection<TokioIo<TcpStream>, TowerToHyperService<AddExtension<Router, Peer>>>,
+async fn finish<S>(
+    connection: UpgradeableConnection<TokioIo<S>, TowerToHyperService<AddExtension<Router, Peer>>>,
     mut stopped: watch::Receiver<bool>,
-) {
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     tokio::pin!(connection);
     tokio::select! {
         // A client that disconnects is no event. What its request did is logged elsewhere.

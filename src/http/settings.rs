@@ -3,7 +3,10 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::peer::TrustedProxies;
 
 /// The limits of the server.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +19,16 @@ pub struct Settings {
     pub verification: Verification,
     /// Files of onboardings.
     pub upload: Upload,
+    /// Exports.
+    pub export: Export,
+    /// Proxies that name the client.
+    pub proxies: TrustedProxies,
+    /// Whether each request is logged.
+    pub logs_requests: bool,
+    /// Whether metrics are recorded.
+    pub metrics: bool,
+    /// TLS of the server's own, if it has any.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 impl From<graphql_front::Settings> for Settings {
@@ -62,6 +75,21 @@ pub struct Upload {
     pub at_once_of_client: usize,
     /// Folder for files while they are received. They have no name there, so nothing is left of them.
     pub spool: PathBuf,
+}
+
+/// Limits of exports.
+#[derive(Clone, Copy, Debug)]
+pub struct Export {
+    /// Time that an export may take. Its snapshot keeps the database from removing old versions of rows.
+    pub deadline: Duration,
+    /// Time that a client may take for each piece of an export.
+    pub progress_deadline: Duration,
+}
+
+impl Default for Export {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(600), progress_deadline: Duration::from_secs(30) }
+    }
 }
 
 impl Default for Upload {

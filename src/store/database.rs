@@ -24,7 +24,7 @@ use super::reference::{self, Reference};
 use super::roles;
 use super::rotation;
 use super::server_check;
-use super::session::Session;
+use super::session::{PoolUse, Session};
 use domain::actor::Actor;
 
 /// Connections that write audit entries at once. All entries that come meanwhile share the next statement.
@@ -40,6 +40,8 @@ pub struct PoolSettings {
     pub bulk: u32,
     /// Connections for background jobs: seals, reference data, counters, health.
     pub control: u32,
+    /// Connections for exports: as many run at once.
+    pub exports: u32,
     /// How long a request waits for a connection.
     pub acquire_timeout: Duration,
     /// How long a statement may take.
@@ -56,6 +58,7 @@ impl Default for PoolSettings {
             interactive: 6,
             bulk: 3,
             control: 2,
+            exports: 2,
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_secs(10),
             misses_per_hour: 100,
@@ -73,6 +76,8 @@ pub struct Database {
     pub bulk: Session,
     /// For background jobs, which go on under any load.
     pub control: Session,
+    /// For exports, which hold a connection for minutes.
+    pub(super) exports: Session,
     /// Writes the audit entries of requests.
     pub journal: Journal,
     /// Enrolls people who are new to the registry.
@@ -138,6 +143,7 @@ impl Database {
             newcomers: NewcomerQueue::new(writer.clone(), &keys),
             writer,
             bulk: session(settings.bulk, settings.for_bulk()),
+            exports: session(settings.exports, settings.for_bulk()),
             control,
             keys,
             login_is_owner,
@@ -151,6 +157,16 @@ impl Database {
             refreshing: Default::default(),
             key_exchanged: watch::Sender::default(),
         }))
+    }
+
+    /// Returns how the pools are used, by name.
+    pub fn pools(&self) -> [(&'static str, PoolUse); 4] {
+        [
+            ("requests", self.writer.usage()),
+            ("bulk", self.bulk.usage()),
+            ("background", self.control.usage()),
+            ("exports", self.exports.usage()),
+        ]
     }
 
     /// Makes the session through which an actor reads. Row security restricts it to the scope of the actor.
@@ -192,7 +208,7 @@ impl Database {
             self.writer.close().await;
             self.journal.close().await;
         };
-        tokio::join!(of_requests, self.bulk.close(), self.control.close());
+        tokio::join!(of_requests, self.bulk.close(), self.control.close(), self.exports.close());
     }
 
     /// Reads the reference data again. After an error the old data stay.
@@ -276,8 +292,9 @@ impl Timeouts {
 impl PoolSettings {
     /// The most connections: those of the pools, and one that listens for announcements. The pools of background jobs and
     /// of requests that write thousands of rows have one identity each, so they open no more than may be in use.
-    fn connections(&self) -> u32 {
-        Pool::most_open(self.interactive) + JOURNAL_PERMITS + self.bulk + self.control + 1
+    pub(super) fn connections(&self) -> u32 {
+        let of_callers = Pool::most_open(self.interactive) + Pool::most_open(self.exports);
+        of_callers + JOURNAL_PERMITS + self.bulk + self.control + 1
     }
 
     fn for_requests(&self) -> Timeouts {

@@ -136,9 +136,22 @@ pub async fn list_of_provinces(
 
 /// Counts employers.
 pub async fn count(session: &Session, filter: &EmployerFilter) -> Result<i64, StoreError> {
-    let mut sql = QueryBuilder::new("select count(*)");
-    push_source(&mut sql, filter, false);
+    let mut sql = QueryBuilder::new("");
+    push_count(&mut sql, filter);
     Ok(sql.build_query_scalar().fetch_one(session).await?)
+}
+
+/// Appends the statement that counts employers.
+pub fn push_count(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &EmployerFilter) {
+    sql.push("select count(*)");
+    push_source(sql, filter, false);
+}
+
+/// Appends the statement that reads all rows of a list, in the order of their registration.
+pub fn push_all(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &EmployerFilter) {
+    sql.push("select ").push(COLUMNS);
+    push_source(sql, filter, false);
+    sql.push(" order by ").push(ORDER.id);
 }
 
 /// Counts the employers of several provinces.

@@ -19,9 +19,13 @@ use domain::rule::Rulebook;
 use domain::timeline::PaidMonths;
 
 mod ending;
+mod exporting;
 mod newcomers;
 
 pub use ending::{EnrollmentEnd, employed_until, end_many, people_open_at};
+pub use exporting::{
+    EnrollmentSelection, ExportedEnrollment, push_all, push_count, push_count_of_programmes,
+};
 pub use newcomers::{Arrival, Newcomer, NewcomerQueue, Whole, enroll_newcomers};
 
 /// An enrollment as stored.

@@ -29,10 +29,16 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<bool, OpenE
     }
     roles::demand(connection).await?;
     sqlx::query("set role registry_writer").execute(&mut *connection).await?;
-    let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
+    let is_current = is_current(connection).await?;
     sqlx::query("reset role").execute(connection).await?;
+    if is_current { Ok(false) } else { Err(OpenError::NotMigrated) }
+}
+
+/// Returns whether all migrations of this program are applied.
+pub(super) async fn is_current(connection: &mut PgConnection) -> Result<bool, OpenError> {
+    let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
     let is_applied = |migration: &sqlx::migrate::Migration| {
         applied.iter().any(|one| one.version == migration.version && one.checksum == migration.checksum)
     };
-    if MIGRATIONS.iter().all(is_applied) { Ok(false) } else { Err(OpenError::NotMigrated) }
+    Ok(MIGRATIONS.iter().all(is_applied))
 }

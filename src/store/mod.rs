@@ -7,6 +7,8 @@
 //!
 //! - [`Database`] opens the connections and holds what every request needs.
 //! - [`session`] runs statements under the database role of their caller, on connections of `pool.rs`.
+//! - [`examination`] says what is wrong with a database, and changes nothing.
+//! - [`snapshot`] reads a whole list as it was at one moment, for exports.
 //! - [`page`] is keyset pagination for all lists; [`count`] and [`coverage`] read the maintained counters.
 //! - [`audit`] is the audit trail; [`keys`] encrypts and indexes numbers, and [`rotation`] exchanges the key.
 //! - [`mod@reference`], [`client_cache`] and [`employer::EmployerCache`] keep in memory what almost every request needs.
@@ -38,6 +40,7 @@ pub mod employer;
 pub mod enrollment;
 pub mod error;
 pub mod event;
+pub mod examination;
 mod follow;
 mod group_commit;
 pub mod idempotency;
@@ -59,7 +62,9 @@ pub mod rotation;
 mod seen;
 mod server_check;
 pub mod session;
+pub mod snapshot;
 pub mod target;
+pub mod vital_signs;
 
 pub(crate) use array::array_literal;
 pub use database::Database;

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::{FromRow, Postgres, QueryBuilder};
 
 use super::count::StatusCounts;
 use super::error::StoreError;
 use super::page::{self, of_parents, push_ids, push_page};
 use super::session::Session;
 use domain::actor::Actor;
-use domain::page::{Page, Position, Slice};
+use domain::page::{Order, Page, Position, Slice};
 use domain::participant::{ParticipantStatus, Sex};
 
 mod correcting;
@@ -62,7 +62,7 @@ impl ParticipantRow {
     /// The position in a list with the order of `page`.
     pub fn position(&self, page: &Page) -> Position {
         match page.order {
-            domain::page::Order::Id => Position::of_id(self.id),
+            Order::Id => Position::of_id(self.id),
             _ => Position { key: self.name_key.clone(), id: self.id },
         }
     }
@@ -121,7 +121,7 @@ pub async fn list(
     filter: &ParticipantFilter,
     page: &Page,
 ) -> Result<Slice<ParticipantRow>, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {}", distinct(actor, None, filter, page)));
+    let mut sql = QueryBuilder::new(format!("select {}", distinct(actor, None, filter, page.order)));
     push_columns(&mut sql, actor);
     push_source(&mut sql, actor, None, filter);
     push_page(&mut sql, page, ORDER);
@@ -140,7 +140,7 @@ pub async fn list_of(
     page: &Page,
 ) -> Result<HashMap<i64, Slice<ParticipantRow>>, StoreError> {
     let slices = page::list_of(session, parents.1, (page, ORDER), |sql| {
-        sql.push(distinct(actor, Some(parents.0), filter, page));
+        sql.push(distinct(actor, Some(parents.0), filter, page.order));
         push_columns(sql, actor);
         push_source(sql, actor, Some(parents.0), filter);
     });
@@ -151,9 +151,23 @@ pub async fn list_of(
 
 /// Counts participants.
 pub async fn count(session: &Session, actor: &Actor, filter: &ParticipantFilter) -> Result<i64, StoreError> {
-    let mut sql = QueryBuilder::new(format!("select {}", count_people(actor, None, filter)));
-    push_source(&mut sql, actor, None, filter);
+    let mut sql = QueryBuilder::new("");
+    push_count(&mut sql, actor, filter);
     Ok(sql.build_query_scalar().fetch_one(session).await?)
+}
+
+/// Appends the statement that counts participants.
+pub fn push_count(sql: &mut QueryBuilder<Postgres>, actor: &Actor, filter: &ParticipantFilter) {
+    sql.push("select ").push(count_people(actor, None, filter));
+    push_source(sql, actor, None, filter);
+}
+
+/// Appends the statement that reads all rows of a list, in the order of the first enrollments.
+pub fn push_all(sql: &mut QueryBuilder<Postgres>, actor: &Actor, filter: &ParticipantFilter) {
+    sql.push("select ").push(distinct(actor, None, filter, Order::Id));
+    push_columns(sql, actor);
+    push_source(sql, actor, None, filter);
+    sql.push(" order by ").push(ORDER.id);
 }
 
 /// Counts the participants of several parents.

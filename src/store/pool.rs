@@ -147,6 +147,13 @@ impl Pool {
         }
     }
 
+    /// Returns how many connections there may be, how many are in use, and how many are idle.
+    pub(super) fn usage(&self) -> (u32, u32, u32) {
+        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        let idle = u32::try_from(self.shared.idle().connections.len()).unwrap_or(u32::MAX);
+        (self.size, self.size.saturating_sub(free), idle)
+    }
+
     /// Is no connection in use, and was none asked for within this time?
     pub(super) fn is_quiet(&self, within: Duration) -> bool {
         let lately = self.shared.idle().asked.is_some_and(|asked| asked.elapsed() < within);

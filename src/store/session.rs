@@ -7,6 +7,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -22,6 +23,19 @@ use super::pool::{Pool, PooledConnection};
 use super::seen::Seen;
 use domain::actor::Actor;
 
+/// How the connections of a pool are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// The most connections.
+    pub limit: u32,
+    /// Connections that are checked out.
+    pub in_use: u32,
+    /// Open connections that are not.
+    pub idle: u32,
+    /// Statements that were sent.
+    pub statements: u64,
+}
+
 /// Runs statements under one identity. Each statement checks out a connection for as long as it runs.
 #[derive(Clone)]
 pub struct Session {
@@ -33,6 +47,8 @@ pub struct Session {
     employers: Arc<EmployerCache>,
     /// The deadline of a statement on this side. The server's own timeout says nothing over a dead network.
     statement_deadline: Duration,
+    /// Statements that were sent on these connections.
+    statements: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Session {
@@ -50,7 +66,8 @@ impl Session {
     ) -> Self {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
         let identity = Arc::new(Identity::registry());
-        Self { pool, identity, seen: None, employers, statement_deadline }
+        let statements = Arc::default();
+        Self { pool, identity, seen: None, employers, statement_deadline, statements }
     }
 
     /// The employers in memory.
@@ -111,6 +128,13 @@ impl Session {
         Ok(Transaction(connection))
     }
 
+    /// How its connections are used, and the number of statements that were sent on them. Those within a transaction are
+    /// not counted, but for its `begin`.
+    pub(super) fn usage(&self) -> PoolUse {
+        let (limit, in_use, idle) = self.pool.usage();
+        PoolUse { limit, in_use, idle, statements: self.statements.load(Ordering::Relaxed) }
+    }
+
     /// The deadline of a whole transaction.
     pub fn transaction_deadline(&self) -> Duration {
         self.statement_deadline * 2
@@ -120,10 +144,11 @@ impl Session {
         self.pool.close().await;
     }
 
-    async fn within_deadline<T>(
+    pub(super) async fn within_deadline<T>(
         &self,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
         match timeout(self.statement_deadline, work).await {
             Ok(result) => result,
             Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),

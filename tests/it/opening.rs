@@ -70,7 +70,7 @@ async fn a_refused_login_is_named_with_the_missing_right() {
 
     change(format!("alter role {login} connection limit 5")).await;
     let (error, message) = refusal(options.clone()).await;
-    assert!(matches!(error, OpenError::TooFewConnections { needed: 19, limit: 5, .. }), "{message}");
+    assert!(matches!(error, OpenError::TooFewConnections { needed: 23, limit: 5, .. }), "{message}");
 
     let name = &fresh.name;
     change(format!("alter role {login} connection limit -1; revoke connect on database {name} from public"))

@@ -88,9 +88,29 @@ pub struct Permit {
     _present: Option<Present>,
 }
 
+/// How many requests run and wait now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Requests between head and answer.
+    pub in_flight: usize,
+    /// Queries and mutations that run.
+    pub running: usize,
+    /// Bulk mutations that run.
+    pub bulk: usize,
+    waiting: [usize; 3],
+}
+
+impl Load {
+    /// Returns how many operations of a class wait for a permit.
+    pub const fn waiting(&self, class: Class) -> usize {
+        self.waiting[class as usize]
+    }
+}
+
 /// The permits of this process.
 #[derive(Debug)]
 pub struct ConcurrencyLimiter {
+    settings: Admission,
     in_flight: Arc<Semaphore>,
     reads: Queue,
     writes: Queue,
@@ -129,10 +149,23 @@ impl ConcurrencyLimiter {
         let [reads, writes] = [settings.share_of_writes, settings.share_of_reads].map(all_but);
         let Admission { wait, wait_of_writes, queue_of_writes, bulk, .. } = settings;
         Self {
+            settings,
             in_flight: Arc::new(Semaphore::new(settings.in_flight)),
             reads: queue([semaphore(reads), running.clone()], reads, settings.queue, wait),
             writes: queue([semaphore(writes), running], writes, queue_of_writes, wait_of_writes),
             bulk: queue([None, semaphore(bulk)], bulk, queue_of_writes, wait_of_writes),
+        }
+    }
+
+    /// Returns how many requests run and wait now.
+    pub fn load(&self) -> Load {
+        let used = |of: usize, free: &Semaphore| of.saturating_sub(free.available_permits());
+        let shared = self.reads.parts[1].as_deref();
+        Load {
+            in_flight: used(self.settings.in_flight, &self.in_flight),
+            running: shared.map_or(0, |free| used(self.settings.running, free)),
+            bulk: self.bulk.running(),
+            waiting: [&self.reads, &self.writes, &self.bulk].map(Queue::waiting),
         }
     }
 
@@ -169,6 +202,17 @@ impl ConcurrencyLimiter {
 }
 
 impl Queue {
+    /// How many of its requests run.
+    fn running(&self) -> usize {
+        let first = self.parts.iter().flatten().next();
+        first.map_or(0, |free| self.permits.saturating_sub(free.available_permits()))
+    }
+
+    /// How many of its requests wait. Beside requests that come and go, this is about right.
+    fn waiting(&self) -> usize {
+        self.present.load(Ordering::Relaxed).saturating_sub(self.running())
+    }
+
     fn new(parts: [Option<Arc<Semaphore>>; 2], permits: usize, longest: usize, terms: Terms) -> Self {
         let (present, longest_wait) = (Arc::default(), terms.longest_wait);
         let discipline = Mutex::new(Discipline::new(terms, Instant::now()));
@@ -317,6 +361,8 @@ mod tests {
         let mut first = Box::pin(limiter.enter(Class::Bulk));
         let mut second = Box::pin(limiter.enter(Class::Bulk));
         assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        let load = limiter.load();
+        assert_eq!((load.bulk, load.waiting(Class::Bulk), load.waiting(Class::Read)), (1, 2, 0));
         // A third is refused without waiting.
         assert!(limiter.is_full(Class::Bulk) && !limiter.is_full(Class::Read));
         assert_eq!(
@@ -334,6 +380,7 @@ mod tests {
         let limiter = ConcurrencyLimiter::new(SETTINGS);
         let permits: Vec<_> = (0..3).map(|_| limiter.approach().expect("there is room")).collect();
         assert_eq!(limiter.approach().err(), Some(Overloaded));
+        assert_eq!(limiter.load().in_flight, 3);
         drop(permits);
         assert!(limiter.approach().is_ok());
     }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
@@ -30,6 +31,8 @@ impl Default for Cost {
 #[derive(Debug)]
 pub struct RateLimiter<C = ClientId> {
     settings: Cost,
+    /// Points that all clients have paid.
+    spent: AtomicU64,
     buckets: Mutex<HashMap<C, Bucket>>,
 }
 
@@ -67,12 +70,21 @@ const KEPT: usize = 10_000;
 impl<C: Eq + Hash> RateLimiter<C> {
     /// Creates a limiter without clients; `None` where there is no limit.
     pub fn new(settings: Cost) -> Option<Self> {
-        (settings.per_minute > 0).then(|| Self { settings, buckets: Mutex::default() })
+        (settings.per_minute > 0).then(|| Self {
+            settings,
+            spent: AtomicU64::new(0),
+            buckets: Mutex::default(),
+        })
     }
 
     /// Returns the points that a client has after a rest.
     pub fn burst(&self) -> u32 {
         self.settings.burst
+    }
+
+    /// Returns the points that all clients have paid so far.
+    pub fn spent(&self) -> u64 {
+        self.spent.load(Ordering::Relaxed)
     }
 
     /// Takes the points of a request from its client.
@@ -106,6 +118,7 @@ impl<C: Eq + Hash> RateLimiter<C> {
             return Err(RateLimited::Wait(seconds, balance(points)));
         }
         buckets.insert(client, Bucket { points: points - cost, at: now });
+        self.spent.fetch_add(cost as u64, Ordering::Relaxed);
         Ok(balance(points - cost))
     }
 }
@@ -133,6 +146,7 @@ mod tests {
         assert_eq!(rate_limiter.pay(ClientId(1), 70, now).map(|balance| balance.left), Ok(0));
         let now = now + Duration::from_secs(3_600);
         assert_eq!(rate_limiter.pay(ClientId(1), 1, now).map(|balance| balance.left), Ok(99));
+        assert_eq!(rate_limiter.spent(), 141);
     }
 
     #[test]

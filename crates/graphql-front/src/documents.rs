@@ -4,7 +4,7 @@
 //! client's (Apollo's automatic persisted queries): it sends each once with its hash, and from then on this process knows
 //! it for this client alone. So no client can find another's documents, or push them out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -99,6 +99,19 @@ impl StoredDocuments {
             documents.insert(hash, text.into());
         }
         Ok(Self(documents))
+    }
+
+    /// Returns the names of their operations, each once.
+    pub fn operations(&self) -> BTreeSet<String> {
+        let documents = self.0.values().filter_map(|text| async_graphql::parser::parse_query(text).ok());
+        let names = documents.flat_map(|document| {
+            document
+                .operations
+                .iter()
+                .filter_map(|(name, _)| name.map(ToString::to_string))
+                .collect::<Vec<_>>()
+        });
+        names.collect()
     }
 
     /// Returns how many there are.

@@ -58,6 +58,13 @@ impl ParsedDocument {
         &self.document
     }
 
+    /// Returns the name of the operation, if it is the only one and has a name.
+    pub fn only_operation(&self) -> Option<&str> {
+        let mut operations = self.document.operations.iter();
+        let (name, _) = operations.next()?;
+        name.map(|name| name.as_str()).filter(|_| operations.next().is_none())
+    }
+
     pub(crate) const fn analysis(&self) -> &Analysis {
         &self.analysis
     }

@@ -74,6 +74,11 @@ impl Streams {
         Ok(Some(ClientPermit { client, clients: Arc::clone(clients) }))
     }
 
+    /// Returns how many streams are open.
+    pub fn count(&self) -> usize {
+        self.0.limits.maximum.saturating_sub(self.0.permits.available_permits())
+    }
+
     /// Ends all streams, now and from now on.
     pub fn stop(&self) {
         self.0.stopping.send_replace(true);

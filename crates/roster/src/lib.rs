@@ -2,8 +2,8 @@
 //!
 //! A roster is a CSV file (UTF-8, UTF-16 or Windows-1252; separated by `,`, `;`, `|` or tabs; any line ends) or a
 //! workbook (XLSX). [`open`] detects which. One of the first twenty rows names the columns, in Indonesian or English
-//! and in any order. The crate also writes the refused rows back for correction ([`ReportWriter`]) and makes empty
-//! rosters to fill in ([`template`]).
+//! and in any order. The crate also writes the refused rows back for correction ([`ReportWriter`]) makes empty rosters
+//! to fill in ([`template`]), and writes tables of any columns ([`CsvTable`], [`WorkbookTable`]).
 //!
 //! ```
 //! use std::io::Cursor;
@@ -49,6 +49,7 @@ mod cell;
 mod column;
 mod delimited;
 mod error;
+mod export;
 mod format;
 mod header;
 mod limits;
@@ -63,6 +64,7 @@ mod workbook;
 
 pub use column::Column;
 pub use error::{RepeatedColumn, RosterError};
+pub use export::{Cell, CsvTable, WorkbookTable};
 pub use header::{column_name, ignored_columns, understood_columns};
 pub use limits::Limits;
 pub use mask::ReportMask;

@@ -1,5 +1,6 @@
 //! Reports: the refused rows in the columns of their file, to be corrected and sent again.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::Column;
@@ -8,7 +9,7 @@ use super::cell::is_formula;
 /// A spreadsheet rounds or reformats numbers with this many digits.
 const DIGITS_AT_RISK: usize = 12;
 /// Spreadsheets recognise UTF-8 by this mark.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Writes rows as CSV with the separator and the header of their file, and the problems of each in a last column
 /// `error`. It omits the `error` column of an earlier report and keeps one row in memory.
@@ -34,7 +35,7 @@ impl<W: Write> ReportWriter<W> {
         let is_kept = |&at: &usize| Column::of(&columns[at]) != Some(Column::Error);
         let kept: Vec<usize> = (0..columns.len()).filter(is_kept).collect();
         let names = kept.iter().map(|&at| columns[at].as_str());
-        writer.write_record(names.chain(["error"]).map(guarded))?;
+        writer.write_record(names.chain(["error"]).map(|name| guarded(name).into_owned()))?;
         Ok(Self { writer, columns: columns.len(), kept })
     }
 
@@ -47,7 +48,8 @@ impl<W: Write> ReportWriter<W> {
         let cells = self.kept.iter().map(|&at| cell(at));
         // Cells without a column stay beyond the last column, so that the row is refused again until it is corrected.
         let beyond = original.iter().skip(self.columns).map(String::as_str);
-        self.writer.write_record(cells.chain([error]).chain(beyond).map(guarded))?;
+        self.writer
+            .write_record(cells.chain([error]).chain(beyond).map(|cell| guarded(cell).into_owned()))?;
         Ok(())
     }
 
@@ -60,12 +62,12 @@ impl<W: Write> ReportWriter<W> {
     }
 }
 
-/// Returns a cell in a form that spreadsheets do not change.
-fn guarded(cell: &str) -> String {
+/// Returns a cell in a form that spreadsheets do not change: an apostrophe precedes formulas and numbers that would lose
+/// digits.
+pub(super) fn guarded(cell: &str) -> Cow<'_, str> {
     let is_number = !cell.is_empty() && cell.bytes().all(|byte| byte.is_ascii_digit());
     let is_at_risk = is_number && (cell.len() >= DIGITS_AT_RISK || cell.starts_with('0'));
-    let mark = if is_at_risk || is_formula(cell) { "'" } else { "" };
-    format!("{mark}{cell}")
+    if is_at_risk || is_formula(cell) { format!("'{cell}").into() } else { cell.into() }
 }
 
 #[cfg(test)]

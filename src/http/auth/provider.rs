@@ -140,6 +140,11 @@ impl Provider {
         Ok(Arc::new(provider))
     }
 
+    /// Returns whether there are keys to verify tokens with.
+    pub fn has_keys(&self) -> bool {
+        self.usable_keys().is_some()
+    }
+
     /// Verifies a token of this provider.
     ///
     /// # Errors

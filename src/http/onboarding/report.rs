@@ -14,12 +14,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-use super::{FileEndpoints, FileRequest, FileService, report_name};
+use super::{FileEndpoints, FileRequest, report_name};
 use graphql_front::code::Code;
-use graphql_front::cost::RateLimited;
-use graphql_front::request_id::ClientId;
 
 use crate::graphql::code::RegistryCode;
 use crate::graphql::node_id::{NodeId, batch_id};
@@ -64,7 +61,8 @@ pub(super) async fn download(
     if batch.discarded_at.is_some() {
         return context.refuse(StatusCode::GONE, RegistryCode::ReportGone);
     }
-    if let Err(refused) = charge(&service, &context, &batch) {
+    if let Err(refused) = context.pay(service.rate_limiter.as_deref(), rows_of(&batch).unsigned_abs().into())
+    {
         return *refused;
     }
     let purpose = request.extensions().get::<Purpose>();
@@ -85,20 +83,6 @@ pub(super) async fn download(
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     (headers, Body::from_stream(pieces)).into_response()
-}
-
-/// Charges a report to the rate limit: one point, plus one for each row, up to the burst size.
-fn charge(service: &FileService, context: &FileRequest, batch: &BatchRow) -> Result<(), Box<Response>> {
-    let Some(rate_limiter) = &service.rate_limiter else { return Ok(()) };
-    let cost = rows_of(batch).unsigned_abs().saturating_add(1).min(rate_limiter.burst());
-    rate_limiter.pay(ClientId(context.actor.client_id), cost, Instant::now()).map_err(|unpaid| {
-        let mut response = context.refuse(StatusCode::TOO_MANY_REQUESTS, Code::CostLimitReached);
-        if let RateLimited::Wait(seconds, _) = unpaid {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-        }
-        Box::new(response)
-    })?;
-    Ok(())
 }
 
 /// Writes the audit entry before the first byte is sent: who reads which batch, how many rows, and for what purpose.

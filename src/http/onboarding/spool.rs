@@ -100,8 +100,8 @@ fn disk_failed(error: std::io::Error) -> Code {
 }
 
 /// Creates a file without a name. Other users cannot open it, and it disappears when it is closed.
-fn unnamed_file(folder: &Path) -> std::io::Result<std::fs::File> {
-    let path = folder.join(format!("registry-{}.upload", Uuid::now_v7()));
+pub(in crate::http) fn unnamed_file(folder: &Path) -> std::io::Result<std::fs::File> {
+    let path = folder.join(format!("registry-{}.spool", Uuid::now_v7()));
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]

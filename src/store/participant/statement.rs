@@ -5,7 +5,7 @@ use sqlx::{Postgres, QueryBuilder};
 use super::filter::{ORDER, ParticipantFilter, PeopleOf};
 use crate::store::page::{push_any, push_words, words_query};
 use domain::actor::{Actor, Operation};
-use domain::page::Page;
+use domain::page::Order;
 
 /// Returns the payer of a partner, as column and id. Such a partner sees only its own enrollments of a person.
 pub(super) fn own(actor: &Actor) -> Option<(&'static str, i64)> {
@@ -197,11 +197,11 @@ pub(super) fn distinct(
     actor: &Actor,
     parent: Option<PeopleOf>,
     filter: &ParticipantFilter,
-    page: &Page,
+    order: Order,
 ) -> String {
-    match page.order {
+    match order {
         _ if Through::of(actor, parent, filter).is_none() => String::new(),
-        domain::page::Order::Id => format!("distinct on ({}) ", ORDER.id),
+        Order::Id => format!("distinct on ({}) ", ORDER.id),
         _ => format!("distinct on ({}, {}) ", ORDER.name, ORDER.id),
     }
 }

@@ -51,6 +51,11 @@ impl Program {
         }
     }
 
+    /// Returns where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Posts a query, and returns the whole HTTP answer.
     pub fn ask(&self, token: &str, query: &str, variables: Value) -> String {
         let body = json!({"query": query, "variables": variables}).to_string();

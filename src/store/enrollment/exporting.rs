@@ -1,0 +1,78 @@
+//! All enrollments that an actor may see, for exports.
+
+use sqlx::{FromRow, Postgres, QueryBuilder};
+
+use super::{COLUMNS, EnrollmentFilter, EnrollmentRow, push_any, push_visible};
+use domain::actor::Actor;
+
+/// Conditions on the enrollments of all people; all that are set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnrollmentSelection {
+    /// Conditions that also hold for the list of one person.
+    pub filter: EnrollmentFilter,
+    /// The person lives in this province.
+    pub province: Option<i16>,
+    /// It is at this employer.
+    pub employer: Option<i64>,
+    /// It is through this association.
+    pub association: Option<i64>,
+    /// One of these channels made it.
+    pub channels: Vec<i64>,
+}
+
+/// An enrollment with what is known of its payer.
+#[derive(Clone, Debug, FromRow)]
+pub struct ExportedEnrollment {
+    /// The enrollment.
+    #[sqlx(flatten)]
+    pub row: EnrollmentRow,
+    /// Name of the employer or association.
+    pub payer: Option<String>,
+    /// Risk class of the employer.
+    pub risk_class: Option<i16>,
+}
+
+/// Appends the statement that counts enrollments.
+pub fn push_count(sql: &mut QueryBuilder<Postgres>, actor: &Actor, selection: &EnrollmentSelection) {
+    sql.push("select count(*) from enrollment e join participant p on p.id = e.participant_id where true");
+    push_conditions(sql, actor, selection);
+}
+
+/// Appends the statement that counts the programmes of enrollments: the most contributions that they can have.
+pub fn push_count_of_programmes(
+    sql: &mut QueryBuilder<Postgres>,
+    actor: &Actor,
+    selection: &EnrollmentSelection,
+) {
+    sql.push(
+        "select coalesce(sum(cardinality(e.programmes)), 0)::bigint \
+         from enrollment e join participant p on p.id = e.participant_id where true",
+    );
+    push_conditions(sql, actor, selection);
+}
+
+/// Appends the statement that reads enrollments, person by person in the order of registration.
+pub fn push_all(sql: &mut QueryBuilder<Postgres>, actor: &Actor, selection: &EnrollmentSelection) {
+    sql.push(format!(
+        "select {COLUMNS}, coalesce(m.name, a.name) as payer, m.risk_class \
+         from enrollment e join participant p on p.id = e.participant_id \
+         left join employer m on m.id = e.employer_id left join association a on a.id = e.association_id where true"
+    ));
+    push_conditions(sql, actor, selection);
+    sql.push(" order by e.participant_id, e.id");
+}
+
+fn push_conditions(sql: &mut QueryBuilder<Postgres>, actor: &Actor, selection: &EnrollmentSelection) {
+    push_visible(sql, actor);
+    push_any(sql, "e.status", &selection.filter.statuses);
+    push_any(sql, "e.segment", &selection.filter.segments);
+    push_any(sql, "e.channel_id", &selection.channels);
+    if let Some(province) = selection.province {
+        sql.push(" and p.province_id = ").push_bind(province);
+    }
+    for (column, id) in [("e.employer_id", selection.employer), ("e.association_id", selection.association)] {
+        if let Some(id) = id {
+            sql.push(" and ").push(column).push(" = ").push_bind(id);
+        }
+    }
+}
