@@ -219,8 +219,9 @@ fn selection(numbers: &mut Numbers, of: &str, depth: usize) -> String {
         let alias = ["", "", "", "a: ", "b: "][numbers.below(5)];
         let condition = numbers.of(&["", "", "", " @include(if: true)", " @skip(if: true)"]);
         let field = match numbers.below(7) {
-            0..3 => format!("{}{condition}", numbers.of(scalars)),
-            3..6 if depth > 0 => {
+            // At the bottom there are no others, or most selections would have no end.
+            kind if kind < 3 || depth == 0 => format!("{}{condition}", numbers.of(scalars)),
+            3..6 => {
                 let (name, gives) = objects[numbers.below(objects.len())];
                 // The same field under different names must not meet another one with other arguments.
                 format!("{name}{condition} {}", selection(numbers, gives, depth - 1))
@@ -230,7 +231,7 @@ fn selection(numbers: &mut Numbers, of: &str, depth: usize) -> String {
                 let is_possible = on.is_empty() || on.ends_with(of) || (on == "on Node" && of != "Part");
                 let set = match on {
                     "on Node" if is_possible => "{ id }".to_owned(),
-                    _ => selection(numbers, of, depth.saturating_sub(1)),
+                    _ => selection(numbers, of, depth - 1),
                 };
                 let on = if is_possible { on } else { "" };
                 written.push_str(&format!("... {on}{condition} {set} "));
@@ -246,7 +247,7 @@ fn selection(numbers: &mut Numbers, of: &str, depth: usize) -> String {
 async fn generated_queries_have_the_same_answer_both_ways() {
     let (schema, mut numbers) = (schema(), Numbers(2014));
     let (mut compared, mut failed) = (0, 0);
-    while compared < 2_000 {
+    while compared < 300 {
         let root = numbers.of(&["towns", "maybe"]);
         let count = numbers.below(8);
         let query = format!("{{ {root}(count: {count}) {} }}", selection(&mut numbers, "Town", 3));
@@ -258,7 +259,7 @@ async fn generated_queries_have_the_same_answer_both_ways() {
             failed += usize::from(rendered.contains("FAILED"));
         }
     }
-    assert!((200..1_800).contains(&failed), "{failed} of {compared} queries failed in part");
+    assert!((30..270).contains(&failed), "{failed} of {compared} queries failed in part");
 }
 
 #[tokio::test]
