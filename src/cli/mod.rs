@@ -54,7 +54,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve.run(&config, clock).await?,
         Command::Doctor(doctor) => return doctor.run(&config).await,
         Command::Key(key) => key.run(&config).await?,
-        Command::Generate(generate) => generate.run(Cli::command())?,
+        Command::Generate(generate) => generate.run(Cli::command().name("registry"))?,
         Command::Demo(_) if config.is_production() => {
             bail!("`registry demo` invents people; it does not run with REGISTRY_ENV=production")
         }

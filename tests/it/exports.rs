@@ -228,7 +228,7 @@ async fn a_wrong_address_is_refused_with_its_reason() {
         ("participants.csv?channelCode=NONE", 400, "UNKNOWN_CODE", "No channel"),
         ("participants.csv?employerId=x", 400, "BAD_ID", "not an id"),
         ("participants.csv?status=ALIVE", 400, "BAD_FILTER", "The filter `status` is invalid"),
-        ("participants.csv?enrolledFrom=2014-13-01", 400, "BAD_FILTER", "`enrolledFrom` is invalid"),
+        ("participants.csv?enrolledFrom=2014-13-01", 400, "BAD_FILTER", "enrolledFrom` is not a date"),
         ("participants.csv?status=", 400, "BAD_FILTER", "`status` has no value"),
         ("participants.csv?name=%2C", 400, "BAD_FILTER", "one to eight words"),
         ("enrollments.csv?name=siti", 400, "BAD_FILTER", "not a filter of enrollments"),

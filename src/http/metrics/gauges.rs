@@ -53,7 +53,7 @@ pub(super) fn describe() {
     );
     describe_gauge!("registry_audit_seal_lag_seconds", "Age of the oldest audit entry without a seal.");
     describe_gauge!(
-        "registry_counter_changes_unfolded",
+        "registry_figure_changes_unfolded",
         "Changes of counters that wait, counted up to 100,000."
     );
     describe_gauge!(
@@ -104,7 +104,7 @@ pub(super) fn set(sources: &Sources, signs: &VitalSigns) {
 fn set_background(signs: vital_signs::VitalSigns) {
     gauge!("registry_audit_entries_unsealed").set(signs.unsealed as f64);
     gauge!("registry_audit_seal_lag_seconds").set(signs.seal_lag);
-    gauge!("registry_counter_changes_unfolded").set(signs.unfolded as f64);
+    gauge!("registry_figure_changes_unfolded").set(signs.unfolded as f64);
     if let Some(lag) = signs.lapse_lag {
         gauge!("registry_lapse_lag_seconds").set(lag);
     }
