@@ -141,7 +141,9 @@ impl Asking {
         }
         let mut response = self.schema.execute(request).await;
         // Fields that wait are resolved side by side, so the order of their errors is that of their ends.
-        response.errors.sort_by_key(|error| format!("{:?} {:?} {}", error.path, error.locations, error.message));
+        response
+            .errors
+            .sort_by_key(|error| format!("{:?} {:?} {}", error.path, error.locations, error.message));
         serde_json::to_string(&response).unwrap()
     }
 }
