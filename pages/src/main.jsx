@@ -3,6 +3,7 @@
 import './style/base.css';
 import './style/shell.css';
 import './style/parts.css';
+import './style/onboarding.css';
 import { render } from 'preact';
 import { App } from './app.jsx';
 import { chosenLanguage, translator } from './i18n/index.js';
