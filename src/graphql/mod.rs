@@ -108,7 +108,7 @@ pub fn trusting_schema() -> Registry {
     builder(false).validation_mode(ValidationMode::Fast).enable_federation().finish()
 }
 
-/// Builds the schema that [withholds](withholding) what the caller may not read.
+/// Builds the schema that withholds what the caller may not read (`withholding.rs`).
 pub fn schema_that_withholds(suggests: bool) -> Registry {
     builder(suggests).extension(withholding::Withholding).finish()
 }

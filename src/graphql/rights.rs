@@ -5,7 +5,7 @@
 //! data.
 //!
 //! A mutation or subscription that a role may not run is refused as a whole ([`refuse`]). In everything else, a field that
-//! the role may not read is [withheld](super::withholding).
+//! the role may not read is withheld (`withholding.rs`).
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

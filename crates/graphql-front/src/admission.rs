@@ -5,7 +5,7 @@
 //! out, nor the reverse. *Bulk* writes have a few permits of their own. A request holds its permit until its answer is
 //! made; a mutation whose client has left, until it is done.
 //!
-//! Requests without a permit wait in a queue. Its [`Discipline`] tells a burst from an overload by the delay over an
+//! Requests without a permit wait in a queue. Its discipline (`discipline.rs`) tells a burst from an overload by the delay over an
 //! interval, as CoDel does. A burst waits. In an overload, a request that would wait for too long is refused on arrival,
 //! while a refusal is cheap and its client still has time to go elsewhere.
 

@@ -2,7 +2,7 @@
 //!
 //! If each entry were hashed into the next one, only one request could write at a time. So entries are appended freely, and
 //! a seal covers those among which no further entry can appear: all by transactions older than every running one. The
-//! [index](super::index) of the people whom entries name follows the seals.
+//! index (`index.rs`) of the people whom entries name follows the seals.
 
 use std::collections::VecDeque;
 
