@@ -11,9 +11,10 @@ from report import Report, milliseconds, note, quantile
 CONNECTIONS = 32
 # Connections of an ordinary load, each of which waits for its answer.
 ORDINARY = 64
-# The defaults of the pool settings. Three more sessions: two of the control pool and the one that runs LISTEN.
-POOLS = {"REGISTRY_POOL": 6, "REGISTRY_BULK_POOL": 2}
-OTHER_SESSIONS = 3
+# The defaults of the pool settings, and how many sessions stay open for each connection in use (docs/operating.md).
+POOLS = {"REGISTRY_POOL": (6, 2), "REGISTRY_BULK_POOL": (3, 1)}
+# Four of exports, two of the control pool, one for audit entries, one that runs LISTEN.
+OTHER_SESSIONS = 8
 SESSIONS = """select count(*),
     coalesce(max(extract(epoch from now() - state_change)) filter (where state like 'idle in%'), 0)
     from pg_stat_activity where datname = '{}' and backend_type = 'client backend' and pid <> pg_backend_pid()"""
@@ -123,8 +124,8 @@ def watch_sessions(environment: Environment, server: Server, load: Load) -> tupl
 
 
 def judge_sessions(report: Report, sessions: int, idle: float) -> None:
-    pools = ((name, int(os.environ.get(name, usual))) for name, usual in POOLS.items())
-    allowed = sum(size for _, size in pools) + OTHER_SESSIONS
+    pools = (int(os.environ.get(name, usual)) * open_each for name, (usual, open_each) in POOLS.items())
+    allowed = sum(pools) + OTHER_SESSIONS
     report.judge(
         "overload",
         "sessions never exceed the configured sum; none is idle in a transaction for over 5 s",
