@@ -120,6 +120,7 @@ impl Serve {
         let clock = clock.behind(database.days_behind().await?);
         let mut tasks = background.start(&database, &authority, clock);
         let playground = !self.no_playground && !config.is_production();
+        let has_schema = http.graphql.limits.introspection;
         let front = Front {
             database: Arc::clone(&database),
             authority,
@@ -135,7 +136,8 @@ impl Serve {
         }
         let page = if playground { ", playground at /" } else { "" };
         let coverage = if has_pages { ", pages at /coverage and /onboarding" } else { "" };
-        tracing::info!(%address, "serving: API at /graphql{page}{coverage}, schema at /schema.graphql");
+        let schema = if has_schema { ", schema at /schema.graphql" } else { "" };
+        tracing::info!(%address, "serving: API at /graphql{page}{coverage}{schema}");
         let (stop, exchanged) = (stop_signal()?, AtomicBool::new(false));
         let stop = async {
             tokio::select! {
