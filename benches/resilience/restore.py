@@ -61,7 +61,7 @@ def _drill(environment: Environment, report: Report, folder: pathlib.Path, clust
     time.sleep(3)
     head = folder / "head"
     head.write_text(_registry(environment, server.url, "audit", "head").stdout)
-    # Whoever was acknowledged before this moment has to be there.
+    # People acknowledged before this moment must be there after the restore.
     before = list(callers.acknowledged)
     point = primary.sql("select clock_timestamp()")
     point_read = time.monotonic()

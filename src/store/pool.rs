@@ -59,7 +59,7 @@ struct Shared {
     /// The statement that sets up a new connection.
     setup: String,
     acquire_timeout: Duration,
-    /// One for each connection that may be open at once. There are more than permits, so whoever has a permit finds an
+    /// One for each connection that may be open at once. There are more than permits, so a holder of a permit finds an
     /// idle connection or a slot.
     slots: Arc<Semaphore>,
     idle: Mutex<Idle>,
@@ -365,7 +365,7 @@ impl Drop for PooledConnection {
             runtime.spawn(async move {
                 let Entry { connection, slot, .. } = entry;
                 let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
-                // Before the permit: whoever gets that finds a slot.
+                // Before the permit, so that its next holder finds a slot.
                 drop(slot);
                 drop(permit);
             });

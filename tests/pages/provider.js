@@ -1,4 +1,4 @@
-// An OpenID provider for tests: it signs in whoever comes, as `head-office`.  node provider.js
+// An OpenID provider for tests: it signs everyone in as `head-office`.  node provider.js
 //
 // It prints its address. It refuses a code whose PKCE verifier is wrong, and a client that sends a secret.
 

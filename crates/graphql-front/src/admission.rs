@@ -141,7 +141,7 @@ impl ConcurrencyLimiter {
         };
         let queue = |parts, permits: usize, longest, longest_wait| {
             let Admission { target, interval, .. } = settings;
-            // Whoever waits for two turns of all permits waits as long as two answers take, however slow they are.
+            // A request that waits for two turns of all permits waits as long as two answers take, however slow they are.
             let terms = Terms { target, interval, longest_wait, short: permits * 2 };
             Queue::new(parts, permits, longest, terms)
         };

@@ -28,7 +28,7 @@
 //! fn towns(&self) -> Rows<Town> { self.towns.clone().into() }
 //! ```
 //!
-//! Whoever adds a field to `Town` declares it as ever.
+//! A new field of `Town` is declared like any other field of an object.
 
 mod leaf;
 mod list;

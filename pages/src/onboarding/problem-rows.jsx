@@ -1,4 +1,4 @@
-// The rows with problems: which cell, what is in it, what is wrong, what to do. Whoever sent the file can correct refused
+// The rows with problems: which cell, what is in it, what is wrong, what to do. The sender of the file can correct refused
 // cells here, or drop a corrected file.
 
 import { useState } from 'preact/hooks';
