@@ -173,7 +173,7 @@ impl Mutation for ParticipantCorrection<'_> {
         if refuses(&problems) {
             return Ok(Done::refused(problems).concerning(vec![id]));
         }
-        let correction = Correction { reason: self.wanted.reason.clone(), changes };
+        let correction = Correction { reason: Some(self.wanted.reason.clone()), changes };
         self.write(conn, (&held, &wanted), &kept, &correction).await?;
         let after = Person { province_id: wanted.province, ..before.clone() };
         let change = Change { participant: id, before: Some(before), after };

@@ -35,7 +35,7 @@ pub struct EventRow {
     pub kind: EventKind,
     /// The client that recorded it.
     pub recorded_by: String,
-    /// What was corrected and why.
+    /// What was corrected or changed, and why.
     pub details: Option<Json<Correction>>,
     /// The identity number that a correction ended, encrypted.
     pub number_before: Option<Vec<u8>>,
@@ -51,7 +51,7 @@ impl EventRow {
 }
 
 const COLUMNS: &str = "v.participant_id, v.id, v.enrollment_id, v.channel_id, v.recorded_at, v.effective_on, v.kind, \
-                       v.recorded_by, case when v.kind = 'CORRECTED' then v.details end as details, former.number as number_before, \
+                       v.recorded_by, case when v.kind in ('CORRECTED', 'WAGE_CHANGED', 'MOVED') then v.details end as details, former.number as number_before, \
                        case when former.number is not null then coalesce(next.number, p.national_id) end as number_after";
 
 /// Joins the number that a correction ended, and the number that replaced it.
