@@ -68,6 +68,7 @@ pub mod enrollment;
 pub mod event;
 pub mod identity;
 pub mod language;
+pub mod monthly_list;
 pub mod number;
 pub mod onboarding;
 pub mod page;

@@ -66,6 +66,8 @@ pub enum ProblemCode {
     MissingColumns,
     /// The wage is that of a part of a month.
     WageProrated,
+    /// The wage falls by more than a rule allows.
+    WageFalls,
 }
 
 /// Whether a problem refuses the input or only marks it for review.

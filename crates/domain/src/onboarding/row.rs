@@ -34,6 +34,18 @@ pub struct Row {
     /// STATUS KEPEGAWAIAN, if the file has it. Compared with the category of the batch; not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
+    /// BLTH, in a monthly list: the month of the row. Compared with the month of the list; not stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub month: Option<String>,
+    /// HARI TERAKHIR, in a monthly list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_day: Option<String>,
+    /// SEBAB KELUAR, in a monthly list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving_reason: Option<String>,
+    /// PROVINSI, in a monthly list: where the person lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub province: Option<String>,
     /// Problem of a row that could not be read at all; the other fields are empty then.
     #[serde(skip)]
     pub fault: Option<Problem>,
@@ -42,7 +54,7 @@ pub struct Row {
 redacted_debug!(Row);
 
 /// The fields of a [`Row`], in the order of the cells of a [`StagedRow`](super::StagedRow).
-pub const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 16] = [
     "nationalId",
     "serviceNumber",
     "fullName",
@@ -55,6 +67,10 @@ pub const FIELDS: [&str; 12] = [
     "startsOn",
     "phone",
     "category",
+    "month",
+    "lastDay",
+    "leavingReason",
+    "province",
 ];
 /// The number of fields that a request has; the others occur in files only.
 const REQUEST_FIELDS: usize = 11;
@@ -101,6 +117,10 @@ impl Row {
             self.starts_on.as_ref(),
             self.phone.as_ref(),
             self.category.as_ref(),
+            self.month.as_ref(),
+            self.last_day.as_ref(),
+            self.leaving_reason.as_ref(),
+            self.province.as_ref(),
         ];
         let fields = FIELDS.into_iter().zip(texts);
         let failed = fields.filter(|(_, text)| text.is_some_and(|text| cell::is_spreadsheet_error(text)));

@@ -45,6 +45,10 @@ impl StagedRow {
             row.starts_on,
             row.phone,
             row.category,
+            row.month,
+            row.last_day,
+            row.leaving_reason,
+            row.province,
         ];
         let fields = fields.map(|field| {
             let field = field?;
@@ -96,6 +100,10 @@ impl StagedRow {
             starts_on: field(9),
             phone: field(10),
             category: field(11),
+            month: field(12),
+            last_day: field(13),
+            leaving_reason: field(14),
+            province: field(15),
             fault: self.fault.clone(),
         }
     }

@@ -124,6 +124,10 @@ impl ProblemCode {
                 "Upah ini adalah upah untuk sebagian bulan.",
                 "Laporkan upah sebulan penuh, juga untuk bulan masuk dan bulan keluar.",
             ),
+            Self::WageFalls => (
+                "Upah ini turun lebih dari batas yang wajar.",
+                "Bandingkan dengan daftar gaji. Jika benar, tidak ada yang perlu diperbaiki.",
+            ),
         }
     }
 }
