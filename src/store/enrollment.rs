@@ -11,7 +11,7 @@ use super::page::{self, OrderColumns, push_any};
 use super::participant::push_scope;
 use super::session::Session;
 use domain::actor::Actor;
-use domain::count::Held;
+use domain::count::HeldEnrollment;
 use domain::day::{end_of_month, first_of_month};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use domain::page::{Page, Position, Slice};
@@ -100,7 +100,11 @@ impl EnrollmentRow {
 
     /// What contributions of a month, given by its first day, go by; without a month, those of the first day. `None` for a
     /// month that the enrollment does not cover.
-    pub fn contribution_basis(&self, month: Option<NaiveDate>, rules: &Rulebook) -> Option<ContributionBasis> {
+    pub fn contribution_basis(
+        &self,
+        month: Option<NaiveDate>,
+        rules: &Rulebook,
+    ) -> Option<ContributionBasis> {
         let wages = self.wages();
         let Some(month) = month else {
             let wage = wages.current(self.starts_on);
@@ -395,7 +399,7 @@ pub struct TimelineRow {
 
 impl TimelineRow {
     /// Derives them by the rules.
-    pub fn of(key: EnrollmentKey, held: &Held, rules: &Rulebook) -> Self {
+    pub fn of(key: EnrollmentKey, held: &HeldEnrollment, rules: &Rulebook) -> Self {
         let timeline = &held.timeline;
         Self {
             key,

@@ -237,8 +237,16 @@ mod tests {
     fn a_wage_holds_from_its_day_until_the_next_one() {
         let mut wages = history(Some(3_000_000), "2014-09-15", Some("2015-01-01"));
         assert_eq!(wages.change(day("2014-11-01"), 3_300_000), Some(3_000_000));
-        assert_eq!(wages.change(day("2014-10-01"), 3_100_000), Some(3_000_000), "recorded later, for an earlier day");
-        assert_eq!(wages.change(day("2014-10-01"), 3_200_000), Some(3_100_000), "the last word for one day counts");
+        assert_eq!(
+            wages.change(day("2014-10-01"), 3_100_000),
+            Some(3_000_000),
+            "recorded later, for an earlier day"
+        );
+        assert_eq!(
+            wages.change(day("2014-10-01"), 3_200_000),
+            Some(3_100_000),
+            "the last word for one day counts"
+        );
         let on = |text| wages.on(day(text));
         assert_eq!([on("2014-09-14"), on("2015-01-01")], [None, None]);
         assert_eq!(

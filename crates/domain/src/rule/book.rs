@@ -6,10 +6,10 @@ use super::{
     AgeRule, Citation, CivilServantRule, ClearanceRule, CombinationRule, ContributionRule, GraceRule,
     ProgrammeRule, RoundingRule,
 };
-use crate::wage::{WageRule, WageRuleKind};
 use crate::day::age_on;
 use crate::identity::{RegionCodes, ServiceNumberRules};
 use crate::vocabulary::{ChannelKind, CivilServantCategory, Programme, Segment};
+use crate::wage::{WageRule, WageRuleKind};
 
 /// All rules, as loaded from the database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
