@@ -204,7 +204,9 @@ impl Enrollment {
             None => rules.flat_contributions(&row.programmes, row.segment, on),
             Some(wage) => {
                 let risk_class = match row.employer_id {
-                    Some(id) => load(&request(ctx).loaders.employers, id).await?.ok_or_else(missing)?.risk_class,
+                    Some(id) => {
+                        load(&request(ctx).loaders.employers, id).await?.ok_or_else(missing)?.risk_class
+                    }
                     None => 1,
                 };
                 rules.contributions(&row.programmes, row.segment, risk_class, wage, on)

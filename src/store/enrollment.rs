@@ -100,7 +100,11 @@ impl EnrollmentRow {
 
     /// What contributions of a month, given by its first day, go by; without a month, those of the first day. `None` for a
     /// month that the enrollment does not cover.
-    pub fn contribution_basis(&self, month: Option<NaiveDate>, rules: &Rulebook) -> Option<ContributionBasis> {
+    pub fn contribution_basis(
+        &self,
+        month: Option<NaiveDate>,
+        rules: &Rulebook,
+    ) -> Option<ContributionBasis> {
         let wages = self.wages();
         let Some(month) = month else {
             let wage = wages.current(self.starts_on);

@@ -65,7 +65,12 @@ pub struct NewWage {
 
 impl NewWage {
     /// Records a wage in a history.
-    pub fn record(history: &mut WageHistory, event: NewEvent, monthly_wage: i64, reason: Option<&str>) -> Self {
+    pub fn record(
+        history: &mut WageHistory,
+        event: NewEvent,
+        monthly_wage: i64,
+        reason: Option<&str>,
+    ) -> Self {
         let before = history.change(event.effective_on, monthly_wage);
         Self { event, before, monthly_wage, reason: reason.map(str::to_owned), history: history.clone() }
     }

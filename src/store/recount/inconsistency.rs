@@ -8,6 +8,25 @@ use crate::store::participant::{Person, Summary};
 use domain::enrollment::EnrollmentStatus;
 use domain::rule::Rulebook;
 
+/// The statements that count rows with another history than their events give. The event that was recorded last for a day
+/// decides.
+pub(super) const HISTORY_CHECKS: [(&str, &str); 1] = [(
+    "enrollments with other wages than their events",
+    "with recorded as (
+         select participant_id, enrollment_id as id, array_agg(effective_on order by effective_on) as wages_from,
+                array_agg(wage order by effective_on) as wages
+         from (select distinct on (participant_id, enrollment_id, effective_on)
+                      participant_id, enrollment_id, effective_on, (details -> 'changes' -> 0 ->> 'after')::bigint as wage
+               from participant_event where kind = 'WAGE_CHANGED'
+               order by participant_id, enrollment_id, effective_on, id desc) v
+         group by 1, 2
+     ), changed as (
+         select participant_id, id, wages_from, wages from enrollment where wages_from is not null
+     )
+     select count(*) from changed c full join recorded r using (participant_id, id)
+     where c.wages_from is distinct from r.wages_from or c.wages is distinct from r.wages",
+)];
+
 /// The days up to which the daily run has let enrollments lapse.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LapsedUntil {
