@@ -36,7 +36,7 @@ pub mod enroll_participant;
 mod enrolling;
 mod idempotency;
 pub mod lapse;
-pub mod onboard_civil_servants;
+pub mod onboard_participants;
 pub mod onboarding;
 pub mod open_channel;
 pub mod quota;

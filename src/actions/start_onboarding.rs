@@ -4,35 +4,26 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::onboarding::{SharedTerms, too_many_open};
+use super::onboarding::{RosterTerms, SharedTerms, conflict_problem, too_many_open};
 use super::request::{Mutation, Request};
-use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, Submission, keep};
+use crate::store::onboarding::monthly::{self, ListOf};
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
-use domain::enrollment::{CivilServantCategory, Programme, Segment, judge_terms};
-use domain::onboarding::OnboardingState;
+use domain::day::first_of_month;
+use domain::monthly_list::judge_month;
+use domain::onboarding::{OnboardingKind, OnboardingState};
 use domain::problem::{Problem, ProblemCode, refuses};
+use domain::rule::Rulebook;
 use domain::text;
 
 /// What is asked for.
 #[derive(Clone, Debug, Serialize)]
 pub struct Input {
-    /// Their employer, by internal id: a government body.
-    pub employer: i64,
-    /// Channel.
-    pub channel_code: String,
-    /// Province of residence.
-    pub province_code: String,
-    /// Programmes.
-    pub programmes: Vec<Programme>,
-    /// What kind of civil servants.
-    pub category: CivilServantCategory,
-    /// First day, where a row has none of its own.
-    pub starts_on: NaiveDate,
-    /// Was the first contribution taken with the forms?
-    pub first_contribution_paid: bool,
+    /// The terms that all rows share.
+    #[serde(flatten)]
+    pub terms: RosterTerms,
     /// Name of the file that will come.
     pub file_name: String,
     /// Its SHA-256, in hexadecimal digits.
@@ -45,6 +36,16 @@ pub struct Input {
     /// idempotency key.
     #[serde(skip)]
     pub dry_run: bool,
+    /// What the rows of the file are. New fields are left out of the fingerprint where they are not given.
+    #[serde(skip_serializing_if = "is_roster")]
+    pub kind: OnboardingKind,
+    /// A day of the month of a monthly list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub month: Option<NaiveDate>,
+}
+
+fn is_roster(kind: &OnboardingKind) -> bool {
+    *kind == OnboardingKind::Roster
 }
 
 /// The batch that waits for its file.
@@ -80,15 +81,7 @@ async fn judge<'a>(
     input: &'a Input,
 ) -> Result<Result<OnboardingStart<'a>, Vec<Problem>>, ActionError> {
     let reference = database.reference();
-    let named = Named {
-        province_code: &input.province_code,
-        channel_code: &input.channel_code,
-        employer: Some(input.employer),
-        association: None,
-    };
-    let looked_up = terms::look_up(&database.writer, &reference, actor, today, named).await?;
-    let mut problems = looked_up.problems.clone();
-    problems.extend(judge_terms(&looked_up.terms(asked(input)), &reference.rules, today));
+    let (agreed, mut problems) = input.terms.judge(database, &reference, (actor, today)).await?;
     let file_name = keep(text::required(&input.file_name, 255, "fileName"), &mut problems);
     let sha256 = keep(input.sha256.as_deref().map(parse_sha256).transpose(), &mut problems).flatten();
     if !input.plan_only && !actor.may(Right::OnboardUnapproved) {
@@ -96,28 +89,36 @@ async fn judge<'a>(
         let problem = Problem::error(ProblemCode::OutOfScope, "planOnly", message);
         problems.push(problem.hint("Leave planOnly true; an approver then looks at the plan."));
     }
-    let (Ok(found), Some(file_name), false) = (looked_up.complete(), file_name, refuses(&problems)) else {
-        return Ok(Err(problems));
+    let list = match input.kind {
+        OnboardingKind::Roster => input.month.map(|_| Err(month_of_a_roster())),
+        OnboardingKind::MonthlyList => Some(judge_list(input, &reference.rules, today)),
     };
-    let agreed = SharedTerms {
-        programmes: input.programmes.clone(),
-        category: input.category,
-        starts_on: input.starts_on,
-        first_contribution_paid: input.first_contribution_paid,
-        found,
-    };
-    Ok(Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256 }))
+    let month = list.and_then(|month| keep(month, &mut problems));
+    match (agreed, file_name) {
+        (Some(agreed), Some(file_name)) if !refuses(&problems) => {
+            Ok(Ok(OnboardingStart { database, actor, input, agreed, file_name, sha256, month }))
+        }
+        _ => Ok(Err(problems)),
+    }
 }
 
-/// What the onboarding asks for besides the records that it names.
-fn asked(input: &Input) -> Asked<'_> {
-    Asked {
-        segment: Segment::WageEarner,
-        programmes: &input.programmes,
-        starts_on: input.starts_on,
-        first_contribution_paid: input.first_contribution_paid,
-        civil_servants: Some(input.category),
+/// Returns the first day of the month of a list.
+fn judge_list(input: &Input, rules: &Rulebook, today: NaiveDate) -> Result<NaiveDate, Problem> {
+    if input.terms.employer.is_none() && input.terms.association.is_none() {
+        let message = "A monthly list is of a payer: an employer or an association.";
+        return Err(Problem::error(ProblemCode::Required, "employerId", message));
     }
+    let Some(month) = input.month.map(first_of_month) else {
+        let message = "A monthly list needs its month.";
+        return Err(Problem::error(ProblemCode::Required, "month", message).hint("Give any of its days."));
+    };
+    judge_month(month, rules, today).map_or(Ok(month), Err)
+}
+
+fn month_of_a_roster() -> Problem {
+    let message = "A roster has no month.";
+    Problem::error(ProblemCode::Conflict, "month", message)
+        .hint("Leave the month out, or choose the kind MONTHLY_LIST.")
 }
 
 fn parse_sha256(text: &str) -> Result<Vec<u8>, Problem> {
@@ -135,6 +136,25 @@ struct OnboardingStart<'a> {
     agreed: SharedTerms,
     file_name: String,
     sha256: Option<Vec<u8>>,
+    /// First day of the month of a list.
+    month: Option<NaiveDate>,
+}
+
+impl OnboardingStart<'_> {
+    /// Returns why a list of this month must not be started.
+    async fn newer_list(&self, conn: &mut PgConnection) -> Result<Option<Problem>, StoreError> {
+        let Some(month) = self.month else { return Ok(None) };
+        let terms = self.agreed.of_batch();
+        let list = ListOf {
+            employer: terms.employer_id,
+            association: terms.association_id,
+            segment: terms.segment,
+            category: terms.category,
+            month,
+        };
+        let conflict = monthly::conflict(conn, list, (None, None)).await?;
+        Ok(conflict.map(|conflict| conflict_problem(conflict, "month")))
+    }
 }
 
 impl Mutation for OnboardingStart<'_> {
@@ -144,14 +164,11 @@ impl Mutation for OnboardingStart<'_> {
         if let Some(problem) = too_many_open(conn, self.database, (self.actor, "fileName")).await? {
             return Ok(Done::refused(vec![problem]));
         }
+        if let Some(problem) = self.newer_list(conn).await? {
+            return Ok(Done::refused(vec![problem]));
+        }
         let new = NewBatch {
-            employer_id: self.input.employer,
-            channel_id: self.agreed.found.channel.id,
-            province_id: self.agreed.found.province,
-            programmes: &self.input.programmes,
-            category: self.input.category,
-            starts_on: self.input.starts_on,
-            first_contribution_paid: self.input.first_contribution_paid,
+            terms: self.agreed.of_batch(),
             all_or_nothing: self.input.all_or_nothing,
             file_name: Some(&self.file_name),
             digest: None,
@@ -163,6 +180,9 @@ impl Mutation for OnboardingStart<'_> {
         let batch = writing::insert(conn, self.actor, &new).await?;
         if self.input.dry_run {
             writing::make_dry_run(conn, batch).await?;
+        }
+        if let Some(month) = self.month {
+            monthly::make_list(conn, batch, month).await?;
         }
         Ok(Done::did(Started { batch }, Vec::new()))
     }

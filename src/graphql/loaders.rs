@@ -26,6 +26,7 @@ use crate::store::coverage::{self, People};
 use crate::store::employer::{self, EmployerFilter, EmployerRow};
 use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
 use crate::store::event::{self, EventRow};
+use crate::store::onboarding::monthly::{self, AbsentRecord};
 use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter};
 use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
 use domain::onboarding::MAXIMUM_WORK_UNITS;
@@ -75,6 +76,8 @@ pub struct Loaders {
     pub event_pages: LoaderOf<EventPages>,
     /// Pages of rows of batches.
     pub row_pages: LoaderOf<RowPages>,
+    /// Pages of absent people of monthly lists.
+    pub absent_pages: LoaderOf<AbsentPages>,
     /// Rows of batches by work unit.
     pub work_units: LoaderOf<WorkUnits>,
     /// Rows of batches by problem.
@@ -107,6 +110,7 @@ impl Loaders {
             enrollment_pages: LoaderOf::new(caller),
             event_pages: LoaderOf::new(caller),
             row_pages: LoaderOf::new(caller),
+            absent_pages: LoaderOf::new(caller),
             work_units: LoaderOf::new(caller),
             row_problems: LoaderOf::new(caller),
             counts: LoaderOf::new(caller),
@@ -266,6 +270,9 @@ pages_of! {
     /// Pages of the rows of batches.
     RowPages: RowFilter => OnboardingRowRecord, |caller, parents, filter, page|
         onboarding::rows_of(&caller.session, parents, filter, page);
+    /// Pages of the absent people of monthly lists.
+    AbsentPages: () => AbsentRecord, |caller, parents, _filter, page|
+        monthly::absent_of(&caller.session, parents, page);
     /// Pages of the enrollments of people.
     EnrollmentPages: EnrollmentFilter => EnrollmentRow, |caller, parents, filter, page|
         enrollment::list_of(&caller.session, &caller.actor, parents, filter, page);
@@ -357,6 +364,8 @@ pub enum TotalOf {
     Events(i64),
     /// Rows of an onboarding batch.
     Rows(i64, RowFilter),
+    /// Absent people of a monthly list.
+    Absent(i64),
 }
 
 /// Sizes of nested lists.
@@ -385,6 +394,7 @@ impl Source for Totals {
                     enrollment::count_of(session, actor, &parents, filter).await?
                 }
                 TotalOf::Events(_) => event::count_of(session, actor, &parents).await?,
+                TotalOf::Absent(_) => monthly::count_absent_of(session, &parents).await?,
                 TotalOf::Rows(_, filter) => onboarding::count_rows_of(session, &parents, filter).await?,
             };
             totals.extend(found.into_iter().map(|(parent, total)| (group.with_parent(parent), total)));
@@ -401,6 +411,7 @@ impl TotalOf {
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
             | Self::Events(parent)
+            | Self::Absent(parent)
             | Self::Rows(parent, _) => *parent,
         }
     }
@@ -413,6 +424,7 @@ impl TotalOf {
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
             | Self::Events(parent)
+            | Self::Absent(parent)
             | Self::Rows(parent, _) => *parent = new,
         }
         other

@@ -1,4 +1,4 @@
-//! Onboarding batches of civil servants, and the outcome of each row.
+//! Onboarding batches, and the outcome of each row.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use domain::onboarding::MAXIMUM_WORK_UNITS;
@@ -7,19 +7,22 @@ use graphql_front::catalogue::Rules;
 use strum::VariantArray as _;
 
 use super::argument::all_of;
+use super::association::Association;
 use super::caller::Caller;
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, shown};
 use super::context::{caller, request};
 use super::declarations::Declarations;
 use super::employer::Employer;
+use super::enrollment::{CivilServantCategory, Programme, Segment};
 use super::error::FieldError;
 use super::loaders::{TotalOf, load, load_page, missing};
-use super::node_id::{NodeId, batch_id, employer_id};
+use super::node_id::{NodeId, association_id, batch_id, employer_id};
 use super::participant::Participant;
 use super::prefetch::Relation;
 use super::problem::{UserError, UserErrorCode, user_errors};
-use super::scalar::{DateTime, Rupiah};
+use super::province::Province;
+use super::scalar::{Date, DateTime, Rupiah};
 use crate::actions::approve_onboarding::hexadecimal;
 use crate::store::StoreError;
 use crate::store::onboarding::{self as store, BatchRow, RowFilter};
@@ -28,12 +31,19 @@ use domain::onboarding as model;
 use domain::page::{Direction, Order, Position};
 use roster::{ignored_columns, understood_columns};
 
+mod figures;
 mod follow;
 mod lifecycle;
+mod monthly;
 mod row;
 
+use figures::SHOWN_COLUMNS;
+pub use figures::{OnboardingColumn, OnboardingCounts, OnboardingState, ProblemCount, WorkUnitCounts};
 pub use follow::OnboardingSubscription;
 pub use lifecycle::OnboardingMutation;
+pub use monthly::{
+    AbsentParticipantConnection, FallenWages, ListChange, ListChangeCount, MonthlyDue, OnboardingKind,
+};
 pub use row::{OnboardingRow, OnboardingRowConnection, RowOutcome};
 
 /// An onboarding batch.
@@ -52,7 +62,7 @@ impl OnboardingBatch {
     }
 }
 
-/// An onboarding batch: civil servants who were submitted together, and the outcome of each row.
+/// An onboarding batch: people of one payer who were submitted together, and the outcome of each row.
 #[rows::row]
 #[Object]
 impl OnboardingBatch {
@@ -66,9 +76,57 @@ impl OnboardingBatch {
         self.0.state.into()
     }
 
-    /// Employer of the civil servants.
-    async fn employer(&self, ctx: &Context<'_>) -> Result<Employer, FieldError> {
-        Employer::load(ctx, self.0.employer_id).await?.ok_or_else(missing)
+    /// Employer of the people. Null for members of an association, and for people who pay for themselves.
+    async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
+        let employer = self.0.employer_id?;
+        Some(
+            Employer::load(ctx, employer)
+                .await
+                .map_err(FieldError::from)
+                .and_then(|row| row.ok_or_else(missing)),
+        )
+    }
+
+    /// Association of the people. Null for people of an employer, and for people who pay for themselves.
+    async fn association(&self, ctx: &Context<'_>) -> Option<Result<Association, FieldError>> {
+        let association = self.0.association_id?;
+        let found = Association::load(ctx, association).await.map_err(FieldError::from);
+        Some(found.and_then(|row| row.ok_or_else(missing)))
+    }
+
+    /// Segment of the people.
+    fn segment(&self) -> Segment {
+        self.0.segment.into()
+    }
+
+    /// Category of government staff. Null for other people.
+    fn category(&self) -> Option<CivilServantCategory> {
+        self.0.category.map(Into::into)
+    }
+
+    /// Province of residence of the people.
+    fn province(&self, ctx: &Context<'_>) -> Result<Province, FieldError> {
+        Province::find(caller(ctx), self.0.province_id)
+    }
+
+    /// Programmes that shall cover them.
+    fn programmes(&self) -> Vec<Programme> {
+        self.0.programmes.iter().copied().map(Into::into).collect()
+    }
+
+    /// First day of coverage, for rows without their own.
+    fn starts_on(&self) -> Date {
+        self.0.starts_on.into()
+    }
+
+    /// Whether the first contributions have been paid. If so, the enrollments start as ACTIVE.
+    fn first_contribution_paid(&self) -> bool {
+        self.0.first_contribution_paid
+    }
+
+    /// Whether all rows are rejected if one is.
+    fn all_or_nothing(&self) -> bool {
+        self.0.all_or_nothing
     }
 
     /// Channel of the enrollments.
@@ -84,13 +142,15 @@ impl OnboardingBatch {
     /// Columns of the file that were not recognized, so nothing in them was read. If a column with wages or work units
     /// is among them, rename it and upload the file again.
     fn ignored_columns(&self) -> Vec<String> {
-        self.0.columns.as_deref().map(ignored_columns).unwrap_or_default()
+        let ignored = |columns: &[String]| ignored_columns(self.0.kind, columns);
+        self.0.columns.as_deref().map(ignored).unwrap_or_default()
     }
 
     /// Columns of the file in their order, as they were understood: the first 200. Empty until the file is uploaded, and if the rows
     /// were part of the request.
     fn columns(&self) -> Vec<OnboardingColumn> {
-        let columns = self.0.columns.as_deref().map(understood_columns).unwrap_or_default();
+        let understood = |columns: &[String]| understood_columns(self.0.kind, columns);
+        let columns = self.0.columns.as_deref().map(understood).unwrap_or_default();
         let column = |(name, meaning): (String, Option<roster::Column>)| OnboardingColumn {
             name,
             field: meaning.map(|column| column.field().to_owned()),
@@ -125,7 +185,7 @@ impl OnboardingBatch {
     ) -> Result<OnboardingRowConnection, FieldError> {
         let arguments = PageArguments { first, after, last, before };
         let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
-        let filter = filter_by.unwrap_or_default().read()?;
+        let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
         let total = Total::Nested(TotalOf::Rows(self.0.id, filter.clone()));
         let loaders = &request(ctx).loaders;
         let slice = load_page(&loaders.row_pages, self.0.id, filter, &page).await?;
@@ -168,6 +228,55 @@ impl OnboardingBatch {
         let grows = !state.is_final() && state != model::OnboardingState::AwaitingApproval;
         let is_visible = !(few || grows) || caller(ctx).reads_personal_data();
         is_visible.then_some(Rupiah(self.0.monthly_contributions))
+    }
+
+    /// What its rows are.
+    fn kind(&self) -> OnboardingKind {
+        self.0.kind.into()
+    }
+
+    /// First day of the month of a monthly list. Null for a roster.
+    fn month(&self) -> Option<Date> {
+        self.0.month.map(Date)
+    }
+
+    /// Number of rows of a monthly list by what they are, and of absent people: each kind once. Empty for a roster, and
+    /// until the plan is complete. The numbers stay those of the plan; `rows` have what became of them.
+    fn changes(&self, ctx: &Context<'_>) -> Vec<ListChangeCount> {
+        monthly::changes(caller(ctx), &self.0)
+    }
+
+    /// Contributions due for the month of a monthly list by what was registered when it was planned, by programme. Whoever
+    /// is enrolled on one day of the month at least is counted. Null for a roster and until the plan is complete; also if
+    /// these are fewer than five people, unless you may read personal data and state a purpose (`X-Purpose`).
+    fn due_before(&self, ctx: &Context<'_>) -> Option<Vec<MonthlyDue>> {
+        monthly::due_before(caller(ctx), &self.0)
+    }
+
+    /// Contributions due for the month by the list, by programme. Absent people are counted. Null as `dueBefore`, and if one
+    /// to four rows change something.
+    fn due_after(&self, ctx: &Context<'_>) -> Option<Vec<MonthlyDue>> {
+        monthly::due_after(caller(ctx), &self.0)
+    }
+
+    /// Wages of a monthly list that fall by more than a rule allows without a look at them. Null for a roster, until the plan
+    /// is complete, and without a rule.
+    fn fallen_wages(&self, ctx: &Context<'_>) -> Option<FallenWages> {
+        monthly::fallen_wages(caller(ctx), &self.0)
+    }
+
+    /// People who are registered with the payer, in the segment and category of the list, and are not in it. Their enrollments
+    /// go on, unless the approver says so: `approveOnboarding(input: {endAbsent})`.
+    async fn absent(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns the first n items (default 20, maximum 100).")] first: Option<i32>,
+        #[graphql(desc = "Returns items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
+        #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
+    ) -> Result<AbsentParticipantConnection, FieldError> {
+        let arguments = PageArguments { first, after, last, before };
+        monthly::absent(ctx, self, &arguments, |page| shown(ctx, page)).await
     }
 
     /// Digest of the plan. The approver sends it back with `approveOnboarding`. Null until the plan is complete.
@@ -228,81 +337,6 @@ impl OnboardingBatch {
     }
 }
 
-/// State of an onboarding batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "model::OnboardingState")]
-pub enum OnboardingState {
-    /// Waiting for the file.
-    Receiving,
-    /// The rows are being checked.
-    Validating,
-    /// The plan is waiting for approval.
-    AwaitingApproval,
-    /// The rows are being enrolled.
-    Applying,
-    /// Every row has its outcome.
-    Completed,
-    /// Cancelled. Rows enrolled before stay enrolled; pending rows were not enrolled.
-    Cancelled,
-    /// Failed; see `problems`. Pending rows were not enrolled.
-    Failed,
-}
-
-/// Number of rows by outcome. At any time `received = pending + enrolled + alreadyEnrolled + rejected`.
-#[derive(SimpleObject, rows::Row)]
-pub struct OnboardingCounts {
-    /// Number of rows received.
-    received: i32,
-    /// Not enrolled yet. In a cancelled or failed batch: not enrolled.
-    pending: i32,
-    /// Enrolled by this batch.
-    enrolled: i32,
-    /// Already enrolled with this employer.
-    already_enrolled: i32,
-    /// Rejected.
-    rejected: i32,
-    /// Rows among `enrolled` and `alreadyEnrolled` with a warning to review.
-    flagged: i32,
-}
-
-impl From<model::Counts> for OnboardingCounts {
-    fn from(counts: model::Counts) -> Self {
-        let model::Counts { received, pending, enrolled, already_enrolled, rejected, flagged } = counts;
-        Self { received, pending, enrolled, already_enrolled, rejected, flagged }
-    }
-}
-
-/// Columns of a file that are shown, at most. Rosters have a dozen.
-const SHOWN_COLUMNS: usize = 200;
-
-/// A column of an uploaded file.
-#[derive(SimpleObject)]
-pub struct OnboardingColumn {
-    /// Name of the column in the file. Empty if it has none, or if it looks like data.
-    name: String,
-    /// What the column was read as: a field of `CivilServantRow`, `category`, `number` (a running number) or `error` (of
-    /// an earlier report). Null if it was not recognized, so nothing in it was read.
-    field: Option<String>,
-}
-
-/// Number of rows of a work unit by outcome.
-#[derive(SimpleObject, rows::Row)]
-pub struct WorkUnitCounts {
-    /// Work unit (SKPD, OPD). Empty for rows without one.
-    work_unit: String,
-    /// Number of its rows by outcome.
-    counts: OnboardingCounts,
-}
-
-/// Number of rows with a problem.
-#[derive(SimpleObject, rows::Row)]
-pub struct ProblemCount {
-    /// Code of the problem.
-    code: UserErrorCode,
-    /// Number of rows with it.
-    rows: i32,
-}
-
 /// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct OnboardingRowFilter {
@@ -312,11 +346,18 @@ pub struct OnboardingRowFilter {
     code: Option<Vec<UserErrorCode>>,
     /// True: with a warning to review. False: without one.
     flagged: Option<bool>,
+    /// Rows of a monthly list that are one of these. ABSENT is nobody: `absent` lists those people.
+    change: Option<Vec<ListChange>>,
 }
 
 impl OnboardingRowFilter {
-    fn read(self) -> Result<RowFilter, FieldError> {
-        Ok(RowFilter { outcomes: all_of(self.outcome)?, codes: all_of(self.code)?, flagged: self.flagged })
+    fn read(self, caller: &Caller) -> Result<RowFilter, FieldError> {
+        Ok(RowFilter {
+            changes: monthly::changes_asked(caller, all_of(self.change)?),
+            outcomes: all_of(self.outcome)?,
+            codes: all_of(self.code)?,
+            flagged: self.flagged,
+        })
     }
 }
 
@@ -327,6 +368,8 @@ pub struct OnboardingBatchFilter {
     state: Option<Vec<OnboardingState>>,
     /// Of the employer with this id.
     employer_id: Option<ID>,
+    /// Of the association with this id.
+    association_id: Option<ID>,
 }
 
 /// Root fields of this module.
@@ -374,6 +417,7 @@ async fn list(
     let filter = store::BatchFilter {
         states: all_of(filter.state)?,
         employer: filter.employer_id.map(|id| employer_id(&id)).transpose()?,
+        association: filter.association_id.map(|id| association_id(&id)).transpose()?,
     };
     let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
     let slice = slice.map(|row| (row.position(), OnboardingBatch(row)));
@@ -383,7 +427,7 @@ async fn list(
 /// The rights and costs of these fields.
 pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Right::ReadPeople, &["OnboardingRow.participant"]),
+        (Right::ReadPeople, &["OnboardingRow.participant", "AbsentParticipant.participant"]),
         (
             Right::ReadOnboarding,
             &[
@@ -398,6 +442,12 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
                 "OnboardingRow",
                 "OnboardingRowConnection",
                 "OnboardingRowEdge",
+                "AbsentParticipant",
+                "AbsentParticipantConnection",
+                "AbsentParticipantEdge",
+                "FallenWages",
+                "ListChangeCount",
+                "MonthlyDue",
                 "WorkUnitCounts",
                 "ProblemCount",
             ],
@@ -419,6 +469,8 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             ("WorkUnitCounts", MAXIMUM_WORK_UNITS),
             ("ProblemCount", ProblemCode::VARIANTS.len()),
             ("OnboardingColumn", SHOWN_COLUMNS),
+            ("ListChangeCount", domain::monthly_list::ListChange::VARIANTS.len()),
+            ("MonthlyDue", domain::enrollment::Programme::VARIANTS.len()),
         ],
         bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants"],
         ..Rules::NONE

@@ -126,6 +126,8 @@ pub enum UserErrorCode {
     MissingColumns,
     /// The wage is that of a part of a month. Wages are reported for whole months, also where somebody joins or leaves.
     WageProrated,
+    /// The wage falls by more than a rule allows without a look at it. A warning.
+    WageFalls,
 }
 
 /// The rights and costs of these fields.

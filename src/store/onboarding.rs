@@ -2,13 +2,14 @@
 //! staged rows, [`lease`] the leases of workers, and [`retention`] the expiry.
 
 pub mod lease;
+pub mod monthly;
 pub mod retention;
 pub mod staging;
 pub mod writing;
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder};
 
@@ -16,7 +17,9 @@ use super::error::StoreError;
 use super::page::{self, OrderColumns, push_any, push_page};
 use super::session::Session;
 use domain::actor::{Actor, Right};
-use domain::onboarding::{Counts, OnboardingState, RowOutcome};
+use domain::enrollment::{CivilServantCategory, EndReason, Programme, Segment};
+use domain::monthly_list::{ListChange, Summary};
+use domain::onboarding::{Counts, OnboardingKind, OnboardingState, RowOutcome};
 use domain::page::{Page, Position, Slice};
 use domain::problem::{Problem, ProblemCode};
 
@@ -27,10 +30,26 @@ pub struct BatchRow {
     pub id: i64,
     /// State.
     pub state: OnboardingState,
-    /// Employer.
-    pub employer_id: i64,
+    /// Employer, or `None` for members of an association and people who pay for themselves.
+    pub employer_id: Option<i64>,
+    /// Association.
+    pub association_id: Option<i64>,
     /// Channel.
     pub channel_id: i64,
+    /// Province of residence.
+    pub province_id: i16,
+    /// Segment.
+    pub segment: Segment,
+    /// Category of government staff.
+    pub category: Option<CivilServantCategory>,
+    /// Programmes.
+    pub programmes: Vec<Programme>,
+    /// First day, for rows without their own.
+    pub starts_on: NaiveDate,
+    /// Whether the first contribution was paid with the forms.
+    pub first_contribution_paid: bool,
+    /// Whether one refused row refuses all rows.
+    pub all_or_nothing: bool,
     /// Name of its file.
     pub file_name: Option<String>,
     /// Keyed digest of the file or of the rows, or `None` until they are received.
@@ -71,12 +90,25 @@ pub struct BatchRow {
     pub discarded_at: Option<DateTime<Utc>>,
     /// The header of its file, or `None` if the rows came in the request or the file is not received yet.
     pub columns: Option<Vec<String>>,
+    /// What its rows are.
+    pub kind: OnboardingKind,
+    /// First day of the month of a monthly list.
+    pub month: Option<NaiveDate>,
+    /// The figures of a monthly list. Incomplete until the plan has a digest.
+    pub list_summary: Option<Json<Summary>>,
+    /// The first day that enrollments of absent people no longer cover, as the approver decided.
+    pub absent_on: Option<NaiveDate>,
+    /// The reason of these ends.
+    pub absent_reason: Option<EndReason>,
 }
 
-const COLUMNS: &str = "b.id, b.state, b.employer_id, b.channel_id, b.file_name, b.digest, b.received, b.pending, \
+const COLUMNS: &str = "b.id, b.state, b.employer_id, b.association_id, b.channel_id, b.province_id, b.segment, b.category, \
+                       b.programmes, b.starts_on, b.first_contribution_paid, b.all_or_nothing, b.file_name, b.digest, \
+                       b.received, b.pending, \
                        b.enrolled, b.already_enrolled, b.rejected, b.flagged, b.monthly_contributions, \
                        b.submitted_by, b.submitted_at, b.finished_at, b.plan_digest, b.approved_by, b.cancelled_by, \
-                       b.cancel_reason, b.problems, b.dry_run, b.discarded_at, b.columns";
+                       b.cancel_reason, b.problems, b.dry_run, b.discarded_at, b.columns, b.kind, b.month, b.list_summary, \
+                       b.absent_on, b.absent_reason";
 /// A plan is visible only when it is complete, because its misses are counted while it is made.
 const IS_VISIBLE: &str = "exists (select from onboarding_batch b where b.id = r.batch_id \
                        and b.state not in ('RECEIVING', 'VALIDATING'))";
@@ -106,8 +138,10 @@ impl BatchRow {
 pub struct BatchFilter {
     /// Its state is one of these.
     pub states: Vec<OnboardingState>,
-    /// It belongs to this employer.
+    /// It is of this employer.
     pub employer: Option<i64>,
+    /// It is of this association.
+    pub association: Option<i64>,
 }
 
 /// Returns the batches with these ids, except those that the actor may not see.
@@ -147,21 +181,24 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &B
     sql.push(" from onboarding_batch b where true");
     push_visible(sql, actor);
     push_any(sql, "b.state", &filter.states);
-    if let Some(employer) = filter.employer {
-        sql.push(" and b.employer_id = ").push_bind(employer);
-    }
+    push_payer(sql, filter.employer, filter.association);
 }
 
-/// Restricts a statement to the batches that an actor may see: those whose employer, channel and province are in its
-/// scope.
+/// Restricts a statement to the batches that an actor may see: those whose payer, channel and province are in its scope.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
-    if !actor.may(Right::ReadPeople) || actor.scope.association.is_some() {
+    if !actor.may(Right::ReadPeople) {
         sql.push(" and false");
     }
     push_any(sql, "b.province_id", &actor.scope.provinces);
     push_any(sql, "b.channel_id", &actor.scope.channels);
-    if let Some(employer) = actor.scope.employer {
-        sql.push(" and b.employer_id = ").push_bind(employer);
+    push_payer(sql, actor.scope.employer, actor.scope.association);
+}
+
+fn push_payer(sql: &mut QueryBuilder<sqlx::Postgres>, employer: Option<i64>, association: Option<i64>) {
+    for (column, id) in [("b.employer_id", employer), ("b.association_id", association)] {
+        if let Some(id) = id {
+            sql.push(format!(" and {column} = ")).push_bind(id);
+        }
     }
 }
 
@@ -180,6 +217,12 @@ pub struct OnboardingRowRecord {
     pub participant_id: Option<i64>,
     /// Its problems.
     pub problems: Option<Json<Vec<Problem>>>,
+    /// What it is, in a monthly list.
+    pub change: Option<ListChange>,
+    /// The wage before, if it changes it.
+    pub wage_before: Option<i64>,
+    /// The wage after.
+    pub wage_after: Option<i64>,
 }
 
 /// A filter for rows of a batch. All conditions that are set must be met.
@@ -191,6 +234,8 @@ pub struct RowFilter {
     pub codes: Vec<ProblemCode>,
     /// Whether it has a warning that needs attention.
     pub flagged: Option<bool>,
+    /// It is one of these, in a monthly list.
+    pub changes: Vec<ListChange>,
 }
 
 /// Returns the same page of rows of several batches, in one statement. The caller has checked that the actor may see them.
@@ -202,7 +247,7 @@ pub async fn rows_of(
 ) -> Result<HashMap<i64, Slice<OnboardingRowRecord>>, StoreError> {
     let order = OrderColumns { id: "r.number", name: "r.number" };
     let slices = page::list_of(session, batches, (page, order), |sql| {
-        sql.push("r.batch_id, r.number, r.line, r.outcome, r.participant_id, r.problems");
+        sql.push("r.batch_id, r.number, r.line, r.outcome, r.participant_id, r.problems, r.change, r.wage_before, r.wage_after");
         push_rows(sql, filter);
     });
     let slices: HashMap<i64, Slice<OnboardingRowRecord>> = slices.await?;
@@ -222,6 +267,7 @@ pub async fn count_rows_of(
 fn push_rows(sql: &mut QueryBuilder<sqlx::Postgres>, filter: &RowFilter) {
     sql.push(" from onboarding_row r where r.batch_id = k.parent and ").push(IS_VISIBLE);
     push_any(sql, "r.outcome", &filter.outcomes);
+    push_any(sql, "r.change", &filter.changes);
     if !filter.codes.is_empty() {
         let codes: Vec<String> = filter.codes.iter().map(ToString::to_string).collect();
         sql.push(" and exists (select from jsonb_array_elements(r.problems) p where p->>'code' = any(");

@@ -133,6 +133,7 @@ pub fn judge_listed(row: &Row, list: &ListTerms<'_>, province_of: impl Fn(&str) 
         }
         found
     });
+    problems.extend(province.and_then(|province| out_of_scope(province, list)));
     if let Some(text) = row.month.as_deref().filter(|text| !cell::is_blank(text)) {
         problems.extend(judge_month_of_row(text, list.month));
     }
@@ -158,6 +159,14 @@ pub fn judge_listed(row: &Row, list: &ListTerms<'_>, province_of: impl Fn(&str) 
     let wage = row.monthly_wage.as_deref().unwrap_or_default();
     let monthly_wage = cell::parse_wage(wage, "monthlyWage").ok().flatten();
     ListedRow { joining, national_id, person, monthly_wage, leaving, province }
+}
+
+fn out_of_scope(province: i16, list: &ListTerms<'_>) -> Option<Problem> {
+    (!list.provinces.is_empty() && !list.provinces.contains(&province)).then(|| {
+        let message = "This province is outside of your scope.";
+        Problem::error(ProblemCode::OutOfScope, "province", message)
+            .hint("Ask the agency to enroll or move the person.")
+    })
 }
 
 impl ListedRow {

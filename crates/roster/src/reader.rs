@@ -2,8 +2,7 @@
 
 use std::io::SeekFrom;
 
-use domain::enrollment::CivilServantCategory;
-use domain::onboarding::{OnboardingKind, Row};
+use domain::onboarding::{OnboardingKind, RosterKind, Row};
 
 use super::format::{self, Format};
 use super::header::{self, Header, Wanted};
@@ -59,19 +58,20 @@ enum Table {
 /// # Errors
 /// The file is refused as a whole. All columns that are missing or repeated are named at once.
 pub fn open(file: impl Source + 'static, limits: &Limits) -> Result<Roster, RosterError> {
-    open_for(CivilServantCategory::Pns, file, limits)
+    open_for(RosterKind::CIVIL_SERVANTS, file, limits)
 }
 
-/// Opens a roster of people of one category. A roster of staff who are not civil servants needs no column `NIP`.
+/// Opens a roster of a kind, which decides the columns that it needs: a `NIP` for civil servants, a wage for other wage
+/// earners, neither for self-employed people.
 ///
 /// # Errors
 /// As [`open`].
 pub fn open_for(
-    category: CivilServantCategory,
+    kind: RosterKind,
     file: impl Source + 'static,
     limits: &Limits,
 ) -> Result<Roster, RosterError> {
-    open_wanted(Wanted { kind: OnboardingKind::Roster, needed: header::required(category) }, file, limits)
+    open_wanted(Wanted { kind: OnboardingKind::Roster, needed: header::required(kind) }, file, limits)
 }
 
 /// Opens the monthly list of a payer: a roster that is also read for the last day and the reason of those who leave, the
@@ -80,15 +80,11 @@ pub fn open_for(
 /// # Errors
 /// As [`open`].
 pub fn open_monthly_list(
-    category: CivilServantCategory,
+    kind: RosterKind,
     file: impl Source + 'static,
     limits: &Limits,
 ) -> Result<Roster, RosterError> {
-    open_wanted(
-        Wanted { kind: OnboardingKind::MonthlyList, needed: header::required(category) },
-        file,
-        limits,
-    )
+    open_wanted(Wanted { kind: OnboardingKind::MonthlyList, needed: header::required(kind) }, file, limits)
 }
 
 fn open_wanted(

@@ -1,6 +1,7 @@
 //! Plans a chunk: determines the outcome that each row would have now. A plan becomes visible when it is complete.
 
 use super::chunk::Chunk;
+use super::monthly;
 use super::step::{Step, StepResult};
 use super::{RowOutcomes, candidates, outcomes_of, quota_spent};
 use crate::actions::enrolling::{self, EnrollContext};
@@ -17,6 +18,9 @@ const DRY_RUN: &str = "This was a dry run: it enrolled nobody, and its rows are 
 
 /// Plans a chunk in one transaction.
 pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, StoreError> {
+    if step.is_list() {
+        return monthly::plan(step, chunk).await;
+    }
     let Step { database, held, authority, reference, .. } = step;
     let mut transaction = database.bulk.begin().await?;
     if !lease::fence(&mut transaction, step.lease, held.next_row).await? {
@@ -55,7 +59,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
 }
 
 /// Publishes the complete plan. It then waits for approval, is applied, or ends as a dry run.
-async fn publish(
+pub(super) async fn publish(
     step: &Step,
     conn: &mut sqlx::PgConnection,
     digest: &[u8],
@@ -87,8 +91,22 @@ fn link(step: &Step, chunk: &Chunk, planned: &RowOutcomes) -> Result<Vec<u8>, St
     let held = &step.held;
     let mut bytes = held.plan_chain.clone().unwrap_or_default();
     let terms = (
-        (step.lease.id, held.employer_id, held.channel_id, held.province_id, &held.programmes),
-        (held.category, held.starts_on, held.first_contribution_paid, held.all_or_nothing, held.received),
+        (
+            step.lease.id,
+            held.employer_id,
+            held.association_id,
+            held.channel_id,
+            held.province_id,
+            &held.programmes,
+        ),
+        (
+            held.segment,
+            held.category,
+            held.starts_on,
+            held.first_contribution_paid,
+            held.all_or_nothing,
+            held.received,
+        ),
     );
     let outcome = |row: &writing::NewRow| {
         let codes: Vec<&str> = row.problems.iter().map(|problem| problem.code.into()).collect();

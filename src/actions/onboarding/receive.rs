@@ -9,15 +9,17 @@ use chrono::NaiveDate;
 use tokio::sync::mpsc;
 
 use super::chunk::ChunkReader;
+use super::monthly::ListBatch;
 use super::{Authority, authority};
 use crate::store::onboarding::lease::{self, LeasedBatch};
 use crate::store::onboarding::staging::{self, Received, SealedChunk};
 use crate::store::onboarding::{self, BatchRow, writing};
 use crate::store::{Database, StoreError};
 use domain::actor::{Actor, Right};
-use domain::enrollment::CivilServantCategory;
 use domain::identity::NumberColumn;
-use domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, judge_numbers};
+use domain::onboarding::{
+    Numbers, OnboardingKind, OnboardingState, Repeat, RosterKind, StagedRow, judge_numbers,
+};
 use domain::problem::{Problem, ProblemCode};
 
 /// Number of rows in a chunk of a request. A worker writes a chunk in one transaction.
@@ -57,9 +59,14 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Returns the category of the civil servants, which decides the columns that the file needs.
-    pub fn category(&self) -> CivilServantCategory {
-        self.held.category
+    /// Returns the kind of the roster, which decides the columns that the file needs.
+    pub fn kind(&self) -> RosterKind {
+        RosterKind { segment: self.held.segment, category: self.held.category }
+    }
+
+    /// Returns whether the file is a monthly list.
+    pub fn is_monthly_list(&self) -> bool {
+        self.held.kind == OnboardingKind::MonthlyList
     }
 }
 
@@ -109,7 +116,7 @@ where
 {
     let Expected { batch, held, .. } = expected;
     let reference = database.reference();
-    let Authority { agreed, .. } =
+    let Authority { agreed, actor: sender } =
         authority(database, &reference, &held, today).await?.map_err(Refused::Problems)?;
     let reader = ChunkReader {
         database: Arc::clone(database),
@@ -118,6 +125,7 @@ where
         repeats: Arc::default(),
         today,
         batch,
+        list: ListBatch::of(&held, &sender),
     };
     let mut transaction = database.bulk.begin().await?;
     let epoch = staging::begin(&mut transaction, batch).await?.ok_or(Refused::NotWaiting)?;
@@ -152,7 +160,8 @@ where
     }
     let staged = staging.await.map_err(|_| StoreError::Fault("reading the file panicked".into()))?;
     let Staged { rows, repeats } = staged.map_err(Refused::Problems)?;
-    let state = match held.plan_only || held.all_or_nothing {
+    let is_list = held.kind == OnboardingKind::MonthlyList;
+    let state = match held.plan_only || held.all_or_nothing || is_list {
         true => OnboardingState::Validating,
         false => OnboardingState::Applying,
     };
@@ -183,8 +192,7 @@ fn stage(
     for row in rows {
         let row = row.map_err(|problem| vec![problem])?;
         column.add(&row.row().national_id);
-        let index = u32::try_from(row.number - 1).unwrap_or_default();
-        reader.judge(&row).candidate.iter().for_each(|new| numbers.add(index, row.line, new));
+        reader.note_numbers(&row, &mut numbers);
         bytes += row.cells().iter().map(String::len).sum::<usize>();
         last = row.number;
         chunk.push(row);

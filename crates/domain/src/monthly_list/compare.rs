@@ -53,8 +53,8 @@ pub enum Action {
     Nothing,
     /// Enrolls the person.
     Enroll {
-        /// The province to which a registered person has moved.
-        province: Option<i16>,
+        /// The province to which a registered person has moved, and the day.
+        moved: Option<(i16, NaiveDate)>,
     },
     /// Ends an enrollment.
     End {
@@ -182,12 +182,12 @@ fn concerns_joining(problem: &Problem) -> bool {
     }
 }
 
-fn joins(row: &ListedRow, change: ListChange, province: Option<i16>) -> Comparison {
+fn joins(row: &ListedRow, change: ListChange, moved: Option<(i16, NaiveDate)>) -> Comparison {
     let problems = row.joining.problems.clone();
     match row.joining.candidate {
         None => Comparison::problem(problems, None),
         Some(_) => {
-            let action = Action::Enroll { province };
+            let action = Action::Enroll { moved };
             Comparison { change, action, problems, wage_before: None, open: None }
         }
     }
@@ -206,11 +206,9 @@ fn returns(row: &ListedRow, registered: &Registered, list: &ListTerms<'_>) -> Co
     }
     let is_elsewhere =
         registered.enrollments.iter().any(|held| held.is_open() && !is_with_payer(&held.held, list));
-    let province = moved_to(row, registered);
-    if let Some(problem) = province.and_then(|province| out_of_scope(province, list)) {
-        return Comparison::problem(with_problem(row, problem), None);
-    }
-    joins(row, if is_elsewhere { ListChange::Elsewhere } else { ListChange::Joins }, province)
+    let from = new.timeline.starts_on.min(list.today);
+    let moved = moved_to(row, registered).map(|province| (province, from));
+    joins(row, if is_elsewhere { ListChange::Elsewhere } else { ListChange::Joins }, moved)
 }
 
 /// Compares the row of somebody who leaves.
@@ -273,9 +271,6 @@ fn stays(
         problems.extend(before.and_then(|before| judge_fall((before, monthly_wage), list)));
     }
     let province = moved_to(row, registered);
-    if let Some(province) = province {
-        problems.extend(out_of_scope(province, list));
-    }
     if refuses(&problems) {
         return Comparison::problem(problems, Some(at));
     }
@@ -319,14 +314,6 @@ fn judge_fall((before, after): (i64, i64), list: &ListTerms<'_>) -> Option<Probl
 
 fn moved_to(row: &ListedRow, registered: &Registered) -> Option<i16> {
     row.province.filter(|&province| province != registered.province)
-}
-
-fn out_of_scope(province: i16, list: &ListTerms<'_>) -> Option<Problem> {
-    (!list.provinces.is_empty() && !list.provinces.contains(&province)).then(|| {
-        let message = "The person would live in a province outside of your scope.";
-        Problem::error(ProblemCode::OutOfScope, "province", message)
-            .hint("Ask the agency to move the person.")
-    })
 }
 
 fn with_problem(row: &ListedRow, problem: Problem) -> Vec<Problem> {

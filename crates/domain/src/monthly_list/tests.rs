@@ -166,9 +166,9 @@ impl Office {
 fn apply(registered: &mut Registered, row: &ListedRow, action: &Action) {
     match *action {
         Action::Nothing => {}
-        Action::Enroll { province } => {
+        Action::Enroll { moved } => {
             registered.enrollments.extend(joined(row).enrollments);
-            registered.province = province.unwrap_or(registered.province);
+            registered.province = moved.map_or(registered.province, |(province, _)| province);
         }
         Action::End { enrollment, on, reason } => {
             let held = registered.enrollments.iter_mut().find(|held| held.id == enrollment).unwrap();
@@ -411,6 +411,7 @@ fn a_row_of_another_month_or_province_is_a_problem() {
     }
     let away = Row { province: Some("31".into()), ..row(1, None) };
     assert_eq!(office.change(&away, Some(&registered(1, 2_000_000))), ListChange::Problem);
+    assert_eq!(office.change(&away, None), ListChange::Problem, "nobody joins outside of the scope either");
     let stranger = Registered { province: 31, ..registered(1, 2_000_000) };
     assert_eq!(office.change(&row(1, None), Some(&stranger)), ListChange::Problem);
 }

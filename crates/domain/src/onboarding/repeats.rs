@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::judged::JudgedRow;
 use crate::enrollment::NewEnrollment;
-use crate::identity::NumberColumn;
+use crate::identity::{NationalId, NumberColumn};
 use crate::problem::{Problem, ProblemCode};
 
 /// The numbers of the valid rows.
@@ -47,13 +47,18 @@ pub struct Repeat {
 impl Numbers {
     /// Adds the numbers of a valid row, counted from 0, and its line in the file.
     pub fn add(&mut self, row: u32, line: Option<i32>, candidate: &NewEnrollment) {
+        self.add_person(row, line, &candidate.national_id);
+        let service_number = candidate.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
+        service_number.iter().for_each(|number| put(&mut self.service_numbers, row, number.as_str()));
+    }
+
+    /// Adds the identity number of a row, counted from 0, and its line in the file.
+    pub fn add_person(&mut self, row: u32, line: Option<i32>, number: &NationalId) {
         if let Some(line) = line {
             self.lines.resize(self.lines.len().max(row as usize + 1), NO_LINE);
             self.lines[row as usize] = line;
         }
-        let service_number = candidate.civil_servant.as_ref().and_then(|c| c.service_number.as_ref());
-        put(&mut self.national_ids, row, candidate.national_id.as_str());
-        service_number.iter().for_each(|number| put(&mut self.service_numbers, row, number.as_str()));
+        put(&mut self.national_ids, row, number.as_str());
     }
 
     /// Returns the repeated and doubtful rows, in their order. `column` has the identity numbers of all rows.

@@ -1,6 +1,6 @@
 //! Headers and rows of text files.
 
-use domain::enrollment::CivilServantCategory;
+use domain::onboarding::RosterKind;
 
 use super::*;
 
@@ -303,16 +303,26 @@ fn a_name_over_two_columns_is_joined_and_other_columns_without_a_name_are_report
 }
 
 #[test]
-fn only_staff_who_are_not_civil_servants_need_no_column_for_the_service_number() {
+fn the_needed_columns_follow_from_the_kind_of_the_roster() {
     use domain::enrollment::CivilServantCategory::{Cpns, NonAsn, Pns, Pppk};
+    use domain::enrollment::Segment::{Construction, SelfEmployed, WageEarner};
     let file = "NIK,NAMA,TANGGAL LAHIR,JENIS KELAMIN\n1,Ani,x,P\n";
+    let open = |file: &'static str, segment, category| {
+        open_for(RosterKind { segment, category }, Cursor::new(file), &Limits::default())
+    };
     for category in [Pns, Cpns, Pppk] {
-        let error = open_for(category, Cursor::new(file), &Limits::default()).err().unwrap();
+        let error = open(file, WageEarner, Some(category)).err().unwrap();
         assert_eq!(error.to_string(), "The header lacks NIP.");
     }
-    let mut roster = open_for(NonAsn, Cursor::new(file), &Limits::default()).unwrap();
-    let row = roster.next().unwrap().unwrap().row;
-    assert_eq!((row.full_name.as_str(), row.service_number.as_str()), ("Ani", ""));
+    let error = open(file, WageEarner, None).err().unwrap();
+    assert_eq!(error.to_string(), "The header lacks GAJI POKOK.");
+    let wages = "NIK,NAMA,TANGGAL LAHIR,JENIS KELAMIN,UPAH\n1,Ani,x,P,4250000\n";
+    let row = open(wages, WageEarner, None).unwrap().next().unwrap().unwrap().row;
+    assert_eq!(row.monthly_wage.as_deref(), Some("4250000"));
+    for (segment, category) in [(WageEarner, Some(NonAsn)), (SelfEmployed, None), (Construction, None)] {
+        let row = open(file, segment, category).unwrap().next().unwrap().unwrap().row;
+        assert_eq!((row.full_name.as_str(), row.service_number.as_str()), ("Ani", ""));
+    }
     assert_eq!(self::roster(&format!("{NEEDED}\n1,-,Ani,x,P\n")).rows[0].service_number, "");
 }
 
@@ -326,14 +336,13 @@ fn a_date_with_a_time_zone_is_the_day_in_indonesia_with_a_warning() {
     assert_eq!(warnings, ["Dates with a time zone were read as the day that they are in Indonesia (1): 2."]);
 }
 
+const SERVANTS: RosterKind = RosterKind::CIVIL_SERVANTS;
 const LIST: &str = "NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,BLTH,SEBAB_NA,TGL_KEJADIAN,Kode Provinsi";
 
 #[test]
 fn a_monthly_list_says_who_leaves_and_who_has_moved() {
     let text = format!("{LIST}\n1,2,Ani,x,P,01-09-2014,A1,20-09-2014,16\n3,4,Budi,x,L,-,,,\n");
-    let mut list =
-        open_monthly_list(CivilServantCategory::NonAsn, Cursor::new(text.clone()), &Limits::default())
-            .unwrap();
+    let mut list = open_monthly_list(SERVANTS, Cursor::new(text.clone()), &Limits::default()).unwrap();
     let rows: Vec<Row> = list.by_ref().map(|record| record.unwrap().row).collect();
     let cell = |text: &str| Some(text.to_owned());
     let ani = [&rows[0].month, &rows[0].leaving_reason, &rows[0].last_day, &rows[0].province];
@@ -352,8 +361,7 @@ fn a_monthly_list_says_who_leaves_and_who_has_moved() {
 fn a_roster_may_name_two_provinces_and_a_monthly_list_may_not() {
     let text = format!("{NEEDED},PROVINSI,KODE PROVINSI\n1,2,Ani,x,P,Sumatera Selatan,16\n");
     assert_eq!(roster(&text).ignored_columns, ["PROVINSI", "KODE PROVINSI"]);
-    let error =
-        open_monthly_list(CivilServantCategory::NonAsn, Cursor::new(text), &Limits::default()).err().unwrap();
+    let error = open_monthly_list(SERVANTS, Cursor::new(text), &Limits::default()).err().unwrap();
     let RosterError::Columns { repeated, .. } = &error else { panic!("{error}") };
     assert_eq!(repeated[0].column, Column::Province);
 }
