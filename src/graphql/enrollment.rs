@@ -29,8 +29,10 @@ use domain::enrollment as model;
 use domain::problem::ProblemCode;
 
 mod change;
+mod wage;
 
 pub use change::EnrollmentChangeMutation;
+pub use wage::WageMutation;
 
 /// An enrollment: the programmes that cover a person, the employer or association behind it, and its period.
 #[derive(Clone, Debug)]
@@ -466,6 +468,7 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
         (Right::Enroll, &["Mutation.enrollParticipant", "EnrollParticipantPayload"]),
         (Right::ChangePeople, &["Mutation.transferEnrollment", "TransferEnrollmentPayload"]),
         (Right::EndEnrollments, &["Mutation.endEnrollment", "EndEnrollmentPayload"]),
+        (Right::ChangeWages, &["Mutation.changeWage", "ChangeWagePayload"]),
     ],
     rules: Rules::NONE,
 };

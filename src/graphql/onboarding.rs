@@ -1,6 +1,6 @@
 //! Onboarding batches, and the outcome of each row.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, Result};
 use domain::onboarding::MAXIMUM_WORK_UNITS;
 use domain::problem::ProblemCode;
 use graphql_front::catalogue::Rules;

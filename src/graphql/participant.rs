@@ -29,8 +29,10 @@ use domain::page::{Direction, Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
 
 mod correct;
+mod moving;
 
 pub use correct::ParticipantMutation;
+pub use moving::MoveMutation;
 
 /// A person whom the agency covers or has covered.
 #[derive(Clone, Debug)]
@@ -440,7 +442,15 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             Right::ReadPersonalData,
             &["Participant.nationalId", "Participant.birthDate", "CivilServant.serviceNumber"],
         ),
-        (Right::ChangePeople, &["Mutation.correctParticipant", "CorrectParticipantPayload"]),
+        (
+            Right::ChangePeople,
+            &[
+                "Mutation.correctParticipant",
+                "CorrectParticipantPayload",
+                "Mutation.moveParticipant",
+                "MoveParticipantPayload",
+            ],
+        ),
     ],
     rules: Rules::NONE,
 };

@@ -306,7 +306,7 @@ async fn receive_again(
     if found.digest.is_some_and(|digest| digest == service.database.keys.fingerprint(&spooled.sha256)) {
         let problems = found.problems.map(|problems| problems.0).unwrap_or_default();
         let warnings = problems.into_iter().filter(|problem| problem.severity == Severity::Warning).collect();
-        let ignored_columns = found.columns.as_deref().map(ignored_columns).unwrap_or_default();
+        let ignored_columns = found.columns.as_deref().map(|columns| ignored_columns(found.kind, columns)).unwrap_or_default();
         return Ok(ReceivedFile { rows: found.received, ignored_columns, warnings });
     }
     let message = match found.state {

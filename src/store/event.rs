@@ -174,6 +174,34 @@ pub async fn insert_many(
     Ok(())
 }
 
+/// Inserts events of one kind with what changed, in one statement.
+pub async fn insert_detailed(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    kind: EventKind,
+    events: &[(NewEvent, Correction)],
+) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let sql = "insert into participant_event (participant_id, enrollment_id, channel_id, effective_on, kind, recorded_by,
+                                              details)
+               select u.participant_id, u.enrollment_id, u.channel_id, u.effective_on, $6, $7, u.details
+               from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::date[], $5::jsonb[])
+                    as u(participant_id, enrollment_id, channel_id, effective_on, details)";
+    sqlx::query(sql)
+        .bind(column(events, |(event, _)| event.participant_id))
+        .bind(column(events, |(event, _)| event.enrollment_id))
+        .bind(column(events, |(event, _)| event.channel_id))
+        .bind(column(events, |(event, _)| event.effective_on))
+        .bind(column(events, |(_, details)| Json(details)))
+        .bind(kind)
+        .bind(&actor.client)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// The event of a correction, to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct NewCorrection<'a> {

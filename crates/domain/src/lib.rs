@@ -77,6 +77,7 @@ pub mod participant;
 mod postgres;
 pub mod problem;
 pub mod province;
+pub mod residence;
 pub mod rule;
 pub mod standing;
 pub mod target;

@@ -146,7 +146,7 @@ impl From<CivilServantRow> for model::Row {
             starts_on: row.starts_on,
             phone: row.phone,
             category: None,
-            fault: None,
+            ..Self::default()
         }
     }
 }
@@ -220,7 +220,7 @@ impl OnboardingMutation {
             end_absent: input.end_absent.map(|end| end.read(caller.today(), &mut reader)),
         };
         let submission = reader.submission(input.idempotency_key.as_deref());
-        let by = (caller.today(), &request(ctx).trail);
+        let by = (caller.today(), request(ctx).trail.as_ref());
         let done = approve_onboarding(&caller.database, &caller.actor, by, submission, &wanted).await?;
         let batch = written(done.value.map(|approving::Approved { batch }| batch), |id| {
             OnboardingBatch::load(ctx, id)

@@ -10,7 +10,7 @@ use domain::rule::Rulebook;
 
 /// The statements that count rows with another history than their events give. The event that was recorded last for a day
 /// decides.
-pub(super) const HISTORY_CHECKS: [(&str, &str); 1] = [(
+pub(super) const HISTORY_CHECKS: [(&str, &str); 2] = [(
     "enrollments with other wages than their events",
     "with recorded as (
          select participant_id, enrollment_id as id, array_agg(effective_on order by effective_on) as wages_from,
@@ -25,6 +25,27 @@ pub(super) const HISTORY_CHECKS: [(&str, &str); 1] = [(
      )
      select count(*) from changed c full join recorded r using (participant_id, id)
      where c.wages_from is distinct from r.wages_from or c.wages is distinct from r.wages",
+), (
+    // A correction of the province replaces all moves before it.
+    "people with other moves than their events",
+    "with corrected as (
+         select participant_id, max(id) as id from participant_event
+         where kind = 'CORRECTED' and details -> 'changes' @> '[{\"field\": \"PROVINCE\"}]' group by 1
+     ), recorded as (
+         select participant_id as id, array_agg(effective_on order by effective_on) as moved_on,
+                array_agg(province order by effective_on) as provinces
+         from (select distinct on (v.participant_id, v.effective_on)
+                      v.participant_id, v.effective_on, (v.details -> 'changes' -> 0 ->> 'after')::smallint as province
+               from participant_event v left join corrected c on c.participant_id = v.participant_id
+               where v.kind = 'MOVED' and v.id > coalesce(c.id, 0)
+               order by v.participant_id, v.effective_on, v.id desc) v
+         group by 1
+     ), moved as (
+         select id, moved_on, former_provinces[2:] || province_id as provinces
+         from participant where moved_on is not null
+     )
+     select count(*) from moved m full join recorded r using (id)
+     where m.moved_on is distinct from r.moved_on or m.provinces is distinct from r.provinces",
 )];
 
 /// The days up to which the daily run has let enrollments lapse.

@@ -10,7 +10,8 @@ use crate::actions::quota::{MissCounter, Revealed};
 use crate::store::audit::Trail;
 use crate::store::onboarding::lease;
 use crate::store::onboarding::monthly::{self, NewListRow};
-use crate::store::{Keys, StoreError, rotation};
+use crate::store::keys::Keys;
+use crate::store::{StoreError, rotation};
 use domain::day::end_of_month;
 use domain::monthly_list::{ListChange, Summary};
 use domain::problem::refuses;
@@ -30,7 +31,7 @@ pub(in crate::actions::onboarding) async fn plan(
         return Ok(StepResult::Lost);
     }
     // With a key that is not in force, nobody would be found.
-    rotation::demand_in_force(&mut *transaction, &database.keys).await?;
+    rotation::require_in_force(&mut *transaction, &database.keys).await?;
     let registered = find_registered(&mut transaction, &database.keys, chunk).await?;
     let compared = step.with_list(|list| compare_all(chunk, (&registered, &database.keys), list))?;
     let misses =
