@@ -300,6 +300,16 @@ impl OnboardingBatch {
             .then(|| format!("/onboarding/{}/report.csv", NodeId::Batch(self.0.id).encode().as_str()))
     }
 
+    /// Path of the differences of a monthly list from what was registered, as CSV: rows that change something, problems, and
+    /// absent people. With `.xlsx` at its end, as a workbook. Null for a roster, until the plan is complete, and after the
+    /// retention period of the rows.
+    fn differences_url(&self) -> Option<String> {
+        let is_planned =
+            self.0.month.is_some() && self.0.plan_digest.is_some() && self.0.discarded_at.is_none();
+        is_planned
+            .then(|| format!("/onboarding/{}/differences.csv", NodeId::Batch(self.0.id).encode().as_str()))
+    }
+
     /// Problems that stopped the batch as a whole. As warnings: parts of the file that are not about a person and were
     /// left out.
     fn problems(&self) -> Vec<UserError> {

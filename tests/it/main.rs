@@ -36,6 +36,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod matrix;
+mod monthly_list;
 mod moving;
 mod mutation_inputs;
 mod names;

@@ -13,12 +13,12 @@ use sqlx::PgConnection;
 use super::SharedTerms;
 use super::chunk::{Chunk, ChunkReader};
 use super::step::Step;
+use crate::store::StoreError;
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::onboarding::lease::LeasedBatch;
 use crate::store::onboarding::monthly::{self, ListConflict, NewListRow, PlannedRow};
 use crate::store::onboarding::writing::NewRow;
 use crate::store::reference::Reference;
-use crate::store::StoreError;
 use domain::actor::Actor;
 use domain::monthly_list::{
     Action, Comparison, ListChange, ListTerms, ListedRow, Registered, compare, judge_listed,

@@ -160,19 +160,13 @@ impl EndAbsentInput {
 
 /// Returns what a row is, as the caller may see it.
 pub(super) fn told(caller: &Caller, change: model::ListChange) -> ListChange {
-    if sees_other_payers(caller) { change } else { change.without_elsewhere() }.into()
-}
-
-/// Returns whether the caller sees the enrollments of people with all payers.
-fn sees_other_payers(caller: &Caller) -> bool {
-    let scope = &caller.actor.scope;
-    scope.employer.is_none() && scope.association.is_none() && scope.channels.is_empty()
+    if caller.actor.scope.sees_all_payers() { change } else { change.without_elsewhere() }.into()
 }
 
 /// Returns the changes that rows are filtered by. Who is told JOINS of everybody who joins gets all of them.
 pub(super) fn changes_asked(caller: &Caller, changes: Vec<model::ListChange>) -> Vec<model::ListChange> {
     use model::ListChange::{Absent, Elsewhere, Joins};
-    if changes.is_empty() || sees_other_payers(caller) {
+    if changes.is_empty() || caller.actor.scope.sees_all_payers() {
         return changes;
     }
     let joins = changes.contains(&Joins);
@@ -193,11 +187,12 @@ fn summary(batch: &BatchRow) -> Option<&Summary> {
 /// Returns the rows by what they are, each kind once.
 pub(super) fn changes(caller: &Caller, batch: &BatchRow) -> Vec<ListChangeCount> {
     let Some(summary) = summary(batch) else { return Vec::new() };
-    let is_told =
-        |change: &&model::ListChange| sees_other_payers(caller) || **change != model::ListChange::Elsewhere;
+    let is_told = |change: &&model::ListChange| {
+        caller.actor.scope.sees_all_payers() || **change != model::ListChange::Elsewhere
+    };
     let count = |&change: &model::ListChange| {
         let hidden = match change {
-            model::ListChange::Joins if !sees_other_payers(caller) => {
+            model::ListChange::Joins if !caller.actor.scope.sees_all_payers() => {
                 summary.count(model::ListChange::Elsewhere)
             }
             _ => 0,

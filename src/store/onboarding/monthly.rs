@@ -11,7 +11,9 @@ use super::writing::NewRow;
 use crate::store::array::column;
 use crate::store::error::StoreError;
 use crate::store::page::{self, OrderColumns};
+use crate::store::participant::push_scope;
 use crate::store::session::Session;
+use domain::actor::Actor;
 use domain::count::HeldEnrollment;
 use domain::enrollment::{
     CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Programme, Segment,
@@ -20,6 +22,7 @@ use domain::monthly_list::{ListChange, Registered, RegisteredEnrollment, Summary
 use domain::onboarding::RowOutcome;
 use domain::page::{Page, Slice};
 use domain::participant::Sex;
+use domain::problem::Problem;
 use domain::timeline::Timeline;
 use domain::wage::WageHistory;
 
@@ -401,6 +404,44 @@ pub async fn absent_ended(
     let update = sqlx::query(sql).bind(batch).bind(column(outcomes, |&(participant, _)| participant));
     update.bind(column(outcomes, |&(_, ended)| ended)).execute(conn).await?;
     Ok(())
+}
+
+/// A row of a list that differs from what was registered.
+#[derive(Clone, Debug, FromRow)]
+pub struct DifferenceRecord {
+    /// Number of the row, from 1.
+    pub number: i32,
+    /// Line in the file.
+    pub line: Option<i32>,
+    /// What it is.
+    pub change: ListChange,
+    /// The person, if the registry knows one.
+    pub participant_id: Option<i64>,
+    /// The wage before, if it changes.
+    pub wage_before: Option<i64>,
+    /// The wage after.
+    pub wage_after: Option<i64>,
+    /// Its problems.
+    pub problems: Option<Json<Vec<Problem>>>,
+}
+
+/// Returns the rows of a planned list in a range of numbers that differ from what was registered. The caller has checked that
+/// the actor may see the batch. A person outside of the scope is not named.
+pub async fn differences(
+    (session, actor): (&Session, &Actor),
+    batch: i64,
+    (first, last): (i32, i32),
+) -> Result<Vec<DifferenceRecord>, StoreError> {
+    let mut sql = QueryBuilder::new(
+        "select r.number, r.line, r.change, p.id as participant_id, r.wage_before, r.wage_after, r.problems
+         from onboarding_row r left join participant p on p.id = r.participant_id",
+    );
+    push_scope(&mut sql, actor);
+    sql.push(" where r.batch_id = ").push_bind(batch).push(" and r.number between ").push_bind(first);
+    sql.push(" and ").push_bind(last).push(" and r.change <> 'UNCHANGED' order by r.number");
+    let rows: Vec<DifferenceRecord> = sql.build_query_as().fetch_all(session).await?;
+    session.shows(rows.iter().filter_map(|row| row.participant_id));
+    Ok(rows)
 }
 
 /// An absent person.
