@@ -24,9 +24,10 @@ use crate::store::StoreError;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
 use domain::actor::Right;
-use domain::identity::NationalId;
-use domain::page::{Direction, Order, Page, Position, Slice};
+use domain::identity::{NationalId, ServiceNumber};
+use domain::page::{Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
+use domain::problem::Problem;
 
 mod correct;
 
@@ -218,6 +219,8 @@ pub enum ParticipantKey {
     NationalId(String),
     /// Card number (KPJ).
     CardNumber(String),
+    /// Service number (NIP) of a civil servant, 18 digits. Spaces and dots are ignored.
+    ServiceNumber(String),
 }
 
 /// A filter. All given conditions must match.
@@ -311,10 +314,11 @@ pub async fn people_of(
     of: PeopleOf,
     parent: i64,
     arguments: PageArguments,
-    filter_by: Option<ParticipantFilter>,
+    (filter_by, order_by): (Option<ParticipantFilter>, Option<ParticipantOrder>),
 ) -> Result<ParticipantConnection, FieldError> {
     caller(ctx).require(Right::ReadPeople)?;
-    let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
+    let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
+    let page = shown(ctx, arguments.page(order, direction)?);
     let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));
     let key = (of, Nested { parent, filter, page: page.clone() });
@@ -349,7 +353,7 @@ pub struct ParticipantQuery;
 
 #[Object]
 impl ParticipantQuery {
-    /// Returns a participant by id, identity number or card number, or null if there is none in your scope.
+    /// Returns a participant by id, identity number, card number or service number, or null if there is none in your scope.
     async fn participant(
         &self,
         ctx: &Context<'_>,
@@ -408,15 +412,34 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
         }
         ParticipantKey::NationalId(number) => {
             let number = NationalId::parse(&number, &caller.reference.rules.regions, "nationalId");
-            let (number, _) = number.map_err(|problems| {
-                FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
-            })?;
-            let index = caller.database.keys.index(NumberKind::NationalId, number.as_str());
-            let find = store::find_by_identifier(&caller.session, &caller.actor, "NATIONAL_ID", &index);
-            let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
-            Ok(row.map(Participant::new))
+            let (number, _) = number.map_err(malformed)?;
+            by_identifier(ctx, NumberKind::NationalId, number.as_str()).await
+        }
+        ParticipantKey::ServiceNumber(number) => {
+            let rules = &caller.reference.rules.service_number;
+            // Of contract staff too: their numbers have a marker in place of the month.
+            let number = ServiceNumber::parse(&number, rules, true, caller.today(), "serviceNumber");
+            let (number, _) = number.map_err(malformed)?;
+            by_identifier(ctx, NumberKind::ServiceNumber, number.as_str()).await
         }
     }
+}
+
+/// Returns the person with a number, if the caller sees the person. A number that finds nobody counts as a miss.
+async fn by_identifier(
+    ctx: &Context<'_>,
+    kind: NumberKind,
+    number: &str,
+) -> Result<Option<Participant>, FieldError> {
+    let caller = caller(ctx);
+    let index = caller.database.keys.index(kind, number);
+    let find = store::find_by_identifier(&caller.session, &caller.actor, kind, &index);
+    let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
+    Ok(row.map(Participant::new))
+}
+
+fn malformed(problems: Vec<Problem>) -> FieldError {
+    FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
 }
 
 /// The rights and costs of these fields.
