@@ -23,6 +23,7 @@
 pub mod approve_onboarding;
 pub mod cancel_onboarding;
 pub mod change_client;
+pub mod change_wage;
 mod changing;
 pub mod clear_licence;
 mod client_scope;
@@ -36,6 +37,7 @@ pub mod enroll_participant;
 mod enrolling;
 mod idempotency;
 pub mod lapse;
+pub mod move_participant;
 pub mod onboard_civil_servants;
 pub mod onboarding;
 pub mod open_channel;

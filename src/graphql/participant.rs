@@ -30,8 +30,10 @@ use domain::participant::{self as model, CardNumber};
 use domain::problem::Problem;
 
 mod correct;
+mod moving;
 
 pub use correct::ParticipantMutation;
+pub use moving::MoveMutation;
 
 /// A person whom the agency covers or has covered.
 #[derive(Clone, Debug)]
@@ -463,7 +465,15 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             Right::ReadPersonalData,
             &["Participant.nationalId", "Participant.birthDate", "CivilServant.serviceNumber"],
         ),
-        (Right::ChangePeople, &["Mutation.correctParticipant", "CorrectParticipantPayload"]),
+        (
+            Right::ChangePeople,
+            &[
+                "Mutation.correctParticipant",
+                "CorrectParticipantPayload",
+                "Mutation.moveParticipant",
+                "MoveParticipantPayload",
+            ],
+        ),
     ],
     rules: Rules::NONE,
 };

@@ -19,7 +19,7 @@ mod filter;
 mod statement;
 mod writing;
 
-pub use correcting::{CorrectedColumns, correct, corrected_columns, record_death};
+pub use correcting::{CorrectedColumns, correct, corrected_columns, move_to, record_death};
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
 pub use statement::push_scope;

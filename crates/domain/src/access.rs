@@ -25,6 +25,7 @@ impl Right {
             | Self::Enroll
             | Self::RecordContributions
             | Self::EndEnrollments
+            | Self::ChangeWages
             | Self::DeclareHeadcounts => &[Administrator, Officer, Partner],
             Self::ChangePeople | Self::RegisterPayers | Self::OnboardUnapproved => &[Administrator, Officer],
             Self::ApproveOnboarding => &[Administrator, Approver],

@@ -7,7 +7,8 @@
 //!
 //! - Text becomes a value or a list of [problems](problem::Problem): [`identity`], [`participant`], [`employer`], [`cell`].
 //! - Forms are judged by the law of a day: [`enrollment`], [`onboarding`], [`correction`], [`agreement`], [`clearance`].
-//! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`].
+//! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`];
+//!   wages in [`wage`].
 //! - Rights and scopes say who may do what: [`access`], [`actor`], [`client`].
 //! - [`vocabulary`] has the enumerations that several rules share.
 //!
@@ -75,9 +76,11 @@ pub mod participant;
 mod postgres;
 pub mod problem;
 pub mod province;
+pub mod residence;
 pub mod rule;
 pub mod standing;
 pub mod target;
 pub mod text;
 pub mod timeline;
 pub mod vocabulary;
+pub mod wage;

@@ -284,6 +284,9 @@ pub enum Right {
     /// End enrollments.
     #[strum(serialize = "end enrollments")]
     EndEnrollments,
+    /// Change the wages of enrollments; a partner of its own.
+    #[strum(serialize = "change wages")]
+    ChangeWages,
     /// Declare the headcount of an employer; a partner for its own.
     #[strum(serialize = "declare headcounts")]
     DeclareHeadcounts,

@@ -29,7 +29,8 @@ pub struct CorrectParticipantInput {
     birth_date: Option<Lenient<Date>>,
     /// Sex, as on the identity card.
     sex: Option<Sex>,
-    /// Code of the province of residence. Counts of past days change too, as if it had always been so.
+    /// Code of the province of residence. Counts of past days change too, as if it had always been so; a move that was
+    /// recorded before no longer counts. For a move from a day on use `moveParticipant`.
     province_code: Option<String>,
     /// Identity number (NIK), 16 digits. The person can still be found by the previous number.
     national_id: Option<String>,
