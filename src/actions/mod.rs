@@ -38,7 +38,7 @@ mod enrolling;
 mod idempotency;
 pub mod lapse;
 pub mod move_participant;
-pub mod onboard_civil_servants;
+pub mod onboard_participants;
 pub mod onboarding;
 pub mod open_channel;
 pub mod quota;
