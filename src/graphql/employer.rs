@@ -5,7 +5,7 @@ use graphql_front::catalogue::Rules;
 
 use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
 use super::caller::Caller;
-use super::connection::{PageArguments, Total};
+use super::connection::{PageArguments, Total, load_counted};
 use super::context::{caller, request};
 use super::count::{ParticipantCounts, counts};
 use super::error::FieldError;
@@ -168,7 +168,8 @@ pub async fn employers_of_province(
     let page = arguments.page(Order::Id, Direction::Ascending)?;
     let filter = filter_by.unwrap_or_default().read(caller)?;
     let total = Total::Nested(TotalOf::Employers(parent, filter.clone()));
-    let slice = load_page(&request(ctx).loaders.employer_pages, parent, filter, &page).await?;
+    let slice = load_page(&request(ctx).loaders.employer_pages, parent, filter, &page);
+    let (slice, total) = load_counted(ctx, slice, total).await?;
     let slice = slice.map(|row| (row.position(&page), Employer(row)));
     Ok(EmployerConnection::new(slice, &page, total))
 }
@@ -279,9 +280,10 @@ async fn list(
     let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
     let page = arguments.page(order, direction)?;
     let filter = filter_by.unwrap_or_default().read(caller)?;
-    let slice = store::list(&caller.session, &filter, &page).await?;
+    let slice = async { Ok(store::list(&caller.session, &filter, &page).await?) };
+    let (slice, total) = load_counted(ctx, slice, Total::Employers(filter.clone())).await?;
     let slice = slice.map(|row| (row.position(&page), Employer(row)));
-    Ok(EmployerConnection::new(slice, &page, Total::Employers(filter)))
+    Ok(EmployerConnection::new(slice, &page, total))
 }
 
 async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, FieldError> {
