@@ -7,7 +7,7 @@ use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission};
 use crate::store::onboarding::writing;
 use crate::store::{Database, StoreError, onboarding};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::onboarding::OnboardingState;
 use domain::problem::{Problem, ProblemCode};
 
@@ -34,13 +34,8 @@ pub async fn approve_onboarding(
     submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Approved>, ActionError> {
-    let request = Request::new(
-        database,
-        actor,
-        ("approveOnboarding", Operation::ApproveOnboarding),
-        submission,
-        input,
-    )?;
+    let request =
+        Request::new(database, actor, ("approveOnboarding", Right::ApproveOnboarding), submission, input)?;
     let seen = onboarding::by_ids(&database.reading(actor), actor, &[input.batch]).await?;
     if !seen.contains_key(&input.batch) {
         return request.refuse(vec![absent()]).await;

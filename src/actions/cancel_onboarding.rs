@@ -8,7 +8,7 @@ use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, keep};
 use crate::store::onboarding::writing;
 use crate::store::{Database, StoreError, onboarding};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::problem::{Problem, ProblemCode};
 use domain::text;
 
@@ -36,7 +36,7 @@ pub async fn cancel_onboarding(
     input: &Input,
 ) -> Result<Done<Cancelled>, ActionError> {
     let request =
-        Request::new(database, actor, ("cancelOnboarding", Operation::CancelOnboarding), submission, input)?;
+        Request::new(database, actor, ("cancelOnboarding", Right::CancelOnboarding), submission, input)?;
     let mut problems = Vec::new();
     let reason = keep(text::required(&input.reason, 200, "reason"), &mut problems);
     let seen = onboarding::by_ids(&database.reading(actor), actor, &[input.batch]).await?;
@@ -65,7 +65,7 @@ impl Mutation for Cancellation<'_> {
             return Ok(Done::refused(vec![absent()]));
         };
         let client = &self.actor.client;
-        if locked.submitted_by != *client && !self.actor.may(Operation::ApproveOnboarding) {
+        if locked.submitted_by != *client && !self.actor.may(Right::ApproveOnboarding) {
             let message = "Only its sender, or a client that may approve it, can cancel a batch.";
             return Ok(Done::refused(vec![Problem::error(ProblemCode::OutOfScope, "batchId", message)]));
         }

@@ -7,7 +7,7 @@ use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, client_scope};
 use crate::store::client::{self, Rights};
 use crate::store::{Database, StoreError};
-use domain::actor::{Actor, Operation, Role};
+use domain::actor::{Actor, Right, Role};
 use domain::client::{Client, Reach, judge};
 use domain::problem::{Problem, ProblemCode, refuses};
 
@@ -49,8 +49,7 @@ pub async fn change_client(
     submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Changed>, ActionError> {
-    let request =
-        Request::new(database, actor, ("changeClient", Operation::ManageClients), submission, input)?;
+    let request = Request::new(database, actor, ("changeClient", Right::ManageClients), submission, input)?;
     let reach = match &input.scope {
         None => None,
         Some(scope) => {
@@ -121,8 +120,8 @@ impl Mutation for ClientChange<'_> {
 /// Returns a problem if the change disables the last administrator. The command line may do that, because the token of
 /// an administrator may have been stolen, and the command line can undo it.
 fn judge_last(actor: &Actor, clients: &[Client], before: &Client, after: &Rights) -> Option<Problem> {
-    let manages = |client: &Client| client.is_enabled() && client.role.may(Operation::ManageClients);
-    let goes = manages(before) && (after.disabled || !after.role.may(Operation::ManageClients));
+    let manages = |client: &Client| client.is_enabled() && client.role.may(Right::ManageClients);
+    let goes = manages(before) && (after.disabled || !after.role.may(Right::ManageClients));
     // Only administrators of the same issuer count, because this installation may no longer accept other issuers.
     let left =
         clients.iter().any(|other| other.id != before.id && other.issuer == before.issuer && manages(other));

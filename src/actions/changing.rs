@@ -2,7 +2,7 @@
 //! the enrollments.
 //!
 //! An action that changes an enrollment locks its people ([`lock`](crate::store::participant::lock)), keeps a copy, changes
-//! the enrollments, and calls [`settle`] with both states.
+//! the enrollments, and calls [`write_consequences`] with both states.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,7 +13,7 @@ use crate::store::event::{self, NewEvent};
 use crate::store::participant::{self, Person, Summary};
 use crate::store::{StoreError, count};
 use domain::actor::Actor;
-use domain::count::{Deltas, Held, add};
+use domain::count::{Deltas, HeldEnrollment, add};
 use domain::enrollment::EnrollmentStatus;
 use domain::event::EventKind;
 use domain::rule::Rulebook;
@@ -31,7 +31,7 @@ pub(super) struct Change {
 }
 
 /// Writes the consequences of changes of people: counter deltas, and the status and payers of each person.
-pub(super) async fn settle(
+pub(super) async fn write_consequences(
     conn: &mut PgConnection,
     rules: &Rulebook,
     changes: &[Change],
@@ -71,7 +71,7 @@ impl History {
     pub(super) fn add_change(
         &mut self,
         was: &Timeline,
-        held: &Held,
+        held: &HeldEnrollment,
         event: impl FnOnce(NaiveDate) -> NewEvent,
         rules: &Rulebook,
     ) {

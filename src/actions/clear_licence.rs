@@ -4,11 +4,11 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{ActionError, demand};
+use super::{ActionError, require};
 use crate::store::clearance::{self, ClearanceQuestion, ClearanceRow, CompanyKey, FoundCompany};
 use crate::store::keys::NumberKind;
 use crate::store::{Database, StoreError, rotation};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::clearance::{CertificateNumber, next_step};
 use domain::employer::{BusinessNumber, TaxNumber};
 use domain::identity;
@@ -78,7 +78,7 @@ pub async fn clear_licence(
     request: Request<'_>,
     input: &Input,
 ) -> Result<ClearanceRow, Refusal> {
-    demand(request.actor, Operation::AskClearance)?;
+    require(request.actor, Right::AskClearance)?;
     let reference = database.reference();
     let rules = &reference.rules;
     let number = read_number(input, rules)?;
@@ -129,7 +129,7 @@ pub async fn recall(
     actor: &Actor,
     number: &CertificateNumber,
 ) -> Result<Option<ClearanceRow>, ActionError> {
-    demand(actor, Operation::AskClearance)?;
+    require(actor, Right::AskClearance)?;
     Ok(clearance::find_by_number(&database.writer, number).await?)
 }
 
@@ -191,7 +191,7 @@ async fn look_up(
             let index = database.keys.index(NumberKind::TaxNumber, number.as_str());
             let found = clearance::company_on(registry, CompanyKey::TaxNumber(&index), day, rules).await?;
             // With a key that is not in force nobody is found. That must not refuse a licence.
-            rotation::demand_in_force(registry, &database.keys).await?;
+            rotation::require_in_force(registry, &database.keys).await?;
             Ok(found)
         }
         Number::Business(number) => {

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission};
 use crate::store::{Database, StoreError, channel};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::calendar::Calendar;
 use domain::channel::judge_closing;
 use domain::problem::{Problem, ProblemCode};
@@ -36,8 +36,7 @@ pub async fn close_channel(
     submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Closed>, ActionError> {
-    let request =
-        Request::new(database, actor, ("closeChannel", Operation::ManageChannels), submission, input)?;
+    let request = Request::new(database, actor, ("closeChannel", Right::ManageChannels), submission, input)?;
     let reference = database.reference();
     let Some(channel) = reference.channel_by_code(&input.code) else {
         let problem = Problem::error(ProblemCode::NotFound, "code", "No channel has this code.")

@@ -12,7 +12,7 @@ use super::terms::{out_of_scope, province_scope};
 use super::{ActionError, Done, Submission};
 use crate::store::audit::Trail;
 use crate::store::{Database, StoreError, employer, enrollment, participant};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::enrollment::{EndReason, EnrollmentStatus, employed_until, employer_closed, judge_closing};
 use domain::problem::{Problem, ProblemCode};
 
@@ -49,10 +49,9 @@ pub async fn close_employer(
     trail: &Trail,
 ) -> Result<Done<Closed>, ActionError> {
     // The bulk connections are used, because thousands of people may work there.
-    let request =
-        Request::new(database, actor, ("closeEmployer", Operation::RegisterPayers), submission, input)?
-            .recorded_in(trail)
-            .on(&database.bulk);
+    let request = Request::new(database, actor, ("closeEmployer", Right::RegisterPayers), submission, input)?
+        .recorded_in(trail)
+        .on(&database.bulk);
     let reference = database.reference();
     let problems = judge(database, actor, today, input).await?;
     if !problems.is_empty() {
@@ -142,7 +141,7 @@ impl Mutation for EmployerClosing<'_> {
             };
             subjects.extend(people);
         }
-        Ok(Done::did(Closed { employer, ended }, Vec::new()).of(subjects))
+        Ok(Done::did(Closed { employer, ended }, Vec::new()).concerning(subjects))
     }
 }
 
@@ -173,7 +172,7 @@ impl EmployerClosing<'_> {
                 Some(Change { participant, before: Some(before), after })
             })
             .collect();
-        changing::settle(conn, self.context.rules, &changes).await?;
+        changing::write_consequences(conn, self.context.rules, &changes).await?;
         Ok(Ok(i64::try_from(endings.len()).unwrap_or(i64::MAX)))
     }
 }

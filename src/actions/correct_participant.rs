@@ -16,7 +16,7 @@ use crate::store::keys::NumberKind;
 use crate::store::participant::{CorrectedColumns, Person};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError, event, identifier, participant};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::correction::{self, Correction, Form, Particulars, Wanted};
 use domain::enrollment::identity_mismatch;
 use domain::identity::NationalId;
@@ -63,7 +63,7 @@ pub async fn correct_participant(
     trail: &Trail,
 ) -> Result<Done<Corrected>, ActionError> {
     let request =
-        Request::new(database, actor, ("correctParticipant", Operation::ChangePeople), submission, input)?
+        Request::new(database, actor, ("correctParticipant", Right::ChangePeople), submission, input)?
             .recorded_in(trail);
     let reference = database.reference();
     let judged = judge(database, &reference, actor, today, input).await?;
@@ -160,7 +160,7 @@ impl Mutation for ParticipantCorrection<'_> {
         let wanted = self.wanted.apply(&held);
         let changes = correction::changes(&held, &wanted, |id| self.province_code(id));
         if changes.is_empty() {
-            return Ok(self.refused(vec![correction::nothing_changes()]).of(vec![id]));
+            return Ok(self.refused(vec![correction::nothing_changes()]).concerning(vec![id]));
         }
         let judged = correction::judge(
             (&held, &wanted),
@@ -171,14 +171,14 @@ impl Mutation for ParticipantCorrection<'_> {
         );
         let problems = [self.doubts.as_slice(), &judged].concat();
         if refuses(&problems) {
-            return Ok(Done::refused(problems).of(vec![id]));
+            return Ok(Done::refused(problems).concerning(vec![id]));
         }
         let correction = Correction { reason: self.wanted.reason.clone(), changes };
         self.write(conn, (&held, &wanted), &kept, &correction).await?;
         let after = Person { province_id: wanted.province, ..before.clone() };
         let change = Change { participant: id, before: Some(before), after };
-        changing::settle(conn, &self.reference.rules, &[change]).await?;
-        Ok(Done::did(Corrected { participant: id }, problems).of(vec![id]))
+        changing::write_consequences(conn, &self.reference.rules, &[change]).await?;
+        Ok(Done::did(Corrected { participant: id }, problems).concerning(vec![id]))
     }
 }
 
@@ -192,10 +192,12 @@ impl ParticipantCorrection<'_> {
         owner: i64,
     ) -> Result<Done<Corrected>, StoreError> {
         let revealed = Revealed::that_it_is_known(index.to_vec());
-        if self.misses.is_too_much(conn, &revealed).await? {
-            return Ok(MissCounter::rolled_back().of(vec![owner]));
+        if self.misses.exceeds_quota(conn, &revealed).await? {
+            return Ok(MissCounter::rolled_back().concerning(vec![owner]));
         }
-        Ok(self.refused(vec![identity_mismatch("nationalId")]).of(vec![self.input.participant, owner]))
+        Ok(self
+            .refused(vec![identity_mismatch("nationalId")])
+            .concerning(vec![self.input.participant, owner]))
     }
 
     async fn write(

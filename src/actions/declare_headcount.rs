@@ -10,7 +10,7 @@ use super::terms::{self, employer_scope, out_of_scope, province_scope};
 use super::{ActionError, Done, Submission, keep};
 use crate::store::employer::{self, EmployerRow};
 use crate::store::{Database, StoreError};
-use domain::actor::{Actor, Operation, Role};
+use domain::actor::{Actor, Right, Role};
 use domain::day;
 use domain::employer::Headcount;
 use domain::enrollment::employer_closed;
@@ -43,7 +43,7 @@ pub async fn declare_headcount(
     input: &Input,
 ) -> Result<Done<Declared>, ActionError> {
     let request =
-        Request::new(database, actor, ("declareHeadcount", Operation::DeclareHeadcounts), submission, input)?;
+        Request::new(database, actor, ("declareHeadcount", Right::DeclareHeadcounts), submission, input)?;
     let mut problems = day::problem_of(input.on, "on", today).into_iter().collect();
     let headcount = keep(Headcount::parse(input.headcount, "headcount"), &mut problems);
     let found = find(database, actor, today, input.employer).await?;

@@ -17,7 +17,7 @@ use crate::store::enrollment::EnrollmentRow;
 use crate::store::event::NewEvent;
 use crate::store::participant::Person;
 use crate::store::{Database, StoreError, event, participant};
-use domain::actor::{Actor, Operation, Role};
+use domain::actor::{Actor, Right, Role};
 use domain::enrollment::{EndReason, EnrollmentStatus, judge_death, judge_end, judge_end_form, not_open};
 use domain::event::EventKind;
 use domain::problem::Problem;
@@ -53,9 +53,8 @@ pub async fn end_enrollment(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Ended>, ActionError> {
-    let request =
-        Request::new(database, actor, ("endEnrollment", Operation::EndEnrollments), submission, input)?
-            .recorded_in(trail);
+    let request = Request::new(database, actor, ("endEnrollment", Right::EndEnrollments), submission, input)?
+        .recorded_in(trail);
     let reference = database.reference();
     let mut problems = judge_end_form(input.on, input.reason, today);
     let channel = terms::service_channel(&reference, actor, input.channel_code.as_deref());
@@ -112,7 +111,7 @@ impl Mutation for EnrollmentEnd<'_> {
             Some(held) => judge_end(held, on, reason, today),
         };
         if let Some(problem) = problem {
-            return Ok(refused(problem).of(vec![participant]));
+            return Ok(refused(problem).concerning(vec![participant]));
         }
         let mut people = HashMap::from([(participant, before.clone())]);
         let endings = self.endings(&before);
@@ -123,8 +122,8 @@ impl Mutation for EnrollmentEnd<'_> {
             after.deceased_on = Some(on);
         }
         let change = Change { participant, before: Some(before), after };
-        changing::settle(conn, self.context.rules, &[change]).await?;
-        Ok(Done::did(Ended { participant, enrollment }, Vec::new()).of(vec![participant]))
+        changing::write_consequences(conn, self.context.rules, &[change]).await?;
+        Ok(Done::did(Ended { participant, enrollment }, Vec::new()).concerning(vec![participant]))
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) struct EndContext<'a> {
 }
 
 /// Ends enrollments of locked people: in `people`, in the rows and in the histories. The caller then calls
-/// [`settle`](super::changing::settle).
+/// [`write_consequences`](super::changing::write_consequences).
 pub(super) async fn end(
     conn: &mut PgConnection,
     context: EndContext<'_>,

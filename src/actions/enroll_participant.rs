@@ -15,7 +15,7 @@ use crate::store::enrollment::Whole;
 use crate::store::keys::NumberKind;
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::enrollment::{
     CivilServantCategory, NewEnrollment, PersonForm, Programme, Segment, employer_closed, ended_since,
     judge_person, judge_terms,
@@ -96,7 +96,7 @@ pub async fn enroll_participant(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Enrolled>, ActionError> {
-    let request = Request::new(database, actor, ("enrollParticipant", Operation::Enroll), submission, input)?
+    let request = Request::new(database, actor, ("enrollParticipant", Right::Enroll), submission, input)?
         .recorded_in(trail);
     let reference = database.reference();
     let (new, warnings) = match judge(database, &reference, actor, today, input).await? {
@@ -132,15 +132,16 @@ impl Mutation for ParticipantEnrollment<'_> {
         let whole = Whole { form, key, entry: record.trail.of_written() };
         let enrolled = self.database.newcomers.enroll(whole).await?;
         Ok(enrolled.map(|(participant, enrollment)| {
-            Done::did(Enrolled { participant, enrollment }, self.warnings.clone()).of(vec![participant])
+            Done::did(Enrolled { participant, enrollment }, self.warnings.clone())
+                .concerning(vec![participant])
         }))
     }
 
     async fn run(&self, conn: &mut PgConnection) -> Result<Done<Enrolled>, StoreError> {
         let enrolled = enrolling::enroll(conn, &self.context, std::slice::from_ref(&self.new)).await?;
         let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), |_| self.index.clone());
-        if self.watch.is_too_much(conn, &revealed).await? {
-            return Ok(MissCounter::rolled_back().of(enrolled.known));
+        if self.watch.exceeds_quota(conn, &revealed).await? {
+            return Ok(MissCounter::rolled_back().concerning(enrolled.known));
         }
         let done = match enrolled.outcomes.into_iter().next() {
             Some(EnrollOutcome::Enrolled { participant, enrollment }) => {
@@ -153,7 +154,7 @@ impl Mutation for ParticipantEnrollment<'_> {
             None => return Err(StoreError::Fault("an enrollment has no outcome".into())),
         };
         let subjects = if done.value.is_some() { enrolled.subjects } else { enrolled.known };
-        Ok(done.of(subjects))
+        Ok(done.concerning(subjects))
     }
 }
 

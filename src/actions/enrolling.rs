@@ -217,7 +217,7 @@ async fn write_consequences(
         changes.push(Change { participant, before, after });
     }
     history.write(conn, context.actor).await?;
-    changing::settle(conn, context.rules, &changes).await
+    changing::write_consequences(conn, context.rules, &changes).await
 }
 
 /// Returns what is written of somebody who is new to the registry.

@@ -25,7 +25,7 @@ pub async fn lapse(database: &Database, today: NaiveDate) -> Result<Option<u64>,
         return Ok(None);
     }
     let registry = Actor::command_line();
-    let trail = Trail::of_command(database, &registry, "lapse");
+    let trail = Trail::for_command(database, &registry, "lapse");
     let reference = database.reference();
     let mut lapsed = 0;
     loop {
@@ -62,7 +62,7 @@ async fn let_lapse(
             if was.status() != EnrollmentStatus::Active {
                 continue;
             }
-            held.timeline.settle(today, held.segment, rules);
+            held.timeline.update_lapse(today, held.segment, rules);
             let of = |effective_on| NewEvent {
                 participant_id: participant,
                 enrollment_id: Some(id),
@@ -77,7 +77,7 @@ async fn let_lapse(
     }
     enrollment::update_timelines(conn, &rows).await?;
     history.write(conn, registry).await?;
-    changing::settle(conn, rules, &changes).await?;
+    changing::write_consequences(conn, rules, &changes).await?;
     let lapsed = rows.iter().filter(|row| row.status == EnrollmentStatus::Inactive).count();
     Ok(lapsed as u64)
 }

@@ -1,11 +1,11 @@
 //! Actions: everything that changes the register. GraphQL and the command line call the same functions.
 //!
 //! # What is here
-//! One file for each mutation, named like it (`enroll_participant.rs`). An action checks the permission, judges its input,
+//! One file for each mutation, named like it (`enroll_participant.rs`). An action checks the right, judges its input,
 //! and makes the change in one transaction. It returns [`Done`]: what it did, or the problems that refuse the input. It
 //! writes everything or nothing. Files without a mutation hold what several actions share:
 //!
-//! - `request.rs` runs a mutation: permission, idempotency key, transaction, retries, audit entry.
+//! - `request.rs` runs a mutation: right, idempotency key, transaction, retries, audit entry.
 //! - `terms.rs` looks up what a form names; `enrolling.rs` writes enrollments; `ending.rs` ends them.
 //! - `changing.rs` updates what follows from a change of people: counters, status, payers.
 //! - [`quota`] limits what a client can learn about people whom it may not see.
@@ -15,7 +15,7 @@
 //! No SQL (see `store`), no rule (see the package `domain`), no clock: today is an argument.
 //!
 //! # To add an action
-//! 1. Add its permission to `Operation` in `domain`, if none fits.
+//! 1. Add its right to `Right` in `domain`, if none fits.
 //! 2. Write a file here: an `Input` that can be serialized, a function that makes a `request::Request`, judges the input
 //!    and calls `refuse` or `run`, and a type that implements `request::Mutation`. `set_target.rs` is a short example.
 //! 3. Add the mutation to its noun in `graphql`.
@@ -52,19 +52,19 @@ mod terms;
 pub mod transfer_enrollment;
 
 use crate::store::StoreError;
-use domain::actor::{Actor, Operation, Role};
+use domain::actor::{Actor, Right, Role};
 use domain::problem::{Problem, collect, keep, refuses};
 
 /// Why an action failed. Problems of the input are not errors: they are in [`Done`].
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ActionError {
-    /// The actor's role does not allow the operation.
-    #[error("{role} may not {operation}")]
+    /// The actor's role lacks the right.
+    #[error("{role} may not {right}")]
     Forbidden {
         /// The role.
         role: Role,
         /// The right that it lacks.
-        operation: Operation,
+        right: Right,
     },
     /// The client has used up its quota of lookups that find nobody it may see.
     #[error("quota of misses used up: too many lookups matched nobody this client may see")]
@@ -121,11 +121,11 @@ impl<T> Done<T> {
     }
 
     /// Adds the people whom the result concerns.
-    fn of(self, subjects: Vec<i64>) -> Self {
+    fn concerning(self, subjects: Vec<i64>) -> Self {
         Self { subjects, ..self }
     }
 }
 
-fn demand(actor: &Actor, operation: Operation) -> Result<(), ActionError> {
-    if actor.may(operation) { Ok(()) } else { Err(ActionError::Forbidden { role: actor.role, operation }) }
+fn require(actor: &Actor, right: Right) -> Result<(), ActionError> {
+    if actor.may(right) { Ok(()) } else { Err(ActionError::Forbidden { role: actor.role, right }) }
 }

@@ -10,17 +10,19 @@ use sqlx::PgConnection;
 
 use super::enrolling::{self, EnrollContext};
 use super::onboarding::worker::{self, WorkerSettings};
-use super::onboarding::{Agreed, RowOutcomes, RowPlace, candidates, outcomes_of, receive, too_many_open};
+use super::onboarding::{
+    RowOutcomes, RowPlace, SharedTerms, candidates, outcomes_of, receive, too_many_open,
+};
 use super::quota::{self, MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::terms::{self, Asked, Named};
-use super::{ActionError, Done, Submission, demand};
+use super::{ActionError, Done, Submission, require};
 use crate::store::audit::Trail;
 use crate::store::keys::NumberKind;
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::enrollment::{CivilServantCategory, Programme, Segment, judge_terms};
 use domain::number::grouped;
 use domain::onboarding::{
@@ -84,10 +86,9 @@ pub async fn onboard_civil_servants(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<Onboarded>, ActionError> {
-    let request =
-        Request::new(database, actor, ("onboardCivilServants", Operation::Enroll), submission, input)?
-            .recorded_in(trail)
-            .on(&database.bulk);
+    let request = Request::new(database, actor, ("onboardCivilServants", Right::Enroll), submission, input)?
+        .recorded_in(trail)
+        .on(&database.bulk);
     let reference = database.reference();
     let judged = match judge(database, &reference, actor, today, input).await? {
         Ok(judged) => judged,
@@ -129,12 +130,12 @@ impl Mutation for CivilServantOnboarding<'_> {
             return self.stage(conn).await;
         }
         let Applied { batch, report, subjects, known, revealed } = self.write(conn).await?;
-        if self.watch.is_too_much(conn, &revealed).await? {
-            return Ok(MissCounter::rolled_back().of(known));
+        if self.watch.exceeds_quota(conn, &revealed).await? {
+            return Ok(MissCounter::rolled_back().concerning(known));
         }
         Ok(match self.objection(&report) {
-            Some(problems) => Done::refused(problems).of(known),
-            None => Done::did(Onboarded { batch }, Vec::new()).of(subjects),
+            Some(problems) => Done::refused(problems).concerning(known),
+            None => Done::did(Onboarded { batch }, Vec::new()).concerning(subjects),
         })
     }
 }
@@ -151,7 +152,7 @@ pub async fn plan(
     input: &Input,
     trail: &Trail,
 ) -> Result<Done<RowOutcomes>, ActionError> {
-    demand(actor, Operation::Enroll)?;
+    require(actor, Right::Enroll)?;
     let reference = database.reference();
     let judged = match judge(database, &reference, actor, today, input).await? {
         Ok(judged) => judged,
@@ -179,7 +180,7 @@ pub async fn plan(
 
 /// A request whose terms hold, with its rows judged.
 struct Judged {
-    agreed: Agreed,
+    agreed: SharedTerms,
     rows: Vec<JudgedRow>,
 }
 
@@ -203,7 +204,7 @@ async fn judge(
     let (Ok(found), false) = (looked_up.complete(), refuses(&problems)) else {
         return Ok(Err(problems));
     };
-    let agreed = Agreed {
+    let agreed = SharedTerms {
         programmes: input.programmes.clone(),
         category: input.category,
         starts_on: input.starts_on,

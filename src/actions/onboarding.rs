@@ -19,11 +19,11 @@ use sqlx::PgConnection;
 
 use super::enrolling::EnrollOutcome;
 use super::terms::{self, Found, Named};
-use crate::store::onboarding::lease::Held;
+use crate::store::onboarding::lease::LeasedBatch;
 use crate::store::onboarding::writing::{self, NewRow};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::client::Client;
 use domain::enrollment::{
     CivilServantCategory, Lookup, NewEnrollment, Programme, Segment, Terms, employer_closed, ended_since,
@@ -35,7 +35,7 @@ use domain::rule::Rulebook;
 
 /// The valid common terms of the rows of an onboarding.
 #[derive(Clone, Debug)]
-pub(super) struct Agreed {
+pub(super) struct SharedTerms {
     pub programmes: Vec<Programme>,
     pub category: CivilServantCategory,
     pub starts_on: NaiveDate,
@@ -43,7 +43,7 @@ pub(super) struct Agreed {
     pub found: Found,
 }
 
-impl Agreed {
+impl SharedTerms {
     /// Returns the terms by which rows are judged.
     pub(super) fn terms(&self) -> Terms<'_> {
         Terms {
@@ -102,7 +102,7 @@ pub(super) fn candidates(judged: &[JudgedRow]) -> (Vec<usize>, Vec<NewEnrollment
 /// Returns an outcome for every row: for those that violate a rule, and for the [`candidates`] with their results. A
 /// result of `None` means that the person would be enrolled.
 pub(super) fn outcomes_of(
-    (agreed, rules): (&Agreed, &Rulebook),
+    (agreed, rules): (&SharedTerms, &Rulebook),
     places: &[RowPlace],
     judged: &[JudgedRow],
     (at, new): (&[usize], &[NewEnrollment]),
@@ -184,21 +184,21 @@ pub(super) async fn submitter(
         let channels = client.reach.channel.map(|id| reference.with_descendants(id));
         client.actor(channels.unwrap_or_default())
     });
-    Ok(actor.filter(|actor| actor.may(Operation::Enroll)))
+    Ok(actor.filter(|actor| actor.may(Right::Enroll)))
 }
 
 /// The client and the terms of a batch. They are looked up before each step, because weeks may have passed since the
 /// batch was sent.
 pub(super) struct Authority {
     pub actor: Actor,
-    pub agreed: Agreed,
+    pub agreed: SharedTerms,
 }
 
 /// Looks up the client that sent a batch, and checks that its terms are still valid.
 pub(super) async fn authority(
     database: &Database,
     reference: &Arc<Reference>,
-    held: &Held,
+    held: &LeasedBatch,
     today: NaiveDate,
 ) -> Result<Result<Authority, Vec<Problem>>, StoreError> {
     let Some(actor) = submitter(database, reference, &held.submitted_by).await? else {
@@ -206,7 +206,7 @@ pub(super) async fn authority(
         return Ok(Err(vec![Problem::error(ProblemCode::OutOfScope, "", message)]));
     };
     let is_unapproved = !held.plan_only && held.approved_by.is_none();
-    if is_unapproved && !actor.may(Operation::OnboardUnapproved) {
+    if is_unapproved && !actor.may(Right::OnboardUnapproved) {
         let message = "The client that sent this may no longer onboard without approval.";
         return Ok(Err(vec![Problem::error(ProblemCode::OutOfScope, "planOnly", message)]));
     }
@@ -224,7 +224,7 @@ pub(super) async fn authority(
         Ok(found) => found,
         Err(problems) => return Ok(Err(problems)),
     };
-    let agreed = Agreed {
+    let agreed = SharedTerms {
         programmes: held.programmes.clone(),
         category: held.category,
         starts_on: held.starts_on,

@@ -9,7 +9,7 @@ use super::{ActionError, Done, Submission, keep, terms};
 use crate::store::channel::{self, NewChannel};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::channel::{Channel, ChannelKind, judge_opening, judge_parent, judge_province, parse_code};
 use domain::employer::OrganisationName;
 use domain::problem::{Problem, ProblemCode, refuses};
@@ -49,8 +49,7 @@ pub async fn open_channel(
     submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Opened>, ActionError> {
-    let request =
-        Request::new(database, actor, ("openChannel", Operation::ManageChannels), submission, input)?;
+    let request = Request::new(database, actor, ("openChannel", Right::ManageChannels), submission, input)?;
     let new = match judge(&database.reference(), actor, today, input) {
         Ok(new) => new,
         Err(problems) => return request.refuse(problems).await,

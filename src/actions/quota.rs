@@ -20,7 +20,7 @@ use domain::problem::{Problem, ProblemCode};
 ///
 /// # Errors
 /// [`ActionError::QuotaSpent`]
-pub async fn demand(database: &Database, actor: &Actor) -> Result<(), ActionError> {
+pub async fn require_lookups_left(database: &Database, actor: &Actor) -> Result<(), ActionError> {
     if actor.client == Actor::COMMAND_LINE {
         return Ok(());
     }
@@ -87,7 +87,7 @@ impl<'a> MissCounter<'a> {
 
     /// Counts the revealed people that the actor may not see, once for all attempts of the transaction. Returns whether
     /// the quota is exceeded. In that case the transaction must be rolled back, and the answer must reveal nothing.
-    pub(super) async fn is_too_much(
+    pub(super) async fn exceeds_quota(
         &self,
         conn: &mut PgConnection,
         revealed: &Revealed,

@@ -8,7 +8,7 @@ use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, keep};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError, agreement};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::agreement::{AgreementScope, AgreementStatus, Commitment, Terms, judge, parse_number};
 use domain::problem::{Problem, ProblemCode};
 
@@ -51,7 +51,7 @@ pub async fn record_agreement(
     input: &Input,
 ) -> Result<Done<Recorded>, ActionError> {
     let request =
-        Request::new(database, actor, ("recordAgreement", Operation::ManageAgreements), submission, input)?;
+        Request::new(database, actor, ("recordAgreement", Right::ManageAgreements), submission, input)?;
     let work = match judged(&database.reference(), actor, today, input) {
         Ok(work) => work,
         Err(problems) => return request.refuse(problems).await,

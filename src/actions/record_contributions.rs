@@ -17,7 +17,7 @@ use crate::store::enrollment::{self, EnrollmentKey, PaidFor, TimelineRow};
 use crate::store::event::NewEvent;
 use crate::store::participant::{self, Person};
 use crate::store::{Database, StoreError, association, employer};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::day::{end_of_month, first_of_month};
 use domain::enrollment::EnrollmentStatus;
 use domain::event::EventKind;
@@ -64,7 +64,7 @@ pub async fn record_contributions(
     let request = Request::new(
         database,
         actor,
-        ("recordContributions", Operation::RecordContributions),
+        ("recordContributions", Right::RecordContributions),
         submission,
         input,
     )?
@@ -111,12 +111,12 @@ impl Mutation for ContributionRecording<'_> {
             problems = vec![self.no_payer()];
         }
         if !problems.is_empty() {
-            return Ok(Done::refused(problems).of(people));
+            return Ok(Done::refused(problems).concerning(people));
         }
         let Progress { recorded, newly_active, .. } = progress;
         let int = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
         let recorded = Recorded { recorded: int(recorded), newly_active: int(newly_active) };
-        Ok(Done::did(recorded, Vec::new()).of(people))
+        Ok(Done::did(recorded, Vec::new()).concerning(people))
     }
 }
 
@@ -164,7 +164,7 @@ impl ContributionRecording<'_> {
                 if !held.timeline.paid.add(self.month) {
                     continue;
                 }
-                held.timeline.settle(self.today, held.segment, self.rules);
+                held.timeline.update_lapse(self.today, held.segment, self.rules);
                 progress.recorded += 1;
                 let is_active = held.timeline.status() == EnrollmentStatus::Active;
                 progress.newly_active += usize::from(is_active && was.status() != EnrollmentStatus::Active);
@@ -182,7 +182,7 @@ impl ContributionRecording<'_> {
         }
         enrollment::update_timelines(conn, &rows).await?;
         history.write(conn, self.actor).await?;
-        changing::settle(conn, self.rules, &changes).await?;
+        changing::write_consequences(conn, self.rules, &changes).await?;
         Ok(progress)
     }
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, keep, terms};
 use crate::store::{Database, StoreError, association};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::association::NewAssociation;
 use domain::employer::OrganisationName;
 use domain::problem::{Problem, ProblemCode};
@@ -40,7 +40,7 @@ pub async fn register_association(
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
     let request =
-        Request::new(database, actor, ("registerAssociation", Operation::RegisterPayers), submission, input)?;
+        Request::new(database, actor, ("registerAssociation", Right::RegisterPayers), submission, input)?;
     let mut problems = Vec::new();
     let name = keep(OrganisationName::parse(&input.name, "name"), &mut problems);
     let trade = keep(text::required(&input.trade, 100, "trade"), &mut problems);

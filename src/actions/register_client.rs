@@ -7,7 +7,7 @@ use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, client_scope, keep};
 use crate::store::client::{self, NewClient, Rights};
 use crate::store::{Database, StoreError};
-use domain::actor::{Actor, Operation, Role};
+use domain::actor::{Actor, Right, Role};
 use domain::client::{judge, parse_claim, parse_name};
 use domain::problem::{Problem, ProblemCode, refuses};
 
@@ -46,8 +46,7 @@ pub async fn register_client(
     submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
-    let request =
-        Request::new(database, actor, ("registerClient", Operation::ManageClients), submission, input)?;
+    let request = Request::new(database, actor, ("registerClient", Right::ManageClients), submission, input)?;
     let new = match read(database, input).await? {
         Ok(new) => new,
         Err(problems) => return request.refuse(problems).await,

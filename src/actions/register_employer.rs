@@ -10,7 +10,7 @@ use super::{ActionError, Done, Submission, collect, keep, terms};
 use crate::store::employer::{self, NewEmployer};
 use crate::store::keys::{Keys, NumberKind};
 use crate::store::{Database, StoreError, rotation};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::employer::{BusinessNumber, EmployerKind, Headcount, OrganisationName, RiskClass, TaxNumber};
 use domain::problem::{Problem, ProblemCode, refuses};
 
@@ -51,7 +51,7 @@ pub async fn register_employer(
     input: &Input,
 ) -> Result<Done<Registered>, ActionError> {
     let request =
-        Request::new(database, actor, ("registerEmployer", Operation::RegisterPayers), submission, input)?;
+        Request::new(database, actor, ("registerEmployer", Right::RegisterPayers), submission, input)?;
     let Judged { new, warnings, is_personal } = match judge(database, actor, today, input) {
         Ok(judged) => judged,
         Err(problems) => return request.refuse(problems).await,
@@ -93,7 +93,7 @@ impl Mutation for EmployerRegistration<'_> {
         }
         if self.new.tax_number.is_some() {
             // After the insert: a rotation of the key waits for this transaction, or has committed before.
-            rotation::demand_in_force(&mut *conn, self.keys).await?;
+            rotation::require_in_force(&mut *conn, self.keys).await?;
         }
         if let (Some(employer), Some(headcount)) = (inserted, self.new.declared_headcount) {
             employer::declare_headcount(conn, self.actor, employer, headcount, self.today).await?;

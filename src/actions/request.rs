@@ -1,4 +1,4 @@
-//! Runs a mutation: permission, idempotency key, one transaction, one audit entry.
+//! Runs a mutation: right, idempotency key, one transaction, one audit entry.
 //!
 //! An action makes a [`Request`], judges its input, and then calls [`Request::refuse`] with the problems or
 //! [`Request::run`] with its [`Mutation`]. The audit entry for the changed people is part of the transaction.
@@ -11,13 +11,13 @@ use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use super::idempotency::{judge_key, replay, single_flight, to_stored};
-use super::{ActionError, Done, Submission, demand};
+use super::{ActionError, Done, Submission, require};
 use crate::store::audit::Trail;
 use crate::store::idempotency::{self, KeyOf};
 use crate::store::keys::Keys;
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::problem::Problem;
 
 /// Maximum number of attempts of a transaction with serialization conflicts.
@@ -70,7 +70,7 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a, I: Serialize> Request<'a, I> {
-    /// Returns a request for the mutation of this name, which needs this permission. `input` is the input of the caller
+    /// Returns a request for the mutation of this name, which needs this right. `input` is the input of the caller
     /// without the key.
     ///
     /// # Errors
@@ -78,11 +78,11 @@ impl<'a, I: Serialize> Request<'a, I> {
     pub(super) fn new(
         database: &'a Database,
         actor: &'a Actor,
-        (operation, permission): (&'static str, Operation),
+        (operation, right): (&'static str, Right),
         submission: Submission<'a>,
         input: &'a I,
     ) -> Result<Self, ActionError> {
-        demand(actor, permission)?;
+        require(actor, right)?;
         let (session, keys) = (&database.writer, &database.keys);
         Ok(Self { session, keys, actor, operation, submission, input, trail: None, is_tried: true })
     }
@@ -162,7 +162,7 @@ impl<'a, I: Serialize> Request<'a, I> {
         if let Some(trail) = self.trail.filter(|_| !is_malformed) {
             let record = Record { key: key.map(|key| (key, fingerprint)), trail };
             if let Some(done) = mutation.run_whole(&record).await? {
-                trail.settle(&done.subjects);
+                trail.mark_recorded(&done.subjects);
                 return Ok(done);
             }
         }
@@ -175,7 +175,7 @@ impl<'a, I: Serialize> Request<'a, I> {
         }
         let mut done = mutation.run(&mut transaction).await?;
         if is_malformed {
-            done = Done::refused(self.with_malformed(done.problems)).of(done.subjects);
+            done = Done::refused(self.with_malformed(done.problems)).concerning(done.subjects);
         }
         if self.trail.is_none() && !done.subjects.is_empty() {
             return Err(StoreError::Fault("people would be written without a trail".into()));
@@ -192,7 +192,7 @@ impl<'a, I: Serialize> Request<'a, I> {
             trail.append(&mut transaction, &done.subjects).await?;
         }
         transaction.commit().await?;
-        self.trail.inspect(|trail| trail.settle(&done.subjects));
+        self.trail.inspect(|trail| trail.mark_recorded(&done.subjects));
         Ok(done)
     }
 

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission};
 use crate::store::{Database, StoreError, target};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::problem::{Problem, ProblemCode};
 use domain::target::judge;
 
@@ -36,8 +36,7 @@ pub async fn set_target(
     submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Set>, ActionError> {
-    let request =
-        Request::new(database, actor, ("setTarget", Operation::ManageAgreements), submission, input)?;
+    let request = Request::new(database, actor, ("setTarget", Right::ManageAgreements), submission, input)?;
     let reference = database.reference();
     let province = input.province_code.as_ref().map(|code| reference.province_by_code(code));
     let work = match judge(input.year, input.active, province.map(|found| found.map(AsRef::as_ref))) {

@@ -4,13 +4,13 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::onboarding::{Agreed, too_many_open};
+use super::onboarding::{SharedTerms, too_many_open};
 use super::request::{Mutation, Request};
 use super::terms::{self, Asked, Named};
 use super::{ActionError, Done, Submission, keep};
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::{Database, StoreError};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::enrollment::{CivilServantCategory, Programme, Segment, judge_terms};
 use domain::onboarding::OnboardingState;
 use domain::problem::{Problem, ProblemCode, refuses};
@@ -65,7 +65,7 @@ pub async fn start_onboarding(
     submission: Submission<'_>,
     input: &Input,
 ) -> Result<Done<Started>, ActionError> {
-    let request = Request::new(database, actor, ("startOnboarding", Operation::Enroll), submission, input)?;
+    let request = Request::new(database, actor, ("startOnboarding", Right::Enroll), submission, input)?;
     let work = match judge(database, actor, today, input).await? {
         Ok(work) => work,
         Err(problems) => return request.refuse(problems).await,
@@ -91,7 +91,7 @@ async fn judge<'a>(
     problems.extend(judge_terms(&looked_up.terms(asked(input)), &reference.rules, today));
     let file_name = keep(text::required(&input.file_name, 255, "fileName"), &mut problems);
     let sha256 = keep(input.sha256.as_deref().map(parse_sha256).transpose(), &mut problems).flatten();
-    if !input.plan_only && !actor.may(Operation::OnboardUnapproved) {
+    if !input.plan_only && !actor.may(Right::OnboardUnapproved) {
         let message = "Somebody else has to approve what you onboard from a file.";
         let problem = Problem::error(ProblemCode::OutOfScope, "planOnly", message);
         problems.push(problem.hint("Leave planOnly true; an approver then looks at the plan."));
@@ -99,7 +99,7 @@ async fn judge<'a>(
     let (Ok(found), Some(file_name), false) = (looked_up.complete(), file_name, refuses(&problems)) else {
         return Ok(Err(problems));
     };
-    let agreed = Agreed {
+    let agreed = SharedTerms {
         programmes: input.programmes.clone(),
         category: input.category,
         starts_on: input.starts_on,
@@ -132,7 +132,7 @@ struct OnboardingStart<'a> {
     database: &'a Database,
     actor: &'a Actor,
     input: &'a Input,
-    agreed: Agreed,
+    agreed: SharedTerms,
     file_name: String,
     sha256: Option<Vec<u8>>,
 }

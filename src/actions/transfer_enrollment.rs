@@ -16,9 +16,9 @@ use crate::store::enrollment::{EnrollmentRow, NewEnrollmentRow, paid_literal};
 use crate::store::event::NewEvent;
 use crate::store::participant::Person;
 use crate::store::{Database, StoreError, array_literal, employer, enrollment, event};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::channel::Channel;
-use domain::count::Held;
+use domain::count::HeldEnrollment;
 use domain::enrollment::{EndReason, Lookup, Payer, Terms, employer_closed, judge_transfer, not_open};
 use domain::event::EventKind;
 use domain::problem::{Problem, ProblemCode, refuses};
@@ -59,7 +59,7 @@ pub async fn transfer_enrollment(
     trail: &Trail,
 ) -> Result<Done<Transferred>, ActionError> {
     let request =
-        Request::new(database, actor, ("transferEnrollment", Operation::ChangePeople), submission, input)?
+        Request::new(database, actor, ("transferEnrollment", Right::ChangePeople), submission, input)?
             .recorded_in(trail);
     let reference = database.reference();
     let mut problems = Vec::new();
@@ -103,7 +103,7 @@ impl Mutation for EnrollmentTransfer<'_> {
         };
         let problems = [self.problems.clone(), self.judge(&before)].concat();
         let Some(channel) = self.channel.filter(|_| !refuses(&problems)) else {
-            return Ok(Done::refused(problems).of(vec![participant]));
+            return Ok(Done::refused(problems).concerning(vec![participant]));
         };
         let mut people = HashMap::from([(participant, before.clone())]);
         let reason = EndReason::Transferred;
@@ -113,7 +113,7 @@ impl Mutation for EnrollmentTransfer<'_> {
         let held = self.held(&before.enrollments[&ended]);
         let begun = enrollment::insert_many(conn, &[self.new_row(&before, &held, channel)]).await?;
         let Some(&enrollment) = begun.get(&participant) else {
-            return Ok(Done::refused(vec![already_enrolled()]).of(vec![participant]));
+            return Ok(Done::refused(vec![already_enrolled()]).concerning(vec![participant]));
         };
         let event = NewEvent {
             participant_id: participant,
@@ -124,8 +124,8 @@ impl Mutation for EnrollmentTransfer<'_> {
         event::insert_many(conn, self.context.actor, EventKind::Enrolled, &[event]).await?;
         after.enrollments.insert(enrollment, held);
         let change = Change { participant, before: Some(before), after };
-        changing::settle(conn, self.context.rules, &[change]).await?;
-        Ok(Done::did(Transferred { participant, ended, enrollment }, problems).of(vec![participant]))
+        changing::write_consequences(conn, self.context.rules, &[change]).await?;
+        Ok(Done::did(Transferred { participant, ended, enrollment }, problems).concerning(vec![participant]))
     }
 }
 
@@ -149,7 +149,7 @@ impl EnrollmentTransfer<'_> {
         };
         let (wage, today) = (self.input.monthly_wage, self.context.today);
         let mut problems = judge_transfer((held, &terms), known.birth_date, wage, self.context.rules, today);
-        let is_there = |other: &Held| {
+        let is_there = |other: &HeldEnrollment| {
             other.timeline.holds_on_or_after(self.input.on)
                 && other.segment == held.segment
                 && other.employer == Some(self.input.employer)
@@ -161,14 +161,14 @@ impl EnrollmentTransfer<'_> {
     }
 
     /// The enrollment that begins.
-    fn held(&self, old: &Held) -> Held {
+    fn held(&self, old: &HeldEnrollment) -> HeldEnrollment {
         let (on, today) = (self.input.on, self.context.today);
         let timeline = old.timeline.continued(on, today, old.segment, self.context.rules);
         let employer = Some(self.input.employer);
-        Held { employer, association: None, end_reason: None, timeline, ..old.clone() }
+        HeldEnrollment { employer, association: None, end_reason: None, timeline, ..old.clone() }
     }
 
-    fn new_row(&self, person: &Person, held: &Held, channel: &Channel) -> NewEnrollmentRow {
+    fn new_row(&self, person: &Person, held: &HeldEnrollment, channel: &Channel) -> NewEnrollmentRow {
         let (row, timeline) = (self.row, &held.timeline);
         NewEnrollmentRow {
             participant_id: row.participant_id,

@@ -140,7 +140,7 @@ async fn onboard(
         return batch::onboard(args, size, database, actor, today, report).await;
     };
     let input = input_of(args, &mut roster);
-    let trail = Trail::of_command(database, actor, "onboardCivilServants");
+    let trail = Trail::for_command(database, actor, "onboardCivilServants");
     let outcome = match args.plan {
         true => plan_rows(args, database, actor, today, &input, &trail).await,
         false => enroll(args, database, actor, today, &input, &trail).await,

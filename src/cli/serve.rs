@@ -24,7 +24,7 @@ use crate::http::auth::provider::Provider;
 use crate::http::pages::{self, Pages};
 use crate::http::playground::{self, MakeSettings};
 use crate::http::settings::Settings;
-use crate::http::{Front, open, server};
+use crate::http::{ServerParts, build, server};
 use crate::store::Database;
 
 /// The arguments of `registry serve`.
@@ -121,7 +121,7 @@ impl Serve {
         let mut tasks = background.start(&database, &authority, clock);
         let playground = !self.no_playground && !config.is_production();
         let has_schema = http.graphql.limits.introspection;
-        let front = Front {
+        let parts = ServerParts {
             database: Arc::clone(&database),
             authority,
             clock,
@@ -129,7 +129,7 @@ impl Serve {
             playground: playground.then(|| self.playground_settings(&database, clock)),
             pages: self.pages(&pages, playground, &database, clock),
         };
-        let has_pages = front.pages.is_some();
+        let has_pages = parts.pages.is_some();
         let address = listener.local_addr()?;
         if self.demo {
             demonstration::welcome(&database, clock, &config.data_dir, address).await?;
@@ -145,13 +145,13 @@ impl Serve {
                 () = database.key_exchanged() => exchanged.store(true, Ordering::Relaxed),
             }
         };
-        let mut open = open(front);
-        if let (Some(listener), Some(sources)) = (metrics, open.metrics.take()) {
+        let mut built = build(parts);
+        if let (Some(listener), Some(sources)) = (metrics, built.metrics.take()) {
             let address = listener.local_addr()?;
             tracing::info!(%address, "serving: metrics at /metrics");
             tasks.push(tokio::spawn(sources.serve(listener)));
         }
-        server::serve(listener, open, stop).await;
+        server::serve(listener, built, stop).await;
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         installation.close().await;
         if exchanged.into_inner() {

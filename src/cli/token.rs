@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Seconds;
 use crate::http::auth::{self, OWN_ISSUER};
 use crate::store::Database;
-use domain::actor::{Actor, Operation, Role};
+use domain::actor::{Actor, Right, Role};
 use domain::client::{Client, Reach};
 
 /// The client of the token, and its lifetime.
@@ -94,19 +94,17 @@ fn may(wanted: &WantedClient) -> String {
     within.extend(employer.map(|_| "of one employer".to_owned()));
     within.extend(association.map(|_| "of one association".to_owned()));
     within.extend(channel_code.as_ref().map(|code| format!("enrolled through {code} or below")));
-    let people = match (role.may(Operation::ReadPeople), within.as_slice()) {
+    let people = match (role.may(Right::ReadPeople), within.as_slice()) {
         (false, _) => "no people".to_owned(),
         (true, []) => "people of the whole country".to_owned(),
         (true, within) => format!("people {}", within.join(", ")),
     };
-    let numbers = match (
-        *reads_personal_data && role.may(Operation::ReadPersonalData),
-        role.may(Operation::ReadPeople),
-    ) {
-        (true, _) => ", with their numbers if a request states a purpose (X-Purpose)",
-        (false, true) => ", their numbers masked",
-        (false, false) => "",
-    };
+    let numbers =
+        match (*reads_personal_data && role.may(Right::ReadPersonalData), role.may(Right::ReadPeople)) {
+            (true, _) => ", with their numbers if a request states a purpose (X-Purpose)",
+            (false, true) => ", their numbers masked",
+            (false, false) => "",
+        };
     format!("the token may see {people}{numbers}")
 }
 

@@ -177,7 +177,7 @@ fn enroll(
         }
     };
     enrolled.channel = country.channels.pick(random, area, kind, today);
-    settle(&mut enrolled, random);
+    derive_status(&mut enrolled, random);
     enrolled
 }
 
@@ -236,7 +236,7 @@ fn employ_oneself(
 }
 
 /// Decides the status at the end of September 2014.
-fn settle(enrolled: &mut Enrolled, random: &mut Random) {
+fn derive_status(enrolled: &mut Enrolled, random: &mut Random) {
     use EnrollmentStatus::{Active, Ended, Inactive, Registered};
     let today = enrolled.recorded_at.date();
     let age = (last_day() - today).num_days();

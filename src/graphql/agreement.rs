@@ -9,17 +9,17 @@ use graphql_front::catalogue::Rules;
 use super::caller::Caller;
 use super::context::{caller, request};
 use super::count::ParticipantCounts;
+use super::declarations::Declarations;
 use super::error::FieldError;
 use super::input::{InputReader, Lenient};
 use super::loaders::load;
 use super::node_id::NodeId;
-use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::{Date, DateTime};
 use crate::actions::record_agreement::{self as action, record_agreement};
 use crate::store::coverage::among;
-use domain::access::Operation;
+use domain::access::Right;
 use domain::agreement as model;
 
 /// An agreement as of a day.
@@ -319,11 +319,11 @@ fn read(input: RecordAgreementInput, reader: &mut InputReader) -> action::Input 
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Operation::ReadReference, &["Agreement", "AgreementState", "Commitment"]),
-        (Operation::ReadCoverage, &["Commitment.enrolled", "Commitment.active"]),
-        (Operation::ManageAgreements, &["Mutation.recordAgreement", "RecordAgreementPayload"]),
+        (Right::ReadReference, &["Agreement", "AgreementState", "Commitment"]),
+        (Right::ReadCoverage, &["Commitment.enrolled", "Commitment.active"]),
+        (Right::ManageAgreements, &["Mutation.recordAgreement", "RecordAgreementPayload"]),
     ],
     rules: Rules { lists: &[("Agreement", 20), ("AgreementState", 20), ("Commitment", 20)], ..Rules::NONE },
 };

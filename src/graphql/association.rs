@@ -8,10 +8,10 @@ use super::caller::Caller;
 use super::connection::{PageArguments, Total, load_counted};
 use super::context::{caller, request, written};
 use super::count::{ParticipantCounts, counts};
+use super::declarations::Declarations;
 use super::error::FieldError;
 use super::loaders::{TotalOf, load, load_page};
 use super::node_id::{NodeId, association_id};
-use super::noun::Noun;
 use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
 use super::problem::{UserError, user_errors};
 use super::province::Province;
@@ -22,7 +22,7 @@ use crate::store::StoreError;
 use crate::store::association::{self as store, AssociationRow};
 use crate::store::count::CountsBy;
 use crate::store::participant::PeopleOf;
-use domain::access::Operation;
+use domain::access::Right;
 use domain::page::{Direction, Order};
 use domain::text;
 
@@ -266,10 +266,10 @@ impl AssociationMutation {
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
         (
-            Operation::ReadPayers,
+            Right::ReadPayers,
             &[
                 "Query.association",
                 "Query.associations",
@@ -279,8 +279,8 @@ pub(super) const NOUN: Noun = Noun {
                 "AssociationEdge",
             ],
         ),
-        (Operation::ReadFigures, &["Association.counts"]),
-        (Operation::RegisterPayers, &["Mutation.registerAssociation", "RegisterAssociationPayload"]),
+        (Right::ReadFigures, &["Association.counts"]),
+        (Right::RegisterPayers, &["Mutation.registerAssociation", "RegisterAssociationPayload"]),
     ],
     rules: Rules::NONE,
 };

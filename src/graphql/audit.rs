@@ -7,14 +7,14 @@ use graphql_front::catalogue::Rules;
 use super::caller::Caller;
 use super::connection::{PageArguments, Total};
 use super::context::caller;
+use super::declarations::Declarations;
 use super::error::FieldError;
 use super::input::Lenient;
 use super::node_id::{NodeId, participant_id};
-use super::noun::Noun;
 use super::scalar::DateTime;
 use super::viewer::Role;
 use crate::store::audit::{self as store, EntryRow};
-use domain::actor::Operation;
+use domain::actor::Right;
 
 /// An entry of the audit trail.
 pub struct AuditEntry(EntryRow);
@@ -28,7 +28,7 @@ impl AuditEntry {
     /// The database is unavailable.
     pub async fn load(ctx: &Context<'_>, id: i64) -> Result<Option<Self>, FieldError> {
         let caller = caller(ctx);
-        if !caller.actor.may(Operation::ReadAudit) {
+        if !caller.actor.may(Right::ReadAudit) {
             return Ok(None);
         }
         Ok(store::find(&caller.database.bulk, id).await?.map(Self))
@@ -154,7 +154,7 @@ async fn list(
     arguments: &PageArguments,
     filter: AuditFilter,
 ) -> Result<AuditEntryConnection, FieldError> {
-    caller.demand(Operation::ReadAudit)?;
+    caller.require(Right::ReadAudit)?;
     let page = arguments.newest_first()?;
     let filter = filter.read()?;
     // Not through the pool `control`: the trail is long, and everything else depends on those connections.
@@ -164,9 +164,9 @@ async fn list(
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[(
-        Operation::ReadAudit,
+        Right::ReadAudit,
         &["Query.auditEntries", "AuditEntry", "AuditEntryConnection", "AuditEntryEdge"],
     )],
     rules: Rules::NONE,

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::store::Database;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
-use domain::access::{Operation, Purpose};
+use domain::access::{Purpose, Right};
 use domain::actor::Actor;
 use domain::identity;
 
@@ -63,11 +63,11 @@ impl Caller {
     ///
     /// # Errors
     /// `FORBIDDEN`.
-    pub fn demand(&self, operation: Operation) -> Result<(), FieldError> {
+    pub fn require(&self, right: Right) -> Result<(), FieldError> {
         let role = self.actor.role;
-        match self.actor.may(operation) {
+        match self.actor.may(right) {
             true => Ok(()),
-            false => Err(FieldError::Forbidden { role, operation, field: None }),
+            false => Err(FieldError::Forbidden { role, right, field: None }),
         }
     }
 }

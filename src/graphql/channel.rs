@@ -11,11 +11,11 @@ use super::caller::Caller;
 use super::connection::{PageArguments, Total};
 use super::context::{caller, request};
 use super::count::{ParticipantCounts, counts};
+use super::declarations::Declarations;
 use super::error::FieldError;
 use super::input::{InputReader, Lenient};
 use super::loaders::{load, load_many};
 use super::node_id::NodeId;
-use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::Date;
@@ -23,7 +23,7 @@ use crate::actions::close_channel::{self as closing, close_channel};
 use crate::actions::open_channel::{self as action, open_channel};
 use crate::store::StoreError;
 use crate::store::count::CountsBy;
-use domain::access::Operation;
+use domain::access::Right;
 use domain::channel as model;
 use domain::page::{Order, Position};
 use domain::text;
@@ -131,7 +131,7 @@ impl Channel {
     /// none, if the channel serves none of your provinces, and for roles that may not read people.
     async fn last_enrollment_on(&self, ctx: &Context<'_>) -> Option<Result<Date, FieldError>> {
         let caller = caller(ctx);
-        if !caller.actor.may(Operation::ReadPeople) || !is_within_scope(caller, &self.0) {
+        if !caller.actor.may(Right::ReadPeople) || !is_within_scope(caller, &self.0) {
             return None;
         }
         let last = load(&request(ctx).loaders.last_enrollments, self.0.id).await;
@@ -281,8 +281,8 @@ async fn keep_dormant(
 ) -> Result<(), FieldError> {
     let caller = caller(ctx);
     // A day of enrollment reveals more than counts in multiples of five.
-    caller.demand(Operation::ReadCoverage)?;
-    caller.demand(Operation::ReadPeople)?;
+    caller.require(Right::ReadCoverage)?;
+    caller.require(Right::ReadPeople)?;
     let today = caller.today();
     if today < since {
         return Err(FieldError::Filter("`dormantSince` must not be in the future."));
@@ -437,16 +437,16 @@ impl ChannelMutation {
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
         (
-            Operation::ReadReference,
+            Right::ReadReference,
             &["Query.channel", "Query.channels", "Channel", "ChannelConnection", "ChannelEdge"],
         ),
-        (Operation::ReadFigures, &["Channel.counts", "Channel.ownCounts"]),
-        (Operation::ReadCoverage, &["Channel.lastEnrollmentOn"]),
+        (Right::ReadFigures, &["Channel.counts", "Channel.ownCounts"]),
+        (Right::ReadCoverage, &["Channel.lastEnrollmentOn"]),
         (
-            Operation::ManageChannels,
+            Right::ManageChannels,
             &["Mutation.openChannel", "OpenChannelPayload", "Mutation.closeChannel", "CloseChannelPayload"],
         ),
     ],

@@ -5,13 +5,13 @@ use graphql_front::catalogue::Rules;
 
 use super::context::{caller, language, request};
 use super::contribution::RuleCitation;
+use super::declarations::Declarations;
 use super::error::FieldError;
 use super::input::Lenient;
-use super::noun::Noun;
 use super::scalar::{Date, DateTime, int};
 use crate::actions::clear_licence::{self as action, Refusal, clear_licence, recall};
 use crate::store::clearance::ClearanceRow;
-use domain::access::Operation;
+use domain::access::Right;
 use domain::clearance::{self as model, CertificateNumber};
 
 /// Input of `licenceClearance`: a company, by exactly one of the two numbers, and a type of licence.
@@ -196,13 +196,10 @@ impl From<Refusal> for FieldError {
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Operation::ReadReference, &["Query.licenceTypes", "RuleCitation"]),
-        (
-            Operation::AskClearance,
-            &["Query.licenceClearance", "Query.licenceClearanceGiven", "LicenceClearance"],
-        ),
+        (Right::ReadReference, &["Query.licenceTypes", "RuleCitation"]),
+        (Right::AskClearance, &["Query.licenceClearance", "Query.licenceClearanceGiven", "LicenceClearance"]),
     ],
     rules: Rules {
         lists: &[("RuleCitation", 100)],

@@ -11,11 +11,11 @@ use super::caller::Caller;
 use super::channel::Channel;
 use super::connection::{PageArguments, Total};
 use super::context::caller;
+use super::declarations::Declarations;
 use super::employer::Employer;
 use super::error::FieldError;
 use super::input::InputReader;
 use super::node_id::{NodeId, association_id, client_id, employer_id};
-use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::DateTime;
@@ -23,7 +23,7 @@ use super::viewer::Role;
 use crate::actions::change_client::{self as changing, change_client};
 use crate::actions::register_client::{self as registering, register_client};
 use crate::store::StoreError;
-use domain::actor::{self, Operation};
+use domain::actor::{self, Right};
 use domain::client as model;
 use domain::page::{Direction, Order, Position};
 use domain::text;
@@ -37,7 +37,7 @@ impl Client {
     /// Returns the client with an internal id. It is visible to roles that manage clients.
     pub fn find(caller: &Caller, id: i64) -> Option<Self> {
         let known = caller.database.clients.known();
-        known.by_id(id).filter(|_| caller.actor.may(Operation::ManageClients)).cloned().map(Self)
+        known.by_id(id).filter(|_| caller.actor.may(Right::ManageClients)).cloned().map(Self)
     }
 
     /// Returns the client that a mutation has written.
@@ -153,7 +153,7 @@ impl ClientQuery {
         #[graphql(desc = "Id of the client.")] id: ID,
     ) -> Option<Result<Client, FieldError>> {
         let caller = caller(ctx);
-        let id = match caller.demand(Operation::ManageClients).and_then(|()| client_id(&id)) {
+        let id = match caller.require(Right::ManageClients).and_then(|()| client_id(&id)) {
             Ok(id) => id,
             Err(error) => return Some(Err(error)),
         };
@@ -179,7 +179,7 @@ fn list(
     arguments: &PageArguments,
     filter: ClientFilter,
 ) -> Result<ClientConnection, FieldError> {
-    caller.demand(Operation::ManageClients)?;
+    caller.require(Right::ManageClients)?;
     let page = arguments.page(Order::Name, Direction::Ascending)?;
     let roles: Vec<actor::Role> = all_of(filter.role)?;
     let words = words_of(filter.name, text::words)?;
@@ -337,9 +337,9 @@ impl ClientMutation {
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[(
-        Operation::ManageClients,
+        Right::ManageClients,
         &[
             "Query.client",
             "Query.clients",

@@ -1,14 +1,14 @@
 //! Connections: pages of lists with edges, nodes, page info and total count.
 
 use async_graphql::{Context, Result, SimpleObject};
-use domain::access::Operation;
+use domain::access::Right;
 use futures_util::future::BoxFuture;
 use graphql_front::catalogue::Rules;
 
 use super::context::{caller, request};
+use super::declarations::Declarations;
 use super::error::FieldError;
 use super::loaders::{TotalOf, load};
-use super::noun::Noun;
 use super::scalar::int;
 use crate::store::association::{self, AssociationFilter};
 use crate::store::audit::{self, EntryFilter};
@@ -279,4 +279,5 @@ macro_rules! connection {
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun { rights: &[(Operation::ReadOneself, &["PageInfo"])], rules: Rules::NONE };
+pub(super) const DECLARATIONS: Declarations =
+    Declarations { rights: &[(Right::ReadOneself, &["PageInfo"])], rules: Rules::NONE };

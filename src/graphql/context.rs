@@ -43,7 +43,7 @@ impl RequestContext {
     ) -> Result<Option<T>, FieldError> {
         let Caller { database, actor, .. } = &*self.caller;
         let _turn = self.lookups.lock().await;
-        quota::demand(database, actor).await?;
+        quota::require_lookups_left(database, actor).await?;
         let found = lookup.await?;
         if found.is_none() {
             quota::missed(database, actor).await?;

@@ -5,15 +5,15 @@ use chrono::NaiveDate;
 use graphql_front::catalogue::Rules;
 
 use super::context::{caller, request};
+use super::declarations::Declarations;
 use super::enrollment::Programme;
 use super::error::FieldError;
 use super::input::{InputReader, Lenient};
 use super::node_id::{association_id, employer_id, enrollment_id};
-use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, Rupiah};
 use crate::actions::record_contributions::{self as action, record_contributions};
-use domain::access::Operation;
+use domain::access::Right;
 use domain::rule;
 
 /// A contribution due for one programme.
@@ -140,10 +140,10 @@ fn read(input: RecordContributionsInput, today: NaiveDate, reader: &mut InputRea
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Operation::ReadPersonalData, &["Contribution"]),
-        (Operation::RecordContributions, &["Mutation.recordContributions", "RecordContributionsPayload"]),
+        (Right::ReadPersonalData, &["Contribution"]),
+        (Right::RecordContributions, &["Mutation.recordContributions", "RecordContributionsPayload"]),
     ],
     rules: Rules { lists: &[("Contribution", 20)], bulk: &["Mutation.recordContributions"], ..Rules::NONE },
 };

@@ -17,10 +17,10 @@ use super::caller::Caller;
 use super::channel::ChannelKind;
 use super::context::caller;
 use super::count::ParticipantCounts;
+use super::declarations::Declarations;
 use super::enrollment::Segment;
 use super::error::FieldError;
 use super::input::Lenient;
-use super::noun::Noun;
 use super::province::PROVINCES;
 use super::province::Province;
 use super::scalar::{Date, int};
@@ -28,7 +28,7 @@ use super::target::{ReportedFigure, Target};
 use crate::store::count::StatusCounts;
 use crate::store::coverage::{self as store, Figures, Part};
 use crate::store::reference::Reference;
-use domain::access::Operation;
+use domain::access::Right;
 use domain::agreement::AgreementStatus;
 use domain::channel as domain_channel;
 use domain::coverage::LONGEST_CURVE;
@@ -132,7 +132,7 @@ pub struct Coverage {
 
 impl Coverage {
     async fn read(caller: &Caller, question: Question) -> Result<Self, FieldError> {
-        caller.demand(Operation::ReadCoverage)?;
+        caller.require(Right::ReadCoverage)?;
         let past = question.past(caller);
         let Caller { database, session, actor, .. } = caller;
         let source = (&database.country, &*caller.reference);
@@ -425,11 +425,11 @@ impl CoverageQuery {
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Operation::ReadFigures, &["ParticipantCounts"]),
+        (Right::ReadFigures, &["ParticipantCounts"]),
         (
-            Operation::ReadCoverage,
+            Right::ReadCoverage,
             &[
                 "Query.coverage",
                 "Subscription.coverage",
@@ -440,7 +440,7 @@ pub(super) const NOUN: Noun = Noun {
                 "CoveragePoint",
             ],
         ),
-        (Operation::ReadReference, &["ReportedFigure"]),
+        (Right::ReadReference, &["ReportedFigure"]),
     ],
     rules: Rules {
         lists: &[

@@ -8,10 +8,10 @@ use super::caller::Caller;
 use super::connection::{PageArguments, Total, load_counted};
 use super::context::{caller, request};
 use super::count::{ParticipantCounts, counts};
+use super::declarations::Declarations;
 use super::error::FieldError;
 use super::loaders::{TotalOf, load, load_page};
 use super::node_id::{NodeId, employer_id};
-use super::noun::Noun;
 use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
 use super::province::Province;
 use super::scalar::{Date, DateTime};
@@ -20,7 +20,7 @@ use crate::store::count::CountsBy;
 use crate::store::employer::{self as store, EmployerRow};
 use crate::store::keys::{NumberKind, WrongKey};
 use crate::store::participant::PeopleOf;
-use domain::actor::Operation;
+use domain::actor::Right;
 use domain::employer::{self as model, BusinessNumber, TaxNumber};
 use domain::identity;
 use domain::page::{Direction, Order};
@@ -297,9 +297,7 @@ async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, Fi
             })?;
             // A person's tax number is the identity number, so only those who may read that can look it up.
             let actor = &caller(ctx).actor;
-            if number.is_personal()
-                && !(actor.may(Operation::ReadPersonalData) && actor.scope.is_everything())
-            {
+            if number.is_personal() && !(actor.may(Right::ReadPersonalData) && actor.scope.is_everything()) {
                 return Ok(None);
             }
             let index = database.keys.index(NumberKind::TaxNumber, number.as_str());
@@ -319,10 +317,10 @@ async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, Fi
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
         (
-            Operation::ReadPayers,
+            Right::ReadPayers,
             &[
                 "Query.employer",
                 "Query.employers",
@@ -332,10 +330,10 @@ pub(super) const NOUN: Noun = Noun {
                 "EmployerEdge",
             ],
         ),
-        (Operation::ReadFigures, &["Employer.counts"]),
-        (Operation::DeclareHeadcounts, &["Mutation.declareHeadcount", "DeclareHeadcountPayload"]),
+        (Right::ReadFigures, &["Employer.counts"]),
+        (Right::DeclareHeadcounts, &["Mutation.declareHeadcount", "DeclareHeadcountPayload"]),
         (
-            Operation::RegisterPayers,
+            Right::RegisterPayers,
             &[
                 "Mutation.closeEmployer",
                 "CloseEmployerPayload",

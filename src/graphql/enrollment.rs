@@ -9,12 +9,12 @@ use super::association::Association;
 use super::channel::Channel;
 use super::context::{caller, request, written};
 use super::contribution::Contribution;
+use super::declarations::Declarations;
 use super::employer::Employer;
 use super::error::FieldError;
 use super::input::{InputReader, Lenient};
 use super::loaders::{load, missing};
 use super::node_id::{NodeId, association_id, employer_id};
-use super::noun::Noun;
 use super::onboarding::OnboardingBatch;
 use super::participant::{Participant, Sex};
 use super::problem::{UserError, UserErrorCode, user_errors};
@@ -24,7 +24,7 @@ use crate::actions::enroll_participant::{self as action, enroll_participant};
 use crate::store::StoreError;
 use crate::store::enrollment::{self as store, EnrollmentRow};
 use crate::store::keys::NumberKind;
-use domain::access::Operation;
+use domain::access::Right;
 use domain::enrollment as model;
 use domain::problem::ProblemCode;
 
@@ -433,13 +433,13 @@ fn read(input: EnrollParticipantInput, today: NaiveDate, reader: &mut InputReade
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Operation::ReadPeople, &["Enrollment", "EnrollmentConnection", "EnrollmentEdge"]),
-        (Operation::ReadPersonalData, &["Enrollment.monthlyWage", "Enrollment.contributions"]),
-        (Operation::Enroll, &["Mutation.enrollParticipant", "EnrollParticipantPayload"]),
-        (Operation::ChangePeople, &["Mutation.transferEnrollment", "TransferEnrollmentPayload"]),
-        (Operation::EndEnrollments, &["Mutation.endEnrollment", "EndEnrollmentPayload"]),
+        (Right::ReadPeople, &["Enrollment", "EnrollmentConnection", "EnrollmentEdge"]),
+        (Right::ReadPersonalData, &["Enrollment.monthlyWage", "Enrollment.contributions"]),
+        (Right::Enroll, &["Mutation.enrollParticipant", "EnrollParticipantPayload"]),
+        (Right::ChangePeople, &["Mutation.transferEnrollment", "TransferEnrollmentPayload"]),
+        (Right::EndEnrollments, &["Mutation.endEnrollment", "EndEnrollmentPayload"]),
     ],
     rules: Rules::NONE,
 };

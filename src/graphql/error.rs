@@ -10,7 +10,7 @@ use super::code::RegistryCode;
 use crate::actions::ActionError;
 use crate::store::StoreError;
 use crate::store::keys::WrongKey;
-use domain::access::Operation;
+use domain::access::Right;
 use domain::actor::Role;
 use domain::page::PageError;
 
@@ -25,7 +25,7 @@ pub enum FieldError {
         /// The caller's role.
         role: Role,
         /// The right that it lacks.
-        operation: Operation,
+        right: Right,
         /// The field that needs it, as `Type.field`. `None`: the mutation as a whole.
         field: Option<String>,
     },
@@ -81,7 +81,7 @@ impl From<WrongKey> for FieldError {
 impl From<ActionError> for FieldError {
     fn from(error: ActionError) -> Self {
         match error {
-            ActionError::Forbidden { role, operation } => Self::Forbidden { role, operation, field: None },
+            ActionError::Forbidden { role, right } => Self::Forbidden { role, right, field: None },
             ActionError::QuotaSpent { seconds } => Self::Quota(seconds),
             ActionError::Store(error) => Self::of_write(error),
         }
@@ -110,8 +110,8 @@ impl From<FieldError> for Error {
         };
         let own = |code: RegistryCode| (code.into(), code.sentence().english.to_owned());
         let (code, message): (ErrorCode, String) = match error {
-            FieldError::Forbidden { role, operation, field } => {
-                (RegistryCode::Forbidden.into(), forbidden(role, operation, field))
+            FieldError::Forbidden { role, right, field } => {
+                (RegistryCode::Forbidden.into(), forbidden(role, right, field))
             }
             FieldError::Id => own(RegistryCode::BadId),
             FieldError::NotFound => own(RegistryCode::NotFound),
@@ -154,9 +154,9 @@ impl From<FieldError> for Error {
 }
 
 /// Says what a role lacks, and which field needs it.
-fn forbidden(role: Role, operation: Operation, field: Option<String>) -> String {
+fn forbidden(role: Role, right: Right, field: Option<String>) -> String {
     match field {
-        Some(field) => format!("{role} may not read `{field}` (needs \"{operation}\")."),
-        None => format!("{role} may not {operation}."),
+        Some(field) => format!("{role} may not read `{field}` (needs \"{right}\")."),
+        None => format!("{role} may not {right}."),
     }
 }

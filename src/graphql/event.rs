@@ -1,17 +1,17 @@
 //! Events in the history of people.
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
-use domain::access::Operation;
+use domain::access::Right;
 use graphql_front::catalogue::Rules;
 
 use super::caller::Caller;
 use super::channel::Channel;
 use super::context::{caller, request};
+use super::declarations::Declarations;
 use super::enrollment::Enrollment;
 use super::error::FieldError;
 use super::loaders::load;
 use super::node_id::NodeId;
-use super::noun::Noun;
 use super::scalar::{Date, DateTime};
 use crate::store::StoreError;
 use crate::store::event::EventRow;
@@ -168,11 +168,11 @@ pub enum ParticipantEventKind {
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Operation::ReadPeople, &["ParticipantEvent", "ParticipantEventConnection", "ParticipantEventEdge"]),
+        (Right::ReadPeople, &["ParticipantEvent", "ParticipantEventConnection", "ParticipantEventEdge"]),
         (
-            Operation::ReadPersonalData,
+            Right::ReadPersonalData,
             &["ParticipantEvent.reason", "ParticipantEvent.changes", "ParticipantChange"],
         ),
     ],

@@ -1,17 +1,17 @@
 //! Exports: the tables that can be downloaded under `/export`. This names them; the HTTP layer writes them.
 
 use async_graphql::{InputType, InputValueResult, Name, Object, Value};
-use domain::access::Operation;
+use domain::access::Right;
 use graphql_front::catalogue::Rules;
 use strum::VariantArray as _;
 
 use super::caller::Caller;
 use super::context::caller;
 use super::coverage::CoverageFilter;
+use super::declarations::Declarations;
 use super::employer::EmployerFilter;
 use super::enrollment::EnrollmentFilter;
 use super::error::FieldError;
-use super::noun::Noun;
 use super::participant::ParticipantFilter;
 use crate::store::employer as employers;
 use crate::store::enrollment::EnrollmentSelection;
@@ -85,12 +85,12 @@ const COVERAGE: &[Condition] =
 
 impl Dataset {
     /// Returns the right that it needs.
-    pub const fn right(self) -> Operation {
+    pub const fn right(self) -> Right {
         match self {
-            Self::Participants | Self::Enrollments => Operation::ReadPeople,
-            Self::Contributions => Operation::ReadPersonalData,
-            Self::Employers => Operation::ReadPayers,
-            Self::Coverage => Operation::ReadCoverage,
+            Self::Participants | Self::Enrollments => Right::ReadPeople,
+            Self::Contributions => Right::ReadPersonalData,
+            Self::Employers => Right::ReadPayers,
+            Self::Coverage => Right::ReadCoverage,
         }
     }
 
@@ -298,7 +298,7 @@ impl Export {
     /// Whether the file is refused without the right to personal data and a purpose (`X-Purpose`). The others are
     /// masked without them.
     fn needs_purpose(&self) -> bool {
-        self.0.right() == Operation::ReadPersonalData
+        self.0.right() == Right::ReadPersonalData
     }
 }
 
@@ -317,8 +317,8 @@ impl ExportQuery {
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
-    rights: &[(Operation::ReadOneself, &["Query.exports", "Export"])],
+pub(super) const DECLARATIONS: Declarations = Declarations {
+    rights: &[(Right::ReadOneself, &["Query.exports", "Export"])],
     rules: Rules { lists: &[("Export", 5)], ..Rules::NONE },
 };
 

@@ -3,7 +3,7 @@
 //! Relations go through the loaders of the request (`loaders`), which lists feed ahead of time (`prefetch`). Nothing
 //! here judges an input or writes SQL: that is `actions`, `domain` and `store`.
 //!
-//! To add a field: a method in the noun's `#[Object]` with a sentence for its user, its right in the noun's `NOUN` where it
+//! To add a field: a method in the noun's `#[Object]` with a sentence for its user, its right in the noun's `DECLARATIONS` where it
 //! differs from the type's, then `cargo run -- schema > schema.graphql`. A nullable field that can fail is `Option<Result<T>>`, never `Result<Option<T>>`: so an error
 //! makes that field null, and not everything above it.
 
@@ -23,6 +23,7 @@ pub mod context;
 pub mod contribution;
 pub mod count;
 pub mod coverage;
+mod declarations;
 pub mod employer;
 pub mod enrollment;
 pub mod error;
@@ -32,7 +33,6 @@ mod input;
 pub mod loaders;
 pub mod node;
 pub mod node_id;
-mod noun;
 pub mod onboarding;
 pub mod participant;
 mod prefetch;

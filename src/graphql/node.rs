@@ -11,17 +11,17 @@ use super::audit::AuditEntry;
 use super::channel::Channel;
 use super::client::Client;
 use super::context::caller;
+use super::declarations::Declarations;
 use super::employer::Employer;
 use super::enrollment::Enrollment;
 use super::error::FieldError;
 use super::event::ParticipantEvent;
 use super::node_id::NodeId;
-use super::noun::Noun;
 use super::onboarding::{OnboardingBatch, OnboardingRow};
 use super::participant::Participant;
 use super::province::Province;
 use super::target::Target;
-use domain::access::Operation;
+use domain::access::Right;
 
 /// An object with an id.
 #[derive(Interface)]
@@ -115,21 +115,21 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, FieldError> {
 }
 
 /// Returns the right that an object's fields need.
-fn right_of(id: NodeId) -> Operation {
+fn right_of(id: NodeId) -> Right {
     match id {
-        NodeId::Participant(_) | NodeId::Enrollment(..) | NodeId::Event(..) => Operation::ReadPeople,
-        NodeId::Employer(_) | NodeId::Association(_) => Operation::ReadPayers,
+        NodeId::Participant(_) | NodeId::Enrollment(..) | NodeId::Event(..) => Right::ReadPeople,
+        NodeId::Employer(_) | NodeId::Association(_) => Right::ReadPayers,
         NodeId::Province(_) | NodeId::Channel(_) | NodeId::Agreement(_) | NodeId::Target(_) => {
-            Operation::ReadReference
+            Right::ReadReference
         }
-        NodeId::Client(_) => Operation::ManageClients,
-        NodeId::AuditEntry(_) => Operation::ReadAudit,
-        NodeId::Batch(_) | NodeId::Row(..) => Operation::ReadOnboarding,
+        NodeId::Client(_) => Right::ManageClients,
+        NodeId::AuditEntry(_) => Right::ReadAudit,
+        NodeId::Batch(_) | NodeId::Row(..) => Right::ReadOnboarding,
     }
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
-    rights: &[(Operation::ReadOneself, &["Query.node", "Query.nodes", "Node"])],
+pub(super) const DECLARATIONS: Declarations = Declarations {
+    rights: &[(Right::ReadOneself, &["Query.node", "Query.nodes", "Node"])],
     rules: Rules { lists: &[("Query.nodes", MAXIMUM_SIZE)], ..Rules::NONE },
 };

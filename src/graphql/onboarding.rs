@@ -11,11 +11,11 @@ use super::caller::Caller;
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, load_counted, shown};
 use super::context::{caller, request};
+use super::declarations::Declarations;
 use super::employer::Employer;
 use super::error::FieldError;
 use super::loaders::{TotalOf, load, load_page, missing};
 use super::node_id::{NodeId, batch_id, employer_id};
-use super::noun::Noun;
 use super::participant::Participant;
 use super::prefetch::Relation;
 use super::problem::{UserError, UserErrorCode, user_errors};
@@ -23,7 +23,7 @@ use super::scalar::{DateTime, Rupiah};
 use crate::actions::approve_onboarding::hexadecimal;
 use crate::store::StoreError;
 use crate::store::onboarding::{self as store, BatchRow, RowFilter};
-use domain::actor::Operation;
+use domain::actor::Right;
 use domain::onboarding as model;
 use domain::page::{Direction, Order, Position};
 use roster::{ignored_columns, understood_columns};
@@ -370,7 +370,7 @@ async fn list(
     arguments: &PageArguments,
     filter: OnboardingBatchFilter,
 ) -> Result<OnboardingBatchConnection, FieldError> {
-    caller.demand(Operation::ReadOnboarding)?;
+    caller.require(Right::ReadOnboarding)?;
     let page = arguments.newest_first()?;
     let filter = store::BatchFilter {
         states: all_of(filter.state)?,
@@ -382,11 +382,11 @@ async fn list(
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Operation::ReadPeople, &["OnboardingRow.participant"]),
+        (Right::ReadPeople, &["OnboardingRow.participant"]),
         (
-            Operation::ReadOnboarding,
+            Right::ReadOnboarding,
             &[
                 "Query.onboardingBatch",
                 "Query.onboardingBatches",
@@ -404,7 +404,7 @@ pub(super) const NOUN: Noun = Noun {
             ],
         ),
         (
-            Operation::Enroll,
+            Right::Enroll,
             &[
                 "Mutation.onboardCivilServants",
                 "OnboardCivilServantsPayload",
@@ -412,8 +412,8 @@ pub(super) const NOUN: Noun = Noun {
                 "StartOnboardingPayload",
             ],
         ),
-        (Operation::ApproveOnboarding, &["Mutation.approveOnboarding", "ApproveOnboardingPayload"]),
-        (Operation::CancelOnboarding, &["Mutation.cancelOnboarding", "CancelOnboardingPayload"]),
+        (Right::ApproveOnboarding, &["Mutation.approveOnboarding", "ApproveOnboardingPayload"]),
+        (Right::CancelOnboarding, &["Mutation.cancelOnboarding", "CancelOnboardingPayload"]),
     ],
     rules: Rules {
         lists: &[

@@ -9,6 +9,7 @@ use super::caller::Caller;
 use super::channel::Channel;
 use super::connection::{PageArguments, Total, load_counted, shown};
 use super::context::{caller, request};
+use super::declarations::Declarations;
 use super::employer::Employer;
 use super::enrollment::{Enrollment, EnrollmentConnection, EnrollmentFilter, Segment};
 use super::error::FieldError;
@@ -16,14 +17,13 @@ use super::event::{ParticipantEvent, ParticipantEventConnection};
 use super::input::Lenient;
 use super::loaders::{Nested, TotalOf, load, load_page, missing};
 use super::node_id::{NodeId, association_id, employer_id, participant_id};
-use super::noun::Noun;
 use super::prefetch::{Prefetched, Relation};
 use super::province::Province;
 use super::scalar::{Date, DateTime};
 use crate::store::StoreError;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
-use domain::actor::Operation;
+use domain::actor::Right;
 use domain::identity::NationalId;
 use domain::page::{Direction, Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
@@ -316,7 +316,7 @@ pub async fn people_of(
     arguments: PageArguments,
     filter_by: Option<ParticipantFilter>,
 ) -> Result<ParticipantConnection, FieldError> {
-    caller(ctx).demand(Operation::ReadPeople)?;
+    caller(ctx).require(Right::ReadPeople)?;
     let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
     let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));
@@ -386,7 +386,7 @@ async fn list(
     order_by: Option<ParticipantOrder>,
 ) -> Result<ParticipantConnection, FieldError> {
     let caller = caller(ctx);
-    caller.demand(Operation::ReadPeople)?;
+    caller.require(Right::ReadPeople)?;
     let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
     let page = shown(ctx, arguments.page(order, direction)?);
     let filter = filter_by.unwrap_or_default().read(caller)?;
@@ -398,7 +398,7 @@ async fn list(
 
 async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participant>, FieldError> {
     let caller = caller(ctx);
-    caller.demand(Operation::ReadPeople)?;
+    caller.require(Right::ReadPeople)?;
     let wrong = || {
         FieldError::Identifier(
             "This is not a card number: a card number has 11 digits, the last of which is a check digit."
@@ -425,10 +425,10 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
         (
-            Operation::ReadPeople,
+            Right::ReadPeople,
             &[
                 "Query.participant",
                 "Query.participants",
@@ -442,10 +442,10 @@ pub(super) const NOUN: Noun = Noun {
             ],
         ),
         (
-            Operation::ReadPersonalData,
+            Right::ReadPersonalData,
             &["Participant.nationalId", "Participant.birthDate", "CivilServant.serviceNumber"],
         ),
-        (Operation::ChangePeople, &["Mutation.correctParticipant", "CorrectParticipantPayload"]),
+        (Right::ChangePeople, &["Mutation.correctParticipant", "CorrectParticipantPayload"]),
     ],
     rules: Rules::NONE,
 };

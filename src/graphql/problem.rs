@@ -6,8 +6,8 @@ use async_graphql::{Context, Enum, Object};
 use graphql_front::catalogue::Rules;
 
 use super::context::language;
-use super::noun::Noun;
-use domain::access::Operation;
+use super::declarations::Declarations;
+use domain::access::Right;
 use domain::language::Language;
 use domain::problem as model;
 
@@ -127,7 +127,7 @@ pub enum UserErrorCode {
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
-    rights: &[(Operation::ReadOneself, &["UserError"])],
+pub(super) const DECLARATIONS: Declarations = Declarations {
+    rights: &[(Right::ReadOneself, &["UserError"])],
     rules: Rules { lists: &[("UserError", 20)], ..Rules::NONE },
 };

@@ -15,17 +15,17 @@ use super::channel::{ChannelConnection, ChannelFilter, channels_page};
 use super::connection::PageArguments;
 use super::context::caller;
 use super::count::{ParticipantCounts, counts};
+use super::declarations::Declarations;
 use super::employer::{EmployerConnection, EmployerFilter, employers_of_province};
 use super::error::FieldError;
 use super::input::Lenient;
 use super::node_id::NodeId;
-use super::noun::Noun;
 use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
 use super::scalar::Date;
 use crate::store::StoreError;
 use crate::store::count::CountsBy;
 use crate::store::participant::PeopleOf;
-use domain::access::Operation;
+use domain::access::Right;
 use domain::agreement as domain_agreement;
 use domain::channel as domain_channel;
 use domain::province as model;
@@ -255,10 +255,10 @@ impl ProvinceQuery {
 pub(super) const PROVINCES: usize = 40;
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Operation::ReadReference, &["Query.province", "Query.provinces", "Province"]),
-        (Operation::ReadFigures, &["Province.counts"]),
+        (Right::ReadReference, &["Query.province", "Query.provinces", "Province"]),
+        (Right::ReadFigures, &["Province.counts"]),
     ],
     rules: Rules { lists: &[("Province", PROVINCES)], ..Rules::NONE },
 };

@@ -15,61 +15,61 @@ use async_graphql::{Error, Pos, ServerError};
 use graphql_front::catalogue::{Catalogue, CatalogueError, FieldId, PageSizes, Rules};
 use strum::VariantArray as _;
 
+use super::declarations::Declarations;
 use super::error::FieldError;
-use super::noun::Noun;
 use super::{
     agreement, association, audit, channel, clearance, client, connection, contribution, coverage, employer,
     enrollment, event, export, node, onboarding, participant, problem, province, sdl, target, viewer,
 };
-use domain::access::Operation;
+use domain::access::Right;
 use domain::actor::Role;
 use domain::page::{DEFAULT_SIZE, MAXIMUM_SIZE};
 
-const NOUNS: &[Noun] = &[
-    agreement::NOUN,
-    association::NOUN,
-    audit::NOUN,
-    channel::NOUN,
-    clearance::NOUN,
-    client::NOUN,
-    connection::NOUN,
-    contribution::NOUN,
-    coverage::NOUN,
-    employer::NOUN,
-    enrollment::NOUN,
-    event::NOUN,
-    export::NOUN,
-    node::NOUN,
-    onboarding::NOUN,
-    participant::NOUN,
-    problem::NOUN,
-    province::NOUN,
-    target::NOUN,
-    viewer::NOUN,
+const DECLARED: &[Declarations] = &[
+    agreement::DECLARATIONS,
+    association::DECLARATIONS,
+    audit::DECLARATIONS,
+    channel::DECLARATIONS,
+    clearance::DECLARATIONS,
+    client::DECLARATIONS,
+    connection::DECLARATIONS,
+    contribution::DECLARATIONS,
+    coverage::DECLARATIONS,
+    employer::DECLARATIONS,
+    enrollment::DECLARATIONS,
+    event::DECLARATIONS,
+    export::DECLARATIONS,
+    node::DECLARATIONS,
+    onboarding::DECLARATIONS,
+    participant::DECLARATIONS,
+    problem::DECLARATIONS,
+    province::DECLARATIONS,
+    target::DECLARATIONS,
+    viewer::DECLARATIONS,
 ];
 
 /// The fields of the API, with their costs.
 pub static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-    let rules: Vec<Rules> = NOUNS.iter().map(|noun| noun.rules).collect();
+    let rules: Vec<Rules> = DECLARED.iter().map(|noun| noun.rules).collect();
     let pages = PageSizes { default: DEFAULT_SIZE, maximum: MAXIMUM_SIZE };
     Catalogue::new(&sdl(), pages, &rules).expect("every list of the schema has a bound")
 });
 
 /// The right of each field, in the order of the catalogue.
-static RIGHTS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    let declared = NOUNS.iter().flat_map(|noun| noun.rights);
+static RIGHTS: LazyLock<Vec<Right>> = LazyLock::new(|| {
+    let declared = DECLARED.iter().flat_map(|noun| noun.rights);
     rights_of(&CATALOGUE, declared).expect("every field of the schema has a right")
 });
 
 fn rights_of<'a>(
     catalogue: &Catalogue,
-    declared: impl Iterator<Item = &'a (Operation, &'static [&'static str])>,
-) -> Result<Vec<Operation>, CatalogueError> {
+    declared: impl Iterator<Item = &'a (Right, &'static [&'static str])>,
+) -> Result<Vec<Right>, CatalogueError> {
     let mut problems = Vec::new();
     let mut by_name = HashMap::new();
-    for &(operation, names) in declared {
+    for &(right, names) in declared {
         for &name in names {
-            if by_name.insert(name, operation).is_some() {
+            if by_name.insert(name, right).is_some() {
                 problems.push(format!("{name} has two rights"));
             }
             if !catalogue.has(name) {
@@ -83,7 +83,7 @@ fn rights_of<'a>(
     let mut rights = Vec::with_capacity(catalogue.fields().len());
     for field in catalogue.fields() {
         match by_name.get(field.to_string().as_str()).or_else(|| by_name.get(field.of.as_str())) {
-            Some(&operation) => rights.push(operation),
+            Some(&right) => rights.push(right),
             None => problems.push(format!("{field} has no right")),
         }
     }
@@ -91,7 +91,7 @@ fn rights_of<'a>(
 }
 
 /// The right that each role lacks to read each field, in the order of the catalogue.
-static LACKING: LazyLock<Vec<HashMap<Role, Operation>>> = LazyLock::new(|| {
+static LACKING: LazyLock<Vec<HashMap<Role, Right>>> = LazyLock::new(|| {
     let lacking = |field: FieldId| {
         let roles = Role::VARIANTS.iter();
         roles.filter_map(|&role| Some((role, right_that_lacks(field, role)?))).collect()
@@ -99,7 +99,7 @@ static LACKING: LazyLock<Vec<HashMap<Role, Operation>>> = LazyLock::new(|| {
     CATALOGUE.ids().map(lacking).collect()
 });
 
-fn right_that_lacks(field: FieldId, role: Role) -> Option<Operation> {
+fn right_that_lacks(field: FieldId, role: Role) -> Option<Right> {
     let closed = |field: FieldId| Some(right_of(field)).filter(|right| !right.is_selectable_by(role));
     // A role that may read nothing of an object may not ask for it either.
     let mut below = CATALOGUE.fields_below(field).into_iter().map(closed);
@@ -107,14 +107,14 @@ fn right_that_lacks(field: FieldId, role: Role) -> Option<Operation> {
 }
 
 /// Returns the right that a field needs.
-pub fn right_of(field: FieldId) -> Operation {
+pub fn right_of(field: FieldId) -> Right {
     RIGHTS[field.index()]
 }
 
 /// Returns the right that a role lacks to read a field, or `None` if it may read it.
 ///
 /// A field needs its own right, and one to read at least one field of the object that it gives.
-pub fn lacking(field: FieldId, role: Role) -> Option<Operation> {
+pub fn lacking(field: FieldId, role: Role) -> Option<Right> {
     LACKING[field.index()].get(&role).copied()
 }
 
@@ -127,19 +127,19 @@ pub fn withholds(fields: &[(FieldId, Pos)], role: Role) -> bool {
 /// subscription, or it may not read a result of a mutation that cannot be null.
 pub fn refuse(kind: OperationType, fields: &[(FieldId, Pos)], role: Role) -> Option<ServerError> {
     fields.iter().find_map(|&(field, at)| {
-        let operation = lacking(field, role)?;
+        let right = lacking(field, role)?;
         let known = CATALOGUE.get(field);
         let is_root = ["Mutation", "Subscription"].contains(&known.of.as_str());
         let refuses = is_root || (kind == OperationType::Mutation && !known.is_nullable);
         let field = (known.of != "Mutation").then_some(field);
-        refuses.then(|| forbidden(role, operation, field).into_server_error(at))
+        refuses.then(|| forbidden(role, right, field).into_server_error(at))
     })
 }
 
 /// Returns the error of a field that a role may not read; `None`: of a mutation as a whole.
-pub fn forbidden(role: Role, operation: Operation, field: Option<FieldId>) -> Error {
+pub fn forbidden(role: Role, right: Right, field: Option<FieldId>) -> Error {
     let field = field.map(|field| CATALOGUE.get(field).to_string());
-    FieldError::Forbidden { role, operation, field }.into()
+    FieldError::Forbidden { role, right, field }.into()
 }
 
 #[cfg(test)]
@@ -180,14 +180,15 @@ mod tests {
         let pages = PageSizes { default: 1, maximum: 1 };
         let catalogue =
             Catalogue::new("type Query { a: Int b: T } type T { c: Int d: Int }", pages, &[]).unwrap();
-        let problems =
-            |declared: crate::graphql::noun::Rights| rights_of(&catalogue, declared.iter()).unwrap_err().0;
+        let problems = |declared: crate::graphql::declarations::Rights| {
+            rights_of(&catalogue, declared.iter()).unwrap_err().0
+        };
         assert_eq!(
-            problems(&[(Operation::ReadPeople, &["Query.a", "T.c", "T.e"])]),
+            problems(&[(Right::ReadPeople, &["Query.a", "T.c", "T.e"])]),
             ["T.e has a right and is not in the schema", "Query.b has no right", "T.d has no right"]
         );
         assert_eq!(
-            problems(&[(Operation::ReadPeople, &["Query", "T"]), (Operation::ReadPayers, &["T"])]),
+            problems(&[(Right::ReadPeople, &["Query", "T"]), (Right::ReadPayers, &["T"])]),
             ["Query is a root type, whose fields have rights of their own", "T has two rights"]
         );
     }
@@ -195,16 +196,16 @@ mod tests {
     #[test]
     fn the_right_of_a_field_goes_before_that_of_its_type() {
         let right = |of, name| CATALOGUE.find(of, name).map(right_of);
-        assert_eq!(right("Participant", "fullName"), Some(Operation::ReadPeople));
-        assert_eq!(right("Participant", "birthDate"), Some(Operation::ReadPersonalData));
+        assert_eq!(right("Participant", "fullName"), Some(Right::ReadPeople));
+        assert_eq!(right("Participant", "birthDate"), Some(Right::ReadPersonalData));
         assert_eq!(right("Mutation", "dropEverything"), None);
     }
 
     #[test]
     fn a_field_that_gives_an_object_needs_a_right_to_read_something_of_it() {
         let lacks = |role, of, name| lacking(CATALOGUE.find(of, name).unwrap(), role);
-        assert_eq!(lacks(Role::Auditor, "Viewer", "employer"), Some(Operation::ReadPayers));
-        assert_eq!(lacks(Role::Analyst, "Employer", "participants"), Some(Operation::ReadPeople));
+        assert_eq!(lacks(Role::Auditor, "Viewer", "employer"), Some(Right::ReadPayers));
+        assert_eq!(lacks(Role::Analyst, "Employer", "participants"), Some(Right::ReadPeople));
         assert_eq!(lacks(Role::Partner, "Employer", "participants"), None);
         assert_eq!(lacks(Role::Auditor, "Query", "node"), None);
     }

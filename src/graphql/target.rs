@@ -1,15 +1,15 @@
 //! Targets and published figures. They are answered from memory.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
-use domain::access::Operation;
+use domain::access::Right;
 use graphql_front::catalogue::Rules;
 
 use super::caller::Caller;
 use super::context::caller;
+use super::declarations::Declarations;
 use super::error::FieldError;
 use super::input::{InputReader, Lenient};
 use super::node_id::NodeId;
-use super::noun::Noun;
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::Date;
@@ -139,10 +139,10 @@ impl TargetMutation {
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun = Noun {
+pub(super) const DECLARATIONS: Declarations = Declarations {
     rights: &[
-        (Operation::ReadReference, &["Target"]),
-        (Operation::ManageAgreements, &["Mutation.setTarget", "SetTargetPayload"]),
+        (Right::ReadReference, &["Target"]),
+        (Right::ManageAgreements, &["Mutation.setTarget", "SetTargetPayload"]),
     ],
     rules: Rules::NONE,
 };

@@ -7,12 +7,12 @@ use super::association::Association;
 use super::caller::Caller;
 use super::channel::Channel;
 use super::context::caller;
+use super::declarations::Declarations;
 use super::employer::Employer;
 use super::error::FieldError;
-use super::noun::Noun;
 use super::province::Province;
 use super::scalar::Date;
-use domain::access::Operation;
+use domain::access::Right;
 use domain::actor as model;
 
 /// The caller of the request.
@@ -98,5 +98,5 @@ impl ViewerQuery {
 }
 
 /// The rights and costs of these fields.
-pub(super) const NOUN: Noun =
-    Noun { rights: &[(Operation::ReadOneself, &["Query.viewer", "Viewer"])], rules: Rules::NONE };
+pub(super) const DECLARATIONS: Declarations =
+    Declarations { rights: &[(Right::ReadOneself, &["Query.viewer", "Viewer"])], rules: Rules::NONE };

@@ -57,11 +57,11 @@ impl Extension for Withheld {
             return next.run(ctx, info).await;
         };
         let role = ctx.data_unchecked::<RequestContext>().caller.actor.role;
-        let Some(operation) = rights::lacking(field, role) else {
+        let Some(right) = rights::lacking(field, role) else {
             return next.run(ctx, info).await;
         };
         let at = info.field.alias.as_ref().map_or(info.field.name.pos, |alias| alias.pos);
-        let error = rights::forbidden(role, operation, Some(field)).into_server_error(at);
+        let error = rights::forbidden(role, right, Some(field)).into_server_error(at);
         let error = error.with_path(path_to(info.path_node));
         if !CATALOGUE.get(field).is_nullable {
             return Err(error);

@@ -46,7 +46,7 @@ use crate::graphql::export::{BadCondition, Dataset, Selection};
 use crate::store::audit::{About, Trail};
 use crate::store::snapshot::Snapshot;
 use crate::store::{Database, StoreError};
-use domain::access::{Operation, Purpose};
+use domain::access::{Purpose, Right};
 
 /// The number of rows, where it is known before they are written.
 const ROWS: HeaderName = HeaderName::from_static("export-rows");
@@ -131,7 +131,7 @@ async fn export(
     };
     let caller = Caller::new(Arc::clone(&service.database), Arc::clone(&context.actor), service.clock);
     let caller = caller.for_purpose(purpose.as_ref());
-    demand(context, &caller, dataset)?;
+    require_right(context, &caller, dataset)?;
     let bad =
         |message| Box::new(context.refuse_with(StatusCode::BAD_REQUEST, RegistryCode::BadFilter, message));
     let conditions = conditions::read(dataset, &address).map_err(bad)?;
@@ -179,12 +179,12 @@ async fn export(
 }
 
 /// Refuses a caller without the right.
-fn demand(context: &FileRequest, caller: &Caller, dataset: Dataset) -> Result<(), Refused> {
+fn require_right(context: &FileRequest, caller: &Caller, dataset: Dataset) -> Result<(), Refused> {
     let right = dataset.right();
     if !caller.actor.may(right) {
         return Err(Box::new(context.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden)));
     }
-    if right == Operation::ReadPersonalData && !caller.reads_personal_data() {
+    if right == Right::ReadPersonalData && !caller.reads_personal_data() {
         let message = "Contributions reveal wages. This export needs the right to personal data, and a purpose in X-Purpose.";
         return Err(Box::new(context.refuse_with(StatusCode::FORBIDDEN, RegistryCode::Forbidden, message)));
     }

@@ -20,8 +20,8 @@ pub mod playground;
 mod purpose;
 mod route;
 pub mod server;
-mod session;
 pub mod settings;
+mod socket_authenticator;
 pub mod template;
 pub mod tls;
 
@@ -47,14 +47,14 @@ use self::health::Health;
 use self::metrics::{Metrics, Sources};
 use self::pages::Pages;
 use self::playground::MakeSettings;
-use self::session::SocketAuthenticator;
 use self::settings::{Connections, Settings};
+use self::socket_authenticator::SocketAuthenticator;
 use crate::clock::Clock;
 use crate::store::Database;
 
 /// What the server needs to serve the registry.
 #[derive(Clone)]
-pub struct Front {
+pub struct ServerParts {
     /// The database.
     pub database: Arc<Database>,
     /// Verifies tokens.
@@ -70,7 +70,7 @@ pub struct Front {
 }
 
 /// The routes of the server, and what its loop needs to stop it.
-pub struct Open {
+pub struct BuiltServer {
     /// All routes.
     pub router: Router,
     /// The running mutations: they outlive their connections, and a server that stops waits for them.
@@ -88,8 +88,8 @@ pub struct Open {
 }
 
 /// Builds the routes of the server.
-pub fn open(front: Front) -> Open {
-    let Front { database, authority, clock, settings, playground, pages } = front;
+pub fn build(parts: ServerParts) -> BuiltServer {
+    let ServerParts { database, authority, clock, settings, playground, pages } = parts;
     let Settings { connections, graphql, verification, upload, export, proxies, logs_requests, metrics, tls } =
         settings;
     let stored = graphql.documents.stored.as_ref();
@@ -110,7 +110,7 @@ pub fn open(front: Front) -> Open {
         (export, upload.spool.clone()),
         endpoint.rate_limiter(),
     );
-    let desk = onboarding::FileEndpoints::new(
+    let files = onboarding::FileEndpoints::new(
         Arc::clone(&database),
         clock,
         upload,
@@ -123,7 +123,7 @@ pub fn open(front: Front) -> Open {
     });
     let mut router = Router::new()
         .route("/graphql", endpoint.into_route())
-        .merge(desk.routes())
+        .merge(files.routes())
         .merge(exports.routes())
         .route_layer(from_fn(purpose::read))
         .route_layer(from_fn_with_state((authority, Arc::clone(&database)), auth::authenticate))
@@ -165,7 +165,7 @@ pub fn open(front: Front) -> Open {
     let router = router
         .layer(from_fn_with_state(logs_requests, identify::identify))
         .layer(from_fn_with_state(proxies, peer::resolve));
-    Open { router, writes, streams, health, connections, tls, metrics: sources }
+    BuiltServer { router, writes, streams, health, connections, tls, metrics: sources }
 }
 
 /// Checks that files can be made in the folder for rosters and workbooks. Leaves nothing there.

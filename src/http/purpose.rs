@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use domain::access::{Operation, Purpose};
+use domain::access::{Purpose, Right};
 use domain::actor::Actor;
 use graphql_front::answer::refusal;
 use graphql_front::code::Code;
@@ -50,7 +50,7 @@ pub(super) fn stated(headers: &HeaderMap) -> Result<Option<Purpose>, NoPurpose> 
 /// Returns why a stated purpose changes nothing: the actor does not see personal data even with one.
 pub(super) fn ignored(purpose: Option<&Purpose>, actor: &Actor) -> Option<String> {
     purpose.filter(|_| !actor.reads_personal_data())?;
-    Some(match actor.may(Operation::ReadPersonalData) {
+    Some(match actor.may(Right::ReadPersonalData) {
         true => "X-Purpose has no effect: this client is not registered with readsPersonalData.".to_owned(),
         false => format!("X-Purpose has no effect: {} may not read personal data.", actor.role),
     })

@@ -15,14 +15,14 @@ use tokio_rustls::TlsAcceptor;
 use tower::Layer as _;
 
 use super::peer::Peer;
-use super::{Open, message};
+use super::{BuiltServer, message};
 
 /// The largest head of a request, in bytes: it may hold a query, percent-encoded in three times its length.
 const MAXIMUM_HEAD: usize = 256 * 1024;
 
 /// Serves until `stop` resolves, and then finishes the running requests within a deadline.
-pub async fn serve(listener: TcpListener, open: Open, stop: impl Future<Output = ()>) {
-    let Open { router, writes, streams, health, connections, tls, .. } = open;
+pub async fn serve(listener: TcpListener, server: BuiltServer, stop: impl Future<Output = ()>) {
+    let BuiltServer { router, writes, streams, health, connections, tls, .. } = server;
     let tls = tls.map(TlsAcceptor::from);
     let router =
         router.layer(from_fn(message::require_one_host)).layer(map_response(message::without_sniffing));

@@ -19,7 +19,7 @@ use super::error::StoreError;
 use super::page::push_any;
 use super::reference::Reference;
 use super::session::Session;
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::channel::ChannelKind;
 use domain::coverage::MonthChanges;
 use domain::day::first_of_next_month;
@@ -131,7 +131,7 @@ pub async fn figures(
 ) -> Result<Figures, StoreError> {
     let sees_everything = session.reads_everything() && actor.scope.is_everything();
     let is_in_memory =
-        sees_everything && actor.may(Operation::ReadCoverage) && part.channels.is_none() && as_of.is_none();
+        sees_everything && actor.may(Right::ReadCoverage) && part.channels.is_none() && as_of.is_none();
     if is_in_memory && let Some(figures) = country.figures(session, reference, part).await? {
         return Ok(figures);
     }
@@ -308,7 +308,7 @@ impl<'a> Source<'a> {
         push_any(sql, "f.province_id", &scope.provinces);
         push_any(sql, "f.channel_id", &scope.channels);
         // Counters of employers and associations have no provinces.
-        if !actor.may(Operation::ReadCoverage) || scope.employer.is_some() || scope.association.is_some() {
+        if !actor.may(Right::ReadCoverage) || scope.employer.is_some() || scope.association.is_some() {
             sql.push(" and false");
         }
     }

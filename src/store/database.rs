@@ -124,7 +124,7 @@ impl Database {
         server_check::check_version(&mut connection).await?;
         server_check::check_limits(&mut connection, settings.connections()).await?;
         let login_is_owner = migrate(&mut connection).await?;
-        roles::demand(&mut connection).await?;
+        roles::require(&mut connection).await?;
         // If closing fails, the server notices that the connection is gone.
         let _ = connection.close().await;
         let control = session(settings.control, settings.for_requests());

@@ -11,7 +11,7 @@ use super::page::{self, OrderColumns, push_any};
 use super::participant::push_scope;
 use super::session::Session;
 use domain::actor::Actor;
-use domain::count::Held;
+use domain::count::HeldEnrollment;
 use domain::day::end_of_month;
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Programme, Segment};
 use domain::page::{Page, Position, Slice};
@@ -359,7 +359,7 @@ pub struct TimelineRow {
 
 impl TimelineRow {
     /// Derives them by the rules.
-    pub fn of(key: EnrollmentKey, held: &Held, rules: &Rulebook) -> Self {
+    pub fn of(key: EnrollmentKey, held: &HeldEnrollment, rules: &Rulebook) -> Self {
         let timeline = &held.timeline;
         Self {
             key,

@@ -91,7 +91,7 @@ pub async fn examine(
             server_check::check_limits(conn, settings.connections()).await,
             "server, login and database allow as many as are configured",
         ),
-        Finding::of("roles", roles::demand(conn).await, "the login may assume the roles of the registry"),
+        Finding::of("roles", roles::require(conn).await, "the login may assume the roles of the registry"),
     ];
     found.extend(durability(conn).await);
     found.push(clock(conn).await);

@@ -27,7 +27,7 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<bool, OpenE
         apply_migrations(connection).await?;
         return Ok(true);
     }
-    roles::demand(connection).await?;
+    roles::require(connection).await?;
     sqlx::query("set role registry_writer").execute(&mut *connection).await?;
     let is_current = is_current(connection).await?;
     sqlx::query("reset role").execute(connection).await?;

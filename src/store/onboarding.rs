@@ -15,7 +15,7 @@ use sqlx::{FromRow, QueryBuilder};
 use super::error::StoreError;
 use super::page::{self, OrderColumns, push_any, push_page};
 use super::session::Session;
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::onboarding::{Counts, OnboardingState, RowOutcome};
 use domain::page::{Page, Position, Slice};
 use domain::problem::{Problem, ProblemCode};
@@ -155,7 +155,7 @@ fn push_source(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor, filter: &B
 /// Restricts a statement to the batches that an actor may see: those whose employer, channel and province are in its
 /// scope.
 fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
-    if !actor.may(Operation::ReadPeople) || actor.scope.association.is_some() {
+    if !actor.may(Right::ReadPeople) || actor.scope.association.is_some() {
         sql.push(" and false");
     }
     push_any(sql, "b.province_id", &actor.scope.provinces);

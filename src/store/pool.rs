@@ -9,7 +9,7 @@
 //!   (launchbadge/sqlx#4393).
 //!
 //! Both are fixed by launchbadge/sqlx#4394, after 0.9.0. Look again at the release after 0.9.0: if the tests pass with
-//! `sqlx::PgPool`, it can replace this file. What remains then is [`Identity::assume`](super::identity::Identity::assume)
+//! `sqlx::PgPool`, it can replace this file. What remains then is [`DatabaseIdentity::assume`](super::database_identity::DatabaseIdentity::assume)
 //! in `before_acquire`.
 //!
 //! Here a connection returns to the pool only after a complete use. After any other it is closed, and its permit is
@@ -32,7 +32,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::identity::Identity;
+use super::database_identity::DatabaseIdentity;
 
 /// The longest life of a connection: it bounds what a session gathers in memory.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -78,7 +78,7 @@ struct Idle {
 /// A connection with what the pool knows about it.
 struct Entry {
     connection: PgConnection,
-    identity: Option<Arc<Identity>>,
+    identity: Option<Arc<DatabaseIdentity>>,
     opened: Instant,
     used: Instant,
     /// Makes room for another connection when this one is closed.
@@ -126,7 +126,10 @@ impl Pool {
     }
 
     /// Checks out a connection under an identity. Waits for a permit.
-    pub(super) async fn acquire(&self, identity: &Arc<Identity>) -> Result<PooledConnection, sqlx::Error> {
+    pub(super) async fn acquire(
+        &self,
+        identity: &Arc<DatabaseIdentity>,
+    ) -> Result<PooledConnection, sqlx::Error> {
         self.shared.idle().asked = Some(Instant::now());
         let deadline = Instant::now() + self.shared.acquire_timeout;
         let permit = timeout_at(deadline, Arc::clone(&self.permits).acquire_owned()).await;
@@ -137,7 +140,7 @@ impl Pool {
     /// Checks out a connection under an identity. Returns `None` instead of waiting for a permit.
     pub(super) async fn try_acquire(
         &self,
-        identity: &Arc<Identity>,
+        identity: &Arc<DatabaseIdentity>,
     ) -> Result<Option<PooledConnection>, sqlx::Error> {
         let deadline = Instant::now() + self.shared.acquire_timeout;
         match Arc::clone(&self.permits).try_acquire_owned() {
@@ -165,7 +168,7 @@ impl Pool {
         &self,
         mut permit: OwnedSemaphorePermit,
         deadline: Instant,
-        identity: &Arc<Identity>,
+        identity: &Arc<DatabaseIdentity>,
     ) -> Result<PooledConnection, sqlx::Error> {
         loop {
             match self.shared.take(identity).ok_or(sqlx::Error::PoolClosed)? {
@@ -230,7 +233,7 @@ impl Shared {
     }
 
     /// Takes an idle connection, or leave to open one. `None`: the pool is closed.
-    fn take(&self, identity: &Arc<Identity>) -> Option<Taken> {
+    fn take(&self, identity: &Arc<DatabaseIdentity>) -> Option<Taken> {
         let mut idle = self.idle();
         let suspected = idle.suspected;
         let is_trusted = |entry: &Entry| {
@@ -286,7 +289,7 @@ fn is_starting(error: &sqlx::Error) -> bool {
     }
 }
 
-/// A connection that is checked out. Dropped before [`settle`](Self::settle), it is closed.
+/// A connection that is checked out. Dropped before [`finish`](Self::finish), it is closed.
 pub(super) struct PooledConnection {
     entry: Option<Entry>,
     permit: Option<OwnedSemaphorePermit>,
@@ -296,7 +299,7 @@ pub(super) struct PooledConnection {
 impl PooledConnection {
     /// Sets the role and scope of the statements to come. Refuses a read-only server: a standby cannot record what is
     /// read, and what it shows may be old.
-    async fn assume(&mut self, identity: &Arc<Identity>) -> Result<(), sqlx::Error> {
+    async fn assume(&mut self, identity: &Arc<DatabaseIdentity>) -> Result<(), sqlx::Error> {
         let entry = self.entry.as_mut().expect("a connection is there until it is returned");
         entry.identity = None;
         let is_read_only = timeout(ASSUME_TIMEOUT, identity.assume(&mut entry.connection)).await;
@@ -326,7 +329,7 @@ impl PooledConnection {
 
     /// Ends a use that was complete: its result came, or PostgreSQL refused the statement. Returns the connection to the
     /// pool, or closes it if it broke.
-    pub(super) fn settle<T>(self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+    pub(super) fn finish<T>(self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         match &result {
             Ok(_) => self.give_back(),
             Err(sqlx::Error::Database(error)) if !ends_the_session(error.code().as_deref()) => {

@@ -91,7 +91,7 @@ fn preparation() -> String {
 }
 
 /// Checks that every role exists, and that the current user can assume it.
-pub(super) async fn demand(connection: &mut PgConnection) -> Result<(), OpenError> {
+pub(super) async fn require(connection: &mut PgConnection) -> Result<(), OpenError> {
     let existing: Vec<String> =
         sqlx::query_scalar("select rolname::text from pg_roles where starts_with(rolname, 'registry_')")
             .fetch_all(&mut *connection)

@@ -114,7 +114,7 @@ pub async fn is_in_force(executor: impl sqlx::PgExecutor<'_>, keys: &Keys) -> Re
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] if the key was exchanged.
-pub async fn demand_in_force(executor: impl sqlx::PgExecutor<'_>, keys: &Keys) -> Result<(), StoreError> {
+pub async fn require_in_force(executor: impl sqlx::PgExecutor<'_>, keys: &Keys) -> Result<(), StoreError> {
     if is_in_force(executor, keys).await? { Ok(()) } else { Err(exchanged()) }
 }
 

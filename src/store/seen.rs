@@ -31,14 +31,14 @@ impl Seen {
         fresh.extend(ids.into_iter().filter(|id| !recorded.contains(id)));
     }
 
-    /// Returns the people who are not in the audit trail yet, ascending. They stay so until [`settle`](Self::settle): an
+    /// Returns the people who are not in the audit trail yet, ascending. They stay so until [`mark_recorded`](Self::mark_recorded): an
     /// entry that could not be written is tried again before the answer leaves.
     pub(super) fn fresh(&self) -> Vec<i64> {
         self.lock().fresh.iter().copied().collect()
     }
 
     /// Notes that these people are in the audit trail.
-    pub(super) fn settle(&self, ids: &[i64]) {
+    pub(super) fn mark_recorded(&self, ids: &[i64]) {
         let mut people = self.lock();
         people.fresh.retain(|id| ids.binary_search(id).is_err());
         people.recorded.extend(ids);
@@ -58,10 +58,10 @@ mod tests {
         let seen = Seen::default();
         seen.add([3, 1, 3]);
         assert_eq!(seen.fresh(), [1, 3]);
-        seen.settle(&[1, 3]);
+        seen.mark_recorded(&[1, 3]);
         seen.add([1, 2]);
         assert_eq!(seen.fresh(), [2]);
-        seen.settle(&[2]);
+        seen.mark_recorded(&[2]);
         assert_eq!(seen.fresh(), Vec::<i64>::new());
     }
 
@@ -78,7 +78,7 @@ mod tests {
     fn a_person_who_was_written_needs_no_second_entry() {
         let seen = Seen::default();
         seen.add([1, 5]);
-        seen.settle(&[1, 2]);
+        seen.mark_recorded(&[1, 2]);
         seen.add([2]);
         assert_eq!(seen.fresh(), [5]);
     }

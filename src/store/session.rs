@@ -16,9 +16,9 @@ use sqlx::postgres::{PgConnection, PgQueryResult, PgRow, PgStatement, PgTypeInfo
 use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
 use tokio::time::timeout;
 
+use super::database_identity::DatabaseIdentity;
 use super::employer::EmployerCache;
 use super::error::StoreError;
-use super::identity::Identity;
 use super::pool::{Pool, PooledConnection};
 use super::seen::Seen;
 use domain::actor::Actor;
@@ -40,7 +40,7 @@ pub struct PoolUse {
 #[derive(Clone)]
 pub struct Session {
     pool: Pool,
-    identity: Arc<Identity>,
+    identity: Arc<DatabaseIdentity>,
     /// The people whom an actor has been shown through it. `None` for the registry itself.
     seen: Option<Arc<Seen>>,
     /// The employers that were read through any session of the database.
@@ -65,7 +65,7 @@ impl Session {
         employers: Arc<EmployerCache>,
     ) -> Self {
         let statement_deadline = statement_timeout + Duration::from_secs(2);
-        let identity = Arc::new(Identity::registry());
+        let identity = Arc::new(DatabaseIdentity::registry());
         let statements = Arc::default();
         Self { pool, identity, seen: None, employers, statement_deadline, statements }
     }
@@ -77,7 +77,11 @@ impl Session {
 
     /// Makes a session of an actor who reads, on the same connections.
     pub(super) fn of_reader(&self, actor: &Actor) -> Self {
-        Self { identity: Arc::new(Identity::reader(actor)), seen: Some(Arc::default()), ..self.clone() }
+        Self {
+            identity: Arc::new(DatabaseIdentity::reader(actor)),
+            seen: Some(Arc::default()),
+            ..self.clone()
+        }
     }
 
     /// Makes a session with the same identity and connections that has `size` permits of its own: it does not wait for
@@ -172,7 +176,7 @@ impl<'c> Executor<'c> for &'c Session {
             // All rows are read before the first is passed on: a slow reader must not hold a connection.
             let rows: Result<Vec<_>, _> =
                 self.within_deadline(connection.fetch_many(query).try_collect()).await;
-            Ok::<_, sqlx::Error>(stream::iter(connection.settle(rows)?.into_iter().map(Ok)))
+            Ok::<_, sqlx::Error>(stream::iter(connection.finish(rows)?.into_iter().map(Ok)))
         };
         stream::once(rows).try_flatten().boxed()
     }
@@ -185,7 +189,7 @@ impl<'c> Executor<'c> for &'c Session {
         async move {
             let mut connection = self.pool.acquire(&self.identity).await?;
             let row = self.within_deadline(connection.fetch_optional(query)).await;
-            connection.settle(row)
+            connection.finish(row)
         }
         .boxed()
     }
@@ -201,7 +205,7 @@ impl<'c> Executor<'c> for &'c Session {
         async move {
             let mut connection = self.pool.acquire(&self.identity).await?;
             let statement = self.within_deadline(connection.prepare_with(sql, parameters)).await;
-            connection.settle(statement)
+            connection.finish(statement)
         }
         .boxed()
     }
@@ -213,7 +217,7 @@ impl<'c> Executor<'c> for &'c Session {
         async move {
             let mut connection = self.pool.acquire(&self.identity).await?;
             let described = self.within_deadline(connection.describe(sql)).await;
-            connection.settle(described)
+            connection.finish(described)
         }
         .boxed()
     }
@@ -239,7 +243,7 @@ impl Transaction {
 
     async fn end(mut self, statement: &'static str) -> Result<(), StoreError> {
         let ended = sqlx::raw_sql(statement).execute(&mut *self.0).await;
-        self.0.settle(ended)?;
+        self.0.finish(ended)?;
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use participant_registry::graphql;
 use participant_registry::graphql::rights::CATALOGUE;
 use participant_registry::http::auth::Authority;
 use participant_registry::http::settings::Settings;
-use participant_registry::http::{Front, open};
+use participant_registry::http::{ServerParts, build};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use sha2::{Digest as _, Sha256};
@@ -41,7 +41,7 @@ impl Measured {
         let stored = StoredDocuments::read(manifest.as_bytes(), &schema, &CATALOGUE, &limits).await.unwrap();
         let mut settings = Settings { metrics: true, ..Settings::default() };
         settings.graphql.documents.stored = Some(Arc::new(stored));
-        let opened = open(Front {
+        let opened = build(ServerParts {
             database: Arc::clone(&app.database),
             authority: Authority::own_tokens(),
             clock: Clock::Fixed(crate::support::app::TODAY.parse().unwrap()),

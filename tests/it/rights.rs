@@ -1,6 +1,6 @@
 //! The table of rights on the real router: the root fields as each role. `withholding.rs` has the fields below them.
 
-use domain::access::{self, Operation};
+use domain::access::{self, Right};
 use domain::actor::Role;
 use participant_registry::graphql::rights::{CATALOGUE, lacking};
 use strum::VariantArray as _;
@@ -14,14 +14,14 @@ pub async fn token(app: &App, role: Role, channel: &str) -> String {
         Role::Partner => TokenScope { channel: Some(channel.to_owned()), ..TokenScope::default() },
         _ => TokenScope::default(),
     };
-    match Operation::ReadPersonalData.roles().contains(&role) {
+    match Right::ReadPersonalData.roles().contains(&role) {
         true => app.reader(role, scope).await,
         false => app.token(role, scope).await,
     }
 }
 
 /// Returns the right that a role lacks to read a field.
-pub fn lacks(role: Role, of: &str, field: &str) -> Option<Operation> {
+pub fn lacks(role: Role, of: &str, field: &str) -> Option<Right> {
     lacking(CATALOGUE.find(of, field).unwrap_or_else(|| panic!("{of}.{field} has a right")), role)
 }
 

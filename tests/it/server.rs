@@ -5,7 +5,7 @@ use std::time::Duration;
 use participant_registry::clock::Clock;
 use participant_registry::http::auth::Authority;
 use participant_registry::http::settings::Settings;
-use participant_registry::http::{Front, open, server};
+use participant_registry::http::{ServerParts, build, server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -26,7 +26,7 @@ struct Served {
 async fn serve(app: &App, settings: Settings) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let front = Front {
+    let parts = ServerParts {
         database: app.database.clone(),
         authority: Authority::own_tokens(),
         clock: Clock::System,
@@ -35,7 +35,7 @@ async fn serve(app: &App, settings: Settings) -> Served {
         pages: None,
     };
     let (stop, stopped) = oneshot::channel();
-    let server = tokio::spawn(server::serve(listener, open(front), async {
+    let server = tokio::spawn(server::serve(listener, build(parts), async {
         let _ = stopped.await;
     }));
     Served { address, stop: Some(stop), server }

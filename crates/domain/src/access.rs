@@ -1,7 +1,7 @@
 //! Rights, and the roles that have them.
 //!
-//! [`Operation`] is a verb on a group of fields, and [`Operation::roles`] returns the roles that have it. Each field of
-//! the API declares which operation it needs.
+//! [`Right`] is a verb on a group of fields, and [`Right::roles`] returns the roles that have it. Each field of
+//! the API declares which right it needs.
 //!
 //! The [scope](super::actor::Scope) of a client decides whose records it sees. Every statement applies it.
 
@@ -9,10 +9,10 @@ use strum::VariantArray as _;
 
 use super::problem::{Problem, ProblemCode};
 use super::text;
-pub use super::vocabulary::Operation;
+pub use super::vocabulary::Right;
 use super::vocabulary::Role;
 
-impl Operation {
+impl Right {
     /// Returns the roles that have this right.
     pub const fn roles(self) -> &'static [Role] {
         use Role::{Administrator, Analyst, Approver, Auditor, LicensingDesk, Officer, Partner};
@@ -45,8 +45,8 @@ impl Operation {
 
 impl Role {
     /// Returns whether the role has a right.
-    pub fn may(self, operation: Operation) -> bool {
-        operation.roles().contains(&self)
+    pub fn may(self, right: Right) -> bool {
+        right.roles().contains(&self)
     }
 }
 
@@ -61,7 +61,7 @@ impl Role {
     /// of two others, be it within a row, between overlapping tables (provinces and channels count the same people)
     /// or between days.
     pub fn visible_count(self, people: i64) -> i64 {
-        if self.may(Operation::ReadPeople) { people } else { people.div_euclid(STEP) * STEP }
+        if self.may(Right::ReadPeople) { people } else { people.div_euclid(STEP) * STEP }
     }
 }
 
@@ -92,24 +92,22 @@ impl Purpose {
     }
 }
 
-/// Returns the table of `docs/security.md`: a row for each operation, a column for each role.
+/// Returns the table of `docs/security.md`: a row for each right, a column for each role.
 pub fn markdown() -> String {
     let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
     let with = |first, rest: &dyn Fn(Role) -> &'static str| {
         line(std::iter::once(first).chain(Role::VARIANTS.iter().map(|&role| rest(role))).collect())
     };
     let mut table = with("", &|role| role.into()) + &with("---", &|_| "---");
-    for &operation in Operation::VARIANTS {
-        let cell = |role: Role| match (operation, role.may(operation)) {
-            (Operation::ReadPersonalData, true) => "with a purpose",
-            (Operation::ReadPersonalData, false) if role.may(Operation::ReadPeople) => "masked",
-            (Operation::ReadFigures | Operation::ReadCoverage, true) if !role.may(Operation::ReadPeople) => {
-                "in fives"
-            }
+    for &right in Right::VARIANTS {
+        let cell = |role: Role| match (right, role.may(right)) {
+            (Right::ReadPersonalData, true) => "with a purpose",
+            (Right::ReadPersonalData, false) if role.may(Right::ReadPeople) => "masked",
+            (Right::ReadFigures | Right::ReadCoverage, true) if !role.may(Right::ReadPeople) => "in fives",
             (_, true) => "yes",
             (_, false) => "",
         };
-        table += &with(operation.into(), &cell);
+        table += &with(right.into(), &cell);
     }
     table
 }
@@ -140,11 +138,11 @@ mod tests {
 
     #[test]
     fn the_administrator_has_every_right_and_personal_data_need_the_right_to_see_people() {
-        for &operation in Operation::VARIANTS {
-            assert!(Role::Administrator.may(operation), "{operation}");
+        for &right in Right::VARIANTS {
+            assert!(Role::Administrator.may(right), "{right}");
         }
-        for &role in Operation::ReadPersonalData.roles() {
-            assert!(role.may(Operation::ReadPeople), "{role}");
+        for &role in Right::ReadPersonalData.roles() {
+            assert!(role.may(Right::ReadPeople), "{role}");
         }
     }
 }

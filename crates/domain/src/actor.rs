@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use super::vocabulary::{Operation, Role};
+pub use super::vocabulary::{Right, Role};
 
 /// The people that an actor may see. A person must meet all conditions that are set. Without conditions, the scope is
 /// the whole country.
@@ -63,11 +63,11 @@ impl Actor {
     /// Returns whether the actor may read personal data (unmasked numbers, birth dates, wages) once it states a
     /// purpose.
     pub fn reads_personal_data(&self) -> bool {
-        self.reads_personal_data && self.may(Operation::ReadPersonalData)
+        self.reads_personal_data && self.may(Right::ReadPersonalData)
     }
 
     /// Returns whether the role of the actor permits an operation.
-    pub fn may(&self, operation: Operation) -> bool {
+    pub fn may(&self, operation: Right) -> bool {
         self.role.may(operation)
     }
 }

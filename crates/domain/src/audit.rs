@@ -3,7 +3,7 @@
 //! A seal covers the entries since the previous seal. It stores a digest of each entry, so that verification can name a
 //! changed entry. Its hash covers the digests and the previous hash, and its signature covers the hash. Nobody without
 //! the key can forge a seal, and a changed seal breaks all later ones. Removing the newest seals leaves a valid chain:
-//! only a copy of the last hash outside the database reveals that (see [`ChainCheck::demand`]).
+//! only a copy of the last hash outside the database reveals that (see [`ChainCheck::require`]).
 
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -245,7 +245,7 @@ impl ChainCheck {
     ///
     /// # Errors
     /// [`Tampering::Truncated`]: the newest seals were removed.
-    pub fn demand(&self, head: &Hash) -> Result<(), Tampering> {
+    pub fn require(&self, head: &Hash) -> Result<(), Tampering> {
         if self.passed.contains(head) { Ok(()) } else { Err(Tampering::Truncated(self.number)) }
     }
 }

@@ -109,7 +109,7 @@ impl Workers {
             match timeline.ends_on.filter(|&ends_on| ends_on <= day) {
                 None => {
                     // The day alone decides, not when the status was last updated.
-                    timeline.settle(day, segment, rules);
+                    timeline.update_lapse(day, segment, rules);
                     open.insert(segment);
                     is_active |= timeline.status_on(day, segment, rules) == Some(EnrollmentStatus::Active);
                     if timeline.is_in_arrears_on(day, segment, rules) {
@@ -150,7 +150,7 @@ fn left_in_arrears(held: &[(Segment, Timeline)], at: usize, ends_on: NaiveDate, 
     let last = ends_on.pred_opt().unwrap_or(ends_on);
     let on_the_last_day = |(segment, timeline): &(Segment, Timeline)| {
         let mut timeline = timeline.clone();
-        timeline.settle(last, *segment, rules);
+        timeline.update_lapse(last, *segment, rules);
         (*segment, timeline)
     };
     let (segment, timeline) = on_the_last_day(&held[at]);

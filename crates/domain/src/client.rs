@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::actor::{Actor, Scope};
 use super::problem::{Problem, ProblemCode};
 use super::text;
-use super::vocabulary::{Operation, Role};
+use super::vocabulary::{Right, Role};
 
 /// Maximum length of an issuer or a subject, in characters.
 const MAXIMUM_CLAIM: usize = 255;
@@ -107,7 +107,7 @@ pub fn judge(role: Role, reach: &Reach, reads_personal_data: bool) -> Vec<Proble
     if !reach.provinces.is_empty() && matches!(role, Role::Administrator | Role::Auditor) {
         refuse(at("provinceCodes"), unused("provinces"));
     }
-    if reads_personal_data && !role.may(Operation::ReadPersonalData) {
+    if reads_personal_data && !role.may(Right::ReadPersonalData) {
         let field = Problem::error(ProblemCode::Conflict, "readsPersonalData", "");
         refuse(field, format!("The role {role} may not read personal data."));
     }
@@ -192,7 +192,7 @@ mod tests {
             let refused = !judge(role, &Reach { employer: Some(1), ..Reach::default() }, true)
                 .iter()
                 .all(|problem| problem.path != ["readsPersonalData"]);
-            assert_eq!(refused, !role.may(Operation::ReadPersonalData), "{role}");
+            assert_eq!(refused, !role.may(Right::ReadPersonalData), "{role}");
         }
     }
 

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-use super::count::Held;
+use super::count::HeldEnrollment;
 use super::enrollment::{judge_age, judge_birth_date};
 use super::identity::{self, NationalId};
 use super::participant::FullName;
@@ -189,7 +189,7 @@ pub fn nothing_changes() -> Problem {
 /// enrollment.
 pub fn judge(
     (before, after): (&Particulars, &Particulars),
-    enrollments: &BTreeMap<i64, Held>,
+    enrollments: &BTreeMap<i64, HeldEnrollment>,
     deceased_on: Option<NaiveDate>,
     rules: &Rulebook,
     today: NaiveDate,
@@ -206,8 +206,9 @@ pub fn judge(
         problems.push(problem);
     } else if before.birth_date != after.birth_date {
         let open = enrollments.values().filter(|held| held.timeline.status() != EnrollmentStatus::Ended);
-        let broken =
-            |held: &Held| judge_age(held.segment, after.birth_date, rules, held.timeline.starts_on, today);
+        let broken = |held: &HeldEnrollment| {
+            judge_age(held.segment, after.birth_date, rules, held.timeline.starts_on, today)
+        };
         problems.extend(open.into_iter().find_map(broken).map(|problem| {
             let rule = problem.hint.clone().unwrap_or_default();
             problem.hint(format!("End that enrollment as ENROLLED_IN_ERROR first. {rule}"))
@@ -224,7 +225,7 @@ const CORRECTION_IS_RECORDED: &str = "Check the identity card (KTP). The number 
 fn judge_life(
     before: &Particulars,
     after: &Particulars,
-    enrollments: &BTreeMap<i64, Held>,
+    enrollments: &BTreeMap<i64, HeldEnrollment>,
     deceased_on: Option<NaiveDate>,
 ) -> Option<Problem> {
     if before.birth_date == after.birth_date {
@@ -319,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_birth_date_after_an_enrollment_or_a_death_is_refused() {
-        let held = |starts_on: &str, ends_on: Option<&str>| Held {
+        let held = |starts_on: &str, ends_on: Option<&str>| HeldEnrollment {
             segment: Segment::SelfEmployed,
             civil_servant: None,
             employer: None,
@@ -333,7 +334,7 @@ mod tests {
                 has_lapsed: false,
             },
         };
-        let judged = |born: &str, enrollments: Vec<Held>, died: Option<&str>| {
+        let judged = |born: &str, enrollments: Vec<HeldEnrollment>, died: Option<&str>| {
             let after = Particulars { birth_date: day(born), national_id: None, ..siti() };
             let enrollments = (1_i64..).zip(enrollments).collect();
             let today = day("2014-10-02");

@@ -18,7 +18,7 @@ use super::vocabulary::{
 
 /// The facts of one enrollment that counters and further enrollments depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldEnrollment {
     /// Segment.
     pub segment: Segment,
     /// Category of a civil servant; `None`: not one.
@@ -33,7 +33,7 @@ pub struct Held {
     pub timeline: Timeline,
 }
 
-impl Held {
+impl HeldEnrollment {
     fn group(&self) -> WorkerGroup {
         WorkerGroup::of(self.segment, self.civil_servant)
     }
@@ -49,7 +49,7 @@ pub struct Counted<'a> {
     /// Day of death.
     pub deceased_on: Option<NaiveDate>,
     /// Enrollments.
-    pub held: Vec<&'a Held>,
+    pub held: Vec<&'a HeldEnrollment>,
 }
 
 /// The kind of a counter.
@@ -86,7 +86,7 @@ pub fn add(deltas: &mut Deltas, person: &Counted<'_>, times: i32, rules: &Rulebo
             count(CounterKind::People(day, before), -1);
         }
     }
-    let payer = |of: fn(&Held) -> Option<i64>| {
+    let payer = |of: fn(&HeldEnrollment) -> Option<i64>| {
         let mut payers: BTreeMap<i64, Vec<EnrollmentStatus>> = BTreeMap::new();
         for held in &person.held {
             if let Some(payer) = of(held) {
@@ -137,16 +137,23 @@ mod tests {
     }
 
     /// Returns an enrollment from a day on, with the first month paid or none.
-    fn held(employer: i64, from: &str, is_paid: bool) -> Held {
+    fn held(employer: i64, from: &str, is_paid: bool) -> HeldEnrollment {
         let starts_on = day(from);
         let paid = if is_paid { PaidMonths::from_until(starts_on, starts_on) } else { PaidMonths::default() };
         let timeline = Timeline { counts_from: starts_on, starts_on, ends_on: None, paid, has_lapsed: false };
         let employer = Some(employer);
         let segment = Segment::WageEarner;
-        Held { segment, civil_servant: None, employer, association: None, end_reason: None, timeline }
+        HeldEnrollment {
+            segment,
+            civil_servant: None,
+            employer,
+            association: None,
+            end_reason: None,
+            timeline,
+        }
     }
 
-    fn counted(held: &[Held]) -> Counted<'_> {
+    fn counted(held: &[HeldEnrollment]) -> Counted<'_> {
         Counted { province: 16, channel: 3, deceased_on: None, held: held.iter().collect() }
     }
 

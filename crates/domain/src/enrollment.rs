@@ -6,7 +6,7 @@
 use chrono::NaiveDate;
 
 use super::channel::Channel;
-use super::count::Held;
+use super::count::HeldEnrollment;
 use super::identity::{NationalId, ServiceNumber};
 use super::participant::{FullName, PhoneNumber};
 use super::problem::{Problem, ProblemCode};
@@ -175,8 +175,8 @@ pub struct NewEnrollment {
 
 impl NewEnrollment {
     /// Returns the facts that counters depend on.
-    pub fn held(&self) -> Held {
-        Held {
+    pub fn held(&self) -> HeldEnrollment {
+        HeldEnrollment {
             segment: self.segment,
             civil_servant: self.civil_servant.as_ref().map(|civil_servant| civil_servant.category),
             employer: self.employer,

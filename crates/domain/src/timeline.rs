@@ -88,7 +88,7 @@ pub struct Timeline {
     pub ends_on: Option<NaiveDate>,
     /// Paid months.
     pub paid: PaidMonths,
-    /// Whether it has lapsed after the last paid month. Updated by [`Timeline::settle`] only.
+    /// Whether it has lapsed after the last paid month. Updated by [`Timeline::update_lapse`] only.
     pub has_lapsed: bool,
 }
 
@@ -175,7 +175,7 @@ impl Timeline {
 
     /// Updates `has_lapsed` as of a day. An enrollment lapses when the grace period is over, and resumes when a later
     /// month is paid.
-    pub fn settle(&mut self, today: NaiveDate, segment: Segment, rules: &Rulebook) {
+    pub fn update_lapse(&mut self, today: NaiveDate, segment: Segment, rules: &Rulebook) {
         let until = self.ends_on.map_or(today, |ends_on| ends_on.min(today));
         let lapse = self.paid.through().map(|last| lapse_after(last, segment, rules));
         self.has_lapsed = lapse.is_some_and(|lapse| lapse <= until);
@@ -196,7 +196,7 @@ impl Timeline {
     pub fn end(&mut self, on: NaiveDate, today: NaiveDate, segment: Segment, rules: &Rulebook) -> NaiveDate {
         let ends_on = on.max(self.earliest_end(today));
         self.ends_on = Some(ends_on);
-        self.settle(today, segment, rules);
+        self.update_lapse(today, segment, rules);
         ends_on
     }
 
@@ -205,7 +205,7 @@ impl Timeline {
     pub fn continued(&self, on: NaiveDate, today: NaiveDate, segment: Segment, rules: &Rulebook) -> Self {
         let paid = self.paid.since(on);
         let mut timeline = Self { counts_from: on, starts_on: on, ends_on: None, paid, has_lapsed: false };
-        timeline.settle(today, segment, rules);
+        timeline.update_lapse(today, segment, rules);
         timeline
     }
 
@@ -264,7 +264,7 @@ mod tests {
     }
 
     fn settled(mut timeline: Timeline, today: &str) -> Timeline {
-        timeline.settle(day(today), SEGMENT, &rules());
+        timeline.update_lapse(day(today), SEGMENT, &rules());
         timeline
     }
 

@@ -237,7 +237,7 @@ pub enum Role {
 /// Right: a verb on a group of fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
-pub enum Operation {
+pub enum Right {
     /// See its own client, and the problems of its own requests.
     #[strum(serialize = "read oneself")]
     ReadOneself,

@@ -71,11 +71,11 @@ fn at_once(index: usize, field: &Field<'_>) -> Option<TokenStream> {
     let (read, given) = arguments(field);
     let rendered = match &field.source {
         Source::Function(name) => {
-            let rendered = render(&field.shape, Held::Owned, Speed::AtOnce);
+            let rendered = render(&field.shape, Ownership::Owned, Speed::AtOnce);
             quote!({ let value = self.#name(ctx, #given); ::rows::within(ctx, #rendered) })
         }
         Source::Ready(name) => {
-            let rendered = render(of_async(&field.shape), Held::Owned, Speed::AtOnce);
+            let rendered = render(of_async(&field.shape), Ownership::Owned, Speed::AtOnce);
             quote! {
                 match ::rows::ready(self.#name(ctx, #given)) {
                     ::std::result::Result::Ok(value) => #rendered,
@@ -84,7 +84,7 @@ fn at_once(index: usize, field: &Field<'_>) -> Option<TokenStream> {
             }
         }
         Source::Member(name) => {
-            let rendered = render(&field.shape, Held::Borrowed, Speed::AtOnce);
+            let rendered = render(&field.shape, Ownership::Borrowed, Speed::AtOnce);
             quote!({ let value = &self.#name; ::rows::within(ctx, #rendered) })
         }
         Source::Async(_) => return None,
@@ -107,16 +107,16 @@ fn in_time(index: usize, field: &Field<'_>) -> TokenStream {
     let (read, given) = arguments(field);
     let rendered = match &field.source {
         Source::Function(name) => {
-            let rendered = render(&field.shape, Held::Owned, Speed::InTime);
+            let rendered = render(&field.shape, Ownership::Owned, Speed::InTime);
             quote!(let value = self.#name(ctx, #given); let rendered = ::rows::within(ctx, #rendered);)
         }
         Source::Member(name) => {
-            let rendered = render(&field.shape, Held::Borrowed, Speed::InTime);
+            let rendered = render(&field.shape, Ownership::Borrowed, Speed::InTime);
             quote!(let value = &self.#name; let rendered = ::rows::within(ctx, #rendered);)
         }
         // What is below an `async` field keeps its own path in its errors: so does async-graphql.
         Source::Ready(name) | Source::Async(name) => {
-            let rendered = render(of_async(&field.shape), Held::Owned, Speed::InTime);
+            let rendered = render(of_async(&field.shape), Ownership::Owned, Speed::InTime);
             quote! {
                 let rendered = match self.#name(ctx, #given).await {
                     ::std::result::Result::Ok(value) => #rendered,
@@ -145,7 +145,7 @@ fn of_async<'b, 'a>(shape: &'b Shape<'a>) -> &'b Shape<'a> {
 
 /// Whether the variable `value` holds a value or a reference to it.
 #[derive(Clone, Copy, PartialEq)]
-enum Held {
+enum Ownership {
     Owned,
     Borrowed,
 }
@@ -157,13 +157,13 @@ enum Speed {
 }
 
 /// Writes an expression that renders the variable `value`.
-fn render(shape: &Shape<'_>, held: Held, speed: Speed) -> TokenStream {
+fn render(shape: &Shape<'_>, ownership: Ownership, speed: Speed) -> TokenStream {
     match shape {
         Shape::Leaf(leaf) => {
-            let value = match (held, leaf.is_reference) {
-                (Held::Owned, false) => quote!(&value),
-                (Held::Owned, true) | (Held::Borrowed, false) => quote!(value),
-                (Held::Borrowed, true) => quote!(*value),
+            let value = match (ownership, leaf.is_reference) {
+                (Ownership::Owned, false) => quote!(&value),
+                (Ownership::Owned, true) | (Ownership::Borrowed, false) => quote!(value),
+                (Ownership::Borrowed, true) => quote!(*value),
             };
             call(leaf, (&quote!(at_once), &quote!(in_time)), &value, speed)
         }
@@ -175,7 +175,7 @@ fn render(shape: &Shape<'_>, held: Held, speed: Speed) -> TokenStream {
             call(leaf, (&quote!(list), &quote!(list_in_time)), &values, speed)
         }
         Shape::Nullable(inner) => {
-            let rendered = render(inner, held, speed);
+            let rendered = render(inner, ownership, speed);
             quote! {
                 match value {
                     ::std::option::Option::None => ::std::result::Result::Ok(::rows::async_graphql::Value::Null),
@@ -184,7 +184,7 @@ fn render(shape: &Shape<'_>, held: Held, speed: Speed) -> TokenStream {
             }
         }
         Shape::Fallible(inner) => {
-            let rendered = render(inner, held, speed);
+            let rendered = render(inner, ownership, speed);
             quote! {
                 match value {
                     ::std::result::Result::Ok(value) => #rendered,

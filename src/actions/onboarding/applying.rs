@@ -110,7 +110,7 @@ struct Effect {
 /// Returns whether the outcomes would reveal too much about people whom the sender may not see.
 async fn reveals_too_much(step: &Step, conn: &mut PgConnection, effect: &Effect) -> Result<bool, StoreError> {
     let forms = usize::try_from(step.held.received).unwrap_or_default();
-    MissCounter::new(&step.database, &step.authority.actor, forms).is_too_much(conn, &effect.revealed).await
+    MissCounter::new(&step.database, &step.authority.actor, forms).exceeds_quota(conn, &effect.revealed).await
 }
 
 async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Result<Effect, StoreError> {
@@ -143,7 +143,7 @@ async fn write_rows(step: &Step, conn: &mut PgConnection, chunk: &Chunk) -> Resu
     }
     let kept = kept(chunk, &applied, &planned.rejected);
     staging::keep_only(conn, &database.keys, batch, chunk.first_row, &kept).await?;
-    let trail = Trail::of_command(database, &authority.actor, "startOnboarding");
+    let trail = Trail::for_command(database, &authority.actor, "startOnboarding");
     trail.append(conn, &enrolled.subjects).await?;
     let RowOutcomes { counts, contributions, rows } = applied;
     let pending = -i32::try_from(rows.len()).unwrap_or(i32::MAX);

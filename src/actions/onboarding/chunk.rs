@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use zeroize::Zeroizing;
 
-use super::{Agreed, RowPlace};
+use super::{RowPlace, SharedTerms};
 use crate::store::onboarding::staging;
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
@@ -48,7 +48,7 @@ impl Chunk {
 pub(super) struct ChunkReader {
     pub database: Arc<Database>,
     pub reference: Arc<Reference>,
-    pub agreed: Arc<Agreed>,
+    pub agreed: Arc<SharedTerms>,
     pub repeats: Arc<HashMap<u32, Repeat>>,
     pub today: NaiveDate,
     pub batch: i64,

@@ -24,7 +24,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
         return Ok(StepResult::Lost);
     }
     // With a key that is not in force, nobody would be found.
-    rotation::demand_in_force(&mut *transaction, &database.keys).await?;
+    rotation::require_in_force(&mut *transaction, &database.keys).await?;
     let (at, new) = candidates(&chunk.judged);
     let context =
         EnrollContext { actor: &authority.actor, keys: &database.keys, rules: &reference.rules, batch: None };
@@ -33,7 +33,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
     let revealed = Revealed::by(foreseen.outcomes.iter().map(Option::as_ref), index);
     let misses =
         MissCounter::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());
-    if misses.is_too_much(&mut transaction, &revealed).await? {
+    if misses.exceeds_quota(&mut transaction, &revealed).await? {
         transaction.rollback().await?;
         return Ok(StepResult::Stop(vec![quota_spent()]));
     }
@@ -47,7 +47,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
         false => StepResult::More,
         true => publish(step, &mut transaction, &chain).await?,
     };
-    let trail = Trail::of_command(database, &authority.actor, "onboardingPlan");
+    let trail = Trail::for_command(database, &authority.actor, "onboardingPlan");
     trail.saw(foreseen.known);
     trail.close().await?;
     transaction.commit().await?;

@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 
 use super::chunk::ChunkReader;
 use super::{Authority, authority};
-use crate::store::onboarding::lease::{self, Held};
+use crate::store::onboarding::lease::{self, LeasedBatch};
 use crate::store::onboarding::staging::{self, Received, SealedChunk};
 use crate::store::onboarding::{self, BatchRow, writing};
 use crate::store::{Database, StoreError};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::enrollment::CivilServantCategory;
 use domain::identity::NumberColumn;
 use domain::onboarding::{Numbers, OnboardingState, Repeat, StagedRow, judge_numbers};
@@ -51,7 +51,7 @@ pub enum Refused {
 /// A batch that waits for its file. It belongs to the client that sends the file.
 pub struct Expected {
     batch: i64,
-    held: Held,
+    held: LeasedBatch,
     /// The announced SHA-256 of the file.
     pub sha256: Option<Vec<u8>>,
 }
@@ -89,7 +89,7 @@ pub async fn expect(database: &Database, actor: &Actor, batch: i64) -> Result<Ex
 
 /// Finds a batch that the actor has sent.
 pub async fn find_own(database: &Database, actor: &Actor, batch: i64) -> Result<BatchRow, Refused> {
-    if !actor.may(Operation::Enroll) {
+    if !actor.may(Right::Enroll) {
         return Err(Refused::Forbidden);
     }
     let found = onboarding::by_ids(&database.reading(actor), actor, &[batch]).await?.remove(&batch);
@@ -136,7 +136,7 @@ async fn receive_under<R>(
     database: &Database,
     reader: ChunkReader,
     (batch, epoch): (i64, i64),
-    held: &Held,
+    held: &LeasedBatch,
     file: File<R>,
 ) -> Result<i32, Refused>
 where

@@ -7,9 +7,9 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::chunk::ChunkReader;
-use super::{Agreed, Authority};
+use super::{Authority, SharedTerms};
 use crate::store::Database;
-use crate::store::onboarding::lease::{Held, Lease};
+use crate::store::onboarding::lease::{Lease, LeasedBatch};
 use crate::store::reference::Reference;
 use domain::onboarding::Repeat;
 use domain::problem::Problem;
@@ -35,7 +35,7 @@ pub(super) struct Step {
     pub reference: Arc<Reference>,
     pub settings: WorkerSettings,
     pub lease: Lease,
-    pub held: Held,
+    pub held: LeasedBatch,
     pub authority: Authority,
     pub repeats: Arc<HashMap<u32, Repeat>>,
     pub today: NaiveDate,
@@ -47,7 +47,7 @@ impl Step {
         ChunkReader {
             database: Arc::clone(&self.database),
             reference: Arc::clone(&self.reference),
-            agreed: Arc::new(Agreed::clone(&self.authority.agreed)),
+            agreed: Arc::new(SharedTerms::clone(&self.authority.agreed)),
             repeats: Arc::clone(&self.repeats),
             today: self.today,
             batch: self.lease.id,

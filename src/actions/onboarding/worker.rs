@@ -16,7 +16,7 @@ use super::step::{Step, StepResult};
 use super::write_ahead::{Task, WriteAhead};
 use super::{applying, authority, planning};
 use crate::actions::request::backoff;
-use crate::store::onboarding::lease::{self, Held, Lease};
+use crate::store::onboarding::lease::{self, Lease, LeasedBatch};
 use crate::store::onboarding::{staging, writing};
 use crate::store::{Database, StoreError};
 use domain::onboarding::{OnboardingState, Repeat};
@@ -105,7 +105,11 @@ async fn work_under(
     Ok(())
 }
 
-fn repeats_of(database: &Database, lease: Lease, held: &Held) -> Result<HashMap<u32, Repeat>, StoreError> {
+fn repeats_of(
+    database: &Database,
+    lease: Lease,
+    held: &LeasedBatch,
+) -> Result<HashMap<u32, Repeat>, StoreError> {
     let repeats = match &held.repeated {
         None => Vec::new(),
         Some(sealed) => staging::open_repeats(&database.keys, lease.id, sealed)?,
@@ -144,7 +148,7 @@ async fn apply(step: &Arc<Step>, ahead: &mut WriteAhead, alone: bool) -> Result<
 async fn stop(
     database: &Database,
     lease: Lease,
-    held: &Held,
+    held: &LeasedBatch,
     problems: &[Problem],
 ) -> Result<(), StoreError> {
     let mut transaction = database.bulk.begin().await?;

@@ -26,7 +26,7 @@ use crate::graphql::node_id::NodeId;
 use crate::http::onboarding::{report_of, staged};
 use crate::store::onboarding::{self, BatchRow, retention};
 use crate::store::{Database, StoreError};
-use domain::access::Operation;
+use domain::access::Right;
 use domain::actor::Actor;
 use domain::language::Language;
 use domain::onboarding::{Counts, OnboardingState};
@@ -278,7 +278,7 @@ fn failure_of(actor: &Actor, refused: Refused) -> Failure {
         Refused::Problems(problems) => Failure::Refused(problems),
         Refused::Store(error) => Failure::Action(error.into()),
         Refused::Forbidden => {
-            Failure::Action(ActionError::Forbidden { role: actor.role, operation: Operation::Enroll })
+            Failure::Action(ActionError::Forbidden { role: actor.role, right: Right::Enroll })
         }
         refused @ (Refused::Absent | Refused::NotYours | Refused::NotWaiting) => {
             let problem = Problem::error(

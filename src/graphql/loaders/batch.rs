@@ -21,6 +21,9 @@ use crate::store::StoreError;
 /// more turns than any fixed number. So this loader collects keys until a few turns in a row have brought no new one;
 /// then one task fetches for all, and the others are woken together.
 ///
+/// The crate still does the rest: it keeps each value by its key for the request, so that no key is fetched twice, and
+/// splits batches that are too long.
+///
 /// A request has a loader for each source and uses few of them, so a loader allocates nothing until its first key.
 pub struct LoaderOf<S: Source> {
     caller: Arc<Caller>,

@@ -27,7 +27,7 @@ use crate::store::onboarding::{self, BatchRow, ReportedRow, retention};
 use crate::store::session::Session;
 use crate::store::{Database, StoreError};
 use domain::access::Purpose;
-use domain::actor::Operation;
+use domain::actor::Right;
 use domain::language::Language;
 use domain::onboarding::{OnboardingState, RowOutcome, StagedRow, fields_of_request};
 use domain::problem::Problem;
@@ -48,7 +48,7 @@ pub(super) async fn download(
     request: Request,
 ) -> Response {
     let context = FileRequest::of(&request);
-    if !context.actor.may(Operation::ReadOnboarding) {
+    if !context.actor.may(Right::ReadOnboarding) {
         return context.refuse(StatusCode::FORBIDDEN, RegistryCode::Forbidden);
     }
     let Ok(id) = batch_id(&id) else { return context.not_found() };

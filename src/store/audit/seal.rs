@@ -66,7 +66,7 @@ async fn is_alone(conn: &mut PgConnection) -> Result<bool, StoreError> {
 
 async fn write(conn: &mut PgConnection, database: &Database) -> Result<(Option<Head>, bool), StoreError> {
     // A rotation of the key holds the lock until the new key is in force.
-    rotation::demand_in_force(&mut *conn, &database.keys).await?;
+    rotation::require_in_force(&mut *conn, &database.keys).await?;
     let last = newest(&mut *conn).await?;
     let (number, previous, behind) =
         last.map_or((0, [0; 32], (0, 0)), |(head, last)| (head.number, head.hash, last));
@@ -218,7 +218,7 @@ async fn verify_seals(
         }
         sealed += found.len() as u64;
     }
-    if let Some(Err(tampering)) = head.map(|head| walk.demand(head)) {
+    if let Some(Err(tampering)) = head.map(|head| walk.require(head)) {
         return Ok(Err(tampering));
     }
     if index.claims_more() {

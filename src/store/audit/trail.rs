@@ -43,7 +43,7 @@ impl Trail {
     }
 
     /// Makes the trail of a command that does the same as this field of the API.
-    pub fn of_command(database: &Database, actor: &Actor, operation: &str) -> Self {
+    pub fn for_command(database: &Database, actor: &Actor, operation: &str) -> Self {
         let about = About { operation: operation.to_owned(), purpose: None, request_id: Uuid::now_v7() };
         Self::new(&database.journal, &database.reading(actor), Arc::new(actor.clone()), about)
     }
@@ -69,10 +69,10 @@ impl Trail {
     }
 
     /// Notes that this transaction was committed: the payload needs no second entry for these people.
-    pub fn settle(&self, subjects: &[i64]) {
+    pub fn mark_recorded(&self, subjects: &[i64]) {
         let mut subjects = subjects.to_vec();
         subjects.sort_unstable();
-        self.seen.settle(&subjects);
+        self.seen.mark_recorded(&subjects);
     }
 
     /// Writes the entry of people whom the request was shown. The answer leaves only after this has returned `Ok`.
@@ -82,7 +82,7 @@ impl Trail {
             return Ok(());
         }
         self.journal.record(self.entry(AuditOutcome::Read, subjects.clone())).await?;
-        self.seen.settle(&subjects);
+        self.seen.mark_recorded(&subjects);
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Trail {
     pub async fn close_unnamed(&self) -> Result<(), StoreError> {
         let subjects = self.seen.fresh();
         self.journal.record(self.entry(AuditOutcome::Read, subjects.clone())).await?;
-        self.seen.settle(&subjects);
+        self.seen.mark_recorded(&subjects);
         Ok(())
     }
 

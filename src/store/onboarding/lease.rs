@@ -85,7 +85,7 @@ pub async fn others_wait(session: &Session, lease: Lease) -> Result<bool, StoreE
 
 /// A leased batch, with the columns that a worker needs.
 #[derive(Clone, Debug, FromRow)]
-pub struct Held {
+pub struct LeasedBatch {
     /// State.
     pub state: OnboardingState,
     /// Employer.
@@ -129,7 +129,7 @@ const COLUMNS: &str = "state, employer_id, channel_id, province_id, programmes, 
                        repeated";
 
 /// Returns the batch of a lease, or `None` if the lease is lost or the batch has ended.
-pub async fn look(session: &Session, lease: Lease) -> Result<Option<Held>, StoreError> {
+pub async fn look(session: &Session, lease: Lease) -> Result<Option<LeasedBatch>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch where id = "));
     sql.push_bind(lease.id).push(" and epoch = ").push_bind(lease.epoch);
     sql.push(" and state in ('VALIDATING', 'APPLYING')");
@@ -137,7 +137,7 @@ pub async fn look(session: &Session, lease: Lease) -> Result<Option<Held>, Store
 }
 
 /// Returns a batch that waits for its file. Takes no actor: the caller has checked that the actor may see the batch.
-pub async fn waiting(session: &Session, batch: i64) -> Result<Option<Held>, StoreError> {
+pub async fn waiting(session: &Session, batch: i64) -> Result<Option<LeasedBatch>, StoreError> {
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch where id = "));
     sql.push_bind(batch).push(" and state = 'RECEIVING'");
     Ok(sql.build_query_as().fetch_optional(session).await?)

@@ -94,7 +94,7 @@ pub async fn insert_of_request(
     let sql = "insert into onboarding_chunk (batch_id, first_row, rows, sealed) values ($1, $2, $3, $4)";
     let insert = sqlx::query(sql).bind(batch).bind(chunk.first_row).bind(chunk.rows).bind(&chunk.sealed);
     insert.execute(&mut *conn).await?;
-    rotation::demand_in_force(&mut *conn, keys).await
+    rotation::require_in_force(&mut *conn, keys).await
 }
 
 /// A file that is staged completely.
@@ -139,7 +139,7 @@ pub async fn finish(
     let warnings = (!received.warnings.is_empty()).then_some(Json(&received.warnings));
     let update = update.bind(&received.repeated).bind(warnings);
     let updated = update.execute(&mut *conn).await?.rows_affected();
-    rotation::demand_in_force(&mut *conn, keys).await?;
+    rotation::require_in_force(&mut *conn, keys).await?;
     Ok(updated == 1)
 }
 
@@ -205,7 +205,7 @@ pub async fn keep_only(
         let sealed = seal(keys, batch, first_row, kept)?;
         let sql = "update onboarding_chunk set sealed = $3 where batch_id = $1 and first_row = $2";
         sqlx::query(sql).bind(batch).bind(first_row).bind(sealed).execute(&mut *conn).await?;
-        rotation::demand_in_force(&mut *conn, keys).await?;
+        rotation::require_in_force(&mut *conn, keys).await?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use sqlx::{Postgres, QueryBuilder};
 
 use super::filter::{ORDER, ParticipantFilter, PeopleOf};
 use crate::store::page::{push_any, push_words, words_query};
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 use domain::page::Order;
 
 /// Returns the payer of a partner, as column and id. Such a partner sees only its own enrollments of a person.
@@ -88,7 +88,7 @@ pub(super) fn push_status_within(sql: &mut QueryBuilder<Postgres>, column: &'sta
 /// Restricts a statement that has a `where` to the participants `p` that an actor may see. A role without the
 /// permission sees none.
 pub fn push_scope(sql: &mut QueryBuilder<Postgres>, actor: &Actor) {
-    if !actor.may(Operation::ReadPeople) {
+    if !actor.may(Right::ReadPeople) {
         sql.push(" and false");
     }
     push_territory(sql, actor, None);
@@ -217,7 +217,7 @@ pub(super) fn push_source(
     filter: &ParticipantFilter,
 ) {
     push_rows(sql, actor, parent, filter);
-    if !actor.may(Operation::ReadPeople) {
+    if !actor.may(Right::ReadPeople) {
         sql.push(" and false");
     }
 }

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use crate::store::array::column;
 use crate::store::error::StoreError;
-use domain::count::{Counted, Held, standing};
+use domain::count::{Counted, HeldEnrollment, standing};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Segment};
 use domain::participant::{ParticipantStatus, Sex};
 use domain::timeline::Timeline;
@@ -24,7 +24,7 @@ pub struct Person {
     /// The channel of the first enrollment.
     pub channel_id: i64,
     /// The enrollments by id, the oldest first.
-    pub enrollments: BTreeMap<i64, Held>,
+    pub enrollments: BTreeMap<i64, HeldEnrollment>,
 }
 
 impl Person {
@@ -79,7 +79,7 @@ pub async fn lock(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, P
     for row in enrollments {
         let days = (row.counts_from, row.starts_on, row.ends_on);
         let timeline = Timeline::from_columns(days, row.paid.as_deref(), row.status);
-        let held = Held {
+        let held = HeldEnrollment {
             segment: row.segment,
             civil_servant: row.civil_servant,
             employer: row.employer_id,

@@ -9,7 +9,7 @@ use super::counters::{DailyKey, Payer, PayerCounts};
 use super::inconsistency::{Inconsistencies, LapsedUntil, StoredEnrollment};
 use crate::store::error::StoreError;
 use crate::store::participant::{Person, Summary};
-use domain::count::{Counted, CounterKind, Deltas, Held, add};
+use domain::count::{Counted, CounterKind, Deltas, HeldEnrollment, add};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, Segment};
 use domain::participant::ParticipantStatus;
 use domain::rule::Rulebook;
@@ -70,10 +70,10 @@ impl CursorRow {
         Summary { id: self.id, employer_id, association_id, status: self.person_status }
     }
 
-    fn held(self) -> Held {
+    fn held(self) -> HeldEnrollment {
         let days = (self.counts_from, self.starts_on, self.ends_on);
         let timeline = Timeline::from_columns(days, self.paid.as_deref(), self.status);
-        Held {
+        HeldEnrollment {
             segment: self.segment,
             civil_servant: self.civil_servant,
             employer: self.employer_id,

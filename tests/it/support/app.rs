@@ -17,7 +17,7 @@ use participant_registry::graphql::node_id;
 use participant_registry::http::auth::{Authority, OWN_ISSUER, issue};
 use participant_registry::http::pages::Pages;
 use participant_registry::http::settings::Settings;
-use participant_registry::http::{Front, open};
+use participant_registry::http::{ServerParts, build};
 use participant_registry::store::database::PoolSettings;
 use participant_registry::store::keys::{KeyRing, Keys};
 use participant_registry::store::{Database, count, recount};
@@ -127,7 +127,7 @@ impl App {
     /// Creates an app with an open database.
     pub fn with_database(database: Arc<Database>, moment: &str, fresh: impl Into<Arc<TestDatabase>>) -> Self {
         let moment: DateTime<Utc> = moment.parse().expect("a moment");
-        let front = Front {
+        let parts = ServerParts {
             database: Arc::clone(&database),
             authority: Authority::own_tokens(),
             clock: Clock::Fixed(moment),
@@ -137,13 +137,13 @@ impl App {
         };
         let fresh = fresh.into();
         let sql = PgPoolOptions::new().max_connections(1).connect_lazy_with(fresh.owner.clone());
-        let today = front.clock.today();
-        Self { database, router: open(front).router, today, sql, _database: fresh }
+        let today = parts.clock.today();
+        Self { database, router: build(parts).router, today, sql, _database: fresh }
     }
 
     /// Returns the same registry, which accepts the tokens of other issuers.
     pub fn with_authority(mut self, authority: Authority) -> Self {
-        let front = Front {
+        let parts = ServerParts {
             database: Arc::clone(&self.database),
             authority,
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
@@ -151,13 +151,13 @@ impl App {
             playground: None,
             pages: None,
         };
-        self.router = open(front).router;
+        self.router = build(parts).router;
         self
     }
 
     /// Returns the same registry with other HTTP settings.
     pub fn with_settings(mut self, settings: impl Into<Settings>) -> Self {
-        let front = Front {
+        let parts = ServerParts {
             database: Arc::clone(&self.database),
             authority: Authority::own_tokens(),
             clock: Clock::Fixed(TODAY.parse().expect("a moment")),
@@ -165,7 +165,7 @@ impl App {
             playground: None,
             pages: None,
         };
-        self.router = open(front).router;
+        self.router = build(parts).router;
         self
     }
 

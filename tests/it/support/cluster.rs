@@ -190,7 +190,7 @@ fn template_is_in_use(error: &sqlx::Error) -> bool {
 async fn make_template(connection: &mut PgConnection, options: &PgConnectOptions) -> String {
     let template = format!("registry_template_{}", build());
     let unfinished = format!("{template}_new");
-    // Held until the connection is closed.
+    // HeldEnrollment until the connection is closed.
     sqlx::query("SELECT pg_advisory_lock(hashtext($1))")
         .bind(&template)
         .execute(&mut *connection)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use participant_registry::http::auth::Authority;
 use participant_registry::http::settings::Settings;
-use participant_registry::http::{Front, open, server};
+use participant_registry::http::{ServerParts, build, server};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -37,7 +37,7 @@ impl Server {
     pub async fn with(app: &App, settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let address = listener.local_addr().expect("it has an address").to_string();
-        let front = Front {
+        let parts = ServerParts {
             database: app.database.clone(),
             authority: Authority::own_tokens(),
             clock: Default::default(),
@@ -47,7 +47,7 @@ impl Server {
         };
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        tokio::spawn(server::serve(listener, open(front), stopped));
+        tokio::spawn(server::serve(listener, build(parts), stopped));
         Self { address, _stop: stop }
     }
 

@@ -126,6 +126,6 @@ fn a_chain_is_intact_or_its_first_bad_seal_is_named() {
 fn a_hash_from_outside_the_database_reveals_removed_seals() {
     let intact = chain(3);
     let head = intact[2].statement.hash();
-    assert_eq!(check(&intact).unwrap().demand(&head), Ok(()));
-    assert_eq!(check(&intact[..2]).unwrap().demand(&head), Err(Tampering::Truncated(2)));
+    assert_eq!(check(&intact).unwrap().require(&head), Ok(()));
+    assert_eq!(check(&intact[..2]).unwrap().require(&head), Err(Tampering::Truncated(2)));
 }

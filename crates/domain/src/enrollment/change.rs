@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use super::Terms;
 use super::judge::{judge_age, judge_terms, judge_wage};
-use crate::count::Held;
+use crate::count::HeldEnrollment;
 use crate::day::first_of_month;
 use crate::problem::{Problem, ProblemCode};
 use crate::rule::Rulebook;
@@ -23,7 +23,12 @@ pub fn judge_end_form(on: NaiveDate, reason: EndReason, today: NaiveDate) -> Vec
 }
 
 /// Checks the end of an enrollment.
-pub fn judge_end(held: &Held, on: NaiveDate, reason: EndReason, today: NaiveDate) -> Option<Problem> {
+pub fn judge_end(
+    held: &HeldEnrollment,
+    on: NaiveDate,
+    reason: EndReason,
+    today: NaiveDate,
+) -> Option<Problem> {
     if held.timeline.status() == EnrollmentStatus::Ended {
         return Some(not_open());
     }
@@ -42,7 +47,7 @@ pub fn judge_end(held: &Held, on: NaiveDate, reason: EndReason, today: NaiveDate
 /// Checks a death that is recorded with an enrollment. An enrollment that ended earlier for another reason keeps that
 /// end.
 pub fn judge_death(
-    held: &Held,
+    held: &HeldEnrollment,
     on: NaiveDate,
     deceased_on: Option<NaiveDate>,
     today: NaiveDate,
@@ -59,7 +64,7 @@ pub fn judge_death(
 /// Checks the transfer of an enrollment to another employer, like a new enrollment of the same person in the same
 /// programmes on that day. `terms` are those of the new enrollment.
 pub fn judge_transfer(
-    (held, terms): (&Held, &Terms<'_>),
+    (held, terms): (&HeldEnrollment, &Terms<'_>),
     birth_date: NaiveDate,
     wage: Option<i64>,
     rules: &Rulebook,
@@ -125,7 +130,7 @@ const IF_IT_WAS_A_RETRY: &str = "If this was a retry, the first attempt succeede
 
 /// Returns the last day on which one enrollment proves employment: its start, its end or its last paid month. Returns
 /// `None` if it has not begun. An employer that closed earlier would revise the counters of those months.
-pub fn employed_until(held: &Held, today: NaiveDate) -> Option<NaiveDate> {
+pub fn employed_until(held: &HeldEnrollment, today: NaiveDate) -> Option<NaiveDate> {
     let timeline = &held.timeline;
     match timeline.ends_on {
         // An enrollment that ended on its first day covered no day.
@@ -165,13 +170,20 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn held(starts_on: &str, recorded_on: &str) -> Held {
+    fn held(starts_on: &str, recorded_on: &str) -> HeldEnrollment {
         let starts_on = day(starts_on);
         let counts_from = starts_on.min(day(recorded_on));
         let paid = PaidMonths::default();
         let timeline = Timeline { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
         let (segment, employer) = (Segment::WageEarner, Some(7));
-        Held { segment, civil_servant: None, employer, association: None, end_reason: None, timeline }
+        HeldEnrollment {
+            segment,
+            civil_servant: None,
+            employer,
+            association: None,
+            end_reason: None,
+            timeline,
+        }
     }
 
     fn found(problem: Option<Problem>) -> Option<(ProblemCode, String)> {
@@ -204,7 +216,7 @@ mod tests {
     #[test]
     fn a_death_is_recorded_once_with_any_enrollment_that_had_begun() {
         let today = day("2014-12-01");
-        let death = |held: &Held, on, deceased_on: Option<&str>| {
+        let death = |held: &HeldEnrollment, on, deceased_on: Option<&str>| {
             found(judge_death(held, day(on), deceased_on.map(day), today))
         };
         let mut held = held("2014-11-01", "2014-11-01");
@@ -219,7 +231,7 @@ mod tests {
     #[test]
     fn an_employer_closes_after_the_last_proof_of_employment() {
         let today = day("2014-12-01");
-        let until = |held: &Held| employed_until(held, today).map(|day| day.to_string());
+        let until = |held: &HeldEnrollment| employed_until(held, today).map(|day| day.to_string());
         let mut one = held("2014-10-15", "2014-10-15");
         assert_eq!(until(&one).as_deref(), Some("2014-10-15"));
         one.timeline.paid.add(day("2014-10-01"));
@@ -239,8 +251,9 @@ mod tests {
 
     #[test]
     fn an_enrollment_in_error_ends_on_its_first_day_or_as_soon_as_it_counts() {
-        let end =
-            |held: &Held, on, today| found(judge_end(held, day(on), EndReason::EnrolledInError, day(today)));
+        let end = |held: &HeldEnrollment, on, today| {
+            found(judge_end(held, day(on), EndReason::EnrolledInError, day(today)))
+        };
         let begun = held("2014-11-01", "2014-10-02");
         assert_eq!(end(&begun, "2014-11-01", "2014-12-01"), None);
         assert_eq!(end(&begun, "2014-11-02", "2014-12-01"), Some((ProblemCode::OutOfRange, "on".into())));

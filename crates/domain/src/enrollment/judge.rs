@@ -126,7 +126,7 @@ fn timeline(terms: &Terms<'_>, starts_on: NaiveDate, rules: &Rulebook, today: Na
     };
     let counts_from = starts_on.min(today);
     let mut timeline = Timeline { counts_from, starts_on, ends_on: None, paid, has_lapsed: false };
-    timeline.settle(today, terms.segment, rules);
+    timeline.update_lapse(today, terms.segment, rules);
     timeline
 }
 

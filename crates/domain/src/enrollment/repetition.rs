@@ -1,6 +1,6 @@
 //! Repeated enrollments: detects a new enrollment that repeats one that the person has or had.
 
-use crate::count::Held;
+use crate::count::HeldEnrollment;
 use crate::problem::{Problem, ProblemCode};
 use crate::vocabulary::EndReason;
 
@@ -19,15 +19,18 @@ impl Repetition {
     /// Compares a new enrollment with those of the person. Returns `None` if it repeats none.
     ///
     /// Enrollments that ended as `ENROLLED_IN_ERROR` are ignored.
-    pub fn judge<'a>(held: impl IntoIterator<Item = &'a Held>, new: &Held) -> Option<Self> {
+    pub fn judge<'a>(
+        held: impl IntoIterator<Item = &'a HeldEnrollment>,
+        new: &HeldEnrollment,
+    ) -> Option<Self> {
         let day = new.timeline.starts_on;
-        let is_alike = |held: &&Held| {
+        let is_alike = |held: &&HeldEnrollment| {
             held.segment == new.segment
                 && held.employer == new.employer
                 && held.association == new.association
                 && held.end_reason != Some(EndReason::EnrolledInError)
         };
-        let judge = |held: &Held| match held.timeline.ends_on {
+        let judge = |held: &HeldEnrollment| match held.timeline.ends_on {
             None => Some(Self::Open),
             // This includes an enrollment that ended on its first day: it covered no day, but this form requested it.
             Some(_) if held.timeline.starts_on == day => Some(Self::Ended),
@@ -58,10 +61,10 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn open(employer: i64, from: &str) -> Held {
+    fn open(employer: i64, from: &str) -> HeldEnrollment {
         let starts_on = day(from);
         let paid = PaidMonths::default();
-        Held {
+        HeldEnrollment {
             segment: Segment::WageEarner,
             civil_servant: None,
             employer: Some(employer),
@@ -71,7 +74,7 @@ mod tests {
         }
     }
 
-    fn ended(from: &str, on: &str, reason: EndReason) -> Held {
+    fn ended(from: &str, on: &str, reason: EndReason) -> HeldEnrollment {
         let mut held = open(7, from);
         held.timeline.ends_on = Some(day(on));
         held.end_reason = Some(reason);
@@ -85,7 +88,7 @@ mod tests {
             assert_eq!(Repetition::judge(&held, &open(7, from)), Some(Repetition::Open));
         }
         assert_eq!(Repetition::judge(&held, &open(8, "2014-07-01")), None);
-        let own = Held { segment: Segment::SelfEmployed, ..open(7, "2014-07-01") };
+        let own = HeldEnrollment { segment: Segment::SelfEmployed, ..open(7, "2014-07-01") };
         assert_eq!(Repetition::judge(&held, &own), None);
     }
 

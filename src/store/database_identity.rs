@@ -4,17 +4,17 @@ use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
 use super::array::array_literal;
-use domain::actor::{Actor, Operation};
+use domain::actor::{Actor, Right};
 
 /// A database role, and the scope that row security compares each row with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct DatabaseIdentity {
     pub(super) role: &'static str,
     /// Provinces, employer, association and channels, as the policies read them. All empty: no people.
     scope: [String; 4],
 }
 
-impl Identity {
+impl DatabaseIdentity {
     /// The identity of the registry itself: for writes, background jobs and reference data.
     pub(super) fn registry() -> Self {
         Self { role: "registry_writer", scope: Default::default() }
@@ -24,7 +24,7 @@ impl Identity {
     pub(super) fn reader(actor: &Actor) -> Self {
         let scope = &actor.scope;
         // These roles see no people, nor counts of people.
-        let sees_no_people = !actor.may(Operation::ReadPeople) && !actor.may(Operation::ReadFigures);
+        let sees_no_people = !actor.may(Right::ReadPeople) && !actor.may(Right::ReadFigures);
         if scope.is_everything() && !sees_no_people {
             return Self { role: "registry_reader", scope: Default::default() };
         }
