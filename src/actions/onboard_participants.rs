@@ -12,7 +12,7 @@ use strum::IntoStaticStr;
 use super::enrolling::{self, EnrollContext};
 use super::onboarding::worker::{self, WorkerSettings};
 use super::onboarding::{
-    SharedTerms, RosterTerms, RowOutcomes, RowPlace, candidates, outcomes_of, receive, too_many_open,
+    RosterTerms, RowOutcomes, RowPlace, SharedTerms, candidates, outcomes_of, receive, too_many_open,
 };
 use super::quota::{self, MissCounter, Revealed};
 use super::request::{Mutation, Request};
@@ -88,9 +88,8 @@ pub async fn onboard_participants(
     trail: &Trail,
 ) -> Result<Done<Onboarded>, ActionError> {
     let operation = (input.mutation.into(), Right::Enroll);
-    let request = Request::new(database, actor, operation, submission, input)?
-        .recorded_in(trail)
-        .on(&database.bulk);
+    let request =
+        Request::new(database, actor, operation, submission, input)?.recorded_in(trail).on(&database.bulk);
     let reference = database.reference();
     let judged = match judge(database, &reference, actor, today, input).await? {
         Ok(judged) => judged,

@@ -10,7 +10,7 @@ use super::argument::all_of;
 use super::association::Association;
 use super::caller::Caller;
 use super::channel::Channel;
-use super::connection::{PageArguments, Total, shown};
+use super::connection::{PageArguments, Total, load_counted, shown};
 use super::context::{caller, request};
 use super::declarations::Declarations;
 use super::employer::Employer;
@@ -72,7 +72,12 @@ impl OnboardingBatch {
     /// Employer of the people. Null for members of an association, and for people who pay for themselves.
     async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
         let employer = self.0.employer_id?;
-        Some(Employer::load(ctx, employer).await.map_err(FieldError::from).and_then(|row| row.ok_or_else(missing)))
+        Some(
+            Employer::load(ctx, employer)
+                .await
+                .map_err(FieldError::from)
+                .and_then(|row| row.ok_or_else(missing)),
+        )
     }
 
     /// Association of the people. Null for people of an employer, and for people who pay for themselves.
@@ -174,7 +179,8 @@ impl OnboardingBatch {
         let filter = filter_by.unwrap_or_default().read()?;
         let total = Total::Nested(TotalOf::Rows(self.0.id, filter.clone()));
         let loaders = &request(ctx).loaders;
-        let slice = load_page(&loaders.row_pages, self.0.id, filter, &page).await?;
+        let slice = load_page(&loaders.row_pages, self.0.id, filter, &page);
+        let (slice, total) = load_counted(ctx, slice, total).await?;
         let ids = slice.rows.iter().filter_map(|row| row.participant_id);
         let people = Relation::load(&ctx.look_ahead(), "participant", &loaders.participants, ids).await?;
         let slice = slice.map(|row| {
