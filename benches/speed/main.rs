@@ -10,6 +10,7 @@
 mod client;
 mod contributions;
 mod load;
+mod monthly;
 mod people;
 mod pgbench;
 mod process;
@@ -69,6 +70,7 @@ enum Part {
     S8,
     S9,
     C1,
+    C2,
 }
 
 /// The durations and the number of rounds of a measurement.
@@ -123,7 +125,7 @@ async fn measure(cli: &Cli, registers: &Registers) -> anyhow::Result<()> {
         if cli.includes(&[Part::S1, Part::S2, Part::S3, Part::S4, Part::S5, Part::S8, Part::S9]) {
             reading::measure(cli, &register, &mut report).await?;
         }
-        if cli.includes(&[Part::S6, Part::S7, Part::C1]) {
+        if cli.includes(&[Part::S6, Part::S7, Part::C1, Part::C2]) {
             // Writes go into a copy, so that `--keep` keeps the original data.
             let copy = registers.copy_of(&register).await?;
             let measured = measure_writing(cli, &copy, &mut report).await;
@@ -140,6 +142,9 @@ async fn measure_writing(cli: &Cli, copy: &register::Register, report: &mut Repo
     }
     if cli.includes(&[Part::C1]) {
         contributions::measure(copy, report).await?;
+    }
+    if cli.includes(&[Part::C2]) {
+        monthly::measure(cli, copy, report).await?;
     }
     Ok(())
 }

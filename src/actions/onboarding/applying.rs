@@ -103,6 +103,7 @@ fn add(sum: &mut Counts, more: &Counts) {
 }
 
 /// The effect of writing a chunk.
+#[derive(Default)]
 pub(super) struct Effect {
     /// The change of the counts of the batch.
     pub(super) counts: Counts,

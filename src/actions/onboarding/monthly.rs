@@ -26,6 +26,7 @@ use domain::monthly_list::{
 use domain::onboarding::{OnboardingKind, OnboardingState, RowOutcome, StagedRow};
 use domain::problem::{Problem, ProblemCode};
 use domain::rule::Rulebook;
+use domain::text::label;
 
 pub(super) use absent::{end_absent, has_absent_to_end, has_rows_done};
 pub(super) use apply::write_rows;
@@ -198,6 +199,8 @@ impl Compared<'_> {
             Action::Change { wage, .. } => *wage,
             _ => None,
         };
+        let work_unit = staged.row().work_unit;
+        let work_unit = work_unit.as_deref().filter(|unit| !domain::cell::is_spreadsheet_error(unit));
         NewListRow {
             row: NewRow {
                 number: staged.number,
@@ -205,9 +208,7 @@ impl Compared<'_> {
                 outcome,
                 flagged: self.comparison.is_flagged(),
                 participant_id: known.map(|person| person.participant),
-                work_unit: domain::text::label(staged.row().work_unit.as_deref(), 200, "workUnit")
-                    .ok()
-                    .flatten(),
+                work_unit: label(work_unit, 200, "workUnit").ok().flatten(),
                 problems: at_row(problems, staged.number),
             },
             change: *change,

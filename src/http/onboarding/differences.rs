@@ -223,7 +223,8 @@ impl Differences {
         while let Some(chunk) = staging::find(&self.database.writer, self.batch.id, next_row).await? {
             next_row = chunk.first_row.saturating_add(1);
             let numbers = (chunk.first_row, chunk.first_row.saturating_add(chunk.rows - 1));
-            let differences = monthly::differences((&self.session, &self.actor), self.batch.id, numbers).await?;
+            let differences =
+                monthly::differences((&self.session, &self.actor), self.batch.id, numbers).await?;
             let report = Arc::clone(self);
             let write = move || {
                 let (staged, _) = staging::open(&report.database.keys, report.batch.id, &chunk)

@@ -35,6 +35,11 @@ pub(in crate::actions::onboarding) async fn write_rows(
 ) -> Result<Effect, StoreError> {
     let Step { database, authority, .. } = step;
     let keys = &database.keys;
+    if chunk.listed.rows.is_empty() {
+        // Most chunks of a list change nothing.
+        staging::keep_only(conn, keys, step.lease.id, chunk.first_row, &kept(chunk)).await?;
+        return Ok(Effect::default());
+    }
     // The people are locked before they are compared, in the order of their ids.
     let found = find_registered(conn, keys, chunk).await?;
     let ids: Vec<i64> = found.values().map(|person| person.participant).collect();
@@ -259,6 +264,9 @@ async fn change_wages(
             _ => None,
         })
         .collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
     let keys: Vec<_> = changes.iter().map(|&(key, ..)| key).collect();
     let mut histories = wage::of_enrollments(conn, &keys).await?;
     let reason = step.list_reason();

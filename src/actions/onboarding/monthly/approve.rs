@@ -1,5 +1,7 @@
 //! The approval of a monthly list: whether it may still be applied, and whose enrollments end of those who are absent.
 
+use std::collections::HashSet;
+
 use chrono::NaiveDate;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -8,6 +10,7 @@ use super::conflict_problem;
 use crate::store::StoreError;
 use crate::store::onboarding::monthly;
 use domain::enrollment::{EndReason, judge_end_form};
+use domain::onboarding::MAXIMUM_ROWS;
 use domain::problem::{Problem, ProblemCode, refuses};
 
 /// The absent people whose enrollments end.
@@ -53,8 +56,9 @@ pub(in crate::actions) async fn approve_list(
     }
     let people = (!end.all).then_some(end.participants.as_slice());
     let (chosen, latest) = monthly::end_absent(conn, batch, people, (end.on, end.reason)).await?;
+    let absent: HashSet<i64> = chosen.iter().copied().collect();
     for (at, participant) in end.participants.iter().enumerate() {
-        if !end.all && !chosen.contains(participant) {
+        if !end.all && !absent.contains(participant) {
             let message = "This person is not absent from the list.";
             let problem = Problem::error(ProblemCode::NotFound, &at.to_string(), message);
             problems.push(problem.within(&["endAbsent", "participantIds"]));
@@ -77,6 +81,11 @@ fn judge(end: &EndAbsent, today: NaiveDate) -> Vec<Problem> {
         let message = "Absence from a list is no proof of this reason.";
         let problem = Problem::error(ProblemCode::NotEligible, "reason", message);
         problems.push(problem.hint("End the enrollments of these people one by one: endEnrollment."));
+    }
+    if end.participants.len() > MAXIMUM_ROWS {
+        let message = format!("At most {MAXIMUM_ROWS} people can be named.");
+        let problem = Problem::error(ProblemCode::OutOfRange, "participantIds", message);
+        problems.push(problem.hint("Choose all absent people, or end the other enrollments one by one."));
     }
     match (end.all, end.participants.is_empty()) {
         (false, true) => {
