@@ -12,13 +12,12 @@ use strum::IntoStaticStr;
 use super::enrolling::{self, EnrollContext};
 use super::onboarding::worker::{self, WorkerSettings};
 use super::onboarding::{
-    SharedTerms, RosterTerms, RowOutcomes, RowPlace, candidates, outcomes_of, receive, too_many_open,
+    RosterTerms, RowOutcomes, RowPlace, SharedTerms, candidates, outcomes_of, receive, too_many_open,
 };
 use super::quota::{self, MissCounter, Revealed};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, require};
 use crate::store::audit::Trail;
-use crate::store::keys::NumberKind;
 use crate::store::onboarding::writing::{self, NewBatch};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
@@ -88,9 +87,8 @@ pub async fn onboard_participants(
     trail: &Trail,
 ) -> Result<Done<Onboarded>, ActionError> {
     let operation = (input.mutation.into(), Right::Enroll);
-    let request = Request::new(database, actor, operation, submission, input)?
-        .recorded_in(trail)
-        .on(&database.bulk);
+    let request =
+        Request::new(database, actor, operation, submission, input)?.recorded_in(trail).on(&database.bulk);
     let reference = database.reference();
     let judged = match judge(database, &reference, actor, today, input).await? {
         Ok(judged) => judged,
@@ -267,9 +265,8 @@ impl RosterOnboarding<'_> {
         };
         let enrolled = enrolling::enroll(conn, &context, &new).await?;
         let keys = &self.database.keys;
-        let revealed = Revealed::by(enrolled.outcomes.iter().map(Some), |at| {
-            keys.index(NumberKind::NationalId, new[at].national_id.as_str())
-        });
+        let revealed =
+            Revealed::by(enrolled.outcomes.iter().map(Some), |at| keys.identity_index(&new[at].identity));
         let rules = (&self.judged.agreed, self.rules);
         let outcomes = enrolled.outcomes.into_iter().map(Some).collect();
         let report = outcomes_of(rules, &self.places(), &self.judged.rows, (&at, &new), outcomes);

@@ -30,8 +30,8 @@ use domain::onboarding::{Counts, JudgedRow, RowOutcome};
 use domain::problem::{Problem, ProblemCode, Severity, refuses};
 use domain::rule::Rulebook;
 
-pub(super) use terms::SharedTerms;
 pub use terms::RosterTerms;
+pub(super) use terms::SharedTerms;
 
 /// The place of a row in its file.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::onboarding::{SharedTerms, RosterTerms, too_many_open};
+use super::onboarding::{RosterTerms, SharedTerms, too_many_open};
 use super::request::{Mutation, Request};
 use super::{ActionError, Done, Submission, keep};
 use crate::store::onboarding::writing::{self, NewBatch};

@@ -83,14 +83,12 @@ impl LookedUp {
     /// Returns the records, or the problems.
     pub(super) fn complete(self) -> Result<Found, Vec<Problem>> {
         match (self.province, self.channel) {
-            (Lookup::Found(province), Lookup::Found(channel)) if self.problems.is_empty() => {
-                Ok(Found {
-                    province,
-                    channel,
-                    employer: self.employer.found(),
-                    association: self.association.found(),
-                })
-            }
+            (Lookup::Found(province), Lookup::Found(channel)) if self.problems.is_empty() => Ok(Found {
+                province,
+                channel,
+                employer: self.employer.found(),
+                association: self.association.found(),
+            }),
             _ => Err(self.problems),
         }
     }

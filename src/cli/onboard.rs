@@ -225,7 +225,8 @@ async fn enroll(
     let what =
         format!("Checking {} rows, then enrolling the valid ones in one transaction", input.rows.len());
     let done =
-        step(what, onboard_participants(database, actor, today, Some(key.as_str()).into(), input, trail)).await?;
+        step(what, onboard_participants(database, actor, today, Some(key.as_str()).into(), input, trail))
+            .await?;
     let again = done.again;
     let id = done.value.ok_or(Failure::Refused(done.problems))?.batch;
     let outcomes = async {

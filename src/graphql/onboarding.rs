@@ -32,10 +32,12 @@ use domain::page::{Direction, Order, Position};
 use roster::{ignored_columns, understood_columns};
 
 mod follow;
+mod inline;
 mod lifecycle;
 mod row;
 
 pub use follow::OnboardingSubscription;
+pub use inline::InlineOnboardingMutation;
 pub use lifecycle::OnboardingMutation;
 pub use row::{OnboardingRow, OnboardingRowConnection, RowOutcome};
 
@@ -72,7 +74,12 @@ impl OnboardingBatch {
     /// Employer of the people. Null for members of an association, and for people who pay for themselves.
     async fn employer(&self, ctx: &Context<'_>) -> Option<Result<Employer, FieldError>> {
         let employer = self.0.employer_id?;
-        Some(Employer::load(ctx, employer).await.map_err(FieldError::from).and_then(|row| row.ok_or_else(missing)))
+        Some(
+            Employer::load(ctx, employer)
+                .await
+                .map_err(FieldError::from)
+                .and_then(|row| row.ok_or_else(missing)),
+        )
     }
 
     /// Association of the people. Null for people of an employer, and for people who pay for themselves.
@@ -326,7 +333,7 @@ const SHOWN_COLUMNS: usize = 200;
 pub struct OnboardingColumn {
     /// Name of the column in the file. Empty if it has none, or if it looks like data.
     name: String,
-    /// What the column was read as: a field of `CivilServantRow`, `category`, `number` (a running number) or `error` (of
+    /// What the column was read as: a field of `RosterRow`, `category`, `number` (a running number) or `error` (of
     /// an earlier report). Null if it was not recognized, so nothing in it was read.
     field: Option<String>,
 }
@@ -456,6 +463,8 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             &[
                 "Mutation.onboardCivilServants",
                 "OnboardCivilServantsPayload",
+                "Mutation.onboardParticipants",
+                "OnboardParticipantsPayload",
                 "Mutation.startOnboarding",
                 "StartOnboardingPayload",
             ],
@@ -469,7 +478,7 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             ("ProblemCount", ProblemCode::VARIANTS.len()),
             ("OnboardingColumn", SHOWN_COLUMNS),
         ],
-        bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants"],
+        bulk: &["Mutation.cancelOnboarding", "Mutation.onboardCivilServants", "Mutation.onboardParticipants"],
         ..Rules::NONE
     },
 };

@@ -24,7 +24,7 @@ use crate::store::StoreError;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
 use domain::actor::Right;
-use domain::identity::NationalId;
+use domain::identity::{IdentityNumber, NationalId, PassportNumber};
 use domain::page::{Direction, Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
 
@@ -85,6 +85,13 @@ impl Participant {
     fn national_id(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
         let sealed = self.row.national_id.as_deref()?;
         let number = caller(ctx).database.keys.open(NumberKind::NationalId, sealed);
+        Some(number.map(|number| caller(ctx).visible_number(number)).map_err(FieldError::from))
+    }
+
+    /// Passport number of a foreigner without an identity number, masked like it. Null for everybody else.
+    fn passport_number(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
+        let sealed = self.row.passport_number.as_deref()?;
+        let number = caller(ctx).database.keys.open(NumberKind::Passport, sealed);
         Some(number.map(|number| caller(ctx).visible_number(number)).map_err(FieldError::from))
     }
 
@@ -216,6 +223,8 @@ pub enum ParticipantKey {
     Id(ID),
     /// Full identity number (NIK). Spaces and dots are ignored.
     NationalId(String),
+    /// Passport number of a foreigner. Spaces and hyphens are ignored.
+    PassportNumber(String),
     /// Card number (KPJ).
     CardNumber(String),
 }
@@ -411,12 +420,25 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
             let (number, _) = number.map_err(|problems| {
                 FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
-            let index = caller.database.keys.index(NumberKind::NationalId, number.as_str());
-            let find = store::find_by_identifier(&caller.session, &caller.actor, "NATIONAL_ID", &index);
-            let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
-            Ok(row.map(Participant::new))
+            find_by_identity(ctx, &IdentityNumber::NationalId(number)).await
+        }
+        ParticipantKey::PassportNumber(number) => {
+            let number = PassportNumber::parse(&number, "passportNumber");
+            let number = number.map_err(|problem| FieldError::Identifier(problem.message))?;
+            find_by_identity(ctx, &IdentityNumber::Passport(number)).await
         }
     }
+}
+
+async fn find_by_identity(
+    ctx: &Context<'_>,
+    number: &IdentityNumber,
+) -> Result<Option<Participant>, FieldError> {
+    let caller = caller(ctx);
+    let (kind, index) = (NumberKind::of_identity(number), caller.database.keys.identity_index(number));
+    let find = store::find_by_identifier(&caller.session, &caller.actor, kind.into(), &index);
+    let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
+    Ok(row.map(Participant::new))
 }
 
 /// The rights and costs of these fields.
@@ -438,7 +460,12 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
         ),
         (
             Right::ReadPersonalData,
-            &["Participant.nationalId", "Participant.birthDate", "CivilServant.serviceNumber"],
+            &[
+                "Participant.nationalId",
+                "Participant.passportNumber",
+                "Participant.birthDate",
+                "CivilServant.serviceNumber",
+            ],
         ),
         (Right::ChangePeople, &["Mutation.correctParticipant", "CorrectParticipantPayload"]),
     ],

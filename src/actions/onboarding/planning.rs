@@ -6,7 +6,6 @@ use super::{RowOutcomes, candidates, outcomes_of, quota_spent};
 use crate::actions::enrolling::{self, EnrollContext};
 use crate::actions::quota::{MissCounter, Revealed};
 use crate::store::audit::Trail;
-use crate::store::keys::NumberKind;
 use crate::store::onboarding::{lease, writing};
 use crate::store::{StoreError, rotation};
 use domain::onboarding::OnboardingState;
@@ -29,7 +28,7 @@ pub(super) async fn plan(step: &Step, chunk: &Chunk) -> Result<StepResult, Store
     let context =
         EnrollContext { actor: &authority.actor, keys: &database.keys, rules: &reference.rules, batch: None };
     let foreseen = enrolling::foresee(&mut transaction, &context, &new).await?;
-    let index = |at: usize| database.keys.index(NumberKind::NationalId, new[at].national_id.as_str());
+    let index = |at: usize| database.keys.identity_index(&new[at].identity);
     let revealed = Revealed::by(foreseen.outcomes.iter().map(Option::as_ref), index);
     let misses =
         MissCounter::new(database, &authority.actor, usize::try_from(held.received).unwrap_or_default());
@@ -87,8 +86,22 @@ fn link(step: &Step, chunk: &Chunk, planned: &RowOutcomes) -> Result<Vec<u8>, St
     let held = &step.held;
     let mut bytes = held.plan_chain.clone().unwrap_or_default();
     let terms = (
-        (step.lease.id, held.employer_id, held.association_id, held.channel_id, held.province_id, &held.programmes),
-        (held.segment, held.category, held.starts_on, held.first_contribution_paid, held.all_or_nothing, held.received),
+        (
+            step.lease.id,
+            held.employer_id,
+            held.association_id,
+            held.channel_id,
+            held.province_id,
+            &held.programmes,
+        ),
+        (
+            held.segment,
+            held.category,
+            held.starts_on,
+            held.first_contribution_paid,
+            held.all_or_nothing,
+            held.received,
+        ),
     );
     let outcome = |row: &writing::NewRow| {
         let codes: Vec<&str> = row.problems.iter().map(|problem| problem.code.into()).collect();

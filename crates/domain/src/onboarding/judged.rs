@@ -44,6 +44,7 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
     }
     let form = PersonForm {
         national_id: row.national_id.clone(),
+        passport_number: row.passport_number.clone(),
         full_name: row.full_name.clone(),
         birth_date,
         sex,
@@ -60,7 +61,8 @@ pub fn judge_row(row: &Row, terms: &Terms<'_>, rules: &Rulebook, today: NaiveDat
     if needed.is_empty() { judged } else { judged.with_failed_cells(&needed) }
 }
 
-const WAGE_OF_ALL: &str = "Write basic pay and fixed allowances, in whole rupiah a month: 4250000 or 4.250.000,00.";
+const WAGE_OF_ALL: &str =
+    "Write basic pay and fixed allowances, in whole rupiah a month: 4250000 or 4.250.000,00.";
 
 /// The problem of a cell with a failed formula.
 fn failed_cell(field: &str) -> Problem {
