@@ -24,13 +24,16 @@ use crate::store::StoreError;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
 use domain::actor::Right;
-use domain::identity::{IdentityNumber, NationalId, PassportNumber};
-use domain::page::{Direction, Order, Page, Position, Slice};
+use domain::identity::{NationalId, PassportNumber, ServiceNumber};
+use domain::page::{Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
+use domain::problem::Problem;
 
 mod correct;
+mod moving;
 
 pub use correct::ParticipantMutation;
+pub use moving::MoveMutation;
 
 /// A person whom the agency covers or has covered.
 #[derive(Clone, Debug)]
@@ -227,6 +230,8 @@ pub enum ParticipantKey {
     PassportNumber(String),
     /// Card number (KPJ).
     CardNumber(String),
+    /// Service number (NIP) of a civil servant, 18 digits. Spaces and dots are ignored.
+    ServiceNumber(String),
 }
 
 /// A filter. All given conditions must match.
@@ -320,10 +325,11 @@ pub async fn people_of(
     of: PeopleOf,
     parent: i64,
     arguments: PageArguments,
-    filter_by: Option<ParticipantFilter>,
+    (filter_by, order_by): (Option<ParticipantFilter>, Option<ParticipantOrder>),
 ) -> Result<ParticipantConnection, FieldError> {
     caller(ctx).require(Right::ReadPeople)?;
-    let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
+    let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
+    let page = shown(ctx, arguments.page(order, direction)?);
     let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));
     let key = (of, Nested { parent, filter, page: page.clone() });
@@ -358,7 +364,7 @@ pub struct ParticipantQuery;
 
 #[Object]
 impl ParticipantQuery {
-    /// Returns a participant by id, identity number or card number, or null if there is none in your scope.
+    /// Returns a participant by id, identity number, card number or service number, or null if there is none in your scope.
     async fn participant(
         &self,
         ctx: &Context<'_>,
@@ -417,28 +423,39 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
         }
         ParticipantKey::NationalId(number) => {
             let number = NationalId::parse(&number, &caller.reference.rules.regions, "nationalId");
-            let (number, _) = number.map_err(|problems| {
-                FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
-            })?;
-            find_by_identity(ctx, &IdentityNumber::NationalId(number)).await
+            let (number, _) = number.map_err(malformed)?;
+            by_identifier(ctx, NumberKind::NationalId, number.as_str()).await
         }
         ParticipantKey::PassportNumber(number) => {
             let number = PassportNumber::parse(&number, "passportNumber");
-            let number = number.map_err(|problem| FieldError::Identifier(problem.message))?;
-            find_by_identity(ctx, &IdentityNumber::Passport(number)).await
+            let number = number.map_err(|problem| malformed(vec![problem]))?;
+            by_identifier(ctx, NumberKind::Passport, number.as_str()).await
+        }
+        ParticipantKey::ServiceNumber(number) => {
+            let rules = &caller.reference.rules.service_number;
+            // Of contract staff too: their numbers have a marker in place of the month.
+            let number = ServiceNumber::parse(&number, rules, true, caller.today(), "serviceNumber");
+            let (number, _) = number.map_err(malformed)?;
+            by_identifier(ctx, NumberKind::ServiceNumber, number.as_str()).await
         }
     }
 }
 
-async fn find_by_identity(
+/// Returns the person with a number, if the caller sees the person. A number that finds nobody counts as a miss.
+async fn by_identifier(
     ctx: &Context<'_>,
-    number: &IdentityNumber,
+    kind: NumberKind,
+    number: &str,
 ) -> Result<Option<Participant>, FieldError> {
     let caller = caller(ctx);
-    let (kind, index) = (NumberKind::of_identity(number), caller.database.keys.identity_index(number));
-    let find = store::find_by_identifier(&caller.session, &caller.actor, kind.into(), &index);
+    let index = caller.database.keys.index(kind, number);
+    let find = store::find_by_identifier(&caller.session, &caller.actor, kind, &index);
     let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
     Ok(row.map(Participant::new))
+}
+
+fn malformed(problems: Vec<Problem>) -> FieldError {
+    FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
 }
 
 /// The rights and costs of these fields.
@@ -467,7 +484,15 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
                 "CivilServant.serviceNumber",
             ],
         ),
-        (Right::ChangePeople, &["Mutation.correctParticipant", "CorrectParticipantPayload"]),
+        (
+            Right::ChangePeople,
+            &[
+                "Mutation.correctParticipant",
+                "CorrectParticipantPayload",
+                "Mutation.moveParticipant",
+                "MoveParticipantPayload",
+            ],
+        ),
     ],
     rules: Rules::NONE,
 };

@@ -293,7 +293,7 @@ fn judge_combination(terms: &Terms<'_>, rules: &Rulebook, starts_on: NaiveDate) 
     Some(Problem::error(ProblemCode::Required, "programmes", message).hint(rule.citation.title.clone()))
 }
 
-pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
+pub(crate) fn judge_wage(wage: i64) -> Option<Problem> {
     (!(1..=MAX_MONTHLY_WAGE).contains(&wage)).then(|| {
         Problem::error(
             ProblemCode::OutOfRange,
@@ -305,7 +305,7 @@ pub(super) fn judge_wage(wage: i64) -> Option<Problem> {
 }
 
 /// Returns the warning for an implausibly low wage. Contributions would be too low, but the person is covered.
-fn warn_about_wage(wage: i64) -> Option<Problem> {
+pub(crate) fn warn_about_wage(wage: i64) -> Option<Problem> {
     (wage < LEAST_BELIEVABLE_WAGE).then(|| {
         let least = rupiah(LEAST_BELIEVABLE_WAGE);
         let message = format!("The monthly wage is below {least}; thousands may be missing.");
