@@ -5,5 +5,6 @@ alter table participant
     add constraint participant_identified check (num_nonnulls(national_id, passport_number) > 0) not valid;
 
 -- The same file is found by its digest, or by the one that its sender announced.
+alter table onboarding_batch add column same_file_as bigint references onboarding_batch;
 create index onboarding_batch_by_digest on onboarding_batch (digest) where digest is not null;
 create index onboarding_batch_by_sha256 on onboarding_batch (sha256) where sha256 is not null;

@@ -45,6 +45,11 @@ impl ReportMask {
     }
 }
 
+/// Returns the visible part of a field of the API: see [`ReportMask`]. Nothing of an unknown field is visible.
+pub fn visible_field(field: &str, text: &str) -> String {
+    Column::of(field).map_or_else(String::new, |column| visible_cell(column, text))
+}
+
 /// Returns the visible part of a cell. It is empty unless the content fits the column.
 fn visible_cell(column: Column, cell: &str) -> String {
     let kept = |is_harmless: bool| if is_harmless { cell.to_owned() } else { String::new() };
