@@ -5,7 +5,7 @@ use graphql_front::catalogue::Rules;
 
 use super::argument::{OrderDirection, order_of, province_of, words_of};
 use super::caller::Caller;
-use super::connection::{PageArguments, Total};
+use super::connection::{PageArguments, Total, load_counted};
 use super::context::{caller, request, written};
 use super::count::{ParticipantCounts, counts};
 use super::declarations::Declarations;
@@ -193,9 +193,10 @@ async fn list(
     let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
     let page = arguments.page(order, direction)?;
     let filter = filter_by.unwrap_or_default().read(caller)?;
-    let slice = store::list(&caller.session, &filter, &page).await?;
+    let slice = async { Ok(store::list(&caller.session, &filter, &page).await?) };
+    let (slice, total) = load_counted(ctx, slice, Total::Associations(filter.clone())).await?;
     let slice = slice.map(|row| (row.position(&page), Association(row)));
-    Ok(AssociationConnection::new(slice, &page, Total::Associations(filter)))
+    Ok(AssociationConnection::new(slice, &page, total))
 }
 
 /// Returns a page of the associations of a province, in the order of registration.
@@ -212,7 +213,8 @@ pub async fn associations_of_province(
     let page = arguments.page(Order::Id, Direction::Ascending)?;
     let filter = filter_by.unwrap_or_default().read(caller)?;
     let total = Total::Nested(TotalOf::Associations(parent, filter.clone()));
-    let slice = load_page(&request(ctx).loaders.association_pages, parent, filter, &page).await?;
+    let slice = load_page(&request(ctx).loaders.association_pages, parent, filter, &page);
+    let (slice, total) = load_counted(ctx, slice, total).await?;
     let slice = slice.map(|row| (row.position(&page), Association(row)));
     Ok(AssociationConnection::new(slice, &page, total))
 }

@@ -5,7 +5,7 @@ use graphql_front::catalogue::Rules;
 
 use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
 use super::caller::Caller;
-use super::connection::{PageArguments, Total};
+use super::connection::{PageArguments, Total, load_counted};
 use super::context::{caller, request};
 use super::count::{ParticipantCounts, counts};
 use super::declarations::Declarations;
@@ -170,7 +170,8 @@ pub async fn employers_of_province(
     let page = arguments.page(Order::Id, Direction::Ascending)?;
     let filter = filter_by.unwrap_or_default().read(caller)?;
     let total = Total::Nested(TotalOf::Employers(parent, filter.clone()));
-    let slice = load_page(&request(ctx).loaders.employer_pages, parent, filter, &page).await?;
+    let slice = load_page(&request(ctx).loaders.employer_pages, parent, filter, &page);
+    let (slice, total) = load_counted(ctx, slice, total).await?;
     let slice = slice.map(|row| (row.position(&page), Employer(row)));
     Ok(EmployerConnection::new(slice, &page, total))
 }
@@ -293,15 +294,17 @@ async fn list(
         Order::Gap => Some(EmployerFigure::Gap { step }),
         _ => None,
     };
-    let slice = match figure {
-        Some(figure) => {
-            caller.require_figures_of_the_country()?;
-            store::list_by_figure(&caller.session, &filter, &page, figure).await?
-        }
-        None => store::list(&caller.session, &filter, &page).await?.map(|row| (row.position(&page), row)),
+    let slice = async {
+        let Some(figure) = figure else {
+            let slice = store::list(&caller.session, &filter, &page).await?;
+            return Ok(slice.map(|row| (row.position(&page), row)));
+        };
+        caller.require_figures_of_the_country()?;
+        Ok(store::list_by_figure(&caller.session, &filter, &page, figure).await?)
     };
+    let (slice, total) = load_counted(ctx, slice, Total::Employers(filter.clone())).await?;
     let slice = slice.map(|(position, row)| (position, Employer(row)));
-    Ok(EmployerConnection::new(slice, &page, Total::Employers(filter)))
+    Ok(EmployerConnection::new(slice, &page, total))
 }
 
 async fn find(ctx: &Context<'_>, by: EmployerKey) -> Result<Option<Employer>, FieldError> {

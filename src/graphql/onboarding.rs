@@ -10,7 +10,7 @@ use super::argument::all_of;
 use super::association::Association;
 use super::caller::Caller;
 use super::channel::Channel;
-use super::connection::{PageArguments, Total, shown};
+use super::connection::{PageArguments, Total, load_counted, shown};
 use super::context::{caller, request};
 use super::declarations::Declarations;
 use super::employer::Employer;
@@ -189,7 +189,8 @@ impl OnboardingBatch {
         let filter = filter_by.unwrap_or_default().read()?;
         let total = Total::Nested(TotalOf::Rows(self.0.id, filter.clone()));
         let loaders = &request(ctx).loaders;
-        let slice = load_page(&loaders.row_pages, self.0.id, filter, &page).await?;
+        let slice = load_page(&loaders.row_pages, self.0.id, filter, &page);
+        let (slice, total) = load_counted(ctx, slice, total).await?;
         let ids = slice.rows.iter().filter_map(|row| row.participant_id);
         let people = Relation::load(&ctx.look_ahead(), "participant", &loaders.participants, ids).await?;
         let sent = match is_selected(&ctx.look_ahead(), "content") {

@@ -7,7 +7,7 @@ use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
 use super::association::Association;
 use super::caller::Caller;
 use super::channel::Channel;
-use super::connection::{PageArguments, Total, shown};
+use super::connection::{PageArguments, Total, load_counted, shown};
 use super::context::{caller, request};
 use super::declarations::Declarations;
 use super::employer::Employer;
@@ -142,7 +142,8 @@ impl Participant {
         let filter = filter_by.unwrap_or_default().read()?;
         let total = Total::Nested(TotalOf::Enrollments(self.row.id, filter.clone()));
         let loader = &request(ctx).loaders.enrollment_pages;
-        let slice = load_page(loader, self.row.id, filter, &page).await?;
+        let slice = load_page(loader, self.row.id, filter, &page);
+        let (slice, total) = load_counted(ctx, slice, total).await?;
         let slice = slice.map(|row| (row.position(), Enrollment::of(row, self.clone())));
         Ok(EnrollmentConnection::new(slice, &page, total))
     }
@@ -182,9 +183,11 @@ impl Participant {
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
     ) -> Result<ParticipantEventConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.newest_first()?;
-        let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, (), &page).await?;
+        let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, (), &page);
+        let total = Total::Nested(TotalOf::Events(self.row.id));
+        let (slice, total) = load_counted(ctx, slice, total).await?;
         let slice = slice.map(|row| (row.position(), ParticipantEvent::new(row)));
-        Ok(ParticipantEventConnection::new(slice, &page, Total::Nested(TotalOf::Events(self.row.id))))
+        Ok(ParticipantEventConnection::new(slice, &page, total))
     }
 
     /// Time of the first enrollment.
@@ -333,7 +336,8 @@ pub async fn people_of(
     let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));
     let key = (of, Nested { parent, filter, page: page.clone() });
-    let slice = load(&request(ctx).loaders.people_pages, key).await?.ok_or_else(missing)?;
+    let slice = async { load(&request(ctx).loaders.people_pages, key).await?.ok_or_else(missing) };
+    let (slice, total) = load_counted(ctx, slice, total).await?;
     Ok(ParticipantConnection::new(with_relations(ctx, slice, &page).await?, &page, total))
 }
 
@@ -401,9 +405,10 @@ async fn list(
     let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
     let page = shown(ctx, arguments.page(order, direction)?);
     let filter = filter_by.unwrap_or_default().read(caller)?;
-    let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
+    let slice = async { Ok(store::list(&caller.session, &caller.actor, &filter, &page).await?) };
+    let (slice, total) = load_counted(ctx, slice, Total::People(filter.clone())).await?;
     let slice = with_relations(ctx, slice, &page).await?;
-    Ok(ParticipantConnection::new(slice, &page, Total::People(filter)))
+    Ok(ParticipantConnection::new(slice, &page, total))
 }
 
 async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participant>, FieldError> {

@@ -105,7 +105,11 @@ impl Reader<'_> {
             self.enrollments.get(&id).map(|held| (id, held)).ok_or(Incomplete::NoEnrollment)
         };
         Ok(Some(match row.kind {
-            EventKind::Lapsed | EventKind::Resumed | EventKind::Corrected => return Ok(None),
+            EventKind::Lapsed
+            | EventKind::Resumed
+            | EventKind::Corrected
+            | EventKind::WageChanged
+            | EventKind::Moved => return Ok(None),
             EventKind::Died => {
                 let recorded_on = row.recorded_at.with_timezone(&jakarta()).date_naive();
                 Fact::Died { on: row.effective_on, recorded_on }
