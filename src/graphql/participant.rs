@@ -24,7 +24,7 @@ use crate::store::StoreError;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
 use domain::actor::Right;
-use domain::identity::{NationalId, ServiceNumber};
+use domain::identity::{NationalId, PassportNumber, ServiceNumber};
 use domain::page::{Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
 use domain::problem::Problem;
@@ -88,6 +88,13 @@ impl Participant {
     fn national_id(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
         let sealed = self.row.national_id.as_deref()?;
         let number = caller(ctx).database.keys.open(NumberKind::NationalId, sealed);
+        Some(number.map(|number| caller(ctx).visible_number(number)).map_err(FieldError::from))
+    }
+
+    /// Passport number of a foreigner without an identity number, masked like it. Null for everybody else.
+    fn passport_number(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
+        let sealed = self.row.passport_number.as_deref()?;
+        let number = caller(ctx).database.keys.open(NumberKind::Passport, sealed);
         Some(number.map(|number| caller(ctx).visible_number(number)).map_err(FieldError::from))
     }
 
@@ -222,6 +229,8 @@ pub enum ParticipantKey {
     Id(ID),
     /// Full identity number (NIK). Spaces and dots are ignored.
     NationalId(String),
+    /// Passport number of a foreigner. Spaces and hyphens are ignored.
+    PassportNumber(String),
     /// Card number (KPJ).
     CardNumber(String),
     /// Service number (NIP) of a civil servant, 18 digits. Spaces and dots are ignored.
@@ -422,6 +431,11 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
             let (number, _) = number.map_err(malformed)?;
             by_identifier(ctx, NumberKind::NationalId, number.as_str()).await
         }
+        ParticipantKey::PassportNumber(number) => {
+            let number = PassportNumber::parse(&number, "passportNumber");
+            let number = number.map_err(|problem| malformed(vec![problem]))?;
+            by_identifier(ctx, NumberKind::Passport, number.as_str()).await
+        }
         ParticipantKey::ServiceNumber(number) => {
             let rules = &caller.reference.rules.service_number;
             // Of contract staff too: their numbers have a marker in place of the month.
@@ -468,7 +482,12 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
         ),
         (
             Right::ReadPersonalData,
-            &["Participant.nationalId", "Participant.birthDate", "CivilServant.serviceNumber"],
+            &[
+                "Participant.nationalId",
+                "Participant.passportNumber",
+                "Participant.birthDate",
+                "CivilServant.serviceNumber",
+            ],
         ),
         (
             Right::ChangePeople,

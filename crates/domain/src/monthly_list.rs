@@ -18,8 +18,8 @@ pub use self::leaving::{Leaving, LeavingCode};
 pub use self::summary::{Due, DueSums, Summary};
 use super::cell;
 use super::day::first_of_month;
-use super::enrollment::{Lookup, NewEnrollment, Terms};
-use super::identity::NationalId;
+use super::enrollment::{Lookup, NewEnrollment, Terms, judge_identity};
+use super::identity::IdentityNumber;
 use super::onboarding::{JudgedRow, Row, judge_row};
 use super::participant::FullName;
 use super::problem::{Problem, ProblemCode, keep};
@@ -92,8 +92,8 @@ pub struct ListTerms<'a> {
 /// Who a row is about, as far as the registry compares it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ListedPerson {
-    /// Identity number.
-    pub national_id: NationalId,
+    /// Identity or passport number.
+    pub identity: IdentityNumber,
     /// Date of birth.
     pub birth_date: NaiveDate,
     /// Sex.
@@ -109,8 +109,8 @@ redacted_debug!(ListedPerson);
 pub struct ListedRow {
     /// The judgement as of somebody who joins.
     pub joining: JudgedRow,
-    /// The identity number, if it can be one. It finds the person even if the row is refused.
-    pub national_id: Option<NationalId>,
+    /// The identity or passport number, if it can be one. It finds the person even if the row is refused.
+    pub identity: Option<IdentityNumber>,
     /// The person, unless a cell that identifies one cannot be read.
     pub person: Option<ListedPerson>,
     /// The monthly wage in rupiah.
@@ -152,13 +152,11 @@ pub fn judge_listed(row: &Row, list: &ListTerms<'_>, province_of: impl Fn(&str) 
         Some(new) => Some(ListedPerson::of(new)),
         None => ListedPerson::read(row, list.rules),
     };
-    let national_id = match &person {
-        Some(person) => Some(person.national_id.clone()),
-        None => NationalId::parse(&row.national_id, &list.rules.regions, "").ok().map(|(number, _)| number),
-    };
+    let identity =
+        person.as_ref().map(|person| person.identity.clone()).or_else(|| identity_of(row, list.rules));
     let wage = row.monthly_wage.as_deref().unwrap_or_default();
     let monthly_wage = cell::parse_wage(wage, "monthlyWage").ok().flatten();
-    ListedRow { joining, national_id, person, monthly_wage, leaving, province }
+    ListedRow { joining, identity, person, monthly_wage, leaving, province }
 }
 
 fn out_of_scope(province: i16, list: &ListTerms<'_>) -> Option<Problem> {
@@ -174,7 +172,7 @@ impl ListedRow {
     fn unreadable(joining: JudgedRow) -> Self {
         Self {
             joining,
-            national_id: None,
+            identity: None,
             person: None,
             monthly_wage: None,
             leaving: Leaving::No,
@@ -186,7 +184,7 @@ impl ListedRow {
 impl ListedPerson {
     fn of(new: &NewEnrollment) -> Self {
         Self {
-            national_id: new.national_id.clone(),
+            identity: new.identity.clone(),
             birth_date: new.birth_date,
             sex: new.sex,
             name_key: new.full_name.key(),
@@ -195,12 +193,17 @@ impl ListedPerson {
 
     fn read(row: &Row, rules: &Rulebook) -> Option<Self> {
         Some(Self {
-            national_id: NationalId::parse(&row.national_id, &rules.regions, "").ok()?.0,
+            identity: identity_of(row, rules)?,
             birth_date: cell::parse_date(&row.birth_date, "").ok()?,
             sex: cell::parse_sex(&row.sex, "").ok()?,
             name_key: FullName::parse(&row.full_name, "").ok()?.key(),
         })
     }
+}
+
+/// Returns the number that identifies the person of a row, if it can be one.
+pub fn identity_of(row: &Row, rules: &Rulebook) -> Option<IdentityNumber> {
+    judge_identity(&row.national_id, row.passport_number.as_deref(), rules, &mut Vec::new())
 }
 
 /// Checks the month of a list: it has begun, and the registry has rules for it.

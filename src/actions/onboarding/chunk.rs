@@ -11,7 +11,7 @@ use super::{RowPlace, SharedTerms};
 use crate::store::onboarding::{monthly, staging};
 use crate::store::reference::Reference;
 use crate::store::{Database, StoreError};
-use domain::identity::NationalId;
+use domain::monthly_list::identity_of;
 use domain::onboarding::{JudgedRow, Numbers, Repeat, StagedRow, judge_row};
 
 /// The judged rows of a chunk.
@@ -103,8 +103,7 @@ impl ChunkReader {
             }
             Some(_) => {
                 // Whoever is registered may stay where others could not join, so the number alone counts.
-                let number = NationalId::parse(&staged.row().national_id, &self.reference.rules.regions, "");
-                let number = number.ok().map(|(number, _)| number);
+                let number = identity_of(&staged.row(), &self.reference.rules);
                 number.iter().for_each(|number| numbers.add_person(index, staged.line, number));
             }
         }

@@ -14,7 +14,7 @@ use super::SharedTerms;
 use super::chunk::{Chunk, ChunkReader};
 use super::step::Step;
 use crate::store::StoreError;
-use crate::store::keys::{Keys, NumberKind};
+use crate::store::keys::Keys;
 use crate::store::onboarding::lease::LeasedBatch;
 use crate::store::onboarding::monthly::{self, ListConflict, NewListRow, PlannedRow};
 use crate::store::onboarding::writing::NewRow;
@@ -149,7 +149,7 @@ async fn find_registered(
 }
 
 fn index_of(row: &ListedRow, keys: &Keys) -> Option<Vec<u8>> {
-    row.national_id.as_ref().map(|number| keys.index(NumberKind::NationalId, number.as_str()))
+    row.identity.as_ref().map(|number| keys.identity_index(number))
 }
 
 /// Compares the rows of a chunk with the people who have their numbers. Of two rows with numbers of one person, the second

@@ -57,8 +57,8 @@ pub(super) const SHOWN_COLUMNS: usize = 200;
 pub struct OnboardingColumn {
     /// Name of the column in the file. Empty if it has none, or if it looks like data.
     pub(super) name: String,
-    /// What the column was read as: a field of `CivilServantRow`, `category`, `number` (a running number) or `error` (of
-    /// an earlier report). Null if it was not recognized, so nothing in it was read.
+    /// What the column was read as: a field of `RosterRow`, `category`, `number` (a running number) or `error` (of
+    /// an earlier report); in a monthly list also `month`, `lastDay`, `leavingReason` or `province`. Null if it was not recognized, so nothing in it was read.
     pub(super) field: Option<String>,
 }
 

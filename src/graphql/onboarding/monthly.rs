@@ -6,7 +6,7 @@ use strum::VariantArray as _;
 use super::OnboardingBatch;
 use crate::actions::onboarding::EndAbsent;
 use crate::graphql::caller::Caller;
-use crate::graphql::connection::{PageArguments, Total};
+use crate::graphql::connection::{PageArguments, Total, load_counted};
 use crate::graphql::context::{caller, request};
 use crate::graphql::contribution::RuleCitation;
 use crate::graphql::enrollment::{EndReason, Programme};
@@ -257,14 +257,16 @@ pub(super) async fn absent(
 ) -> Result<AbsentParticipantConnection, FieldError> {
     let page = shown(arguments.page(Order::Id, Direction::Ascending)?);
     let loaders = &request(ctx).loaders;
-    let slice = load_page(&loaders.absent_pages, batch.0.id, (), &page).await?;
+    let total = Total::Nested(TotalOf::Absent(batch.0.id));
+    let slice = load_page(&loaders.absent_pages, batch.0.id, (), &page);
+    let (slice, total) = load_counted(ctx, slice, total).await?;
     let ids = slice.rows.iter().map(|record| record.participant_id);
     let people = Relation::load(&ctx.look_ahead(), "participant", &loaders.participants, ids).await?;
     let slice = slice.map(|record| {
         let participant = people.get(Some(record.participant_id)).map(Participant::new);
         (Position::of_id(record.participant_id), AbsentParticipant { record, participant })
     });
-    Ok(AbsentParticipantConnection::new(slice, &page, Total::Nested(TotalOf::Absent(batch.0.id))))
+    Ok(AbsentParticipantConnection::new(slice, &page, total))
 }
 
 /// Returns a wage of a row, if the caller may read it.

@@ -39,7 +39,7 @@ const COLUMNS: [&str; 12] = [
     "line",
     "change",
     "participantId",
-    "nationalId",
+    "identityNumber",
     "fullName",
     "lastDay",
     "leavingReason",
@@ -276,11 +276,11 @@ impl Differences {
 
     /// Returns the identity number of a row: as it was sent for its sender, otherwise masked.
     fn number(&self, row: &Row) -> Cell<'static> {
-        let number = row.national_id.clone();
+        let number = row.passport_number.clone().unwrap_or_else(|| row.national_id.clone());
         if self.is_own || self.reads_personal_data {
             return number.into();
         }
-        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if is_number { identity::masked(&number).into() } else { Cell::Empty }
     }
 

@@ -84,7 +84,7 @@ impl From<ComparedRow> for RegisteredEnrollment {
     }
 }
 
-/// Returns the people with some identity numbers, given by their indexes, with all their enrollments, in one statement.
+/// Returns the people with some identity or passport numbers, given by their indexes, with all their enrollments, in one statement.
 ///
 /// Takes no actor, because the result is for a comparison and never for a caller.
 pub async fn registered(
@@ -94,7 +94,7 @@ pub async fn registered(
     let sql = format!(
         "select i.value_index, p.id as participant_id, p.birth_date, p.sex, p.name_key, p.deceased_on, p.province_id, {COMPARED}
          from identifier i join participant p on p.id = i.participant_id join enrollment e on e.participant_id = p.id
-         where i.kind = 'NATIONAL_ID' and i.value_index = any($1)"
+         where i.kind in ('NATIONAL_ID', 'PASSPORT') and i.value_index = any($1)"
     );
     let rows: Vec<RegisteredRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(indexes).fetch_all(conn).await?;
     let mut people: HashMap<Vec<u8>, Registered> = HashMap::with_capacity(indexes.len());

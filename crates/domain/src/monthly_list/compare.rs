@@ -159,7 +159,7 @@ fn contradiction(person: &ListedPerson, registered: &Registered, list: &ListTerm
         && known.sex == person.sex
         && shares_words(&known.name_key, &person.name_key, list.rules.minimum_shared_words);
     if !is_same {
-        return Some(identity_mismatch("nationalId"));
+        return Some(identity_mismatch(person.identity.field()));
     }
     let is_outside = !list.provinces.is_empty() && !list.provinces.contains(&registered.province);
     is_outside.then(|| {

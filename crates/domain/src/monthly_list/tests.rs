@@ -185,7 +185,7 @@ fn apply(registered: &mut Registered, row: &ListedRow, action: &Action) {
 
 fn joined(row: &ListedRow) -> Registered {
     let new = row.joining.candidate.as_ref().unwrap();
-    let number = new.national_id.as_str();
+    let number = new.identity.as_str();
     Registered {
         participant: number[12..].parse().unwrap(),
         known: KnownPerson { birth_date: new.birth_date, sex: new.sex, name_key: new.full_name.key() },
@@ -310,7 +310,7 @@ fn each_row_is_one_thing() {
     assert_eq!(change(&Row { province: Some("99".into()), ..row(1, None) }), ListChange::Problem);
     assert_eq!(change(&leaving(row(1, None), "2016-10-31", "PHK")), ListChange::Leaves);
     let elsewhere = person(1, vec![enrollment(1, 8, ("2016-01-01", None))]);
-    assert_eq!(office.change(&row(1, None), Some(&elsewhere)), ListChange::Elsewhere);
+    assert_eq!(office.change(&row(1, Some(2_000_000)), Some(&elsewhere)), ListChange::Elsewhere);
     let wrong = Row { birth_date: "1985-08-03".into(), ..row(1, None) };
     assert_eq!(change(&wrong), ListChange::Problem);
     assert_eq!(office.compare(&wrong, Some(&here)).open, Some(0), "the number is in the list");
@@ -409,7 +409,7 @@ fn a_row_of_another_month_or_province_is_a_problem() {
     for month in ["01-09-2016", "2016-11", "October", "13/2016", "2016"] {
         assert_eq!(of(month), ListChange::Problem, "{month}");
     }
-    let away = Row { province: Some("31".into()), ..row(1, None) };
+    let away = Row { province: Some("31".into()), ..row(1, Some(2_000_000)) };
     assert_eq!(office.change(&away, Some(&registered(1, 2_000_000))), ListChange::Problem);
     assert_eq!(office.change(&away, None), ListChange::Problem, "nobody joins outside of the scope either");
     let stranger = Registered { province: 31, ..registered(1, 2_000_000) };

@@ -34,6 +34,9 @@ pub struct Row {
     /// STATUS KEPEGAWAIAN, if the file has it. Compared with the category of the batch; not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
+    /// NO PASPOR, of a foreigner without a NIK.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passport_number: Option<String>,
     /// BLTH, in a monthly list: the month of the row. Compared with the month of the list; not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub month: Option<String>,
@@ -54,7 +57,7 @@ pub struct Row {
 redacted_debug!(Row);
 
 /// The fields of a [`Row`], in the order of the cells of a [`StagedRow`](super::StagedRow).
-pub const FIELDS: [&str; 16] = [
+pub const FIELDS: [&str; 17] = [
     "nationalId",
     "serviceNumber",
     "fullName",
@@ -67,17 +70,19 @@ pub const FIELDS: [&str; 16] = [
     "startsOn",
     "phone",
     "category",
+    "passportNumber",
     "month",
     "lastDay",
     "leavingReason",
     "province",
 ];
-/// The number of fields that a request has; the others occur in files only.
-const REQUEST_FIELDS: usize = 11;
 
-/// Returns the names of the cells of a row of a request.
+/// The fields that occur in files only.
+const FILE_FIELDS: [&str; 5] = ["category", "month", "lastDay", "leavingReason", "province"];
+
+/// Returns the names of the cells of a row of a request. Its category is that of all rows.
 pub fn fields_of_request() -> Vec<String> {
-    FIELDS[..REQUEST_FIELDS].iter().map(|&name| name.to_owned()).collect()
+    FIELDS.iter().filter(|name| !FILE_FIELDS.contains(name)).map(|&name| name.to_owned()).collect()
 }
 
 /// Returns whether a row is enrolled without the value of this field, if it cannot be read. A first day and a wage may be missing,
@@ -117,6 +122,7 @@ impl Row {
             self.starts_on.as_ref(),
             self.phone.as_ref(),
             self.category.as_ref(),
+            self.passport_number.as_ref(),
             self.month.as_ref(),
             self.last_day.as_ref(),
             self.leaving_reason.as_ref(),

@@ -45,6 +45,7 @@ impl StagedRow {
             row.starts_on,
             row.phone,
             row.category,
+            row.passport_number,
             row.month,
             row.last_day,
             row.leaving_reason,
@@ -77,6 +78,7 @@ impl StagedRow {
             text(&row.monthly_wage),
             text(&row.starts_on),
             text(&row.phone),
+            text(&row.passport_number),
         ];
         Self::new(number, None, row, cells)
     }
@@ -100,10 +102,11 @@ impl StagedRow {
             starts_on: field(9),
             phone: field(10),
             category: field(11),
-            month: field(12),
-            last_day: field(13),
-            leaving_reason: field(14),
-            province: field(15),
+            passport_number: field(12),
+            month: field(13),
+            last_day: field(14),
+            leaving_reason: field(15),
+            province: field(16),
             fault: self.fault.clone(),
         }
     }

@@ -95,6 +95,7 @@ fn the_names_of_the_api_are_known() {
     let some = |text: &str| Some(text.to_owned());
     let row = Row {
         category: some("PNS"),
+        passport_number: some("E1234567"),
         month: some("2014-09"),
         last_day: some("2014-09-20"),
         leaving_reason: some("A1"),

@@ -336,6 +336,27 @@ fn a_date_with_a_time_zone_is_the_day_in_indonesia_with_a_warning() {
     assert_eq!(warnings, ["Dates with a time zone were read as the day that they are in Indonesia (1): 2."]);
 }
 
+#[test]
+fn a_roster_of_foreigners_has_passports_with_or_without_a_column_of_identity_numbers() {
+    let kind = RosterKind { segment: domain::enrollment::Segment::WageEarner, category: None };
+    let open = |file: &'static str| open_for(kind, Cursor::new(file), &Limits::default());
+    let passports = |file| -> Vec<(String, Option<String>)> {
+        let rows = open(file).unwrap().map(|record| record.unwrap().row);
+        rows.map(|row| (row.national_id, row.passport_number)).collect()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        passports("NO. PASPOR,NAMA,TGL LAHIR,L/P,UPAH\nE1234567,Ann,x,P,1\n"),
+        [(String::new(), some("E1234567"))]
+    );
+    assert_eq!(
+        passports("NIK,PASSPORT NUMBER,NAMA,TGL LAHIR,L/P,UPAH\n1,-,Ani,x,P,1\n-,E1234567,Ann,x,P,1\n"),
+        [("1".to_owned(), None), (String::new(), some("E1234567"))]
+    );
+    let lacking = open("NAMA,TGL LAHIR,L/P,UPAH\nAnn,x,P,1\n").err().unwrap();
+    assert_eq!(lacking.to_string(), "The header lacks NIK.");
+}
+
 const SERVANTS: RosterKind = RosterKind::CIVIL_SERVANTS;
 const LIST: &str = "NIK,NIP,NAMA,TANGGAL LAHIR,JENIS KELAMIN,BLTH,SEBAB_NA,TGL_KEJADIAN,Kode Provinsi";
 
