@@ -165,6 +165,8 @@ pub enum ParticipantEventKind {
     Corrected,
     /// The person died.
     Died,
+    /// A month is no longer paid, because its payment was reversed.
+    ContributionReversed,
 }
 
 /// The rights and costs of these fields.

@@ -28,6 +28,7 @@ use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
 use crate::store::event::{self, EventRow};
 use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter};
 use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
+use crate::store::payment::{self, PaymentRow};
 use domain::onboarding::MAXIMUM_WORK_UNITS;
 use domain::page::{Page, Slice};
 use domain::problem::ProblemCode;
@@ -63,6 +64,8 @@ pub struct Loaders {
     pub associations: LoaderOf<Associations>,
     /// Onboarding batches by id.
     pub batches: LoaderOf<Batches>,
+    /// Payments by id.
+    pub payments: LoaderOf<Payments>,
     /// Pages of people.
     pub people_pages: LoaderOf<PeoplePages>,
     /// Pages of employers of provinces.
@@ -101,6 +104,7 @@ impl Loaders {
             employers: LoaderOf::new(caller),
             associations: LoaderOf::new(caller),
             batches: LoaderOf::new(caller),
+            payments: LoaderOf::new(caller),
             people_pages: LoaderOf::new(caller),
             employer_pages: LoaderOf::new(caller),
             association_pages: LoaderOf::new(caller),
@@ -165,6 +169,8 @@ by_key! {
         channel::last_enrollments(&caller.session, &caller.actor, caller.reference.calendar, ids);
     /// Onboarding batches by id.
     Batches: i64 => BatchRow, |caller, ids| onboarding::by_ids(&caller.session, &caller.actor, ids);
+    /// Payments by id.
+    Payments: i64 => PaymentRow, |caller, ids| payment::by_ids(&caller.session, &caller.actor, ids);
 }
 
 /// Key of a page of a nested list. Pages with the same filter and position are fetched together.

@@ -48,6 +48,7 @@ mod onboarding_retention;
 mod onboarding_workers;
 mod opening;
 mod operating;
+mod payments;
 mod personal_data;
 mod production;
 mod provider;

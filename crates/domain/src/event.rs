@@ -25,4 +25,6 @@ pub enum EventKind {
     Corrected,
     /// The death was recorded.
     Died,
+    /// A month is no longer paid, because its payment was reversed.
+    ContributionReversed,
 }

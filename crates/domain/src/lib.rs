@@ -7,6 +7,7 @@
 //!
 //! - Text becomes a value or a list of [problems](problem::Problem): [`identity`], [`participant`], [`employer`], [`cell`].
 //! - Forms are judged by the law of a day: [`enrollment`], [`onboarding`], [`correction`], [`agreement`], [`clearance`].
+//! - Bills, their due days and the allocation of payments: [`money`].
 //! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`].
 //! - Rights and scopes say who may do what: [`access`], [`actor`], [`client`].
 //! - [`vocabulary`] has the enumerations that several rules share.
@@ -67,6 +68,7 @@ pub mod enrollment;
 pub mod event;
 pub mod identity;
 pub mod language;
+pub mod money;
 pub mod number;
 pub mod onboarding;
 pub mod page;

@@ -6,7 +6,7 @@
 
 use chrono::{Months, NaiveDate};
 
-use super::day::{end_of_month, first_of_month};
+use super::day::{end_of_month, first_of_month, first_of_next_month};
 use super::rule::Rulebook;
 use super::vocabulary::{EnrollmentStatus, Segment};
 
@@ -46,6 +46,35 @@ impl PaidMonths {
             self.join(at - 1);
         }
         true
+    }
+
+    /// Removes the month of a day. Returns `false` if it was not paid.
+    pub fn remove(&mut self, day: NaiveDate) -> bool {
+        let (first, last) = (first_of_month(day), end_of_month(day));
+        let Some(at) = self.0.iter().position(|run| run.0 <= first && last <= run.1) else { return false };
+        let run = self.0.remove(at);
+        if let Some(next) = last.succ_opt().filter(|&next| next <= run.1) {
+            self.0.insert(at, (next, run.1));
+        }
+        if let Some(before) = first.pred_opt().filter(|&before| run.0 <= before) {
+            self.0.insert(at, (run.0, before));
+        }
+        true
+    }
+
+    /// Returns the first day of each paid month.
+    pub fn months(&self) -> impl Iterator<Item = NaiveDate> {
+        let of = |&(first, last): &Run| {
+            let next =
+                move |month: &NaiveDate| Some(first_of_next_month(*month)).filter(|&next| next <= last);
+            std::iter::successors(Some(first), next)
+        };
+        self.0.iter().flat_map(of)
+    }
+
+    /// Returns whether the month of a day is paid.
+    pub fn contains(&self, day: NaiveDate) -> bool {
+        self.0.iter().any(|run| run.0 <= day && day <= run.1)
     }
 
     /// Returns the paid months from the month of a day on.
@@ -280,6 +309,22 @@ mod tests {
         assert!(!paid.add(day("2015-02-14")) && !paid.add(day("2014-10-31")));
         assert_eq!(paid.through(), Some(day("2015-02-28")));
         assert_eq!(paid.bounds(), gap);
+    }
+
+    #[test]
+    fn a_month_can_be_taken_out_of_a_run() {
+        let year = ["2014-10-01", "2014-11-01", "2014-12-01", "2015-01-01"];
+        for month in year {
+            let (mut paid, rest) = (timeline("2014-10-01", &year).paid, year.map(day));
+            assert!(paid.remove(day(month)) && !paid.remove(day(month)), "{month} is taken out once");
+            let rest = rest.into_iter().filter(|&other| other != day(month));
+            let mut expected = PaidMonths::default();
+            rest.for_each(|other| assert!(expected.add(other)));
+            assert_eq!(paid, expected);
+            assert!(paid.add(day(month)));
+            assert_eq!(paid, timeline("2014-10-01", &year).paid);
+        }
+        assert!(!PaidMonths::default().remove(day("2014-10-01")));
     }
 
     #[test]

@@ -60,6 +60,7 @@ fn rules() -> Rulebook {
         combinations: vec![],
         roundings: vec![],
         channel_kinds: vec![],
+        money: Default::default(),
     }
 }
 
