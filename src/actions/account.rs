@@ -7,10 +7,11 @@ use sqlx::PgConnection;
 
 use super::recording::{MonthChange, MonthRecorder};
 use crate::store::bill::{self, PayerId};
+use crate::store::enrollment::EnrollmentKey;
 use crate::store::reference::Reference;
 use crate::store::session::Session;
 use crate::store::{StoreError, association, employer, payment};
-use domain::actor::{Actor, Role};
+use domain::actor::{Actor, Right};
 use domain::channel::Channel;
 use domain::day::first_of_month;
 use domain::money::{
@@ -59,9 +60,7 @@ pub(super) async fn find_payer(
 
 /// Refuses a client that stands for a payer: whoever owes the money cannot say that it has arrived.
 pub(super) fn judge_taker(actor: &Actor) -> Option<Problem> {
-    let scope = &actor.scope;
-    let is_payer = actor.role == Role::Partner && (scope.employer.is_some() || scope.association.is_some());
-    is_payer.then(|| {
+    (!actor.can_use(Right::ReversePayments)).then(|| {
         let message = "A payment is recorded by the outlet or office that took the money, not by the payer.";
         Problem::error(ProblemCode::OutOfScope, "channelCode", message)
             .hint("Pay at an outlet. Its client records the payment, and contributionBill shows it.")
@@ -152,18 +151,20 @@ impl<'a> Account<'a> {
     ) -> Result<Recording, StoreError> {
         let mut recording = Recording::default();
         for (month, people) in self.months_to_record(ledger) {
-            let keys = bill::open_in(conn, self.payer.id, month).await?;
+            let keys = bill::open_in(conn, self.payer.id, month, self.rules).await?;
             let change = MonthChange::RecordBilled;
             let recorder = MonthRecorder { actor, rules: self.rules, month, today: self.today, change };
             let progress = recorder.run(conn, &keys).await?;
             // Somebody came or left since the bill was computed: it is computed anew.
-            if i64::try_from(progress.changed.len()).ok() != Some(people) {
+            if i64::try_from(progress.due.len()).ok() != Some(people) {
                 return Err(StoreError::Contended("people of a payer changed".into()));
             }
-            bill::mark_paid(conn, &progress.changed, month, true).await?;
+            // Also those whose month somebody has recorded without a payment: money covers it now.
+            let covered: Vec<EnrollmentKey> = progress.due.into_iter().collect();
+            bill::mark_paid(conn, &covered, month, true).await?;
             recording.recorded += progress.changed.len();
             recording.newly_active += progress.newly_active;
-            recording.people.extend(progress.changed.iter().map(|key| key.0));
+            recording.people.extend(covered.iter().map(|key| key.0));
         }
         Ok(recording)
     }

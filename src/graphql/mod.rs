@@ -75,7 +75,9 @@ pub struct Query(
 pub struct Mutation(
     enrollment::EnrollmentMutation,
     enrollment::EnrollmentChangeMutation,
+    enrollment::WageMutation,
     participant::ParticipantMutation,
+    participant::MoveMutation,
     contribution::ContributionMutation,
     payment::PaymentMutation,
     employer::EmployerMutation,

@@ -7,7 +7,7 @@ use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
 use super::association::Association;
 use super::caller::Caller;
 use super::channel::Channel;
-use super::connection::{PageArguments, Total, shown};
+use super::connection::{PageArguments, Total, load_counted, shown};
 use super::context::{caller, request};
 use super::declarations::Declarations;
 use super::employer::Employer;
@@ -24,13 +24,16 @@ use crate::store::StoreError;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
 use domain::actor::Right;
-use domain::identity::NationalId;
-use domain::page::{Direction, Order, Page, Position, Slice};
+use domain::identity::{NationalId, ServiceNumber};
+use domain::page::{Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
+use domain::problem::Problem;
 
 mod correct;
+mod moving;
 
 pub use correct::ParticipantMutation;
+pub use moving::MoveMutation;
 
 /// A person whom the agency covers or has covered.
 #[derive(Clone, Debug)]
@@ -132,7 +135,8 @@ impl Participant {
         let filter = filter_by.unwrap_or_default().read()?;
         let total = Total::Nested(TotalOf::Enrollments(self.row.id, filter.clone()));
         let loader = &request(ctx).loaders.enrollment_pages;
-        let slice = load_page(loader, self.row.id, filter, &page).await?;
+        let slice = load_page(loader, self.row.id, filter, &page);
+        let (slice, total) = load_counted(ctx, slice, total).await?;
         let slice = slice.map(|row| (row.position(), Enrollment::of(row, self.clone())));
         Ok(EnrollmentConnection::new(slice, &page, total))
     }
@@ -172,9 +176,11 @@ impl Participant {
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
     ) -> Result<ParticipantEventConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.newest_first()?;
-        let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, (), &page).await?;
+        let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, (), &page);
+        let total = Total::Nested(TotalOf::Events(self.row.id));
+        let (slice, total) = load_counted(ctx, slice, total).await?;
         let slice = slice.map(|row| (row.position(), ParticipantEvent::new(row)));
-        Ok(ParticipantEventConnection::new(slice, &page, Total::Nested(TotalOf::Events(self.row.id))))
+        Ok(ParticipantEventConnection::new(slice, &page, total))
     }
 
     /// Time of the first enrollment.
@@ -218,6 +224,8 @@ pub enum ParticipantKey {
     NationalId(String),
     /// Card number (KPJ).
     CardNumber(String),
+    /// Service number (NIP) of a civil servant, 18 digits. Spaces and dots are ignored.
+    ServiceNumber(String),
 }
 
 /// A filter. All given conditions must match.
@@ -311,14 +319,16 @@ pub async fn people_of(
     of: PeopleOf,
     parent: i64,
     arguments: PageArguments,
-    filter_by: Option<ParticipantFilter>,
+    (filter_by, order_by): (Option<ParticipantFilter>, Option<ParticipantOrder>),
 ) -> Result<ParticipantConnection, FieldError> {
     caller(ctx).require(Right::ReadPeople)?;
-    let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
+    let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
+    let page = shown(ctx, arguments.page(order, direction)?);
     let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));
     let key = (of, Nested { parent, filter, page: page.clone() });
-    let slice = load(&request(ctx).loaders.people_pages, key).await?.ok_or_else(missing)?;
+    let slice = async { load(&request(ctx).loaders.people_pages, key).await?.ok_or_else(missing) };
+    let (slice, total) = load_counted(ctx, slice, total).await?;
     Ok(ParticipantConnection::new(with_relations(ctx, slice, &page).await?, &page, total))
 }
 
@@ -349,7 +359,7 @@ pub struct ParticipantQuery;
 
 #[Object]
 impl ParticipantQuery {
-    /// Returns a participant by id, identity number or card number, or null if there is none in your scope.
+    /// Returns a participant by id, identity number, card number or service number, or null if there is none in your scope.
     async fn participant(
         &self,
         ctx: &Context<'_>,
@@ -386,9 +396,10 @@ async fn list(
     let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
     let page = shown(ctx, arguments.page(order, direction)?);
     let filter = filter_by.unwrap_or_default().read(caller)?;
-    let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
+    let slice = async { Ok(store::list(&caller.session, &caller.actor, &filter, &page).await?) };
+    let (slice, total) = load_counted(ctx, slice, Total::People(filter.clone())).await?;
     let slice = with_relations(ctx, slice, &page).await?;
-    Ok(ParticipantConnection::new(slice, &page, Total::People(filter)))
+    Ok(ParticipantConnection::new(slice, &page, total))
 }
 
 async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participant>, FieldError> {
@@ -408,15 +419,34 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
         }
         ParticipantKey::NationalId(number) => {
             let number = NationalId::parse(&number, &caller.reference.rules.regions, "nationalId");
-            let (number, _) = number.map_err(|problems| {
-                FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
-            })?;
-            let index = caller.database.keys.index(NumberKind::NationalId, number.as_str());
-            let find = store::find_by_identifier(&caller.session, &caller.actor, "NATIONAL_ID", &index);
-            let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
-            Ok(row.map(Participant::new))
+            let (number, _) = number.map_err(malformed)?;
+            by_identifier(ctx, NumberKind::NationalId, number.as_str()).await
+        }
+        ParticipantKey::ServiceNumber(number) => {
+            let rules = &caller.reference.rules.service_number;
+            // Of contract staff too: their numbers have a marker in place of the month.
+            let number = ServiceNumber::parse(&number, rules, true, caller.today(), "serviceNumber");
+            let (number, _) = number.map_err(malformed)?;
+            by_identifier(ctx, NumberKind::ServiceNumber, number.as_str()).await
         }
     }
+}
+
+/// Returns the person with a number, if the caller sees the person. A number that finds nobody counts as a miss.
+async fn by_identifier(
+    ctx: &Context<'_>,
+    kind: NumberKind,
+    number: &str,
+) -> Result<Option<Participant>, FieldError> {
+    let caller = caller(ctx);
+    let index = caller.database.keys.index(kind, number);
+    let find = store::find_by_identifier(&caller.session, &caller.actor, kind, &index);
+    let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
+    Ok(row.map(Participant::new))
+}
+
+fn malformed(problems: Vec<Problem>) -> FieldError {
+    FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
 }
 
 /// The rights and costs of these fields.
@@ -440,7 +470,15 @@ pub(super) const DECLARATIONS: Declarations = Declarations {
             Right::ReadPersonalData,
             &["Participant.nationalId", "Participant.birthDate", "CivilServant.serviceNumber"],
         ),
-        (Right::ChangePeople, &["Mutation.correctParticipant", "CorrectParticipantPayload"]),
+        (
+            Right::ChangePeople,
+            &[
+                "Mutation.correctParticipant",
+                "CorrectParticipantPayload",
+                "Mutation.moveParticipant",
+                "MoveParticipantPayload",
+            ],
+        ),
     ],
     rules: Rules::NONE,
 };

@@ -17,6 +17,7 @@ use super::loaders::load;
 use super::node_id::{NodeId, association_id, employer_id};
 use super::problem::{UserError, user_errors};
 use super::scalar::{Date, DateTime, Rupiah};
+use crate::actions::Submission;
 use crate::actions::pay_contributions::{self, Moment};
 use crate::actions::record_contributions;
 use crate::actions::reverse_payment::{self as action, Reversed, reverse_payment};
@@ -302,6 +303,10 @@ pub struct ReversePaymentInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Code of the channel that took the money.
     channel_code: String,
     /// What the channel calls the payment.
@@ -336,9 +341,8 @@ impl PaymentMutation {
         #[graphql(desc = "Input of the mutation.")] input: ReversePaymentInput,
     ) -> Result<ReversePaymentPayload, FieldError> {
         let (caller, trail) = (caller(ctx), &request(ctx).trail);
-        let ReversePaymentInput { idempotency_key, channel_code, reference, reason } = input;
-        let reader = InputReader::default();
-        let submission = reader.submission(idempotency_key.as_deref());
+        let ReversePaymentInput { idempotency_key, validate_only, channel_code, reference, reason } = input;
+        let submission = Submission::from(idempotency_key.as_deref()).validating(validate_only);
         let input = action::Input { channel_code, reference, reason };
         let moment = moment(caller);
         let done =

@@ -12,10 +12,12 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 
 use super::enrollment::EnrollmentKey;
 use super::error::StoreError;
-use domain::day::first_of_next_month;
+use domain::day::{first_of_month, first_of_next_month};
 use domain::enrollment::{Programme, Segment};
 use domain::money::{Bill, BillMaker, Insured, MonthRecord, PayerKind};
 use domain::rule::Rulebook;
+use domain::timeline::PaidMonths;
+use domain::wage::WageHistory;
 
 /// A payer of many people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,47 +48,49 @@ impl PayerId {
     }
 }
 
-/// Enrollments that are alike in a month.
+/// Enrollments that are alike in the months of a bill.
 #[derive(FromRow)]
 struct InsuredRow {
-    month: NaiveDate,
     segment: Segment,
     programmes: Vec<Programme>,
     monthly_wage: Option<i64>,
+    wages_from: Option<Vec<NaiveDate>>,
+    wages: Option<Vec<i64>>,
     starts_on: NaiveDate,
     ends_on: Option<NaiveDate>,
-    is_paid: bool,
-    is_recorded: bool,
+    deceased_on: Option<NaiveDate>,
+    paid: Option<Vec<NaiveDate>>,
+    settled: Vec<NaiveDate>,
+    /// The first month that is not recorded, if it is before the months of the bill.
+    open_from: Option<NaiveDate>,
     people: i64,
 }
 
-/// Whether the month `m.month` of an enrollment is recorded. Nearly all enrollments have one run of months.
-const IS_RECORDED: &str = "coalesce(e.paid[1] <= m.month and e.paid[2] >= m.month, false)
-    or (cardinality(e.paid) > 2 and exists (select from generate_series(3, cardinality(e.paid), 2) i
-                                            where e.paid[i] <= m.month and e.paid[i + 1] >= m.month))";
-
-/// Selects enrollments of `$1` that are in force in a month from `$2` to `$3`, within the person's lifetime, with the month.
-/// If `$4` is set, also earlier months from the first one on that is not recorded.
-fn in_force(payer: PayerId) -> String {
-    let column = payer.column();
-    // The months of an enrollment begin with that of its first day, and end with that of its last.
-    format!(
-        "from enrollment e
-         join participant p on p.id = e.participant_id
-         cross join lateral (
-             select date_trunc('month', e.starts_on)::date as joins,
-                    case when $4 then case when e.paid[1] <= date_trunc('month', e.starts_on) then e.paid[2] + 1
-                                           else date_trunc('month', e.starts_on)::date end
-                         else $2 end as open_from) s
-         cross join lateral (
-             select g::date as month
-             from generate_series(greatest(s.joins, least(s.open_from, $2))::timestamp,
-                                  least($3, e.ends_on - 1)::timestamp, interval '1 month') g) m
-         where {column} = $1 and e.starts_on < $3 + interval '1 month'
-           and (e.ends_on is null or (e.ends_on > e.starts_on and ($4 or e.ends_on > $2)))
-           and (p.deceased_on is null or p.deceased_on > m.month)"
-    )
-}
+/// Selects the enrollments of a payer, `$1`, in groups that are alike from month `$2` to the end of the last month, before
+/// `$3`. What lies outside of these months is cut off, so that it tells no groups apart. With `$4`, enrollments with an
+/// earlier month that is not recorded are kept whole. Nearly all enrollments have one run of paid months.
+const ALIKE: &str = "
+    select g.segment, g.programmes, g.monthly_wage, g.wages_from, g.wages, g.starts_on, g.ends_on, g.deceased_on, g.paid,
+           array(select b from unnest(g.settled) r, unnest(array[lower(r), upper(r) - 1]) b order by b) as settled,
+           g.open_from, g.people
+    from (
+        select e.segment, e.programmes, e.monthly_wage, e.wages_from, e.wages,
+               case when o.open_from is null then greatest(e.starts_on, $2 - 1) else e.starts_on end as starts_on,
+               case when e.ends_on <= $3 then e.ends_on end as ends_on,
+               case when p.deceased_on < $3 then p.deceased_on end as deceased_on,
+               case when o.open_from is not null or cardinality(e.paid) > 2 then e.paid
+                    when e.paid[2] >= $2 and e.paid[1] < $3
+                        then array[greatest(e.paid[1], $2), least(e.paid[2], $3 - 1)] end as paid,
+               e.settled * datemultirange(daterange($2, $3)) as settled, o.open_from, count(*) as people
+        from enrollment e
+        join participant p on p.id = e.participant_id
+        cross join lateral (
+            select case when $4 and f.month < $2 and (e.ends_on is null or e.ends_on > f.month) then f.month end as open_from
+            from (select case when e.paid[1] <= date_trunc('month', e.starts_on) then e.paid[2] + 1
+                              else date_trunc('month', e.starts_on)::date end as month) f) o
+        where PAYER = $1 and e.starts_on < $3
+          and (e.ends_on is null or (e.ends_on > e.starts_on and (e.ends_on > $2 or o.open_from is not null)))
+        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) g";
 
 /// Returns the bills of a payer for the months from one to another, by month.
 ///
@@ -95,69 +99,94 @@ pub async fn of_months(
     executor: impl PgExecutor<'_>,
     payer: PayerId,
     risk_class: i16,
-    (from, until): (NaiveDate, NaiveDate),
+    months: (NaiveDate, NaiveDate),
     open_before: bool,
     rules: &Rulebook,
 ) -> Result<BTreeMap<NaiveDate, Bill>, StoreError> {
-    let sql = format!(
-        "select m.month, e.segment, e.programmes, e.monthly_wage,
-                case when e.starts_on >= m.month then e.starts_on else m.month - 1 end as starts_on,
-                case when e.ends_on <= (m.month + interval '1 month')::date then e.ends_on end as ends_on,
-                coalesce(e.settled @> m.month, false) as is_paid, {IS_RECORDED} as is_recorded, count(*) as people
-         {in_force} and (m.month >= $2 or not ({IS_RECORDED}))
-         group by 1, 2, 3, 4, 5, 6, 7, 8",
-        in_force = in_force(payer),
-    );
-    let rows =
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(from).bind(until).bind(open_before);
+    let (from, until) = months;
+    let sql = ALIKE.replace("PAYER", payer.column());
+    let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(from);
+    let rows = rows.bind(first_of_next_month(until)).bind(open_before);
     let mut rows = rows.fetch(executor);
-    let mut makers: BTreeMap<NaiveDate, BillMaker<'_>> = BTreeMap::new();
-    while let Some(row) = rows.try_next().await? {
-        let row: InsuredRow = row;
-        let maker = makers.entry(row.month).or_insert_with(|| BillMaker::new(row.month, rules));
-        maker.add(&row.insured(risk_class));
-    }
-    let mut bills: BTreeMap<NaiveDate, Bill> =
-        makers.into_iter().map(|(month, maker)| (month, maker.finish())).collect();
+    let mut makers = BTreeMap::new();
     let mut month = from;
     while month <= until {
-        bills.entry(month).or_insert_with(|| BillMaker::new(month, rules).finish());
+        makers.insert(month, BillMaker::new(month, rules));
         month = first_of_next_month(month);
     }
-    Ok(bills)
+    while let Some(row) = rows.try_next().await? {
+        let row: InsuredRow = row;
+        row.add_to(&mut makers, months, risk_class, rules);
+    }
+    Ok(makers.into_iter().map(|(month, maker)| (month, maker.finish())).collect())
 }
 
 impl InsuredRow {
-    fn insured(self, risk_class: i16) -> Insured {
-        let record = match (self.is_paid, self.is_recorded) {
-            (true, _) => MonthRecord::Paid,
-            (false, true) => MonthRecord::WithoutPayment,
-            (false, false) => MonthRecord::Open,
-        };
-        Insured {
+    /// Adds the enrollments to the bills of the months that they cover.
+    fn add_to<'a>(
+        self,
+        makers: &mut BTreeMap<NaiveDate, BillMaker<'a>>,
+        (from, until): (NaiveDate, NaiveDate),
+        risk_class: i16,
+        rules: &'a Rulebook,
+    ) {
+        let months = |bounds: &[NaiveDate]| PaidMonths::from_bounds(bounds);
+        let (recorded, by_payment) =
+            (months(self.paid.as_deref().unwrap_or_default()), months(&self.settled));
+        let period = (self.starts_on, self.ends_on);
+        let (days, wages) = (self.wages_from.as_deref(), self.wages.as_deref());
+        let wages = WageHistory::from_columns(self.monthly_wage, period, days, wages);
+        let mut insured = Insured {
             segment: self.segment,
             programmes: self.programmes,
             risk_class,
-            wage: self.monthly_wage,
+            wage: None,
             starts_on: self.starts_on,
             ends_on: self.ends_on,
-            deceased_on: None,
-            record,
+            deceased_on: self.deceased_on,
+            record: MonthRecord::Open,
             people: self.people,
+        };
+        let last = self.ends_on.and_then(|end| end.pred_opt()).map_or(until, |last| last.min(until));
+        let mut month = self.open_from.unwrap_or(from).max(first_of_month(self.starts_on));
+        while month <= last {
+            insured.record = match (recorded.contains(month), by_payment.contains(month)) {
+                (true, true) => MonthRecord::Paid,
+                // Where only paid months count, the others are owed all the same.
+                (true, false) if rules.unpaid_month_rule(month).is_none() => MonthRecord::WithoutPayment,
+                _ => MonthRecord::Open,
+            };
+            if month >= from || insured.record == MonthRecord::Open {
+                insured.wage = wages.in_month(month, rules);
+                makers.entry(month).or_insert_with(|| BillMaker::new(month, rules)).add(&insured);
+            }
+            month = first_of_next_month(month);
         }
     }
 }
 
-/// Returns the enrollments of a payer whose month is not recorded.
+/// Returns the enrollments of a payer that are in force in a month, within the person's lifetime, and whose month is open:
+/// not recorded, or not paid where only paid months count.
 pub async fn open_in(
     conn: &mut PgConnection,
     payer: PayerId,
     month: NaiveDate,
+    rules: &Rulebook,
 ) -> Result<Vec<EnrollmentKey>, StoreError> {
-    let sql =
-        format!("select e.participant_id, e.id {} and not ({IS_RECORDED}) order by 1, 2", in_force(payer));
-    let keys = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(month).bind(month).bind(false);
-    Ok(keys.fetch_all(conn).await?)
+    let sql = format!(
+        "select e.participant_id, e.id
+         from enrollment e join participant p on p.id = e.participant_id
+         where {} = $1 and e.starts_on < $3 and (e.ends_on is null or (e.ends_on > e.starts_on and e.ends_on > $2))
+           and (p.deceased_on is null or p.deceased_on > $2)
+           and (($4 and not coalesce(e.settled @> $2, false))
+                or not exists (select from generate_series(1, cardinality(e.paid), 2) i
+                               where e.paid[i] <= $2 and e.paid[i + 1] >= $2))
+         order by 1, 2",
+        payer.column()
+    );
+    let keys = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(payer.id).bind(month);
+    let only_paid_count = rules.unpaid_month_rule(month).is_some();
+    Ok(keys.bind(first_of_next_month(month)).bind(only_paid_count).fetch_all(conn).await?)
 }
 
 /// Returns the enrollments of a payer whose month a payment covers.

@@ -7,6 +7,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder};
 
 use super::count::StatusCounts;
 use super::error::StoreError;
+use super::keys::NumberKind;
 use super::page::{self, of_parents, push_ids, push_page};
 use super::session::Session;
 use domain::actor::Actor;
@@ -18,14 +19,14 @@ mod filter;
 mod statement;
 mod writing;
 
-pub use correcting::{CorrectedColumns, correct, corrected_columns, record_death};
+pub use correcting::{CorrectedColumns, correct, corrected_columns, move_to, record_death};
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
 pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
 };
-pub use writing::{NewParticipant, Person, Summary, insert_many, lock, summarize_many};
+pub use writing::{NewParticipant, Person, Summary, existing, insert_many, lock, summarize_many};
 
 /// A participant as stored.
 #[derive(Clone, FromRow)]
@@ -88,13 +89,15 @@ pub async fn by_ids(
 pub async fn find_by_identifier(
     session: &Session,
     actor: &Actor,
-    kind: &'static str,
+    kind: NumberKind,
     value_index: &[u8],
 ) -> Result<Option<ParticipantRow>, StoreError> {
     let mut sql = QueryBuilder::new("select ");
     push_columns(&mut sql, actor);
     sql.push(" from identifier i join participant p on p.id = i.participant_id where i.kind = ");
-    sql.push_bind(kind).push("::identifier_kind and i.value_index = ").push_bind(value_index.to_vec());
+    sql.push_bind(<&str>::from(kind))
+        .push("::identifier_kind and i.value_index = ")
+        .push_bind(value_index.to_vec());
     push_scope(&mut sql, actor);
     let row: Option<ParticipantRow> = sql.build_query_as().fetch_optional(session).await?;
     session.shows(row.iter().map(|row| row.id));

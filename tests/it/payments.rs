@@ -7,6 +7,7 @@ use crate::support::app::codes;
 use crate::support::statements::sent;
 use crate::support::{App, Person, TokenScope, Value, json};
 
+mod licences;
 mod refusals;
 mod reversals;
 
@@ -255,10 +256,13 @@ async fn months_recorded_without_a_payment_are_not_billed_again() {
 async fn a_corrected_wage_is_a_shortage_that_the_next_payment_clears_first() {
     let scene = Scene::new().await;
     scene.pay("A1", 1_622_400).await;
-    sqlx::query("update enrollment set monthly_wage = 3300000 where monthly_wage = 3000000")
-        .execute(&scene.app.sql)
-        .await
-        .unwrap();
+    let query = "query ($id: ID!) { participant(by: {id: $id}) { enrollments { nodes { id } } } }";
+    let data = scene.app.ask(query, json!({"id": scene.people[1]})).await;
+    let change = "mutation ($input: ChangeWageInput!) { changeWage(input: $input) { errors { code } } }";
+    let input = json!({"enrollmentId": data["participant"]["enrollments"]["nodes"][0]["id"],
+        "monthlyWage": 3_300_000, "effectiveOn": SEPTEMBER, "reason": "The payroll of September"});
+    let changed = scene.app.ask(change, json!({"input": input})).await;
+    assert_eq!(changed["changeWage"]["errors"], json!([]));
     assert_eq!(scene.bill(SEPTEMBER).await["left"], 18_720);
     let paid = scene.pay("A2", 37_440).await;
     assert_eq!(

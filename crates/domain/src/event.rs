@@ -25,6 +25,10 @@ pub enum EventKind {
     Corrected,
     /// The death was recorded.
     Died,
+    /// The wage changed.
+    WageChanged,
+    /// The person moved to another province.
+    Moved,
     /// A month is no longer paid, because its payment was reversed.
     ContributionReversed,
 }

@@ -78,10 +78,16 @@ async fn an_outlet_reverses_until_the_cut_off_and_an_officer_later() {
     }
     let later = scene.app.second_process_on("2014-10-03T03:00:00Z").await;
     let officer = scene.app.officer(&["16"]).await;
-    assert_eq!(later.reverse(&officer, "A1").await["unrecorded"], 3);
+    let only_checked = json!({"channelCode": "OUT-1", "reference": "A1", "reason": "The till failed",
+        "validateOnly": true});
+    let checked = scene.app.ask_as(&officer, REVERSE, json!({"input": only_checked})).await;
+    let nothing = json!({"unrecorded": 0, "payment": null, "errors": []});
+    assert_eq!(checked["reversePayment"], nothing);
+    assert_eq!(scene.app.count("select count(*) from payment where reversed_at is not null").await, 0);
     let missing_reason = json!({"channelCode": "OUT-1", "reference": "A1", "reason": " "});
     let refused = scene.app.ask_as(&officer, REVERSE, json!({"input": missing_reason})).await;
     assert_eq!(codes(&refused["reversePayment"]["errors"]), ["REQUIRED"]);
+    assert_eq!(later.reverse(&officer, "A1").await["unrecorded"], 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
