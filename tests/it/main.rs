@@ -27,6 +27,7 @@ mod enrolling_again;
 mod exports;
 mod faults;
 mod front_ends;
+mod full_disk;
 mod headcount;
 mod http;
 mod idempotency;

@@ -19,8 +19,22 @@ pub struct Program {
 impl Program {
     /// Starts a server with only these settings. Returns when it accepts requests.
     pub fn serve(settings: &[(&str, &str)]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_registry"))
-            .arg("serve")
+        let mut command = Command::new(env!("CARGO_BIN_EXE_registry"));
+        command.arg("serve");
+        Self::start(command, settings)
+    }
+
+    /// Starts a server that can write no file longer than this, in blocks of 512 bytes. Its writes fail; without the trap, the
+    /// signal would end it.
+    pub fn serve_with_small_files(settings: &[(&str, &str)], blocks: u32) -> Self {
+        let mut command = Command::new("sh");
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" serve");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_registry")]);
+        Self::start(command, settings)
+    }
+
+    fn start(mut command: Command, settings: &[(&str, &str)]) -> Self {
+        let mut process = command
             .env_clear()
             .envs(settings.iter().copied())
             .stderr(Stdio::piped())
