@@ -1,5 +1,5 @@
 //! Loaders: batched access to everything that relations lead to. Each request has its own, and each sends one statement
-//! for all rows of a page, whatever its size.
+//! for all rows of a page, whatever its size. Those of a subscription [forget](Loaders::forget) between events.
 //!
 //! To add a relation: a [`Source`] here that answers many keys with one statement, a loader in [`Loaders`], and a
 //! resolver that calls [`load`]. If lists select it often, prefetch it (`graphql/prefetch.rs`).
@@ -118,6 +118,50 @@ impl Loaders {
             last_enrollments: LoaderOf::new(caller),
             totals: LoaderOf::new(caller),
         }
+    }
+
+    /// Forgets all values, so that the next event of a subscription reads them anew.
+    pub async fn forget(&self) {
+        let Self {
+            participants,
+            enrollments,
+            events,
+            employers,
+            associations,
+            batches,
+            people_pages,
+            employer_pages,
+            association_pages,
+            enrollment_pages,
+            event_pages,
+            row_pages,
+            work_units,
+            row_problems,
+            counts,
+            own_counts,
+            workforce,
+            last_enrollments,
+            totals,
+        } = self;
+        participants.forget().await;
+        enrollments.forget().await;
+        events.forget().await;
+        employers.forget().await;
+        associations.forget().await;
+        batches.forget().await;
+        people_pages.forget().await;
+        employer_pages.forget().await;
+        association_pages.forget().await;
+        enrollment_pages.forget().await;
+        event_pages.forget().await;
+        row_pages.forget().await;
+        work_units.forget().await;
+        row_problems.forget().await;
+        counts.forget().await;
+        own_counts.forget().await;
+        workforce.forget().await;
+        last_enrollments.forget().await;
+        totals.forget().await;
     }
 }
 
