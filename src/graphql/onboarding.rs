@@ -1,6 +1,6 @@
 //! Onboarding batches, and the outcome of each row.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
 use domain::onboarding::MAXIMUM_WORK_UNITS;
 use domain::problem::ProblemCode;
 use graphql_front::catalogue::Rules;
@@ -32,12 +32,14 @@ use domain::page::{Direction, Order, Position};
 use roster::{ignored_columns, understood_columns};
 
 mod content;
+mod counts;
 mod follow;
 mod inline;
 mod lifecycle;
 mod row;
 
 pub use content::OnboardingRowContent;
+pub use counts::{OnboardingColumn, OnboardingCounts, ProblemCount, WorkUnitCounts};
 pub use follow::OnboardingSubscription;
 pub use inline::InlineOnboardingMutation;
 pub use lifecycle::OnboardingMutation;
@@ -161,8 +163,8 @@ impl OnboardingBatch {
 
     /// Newest earlier batch of the same payer with the same file. Null if there is none in your scope, or if it was cancelled
     /// or failed before this one began.
-    async fn same_file_as(&self, ctx: &Context<'_>) -> Option<Result<Self, FieldError>> {
-        Self::load(ctx, self.0.same_file_as?).await.map_err(FieldError::from).transpose()
+    async fn same_file_as(&self, ctx: &Context<'_>) -> Option<Result<OnboardingBatch, FieldError>> {
+        OnboardingBatch::load(ctx, self.0.same_file_as?).await.map_err(FieldError::from).transpose()
     }
 
     /// Number of rows by outcome. In a plan, `pending` rows are those that would be enrolled. `received` is always the
@@ -193,7 +195,7 @@ impl OnboardingBatch {
         let (slice, total) = load_counted(ctx, slice, total).await?;
         let ids = slice.rows.iter().filter_map(|row| row.participant_id);
         let people = Relation::load(&ctx.look_ahead(), "participant", &loaders.participants, ids).await?;
-        let sent = match is_selected(&ctx.look_ahead(), "content") {
+        let sent = match is_selected(&ctx.look_ahead(), "content") && !slice.rows.is_empty() {
             true => {
                 let keys = slice.rows.iter().map(|row| (row.batch_id, row.number)).collect();
                 Some(load_many(&loaders.sent_rows, keys).await?)
@@ -325,60 +327,8 @@ pub enum OnboardingState {
     Failed,
 }
 
-/// Number of rows by outcome. At any time `received = pending + enrolled + alreadyEnrolled + rejected`.
-#[derive(SimpleObject, rows::Row)]
-pub struct OnboardingCounts {
-    /// Number of rows received.
-    received: i32,
-    /// Not enrolled yet. In a cancelled or failed batch: not enrolled.
-    pending: i32,
-    /// Enrolled by this batch.
-    enrolled: i32,
-    /// Already enrolled with this employer or association.
-    already_enrolled: i32,
-    /// Rejected.
-    rejected: i32,
-    /// Rows among `enrolled` and `alreadyEnrolled` with a warning to review.
-    flagged: i32,
-}
-
-impl From<model::Counts> for OnboardingCounts {
-    fn from(counts: model::Counts) -> Self {
-        let model::Counts { received, pending, enrolled, already_enrolled, rejected, flagged } = counts;
-        Self { received, pending, enrolled, already_enrolled, rejected, flagged }
-    }
-}
-
 /// Columns of a file that are shown, at most. Rosters have a dozen.
 const SHOWN_COLUMNS: usize = 200;
-
-/// A column of an uploaded file.
-#[derive(SimpleObject)]
-pub struct OnboardingColumn {
-    /// Name of the column in the file. Empty if it has none, or if it looks like data.
-    name: String,
-    /// What the column was read as: a field of `RosterRow`, `category`, `number` (a running number) or `error` (of
-    /// an earlier report). Null if it was not recognized, so nothing in it was read.
-    field: Option<String>,
-}
-
-/// Number of rows of a work unit by outcome.
-#[derive(SimpleObject, rows::Row)]
-pub struct WorkUnitCounts {
-    /// Work unit (SKPD, OPD). Empty for rows without one.
-    work_unit: String,
-    /// Number of its rows by outcome.
-    counts: OnboardingCounts,
-}
-
-/// Number of rows with a problem.
-#[derive(SimpleObject, rows::Row)]
-pub struct ProblemCount {
-    /// Code of the problem.
-    code: UserErrorCode,
-    /// Number of rows with it.
-    rows: i32,
-}
 
 /// A filter. All given conditions must match.
 #[derive(Clone, Debug, Default, InputObject)]

@@ -172,7 +172,7 @@ pub async fn find_same_file(
     let turn = "select pg_advisory_xact_lock(hashtext('participant_registry.same_file'), hashtext(encode($1, 'hex')))";
     sqlx::query(turn).bind(digest).execute(&mut *conn).await?;
     let mut sql = QueryBuilder::new(format!("select {COLUMNS} from onboarding_batch b where (b.digest = "));
-    sql.push_bind(digest).push(" or b.sha256 = ").push_bind(sha256);
+    sql.push_bind(digest.to_vec()).push(" or b.sha256 = ").push_bind(sha256.to_vec());
     sql.push(") and not b.dry_run and b.state not in ('CANCELLED', 'FAILED') and b.employer_id is not distinct from ");
     sql.push_bind(payer.employer)
         .push(" and b.association_id is not distinct from ")
