@@ -1,5 +1,7 @@
 //! Participants.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result};
 use graphql_front::catalogue::Rules;
 
@@ -30,9 +32,11 @@ use domain::participant::{self as model, CardNumber};
 
 mod correct;
 mod moving;
+mod past;
 
 pub use correct::ParticipantMutation;
 pub use moving::MoveMutation;
+use past::Past;
 
 /// A person whom the agency covers or has covered.
 #[derive(Clone, Debug)]
@@ -40,6 +44,8 @@ pub struct Participant {
     row: ParticipantRow,
     employer: Prefetched<Employer>,
     association: Prefetched<Association>,
+    /// The day as of which it is shown; `None`: now.
+    past: Option<Arc<Past>>,
 }
 
 connection!(ParticipantConnection, ParticipantEdge, Participant, "participants", "participant");
@@ -56,7 +62,7 @@ impl Participant {
         employer: Prefetched<Employer>,
         association: Prefetched<Association>,
     ) -> Self {
-        Self { row, employer, association }
+        Self { row, employer, association, past: None }
     }
 
     /// Loads the person with an internal id, if it is in the caller's scope.
@@ -132,6 +138,9 @@ impl Participant {
     ) -> Result<EnrollmentConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.newest_first()?;
         let filter = filter_by.unwrap_or_default().read()?;
+        if let Some(past) = &self.past {
+            return Ok(past.enrollments(self, &filter, &page));
+        }
         let total = Total::Nested(TotalOf::Enrollments(self.row.id, filter.clone()));
         let loader = &request(ctx).loaders.enrollment_pages;
         let slice = load_page(loader, self.row.id, filter, &page).await?;
@@ -174,9 +183,11 @@ impl Participant {
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
     ) -> Result<ParticipantEventConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.newest_first()?;
-        let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, (), &page).await?;
+        let filter = self.past.as_ref().map(|past| past.events()).unwrap_or_default();
+        let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, filter, &page).await?;
         let slice = slice.map(|row| (row.position(), ParticipantEvent::new(row)));
-        Ok(ParticipantEventConnection::new(slice, &page, Total::Nested(TotalOf::Events(self.row.id))))
+        let total = Total::Nested(TotalOf::Events(self.row.id, filter));
+        Ok(ParticipantEventConnection::new(slice, &page, total))
     }
 
     /// Time of the first enrollment.
@@ -351,13 +362,20 @@ pub struct ParticipantQuery;
 
 #[Object]
 impl ParticipantQuery {
-    /// Returns a participant by id, identity number or card number, or null if there is none in your scope.
+    /// Returns a participant by id, identity number or card number, or null if there is none in your scope. With `asOf`, the
+    /// person as of the end of that day: status, province, employer, association, enrollments with their wages, and events;
+    /// null if the person was not registered yet.
     async fn participant(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Key of the participant.")] by: ParticipantKey,
+        #[graphql(desc = "Day as of which the person is shown, not in the future (default: now).")]
+        as_of: Option<Lenient<Date>>,
     ) -> Option<Result<Participant, FieldError>> {
-        find(ctx, by).await.transpose()
+        match as_of {
+            None => find(ctx, by).await.transpose(),
+            Some(day) => past::find(ctx, by, day).await.transpose(),
+        }
     }
 
     /// Lists participants, by default in the order of their first enrollment.
@@ -396,6 +414,28 @@ async fn list(
 async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participant>, FieldError> {
     let caller = caller(ctx);
     caller.require(Right::ReadPeople)?;
+    match read_key(caller, &by)? {
+        Key::Id(id) => Ok(Participant::load(ctx, id).await?),
+        Key::CardNumber(id) => request(ctx).by_number(async { Ok(Participant::load(ctx, id).await?) }).await,
+        Key::NationalId(index) => {
+            let find = store::find_by_national_id(&caller.session, &caller.actor, &index);
+            let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
+            Ok(row.map(Participant::new))
+        }
+    }
+}
+
+/// A key of a participant, read. Numbers are looked up within the quota of misses.
+enum Key {
+    /// The internal id.
+    Id(i64),
+    /// The internal id, by the card number.
+    CardNumber(i64),
+    /// The index of the identity number.
+    NationalId(Vec<u8>),
+}
+
+fn read_key(caller: &Caller, by: &ParticipantKey) -> Result<Key, FieldError> {
     let wrong = || {
         FieldError::Identifier(
             "This is not a card number: a card number has 11 digits, the last of which is a check digit."
@@ -403,20 +443,16 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
         )
     };
     match by {
-        ParticipantKey::Id(id) => Ok(Participant::load(ctx, participant_id(&id)?).await?),
+        ParticipantKey::Id(id) => Ok(Key::Id(participant_id(id)?)),
         ParticipantKey::CardNumber(number) => {
-            let number = CardNumber::parse(&number).ok_or_else(wrong)?;
-            request(ctx).by_number(async { Ok(Participant::load(ctx, number.key()).await?) }).await
+            Ok(Key::CardNumber(CardNumber::parse(number).ok_or_else(wrong)?.key()))
         }
         ParticipantKey::NationalId(number) => {
-            let number = NationalId::parse(&number, &caller.reference.rules.regions, "nationalId");
+            let number = NationalId::parse(number, &caller.reference.rules.regions, "nationalId");
             let (number, _) = number.map_err(|problems| {
                 FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
-            let index = caller.database.keys.index(NumberKind::NationalId, number.as_str());
-            let find = store::find_by_identifier(&caller.session, &caller.actor, "NATIONAL_ID", &index);
-            let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
-            Ok(row.map(Participant::new))
+            Ok(Key::NationalId(caller.database.keys.index(NumberKind::NationalId, number.as_str())))
         }
     }
 }

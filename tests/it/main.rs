@@ -49,6 +49,7 @@ mod onboarding_retention;
 mod onboarding_workers;
 mod opening;
 mod operating;
+mod past;
 mod personal_data;
 mod production;
 mod provider;

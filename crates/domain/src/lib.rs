@@ -8,7 +8,7 @@
 //! - Text becomes a value or a list of [problems](problem::Problem): [`identity`], [`participant`], [`employer`], [`cell`].
 //! - Forms are judged by the law of a day: [`enrollment`], [`onboarding`], [`correction`], [`agreement`], [`clearance`].
 //! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`];
-//!   wages in [`wage`].
+//!   wages in [`wage`], past days in [`past`].
 //! - Rights and scopes say who may do what: [`access`], [`actor`], [`client`].
 //! - [`vocabulary`] has the enumerations that several rules share.
 //!
@@ -72,6 +72,7 @@ pub mod number;
 pub mod onboarding;
 pub mod page;
 pub mod participant;
+pub mod past;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod problem;
