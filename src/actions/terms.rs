@@ -30,6 +30,7 @@ pub(super) struct Found {
     pub province: i16,
     pub channel: Arc<Channel>,
     pub employer: Option<Payer>,
+    pub association: Option<i64>,
 }
 
 /// The results of the look-ups of a request. A failed look-up hides no problem that can be found without it.
@@ -54,6 +55,11 @@ pub(super) struct Asked<'a> {
 }
 
 impl LookedUp {
+    /// Returns the employer, if it was found.
+    pub(super) fn employer(&self) -> Option<Payer> {
+        self.employer.found()
+    }
+
     /// Returns the terms by which people are judged.
     pub(super) fn terms<'a>(&'a self, asked: Asked<'a>) -> Terms<'a> {
         let channel = match &self.channel {
@@ -77,9 +83,12 @@ impl LookedUp {
     /// Returns the records, or the problems.
     pub(super) fn complete(self) -> Result<Found, Vec<Problem>> {
         match (self.province, self.channel) {
-            (Lookup::Found(province), Lookup::Found(channel)) if self.problems.is_empty() => {
-                Ok(Found { province, channel, employer: self.employer.found() })
-            }
+            (Lookup::Found(province), Lookup::Found(channel)) if self.problems.is_empty() => Ok(Found {
+                province,
+                channel,
+                employer: self.employer.found(),
+                association: self.association.found(),
+            }),
             _ => Err(self.problems),
         }
     }

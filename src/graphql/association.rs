@@ -5,14 +5,14 @@ use graphql_front::catalogue::Rules;
 
 use super::argument::{OrderDirection, order_of, province_of, words_of};
 use super::caller::Caller;
-use super::connection::{PageArguments, Total};
+use super::connection::{PageArguments, Total, load_counted};
 use super::context::{caller, request, written};
 use super::count::{ParticipantCounts, counts};
 use super::declarations::Declarations;
 use super::error::FieldError;
 use super::loaders::{TotalOf, load, load_page};
 use super::node_id::{NodeId, association_id};
-use super::participant::{ParticipantConnection, ParticipantFilter, people_of};
+use super::participant::{ParticipantConnection, ParticipantFilter, ParticipantOrder, people_of};
 use super::problem::{UserError, user_errors};
 use super::province::Province;
 use super::scalar::DateTime;
@@ -71,7 +71,8 @@ impl Association {
         Province::find(caller(ctx), self.0.province_id)
     }
 
-    /// People with an enrollment through this association, open or ended, in the order of their first enrollment.
+    /// People with an enrollment through this association, open or ended, by default in the order of their first enrollment.
+    #[allow(clippy::too_many_arguments, reason = "they are the arguments of the API's field")]
     async fn participants(
         &self,
         ctx: &Context<'_>,
@@ -80,9 +81,10 @@ impl Association {
         #[graphql(desc = "Returns the last n items (maximum 100).")] last: Option<i32>,
         #[graphql(desc = "Returns items before this cursor.")] before: Option<String>,
         #[graphql(desc = "Returns only items that match this filter.")] filter_by: Option<ParticipantFilter>,
+        #[graphql(desc = "Order of the items.")] order_by: Option<ParticipantOrder>,
     ) -> Option<Result<ParticipantConnection, FieldError>> {
         let arguments = PageArguments { first, after, last, before };
-        Some(people_of(ctx, PeopleOf::Association, self.0.id, arguments, filter_by).await)
+        Some(people_of(ctx, PeopleOf::Association, self.0.id, arguments, (filter_by, order_by)).await)
     }
 
     /// Number of its people by status. Each person counts once, with the best status of their enrollments here.
@@ -191,9 +193,10 @@ async fn list(
     let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
     let page = arguments.page(order, direction)?;
     let filter = filter_by.unwrap_or_default().read(caller)?;
-    let slice = store::list(&caller.session, &filter, &page).await?;
+    let slice = async { Ok(store::list(&caller.session, &filter, &page).await?) };
+    let (slice, total) = load_counted(ctx, slice, Total::Associations(filter.clone())).await?;
     let slice = slice.map(|row| (row.position(&page), Association(row)));
-    Ok(AssociationConnection::new(slice, &page, Total::Associations(filter)))
+    Ok(AssociationConnection::new(slice, &page, total))
 }
 
 /// Returns a page of the associations of a province, in the order of registration.
@@ -210,7 +213,8 @@ pub async fn associations_of_province(
     let page = arguments.page(Order::Id, Direction::Ascending)?;
     let filter = filter_by.unwrap_or_default().read(caller)?;
     let total = Total::Nested(TotalOf::Associations(parent, filter.clone()));
-    let slice = load_page(&request(ctx).loaders.association_pages, parent, filter, &page).await?;
+    let slice = load_page(&request(ctx).loaders.association_pages, parent, filter, &page);
+    let (slice, total) = load_counted(ctx, slice, total).await?;
     let slice = slice.map(|row| (row.position(&page), Association(row)));
     Ok(AssociationConnection::new(slice, &page, total))
 }
@@ -221,6 +225,10 @@ pub struct RegisterAssociationInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Name, at most 200 characters. Unique within a province.
     name: String,
     /// Occupation of its members.
@@ -252,7 +260,7 @@ impl AssociationMutation {
     ) -> Result<RegisterAssociationPayload, FieldError> {
         let caller = caller(ctx);
         let key = input.idempotency_key;
-        let submission = Submission::from(key.as_deref());
+        let submission = Submission::from(key.as_deref()).validating(input.validate_only);
         let input =
             action::Input { name: input.name, trade: input.trade, province_code: input.province_code };
         let done =

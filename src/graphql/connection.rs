@@ -71,11 +71,29 @@ pub fn shown(ctx: &Context<'_>, page: Page) -> Page {
     if is_shown { page } else { Page { size: 0, ..page } }
 }
 
+/// Loads a page and, if the query selects it, the count of its list at the same time.
+///
+/// # Errors
+/// The page cannot be loaded. An error of the count is that of the field `totalCount`.
+pub async fn load_counted<T>(
+    ctx: &Context<'_>,
+    page: impl Future<Output = Result<T, FieldError>>,
+    total: Total,
+) -> Result<(T, Total), FieldError> {
+    if !ctx.look_ahead().field("totalCount").exists() {
+        return Ok((page.await?, total));
+    }
+    let (page, count) = tokio::join!(page, total.count(ctx));
+    Ok((page?, Total::Counted(count)))
+}
+
 /// How a list is counted, if the query selects the count.
 #[derive(Clone, Debug)]
 pub enum Total {
     /// A known count.
     Known(usize),
+    /// Counted while the page was loaded.
+    Counted(Result<i32, FieldError>),
     /// Together with the same list of other parents.
     Nested(TotalOf),
     /// People of the country.
@@ -104,6 +122,7 @@ impl Total {
         let (session, actor) = (&caller.session, &caller.actor);
         let total = match self {
             Self::Known(total) => i64::try_from(*total).unwrap_or(i64::MAX),
+            Self::Counted(count) => return count.clone(),
             Self::Nested(of) => match nested_counter_of(of).filter(|_| actor.scope.is_everything()) {
                 Some(key) => load(&request(ctx).loaders.counts, key).await?.unwrap_or_default().total,
                 None => load(&request(ctx).loaders.totals, of.clone()).await?.unwrap_or_default(),
@@ -206,6 +225,7 @@ macro_rules! connection {
         }
 
         #[doc = concat!("A page of ", $many, ".")]
+        #[rows::row]
         #[async_graphql::Object]
         impl $connection {
             #[doc = concat!("The ", $many, " with their cursors.")]

@@ -345,6 +345,10 @@ pub struct EnrollParticipantInput {
     /// Idempotency key: makes retries safe. 16 to 255 characters; use a new key for each call and the same key for its
     /// retries.
     idempotency_key: Option<String>,
+    /// Only checks the input: the errors are those of a real call, but nothing is written, no idempotency key is used up, and
+    /// the payload has no record.
+    #[graphql(default)]
+    validate_only: bool,
     /// Identity number (NIK), 16 digits. Spaces and dots are ignored.
     national_id: String,
     /// Full name with titles, at most 100 characters.
@@ -417,9 +421,10 @@ impl EnrollmentMutation {
     ) -> Result<EnrollParticipantPayload, FieldError> {
         let caller = caller(ctx);
         let (today, trail) = (caller.today(), &request(ctx).trail);
-        let (key, mut reader) = (input.idempotency_key.clone(), InputReader::default());
+        let (key, validates) = (input.idempotency_key.clone(), input.validate_only);
+        let mut reader = InputReader::default();
         let input = read(input, today, &mut reader);
-        let submission = reader.submission(key.as_deref());
+        let submission = reader.submission(key.as_deref()).validating(validates);
         let done =
             enroll_participant(&caller.database, &caller.actor, today, submission, &input, trail).await?;
         let errors = user_errors(done.problems);

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
 use graphql_front::catalogue::Rules;
 
 use super::argument::{OrderDirection, all_of, order_of, province_of, words_of};
 use super::association::Association;
 use super::caller::Caller;
 use super::channel::Channel;
-use super::connection::{PageArguments, Total, shown};
+use super::connection::{PageArguments, Total, load_counted, shown};
 use super::context::{caller, request};
 use super::declarations::Declarations;
 use super::employer::Employer;
@@ -18,7 +18,7 @@ use super::error::FieldError;
 use super::event::{ParticipantEvent, ParticipantEventConnection};
 use super::input::Lenient;
 use super::loaders::{Nested, TotalOf, load, load_page, missing};
-use super::node_id::{NodeId, association_id, employer_id, participant_id};
+use super::node_id::{NodeId, association_id, employer_id};
 use super::prefetch::{Prefetched, Relation};
 use super::province::Province;
 use super::scalar::{Date, DateTime};
@@ -26,15 +26,17 @@ use crate::store::StoreError;
 use crate::store::keys::NumberKind;
 use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
 use domain::actor::Right;
-use domain::identity::NationalId;
-use domain::page::{Direction, Order, Page, Position, Slice};
+use domain::page::{Order, Page, Position, Slice};
 use domain::participant::{self as model, CardNumber};
 
 mod correct;
+mod key;
 mod moving;
 mod past;
 
 pub use correct::ParticipantMutation;
+pub use key::ParticipantKey;
+use key::find;
 pub use moving::MoveMutation;
 use past::Past;
 
@@ -143,7 +145,8 @@ impl Participant {
         }
         let total = Total::Nested(TotalOf::Enrollments(self.row.id, filter.clone()));
         let loader = &request(ctx).loaders.enrollment_pages;
-        let slice = load_page(loader, self.row.id, filter, &page).await?;
+        let slice = load_page(loader, self.row.id, filter, &page);
+        let (slice, total) = load_counted(ctx, slice, total).await?;
         let slice = slice.map(|row| (row.position(), Enrollment::of(row, self.clone())));
         Ok(EnrollmentConnection::new(slice, &page, total))
     }
@@ -184,9 +187,10 @@ impl Participant {
     ) -> Result<ParticipantEventConnection, FieldError> {
         let page = PageArguments { first, after, last, before }.newest_first()?;
         let filter = self.past.as_ref().map(|past| past.events()).unwrap_or_default();
-        let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, filter, &page).await?;
-        let slice = slice.map(|row| (row.position(), ParticipantEvent::new(row)));
+        let slice = load_page(&request(ctx).loaders.event_pages, self.row.id, filter, &page);
         let total = Total::Nested(TotalOf::Events(self.row.id, filter));
+        let (slice, total) = load_counted(ctx, slice, total).await?;
+        let slice = slice.map(|row| (row.position(), ParticipantEvent::new(row)));
         Ok(ParticipantEventConnection::new(slice, &page, total))
     }
 
@@ -220,17 +224,6 @@ pub enum ParticipantStatus {
     Ended,
     /// Deceased.
     Deceased,
-}
-
-/// A key of a participant. Exactly one field must be set.
-#[derive(OneofObject)]
-pub enum ParticipantKey {
-    /// Id of the participant.
-    Id(ID),
-    /// Full identity number (NIK). Spaces and dots are ignored.
-    NationalId(String),
-    /// Card number (KPJ).
-    CardNumber(String),
 }
 
 /// A filter. All given conditions must match.
@@ -324,14 +317,16 @@ pub async fn people_of(
     of: PeopleOf,
     parent: i64,
     arguments: PageArguments,
-    filter_by: Option<ParticipantFilter>,
+    (filter_by, order_by): (Option<ParticipantFilter>, Option<ParticipantOrder>),
 ) -> Result<ParticipantConnection, FieldError> {
     caller(ctx).require(Right::ReadPeople)?;
-    let page = shown(ctx, arguments.page(Order::Id, Direction::Ascending)?);
+    let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
+    let page = shown(ctx, arguments.page(order, direction)?);
     let filter = filter_by.unwrap_or_default().read(caller(ctx))?;
     let total = Total::Nested(TotalOf::People(of, parent, filter.clone()));
     let key = (of, Nested { parent, filter, page: page.clone() });
-    let slice = load(&request(ctx).loaders.people_pages, key).await?.ok_or_else(missing)?;
+    let slice = async { load(&request(ctx).loaders.people_pages, key).await?.ok_or_else(missing) };
+    let (slice, total) = load_counted(ctx, slice, total).await?;
     Ok(ParticipantConnection::new(with_relations(ctx, slice, &page).await?, &page, total))
 }
 
@@ -362,9 +357,9 @@ pub struct ParticipantQuery;
 
 #[Object]
 impl ParticipantQuery {
-    /// Returns a participant by id, identity number or card number, or null if there is none in your scope. With `asOf`, the
-    /// person as of the end of that day: status, province, employer, association, enrollments with their wages, and events;
-    /// null if the person was not registered yet.
+    /// Returns a participant by id, identity number, card number or service number, or null if there is none in your scope.
+    /// With `asOf`, the person as of the end of that day: status, province, employer, association, enrollments with their
+    /// wages, and events; null if the person was not registered yet.
     async fn participant(
         &self,
         ctx: &Context<'_>,
@@ -406,55 +401,10 @@ async fn list(
     let (order, direction) = order_of(order_by.map(|by| (by.field, by.direction)));
     let page = shown(ctx, arguments.page(order, direction)?);
     let filter = filter_by.unwrap_or_default().read(caller)?;
-    let slice = store::list(&caller.session, &caller.actor, &filter, &page).await?;
+    let slice = async { Ok(store::list(&caller.session, &caller.actor, &filter, &page).await?) };
+    let (slice, total) = load_counted(ctx, slice, Total::People(filter.clone())).await?;
     let slice = with_relations(ctx, slice, &page).await?;
-    Ok(ParticipantConnection::new(slice, &page, Total::People(filter)))
-}
-
-async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participant>, FieldError> {
-    let caller = caller(ctx);
-    caller.require(Right::ReadPeople)?;
-    match read_key(caller, &by)? {
-        Key::Id(id) => Ok(Participant::load(ctx, id).await?),
-        Key::CardNumber(id) => request(ctx).by_number(async { Ok(Participant::load(ctx, id).await?) }).await,
-        Key::NationalId(index) => {
-            let find = store::find_by_national_id(&caller.session, &caller.actor, &index);
-            let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
-            Ok(row.map(Participant::new))
-        }
-    }
-}
-
-/// A key of a participant, read. Numbers are looked up within the quota of misses.
-enum Key {
-    /// The internal id.
-    Id(i64),
-    /// The internal id, by the card number.
-    CardNumber(i64),
-    /// The index of the identity number.
-    NationalId(Vec<u8>),
-}
-
-fn read_key(caller: &Caller, by: &ParticipantKey) -> Result<Key, FieldError> {
-    let wrong = || {
-        FieldError::Identifier(
-            "This is not a card number: a card number has 11 digits, the last of which is a check digit."
-                .into(),
-        )
-    };
-    match by {
-        ParticipantKey::Id(id) => Ok(Key::Id(participant_id(id)?)),
-        ParticipantKey::CardNumber(number) => {
-            Ok(Key::CardNumber(CardNumber::parse(number).ok_or_else(wrong)?.key()))
-        }
-        ParticipantKey::NationalId(number) => {
-            let number = NationalId::parse(number, &caller.reference.rules.regions, "nationalId");
-            let (number, _) = number.map_err(|problems| {
-                FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
-            })?;
-            Ok(Key::NationalId(caller.database.keys.index(NumberKind::NationalId, number.as_str())))
-        }
-    }
+    Ok(ParticipantConnection::new(slice, &page, total))
 }
 
 /// The rights and costs of these fields.

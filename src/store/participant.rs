@@ -7,6 +7,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder};
 
 use super::count::StatusCounts;
 use super::error::StoreError;
+use super::keys::NumberKind;
 use super::page::{self, of_parents, push_ids, push_page};
 use super::session::Session;
 use domain::actor::Actor;
@@ -27,7 +28,7 @@ pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
 };
-pub use writing::{NewParticipant, Person, Summary, insert_many, lock, summarize_many};
+pub use writing::{NewParticipant, Person, Summary, existing, insert_many, lock, summarize_many};
 
 /// A participant as stored.
 #[derive(Clone, FromRow)]
@@ -75,8 +76,8 @@ impl ParticipantRow {
 pub enum ParticipantKey<'a> {
     /// The internal id.
     Id(i64),
-    /// The index of the identity number.
-    NationalId(&'a [u8]),
+    /// The kind and the index of a number.
+    Number(NumberKind, &'a [u8]),
 }
 
 impl ParticipantKey<'_> {
@@ -84,9 +85,10 @@ impl ParticipantKey<'_> {
     fn push_source(self, sql: &mut QueryBuilder<Postgres>) {
         match self {
             Self::Id(id) => sql.push(" from participant p where p.id = ").push_bind(id),
-            Self::NationalId(index) => {
+            Self::Number(kind, index) => {
                 sql.push(" from identifier i join participant p on p.id = i.participant_id where i.kind = ");
-                sql.push("'NATIONAL_ID' and i.value_index = ").push_bind(index.to_vec())
+                sql.push_bind(<&str>::from(kind)).push("::identifier_kind and i.value_index = ");
+                sql.push_bind(index.to_vec())
             }
         };
     }
@@ -108,15 +110,16 @@ pub async fn by_ids(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// Returns the participant of an identity number, given by its index.
-pub async fn find_by_national_id(
+/// Returns the participant who owns a number, given by its index.
+pub async fn find_by_identifier(
     session: &Session,
     actor: &Actor,
-    index: &[u8],
+    kind: NumberKind,
+    value_index: &[u8],
 ) -> Result<Option<ParticipantRow>, StoreError> {
     let mut sql = QueryBuilder::new("select ");
     push_columns(&mut sql, actor);
-    ParticipantKey::NationalId(index).push_source(&mut sql);
+    ParticipantKey::Number(kind, value_index).push_source(&mut sql);
     push_scope(&mut sql, actor);
     let row: Option<ParticipantRow> = sql.build_query_as().fetch_optional(session).await?;
     session.shows(row.iter().map(|row| row.id));

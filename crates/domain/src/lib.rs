@@ -9,6 +9,7 @@
 //! - Forms are judged by the law of a day: [`enrollment`], [`onboarding`], [`correction`], [`agreement`], [`clearance`].
 //! - Statuses and counters follow from what was recorded: [`timeline`], [`standing`], [`count`], [`coverage`];
 //!   wages in [`wage`], past days in [`past`].
+//! - The state of a person is a fold over what was recorded, so that anything recorded can be taken back: [`history`].
 //! - Rights and scopes say who may do what: [`access`], [`actor`], [`client`].
 //! - [`vocabulary`] has the enumerations that several rules share.
 //!
@@ -66,6 +67,7 @@ pub mod day;
 pub mod employer;
 pub mod enrollment;
 pub mod event;
+pub mod history;
 pub mod identity;
 pub mod language;
 pub mod number;

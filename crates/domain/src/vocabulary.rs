@@ -308,4 +308,7 @@ pub enum Right {
     /// Ask whether a company may have a licence.
     #[strum(serialize = "ask clearance")]
     AskClearance,
+    /// Ask whether one's own employer may have a licence, and read answers.
+    #[strum(serialize = "ask own clearance")]
+    AskOwnClearance,
 }

@@ -3,7 +3,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::{
-    Attribute, Data, DeriveInput, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Member, ReturnType, Type,
+    Attribute, Data, DeriveInput, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Member, Pat, ReturnType, Type,
 };
 
 use crate::shape::Shape;
@@ -13,7 +13,15 @@ pub(crate) struct Field<'a> {
     /// Its name in the schema.
     pub(crate) name: String,
     pub(crate) source: Source<'a>,
+    pub(crate) arguments: Vec<Argument<'a>>,
     pub(crate) shape: Shape<'a>,
+}
+
+/// An argument of a field, as a parameter of its method declares it.
+pub(crate) struct Argument<'a> {
+    /// Its name in the schema.
+    pub(crate) name: String,
+    pub(crate) ty: &'a Type,
 }
 
 /// Where its value comes from.
@@ -42,16 +50,28 @@ fn of_method(method: &ImplItemFn) -> Option<Field<'_>> {
     let ReturnType::Type(_, ty) = &signature.output else { return None };
     let mut parameters = signature.inputs.iter();
     let has_self = matches!(parameters.next(), Some(FnArg::Receiver(_)));
-    if !has_self || !parameters.all(is_context) || is_special(&method.attrs) {
+    if !has_self || is_special(&method.attrs) {
         return None;
     }
+    let arguments = parameters.filter(|parameter| !is_context(parameter)).map(Argument::of);
+    let arguments = arguments.collect::<Option<_>>()?;
     let name = &signature.ident;
     let source = match signature.asyncness {
         None => Source::Function(name),
         Some(_) if waits(method.block.to_token_stream()) => Source::Async(name),
         Some(_) => Source::Ready(name),
     };
-    Some(Field { name: camel_case(name), source, shape: Shape::of(ty)? })
+    Some(Field { name: camel_case(name), source, arguments, shape: Shape::of(ty)? })
+}
+
+impl<'a> Argument<'a> {
+    /// Reads a parameter. `None`: it has an attribute that does more than to describe it.
+    fn of(parameter: &'a FnArg) -> Option<Self> {
+        let FnArg::Typed(parameter) = parameter else { return None };
+        let Pat::Ident(pattern) = &*parameter.pat else { return None };
+        let is_plain = parameter.attrs.iter().all(is_description);
+        is_plain.then(|| Self { name: camel_case(&pattern.ident), ty: &parameter.ty })
+    }
 }
 
 /// Returns the members of a struct that can be rendered.
@@ -64,6 +84,7 @@ pub(crate) fn of_struct(item: &DeriveInput) -> Vec<Field<'_>> {
         is_rendered.then(|| Field {
             name: camel_case(name),
             source: Source::Member(name.clone().into()),
+            arguments: Vec::new(),
             shape,
         })
     });
@@ -81,6 +102,15 @@ fn is_context(parameter: &FnArg) -> bool {
 /// Whether it has an attribute for async-graphql, which may change anything.
 fn is_special(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident("graphql"))
+}
+
+/// Whether an attribute is `#[graphql(desc = "…")]` and nothing else.
+fn is_description(attribute: &Attribute) -> bool {
+    let only_describes = attribute.parse_nested_meta(|meta| {
+        let described = meta.value()?.parse::<syn::Expr>();
+        if meta.path.is_ident("desc") { described.map(drop) } else { Err(meta.error("it does more")) }
+    });
+    attribute.path().is_ident("graphql") && only_describes.is_ok()
 }
 
 fn waits(tokens: TokenStream) -> bool {
@@ -125,7 +155,8 @@ mod tests {
                 async fn id(&self) -> ID { ID(self.0.to_string()) }
                 async fn b(&self, ctx: &Context<'_>) -> Option<Result<B, E>> { B::load(ctx, self.b?).await }
                 async fn c(&self) -> C { load!(self) }
-                fn d(&self, first: i32) -> D { D(first) }
+                fn d(&self, #[graphql(desc = "Number.")] first_few: i32) -> D { D(first_few) }
+                fn d2(&self, #[graphql(desc = "Number.", default = 2)] first: i32) -> D { D(first) }
                 fn e(&self, ctx: &async_graphql::Context<'_>) -> &[E] { &self.e }
                 #[graphql(name = "g")]
                 fn f(&self) -> F { F }
@@ -141,7 +172,10 @@ mod tests {
             };
             (field.name.as_str(), kind)
         });
-        let expected = [("id", "ready"), ("b", "async"), ("c", "async"), ("e", "function")];
+        let expected =
+            [("id", "ready"), ("b", "async"), ("c", "async"), ("d", "function"), ("e", "function")];
         assert_eq!(kinds.collect::<Vec<_>>(), expected);
+        let arguments = fields.iter().flat_map(|field| &field.arguments).map(|argument| &*argument.name);
+        assert_eq!(arguments.collect::<Vec<_>>(), ["firstFew"]);
     }
 }

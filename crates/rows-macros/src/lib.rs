@@ -10,8 +10,8 @@ use syn::{DeriveInput, ItemImpl, parse_macro_input};
 
 /// Makes the fields of an object renderable. It stands above `#[Object]` and leaves the block as it is.
 ///
-/// Rendered are methods without arguments, `async` or not. A method with arguments or with an attribute of its own for
-/// async-graphql is resolved the ordinary way.
+/// Rendered are methods, `async` or not. A method with an attribute of its own for async-graphql, or with an argument whose
+/// attribute does more than to describe it, is resolved the ordinary way.
 #[proc_macro_attribute]
 pub fn row(_: TokenStream, item: TokenStream) -> TokenStream {
     let block = parse_macro_input!(item as ItemImpl);

@@ -1,10 +1,10 @@
 //! The implementation of `rows::Row`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::{Generics, Type};
 
-use crate::fields::{Field, Source};
+use crate::fields::{Argument, Field, Source};
 use crate::shape::{Leaf, Shape};
 
 /// Writes the implementation for a type with these fields.
@@ -68,15 +68,16 @@ fn way(index: usize, field: &Field<'_>) -> TokenStream {
 
 /// Writes how a field that waits for nothing is rendered.
 fn at_once(index: usize, field: &Field<'_>) -> Option<TokenStream> {
+    let (read, given) = arguments(field);
     let rendered = match &field.source {
         Source::Function(name) => {
             let rendered = render(&field.shape, Ownership::Owned, Speed::AtOnce);
-            quote!({ let value = self.#name(ctx); ::rows::within(ctx, #rendered) })
+            quote!({ let value = self.#name(ctx, #given); ::rows::within(ctx, #rendered) })
         }
         Source::Ready(name) => {
             let rendered = render(of_async(&field.shape), Ownership::Owned, Speed::AtOnce);
             quote! {
-                match ::rows::ready(self.#name(ctx)) {
+                match ::rows::ready(self.#name(ctx, #given)) {
                     ::std::result::Result::Ok(value) => #rendered,
                     ::std::result::Result::Err(error) => ::std::result::Result::Err(::rows::failed(ctx, error)),
                 }
@@ -88,15 +89,28 @@ fn at_once(index: usize, field: &Field<'_>) -> Option<TokenStream> {
         }
         Source::Async(_) => return None,
     };
-    Some(quote!(#index => #rendered,))
+    Some(quote!(#index => { #read #rendered }))
+}
+
+/// Writes how the arguments of a field are read, and how its method is given them.
+fn arguments(field: &Field<'_>) -> (TokenStream, TokenStream) {
+    // Their own names could hide a variable of the function.
+    let given: Vec<_> = (0..field.arguments.len()).map(|at| format_ident!("argument_{at}")).collect();
+    let read = field
+        .arguments
+        .iter()
+        .zip(&given)
+        .map(|(Argument { name, ty }, given)| quote!(let #given: #ty = ::rows::argument(ctx, #name)?;));
+    (quote!(#(#read)*), quote!(#(#given),*))
 }
 
 /// Writes how a field is rendered that waits itself, or has something below it that does.
 fn in_time(index: usize, field: &Field<'_>) -> TokenStream {
+    let (read, given) = arguments(field);
     let rendered = match &field.source {
         Source::Function(name) => {
             let rendered = render(&field.shape, Ownership::Owned, Speed::InTime);
-            quote!(let value = self.#name(ctx); let rendered = ::rows::within(ctx, #rendered);)
+            quote!(let value = self.#name(ctx, #given); let rendered = ::rows::within(ctx, #rendered);)
         }
         Source::Member(name) => {
             let rendered = render(&field.shape, Ownership::Borrowed, Speed::InTime);
@@ -106,7 +120,7 @@ fn in_time(index: usize, field: &Field<'_>) -> TokenStream {
         Source::Ready(name) | Source::Async(name) => {
             let rendered = render(of_async(&field.shape), Ownership::Owned, Speed::InTime);
             quote! {
-                let rendered = match self.#name(ctx).await {
+                let rendered = match self.#name(ctx, #given).await {
                     ::std::result::Result::Ok(value) => #rendered,
                     ::std::result::Result::Err(error) => ::std::result::Result::Err(::rows::failed(ctx, error)),
                 };
@@ -116,6 +130,7 @@ fn in_time(index: usize, field: &Field<'_>) -> TokenStream {
     quote! {
         #index => ::std::boxed::Box::pin(async move {
             let ctx = &ctx;
+            #read
             #rendered
             rendered
         }),

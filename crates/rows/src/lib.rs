@@ -5,8 +5,8 @@
 //! async-graphql resolves each field of each row by itself: a boxed future, a copy of the context, a name and an entry of a
 //! map. Most fields of a row are plain functions of it and need none of that. [`Rows`] reads the selection below a list once
 //! for the whole list, calls these functions row after row, and builds the values at once. A field that has to wait is
-//! polled where it stands, and only if it is not ready do the others go on without it; a field with arguments is resolved
-//! the ordinary way.
+//! polled where it stands, and only if it is not ready do the others go on without it. What a field returns is rendered too:
+//! the page that each row of a list has is compiled once for all of them.
 //!
 //! # What it never does
 //!
@@ -39,7 +39,7 @@ mod render;
 pub use leaf::{EnumLeaf, Leaf, ObjectLeaf, OtherLeaf, ScalarLeaf};
 pub use list::{OneByOne, Rows};
 pub use plan::{Below, Plan, Rendered, Row, Way};
-pub use render::{failed, nullable, ready, within};
+pub use render::{argument, failed, nullable, ready, within};
 pub use rows_macros::{Row, row};
 
 #[doc(hidden)]

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
-use async_graphql::{Context, ContextSelectionSet, Error, ServerError, ServerResult, Value};
+use async_graphql::{Context, ContextSelectionSet, Error, InputType, ServerError, ServerResult, Value};
 use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
 
@@ -135,6 +135,14 @@ impl<'a> Pieces<'a> {
         }
         Ok(self.done)
     }
+}
+
+/// Reads an argument of a field.
+///
+/// # Errors
+/// Its value is not of its type.
+pub fn argument<T: InputType>(ctx: &Context<'_>, name: &str) -> ServerResult<T> {
+    ctx.param_value(name, None).map(|(_, value)| value).map_err(|error| ctx.set_error_path(error))
 }
 
 /// Returns null for a nullable field that failed, and reports its error.

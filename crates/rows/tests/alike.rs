@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, Enum, ID, Interface, Object, Request, Schema, SimpleObject,
+    Context, EmptyMutation, EmptySubscription, Enum, ID, InputValueError, InputValueResult, Interface,
+    Object, Request, Scalar, ScalarType, Schema, SimpleObject, Value,
 };
 use rows::{OneByOne, Row, Rows, row};
 
@@ -18,6 +19,30 @@ struct Town(usize);
 
 #[derive(Clone, Copy, Debug)]
 struct Person(usize);
+
+/// Some of a list.
+#[derive(Clone, Copy, Debug)]
+struct Page {
+    from: usize,
+    size: usize,
+}
+
+/// A number below ten. Its values are checked where they are read.
+#[derive(Clone, Copy, Debug)]
+struct Digit(usize);
+
+#[Scalar]
+impl ScalarType for Digit {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::Number(number) = &value else { return Err(InputValueError::expected_type(value)) };
+        let number = number.as_u64().filter(|&number| number < 10);
+        number.map(|number| Self(number as usize)).ok_or_else(|| InputValueError::custom("it is no digit"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from(self.0)
+    }
+}
 
 #[derive(SimpleObject, Row)]
 struct Part {
@@ -117,6 +142,44 @@ impl Town {
     async fn people(&self, first: Option<usize>) -> Rows<Person> {
         (0..first.unwrap_or(1)).map(Person).collect()
     }
+    fn person(
+        &self,
+        #[graphql(desc = "Its number.")] number: Digit,
+        #[graphql(default = true)] exists: bool,
+    ) -> Option<Person> {
+        exists.then_some(Person(number.0))
+    }
+    /// A page waits for its rows, and may fail.
+    async fn page(
+        &self,
+        _ctx: &Context<'_>,
+        #[graphql(desc = "How many.")] first: Option<Digit>,
+        after: Option<Digit>,
+    ) -> Option<Result<Page, Failure>> {
+        for _ in 0..self.0 % 2 {
+            tokio::task::yield_now().await;
+        }
+        let page = Page { from: after.map_or(0, |after| after.0), size: first.map_or(2, |first| first.0) };
+        (self.0 != 3).then(|| fails(page.size == 9, page))
+    }
+    fn pages(&self, after: Option<Digit>) -> Rows<Page> {
+        (1..3).map(|size| Page { from: after.map_or(0, |after| after.0), size }).collect()
+    }
+}
+
+#[row]
+#[Object]
+impl Page {
+    fn nodes(&self) -> Rows<Person> {
+        (self.from..self.from + self.size).map(Person).collect()
+    }
+    fn towns(&self) -> Rows<Town> {
+        (0..self.size).map(Town).collect()
+    }
+    async fn total(&self) -> Result<usize, Failure> {
+        tokio::task::yield_now().await;
+        fails(self.from == 5, 100)
+    }
 }
 
 #[row]
@@ -186,13 +249,14 @@ impl Numbers {
     }
 }
 
-const SCALARS: [(&str, &[&str]); 3] = [
+const SCALARS: [(&str, &[&str]); 4] = [
     ("Town", &["id", "name", "motto", "kind", "kinds", "tags", "nothing", "size", "note", "__typename"]),
     ("Person", &["id", "name", "age", "__typename"]),
     ("Part", &["name", "size", "renamed", "__typename"]),
+    ("Page", &["total", "__typename"]),
 ];
 
-const OBJECTS: [(&str, &[(&str, &str)]); 3] = [
+const OBJECTS: [(&str, &[(&str, &str)]); 4] = [
     (
         "Town",
         &[
@@ -202,12 +266,20 @@ const OBJECTS: [(&str, &[(&str, &str)]); 3] = [
             ("parts", "Part"),
             ("doctor", "Person"),
             ("judge", "Person"),
-            ("people(first: 2)", "Person"),
+            ("two: people(first: 2)", "Person"),
             ("people", "Person"),
+            ("person(number: 3)", "Person"),
+            ("nobody: person(number: 12, exists: false)", "Person"),
+            ("page", "Page"),
+            ("middle: page(first: 3, after: 4)", "Page"),
+            ("large: page(first: 9)", "Page"),
+            ("wrong: page(first: 10)", "Page"),
+            ("pages(after: 5)", "Page"),
         ],
     ),
     ("Person", &[("home", "Town"), ("friend", "Person")]),
     ("Part", &[("mayor", "Person"), ("towns", "Town")]),
+    ("Page", &[("nodes", "Person"), ("towns", "Town")]),
 ];
 
 /// Writes a selection of a type: fields, aliases that may meet, fragments, conditions.
@@ -216,19 +288,23 @@ fn selection(numbers: &mut Numbers, of: &str, depth: usize) -> String {
     let objects = OBJECTS.iter().find(|(name, _)| *name == of).expect(of).1;
     let mut written = String::from("{ ");
     for _ in 0..1 + numbers.below(5) {
-        let alias = ["", "", "", "a: ", "b: "][numbers.below(5)];
+        let alias = ["", "", "", "", "", "", "", "a: ", "b: "][numbers.below(9)];
         let condition = numbers.of(&["", "", "", " @include(if: true)", " @skip(if: true)"]);
+        let mut alias = alias;
         let field = match numbers.below(7) {
             // At the bottom there are no others, or most selections would have no end.
             kind if kind < 3 || depth == 0 => format!("{}{condition}", numbers.of(scalars)),
             3..6 => {
                 let (name, gives) = objects[numbers.below(objects.len())];
-                // The same field under different names must not meet another one with other arguments.
+                // A field must not meet itself with other arguments under one name.
+                alias = if name.contains(": ") { "" } else { alias };
                 format!("{name}{condition} {}", selection(numbers, gives, depth - 1))
             }
             _ => {
-                let on = numbers.of(&["", "on Town", "on Person", "on Part", "on Node"]);
-                let is_possible = on.is_empty() || on.ends_with(of) || (on == "on Node" && of != "Part");
+                let on = numbers.of(&["", "on Town", "on Person", "on Part", "on Page", "on Node"]);
+                let is_possible = on.is_empty()
+                    || on.ends_with(of)
+                    || (on == "on Node" && (of == "Town" || of == "Person"));
                 let set = match on {
                     "on Node" if is_possible => "{ id }".to_owned(),
                     _ => selection(numbers, of, depth - 1),

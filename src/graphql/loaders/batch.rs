@@ -38,17 +38,18 @@ struct Used<S: Source> {
 
 /// Keys that will be fetched together.
 struct Gathering<K> {
-    /// `None`: another task is fetching them.
+    /// `None`: they are being fetched.
     keys: Mutex<Option<HashSet<K>>>,
     arrivals: AtomicUsize,
-    /// Closed when the keys were fetched, or when the fetching task was dropped.
-    fetched: Semaphore,
+    /// Has one permit, of the task that waits for keys and fetches them; if it is dropped, the next one does. Closed when the
+    /// keys were fetched.
+    leader: Semaphore,
 }
 
 impl<K> Default for Gathering<K> {
     fn default() -> Self {
         let keys = Mutex::new(Some(HashSet::new()));
-        Self { keys, arrivals: AtomicUsize::new(0), fetched: Semaphore::new(0) }
+        Self { keys, arrivals: AtomicUsize::new(0), leader: Semaphore::new(1) }
     }
 }
 
@@ -76,27 +77,23 @@ impl<S: Source> Used<S> {
     /// Fetches keys together with all others that are requested at about the same time.
     async fn fetch(&self, keys: &[S::Key]) {
         let gathering = self.join(keys);
+        let Ok(_permit) = gathering.leader.acquire().await else { return };
         let (mut seen, mut quiet) = (0, 0);
         for _ in 0..MOST_TURNS {
             let arrivals = gathering.arrivals.load(Ordering::Relaxed);
             quiet = if arrivals == seen { quiet + 1 } else { 0 };
             seen = arrivals;
-            // A task whose keys are being fetched stops counting turns: otherwise it would be late for the next table.
-            if quiet == QUIET_TURNS || lock(&gathering.keys).is_none() {
+            if quiet == QUIET_TURNS {
                 break;
             }
             turn().await;
         }
         let all = lock(&gathering.keys).take();
-        match all {
-            Some(all) => {
-                let _wakes = WakesOnDrop(&gathering.fetched);
-                // The values, or the fault, are cached for all waiting tasks.
-                let _ = self.batches.try_load_many(all.into_iter().collect()).await;
-            }
-            // It never has permits: this ends when the semaphore is closed.
-            None => drop(gathering.fetched.acquire().await),
+        if let Some(all) = all {
+            // The values, or the fault, are cached for all waiting tasks.
+            let _ = self.batches.try_load_many(all.into_iter().collect()).await;
         }
+        gathering.leader.close();
     }
 
     /// Adds keys to those that gather now.
@@ -117,14 +114,6 @@ impl<S: Source> Used<S> {
         }
         current.arrivals.fetch_add(1, Ordering::Relaxed);
         Arc::clone(&current)
-    }
-}
-
-struct WakesOnDrop<'a>(&'a Semaphore);
-
-impl Drop for WakesOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.close();
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_graphql::{Context, Result};
 use chrono::NaiveDate;
 
-use super::{Key, Participant, ParticipantKey, read_key};
+use super::Participant;
+use super::key::{self, Key, ParticipantKey};
 use crate::graphql::connection::Total;
 use crate::graphql::context::{caller, request};
 use crate::graphql::enrollment::{Enrollment, EnrollmentConnection};
@@ -76,11 +77,11 @@ pub(super) async fn find(
     let find = async |key: store::ParticipantKey<'_>| {
         Ok(store::find_on(&caller.session, &caller.actor, key, day, rules).await?)
     };
-    let found = match read_key(caller, &by)? {
+    let found = match key::read(caller, &by)? {
         Key::Id(id) => find(store::ParticipantKey::Id(id)).await?,
         Key::CardNumber(id) => request(ctx).by_number(find(store::ParticipantKey::Id(id))).await?,
-        Key::NationalId(index) => {
-            request(ctx).by_number(find(store::ParticipantKey::NationalId(&index))).await?
+        Key::Number(kind, index) => {
+            request(ctx).by_number(find(store::ParticipantKey::Number(kind, &index))).await?
         }
     };
     Ok(found.and_then(|visible| match visible {

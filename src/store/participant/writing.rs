@@ -7,6 +7,7 @@ use sqlx::{FromRow, PgConnection};
 
 use crate::store::array::column;
 use crate::store::error::StoreError;
+use crate::store::session::Session;
 use domain::count::{Counted, HeldEnrollment, standing};
 use domain::enrollment::{CivilServantCategory, EndReason, EnrollmentStatus, KnownPerson, Segment};
 use domain::participant::{ParticipantStatus, Sex};
@@ -38,6 +39,15 @@ impl Person {
             held: self.enrollments.values().collect(),
         }
     }
+}
+
+/// Returns those of these ids that people have. Takes no actor, because the result goes to the audit trail.
+pub async fn existing(session: &Session, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = sqlx::query_scalar("select id from participant where id = any($1)");
+    Ok(found.bind(ids).fetch_all(session).await?)
 }
 
 #[derive(FromRow)]
