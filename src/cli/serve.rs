@@ -164,11 +164,11 @@ impl Serve {
         installation.close().await;
         if exchanged.into_inner() {
             bail!(
-        if let Some(spans) = spans {
-            spans.finish().await;
-        }
-                "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
-            );
+            if let Some(spans) = spans {
+                spans.finish().await;
+            }
+                    "the key of the identity numbers was rotated: start again with the new key as REGISTRY_KEY_FILE"
+                );
         }
         tracing::info!("stopped");
         Ok(())

@@ -25,7 +25,7 @@ use crate::store::count::{self, CountsBy, StatusCounts};
 use crate::store::coverage::{self, People};
 use crate::store::employer::{self, EmployerFilter, EmployerRow};
 use crate::store::enrollment::{self, EnrollmentFilter, EnrollmentRow};
-use crate::store::event::{self, EventRow};
+use crate::store::event::{self, EventFilter, EventRow};
 use crate::store::onboarding::{self, BatchRow, OnboardingRowRecord, RowFilter, content};
 use crate::store::participant::{self, ParticipantFilter, ParticipantRow, PeopleOf};
 use domain::onboarding::{MAXIMUM_WORK_UNITS, StagedRow};
@@ -324,7 +324,7 @@ pages_of! {
 pub struct EventPages;
 
 impl Source for EventPages {
-    type Key = Nested<()>;
+    type Key = Nested<EventFilter>;
     type Value = Slice<EventRow>;
 
     async fn fetch(
@@ -332,9 +332,9 @@ impl Source for EventPages {
         keys: &[Self::Key],
     ) -> Result<HashMap<Self::Key, Self::Value>, StoreError> {
         let mut pages = HashMap::new();
-        for (page, parents) in groups(keys, |n| &n.page, |n| n.parent) {
-            let lists = event::list_of(&caller.session, &caller.actor, &parents, page).await?;
-            let key = |parent| Nested { parent, filter: (), page: page.clone() };
+        for ((filter, page), parents) in groups(keys, |n| (n.filter, &n.page), |n| n.parent) {
+            let lists = event::list_of(&caller.session, &caller.actor, &parents, filter, page).await?;
+            let key = |parent| Nested { parent, filter, page: page.clone() };
             pages.extend(lists.into_iter().map(|(parent, list)| (key(parent), list)));
         }
         Ok(pages)
@@ -403,7 +403,7 @@ pub enum TotalOf {
     /// Enrollments of a person.
     Enrollments(i64, EnrollmentFilter),
     /// Events of a person.
-    Events(i64),
+    Events(i64, EventFilter),
     /// Rows of an onboarding batch.
     Rows(i64, RowFilter),
 }
@@ -433,7 +433,7 @@ impl Source for Totals {
                 TotalOf::Enrollments(_, filter) => {
                     enrollment::count_of(session, actor, &parents, filter).await?
                 }
-                TotalOf::Events(_) => event::count_of(session, actor, &parents).await?,
+                TotalOf::Events(_, filter) => event::count_of(session, actor, &parents, *filter).await?,
                 TotalOf::Rows(_, filter) => onboarding::count_rows_of(session, &parents, filter).await?,
             };
             totals.extend(found.into_iter().map(|(parent, total)| (group.with_parent(parent), total)));
@@ -449,7 +449,7 @@ impl TotalOf {
             | Self::Employers(parent, _)
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
-            | Self::Events(parent)
+            | Self::Events(parent, _)
             | Self::Rows(parent, _) => *parent,
         }
     }
@@ -461,7 +461,7 @@ impl TotalOf {
             | Self::Employers(parent, _)
             | Self::Associations(parent, _)
             | Self::Enrollments(parent, _)
-            | Self::Events(parent)
+            | Self::Events(parent, _)
             | Self::Rows(parent, _) => *parent = new,
         }
         other

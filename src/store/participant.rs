@@ -16,12 +16,14 @@ use domain::participant::{ParticipantStatus, Sex};
 
 mod correcting;
 mod filter;
+mod past;
 mod statement;
 mod writing;
 
 pub use correcting::{CorrectedColumns, correct, corrected_columns, move_to, record_death};
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
+pub use past::{PastPerson, Visible, find_on};
 pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
@@ -71,6 +73,29 @@ impl ParticipantRow {
     }
 }
 
+/// What a participant is found by.
+#[derive(Clone, Copy, Debug)]
+pub enum ParticipantKey<'a> {
+    /// The internal id.
+    Id(i64),
+    /// The kind and the index of a number.
+    Number(NumberKind, &'a [u8]),
+}
+
+impl ParticipantKey<'_> {
+    /// Appends where the person `p` with this key comes from.
+    fn push_source(self, sql: &mut QueryBuilder<Postgres>) {
+        match self {
+            Self::Id(id) => sql.push(" from participant p where p.id = ").push_bind(id),
+            Self::Number(kind, index) => {
+                sql.push(" from identifier i join participant p on p.id = i.participant_id where i.kind = ");
+                sql.push_bind(<&str>::from(kind)).push("::identifier_kind and i.value_index = ");
+                sql.push_bind(index.to_vec())
+            }
+        };
+    }
+}
+
 /// Returns the participants of some ids, without those whom the actor may not see.
 pub async fn by_ids(
     session: &Session,
@@ -96,10 +121,7 @@ pub async fn find_by_identifier(
 ) -> Result<Option<ParticipantRow>, StoreError> {
     let mut sql = QueryBuilder::new("select ");
     push_columns(&mut sql, actor);
-    sql.push(" from identifier i join participant p on p.id = i.participant_id where i.kind = ");
-    sql.push_bind(<&str>::from(kind))
-        .push("::identifier_kind and i.value_index = ")
-        .push_bind(value_index.to_vec());
+    ParticipantKey::Number(kind, value_index).push_source(&mut sql);
     push_scope(&mut sql, actor);
     let row: Option<ParticipantRow> = sql.build_query_as().fetch_optional(session).await?;
     session.shows(row.iter().map(|row| row.id));

@@ -54,6 +54,7 @@ mod onboarding_workers;
 mod opening;
 mod operating;
 mod passports;
+mod past;
 mod personal_data;
 mod production;
 mod provider;
