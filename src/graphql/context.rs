@@ -13,12 +13,13 @@ use crate::store::StoreError;
 use crate::store::audit::{About, Trail};
 use domain::language::Language;
 
-/// The state of one request. Loaders live as long as the request, so no answer is shared between callers.
+/// The state of one request. Loaders live as long as the request, so no answer is shared between callers; a subscription empties
+/// them before each event.
 pub struct RequestContext {
     /// The caller of the request.
     pub caller: Arc<Caller>,
     /// Batched access to everything that relations lead to.
-    pub loaders: Loaders,
+    pub loaders: Arc<Loaders>,
     /// Serializes lookups by number: otherwise one request could try hundreds before the first miss is counted.
     lookups: Mutex<()>,
     /// Records the people whom the request reads or writes.
@@ -30,7 +31,12 @@ impl RequestContext {
     pub fn new(caller: Caller, about: About) -> Self {
         let trail = Trail::new(&caller.database.journal, &caller.session, Arc::clone(&caller.actor), about);
         let caller = Arc::new(caller);
-        Self { loaders: Loaders::new(&caller), caller, lookups: Mutex::default(), trail: Arc::new(trail) }
+        Self {
+            loaders: Arc::new(Loaders::new(&caller)),
+            caller,
+            lookups: Mutex::default(),
+            trail: Arc::new(trail),
+        }
     }
 
     /// Runs a lookup by number within the client's quota of misses.

@@ -16,12 +16,14 @@ use domain::participant::{ParticipantStatus, Sex};
 
 mod correcting;
 mod filter;
+mod past;
 mod statement;
 mod writing;
 
 pub use correcting::{CorrectedColumns, correct, corrected_columns, move_to, record_death};
 use filter::ORDER;
 pub use filter::{ParticipantFilter, PeopleOf};
+pub use past::{PastPerson, Visible, find_on};
 pub use statement::push_scope;
 use statement::{
     count_people, distinct, own, push_columns, push_rows, push_source, push_status, push_status_within,
@@ -55,6 +57,8 @@ pub struct ParticipantRow {
     pub name_key: String,
     /// Identity number, sealed.
     pub national_id: Option<Vec<u8>>,
+    /// Passport number of a foreigner, sealed.
+    pub passport_number: Option<Vec<u8>>,
 }
 
 domain::redacted_debug!(ParticipantRow);
@@ -66,6 +70,29 @@ impl ParticipantRow {
             Order::Id => Position::of_id(self.id),
             _ => Position { key: self.name_key.clone(), id: self.id },
         }
+    }
+}
+
+/// What a participant is found by.
+#[derive(Clone, Copy, Debug)]
+pub enum ParticipantKey<'a> {
+    /// The internal id.
+    Id(i64),
+    /// The kind and the index of a number.
+    Number(NumberKind, &'a [u8]),
+}
+
+impl ParticipantKey<'_> {
+    /// Appends where the person `p` with this key comes from.
+    fn push_source(self, sql: &mut QueryBuilder<Postgres>) {
+        match self {
+            Self::Id(id) => sql.push(" from participant p where p.id = ").push_bind(id),
+            Self::Number(kind, index) => {
+                sql.push(" from identifier i join participant p on p.id = i.participant_id where i.kind = ");
+                sql.push_bind(<&str>::from(kind)).push("::identifier_kind and i.value_index = ");
+                sql.push_bind(index.to_vec())
+            }
+        };
     }
 }
 
@@ -94,25 +121,24 @@ pub async fn find_by_identifier(
 ) -> Result<Option<ParticipantRow>, StoreError> {
     let mut sql = QueryBuilder::new("select ");
     push_columns(&mut sql, actor);
-    sql.push(" from identifier i join participant p on p.id = i.participant_id where i.kind = ");
-    sql.push_bind(<&str>::from(kind))
-        .push("::identifier_kind and i.value_index = ")
-        .push_bind(value_index.to_vec());
+    ParticipantKey::Number(kind, value_index).push_source(&mut sql);
     push_scope(&mut sql, actor);
     let row: Option<ParticipantRow> = sql.build_query_as().fetch_optional(session).await?;
     session.shows(row.iter().map(|row| row.id));
     Ok(row)
 }
 
-/// Counts the owners of some identity numbers, given by their indexes, whom the actor may see.
-pub async fn count_by_national_ids(
+/// Counts the owners of some identity and passport numbers, given by their indexes, whom the actor may see.
+pub async fn count_by_identities(
     executor: impl sqlx::PgExecutor<'_>,
     actor: &Actor,
     indexes: &[Vec<u8>],
 ) -> Result<i64, StoreError> {
     let mut sql =
         QueryBuilder::new("select count(*) from identifier i join participant p on p.id = i.participant_id");
-    sql.push(" where i.kind = 'NATIONAL_ID' and i.value_index = any(").push_bind(indexes.to_vec()).push(")");
+    sql.push(" where i.kind in ('NATIONAL_ID', 'PASSPORT') and i.value_index = any(")
+        .push_bind(indexes.to_vec())
+        .push(")");
     push_scope(&mut sql, actor);
     Ok(sql.build_query_scalar().fetch_one(executor).await?)
 }

@@ -64,6 +64,13 @@ impl<S: Source> LoaderOf<S> {
         Self { caller: Arc::clone(caller), used: OnceLock::new() }
     }
 
+    /// Forgets the values of its keys. Nobody loads meanwhile: the events of a subscription are resolved one after another.
+    pub(super) async fn forget(&self) {
+        if let Some(used) = self.used.get() {
+            used.batches.clear_all().await;
+        }
+    }
+
     fn used(&self) -> &Used<S> {
         self.used.get_or_init(|| {
             let batch = Batch { caller: Arc::clone(&self.caller), source: std::marker::PhantomData };
