@@ -11,6 +11,7 @@ use super::loaders::Loaders;
 use crate::actions::quota;
 use crate::store::StoreError;
 use crate::store::audit::{About, Trail};
+use crate::store::participant::{Number, ParticipantRow};
 use domain::language::Language;
 
 /// The state of one request. Loaders live as long as the request, so no answer is shared between callers.
@@ -33,7 +34,17 @@ impl RequestContext {
         Self { loaders: Loaders::new(&caller), caller, lookups: Mutex::default(), trail: Arc::new(trail) }
     }
 
-    /// Runs a lookup by number within the client's quota of misses.
+    /// Looks up the participant who owns a number within the client's quota of misses.
+    ///
+    /// # Errors
+    /// `QUOTA_EXCEEDED`, or the database is unavailable.
+    pub async fn participant_by_number(&self, number: &Number) -> Result<Option<ParticipantRow>, FieldError> {
+        let Caller { database, session, actor, .. } = &*self.caller;
+        let _turn = self.lookups.lock().await;
+        Ok(quota::look_up(database, (session, actor), number).await?)
+    }
+
+    /// Runs another lookup by number within the client's quota of misses.
     ///
     /// # Errors
     /// `QUOTA_EXCEEDED`, or what `lookup` fails with.

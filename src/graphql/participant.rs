@@ -22,7 +22,7 @@ use super::province::Province;
 use super::scalar::{Date, DateTime};
 use crate::store::StoreError;
 use crate::store::keys::NumberKind;
-use crate::store::participant::{self as store, ParticipantRow, PeopleOf};
+use crate::store::participant::{self as store, Number, ParticipantRow, PeopleOf};
 use domain::actor::Right;
 use domain::identity::NationalId;
 use domain::page::{Direction, Order, Page, Position, Slice};
@@ -409,7 +409,8 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
         ParticipantKey::Id(id) => Ok(Participant::load(ctx, participant_id(&id)?).await?),
         ParticipantKey::CardNumber(number) => {
             let number = CardNumber::parse(&number).ok_or_else(wrong)?;
-            request(ctx).by_number(async { Ok(Participant::load(ctx, number.key()).await?) }).await
+            let row = request(ctx).participant_by_number(&Number::Card(number.key())).await?;
+            Ok(row.map(Participant::new))
         }
         ParticipantKey::NationalId(number) => {
             let number = NationalId::parse(&number, &caller.reference.rules.regions, "nationalId");
@@ -417,8 +418,7 @@ async fn find(ctx: &Context<'_>, by: ParticipantKey) -> Result<Option<Participan
                 FieldError::Identifier(problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join(" "))
             })?;
             let index = caller.database.keys.index(NumberKind::NationalId, number.as_str());
-            let find = store::find_by_identifier(&caller.session, &caller.actor, "NATIONAL_ID", &index);
-            let row = request(ctx).by_number(async { Ok(find.await?) }).await?;
+            let row = request(ctx).participant_by_number(&Number::NationalId(index)).await?;
             Ok(row.map(Participant::new))
         }
     }

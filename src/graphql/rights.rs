@@ -19,7 +19,8 @@ use super::declarations::Declarations;
 use super::error::FieldError;
 use super::{
     agreement, association, audit, channel, clearance, client, connection, contribution, coverage, employer,
-    enrollment, event, export, node, onboarding, participant, problem, province, sdl, target, viewer,
+    enrollment, event, export, node, onboarding, participant, problem, province, scalar, sdl, target,
+    viewer,
 };
 use domain::access::Right;
 use domain::actor::Role;
@@ -44,6 +45,7 @@ const DECLARED: &[Declarations] = &[
     participant::DECLARATIONS,
     problem::DECLARATIONS,
     province::DECLARATIONS,
+    scalar::DECLARATIONS,
     target::DECLARATIONS,
     viewer::DECLARATIONS,
 ];

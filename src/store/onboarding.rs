@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder};
 
+use super::columns::in_order;
 use super::error::StoreError;
 use super::page::{self, OrderColumns, push_any, push_page};
 use super::session::Session;
@@ -166,7 +167,7 @@ fn push_visible(sql: &mut QueryBuilder<sqlx::Postgres>, actor: &Actor) {
 }
 
 /// A row of a batch with its outcome.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 pub struct OnboardingRowRecord {
     /// The batch.
     pub batch_id: i64,
@@ -181,6 +182,8 @@ pub struct OnboardingRowRecord {
     /// Its problems.
     pub problems: Option<Json<Vec<Problem>>>,
 }
+
+in_order!(OnboardingRowRecord { batch_id, number, line, outcome, participant_id, problems });
 
 /// A filter for rows of a batch. All conditions that are set must be met.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{FromRow, Postgres, QueryBuilder};
+use sqlx::{Postgres, QueryBuilder};
 
+use super::columns::{Columns, InOrder, in_order};
 use super::count::StatusCounts;
 use super::error::StoreError;
+use super::lookup_miss::{Spent, push_spent};
 use super::page::{self, of_parents, push_ids, push_page};
 use super::session::Session;
 use domain::actor::Actor;
@@ -28,7 +30,7 @@ use statement::{
 pub use writing::{NewParticipant, Person, Summary, insert_many, lock, summarize_many};
 
 /// A participant as stored.
-#[derive(Clone, FromRow)]
+#[derive(Clone)]
 pub struct ParticipantRow {
     /// Internal id, from which the card number is made.
     pub id: i64,
@@ -56,6 +58,11 @@ pub struct ParticipantRow {
     pub national_id: Option<Vec<u8>>,
 }
 
+in_order!(ParticipantRow {
+    id, registered_at, channel_id, employer_id, association_id, birth_date, sex, status, province_id,
+    full_name, name_key, national_id,
+});
+
 domain::redacted_debug!(ParticipantRow);
 
 impl ParticipantRow {
@@ -79,26 +86,63 @@ pub async fn by_ids(
     sql.push(" from participant p where ");
     push_ids(&mut sql, "p.id", ids);
     push_scope(&mut sql, actor);
-    let rows: Vec<ParticipantRow> = sql.build_query_as().fetch_all(session).await?;
+    let rows: Vec<ParticipantRow> = session.fetch(&mut sql).await?;
     session.shows(rows.iter().map(|row| row.id));
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// Returns the participant who owns a number, given by its index.
-pub async fn find_by_identifier(
+/// A number by which a participant is looked up.
+#[derive(Clone, Debug)]
+pub enum Number {
+    /// A card number, by the id that it is made of.
+    Card(i64),
+    /// An identity number, by its index.
+    NationalId(Vec<u8>),
+}
+
+/// What a lookup by number found.
+#[derive(Debug)]
+pub struct Lookup {
+    /// What the client has used of its quota.
+    pub spent: Spent,
+    /// The participant. `None` too where the quota is used up.
+    pub row: Option<ParticipantRow>,
+}
+
+impl InOrder for Lookup {
+    fn read(columns: &mut Columns<'_>) -> Result<Self, sqlx::Error> {
+        let spent = Spent::read(columns)?;
+        let row = if columns.is_null()? { None } else { Some(ParticipantRow::read(columns)?) };
+        Ok(Self { spent, row })
+    }
+}
+
+/// Looks up the participant who owns a number, if the actor's client has fewer misses than are allowed. One statement reads
+/// both, so that a lookup takes no more than another.
+pub async fn look_up(
     session: &Session,
     actor: &Actor,
-    kind: &'static str,
-    value_index: &[u8],
-) -> Result<Option<ParticipantRow>, StoreError> {
-    let mut sql = QueryBuilder::new("select ");
+    number: &Number,
+    allowed: i64,
+) -> Result<Lookup, StoreError> {
+    let mut sql = QueryBuilder::new("select q.misses, q.seconds_left, ");
     push_columns(&mut sql, actor);
-    sql.push(" from identifier i join participant p on p.id = i.participant_id where i.kind = ");
-    sql.push_bind(kind).push("::identifier_kind and i.value_index = ").push_bind(value_index.to_vec());
+    sql.push(" from (");
+    push_spent(&mut sql, &actor.client);
+    sql.push(") q left join ");
+    match number {
+        Number::Card(id) => sql.push("participant p on p.id = ").push_bind(*id),
+        Number::NationalId(index) => {
+            sql.push("(identifier i join participant p on p.id = i.participant_id) on i.kind = 'NATIONAL_ID' and ");
+            sql.push("i.value_index = ").push_bind(index.clone())
+        }
+    };
+    sql.push(" and q.misses < ").push_bind(allowed);
     push_scope(&mut sql, actor);
-    let row: Option<ParticipantRow> = sql.build_query_as().fetch_optional(session).await?;
-    session.shows(row.iter().map(|row| row.id));
-    Ok(row)
+    let found: Option<Lookup> = session.fetch(&mut sql).await?.pop();
+    let found = found.ok_or_else(|| StoreError::Fault("a lookup has no row".into()))?;
+    session.shows(found.row.iter().map(|row| row.id));
+    Ok(found)
 }
 
 /// Counts the owners of some identity numbers, given by their indexes, whom the actor may see.
@@ -125,7 +169,7 @@ pub async fn list(
     push_columns(&mut sql, actor);
     push_source(&mut sql, actor, None, filter);
     push_page(&mut sql, page, ORDER);
-    let rows: Vec<ParticipantRow> = sql.build_query_as().fetch_all(session).await?;
+    let rows: Vec<ParticipantRow> = session.fetch(&mut sql).await?;
     let slice = page.cut(rows);
     session.shows(slice.rows.iter().map(|row| row.id));
     Ok(slice)
