@@ -52,6 +52,9 @@ POSTGRAPHILE = {
         result { rowId nik status employerByEmployerId { name } channelByChannelId { name } } } }""",
 }
 
+# PostGraphile takes these variables, of its type `BigInt`, as text.
+TEXTS = {"person": "id", "page": "after"}
+
 REGISTRY = {
     "empty": "{ viewer { __typename } }",
     "number": "query($number: String!) { participant(by: {cardNumber: $number}) { id fullName status } }",

@@ -19,8 +19,7 @@ use super::declarations::Declarations;
 use super::error::FieldError;
 use super::{
     agreement, association, audit, channel, clearance, client, connection, contribution, coverage, employer,
-    enrollment, event, export, node, onboarding, participant, problem, province, scalar, sdl, target,
-    viewer,
+    enrollment, event, export, node, onboarding, participant, problem, province, scalar, sdl, target, viewer,
 };
 use domain::access::Right;
 use domain::actor::Role;

@@ -140,7 +140,8 @@ mod tests {
     fn the_validator_accepts_every_value_of_an_open_scalar() {
         let open = [Date::is_valid, DateTime::is_valid, Rupiah::is_valid];
         assert_eq!(DECLARATIONS.rules.open_scalars.len(), open.len());
-        for value in [Value::Null, Value::from(true), Value::from(-1), Value::from("x"), Value::List(vec![])] {
+        for value in [Value::Null, Value::from(true), Value::from(-1), Value::from("x"), Value::List(vec![])]
+        {
             assert!(open.iter().all(|is_valid| is_valid(&value)), "{value}");
         }
     }

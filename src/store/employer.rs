@@ -45,8 +45,17 @@ pub struct EmployerRow {
 }
 
 in_order!(EmployerRow {
-    id, registered_at, name, name_key, kind, tax_number_sealed, business_number, risk_class, province_id,
-    declared_headcount, closed_on,
+    id,
+    registered_at,
+    name,
+    name_key,
+    kind,
+    tax_number_sealed,
+    business_number,
+    risk_class,
+    province_id,
+    declared_headcount,
+    closed_on,
 });
 
 const COLUMNS: &str = "e.id, e.registered_at, e.name, e.name_key, e.kind, e.tax_number_sealed, e.business_number, \

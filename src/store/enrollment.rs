@@ -77,9 +77,27 @@ pub struct EnrollmentRow {
 }
 
 in_order!(EnrollmentRow {
-    participant_id, id, employer_id, association_id, channel_id, onboarding_batch_id, monthly_wage,
-    starts_on, ends_on, paid_through, segment, status, end_reason, civil_servant, province_id, programmes,
-    recorded_at, service_number, work_unit, grade, flags,
+    participant_id,
+    id,
+    employer_id,
+    association_id,
+    channel_id,
+    onboarding_batch_id,
+    monthly_wage,
+    starts_on,
+    ends_on,
+    paid_through,
+    segment,
+    status,
+    end_reason,
+    civil_servant,
+    province_id,
+    programmes,
+    recorded_at,
+    service_number,
+    work_unit,
+    grade,
+    flags,
 });
 
 const COLUMNS: &str = "e.participant_id, e.id, e.employer_id, e.association_id, e.channel_id, e.onboarding_batch_id, \

@@ -45,8 +45,17 @@ pub struct EventRow {
 }
 
 in_order!(EventRow {
-    participant_id, id, enrollment_id, channel_id, recorded_at, effective_on, kind, recorded_by, details,
-    number_before, number_after,
+    participant_id,
+    id,
+    enrollment_id,
+    channel_id,
+    recorded_at,
+    effective_on,
+    kind,
+    recorded_by,
+    details,
+    number_before,
+    number_after,
 });
 
 impl EventRow {

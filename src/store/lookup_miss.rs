@@ -26,7 +26,8 @@ pub async fn spent(session: &Session, client: &str) -> Result<Spent, StoreError>
 
 /// Appends the statement that reads what a client has used, as columns of [`Spent`]: always one row.
 pub(super) fn push_spent(sql: &mut QueryBuilder<Postgres>, client: &str) {
-    sql.push("select coalesce((select m.misses from lookup_miss m where m.client = ").push_bind(client.to_owned());
+    sql.push("select coalesce((select m.misses from lookup_miss m where m.client = ")
+        .push_bind(client.to_owned());
     sql.push(
         " and m.hour = date_trunc('hour', now())), 0) as misses, \
          greatest(1, ceil(extract(epoch from date_trunc('hour', now()) + interval '1 hour' - now())))::bigint as seconds_left",

@@ -59,8 +59,18 @@ pub struct ParticipantRow {
 }
 
 in_order!(ParticipantRow {
-    id, registered_at, channel_id, employer_id, association_id, birth_date, sex, status, province_id,
-    full_name, name_key, national_id,
+    id,
+    registered_at,
+    channel_id,
+    employer_id,
+    association_id,
+    birth_date,
+    sex,
+    status,
+    province_id,
+    full_name,
+    name_key,
+    national_id,
 });
 
 domain::redacted_debug!(ParticipantRow);
@@ -133,7 +143,9 @@ pub async fn look_up(
     match number {
         Number::Card(id) => sql.push("participant p on p.id = ").push_bind(*id),
         Number::NationalId(index) => {
-            sql.push("(identifier i join participant p on p.id = i.participant_id) on i.kind = 'NATIONAL_ID' and ");
+            sql.push(
+                "(identifier i join participant p on p.id = i.participant_id) on i.kind = 'NATIONAL_ID' and ",
+            );
             sql.push("i.value_index = ").push_bind(index.clone())
         }
     };

@@ -96,9 +96,11 @@ fn at_once(index: usize, field: &Field<'_>) -> Option<TokenStream> {
 fn arguments(field: &Field<'_>) -> (TokenStream, TokenStream) {
     // Their own names could hide a variable of the function.
     let given: Vec<_> = (0..field.arguments.len()).map(|at| format_ident!("argument_{at}")).collect();
-    let read = field.arguments.iter().zip(&given).map(|(Argument { name, ty }, given)| {
-        quote!(let #given: #ty = ::rows::argument(ctx, #name)?;)
-    });
+    let read = field
+        .arguments
+        .iter()
+        .zip(&given)
+        .map(|(Argument { name, ty }, given)| quote!(let #given: #ty = ::rows::argument(ctx, #name)?;));
     (quote!(#(#read)*), quote!(#(#given),*))
 }
 

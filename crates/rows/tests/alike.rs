@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, Enum, ID, InputValueError, InputValueResult, Interface, Object,
-    Request, Scalar, ScalarType, Schema, SimpleObject, Value,
+    Context, EmptyMutation, EmptySubscription, Enum, ID, InputValueError, InputValueResult, Interface,
+    Object, Request, Scalar, ScalarType, Schema, SimpleObject, Value,
 };
 use rows::{OneByOne, Row, Rows, row};
 
@@ -302,7 +302,9 @@ fn selection(numbers: &mut Numbers, of: &str, depth: usize) -> String {
             }
             _ => {
                 let on = numbers.of(&["", "on Town", "on Person", "on Part", "on Page", "on Node"]);
-                let is_possible = on.is_empty() || on.ends_with(of) || (on == "on Node" && (of == "Town" || of == "Person"));
+                let is_possible = on.is_empty()
+                    || on.ends_with(of)
+                    || (on == "on Node" && (of == "Town" || of == "Person"));
                 let set = match on {
                     "on Node" if is_possible => "{ id }".to_owned(),
                     _ => selection(numbers, of, depth - 1),

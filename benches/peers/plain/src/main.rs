@@ -273,7 +273,8 @@ impl Mutation {
             .bind(form.employer_id)
             .fetch_one(&mut *transaction)
             .await?;
-        let history = "insert into enrollments (participant_id, event, segment, channel_id, employer_id, effective_on)
+        let history =
+            "insert into enrollments (participant_id, event, segment, channel_id, employer_id, effective_on)
                        values ($1, 'ENROLL', $2::segment, $3, $4, current_date)";
         sqlx::query(history)
             .bind(enrolled.id)
@@ -304,7 +305,8 @@ async fn answer(State((schema, database)): State<(Plain, Database)>, body: Bytes
 async fn main() {
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL");
     let port = std::env::var("PORT").expect("PORT").parse().expect("a port");
-    let pool = PgPoolOptions::new().max_connections(20).connect(&url).await.expect("a connection to PostgreSQL");
+    let pool =
+        PgPoolOptions::new().max_connections(20).connect(&url).await.expect("a connection to PostgreSQL");
     let schema = Schema::build(Query, Mutation, EmptySubscription).data(pool.clone()).finish();
     let app = Router::new().route("/graphql", post(answer)).with_state((schema, Database(pool)));
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");

@@ -93,8 +93,7 @@ fn schemas() -> (OnceValidated<Tested>, Catalogue) {
     let strict = builder().data("strict").finish();
     let trusting = builder().data("trusting").validation_mode(ValidationMode::Fast).finish();
     let rules = Rules { open_scalars: &["Amount"], ..Rules::NONE };
-    let catalogue =
-        Catalogue::new(&strict.sdl(), PageSizes { default: 20, maximum: 100 }, &[rules]).unwrap();
+    let catalogue = Catalogue::new(&strict.sdl(), PageSizes { default: 20, maximum: 100 }, &[rules]).unwrap();
     (OnceValidated::new(strict, trusting), catalogue)
 }
 
